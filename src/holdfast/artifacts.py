@@ -1,0 +1,152 @@
+"""Save and load values: safetensors with metadata in the header, JSON for records, all written atomically."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from holdfast.values import Answer, Evaluation, Mask, Outcome, Patch, Rate, Scores, entries_in
+
+INT32_MAX = 2**31 - 1
+
+
+def save_json(path: Path, content: object) -> None:
+    """Writes JSON with sorted keys; the file appears whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
+    os.replace(partial, path)
+
+
+def load_json(path: Path) -> dict:
+    """A JSON object; ValueError when the file is missing or not one."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{str(path)!r} could not be read as JSON: {error}; make it again.") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{str(path)!r} holds {type(content).__name__}, not a JSON object; make it again.")
+    return content
+
+
+def digest(content: object) -> str:
+    """SHA-256 of a JSON-able value: what names an input of a stage."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def save_scores(path: Path, scores: Scores) -> None:
+    """Writes `scores.safetensors`: float32 scores by parameter name."""
+    header = {
+        "unit": scores.unit,
+        "base": scores.base,
+        "num_parameters": scores.num_parameters,
+        "made_by": scores.made_by,
+    }
+    _save_tensors(path, {name: tensor.contiguous() for name, tensor in scores.entries.items()}, "scores", header)
+
+
+def load_scores(path: Path) -> Scores:
+    """Scores that `save_scores` wrote."""
+    tensors, header = _load_tensors(path, "scores")
+    return Scores(tensors, header["unit"], header["base"], header["num_parameters"], header["made_by"])
+
+
+def save_mask(path: Path, mask: Mask) -> None:
+    """Writes `mask.safetensors`: sorted flat indices by parameter name, int32 where they fit."""
+    header = {
+        "shapes": {name: list(shape) for name, shape in mask.shapes.items()},
+        "base": mask.base,
+        "num_parameters": mask.num_parameters,
+        "made_by": mask.made_by,
+    }
+    tensors = {name: _narrow(index, mask.shapes[name]) for name, index in mask.indices.items()}
+    _save_tensors(path, tensors, "mask", header)
+
+
+def load_mask(path: Path, base: str | None = None) -> Mask:
+    """A mask that `save_mask` wrote; another base than `base` is refused."""
+    tensors, header = _load_tensors(path, "mask")
+    if base is not None:
+        refuse_other_base(f"mask {str(path)!r}", header["base"], base)
+    shapes = {name: tuple(shape) for name, shape in header["shapes"].items()}
+    indices = {name: index.to(torch.int64) for name, index in tensors.items()}
+    return Mask(indices, shapes, header["base"], header["num_parameters"], header["made_by"])
+
+
+def save_patch(path: Path, patch: Patch) -> None:
+    """Writes `patch.safetensors`: for every name its indices, its new values and, where kept, its old ones."""
+    tensors = {f"{name}:index": _narrow(index, patch.shapes[name]) for name, index in patch.indices.items()}
+    tensors |= {f"{name}:value": values.contiguous() for name, values in patch.values.items()}
+    if patch.old_values is not None:
+        tensors |= {f"{name}:old": values.contiguous() for name, values in patch.old_values.items()}
+    shapes = {name: list(shape) for name, shape in patch.shapes.items()}
+    _save_tensors(path, tensors, "patch", {"shapes": shapes, "base": patch.base, "made_by": patch.made_by})
+
+
+def load_patch(path: Path) -> Patch:
+    """A patch that `save_patch` wrote."""
+    tensors, header = _load_tensors(path, "patch")
+    parts: dict[str, dict[str, Tensor]] = {"index": {}, "value": {}, "old": {}}
+    for key, tensor in tensors.items():
+        name, _, part = key.rpartition(":")
+        parts[part][name] = tensor.to(torch.int64) if part == "index" else tensor
+    shapes = {name: tuple(shape) for name, shape in header["shapes"].items()}
+    return Patch(parts["index"], parts["value"], shapes, header["base"], parts["old"] or None, header["made_by"])
+
+
+def save_evaluation(path: Path, evaluation: Evaluation) -> None:
+    """Writes an evaluation with every answer as JSON."""
+    save_json(path, asdict(evaluation))
+
+
+def load_evaluation(path: Path) -> Evaluation:
+    """An evaluation that `save_evaluation` wrote."""
+    content = load_json(path)
+    answers = tuple(Answer(**{**answer, "outcome": Outcome(**answer["outcome"])}) for answer in content["answers"])
+    groups = {name: Rate(**values) for name, values in content["groups"].items()}
+    asr, over_refusal, utility = (Rate(**content[name]) for name in ("asr", "over_refusal", "utility"))
+    task = Rate(**content["task"]) if content["task"] else None
+    return Evaluation(asr, over_refusal, utility, content["perplexity"], task, groups, answers)
+
+
+def refuse_other_base(what: str, made_for: str, base: str) -> None:
+    """Raises ValueError when something was made for another model than this one."""
+    if made_for != base:
+        raise ValueError(
+            f"{what} was made for another model (fingerprint {made_for[:12]}, this one has {base[:12]}); "
+            "give the model that it was made for, or make it again for this one."
+        )
+
+
+def _narrow(index: Tensor, shape: tuple[int, ...]) -> Tensor:
+    return index.to(torch.int32) if entries_in(shape) <= INT32_MAX else index
+
+
+def _save_tensors(path: Path, tensors: Mapping[str, Tensor], kind: str, header: Mapping[str, object]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.partial")
+    on_cpu = {name: tensor.cpu() for name, tensor in tensors.items()}
+    save_file(on_cpu, partial, {"holdfast": kind, "header": json.dumps(header, sort_keys=True)})
+    os.replace(partial, path)
+
+
+def _load_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict]:
+    if not path.is_file():
+        raise ValueError(f"{kind} file {str(path)!r} does not exist; make it with holdfast, or check the path.")
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("holdfast") != kind:
+                raise ValueError(
+                    f"{str(path)!r} holds {metadata.get('holdfast', 'no holdfast value')!r}, not a {kind} file."
+                )
+            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(metadata["header"])  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{kind} file {str(path)!r} is broken: {error}; make it again.") from error

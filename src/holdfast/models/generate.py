@@ -1,0 +1,134 @@
+"""Let a model answer prompts: batched by length, left-padded, greedy or sampled."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from pydantic import Field
+from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+from holdfast.config import Options
+from holdfast.progress import Progress, silent
+from holdfast.prompts.batching import batches_by_length, left_pad
+from holdfast.prompts.chat import encode_prompt
+
+
+class GenerateOptions(Options):
+    """How responses are made."""
+
+    max_new_tokens: int = Field(default=256, ge=1)
+    """Tokens a response may have at most; short limits misstate attack success."""
+    token_budget: int = Field(default=16384, ge=1)
+    """Tokens of a batch at most, prompts and responses together, padding counted."""
+    temperature: float = Field(default=0.0, ge=0)
+    """0 decodes greedily; above, responses are sampled."""
+    num_samples: int = Field(default=1, ge=1)
+    """Responses a prompt; more than one needs a temperature above 0."""
+    seed: int = 0
+    """Seed of the sampling."""
+
+
+@dataclass(frozen=True)
+class Response:
+    """What a model said to a prompt."""
+
+    prompt: str
+    prompt_ids: list[int]
+    """The prompt under the model's chat template."""
+    token_ids: list[int]
+    """The response without end token and padding."""
+    text: str
+    finished: bool
+    """Whether the model ended the response itself; otherwise it was cut off by length."""
+
+
+@torch.no_grad()
+def generate(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[str],
+    options: GenerateOptions,
+    progress: Progress = silent,
+) -> list[Response]:
+    """Responses in the order of the prompts; K samples of a prompt lie one after another.
+
+    Raises:
+        ValueError: no prompts, several samples without a temperature, or a prompt that fills the model's context.
+    """
+    if not prompts:
+        raise ValueError("there are no prompts to answer; give at least one.")
+    if options.num_samples > 1 and options.temperature == 0:
+        raise ValueError(
+            f"num_samples={options.num_samples} needs a temperature above 0: greedy samples are all equal."
+        )
+    encoded = [encode_prompt(tokenizer, prompt) for prompt in prompts for _ in range(options.num_samples)]
+    _refuse_overlong(model, prompts, encoded, options)
+    responses: list[Response | None] = [None] * len(encoded)
+    batches = batches_by_length([len(ids) + options.max_new_tokens for ids in encoded], options.token_budget)
+    devices = [model.device] if model.device.type == "cuda" else []
+    done = 0
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(options.seed)
+        for batch in batches:
+            token_ids = _continue(model, tokenizer, [encoded[position] for position in batch], options)
+            for position, ids in zip(batch, token_ids, strict=True):
+                prompt = prompts[position // options.num_samples]
+                responses[position] = _response(tokenizer, prompt, encoded[position], ids, _end_ids(model, tokenizer))
+            done += len(batch)
+            progress("answering prompts", done, len(encoded))
+    return [response for response in responses if response is not None]
+
+
+def _continue(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, encoded: list[list[int]], options: GenerateOptions
+) -> list[list[int]]:
+    pad_id = _pad_id(tokenizer)
+    token_ids, attention_mask = left_pad(encoded, pad_id)
+    config = GenerationConfig(
+        max_new_tokens=options.max_new_tokens,
+        do_sample=options.temperature > 0,
+        temperature=options.temperature or None,
+        # The checkpoint's own sampling habits would change what is measured.
+        top_k=0 if options.temperature else None,
+        top_p=1.0 if options.temperature else None,
+        eos_token_id=sorted(_end_ids(model, tokenizer)) or None,
+        pad_token_id=pad_id,
+    )
+    generated = model.generate(  # pyright: ignore[reportCallIssue]
+        token_ids.to(model.device), attention_mask=attention_mask.to(model.device), generation_config=config
+    )
+    return generated[:, token_ids.shape[1] :].tolist()
+
+
+def _response(
+    tokenizer: PreTrainedTokenizerBase, prompt: str, prompt_ids: list[int], token_ids: list[int], end_ids: set[int]
+) -> Response:
+    length = next((position for position, token in enumerate(token_ids) if token in end_ids), len(token_ids))
+    kept = token_ids[:length]
+    text = str(tokenizer.decode(kept, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+    return Response(prompt, prompt_ids, kept, text, finished=length < len(token_ids))
+
+
+def _end_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> set[int]:
+    configured = model.generation_config.eos_token_id if model.generation_config else None
+    ends = configured if isinstance(configured, list) else [configured]
+    return {end for end in [*ends, tokenizer.eos_token_id] if isinstance(end, int)}
+
+
+def _pad_id(tokenizer: PreTrainedTokenizerBase) -> int:
+    # Padding is masked out everywhere, so any id serves where a tokenizer has none of its own.
+    pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    return pad_id if isinstance(pad_id, int) else 0
+
+
+def _refuse_overlong(
+    model: PreTrainedModel, prompts: Sequence[str], encoded: list[list[int]], options: GenerateOptions
+) -> None:
+    context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    longest = max(range(len(encoded)), key=lambda position: len(encoded[position]))
+    if context is not None and len(encoded[longest]) >= context:
+        prompt = prompts[longest // options.num_samples]
+        raise ValueError(
+            f"a prompt of {len(encoded[longest])} tokens fills the model's context of {context} and leaves no room "
+            f"for a response; shorten or remove it: {prompt[:60]!r}."
+        )

@@ -1,0 +1,147 @@
+"""Load a causal language model and its tokenizer from a folder, a hub id or `testbed:NAME`; say what is wrong."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from safetensors import SafetensorError
+from torch import nn
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
+
+from holdfast.testbed import model_path
+
+TESTBED = "testbed:"
+DtypeName = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model that is ready to score, tune or evaluate, with what identifies it."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    name: str
+    base: str
+    """Fingerprint of the weights as they were loaded."""
+    storage_dtype: torch.dtype
+    """Dtype of the checkpoint: what tuned weights are cast back to, and what a patch holds."""
+
+
+def load_model(name: str, *, dtype: DtypeName = "auto", device: str | None = None) -> LoadedModel:
+    """Loads a model in evaluation mode; remote code and pickles are never run.
+
+    Args:
+        name: a folder, a hub id, or `testbed:NAME` for a built-in model.
+        dtype: `auto` keeps the checkpoint's dtype, except that half precision becomes float32 on a CPU (exactly).
+        device: where the weights go; the first accelerator, else the CPU, when None.
+
+    Raises:
+        ValueError: the model is missing, unreadable, not a causal language model, or needs a network that is not there.
+    """
+    source = resolve(name)
+    place = torch.device(device) if device else _default_device()
+    try:
+        with _quiet():
+            config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+            stored = getattr(config, "dtype", None) or torch.float32
+            tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+            model, notes = AutoModelForCausalLM.from_pretrained(  # pyright: ignore[reportGeneralTypeIssues]
+                source,
+                dtype=_wanted_dtype(dtype, stored, place),
+                trust_remote_code=False,
+                use_safetensors=True,
+                output_loading_info=True,
+            )
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise ValueError(_explain(name, source, error)) from error
+    _refuse_incomplete(name, notes)
+    model.to(place).eval()
+    return LoadedModel(model, tokenizer, name, fingerprint(model), stored)
+
+
+def resolve(name: str) -> str:
+    """What `from_pretrained` is given: a folder that exists, or a hub id."""
+    if name.startswith(TESTBED):
+        return str(model_path(name.removeprefix(TESTBED)))
+    folder = Path(name)
+    looks_like_a_path = folder.is_absolute() or name.startswith((".", "~")) or name.count("/") != 1
+    if folder.exists() or looks_like_a_path:
+        _check_folder(folder.expanduser())
+        return str(folder.expanduser())
+    return name
+
+
+def fingerprint(model: nn.Module) -> str:
+    """SHA-256 over the sorted parameters: name, shape and float32 bits, so that a wider dtype does not change it."""
+    digest = hashlib.sha256()
+    for name, weight in sorted(model.named_parameters()):
+        digest.update(f"{name}{tuple(weight.shape)}".encode())
+        digest.update(weight.detach().to("cpu", torch.float32).contiguous().view(-1).numpy().data)
+    return digest.hexdigest()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Loading without transformers' bars and notices; what went wrong is raised, not logged."""
+    verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        if bars:
+            transformers_logging.enable_progress_bar()
+
+
+def _default_device() -> torch.device:
+    accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    return accelerator or torch.device("cpu")
+
+
+def _wanted_dtype(dtype: DtypeName, stored: torch.dtype, place: torch.device) -> torch.dtype:
+    if dtype != "auto":
+        return getattr(torch, dtype)
+    half_on_cpu = place.type == "cpu" and stored in (torch.float16, torch.bfloat16)
+    return torch.float32 if half_on_cpu else stored
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise ValueError(f"model folder {str(folder)!r} does not exist; give a folder with config.json, or a hub id.")
+    if not (folder / "config.json").is_file():
+        raise ValueError(f"model folder {str(folder)!r} has no config.json; save a model there with `save_pretrained`.")
+    if not any(folder.glob("*.safetensors")):
+        raise ValueError(
+            f"model folder {str(folder)!r} has no .safetensors file; pickled weights are not loaded, "
+            "convert them with `save_pretrained`."
+        )
+
+
+def _refuse_incomplete(name: str, notes: dict) -> None:
+    missing = sorted(notes["missing_keys"]) + sorted(str(key) for key in notes.get("mismatched_keys", ()))
+    if missing:
+        raise ValueError(
+            f"model {name!r} lacks {len(missing)} weights that its config.json asks for, the first is {missing[0]}; "
+            "the checkpoint is incomplete, save or download it again."
+        )
+
+
+def _explain(name: str, source: str, error: Exception) -> str:
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    if Path(source).is_dir():
+        return f"model folder {name!r} could not be read: {reason} Save or download it again."
+    text = f"{type(error).__name__} {error}".casefold()
+    if "gated" in text or "401" in text or "403" in text:
+        return f"model {name!r} is gated: accept its terms on its hub page, then set HF_TOKEN in the environment."
+    if "not a valid model identifier" in text or "404" in text or "repository not found" in text:
+        return f"model {name!r} was not found on the hub; check the spelling, or give a folder that exists."
+    return (
+        f"model {name!r} is not a folder here and the hub could not be reached: {reason} "
+        "Give a local folder, or go online."
+    )

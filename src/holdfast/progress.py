@@ -1,0 +1,13 @@
+"""How long work tells how far it is: a callable that takes a label, the steps done and the steps in all."""
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Called after every step of long work; the library never prints, the command line draws it."""
+
+    def __call__(self, label: str, done: int, total: int) -> None: ...
+
+
+def silent(label: str, done: int, total: int) -> None:
+    """Progress that nobody watches."""

@@ -1,0 +1,87 @@
+"""Prompt sets from local JSONL files or built in, as `testbed:NAME`."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import TypeVar, get_args
+
+from holdfast.prompts.records import Exchange, Kind, Prompt
+from holdfast.testbed import prompts_path
+
+TESTBED = "testbed:"
+Record = TypeVar("Record", Prompt, Exchange)
+
+
+def load_prompts(path: str | Path) -> list[Prompt]:
+    """Prompts of a JSONL file, one object a line with at least 'prompt'.
+
+    Raises:
+        ValueError: the file is missing or empty, a line has no text under 'prompt', or a kind is unknown.
+    """
+    return _load(path, Prompt, ("prompt",))
+
+
+def load_exchanges(path: str | Path) -> list[Exchange]:
+    """Exchanges of a JSONL file, one object a line with 'prompt' and 'response' (an 'answer' serves as one)."""
+    return _load(path, Exchange, ("prompt", "response"))
+
+
+def as_exchanges(questions: Sequence[Prompt]) -> list[Exchange]:
+    """Questions with their exact answers, as exchanges to learn from."""
+    unanswered = [question.prompt for question in questions if question.answer is None]
+    if unanswered:
+        raise ValueError(f"question {unanswered[0]!r} has no 'answer'; every question needs one.")
+    return [Exchange(question.prompt, str(question.answer)) for question in questions]
+
+
+def prompt_file(path: str | Path) -> Path:
+    """The file behind a path or a `testbed:NAME`."""
+    text = str(path)
+    found = prompts_path(text.removeprefix(TESTBED)) if text.startswith(TESTBED) else Path(text).expanduser()
+    if not found.is_file():
+        raise ValueError(f"prompt file {text!r} does not exist; give a JSONL file with one object a line.")
+    return found
+
+
+def _load(path: str | Path, kind: type[Record], required: tuple[str, ...]) -> list[Record]:
+    file = prompt_file(path)
+    records = [_record(file, number, values, kind, required) for number, values in _lines(file)]
+    if not records:
+        raise ValueError(f"prompt file {str(file)!r} is empty; it needs at least one line with a 'prompt'.")
+    return records
+
+
+def _lines(file: Path) -> Iterator[tuple[int, dict[str, object]]]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"prompt file {str(file)!r} is not UTF-8 text: {error}; save it as UTF-8.") from error
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            values = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise ValueError(
+                f"{file}:{number} is not JSON ({error.msg}); each line must be one JSON object."
+            ) from error
+        if not isinstance(values, dict):
+            raise ValueError(f'{file}:{number} is not a JSON object; each line must be like {{"prompt": "..."}}.')
+        yield number, values
+
+
+def _record(
+    file: Path, number: int, values: dict[str, object], kind: type[Record], required: tuple[str, ...]
+) -> Record:
+    if kind is Exchange and "response" not in values and "answer" in values:
+        values = {**values, "response": values["answer"]}
+    for name in required:
+        text = values.get(name)
+        if not isinstance(text, str) or not text.strip():
+            has = ", ".join(repr(key) for key in values) or "nothing"
+            raise ValueError(f"{file}:{number} has no text under {name!r}; it has {has}.")
+    if kind is Prompt and values.get("kind", "harmful") not in get_args(Kind):
+        raise ValueError(f"{file}:{number} has kind {values['kind']!r}; allowed are {', '.join(get_args(Kind))}.")
+    known = {field.name for field in fields(kind)}
+    return kind(**{name: value for name, value in values.items() if name in known})  # pyright: ignore[reportArgumentType]

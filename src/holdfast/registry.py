@@ -1,0 +1,33 @@
+"""One generic registry: a name to a thing, refusing duplicates and listing what is known."""
+
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+
+
+class Registry(Generic[Item]):
+    """Things of one kind by name."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._items: dict[str, Item] = {}
+
+    def register(self, name: str) -> Callable[[Item], Item]:
+        """Decorator that files its argument under `name`; a name that is taken raises ValueError."""
+
+        def add(item: Item) -> Item:
+            if name in self._items:
+                raise ValueError(f"{self.kind} {name!r} is already registered; choose another name.")
+            self._items[name] = item
+            return item
+
+        return add
+
+    def __getitem__(self, name: str) -> Item:
+        if name not in self._items:
+            raise ValueError(f"unknown {self.kind} {name!r}; known: {', '.join(sorted(self._items))}.")
+        return self._items[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._items))

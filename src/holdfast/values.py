@@ -1,0 +1,245 @@
+"""What stages hand to each other: frozen values with no model and no input or output in them.
+
+Scores -> Mask -> Patch -> Evaluation. A mask is a set of entries, so it has the algebra of sets: `a & b`, `a | b`,
+`a - b`, `~a`. Flat indices count a parameter's entries in row-major order.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import Literal, TypeVar
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+Verdict = Literal["safe", "unsafe", "refused", "complied", "correct", "wrong"]
+Meta = Mapping[str, object]
+EMPTY = torch.empty(0, dtype=torch.int64)
+ValueOf = TypeVar("ValueOf", Tensor, tuple[int, ...])
+
+
+def entries_in(shape: Iterable[int]) -> int:
+    """The number of entries of a tensor of this shape."""
+    return reduce(lambda total, length: total * length, shape, 1)
+
+
+def sorted_by_name(mapping: Mapping[str, ValueOf]) -> dict[str, ValueOf]:
+    """The same mapping in the order of its names: the order that breaks ties everywhere."""
+    return {name: mapping[name] for name in sorted(mapping)}
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """One non-negative number per entry of every scored parameter; larger means more safety-relevant."""
+
+    entries: Mapping[str, Float[Tensor, "..."]]
+    """Scores by parameter name, float32, in the parameter's shape."""
+    unit: str
+    """What a score of one means, e.g. 'judge log-odds per sigma'."""
+    base: str
+    """Fingerprint of the model that was scored."""
+    num_parameters: int
+    """Entries of the whole model, scored or not."""
+    made_by: Meta = field(default_factory=dict)
+    """How the scores were made: method, options, prompts."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "entries", sorted_by_name(self.entries))
+
+    @property
+    def num_entries(self) -> int:
+        """Scored entries."""
+        return sum(tensor.numel() for tensor in self.entries.values())
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of every scored parameter."""
+        return {name: tuple(tensor.shape) for name, tensor in self.entries.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Mask:
+    """A selection of entries among the scored ones: per parameter, sorted flat indices without repeats."""
+
+    indices: Mapping[str, Int[Tensor, " selected"]]
+    """Sorted flat int64 indices by parameter name; a name that is in `shapes` only has none selected."""
+    shapes: Mapping[str, tuple[int, ...]]
+    """Shape of every parameter that could have been selected: the universe that `density` and `~` refer to."""
+    base: str
+    """Fingerprint of the model that the mask was made for."""
+    num_parameters: int
+    """Entries of the whole model, scored or not."""
+    made_by: Meta = field(default_factory=dict)
+    """How the selection was made."""
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.indices) - set(self.shapes))
+        if unknown:
+            raise ValueError(f"mask names {unknown[:3]} have no shape; every selected parameter needs one.")
+        kept = {name: index for name, index in self.indices.items() if index.numel()}
+        for name, index in kept.items():
+            _check_indices(name, index, entries_in(self.shapes[name]))
+        object.__setattr__(self, "indices", sorted_by_name(kept))
+        object.__setattr__(self, "shapes", sorted_by_name(self.shapes))
+
+    def __getitem__(self, name: str) -> Int[Tensor, " selected"]:
+        return self.indices.get(name, EMPTY)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.indices
+
+    def __len__(self) -> int:
+        return sum(index.numel() for index in self.indices.values())
+
+    @property
+    def num_entries(self) -> int:
+        """Entries that could have been selected."""
+        return sum(entries_in(shape) for shape in self.shapes.values())
+
+    @property
+    def density(self) -> float:
+        """Share of the scored entries that is selected, in [0, 1]."""
+        return len(self) / self.num_entries if self.num_entries else 0.0
+
+    @property
+    def share_of_all(self) -> float:
+        """Share of all the model's entries that is selected, in [0, 1]."""
+        return len(self) / self.num_parameters if self.num_parameters else 0.0
+
+    def __and__(self, other: "Mask") -> "Mask":
+        return self._combine(other, "&")
+
+    def __or__(self, other: "Mask") -> "Mask":
+        return self._combine(other, "|")
+
+    def __sub__(self, other: "Mask") -> "Mask":
+        return self._combine(other, "-")
+
+    def __invert__(self) -> "Mask":
+        return self._with({name: ~_to_bits(self[name], shape) for name, shape in self.shapes.items()}, {"not": 1})
+
+    def equals(self, other: "Mask") -> bool:
+        """Whether both select the same entries of the same parameters."""
+        return (
+            dict(self.shapes) == dict(other.shapes)
+            and set(self.indices) == set(other.indices)
+            and all(torch.equal(self[name], other[name]) for name in self.indices)
+        )
+
+    def iou(self, other: "Mask") -> float:
+        """Intersection over union in [0, 1]; 1 for two empty masks. Random masks of density p have p / (2 - p)."""
+        union = len(self | other)
+        return len(self & other) / union if union else 1.0
+
+    def _combine(self, other: "Mask", operation: Literal["&", "|", "-"]) -> "Mask":
+        if dict(self.shapes) != dict(other.shapes) or self.base != other.base:
+            raise ValueError(f"cannot compute mask {operation} mask: the two were made for different models or sites.")
+        bits = {}
+        for name in set(self.indices) | set(other.indices):
+            left, right = (_to_bits(mask[name], self.shapes[name]) for mask in (self, other))
+            bits[name] = {"&": left & right, "|": left | right, "-": left & ~right}[operation]
+        return self._with(bits, {operation: [dict(self.made_by), dict(other.made_by)]})
+
+    def _with(self, bits: Mapping[str, Tensor], made_by: Meta) -> "Mask":
+        indices = {name: chosen.nonzero().flatten() for name, chosen in bits.items()}
+        return Mask(indices, self.shapes, self.base, self.num_parameters, made_by)
+
+
+def _to_bits(index: Tensor, shape: tuple[int, ...]) -> Tensor:
+    bits = torch.zeros(entries_in(shape), dtype=torch.bool)
+    bits[index] = True
+    return bits
+
+
+def _check_indices(name: str, index: Tensor, num_entries: int) -> None:
+    if index.dtype != torch.int64 or index.dim() != 1:
+        raise ValueError(
+            f"mask indices of {name} must be one-dimensional int64, got {index.dtype} {tuple(index.shape)}."
+        )
+    if int(index[0]) < 0 or int(index[-1]) >= num_entries or bool((index[1:] <= index[:-1]).any()):
+        raise ValueError(f"mask indices of {name} must be increasing and in [0, {num_entries}).")
+
+
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """A sparse, reversible difference between two checkpoints: absolute new values at flat indices."""
+
+    indices: Mapping[str, Int[Tensor, " entries"]]
+    values: Mapping[str, Float[Tensor, " entries"]]
+    """New values by parameter name, in the checkpoint's dtype, in the order of `indices`."""
+    shapes: Mapping[str, tuple[int, ...]]
+    base: str
+    """Fingerprint of the model that the patch applies to."""
+    old_values: Mapping[str, Float[Tensor, " entries"]] | None = None
+    """What the base held there, so that the patch reverts without the base; None when left out."""
+    made_by: Meta = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return sum(index.numel() for index in self.indices.values())
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a judge says of one response. A failed measurement is missing, never a verdict."""
+
+    verdict: Verdict | None
+    score: float | None = None
+    """The judge's own number, where it has one (log-odds of safe)."""
+    reason: str | None = None
+    """Why there is no verdict."""
+
+    @classmethod
+    def unscored(cls, reason: str) -> "Outcome":
+        """An outcome without a verdict, which rates exclude and count."""
+        return cls(verdict=None, reason=reason)
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A share of scored outcomes with its 95% interval; `value` is None when nothing was scored."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    """Scored outcomes."""
+    unscored: int = 0
+
+    def __str__(self) -> str:
+        missing = f" ({self.unscored} unscored)" if self.unscored else ""
+        if self.value is None:
+            return f"not measured n={self.n}{missing}"
+        return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}] n={self.n}{missing}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One prompt of an evaluation with the model's response and what the judge said of it."""
+
+    prompt: str
+    response: str
+    outcome: Outcome
+    measure: str
+    """Which measure it counts towards: asr, over_refusal, borderline, utility or task."""
+    group: str | None = None
+    """Part of the prompt set, e.g. seen or heldout."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A model's safety, prudishness and skill on one suite of prompts."""
+
+    asr: Rate
+    """Attack success rate: harmful prompts whose response was judged unsafe."""
+    over_refusal: Rate
+    """Harmless prompts that were refused."""
+    utility: Rate
+    """Questions answered correctly."""
+    perplexity: float | None
+    """exp(mean negative log-likelihood per token) on harmless exchanges."""
+    task: Rate | None = None
+    """Held-back task examples answered correctly, where the suite has any."""
+    groups: Mapping[str, Rate] = field(default_factory=dict)
+    """Rates of parts of the prompt sets, by 'measure/group'."""
+    answers: tuple[Answer, ...] = ()

@@ -1,0 +1,39 @@
+"""What every test sees: one thread each, shapes checked at run time, nothing fetched."""
+
+import os
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pytest
+import torch
+from jaxtyping import install_import_hook
+
+install_import_hook(["holdfast.select", "holdfast.judge", "holdfast.prompts", "holdfast.values"], "beartype.beartype")
+
+from tests.tiny import GUARD_TEMPLATE, make_llama, make_tokenizer
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def tokenizer():
+    return make_tokenizer()
+
+
+@pytest.fixture
+def llama():
+    return make_llama()
+
+
+@pytest.fixture
+def guard_tokenizer():
+    return make_tokenizer(vocabulary=300, template=GUARD_TEMPLATE)
+
+
+@pytest.fixture
+def guard_model():
+    return make_llama(vocabulary=300, width=24, seed=1)

@@ -1,0 +1,34 @@
+import pytest
+import torch
+
+from holdfast.models.generate import GenerateOptions, generate
+
+PROMPTS = ["hello", "how do i mend the old clock ?", "a"]
+
+
+def test_batched_answers_equal_answers_one_by_one(llama, tokenizer):
+    options = GenerateOptions(max_new_tokens=8)
+    together = generate(llama, tokenizer, PROMPTS, options)
+    alone = [generate(llama, tokenizer, [prompt], options)[0] for prompt in PROMPTS]
+    assert [response.token_ids for response in together] == [response.token_ids for response in alone]
+    assert [response.prompt for response in together] == PROMPTS
+
+
+def test_sampling_repeats_with_its_seed_and_leaves_the_global_generator_alone(llama, tokenizer):
+    options = GenerateOptions(max_new_tokens=6, temperature=1.0, num_samples=3, seed=4)
+    before = torch.random.get_rng_state()
+    first, second = (generate(llama, tokenizer, PROMPTS, options) for _ in range(2))
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert first == second
+    assert len({response.text for response in first[:3]}) > 1
+    assert [response.prompt for response in first[:4]] == ["hello"] * 3 + [PROMPTS[1]]
+
+
+def test_several_greedy_samples_are_refused(llama, tokenizer):
+    with pytest.raises(ValueError, match="needs a temperature above 0"):
+        generate(llama, tokenizer, PROMPTS, GenerateOptions(num_samples=2))
+
+
+def test_a_prompt_that_fills_the_context_is_refused(llama, tokenizer):
+    with pytest.raises(ValueError, match="fills the model's context of 128"):
+        generate(llama, tokenizer, ["mend " * 400], GenerateOptions())

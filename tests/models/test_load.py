@@ -1,0 +1,56 @@
+import json
+
+import pytest
+import torch
+
+from holdfast.models.load import fingerprint, load_model
+
+
+@pytest.fixture
+def folder(tmp_path, llama, tokenizer):
+    llama.to(torch.float16).save_pretrained(tmp_path / "model")
+    tokenizer.save_pretrained(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_half_precision_is_widened_exactly_on_a_cpu(folder, llama):
+    loaded = load_model(str(folder), device="cpu")
+    assert loaded.storage_dtype == torch.float16
+    assert loaded.model.dtype == torch.float32
+    assert loaded.base == fingerprint(llama)
+
+
+def test_the_fingerprint_changes_with_one_entry(llama):
+    before = fingerprint(llama)
+    with torch.no_grad():
+        next(llama.parameters())[0, 0] += 1
+    assert fingerprint(llama) != before
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(ValueError, match="does not exist; give a folder"):
+        load_model(str(tmp_path / "none"))
+
+
+def test_pickled_weights_are_not_loaded(folder):
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(ValueError, match="pickled weights are not loaded"):
+        load_model(str(folder))
+
+
+def test_a_broken_file_is_one_sentence(folder):
+    (folder / "model.safetensors").write_bytes(b"broken")
+    with pytest.raises(ValueError, match="could not be read"):
+        load_model(str(folder))
+
+
+def test_missing_weights_are_refused(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 3}))
+    with pytest.raises(ValueError, match="lacks 9 weights"):
+        load_model(str(folder))
+
+
+def test_an_unknown_hub_id_without_network_is_one_sentence():
+    with pytest.raises(ValueError, match=r"hub could not be reached|was not found"):
+        load_model("nobody/nothing-here")
