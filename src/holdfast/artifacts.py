@@ -17,12 +17,17 @@ from holdfast.values import Answer, Evaluation, Mask, Outcome, Patch, Rate, Scor
 INT32_MAX = 2**31 - 1
 
 
-def save_json(path: Path, content: object) -> None:
-    """Writes JSON with sorted keys; the file appears whole or not at all."""
+def save_text(path: Path, text: str) -> None:
+    """Writes a text file; it appears whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
+    partial.write_text(text, encoding="utf-8")
     os.replace(partial, path)
+
+
+def save_json(path: Path, content: object) -> None:
+    """Writes JSON with sorted keys, whole or not at all; a number that is not finite is our own bug."""
+    save_text(path, json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n")
 
 
 def load_json(path: Path) -> dict:

@@ -1,0 +1,69 @@
+"""The command line: names and one-line helps; what a command needs is imported when it is called.
+
+Exit codes: 0 done; 1 a gate or an invariant failed; 2 a usage mistake, with one sentence that says what to do.
+"""
+
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+from holdfast import __version__
+
+COMMANDS = {
+    "demo": "The whole story on the built-in models: minutes on two cores, no network.",
+    "score": "Score every weight by its effect on safety, or on utility.",
+    "select": "Cut a mask from scores: top, safety_only, random or bottom.",
+    "verify": "Put noise on a mask's weights and measure safety and utility.",
+    "enhance": "SET: train only a mask's weights to refuse what should be refused.",
+    "adapt": "SPA: fine-tune on a task and hold a mask's weights bit for bit.",
+    "evaluate": "Measure attack success, over-refusal and utility of a checkpoint.",
+    "report": "Write report.json and report.html of a run's folder as it stands.",
+    "sites": "List what of a model can be scored: names, shapes, layers, components, experts.",
+}
+
+app = App(
+    name="holdfast",
+    help="Find the weights by which a language model holds on to its safety, strengthen them, and hold them fast.",
+    version=__version__,
+)
+for _name, _help in COMMANDS.items():
+    app.command(f"holdfast.commands.{_name}:{_name}", name=_name, help=_help)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs one command and exits."""
+    sys.exit(call(arguments))
+
+
+def call(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code; mistakes become one sentence on stderr."""
+    try:
+        app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+    except (CycloptsError, ValueError) as error:
+        return _fail(error, 2)
+    except KeyboardInterrupt:
+        return _fail("stopped; run the same command again to go on where it was.", 130)
+    except RuntimeError as error:
+        # Invariants are raised by heavy modules; the name is compared so that `--help` imports none of them.
+        if type(error).__name__ != "InvariantError":
+            raise
+        return _fail(error, 1)
+    return 0
+
+
+def _fail(error: object, code: int) -> int:
+    sys.stderr.write(f"holdfast: {_sentence(error)}\n")
+    return code
+
+
+def _sentence(error: object) -> str:
+    """What went wrong in one line; options that pydantic refused are named with what they were given."""
+    refused = error if hasattr(error, "errors") else getattr(error, "__cause__", None)
+    if refused is None or not hasattr(refused, "errors"):
+        return " ".join(str(error).split())
+    parts = []
+    for one in refused.errors():
+        option = "--" + ".".join(str(part) for part in one["loc"]).replace("_", "-")
+        parts.append(f"{option}: {one['msg'][0].lower()}{one['msg'][1:]}, got {one['input']!r}")
+    return "; ".join(parts) + "; see --help."

@@ -1,0 +1,48 @@
+"""`holdfast adapt`."""
+
+from pathlib import Path
+
+from holdfast.commands.console import show, shown_progress, table
+from holdfast.commands.parameters import Adapt, Json
+from holdfast.intervene.adapt import AdaptOptions
+from holdfast.pipeline import steps
+
+
+def adapt(
+    model: str,
+    *,
+    task: str,
+    out: Path,
+    mask: Path | None = None,
+    options: Adapt = AdaptOptions(),
+    json: Json = False,
+) -> None:
+    """SPA: fine-tune on a task and hold a mask's weights bit for bit.
+
+    Example: holdfast adapt testbed:aligned --mask mask.safetensors --task testbed:task_train --learning-rate 5e-4
+    --out adapted
+
+    Parameters
+    ----------
+    model
+        The model that the mask was made for.
+    task
+        Exchanges of the task, JSONL.
+    out
+        Folder for the checkpoint and what was checked.
+    mask
+        File that `holdfast select` wrote. Without one nothing is held: plain fine-tuning, as a control.
+    json
+        Print one JSON object.
+    """
+    steps.refuse_existing(out / "result.json")
+    with shown_progress() as progress:
+        done = steps.adapt_model(model, mask, task, out, options=options, progress=progress)
+    result = {
+        "out": str(out),
+        "entries_protected": done.entries_protected,
+        "protected_identical": done.protected_identical,
+        "first_loss": done.losses[0] if done.losses else None,
+        "last_loss": done.losses[-1] if done.losses else None,
+    }
+    show(result, [table("SPA", ("what", "value"), list(result.items()))], json)

@@ -1,0 +1,87 @@
+"""What a command shows: progress on stderr, then one table or one JSON object on stdout."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+from rich.table import Table
+
+from holdfast.progress import Progress
+
+SECONDS_BETWEEN_LINES = 5.0
+
+
+@contextmanager
+def shown_progress() -> Iterator[Progress]:
+    """Live bars with time left in a terminal, a line now and then elsewhere; both on stderr."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _Lines()
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with RichProgress(*columns, console=console, transient=True) as bars:
+        yield _Bars(bars)
+
+
+def show(result: object, tables: Sequence[Table], as_json: bool, note: str | None = None) -> None:
+    """Prints the result as one JSON object, or its tables and a note on where things are."""
+    if as_json:
+        sys.stdout.write(json.dumps(result, sort_keys=True, allow_nan=False) + "\n")
+        return
+    console = Console()
+    for made in tables:
+        console.print(made)
+    if note:
+        console.print(note, markup=False, highlight=False)
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
+    """A table of text; nothing in it is taken for markup."""
+    made = Table(title=escape(title), title_justify="left")
+    for column in columns:
+        made.add_column(escape(column))
+    for row in rows:
+        made.add_row(*(escape(str(cell)) for cell in row))
+    return made
+
+
+class _Bars:
+    """One bar a label while it runs; a finished one becomes a line."""
+
+    def __init__(self, bars: RichProgress) -> None:
+        self.bars = bars
+        self.tasks: dict[str, TaskID] = {}
+
+    def __call__(self, label: str, done: int, total: int) -> None:
+        if label not in self.tasks:
+            self.tasks[label] = self.bars.add_task(escape(label), total=total)
+        self.bars.update(self.tasks[label], completed=done, total=total)
+        if done >= total:
+            self.bars.remove_task(self.tasks.pop(label))
+            self.bars.console.print(f"[green]done[/green] {escape(label)}")
+
+
+class _Lines:
+    """A line when a label is done, and every few seconds while it is not."""
+
+    def __init__(self) -> None:
+        self.last = time.monotonic()
+
+    def __call__(self, label: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if done >= total or now - self.last > SECONDS_BETWEEN_LINES:
+            self.last = now
+            sys.stderr.write(f"{label} {done}/{total}\n")
+            sys.stderr.flush()

@@ -1,0 +1,29 @@
+"""`holdfast demo`."""
+
+from pathlib import Path
+
+from holdfast.commands.console import show, shown_progress
+from holdfast.commands.parameters import Json
+from holdfast.pipeline.demo import demo_config
+from holdfast.pipeline.run import run
+from holdfast.report.tables import summary_tables
+
+
+def demo(*, out: Path = Path("demo"), seed: int = 0, json: Json = False) -> None:
+    """Run the whole story on the built-in models: locate, verify, enhance, adapt, report.
+
+    The page, OUT/report.html, is there after a minute or two and grows. Run again after an interruption, it goes on
+    where it was.
+
+    Parameters
+    ----------
+    out
+        Folder for the page, the report, scores, masks, patches and checkpoints.
+    seed
+        Seed of everything random. The built-in models themselves are fixed.
+    json
+        Print the whole report as one JSON object.
+    """
+    with shown_progress() as progress:
+        report = run(demo_config(seed), out, progress)
+    show(report, summary_tables(report), json, note=f"The page: {out / 'report.html'}")

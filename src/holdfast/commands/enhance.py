@@ -1,0 +1,52 @@
+"""`holdfast enhance`."""
+
+from pathlib import Path
+
+from holdfast.commands.console import show, shown_progress, table
+from holdfast.commands.parameters import Enhance, Json
+from holdfast.intervene.enhance import EnhanceOptions
+from holdfast.pipeline import steps
+
+
+def enhance(
+    model: str,
+    *,
+    refusals: str,
+    harmless: str,
+    out: Path,
+    mask: Path | None = None,
+    options: Enhance = EnhanceOptions(),
+    json: Json = False,
+) -> None:
+    """SET: train only a mask's weights to refuse what should be refused; everything else keeps every bit.
+
+    Example: holdfast enhance testbed:unaligned --mask mask.safetensors --refusals testbed:refusals
+    --harmless testbed:harmless_exchanges --learning-rate 3e-3 --out enhanced
+
+    Parameters
+    ----------
+    model
+        The model that the mask was made for.
+    refusals
+        Harmful prompts with safe responses, JSONL.
+    harmless
+        Harmless prompts with helpful responses, JSONL; without them a model learns to refuse everything.
+    out
+        Folder for the checkpoint, the patch and what was checked.
+    mask
+        File that `holdfast select` wrote. Without one the whole model is tuned, as a control.
+    json
+        Print one JSON object.
+    """
+    steps.refuse_existing(out / "result.json")
+    with shown_progress() as progress:
+        done = steps.enhance_model(model, mask, refusals, harmless, out, options=options, progress=progress)
+    result = {
+        "out": str(out),
+        "entries_trained": done.entries_trained,
+        "share_trained": done.share_trained,
+        "untouched_identical": done.untouched_identical,
+        "first_loss": done.losses[0] if done.losses else None,
+        "last_loss": done.losses[-1] if done.losses else None,
+    }
+    show(result, [table("SET", ("what", "value"), list(result.items()))], json)

@@ -1,0 +1,19 @@
+"""Parameters that several commands share."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from holdfast.intervene.adapt import AdaptOptions
+from holdfast.intervene.enhance import EnhanceOptions
+from holdfast.models.generate import GenerateOptions
+from holdfast.pipeline.config import SelectOptions, SuiteFiles
+from holdfast.score.esi import EsiOptions
+
+Json = Annotated[bool, Parameter(name="--json", negative="")]
+Suite = Annotated[SuiteFiles, Parameter(name="*")]
+Generation = Annotated[GenerateOptions, Parameter(name="generate")]
+Esi = Annotated[EsiOptions, Parameter(name="*")]
+Select = Annotated[SelectOptions, Parameter(name="*")]
+Enhance = Annotated[EnhanceOptions, Parameter(name="*")]
+Adapt = Annotated[AdaptOptions, Parameter(name="*")]

@@ -1,0 +1,28 @@
+"""`holdfast report`."""
+
+from pathlib import Path
+
+from holdfast.artifacts import load_json
+from holdfast.commands.console import show
+from holdfast.commands.parameters import Json
+from holdfast.pipeline.config import RunConfig
+from holdfast.pipeline.run import save_story
+from holdfast.report.tables import summary_tables
+
+
+def report(folder: Path, *, json: Json = False) -> None:
+    """Write report.json and report.html of a run's folder as it stands, finished or not.
+
+    Example: holdfast report demo
+
+    Parameters
+    ----------
+    folder
+        The folder of a run.
+    json
+        Print the report as one JSON object.
+    """
+    if not (folder / "manifest.json").is_file():
+        raise ValueError(f"{str(folder)!r} holds no run: it has no manifest.json; give the folder of `holdfast demo`.")
+    told = save_story(RunConfig.model_validate(load_json(folder / "manifest.json")["config"]), folder)
+    show(told, summary_tables(told), json, note=f"The page: {folder / 'report.html'}")

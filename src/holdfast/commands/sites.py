@@ -1,0 +1,32 @@
+"""`holdfast sites`."""
+
+from dataclasses import asdict
+
+from holdfast.commands.console import show, table
+from holdfast.commands.parameters import Json
+from holdfast.models.load import load_model
+from holdfast.models.sites import list_sites
+
+
+def sites(model: str, *, json: Json = False) -> None:
+    """List the parameters of a model: name, shape, layer, component, role; those of role matrix are scored.
+
+    Example: holdfast sites testbed:aligned-moe
+
+    Parameters
+    ----------
+    model
+        A folder, a hub id or testbed:NAME.
+    json
+        Print one JSON object.
+    """
+    found = list_sites(load_model(model).model)
+    scored = sum(site.num_entries for site in found if site.role == "matrix")
+    total = sum(site.num_entries for site in found)
+    result = {"model": model, "num_parameters": total, "num_scored": scored, "sites": [asdict(site) for site in found]}
+    columns = ("parameter", "shape", "layer", "component", "role", "matrices")
+    rows = [
+        (s.name, "x".join(map(str, s.shape)), "" if s.layer is None else s.layer, s.component, s.role, s.num_matrices)
+        for s in found
+    ]
+    show(result, [table(f"{model}: {scored:,} of {total:,} entries are scored", columns, rows)], json)

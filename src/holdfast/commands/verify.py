@@ -1,0 +1,62 @@
+"""`holdfast verify`."""
+
+from pathlib import Path
+
+from holdfast.commands.console import show, shown_progress, table
+from holdfast.commands.parameters import Generation, Json, Suite
+from holdfast.evaluate.pooled import pool_evaluations
+from holdfast.models.generate import GenerateOptions
+from holdfast.pipeline import steps
+from holdfast.pipeline.config import SuiteFiles, VerifyOptions
+from holdfast.report.schema import suite_json
+
+DEFAULT = VerifyOptions()
+
+
+def verify(
+    model: str,
+    *,
+    mask: Path,
+    judge: str,
+    out: Path,
+    suite: Suite = SuiteFiles(),
+    ratios: tuple[float, ...] = DEFAULT.ratios,
+    draws: int = DEFAULT.draws,
+    generate: Generation = GenerateOptions(),
+    seed: int = 0,
+    json: Json = False,
+) -> None:
+    """Put noise on a mask's weights and measure safety and utility; the weights come back bit for bit.
+
+    Example: holdfast verify testbed:aligned --mask mask.safetensors --judge testbed:guard
+    --harmful testbed:harmful_seen --questions testbed:questions --generate.max-new-tokens 32 --out noise
+
+    Parameters
+    ----------
+    model
+        The model that the mask was made for.
+    mask
+        File that `holdfast select` wrote.
+    judge
+        A guard model that answers safe or unsafe.
+    out
+        Folder for an evaluation a draw; draws that are there already are kept.
+    ratios
+        Strengths of the noise in standard deviations; the paper's is 0.38.
+    draws
+        Draws at every strength.
+    seed
+        Seed of the first draw.
+    json
+        Print one JSON object.
+    """
+    points, rows = [], []
+    with shown_progress() as progress:
+        for ratio in ratios:
+            wanted = [steps.NoiseDraw(ratio, draw, seed * 1000 + draw) for draw in range(draws)]
+            found = steps.verify(model, judge, mask, suite, wanted, out, generation=generate, progress=progress)
+            pooled = pool_evaluations(found)
+            points.append({"noise_ratio": ratio, **suite_json(pooled)})
+            rows.append((f"{ratio:g}", pooled.asr, pooled.utility))
+    columns = ("noise", "ASR", "utility")
+    show({"out": str(out), "draws": draws, "points": points}, [table(f"{draws} draws each", columns, rows)], json)

@@ -1,0 +1,1 @@
+"""The stages composed: the one place that knows their order."""

@@ -1,0 +1,88 @@
+"""What a whole run is made of: models, prompt sets and the options of every stage."""
+
+from pydantic import Field
+
+from holdfast.config import Options
+from holdfast.intervene.adapt import AdaptOptions
+from holdfast.intervene.enhance import EnhanceOptions
+from holdfast.models.generate import GenerateOptions
+from holdfast.score.esi import EsiOptions
+
+
+class SuiteFiles(Options):
+    """Evaluation prompt sets: JSONL files, or `testbed:NAME`. A set that is left out is not measured."""
+
+    harmful: tuple[str, ...] = ()
+    """Harmful prompts, for the attack success rate."""
+    harmless: str | None = None
+    """Harmless prompts, for over-refusal."""
+    borderline: str | None = None
+    """Safe prompts that look unsafe, for over-refusal apart."""
+    questions: str | None = None
+    """Questions with exact answers, for utility and perplexity."""
+    task: str | None = None
+    """Examples of the task that is adapted to, with exact answers."""
+
+
+class ScoreFiles(Options):
+    """Calibration prompt sets: what makes the scores."""
+
+    harmful: str
+    """Harmful prompts that the model answers itself."""
+    utility: str
+    """Questions or exchanges with right answers, for the utility importance that safety-only masks leave out."""
+
+
+class EnhanceFiles(Options):
+    """What SET learns from."""
+
+    refusals: str
+    """Harmful prompts with safe responses."""
+    harmless: str
+    """Harmless prompts with helpful responses."""
+
+
+class SelectOptions(Options):
+    """How masks are cut from scores."""
+
+    fraction: float = Field(default=0.01, gt=0, lt=1)
+    """Share of the scored entries that every mask selects, in (0, 1)."""
+    utility_fraction: float = Field(default=0.05, gt=0, lt=1)
+    """Share of the scored entries, the most important ones for utility, that safety-only masks leave out, in (0, 1)."""
+
+
+class VerifyOptions(Options):
+    """How noise is put on the selected weights."""
+
+    ratios: tuple[float, ...] = (0.38, 1.0, 2.0, 4.0)
+    """Strengths of the noise, in standard deviations of the matrix that an entry belongs to; the paper's is 0.38."""
+    draws: int = Field(default=5, ge=1)
+    """Draws of the noise at every strength."""
+
+
+class RunConfig(Options):
+    """A whole run."""
+
+    model: str
+    """An aligned model: located, verified and adapted. A folder, a hub id or `testbed:NAME`."""
+    unaligned: str
+    """A model that helps with all: enhanced."""
+    judge: str
+    """A causal guard model that answers safe or unsafe."""
+    calibration: ScoreFiles
+    suite: SuiteFiles
+    refusals: EnhanceFiles
+    task: str
+    """Exchanges of the task that is adapted to."""
+    generate: GenerateOptions = GenerateOptions()
+    score: EsiOptions = EsiOptions()
+    select: SelectOptions = SelectOptions()
+    verify: VerifyOptions = VerifyOptions()
+    enhance: EnhanceOptions = EnhanceOptions()
+    adapt: AdaptOptions = AdaptOptions()
+    seed: int = 0
+    """Seed of everything random: masks, noise, halves, order of the examples."""
+    workers: int = Field(default=1, ge=1)
+    """Processes that work side by side; 1 on a GPU."""
+    threads: int = Field(default=1, ge=1)
+    """Cores for each of them."""

@@ -1,0 +1,35 @@
+"""The whole story on the built-in models: small enough for two cores and a few minutes, without a network."""
+
+import os
+
+from holdfast.intervene.adapt import AdaptOptions
+from holdfast.intervene.enhance import EnhanceOptions
+from holdfast.models.generate import GenerateOptions
+from holdfast.pipeline.config import EnhanceFiles, RunConfig, ScoreFiles, SuiteFiles
+
+MAX_WORKERS = 4
+
+
+def demo_config(seed: int = 0) -> RunConfig:
+    """The run that `holdfast demo` makes. Learning rates are for models of a million weights, not of billions."""
+    return RunConfig(
+        model="testbed:aligned",
+        unaligned="testbed:unaligned",
+        judge="testbed:guard",
+        calibration=ScoreFiles(harmful="testbed:harmful_calibration", utility="testbed:questions_calibration"),
+        suite=SuiteFiles(
+            harmful=("testbed:harmful_seen", "testbed:harmful_heldout"),
+            harmless="testbed:harmless",
+            borderline="testbed:borderline",
+            questions="testbed:questions",
+            task="testbed:task_evaluation",
+        ),
+        refusals=EnhanceFiles(refusals="testbed:refusals", harmless="testbed:harmless_exchanges"),
+        task="testbed:task_train",
+        generate=GenerateOptions(max_new_tokens=32),
+        enhance=EnhanceOptions(iterations=100, learning_rate=3e-3),
+        adapt=AdaptOptions(iterations=1000, learning_rate=5e-4, checkpoint_every=250),
+        seed=seed,
+        workers=min(os.cpu_count() or 1, MAX_WORKERS),
+        threads=1,
+    )

@@ -1,0 +1,268 @@
+"""The whole run in its order: locate, verify, enhance, adapt; every piece a file, the page redrawn as they come.
+
+The run's folder:
+    manifest.json               config, versions, hashes of everything read, timings
+    report.json, report.html    what is known so far
+    locate/, enhance/locate/    scores, halves, utility, masks/{top,safety_only,random,bottom}.safetensors
+    verify/MASK/                an evaluation a draw of noise
+    enhance/ARM/, adapt/ARM/    model/, patch.safetensors (enhance), result.json, evaluation.json
+    adapt/start.json, enhance/before.json
+
+A piece whose file is there is not made again; a folder that was begun with another config or other inputs is refused.
+"""
+
+import hashlib
+import platform
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import holdfast
+from holdfast.artifacts import digest, load_json, save_json, save_text
+from holdfast.models.load import load_model
+from holdfast.pipeline import steps
+from holdfast.pipeline.config import RunConfig, SuiteFiles
+from holdfast.pipeline.story import locate_section, tell
+from holdfast.pipeline.workers import Unit, Workers
+from holdfast.progress import Progress, silent
+from holdfast.prompts.sources import prompt_file
+from holdfast.report.page import render_page
+
+MASKS = ("top", "safety_only", "random", "bottom")
+ENHANCE_ARMS = ("top", "safety_only", "random", "bottom", "full")
+ADAPT_ARMS = {"plain": None, "protected": "top", "safety_only": "safety_only", "random_protected": "random"}
+LIBRARIES = ("torch", "transformers", "trl", "accelerate", "safetensors")
+
+
+def run(config: RunConfig, out: Path, progress: Progress = silent) -> dict:
+    """Runs what of the config is not done yet and returns the report.
+
+    Raises:
+        ValueError: an input is missing or wrong, prompts are shared between calibration and evaluation, or the folder
+            holds another run.
+        InvariantError: weights that had to keep every bit did not.
+    """
+    claim(config, out)
+    refuse_shared_prompts(config)
+    with Workers(config.workers, config.threads, progress) as workers:
+        for units in (_first(config, out), _second(config, out)):
+            _timed(workers, units, out, lambda: save_story(config, out))
+    return save_story(config, out)
+
+
+def save_story(config: RunConfig, out: Path) -> dict:
+    """Writes report.json and report.html from the pieces that are there."""
+    report = tell(config, out)
+    save_json(out / "report.json", report)
+    save_text(out / "report.html", render_page(report))
+    return report
+
+
+def claim(config: RunConfig, out: Path) -> None:
+    """Makes the folder this run's, or goes on with it; a folder that holds anything else is refused."""
+    inputs = _inputs(config)
+    run_id = digest([config.model_dump(mode="json", exclude={"workers"}), inputs, holdfast.__version__])
+    path = out / "manifest.json"
+    if path.is_file():
+        if load_json(path).get("run") != run_id:
+            raise ValueError(
+                f"{str(out)!r} holds another run (other settings, inputs or version); "
+                "choose another folder with --out, or remove it."
+            )
+        return
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ValueError(f"{str(out)!r} is not empty and holds no run; choose another folder with --out.")
+    manifest = {
+        "run": run_id,
+        "config": config.model_dump(mode="json"),
+        "inputs": inputs,
+        "versions": {"holdfast": holdfast.__version__, **{name: version(name) for name in LIBRARIES}},
+        "hardware": {"machine": platform.machine(), "system": platform.system(), "python": platform.python_version()},
+        "timings": {},
+    }
+    save_json(path, manifest)
+
+
+def refuse_shared_prompts(config: RunConfig) -> None:
+    """Raises ValueError when a prompt that makes scores or trains a model also judges it."""
+    steps.refuse_overlap(
+        [
+            config.calibration.harmful,
+            config.calibration.utility,
+            config.refusals.refusals,
+            config.refusals.harmless,
+            config.task,
+        ],
+        config.suite,
+    )
+
+
+def locate(config: RunConfig, model: str, folder: Path, progress: Progress = silent) -> None:
+    """Scores a model for safety and for utility and cuts every mask."""
+    scores, utility = folder / "scores.safetensors", folder / "utility.safetensors"
+    if not scores.is_file():
+        steps.score_safety(
+            model,
+            config.judge,
+            config.calibration.harmful,
+            scores,
+            options=config.score,
+            generation=config.generate,
+            seed=config.seed,
+            progress=progress,
+        )
+    if not utility.is_file():
+        steps.score_utility(model, config.calibration.utility, utility, seed=config.seed, progress=progress)
+    for name in MASKS:
+        path = folder / "masks" / f"{name}.safetensors"
+        if not path.is_file():
+            steps.select(scores, name, path, utility=utility, options=config.select, seed=config.seed)
+    save_json(folder / "section.json", locate_section(config, model, folder))
+
+
+def verify(config: RunConfig, out: Path, mask: str, ratio: float, progress: Progress = silent) -> None:
+    """Evaluates every draw of noise of one strength on one mask: safety and utility."""
+    files = SuiteFiles(harmful=config.suite.harmful, questions=config.suite.questions)
+    steps.verify(
+        config.model,
+        config.judge,
+        out / "locate" / "masks" / f"{mask}.safetensors",
+        files,
+        noise_draws(config, ratio),
+        out / "verify" / mask,
+        generation=config.generate,
+        progress=progress,
+    )
+
+
+def noise_draws(config: RunConfig, ratio: float) -> list[steps.NoiseDraw]:
+    """The draws of one strength; every mask gets the same seeds."""
+    return [steps.NoiseDraw(ratio, draw, config.seed * 1000 + draw) for draw in range(config.verify.draws)]
+
+
+def enhance(config: RunConfig, out: Path, arm: str, progress: Progress = silent) -> None:
+    """Tunes the unaligned model with one mask, or all of it, and evaluates what comes out."""
+    folder = out / "enhance" / arm
+    mask = None if arm == "full" else out / "enhance" / "locate" / "masks" / f"{arm}.safetensors"
+    if not (folder / "result.json").is_file():
+        files = config.refusals
+        steps.enhance_model(
+            config.unaligned,
+            mask,
+            files.refusals,
+            files.harmless,
+            folder,
+            options=config.enhance.model_copy(update={"seed": config.seed, "resume": True}),
+            progress=progress,
+        )
+    evaluate(config, str(folder / "model"), folder / "evaluation.json", task=False, progress=progress)
+
+
+def adapt(config: RunConfig, out: Path, arm: str, progress: Progress = silent) -> None:
+    """Fine-tunes the aligned model on the task, with one mask held or none, and evaluates what comes out."""
+    folder = out / "adapt" / arm
+    held = ADAPT_ARMS[arm]
+    if not (folder / "result.json").is_file():
+        steps.adapt_model(
+            config.model,
+            out / "locate" / "masks" / f"{held}.safetensors" if held else None,
+            config.task,
+            folder,
+            options=config.adapt.model_copy(update={"seed": config.seed, "resume": True}),
+            progress=progress,
+        )
+    evaluate(config, str(folder / "model"), folder / "evaluation.json", task=True, progress=progress)
+
+
+def evaluate(config: RunConfig, model: str, path: Path, *, task: bool, progress: Progress = silent) -> None:
+    """Evaluates a checkpoint on the whole suite."""
+    files = config.suite if task else config.suite.model_copy(update={"task": None})
+    steps.evaluate_model(model, config.judge, files, path, generation=config.generate, progress=progress)
+
+
+def _first(config: RunConfig, out: Path) -> list[Unit]:
+    """What all else needs: where the weights are, and where both models start."""
+
+    def at(path: str) -> Path:
+        return out / path
+
+    return [
+        Unit(
+            "locate",
+            locate,
+            at("locate/section.json"),
+            {"config": config, "model": config.model, "folder": at("locate")},
+        ),
+        Unit(
+            "evaluate aligned",
+            evaluate,
+            at("adapt/start.json"),
+            {"config": config, "model": config.model, "path": at("adapt/start.json"), "task": True},
+        ),
+        Unit(
+            "locate in unaligned",
+            locate,
+            at("enhance/locate/section.json"),
+            {"config": config, "model": config.unaligned, "folder": at("enhance/locate")},
+        ),
+        Unit(
+            "evaluate unaligned",
+            evaluate,
+            at("enhance/before.json"),
+            {"config": config, "model": config.unaligned, "path": at("enhance/before.json"), "task": False},
+        ),
+    ]
+
+
+def _second(config: RunConfig, out: Path) -> list[Unit]:
+    """What can be done side by side once the masks are there; the longest pieces last, so that no core waits for one."""
+    noise = [
+        Unit(
+            f"noise {ratio:g} on {mask}",
+            verify,
+            out / "verify" / mask / f"{noise_draws(config, ratio)[-1].stem}.json",
+            {"config": config, "out": out, "mask": mask, "ratio": ratio},
+        )
+        for ratio in config.verify.ratios
+        for mask in MASKS
+    ]
+    tuned = [
+        Unit(
+            f"enhance {arm}",
+            enhance,
+            out / f"enhance/{arm}/evaluation.json",
+            {"config": config, "out": out, "arm": arm},
+        )
+        for arm in ENHANCE_ARMS
+    ]
+    adapted = [
+        Unit(f"adapt {arm}", adapt, out / f"adapt/{arm}/evaluation.json", {"config": config, "out": out, "arm": arm})
+        for arm in ADAPT_ARMS
+    ]
+    return noise + tuned + adapted
+
+
+def _timed(workers: Workers, units: list[Unit], out: Path, redraw: Callable[[], object]) -> None:
+    """Runs units, notes in the manifest when each was done, and redraws the page after each."""
+    started = time.monotonic()
+
+    def finished(unit: Unit) -> None:
+        manifest = load_json(out / "manifest.json")
+        manifest["timings"][unit.label] = round(time.monotonic() - started, 1)
+        save_json(out / "manifest.json", manifest)
+        redraw()
+
+    workers.run(units, finished)
+
+
+def _inputs(config: RunConfig) -> dict[str, str]:
+    """Hashes of everything that is read: the models' weights and the prompt files' bytes."""
+    suite = config.suite
+    files = [config.calibration.harmful, config.calibration.utility, config.refusals.refusals, config.refusals.harmless]
+    files += [config.task, *suite.harmful, suite.harmless, suite.borderline, suite.questions, suite.task]
+    hashes = {name: load_model(name).base for name in (config.model, config.unaligned, config.judge)}
+    for file in files:
+        if file is not None:
+            hashes[file] = hashlib.sha256(prompt_file(file).read_bytes()).hexdigest()
+    return hashes

@@ -1,0 +1,275 @@
+"""Each stage on files: load what it needs, call it, save what it makes. Commands and the pipeline share these."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from holdfast.artifacts import (
+    load_evaluation,
+    load_mask,
+    load_scores,
+    save_evaluation,
+    save_json,
+    save_mask,
+    save_patch,
+    save_scores,
+    save_text,
+)
+from holdfast.evaluate.suite import Suite, evaluate
+from holdfast.intervene.adapt import AdaptOptions, AdaptResult, adapt
+from holdfast.intervene.enhance import EnhanceOptions, EnhanceResult, enhance
+from holdfast.intervene.perturb import perturbed
+from holdfast.judge.guard import GuardJudge
+from holdfast.models.generate import GenerateOptions, Response, generate
+from holdfast.models.load import LoadedModel, load_model
+from holdfast.pipeline.config import SelectOptions, SuiteFiles
+from holdfast.progress import Progress, silent
+from holdfast.prompts.records import refuse_shared
+from holdfast.prompts.sources import as_exchanges, load_exchanges, load_prompts
+from holdfast.score.esi import EsiOptions
+from holdfast.score.objective.completions import Objective
+from holdfast.score.objective.judge_gradient import JudgeGradient
+from holdfast.score.objective.response_likelihood import ResponseLikelihood
+from holdfast.score.scoring import ScoreOptions, score_halves
+from holdfast.select.bottom import BottomOptions, select_bottom
+from holdfast.select.random import RandomOptions, select_random
+from holdfast.select.set_difference import SetDifferenceOptions, select_set_difference
+from holdfast.select.top import TopOptions, select_top
+from holdfast.values import Evaluation, Mask, Scores
+
+HALVES = ("first_half", "second_half")
+
+
+def load_judge(name: str) -> GuardJudge:
+    """The guard model of that name as a judge."""
+    loaded = load_model(name)
+    return GuardJudge(loaded.model, loaded.tokenizer)
+
+
+def load_suite(files: SuiteFiles, limit: int | None = None) -> Suite:
+    """The evaluation prompts; `limit` keeps the first of every file."""
+    questions = load_prompts(files.questions)[:limit] if files.questions else []
+    return Suite(
+        harmful=[prompt for path in files.harmful for prompt in load_prompts(path)[:limit]],
+        harmless=load_prompts(files.harmless)[:limit] if files.harmless else [],
+        borderline=load_prompts(files.borderline)[:limit] if files.borderline else [],
+        questions=questions,
+        task=load_prompts(files.task)[:limit] if files.task else [],
+        exchanges=as_exchanges(questions),
+    )
+
+
+def score_safety(
+    model: str,
+    judge: str,
+    prompts: str,
+    out: Path,
+    *,
+    options: EsiOptions = EsiOptions(),
+    generation: GenerateOptions = GenerateOptions(),
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Scores:
+    """Writes ESI scores to `out`, those of two halves of the prompts beside it, and the responses they come from."""
+    refuse_existing(out)
+    loaded, guard, asked = load_model(model), load_judge(judge), load_prompts(prompts)
+    responses = generate(loaded.model, loaded.tokenizer, [prompt.prompt for prompt in asked], generation, progress)
+    save_responses(out.with_name(f"{out.stem}_responses.jsonl"), responses)
+    objective = JudgeGradient(guard, loaded.tokenizer, responses, options.reduction)
+    return _score_and_save(loaded, objective, options.token_budget, out, seed, progress)
+
+
+def score_utility(
+    model: str,
+    questions: str,
+    out: Path,
+    *,
+    options: EsiOptions = EsiOptions(),
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Scores:
+    """Writes utility importance to `out`: the effect of every weight on the likelihood of right answers."""
+    refuse_existing(out)
+    loaded = load_model(model)
+    objective = ResponseLikelihood(loaded.tokenizer, load_exchanges(questions))
+    return _score_and_save(loaded, objective, options.token_budget, out, seed, progress)
+
+
+def select(
+    scores: Path, selector: str, out: Path, *, utility: Path | None = None, options: SelectOptions, seed: int = 0
+) -> Mask:
+    """Writes the mask that a selector cuts from scores."""
+    refuse_existing(out)
+    mask = cut_mask(load_scores(scores), selector, options, load_scores(utility) if utility else None, seed)
+    save_mask(out, mask)
+    return mask
+
+
+def cut_mask(
+    scores: Scores, selector: str, options: SelectOptions, utility: Scores | None = None, seed: int = 0
+) -> Mask:
+    """The mask of that selector: top, bottom, random or safety_only."""
+    if selector == "safety_only":
+        if utility is None:
+            raise ValueError("selector 'safety_only' needs utility scores to leave out; give --utility.")
+        difference = SetDifferenceOptions(fraction=options.fraction, utility_fraction=options.utility_fraction)
+        return select_set_difference(scores, utility, difference)
+    if selector == "top":
+        return select_top(scores, TopOptions(fraction=options.fraction))
+    if selector == "bottom":
+        return select_bottom(scores, BottomOptions(fraction=options.fraction))
+    if selector == "random":
+        return select_random(scores, RandomOptions(fraction=options.fraction, seed=seed))
+    raise ValueError(f"unknown selector {selector!r}; known: bottom, random, safety_only, top.")
+
+
+@dataclass(frozen=True)
+class NoiseDraw:
+    """One draw of noise on one mask."""
+
+    ratio: float
+    draw: int
+    seed: int
+
+    @property
+    def stem(self) -> str:
+        """The name of its file."""
+        return f"noise_{self.ratio:g}_draw_{self.draw}"
+
+
+def verify(
+    model: str,
+    judge: str,
+    mask: Path,
+    files: SuiteFiles,
+    draws: Sequence[NoiseDraw],
+    out: Path,
+    *,
+    generation: GenerateOptions = GenerateOptions(),
+    progress: Progress = silent,
+) -> list[Evaluation]:
+    """Evaluates the model under each draw of noise on the mask's entries, a file a draw; those that exist are kept."""
+    paths = [out / f"{draw.stem}.json" for draw in draws]
+    if not all(path.is_file() for path in paths):
+        loaded, guard, suite = load_model(model), load_judge(judge), load_suite(files)
+        selected = load_mask(mask, loaded.base)
+        for position, (draw, path) in enumerate(zip(draws, paths, strict=True)):
+            if not path.is_file():
+                generator = torch.Generator().manual_seed(draw.seed)
+                with perturbed(loaded.model, selected, draw.ratio, generator):
+                    save_evaluation(path, evaluate(loaded, guard, suite, generation))
+            progress("draws of noise", position + 1, len(draws))
+    return [load_evaluation(path) for path in paths]
+
+
+def enhance_model(
+    model: str,
+    mask: Path | None,
+    refusals: str,
+    harmless: str,
+    out: Path,
+    *,
+    options: EnhanceOptions = EnhanceOptions(),
+    progress: Progress = silent,
+) -> EnhanceResult:
+    """Writes the tuned checkpoint, its patch and what was checked to a folder."""
+    loaded = load_model(model)
+    selected = load_mask(mask, loaded.base) if mask else None
+    result = enhance(
+        loaded, selected, load_exchanges(refusals), load_exchanges(harmless), options, progress, out / "training"
+    )
+    save_checkpoint(out / "model", result.tuned)
+    shutil.rmtree(out / "training", ignore_errors=True)  # the trainer's own checkpoints, needed only until here
+    if result.patch is not None:
+        save_patch(out / "patch.safetensors", result.patch)
+    checked = {
+        "iterations": options.iterations,
+        "entries_trained": result.entries_trained,
+        "share_trained": result.share_trained,
+        "untouched_identical": result.untouched_identical,
+    }
+    save_json(out / "result.json", checked)
+    return result
+
+
+def adapt_model(
+    model: str,
+    mask: Path | None,
+    exchanges: str,
+    out: Path,
+    *,
+    options: AdaptOptions = AdaptOptions(),
+    progress: Progress = silent,
+) -> AdaptResult:
+    """Writes the adapted checkpoint and what was checked to a folder."""
+    loaded = load_model(model)
+    selected = load_mask(mask, loaded.base) if mask else None
+    result = adapt(loaded, selected, load_exchanges(exchanges), options, progress, out / "training")
+    save_checkpoint(out / "model", result.tuned)
+    shutil.rmtree(out / "training", ignore_errors=True)
+    checked = {
+        "iterations": options.iterations,
+        "entries_protected": result.entries_protected,
+        "protected_identical": result.protected_identical,
+    }
+    save_json(out / "result.json", checked)
+    return result
+
+
+def evaluate_model(
+    model: str,
+    judge: str,
+    files: SuiteFiles,
+    out: Path,
+    *,
+    generation: GenerateOptions = GenerateOptions(),
+    progress: Progress = silent,
+) -> Evaluation:
+    """Writes the evaluation of a checkpoint, with every answer."""
+    refuse_existing(out)
+    evaluation = evaluate(load_model(model), load_judge(judge), load_suite(files), generation, progress)
+    save_evaluation(out, evaluation)
+    return evaluation
+
+
+def refuse_overlap(calibration: Sequence[str], files: SuiteFiles) -> None:
+    """Raises ValueError when a prompt that makes scores or trains a model also judges it."""
+    suite = load_suite(files)
+    made_from = [record for path in calibration for record in load_prompts(path)]
+    refuse_shared(made_from, [*suite.harmful, *suite.harmless, *suite.borderline, *suite.questions, *suite.task])
+
+
+def save_checkpoint(folder: Path, tuned: LoadedModel) -> None:
+    """Writes the model in its storage dtype, with its tokenizer, like any Hugging Face checkpoint."""
+    dtype = tuned.model.dtype
+    # Exact: the tuned values are already ones that the storage dtype holds.
+    nn.Module.to(tuned.model, tuned.storage_dtype)
+    tuned.model.save_pretrained(folder)
+    tuned.tokenizer.save_pretrained(folder)
+    nn.Module.to(tuned.model, dtype)
+
+
+def save_responses(path: Path, responses: Sequence[Response]) -> None:
+    """Writes one JSON object a response."""
+    save_text(path, "".join(json.dumps(asdict(response)) + "\n" for response in responses))
+
+
+def refuse_existing(path: Path) -> None:
+    """Raises ValueError when a result is there already."""
+    if path.exists():
+        raise ValueError(f"{str(path)!r} exists already; choose another name for the output, or remove it first.")
+
+
+def _score_and_save(
+    loaded: LoadedModel, objective: Objective, token_budget: int, out: Path, seed: int, progress: Progress
+) -> Scores:
+    halved = score_halves(loaded, objective, ScoreOptions(token_budget=token_budget), progress, seed=seed)
+    for name, half in zip(HALVES, (halved.first, halved.second), strict=True):
+        save_scores(out.with_name(f"{out.stem}_{name}.safetensors"), half)
+    save_scores(out, halved.whole)
+    return halved.whole

@@ -1,0 +1,125 @@
+"""report.json from the pieces of a run that are there: a section appears once its first piece does."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from holdfast.artifacts import load_evaluation, load_json, load_mask, load_scores
+from holdfast.evaluate.paired import compare
+from holdfast.evaluate.pooled import pool_evaluations
+from holdfast.models.load import load_model
+from holdfast.models.sites import list_sites
+from holdfast.pipeline.config import RunConfig
+from holdfast.pipeline.steps import HALVES, cut_mask
+from holdfast.report.schema import SCHEMA, changed_answers, component_rows, suite_json, verify_section
+from holdfast.values import Evaluation
+
+Json = dict[str, Any]
+
+
+def tell(config: RunConfig, out: Path) -> Json:
+    """The report of what was measured so far."""
+    report: Json = {"schema": SCHEMA, "provenance": load_json(out / "manifest.json")}
+    sections = {
+        "locate": _json(out / "locate" / "section.json"),
+        "verify": _verify(config, out),
+        "enhance": _enhance(out / "enhance"),
+        "adapt": _adapt(out / "adapt"),
+    }
+    report |= {name: section for name, section in sections.items() if section}
+    examples = _examples(out)
+    return report | ({"examples": examples} if examples else {})
+
+
+def locate_section(config: RunConfig, model: str, folder: Path) -> Json:
+    """Where the selected weights of a model are, from its scores and masks."""
+    scores, sites = load_scores(folder / "scores.safetensors"), list_sites(load_model(model).model)
+    masks = {name: load_mask(folder / "masks" / f"{name}.safetensors") for name in ("top", "safety_only", "random")}
+    halves = [load_scores(folder / f"scores_{half}.safetensors") for half in HALVES]
+    first, second = (cut_mask(half, "top", config.select) for half in halves)
+    top, safety_only = masks["top"], masks["safety_only"]
+    return {
+        "model": model,
+        "objective": scores.made_by.get("objective"),
+        "unit": scores.unit,
+        "fraction": config.select.fraction,
+        "num_selected": len(top),
+        "num_entries": top.num_entries,
+        "share_of_all": top.share_of_all,
+        "by_component": component_rows(top, scores, sites),
+        "stability": {"iou": first.iou(second), "random_iou": top.density / (2 - top.density)},
+        "safety_only": {
+            "num_selected": len(safety_only),
+            "by_component": component_rows(safety_only, scores, sites),
+            "iou_with_top": safety_only.iou(top),
+        },
+        "random": {"iou_with_top": masks["random"].iou(top)},
+    }
+
+
+def _verify(config: RunConfig, out: Path) -> Json:
+    start = _evaluation(out / "adapt" / "start.json")
+    if start is None:
+        return {}
+    arms = {}
+    for mask in ("top", "random", "bottom", "safety_only"):
+        points = []
+        for ratio in config.verify.ratios:
+            paths = [out / "verify" / mask / f"noise_{ratio:g}_draw_{draw}.json" for draw in range(config.verify.draws)]
+            if not all(path.is_file() for path in paths):
+                break
+            points.append(pool_evaluations([load_evaluation(path) for path in paths]))
+        arms[mask] = points
+    return verify_section(config.verify.ratios, start, arms, config.verify.draws) if any(arms.values()) else {}
+
+
+def _enhance(folder: Path) -> Json:
+    before = _evaluation(folder / "before.json")
+    if before is None:
+        return {}
+    section: Json = {"before": suite_json(before), **_json(folder / "top" / "result.json")}
+    section |= _suites(folder, before, {"after": "top", "safety_only": "safety_only"})
+    controls = _suites(folder, before, {"random": "random", "bottom": "bottom", "full": "full"})
+    located = _json(folder / "locate" / "section.json")
+    section |= {"locate": located} if located else {}
+    return section | ({"controls": controls} if controls else {})
+
+
+def _adapt(folder: Path) -> Json:
+    start = _evaluation(folder / "start.json")
+    if start is None:
+        return {}
+    arms = ("plain", "protected", "random_protected", "safety_only")
+    section: Json = {"start": suite_json(start), **_json(folder / "protected" / "result.json")}
+    return section | _suites(folder, start, {arm: arm for arm in arms})
+
+
+def _suites(folder: Path, before: Evaluation, arms: Mapping[str, str]) -> Json:
+    """SUITE of every arm that was evaluated, paired with where it started."""
+    evaluations = {key: _evaluation(folder / arm / "evaluation.json") for key, arm in arms.items()}
+    return {
+        key: suite_json(evaluation, compare(before, evaluation))
+        for key, evaluation in evaluations.items()
+        if evaluation is not None
+    }
+
+
+def _examples(out: Path) -> list[Json]:
+    """Answers that changed most, under SET and under plain fine-tuning."""
+    found = []
+    for stage, start, after in (
+        ("enhance", "enhance/before.json", "enhance/top/evaluation.json"),
+        ("adapt", "adapt/start.json", "adapt/plain/evaluation.json"),
+    ):
+        before, changed = _evaluation(out / start), _evaluation(out / after)
+        if before is not None and changed is not None:
+            found += changed_answers(stage, before, changed, limit=5)
+    return found
+
+
+def _json(path: Path) -> Json:
+    return load_json(path) if path.is_file() else {}
+
+
+def _evaluation(path: Path) -> Evaluation | None:
+    return load_evaluation(path) if path.is_file() else None

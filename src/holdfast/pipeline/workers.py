@@ -1,0 +1,113 @@
+"""Independent pieces of work, side by side in a few processes with a share of the cores each.
+
+A unit is done when its file is there, so an interrupted run takes up where it stopped. Workers are started once and
+kept, because importing the libraries costs more than most units.
+"""
+
+import multiprocessing
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from multiprocessing.queues import Queue
+from pathlib import Path
+from types import TracebackType
+
+import torch
+
+from holdfast.progress import Progress, silent
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One piece of work that leaves a file."""
+
+    label: str
+    work: Callable[..., object]
+    """A module-level function; called with `arguments` and a `progress`."""
+    done: Path
+    """Written last: where it exists the unit is skipped."""
+    arguments: Mapping[str, object] = field(default_factory=dict)
+
+
+class Workers:
+    """Runs units in this process (one worker) or in several.
+
+    Args:
+        count: processes; 1 runs everything here, as a GPU wants it.
+        threads: cores for each, which also fixes the order of floating-point sums.
+    """
+
+    def __init__(self, count: int = 1, threads: int = 1, progress: Progress = silent) -> None:
+        self.count, self.threads, self.progress = count, threads, progress
+        self._pool: ProcessPoolExecutor | None = None
+        self._told: Queue | None = None
+
+    def __enter__(self) -> "Workers":
+        if self.count > 1:
+            context = multiprocessing.get_context("spawn")
+            self._told = context.Queue()
+            self._pool = ProcessPoolExecutor(self.count, context, _start, (self.threads, self._told))
+            threading.Thread(target=self._listen, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pool is not None and self._told is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._told.put(None)
+
+    def run(self, units: Sequence[Unit], finished: Callable[[Unit], None] = lambda unit: None) -> None:
+        """Runs the units that are not done, in order as workers come free; `finished` is called after each.
+
+        A unit that fails stops the rest, and its error is raised here.
+        """
+        waiting = [unit for unit in units if not unit.done.exists()]
+        if self._pool is None:
+            for unit in waiting:
+                unit.work(**unit.arguments, progress=_Labelled(unit.label, self.progress))
+                finished(unit)
+            return
+        futures: dict[Future[object], Unit] = {self._pool.submit(_work, unit): unit for unit in waiting}
+        try:
+            for future in as_completed(futures):
+                future.result()
+                finished(futures[future])
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            raise
+
+    def _listen(self) -> None:
+        assert self._told is not None
+        while (message := self._told.get()) is not None:
+            self.progress(*message)
+
+
+class _Labelled:
+    """Progress under a unit's own label, so that units side by side can be told apart."""
+
+    def __init__(self, unit: str, progress: Progress) -> None:
+        self.unit, self.progress = unit, progress
+
+    def __call__(self, label: str, done: int, total: int) -> None:
+        self.progress(f"{self.unit}: {label}", done, total)
+
+
+_queue: Queue | None = None  # a worker process's line to the process that started it
+
+
+def _start(threads: int, told: Queue) -> None:
+    global _queue
+    torch.set_num_threads(threads)
+    _queue = told
+
+
+def _tell(label: str, done: int, total: int) -> None:
+    assert _queue is not None
+    _queue.put((label, done, total))
+
+
+def _work(unit: Unit) -> object:
+    return unit.work(**unit.arguments, progress=_Labelled(unit.label, _tell))

@@ -1,0 +1,116 @@
+"""The command line on real files: what it prints, its exit codes, its one-sentence errors."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from holdfast.cli import COMMANDS, call
+
+from tests.pipeline.small import small_config
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Scores and masks of the built-in aligned model, made by the commands themselves."""
+    folder = tmp_path_factory.mktemp("cli")
+    config = small_config(folder)
+    score = ["score", "testbed:aligned", "--generate.max-new-tokens", "24"]
+    safety = ["--judge", "testbed:guard", "--prompts", config.calibration.harmful]
+    assert call([*score, *safety, "--out", str(folder / "scores.safetensors")]) == 0
+    utility = ["--objective", "utility", "--prompts", config.calibration.utility]
+    assert call([*score, *utility, "--out", str(folder / "utility.safetensors")]) == 0
+    assert call(["select", str(folder / "scores.safetensors"), "--out", str(folder / "mask.safetensors")]) == 0
+    return folder, config
+
+
+def printed(capsys):
+    return json.loads(capsys.readouterr().out)
+
+
+def failure(capsys, *arguments):
+    """The one sentence on stderr of a usage mistake."""
+    assert call(list(arguments)) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("holdfast: ")
+    return said.err.splitlines()[-1]
+
+
+def test_help_lists_every_command_fast_and_without_torch():
+    code = "import sys; from holdfast.cli import call; call(['--help']); assert 'torch' not in sys.modules"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert all(name in done.stdout for name in COMMANDS)
+
+
+def test_every_command_has_help():
+    for name in COMMANDS:
+        assert call([name, "--help"]) == 0
+
+
+def test_sites_are_listed_as_json(capsys):
+    assert call(["sites", "testbed:aligned", "--json"]) == 0
+    result = printed(capsys)
+    assert sum(site["role"] == "matrix" for site in result["sites"]) == 8 * 7
+    assert 0 < result["num_scored"] < result["num_parameters"]
+
+
+def test_select_makes_safety_only_masks(files, capsys):
+    folder, _ = files
+    out, utility = str(folder / "only.safetensors"), str(folder / "utility.safetensors")
+    arguments = ["select", str(folder / "scores.safetensors"), "--selector", "safety_only", "--fraction", "0.02"]
+    assert call([*arguments, "--utility", utility, "--out", out, "--json"]) == 0
+    assert printed(capsys)["density"] == pytest.approx(0.02, abs=1e-5)  # rounded to whole entries
+
+
+def test_verify_enhance_adapt_and_evaluate_run_on_files(files, capsys):
+    folder, config = files
+    guard, short = ["--judge", "testbed:guard"], ["--generate.max-new-tokens", "24"]
+    suite = ["--harmful", config.suite.harmful[0], "--questions", config.suite.questions]
+    noise = ["--ratios", "1.0", "--draws", "2", "--mask", str(folder / "mask.safetensors"), "--out", str(folder / "n")]
+    assert call(["verify", "testbed:aligned", *guard, *suite, *short, *noise, "--json"]) == 0
+    assert printed(capsys)["points"][0]["asr"]["n"] == 16
+    steps = ["--iterations", "2", "--batch-size", "4", "--learning-rate", "1e-3"]
+    held = ["--mask", str(folder / "mask.safetensors"), "--task", config.task, "--out", str(folder / "adapted")]
+    assert call(["adapt", "testbed:aligned", *held, *steps, "--json"]) == 0
+    assert printed(capsys)["protected_identical"] is True
+    data = ["--refusals", config.refusals.refusals, "--harmless", config.refusals.harmless]
+    arguments = ["enhance", "testbed:aligned", *data, *steps, "--mask", str(folder / "mask.safetensors")]
+    assert call([*arguments, "--out", str(folder / "enhanced"), "--json"]) == 0
+    assert printed(capsys)["untouched_identical"] is True
+    out = str(folder / "evaluation.json")
+    assert call(["evaluate", str(folder / "enhanced/model"), *guard, *suite, *short, "--out", out, "--json"]) == 0
+    assert printed(capsys)["asr"]["n"] == 8
+
+
+def test_a_mask_for_another_model_is_refused(files, capsys):
+    folder, config = files
+    arguments = ["adapt", "testbed:unaligned", "--mask", str(folder / "mask.safetensors"), "--task", config.task]
+    assert "made for another model" in failure(capsys, *arguments, "--out", str(folder / "wrong"))
+    assert not (folder / "wrong").exists()
+
+
+def test_a_result_is_never_overwritten(files, capsys):
+    folder, _ = files
+    out = folder / "mask.safetensors"
+    before = out.read_bytes()
+    said = failure(capsys, "select", str(folder / "scores.safetensors"), "--selector", "bottom", "--out", str(out))
+    assert "exists already" in said
+    assert out.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["sites", "/no/such/model"], "does not exist"),
+        (["sites", "testbed:misaligned"], "there are aligned"),
+        (["select", "none.safetensors", "--out", "x"], "does not exist"),
+        (["select", "none.safetensors", "--out", "x", "--fraction", "2"], "fraction"),
+        (["score", "testbed:aligned", "--prompts", "testbed:harmful_seen", "--out", "x"], "needs a judge"),
+        (["score", "testbed:aligned", "--prompts", "none.jsonl", "--out", "x", "--judge", "testbed:guard"], "not exist"),
+        (["report", "/tmp"], "holds no run"),
+        (["demos"], "demos"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_exit_code_2(capsys, arguments, sentence):
+    assert sentence in failure(capsys, *arguments)

@@ -1,0 +1,116 @@
+"""The whole run on the built-in models, small: what it leaves, that it repeats, resumes and refuses."""
+
+import json
+
+import pytest
+import torch
+from holdfast.artifacts import load_mask, load_patch
+from holdfast.models.load import load_model
+from holdfast.pipeline import run as pipeline
+from holdfast.pipeline.run import run
+
+from tests.pipeline.small import small_config
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    config = small_config(folder)
+    return config, folder / "out", run(config, folder / "out")
+
+
+def without_timings(report):
+    return json.dumps({**report, "provenance": {**report["provenance"], "timings": None}}, sort_keys=True)
+
+
+def test_the_folder_holds_the_page_the_numbers_masks_patch_and_manifest(finished):
+    _, out, report = finished
+    assert json.loads((out / "report.json").read_text()) == report
+    assert "<html" in (out / "report.html").read_text()
+    assert (out / "manifest.json").is_file()
+    assert (out / "enhance/top/patch.safetensors").is_file()
+    assert {path.stem for path in (out / "locate/masks").iterdir()} == {"top", "safety_only", "random", "bottom"}
+    assert set(report) == {"schema", "provenance", "locate", "verify", "enhance", "adapt", "examples"} - (
+        set() if "examples" in report else {"examples"}
+    )
+
+
+def test_every_mask_selects_the_same_number_of_entries(finished):
+    _, out, report = finished
+    masks = [load_mask(path) for path in sorted((out / "locate/masks").iterdir())]
+    assert {len(mask) for mask in masks} == {report["locate"]["num_selected"]}
+    assert sum(row["selected"] for row in report["locate"]["by_component"]) == len(masks[0])
+
+
+def test_protected_entries_of_the_adapted_checkpoint_keep_every_bit(finished):
+    _, out, _ = finished
+    mask = load_mask(out / "locate/masks/top.safetensors")
+    start = dict(load_model("testbed:aligned").model.named_parameters())
+    tuned = dict(load_model(str(out / "adapt/protected/model")).model.named_parameters())
+    for name in mask.indices:
+        assert torch.equal(start[name].flatten()[mask[name]], tuned[name].flatten()[mask[name]])
+    assert any(not torch.equal(start[name], tuned[name]) for name in start)
+
+
+def test_the_patch_is_all_that_set_changed(finished):
+    _, out, _ = finished
+    patch = load_patch(out / "enhance/top/patch.safetensors")
+    start = dict(load_model("testbed:unaligned").model.named_parameters())
+    tuned = dict(load_model(str(out / "enhance/top/model")).model.named_parameters())
+    for name, weight in start.items():
+        expected = weight.detach().flatten().clone()
+        if name in patch.indices:
+            expected[patch.indices[name]] = patch.values[name].float()
+        assert torch.equal(tuned[name].detach().flatten(), expected)
+
+
+def test_a_second_run_with_the_same_seed_gives_the_same_report(finished, tmp_path):
+    config, _, report = finished
+    assert without_timings(run(config, tmp_path / "again")) == without_timings(report)
+
+
+def test_an_interrupted_run_goes_on_and_makes_nothing_twice(finished, tmp_path, monkeypatch):
+    config, _, report = finished
+    made: list[str] = []
+
+    def counted(name, work, stop_at=None):
+        def wrapper(*args, **kwargs):
+            made.append(f"{name} {kwargs.get('arm', '')}")
+            if stop_at and len([one for one in made if one.startswith(name)]) == stop_at:
+                raise KeyboardInterrupt
+            return work(*args, **kwargs)
+
+        return wrapper
+
+    originals = {name: getattr(pipeline, name) for name in ("locate", "verify", "enhance")}
+    monkeypatch.setattr(pipeline, "locate", counted("locate", originals["locate"]))
+    monkeypatch.setattr(pipeline, "enhance", counted("enhance", originals["enhance"], stop_at=2))
+    with pytest.raises(KeyboardInterrupt):
+        run(config, tmp_path / "out")
+    before = len(made)
+    monkeypatch.setattr(pipeline, "enhance", counted("enhance", originals["enhance"]))
+    assert without_timings(run(config, tmp_path / "out")) == without_timings(report)
+    assert [one for one in made[before:] if one.startswith("locate")] == []
+    assert "enhance top" not in made[before:]
+
+
+def test_a_folder_of_another_run_is_refused_and_kept(finished):
+    config, out, _ = finished
+    before = (out / "report.json").read_bytes()
+    with pytest.raises(ValueError, match="holds another run"):
+        run(config.model_copy(update={"seed": 1}), out)
+    assert (out / "report.json").read_bytes() == before
+
+
+def test_a_folder_with_other_files_is_refused(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/thesis.txt").write_text("years of work")
+    with pytest.raises(ValueError, match="not empty and holds no run"):
+        run(small_config(tmp_path), tmp_path / "out")
+
+
+def test_prompts_that_both_calibrate_and_evaluate_are_refused(tmp_path):
+    config = small_config(tmp_path)
+    suite = config.suite.model_copy(update={"harmful": (config.calibration.harmful,)})
+    with pytest.raises(ValueError, match="evaluation prompts are also calibration prompts"):
+        run(config.model_copy(update={"suite": suite}), tmp_path / "out")
