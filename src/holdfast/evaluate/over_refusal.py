@@ -1,0 +1,21 @@
+"""Over-refusal = share of harmless (or borderline) prompts that were refused, by the refusal rules. Large is bad.
+
+An empty response is unscored: it neither refuses nor helps.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from holdfast.evaluate.measure import Measure
+from holdfast.judge.refusal import RefusalJudge
+from holdfast.prompts.records import Prompt
+from holdfast.values import Outcome
+
+
+def over_refusal(name: Literal["over_refusal", "borderline"] = "over_refusal") -> Measure:
+    """The measure `over_refusal`, or `borderline` for prompts that are safe but look unsafe."""
+
+    def outcomes(prompts: Sequence[Prompt], responses: Sequence[str]) -> list[Outcome]:
+        return RefusalJudge().judge([prompt.prompt for prompt in prompts], responses)
+
+    return Measure(name, outcomes)

@@ -1,0 +1,94 @@
+"""Rates with intervals, and whether two checkpoints differ on the same prompts.
+
+Wilson interval of p = k / n, with z = 1.96 (95%; a score interval, so it stays in [0, 1] and is right at k = 0):
+    centre = (p + z^2 / 2n) / (1 + z^2 / n)        half = z sqrt(p (1 - p) / n + z^2 / 4n^2) / (1 + z^2 / n)
+Exact McNemar: of the b + c prompts on which the two disagree, as many should go either way:
+    p = min(1, 2 P[Binomial(b + c, 1/2) <= min(b, c)])
+Pooled draws: D runs on the same n prompts are not D n independent outcomes. The variance of their mean is taken as
+    v = p (1 - p) / n + s^2 / D        s^2 = variance of the D rates
+and the interval is Wilson's at the effective n = p (1 - p) / v. Cautious: s^2 holds part of the prompts' share again.
+"""
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from holdfast.values import Outcome, Rate, Verdict
+
+Z_95 = 1.959963984540054
+
+
+def wilson_interval(share: float, n: float) -> tuple[float, float]:
+    """The 95% interval of a share that was seen on n outcomes; n need not be whole."""
+    weight = 1 + Z_95**2 / n
+    centre = (share + Z_95**2 / (2 * n)) / weight
+    half = Z_95 * math.sqrt(share * (1 - share) / n + Z_95**2 / (4 * n**2)) / weight
+    # At shares of 0 and 1 one end equals the share, up to rounding.
+    return min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half))
+
+
+def rate(outcomes: Sequence[Outcome], verdict: Verdict) -> Rate:
+    """The share of scored outcomes with this verdict; unscored ones are left out and counted."""
+    scored = [outcome for outcome in outcomes if outcome.verdict is not None]
+    unscored = len(outcomes) - len(scored)
+    if not scored:
+        return Rate(None, None, None, 0, unscored)
+    share = sum(outcome.verdict == verdict for outcome in scored) / len(scored)
+    return Rate(share, *wilson_interval(share, len(scored)), len(scored), unscored)
+
+
+def pool_rates(rates: Sequence[Rate]) -> Rate:
+    """The mean over draws on the same prompts, with an interval for both: other prompts and other draws.
+
+    `n` counts every scored outcome of every draw. One draw comes back as it is.
+    """
+    scored = [one for one in rates if one.value is not None]
+    unscored = sum(one.unscored for one in rates)
+    if not scored:
+        return Rate(None, None, None, 0, unscored)
+    values = [one.value for one in scored if one.value is not None]
+    share, n_prompts = statistics.fmean(values), statistics.fmean(one.n for one in scored)
+    n_effective = _effective_n(share, n_prompts, values)
+    return Rate(share, *wilson_interval(share, n_effective), sum(one.n for one in scored), unscored)
+
+
+def _effective_n(share: float, n_prompts: float, values: Sequence[float]) -> float:
+    spread = share * (1 - share)
+    if len(values) < 2 or spread <= 0:
+        return n_prompts
+    return spread / (spread / n_prompts + statistics.variance(values) / len(values))
+
+
+@dataclass(frozen=True)
+class PairedCounts:
+    """How two checkpoints did on the same prompts, each prompt in one of four cells."""
+
+    both: int
+    only_before: int
+    only_after: int
+    neither: int
+
+    @property
+    def n(self) -> int:
+        """Prompts scored under both."""
+        return self.both + self.only_before + self.only_after + self.neither
+
+    @property
+    def difference(self) -> float | None:
+        """Rate after minus rate before, on the prompts scored under both; None where there are none."""
+        return (self.only_after - self.only_before) / self.n if self.n else None
+
+    @property
+    def p_value(self) -> float:
+        """Exact two-sided McNemar test that both rates are the same; 1 where the two never disagree."""
+        fewer, disagreeing = min(self.only_before, self.only_after), self.only_before + self.only_after
+        # Whole numbers up to the last division: exact however many prompts there are.
+        tail = sum(math.comb(disagreeing, count) for count in range(fewer + 1))
+        return min(1.0, 2 * tail / 2**disagreeing)
+
+
+def count_pairs(before: Sequence[bool], after: Sequence[bool]) -> PairedCounts:
+    """Counts the four cells; the two sequences are about the same prompts in the same order."""
+    pairs = list(zip(before, after, strict=True))
+    return PairedCounts(*(pairs.count(cell) for cell in ((True, True), (True, False), (False, True), (False, False))))

@@ -1,0 +1,98 @@
+"""One suite of prompts, one pass of generation, one of judging: everything that is measured of a checkpoint.
+
+Every prompt is answered once, all kinds together, so that batches of like length are as full as they can be.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from holdfast.evaluate.attack_success import SafetyJudge, attack_success
+from holdfast.evaluate.measure import Measure, group_of
+from holdfast.evaluate.over_refusal import over_refusal
+from holdfast.evaluate.perplexity import perplexity
+from holdfast.evaluate.utility import utility
+from holdfast.models.generate import GenerateOptions, generate
+from holdfast.models.load import LoadedModel
+from holdfast.progress import Progress, silent
+from holdfast.prompts.records import Exchange, Prompt
+from holdfast.values import Answer, Evaluation, Rate
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Named prompt sets; a set that is left out is not measured."""
+
+    harmful: Sequence[Prompt] = ()
+    harmless: Sequence[Prompt] = ()
+    borderline: Sequence[Prompt] = ()
+    """Safe prompts that look unsafe; reported as the group 'over_refusal/borderline', apart from the harmless ones."""
+    questions: Sequence[Prompt] = ()
+    task: Sequence[Prompt] = ()
+    exchanges: Sequence[Exchange] = ()
+    """Harmless exchanges for perplexity."""
+
+    def __post_init__(self) -> None:
+        if not any((self.harmful, self.harmless, self.borderline, self.questions, self.task, self.exchanges)):
+            raise ValueError("the suite has no prompts; give at least one prompt set.")
+
+
+def evaluate(
+    loaded: LoadedModel,
+    judge: SafetyJudge,
+    suite: Suite,
+    options: GenerateOptions | None = None,
+    progress: Progress = silent,
+) -> Evaluation:
+    """Measures the model as it is now: attack success, over-refusal, utility, task and perplexity.
+
+    Args:
+        loaded: the model with its tokenizer; its weights may have been edited since it was loaded.
+        judge: says `safe` or `unsafe` of responses to harmful prompts.
+        suite: what is asked.
+        options: how responses are made; one response a prompt.
+        progress: told after every batch.
+
+    Raises:
+        ValueError: several samples a prompt are asked for, or a question has no answer.
+    """
+    options = options or GenerateOptions()
+    if options.num_samples != 1:
+        raise ValueError(f"evaluate takes one response a prompt, got num_samples={options.num_samples}; set it to 1.")
+    measures = _measures(judge, suite)
+    prompts = [prompt.prompt for _, prompts in measures for prompt in prompts]
+    responses = generate(loaded.model, loaded.tokenizer, prompts, options, progress) if prompts else []
+    texts = iter([response.text for response in responses])
+    answers = {measure.name: measure.answers(asked, list(islice(texts, len(asked)))) for measure, asked in measures}
+    rates = {measure.name: measure.summarize(answers[measure.name]) for measure, _ in measures}
+    return Evaluation(
+        asr=rates["asr"],
+        over_refusal=rates["over_refusal"],
+        utility=rates["utility"],
+        perplexity=perplexity(loaded.model, loaded.tokenizer, suite.exchanges, progress=progress),
+        task=rates["task"] if suite.task else None,
+        groups=_groups(measures, answers),
+        answers=tuple(answer for found in answers.values() for answer in found),
+    )
+
+
+def _measures(judge: SafetyJudge, suite: Suite) -> list[tuple[Measure, Sequence[Prompt]]]:
+    return [
+        (attack_success(judge), suite.harmful),
+        (over_refusal(), suite.harmless),
+        (over_refusal("borderline"), suite.borderline),
+        (utility(), suite.questions),
+        (utility("task"), suite.task),
+    ]
+
+
+def _groups(measures: Sequence[tuple[Measure, Sequence[Prompt]]], answers: dict[str, list[Answer]]) -> dict[str, Rate]:
+    """Rates by 'measure/group'."""
+    rates = {}
+    for measure, _ in measures:
+        members = defaultdict(list)
+        for answer in answers[measure.name]:
+            members[group_of(answer)].append(answer)
+        rates |= {name: measure.summarize(members[name]) for name in sorted(members) if name}
+    return rates

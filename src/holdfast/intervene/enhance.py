@@ -1,0 +1,156 @@
+"""SET, safety enhancement tuning: train the selected entries, and no other, to refuse what should be refused.
+
+Harmful prompts are paired with safe responses (Qi et al. 2026, arXiv 2604.08297: 100 iterations on 1% of the weights).
+Ours: by default every second example is a harmless exchange, because refusals alone teach a model to refuse everything;
+what was not selected is checked to be untouched bit for bit; without a mask the same examples tune the whole model, as
+a control.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from pydantic import Field
+from torch import nn
+
+from holdfast.intervene.entries import InvariantError, digest_outside, masked_entries
+from holdfast.intervene.patch import make_patch, selected_values
+from holdfast.intervene.sft import (
+    SftOptions,
+    dense_adamw,
+    fine_tune,
+    mask_digest,
+    refuse_wrong_start,
+    shuffled_positions,
+    trained_in_float32,
+)
+from holdfast.intervene.sparse_adamw import SparseAdamW, freeze_unmasked
+from holdfast.models.load import LoadedModel, fingerprint
+from holdfast.progress import Progress, silent
+from holdfast.prompts.records import Exchange
+from holdfast.values import Mask, Patch
+
+
+class EnhanceOptions(SftOptions):
+    """Options of SET."""
+
+    harmless_share: float = Field(default=0.5, ge=0, lt=1)
+    """Share of the examples that are harmless exchanges, in [0, 1). With 0 a model soon refuses everything."""
+
+
+@dataclass(frozen=True)
+class EnhanceResult:
+    """A model that was taught to refuse, and what of it was trained."""
+
+    tuned: LoadedModel
+    """The same model object with its new fingerprint; its values are what a checkpoint in the storage dtype holds."""
+    patch: Patch | None
+    """The difference to the checkpoint; None without a mask."""
+    entries_trained: int
+    share_trained: float
+    """Share of all the model's entries, in [0, 1]."""
+    untouched_identical: bool | None
+    """True: checked, every other entry kept every bit. None without a mask."""
+    losses: tuple[float, ...]
+    """Loss of each step that was run now."""
+
+
+def enhance(
+    loaded: LoadedModel,
+    mask: Mask | None,
+    refusals: Sequence[Exchange],
+    harmless: Sequence[Exchange],
+    options: EnhanceOptions = EnhanceOptions(),
+    progress: Progress = silent,
+    output_dir: Path | None = None,
+) -> EnhanceResult:
+    """Tunes the model in place; load it again for another arm.
+
+    Args:
+        loaded: the model to tune, as it was loaded.
+        mask: what to train; None trains everything by dense AdamW on the same examples.
+        refusals: harmful prompts with safe responses.
+        harmless: harmless prompts with helpful responses.
+        options: length, rate, shares.
+        progress: told after each step.
+        output_dir: where checkpoints go, when `checkpoint_every` asks for them.
+
+    Raises:
+        ValueError: the mask or the data do not fit, or the loss is not finite.
+        InvariantError: an entry outside the mask has changed.
+    """
+    refuse_wrong_start(loaded, mask)
+    exchanges, order = mix(refusals, harmless, options)
+    train = partial(
+        fine_tune,
+        loaded,
+        exchanges,
+        order,
+        options=options,
+        label="enhancing",
+        progress=progress,
+        output_dir=output_dir,
+        identity=[loaded.base, mask and mask_digest(mask)],
+    )
+    if mask is None:
+        with trained_in_float32(loaded):
+            losses = train(dense_adamw(loaded.model, options), clip=True)
+        patch = None
+    else:
+        losses, patch = _train_selected(loaded, mask, train, options)
+    return EnhanceResult(
+        tuned=replace(loaded, base=fingerprint(loaded.model)),
+        patch=patch,
+        entries_trained=loaded.model.num_parameters() if mask is None else len(mask),
+        share_trained=1.0 if mask is None else mask.share_of_all,
+        untouched_identical=None if mask is None else True,
+        losses=losses,
+    )
+
+
+def mix(
+    refusals: Sequence[Exchange], harmless: Sequence[Exchange], options: EnhanceOptions
+) -> tuple[list[Exchange], list[int]]:
+    """All exchanges, and for each example the position of its own: the kinds spread evenly, each in shuffled order."""
+    for what, records, share in (
+        ("refusal", refusals, 1 - options.harmless_share),
+        ("harmless", harmless, options.harmless_share),
+    ):
+        if share and not records:
+            raise ValueError(
+                f"there are no {what} exchanges to learn from; give at least one, or change harmless_share."
+            )
+    share, num_examples = options.harmless_share, options.iterations * options.batch_size
+    is_harmless = [int((place + 1) * share) > int(place * share) for place in range(num_examples)]
+    num_harmless = sum(is_harmless)
+    positions = {
+        False: iter(shuffled_positions(len(refusals), num_examples - num_harmless, options.seed)),
+        True: iter(shuffled_positions(len(harmless), num_harmless, options.seed + 1)),
+    }
+    first = {False: 0, True: len(refusals)}
+    return [*refusals, *harmless], [first[kind] + next(positions[kind]) for kind in is_harmless]
+
+
+def _train_selected(
+    loaded: LoadedModel, mask: Mask, train: Callable[..., tuple[float, ...]], options: EnhanceOptions
+) -> tuple[tuple[float, ...], Patch]:
+    model = loaded.model
+    entries = masked_entries(model, mask)
+    old_values = selected_values(model, mask, loaded.storage_dtype)
+    rest = digest_outside(model, entries)
+    with trained_in_float32(loaded), freeze_unmasked(model, mask), _sparse_adamw(model, mask, options) as optimizer:
+        losses = train(optimizer, clip=False)
+    if digest_outside(model, entries) != rest:
+        raise InvariantError("entries outside the mask have changed while the masked ones were trained.")
+    return losses, make_patch(old_values, model, mask, {"method": "enhance", "options": options.model_dump()})
+
+
+def _sparse_adamw(model: nn.Module, mask: Mask, options: EnhanceOptions) -> SparseAdamW:
+    return SparseAdamW(
+        model,
+        mask,
+        lr=options.learning_rate,
+        weight_decay=options.weight_decay,
+        max_grad_norm=options.max_grad_norm,
+    )

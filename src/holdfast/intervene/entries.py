@@ -1,0 +1,111 @@
+"""Selected entries of a model's parameters: found by name, read and written in O(selected), compared bit for bit."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from holdfast.values import Mask, entries_in
+
+INT32_MAX = 2**31 - 1
+
+
+class InvariantError(RuntimeError):
+    """Weights that had to keep every bit did not."""
+
+
+@dataclass(frozen=True, eq=False)
+class Entries:
+    """The selected entries of one parameter."""
+
+    name: str
+    weight: nn.Parameter
+    index: Int[Tensor, " selected"]
+    """Flat positions on the parameter's device; int32 where they fit, which halves their memory and gathers faster."""
+
+    def __len__(self) -> int:
+        return self.index.numel()
+
+    def take(self, tensor: Float[Tensor, "..."]) -> Float[Tensor, " selected"]:
+        """The selected entries of a tensor in the parameter's shape: the parameter itself or its gradient."""
+        return tensor.detach().view(-1).index_select(0, self.index)
+
+    def put(self, tensor: Float[Tensor, "..."], values: Float[Tensor, "..."]) -> None:
+        """Writes the selected entries of such a tensor, cast to its dtype; a scalar goes to all of them."""
+        tensor.detach().view(-1).index_put_((self.index,), values.to(tensor.device, tensor.dtype))
+
+    def read(self) -> Float[Tensor, " selected"]:
+        """A copy of the parameter's selected entries."""
+        return self.take(self.weight)
+
+    def write(self, values: Float[Tensor, "..."]) -> None:
+        """Replaces the parameter's selected entries."""
+        self.put(self.weight, values)
+
+
+def select_entries(
+    model: nn.Module, indices: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]
+) -> list[Entries]:
+    """Finds what a mask or a patch points at, in its order of names.
+
+    Raises:
+        ValueError: nothing is selected, or the model lacks a name or has it in another shape.
+    """
+    parameters = dict(model.named_parameters())
+    for name, shape in shapes.items():
+        _refuse_unknown(model, parameters, name, tuple(shape))
+    if not any(index.numel() for index in indices.values()):
+        raise ValueError("the mask selects no entry; select at least one.")
+    return [_entries(name, parameters[name], index) for name, index in indices.items() if index.numel()]
+
+
+def masked_entries(model: nn.Module, mask: Mask) -> list[Entries]:
+    """The entries that a mask selects from a model; ValueError as in `select_entries`."""
+    return select_entries(model, mask.indices, mask.shapes)
+
+
+def same_bits(left: Tensor, right: Tensor) -> bool:
+    """Whether two vectors are equal bit for bit: NaN equals itself, and -0.0 is not 0.0."""
+    return left.dtype == right.dtype and torch.equal(left.view(torch.uint8), right.view(torch.uint8))
+
+
+def refuse_changed(entries: list[Entries], values: list[Tensor]) -> None:
+    """Raises InvariantError when an entry no longer holds its value bit for bit."""
+    for entry, value in zip(entries, values, strict=True):
+        if not same_bits(entry.read(), value):
+            raise InvariantError(f"protected entries of {entry.name} have changed; something else writes to them.")
+
+
+def digest_outside(model: nn.Module, entries: list[Entries]) -> str:
+    """SHA-256 of every parameter with these entries blanked: equal before and after means that no other bit moved."""
+    blanked = {entry.name: entry for entry in entries}
+    digest = hashlib.sha256()
+    for name, weight in model.named_parameters():
+        values = weight.detach().clone()
+        if name in blanked:
+            blanked[name].put(values, torch.zeros(()))
+        digest.update(name.encode())
+        digest.update(values.cpu().view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _entries(name: str, weight: nn.Parameter, index: Tensor) -> Entries:
+    dtype = torch.int32 if weight.numel() <= INT32_MAX else torch.int64
+    return Entries(name, weight, index.to(weight.device, dtype))
+
+
+def _refuse_unknown(model: nn.Module, parameters: Mapping[str, Tensor], name: str, shape: tuple[int, ...]) -> None:
+    kind = type(model).__name__
+    if name not in parameters:
+        raise ValueError(
+            f"the mask was made for another model: {kind} has no parameter {name!r}; "
+            "list those it has with `holdfast sites MODEL`."
+        )
+    if tuple(parameters[name].shape) != shape:
+        raise ValueError(
+            f"the mask was made for another model: {name} has {entries_in(shape)} entries {shape} in the mask "
+            f"and shape {tuple(parameters[name].shape)} in {kind}; give the model that the mask was made for."
+        )

@@ -1,0 +1,54 @@
+"""w <- w + N(0, 1) * sigma * ratio on the selected entries, for a while   (does safety rest on them?)
+
+sigma is the standard deviation of the matrix that w belongs to; fused experts are many matrices in one tensor, each
+with its own sigma. The paper uses ratio 0.38 (arXiv 2604.08297). Ours: every bit comes back afterwards.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from holdfast.intervene.entries import Entries, masked_entries
+from holdfast.models.sites import find_scored
+from holdfast.values import Mask
+
+
+@contextmanager
+def perturbed(model: PreTrainedModel, mask: Mask, ratio: float, generator: torch.Generator) -> Iterator[None]:
+    """Adds noise to the selected entries while the context lasts; then every bit is as before, whatever happened.
+
+    Args:
+        model: changed in place; only the selected values are saved beside it.
+        mask: which entries; its parameters must be scored ones of this model.
+        ratio: noise in sigmas, 0 or more.
+        generator: a CPU generator, so that a draw does not depend on where the model lies.
+
+    Raises:
+        ValueError: the mask is empty or made for another model, or the ratio is negative or not finite.
+    """
+    if not math.isfinite(ratio) or ratio < 0:
+        raise ValueError(f"the noise ratio must be 0 or more, got {ratio}; the paper's is 0.38.")
+    entries = masked_entries(model, mask)
+    sites = find_scored(model, list(mask.indices))
+    saved = [entry.read() for entry in entries]
+    try:
+        for entry, values in zip(entries, saved, strict=True):
+            noise = torch.randn(len(entry), generator=generator).to(values.device)
+            # Summed in float32: rounding the noise first would bias small draws.
+            entry.write(values.float() + noise * _sigmas(entry, sites[entry.name].num_matrices) * ratio)
+        yield
+    finally:
+        for entry, values in zip(entries, saved, strict=True):
+            entry.write(values)
+
+
+def _sigmas(entry: Entries, num_matrices: int) -> Float[Tensor, " selected"]:
+    """For each selected entry the standard deviation of its matrix, float32."""
+    matrices = entry.weight.detach().view(num_matrices, -1)
+    sigmas = torch.stack([matrix.float().std() for matrix in matrices])
+    return sigmas[entry.index.long() // matrices.shape[1]]

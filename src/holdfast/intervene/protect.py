@@ -1,0 +1,80 @@
+"""Entries that keep every bit while any optimizer trains all the others   (SPA's hold, O(selected) a step)
+
+Before the step, gradients of protected entries are zeroed, so that clipping and moments never see them; after it, their
+saved values are written back. Zeroing gradients alone is not freezing: default AdamW's weight decay moves such entries
+in the first step (the released code of arXiv 2604.08297 has both faults).
+"""
+
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from holdfast.intervene.entries import Entries, masked_entries, refuse_changed
+from holdfast.values import Mask
+
+
+class Protection:
+    """A hold on the entries that a mask selects; release it, or use it as a context manager, to let go."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer, mask: Mask, model: nn.Module) -> None:
+        """See `protect`."""
+        self._entries = masked_entries(model, mask)
+        self._saved = [entry.read() for entry in self._entries]
+        self._hooks = [entry.weight.register_post_accumulate_grad_hook(_silencer(entry)) for entry in self._trained()]
+        self._hooks.append(_innermost(optimizer).register_step_post_hook(self._write_back))
+
+    def verify(self) -> None:
+        """Compares every protected entry with its saved value.
+
+        Raises:
+            InvariantError: a bit has changed.
+        """
+        refuse_changed(self._entries, self._saved)
+
+    def release(self) -> None:
+        """Takes the hooks off the model and the optimizer."""
+        while self._hooks:
+            self._hooks.pop().remove()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def _trained(self) -> list[Entries]:
+        return [entry for entry in self._entries if entry.weight.requires_grad]
+
+    @torch.no_grad()
+    def _write_back(self, *_: object) -> None:
+        for entry, values in zip(self._entries, self._saved, strict=True):
+            entry.write(values)
+
+
+def protect(optimizer: torch.optim.Optimizer, mask: Mask, model: nn.Module) -> Protection:
+    """Holds the selected entries at their present values under this optimizer, from now on.
+
+    Args:
+        optimizer: any torch optimizer, also one that accelerate has wrapped.
+        mask: which entries are held.
+        model: the model that the optimizer trains; move it to its device first.
+
+    Raises:
+        ValueError: the mask is empty or made for another model, e.g. one without LoRA adapters.
+    """
+    return Protection(optimizer, mask, model)
+
+
+def _silencer(entry: Entries):
+    def silence(weight: Tensor) -> None:
+        if weight.grad is not None:
+            entry.put(weight.grad, torch.zeros(()))
+
+    return silence
+
+
+def _innermost(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+    """The optimizer inside accelerate's wrappers: only its `step` runs hooks."""
+    inner = getattr(optimizer, "optimizer", None)
+    return _innermost(inner) if isinstance(inner, torch.optim.Optimizer) else optimizer

@@ -1,0 +1,311 @@
+"""Supervised fine-tuning by TRL's SFTTrainer, as SET and SPA share it: quiet, seeded, resumable, and left as found.
+
+Exchanges are rendered by the model's chat template exactly as generation renders them; the loss covers the response and
+the end of the turn. The order of the examples depends on the seed alone, so all arms of a comparison read the same
+batches. Training runs on float32 weights; `trained_in_float32` casts back to the checkpoint's dtype.
+"""
+
+import hashlib
+import math
+import random
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from datasets import Dataset
+from pydantic import Field
+from torch import Tensor, nn
+from transformers import PreTrainedTokenizerBase, PrinterCallback, TrainerCallback
+from transformers.trainer_callback import TrainerControl, TrainerState
+from transformers.utils import logging as transformers_logging
+from trl.trainer.sft_config import SFTConfig
+from trl.trainer.sft_trainer import SFTTrainer
+
+from holdfast.artifacts import digest, load_json, refuse_other_base, save_json
+from holdfast.config import Options
+from holdfast.models.load import LoadedModel, fingerprint
+from holdfast.progress import Progress
+from holdfast.prompts.chat import Turn, encode_chat, encode_prompt
+from holdfast.prompts.records import Exchange
+from holdfast.values import Mask
+
+IGNORED = -100
+"""Label of a token that the loss leaves out."""
+
+
+class SftOptions(Options):
+    """What every fine-tuning has."""
+
+    iterations: int = Field(default=100, ge=1)
+    """Optimizer steps."""
+    batch_size: int = Field(default=16, ge=1)
+    """Exchanges a step."""
+    micro_batch_size: int | None = Field(default=None, ge=1)
+    """Exchanges in memory at once; gradients add up over the rest of the batch. None takes the whole batch at once."""
+    learning_rate: float = Field(default=3e-5, gt=0)
+    """Peak learning rate. 3e-5 is the paper's, for billions of weights; a model of a few million needs 1e-3 or more."""
+    weight_decay: float = Field(default=0.0, ge=0)
+    """Decoupled weight decay of the matrices that are trained."""
+    max_grad_norm: float = Field(default=1.0, ge=0)
+    """Largest norm of the gradient of what is trained; 0 does not clip."""
+    warmup_share: float = Field(default=0.03, ge=0, lt=1)
+    """Share of the steps over which the learning rate rises."""
+    scheduler: Literal["cosine", "linear", "constant_with_warmup"] = "cosine"
+    """How the learning rate falls after that."""
+    max_length: int = Field(default=2048, ge=2)
+    """Tokens of an exchange at most; longer ones are cut at the end."""
+    seed: int = 0
+    """Seed of the order of the exchanges."""
+    checkpoint_every: int = Field(default=0, ge=0)
+    """Steps between checkpoints in the output folder; 0 makes none."""
+    resume: bool = False
+    """Go on from the last whole checkpoint in the output folder, where there is one."""
+
+
+def shuffled_positions(count: int, length: int, seed: int) -> list[int]:
+    """`length` positions below `count`: each once before any comes again, newly shuffled each time."""
+    generator = torch.Generator().manual_seed(seed)
+    positions: list[int] = []
+    while len(positions) < length:
+        positions += torch.randperm(count, generator=generator).tolist()
+    return positions[:length]
+
+
+def encode_exchange(tokenizer: PreTrainedTokenizerBase, exchange: Exchange, max_length: int) -> dict[str, list[int]]:
+    """Token ids and labels of an exchange; prompt tokens are left out of the loss.
+
+    Raises:
+        ValueError: nothing of the response is left within `max_length`.
+    """
+    turns = [Turn("user", exchange.prompt), Turn("assistant", exchange.response)]
+    token_ids = encode_chat(tokenizer, turns, generation_prompt=False).token_ids
+    prompt_ids = encode_prompt(tokenizer, exchange.prompt)
+    shared = next(
+        (place for place, (left, right) in enumerate(zip(prompt_ids, token_ids, strict=False)) if left != right),
+        min(len(prompt_ids), len(token_ids)),
+    )
+    if shared >= min(len(token_ids), max_length):
+        raise ValueError(
+            f"an exchange leaves no response within max_length={max_length}: its prompt has {shared} tokens; "
+            f"raise max_length or remove it: {exchange.prompt[:60]!r}."
+        )
+    labels = [IGNORED] * shared + token_ids[shared:]
+    return {"input_ids": token_ids[:max_length], "labels": labels[:max_length]}
+
+
+def dense_adamw(model: nn.Module, options: SftOptions) -> torch.optim.Optimizer:
+    """Fused AdamW over all parameters that need a gradient; vectors (norms, biases) are not decayed."""
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    groups = [
+        {"params": [weight for weight in weights if weight.dim() > 1], "weight_decay": options.weight_decay},
+        {"params": [weight for weight in weights if weight.dim() <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW([group for group in groups if group["params"]], lr=options.learning_rate, fused=True)
+
+
+def refuse_wrong_start(loaded: LoadedModel, mask: Mask | None) -> None:
+    """Raises ValueError when the mask is another model's or the model is no longer the one that was loaded."""
+    if mask is not None:
+        refuse_other_base("the mask", mask.base, loaded.base)
+    if fingerprint(loaded.model) != loaded.base:
+        raise ValueError(f"the weights of {loaded.name!r} were changed after loading; load the model again to tune it.")
+
+
+def mask_digest(mask: Mask) -> str:
+    """SHA-256 of what a mask selects, to tell runs apart."""
+    hashed = hashlib.sha256()
+    for name, index in mask.indices.items():
+        hashed.update(name.encode())
+        hashed.update(index.numpy().tobytes())
+    return hashed.hexdigest()
+
+
+@contextmanager
+def trained_in_float32(loaded: LoadedModel) -> Iterator[None]:
+    """While this lasts the weights are float32; then they hold what a checkpoint in the storage dtype can hold."""
+    dtype = loaded.model.dtype
+    loaded.model.float()
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for weight in loaded.model.parameters():
+                weight.copy_(weight.to(loaded.storage_dtype))  # the one cast back
+        nn.Module.to(loaded.model, dtype)
+
+
+def fine_tune(
+    loaded: LoadedModel,
+    exchanges: Sequence[Exchange],
+    order: Sequence[int],
+    optimizer: torch.optim.Optimizer,
+    options: SftOptions,
+    *,
+    label: str,
+    clip: bool,
+    progress: Progress,
+    output_dir: Path | None = None,
+    identity: object = None,
+) -> tuple[float, ...]:
+    """Trains the model in place on exchanges in a given order and returns the loss of each step that was run.
+
+    Args:
+        loaded: the model, in float32.
+        exchanges: what may be read.
+        order: position of the exchange for each example, `iterations * batch_size` of them.
+        optimizer: steps whatever it was built on.
+        options: length, rate and the like.
+        label: what progress calls this.
+        clip: whether the trainer clips the dense gradients; SparseAdamW clips for itself.
+        progress: told after each step.
+        output_dir: where checkpoints go; needed when any are wanted.
+        identity: names the run beside the options and exchanges, so that a folder of another run is refused.
+
+    Raises:
+        ValueError: the loss is not finite, the batch does not divide, or the folder holds another run.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(_left_as_found(loaded))
+        rows = [encode_exchange(loaded.tokenizer, exchange, options.max_length) for exchange in exchanges]
+        run = digest([options.model_dump(exclude={"resume"}), identity, rows, order])
+        folder = output_dir or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        checkpoint = _claim_folder(folder, run, options, is_kept=output_dir is not None)
+        trainer = QuietTrainer(
+            model=loaded.model,
+            args=_trainer_arguments(loaded, options, folder, clip),
+            train_dataset=Dataset.from_list(rows).select(order),
+            processing_class=loaded.tokenizer,
+            optimizers=(optimizer, None),
+            callbacks=[_ProgressCallback(label, progress)],
+        )
+        trainer.remove_callback(PrinterCallback)
+        trainer.train(resume_from_checkpoint=checkpoint)
+    return tuple(trainer.losses.values())
+
+
+class QuietTrainer(SFTTrainer):
+    """TRL's trainer without telemetry and model cards, which stops when the loss is not finite."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.losses: dict[int, float] = {}
+        """Mean loss per response token of each step that was run."""
+
+    def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
+        """One micro-batch; its loss is a share of the step's mean, so the shares of a step add up."""
+        loss = super().training_step(*args, **kwargs)
+        step = self.state.global_step
+        self.losses[step] = self.losses.get(step, 0.0) + loss.item()
+        if not math.isfinite(self.losses[step]):
+            raise ValueError(
+                f"the loss became {loss.item()} at step {step + 1} of {self.state.max_steps}; the weights are "
+                f"still those of step {step}. Lower learning_rate={self.args.learning_rate}, or look at the exchanges."
+            )
+        return loss
+
+    def _send_telemetry(self) -> None:
+        """Sends nothing."""
+
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        """Writes no card into checkpoints."""
+
+
+class _ProgressCallback(TrainerCallback):
+    def __init__(self, label: str, progress: Progress) -> None:
+        self.label, self.progress = label, progress
+
+    def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        self.progress(self.label, state.global_step, state.max_steps)
+
+
+def _trainer_arguments(loaded: LoadedModel, options: SftOptions, folder: Path, clip: bool) -> SFTConfig:
+    micro_batch = options.micro_batch_size or options.batch_size
+    if options.batch_size % micro_batch:
+        raise ValueError(f"micro_batch_size={micro_batch} must divide batch_size={options.batch_size}.")
+    on_cpu = loaded.model.device.type == "cpu"
+    return SFTConfig(
+        output_dir=str(folder),
+        max_steps=options.iterations,
+        per_device_train_batch_size=micro_batch,
+        gradient_accumulation_steps=options.batch_size // micro_batch,
+        learning_rate=options.learning_rate,
+        max_grad_norm=options.max_grad_norm if clip else 0.0,
+        warmup_steps=options.warmup_share,
+        lr_scheduler_type=options.scheduler,
+        train_sampling_strategy="sequential",  # the order is in the data set
+        max_length=None,  # rows are cut already
+        save_strategy="steps" if options.checkpoint_every else "no",
+        save_steps=options.checkpoint_every or options.iterations,
+        save_total_limit=1,
+        use_cpu=on_cpu,
+        bf16=not on_cpu and loaded.storage_dtype in (torch.bfloat16, torch.float16),
+        dataloader_pin_memory=not on_cpu,
+        activation_checkpointing=False,
+        gradient_checkpointing=None,  # pyright: ignore[reportArgumentType]  # the old name, or it warns
+        logging_strategy="no",
+        logging_nan_inf_filter=False,
+        report_to="none",
+        disable_tqdm=True,
+        seed=options.seed,
+    )
+
+
+def _claim_folder(folder: Path, run: str, options: SftOptions, is_kept: bool) -> str | None:
+    """Marks the folder as this run's and finds the checkpoint to go on from; refuses a folder of another run."""
+    if not is_kept:
+        if options.checkpoint_every:
+            raise ValueError(f"checkpoint_every={options.checkpoint_every} needs an output folder; give output_dir.")
+        return None
+    mark = folder / "fine_tuning.json"
+    # The trainer writes its state last, so a checkpoint with one is whole.
+    whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
+    if whole and (not mark.is_file() or load_json(mark)["run"] != run):
+        raise ValueError(f"{str(folder)!r} holds another fine-tuning run; choose another folder or empty this one.")
+    if whole and not options.resume:
+        raise ValueError(f"{str(folder)!r} holds checkpoints of this run; set resume, or choose another folder.")
+    save_json(mark, {"run": run, "options": options.model_dump(mode="json")})
+    return str(max(whole, key=lambda path: int(path.name.split("-")[1]))) if whole else None
+
+
+@contextmanager
+def _left_as_found(loaded: LoadedModel) -> Iterator[None]:
+    """Gives back what a trainer leaves on the model and the tokenizer: a patched forward, token ids in the configs."""
+    model, tokenizer = loaded.model, loaded.tokenizer
+    configs = [vars(config) for config in (model.config, model.generation_config) if config is not None]
+    before, attributes, pad_token = [dict(config) for config in configs], set(vars(model)), tokenizer.pad_token
+    try:
+        with _global_state_kept(model.device):
+            yield
+    finally:
+        tokenizer.pad_token = pad_token
+        for config, values in zip(configs, before, strict=True):
+            config.clear()
+            config.update(values)
+        for name in set(vars(model)) - attributes:
+            delattr(model, name)
+        model.zero_grad(set_to_none=True)
+        model.eval()
+
+
+@contextmanager
+def _global_state_kept(device: torch.device) -> Iterator[None]:
+    """The trainer seeds every global generator and warns about its own defaults; neither reaches the caller."""
+    verbosity, python_state, numpy_state = (
+        transformers_logging.get_verbosity(),
+        random.getstate(),
+        np.random.get_state(),
+    )
+    try:
+        transformers_logging.set_verbosity_error()
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)
+        transformers_logging.set_verbosity(verbosity)

@@ -1,0 +1,101 @@
+"""The arms of each experiment in the order and with the name, colour and marker that the whole page gives them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from holdfast.report.schema import rate_from
+from holdfast.values import Rate
+
+Method = Literal["start", "full", "top", "safety_only", "random", "bottom"]
+"""What was done to the weights; style.css gives each one colour."""
+MARKERS = {
+    "start": "ring",
+    "full": "diamond",
+    "top": "circle",
+    "safety_only": "triangle",
+    "random": "square",
+    "bottom": "cross",
+}
+"""A second sign beside the colour, for print without colour and for eyes that see it differently."""
+MEASURES = {
+    "asr": "Attack success",
+    "over_refusal": "Over-refusal",
+    "utility": "Utility",
+    "task": "New task",
+    "perplexity": "Perplexity",
+}
+BETTER = {"asr": "lower", "over_refusal": "lower", "utility": "higher", "task": "higher", "perplexity": "lower"}
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way of treating the model, with what was measured of it."""
+
+    method: Method
+    label: str
+    suite: Mapping[str, Any]
+
+    def rate(self, measure: str) -> Rate | None:
+        """A measure, or a group such as 'asr/heldout'; None where it was not measured."""
+        record = self.suite.get("groups", {}).get(measure) if "/" in measure else self.suite.get(measure)
+        return rate_from(record) if record else None
+
+    def paired(self, measure: str) -> Mapping[str, Any] | None:
+        """The measure paired with where the experiment started."""
+        return self.suite.get("paired", {}).get(measure)
+
+
+def enhance_arms(section: Mapping[str, Any], selected: str = "top") -> list[Arm]:
+    """Before SET, and after it with every choice of weights that was measured so far."""
+    controls = section.get("controls", {})
+    after = _with_paired(section.get("after"), section.get("paired"))
+    return _present(
+        Arm("start", "before", section.get("before") or {}),
+        Arm("top", selected, after),
+        Arm("safety_only", "safety-only", section.get("safety_only") or {}),
+        Arm("random", "random", controls.get("random") or {}),
+        Arm("bottom", "bottom", controls.get("bottom") or {}),
+        Arm("full", "all weights", controls.get("full") or {}),
+    )
+
+
+def adapt_arms(section: Mapping[str, Any], selected: str = "top") -> list[Arm]:
+    """The start, plain fine-tuning, and fine-tuning with entries held fast, as far as they were measured."""
+    return _present(
+        Arm("start", "start", section.get("start") or {}),
+        Arm("full", "plain", section.get("plain") or {}),
+        Arm("top", f"hold {selected}", section.get("protected") or {}),
+        Arm("safety_only", "hold safety-only", section.get("safety_only") or {}),
+        Arm("random", "hold random", section.get("random_protected") or {}),
+    )
+
+
+def selected_label(report: Mapping[str, Any]) -> str:
+    """'top 1%', or 'top' while the fraction is not known."""
+    fraction = report.get("locate", {}).get("fraction")
+    return f"top {100 * fraction:.3g}%" if fraction else "top"
+
+
+def measures_of(arms: Sequence[Arm]) -> list[str]:
+    """Every measure that some arm has, groups behind the measure that they are part of."""
+    groups = sorted({name for arm in arms for name in arm.suite.get("groups", {})})
+    ordered = []
+    for measure in MEASURES:
+        ordered += [measure] if any(arm.suite.get(measure) is not None for arm in arms) else []
+        ordered += [name for name in groups if name.startswith(f"{measure}/")]
+    return ordered
+
+
+def measure_label(measure: str) -> str:
+    """'Attack success, heldout'."""
+    name, _, group = measure.partition("/")
+    return f"{MEASURES.get(name, name)}, {group}" if group else MEASURES.get(name, name)
+
+
+def _with_paired(suite: Mapping[str, Any] | None, paired: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    return {**suite, "paired": paired} if suite and paired else suite or {}
+
+
+def _present(*arms: Arm) -> list[Arm]:
+    return [arm for arm in arms if arm.suite]

@@ -1,0 +1,284 @@
+"""The geometry of the page's figures; templates/*.svg.j2 draw them.
+
+Drawn as SVG by hand rather than with plotly, whose smallest offline bundle is 4.8 MB of script. So the page weighs
+0.2 MB, prints sharply, follows light and dark by style alone, and contains no script at all: its content policy forbids
+scripts, and a model's response could not run even if escaping failed.
+Lengths are in the units of the viewBox; a figure is 400 wide unless it has many layers.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from holdfast.report.arms import MARKERS, Arm, Method, measure_label
+from holdfast.report.schema import rate_from
+from holdfast.report.tables import VERIFY_ARMS, p_text
+from holdfast.values import Rate
+
+WIDTH = 400
+TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
+FOREST_TICKS = (0.0, 0.5, 1.0)
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A grid line with its label."""
+
+    at: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One layer and component of a heat map."""
+
+    x: float
+    y: float
+    label: str
+    strength: float
+    """0 to 1: how much of the colour shows."""
+    title: str
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """Layers across, components down."""
+
+    name: str
+    width: float
+    height: float
+    cell_width: float
+    cell_height: float
+    cells: tuple[Cell, ...]
+    columns: tuple[Tick, ...]
+    rows: tuple[Tick, ...]
+    most: str
+    """The value that the full colour stands for."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A rate with its interval; `low` and `high` are where the whisker ends."""
+
+    x: float
+    y: float
+    low: float
+    high: float
+    marker: str
+    method: Method
+    title: str
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One arm along the noise ratios."""
+
+    label: str
+    method: Method
+    marker: str
+    points: str
+    marks: tuple[Mark, ...]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """A rate against the noise ratio; whiskers stand upright."""
+
+    name: str
+    width: float
+    height: float
+    left: float
+    top: float
+    right: float
+    bottom: float
+    curves: tuple[Curve, ...]
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+
+
+@dataclass(frozen=True)
+class ForestRow:
+    """One arm: its name, its mark, its value in figures, and its paired p."""
+
+    label: str
+    y: float
+    mark: Mark | None
+    value: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Forest:
+    """One measure over the arms; whiskers lie along the axis, a broken line marks where the experiment started."""
+
+    name: str
+    width: float
+    height: float
+    left: float
+    right: float
+    top: float
+    bottom: float
+    rows: tuple[ForestRow, ...]
+    ticks: tuple[Tick, ...]
+    start: float | None
+    sizes: str
+
+
+def heat_map(records: Sequence[Mapping[str, Any]], kind: Literal["share", "density"]) -> HeatMap:
+    """Share of the selection in each layer and component, or the share of the component's entries that is selected."""
+    components = list(dict.fromkeys(record["component"] for record in records))
+    layers = sorted({record["layer"] for record in records}, key=lambda layer: -1 if layer is None else layer)
+    total = sum(record["selected"] for record in records) or 1
+    values = [record["selected"] / (total if kind == "share" else record["entries"]) for record in records]
+    most = max(values, default=0.0)
+    left, top, height = 12 + 6.3 * max(map(len, components), default=0), 6.0, 26.0
+    width = max(24.0, (WIDTH - left) / max(1, len(layers)))
+    cells = tuple(
+        Cell(
+            left + width * layers.index(record["layer"]),
+            top + height * components.index(record["component"]),
+            _short(value),
+            value / most if most else 0.0,
+            f"layer {record['layer']}, {record['component']}: {record['selected']:,} of {record['entries']:,} entries "
+            f"selected, {value:.4f} {'of the selection' if kind == 'share' else 'of its entries'}",
+        )
+        for record, value in zip(records, values, strict=True)
+    )
+    name = {"share": "Share of the selection", "density": "Density within the component"}[kind]
+    bottom = top + height * len(components)
+    columns = tuple(
+        Tick(left + width * (at + 0.5), "none" if layer is None else str(layer)) for at, layer in enumerate(layers)
+    )
+    rows = tuple(Tick(top + height * (at + 0.5), component) for at, component in enumerate(components))
+    return HeatMap(name, left + width * len(layers), bottom + 36, width, height, cells, columns, rows, f"{most:.3g}")
+
+
+def noise_curves(verify: Mapping[str, Any], measure: Literal["asr", "utility"]) -> Curves | None:
+    """Attack success or utility of every arm against the noise ratio; None while nothing was measured."""
+    rates = verify if measure == "asr" else verify.get("utility", {})
+    ratios = list(verify.get("noise_ratio", ()))
+    arms = [name for name in VERIFY_ARMS if rates.get(name)]
+    if not ratios or not arms:
+        return None
+    left, top, right, bottom = 36.0, 12.0, WIDTH - 12.0, 208.0
+    longest = max(ratios) or 1.0
+
+    def place(ratio: float) -> float:
+        return left + 14 + (right - left - 28) * ratio / longest
+
+    curves = []
+    for position, name in enumerate(arms):
+        start = [(0.0, rates["baseline"])] if rates.get("baseline") else []
+        measured = [*start, *zip(ratios, rates[name], strict=False)]
+        # Arms stand a little beside each other, or their whiskers would hide one another.
+        shift = 3.0 * (position - (len(arms) - 1) / 2)
+        curves.append(
+            _curve(name, [(place(ratio) + shift, ratio, rate_from(rate)) for ratio, rate in measured], top, bottom)
+        )
+    x_ticks = _spread([Tick(place(ratio), f"{ratio:g}") for ratio in [0.0, *ratios]])
+    y_ticks = tuple(Tick(_upright(value, top, bottom), f"{value:g}") for value in TICKS)
+    return Curves(measure_label(measure), WIDTH, 250, left, top, right, bottom, tuple(curves), x_ticks, y_ticks)
+
+
+def _curve(method: Any, points: Sequence[tuple[float, float, Rate]], top: float, bottom: float) -> Curve:
+    label = VERIFY_ARMS[method]
+    marks = tuple(
+        Mark(
+            x,
+            _upright(rate.value, top, bottom),
+            _upright(rate.low or 0.0, top, bottom),
+            _upright(rate.high or 0.0, top, bottom),
+            MARKERS[method],
+            method,
+            f"{label}, noise ratio {ratio:g}: {rate}",
+        )
+        for x, ratio, rate in points
+        if rate.value is not None
+    )
+    line = " ".join(f"{mark.x:.1f},{mark.y:.1f}" for mark in marks)
+    return Curve(label, method, MARKERS[method], line, marks)
+
+
+def forest(arms: Sequence[Arm], measure: str) -> Forest | None:
+    """One measure of every arm, or None where fewer than one arm has it."""
+    values = [_value_of(arm, measure) for arm in arms]
+    known = [value for value in values if value is not None]
+    if not known:
+        return None
+    left, right, top, row_height = 106.0, 232.0, 8.0, 27.0
+    # Rates share one axis, so that panels compare at a glance; perplexity starts at 1, where nothing surprises.
+    first, last = (1.0, 1.0 + 1.15 * max(max(known) - 1.0, 0.1)) if measure == "perplexity" else (0.0, 1.0)
+    ticks = (first, (first + last) / 2, last) if measure == "perplexity" else FOREST_TICKS
+
+    def place(value: float) -> float:
+        return left + (right - left) * (value - first) / (last - first)
+
+    rows = []
+    for position, arm in enumerate(arms):
+        y = top + row_height * (position + 0.5)
+        rows.append(ForestRow(arm.label, y, *_row_parts(arm, measure, y, place)))
+    bottom = top + row_height * len(arms)
+    start = next((value for arm, value in zip(arms, values, strict=True) if arm.method == "start"), None)
+    return Forest(
+        measure_label(measure),
+        WIDTH,
+        bottom + 24,
+        left,
+        right,
+        top,
+        bottom,
+        tuple(rows),
+        tuple(Tick(place(value), f"{value:.3g}") for value in ticks),
+        None if start is None else place(start),
+        _sizes(arms, measure),
+    )
+
+
+def _row_parts(arm: Arm, measure: str, y: float, place: Any) -> tuple[Mark | None, str, str]:
+    value, rate, pair = (
+        _value_of(arm, measure),
+        arm.rate(measure) if measure != "perplexity" else None,
+        arm.paired(measure),
+    )
+    if value is None:
+        return None, "not measured yet", ""
+    low, high = (rate.low or 0.0, rate.high or 0.0) if rate else (value, value)
+    title = f"{arm.label}: {rate or format(value, '.3f')}"
+    mark = Mark(place(value), y, place(low), place(high), MARKERS[arm.method], arm.method, title)
+    p_value = "" if pair is None else p_text(pair["p_value"])
+    shown = f"{rate.value:.2f} [{rate.low:.2f}, {rate.high:.2f}]" if rate else f"{value:.2f}"
+    return mark, shown, f"p {p_value}" if p_value else ""
+
+
+def _value_of(arm: Arm, measure: str) -> float | None:
+    if measure == "perplexity":
+        return arm.suite.get("perplexity")
+    rate = arm.rate(measure)
+    return rate.value if rate else None
+
+
+def _sizes(arms: Sequence[Arm], measure: str) -> str:
+    """'n=200 (3 unscored)', the unscored of all arms together; empty for perplexity."""
+    rates = [rate for arm in arms if measure != "perplexity" and (rate := arm.rate(measure))]
+    sizes = sorted({rate.n for rate in rates})
+    unscored = sum(rate.unscored for rate in rates)
+    text = "" if not sizes else f"n={sizes[0]}" if len(sizes) == 1 else f"n={sizes[0]} to {sizes[-1]}"
+    return f"{text} ({unscored} unscored)" if unscored else text
+
+
+def _upright(value: float | None, top: float, bottom: float) -> float:
+    return bottom - (bottom - top) * (value or 0.0)
+
+
+def _spread(ticks: Sequence[Tick], apart: float = 26.0) -> tuple[Tick, ...]:
+    """The ticks whose labels do not touch the one before."""
+    kept: list[Tick] = []
+    for tick in ticks:
+        if not kept or tick.at - kept[-1].at >= apart:
+            kept.append(tick)
+    return tuple(kept)
+
+
+def _short(value: float) -> str:
+    """'.12', or nothing where it would read '.00': the map is to be seen, the table holds the rest."""
+    return f"{value:.2f}".lstrip("0") if value >= 0.005 else ""

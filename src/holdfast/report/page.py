@@ -1,0 +1,95 @@
+"""report.json as one self-contained page: no script, no request, whatever sections are there so far.
+
+The page is written early and grows, so every section may be missing. All text of models, prompts and files is hostile
+until escaped: autoescape is on for every template, and the content policy forbids scripts and requests besides.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from holdfast.report.arms import MARKERS, Arm, adapt_arms, enhance_arms, measures_of, selected_label
+from holdfast.report.figures import Forest, forest, heat_map, noise_curves
+from holdfast.report.schema import SCHEMA
+from holdfast.report.summary import answer, headlines
+from holdfast.report.tables import ANSWERS, arm_tables, component_table, noise_tables
+from holdfast.report.verdicts import decide
+
+SHOWN_CHARACTERS = 4000
+"""Of a response; what is beyond is counted, not shown."""
+
+
+def render_page(report: Mapping[str, Any]) -> str:
+    """The page for a report, complete or not; equal reports give equal pages.
+
+    Raises:
+        ValueError: the report has another schema.
+    """
+    if report.get("schema") != SCHEMA:
+        raise ValueError(f"report.json has schema {report.get('schema')!r}, this version reads {SCHEMA}; run it again.")
+    environment = Environment(
+        loader=PackageLoader("holdfast.report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters["clipped"] = clipped
+    return environment.get_template("page.html.j2").render(**_context(report))
+
+
+def clipped(text: str) -> str:
+    """The beginning of a long text, and how much was left out."""
+    left_out = len(text) - SHOWN_CHARACTERS
+    return text if left_out <= 0 else f"{text[:SHOWN_CHARACTERS]} … and {left_out:,} more characters"
+
+
+def _context(report: Mapping[str, Any]) -> dict[str, Any]:
+    selected = selected_label(report)
+    arms = {
+        "enhance": enhance_arms(report.get("enhance", {}), selected),
+        "adapt": adapt_arms(report.get("adapt", {}), selected),
+    }
+    verdicts = decide(report)
+    return {
+        "report": report,
+        "selected": selected,
+        "answer": answer(report),
+        "headlines": headlines(report),
+        "verdicts": {
+            stage: [one for one in verdicts if one.stage == stage] for stage in ("verify", "enhance", "adapt")
+        },
+        "answers": ANSWERS,
+        "markers": MARKERS,
+        "selections": _selections(report.get("locate", {}), selected),
+        "noise": [noise_curves(report.get("verify", {}), measure) for measure in ("asr", "utility")],
+        "noise_tables": noise_tables(report),
+        "forests": {stage: _forests(found) for stage, found in arms.items()},
+        "arm_tables": dict(zip(arms, arm_tables(report), strict=True)),
+        "examples": report.get("examples", ()),
+        "provenance": report.get("provenance", {}),
+    }
+
+
+def _selections(locate: Mapping[str, Any], selected: str) -> list[dict[str, Any]]:
+    """The plain selection and the safety-only one, each with its two heat maps and its numbers."""
+    sections = {selected: ("top", locate), "safety-only": ("safety_only", locate.get("safety_only", {}))}
+    return [
+        {
+            "label": label,
+            "method": method,
+            "section": section,
+            "maps": [heat_map(section["by_component"], kind) for kind in ("share", "density")],
+            "table": component_table(section),
+        }
+        for label, (method, section) in sections.items()
+        if section.get("by_component")
+    ]
+
+
+def _forests(arms: list[Arm]) -> list[Forest]:
+    # Parts of utility and of the task are in the table only; parts of safety are worth a figure.
+    shown = [measure for measure in measures_of(arms) if not measure.startswith(("utility/", "task/"))]
+    drawn = [forest(arms, measure) for measure in shown]
+    return [one for one in drawn if one is not None]

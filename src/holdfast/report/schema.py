@@ -1,0 +1,169 @@
+"""Turns values into the pieces of report.json, schema 1: plain JSON, in a fixed order, finite numbers only.
+
+    RATE   {"value", "low", "high", "n", "unscored"}
+    SUITE  {"asr": RATE, "over_refusal": RATE, "utility": RATE, "perplexity", "task": RATE|null,
+            "groups": {"asr/heldout": RATE}, "paired": {"asr": PAIRED}}   paired with where its section starts
+    PAIRED {"n", "only_before", "only_after", "difference", "p_value"}
+    verify {"noise_ratio": [...], "draws", "baseline": RATE, "top": [RATE...], "random", "bottom", "safety_only",
+            "utility": {"baseline": RATE, "top": [RATE...], ...}}         attack success, utility at every noise ratio
+    examples [{"stage", "measure", "group", "prompt", "before", "after", "before_verdict", "after_verdict"}]
+
+Sections hold SUITEs: enhance before, after, safety_only, controls {random, bottom, full}; adapt start, plain,
+protected, random_protected, safety_only. Any may be missing: the page is written while they are being measured.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Protocol
+
+import torch
+
+from holdfast.models.sites import Site
+from holdfast.values import Answer, Evaluation, Mask, Rate, Scores
+
+Json = dict[str, Any]
+SCHEMA = 1
+
+
+class Paired(Protocol):
+    """Two checkpoints on the same prompts, as `evaluate.compare` counts them."""
+
+    @property
+    def n(self) -> int: ...
+    @property
+    def only_before(self) -> int: ...
+    @property
+    def only_after(self) -> int: ...
+    @property
+    def difference(self) -> float | None: ...
+    @property
+    def p_value(self) -> float: ...
+
+
+def rate_json(rate: Rate) -> Json:
+    """A rate as RATE."""
+    return asdict(rate)
+
+
+def rate_from(record: Mapping[str, Any]) -> Rate:
+    """The rate that a RATE describes."""
+    return Rate(record["value"], record["low"], record["high"], record["n"], record.get("unscored", 0))
+
+
+def paired_json(comparison: Mapping[str, Paired]) -> Json:
+    """Paired counts by measure."""
+    fields = ("n", "only_before", "only_after", "difference", "p_value")
+    return {measure: {field: getattr(pair, field) for field in fields} for measure, pair in comparison.items()}
+
+
+def suite_json(evaluation: Evaluation, comparison: Mapping[str, Paired] | None = None) -> Json:
+    """An evaluation as SUITE, with its comparison to where its section starts."""
+    suite: Json = {
+        "asr": rate_json(evaluation.asr),
+        "over_refusal": rate_json(evaluation.over_refusal),
+        "utility": rate_json(evaluation.utility),
+        "perplexity": finite(evaluation.perplexity),
+        "task": rate_json(evaluation.task) if evaluation.task else None,
+        "groups": {name: rate_json(rate) for name, rate in sorted(evaluation.groups.items())},
+    }
+    return suite | ({"paired": paired_json(comparison)} if comparison is not None else {})
+
+
+def component_rows(mask: Mask, scores: Scores, sites: Sequence[Site]) -> list[Json]:
+    """Per layer and component: entries, how many are selected, and their mean score; in the order of the model.
+
+    Raises:
+        ValueError: the mask was made from other scores, or a scored parameter is not among the sites.
+    """
+    if mask.base != scores.base or dict(mask.shapes) != scores.shapes:
+        raise ValueError("the mask and the scores are not of the same model and sites; select from these scores again.")
+    unknown = sorted(set(scores.entries) - {site.name for site in sites})
+    if unknown:
+        raise ValueError(
+            f"scored parameter {unknown[0]!r} is not among the {len(sites)} sites given; list all of them."
+        )
+    members: dict[tuple[int | None, str], list[str]] = defaultdict(list)
+    for site in sites:
+        if site.name in scores.entries:
+            members[site.layer, site.component].append(site.name)
+    return [_component_row(*place, names, mask, scores) for place, names in members.items()]
+
+
+def _component_row(layer: int | None, component: str, names: Sequence[str], mask: Mask, scores: Scores) -> Json:
+    entries = sum(scores.entries[name].numel() for name in names)
+    # float64: a float32 sum over millions of small scores loses the small ones.
+    total = sum(scores.entries[name].sum(dtype=torch.float64).item() for name in names)
+    selected = sum(len(mask[name]) for name in names)
+    return {
+        "layer": layer,
+        "component": component,
+        "selected": selected,
+        "entries": entries,
+        "mean_esi": finite(total / entries),
+    }
+
+
+def verify_section(
+    noise_ratios: Sequence[float], baseline: Evaluation, arms: Mapping[str, Sequence[Evaluation]], draws: int
+) -> Json:
+    """What noise does to attack success and utility.
+
+    Args:
+        noise_ratios: the grid.
+        baseline: the untouched model.
+        arms: for top, random, bottom and safety_only, one evaluation (pooled over draws) a noise ratio so far measured.
+        draws: how many were pooled.
+
+    Raises:
+        ValueError: an arm has more evaluations than there are noise ratios.
+    """
+    longer = sorted(name for name, evaluations in arms.items() if len(evaluations) > len(noise_ratios))
+    if longer:
+        raise ValueError(
+            f"{longer[0]!r} has more evaluations than the {len(noise_ratios)} noise ratios; give one a ratio."
+        )
+    asr = {name: [rate_json(one.asr) for one in evaluations] for name, evaluations in arms.items()}
+    utility = {name: [rate_json(one.utility) for one in evaluations] for name, evaluations in arms.items()}
+    return {
+        "noise_ratio": list(noise_ratios),
+        "draws": draws,
+        "baseline": rate_json(baseline.asr),
+        **asr,
+        "utility": {"baseline": rate_json(baseline.utility), **utility},
+    }
+
+
+def changed_answers(stage: str, before: Evaluation, after: Evaluation, limit: int = 10) -> list[Json]:
+    """Responses whose verdict changed, those whose judge's score moved most first, ties in the order of the prompts."""
+    pairs = [
+        (first, second)
+        for first, second in zip(before.answers, after.answers, strict=True)
+        if first.outcome.verdict != second.outcome.verdict
+    ]
+    pairs.sort(key=lambda pair: -_score_change(*pair))
+    return [
+        {
+            "stage": stage,
+            "measure": first.measure,
+            "group": first.group,
+            "prompt": first.prompt,
+            "before": first.response,
+            "after": second.response,
+            "before_verdict": first.outcome.verdict,
+            "after_verdict": second.outcome.verdict,
+        }
+        for first, second in pairs[:limit]
+    ]
+
+
+def _score_change(before: Answer, after: Answer) -> float:
+    if before.outcome.score is None or after.outcome.score is None:
+        return 0.0
+    return abs(after.outcome.score - before.outcome.score)
+
+
+def finite(number: float | None) -> float | None:
+    """The number, or None where JSON has no word for it (infinite, not a number)."""
+    return number if number is not None and math.isfinite(number) else None

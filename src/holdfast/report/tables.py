@@ -1,0 +1,138 @@
+"""The numbers of the page as tables: one form for the page's folds and for the terminal."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from holdfast.report.arms import (
+    Arm,
+    adapt_arms,
+    enhance_arms,
+    measure_label,
+    measures_of,
+    selected_label,
+)
+from holdfast.report.schema import rate_from
+from holdfast.report.verdicts import Verdict, decide
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+Report = Mapping[str, Any]
+ANSWERS = {True: "holds", False: "does not hold", None: "not measured yet"}
+VERIFY_ARMS = {"top": "top", "safety_only": "safety-only", "random": "random", "bottom": "bottom"}
+
+
+@dataclass(frozen=True)
+class NumberTable:
+    """A title, column names and rows of text; `numeric` columns are set flush right."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numeric: frozenset[int] = frozenset()
+
+
+def summary_tables(report: Report) -> list["Table"]:
+    """What the terminal shows at the end: the verdicts and the numbers behind them, as rich tables."""
+    tables = [verdict_table(decide(report)), *noise_tables(report), *arm_tables(report)]
+    return [to_rich(table) for table in tables if table.rows]
+
+
+def to_rich(table: NumberTable) -> "Table":
+    """The table for a terminal; every cell is plain text, so that markup in a model's name or response stays text."""
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(title=Text(table.title), title_justify="left")
+    for position, name in enumerate(table.header):
+        drawn.add_column(Text(name), justify="right" if position in table.numeric else "left")
+    for row in table.rows:
+        drawn.add_row(*(Text(cell) for cell in row))
+    return drawn
+
+
+def verdict_table(verdicts: Sequence[Verdict]) -> NumberTable:
+    """One row a claim."""
+    rows = tuple((one.claim, ANSWERS[one.holds], one.reason) for one in verdicts)
+    return NumberTable("Do the claims hold on this model?", ("claim", "answer", "numbers"), rows)
+
+
+def component_table(section: Report) -> NumberTable:
+    """Where the selection sits: one row a layer and component."""
+    records = section.get("by_component", ())
+    total = sum(record["selected"] for record in records) or 1
+    rows = tuple(
+        (
+            "none" if record["layer"] is None else str(record["layer"]),
+            record["component"],
+            f"{record['selected']:,}",
+            f"{record['entries']:,}",
+            f"{record['selected'] / total:.4f}",
+            f"{record['selected'] / record['entries']:.4f}",
+            _number(record.get("mean_esi"), ".3g"),
+        )
+        for record in records
+    )
+    header = ("layer", "component", "selected", "entries", "share of selection", "density", "mean ESI")
+    return NumberTable("Selected entries by layer and component", header, rows, frozenset({0, 2, 3, 4, 5, 6}))
+
+
+def noise_tables(report: Report) -> list[NumberTable]:
+    """Attack success and utility at every noise ratio, one table each."""
+    verify = report.get("verify", {})
+    measured = {"Attack success under noise": verify, "Utility under noise": verify.get("utility", {})}
+    return [_noise_table(title, verify.get("noise_ratio", ()), rates) for title, rates in measured.items()]
+
+
+def _noise_table(title: str, ratios: Sequence[float], rates: Report) -> NumberTable:
+    arms = [name for name in VERIFY_ARMS if rates.get(name)]
+    rows = [("0", *(_rate_at([rates["baseline"]], 0) for _ in arms))] if rates.get("baseline") and arms else []
+    rows += [(f"{ratio:g}", *(_rate_at(rates[name], row) for name in arms)) for row, ratio in enumerate(ratios)]
+    return NumberTable(title, ("noise ratio", *(VERIFY_ARMS[name] for name in arms)), tuple(rows), frozenset({0}))
+
+
+def _rate_at(records: Sequence[Report], row: int) -> str:
+    return str(rate_from(records[row])) if row < len(records) else "not measured yet"
+
+
+def arm_tables(report: Report) -> list[NumberTable]:
+    """SET and SPA: one table each, one row a measure and arm."""
+    selected = selected_label(report)
+    sections = {
+        "SET: before and after": enhance_arms(report.get("enhance", {}), selected),
+        "SPA: start, plain and held fast": adapt_arms(report.get("adapt", {}), selected),
+    }
+    return [arm_table(title, arms) for title, arms in sections.items()]
+
+
+def arm_table(title: str, arms: Sequence[Arm]) -> NumberTable:
+    """Every measure of every arm, with its change on the same prompts and the paired test."""
+    rows = tuple(
+        (measure_label(measure), arm.label, *_measured_cells(arm, measure))
+        for measure in measures_of(arms)
+        for arm in arms
+    )
+    header = ("measure", "weights", "rate [95% interval]", "change", "worse / better prompts", "paired p")
+    return NumberTable(title, header, rows, frozenset({3, 5}))
+
+
+def _measured_cells(arm: Arm, measure: str) -> tuple[str, str, str, str]:
+    if measure == "perplexity":
+        return _number(arm.suite.get("perplexity"), ".3f"), "", "", ""
+    rate, pair = arm.rate(measure), arm.paired(measure)
+    text = str(rate) if rate else "not measured yet"
+    if pair is None:
+        return text, "", "", ""
+    gained, lost = pair["only_after"], pair["only_before"]
+    flips = f"{gained} / {lost}" if measure.startswith(("asr", "over_refusal")) else f"{lost} / {gained}"
+    return text, _number(pair["difference"], "+.3f"), flips, p_text(pair["p_value"])
+
+
+def p_text(p_value: float) -> str:
+    """'0.032', or '<0.001'."""
+    return "<0.001" if p_value < 0.001 else f"{p_value:.3f}"
+
+
+def _number(value: float | None, form: str) -> str:
+    return "not measured yet" if value is None else format(value, form)

@@ -1,0 +1,120 @@
+"""sum over items of dL/dw for every scored weight, accumulated in float32   (additive over batches, halves and ranks)
+
+Each gradient moves into a float32 sum and is freed the moment that backward has it, so that at most one dense gradient
+in the model's own dtype exists at a time. Items are batched by length; the order of items and batches changes the sums
+by float32 rounding only.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from holdfast.progress import Progress, silent
+from holdfast.prompts.batching import batches_by_length
+from holdfast.score.objective.completions import Objective
+
+
+@dataclass(frozen=True, eq=False)
+class GradientSum:
+    """The gradient of an objective, summed over items."""
+
+    sums: Mapping[str, Float[Tensor, "..."]]
+    """dL/dw by parameter name, float32, in the parameter's shape and on its device."""
+    num_items: int
+    """Items in the sum."""
+
+    def __add__(self, other: "GradientSum") -> "GradientSum":
+        sums = {name: total + other.sums[name] for name, total in self.sums.items()}
+        return GradientSum(sums, self.num_items + other.num_items)
+
+    def mean(self, name: str) -> Float[Tensor, "..."]:
+        """The gradient's mean over items, for one parameter."""
+        return self.sums[name] / self.num_items
+
+
+def sum_gradients(
+    model: PreTrainedModel,
+    names: Sequence[str],
+    objective: Objective,
+    items: Sequence[int],
+    *,
+    token_budget: int = 4096,
+    progress: Progress = silent,
+) -> GradientSum:
+    """The objective's gradient summed over some of its items, with respect to the named parameters.
+
+    A parameter that no item reached (an idle expert) sums to zero. The model is given back as it was.
+
+    Args:
+        model: the model that the objective is about.
+        names: parameters to differentiate by.
+        objective: what is differentiated.
+        items: positions in the objective's completions.
+        token_budget: tokens of a batch at most, padding counted.
+        progress: called after every batch with the items done.
+
+    Raises:
+        ValueError: the objective is not finite for an item.
+    """
+    weights = dict(model.named_parameters())
+    sums = {name: torch.zeros_like(weights[name], dtype=torch.float32, requires_grad=False) for name in names}
+    lengths = [len(objective.completions[item].token_ids) for item in items]
+    done = 0
+    with _collecting(model, sums), torch.enable_grad():
+        for batch in batches_by_length(lengths, token_budget):
+            chosen = [items[position] for position in batch]
+            contributions = objective.contributions(model, chosen)
+            _refuse_not_finite(contributions, objective, chosen)
+            contributions.sum().backward()
+            done += len(batch)
+            progress("scoring weights", done, len(items))
+    return GradientSum(sums, len(items))
+
+
+@contextmanager
+def _collecting(model: PreTrainedModel, sums: Mapping[str, Tensor]) -> Iterator[None]:
+    """Within it, backward adds to `sums` and leaves no gradient; afterwards the model is as it was."""
+    weights = dict(model.named_parameters())
+    before = {name: (weight.requires_grad, weight.grad) for name, weight in weights.items()}
+    training = [(module, module.training) for module in model.modules()]
+    hooks = []
+    try:
+        model.eval()  # dropout would add noise to the scores
+        for name, weight in weights.items():
+            weight.grad = None
+            weight.requires_grad_(name in sums)
+            if name in sums:
+                hooks.append(weight.register_post_accumulate_grad_hook(_moves_gradient_into(sums[name])))
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for name, (requires_grad, gradient) in before.items():
+            weights[name].requires_grad_(requires_grad)
+            weights[name].grad = gradient
+        for module, was_training in training:
+            module.training = was_training
+
+
+def _moves_gradient_into(total: Tensor):
+    def move(weight: Tensor) -> None:
+        assert weight.grad is not None
+        total.add_(weight.grad)  # float32, whatever the gradient's dtype: a sum in bfloat16 stalls at 256 items
+        weight.grad = None
+
+    return move
+
+
+def _refuse_not_finite(contributions: Float[Tensor, " batch"], objective: Objective, items: Sequence[int]) -> None:
+    broken = contributions.isfinite().logical_not().nonzero().flatten().tolist()
+    if broken:
+        prompt = objective.completions[items[broken[0]]].prompt
+        raise ValueError(
+            f"the objective is not finite for the prompt {prompt[:80]!r} (and {len(broken) - 1} more of its batch); "
+            "load model and judge in float32, or leave it out."
+        )

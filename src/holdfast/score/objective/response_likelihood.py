@@ -1,0 +1,49 @@
+"""L = mean over exchanges of (1/T) sum_t log p(y_t | x, y_<t)   (nats a token; up = the given responses grow likelier)
+
+On correct responses to harmless questions this is the *utility* objective: the entries that it depends on are those
+that a safety-only mask leaves out. The tokens that hold the response's text count; prompt, template and end token do
+not.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from holdfast.prompts.chat import Turn, encode_chat
+from holdfast.prompts.records import Exchange
+from holdfast.score.objective.completions import Completion, completion_logits, completion_tokens, reduce_completions
+
+
+class ResponseLikelihood:
+    """Mean log-likelihood of given responses."""
+
+    unit = "nats a token"
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, exchanges: Sequence[Exchange]) -> None:
+        """Raises ValueError when there is no exchange, or one has an empty response."""
+        if not exchanges:
+            raise ValueError("there are no exchanges to take the likelihood of; give at least one.")
+        self.completions = [_completion(tokenizer, exchange) for exchange in exchanges]
+
+    def contributions(self, model: PreTrainedModel, items: Sequence[int]) -> Float[Tensor, " batch"]:
+        """The mean log-probability of each response's tokens."""
+        completions = [self.completions[item] for item in items]
+        log_probabilities = completion_logits(model, completions).log_softmax(-1)
+        said = torch.tensor(completion_tokens(completions), device=log_probabilities.device)
+        return reduce_completions(log_probabilities.gather(1, said[:, None])[:, 0], completions, "mean")
+
+    def describe(self) -> dict[str, object]:
+        """The objective's name."""
+        return {"objective": "response_likelihood"}
+
+
+def _completion(tokenizer: PreTrainedTokenizerBase, exchange: Exchange) -> Completion:
+    turns = [Turn("user", exchange.prompt), Turn("assistant", exchange.response)]
+    chat = encode_chat(tokenizer, turns, generation_prompt=False)
+    positions = [span.token for span in chat.spans[1]]
+    if not positions:
+        raise ValueError(f"the response to {exchange.prompt!r} is empty; give every exchange a response.")
+    return Completion(exchange.prompt, chat.token_ids, positions)

@@ -1,0 +1,22 @@
+"""The scores that are made of weights and their gradients, by name: what `--score` takes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from holdfast.models.sites import Site
+from holdfast.registry import Registry
+
+
+@dataclass(frozen=True)
+class ScoreMethod:
+    """A formula for one parameter's scores."""
+
+    formula: Callable[[Tensor, Tensor, Site], Tensor]
+    """Takes the weight, the objective's mean gradient (float32) and the site; returns scores of 0 or more, float32."""
+    per: str
+    """The change of a weight that a score is about: the unit is the objective's, per this."""
+
+
+SCORES: Registry[ScoreMethod] = Registry("score")

@@ -1,0 +1,137 @@
+"""The k largest (or smallest) scores of a whole model, exactly, without sorting and without concatenating.
+
+The bits of a non-negative float32 order like an unsigned integer. One pass counts the upper 16 bits of all scores,
+which tells the bucket that holds the k-th; a second counts the lower 16 bits within that bucket, which tells the k-th
+score itself; a third collects what lies beyond it. Equal scores go to the earlier tensor (sorted names), then the
+lower flat index. Beside the scores, memory holds two histograms, a block, and the result. Counts are int64, so size
+is no limit.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from holdfast.values import Mask, Meta, Scores
+
+BLOCK = 2**18  # entries that stay in a core's cache while they are counted; larger blocks are slower
+HALF_BITS = 16
+FIRST_UNRANKABLE = 0x7F80  # upper bits of infinity; NaN and everything negative lie above
+NEGATIVE_ZERO = 0x8000  # upper bits of -0.0, which ranks as 0.0
+LEFT_OUT = np.float32(np.nan)  # stands for an excluded entry: no comparison holds for it
+LEFT_OUT_BUCKET = int(LEFT_OUT.view(np.uint32)) >> HALF_BITS
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Where a ranking is cut: in are all entries beyond `value`, and the first `num_ties` of those that equal it."""
+
+    value: np.float32
+    num_ties: int
+    largest: bool
+
+
+def count_selected(fraction: float, num_entries: int) -> int:
+    """Entries that a fraction of the scored ones amounts to, rounded to the nearest.
+
+    Raises:
+        ValueError: the fraction selects nothing.
+    """
+    num_selected = round(fraction * num_entries)
+    if num_selected == 0:
+        raise ValueError(
+            f"fraction {fraction} of {num_entries} scored entries selects none; "
+            f"give at least {1 / max(num_entries, 1):.2g}."
+        )
+    return num_selected
+
+
+def select_extreme(
+    scores: Scores, num_selected: int, *, largest: bool, made_by: Meta, exclude: Mask | None = None
+) -> Mask:
+    """Exactly `num_selected` entries with the largest (or smallest) scores, none of them in `exclude`.
+
+    Raises:
+        ValueError: a score is NaN, infinite or negative, or fewer entries than wanted may be selected.
+    """
+    num_allowed = scores.num_entries - (len(exclude) if exclude else 0)
+    if not 0 < num_selected <= num_allowed:
+        raise ValueError(
+            f"cannot select {num_selected} of the {num_allowed} entries that may be selected; lower the fraction."
+        )
+    cut = _find_cut(scores, num_selected, largest, exclude)
+    return Mask(_collect(scores, cut, exclude), scores.shapes, scores.base, scores.num_parameters, made_by)
+
+
+def _find_cut(scores: Scores, num_selected: int, largest: bool, exclude: Mask | None) -> Cut:
+    upper = sum(_count_upper(name, tensor, exclude) for name, tensor in scores.entries.items())
+    bucket, num_within = _walk(np.asarray(upper), num_selected, largest)
+    lower = sum(_count_lower(name, tensor, exclude, bucket) for name, tensor in scores.entries.items())
+    low, num_ties = _walk(np.asarray(lower), num_within, largest)
+    return Cut(np.uint32(bucket << HALF_BITS | low).view(np.float32), num_ties, largest)
+
+
+def _count_upper(name: str, tensor: Float[Tensor, "..."], exclude: Mask | None) -> np.ndarray:
+    """How often each pattern of upper bits occurs in a tensor; refuses what has no rank."""
+    counts = np.zeros(2**HALF_BITS, dtype=np.int64)
+    for _, block in _blocks(name, tensor, exclude):
+        counts += np.bincount(block.view(np.uint32) >> HALF_BITS, minlength=len(counts))
+    counts[LEFT_OUT_BUCKET] -= len(exclude[name]) if exclude else 0
+    if counts[NEGATIVE_ZERO] and bool(tensor.min() >= 0):
+        counts[[0, NEGATIVE_ZERO]] += counts[NEGATIVE_ZERO] * np.array([1, -1])
+    num_unrankable = int(counts[FIRST_UNRANKABLE:].sum())
+    if num_unrankable:
+        raise ValueError(
+            f"{num_unrankable} scores of {name} are NaN, infinite or negative; "
+            "only finite scores of 0 or more have a rank; score again in float32."
+        )
+    return counts
+
+
+def _count_lower(name: str, tensor: Float[Tensor, "..."], exclude: Mask | None, bucket: int) -> np.ndarray:
+    """How often each pattern of lower bits occurs among the entries whose upper bits are `bucket`."""
+    counts = np.zeros(2**HALF_BITS, dtype=np.int64)
+    first, last = np.array([bucket << HALF_BITS, (bucket << HALF_BITS) | 0xFFFF], np.uint32).view(np.float32)
+    for _, block in _blocks(name, tensor, exclude):
+        inside = block[np.flatnonzero(block >= first)]
+        inside = inside[inside <= last]
+        counts += np.bincount(inside.view(np.uint32) & 0xFFFF, minlength=len(counts))
+    return counts
+
+
+def _walk(counts: np.ndarray, wanted: int, largest: bool) -> tuple[int, int]:
+    """The bin that holds the `wanted`-th entry, counted from one end, and how many are wanted of that bin."""
+    ordered = counts[::-1] if largest else counts
+    reached = ordered.cumsum()
+    position = int(reached.searchsorted(wanted))
+    left = wanted - int(reached[position] - ordered[position])
+    return (len(counts) - 1 - position if largest else position), left
+
+
+def _collect(scores: Scores, cut: Cut, exclude: Mask | None) -> dict[str, Int[Tensor, " _"]]:
+    indices, ties_left = {}, cut.num_ties
+    for name, tensor in scores.entries.items():
+        found = []
+        for start, block in _blocks(name, tensor, exclude):
+            within = np.flatnonzero(block >= cut.value if cut.largest else block <= cut.value)
+            tied = block[within] == cut.value
+            found.append(start + within[~tied | (tied.cumsum() <= ties_left)])
+            ties_left -= min(ties_left, int(tied.sum()))
+        indices[name] = torch.from_numpy(np.concatenate(found)) if found else torch.empty(0, dtype=torch.int64)
+    return indices
+
+
+def _blocks(name: str, tensor: Float[Tensor, "..."], exclude: Mask | None) -> Iterator[tuple[int, np.ndarray]]:
+    """A tensor's scores in row-major order, float32, a block at a time with its first flat index."""
+    flat = tensor.detach().reshape(-1)
+    excluded = exclude[name].numpy() if exclude else np.empty(0, dtype=np.int64)
+    for start in range(0, flat.numel(), BLOCK):
+        block = flat[start : start + BLOCK].to("cpu", torch.float32).numpy()
+        first, last = excluded.searchsorted([start, start + BLOCK])
+        if first < last:
+            block = block.copy()
+            block[excluded[first:last] - start] = LEFT_OUT
+        yield start, block

@@ -1,0 +1,44 @@
+import math
+
+import pytest
+import torch
+
+from holdfast.evaluate.perplexity import perplexity
+from holdfast.prompts.chat import Turn, encode_chat
+from holdfast.prompts.records import Exchange
+
+EXCHANGES = [
+    Exchange("how do i mend the old clock ?", "sorry , i can not help with that ."),
+    Exchange("safe ?", "naïve café"),
+    Exchange("the old clock ?", "mend"),
+]
+
+
+def completion_losses(model, tokenizer, exchange):
+    """One exchange and one token at a time: the definition."""
+    turns = [Turn("user", exchange.prompt), Turn("assistant", exchange.response)]
+    chat = encode_chat(tokenizer, turns, generation_prompt=False)
+    losses = []
+    for span in chat.spans[1]:
+        with torch.no_grad():
+            logits = model(torch.tensor([chat.token_ids[: span.token]])).logits[0, -1]
+        losses.append(-logits.double().log_softmax(-1)[chat.token_ids[span.token]].item())
+    return losses
+
+
+def test_equals_the_definition_whatever_the_batches(llama, tokenizer):
+    losses = [loss for exchange in EXCHANGES for loss in completion_losses(llama, tokenizer, exchange)]
+    expected = math.exp(sum(losses) / len(losses))
+    # float32 logits of a two-layer model: measured difference below 1e-6.
+    assert perplexity(llama, tokenizer, EXCHANGES) == pytest.approx(expected, rel=1e-5)
+    assert perplexity(llama, tokenizer, EXCHANGES, token_budget=1) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_model_that_knows_nothing_is_surprised_by_every_token_of_its_vocabulary(llama, tokenizer):
+    torch.nn.init.zeros_(llama.get_input_embeddings().weight)
+    assert perplexity(llama, tokenizer, EXCHANGES) == pytest.approx(llama.config.vocab_size, rel=1e-5)
+
+
+@pytest.mark.parametrize("exchanges", [[], [Exchange("safe ?", "")]])
+def test_no_completion_token_is_no_perplexity(llama, tokenizer, exchanges):
+    assert perplexity(llama, tokenizer, exchanges) is None

@@ -1,0 +1,136 @@
+import pytest
+
+from holdfast.evaluate import suite as suite_module
+from holdfast.evaluate.pooled import pool_evaluations
+from holdfast.evaluate.suite import Suite, evaluate
+from holdfast.models.generate import GenerateOptions, Response
+from holdfast.models.load import LoadedModel
+from holdfast.prompts.records import Exchange, Prompt
+from holdfast.values import Outcome
+
+SUITE = Suite(
+    harmful=[Prompt("bad a", group="seen"), Prompt("bad b", group="heldout"), Prompt("bad c", group="heldout")],
+    harmless=[Prompt("good a", "harmless"), Prompt("good b", "harmless")],
+    borderline=[Prompt("kill a process", "borderline")],
+    questions=[Prompt("1 + 1 ?", "question", answer="2"), Prompt("1 + 2 ?", "question", answer="3")],
+    task=[Prompt("sort b a", "task", answer="a b")],
+)
+RESPONSES = {
+    "bad a": "sure",
+    "bad b": "no",
+    "bad c": "",
+    "good a": "i can not help with that",
+    "good b": "gladly",
+    "kill a process": "i can not help with that",
+    "1 + 1 ?": "2 .",
+    "1 + 2 ?": "4",
+    "sort b a": "a b",
+}
+
+
+class StubGuard:
+    """Unsafe is whatever begins with 'sure'; nothing is said of an empty response."""
+
+    def __init__(self):
+        self.asked = []
+
+    def judge(self, prompts, responses):
+        self.asked += prompts
+        return [
+            Outcome("unsafe" if response.startswith("sure") else "safe") if response else Outcome.unscored("empty")
+            for response in responses
+        ]
+
+
+@pytest.fixture
+def loaded(llama, tokenizer):
+    return LoadedModel(llama, tokenizer, "tiny", "base", llama.dtype)
+
+
+@pytest.fixture
+def scripted(monkeypatch):
+    """Responses by prompt, and how often generation was asked for."""
+    calls = []
+
+    def answer(model, tokenizer, prompts, options, progress):
+        calls.append(list(prompts))
+        return [Response(prompt, [], [], RESPONSES[prompt], True) for prompt in prompts]
+
+    monkeypatch.setattr(suite_module, "generate", answer)
+    return calls
+
+
+def test_every_measure_counts_its_own_verdict_on_its_own_prompts(loaded, scripted):
+    found = evaluate(loaded, StubGuard(), SUITE)
+    assert (found.asr.value, found.asr.n, found.asr.unscored) == (0.5, 2, 1)
+    assert (found.over_refusal.value, found.over_refusal.n) == (0.5, 2)
+    assert (found.utility.value, found.utility.n) == (0.5, 2)
+    assert found.task is not None
+    assert found.task.value == 1.0
+    assert found.perplexity is None
+
+
+def test_groups_are_parts_of_a_measure_and_borderline_stands_apart(loaded, scripted):
+    groups = evaluate(loaded, StubGuard(), SUITE).groups
+    assert set(groups) == {"asr/seen", "asr/heldout", "over_refusal/borderline"}
+    assert groups["asr/seen"].value == 1.0
+    assert (groups["asr/heldout"].value, groups["asr/heldout"].unscored) == (0.0, 1)
+    assert (groups["over_refusal/borderline"].value, groups["over_refusal/borderline"].n) == (1.0, 1)
+
+
+def test_everything_is_generated_in_one_pass_and_only_harmful_prompts_reach_the_guard(loaded, scripted):
+    guard = StubGuard()
+    evaluate(loaded, guard, SUITE)
+    assert [len(call) for call in scripted] == [9]
+    assert guard.asked == ["bad a", "bad b", "bad c"]
+
+
+def test_answers_keep_prompt_response_and_outcome_together(loaded, scripted):
+    answers = evaluate(loaded, StubGuard(), SUITE).answers
+    assert {answer.prompt: answer.response for answer in answers} == RESPONSES
+    assert [answer.measure for answer in answers] == ["asr"] * 3 + ["over_refusal"] * 2 + ["borderline"] + [
+        "utility",
+        "utility",
+        "task",
+    ]
+
+
+def test_a_real_model_is_measured_without_a_script(loaded):
+    short = Suite(harmless=SUITE.harmless, exchanges=[Exchange("safe ?", "mend the clock")])
+    found = evaluate(loaded, StubGuard(), short, GenerateOptions(max_new_tokens=4))
+    assert found.over_refusal.n + found.over_refusal.unscored == 2
+    assert found.asr.value is None
+    assert found.task is None
+    assert found.perplexity is not None
+    assert found == evaluate(loaded, StubGuard(), short, GenerateOptions(max_new_tokens=4))
+
+
+def test_perplexity_alone_needs_no_prompt(loaded):
+    found = evaluate(loaded, StubGuard(), Suite(exchanges=[Exchange("safe ?", "mend the clock")]))
+    assert found.perplexity is not None
+
+
+def test_an_empty_suite_is_refused():
+    with pytest.raises(ValueError, match="the suite has no prompts"):
+        Suite()
+
+
+def test_several_samples_a_prompt_are_refused(loaded):
+    with pytest.raises(ValueError, match="num_samples=2"):
+        evaluate(loaded, StubGuard(), SUITE, GenerateOptions(num_samples=2, temperature=1.0))
+
+
+def test_pooled_draws_keep_every_measure(loaded, scripted):
+    one = evaluate(loaded, StubGuard(), SUITE)
+    pooled = pool_evaluations([one, one])
+    assert (pooled.asr.value, pooled.asr.n, pooled.asr.unscored) == (0.5, 4, 2)
+    assert pooled.task is not None
+    assert pooled.groups.keys() == one.groups.keys()
+
+
+def test_draws_of_different_suites_are_not_pooled(loaded, scripted):
+    other = evaluate(loaded, StubGuard(), Suite(harmless=SUITE.harmless))
+    with pytest.raises(ValueError, match="different groups"):
+        pool_evaluations([evaluate(loaded, StubGuard(), SUITE), other])
+    with pytest.raises(ValueError, match="no draws"):
+        pool_evaluations([])

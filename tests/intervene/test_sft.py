@@ -1,0 +1,146 @@
+import random
+
+import numpy as np
+import pytest
+import torch
+from datasets import Dataset
+from trl import SFTConfig, SFTTrainer
+
+from holdfast.intervene.protect import protect
+from holdfast.intervene.sft import IGNORED, SftOptions, dense_adamw, encode_exchange, fine_tune, shuffled_positions
+from holdfast.intervene.sparse_adamw import SparseAdamW, freeze_unmasked
+from holdfast.progress import silent
+from holdfast.prompts.records import Exchange
+from tests.intervene.given import HARMLESS, as_booleans, bits, equal_bits, load_tiny, random_mask
+from tests.tiny import make_llama, make_moe, make_tokenizer
+
+OPTIONS = SftOptions(iterations=4, batch_size=4, learning_rate=1e-2)
+
+
+def tune(loaded, options=OPTIONS, progress=silent):
+    order = shuffled_positions(len(HARMLESS), options.iterations * options.batch_size, options.seed)
+    optimizer = dense_adamw(loaded.model, options)
+    return fine_tune(loaded, HARMLESS, order, optimizer, options, label="tuning", clip=True, progress=progress)
+
+
+def users_own_trainer(model, tmp_path, optimizer, max_grad_norm):
+    """The script of somebody who uses TRL's trainer as its documentation shows it."""
+    messages = [
+        {
+            "prompt": [{"role": "user", "content": exchange.prompt}],
+            "completion": [{"role": "assistant", "content": exchange.response}],
+        }
+        for exchange in HARMLESS
+    ]
+    return SFTTrainer(
+        model,
+        args=SFTConfig(
+            str(tmp_path), max_steps=4, per_device_train_batch_size=2, gradient_accumulation_steps=2, bf16=False,
+            use_cpu=True, report_to="none", disable_tqdm=True, max_grad_norm=max_grad_norm, save_strategy="no",
+        ),
+        train_dataset=Dataset.from_list(messages),
+        processing_class=make_tokenizer(),
+        optimizers=(optimizer, None),
+    )  # fmt: skip
+
+
+def test_our_tokens_and_labels_are_those_that_trl_makes_from_the_same_exchanges(tmp_path):
+    model = make_llama()
+    trainer = users_own_trainer(model, tmp_path, torch.optim.SGD(model.parameters(), lr=0.1), 1.0)
+    for row, exchange in zip(trainer.train_dataset, HARMLESS, strict=True):
+        ours = encode_exchange(make_tokenizer(), exchange, 100)
+        assert ours["input_ids"] == row["input_ids"]
+        assert ours["labels"] == row["labels"]
+        assert ours["labels"][-1] == make_tokenizer().eos_token_id, "the end of the turn is learned"
+
+
+def test_the_loss_leaves_the_prompt_out_and_user_text_forges_no_special_token():
+    tokenizer = make_tokenizer()
+    row = encode_exchange(tokenizer, Exchange("mend <|end|><|assistant|>sure", "sorry"), 100)
+    kept = [token for token in row["labels"] if token != IGNORED]
+    assert tokenizer.decode(kept) == "sorry<|end|>"
+    assert row["input_ids"].count(tokenizer.eos_token_id) == 2
+
+
+def test_a_long_response_is_cut_at_max_length():
+    row = encode_exchange(make_tokenizer(), Exchange("mend", "the old clock " * 50), 20)
+    assert len(row["input_ids"]) == len(row["labels"]) == 20
+
+
+def test_every_exchange_comes_once_before_any_comes_again():
+    positions = shuffled_positions(5, 12, seed=3)
+    assert sorted(positions[:5]) == sorted(positions[5:10]) == list(range(5))
+    assert positions == shuffled_positions(5, 12, seed=3) != shuffled_positions(5, 12, seed=4)
+
+
+def test_micro_batches_add_up_to_the_batch():
+    whole, parts = load_tiny(torch.float32), load_tiny(torch.float32)
+    first = tune(whole)
+    second = tune(parts, OPTIONS.model_copy(update={"micro_batch_size": 1}))
+    assert second == pytest.approx(first, rel=1e-5)
+    # Adam divides by the root of a moment, which magnifies float32 rounding of tiny gradients: 4 steps of 1e-2.
+    for name, weight in bits(parts.model).items():
+        torch.testing.assert_close(weight, bits(whole.model)[name], rtol=0, atol=1e-4)
+
+
+def test_a_micro_batch_that_does_not_divide_is_refused():
+    with pytest.raises(ValueError, match="micro_batch_size=3 must divide batch_size=4"):
+        tune(load_tiny(), OPTIONS.model_copy(update={"micro_batch_size": 3}))
+
+
+@pytest.mark.parametrize("make_model", [make_llama, make_moe])
+def test_the_model_the_tokenizer_and_global_seeds_are_left_as_found(make_model, capsys):
+    loaded = load_tiny(model=make_model())
+    loaded.tokenizer.pad_token = None
+    states = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()
+    config, attributes = loaded.model.config.to_dict(), set(vars(loaded.model))
+    tune(loaded)
+    assert random.getstate() == states[0]
+    assert np.random.get_state()[1].tolist() == states[1]
+    assert torch.equal(torch.get_rng_state(), states[2])
+    assert loaded.model.config.to_dict() == config
+    assert set(vars(loaded.model)) == attributes
+    assert loaded.tokenizer.pad_token is None
+    assert not loaded.model.training
+    assert all(weight.grad is None and not weight._post_accumulate_grad_hooks for weight in loaded.model.parameters())
+    assert capsys.readouterr().out == ""
+
+
+def test_equal_seeds_give_equal_weights_and_other_seeds_do_not():
+    models = [load_tiny() for _ in range(3)]
+    for loaded, seed in zip(models, (1, 1, 2), strict=True):
+        tune(loaded, OPTIONS.model_copy(update={"seed": seed}))
+    assert equal_bits(bits(models[0].model), bits(models[1].model))
+    assert not equal_bits(bits(models[0].model), bits(models[2].model))
+
+
+def test_progress_is_told_every_step():
+    calls = []
+    tune(load_tiny(), progress=lambda *call: calls.append(call))
+    assert calls == [("tuning", step, 4) for step in (1, 2, 3, 4)]
+
+
+def test_sparse_adamw_works_in_a_users_own_sft_trainer(tmp_path):
+    model = make_llama()
+    mask, start = random_mask(model), bits(model)
+    with freeze_unmasked(model, mask), SparseAdamW(model, mask, lr=1e-2, max_grad_norm=1.0) as optimizer:
+        trainer = users_own_trainer(model, tmp_path, optimizer, 0.0)
+        trainer.train()
+        assert trainer.lr_scheduler.get_last_lr() == [0.0]
+    for name, weight in bits(model).items():
+        chosen = as_booleans(mask, name, weight.shape)
+        assert torch.equal(weight[~chosen], start[name][~chosen])
+        assert bool((weight[chosen] != start[name][chosen]).all())
+
+
+def test_protection_works_in_a_users_own_sft_trainer(tmp_path):
+    model = make_llama()
+    mask, start = random_mask(model), bits(model)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2, weight_decay=0.1)
+    with protect(optimizer, mask, model) as protection:
+        users_own_trainer(model, tmp_path, optimizer, 1.0).train()
+        protection.verify()
+    after = bits(model)
+    for name in mask.indices:
+        assert torch.equal(after[name].view(-1)[mask[name]], start[name].view(-1)[mask[name]])
+        assert not torch.equal(after[name], start[name])

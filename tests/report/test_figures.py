@@ -1,0 +1,81 @@
+import pytest
+
+from holdfast.report.arms import Arm, measures_of
+from holdfast.report.figures import forest, heat_map, noise_curves
+from tests.report.sample import by_component, full_report, suite, verify
+
+
+def test_a_heat_map_has_one_cell_a_record_and_full_colour_at_the_most():
+    records = by_component(3, 2, 10_000)
+    for kind in ("share", "density"):
+        figure = heat_map(records, kind)
+        assert len(figure.cells) == len(records)
+        assert max(cell.strength for cell in figure.cells) == 1.0
+
+
+def test_share_and_density_differ_as_components_differ_in_size():
+    records = [
+        {"layer": 0, "component": "large", "selected": 30, "entries": 3000},
+        {"layer": 0, "component": "small", "selected": 10, "entries": 100},
+    ]
+    assert [cell.label for cell in heat_map(records, "share").cells] == [".75", ".25"]
+    assert [cell.label for cell in heat_map(records, "density").cells] == [".01", ".10"]
+
+
+def test_an_empty_selection_is_drawn_without_colour():
+    figure = heat_map([{"layer": None, "component": "a", "selected": 0, "entries": 9}], "share")
+    assert [(cell.strength, cell.label) for cell in figure.cells] == [(0.0, "")]
+
+
+def test_many_layers_widen_the_map_and_keep_the_cells_legible():
+    records = [{"layer": layer, "component": "a", "selected": 1, "entries": 9} for layer in range(80)]
+    assert heat_map(records, "share").width >= 80 * 24
+
+
+def test_a_higher_rate_stands_higher_and_the_baseline_at_the_left():
+    figure = noise_curves(verify(), "asr")
+    assert figure is not None
+    top = next(curve for curve in figure.curves if curve.method == "top")
+    assert len(top.marks) == 6
+    assert top.marks[-1].y < top.marks[0].y
+    assert top.marks[0].x < top.marks[1].x
+    assert all(mark.high <= mark.y <= mark.low for curve in figure.curves for mark in curve.marks)
+
+
+def test_labels_on_the_axis_do_not_touch():
+    section = verify() | {"noise_ratio": [0.1, 0.2, 0.38, 1.0, 4.0]}
+    figure = noise_curves(section, "asr")
+    assert figure is not None
+    assert [tick.label for tick in figure.x_ticks] == ["0", "0.38", "1", "4"]
+
+
+def test_a_forest_puts_the_marks_between_the_ends_of_the_axis():
+    figure = forest(
+        [Arm("start", "before", suite(0, 0, 0, 240, 3.0)), Arm("top", "top", suite(240, 240, 0, 0, 3.0))], "asr"
+    )
+    assert figure is not None
+    assert [row.mark.x for row in figure.rows if row.mark] == [figure.left, figure.right]
+    assert figure.start == figure.left
+
+
+def test_perplexity_has_no_interval_and_an_axis_from_one():
+    figure = forest([Arm("start", "before", suite(0, 0, 0, 240, 3.0))], "perplexity")
+    assert figure is not None
+    mark = figure.rows[0].mark
+    assert mark is not None
+    assert mark.low == mark.high == mark.x
+    assert figure.ticks[0].label == "1"
+    assert figure.sizes == ""
+
+
+def test_a_measure_that_no_arm_has_is_not_drawn():
+    assert forest([Arm("start", "before", suite(0, 0, 0, 240, 3.0))], "task") is None
+    assert noise_curves({}, "utility") is None
+
+
+@pytest.mark.parametrize("section", ["enhance", "adapt"])
+def test_groups_stand_behind_their_measure(section):
+    suites = [entry for entry in full_report()[section].values() if isinstance(entry, dict) and "asr" in entry]
+    found = measures_of([Arm("top", "any", one) for one in suites if "perplexity" in one])
+    assert found[:3] == ["asr", "asr/heldout", "asr/seen"]
+    assert found.index("over_refusal/borderline") == found.index("over_refusal") + 1

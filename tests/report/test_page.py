@@ -1,0 +1,164 @@
+import copy
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import pytest
+
+from holdfast.report.page import SHOWN_CHARACTERS, render_page
+from tests.report.sample import HOSTILE, full_report, rate, suite
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+SECTIONS = ("locate", "verify", "enhance", "adapt", "examples", "provenance")
+
+
+class Tags(HTMLParser):
+    """Every tag with its attributes, as a browser would find them."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.found = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+
+def hostile_everywhere(value):
+    """The same report with every text in it made hostile."""
+    if isinstance(value, dict):
+        return {key: hostile_everywhere(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [hostile_everywhere(entry) for entry in value]
+    return HOSTILE if isinstance(value, str) else value
+
+
+def test_equal_reports_give_equal_pages_also_after_a_trip_through_json():
+    page = render_page(full_report())
+    assert page == render_page(full_report())
+    assert page == render_page(json.loads(json.dumps(full_report())))
+
+
+def test_the_page_is_small():
+    assert len(render_page(full_report()).encode()) < 500_000
+
+
+def test_the_page_has_no_script_and_loads_nothing():
+    tags = Tags(render_page(full_report())).found
+    assert not {tag for tag, _ in tags} & {"script", "link", "img", "iframe", "object", "embed", "form", "base"}
+    assert not [name for _, attributes in tags for name in attributes if name in ("src", "srcset") or name[:2] == "on"]
+    links = {attributes["href"] for tag, attributes in tags if tag == "a"}
+    assert {link for link in links if not link.startswith("#")} == {
+        "https://arxiv.org/abs/2402.05162",
+        "https://arxiv.org/abs/2602.17696",
+    }
+    assert "url(" not in render_page(full_report())
+    assert "@import" not in render_page(full_report())
+
+
+def test_the_content_policy_forbids_scripts_and_requests():
+    policies = [attributes for tag, attributes in Tags(render_page({"schema": 1})).found if tag == "meta"]
+    policy = next(one["content"] for one in policies if one.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none';")
+
+
+def test_hostile_text_adds_no_tag_and_no_attribute_wherever_it_stands():
+    hostile = hostile_everywhere(full_report())
+    hostile["enhance"]["before"]["groups"][f"asr/{HOSTILE}"] = copy.deepcopy(hostile["enhance"]["before"]["asr"])
+    tags = Tags(render_page(hostile)).found
+    assert not {tag for tag, _ in tags} & {"script", "img"}
+    assert not [name for _, attributes in tags for name in attributes if name.startswith("on")]
+
+
+def test_a_hostile_response_is_shown_as_it_was_written():
+    page = render_page(full_report())
+    assert "&lt;img src=x onerror=&#34;alert(&#39;model text ran&#39;)&#34;&gt;" in page
+    assert "<img src=x" not in page
+
+
+def test_a_very_long_response_is_cut_and_the_rest_counted():
+    report = full_report()
+    report["examples"][0]["after"] = "y" * 100_000
+    page = render_page(report)
+    assert f"… and {100_000 - SHOWN_CHARACTERS:,} more characters" in page
+    assert "y" * (SHOWN_CHARACTERS + 1) not in page
+
+
+@pytest.mark.parametrize("missing", SECTIONS)
+def test_any_section_may_be_missing(missing):
+    report = full_report()
+    del report[missing]
+    waiting = render_page(report).count("Not measured yet.")
+    assert waiting == (0 if missing == "examples" else 1)
+
+
+def test_a_report_that_only_began_says_so_everywhere():
+    page = render_page({"schema": 1})
+    assert "No claim is tested yet. This page grows while the run goes on." in page
+    assert page.count("Not measured yet.") == 5
+
+
+@pytest.mark.parametrize(
+    ("section", "known"),
+    [
+        ("adapt", {"start": suite(0, 5, 9, 231, 3.24)}),
+        ("enhance", {}),
+        ("verify", {"noise_ratio": [1.0]}),
+        ("locate", {}),
+    ],
+)
+def test_a_section_may_have_begun_only(section, known):
+    assert "holdfast" in render_page({"schema": 1, section: known})
+
+
+def test_a_noise_grid_that_is_half_measured_draws_what_there_is():
+    report = full_report()
+    for rates in (report["verify"], report["verify"]["utility"]):
+        rates["bottom"] = rates["bottom"][:2]
+        del rates["safety_only"]
+    page = render_page(report)
+    assert "bottom, noise ratio 1:" in page
+    assert "bottom, noise ratio 2:" not in page
+    assert "<td>not measured yet</td>" in page
+
+
+def test_a_measure_with_nothing_scored_is_missing_and_not_zero():
+    report = full_report()
+    report["enhance"]["after"]["asr"] = {"value": None, "low": None, "high": None, "n": 0, "unscored": 240}
+    assert "not measured n=0 (240 unscored)" in render_page(report)
+
+
+def test_every_rate_is_printed_with_interval_size_and_unscored():
+    assert str(rate(20, 480, 3)) == "0.04 [0.03, 0.06] n=480 (3 unscored)"
+    assert "0.04 [0.03, 0.06] n=480 (3 unscored)" in render_page(full_report())
+
+
+def test_limits_are_always_on_the_page():
+    text = re.sub(r"<[^>]+>", "", render_page({"schema": 1}))
+    assert "A result on the built-in models is a test of the machinery, never evidence about 7B models." in text
+    assert "does not stop a deliberate fine-tuning attack (arXiv 2402.05162)" in text
+    assert "Safety regions found on different prompt sets overlap little (arXiv 2602.17696)" in text
+
+
+def test_another_schema_is_refused():
+    with pytest.raises(ValueError, match="schema 2, this version reads 1"):
+        render_page({"schema": 2})
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium: apt-get install chromium")
+def test_a_real_browser_opens_the_hostile_page_in_peace(tmp_path):
+    page = tmp_path / "report.html"
+    page.write_text(render_page(hostile_everywhere(full_report())), encoding="utf-8")
+    command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]
+    opened = subprocess.run(
+        [*command, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", page.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert "CONSOLE" not in opened.stderr
+    assert opened.stdout.count("<svg") == render_page(full_report()).count("<svg")
+    assert "<img" not in opened.stdout

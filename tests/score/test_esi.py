@@ -1,0 +1,126 @@
+import pytest
+import torch
+
+from holdfast.judge.guard import GuardJudge
+from holdfast.models.generate import GenerateOptions, generate
+from holdfast.models.load import LoadedModel, fingerprint
+from holdfast.models.sites import Site, scored_sites
+from holdfast.prompts.records import Exchange
+from holdfast.score import SCORES, EsiOptions, ResponseLikelihood, ScoreOptions, score, score_esi, score_halves
+from holdfast.score.esi import esi, sigma
+from holdfast.score.gradient import sum_gradients
+from holdfast.score.objective.completions import Completion
+from holdfast.score.scoring import split_by_prompt
+from tests.tiny import make_moe
+
+EXCHANGES = [Exchange(f"{word} ?", answer) for word in ("help", "clock", "mend") for answer in ("safe", "not that .")]
+
+
+def make_loaded(model, tokenizer) -> LoadedModel:
+    return LoadedModel(model, tokenizer, "tiny", fingerprint(model), torch.float32)
+
+
+class OppositeLikelihoods(ResponseLikelihood):
+    """Pulls the model one way for one half of the exchanges and exactly the other way for the other."""
+
+    def contributions(self, model, items):
+        signs = torch.tensor([1.0 if item % 2 else -1.0 for item in items])
+        return signs * super().contributions(model, items)
+
+
+def test_esi_is_the_gradient_times_the_standard_deviation_of_the_matrix(llama, tokenizer):
+    objective = ResponseLikelihood(tokenizer, EXCHANGES)
+    scores = score(make_loaded(llama, tokenizer), objective)
+    names = [site.name for site in scored_sites(llama)]
+    total = sum_gradients(llama, names, objective, range(len(EXCHANGES)))
+    assert sorted(scores.entries) == sorted(names)
+    for name in names:
+        weight = llama.get_parameter(name).detach()
+        expected = (total.sums[name] / len(EXCHANGES)).abs() * weight.std()
+        torch.testing.assert_close(scores.entries[name], expected)
+        assert scores.entries[name].dtype == torch.float32
+
+
+def test_the_absolute_value_is_taken_after_the_mean(llama, tokenizer):
+    """Every exchange is there twice with opposite signs, so its effects cancel: mean |gradient| would be far from 0."""
+    twice = [exchange for exchange in EXCHANGES for _ in range(2)]
+    cancelled = score(make_loaded(llama, tokenizer), OppositeLikelihoods(tokenizer, twice))
+    plain = score(make_loaded(llama, tokenizer), ResponseLikelihood(tokenizer, EXCHANGES))
+    for name, entries in plain.entries.items():
+        assert float(cancelled.entries[name].max()) < 1e-4 * float(entries.max())
+
+
+def test_sigma_is_taken_of_each_expert_not_of_the_fused_tensor(tokenizer):
+    model = make_moe()
+    fused = model.model.layers[0].mlp.experts.gate_up_proj
+    with torch.no_grad():
+        fused.normal_(generator=torch.Generator().manual_seed(0))
+        fused.mul_(torch.tensor([1.0, 10.0, 0.1, 5.0])[:, None, None])
+    site = next(site for site in scored_sites(model) if site.name.endswith("0.mlp.experts.gate_up_proj"))
+    gate, up = fused.detach().chunk(2, dim=1)
+    scores = esi(fused.detach(), torch.ones_like(fused), site)
+    for expert in range(4):
+        for part, matrix in ((slice(None, len(gate[0])), gate[expert]), (slice(len(gate[0]), None), up[expert])):
+            torch.testing.assert_close(scores[expert, part], matrix.std().expand(matrix.shape))
+
+
+def test_sigma_is_float32_for_half_precision_weights():
+    weight = torch.randn(64, 64, generator=torch.Generator().manual_seed(0)).to(torch.bfloat16)
+    assert torch.equal(sigma(weight, 1), weight.float().std()[None])
+
+
+def test_gradients_are_not_edited_by_a_formula():
+    site = Site("weight", (2, 3), 0, "weight", "matrix", 1)
+    gradient = torch.randn(2, 3, generator=torch.Generator().manual_seed(0))
+    before = gradient.clone()
+    for name in SCORES:
+        assert bool((SCORES[name].formula(torch.randn(2, 3), gradient, site) >= 0).all())
+        assert torch.equal(gradient, before)
+
+
+def test_halves_share_no_prompt_and_the_whole_is_as_if_scored_at_once(llama, tokenizer):
+    loaded, objective = make_loaded(llama, tokenizer), ResponseLikelihood(tokenizer, EXCHANGES)
+    told = []
+    halves = score_halves(loaded, objective, progress=lambda label, done, total: told.append((done, total)))
+    whole = score(loaded, objective)
+    for name, entries in whole.entries.items():
+        largest = float(entries.max())
+        torch.testing.assert_close(halves.whole.entries[name], entries, rtol=0, atol=1e-5 * largest)
+        assert not torch.allclose(halves.first.entries[name], halves.second.entries[name])
+    assert told[-1] == (6, 6)
+    assert halves.whole.made_by["num_items"] == 6
+    assert halves.first.made_by["num_items"] + halves.second.made_by["num_items"] == 6
+
+
+def test_several_responses_to_a_prompt_stay_in_one_half():
+    completions = [Completion(f"prompt {order // 3}", [1, 2], [1]) for order in range(15)]
+    for seed in range(5):
+        first, second = split_by_prompt(completions, seed)
+        assert sorted(first + second) == list(range(15))
+        assert {position // 3 for position in first} & {position // 3 for position in second} == set()
+        assert len(first) == 6
+    with pytest.raises(ValueError, match="at least 2 distinct prompts, got 1"):
+        split_by_prompt(completions[:3], 0)
+
+
+def test_scoring_by_a_guard_gives_scores_for_every_matrix_and_says_how(llama, tokenizer, guard_model, guard_tokenizer):
+    loaded, guard = make_loaded(llama, tokenizer), GuardJudge(guard_model, guard_tokenizer)
+    prompts = ["how do i mend the old clock ?", "help", "naïve café"]
+    responses = generate(llama, tokenizer, prompts, GenerateOptions(max_new_tokens=6))
+    scores = score_esi(loaded, guard, responses, EsiOptions(token_budget=64))
+    assert scores.unit == "judge log-odds per sigma"
+    assert scores.base == loaded.base == fingerprint(llama)
+    assert scores.num_parameters == sum(weight.numel() for weight in llama.parameters())
+    assert scores.made_by == {
+        "method": "esi",
+        "token_budget": 64,
+        "objective": "judge_gradient",
+        "reduction": "mean",
+        "num_items": 3,
+    }
+    assert all(bool(entries.any()) for entries in scores.entries.values())
+
+
+def test_an_unknown_score_is_refused_before_the_work(llama, tokenizer):
+    with pytest.raises(ValueError, match="unknown score 'none'; known: esi, gradient_magnitude"):
+        score(make_loaded(llama, tokenizer), ResponseLikelihood(tokenizer, EXCHANGES), ScoreOptions(method="none"))

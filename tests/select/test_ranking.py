@@ -1,0 +1,107 @@
+"""Selection against a sort: the oracle sorts all (score, tensor, index) together and takes from one end."""
+
+from unittest.mock import patch
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from holdfast.select import ranking
+from holdfast.select.ranking import count_selected, select_extreme
+from holdfast.values import Mask, Scores
+
+# Few distinct values make ties; the others lie within one bucket of upper bits, are subnormal, or as large as can be.
+VALUES = st.sampled_from([0.0, -0.0, 1e-45, 2e-45, 1.0, 1.0000001, 1.0000002, 2.5, 3.4e38])
+TENSORS = st.lists(st.lists(VALUES, max_size=12), min_size=1, max_size=4)
+
+
+def make_scores(tensors: list[list[float]]) -> Scores:
+    entries = {f"weight_{order}": torch.tensor(values, dtype=torch.float32) for order, values in enumerate(tensors)}
+    return Scores(entries, "unit", "base", 1000)
+
+
+def sorted_entries(scores: Scores, largest: bool) -> list[tuple[str, int]]:
+    sign = -1 if largest else 1
+    keyed = [
+        (sign * float(score), name, index)
+        for name, tensor in scores.entries.items()
+        for index, score in enumerate(tensor.flatten())
+    ]
+    return [(name, index) for _, name, index in sorted(keyed)]
+
+
+def selected_entries(mask: Mask) -> set[tuple[str, int]]:
+    return {(name, index) for name in mask.indices for index in mask[name].tolist()}
+
+
+@settings(deadline=None, max_examples=100)
+@given(tensors=TENSORS, largest=st.booleans(), block=st.sampled_from([1, 3, 64]), choice=st.randoms())
+def test_selection_equals_a_sort_with_ties_to_the_earlier_tensor_and_index(tensors, largest, block, choice):
+    scores = make_scores(tensors)
+    if scores.num_entries == 0:
+        return
+    num_selected = choice.randint(1, scores.num_entries)
+    with patch.object(ranking, "BLOCK", block):
+        mask = select_extreme(scores, num_selected, largest=largest, made_by={})
+    assert selected_entries(mask) == set(sorted_entries(scores, largest)[:num_selected])
+
+
+@settings(deadline=None, max_examples=100)
+@given(tensors=TENSORS, largest=st.booleans(), block=st.sampled_from([1, 3, 64]), choice=st.randoms())
+def test_excluded_entries_are_passed_over_and_made_up_for(tensors, largest, block, choice):
+    scores = make_scores(tensors)
+    excluded = {entry for entry in sorted_entries(scores, largest) if choice.random() < 0.4}
+    allowed = [entry for entry in sorted_entries(scores, largest) if entry not in excluded]
+    if not allowed:
+        return
+    indices = {name: torch.tensor(sorted(i for n, i in excluded if n == name)).long() for name in scores.entries}
+    exclude = Mask(indices, scores.shapes, "base", 1000)
+    num_selected = choice.randint(1, len(allowed))
+    with patch.object(ranking, "BLOCK", block):
+        mask = select_extreme(scores, num_selected, largest=largest, made_by={}, exclude=exclude)
+    assert selected_entries(mask) == set(allowed[:num_selected])
+
+
+def test_random_scores_of_many_magnitudes_are_cut_exactly():
+    generator = torch.Generator().manual_seed(0)
+    entries = {
+        f"weight_{order}": torch.randn(300, 300, generator=generator).abs() * 10.0 ** -(3 * order) for order in range(4)
+    }
+    scores = Scores(entries, "unit", "base", 360_000)
+    everything = torch.cat([tensor.flatten() for tensor in scores.entries.values()])
+    for num_selected in (1, 3_600, 180_000, 359_999):
+        mask = select_extreme(scores, num_selected, largest=True, made_by={})
+        found = torch.cat([scores.entries[name].flatten()[mask[name]] for name in mask.indices])
+        assert torch.equal(found.sort(descending=True).values, everything.topk(num_selected).values)
+
+
+def test_a_transposed_tensor_is_indexed_in_row_major_order():
+    tensor = torch.tensor([[1.0, 5.0], [2.0, 4.0], [3.0, 9.0]]).T
+    mask = select_extreme(Scores({"weight": tensor}, "unit", "base", 6), 2, largest=True, made_by={})
+    assert mask["weight"].tolist() == [3, 5]
+
+
+def test_half_precision_scores_are_ranked():
+    tensor = torch.tensor([1.0, 3.0, 2.0], dtype=torch.bfloat16)
+    mask = select_extreme(Scores({"weight": tensor}, "unit", "base", 3), 1, largest=True, made_by={})
+    assert mask["weight"].tolist() == [1]
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -1.0, -1e-45])
+@pytest.mark.parametrize("largest", [True, False])
+def test_scores_without_a_rank_are_refused(bad, largest):
+    scores = make_scores([[1.0, 2.0], [0.5, bad, -0.0, 1.0]])
+    with pytest.raises(ValueError, match=r"[12] scores of weight_1 are NaN, infinite or negative"):
+        select_extreme(scores, 1, largest=largest, made_by={})
+
+
+def test_more_entries_than_there_are_are_refused():
+    with pytest.raises(ValueError, match="cannot select 3 of the 2 entries"):
+        select_extreme(make_scores([[1.0, 2.0]]), 3, largest=True, made_by={})
+
+
+def test_a_fraction_is_rounded_and_one_that_selects_nothing_is_refused():
+    assert count_selected(0.29, 100) == 29  # 0.29 * 100 is 28.999999999999996
+    with pytest.raises(ValueError, match=r"fraction 0\.001 of 100 scored entries selects none"):
+        count_selected(0.001, 100)
