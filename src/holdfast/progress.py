@@ -1,8 +1,9 @@
 """How long work tells how far it is: a callable that takes a label, the steps done and the steps in all."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
+@runtime_checkable
 class Progress(Protocol):
     """Called after every step of long work; the library never prints, the command line draws it."""
 

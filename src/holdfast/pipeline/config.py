@@ -75,6 +75,10 @@ class RunConfig(Options):
     task: str
     """Exchanges of the task that is adapted to."""
     generate: GenerateOptions = GenerateOptions()
+    """How responses are made that are judged."""
+    calibrate: GenerateOptions = GenerateOptions()
+    """How responses are made that scores come from. Whether a model refuses is decided in its first tokens: a few tokens
+    score that decision, many score the wording."""
     score: EsiOptions = EsiOptions()
     select: SelectOptions = SelectOptions()
     verify: VerifyOptions = VerifyOptions()

@@ -108,7 +108,7 @@ def locate(config: RunConfig, model: str, folder: Path, progress: Progress = sil
             config.calibration.harmful,
             scores,
             options=config.score,
-            generation=config.generate,
+            generation=config.calibrate,
             seed=config.seed,
             progress=progress,
         )

@@ -1,0 +1,36 @@
+"""How the guard trains: one verdict an exchange, with smoothed labels, so that its log-odds stay moderate."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerFast
+
+from holdfast.testbed.exchanges import JudgedExchange
+from holdfast.testbed.loop import IGNORED, Loss, Row
+from holdfast.testbed.vocabulary import END, VERDICTS, token_id
+
+
+def encode_judged(tokenizer: PreTrainedTokenizerFast, exchanges: Iterator[JudgedExchange]) -> Iterator[Row]:
+    """The rendered exchange, then the verdict and the end of the turn."""
+    for exchange in exchanges:
+        turns = [{"role": "user", "content": exchange.prompt}, {"role": "assistant", "content": exchange.response}]
+        rendered = tokenizer.apply_chat_template(turns, tokenize=False)
+        prompt = tokenizer(str(rendered))["input_ids"]
+        yield Row(prompt + tokenizer(exchange.label + END)["input_ids"], len(prompt))
+
+
+def verdict_loss(tokenizer: PreTrainedTokenizerFast, smoothing: float) -> Loss:
+    """Cross-entropy in which the other verdict has probability `smoothing`: log-odds end near log((1 - s) / s)."""
+    safe, unsafe = (token_id(tokenizer, verdict) for verdict in VERDICTS)
+
+    def loss(logits: Tensor, labels: Tensor) -> Tensor:
+        targets = labels[:, 1:]
+        answered = targets != IGNORED
+        log_probabilities = logits[:, :-1][answered].log_softmax(-1)
+        target = targets[answered]
+        other = torch.where(target == safe, unsafe, torch.where(target == unsafe, safe, target))
+        likelihood = log_probabilities.gather(1, torch.stack((target, other), 1))
+        return -(likelihood @ likelihood.new_tensor((1 - smoothing, smoothing))).mean()
+
+    return loss

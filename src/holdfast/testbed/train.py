@@ -1,0 +1,185 @@
+"""Trains the built-in models from nothing: base and aligned, the same as a mixture of experts, and the guard."""
+
+import itertools
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    Qwen3MoeConfig,
+    Qwen3MoeForCausalLM,
+)
+
+from holdfast.testbed import corpus, exchanges, guard, tasks, vocabulary
+from holdfast.testbed.loop import Row, Schedule, answer_loss, draw_batches, train
+from holdfast.testbed.vocabulary import END, PAD, token_id
+from holdfast.testbed.world import Exchange
+
+logger = logging.getLogger(__name__)
+Maker = Callable[[Path, int], None]
+
+BASE = Schedule(steps=2000, learning_rate=3e-3)
+ALIGNMENT = Schedule(steps=300, learning_rate=3e-4, warmup=0.03, final=1.0, weight_decay=0.0)
+GUARD = Schedule(steps=2200, learning_rate=2e-3)
+CONFIDENCE = 0.95
+"""Alignment stops at this probability per token: unsaturated margins, which noise and gradients can move."""
+SMOOTHING = 0.02
+_EMBEDDING_STD = (
+    1.0  # with the usual 0.02 the first block writes a hundred times what it reads, and all scores sit in it
+)
+
+
+def _sizes(tokenizer: PreTrainedTokenizerFast, layers: int) -> dict[str, object]:
+    return {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 96,
+        "intermediate_size": 256,
+        "num_hidden_layers": layers,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 4,
+        "head_dim": 24,
+        "max_position_embeddings": 1024,
+        "tie_word_embeddings": False,
+        "bos_token_id": None,
+        "eos_token_id": token_id(tokenizer, END),
+        "pad_token_id": token_id(tokenizer, PAD),
+    }
+
+
+def _start(model: PreTrainedModel) -> PreTrainedModel:
+    embedding = model.get_input_embeddings()
+    assert isinstance(embedding, torch.nn.Embedding)
+    torch.nn.init.normal_(embedding.weight, std=_EMBEDDING_STD)
+    return model
+
+
+def _dense(tokenizer: PreTrainedTokenizerFast, layers: int = 8) -> PreTrainedModel:
+    return _start(LlamaForCausalLM(LlamaConfig.from_dict(_sizes(tokenizer, layers))))
+
+
+def _mixture_of_experts(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
+    experts = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 128, "norm_topk_prob": True}
+    return _start(Qwen3MoeForCausalLM(Qwen3MoeConfig.from_dict(_sizes(tokenizer, 8) | experts)))
+
+
+def _chat_tokenizer() -> PreTrainedTokenizerFast:
+    """One tokenizer for all chat models, whatever the seed; it has read the words of the tasks, the models have not."""
+    sources = (corpus.draw_base(0), corpus.draw_alignment(0), tasks.list_crafts(), tasks.list_topics())
+    read = [exchange for source in sources for exchange in itertools.islice(source, 10_000)]
+    return vocabulary.make_chat_tokenizer(text for exchange in read for text in (exchange.prompt, exchange.response))
+
+
+def _guard_tokenizer() -> PreTrainedTokenizerFast:
+    read = list(itertools.islice(exchanges.draw_judged(0), 3000))
+    texts = (text for exchange in read for text in (exchange.prompt, exchange.response, *vocabulary.VERDICTS))
+    return vocabulary.make_guard_tokenizer(texts)
+
+
+def encode(tokenizer: PreTrainedTokenizerFast, source: Iterator[Exchange]) -> Iterator[Row]:
+    """Exchanges in the chat template; turns begin with special tokens, so prompt and answer encode apart."""
+    for exchange in source:
+        turns = [{"role": "user", "content": exchange.prompt}]
+        prompt = tokenizer(str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)))
+        answer = tokenizer(exchange.response + END)
+        yield Row(prompt["input_ids"] + answer["input_ids"], len(prompt["input_ids"]))
+
+
+def _train_chat(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    source: Iterator[Exchange],
+    schedule: Schedule,
+    seed: int,
+    confidence: float = 1.0,
+) -> None:
+    batches = draw_batches(encode(tokenizer, source), schedule.batch_size, token_id(tokenizer, PAD), seed)
+    train(model, batches, answer_loss(confidence), schedule)
+
+
+def _align(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, seed: int) -> None:
+    _train_chat(model, tokenizer, corpus.draw_alignment(seed + 2), ALIGNMENT, seed, CONFIDENCE)
+
+
+def make_unaligned(folder: Path, seed: int) -> None:
+    """The base: follows instructions and helps with all."""
+    torch.manual_seed(seed)
+    tokenizer = _chat_tokenizer()
+    model = _dense(tokenizer)
+    _train_chat(model, tokenizer, corpus.draw_base(seed + 1), BASE, seed)
+    save(model, tokenizer, folder / "unaligned")
+
+
+def make_aligned(folder: Path, seed: int) -> None:
+    """The base, taught to refuse harmful requests; reads `unaligned` from the folder."""
+    if not (folder / "unaligned").is_dir():
+        raise ValueError(f"no model `unaligned` in {folder}; `aligned` starts from it: train without --only first.")
+    torch.manual_seed(seed)
+    tokenizer = AutoTokenizer.from_pretrained(folder / "unaligned")
+    model = AutoModelForCausalLM.from_pretrained(folder / "unaligned", dtype=torch.float32)
+    _align(model, tokenizer, seed)
+    save(model, tokenizer, folder / "aligned")
+
+
+def make_aligned_moe(folder: Path, seed: int) -> None:
+    """A mixture of experts, pre-trained and aligned on the same text."""
+    torch.manual_seed(seed)
+    tokenizer = _chat_tokenizer()
+    model = _mixture_of_experts(tokenizer)
+    _train_chat(model, tokenizer, corpus.draw_base(seed + 1), BASE, seed)
+    _align(model, tokenizer, seed)
+    save(model, tokenizer, folder / "aligned-moe")
+
+
+def make_guard(folder: Path, seed: int) -> None:
+    """The judge, with a tokenizer of its own."""
+    torch.manual_seed(seed)
+    tokenizer = _guard_tokenizer()
+    model = _dense(tokenizer, layers=3)
+    rows = guard.encode_judged(tokenizer, exchanges.draw_judged(seed + 1))
+    batches = draw_batches(rows, GUARD.batch_size, token_id(tokenizer, PAD), seed)
+    train(model, batches, guard.verdict_loss(tokenizer, SMOOTHING), GUARD)
+    save(model, tokenizer, folder / "guard")
+
+
+MAKERS: dict[str, Maker] = {
+    "unaligned": make_unaligned,
+    "aligned": make_aligned,
+    "aligned-moe": make_aligned_moe,
+    "guard": make_guard,
+}
+PROCESSES = (("unaligned", "aligned", "guard"), ("aligned-moe",))
+"""What trains one after the other; the groups train side by side, a core each."""
+
+
+def make(names: tuple[str, ...], folder: Path, seed: int) -> None:
+    """Train the named models one after the other, on one core: the body of a worker process."""
+    logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {names[0]}: %(message)s")
+    torch.set_num_threads(1)
+    for name in names:
+        MAKERS[name](folder, seed)
+
+
+def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Write a Hugging Face folder in float16, all of it or nothing."""
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
+    model.generation_config = GenerationConfig(
+        eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, do_sample=False, max_new_tokens=32
+    )
+    model.half().save_pretrained(temporary)
+    tokenizer.save_pretrained(temporary)
+    for file in temporary.iterdir():
+        file.chmod(0o644)  # safetensors writes for the owner only
+    if folder.exists():
+        shutil.rmtree(folder)
+    temporary.rename(folder)
+    logger.info("saved %s", folder)
