@@ -77,7 +77,7 @@ def measure(arm: Arm, out: Path, progress: Progress) -> None:
 def tune(config: RunConfig, arm: Arm, mask: Path | None, folder: Path, progress: Progress) -> None:
     """One fine-tuning with the demo's settings."""
     if arm.method == "SET":
-        options = config.enhance.model_copy(update={"seed": arm.seed, "resume": True})
+        options = pipeline.enhance_options(config, full=mask is None)
         data = config.refusals
         steps.enhance_model(
             config.unaligned, mask, data.refusals, data.harmless, folder, options=options, progress=progress

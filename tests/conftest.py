@@ -9,7 +9,9 @@ import pytest
 import torch
 from jaxtyping import install_import_hook
 
-install_import_hook(["holdfast.score", "holdfast.select", "holdfast.judge", "holdfast.prompts", "holdfast.values"], "beartype.beartype")
+install_import_hook(
+    ["holdfast.score", "holdfast.select", "holdfast.judge", "holdfast.prompts", "holdfast.values"], "beartype.beartype"
+)
 
 from tests.tiny import GUARD_TEMPLATE, make_llama, make_tokenizer
 

@@ -5,8 +5,8 @@ import subprocess
 import sys
 
 import pytest
-from holdfast.cli import COMMANDS, call
 
+from holdfast.cli import COMMANDS, call
 from tests.pipeline.small import small_config
 
 
@@ -107,7 +107,10 @@ def test_a_result_is_never_overwritten(files, capsys):
         (["select", "none.safetensors", "--out", "x"], "does not exist"),
         (["select", "none.safetensors", "--out", "x", "--fraction", "2"], "fraction"),
         (["score", "testbed:aligned", "--prompts", "testbed:harmful_seen", "--out", "x"], "needs a judge"),
-        (["score", "testbed:aligned", "--prompts", "none.jsonl", "--out", "x", "--judge", "testbed:guard"], "not exist"),
+        (
+            ["score", "testbed:aligned", "--prompts", "none.jsonl", "--out", "x", "--judge", "testbed:guard"],
+            "not exist",
+        ),
         (["report", "/tmp"], "holds no run"),
         (["demos"], "demos"),
     ],

@@ -4,11 +4,11 @@ import json
 
 import pytest
 import torch
+
 from holdfast.artifacts import load_mask, load_patch
 from holdfast.models.load import load_model
 from holdfast.pipeline import run as pipeline
 from holdfast.pipeline.run import run
-
 from tests.pipeline.small import small_config
 
 

@@ -2,6 +2,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from holdfast.pipeline.workers import Unit, Workers
 from holdfast.progress import Progress
 

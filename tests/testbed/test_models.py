@@ -3,6 +3,7 @@
 from collections import defaultdict
 
 import pytest
+
 from holdfast.evaluate.suite import evaluate
 from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import load_model

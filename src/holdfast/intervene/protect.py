@@ -69,7 +69,7 @@ def protect(optimizer: torch.optim.Optimizer, mask: Mask, model: nn.Module) -> P
 def _silencer(entry: Entries):
     def silence(weight: Tensor) -> None:
         if weight.grad is not None:
-            entry.put(weight.grad, torch.zeros(()))
+            entry.blank(weight.grad)
 
     return silence
 

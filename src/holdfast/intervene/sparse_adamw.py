@@ -7,6 +7,7 @@ weight above 0.0078; the released code of arXiv 2604.08297 loses it.
 """
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -168,8 +169,14 @@ class _Pack:
 
     def scatter(self) -> None:
         """Writes the masters into the parameters, rounded to their dtype."""
-        for entry, values in zip(self.entries, self.master.split(self.lengths), strict=True):
-            entry.write(values)
+        values = self.master.split(self.lengths)
+        if self.master.device.type != "cpu":
+            for entry, new in zip(self.entries, values, strict=True):
+                entry.write(new)
+            return
+        # One thread a core over the parameters: torch writes fewer than 32,768 entries serially, half the step's time.
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            list(pool.map(Entries.write, self.entries, values))
 
     def _gatherer(self, entry: Entries, start: int, stop: int) -> Callable[[Tensor], None]:
         def gather(weight: Tensor) -> None:

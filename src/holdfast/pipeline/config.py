@@ -54,7 +54,7 @@ class SelectOptions(Options):
 class VerifyOptions(Options):
     """How noise is put on the selected weights."""
 
-    ratios: tuple[float, ...] = (0.38, 1.0, 2.0, 4.0)
+    ratios: tuple[float, ...] = (0.38, 2.0, 4.0)
     """Strengths of the noise, in standard deviations of the matrix that an entry belongs to; the paper's is 0.38."""
     draws: int = Field(default=5, ge=1)
     """Draws of the noise at every strength."""
@@ -77,12 +77,14 @@ class RunConfig(Options):
     generate: GenerateOptions = GenerateOptions()
     """How responses are made that are judged."""
     calibrate: GenerateOptions = GenerateOptions()
-    """How responses are made that scores come from. Whether a model refuses is decided in its first tokens: a few tokens
-    score that decision, many score the wording."""
+    """How responses are made that scores come from. Whether a model refuses is decided in its first tokens: a few of
+    them score that decision, many score the wording."""
     score: EsiOptions = EsiOptions()
     select: SelectOptions = SelectOptions()
     verify: VerifyOptions = VerifyOptions()
     enhance: EnhanceOptions = EnhanceOptions()
+    full_learning_rate: float | None = Field(default=None, gt=0)
+    """Learning rate of SET's control that tunes all weights, where that of 1% would break the model."""
     adapt: AdaptOptions = AdaptOptions()
     seed: int = 0
     """Seed of everything random: masks, noise, halves, order of the examples."""

@@ -28,8 +28,10 @@ def demo_config(seed: int = 0) -> RunConfig:
         task="testbed:task_train",
         generate=GenerateOptions(max_new_tokens=32),
         calibrate=GenerateOptions(max_new_tokens=2),
-        enhance=EnhanceOptions(iterations=100, learning_rate=2e-2),
-        adapt=AdaptOptions(iterations=1000, learning_rate=6e-4, checkpoint_every=250),
+        # Constant: the base is about 19 nats from refusing, and in 100 steps a falling rate covers half of that.
+        enhance=EnhanceOptions(iterations=100, learning_rate=2e-2, scheduler="constant_with_warmup"),
+        full_learning_rate=1e-3,
+        adapt=AdaptOptions(iterations=1000, learning_rate=6e-4, batch_size=8, checkpoint_every=250),
         seed=seed,
         workers=min(os.cpu_count() or 1, MAX_WORKERS),
         threads=1,

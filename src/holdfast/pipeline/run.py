@@ -20,6 +20,7 @@ from pathlib import Path
 
 import holdfast
 from holdfast.artifacts import digest, load_json, save_json, save_text
+from holdfast.intervene.enhance import EnhanceOptions
 from holdfast.models.load import load_model
 from holdfast.pipeline import steps
 from holdfast.pipeline.config import RunConfig, SuiteFiles
@@ -145,6 +146,7 @@ def enhance(config: RunConfig, out: Path, arm: str, progress: Progress = silent)
     """Tunes the unaligned model with one mask, or all of it, and evaluates what comes out."""
     folder = out / "enhance" / arm
     mask = None if arm == "full" else out / "enhance" / "locate" / "masks" / f"{arm}.safetensors"
+    options = enhance_options(config, full=arm == "full")
     if not (folder / "result.json").is_file():
         files = config.refusals
         steps.enhance_model(
@@ -153,10 +155,16 @@ def enhance(config: RunConfig, out: Path, arm: str, progress: Progress = silent)
             files.refusals,
             files.harmless,
             folder,
-            options=config.enhance.model_copy(update={"seed": config.seed, "resume": True}),
+            options=options,
             progress=progress,
         )
     evaluate(config, str(folder / "model"), folder / "evaluation.json", task=False, progress=progress)
+
+
+def enhance_options(config: RunConfig, *, full: bool) -> EnhanceOptions:
+    """SET's options under the run's seed; tuning all weights may have a learning rate of its own."""
+    rate = config.full_learning_rate if full and config.full_learning_rate else config.enhance.learning_rate
+    return config.enhance.model_copy(update={"seed": config.seed, "resume": True, "learning_rate": rate})
 
 
 def adapt(config: RunConfig, out: Path, arm: str, progress: Progress = silent) -> None:
@@ -216,7 +224,7 @@ def _first(config: RunConfig, out: Path) -> list[Unit]:
 
 
 def _second(config: RunConfig, out: Path) -> list[Unit]:
-    """What can be done side by side once the masks are there; the longest pieces last, so that no core waits for one."""
+    """What can be done side by side once the masks are there; the longest pieces last, so that no core waits."""
     noise = [
         Unit(
             f"noise {ratio:g} on {mask}",
