@@ -19,7 +19,7 @@ slow: $(READY)
 check: $(READY)
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/python -m pytest tests/test_arrow.py
 
 benchmarks: $(READY)
