@@ -59,11 +59,11 @@ def _fail(error: object, code: int) -> int:
 
 def _sentence(error: object) -> str:
     """What went wrong in one line; options that pydantic refused are named with what they were given."""
-    refused = error if hasattr(error, "errors") else getattr(error, "__cause__", None)
-    if refused is None or not hasattr(refused, "errors"):
+    errors = getattr(error, "errors", None) or getattr(getattr(error, "__cause__", None), "errors", None)
+    if errors is None:
         return " ".join(str(error).split())
     parts = []
-    for one in refused.errors():
+    for one in errors():
         option = "--" + ".".join(str(part) for part in one["loc"]).replace("_", "-")
         parts.append(f"{option}: {one['msg'][0].lower()}{one['msg'][1:]}, got {one['input']!r}")
     return "; ".join(parts) + "; see --help."
