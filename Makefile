@@ -14,7 +14,7 @@ test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
 
 slow: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/seeds.py --out demo-seeds --table docs/results/seeds.md
 
 check: $(READY)
 	$(BIN)/ruff format --check src tests benchmarks
@@ -23,7 +23,8 @@ check: $(READY)
 	$(BIN)/python -m pytest tests/test_arrow.py
 
 benchmarks: $(READY)
-	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+	$(BIN)/python benchmarks/selection.py
+	$(BIN)/python benchmarks/sparse_step.py
 
 testbed: $(READY)
 	$(BIN)/python -m holdfast.testbed
@@ -36,4 +37,4 @@ $(READY): pyproject.toml constraints.txt
 	touch $(READY)
 
 clean:
-	rm -rf $(VENV) demo .pytest_cache .ruff_cache
+	rm -rf $(VENV) demo demo-seeds .pytest_cache .ruff_cache
