@@ -22,13 +22,12 @@ from pydantic import Field
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase, PrinterCallback, TrainerCallback
 from transformers.trainer_callback import TrainerControl, TrainerState
-from transformers.utils import logging as transformers_logging
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
 from holdfast.artifacts import digest, load_json, refuse_other_base, save_json
 from holdfast.config import Options
-from holdfast.models.load import LoadedModel, fingerprint
+from holdfast.models.load import LoadedModel, fingerprint, quiet_transformers
 from holdfast.progress import Progress
 from holdfast.prompts.chat import Turn, encode_chat, encode_prompt
 from holdfast.prompts.records import Exchange
@@ -295,17 +294,12 @@ def _left_as_found(loaded: LoadedModel) -> Iterator[None]:
 @contextmanager
 def _global_state_kept(device: torch.device) -> Iterator[None]:
     """The trainer seeds every global generator and warns about its own defaults; neither reaches the caller."""
-    verbosity, python_state, numpy_state = (
-        transformers_logging.get_verbosity(),
-        random.getstate(),
-        np.random.get_state(),
-    )
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    devices = [device] if device.type == "cuda" else []
     try:
-        transformers_logging.set_verbosity_error()
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), warnings.catch_warnings():
+        with quiet_transformers(), torch.random.fork_rng(devices=devices), warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             yield
     finally:
         random.setstate(python_state)
         np.random.set_state(numpy_state)
-        transformers_logging.set_verbosity(verbosity)

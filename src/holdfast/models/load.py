@@ -46,7 +46,7 @@ def load_model(name: str, *, dtype: DtypeName = "auto", device: str | None = Non
     source = resolve(name)
     place = torch.device(device) if device else _default_device()
     try:
-        with _quiet():
+        with quiet_transformers():
             config = AutoConfig.from_pretrained(source, trust_remote_code=False)
             stored = getattr(config, "dtype", None) or torch.float32
             tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
@@ -86,8 +86,8 @@ def fingerprint(model: nn.Module) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Loading without transformers' bars and notices; what went wrong is raised, not logged."""
+def quiet_transformers() -> Iterator[None]:
+    """Loading, training and saving without transformers' bars and notices; what goes wrong is raised, not logged."""
     verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()

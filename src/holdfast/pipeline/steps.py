@@ -26,7 +26,7 @@ from holdfast.intervene.enhance import EnhanceOptions, EnhanceResult, enhance
 from holdfast.intervene.perturb import perturbed
 from holdfast.judge.guard import GuardJudge
 from holdfast.models.generate import GenerateOptions, Response, generate
-from holdfast.models.load import LoadedModel, load_model
+from holdfast.models.load import LoadedModel, load_model, quiet_transformers
 from holdfast.pipeline.config import SelectOptions, SuiteFiles
 from holdfast.progress import Progress, silent
 from holdfast.prompts.records import refuse_shared
@@ -249,8 +249,9 @@ def save_checkpoint(folder: Path, tuned: LoadedModel) -> None:
     dtype = tuned.model.dtype
     # Exact: the tuned values are already ones that the storage dtype holds.
     nn.Module.to(tuned.model, tuned.storage_dtype)
-    tuned.model.save_pretrained(folder)
-    tuned.tokenizer.save_pretrained(folder)
+    with quiet_transformers():
+        tuned.model.save_pretrained(folder)
+        tuned.tokenizer.save_pretrained(folder)
     nn.Module.to(tuned.model, dtype)
 
 
