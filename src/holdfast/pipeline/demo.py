@@ -31,7 +31,7 @@ def demo_config(seed: int = 0) -> RunConfig:
         # Constant: the base is about 19 nats from refusing, and in 100 steps a falling rate covers half of that.
         enhance=EnhanceOptions(iterations=100, learning_rate=2e-2, scheduler="constant_with_warmup"),
         full_learning_rate=1e-3,
-        adapt=AdaptOptions(iterations=1000, learning_rate=6e-4, batch_size=8, checkpoint_every=250),
+        adapt=AdaptOptions(iterations=1000, learning_rate=6e-4, checkpoint_every=250),
         seed=seed,
         workers=min(os.cpu_count() or 1, MAX_WORKERS),
         threads=1,
