@@ -110,7 +110,12 @@ def prepare(out: Path) -> list[Unit]:
                 f"locate in {role}",
                 pipeline.locate,
                 folder / "section.json",
-                {"config": config, "model": model, "folder": folder},
+                {
+                    "config": config,
+                    "model": model,
+                    "folder": folder,
+                    "objective": "judge_gradient" if task else config.enhance_objective,
+                },
             )
         )
         arguments = {"config": config, "model": model, "path": start, "task": task}

@@ -46,7 +46,7 @@ def score(
     """
     with shown_progress() as progress:
         if objective == "utility":
-            scores = steps.score_utility(model, prompts, out, options=options, seed=seed, progress=progress)
+            scores = steps.score_likelihood(model, prompts, out, options=options, seed=seed, progress=progress)
         elif judge is None:
             raise ValueError("scoring safety needs a judge; give --judge, or --objective utility.")
         else:

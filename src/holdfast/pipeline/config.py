@@ -1,5 +1,7 @@
 """What a whole run is made of: models, prompt sets and the options of every stage."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from holdfast.config import Options
@@ -7,6 +9,8 @@ from holdfast.intervene.adapt import AdaptOptions
 from holdfast.intervene.enhance import EnhanceOptions
 from holdfast.models.generate import GenerateOptions
 from holdfast.score.esi import EsiOptions
+
+SafetyObjective = Literal["judge_gradient", "refusal_likelihood"]
 
 
 class SuiteFiles(Options):
@@ -82,6 +86,9 @@ class RunConfig(Options):
     score: EsiOptions = EsiOptions()
     select: SelectOptions = SelectOptions()
     verify: VerifyOptions = VerifyOptions()
+    enhance_objective: SafetyObjective = "judge_gradient"
+    """What SET's weights are scored by. A model that never refuses gives the judge gradient no refusal to move towards;
+    the likelihood of the safe responses that SET teaches does."""
     enhance: EnhanceOptions = EnhanceOptions()
     full_learning_rate: float | None = Field(default=None, gt=0)
     """Learning rate of SET's control that tunes all weights, where that of 1% would break the model."""

@@ -28,8 +28,10 @@ def demo_config(seed: int = 0) -> RunConfig:
         task="testbed:task_train",
         generate=GenerateOptions(max_new_tokens=32),
         calibrate=GenerateOptions(max_new_tokens=2),
+        # The base complies with near certainty, so its own answers hold no refusal that a judge could prefer.
+        enhance_objective="refusal_likelihood",
         # Constant: the base is about 19 nats from refusing, and in 100 steps a falling rate covers half of that.
-        enhance=EnhanceOptions(iterations=100, learning_rate=2e-2, scheduler="constant_with_warmup"),
+        enhance=EnhanceOptions(iterations=100, learning_rate=1e-2, scheduler="constant_with_warmup"),
         full_learning_rate=1e-3,
         adapt=AdaptOptions(iterations=1000, learning_rate=6e-4, checkpoint_every=250),
         seed=seed,

@@ -23,7 +23,7 @@ from holdfast.artifacts import digest, load_json, save_json, save_text
 from holdfast.intervene.enhance import EnhanceOptions
 from holdfast.models.load import load_model
 from holdfast.pipeline import steps
-from holdfast.pipeline.config import RunConfig, SuiteFiles
+from holdfast.pipeline.config import RunConfig, SafetyObjective, SuiteFiles
 from holdfast.pipeline.story import locate_section, tell
 from holdfast.pipeline.workers import Unit, Workers
 from holdfast.progress import Progress, silent
@@ -99,10 +99,18 @@ def refuse_shared_prompts(config: RunConfig) -> None:
     )
 
 
-def locate(config: RunConfig, model: str, folder: Path, progress: Progress = silent) -> None:
+def locate(
+    config: RunConfig,
+    model: str,
+    folder: Path,
+    objective: SafetyObjective = "judge_gradient",
+    progress: Progress = silent,
+) -> None:
     """Scores a model for safety and for utility and cuts every mask."""
     scores, utility = folder / "scores.safetensors", folder / "utility.safetensors"
-    if not scores.is_file():
+    if not scores.is_file() and objective == "refusal_likelihood":
+        steps.score_likelihood(model, config.refusals.refusals, scores, seed=config.seed, progress=progress)
+    elif not scores.is_file():
         steps.score_safety(
             model,
             config.judge,
@@ -114,7 +122,7 @@ def locate(config: RunConfig, model: str, folder: Path, progress: Progress = sil
             progress=progress,
         )
     if not utility.is_file():
-        steps.score_utility(model, config.calibration.utility, utility, seed=config.seed, progress=progress)
+        steps.score_likelihood(model, config.calibration.utility, utility, seed=config.seed, progress=progress)
     for name in MASKS:
         path = folder / "masks" / f"{name}.safetensors"
         if not path.is_file():
@@ -212,7 +220,12 @@ def _first(config: RunConfig, out: Path) -> list[Unit]:
             "locate in unaligned",
             locate,
             at("enhance/locate/section.json"),
-            {"config": config, "model": config.unaligned, "folder": at("enhance/locate")},
+            {
+                "config": config,
+                "model": config.unaligned,
+                "folder": at("enhance/locate"),
+                "objective": config.enhance_objective,
+            },
         ),
         Unit(
             "evaluate unaligned",

@@ -84,19 +84,22 @@ def score_safety(
     return _score_and_save(loaded, objective, options.token_budget, out, seed, progress)
 
 
-def score_utility(
+def score_likelihood(
     model: str,
-    questions: str,
+    exchanges: str,
     out: Path,
     *,
     options: EsiOptions = EsiOptions(),
     seed: int = 0,
     progress: Progress = silent,
 ) -> Scores:
-    """Writes utility importance to `out`: the effect of every weight on the likelihood of right answers."""
+    """Writes scores to `out`: the effect of every weight on the likelihood of responses.
+
+    On right answers it is utility importance; on refusals, the likelihood of refusing.
+    """
     refuse_existing(out)
     loaded = load_model(model)
-    objective = ResponseLikelihood(loaded.tokenizer, load_exchanges(questions))
+    objective = ResponseLikelihood(loaded.tokenizer, load_exchanges(exchanges))
     return _score_and_save(loaded, objective, options.token_budget, out, seed, progress)
 
 
