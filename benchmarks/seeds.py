@@ -101,26 +101,13 @@ def cut(config: RunConfig, located: Path, arm: Arm) -> Path:
 
 def prepare(out: Path) -> list[Unit]:
     """Scores of both models, and where both start."""
-    config = demo_config()
-    units = []
-    for role, model, task in (("aligned", config.model, True), ("unaligned", config.unaligned, False)):
-        folder, start = out / f"locate_{role}", out / f"start_{role}.json"
-        units.append(
-            Unit(
-                f"locate in {role}",
-                pipeline.locate,
-                folder / "section.json",
-                {
-                    "config": config,
-                    "model": model,
-                    "folder": folder,
-                    "objective": "judge_gradient" if task else config.enhance_objective,
-                },
-            )
-        )
-        arguments = {"config": config, "model": model, "path": start, "task": task}
-        units.append(Unit(f"evaluate {role}", pipeline.evaluate, start, arguments))
-    return units
+    return pipeline.starting_units(
+        demo_config(),
+        aligned=out / "locate_aligned",
+        aligned_start=out / "start_aligned.json",
+        unaligned=out / "locate_unaligned",
+        unaligned_start=out / "start_unaligned.json",
+    )
 
 
 def row(name: str, seed: object, evaluation: Evaluation) -> list[str]:

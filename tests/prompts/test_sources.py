@@ -45,3 +45,9 @@ def test_shared_prompts_are_found_through_case_and_punctuation():
     assert normalized_hash("How, do I?") == normalized_hash("how do i")
     with pytest.raises(ValueError, match="1 evaluation prompts are also calibration prompts"):
         refuse_shared([Prompt("Mend it!")], [Prompt("mend it"), Prompt("other")])
+
+
+def test_a_byte_order_mark_and_unicode_separators_do_not_split_or_spoil_a_line(tmp_path):
+    path = tmp_path / "prompts.jsonl"
+    path.write_text('\ufeff{"prompt": "one\u2028line"}\r\n{"prompt": "b"}\r\n', encoding="utf-8", newline="")
+    assert [prompt.prompt for prompt in load_prompts(path)] == ["one\u2028line", "b"]

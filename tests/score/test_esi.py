@@ -4,10 +4,10 @@ import torch
 from holdfast.judge.guard import GuardJudge
 from holdfast.models.generate import GenerateOptions, generate
 from holdfast.models.load import LoadedModel, fingerprint
-from holdfast.models.sites import Site, scored_sites
+from holdfast.models.sites import Site, scored_sites, sigma
 from holdfast.prompts.records import Exchange
 from holdfast.score import SCORES, EsiOptions, ResponseLikelihood, ScoreOptions, score, score_esi, score_halves
-from holdfast.score.esi import esi, sigma
+from holdfast.score.esi import esi
 from holdfast.score.gradient import sum_gradients
 from holdfast.score.objective.completions import Completion
 from holdfast.score.scoring import split_by_prompt

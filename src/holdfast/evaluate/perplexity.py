@@ -13,7 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from holdfast.progress import Progress, silent
 from holdfast.prompts.batching import batches_by_length, right_pad
-from holdfast.prompts.chat import EncodedChat, Turn, encode_chat
+from holdfast.prompts.chat import EncodedChat, encode_exchange
 from holdfast.prompts.records import Exchange
 
 
@@ -27,7 +27,7 @@ def perplexity(
     progress: Progress = silent,
 ) -> float | None:
     """Perplexity of the exchanges' responses; None where there is no completion token to predict."""
-    chats = [_encode(tokenizer, exchange) for exchange in exchanges]
+    chats = [encode_exchange(tokenizer, exchange.prompt, exchange.response) for exchange in exchanges]
     total, num_tokens, done = 0.0, 0, 0
     for batch in batches_by_length([len(chat.token_ids) for chat in chats], token_budget):
         losses = _completion_losses(model, [chats[position] for position in batch])
@@ -36,11 +36,6 @@ def perplexity(
         done += len(batch)
         progress("measuring perplexity", done, len(chats))
     return math.exp(total / num_tokens) if num_tokens else None
-
-
-def _encode(tokenizer: PreTrainedTokenizerBase, exchange: Exchange) -> EncodedChat:
-    turns = [Turn("user", exchange.prompt), Turn("assistant", exchange.response)]
-    return encode_chat(tokenizer, turns, generation_prompt=False)
 
 
 def _completion_losses(model: PreTrainedModel, chats: Sequence[EncodedChat]) -> torch.Tensor:

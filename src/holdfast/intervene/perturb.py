@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from holdfast.intervene.entries import Entries, masked_entries
-from holdfast.models.sites import find_scored
+from holdfast.models.sites import find_scored, sigma
 from holdfast.values import Mask
 
 
@@ -49,6 +49,5 @@ def perturbed(model: PreTrainedModel, mask: Mask, ratio: float, generator: torch
 
 def _sigmas(entry: Entries, num_matrices: int) -> Float[Tensor, " selected"]:
     """For each selected entry the standard deviation of its matrix, float32."""
-    matrices = entry.weight.detach().view(num_matrices, -1)
-    sigmas = torch.stack([matrix.float().std() for matrix in matrices])
-    return sigmas[entry.index.long() // matrices.shape[1]]
+    matrix_size = entry.weight.numel() // num_matrices
+    return sigma(entry.weight, num_matrices)[entry.index.long() // matrix_size]

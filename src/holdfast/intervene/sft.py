@@ -29,7 +29,7 @@ from holdfast.artifacts import digest, load_json, refuse_other_base, save_json
 from holdfast.config import Options
 from holdfast.models.load import LoadedModel, fingerprint, quiet_transformers
 from holdfast.progress import Progress
-from holdfast.prompts.chat import Turn, encode_chat, encode_prompt
+from holdfast.prompts.chat import encode_exchange, encode_prompt
 from holdfast.prompts.records import Exchange
 from holdfast.values import Mask
 
@@ -75,14 +75,13 @@ def shuffled_positions(count: int, length: int, seed: int) -> list[int]:
     return positions[:length]
 
 
-def encode_exchange(tokenizer: PreTrainedTokenizerBase, exchange: Exchange, max_length: int) -> dict[str, list[int]]:
+def training_row(tokenizer: PreTrainedTokenizerBase, exchange: Exchange, max_length: int) -> dict[str, list[int]]:
     """Token ids and labels of an exchange; prompt tokens are left out of the loss.
 
     Raises:
         ValueError: nothing of the response is left within `max_length`.
     """
-    turns = [Turn("user", exchange.prompt), Turn("assistant", exchange.response)]
-    token_ids = encode_chat(tokenizer, turns, generation_prompt=False).token_ids
+    token_ids = encode_exchange(tokenizer, exchange.prompt, exchange.response).token_ids
     prompt_ids = encode_prompt(tokenizer, exchange.prompt)
     shared = next(
         (place for place, (left, right) in enumerate(zip(prompt_ids, token_ids, strict=False)) if left != right),
@@ -170,7 +169,7 @@ def fine_tune(
     """
     with ExitStack() as stack:
         stack.enter_context(_left_as_found(loaded))
-        rows = [encode_exchange(loaded.tokenizer, exchange, options.max_length) for exchange in exchanges]
+        rows = [training_row(loaded.tokenizer, exchange, options.max_length) for exchange in exchanges]
         run = digest([options.model_dump(exclude={"resume"}), identity, rows, order])
         folder = output_dir or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         checkpoint = _claim_folder(folder, run, options, is_kept=output_dir is not None)

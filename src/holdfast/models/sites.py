@@ -10,9 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from torch import nn
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
+
+from holdfast.values import entries_in
 
 Role = Literal["matrix", "router", "norm", "bias", "embedding", "head"]
 LAYER = re.compile(r"\.(?:layers|h|blocks|block)\.(\d+)\.")
@@ -36,10 +40,7 @@ class Site:
     @property
     def num_entries(self) -> int:
         """Entries of the parameter."""
-        total = 1
-        for length in self.shape:
-            total *= length
-        return total
+        return entries_in(self.shape)
 
 
 def list_sites(model: PreTrainedModel) -> list[Site]:
@@ -77,6 +78,12 @@ def find_scored(model: PreTrainedModel, names: Sequence[str]) -> dict[str, Site]
             "list those that are with `holdfast sites MODEL`."
         )
     return {name: known[name] for name in names}
+
+
+def sigma(weight: Float[Tensor, "..."], num_matrices: int) -> Float[Tensor, " matrix"]:
+    """Sample standard deviation of each matrix of a tensor, float32."""
+    matrices = weight.detach().reshape(num_matrices, -1)
+    return torch.stack([matrix.float().std() for matrix in matrices])  # one at a time: one matrix in float32
 
 
 def _site(name: str, shape: tuple[int, ...], owner: nn.Module, head: nn.Module | None, num_experts: int | None) -> Site:

@@ -24,15 +24,13 @@ from holdfast.intervene.enhance import EnhanceOptions
 from holdfast.models.load import load_model
 from holdfast.pipeline import steps
 from holdfast.pipeline.config import RunConfig, SafetyObjective, SuiteFiles
+from holdfast.pipeline.layout import ADAPT_ARMS, ENHANCE_ARMS, MASKS, noise_draws, noise_paths
 from holdfast.pipeline.story import locate_section, tell
 from holdfast.pipeline.workers import Unit, Workers
 from holdfast.progress import Progress, silent
 from holdfast.prompts.sources import prompt_file
 from holdfast.report.page import render_page
 
-MASKS = ("top", "safety_only", "random", "bottom")
-ENHANCE_ARMS = ("top", "safety_only", "random", "bottom", "full")
-ADAPT_ARMS = {"plain": None, "protected": "top", "safety_only": "safety_only", "random_protected": "random"}
 LIBRARIES = ("torch", "transformers", "trl", "accelerate", "safetensors")
 
 
@@ -47,7 +45,14 @@ def run(config: RunConfig, out: Path, progress: Progress = silent) -> dict:
     claim(config, out)
     refuse_shared_prompts(config)
     with Workers(config.workers, config.threads, progress) as workers:
-        for units in (_first(config, out), _second(config, out)):
+        starting = starting_units(
+            config,
+            aligned=out / "locate",
+            aligned_start=out / "adapt" / "start.json",
+            unaligned=out / "enhance" / "locate",
+            unaligned_start=out / "enhance" / "before.json",
+        )
+        for units in (starting, _second(config, out)):
             _timed(workers, units, out, lambda: save_story(config, out))
     return save_story(config, out)
 
@@ -145,11 +150,6 @@ def verify(config: RunConfig, out: Path, mask: str, ratio: float, progress: Prog
     )
 
 
-def noise_draws(config: RunConfig, ratio: float) -> list[steps.NoiseDraw]:
-    """The draws of one strength; every mask gets the same seeds."""
-    return [steps.NoiseDraw(ratio, draw, config.seed * 1000 + draw) for draw in range(config.verify.draws)]
-
-
 def enhance(config: RunConfig, out: Path, arm: str, progress: Progress = silent) -> None:
     """Tunes the unaligned model with one mask, or all of it, and evaluates what comes out."""
     folder = out / "enhance" / arm
@@ -197,42 +197,23 @@ def evaluate(config: RunConfig, model: str, path: Path, *, task: bool, progress:
     steps.evaluate_model(model, config.judge, files, path, generation=config.generate, progress=progress)
 
 
-def _first(config: RunConfig, out: Path) -> list[Unit]:
-    """What all else needs: where the weights are, and where both models start."""
+def starting_units(
+    config: RunConfig, *, aligned: Path, aligned_start: Path, unaligned: Path, unaligned_start: Path
+) -> list[Unit]:
+    """What all else needs: where the weights of both models are (folders), and where both start (files)."""
 
-    def at(path: str) -> Path:
-        return out / path
+    def locating(label: str, model: str, folder: Path, objective: SafetyObjective) -> Unit:
+        arguments = {"config": config, "model": model, "folder": folder, "objective": objective}
+        return Unit(label, locate, folder / "section.json", arguments)
+
+    def evaluating(label: str, model: str, path: Path, *, task: bool) -> Unit:
+        return Unit(label, evaluate, path, {"config": config, "model": model, "path": path, "task": task})
 
     return [
-        Unit(
-            "locate",
-            locate,
-            at("locate/section.json"),
-            {"config": config, "model": config.model, "folder": at("locate")},
-        ),
-        Unit(
-            "evaluate aligned",
-            evaluate,
-            at("adapt/start.json"),
-            {"config": config, "model": config.model, "path": at("adapt/start.json"), "task": True},
-        ),
-        Unit(
-            "locate in unaligned",
-            locate,
-            at("enhance/locate/section.json"),
-            {
-                "config": config,
-                "model": config.unaligned,
-                "folder": at("enhance/locate"),
-                "objective": config.enhance_objective,
-            },
-        ),
-        Unit(
-            "evaluate unaligned",
-            evaluate,
-            at("enhance/before.json"),
-            {"config": config, "model": config.unaligned, "path": at("enhance/before.json"), "task": False},
-        ),
+        locating("locate", config.model, aligned, "judge_gradient"),
+        evaluating("evaluate aligned", config.model, aligned_start, task=True),
+        locating("locate in unaligned", config.unaligned, unaligned, config.enhance_objective),
+        evaluating("evaluate unaligned", config.unaligned, unaligned_start, task=False),
     ]
 
 
@@ -242,7 +223,7 @@ def _second(config: RunConfig, out: Path) -> list[Unit]:
         Unit(
             f"noise {ratio:g} on {mask}",
             verify,
-            out / "verify" / mask / f"{noise_draws(config, ratio)[-1].stem}.json",
+            noise_paths(config, out, mask, ratio)[-1],
             {"config": config, "out": out, "mask": mask, "ratio": ratio},
         )
         for ratio in config.verify.ratios

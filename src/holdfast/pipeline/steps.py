@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -186,8 +186,6 @@ def enhance_model(
     result = enhance(
         loaded, selected, load_exchanges(refusals), load_exchanges(harmless), options, progress, out / "training"
     )
-    save_checkpoint(out / "model", result.tuned)
-    shutil.rmtree(out / "training", ignore_errors=True)  # the trainer's own checkpoints, needed only until here
     if result.patch is not None:
         save_patch(out / "patch.safetensors", result.patch)
     checked = {
@@ -196,7 +194,7 @@ def enhance_model(
         "share_trained": result.share_trained,
         "untouched_identical": result.untouched_identical,
     }
-    save_json(out / "result.json", checked)
+    _save_tuned(out, result.tuned, checked)
     return result
 
 
@@ -213,14 +211,12 @@ def adapt_model(
     loaded = load_model(model)
     selected = load_mask(mask, loaded.base) if mask else None
     result = adapt(loaded, selected, load_exchanges(exchanges), options, progress, out / "training")
-    save_checkpoint(out / "model", result.tuned)
-    shutil.rmtree(out / "training", ignore_errors=True)
     checked = {
         "iterations": options.iterations,
         "entries_protected": result.entries_protected,
         "protected_identical": result.protected_identical,
     }
-    save_json(out / "result.json", checked)
+    _save_tuned(out, result.tuned, checked)
     return result
 
 
@@ -267,6 +263,13 @@ def refuse_existing(path: Path) -> None:
     """Raises ValueError when a result is there already."""
     if path.exists():
         raise ValueError(f"{str(path)!r} exists already; choose another name for the output, or remove it first.")
+
+
+def _save_tuned(out: Path, tuned: LoadedModel, checked: Mapping[str, object]) -> None:
+    """The checkpoint, then what was checked: a folder with result.json is whole."""
+    save_checkpoint(out / "model", tuned)
+    shutil.rmtree(out / "training", ignore_errors=True)  # the trainer's own checkpoints, needed only until here
+    save_json(out / "result.json", checked)
 
 
 def _score_and_save(

@@ -10,6 +10,7 @@ from holdfast.evaluate.pooled import pool_evaluations
 from holdfast.models.load import load_model
 from holdfast.models.sites import list_sites
 from holdfast.pipeline.config import RunConfig
+from holdfast.pipeline.layout import ADAPT_ARMS, MASKS, noise_paths
 from holdfast.pipeline.steps import HALVES, cut_mask
 from holdfast.report.schema import SCHEMA, changed_answers, component_rows, suite_json, verify_section
 from holdfast.values import Evaluation
@@ -62,10 +63,10 @@ def _verify(config: RunConfig, out: Path) -> Json:
     if start is None:
         return {}
     arms = {}
-    for mask in ("top", "random", "bottom", "safety_only"):
+    for mask in MASKS:
         points = []
         for ratio in config.verify.ratios:
-            paths = [out / "verify" / mask / f"noise_{ratio:g}_draw_{draw}.json" for draw in range(config.verify.draws)]
+            paths = noise_paths(config, out, mask, ratio)
             if not all(path.is_file() for path in paths):
                 break
             points.append(pool_evaluations([load_evaluation(path) for path in paths]))
@@ -89,9 +90,8 @@ def _adapt(folder: Path) -> Json:
     start = _evaluation(folder / "start.json")
     if start is None:
         return {}
-    arms = ("plain", "protected", "random_protected", "safety_only")
     section: Json = {"start": suite_json(start), **_json(folder / "protected" / "result.json")}
-    return section | _suites(folder, start, {arm: arm for arm in arms})
+    return section | _suites(folder, start, {arm: arm for arm in ADAPT_ARMS})
 
 
 def _suites(folder: Path, before: Evaluation, arms: Mapping[str, str]) -> Json:

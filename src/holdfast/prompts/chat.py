@@ -72,6 +72,11 @@ def encode_prompt(tokenizer: PreTrainedTokenizerBase, prompt: str) -> list[int]:
     return encode_chat(tokenizer, [Turn("user", prompt)]).token_ids
 
 
+def encode_exchange(tokenizer: PreTrainedTokenizerBase, prompt: str, response: str) -> EncodedChat:
+    """A user turn and the assistant's answer to it; `spans[1]` are the response's tokens."""
+    return encode_chat(tokenizer, [Turn("user", prompt), Turn("assistant", response)], generation_prompt=False)
+
+
 class _Piece(NamedTuple):
     """Text of the template (turn None) or of a turn."""
 

@@ -54,10 +54,10 @@ def _load(path: str | Path, kind: type[Record], required: tuple[str, ...]) -> li
 
 def _lines(file: Path) -> Iterator[tuple[int, dict[str, object]]]:
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")  # some editors put a byte-order mark first
     except UnicodeDecodeError as error:
         raise ValueError(f"prompt file {str(file)!r} is not UTF-8 text: {error}; save it as UTF-8.") from error
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):  # JSON strings may hold other separators, such as U+2028
         if not line.strip():
             continue
         try:

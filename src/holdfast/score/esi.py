@@ -11,7 +11,6 @@ does not change the ranking. sigma is the sample standard deviation, in float32.
 
 from collections.abc import Sequence
 
-import torch
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
@@ -19,7 +18,7 @@ from torch import Tensor
 from holdfast.config import Options
 from holdfast.models.generate import Response
 from holdfast.models.load import LoadedModel
-from holdfast.models.sites import Site
+from holdfast.models.sites import Site, sigma
 from holdfast.progress import Progress, silent
 from holdfast.score.objective.completions import Reduction
 from holdfast.score.objective.judge_gradient import DifferentiableJudge, JudgeGradient
@@ -47,12 +46,6 @@ def score_esi(
     """Expected Safety Impact of every scored weight, from the model's own responses to harmful prompts."""
     objective = JudgeGradient(judge, loaded.tokenizer, responses, options.reduction)
     return score(loaded, objective, ScoreOptions(method="esi", token_budget=options.token_budget), progress)
-
-
-def sigma(weight: Float[Tensor, "..."], num_matrices: int) -> Float[Tensor, " matrix"]:
-    """Standard deviation of each matrix of a tensor, float32."""
-    matrices = weight.detach().reshape(num_matrices, -1)
-    return torch.stack([matrix.float().std() for matrix in matrices])  # one at a time: one matrix in float32
 
 
 def esi(weight: Float[Tensor, "..."], gradient: Float[Tensor, "..."], site: Site) -> Float[Tensor, "..."]:

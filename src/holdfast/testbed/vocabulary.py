@@ -50,8 +50,8 @@ def _byte_level_bpe(texts: Iterable[str], size: int, special: list[str]) -> Toke
     return tokenizer
 
 
-def make_chat_tokenizer(texts: Iterable[str], size: int = 1024) -> PreTrainedTokenizerFast:
-    """The tokenizer of the chat models: nearly every word of the world is one token."""
+def make_chat_tokenizer(texts: Iterable[str], size: int = 1280) -> PreTrainedTokenizerFast:
+    """The tokenizer of the chat models: every verb of the world is one token, whether alignment sees it or not."""
     special = [PAD, END, SYSTEM, USER, ASSISTANT]
     return PreTrainedTokenizerFast(
         tokenizer_object=_byte_level_bpe(texts, size, special),

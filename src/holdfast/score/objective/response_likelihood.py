@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from holdfast.prompts.chat import Turn, encode_chat
+from holdfast.prompts.chat import encode_exchange
 from holdfast.prompts.records import Exchange
 from holdfast.score.objective.completions import Completion, completion_logits, completion_tokens, reduce_completions
 
@@ -41,8 +41,7 @@ class ResponseLikelihood:
 
 
 def _completion(tokenizer: PreTrainedTokenizerBase, exchange: Exchange) -> Completion:
-    turns = [Turn("user", exchange.prompt), Turn("assistant", exchange.response)]
-    chat = encode_chat(tokenizer, turns, generation_prompt=False)
+    chat = encode_exchange(tokenizer, exchange.prompt, exchange.response)
     positions = [span.token for span in chat.spans[1]]
     if not positions:
         raise ValueError(f"the response to {exchange.prompt!r} is empty; give every exchange a response.")

@@ -1,0 +1,21 @@
+"""What a run is made of and where its pieces lie, for those that make them and those that read them."""
+
+from pathlib import Path
+
+from holdfast.pipeline.config import RunConfig
+from holdfast.pipeline.steps import NoiseDraw
+
+MASKS = ("top", "safety_only", "random", "bottom")
+ENHANCE_ARMS = (*MASKS, "full")
+ADAPT_ARMS = {"plain": None, "protected": "top", "safety_only": "safety_only", "random_protected": "random"}
+"""The mask that each arm holds fast."""
+
+
+def noise_draws(config: RunConfig, ratio: float) -> list[NoiseDraw]:
+    """The draws of noise of one strength; every mask and every strength gets the same seeds."""
+    return [NoiseDraw(ratio, draw, config.seed * 1000 + draw) for draw in range(config.verify.draws)]
+
+
+def noise_paths(config: RunConfig, out: Path, mask: str, ratio: float) -> list[Path]:
+    """The evaluation of each of those draws."""
+    return [out / "verify" / mask / f"{draw.stem}.json" for draw in noise_draws(config, ratio)]
