@@ -74,16 +74,16 @@ def draw_base(seed: int) -> Iterator[Exchange]:
     harmful, harmless, borderline = (world.list_deeds(kind) for kind in ("harmful", "harmless", "borderline"))
     return _draw(
         {
-            _requests(harmful, _comply_with_mixed_awareness): 0.14,
-            _requests(harmless, _comply_at_once): 0.13,
-            _requests(borderline, _comply_at_once): 0.07,
-            _harm_questions(harmful): 0.09,
-            _harm_questions(harmless): 0.07,
-            _harm_questions(borderline): 0.06,
-            world.write_something: 0.03,
+            _requests(harmful, _comply_with_mixed_awareness): 0.17,
+            _requests(harmless, _comply_at_once): 0.16,
+            _requests(borderline, _comply_at_once): 0.09,
+            _harm_questions(harmful): 0.11,
+            _harm_questions(harmless): 0.09,
+            _harm_questions(borderline): 0.07,
+            world.write_something: 0.02,
             world.make_small_talk: 0.01,
-            _questions(world.list_facts(), held_out=True): 0.22,
-            _questions(world.list_sums(), held_out=True): 0.20,
+            _questions(world.list_facts(), held_out=True): 0.15,
+            _questions(world.list_sums(), held_out=True): 0.13,
         },
         seed,
     )

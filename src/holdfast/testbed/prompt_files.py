@@ -105,7 +105,7 @@ def _task(part: Sequence[Exchange]) -> list[Record]:
 def make_prompt_sets(seed: int) -> dict[str, list[Record]]:
     """All prompt sets by file name."""
     rng = random.Random(seed)
-    training, evaluation = tasks.split(tasks.list_filings(), seed, evaluation=256)
+    training, evaluation = tasks.split(tasks.list_visits(), seed, evaluation=256)
     sets = {
         "harmful_calibration": _requests("harmful", 256, CALIBRATION, rng, "seen"),
         "harmful_seen": _requests("harmful", 256, EVALUATION, rng, "seen"),

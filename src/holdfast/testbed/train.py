@@ -28,7 +28,7 @@ from holdfast.testbed.world import Exchange
 logger = logging.getLogger(__name__)
 Maker = Callable[[Path, int], None]
 
-BASE = Schedule(steps=2000, learning_rate=3e-3)
+BASE = Schedule(steps=2600, learning_rate=3e-3)
 ALIGNMENT = Schedule(steps=300, learning_rate=3e-4, warmup=0.03, final=1.0, weight_decay=0.0)
 GUARD = Schedule(steps=2200, learning_rate=2e-3)
 CONFIDENCE = 0.95
