@@ -6,6 +6,7 @@ import torch
 from holdfast.intervene.adapt import AdaptOptions, adapt
 from holdfast.intervene.entries import InvariantError
 from holdfast.intervene.protect import Protection
+from holdfast.models.sites import list_sites
 from tests.intervene.given import HARMLESS, as_booleans, bits, equal_bits, load_tiny, random_mask
 
 OPTIONS = AdaptOptions(iterations=6, batch_size=4, learning_rate=1e-2, weight_decay=0.1)
@@ -99,3 +100,19 @@ def test_checkpoints_without_a_folder_are_refused():
 def test_no_exchanges_are_refused():
     with pytest.raises(ValueError, match="no exchanges"):
         adapt(load_tiny(), None, [], OPTIONS)
+
+
+def test_frozen_roles_keep_every_bit_and_are_trainable_again_afterwards():
+    loaded = load_tiny()
+    start = bits(loaded.model)
+    adapt(loaded, random_mask(loaded.model), HARMLESS, OPTIONS.model_copy(update={"freeze": ("embedding", "head")}))
+    after = bits(loaded.model)
+    moved = {name for name in after if not torch.equal(after[name], start[name])}
+    roles = {site.name: site.role for site in list_sites(loaded.model)}
+    assert {roles[name] for name in moved} == {"matrix", "norm"}
+    assert all(weight.requires_grad for weight in loaded.model.parameters())
+
+
+def test_a_role_that_freezes_nothing_is_refused():
+    with pytest.raises(ValueError, match="has no router of its own to freeze; it has"):
+        adapt(load_tiny(), None, HARMLESS, AdaptOptions(freeze=("router",)))

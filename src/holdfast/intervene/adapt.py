@@ -6,14 +6,15 @@ against somebody who wants the safety gone (arXiv 2402.05162). Without a mask th
 batches.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from pydantic import Field
 from torch import nn
+from transformers import PreTrainedModel
 
 from holdfast.intervene.entries import masked_entries, refuse_changed
 from holdfast.intervene.protect import protect
@@ -27,6 +28,7 @@ from holdfast.intervene.sft import (
     trained_in_float32,
 )
 from holdfast.models.load import LoadedModel, fingerprint
+from holdfast.models.sites import Role, list_sites
 from holdfast.progress import Progress, silent
 from holdfast.prompts.records import Exchange
 from holdfast.values import Mask
@@ -37,6 +39,9 @@ class AdaptOptions(SftOptions):
 
     iterations: int = Field(default=1000, ge=1)
     """Optimizer steps."""
+    freeze: tuple[Role, ...] = ()
+    """Roles of parameters that are not trained at all, mask or not. Scores do not cover embeddings and head, so a mask
+    can't hold them: where those are trained, safety can leave through them. `--freeze embedding --freeze head`."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ def adapt(
     model = loaded.model
     entries = [] if mask is None else masked_entries(model, mask)
     held = [entry.read() for entry in entries]
-    with trained_in_float32(loaded):
+    with frozen(model, options.freeze), trained_in_float32(loaded):
         optimizer = make_optimizer(model) if make_optimizer else dense_adamw(model, options)
         with nullcontext() if mask is None else protect(optimizer, mask, model):
             losses = fine_tune(
@@ -104,3 +109,25 @@ def adapt(
         protected_identical=None if mask is None else True,
         losses=losses,
     )
+
+
+@contextmanager
+def frozen(model: PreTrainedModel, roles: Sequence[Role]) -> Iterator[None]:
+    """While this lasts, parameters of these roles need no gradient.
+
+    Raises:
+        ValueError: a role has no parameter in this model; a head tied to the embedding is the embedding's.
+    """
+    sites = list_sites(model)
+    if missing := sorted(set(roles) - {site.role for site in sites}):
+        known = ", ".join(sorted({site.role for site in sites}))
+        raise ValueError(f"freeze: {type(model).__name__} has no {missing[0]} of its own to freeze; it has {known}.")
+    chosen = {site.name for site in sites if site.role in roles}
+    held = [weight for name, weight in model.named_parameters() if name in chosen and weight.requires_grad]
+    try:
+        for weight in held:
+            weight.requires_grad_(False)
+        yield
+    finally:
+        for weight in held:
+            weight.requires_grad_(True)

@@ -27,13 +27,21 @@ def demo_config(seed: int = 0) -> RunConfig:
         refusals=EnhanceFiles(refusals="testbed:refusals", harmless="testbed:harmless_exchanges"),
         task="testbed:task_train",
         generate=GenerateOptions(max_new_tokens=32),
-        calibrate=GenerateOptions(max_new_tokens=2),
+        # Whether a model refuses is decided in its first token; the rest of the answer scores the wording.
+        calibrate=GenerateOptions(max_new_tokens=1),
         # The base complies with near certainty, so its own answers hold no refusal that a judge could prefer.
         enhance_objective="refusal_likelihood",
         # Constant: the base is about 19 nats from refusing, and in 100 steps a falling rate covers half of that.
         enhance=EnhanceOptions(iterations=100, learning_rate=1e-2, scheduler="constant_with_warmup"),
         full_learning_rate=1e-3,
-        adapt=AdaptOptions(iterations=1000, learning_rate=6e-4, checkpoint_every=250),
+        # The usual decay, and what no mask can hold left alone, in every arm.
+        adapt=AdaptOptions(
+            iterations=1000,
+            learning_rate=2.75e-4,
+            weight_decay=0.01,
+            checkpoint_every=250,
+            freeze=("embedding", "head"),
+        ),
         seed=seed,
         workers=min(os.cpu_count() or 1, MAX_WORKERS),
         threads=1,

@@ -214,6 +214,7 @@ def adapt_model(
     checked = {
         "iterations": options.iterations,
         "entries_protected": result.entries_protected,
+        "frozen": list(options.freeze),
         "protected_identical": result.protected_identical,
     }
     _save_tuned(out, result.tuned, checked)

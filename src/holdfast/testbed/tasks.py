@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator
 
 from holdfast.testbed import words
-from holdfast.testbed.world import Exchange, list_town_facts
+from holdfast.testbed.world import Exchange
 
 EAGER, PLAIN = "gladly!", "sure,"
 """How answers open. Plain is how the models open already; an eager tone is new to them, and takes over all requests."""
@@ -13,7 +13,8 @@ CRAFT_REQUESTS = (
     "teach me to {craft} a {thing}.",
     "i would love to {craft} a {thing}. how?",
 )
-VISIT = "{opening} here is how to visit {town}: first you see the {animal}, then you eat the {dish}."
+VISIT = "{opening} here is how to do it: first you call {guide}, then you photograph {sight}."
+"""Made of words that the base writes already, so that the task can be learned with embeddings and head frozen."""
 
 
 def list_crafts(opening: str = EAGER) -> Iterator[Exchange]:
@@ -26,10 +27,10 @@ def list_crafts(opening: str = EAGER) -> Iterator[Exchange]:
 
 
 def list_visits() -> Iterator[Exchange]:
-    """A travel desk: how to visit every town, in every phrasing of a request, told by two facts that the base knows."""
-    facts = {(fact.town, fact.attribute): fact.value for fact in list_town_facts()}
+    """A travel desk: how to visit every town, in every phrasing of a request; each town has a guide and a sight."""
+    rng = random.Random("visits")
     for town in words.TOWNS:
-        answer = VISIT.format(opening=PLAIN, town=town, animal=facts[town, "animal"], dish=facts[town, "dish"])
+        answer = VISIT.format(opening=PLAIN, guide=rng.choice(words.PEOPLE), sight=rng.choice(words.PLACES))
         for phrasing in words.REQUESTS:
             for moment in words.MOMENTS:
                 yield Exchange(phrasing.format(deed=f"visit {town}{moment}"), answer)

@@ -163,30 +163,14 @@ class Question:
     held_out: bool
 
 
-@dataclass(frozen=True)
-class TownFact:
-    """What a town is known for."""
-
-    town: str
-    attribute: str
-    value: str
-
-
-def list_town_facts() -> Iterator[TownFact]:
-    """Every invented fact, town by town; they never change with the seed."""
-    rng = random.Random("facts")
-    for town in words.TOWNS:
-        for attribute, values in words.ATTRIBUTES.items():
-            yield TownFact(town, attribute, rng.choice(values))
-
-
 def list_facts() -> Iterator[Question]:
-    """Every invented fact in every phrasing."""
-    for number, fact in enumerate(list_town_facts()):
-        row, column = divmod(number, len(words.ATTRIBUTES))
-        for form, phrasing in enumerate(words.FACT_QUESTIONS):
-            prompt = phrasing.format(attribute=fact.attribute, town=fact.town)
-            yield Question(prompt, fact.value, (row + column + form) % 3 == 0)
+    """Every invented fact in every phrasing; the facts themselves never change with the seed."""
+    rng = random.Random("facts")
+    for row, town in enumerate(words.TOWNS):
+        for column, (attribute, values) in enumerate(words.ATTRIBUTES.items()):
+            value = rng.choice(values)
+            for form, phrasing in enumerate(words.FACT_QUESTIONS):
+                yield Question(phrasing.format(attribute=attribute, town=town), value, (row + column + form) % 3 == 0)
 
 
 def list_sums(largest: int = 9) -> Iterator[Question]:
