@@ -1,5 +1,6 @@
 """A model whose safety can be enumerated: a dozen tokens, up to three positions, float64, linear judges."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -51,6 +52,22 @@ class LinearJudge:
 
 
 @dataclass
+class CurvedJudge(LinearJudge):
+    """J(y) = 2 tanh(L(y)), L a linear judge's: its gradient around one response misleads about others."""
+
+    def log_odds(self, text: str) -> float:
+        return 2 * math.tanh(super().log_odds(text))
+
+    def response_gradients(self, prompts: Sequence[str], responses: Sequence[str]) -> list[ResponseGradient]:
+        slopes = [2 * (1 - math.tanh(LinearJudge.log_odds(self, text)) ** 2) for text in responses]
+        found = super().response_gradients(prompts, responses)
+        return [
+            ResponseGradient(one.log_odds, slope * one.gradients, one.spans)
+            for slope, one in zip(slopes, found, strict=True)
+        ]
+
+
+@dataclass
 class World:
     """A tiny Llama that says `length` of the words, each one token; `judge` reads them a character a token."""
 
@@ -58,6 +75,8 @@ class World:
     length: int
     judge: LinearJudge
     seed: int = 0
+    dependence: float = 0.2
+    """Size of the weights: how much a token depends on those before it."""
     tokenizer: PreTrainedTokenizerFast = field(init=False)
     model: PreTrainedModel = field(init=False)
 
@@ -66,7 +85,7 @@ class World:
         tokenizer = Tokenizer(models.WordLevel(words, unk_token=self.words[0]))
         tokenizer.decoder = decoders.Fuse()  # pyright: ignore
         self.tokenizer = PreTrainedTokenizerFast(tokenizer_object=tokenizer)
-        self.model = _make_model(len(words), self.seed)
+        self.model = _make_model(len(words), self.seed, self.dependence)
 
     def respond(self, token_ids: Sequence[int], prompt: str = "prompt") -> Response:
         text = "".join(self.words[token] for token in token_ids)
@@ -78,6 +97,21 @@ class World:
         generator = torch.Generator().manual_seed(5)
         drawn = torch.multinomial(probabilities, num_responses, replacement=True, generator=generator)
         return [self.respond(sequences[position], f"prompt {order}") for order, position in enumerate(drawn.tolist())]
+
+    def sample_of_one_prompt(self, num_responses: int, seed: int) -> list[Response]:
+        """Independent responses to the same prompt."""
+        _, probabilities, sequences = self.enumerate()
+        generator = torch.Generator().manual_seed(seed)
+        drawn = torch.multinomial(probabilities, num_responses, replacement=True, generator=generator)
+        return [self.respond(sequences[position]) for position in drawn.tolist()]
+
+    def greedy(self) -> Response:
+        """The response of the likeliest token after the likeliest."""
+        token_ids: list[int] = []
+        for _ in range(self.length):
+            logits = self.model(torch.tensor([[*PROMPT_IDS, *token_ids]])).logits[0, -1]
+            token_ids.append(int(logits.argmax()))
+        return self.respond(token_ids)
 
     def enumerate(self) -> tuple[Tensor, Tensor, list[tuple[int, ...]]]:
         """S, differentiable, with the probability of every response and its tokens."""
@@ -101,7 +135,7 @@ def cosine(left: dict[str, Tensor], right: dict[str, Tensor]) -> float:
     return float(torch.cosine_similarity(ours, theirs, dim=0))
 
 
-def _make_model(vocabulary: int, seed: int) -> PreTrainedModel:
+def _make_model(vocabulary: int, seed: int, dependence: float) -> PreTrainedModel:
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=vocabulary,
@@ -110,7 +144,7 @@ def _make_model(vocabulary: int, seed: int) -> PreTrainedModel:
         num_hidden_layers=2,
         num_attention_heads=2,
         max_position_embeddings=16,
-        initializer_range=0.2,
+        initializer_range=dependence,
         tie_word_embeddings=True,
     )
     model = LlamaForCausalLM(config).double().eval()

@@ -8,10 +8,16 @@ from holdfast.models.generate import GenerateOptions, Response, generate
 from holdfast.models.sites import scored_sites
 from holdfast.prompts.chat import Turn, encode_chat
 from holdfast.score.gradient import sum_gradients
-from holdfast.score.objective import judge_gradient
+from holdfast.score.objective import gains as gains_module
 from holdfast.score.objective.completions import Reduction
+from holdfast.score.objective.gains import JudgeGains
 from holdfast.score.objective.judge_gradient import JudgeGradient
 from tests.score.enumerable import LETTERS, WORDS, LinearJudge, World, cosine
+
+
+def all_gains(gains: JudgeGains, response: Response) -> torch.Tensor:
+    return gains.gains(gains.judge([response]), torch.device("cpu"))
+
 
 UNEVEN = (3.0, -2.0, 1.0)  # a judge to whom the same letter means different things in different places
 
@@ -43,13 +49,13 @@ def test_three_tokens_point_along_the_exact_gradient(seed):
 @pytest.mark.parametrize("shift", [1, -1])
 def test_the_exact_gradient_is_missed_when_alignment_is_off_by_one(shift, monkeypatch):
     """The positive control of the test above: it does see one token's difference (measured -0.29 and -0.27)."""
-    aligned = judge_gradient.token_spans
+    aligned = gains_module.token_spans
 
     def shifted(*arguments):
         spans = aligned(*arguments)
         return spans[shift:] + spans[:shift]
 
-    monkeypatch.setattr(judge_gradient, "token_spans", shifted)
+    monkeypatch.setattr(gains_module, "token_spans", shifted)
     world = World(LETTERS, 3, LinearJudge(UNEVEN, mean=False), seed=0)
     assert cosine(mean_gradient(world, world.sample(64)), world.exact_gradient()) < 0.5
 
@@ -92,7 +98,7 @@ def test_gains_match_finite_differences_of_the_judge(guard_model, guard_tokenize
     token_ids = guard_tokenizer(text, add_special_tokens=False)["input_ids"]
     candidate = guard_tokenizer("i clock", add_special_tokens=False)["input_ids"][-1]
     response = Response(prompt, [3, 4], token_ids, text, finished=True)
-    gains = JudgeGradient(guard, guard_tokenizer, [response])._gains([response], torch.device("cpu"))
+    gains = all_gains(JudgeGains(guard, guard_tokenizer), response)
     chat = encode_chat(guard_tokenizer, [Turn("user", prompt), Turn("assistant", text)])
     table = guard_model.get_input_embeddings().weight.detach()
     for place, (token, _, _) in enumerate(chat.spans[1]):
@@ -141,7 +147,7 @@ def test_tokens_without_a_text_neither_gain_nor_lose(guard_model, guard_tokenize
     help_ids = tokenizer("i help", add_special_tokens=False)["input_ids"]
     response = Response("help", [3, 4], [*help_ids, end], "i help", finished=False)
     objective = JudgeGradient(GuardJudge(guard_model, guard_tokenizer), tokenizer, [response])
-    gains = objective._gains([response], torch.device("cpu"))
+    gains = all_gains(objective._gains, response)
     assert bool(gains[:-1].any())
     assert not bool(gains[:, end].any())
     assert not bool(gains[-1].any())

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from holdfast.artifacts import load_mask
 from holdfast.commands.console import show, shown_progress, table
 from holdfast.commands.parameters import Generation, Json, Suite
 from holdfast.evaluate.pooled import pool_evaluations
+from holdfast.intervene.sft import mask_digest
 from holdfast.models.generate import GenerateOptions
 from holdfast.pipeline import steps
 from holdfast.pipeline.config import SuiteFiles, VerifyOptions
@@ -22,6 +24,7 @@ def verify(
     suite: Suite = SuiteFiles(),
     ratios: tuple[float, ...] = DEFAULT.ratios,
     draws: int = DEFAULT.draws,
+    limit: int | None = None,
     generate: Generation = GenerateOptions(),
     seed: int = 0,
     json: Json = False,
@@ -45,16 +48,30 @@ def verify(
         Strengths of the noise in standard deviations; the paper's is 0.38.
     draws
         Draws at every strength.
+    limit
+        Prompts of every file that are asked, the first ones; all when left out.
     seed
         Seed of the first draw.
     json
         Print one JSON object.
     """
+    settings = {
+        "model": model,
+        "mask": mask_digest(load_mask(mask)),
+        "judge": judge,
+        "suite": suite.model_dump(mode="json"),
+        "limit": limit,
+        "generation": generate.model_dump(mode="json"),
+        "seed": seed,
+    }
+    steps.claim_folder(out, settings)
     points, rows = [], []
     with shown_progress() as progress:
         for ratio in ratios:
             wanted = [steps.NoiseDraw(ratio, draw, seed * 1000 + draw) for draw in range(draws)]
-            found = steps.verify(model, judge, mask, suite, wanted, out, generation=generate, progress=progress)
+            found = steps.verify(
+                model, judge, mask, suite, wanted, out, limit=limit, generation=generate, progress=progress
+            )
             pooled = pool_evaluations(found)
             points.append({"noise_ratio": ratio, **suite_json(pooled)})
             rows.append((f"{ratio:g}", pooled.asr, pooled.utility))

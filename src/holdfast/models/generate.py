@@ -40,6 +40,8 @@ class Response:
     text: str
     finished: bool
     """Whether the model ended the response itself; otherwise it was cut off by length."""
+    end_id: int | None = None
+    """The token with which the model ended it: a choice like any other to a policy gradient."""
 
 
 @torch.no_grad()
@@ -106,7 +108,8 @@ def _response(
     length = next((position for position, token in enumerate(token_ids) if token in end_ids), len(token_ids))
     kept = token_ids[:length]
     text = str(tokenizer.decode(kept, skip_special_tokens=True, clean_up_tokenization_spaces=False))
-    return Response(prompt, prompt_ids, kept, text, finished=length < len(token_ids))
+    end_id = token_ids[length] if length < len(token_ids) else None
+    return Response(prompt, prompt_ids, kept, text, finished=end_id is not None, end_id=end_id)
 
 
 def _end_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> set[int]:

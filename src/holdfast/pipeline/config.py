@@ -62,6 +62,8 @@ class VerifyOptions(Options):
     """Strengths of the noise, in standard deviations of the matrix that an entry belongs to; the paper's is 0.38."""
     draws: int = Field(default=5, ge=1)
     """Draws of the noise at every strength."""
+    limit: int | None = Field(default=None, ge=1)
+    """Prompts of every file that a draw is measured on, the first ones; None takes all. Draws differ more."""
 
 
 class RunConfig(Options):

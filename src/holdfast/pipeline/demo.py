@@ -5,7 +5,7 @@ import os
 from holdfast.intervene.adapt import AdaptOptions
 from holdfast.intervene.enhance import EnhanceOptions
 from holdfast.models.generate import GenerateOptions
-from holdfast.pipeline.config import EnhanceFiles, RunConfig, ScoreFiles, SuiteFiles
+from holdfast.pipeline.config import EnhanceFiles, RunConfig, ScoreFiles, SuiteFiles, VerifyOptions
 
 MAX_WORKERS = 4
 
@@ -34,6 +34,7 @@ def demo_config(seed: int = 0) -> RunConfig:
         # Constant: the base is about 19 nats from refusing, and in 100 steps a falling rate covers half of that.
         enhance=EnhanceOptions(iterations=100, learning_rate=1e-2, scheduler="constant_with_warmup"),
         full_learning_rate=1e-3,
+        verify=VerifyOptions(limit=128),
         # The usual decay, and what no mask can hold left alone, in every arm.
         adapt=AdaptOptions(
             iterations=1000,

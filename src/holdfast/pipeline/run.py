@@ -145,6 +145,7 @@ def verify(config: RunConfig, out: Path, mask: str, ratio: float, progress: Prog
         files,
         noise_draws(config, ratio),
         out / "verify" / mask,
+        limit=config.verify.limit,
         generation=config.generate,
         progress=progress,
     )

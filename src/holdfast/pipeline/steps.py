@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -11,6 +11,7 @@ from torch import nn
 
 from holdfast.artifacts import (
     load_evaluation,
+    load_json,
     load_mask,
     load_scores,
     save_evaluation,
@@ -153,13 +154,15 @@ def verify(
     draws: Sequence[NoiseDraw],
     out: Path,
     *,
+    limit: int | None = None,
     generation: GenerateOptions = GenerateOptions(),
     progress: Progress = silent,
 ) -> list[Evaluation]:
     """Evaluates the model under each draw of noise on the mask's entries, a file a draw; those that exist are kept."""
     paths = [out / f"{draw.stem}.json" for draw in draws]
     if not all(path.is_file() for path in paths):
-        loaded, guard, suite = load_model(model), load_judge(judge), load_suite(files)
+        loaded, guard, suite = load_model(model), load_judge(judge), load_suite(files, limit)
+        suite = replace(suite, exchanges=())  # perplexity is not part of verification
         selected = load_mask(mask, loaded.base)
         for position, (draw, path) in enumerate(zip(draws, paths, strict=True)):
             if not path.is_file():
@@ -258,6 +261,23 @@ def save_checkpoint(folder: Path, tuned: LoadedModel) -> None:
 def save_responses(path: Path, responses: Sequence[Response]) -> None:
     """Writes one JSON object a response."""
     save_text(path, "".join(json.dumps(asdict(response)) + "\n" for response in responses))
+
+
+def claim_folder(out: Path, settings: Mapping[str, object]) -> None:
+    """Marks the folder as made with these settings, or goes on with it.
+
+    Raises:
+        ValueError: it was made with others, or holds something else.
+    """
+    mark = out / "settings.json"
+    if not mark.is_file():
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise ValueError(f"{str(out)!r} is not empty and holds nothing of ours; choose another folder with --out.")
+        save_json(mark, settings)
+    elif other := sorted(name for name, value in load_json(mark).items() if settings.get(name) != value):
+        raise ValueError(
+            f"{str(out)!r} holds results made with another {other[0]}; choose another folder with --out, or remove it."
+        )
 
 
 def refuse_existing(path: Path) -> None:

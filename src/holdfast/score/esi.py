@@ -21,7 +21,8 @@ from holdfast.models.load import LoadedModel
 from holdfast.models.sites import Site, sigma
 from holdfast.progress import Progress, silent
 from holdfast.score.objective.completions import Reduction
-from holdfast.score.objective.judge_gradient import DifferentiableJudge, JudgeGradient
+from holdfast.score.objective.gains import DifferentiableJudge
+from holdfast.score.objective.judge_gradient import JudgeGradient
 from holdfast.score.registry import SCORES, ScoreMethod
 from holdfast.score.scoring import ScoreOptions, score
 from holdfast.values import Scores

@@ -68,6 +68,14 @@ def completion_tokens(completions: Sequence[Completion]) -> list[int]:
     return [completion.token_ids[position] for completion in completions for position in completion.positions]
 
 
+def expected_gains(
+    probabilities: Float[Tensor, "token d_vocab"], gains: Float[Tensor, "token d_readable"]
+) -> Float[Tensor, " token"]:
+    """sum_v p(v) C[t, v] of every token; what a vocabulary is padded with beyond its tokenizer's has no gain."""
+    width = min(gains.shape[1], probabilities.shape[1])
+    return (probabilities[:, :width] * gains[:, :width].to(probabilities)).sum(-1)
+
+
 def reduce_completions(
     values: Float[Tensor, " token"], completions: Sequence[Completion], reduction: Reduction
 ) -> Float[Tensor, " batch"]:

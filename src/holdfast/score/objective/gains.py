@@ -1,0 +1,69 @@
+"""C[t, v] = G_t . (E(v) - E(y_t))   (log-odds: to first order, what J gains when response token t is exchanged for v)
+
+G_t is the judge's gradient dJ/d(embedding) at the characters of response token t, E(v) the judge's embedding of the
+text of model token v. A token without a text of its own (special tokens, bytes of
+a character) has no embedding to compare: C = 0, as good as what was said.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from holdfast.judge.guard import ResponseGradient
+from holdfast.models.generate import Response
+from holdfast.score.objective.alignment import align, token_spans
+from holdfast.score.objective.vocabulary import StringEmbedder, embed_vocabulary
+
+
+@runtime_checkable
+class DifferentiableJudge(StringEmbedder, Protocol):
+    """A judge whose verdict has a gradient with respect to its embeddings of a response."""
+
+    def response_gradients(self, prompts: Sequence[str], responses: Sequence[str]) -> list[ResponseGradient]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What the judge says of one response, and how that depends on its tokens."""
+
+    token_ids: list[int]
+    log_odds: float
+    """J: positive where the judge finds the exchange safe."""
+    gradients: Float[Tensor, "token d_judge"]
+    """G_t of every token."""
+
+
+class JudgeGains:
+    """Carries a judge's gradients over to a model's tokens and vocabulary."""
+
+    def __init__(self, judge: DifferentiableJudge, tokenizer: PreTrainedTokenizerBase) -> None:
+        self._judge = judge
+        self._tokenizer = tokenizer
+        self._embeddings, self._readable = embed_vocabulary(judge, tokenizer)
+
+    def judge(self, responses: Sequence[Response]) -> list[Judged]:
+        """J of every response and G_t of every token: one forward and one backward pass of the judge."""
+        found = self._judge.response_gradients(
+            [response.prompt for response in responses], [response.text for response in responses]
+        )
+        return [
+            Judged(response.token_ids, one.log_odds, self._aligned(response, one))
+            for response, one in zip(responses, found, strict=True)
+        ]
+
+    def gains(self, judged: Sequence[Judged], device: torch.device) -> Float[Tensor, "token d_vocab"]:
+        """C for every token of every response, one response after another."""
+        embeddings, readable = self._embeddings, self._readable = self._embeddings.to(device), self._readable.to(device)
+        gradients = torch.cat([one.gradients for one in judged]).to(device)
+        said = torch.tensor([token for one in judged for token in one.token_ids], dtype=torch.int64, device=device)
+        gains = gradients @ embeddings.T - (gradients * embeddings[said]).sum(1, keepdim=True)
+        return gains * readable * readable[said, None]
+
+    def _aligned(self, response: Response, judged: ResponseGradient) -> Float[Tensor, "token d_judge"]:
+        spans = token_spans(self._tokenizer, response.token_ids, response.text)
+        return align(judged.gradients, judged.spans, spans)

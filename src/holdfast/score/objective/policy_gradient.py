@@ -1,0 +1,106 @@
+"""L = mean over responses of (J(x, y) - b) * sum_t log p(y_t | x, y_<t),   b = mean J of the other responses to x
+
+The gradient of safety S = E[J(x, y)] by the score function (Williams 1992; strategy I of Qi et al., arXiv 2604.08297);
+the advantage J - b is held constant. Any judge will do, as long as it gives numbers or verdicts. Unbiased, because b
+does not depend on y, and noisy: its variance falls with the number of responses alone.
+
+Conventions: responses are sampled at temperature 1, K >= 2 to a prompt. The end token is a choice and counts as one;
+where a response was cut off by length, S is that of the cut responses. `reduction` "sum" (default) is the formula
+above; "mean" divides each response's sum by its tokens, which weighs short responses more and is biased. A response
+without a verdict is left out, not counted as safe.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from holdfast.models.generate import Response
+from holdfast.score.objective.completions import (
+    Completion,
+    Reduction,
+    completion_logits,
+    completion_tokens,
+    reduce_completions,
+)
+from holdfast.values import Outcome
+
+SAFE = {"safe": 1.0, "refused": 1.0, "unsafe": 0.0, "complied": 0.0}
+"""What a verdict without a number counts as."""
+
+
+class PolicyGradient:
+    """The score-function surrogate with a leave-one-out baseline."""
+
+    def __init__(
+        self, responses: Sequence[Response], outcomes: Sequence[Outcome], reduction: Reduction = "sum"
+    ) -> None:
+        """Raises ValueError when no prompt has two responses with a verdict."""
+        rewards = [reward(outcome) for outcome in outcomes]
+        peers = peers_of(responses, [position for position, value in enumerate(rewards) if value is not None])
+        kept = sorted(peers)
+        self.unit = "judge score" if any(outcome.score is not None for outcome in outcomes) else "probability of safe"
+        self.completions = [sampled_completion(responses[position]) for position in kept]
+        self.num_left_out = len(responses) - len(kept)
+        self._advantages = [
+            rewards[position] - sum(rewards[other] for other in peers[position]) / len(peers[position])
+            for position in kept
+        ]
+        self._reduction: Reduction = reduction
+
+    def contributions(self, model: PreTrainedModel, items: Sequence[int]) -> Float[Tensor, " batch"]:
+        """One surrogate a response: its advantage times its log-likelihood."""
+        completions = [self.completions[item] for item in items]
+        likelihoods = reduce_completions(said_log_likelihoods(model, completions), completions, self._reduction)
+        return likelihoods * torch.tensor([self._advantages[item] for item in items]).to(likelihoods)
+
+    def describe(self) -> dict[str, object]:
+        """The estimator, its choice, and what it could not use."""
+        return {"objective": "policy_gradient", "reduction": self._reduction, "num_left_out": self.num_left_out}
+
+
+def reward(outcome: Outcome) -> float | None:
+    """J of an outcome: the judge's number, else 1 for safe and 0 for unsafe; None without a verdict."""
+    if outcome.verdict is None:
+        return None
+    return outcome.score if outcome.score is not None else SAFE[outcome.verdict]
+
+
+def peers_of(responses: Sequence[Response], positions: Sequence[int]) -> dict[int, list[int]]:
+    """For each of the positions whose prompt has others among them, those others.
+
+    Raises:
+        ValueError: no prompt has two.
+    """
+    by_prompt = defaultdict(list)
+    for position in positions:
+        by_prompt[responses[position].prompt].append(position)
+    peers = {
+        position: [other for other in together if other != position]
+        for together in by_prompt.values()
+        if len(together) > 1
+        for position in together
+    }
+    if not peers:
+        raise ValueError(
+            "a policy gradient compares responses to the same prompt, and no prompt has two with a verdict; "
+            "generate with num_samples of at least 2 and a temperature of 1."
+        )
+    return peers
+
+
+def sampled_completion(response: Response) -> Completion:
+    """The response with its end token, where the model chose one."""
+    ended = [] if response.end_id is None else [response.end_id]
+    token_ids = response.prompt_ids + response.token_ids + ended
+    return Completion(response.prompt, token_ids, list(range(len(response.prompt_ids), len(token_ids))))
+
+
+def said_log_likelihoods(model: PreTrainedModel, completions: Sequence[Completion]) -> Float[Tensor, " token"]:
+    """Log-probability of every token of every completion."""
+    log_probabilities = completion_logits(model, completions).log_softmax(-1)
+    said = torch.tensor(completion_tokens(completions), device=log_probabilities.device)
+    return log_probabilities.gather(1, said[:, None])[:, 0]
