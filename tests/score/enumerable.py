@@ -79,6 +79,7 @@ class World:
     """Size of the weights: how much a token depends on those before it."""
     tokenizer: PreTrainedTokenizerFast = field(init=False)
     model: PreTrainedModel = field(init=False)
+    _distribution: tuple[Tensor, list[tuple[int, ...]]] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         words = {word: order for order, word in enumerate(self.words)}
@@ -100,7 +101,9 @@ class World:
 
     def sample_of_one_prompt(self, num_responses: int, seed: int) -> list[Response]:
         """Independent responses to the same prompt."""
-        _, probabilities, sequences = self.enumerate()
+        if self._distribution is None:
+            self._distribution = self.enumerate()[1:]
+        probabilities, sequences = self._distribution
         generator = torch.Generator().manual_seed(seed)
         drawn = torch.multinomial(probabilities, num_responses, replacement=True, generator=generator)
         return [self.respond(sequences[position]) for position in drawn.tolist()]

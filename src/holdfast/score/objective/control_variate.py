@@ -17,6 +17,7 @@ Conventions: as for the policy gradient. Only gradients of L mean anything; A, c
 """
 
 from collections.abc import Sequence
+from itertools import islice
 
 import torch
 from jaxtyping import Float
@@ -25,14 +26,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from holdfast.models.generate import Response
 from holdfast.score.objective.completions import (
-    Completion,
     completion_logits,
     completion_tokens,
     expected_gains,
     reduce_completions,
 )
-from holdfast.score.objective.gains import DifferentiableJudge, Judged, JudgeGains
-from holdfast.score.objective.policy_gradient import peers_of, sampled_completion
+from holdfast.score.objective.gains import DifferentiableJudge, JudgeGains
+from holdfast.score.objective.policy_gradient import groups_by_prompt, leave_one_out, sampled_completion
 
 HALF_TRUST = 64
 """Responses at which the mix trusts both of its parts alike."""
@@ -69,14 +69,16 @@ class ControlVariate:
         by_prompt = dict(zip((one.prompt for one in references), self._gains.judge(references), strict=True))
         if missing := [one.prompt for one in responses if one.prompt not in by_prompt]:
             raise ValueError(f"the prompt {missing[0][:60]!r} has samples and no reference response; give every one.")
-        peers = peers_of(responses, range(len(responses)))
-        kept = sorted(peers)
-        places = {position: place for place, position in enumerate(kept)}
+        groups = groups_by_prompt([one.prompt for one in responses], range(len(responses)))
+        kept = [position for group in groups for position in group]
         self.weight = len(kept) / (len(kept) + HALF_TRUST) if weight is None else weight
         self.completions = [sampled_completion(responses[position]) for position in kept]
-        self._own = self._gains.judge([responses[position] for position in kept])
-        self._references = [by_prompt[responses[position].prompt] for position in kept]
-        self._advantages = self._compare([[places[other] for other in peers[position]] for position in kept])
+        lengths = [len(completion.positions) for completion in self.completions]
+        own = self._gains.judge([responses[position] for position in kept])
+        references = [by_prompt[responses[position].prompt] for position in kept]
+        self._own = [one.fitted(length) for one, length in zip(own, lengths, strict=True)]
+        self._references = [one.fitted(length) for one, length in zip(references, lengths, strict=True)]
+        self._advantages = self._compare([len(group) for group in groups])
 
     def contributions(self, model: PreTrainedModel, items: Sequence[int]) -> Float[Tensor, " batch"]:
         """One surrogate a response."""
@@ -85,44 +87,36 @@ class ControlVariate:
         said = torch.tensor(completion_tokens(completions), device=log_probabilities.device)
         likelihoods = log_probabilities.gather(1, said[:, None])[:, 0]
         advantages = torch.cat([self._advantages[item] for item in items]).to(likelihoods)
-        expected = expected_gains(log_probabilities.exp(), self._mixed_gains(items, log_probabilities.device))
+        device = log_probabilities.device
+        gains = self.weight * self._gains.gains([self._references[item] for item in items], device)
+        gains += (1 - self.weight) * self._gains.gains([self._own[item] for item in items], device)
+        expected = expected_gains(log_probabilities.exp(), gains)
         return reduce_completions(self.weight * advantages * likelihoods + expected, completions, "sum")
 
     def describe(self) -> dict[str, object]:
         """The estimator and its weight."""
         return {"objective": "control_variate", "weight": self.weight}
 
-    def _mixed_gains(self, items: Sequence[int], device: torch.device) -> Float[Tensor, "token d_readable"]:
-        """Gains w c + (1 - w) C for every token of these responses, end tokens included."""
-        parts = []
-        for item in items:
-            length = len(self.completions[item].positions)
-            reference = fitted(self._gains.gains([self._references[item]], device), length)
-            own = fitted(self._gains.gains([self._own[item]], device), length)
-            parts.append(self.weight * reference + (1 - self.weight) * own)
-        return torch.cat(parts)
-
-    def _compare(self, peers: Sequence[Sequence[int]]) -> list[Float[Tensor, " token"]]:
+    def _compare(self, group_sizes: Sequence[int]) -> list[Float[Tensor, " token"]]:
         """A_t of every response: what it is worth beyond the first-order model, less what its peers are."""
-        worth = [self._worth(*each) for each in zip(self.completions, self._own, self._references, strict=True)]
+        worth, advantages = iter(self._worth()), []
+        for size in group_sizes:
+            group = list(islice(worth, size))
+            longest = max(len(one) for one in group)
+            table = torch.stack([extended(one, longest) for one in group])
+            compared = table - leave_one_out(table)
+            advantages += [row[: len(one)] for row, one in zip(compared, group, strict=True)]
+        return advantages
+
+    def _worth(self) -> list[Float[Tensor, " token"]]:
+        """J(y) - J(y0) - sum_{s <= t} c_s(y_s) at every token t of every response."""
+        said = torch.tensor(completion_tokens(self.completions), dtype=torch.int64)
+        lengths = [len(completion.positions) for completion in self.completions]
+        explained = self._gains.gains_of_said(self._references, said).split(lengths)
         return [
-            own - torch.stack([extended(worth[other], len(own)) for other in others]).mean(0)
-            for own, others in zip(worth, peers, strict=True)
+            own.log_odds - reference.log_odds - gains.cumsum(0)
+            for own, reference, gains in zip(self._own, self._references, explained, strict=True)
         ]
-
-    def _worth(self, completion: Completion, own: Judged, reference: Judged) -> Float[Tensor, " token"]:
-        """J(y) - J(y0) - sum_{s <= t} c_s(y_s) at every token t."""
-        said = torch.tensor(completion_tokens([completion]))
-        gains = fitted(self._gains.gains([reference], torch.device("cpu")), len(said))
-        known = said < gains.shape[1]  # a vocabulary padded beyond its tokenizer's has no gain there
-        explained = gains.gather(1, said.clamp(max=gains.shape[1] - 1)[:, None])[:, 0] * known
-        return own.log_odds - reference.log_odds - explained.cumsum(0)
-
-
-def fitted(gains: Float[Tensor, "token d_readable"], length: int) -> Float[Tensor, "length d_readable"]:
-    """Gains of the first `length` tokens; zero beyond the last."""
-    missing = gains.new_zeros(max(0, length - len(gains)), gains.shape[1])
-    return torch.cat([gains[:length], missing])
 
 
 def extended(worth: Float[Tensor, " token"], length: int) -> Float[Tensor, " length"]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
@@ -36,6 +36,14 @@ class Judged:
     """J: positive where the judge finds the exchange safe."""
     gradients: Float[Tensor, "token d_judge"]
     """G_t of every token."""
+
+    def fitted(self, length: int) -> "Judged":
+        """Its first `length` tokens; beyond its end, and at an end token, nothing is gained."""
+        missing = length - len(self.gradients)
+        if missing <= 0:
+            return Judged(self.token_ids[:length], self.log_odds, self.gradients[:length])
+        gradients = torch.cat([self.gradients, self.gradients.new_zeros(missing, self.gradients.shape[1])])
+        return Judged([*self.token_ids, *[0] * missing], self.log_odds, gradients)
 
 
 class JudgeGains:
@@ -63,6 +71,16 @@ class JudgeGains:
         said = torch.tensor([token for one in judged for token in one.token_ids], dtype=torch.int64, device=device)
         gains = gradients @ embeddings.T - (gradients * embeddings[said]).sum(1, keepdim=True)
         return gains * readable * readable[said, None]
+
+    def gains_of_said(self, judged: Sequence[Judged], said: Int[Tensor, " token"]) -> Float[Tensor, " token"]:
+        """C[t, said_t] for every token of these responses: what it gains to say other tokens instead."""
+        known = said < len(self._embeddings)  # a vocabulary padded beyond its tokenizer's has no text there
+        said = said.where(known, 0)
+        gradients = torch.cat([one.gradients for one in judged])
+        own = torch.tensor([token for one in judged for token in one.token_ids], dtype=torch.int64)
+        embeddings, readable = self._embeddings.cpu(), self._readable.cpu()
+        gains = (gradients * (embeddings[said] - embeddings[own])).sum(1)
+        return gains * known * readable[said] * readable[own]
 
     def _aligned(self, response: Response, judged: ResponseGradient) -> Float[Tensor, "token d_judge"]:
         spans = token_spans(self._tokenizer, response.token_ids, response.text)

@@ -11,7 +11,7 @@ without a verdict is left out, not counted as safe.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from jaxtyping import Float
@@ -40,15 +40,16 @@ class PolicyGradient:
     ) -> None:
         """Raises ValueError when no prompt has two responses with a verdict."""
         rewards = [reward(outcome) for outcome in outcomes]
-        peers = peers_of(responses, [position for position, value in enumerate(rewards) if value is not None])
-        kept = sorted(peers)
+        judged = [position for position, value in enumerate(rewards) if value is not None]
+        advantages = {}
+        for group in groups_by_prompt([response.prompt for response in responses], judged):
+            values = torch.tensor([rewards[position] for position in group], dtype=torch.float64)
+            advantages |= zip(group, (values - leave_one_out(values)).tolist(), strict=True)
+        kept = sorted(advantages)
         self.unit = "judge score" if any(outcome.score is not None for outcome in outcomes) else "probability of safe"
         self.completions = [sampled_completion(responses[position]) for position in kept]
         self.num_left_out = len(responses) - len(kept)
-        self._advantages = [
-            rewards[position] - sum(rewards[other] for other in peers[position]) / len(peers[position])
-            for position in kept
-        ]
+        self._advantages = [advantages[position] for position in kept]
         self._reduction: Reduction = reduction
 
     def contributions(self, model: PreTrainedModel, items: Sequence[int]) -> Float[Tensor, " batch"]:
@@ -69,27 +70,27 @@ def reward(outcome: Outcome) -> float | None:
     return outcome.score if outcome.score is not None else SAFE[outcome.verdict]
 
 
-def peers_of(responses: Sequence[Response], positions: Sequence[int]) -> dict[int, list[int]]:
-    """For each of the positions whose prompt has others among them, those others.
+def groups_by_prompt(prompts: Sequence[str], positions: Iterable[int]) -> list[list[int]]:
+    """The positions with the same prompt, together; those that are alone are left out.
 
     Raises:
-        ValueError: no prompt has two.
+        ValueError: all are alone.
     """
     by_prompt = defaultdict(list)
     for position in positions:
-        by_prompt[responses[position].prompt].append(position)
-    peers = {
-        position: [other for other in together if other != position]
-        for together in by_prompt.values()
-        if len(together) > 1
-        for position in together
-    }
-    if not peers:
+        by_prompt[prompts[position]].append(position)
+    groups = [group for group in by_prompt.values() if len(group) > 1]
+    if not groups:
         raise ValueError(
             "a policy gradient compares responses to the same prompt, and no prompt has two with a verdict; "
             "generate with num_samples of at least 2 and a temperature of 1."
         )
-    return peers
+    return groups
+
+
+def leave_one_out(values: Float[Tensor, "response ..."]) -> Float[Tensor, "response ..."]:
+    """For each response the mean over the others."""
+    return (values.sum(0) - values) / (len(values) - 1)
 
 
 def sampled_completion(response: Response) -> Completion:
