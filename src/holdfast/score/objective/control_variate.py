@@ -75,9 +75,9 @@ class ControlVariate:
         self.completions = [sampled_completion(responses[position]) for position in kept]
         lengths = [len(completion.positions) for completion in self.completions]
         own = self._gains.judge([responses[position] for position in kept])
-        references = [by_prompt[responses[position].prompt] for position in kept]
+        around = [by_prompt[responses[position].prompt] for position in kept]
         self._own = [one.fitted(length) for one, length in zip(own, lengths, strict=True)]
-        self._references = [one.fitted(length) for one, length in zip(references, lengths, strict=True)]
+        self._references = [one.fitted(length) for one, length in zip(around, lengths, strict=True)]
         self._advantages = self._compare([len(group) for group in groups])
 
     def contributions(self, model: PreTrainedModel, items: Sequence[int]) -> Float[Tensor, " batch"]:
