@@ -129,7 +129,7 @@ def test_the_end_of_a_response_is_a_choice():
     assert [one.token_ids for one in objective.completions] == [[2, 7, 1, 4], [2, 7, 3, 5]]
     contributions = objective.contributions(world.model, [0, 1])
     log_p = world.model(torch.tensor([[2, 7, 1, 4]])).logits.log_softmax(-1)[0]
-    assert float(contributions[0]) == pytest.approx(float(log_p[1, 1] + log_p[2, 4]))
+    assert contributions[0].item() == pytest.approx((log_p[1, 1] + log_p[2, 4]).item())
     assert objective.unit == "probability of safe"
 
 
