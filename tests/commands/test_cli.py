@@ -55,6 +55,27 @@ def test_sites_are_listed_as_json(capsys):
     assert 0 < result["num_scored"] < result["num_parameters"]
 
 
+@pytest.mark.parametrize("objective", ["policy_gradient", "control_variate", "mix"])
+def test_every_estimator_scores_from_the_command_line(objective, files, capsys, tmp_path):
+    _, config = files
+    out = tmp_path / "scores.safetensors"
+    arguments = ["score", "testbed:aligned", "--judge", "testbed:guard", "--prompts", config.calibration.harmful]
+    how = [
+        "--objective",
+        objective,
+        "--method",
+        "snip",
+        "--generate.max-new-tokens",
+        "4",
+        "--generate.num-samples",
+        "2",
+    ]
+    assert call([*arguments, *how, "--out", str(out), "--json"]) == 0
+    result = printed(capsys)
+    assert result["unit"] in ("judge score", "judge log-odds")
+    assert any(value > 0 for value in result["largest"].values())
+
+
 def test_select_makes_safety_only_masks(files, capsys):
     folder, _ = files
     out, utility = str(folder / "only.safetensors"), str(folder / "utility.safetensors")

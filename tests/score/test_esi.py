@@ -124,3 +124,15 @@ def test_scoring_by_a_guard_gives_scores_for_every_matrix_and_says_how(llama, to
 def test_an_unknown_score_is_refused_before_the_work(llama, tokenizer):
     with pytest.raises(ValueError, match="unknown score 'none'; known: esi, gradient_magnitude"):
         score(make_loaded(llama, tokenizer), ResponseLikelihood(tokenizer, EXCHANGES), ScoreOptions(method="none"))
+
+
+def test_each_other_score_is_its_formula():
+    site = Site("weight", (1, 3), 0, "weight", "matrix", 1)
+    weight, gradient = torch.tensor([[2.0, -3.0, 0.5]]).half(), torch.tensor([[-1.0, 2.0, 4.0]])
+    found = {name: SCORES[name].formula(weight, gradient, site).tolist() for name in SCORES if name != "esi"}
+    assert found == {
+        "gradient_magnitude": [[1.0, 2.0, 4.0]],
+        "magnitude": [[2.0, 3.0, 0.5]],
+        "snip": [[2.0, 6.0, 2.0]],
+    }
+    assert SCORES["snip"].unit.format(objective="log-odds") == "log-odds"

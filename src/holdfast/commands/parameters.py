@@ -7,13 +7,12 @@ from cyclopts import Parameter
 from holdfast.intervene.adapt import AdaptOptions
 from holdfast.intervene.enhance import EnhanceOptions
 from holdfast.models.generate import GenerateOptions
-from holdfast.pipeline.config import SelectOptions, SuiteFiles
-from holdfast.score.esi import EsiOptions
+from holdfast.pipeline.config import ScoringOptions, SelectOptions, SuiteFiles
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 Suite = Annotated[SuiteFiles, Parameter(name="*")]
 Generation = Annotated[GenerateOptions, Parameter(name="generate")]
-Esi = Annotated[EsiOptions, Parameter(name="*")]
+Scoring = Annotated[ScoringOptions, Parameter(name="*")]
 Select = Annotated[SelectOptions, Parameter(name="*")]
 Enhance = Annotated[EnhanceOptions, Parameter(name="*")]
 Adapt = Annotated[AdaptOptions, Parameter(name="*")]

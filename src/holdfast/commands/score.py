@@ -1,13 +1,13 @@
 """`holdfast score`."""
 
 from pathlib import Path
-from typing import Literal
+from typing import get_args
 
 from holdfast.commands.console import show, shown_progress, table
-from holdfast.commands.parameters import Esi, Generation, Json
+from holdfast.commands.parameters import Generation, Json, Scoring
 from holdfast.models.generate import GenerateOptions
 from holdfast.pipeline import steps
-from holdfast.score.esi import EsiOptions
+from holdfast.pipeline.config import Likelihood, ScoringOptions
 
 
 def score(
@@ -16,8 +16,7 @@ def score(
     prompts: str,
     out: Path,
     judge: str | None = None,
-    objective: Literal["safety", "utility"] = "safety",
-    options: Esi = EsiOptions(),
+    options: Scoring = ScoringOptions(),
     generate: Generation = GenerateOptions(),
     seed: int = 0,
     json: Json = False,
@@ -32,23 +31,22 @@ def score(
     model
         A folder, a hub id or testbed:NAME.
     prompts
-        JSONL file or testbed:NAME: harmful prompts for safety, questions with answers for utility.
+        JSONL file or testbed:NAME: harmful prompts; with responses for refusal_likelihood; questions with answers for
+        utility.
     out
         File for the scores; those of two halves of the prompts are written beside it.
     judge
-        A guard model that answers safe or unsafe; needed for safety.
-    objective
-        What a weight's effect is measured on.
+        A guard model that answers safe or unsafe; the likelihoods need none.
     seed
         Seed of the halves.
     json
         Print one JSON object.
     """
     with shown_progress() as progress:
-        if objective == "utility":
+        if options.objective in get_args(Likelihood):
             scores = steps.score_likelihood(model, prompts, out, options=options, seed=seed, progress=progress)
         elif judge is None:
-            raise ValueError("scoring safety needs a judge; give --judge, or --objective utility.")
+            raise ValueError(f"objective {options.objective} needs a judge; give --judge, or another --objective.")
         else:
             scores = steps.score_safety(
                 model, judge, prompts, out, options=options, generation=generate, seed=seed, progress=progress

@@ -8,9 +8,27 @@ from holdfast.config import Options
 from holdfast.intervene.adapt import AdaptOptions
 from holdfast.intervene.enhance import EnhanceOptions
 from holdfast.models.generate import GenerateOptions
-from holdfast.score.esi import EsiOptions
+from holdfast.score.objective.completions import Reduction
 
 SafetyObjective = Literal["judge_gradient", "refusal_likelihood"]
+Estimator = Literal["judge_gradient", "policy_gradient", "control_variate", "mix"]
+Likelihood = Literal["refusal_likelihood", "utility"]
+
+
+class ScoringOptions(Options):
+    """How weights are scored."""
+
+    objective: Estimator | Likelihood = "judge_gradient"
+    """What a weight's effect is measured on. Judged safety of the model's own responses, estimated by the judge's
+    gradient, by policy gradient, by the two joined as control_variate, or by their mix; or, without a judge, the
+    likelihood of given refusals or (utility) of right answers."""
+    method: str = "esi"
+    """The formula: esi, gradient_magnitude, snip or magnitude."""
+    reduction: Reduction | None = None
+    """Over a response's tokens: `mean` weighs every response alike, `sum` weighs long ones more. When left out, mean
+    for the judge gradient and sum for the others, which are unbiased only so."""
+    token_budget: int = Field(default=4096, ge=1)
+    """Tokens of a batch at most, padding counted; changes speed and memory, not the scores."""
 
 
 class SuiteFiles(Options):
@@ -85,7 +103,7 @@ class RunConfig(Options):
     calibrate: GenerateOptions = GenerateOptions()
     """How responses are made that scores come from. Whether a model refuses is decided in its first tokens: a few of
     them score that decision, many score the wording."""
-    score: EsiOptions = EsiOptions()
+    score: ScoringOptions = ScoringOptions()
     select: SelectOptions = SelectOptions()
     verify: VerifyOptions = VerifyOptions()
     enhance_objective: SafetyObjective = "judge_gradient"

@@ -26,15 +26,14 @@ from holdfast.intervene.adapt import AdaptOptions, AdaptResult, adapt
 from holdfast.intervene.enhance import EnhanceOptions, EnhanceResult, enhance
 from holdfast.intervene.perturb import perturbed
 from holdfast.judge.guard import GuardJudge
-from holdfast.models.generate import GenerateOptions, Response, generate
+from holdfast.models.generate import GenerateOptions, Response
 from holdfast.models.load import LoadedModel, load_model, quiet_transformers
-from holdfast.pipeline.config import SelectOptions, SuiteFiles
+from holdfast.pipeline.config import ScoringOptions, SelectOptions, SuiteFiles
+from holdfast.pipeline.objectives import safety_objective
 from holdfast.progress import Progress, silent
 from holdfast.prompts.records import refuse_shared
 from holdfast.prompts.sources import as_exchanges, load_exchanges, load_prompts
-from holdfast.score.esi import EsiOptions
 from holdfast.score.objective.completions import Objective
-from holdfast.score.objective.judge_gradient import JudgeGradient
 from holdfast.score.objective.response_likelihood import ResponseLikelihood
 from holdfast.score.scoring import ScoreOptions, score_halves
 from holdfast.select.bottom import BottomOptions, select_bottom
@@ -71,18 +70,18 @@ def score_safety(
     prompts: str,
     out: Path,
     *,
-    options: EsiOptions = EsiOptions(),
+    options: ScoringOptions = ScoringOptions(),
     generation: GenerateOptions = GenerateOptions(),
     seed: int = 0,
     progress: Progress = silent,
 ) -> Scores:
-    """Writes ESI scores to `out`, those of two halves of the prompts beside it, and the responses they come from."""
+    """Writes scores to `out`, those of two halves of the prompts beside it, and the responses they come from."""
     refuse_existing(out)
-    loaded, guard, asked = load_model(model), load_judge(judge), load_prompts(prompts)
-    responses = generate(loaded.model, loaded.tokenizer, [prompt.prompt for prompt in asked], generation, progress)
+    loaded, guard = load_model(model), load_judge(judge)
+    asked = [prompt.prompt for prompt in load_prompts(prompts)]
+    objective, responses = safety_objective(loaded, guard, asked, options, generation, progress)
     save_responses(out.with_name(f"{out.stem}_responses.jsonl"), responses)
-    objective = JudgeGradient(guard, loaded.tokenizer, responses, options.reduction)
-    return _score_and_save(loaded, objective, options.token_budget, out, seed, progress)
+    return _score_and_save(loaded, objective, options, out, seed, progress)
 
 
 def score_likelihood(
@@ -90,7 +89,7 @@ def score_likelihood(
     exchanges: str,
     out: Path,
     *,
-    options: EsiOptions = EsiOptions(),
+    options: ScoringOptions = ScoringOptions(),
     seed: int = 0,
     progress: Progress = silent,
 ) -> Scores:
@@ -101,7 +100,7 @@ def score_likelihood(
     refuse_existing(out)
     loaded = load_model(model)
     objective = ResponseLikelihood(loaded.tokenizer, load_exchanges(exchanges))
-    return _score_and_save(loaded, objective, options.token_budget, out, seed, progress)
+    return _score_and_save(loaded, objective, options, out, seed, progress)
 
 
 def select(
@@ -294,9 +293,10 @@ def _save_tuned(out: Path, tuned: LoadedModel, checked: Mapping[str, object]) ->
 
 
 def _score_and_save(
-    loaded: LoadedModel, objective: Objective, token_budget: int, out: Path, seed: int, progress: Progress
+    loaded: LoadedModel, objective: Objective, options: ScoringOptions, out: Path, seed: int, progress: Progress
 ) -> Scores:
-    halved = score_halves(loaded, objective, ScoreOptions(token_budget=token_budget), progress, seed=seed)
+    how = ScoreOptions(method=options.method, token_budget=options.token_budget)
+    halved = score_halves(loaded, objective, how, progress, seed=seed)
     for name, half in zip(HALVES, (halved.first, halved.second), strict=True):
         save_scores(out.with_name(f"{out.stem}_{name}.safetensors"), half)
     save_scores(out, halved.whole)

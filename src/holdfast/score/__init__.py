@@ -2,20 +2,28 @@
 
 from holdfast.score.esi import EsiOptions, score_esi
 from holdfast.score.gradient_magnitude import gradient_magnitude
+from holdfast.score.magnitude import magnitude
+from holdfast.score.objective.control_variate import ControlVariate
 from holdfast.score.objective.judge_gradient import JudgeGradient
+from holdfast.score.objective.policy_gradient import PolicyGradient
 from holdfast.score.objective.response_likelihood import ResponseLikelihood
 from holdfast.score.registry import SCORES
 from holdfast.score.scoring import HalvedScores, ScoreOptions, score, score_halves
+from holdfast.score.snip import snip
 
 __all__ = [
     "SCORES",
+    "ControlVariate",
     "EsiOptions",
     "HalvedScores",
     "JudgeGradient",
+    "PolicyGradient",
     "ResponseLikelihood",
     "ScoreOptions",
     "gradient_magnitude",
+    "magnitude",
     "score",
     "score_esi",
     "score_halves",
+    "snip",
 ]

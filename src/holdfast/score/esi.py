@@ -55,4 +55,4 @@ def esi(weight: Float[Tensor, "..."], gradient: Float[Tensor, "..."], site: Site
     return scaled.abs_().reshape(weight.shape)
 
 
-SCORES.register("esi")(ScoreMethod(esi, per="sigma"))
+SCORES.register("esi")(ScoreMethod(esi, unit="{objective} per sigma"))

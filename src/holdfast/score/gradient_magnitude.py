@@ -17,4 +17,4 @@ def gradient_magnitude(
     return gradient.abs()
 
 
-SCORES.register("gradient_magnitude")(ScoreMethod(gradient_magnitude, per="unit of weight"))
+SCORES.register("gradient_magnitude")(ScoreMethod(gradient_magnitude, unit="{objective} per unit of weight"))

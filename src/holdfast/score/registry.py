@@ -15,8 +15,8 @@ class ScoreMethod:
 
     formula: Callable[[Tensor, Tensor, Site], Tensor]
     """Takes the weight, the objective's mean gradient (float32) and the site; returns scores of 0 or more, float32."""
-    per: str
-    """The change of a weight that a score is about: the unit is the objective's, per this."""
+    unit: str
+    """What a score of one means; `{objective}` stands for the objective's unit."""
 
 
 SCORES: Registry[ScoreMethod] = Registry("score")

@@ -20,7 +20,7 @@ class ScoreOptions(Options):
     """How weights are scored."""
 
     method: str = "esi"
-    """Name of the formula: esi or gradient_magnitude."""
+    """Name of the formula: esi, gradient_magnitude, snip or magnitude."""
     token_budget: int = Field(default=4096, ge=1)
     """Tokens of a batch at most, padding counted; changes speed and memory, not the scores."""
 
@@ -99,7 +99,7 @@ def _scores(
     }
     return Scores(
         entries,
-        unit=f"{objective.unit} per {method.per}",
+        unit=method.unit.format(objective=objective.unit),
         base=loaded.base,
         num_parameters=sum(weight.numel() for weight in weights.values()),
         made_by={**options.model_dump(), **objective.describe(), "num_items": total.num_items, **made_by},

@@ -1,0 +1,47 @@
+"""Safety objectives by name: make the responses that each needs, judge them, hand over what is differentiated."""
+
+from collections.abc import Sequence
+
+from holdfast.judge.guard import GuardJudge
+from holdfast.models.generate import GenerateOptions, Response, generate
+from holdfast.models.load import LoadedModel
+from holdfast.pipeline.config import ScoringOptions
+from holdfast.progress import Progress
+from holdfast.score.objective.completions import Objective
+from holdfast.score.objective.control_variate import ControlVariate
+from holdfast.score.objective.judge_gradient import JudgeGradient
+from holdfast.score.objective.policy_gradient import PolicyGradient
+
+SAMPLES = 4
+"""Responses a prompt where the generation options name none: a policy gradient compares them with each other."""
+
+
+def safety_objective(
+    loaded: LoadedModel,
+    judge: GuardJudge,
+    prompts: Sequence[str],
+    options: ScoringOptions,
+    generation: GenerateOptions,
+    progress: Progress,
+) -> tuple[Objective, list[Response]]:
+    """The objective that the options name, and the responses that it was made from.
+
+    The judge gradient takes responses as the generation options say. The others sample at temperature 1, whatever
+    those say, and control variate and mix also take one greedy response a prompt.
+    """
+    model, tokenizer = loaded.model, loaded.tokenizer
+    if options.objective == "judge_gradient":
+        responses = generate(model, tokenizer, prompts, generation, progress)
+        return JudgeGradient(judge, tokenizer, responses, options.reduction or "mean"), responses
+    samples = generation.num_samples if generation.num_samples > 1 else SAMPLES
+    sampling = generation.model_copy(update={"temperature": 1.0, "num_samples": samples})
+    responses = generate(model, tokenizer, prompts, sampling, progress)
+    if options.objective == "policy_gradient":
+        outcomes = judge.judge([one.prompt for one in responses], [one.text for one in responses])
+        return PolicyGradient(responses, outcomes, options.reduction or "sum"), responses
+    if options.reduction == "mean":
+        raise ValueError(f"{options.objective} is a sum over tokens; leave the reduction out, or set it to sum.")
+    greedy = generation.model_copy(update={"temperature": 0.0, "num_samples": 1})
+    references = generate(model, tokenizer, prompts, greedy, progress)
+    weight = 1.0 if options.objective == "control_variate" else None
+    return ControlVariate(judge, tokenizer, references, responses, weight), [*references, *responses]

@@ -1,0 +1,15 @@
+"""score(w) = |w|   (weight; a control: how far does size alone go, without prompts, judge or gradient?)"""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from holdfast.models.sites import Site
+from holdfast.score.registry import SCORES, ScoreMethod
+
+
+def magnitude(weight: Float[Tensor, "..."], gradient: Float[Tensor, "..."], site: Site) -> Float[Tensor, "..."]:
+    """|weight|, float32; the gradient plays no part."""
+    return weight.float().abs()
+
+
+SCORES.register("magnitude")(ScoreMethod(magnitude, unit="weight"))
