@@ -59,7 +59,7 @@ def test_sites_are_listed_as_json(capsys):
 def test_every_estimator_scores_from_the_command_line(objective, files, capsys, tmp_path):
     _, config = files
     out = tmp_path / "scores.safetensors"
-    arguments = ["score", "testbed:aligned", "--judge", "testbed:guard", "--prompts", config.calibration.harmful]
+    arguments = ["score", "testbed:unaligned", "--judge", "testbed:guard", "--prompts", config.calibration.harmful]
     how = [
         "--objective",
         objective,

@@ -1,3 +1,7 @@
+import os
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -34,3 +38,51 @@ def test_units_that_are_done_are_not_done_again(tmp_path, count):
 def test_a_failing_unit_raises_its_error(tmp_path, count):
     with pytest.raises(ValueError, match="this unit fails"), Workers(count) as workers:
         workers.run([Unit("bad", fail, tmp_path / "x")])
+
+
+def write_for_long(path: Path, progress: Progress) -> None:
+    path.with_suffix(".pid").write_text(str(os.getpid()))
+    time.sleep(60)
+    path.write_text("late")
+
+
+def run_for_long(folder: str) -> None:
+    with Workers(2) as workers:
+        workers.run([Unit("long", write_for_long, Path(folder) / "x", {"path": Path(folder) / "x"})])
+
+
+def wait_until(holds, seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while not (found := holds()) and time.monotonic() < end:
+        time.sleep(0.1)
+    return found
+
+
+@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
+def test_workers_end_when_the_run_is_killed_or_interrupted(stop, tmp_path):
+    code = f"from tests.pipeline.test_workers import run_for_long; run_for_long({str(tmp_path)!r})"
+    run = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[2],
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        start_new_session=True,
+    )
+    mark = tmp_path / "x.pid"
+    assert wait_until(lambda: mark.is_file() and bool(mark.read_text()), 60)
+    worker = int(mark.read_text())
+    if stop == signal.SIGINT:
+        os.killpg(run.pid, stop)  # as Ctrl-C does: to all of them
+    else:
+        run.send_signal(stop)
+    run.wait(30)
+    assert wait_until(lambda: not is_alive(worker), 20)
+    assert not (tmp_path / "x").exists()
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process runs; one that has ended and that nobody has asked about counts as ended."""
+    try:
+        return "zombie" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False

@@ -5,6 +5,8 @@ kept, because importing the libraries costs more than most units.
 """
 
 import multiprocessing
+import os
+import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -45,6 +47,7 @@ class Workers:
 
     def __enter__(self) -> "Workers":
         if self.count > 1:
+            self._before = multiprocessing.active_children()
             context = multiprocessing.get_context("spawn")
             self._told = context.Queue()
             self._pool = ProcessPoolExecutor(self.count, context, _start, (self.threads, self._told))
@@ -55,8 +58,16 @@ class Workers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._pool is not None and self._told is not None:
+            if kind is not None:
+                self._stop()
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._told.put(None)
+
+    def _stop(self) -> None:
+        """Ends the workers in the midst of their units: whoever interrupts a run should not wait for the longest."""
+        for process in multiprocessing.active_children():
+            if process not in self._before:
+                process.terminate()
 
     def run(self, units: Sequence[Unit], finished: Callable[[Unit], None] = lambda unit: None) -> None:
         """Runs the units that are not done, in order as workers come free; `finished` is called after each.
@@ -102,6 +113,16 @@ def _start(threads: int, told: Queue) -> None:
     global _queue
     torch.set_num_threads(threads)
     _queue = told
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the parent's, which then ends its workers
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A worker that outlives a killed run would go on writing into the folder that the next run takes up."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _tell(label: str, done: int, total: int) -> None:
