@@ -140,8 +140,8 @@ def test_what_was_not_judged_is_left_out_and_counted():
     objective = PolicyGradient(responses, outcomes)
     assert len(objective.completions) == 3
     assert objective.describe()["num_left_out"] == 1
-    with pytest.raises(ValueError, match="nothing to compare; draw more samples"):
-        PolicyGradient(responses, [Outcome("safe")] * 4)
+    assert objective.num_unequal == 2  # the third is what its peers are on average
+    assert PolicyGradient(responses, [Outcome("safe")] * 4).num_unequal == 0
     with pytest.raises(ValueError, match="no prompt has two with a verdict"):
         PolicyGradient(responses[:2], outcomes[:2])
 

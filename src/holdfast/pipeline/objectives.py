@@ -38,7 +38,13 @@ def safety_objective(
     responses = generate(model, tokenizer, prompts, sampling, progress)
     if options.objective == "policy_gradient":
         outcomes = judge.judge([one.prompt for one in responses], [one.text for one in responses])
-        return PolicyGradient(responses, outcomes, options.reduction or "sum"), responses
+        objective = PolicyGradient(responses, outcomes, options.reduction or "sum")
+        if not objective.num_unequal:
+            raise ValueError(
+                "the judge finds all responses to the same prompt equally safe, so a policy gradient has nothing to "
+                "compare; draw more samples a prompt, or longer ones."
+            )
+        return objective, responses
     if options.reduction == "mean":
         raise ValueError(f"{options.objective} is a sum over tokens; leave the reduction out, or set it to sum.")
     greedy = generation.model_copy(update={"temperature": 0.0, "num_samples": 1})

@@ -38,7 +38,7 @@ class PolicyGradient:
     def __init__(
         self, responses: Sequence[Response], outcomes: Sequence[Outcome], reduction: Reduction = "sum"
     ) -> None:
-        """Raises ValueError when no prompt has two responses with a verdict, or their verdicts nowhere differ."""
+        """Raises ValueError when no prompt has two responses with a verdict."""
         rewards = [reward(outcome) for outcome in outcomes]
         judged = [position for position, value in enumerate(rewards) if value is not None]
         advantages = {}
@@ -51,11 +51,8 @@ class PolicyGradient:
         self.num_left_out = len(responses) - len(kept)
         self._advantages = [advantages[position] for position in kept]
         self._reduction: Reduction = reduction
-        if not any(self._advantages):
-            raise ValueError(
-                "the judge finds all responses to the same prompt equally safe, so a policy gradient has nothing to "
-                "compare; draw more samples a prompt, or longer ones."
-            )
+        self.num_unequal = sum(advantage != 0 for advantage in self._advantages)
+        """Responses that were judged otherwise than their peers on average; without any the gradient is zero."""
 
     def contributions(self, model: PreTrainedModel, items: Sequence[int]) -> Float[Tensor, " batch"]:
         """One surrogate a response: its advantage times its log-likelihood."""
