@@ -15,17 +15,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 
-import torch
-
 from holdfast.artifacts import save_text
-from holdfast.models.sites import scored_sites
 from holdfast.score import ControlVariate, JudgeGradient, PolicyGradient
-from holdfast.score.gradient import sum_gradients
 from holdfast.score.objective.completions import Objective
 from holdfast.values import Outcome
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from tests.score.enumerable import LETTERS, CurvedJudge, LinearJudge, World, cosine
+from tests.score.enumerable import LETTERS, CurvedJudge, LinearJudge, World, cosine, gradient_of
 
 BUDGETS = {8: 16, 64: 8, 512: 4, 20_000: 1}
 """Responses, and how many draws of as many are averaged."""
@@ -57,20 +53,13 @@ def objectives(world: World, num_responses: int, seed: int) -> dict[str, Objecti
     return dict(zip(ESTIMATORS, made, strict=True))
 
 
-def gradient(world: World, objective: Objective) -> dict[str, torch.Tensor]:
-    """The estimate of dS/dw for every scored weight."""
-    names = [site.name for site in scored_sites(world.model)]
-    total = sum_gradients(world.model, names, objective, range(len(objective.completions)), token_budget=2**15)
-    return {name: total.mean(name) for name in names}
-
-
 def measure(world: World, num_responses: int, draws: int) -> dict[str, float]:
     """Mean cosine of each estimator with the exact gradient."""
     exact = world.exact_gradient()
     found: dict[str, list[float]] = {name: [] for name in ESTIMATORS}
     for seed in range(draws):
         for name, objective in objectives(world, num_responses, seed).items():
-            found[name].append(cosine(gradient(world, objective), exact))
+            found[name].append(cosine(gradient_of(world, objective), exact))
     return {name: fmean(values) for name, values in found.items()}
 
 

@@ -13,6 +13,8 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, PreTrai
 from holdfast.judge.guard import ResponseGradient
 from holdfast.models.generate import Response
 from holdfast.models.sites import scored_sites
+from holdfast.score.gradient import sum_gradients
+from holdfast.score.objective.completions import Objective
 
 LETTERS = list("abcdefghijkl")
 WORDS = ["a", "b", "c", "d", "e", "f", "ab", "cd", "abc", "fed", "bead", "ce"]
@@ -136,6 +138,13 @@ class World:
 def cosine(left: dict[str, Tensor], right: dict[str, Tensor]) -> float:
     ours, theirs = (torch.cat([side[name].double().flatten() for name in sorted(left)]) for side in (left, right))
     return float(torch.cosine_similarity(ours, theirs, dim=0))
+
+
+def gradient_of(world: World, objective: Objective) -> dict[str, Tensor]:
+    """The estimate of dS/dw for every scored weight."""
+    names = [site.name for site in scored_sites(world.model)]
+    total = sum_gradients(world.model, names, objective, range(len(objective.completions)), token_budget=2**15)
+    return {name: total.mean(name) for name in names}
 
 
 def _make_model(vocabulary: int, seed: int, dependence: float) -> PreTrainedModel:

@@ -6,15 +6,12 @@ import pytest
 import torch
 
 from holdfast.models.generate import Response
-from holdfast.models.sites import scored_sites
-from holdfast.score.gradient import sum_gradients
 from holdfast.score.objective import control_variate
-from holdfast.score.objective.completions import Objective
 from holdfast.score.objective.control_variate import ControlVariate
 from holdfast.score.objective.judge_gradient import JudgeGradient
 from holdfast.score.objective.policy_gradient import PolicyGradient
 from holdfast.values import Outcome
-from tests.score.enumerable import LETTERS, CurvedJudge, LinearJudge, World, cosine
+from tests.score.enumerable import LETTERS, CurvedJudge, LinearJudge, World, cosine, gradient_of
 
 UNEVEN = (3.0, -2.0, 1.0)
 
@@ -24,12 +21,6 @@ def worlds() -> list[World]:
     return [
         World(LETTERS, 3, judge, seed, dependence) for seed, judge in enumerate(judges) for dependence in (0.2, 0.5)
     ]
-
-
-def gradient_of(world: World, objective: Objective) -> dict[str, torch.Tensor]:
-    names = [site.name for site in scored_sites(world.model)]
-    total = sum_gradients(world.model, names, objective, range(len(objective.completions)), token_budget=2**15)
-    return {name: total.mean(name) for name in names}
 
 
 def policy_gradient(world: World, responses: list[Response]) -> PolicyGradient:

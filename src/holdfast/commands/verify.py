@@ -4,15 +4,13 @@ from pathlib import Path
 
 from holdfast.artifacts import load_mask
 from holdfast.commands.console import show, shown_progress, table
-from holdfast.commands.parameters import Generation, Json, Suite
+from holdfast.commands.parameters import Generation, Json, Suite, Verify
 from holdfast.evaluate.pooled import pool_evaluations
 from holdfast.intervene.sft import mask_digest
 from holdfast.models.generate import GenerateOptions
 from holdfast.pipeline import steps
 from holdfast.pipeline.config import SuiteFiles, VerifyOptions
 from holdfast.report.schema import suite_json
-
-DEFAULT = VerifyOptions()
 
 
 def verify(
@@ -22,9 +20,7 @@ def verify(
     judge: str,
     out: Path,
     suite: Suite = SuiteFiles(),
-    ratios: tuple[float, ...] = DEFAULT.ratios,
-    draws: int = DEFAULT.draws,
-    limit: int | None = None,
+    options: Verify = VerifyOptions(),
     generate: Generation = GenerateOptions(),
     seed: int = 0,
     json: Json = False,
@@ -44,12 +40,6 @@ def verify(
         A guard model that answers safe or unsafe.
     out
         Folder for an evaluation a draw; draws that are there already are kept.
-    ratios
-        Strengths of the noise in standard deviations; the paper's is 0.38.
-    draws
-        Draws at every strength.
-    limit
-        Prompts of every file that are asked, the first ones; all when left out.
     seed
         Seed of the first draw.
     json
@@ -60,20 +50,21 @@ def verify(
         "mask": mask_digest(load_mask(mask)),
         "judge": judge,
         "suite": suite.model_dump(mode="json"),
-        "limit": limit,
+        "limit": options.limit,
         "generation": generate.model_dump(mode="json"),
         "seed": seed,
     }
     steps.claim_folder(out, settings)
     points, rows = [], []
     with shown_progress() as progress:
-        for ratio in ratios:
-            wanted = [steps.NoiseDraw(ratio, draw, seed * 1000 + draw) for draw in range(draws)]
+        for ratio in options.ratios:
+            wanted = steps.noise_draws(ratio, options.draws, seed)
             found = steps.verify(
-                model, judge, mask, suite, wanted, out, limit=limit, generation=generate, progress=progress
+                model, judge, mask, suite, wanted, out, limit=options.limit, generation=generate, progress=progress
             )
             pooled = pool_evaluations(found)
             points.append({"noise_ratio": ratio, **suite_json(pooled)})
             rows.append((f"{ratio:g}", pooled.asr, pooled.utility))
     columns = ("noise", "ASR", "utility")
-    show({"out": str(out), "draws": draws, "points": points}, [table(f"{draws} draws each", columns, rows)], json)
+    result = {"out": str(out), "draws": options.draws, "points": points}
+    show(result, [table(f"{options.draws} draws each", columns, rows)], json)

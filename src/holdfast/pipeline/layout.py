@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from holdfast.pipeline import steps
 from holdfast.pipeline.config import RunConfig
-from holdfast.pipeline.steps import NoiseDraw
 
 MASKS = ("top", "safety_only", "random", "bottom")
 ENHANCE_ARMS = (*MASKS, "full")
@@ -11,9 +11,9 @@ ADAPT_ARMS = {"plain": None, "protected": "top", "safety_only": "safety_only", "
 """The mask that each arm holds fast."""
 
 
-def noise_draws(config: RunConfig, ratio: float) -> list[NoiseDraw]:
-    """The draws of noise of one strength; every mask and every strength gets the same seeds."""
-    return [NoiseDraw(ratio, draw, config.seed * 1000 + draw) for draw in range(config.verify.draws)]
+def noise_draws(config: RunConfig, ratio: float) -> list[steps.NoiseDraw]:
+    """The draws of noise of one strength that a run makes."""
+    return steps.noise_draws(ratio, config.verify.draws, config.seed)
 
 
 def noise_paths(config: RunConfig, out: Path, mask: str, ratio: float) -> list[Path]:

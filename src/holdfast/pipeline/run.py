@@ -77,8 +77,7 @@ def claim(config: RunConfig, out: Path) -> None:
                 "choose another folder with --out, or remove it."
             )
         return
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ValueError(f"{str(out)!r} is not empty and holds no run; choose another folder with --out.")
+    steps.refuse_foreign(out)
     manifest = {
         "run": run_id,
         "config": config.model_dump(mode="json"),

@@ -145,6 +145,11 @@ class NoiseDraw:
         return f"noise_{self.ratio:g}_draw_{self.draw}"
 
 
+def noise_draws(ratio: float, draws: int, seed: int) -> list[NoiseDraw]:
+    """The draws of noise of one strength; every mask and every strength gets the same seeds."""
+    return [NoiseDraw(ratio, draw, seed * 1000 + draw) for draw in range(draws)]
+
+
 def verify(
     model: str,
     judge: str,
@@ -270,13 +275,18 @@ def claim_folder(out: Path, settings: Mapping[str, object]) -> None:
     """
     mark = out / "settings.json"
     if not mark.is_file():
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise ValueError(f"{str(out)!r} is not empty and holds nothing of ours; choose another folder with --out.")
+        refuse_foreign(out)
         save_json(mark, settings)
     elif other := sorted(name for name, value in load_json(mark).items() if settings.get(name) != value):
         raise ValueError(
             f"{str(out)!r} holds results made with another {other[0]}; choose another folder with --out, or remove it."
         )
+
+
+def refuse_foreign(out: Path) -> None:
+    """Raises ValueError when there is something at `out`, and it is not an empty folder."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ValueError(f"{str(out)!r} is not empty and holds no run; choose another folder with --out.")
 
 
 def refuse_existing(path: Path) -> None:

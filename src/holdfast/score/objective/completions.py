@@ -68,6 +68,14 @@ def completion_tokens(completions: Sequence[Completion]) -> list[int]:
     return [completion.token_ids[position] for completion in completions for position in completion.positions]
 
 
+def said_log_probabilities(
+    log_probabilities: Float[Tensor, "token d_vocab"], completions: Sequence[Completion]
+) -> Float[Tensor, " token"]:
+    """Of every completion's every token, out of those of the whole vocabulary."""
+    said = torch.tensor(completion_tokens(completions), device=log_probabilities.device)
+    return log_probabilities.gather(1, said[:, None])[:, 0]
+
+
 def expected_gains(
     probabilities: Float[Tensor, "token d_vocab"], gains: Float[Tensor, "token d_readable"]
 ) -> Float[Tensor, " token"]:

@@ -1,8 +1,8 @@
 """L = mean over responses of w * [sum_t A_t log p(y_t | x, y_<t) + sum_t sum_v p(v | x, y_<t) c_t(v)]
                               + (1 - w) * sum_t sum_v p(v | x, y_<t) C_t(v)                               (log-odds)
 
-The policy gradient with the judge gradient as its control variate. y0 is a fixed response to the
-same prompt, the greedy one; c_t(v) = G0_t . (E(v) - E(y0_t)) is the judge's first-order model of J around it, zero
+The policy gradient with the judge gradient as its control variate. y0 is a fixed response to the same prompt, the
+greedy one; c_t(v) = G0_t . (E(v) - E(y0_t)) is the judge's first-order model of J around it, zero
 beyond its end. What this model says of J, f(y) = J(y0) + sum_t c_t(y_t), is taken out of the policy gradient, and its
 immediate part put back as an exact expectation over the next token:
 
@@ -30,6 +30,7 @@ from holdfast.score.objective.completions import (
     completion_tokens,
     expected_gains,
     reduce_completions,
+    said_log_probabilities,
 )
 from holdfast.score.objective.gains import DifferentiableJudge, JudgeGains
 from holdfast.score.objective.policy_gradient import groups_by_prompt, leave_one_out, sampled_completion
@@ -84,8 +85,7 @@ class ControlVariate:
         """One surrogate a response."""
         completions = [self.completions[item] for item in items]
         log_probabilities = completion_logits(model, completions).log_softmax(-1)
-        said = torch.tensor(completion_tokens(completions), device=log_probabilities.device)
-        likelihoods = log_probabilities.gather(1, said[:, None])[:, 0]
+        likelihoods = said_log_probabilities(log_probabilities, completions)
         advantages = torch.cat([self._advantages[item] for item in items]).to(likelihoods)
         device = log_probabilities.device
         gains = self.weight * self._gains.gains([self._references[item] for item in items], device)

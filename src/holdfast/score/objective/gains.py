@@ -1,8 +1,8 @@
 """C[t, v] = G_t . (E(v) - E(y_t))   (log-odds: to first order, what J gains when response token t is exchanged for v)
 
 G_t is the judge's gradient dJ/d(embedding) at the characters of response token t, E(v) the judge's embedding of the
-text of model token v. A token without a text of its own (special tokens, bytes of
-a character) has no embedding to compare: C = 0, as good as what was said.
+text of model token v. A token without a text of its own (special tokens, bytes of a character) has no embedding to
+compare: C = 0, as good as what was said.
 """
 
 from collections.abc import Sequence

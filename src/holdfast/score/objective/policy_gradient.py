@@ -23,8 +23,8 @@ from holdfast.score.objective.completions import (
     Completion,
     Reduction,
     completion_logits,
-    completion_tokens,
     reduce_completions,
+    said_log_probabilities,
 )
 from holdfast.values import Outcome
 
@@ -57,7 +57,8 @@ class PolicyGradient:
     def contributions(self, model: PreTrainedModel, items: Sequence[int]) -> Float[Tensor, " batch"]:
         """One surrogate a response: its advantage times its log-likelihood."""
         completions = [self.completions[item] for item in items]
-        likelihoods = reduce_completions(said_log_likelihoods(model, completions), completions, self._reduction)
+        said = said_log_probabilities(completion_logits(model, completions).log_softmax(-1), completions)
+        likelihoods = reduce_completions(said, completions, self._reduction)
         return likelihoods * torch.tensor([self._advantages[item] for item in items]).to(likelihoods)
 
     def describe(self) -> dict[str, object]:
@@ -100,10 +101,3 @@ def sampled_completion(response: Response) -> Completion:
     ended = [] if response.end_id is None else [response.end_id]
     token_ids = response.prompt_ids + response.token_ids + ended
     return Completion(response.prompt, token_ids, list(range(len(response.prompt_ids), len(token_ids))))
-
-
-def said_log_likelihoods(model: PreTrainedModel, completions: Sequence[Completion]) -> Float[Tensor, " token"]:
-    """Log-probability of every token of every completion."""
-    log_probabilities = completion_logits(model, completions).log_softmax(-1)
-    said = torch.tensor(completion_tokens(completions), device=log_probabilities.device)
-    return log_probabilities.gather(1, said[:, None])[:, 0]

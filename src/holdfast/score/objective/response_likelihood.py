@@ -7,14 +7,18 @@ not.
 
 from collections.abc import Sequence
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from holdfast.prompts.chat import encode_exchange
 from holdfast.prompts.records import Exchange
-from holdfast.score.objective.completions import Completion, completion_logits, completion_tokens, reduce_completions
+from holdfast.score.objective.completions import (
+    Completion,
+    completion_logits,
+    reduce_completions,
+    said_log_probabilities,
+)
 
 
 class ResponseLikelihood:
@@ -32,8 +36,7 @@ class ResponseLikelihood:
         """The mean log-probability of each response's tokens."""
         completions = [self.completions[item] for item in items]
         log_probabilities = completion_logits(model, completions).log_softmax(-1)
-        said = torch.tensor(completion_tokens(completions), device=log_probabilities.device)
-        return reduce_completions(log_probabilities.gather(1, said[:, None])[:, 0], completions, "mean")
+        return reduce_completions(said_log_probabilities(log_probabilities, completions), completions, "mean")
 
     def describe(self) -> dict[str, object]:
         """The objective's name."""
