@@ -7,9 +7,11 @@ from holdfast.score.objective.control_variate import ControlVariate
 from holdfast.score.objective.judge_gradient import JudgeGradient
 from holdfast.score.objective.policy_gradient import PolicyGradient
 from holdfast.score.objective.response_likelihood import ResponseLikelihood
+from holdfast.score.random import random
 from holdfast.score.registry import SCORES
 from holdfast.score.scoring import HalvedScores, ScoreOptions, score, score_halves
 from holdfast.score.snip import snip
+from holdfast.score.wanda import wanda
 
 __all__ = [
     "SCORES",
@@ -22,8 +24,10 @@ __all__ = [
     "ScoreOptions",
     "gradient_magnitude",
     "magnitude",
+    "random",
     "score",
     "score_esi",
     "score_halves",
     "snip",
+    "wanda",
 ]

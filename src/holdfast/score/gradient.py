@@ -7,7 +7,6 @@ by float32 rounding only.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -17,24 +16,7 @@ from transformers import PreTrainedModel
 from holdfast.progress import Progress, silent
 from holdfast.prompts.batching import batches_by_length
 from holdfast.score.objective.completions import Objective
-
-
-@dataclass(frozen=True, eq=False)
-class GradientSum:
-    """The gradient of an objective, summed over items."""
-
-    sums: Mapping[str, Float[Tensor, "..."]]
-    """dL/dw by parameter name, float32, in the parameter's shape and on its device."""
-    num_items: int
-    """Items in the sum."""
-
-    def __add__(self, other: "GradientSum") -> "GradientSum":
-        sums = {name: total + other.sums[name] for name, total in self.sums.items()}
-        return GradientSum(sums, self.num_items + other.num_items)
-
-    def mean(self, name: str) -> Float[Tensor, "..."]:
-        """The gradient's mean over items, for one parameter."""
-        return self.sums[name] / self.num_items
+from holdfast.score.sums import Sums
 
 
 def sum_gradients(
@@ -45,7 +27,7 @@ def sum_gradients(
     *,
     token_budget: int = 4096,
     progress: Progress = silent,
-) -> GradientSum:
+) -> Sums:
     """The objective's gradient summed over some of its items, with respect to the named parameters.
 
     A parameter that no item reached (an idle expert) sums to zero. The model is given back as it was.
@@ -73,7 +55,7 @@ def sum_gradients(
             contributions.sum().backward()
             done += len(batch)
             progress("scoring weights", done, len(items))
-    return GradientSum(sums, len(items))
+    return Sums(sums, len(items))
 
 
 @contextmanager

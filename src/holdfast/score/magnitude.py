@@ -7,9 +7,9 @@ from holdfast.models.sites import Site
 from holdfast.score.registry import SCORES, ScoreMethod
 
 
-def magnitude(weight: Float[Tensor, "..."], gradient: Float[Tensor, "..."], site: Site) -> Float[Tensor, "..."]:
-    """|weight|, float32; the gradient plays no part."""
+def magnitude(weight: Float[Tensor, "..."], nothing: Float[Tensor, "0"], site: Site) -> Float[Tensor, "..."]:
+    """|weight|, float32."""
     return weight.float().abs()
 
 
-SCORES.register("magnitude")(ScoreMethod(magnitude, unit="weight"))
+SCORES.register("magnitude")(ScoreMethod(magnitude, unit="weight", needs="nothing"))

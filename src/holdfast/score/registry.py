@@ -1,12 +1,15 @@
-"""The scores that are made of weights and their gradients, by name: what `--score` takes."""
+"""The scores by name: what `--method` takes. Each is a formula over weights and one thing that is measured."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor
 
 from holdfast.models.sites import Site
 from holdfast.registry import Registry
+
+Needs = Literal["gradient", "inputs", "noise", "nothing"]
 
 
 @dataclass(frozen=True)
@@ -14,9 +17,13 @@ class ScoreMethod:
     """A formula for one parameter's scores."""
 
     formula: Callable[[Tensor, Tensor, Site], Tensor]
-    """Takes the weight, the objective's mean gradient (float32) and the site; returns scores of 0 or more, float32."""
+    """Takes the weight, the mean over items of what it needs (float32) and the site; returns scores of 0 or more,
+    float32."""
     unit: str
     """What a score of one means; `{objective}` stands for the objective's unit."""
+    needs: Needs = "gradient"
+    """The objective's gradient, the squares of a matrix's inputs (with 1 in place of its outputs), noise in the
+    weight's shape, or nothing (an empty tensor)."""
 
 
 SCORES: Registry[ScoreMethod] = Registry("score")

@@ -1,18 +1,23 @@
-"""Scores of every scored weight from the gradient of an objective: one pass over its items, whole or in two halves."""
+"""Scores of every scored weight: one pass over an objective's items, whole or in halves, by one formula or several."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from pydantic import Field
+from transformers import PreTrainedModel
 
 from holdfast.config import Options
 from holdfast.models.load import LoadedModel
 from holdfast.models.sites import scored_sites
 from holdfast.progress import Progress, silent
-from holdfast.score.gradient import GradientSum, sum_gradients
+from holdfast.score.gradient import sum_gradients
+from holdfast.score.inputs import sum_input_squares
 from holdfast.score.objective.completions import Completion, Objective
-from holdfast.score.registry import SCORES
+from holdfast.score.random import draw_noise
+from holdfast.score.registry import SCORES, Needs
+from holdfast.score.sums import Sums
 from holdfast.values import Scores
 
 
@@ -20,7 +25,7 @@ class ScoreOptions(Options):
     """How weights are scored."""
 
     method: str = "esi"
-    """Name of the formula: esi, gradient_magnitude, snip or magnitude."""
+    """Name of the formula: esi, gradient_magnitude, snip, wanda, magnitude or random."""
     token_budget: int = Field(default=4096, ge=1)
     """Tokens of a batch at most, padding counted; changes speed and memory, not the scores."""
 
@@ -34,12 +39,49 @@ class HalvedScores:
     second: Scores
 
 
+class Measure(Protocol):
+    """What a formula needs, summed over some of an objective's items."""
+
+    def __call__(
+        self,
+        model: PreTrainedModel,
+        names: Sequence[str],
+        objective: Objective,
+        items: Sequence[int],
+        *,
+        token_budget: int,
+        progress: Progress,
+    ) -> Sums: ...
+
+
+def nothing(
+    model: PreTrainedModel,
+    names: Sequence[str],
+    objective: Objective,
+    items: Sequence[int],
+    *,
+    token_budget: int = 0,
+    progress: Progress = silent,
+) -> Sums:
+    """An empty tensor a parameter."""
+    return Sums({name: torch.empty(0) for name in names}, len(items))
+
+
+MEASURES: Mapping[Needs, Measure] = {
+    "gradient": sum_gradients,
+    "inputs": sum_input_squares,
+    "noise": draw_noise,
+    "nothing": nothing,
+}
+
+
 def score(
     loaded: LoadedModel, objective: Objective, options: ScoreOptions = ScoreOptions(), progress: Progress = silent
 ) -> Scores:
-    """Scores of every scored weight by the objective's mean gradient over all of its items."""
-    total = _sum(loaded, objective, range(len(objective.completions)), options, progress)
-    return _scores(loaded, objective, total, options, {})
+    """Scores of every scored weight from all items of the objective."""
+    items = range(len(objective.completions))
+    total = measure(loaded, objective, SCORES[options.method].needs, items, options.token_budget, progress)
+    return to_scores(loaded, objective, total, options, {})
 
 
 def score_halves(
@@ -55,14 +97,70 @@ def score_halves(
     Raises:
         ValueError: there are fewer than two distinct prompts.
     """
-    halves = split_by_prompt(objective.completions, seed)
+    needs = SCORES[options.method].needs
+    halves = measure_halves(loaded, objective, needs, options.token_budget, progress, seed=seed)
+    return halved_scores(loaded, objective, halves, options, seed)
+
+
+def measure(
+    loaded: LoadedModel,
+    objective: Objective,
+    needs: Needs,
+    items: Sequence[int],
+    token_budget: int,
+    progress: Progress = silent,
+) -> Sums:
+    """What formulas of one kind need, summed over some items, for every scored parameter."""
+    names = [site.name for site in scored_sites(loaded.model)]
+    return MEASURES[needs](loaded.model, names, objective, items, token_budget=token_budget, progress=progress)
+
+
+def measure_halves(
+    loaded: LoadedModel,
+    objective: Objective,
+    needs: Needs,
+    token_budget: int,
+    progress: Progress = silent,
+    *,
+    seed: int = 0,
+) -> tuple[Sums, Sums]:
+    """The same of two random halves of the prompts: formulas that need the same can share it."""
+    first, second = split_by_prompt(objective.completions, seed)
     total = len(objective.completions)
-    first = _sum(loaded, objective, halves[0], options, _part_of(progress, 0, total))
-    second = _sum(loaded, objective, halves[1], options, _part_of(progress, len(halves[0]), total))
+    return (
+        measure(loaded, objective, needs, first, token_budget, _part_of(progress, 0, total)),
+        measure(loaded, objective, needs, second, token_budget, _part_of(progress, len(first), total)),
+    )
+
+
+def halved_scores(
+    loaded: LoadedModel, objective: Objective, halves: tuple[Sums, Sums], options: ScoreOptions, seed: int
+) -> HalvedScores:
+    """One formula's scores from what was measured on two halves."""
+    first, second = halves
     return HalvedScores(
-        _scores(loaded, objective, first + second, options, {}),
-        _scores(loaded, objective, first, options, {"half": 1, "seed": seed}),
-        _scores(loaded, objective, second, options, {"half": 2, "seed": seed}),
+        to_scores(loaded, objective, first + second, options, {}),
+        to_scores(loaded, objective, first, options, {"half": 1, "seed": seed}),
+        to_scores(loaded, objective, second, options, {"half": 2, "seed": seed}),
+    )
+
+
+def to_scores(
+    loaded: LoadedModel, objective: Objective, total: Sums, options: ScoreOptions, made_by: Mapping[str, object]
+) -> Scores:
+    """One formula's scores from what was measured."""
+    method = SCORES[options.method]
+    weights = dict(loaded.model.named_parameters())
+    entries = {
+        site.name: method.formula(weights[site.name].detach(), total.mean(site.name), site).cpu()
+        for site in scored_sites(loaded.model)
+    }
+    return Scores(
+        entries,
+        unit=method.unit.format(objective=objective.unit),
+        base=loaded.base,
+        num_parameters=sum(weight.numel() for weight in weights.values()),
+        made_by={**options.model_dump(), **objective.describe(), "num_items": total.num_items, **made_by},
     )
 
 
@@ -77,32 +175,6 @@ def split_by_prompt(completions: Sequence[Completion], seed: int) -> tuple[list[
     return (
         [position for position, is_first in enumerate(chosen) if is_first],
         [position for position, is_first in enumerate(chosen) if not is_first],
-    )
-
-
-def _sum(
-    loaded: LoadedModel, objective: Objective, items: Sequence[int], options: ScoreOptions, progress: Progress
-) -> GradientSum:
-    SCORES[options.method]  # an unknown name is refused before the work, not after
-    names = [site.name for site in scored_sites(loaded.model)]
-    return sum_gradients(loaded.model, names, objective, items, token_budget=options.token_budget, progress=progress)
-
-
-def _scores(
-    loaded: LoadedModel, objective: Objective, total: GradientSum, options: ScoreOptions, made_by: Mapping[str, object]
-) -> Scores:
-    method = SCORES[options.method]
-    weights = dict(loaded.model.named_parameters())
-    entries = {
-        site.name: method.formula(weights[site.name].detach(), total.mean(site.name), site).cpu()
-        for site in scored_sites(loaded.model)
-    }
-    return Scores(
-        entries,
-        unit=method.unit.format(objective=objective.unit),
-        base=loaded.base,
-        num_parameters=sum(weight.numel() for weight in weights.values()),
-        made_by={**options.model_dump(), **objective.describe(), "num_items": total.num_items, **made_by},
     )
 
 

@@ -1,0 +1,43 @@
+"""score(w) = noise, uniform in [0, 1)   (a control: what does any ranking at all reach?)
+
+Two halves of the items are drawn apart, so that their masks overlap as chance has it: IoU p / (2 - p).
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from holdfast.artifacts import digest
+from holdfast.models.sites import Site
+from holdfast.progress import Progress, silent
+from holdfast.score.objective.completions import Objective
+from holdfast.score.registry import SCORES, ScoreMethod
+from holdfast.score.sums import Sums
+
+
+def random(weight: Float[Tensor, "..."], noise: Float[Tensor, "..."], site: Site) -> Float[Tensor, "..."]:
+    """The noise that was drawn for the parameter."""
+    return noise
+
+
+def draw_noise(
+    model: PreTrainedModel,
+    names: Sequence[str],
+    objective: Objective,
+    items: Sequence[int],
+    *,
+    token_budget: int = 4096,
+    progress: Progress = silent,
+) -> Sums:
+    """Uniform noise for every named parameter; the same prompts give the same noise."""
+    asked = [objective.completions[item].prompt for item in items]
+    generator = torch.Generator().manual_seed(int(digest(asked)[:15], 16))
+    weights = dict(model.named_parameters())
+    drawn = {name: torch.rand(weights[name].shape, generator=generator) for name in names}
+    return Sums({name: noise.to(weights[name].device) * len(items) for name, noise in drawn.items()}, len(items))
+
+
+SCORES.register("random")(ScoreMethod(random, unit="chance", needs="noise"))

@@ -1,0 +1,25 @@
+"""Sums over items that add up: over batches, over halves of the prompts, over ranks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """What a score is made of, summed over items: a tensor a parameter."""
+
+    sums: Mapping[str, Float[Tensor, "..."]]
+    """The sum by parameter name, float32, on the parameter's device."""
+    num_items: int
+    """Items in the sum."""
+
+    def __add__(self, other: "Sums") -> "Sums":
+        sums = {name: total + other.sums[name] for name, total in self.sums.items()}
+        return Sums(sums, self.num_items + other.num_items)
+
+    def mean(self, name: str) -> Float[Tensor, "..."]:
+        """The mean over items, for one parameter."""
+        return self.sums[name] / self.num_items
