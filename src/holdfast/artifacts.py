@@ -63,6 +63,17 @@ def load_scores(path: Path) -> Scores:
     return Scores(tensors, header["unit"], header["base"], header["num_parameters"], header["made_by"])
 
 
+def save_sums(path: Path, sums: Mapping[str, Tensor], num_batches: int) -> None:
+    """Writes what a sum over batches has come to: float32 by parameter name."""
+    _save_tensors(path, sums, "sums", {"num_batches": num_batches})
+
+
+def load_sums(path: Path) -> tuple[dict[str, Tensor], int]:
+    """Sums that `save_sums` wrote, and the batches that are in them."""
+    tensors, header = _load_tensors(path, "sums")
+    return tensors, header["num_batches"]
+
+
 def save_mask(path: Path, mask: Mask) -> None:
     """Writes `mask.safetensors`: sorted flat indices by parameter name, int32 where they fit."""
     header = {

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from holdfast.models.generate import GenerateOptions, generate
+from holdfast.models.response_log import ResponseLog
 
 PROMPTS = ["hello", "how do i mend the old clock ?", "a"]
 
@@ -32,3 +33,33 @@ def test_several_greedy_samples_are_refused(llama, tokenizer):
 def test_a_prompt_that_fills_the_context_is_refused(llama, tokenizer):
     with pytest.raises(ValueError, match="fills the model's context of 128"):
         generate(llama, tokenizer, ["mend " * 400], GenerateOptions())
+
+
+def test_a_generation_that_was_cut_off_goes_on_and_says_the_same(llama, tokenizer, tmp_path):
+    options = GenerateOptions(max_new_tokens=6, temperature=1.0, num_samples=2, token_budget=1)
+    whole = generate(llama, tokenizer, PROMPTS, options)
+
+    def stop_after_three(label, done, total):
+        if done == 3:
+            raise KeyboardInterrupt
+
+    path = tmp_path / "responses.jsonl"
+    with pytest.raises(KeyboardInterrupt):
+        generate(llama, tokenizer, PROMPTS, options, stop_after_three, ResponseLog(path))
+    with path.open("a") as file:
+        file.write('\n{"position": 4, "prom}')  # killed while it wrote
+    log = ResponseLog(path)
+    assert len(log.known) == 3
+    told = []
+    found = generate(llama, tokenizer, PROMPTS, options, lambda *step: told.append(step), log)
+    assert found == whole
+    assert [done for _, done, _ in told] == [1, 2, 3, 4, 5, 6]
+    assert len(ResponseLog(path).known) == 6
+
+
+def test_what_a_log_knows_is_not_generated_again(llama, tokenizer, tmp_path, monkeypatch):
+    log = ResponseLog(tmp_path / "responses.jsonl")
+    first = generate(llama, tokenizer, PROMPTS, GenerateOptions(max_new_tokens=4), log=log)
+    monkeypatch.setattr(llama, "generate", None)
+    again = ResponseLog(tmp_path / "responses.jsonl")
+    assert generate(llama, tokenizer, PROMPTS, GenerateOptions(max_new_tokens=4), log=again) == first

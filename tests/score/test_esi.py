@@ -9,8 +9,8 @@ from holdfast.prompts.records import Exchange
 from holdfast.score import SCORES, EsiOptions, ResponseLikelihood, ScoreOptions, score, score_esi, score_halves
 from holdfast.score.esi import esi
 from holdfast.score.gradient import sum_gradients
+from holdfast.score.measure import split_by_prompt
 from holdfast.score.objective.completions import Completion
-from holdfast.score.scoring import split_by_prompt
 from tests.tiny import make_moe
 
 EXCHANGES = [Exchange(f"{word} ?", answer) for word in ("help", "clock", "mend") for answer in ("safe", "not that .")]

@@ -5,8 +5,11 @@ from collections.abc import Sequence
 import pytest
 import torch
 
+from holdfast.artifacts import load_sums
 from holdfast.models.sites import scored_sites
 from holdfast.prompts.records import Exchange
+from holdfast.score import checkpoint
+from holdfast.score.checkpoint import Checkpoint
 from holdfast.score.gradient import sum_gradients
 from holdfast.score.objective.response_likelihood import ResponseLikelihood
 from tests.tiny import make_moe
@@ -146,3 +149,35 @@ def test_progress_is_told_after_every_batch(llama, tokenizer):
         progress=lambda label, done, total: told.append((done, total)),
     )
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+@pytest.mark.parametrize("stop_after", [1, 3])
+def test_an_interrupted_sum_goes_on_and_ends_in_the_same_bits(stop_after, llama, tokenizer, tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "MOST_OF_THE_TIME", 0)
+    objective, names = ResponseLikelihood(tokenizer, EXCHANGES), scored_names(llama)
+    whole = sum_gradients(llama, names, objective, range(4), token_budget=1)
+
+    def stop(label, done, total):
+        if done == stop_after + 1:
+            raise KeyboardInterrupt
+
+    path = tmp_path / "sums.safetensors"
+    how = {"token_budget": 1, "progress": stop, "checkpoint": Checkpoint(path, seconds_between=0.0)}
+    with pytest.raises(KeyboardInterrupt):
+        sum_gradients(llama, names, objective, range(4), **how)
+    assert load_sums(path)[1] == stop_after  # stopped before the last batch was kept
+    told = []
+    how = {"token_budget": 1, "progress": lambda *step: told.append(step), "checkpoint": Checkpoint(path)}
+    found = sum_gradients(llama, names, objective, range(4), **how)
+    assert [done for _, done, _ in told] == list(range(stop_after + 1, 5))
+    for name in names:
+        assert torch.equal(found.sums[name], whole.sums[name])
+
+
+def test_a_finished_sum_is_read_and_not_computed_again(llama, tokenizer, tmp_path):
+    objective, names = ResponseLikelihood(tokenizer, EXCHANGES), scored_names(llama)
+    kept = Checkpoint(tmp_path / "sums.safetensors")
+    whole = sum_gradients(llama, names, objective, range(4), checkpoint=kept)
+    broken = Broken(tokenizer, EXCHANGES)  # would be refused if it were run
+    again = sum_gradients(llama, names, broken, range(4), checkpoint=kept)
+    assert all(torch.equal(again.sums[name], whole.sums[name]) for name in names)

@@ -74,14 +74,20 @@ class _Bars:
 
 
 class _Lines:
-    """A line when a label is done, and every few seconds while it is not."""
+    """A line when a label is done, and every few seconds while it is not, with the time left."""
 
     def __init__(self) -> None:
         self.last = time.monotonic()
+        self.begun: dict[str, tuple[float, int]] = {}
+        """When each label was first told of, and how much was done by then."""
 
     def __call__(self, label: str, done: int, total: int) -> None:
         now = time.monotonic()
+        begun, before = self.begun.setdefault(label, (now, done))
         if done >= total or now - self.last > SECONDS_BETWEEN_LINES:
             self.last = now
-            sys.stderr.write(f"{label} {done}/{total}\n")
+            left = f", {(now - begun) / (done - before) * (total - done):.0f} s left" if before < done < total else ""
+            sys.stderr.write(f"{label} {done}/{total}{left}\n")
             sys.stderr.flush()
+        if done >= total:
+            del self.begun[label]

@@ -6,7 +6,7 @@ from typing import get_args
 from holdfast.commands.console import show, shown_progress, table
 from holdfast.commands.parameters import Generation, Json, Scoring
 from holdfast.models.generate import GenerateOptions
-from holdfast.pipeline import steps
+from holdfast.pipeline import scoring
 from holdfast.pipeline.config import Likelihood, ScoringOptions
 
 
@@ -44,11 +44,11 @@ def score(
     """
     with shown_progress() as progress:
         if options.objective in get_args(Likelihood):
-            scores = steps.score_likelihood(model, prompts, out, options=options, seed=seed, progress=progress)
+            scores = scoring.score_likelihood(model, prompts, out, options=options, seed=seed, progress=progress)
         elif judge is None:
             raise ValueError(f"objective {options.objective} needs a judge; give --judge, or another --objective.")
         else:
-            scores = steps.score_safety(
+            scores = scoring.score_safety(
                 model, judge, prompts, out, options=options, generation=generate, seed=seed, progress=progress
             )
     largest = {name: float(tensor.max()) for name, tensor in scores.entries.items()}

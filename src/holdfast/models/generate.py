@@ -1,13 +1,14 @@
 """Let a model answer prompts: batched by length, left-padded, greedy or sampled."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from pydantic import Field
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+from holdfast.artifacts import digest
 from holdfast.config import Options
+from holdfast.models.response_log import Response, ResponseLog
 from holdfast.progress import Progress, silent
 from holdfast.prompts.batching import batches_by_length, left_pad
 from holdfast.prompts.chat import encode_prompt
@@ -28,22 +29,6 @@ class GenerateOptions(Options):
     """Seed of the sampling."""
 
 
-@dataclass(frozen=True)
-class Response:
-    """What a model said to a prompt."""
-
-    prompt: str
-    prompt_ids: list[int]
-    """The prompt under the model's chat template."""
-    token_ids: list[int]
-    """The response without end token and padding."""
-    text: str
-    finished: bool
-    """Whether the model ended the response itself; otherwise it was cut off by length."""
-    end_id: int | None = None
-    """The token with which the model ended it: a choice like any other to a policy gradient."""
-
-
 @torch.no_grad()
 def generate(
     model: PreTrainedModel,
@@ -51,8 +36,19 @@ def generate(
     prompts: Sequence[str],
     options: GenerateOptions,
     progress: Progress = silent,
+    log: ResponseLog | None = None,
 ) -> list[Response]:
     """Responses in the order of the prompts; K samples of a prompt lie one after another.
+
+    Every batch is sampled under a seed of its own, so a generation that goes on from a log ends as it would have.
+
+    Args:
+        model: the model that answers.
+        tokenizer: its tokenizer.
+        prompts: what it is asked, each as a conversation of one turn.
+        options: how responses are made.
+        progress: called after every batch with the responses done.
+        log: keeps every batch; what it knows already is not generated again.
 
     Raises:
         ValueError: no prompts, several samples without a temperature, or a prompt that fills the model's context.
@@ -63,22 +59,37 @@ def generate(
         raise ValueError(
             f"num_samples={options.num_samples} needs a temperature above 0: greedy samples are all equal."
         )
-    encoded = [encode_prompt(tokenizer, prompt) for prompt in prompts for _ in range(options.num_samples)]
+    encoded = [ids for prompt in prompts for ids in [encode_prompt(tokenizer, prompt)] * options.num_samples]
     _refuse_overlong(model, prompts, encoded, options)
-    responses: list[Response | None] = [None] * len(encoded)
+    found = {} if log is None else dict(log.known)
     batches = batches_by_length([len(ids) + options.max_new_tokens for ids in encoded], options.token_budget)
     devices = [model.device] if model.device.type == "cuda" else []
-    done = 0
     with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(options.seed)
-        for batch in batches:
-            token_ids = _continue(model, tokenizer, [encoded[position] for position in batch], options)
-            for position, ids in zip(batch, token_ids, strict=True):
-                prompt = prompts[position // options.num_samples]
-                responses[position] = _response(tokenizer, prompt, encoded[position], ids, _end_ids(model, tokenizer))
-            done += len(batch)
-            progress("answering prompts", done, len(encoded))
-    return [response for response in responses if response is not None]
+        for order, batch in enumerate(batches):
+            if not all(position in found for position in batch):
+                torch.manual_seed(int(digest([options.seed, order])[:15], 16))
+                made = _answer_batch(model, tokenizer, prompts, encoded, batch, options)
+                found |= made
+                if log is not None:
+                    log.add(made)
+            progress("answering prompts", sum(map(len, batches[: order + 1])), len(encoded))
+    return [found[position] for position in range(len(encoded))]
+
+
+def _answer_batch(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[str],
+    encoded: list[list[int]],
+    batch: list[int],
+    options: GenerateOptions,
+) -> dict[int, Response]:
+    token_ids = _continue(model, tokenizer, [encoded[position] for position in batch], options)
+    ends = _end_ids(model, tokenizer)
+    return {
+        position: _response(tokenizer, prompts[position // options.num_samples], encoded[position], ids, ends)
+        for position, ids in zip(batch, token_ids, strict=True)
+    }
 
 
 def _continue(

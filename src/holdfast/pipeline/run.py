@@ -22,7 +22,7 @@ import holdfast
 from holdfast.artifacts import digest, load_json, save_json, save_text
 from holdfast.intervene.enhance import EnhanceOptions
 from holdfast.models.load import load_model
-from holdfast.pipeline import steps
+from holdfast.pipeline import scoring, steps
 from holdfast.pipeline.config import RunConfig, SafetyObjective, SuiteFiles
 from holdfast.pipeline.layout import ADAPT_ARMS, ENHANCE_ARMS, MASKS, noise_draws, noise_paths
 from holdfast.pipeline.story import locate_section, tell
@@ -113,9 +113,9 @@ def locate(
     """Scores a model for safety and for utility and cuts every mask."""
     scores, utility = folder / "scores.safetensors", folder / "utility.safetensors"
     if not scores.is_file() and objective == "refusal_likelihood":
-        steps.score_likelihood(model, config.refusals.refusals, scores, seed=config.seed, progress=progress)
+        scoring.score_likelihood(model, config.refusals.refusals, scores, seed=config.seed, progress=progress)
     elif not scores.is_file():
-        steps.score_safety(
+        scoring.score_safety(
             model,
             config.judge,
             config.calibration.harmful,
@@ -126,7 +126,7 @@ def locate(
             progress=progress,
         )
     if not utility.is_file():
-        steps.score_likelihood(model, config.calibration.utility, utility, seed=config.seed, progress=progress)
+        scoring.score_likelihood(model, config.calibration.utility, utility, seed=config.seed, progress=progress)
     for name in MASKS:
         path = folder / "masks" / f"{name}.safetensors"
         if not path.is_file():

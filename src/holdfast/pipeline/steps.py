@@ -1,9 +1,8 @@
 """Each stage on files: load what it needs, call it, save what it makes. Commands and the pipeline share these."""
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -18,31 +17,23 @@ from holdfast.artifacts import (
     save_json,
     save_mask,
     save_patch,
-    save_scores,
-    save_text,
 )
 from holdfast.evaluate.suite import Suite, evaluate
 from holdfast.intervene.adapt import AdaptOptions, AdaptResult, adapt
 from holdfast.intervene.enhance import EnhanceOptions, EnhanceResult, enhance
 from holdfast.intervene.perturb import perturbed
 from holdfast.judge.guard import GuardJudge
-from holdfast.models.generate import GenerateOptions, Response
+from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import LoadedModel, load_model, quiet_transformers
-from holdfast.pipeline.config import ScoringOptions, SelectOptions, SuiteFiles
-from holdfast.pipeline.objectives import safety_objective
+from holdfast.pipeline.config import SelectOptions, SuiteFiles
 from holdfast.progress import Progress, silent
 from holdfast.prompts.records import refuse_shared
 from holdfast.prompts.sources import as_exchanges, load_exchanges, load_prompts
-from holdfast.score.objective.completions import Objective
-from holdfast.score.objective.response_likelihood import ResponseLikelihood
-from holdfast.score.scoring import ScoreOptions, score_halves
 from holdfast.select.bottom import BottomOptions, select_bottom
 from holdfast.select.random import RandomOptions, select_random
 from holdfast.select.set_difference import SetDifferenceOptions, select_set_difference
 from holdfast.select.top import TopOptions, select_top
 from holdfast.values import Evaluation, Mask, Scores
-
-HALVES = ("first_half", "second_half")
 
 
 def load_judge(name: str) -> GuardJudge:
@@ -62,45 +53,6 @@ def load_suite(files: SuiteFiles, limit: int | None = None) -> Suite:
         task=load_prompts(files.task)[:limit] if files.task else [],
         exchanges=as_exchanges(questions),
     )
-
-
-def score_safety(
-    model: str,
-    judge: str,
-    prompts: str,
-    out: Path,
-    *,
-    options: ScoringOptions = ScoringOptions(),
-    generation: GenerateOptions = GenerateOptions(),
-    seed: int = 0,
-    progress: Progress = silent,
-) -> Scores:
-    """Writes scores to `out`, those of two halves of the prompts beside it, and the responses they come from."""
-    refuse_existing(out)
-    loaded, guard = load_model(model), load_judge(judge)
-    asked = [prompt.prompt for prompt in load_prompts(prompts)]
-    objective, responses = safety_objective(loaded, guard, asked, options, generation, progress)
-    save_responses(out.with_name(f"{out.stem}_responses.jsonl"), responses)
-    return _score_and_save(loaded, objective, options, out, seed, progress)
-
-
-def score_likelihood(
-    model: str,
-    exchanges: str,
-    out: Path,
-    *,
-    options: ScoringOptions = ScoringOptions(),
-    seed: int = 0,
-    progress: Progress = silent,
-) -> Scores:
-    """Writes scores to `out`: the effect of every weight on the likelihood of responses.
-
-    On right answers it is utility importance; on refusals, the likelihood of refusing.
-    """
-    refuse_existing(out)
-    loaded = load_model(model)
-    objective = ResponseLikelihood(loaded.tokenizer, load_exchanges(exchanges))
-    return _score_and_save(loaded, objective, options, out, seed, progress)
 
 
 def select(
@@ -262,11 +214,6 @@ def save_checkpoint(folder: Path, tuned: LoadedModel) -> None:
     nn.Module.to(tuned.model, dtype)
 
 
-def save_responses(path: Path, responses: Sequence[Response]) -> None:
-    """Writes one JSON object a response."""
-    save_text(path, "".join(json.dumps(asdict(response)) + "\n" for response in responses))
-
-
 def claim_folder(out: Path, settings: Mapping[str, object]) -> None:
     """Marks the folder as made with these settings, or goes on with it.
 
@@ -300,14 +247,3 @@ def _save_tuned(out: Path, tuned: LoadedModel, checked: Mapping[str, object]) ->
     save_checkpoint(out / "model", tuned)
     shutil.rmtree(out / "training", ignore_errors=True)  # the trainer's own checkpoints, needed only until here
     save_json(out / "result.json", checked)
-
-
-def _score_and_save(
-    loaded: LoadedModel, objective: Objective, options: ScoringOptions, out: Path, seed: int, progress: Progress
-) -> Scores:
-    how = ScoreOptions(method=options.method, token_budget=options.token_budget)
-    halved = score_halves(loaded, objective, how, progress, seed=seed)
-    for name, half in zip(HALVES, (halved.first, halved.second), strict=True):
-        save_scores(out.with_name(f"{out.stem}_{name}.safetensors"), half)
-    save_scores(out, halved.whole)
-    return halved.whole

@@ -11,7 +11,8 @@ from holdfast.models.load import load_model
 from holdfast.models.sites import list_sites
 from holdfast.pipeline.config import RunConfig
 from holdfast.pipeline.layout import ADAPT_ARMS, MASKS, noise_paths
-from holdfast.pipeline.steps import HALVES, cut_mask
+from holdfast.pipeline.scoring import HALVES
+from holdfast.pipeline.steps import cut_mask
 from holdfast.report.schema import SCHEMA, changed_answers, component_rows, suite_json, verify_section
 from holdfast.values import Evaluation
 

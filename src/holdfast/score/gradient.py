@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 
 from holdfast.progress import Progress, silent
 from holdfast.prompts.batching import batches_by_length
+from holdfast.score.checkpoint import Checkpoint
 from holdfast.score.objective.completions import Objective
 from holdfast.score.sums import Sums
 
@@ -27,6 +28,7 @@ def sum_gradients(
     *,
     token_budget: int = 4096,
     progress: Progress = silent,
+    checkpoint: Checkpoint | None = None,
 ) -> Sums:
     """The objective's gradient summed over some of its items, with respect to the named parameters.
 
@@ -39,6 +41,7 @@ def sum_gradients(
         items: positions in the objective's completions.
         token_budget: tokens of a batch at most, padding counted.
         progress: called after every batch with the items done.
+        checkpoint: keeps the sums now and then; what it holds is not computed again.
 
     Raises:
         ValueError: the objective is not finite for an item.
@@ -46,15 +49,15 @@ def sum_gradients(
     weights = dict(model.named_parameters())
     sums = {name: torch.zeros_like(weights[name], dtype=torch.float32, requires_grad=False) for name in names}
     lengths = [len(objective.completions[item].token_ids) for item in items]
-    done = 0
+    batches = batches_by_length(lengths, token_budget)
+    orders = checkpoint.remaining(len(batches), sums) if checkpoint else range(len(batches))
     with _collecting(model, sums), torch.enable_grad():
-        for batch in batches_by_length(lengths, token_budget):
-            chosen = [items[position] for position in batch]
+        for order in orders:
+            chosen = [items[position] for position in batches[order]]
             contributions = objective.contributions(model, chosen)
             _refuse_not_finite(contributions, objective, chosen)
             contributions.sum().backward()
-            done += len(batch)
-            progress("scoring weights", done, len(items))
+            progress("scoring weights", sum(map(len, batches[: order + 1])), len(items))
     return Sums(sums, len(items))
 
 

@@ -21,6 +21,7 @@ from torch.overrides import TorchFunctionMode
 from transformers import PreTrainedModel
 
 from holdfast.progress import Progress, silent
+from holdfast.score.checkpoint import Checkpoint
 from holdfast.score.objective.completions import Completion, Objective
 from holdfast.score.sums import Sums
 
@@ -34,10 +35,12 @@ def sum_input_squares(
     *,
     token_budget: int = 4096,
     progress: Progress = silent,
+    checkpoint: Checkpoint | None = None,
 ) -> Sums:
     """The squares of every named matrix's inputs, summed over the positions that predict some of the completions.
 
-    Of the objective only the completions count. An expert that no token reached sums to zero.
+    Of the objective only the completions count. An expert that no token reached sums to zero. One forward pass is not
+    worth a checkpoint: none is kept.
 
     Raises:
         ValueError: a parameter outside the experts was never multiplied with an input, so its inputs are not known.

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 from holdfast.artifacts import digest
 from holdfast.models.sites import Site
 from holdfast.progress import Progress, silent
+from holdfast.score.checkpoint import Checkpoint
 from holdfast.score.objective.completions import Objective
 from holdfast.score.registry import SCORES, ScoreMethod
 from holdfast.score.sums import Sums
@@ -31,6 +32,7 @@ def draw_noise(
     *,
     token_budget: int = 4096,
     progress: Progress = silent,
+    checkpoint: Checkpoint | None = None,
 ) -> Sums:
     """Uniform noise for every named parameter; the same prompts give the same noise."""
     asked = [objective.completions[item].prompt for item in items]

@@ -1,0 +1,62 @@
+"""Scoring on files: stopped anywhere and called again it ends in the same bits; with other settings it is refused."""
+
+import pytest
+
+from holdfast.artifacts import load_scores
+from holdfast.models.generate import GenerateOptions
+from holdfast.pipeline import scoring
+from holdfast.pipeline.config import ScoringOptions
+from tests.pipeline.small import small_config
+
+MIX = ScoringOptions(objective="mix", token_budget=512)
+GENERATION = GenerateOptions(max_new_tokens=2, num_samples=2, token_budget=128)
+
+
+def score(config, out, progress=lambda *step: None, **changes):
+    given = {"options": MIX, "generation": GENERATION, "progress": progress, **changes}
+    return scoring.score_safety("testbed:aligned", "testbed:guard", config.calibration.harmful, out, **given)
+
+
+def stop_at(label, share):
+    def tell(said, done, total):
+        if said == label and done >= share * total:
+            raise KeyboardInterrupt
+
+    return tell
+
+
+@pytest.mark.parametrize(
+    ("label", "share"), [("answering prompts", 0.5), ("scoring weights", 0.3), ("scoring weights", 0.8)]
+)
+def test_a_scoring_that_was_stopped_goes_on_to_the_same_bits(label, share, tmp_path):
+    config = small_config(tmp_path)
+    whole = score(config, tmp_path / "whole.safetensors")
+    out = tmp_path / "scores.safetensors"
+    with pytest.raises(KeyboardInterrupt):
+        score(config, out, stop_at(label, share))
+    assert not out.exists()
+    told = []
+    found = score(config, out, lambda *step: told.append(step))
+    for name, entries in whole.entries.items():
+        assert entries.equal(found.entries[name])
+    assert load_scores(out).made_by == whole.made_by
+    assert not (tmp_path / "scores.safetensors.unfinished").exists()
+    for name in ("first_half", "second_half"):
+        first, second = (load_scores(tmp_path / f"{stem}_{name}.safetensors") for stem in ("whole", "scores"))
+        assert all(first.entries[one].equal(second.entries[one]) for one in first.entries)
+
+
+def test_what_was_answered_before_the_stop_is_kept(tmp_path, monkeypatch):
+    config, out = small_config(tmp_path), tmp_path / "scores.safetensors"
+    with pytest.raises(KeyboardInterrupt):
+        score(config, out, stop_at("scoring weights", 0))
+    monkeypatch.setattr("holdfast.models.generate._answer_batch", None)  # would fail if it were called
+    score(config, out)
+
+
+def test_a_scoring_of_other_settings_does_not_go_on_from_this_one(tmp_path):
+    config, out = small_config(tmp_path), tmp_path / "scores.safetensors"
+    with pytest.raises(KeyboardInterrupt):
+        score(config, out, stop_at("scoring weights", 0))
+    with pytest.raises(ValueError, match="made with another seed"):
+        score(config, out, seed=1)
