@@ -76,6 +76,18 @@ def generate(
     return [found[position] for position in range(len(encoded))]
 
 
+def continue_prompts(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, encoded: list[list[int]], options: GenerateOptions
+) -> list[list[int]]:
+    """The tokens that follow each sequence, without end token and padding; one continuation each, in order."""
+    found: dict[int, list[int]] = {}
+    ends = _end_ids(model, tokenizer)
+    for batch in batches_by_length([len(ids) + options.max_new_tokens for ids in encoded], options.token_budget):
+        made = _continue(model, tokenizer, [encoded[position] for position in batch], options)
+        found |= {position: _until_end(ids, ends) for position, ids in zip(batch, made, strict=True)}
+    return [found[position] for position in range(len(encoded))]
+
+
 def _answer_batch(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -116,11 +128,14 @@ def _continue(
 def _response(
     tokenizer: PreTrainedTokenizerBase, prompt: str, prompt_ids: list[int], token_ids: list[int], end_ids: set[int]
 ) -> Response:
-    length = next((position for position, token in enumerate(token_ids) if token in end_ids), len(token_ids))
-    kept = token_ids[:length]
+    kept = _until_end(token_ids, end_ids)
     text = str(tokenizer.decode(kept, skip_special_tokens=True, clean_up_tokenization_spaces=False))
-    end_id = token_ids[length] if length < len(token_ids) else None
+    end_id = token_ids[len(kept)] if len(kept) < len(token_ids) else None
     return Response(prompt, prompt_ids, kept, text, finished=end_id is not None, end_id=end_id)
+
+
+def _until_end(token_ids: list[int], end_ids: set[int]) -> list[int]:
+    return token_ids[: next((place for place, token in enumerate(token_ids) if token in end_ids), len(token_ids))]
 
 
 def _end_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> set[int]:

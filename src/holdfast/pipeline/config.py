@@ -1,8 +1,10 @@
 """What a whole run is made of: models, prompt sets and the options of every stage."""
 
-from typing import Literal
+import tomllib
+from pathlib import Path
+from typing import Literal, TypeVar
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from holdfast.config import Options
 from holdfast.intervene.adapt import AdaptOptions
@@ -13,6 +15,31 @@ from holdfast.score.objective.completions import Reduction
 SafetyObjective = Literal["judge_gradient", "refusal_likelihood"]
 Estimator = Literal["judge_gradient", "policy_gradient", "control_variate", "mix"]
 Likelihood = Literal["refusal_likelihood", "utility"]
+
+
+Config = TypeVar("Config", bound=Options)
+
+
+def load_config(path: Path, kind: type[Config]) -> Config:
+    """The options that a TOML file sets.
+
+    Raises:
+        ValueError: the file is missing or not TOML, or a setting is unknown, missing or wrong.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"config {str(path)!r} could not be read as TOML: {error}; see examples/.") from error
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ValueError(f"config {str(path)!r}, {place}: {first['msg']}; known settings: {_known(kind)}.") from error
+
+
+def _known(kind: type[Options]) -> str:
+    return ", ".join(kind.model_fields)
 
 
 class ScoringOptions(Options):
@@ -119,3 +146,48 @@ class RunConfig(Options):
     """Processes that work side by side; 1 on a GPU."""
     threads: int = Field(default=1, ge=1)
     """Cores for each of them."""
+
+
+class BakeoffConfig(Options):
+    """Scores and selectors to compare."""
+
+    model: str
+    """An aligned model. A folder, a hub id or `testbed:NAME`."""
+    judge: str
+    """A causal guard model that answers safe or unsafe."""
+    calibration: ScoreFiles
+    """What makes the scores."""
+    refusals: str | None = None
+    """Harmful prompts with safe responses, for the objective refusal_likelihood."""
+    suite: SuiteFiles
+    """What safety and utility are measured on; never the prompts that make the scores."""
+    methods: tuple[str, ...] = ("esi", "gradient_magnitude", "snip", "wanda", "magnitude", "random")
+    """Formulas; the first is also what further objectives and selectors are tried with."""
+    objectives: tuple[Estimator | Literal["refusal_likelihood"], ...] = ("judge_gradient",)
+    """Objectives; the first is also what every method and selector is tried with."""
+    selectors: tuple[str, ...] = ("top", "safety_only", "bottom")
+    """Selectors; the first is also what every method and objective is tried with. A random selection of every size is
+    the method random."""
+    fractions: tuple[float, ...] = (0.01, 0.003, 0.03, 0.1)
+    """Shares of the scored entries; stability is measured at the first."""
+    noise_ratio: float = Field(default=2.0, gt=0)
+    """Strength of the noise on the selections, in standard deviations of the matrix that an entry belongs to."""
+    draws: int = Field(default=3, ge=1)
+    """Draws of that noise."""
+    limit: int | None = Field(default=128, ge=1)
+    """Prompts of every evaluation file, the first ones; None takes all."""
+    groups: int = Field(default=50, ge=3)
+    """Groups of weights, at least, on which predicted and measured change of safety are compared."""
+    group_noise_ratio: float = Field(default=0.38, gt=0)
+    """Strength of the noise on a group."""
+    group_draws: int = Field(default=16, ge=2)
+    """Draws of that noise."""
+    branches: int | None = Field(default=64, ge=2)
+    """First tokens a prompt over which safety is expected; None takes the whole vocabulary."""
+    generate: GenerateOptions = GenerateOptions()
+    """How responses are made that are judged."""
+    calibrate: GenerateOptions = GenerateOptions()
+    """How responses are made that scores come from."""
+    select: SelectOptions = SelectOptions()
+    seed: int = 0
+    """Seed of everything random."""

@@ -28,15 +28,20 @@ def render_page(report: Mapping[str, Any]) -> str:
     """
     if report.get("schema") != SCHEMA:
         raise ValueError(f"report.json has schema {report.get('schema')!r}, this version reads {SCHEMA}; run it again.")
-    environment = Environment(
+    return environment().get_template("page.html.j2").render(**_context(report))
+
+
+def environment() -> Environment:
+    """The templates, with everything escaped that is put into them."""
+    made = Environment(
         loader=PackageLoader("holdfast.report"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters["clipped"] = clipped
-    return environment.get_template("page.html.j2").render(**_context(report))
+    made.filters["clipped"] = clipped
+    return made
 
 
 def clipped(text: str) -> str:

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from holdfast.models.forward import logits_at
 from holdfast.prompts.batching import right_pad
 
 Reduction = Literal["mean", "sum"]
@@ -57,10 +58,7 @@ def completion_logits(model: PreTrainedModel, completions: Sequence[Completion])
     rows = [row for row, completion in enumerate(completions) for _ in completion.positions]
     # The logits at a position are about the next token.
     columns = [position - 1 for completion in completions for position in completion.positions]
-    device = model.device
-    output = model(input_ids=token_ids.to(device), attention_mask=attention_mask.to(device), use_cache=False)
-    logits = output.logits[torch.tensor(rows, dtype=torch.int64), torch.tensor(columns, dtype=torch.int64)]
-    return logits.to(torch.promote_types(logits.dtype, torch.float32))
+    return logits_at(model, token_ids, attention_mask, rows, columns)
 
 
 def completion_tokens(completions: Sequence[Completion]) -> list[int]:

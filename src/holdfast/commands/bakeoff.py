@@ -1,0 +1,29 @@
+"""`holdfast bakeoff`."""
+
+from pathlib import Path
+
+from holdfast.commands.console import show, shown_progress
+from holdfast.commands.parameters import Json
+from holdfast.pipeline.bakeoff import bakeoff as run_bakeoff
+from holdfast.pipeline.config import BakeoffConfig, load_config
+from holdfast.report.bakeoff import bakeoff_table
+from holdfast.report.tables import to_rich
+
+
+def bakeoff(config: Path, *, out: Path = Path("bakeoff"), json: Json = False) -> None:
+    """Compare every score and selector at one budget: what each predicts, how stable it is, what noise on it does.
+
+    Example: holdfast bakeoff examples/bakeoff.toml
+
+    Parameters
+    ----------
+    config
+        TOML file; examples/bakeoff.toml shows every setting that has no default.
+    out
+        Folder for the page, the table, scores, masks and evaluations; run again, it goes on where it was.
+    json
+        Print the table as one JSON object.
+    """
+    with shown_progress() as progress:
+        result = run_bakeoff(load_config(config, BakeoffConfig), out, progress)
+    show(result, [to_rich(bakeoff_table(result))], json, note=f"The page: {out / 'bakeoff.html'}")

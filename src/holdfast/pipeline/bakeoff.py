@@ -1,0 +1,203 @@
+"""Every score and every selector at one budget, under one evaluation: which finds the weights that safety rests on?
+
+The contestants: every method on the first objective; every further objective under the first method; every further
+selector on the first of both. Each is timed, asked how well it predicts the effect of noise on groups of weights, how
+far two halves of its prompts agree, and what noise on its selection does to safety and utility, at every budget.
+
+The folder: settings.json; scores/CONTESTANT/, with masks and evaluations; groups.json; bakeoff.json, bakeoff.html. What
+is there is not made again.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from holdfast.artifacts import load_json, load_scores, save_json, save_text
+from holdfast.evaluate.expected_safety import ExpectedSafety
+from holdfast.evaluate.pooled import pool_evaluations
+from holdfast.models.load import LoadedModel, load_model
+from holdfast.pipeline import faithfulness, scoring, steps
+from holdfast.pipeline.config import BakeoffConfig, Likelihood, ScoringOptions
+from holdfast.progress import Progress, silent
+from holdfast.prompts.sources import load_prompts
+from holdfast.report.bakeoff import render_bakeoff
+from holdfast.report.schema import rate_json
+from holdfast.score.registry import SCORES
+from holdfast.select.stability import stability
+from holdfast.values import Mask
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One way to find weights."""
+
+    method: str
+    objective: str
+    selector: str
+
+    @property
+    def scores_name(self) -> str:
+        """The folder of its scores, which selectors share."""
+        return f"{self.method}-{self.objective}"
+
+    @property
+    def name(self) -> str:
+        """What the table calls it."""
+        return f"{self.method}, {self.objective.replace('_', ' ')}, {self.selector.replace('_', '-')}"
+
+
+def contestants(config: BakeoffConfig) -> list[Contestant]:
+    """In the order of the table, the reference first."""
+    method, objective, selector = config.methods[0], config.objectives[0], config.selectors[0]
+    return [
+        *(Contestant(one, objective, selector) for one in config.methods),
+        *(Contestant(method, one, selector) for one in config.objectives[1:]),
+        *(Contestant(method, objective, one) for one in config.selectors[1:]),
+    ]
+
+
+def bakeoff(config: BakeoffConfig, out: Path, progress: Progress = silent) -> dict[str, Any]:
+    """Runs what is not done yet and returns the table.
+
+    Raises:
+        ValueError: an input is missing or wrong, a name is unknown, calibration and evaluation share prompts, or the
+            folder holds another bakeoff.
+    """
+    refuse_unknown(config)
+    steps.claim_folder(out, config.model_dump(mode="json"))
+    steps.refuse_overlap([config.calibration.harmful, config.calibration.utility], config.suite)
+    loaded = load_model(config.model)
+    groups = faithfulness.make_groups(loaded, config.groups)
+    measured = measure_groups(config, loaded, groups, out, progress)
+    result = {"config": config.model_dump(mode="json"), "num_groups": len(groups), "rows": []}
+    entered = contestants(config)
+    for order, contestant in enumerate(entered):
+        result["rows"].append(compete(config, contestant, out, groups, measured, progress))
+        save_json(out / "bakeoff.json", result)
+        save_text(out / "bakeoff.html", render_bakeoff(result))
+        progress("contestants", order + 1, len(entered))
+    return result
+
+
+def refuse_unknown(config: BakeoffConfig) -> None:
+    """Raises ValueError when a name is not known, or an objective lacks its files, before anything is computed."""
+    for method in config.methods:
+        SCORES[method]
+    if "refusal_likelihood" in config.objectives and config.refusals is None:
+        raise ValueError("objective refusal_likelihood needs harmful prompts with safe responses; set `refusals`.")
+
+
+def compete(
+    config: BakeoffConfig,
+    contestant: Contestant,
+    out: Path,
+    groups: Sequence[Mask],
+    measured: Sequence[float],
+    progress: Progress,
+) -> dict[str, Any]:
+    """One row of the table."""
+    folder = out / "scores" / contestant.scores_name
+    score(config, contestant, folder, progress)
+    whole, *halves = (load_scores(folder / f"{name}.safetensors") for name in ("scores", *scoring_halves()))
+    agreed = stability(halves[0], halves[1], config.fractions[0])
+    points = [noise_point(config, contestant, folder, fraction, progress) for fraction in config.fractions]
+    return {
+        "name": contestant.name,
+        "method": contestant.method,
+        "objective": contestant.objective,
+        "selector": contestant.selector,
+        "seconds": load_json(folder / "timing.json")["seconds"],
+        "predicts": faithfulness.faithfulness(whole, groups, measured),
+        "halves": {
+            "iou": agreed.iou,
+            "random_iou": agreed.random_iou,
+            "rank_correlation": agreed.rank_correlation,
+        },
+        "points": points,
+    }
+
+
+def score(config: BakeoffConfig, contestant: Contestant, folder: Path, progress: Progress) -> None:
+    """Scores the model as the contestant does, and notes how long it took, loading left out as far as it is shared."""
+    path = folder / "scores.safetensors"
+    options = ScoringOptions.model_validate({"method": contestant.method, "objective": contestant.objective})
+    how = {"options": options, "seed": config.seed, "progress": progress}
+    if (folder / "timing.json").is_file():
+        return
+    started = time.monotonic()
+    if path.is_file():
+        path.unlink()  # its timing is missing: it was interrupted between the two
+    if contestant.objective in get_args(Likelihood):
+        assert config.refusals is not None
+        scoring.score_likelihood(config.model, config.refusals, path, **how)
+    else:
+        files = (config.model, config.judge, config.calibration.harmful, path)
+        scoring.score_safety(*files, generation=config.calibrate, **how)
+    save_json(folder / "timing.json", {"seconds": round(time.monotonic() - started, 2)})
+
+
+def scoring_halves() -> list[str]:
+    """The files beside `scores.safetensors`."""
+    return [f"scores_{half}" for half in scoring.HALVES]
+
+
+def noise_point(
+    config: BakeoffConfig, contestant: Contestant, folder: Path, fraction: float, progress: Progress
+) -> dict[str, Any]:
+    """Safety and utility under noise on the contestant's selection of one size."""
+    place = folder / contestant.selector / f"{fraction:g}"
+    mask = place / "mask.safetensors"
+    if not mask.is_file():
+        options = config.select.model_copy(update={"fraction": fraction})
+        utility = utility_scores(config, folder.parent / "utility", progress)
+        steps.select(
+            folder / "scores.safetensors", contestant.selector, mask, utility=utility, options=options, seed=config.seed
+        )
+    found = steps.verify(
+        config.model,
+        config.judge,
+        mask,
+        config.suite,
+        steps.noise_draws(config.noise_ratio, config.draws, config.seed),
+        place,
+        limit=config.limit,
+        generation=config.generate,
+        progress=progress,
+    )
+    pooled = pool_evaluations(found)
+    return {"fraction": fraction, "asr": rate_json(pooled.asr), "utility": rate_json(pooled.utility)}
+
+
+def utility_scores(config: BakeoffConfig, folder: Path, progress: Progress) -> Path | None:
+    """Utility importance, made once, where a selector leaves it out."""
+    path = folder / "scores.safetensors"
+    if "safety_only" not in config.selectors:
+        return None
+    if not path.is_file():
+        scoring.score_likelihood(config.model, config.calibration.utility, path, seed=config.seed, progress=progress)
+    return path
+
+
+def measure_groups(
+    config: BakeoffConfig, loaded: LoadedModel, groups: Sequence[Mask], out: Path, progress: Progress
+) -> list[float]:
+    """How far noise on each group of weights moves S; the same for every contestant."""
+    path = out / "groups.json"
+    if path.is_file():
+        return load_json(path)["measured"]
+    judge = steps.load_judge(config.judge)
+    prompts = [prompt.prompt for prompt in load_prompts(config.calibration.harmful)][: config.limit]
+    safety = ExpectedSafety(loaded, judge, prompts, config.calibrate, config.branches, progress)
+    measured = faithfulness.measure_impact(
+        loaded,
+        safety,
+        groups,
+        ratio=config.group_noise_ratio,
+        draws=config.group_draws,
+        seed=config.seed,
+        progress=progress,
+    )
+    save_json(path, {"measured": measured, "groups": [dict(group.made_by) for group in groups]})
+    return measured

@@ -1,0 +1,95 @@
+"""A bakeoff as one page: a table of the contestants, and a small figure each of safety and utility against size."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from holdfast.report.arms import MARKERS
+from holdfast.report.figures import TICKS, Curve, Curves, Mark, Tick
+from holdfast.report.page import environment
+from holdfast.report.schema import rate_from
+from holdfast.report.tables import NumberTable
+
+WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 260.0, 178.0, 34.0, 10.0, 250.0, 138.0
+MEASURES = {"asr": ("attack success", "top", "circle"), "utility": ("utility", "bottom", "square")}
+"""The two curves of every figure: label, colour, marker."""
+
+
+def render_bakeoff(result: Mapping[str, Any]) -> str:
+    """The page of a bakeoff, complete or not; equal results give equal pages."""
+    rows = result["rows"]
+    return environment().get_template("bakeoff.html.j2").render(
+        result=result,
+        markers=MARKERS,
+        table=bakeoff_table(result),
+        figures=[(row["name"], size_curves(row)) for row in rows],
+        legend_curves=size_curves(rows[0]).curves if rows else (),
+    )  # fmt: skip
+
+
+def bakeoff_table(result: Mapping[str, Any]) -> NumberTable:
+    """One row a contestant: what it costs, predicts, agrees with, and what noise on its selection does."""
+    fraction = result["config"]["fractions"][0]
+    header = (
+        "score, objective, selector",
+        "seconds",
+        "predicts (rank correlation)",
+        "halves: rank correlation",
+        "halves: IoU (random)",
+        f"ASR under noise, {fraction:.3g}",
+        f"utility under noise, {fraction:.3g}",
+    )
+    rows = tuple(_table_row(row) for row in result["rows"])
+    return NumberTable("Contestants at one budget", header, rows, frozenset({1, 2, 3, 4, 5, 6}))
+
+
+def _table_row(row: Mapping[str, Any]) -> tuple[str, ...]:
+    halves, point = row["halves"], row["points"][0]
+    return (
+        row["name"],
+        f"{row['seconds']:.1f}",
+        _number(row["predicts"]),
+        _number(halves["rank_correlation"]),
+        f"{halves['iou']:.2f} ({halves['random_iou']:.3f})",
+        str(rate_from(point["asr"])),
+        str(rate_from(point["utility"])),
+    )
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:.2f}"
+
+
+def size_curves(row: Mapping[str, Any]) -> Curves:
+    """Attack success and utility under noise against the share of entries that is selected, on a logarithmic axis."""
+    points = sorted(row["points"], key=lambda point: point["fraction"])
+    fractions = [point["fraction"] for point in points]
+    curves = tuple(_curve(measure, points, fractions) for measure in MEASURES)
+    x_ticks = tuple(Tick(_across(fraction, fractions), f"{100 * fraction:g}%") for fraction in fractions)
+    y_ticks = tuple(Tick(_upright(value), f"{value:g}") for value in TICKS)
+    name = f"{row['name']}: attack success and utility"
+    return Curves(name, WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM, curves, x_ticks, y_ticks)
+
+
+def _curve(measure: str, points: Sequence[Mapping[str, Any]], fractions: Sequence[float]) -> Curve:
+    label, method, marker = MEASURES[measure]
+    marks = []
+    for point in points:
+        rate = rate_from(point[measure])
+        if rate.value is not None:
+            low, high = _upright(rate.low or 0.0), _upright(rate.high or 0.0)
+            title = f"{label}, {point['fraction']:g} of the entries: {rate}"
+            place = _across(point["fraction"], fractions)
+            marks.append(Mark(place, _upright(rate.value), low, high, marker, method, title))  # pyright: ignore
+    line = " ".join(f"{mark.x:.1f},{mark.y:.1f}" for mark in marks)
+    return Curve(label, method, marker, line, tuple(marks))  # pyright: ignore
+
+
+def _across(fraction: float, fractions: Sequence[float]) -> float:
+    first, last = math.log(min(fractions)), math.log(max(fractions))
+    share = (math.log(fraction) - first) / (last - first) if last > first else 0.5
+    return LEFT + 16 + (RIGHT - LEFT - 32) * share
+
+
+def _upright(value: float) -> float:
+    return BOTTOM - (BOTTOM - TOP) * value

@@ -1,0 +1,54 @@
+"""Is the answer the same on other prompts? IoU of two masks beside p / (2 - p), and rank correlation of two scores
+
+Two scores of one model, made from prompts that they do not share (halves), other seeds or other objectives. IoU tells
+whether the same entries are selected; two random masks of density p have p / (2 - p). Spearman's rho over all scored
+entries tells whether the whole ranking agrees; of more than 2^20 entries, as many are sampled, the same in both.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from holdfast.ranks import rank_correlation
+from holdfast.select.top import TopOptions, select_top
+from holdfast.values import Scores
+
+MOST_RANKED = 2**20
+
+
+@dataclass(frozen=True)
+class Stability:
+    """How far two scores agree."""
+
+    iou: float
+    random_iou: float
+    """What random masks of the same density reach."""
+    rank_correlation: float | None
+    """None where one of the two scores is the same for all entries."""
+
+
+def stability(first: Scores, second: Scores, fraction: float = 0.01) -> Stability:
+    """Agreement of two scores of the same model and sites, of their top fractions and of their whole rankings.
+
+    Raises:
+        ValueError: they are of different models or sites.
+    """
+    masks = [select_top(scores, TopOptions(fraction=fraction)) for scores in (first, second)]
+    density = masks[0].density
+    return Stability(masks[0].iou(masks[1]), density / (2 - density), ranks_agree(first, second))
+
+
+def ranks_agree(first: Scores, second: Scores) -> float | None:
+    """Spearman's rho over the scored entries."""
+    return rank_correlation(_sampled(first), _sampled(second))
+
+
+def _sampled(scores: Scores) -> Tensor:
+    share = min(1.0, MOST_RANKED / scores.num_entries)
+    generator = torch.Generator().manual_seed(0)
+    flat = [tensor.reshape(-1) for tensor in scores.entries.values()]
+    if share == 1:
+        return torch.cat(flat)
+    chosen = [torch.randint(len(part), (round(share * len(part)),), generator=generator) for part in flat]
+    return torch.cat([part[places] for part, places in zip(flat, chosen, strict=True)])

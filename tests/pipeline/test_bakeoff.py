@@ -1,0 +1,132 @@
+"""A small bakeoff on the built-in models: what it leaves, that it resumes, what it refuses; and the page."""
+
+import pytest
+
+from holdfast.models.generate import GenerateOptions
+from holdfast.pipeline.bakeoff import bakeoff, contestants
+from holdfast.pipeline.config import BakeoffConfig, ScoreFiles, SuiteFiles, load_config
+from holdfast.report.bakeoff import bakeoff_table, render_bakeoff
+from tests.pipeline.small import small_config
+
+
+def small_bakeoff(folder, **changes) -> BakeoffConfig:
+    files = small_config(folder)
+    config = BakeoffConfig(
+        model=files.model,
+        judge=files.judge,
+        calibration=ScoreFiles(harmful=files.calibration.harmful, utility=files.calibration.utility),
+        refusals=files.refusals.refusals,
+        suite=SuiteFiles(harmful=files.suite.harmful, questions=files.suite.questions),
+        methods=("esi", "wanda", "random"),
+        objectives=("judge_gradient", "refusal_likelihood"),
+        fractions=(0.01, 0.05),
+        draws=1,
+        group_draws=2,
+        branches=8,
+        calibrate=GenerateOptions(max_new_tokens=1),
+        generate=GenerateOptions(max_new_tokens=12),
+    )
+    return config.model_copy(update=changes)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bakeoff")
+    config = small_bakeoff(folder)
+    return config, folder / "out", bakeoff(config, folder / "out")
+
+
+def test_every_method_objective_and_selector_has_a_row(finished):
+    config, _, result = finished
+    assert [row["name"] for row in result["rows"]] == [one.name for one in contestants(config)]
+    assert [(row["method"], row["objective"], row["selector"]) for row in result["rows"]] == [
+        ("esi", "judge_gradient", "top"),
+        ("wanda", "judge_gradient", "top"),
+        ("random", "judge_gradient", "top"),
+        ("esi", "refusal_likelihood", "top"),
+        ("esi", "judge_gradient", "safety_only"),
+        ("esi", "judge_gradient", "bottom"),
+    ]
+    assert result["num_groups"] == 56
+
+
+def test_every_point_is_measured_with_its_interval(finished):
+    config, _, result = finished
+    for row in result["rows"]:
+        assert [point["fraction"] for point in row["points"]] == list(config.fractions)
+        assert all(point[name]["n"] > 0 for point in row["points"] for name in ("asr", "utility"))
+        assert row["seconds"] > 0
+
+
+def test_chance_agrees_with_itself_as_chance_does(finished):
+    _, _, result = finished
+    halves = {row["name"]: row["halves"] for row in result["rows"]}
+    chance = halves["random, judge gradient, top"]
+    assert abs(chance["rank_correlation"]) < 0.01  # 1.6 million entries: standard error below 0.001
+    assert chance["iou"] < 3 * chance["random_iou"]
+    assert halves["esi, judge gradient, top"]["iou"] > 10 * chance["random_iou"]
+
+
+def test_run_again_it_computes_nothing_and_says_the_same(finished, monkeypatch):
+    config, out, result = finished
+    monkeypatch.setattr("holdfast.pipeline.steps.evaluate", None)  # would fail if it were called
+    monkeypatch.setattr("holdfast.pipeline.scoring.score_halves", None)
+    assert bakeoff(config, out) == result
+
+
+def test_a_folder_of_another_bakeoff_is_refused(finished):
+    config, out, _ = finished
+    with pytest.raises(ValueError, match="made with another seed"):
+        bakeoff(config.model_copy(update={"seed": 5}), out)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"methods": ("esi", "none")}, "unknown score 'none'; known: esi, "),
+        ({"selectors": ("top", "none")}, "unknown selector 'none'; known: bottom"),
+        ({"refusals": None}, "refusal_likelihood needs harmful prompts with safe responses"),
+    ],
+)
+def test_what_is_unknown_is_refused_before_the_work(changes, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        bakeoff(small_bakeoff(tmp_path, **changes), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_calibration_prompts_may_not_judge(tmp_path):
+    config = small_bakeoff(tmp_path)
+    shared = config.suite.model_copy(update={"harmful": (config.calibration.harmful,)})
+    with pytest.raises(ValueError, match="calibration"):
+        bakeoff(config.model_copy(update={"suite": shared}), tmp_path / "out")
+
+
+def test_the_page_escapes_names_and_shows_every_row(finished):
+    _, _, result = finished
+    hostile = {**result["rows"][0], "name": "<script>alert(1)</script>"}
+    page = render_bakeoff({**result, "rows": [hostile, *result["rows"][1:]]})
+    assert "<script>" not in page
+    assert page.count("<svg") >= len(result["rows"])
+    assert len(bakeoff_table(result).rows) == len(result["rows"])
+
+
+def test_the_example_is_a_bakeoff(tmp_path):
+    from pathlib import Path
+
+    config = load_config(Path(__file__).parents[2] / "examples" / "bakeoff.toml", BakeoffConfig)
+    assert config.model == "testbed:aligned"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("model = ", "could not be read as TOML"),
+        ("model = 'x'", "judge: Field required"),
+        ("modle = 'x'", "known settings: model, judge"),
+    ],
+)
+def test_a_broken_config_is_one_sentence(text, message, tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        load_config(path, BakeoffConfig)
