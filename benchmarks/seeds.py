@@ -92,10 +92,8 @@ def cut(config: RunConfig, located: Path, arm: Arm) -> Path:
     assert arm.mask is not None
     assert arm.fraction is not None
     path = arm.folder(located / "masks") / "mask.safetensors"
-    if not path.is_file():
-        options = config.select.model_copy(update={"fraction": arm.fraction})
-        scores, utility = located / "scores.safetensors", located / "utility.safetensors"
-        steps.select(scores, arm.mask, path, utility=utility, options=options, seed=arm.seed)
+    select = config.select.model_copy(update={"fraction": arm.fraction})
+    pipeline.cut(config.model_copy(update={"select": select, "seed": arm.seed}), located, arm.mask, path)
     return path
 
 

@@ -13,7 +13,7 @@ from holdfast import __version__
 COMMANDS = {
     "demo": "The whole story on the built-in models: minutes on two cores, no network.",
     "score": "Score every weight by its effect on safety, or on utility.",
-    "select": "Cut a mask from scores: top, safety_only, random or bottom.",
+    "select": "Cut a mask from scores: top, safety_only, threshold, random or bottom.",
     "verify": "Put noise on a mask's weights and measure safety and utility.",
     "enhance": "SET: train only a mask's weights to refuse what should be refused.",
     "adapt": "SPA: fine-tune on a task and hold a mask's weights bit for bit.",

@@ -10,29 +10,7 @@ from hypothesis import strategies as st
 from holdfast.select import ranking
 from holdfast.select.ranking import count_selected, select_extreme
 from holdfast.values import Mask, Scores
-
-# Few distinct values make ties; the others lie within one bucket of upper bits, are subnormal, or as large as can be.
-VALUES = st.sampled_from([0.0, -0.0, 1e-45, 2e-45, 1.0, 1.0000001, 1.0000002, 2.5, 3.4e38])
-TENSORS = st.lists(st.lists(VALUES, max_size=12), min_size=1, max_size=4)
-
-
-def make_scores(tensors: list[list[float]]) -> Scores:
-    entries = {f"weight_{order}": torch.tensor(values, dtype=torch.float32) for order, values in enumerate(tensors)}
-    return Scores(entries, "unit", "base", 1000)
-
-
-def sorted_entries(scores: Scores, largest: bool) -> list[tuple[str, int]]:
-    sign = -1 if largest else 1
-    keyed = [
-        (sign * float(score), name, index)
-        for name, tensor in scores.entries.items()
-        for index, score in enumerate(tensor.flatten())
-    ]
-    return [(name, index) for _, name, index in sorted(keyed)]
-
-
-def selected_entries(mask: Mask) -> set[tuple[str, int]]:
-    return {(name, index) for name in mask.indices for index in mask[name].tolist()}
+from tests.select.given import TENSORS, make_scores, selected_entries, sorted_entries
 
 
 @settings(deadline=None, max_examples=100)
@@ -82,12 +60,6 @@ def test_a_transposed_tensor_is_indexed_in_row_major_order():
     assert mask["weight"].tolist() == [3, 5]
 
 
-def test_half_precision_scores_are_ranked():
-    tensor = torch.tensor([1.0, 3.0, 2.0], dtype=torch.bfloat16)
-    mask = select_extreme(Scores({"weight": tensor}, "unit", "base", 3), 1, largest=True, made_by={})
-    assert mask["weight"].tolist() == [1]
-
-
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -1.0, -1e-45])
 @pytest.mark.parametrize("largest", [True, False])
 def test_scores_without_a_rank_are_refused(bad, largest):
@@ -105,3 +77,17 @@ def test_a_fraction_is_rounded_and_one_that_selects_nothing_is_refused():
     assert count_selected(0.29, 100) == 29  # 0.29 * 100 is 28.999999999999996
     with pytest.raises(ValueError, match=r"fraction 0\.001 of 100 scored entries selects none"):
         count_selected(0.001, 100)
+
+
+@pytest.mark.parametrize("fraction", [0.0, 1.0, -0.5, float("nan")])
+def test_a_fraction_outside_0_and_1_is_refused(fraction):
+    with pytest.raises(ValueError, match=r"is not in \(0, 1\)"):
+        count_selected(fraction, 100)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("largest", [True, False])
+def test_scores_of_any_floating_type_are_ranked(dtype, largest):
+    tensor = torch.tensor([2.0, 1.0, 3.0, 0.5], dtype=dtype)  # exact in every one of them
+    mask = select_extreme(Scores({"weight": tensor}, "unit", "base", 4), 2, largest=largest, made_by={})
+    assert mask["weight"].tolist() == ([0, 2] if largest else [1, 3])

@@ -1,3 +1,6 @@
+import hashlib
+import json
+
 import pytest
 import torch
 from pydantic import ValidationError
@@ -32,20 +35,49 @@ def test_top_and_bottom_rank_all_tensors_together():
     assert {name: index.tolist() for name, index in bottom.indices.items()} == {"low": [0, 1, 2]}
 
 
-def test_every_selector_takes_the_fraction_of_the_scored_entries_and_says_how():
+def test_every_selector_of_a_fraction_takes_it_of_the_scored_entries_and_says_how():
     scores, utility = make_scores(0), make_scores(1)
-    masks = {
-        "top": select_top(scores),
-        "bottom": select_bottom(scores),
-        "random": select_random(scores),
-        "set_difference": select_set_difference(scores, utility),
-    }
-    assert sorted(SELECTORS) == sorted(masks)
-    for name, mask in masks.items():
+    for name in set(SELECTORS) - {"threshold"}:
+        selector = SELECTORS[name]
+        mask = selector.select(scores, **({"utility": utility} if selector.needs_utility else {}))
         assert len(mask) == 24  # 1% of 2,400
         assert mask.made_by["selector"] == name
         assert mask.made_by["fraction"] == 0.01
         assert (mask.base, mask.num_parameters, dict(mask.shapes)) == ("base", 10_000, scores.shapes)
+
+
+GOLDEN = {
+    (0.01, "top"): "16483b704ce37a72",
+    (0.01, "bottom"): "b28c143b03d10d6e",
+    (0.01, "random"): "c5fd6407a690be06",
+    (0.01, "safety_only"): "ff6ba4fc5db2998f",
+    (0.3, "top"): "ed7a05cf194a61b9",
+    (0.3, "bottom"): "d5e1e2d6a048c130",
+    (0.3, "random"): "defa4d1fd9601eaf",
+    (0.3, "safety_only"): "3bae06ada395360a",
+    (0.6, "top"): "ad6462e9f72cb546",
+    (0.6, "bottom"): "d033bf80b73f6d24",
+    (0.6, "random"): "e94e0c8067f06e48",
+    (0.6, "safety_only"): "1482072387eea625",
+}
+
+
+def tied_scores(factor: int) -> Scores:
+    """2,400 scores of 1,021 values, the same on every machine."""
+    shapes = {"second": (20, 10), "first": (30, 40), "third": (5, 10, 20)}
+    values = (torch.arange(2400) * factor % 1021 / 1024).split([200, 1200, 1000])
+    entries = {name: part.reshape(shape) for (name, shape), part in zip(shapes.items(), values, strict=True)}
+    return Scores(entries, "unit", "base", 10_000)
+
+
+@pytest.mark.parametrize(("fraction", "name"), GOLDEN)
+def test_masks_are_those_of_every_version_before(fraction, name):
+    selector, shared = SELECTORS[name], {"fraction": fraction, "utility_fraction": 0.2, "seed": 5}
+    options = selector.options(**{key: value for key, value in shared.items() if key in selector.options.model_fields})
+    beside = {"utility": tied_scores(104729)} if selector.needs_utility else {}
+    mask = selector.select(tied_scores(7919), options=options, **beside)
+    indices = json.dumps({name: index.tolist() for name, index in mask.indices.items()})
+    assert hashlib.sha256(indices.encode()).hexdigest().startswith(GOLDEN[fraction, name])
 
 
 def test_random_masks_repeat_with_a_seed_and_differ_between_seeds():

@@ -3,17 +3,28 @@
 from typing import Annotated
 
 from cyclopts import Parameter
+from pydantic import Field
 
 from holdfast.intervene.adapt import AdaptOptions
 from holdfast.intervene.enhance import EnhanceOptions
 from holdfast.models.generate import GenerateOptions
-from holdfast.pipeline.config import ScoringOptions, SelectOptions, SuiteFiles, VerifyOptions
+from holdfast.pipeline.config import ScoringOptions, SuiteFiles, VerifyOptions
+from holdfast.select import RandomOptions, SetDifferenceOptions, ThresholdOptions
+
+
+class SelectorOptions(SetDifferenceOptions, RandomOptions):
+    """The options of all selectors; each refuses those that it does not take."""
+
+    threshold: float | None = Field(
+        default=None, allow_inf_nan=False, description=ThresholdOptions.model_fields["threshold"].description
+    )
+
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 Suite = Annotated[SuiteFiles, Parameter(name="*")]
 Generation = Annotated[GenerateOptions, Parameter(name="generate")]
 Scoring = Annotated[ScoringOptions, Parameter(name="*")]
-Select = Annotated[SelectOptions, Parameter(name="*")]
+Select = Annotated[SelectorOptions, Parameter(name="*")]
 Verify = Annotated[VerifyOptions, Parameter(name="*")]
 Enhance = Annotated[EnhanceOptions, Parameter(name="*")]
 Adapt = Annotated[AdaptOptions, Parameter(name="*")]

@@ -1,22 +1,21 @@
 """`holdfast select`."""
 
 from pathlib import Path
-from typing import Literal
 
-from holdfast.commands.console import show, table
-from holdfast.commands.parameters import Json, Select
+from holdfast.commands.console import show
+from holdfast.commands.masks import mask_json, mask_table
+from holdfast.commands.parameters import Json, Select, SelectorOptions
 from holdfast.pipeline import steps
-from holdfast.pipeline.config import SelectOptions
 
 
 def select(
     scores: Path,
     *,
     out: Path,
-    selector: Literal["top", "safety_only", "random", "bottom"] = "top",
+    selector: str = "top",
     utility: Path | None = None,
-    options: Select = SelectOptions(),
-    seed: int = 0,
+    like: Path | None = None,
+    options: Select = SelectorOptions(),
     json: Json = False,
 ) -> None:
     """Cut a mask from scores: exact, global, with ties to the earlier tensor and lower index.
@@ -30,23 +29,16 @@ def select(
     out
         File for the mask.
     selector
-        top: the largest scores; safety_only: the largest that are not among utility's; random and bottom: controls.
+        top: the largest scores; safety_only: the largest that are not among utility's; threshold: all that reach a
+        value; random and bottom: controls. Each refuses options that it does not take.
     utility
-        Utility scores of the same model, for safety_only.
-    seed
-        Seed of the random selector.
+        Utility scores of the same model; needed by safety_only.
+    like
+        A mask that random matches: it draws from every tensor as many entries as that mask selects there, and takes no
+        option but seed.
     json
         Print one JSON object.
     """
-    mask = steps.select(scores, selector, out, utility=utility, options=options, seed=seed)
-    result = {
-        "out": str(out),
-        "selector": selector,
-        "num_selected": len(mask),
-        "density": mask.density,
-        "share_of_all": mask.share_of_all,
-        "base": mask.base,
-    }
-    rows = [(name, len(mask[name])) for name in sorted(mask.indices, key=lambda name: -len(mask[name]))[:10]]
-    title = f"{len(mask):,} entries: {mask.density:.3%} of the scored, {mask.share_of_all:.3%} of all"
-    show(result, [table(title, ("parameter", "selected"), rows)], json, note=f"Mask: {out}")
+    given = options.model_dump(exclude_unset=True)
+    mask = steps.select(scores, selector, out, given=given, utility=utility, like=like)
+    show({**mask_json(mask, out), "selector": selector}, [mask_table(mask)], json, note=f"Mask: {out}")

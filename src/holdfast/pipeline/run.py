@@ -30,6 +30,7 @@ from holdfast.pipeline.workers import Unit, Workers
 from holdfast.progress import Progress, silent
 from holdfast.prompts.sources import prompt_file
 from holdfast.report.page import render_page
+from holdfast.select import SELECTORS
 
 LIBRARIES = ("torch", "transformers", "trl", "accelerate", "safetensors")
 
@@ -128,10 +129,18 @@ def locate(
     if not utility.is_file():
         scoring.score_likelihood(model, config.calibration.utility, utility, seed=config.seed, progress=progress)
     for name in MASKS:
-        path = folder / "masks" / f"{name}.safetensors"
-        if not path.is_file():
-            steps.select(scores, name, path, utility=utility, options=config.select, seed=config.seed)
+        cut(config, folder, name, folder / "masks" / f"{name}.safetensors")
     save_json(folder / "section.json", locate_section(config, model, folder))
+
+
+def cut(config: RunConfig, folder: Path, selector: str, path: Path) -> None:
+    """Writes one mask from a folder's scores; of the run's options every selector is given those that it takes."""
+    if path.is_file():
+        return
+    chosen, shared = SELECTORS[selector], {**config.select.model_dump(), "seed": config.seed}
+    given = {name: value for name, value in shared.items() if name in chosen.options.model_fields}
+    utility = folder / "utility.safetensors" if chosen.needs_utility else None
+    steps.select(folder / "scores.safetensors", selector, path, given=given, utility=utility)
 
 
 def verify(config: RunConfig, out: Path, mask: str, ratio: float, progress: Progress = silent) -> None:

@@ -25,14 +25,11 @@ from holdfast.intervene.perturb import perturbed
 from holdfast.judge.guard import GuardJudge
 from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import LoadedModel, load_model, quiet_transformers
-from holdfast.pipeline.config import SelectOptions, SuiteFiles
+from holdfast.pipeline.config import SuiteFiles
 from holdfast.progress import Progress, silent
 from holdfast.prompts.records import refuse_shared
 from holdfast.prompts.sources import as_exchanges, load_exchanges, load_prompts
-from holdfast.select.bottom import BottomOptions, select_bottom
-from holdfast.select.random import RandomOptions, select_random
-from holdfast.select.set_difference import SetDifferenceOptions, select_set_difference
-from holdfast.select.top import TopOptions, select_top
+from holdfast.select.registry import find_selector
 from holdfast.values import Evaluation, Mask, Scores
 
 
@@ -56,31 +53,31 @@ def load_suite(files: SuiteFiles, limit: int | None = None) -> Suite:
 
 
 def select(
-    scores: Path, selector: str, out: Path, *, utility: Path | None = None, options: SelectOptions, seed: int = 0
+    scores: Path,
+    selector: str,
+    out: Path,
+    *,
+    given: Mapping[str, object],
+    utility: Path | None = None,
+    like: Path | None = None,
 ) -> Mask:
-    """Writes the mask that a selector cuts from scores."""
+    """Writes the mask that a selector cuts from scores.
+
+    Args:
+        scores: File of the scores.
+        selector: Its name: one of `SELECTORS`.
+        out: File for the mask.
+        given: The selector's options that differ from its defaults, by name; one that it does not take is refused.
+        utility: File of utility scores, for a selector that needs them.
+        like: File of a mask to match, for a selector that takes one.
+    """
     refuse_existing(out)
-    mask = cut_mask(load_scores(scores), selector, options, load_scores(utility) if utility else None, seed)
+    files = {name: path for name, path in (("utility", utility), ("like", like)) if path}
+    chosen = find_selector(selector, [*given, *files])
+    beside = {name: load_mask(path) if name == "like" else load_scores(path) for name, path in files.items()}
+    mask = chosen.select(load_scores(scores), options=chosen.options.model_validate(given), **beside)
     save_mask(out, mask)
     return mask
-
-
-def cut_mask(
-    scores: Scores, selector: str, options: SelectOptions, utility: Scores | None = None, seed: int = 0
-) -> Mask:
-    """The mask of that selector: top, bottom, random or safety_only."""
-    if selector == "safety_only":
-        if utility is None:
-            raise ValueError("selector 'safety_only' needs utility scores to leave out; give --utility.")
-        difference = SetDifferenceOptions(fraction=options.fraction, utility_fraction=options.utility_fraction)
-        return select_set_difference(scores, utility, difference)
-    if selector == "top":
-        return select_top(scores, TopOptions(fraction=options.fraction))
-    if selector == "bottom":
-        return select_bottom(scores, BottomOptions(fraction=options.fraction))
-    if selector == "random":
-        return select_random(scores, RandomOptions(fraction=options.fraction, seed=seed))
-    raise ValueError(f"unknown selector {selector!r}; known: bottom, random, safety_only, top.")
 
 
 @dataclass(frozen=True)

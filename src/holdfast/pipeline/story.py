@@ -12,8 +12,8 @@ from holdfast.models.sites import list_sites
 from holdfast.pipeline.config import RunConfig
 from holdfast.pipeline.layout import ADAPT_ARMS, MASKS, noise_paths
 from holdfast.pipeline.scoring import HALVES
-from holdfast.pipeline.steps import cut_mask
 from holdfast.report.schema import SCHEMA, changed_answers, component_rows, suite_json, verify_section
+from holdfast.select import TopOptions, select_top
 from holdfast.values import Evaluation
 
 Json = dict[str, Any]
@@ -38,7 +38,7 @@ def locate_section(config: RunConfig, model: str, folder: Path) -> Json:
     scores, sites = load_scores(folder / "scores.safetensors"), list_sites(load_model(model).model)
     masks = {name: load_mask(folder / "masks" / f"{name}.safetensors") for name in ("top", "safety_only", "random")}
     halves = [load_scores(folder / f"scores_{half}.safetensors") for half in HALVES]
-    first, second = (cut_mask(half, "top", config.select) for half in halves)
+    first, second = (select_top(half, TopOptions(fraction=config.select.fraction)) for half in halves)
     top, safety_only = masks["top"], masks["safety_only"]
     return {
         "model": model,

@@ -4,6 +4,7 @@ from holdfast.select.bottom import BottomOptions, select_bottom
 from holdfast.select.random import RandomOptions, select_random
 from holdfast.select.registry import SELECTORS
 from holdfast.select.set_difference import SetDifferenceOptions, select_set_difference
+from holdfast.select.threshold import ThresholdOptions, select_threshold
 from holdfast.select.top import TopOptions, select_top
 
 __all__ = [
@@ -11,9 +12,11 @@ __all__ = [
     "BottomOptions",
     "RandomOptions",
     "SetDifferenceOptions",
+    "ThresholdOptions",
     "TopOptions",
     "select_bottom",
     "select_random",
     "select_set_difference",
+    "select_threshold",
     "select_top",
 ]

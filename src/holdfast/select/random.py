@@ -1,38 +1,86 @@
 """random(scores, k) = k of the scored entries, every set of k as likely as any other   (a control)
 
-Of the scores only the shapes count. Matched in size with top and bottom at the same fraction; larger tensors get more.
+Of the scores only the shapes count. Matched in size with top and bottom at the same fraction; larger tensors get more,
+by chance. Two closer controls fix how many entries of every tensor are drawn: `per_tensor` in proportion to its size,
+`like` as many as another mask selects there, which leaves nothing but the choice within a tensor to chance.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
 from itertools import accumulate
 
 import torch
 from jaxtyping import Int
-from pydantic import Field
 from torch import Tensor
 
-from holdfast.config import Options
-from holdfast.select.ranking import count_selected
-from holdfast.select.registry import SELECTORS
+from holdfast.select.ranking import count_selected, refuse_too_many
+from holdfast.select.registry import SELECTORS, Selector
+from holdfast.select.universe import FractionOptions, part_of, refuse_other_universe
 from holdfast.values import Mask, Scores
 
 
-class RandomOptions(Options):
+class RandomOptions(FractionOptions):
     """Select entries at random."""
 
-    fraction: float = Field(default=0.01, gt=0, lt=1)
-    """Share of the scored entries to select, in (0, 1)."""
     seed: int = 0
-    """Seed of the draw."""
+    """Seed of the draw of random entries."""
+    per_tensor: bool = False
+    """Draw random entries of every tensor in proportion to its size, not of all tensors together; the total is the
+    same."""
 
 
-@SELECTORS.register("random")
-def select_random(scores: Scores, options: RandomOptions = RandomOptions()) -> Mask:
-    """A random fraction of all scored entries; the same seed and shapes give the same mask."""
-    num_selected = count_selected(options.fraction, scores.num_entries)
-    generator = torch.Generator().manual_seed(options.seed)
-    positions = _draw(scores.num_entries, num_selected, generator)
+def select_random(scores: Scores, options: RandomOptions = RandomOptions(), like: Mask | None = None) -> Mask:
+    """Random entries, as many as the fraction says, or in every tensor as many as `like` selects there.
+
+    The same seed and sizes give the same mask.
+
+    Raises:
+        ValueError: `like` is of another model or other sites, selects nothing, or is given beside an option that it
+            takes the place of.
+    """
+    if like is not None:
+        _refuse_beside(like, scores, options)
+        counts = {name: like[name].numel() for name in scores.entries}
+        made_by = {"selector": "random", "seed": options.seed, "like": dict(like.made_by)}
+        return _draw_counts(scores, counts, options.seed, made_by)
+    part, num_selected = part_of(scores, options), count_selected(options.fraction, scores.num_entries)
+    refuse_too_many(num_selected, part.num_entries)
     made_by = {"selector": "random", **options.model_dump()}
-    return Mask(_split(positions, scores), scores.shapes, scores.base, scores.num_parameters, made_by)
+    if options.per_tensor:
+        mask = _draw_counts(part, _share_out(num_selected, part), options.seed, made_by)
+    else:
+        generator = torch.Generator().manual_seed(options.seed)
+        positions = _draw(part.num_entries, num_selected, generator)
+        mask = Mask(_split(positions, part), part.shapes, part.base, part.num_parameters, made_by)
+    return replace(mask, shapes=scores.shapes)
+
+
+def _refuse_beside(like: Mask, scores: Scores, options: RandomOptions) -> None:
+    refuse_other_universe("mask", like, scores)
+    if not len(like):
+        raise ValueError("the mask to match selects no entry; give one that selects some.")
+    if idle := sorted(options.model_fields_set - {"seed"}):
+        raise ValueError(
+            f"a mask to match says how many entries are drawn where, so {idle[0]} has no effect; leave one of them out."
+        )
+
+
+def _draw_counts(scores: Scores, counts: Mapping[str, int], seed: int, made_by: Mapping[str, object]) -> Mask:
+    """So many random entries of every tensor; one generator draws for all, in the order of their names."""
+    generator = torch.Generator().manual_seed(seed)
+    indices = {name: _draw(tensor.numel(), counts[name], generator) for name, tensor in scores.entries.items()}
+    return Mask(indices, scores.shapes, scores.base, scores.num_parameters, made_by)
+
+
+def _share_out(num_selected: int, scores: Scores) -> dict[str, int]:
+    """Entries of every tensor, in proportion to its size; those that rounding down leaves go to the largest remainders.
+
+    Equal remainders go to the earlier tensor. In whole numbers throughout, so that the total is exact at any size.
+    """
+    exact = {name: divmod(num_selected * tensor.numel(), scores.num_entries) for name, tensor in scores.entries.items()}
+    num_left = num_selected - sum(floor for floor, _ in exact.values())
+    by_remainder = sorted(exact, key=lambda name: -exact[name][1])
+    return {name: exact[name][0] + (name in by_remainder[:num_left]) for name in exact}
 
 
 def _draw(num_entries: int, num_selected: int, generator: torch.Generator) -> Int[Tensor, " selected"]:
@@ -62,3 +110,6 @@ def _split(positions: Int[Tensor, " selected"], scores: Scores) -> dict[str, Int
         name: positions[bounds[order] : bounds[order + 1]] - (ends[order] - sizes[order])
         for order, name in enumerate(scores.entries)
     }
+
+
+SELECTORS.register("random")(Selector(select_random, RandomOptions, takes_like=True))

@@ -38,8 +38,10 @@ def count_selected(fraction: float, num_entries: int) -> int:
     """Entries that a fraction of the scored ones amounts to, rounded to the nearest.
 
     Raises:
-        ValueError: the fraction selects nothing.
+        ValueError: the fraction is not one, or selects nothing.
     """
+    if not 0 < fraction < 1:
+        raise ValueError(f"fraction {fraction} is not in (0, 1); give a share of the scored entries, e.g. 0.01.")
     num_selected = round(fraction * num_entries)
     if num_selected == 0:
         raise ValueError(
@@ -47,6 +49,15 @@ def count_selected(fraction: float, num_entries: int) -> int:
             f"give at least {1 / max(num_entries, 1):.2g}."
         )
     return num_selected
+
+
+def refuse_too_many(num_selected: int, num_allowed: int) -> None:
+    """Raises ValueError when fewer entries than wanted may be selected."""
+    if not 0 < num_selected <= num_allowed:
+        raise ValueError(
+            f"cannot select {num_selected} of the {num_allowed} entries that may be selected; "
+            "lower the fraction, or allow more of the model."
+        )
 
 
 def select_extreme(
@@ -57,13 +68,31 @@ def select_extreme(
     Raises:
         ValueError: a score is NaN, infinite or negative, or fewer entries than wanted may be selected.
     """
-    num_allowed = scores.num_entries - (len(exclude) if exclude else 0)
-    if not 0 < num_selected <= num_allowed:
-        raise ValueError(
-            f"cannot select {num_selected} of the {num_allowed} entries that may be selected; lower the fraction."
-        )
+    num_excluded = sum(exclude[name].numel() for name in scores.entries) if exclude else 0
+    refuse_too_many(num_selected, scores.num_entries - num_excluded)
     cut = _find_cut(scores, num_selected, largest, exclude)
     return Mask(_collect(scores, cut, exclude), scores.shapes, scores.base, scores.num_parameters, made_by)
+
+
+def select_at_least(scores: Scores, value: np.float32, *, made_by: Meta) -> Mask:
+    """All entries with a score of `value` or more."""
+    cut = Cut(value, num_ties=scores.num_entries, largest=True)
+    return Mask(_collect(scores, cut, None), scores.shapes, scores.base, scores.num_parameters, made_by)
+
+
+def score_range(scores: Scores) -> tuple[np.float32, np.float32]:
+    """The smallest and the largest score.
+
+    Raises:
+        ValueError: a score is NaN, infinite or negative.
+    """
+    smallest, largest = [], []
+    for name, tensor in scores.entries.items():
+        _count_upper(name, tensor, None)  # refuses what has no rank
+        for _, block in _blocks(name, tensor, None):
+            smallest.append(block.min())
+            largest.append(block.max())
+    return min(smallest), max(largest)
 
 
 def _find_cut(scores: Scores, num_selected: int, largest: bool, exclude: Mask | None) -> Cut:

@@ -2,28 +2,28 @@
 
 S scores safety, U utility, q = utility_fraction, k = fraction, both of the scored entries. Wei et al. 2024,
 arXiv 2402.05162, subtract two top sets, and what is left varies in size. We walk on down the safety ranking until there
-are exactly k entries, so that a safety-only mask is compared with a plain one at the same budget.
+are exactly k entries, so that a safety-only mask is compared with a plain one at the same budget. Layers and components
+say where the k entries may lie; top(U, q) is of the whole model all the same.
 """
+
+from dataclasses import replace
 
 from pydantic import Field
 
-from holdfast.config import Options
 from holdfast.select.ranking import count_selected, select_extreme
-from holdfast.select.registry import SELECTORS
+from holdfast.select.registry import SELECTORS, Selector
 from holdfast.select.top import TopOptions, select_top
+from holdfast.select.universe import FractionOptions, part_of, refuse_other_universe
 from holdfast.values import Mask, Scores
 
 
-class SetDifferenceOptions(Options):
+class SetDifferenceOptions(FractionOptions):
     """Select the entries that matter to safety and not to utility."""
 
-    fraction: float = Field(default=0.01, gt=0, lt=1)
-    """Share of the scored entries to select, in (0, 1)."""
     utility_fraction: float = Field(default=0.05, gt=0, lt=1)
-    """Share of the scored entries that count as utility-critical and are passed over, in (0, 1)."""
+    """Share of the scored entries that count as utility-critical and that safety_only passes over, in (0, 1)."""
 
 
-@SELECTORS.register("set_difference")
 def select_set_difference(
     scores: Scores, utility: Scores, options: SetDifferenceOptions = SetDifferenceOptions()
 ) -> Mask:
@@ -32,14 +32,18 @@ def select_set_difference(
     Raises:
         ValueError: the two scores are of different models or sites, or the utility-critical set leaves too few entries.
     """
-    if scores.shapes != utility.shapes or scores.base != utility.base:
-        raise ValueError("safety and utility scores are of different models or sites; score both on one model.")
+    refuse_other_universe("utility", utility, scores)
     utility_critical = select_top(utility, TopOptions(fraction=options.utility_fraction))
     num_selected = count_selected(options.fraction, scores.num_entries)
     made_by = {
-        "selector": "set_difference",
+        "selector": "safety_only",
         **options.model_dump(),
         "scores": dict(scores.made_by),
         "utility": dict(utility.made_by),
     }
-    return select_extreme(scores, num_selected, largest=True, made_by=made_by, exclude=utility_critical)
+    part = part_of(scores, options)
+    mask = select_extreme(part, num_selected, largest=True, made_by=made_by, exclude=utility_critical)
+    return replace(mask, shapes=scores.shapes)
+
+
+SELECTORS.register("safety_only")(Selector(select_set_difference, SetDifferenceOptions, needs_utility=True))

@@ -1,0 +1,44 @@
+"""threshold(scores, v) = all entries with a score of v or more   (an absolute cut: the scores decide how many)
+
+v has the unit of the scores. It is rounded to float32, in which scores are ranked: a score that prints as v is in.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from pydantic import Field
+
+from holdfast.select.ranking import score_range, select_at_least
+from holdfast.select.registry import SELECTORS, Selector
+from holdfast.select.universe import PartOptions, part_of
+from holdfast.values import Mask, Scores
+
+
+class ThresholdOptions(PartOptions):
+    """Select the entries whose scores reach a value."""
+
+    threshold: float = Field(allow_inf_nan=False)
+    """Smallest score that is selected, in the unit of the scores; needed by selector threshold."""
+
+
+def select_threshold(scores: Scores, options: ThresholdOptions) -> Mask:
+    """Every entry whose score reaches the threshold, in the part that the options allow.
+
+    Raises:
+        ValueError: the threshold selects none or all of that part's entries.
+    """
+    part = part_of(scores, options)
+    lowest, highest = score_range(part)
+    with np.errstate(over="ignore"):  # beyond float32 is infinity, which no score reaches
+        threshold = np.float32(options.threshold)
+    if not lowest < threshold <= highest:
+        what = "all" if threshold <= lowest else "none"
+        raise ValueError(
+            f"threshold {options.threshold:g} selects {what} of the {part.num_entries} entries, whose scores range "
+            f"from {lowest!s} to {highest!s}; give one above the smallest, up to the largest."
+        )
+    made_by = {"selector": "threshold", **options.model_dump(), "scores": dict(scores.made_by)}
+    return replace(select_at_least(part, threshold, made_by=made_by), shapes=scores.shapes)
+
+
+SELECTORS.register("threshold")(Selector(select_threshold, ThresholdOptions))
