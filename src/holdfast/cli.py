@@ -14,6 +14,7 @@ COMMANDS = {
     "demo": "The whole story on the built-in models: minutes on two cores, no network.",
     "score": "Score every weight by its effect on safety, or on utility.",
     "select": "Cut a mask from scores: top, safety_only, threshold, random or bottom.",
+    "combine": "Join masks: union, intersection or difference, trimmed to a budget.",
     "verify": "Put noise on a mask's weights and measure safety and utility.",
     "enhance": "SET: train only a mask's weights to refuse what should be refused.",
     "adapt": "SPA: fine-tune on a task and hold a mask's weights bit for bit.",

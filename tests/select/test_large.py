@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from holdfast.artifacts import load_mask, save_mask
-from holdfast.select import RandomOptions, ThresholdOptions, ranking, select_random, select_threshold
+from holdfast.select import RandomOptions, ThresholdOptions, ranking, select_random, select_threshold, trim
 from holdfast.select.ranking import BLOCK, select_extreme
 from holdfast.values import Mask, Scores
 
@@ -80,3 +80,8 @@ def test_random_entries_of_tensors_that_together_pass_32_bits_have_indices_of_th
     mask = select_random(Scores(entries, "unit", "base", 3 * 2**30), RandomOptions(fraction=1e-5))
     assert all(0.3 < mask[name].numel() / len(mask) < 0.37 for name in entries)
     assert all(int(mask[name][-1]) < 2**30 + 8 for name in entries)
+
+
+def test_trimming_gathers_entries_beyond_32_bits(scores):
+    mask = Mask({"weight": torch.tensor([3, *PLANTED])}, scores.shapes, "base", SIZE)
+    assert trim(mask, scores, 2)["weight"].tolist() == [3, PLANTED[0]]  # all tie: the lower indices stay

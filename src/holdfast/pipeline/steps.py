@@ -29,6 +29,10 @@ from holdfast.pipeline.config import SuiteFiles
 from holdfast.progress import Progress, silent
 from holdfast.prompts.records import refuse_shared
 from holdfast.prompts.sources import as_exchanges, load_exchanges, load_prompts
+from holdfast.select import combine, trim
+from holdfast.select.algebra import Operation
+from holdfast.select.ranking import count_selected
+from holdfast.select.registry import find_selector
 from holdfast.select.registry import find_selector
 from holdfast.values import Evaluation, Mask, Scores
 
@@ -76,6 +80,20 @@ def select(
     chosen = find_selector(selector, [*given, *files])
     beside = {name: load_mask(path) if name == "like" else load_scores(path) for name, path in files.items()}
     mask = chosen.select(load_scores(scores), options=chosen.options.model_validate(given), **beside)
+    save_mask(out, mask)
+    return mask
+
+
+def combine_masks(
+    operation: Operation, masks: Sequence[Mask], out: Path, *, scores: Path | None = None, fraction: float | None = None
+) -> Mask:
+    """Writes the masks' union, intersection or difference, trimmed by scores to a fraction of the scored entries."""
+    refuse_existing(out)
+    if (scores is None) != (fraction is None):
+        raise ValueError("trimming takes scores and the fraction to keep; give --trim and --fraction, or neither.")
+    mask = combine(operation, masks)
+    if scores is not None and fraction is not None:
+        mask = trim(mask, load_scores(scores), count_selected(fraction, mask.num_entries))
     save_mask(out, mask)
     return mask
 

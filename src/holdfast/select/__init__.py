@@ -1,11 +1,13 @@
-"""Scores to masks: which entries count as safety-critical, and the controls that they are compared with."""
+"""Scores to masks: which entries count as safety-critical, the controls that they are compared with, mask algebra."""
 
+from holdfast.select.algebra import combine, random_iou
 from holdfast.select.bottom import BottomOptions, select_bottom
 from holdfast.select.random import RandomOptions, select_random
 from holdfast.select.registry import SELECTORS
 from holdfast.select.set_difference import SetDifferenceOptions, select_set_difference
 from holdfast.select.threshold import ThresholdOptions, select_threshold
 from holdfast.select.top import TopOptions, select_top
+from holdfast.select.trim import trim
 
 __all__ = [
     "SELECTORS",
@@ -14,9 +16,12 @@ __all__ = [
     "SetDifferenceOptions",
     "ThresholdOptions",
     "TopOptions",
+    "combine",
+    "random_iou",
     "select_bottom",
     "select_random",
     "select_set_difference",
     "select_threshold",
     "select_top",
+    "trim",
 ]

@@ -1,0 +1,54 @@
+"""`holdfast combine`."""
+
+from itertools import combinations
+from pathlib import Path
+
+from holdfast.artifacts import load_mask
+from holdfast.commands.console import show, table
+from holdfast.commands.masks import mask_json, mask_table
+from holdfast.commands.parameters import Json
+from holdfast.pipeline import steps
+from holdfast.select.algebra import Operation, random_iou
+
+
+def combine(
+    operation: Operation,
+    *masks: Path,
+    out: Path,
+    trim: Path | None = None,
+    fraction: float | None = None,
+    json: Json = False,
+) -> None:
+    """Join masks: union, intersection or difference, trimmed to a budget.
+
+    Example: holdfast combine intersection first.safetensors second.safetensors --out both.safetensors
+
+    The overlap of every two masks is shown beside that of two random masks of the same sizes.
+
+    Parameters
+    ----------
+    operation
+        union: in any of the masks; intersection: in all of them; difference: in the first and in none of the others.
+    masks
+        Two or more files that `holdfast select` or `holdfast combine` wrote, all for one model.
+    out
+        File for the mask.
+    trim
+        Scores of that model: of what the operation gives, only the best-scored entries are kept. Needs --fraction.
+    fraction
+        Share of the scored entries that --trim keeps, in (0, 1).
+    json
+        Print one JSON object.
+    """
+    loaded = [load_mask(path) for path in masks]
+    mask = steps.combine_masks(operation, loaded, out, scores=trim, fraction=fraction)
+    pairs = combinations(zip(map(str, masks), loaded, strict=True), 2)
+    overlaps = [(first, second, left.iou(right), random_iou(left, right)) for (first, left), (second, right) in pairs]
+    columns = ("mask", "and mask", "IoU", "random IoU")
+    rows = [(first, second, f"{iou:.3f}", f"{by_chance:.3f}") for first, second, iou, by_chance in overlaps]
+    result = {
+        **mask_json(mask, out),
+        "operation": operation,
+        "overlap": [dict(zip(("first", "second", "iou", "random_iou"), one, strict=True)) for one in overlaps],
+    }
+    show(result, [mask_table(mask), table("Overlap", columns, rows)], json, note=f"Mask: {out}")

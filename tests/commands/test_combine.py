@@ -1,0 +1,96 @@
+"""`holdfast combine` on masks of made-up scores."""
+
+import json
+
+import pytest
+
+from holdfast.artifacts import load_mask, load_scores
+from holdfast.cli import call
+from holdfast.select import trim
+from tests.commands.made import write_scores
+
+
+@pytest.fixture
+def masks(tmp_path):
+    """Paths of the top tenths by two unlike scores, and of the bottom tenth by the first."""
+    for seed, name in enumerate(("first", "second")):
+        scores = write_scores(tmp_path / f"{name}_scores.safetensors", seed)
+        assert call(["select", str(scores), "--out", str(tmp_path / name), "--fraction", "0.1"]) == 0
+    arguments = ["--selector", "bottom", "--fraction", "0.1", "--out", str(tmp_path / "bottom")]
+    assert call(["select", str(tmp_path / "first_scores.safetensors"), *arguments]) == 0
+    return [tmp_path / name for name in ("first", "second", "bottom")]
+
+
+@pytest.fixture
+def combine(tmp_path, masks, capsys):
+    """Runs the command; returns its exit code."""
+    capsys.readouterr()
+    out = str(tmp_path / "out.safetensors")
+    return lambda *arguments: call(["combine", *map(str, arguments), "--out", out])
+
+
+def test_three_masks_are_joined_and_their_overlaps_printed_beside_chance(combine, masks, tmp_path, capsys):
+    assert combine("union", *masks, "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    first, second, bottom = (load_mask(path) for path in masks)
+    assert load_mask(tmp_path / "out.safetensors").equals(first | second | bottom)
+    assert result["num_selected"] == len(first | second | bottom)
+    assert [(one["first"], one["second"]) for one in result["overlap"]] == [
+        (str(masks[0]), str(masks[1])),
+        (str(masks[0]), str(masks[2])),
+        (str(masks[1]), str(masks[2])),
+    ]
+    assert result["overlap"][0]["iou"] == first.iou(second) > 0
+    assert result["overlap"][1]["iou"] == 0
+    assert result["overlap"][0]["random_iou"] == pytest.approx(0.1 / (2 - 0.1))
+
+
+def test_difference_takes_the_others_from_the_first(combine, masks, tmp_path):
+    assert combine("difference", *masks) == 0
+    first, second, _ = (load_mask(path) for path in masks)
+    assert load_mask(tmp_path / "out.safetensors").equals(first - second)
+
+
+def test_the_result_is_trimmed_to_exactly_the_fraction_by_the_scores(combine, masks, tmp_path):
+    scores = tmp_path / "second_scores.safetensors"
+    assert combine("union", *masks[:2], "--trim", scores, "--fraction", "0.05") == 0
+    mask = load_mask(tmp_path / "out.safetensors")
+    assert len(mask) == 50
+    assert mask.equals(trim(load_mask(masks[0]) | load_mask(masks[1]), load_scores(scores), 50))
+
+
+def test_size_and_overlap_are_shown_as_tables(combine, masks, capsys):
+    assert combine("intersection", *masks[:2]) == 0
+    said = capsys.readouterr().out
+    size = len(load_mask(masks[0]) & load_mask(masks[1]))
+    assert f"{size} entries: {size / 1000:.3%} of the scored" in said
+    assert "0.053" in said  # 0.1 / 1.9
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["symmetric", "{first}", "{second}"], "symmetric"),
+        (["union", "{first}"], "give two or more"),
+        (["union", "{first}", "{tmp}/none"], "does not exist"),
+        (["union", "{first}", "{other}"], "different models or sites"),
+        (["intersection", "{first}", "{bottom}"], "the intersection of these 2 masks selects no entry"),
+        (["difference", "{first}", "{first}"], "the difference of these 2 masks selects no entry"),
+        (["union", "{first}", "{second}", "--fraction", "0.1"], "give --trim and --fraction, or neither"),
+        (["union", "{first}", "{second}", "--trim", "{scores}"], "give --trim and --fraction, or neither"),
+        (["union", "{first}", "{second}", "--trim", "{scores}", "--fraction", "0.5"], "cannot trim a mask of"),
+        (["union", "{first}", "{second}", "--trim", "{scores}", "--fraction", "nan"], "is not in (0, 1)"),
+        (["union", "{first}", "{second}", "--trim", "{others}", "--fraction", "0.1"], "different models or sites"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_writes_nothing(arguments, sentence, combine, masks, tmp_path, capsys):
+    others = write_scores(tmp_path / "others.safetensors", base="other")
+    assert call(["select", str(others), "--out", str(tmp_path / "other")]) == 0
+    names = {name: str(tmp_path / name) for name in ("first", "second", "bottom", "other")}
+    names |= {"tmp": str(tmp_path), "scores": str(tmp_path / "first_scores.safetensors"), "others": str(others)}
+    capsys.readouterr()
+    assert combine(*(argument.format(**names) for argument in arguments)) == 2
+    said = capsys.readouterr().err
+    assert sentence in said
+    assert len(said.splitlines()) == 1
+    assert not (tmp_path / "out.safetensors").exists()
