@@ -84,7 +84,7 @@ def test_a_folder_of_another_bakeoff_is_refused(finished):
     ("changes", "message"),
     [
         ({"methods": ("esi", "none")}, "unknown score 'none'; known: esi, "),
-        ({"selectors": ("top", "none")}, "unknown selector 'none'; known: bottom"),
+        ({"selectors": ("top", "none")}, "unknown selector 'none'; known: "),
         ({"refusals": None}, "refusal_likelihood needs harmful prompts with safe responses"),
     ],
 )

@@ -25,6 +25,7 @@ from holdfast.prompts.sources import load_prompts
 from holdfast.report.bakeoff import render_bakeoff
 from holdfast.report.schema import rate_json
 from holdfast.score.registry import SCORES
+from holdfast.select.registry import SELECTORS, find_selector
 from holdfast.select.stability import stability
 from holdfast.values import Mask
 
@@ -85,6 +86,8 @@ def refuse_unknown(config: BakeoffConfig) -> None:
     """Raises ValueError when a name is not known, or an objective lacks its files, before anything is computed."""
     for method in config.methods:
         SCORES[method]
+    for selector in config.selectors:
+        find_selector(selector, ["utility"] if SELECTORS[selector].needs_utility else [])
     if "refusal_likelihood" in config.objectives and config.refusals is None:
         raise ValueError("objective refusal_likelihood needs harmful prompts with safe responses; set `refusals`.")
 
@@ -150,11 +153,9 @@ def noise_point(
     place = folder / contestant.selector / f"{fraction:g}"
     mask = place / "mask.safetensors"
     if not mask.is_file():
-        options = config.select.model_copy(update={"fraction": fraction})
+        shared = {**config.select.model_dump(), "fraction": fraction, "seed": config.seed}
         utility = utility_scores(config, folder.parent / "utility", progress)
-        steps.select(
-            folder / "scores.safetensors", contestant.selector, mask, utility=utility, options=options, seed=config.seed
-        )
+        steps.select_as_shared(folder / "scores.safetensors", contestant.selector, mask, shared=shared, utility=utility)
     found = steps.verify(
         config.model,
         config.judge,

@@ -30,7 +30,6 @@ from holdfast.pipeline.workers import Unit, Workers
 from holdfast.progress import Progress, silent
 from holdfast.prompts.sources import prompt_file
 from holdfast.report.page import render_page
-from holdfast.select import SELECTORS
 
 LIBRARIES = ("torch", "transformers", "trl", "accelerate", "safetensors")
 
@@ -134,13 +133,10 @@ def locate(
 
 
 def cut(config: RunConfig, folder: Path, selector: str, path: Path) -> None:
-    """Writes one mask from a folder's scores; of the run's options every selector is given those that it takes."""
-    if path.is_file():
-        return
-    chosen, shared = SELECTORS[selector], {**config.select.model_dump(), "seed": config.seed}
-    given = {name: value for name, value in shared.items() if name in chosen.options.model_fields}
-    utility = folder / "utility.safetensors" if chosen.needs_utility else None
-    steps.select(folder / "scores.safetensors", selector, path, given=given, utility=utility)
+    """Writes one mask from a folder's scores, unless it is there."""
+    if not path.is_file():
+        shared, utility = {**config.select.model_dump(), "seed": config.seed}, folder / "utility.safetensors"
+        steps.select_as_shared(folder / "scores.safetensors", selector, path, shared=shared, utility=utility)
 
 
 def verify(config: RunConfig, out: Path, mask: str, ratio: float, progress: Progress = silent) -> None:

@@ -29,12 +29,11 @@ from holdfast.pipeline.config import SuiteFiles
 from holdfast.progress import Progress, silent
 from holdfast.prompts.records import refuse_shared
 from holdfast.prompts.sources import as_exchanges, load_exchanges, load_prompts
-from holdfast.select import combine, trim
+from holdfast.select import SELECTORS, combine, trim
 from holdfast.select.algebra import Operation
 from holdfast.select.ranking import count_selected
 from holdfast.select.registry import find_selector
-from holdfast.select.registry import find_selector
-from holdfast.values import Evaluation, Mask, Scores
+from holdfast.values import Evaluation, Mask
 
 
 def load_judge(name: str) -> GuardJudge:
@@ -82,6 +81,15 @@ def select(
     mask = chosen.select(load_scores(scores), options=chosen.options.model_validate(given), **beside)
     save_mask(out, mask)
     return mask
+
+
+def select_as_shared(
+    scores: Path, selector: str, out: Path, *, shared: Mapping[str, object], utility: Path | None
+) -> Mask:
+    """The same with options that several selectors share: each is given those that it takes."""
+    chosen = SELECTORS[selector]
+    given = {name: value for name, value in shared.items() if name in chosen.options.model_fields}
+    return select(scores, selector, out, given=given, utility=utility if chosen.needs_utility else None)
 
 
 def combine_masks(
