@@ -1,6 +1,6 @@
 import pytest
 
-from holdfast.prompts.chat import Turn, encode_chat, encode_prompt
+from holdfast.prompts.chat import ChatFormat, Turn, encode_chat, encode_prompt
 from tests.tiny import make_tokenizer
 
 
@@ -36,3 +36,25 @@ def test_a_template_that_hides_a_turn_is_refused():
 def test_a_model_without_a_template_gets_the_plain_format():
     tokenizer = make_tokenizer(template=None)
     assert tokenizer.decode(encode_prompt(tokenizer, "hello")) == "User: hello\nAssistant:"
+
+
+def test_a_template_that_takes_lists_of_parts_is_given_them():
+    loop = "{% for part in turn.content | selectattr('type', 'equalto', 'text') %}{{ part.text }}{% endfor %}"
+    tokenizer = make_tokenizer(template=f"{{% for turn in messages %}}<|{{{{ turn.role }}}}|>{loop}{{% endfor %}}")
+    chat = encode_chat(tokenizer, [Turn("user", "mend"), Turn("assistant", "the clock")])
+    assert tokenizer.decode(chat.token_ids) == "<|user|>mend<|assistant|>the clock"
+
+
+def test_a_template_that_refuses_a_turn_says_why_in_one_sentence():
+    tokenizer = make_tokenizer(template="{{ raise_exception('System role not supported') }}")
+    with pytest.raises(ValueError, match=r"refuses the conversation \(System role not supported\); use a tokenizer"):
+        encode_chat(tokenizer, [Turn("system", "be kind"), Turn("user", "mend")])
+
+
+def test_a_format_gives_a_template_its_arguments_and_a_suffix(tokenizer):
+    template = "{{ policy }}<|user|>{{ messages[0].content }}<|assistant|>"
+    chat = encode_chat(
+        tokenizer, [Turn("user", "mend")], chat_format=ChatFormat(template, {"policy": "be kind"}, "safe <|end|>")
+    )
+    assert tokenizer.decode(chat.token_ids) == "be kind<|user|>mend<|assistant|>safe <|end|>"
+    assert chat.token_ids[-1] == tokenizer.convert_tokens_to_ids("<|end|>")  # a suffix is part of the template

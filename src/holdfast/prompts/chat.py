@@ -5,10 +5,11 @@ wrote cannot forge one of the template's special tokens: those are taken from th
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
 
+from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
 PLAIN_TEMPLATE = (
@@ -23,6 +24,18 @@ class Turn(NamedTuple):
 
     role: Literal["system", "user", "assistant"]
     text: str
+
+
+@dataclass(frozen=True)
+class ChatFormat:
+    """How turns become text, where a conversation alone does not say it."""
+
+    template: str | None = None
+    """A chat template in Jinja; the tokenizer's own when None."""
+    arguments: Mapping[str, object] = field(default_factory=dict)
+    """What the template is given beside the conversation."""
+    suffix: str = ""
+    """Text behind all that the template writes: the beginning of the next turn."""
 
 
 class TokenSpan(NamedTuple):
@@ -49,14 +62,18 @@ def has_chat_template(tokenizer: PreTrainedTokenizerBase) -> bool:
 
 
 def encode_chat(
-    tokenizer: PreTrainedTokenizerBase, turns: Sequence[Turn], *, generation_prompt: bool = True
+    tokenizer: PreTrainedTokenizerBase,
+    turns: Sequence[Turn],
+    *,
+    generation_prompt: bool = True,
+    chat_format: ChatFormat = ChatFormat(),
 ) -> EncodedChat:
     """Token ids of a conversation, ready for the assistant's next turn when `generation_prompt` is set.
 
     Raises:
-        ValueError: the template leaves a turn out, so that the model would never see it.
+        ValueError: the template refuses a turn, or leaves it out, so that the model would never see it.
     """
-    pieces = _render(tokenizer, turns, generation_prompt)
+    pieces = _render(tokenizer, turns, generation_prompt, chat_format)
     token_ids: list[int] = []
     spans: list[list[TokenSpan]] = [[] for _ in turns]
     for stretch in _split_at_special_tokens(tokenizer, pieces):
@@ -84,27 +101,40 @@ class _Piece(NamedTuple):
     turn: int | None
 
 
-def _render(tokenizer: PreTrainedTokenizerBase, turns: Sequence[Turn], generation_prompt: bool) -> list[_Piece]:
+def _render(
+    tokenizer: PreTrainedTokenizerBase, turns: Sequence[Turn], generation_prompt: bool, chat_format: ChatFormat
+) -> list[_Piece]:
     # Private-use characters: no template writes them, and a turn's own text is put in only after rendering.
     marks = [f"\ue000{position}\ue001" for position in range(len(turns))]
-    messages = [{"role": turn.role, "content": mark} for turn, mark in zip(turns, marks, strict=True)]
-    template = None if has_chat_template(tokenizer) else PLAIN_TEMPLATE
-    text = str(
-        tokenizer.apply_chat_template(
-            messages, chat_template=template, tokenize=False, add_generation_prompt=generation_prompt
-        )
-    )
-    left_out = [turn.role for turn, mark in zip(turns, marks, strict=True) if text.count(mark) != 1]
-    if left_out:
-        raise ValueError(
-            f"the chat template of {tokenizer.name_or_path!r} does not show the {left_out[0]} turn exactly once; "
-            "use a tokenizer whose template shows every turn."
-        )
-    parts = re.split("\ue000(\\d+)\ue001", text)
+    own = None if has_chat_template(tokenizer) else PLAIN_TEMPLATE
+    how = {"chat_template": chat_format.template or own, "add_generation_prompt": generation_prompt}
+    text = _render_marks(tokenizer, turns, marks, {**chat_format.arguments, **how})
+    parts = re.split("\ue000(\\d+)\ue001", text + chat_format.suffix)
     return [
         _Piece(turns[int(part)].text, int(part)) if position % 2 else _Piece(part, None)
         for position, part in enumerate(parts)
     ]
+
+
+def _render_marks(
+    tokenizer: PreTrainedTokenizerBase, turns: Sequence[Turn], marks: Sequence[str], how: Mapping[str, Any]
+) -> str:
+    """What the template writes with marks for texts; one that shows no plain text is given lists of parts."""
+    objection = ""
+    for contents in (marks, [[{"type": "text", "text": mark}] for mark in marks]):
+        messages: Any = [{"role": turn.role, "content": content} for turn, content in zip(turns, contents, strict=True)]
+        try:
+            text = str(tokenizer.apply_chat_template(messages, tokenize=False, **how))
+        except (TemplateError, TypeError) as error:  # TypeError: the template joins text with a list
+            objection = objection or f"refuses the conversation ({error})"
+            continue
+        left_out = [turn.role for turn, mark in zip(turns, marks, strict=True) if text.count(mark) != 1]
+        if not left_out:
+            return text
+        objection = objection or f"does not show the {left_out[0]} turn exactly once"
+    raise ValueError(
+        f"the chat template of {tokenizer.name_or_path!r} {objection}; use a tokenizer whose template shows every turn."
+    )
 
 
 def _split_at_special_tokens(tokenizer: PreTrainedTokenizerBase, pieces: list[_Piece]) -> list[int | list[_Piece]]:
