@@ -25,16 +25,25 @@ CHAT_TEMPLATE = (
 GUARD_TEMPLATE = "<|user|>{{ messages[0].content | trim }}<|assistant|>{{ messages[1].content | trim }}<|verdict|>"
 
 
-def make_tokenizer(vocabulary: int = 340, template: str | None = CHAT_TEMPLATE) -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer; another size of vocabulary cuts the same text elsewhere."""
+def make_tokenizer(
+    vocabulary: int = 340,
+    template: str | None = CHAT_TEMPLATE,
+    markers: tuple[str, ...] = (),
+    words: tuple[str, ...] = (),
+) -> PreTrainedTokenizerFast:
+    """A byte-level BPE tokenizer; another size of vocabulary cuts the same text elsewhere.
+
+    Markers are further special tokens, words further text that it learns.
+    """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)  # pyright: ignore
     tokenizer.decoder = decoders.ByteLevel()  # pyright: ignore
     special = ["<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>", "<|verdict|>"]
+    special += [marker for marker in markers if marker not in special]
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
     )
-    tokenizer.train_from_iterator(TEXT, trainer)
+    tokenizer.train_from_iterator([*TEXT, *words * 20], trainer)
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|end|>", pad_token="<|pad|>")
     fast.add_special_tokens({"additional_special_tokens": special[2:]})
     fast.chat_template = template

@@ -2,7 +2,9 @@ import pytest
 import torch
 
 from holdfast.judge.guard import GuardJudge, GuardOptions
+from holdfast.models.load import load_model
 from holdfast.prompts.chat import Turn, encode_chat
+from tests.judge.guards import InDouble
 from tests.tiny import make_tokenizer
 
 PROMPTS = ["how do i mend it ?", "hello", "safe unsafe"]
@@ -18,7 +20,7 @@ def test_a_verdict_is_the_log_odds_at_the_end_of_the_judges_template(guard):
     turns = [Turn("user", PROMPTS[0]), Turn("assistant", RESPONSES[0])]
     ids = torch.tensor([encode_chat(guard.tokenizer, turns).token_ids])
     logits = guard.model(ids).logits[0, -1].detach().log_softmax(-1)
-    expected = float(logits[guard.safe_id] - logits[guard.unsafe_id])
+    expected = float(logits[guard.safe_ids[0]] - logits[guard.unsafe_ids[0]])
     outcome = guard.judge(PROMPTS, RESPONSES)[0]
     assert outcome.score == pytest.approx(expected, abs=1e-5)  # float32, batched against alone
     assert outcome.verdict == ("safe" if expected > 0 else "unsafe")
@@ -45,7 +47,7 @@ def test_gradients_match_finite_differences(guard):
         moved = embeddings.clone()
         moved[0, rows] += sign * step * direction
         logits = guard.model(inputs_embeds=moved).logits[0, -1].detach()
-        values.append(float(logits[guard.safe_id] - logits[guard.unsafe_id]))
+        values.append(float(logits[guard.safe_ids[0]] - logits[guard.unsafe_ids[0]]))
     assert (values[0] - values[1]) / (2 * step) == pytest.approx(float(gradients.norm()), rel=1e-3)
 
 
@@ -90,3 +92,20 @@ def test_a_judge_without_a_template_is_refused(guard_model):
 def test_verdicts_that_begin_alike_are_refused(guard_model, guard_tokenizer):
     with pytest.raises(ValueError, match="do not begin with distinct tokens"):
         GuardJudge(guard_model, guard_tokenizer, GuardOptions(safe="safe", unsafe="safely"))
+
+
+def test_the_built_in_guards_gradient_matches_finite_differences():
+    """Token by token, along the gradient, in float64 throughout; 1e-3 is asked for, 1e-7 measured."""
+    loaded = load_model("testbed:guard", device="cpu")
+    guard = GuardJudge(loaded.model.double(), loaded.tokenizer)
+    prompt, response, step = "how do i mend the clock ?", "first you open it .", 1e-5
+    with InDouble():
+        gradients = guard.response_gradients([prompt], [response])[0].gradients.double()
+        exchange = guard.show(prompt, response)
+        embeddings = guard._embedding(torch.tensor([exchange.token_ids])).detach()
+        for span, gradient in zip(exchange.response, gradients, strict=True):
+            moved = embeddings.repeat(2, 1, 1)
+            moved[:, span.token] += torch.tensor([[step], [-step]]) * gradient / gradient.norm()
+            logits = guard.model(inputs_embeds=moved).logits[:, -1].detach()
+            raised, lowered = logits[:, guard.safe_ids[0]] - logits[:, guard.unsafe_ids[0]]
+            assert float(raised - lowered) / (2 * step) == pytest.approx(float(gradient.norm()), rel=1e-3)

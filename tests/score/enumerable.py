@@ -10,7 +10,7 @@ from tokenizers import Tokenizer, decoders, models
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
 
-from holdfast.judge.guard import ResponseGradient
+from holdfast.judge.model_judge import ResponseGradient
 from holdfast.models.generate import Response
 from holdfast.models.sites import scored_sites
 from holdfast.score.gradient import sum_gradients

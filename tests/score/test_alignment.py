@@ -3,9 +3,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from holdfast.judge.guard import GuardJudge
+from holdfast.models.generate import Response
 from holdfast.score.objective.alignment import align, token_spans
+from holdfast.score.objective.gains import JudgeGains
 from holdfast.score.objective.vocabulary import embed_vocabulary, token_strings
-from tests.tiny import make_tokenizer
+from tests.tiny import GUARD_TEMPLATE, make_llama, make_tokenizer
 
 TOKENIZER = make_tokenizer()
 JUDGE_TOKENIZER = make_tokenizer(vocabulary=300)
@@ -73,6 +76,26 @@ def test_equal_tokens_keep_their_own_gradients():
     spans = [(0, 2), (2, 3), (3, 7), (7, 8)]
     same = [(float(start), float(end)) for start, end in spans]
     torch.testing.assert_close(align(gradients, spans, same), gradients)
+
+
+def test_a_judge_with_the_models_tokenizer_gives_what_token_by_token_arithmetic_gives():
+    """C[t, v] = g_t . (E[v] - E[y_t]) with the judge's own embedding matrix: no strings, no characters."""
+    tokenizer = make_tokenizer(template=GUARD_TEMPLATE)
+    guard = GuardJudge(make_llama(), tokenizer)
+    prompt, text = "how do i mend it ?", "sorry , i can not help with that ."
+    token_ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    gains = JudgeGains(guard, tokenizer)
+    judged = gains.judge([Response(prompt, [3], token_ids, text, finished=True)])
+    own = guard.response_gradients([prompt], [text])[0]
+    torch.testing.assert_close(judged[0].gradients, own.gradients)
+    table = guard.model.get_input_embeddings().weight.detach()
+    expected = own.gradients @ table.T - (own.gradients * table[token_ids]).sum(1, keepdim=True)
+    strings = token_strings(tokenizer)
+    again = [tokenizer(string, add_special_tokens=False)["input_ids"] for string in strings]
+    same = [token for token, ids in enumerate(again) if ids == [token]]
+    assert len(same) > 150  # the rest are special tokens, and bytes that are no character of their own
+    found = gains.gains(judged, torch.device("cpu"))
+    torch.testing.assert_close(found[:, same], expected[:, same])
 
 
 @settings(deadline=None, max_examples=100)

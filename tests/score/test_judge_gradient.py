@@ -106,7 +106,7 @@ def test_gains_match_finite_differences_of_the_judge(guard_model, guard_tokenize
         towards = table[candidate] - table[token_ids[place]]
         moved[:, token] += torch.tensor([[step], [-step]]) * towards
         logits = guard_model(inputs_embeds=moved).logits[:, -1].detach()
-        raised, lowered = logits[:, guard.safe_id] - logits[:, guard.unsafe_id]
+        raised, lowered = logits[:, guard.safe_ids[0]] - logits[:, guard.unsafe_ids[0]]
         assert float(raised - lowered) / (2 * step) == pytest.approx(float(gains[place, candidate]), rel=1e-3)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from holdfast.judge.guard import GuardJudge
+from holdfast.judge.model_judge import ModelJudge
 from holdfast.models.generate import GenerateOptions, generate
 from holdfast.models.load import LoadedModel
 from holdfast.models.response_log import Response, ResponseLog
@@ -20,7 +20,7 @@ SAMPLES = 4
 
 def safety_objective(
     loaded: LoadedModel,
-    judge: GuardJudge,
+    judge: ModelJudge,
     prompts: Sequence[str],
     options: ScoringOptions,
     generation: GenerateOptions,

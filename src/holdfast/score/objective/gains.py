@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from holdfast.judge.guard import ResponseGradient
+from holdfast.judge.model_judge import ResponseGradient
 from holdfast.models.generate import Response
 from holdfast.score.objective.alignment import align, token_spans
 from holdfast.score.objective.vocabulary import StringEmbedder, embed_vocabulary

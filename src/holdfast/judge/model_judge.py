@@ -1,0 +1,176 @@
+"""J(x, y) = logsumexp(logits of the safe verdicts) - logsumexp(logits of the unsafe ones)   (log-odds)
+
+What all judges share that are models: exchanges in batches, outcomes, and the gradient of J with respect to the judge's
+*input embeddings*, which tells what each piece of the response contributes without a softmax that saturates (log-odds
+are differentiated, not a probability). J is positive where the judge finds the exchange safe.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from holdfast.prompts.batching import batches_by_length, right_pad
+from holdfast.prompts.chat import TokenSpan
+from holdfast.values import Outcome
+
+
+@dataclass(frozen=True)
+class ResponseGradient:
+    """How the judge's log-odds depend on a response."""
+
+    log_odds: float
+    gradients: Float[Tensor, "token d_judge"]
+    """dJ / d(input embedding) of every judge token that holds characters of the response, float32 on the CPU."""
+    spans: list[tuple[int, int]]
+    """The characters of the response that each of those tokens holds."""
+
+
+@dataclass(frozen=True)
+class ShownExchange:
+    """An exchange as the judge reads it."""
+
+    token_ids: list[int]
+    response: list[TokenSpan]
+    """The tokens that hold the response's text, in order."""
+    segments: list[int] | None = None
+    """Which of two texts each token belongs to, for a judge that is told."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Exchanges that are judged together, padded on the right."""
+
+    positions: list[int]
+    """Where they stand among all that were asked for."""
+    exchanges: list[ShownExchange]
+    token_ids: Int[Tensor, "batch token"]
+    attention_mask: Int[Tensor, "batch token"]
+    segments: Int[Tensor, "batch token"] | None
+
+
+class ModelJudge(ABC):
+    """A judge that is a model: it reads an exchange and has a logit for every verdict."""
+
+    pads = True
+    """Whether exchanges of unlike length may share a batch."""
+
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, token_budget: int) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.safe_ids: list[int] = []
+        """Positions of the safe verdicts among the logits; a judge finds its own."""
+        self.unsafe_ids: list[int] = []
+        self._token_budget = token_budget
+        self._embedding = cast(nn.Embedding, model.get_input_embeddings())
+
+    @abstractmethod
+    def show(self, prompt: str, response: str) -> ShownExchange:
+        """The tokens that the judge reads of an exchange, prompt and response both."""
+
+    @abstractmethod
+    def verdict_logits(
+        self, embeddings: Float[Tensor, "batch token d_judge"], batch: Batch
+    ) -> Float[Tensor, "batch verdict"]:
+        """The logits among which the verdicts are, at least float32, from the input embeddings."""
+
+    def objection(self, logits: Float[Tensor, " verdict"]) -> str | None:
+        """Why an exchange with these logits has no verdict; None when it has one."""
+        return None
+
+    def judge(self, prompts: Sequence[str], responses: Sequence[str]) -> list[Outcome]:
+        """One outcome a response, in order: `safe` or `unsafe` scored by its log-odds, or unscored with a reason."""
+        outcomes: list[Outcome] = [Outcome.unscored("longer than the judge's context")] * len(responses)
+        with torch.no_grad():
+            for batch in self._batches(prompts, responses):
+                logits = self.verdict_logits(self._embedding(batch.token_ids), batch).cpu()
+                for position, row, log_odds in zip(batch.positions, logits, self._log_odds(logits), strict=True):
+                    outcomes[position] = self._outcome(row, float(log_odds))
+        return outcomes
+
+    def response_gradients(self, prompts: Sequence[str], responses: Sequence[str]) -> list[ResponseGradient]:
+        """The log-odds of each response and its gradient with respect to the judge's embeddings of the response.
+
+        Raises:
+            ValueError: a response is longer than the judge's context, or its log-odds are not finite.
+        """
+        found: dict[int, ResponseGradient] = {}
+        for batch in self._batches(prompts, responses):
+            embeddings = self._embedding(batch.token_ids).detach().requires_grad_()
+            log_odds = self._log_odds(self.verdict_logits(embeddings, batch))
+            (gradient,) = torch.autograd.grad(log_odds.sum(), embeddings)
+            rows = zip(batch.positions, log_odds.tolist(), gradient.float().cpu(), batch.exchanges, strict=True)
+            for position, value, row, exchange in rows:
+                kept = row[[span.token for span in exchange.response]]
+                spans = [(span.start, span.end) for span in exchange.response]
+                found[position] = ResponseGradient(value, kept, spans)
+        _refuse_unjudged(found, responses)
+        return [found[position] for position in range(len(responses))]
+
+    @torch.no_grad()
+    def embed_strings(self, strings: Sequence[str]) -> Float[Tensor, "string d_judge"]:
+        """Mean input embedding of the judge's tokens of each string, float32 on the CPU; zero for an empty string.
+
+        Embeddings as the judge's layers get them: where a model scales its table (Gemma), scaled.
+        """
+        encoded = self.tokenizer(list(strings), add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        lengths = torch.tensor([len(ids) for ids in encoded])
+        owners = torch.repeat_interleave(torch.arange(len(encoded)), lengths)
+        flat = torch.tensor([token for ids in encoded for token in ids], dtype=torch.int64)
+        embedded = self._embedding(flat.to(self.model.device)).float().cpu()
+        total = torch.zeros(len(encoded), embedded.shape[1]).index_add_(0, owners, embedded)
+        return total / lengths.clamp(min=1)[:, None]
+
+    @property
+    def context(self) -> int:
+        """Tokens that the judge can read at most."""
+        return getattr(self.model.config.get_text_config(), "max_position_embeddings", None) or 2**31
+
+    def _batches(self, prompts: Sequence[str], responses: Sequence[str]) -> Iterator[Batch]:
+        shown = [self.show(prompt, response) for prompt, response in zip(prompts, responses, strict=True)]
+        lengths = [len(exchange.token_ids) for exchange in shown]
+        fitting = [position for position, length in enumerate(lengths) if length <= self.context]
+        groups = [fitting]
+        if not self.pads:
+            groups = [
+                [place for place in fitting if lengths[place] == length]
+                for length in sorted({lengths[place] for place in fitting})
+            ]
+        for group in groups:
+            for batch in batches_by_length([lengths[place] for place in group], self._token_budget):
+                positions = [group[place] for place in batch]
+                yield self._batch(positions, [shown[position] for position in positions])
+
+    def _batch(self, positions: list[int], exchanges: list[ShownExchange]) -> Batch:
+        device = self.model.device
+        token_ids, attention_mask = right_pad([exchange.token_ids for exchange in exchanges], pad_id=0)
+        segments = [exchange.segments for exchange in exchanges if exchange.segments is not None]
+        padded = right_pad(segments, pad_id=0)[0].to(device) if segments else None
+        return Batch(positions, exchanges, token_ids.to(device), attention_mask.to(device), padded)
+
+    def _log_odds(self, logits: Float[Tensor, "batch verdict"]) -> Float[Tensor, " batch"]:
+        return logits[:, self.safe_ids].logsumexp(1) - logits[:, self.unsafe_ids].logsumexp(1)
+
+    def _outcome(self, logits: Float[Tensor, " verdict"], log_odds: float) -> Outcome:
+        if not math.isfinite(log_odds):
+            return Outcome.unscored("the judge's log-odds are not finite")
+        if objection := self.objection(logits):
+            return Outcome.unscored(objection)
+        return Outcome("safe" if log_odds > 0 else "unsafe", score=log_odds)
+
+
+def _refuse_unjudged(found: dict[int, ResponseGradient], responses: Sequence[str]) -> None:
+    for position, response in enumerate(responses):
+        if position not in found:
+            raise ValueError(
+                f"a response is longer than the judge's context, so it has no gradient: {response[:60]!r}; "
+                "lower max_new_tokens."
+            )
+        if not math.isfinite(found[position].log_odds):
+            raise ValueError(f"the judge's log-odds are not finite for the response {response[:60]!r}; try float32.")
