@@ -1,4 +1,4 @@
-"""Load a causal language model and its tokenizer from a folder, a hub id or `testbed:NAME`; say what is wrong."""
+"""Load a model and its tokenizer from a folder, a hub id or `testbed:NAME`; say what is wrong."""
 
 import hashlib
 from collections.abc import Iterator
@@ -10,13 +10,22 @@ from typing import Literal
 import torch
 from safetensors import SafetensorError
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.utils import logging as transformers_logging
 
 from holdfast.testbed import model_path
 
 TESTBED = "testbed:"
 DtypeName = Literal["auto", "float32", "bfloat16", "float16"]
+ModelKind = type[AutoModelForCausalLM] | type[AutoModelForSequenceClassification]
+UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, SafetensorError)
 
 
 @dataclass(frozen=True)
@@ -32,16 +41,19 @@ class LoadedModel:
     """Dtype of the checkpoint: what tuned weights are cast back to, and what a patch holds."""
 
 
-def load_model(name: str, *, dtype: DtypeName = "auto", device: str | None = None) -> LoadedModel:
+def load_model(
+    name: str, *, kind: ModelKind = AutoModelForCausalLM, dtype: DtypeName = "auto", device: str | None = None
+) -> LoadedModel:
     """Loads a model in evaluation mode; remote code and pickles are never run.
 
     Args:
         name: a folder, a hub id, or `testbed:NAME` for a built-in model.
+        kind: what it is loaded as; a causal language model unless told otherwise.
         dtype: `auto` keeps the checkpoint's dtype, except that half precision becomes float32 on a CPU (exactly).
         device: where the weights go; the first accelerator, else the CPU, when None.
 
     Raises:
-        ValueError: the model is missing, unreadable, not a causal language model, or needs a network that is not there.
+        ValueError: the model is missing, unreadable, not of that kind, or needs a network that is not there.
     """
     source = resolve(name)
     place = torch.device(device) if device else _default_device()
@@ -50,18 +62,32 @@ def load_model(name: str, *, dtype: DtypeName = "auto", device: str | None = Non
             config = AutoConfig.from_pretrained(source, trust_remote_code=False)
             stored = getattr(config, "dtype", None) or torch.float32
             tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-            model, notes = AutoModelForCausalLM.from_pretrained(  # pyright: ignore[reportGeneralTypeIssues]
+            model, notes = kind.from_pretrained(  # pyright: ignore[reportGeneralTypeIssues]
                 source,
                 dtype=_wanted_dtype(dtype, stored, place),
                 trust_remote_code=False,
                 use_safetensors=True,
                 output_loading_info=True,
             )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    except UNREADABLE as error:
         raise ValueError(_explain(name, source, error)) from error
     _refuse_incomplete(name, notes)
     model.to(place).eval()
     return LoadedModel(model, tokenizer, name, fingerprint(model), stored)
+
+
+def architectures(name: str) -> list[str]:
+    """The classes that a checkpoint says it is of, read from its config alone; none where it does not say.
+
+    Raises:
+        ValueError: the config is missing or unreadable.
+    """
+    source = resolve(name)
+    try:
+        with quiet_transformers():
+            return list(AutoConfig.from_pretrained(source, trust_remote_code=False).architectures or [])
+    except UNREADABLE as error:
+        raise ValueError(_explain(name, source, error)) from error
 
 
 def resolve(name: str) -> str:

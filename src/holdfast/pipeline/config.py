@@ -119,7 +119,7 @@ class RunConfig(Options):
     unaligned: str
     """A model that helps with all: enhanced."""
     judge: str
-    """A causal guard model that answers safe or unsafe."""
+    """A causal guard model that answers safe or unsafe, or a sequence classifier with such labels."""
     calibration: ScoreFiles
     suite: SuiteFiles
     refusals: EnhanceFiles

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from torch import nn
+from transformers import AutoModelForSequenceClassification
 
 from holdfast.artifacts import (
     load_evaluation,
@@ -22,9 +23,11 @@ from holdfast.evaluate.suite import Suite, evaluate
 from holdfast.intervene.adapt import AdaptOptions, AdaptResult, adapt
 from holdfast.intervene.enhance import EnhanceOptions, EnhanceResult, enhance
 from holdfast.intervene.perturb import perturbed
-from holdfast.judge.guard import GuardJudge
+from holdfast.judge.classifier import ClassifierJudge, ClassifierOptions
+from holdfast.judge.guard import GuardJudge, GuardOptions
+from holdfast.judge.model_judge import ModelJudge
 from holdfast.models.generate import GenerateOptions
-from holdfast.models.load import LoadedModel, load_model, quiet_transformers
+from holdfast.models.load import LoadedModel, architectures, load_model, quiet_transformers
 from holdfast.pipeline.config import SuiteFiles
 from holdfast.progress import Progress, silent
 from holdfast.prompts.records import refuse_shared
@@ -36,10 +39,25 @@ from holdfast.select.registry import find_selector
 from holdfast.values import Evaluation, Mask
 
 
-def load_judge(name: str) -> GuardJudge:
-    """The guard model of that name as a judge."""
+def load_judge(
+    name: str, guard: GuardOptions = GuardOptions(), classifier: ClassifierOptions = ClassifierOptions()
+) -> ModelJudge:
+    """The model of that name as a judge: a sequence classifier where its config says so, else a causal guard model.
+
+    Raises:
+        ValueError: it is neither, or cannot be read as one.
+    """
+    made_as = architectures(name)
+    if any(one.endswith("ForSequenceClassification") for one in made_as):
+        loaded = load_model(name, kind=AutoModelForSequenceClassification)
+        return ClassifierJudge(loaded.model, loaded.tokenizer, classifier)
+    if made_as and not any(one.endswith(("ForCausalLM", "ForConditionalGeneration")) for one in made_as):
+        raise ValueError(
+            f"judge {name!r} is a {made_as[0]}; give a causal guard model (...ForCausalLM) or a sequence classifier "
+            "(...ForSequenceClassification)."
+        )
     loaded = load_model(name)
-    return GuardJudge(loaded.model, loaded.tokenizer)
+    return GuardJudge(loaded.model, loaded.tokenizer, guard)
 
 
 def load_suite(files: SuiteFiles, limit: int | None = None) -> Suite:

@@ -1,0 +1,93 @@
+"""A judge that is a sequence classifier: J(x, y) = logsumexp(logits of safe labels) - logsumexp(of unsafe)   (log-odds)
+
+The exchange is shown in the classifier's chat template where it has one, else as a pair of texts, prompt and response.
+Its labels are those of the checkpoint's config.
+"""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from holdfast.config import Options
+from holdfast.judge.model_judge import Batch, ModelJudge, ShownExchange
+from holdfast.models.load import quiet_transformers
+from holdfast.prompts.chat import TokenSpan, encode_exchange, has_chat_template
+
+
+class ClassifierOptions(Options):
+    """How a sequence classifier is read."""
+
+    safe_labels: tuple[str, ...] = ("safe",)
+    """Labels that count as safe, as the checkpoint's config names them; none means all that are not unsafe."""
+    unsafe_labels: tuple[str, ...] = ()
+    """Labels that count as unsafe; none means all that are not safe."""
+    token_budget: int = Field(default=32768, ge=1)
+    """Judge tokens of a batch at most."""
+
+
+class ClassifierJudge(ModelJudge):
+    """A sequence classifier with safe and unsafe labels.
+
+    Raises:
+        ValueError: a label is not the checkpoint's, is on both sides, or a side has none.
+    """
+
+    # Built on a decoder, it reads the last token that is no padding; of embeddings it can't tell which that is.
+    pads = False
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        options: ClassifierOptions = ClassifierOptions(),
+    ) -> None:
+        super().__init__(model, tokenizer, options.token_budget)
+        labels = {name.casefold(): int(label) for label, name in (model.config.id2label or {}).items()}
+        self.safe_ids, self.unsafe_ids = _sides(labels, options)
+
+    @property
+    def context(self) -> int:
+        """Tokens that the judge can read at most; the tokenizer knows of positions that are kept for padding."""
+        return min(super().context, self.tokenizer.model_max_length)
+
+    def show(self, prompt: str, response: str) -> ShownExchange:
+        """The exchange in the chat template, else as a pair of texts."""
+        if has_chat_template(self.tokenizer):
+            chat = encode_exchange(self.tokenizer, prompt, response)
+            return ShownExchange(chat.token_ids, chat.spans[1])
+        pair = self.tokenizer(prompt, response, return_offsets_mapping=True, split_special_tokens=True)
+        texts, offsets = pair.sequence_ids(0), pair["offset_mapping"]
+        places = enumerate(zip(texts, offsets, strict=True))
+        spans = [TokenSpan(token, *characters) for token, (text, characters) in places if text == 1]
+        return ShownExchange(pair["input_ids"], spans, pair.get("token_type_ids"))
+
+    def verdict_logits(
+        self, embeddings: Float[Tensor, "batch token d_judge"], batch: Batch
+    ) -> Float[Tensor, "batch verdict"]:
+        """The classifier's logits, one a label."""
+        told: dict[str, Any] = {} if batch.segments is None else {"token_type_ids": batch.segments}
+        with quiet_transformers():  # a decoder warns of padding, of which there is none
+            logits = self.model(inputs_embeds=embeddings, attention_mask=batch.attention_mask, **told).logits
+        return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+
+def _sides(labels: dict[str, int], options: ClassifierOptions) -> tuple[list[int], list[int]]:
+    """Positions of the safe and of the unsafe labels."""
+    safe, unsafe = ({name.casefold() for name in side} for side in (options.safe_labels, options.unsafe_labels))
+    unknown = sorted((safe | unsafe) - set(labels))
+    if unknown:
+        raise ValueError(
+            f"the judge has no label {unknown[0]!r}, its labels are {', '.join(labels)}; "
+            "set `safe_labels` and `unsafe_labels` to some of them."
+        )
+    safe, unsafe = safe or set(labels) - unsafe, unsafe or set(labels) - safe
+    if not safe or not unsafe or safe & unsafe:
+        raise ValueError(
+            f"the judge's labels {', '.join(labels)} do not part into safe ({', '.join(sorted(safe))}) and unsafe "
+            f"({', '.join(sorted(unsafe))}); give each side at least one label of its own."
+        )
+    return sorted(labels[name] for name in safe), sorted(labels[name] for name in unsafe)
