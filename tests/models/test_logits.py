@@ -12,10 +12,12 @@ def test_they_are_the_models_own_also_where_something_follows_the_head(name):
     positions = torch.tensor([11, 4, 7])
     with torch.no_grad():
         expected = model(token_ids).logits[torch.arange(3), positions]
-        torch.testing.assert_close(logits_at(model, positions, {"input_ids": token_ids}), expected)
+        torch.testing.assert_close(
+            logits_at(model, torch.arange(len(positions)), positions, {"input_ids": token_ids}), expected
+        )
 
 
 def test_the_model_is_given_back_without_a_hook_also_after_an_exception(llama):
     with pytest.raises(IndexError):
-        logits_at(llama, torch.tensor([9]), {"input_ids": torch.tensor([[5]])})
+        logits_at(llama, torch.tensor([0]), torch.tensor([9]), {"input_ids": torch.tensor([[5]])})
     assert not llama.get_output_embeddings()._forward_pre_hooks

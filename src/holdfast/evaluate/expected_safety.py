@@ -17,9 +17,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from holdfast.models.forward import logits_at
 from holdfast.models.generate import GenerateOptions, continue_prompts
 from holdfast.models.load import LoadedModel
+from holdfast.models.logits import logits_at
 from holdfast.progress import Progress, silent
 from holdfast.prompts.batching import batches_by_length, right_pad
 from holdfast.prompts.chat import encode_prompt
@@ -85,8 +85,8 @@ class ExpectedSafety:
         found: dict[int, Tensor] = {}
         for batch in batches_by_length([len(ids) for ids in self._encoded], self._token_budget):
             token_ids, attention_mask = right_pad([self._encoded[position] for position in batch], pad_id=0)
-            last = (attention_mask.sum(1) - 1).tolist()
-            logits = logits_at(model, token_ids, attention_mask, range(len(batch)), last)
+            inputs = {"input_ids": token_ids.to(model.device), "attention_mask": attention_mask.to(model.device)}
+            logits = logits_at(model, torch.arange(len(batch)), attention_mask.sum(1) - 1, inputs)
             found |= zip(batch, logits.softmax(-1).cpu(), strict=True)
         return torch.stack([found[position] for position in range(len(self._encoded))])
 

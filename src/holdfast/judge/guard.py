@@ -9,6 +9,7 @@ answers is data: see `families.py`.
 from collections.abc import Mapping
 from typing import Literal
 
+import torch
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
@@ -81,7 +82,8 @@ class GuardJudge(ModelJudge):
     ) -> Float[Tensor, "batch verdict"]:
         """Logits of the token with which the verdict begins."""
         inputs = {"inputs_embeds": embeddings, "attention_mask": batch.attention_mask}
-        return logits_at(self.model, batch.attention_mask.sum(1) - 1, inputs)
+        last = batch.attention_mask.sum(1) - 1
+        return logits_at(self.model, torch.arange(len(last)), last, inputs)
 
     def objection(self, logits: Float[Tensor, " verdict"]) -> str | None:
         """That the judge would have answered something else."""

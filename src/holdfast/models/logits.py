@@ -1,6 +1,7 @@
-"""Logits at one position of each sequence, and none elsewhere: a vocabulary is wide, a verdict is one token."""
+"""Logits at chosen positions of a batch, and none elsewhere: a vocabulary is wide, and few positions are asked for."""
 
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import cast
 
 import torch
 from jaxtyping import Float, Int
@@ -9,9 +10,12 @@ from transformers import PreTrainedModel
 
 
 def logits_at(
-    model: PreTrainedModel, positions: Int[Tensor, " batch"], inputs: dict[str, Any]
-) -> Float[Tensor, "batch d_vocab"]:
-    """Logits of the token after one position of every row, at least float32.
+    model: PreTrainedModel,
+    rows: Int[Tensor, " position"],
+    columns: Int[Tensor, " position"],
+    inputs: Mapping[str, Tensor | None],
+) -> Float[Tensor, "position d_vocab"]:
+    """Logits of the token that follows each position (rows[i], columns[i]), at least float32.
 
     Only those positions pass the model's head. The forward pass is the model's own, so what it does behind the head,
     such as Gemma's soft cap and Granite's scale, is done here too.
@@ -19,13 +23,12 @@ def logits_at(
 
     def keep(_: nn.Module, arguments: tuple[Tensor, ...]) -> Tensor:
         hidden = arguments[0]
-        rows = torch.arange(len(hidden), device=hidden.device)
-        return hidden[rows, positions.to(hidden.device)][:, None]
+        return hidden[rows.to(hidden.device), columns.to(hidden.device)][None]
 
     head = cast(nn.Module, model.get_output_embeddings())
     handle = head.register_forward_pre_hook(keep)
     try:
-        logits = model(**inputs, use_cache=False).logits[:, 0]
+        logits = model(**inputs, use_cache=False).logits[0]
     finally:
         handle.remove()
     return logits.to(torch.promote_types(logits.dtype, torch.float32))

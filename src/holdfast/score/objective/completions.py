@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from holdfast.models.forward import logits_at
+from holdfast.models.logits import logits_at
 from holdfast.prompts.batching import right_pad
 
 Reduction = Literal["mean", "sum"]
@@ -58,7 +58,9 @@ def completion_logits(model: PreTrainedModel, completions: Sequence[Completion])
     rows = [row for row, completion in enumerate(completions) for _ in completion.positions]
     # The logits at a position are about the next token.
     columns = [position - 1 for completion in completions for position in completion.positions]
-    return logits_at(model, token_ids, attention_mask, rows, columns)
+    inputs = {"input_ids": token_ids.to(model.device), "attention_mask": attention_mask.to(model.device)}
+    places = (torch.tensor(rows, dtype=torch.int64), torch.tensor(columns, dtype=torch.int64))
+    return logits_at(model, *places, inputs)
 
 
 def completion_tokens(completions: Sequence[Completion]) -> list[int]:
