@@ -25,13 +25,13 @@ from tests.tiny import make_moe
 
 PARTS = st.tuples(
     st.sampled_from([(), (0,), (1,), (0, 1)]),
-    st.sampled_from([(), ("v_proj",), ("mlp",), ("experts.down_proj",), ("v_proj", "gate_proj"), ("experts",)]),
+    st.sampled_from([(), ("v_proj",), ("mlp",), ("experts.down_proj",), ("v_proj", "gate_proj"), ("mlp.experts",)]),
 )
 BLOCKS = {  # what each of those names covers, by hand
     "v_proj": {"self_attn.v_proj.weight"},
     "gate_proj": {"mlp.gate_proj.weight"},
     "mlp": {"mlp.gate_proj.weight", "mlp.experts.down_proj"},
-    "experts": {"mlp.experts.down_proj"},
+    "mlp.experts": {"mlp.experts.down_proj"},
     "experts.down_proj": {"mlp.experts.down_proj"},
 }
 
@@ -105,9 +105,10 @@ def test_a_threshold_takes_only_entries_of_the_part():
         ({"layers": (0, 7)}, "no scored parameter lies in layer 7; there are 0, 1."),
         (
             {"components": ("lm_head",)},
-            "component 'lm_head'; there are down_proj, experts, experts.down_proj, gate_proj, mlp, self_attn, v_proj.",
+            "component 'lm_head'; there are down_proj, experts, gate_proj, mlp, self_attn, v_proj.",
         ),
         ({"components": ("weight",)}, "no scored parameter lies in component 'weight'"),
+        ({"components": ("v_pro",)}, "no scored parameter lies in component 'v_pro'"),
     ],
 )
 def test_a_layer_or_component_that_does_not_occur_is_refused_with_those_that_do(part, sentence):

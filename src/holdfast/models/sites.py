@@ -80,12 +80,6 @@ def find_scored(model: PreTrainedModel, names: Sequence[str]) -> dict[str, Site]
     return {name: known[name] for name in names}
 
 
-def layer_and_component(name: str, shape: tuple[int, ...]) -> tuple[int | None, str]:
-    """Layer (None outside the layers) and component of a parameter, by its name and shape alone."""
-    found = LAYER.search(f".{name}")
-    return int(found.group(1)) if found else None, _component(name, shape)
-
-
 def sigma(weight: Float[Tensor, "..."], num_matrices: int) -> Float[Tensor, " matrix"]:
     """Sample standard deviation of each matrix of a tensor, float32."""
     matrices = weight.detach().reshape(num_matrices, -1)
@@ -93,9 +87,10 @@ def sigma(weight: Float[Tensor, "..."], num_matrices: int) -> Float[Tensor, " ma
 
 
 def _site(name: str, shape: tuple[int, ...], owner: nn.Module, head: nn.Module | None, num_experts: int | None) -> Site:
-    layer, component = layer_and_component(name, shape)
+    found = LAYER.search(f".{name}")
+    layer = int(found.group(1)) if found else None
     role = _role(name, shape, owner, head, layer, num_experts)
-    return Site(name, shape, layer, component, role, _num_matrices(name, shape))
+    return Site(name, shape, layer, _component(name, shape), role, _num_matrices(name, shape))
 
 
 def _role(

@@ -1,11 +1,12 @@
 """Which entries a selection is made among: all that are scored, or the part of them in some layers and components."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from pydantic import Field
 
 from holdfast.config import Options
-from holdfast.models.sites import LAYER, layer_and_component
+from holdfast.models.paths import layer_and_path
 from holdfast.values import Mask, Scores
 
 
@@ -15,8 +16,8 @@ class PartOptions(Options):
     layers: tuple[int, ...] = ()
     """Layers that the selected entries may lie in, counted from 0; all of them when left out. --layers 3 --layers 4."""
     components: tuple[str, ...] = ()
-    """Components that the selected entries may lie in, or blocks of them: v_proj, mlp, experts.down_proj; all of them
-    when left out. --components v_proj --components mlp."""
+    """Components that the selected entries may lie in, by one or more words of their path: v_proj, mlp, mlp.down_proj;
+    all of them when left out. --components v_proj --components mlp."""
 
 
 class FractionOptions(PartOptions):
@@ -35,14 +36,13 @@ def part_of(scores: Scores, options: PartOptions) -> Scores:
     """
     if not options.layers and not options.components:
         return scores
-    places = {name: _place(name, shape) for name, shape in scores.shapes.items()}
-    _refuse_unknown("layer", options.layers, {layer for layer, _ in places.values() if layer is not None})
-    _refuse_unknown("component", options.components, set().union(*(blocks for _, blocks in places.values())))
+    places = {name: layer_and_path(name) for name in scores.entries}
+    _refuse_unknown(options, [layer for layer, _ in places.values()], [path for _, path in places.values()])
     kept = {
         name: scores.entries[name]
-        for name, (layer, blocks) in places.items()
+        for name, (layer, path) in places.items()
         if (not options.layers or layer in options.layers)
-        and (not options.components or blocks & set(options.components))
+        and (not options.components or any(_leads_through(path, component) for component in options.components))
     }
     if not kept:
         raise ValueError(
@@ -60,18 +60,20 @@ def refuse_other_universe(what: str, other: Scores | Mask, scores: Scores) -> No
         )
 
 
-def _place(name: str, shape: tuple[int, ...]) -> tuple[int | None, set[str]]:
-    """The layer of a parameter, its component, and the blocks inside the layer that hold the component."""
-    layer, component = layer_and_component(name, shape)
-    inside = LAYER.split(f".{name}")[-1].split(".")
-    return layer, {component} | {word for word in inside if word not in ("weight", "bias") and not word.isdigit()}
+def _leads_through(path: str, component: str) -> bool:
+    return f".{component}." in f".{path}."
 
 
-def _refuse_unknown(kind: str, wanted: tuple[int, ...] | tuple[str, ...], known: set[int] | set[str]) -> None:
-    for one in wanted:
-        if one not in known:
-            raise ValueError(f"no scored parameter lies in {kind} {one!r}; there are {_listed(known)}.")
+def _refuse_unknown(options: PartOptions, layers: Sequence[int | None], paths: Sequence[str]) -> None:
+    for layer in options.layers:
+        if layer not in layers:
+            occurring = {other for other in layers if other is not None}
+            raise ValueError(f"no scored parameter lies in layer {layer}; there are {_listed(occurring)}.")
+    for component in options.components:
+        if not any(_leads_through(path, component) for path in paths):
+            occurring = {word for path in paths for word in path.split(".")}
+            raise ValueError(f"no scored parameter lies in component {component!r}; there are {_listed(occurring)}.")
 
 
-def _listed(known: set[int] | set[str] | tuple[int, ...] | tuple[str, ...]) -> str:
-    return ", ".join(str(one) for one in sorted(known))
+def _listed(names: Collection[int] | Collection[str]) -> str:
+    return ", ".join(str(name) for name in sorted(names))
