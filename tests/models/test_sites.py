@@ -1,12 +1,24 @@
 import pytest
+import torch
 
+from holdfast.models.load import LoadedModel, fingerprint
 from holdfast.models.sites import find_scored, list_sites, scored_sites
-from tests.tiny import make_llama, make_moe
+from holdfast.prompts.records import Exchange
+from holdfast.score import ResponseLikelihood, score
+from holdfast.score.gradient import sum_gradients
+from tests.models.unknown import make_unknown
+from tests.tiny import make_llama, make_moe, make_tokenizer
 
 
 def test_every_parameter_has_one_site():
     model = make_llama()
     assert [site.name for site in list_sites(model)] == [name for name, _ in model.named_parameters()]
+
+
+def test_a_tied_head_is_listed_once_as_the_embedding():
+    model = make_llama()
+    assert model.lm_head.weight is model.model.embed_tokens.weight
+    assert [site.role for site in list_sites(model) if site.role in ("embedding", "head")] == ["embedding"]
 
 
 def test_only_matrices_of_the_layers_are_scored(llama):
@@ -34,3 +46,45 @@ def test_an_untied_head_is_not_scored():
 def test_an_unknown_name_is_refused(llama):
     with pytest.raises(ValueError, match="'nothing' is not a scored parameter"):
         find_scored(llama, ["nothing"])
+
+
+def test_an_unknown_family_works_from_structure():
+    found = {site.name: (site.role, site.layer, site.component) for site in list_sites(make_unknown())}
+    expected = {"words.weight": ("embedding", None, "words"), "says.weight": ("head", None, "says")}
+    for layer in (0, 1):
+        expected |= {
+            f"tower.{layer}.scale": ("other", layer, "scale"),
+            f"tower.{layer}.decides.kernel": ("router", layer, "decides.kernel"),
+            f"tower.{layer}.mixes.kernel": ("matrix", layer, "mixes.kernel"),
+        }
+        expected |= {f"tower.{layer}.experts.{at}.kernel": ("matrix", layer, "experts.kernel") for at in range(3)}
+    assert found == expected
+
+
+def test_matrices_of_several_dtypes_are_summed_and_scored_in_float32():
+    model, tokenizer = make_unknown(), make_tokenizer()
+    objective = ResponseLikelihood(tokenizer, [Exchange("help ?", "not that ."), Exchange("clock ?", "mend")])
+    names = [site.name for site in scored_sites(model)]
+    assert {model.get_parameter(name).dtype for name in names} == {torch.float32, torch.bfloat16}
+    sums = sum_gradients(model, names, objective, [0, 1]).sums
+    entries = score(LoadedModel(model, tokenizer, "tiny", fingerprint(model), torch.float32), objective).entries
+    for name in names:
+        assert sums[name].dtype == entries[name].dtype == torch.float32
+        expected = (sums[name] / 2).abs() * model.get_parameter(name).detach().float().std()
+        assert torch.equal(entries[name], expected)
+
+
+def test_a_family_without_numbered_layers_is_told_what_scoring_needs():
+    with pytest.raises(ValueError, match="UnknownModel has no matrix inside numbered layers; scoring needs its layers"):
+        scored_sites(make_unknown(dtypes=()))
+
+
+def test_a_parameter_without_values_is_refused_by_name():
+    model = make_llama()
+    model.model.layers[1].mlp.to("meta")
+    assert len(list_sites(model)) == len(list(model.parameters()))
+    for needs_values in (scored_sites, fingerprint):
+        with pytest.raises(
+            ValueError, match=r"'model\.layers\.1\.mlp\.gate_proj\.weight' \(and 2 more\) is on the meta"
+        ):
+            needs_values(model)

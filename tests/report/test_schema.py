@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -71,7 +72,7 @@ def test_component_rows_add_up_to_the_mask_and_the_scores(llama, scored):
 def test_parameters_of_one_component_share_a_row(llama, scored):
     scores, mask = scored
     sites = scored_sites(llama)
-    together = [type(site)(site.name, site.shape, site.layer, "all", site.role, site.num_matrices) for site in sites]
+    together = [replace(site, component="all") for site in sites]
     rows = component_rows(mask, scores, together)
     assert [(row["layer"], row["component"], row["selected"]) for row in rows] == [(0, "all", 3), (1, "all", 3)]
 

@@ -1,16 +1,19 @@
 import pytest
 import torch
 
+from holdfast.artifacts import load_mask, load_scores, save_mask, save_scores
 from holdfast.judge.guard import GuardJudge
 from holdfast.models.generate import GenerateOptions, generate
+from holdfast.models.layout import Layout, sigma
 from holdfast.models.load import LoadedModel, fingerprint
-from holdfast.models.sites import Site, scored_sites, sigma
+from holdfast.models.sites import Site, scored_sites
 from holdfast.prompts.records import Exchange
 from holdfast.score import SCORES, EsiOptions, ResponseLikelihood, ScoreOptions, score, score_esi, score_halves
 from holdfast.score.esi import esi
 from holdfast.score.gradient import sum_gradients
 from holdfast.score.measure import split_by_prompt
 from holdfast.score.objective.completions import Completion
+from holdfast.select import TopOptions, select_top
 from tests.tiny import make_moe
 
 EXCHANGES = [Exchange(f"{word} ?", answer) for word in ("help", "clock", "mend") for answer in ("safe", "not that .")]
@@ -66,11 +69,11 @@ def test_sigma_is_taken_of_each_expert_not_of_the_fused_tensor(tokenizer):
 
 def test_sigma_is_float32_for_half_precision_weights():
     weight = torch.randn(64, 64, generator=torch.Generator().manual_seed(0)).to(torch.bfloat16)
-    assert torch.equal(sigma(weight, 1), weight.float().std()[None])
+    assert torch.equal(sigma(weight, Layout()), weight.float().std().expand(64, 1))
 
 
 def test_gradients_are_not_edited_by_a_formula():
-    site = Site("weight", (2, 3), 0, "weight", "matrix", 1)
+    site = Site("weight", (2, 3), 0, "weight", "matrix")
     gradient = torch.randn(2, 3, generator=torch.Generator().manual_seed(0))
     before = gradient.clone()
     for name in SCORES:
@@ -122,13 +125,33 @@ def test_scoring_by_a_guard_gives_scores_for_every_matrix_and_says_how(llama, to
     assert all(bool(entries.any()) for entries in scores.entries.values())
 
 
+def test_idle_experts_score_zero_are_counted_and_stay_when_scores_and_masks_are_stored(tokenizer, tmp_path):
+    model = make_moe()
+    for layer in model.model.layers:
+        layer.mlp.gate.weight.data.zero_()  # all four experts tie, so every token takes the same two
+    scores = score(make_loaded(model, tokenizer), ResponseLikelihood(tokenizer, EXCHANGES))
+    assert scores.made_by["idle_experts"] == 4
+    stacked = [name for name in scores.entries if "experts" in name]
+    assert len(stacked) == 4
+    for name in stacked:
+        assert sum(bool(expert.any()) for expert in scores.entries[name]) == 2
+    save_scores(tmp_path / "scores.safetensors", scores)
+    loaded = load_scores(tmp_path / "scores.safetensors")
+    assert loaded.shapes == scores.shapes
+    assert loaded.made_by["idle_experts"] == 4
+    mask = select_top(scores, TopOptions(fraction=0.5))
+    save_mask(tmp_path / "mask.safetensors", mask)
+    assert load_mask(tmp_path / "mask.safetensors").equals(mask)
+    assert dict(mask.shapes) == scores.shapes
+
+
 def test_an_unknown_score_is_refused_before_the_work(llama, tokenizer):
     with pytest.raises(ValueError, match="unknown score 'none'; known: esi, gradient_magnitude"):
         score(make_loaded(llama, tokenizer), ResponseLikelihood(tokenizer, EXCHANGES), ScoreOptions(method="none"))
 
 
 def test_each_other_score_is_its_formula():
-    site = Site("weight", (1, 3), 0, "weight", "matrix", 1)
+    site = Site("weight", (1, 3), 0, "weight", "matrix")
     weight, gradient = torch.tensor([[2.0, -3.0, 0.5]]).half(), torch.tensor([[-1.0, 2.0, 4.0]])
     needed = {"gradient": gradient, "inputs": gradient.square(), "noise": gradient, "nothing": torch.empty(0)}
     found = {name: SCORES[name].formula(weight, needed[SCORES[name].needs], site).tolist() for name in SCORES}

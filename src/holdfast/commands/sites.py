@@ -23,7 +23,8 @@ def sites(model: str, *, json: Json = False) -> None:
     found = list_sites(load_model(model).model)
     scored = sum(site.num_entries for site in found if site.role == "matrix")
     total = sum(site.num_entries for site in found)
-    result = {"model": model, "num_parameters": total, "num_scored": scored, "sites": [asdict(site) for site in found]}
+    records = [asdict(site) | {"num_matrices": site.num_matrices} for site in found]
+    result = {"model": model, "num_parameters": total, "num_scored": scored, "sites": records}
     columns = ("parameter", "shape", "layer", "component", "role", "matrices")
     rows = [
         (s.name, "x".join(map(str, s.shape)), "" if s.layer is None else s.layer, s.component, s.role, s.num_matrices)

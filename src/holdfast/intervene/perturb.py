@@ -1,7 +1,7 @@
 """w <- w + N(0, 1) * sigma * ratio on the selected entries, for a while   (does safety rest on them?)
 
-sigma is the standard deviation of the matrix that w belongs to; fused experts are many matrices in one tensor, each
-with its own sigma. The paper uses ratio 0.38 (arXiv 2604.08297). Ours: every bit comes back afterwards.
+sigma is the standard deviation of the matrix that w belongs to; a tensor of fused experts or fused qkv holds several
+matrices, each with its own sigma. The paper uses ratio 0.38 (arXiv 2604.08297). Ours: every bit comes back afterwards.
 """
 
 import math
@@ -14,7 +14,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from holdfast.intervene.entries import Entries, masked_entries
-from holdfast.models.sites import find_scored, sigma
+from holdfast.models.layout import Layout, sigma
+from holdfast.models.sites import find_scored
 from holdfast.values import Mask
 
 
@@ -40,14 +41,14 @@ def perturbed(model: PreTrainedModel, mask: Mask, ratio: float, generator: torch
         for entry, values in zip(entries, saved, strict=True):
             noise = torch.randn(len(entry), generator=generator).to(values.device)
             # Summed in float32: rounding the noise first would bias small draws.
-            entry.write(values.float() + noise * _sigmas(entry, sites[entry.name].num_matrices) * ratio)
+            entry.write(values.float() + noise * _sigmas(entry, sites[entry.name].layout) * ratio)
         yield
     finally:
         for entry, values in zip(entries, saved, strict=True):
             entry.write(values)
 
 
-def _sigmas(entry: Entries, num_matrices: int) -> Float[Tensor, " selected"]:
+def _sigmas(entry: Entries, layout: Layout) -> Float[Tensor, " selected"]:
     """For each selected entry the standard deviation of its matrix, float32."""
-    matrix_size = entry.weight.numel() // num_matrices
-    return sigma(entry.weight, num_matrices)[entry.index.long() // matrix_size]
+    places = torch.unravel_index(entry.index.long(), entry.weight.shape)
+    return sigma(entry.weight, layout).expand(entry.weight.shape)[places]

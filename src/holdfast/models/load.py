@@ -104,11 +104,22 @@ def resolve(name: str) -> str:
 
 def fingerprint(model: nn.Module) -> str:
     """SHA-256 over the sorted parameters: name, shape and float32 bits, so that a wider dtype does not change it."""
+    refuse_absent(model)
     digest = hashlib.sha256()
     for name, weight in sorted(model.named_parameters()):
         digest.update(f"{name}{tuple(weight.shape)}".encode())
         digest.update(weight.detach().to("cpu", torch.float32).contiguous().view(-1).numpy().data)
     return digest.hexdigest()
+
+
+def refuse_absent(model: nn.Module) -> None:
+    """Raises ValueError when a parameter has a shape and no values."""
+    absent = [name for name, weight in model.named_parameters() if weight.is_meta]
+    if absent:
+        raise ValueError(
+            f"parameter {absent[0]!r} (and {len(absent) - 1} more) is on the meta device, without values; "
+            "load the whole model into memory, without offloading."
+        )
 
 
 @contextmanager

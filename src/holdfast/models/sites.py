@@ -1,26 +1,21 @@
-"""The parameters of a model as data: layer, component and role by structure, so that a family needs no code of its own.
+"""The parameters of a model as data: layer, component, role and the matrices that each holds.
 
-A parameter's role follows from the module that owns it: a linear map inside a layer is a `matrix`; the linear map of a
-mixture-of-experts block with as many outputs as there are experts is its `router`; three-dimensional parameters inside
-a layer are experts, stored fused, one matrix (or two, gate over up) an expert.
+No family has code of its own. Layers and roles follow from structure (`roles.py`); the one thing that structure does
+not tell, how several matrices lie in one tensor, is a table (`layout.py`).
 """
 
-import re
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-import torch
-from jaxtyping import Float
-from torch import Tensor, nn
 from transformers import PreTrainedModel
-from transformers.pytorch_utils import Conv1D
 
+from holdfast.models.layout import ONE_MATRIX, Layout, layout_of
+from holdfast.models.load import refuse_absent
+from holdfast.models.roles import Role, find_layers, find_roles, refuse_unrouted
 from holdfast.values import entries_in
 
-Role = Literal["matrix", "router", "norm", "bias", "embedding", "head"]
-LAYER = re.compile(r"\.(?:layers|h|blocks|block)\.(\d+)\.")
-TWO_MATRICES_AN_EXPERT = "gate_up_proj"
+Words = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -32,39 +27,50 @@ class Site:
     layer: int | None
     """Index of the layer that it belongs to; None outside the layers."""
     component: str
-    """The last word of the module path that names a matrix, e.g. 'v_proj'; experts are 'experts.down_proj'."""
+    """The last words of its path inside a layer: as few as tell it and those beside it from the rest of the model, and
+    two at least for experts. 'v_proj', 'experts.down_proj', 'mlp.c_proj' where there is an 'attn.c_proj' too."""
     role: Role
-    num_matrices: int
-    """Matrices that lie one after another in the tensor: `weight.reshape(num_matrices, -1)` separates them."""
+    layout: Layout = ONE_MATRIX
+    """Where the matrices lie that the tensor holds."""
 
     @property
     def num_entries(self) -> int:
         """Entries of the parameter."""
         return entries_in(self.shape)
 
+    @property
+    def num_matrices(self) -> int:
+        """Matrices that the tensor holds, each with a sigma of its own."""
+        return self.layout.num_matrices
+
 
 def list_sites(model: PreTrainedModel) -> list[Site]:
     """Every parameter of the model once, in the model's order; a tied one under its first name."""
-    owners = {
-        f"{path}.{name}".lstrip("."): owner
-        for path, owner in model.named_modules()
-        for name, _ in owner.named_parameters(recurse=False)
-    }
-    num_experts = _num_experts(model)
-    head = model.get_output_embeddings()
+    layers = find_layers(model)
+    roles = find_roles(model, layers)
+    parameters = dict(model.named_parameters())
+    layouts = {name: layout_of(model, name) if roles[name] == "matrix" else ONE_MATRIX for name in parameters}
+    components = _components({name: layouts[name].num_experts > 0 for name in parameters}, layers)
     return [
-        _site(name, tuple(weight.shape), owners[name], head, num_experts) for name, weight in model.named_parameters()
+        Site(name, tuple(weight.shape), _layer(name, layers), components[name], roles[name], layouts[name])
+        for name, weight in parameters.items()
     ]
 
 
 def scored_sites(model: PreTrainedModel) -> list[Site]:
-    """The matrices inside the layers, which scores are given for; biases, norms, embeddings, head, routers are not."""
+    """The matrices inside the layers, which scores are given for; biases, norms, embeddings, head, routers are not.
+
+    Raises:
+        ValueError: the model has no such matrix, experts without a router, or a parameter whose values are not loaded.
+    """
     sites = [site for site in list_sites(model) if site.role == "matrix"]
     if not sites:
         raise ValueError(
-            f"{type(model).__name__} has no linear weights inside numbered layers; "
-            "list its parameters with `holdfast sites MODEL`."
+            f"{type(model).__name__} has no matrix inside numbered layers; scoring needs its layers in a torch "
+            "ModuleList or Sequential, and in them modules that hold a weight of two dimensions."
         )
+    refuse_unrouted(model, find_layers(model))
+    refuse_absent(model)
     return sites
 
 
@@ -80,53 +86,30 @@ def find_scored(model: PreTrainedModel, names: Sequence[str]) -> dict[str, Site]
     return {name: known[name] for name in names}
 
 
-def sigma(weight: Float[Tensor, "..."], num_matrices: int) -> Float[Tensor, " matrix"]:
-    """Sample standard deviation of each matrix of a tensor, float32."""
-    matrices = weight.detach().reshape(num_matrices, -1)
-    return torch.stack([matrix.float().std() for matrix in matrices])  # one at a time: one matrix in float32
+def _layer(name: str, layers: str | None) -> int | None:
+    inside = layers is not None and name.startswith(layers)
+    return int(name.removeprefix(layers or "").partition(".")[0]) if inside else None
 
 
-def _site(name: str, shape: tuple[int, ...], owner: nn.Module, head: nn.Module | None, num_experts: int | None) -> Site:
-    found = LAYER.search(f".{name}")
-    layer = int(found.group(1)) if found else None
-    role = _role(name, shape, owner, head, layer, num_experts)
-    return Site(name, shape, layer, _component(name, shape), role, _num_matrices(name, shape))
+def _components(is_expert: Mapping[str, bool], layers: str | None) -> dict[str, str]:
+    paths = {name: _words(name, layers) for name in is_expert}
+    distinct, experts = set(paths.values()), {paths[name] for name in paths if is_expert[name]}
+    lengths: dict[Words, int] = defaultdict(int)  # by what they stand in, so that neighbours are named alike
+    for words in distinct:
+        needed = max(_words_needed(words, distinct), 2 if words in experts else 1)
+        lengths[words[:-1]] = max(lengths[words[:-1]], needed)
+    return {name: ".".join(words[-lengths[words[:-1]] :]) for name, words in paths.items()}
 
 
-def _role(
-    name: str,
-    shape: tuple[int, ...],
-    owner: nn.Module,
-    head: nn.Module | None,
-    layer: int | None,
-    num_experts: int | None,
-) -> Role:
-    if isinstance(owner, nn.Embedding):
-        return "embedding"
-    if owner is head:
-        return "head"
-    if name.endswith("bias"):
-        return "bias"
-    if len(shape) == 1 or layer is None:
-        return "norm"
-    is_router = num_experts is not None and len(shape) == 2 and shape[0] == num_experts
-    if is_router and (not isinstance(owner, nn.Linear) or name.split(".")[-2] in ("gate", "router")):
-        return "router"
-    return "matrix" if isinstance(owner, nn.Linear | Conv1D) or len(shape) == 3 else "norm"
+def _words(name: str, layers: str | None) -> Words:
+    """The path inside a layer, or of the whole model outside of them; numbers and the parameter's own name left out."""
+    path = name.removeprefix(layers or "")
+    words = tuple(word for word in path.split(".") if not word.isdigit())
+    return words[:-1] if words[-1] in ("weight", "bias") and len(words) > 1 else words
 
 
-def _num_experts(model: PreTrainedModel) -> int | None:
-    config = model.config.get_text_config()
-    counts = (getattr(config, key, None) for key in ("num_experts", "num_local_experts", "n_routed_experts"))
-    return next((count for count in counts if isinstance(count, int)), None)
-
-
-def _component(name: str, shape: tuple[int, ...]) -> str:
-    words = [word for word in name.split(".") if word not in ("weight", "bias")]
-    return ".".join(words[-2:]) if len(shape) == 3 else words[-1]
-
-
-def _num_matrices(name: str, shape: tuple[int, ...]) -> int:
-    if len(shape) != 3:
-        return 1
-    return shape[0] * (2 if name.endswith(TWO_MATRICES_AN_EXPERT) else 1)
+def _words_needed(words: Words, all_words: Iterable[Words]) -> int:
+    for length in range(1, len(words)):
+        if sum(other[-length:] == words[-length:] for other in all_words) == 1:
+            return length
+    return len(words)

@@ -5,8 +5,8 @@ The absolute value is taken last: weights whose effect differs in sign from prom
 the ranking is by |gradient|; sigma is the exchange rate between matrices. With a utility objective in place of S it
 is the utility importance that set difference subtracts.
 
-Deviation: where one tensor stores several matrices (fused experts) sigma is taken of each, so that the storage layout
-does not change the ranking. sigma is the sample standard deviation, in float32.
+Deviation: where one tensor stores several matrices (fused experts, fused qkv) sigma is taken of each, so that the
+storage layout does not change the ranking. sigma is the sample standard deviation, in float32.
 """
 
 from collections.abc import Sequence
@@ -17,8 +17,9 @@ from torch import Tensor
 
 from holdfast.config import Options
 from holdfast.models.generate import Response
+from holdfast.models.layout import sigma
 from holdfast.models.load import LoadedModel
-from holdfast.models.sites import Site, sigma
+from holdfast.models.sites import Site
 from holdfast.progress import Progress, silent
 from holdfast.score.objective.completions import Reduction
 from holdfast.score.objective.gains import DifferentiableJudge
@@ -51,8 +52,7 @@ def score_esi(
 
 def esi(weight: Float[Tensor, "..."], gradient: Float[Tensor, "..."], site: Site) -> Float[Tensor, "..."]:
     """|gradient * sigma|, given the gradient's mean over prompts."""
-    scaled = gradient.reshape(site.num_matrices, -1) * sigma(weight, site.num_matrices)[:, None]
-    return scaled.abs_().reshape(weight.shape)
+    return (gradient * sigma(weight, site.layout)).abs_()
 
 
 SCORES.register("esi")(ScoreMethod(esi, unit="{objective} per sigma"))

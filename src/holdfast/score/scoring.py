@@ -1,14 +1,15 @@
 """Scores of every scored weight: a formula over its value and what was measured of it, from all prompts or halves."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import Field
+from torch import Tensor
 
 from holdfast.config import Options
 from holdfast.models.load import LoadedModel
-from holdfast.models.sites import scored_sites
+from holdfast.models.sites import Site, scored_sites
 from holdfast.progress import Progress, silent
 from holdfast.score.measure import measure, measure_halves
 from holdfast.score.objective.completions import Objective
@@ -86,16 +87,27 @@ def to_scores(
     made_by: Mapping[str, object] | None = None,
 ) -> Scores:
     """One formula's scores from what was measured."""
-    method = SCORES[options.method]
+    method, sites = SCORES[options.method], scored_sites(loaded.model)
     weights = dict(loaded.model.named_parameters())
     entries = {
-        site.name: method.formula(weights[site.name].detach(), total.mean(site.name), site).cpu()
-        for site in scored_sites(loaded.model)
+        site.name: method.formula(weights[site.name].detach(), total.mean(site.name), site).cpu() for site in sites
     }
+    idle = _count_idle(sites, total) if method.needs in ("gradient", "inputs") else {}
     return Scores(
         entries,
         unit=method.unit.format(objective=objective.unit),
         base=loaded.base,
         num_parameters=sum(weight.numel() for weight in weights.values()),
-        made_by={**options.model_dump(), **objective.describe(), "num_items": total.num_items, **(made_by or {})},
+        made_by={**options.model_dump(), **objective.describe(), "num_items": total.num_items, **idle, **(made_by or {})},
     )
+
+
+def _count_idle(sites: Sequence[Site], total: Sums) -> dict[str, int]:
+    """Experts of all layers of which nothing but zeros was measured: no token reached them, so their scores are 0."""
+    reached: dict[tuple[int | None, str, int], Tensor] = {}
+    for site in sites:
+        if site.layout.num_experts:
+            block = site.layer, site.component.rpartition(".")[0], site.layout.num_experts
+            by_expert = total.sums[site.name].view(site.layout.num_experts, -1).any(dim=1)
+            reached[block] = reached[block] | by_expert if block in reached else by_expert
+    return {"idle_experts": sum(int((~by_expert).sum()) for by_expert in reached.values())} if reached else {}

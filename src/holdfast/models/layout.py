@@ -1,0 +1,149 @@
+"""Where the matrices lie in a tensor that holds several, so that sigma is taken of each and not of their mixture.
+
+A tensor is cut twice. First by experts: slices of equal size along its first dimension. Then every slice by outputs:
+along one axis come so many outputs of the first matrix, so many of the second, and so on, again and again to the end.
+    Phi-3          qkv_proj (q + k + v, d_model)              parts (q, k, v)
+    GPT-2          c_attn (d_model, 3 d_model), a Conv1D      parts (d_model, d_model, d_model) along the columns
+    GPT-NeoX       query_key_value (3 d_model, d_model)       parts (d_head, d_head, d_head), once for every head
+    Mixtral        gate_up_proj (expert, 2 d_mlp, d_model)    parts (d_mlp, d_mlp)
+    gpt-oss        gate_up_proj (expert, d_model, 2 d_mlp)    parts (1, 1) along the columns, d_mlp times
+That several matrices are stored as one follows from sizes: the matrix has more outputs than the one that reads them has
+inputs. How they lie does not, so FUSED says it for the names that transformers uses. What is neither there nor of
+fitting sizes counts as one matrix.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a tensor's entries are shared out among matrices."""
+
+    num_experts: int = 0
+    """Experts whose matrices lie one after another along the first dimension; 0 when the tensor holds no experts."""
+    parts: tuple[int, ...] = ()
+    """Outputs of one matrix after another, repeated to the end of the axis; none when all belong to one matrix."""
+    axis: Literal[-2, -1] = -2
+    """The axis of the outputs: -2 in most tensors, -1 where they are stored transposed (Conv1D, gpt-oss)."""
+
+    @property
+    def num_matrices(self) -> int:
+        """Matrices in the tensor."""
+        return max(1, self.num_experts) * max(1, len(self.parts))
+
+
+ONE_MATRIX = Layout()
+
+
+@dataclass(frozen=True)
+class Fused:
+    """How matrices that are stored as one lie beside each other."""
+
+    reader: str
+    """The matrix of the same block whose inputs are one matrix's outputs; the others share what is left equally."""
+    count: int
+    """Matrices stored as one."""
+    read: int = 0
+    """Which of them the reader reads, or has the size of what it reads."""
+    repeats: Literal["once", "head", "key_head"] = "once"
+    """Whether each matrix is whole, or the parts of a head (of a group of heads with common keys) lie together."""
+
+
+FUSED: Mapping[str, Fused] = {
+    "gate_up_proj": Fused("down_proj", 2),
+    "input_linear": Fused("output_linear", 2),
+    "qkv_proj": Fused("o_proj", 3),
+    "Wqkv": Fused("out_proj", 3),
+    "c_attn": Fused("c_proj", 3, repeats="key_head"),  # of a Conv1D: once
+    "query_key_value": Fused("dense", 3, repeats="key_head"),
+    "kv_proj": Fused("experts.output_linear", 2),
+    "kv_a_proj_with_mqa": Fused("kv_b_proj", 2),
+    "kv_b_proj": Fused("o_proj", 2, read=1, repeats="head"),
+}
+
+
+def layout_of(model: PreTrainedModel, name: str) -> Layout:
+    """Where the matrices of a parameter of role matrix lie."""
+    path = name.removesuffix(".weight")
+    block_path, _, word = path.rpartition(".")
+    block, owner = model.get_submodule(block_path), model.get_submodule(name.rpartition(".")[0])
+    weight = model.get_parameter(name)
+    num_experts = count_experts(owner, weight)
+    fused = FUSED.get(word)
+    reader = _reader(block, fused.reader) if fused else None
+    if fused is None or reader is None:
+        return Layout(num_experts)
+    axis, input_axis = (-1, -2) if _is_transposed(owner, weight, reader) else (-2, -1)
+    sizes = _sizes(fused, weight.shape[axis], reader.shape[input_axis])
+    repeats = _repeats(fused, sizes, owner, block, model)
+    fits = repeats and sum(sizes) == weight.shape[axis] and all(size > 0 and size % repeats == 0 for size in sizes)
+    return Layout(num_experts, tuple(size // repeats for size in sizes), axis) if fits else Layout(num_experts)
+
+
+def count_experts(owner: nn.Module, weight: Tensor) -> int:
+    """Experts that a parameter stacks: slices of three dimensions, or rows where the owner says how many experts."""
+    if weight.dim() == 3:
+        return len(weight)
+    counts = (getattr(owner, name, None) for name in ("num_experts", "moe_num_experts"))
+    count = next((count for count in counts if isinstance(count, int)), 0)
+    several = weight.dim() == 2 and count > 0 and len(weight) > count and len(weight) % count == 0
+    return count if several else 0
+
+
+def sigma(weight: Float[Tensor, "..."], layout: Layout) -> Float[Tensor, "..."]:
+    """Sample standard deviation of the matrix that an entry belongs to; float32, broadcasts to the weight's shape."""
+    experts = weight.detach() if weight.dim() == 3 else weight.detach().unflatten(0, (max(1, layout.num_experts), -1))
+    num_outputs = experts.shape[layout.axis]
+    parts = layout.parts or (num_outputs,)
+    # One at a time: at most one matrix is held in float32.
+    deviations = torch.stack([part.float().std() for expert in experts for part in _split(expert, parts, layout.axis)])
+    by_part = deviations.view(len(experts), len(parts))
+    once = by_part.repeat_interleave(torch.tensor(parts, device=weight.device), dim=1)
+    by_output = once.repeat(1, num_outputs // sum(parts)).unsqueeze(-1 if layout.axis == -2 else -2)
+    return by_output if weight.dim() == 3 else by_output.flatten(0, 1)
+
+
+def _split(
+    expert: Float[Tensor, "..."], parts: tuple[int, ...], axis: Literal[-2, -1]
+) -> tuple[Float[Tensor, "..."], ...]:
+    return expert.unflatten(axis, (-1, sum(parts))).split(parts, dim=axis)
+
+
+def _reader(block: nn.Module, path: str) -> Tensor | None:
+    try:
+        found = attrgetter(path)(block)
+    except AttributeError:
+        return None
+    return getattr(found, "weight", found)
+
+
+def _is_transposed(owner: nn.Module, weight: Tensor, reader: Tensor) -> bool:
+    """Of stacked experts by their sizes: as (d_model, 2 d_mlp) they are read by (d_mlp, d_model)."""
+    return isinstance(owner, Conv1D) or (weight.dim() == 3 and weight.shape[-1] == 2 * reader.shape[-2])
+
+
+def _sizes(fused: Fused, outputs: int, read: int) -> list[int]:
+    sizes = [(outputs - read) // (fused.count - 1)] * fused.count
+    sizes[fused.read] = read
+    return sizes
+
+
+def _repeats(fused: Fused, sizes: list[int], owner: nn.Module, block: nn.Module, model: PreTrainedModel) -> int:
+    """How often the parts come again; 0 when that can't be known."""
+    if not getattr(owner, "is_concatenated", True):  # transformers says so of experts: gate 0, up 0, gate 1, up 1, ...
+        return sizes[fused.read]
+    if fused.repeats == "once" or isinstance(owner, Conv1D):
+        return 1
+    num_heads = getattr(block, "num_heads", None) or getattr(model.config.get_text_config(), "num_attention_heads", 0)
+    if fused.repeats == "head" or not num_heads:
+        return num_heads
+    return sizes[-1] // max(1, sizes[fused.read] // num_heads)
