@@ -195,6 +195,12 @@ def test_layers_are_found_where_a_family_is_built_otherwise(name, layers, depth)
     assert {site.layer for site in scored} == set(range(depth))
 
 
+def test_a_router_that_weighs_shared_experts_beside_the_routed_is_found():
+    with torch.device("meta"):
+        sites = list_sites(AutoModelForCausalLM.from_config(CONFIG_MAPPING["inkling_text"]()))
+    assert {site.component for site in sites if site.role == "router"} == {"gate"}
+
+
 def test_experts_whose_router_is_not_found_are_refused():
     """Zaya's is a network of its own."""
     with torch.device("meta"):

@@ -145,6 +145,15 @@ def test_idle_experts_score_zero_are_counted_and_stay_when_scores_and_masks_are_
     assert dict(mask.shapes) == scores.shapes
 
 
+def test_an_expert_is_idle_only_when_all_of_its_matrices_are(tokenizer):
+    model = make_moe()
+    for layer in model.model.layers:
+        layer.mlp.experts.gate_up_proj.data[:, 16:].zero_()  # no up: down_proj gets no gradient, up does
+    scores = score(make_loaded(model, tokenizer), ResponseLikelihood(tokenizer, EXCHANGES))
+    assert not scores.entries["model.layers.0.mlp.experts.down_proj"].any()
+    assert scores.made_by["idle_experts"] == 0
+
+
 def test_an_unknown_score_is_refused_before_the_work(llama, tokenizer):
     with pytest.raises(ValueError, match="unknown score 'none'; known: esi, gradient_magnitude"):
         score(make_loaded(llama, tokenizer), ResponseLikelihood(tokenizer, EXCHANGES), ScoreOptions(method="none"))
