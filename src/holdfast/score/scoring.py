@@ -93,12 +93,13 @@ def to_scores(
         site.name: method.formula(weights[site.name].detach(), total.mean(site.name), site).cpu() for site in sites
     }
     idle = _count_idle(sites, total) if method.needs in ("gradient", "inputs") else {}
+    how = {**options.model_dump(), **objective.describe(), "num_items": total.num_items, **idle, **(made_by or {})}
     return Scores(
         entries,
         unit=method.unit.format(objective=objective.unit),
         base=loaded.base,
         num_parameters=sum(weight.numel() for weight in weights.values()),
-        made_by={**options.model_dump(), **objective.describe(), "num_items": total.num_items, **idle, **(made_by or {})},
+        made_by=how,
     )
 
 
