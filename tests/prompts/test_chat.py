@@ -58,3 +58,12 @@ def test_a_format_gives_a_template_its_arguments_and_a_suffix(tokenizer):
     )
     assert tokenizer.decode(chat.token_ids) == "be kind<|user|>mend<|assistant|>safe <|end|>"
     assert chat.token_ids[-1] == tokenizer.convert_tokens_to_ids("<|end|>")  # a suffix is part of the template
+
+
+def test_a_template_that_changes_is_rendered_anew(tokenizer):
+    before = encode_prompt(tokenizer, "hello")
+    tokenizer.chat_template = tokenizer.chat_template.replace("<|end|>", "<|pad|>")
+    assert encode_prompt(tokenizer, "hello") != before
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|new|>"]})
+    tokenizer.chat_template = "<|new|>{{ messages[0].content }}"
+    assert encode_prompt(tokenizer, "hello")[0] == tokenizer.convert_tokens_to_ids("<|new|>")

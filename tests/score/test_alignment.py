@@ -124,3 +124,14 @@ def test_tokens_without_a_text_are_marked_unreadable():
     help_id, end_id = encode("i help")[-1], TOKENIZER.convert_tokens_to_ids("<|end|>")
     assert (float(embeddings[help_id]), bool(readable[help_id])) == (5.0, True)
     assert not bool(readable[end_id])
+
+
+@pytest.mark.parametrize("text", ["how do i mend the old clock ?", "naïve café 東京", "mend \ufffd it"])
+def test_tokens_that_need_no_neighbours_are_spanned_as_all_others_are(text, tokenizer, monkeypatch):
+    token_ids = tokenizer(text)["input_ids"]
+    quick = token_spans(tokenizer, token_ids, text)
+    decode = tokenizer.batch_decode
+    monkeypatch.setattr(
+        tokenizer, "batch_decode", lambda ids, **how: [] if len(ids[-1]) == 1 < len(ids) else decode(ids, **how)
+    )
+    assert token_spans(tokenizer, token_ids, text) == quick

@@ -4,9 +4,11 @@ The template is rendered around placeholders, so where a turn stands is known ex
 wrote cannot forge one of the template's special tokens: those are taken from the template alone.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from jinja2 import TemplateError
@@ -73,14 +75,23 @@ def encode_chat(
     Raises:
         ValueError: the template refuses a turn, or leaves it out, so that the model would never see it.
     """
-    pieces = _render(tokenizer, turns, generation_prompt, chat_format)
+    own = None if has_chat_template(tokenizer) else PLAIN_TEMPLATE
+    how = _How(
+        roles=tuple(turn.role for turn in turns),
+        generation_prompt=generation_prompt,
+        template=chat_format.template or own,
+        arguments=json.dumps(chat_format.arguments, sort_keys=True),
+        suffix=chat_format.suffix,
+    )
+    made_of = (str(tokenizer.chat_template), len(tokenizer))
     token_ids: list[int] = []
     spans: list[list[TokenSpan]] = [[] for _ in turns]
-    for stretch in _split_at_special_tokens(tokenizer, pieces):
+    for stretch in _outline(tokenizer, how, made_of):
         if isinstance(stretch, int):
             token_ids.append(stretch)
             continue
-        _encode_stretch(tokenizer, stretch, turns, token_ids, spans)
+        said = [piece if piece.turn is None else _Piece(turns[piece.turn].text, piece.turn) for piece in stretch]
+        _encode_stretch(tokenizer, said, token_ids, spans)
     return EncodedChat(token_ids, spans)
 
 
@@ -101,34 +112,46 @@ class _Piece(NamedTuple):
     turn: int | None
 
 
-def _render(
-    tokenizer: PreTrainedTokenizerBase, turns: Sequence[Turn], generation_prompt: bool, chat_format: ChatFormat
-) -> list[_Piece]:
+class _How(NamedTuple):
+    """What a template makes of turns, whatever their texts."""
+
+    roles: tuple[str, ...]
+    generation_prompt: bool
+    template: str | None
+    """None takes the tokenizer's own."""
+    arguments: str
+    """JSON."""
+    suffix: str
+
+
+@lru_cache(maxsize=64)
+def _outline(tokenizer: PreTrainedTokenizerBase, how: _How, made_of: tuple[str, int]) -> list[int | list[_Piece]]:
+    """Token ids of the template's special tokens, and between them runs of text, where turns are still to be filled in.
+
+    Rendered once for all conversations alike; `made_of` tells a tokenizer that has got another template or new tokens.
+    """
     # Private-use characters: no template writes them, and a turn's own text is put in only after rendering.
-    marks = [f"\ue000{position}\ue001" for position in range(len(turns))]
-    own = None if has_chat_template(tokenizer) else PLAIN_TEMPLATE
-    how = {"chat_template": chat_format.template or own, "add_generation_prompt": generation_prompt}
-    text = _render_marks(tokenizer, turns, marks, {**chat_format.arguments, **how})
-    parts = re.split("\ue000(\\d+)\ue001", text + chat_format.suffix)
-    return [
-        _Piece(turns[int(part)].text, int(part)) if position % 2 else _Piece(part, None)
-        for position, part in enumerate(parts)
-    ]
+    marks = [f"\ue000{position}\ue001" for position in range(len(how.roles))]
+    given = {"chat_template": how.template, "add_generation_prompt": how.generation_prompt}
+    text = _render_marks(tokenizer, how.roles, marks, {**json.loads(how.arguments), **given})
+    parts = re.split("\ue000(\\d+)\ue001", text + how.suffix)
+    pieces = [_Piece("", int(part)) if place % 2 else _Piece(part, None) for place, part in enumerate(parts)]
+    return _split_at_special_tokens(tokenizer, pieces)
 
 
 def _render_marks(
-    tokenizer: PreTrainedTokenizerBase, turns: Sequence[Turn], marks: Sequence[str], how: Mapping[str, Any]
+    tokenizer: PreTrainedTokenizerBase, roles: Sequence[str], marks: Sequence[str], how: Mapping[str, Any]
 ) -> str:
     """What the template writes with marks for texts; one that shows no plain text is given lists of parts."""
     objection = ""
     for contents in (marks, [[{"type": "text", "text": mark}] for mark in marks]):
-        messages: Any = [{"role": turn.role, "content": content} for turn, content in zip(turns, contents, strict=True)]
+        messages: Any = [{"role": role, "content": content} for role, content in zip(roles, contents, strict=True)]
         try:
             text = str(tokenizer.apply_chat_template(messages, tokenize=False, **how))
         except (TemplateError, TypeError) as error:  # TypeError: the template joins text with a list
             objection = objection or f"refuses the conversation ({error})"
             continue
-        left_out = [turn.role for turn, mark in zip(turns, marks, strict=True) if text.count(mark) != 1]
+        left_out = [role for role, mark in zip(roles, marks, strict=True) if text.count(mark) != 1]
         if not left_out:
             return text
         objection = objection or f"does not show the {left_out[0]} turn exactly once"
@@ -147,7 +170,7 @@ def _split_at_special_tokens(tokenizer: PreTrainedTokenizerBase, pieces: list[_P
         for position, part in enumerate(parts):
             if position % 2:
                 stretches += [special[part], []]
-            elif part:
+            elif part or piece.turn is not None:
                 run = stretches[-1]
                 assert isinstance(run, list)
                 run.append(_Piece(part, piece.turn))
@@ -157,7 +180,6 @@ def _split_at_special_tokens(tokenizer: PreTrainedTokenizerBase, pieces: list[_P
 def _encode_stretch(
     tokenizer: PreTrainedTokenizerBase,
     pieces: list[_Piece],
-    turns: Sequence[Turn],
     token_ids: list[int],
     spans: list[list[TokenSpan]],
 ) -> None:

@@ -7,6 +7,7 @@ text, so characters are what they share: no vocabulary, no position. Model token
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import accumulate
 
 import torch
 from jaxtyping import Float
@@ -27,6 +28,12 @@ def token_spans(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int], te
     """
     if not token_ids:
         return []
+    alone = tokenizer.batch_decode(
+        [[token] for token in token_ids], skip_special_tokens=True, clean_up_tokenization_spaces=False
+    )
+    if "".join(alone) == text:  # no token needs its neighbours, as almost always
+        ends = [float(end) for end in accumulate(map(len, alone))]
+        return list(zip([0.0, *ends[:-1]], ends, strict=True))
     prefixes = tokenizer.batch_decode(
         [list(token_ids[:end]) for end in range(1, len(token_ids) + 1)],
         skip_special_tokens=True,
