@@ -66,6 +66,8 @@ def _sentence(error: object) -> str:
         return " ".join(str(error).split())
     parts = []
     for one in errors():
+        if one["type"] == "value_error":  # options that don't go together: the sentence is our own
+            return str(one["ctx"]["error"])
         option = "--" + ".".join(str(part) for part in one["loc"]).replace("_", "-")
         parts.append(f"{option}: {one['msg'][0].lower()}{one['msg'][1:]}, got {one['input']!r}")
     return "; ".join(parts) + "; see --help."

@@ -5,7 +5,9 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
+from holdfast.artifacts import load_scores
 from holdfast.cli import COMMANDS, call
 from tests.pipeline.small import small_config
 
@@ -76,6 +78,22 @@ def test_every_estimator_scores_from_the_command_line(objective, files, capsys, 
     assert any(value > 0 for value in result["largest"].values())
 
 
+def test_relaxed_draws_repeat_under_the_same_seed_and_are_described(files, tmp_path):
+    _, config = files
+    arguments = ["score", "testbed:aligned", "--judge", "testbed:guard", "--prompts", config.calibration.harmful]
+    how = ["--relaxation", "gumbel", "--temperature", "0.5", "--generate.max-new-tokens", "2"]
+    made = {}
+    for name, seed in (("first", 3), ("again", 3), ("other", 4)):
+        out = tmp_path / f"{name}.safetensors"
+        assert call([*arguments, *how, "--seed", str(seed), "--out", str(out)]) == 0
+        made[name] = load_scores(out)
+    expected = {"relaxation": "gumbel", "temperature": 0.5, "noise_seed": 3}
+    assert expected.items() <= made["first"].made_by.items()
+    for name, scores in made["first"].entries.items():
+        assert torch.equal(scores, made["again"].entries[name])
+        assert not torch.equal(scores, made["other"].entries[name])
+
+
 def test_select_makes_safety_only_masks(files, capsys):
     folder, _ = files
     out, utility = str(folder / "only.safetensors"), str(folder / "utility.safetensors")
@@ -134,6 +152,11 @@ def test_a_result_is_never_overwritten(files, capsys):
             ["score", "testbed:aligned", "--prompts", "none.jsonl", "--out", "x", "--judge", "testbed:guard"],
             "not exist",
         ),
+        (
+            ["score", "x", "--prompts", "x", "--out", "x", "--objective", "mix", "--relaxation", "gumbel"],
+            "holdfast: objective mix has no relaxation",
+        ),
+        (["score", "x", "--prompts", "x", "--out", "x", "--temperature", "1"], "holdfast: a temperature of 1 has no"),
         (["report", "/tmp"], "holds no run"),
         (["demos"], "demos"),
     ],

@@ -38,7 +38,7 @@ def score(
     judge
         A guard model that answers safe or unsafe; the likelihoods need none.
     seed
-        Seed of the halves.
+        Seed of the halves, and of a relaxation's noise.
     json
         Print one JSON object.
     """

@@ -2,15 +2,16 @@
 
 import tomllib
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, Self, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from holdfast.config import Options
 from holdfast.intervene.adapt import AdaptOptions
 from holdfast.intervene.enhance import EnhanceOptions
 from holdfast.models.generate import GenerateOptions
 from holdfast.score.objective.completions import Reduction
+from holdfast.score.objective.relaxation import TEMPERATURE, RelaxationKind
 
 SafetyObjective = Literal["judge_gradient", "refusal_likelihood"]
 Estimator = Literal["judge_gradient", "policy_gradient", "control_variate", "mix"]
@@ -54,8 +55,27 @@ class ScoringOptions(Options):
     reduction: Reduction | None = None
     """Over a response's tokens: `mean` weighs every response alike, `sum` weighs long ones more. When left out, mean
     for the judge gradient and sum for the others, which are unbiased only so."""
+    relaxation: RelaxationKind = "expectation"
+    """What the judge gradient takes for the next token: the exact expectation over all tokens, or one noisy draw, by
+    gumbel softmax, or straight_through, which keeps to the token that was said and wants sampled responses."""
+    temperature: float = Field(default=TEMPERATURE, gt=0)
+    """Of gumbel and straight_through: low is nearly one token and noisy, high is even and biased."""
     token_budget: int = Field(default=4096, ge=1)
     """Tokens of a batch at most, padding counted; changes speed and memory, not the scores."""
+
+    @model_validator(mode="after")
+    def _refuse_idle(self) -> Self:
+        if self.relaxation != "expectation" and self.objective != "judge_gradient":
+            raise ValueError(
+                f"objective {self.objective} has no relaxation, and {self.relaxation} was asked for; "
+                "leave the relaxation out, or choose objective judge_gradient."
+            )
+        if self.temperature != TEMPERATURE and self.relaxation == "expectation":
+            raise ValueError(
+                f"a temperature of {self.temperature:g} has no effect without relaxation gumbel or straight_through; "
+                "choose one, or set generate.temperature if responses should be sampled."
+            )
+        return self
 
 
 class SuiteFiles(Options):

@@ -13,6 +13,7 @@ from holdfast.score.objective.completions import Objective
 from holdfast.score.objective.control_variate import ControlVariate
 from holdfast.score.objective.judge_gradient import JudgeGradient
 from holdfast.score.objective.policy_gradient import PolicyGradient
+from holdfast.score.objective.relaxation import Relaxation
 
 SAMPLES = 4
 """Responses a prompt where the generation options name none: a policy gradient compares them with each other."""
@@ -24,6 +25,7 @@ def safety_objective(
     prompts: Sequence[str],
     options: ScoringOptions,
     generation: GenerateOptions,
+    seed: int,
     progress: Progress,
     folder: Path,
 ) -> tuple[Objective, list[Response]]:
@@ -31,13 +33,14 @@ def safety_objective(
 
     The judge gradient takes responses as the generation options say. The others sample at temperature 1, whatever
     those say, and control variate and mix also take one greedy response a prompt. Responses are kept in the folder as
-    they come, and those that are there are not generated again.
+    they come, and those that are there are not generated again. `seed` is that of a relaxation's noise.
     """
     model, tokenizer = loaded.model, loaded.tokenizer
     log, greedy_log = ResponseLog(folder / "responses.jsonl"), ResponseLog(folder / "references.jsonl")
     if options.objective == "judge_gradient":
         responses = generate(model, tokenizer, prompts, generation, progress, log)
-        return JudgeGradient(judge, tokenizer, responses, options.reduction or "mean"), responses
+        relaxation = Relaxation(options.relaxation, options.temperature, seed)
+        return JudgeGradient(judge, tokenizer, responses, options.reduction or "mean", relaxation), responses
     samples = generation.num_samples if generation.num_samples > 1 else SAMPLES
     sampling = generation.model_copy(update={"temperature": 1.0, "num_samples": samples})
     responses = generate(model, tokenizer, prompts, sampling, progress, log)

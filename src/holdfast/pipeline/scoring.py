@@ -52,7 +52,7 @@ def score_safety(
         "seed": seed,
     }
     with _unfinished(out, settings) as folder:
-        objective, responses = safety_objective(loaded, guard, asked, options, generation, progress, folder)
+        objective, responses = safety_objective(loaded, guard, asked, options, generation, seed, progress, folder)
         _save_responses(out.with_name(f"{out.stem}_responses.jsonl"), responses)
         return _score_and_save(loaded, objective, options, out, folder, seed, progress)
 
