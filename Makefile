@@ -25,6 +25,7 @@ check: $(READY)
 benchmarks: $(READY)
 	$(BIN)/python benchmarks/selection.py
 	$(BIN)/python benchmarks/sparse_step.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/estimators.py --table docs/results/estimators.md
 
 testbed: $(READY)
 	$(BIN)/python -m holdfast.testbed
