@@ -94,7 +94,7 @@ def _told_worst(rows: Rows, worst: Sequence[tuple[float, Setting, int]]) -> str:
         f"{rows[setting, budget].best_weight:.2f} best)"
         for short, setting, budget in worst
     ]
-    limit = "No rule for the weight could do better than the best weight in hindsight."
+    limit = "A weight that is the same for every draw reaches at most the last column but one."
     return _paragraph(f"{cases}{len(worst)}{': ' if worst else ''}{'; '.join(told)}. {limit}")
 
 
