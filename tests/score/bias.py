@@ -69,7 +69,7 @@ def _conditionals(world: World, tabulated: Tabulated) -> list[Tensor]:
     """For every position p(v | y_<t), differentiable, an axis a token; contexts of one length lie in that order."""
     size = len(world.words)
     sizes = [size**length for length in range(world.length)]
-    return [logits.softmax(-1).reshape([size] * (t + 1)) for t, logits in enumerate(tabulated.logits.split(sizes))]
+    return [logits.softmax(-1).reshape([size] * (t + 1)) for t, logits in enumerate(tabulated.head.weight.split(sizes))]
 
 
 def _leading(values: Tensor, axes: int) -> Tensor:
@@ -78,5 +78,5 @@ def _leading(values: Tensor, axes: int) -> Tensor:
 
 
 def _gradient(worth: Tensor, tabulated: Tabulated) -> Tensor:
-    (by_logits,) = torch.autograd.grad(worth, tabulated.logits, retain_graph=True)
+    (by_logits,) = torch.autograd.grad(worth, tabulated.head.weight, retain_graph=True)
     return tabulated.carry_over(by_logits)

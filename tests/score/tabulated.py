@@ -34,7 +34,7 @@ class Tabulated(PreTrainedModel):
         self.weights = [world.model.get_parameter(site.name) for site in scored_sites(world.model)]
         logits = [world.model(torch.tensor([[*PROMPT_IDS, *said]])).logits[0, -1] for said in beginnings]
         self.derivatives = torch.cat([self._differentiate(one) for one in logits])
-        self.logits = nn.Parameter(torch.stack(logits).detach())
+        self.head = nn.Embedding.from_pretrained(torch.stack(logits).detach(), freeze=False)
 
     def forward(self, input_ids: Tensor, **_: object) -> SimpleNamespace:
         before = len(PROMPT_IDS) - 1  # positions that are not about the response; nobody asks for theirs
@@ -42,12 +42,15 @@ class Tabulated(PreTrainedModel):
             [0] * before + [self.contexts[tuple(said[:end])] for end in range(len(said))] + [0]
             for said in input_ids[:, before + 1 :].tolist()
         ]
-        return SimpleNamespace(logits=self.logits[torch.tensor(rows)])
+        return SimpleNamespace(logits=self.head(torch.tensor(rows)))
+
+    def get_output_embeddings(self) -> nn.Module:
+        return self.head
 
     def estimate(self, objective: Objective) -> Tensor:
         """The objective's mean gradient by the scored weights, one after another as a vector."""
-        total = sum_gradients(self, ["logits"], objective, range(len(objective.completions)), token_budget=2**17)
-        return self.carry_over(total.mean("logits").double())
+        total = sum_gradients(self, ["head.weight"], objective, range(len(objective.completions)), token_budget=2**17)
+        return self.carry_over(total.mean("head.weight").double())
 
     def carry_over(self, by_logits: Tensor) -> Tensor:
         """From a gradient by the table's logits to one by the weights."""
