@@ -1,0 +1,123 @@
+"""Which objective ranks weights most repeatably for its price, and when do more prompts stop helping?
+
+Measured: on the built-in aligned model, for every objective and number of prompts: seconds from prompts to scores, and
+between two halves of the prompts (16 to 128 each, none shared), the rank correlation of ESI over all scored weights and
+the IoU of the top 1%, beside chance's p / (2 - p). Responses of one token, where refusing is decided, as in the demo.
+Against: each other, at equal seconds: the curve of every objective is read off where the cheapest one ends.
+Bar: the default objective's rank correlation is the highest there.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+import torch
+
+from holdfast.artifacts import save_text
+from holdfast.models.generate import GenerateOptions
+from holdfast.models.load import LoadedModel, load_model
+from holdfast.pipeline import steps
+from holdfast.pipeline.config import ScoringOptions
+from holdfast.pipeline.objectives import safety_objective
+from holdfast.progress import silent
+from holdfast.prompts.sources import load_exchanges, load_prompts
+from holdfast.score import ResponseLikelihood, ScoreOptions, score
+from holdfast.score.objective.completions import Objective
+from holdfast.select.stability import Stability, stability
+from holdfast.values import Scores
+
+ESTIMATORS = ("judge_gradient", "policy_gradient", "control_variate", "mix")
+OBJECTIVES = (*ESTIMATORS, "refusal_likelihood")
+PROMPTS = (16, 32, 64, 128)
+"""In each half."""
+SEEDS = (0, 1)
+DEFAULT = ScoringOptions().objective
+
+
+def score_prompts(loaded: LoadedModel, judge, objective: str, positions: Sequence[int], folder: Path) -> Scores:
+    """ESI from some of the calibration prompts, answered, judged and scored."""
+    return score(loaded, made(loaded, judge, objective, positions, folder), ScoreOptions())
+
+
+def made(loaded: LoadedModel, judge, objective: str, positions: Sequence[int], folder: Path) -> Objective:
+    """The objective on those prompts."""
+    if objective == "refusal_likelihood":
+        exchanges = load_exchanges("testbed:refusals")
+        return ResponseLikelihood(loaded.tokenizer, [exchanges[position] for position in positions])
+    prompts = load_prompts("testbed:harmful_calibration")
+    asked = [prompts[position].prompt for position in positions]
+    options = ScoringOptions.model_validate({"objective": objective})
+    return safety_objective(loaded, judge, asked, options, GenerateOptions(max_new_tokens=1), 0, silent, folder)[0]
+
+
+def compare(loaded: LoadedModel, judge, objective: str, count: int, seed: int, folder: Path) -> tuple[float, Stability]:
+    """Seconds of both halves together, and how far they agree."""
+    order = np.random.default_rng(seed).permutation(2 * PROMPTS[-1])
+    started = time.perf_counter()
+    halves = [
+        score_prompts(loaded, judge, objective, order[part * count : (part + 1) * count].tolist(), folder / str(part))
+        for part in (0, 1)
+    ]
+    taken = time.perf_counter() - started
+    return taken, stability(halves[0], halves[1])
+
+
+def at_equal_seconds(curve: Sequence[tuple[float, float]], seconds: float) -> float:
+    """A curve's value where it has taken so many seconds, between its points on a logarithmic scale."""
+    times, values = zip(*sorted(curve), strict=True)
+    return float(np.interp(np.log(seconds), np.log(times), values))
+
+
+def table(rows: Sequence[Sequence[object]]) -> str:
+    """All points as Markdown."""
+    header = ("objective", "prompts in a half", "seconds", "rank correlation", "IoU of top 1%", "random IoU")
+    lines = [header, ["---"] * len(header), *rows]
+    text = "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+    return (
+        f"# Objectives: how far do two halves of the prompts agree?\n\nMade by `benchmarks/objectives.py`.\n\n{text}\n"
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measures every objective at every size, writes the table, prints the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--table", type=Path, help="also write the table to this Markdown file")
+    parser.add_argument("--work", type=Path, required=True, help="an empty folder for responses")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    loaded, judge = load_model("testbed:aligned"), steps.load_judge("testbed:guard")
+    rows, curves = [], {}
+    for objective in OBJECTIVES:
+        for count in PROMPTS:
+            try:
+                found = [
+                    compare(loaded, judge, objective, count, seed, options.work / objective / f"{count}_{seed}")
+                    for seed in SEEDS
+                ]
+            except ValueError as error:  # a policy gradient of responses that are all judged alike
+                rows.append((objective, count, "", f"not measured: {error}", "", ""))
+                continue
+            seconds = fmean(taken for taken, _ in found)
+            agreed = fmean(one.rank_correlation or 0.0 for _, one in found)
+            overlap = fmean(one.iou for _, one in found)
+            curves.setdefault(objective, []).append((seconds, agreed))
+            chance = found[0][1].random_iou
+            rows.append((objective, count, f"{seconds:.1f}", f"{agreed:.3f}", f"{overlap:.3f}", f"{chance:.4f}"))
+            print(rows[-1], file=sys.stderr, flush=True)
+    if options.table:
+        save_text(options.table, table(rows))
+    limit = min(max(seconds for seconds, _ in curves[name]) for name in ESTIMATORS if name in curves)
+    reached = {name: round(at_equal_seconds(curve, limit), 4) for name, curve in curves.items()}
+    passes = all(reached[DEFAULT] >= reached.get(name, 0.0) for name in ESTIMATORS)
+    figures = {"seconds": round(limit, 1), **reached}
+    print(json.dumps({"name": "objectives", "figures": figures, "bars": {"highest": DEFAULT}, "pass": passes}))
+    return 0 if passes else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
