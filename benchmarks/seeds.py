@@ -83,7 +83,7 @@ def tune(config: RunConfig, arm: Arm, mask: Path | None, folder: Path, progress:
             config.unaligned, mask, data.refusals, data.harmless, folder, options=options, progress=progress
         )
     else:
-        options = config.adapt.model_copy(update={"seed": arm.seed, "resume": True})
+        options = config.adapt.model_copy(update={"seed": arm.seed})
         steps.adapt_model(config.model, mask, config.task, folder, options=options, progress=progress)
 
 

@@ -6,6 +6,7 @@ from holdfast.commands.console import show, shown_progress, table
 from holdfast.commands.parameters import Adapt, Json
 from holdfast.intervene.adapt import AdaptOptions
 from holdfast.pipeline import steps
+from holdfast.pipeline.outputs import refuse_existing
 
 
 def adapt(
@@ -29,13 +30,14 @@ def adapt(
     task
         Exchanges of the task, JSONL.
     out
-        Folder for the checkpoint and what was checked.
+        Folder for the checkpoint and what was checked: a new one, or that of a run of the same settings that was
+        stopped, which goes on from its last whole checkpoint.
     mask
         File that `holdfast select` wrote. Without one nothing is held: plain fine-tuning, as a control.
     json
         Print one JSON object.
     """
-    steps.refuse_existing(out / "result.json")
+    refuse_existing(out / "result.json")
     with shown_progress() as progress:
         done = steps.adapt_model(model, mask, task, out, options=options, progress=progress)
     result = {

@@ -6,6 +6,7 @@ from holdfast.commands.console import show, shown_progress, table
 from holdfast.commands.parameters import Enhance, Json
 from holdfast.intervene.enhance import EnhanceOptions
 from holdfast.pipeline import steps
+from holdfast.pipeline.outputs import refuse_existing
 
 
 def enhance(
@@ -32,13 +33,14 @@ def enhance(
     harmless
         Harmless prompts with helpful responses, JSONL; without them a model learns to refuse everything.
     out
-        Folder for the checkpoint, the patch and what was checked.
+        Folder for the checkpoint, the patch and what was checked: a new one, or that of a run of the same settings that
+        was stopped, which goes on from its last whole checkpoint.
     mask
         File that `holdfast select` wrote. Without one the whole model is tuned, as a control.
     json
         Print one JSON object.
     """
-    steps.refuse_existing(out / "result.json")
+    refuse_existing(out / "result.json")
     with shown_progress() as progress:
         done = steps.enhance_model(model, mask, refusals, harmless, out, options=options, progress=progress)
     result = {

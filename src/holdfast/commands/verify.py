@@ -10,6 +10,7 @@ from holdfast.intervene.sft import mask_digest
 from holdfast.models.generate import GenerateOptions
 from holdfast.pipeline import steps
 from holdfast.pipeline.config import SuiteFiles, VerifyOptions
+from holdfast.pipeline.outputs import claim_folder
 from holdfast.report.schema import suite_json
 
 
@@ -54,7 +55,7 @@ def verify(
         "generation": generate.model_dump(mode="json"),
         "seed": seed,
     }
-    steps.claim_folder(out, settings)
+    claim_folder(out, settings)
     points, rows = [], []
     with shown_progress() as progress:
         for ratio in options.ratios:

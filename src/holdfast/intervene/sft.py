@@ -8,6 +8,7 @@ batches. Training runs on float32 weights; `trained_in_float32` casts back to th
 import hashlib
 import math
 import random
+import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
@@ -37,6 +38,10 @@ IGNORED = -100
 """Label of a token that the loss leaves out."""
 
 
+MARK = "fine_tuning.json"
+"""Beside the checkpoints: which run they are of."""
+
+
 class SftOptions(Options):
     """What every fine-tuning has."""
 
@@ -61,9 +66,7 @@ class SftOptions(Options):
     seed: int = 0
     """Seed of the order of the exchanges."""
     checkpoint_every: int = Field(default=0, ge=0)
-    """Steps between checkpoints in the output folder; 0 makes none."""
-    resume: bool = False
-    """Go on from the last whole checkpoint in the output folder, where there is one."""
+    """Steps between checkpoints in the output folder, from which a run that was stopped goes on; 0 makes none."""
 
 
 def shuffled_positions(count: int, length: int, seed: int) -> list[int]:
@@ -170,7 +173,7 @@ def fine_tune(
     with ExitStack() as stack:
         stack.enter_context(_left_as_found(loaded))
         rows = [training_row(loaded.tokenizer, exchange, options.max_length) for exchange in exchanges]
-        run = digest([options.model_dump(exclude={"resume"}), identity, rows, order])
+        run = digest([options.model_dump(), identity, rows, order])
         folder = output_dir or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         checkpoint = _claim_folder(folder, run, options, is_kept=output_dir is not None)
         trainer = QuietTrainer(
@@ -259,15 +262,19 @@ def _claim_folder(folder: Path, run: str, options: SftOptions, is_kept: bool) ->
         if options.checkpoint_every:
             raise ValueError(f"checkpoint_every={options.checkpoint_every} needs an output folder; give output_dir.")
         return None
-    mark = folder / "fine_tuning.json"
+    mark = folder / MARK
     # The trainer writes its state last, so a checkpoint with one is whole.
     whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
     if whole and (not mark.is_file() or load_json(mark)["run"] != run):
         raise ValueError(f"{str(folder)!r} holds another fine-tuning run; choose another folder or empty this one.")
-    if whole and not options.resume:
-        raise ValueError(f"{str(folder)!r} holds checkpoints of this run; set resume, or choose another folder.")
     save_json(mark, {"run": run, "options": options.model_dump(mode="json")})
     return str(max(whole, key=lambda path: int(path.name.split("-")[1]))) if whole else None
+
+
+def discard_checkpoints(folder: Path) -> None:
+    """Removes a folder of checkpoints; one that no fine-tuning has marked stays."""
+    if (folder / MARK).is_file():
+        shutil.rmtree(folder)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from holdfast.evaluate.pooled import pool_evaluations
 from holdfast.models.load import LoadedModel, load_model
 from holdfast.pipeline import faithfulness, scoring, steps
 from holdfast.pipeline.config import BakeoffConfig, Likelihood, ScoringOptions
+from holdfast.pipeline.outputs import claim_folder
 from holdfast.progress import Progress, silent
 from holdfast.prompts.sources import load_prompts
 from holdfast.report.bakeoff import render_bakeoff
@@ -67,7 +68,7 @@ def bakeoff(config: BakeoffConfig, out: Path, progress: Progress = silent) -> di
             folder holds another bakeoff.
     """
     refuse_unknown(config)
-    steps.claim_folder(out, config.model_dump(mode="json"))
+    claim_folder(out, config.model_dump(mode="json"))
     steps.refuse_overlap([config.calibration.harmful, config.calibration.utility], config.suite)
     loaded = load_model(config.model)
     groups = faithfulness.make_groups(loaded, config.groups)

@@ -25,6 +25,7 @@ from holdfast.models.load import load_model
 from holdfast.pipeline import scoring, steps
 from holdfast.pipeline.config import RunConfig, SafetyObjective, SuiteFiles
 from holdfast.pipeline.layout import ADAPT_ARMS, ENHANCE_ARMS, MASKS, noise_draws, noise_paths
+from holdfast.pipeline.outputs import refuse_foreign
 from holdfast.pipeline.story import locate_section, tell
 from holdfast.pipeline.workers import Unit, Workers
 from holdfast.progress import Progress, silent
@@ -77,7 +78,7 @@ def claim(config: RunConfig, out: Path) -> None:
                 "choose another folder with --out, or remove it."
             )
         return
-    steps.refuse_foreign(out)
+    refuse_foreign(out)
     manifest = {
         "run": run_id,
         "config": config.model_dump(mode="json"),
@@ -177,7 +178,7 @@ def enhance(config: RunConfig, out: Path, arm: str, progress: Progress = silent)
 def enhance_options(config: RunConfig, *, full: bool) -> EnhanceOptions:
     """SET's options under the run's seed; tuning all weights may have a learning rate of its own."""
     rate = config.full_learning_rate if full and config.full_learning_rate else config.enhance.learning_rate
-    return config.enhance.model_copy(update={"seed": config.seed, "resume": True, "learning_rate": rate})
+    return config.enhance.model_copy(update={"seed": config.seed, "learning_rate": rate})
 
 
 def adapt(config: RunConfig, out: Path, arm: str, progress: Progress = silent) -> None:
@@ -190,7 +191,7 @@ def adapt(config: RunConfig, out: Path, arm: str, progress: Progress = silent) -
             out / "locate" / "masks" / f"{held}.safetensors" if held else None,
             config.task,
             folder,
-            options=config.adapt.model_copy(update={"seed": config.seed, "resume": True}),
+            options=config.adapt.model_copy(update={"seed": config.seed}),
             progress=progress,
         )
     evaluate(config, str(folder / "model"), folder / "evaluation.json", task=True, progress=progress)

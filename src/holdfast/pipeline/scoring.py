@@ -17,7 +17,8 @@ from holdfast.models.load import LoadedModel, load_model
 from holdfast.models.response_log import Response
 from holdfast.pipeline.config import ScoringOptions
 from holdfast.pipeline.objectives import safety_objective
-from holdfast.pipeline.steps import claim_folder, load_judge, refuse_existing
+from holdfast.pipeline.outputs import claim_folder, refuse_existing
+from holdfast.pipeline.steps import load_judge
 from holdfast.progress import Progress, silent
 from holdfast.prompts.sources import load_exchanges, load_prompts
 from holdfast.score.objective.completions import Objective

@@ -1,6 +1,5 @@
 """Each stage on files: load what it needs, call it, save what it makes. Commands and the pipeline share these."""
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +10,6 @@ from transformers import AutoModelForSequenceClassification
 
 from holdfast.artifacts import (
     load_evaluation,
-    load_json,
     load_mask,
     load_scores,
     save_evaluation,
@@ -23,12 +21,15 @@ from holdfast.evaluate.suite import Suite, evaluate
 from holdfast.intervene.adapt import AdaptOptions, AdaptResult, adapt
 from holdfast.intervene.enhance import EnhanceOptions, EnhanceResult, enhance
 from holdfast.intervene.perturb import perturbed
+from holdfast.intervene.sft import SftOptions, discard_checkpoints, mask_digest
 from holdfast.judge.classifier import ClassifierJudge, ClassifierOptions
 from holdfast.judge.guard import GuardJudge, GuardOptions
 from holdfast.judge.model_judge import ModelJudge
 from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import LoadedModel, architectures, load_model, quiet_transformers
 from holdfast.pipeline.config import SuiteFiles
+from holdfast.pipeline.inputs import digest_of
+from holdfast.pipeline.outputs import claim_folder, refuse_existing
 from holdfast.progress import Progress, silent
 from holdfast.prompts.records import refuse_shared
 from holdfast.prompts.sources import as_exchanges, load_exchanges, load_prompts
@@ -180,12 +181,18 @@ def enhance_model(
     options: EnhanceOptions = EnhanceOptions(),
     progress: Progress = silent,
 ) -> EnhanceResult:
-    """Writes the tuned checkpoint, its patch and what was checked to a folder."""
+    """Writes the tuned checkpoint, its patch and what was checked to a folder; one that was stopped goes on.
+
+    Raises:
+        ValueError: an input is missing or wrong, training broke the model, or the folder is not of these settings.
+        InvariantError: an entry outside the mask has changed.
+    """
     loaded = load_model(model)
     selected = load_mask(mask, loaded.base) if mask else None
-    result = enhance(
-        loaded, selected, load_exchanges(refusals), load_exchanges(harmless), options, progress, out / "training"
-    )
+    unsafe, safe = load_exchanges(refusals), load_exchanges(harmless)
+    settings = {"model": loaded.base, "mask": selected and mask_digest(selected), "refusals": digest_of(unsafe)}
+    claim_folder(out, settings | {"harmless": digest_of(safe), "options": options.model_dump(mode="json")})
+    result = enhance(loaded, selected, unsafe, safe, options, progress, _checkpoints(out, options))
     if result.patch is not None:
         save_patch(out / "patch.safetensors", result.patch)
     checked = {
@@ -207,10 +214,18 @@ def adapt_model(
     options: AdaptOptions = AdaptOptions(),
     progress: Progress = silent,
 ) -> AdaptResult:
-    """Writes the adapted checkpoint and what was checked to a folder."""
+    """Writes the adapted checkpoint and what was checked to a folder; one that was stopped goes on.
+
+    Raises:
+        ValueError: an input is missing or wrong, training broke the model, or the folder is not of these settings.
+        InvariantError: a protected entry has changed.
+    """
     loaded = load_model(model)
     selected = load_mask(mask, loaded.base) if mask else None
-    result = adapt(loaded, selected, load_exchanges(exchanges), options, progress, out / "training")
+    task = load_exchanges(exchanges)
+    settings = {"model": loaded.base, "mask": selected and mask_digest(selected), "task": digest_of(task)}
+    claim_folder(out, settings | {"options": options.model_dump(mode="json")})
+    result = adapt(loaded, selected, task, options, progress, _checkpoints(out, options))
     checked = {
         "iterations": options.iterations,
         "entries_protected": result.entries_protected,
@@ -255,36 +270,13 @@ def save_checkpoint(folder: Path, tuned: LoadedModel) -> None:
     nn.Module.to(tuned.model, dtype)
 
 
-def claim_folder(out: Path, settings: Mapping[str, object]) -> None:
-    """Marks the folder as made with these settings, or goes on with it.
-
-    Raises:
-        ValueError: it was made with others, or holds something else.
-    """
-    mark = out / "settings.json"
-    if not mark.is_file():
-        refuse_foreign(out)
-        save_json(mark, settings)
-    elif other := sorted(name for name, value in load_json(mark).items() if settings.get(name) != value):
-        raise ValueError(
-            f"{str(out)!r} holds results made with another {other[0]}; choose another folder with --out, or remove it."
-        )
-
-
-def refuse_foreign(out: Path) -> None:
-    """Raises ValueError when there is something at `out`, and it is not an empty folder."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ValueError(f"{str(out)!r} is not empty and holds no run; choose another folder with --out.")
-
-
-def refuse_existing(path: Path) -> None:
-    """Raises ValueError when a result is there already."""
-    if path.exists():
-        raise ValueError(f"{str(path)!r} exists already; choose another name for the output, or remove it first.")
+def _checkpoints(out: Path, options: SftOptions) -> Path | None:
+    """Where training keeps its checkpoints, if it makes any."""
+    return out / "training" if options.checkpoint_every else None
 
 
 def _save_tuned(out: Path, tuned: LoadedModel, checked: Mapping[str, object]) -> None:
     """The checkpoint, then what was checked: a folder with result.json is whole."""
     save_checkpoint(out / "model", tuned)
-    shutil.rmtree(out / "training", ignore_errors=True)  # the trainer's own checkpoints, needed only until here
+    discard_checkpoints(out / "training")
     save_json(out / "result.json", checked)

@@ -1,0 +1,53 @@
+"""Where results go: never over what somebody else put there, and known to be writable before the work begins."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from holdfast.artifacts import load_json, save_json
+
+
+def claim_folder(out: Path, settings: Mapping[str, object]) -> None:
+    """Marks the folder as made with these settings, or goes on with it.
+
+    A folder of ours in which nothing was made yet may be marked anew.
+
+    Raises:
+        ValueError: it was made with others, holds something else, or cannot be written.
+    """
+    mark = out / "settings.json"
+    if not mark.is_file():
+        refuse_foreign(out)
+        save_json(mark, settings)
+        return
+    known = load_json(mark)
+    other = sorted(name for name in {*known, *settings} if known.get(name) != settings.get(name))
+    if other and known.keys() == settings.keys() and list(out.iterdir()) == [mark]:
+        save_json(mark, settings)
+    elif other:
+        raise ValueError(
+            f"{str(out)!r} holds results made with another {other[0]}; choose another folder with --out, or remove it."
+        )
+
+
+def refuse_foreign(out: Path) -> None:
+    """Raises ValueError when there is something at `out`, and it is not an empty folder, or none can be made."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ValueError(f"{str(out)!r} is not empty and holds no run; choose another folder with --out.")
+    refuse_unwritable(out)
+
+
+def refuse_existing(path: Path) -> None:
+    """Raises ValueError when a result is there already, or none can be written there."""
+    if path.exists():
+        raise ValueError(f"{str(path)!r} exists already; choose another name for the output, or remove it first.")
+    refuse_unwritable(path)
+
+
+def refuse_unwritable(path: Path) -> None:
+    """Raises ValueError when the nearest folder above that exists is none, or may not be written to."""
+    above = next(parent for parent in path.absolute().parents if parent.exists())
+    if not above.is_dir():
+        raise ValueError(f"{str(path)!r} cannot be written: {str(above)!r} is a file; choose another path with --out.")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise ValueError(f"{str(path)!r} cannot be written: no permission for {str(above)!r}; choose another --out.")

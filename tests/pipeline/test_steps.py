@@ -1,0 +1,74 @@
+"""Tuning on files: foreign folders stay as they are, and the same command goes on where it was stopped."""
+
+from functools import partial
+
+import pytest
+
+from holdfast.intervene.adapt import AdaptOptions
+from holdfast.intervene.enhance import EnhanceOptions
+from holdfast.pipeline import steps
+from tests.tiny import make_llama, make_tokenizer
+
+ADAPT = AdaptOptions(iterations=2, batch_size=2, learning_rate=1e-3, checkpoint_every=1)
+ENHANCE = EnhanceOptions(iterations=2, batch_size=2, learning_rate=1e-3, checkpoint_every=1)
+
+
+@pytest.fixture
+def inputs(tmp_path):
+    """A model and exchanges, in files."""
+    make_llama().save_pretrained(tmp_path / "tiny")
+    make_tokenizer().save_pretrained(tmp_path / "tiny")
+    (tmp_path / "task.jsonl").write_text('{"prompt": "how do i mend it ?", "response": "sorry"}\n')
+    return str(tmp_path / "tiny"), str(tmp_path / "task.jsonl")
+
+
+def adapt(inputs, out, options=ADAPT, **how):
+    return steps.adapt_model(inputs[0], None, inputs[1], out, options=options, **how)
+
+
+def enhance(inputs, out, options=ENHANCE, **how):
+    return steps.enhance_model(inputs[0], None, inputs[1], inputs[1], out, options=options, **how)
+
+
+@pytest.mark.parametrize("tune", [adapt, enhance])
+@pytest.mark.parametrize("theirs", ["training/thesis.txt", "model/model.safetensors", "patch.safetensors"])
+def test_a_foreign_folder_is_refused_and_kept(inputs, tmp_path, tune, theirs):
+    file = tmp_path / "out" / theirs
+    file.parent.mkdir(parents=True)
+    file.write_text("years of work")
+    with pytest.raises(ValueError, match="not empty and holds no run"):
+        tune(inputs, tmp_path / "out")
+    assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == [file]
+    assert file.read_text() == "years of work"
+
+
+def test_a_training_folder_of_somebody_else_is_not_removed(inputs, tmp_path):
+    options = ADAPT.model_copy(update={"checkpoint_every": 0})
+    claimed = partial(adapt, inputs, tmp_path / "out", options)
+    claimed()
+    (tmp_path / "out/training").mkdir()
+    (tmp_path / "out/training/thesis.txt").write_text("years of work")
+    claimed()
+    assert (tmp_path / "out/training/thesis.txt").is_file()
+
+
+@pytest.mark.parametrize("tune", [adapt, enhance])
+def test_a_tuning_that_was_stopped_goes_on_from_its_checkpoint(inputs, tmp_path, tune):
+    def stop(label, done, total):
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tune(inputs, tmp_path / "out", progress=stop)
+    assert len(tune(inputs, tmp_path / "out").losses) == 1, "the first step was kept"
+    assert (tmp_path / "out/result.json").is_file()
+    assert not (tmp_path / "out/training").exists()
+
+
+def test_a_folder_of_other_options_or_exchanges_is_refused(inputs, tmp_path):
+    adapt(inputs, tmp_path / "out")
+    with pytest.raises(ValueError, match="made with another options"):
+        adapt(inputs, tmp_path / "out", options=ADAPT.model_copy(update={"seed": 1}))
+    (tmp_path / "task.jsonl").write_text('{"prompt": "how do i mend it ?", "response": "safe"}\n')
+    with pytest.raises(ValueError, match="made with another task"):
+        adapt(inputs, tmp_path / "out")
