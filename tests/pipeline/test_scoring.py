@@ -60,3 +60,31 @@ def test_a_scoring_of_other_settings_does_not_go_on_from_this_one(tmp_path):
         score(config, out, stop_at("scoring weights", 0))
     with pytest.raises(ValueError, match="made with another seed"):
         score(config, out, seed=1)
+
+
+@pytest.mark.parametrize("name", ["a_responses.jsonl", "a_first_half.safetensors", "a_second_half.safetensors"])
+def test_a_file_that_would_be_overwritten_is_refused_before_the_work(tmp_path, name):
+    config, theirs = small_config(tmp_path), tmp_path / name
+    theirs.write_text("years of work")
+    told = []
+    with pytest.raises(ValueError, match=f"{name}' exists already"):
+        score(config, tmp_path / "a.safetensors", lambda *step: told.append(step))
+    assert theirs.read_text() == "years of work"
+    assert told == []
+
+
+def test_a_scoring_that_was_stopped_between_its_files_goes_on(tmp_path, monkeypatch):
+    config, out = small_config(tmp_path), tmp_path / "scores.safetensors"
+    save_scores = scoring.save_scores
+
+    def stopped(path, scores):
+        save_scores(path, scores)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(scoring, "save_scores", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        score(config, out)
+    assert not out.exists()
+    monkeypatch.setattr(scoring, "save_scores", save_scores)
+    score(config, out)
+    assert out.is_file()

@@ -131,8 +131,8 @@ def score(config: BakeoffConfig, contestant: Contestant, folder: Path, progress:
     if (folder / "timing.json").is_file():
         return
     started = time.monotonic()
-    if path.is_file():
-        path.unlink()  # its timing is missing: it was interrupted between the two
+    for file in [*scoring.files_of(path), scoring.responses_of(path)] if path.is_file() else []:
+        file.unlink(missing_ok=True)  # their timing is missing: it was interrupted between the two
     if contestant.objective in get_args(Likelihood):
         assert config.refusals is not None
         scoring.score_likelihood(config.model, config.refusals, path, **how)

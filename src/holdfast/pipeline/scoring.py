@@ -41,7 +41,7 @@ def score_safety(
     progress: Progress = silent,
 ) -> Scores:
     """Writes scores to `out`, those of two halves of the prompts beside it, and the responses they come from."""
-    refuse_existing(out)
+    _refuse_outputs([*files_of(out), responses_of(out)], out)
     loaded, guard = load_model(model), load_judge(judge)
     asked = [prompt.prompt for prompt in load_prompts(prompts)]
     settings = {
@@ -54,7 +54,7 @@ def score_safety(
     }
     with _unfinished(out, settings) as folder:
         objective, responses = safety_objective(loaded, guard, asked, options, generation, seed, progress, folder)
-        _save_responses(out.with_name(f"{out.stem}_responses.jsonl"), responses)
+        _save_responses(responses_of(out), responses)
         return _score_and_save(loaded, objective, options, out, folder, seed, progress)
 
 
@@ -71,7 +71,7 @@ def score_likelihood(
 
     On right answers it is utility importance; on refusals, the likelihood of refusing.
     """
-    refuse_existing(out)
+    _refuse_outputs(files_of(out), out)
     loaded = load_model(model)
     given = load_exchanges(exchanges)
     settings = {
@@ -85,10 +85,30 @@ def score_likelihood(
         return _score_and_save(loaded, objective, options, out, folder, seed, progress)
 
 
+def files_of(out: Path) -> list[Path]:
+    """The scores, and those of the halves beside them."""
+    return [out, *(out.with_name(f"{out.stem}_{half}.safetensors") for half in HALVES)]
+
+
+def responses_of(out: Path) -> Path:
+    """The responses that scores were made from."""
+    return out.with_name(f"{out.stem}_responses.jsonl")
+
+
+def _refuse_outputs(paths: Sequence[Path], out: Path) -> None:
+    """Raises ValueError when a result is there already; beside an unfinished scoring, what it wrote may be."""
+    for path in [out] if _unfinished_folder(out).exists() else paths:
+        refuse_existing(path)
+
+
+def _unfinished_folder(out: Path) -> Path:
+    return out.with_name(f"{out.name}.unfinished")
+
+
 @contextmanager
 def _unfinished(out: Path, settings: dict[str, object]) -> Iterator[Path]:
     """The folder of work in progress; it stays when the work does not end, and is refused to other settings."""
-    folder = out.with_name(f"{out.name}.unfinished")
+    folder = _unfinished_folder(out)
     claim_folder(folder, settings)
     yield folder
     shutil.rmtree(folder)
@@ -105,9 +125,9 @@ def _score_and_save(
 ) -> Scores:
     how = ScoreOptions(method=options.method, token_budget=options.token_budget)
     halved = score_halves(loaded, objective, how, progress, seed=seed, keep=folder)
-    for name, half in zip(HALVES, (halved.first, halved.second), strict=True):
-        save_scores(out.with_name(f"{out.stem}_{name}.safetensors"), half)
-    save_scores(out, halved.whole)
+    parts = (halved.whole, halved.first, halved.second)
+    for path, scores in reversed(list(zip(files_of(out), parts, strict=True))):
+        save_scores(path, scores)  # the whole comes last: where it is, all are
     return halved.whole
 
 
