@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -109,8 +110,13 @@ def test_verify_enhance_adapt_and_evaluate_run_on_files(files, capsys):
     noise = ["--ratios", "1.0", "--draws", "2", "--mask", str(folder / "mask.safetensors"), "--out", str(folder / "n")]
     assert call(["verify", "testbed:aligned", *guard, *suite, *short, *noise, "--json"]) == 0
     assert printed(capsys)["points"][0]["asr"]["n"] == 16
-    again = ["verify", "testbed:aligned", *guard, *suite, *short, *noise, "--limit=3"]
-    assert "made with another limit" in failure(capsys, *again)
+    again = ["verify", "testbed:aligned", *guard, *suite, *short, *noise]
+    assert "made with another limit" in failure(capsys, *again, "--limit=3")
+    edited = Path(config.suite.questions)
+    text = edited.read_text()
+    edited.write_text(text + text.splitlines()[0])
+    assert "made with another suite" in failure(capsys, *again)
+    edited.write_text(text)
     steps = ["--iterations", "2", "--batch-size", "4", "--learning-rate", "1e-3"]
     held = ["--mask", str(folder / "mask.safetensors"), "--task", config.task, "--out", str(folder / "adapted")]
     assert call(["adapt", "testbed:aligned", *held, *steps, "--json"]) == 0

@@ -1,11 +1,14 @@
 """Scoring on files: stopped anywhere and called again it ends in the same bits; with other settings it is refused."""
 
 import pytest
+import torch
 
 from holdfast.artifacts import load_scores
 from holdfast.models.generate import GenerateOptions
+from holdfast.models.load import load_model
 from holdfast.pipeline import scoring
 from holdfast.pipeline.config import ScoringOptions
+from holdfast.pipeline.steps import save_checkpoint
 from tests.pipeline.small import small_config
 
 MIX = ScoringOptions(objective="mix", token_budget=512)
@@ -88,3 +91,18 @@ def test_a_scoring_that_was_stopped_between_its_files_goes_on(tmp_path, monkeypa
     monkeypatch.setattr(scoring, "save_scores", save_scores)
     score(config, out)
     assert out.is_file()
+
+
+def test_an_edited_judge_of_the_same_name_does_not_go_on_from_this_one(tmp_path):
+    config, judge = small_config(tmp_path), tmp_path / "guard"
+    out = tmp_path / "scores.safetensors"
+    loaded = load_model("testbed:guard")
+    save_checkpoint(judge, loaded)
+    given = ("testbed:aligned", str(judge), config.calibration.harmful, out)
+    with pytest.raises(KeyboardInterrupt):
+        scoring.score_safety(*given, options=MIX, generation=GENERATION, progress=stop_at("scoring weights", 0))
+    with torch.no_grad():
+        next(loaded.model.parameters())[0, 0] += 1
+    save_checkpoint(judge, loaded)
+    with pytest.raises(ValueError, match="made with another judge"):
+        scoring.score_safety(*given, options=MIX, generation=GENERATION)

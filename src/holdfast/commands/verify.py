@@ -8,8 +8,10 @@ from holdfast.commands.parameters import Generation, Json, Suite, Verify
 from holdfast.evaluate.pooled import pool_evaluations
 from holdfast.intervene.sft import mask_digest
 from holdfast.models.generate import GenerateOptions
+from holdfast.models.load import fingerprint, load_model
 from holdfast.pipeline import steps
 from holdfast.pipeline.config import SuiteFiles, VerifyOptions
+from holdfast.pipeline.inputs import suite_hashes
 from holdfast.pipeline.outputs import claim_folder
 from holdfast.report.schema import suite_json
 
@@ -47,25 +49,25 @@ def verify(
         Print one JSON object.
     """
     settings = {
-        "model": model,
+        "model": load_model(model).base,
         "mask": mask_digest(load_mask(mask)),
-        "judge": judge,
-        "suite": suite.model_dump(mode="json"),
+        "judge": fingerprint(steps.load_judge(judge).model),
+        "suite": suite_hashes(suite),
         "limit": options.limit,
         "generation": generate.model_dump(mode="json"),
         "seed": seed,
     }
     claim_folder(out, settings)
-    points, rows = [], []
+    wanted = [draw for ratio in options.ratios for draw in steps.noise_draws(ratio, options.draws, seed)]
     with shown_progress() as progress:
-        for ratio in options.ratios:
-            wanted = steps.noise_draws(ratio, options.draws, seed)
-            found = steps.verify(
-                model, judge, mask, suite, wanted, out, limit=options.limit, generation=generate, progress=progress
-            )
-            pooled = pool_evaluations(found)
-            points.append({"noise_ratio": ratio, **suite_json(pooled)})
-            rows.append((f"{ratio:g}", pooled.asr, pooled.utility))
+        found = steps.verify(
+            model, judge, mask, suite, wanted, out, limit=options.limit, generation=generate, progress=progress
+        )
+    points, rows = [], []
+    for position, ratio in enumerate(options.ratios):
+        pooled = pool_evaluations(found[position * options.draws :][: options.draws])
+        points.append({"noise_ratio": ratio, **suite_json(pooled)})
+        rows.append((f"{ratio:g}", pooled.asr, pooled.utility))
     columns = ("noise", "ASR", "utility")
     result = {"out": str(out), "draws": options.draws, "points": points}
     show(result, [table(f"{options.draws} draws each", columns, rows)], json)

@@ -11,7 +11,6 @@ The run's folder:
 A piece whose file is there is not made again; a folder that was begun with another config or other inputs is refused.
 """
 
-import hashlib
 import platform
 import time
 from collections.abc import Callable
@@ -24,12 +23,12 @@ from holdfast.intervene.enhance import EnhanceOptions
 from holdfast.models.load import load_model
 from holdfast.pipeline import scoring, steps
 from holdfast.pipeline.config import RunConfig, SafetyObjective, SuiteFiles
+from holdfast.pipeline.inputs import file_hash
 from holdfast.pipeline.layout import ADAPT_ARMS, ENHANCE_ARMS, MASKS, noise_draws, noise_paths
 from holdfast.pipeline.outputs import refuse_foreign
 from holdfast.pipeline.story import locate_section, tell
 from holdfast.pipeline.workers import Unit, Workers
 from holdfast.progress import Progress, silent
-from holdfast.prompts.sources import prompt_file
 from holdfast.report.page import render_page
 
 LIBRARIES = ("torch", "transformers", "trl", "accelerate", "safetensors")
@@ -272,5 +271,5 @@ def _inputs(config: RunConfig) -> dict[str, str]:
     hashes = {name: load_model(name).base for name in (config.model, config.unaligned, config.judge)}
     for file in files:
         if file is not None:
-            hashes[file] = hashlib.sha256(prompt_file(file).read_bytes()).hexdigest()
+            hashes[file] = file_hash(file)
     return hashes

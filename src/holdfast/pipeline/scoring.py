@@ -13,7 +13,7 @@ from pathlib import Path
 
 from holdfast.artifacts import digest, save_scores, save_text
 from holdfast.models.generate import GenerateOptions
-from holdfast.models.load import LoadedModel, load_model
+from holdfast.models.load import LoadedModel, fingerprint, load_model
 from holdfast.models.response_log import Response
 from holdfast.pipeline.config import ScoringOptions
 from holdfast.pipeline.objectives import safety_objective
@@ -46,7 +46,7 @@ def score_safety(
     asked = [prompt.prompt for prompt in load_prompts(prompts)]
     settings = {
         "model": loaded.base,
-        "judge": judge,
+        "judge": fingerprint(guard.model),
         "prompts": digest(asked),
         "options": options.model_dump(mode="json"),
         "generation": generation.model_dump(mode="json"),
