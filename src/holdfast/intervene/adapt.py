@@ -23,6 +23,7 @@ from holdfast.intervene.sft import (
     dense_adamw,
     fine_tune,
     mask_digest,
+    refuse_broken,
     refuse_wrong_start,
     shuffled_positions,
     trained_in_float32,
@@ -78,7 +79,7 @@ def adapt(
         make_optimizer: any torch optimizer for the model, in place of fused AdamW.
 
     Raises:
-        ValueError: the mask or the data do not fit, or the loss is not finite.
+        ValueError: the mask or the data do not fit, or the loss or a weight is not finite.
         InvariantError: a protected entry has changed.
     """
     refuse_wrong_start(loaded, mask)
@@ -102,6 +103,7 @@ def adapt(
                 output_dir=output_dir,
                 identity=[loaded.base, mask and mask_digest(mask)],
             )
+    refuse_broken(loaded, options)
     refuse_changed(entries, held)
     return AdaptResult(
         tuned=replace(loaded, base=fingerprint(model)),

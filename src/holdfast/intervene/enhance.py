@@ -21,6 +21,7 @@ from holdfast.intervene.sft import (
     dense_adamw,
     fine_tune,
     mask_digest,
+    refuse_broken,
     refuse_wrong_start,
     shuffled_positions,
     trained_in_float32,
@@ -77,7 +78,7 @@ def enhance(
         output_dir: where checkpoints go, when `checkpoint_every` asks for them.
 
     Raises:
-        ValueError: the mask or the data do not fit, or the loss is not finite.
+        ValueError: the mask or the data do not fit, or the loss or a weight is not finite.
         InvariantError: an entry outside the mask has changed.
     """
     refuse_wrong_start(loaded, mask)
@@ -99,6 +100,7 @@ def enhance(
         patch = None
     else:
         losses, patch = _train_selected(loaded, mask, train, options)
+    refuse_broken(loaded, options)
     return EnhanceResult(
         tuned=replace(loaded, base=fingerprint(loaded.model)),
         patch=patch,

@@ -140,6 +140,17 @@ def trained_in_float32(loaded: LoadedModel) -> Iterator[None]:
         nn.Module.to(loaded.model, dtype)
 
 
+def refuse_broken(loaded: LoadedModel, options: SftOptions) -> None:
+    """Raises ValueError when training, or the cast to the checkpoint's dtype, left a weight that is not finite."""
+    broken = {name: int((~weight.isfinite()).sum()) for name, weight in loaded.model.named_parameters()}
+    broken = {name: count for name, count in broken.items() if count}
+    if broken:
+        raise ValueError(
+            f"training left {sum(broken.values()):,} weights that are not finite in {loaded.storage_dtype}, the first "
+            f"in {next(iter(broken))!r}, and nothing is saved; lower learning_rate={options.learning_rate:g}."
+        )
+
+
 def fine_tune(
     loaded: LoadedModel,
     exchanges: Sequence[Exchange],
