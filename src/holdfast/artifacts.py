@@ -3,7 +3,8 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def load_json(path: Path) -> dict:
     """A JSON object; ValueError when the file is missing or not one."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{str(path)!r} could not be read as JSON: {error}; make it again.") from error
     if not isinstance(content, dict):
         raise ValueError(f"{str(path)!r} holds {type(content).__name__}, not a JSON object; make it again.")
@@ -60,7 +61,8 @@ def save_scores(path: Path, scores: Scores) -> None:
 def load_scores(path: Path) -> Scores:
     """Scores that `save_scores` wrote."""
     tensors, header = _load_tensors(path, "scores")
-    return Scores(tensors, header["unit"], header["base"], header["num_parameters"], header["made_by"])
+    with _whole(path, "scores"):
+        return Scores(tensors, header["unit"], header["base"], header["num_parameters"], header["made_by"])
 
 
 def save_sums(path: Path, sums: Mapping[str, Tensor], num_batches: int) -> None:
@@ -89,11 +91,12 @@ def save_mask(path: Path, mask: Mask) -> None:
 def load_mask(path: Path, base: str | None = None) -> Mask:
     """A mask that `save_mask` wrote; another base than `base` is refused."""
     tensors, header = _load_tensors(path, "mask")
-    if base is not None:
-        refuse_other_base(f"mask {str(path)!r}", header["base"], base)
-    shapes = {name: tuple(shape) for name, shape in header["shapes"].items()}
-    indices = {name: index.to(torch.int64) for name, index in tensors.items()}
-    return Mask(indices, shapes, header["base"], header["num_parameters"], header["made_by"])
+    with _whole(path, "mask"):
+        if base is not None:
+            refuse_other_base(f"mask {str(path)!r}", header["base"], base)
+        shapes = {name: tuple(shape) for name, shape in header["shapes"].items()}
+        indices = {name: index.to(torch.int64) for name, index in tensors.items()}
+        return Mask(indices, shapes, header["base"], header["num_parameters"], header["made_by"])
 
 
 def save_patch(path: Path, patch: Patch) -> None:
@@ -110,11 +113,12 @@ def load_patch(path: Path) -> Patch:
     """A patch that `save_patch` wrote."""
     tensors, header = _load_tensors(path, "patch")
     parts: dict[str, dict[str, Tensor]] = {"index": {}, "value": {}, "old": {}}
-    for key, tensor in tensors.items():
-        name, _, part = key.rpartition(":")
-        parts[part][name] = tensor.to(torch.int64) if part == "index" else tensor
-    shapes = {name: tuple(shape) for name, shape in header["shapes"].items()}
-    return Patch(parts["index"], parts["value"], shapes, header["base"], parts["old"] or None, header["made_by"])
+    with _whole(path, "patch"):
+        for key, tensor in tensors.items():
+            name, _, part = key.rpartition(":")
+            parts[part][name] = tensor.to(torch.int64) if part == "index" else tensor
+        shapes = {name: tuple(shape) for name, shape in header["shapes"].items()}
+        return Patch(parts["index"], parts["value"], shapes, header["base"], parts["old"] or None, header["made_by"])
 
 
 def save_evaluation(path: Path, evaluation: Evaluation) -> None:
@@ -125,11 +129,12 @@ def save_evaluation(path: Path, evaluation: Evaluation) -> None:
 def load_evaluation(path: Path) -> Evaluation:
     """An evaluation that `save_evaluation` wrote."""
     content = load_json(path)
-    answers = tuple(Answer(**{**answer, "outcome": Outcome(**answer["outcome"])}) for answer in content["answers"])
-    groups = {name: Rate(**values) for name, values in content["groups"].items()}
-    asr, over_refusal, utility = (Rate(**content[name]) for name in ("asr", "over_refusal", "utility"))
-    task = Rate(**content["task"]) if content["task"] else None
-    return Evaluation(asr, over_refusal, utility, content["perplexity"], task, groups, answers)
+    with _whole(path, "evaluation"):
+        answers = tuple(Answer(**{**answer, "outcome": Outcome(**answer["outcome"])}) for answer in content["answers"])
+        groups = {name: Rate(**values) for name, values in content["groups"].items()}
+        asr, over_refusal, utility = (Rate(**content[name]) for name in ("asr", "over_refusal", "utility"))
+        task = Rate(**content["task"]) if content["task"] else None
+        return Evaluation(asr, over_refusal, utility, content["perplexity"], task, groups, answers)
 
 
 def refuse_other_base(what: str, made_for: str, base: str) -> None:
@@ -139,6 +144,17 @@ def refuse_other_base(what: str, made_for: str, base: str) -> None:
             f"{what} was made for another model (fingerprint {made_for[:12]}, this one has {base[:12]}); "
             "give the model that it was made for, or make it again for this one."
         )
+
+
+@contextmanager
+def _whole(path: Path, kind: str) -> Iterator[None]:
+    """Says in one sentence that a file lacks a part, or holds another thing in its place."""
+    try:
+        yield
+    except KeyError as error:
+        raise ValueError(f"{kind} file {str(path)!r} lacks {error}; make it again.") from error
+    except (TypeError, AttributeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{kind} file {str(path)!r} is not as holdfast writes it: {error}; make it again.") from error
 
 
 def _narrow(index: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -163,6 +179,8 @@ def _load_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict]:
                 raise ValueError(
                     f"{str(path)!r} holds {metadata.get('holdfast', 'no holdfast value')!r}, not a {kind} file."
                 )
-            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(metadata["header"])  # noqa: SIM118
+            with _whole(path, kind):
+                header = json.loads(metadata["header"])
+            return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{kind} file {str(path)!r} is broken: {error}; make it again.") from error

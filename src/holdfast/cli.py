@@ -46,6 +46,8 @@ def call(arguments: Sequence[str] | None = None) -> int:
         return _fail(error, 2)
     except KeyboardInterrupt:
         return _fail("stopped; run the same command again to go on where it was.", 130)
+    except OSError as error:
+        return _fail(_file_sentence(error), 2)
     except RuntimeError as error:
         # Invariants are raised by heavy modules; the name is compared so that `--help` imports none of them.
         if type(error).__name__ != "InvariantError":
@@ -57,6 +59,12 @@ def call(arguments: Sequence[str] | None = None) -> int:
 def _fail(error: object, code: int) -> int:
     sys.stderr.write(f"holdfast: {_sentence(error)}\n")
     return code
+
+
+def _file_sentence(error: OSError) -> str:
+    """What the system refused, and where; full disks and wrong permissions are no fault of the program."""
+    where = f"{str(error.filename)!r} " if error.filename else "a file "
+    return f"{where}could not be read or written: {error.strerror or error}; check the path and its permissions."
 
 
 def _sentence(error: object) -> str:

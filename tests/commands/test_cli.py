@@ -169,3 +169,29 @@ def test_a_result_is_never_overwritten(files, capsys):
 )
 def test_a_mistake_is_one_sentence_and_exit_code_2(capsys, arguments, sentence):
     assert sentence in failure(capsys, *arguments)
+
+
+def test_a_report_of_a_manifest_without_config_is_one_sentence(tmp_path, capsys):
+    (tmp_path / "manifest.json").write_text("{}")
+    assert "config" in failure(capsys, "report", str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["score", "testbed:aligned", "--prompts", "testbed:refusals", "--objective", "refusal_likelihood"],
+        ["adapt", "testbed:aligned", "--task", "testbed:task_train"],
+        ["demo"],
+    ],
+)
+def test_an_output_below_a_file_is_refused_before_the_work(tmp_path, capsys, arguments):
+    (tmp_path / "file").write_text("")
+    assert "file' is a file" in failure(capsys, *arguments, "--out", str(tmp_path / "file/out"))
+
+
+def test_what_the_system_refuses_is_one_sentence(monkeypatch, capsys):
+    def full(name):
+        raise OSError(28, "No space left on device", "/data/scores")
+
+    monkeypatch.setattr("holdfast.commands.sites.load_model", full)
+    assert "'/data/scores' could not be read or written: No space left" in failure(capsys, "sites", "x")

@@ -3,7 +3,7 @@ import json
 import pytest
 import torch
 
-from holdfast.models.load import fingerprint, load_model
+from holdfast.models.load import architectures, fingerprint, load_model
 
 
 @pytest.fixture
@@ -54,3 +54,12 @@ def test_missing_weights_are_refused(folder):
 def test_an_unknown_hub_id_without_network_is_one_sentence():
     with pytest.raises(ValueError, match=r"hub could not be reached|was not found"):
         load_model("nobody/nothing-here")
+
+
+@pytest.mark.parametrize("wrong", [{"hidden_size": "big"}, {"num_attention_heads": 0}, {"vocab_size": -1}])
+def test_a_wrong_config_is_one_sentence(folder, wrong):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | wrong))
+    for read in (load_model, architectures) if "hidden_size" in wrong else (load_model,):
+        with pytest.raises(ValueError, match=r"model folder .* could not be read: [^\n]+$"):
+            read(str(folder))

@@ -33,5 +33,5 @@ def test_settings_of_something_else_are_kept(tmp_path, settings):
 @pytest.mark.parametrize("refuse", [refuse_existing, lambda path: claim_folder(path, {})])
 def test_a_file_above_the_output_is_named(tmp_path, refuse):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ValueError, match="cannot be written: .*file' is a file"):
+    with pytest.raises(ValueError, match=r"cannot be written: .*file' is a file"):
         refuse(tmp_path / "file/below/out")

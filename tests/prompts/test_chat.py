@@ -67,3 +67,10 @@ def test_a_template_that_changes_is_rendered_anew(tokenizer):
     tokenizer.add_special_tokens({"additional_special_tokens": ["<|new|>"]})
     tokenizer.chat_template = "<|new|>{{ messages[0].content }}"
     assert encode_prompt(tokenizer, "hello")[0] == tokenizer.convert_tokens_to_ids("<|new|>")
+
+
+@pytest.mark.parametrize("template", ["{% if %}", "{{ 1 // 0 }}", "{{ messages[9].role }}", "{{ messages | nothing }}"])
+def test_a_template_that_fails_is_one_sentence(tokenizer, template):
+    tokenizer.chat_template = template
+    with pytest.raises(ValueError, match=r"the chat template of .* refuses the conversation"):
+        encode_prompt(tokenizer, "a")

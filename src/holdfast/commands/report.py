@@ -5,7 +5,7 @@ from pathlib import Path
 from holdfast.artifacts import load_json
 from holdfast.commands.console import show
 from holdfast.commands.parameters import Json
-from holdfast.pipeline.config import RunConfig
+from holdfast.pipeline.config import RunConfig, read_config
 from holdfast.pipeline.run import save_story
 from holdfast.report.tables import summary_tables
 
@@ -22,7 +22,8 @@ def report(folder: Path, *, json: Json = False) -> None:
     json
         Print the report as one JSON object.
     """
-    if not (folder / "manifest.json").is_file():
+    manifest = folder / "manifest.json"
+    if not manifest.is_file():
         raise ValueError(f"{str(folder)!r} holds no run: it has no manifest.json; give the folder of `holdfast demo`.")
-    told = save_story(RunConfig.model_validate(load_json(folder / "manifest.json")["config"]), folder)
+    told = save_story(read_config(load_json(manifest).get("config"), RunConfig, manifest), folder)
     show(told, summary_tables(told), json, note=f"The page: {folder / 'report.html'}")

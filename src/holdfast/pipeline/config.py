@@ -31,16 +31,17 @@ def load_config(path: Path, kind: type[Config]) -> Config:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ValueError(f"config {str(path)!r} could not be read as TOML: {error}; see examples/.") from error
+    return read_config(content, kind, path)
+
+
+def read_config(content: object, kind: type[Config], path: Path) -> Config:
+    """The options that a file at `path` was found to hold; ValueError when a setting is unknown, missing or wrong."""
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"config {str(path)!r}, {place}: {first['msg']}; known settings: {_known(kind)}.") from error
-
-
-def _known(kind: type[Options]) -> str:
-    return ", ".join(kind.model_fields)
+        first, known = error.errors()[0], ", ".join(kind.model_fields)
+        place = ".".join(str(part) for part in first["loc"]) or "all of it"
+        raise ValueError(f"config {str(path)!r}, {place}: {first['msg']}; known settings: {known}.") from error
 
 
 class ScoringOptions(Options):

@@ -62,10 +62,9 @@ def _lines(file: Path) -> Iterator[tuple[int, dict[str, object]]]:
             continue
         try:
             values = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise ValueError(
-                f"{file}:{number} is not JSON ({error.msg}); each line must be one JSON object."
-            ) from error
+        except (ValueError, RecursionError) as error:  # RecursionError: nested too deeply
+            reason = getattr(error, "msg", error)
+            raise ValueError(f"{file}:{number} is not JSON ({reason}); each line must be one JSON object.") from error
         if not isinstance(values, dict):
             raise ValueError(f'{file}:{number} is not a JSON object; each line must be like {{"prompt": "..."}}.')
         yield number, values
@@ -76,12 +75,28 @@ def _record(
 ) -> Record:
     if kind is Exchange and "response" not in values and "answer" in values:
         values = {**values, "response": values["answer"]}
+    known = {field.name: values[field.name] for field in fields(kind) if field.name in values}
     for name in required:
-        text = values.get(name)
-        if not isinstance(text, str) or not text.strip():
+        if name not in values:
             has = ", ".join(repr(key) for key in values) or "nothing"
             raise ValueError(f"{file}:{number} has no text under {name!r}; it has {has}.")
+    for name, text in known.items():
+        _refuse_other_than_text(f"{file}:{number}", name, text, is_required=name in required)
     if kind is Prompt and values.get("kind", "harmful") not in get_args(Kind):
         raise ValueError(f"{file}:{number} has kind {values['kind']!r}; allowed are {', '.join(get_args(Kind))}.")
-    known = {field.name for field in fields(kind)}
-    return kind(**{name: value for name, value in values.items() if name in known})  # pyright: ignore[reportArgumentType]
+    return kind(**known)  # pyright: ignore[reportArgumentType]
+
+
+def _refuse_other_than_text(place: str, name: str, text: object, *, is_required: bool) -> None:
+    if text is None and not is_required:
+        return
+    if not isinstance(text, str):
+        raise ValueError(f"{place} has {json.dumps(text)[:60]} under {name!r}; it must be text, in quotes.")
+    if is_required and not text.strip():
+        raise ValueError(f"{place} has no text under {name!r}, only blanks; write one, or remove the line.")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"{place} has half of a character under {name!r} ({error.reason}); save the text as UTF-8 again."
+        ) from error
