@@ -94,6 +94,15 @@ def test_an_interrupted_run_goes_on_and_makes_nothing_twice(finished, tmp_path, 
     assert "enhance top" not in made[before:]
 
 
+@pytest.mark.parametrize("piece", ["verify/top/noise_2_draw_0.json", "locate/masks/random.safetensors"])
+def test_any_piece_that_is_missing_is_made_again_and_alike(finished, piece):
+    config, out, _ = finished
+    before = (out / piece).read_bytes()
+    (out / piece).unlink()
+    run(config, out)
+    assert (out / piece).read_bytes() == before
+
+
 def test_a_folder_of_another_run_is_refused_and_kept(finished):
     config, out, _ = finished
     before = (out / "report.json").read_bytes()

@@ -20,6 +20,17 @@ def fail(progress: Progress) -> None:
     raise ValueError("this unit fails")
 
 
+def test_a_unit_of_several_files_is_done_again_when_any_is_missing(tmp_path):
+    kept, lost = tmp_path / "kept", tmp_path / "lost"
+    unit = Unit("both", write, [lost, kept], {"path": lost, "text": "made again"})
+    kept.write_text("kept")
+    with Workers() as workers:
+        workers.run([unit])
+        lost.write_text("whole now")
+        workers.run([unit])
+    assert lost.read_text() == "whole now"
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_units_that_are_done_are_not_done_again(tmp_path, count):
     paths = [tmp_path / name for name in "abc"]

@@ -209,7 +209,8 @@ def starting_units(
 
     def locating(label: str, model: str, folder: Path, objective: SafetyObjective) -> Unit:
         arguments = {"config": config, "model": model, "folder": folder, "objective": objective}
-        return Unit(label, locate, folder / "section.json", arguments)
+        masks = [folder / "masks" / f"{name}.safetensors" for name in MASKS]
+        return Unit(label, locate, [*masks, folder / "section.json"], arguments)
 
     def evaluating(label: str, model: str, path: Path, *, task: bool) -> Unit:
         return Unit(label, evaluate, path, {"config": config, "model": model, "path": path, "task": task})
@@ -228,7 +229,7 @@ def _second(config: RunConfig, out: Path) -> list[Unit]:
         Unit(
             f"noise {ratio:g} on {mask}",
             verify,
-            noise_paths(config, out, mask, ratio)[-1],
+            noise_paths(config, out, mask, ratio),
             {"config": config, "out": out, "mask": mask, "ratio": ratio},
         )
         for ratio in config.verify.ratios

@@ -1,6 +1,6 @@
 """Independent pieces of work, side by side in a few processes with a share of the cores each.
 
-A unit is done when its file is there, so an interrupted run takes up where it stopped. Workers are started once and
+A unit is done when its files are there, so an interrupted run takes up where it stopped. Workers are started once and
 kept, because importing the libraries costs more than most units.
 """
 
@@ -22,14 +22,19 @@ from holdfast.progress import Progress, silent
 
 @dataclass(frozen=True)
 class Unit:
-    """One piece of work that leaves a file."""
+    """One piece of work that leaves files."""
 
     label: str
     work: Callable[..., object]
     """A module-level function; called with `arguments` and a `progress`."""
-    done: Path
-    """Written last: where it exists the unit is skipped."""
+    done: Path | Sequence[Path]
+    """What it leaves: where all of it exists the unit is skipped."""
     arguments: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing that it leaves is missing."""
+        return all(path.exists() for path in ([self.done] if isinstance(self.done, Path) else self.done))
 
 
 class Workers:
@@ -74,7 +79,7 @@ class Workers:
 
         A unit that fails stops the rest, and its error is raised here.
         """
-        waiting = [unit for unit in units if not unit.done.exists()]
+        waiting = [unit for unit in units if not unit.is_done]
         if self._pool is None:
             for unit in waiting:
                 unit.work(**unit.arguments, progress=_Labelled(unit.label, self.progress))
