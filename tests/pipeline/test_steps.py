@@ -78,7 +78,9 @@ def test_a_folder_of_other_options_or_exchanges_is_refused(inputs, tmp_path):
 def test_training_that_breaks_the_weights_saves_no_checkpoint(inputs, tmp_path, tune):
     given = {adapt: ADAPT, enhance: ENHANCE}[tune]
     # One step, so that no later loss can tell: the weights overflow after it.
-    options = given.model_copy(update={"iterations": 1, "learning_rate": 1e38, "weight_decay": 10.0})
+    options = given.model_copy(
+        update={"iterations": 1, "learning_rate": 1e38, "warmup_share": 0.0, "weight_decay": 10.0}
+    )
     with pytest.raises(ValueError, match=r"weights that are not finite .* lower learning_rate=1e\+38"):
         tune(inputs, tmp_path / "out", options.model_copy(update={"checkpoint_every": 0}))
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"settings.json"}
