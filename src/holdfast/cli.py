@@ -28,6 +28,7 @@ app = App(
     name="holdfast",
     help="Find the weights by which a language model holds on to its safety, strengthen them, and hold them fast.",
     version=__version__,
+    suppress_keyboard_interrupt=False,  # or it exits by itself, without a word
 )
 for _name, _help in COMMANDS.items():
     app.command(f"holdfast.commands.{_name}:{_name}", name=_name, help=_help)
@@ -45,7 +46,7 @@ def call(arguments: Sequence[str] | None = None) -> int:
     except (CycloptsError, ValueError) as error:
         return _fail(error, 2)
     except KeyboardInterrupt:
-        return _fail("stopped; run the same command again to go on where it was.", 130)
+        return _fail("stopped; run the same command again, it goes on from what was kept.", 130)
     except OSError as error:
         return _fail(_file_sentence(error), 2)
     except RuntimeError as error:

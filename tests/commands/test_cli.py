@@ -195,3 +195,21 @@ def test_what_the_system_refuses_is_one_sentence(monkeypatch, capsys):
 
     monkeypatch.setattr("holdfast.commands.sites.load_model", full)
     assert "'/data/scores' could not be read or written: No space left" in failure(capsys, "sites", "x")
+
+
+def test_an_interrupt_is_told_of_and_the_same_command_goes_on(files, tmp_path, capsys, monkeypatch):
+    _, config = files
+    tuning = ["--iterations", "2", "--batch-size", "2", "--checkpoint-every", "1", "--out", str(tmp_path / "out")]
+    command = ["adapt", "testbed:aligned", "--task", config.task, *tuning]
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("holdfast.pipeline.steps.save_checkpoint", interrupt)
+        assert call(command) == 130
+    assert capsys.readouterr().err.endswith(
+        "holdfast: stopped; run the same command again, it goes on from what was kept.\n"
+    )
+    assert call([*command, "--json"]) == 0
+    assert printed(capsys)["first_loss"] is None, "no step was run again"
