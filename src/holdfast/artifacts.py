@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -146,6 +147,14 @@ def refuse_other_base(what: str, made_for: str, base: str) -> None:
         )
 
 
+def allow_as_umask(path: Path) -> None:
+    """Gives a file the permissions of any new one: safetensors writes through a temporary file of its owner's alone."""
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        new = Path(folder) / "new"
+        new.touch()
+        path.chmod(new.stat().st_mode)
+
+
 @contextmanager
 def _whole(path: Path, kind: str) -> Iterator[None]:
     """Says in one sentence that a file lacks a part, or holds another thing in its place."""
@@ -166,6 +175,7 @@ def _save_tensors(path: Path, tensors: Mapping[str, Tensor], kind: str, header: 
     partial = path.with_name(f"{path.name}.partial")
     on_cpu = {name: tensor.cpu() for name, tensor in tensors.items()}
     save_file(on_cpu, partial, {"holdfast": kind, "header": json.dumps(header, sort_keys=True)})
+    allow_as_umask(partial)
     os.replace(partial, path)
 
 

@@ -1,12 +1,16 @@
 """Tuning on files: foreign folders stay as they are, and the same command goes on where it was stopped."""
 
+import os
 from functools import partial
 
 import pytest
 
+from holdfast.artifacts import save_mask
 from holdfast.intervene.adapt import AdaptOptions
 from holdfast.intervene.enhance import EnhanceOptions
+from holdfast.models.load import load_model
 from holdfast.pipeline import steps
+from tests.intervene.given import random_mask
 from tests.tiny import make_llama, make_tokenizer
 
 ADAPT = AdaptOptions(iterations=2, batch_size=2, learning_rate=1e-3, checkpoint_every=1)
@@ -85,3 +89,19 @@ def test_training_that_breaks_the_weights_saves_no_checkpoint(inputs, tmp_path, 
         tune(inputs, tmp_path / "out", options.model_copy(update={"checkpoint_every": 0}))
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"settings.json"}
     tune(inputs, tmp_path / "out")
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o027])
+def test_every_file_has_the_permissions_that_the_umask_gives(inputs, tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        mask = random_mask(load_model(inputs[0]).model)
+        save_mask(tmp_path / "mask.safetensors", mask)
+        steps.enhance_model(
+            inputs[0], tmp_path / "mask.safetensors", inputs[1], inputs[1], tmp_path / "out", options=ENHANCE
+        )
+    finally:
+        os.umask(before)
+    files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert {path.name for path in files} >= {"patch.safetensors", "model.safetensors", "result.json"}
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o666 & ~umask}

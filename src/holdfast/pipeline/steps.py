@@ -9,6 +9,7 @@ from torch import nn
 from transformers import AutoModelForSequenceClassification
 
 from holdfast.artifacts import (
+    allow_as_umask,
     load_evaluation,
     load_mask,
     load_scores,
@@ -267,6 +268,8 @@ def save_checkpoint(folder: Path, tuned: LoadedModel) -> None:
     with quiet_transformers():
         tuned.model.save_pretrained(folder)
         tuned.tokenizer.save_pretrained(folder)
+    for file in folder.glob("*.safetensors"):
+        allow_as_umask(file)
     nn.Module.to(tuned.model, dtype)
 
 
