@@ -1,6 +1,12 @@
 """The strict base of every options class."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MAX_SEED = 2**32 - 1
+"""The largest that every generator takes; NumPy's is the narrowest."""
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 
 
 class Options(BaseModel):

@@ -213,3 +213,25 @@ def test_an_interrupt_is_told_of_and_the_same_command_goes_on(files, tmp_path, c
     )
     assert call([*command, "--json"]) == 0
     assert printed(capsys)["first_loss"] is None, "no step was run again"
+
+
+@pytest.mark.parametrize("seed", ["-1", str(2**32), "1" + "0" * 30])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["demo"],
+        ["score", "none", "--prompts", "none", "--out", "x"],
+        ["verify", "none", "--mask", "none", "--judge", "none", "--out", "x"],
+        ["adapt", "none", "--task", "none", "--out", "x"],
+        ["enhance", "none", "--refusals", "none", "--harmless", "none", "--out", "x"],
+        ["select", "none", "--selector", "random", "--out", "x"],
+        ["evaluate", "none", "--judge", "none", "--out", "x", "--generate.temperature", "1"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_seed_out_of_range_is_refused_at_the_start(capsys, command, seed):
+    option = "--generate.seed" if command[0] == "evaluate" else "--seed"
+    said = failure(capsys, *command, f"{option}={seed}")
+    assert option in said
+    assert "0" in said
+    assert seed in said

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from holdfast.commands.console import show, shown_progress
-from holdfast.commands.parameters import Json
+from holdfast.commands.parameters import Json, Seed
 from holdfast.pipeline.demo import demo_config
 from holdfast.pipeline.run import run
 from holdfast.report.tables import summary_tables
 
 
-def demo(*, out: Path = Path("demo"), seed: int = 0, json: Json = False) -> None:
+def demo(*, out: Path = Path("demo"), seed: Seed = 0, json: Json = False) -> None:
     """Run the whole story on the built-in models: locate, verify, enhance, adapt, report.
 
     The page, OUT/report.html, is there after a minute or two and grows. Run again after an interruption, it goes on

@@ -3,8 +3,10 @@
 from typing import Annotated
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 from pydantic import Field
 
+from holdfast.config import MAX_SEED
 from holdfast.intervene.adapt import AdaptOptions
 from holdfast.intervene.enhance import EnhanceOptions
 from holdfast.models.generate import GenerateOptions
@@ -20,6 +22,7 @@ class SelectorOptions(SetDifferenceOptions, RandomOptions):
     )
 
 
+Seed = Annotated[int, Parameter(validator=Number(gte=0, lte=MAX_SEED))]
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 Suite = Annotated[SuiteFiles, Parameter(name="*")]
 Generation = Annotated[GenerateOptions, Parameter(name="generate")]

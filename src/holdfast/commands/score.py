@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import get_args
 
 from holdfast.commands.console import show, shown_progress, table
-from holdfast.commands.parameters import Generation, Json, Scoring
+from holdfast.commands.parameters import Generation, Json, Scoring, Seed
 from holdfast.models.generate import GenerateOptions
 from holdfast.pipeline import scoring
 from holdfast.pipeline.config import Likelihood, ScoringOptions
@@ -18,7 +18,7 @@ def score(
     judge: str | None = None,
     options: Scoring = ScoringOptions(),
     generate: Generation = GenerateOptions(),
-    seed: int = 0,
+    seed: Seed = 0,
     json: Json = False,
 ) -> None:
     """Score every weight by its effect on safety (ESI), or on utility.

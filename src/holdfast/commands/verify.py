@@ -4,7 +4,7 @@ from pathlib import Path
 
 from holdfast.artifacts import load_mask
 from holdfast.commands.console import show, shown_progress, table
-from holdfast.commands.parameters import Generation, Json, Suite, Verify
+from holdfast.commands.parameters import Generation, Json, Seed, Suite, Verify
 from holdfast.evaluate.pooled import pool_evaluations
 from holdfast.intervene.sft import mask_digest
 from holdfast.models.generate import GenerateOptions
@@ -25,7 +25,7 @@ def verify(
     suite: Suite = SuiteFiles(),
     options: Verify = VerifyOptions(),
     generate: Generation = GenerateOptions(),
-    seed: int = 0,
+    seed: Seed = 0,
     json: Json = False,
 ) -> None:
     """Put noise on a mask's weights and measure safety and utility; the weights come back bit for bit.

@@ -27,7 +27,7 @@ from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
 from holdfast.artifacts import digest, load_json, refuse_other_base, save_json
-from holdfast.config import Options
+from holdfast.config import Options, Seed
 from holdfast.models.load import LoadedModel, fingerprint, quiet_transformers
 from holdfast.progress import Progress
 from holdfast.prompts.chat import encode_exchange, encode_prompt
@@ -63,7 +63,7 @@ class SftOptions(Options):
     """How the learning rate falls after that."""
     max_length: int = Field(default=2048, ge=2)
     """Tokens of an exchange at most; longer ones are cut at the end."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the order of the exchanges."""
     checkpoint_every: int = Field(default=0, ge=0)
     """Steps between checkpoints in the output folder, from which a run that was stopped goes on; 0 makes none."""

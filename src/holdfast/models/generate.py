@@ -7,7 +7,7 @@ from pydantic import Field
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from holdfast.artifacts import digest
-from holdfast.config import Options
+from holdfast.config import Options, Seed
 from holdfast.models.response_log import Response, ResponseLog
 from holdfast.progress import Progress, silent
 from holdfast.prompts.batching import batches_by_length, left_pad
@@ -25,7 +25,7 @@ class GenerateOptions(Options):
     """0 decodes greedily; above, responses are sampled."""
     num_samples: int = Field(default=1, ge=1)
     """Responses a prompt; more than one needs a temperature above 0."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the sampling."""
 
 

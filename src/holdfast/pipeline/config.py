@@ -6,7 +6,7 @@ from typing import Literal, Self, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
-from holdfast.config import Options
+from holdfast.config import Options, Seed
 from holdfast.intervene.adapt import AdaptOptions
 from holdfast.intervene.enhance import EnhanceOptions
 from holdfast.models.generate import GenerateOptions
@@ -161,7 +161,7 @@ class RunConfig(Options):
     full_learning_rate: float | None = Field(default=None, gt=0)
     """Learning rate of SET's control that tunes all weights, where that of 1% would break the model."""
     adapt: AdaptOptions = AdaptOptions()
-    seed: int = 0
+    seed: Seed = 0
     """Seed of everything random: masks, noise, halves, order of the examples."""
     workers: int = Field(default=1, ge=1)
     """Processes that work side by side; 1 on a GPU."""
@@ -210,5 +210,5 @@ class BakeoffConfig(Options):
     calibrate: GenerateOptions = GenerateOptions()
     """How responses are made that scores come from."""
     select: SelectOptions = SelectOptions()
-    seed: int = 0
+    seed: Seed = 0
     """Seed of everything random."""

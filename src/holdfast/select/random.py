@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from holdfast.config import Seed
 from holdfast.select.ranking import count_selected, refuse_too_many
 from holdfast.select.registry import SELECTORS, Selector
 from holdfast.select.universe import FractionOptions, part_of, refuse_other_universe
@@ -22,7 +23,7 @@ from holdfast.values import Mask, Scores
 class RandomOptions(FractionOptions):
     """Select entries at random."""
 
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the draw of random entries."""
     per_tensor: bool = False
     """Draw random entries of every tensor in proportion to its size, not of all tensors together; the total is the
