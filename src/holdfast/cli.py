@@ -73,10 +73,13 @@ def _sentence(error: object) -> str:
     errors = getattr(error, "errors", None) or getattr(getattr(error, "__cause__", None), "errors", None)
     if errors is None:
         return " ".join(str(error).split())
+    prefix = getattr(getattr(error, "argument", None), "name", "*")  # of options that have one: --generate
     parts = []
     for one in errors():
         if one["type"] == "value_error":  # options that don't go together: the sentence is our own
             return str(one["ctx"]["error"])
-        option = "--" + ".".join(str(part) for part in one["loc"]).replace("_", "-")
-        parts.append(f"{option}: {one['msg'][0].lower()}{one['msg'][1:]}, got {one['input']!r}")
+        # Deeper parts are places in a list and members of a union, which no option is called by.
+        name = str(one["loc"][0]).replace("_", "-") if one["loc"] else ""
+        option = f"--{name}" if prefix == "*" else f"{prefix}.{name}"
+        parts.append(f"{option}: got {one['input']!r}, {one['msg'][0].lower()}{one['msg'][1:]}")
     return "; ".join(parts) + "; see --help."

@@ -12,4 +12,4 @@ Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 class Options(BaseModel):
     """Options of one method: closed, frozen, and documented by the docstring under each field."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)

@@ -235,3 +235,23 @@ def test_a_seed_out_of_range_is_refused_at_the_start(capsys, command, seed):
     assert option in said
     assert "0" in said
     assert seed in said
+
+
+TUNE = ["adapt", "none", "--task", "none", "--out", "x"]
+SCORE = ["score", "none", "--prompts", "none", "--out", "x"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option", "given"),
+    [
+        ([*SCORE, "--generate.max-new-tokens", "0"], "--generate.max-new-tokens", "0"),
+        ([*TUNE, "--freeze", "nothing"], "--freeze", "nothing"),
+        ([*SCORE, "--objective", "luck"], "--objective", "luck"),
+        ([*TUNE, "--learning-rate", "inf"], "--learning-rate", "inf"),
+        ([*TUNE, "--weight-decay", "nan"], "--weight-decay", "nan"),
+    ],
+)
+def test_the_option_that_was_refused_is_named_as_it_is_given(capsys, arguments, option, given):
+    said = failure(capsys, *arguments)
+    assert f" {option}: got '{given}', input should be" in said
+    assert "literal" not in said

@@ -1,9 +1,10 @@
 import json
+import logging
 
 import pytest
 import torch
 
-from holdfast.models.load import architectures, fingerprint, load_model
+from holdfast.models.load import architectures, fingerprint, load_model, quiet_transformers
 
 
 @pytest.fixture
@@ -63,3 +64,25 @@ def test_a_wrong_config_is_one_sentence(folder, wrong):
     for read in (load_model, architectures) if "hidden_size" in wrong else (load_model,):
         with pytest.raises(ValueError, match=r"model folder .* could not be read: [^\n]+$"):
             read(str(folder))
+
+
+def test_the_first_weight_of_another_shape_is_named(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"intermediate_size": 48}))
+    with pytest.raises(
+        ValueError, match=r"layers.0.mlp.down_proj.weight is \[16, 32\] .* and \[16, 48\] in the config"
+    ):
+        load_model(str(folder))
+
+
+def test_an_id_without_a_slash_is_looked_for_on_the_hub():
+    with pytest.raises(ValueError, match=r"hub could not be reached|was not found"):
+        load_model("gpt2-of-nobody")
+
+
+def test_the_hubs_retries_are_not_told_and_its_logging_is_given_back():
+    logger = logging.getLogger("huggingface_hub.utils._http")
+    before = logger.getEffectiveLevel()
+    with quiet_transformers():
+        assert logger.getEffectiveLevel() >= logging.ERROR
+    assert logger.getEffectiveLevel() == before

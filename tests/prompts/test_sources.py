@@ -47,6 +47,11 @@ def test_a_missing_file_is_refused(tmp_path):
         load_prompts(tmp_path / "none.jsonl")
 
 
+def test_a_folder_is_not_said_to_be_missing(tmp_path):
+    with pytest.raises(ValueError, match="is a folder; give a JSONL file"):
+        load_prompts(tmp_path)
+
+
 def test_shared_prompts_are_found_through_case_and_punctuation():
     assert normalized_hash("How, do I?") == normalized_hash("how do i")
     with pytest.raises(ValueError, match="1 evaluation prompts are also calibration prompts"):

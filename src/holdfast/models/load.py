@@ -1,6 +1,7 @@
 """Load a model and its tokenizer from a folder, a hub id or `testbed:NAME`; say what is wrong."""
 
 import hashlib
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -66,6 +67,7 @@ def load_model(
                 trust_remote_code=False,
                 use_safetensors=True,
                 output_loading_info=True,
+                ignore_mismatched_sizes=True,  # they are refused below, by name
             )
     except Exception as error:  # a wrong config.json can make the library raise anything
         raise ValueError(_explain(name, source, error)) from error
@@ -93,7 +95,7 @@ def resolve(name: str) -> str:
     if name.startswith(TESTBED):
         return str(model_path(name.removeprefix(TESTBED)))
     folder = Path(name)
-    looks_like_a_path = folder.is_absolute() or name.startswith((".", "~")) or name.count("/") != 1
+    looks_like_a_path = folder.is_absolute() or name.startswith((".", "~")) or name.endswith("/") or name.count("/") > 1
     if folder.exists() or looks_like_a_path:
         _check_folder(folder.expanduser())
         return str(folder.expanduser())
@@ -122,14 +124,18 @@ def refuse_absent(model: nn.Module) -> None:
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Loading, training and saving without transformers' bars and notices; what goes wrong is raised, not logged."""
+    """Loading, training and saving without the libraries' bars and notices; what goes wrong is raised, not logged."""
     verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    hub = logging.getLogger("huggingface_hub")
+    hub_level = hub.level
     transformers_logging.set_verbosity_error()
+    hub.setLevel(logging.ERROR)  # it tells of every retry
     transformers_logging.disable_progress_bar()
     try:
         yield
     finally:
         transformers_logging.set_verbosity(verbosity)
+        hub.setLevel(hub_level)
         if bars:
             transformers_logging.enable_progress_bar()
 
@@ -159,8 +165,13 @@ def _check_folder(folder: Path) -> None:
 
 
 def _refuse_incomplete(name: str, notes: dict) -> None:
-    missing = sorted(notes["missing_keys"]) + sorted(str(key) for key in notes.get("mismatched_keys", ()))
-    if missing:
+    if mismatched := sorted(notes.get("mismatched_keys", ())):
+        weight, stored, wanted = mismatched[0]
+        raise ValueError(
+            f"model {name!r} does not fit its config.json: {weight} is {list(stored)} in the checkpoint and "
+            f"{list(wanted)} in the config, as are {len(mismatched) - 1} more; save or download it again."
+        )
+    if missing := sorted(notes["missing_keys"]):
         raise ValueError(
             f"model {name!r} lacks {len(missing)} weights that its config.json asks for, the first is {missing[0]}; "
             "the checkpoint is incomplete, save or download it again."

@@ -47,7 +47,7 @@ def read_config(content: object, kind: type[Config], path: Path) -> Config:
 class ScoringOptions(Options):
     """How weights are scored."""
 
-    objective: Estimator | Likelihood = "judge_gradient"
+    objective: Literal[Estimator, Likelihood] = "judge_gradient"
     """What a weight's effect is measured on. Judged safety of the model's own responses, estimated by the judge's
     gradient, by policy gradient, by the two joined as control_variate, or by their mix; or, without a judge, the
     likelihood of given refusals or (utility) of right answers."""

@@ -40,7 +40,8 @@ def prompt_file(path: str | Path) -> Path:
     text = str(path)
     found = prompts_path(text.removeprefix(TESTBED)) if text.startswith(TESTBED) else Path(text).expanduser()
     if not found.is_file():
-        raise ValueError(f"prompt file {text!r} does not exist; give a JSONL file with one object a line.")
+        what = "is a folder" if found.is_dir() else "is no regular file" if found.exists() else "does not exist"
+        raise ValueError(f"prompt file {text!r} {what}; give a JSONL file with one object a line.")
     return found
 
 
