@@ -70,7 +70,8 @@ def _file_sentence(error: OSError) -> str:
 
 def _sentence(error: object) -> str:
     """What went wrong in one line; options that pydantic refused are named with what they were given."""
-    errors = getattr(error, "errors", None) or getattr(getattr(error, "__cause__", None), "errors", None)
+    refused = error.__cause__ if isinstance(error, CycloptsError) else error
+    errors = getattr(refused, "errors", None)
     if errors is None:
         return " ".join(str(error).split())
     prefix = getattr(getattr(error, "argument", None), "name", "*")  # of options that have one: --generate

@@ -173,7 +173,7 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(capsys, arguments, sentence):
 
 def test_a_report_of_a_manifest_without_config_is_one_sentence(tmp_path, capsys):
     (tmp_path / "manifest.json").write_text("{}")
-    assert "config" in failure(capsys, "report", str(tmp_path))
+    assert "manifest.json', all of it: Input should be" in failure(capsys, "report", str(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,6 @@ def test_a_seed_out_of_range_is_refused_at_the_start(capsys, command, seed):
     option = "--generate.seed" if command[0] == "evaluate" else "--seed"
     said = failure(capsys, *command, f"{option}={seed}")
     assert option in said
-    assert "0" in said
     assert seed in said
 
 
