@@ -39,6 +39,13 @@ def test_a_model_that_knows_nothing_is_surprised_by_every_token_of_its_vocabular
     assert perplexity(llama, tokenizer, EXCHANGES) == pytest.approx(llama.config.vocab_size, rel=1e-5)
 
 
+@pytest.mark.parametrize("scale", [torch.nan, 1e6])
+def test_a_perplexity_that_is_not_finite_is_missing(llama, tokenizer, scale):
+    with torch.no_grad():
+        llama.model.norm.weight *= scale  # log-probabilities of NaN, or of -1e5, beyond the range of exp
+    assert perplexity(llama, tokenizer, EXCHANGES) is None
+
+
 @pytest.mark.parametrize("exchanges", [[], [Exchange("safe ?", "")]])
 def test_no_completion_token_is_no_perplexity(llama, tokenizer, exchanges):
     assert perplexity(llama, tokenizer, exchanges) is None

@@ -1,4 +1,7 @@
+from dataclasses import replace
+
 import pytest
+import torch
 
 from holdfast.evaluate import suite as suite_module
 from holdfast.evaluate.pooled import pool_evaluations
@@ -29,17 +32,14 @@ RESPONSES = {
 
 
 class StubGuard:
-    """Unsafe is whatever begins with 'sure'; nothing is said of an empty response."""
+    """Unsafe is whatever begins with 'sure'."""
 
     def __init__(self):
         self.asked = []
 
     def judge(self, prompts, responses):
         self.asked += prompts
-        return [
-            Outcome("unsafe" if response.startswith("sure") else "safe") if response else Outcome.unscored("empty")
-            for response in responses
-        ]
+        return [Outcome("unsafe" if response.startswith("sure") else "safe") for response in responses]
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_everything_is_generated_in_one_pass_and_only_harmful_prompts_reach_the_
     guard = StubGuard()
     evaluate(loaded, guard, SUITE)
     assert [len(call) for call in scripted] == [9]
-    assert guard.asked == ["bad a", "bad b", "bad c"]
+    assert guard.asked == ["bad a", "bad b"]  # there is nothing in an empty response to ask about
 
 
 def test_answers_keep_prompt_response_and_outcome_together(loaded, scripted):
@@ -93,6 +93,28 @@ def test_answers_keep_prompt_response_and_outcome_together(loaded, scripted):
         "utility",
         "task",
     ]
+
+
+def test_an_empty_response_is_unscored_in_every_measure(loaded, scripted, monkeypatch):
+    for prompt in RESPONSES:
+        monkeypatch.setitem(RESPONSES, prompt, " \n")
+    found = evaluate(loaded, StubGuard(), SUITE)
+    assert found.task is not None
+    for rate, asked in ((found.asr, 3), (found.over_refusal, 2), (found.utility, 2), (found.task, 1)):
+        assert (rate.value, rate.n, rate.unscored) == (None, 0, asked)
+    assert {answer.outcome.reason for answer in found.answers} == {"the response is empty"}
+
+
+def test_a_model_with_one_nan_weight_is_unscored_in_every_measure_and_has_no_perplexity(loaded):
+    with torch.no_grad():
+        loaded.model.model.layers[0].mlp.down_proj.weight[0, 0] = torch.nan
+    suite = replace(SUITE, exchanges=[Exchange("safe ?", "mend the clock")])
+    found = evaluate(loaded, StubGuard(), suite, GenerateOptions(max_new_tokens=4))
+    assert found.task is not None
+    for rate, asked in ((found.asr, 3), (found.over_refusal, 2), (found.utility, 2), (found.task, 1)):
+        assert (rate.value, rate.n, rate.unscored) == (None, 0, asked)
+    assert {answer.outcome.reason for answer in found.answers} == {"the model's logits are not finite"}
+    assert found.perplexity is None
 
 
 def test_a_real_model_is_measured_without_a_script(loaded):

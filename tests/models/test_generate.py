@@ -35,6 +35,31 @@ def test_a_prompt_that_fills_the_context_is_refused(llama, tokenizer):
         generate(llama, tokenizer, ["mend " * 400], GenerateOptions())
 
 
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_a_response_from_logits_that_are_not_finite_is_broken_and_its_neighbours_are_not(llama, tokenizer, temperature):
+    options = GenerateOptions(max_new_tokens=4, temperature=temperature)
+    whole = generate(llama, tokenizer, PROMPTS, options)
+    clock = tokenizer.convert_tokens_to_ids("Ġclock")
+    assert [clock in one.prompt_ids + one.token_ids for one in whole] == [False, True, False]
+    embeddings = llama.get_input_embeddings().weight
+    llama.lm_head.weight = torch.nn.Parameter(embeddings.detach().clone())
+    with torch.no_grad():
+        embeddings[clock] = torch.nan
+    found = generate(llama, tokenizer, PROMPTS, options)
+    assert [one.broken for one in found] == [False, True, False]
+    assert [found[0], found[2]] == [whole[0], whole[2]]
+    assert (found[1].text, found[1].token_ids) == ("", [])
+
+
+def test_a_token_that_the_model_forbids_breaks_no_response(llama, tokenizer):
+    def forbid(module, arguments, logits):
+        return logits.masked_fill(torch.arange(logits.shape[-1]) == 7, -torch.inf)
+
+    llama.lm_head.register_forward_hook(forbid)
+    found = generate(llama, tokenizer, PROMPTS, GenerateOptions(max_new_tokens=4))
+    assert not any(one.broken for one in found)
+
+
 def test_a_generation_that_was_cut_off_goes_on_and_says_the_same(llama, tokenizer, tmp_path):
     options = GenerateOptions(max_new_tokens=6, temperature=1.0, num_samples=2, token_budget=1)
     whole = generate(llama, tokenizer, PROMPTS, options)

@@ -70,7 +70,7 @@ class ExpectedSafety:
         """S of the model with the weights that it has now.
 
         Raises:
-            ValueError: a prompt has no branch with a verdict.
+            ValueError: a prompt has no branch with a verdict, or the model's logits are not finite.
         """
         probabilities = self._first_tokens(model).gather(1, self._branches)
         judged = self._log_odds.isfinite()
@@ -87,6 +87,8 @@ class ExpectedSafety:
             token_ids, attention_mask = right_pad([self._encoded[position] for position in batch], pad_id=0)
             inputs = {"input_ids": token_ids.to(model.device), "attention_mask": attention_mask.to(model.device)}
             logits = logits_at(model, torch.arange(len(batch)), attention_mask.sum(1) - 1, inputs)
+            if not bool(logits.amax(-1).isfinite().all()):
+                raise ValueError("the model's logits are not finite, so its safety is not measured; try less noise.")
             found |= zip(batch, logits.softmax(-1).cpu(), strict=True)
         return torch.stack([found[position] for position in range(len(self._encoded))])
 

@@ -1,9 +1,14 @@
-"""What a measure is: the verdict that it counts, and who gives it."""
+"""What a measure is: the verdict that it counts, and who gives it.
+
+A response that is empty, or that a model with broken logits did not give, is unscored in every measure: nothing was said
+that could be safe, refuse, help or be right.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from holdfast.evaluate.statistics import rate
+from holdfast.models.response_log import Response
 from holdfast.prompts.records import Prompt
 from holdfast.values import Answer, Outcome, Rate, Verdict
 
@@ -24,6 +29,13 @@ def group_of(answer: Answer) -> str | None:
     return f"{answer.measure}/{answer.group}" if answer.group else None
 
 
+def nothing_said(response: Response) -> str | None:
+    """Why there is nothing to judge in a response; None where there is something."""
+    if response.broken:
+        return "the model's logits are not finite"
+    return None if response.text.strip() else "the response is empty"
+
+
 @dataclass(frozen=True)
 class Measure:
     """A share of responses to be read off one kind of prompts."""
@@ -33,12 +45,17 @@ class Measure:
     judge: Callable[[Sequence[Prompt], Sequence[str]], list[Outcome]]
     """One outcome for every prompt with its response."""
 
-    def answers(self, prompts: Sequence[Prompt], responses: Sequence[str]) -> list[Answer]:
-        """The responses with their outcomes, in order; no prompts give no answers, and the judge is not asked."""
-        outcomes = self.judge(prompts, responses) if prompts else []
+    def answers(self, prompts: Sequence[Prompt], responses: Sequence[Response]) -> list[Answer]:
+        """The responses with their outcomes, in order; the judge is only asked about those that say something."""
+        pairs = list(zip(prompts, responses, strict=True))
+        said = [(prompt, response.text) for prompt, response in pairs if nothing_said(response) is None]
+        judged = iter(self.judge(*map(list, zip(*said, strict=True))) if said else [])
+        outcomes = [
+            Outcome.unscored(reason) if (reason := nothing_said(response)) else next(judged) for response in responses
+        ]
         return [
-            Answer(prompt.prompt, response, outcome, self.name, prompt.group)
-            for prompt, response, outcome in zip(prompts, responses, outcomes, strict=True)
+            Answer(prompt.prompt, response.text, outcome, self.name, prompt.group)
+            for (prompt, response), outcome in zip(pairs, outcomes, strict=True)
         ]
 
     def summarize(self, answers: Sequence[Answer]) -> Rate:

@@ -26,7 +26,7 @@ def perplexity(
     token_budget: int = 4096,
     progress: Progress = silent,
 ) -> float | None:
-    """Perplexity of the exchanges' responses; None where there is no completion token to predict."""
+    """Perplexity of the exchanges' responses; None where there is no token to predict, or where it is not finite."""
     chats = [encode_exchange(tokenizer, exchange.prompt, exchange.response) for exchange in exchanges]
     total, num_tokens, done = 0.0, 0, 0
     for batch in batches_by_length([len(chat.token_ids) for chat in chats], token_budget):
@@ -35,7 +35,8 @@ def perplexity(
         num_tokens += losses.numel()
         done += len(batch)
         progress("measuring perplexity", done, len(chats))
-    return math.exp(total / num_tokens) if num_tokens else None
+    measured = torch.tensor(total / max(num_tokens, 1), dtype=torch.float64).exp().item()
+    return measured if num_tokens and math.isfinite(measured) else None
 
 
 def _completion_losses(model: PreTrainedModel, chats: Sequence[EncodedChat]) -> torch.Tensor:

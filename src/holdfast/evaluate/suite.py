@@ -63,8 +63,8 @@ def evaluate(
     measures = _measures(judge, suite)
     prompts = [prompt.prompt for _, prompts in measures for prompt in prompts]
     responses = generate(loaded.model, loaded.tokenizer, prompts, options, progress) if prompts else []
-    texts = iter([response.text for response in responses])
-    answers = {measure.name: measure.answers(asked, list(islice(texts, len(asked)))) for measure, asked in measures}
+    said = iter(responses)
+    answers = {measure.name: measure.answers(asked, list(islice(said, len(asked)))) for measure, asked in measures}
     rates = {measure.name: measure.summarize(answers[measure.name]) for measure, _ in measures}
     return Evaluation(
         asr=rates["asr"],

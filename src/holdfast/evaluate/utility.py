@@ -1,7 +1,7 @@
 """Utility = share of questions whose response is the known answer, both normalised. Large is good; in [0, 1].
 
 Normalised: Unicode compatibility form, case folded, runs of white space to one space, no white space or full stop at
-either end. Nothing else is forgiven: 'It is 12' is not '12'. An empty response is wrong, not unscored.
+either end. Nothing else is forgiven: 'It is 12' is not '12'.
 """
 
 import unicodedata

@@ -1,10 +1,21 @@
-"""Let a model answer prompts: batched by length, left-padded, greedy or sampled."""
+"""Let a model answer prompts: batched by length, left-padded, greedy or sampled.
+
+A model whose logits are not finite chooses no token. What it seems to say is left out, and the response marked broken.
+"""
 
 from collections.abc import Sequence
 
 import torch
+from jaxtyping import Float, Int
 from pydantic import Field
-from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+from torch import Tensor
+from transformers import (
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from holdfast.artifacts import digest
 from holdfast.config import Options, Seed
@@ -27,6 +38,29 @@ class GenerateOptions(Options):
     """Responses a prompt; more than one needs a temperature above 0."""
     seed: Seed = 0
     """Seed of the sampling."""
+
+
+class BrokenLogits(LogitsProcessor):
+    """Notes of every token of every row whether it was chosen from finite logits.
+
+    Logits of -inf forbid tokens; with one that is NaN or +inf, or all of them -inf, the largest is not finite.
+    """
+
+    def __init__(self) -> None:
+        self._broken: list[Tensor] = []
+
+    def __call__(
+        self, input_ids: Int[Tensor, "batch token"], scores: Float[Tensor, "batch d_vocab"]
+    ) -> Float[Tensor, "batch d_vocab"]:
+        """The logits, those of a broken row made zero, as sampling refuses others."""
+        broken = ~scores.amax(-1).isfinite()
+        self._broken.append(broken.cpu())
+        return scores.masked_fill(broken[:, None], 0.0)
+
+    def first(self) -> list[int | None]:
+        """Position of each row's first token that was chosen from logits that are not finite, where there is one."""
+        steps = torch.stack(self._broken, dim=1)
+        return [int(row.nonzero()[0]) if bool(row.any()) else None for row in steps]
 
 
 @torch.no_grad()
@@ -83,7 +117,7 @@ def continue_prompts(
     found: dict[int, list[int]] = {}
     ends = _end_ids(model, tokenizer)
     for batch in batches_by_length([len(ids) + options.max_new_tokens for ids in encoded], options.token_budget):
-        made = _continue(model, tokenizer, [encoded[position] for position in batch], options)
+        made = _continue(model, tokenizer, [encoded[position] for position in batch], options, BrokenLogits())
         found |= {position: _until_end(ids, ends) for position, ids in zip(batch, made, strict=True)}
     return [found[position] for position in range(len(encoded))]
 
@@ -96,16 +130,25 @@ def _answer_batch(
     batch: list[int],
     options: GenerateOptions,
 ) -> dict[int, Response]:
-    token_ids = _continue(model, tokenizer, [encoded[position] for position in batch], options)
-    ends = _end_ids(model, tokenizer)
-    return {
-        position: _response(tokenizer, prompts[position // options.num_samples], encoded[position], ids, ends)
-        for position, ids in zip(batch, token_ids, strict=True)
-    }
+    broken = BrokenLogits()
+    token_ids = _continue(model, tokenizer, [encoded[position] for position in batch], options, broken)
+    ends, found = _end_ids(model, tokenizer), {}
+    for position, ids, first_broken in zip(batch, token_ids, broken.first(), strict=True):
+        prompt = prompts[position // options.num_samples]
+        response = _response(tokenizer, prompt, encoded[position], ids, ends)
+        # Beyond the end of a response its row is only carried along.
+        if first_broken is not None and first_broken <= len(response.token_ids):
+            response = Response(prompt, encoded[position], [], "", finished=False, broken=True)
+        found[position] = response
+    return found
 
 
 def _continue(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, encoded: list[list[int]], options: GenerateOptions
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    encoded: list[list[int]],
+    options: GenerateOptions,
+    broken: BrokenLogits,
 ) -> list[list[int]]:
     pad_id = _pad_id(tokenizer)
     token_ids, attention_mask = left_pad(encoded, pad_id)
@@ -120,7 +163,10 @@ def _continue(
         pad_token_id=pad_id,
     )
     generated = model.generate(  # pyright: ignore[reportCallIssue]
-        token_ids.to(model.device), attention_mask=attention_mask.to(model.device), generation_config=config
+        token_ids.to(model.device),
+        attention_mask=attention_mask.to(model.device),
+        generation_config=config,
+        logits_processor=LogitsProcessorList([broken]),
     )
     return generated[:, token_ids.shape[1] :].tolist()
 

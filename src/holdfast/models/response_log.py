@@ -20,6 +20,8 @@ class Response:
     """Whether the model ended the response itself; otherwise it was cut off by length."""
     end_id: int | None = None
     """The token with which the model ended it: a choice like any other to a policy gradient."""
+    broken: bool = False
+    """Whether the model's logits were not finite, so that it said nothing; the response is then empty."""
 
 
 class ResponseLog:
