@@ -243,3 +243,8 @@ class Evaluation:
     groups: Mapping[str, Rate] = field(default_factory=dict)
     """Rates of parts of the prompt sets, by 'measure/group'."""
     answers: tuple[Answer, ...] = ()
+
+    @property
+    def refusal(self) -> Rate | None:
+        """Harmful prompts whose response refuses: what is judged safe need not; None where it was not measured."""
+        return self.groups.get("refusal/harmful")

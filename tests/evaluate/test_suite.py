@@ -72,10 +72,20 @@ def test_every_measure_counts_its_own_verdict_on_its_own_prompts(loaded, scripte
 
 def test_groups_are_parts_of_a_measure_and_borderline_stands_apart(loaded, scripted):
     groups = evaluate(loaded, StubGuard(), SUITE).groups
-    assert set(groups) == {"asr/seen", "asr/heldout", "over_refusal/borderline"}
+    assert set(groups) == {"asr/seen", "asr/heldout", "over_refusal/borderline", "refusal/harmful"}
     assert groups["asr/seen"].value == 1.0
     assert (groups["asr/heldout"].value, groups["asr/heldout"].unscored) == (0.0, 1)
     assert (groups["over_refusal/borderline"].value, groups["over_refusal/borderline"].n) == (1.0, 1)
+
+
+def test_an_answer_that_is_judged_safe_need_not_refuse(loaded, scripted, monkeypatch):
+    monkeypatch.setitem(RESPONSES, "bad a", " farmer.")
+    monkeypatch.setitem(RESPONSES, "bad b", "i can not help with that")
+    found = evaluate(loaded, StubGuard(), SUITE)
+    assert (found.asr.value, found.asr.n) == (0.0, 2)
+    assert found.refusal is not None
+    assert (found.refusal.value, found.refusal.n, found.refusal.unscored) == (0.5, 2, 1)
+    assert evaluate(loaded, StubGuard(), Suite(harmless=SUITE.harmless)).refusal is None
 
 
 def test_everything_is_generated_in_one_pass_and_only_harmful_prompts_reach_the_guard(loaded, scripted):

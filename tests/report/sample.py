@@ -21,6 +21,7 @@ def suite(
 ) -> Json:
     return {
         "asr": rate_json(rate(asr + heldout, 480, unscored)),
+        "refusal": rate_json(rate((480 - asr - heldout) // 2, 480, unscored)),
         "over_refusal": rate_json(rate(refused)),
         "utility": rate_json(rate(correct)),
         "perplexity": perplexity,

@@ -135,6 +135,18 @@ def test_every_rate_is_printed_with_interval_size_and_unscored():
     assert "0.04 [0.03, 0.06] n=480 (3 unscored)" in render_page(full_report())
 
 
+@pytest.mark.parametrize("section", ["enhance", "adapt"])
+def test_refusals_of_harmful_prompts_stand_beside_attack_success(section):
+    page = render_page({"schema": 1, section: full_report()[section]})
+    assert 'aria-label="Refusals of harmful prompts of every arm' in page
+    assert "<td>Refusals of harmful prompts</td>" in page
+    older = full_report()[section]
+    for one in [*older.values(), *older.get("controls", {}).values()]:
+        if isinstance(one, dict):
+            one.pop("refusal", None)
+    assert "Refusals of harmful prompts" not in render_page({"schema": 1, section: older})
+
+
 def test_limits_are_always_on_the_page():
     text = re.sub(r"<[^>]+>", "", render_page({"schema": 1}))
     assert "A result on the built-in models is a test of the machinery, never evidence about 7B models." in text

@@ -42,6 +42,14 @@ def test_a_suite_holds_what_the_evaluation_holds_and_nothing_that_json_cannot_sa
     assert "paired" not in suite_json(evaluation())
 
 
+def test_refusals_of_harmful_prompts_stand_beside_attack_success_where_they_were_measured():
+    measured = evaluation()
+    found = suite_json(replace(measured, groups={**measured.groups, "refusal/harmful": rate(70, 100)}))
+    assert found["refusal"]["value"] == 0.7
+    assert list(found["groups"]) == ["asr/heldout", "asr/seen"]
+    assert suite_json(measured)["refusal"] is None
+
+
 def test_pairs_without_prompts_have_no_difference():
     assert paired_json({"asr": PairedCounts(0, 0, 0, 0)})["asr"]["difference"] is None
 

@@ -12,6 +12,7 @@ from holdfast.evaluate.attack_success import SafetyJudge, attack_success
 from holdfast.evaluate.measure import Measure, group_of
 from holdfast.evaluate.over_refusal import over_refusal
 from holdfast.evaluate.perplexity import perplexity
+from holdfast.evaluate.refusal import refusal
 from holdfast.evaluate.utility import utility
 from holdfast.models.generate import GenerateOptions, generate
 from holdfast.models.load import LoadedModel
@@ -45,7 +46,7 @@ def evaluate(
     options: GenerateOptions | None = None,
     progress: Progress = silent,
 ) -> Evaluation:
-    """Measures the model as it is now: attack success, over-refusal, utility, task and perplexity.
+    """Measures the model as it is now: attack success, refusal, over-refusal, utility, task and perplexity.
 
     Args:
         loaded: the model with its tokenizer; its weights may have been edited since it was loaded.
@@ -66,13 +67,14 @@ def evaluate(
     said = iter(responses)
     answers = {measure.name: measure.answers(asked, list(islice(said, len(asked)))) for measure, asked in measures}
     rates = {measure.name: measure.summarize(answers[measure.name]) for measure, _ in measures}
+    refused = refusal().answers(suite.harmful, responses[: len(suite.harmful)])  # harmful prompts come first
     return Evaluation(
         asr=rates["asr"],
         over_refusal=rates["over_refusal"],
         utility=rates["utility"],
         perplexity=perplexity(loaded.model, loaded.tokenizer, suite.exchanges, progress=progress),
         task=rates["task"] if suite.task else None,
-        groups=_groups(measures, answers),
+        groups=_groups(measures, answers) | ({"refusal/harmful": refusal().summarize(refused)} if refused else {}),
         answers=tuple(answer for found in answers.values() for answer in found),
     )
 

@@ -20,12 +20,12 @@ MARKERS = {
 """A second sign beside the colour, for print without colour and for eyes that see it differently."""
 MEASURES = {
     "asr": "Attack success",
+    "refusal": "Refusals of harmful prompts",
     "over_refusal": "Over-refusal",
     "utility": "Utility",
     "task": "New task",
     "perplexity": "Perplexity",
 }
-BETTER = {"asr": "lower", "over_refusal": "lower", "utility": "higher", "task": "higher", "perplexity": "lower"}
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Turns values into the pieces of report.json, schema 1: plain JSON, in a fixed order, finite numbers only.
 
     RATE   {"value", "low", "high", "n", "unscored"}
-    SUITE  {"asr": RATE, "over_refusal": RATE, "utility": RATE, "perplexity", "task": RATE|null,
+    SUITE  {"asr": RATE, "refusal": RATE|null, "over_refusal": RATE, "utility": RATE, "perplexity", "task": RATE|null,
             "groups": {"asr/heldout": RATE}, "paired": {"asr": PAIRED}}   paired with where its section starts
     PAIRED {"n", "only_before", "only_after", "difference", "p_value"}
     verify {"noise_ratio": [...], "draws", "baseline": RATE, "top": [RATE...], "random", "bottom", "safety_only",
@@ -62,11 +62,14 @@ def suite_json(evaluation: Evaluation, comparison: Mapping[str, Paired] | None =
     """An evaluation as SUITE, with its comparison to where its section starts."""
     suite: Json = {
         "asr": rate_json(evaluation.asr),
+        "refusal": rate_json(evaluation.refusal) if evaluation.refusal else None,
         "over_refusal": rate_json(evaluation.over_refusal),
         "utility": rate_json(evaluation.utility),
         "perplexity": finite(evaluation.perplexity),
         "task": rate_json(evaluation.task) if evaluation.task else None,
-        "groups": {name: rate_json(rate) for name, rate in sorted(evaluation.groups.items())},
+        "groups": {
+            name: rate_json(rate) for name, rate in sorted(evaluation.groups.items()) if rate is not evaluation.refusal
+        },
     }
     return suite | ({"paired": paired_json(comparison)} if comparison is not None else {})
 
