@@ -175,7 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                   {"arm": a, "out": options.out}) for a in arms()]  # fmt: skip
     with Workers(config.workers, config.threads) as workers:
         for step in (prepare(options.out), units):
-            workers.run(step, lambda unit: print(f"done {unit.label}", file=sys.stderr, flush=True))
+            workers.run(step, lambda unit, seconds: print(f"done {unit.label}", file=sys.stderr, flush=True))
     asr = figures(options.out)
     save_json(options.out / "figures.json", asr)
     if options.table:

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from holdfast.artifacts import load_mask, load_patch
+from holdfast.artifacts import load_json, load_mask, load_patch
 from holdfast.models.load import load_model
 from holdfast.pipeline import run as pipeline
 from holdfast.pipeline.run import run
@@ -87,9 +87,10 @@ def test_an_interrupted_run_goes_on_and_makes_nothing_twice(finished, tmp_path, 
     monkeypatch.setattr(pipeline, "enhance", counted("enhance", originals["enhance"], stop_at=2))
     with pytest.raises(KeyboardInterrupt):
         run(config, tmp_path / "out")
-    before = len(made)
+    before, timed = len(made), load_json(tmp_path / "out/manifest.json")["timings"]
     monkeypatch.setattr(pipeline, "enhance", counted("enhance", originals["enhance"]))
     assert without_timings(run(config, tmp_path / "out")) == without_timings(report)
+    assert timed.items() <= load_json(tmp_path / "out/manifest.json")["timings"].items()
     assert [one for one in made[before:] if one.startswith("locate")] == []
     assert "enhance top" not in made[before:]
 

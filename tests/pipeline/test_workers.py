@@ -38,11 +38,27 @@ def test_units_that_are_done_are_not_done_again(tmp_path, count):
     units = [Unit(path.name, write, path, {"path": path, "text": "new"}) for path in paths]
     told, finished = [], []
     with Workers(count, progress=lambda *message: told.append(message)) as workers:
-        workers.run(units, lambda unit: finished.append(unit.label))
+        workers.run(units, lambda unit, seconds: finished.append(unit.label))
         time.sleep(0.2)
     assert [path.read_text() for path in paths] == ["new", "kept", "new"]
     assert sorted(finished) == ["a", "c"]
     assert sorted(told) == [("a: writing", 1, 1), ("c: writing", 1, 1)]
+
+
+def wait(path: Path, progress: Progress) -> None:
+    time.sleep(0.3)
+    path.write_text("done")
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_unit_is_timed_by_itself_however_long_it_waited(tmp_path, count):
+    units = [Unit(f"{order}", wait, tmp_path / f"{order}", {"path": tmp_path / f"{order}"}) for order in range(5)]
+    told = {}
+    with Workers(count) as workers:
+        workers.run(units, lambda unit, seconds: told.update({unit.label: seconds}))
+    # Each sleeps for 0.3 s; the last begins after 0.6 s at the earliest, and starting a worker takes longer.
+    assert all(0.3 <= seconds < 0.55 for seconds in told.values()), told
+    assert len(told) == 5
 
 
 @pytest.mark.parametrize("count", [1, 2])

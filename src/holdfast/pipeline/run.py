@@ -1,7 +1,7 @@
 """The whole run in its order: locate, verify, enhance, adapt; every piece a file, the page redrawn as they come.
 
 The run's folder:
-    manifest.json               config, versions, hashes of everything read, timings
+    manifest.json               config, versions, hashes of everything read, seconds that each piece took
     report.json, report.html    what is known so far
     locate/, enhance/locate/    scores, halves, utility, masks/{top,safety_only,random,bottom}.safetensors
     verify/MASK/                an evaluation a draw of noise
@@ -12,7 +12,6 @@ A piece whose file is there is not made again; a folder that was begun with anot
 """
 
 import platform
-import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -252,12 +251,14 @@ def _second(config: RunConfig, out: Path) -> list[Unit]:
 
 
 def _timed(workers: Workers, units: list[Unit], out: Path, redraw: Callable[[], object]) -> None:
-    """Runs units, notes in the manifest when each was done, and redraws the page after each."""
-    started = time.monotonic()
+    """Runs units, notes in the manifest how many seconds each took, and redraws the page after each.
 
-    def finished(unit: Unit) -> None:
+    The seconds that an interrupted run spent on a unit that it did not end are not counted.
+    """
+
+    def finished(unit: Unit, seconds: float) -> None:
         manifest = load_json(out / "manifest.json")
-        manifest["timings"][unit.label] = round(time.monotonic() - started, 1)
+        manifest["timings"][unit.label] = round(seconds, 1)
         save_json(out / "manifest.json", manifest)
         redraw()
 

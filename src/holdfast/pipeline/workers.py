@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -74,22 +75,22 @@ class Workers:
             if process not in self._before:
                 process.terminate()
 
-    def run(self, units: Sequence[Unit], finished: Callable[[Unit], None] = lambda unit: None) -> None:
-        """Runs the units that are not done, in order as workers come free; `finished` is called after each.
+    def run(self, units: Sequence[Unit], finished: Callable[[Unit, float], None] = lambda unit, seconds: None) -> None:
+        """Runs the units that are not done, in order as workers come free.
+
+        After each `finished` is called with the seconds that the unit itself took, waiting for a worker left out.
 
         A unit that fails stops the rest, and its error is raised here.
         """
         waiting = [unit for unit in units if not unit.is_done]
         if self._pool is None:
             for unit in waiting:
-                unit.work(**unit.arguments, progress=_Labelled(unit.label, self.progress))
-                finished(unit)
+                finished(unit, _work(unit, self.progress))
             return
-        futures: dict[Future[object], Unit] = {self._pool.submit(_work, unit): unit for unit in waiting}
+        futures: dict[Future[float], Unit] = {self._pool.submit(_work_and_tell, unit): unit for unit in waiting}
         try:
             for future in as_completed(futures):
-                future.result()
-                finished(futures[future])
+                finished(futures[future], future.result())
         except BaseException:
             for future in futures:
                 future.cancel()
@@ -135,5 +136,12 @@ def _tell(label: str, done: int, total: int) -> None:
     _queue.put((label, done, total))
 
 
-def _work(unit: Unit) -> object:
-    return unit.work(**unit.arguments, progress=_Labelled(unit.label, _tell))
+def _work(unit: Unit, progress: Progress) -> float:
+    """Does the unit's work and returns the seconds that it took."""
+    started = time.monotonic()
+    unit.work(**unit.arguments, progress=_Labelled(unit.label, progress))
+    return time.monotonic() - started
+
+
+def _work_and_tell(unit: Unit) -> float:
+    return _work(unit, _tell)
