@@ -207,10 +207,15 @@ class Rate:
     unscored: int = 0
 
     def __str__(self) -> str:
+        return format(self, ".2f")
+
+    def __format__(self, form: str) -> str:
+        """The rate with its interval and sizes, its numbers in this form."""
         missing = f" ({self.unscored} unscored)" if self.unscored else ""
         if self.value is None:
             return f"not measured n={self.n}{missing}"
-        return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}] n={self.n}{missing}"
+        value, low, high = (format(number, form or ".2f") for number in (self.value, self.low, self.high))
+        return f"{value} [{low}, {high}] n={self.n}{missing}"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from holdfast.report.page import SHOWN_CHARACTERS, render_page
+from holdfast.report.page import SHOWN_CHARACTERS, plain_rows, render_page
 from tests.report.sample import HOSTILE, full_report, rate, suite
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -145,6 +145,22 @@ def test_refusals_of_harmful_prompts_stand_beside_attack_success(section):
         if isinstance(one, dict):
             one.pop("refusal", None)
     assert "Refusals of harmful prompts" not in render_page({"schema": 1, section: older})
+
+
+def test_settings_are_rows_of_name_and_value():
+    config = {"score": {"method": "esi", "reduction": None}, "ratios": [0.38, 2.0], "freeze": [], "resume": True}
+    assert plain_rows(config) == [
+        ("score.method", "esi"),
+        ("score.reduction", "none"),
+        ("ratios", "0.38, 2.0"),
+        ("freeze", "none"),
+        ("resume", "yes"),
+    ]
+    page = render_page({"schema": 1, "provenance": {"config": config, "timings": {"locate": 2.5}, "run": "9f2c"}})
+    assert "<dt>score.method</dt><dd>esi</dd>" in page
+    assert "<dt>locate</dt><dd>2.5 s</dd>" in page
+    assert "<dt>run</dt><dd>9f2c</dd>" in page
+    assert "&#39;method&#39;" not in page
 
 
 def test_limits_are_always_on_the_page():

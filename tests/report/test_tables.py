@@ -2,7 +2,7 @@ from io import StringIO
 
 from rich.console import Console
 
-from holdfast.report.tables import NumberTable, component_table, p_text, summary_tables, to_rich
+from holdfast.report.tables import NumberTable, component_table, p_text, perplexity_text, summary_tables, to_rich
 from tests.report.sample import HOSTILE, full_report
 
 
@@ -38,6 +38,11 @@ def test_shares_of_the_selection_add_up_to_one():
 
 def test_small_p_values_are_bounded_not_zero():
     assert (p_text(0.0), p_text(0.0009), p_text(0.001), p_text(1.0)) == ("<0.001", "<0.001", "0.001", "1.000")
+
+
+def test_a_perplexity_shows_three_digits_of_what_surprises():
+    shown = [perplexity_text(value) for value in (1.0, 1.0003433, 1.0034, 1.5, 3.11, 52.34, 1280.0)]
+    assert shown == ["1.00", "1.000343", "1.00340", "1.500", "3.11", "52.3", "1280"]
 
 
 def test_worse_prompts_come_first_whatever_the_measure_counts():

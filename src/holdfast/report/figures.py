@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from holdfast.report.arms import MARKERS, Arm, Method, measure_label
 from holdfast.report.schema import rate_from
-from holdfast.report.tables import VERIFY_ARMS, p_text
+from holdfast.report.tables import VERIFY_ARMS, p_text, perplexity_text
 from holdfast.values import Rate
 
 WIDTH = 400
@@ -243,10 +243,10 @@ def _row_parts(arm: Arm, measure: str, y: float, place: Any) -> tuple[Mark | Non
     if value is None:
         return None, "not measured yet", ""
     low, high = (rate.low or 0.0, rate.high or 0.0) if rate else (value, value)
-    title = f"{arm.label}: {rate or format(value, '.3f')}"
+    title = f"{arm.label}: {rate or perplexity_text(value)}"
     mark = Mark(place(value), y, place(low), place(high), MARKERS[arm.method], arm.method, title)
     p_value = "" if pair is None else p_text(pair["p_value"])
-    shown = f"{rate.value:.2f} [{rate.low:.2f}, {rate.high:.2f}]" if rate else f"{value:.2f}"
+    shown = f"{rate.value:.2f} [{rate.low:.2f}, {rate.high:.2f}]" if rate else perplexity_text(value)
     return mark, shown, f"p {p_value}" if p_value else ""
 
 

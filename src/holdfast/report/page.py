@@ -73,8 +73,36 @@ def _context(report: Mapping[str, Any]) -> dict[str, Any]:
         "forests": {stage: _forests(found) for stage, found in arms.items()},
         "arm_tables": dict(zip(arms, arm_tables(report), strict=True)),
         "examples": report.get("examples", ()),
-        "provenance": report.get("provenance", {}),
+        "provenance": _provenance(report.get("provenance", {})),
     }
+
+
+def _provenance(provenance: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
+    """Headings, each with its rows of name and value; what stands alone is of the run."""
+    parts = {name: entry for name, entry in provenance.items() if isinstance(entry, Mapping)}
+    alone = {name: entry for name, entry in provenance.items() if name not in parts}
+    units = {"timings": " s"}
+    rows = {
+        name: [(key, value + units.get(name, "")) for key, value in plain_rows(entry)] for name, entry in parts.items()
+    }
+    return rows | ({"run": plain_rows(alone)} if alone else {})
+
+
+def plain_rows(entry: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
+    """Settings as rows of name and value, those within others by their path; what is not set says none."""
+    rows = []
+    for key, value in entry.items():
+        if isinstance(value, Mapping):
+            rows += plain_rows(value, f"{before}{key}.")
+        else:
+            rows.append((f"{before}{key}", _plain(value)))
+    return rows
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_plain, value)) or "none"
+    return {None: "none", True: "yes", False: "no"}[value] if value is None or isinstance(value, bool) else str(value)
 
 
 def _selections(locate: Mapping[str, Any], selected: str) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdfast.report.schema import rate_from
-from holdfast.report.verdicts import Verdict, decide
+from holdfast.report.verdicts import Verdict, decide, quoted_noise
 from holdfast.values import Rate
 
 Report = Mapping[str, Any]
@@ -23,7 +23,7 @@ class Headline:
     stage: str
     title: str
     rates: tuple[tuple[str, Rate | None], ...]
-    """Before, after, and the control, by name; None while it is not measured."""
+    """Before, after, the control, and for noise the utility beside it, by name; None while it is not measured."""
     holding: int
     decided: int
 
@@ -50,12 +50,14 @@ def answer(report: Report) -> str:
 def headlines(report: Report) -> list[Headline]:
     """One a stage, in the order of the page."""
     verify, enhance, adapt = (report.get(stage) or {} for stage in STAGES)
-    strongest = _strongest(verify)
+    quoted = quoted_noise(verify) or 0
+    ratio = _at(verify, "noise_ratio", quoted)
     rates = {
         "verify": (
             ("untouched", _rate(verify.get("baseline"))),
-            ("with noise", _rate(_at(verify, "top", strongest))),
-            ("noise on random", _rate(_at(verify, "random", strongest))),
+            ("with noise" if ratio is None else f"with noise {ratio:g}", _rate(_at(verify, "top", quoted))),
+            ("noise on random", _rate(_at(verify, "random", quoted))),
+            ("utility with noise", _rate(_at(verify.get("utility") or {}, "top", quoted))),
         ),
         "enhance": (
             ("before", _asr(enhance, "before")),
@@ -77,14 +79,7 @@ def _tally(verdicts: list[Verdict], stage: str) -> tuple[int, int]:
     return sum(decided), len(decided)
 
 
-def _strongest(verify: Report) -> int:
-    """The noise ratio at which the selection stands furthest above random: where there is most to see."""
-    pairs = list(zip(verify.get("top", ()), verify.get("random", ()), strict=False))
-    gaps = [(top["value"] or 0.0) - (random["value"] or 0.0) for top, random in pairs]
-    return gaps.index(max(gaps)) if gaps else 0
-
-
-def _at(verify: Report, arm: str, position: int) -> Report | None:
+def _at(verify: Report, arm: str, position: int) -> Any:
     return dict(enumerate(verify.get(arm, ()))).get(position)
 
 

@@ -1,5 +1,6 @@
 """The numbers of the page as tables: one form for the page's folds and for the terminal."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -119,7 +120,8 @@ def arm_table(title: str, arms: Sequence[Arm]) -> NumberTable:
 
 def _measured_cells(arm: Arm, measure: str) -> tuple[str, str, str, str]:
     if measure == "perplexity":
-        return _number(arm.suite.get("perplexity"), ".3f"), "", "", ""
+        value = arm.suite.get("perplexity")
+        return "not measured yet" if value is None else perplexity_text(value), "", "", ""
     rate, pair = arm.rate(measure), arm.paired(measure)
     text = str(rate) if rate else "not measured yet"
     if pair is None:
@@ -127,6 +129,13 @@ def _measured_cells(arm: Arm, measure: str) -> tuple[str, str, str, str]:
     gained, lost = pair["only_after"], pair["only_before"]
     flips = f"{gained} / {lost}" if measure.startswith(("asr", "over_refusal")) else f"{lost} / {gained}"
     return text, _number(pair["difference"], "+.3f"), flips, p_text(pair["p_value"])
+
+
+def perplexity_text(value: float) -> str:
+    """'1.00034' or '3.24': three significant digits of what is beyond 1, where nothing surprises."""
+    beyond = value - 1
+    decimals = 2 - math.floor(math.log10(beyond)) if beyond > 0 else 2
+    return f"{value:.{min(max(decimals, 0), 6)}f}"
 
 
 def p_text(p_value: float) -> str:
