@@ -14,9 +14,12 @@ from holdfast.score.objective.control_variate import ControlVariate
 from holdfast.score.objective.judge_gradient import JudgeGradient
 from holdfast.score.objective.policy_gradient import PolicyGradient
 from holdfast.score.objective.relaxation import Relaxation
+from holdfast.values import Outcome
 
 SAMPLES = 4
 """Responses a prompt where the generation options name none: a policy gradient compares them with each other."""
+TRIED = 64
+"""Responses that a judge is tried on before its gradients are taken for a verdict's."""
 
 
 def safety_objective(
@@ -34,18 +37,26 @@ def safety_objective(
     The judge gradient takes responses as the generation options say. The others sample at temperature 1, whatever
     those say, and control variate and mix also take one greedy response a prompt. Responses are kept in the folder as
     they come, and those that are there are not generated again. `seed` is that of a relaxation's noise.
+
+    Raises:
+        ValueError: the model is broken, the judge has no verdict on most of the responses (the first 64 where it is
+            its gradients that are wanted), or finds all responses to a prompt equally safe.
     """
     model, tokenizer = loaded.model, loaded.tokenizer
     log, greedy_log = ResponseLog(folder / "responses.jsonl"), ResponseLog(folder / "references.jsonl")
     if options.objective == "judge_gradient":
         responses = generate(model, tokenizer, prompts, generation, progress, log)
+        refuse_broken(responses)
+        refuse_unscored(_judged(judge, responses[:TRIED]))
         relaxation = Relaxation(options.relaxation, options.temperature, seed)
         return JudgeGradient(judge, tokenizer, responses, options.reduction or "mean", relaxation), responses
     samples = generation.num_samples if generation.num_samples > 1 else SAMPLES
     sampling = generation.model_copy(update={"temperature": 1.0, "num_samples": samples})
     responses = generate(model, tokenizer, prompts, sampling, progress, log)
+    refuse_broken(responses)
     if options.objective == "policy_gradient":
-        outcomes = judge.judge([one.prompt for one in responses], [one.text for one in responses])
+        outcomes = _judged(judge, responses)
+        refuse_unscored(outcomes)
         objective = PolicyGradient(responses, outcomes, options.reduction or "sum")
         if not objective.num_unequal:
             raise ValueError(
@@ -55,7 +66,32 @@ def safety_objective(
         return objective, responses
     if options.reduction == "mean":
         raise ValueError(f"{options.objective} is a sum over tokens; leave the reduction out, or set it to sum.")
+    refuse_unscored(_judged(judge, responses[:TRIED]))
     greedy = generation.model_copy(update={"temperature": 0.0, "num_samples": 1})
     references = generate(model, tokenizer, prompts, greedy, progress, greedy_log)
+    refuse_broken(references)
     weight = 1.0 if options.objective == "control_variate" else None
     return ControlVariate(judge, tokenizer, references, responses, weight), [*references, *responses]
+
+
+def refuse_broken(responses: Sequence[Response]) -> None:
+    """Raises ValueError when the model's logits were not finite: nothing that it says can be scored."""
+    if broken := [response.prompt for response in responses if response.broken]:
+        raise ValueError(
+            f"the model's logits are not finite for {len(broken)} of {len(responses)} responses, the first to "
+            f"{broken[0][:60]!r}; load it in float32, or mend its weights."
+        )
+
+
+def refuse_unscored(outcomes: Sequence[Outcome]) -> None:
+    """Raises ValueError when most responses have no verdict: the gradient of what is not said scores nothing."""
+    reasons = [str(outcome.reason) for outcome in outcomes if outcome.verdict is None]
+    if 2 * len(reasons) > len(outcomes):
+        raise ValueError(
+            f"the judge has no verdict on {len(reasons)} of {len(outcomes)} responses ({reasons[0]}); "
+            "give a judge that says safe or unsafe of most."
+        )
+
+
+def _judged(judge: ModelJudge, responses: Sequence[Response]) -> list[Outcome]:
+    return judge.judge([one.prompt for one in responses], [one.text for one in responses])
