@@ -7,7 +7,7 @@ from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import load_model
 from holdfast.pipeline import scoring
 from holdfast.pipeline.config import ScoringOptions
-from holdfast.pipeline.objectives import refuse_unscored
+from holdfast.pipeline.objectives import refuse_contradictions, refuse_unscored
 from holdfast.values import Outcome
 from tests.pipeline.small import small_config
 
@@ -38,6 +38,39 @@ def test_a_model_with_one_nan_weight_is_refused(objective, tmp_path):
     loaded.tokenizer.save_pretrained(tmp_path / "broken")
     with pytest.raises(ValueError, match="the model's logits are not finite for"):
         score(tmp_path, objective, model=str(tmp_path / "broken"))
+
+
+@pytest.mark.parametrize(
+    ("objective", "given", "sentence"),
+    [
+        ("judge_gradient", {"method": "esy"}, "unknown score 'esy'; known: esi"),
+        ("mix", {"reduction": "mean"}, "mix is a sum over tokens"),
+        ("policy_gradient", {"generation": GenerateOptions(temperature=0.0)}, "samples at temperature 1, got .*=0;"),
+        ("control_variate", {"generation": GenerateOptions(temperature=0.7)}, "samples at temperature 1, got .*=0.7"),
+        ("mix", {"generation": GenerateOptions(num_samples=1)}, "got num_samples=1; give 2 or more"),
+    ],
+)
+def test_a_contradiction_is_refused_before_anything_is_loaded(objective, given, sentence, tmp_path):
+    with pytest.raises(ValueError, match=sentence):
+        score(tmp_path, objective, model="/no/such/model", **given)
+    assert not (tmp_path / "scores.safetensors.unfinished").exists()
+
+
+def test_settings_that_are_left_out_contradict_nothing():
+    for objective in ESTIMATORS:
+        refuse_contradictions(ScoringOptions(objective=objective), GenerateOptions(max_new_tokens=1))
+    refuse_contradictions(ScoringOptions(), GenerateOptions(temperature=0.0, num_samples=1))
+
+
+def test_too_few_prompts_for_halves_are_refused_before_anything_is_loaded(tmp_path):
+    (tmp_path / "one.jsonl").write_text('{"prompt": "hello", "response": "hello"}\n' * 2)
+    files = ("/no/such/model", str(tmp_path / "one.jsonl"), tmp_path / "scores.safetensors")
+    with pytest.raises(ValueError, match="at least 2 distinct prompts, got 1"):
+        scoring.score_likelihood(*files)
+    with pytest.raises(ValueError, match="at least 2 distinct prompts, got 1"):
+        scoring.score_safety(files[0], "/no/such/judge", *files[1:])
+    with pytest.raises(ValueError, match="unknown score 'esy'"):
+        scoring.score_likelihood(*files, options=ScoringOptions(method="esy"))
 
 
 def test_a_judge_may_have_no_verdict_on_half_of_the_responses():

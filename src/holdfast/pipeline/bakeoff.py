@@ -20,6 +20,7 @@ from holdfast.evaluate.pooled import pool_evaluations
 from holdfast.models.load import LoadedModel, load_model
 from holdfast.pipeline import faithfulness, scoring, steps
 from holdfast.pipeline.config import BakeoffConfig, Likelihood, ScoringOptions
+from holdfast.pipeline.objectives import refuse_contradictions
 from holdfast.pipeline.outputs import claim_folder
 from holdfast.progress import Progress, silent
 from holdfast.prompts.sources import load_prompts
@@ -84,11 +85,13 @@ def bakeoff(config: BakeoffConfig, out: Path, progress: Progress = silent) -> di
 
 
 def refuse_unknown(config: BakeoffConfig) -> None:
-    """Raises ValueError when a name is not known, or an objective lacks its files, before anything is computed."""
+    """Raises ValueError when a name is not known, or an objective lacks its files or contradicts a setting."""
     for method in config.methods:
         SCORES[method]
     for selector in config.selectors:
         find_selector(selector, ["utility"] if SELECTORS[selector].needs_utility else [])
+    for objective in set(config.objectives) - set(get_args(Likelihood)):
+        refuse_contradictions(ScoringOptions.model_validate({"objective": objective}), config.calibrate)
     if "refusal_likelihood" in config.objectives and config.refusals is None:
         raise ValueError("objective refusal_likelihood needs harmful prompts with safe responses; set `refusals`.")
 

@@ -49,8 +49,9 @@ class ScoringOptions(Options):
 
     objective: Literal[Estimator, Likelihood] = "judge_gradient"
     """What a weight's effect is measured on. Judged safety of the model's own responses, estimated by the judge's
-    gradient, by policy gradient, by the two joined as control_variate, or by their mix; or, without a judge, the
-    likelihood of given refusals or (utility) of right answers."""
+    gradient, by policy gradient, by the two joined as control_variate, or by their mix (these three sample at
+    temperature 1, 2 or more responses a prompt); or, without a judge, the likelihood of given refusals or (utility) of
+    right answers."""
     method: str = "esi"
     """The formula: esi, gradient_magnitude, snip or magnitude."""
     reduction: Reduction | None = None

@@ -14,12 +14,35 @@ from holdfast.score.objective.control_variate import ControlVariate
 from holdfast.score.objective.judge_gradient import JudgeGradient
 from holdfast.score.objective.policy_gradient import PolicyGradient
 from holdfast.score.objective.relaxation import Relaxation
+from holdfast.score.registry import SCORES
 from holdfast.values import Outcome
 
 SAMPLES = 4
 """Responses a prompt where the generation options name none: a policy gradient compares them with each other."""
 TRIED = 64
 """Responses that a judge is tried on before its gradients are taken for a verdict's."""
+
+
+def refuse_contradictions(options: ScoringOptions, generation: GenerateOptions) -> None:
+    """Raises ValueError when the method is unknown, or a setting that was given is one that the objective cannot have.
+
+    Called before anything is answered. Settings that were left out contradict nothing.
+    """
+    SCORES[options.method]
+    if options.objective == "judge_gradient":
+        return
+    if options.objective != "policy_gradient" and options.reduction == "mean":
+        raise ValueError(f"{options.objective} is a sum over tokens; leave the reduction out, or set it to sum.")
+    given = generation.model_fields_set
+    if "temperature" in given and generation.temperature != 1:
+        raise ValueError(
+            f"{options.objective} samples at temperature 1, got temperature={generation.temperature:g}; leave it out."
+        )
+    if "num_samples" in given and generation.num_samples == 1:
+        raise ValueError(
+            f"{options.objective} compares responses to the same prompt, got num_samples=1; give 2 or more, or leave "
+            f"it out for {SAMPLES}."
+        )
 
 
 def safety_objective(
@@ -34,9 +57,10 @@ def safety_objective(
 ) -> tuple[Objective, list[Response]]:
     """The objective that the options name, and the responses that it was made from.
 
-    The judge gradient takes responses as the generation options say. The others sample at temperature 1, whatever
-    those say, and control variate and mix also take one greedy response a prompt. Responses are kept in the folder as
-    they come, and those that are there are not generated again. `seed` is that of a relaxation's noise.
+    The judge gradient takes responses as the generation options say. The others sample at temperature 1, 4 responses a
+    prompt where those leave the number out, and control variate and mix also take one greedy response a prompt.
+    Responses are kept in the folder as they come, and those that are there are not generated again. `seed` is that of a
+    relaxation's noise.
 
     Raises:
         ValueError: the model is broken, the judge has no verdict on most of the responses (the first 64 where it is
@@ -64,8 +88,6 @@ def safety_objective(
                 "compare; draw more samples a prompt, or longer ones."
             )
         return objective, responses
-    if options.reduction == "mean":
-        raise ValueError(f"{options.objective} is a sum over tokens; leave the reduction out, or set it to sum.")
     refuse_unscored(_judged(judge, responses[:TRIED]))
     greedy = generation.model_copy(update={"temperature": 0.0, "num_samples": 1})
     references = generate(model, tokenizer, prompts, greedy, progress, greedy_log)

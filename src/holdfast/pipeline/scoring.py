@@ -16,13 +16,15 @@ from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import LoadedModel, fingerprint, load_model
 from holdfast.models.response_log import Response
 from holdfast.pipeline.config import ScoringOptions
-from holdfast.pipeline.objectives import safety_objective
+from holdfast.pipeline.objectives import refuse_contradictions, safety_objective
 from holdfast.pipeline.outputs import claim_folder, refuse_existing
 from holdfast.pipeline.steps import load_judge
 from holdfast.progress import Progress, silent
 from holdfast.prompts.sources import load_exchanges, load_prompts
+from holdfast.score.measure import refuse_too_few
 from holdfast.score.objective.completions import Objective
 from holdfast.score.objective.response_likelihood import ResponseLikelihood
+from holdfast.score.registry import SCORES
 from holdfast.score.scoring import ScoreOptions, score_halves
 from holdfast.values import Scores
 
@@ -42,8 +44,10 @@ def score_safety(
 ) -> Scores:
     """Writes scores to `out`, those of two halves of the prompts beside it, and the responses they come from."""
     _refuse_outputs([*files_of(out), responses_of(out)], out)
-    loaded, guard = load_model(model), load_judge(judge)
+    refuse_contradictions(options, generation)
     asked = [prompt.prompt for prompt in load_prompts(prompts)]
+    refuse_too_few(asked)
+    loaded, guard = load_model(model), load_judge(judge)
     settings = {
         "model": loaded.base,
         "judge": fingerprint(guard.model),
@@ -72,8 +76,10 @@ def score_likelihood(
     On right answers it is utility importance; on refusals, the likelihood of refusing.
     """
     _refuse_outputs(files_of(out), out)
-    loaded = load_model(model)
+    SCORES[options.method]  # refuses one that is not known
     given = load_exchanges(exchanges)
+    refuse_too_few([exchange.prompt for exchange in given])
+    loaded = load_model(model)
     settings = {
         "model": loaded.base,
         "exchanges": digest([asdict(exchange) for exchange in given]),

@@ -108,11 +108,16 @@ def measure_halves(
     return found[0], found[1]
 
 
+def refuse_too_few(prompts: Sequence[str]) -> None:
+    """Raises ValueError when there are fewer distinct prompts than halves."""
+    if (distinct := len(set(prompts))) < 2:
+        raise ValueError(f"halves need at least 2 distinct prompts, got {distinct}; give more prompts.")
+
+
 def split_by_prompt(completions: Sequence[Completion], seed: int) -> tuple[list[int], list[int]]:
     """Positions in two halves that share no prompt; several responses to one prompt stay together."""
     prompts = list(dict.fromkeys(completion.prompt for completion in completions))
-    if len(prompts) < 2:
-        raise ValueError(f"halves need at least 2 distinct prompts, got {len(prompts)}; give more prompts.")
+    refuse_too_few(prompts)
     order = torch.randperm(len(prompts), generator=torch.Generator().manual_seed(seed)).tolist()
     first = {prompts[position] for position in order[: len(prompts) // 2]}
     chosen = [completion.prompt in first for completion in completions]
