@@ -37,5 +37,13 @@ def sorted_entries(scores: Scores, largest: bool) -> list[tuple[str, int]]:
     return [(name, index) for _, name, index in sorted(keyed)]
 
 
+def is_arbitrary(scores: Scores, ranking: list[tuple[str, int]], num_selected: int) -> bool:
+    """Whether some entries that score 0 are among the first of a ranking, and some are not."""
+    if num_selected >= len(ranking):
+        return False
+    name, index = ranking[num_selected - 1]
+    return float(scores.entries[name].flatten()[index]) == 0
+
+
 def selected_entries(mask: Mask) -> set[tuple[str, int]]:
     return {(name, index) for name in mask.indices for index in mask[name].tolist()}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from holdfast.select import ranking
 from holdfast.select.ranking import count_selected, select_extreme
 from holdfast.values import Mask, Scores
-from tests.select.given import TENSORS, make_scores, selected_entries, sorted_entries
+from tests.select.given import TENSORS, is_arbitrary, make_scores, selected_entries, sorted_entries
 
 
 @settings(deadline=None, max_examples=100)
@@ -20,6 +20,8 @@ def test_selection_equals_a_sort_with_ties_to_the_earlier_tensor_and_index(tenso
     if scores.num_entries == 0:
         return
     num_selected = choice.randint(1, scores.num_entries)
+    if largest and is_arbitrary(scores, sorted_entries(scores, largest), num_selected):
+        return
     with patch.object(ranking, "BLOCK", block):
         mask = select_extreme(scores, num_selected, largest=largest, made_by={})
     assert selected_entries(mask) == set(sorted_entries(scores, largest)[:num_selected])
@@ -36,6 +38,8 @@ def test_excluded_entries_are_passed_over_and_made_up_for(tensors, largest, bloc
     indices = {name: torch.tensor(sorted(i for n, i in excluded if n == name)).long() for name in scores.entries}
     exclude = Mask(indices, scores.shapes, "base", 1000)
     num_selected = choice.randint(1, len(allowed))
+    if largest and is_arbitrary(scores, allowed, num_selected):
+        return
     with patch.object(ranking, "BLOCK", block):
         mask = select_extreme(scores, num_selected, largest=largest, made_by={}, exclude=exclude)
     assert selected_entries(mask) == set(allowed[:num_selected])
@@ -66,6 +70,16 @@ def test_scores_without_a_rank_are_refused(bad, largest):
     scores = make_scores([[1.0, 2.0], [0.5, bad, -0.0, 1.0]])
     with pytest.raises(ValueError, match=r"[12] scores of weight_1 are NaN, infinite or negative"):
         select_extreme(scores, 1, largest=largest, made_by={})
+
+
+def test_scores_of_0_are_not_taken_for_the_largest_but_for_the_smallest():
+    scores = make_scores([[0.0, 2.0, -0.0], [1.0, 0.0]])
+    for num_selected in (3, 4):
+        with pytest.raises(ValueError, match=f"only 2 scores are above 0, .* make up {num_selected} would"):
+            select_extreme(scores, num_selected, largest=True, made_by={})
+    assert len(select_extreme(scores, 2, largest=True, made_by={})) == 2
+    assert len(select_extreme(scores, 5, largest=True, made_by={})) == 5  # all of them: nothing is left to choose
+    assert len(select_extreme(scores, 3, largest=False, made_by={})) == 3
 
 
 def test_more_entries_than_there_are_are_refused():

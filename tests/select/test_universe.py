@@ -20,7 +20,7 @@ from holdfast.select import (
 )
 from holdfast.select.universe import PartOptions, part_of
 from holdfast.values import Scores
-from tests.select.given import MODEL_TENSORS, make_model_scores, selected_entries, sorted_entries
+from tests.select.given import MODEL_TENSORS, is_arbitrary, make_model_scores, selected_entries, sorted_entries
 from tests.tiny import make_moe
 
 PARTS = st.tuples(
@@ -56,6 +56,10 @@ def test_a_restricted_ranking_equals_a_sort_of_the_entries_that_are_left(tensors
     restricted = options(fraction=fraction, layers=layers, components=components)
     if num_selected > len(allowed):
         with pytest.raises(ValueError, match=f"cannot select {num_selected} of the {len(allowed)} entries"):
+            select(scores, restricted)
+        return
+    if largest and is_arbitrary(scores, allowed, num_selected):
+        with pytest.raises(ValueError, match="would be arbitrary"):
             select(scores, restricted)
         return
     mask = select(scores, restricted)

@@ -66,11 +66,17 @@ def select_extreme(
     """Exactly `num_selected` entries with the largest (or smallest) scores, none of them in `exclude`.
 
     Raises:
-        ValueError: a score is NaN, infinite or negative, or fewer entries than wanted may be selected.
+        ValueError: a score is NaN, infinite or negative, fewer entries than wanted may be selected, or only some of
+            those that score 0 would be among the largest.
     """
     num_excluded = sum(exclude[name].numel() for name in scores.entries) if exclude else 0
     refuse_too_many(num_selected, scores.num_entries - num_excluded)
     cut = _find_cut(scores, num_selected, largest, exclude)
+    if largest and cut.value == 0 and num_selected < scores.num_entries - num_excluded:
+        raise ValueError(
+            f"only {num_selected - cut.num_ties} scores are above 0, so which of the others make up {num_selected} "
+            "would be arbitrary; lower the fraction, or score on more prompts."
+        )
     return Mask(_collect(scores, cut, exclude), scores.shapes, scores.base, scores.num_parameters, made_by)
 
 
