@@ -3,6 +3,7 @@ import logging
 
 import pytest
 import torch
+from safetensors import safe_open
 
 from holdfast.models.load import architectures, fingerprint, load_model, quiet_transformers
 
@@ -50,6 +51,22 @@ def test_missing_weights_are_refused(folder):
     (folder / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 3}))
     with pytest.raises(ValueError, match="lacks 9 weights"):
         load_model(str(folder))
+
+
+@pytest.mark.parametrize("layers", [1, 0, -1])
+def test_weights_that_the_config_does_not_ask_for_are_refused(layers, folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"num_hidden_layers": layers, "layer_types": None}))
+    with pytest.raises(ValueError, match=rf"has {9 * (2 - max(layers, 0))} weights that its config.json does not ask"):
+        load_model(str(folder))
+
+
+def test_weights_that_the_architecture_is_known_to_leave_out_are_not_refused(folder, llama):
+    weights = llama.state_dict() | {"model.layers.0.self_attn.rotary_emb.inv_freq": torch.ones(4)}
+    llama.save_pretrained(folder, state_dict=weights)
+    with safe_open(folder / "model.safetensors", "pt") as file:
+        assert any("inv_freq" in name for name in file.keys())  # noqa: SIM118
+    assert load_model(str(folder)).base == fingerprint(llama)
 
 
 def test_an_unknown_hub_id_without_network_is_one_sentence():

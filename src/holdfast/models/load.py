@@ -176,6 +176,12 @@ def _refuse_incomplete(name: str, notes: dict) -> None:
             f"model {name!r} lacks {len(missing)} weights that its config.json asks for, the first is {missing[0]}; "
             "the checkpoint is incomplete, save or download it again."
         )
+    # Those that an architecture is known to have no use for, transformers has left out already.
+    if unused := sorted(notes["unexpected_keys"]):
+        raise ValueError(
+            f"model {name!r} has {len(unused)} weights that its config.json does not ask for, the first is "
+            f"{unused[0]}; mend the config (num_hidden_layers and the like), save or download it again."
+        )
 
 
 def _explain(name: str, source: str, error: Exception) -> str:
