@@ -58,6 +58,12 @@ def test_sites_are_listed_as_json(capsys):
     assert 0 < result["num_scored"] < result["num_parameters"]
 
 
+def test_names_are_whole_in_a_narrow_terminal(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert call(["sites", "testbed:aligned-moe"]) == 0
+    assert "…" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("objective", ["policy_gradient", "control_variate", "mix"])
 def test_every_estimator_scores_from_the_command_line(objective, files, capsys, tmp_path):
     _, config = files

@@ -6,8 +6,8 @@ from holdfast.report.tables import NumberTable, component_table, p_text, perplex
 from tests.report.sample import HOSTILE, full_report
 
 
-def printed(tables):
-    console = Console(file=StringIO(), width=220, color_system=None)
+def printed(tables, width=220):
+    console = Console(file=StringIO(), width=width, color_system=None)
     for table in tables:
         console.print(table)
     return console.file.getvalue()
@@ -19,6 +19,14 @@ def test_the_terminal_shows_verdicts_and_every_rate_with_its_interval():
     assert "0.04 [0.03, 0.06] n=480 (3 unscored)" in text
     assert "0.56 [0.50, 0.62] n=2400" in text
     assert "SPA: start, plain and held fast" in text
+
+
+def test_nothing_is_cut_in_a_narrow_terminal():
+    assert "…" not in printed(summary_tables(full_report()), width=80)
+    name = "model.layers.0.mlp.experts.shared_expert.gate_up_proj.weight_of_a_long_name"
+    text = printed([to_rich(NumberTable("title", ("name", "a rather wide column"), ((name, "%" * 40),)))], width=40)
+    assert "…" not in text
+    assert text.count("%") == 40
 
 
 def test_a_report_that_only_began_has_its_open_claims():

@@ -48,10 +48,10 @@ def show(result: object, tables: Sequence[Table], as_json: bool, note: str | Non
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
-    """A table of text; nothing in it is taken for markup."""
+    """A table of text; nothing in it is taken for markup, and nothing is cut: what is too wide wraps."""
     made = Table(title=escape(title), title_justify="left")
     for column in columns:
-        made.add_column(escape(column))
+        made.add_column(escape(column), overflow="fold")
     for row in rows:
         made.add_row(*(escape(str(cell)) for cell in row))
     return made

@@ -47,9 +47,10 @@ def to_rich(table: NumberTable) -> "Table":
 
     drawn = Table(title=Text(table.title), title_justify="left")
     for position, name in enumerate(table.header):
-        drawn.add_column(Text(name), justify="right" if position in table.numeric else "left")
+        justify = "right" if position in table.numeric else "left"
+        drawn.add_column(Text(name, overflow="fold"), justify=justify, overflow="fold")
     for row in table.rows:
-        drawn.add_row(*(Text(cell) for cell in row))
+        drawn.add_row(*(Text(cell, overflow="fold") for cell in row))
     return drawn
 
 
