@@ -25,7 +25,9 @@ check: $(READY)
 benchmarks: $(READY)
 	$(BIN)/python benchmarks/selection.py
 	$(BIN)/python benchmarks/sparse_step.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scoring.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/estimators.py --table docs/results/estimators.md
+	$(BIN)/python benchmarks/objectives.py --work demo-objectives --table docs/results/objectives.md
 
 testbed: $(READY)
 	$(BIN)/python -m holdfast.testbed
@@ -38,4 +40,4 @@ $(READY): pyproject.toml constraints.txt
 	touch $(READY)
 
 clean:
-	rm -rf $(VENV) demo demo-seeds .pytest_cache .ruff_cache
+	rm -rf $(VENV) demo demo-seeds demo-objectives .pytest_cache .ruff_cache

@@ -9,6 +9,8 @@ from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import load_model
 from holdfast.pipeline import scoring, steps
 from holdfast.prompts.chat import encode_exchange
+from holdfast.prompts.records import Exchange
+from holdfast.score import ResponseLikelihood, score
 from holdfast.score.objective.alignment import align, token_spans
 from holdfast.score.objective.vocabulary import token_strings
 from tests.real import as_prompt_file, real, real_column
@@ -76,4 +78,6 @@ def test_stories260k_answers_in_a_plain_format():
     loaded = load_model(str(real("models/stories260k")))
     assert not loaded.tokenizer.chat_template
     chat = encode_exchange(loaded.tokenizer, "Tell me a story", "Once upon a time")
+    objective = ResponseLikelihood(loaded.tokenizer, [Exchange("Tell me a story", "Once upon a time")])
+    assert score(loaded, objective).made_by["chat_format"] == "plain, for want of a template"
     assert "User: Tell me a story" in loaded.tokenizer.decode(chat.token_ids)

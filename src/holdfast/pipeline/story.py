@@ -44,6 +44,7 @@ def locate_section(config: RunConfig, model: str, folder: Path) -> Json:
         "model": model,
         "objective": scores.made_by.get("objective"),
         "unit": scores.unit,
+        "chat_format": scores.made_by.get("chat_format", "the model's own template"),
         "fraction": config.select.fraction,
         "num_selected": len(top),
         "num_entries": top.num_entries,
