@@ -106,3 +106,13 @@ def test_an_edited_judge_of_the_same_name_does_not_go_on_from_this_one(tmp_path)
     save_checkpoint(judge, loaded)
     with pytest.raises(ValueError, match="made with another judge"):
         scoring.score_safety(*given, options=MIX, generation=GENERATION)
+
+
+def test_a_scoring_that_was_refused_leaves_nothing_in_the_way_of_a_better_one(tmp_path):
+    config, out = small_config(tmp_path), tmp_path / "scores.safetensors"
+    files = ("testbed:aligned", "testbed:aligned", config.calibration.harmful, out)  # its judge is none
+    with pytest.raises(ValueError, match="no verdict"):
+        scoring.score_safety(*files, options=MIX, generation=GENERATION)
+    assert [path.name for path in tmp_path.glob("scores*")] == []
+    score(config, out)
+    assert out.is_file()

@@ -58,8 +58,7 @@ def score_safety(
     }
     with _unfinished(out, settings) as folder:
         objective, responses = safety_objective(loaded, guard, asked, options, generation, seed, progress, folder)
-        _save_responses(responses_of(out), responses)
-        return _score_and_save(loaded, objective, options, out, folder, seed, progress)
+        return _score_and_save(loaded, objective, options, out, folder, seed, progress, responses)
 
 
 def score_likelihood(
@@ -113,10 +112,14 @@ def _unfinished_folder(out: Path) -> Path:
 
 @contextmanager
 def _unfinished(out: Path, settings: dict[str, object]) -> Iterator[Path]:
-    """The folder of work in progress; it stays when the work does not end, and is refused to other settings."""
+    """The folder of work in progress; it stays when the work is stopped, and is refused to other settings."""
     folder = _unfinished_folder(out)
     claim_folder(folder, settings)
-    yield folder
+    try:
+        yield folder
+    except ValueError:
+        shutil.rmtree(folder)  # refused: the same call would be refused again, and a better one has other settings
+        raise
     shutil.rmtree(folder)
 
 
@@ -128,9 +131,12 @@ def _score_and_save(
     folder: Path,
     seed: int,
     progress: Progress,
+    responses: Sequence[Response] = (),
 ) -> Scores:
     how = ScoreOptions(method=options.method, token_budget=options.token_budget)
     halved = score_halves(loaded, objective, how, progress, seed=seed, keep=folder)
+    if responses:
+        _save_responses(responses_of(out), responses)
     parts = (halved.whole, halved.first, halved.second)
     for path, scores in reversed(list(zip(files_of(out), parts, strict=True))):
         save_scores(path, scores)  # the whole comes last: where it is, all are
