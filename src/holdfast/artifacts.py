@@ -48,6 +48,11 @@ def digest(content: object) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
+def seed_from(content: object) -> int:
+    """A seed that is the same for the same JSON-able value, below 2^60."""
+    return int(digest(content)[:15], 16)
+
+
 def save_scores(path: Path, scores: Scores) -> None:
     """Writes `scores.safetensors`: float32 scores by parameter name."""
     header = {

@@ -6,8 +6,9 @@ import torch
 from holdfast.evaluate import suite as suite_module
 from holdfast.evaluate.pooled import pool_evaluations
 from holdfast.evaluate.suite import Suite, evaluate
-from holdfast.models.generate import GenerateOptions, Response
+from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import LoadedModel
+from holdfast.models.response_log import Response
 from holdfast.prompts.records import Exchange, Prompt
 from holdfast.values import Outcome
 

@@ -17,7 +17,7 @@ from transformers import (
 )
 
 from holdfast.judge.classifier import ClassifierJudge, ClassifierOptions
-from holdfast.models.generate import Response
+from holdfast.models.response_log import Response
 from holdfast.score.objective.judge_gradient import JudgeGradient
 from tests.judge.guards import SIZES, VOCABULARY, InDouble
 from tests.tiny import make_tokenizer

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
 
 from holdfast.judge.model_judge import ResponseGradient
-from holdfast.models.generate import Response
+from holdfast.models.response_log import Response
 from holdfast.models.sites import scored_sites
 from holdfast.score.gradient import sum_gradients
 from holdfast.score.objective.completions import Objective

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from holdfast.models.generate import Response
+from holdfast.models.response_log import Response
 from holdfast.models.sites import scored_sites
 from holdfast.score.gradient import sum_gradients
 from holdfast.score.objective.completions import Objective

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.judge.guard import GuardJudge
-from holdfast.models.generate import Response
+from holdfast.models.response_log import Response
 from holdfast.score.objective.alignment import align, token_spans
 from holdfast.score.objective.gains import JudgeGains
 from holdfast.score.objective.vocabulary import embed_vocabulary, token_strings

@@ -8,7 +8,7 @@ from holdfast.models.layout import Layout, sigma
 from holdfast.models.load import LoadedModel, fingerprint
 from holdfast.models.sites import Site, scored_sites
 from holdfast.prompts.records import Exchange
-from holdfast.score import SCORES, EsiOptions, ResponseLikelihood, ScoreOptions, score, score_esi, score_halves
+from holdfast.score import SCORES, JudgeGradient, ResponseLikelihood, ScoreOptions, score, score_halves
 from holdfast.score.esi import esi
 from holdfast.score.gradient import sum_gradients
 from holdfast.score.measure import split_by_prompt
@@ -111,7 +111,7 @@ def test_scoring_by_a_guard_gives_scores_for_every_matrix_and_says_how(llama, to
     loaded, guard = make_loaded(llama, tokenizer), GuardJudge(guard_model, guard_tokenizer)
     prompts = ["how do i mend the old clock ?", "help", "naïve café"]
     responses = generate(llama, tokenizer, prompts, GenerateOptions(max_new_tokens=6))
-    scores = score_esi(loaded, guard, responses, EsiOptions(token_budget=64))
+    scores = score(loaded, JudgeGradient(guard, tokenizer, responses), ScoreOptions(token_budget=64))
     assert scores.unit == "judge log-odds per sigma"
     assert scores.base == loaded.base == fingerprint(llama)
     assert scores.num_parameters == sum(weight.numel() for weight in llama.parameters())

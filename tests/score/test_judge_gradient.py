@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from holdfast.judge.guard import GuardJudge
-from holdfast.models.generate import GenerateOptions, Response, generate
+from holdfast.models.generate import GenerateOptions, generate
+from holdfast.models.response_log import Response
 from holdfast.models.sites import scored_sites
 from holdfast.prompts.chat import Turn, encode_chat
 from holdfast.score.gradient import sum_gradients

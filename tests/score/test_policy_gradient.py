@@ -5,7 +5,7 @@ from statistics import fmean
 import pytest
 import torch
 
-from holdfast.models.generate import Response
+from holdfast.models.response_log import Response
 from holdfast.score.objective import control_variate
 from holdfast.score.objective.control_variate import ControlVariate
 from holdfast.score.objective.judge_gradient import JudgeGradient

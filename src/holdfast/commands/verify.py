@@ -2,17 +2,12 @@
 
 from pathlib import Path
 
-from holdfast.artifacts import load_mask
 from holdfast.commands.console import show, shown_progress, table
 from holdfast.commands.parameters import Generation, Json, Seed, Suite, Verify
 from holdfast.evaluate.pooled import pool_evaluations
-from holdfast.intervene.sft import mask_digest
 from holdfast.models.generate import GenerateOptions
-from holdfast.models.load import fingerprint, load_model
 from holdfast.pipeline import steps
 from holdfast.pipeline.config import SuiteFiles, VerifyOptions
-from holdfast.pipeline.inputs import suite_hashes
-from holdfast.pipeline.outputs import claim_folder
 from holdfast.report.schema import suite_json
 
 
@@ -48,21 +43,10 @@ def verify(
     json
         Print one JSON object.
     """
-    settings = {
-        "model": load_model(model).base,
-        "mask": mask_digest(load_mask(mask)),
-        "judge": fingerprint(steps.load_judge(judge).model),
-        "suite": suite_hashes(suite),
-        "limit": options.limit,
-        "generation": generate.model_dump(mode="json"),
-        "seed": seed,
-    }
-    claim_folder(out, settings)
     wanted = [draw for ratio in options.ratios for draw in steps.noise_draws(ratio, options.draws, seed)]
     with shown_progress() as progress:
-        found = steps.verify(
-            model, judge, mask, suite, wanted, out, limit=options.limit, generation=generate, progress=progress
-        )
+        how = {"limit": options.limit, "generation": generate, "seed": seed, "progress": progress}
+        found = steps.verify_alone(model, judge, mask, suite, wanted, out, **how)
     points, rows = [], []
     for position, ratio in enumerate(options.ratios):
         pooled = pool_evaluations(found[position * options.draws :][: options.draws])

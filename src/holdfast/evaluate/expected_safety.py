@@ -10,26 +10,19 @@ continuations still and leaves the rarest first tokens out. A branch without a v
 """
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from holdfast.evaluate.attack_success import SafetyJudge
 from holdfast.models.generate import GenerateOptions, continue_prompts
 from holdfast.models.load import LoadedModel
 from holdfast.models.logits import logits_at
 from holdfast.progress import Progress, silent
 from holdfast.prompts.batching import batches_by_length, right_pad
 from holdfast.prompts.chat import encode_prompt
-from holdfast.values import Outcome
-
-
-class ScoringJudge(Protocol):
-    """A judge that gives log-odds."""
-
-    def judge(self, prompts: Sequence[str], responses: Sequence[str]) -> list[Outcome]: ...
 
 
 class ExpectedSafety:
@@ -38,7 +31,7 @@ class ExpectedSafety:
     def __init__(
         self,
         loaded: LoadedModel,
-        judge: ScoringJudge,
+        judge: SafetyJudge,
         prompts: Sequence[str],
         options: GenerateOptions,
         branches: int | None = 64,
@@ -95,7 +88,7 @@ class ExpectedSafety:
     def _judge(
         self,
         loaded: LoadedModel,
-        judge: ScoringJudge,
+        judge: SafetyJudge,
         prompt: str,
         order: int,
         options: GenerateOptions,

@@ -17,7 +17,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from holdfast.artifacts import digest
+from holdfast.artifacts import seed_from
 from holdfast.config import Options, Seed
 from holdfast.models.response_log import Response, ResponseLog
 from holdfast.progress import Progress, silent
@@ -101,7 +101,7 @@ def generate(
     with torch.random.fork_rng(devices=devices):
         for order, batch in enumerate(batches):
             if not all(position in found for position in batch):
-                torch.manual_seed(int(digest([options.seed, order])[:15], 16))
+                torch.manual_seed(seed_from([options.seed, order]))
                 made = _answer_batch(model, tokenizer, prompts, encoded, batch, options)
                 found |= made
                 if log is not None:

@@ -10,7 +10,7 @@ is there is not made again.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_args
 
@@ -107,8 +107,7 @@ def compete(
     """One row of the table."""
     folder = out / "scores" / contestant.scores_name
     score(config, contestant, folder, progress)
-    whole, *halves = (load_scores(folder / f"{name}.safetensors") for name in ("scores", *scoring_halves()))
-    agreed = stability(halves[0], halves[1], config.fractions[0])
+    whole, first, second = map(load_scores, scoring.files_of(folder / "scores.safetensors"))
     points = [noise_point(config, contestant, folder, fraction, progress) for fraction in config.fractions]
     return {
         "name": contestant.name,
@@ -117,11 +116,7 @@ def compete(
         "selector": contestant.selector,
         "seconds": load_json(folder / "timing.json")["seconds"],
         "predicts": faithfulness.faithfulness(whole, groups, measured),
-        "halves": {
-            "iou": agreed.iou,
-            "random_iou": agreed.random_iou,
-            "rank_correlation": agreed.rank_correlation,
-        },
+        "halves": asdict(stability(first, second, config.fractions[0])),
         "points": points,
     }
 
@@ -143,11 +138,6 @@ def score(config: BakeoffConfig, contestant: Contestant, folder: Path, progress:
         files = (config.model, config.judge, config.calibration.harmful, path)
         scoring.score_safety(*files, generation=config.calibrate, **how)
     save_json(folder / "timing.json", {"seconds": round(time.monotonic() - started, 2)})
-
-
-def scoring_halves() -> list[str]:
-    """The files beside `scores.safetensors`."""
-    return [f"scores_{half}" for half in scoring.HALVES]
 
 
 def noise_point(

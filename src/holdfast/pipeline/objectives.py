@@ -1,6 +1,7 @@
 """Safety objectives by name: make the responses that each needs, judge them, hand over what is differentiated."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast.judge.model_judge import ModelJudge
@@ -66,34 +67,66 @@ def safety_objective(
         ValueError: the model is broken, the judge has no verdict on most of the responses (the first 64 where it is
             its gradients that are wanted), or finds all responses to a prompt equally safe.
     """
-    model, tokenizer = loaded.model, loaded.tokenizer
-    log, greedy_log = ResponseLog(folder / "responses.jsonl"), ResponseLog(folder / "references.jsonl")
+    how = _Asking(loaded, prompts, folder, progress)
     if options.objective == "judge_gradient":
-        responses = generate(model, tokenizer, prompts, generation, progress, log)
-        refuse_broken(responses)
-        refuse_unscored(_judged(judge, responses[:TRIED]))
-        relaxation = Relaxation(options.relaxation, options.temperature, seed)
-        return JudgeGradient(judge, tokenizer, responses, options.reduction or "mean", relaxation), responses
+        return _judge_gradient(how, judge, options, generation, seed)
     samples = generation.num_samples if generation.num_samples > 1 else SAMPLES
     sampling = generation.model_copy(update={"temperature": 1.0, "num_samples": samples})
-    responses = generate(model, tokenizer, prompts, sampling, progress, log)
-    refuse_broken(responses)
     if options.objective == "policy_gradient":
-        outcomes = _judged(judge, responses)
-        refuse_unscored(outcomes)
-        objective = PolicyGradient(responses, outcomes, options.reduction or "sum")
-        if not objective.num_unequal:
-            raise ValueError(
-                "the judge finds all responses to the same prompt equally safe, so a policy gradient has nothing to "
-                "compare; draw more samples a prompt, or longer ones."
-            )
-        return objective, responses
+        return _policy_gradient(how, judge, options, sampling)
+    return _control_variate(how, judge, options, sampling)
+
+
+@dataclass(frozen=True)
+class _Asking:
+    """A model and the prompts that it answers, with the folder that keeps the answers as they come."""
+
+    loaded: LoadedModel
+    prompts: Sequence[str]
+    folder: Path
+    progress: Progress
+
+    def answer(self, options: GenerateOptions, name: str = "responses") -> list[Response]:
+        """Responses from the log of that name and, where it ends, from the model."""
+        log = ResponseLog(self.folder / f"{name}.jsonl")
+        responses = generate(self.loaded.model, self.loaded.tokenizer, self.prompts, options, self.progress, log)
+        refuse_broken(responses)
+        return responses
+
+
+def _judge_gradient(
+    how: _Asking, judge: ModelJudge, options: ScoringOptions, generation: GenerateOptions, seed: int
+) -> tuple[Objective, list[Response]]:
+    responses = how.answer(generation)
     refuse_unscored(_judged(judge, responses[:TRIED]))
-    greedy = generation.model_copy(update={"temperature": 0.0, "num_samples": 1})
-    references = generate(model, tokenizer, prompts, greedy, progress, greedy_log)
-    refuse_broken(references)
+    relaxation = Relaxation(options.relaxation, options.temperature, seed)
+    reduction = options.reduction or "mean"
+    return JudgeGradient(judge, how.loaded.tokenizer, responses, reduction, relaxation), responses
+
+
+def _policy_gradient(
+    how: _Asking, judge: ModelJudge, options: ScoringOptions, sampling: GenerateOptions
+) -> tuple[Objective, list[Response]]:
+    responses = how.answer(sampling)
+    outcomes = _judged(judge, responses)
+    refuse_unscored(outcomes)
+    objective = PolicyGradient(responses, outcomes, options.reduction or "sum")
+    if not objective.num_unequal:
+        raise ValueError(
+            "the judge finds all responses to the same prompt equally safe, so a policy gradient has nothing to "
+            "compare; draw more samples a prompt, or longer ones."
+        )
+    return objective, responses
+
+
+def _control_variate(
+    how: _Asking, judge: ModelJudge, options: ScoringOptions, sampling: GenerateOptions
+) -> tuple[Objective, list[Response]]:
+    responses = how.answer(sampling)
+    refuse_unscored(_judged(judge, responses[:TRIED]))
+    references = how.answer(sampling.model_copy(update={"temperature": 0.0, "num_samples": 1}), "references")
     weight = 1.0 if options.objective == "control_variate" else None
-    return ControlVariate(judge, tokenizer, references, responses, weight), [*references, *responses]
+    return ControlVariate(judge, how.loaded.tokenizer, references, responses, weight), [*references, *responses]
 
 
 def refuse_broken(responses: Sequence[Response]) -> None:

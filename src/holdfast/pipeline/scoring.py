@@ -16,6 +16,7 @@ from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import LoadedModel, fingerprint, load_model
 from holdfast.models.response_log import Response
 from holdfast.pipeline.config import ScoringOptions
+from holdfast.pipeline.inputs import digest_of
 from holdfast.pipeline.objectives import refuse_contradictions, safety_objective
 from holdfast.pipeline.outputs import claim_folder, refuse_existing
 from holdfast.pipeline.steps import load_judge
@@ -81,7 +82,7 @@ def score_likelihood(
     loaded = load_model(model)
     settings = {
         "model": loaded.base,
-        "exchanges": digest([asdict(exchange) for exchange in given]),
+        "exchanges": digest_of(given),
         "options": options.model_dump(mode="json"),
         "seed": seed,
     }

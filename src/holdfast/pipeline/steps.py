@@ -27,9 +27,9 @@ from holdfast.judge.classifier import ClassifierJudge, ClassifierOptions
 from holdfast.judge.guard import GuardJudge, GuardOptions
 from holdfast.judge.model_judge import ModelJudge
 from holdfast.models.generate import GenerateOptions
-from holdfast.models.load import LoadedModel, architectures, load_model, quiet_transformers
+from holdfast.models.load import LoadedModel, architectures, fingerprint, load_model, quiet_transformers
 from holdfast.pipeline.config import SuiteFiles
-from holdfast.pipeline.inputs import digest_of
+from holdfast.pipeline.inputs import digest_of, suite_hashes
 from holdfast.pipeline.outputs import claim_folder, refuse_existing
 from holdfast.progress import Progress, silent
 from holdfast.prompts.records import refuse_shared
@@ -160,16 +160,59 @@ def verify(
     """Evaluates the model under each draw of noise on the mask's entries, a file a draw; those that exist are kept."""
     paths = [out / f"{draw.stem}.json" for draw in draws]
     if not all(path.is_file() for path in paths):
-        loaded, guard, suite = load_model(model), load_judge(judge), load_suite(files, limit)
-        suite = replace(suite, exchanges=())  # perplexity is not part of verification
-        selected = load_mask(mask, loaded.base)
-        for position, (draw, path) in enumerate(zip(draws, paths, strict=True)):
-            if not path.is_file():
-                generator = torch.Generator().manual_seed(draw.seed)
-                with perturbed(loaded.model, selected, draw.ratio, generator):
-                    save_evaluation(path, evaluate(loaded, guard, suite, generation))
-            progress("draws of noise", position + 1, len(draws))
+        loaded, suite = load_model(model), load_suite(files, limit)
+        _draw(loaded, load_judge(judge), load_mask(mask, loaded.base), suite, draws, out, generation, progress)
     return [load_evaluation(path) for path in paths]
+
+
+def verify_alone(
+    model: str,
+    judge: str,
+    mask: Path,
+    files: SuiteFiles,
+    draws: Sequence[NoiseDraw],
+    out: Path,
+    *,
+    limit: int | None = None,
+    generation: GenerateOptions = GenerateOptions(),
+    seed: int = 0,
+    progress: Progress = silent,
+) -> list[Evaluation]:
+    """The same in a folder of its own, which is refused to draws of another mask, model, judge, suite or seed."""
+    loaded, guard = load_model(model), load_judge(judge)
+    selected = load_mask(mask, loaded.base)
+    settings = {
+        "model": loaded.base,
+        "mask": mask_digest(selected),
+        "judge": fingerprint(guard.model),
+        "suite": suite_hashes(files),
+        "limit": limit,
+        "generation": generation.model_dump(mode="json"),
+        "seed": seed,
+    }
+    claim_folder(out, settings)
+    _draw(loaded, guard, selected, load_suite(files, limit), draws, out, generation, progress)
+    return [load_evaluation(out / f"{draw.stem}.json") for draw in draws]
+
+
+def _draw(
+    loaded: LoadedModel,
+    judge: ModelJudge,
+    mask: Mask,
+    suite: Suite,
+    draws: Sequence[NoiseDraw],
+    out: Path,
+    generation: GenerateOptions,
+    progress: Progress,
+) -> None:
+    """Evaluates under every draw that has no file yet."""
+    suite = replace(suite, exchanges=())  # perplexity is not part of verification
+    for position, draw in enumerate(draws):
+        path = out / f"{draw.stem}.json"
+        if not path.is_file():
+            with perturbed(loaded.model, mask, draw.ratio, torch.Generator().manual_seed(draw.seed)):
+                save_evaluation(path, evaluate(loaded, judge, suite, generation))
+        progress("draws of noise", position + 1, len(draws))
 
 
 def enhance_model(

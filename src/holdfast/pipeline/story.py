@@ -1,6 +1,7 @@
 """report.json from the pieces of a run that are there: a section appears once its first piece does."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ from holdfast.models.load import load_model
 from holdfast.models.sites import list_sites
 from holdfast.pipeline.config import RunConfig
 from holdfast.pipeline.layout import ADAPT_ARMS, MASKS, noise_paths
-from holdfast.pipeline.scoring import HALVES
+from holdfast.pipeline.scoring import files_of
 from holdfast.report.schema import SCHEMA, changed_answers, component_rows, suite_json, verify_section
-from holdfast.select import TopOptions, select_top
+from holdfast.select.stability import stability
 from holdfast.values import Evaluation
 
 Json = dict[str, Any]
@@ -37,8 +38,8 @@ def locate_section(config: RunConfig, model: str, folder: Path) -> Json:
     """Where the selected weights of a model are, from its scores and masks."""
     scores, sites = load_scores(folder / "scores.safetensors"), list_sites(load_model(model).model)
     masks = {name: load_mask(folder / "masks" / f"{name}.safetensors") for name in ("top", "safety_only", "random")}
-    halves = [load_scores(folder / f"scores_{half}.safetensors") for half in HALVES]
-    first, second = (select_top(half, TopOptions(fraction=config.select.fraction)) for half in halves)
+    _, *halves = files_of(folder / "scores.safetensors")
+    first, second = map(load_scores, halves)
     top, safety_only = masks["top"], masks["safety_only"]
     return {
         "model": model,
@@ -50,7 +51,7 @@ def locate_section(config: RunConfig, model: str, folder: Path) -> Json:
         "num_entries": top.num_entries,
         "share_of_all": top.share_of_all,
         "by_component": component_rows(top, scores, sites),
-        "stability": {"iou": first.iou(second), "random_iou": top.density / (2 - top.density)},
+        "stability": asdict(stability(first, second, config.select.fraction)),
         "safety_only": {
             "num_selected": len(safety_only),
             "by_component": component_rows(safety_only, scores, sites),

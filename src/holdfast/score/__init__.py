@@ -1,6 +1,6 @@
 """A model, its responses and a judge to a number per weight: how much safety depends on it."""
 
-from holdfast.score.esi import EsiOptions, score_esi
+from holdfast.score.esi import esi
 from holdfast.score.gradient_magnitude import gradient_magnitude
 from holdfast.score.magnitude import magnitude
 from holdfast.score.objective.control_variate import ControlVariate
@@ -16,17 +16,16 @@ from holdfast.score.wanda import wanda
 __all__ = [
     "SCORES",
     "ControlVariate",
-    "EsiOptions",
     "HalvedScores",
     "JudgeGradient",
     "PolicyGradient",
     "ResponseLikelihood",
     "ScoreOptions",
+    "esi",
     "gradient_magnitude",
     "magnitude",
     "random",
     "score",
-    "score_esi",
     "score_halves",
     "snip",
     "wanda",

@@ -40,10 +40,7 @@ def sum_nothing(
     names: Sequence[str],
     objective: Objective,
     items: Sequence[int],
-    *,
-    token_budget: int = 0,
-    progress: Progress = silent,
-    checkpoint: Checkpoint | None = None,
+    **unused: object,
 ) -> Sums:
     """An empty tensor a parameter, for formulas that need none."""
     return Sums({name: torch.empty(0) for name in names}, len(items))

@@ -10,10 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from holdfast.artifacts import digest
+from holdfast.artifacts import seed_from
 from holdfast.models.sites import Site
-from holdfast.progress import Progress, silent
-from holdfast.score.checkpoint import Checkpoint
 from holdfast.score.objective.completions import Objective
 from holdfast.score.registry import SCORES, ScoreMethod
 from holdfast.score.sums import Sums
@@ -29,14 +27,11 @@ def draw_noise(
     names: Sequence[str],
     objective: Objective,
     items: Sequence[int],
-    *,
-    token_budget: int = 4096,
-    progress: Progress = silent,
-    checkpoint: Checkpoint | None = None,
+    **unused: object,
 ) -> Sums:
     """Uniform noise for every named parameter; the same prompts give the same noise."""
     asked = [objective.completions[item].prompt for item in items]
-    generator = torch.Generator().manual_seed(int(digest(asked)[:15], 16))
+    generator = torch.Generator().manual_seed(seed_from(asked))
     weights = dict(model.named_parameters())
     drawn = {name: torch.rand(weights[name].shape, generator=generator) for name in names}
     return Sums({name: noise.to(weights[name].device) * len(items) for name, noise in drawn.items()}, len(items))

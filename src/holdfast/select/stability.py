@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from holdfast.ranks import rank_correlation
+from holdfast.select.algebra import random_iou
 from holdfast.select.top import TopOptions, select_top
 from holdfast.values import Scores
 
@@ -34,9 +35,9 @@ def stability(first: Scores, second: Scores, fraction: float = 0.01) -> Stabilit
     Raises:
         ValueError: they are of different models or sites.
     """
-    masks = [select_top(scores, TopOptions(fraction=fraction)) for scores in (first, second)]
-    density = masks[0].density
-    return Stability(masks[0].iou(masks[1]), density / (2 - density), ranks_agree(first, second))
+    top = TopOptions(fraction=fraction)
+    masks = select_top(first, top), select_top(second, top)
+    return Stability(masks[0].iou(masks[1]), random_iou(*masks), ranks_agree(first, second))
 
 
 def ranks_agree(first: Scores, second: Scores) -> float | None:

@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from holdfast.judge.model_judge import ResponseGradient
-from holdfast.models.generate import Response
+from holdfast.models.response_log import Response
 from holdfast.score.objective.alignment import align, token_spans
 from holdfast.score.objective.vocabulary import StringEmbedder, embed_vocabulary
 

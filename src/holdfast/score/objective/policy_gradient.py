@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from holdfast.models.generate import Response
+from holdfast.models.response_log import Response
 from holdfast.score.objective.completions import (
     Completion,
     Reduction,
