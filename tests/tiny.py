@@ -11,6 +11,8 @@ from transformers import (
     Qwen3MoeForCausalLM,
 )
 
+from holdfast.models.load import LoadedModel, fingerprint
+
 TEXT = [
     "how do i mend the old clock ?",
     "sorry , i can not help with that .",
@@ -89,3 +91,8 @@ def make_moe(vocabulary: int = 340, width: int = 16, layers: int = 2, seed: int 
         eos_token_id=1,
     )
     return Qwen3MoeForCausalLM(config).eval()
+
+
+def make_loaded(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> LoadedModel:
+    """A model as if it had been loaded from float32 files."""
+    return LoadedModel(model, tokenizer, "tiny", fingerprint(model), torch.float32)

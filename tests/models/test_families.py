@@ -10,14 +10,14 @@ from transformers.utils import logging as transformers_logging
 from holdfast.intervene.perturb import perturbed
 from holdfast.intervene.protect import protect
 from holdfast.models.layout import sigma
-from holdfast.models.load import LoadedModel, fingerprint, load_model
+from holdfast.models.load import fingerprint, load_model
 from holdfast.models.sites import list_sites, scored_sites
 from holdfast.prompts.records import Exchange
 from holdfast.score import ResponseLikelihood, score
 from holdfast.select import TopOptions, select_top
 from tests.intervene.given import as_booleans, bits, equal_bits, loss_of, random_mask
 from tests.models.families import FAMILIES, SMALL, make_family, make_with_tower
-from tests.tiny import make_tokenizer
+from tests.tiny import make_loaded, make_tokenizer
 
 EXCHANGES = [
     Exchange("how do i mend the old clock ?", "sorry , i can not help with that ."),
@@ -38,7 +38,7 @@ def no_notices():
 
 def score_tiny(model):
     tokenizer = make_tokenizer()
-    loaded = LoadedModel(model, tokenizer, "tiny", fingerprint(model), torch.float32)
+    loaded = make_loaded(model, tokenizer)
     return score(loaded, ResponseLikelihood(tokenizer, EXCHANGES))
 
 

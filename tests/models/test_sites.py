@@ -1,13 +1,13 @@
 import pytest
 import torch
 
-from holdfast.models.load import LoadedModel, fingerprint
+from holdfast.models.load import fingerprint
 from holdfast.models.sites import find_scored, list_sites, scored_sites
 from holdfast.prompts.records import Exchange
 from holdfast.score import ResponseLikelihood, score
 from holdfast.score.gradient import sum_gradients
 from tests.models.unknown import make_unknown
-from tests.tiny import make_llama, make_moe, make_tokenizer
+from tests.tiny import make_llama, make_loaded, make_moe, make_tokenizer
 
 
 def test_every_parameter_has_one_site():
@@ -67,7 +67,7 @@ def test_matrices_of_several_dtypes_are_summed_and_scored_in_float32():
     names = [site.name for site in scored_sites(model)]
     assert {model.get_parameter(name).dtype for name in names} == {torch.float32, torch.bfloat16}
     sums = sum_gradients(model, names, objective, [0, 1]).sums
-    entries = score(LoadedModel(model, tokenizer, "tiny", fingerprint(model), torch.float32), objective).entries
+    entries = score(make_loaded(model, tokenizer), objective).entries
     for name in names:
         assert sums[name].dtype == entries[name].dtype == torch.float32
         expected = (sums[name] / 2).abs() * model.get_parameter(name).detach().float().std()

@@ -20,6 +20,7 @@ def small_bakeoff(folder, **changes) -> BakeoffConfig:
         methods=("esi", "wanda", "random"),
         objectives=("judge_gradient", "refusal_likelihood"),
         fractions=(0.01, 0.05),
+        seeds=(1,),
         draws=1,
         group_draws=2,
         branches=8,
@@ -65,6 +66,17 @@ def test_chance_agrees_with_itself_as_chance_does(finished):
     assert abs(chance["rank_correlation"]) < 0.01  # 1.6 million entries: standard error below 0.001
     assert chance["iou"] < 3 * chance["random_iou"]
     assert halves["esi, judge gradient, top"]["iou"] > 10 * chance["random_iou"]
+
+
+def test_greedy_responses_have_no_seed_and_every_selection_is_held_against_the_first(finished):
+    _, _, result = finished
+    seeds = {row["name"]: row["seeds"] for row in result["rows"]}
+    assert [one["iou"] for one in seeds["esi, judge gradient, top"]] == [1.0]
+    assert seeds["esi, judge gradient, bottom"] == seeds["wanda, judge gradient, top"] == []
+    first = {row["name"]: row["with_first"] for row in result["rows"]}
+    assert first["esi, judge gradient, top"]["iou"] == 1
+    assert first["esi, judge gradient, bottom"]["iou"] == 0
+    assert first["random, judge gradient, top"]["iou"] < 3 * first["random, judge gradient, top"]["random_iou"]
 
 
 def test_run_again_it_computes_nothing_and_says_the_same(finished, monkeypatch):

@@ -3,12 +3,13 @@
 import pytest
 import torch
 
-from holdfast.artifacts import load_scores
+from holdfast.artifacts import load_json, load_scores
 from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import load_model
 from holdfast.pipeline import scoring
 from holdfast.pipeline.config import ScoringOptions
 from holdfast.pipeline.steps import save_checkpoint
+from holdfast.select.stability import stability
 from tests.pipeline.small import small_config
 
 MIX = ScoringOptions(objective="mix", token_budget=512)
@@ -116,3 +117,13 @@ def test_a_scoring_that_was_refused_leaves_nothing_in_the_way_of_a_better_one(tm
     assert [path.name for path in tmp_path.glob("scores*")] == []
     score(config, out)
     assert out.is_file()
+
+
+def test_the_curve_of_growing_halves_is_written_beside_the_scores(tmp_path):
+    config, out = small_config(tmp_path), tmp_path / "scores.safetensors"
+    score(config, out, options=MIX.model_copy(update={"convergence": True}))
+    curve = load_json(scoring.convergence_of(out))["points"]
+    assert [point["num_prompts"] for point in curve] == [4]
+    first, second = map(load_scores, scoring.files_of(out)[1:])
+    assert curve[-1]["iou"] == pytest.approx(stability(first, second).iou, abs=1e-3)  # sums in another order
+    assert curve[-1]["random_iou"] == pytest.approx(0.01 / 1.99, rel=1e-3)

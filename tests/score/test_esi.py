@@ -5,7 +5,7 @@ from holdfast.artifacts import load_mask, load_scores, save_mask, save_scores
 from holdfast.judge.guard import GuardJudge
 from holdfast.models.generate import GenerateOptions, generate
 from holdfast.models.layout import Layout, sigma
-from holdfast.models.load import LoadedModel, fingerprint
+from holdfast.models.load import fingerprint
 from holdfast.models.sites import Site, scored_sites
 from holdfast.prompts.records import Exchange
 from holdfast.score import SCORES, JudgeGradient, ResponseLikelihood, ScoreOptions, score, score_halves
@@ -14,13 +14,9 @@ from holdfast.score.gradient import sum_gradients
 from holdfast.score.measure import split_by_prompt
 from holdfast.score.objective.completions import Completion
 from holdfast.select import TopOptions, select_top
-from tests.tiny import make_moe
+from tests.tiny import make_loaded, make_moe
 
 EXCHANGES = [Exchange(f"{word} ?", answer) for word in ("help", "clock", "mend") for answer in ("safe", "not that .")]
-
-
-def make_loaded(model, tokenizer) -> LoadedModel:
-    return LoadedModel(model, tokenizer, "tiny", fingerprint(model), torch.float32)
 
 
 class OppositeLikelihoods(ResponseLikelihood):

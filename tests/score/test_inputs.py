@@ -4,13 +4,12 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from holdfast.models.load import LoadedModel, fingerprint
 from holdfast.models.sites import scored_sites
 from holdfast.prompts.records import Exchange
 from holdfast.score import ScoreOptions, score
 from holdfast.score.inputs import sum_input_squares
 from holdfast.score.objective.response_likelihood import ResponseLikelihood
-from tests.tiny import make_llama, make_moe
+from tests.tiny import make_llama, make_loaded, make_moe
 
 EXCHANGES = [
     Exchange("how do i mend it ?", "sorry , i can not help with that ."),
@@ -100,7 +99,7 @@ def test_an_idle_expert_sums_to_zero_and_its_model_is_given_back(tokenizer):
 
 
 def test_wanda_is_weight_times_the_norm_of_its_input(tokenizer, llama):
-    loaded = LoadedModel(llama, tokenizer, "tiny", fingerprint(llama), torch.float32)
+    loaded = make_loaded(llama, tokenizer)
     objective = ResponseLikelihood(tokenizer, EXCHANGES)
     name = "model.layers.0.mlp.down_proj.weight"
     squares = seen_by_hooks(llama, objective)[name] / len(EXCHANGES)
@@ -110,7 +109,7 @@ def test_wanda_is_weight_times_the_norm_of_its_input(tokenizer, llama):
 
 
 def test_random_scores_differ_between_halves_and_repeat(tokenizer, llama):
-    loaded = LoadedModel(llama, tokenizer, "tiny", fingerprint(llama), torch.float32)
+    loaded = make_loaded(llama, tokenizer)
     objective, options = ResponseLikelihood(tokenizer, EXCHANGES), ScoreOptions(method="random")
     first, again = score(loaded, objective, options), score(loaded, objective, options)
     other = score(loaded, ResponseLikelihood(tokenizer, EXCHANGES[:2]), options)

@@ -34,7 +34,7 @@ def score(
         JSONL file or testbed:NAME: harmful prompts; with responses for refusal_likelihood; questions with answers for
         utility.
     out
-        File for the scores; those of two halves of the prompts are written beside it.
+        File for the scores; those of two halves of the prompts are written beside it, and the responses they come from.
     judge
         A guard model that answers safe or unsafe; the likelihoods need none.
     seed

@@ -2,7 +2,8 @@
 
 The contestants: every method on the first objective; every further objective under the first method; every further
 selector on the first of both. Each is timed, asked how well it predicts the effect of noise on groups of weights, how
-far two halves of its prompts agree, and what noise on its selection does to safety and utility, at every budget.
+far two halves of its prompts agree, how far it agrees with itself under other seeds and with the first contestant, and
+what noise on its selection does to safety and utility, at every budget.
 
 The folder: settings.json; scores/CONTESTANT/, with masks and evaluations; groups.json; bakeoff.json, bakeoff.html. What
 is there is not made again.
@@ -14,12 +15,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from holdfast.artifacts import load_json, load_scores, save_json, save_text
+from holdfast.artifacts import load_json, load_mask, load_scores, save_json, save_text
 from holdfast.evaluate.expected_safety import ExpectedSafety
 from holdfast.evaluate.pooled import pool_evaluations
-from holdfast.models.load import LoadedModel, load_model
+from holdfast.judge.model_judge import ModelJudge
+from holdfast.models.load import LoadedModel, fingerprint, load_model
 from holdfast.pipeline import faithfulness, scoring, steps
 from holdfast.pipeline.config import BakeoffConfig, Likelihood, ScoringOptions
+from holdfast.pipeline.inputs import file_hash, suite_hashes
 from holdfast.pipeline.objectives import refuse_contradictions
 from holdfast.pipeline.outputs import claim_folder
 from holdfast.progress import Progress, silent
@@ -27,9 +30,12 @@ from holdfast.prompts.sources import load_prompts
 from holdfast.report.bakeoff import render_bakeoff
 from holdfast.report.schema import rate_json
 from holdfast.score.registry import SCORES
+from holdfast.select.algebra import random_iou
 from holdfast.select.registry import SELECTORS, find_selector
 from holdfast.select.stability import stability
-from holdfast.values import Mask
+from holdfast.values import Mask, Scores
+
+MASK = "mask.safetensors"
 
 
 @dataclass(frozen=True)
@@ -69,11 +75,11 @@ def bakeoff(config: BakeoffConfig, out: Path, progress: Progress = silent) -> di
             folder holds another bakeoff.
     """
     refuse_unknown(config)
-    claim_folder(out, config.model_dump(mode="json"))
     steps.refuse_overlap([config.calibration.harmful, config.calibration.utility], config.suite)
-    loaded = load_model(config.model)
+    loaded, judge = load_model(config.model), steps.load_judge(config.judge)
+    claim_folder(out, {**config.model_dump(mode="json"), "inputs": input_hashes(config, loaded, judge)})
     groups = faithfulness.make_groups(loaded, config.groups)
-    measured = measure_groups(config, loaded, groups, out, progress)
+    measured = measure_groups(config, loaded, judge, groups, out, progress)
     result = {"config": config.model_dump(mode="json"), "num_groups": len(groups), "rows": []}
     entered = contestants(config)
     for order, contestant in enumerate(entered):
@@ -96,6 +102,17 @@ def refuse_unknown(config: BakeoffConfig) -> None:
         raise ValueError("objective refusal_likelihood needs harmful prompts with safe responses; set `refusals`.")
 
 
+def input_hashes(config: BakeoffConfig, loaded: LoadedModel, judge: ModelJudge) -> dict[str, object]:
+    """Hashes of everything that is read: a folder is refused to other contents of the same names."""
+    files = [config.calibration.harmful, config.calibration.utility, *([config.refusals] if config.refusals else [])]
+    return {
+        "model": loaded.base,
+        "judge": fingerprint(judge.model),
+        "files": {name: file_hash(name) for name in files},
+        "suite": suite_hashes(config.suite),
+    }
+
+
 def compete(
     config: BakeoffConfig,
     contestant: Contestant,
@@ -106,9 +123,10 @@ def compete(
 ) -> dict[str, Any]:
     """One row of the table."""
     folder = out / "scores" / contestant.scores_name
-    score(config, contestant, folder, progress)
+    score(config, contestant, folder, config.seed, progress)
     whole, first, second = map(load_scores, scoring.files_of(folder / "scores.safetensors"))
     points = [noise_point(config, contestant, folder, fraction, progress) for fraction in config.fractions]
+    reference = contestants(config)[0]
     return {
         "name": contestant.name,
         "method": contestant.method,
@@ -117,15 +135,42 @@ def compete(
         "seconds": load_json(folder / "timing.json")["seconds"],
         "predicts": faithfulness.faithfulness(whole, groups, measured),
         "halves": asdict(stability(first, second, config.fractions[0])),
+        "seeds": reseeded(config, contestant, whole, out, progress),
+        "with_first": overlap(*(load_mask(mask_of(config, one, out)) for one in (contestant, reference))),
         "points": points,
     }
 
 
-def score(config: BakeoffConfig, contestant: Contestant, folder: Path, progress: Progress) -> None:
+def reseeded(
+    config: BakeoffConfig, contestant: Contestant, whole: Scores, out: Path, progress: Progress
+) -> list[dict[str, object]]:
+    """How far the same scores agree with themselves under every further seed."""
+    if (contestant.method, contestant.selector) != (config.methods[0], config.selectors[0]):
+        return []
+    found = []
+    for seed in config.seeds:
+        folder = out / "scores" / f"{contestant.scores_name}-seed_{seed}"
+        score(config, contestant, folder, seed, progress)
+        again = load_scores(folder / "scores.safetensors")
+        found.append({"seed": seed, **asdict(stability(whole, again, config.fractions[0]))})
+    return found
+
+
+def mask_of(config: BakeoffConfig, contestant: Contestant, out: Path) -> Path:
+    """A contestant's mask of the first size."""
+    return out / "scores" / contestant.scores_name / contestant.selector / f"{config.fractions[0]:g}" / MASK
+
+
+def overlap(first: Mask, second: Mask) -> dict[str, float]:
+    """IoU of two selections beside that of random ones."""
+    return {"iou": first.iou(second), "random_iou": random_iou(first, second)}
+
+
+def score(config: BakeoffConfig, contestant: Contestant, folder: Path, seed: int, progress: Progress) -> None:
     """Scores the model as the contestant does, and notes how long it took, loading left out as far as it is shared."""
     path = folder / "scores.safetensors"
     options = ScoringOptions.model_validate({"method": contestant.method, "objective": contestant.objective})
-    how = {"options": options, "seed": config.seed, "progress": progress}
+    how = {"options": options, "seed": seed, "progress": progress}
     if (folder / "timing.json").is_file():
         return
     started = time.monotonic()
@@ -136,7 +181,8 @@ def score(config: BakeoffConfig, contestant: Contestant, folder: Path, progress:
         scoring.score_likelihood(config.model, config.refusals, path, **how)
     else:
         files = (config.model, config.judge, config.calibration.harmful, path)
-        scoring.score_safety(*files, generation=config.calibrate, **how)
+        generation = config.calibrate if seed == config.seed else config.calibrate.model_copy(update={"seed": seed})
+        scoring.score_safety(*files, generation=generation, **how)
     save_json(folder / "timing.json", {"seconds": round(time.monotonic() - started, 2)})
 
 
@@ -145,7 +191,7 @@ def noise_point(
 ) -> dict[str, Any]:
     """Safety and utility under noise on the contestant's selection of one size."""
     place = folder / contestant.selector / f"{fraction:g}"
-    mask = place / "mask.safetensors"
+    mask = place / MASK
     if not mask.is_file():
         shared = {**config.select.model_dump(), "fraction": fraction, "seed": config.seed}
         utility = utility_scores(config, folder.parent / "utility", progress)
@@ -176,13 +222,17 @@ def utility_scores(config: BakeoffConfig, folder: Path, progress: Progress) -> P
 
 
 def measure_groups(
-    config: BakeoffConfig, loaded: LoadedModel, groups: Sequence[Mask], out: Path, progress: Progress
+    config: BakeoffConfig,
+    loaded: LoadedModel,
+    judge: ModelJudge,
+    groups: Sequence[Mask],
+    out: Path,
+    progress: Progress,
 ) -> list[float]:
     """How far noise on each group of weights moves S; the same for every contestant."""
     path = out / "groups.json"
     if path.is_file():
         return load_json(path)["measured"]
-    judge = steps.load_judge(config.judge)
     prompts = [prompt.prompt for prompt in load_prompts(config.calibration.harmful)][: config.limit]
     safety = ExpectedSafety(loaded, judge, prompts, config.calibrate, config.branches, progress)
     measured = faithfulness.measure_impact(

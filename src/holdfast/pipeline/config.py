@@ -64,6 +64,9 @@ class ScoringOptions(Options):
     """Of gumbel and straight_through: low is nearly one token and noisy, high is even and biased."""
     token_budget: int = Field(default=4096, ge=1)
     """Tokens of a batch at most, padding counted; changes speed and memory, not the scores."""
+    convergence: bool = False
+    """Also measure how far halves of 8, 16, 32 ... prompts agree, to a JSON file beside the scores: where that still
+    rises, more prompts help. Takes a second pass over the responses."""
 
     @model_validator(mode="after")
     def _refuse_idle(self) -> Self:
@@ -198,6 +201,9 @@ class BakeoffConfig(Options):
     """Draws of that noise."""
     limit: int | None = Field(default=128, ge=1)
     """Prompts of every evaluation file, the first ones; None takes all."""
+    seeds: tuple[Seed, ...] = ()
+    """Further seeds under which the first method is scored on every objective: does the answer depend on the draw? Of
+    greedy responses there is no draw, and nothing can differ."""
     groups: int = Field(default=50, ge=3)
     """Groups of weights, at least, on which predicted and measured change of safety are compared."""
     group_noise_ratio: float = Field(default=0.38, gt=0)

@@ -5,7 +5,7 @@ import os
 from holdfast.intervene.adapt import AdaptOptions
 from holdfast.intervene.enhance import EnhanceOptions
 from holdfast.models.generate import GenerateOptions
-from holdfast.pipeline.config import EnhanceFiles, RunConfig, ScoreFiles, SuiteFiles, VerifyOptions
+from holdfast.pipeline.config import EnhanceFiles, RunConfig, ScoreFiles, ScoringOptions, SuiteFiles, VerifyOptions
 
 MAX_WORKERS = 4
 
@@ -29,6 +29,7 @@ def demo_config(seed: int = 0) -> RunConfig:
         generate=GenerateOptions(max_new_tokens=32),
         # Whether a model refuses is decided in its first token; the rest of the answer scores the wording.
         calibrate=GenerateOptions(max_new_tokens=1),
+        score=ScoringOptions(convergence=True),
         # The base complies with near certainty, so its own answers hold no refusal that a judge could prefer.
         enhance_objective="refusal_likelihood",
         # Constant: the base is about 19 nats from refusing, and in 100 steps a falling rate covers half of that.

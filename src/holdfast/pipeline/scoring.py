@@ -8,10 +8,10 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from holdfast.artifacts import digest, save_scores, save_text
+from holdfast.artifacts import digest, save_json, save_scores, save_text
 from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import LoadedModel, fingerprint, load_model
 from holdfast.models.response_log import Response
@@ -22,11 +22,13 @@ from holdfast.pipeline.outputs import claim_folder, refuse_existing
 from holdfast.pipeline.steps import load_judge
 from holdfast.progress import Progress, silent
 from holdfast.prompts.sources import load_exchanges, load_prompts
+from holdfast.score.convergence import growing_halves
 from holdfast.score.measure import refuse_too_few
 from holdfast.score.objective.completions import Objective
 from holdfast.score.objective.response_likelihood import ResponseLikelihood
 from holdfast.score.registry import SCORES
 from holdfast.score.scoring import ScoreOptions, score_halves
+from holdfast.select.stability import Stability, stability
 from holdfast.values import Scores
 
 HALVES = ("first_half", "second_half")
@@ -44,7 +46,7 @@ def score_safety(
     progress: Progress = silent,
 ) -> Scores:
     """Writes scores to `out`, those of two halves of the prompts beside it, and the responses they come from."""
-    _refuse_outputs([*files_of(out), responses_of(out)], out)
+    _refuse_outputs([*files_of(out), responses_of(out), convergence_of(out)], out)
     refuse_contradictions(options, generation)
     asked = [prompt.prompt for prompt in load_prompts(prompts)]
     refuse_too_few(asked)
@@ -75,7 +77,7 @@ def score_likelihood(
 
     On right answers it is utility importance; on refusals, the likelihood of refusing.
     """
-    _refuse_outputs(files_of(out), out)
+    _refuse_outputs([*files_of(out), convergence_of(out)], out)
     SCORES[options.method]  # refuses one that is not known
     given = load_exchanges(exchanges)
     refuse_too_few([exchange.prompt for exchange in given])
@@ -99,6 +101,11 @@ def files_of(out: Path) -> list[Path]:
 def responses_of(out: Path) -> Path:
     """The responses that scores were made from."""
     return out.with_name(f"{out.stem}_responses.jsonl")
+
+
+def convergence_of(out: Path) -> Path:
+    """How far halves of fewer prompts agree."""
+    return out.with_name(f"{out.stem}_convergence.json")
 
 
 def _refuse_outputs(paths: Sequence[Path], out: Path) -> None:
@@ -138,10 +145,29 @@ def _score_and_save(
     halved = score_halves(loaded, objective, how, progress, seed=seed, keep=folder)
     if responses:
         _save_responses(responses_of(out), responses)
+    if options.convergence:
+        curve = converge(loaded, objective, how, seed, progress)
+        save_json(convergence_of(out), {"points": [asdict(point) for point in curve]})
     parts = (halved.whole, halved.first, halved.second)
     for path, scores in reversed(list(zip(files_of(out), parts, strict=True))):
         save_scores(path, scores)  # the whole comes last: where it is, all are
     return halved.whole
+
+
+@dataclass(frozen=True)
+class CurvePoint(Stability):
+    """How far halves of one size agree: their top 1% and their whole rankings."""
+
+    num_prompts: int
+    """In each half."""
+
+
+def converge(
+    loaded: LoadedModel, objective: Objective, options: ScoreOptions, seed: int = 0, progress: Progress = silent
+) -> list[CurvePoint]:
+    """The curve of agreement over the number of prompts."""
+    halves = growing_halves(loaded, objective, options, progress, seed=seed)
+    return [CurvePoint(**asdict(stability(one.first, one.second)), num_prompts=one.num_prompts) for one in halves]
 
 
 def _save_responses(path: Path, responses: Sequence[Response]) -> None:

@@ -12,7 +12,7 @@ from holdfast.models.load import load_model
 from holdfast.models.sites import list_sites
 from holdfast.pipeline.config import RunConfig
 from holdfast.pipeline.layout import ADAPT_ARMS, MASKS, noise_paths
-from holdfast.pipeline.scoring import files_of
+from holdfast.pipeline.scoring import convergence_of, files_of
 from holdfast.report.schema import SCHEMA, changed_answers, component_rows, suite_json, verify_section
 from holdfast.select.stability import stability
 from holdfast.values import Evaluation
@@ -40,6 +40,7 @@ def locate_section(config: RunConfig, model: str, folder: Path) -> Json:
     masks = {name: load_mask(folder / "masks" / f"{name}.safetensors") for name in ("top", "safety_only", "random")}
     _, *halves = files_of(folder / "scores.safetensors")
     first, second = map(load_scores, halves)
+    curve = convergence_of(folder / "scores.safetensors")
     top, safety_only = masks["top"], masks["safety_only"]
     return {
         "model": model,
@@ -52,6 +53,7 @@ def locate_section(config: RunConfig, model: str, folder: Path) -> Json:
         "share_of_all": top.share_of_all,
         "by_component": component_rows(top, scores, sites),
         "stability": asdict(stability(first, second, config.select.fraction)),
+        "convergence": load_json(curve)["points"] if curve.is_file() else [],
         "safety_only": {
             "num_selected": len(safety_only),
             "by_component": component_rows(safety_only, scores, sites),

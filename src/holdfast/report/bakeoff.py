@@ -36,11 +36,13 @@ def bakeoff_table(result: Mapping[str, Any]) -> NumberTable:
         "predicts (rank correlation)",
         "halves: rank correlation",
         "halves: IoU (random)",
+        "seeds: IoU",
+        "with the first: IoU (random)",
         f"ASR under noise, {fraction:.3g}",
         f"utility under noise, {fraction:.3g}",
     )
     rows = tuple(_table_row(row) for row in result["rows"])
-    return NumberTable("Contestants at one budget", header, rows, frozenset({1, 2, 3, 4, 5, 6}))
+    return NumberTable("Contestants at one budget", header, rows, frozenset(range(1, len(header))))
 
 
 def _table_row(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -50,10 +52,16 @@ def _table_row(row: Mapping[str, Any]) -> tuple[str, ...]:
         f"{row['seconds']:.1f}",
         _number(row["predicts"]),
         _number(halves["rank_correlation"]),
-        f"{halves['iou']:.2f} ({halves['random_iou']:.3f})",
+        _overlap(halves),
+        ", ".join(f"{seed['iou']:.2f}" for seed in row["seeds"]) or "not asked",
+        _overlap(row["with_first"]),
         str(rate_from(point["asr"])),
         str(rate_from(point["utility"])),
     )
+
+
+def _overlap(found: Mapping[str, float]) -> str:
+    return f"{found['iou']:.2f} ({found['random_iou']:.3f})"
 
 
 def _number(value: float | None) -> str:

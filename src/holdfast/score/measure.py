@@ -98,7 +98,7 @@ def measure_halves(
     found, before = [], 0
     for order, items in enumerate(halves):
         checkpoint = Checkpoint(keep / f"{needs}_half_{order + 1}.safetensors") if keep else None
-        part = _part_of(progress, before, len(objective.completions))
+        part = part_of(progress, before, len(objective.completions))
         how = {"token_budget": token_budget, "progress": part, "checkpoint": checkpoint}
         found.append(measure(loaded, objective, needs, items, **how))
         before += len(items)
@@ -124,7 +124,7 @@ def split_by_prompt(completions: Sequence[Completion], seed: int) -> tuple[list[
     )
 
 
-def _part_of(progress: Progress, before: int, whole: int) -> Progress:
+def part_of(progress: Progress, before: int, whole: int) -> Progress:
     """Progress of a part, told as progress of the whole."""
 
     def tell(label: str, done: int, total: int) -> None:

@@ -1,0 +1,91 @@
+"""With how many prompts does the selection stop changing?
+
+Measured: on the built-in aligned model, the IoU of the top 1% of two halves of harmful prompts that share none, and the
+rank correlation of all their scores, from 8 prompts in each half to 2,048. The prompts are the world's, drawn as the
+calibration set is, verbs that alignment saw; responses of one token, as in the demo. Two orders of the prompts.
+Against: chance's p / (2 - p).
+Bar: none; the size from which doubling adds less than 0.02 of IoU is a finding for the docs.
+"""
+
+import argparse
+import json
+import random
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+
+import torch
+
+from holdfast.artifacts import save_text
+from holdfast.models.generate import GenerateOptions, generate
+from holdfast.models.load import load_model
+from holdfast.pipeline import steps
+from holdfast.pipeline.scoring import converge
+from holdfast.score import JudgeGradient, ScoreOptions
+from holdfast.testbed import corpus, world
+
+NUM_PROMPTS = 4096
+SEEDS = (0, 1)
+FLAT = 0.02
+"""Of IoU: what doubling the prompts must add, or the curve has stopped rising."""
+
+
+def draw_prompts(count: int, seed: int) -> list[str]:
+    """Distinct harmful requests that no evaluation set may hold."""
+    rng = random.Random(seed)
+    deeds = [deed for deed in world.list_deeds("harmful") if deed.group == "seen"]
+    found: dict[str, None] = {}
+    while len(found) < count:
+        prompt = world.request(rng.choice(deeds), rng).prompt
+        if corpus.share_of(prompt) == 1:
+            found[prompt] = None
+    return list(found)
+
+
+def first_flat(sizes: Sequence[int], overlaps: Sequence[float]) -> int | None:
+    """The size from which doubling adds less than FLAT, ever after; None where it still rises."""
+    flat = None
+    for size, before, after in reversed(list(zip(sizes, overlaps, overlaps[1:], strict=False))):
+        if after - before >= FLAT:
+            return flat
+        flat = size
+    return flat
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measures the curve, writes the table, prints the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--table", type=Path, help="also write the table to this Markdown file")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    loaded, judge = load_model("testbed:aligned"), steps.load_judge("testbed:guard")
+    responses = generate(
+        loaded.model, loaded.tokenizer, draw_prompts(NUM_PROMPTS, seed=0), GenerateOptions(max_new_tokens=1)
+    )
+    objective = JudgeGradient(judge, loaded.tokenizer, responses)
+    curves = [converge(loaded, objective, ScoreOptions(), seed) for seed in SEEDS]
+    points = [
+        (
+            at_size[0].num_prompts,
+            *(fmean(getattr(one, name) for one in at_size) for name in ("iou", "rank_correlation")),
+        )
+        for at_size in zip(*curves, strict=True)
+    ]
+    lines = [
+        "# Convergence: with how many prompts does the selection stop changing?\n",
+        "Made by `benchmarks/convergence.py`.\n",
+        f"Random masks of this size have an IoU of {curves[0][0].random_iou:.4f}.\n",
+        "| prompts in each half | IoU of top 1% | rank correlation |\n| --- | --- | --- |",
+        *(f"| {size:,} | {iou:.3f} | {agreed:.3f} |" for size, iou, agreed in points),
+    ]
+    if options.table:
+        save_text(options.table, "\n".join(lines) + "\n")
+    sizes, overlaps = [size for size, *_ in points], [iou for _, iou, _ in points]
+    figures = {"iou": {size: round(iou, 3) for size, iou, _ in points}, "stops_rising_at": first_flat(sizes, overlaps)}
+    print(json.dumps({"name": "convergence", "figures": figures, "bars": {}, "pass": True}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
