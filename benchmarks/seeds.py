@@ -29,6 +29,8 @@ from holdfast.values import Evaluation
 SEEDS = (0, 1, 2, 3, 4)
 FRACTIONS = (0.01, 0.05)
 MASKS = ("top", "safety_only", "random")
+STARTS = {"SET": "start_unaligned.json", "SPA": "start_aligned.json"}
+COLUMNS = ("ASR seen", "ASR held out", "over-refusal", "utility", "task")
 
 
 @dataclass(frozen=True)
@@ -108,30 +110,48 @@ def prepare(out: Path) -> list[Unit]:
     )
 
 
+def cells(evaluation: Evaluation) -> list[float | None]:
+    """The figures of one evaluation, in the order of COLUMNS."""
+    groups = [evaluation.groups.get("asr/seen"), evaluation.groups.get("asr/heldout")]
+    rates = [*groups, evaluation.over_refusal, evaluation.utility, evaluation.task]
+    return [rate and rate.value for rate in rates]
+
+
 def row(name: str, seed: object, evaluation: Evaluation) -> list[str]:
-    """The figures of one evaluation, as text."""
-    rates = [
-        evaluation.groups.get("asr/seen"),
-        evaluation.groups.get("asr/heldout"),
-        evaluation.over_refusal,
-        evaluation.utility,
-        evaluation.task,
-    ]
-    values = ["" if rate is None or rate.value is None else f"{rate.value:.3f}" for rate in rates]
-    return [name, str(seed), *values]
+    """The same as text."""
+    return [name, str(seed), *("" if value is None else f"{value:.3f}" for value in cells(evaluation))]
 
 
 def tables(out: Path) -> str:
-    """Every seed of every arm as Markdown."""
-    text = []
-    for method, start in (("SET", "start_unaligned.json"), ("SPA", "start_aligned.json")):
-        header = ["weights", "seed", "ASR seen", "ASR held out", "over-refusal", "utility", "task"]
-        rows = [header, ["---"] * len(header), row("start", "", load_evaluation(out / start))]
-        names = dict.fromkeys(arm.name for arm in arms() if arm.method == method)
-        for name in names:
-            rows += [row(arm.name, arm.seed, found) for arm, found in measured(out, method) if arm.name == name]
-        text.append(f"## {method}\n\n" + "\n".join(f"| {' | '.join(cells)} |" for cells in rows) + "\n")
+    """The means and every seed of every arm as Markdown."""
+    text = ["# Five seeds: SET and SPA on the built-in models\n\nMade by `benchmarks/seeds.py` (`make slow`).\n"]
+    for method, start in STARTS.items():
+        every = [row("start", "", load_evaluation(out / start))]
+        means = []
+        for name in names_of(method):
+            found = {arm.seed: evaluation for arm, evaluation in measured(out, method) if arm.name == name}
+            means.append([name, *spread([cells(evaluation) for evaluation in found.values()])])
+            every += [row(name, seed, evaluation) for seed, evaluation in found.items()]
+        text.append(f"## {method}, mean over the seeds [lowest, highest]\n\n{markdown(['weights', *COLUMNS], means)}")
+        text.append(f"## {method}, every seed\n\n{markdown(['weights', 'seed', *COLUMNS], every)}")
     return "\n".join(text)
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table."""
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in [header, ["---"] * len(header), *rows])
+
+
+def spread(evaluations: Sequence[Sequence[float | None]]) -> Iterator[str]:
+    """Mean, lowest and highest of each measure."""
+    for column in zip(*evaluations, strict=True):
+        values = [value for value in column if value is not None]
+        yield f"{fmean(values):.3f} [{min(values):.3f}, {max(values):.3f}]" if values else ""
+
+
+def names_of(method: str) -> list[str]:
+    """The arms of a method, in the order of the table."""
+    return list(dict.fromkeys(arm.name for arm in arms() if arm.method == method))
 
 
 def measured(out: Path, method: str) -> Iterator[tuple[Arm, Evaluation]]:
@@ -150,9 +170,9 @@ def mean_asr(out: Path, method: str, name: str) -> float:
 def figures(out: Path) -> dict[str, float]:
     """What the bars are held against."""
     values = {}
-    for method, start in (("SET", "start_unaligned.json"), ("SPA", "start_aligned.json")):
+    for method, start in STARTS.items():
         values[f"{method} start"] = load_evaluation(out / start).asr.value or 0.0
-        for name in dict.fromkeys(arm.name for arm in arms() if arm.method == method):
+        for name in names_of(method):
             values[f"{method} {name}"] = round(mean_asr(out, method, name), 4)
     return values
 
