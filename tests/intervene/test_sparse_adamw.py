@@ -196,3 +196,54 @@ def test_freezing_gives_back_what_needed_gradients():
     with pytest.raises(RuntimeError, match="stop"), freeze_unmasked(model, mask):
         raise RuntimeError("stop")
     assert {name: weight.requires_grad for name, weight in model.named_parameters()} == before
+
+
+def scaled_steps(model, mask, losses, scaler=None):
+    with freeze_unmasked(model, mask), SparseAdamW(model, mask, max_grad_norm=MAX_NORM, **RATES) as optimizer:
+        for loss in losses:
+            if scaler is None:
+                loss(model).backward()
+                optimizer.step()
+            else:
+                scaler.scale(loss(model)).backward()
+                scaler.step(optimizer)
+                scaler.update()
+
+
+def test_a_gradient_scaler_changes_nothing_but_the_range():
+    plain, scaled = make_llama(), make_llama()
+    mask = random_mask(plain)
+    losses = [lambda model, step=step: loss_of(model, step) for step in range(4)]
+    scaled_steps(plain, mask, losses)
+    scaled_steps(scaled, mask, losses, torch.amp.GradScaler("cpu", init_scale=1024.0))
+    for name, weight in bits(plain).items():
+        # Scaling by a power of two is exact; the sums behind it round once more.
+        torch.testing.assert_close(bits(scaled)[name], weight, rtol=0, atol=1e-6)
+
+
+def test_a_step_that_overflowed_changes_nothing_and_leaves_nothing_behind():
+    plain, scaled = make_llama(), make_llama()
+    mask = random_mask(plain)
+    start = bits(scaled)
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    overflow = [lambda model: loss_of(model, 9) * float("inf")]
+    scaled_steps(scaled, mask, overflow, scaler)
+    assert equal_bits(bits(scaled), start)
+    assert scaler.get_scale() == 512.0
+    losses = [lambda model: loss_of(model, 0)]
+    scaled_steps(plain, mask, losses)
+    scaled_steps(scaled, mask, [*overflow, *losses], torch.amp.GradScaler("cpu", init_scale=1024.0))
+    for name, weight in bits(plain).items():
+        torch.testing.assert_close(bits(scaled)[name], weight, rtol=0, atol=1e-6)
+
+
+def test_gradient_checkpointing_gives_the_same_steps():
+    plain, checkpointed = make_llama(), make_llama()
+    mask = random_mask(plain)
+    checkpointed.activation_checkpointing_enable()
+    checkpointed.train()
+    losses = [lambda model, step=step: loss_of(model, step) for step in range(3)]
+    scaled_steps(plain, mask, losses)
+    scaled_steps(checkpointed, mask, losses)
+    for name, weight in bits(plain).items():
+        torch.testing.assert_close(bits(checkpointed)[name], weight, rtol=0, atol=1e-6)

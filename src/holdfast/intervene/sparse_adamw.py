@@ -27,6 +27,10 @@ class SparseAdamW(torch.optim.Optimizer):
     gradients. Close it, or use it as a context manager, to take its hooks off the model.
     """
 
+    _step_supports_amp_scaling = True
+    """Tells a GradScaler (fp16) to call `step` also when a gradient overflowed: what was gathered is then let go here.
+    A scaler that skips the call would leave the overflow in the packed gradient for ever."""
+
     def __init__(
         self,
         model: nn.Module,
@@ -72,10 +76,11 @@ class SparseAdamW(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        for group in self.param_groups:
-            self._step_group(group)
-        for pack in self._packs:
-            pack.scatter()
+        if not self._overflowed():
+            for group in self.param_groups:
+                self._step_group(group)
+            for pack in self._packs:
+                pack.scatter()
         self.zero_grad()
         return loss
 
@@ -107,6 +112,16 @@ class SparseAdamW(torch.optim.Optimizer):
     def num_entries(self) -> int:
         """Entries that are trained."""
         return sum(pack.master.numel() for pack in self._packs)
+
+    def _overflowed(self) -> bool:
+        """Takes a GradScaler's factor out of the gradients; True where the scaler found one that is not finite."""
+        scale, found_inf = getattr(self, "grad_scale", None), getattr(self, "found_inf", None)
+        if found_inf is not None and bool(found_inf):
+            return True
+        for pack in self._packs if scale is not None else ():
+            if pack.master.grad is not None:
+                pack.master.grad /= scale.to(pack.master.device)
+        return False
 
     def _step_group(self, group: dict[str, Any]) -> None:
         masters = [master for master in group["params"] if master.grad is not None]
