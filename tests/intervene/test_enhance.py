@@ -93,7 +93,7 @@ def test_without_a_mask_the_whole_model_is_tuned_on_the_same_batches():
 @pytest.mark.parametrize("share", [0.0, 0.25, 0.5, 0.9])
 def test_harmless_exchanges_are_spread_evenly_at_their_share(share):
     options = EnhanceOptions(iterations=50, batch_size=8, harmless_share=share)
-    _, order = mix(REFUSALS, HARMLESS, options)
+    order = mix(len(REFUSALS), len(HARMLESS), options)
     is_harmless = [place >= len(REFUSALS) for place in order]
     assert len(order) == 400
     for start in range(0, 400, 40):

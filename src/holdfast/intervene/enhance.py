@@ -10,10 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import nn
 
+from holdfast.intervene.dpo import make_preferences, preferences
 from holdfast.intervene.entries import InvariantError, digest_outside, masked_entries
 from holdfast.intervene.patch import make_patch, selected_values
 from holdfast.intervene.sft import (
@@ -38,6 +40,21 @@ class EnhanceOptions(SftOptions):
 
     harmless_share: float = Field(default=0.5, ge=0, lt=1)
     """Share of the examples that are harmless exchanges, in [0, 1). With 0 a model soon refuses everything."""
+    objective: Literal["sft", "dpo"] = "sft"
+    """What is learned: the safe responses themselves (sft), or to prefer them over the model's own answers, and helpful
+    responses over refusals (dpo)."""
+    beta: float = Field(default=0.1, gt=0)
+    """Of dpo: how dearly it pays to leave the starting model. Small lets it go far."""
+    own_tokens: int = Field(default=128, ge=1)
+    """Of dpo: tokens of the model's own answers at most."""
+
+    @model_validator(mode="after")
+    def _refuse_idle(self) -> Self:
+        fields = type(self).model_fields
+        idle = [name for name in ("beta", "own_tokens") if getattr(self, name) != fields[name].default]
+        if self.objective == "sft" and idle:
+            raise ValueError(f"{idle[0]} is a setting of objective dpo, and the objective is sft; leave it out.")
+        return self
 
 
 @dataclass(frozen=True)
@@ -82,17 +99,23 @@ def enhance(
         InvariantError: an entry outside the mask has changed.
     """
     refuse_wrong_start(loaded, mask)
-    exchanges, order = mix(refusals, harmless, options)
+    refuse_none(refusals, harmless, options)
+    unsafe, safe, training = refusals, harmless, None
+    if options.objective == "dpo":
+        how = {"max_new_tokens": options.own_tokens, "seed": options.seed, "progress": progress}
+        unsafe, safe = make_preferences(loaded, refusals, harmless if options.harmless_share else (), **how)
+        training = preferences(options.beta)
     train = partial(
         fine_tune,
         loaded,
-        exchanges,
-        order,
+        [*unsafe, *safe],
+        mix(len(unsafe), len(safe), options),
         options=options,
         label="enhancing",
         progress=progress,
         output_dir=output_dir,
         identity=[loaded.base, mask and mask_digest(mask)],
+        training=training,
     )
     if mask is None:
         with trained_in_float32(loaded):
@@ -111,10 +134,8 @@ def enhance(
     )
 
 
-def mix(
-    refusals: Sequence[Exchange], harmless: Sequence[Exchange], options: EnhanceOptions
-) -> tuple[list[Exchange], list[int]]:
-    """All exchanges, and for each example the position of its own: the kinds spread evenly, each in shuffled order."""
+def refuse_none(refusals: Sequence[Exchange], harmless: Sequence[Exchange], options: EnhanceOptions) -> None:
+    """Raises ValueError when there is nothing of a kind that the examples are to have."""
     for what, records, share in (
         ("refusal", refusals, 1 - options.harmless_share),
         ("harmless", harmless, options.harmless_share),
@@ -123,15 +144,19 @@ def mix(
             raise ValueError(
                 f"there are no {what} exchanges to learn from; give at least one, or change harmless_share."
             )
+
+
+def mix(num_unsafe: int, num_safe: int, options: EnhanceOptions) -> list[int]:
+    """For each example its position among the unsafe and then the safe ones: spread evenly, each in shuffled order."""
     share, num_examples = options.harmless_share, options.iterations * options.batch_size
     is_harmless = [int((place + 1) * share) > int(place * share) for place in range(num_examples)]
     num_harmless = sum(is_harmless)
     positions = {
-        False: iter(shuffled_positions(len(refusals), num_examples - num_harmless, options.seed)),
-        True: iter(shuffled_positions(len(harmless), num_harmless, options.seed + 1)),
+        False: iter(shuffled_positions(num_unsafe, num_examples - num_harmless, options.seed)),
+        True: iter(shuffled_positions(num_safe, num_harmless, options.seed + 1)),
     }
-    first = {False: 0, True: len(refusals)}
-    return [*refusals, *harmless], [first[kind] + next(positions[kind]) for kind in is_harmless]
+    first = {False: 0, True: num_unsafe}
+    return [first[kind] + next(positions[kind]) for kind in is_harmless]
 
 
 def _train_selected(

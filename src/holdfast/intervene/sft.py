@@ -11,8 +11,9 @@ import random
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +22,7 @@ import torch
 from datasets import Dataset
 from pydantic import Field
 from torch import Tensor, nn
-from transformers import PreTrainedTokenizerBase, PrinterCallback, TrainerCallback
+from transformers import PreTrainedTokenizerBase, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import TrainerControl, TrainerState
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
@@ -151,9 +152,21 @@ def refuse_broken(loaded: LoadedModel, options: SftOptions) -> None:
         )
 
 
+@dataclass(frozen=True)
+class Training:
+    """What the trainers of TRL differ in."""
+
+    trainer: Callable[..., "Quiet"]
+    config: Callable[..., TrainingArguments]
+    rows: Callable[[PreTrainedTokenizerBase, Any, int], dict[str, list[int]]]
+    """Token ids of one example, given the tokenizer, the example and the most tokens that it may have."""
+    settings: Mapping[str, object] = field(default_factory=dict)
+    """Of the config, beside those that all share."""
+
+
 def fine_tune(
     loaded: LoadedModel,
-    exchanges: Sequence[Exchange],
+    examples: Sequence[Any],
     order: Sequence[int],
     optimizer: torch.optim.Optimizer,
     options: SftOptions,
@@ -163,33 +176,36 @@ def fine_tune(
     progress: Progress,
     output_dir: Path | None = None,
     identity: object = None,
+    training: Training | None = None,
 ) -> tuple[float, ...]:
-    """Trains the model in place on exchanges in a given order and returns the loss of each step that was run.
+    """Trains the model in place on examples in a given order and returns the loss of each step that was run.
 
     Args:
         loaded: the model, in float32.
-        exchanges: what may be read.
-        order: position of the exchange for each example, `iterations * batch_size` of them.
+        examples: what may be read: exchanges, unless another training is given.
+        order: positions in it, `iterations * batch_size` of them.
         optimizer: steps whatever it was built on.
         options: length, rate and the like.
         label: what progress calls this.
         clip: whether the trainer clips the dense gradients; SparseAdamW clips for itself.
         progress: told after each step.
         output_dir: where checkpoints go; needed when any are wanted.
-        identity: names the run beside the options and exchanges, so that a folder of another run is refused.
+        identity: names the run beside the options and examples, so that a folder of another run is refused.
+        training: how; None is supervised fine-tuning.
 
     Raises:
         ValueError: the loss is not finite, the batch does not divide, or the folder holds another run.
     """
+    how = training or SUPERVISED
     with ExitStack() as stack:
         stack.enter_context(_left_as_found(loaded))
-        rows = [training_row(loaded.tokenizer, exchange, options.max_length) for exchange in exchanges]
+        rows = [how.rows(loaded.tokenizer, example, options.max_length) for example in examples]
         run = digest([options.model_dump(), identity, rows, order])
         folder = output_dir or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         checkpoint = _claim_folder(folder, run, options, is_kept=output_dir is not None)
-        trainer = QuietTrainer(
+        trainer = how.trainer(
             model=loaded.model,
-            args=_trainer_arguments(loaded, options, folder, clip),
+            args=_trainer_arguments(how, loaded, options, folder, clip),
             train_dataset=Dataset.from_list(rows).select(order),
             processing_class=loaded.tokenizer,
             optimizers=(optimizer, None),
@@ -200,8 +216,8 @@ def fine_tune(
     return tuple(trainer.losses.values())
 
 
-class QuietTrainer(SFTTrainer):
-    """TRL's trainer without telemetry and model cards, which stops when the loss is not finite."""
+class Quiet(Trainer):
+    """Mixed into a trainer of TRL's: no telemetry, no model cards, and it stops when the loss is not finite."""
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
@@ -227,6 +243,10 @@ class QuietTrainer(SFTTrainer):
         """Writes no card into checkpoints."""
 
 
+class QuietTrainer(Quiet, SFTTrainer):
+    """Supervised fine-tuning."""
+
+
 class _ProgressCallback(TrainerCallback):
     def __init__(self, label: str, progress: Progress) -> None:
         self.label, self.progress = label, progress
@@ -235,12 +255,14 @@ class _ProgressCallback(TrainerCallback):
         self.progress(self.label, state.global_step, state.max_steps)
 
 
-def _trainer_arguments(loaded: LoadedModel, options: SftOptions, folder: Path, clip: bool) -> SFTConfig:
+def _trainer_arguments(
+    how: Training, loaded: LoadedModel, options: SftOptions, folder: Path, clip: bool
+) -> TrainingArguments:
     micro_batch = options.micro_batch_size or options.batch_size
     if options.batch_size % micro_batch:
         raise ValueError(f"micro_batch_size={micro_batch} must divide batch_size={options.batch_size}.")
     on_cpu = loaded.model.device.type == "cpu"
-    return SFTConfig(
+    return how.config(
         output_dir=str(folder),
         max_steps=options.iterations,
         per_device_train_batch_size=micro_batch,
@@ -258,13 +280,17 @@ def _trainer_arguments(loaded: LoadedModel, options: SftOptions, folder: Path, c
         bf16=not on_cpu and loaded.storage_dtype in (torch.bfloat16, torch.float16),
         dataloader_pin_memory=not on_cpu,
         activation_checkpointing=False,
-        gradient_checkpointing=None,  # pyright: ignore[reportArgumentType]  # the old name, or it warns
+        gradient_checkpointing=None,  # the old name, or it warns
         logging_strategy="no",
         logging_nan_inf_filter=False,
         report_to="none",
         disable_tqdm=True,
         seed=options.seed,
+        **how.settings,
     )
+
+
+SUPERVISED = Training(QuietTrainer, SFTConfig, training_row)
 
 
 def _claim_folder(folder: Path, run: str, options: SftOptions, is_kept: bool) -> str | None:

@@ -115,11 +115,11 @@ class SparseAdamW(torch.optim.Optimizer):
 
     def _overflowed(self) -> bool:
         """Takes a GradScaler's factor out of the gradients; True where the scaler found one that is not finite."""
-        scale, found_inf = getattr(self, "grad_scale", None), getattr(self, "found_inf", None)
-        if found_inf is not None and bool(found_inf):
+        scale: Tensor | None = getattr(self, "grad_scale", None)
+        if bool(getattr(self, "found_inf", False)):
             return True
-        for pack in self._packs if scale is not None else ():
-            if pack.master.grad is not None:
+        for pack in self._packs:
+            if scale is not None and pack.master.grad is not None:
                 pack.master.grad /= scale.to(pack.master.device)
         return False
 
