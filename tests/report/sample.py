@@ -81,7 +81,11 @@ def locate() -> Json:
         "num_selected": 15570,
         "share_of_all": 0.0088,
         "by_component": by_component(1.5, 2.2, 15570),
-        "stability": {"iou": 0.412, "random_iou": 0.005025},
+        "stability": {"iou": 0.412, "random_iou": 0.005025, "rank_correlation": 0.74},
+        "convergence": [
+            {"num_prompts": 2**power, "iou": power / 16, "random_iou": 0.005025, "rank_correlation": power / 10}
+            for power in range(3, 8)
+        ],
         "safety_only": {
             "num_selected": 15570,
             "share_of_all": 0.0088,
@@ -123,6 +127,7 @@ def enhance() -> Json:
         "controls": {
             "random": suite(236, 233, 0, 230, 3.12) | {"paired": paired(-5, 0, -1)},
             "bottom": suite(238, 236, 0, 231, 3.11) | {"paired": paired(0, 0, 0)},
+            "refusals_alone": suite(4, 2, 60, 190, 4.2) | {"paired": paired(-470, 60, -41)},
             "full": suite(0, 1, 11, 219, 3.48) | {"paired": paired(-473, 11, -12)},
         },
     }

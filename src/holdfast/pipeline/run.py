@@ -23,7 +23,7 @@ from holdfast.models.load import fingerprint, load_model
 from holdfast.pipeline import scoring, steps
 from holdfast.pipeline.config import RunConfig, SafetyObjective, SuiteFiles
 from holdfast.pipeline.inputs import file_hash
-from holdfast.pipeline.layout import ADAPT_ARMS, ENHANCE_ARMS, MASKS, noise_draws, noise_paths
+from holdfast.pipeline.layout import ADAPT_ARMS, ALONE, ENHANCE_ARMS, MASKS, noise_draws, noise_paths
 from holdfast.pipeline.outputs import refuse_foreign
 from holdfast.pipeline.story import locate_section, tell
 from holdfast.pipeline.workers import Unit, Workers
@@ -157,8 +157,11 @@ def verify(config: RunConfig, out: Path, mask: str, ratio: float, progress: Prog
 def enhance(config: RunConfig, out: Path, arm: str, progress: Progress = silent) -> None:
     """Tunes the unaligned model with one mask, or all of it, and evaluates what comes out."""
     folder = out / "enhance" / arm
-    mask = None if arm == "full" else out / "enhance" / "locate" / "masks" / f"{arm}.safetensors"
+    selector = "top" if arm == ALONE else arm
+    mask = None if arm == "full" else out / "enhance" / "locate" / "masks" / f"{selector}.safetensors"
     options = enhance_options(config, full=arm == "full")
+    if arm == ALONE:
+        options = options.model_copy(update={"harmless_share": 0.0})
     if not (folder / "result.json").is_file():
         files = config.refusals
         steps.enhance_model(

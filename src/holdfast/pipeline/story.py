@@ -11,7 +11,7 @@ from holdfast.evaluate.pooled import pool_evaluations
 from holdfast.models.load import load_model
 from holdfast.models.sites import list_sites
 from holdfast.pipeline.config import RunConfig
-from holdfast.pipeline.layout import ADAPT_ARMS, MASKS, noise_paths
+from holdfast.pipeline.layout import ADAPT_ARMS, ALONE, MASKS, noise_paths
 from holdfast.pipeline.scoring import convergence_of, files_of
 from holdfast.report.schema import SCHEMA, changed_answers, component_rows, suite_json, verify_section
 from holdfast.select.stability import stability
@@ -85,7 +85,7 @@ def _enhance(folder: Path) -> Json:
         return {}
     section: Json = {"before": suite_json(before), **_json(folder / "top" / "result.json")}
     section |= _suites(folder, before, {"after": "top", "safety_only": "safety_only"})
-    controls = _suites(folder, before, {"random": "random", "bottom": "bottom", "full": "full"})
+    controls = _suites(folder, before, {arm: arm for arm in ("random", "bottom", "full", ALONE)})
     located = _json(folder / "locate" / "section.json")
     section |= {"locate": located} if located else {}
     return section | ({"controls": controls} if controls else {})

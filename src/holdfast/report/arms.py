@@ -7,7 +7,7 @@ from typing import Any, Literal
 from holdfast.report.schema import rate_from
 from holdfast.values import Rate
 
-Method = Literal["start", "full", "top", "safety_only", "random", "bottom"]
+Method = Literal["start", "full", "top", "safety_only", "random", "bottom", "alone"]
 """What was done to the weights; style.css gives each one colour."""
 MARKERS = {
     "start": "ring",
@@ -16,6 +16,7 @@ MARKERS = {
     "safety_only": "triangle",
     "random": "square",
     "bottom": "cross",
+    "alone": "bar",
 }
 """A second sign beside the colour, for print without colour and for eyes that see it differently."""
 MEASURES = {
@@ -56,6 +57,7 @@ def enhance_arms(section: Mapping[str, Any], selected: str = "top") -> list[Arm]
         Arm("safety_only", "safety-only", section.get("safety_only") or {}),
         Arm("random", "random", controls.get("random") or {}),
         Arm("bottom", "bottom", controls.get("bottom") or {}),
+        Arm("alone", "refusals alone", controls.get("refusals_alone") or {}),
         Arm("full", "all weights", controls.get("full") or {}),
     )
 

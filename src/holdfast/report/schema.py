@@ -8,8 +8,8 @@
             "utility": {"baseline": RATE, "top": [RATE...], ...}}         attack success, utility at every noise ratio
     examples [{"stage", "measure", "group", "prompt", "before", "after", "before_verdict", "after_verdict"}]
 
-Sections hold SUITEs: enhance before, after, safety_only, controls {random, bottom, full}; adapt start, plain,
-protected, random_protected, safety_only. Any may be missing: the page is written while they are being measured.
+Sections hold SUITEs: enhance before, after, safety_only, controls {random, bottom, full, refusals_alone}; adapt start,
+plain, protected, random_protected, safety_only. Any may be missing: the page is written while they are being measured.
 """
 
 import math

@@ -1,0 +1,61 @@
+"""How far two halves of the prompts agree, against how many there are: a figure and its numbers."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from holdfast.report.figures import TICKS, WIDTH, Curve, Curves, Mark, Tick
+from holdfast.report.tables import NumberTable
+
+LEFT, TOP, RIGHT, BOTTOM = 36.0, 12.0, WIDTH - 12.0, 208.0
+LINES = {"iou": ("selected, two halves", "top", "circle"), "random_iou": ("random", "random", "square")}
+"""Label, colour and marker of each line."""
+
+Points = Sequence[Mapping[str, Any]]
+
+
+def convergence_curves(points: Points) -> Curves | None:
+    """IoU of the two halves' selections, and of random ones, on a logarithmic axis; None where nothing was measured."""
+    if not points:
+        return None
+    sizes = [point["num_prompts"] for point in points]
+    curves = tuple(_curve(key, points, sizes) for key in LINES)
+    x_ticks = tuple(Tick(_across(size, sizes), f"{size:,}") for size in sizes)
+    y_ticks = tuple(Tick(_upright(value), f"{value:g}") for value in TICKS)
+    return Curves("Agreement of two halves (IoU)", WIDTH, 250, LEFT, TOP, RIGHT, BOTTOM, curves, x_ticks, y_ticks)
+
+
+def convergence_table(points: Points) -> NumberTable:
+    """One row a size."""
+    rows = tuple(
+        (
+            f"{point['num_prompts']:,}",
+            f"{point['iou']:.3f}",
+            f"{point['random_iou']:.4f}",
+            "none" if point["rank_correlation"] is None else f"{point['rank_correlation']:.3f}",
+        )
+        for point in points
+    )
+    header = ("prompts in each half", "IoU", "random IoU", "rank correlation of all scores")
+    return NumberTable("Agreement of two halves of the prompts", header, rows, frozenset(range(4)))
+
+
+def _curve(key: str, points: Points, sizes: Sequence[int]) -> Curve:
+    label, method, marker = LINES[key]
+    marks = []
+    for point in points:
+        x, y = _across(point["num_prompts"], sizes), _upright(point[key])
+        title = f"{label}, {point['num_prompts']:,} prompts in each half: IoU {point[key]:.3f}"
+        marks.append(Mark(x, y, y, y, marker, method, title))  # pyright: ignore[reportArgumentType]
+    line = " ".join(f"{mark.x:.1f},{mark.y:.1f}" for mark in marks)
+    return Curve(label, method, marker, line, tuple(marks))  # pyright: ignore[reportArgumentType]
+
+
+def _across(size: int, sizes: Sequence[int]) -> float:
+    first, last = math.log(min(sizes)), math.log(max(sizes))
+    share = (math.log(size) - first) / (last - first) if last > first else 0.5
+    return LEFT + 14 + (RIGHT - LEFT - 28) * share
+
+
+def _upright(value: float) -> float:
+    return BOTTOM - (BOTTOM - TOP) * value
