@@ -1,3 +1,56 @@
-"""holdfast finds the weights by which a language model holds on to its safety and holds them fast."""
+"""holdfast finds the weights by which a language model holds on to its safety and holds them fast.
+
+What training scripts need is here by name, and imported when it is asked for.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from holdfast.artifacts import load_mask
+    from holdfast.intervene.callback import ProtectCallback
+    from holdfast.intervene.probe import SafetyProbe
+    from holdfast.intervene.protect import protect
+    from holdfast.intervene.train_only import train_only
+    from holdfast.models.generate import GenerateOptions
+    from holdfast.pipeline.probe import attack_success_probe, top_mask_refresh
+    from holdfast.pipeline.steps import load_judge
+    from holdfast.prompts.sources import load_prompts
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "GenerateOptions": "models.generate",
+    "ProtectCallback": "intervene.callback",
+    "SafetyProbe": "intervene.probe",
+    "attack_success_probe": "pipeline.probe",
+    "load_judge": "pipeline.steps",
+    "load_mask": "artifacts",
+    "load_prompts": "prompts.sources",
+    "protect": "intervene.protect",
+    "top_mask_refresh": "pipeline.probe",
+    "train_only": "intervene.train_only",
+}
+
+__all__ = [
+    "GenerateOptions",
+    "ProtectCallback",
+    "SafetyProbe",
+    "attack_success_probe",
+    "load_judge",
+    "load_mask",
+    "load_prompts",
+    "protect",
+    "top_mask_refresh",
+    "train_only",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'holdfast' has no attribute {name!r}")
+    return getattr(import_module(f"holdfast.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -94,8 +94,9 @@ def save_mask(path: Path, mask: Mask) -> None:
     _save_tensors(path, tensors, "mask", header)
 
 
-def load_mask(path: Path, base: str | None = None) -> Mask:
+def load_mask(path: str | Path, base: str | None = None) -> Mask:
     """A mask that `save_mask` wrote; another base than `base` is refused."""
+    path = Path(path)
     tensors, header = _load_tensors(path, "mask")
     with _whole(path, "mask"):
         if base is not None:

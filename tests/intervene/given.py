@@ -3,6 +3,7 @@
 from copy import deepcopy
 
 import torch
+from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from holdfast.models.load import LoadedModel, fingerprint
 from holdfast.models.sites import scored_sites
@@ -54,3 +55,25 @@ def loss_of(model, step, batch=2):
 
 def twin(model):
     return deepcopy(model)
+
+
+def users_trainer(model, folder, callbacks=(), optimizers=(None, None), **settings):
+    """The script of somebody who has a trainer already: decay, clipping and accumulation on, quiet."""
+    rows = [
+        {"input_ids": list(range(start, start + 12)), "labels": list(range(start, start + 12))} for start in range(32)
+    ]
+    usual = {
+        "max_steps": 6, "per_device_train_batch_size": 2, "gradient_accumulation_steps": 2, "learning_rate": 1e-2,
+        "weight_decay": 0.1, "max_grad_norm": 0.5, "save_strategy": "no", "logging_steps": 1, "report_to": "none",
+        "use_cpu": True, "disable_tqdm": True,
+    }  # fmt: skip
+    trainer = Trainer(
+        model,
+        TrainingArguments(str(folder), **{**usual, **settings}),
+        train_dataset=rows,
+        eval_dataset=rows,
+        callbacks=list(callbacks),
+        optimizers=optimizers,
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer

@@ -22,7 +22,7 @@ class Protection:
         self._entries = masked_entries(model, mask)
         self._saved = [entry.read() for entry in self._entries]
         self._hooks = [entry.weight.register_post_accumulate_grad_hook(_silencer(entry)) for entry in self._trained()]
-        self._hooks.append(_innermost(optimizer).register_step_post_hook(self._write_back))
+        self._hooks.append(innermost(optimizer).register_step_post_hook(self._write_back))
 
     def verify(self) -> None:
         """Compares every protected entry with its saved value.
@@ -74,7 +74,7 @@ def _silencer(entry: Entries):
     return silence
 
 
-def _innermost(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+def innermost(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
     """The optimizer inside accelerate's wrappers: only its `step` runs hooks."""
     inner = getattr(optimizer, "optimizer", None)
-    return _innermost(inner) if isinstance(inner, torch.optim.Optimizer) else optimizer
+    return innermost(inner) if isinstance(inner, torch.optim.Optimizer) else optimizer

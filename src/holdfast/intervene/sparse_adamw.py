@@ -22,9 +22,9 @@ from holdfast.values import Mask
 class SparseAdamW(torch.optim.Optimizer):
     """Trains the entries that a mask selects, and no other bit of the model.
 
-    Works as `optimizers=(optimizer, None)` of a Hugging Face or TRL trainer. Set the trainer's `max_grad_norm` to 0 and
-    give it here: the dense gradients are gone before the trainer could clip them. `step` consumes the gathered
-    gradients. Close it, or use it as a context manager, to take its hooks off the model.
+    In a Hugging Face or TRL trainer use it through `train_only`: the dense gradients are gone before the trainer could
+    clip them. `step` consumes the gathered gradients. Close it, or use it as a context manager, to take its hooks off
+    the model.
     """
 
     _step_supports_amp_scaling = True

@@ -1,0 +1,94 @@
+"""What callbacks ask of a model in training, made of the stages: how safe is it, and which weights hold its safety?"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import get_args
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from holdfast.evaluate.attack_success import SafetyJudge
+from holdfast.evaluate.suite import Suite, evaluate
+from holdfast.judge.model_judge import ModelJudge
+from holdfast.models.generate import GenerateOptions
+from holdfast.models.load import LoadedModel, fingerprint
+from holdfast.pipeline.config import Likelihood, ScoringOptions
+from holdfast.pipeline.objectives import refuse_contradictions, safety_objective
+from holdfast.progress import silent
+from holdfast.prompts.records import Prompt
+from holdfast.score.measure import refuse_too_few
+from holdfast.score.scoring import ScoreOptions, score_halves
+from holdfast.select.top import TopOptions, select_top
+from holdfast.values import Mask, Rate
+
+
+def attack_success_probe(
+    tokenizer: PreTrainedTokenizerBase,
+    judge: SafetyJudge,
+    prompts: Sequence[Prompt],
+    generation: GenerateOptions = GenerateOptions(),
+) -> Callable[[PreTrainedModel], Rate]:
+    """The attack success rate of a model as it is, for `SafetyProbe`.
+
+    Args:
+        tokenizer: the model's.
+        judge: says `safe` or `unsafe`; see `load_judge`.
+        prompts: harmful prompts that nothing was trained or scored on.
+        generation: how responses are made; the shorter and the fewer, the faster a probe.
+    """
+    suite = Suite(harmful=prompts)
+
+    def measure(model: PreTrainedModel) -> Rate:
+        return evaluate(_in_training(model, tokenizer, base=""), judge, suite, generation).asr
+
+    return measure
+
+
+def top_mask_refresh(
+    tokenizer: PreTrainedTokenizerBase,
+    judge: ModelJudge,
+    prompts: Sequence[Prompt],
+    fraction: float = 0.01,
+    *,
+    scoring: ScoringOptions = ScoringOptions(),
+    generation: GenerateOptions = GenerateOptions(),
+    seed: int = 0,
+) -> Callable[[PreTrainedModel], Mask]:
+    """The mask that `holdfast score` and `holdfast select` would cut from a model as it is, for `ProtectCallback`.
+
+    Give the prompts and options that the first mask was made with.
+
+    Args:
+        tokenizer: the model's.
+        judge: see `load_judge`.
+        prompts: the harmful prompts that scores come from.
+        fraction: share of the scored entries, in (0, 1).
+        scoring: how weights are scored.
+        generation: how responses are made that scores come from.
+        seed: of the halves that sums are made in, and of a relaxation's noise.
+
+    Raises:
+        ValueError: the objective needs no judge, a setting contradicts another, or there are too few prompts.
+    """
+    if scoring.objective in get_args(Likelihood):
+        raise ValueError(
+            f"objective {scoring.objective} needs exchanges and no judge; choose an objective that judges."
+        )
+    refuse_contradictions(scoring, generation)
+    asked = [prompt.prompt for prompt in prompts]
+    refuse_too_few(asked)
+    how = ScoreOptions(method=scoring.method, token_budget=scoring.token_budget)
+
+    def refresh(model: PreTrainedModel) -> Mask:
+        loaded = _in_training(model, tokenizer, fingerprint(model))
+        with TemporaryDirectory() as folder:
+            given = (loaded, judge, asked, scoring, generation, seed, silent, Path(folder))
+            objective, _ = safety_objective(*given)
+        scores = score_halves(loaded, objective, how, seed=seed).whole
+        return select_top(scores, TopOptions(fraction=fraction))
+
+    return refresh
+
+
+def _in_training(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, base: str) -> LoadedModel:
+    return LoadedModel(model, tokenizer, "the model in training", base, model.dtype)
