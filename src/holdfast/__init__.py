@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from holdfast.models.generate import GenerateOptions
     from holdfast.pipeline.probe import attack_success_probe, top_mask_refresh
     from holdfast.pipeline.steps import load_judge
-    from holdfast.prompts.sources import load_prompts
+    from holdfast.prompts.sources import load_exchanges, load_prompts
 
 __version__ = "0.1.0"
 
@@ -24,6 +24,7 @@ _HOMES = {
     "ProtectCallback": "intervene.callback",
     "SafetyProbe": "intervene.probe",
     "attack_success_probe": "pipeline.probe",
+    "load_exchanges": "prompts.sources",
     "load_judge": "pipeline.steps",
     "load_mask": "artifacts",
     "load_prompts": "prompts.sources",
@@ -37,6 +38,7 @@ __all__ = [
     "ProtectCallback",
     "SafetyProbe",
     "attack_success_probe",
+    "load_exchanges",
     "load_judge",
     "load_mask",
     "load_prompts",

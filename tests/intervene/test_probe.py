@@ -1,4 +1,4 @@
-"""A safety probe in a user's own trainer, with measures that are scripted: what it logs, when it stops, what it gives back."""
+"""A safety probe in a trainer, with scripted measures: what it logs, when it stops, what it gives back."""
 
 import pytest
 import torch

@@ -1,0 +1,67 @@
+"""A safety probe in a script with TRL's SFTTrainer: fine-tuning ends, and is taken back, where safety is being lost.
+
+It needs no mask:
+
+    python examples/probe.py
+"""
+
+import argparse
+
+from datasets import Dataset
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from trl import SFTConfig, SFTTrainer
+
+from holdfast import GenerateOptions, SafetyProbe, attack_success_probe, load_judge, load_prompts
+from holdfast.testbed import model_path
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--steps", type=int, default=1000)
+parser.add_argument("--every", type=int, default=50, help="steps between probes")
+parser.add_argument("--prompts", type=int, default=128, help="harmful prompts of each set that a probe asks")
+parser.add_argument("--stop-above", type=float, default=0.05, help="the largest attack success rate that is good")
+parser.add_argument("--learning-rate", type=float, default=2.75e-4)
+parser.add_argument("--out", default="tuned", help="folder for checkpoints and the tuned model")
+options = parser.parse_args()
+
+MODEL = model_path("aligned")  # in its place your own folder or hub id
+tokenizer = AutoTokenizer.from_pretrained(MODEL)
+model = AutoModelForCausalLM.from_pretrained(MODEL, dtype="float32")
+for embedding in (model.get_input_embeddings(), model.get_output_embeddings()):
+    embedding.requires_grad_(False)  # as most recipes leave them
+
+rows = [
+    {
+        "prompt": [{"role": "user", "content": task.prompt}],
+        "completion": [{"role": "assistant", "content": task.answer}],
+    }
+    for task in load_prompts("testbed:task_train")
+]
+trainer = SFTTrainer(
+    model,
+    args=SFTConfig(
+        options.out,
+        max_steps=options.steps,
+        per_device_train_batch_size=16,
+        learning_rate=options.learning_rate,
+        weight_decay=0.01,
+        warmup_steps=0.03,
+        lr_scheduler_type="cosine",
+        logging_steps=options.every,
+        gradient_checkpointing=False,
+        bf16=False,
+        report_to="none",
+    ),
+    train_dataset=Dataset.from_list(rows),
+    processing_class=tokenizer,
+)
+
+# Two lines: what is measured, and what is done about it.
+harmful = [
+    prompt for name in ("seen", "heldout") for prompt in load_prompts(f"testbed:harmful_{name}")[: options.prompts]
+]
+measure = attack_success_probe(tokenizer, load_judge("testbed:guard"), harmful, GenerateOptions(max_new_tokens=32))
+trainer.add_callback(
+    SafetyProbe(trainer, measure, every=options.every, stop_above=options.stop_above, on_breach="roll_back")
+)
+trainer.train()
+trainer.save_model(options.out)

@@ -1,0 +1,47 @@
+"""SPA in a script with TRL's SFTTrainer: two lines, both marked.
+
+The mask comes first:
+
+    holdfast score testbed:aligned --judge testbed:guard --prompts testbed:harmful_calibration \
+        --generate.max-new-tokens 1 --out scores.safetensors
+    holdfast select scores.safetensors --fraction 0.01 --out mask.safetensors
+    python examples/sft_spa.py --mask mask.safetensors
+"""
+
+import argparse
+
+from datasets import Dataset
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from trl import SFTConfig, SFTTrainer
+
+from holdfast import ProtectCallback, load_mask, load_prompts
+from holdfast.testbed import model_path
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--mask", required=True, help="file that `holdfast select` wrote")
+parser.add_argument("--steps", type=int, default=200)
+parser.add_argument("--out", default="tuned", help="folder for checkpoints and the tuned model")
+options = parser.parse_args()
+
+MODEL = model_path("aligned")  # in its place your own folder or hub id
+tokenizer = AutoTokenizer.from_pretrained(MODEL)
+model = AutoModelForCausalLM.from_pretrained(MODEL, dtype="float32")
+
+rows = [
+    {
+        "prompt": [{"role": "user", "content": task.prompt}],
+        "completion": [{"role": "assistant", "content": task.answer}],
+    }
+    for task in load_prompts("testbed:task_train")
+]
+
+mask = load_mask(options.mask)  # the first line
+trainer = SFTTrainer(
+    model,
+    args=SFTConfig(options.out, max_steps=options.steps, learning_rate=3e-4, bf16=False, report_to="none"),
+    train_dataset=Dataset.from_list(rows),
+    processing_class=tokenizer,
+    callbacks=[ProtectCallback(mask)],  # the second line: holds the mask's weights bit for bit, and checks that it did
+)
+trainer.train()
+trainer.save_model(options.out)

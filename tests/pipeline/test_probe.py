@@ -1,0 +1,88 @@
+"""What callbacks ask of a model in training, on the built-in models: the same answers as the commands give."""
+
+import pytest
+import torch
+
+from holdfast.evaluate.suite import Suite, evaluate
+from holdfast.intervene.probe import SafetyProbe
+from holdfast.models.generate import GenerateOptions
+from holdfast.models.load import load_model
+from holdfast.pipeline import scoring, steps
+from holdfast.pipeline.config import ScoringOptions
+from holdfast.pipeline.probe import attack_success_probe, top_mask_refresh
+from holdfast.prompts.sources import load_prompts
+from holdfast.values import Outcome
+from tests.intervene.given import bits, equal_bits, loss_of, random_mask, users_trainer
+from tests.pipeline.small import small_config
+
+GENERATION = GenerateOptions(max_new_tokens=2)
+
+
+class Silent:
+    """A judge without a verdict."""
+
+    def judge(self, prompts, responses):
+        return [Outcome.unscored("no answer") for _ in prompts]
+
+
+def test_the_probe_measures_what_the_evaluation_does():
+    loaded, judge = load_model("testbed:unaligned"), steps.load_judge("testbed:guard")
+    prompts = load_prompts("testbed:harmful_seen")[:8]
+    options = GenerateOptions(max_new_tokens=24)
+    rate = attack_success_probe(loaded.tokenizer, judge, prompts, options)(loaded.model)
+    assert rate == evaluate(loaded, judge, Suite(harmful=prompts), options).asr
+    assert (rate.value, rate.n) == (1.0, 8)
+
+
+def test_a_judge_without_verdicts_leaves_the_rate_missing(tmp_path, caplog):
+    loaded = load_model("testbed:aligned")
+    measure = attack_success_probe(loaded.tokenizer, Silent(), load_prompts("testbed:harmful_seen")[:2], GENERATION)
+    trainer = users_trainer(loaded.model, tmp_path, max_steps=1)
+    trainer.add_callback(SafetyProbe(trainer, measure, stop_above=0.0, on_breach="roll_back"))
+    trainer.train()
+    assert "step 1: asr could not be measured (not measured n=0 (2 unscored))" in caplog.text
+    assert [record["asr_unscored"] for record in trainer.state.log_history if "asr_unscored" in record] == [2, 2]
+
+
+@pytest.mark.parametrize("objective", ["judge_gradient", "mix"])
+def test_a_refresh_of_a_model_that_has_not_moved_gives_the_mask_of_the_commands(objective, tmp_path):
+    config, options = small_config(tmp_path), ScoringOptions(objective=objective)
+    files = (config.model, config.judge, config.calibration.harmful, tmp_path / "scores.safetensors")
+    scoring.score_safety(*files, options=options, generation=GENERATION)
+    mask = steps.select(tmp_path / "scores.safetensors", "top", tmp_path / "mask", given={"fraction": 0.02})
+    loaded, judge = load_model(config.model), steps.load_judge(config.judge)
+    prompts = load_prompts(config.calibration.harmful)
+    refresh = top_mask_refresh(loaded.tokenizer, judge, prompts, 0.02, scoring=options, generation=GENERATION)
+    assert refresh(loaded.model).equals(mask)
+    assert mask.base == refresh(loaded.model).base
+
+
+def test_a_refresh_gives_the_model_back_as_it_was_in_training(tmp_path):
+    config = small_config(tmp_path)
+    loaded, judge = load_model(config.model), steps.load_judge(config.judge)
+    model, prompts = loaded.model.train(), load_prompts(config.calibration.harmful)
+    loss_of(model, 0).backward()
+    start, gradient = bits(model), model.lm_head.weight.grad.clone()
+    top_mask_refresh(loaded.tokenizer, judge, prompts, generation=GENERATION)(model)
+    assert equal_bits(bits(model), start)
+    assert torch.equal(model.lm_head.weight.grad, gradient)
+    assert model.training
+
+
+def test_a_mask_moves_with_the_weights(tmp_path):
+    config = small_config(tmp_path)
+    loaded, judge = load_model(config.model), steps.load_judge(config.judge)
+    prompts = load_prompts(config.calibration.harmful)
+    refresh = top_mask_refresh(loaded.tokenizer, judge, prompts, 0.02, generation=GENERATION)
+    before = refresh(loaded.model)
+    with torch.no_grad():
+        for name, index in random_mask(loaded.model, density=0.5).indices.items():
+            loaded.model.get_parameter(name).view(-1)[index] *= 1.1
+    after = refresh(loaded.model)
+    assert len(after) == len(before)
+    assert before.iou(after.__class__(after.indices, after.shapes, before.base, after.num_parameters)) < 1.0
+
+
+def test_an_objective_without_a_judge_is_refused():
+    with pytest.raises(ValueError, match="utility needs exchanges and no judge"):
+        top_mask_refresh(None, None, [], scoring=ScoringOptions(objective="utility"))  # pyright: ignore

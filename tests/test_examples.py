@@ -1,0 +1,92 @@
+"""The example scripts run, hold or train what they say, and the README shows their lines."""
+
+import json
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import holdfast
+from holdfast.artifacts import save_mask
+from holdfast.models.load import load_model
+from tests.intervene.given import as_booleans, bits, random_mask
+
+ROOT = Path(__file__).parents[1]
+SPA = ("trainer_spa", "sft_spa", "dpo_spa", "grpo_spa")
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Runs an example with few steps and a random mask; returns the tuned model and the trainer's log."""
+
+    def run_example(name, mask=None, steps=2, **options):
+        given = {"steps": steps, "out": tmp_path / "out", **options}
+        if mask is not None:
+            save_mask(tmp_path / "mask.safetensors", mask)
+            given["mask"] = tmp_path / "mask.safetensors"
+        arguments = [part for option, value in given.items() for part in (f"--{option.replace('_', '-')}", str(value))]
+        monkeypatch.setattr(sys, "argv", [name, *arguments])
+        trainer = runpy.run_path(str(ROOT / "examples" / f"{name}.py"))["trainer"]
+        saved = json.loads((tmp_path / "out" / "config.json").read_text())
+        assert saved["architectures"] == ["LlamaForCausalLM"]
+        return trainer
+
+    return run_example
+
+
+@pytest.mark.parametrize("name", SPA)
+def test_an_spa_example_trains_all_but_the_mask(name, run):
+    start = load_model("testbed:aligned").model
+    mask, before = random_mask(start), bits(start)
+    trainer = run(name, mask)
+    assert trainer.state.global_step == 2
+    after = bits(trainer.model)
+    for key in mask.indices:
+        chosen = as_booleans(mask, key, before[key].shape)
+        assert torch.equal(after[key][chosen], before[key][chosen])
+        assert not torch.equal(after[key][~chosen], before[key][~chosen])
+
+
+def test_the_set_example_trains_the_mask_alone(run):
+    start = load_model("testbed:unaligned").model
+    mask, before = random_mask(start), bits(start)
+    after = bits(run("sft_set", mask).model)
+    for key, weight in after.items():
+        chosen = as_booleans(mask, key, weight.shape)
+        assert torch.equal(weight[~chosen], before[key][~chosen])
+    assert all(not torch.equal(after[key], before[key]) for key in mask.indices)
+
+
+def test_the_probe_example_stops_a_run_that_unlearns_safety_and_takes_it_back(run):
+    trainer = run("probe", steps=40, every=10, prompts=16, learning_rate=2e-3)
+    told = [record for record in trainer.state.log_history if "asr" in record]
+    assert told[0]["asr"] == 0.0
+    assert told[-1]["asr"] > 0.05 >= told[-2]["asr"]
+    assert told[-1]["rolled_back_to"] == told[-2]["step"] < trainer.state.global_step < 40
+
+
+def test_the_readme_shows_the_lines_of_an_example():
+    readme, example = (ROOT / "README.md").read_text(), (ROOT / "examples" / "sft_spa.py").read_text()
+    shown = readme.split("## In your own training script")[1].split("\n## ")[0].split("```python\n")[1].split("```")[0]
+    assert "ProtectCallback(mask)" in shown
+    for line in filter(None, map(str.strip, shown.splitlines())):
+        named = line.removeprefix("from holdfast import ").rstrip(",")
+        assert line == "...," or named in example, line
+
+
+def test_the_package_imports_nothing_until_a_name_is_asked_for():
+    code = "import sys, holdfast; print('torch' in sys.modules, holdfast.__version__); holdfast.load_mask; "
+    done = subprocess.run(
+        [sys.executable, "-c", code + "print('torch' in sys.modules)"], capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["False", holdfast.__version__, "True"]
+
+
+def test_every_public_name_is_there_and_another_is_not():
+    assert set(holdfast.__all__) <= set(dir(holdfast))
+    assert all(getattr(holdfast, name).__name__ == name for name in holdfast.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'load_weights'"):
+        holdfast.load_weights  # noqa: B018  # pyright: ignore
