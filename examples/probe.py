@@ -3,6 +3,10 @@
 It needs no mask:
 
     python examples/probe.py
+
+On the built-in model attack success passes 0.05 at step 200 (0.055 [0.033, 0.090] n=256), and the weights of step 150
+come back (0.039 [0.021, 0.070] n=256). That the probe chose them makes this number a little too good: measure what
+ships on prompts that no probe has asked.
 """
 
 import argparse
