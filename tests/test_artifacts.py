@@ -6,7 +6,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from holdfast.artifacts import load_evaluation, load_mask, load_patch, load_scores
+from holdfast.artifacts import load_evaluation, load_mask, load_patch, load_scores, save_mask
+from holdfast.values import Mask
 
 LOAD = {"mask": load_mask, "scores": load_scores, "patch": load_patch}
 
@@ -31,3 +32,12 @@ def test_an_evaluation_that_lacks_a_part_is_refused(tmp_path, content, message):
     path.write_text(json.dumps(content))
     with pytest.raises(ValueError, match=message):
         load_evaluation(path)
+
+
+def test_equal_values_make_equal_files(tmp_path):
+    made_by = {"prompts": 'naïve "café" 東京 \n'}
+    mask = Mask({"a": torch.tensor([1, 3])}, {"a": (2, 2)}, "base", 4, made_by)
+    for number in range(8):  # two orders of the metadata: eight files are alike by chance once in 128 times
+        save_mask(tmp_path / f"{number}.safetensors", mask)
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
+    assert load_mask(tmp_path / "0.safetensors").made_by == made_by

@@ -181,8 +181,21 @@ def _save_tensors(path: Path, tensors: Mapping[str, Tensor], kind: str, header: 
     partial = path.with_name(f"{path.name}.partial")
     on_cpu = {name: tensor.cpu() for name, tensor in tensors.items()}
     save_file(on_cpu, partial, {"holdfast": kind, "header": json.dumps(header, sort_keys=True)})
+    _order_metadata(partial)
     allow_as_umask(partial)
     os.replace(partial, path)
+
+
+def _order_metadata(path: Path) -> None:
+    """Equal values make equal files: the library writes metadata in an order that changes from call to call."""
+    with path.open("r+b") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        ordered = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+        assert len(ordered) <= length
+        file.seek(8)
+        file.write(ordered.ljust(length))
 
 
 def _load_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict]:
