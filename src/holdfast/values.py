@@ -79,7 +79,7 @@ class Mask:
             raise ValueError(f"mask names {unknown[:3]} have no shape; every selected parameter needs one.")
         kept = {name: index for name, index in self.indices.items() if index.numel()}
         for name, index in kept.items():
-            _check_indices(name, index, entries_in(self.shapes[name]))
+            _check_indices("mask", name, index, entries_in(self.shapes[name]))
         object.__setattr__(self, "indices", sorted_by_name(kept))
         object.__setattr__(self, "shapes", sorted_by_name(self.shapes))
 
@@ -152,13 +152,13 @@ def _to_bits(index: Tensor, shape: tuple[int, ...]) -> Tensor:
     return bits
 
 
-def _check_indices(name: str, index: Tensor, num_entries: int) -> None:
+def _check_indices(kind: str, name: str, index: Tensor, num_entries: int) -> None:
     if index.dtype != torch.int64 or index.dim() != 1:
         raise ValueError(
-            f"mask indices of {name} must be one-dimensional int64, got {index.dtype} {tuple(index.shape)}."
+            f"{kind} indices of {name} must be one-dimensional int64, got {index.dtype} {tuple(index.shape)}."
         )
     if int(index[0]) < 0 or int(index[-1]) >= num_entries or bool((index[1:] <= index[:-1]).any()):
-        raise ValueError(f"mask indices of {name} must be increasing and in [0, {num_entries}).")
+        raise ValueError(f"{kind} indices of {name} must be increasing and in [0, {num_entries}).")
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,6 +174,17 @@ class Patch:
     old_values: Mapping[str, Float[Tensor, " entries"]] | None = None
     """What the base held there, so that the patch reverts without the base; None when left out."""
     made_by: Meta = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        sizes = {name: index.numel() for name, index in self.indices.items()}
+        for values in (self.values, self.old_values):
+            if values is not None and {name: vector.numel() for name, vector in values.items()} != sizes:
+                raise ValueError("a patch has one value for every index of every parameter, and this one does not.")
+        for name, index in self.indices.items():
+            if name not in self.shapes:
+                raise ValueError(f"patch indices of {name} have no shape; every patched parameter needs one.")
+            if index.numel():
+                _check_indices("patch", name, index, entries_in(self.shapes[name]))
 
     def __len__(self) -> int:
         return sum(index.numel() for index in self.indices.values())

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError
 from torch import nn
 from transformers import (
     AutoConfig,
@@ -24,6 +26,8 @@ from holdfast.testbed import model_path
 
 TESTBED = "testbed:"
 DtypeName = Literal["auto", "float32", "bfloat16", "float16"]
+OTHER_FORMATS = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".onnx", ".gguf")
+"""Endings of weights that are neither fetched nor copied: pickles, and what other programs read."""
 ModelKind = type[AutoModelForCausalLM] | type[AutoModelForSequenceClassification]
 
 
@@ -76,6 +80,29 @@ def load_model(
     return LoadedModel(model, tokenizer, name, fingerprint(model), stored)
 
 
+def load_empty(name: str) -> PreTrainedModel:
+    """The causal language model without values: what `load_model` gives by names and shapes, on the meta device.
+
+    Raises:
+        ValueError: as `load_model` does.
+    """
+    source = resolve(name)
+    try:
+        with quiet_transformers():
+            model, notes = AutoModelForCausalLM.from_pretrained(  # pyright: ignore[reportGeneralTypeIssues]
+                source,
+                device_map={"": "meta"},
+                trust_remote_code=False,
+                use_safetensors=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # they are refused below, by name
+            )
+    except Exception as error:  # a wrong config.json can make the library raise anything
+        raise ValueError(_explain(name, source, error)) from error
+    _refuse_incomplete(name, notes)
+    return model
+
+
 def architectures(name: str) -> list[str]:
     """The classes that a checkpoint says it is of, read from its config alone; none where it does not say.
 
@@ -100,6 +127,22 @@ def resolve(name: str) -> str:
         _check_folder(folder.expanduser())
         return str(folder.expanduser())
     return name
+
+
+def local_folder(name: str) -> Path:
+    """The folder that holds a model's files; those of a hub id are fetched, but for weights in other formats.
+
+    Raises:
+        ValueError: it is missing, no checkpoint, or needs a network that is not there.
+    """
+    source = resolve(name)
+    if Path(source).is_dir():
+        return Path(source)
+    try:
+        with quiet_transformers():
+            return Path(snapshot_download(source, ignore_patterns=[f"*{ending}" for ending in OTHER_FORMATS]))
+    except (HfHubHTTPError, OSError, ValueError) as error:
+        raise ValueError(_explain(name, source, error)) from error
 
 
 def fingerprint(model: nn.Module) -> str:

@@ -1,0 +1,86 @@
+"""A checkpoint folder as its files: which of them hold the weights, and where in them each stored tensor lies."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from holdfast.artifacts import load_json
+from holdfast.models.load import OTHER_FORMATS, local_folder
+from holdfast.models.tensor_files import StoredTensor, read_header
+from holdfast.progress import Progress, silent
+
+SINGLE = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The files of a checkpoint on disk."""
+
+    name: str
+    """As it was asked for: a folder, a hub id or testbed:NAME."""
+    folder: Path
+    shards: tuple[str, ...]
+    """The safetensors files that transformers reads, sorted."""
+    tensors: dict[str, StoredTensor]
+    """Every stored tensor of these files, under the name that the file gives it."""
+
+
+def open_checkpoint(name: str) -> Checkpoint:
+    """Finds the stored tensors of a checkpoint; reads headers only.
+
+    Raises:
+        ValueError: it is missing, holds no safetensors, lacks a shard or a tensor that its index names, or is broken.
+    """
+    folder = local_folder(name)
+    listed = _listed(name, folder)
+    shards = tuple(sorted(set(listed.values()))) or (SINGLE,)
+    tensors: dict[str, StoredTensor] = {}
+    for shard in shards:
+        if not (folder / shard).is_file():
+            raise ValueError(f"model {name!r} lacks the shard {shard!r} that its index names; download it again.")
+        tensors |= read_header(folder / shard)[0]
+    for tensor, shard in listed.items():
+        if tensor not in tensors or tensors[tensor].path.name != shard:
+            raise ValueError(
+                f"the index of model {name!r} names {tensor!r} in {shard!r}, which does not hold it; "
+                "download or save the model again."
+            )
+    return Checkpoint(name, folder, shards, tensors)
+
+
+def copy_checkpoint(checkpoint: Checkpoint, out: Path, progress: Progress = silent) -> None:
+    """Copies a checkpoint's files byte for byte: shards, config, tokenizer, and all else that is no other weights."""
+    files = [file for file in sorted(checkpoint.folder.rglob("*")) if file.is_file() and _belongs(checkpoint, file)]
+    out.mkdir(parents=True)
+    for done, file in enumerate(files, start=1):
+        target = out / file.relative_to(checkpoint.folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, target)
+        progress("copying files", done, len(files))
+
+
+def _listed(name: str, folder: Path) -> dict[str, str]:
+    """The file of every tensor by the checkpoint's index; nothing where all are in one file."""
+    if (folder / SINGLE).is_file():  # transformers looks for it first, too
+        return {}
+    if not (folder / INDEX).is_file():
+        raise ValueError(f"model {name!r} has neither {SINGLE} nor {INDEX}; save it again with `save_pretrained`.")
+    listed = load_json(folder / INDEX).get("weight_map")
+    if not isinstance(listed, dict) or not listed:
+        raise ValueError(f"{INDEX} of model {name!r} has no weight_map; download or save the model again.")
+    outside = [shard for shard in listed.values() if not isinstance(shard, str) or Path(shard).name != shard]
+    if outside or not all(shard.endswith(".safetensors") for shard in listed.values()):
+        raise ValueError(
+            f"{INDEX} of model {name!r} names files that are no safetensors files of its own folder; "
+            "save the model again with `save_pretrained`."
+        )
+    return listed
+
+
+def _belongs(checkpoint: Checkpoint, file: Path) -> bool:
+    """Whether it is copied: other weights beside the shards would be stale in an edited checkpoint, or are pickles."""
+    inside = file.relative_to(checkpoint.folder)
+    if file.suffix == ".safetensors":
+        return str(inside) in checkpoint.shards
+    return file.suffix not in OTHER_FORMATS and not any(part.startswith(".") for part in inside.parts)

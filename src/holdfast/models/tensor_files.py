@@ -1,0 +1,101 @@
+"""Tensors in safetensors files, read and written in place as runs of entries: in memory is a run, never the file.
+
+Editing the bytes in place keeps everything else of a file as it was, so that an edit taken back gives the same SHA-256,
+whoever wrote the file.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Shaped
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from holdfast.values import entries_in
+
+RUN = 2**18
+"""Entries that are in memory at a time: small beside any shard, large enough that a disk reads them at full speed."""
+DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "F8_E4M3": torch.float8_e4m3fn,
+    "F8_E5M2": torch.float8_e5m2,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+
+
+@dataclass(frozen=True)
+class StoredTensor:
+    """A tensor in a file, by the place of its bytes."""
+
+    path: Path
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+    position: int
+    """Bytes of the file before the first entry."""
+
+    @property
+    def num_entries(self) -> int:
+        """Entries of the tensor."""
+        return entries_in(self.shape)
+
+    def read(self, start: int, count: int) -> Shaped[Tensor, " entries"]:
+        """A copy of consecutive entries in row-major order."""
+        size = self.dtype.itemsize
+        raw = np.fromfile(self.path, np.uint8, count=count * size, offset=self.position + start * size)
+        return torch.from_numpy(raw).view(self.dtype)
+
+    def write(self, start: int, values: Shaped[Tensor, " entries"]) -> None:
+        """Replaces consecutive entries in the file."""
+        with self.path.open("r+b") as file:
+            file.seek(self.position + start * self.dtype.itemsize)
+            file.write(as_bytes(values))
+
+
+def read_header(path: Path) -> tuple[dict[str, StoredTensor], dict[str, str]]:
+    """Every tensor of a safetensors file by name, and the file's metadata.
+
+    Raises:
+        ValueError: the file is missing, cut off, no safetensors file, or holds a dtype that torch cannot edit.
+    """
+    try:
+        with safe_open(path, "pt"):  # sizes and places are checked by the library
+            pass
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{str(path)!r} is no whole safetensors file: {error}; download or save it again.") from error
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+    metadata = header.pop("__metadata__", {})
+    return {name: _stored(path, name, 8 + length, record) for name, record in header.items()}, metadata
+
+
+def runs(count: int) -> Iterator[tuple[int, int]]:
+    """Start and length of the runs that so many entries are worked through in."""
+    for start in range(0, count, RUN):
+        yield start, min(RUN, count - start)
+
+
+def as_bytes(values: Shaped[Tensor, " entries"]) -> memoryview:
+    """The bytes of a vector as a file holds them."""
+    return values.contiguous().view(torch.uint8).numpy().data
+
+
+def _stored(path: Path, name: str, first: int, record: dict) -> StoredTensor:
+    if record["dtype"] not in DTYPES:
+        raise ValueError(
+            f"{str(path)!r} holds {name!r} as {record['dtype']}, which is not edited; use a checkpoint of whole or "
+            "half precision."
+        )
+    return StoredTensor(path, DTYPES[record["dtype"]], tuple(record["shape"]), first + record["data_offsets"][0])
