@@ -106,14 +106,43 @@ def load_mask(path: str | Path, base: str | None = None) -> Mask:
         return Mask(indices, shapes, header["base"], header["num_parameters"], header["made_by"])
 
 
+class ValuesHash:
+    """SHA-256 over values by name, fed in the order of names, a vector in as many pieces as it comes in."""
+
+    def __init__(self) -> None:
+        self.digest = hashlib.sha256()
+        self.name: str | None = None
+
+    def update(self, name: str, values: Tensor) -> None:
+        """Adds the next values of this name."""
+        if name != self.name:
+            self.digest.update(name.encode())
+            self.name = name
+        self.digest.update(values.cpu().contiguous().view(torch.uint8).numpy().data)
+
+    def hexdigest(self) -> str:
+        """The hash of all that was added."""
+        return self.digest.hexdigest()
+
+
 def save_patch(path: Path, patch: Patch) -> None:
-    """Writes `patch.safetensors`: for every name its indices, its new values and, where kept, its old ones."""
+    """Writes `patch.safetensors`: for every name its indices, its new values and, where kept, its old ones.
+
+    The header has a hash of the old ones, so that those which are read from a base later on can be checked.
+    """
     tensors = {f"{name}:index": _narrow(index, patch.shapes[name]) for name, index in patch.indices.items()}
     tensors |= {f"{name}:value": values.contiguous() for name, values in patch.values.items()}
-    if patch.old_values is not None:
-        tensors |= {f"{name}:old": values.contiguous() for name, values in patch.old_values.items()}
-    shapes = {name: list(shape) for name, shape in patch.shapes.items()}
-    _save_tensors(path, tensors, "patch", {"shapes": shapes, "base": patch.base, "made_by": patch.made_by})
+    old = ValuesHash()
+    for name, values in sorted((patch.old_values or {}).items()):
+        tensors[f"{name}:old"] = values.contiguous()
+        old.update(name, values)
+    header = {
+        "shapes": {name: list(shape) for name, shape in patch.shapes.items()},
+        "base": patch.base,
+        "made_by": patch.made_by,
+        "old_hash": old.hexdigest() if patch.old_values is not None else None,
+    }
+    _save_tensors(path, tensors, "patch", header)
 
 
 def load_patch(path: Path) -> Patch:

@@ -1,7 +1,9 @@
 """Where results go: never over what somebody else put there, and known to be writable before the work begins."""
 
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from holdfast.artifacts import load_json, save_json
@@ -51,3 +53,22 @@ def refuse_unwritable(path: Path) -> None:
         raise ValueError(f"{str(path)!r} cannot be written: {str(above)!r} is a file; choose another path with --out.")
     if not os.access(above, os.W_OK | os.X_OK):
         raise ValueError(f"{str(path)!r} cannot be written: no permission for {str(above)!r}; choose another --out.")
+
+
+@contextmanager
+def written_whole(out: Path) -> Iterator[Path]:
+    """A path to write a file or a folder at, which gets its name when it is whole and is removed when it fails.
+
+    Raises:
+        ValueError: there is something at `out`, or the rest of a run that was killed, or nothing can be written there.
+    """
+    refuse_existing(out)
+    partial = out.with_name(f"{out.name}.partial")
+    refuse_existing(partial)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield partial
+        os.replace(partial, out)
+    except BaseException:  # also an interrupt leaves nothing behind
+        shutil.rmtree(partial) if partial.is_dir() else partial.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,197 @@
+"""Patches on files: made of two checkpoints, put on one and taken off, joined, looked into. Models are never loaded."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from holdfast.artifacts import refuse_other_base
+from holdfast.intervene.entries import InvariantError
+from holdfast.intervene.merge import Prefer, merge_chunks
+from holdfast.intervene.patch_files import Chunk, PatchFile, PatchWriter, open_patch
+from holdfast.intervene.stored_patch import (
+    differences,
+    new_values,
+    old_values,
+    refuse_misfit,
+    refuse_not_applied,
+    refuse_unlike,
+    write_values,
+)
+from holdfast.models.checkpoints import copy_checkpoint
+from holdfast.models.paths import layer_and_path
+from holdfast.models.stored import open_stored, stored_fingerprint
+from holdfast.pipeline.outputs import written_whole
+from holdfast.progress import Progress, silent
+from holdfast.values import Meta
+
+LISTED = 5
+"""Parameters that a sentence names."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One entry of a patch."""
+
+    name: str
+    index: int
+    old: float
+    new: float
+
+
+def apply_to_folder(base: str, patch: Path, out: Path, progress: Progress = silent) -> PatchFile:
+    """Writes the patched checkpoint, complete, to a new folder.
+
+    Raises:
+        ValueError: the patch is broken or of another base, the checkpoint is broken, or there is something at `out`.
+    """
+    with written_whole(out) as partial:
+        opened, stored = open_patch(patch), open_stored(base)
+        refuse_other_base(f"patch {str(patch)!r}", opened.base, stored_fingerprint(stored, progress))
+        refuse_misfit(opened, stored)
+        copy_checkpoint(stored.checkpoint, partial, progress)
+        write_values(open_stored(str(partial)), opened, new_values, progress)
+    return opened
+
+
+def revert_to_folder(
+    tuned: str, patch: Path, out: Path, *, base: str | None = None, progress: Progress = silent
+) -> PatchFile:
+    """Writes the checkpoint as it was before the patch to a new folder.
+
+    Args:
+        tuned: the patched checkpoint.
+        patch: what was applied.
+        out: the folder.
+        base: where old values come from, for a patch that keeps none.
+        progress: told after each step.
+
+    Raises:
+        ValueError: as above, or the patch is not applied, or there are no old values, or those of the base are others.
+        InvariantError: the checkpoint differs from the base outside the patch.
+    """
+    with written_whole(out) as partial:
+        opened, stored = open_patch(patch), open_stored(tuned)
+        refuse_misfit(opened, stored)
+        refuse_not_applied(opened, stored)
+        before = old_values(opened, open_stored(base) if base else None)
+        copy_checkpoint(stored.checkpoint, partial, progress)
+        reverted = open_stored(str(partial))
+        write_values(reverted, opened, before, progress)
+        if stored_fingerprint(reverted, progress) != opened.base:
+            raise InvariantError(
+                f"{tuned!r} without patch {str(patch)!r} is not the patch's base: it was changed outside the patch."
+            )
+    return opened
+
+
+def diff_to_file(base: str, tuned: str, out: Path, *, keep_old: bool = True, progress: Progress = silent) -> PatchFile:
+    """Writes the patch that makes one checkpoint of the other.
+
+    Raises:
+        ValueError: they are identical, differ in more than values, or are broken, or there is something at `out`.
+    """
+    with written_whole(out) as partial:
+        left, right = open_stored(base), open_stored(tuned)
+        refuse_unlike(left, right)
+        shapes = {name: parameter.shape for name, parameter in left.parameters.items()}
+        with PatchWriter(partial.parent, shapes) as writer:
+            for done, (name, parameter) in enumerate(left.parameters.items(), start=1):
+                for chunk in differences(parameter, right.parameters[name]):
+                    writer.add(name, chunk, keep_old=keep_old)
+                progress("comparing parameters", done, len(shapes))
+            if not writer.num_entries:
+                raise ValueError(f"{base!r} and {tuned!r} are identical, so there is no patch between them.")
+            made_by: Meta = {"method": "diff", "base": base, "tuned": tuned}
+            writer.save(partial, stored_fingerprint(left, progress), made_by)
+    return open_patch(out)
+
+
+def merge_to_file(
+    patches: Sequence[Path], out: Path, *, prefer: Prefer | None = None, progress: Progress = silent
+) -> tuple[PatchFile, dict[str, int]]:
+    """Writes one patch with the entries of several; also returns the conflicts of each parameter that has any.
+
+    Raises:
+        ValueError: there are fewer than two, they are broken or of different bases, or they conflict and no preference
+            is given.
+    """
+    with written_whole(out) as partial:
+        opened = [open_patch(path) for path in patches]
+        shapes = _joined_shapes(opened)
+        keep_old = all(patch.reversible for patch in opened)
+        conflicts: Counter[str] = Counter()
+        with PatchWriter(partial.parent, shapes) as writer:
+            for done, name in enumerate(shapes, start=1):
+                chunk, conflicts[name] = merge_chunks(
+                    [_whole(patch, name) for patch in opened if name in patch.parts], prefer or "first"
+                )
+                writer.add(name, chunk, keep_old=keep_old)
+                progress("joining parameters", done, len(shapes))
+            conflicts = +conflicts  # those above 0
+            if conflicts and prefer is None:
+                raise ValueError(_conflict_sentence(conflicts))
+            made_by: Meta = {"method": "merge", "prefer": prefer, "of": [dict(patch.made_by) for patch in opened]}
+            writer.save(partial, opened[0].base, made_by, old_known=keep_old)
+    return open_patch(out), dict(conflicts)
+
+
+def entries_by_component(patch: PatchFile) -> dict[tuple[int | None, str], int]:
+    """Entries of each component of each layer, in the order of layers; what lies outside the layers is last."""
+    counted: Counter[tuple[int | None, str]] = Counter()
+    for name, parts in patch.parts.items():
+        counted[layer_and_path(name)] += parts["index"].num_entries
+    return dict(sorted(counted.items(), key=lambda item: (item[0][0] is None, item[0][0] or 0, item[0][1])))
+
+
+def largest_change(patch: PatchFile) -> Change | None:
+    """The entry that moves farthest, of those that are finite before and after; None without old values."""
+    largest, found = -1.0, None
+    for name in patch.parts:
+        for chunk in patch.chunks(name):
+            if chunk.old is None:
+                return None
+            moved = (chunk.values.double() - chunk.old.double()).abs().nan_to_num(nan=-1.0, posinf=-1.0)
+            place = int(moved.argmax())
+            if float(moved[place]) > largest:
+                largest = float(moved[place])
+                found = Change(name, int(chunk.index[place]), float(chunk.old[place]), float(chunk.values[place]))
+    return found
+
+
+def _joined_shapes(patches: Sequence[PatchFile]) -> dict[str, tuple[int, ...]]:
+    """The parameters of any of the patches; ValueError when they do not belong together."""
+    if len(patches) < 2:
+        raise ValueError(f"merging takes patches, and {len(patches)} is given; give two or more.")
+    first, kinds = patches[0], {}
+    for patch in patches:
+        if patch.base != first.base:
+            raise ValueError(
+                f"patches {str(first.path)!r} and {str(patch.path)!r} have different bases (fingerprints "
+                f"{first.base[:12]} and {patch.base[:12]}); merge patches of one base."
+            )
+        for name, shape in patch.shapes.items():
+            if kinds.setdefault(name, (shape, patch.dtype(name))) != (shape, patch.dtype(name)):
+                raise ValueError(
+                    f"the patches have {name} in different shapes or dtypes; make them from one checkpoint."
+                )
+    return {name: kinds[name][0] for name in sorted(kinds)}
+
+
+def _whole(patch: PatchFile, name: str) -> Chunk:
+    chunks = list(patch.chunks(name))
+    olds = [chunk.old for chunk in chunks if chunk.old is not None]
+    index, values = (torch.cat(vectors) for vectors in zip(*((one.index, one.values) for one in chunks), strict=True))
+    return Chunk(index, values, torch.cat(olds) if olds else None)
+
+
+def _conflict_sentence(conflicts: Mapping[str, int]) -> str:
+    named = sorted(conflicts, key=lambda name: -conflicts[name])
+    listed = ", ".join(f"{name} ({conflicts[name]})" for name in named[:LISTED])
+    more = f" and {len(named) - LISTED} more parameters" if len(named) > LISTED else ""
+    return (
+        f"the patches set {sum(conflicts.values())} entries to different values, in {listed}{more}; "
+        "say whose to take with --prefer first or --prefer last."
+    )
