@@ -19,6 +19,7 @@ COMMANDS = {
     "enhance": "SET: train only a mask's weights to refuse what should be refused.",
     "adapt": "SPA: fine-tune on a task and hold a mask's weights bit for bit.",
     "evaluate": "Measure attack success, over-refusal and utility of a checkpoint.",
+    "patch": "Sparse, reversible checkpoints: inspect, apply, revert, diff and merge patches.",
     "report": "Write report.json and report.html of a run's folder as it stands.",
     "bakeoff": "Compare every score and selector at one budget, under one evaluation.",
     "sites": "List what of a model can be scored: names, shapes, layers, components, experts.",

@@ -1,0 +1,164 @@
+"""`holdfast patch inspect | apply | revert | diff | merge`."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from cyclopts import App
+
+from holdfast.commands.console import show, shown_progress, table
+from holdfast.commands.parameters import Json
+from holdfast.intervene.merge import Prefer
+from holdfast.intervene.patch_files import PatchFile, open_patch
+from holdfast.pipeline import patching
+
+patch = App(name="patch", help="Sparse, reversible checkpoints: inspect, apply, revert, diff and merge patches.")
+
+
+@patch.command
+def inspect(patch: Path, *, json: Json = False) -> None:
+    """Show what a patch changes: entries, size, layers and components, largest change, base, how it was made.
+
+    Example: holdfast patch inspect enhanced/patch.safetensors
+
+    Parameters
+    ----------
+    patch
+        File that `holdfast enhance`, `patch diff` or `patch merge` wrote.
+    json
+        Print one JSON object.
+    """
+    opened = open_patch(patch)
+    change = patching.largest_change(opened)
+    components = [
+        {"layer": layer, "component": component, "entries": entries}
+        for (layer, component), entries in patching.entries_by_component(opened).items()
+    ]
+    result = {
+        **_summary(opened),
+        "bytes_per_entry": opened.path.stat().st_size / len(opened),
+        "base": opened.base,
+        "made_by": dict(opened.made_by),
+        "old_hash": opened.old_hash,
+        "largest_change": change and asdict(change),
+        "by_component": components,
+    }
+    rows = [(name, value) for name, value in result.items() if name != "by_component"]
+    places = [("" if one["layer"] is None else one["layer"], one["component"], one["entries"]) for one in components]
+    show(
+        result,
+        [table("Patch", ("what", "value"), rows), table("Where", ("layer", "component", "entries"), places)],
+        json,
+    )
+
+
+@patch.command
+def apply(base: str, patch: Path, *, out: Path, json: Json = False) -> None:
+    """Write a complete checkpoint with a patch applied, shard by shard; the model is never in memory.
+
+    Example: holdfast patch apply testbed:unaligned enhanced/patch.safetensors --out patched
+
+    Parameters
+    ----------
+    base
+        The checkpoint that the patch was made from: a folder, a hub id or testbed:NAME.
+    patch
+        File of the patch.
+    out
+        Folder for the checkpoint: a new one.
+    json
+        Print one JSON object.
+    """
+    with shown_progress() as progress:
+        opened = patching.apply_to_folder(base, patch, out, progress)
+    _show_written(opened, out, json, note=f"Patched checkpoint: {out}")
+
+
+@patch.command
+def revert(tuned: str, patch: Path, *, out: Path, base: str | None = None, json: Json = False) -> None:
+    """Write a complete checkpoint with an applied patch taken off: the base again, bit for bit, which is checked.
+
+    Example: holdfast patch revert patched enhanced/patch.safetensors --out base
+
+    Parameters
+    ----------
+    tuned
+        The patched checkpoint: a folder, a hub id or testbed:NAME.
+    patch
+        File of the patch.
+    out
+        Folder for the checkpoint: a new one.
+    base
+        The checkpoint that the patch was made from, for a patch that keeps no old values.
+    json
+        Print one JSON object.
+    """
+    with shown_progress() as progress:
+        opened = patching.revert_to_folder(tuned, patch, out, base=base, progress=progress)
+    _show_written(opened, out, json, note=f"Base checkpoint: {out}")
+
+
+@patch.command
+def diff(base: str, tuned: str, *, out: Path, old_values: bool = True, json: Json = False) -> None:
+    """Make the patch that turns one checkpoint into another; every bit counts, also of NaN and -0.0.
+
+    Example: holdfast patch diff testbed:unaligned enhanced/model --out patch.safetensors
+
+    Parameters
+    ----------
+    base
+        The checkpoint to start from: a folder, a hub id or testbed:NAME.
+    tuned
+        The checkpoint to arrive at, of the same architecture and dtype.
+    out
+        File for the patch.
+    old_values
+        Keep what the base holds, so that the patch comes off without it: 8 bytes an entry in place of 6.
+    json
+        Print one JSON object.
+    """
+    with shown_progress() as progress:
+        made = patching.diff_to_file(base, tuned, out, keep_old=old_values, progress=progress)
+    _show_written(made, out, json, note=f"Patch: {out}")
+
+
+@patch.command
+def merge(*patches: Path, out: Path, prefer: Prefer | None = None, json: Json = False) -> None:
+    """Join patches of one base; entries that two of them set to different values are conflicts, and refused.
+
+    Example: holdfast patch merge first.safetensors second.safetensors --out both.safetensors
+
+    Parameters
+    ----------
+    patches
+        Two or more files of patches.
+    out
+        File for the patch.
+    prefer
+        Whose value an entry gets that is in conflict: that of the first patch which sets it, or of the last.
+    json
+        Print one JSON object.
+    """
+    with shown_progress() as progress:
+        made, conflicts = patching.merge_to_file(patches, out, prefer=prefer, progress=progress)
+    result = _summary(made) | {"out": str(out), "conflicts": sum(conflicts.values()), "conflicts_by_tensor": conflicts}
+    rows = sorted(conflicts.items(), key=lambda item: -item[1])
+    tables = [table(f"{sum(conflicts.values())} conflicts", ("parameter", "entries"), rows)] if rows else []
+    show(result, [_table(made), *tables], json, note=f"Patch: {out}")
+
+
+def _summary(opened: PatchFile) -> dict[str, object]:
+    return {
+        "patch": str(opened.path),
+        "entries": len(opened),
+        "tensors": len(opened.parts),
+        "bytes": opened.path.stat().st_size,
+        "reversible": opened.reversible,
+    }
+
+
+def _table(opened: PatchFile):
+    return table("Patch", ("what", "value"), list(_summary(opened).items()))
+
+
+def _show_written(opened: PatchFile, out: Path, json: bool, note: str) -> None:
+    show(_summary(opened) | {"out": str(out)}, [_table(opened)], json, note)

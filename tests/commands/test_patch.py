@@ -1,0 +1,117 @@
+"""`holdfast patch` on small checkpoints: what it prints, its exit codes, its one-sentence errors."""
+
+import json
+
+import pytest
+
+from holdfast.artifacts import load_patch
+from holdfast.cli import call
+from tests.stored import hashes, save, save_pair, tune
+from tests.tiny import make_llama
+
+
+@pytest.fixture
+def files(tmp_path, capsys):
+    """A base, two checkpoints tuned from it, and the patch to each."""
+    base, tuned = save_pair(tmp_path, shard="15KB")
+    other = save(tmp_path / "other", tune(make_llama().bfloat16(), seed=1), "15KB")
+    for name, folder in (("first", tuned), ("second", other)):
+        assert call(["patch", "diff", str(base), str(folder), "--out", str(tmp_path / name)]) == 0
+    capsys.readouterr()
+    return tmp_path
+
+
+def run(*arguments):
+    return call(["patch", *map(str, arguments)])
+
+
+def printed(capsys):
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("verb", ["inspect", "apply", "revert", "diff", "merge"])
+def test_every_verb_has_help(verb, capsys):
+    assert run(verb, "--help") == 0
+    assert "Example: holdfast patch" in capsys.readouterr().out
+
+
+def test_a_patch_is_made_applied_and_reverted(files, capsys):
+    assert run("diff", files / "base", files / "tuned", "--no-old-values", "--out", files / "patch", "--json") == 0
+    made = printed(capsys)
+    assert made["entries"] == len(load_patch(files / "first"))
+    assert made["reversible"] is False
+    assert run("apply", files / "base", files / "patch", "--out", files / "applied", "--json") == 0
+    assert printed(capsys)["out"] == str(files / "applied")
+    assert hashes(files / "applied") == hashes(files / "tuned")
+    revert = ("revert", files / "applied", files / "patch", "--out", files / "reverted", "--json")
+    assert run(*revert) == 2
+    assert "give the checkpoint before it with --base" in capsys.readouterr().err
+    assert run(*revert, "--base", files / "base") == 0
+    assert hashes(files / "reverted") == hashes(files / "base")
+
+
+def test_inspect_tells_sizes_places_the_largest_change_and_how_it_was_made(files, capsys):
+    assert run("inspect", files / "first", "--json") == 0
+    told, patch = printed(capsys), load_patch(files / "first")
+    assert told["entries"] == len(patch) == sum(one["entries"] for one in told["by_component"])
+    assert told["bytes"] == (files / "first").stat().st_size == told["bytes_per_entry"] * len(patch)
+    assert (told["tensors"], told["base"], told["reversible"]) == (len(patch.indices), patch.base, True)
+    assert told["made_by"] == {"method": "diff", "base": str(files / "base"), "tuned": str(files / "tuned")}
+    assert {"layer": 0, "component": "mlp.up_proj"}.items() <= told["by_component"][2].items()
+    assert told["largest_change"]["name"] in patch.indices
+    assert run("inspect", files / "first") == 0
+    assert "mlp.up_proj" in capsys.readouterr().out
+
+
+def test_conflicts_are_counted_and_listed_and_go_to_the_preferred(files, capsys):
+    merge = ("merge", files / "first", files / "second", "--out", files / "both")
+    assert run(*merge) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert "entries to different values, in model." in said
+    assert not (files / "both").exists()
+    assert run(*merge, "--prefer", "first", "--json") == 0
+    result = printed(capsys)
+    assert result["conflicts"] == sum(result["conflicts_by_tensor"].values()) > 0
+    assert f"set {result['conflicts']} entries" in said
+    (files / "both").unlink()
+    assert run(*merge, "--prefer", "last") == 0
+    assert f"{result['conflicts']} conflicts" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["apply", "{other}", "{first}", "--out", "{out}"], "was made for another model"),
+        (["apply", "{none}", "{first}", "--out", "{out}"], "does not exist"),
+        (["apply", "{base}", "{none}", "--out", "{out}"], "does not exist"),
+        (["apply", "{base}", "{base}/config.json", "--out", "{out}"], "is no whole safetensors file"),
+        (["apply", "{base}", "{cut}", "--out", "{out}"], "is no whole safetensors file"),
+        (["apply", "{base}", "{first}", "--out", "{tuned}"], "exists already"),
+        (["revert", "{base}", "{first}", "--out", "{out}"], "is not applied to"),
+        (["diff", "{base}", "{base}", "--out", "{out}"], "are identical"),
+        (["diff", "{base}", "testbed:aligned", "--out", "{out}"], "a patch needs two checkpoints of one architecture"),
+        (["diff", "{base}", "{tuned}", "--out", "{first}"], "exists already"),
+        (["merge", "{first}", "--out", "{out}"], "give two or more"),
+        (["merge", "{first}", "{first}", "--out", "{out}", "--prefer", "neither"], "--prefer"),
+        (["inspect", "{none}"], "does not exist"),
+        (["unmake", "{first}"], "unmake"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_exit_code_2_and_writes_nothing(arguments, sentence, files, capsys):
+    (files / "cut").write_bytes((files / "first").read_bytes()[:-5])
+    before = sorted(files.iterdir())
+    names = {name: str(files / name) for name in ("base", "tuned", "other", "first", "cut", "none", "out")}
+    assert run(*(argument.format(**names) for argument in arguments)) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert sentence in said.err.splitlines()[-1]
+    assert said.err.splitlines()[-1].startswith("holdfast: ")
+    assert sorted(files.iterdir()) == before
+
+
+def test_a_checkpoint_changed_outside_the_patch_is_exit_code_1(files, capsys):
+    assert run("merge", files / "first", files / "second", "--prefer", "first", "--out", files / "both") == 0
+    assert run("apply", files / "base", files / "both", "--out", files / "applied") == 0
+    assert run("revert", files / "applied", files / "first", "--out", files / "out") == 1
+    assert "changed outside the patch" in capsys.readouterr().err
+    assert not (files / "out").exists()
