@@ -9,14 +9,18 @@ batches.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import nn
 from transformers import PreTrainedModel
 
+from holdfast.intervene.adapters import LoraOptions, adapters
 from holdfast.intervene.entries import masked_entries, refuse_changed
+from holdfast.intervene.lora import merge_protected, protect_lora, save_adapter, save_protected
 from holdfast.intervene.protect import protect
 from holdfast.intervene.sft import (
     SftOptions,
@@ -34,6 +38,9 @@ from holdfast.progress import Progress, silent
 from holdfast.prompts.records import Exchange
 from holdfast.values import Mask
 
+MakeOptimizer = Callable[[nn.Module], torch.optim.Optimizer]
+Train = Callable[..., tuple[float, ...]]
+
 
 class AdaptOptions(SftOptions):
     """Options of SPA."""
@@ -43,6 +50,16 @@ class AdaptOptions(SftOptions):
     freeze: tuple[Role, ...] = ()
     """Roles of parameters that are not trained at all, mask or not. Scores do not cover embeddings and head, so a mask
     can't hold them: where those are trained, safety can leave through them. `--freeze embedding --freeze head`."""
+    lora: LoraOptions | None = None
+    """Train LoRA adapters in place of the weights: `--lora.rank 8`. Usual learning rates are 1e-4 and more."""
+
+    @model_validator(mode="after")
+    def _refuse_idle(self) -> Self:
+        if self.lora and self.freeze:
+            raise ValueError(
+                "LoRA trains its adapters alone, so freeze has no effect with lora; leave one of them out."
+            )
+        return self
 
 
 @dataclass(frozen=True)
@@ -65,7 +82,8 @@ def adapt(
     options: AdaptOptions = AdaptOptions(),
     progress: Progress = silent,
     output_dir: Path | None = None,
-    make_optimizer: Callable[[nn.Module], torch.optim.Optimizer] | None = None,
+    make_optimizer: MakeOptimizer | None = None,
+    adapter_dir: Path | None = None,
 ) -> AdaptResult:
     """Fine-tunes the model in place; load it again for another arm.
 
@@ -77,6 +95,7 @@ def adapt(
         progress: told after each step.
         output_dir: where checkpoints go, when `checkpoint_every` asks for them.
         make_optimizer: any torch optimizer for the model, in place of fused AdamW.
+        adapter_dir: where the adapter goes with `lora`, as `save_protected` writes it, before it is merged.
 
     Raises:
         ValueError: the mask or the data do not fit, or the loss or a weight is not finite.
@@ -88,21 +107,23 @@ def adapt(
     model = loaded.model
     entries = [] if mask is None else masked_entries(model, mask)
     held = [entry.read() for entry in entries]
-    with frozen(model, options.freeze), trained_in_float32(loaded):
-        optimizer = make_optimizer(model) if make_optimizer else dense_adamw(model, options)
-        with nullcontext() if mask is None else protect(optimizer, mask, model):
-            losses = fine_tune(
-                loaded,
-                exchanges,
-                shuffled_positions(len(exchanges), options.iterations * options.batch_size, options.seed),
-                optimizer,
-                options,
-                label="adapting",
-                clip=True,
-                progress=progress,
-                output_dir=output_dir,
-                identity=[loaded.base, mask and mask_digest(mask)],
-            )
+    train = partial(
+        fine_tune,
+        exchanges=exchanges,
+        order=shuffled_positions(len(exchanges), options.iterations * options.batch_size, options.seed),
+        options=options,
+        label="adapting",
+        clip=True,
+        progress=progress,
+        output_dir=output_dir,
+        identity=[loaded.base, mask and mask_digest(mask)],
+    )
+    make = make_optimizer or partial(dense_adamw, options=options)
+    with trained_in_float32(loaded):
+        if options.lora:
+            losses = _train_adapters(loaded, mask, train, make, options, adapter_dir)
+        else:
+            losses = _train_weights(loaded, mask, train, make, options)
     refuse_broken(loaded, options)
     refuse_changed(entries, held)
     return AdaptResult(
@@ -111,6 +132,37 @@ def adapt(
         protected_identical=None if mask is None else True,
         losses=losses,
     )
+
+
+def _train_weights(
+    loaded: LoadedModel, mask: Mask | None, train: Train, make_optimizer: MakeOptimizer, options: AdaptOptions
+) -> tuple[float, ...]:
+    model = loaded.model
+    with frozen(model, options.freeze):
+        optimizer = make_optimizer(model)
+        with nullcontext() if mask is None else protect(optimizer, mask, model):
+            return train(loaded, optimizer=optimizer)
+
+
+def _train_adapters(
+    loaded: LoadedModel,
+    mask: Mask | None,
+    train: Train,
+    make_optimizer: MakeOptimizer,
+    options: AdaptOptions,
+    adapter_dir: Path | None,
+) -> tuple[float, ...]:
+    assert options.lora is not None
+    with adapters(loaded.model, options.lora, options.seed) as model:
+        adapted: Any = model  # a PeftModel passes on what a PreTrainedModel has
+        with nullcontext() if mask is None else protect_lora(model, mask) as protection:
+            losses = train(replace(loaded, model=adapted), optimizer=make_optimizer(model))
+            if protection:
+                protection.verify()
+        if adapter_dir:
+            save_adapter(model, adapter_dir) if mask is None else save_protected(model, mask, adapter_dir)
+        model.merge_and_unload() if mask is None else merge_protected(model, mask)  # pyright: ignore[reportCallIssue]
+        return losses
 
 
 @contextmanager

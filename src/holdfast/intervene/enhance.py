@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from torch import nn
 
 from holdfast.intervene.dpo import make_preferences, preferences
-from holdfast.intervene.entries import InvariantError, digest_outside, masked_entries
+from holdfast.intervene.entries import InvariantError, digest_outside, masked_entries, refuse_adapters
 from holdfast.intervene.patch import make_patch, selected_values
 from holdfast.intervene.sft import (
     SftOptions,
@@ -28,7 +28,7 @@ from holdfast.intervene.sft import (
     shuffled_positions,
     trained_in_float32,
 )
-from holdfast.intervene.sparse_adamw import SparseAdamW, freeze_unmasked
+from holdfast.intervene.sparse_adamw import WITHOUT_ADAPTERS, SparseAdamW, freeze_unmasked
 from holdfast.models.load import LoadedModel, fingerprint
 from holdfast.progress import Progress, silent
 from holdfast.prompts.records import Exchange
@@ -98,6 +98,7 @@ def enhance(
         ValueError: the mask or the data do not fit, or the loss or a weight is not finite.
         InvariantError: an entry outside the mask has changed.
     """
+    refuse_adapters(loaded.model, WITHOUT_ADAPTERS)
     refuse_wrong_start(loaded, mask)
     refuse_none(refusals, harmless, options)
     unsafe, safe, training = refusals, harmless, None

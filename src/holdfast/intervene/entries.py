@@ -59,9 +59,18 @@ def select_entries(
     Raises:
         ValueError: nothing is selected, or the model lacks a name or has it in another shape.
     """
-    parameters = dict(model.named_parameters())
+    return find_entries(dict(model.named_parameters()), type(model).__name__, indices, shapes)
+
+
+def find_entries(
+    parameters: Mapping[str, nn.Parameter],
+    kind: str,
+    indices: Mapping[str, Tensor],
+    shapes: Mapping[str, tuple[int, ...]],
+) -> list[Entries]:
+    """The same among parameters by name; `kind` is what the model is called where it is refused."""
     for name, shape in shapes.items():
-        _refuse_unknown(model, parameters, name, tuple(shape))
+        _refuse_unknown(kind, parameters, name, tuple(shape))
     if not any(index.numel() for index in indices.values()):
         raise ValueError("the mask selects no entry; select at least one.")
     return [_entries(name, parameters[name], index) for name, index in indices.items() if index.numel()]
@@ -102,8 +111,13 @@ def _entries(name: str, weight: nn.Parameter, index: Tensor) -> Entries:
     return Entries(name, weight, index.to(weight.device, dtype))
 
 
-def _refuse_unknown(model: nn.Module, parameters: Mapping[str, Tensor], name: str, shape: tuple[int, ...]) -> None:
-    kind = type(model).__name__
+def refuse_adapters(model: nn.Module, instead: str) -> None:
+    """Raises ValueError, which says what to do instead, when a model carries adapters of PEFT."""
+    if any(".base_layer." in name for name, _ in model.named_parameters()):
+        raise ValueError(f"{type(model).__name__} carries LoRA or other adapters: {instead}.")
+
+
+def _refuse_unknown(kind: str, parameters: Mapping[str, Tensor], name: str, shape: tuple[int, ...]) -> None:
     if name not in parameters:
         raise ValueError(
             f"the mask was made for another model: {kind} has no parameter {name!r}; "

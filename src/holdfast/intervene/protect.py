@@ -10,7 +10,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from holdfast.intervene.entries import Entries, masked_entries, refuse_changed
+from holdfast.intervene.entries import Entries, masked_entries, refuse_adapters, refuse_changed
 from holdfast.values import Mask
 
 
@@ -19,6 +19,7 @@ class Protection:
 
     def __init__(self, optimizer: torch.optim.Optimizer, mask: Mask, model: nn.Module) -> None:
         """See `protect`."""
+        refuse_adapters(model, "hold the effective weights under them with protect_lora(model, mask)")
         self._entries = masked_entries(model, mask)
         self._saved = [entry.read() for entry in self._entries]
         self._hooks = [entry.weight.register_post_accumulate_grad_hook(_silencer(entry)) for entry in self._trained()]
@@ -61,7 +62,7 @@ def protect(optimizer: torch.optim.Optimizer, mask: Mask, model: nn.Module) -> P
         model: the model that the optimizer trains; move it to its device first.
 
     Raises:
-        ValueError: the mask is empty or made for another model, e.g. one without LoRA adapters.
+        ValueError: the mask is empty or made for another model, or the model carries LoRA adapters (`protect_lora`).
     """
     return Protection(optimizer, mask, model)
 

@@ -15,8 +15,14 @@ import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
-from holdfast.intervene.entries import Entries, masked_entries
+from holdfast.intervene.entries import Entries, masked_entries, refuse_adapters
 from holdfast.values import Mask
+
+WITHOUT_ADAPTERS = (
+    "an update of low rank moves every entry of a matrix, so it can't train the mask's alone; enhance the base model "
+    "without them and apply its patch of a few megabytes"
+)
+"""Why SET refuses a model with adapters, and what to do instead."""
 
 
 class SparseAdamW(torch.optim.Optimizer):
@@ -57,6 +63,7 @@ class SparseAdamW(torch.optim.Optimizer):
             ValueError: the mask is empty or made for another model, a parameter that needs a gradient has no mask, or a
                 masked one needs none.
         """
+        refuse_adapters(model, WITHOUT_ADAPTERS)
         entries = masked_entries(model, mask)
         _refuse_uncovered(model, {entry.name for entry in entries})
         devices = dict.fromkeys(entry.weight.device for entry in entries)

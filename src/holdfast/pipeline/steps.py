@@ -269,7 +269,7 @@ def adapt_model(
     task = load_exchanges(exchanges)
     settings = {"model": loaded.base, "mask": selected and mask_digest(selected), "task": digest_of(task)}
     claim_folder(out, settings | {"options": options.model_dump(mode="json")})
-    result = adapt(loaded, selected, task, options, progress, _checkpoints(out, options))
+    result = adapt(loaded, selected, task, options, progress, _checkpoints(out, options), adapter_dir=out / "adapter")
     checked = {
         "iterations": options.iterations,
         "entries_protected": result.entries_protected,

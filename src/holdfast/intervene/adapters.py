@@ -1,0 +1,69 @@
+"""LoRA adapters on the matrices inside the layers, put on for a fine-tuning and taken off afterwards."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from peft.tuners.tuners_utils import BaseTunerLayer
+from pydantic import Field
+from torch import nn
+from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
+
+from holdfast.config import Options
+from holdfast.models.sites import scored_sites
+
+
+class LoraOptions(Options):
+    """Train adapters of low rank and none of the model's own weights; they are merged at the end."""
+
+    rank: int = Field(default=8, ge=1)
+    """Rank of every adapter."""
+    alpha: float = Field(default=16, gt=0)
+    """The adapters' product is scaled by alpha / rank."""
+    targets: tuple[str, ...] = ()
+    """Components that get an adapter, as `holdfast sites` lists them: `--lora.targets q_proj --lora.targets v_proj`.
+    All linear layers among the scored ones when left out; experts that are stored as one tensor get none."""
+
+
+@contextmanager
+def adapters(model: PreTrainedModel, options: LoraOptions, seed: int) -> Iterator[PeftModel]:
+    """The model with new adapters; afterwards they are off, merged or not, and its weights can be trained as before.
+
+    Raises:
+        ValueError: a target is no linear layer of this model.
+    """
+    config = LoraConfig(
+        task_type="CAUSAL_LM",
+        r=options.rank,
+        lora_alpha=options.alpha,  # pyright: ignore[reportArgumentType]  # a scale, whatever it is annotated as
+        target_modules=_targets(model, options),
+    )
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # PEFT asks transformers by an old name
+        torch.manual_seed(seed)
+        adapted: Any = get_peft_model(model, config)
+    try:
+        yield adapted
+    finally:
+        if any(isinstance(module, BaseTunerLayer) for module in model.modules()):
+            adapted.unload()
+        for weight in trained:
+            weight.requires_grad_(True)
+
+
+def _targets(model: PreTrainedModel, options: LoraOptions) -> list[str]:
+    """Full names, so that a name outside the layers is never hit."""
+    owners = {site.name.removesuffix(".weight"): site.component for site in scored_sites(model)}
+    modules = dict(model.named_modules())
+    linear = {name: word for name, word in owners.items() if isinstance(modules.get(name), nn.Linear | Conv1D)}
+    if unknown := sorted(set(options.targets) - set(linear.values())):
+        raise ValueError(
+            f"lora.targets: {type(model).__name__} has no linear layer {unknown[0]!r}; "
+            f"it has {', '.join(sorted(set(linear.values())))}."
+        )
+    return [name for name, word in linear.items() if word in options.targets or not options.targets]

@@ -1,0 +1,225 @@
+"""SPA under LoRA and QLoRA: the effective weights W + s B A keep their protected entries, trained, merged and reloaded.
+
+With LoRA a mask matches no parameter by name, and freezing can't express it. How a layer holds is in `held_layer.py`;
+here is which layers do, and how a hold outlives the training: in a merged checkpoint, or as the mask beside an adapter.
+"""
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+from peft import PeftModel
+from peft.tuners.lora.layer import LoraLayer, MultiheadAttention, ParamWrapper
+from peft.tuners.tuners_utils import BaseTunerLayer
+from peft.utils.other import AuxiliaryTrainingWrapper
+from torch import nn
+from transformers import PreTrainedModel
+
+from holdfast.artifacts import load_mask, save_mask
+from holdfast.intervene.entries import Entries, InvariantError, find_entries, refuse_changed
+from holdfast.intervene.held_layer import HeldLayer, hold_layer, refuse_quantised, release_layer
+from holdfast.models.load import fingerprint, quiet_transformers
+from holdfast.values import Mask
+
+MASK_FILE = "holdfast_mask.safetensors"
+"""Beside an adapter: the entries that it must not move."""
+PLAIN_STARTS = (True, False, "gaussian", "eva")
+"""Values of `init_lora_weights` that leave the base weights as they are."""
+
+
+class LoraProtection:
+    """A hold on the effective weights that a mask selects; release it, or use it as a context manager, to let go."""
+
+    def __init__(self, model: PeftModel, mask: Mask) -> None:
+        """See `protect_lora`."""
+        self._model, self._mask = model, mask
+        _refuse_wrapped(model, mask)
+        _refuse_other_starts(model)
+        self._entries = _base_entries(model, mask)
+        layers = _adapted(model, mask)
+        if not layers:
+            raise ValueError(
+                "no adapter changes a matrix that the mask selects from, so there is nothing to protect; leave the "
+                "mask out, or give the adapters other target_modules."
+            )
+        if any(isinstance(layer, HeldLayer) for layer in layers.values()):
+            raise ValueError("these adapters are held already; release the other protection first.")
+        self._saved = [entry.read() for entry in self._entries]
+        self._held = [_linear_lora(name, layer, mask.shapes[name]) for name, layer in layers.items()]
+        for name, layer in zip(layers, self._held, strict=True):
+            hold_layer(layer, mask.shapes[name], mask[name])
+        self.entries_under_adapters = sum(len(mask[name]) for name in layers)
+        """Protected entries of matrices that carry an adapter."""
+        self.entries_frozen = len(mask) - self.entries_under_adapters
+        """Protected entries that no adapter reaches: the frozen base holds them by itself."""
+
+    def verify(self) -> None:
+        """Compares every protected entry of the base with its saved value, and looks whether each adapter is held.
+
+        Raises:
+            InvariantError: a bit has changed, or an adapter was added or replaced since.
+        """
+        refuse_changed(self._entries, self._saved)
+        for name, layer in _adapted(self._model, self._mask).items():
+            if not isinstance(layer, HeldLayer):
+                raise InvariantError(f"an adapter moves protected entries of {name}: it was added after protect_lora.")
+
+    def release(self) -> None:
+        """Makes the layers PEFT's own again; adapters that were merged under the hold stay merged."""
+        while self._held:
+            release_layer(self._held.pop())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def protect_lora(model: PeftModel, mask: Mask) -> LoraProtection:
+    """Holds the effective weight of the selected entries at the base's values, from now on: trained, merged, unmerged.
+
+    Args:
+        model: a base with LoRA adapters on linear layers, whose weights may be quantised; any optimizer may train it.
+        mask: which entries are held, under the names of the base model.
+
+    Raises:
+        ValueError: no adapter touches the mask, it is made for another model, or a masked parameter has an adapter that
+            can't be held: DoRA and other variants, experts stored as one tensor, modules_to_save, other tuners.
+    """
+    return LoraProtection(model, mask)
+
+
+def merge_protected(model: PeftModel, mask: Mask) -> PreTrainedModel:
+    """Merges the active adapters into the base; protected entries keep every bit.
+
+    The checkpoint of the returned model carries the hold by itself.
+
+    Raises:
+        ValueError: the base is quantised, the adapters are merged already without a hold, or as in `protect_lora`.
+    """
+    for name, layer in _adapted(model, mask).items():
+        refuse_quantised(name, layer)
+        if layer.merged and not isinstance(layer, HeldLayer):
+            raise ValueError(f"the adapter of {name} is merged already, without a hold; call unmerge_adapter first.")
+    entries = _base_entries(model, mask)
+    saved = [entry.read() for entry in entries]
+    merged: Any = model.merge_and_unload()
+    for entry, values in zip(entries, saved, strict=True):
+        entry.write(values)
+    return merged
+
+
+def save_protected(model: PeftModel, mask: Mask, folder: Path) -> None:
+    """Writes the adapter as PEFT does, and beside it the mask, for `load_protected`.
+
+    The adapter alone does not hold: s B A has values at the protected entries, and plain PEFT applies them.
+    """
+    save_adapter(model, folder)
+    save_mask(folder / MASK_FILE, mask)
+
+
+def save_adapter(model: PeftModel, folder: Path) -> None:
+    """Writes the adapter and nothing of the base."""
+    with quiet_transformers():
+        model.save_pretrained(str(folder), save_embedding_layers=False)
+
+
+def load_protected(base: PreTrainedModel, folder: Path) -> PeftModel:
+    """Puts a saved adapter on its base and holds the entries of the mask that lies beside it.
+
+    Serving the folder with plain PEFT, or with any other server of adapters, loses the hold; a merged checkpoint
+    (`merge_protected`) carries it.
+
+    Raises:
+        ValueError: there is no mask beside the adapter, or the base is another one. A quantised base has no bits to
+            compare with the mask's base and is taken as it is.
+    """
+    quantised = any(not weight.is_floating_point() for weight in base.parameters())
+    mask = load_mask(folder / MASK_FILE, None if quantised else fingerprint(base))
+    model = PeftModel.from_pretrained(base, str(folder))
+    protect_lora(model, mask)
+    return model
+
+
+def _adapted(model: PeftModel, mask: Mask) -> dict[str, BaseTunerLayer]:
+    """What adds to a masked parameter, by the parameter's name in the base model."""
+    base = model.get_base_model()
+    adapted = {}
+    for name in mask.indices:
+        path, _, word = name.rpartition(".")
+        with suppress(AttributeError):  # names that the model lacks are refused where entries are found
+            owner: nn.Module = base.get_submodule(path)
+            while isinstance(owner, ParamWrapper) and owner.parameter_name != word:
+                owner = owner.base_layer
+            if isinstance(owner, BaseTunerLayer):
+                adapted[name] = owner
+    return adapted
+
+
+def _base_entries(model: PeftModel, mask: Mask) -> list[Entries]:
+    """The masked entries of the base's parameters that are floating point, adapted or not."""
+    base = model.get_base_model()
+    parameters = {_plain_name(name): weight for name, weight in base.named_parameters()}
+    quantised = {name for name in mask.shapes if name in parameters and not parameters[name].is_floating_point()}
+    readable = {name: index for name, index in mask.indices.items() if name not in quantised}
+    shapes = {name: shape for name, shape in mask.shapes.items() if name not in quantised}
+    entries = find_entries(parameters, type(base).__name__, readable, shapes) if readable else []
+    if trained := [entry.name for entry in entries if entry.weight.requires_grad]:
+        raise ValueError(
+            f"{trained[0]} is trained itself and not by an adapter alone, so protect_lora can't hold it; "
+            "freeze the base model's weights."
+        )
+    return entries
+
+
+def _plain_name(name: str) -> str:
+    return ".".join(word for word in name.split(".") if word not in ("base_layer", "original_module"))
+
+
+def _linear_lora(name: str, layer: BaseTunerLayer, shape: tuple[int, ...]) -> LoraLayer:
+    """The layer, when it is one that can be held and fits the mask; else ValueError."""
+    reason = _why_not(layer)
+    if reason or not isinstance(layer, LoraLayer):
+        raise ValueError(
+            f"the adapter of {name} can't be held: {reason}; use plain LoRA on linear layers, or leave it out."
+        )
+    outputs, inputs = shape[::-1] if getattr(layer, "fan_in_fan_out", False) else shape
+    if (layer.out_features, layer.in_features) != (outputs, inputs):
+        raise ValueError(
+            f"the mask was made for another model: {name} is {shape} in the mask and has {layer.in_features} inputs "
+            f"and {layer.out_features} outputs here; give the model that the mask was made for."
+        )
+    return layer
+
+
+def _why_not(layer: BaseTunerLayer) -> str | None:
+    if isinstance(layer, ParamWrapper):
+        return "it adapts experts that are stored as one tensor (target_parameters)"
+    if not isinstance(layer, LoraLayer) or isinstance(layer, MultiheadAttention):
+        return f"PEFT's {type(layer).__name__} is not LoRA on a linear layer"
+    if not layer.lora_A or not all(isinstance(factor, nn.Linear) for factor in layer.lora_A.values()):
+        return f"PEFT's {type(layer).__name__} is not LoRA on a linear layer"
+    if layer.lora_variant:
+        return f"{type(next(iter(layer.lora_variant.values()))).__name__} adds something other than s B A"
+    return "lora_bias adds more than s B A" if any(layer.lora_bias.values()) else None
+
+
+def _refuse_wrapped(model: PeftModel, mask: Mask) -> None:
+    for path, module in model.get_base_model().named_modules():
+        inside = [name for name in mask.indices if name.startswith(f"{path}.")]
+        if isinstance(module, AuxiliaryTrainingWrapper) and inside:
+            raise ValueError(
+                f"{inside[0]} is trained as a whole (modules_to_save), so protect_lora can't hold it; take it out of "
+                "modules_to_save."
+            )
+
+
+def _refuse_other_starts(model: PeftModel) -> None:
+    for config in model.peft_config.values():
+        start = getattr(config, "init_lora_weights", True)
+        if start not in PLAIN_STARTS:
+            raise ValueError(
+                f"init_lora_weights={start!r} changes the base's weights before training, so their values are not "
+                f"those to hold; use one of {', '.join(map(repr, PLAIN_STARTS))}."
+            )
