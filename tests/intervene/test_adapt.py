@@ -8,6 +8,7 @@ from holdfast.intervene.entries import InvariantError
 from holdfast.intervene.protect import Protection
 from holdfast.models.sites import list_sites
 from tests.intervene.given import HARMLESS, as_booleans, bits, equal_bits, load_tiny, random_mask
+from tests.tiny import make_moe
 
 OPTIONS = AdaptOptions(iterations=6, batch_size=4, learning_rate=1e-2, weight_decay=0.1)
 
@@ -114,3 +115,20 @@ def test_frozen_roles_keep_every_bit_and_are_trainable_again_afterwards():
 def test_a_role_that_freezes_nothing_is_refused():
     with pytest.raises(ValueError, match="has no router of its own to freeze; it has"):
         adapt(load_tiny(), None, HARMLESS, AdaptOptions(freeze=("router",)))
+
+
+@pytest.mark.parametrize("train_routers", [False, True])
+def test_routers_are_left_alone_unless_asked_for_and_drift_is_measured(train_routers):
+    loaded = load_tiny(model=make_moe())
+    start = bits(loaded.model)
+    result = adapt(loaded, None, HARMLESS, OPTIONS.model_copy(update={"train_routers": train_routers}))
+    after, roles = bits(loaded.model), {site.name: site.role for site in list_sites(loaded.model)}
+    moved = {roles[name] for name in after if not torch.equal(after[name], start[name])}
+    assert ("router" in moved) == train_routers
+    assert {"matrix", "embedding"} <= moved
+    assert result.frozen == (() if train_routers else ("router",))
+    assert 0 < result.routing_drift < 1  # also with routers left alone: what reaches them has changed
+
+
+def test_a_dense_model_has_no_routing_to_drift():
+    assert adapt(load_tiny(), None, HARMLESS, OPTIONS).routing_drift is None

@@ -9,6 +9,7 @@ from holdfast.intervene.entries import InvariantError
 from holdfast.intervene.patch import apply_patch, revert_patch
 from holdfast.intervene.sparse_adamw import SparseAdamW
 from holdfast.models.load import fingerprint
+from holdfast.models.sites import list_sites
 from holdfast.prompts.records import Exchange
 from tests.intervene.given import HARMLESS, REFUSALS, as_booleans, bits, equal_bits, load_tiny, random_mask
 from tests.tiny import make_llama, make_moe
@@ -71,11 +72,20 @@ def test_enhance_learns_refusals():
 def test_fused_experts_can_be_enhanced_and_routers_stay():
     loaded = load_tiny(torch.bfloat16, make_moe())
     mask, start = random_mask(loaded.model), bits(loaded.model)
-    enhance(loaded, mask, REFUSALS, HARMLESS, OPTIONS)
+    result = enhance(loaded, mask, REFUSALS, HARMLESS, OPTIONS)
     after = bits(loaded.model)
     moved = {name for name in after if not torch.equal(after[name], start[name])}
     assert moved == set(mask.indices)
     assert any("experts" in name for name in moved)
+    assert 0 <= result.routing_drift < 1
+
+
+def test_tuning_all_of_a_mixture_leaves_its_routers():
+    loaded = load_tiny(model=make_moe())
+    result = enhance(loaded, None, REFUSALS, HARMLESS, OPTIONS)
+    routers = sum(site.num_entries for site in list_sites(loaded.model) if site.role == "router")
+    assert routers > 0
+    assert result.entries_trained == loaded.model.num_parameters() - routers
 
 
 def test_without_a_mask_the_whole_model_is_tuned_on_the_same_batches():

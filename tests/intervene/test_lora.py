@@ -278,7 +278,7 @@ def test_release_gives_pefts_layers_back():
     model = adapted(make_llama())
     tokens, kinds = torch.arange(12)[None], [type(module) for module in model.modules()]
     plain, names = model(tokens).logits, set(model.state_dict())
-    with pytest.raises(RuntimeError, match="ours"), protect_lora(model, random_mask(make_llama())):
+    with pytest.raises(RuntimeError, match="ours"), protect_lora(model, random_mask(make_llama())):  # noqa: PT012
         assert not torch.allclose(model(tokens).logits, plain, **ROUNDING)
         assert set(model.state_dict()) == names
         raise RuntimeError("ours")

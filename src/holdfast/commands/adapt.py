@@ -44,6 +44,7 @@ def adapt(
         "out": str(out),
         "entries_protected": done.entries_protected,
         "protected_identical": done.protected_identical,
+        "routing_drift": done.routing_drift,
         "first_loss": done.losses[0] if done.losses else None,
         "last_loss": done.losses[-1] if done.losses else None,
     }

@@ -48,6 +48,7 @@ def enhance(
         "entries_trained": done.entries_trained,
         "share_trained": done.share_trained,
         "untouched_identical": done.untouched_identical,
+        "routing_drift": done.routing_drift,
         "first_loss": done.losses[0] if done.losses else None,
         "last_loss": done.losses[-1] if done.losses else None,
     }

@@ -6,8 +6,8 @@ against somebody who wants the safety gone (arXiv 2402.05162). Without a mask th
 batches.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,12 +16,13 @@ from typing import Any, Self
 import torch
 from pydantic import Field, model_validator
 from torch import nn
-from transformers import PreTrainedModel
 
 from holdfast.intervene.adapters import LoraOptions, adapters
 from holdfast.intervene.entries import masked_entries, refuse_changed
+from holdfast.intervene.frozen import frozen, frozen_roles
 from holdfast.intervene.lora import merge_protected, protect_lora, save_adapter, save_protected
 from holdfast.intervene.protect import protect
+from holdfast.intervene.routing import routing, routing_drift
 from holdfast.intervene.sft import (
     SftOptions,
     dense_adamw,
@@ -33,7 +34,7 @@ from holdfast.intervene.sft import (
     trained_in_float32,
 )
 from holdfast.models.load import LoadedModel, fingerprint
-from holdfast.models.sites import Role, list_sites
+from holdfast.models.sites import Role
 from holdfast.progress import Progress, silent
 from holdfast.prompts.records import Exchange
 from holdfast.values import Mask
@@ -73,6 +74,10 @@ class AdaptResult:
     """True: checked, every protected entry kept every bit. None without a mask."""
     losses: tuple[float, ...]
     """Loss of each step that was run now."""
+    frozen: tuple[Role, ...] = ()
+    """Roles of parameters that were not trained."""
+    routing_drift: float | None = None
+    """Share of a mixture's choices of experts, on the first exchanges, that are no longer made; else None."""
 
 
 def adapt(
@@ -106,10 +111,11 @@ def adapt(
         raise ValueError("there are no exchanges to adapt to; give at least one.")
     model = loaded.model
     entries = [] if mask is None else masked_entries(model, mask)
-    held = [entry.read() for entry in entries]
+    held, routed = [entry.read() for entry in entries], routing(loaded, exchanges)
+    roles = () if options.lora else frozen_roles(model, options.freeze, train_routers=options.train_routers)
     train = partial(
         fine_tune,
-        exchanges=exchanges,
+        examples=exchanges,
         order=shuffled_positions(len(exchanges), options.iterations * options.batch_size, options.seed),
         options=options,
         label="adapting",
@@ -123,7 +129,8 @@ def adapt(
         if options.lora:
             losses = _train_adapters(loaded, mask, train, make, options, adapter_dir)
         else:
-            losses = _train_weights(loaded, mask, train, make, options)
+            with frozen(model, roles):
+                losses = _train_weights(loaded, mask, train, make)
     refuse_broken(loaded, options)
     refuse_changed(entries, held)
     return AdaptResult(
@@ -131,17 +138,17 @@ def adapt(
         entries_protected=0 if mask is None else len(mask),
         protected_identical=None if mask is None else True,
         losses=losses,
+        frozen=roles,
+        routing_drift=routing_drift(routed, routing(loaded, exchanges)),
     )
 
 
 def _train_weights(
-    loaded: LoadedModel, mask: Mask | None, train: Train, make_optimizer: MakeOptimizer, options: AdaptOptions
+    loaded: LoadedModel, mask: Mask | None, train: Train, make_optimizer: MakeOptimizer
 ) -> tuple[float, ...]:
-    model = loaded.model
-    with frozen(model, options.freeze):
-        optimizer = make_optimizer(model)
-        with nullcontext() if mask is None else protect(optimizer, mask, model):
-            return train(loaded, optimizer=optimizer)
+    optimizer = make_optimizer(loaded.model)
+    with nullcontext() if mask is None else protect(optimizer, mask, loaded.model):
+        return train(loaded, optimizer=optimizer)
 
 
 def _train_adapters(
@@ -163,25 +170,3 @@ def _train_adapters(
             save_adapter(model, adapter_dir) if mask is None else save_protected(model, mask, adapter_dir)
         model.merge_and_unload() if mask is None else merge_protected(model, mask)  # pyright: ignore[reportCallIssue]
         return losses
-
-
-@contextmanager
-def frozen(model: PreTrainedModel, roles: Sequence[Role]) -> Iterator[None]:
-    """While this lasts, parameters of these roles need no gradient.
-
-    Raises:
-        ValueError: a role has no parameter in this model; a head tied to the embedding is the embedding's.
-    """
-    sites = list_sites(model)
-    if missing := sorted(set(roles) - {site.role for site in sites}):
-        known = ", ".join(sorted({site.role for site in sites}))
-        raise ValueError(f"freeze: {type(model).__name__} has no {missing[0]} of its own to freeze; it has {known}.")
-    chosen = {site.name for site in sites if site.role in roles}
-    held = [weight for name, weight in model.named_parameters() if name in chosen and weight.requires_grad]
-    try:
-        for weight in held:
-            weight.requires_grad_(False)
-        yield
-    finally:
-        for weight in held:
-            weight.requires_grad_(True)

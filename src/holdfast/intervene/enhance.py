@@ -17,7 +17,9 @@ from torch import nn
 
 from holdfast.intervene.dpo import make_preferences, preferences
 from holdfast.intervene.entries import InvariantError, digest_outside, masked_entries, refuse_adapters
+from holdfast.intervene.frozen import frozen, frozen_roles
 from holdfast.intervene.patch import make_patch, selected_values
+from holdfast.intervene.routing import routing, routing_drift
 from holdfast.intervene.sft import (
     SftOptions,
     dense_adamw,
@@ -30,6 +32,7 @@ from holdfast.intervene.sft import (
 )
 from holdfast.intervene.sparse_adamw import WITHOUT_ADAPTERS, SparseAdamW, freeze_unmasked
 from holdfast.models.load import LoadedModel, fingerprint
+from holdfast.models.sites import list_sites
 from holdfast.progress import Progress, silent
 from holdfast.prompts.records import Exchange
 from holdfast.values import Mask, Patch
@@ -72,6 +75,8 @@ class EnhanceResult:
     """True: checked, every other entry kept every bit. None without a mask."""
     losses: tuple[float, ...]
     """Loss of each step that was run now."""
+    routing_drift: float | None = None
+    """Share of a mixture's choices of experts, on the first examples, that are no longer made; None without experts."""
 
 
 def enhance(
@@ -118,20 +123,26 @@ def enhance(
         identity=[loaded.base, mask and mask_digest(mask)],
         training=training,
     )
+    read = [*refusals, *harmless]
+    routed = routing(loaded, read)
+    roles = frozen_roles(loaded.model, (), train_routers=options.train_routers)
     if mask is None:
-        with trained_in_float32(loaded):
+        with frozen(loaded.model, roles), trained_in_float32(loaded):
             losses = train(dense_adamw(loaded.model, options), clip=True)
         patch = None
     else:
         losses, patch = _train_selected(loaded, mask, train, options)
     refuse_broken(loaded, options)
+    trainable = sum(site.num_entries for site in list_sites(loaded.model) if site.role not in roles)
+    trained = trainable if mask is None else len(mask)
     return EnhanceResult(
         tuned=replace(loaded, base=fingerprint(loaded.model)),
         patch=patch,
-        entries_trained=loaded.model.num_parameters() if mask is None else len(mask),
-        share_trained=1.0 if mask is None else mask.share_of_all,
+        entries_trained=trained,
+        share_trained=trained / loaded.model.num_parameters(),
         untouched_identical=None if mask is None else True,
         losses=losses,
+        routing_drift=routing_drift(routed, routing(loaded, read)),
     )
 
 

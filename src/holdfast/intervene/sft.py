@@ -62,6 +62,8 @@ class SftOptions(Options):
     """Share of the steps over which the learning rate rises."""
     scheduler: Literal["cosine", "linear", "constant_with_warmup"] = "cosine"
     """How the learning rate falls after that."""
+    train_routers: bool = False
+    """Train the routers of a mixture of experts too: tuning finds shortcuts there (arXiv 2602.04448)."""
     max_length: int = Field(default=2048, ge=2)
     """Tokens of an exchange at most; longer ones are cut at the end."""
     seed: Seed = 0

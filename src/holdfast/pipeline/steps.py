@@ -244,6 +244,7 @@ def enhance_model(
         "entries_trained": result.entries_trained,
         "share_trained": result.share_trained,
         "untouched_identical": result.untouched_identical,
+        **_drift(result.routing_drift),
     }
     _save_tuned(out, result.tuned, checked)
     return result
@@ -273,8 +274,9 @@ def adapt_model(
     checked = {
         "iterations": options.iterations,
         "entries_protected": result.entries_protected,
-        "frozen": list(options.freeze),
+        "frozen": list(result.frozen),
         "protected_identical": result.protected_identical,
+        **_drift(result.routing_drift),
     }
     _save_tuned(out, result.tuned, checked)
     return result
@@ -314,6 +316,11 @@ def save_checkpoint(folder: Path, tuned: LoadedModel) -> None:
     for file in folder.glob("*.safetensors"):
         allow_as_umask(file)
     nn.Module.to(tuned.model, dtype)
+
+
+def _drift(share: float | None) -> dict[str, float]:
+    """Of a mixture of experts alone."""
+    return {} if share is None else {"routing_drift": share}
 
 
 def _checkpoints(out: Path, options: SftOptions) -> Path | None:

@@ -1,0 +1,36 @@
+"""Parameters that are not trained at all, by role: asked for, or routers, which are left alone unless asked for."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from transformers import PreTrainedModel
+
+from holdfast.models.sites import Role, list_sites
+
+
+def frozen_roles(model: PreTrainedModel, roles: Sequence[Role], *, train_routers: bool) -> tuple[Role, ...]:
+    """The roles that were asked for, and the routers of a mixture of experts."""
+    has_routers = any(site.role == "router" for site in list_sites(model))
+    return (*roles, "router") if has_routers and not train_routers and "router" not in roles else tuple(roles)
+
+
+@contextmanager
+def frozen(model: PreTrainedModel, roles: Sequence[Role]) -> Iterator[None]:
+    """While this lasts, parameters of these roles need no gradient.
+
+    Raises:
+        ValueError: a role has no parameter in this model; a head tied to the embedding is the embedding's.
+    """
+    sites = list_sites(model)
+    if missing := sorted(set(roles) - {site.role for site in sites}):
+        known = ", ".join(sorted({site.role for site in sites}))
+        raise ValueError(f"freeze: {type(model).__name__} has no {missing[0]} of its own to freeze; it has {known}.")
+    chosen = {site.name for site in sites if site.role in roles}
+    held = [weight for name, weight in model.named_parameters() if name in chosen and weight.requires_grad]
+    try:
+        for weight in held:
+            weight.requires_grad_(False)
+        yield
+    finally:
+        for weight in held:
+            weight.requires_grad_(True)
