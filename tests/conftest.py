@@ -1,6 +1,8 @@
 """What every test sees: one thread each, shapes checked at run time, nothing fetched."""
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -13,6 +15,7 @@ install_import_hook(
     ["holdfast.score", "holdfast.select", "holdfast.judge", "holdfast.prompts", "holdfast.values"], "beartype.beartype"
 )
 
+from tests.judge.chat_server import KEY, ChatServer, Reply
 from tests.tiny import GUARD_TEMPLATE, make_llama, make_tokenizer
 
 
@@ -39,3 +42,12 @@ def guard_tokenizer():
 @pytest.fixture
 def guard_model():
     return make_llama(vocabulary=300, width=24, seed=1)
+
+
+@pytest.fixture
+def serve(monkeypatch) -> Iterator[Callable[[Callable[[str, int], Reply]], ChatServer]]:
+    """Starts servers that answer chats as a function says; the key is set, and no proxy stands between."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with ExitStack() as running:
+        yield lambda answer: running.enter_context(ChatServer(answer).running())

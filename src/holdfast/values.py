@@ -196,7 +196,7 @@ class Outcome:
 
     verdict: Verdict | None
     score: float | None = None
-    """The judge's own number, where it has one (log-odds of safe)."""
+    """The judge's own number, where it has one: larger is safer (log-odds of safe; 5 minus the score of a rubric)."""
     reason: str | None = None
     """Why there is no verdict."""
 

@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from holdfast.models.load import fingerprint
 from holdfast.prompts.batching import batches_by_length, right_pad
 from holdfast.prompts.chat import TokenSpan
 from holdfast.values import Outcome
@@ -69,6 +70,11 @@ class ModelJudge(ABC):
         self.unsafe_ids: list[int] = []
         self._token_budget = token_budget
         self._embedding = cast(nn.Embedding, model.get_input_embeddings())
+
+    @property
+    def fingerprint(self) -> str:
+        """That of its weights."""
+        return fingerprint(self.model)
 
     @abstractmethod
     def show(self, prompt: str, response: str) -> ShownExchange:

@@ -1,0 +1,235 @@
+"""Asks a model behind an OpenAI-compatible chat-completions endpoint, again and again until it answers.
+
+Waits: what the server says in Retry-After, else min(60, 2^attempt) seconds times a random share in [0.5, 1].
+The key comes from an environment variable and goes into the request's header; nothing that leaves this file holds it.
+"""
+
+import importlib.util
+import math
+import os
+import random
+import threading
+import time
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+from itertools import count
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import ConfigDict, Field, field_validator
+
+from holdfast.config import Options
+
+MAX_BACKOFF = 60.0
+MAX_WAIT = 600.0
+"""Seconds; a server that asks for more is given up on."""
+GIVE_UP = 8
+"""Questions that go unanswered in a row until the endpoint is taken to be down."""
+TRANSIENT = (408, 409, 429)
+"""Refusals that may pass, beside the server's own errors from 500 on."""
+
+
+class EndpointOptions(Options):
+    """Where a model is asked, and how patiently."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)  # an address may hold a key
+
+    base_url: str = "https://api.openai.com/v1"
+    """Address of the endpoint, up to where /chat/completions follows."""
+    key_variable: str = "OPENAI_API_KEY"
+    """Environment variable that holds the key. The key itself is never written anywhere."""
+    temperature: Annotated[float, Field(ge=0)] | Literal["none"] = 0.0
+    """Of the judge's answers; `none` leaves it out, for models that take none."""
+    max_answer_tokens: int = Field(default=512, ge=1)
+    """Tokens of an answer at most; a judge that thinks first needs more."""
+    token_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    """What the endpoint calls that limit."""
+    timeout: float = Field(default=60.0, gt=0)
+    """Seconds until a request is given up."""
+    retries: int = Field(default=5, ge=0)
+    """How often a request is sent again after a time-out, a refusal for now (429) or an error of the server."""
+    max_requests: int | None = Field(default=None, ge=1)
+    """Requests that a judge may send in one command; responses that are left when it has are unscored."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _refuse_secrets(cls, address: str) -> str:
+        parts = urlsplit(address)
+        if parts.username or parts.password or parts.query:
+            raise ValueError("base_url holds a user name or a query, which would be written; give the key as variable.")
+        if parts.scheme not in ("http", "https"):
+            raise ValueError("base_url does not begin with http:// or https://; give the whole address.")
+        return address.rstrip("/")
+
+
+class NoAnswerError(Exception):
+    """A question got no answer; says why."""
+
+
+class TransientError(Exception):
+    """An attempt failed in a way that may pass; says why, and what the server said to wait."""
+
+    def __init__(self, reason: str, wait: float | None = None) -> None:
+        super().__init__(reason)
+        self.wait = wait
+
+
+class ChatEndpoint:
+    """A model that answers one question a request; several threads may ask at once.
+
+    Raises:
+        ValueError: the key or the package that talks to endpoints is missing.
+    """
+
+    def __init__(
+        self, model: str, options: EndpointOptions = EndpointOptions(), sleep: Callable[[float], object] | None = None
+    ) -> None:
+        self.model = model
+        self.options = options
+        self._key = _key(options.key_variable)
+        self._client = _connect(options, self._key)
+        self._stopped = threading.Event()
+        self._sleep = sleep or self._stopped.wait
+        self._lock = threading.Lock()
+        self._sent = 0
+        self._unanswered = 0
+
+    def ask(self, question: str) -> str:
+        """The model's answer.
+
+        Raises:
+            NoAnswerError: it gave none, however often it was asked, or the budget is spent.
+            ConnectionError: the key or the model is refused, or the endpoint is down.
+        """
+        try:
+            answer = self._ask_patiently(question)
+        except TransientError as error:
+            self._note_unanswered(error)
+            raise NoAnswerError(str(error)) from None
+        self._unanswered = 0
+        return self._without_key(answer)
+
+    def start(self) -> None:
+        """Lets threads wait again, after a stop."""
+        self._stopped.clear()
+
+    def stop(self) -> None:
+        """Makes threads that wait give up."""
+        self._stopped.set()
+
+    def _ask_patiently(self, question: str) -> str:
+        for attempt in count():
+            self._spend()
+            try:
+                return self._ask_once(question)
+            except TransientError as error:
+                wait = _backoff(attempt) if error.wait is None else error.wait
+                if attempt == self.options.retries or wait > MAX_WAIT or self._stopped.is_set():
+                    raise
+            self._sleep(wait)
+        raise AssertionError("count() does not end")
+
+    def _spend(self) -> None:
+        with self._lock:
+            if self.options.max_requests is not None and self._sent >= self.options.max_requests:
+                raise NoAnswerError(f"the budget of {self.options.max_requests} requests is spent")
+            self._sent += 1
+
+    def _note_unanswered(self, error: TransientError) -> None:
+        with self._lock:
+            self._unanswered += 1
+        if self._unanswered >= GIVE_UP:
+            raise ConnectionError(
+                f"the judge at {self.options.base_url} left {self._unanswered} questions in a row without an answer "
+                f"({error}); run the same command again when it is up: answers that were given are kept."
+            )
+
+    def _ask_once(self, question: str) -> str:
+        import openai  # an extra, and slow
+
+        how: dict[str, float] = {self.options.token_field: self.options.max_answer_tokens}
+        if self.options.temperature != "none":
+            how["temperature"] = self.options.temperature
+        messages = [{"role": "user", "content": question}]  # no system role: some models have none
+        try:
+            completion = self._client.chat.completions.create(model=self.model, messages=messages, **how)
+        except openai.APITimeoutError:
+            raise TransientError(f"the judge did not answer within {self.options.timeout:g} s") from None
+        except openai.APIConnectionError:
+            raise TransientError("the connection to the judge failed") from None
+        except openai.APIStatusError as error:
+            raise self._refusal(error.status_code, error.response.headers, error.message) from None
+        except ValueError:
+            raise TransientError("the endpoint's reply is not JSON") from None
+        return _content(completion)
+
+    def _refusal(self, status: int, headers: Any, message: str) -> Exception:
+        """What a status that tells of no success means: for now, for this question, or for all."""
+        if status == 401:  # the message may hold part of the key
+            return ConnectionError(
+                f"the judge at {self.options.base_url} refused the key in {self.options.key_variable}; set another."
+            )
+        said = " ".join(self._without_key(message).split())[:200]
+        if status == 404:
+            return ConnectionError(
+                f"there is no judge {self.model!r} at {self.options.base_url} ({said}); check the model's name and "
+                "--api.base-url."
+            )
+        if status in TRANSIENT or status >= 500:
+            return TransientError(f"the judge's endpoint failed with {said}", _retry_after(headers))
+        return NoAnswerError(f"the judge's endpoint refused the question with {said}")
+
+    def _without_key(self, text: str) -> str:
+        # A short word is no secret, and may occur by chance.
+        return text.replace(self._key, "[key]") if len(self._key) >= 8 else text
+
+
+def _key(variable: str) -> str:
+    key = os.environ.get(variable, "").strip()
+    if not key:
+        raise ValueError(
+            f"a judge behind an API needs its key in the environment variable {variable}, which is not set; set it, to "
+            "any word where the endpoint asks for none, or name another with --api.key-variable."
+        )
+    return key
+
+
+def _connect(options: EndpointOptions, key: str) -> Any:
+    if importlib.util.find_spec("openai") is None:
+        raise ValueError("a judge behind an API needs the package openai; install it with pip install 'holdfast[api]'.")
+    import openai
+
+    # It would try again by itself, unseen by the budget.
+    return openai.OpenAI(base_url=options.base_url, api_key=key, timeout=options.timeout, max_retries=0)
+
+
+def _content(completion: object) -> str:
+    """What the model said; an endpoint may reply with anything."""
+    choices = getattr(completion, "choices", None)
+    if not choices:
+        raise TransientError("the endpoint's reply holds no answer")
+    message = choices[0].message
+    if refusal := getattr(message, "refusal", None):
+        raise NoAnswerError(f"the judge refused to judge: {str(refusal)[:80]!r}")
+    content = getattr(message, "content", None)
+    if not isinstance(content, str) or not content.strip():
+        raise NoAnswerError(f"the judge's answer is empty (it ended with {choices[0].finish_reason!r})")
+    return content
+
+
+def _backoff(attempt: int) -> float:
+    """Random, so that threads that were refused together don't come back together."""
+    return min(MAX_BACKOFF, 2.0**attempt) * random.uniform(0.5, 1)
+
+
+def _retry_after(headers: Any) -> float | None:
+    """Seconds that the server said to wait, as a number or as a date; None where it said nothing of use."""
+    told = headers.get("retry-after", "")
+    try:
+        seconds = float(told)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(told).timestamp() - time.time()
+        except ValueError:
+            return None
+    return None if math.isnan(seconds) else max(0.0, seconds)
