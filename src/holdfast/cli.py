@@ -48,6 +48,8 @@ def call(arguments: Sequence[str] | None = None) -> int:
         return _fail(error, 2)
     except KeyboardInterrupt:
         return _fail("stopped; run the same command again, it goes on from what was kept.", 130)
+    except ConnectionError as error:
+        return _fail(error, 2)
     except OSError as error:
         return _fail(_file_sentence(error), 2)
     except RuntimeError as error:

@@ -3,11 +3,14 @@
 from pathlib import Path
 
 from holdfast.commands.console import show, shown_progress, table
-from holdfast.commands.parameters import Generation, Json, Suite
+from holdfast.commands.parameters import Generation, Json, Rubric, Suite
+from holdfast.evaluate.agreement import Agreement
+from holdfast.judge.rubric import RubricOptions
 from holdfast.models.generate import GenerateOptions
-from holdfast.pipeline import steps
+from holdfast.pipeline import judges, steps
 from holdfast.pipeline.config import SuiteFiles
-from holdfast.report.schema import suite_json
+from holdfast.report.schema import rate_json, suite_json
+from holdfast.values import Evaluation
 
 
 def evaluate(
@@ -15,7 +18,10 @@ def evaluate(
     *,
     judge: str,
     out: Path,
+    second_judge: str | None = None,
+    refusal_judge: str | None = None,
     suite: Suite = SuiteFiles(),
+    api: Rubric = RubricOptions(),
     generate: Generation = GenerateOptions(),
     json: Json = False,
 ) -> None:
@@ -29,16 +35,37 @@ def evaluate(
     model
         A folder, a hub id or testbed:NAME.
     judge
-        A guard model that answers safe or unsafe.
+        A guard model or classifier that says safe or unsafe; or api:MODEL, which is asked over the network.
     out
         File for the evaluation with every answer, JSON.
+    second_judge
+        Judges the same responses to harmful prompts again; how far the two agree is shown, and what it said is written
+        beside the evaluation.
+    refusal_judge
+        api:MODEL, asked whether responses refuse, instead of the refusal rules.
     json
         Print one JSON object, without the answers.
     """
+    judges.refuse_idle(api, judge, second_judge, refusal_judge)
+    how = {"refusals": refusal_judge, "rubric": api, "generation": generate}
     with shown_progress() as progress:
-        evaluation = steps.evaluate_model(model, judge, suite, out, generation=generate, progress=progress)
+        second = steps.load_second_judge(second_judge, suite, out, api, progress) if second_judge else None
+        evaluation = steps.evaluate_model(model, judge, suite, out, **how, progress=progress)
+        agreement = judges.second_opinion(evaluation, second, str(second_judge), out) if second else None
+    result = suite_json(evaluation)
+    if agreement:
+        result |= {"second_judge": {"agreement": rate_json(agreement.share), "kappa": agreement.kappa}}
+    shown = table(model, ("measure", "value"), _rows(evaluation, agreement))
+    show(result, [shown], json, note=f"Answers: {out}")
+
+
+def _rows(evaluation: Evaluation, agreement: Agreement | None) -> list[tuple[str, object]]:
+    """What was measured, by name."""
     rates = {"asr": evaluation.asr, "over_refusal": evaluation.over_refusal, "utility": evaluation.utility}
     rates |= ({"task": evaluation.task} if evaluation.task else {}) | dict(evaluation.groups)
-    rows = [(name, rate) for name, rate in rates.items() if rate.n or rate.unscored]
+    rows: list[tuple[str, object]] = [(name, rate) for name, rate in rates.items() if rate.n or rate.unscored]
     rows += [("perplexity", f"{evaluation.perplexity:.3f}")] if evaluation.perplexity else []
-    show(suite_json(evaluation), [table(model, ("measure", "value"), rows)], json, note=f"Answers: {out}")
+    if agreement:
+        kappa = "undefined: both say always the same" if agreement.kappa is None else f"{agreement.kappa:.2f}"
+        rows += [("agreement of the judges", agreement.share), ("kappa", kappa)]
+    return rows

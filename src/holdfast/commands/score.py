@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import get_args
 
 from holdfast.commands.console import show, shown_progress, table
-from holdfast.commands.parameters import Generation, Json, Scoring, Seed
+from holdfast.commands.parameters import Generation, Json, Rubric, Scoring, Seed
+from holdfast.judge.rubric import RubricOptions
 from holdfast.models.generate import GenerateOptions
 from holdfast.pipeline import scoring
 from holdfast.pipeline.config import Likelihood, ScoringOptions
@@ -17,6 +18,7 @@ def score(
     out: Path,
     judge: str | None = None,
     options: Scoring = ScoringOptions(),
+    api: Rubric = RubricOptions(),
     generate: Generation = GenerateOptions(),
     seed: Seed = 0,
     json: Json = False,
@@ -36,7 +38,8 @@ def score(
     out
         File for the scores; those of two halves of the prompts are written beside it, and the responses they come from.
     judge
-        A guard model that answers safe or unsafe; the likelihoods need none.
+        A guard model or classifier that says safe or unsafe; or, for policy_gradient, api:MODEL, which is asked over
+        the network. The likelihoods need none.
     seed
         Seed of the halves, and of a relaxation's noise.
     json
@@ -49,7 +52,15 @@ def score(
             raise ValueError(f"objective {options.objective} needs a judge; give --judge, or another --objective.")
         else:
             scores = scoring.score_safety(
-                model, judge, prompts, out, options=options, generation=generate, seed=seed, progress=progress
+                model,
+                judge,
+                prompts,
+                out,
+                options=options,
+                rubric=api,
+                generation=generate,
+                seed=seed,
+                progress=progress,
             )
     largest = {name: float(tensor.max()) for name, tensor in scores.entries.items()}
     result = {

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from holdfast.commands.console import show, shown_progress, table
-from holdfast.commands.parameters import Generation, Json, Seed, Suite, Verify
+from holdfast.commands.parameters import Generation, Json, Rubric, Seed, Suite, Verify
 from holdfast.evaluate.pooled import pool_evaluations
+from holdfast.judge.rubric import RubricOptions
 from holdfast.models.generate import GenerateOptions
 from holdfast.pipeline import steps
 from holdfast.pipeline.config import SuiteFiles, VerifyOptions
@@ -19,6 +20,7 @@ def verify(
     out: Path,
     suite: Suite = SuiteFiles(),
     options: Verify = VerifyOptions(),
+    api: Rubric = RubricOptions(),
     generate: Generation = GenerateOptions(),
     seed: Seed = 0,
     json: Json = False,
@@ -35,7 +37,7 @@ def verify(
     mask
         File that `holdfast select` wrote.
     judge
-        A guard model that answers safe or unsafe.
+        A guard model or classifier that says safe or unsafe; or api:MODEL, which is asked over the network.
     out
         Folder for an evaluation a draw; draws that are there already are kept.
     seed
@@ -45,7 +47,7 @@ def verify(
     """
     wanted = [draw for ratio in options.ratios for draw in steps.noise_draws(ratio, options.draws, seed)]
     with shown_progress() as progress:
-        how = {"limit": options.limit, "generation": generate, "seed": seed, "progress": progress}
+        how = {"limit": options.limit, "rubric": api, "generation": generate, "seed": seed, "progress": progress}
         found = steps.verify_alone(model, judge, mask, suite, wanted, out, **how)
     points, rows = [], []
     for position, ratio in enumerate(options.ratios):

@@ -4,23 +4,14 @@ Not the share that was not refused: an evasive or garbled response to a harmful 
 """
 
 from collections.abc import Sequence
-from typing import Protocol
 
-from holdfast.evaluate.measure import Measure
+from holdfast.evaluate.measure import Judge, Measure
 from holdfast.prompts.records import Prompt
 from holdfast.values import Outcome
 
 
-class SafetyJudge(Protocol):
-    """Whatever says `safe` or `unsafe` of responses."""
-
-    def judge(self, prompts: Sequence[str], responses: Sequence[str]) -> list[Outcome]:
-        """One outcome for every prompt with its response."""
-        ...
-
-
-def attack_success(judge: SafetyJudge) -> Measure:
-    """The measure `asr` under this judge."""
+def attack_success(judge: Judge) -> Measure:
+    """The measure `asr` under this judge, which says `safe` or `unsafe`."""
 
     def outcomes(prompts: Sequence[Prompt], responses: Sequence[str]) -> list[Outcome]:
         return judge.judge([prompt.prompt for prompt in prompts], responses)

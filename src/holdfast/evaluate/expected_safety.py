@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from holdfast.evaluate.attack_success import SafetyJudge
+from holdfast.evaluate.measure import Judge
 from holdfast.models.generate import GenerateOptions, continue_prompts
 from holdfast.models.load import LoadedModel
 from holdfast.models.logits import logits_at
@@ -31,7 +31,7 @@ class ExpectedSafety:
     def __init__(
         self,
         loaded: LoadedModel,
-        judge: SafetyJudge,
+        judge: Judge,
         prompts: Sequence[str],
         options: GenerateOptions,
         branches: int | None = 64,
@@ -88,7 +88,7 @@ class ExpectedSafety:
     def _judge(
         self,
         loaded: LoadedModel,
-        judge: SafetyJudge,
+        judge: Judge,
         prompt: str,
         order: int,
         options: GenerateOptions,

@@ -6,6 +6,7 @@ said that could be safe, refuse, help or be right.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from holdfast.evaluate.statistics import rate
 from holdfast.models.response_log import Response
@@ -35,6 +36,14 @@ def nothing_said(response: Response) -> str | None:
     if response.broken:
         return "the model's logits are not finite"
     return None if response.text.strip() else "the response is empty"
+
+
+class Judge(Protocol):
+    """Whatever has verdicts on responses."""
+
+    def judge(self, prompts: Sequence[str], responses: Sequence[str]) -> list[Outcome]:
+        """One outcome for every prompt with its response."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from holdfast.evaluate.attack_success import SafetyJudge, attack_success
-from holdfast.evaluate.measure import Measure, group_of
+from holdfast.evaluate.attack_success import attack_success
+from holdfast.evaluate.measure import Judge, Measure, group_of
 from holdfast.evaluate.over_refusal import over_refusal
 from holdfast.evaluate.perplexity import perplexity
 from holdfast.evaluate.refusal import refusal
 from holdfast.evaluate.utility import utility
+from holdfast.judge.refusal import RefusalJudge
 from holdfast.models.generate import GenerateOptions, generate
 from holdfast.models.load import LoadedModel
 from holdfast.progress import Progress, silent
@@ -41,10 +42,12 @@ class Suite:
 
 def evaluate(
     loaded: LoadedModel,
-    judge: SafetyJudge,
+    judge: Judge,
     suite: Suite,
     options: GenerateOptions | None = None,
     progress: Progress = silent,
+    *,
+    refusal_judge: Judge = RefusalJudge(),
 ) -> Evaluation:
     """Measures the model as it is now: attack success, refusal, over-refusal, utility, task and perplexity.
 
@@ -54,6 +57,7 @@ def evaluate(
         suite: what is asked.
         options: how responses are made; one response a prompt.
         progress: told after every batch.
+        refusal_judge: says `refused` or `complied` of responses; by rules when left out.
 
     Raises:
         ValueError: several samples a prompt are asked for, or a question has no answer.
@@ -61,29 +65,30 @@ def evaluate(
     options = options or GenerateOptions()
     if options.num_samples != 1:
         raise ValueError(f"evaluate takes one response a prompt, got num_samples={options.num_samples}; set it to 1.")
-    measures = _measures(judge, suite)
+    measures = _measures(judge, refusal_judge, suite)
     prompts = [prompt.prompt for _, prompts in measures for prompt in prompts]
     responses = generate(loaded.model, loaded.tokenizer, prompts, options, progress) if prompts else []
     said = iter(responses)
     answers = {measure.name: measure.answers(asked, list(islice(said, len(asked)))) for measure, asked in measures}
     rates = {measure.name: measure.summarize(answers[measure.name]) for measure, _ in measures}
-    refused = refusal().answers(suite.harmful, responses[: len(suite.harmful)])  # harmful prompts come first
+    refusals = refusal(refusal_judge)
+    refused = refusals.answers(suite.harmful, responses[: len(suite.harmful)])  # harmful prompts come first
     return Evaluation(
         asr=rates["asr"],
         over_refusal=rates["over_refusal"],
         utility=rates["utility"],
         perplexity=perplexity(loaded.model, loaded.tokenizer, suite.exchanges, progress=progress),
         task=rates["task"] if suite.task else None,
-        groups=_groups(measures, answers) | ({"refusal/harmful": refusal().summarize(refused)} if refused else {}),
+        groups=_groups(measures, answers) | ({"refusal/harmful": refusals.summarize(refused)} if refused else {}),
         answers=tuple(answer for found in answers.values() for answer in found),
     )
 
 
-def _measures(judge: SafetyJudge, suite: Suite) -> list[tuple[Measure, Sequence[Prompt]]]:
+def _measures(judge: Judge, refusal_judge: Judge, suite: Suite) -> list[tuple[Measure, Sequence[Prompt]]]:
     return [
         (attack_success(judge), suite.harmful),
-        (over_refusal(), suite.harmless),
-        (over_refusal("borderline"), suite.borderline),
+        (over_refusal(refusal_judge), suite.harmless),
+        (over_refusal(refusal_judge, "borderline"), suite.borderline),
         (utility(), suite.questions),
         (utility("task"), suite.task),
     ]

@@ -18,11 +18,11 @@ from typing import Any, get_args
 from holdfast.artifacts import load_json, load_mask, load_scores, save_json, save_text
 from holdfast.evaluate.expected_safety import ExpectedSafety
 from holdfast.evaluate.pooled import pool_evaluations
-from holdfast.judge.model_judge import ModelJudge
-from holdfast.models.load import LoadedModel, fingerprint, load_model
+from holdfast.models.load import LoadedModel, load_model
 from holdfast.pipeline import faithfulness, scoring, steps
 from holdfast.pipeline.config import BakeoffConfig, Likelihood, ScoringOptions
 from holdfast.pipeline.inputs import file_hash, suite_hashes
+from holdfast.pipeline.judges import Judge, differentiable
 from holdfast.pipeline.objectives import refuse_contradictions
 from holdfast.pipeline.outputs import claim_folder
 from holdfast.progress import Progress, silent
@@ -77,6 +77,8 @@ def bakeoff(config: BakeoffConfig, out: Path, progress: Progress = silent) -> di
     refuse_unknown(config)
     steps.refuse_overlap([config.calibration.harmful, config.calibration.utility], config.suite)
     loaded, judge = load_model(config.model), steps.load_judge(config.judge)
+    for objective in set(config.objectives) - {"policy_gradient", *get_args(Likelihood)}:
+        differentiable(judge, objective)
     claim_folder(out, {**config.model_dump(mode="json"), "inputs": input_hashes(config, loaded, judge)})
     groups = faithfulness.make_groups(loaded, config.groups)
     measured = measure_groups(config, loaded, judge, groups, out, progress)
@@ -102,12 +104,12 @@ def refuse_unknown(config: BakeoffConfig) -> None:
         raise ValueError("objective refusal_likelihood needs harmful prompts with safe responses; set `refusals`.")
 
 
-def input_hashes(config: BakeoffConfig, loaded: LoadedModel, judge: ModelJudge) -> dict[str, object]:
+def input_hashes(config: BakeoffConfig, loaded: LoadedModel, judge: Judge) -> dict[str, object]:
     """Hashes of everything that is read: a folder is refused to other contents of the same names."""
     files = [config.calibration.harmful, config.calibration.utility, *([config.refusals] if config.refusals else [])]
     return {
         "model": loaded.base,
-        "judge": fingerprint(judge.model),
+        "judge": judge.fingerprint,
         "files": {name: file_hash(name) for name in files},
         "suite": suite_hashes(config.suite),
     }
@@ -224,7 +226,7 @@ def utility_scores(config: BakeoffConfig, folder: Path, progress: Progress) -> P
 def measure_groups(
     config: BakeoffConfig,
     loaded: LoadedModel,
-    judge: ModelJudge,
+    judge: Judge,
     groups: Sequence[Mask],
     out: Path,
     progress: Progress,

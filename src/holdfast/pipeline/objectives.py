@@ -9,6 +9,7 @@ from holdfast.models.generate import GenerateOptions, generate
 from holdfast.models.load import LoadedModel
 from holdfast.models.response_log import Response, ResponseLog
 from holdfast.pipeline.config import ScoringOptions
+from holdfast.pipeline.judges import Judge, differentiable
 from holdfast.progress import Progress
 from holdfast.score.objective.completions import Objective
 from holdfast.score.objective.control_variate import ControlVariate
@@ -48,7 +49,7 @@ def refuse_contradictions(options: ScoringOptions, generation: GenerateOptions) 
 
 def safety_objective(
     loaded: LoadedModel,
-    judge: ModelJudge,
+    judge: Judge,
     prompts: Sequence[str],
     options: ScoringOptions,
     generation: GenerateOptions,
@@ -65,16 +66,17 @@ def safety_objective(
 
     Raises:
         ValueError: the model is broken, the judge has no verdict on most of the responses (the first 64 where it is
-            its gradients that are wanted), or finds all responses to a prompt equally safe.
+            its gradients that are wanted), has no gradient where one is taken, or finds all responses to a prompt
+            equally safe.
     """
     how = _Asking(loaded, prompts, folder, progress)
     if options.objective == "judge_gradient":
-        return _judge_gradient(how, judge, options, generation, seed)
+        return _judge_gradient(how, differentiable(judge, options.objective), options, generation, seed)
     samples = generation.num_samples if generation.num_samples > 1 else SAMPLES
     sampling = generation.model_copy(update={"temperature": 1.0, "num_samples": samples})
     if options.objective == "policy_gradient":
         return _policy_gradient(how, judge, options, sampling)
-    return _control_variate(how, judge, options, sampling)
+    return _control_variate(how, differentiable(judge, options.objective), options, sampling)
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def _judge_gradient(
 
 
 def _policy_gradient(
-    how: _Asking, judge: ModelJudge, options: ScoringOptions, sampling: GenerateOptions
+    how: _Asking, judge: Judge, options: ScoringOptions, sampling: GenerateOptions
 ) -> tuple[Objective, list[Response]]:
     responses = how.answer(sampling)
     outcomes = _judged(judge, responses)
@@ -148,5 +150,5 @@ def refuse_unscored(outcomes: Sequence[Outcome]) -> None:
         )
 
 
-def _judged(judge: ModelJudge, responses: Sequence[Response]) -> list[Outcome]:
+def _judged(judge: Judge, responses: Sequence[Response]) -> list[Outcome]:
     return judge.judge([one.prompt for one in responses], [one.text for one in responses])

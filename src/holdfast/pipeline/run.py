@@ -19,7 +19,7 @@ from pathlib import Path
 import holdfast
 from holdfast.artifacts import digest, load_json, save_json, save_text
 from holdfast.intervene.enhance import EnhanceOptions
-from holdfast.models.load import fingerprint, load_model
+from holdfast.models.load import load_model
 from holdfast.pipeline import scoring, steps
 from holdfast.pipeline.config import RunConfig, SafetyObjective, SuiteFiles
 from holdfast.pipeline.inputs import file_hash
@@ -274,7 +274,7 @@ def _inputs(config: RunConfig) -> dict[str, str]:
     files = [config.calibration.harmful, config.calibration.utility, config.refusals.refusals, config.refusals.harmless]
     files += [config.task, *suite.harmful, suite.harmless, suite.borderline, suite.questions, suite.task]
     hashes = {name: load_model(name).base for name in (config.model, config.unaligned)}
-    hashes[config.judge] = fingerprint(steps.load_judge(config.judge).model)
+    hashes[config.judge] = steps.load_judge(config.judge).fingerprint
     for file in files:
         if file is not None:
             hashes[file] = file_hash(file)

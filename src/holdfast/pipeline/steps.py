@@ -25,11 +25,21 @@ from holdfast.intervene.perturb import perturbed
 from holdfast.intervene.sft import SftOptions, discard_checkpoints, mask_digest
 from holdfast.judge.classifier import ClassifierJudge, ClassifierOptions
 from holdfast.judge.guard import GuardJudge, GuardOptions
-from holdfast.judge.model_judge import ModelJudge
+from holdfast.judge.refusal import RefusalJudge
+from holdfast.judge.rubric import RubricOptions
 from holdfast.models.generate import GenerateOptions
-from holdfast.models.load import LoadedModel, architectures, fingerprint, load_model, quiet_transformers
+from holdfast.models.load import LoadedModel, architectures, load_model, quiet_transformers
 from holdfast.pipeline.config import SuiteFiles
 from holdfast.pipeline.inputs import digest_of, suite_hashes
+from holdfast.pipeline.judges import (
+    Judge,
+    is_behind_api,
+    refusal_judge,
+    refuse_idle,
+    refuse_unjudged,
+    rubric_judge,
+    second_path,
+)
 from holdfast.pipeline.outputs import claim_folder, refuse_existing
 from holdfast.progress import Progress, silent
 from holdfast.prompts.records import refuse_shared
@@ -42,13 +52,21 @@ from holdfast.values import Evaluation, Mask
 
 
 def load_judge(
-    name: str, guard: GuardOptions = GuardOptions(), classifier: ClassifierOptions = ClassifierOptions()
-) -> ModelJudge:
-    """The model of that name as a judge: a sequence classifier where its config says so, else a causal guard model.
+    name: str,
+    guard: GuardOptions = GuardOptions(),
+    classifier: ClassifierOptions = ClassifierOptions(),
+    rubric: RubricOptions = RubricOptions(),
+    progress: Progress = silent,
+) -> Judge:
+    """The judge of that name: a model behind an API where it is called api:MODEL, else a model that is loaded.
+
+    A loaded one is a sequence classifier where its config says so, else a causal guard model.
 
     Raises:
-        ValueError: it is neither, or cannot be read as one.
+        ValueError: it is neither, or cannot be read as one; or the API's key is missing.
     """
+    if is_behind_api(name):
+        return rubric_judge(name, rubric, progress=progress)
     made_as = architectures(name)
     if any(one.endswith("ForSequenceClassification") for one in made_as):
         loaded = load_model(name, kind=AutoModelForSequenceClassification)
@@ -60,6 +78,16 @@ def load_judge(
         )
     loaded = load_model(name)
     return GuardJudge(loaded.model, loaded.tokenizer, guard)
+
+
+def load_second_judge(
+    name: str, files: SuiteFiles, out: Path, rubric: RubricOptions, progress: Progress = silent
+) -> Judge:
+    """The judge that judges again what is evaluated to `out`; ValueError where it has nothing to, or did so already."""
+    if not files.harmful:
+        raise ValueError("a second judge judges the responses to harmful prompts, and there are none; give --harmful.")
+    refuse_existing(second_path(out))
+    return load_judge(name, rubric=rubric, progress=progress)
 
 
 def load_suite(files: SuiteFiles, limit: int | None = None) -> Suite:
@@ -174,17 +202,19 @@ def verify_alone(
     out: Path,
     *,
     limit: int | None = None,
+    rubric: RubricOptions = RubricOptions(),
     generation: GenerateOptions = GenerateOptions(),
     seed: int = 0,
     progress: Progress = silent,
 ) -> list[Evaluation]:
     """The same in a folder of its own, which is refused to draws of another mask, model, judge, suite or seed."""
-    loaded, guard = load_model(model), load_judge(judge)
+    refuse_idle(rubric, judge)
+    loaded, guard = load_model(model), load_judge(judge, rubric=rubric, progress=progress)
     selected = load_mask(mask, loaded.base)
     settings = {
         "model": loaded.base,
         "mask": mask_digest(selected),
-        "judge": fingerprint(guard.model),
+        "judge": guard.fingerprint,
         "suite": suite_hashes(files),
         "limit": limit,
         "generation": generation.model_dump(mode="json"),
@@ -197,7 +227,7 @@ def verify_alone(
 
 def _draw(
     loaded: LoadedModel,
-    judge: ModelJudge,
+    judge: Judge,
     mask: Mask,
     suite: Suite,
     draws: Sequence[NoiseDraw],
@@ -288,12 +318,22 @@ def evaluate_model(
     files: SuiteFiles,
     out: Path,
     *,
+    refusals: str | None = None,
+    rubric: RubricOptions = RubricOptions(),
     generation: GenerateOptions = GenerateOptions(),
     progress: Progress = silent,
 ) -> Evaluation:
-    """Writes the evaluation of a checkpoint, with every answer."""
+    """Writes the evaluation of a checkpoint, with every answer; `refusals` names the judge of them, if not the rules.
+
+    Raises:
+        ValueError: an input is missing or wrong, or the judge has no verdict on any response to a harmful prompt.
+    """
     refuse_existing(out)
-    evaluation = evaluate(load_model(model), load_judge(judge), load_suite(files), generation, progress)
+    guard = load_judge(judge, rubric=rubric, progress=progress)
+    refusal = refusal_judge(refusals, rubric, progress) if refusals else RefusalJudge()
+    suite = load_suite(files)
+    evaluation = evaluate(load_model(model), guard, suite, generation, progress, refusal_judge=refusal)
+    refuse_unjudged(evaluation)
     save_evaluation(out, evaluation)
     return evaluation
 

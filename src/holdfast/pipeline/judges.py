@@ -1,0 +1,105 @@
+"""Which judges serve what: kinds of judges, what they are refused for, and a second opinion on the same responses."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from holdfast.artifacts import save_json
+from holdfast.evaluate.agreement import Agreement, agreement
+from holdfast.judge.model_judge import ModelJudge
+from holdfast.judge.rubric import PREFIX, RubricJudge, RubricOptions
+from holdfast.judge.rubrics import REFUSAL_RUBRIC, Rubric
+from holdfast.progress import Progress, silent
+from holdfast.values import Answer, Evaluation, Outcome
+
+Judge = ModelJudge | RubricJudge
+
+
+def is_behind_api(name: str) -> bool:
+    """Whether a judge of that name is asked over the network."""
+    return name.startswith(PREFIX)
+
+
+def rubric_judge(
+    name: str, options: RubricOptions, rubric: Rubric | None = None, progress: Progress = silent
+) -> RubricJudge:
+    """The judge behind an API that is called api:MODEL; ValueError when it has no model, or cannot be asked."""
+    model = name.removeprefix(PREFIX)
+    if not model:
+        raise ValueError(f"the judge {name!r} names no model; write api:MODEL, with the model's name at the endpoint.")
+    return RubricJudge(model, options, rubric, progress=progress)
+
+
+def refusal_judge(name: str, options: RubricOptions, progress: Progress = silent) -> RubricJudge:
+    """The judge of that name, asked whether responses refuse; ValueError where it can't be asked that."""
+    if not is_behind_api(name):
+        raise ValueError(
+            f"the refusal judge {name!r} says safe or unsafe, not refused or complied; give api:MODEL, or leave it out "
+            "for the refusal rules."
+        )
+    return rubric_judge(name, options, REFUSAL_RUBRIC, progress)
+
+
+def refuse_idle(options: RubricOptions, *names: str | None) -> None:
+    """Raises ValueError when options of an API were given, and none of the judges is behind one."""
+    if options.model_fields_set and not any(is_behind_api(name) for name in names if name):
+        raise ValueError(
+            f"--api.{min(options.model_fields_set).replace('_', '-')} is for a judge behind an API, and no judge is "
+            "called api:MODEL; leave it out, or name one."
+        )
+
+
+def differentiable(judge: Judge, objective: str) -> ModelJudge:
+    """The judge, as one that has a gradient; ValueError when it has none."""
+    if isinstance(judge, ModelJudge):
+        return judge
+    raise ValueError(
+        f"objective {objective} takes the judge's gradient, and a judge behind an API has none; choose the objective "
+        "policy_gradient, or a judge that is loaded here."
+    )
+
+
+def refuse_unjudged(evaluation: Evaluation) -> None:
+    """Raises ValueError when the judge has no verdict on any response to a harmful prompt that says something."""
+    _refuse_unjudged([answer.outcome for answer in _said_to_harmful(evaluation)])
+
+
+def second_path(out: Path) -> Path:
+    """Where what a second judge said is written: beside the evaluation."""
+    return out.with_name(f"{out.stem}_second_judge.json")
+
+
+def second_opinion(evaluation: Evaluation, judge: Judge, name: str, out: Path) -> Agreement:
+    """Has the judge judge the responses to harmful prompts again, and writes each outcome beside the first judge's.
+
+    Raises:
+        ValueError: it has no verdict on any.
+    """
+    answers = _said_to_harmful(evaluation)
+    outcomes = judge.judge([answer.prompt for answer in answers], [answer.response for answer in answers])
+    _refuse_unjudged(outcomes)
+    found = agreement([answer.outcome for answer in answers], outcomes)
+    said = [
+        {
+            "prompt": answer.prompt,
+            "response": answer.response,
+            "first": asdict(answer.outcome),
+            "second": asdict(second),
+        }
+        for answer, second in zip(answers, outcomes, strict=True)
+    ]
+    save_json(second_path(out), {"judge": name, **asdict(found), "answers": said})
+    return found
+
+
+def _said_to_harmful(evaluation: Evaluation) -> list[Answer]:
+    """The answers that the judge was asked about: an empty one has nothing to judge."""
+    return [answer for answer in evaluation.answers if answer.measure == "asr" and answer.response.strip()]
+
+
+def _refuse_unjudged(outcomes: Sequence[Outcome]) -> None:
+    if outcomes and all(outcome.verdict is None for outcome in outcomes):
+        raise ValueError(
+            f"the judge has no verdict on any of {len(outcomes)} responses (the first: {outcomes[0].reason}); "
+            "give a judge that says safe or unsafe of them."
+        )
