@@ -20,7 +20,7 @@ import torch
 from holdfast.artifacts import save_text
 from holdfast.models.generate import GenerateOptions, generate
 from holdfast.models.load import load_model
-from holdfast.pipeline import steps
+from holdfast.pipeline.judges import load_judge
 from holdfast.pipeline.scoring import converge
 from holdfast.score import JudgeGradient, ScoreOptions
 from holdfast.testbed import corpus, world
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--table", type=Path, help="also write the table to this Markdown file")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    loaded, judge = load_model("testbed:aligned"), steps.load_judge("testbed:guard")
+    loaded, judge = load_model("testbed:aligned"), load_judge("testbed:guard")
     responses = generate(
         loaded.model, loaded.tokenizer, draw_prompts(NUM_PROMPTS, seed=0), GenerateOptions(max_new_tokens=1)
     )

@@ -21,8 +21,8 @@ import torch
 from holdfast.artifacts import save_text
 from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import LoadedModel, load_model
-from holdfast.pipeline import steps
 from holdfast.pipeline.config import ScoringOptions
+from holdfast.pipeline.judges import load_judge
 from holdfast.pipeline.objectives import safety_objective
 from holdfast.progress import silent
 from holdfast.prompts.sources import load_exchanges, load_prompts
@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--work", type=Path, required=True, help="an empty folder for responses")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    loaded, judge = load_model("testbed:aligned"), steps.load_judge("testbed:guard")
+    loaded, judge = load_model("testbed:aligned"), load_judge("testbed:guard")
     rows, curves = [], {}
     for objective in OBJECTIVES:
         for count in PROMPTS:

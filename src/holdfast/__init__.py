@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from holdfast.intervene.protect import protect
     from holdfast.intervene.train_only import train_only
     from holdfast.models.generate import GenerateOptions
+    from holdfast.pipeline.judges import load_judge
     from holdfast.pipeline.probe import attack_success_probe, top_mask_refresh
-    from holdfast.pipeline.steps import load_judge
     from holdfast.prompts.sources import load_exchanges, load_prompts
 
 __version__ = "0.1.0"
@@ -25,7 +25,7 @@ _HOMES = {
     "SafetyProbe": "intervene.probe",
     "attack_success_probe": "pipeline.probe",
     "load_exchanges": "prompts.sources",
-    "load_judge": "pipeline.steps",
+    "load_judge": "pipeline.judges",
     "load_mask": "artifacts",
     "load_prompts": "prompts.sources",
     "protect": "intervene.protect",

@@ -9,7 +9,7 @@ from holdfast.artifacts import load_evaluation, load_scores
 from holdfast.cli import call
 from holdfast.judge.rubric import RubricJudge
 from holdfast.models.load import fingerprint
-from holdfast.pipeline.steps import load_judge
+from holdfast.pipeline.judges import load_judge
 from tests.judge.chat_server import KEY, failed, reply_in, said, scored
 from tests.pipeline.small import small_config
 
@@ -140,7 +140,7 @@ def test_a_judge_that_scores_some_is_a_rate_with_unscored_ones(serve, command, c
 def test_options_of_an_api_that_no_judge_is_behind_are_refused(serve, command, tmp_path, capsys, name):
     more = [f"--mask={tmp_path / 'mask.safetensors'}"] if name == "verify" else []
     arguments = command(name, serve(any_score), *more, judge="testbed:guard")
-    assert "--api.answers is for a judge behind an API" in refusal(capsys, arguments)
+    assert "there are --api options, and no judge is called api:MODEL" in refusal(capsys, arguments)
 
 
 def test_verify_is_claimed_by_the_judges_fingerprint_and_the_key_is_in_no_file(serve, command, tmp_path, capsys):

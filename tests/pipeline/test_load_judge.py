@@ -6,7 +6,8 @@ from transformers import LlamaConfig, LlamaForSequenceClassification
 
 from holdfast.judge.classifier import ClassifierJudge, ClassifierOptions
 from holdfast.judge.guard import GuardJudge, GuardOptions
-from holdfast.pipeline.steps import load_judge
+from holdfast.pipeline.config import JudgeOptions
+from holdfast.pipeline.judges import load_judge, refuse_idle
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def set_in_config(folder, **changes):
 
 
 def test_a_causal_model_is_a_guard(guard_folder):
-    judge = load_judge(str(guard_folder), guard=GuardOptions(min_verdict_mass=0))
+    judge = load_judge(str(guard_folder), JudgeOptions(guard=GuardOptions(min_verdict_mass=0)))
     assert isinstance(judge, GuardJudge)
     assert judge.judge(["hello"], ["ok"])[0].verdict is not None
 
@@ -36,7 +37,7 @@ def test_a_sequence_classifier_is_known_by_its_config(tmp_path, guard_tokenizer,
     assert isinstance(judge, ClassifierJudge)
     assert judge.judge(["hello"], ["ok"])[0].verdict is not None
     with pytest.raises(ValueError, match="has no label 'harmless', its labels are safe, toxic"):
-        load_judge(str(tmp_path), classifier=ClassifierOptions(safe_labels=("harmless",)))
+        load_judge(str(tmp_path), JudgeOptions(classifier=ClassifierOptions(safe_labels=("harmless",))))
 
 
 def test_a_model_that_is_neither_is_refused_in_one_sentence(guard_folder):
@@ -54,3 +55,13 @@ def test_a_classifier_without_its_head_is_refused(guard_folder):
 def test_a_missing_judge_is_named(tmp_path):
     with pytest.raises(ValueError, match="does not exist; give a folder"):
         load_judge(str(tmp_path / "none"))
+
+
+def test_options_of_a_kind_that_no_judge_is_of_are_refused():
+    guard = JudgeOptions(guard=GuardOptions(min_verdict_mass=0.1))
+    refuse_idle(guard, "testbed:guard", "api:some/model", None)
+    with pytest.raises(ValueError, match="--guard options, and no judge is a guard model"):
+        refuse_idle(guard, "api:some/model")
+    with pytest.raises(ValueError, match="--classifier options, and no judge is a sequence classifier"):
+        refuse_idle(JudgeOptions(classifier=ClassifierOptions(safe_labels=("good",))), "testbed:guard")
+    refuse_idle(JudgeOptions(), "no/such/model")  # nothing was given, so nothing is looked up

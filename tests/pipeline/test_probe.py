@@ -26,7 +26,7 @@ class Silent:
 
 
 def test_the_probe_measures_what_the_evaluation_does():
-    loaded, judge = load_model("testbed:unaligned"), steps.load_judge("testbed:guard")
+    loaded, judge = load_model("testbed:unaligned"), load_judge("testbed:guard")
     prompts = load_prompts("testbed:harmful_seen")[:8]
     options = GenerateOptions(max_new_tokens=24)
     rate = attack_success_probe(loaded.tokenizer, judge, prompts, options)(loaded.model)
@@ -50,7 +50,7 @@ def test_a_refresh_of_a_model_that_has_not_moved_gives_the_mask_of_the_commands(
     files = (config.model, config.judge, config.calibration.harmful, tmp_path / "scores.safetensors")
     scoring.score_safety(*files, options=options, generation=GENERATION)
     mask = steps.select(tmp_path / "scores.safetensors", "top", tmp_path / "mask", given={"fraction": 0.02})
-    loaded, judge = load_model(config.model), steps.load_judge(config.judge)
+    loaded, judge = load_model(config.model), load_judge(config.judge)
     prompts = load_prompts(config.calibration.harmful)
     refresh = top_mask_refresh(loaded.tokenizer, judge, prompts, 0.02, scoring=options, generation=GENERATION)
     assert refresh(loaded.model).equals(mask)
@@ -59,7 +59,7 @@ def test_a_refresh_of_a_model_that_has_not_moved_gives_the_mask_of_the_commands(
 
 def test_a_refresh_gives_the_model_back_as_it_was_in_training(tmp_path):
     config = small_config(tmp_path)
-    loaded, judge = load_model(config.model), steps.load_judge(config.judge)
+    loaded, judge = load_model(config.model), load_judge(config.judge)
     model, prompts = loaded.model.train(), load_prompts(config.calibration.harmful)
     loss_of(model, 0).backward()
     start, gradient = bits(model), model.lm_head.weight.grad.clone()
@@ -71,7 +71,7 @@ def test_a_refresh_gives_the_model_back_as_it_was_in_training(tmp_path):
 
 def test_a_mask_moves_with_the_weights(tmp_path):
     config = small_config(tmp_path)
-    loaded, judge = load_model(config.model), steps.load_judge(config.judge)
+    loaded, judge = load_model(config.model), load_judge(config.judge)
     prompts = load_prompts(config.calibration.harmful)
     refresh = top_mask_refresh(loaded.tokenizer, judge, prompts, 0.02, generation=GENERATION)
     before = refresh(loaded.model)

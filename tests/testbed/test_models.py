@@ -8,7 +8,8 @@ from holdfast.evaluate.suite import evaluate
 from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import load_model
 from holdfast.pipeline.config import SuiteFiles
-from holdfast.pipeline.steps import load_judge, load_suite
+from holdfast.pipeline.judges import load_judge
+from holdfast.pipeline.steps import load_suite
 from holdfast.prompts.chat import Turn, encode_chat
 from holdfast.prompts.sources import load_exchanges
 

@@ -3,12 +3,11 @@
 from pathlib import Path
 
 from holdfast.commands.console import show, shown_progress, table
-from holdfast.commands.parameters import Generation, Json, Rubric, Suite
+from holdfast.commands.parameters import Generation, Json, Judging, Suite
 from holdfast.evaluate.agreement import Agreement
-from holdfast.judge.rubric import RubricOptions
 from holdfast.models.generate import GenerateOptions
 from holdfast.pipeline import judges, steps
-from holdfast.pipeline.config import SuiteFiles
+from holdfast.pipeline.config import JudgeOptions, SuiteFiles
 from holdfast.report.schema import rate_json, suite_json
 from holdfast.values import Evaluation
 
@@ -21,7 +20,7 @@ def evaluate(
     second_judge: str | None = None,
     refusal_judge: str | None = None,
     suite: Suite = SuiteFiles(),
-    api: Rubric = RubricOptions(),
+    judging: Judging = JudgeOptions(),
     generate: Generation = GenerateOptions(),
     json: Json = False,
 ) -> None:
@@ -46,10 +45,10 @@ def evaluate(
     json
         Print one JSON object, without the answers.
     """
-    judges.refuse_idle(api, judge, second_judge, refusal_judge)
-    how = {"refusals": refusal_judge, "rubric": api, "generation": generate}
+    judges.refuse_idle(judging, judge, second_judge, refusal_judge)
+    how = {"refusals": refusal_judge, "judging": judging, "generation": generate}
     with shown_progress() as progress:
-        second = steps.load_second_judge(second_judge, suite, out, api, progress) if second_judge else None
+        second = steps.load_second_judge(second_judge, suite, out, judging, progress) if second_judge else None
         evaluation = steps.evaluate_model(model, judge, suite, out, **how, progress=progress)
         agreement = judges.second_opinion(evaluation, second, str(second_judge), out) if second else None
     result = suite_json(evaluation)

@@ -9,9 +9,8 @@ from pydantic import Field
 from holdfast.config import MAX_SEED
 from holdfast.intervene.adapt import AdaptOptions
 from holdfast.intervene.enhance import EnhanceOptions
-from holdfast.judge.rubric import RubricOptions
 from holdfast.models.generate import GenerateOptions
-from holdfast.pipeline.config import ScoringOptions, SuiteFiles, VerifyOptions
+from holdfast.pipeline.config import JudgeOptions, ScoringOptions, SuiteFiles, VerifyOptions
 from holdfast.select import RandomOptions, SetDifferenceOptions, ThresholdOptions
 
 
@@ -27,7 +26,7 @@ Seed = Annotated[int, Parameter(validator=Number(gte=0, lte=MAX_SEED))]
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 Suite = Annotated[SuiteFiles, Parameter(name="*")]
 Generation = Annotated[GenerateOptions, Parameter(name="generate")]
-Rubric = Annotated[RubricOptions, Parameter(name="api")]
+Judging = Annotated[JudgeOptions, Parameter(name="*")]
 Scoring = Annotated[ScoringOptions, Parameter(name="*")]
 Select = Annotated[SelectorOptions, Parameter(name="*")]
 Verify = Annotated[VerifyOptions, Parameter(name="*")]

@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import get_args
 
 from holdfast.commands.console import show, shown_progress, table
-from holdfast.commands.parameters import Generation, Json, Rubric, Scoring, Seed
-from holdfast.judge.rubric import RubricOptions
+from holdfast.commands.parameters import Generation, Json, Judging, Scoring, Seed
 from holdfast.models.generate import GenerateOptions
 from holdfast.pipeline import scoring
-from holdfast.pipeline.config import Likelihood, ScoringOptions
+from holdfast.pipeline.config import JudgeOptions, Likelihood, ScoringOptions
 
 
 def score(
@@ -18,7 +17,7 @@ def score(
     out: Path,
     judge: str | None = None,
     options: Scoring = ScoringOptions(),
-    api: Rubric = RubricOptions(),
+    judging: Judging = JudgeOptions(),
     generate: Generation = GenerateOptions(),
     seed: Seed = 0,
     json: Json = False,
@@ -57,7 +56,7 @@ def score(
                 prompts,
                 out,
                 options=options,
-                rubric=api,
+                judging=judging,
                 generation=generate,
                 seed=seed,
                 progress=progress,

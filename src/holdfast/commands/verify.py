@@ -3,12 +3,11 @@
 from pathlib import Path
 
 from holdfast.commands.console import show, shown_progress, table
-from holdfast.commands.parameters import Generation, Json, Rubric, Seed, Suite, Verify
+from holdfast.commands.parameters import Generation, Json, Judging, Seed, Suite, Verify
 from holdfast.evaluate.pooled import pool_evaluations
-from holdfast.judge.rubric import RubricOptions
 from holdfast.models.generate import GenerateOptions
 from holdfast.pipeline import steps
-from holdfast.pipeline.config import SuiteFiles, VerifyOptions
+from holdfast.pipeline.config import JudgeOptions, SuiteFiles, VerifyOptions
 from holdfast.report.schema import suite_json
 
 
@@ -20,7 +19,7 @@ def verify(
     out: Path,
     suite: Suite = SuiteFiles(),
     options: Verify = VerifyOptions(),
-    api: Rubric = RubricOptions(),
+    judging: Judging = JudgeOptions(),
     generate: Generation = GenerateOptions(),
     seed: Seed = 0,
     json: Json = False,
@@ -47,7 +46,7 @@ def verify(
     """
     wanted = [draw for ratio in options.ratios for draw in steps.noise_draws(ratio, options.draws, seed)]
     with shown_progress() as progress:
-        how = {"limit": options.limit, "rubric": api, "generation": generate, "seed": seed, "progress": progress}
+        how = {"limit": options.limit, "judging": judging, "generation": generate, "seed": seed, "progress": progress}
         found = steps.verify_alone(model, judge, mask, suite, wanted, out, **how)
     points, rows = [], []
     for position, ratio in enumerate(options.ratios):

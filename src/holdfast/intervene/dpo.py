@@ -42,7 +42,7 @@ class QuietDpoTrainer(Quiet, DPOTrainer):
         found: list[dict[str, Any]] = []
         for start in range(0, len(dataset), batch_size):
             rows = [dataset[place] for place in range(start, min(start + batch_size, len(dataset)))]
-            batch = {key: value.to(self.model.device) for key, value in self.data_collator(rows).items()}
+            batch = {key: value.to(self.args.device) for key, value in self.data_collator(rows).items()}
             chosen, rejected = self.compute_ref_log_probs(self.model, batch)
             for row, ours, theirs in zip(rows, chosen.tolist(), rejected.tolist(), strict=True):
                 found.append({**row, "ref_chosen_logps": ours, "ref_rejected_logps": theirs})

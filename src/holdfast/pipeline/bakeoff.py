@@ -22,7 +22,7 @@ from holdfast.models.load import LoadedModel, load_model
 from holdfast.pipeline import faithfulness, scoring, steps
 from holdfast.pipeline.config import BakeoffConfig, Likelihood, ScoringOptions
 from holdfast.pipeline.inputs import file_hash, suite_hashes
-from holdfast.pipeline.judges import Judge, differentiable
+from holdfast.pipeline.judges import Judge, differentiable, load_judge
 from holdfast.pipeline.objectives import refuse_contradictions
 from holdfast.pipeline.outputs import claim_folder
 from holdfast.progress import Progress, silent
@@ -76,7 +76,7 @@ def bakeoff(config: BakeoffConfig, out: Path, progress: Progress = silent) -> di
     """
     refuse_unknown(config)
     steps.refuse_overlap([config.calibration.harmful, config.calibration.utility], config.suite)
-    loaded, judge = load_model(config.model), steps.load_judge(config.judge)
+    loaded, judge = load_model(config.model), load_judge(config.judge, config.judging)
     for objective in set(config.objectives) - {"policy_gradient", *get_args(Likelihood)}:
         differentiable(judge, objective)
     claim_folder(out, {**config.model_dump(mode="json"), "inputs": input_hashes(config, loaded, judge)})
@@ -184,7 +184,7 @@ def score(config: BakeoffConfig, contestant: Contestant, folder: Path, seed: int
     else:
         files = (config.model, config.judge, config.calibration.harmful, path)
         generation = config.calibrate if seed == config.seed else config.calibrate.model_copy(update={"seed": seed})
-        scoring.score_safety(*files, generation=generation, **how)
+        scoring.score_safety(*files, judging=config.judging, generation=generation, **how)
     save_json(folder / "timing.json", {"seconds": round(time.monotonic() - started, 2)})
 
 
@@ -206,6 +206,7 @@ def noise_point(
         steps.noise_draws(config.noise_ratio, config.draws, config.seed),
         place,
         limit=config.limit,
+        judging=config.judging,
         generation=config.generate,
         progress=progress,
     )

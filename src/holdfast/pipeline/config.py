@@ -9,6 +9,9 @@ from pydantic import Field, ValidationError, model_validator
 from holdfast.config import Options, Seed
 from holdfast.intervene.adapt import AdaptOptions
 from holdfast.intervene.enhance import EnhanceOptions
+from holdfast.judge.classifier import ClassifierOptions
+from holdfast.judge.guard import GuardOptions
+from holdfast.judge.rubric import RubricOptions
 from holdfast.models.generate import GenerateOptions
 from holdfast.score.objective.completions import Reduction
 from holdfast.score.objective.relaxation import TEMPERATURE, RelaxationKind
@@ -83,6 +86,17 @@ class ScoringOptions(Options):
         return self
 
 
+class JudgeOptions(Options):
+    """How judges are read; each kind of judge has its own."""
+
+    guard: GuardOptions = GuardOptions()
+    """Of a causal guard model."""
+    classifier: ClassifierOptions = ClassifierOptions()
+    """Of a sequence classifier."""
+    api: RubricOptions = RubricOptions()
+    """Of a judge behind an API, api:MODEL."""
+
+
 class SuiteFiles(Options):
     """Evaluation prompt sets: JSONL files, or `testbed:NAME`. A set that is left out is not measured."""
 
@@ -145,6 +159,8 @@ class RunConfig(Options):
     """A model that helps with all: enhanced."""
     judge: str
     """A causal guard model that answers safe or unsafe, or a sequence classifier with such labels."""
+    judging: JudgeOptions = JudgeOptions()
+    """How the judge is read."""
     calibration: ScoreFiles
     suite: SuiteFiles
     refusals: EnhanceFiles
@@ -180,6 +196,8 @@ class BakeoffConfig(Options):
     """An aligned model. A folder, a hub id or `testbed:NAME`."""
     judge: str
     """A causal guard model that answers safe or unsafe."""
+    judging: JudgeOptions = JudgeOptions()
+    """How the judge is read."""
     calibration: ScoreFiles
     """What makes the scores."""
     refusals: str | None = None

@@ -1,18 +1,26 @@
-"""Which judges serve what: kinds of judges, what they are refused for, and a second opinion on the same responses."""
+"""Judges by name: which kind each is, what it is refused for, and a second opinion on the same responses."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Literal, get_args
+
+from transformers import AutoModelForSequenceClassification
 
 from holdfast.artifacts import save_json
 from holdfast.evaluate.agreement import Agreement, agreement
+from holdfast.judge.classifier import ClassifierJudge
+from holdfast.judge.guard import GuardJudge
 from holdfast.judge.model_judge import ModelJudge
 from holdfast.judge.rubric import PREFIX, RubricJudge, RubricOptions
 from holdfast.judge.rubrics import REFUSAL_RUBRIC, Rubric
+from holdfast.models.load import architectures, load_model
+from holdfast.pipeline.config import JudgeOptions
 from holdfast.progress import Progress, silent
 from holdfast.values import Answer, Evaluation, Outcome
 
 Judge = ModelJudge | RubricJudge
+JudgeKind = Literal["guard", "classifier", "api"]
 
 
 def is_behind_api(name: str) -> bool:
@@ -40,13 +48,53 @@ def refusal_judge(name: str, options: RubricOptions, progress: Progress = silent
     return rubric_judge(name, options, REFUSAL_RUBRIC, progress)
 
 
-def refuse_idle(options: RubricOptions, *names: str | None) -> None:
-    """Raises ValueError when options of an API were given, and none of the judges is behind one."""
-    if options.model_fields_set and not any(is_behind_api(name) for name in names if name):
+def load_judge(name: str, options: JudgeOptions = JudgeOptions(), progress: Progress = silent) -> Judge:
+    """The judge of that name: a model behind an API where it is called api:MODEL, else a model that is loaded.
+
+    A loaded one is a sequence classifier where its config says so, else a causal guard model.
+
+    Raises:
+        ValueError: it is neither, or cannot be read as one; or the API's key is missing.
+    """
+    kind = kind_of(name)
+    if kind == "api":
+        return rubric_judge(name, options.api, progress=progress)
+    if kind == "classifier":
+        loaded = load_model(name, kind=AutoModelForSequenceClassification)
+        return ClassifierJudge(loaded.model, loaded.tokenizer, options.classifier)
+    loaded = load_model(name)
+    return GuardJudge(loaded.model, loaded.tokenizer, options.guard)
+
+
+def kind_of(name: str) -> JudgeKind:
+    """How a judge of that name is asked; ValueError where its config says that it is no judge."""
+    if is_behind_api(name):
+        return "api"
+    made_as = architectures(name)
+    if any(one.endswith("ForSequenceClassification") for one in made_as):
+        return "classifier"
+    if made_as and not any(one.endswith(("ForCausalLM", "ForConditionalGeneration")) for one in made_as):
         raise ValueError(
-            f"--api.{min(options.model_fields_set).replace('_', '-')} is for a judge behind an API, and no judge is "
-            "called api:MODEL; leave it out, or name one."
+            f"judge {name!r} is a {made_as[0]}; give a causal guard model (...ForCausalLM) or a sequence classifier "
+            "(...ForSequenceClassification)."
         )
+    return "guard"
+
+
+def refuse_idle(options: JudgeOptions, *names: str | None) -> None:
+    """Raises ValueError when options of one kind of judge were given, and none of the judges is of that kind."""
+    given = [kind for kind in get_args(JudgeKind) if getattr(options, kind) != type(getattr(options, kind))()]
+    kinds = {kind_of(name) for name in names if name} if given else set()
+    if idle := [kind for kind in given if kind not in kinds]:
+        what = {"api": "called api:MODEL", "classifier": "a sequence classifier", "guard": "a guard model"}[idle[0]]
+        raise ValueError(f"there are --{idle[0]} options, and no judge is {what}; leave them out, or name one.")
+
+
+def reading(options: JudgeOptions) -> dict[str, object]:
+    """What of the options can change a verdict of a loaded judge; one behind an API has them in its fingerprint."""
+    unimportant = {"token_budget"}
+    kinds = {"guard": options.guard, "classifier": options.classifier}
+    return {kind: one.model_dump(mode="json", exclude=unimportant) for kind, one in kinds.items()}
 
 
 def differentiable(judge: Judge, objective: str) -> ModelJudge:

@@ -7,7 +7,7 @@ from typing import get_args
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from holdfast.evaluate.attack_success import SafetyJudge
+from holdfast.evaluate.measure import Judge
 from holdfast.evaluate.suite import Suite, evaluate
 from holdfast.judge.model_judge import ModelJudge
 from holdfast.models.generate import GenerateOptions
@@ -24,7 +24,7 @@ from holdfast.values import Mask, Rate
 
 def attack_success_probe(
     tokenizer: PreTrainedTokenizerBase,
-    judge: SafetyJudge,
+    judge: Judge,
     prompts: Sequence[Prompt],
     generation: GenerateOptions = GenerateOptions(),
 ) -> Callable[[PreTrainedModel], Rate]:

@@ -23,6 +23,7 @@ from holdfast.models.load import load_model
 from holdfast.pipeline import scoring, steps
 from holdfast.pipeline.config import RunConfig, SafetyObjective, SuiteFiles
 from holdfast.pipeline.inputs import file_hash
+from holdfast.pipeline.judges import load_judge
 from holdfast.pipeline.layout import ADAPT_ARMS, ALONE, ENHANCE_ARMS, MASKS, noise_draws, noise_paths
 from holdfast.pipeline.outputs import refuse_foreign
 from holdfast.pipeline.story import locate_section, tell
@@ -120,6 +121,7 @@ def locate(
             config.calibration.harmful,
             scores,
             options=config.score,
+            judging=config.judging,
             generation=config.calibrate,
             seed=config.seed,
             progress=progress,
@@ -149,6 +151,7 @@ def verify(config: RunConfig, out: Path, mask: str, ratio: float, progress: Prog
         noise_draws(config, ratio),
         out / "verify" / mask,
         limit=config.verify.limit,
+        judging=config.judging,
         generation=config.generate,
         progress=progress,
     )
@@ -201,7 +204,8 @@ def adapt(config: RunConfig, out: Path, arm: str, progress: Progress = silent) -
 def evaluate(config: RunConfig, model: str, path: Path, *, task: bool, progress: Progress = silent) -> None:
     """Evaluates a checkpoint on the whole suite."""
     files = config.suite if task else config.suite.model_copy(update={"task": None})
-    steps.evaluate_model(model, config.judge, files, path, generation=config.generate, progress=progress)
+    how = {"judging": config.judging, "generation": config.generate, "progress": progress}
+    steps.evaluate_model(model, config.judge, files, path, **how)
 
 
 def starting_units(
@@ -274,7 +278,7 @@ def _inputs(config: RunConfig) -> dict[str, str]:
     files = [config.calibration.harmful, config.calibration.utility, config.refusals.refusals, config.refusals.harmless]
     files += [config.task, *suite.harmful, suite.harmless, suite.borderline, suite.questions, suite.task]
     hashes = {name: load_model(name).base for name in (config.model, config.unaligned)}
-    hashes[config.judge] = steps.load_judge(config.judge).fingerprint
+    hashes[config.judge] = load_judge(config.judge, config.judging).fingerprint
     for file in files:
         if file is not None:
             hashes[file] = file_hash(file)

@@ -12,16 +12,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from holdfast.artifacts import digest, save_json, save_scores, save_text
-from holdfast.judge.rubric import RubricOptions
 from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import LoadedModel, load_model
 from holdfast.models.response_log import Response
-from holdfast.pipeline.config import ScoringOptions
+from holdfast.pipeline.config import JudgeOptions, ScoringOptions
 from holdfast.pipeline.inputs import digest_of
-from holdfast.pipeline.judges import differentiable, refuse_idle
+from holdfast.pipeline.judges import differentiable, load_judge, reading, refuse_idle
 from holdfast.pipeline.objectives import refuse_contradictions, safety_objective
 from holdfast.pipeline.outputs import claim_folder, refuse_existing
-from holdfast.pipeline.steps import load_judge
 from holdfast.progress import Progress, silent
 from holdfast.prompts.sources import load_exchanges, load_prompts
 from holdfast.score.convergence import growing_halves
@@ -43,7 +41,7 @@ def score_safety(
     out: Path,
     *,
     options: ScoringOptions = ScoringOptions(),
-    rubric: RubricOptions = RubricOptions(),
+    judging: JudgeOptions = JudgeOptions(),
     generation: GenerateOptions = GenerateOptions(),
     seed: int = 0,
     progress: Progress = silent,
@@ -51,16 +49,16 @@ def score_safety(
     """Writes scores to `out`, those of two halves of the prompts beside it, and the responses they come from."""
     _refuse_outputs([*files_of(out), responses_of(out), convergence_of(out)], out)
     refuse_contradictions(options, generation)
-    refuse_idle(rubric, judge)
+    refuse_idle(judging, judge)
     asked = [prompt.prompt for prompt in load_prompts(prompts)]
     refuse_too_few(asked)
-    guard = load_judge(judge, rubric=rubric, progress=progress)
+    guard = load_judge(judge, judging, progress)
     if options.objective != "policy_gradient":
         differentiable(guard, options.objective)
     loaded = load_model(model)
     settings = {
         "model": loaded.base,
-        "judge": guard.fingerprint,
+        "judge": [guard.fingerprint, reading(judging)],
         "prompts": digest(asked),
         "options": options.model_dump(mode="json"),
         "generation": generation.model_dump(mode="json"),

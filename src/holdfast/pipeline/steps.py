@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from transformers import AutoModelForSequenceClassification
 
 from holdfast.artifacts import (
     allow_as_umask,
@@ -23,21 +22,18 @@ from holdfast.intervene.adapt import AdaptOptions, AdaptResult, adapt
 from holdfast.intervene.enhance import EnhanceOptions, EnhanceResult, enhance
 from holdfast.intervene.perturb import perturbed
 from holdfast.intervene.sft import SftOptions, discard_checkpoints, mask_digest
-from holdfast.judge.classifier import ClassifierJudge, ClassifierOptions
-from holdfast.judge.guard import GuardJudge, GuardOptions
 from holdfast.judge.refusal import RefusalJudge
-from holdfast.judge.rubric import RubricOptions
 from holdfast.models.generate import GenerateOptions
-from holdfast.models.load import LoadedModel, architectures, load_model, quiet_transformers
-from holdfast.pipeline.config import SuiteFiles
+from holdfast.models.load import LoadedModel, load_model, quiet_transformers
+from holdfast.pipeline.config import JudgeOptions, SuiteFiles
 from holdfast.pipeline.inputs import digest_of, suite_hashes
 from holdfast.pipeline.judges import (
     Judge,
-    is_behind_api,
+    load_judge,
+    reading,
     refusal_judge,
     refuse_idle,
     refuse_unjudged,
-    rubric_judge,
     second_path,
 )
 from holdfast.pipeline.outputs import claim_folder, refuse_existing
@@ -51,43 +47,14 @@ from holdfast.select.registry import find_selector
 from holdfast.values import Evaluation, Mask
 
 
-def load_judge(
-    name: str,
-    guard: GuardOptions = GuardOptions(),
-    classifier: ClassifierOptions = ClassifierOptions(),
-    rubric: RubricOptions = RubricOptions(),
-    progress: Progress = silent,
-) -> Judge:
-    """The judge of that name: a model behind an API where it is called api:MODEL, else a model that is loaded.
-
-    A loaded one is a sequence classifier where its config says so, else a causal guard model.
-
-    Raises:
-        ValueError: it is neither, or cannot be read as one; or the API's key is missing.
-    """
-    if is_behind_api(name):
-        return rubric_judge(name, rubric, progress=progress)
-    made_as = architectures(name)
-    if any(one.endswith("ForSequenceClassification") for one in made_as):
-        loaded = load_model(name, kind=AutoModelForSequenceClassification)
-        return ClassifierJudge(loaded.model, loaded.tokenizer, classifier)
-    if made_as and not any(one.endswith(("ForCausalLM", "ForConditionalGeneration")) for one in made_as):
-        raise ValueError(
-            f"judge {name!r} is a {made_as[0]}; give a causal guard model (...ForCausalLM) or a sequence classifier "
-            "(...ForSequenceClassification)."
-        )
-    loaded = load_model(name)
-    return GuardJudge(loaded.model, loaded.tokenizer, guard)
-
-
 def load_second_judge(
-    name: str, files: SuiteFiles, out: Path, rubric: RubricOptions, progress: Progress = silent
+    name: str, files: SuiteFiles, out: Path, options: JudgeOptions, progress: Progress = silent
 ) -> Judge:
     """The judge that judges again what is evaluated to `out`; ValueError where it has nothing to, or did so already."""
     if not files.harmful:
         raise ValueError("a second judge judges the responses to harmful prompts, and there are none; give --harmful.")
     refuse_existing(second_path(out))
-    return load_judge(name, rubric=rubric, progress=progress)
+    return load_judge(name, options, progress)
 
 
 def load_suite(files: SuiteFiles, limit: int | None = None) -> Suite:
@@ -182,6 +149,7 @@ def verify(
     out: Path,
     *,
     limit: int | None = None,
+    judging: JudgeOptions = JudgeOptions(),
     generation: GenerateOptions = GenerateOptions(),
     progress: Progress = silent,
 ) -> list[Evaluation]:
@@ -189,7 +157,7 @@ def verify(
     paths = [out / f"{draw.stem}.json" for draw in draws]
     if not all(path.is_file() for path in paths):
         loaded, suite = load_model(model), load_suite(files, limit)
-        _draw(loaded, load_judge(judge), load_mask(mask, loaded.base), suite, draws, out, generation, progress)
+        _draw(loaded, load_judge(judge, judging), load_mask(mask, loaded.base), suite, draws, out, generation, progress)
     return [load_evaluation(path) for path in paths]
 
 
@@ -202,19 +170,19 @@ def verify_alone(
     out: Path,
     *,
     limit: int | None = None,
-    rubric: RubricOptions = RubricOptions(),
+    judging: JudgeOptions = JudgeOptions(),
     generation: GenerateOptions = GenerateOptions(),
     seed: int = 0,
     progress: Progress = silent,
 ) -> list[Evaluation]:
     """The same in a folder of its own, which is refused to draws of another mask, model, judge, suite or seed."""
-    refuse_idle(rubric, judge)
-    loaded, guard = load_model(model), load_judge(judge, rubric=rubric, progress=progress)
+    refuse_idle(judging, judge)
+    loaded, guard = load_model(model), load_judge(judge, judging, progress)
     selected = load_mask(mask, loaded.base)
     settings = {
         "model": loaded.base,
         "mask": mask_digest(selected),
-        "judge": guard.fingerprint,
+        "judge": [guard.fingerprint, reading(judging)],
         "suite": suite_hashes(files),
         "limit": limit,
         "generation": generation.model_dump(mode="json"),
@@ -319,7 +287,7 @@ def evaluate_model(
     out: Path,
     *,
     refusals: str | None = None,
-    rubric: RubricOptions = RubricOptions(),
+    judging: JudgeOptions = JudgeOptions(),
     generation: GenerateOptions = GenerateOptions(),
     progress: Progress = silent,
 ) -> Evaluation:
@@ -329,8 +297,8 @@ def evaluate_model(
         ValueError: an input is missing or wrong, or the judge has no verdict on any response to a harmful prompt.
     """
     refuse_existing(out)
-    guard = load_judge(judge, rubric=rubric, progress=progress)
-    refusal = refusal_judge(refusals, rubric, progress) if refusals else RefusalJudge()
+    guard = load_judge(judge, judging, progress)
+    refusal = refusal_judge(refusals, judging.api, progress) if refusals else RefusalJudge()
     suite = load_suite(files)
     evaluation = evaluate(load_model(model), guard, suite, generation, progress, refusal_judge=refusal)
     refuse_unjudged(evaluation)
