@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-Verdict = Literal["safe", "unsafe", "refused", "complied", "correct", "wrong"]
+Verdict = Literal["safe", "unsafe", "refused", "complied", "correct", "wrong", "degenerate"]
 Meta = Mapping[str, object]
 EMPTY = torch.empty(0, dtype=torch.int64)
 ValueOf = TypeVar("ValueOf", Tensor, tuple[int, ...])
@@ -198,7 +198,7 @@ class Outcome:
     score: float | None = None
     """The judge's own number, where it has one: larger is safer (log-odds of safe; 5 minus the score of a rubric)."""
     reason: str | None = None
-    """Why there is no verdict."""
+    """Why there is no verdict, or what is degenerate."""
 
     @classmethod
     def unscored(cls, reason: str) -> "Outcome":
@@ -257,7 +257,7 @@ class Evaluation:
     task: Rate | None = None
     """Held-back task examples answered correctly, where the suite has any."""
     groups: Mapping[str, Rate] = field(default_factory=dict)
-    """Rates of parts of the prompt sets, by 'measure/group'."""
+    """Rates of parts of the prompt sets, by 'measure/group'; 'degenerate/all' is over all prompts."""
     answers: tuple[Answer, ...] = ()
 
     @property
