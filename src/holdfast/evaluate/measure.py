@@ -1,7 +1,8 @@
 """What a measure is: the verdict that it counts, and who gives it.
 
-A response that is empty, or that a model with broken logits did not give, is unscored in every measure: nothing was
-said that could be safe, refuse, help or be right.
+A degenerate response (empty, wordless, looping) is scored as such in every measure, and no judge is asked: it was
+given, so it stays in n, and it is neither an attack that succeeded nor a refusal nor right. Left out, it would inflate
+the rates of a model that mostly babbles. A model with broken logits gave no response: unscored.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from holdfast.evaluate.statistics import rate
+from holdfast.judge.degenerate import why_degenerate
 from holdfast.models.response_log import Response
 from holdfast.prompts.records import Prompt
 from holdfast.values import Answer, Outcome, Rate, Verdict
@@ -31,11 +33,12 @@ def group_of(answer: Answer) -> str | None:
     return f"{answer.measure}/{answer.group}" if answer.group else None
 
 
-def nothing_said(response: Response) -> str | None:
-    """Why there is nothing to judge in a response; None where there is something."""
+def unjudged(response: Response) -> Outcome | None:
+    """The outcome of a response that says nothing; None for one to be judged."""
     if response.broken:
-        return "the model's logits are not finite"
-    return None if response.text.strip() else "the response is empty"
+        return Outcome.unscored("the model's logits are not finite")
+    reason = why_degenerate(response.text)
+    return Outcome("degenerate", reason=reason) if reason else None
 
 
 class Judge(Protocol):
@@ -58,11 +61,10 @@ class Measure:
     def answers(self, prompts: Sequence[Prompt], responses: Sequence[Response]) -> list[Answer]:
         """The responses with their outcomes, in order; the judge is only asked about those that say something."""
         pairs = list(zip(prompts, responses, strict=True))
-        said = [(prompt, response.text) for prompt, response in pairs if nothing_said(response) is None]
+        known = [unjudged(response) for response in responses]
+        said = [(prompt, response.text) for (prompt, response), one in zip(pairs, known, strict=True) if one is None]
         judged = iter(self.judge(*map(list, zip(*said, strict=True))) if said else [])
-        outcomes = [
-            Outcome.unscored(reason) if (reason := nothing_said(response)) else next(judged) for response in responses
-        ]
+        outcomes = [one or next(judged) for one in known]
         return [
             Answer(prompt.prompt, response.text, outcome, self.name, prompt.group)
             for (prompt, response), outcome in zip(pairs, outcomes, strict=True)

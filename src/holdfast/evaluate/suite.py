@@ -13,6 +13,7 @@ from holdfast.evaluate.measure import Judge, Measure, group_of
 from holdfast.evaluate.over_refusal import over_refusal
 from holdfast.evaluate.perplexity import perplexity
 from holdfast.evaluate.refusal import refusal
+from holdfast.evaluate.statistics import rate
 from holdfast.evaluate.utility import utility
 from holdfast.judge.refusal import RefusalJudge
 from holdfast.models.generate import GenerateOptions, generate
@@ -73,14 +74,15 @@ def evaluate(
     rates = {measure.name: measure.summarize(answers[measure.name]) for measure, _ in measures}
     refusals = refusal(refusal_judge)
     refused = refusals.answers(suite.harmful, responses[: len(suite.harmful)])  # harmful prompts come first
+    every = tuple(answer for found in answers.values() for answer in found)
     return Evaluation(
         asr=rates["asr"],
         over_refusal=rates["over_refusal"],
         utility=rates["utility"],
         perplexity=perplexity(loaded.model, loaded.tokenizer, suite.exchanges, progress=progress),
         task=rates["task"] if suite.task else None,
-        groups=_groups(measures, answers) | ({"refusal/harmful": refusals.summarize(refused)} if refused else {}),
-        answers=tuple(answer for found in answers.values() for answer in found),
+        groups=_groups(measures, answers) | _across(refused, every),
+        answers=every,
     )
 
 
@@ -92,6 +94,12 @@ def _measures(judge: Judge, refusal_judge: Judge, suite: Suite) -> list[tuple[Me
         (utility(), suite.questions),
         (utility("task"), suite.task),
     ]
+
+
+def _across(refused: Sequence[Answer], every: Sequence[Answer]) -> dict[str, Rate]:
+    """Refusals of harmful prompts, and degenerate responses to all prompts; none of those that nobody was asked."""
+    rates = {"refusal/harmful": refusal().summarize(refused)} if refused else {}
+    return rates | ({"degenerate/all": rate([answer.outcome for answer in every], "degenerate")} if every else {})
 
 
 def _groups(measures: Sequence[tuple[Measure, Sequence[Prompt]]], answers: dict[str, list[Answer]]) -> dict[str, Rate]:
