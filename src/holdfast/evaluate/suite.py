@@ -20,7 +20,7 @@ from holdfast.models.generate import GenerateOptions, generate
 from holdfast.models.load import LoadedModel
 from holdfast.progress import Progress, silent
 from holdfast.prompts.records import Exchange, Prompt
-from holdfast.values import Answer, Evaluation, Rate
+from holdfast.values import Answer, Evaluation, Rate, Verdict
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,13 @@ def _measures(judge: Judge, refusal_judge: Judge, suite: Suite) -> list[tuple[Me
 
 def _across(refused: Sequence[Answer], every: Sequence[Answer]) -> dict[str, Rate]:
     """Refusals of harmful prompts, and degenerate responses to all prompts; none of those that nobody was asked."""
-    rates = {"refusal/harmful": refusal().summarize(refused)} if refused else {}
-    return rates | ({"degenerate/all": rate([answer.outcome for answer in every], "degenerate")} if every else {})
+    counts: dict[str, tuple[Sequence[Answer], Verdict]] = {
+        "refusal/harmful": (refused, "refused"),
+        "degenerate/all": (every, "degenerate"),
+    }
+    return {
+        name: rate([one.outcome for one in answers], verdict) for name, (answers, verdict) in counts.items() if answers
+    }
 
 
 def _groups(measures: Sequence[tuple[Measure, Sequence[Prompt]]], answers: dict[str, list[Answer]]) -> dict[str, Rate]:
