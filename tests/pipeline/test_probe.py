@@ -9,6 +9,7 @@ from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import load_model
 from holdfast.pipeline import scoring, steps
 from holdfast.pipeline.config import ScoringOptions
+from holdfast.pipeline.judges import load_judge
 from holdfast.pipeline.probe import attack_success_probe, top_mask_refresh
 from holdfast.prompts.sources import load_prompts
 from holdfast.values import Outcome
