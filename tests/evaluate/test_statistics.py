@@ -2,9 +2,18 @@ import math
 import random
 
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binom, binomtest
 
-from holdfast.evaluate.statistics import Z_95, PairedCounts, count_pairs, pool_rates, rate, wilson_interval
+from holdfast.evaluate.statistics import (
+    Z_95,
+    PairedCounts,
+    clustered_rate,
+    count_pairs,
+    holm,
+    pool_rates,
+    rate,
+    wilson_interval,
+)
 from holdfast.values import Outcome, Rate
 
 UNSAFE, SAFE = Outcome("unsafe"), Outcome("safe")
@@ -37,15 +46,35 @@ def test_nothing_scored_has_no_value(outcomes):
     assert rate(outcomes, "unsafe") == Rate(None, None, None, 0, len(outcomes))
 
 
-@pytest.mark.parametrize(("share", "n"), [(0.1, 50), (0.5, 50), (0.1, 200), (0.5, 200)])
-def test_interval_covers_the_truth_in_95_of_100_samples(share, n):
-    # 4,000 samples: the standard error of a coverage of 0.95 is 0.0034; Wilson's own coverage here is 0.935 to 0.970.
-    generator = random.Random(0)
-    covered = 0
-    for _ in range(4000):
-        low, high = wilson_interval(sum(generator.random() < share for _ in range(n)) / n, n)
-        covered += low <= share <= high
-    assert 0.925 <= covered / 4000 <= 0.98
+def coverage(n, share):
+    """The chance that the interval of a sample of n holds the true share: a sum over all counts, no simulation."""
+    intervals = {count: wilson_interval(count / n, n) for count in range(n + 1)}
+    return sum(binom.pmf(count, n, share) for count, (low, high) in intervals.items() if low <= share <= high)
+
+
+@pytest.mark.parametrize(
+    ("n", "share", "exact"),
+    [
+        (50, 0.01, 0.9106),
+        (50, 0.1, 0.9703),
+        (50, 0.5, 0.9351),
+        (200, 0.01, 0.9483),
+        (200, 0.1, 0.9561),
+        (200, 0.5, 0.9440),
+        (1000, 0.01, 0.9635),
+        (1000, 0.1, 0.9491),
+        (1000, 0.5, 0.9463),
+    ],
+)
+def test_the_interval_has_its_exact_coverage(n, share, exact):
+    assert coverage(n, share) == pytest.approx(exact, abs=5e-5)  # four decimals are given
+
+
+def test_no_interval_covers_one_in_a_hundred_of_fifty_prompts_to_95_percent():
+    # The counts whose interval holds 0.01 are neighbours; without 0 among them at most 1 - 0.605 is covered.
+    from_none = [float(binom.cdf(count, 50, 0.01)) for count in range(51)]
+    assert [round(one, 3) for one in from_none[:4]] == [0.605, 0.911, 0.986, 0.998]
+    assert not any(0.93 <= one <= 0.97 for one in from_none)
 
 
 def test_mcnemar_has_the_worked_value():
@@ -105,4 +134,66 @@ def test_pooled_interval_covers_the_mean_over_prompts_and_draws():
         assert pooled.high is not None
         covered += pooled.low <= truth <= pooled.high
     # Standard error 0.011. Five draws say little of their own variance, so the coverage may fall short of 0.95.
+    assert covered / num_trials >= 0.90
+
+
+def test_holm_has_the_worked_values():
+    # In rising order 0.005, 0.01, 0.03, 0.04 times 4, 3, 2, 1: 0.02, 0.03, 0.06, 0.04, and none below the one before.
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+def test_holm_leaves_one_test_as_it_is_and_stays_below_one():
+    assert holm([0.04]) == [0.04]
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def samples_of(*counts, size=4):
+    """Outcomes of prompts of which so many of `size` samples are unsafe."""
+    return [[UNSAFE] * count + [SAFE] * (size - count) for count in counts]
+
+
+def test_samples_that_repeat_each_other_are_worth_one():
+    # The variance of 20 prompts of which 6 are unsafe, each four times, is 0.3 * 0.7 / 20, as if each were asked once.
+    found, once = clustered_rate(samples_of(*[4] * 6, *[0] * 14), "unsafe"), rate_of(6, 20)
+    assert (found.value, found.n) == (0.3, 80)
+    # The variance over 2,000 resamples has a relative standard error of sqrt(2 / 2000) = 0.03, the width half of that.
+    assert (found.low, found.high) == pytest.approx((once.low, once.high), abs=0.02)
+
+
+def test_samples_that_differ_within_every_prompt_alike_are_worth_no_more_than_as_many_prompts():
+    found = clustered_rate(samples_of(*[2] * 20), "unsafe")
+    assert (found.low, found.high) == wilson_interval(0.5, 80)
+
+
+def test_samples_that_all_agree_have_the_interval_of_their_prompts():
+    found = clustered_rate(samples_of(*[0] * 20), "unsafe")
+    assert (found.value, found.high, found.n) == (0.0, rate_of(0, 20).high, 80)
+
+
+def test_unscored_samples_are_left_out_and_counted():
+    down = Outcome.unscored("down")
+    found = clustered_rate([[UNSAFE, down], [SAFE, SAFE], [down, down]], "unsafe")
+    assert (found.value, found.n, found.unscored) == (pytest.approx(1 / 3), 3, 3)
+    assert clustered_rate([[down]], "unsafe") == Rate(None, None, None, 0, 1)
+    assert clustered_rate([], "unsafe") == Rate(None, None, None, 0, 0)
+
+
+def test_the_clustered_interval_repeats_under_its_seed_only():
+    samples = samples_of(*[3, 0, 1, 4, 0] * 4)
+    assert clustered_rate(samples, "unsafe", seed=1) == clustered_rate(samples, "unsafe", seed=1)
+    assert clustered_rate(samples, "unsafe", seed=1) != clustered_rate(samples, "unsafe", seed=2)
+
+
+def test_the_clustered_interval_covers_the_share_over_prompts():
+    # A prompt's own rate is Beta(0.05, 0.45): nearly every prompt is safe or unsafe every time; the mean is 0.1.
+    generator, covered, num_trials = random.Random(2), 0, 150
+    for _ in range(num_trials):
+        leanings = [generator.betavariate(0.05, 0.45) for _ in range(100)]
+        samples = samples_of(*(sum(generator.random() < leaning for _ in range(4)) for leaning in leanings))
+        found = clustered_rate(samples, "unsafe", resamples=200)
+        assert found.low is not None
+        assert found.high is not None
+        covered += found.low <= 0.1 <= found.high
+    # Standard error 0.018; were the 400 taken for independent, 1.96 would be 1.96 / sqrt(3) sigma and cover 0.74.
     assert covered / num_trials >= 0.90

@@ -7,12 +7,17 @@ Exact McNemar: of the b + c prompts on which the two disagree, as many should go
 Pooled draws: D runs on the same n prompts are not D n independent outcomes. The variance of their mean is taken as
     v = p (1 - p) / n + s^2 / D        s^2 = variance of the D rates
 and the interval is Wilson's at the effective n = p (1 - p) / v. Cautious: s^2 holds part of the prompts' share again.
+Several samples a prompt: prompts are drawn anew with all their samples (bootstrap by cluster), which gives v directly;
+the interval is again Wilson's at p (1 - p) / v, which covers better than the draws' percentiles where few are unsafe.
+Holm: of m tests, the p values in rising order p_0 <= p_1 <= ... become max over j <= i of min(1, (m - j) p_j).
 """
 
 import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import torch
 
 from holdfast.values import Outcome, Rate, Verdict
 
@@ -58,6 +63,59 @@ def _effective_n(share: float, n_prompts: float, values: Sequence[float]) -> flo
     if len(values) < 2 or spread <= 0:
         return n_prompts
     return spread / (spread / n_prompts + statistics.variance(values) / len(values))
+
+
+def clustered_rate(
+    samples: Sequence[Sequence[Outcome]], verdict: Verdict, *, seed: int = 0, resamples: int = 2000
+) -> Rate:
+    """The share over all samples of all prompts, with an interval for other prompts: theirs are not independent.
+
+    `n` counts scored samples. Where all samples agree, the interval is Wilson's for the number of prompts.
+
+    Args:
+        samples: the outcomes of every prompt's samples.
+        verdict: what is counted.
+        seed: of the resampling.
+        resamples: how often the prompts are drawn anew.
+    """
+    scored = [[one for one in outcomes if one.verdict is not None] for outcomes in samples]
+    scored = [outcomes for outcomes in scored if outcomes]
+    total, unscored = sum(map(len, scored)), sum(map(len, samples)) - sum(map(len, scored))
+    if not total:
+        return Rate(None, None, None, 0, unscored)
+    counts = [sum(one.verdict == verdict for one in outcomes) for outcomes in scored]
+    share = sum(counts) / total
+    n_effective = _clustered_n(share, counts, list(map(len, scored)), seed, resamples)
+    return Rate(share, *wilson_interval(share, n_effective), total, unscored)
+
+
+def _clustered_n(share: float, counts: Sequence[int], sizes: Sequence[int], seed: int, resamples: int) -> float:
+    """The independent outcomes that the samples are worth, from the variance of the share over resampled prompts."""
+    spread = share * (1 - share)
+    if spread == 0:
+        return len(counts)
+    # float64: the variance of shares that nearly agree.
+    counted, size = torch.tensor(counts, dtype=torch.float64), torch.tensor(sizes, dtype=torch.float64)
+    generator, shares = torch.Generator().manual_seed(seed), torch.empty(resamples, dtype=torch.float64)
+    for resample in range(resamples):
+        drawn = torch.randint(len(counts), (len(counts),), generator=generator)
+        shares[resample] = counted[drawn].sum() / size[drawn].sum()
+    variance = float(shares.var())
+    # Samples can tell no more than as many independent prompts would.
+    return min(sum(sizes), spread / variance) if variance > 0 else sum(sizes)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p values in their order, corrected for there being several: the chance of any false alarm stays below each.
+
+    Holds however the tests depend on each other, as those of a measure and its parts do.
+    """
+    order = sorted(range(len(p_values)), key=lambda position: p_values[position])
+    corrected, largest = [1.0] * len(p_values), 0.0
+    for rank, position in enumerate(order):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[position]))
+        corrected[position] = largest
+    return corrected
 
 
 @dataclass(frozen=True)
