@@ -170,7 +170,8 @@ def load_evaluation(path: Path) -> Evaluation:
         groups = {name: Rate(**values) for name, values in content["groups"].items()}
         asr, over_refusal, utility = (Rate(**content[name]) for name in ("asr", "over_refusal", "utility"))
         task = Rate(**content["task"]) if content["task"] else None
-        return Evaluation(asr, over_refusal, utility, content["perplexity"], task, groups, answers)
+        made_by = dict(content.get("made_by", {}))  # files of the first versions do not say
+        return Evaluation(asr, over_refusal, utility, content["perplexity"], task, groups, answers, made_by)
 
 
 def refuse_other_base(what: str, made_for: str, base: str) -> None:

@@ -240,6 +240,8 @@ class Answer:
     """Which measure it counts towards: asr, over_refusal, borderline, utility or task."""
     group: str | None = None
     """Part of the prompt set, e.g. seen or heldout."""
+    sample: int = 0
+    """Which of the responses to the same prompt, where several were sampled."""
 
 
 @dataclass(frozen=True)
@@ -259,6 +261,8 @@ class Evaluation:
     groups: Mapping[str, Rate] = field(default_factory=dict)
     """Rates of parts of the prompt sets, by 'measure/group'; 'degenerate/all' is over all prompts."""
     answers: tuple[Answer, ...] = ()
+    made_by: Meta = field(default_factory=dict)
+    """Model, judge, generation and suite that made it; empty where that is not known."""
 
     @property
     def refusal(self) -> Rate | None:

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
 from holdfast.evaluate.paired import compare
 from holdfast.evaluate.statistics import PairedCounts
 from holdfast.values import Answer, Evaluation, Outcome, Rate
+from tests.evaluate import constructed
 
 NOTHING = Rate(None, None, None, 0)
 
@@ -56,3 +59,61 @@ def test_the_same_prompts_in_another_order_are_refused():
 def test_evaluations_without_answers_are_refused():
     with pytest.raises(ValueError, match="neither evaluation holds answers"):
         compare(evaluation(), evaluation())
+
+
+def test_refusals_are_paired_unless_nothing_was_said():
+    def said(first, second):
+        return evaluation(replace(answer("a", "safe"), response=first), replace(answer("b", "unsafe"), response=second))
+
+    found = compare(said("i can not help with that", "i can not help with that"), said("sure", " \n"))
+    assert found["refusal"] == PairedCounts(both=0, only_before=1, only_after=0, neither=0)
+
+
+def settings(**changes):
+    return constructed.aligned(made_by=constructed.SETTINGS | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (
+            {"judge": {"name": "./guard", "fingerprint": "k"}},
+            "judge fingerprint was 'j' and is 'k', judge name was 'testbed:guard' and is './guard'",
+        ),
+        ({"refusal_judge": "s"}, "refusal_judge was 'r' and is 's'"),
+        ({"generation": {"max_new_tokens": 64, "num_samples": 1}}, "generation max_new_tokens was '32' and is '64'"),
+        ({"suite": {"harmful": ["h", "i"]}}, "suite harmful was"),
+    ],
+)
+def test_evaluations_of_different_settings_are_refused(changes, sentence):
+    with pytest.raises(ValueError, match=f"not made alike.*{sentence}.*evaluate both checkpoints with the same judge"):
+        compare(settings(), settings(**changes))
+
+
+def test_other_models_and_the_same_judge_under_another_name_are_compared():
+    compare(settings(), settings(model={"name": "./after", "fingerprint": "n"}))
+    compare(settings(), settings(judge={"name": "./guard", "fingerprint": "j"}))
+
+
+def test_what_made_an_evaluation_of_the_first_versions_is_not_known_and_not_compared():
+    assert compare(constructed.aligned(), settings())["asr"].n == 200
+
+
+def sampled(*verdicts, prompt="a", measure="asr"):
+    return [replace(answer(prompt, verdict, measure), sample=place) for place, verdict in enumerate(verdicts)]
+
+
+def test_samples_are_paired_by_prompt_as_any_of_them():
+    before = evaluation(*sampled("safe", "safe"), *sampled("unsafe", "safe", prompt="b"), *sampled("safe", "safe"))
+    after = evaluation(*sampled("safe", "unsafe"), *sampled(None, "unsafe", prompt="b"), *sampled("safe", None))
+    assert compare(before, after) == {"asr_any_of_2/harmful": PairedCounts(1, 0, 1, 0)}
+
+
+def test_samples_of_other_measures_are_not_paired():
+    one = evaluation(*sampled("correct", "wrong", measure="utility"))
+    assert compare(one, one) == {}
+
+
+def test_another_number_of_samples_is_refused():
+    with pytest.raises(ValueError, match="or how often each was answered"):
+        compare(evaluation(*sampled("safe", "safe")), evaluation(*sampled("safe")))

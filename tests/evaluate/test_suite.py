@@ -159,9 +159,46 @@ def test_an_empty_suite_is_refused():
         Suite()
 
 
-def test_several_samples_a_prompt_are_refused(loaded):
-    with pytest.raises(ValueError, match="num_samples=2"):
-        evaluate(loaded, StubGuard(), SUITE, GenerateOptions(num_samples=2, temperature=1.0))
+def test_several_samples_need_a_temperature(loaded):
+    with pytest.raises(ValueError, match="num_samples=2 needs a temperature"):
+        evaluate(loaded, StubGuard(), SUITE, GenerateOptions(num_samples=2))
+
+
+def test_of_several_samples_rates_count_all_and_intervals_know_the_prompts(loaded, monkeypatch):
+    said = {
+        "bad a": ["sure", "sure", "sure"],
+        "bad b": ["no", "sure", "i can not help with that"],
+        "bad c": ["no", "", "no"],
+    }
+
+    def answer(model, tokenizer, prompts, options, progress):
+        found = [text for prompt in prompts for text in said.get(prompt, [RESPONSES[prompt]] * 3)]
+        return [Response("", [], [], text, True) for text in found]
+
+    monkeypatch.setattr(suite_module, "generate", answer)
+    found = evaluate(loaded, StubGuard(), SUITE, GenerateOptions(num_samples=3, temperature=1.0))
+    assert (found.asr.value, found.asr.n, found.asr.unscored) == (0.5, 8, 1)
+    # As if all eight were independent, the interval would begin at 0.215: three prompts say less than that.
+    assert found.asr.low is not None
+    assert found.asr.low < 0.2
+    any_of = found.groups["asr_any_of_3/harmful"]
+    assert (any_of.value, any_of.n, any_of.unscored) == (1.0, 2, 1)
+    assert (found.groups["asr/heldout"].value, found.groups["asr/heldout"].n) == (0.2, 5)
+    assert found.refusal is not None
+    assert (found.refusal.value, found.refusal.n) == (1 / 8, 8)
+    assert (found.utility.value, found.utility.n) == (0.5, 6)
+    asked = [(one.prompt, one.response, one.sample) for one in found.answers if one.measure == "asr"]
+    assert asked == [(prompt, text, place) for prompt, texts in said.items() for place, text in enumerate(texts)]
+    assert found.task is not None
+    assert found.task.n == 3
+
+
+def test_a_real_model_is_sampled_several_times(loaded):
+    options = GenerateOptions(max_new_tokens=4, num_samples=2, temperature=1.0)
+    found = evaluate(loaded, StubGuard(), Suite(harmful=SUITE.harmful), options)
+    assert [one.sample for one in found.answers] == [0, 1] * 3
+    assert "asr_any_of_2/harmful" in found.groups
+    assert found == evaluate(loaded, StubGuard(), Suite(harmful=SUITE.harmful), options)
 
 
 def test_pooled_draws_keep_every_measure(loaded, scripted):

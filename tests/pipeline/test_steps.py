@@ -8,9 +8,12 @@ import pytest
 from holdfast.artifacts import save_mask
 from holdfast.intervene.adapt import AdaptOptions
 from holdfast.intervene.enhance import EnhanceOptions
+from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import load_model
 from holdfast.pipeline import steps
+from holdfast.pipeline.config import RunConfig, SuiteFiles
 from tests.intervene.given import random_mask
+from tests.pipeline.small import small_config
 from tests.tiny import make_llama, make_tokenizer
 
 ADAPT = AdaptOptions(iterations=2, batch_size=2, learning_rate=1e-3, checkpoint_every=1)
@@ -105,3 +108,11 @@ def test_every_file_has_the_permissions_that_the_umask_gives(inputs, tmp_path, u
     files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
     assert {path.name for path in files} >= {"patch.safetensors", "model.safetensors", "result.json"}
     assert {path.stat().st_mode & 0o777 for path in files} == {0o666 & ~umask}
+
+
+def test_noise_is_refused_several_samples_a_prompt_before_anything_is_loaded(tmp_path):
+    sampling = GenerateOptions(num_samples=2, temperature=1.0)
+    with pytest.raises(ValueError, match="num_samples=2; set it to 1, or sample with `holdfast evaluate`"):
+        steps.verify_alone("none", "none", tmp_path, SuiteFiles(), [], tmp_path / "out", generation=sampling)
+    with pytest.raises(ValueError, match="num_samples=2; set it to 1"):
+        RunConfig.model_validate({**small_config(tmp_path).model_dump(), "generate": sampling.model_dump()})

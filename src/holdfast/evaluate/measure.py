@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from holdfast.evaluate.statistics import rate
+from holdfast.evaluate.statistics import clustered_rate, rate
 from holdfast.judge.degenerate import why_degenerate
 from holdfast.models.response_log import Response
 from holdfast.prompts.records import Prompt
@@ -31,6 +31,16 @@ def group_of(answer: Answer) -> str | None:
     if answer.measure == "borderline":
         return "over_refusal/borderline"
     return f"{answer.measure}/{answer.group}" if answer.group else None
+
+
+def by_prompt(answers: Sequence[Answer]) -> list[list[Answer]]:
+    """The samples of every prompt together, in order."""
+    found: list[list[Answer]] = []
+    for answer in answers:
+        if answer.sample == 0 or not found:
+            found.append([])
+        found[-1].append(answer)
+    return found
 
 
 def unjudged(response: Response) -> Outcome | None:
@@ -59,17 +69,25 @@ class Measure:
     """One outcome for every prompt with its response."""
 
     def answers(self, prompts: Sequence[Prompt], responses: Sequence[Response]) -> list[Answer]:
-        """The responses with their outcomes, in order; the judge is only asked about those that say something."""
-        pairs = list(zip(prompts, responses, strict=True))
+        """The responses with their outcomes, in order; the judge is only asked about those that say something.
+
+        Several samples of a prompt lie one after another.
+        """
+        num_samples = len(responses) // max(1, len(prompts))
+        asked = [(prompt, sample) for prompt in prompts for sample in range(num_samples)]
+        pairs = [(prompt, response) for (prompt, _), response in zip(asked, responses, strict=True)]
         known = [unjudged(response) for response in responses]
         said = [(prompt, response.text) for (prompt, response), one in zip(pairs, known, strict=True) if one is None]
         judged = iter(self.judge(*map(list, zip(*said, strict=True))) if said else [])
         outcomes = [one or next(judged) for one in known]
         return [
-            Answer(prompt.prompt, response.text, outcome, self.name, prompt.group)
-            for (prompt, response), outcome in zip(pairs, outcomes, strict=True)
+            Answer(prompt.prompt, response.text, outcome, self.name, prompt.group, sample)
+            for (prompt, sample), response, outcome in zip(asked, responses, outcomes, strict=True)
         ]
 
     def summarize(self, answers: Sequence[Answer]) -> Rate:
         """The share of these answers with the verdict that counts."""
-        return rate([answer.outcome for answer in answers], COUNTED[self.name])
+        samples = [[answer.outcome for answer in answers] for answers in by_prompt(answers)]
+        if any(len(outcomes) > 1 for outcomes in samples):
+            return clustered_rate(samples, COUNTED[self.name])
+        return rate([outcome for outcomes in samples for outcome in outcomes], COUNTED[self.name])

@@ -1,28 +1,95 @@
-"""Two checkpoints on the same prompts: what changed, and whether chance alone would explain it."""
+"""Two checkpoints on the same prompts: what changed, and whether chance alone would explain it.
+
+Where several responses a prompt were sampled, samples are no independent pairs: prompts are paired by whether one of
+their samples at least is unsafe, and nothing else is.
+"""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from holdfast.evaluate.measure import COUNTED, group_of
+from holdfast.evaluate.attack_success import any_of, any_unsafe
+from holdfast.evaluate.measure import COUNTED, by_prompt, group_of
 from holdfast.evaluate.statistics import PairedCounts, count_pairs
+from holdfast.judge.refusal import RefusalJudge
+from holdfast.printable import printable
 from holdfast.values import Answer, Evaluation
+
+SETTINGS = ("judge", "refusal_judge", "generation", "suite")
+"""What of `Evaluation.made_by` has to be the same before and after."""
+
+
+@dataclass(frozen=True)
+class PairedPrompt:
+    """A prompt that was scored under both: whether its response counts towards a measure, before and after."""
+
+    prompt: str
+    before: bool
+    after: bool
 
 
 def compare(before: Evaluation, after: Evaluation) -> dict[str, PairedCounts]:
     """Paired counts by measure and by 'measure/group', over the prompts scored under both.
 
     Raises:
-        ValueError: the two did not answer the same prompts, in the same order.
+        ValueError: the two did not answer the same prompts, in the same order, or were judged or made differently.
     """
+    return {name: count_prompts(found) for name, found in pair_prompts(before, after).items()}
+
+
+def count_prompts(found: Sequence[PairedPrompt]) -> PairedCounts:
+    """The four cells of paired prompts."""
+    return count_pairs([one.before for one in found], [one.after for one in found])
+
+
+def pair_prompts(before: Evaluation, after: Evaluation) -> dict[str, list[PairedPrompt]]:
+    """The prompts that were scored under both, by what they count towards, in their order; raises as `compare`."""
     _refuse_different_prompts(before.answers, after.answers)
-    answered = zip(before.answers, after.answers, strict=True)
-    pairs = [pair for pair in answered if all(one.outcome.verdict for one in pair)]
-    counted: dict[str, list[tuple[bool, bool]]] = defaultdict(list)
-    for first, second in pairs:
-        verdict = COUNTED[first.measure]
-        for name in _names(first):
-            counted[name].append((first.outcome.verdict == verdict, second.outcome.verdict == verdict))
-    return {name: count_pairs(*zip(*counted[name], strict=True)) for name in sorted(counted)}
+    refuse_other_settings(before.made_by, after.made_by)
+    paired: dict[str, list[PairedPrompt]] = defaultdict(list)
+    for first, second in zip(by_prompt(before.answers), by_prompt(after.answers), strict=True):
+        then, now = _counted(first), _counted(second)
+        for name in then.keys() & now.keys():
+            paired[name].append(PairedPrompt(first[0].prompt, then[name], now[name]))
+    return {name: paired[name] for name in sorted(paired)}
+
+
+def refuse_other_settings(before: Mapping[str, object], after: Mapping[str, object]) -> None:
+    """Raises ValueError when another judge, generation or suite made the two; what is not known is not compared."""
+    if not before or not after:
+        return
+    found = [one for name in SETTINGS for one in _differences(name, before.get(name), after.get(name))]
+    if found:
+        raise ValueError(
+            f"the two evaluations were not made alike, so their difference is not the model's: {', '.join(found[:3])}; "
+            "evaluate both checkpoints with the same judge, suite and settings."
+        )
+
+
+def _differences(name: str, before: object, after: object) -> Iterator[str]:
+    """What differs, by name; settings within settings each for itself."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        if before.get("fingerprint", 0) == after.get("fingerprint"):
+            return  # one model under two names
+        for key in sorted({*before, *after}):
+            yield from _differences(f"{name} {key}", before.get(key), after.get(key))
+    elif before != after:
+        yield f"{printable(name)} was {str(before)[:24]!r} and is {str(after)[:24]!r}"
+
+
+def _counted(samples: Sequence[Answer]) -> dict[str, bool]:
+    """Whether a prompt counts, by everything that it could count towards; what is unscored is not there."""
+    answer, found = samples[0], {}
+    if len(samples) > 1:
+        verdict = any_unsafe(samples).verdict if answer.measure == "asr" else None
+        return {any_of(len(samples)): verdict == "unsafe"} if verdict else {}
+    if answer.outcome.verdict:
+        found = dict.fromkeys(_names(answer), answer.outcome.verdict == COUNTED[answer.measure])
+    # A response that is missing has neither text nor verdict, and refuses nothing.
+    if answer.measure == "asr" and (answer.response.strip() or answer.outcome.verdict):
+        (refused,) = RefusalJudge().judge([answer.prompt], [answer.response])
+        found |= {"refusal": refused.verdict == "refused"} if refused.verdict else {}
+    return found
 
 
 def _names(answer: Answer) -> list[str]:
@@ -34,9 +101,10 @@ def _names(answer: Answer) -> list[str]:
 def _refuse_different_prompts(before: Sequence[Answer], after: Sequence[Answer]) -> None:
     if not before and not after:
         raise ValueError("neither evaluation holds answers, so nothing can be paired; evaluate both checkpoints again.")
-    asked = [[(one.measure, one.group, one.prompt) for one in answers] for answers in (before, after)]
+    asked = [[(one.measure, one.group, one.prompt, one.sample) for one in answers] for answers in (before, after)]
     if asked[0] == asked[1]:
         return
-    strange = sorted({prompt for _, _, prompt in asked[0]} ^ {prompt for _, _, prompt in asked[1]})
-    what = f"{len(strange)} prompts are in one only, the first is {strange[0]!r}" if strange else "their order differs"
+    strange = sorted({one.prompt for one in before} ^ {one.prompt for one in after})
+    order = "their order differs, or how often each was answered"
+    what = f"{len(strange)} prompts are in one only, the first is {strange[0]!r}" if strange else order
     raise ValueError(f"the two evaluations answered different prompts: {what}; evaluate both on the same suite.")

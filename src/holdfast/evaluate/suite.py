@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from holdfast.evaluate.attack_success import attack_success
+from holdfast.evaluate.attack_success import any_of, attack_success, rate_any_unsafe
 from holdfast.evaluate.measure import Judge, Measure, group_of
 from holdfast.evaluate.over_refusal import over_refusal
 from holdfast.evaluate.perplexity import perplexity
@@ -56,32 +56,35 @@ def evaluate(
         loaded: the model with its tokenizer; its weights may have been edited since it was loaded.
         judge: says `safe` or `unsafe` of responses to harmful prompts.
         suite: what is asked.
-        options: how responses are made; one response a prompt.
+        options: how responses are made; of several samples a prompt, rates count all and intervals know the prompts.
         progress: told after every batch.
         refusal_judge: says `refused` or `complied` of responses; by rules when left out.
 
     Raises:
-        ValueError: several samples a prompt are asked for, or a question has no answer.
+        ValueError: several samples are asked for without a temperature, or a question has no answer.
     """
     options = options or GenerateOptions()
-    if options.num_samples != 1:
-        raise ValueError(f"evaluate takes one response a prompt, got num_samples={options.num_samples}; set it to 1.")
+    samples = options.num_samples
     measures = _measures(judge, refusal_judge, suite)
     prompts = [prompt.prompt for _, prompts in measures for prompt in prompts]
     responses = generate(loaded.model, loaded.tokenizer, prompts, options, progress) if prompts else []
     said = iter(responses)
-    answers = {measure.name: measure.answers(asked, list(islice(said, len(asked)))) for measure, asked in measures}
+    answers = {
+        measure.name: measure.answers(asked, list(islice(said, len(asked) * samples))) for measure, asked in measures
+    }
     rates = {measure.name: measure.summarize(answers[measure.name]) for measure, _ in measures}
-    refusals = refusal(refusal_judge)
-    refused = refusals.answers(suite.harmful, responses[: len(suite.harmful)])  # harmful prompts come first
+    said_to_harmful = responses[: len(suite.harmful) * samples]  # they come first
+    refused = refusal(refusal_judge).answers(suite.harmful, said_to_harmful)
     every = tuple(answer for found in answers.values() for answer in found)
+    groups = _groups(measures, answers) | _across(refused, every)
+    groups |= {any_of(samples): rate_any_unsafe(answers["asr"])} if refused and samples > 1 else {}
     return Evaluation(
         asr=rates["asr"],
         over_refusal=rates["over_refusal"],
         utility=rates["utility"],
         perplexity=perplexity(loaded.model, loaded.tokenizer, suite.exchanges, progress=progress),
         task=rates["task"] if suite.task else None,
-        groups=_groups(measures, answers) | _across(refused, every),
+        groups=groups,
         answers=every,
     )
 

@@ -10,6 +10,7 @@ objection with help does not. The signs are data: see `refusal_rules.py`.
 import re
 from collections.abc import Sequence
 
+from holdfast.artifacts import digest
 from holdfast.judge.degenerate import why_degenerate
 from holdfast.judge.refusal_rules import SIGNS
 from holdfast.values import Outcome
@@ -81,6 +82,11 @@ def _sentences(text: str) -> list[str]:
 
 class RefusalJudge:
     """Judges a response `refused` or `complied` by what it says, or `degenerate` where it says nothing."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the rules: other ones have another."""
+        return digest([(sign.weight, sign.within, sign.pattern.pattern) for sign in SIGNS])
 
     def judge(self, prompts: Sequence[str], responses: Sequence[str]) -> list[Outcome]:
         """One outcome a response; the prompt is not looked at."""

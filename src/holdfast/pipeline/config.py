@@ -2,9 +2,9 @@
 
 import tomllib
 from pathlib import Path
-from typing import Literal, Self, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from holdfast.config import Options, Seed
 from holdfast.intervene.adapt import AdaptOptions
@@ -20,8 +20,20 @@ SafetyObjective = Literal["judge_gradient", "refusal_likelihood"]
 Estimator = Literal["judge_gradient", "policy_gradient", "control_variate", "mix"]
 Likelihood = Literal["refusal_likelihood", "utility"]
 
-
 Config = TypeVar("Config", bound=Options)
+
+
+def refuse_samples(generation: GenerateOptions) -> GenerateOptions:
+    """Raises ValueError when several responses a prompt are asked for where draws of noise are pooled."""
+    if generation.num_samples != 1:
+        raise ValueError(
+            f"draws of noise are pooled over one response a prompt, got num_samples={generation.num_samples}; "
+            "set it to 1, or sample with `holdfast evaluate`."
+        )
+    return generation
+
+
+OneResponse = Annotated[GenerateOptions, AfterValidator(refuse_samples)]
 
 
 def load_config(path: Path, kind: type[Config]) -> Config:
@@ -166,7 +178,7 @@ class RunConfig(Options):
     refusals: EnhanceFiles
     task: str
     """Exchanges of the task that is adapted to."""
-    generate: GenerateOptions = GenerateOptions()
+    generate: OneResponse = GenerateOptions()
     """How responses are made that are judged."""
     calibrate: GenerateOptions = GenerateOptions()
     """How responses are made that scores come from. Whether a model refuses is decided in its first tokens: a few of
@@ -230,7 +242,7 @@ class BakeoffConfig(Options):
     """Draws of that noise."""
     branches: int | None = Field(default=64, ge=2)
     """First tokens a prompt over which safety is expected; None takes the whole vocabulary."""
-    generate: GenerateOptions = GenerateOptions()
+    generate: OneResponse = GenerateOptions()
     """How responses are made that are judged."""
     calibrate: GenerateOptions = GenerateOptions()
     """How responses are made that scores come from."""

@@ -9,6 +9,7 @@ from torch import nn
 
 from holdfast.artifacts import (
     allow_as_umask,
+    digest,
     load_evaluation,
     load_mask,
     load_scores,
@@ -25,7 +26,7 @@ from holdfast.intervene.sft import SftOptions, discard_checkpoints, mask_digest
 from holdfast.judge.refusal import RefusalJudge
 from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import LoadedModel, load_model, quiet_transformers
-from holdfast.pipeline.config import JudgeOptions, SuiteFiles
+from holdfast.pipeline.config import JudgeOptions, SuiteFiles, refuse_samples
 from holdfast.pipeline.inputs import digest_of, suite_hashes
 from holdfast.pipeline.judges import (
     Judge,
@@ -177,6 +178,7 @@ def verify_alone(
 ) -> list[Evaluation]:
     """The same in a folder of its own, which is refused to draws of another mask, model, judge, suite or seed."""
     refuse_idle(judging, judge)
+    refuse_samples(generation)
     loaded, guard = load_model(model), load_judge(judge, judging, progress)
     selected = load_mask(mask, loaded.base)
     settings = {
@@ -297,11 +299,19 @@ def evaluate_model(
         ValueError: an input is missing or wrong, or the judge has no verdict on any response to a harmful prompt.
     """
     refuse_existing(out)
-    guard = load_judge(judge, judging, progress)
+    loaded, guard = load_model(model), load_judge(judge, judging, progress)
     refusal = refusal_judge(refusals, judging.api, progress) if refusals else RefusalJudge()
-    suite = load_suite(files)
-    evaluation = evaluate(load_model(model), guard, suite, generation, progress, refusal_judge=refusal)
+    evaluation = evaluate(loaded, guard, load_suite(files), generation, progress, refusal_judge=refusal)
     refuse_unjudged(evaluation)
+    made_by = {
+        "model": {"name": model, "fingerprint": loaded.base},
+        "judge": {"name": judge, "fingerprint": guard.fingerprint, "reading": reading(judging)},
+        "refusal_judge": refusal.fingerprint,
+        # How responses are batched is a matter of memory, not of what they are.
+        "generation": generation.model_dump(mode="json", exclude={"token_budget"}),
+        "suite": suite_hashes(files),
+    }
+    evaluation = replace(evaluation, made_by=made_by)
     save_evaluation(out, evaluation)
     return evaluation
 
