@@ -20,6 +20,7 @@ COMMANDS = {
     "adapt": "SPA: fine-tune on a task and hold a mask's weights bit for bit.",
     "evaluate": "Measure attack success, over-refusal and utility of a checkpoint.",
     "patch": "Sparse, reversible checkpoints: inspect, apply, revert, diff and merge patches.",
+    "compare": "Compare two evaluations, paired: a gate for releases, with an exit code.",
     "report": "Write report.json and report.html of a run's folder as it stands.",
     "bakeoff": "Compare every score and selector at one budget, under one evaluation.",
     "sites": "List what of a model can be scored: names, shapes, layers, components, experts.",
@@ -53,8 +54,8 @@ def call(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _fail(_file_sentence(error), 2)
     except RuntimeError as error:
-        # Invariants are raised by heavy modules; the name is compared so that `--help` imports none of them.
-        if type(error).__name__ != "InvariantError":
+        # They are raised by heavy modules; names are compared so that `--help` imports none of them.
+        if type(error).__name__ not in ("InvariantError", "GateError"):
             raise
         return _fail(error, 1)
     return 0

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from holdfast.printable import printable
 from holdfast.report.arms import (
     Arm,
     adapt_arms,
@@ -41,7 +42,7 @@ def summary_tables(report: Report) -> list["Table"]:
 
 
 def to_rich(table: NumberTable) -> "Table":
-    """The table for a terminal; every cell is plain text, so that markup in a model's name or response stays text."""
+    """The table for a terminal; every cell is plain text, so that markup and control codes in a name stay text."""
     from rich.table import Table
     from rich.text import Text
 
@@ -50,7 +51,7 @@ def to_rich(table: NumberTable) -> "Table":
         justify = "right" if position in table.numeric else "left"
         drawn.add_column(Text(name, overflow="fold"), justify=justify, overflow="fold")
     for row in table.rows:
-        drawn.add_row(*(Text(cell, overflow="fold") for cell in row))
+        drawn.add_row(*(Text(printable(cell), overflow="fold") for cell in row))
     return drawn
 
 

@@ -1,0 +1,99 @@
+"""`holdfast compare`."""
+
+from pathlib import Path
+from typing import Any
+
+from holdfast.artifacts import load_evaluation, save_text
+from holdfast.commands.console import show
+from holdfast.commands.parameters import Json
+from holdfast.evaluate.condition import parse_condition
+from holdfast.evaluate.gate import Compared, Gate, Reading, gate
+from holdfast.pipeline.outputs import refuse_existing
+from holdfast.report.gate import UNKNOWN_SETTINGS, gate_tables, render_junit, render_markdown
+from holdfast.report.schema import paired_json, rate_json
+from holdfast.report.tables import to_rich
+from holdfast.values import Rate
+
+
+def compare(
+    before: Path,
+    after: Path,
+    *,
+    fail_if: tuple[str, ...] = (),
+    junit: Path | None = None,
+    markdown: Path | None = None,
+    json: Json = False,
+) -> None:
+    """Compare two checkpoints on the same prompts, paired; a gate for releases, with an exit code.
+
+    Example: holdfast compare before.json after.json --fail-if "asr > before + 0.02" --fail-if "utility < before - 0.01"
+
+    Exit codes: 0 no condition holds; 1 one does; 2 a mistake, also when a condition asks what was not measured.
+
+    Parameters
+    ----------
+    before
+        File that `holdfast evaluate` wrote.
+    after
+        File that `holdfast evaluate` wrote with the same judge, suite and settings.
+    fail_if
+        A condition under which the gate fails, MEASURE OPERATOR SUM: the operators are >, >=, <, <=; a sum adds and
+        subtracts numbers and `before`, the same measure of the first file. MEASURE is asr, refusal, over_refusal,
+        borderline, utility, task, perplexity or a group such as asr/heldout. .low and .high are the ends of a 95%
+        interval, .unscored counts responses without a verdict. `and p < 0.05` also asks for the paired test. May be
+        given again; one that holds is enough.
+    junit
+        File for JUnit XML, a test case a condition.
+    markdown
+        File for the tables as Markdown.
+    json
+        Print one JSON object.
+    """
+    conditions = [parse_condition(text) for text in fail_if]
+    if junit and not conditions:
+        raise ValueError("JUnit XML has a test case a condition, and there is none; give --fail-if, or leave --junit.")
+    for out in filter(None, (junit, markdown)):
+        refuse_existing(out)
+    found = gate(load_evaluation(before), load_evaluation(after), conditions)
+    result = _result(before, after, found)
+    if junit:
+        save_text(junit, render_junit(result))
+    if markdown:
+        save_text(markdown, render_markdown(result))
+    note = None if found.settings_known else UNKNOWN_SETTINGS
+    show(result, [to_rich(table) for table in gate_tables(result)], json, note=note)
+    found.refuse_failed()
+
+
+def _result(before: Path, after: Path, found: Gate) -> dict[str, Any]:
+    """COMPARISON, as `report.gate` reads it."""
+    return {
+        "before": str(before),
+        "after": str(after),
+        "passed": found.passed,
+        "settings_known": found.settings_known,
+        "measures": {name: _measure(one) for name, one in found.measures.items()},
+        "conditions": [
+            {
+                "condition": one.condition,
+                "passed": one.passed,
+                "numbers": one.numbers,
+                "prompts": list(one.prompts),
+            }
+            for one in found.findings
+        ],
+    }
+
+
+def _measure(one: Compared) -> dict[str, Any]:
+    return {
+        "before": _reading(one.before),
+        "after": _reading(one.after),
+        "difference": one.difference,
+        "paired": paired_json({one.name: one.paired})[one.name] if one.paired else None,
+        "corrected_p": one.corrected_p,
+    }
+
+
+def _reading(reading: Reading | None) -> dict[str, Any] | float | None:
+    return rate_json(reading) if isinstance(reading, Rate) else reading

@@ -1,0 +1,144 @@
+"""When a release fails, in words: comparisons about one measure of two checkpoints.
+
+    condition  = comparison { "and" comparison }
+    comparison = ( MEASURE[.END] | "p" ) ( ">" | ">=" | "<" | "<=" ) sum
+    sum        = term { ( "+" | "-" ) term }
+    term       = NUMBER | "before"[.END]
+    END        = "low" | "high" | "unscored"
+
+    asr > before + 0.02        utility.high < before.low        asr > before and p < 0.05        asr.unscored > 5
+
+MEASURE is what the checkpoint has now, e.g. asr or asr/heldout; in single quotes where a group's name has spaces.
+`before` is the same measure of the checkpoint before; .low and .high are the ends of its 95% interval, .unscored
+counts what has no verdict. `p` is the measure's exact paired p value, uncorrected: a false alarm costs a second look, a
+loss that was missed ships. A condition is about one measure, so that `before` and `p` need no name and a failure is one
+sentence; for `or`, give another condition. Two numbers that differ by rounding alone are equal.
+"""
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, NoReturn
+
+ENDS = ("low", "high", "unscored")
+EXAMPLES = "asr > before + 0.02, utility.high < before.low, asr > before and p < 0.05"
+TOKEN = re.compile(
+    r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
+    r"|(?P<sign>[<>]=?|[+-])"
+    r"|(?P<name>(?:'[^']+'|[A-Za-z_]\w*(?:/[^\s<>=']+)?)(?:\.\w+)?)"
+    r"|(?P<other>\S)"
+)
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number that is looked up: a measure after, the same before, or its p value."""
+
+    name: str
+    end: str = "value"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`left` against the sum of signed terms."""
+
+    left: Quantity
+    operator: str
+    terms: tuple[tuple[int, float | Quantity], ...]
+
+    def holds(self, look_up: Callable[[Quantity], float]) -> bool:
+        """Whether it is so, every quantity being what `look_up` says."""
+        left = look_up(self.left)
+        right = sum(sign * (look_up(term) if isinstance(term, Quantity) else term) for sign, term in self.terms)
+        # Rates are ratios of whole numbers: 0.95 + 0.02 is a hair off 0.97 in floating point and must count as it.
+        if math.isclose(left, right, rel_tol=1e-9, abs_tol=1e-12):
+            return "=" in self.operator
+        return left > right if ">" in self.operator else left < right
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a release must not do."""
+
+    text: str
+    measure: str
+    comparisons: tuple[Comparison, ...]
+
+
+class Token(NamedTuple):
+    """A word of a condition."""
+
+    kind: str
+    text: str
+    place: int
+
+
+def parse_condition(text: str) -> Condition:
+    """The condition that a text states.
+
+    Raises:
+        ValueError: it does not parse; the sentence says where.
+    """
+    return _Parser(text).condition()
+
+
+class _Parser:
+    """Recursive descent, one method a rule of the grammar."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.tokens = [Token(one.lastgroup or "", one.group(), one.start() + 1) for one in TOKEN.finditer(text)]
+        self.tokens.append(Token("end", "", len(text) + 1))
+
+    def condition(self) -> Condition:
+        if self.tokens[0].text == "p":
+            self.fail("a measure", "a condition begins with its measure")
+        comparisons = [self.comparison(None)]
+        measure = comparisons[0].left.name
+        while self.tokens[0].text == "and":
+            self.tokens.pop(0)
+            comparisons.append(self.comparison(measure))
+        if self.tokens[0].kind != "end":
+            self.fail("+, -, `and` or the end")
+        return Condition(self.text, measure, tuple(comparisons))
+
+    def comparison(self, measure: str | None) -> Comparison:
+        """One comparison; about this measure, unless it is the first."""
+        if self.tokens[0].kind != "name" or self.tokens[0].text in ("and", "before"):
+            self.fail("a measure")
+        if measure and self.quantity(self.tokens[0]).name not in (measure, "p"):
+            self.fail(f"{measure} or p", "a condition is about one measure; give another --fail-if for another")
+        left = self.quantity(self.tokens.pop(0))
+        if self.tokens[0].kind != "sign" or self.tokens[0].text in "+-":
+            self.fail(">, >=, < or <=")
+        operator = self.tokens.pop(0).text
+        terms = [(1, self.term())]
+        while self.tokens[0].text in ("+", "-"):
+            sign = 1 if self.tokens.pop(0).text == "+" else -1
+            terms.append((sign, self.term()))
+        return Comparison(left, operator, tuple(terms))
+
+    def term(self) -> float | Quantity:
+        if self.tokens[0].kind == "number":
+            return float(self.tokens.pop(0).text)
+        if self.tokens[0].kind != "name" or self.quantity(self.tokens[0]).name != "before":
+            self.fail("a number or before")
+        return self.quantity(self.tokens.pop(0))
+
+    def quantity(self, token: Token) -> Quantity:
+        """A name and which of its numbers is meant; other dots are part of a group's name."""
+        name, _, end = token.text.rpartition(".")
+        if end in ENDS and name != "p":
+            return Quantity(name.strip("'"), end)
+        return Quantity(token.text.strip("'"))
+
+    def fail(self, expected: str, why: str = "") -> NoReturn:
+        """Says where the text stopped to make sense."""
+        found = self.tokens[0]
+        what = f"{found.text!r} at character {found.place}" if found.text else "the end"
+        because = f" ({why})" if why else ""
+        raise ValueError(
+            f"the condition {self.text!r} does not parse: expected {expected}{because}, found {what}; "
+            f"conditions look like: {EXAMPLES}."
+        )

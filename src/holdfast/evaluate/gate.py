@@ -1,0 +1,200 @@
+"""Whether a checkpoint may be released: every measure before and after, and the conditions under which it may not.
+
+Differences are of the rates as they were measured. The paired test is exact McNemar on the prompts scored under both,
+its p value corrected (Holm) over all measures that are compared; perplexity is one number and has no test.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from holdfast.evaluate.condition import Condition, Quantity
+from holdfast.evaluate.measure import COUNTED
+from holdfast.evaluate.paired import PairedPrompt, count_prompts, pair_prompts
+from holdfast.evaluate.statistics import PairedCounts, holm
+from holdfast.printable import printable
+from holdfast.values import Evaluation, Rate
+
+MEASURES = ("asr", "refusal", "over_refusal", "borderline", "utility", "task", "perplexity")
+LONG_NAMES = {"refusal/harmful": "refusal", "over_refusal/borderline": "borderline"}
+"""How an evaluation calls two of them: both names are understood."""
+SHOWN_PROMPTS = 3
+SHOWN_CHARACTERS = 80
+Reading = Rate | float
+
+
+class GateError(RuntimeError):
+    """The checkpoint does what a release must not do."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One measure of two checkpoints; a reading is None where it was not measured."""
+
+    name: str
+    before: Reading | None
+    after: Reading | None
+    prompts: tuple[PairedPrompt, ...] = ()
+    """Those that were scored under both."""
+    paired: PairedCounts | None = None
+    """They by cell; None where there are none."""
+    corrected_p: float | None = None
+    """The paired p value, corrected for the number of measures that are compared."""
+
+    @property
+    def difference(self) -> float | None:
+        """After minus before; None where one of the two has no value."""
+        values = [one.value if isinstance(one, Rate) else one for one in (self.after, self.before)]
+        return None if values[0] is None or values[1] is None else values[0] - values[1]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What came of a condition."""
+
+    condition: str
+    passed: bool
+    numbers: str
+    """Both readings, and how many prompts changed."""
+    prompts: tuple[str, ...] = ()
+    """The first prompts that changed, in the direction that the condition forbids if there are any."""
+
+    @property
+    def sentence(self) -> str:
+        """What a person needs to act on it, safe to print."""
+        quoted = [f"'{prompt[:SHOWN_CHARACTERS]}'" for prompt in self.prompts]
+        where = f"; look at the answers to {', '.join(quoted)}" if quoted else ""
+        return printable(f"{self.condition}: {self.numbers}{where}")
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Two checkpoints side by side, and what came of each condition."""
+
+    measures: Mapping[str, Compared]
+    findings: tuple[Finding, ...]
+    settings_known: bool
+    """Whether both say which judge, generation and suite made them; those that do are known to be the same."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether no condition holds."""
+        return all(one.passed for one in self.findings)
+
+    def refuse_failed(self) -> None:
+        """Raises GateError with a sentence a failed condition."""
+        failed = [one.sentence for one in self.findings if not one.passed]
+        if failed:
+            raise GateError(f"{len(failed)} of {len(self.findings)} conditions failed. {'. '.join(failed)}.")
+
+
+def gate(before: Evaluation, after: Evaluation, conditions: Sequence[Condition] = ()) -> Gate:
+    """Compares every measure of two checkpoints and checks the conditions.
+
+    Raises:
+        ValueError: the two are not of the same prompts and settings, or a condition asks what was not measured.
+    """
+    measures = compare_measures(before, after)
+    findings = tuple(_check(condition, measures) for condition in conditions)
+    return Gate(measures, findings, bool(before.made_by and after.made_by))
+
+
+def compare_measures(before: Evaluation, after: Evaluation) -> dict[str, Compared]:
+    """Every measure that one of the two has, groups behind what they are part of."""
+    then, now = _readings(before), _readings(after)
+    pairs = {LONG_NAMES.get(name, name): found for name, found in pair_prompts(before, after).items()}
+    names = sorted(then.keys() | now.keys(), key=_order)
+    counted = {name: count_prompts(pairs[name]) for name in names if name in pairs}
+    corrected = dict(zip(counted, holm([one.p_value for one in counted.values()]), strict=True))
+    return {
+        name: Compared(
+            name, then.get(name), now.get(name), tuple(pairs.get(name, ())), counted.get(name), corrected.get(name)
+        )
+        for name in names
+    }
+
+
+def _readings(evaluation: Evaluation) -> dict[str, Reading]:
+    """What was measured, by name; a rate of no prompts at all was not."""
+    named = {"asr": evaluation.asr, "over_refusal": evaluation.over_refusal, "utility": evaluation.utility}
+    named |= {"task": evaluation.task} if evaluation.task else {}
+    named |= {LONG_NAMES.get(name, name): rate for name, rate in evaluation.groups.items()}
+    found: dict[str, Reading] = {name: rate for name, rate in named.items() if rate.n or rate.unscored}
+    return found | ({"perplexity": evaluation.perplexity} if evaluation.perplexity is not None else {})
+
+
+def _order(name: str) -> tuple[int, str]:
+    measure = name.partition("/")[0]
+    return (MEASURES.index(measure) if measure in MEASURES else len(MEASURES), name)
+
+
+def _check(condition: Condition, measures: Mapping[str, Compared]) -> Finding:
+    measure = _find(condition, measures)
+    # Each is decided, not only the first that is false: none may hide that another can't be.
+    held = [one.holds(lambda asked: _number(condition, asked, measure)) for one in condition.comparisons]
+    failed = all(held)
+    return Finding(
+        condition.text,
+        not failed,
+        _numbers(measure),
+        _changed(measure, rising=">" in condition.comparisons[0].operator) if failed else (),
+    )
+
+
+def _find(condition: Condition, measures: Mapping[str, Compared]) -> Compared:
+    """The measure that a condition is about; ValueError where there is none of that name, or it was not measured."""
+    name = LONG_NAMES.get(condition.measure, condition.measure)
+    known = sorted({*MEASURES, *measures}, key=_order)
+    if name not in known:
+        near = "".join(f" (did you mean {one!r}?)" for one in get_close_matches(name, known, n=1))
+        raise ValueError(
+            f"the condition {condition.text!r} names an unknown measure {name!r}{near}; "
+            f"known: {printable(', '.join(known))}, each with .low, .high and .unscored."
+        )
+    found = measures.get(name, Compared(name, None, None))
+    for reading, which in ((found.before, "before"), (found.after, "after")):
+        if reading is None:
+            raise ValueError(
+                f"the condition {condition.text!r} asks for {name!r}, which was not measured {which}; "
+                "evaluate both checkpoints on a suite that has its prompts."
+            )
+    return found
+
+
+def _number(condition: Condition, asked: Quantity, measure: Compared) -> float:
+    """What a quantity is; ValueError where it has no value: what could not be measured passes no gate."""
+    if asked.name == "p":
+        number, what = measure.paired and measure.paired.p_value, "paired p"
+    else:
+        reading, which = (measure.before, "before") if asked.name == "before" else (measure.after, "after")
+        number = (
+            reading if asked.end == "value" and not isinstance(reading, Rate) else getattr(reading, asked.end, None)
+        )
+        what = f"{'value' if asked.end == 'value' else '.' + asked.end} {which}"
+    if number is None:
+        raise ValueError(
+            f"the condition {condition.text!r} cannot be decided, as there is no {what}: "
+            f"{printable(_numbers(measure))}; evaluate again, or ask for what was measured."
+        )
+    return float(number)
+
+
+def _numbers(measure: Compared) -> str:
+    """Both readings, and how many prompts changed."""
+    then, now = (f"{one:.6g}" if isinstance(one, float) else f"{one:.3f}" for one in (measure.before, measure.after))
+    text = f"{measure.name} was {then} and is {now}"
+    if measure.paired is None:
+        return text
+    pair = measure.paired
+    counted = COUNTED.get(measure.name.partition("/")[0], "unsafe")
+    return (
+        f"{text}; of {pair.n} prompts scored under both {pair.only_after} became {counted} and {pair.only_before} "
+        f"ceased to be, paired p {pair.p_value:.2g}, {measure.corrected_p:.2g} corrected"
+    )
+
+
+def _changed(measure: Compared, *, rising: bool) -> tuple[str, ...]:
+    """The first prompts that count now and did not, or the other way about; any that changed where there are none."""
+    changed = [one for one in measure.prompts if one.before != one.after]
+    chosen = [one for one in changed if one.after == rising] or changed
+    return tuple(one.prompt for one in chosen[:SHOWN_PROMPTS])
