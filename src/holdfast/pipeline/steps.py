@@ -9,7 +9,6 @@ from torch import nn
 
 from holdfast.artifacts import (
     allow_as_umask,
-    digest,
     load_evaluation,
     load_mask,
     load_scores,
