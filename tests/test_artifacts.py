@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from holdfast.artifacts import load_evaluation, load_mask, load_patch, load_scores, save_mask
@@ -41,3 +42,15 @@ def test_equal_values_make_equal_files(tmp_path):
         save_mask(tmp_path / f"{number}.safetensors", mask)
     assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
     assert load_mask(tmp_path / "0.safetensors").made_by == made_by
+
+
+def test_a_disk_that_is_full_is_one_sentence_and_leaves_nothing(tmp_path, monkeypatch):
+    def full(tensors, path, metadata):
+        path.write_bytes(b"half")
+        raise SafetensorError("Error while serializing: No space left on device")
+
+    monkeypatch.setattr("holdfast.artifacts.save_file", full)
+    mask = Mask({"a": torch.tensor([1])}, {"a": (2, 2)}, "base", 4)
+    with pytest.raises(ValueError, match=r"could not be written: .*No space left on device; choose another place"):
+        save_mask(tmp_path / "mask.safetensors", mask)
+    assert list(tmp_path.iterdir()) == []

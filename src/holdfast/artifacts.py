@@ -210,7 +210,11 @@ def _save_tensors(path: Path, tensors: Mapping[str, Tensor], kind: str, header: 
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.partial")
     on_cpu = {name: tensor.cpu() for name, tensor in tensors.items()}
-    save_file(on_cpu, partial, {"holdfast": kind, "header": json.dumps(header, sort_keys=True)})
+    try:
+        save_file(on_cpu, partial, {"holdfast": kind, "header": json.dumps(header, sort_keys=True)})
+    except SafetensorError as error:  # a full disk, or a place that takes no files
+        partial.unlink(missing_ok=True)
+        raise ValueError(f"{kind} file {str(path)!r} could not be written: {error}; choose another place.") from error
     _order_metadata(partial)
     allow_as_umask(partial)
     os.replace(partial, path)

@@ -6,7 +6,7 @@ Exit codes: 0 done; 1 a gate or an invariant failed; 2 a usage mistake, with one
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, MissingArgumentError
 
 from holdfast import __version__
 
@@ -74,6 +74,8 @@ def _file_sentence(error: OSError) -> str:
 
 def _sentence(error: object) -> str:
     """What went wrong in one line; options that pydantic refused are named with what they were given."""
+    if isinstance(error, MissingArgumentError) and error.argument and not error.tokens_so_far:
+        return f"{error.argument.name} is missing, or has no value; see --help."
     refused = error.__cause__ if isinstance(error, CycloptsError) else error
     errors = getattr(refused, "errors", None)
     if errors is None:

@@ -134,7 +134,10 @@ class Mask:
 
     def _combine(self, other: "Mask", operation: Literal["&", "|", "-"]) -> "Mask":
         if dict(self.shapes) != dict(other.shapes) or self.base != other.base:
-            raise ValueError(f"cannot compute mask {operation} mask: the two were made for different models or sites.")
+            raise ValueError(
+                f"cannot compute mask {operation} mask: the two were made for different models or sites; give masks "
+                "cut from scores of one model."
+            )
         bits = {}
         for name in set(self.indices) | set(other.indices):
             left, right = (_to_bits(mask[name], self.shapes[name]) for mask in (self, other))

@@ -260,3 +260,8 @@ def test_the_option_that_was_refused_is_named_as_it_is_given(capsys, arguments, 
     said = failure(capsys, *arguments)
     assert f" {option}: got '{given}', input should be" in said
     assert "literal" not in said
+
+
+def test_an_option_that_was_left_out_is_called_missing(capsys):
+    assert call(["evaluate", "testbed:aligned", "--judge", "testbed:guard"]) == 2
+    assert capsys.readouterr().err == "holdfast: --out is missing, or has no value; see --help.\n"

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import get_args
 
+from holdfast.artifacts import load_json
 from holdfast.commands.console import show, shown_progress, table
 from holdfast.commands.parameters import Generation, Json, Judging, Scoring, Seed
 from holdfast.models.generate import GenerateOptions
@@ -72,6 +73,10 @@ def score(
     }
     top = sorted(largest.items(), key=lambda item: -item[1])[:10]
     rows = [(name, f"{value:.3g}") for name, value in top]
-    show(
-        result, [table(f"Largest scores ({scores.unit})", ("parameter", "largest"), rows)], json, note=f"Scores: {out}"
-    )
+    tables = [table(f"Largest scores ({scores.unit})", ("parameter", "largest"), rows)]
+    if options.convergence:
+        result["convergence"] = points = load_json(scoring.convergence_of(out))["points"]
+        columns = ("prompts in each half", "IoU", "random IoU")
+        agreed = [(one["num_prompts"], f"{one['iou']:.3f}", f"{one['random_iou']:.4f}") for one in points]
+        tables.append(table("How far two halves agree on the top 1%", columns, agreed))
+    show(result, tables, json, note=f"Scores: {out}")
