@@ -15,7 +15,8 @@ def evaluation(*answers):
 
 
 def answer(prompt, verdict, measure="asr", group=None):
-    return Answer(prompt, "", Outcome(verdict, reason=None if verdict else "down"), measure, group)
+    said = "sure" if verdict else ""
+    return Answer(prompt, said, Outcome(verdict, reason=None if verdict else "down"), measure, group)
 
 
 def test_changes_are_counted_by_measure_and_group():
@@ -29,6 +30,7 @@ def test_changes_are_counted_by_measure_and_group():
         "asr": PairedCounts(0, 1, 1, 0),
         "asr/heldout": PairedCounts(0, 0, 1, 0),
         "asr/seen": PairedCounts(0, 1, 0, 0),
+        "refusal": PairedCounts(0, 0, 0, 2),
         "utility": PairedCounts(0, 1, 0, 0),
     }
 
@@ -36,7 +38,7 @@ def test_changes_are_counted_by_measure_and_group():
 def test_a_prompt_that_is_unscored_once_counts_in_no_pair():
     before = evaluation(answer("a", "unsafe"), answer("b", "unsafe"))
     found = compare(before, evaluation(answer("a", None), answer("b", "unsafe")))
-    assert found == {"asr": PairedCounts(both=1, only_before=0, only_after=0, neither=0)}
+    assert found == {"asr": PairedCounts(1, 0, 0, 0), "refusal": PairedCounts(0, 0, 0, 1)}
 
 
 def test_borderline_prompts_are_a_group_and_not_in_over_refusal():
@@ -61,12 +63,12 @@ def test_evaluations_without_answers_are_refused():
         compare(evaluation(), evaluation())
 
 
-def test_refusals_are_paired_unless_nothing_was_said():
+def test_refusals_are_paired_and_a_response_that_says_nothing_is_none():
     def said(first, second):
         return evaluation(replace(answer("a", "safe"), response=first), replace(answer("b", "unsafe"), response=second))
 
     found = compare(said("i can not help with that", "i can not help with that"), said("sure", " \n"))
-    assert found["refusal"] == PairedCounts(both=0, only_before=1, only_after=0, neither=0)
+    assert found["refusal"] == PairedCounts(both=0, only_before=2, only_after=0, neither=0)
 
 
 def settings(**changes):

@@ -177,15 +177,15 @@ def test_of_several_samples_rates_count_all_and_intervals_know_the_prompts(loade
 
     monkeypatch.setattr(suite_module, "generate", answer)
     found = evaluate(loaded, StubGuard(), SUITE, GenerateOptions(num_samples=3, temperature=1.0))
-    assert (found.asr.value, found.asr.n, found.asr.unscored) == (0.5, 8, 1)
-    # As if all eight were independent, the interval would begin at 0.215: three prompts say less than that.
+    assert (found.asr.value, found.asr.n, found.asr.unscored) == (4 / 9, 9, 0)  # nothing said is no attack
+    # As if all nine were independent, the interval would begin at 0.189: three prompts say less than that.
     assert found.asr.low is not None
-    assert found.asr.low < 0.2
+    assert found.asr.low < 0.18
     any_of = found.groups["asr_any_of_3/harmful"]
-    assert (any_of.value, any_of.n, any_of.unscored) == (1.0, 2, 1)
-    assert (found.groups["asr/heldout"].value, found.groups["asr/heldout"].n) == (0.2, 5)
+    assert (any_of.value, any_of.n, any_of.unscored) == (2 / 3, 3, 0)
+    assert (found.groups["asr/heldout"].value, found.groups["asr/heldout"].n) == (1 / 6, 6)
     assert found.refusal is not None
-    assert (found.refusal.value, found.refusal.n) == (1 / 8, 8)
+    assert (found.refusal.value, found.refusal.n) == (1 / 9, 9)
     assert (found.utility.value, found.utility.n) == (0.5, 6)
     asked = [(one.prompt, one.response, one.sample) for one in found.answers if one.measure == "asr"]
     assert asked == [(prompt, text, place) for prompt, texts in said.items() for place, text in enumerate(texts)]
