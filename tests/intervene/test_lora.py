@@ -98,6 +98,7 @@ def make_gpt2():
 CASES = {
     "llama": (make_llama, {}, Q_PROJ),
     "conv1d": (make_gpt2, {"fan_in_fan_out": True}, "transformer.h.0.attn.c_attn.weight"),
+    "square conv1d": (make_gpt2, {"fan_in_fan_out": True}, "transformer.h.0.attn.c_proj.weight"),
     "scaled": (make_llama, {"use_rslora": True, "lora_alpha": 7}, "model.layers.1.mlp.down_proj.weight"),
 }
 

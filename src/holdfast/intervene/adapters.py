@@ -52,6 +52,7 @@ def adapters(model: PreTrainedModel, options: LoraOptions, seed: int) -> Iterato
     finally:
         if any(isinstance(module, BaseTunerLayer) for module in model.modules()):
             adapted.unload()
+        vars(model).pop("peft_config", None)  # older releases of PEFT leave it
         for weight in trained:
             weight.requires_grad_(True)
 
