@@ -46,6 +46,10 @@ def test_held_weights_pass_with_exit_code_0(compare, capsys):
     assert "passed" in said.out
 
 
+def test_conditions_may_stand_before_the_files(compare):
+    assert compare("--fail-if", "asr > before", "aligned.json", "plain.json") == 1
+
+
 def test_without_a_condition_the_table_is_shown_and_nothing_fails(compare, capsys):
     assert compare("aligned.json", "plain.json") == 0
     assert "0.120" in capsys.readouterr().out

@@ -1,7 +1,9 @@
 """`holdfast compare`."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from cyclopts import Parameter
 
 from holdfast.artifacts import load_evaluation, save_text
 from holdfast.commands.console import show
@@ -19,7 +21,7 @@ def compare(
     before: Path,
     after: Path,
     *,
-    fail_if: tuple[str, ...] = (),
+    fail_if: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     junit: Path | None = None,
     markdown: Path | None = None,
     json: Json = False,
