@@ -25,10 +25,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from subjects import random_mask
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from holdfast.artifacts import save_mask
@@ -37,7 +39,6 @@ from holdfast.intervene.adapters import LoraOptions
 from holdfast.intervene.enhance import EnhanceOptions
 from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import load_model
-from holdfast.models.sites import scored_sites
 from holdfast.pipeline.config import EnhanceFiles, RunConfig, ScoreFiles, ScoringOptions, SuiteFiles
 from holdfast.pipeline.evaluating import evaluate_model
 from holdfast.pipeline.plan.memory import Need, adapting, enhancing
@@ -46,7 +47,6 @@ from holdfast.pipeline.plan.work import measure_rate
 from holdfast.pipeline.run import locate
 from holdfast.pipeline.steps import adapt_model, enhance_model
 from holdfast.testbed import model_path
-from holdfast.values import Mask
 
 BAR = 0.15
 FRACTION = 0.01
@@ -90,13 +90,7 @@ def save_decoder(folder: Path, **size: Any) -> str:
 def save_random_mask(model: str, path: Path) -> None:
     """One percent of the scored entries."""
     loaded = load_model(model)
-    generator = torch.Generator().manual_seed(0)
-    shapes = {site.name: site.shape for site in scored_sites(loaded.model)}
-    indices = {
-        name: (torch.rand(shape, generator=generator) < FRACTION).view(-1).nonzero().flatten()
-        for name, shape in shapes.items()
-    }
-    save_mask(path, Mask(indices, shapes, loaded.base, loaded.model.num_parameters()))
+    save_mask(path, replace(random_mask(loaded.model, FRACTION), base=loaded.base))
 
 
 def with_lora(config: RunConfig) -> AdaptOptions:

@@ -1,7 +1,7 @@
-"""What the benchmarks of training steps measure on: a random decoder, and a random mask of its weights."""
+"""What benchmarks of training measure on: a random decoder, and a random mask of its weights."""
 
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
 from holdfast.models.sites import scored_sites
 from holdfast.values import Mask
@@ -22,7 +22,7 @@ def make_decoder(num_layers: int) -> LlamaForCausalLM:
     return LlamaForCausalLM(config)
 
 
-def random_mask(model: LlamaForCausalLM, fraction: float) -> Mask:
+def random_mask(model: PreTrainedModel, fraction: float) -> Mask:
     """About this share of the entries of every scored matrix."""
     generator = torch.Generator().manual_seed(0)
     shapes = {site.name: site.shape for site in scored_sites(model)}

@@ -58,32 +58,27 @@ def score(
             how |= {"judging": judging, "generation": generate}
             scores = scoring.score_safety(model, judge, prompts, out, **how, progress=progress)
     points = load_json(scoring.convergence_of(out))["points"] if options.convergence else None
-    result = _result(scores, out) | ({"convergence": points} if options.convergence else {})
-    show(result, _tables(scores, points), json, note=f"Scores: {out}")
+    largest = {name: float(tensor.max()) for name, tensor in scores.entries.items()}
+    result = {"out": str(out), "largest": largest, **_summary(scores)}
+    result |= {"convergence": points} if options.convergence else {}
+    show(result, _tables(scores.unit, largest, points), json, note=f"Scores: {out}")
 
 
-def _result(scores: Scores, out: Path) -> dict[str, object]:
+def _summary(scores: Scores) -> dict[str, object]:
     return {
-        "out": str(out),
         "unit": scores.unit,
         "num_entries": scores.num_entries,
         "num_parameters": scores.num_parameters,
         "base": scores.base,
-        "largest": _largest(scores),
     }
 
 
-def _tables(scores: Scores, points: list[dict[str, Any]] | None) -> list[Table]:
-    top = sorted(_largest(scores).items(), key=lambda item: -item[1])[:10]
+def _tables(unit: str, largest: dict[str, float], points: list[dict[str, Any]] | None) -> list[Table]:
+    top = sorted(largest.items(), key=lambda item: -item[1])[:10]
     rows = [(name, f"{value:.3g}") for name, value in top]
-    largest = table(f"Largest scores ({scores.unit})", ("parameter", "largest"), rows)
+    shown = table(f"Largest scores ({unit})", ("parameter", "largest"), rows)
     if points is None:
-        return [largest]
+        return [shown]
     columns = ("prompts in each half", "IoU", "random IoU")
     agreed = [(one["num_prompts"], f"{one['iou']:.3f}", f"{one['random_iou']:.4f}") for one in points]
-    return [largest, table("How far two halves agree on the top 1%", columns, agreed)]
-
-
-def _largest(scores: Scores) -> dict[str, float]:
-    """The largest score of every parameter."""
-    return {name: float(tensor.max()) for name, tensor in scores.entries.items()}
+    return [shown, table("How far two halves agree on the top 1%", columns, agreed)]
