@@ -59,6 +59,26 @@ class Scores:
 
 
 @dataclass(frozen=True, eq=False)
+class ScoresShard(Scores):
+    """What one of several processes holds of the scores: of every parameter consecutive entries, flat."""
+
+    whole_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Shape of every scored parameter."""
+    starts: Mapping[str, int] = field(default_factory=dict)
+    """Flat index in the whole parameter of the first entry that is held."""
+
+    @property
+    def num_entries(self) -> int:
+        """Scored entries, of all processes."""
+        return sum(map(entries_in, self.shapes.values()))
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of every scored parameter, whole."""
+        return {name: self.whole_shapes[name] for name in self.entries}
+
+
+@dataclass(frozen=True, eq=False)
 class Mask:
     """A selection of entries among the scored ones: per parameter, sorted flat indices without repeats."""
 

@@ -6,7 +6,7 @@ from holdfast.judge.guard import GuardJudge
 from holdfast.models.generate import GenerateOptions, generate
 from holdfast.models.layout import Layout, sigma
 from holdfast.models.load import fingerprint
-from holdfast.models.sites import Site, scored_sites
+from holdfast.models.sites import scored_sites
 from holdfast.prompts.records import Exchange
 from holdfast.score import SCORES, JudgeGradient, ResponseLikelihood, ScoreOptions, score, score_halves
 from holdfast.score.esi import esi
@@ -57,7 +57,7 @@ def test_sigma_is_taken_of_each_expert_not_of_the_fused_tensor(tokenizer):
         fused.mul_(torch.tensor([1.0, 10.0, 0.1, 5.0])[:, None, None])
     site = next(site for site in scored_sites(model) if site.name.endswith("0.mlp.experts.gate_up_proj"))
     gate, up = fused.detach().chunk(2, dim=1)
-    scores = esi(fused.detach(), torch.ones_like(fused), site)
+    scores = esi(fused.detach(), torch.ones_like(fused), sigma(fused, site.layout))
     for expert in range(4):
         for part, matrix in ((slice(None, len(gate[0])), gate[expert]), (slice(len(gate[0]), None), up[expert])):
             torch.testing.assert_close(scores[expert, part], matrix.std().expand(matrix.shape))
@@ -69,12 +69,11 @@ def test_sigma_is_float32_for_half_precision_weights():
 
 
 def test_gradients_are_not_edited_by_a_formula():
-    site = Site("weight", (2, 3), 0, "weight", "matrix")
     gradient = torch.randn(2, 3, generator=torch.Generator().manual_seed(0))
     before = gradient.clone()
     for name in SCORES:
         if SCORES[name].needs == "gradient":
-            assert bool((SCORES[name].formula(torch.randn(2, 3), gradient, site) >= 0).all())
+            assert bool((SCORES[name].formula(torch.randn(2, 3), gradient, torch.ones(2, 1)) >= 0).all())
     assert torch.equal(gradient, before)
 
 
@@ -156,10 +155,11 @@ def test_an_unknown_score_is_refused_before_the_work(llama, tokenizer):
 
 
 def test_each_other_score_is_its_formula():
-    site = Site("weight", (1, 3), 0, "weight", "matrix")
     weight, gradient = torch.tensor([[2.0, -3.0, 0.5]]).half(), torch.tensor([[-1.0, 2.0, 4.0]])
     needed = {"gradient": gradient, "inputs": gradient.square(), "noise": gradient, "nothing": torch.empty(0)}
-    found = {name: SCORES[name].formula(weight, needed[SCORES[name].needs], site).tolist() for name in SCORES}
+    found = {
+        name: SCORES[name].formula(weight, needed[SCORES[name].needs], torch.ones(1, 1)).tolist() for name in SCORES
+    }
     found.pop("esi")
     assert found == {
         "gradient_magnitude": [[1.0, 2.0, 4.0]],

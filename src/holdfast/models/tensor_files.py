@@ -5,7 +5,7 @@ whoever wrote the file.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,6 +79,36 @@ def read_header(path: Path) -> tuple[dict[str, StoredTensor], dict[str, str]]:
         header = json.loads(file.read(length))
     metadata = header.pop("__metadata__", {})
     return {name: _stored(path, name, 8 + length, record) for name, record in header.items()}, metadata
+
+
+def create(
+    path: Path, tensors: Mapping[str, tuple[torch.dtype, tuple[int, ...]]], metadata: Mapping[str, str]
+) -> dict[str, StoredTensor]:
+    """A new safetensors file with places for tensors of these dtypes and shapes, whose entries are zero until written.
+
+    Args:
+        path: where nothing is yet.
+        tensors: dtype and shape by name; they lie by falling size of an entry, so that all are aligned, then by name.
+        metadata: texts by name.
+
+    Raises:
+        OSError: there is a file already, or the place takes none.
+    """
+    codes = {dtype: code for code, dtype in DTYPES.items()}
+    ordered = sorted(tensors, key=lambda name: (-tensors[name][0].itemsize, name))
+    header: dict[str, object] = {"__metadata__": dict(sorted(metadata.items()))}
+    position, places = 0, {}
+    for name in ordered:
+        dtype, shape = tensors[name]
+        end = position + entries_in(shape) * dtype.itemsize
+        header[name] = {"dtype": codes[dtype], "shape": list(shape), "data_offsets": [position, end]}
+        places[name], position = position, end
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text = text.ljust(-(-len(text) // 8) * 8)
+    with path.open("xb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        file.truncate(8 + len(text) + position)
+    return {name: StoredTensor(path, *tensors[name], 8 + len(text) + places[name]) for name in ordered}
 
 
 def runs(count: int) -> Iterator[tuple[int, int]]:

@@ -12,14 +12,14 @@ storage layout does not change the ranking. sigma is the sample standard deviati
 from jaxtyping import Float
 from torch import Tensor
 
-from holdfast.models.layout import sigma
-from holdfast.models.sites import Site
 from holdfast.score.registry import SCORES, ScoreMethod
 
 
-def esi(weight: Float[Tensor, "..."], gradient: Float[Tensor, "..."], site: Site) -> Float[Tensor, "..."]:
+def esi(
+    weight: Float[Tensor, "..."], gradient: Float[Tensor, "..."], sigma: Float[Tensor, "..."]
+) -> Float[Tensor, "..."]:
     """|gradient * sigma|, given the gradient's mean over prompts."""
-    return (gradient * sigma(weight, site.layout)).abs_()
+    return (gradient * sigma).abs_()
 
 
 SCORES.register("esi")(ScoreMethod(esi, unit="{objective} per sigma"))

@@ -3,6 +3,10 @@
 Each gradient moves into a float32 sum and is freed the moment that backward has it, so that at most one dense gradient
 in the model's own dtype exists at a time. Items are batched by length; the order of items and batches changes the sums
 by float32 rounding only.
+
+Several processes share the batches. Where each has the whole model, their sums are added in the end; where FSDP2 has
+sharded it, each sums the rows that it holds, and a process that has run out of batches goes through one more for the
+others, whose gradients it helps to compute, at weight zero.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +17,8 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from holdfast.distributed import all_sum, rank, world_size
+from holdfast.models.shards import is_sharded, local
 from holdfast.progress import Progress, silent
 from holdfast.prompts.batching import batches_by_length
 from holdfast.score.checkpoint import Checkpoint
@@ -32,7 +38,8 @@ def sum_gradients(
 ) -> Sums:
     """The objective's gradient summed over some of its items, with respect to the named parameters.
 
-    A parameter that no item reached (an idle expert) sums to zero. The model is given back as it was.
+    A parameter that no item reached (an idle expert) sums to zero. The model is given back as it was. Of a sharded
+    model the sums have the rows that are held here.
 
     Args:
         model: the model that the objective is about.
@@ -47,17 +54,22 @@ def sum_gradients(
         ValueError: the objective is not finite for an item.
     """
     weights = dict(model.named_parameters())
-    sums = {name: torch.zeros_like(weights[name], dtype=torch.float32, requires_grad=False) for name in names}
+    sums = {name: torch.zeros_like(local(weights[name]), dtype=torch.float32, requires_grad=False) for name in names}
     lengths = [len(objective.completions[item].token_ids) for item in items]
     batches = batches_by_length(lengths, token_budget)
-    orders = checkpoint.remaining(len(batches), sums) if checkpoint else range(len(batches))
+    sharded, rounds = is_sharded(model), range(0, len(batches), world_size())
+    remaining = checkpoint.remaining(len(rounds), sums) if checkpoint else range(len(rounds))
     with _collecting(model, sums), torch.enable_grad():
-        for order in orders:
-            chosen = [items[position] for position in batches[order]]
-            contributions = objective.contributions(model, chosen)
-            _refuse_not_finite(contributions, objective, chosen)
-            contributions.sum().backward()
-            progress("scoring weights", sum(map(len, batches[: order + 1])), len(items))
+        for order in remaining:
+            place = rounds[order] + rank()
+            if sharded or place < len(batches):
+                chosen = [items[position] for position in batches[min(place, len(batches) - 1)]]
+                contributions = objective.contributions(model, chosen)
+                _refuse_not_finite(contributions, objective, chosen)
+                (contributions.sum() * (place < len(batches))).backward()
+            progress("scoring weights", sum(map(len, batches[: rounds[order] + world_size()])), len(items))
+    for total in sums.values():
+        _ = total.mul_(world_size()) if sharded else all_sum(total)  # FSDP2 takes the mean over the processes
     return Sums(sums, len(items))
 
 
@@ -89,7 +101,7 @@ def _collecting(model: PreTrainedModel, sums: Mapping[str, Tensor]) -> Iterator[
 def _moves_gradient_into(total: Tensor):
     def move(weight: Tensor) -> None:
         assert weight.grad is not None
-        total.add_(weight.grad)  # float32, whatever the gradient's dtype: a sum in bfloat16 stalls at 256 items
+        total.add_(local(weight.grad))  # float32, whatever the gradient's dtype: a sum in bfloat16 stalls at 256 items
         weight.grad = None
 
     return move

@@ -6,12 +6,11 @@ ESI without sigma: the same ranking within a matrix, another exchange rate betwe
 from jaxtyping import Float
 from torch import Tensor
 
-from holdfast.models.sites import Site
 from holdfast.score.registry import SCORES, ScoreMethod
 
 
 def gradient_magnitude(
-    weight: Float[Tensor, "..."], gradient: Float[Tensor, "..."], site: Site
+    weight: Float[Tensor, "..."], gradient: Float[Tensor, "..."], sigma: Float[Tensor, "..."]
 ) -> Float[Tensor, "..."]:
     """|gradient|, given its mean over prompts."""
     return gradient.abs()

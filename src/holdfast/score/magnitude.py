@@ -3,11 +3,12 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from holdfast.models.sites import Site
 from holdfast.score.registry import SCORES, ScoreMethod
 
 
-def magnitude(weight: Float[Tensor, "..."], nothing: Float[Tensor, "0"], site: Site) -> Float[Tensor, "..."]:
+def magnitude(
+    weight: Float[Tensor, "..."], nothing: Float[Tensor, "0"], sigma: Float[Tensor, "..."]
+) -> Float[Tensor, "..."]:
     """|weight|, float32."""
     return weight.float().abs()
 

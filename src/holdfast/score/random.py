@@ -11,13 +11,14 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from holdfast.artifacts import seed_from
-from holdfast.models.sites import Site
 from holdfast.score.objective.completions import Objective
 from holdfast.score.registry import SCORES, ScoreMethod
 from holdfast.score.sums import Sums
 
 
-def random(weight: Float[Tensor, "..."], noise: Float[Tensor, "..."], site: Site) -> Float[Tensor, "..."]:
+def random(
+    weight: Float[Tensor, "..."], noise: Float[Tensor, "..."], sigma: Float[Tensor, "..."]
+) -> Float[Tensor, "..."]:
     """The noise that was drawn for the parameter."""
     return noise
 

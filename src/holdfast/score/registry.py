@@ -6,7 +6,6 @@ from typing import Literal
 
 from torch import Tensor
 
-from holdfast.models.sites import Site
 from holdfast.registry import Registry
 
 Needs = Literal["gradient", "inputs", "noise", "nothing"]
@@ -16,9 +15,10 @@ Needs = Literal["gradient", "inputs", "noise", "nothing"]
 class ScoreMethod:
     """A formula for one parameter's scores."""
 
-    formula: Callable[[Tensor, Tensor, Site], Tensor]
-    """Takes the weight, the mean over items of what it needs (float32) and the site; returns scores of 0 or more,
-    float32."""
+    formula: Callable[[Tensor, Tensor, Tensor], Tensor]
+    """Takes the weight, the mean over items of what it needs (float32) and sigma, the standard deviation of the matrix
+    that an entry belongs to (broadcast to the weight's shape); returns scores of 0 or more, float32. All three may be
+    of some rows of the weight."""
     unit: str
     """What a score of one means; `{objective}` stands for the objective's unit."""
     needs: Needs = "gradient"

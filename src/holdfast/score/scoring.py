@@ -1,14 +1,18 @@
 """Scores of every scored weight: a formula over its value and what was measured of it, from all prompts or halves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from pydantic import Field
 from torch import Tensor
 
 from holdfast.config import Options
+from holdfast.distributed import all_sum
+from holdfast.models.layout import sigma
 from holdfast.models.load import LoadedModel
+from holdfast.models.shards import Held, held, is_sharded, local, rows_of, whole
 from holdfast.models.sites import Site, scored_sites
 from holdfast.progress import Progress, silent
 from holdfast.prompts.chat import PLAIN_FORMAT, has_chat_template
@@ -16,7 +20,7 @@ from holdfast.score.measure import measure, measure_halves
 from holdfast.score.objective.completions import Objective
 from holdfast.score.registry import SCORES
 from holdfast.score.sums import Sums
-from holdfast.values import Scores
+from holdfast.values import Scores, ScoresShard
 
 
 class ScoreOptions(Options):
@@ -87,30 +91,64 @@ def to_scores(
     options: ScoreOptions,
     made_by: Mapping[str, object] | None = None,
 ) -> Scores:
-    """One formula's scores from what was measured."""
+    """One formula's scores from what was measured; of a sharded model, of the rows that are held here."""
     method, sites = SCORES[options.method], scored_sites(loaded.model)
     weights = dict(loaded.model.named_parameters())
-    entries = {
-        site.name: method.formula(weights[site.name].detach(), total.mean(site.name), site).cpu() for site in sites
-    }
-    idle = _count_idle(sites, total) if method.needs in ("gradient", "inputs") else {}
+    here = {site.name: held(weights[site.name]) for site in sites}
+    sharded = is_sharded(loaded.model)
+    combine = all_sum if sharded else _keep
+    entries = {site.name: _scores_of(weights[site.name], total.mean(site.name), site, options.method) for site in sites}
+    idle = _count_idle(sites, total, here, combine) if method.needs in ("gradient", "inputs") else {}
     plain = {} if has_chat_template(loaded.tokenizer) else {"chat_format": PLAIN_FORMAT}
     how = {**options.model_dump(), **objective.describe(), "num_items": total.num_items, **idle, **plain}
-    return Scores(
+    scores = Scores(
         entries,
         unit=method.unit.format(objective=objective.unit),
         base=loaded.base,
         num_parameters=sum(weight.numel() for weight in weights.values()),
         made_by={**how, **(made_by or {})},
     )
+    return as_shard(scores, here) if sharded else scores
 
 
-def _count_idle(sites: Sequence[Site], total: Sums) -> dict[str, int]:
+def as_shard(scores: Scores, here: Mapping[str, Held]) -> ScoresShard:
+    """Scores of some rows of every parameter, with what is known of the whole."""
+    return ScoresShard(
+        {name: tensor.flatten() for name, tensor in scores.entries.items()},
+        scores.unit,
+        scores.base,
+        scores.num_parameters,
+        scores.made_by,
+        whole_shapes={name: here[name].shape for name in scores.entries},
+        starts={name: here[name].start for name in scores.entries},
+    )
+
+
+def _scores_of(weight: Tensor, mean: Tensor, site: Site, method: str) -> Tensor:
+    """The formula on the rows that are held here, with sigma of whole matrices: one parameter is gathered at a time."""
+    spread = rows_of(sigma(whole(weight.detach()), site.layout), held(weight))
+    return SCORES[method].formula(local(weight.detach()), mean, spread).cpu()
+
+
+def _count_idle(
+    sites: Sequence[Site], total: Sums, here: Mapping[str, Held], combine: Callable[[Tensor], Tensor]
+) -> dict[str, int]:
     """Experts of all layers of which nothing but zeros was measured: no token reached them, so their scores are 0."""
     reached: dict[tuple[int | None, str, int], Tensor] = {}
     for site in sites:
         if site.layout.num_experts:
             block = site.layer, site.component.rpartition(".")[0], site.layout.num_experts
-            by_expert = total.sums[site.name].view(site.layout.num_experts, -1).any(dim=1)
+            by_expert = combine(_count_rows(total.sums[site.name], here[site.name], site.layout.num_experts)) > 0
             reached[block] = reached[block] | by_expert if block in reached else by_expert
     return {"idle_experts": sum(int((~by_expert).sum()) for by_expert in reached.values())} if reached else {}
+
+
+def _count_rows(total: Tensor, here: Held, num_experts: int) -> Tensor:
+    """Rows of each expert, of those held here, of which something was measured."""
+    experts = torch.arange(here.rows.start, here.rows.stop) * num_experts // here.shape[0]
+    measured = total.flatten(1).any(dim=1).cpu()
+    return torch.zeros(num_experts).index_add_(0, experts, measured.float())
+
+
+def _keep(tensor: Tensor) -> Tensor:
+    return tensor

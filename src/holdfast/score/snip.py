@@ -8,11 +8,12 @@ mean first, as for ESI, so that effects of opposite sign cancel.
 from jaxtyping import Float
 from torch import Tensor
 
-from holdfast.models.sites import Site
 from holdfast.score.registry import SCORES, ScoreMethod
 
 
-def snip(weight: Float[Tensor, "..."], gradient: Float[Tensor, "..."], site: Site) -> Float[Tensor, "..."]:
+def snip(
+    weight: Float[Tensor, "..."], gradient: Float[Tensor, "..."], sigma: Float[Tensor, "..."]
+) -> Float[Tensor, "..."]:
     """|weight * gradient|, given the gradient's mean over prompts."""
     return (weight.float() * gradient).abs_()
 

@@ -11,11 +11,12 @@ gradient, so no judge: what is large is used by the response, whether or not saf
 from jaxtyping import Float
 from torch import Tensor
 
-from holdfast.models.sites import Site
 from holdfast.score.registry import SCORES, ScoreMethod
 
 
-def wanda(weight: Float[Tensor, "..."], squares: Float[Tensor, "..."], site: Site) -> Float[Tensor, "..."]:
+def wanda(
+    weight: Float[Tensor, "..."], squares: Float[Tensor, "..."], sigma: Float[Tensor, "..."]
+) -> Float[Tensor, "..."]:
     """|weight| times the norm of its input, given the inputs' mean squares."""
     return weight.float().abs() * squares.sqrt()
 

@@ -1,0 +1,136 @@
+"""Several processes at work on one thing: which one this is, its share of a list, sums over all of them.
+
+`torchrun` or `accelerate launch` starts them, torch.distributed connects them, and all of them run the same program. In
+one process nothing here does anything. Only what adds up is combined: sums, counts, histograms.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+LONGEST_WAIT = timedelta(minutes=30)
+"""For another process, before this one gives it up: one batch, or one file, never takes as long."""
+
+
+class LostProcessError(ConnectionError):
+    """Another process of this run has ended."""
+
+
+def world_size() -> int:
+    """Processes that work together."""
+    return dist.get_world_size() if _connected() else 1
+
+
+def rank() -> int:
+    """Which of them this one is, from 0."""
+    return dist.get_rank() if _connected() else 0
+
+
+@contextmanager
+def joined() -> Iterator[None]:
+    """Connects the processes that were started together, for as long as it lasts; connected ones stay so.
+
+    Raises:
+        LostProcessError: one of them ended while the others waited for it.
+    """
+    if _connected() or int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield
+        return
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=LONGEST_WAIT)
+    try:
+        with _losses_told():
+            yield
+            dist.barrier()  # whoever leaves first takes the connection with it
+    finally:
+        dist.destroy_process_group()
+
+
+def share(items: Sequence[Item]) -> Sequence[Item]:
+    """Every n-th item for this one of n processes; what is sorted by size is shared out evenly."""
+    return items[rank() :: world_size()]
+
+
+def all_sum(tensor: Tensor) -> Tensor:
+    """Replaces a tensor by its sum over the processes, and returns it."""
+    if world_size() > 1:
+        dist.all_reduce(tensor)
+    return tensor
+
+
+def gathered(one: Item) -> list[Item]:
+    """What every process has, in the order of their ranks; of small things."""
+    if world_size() == 1:
+        return [one]
+    found: list[Any] = [None] * world_size()
+    dist.all_gather_object(found, one)
+    return found
+
+
+def first(call: Callable[[], Result]) -> Result:
+    """What a call gives in the first process, for all of them; a ValueError that it raises is raised in all."""
+    if world_size() == 1:
+        return call()
+    outcome: list[Any] = [None, None]
+    if rank() == 0:
+        try:
+            outcome[0] = call()
+        except (ValueError, OSError) as error:
+            outcome[1] = error
+    dist.broadcast_object_list(outcome, src=0)
+    if outcome[1] is not None:
+        raise outcome[1]
+    return outcome[0]
+
+
+def wait_for_all() -> None:
+    """Returns when every process has come here."""
+    if world_size() > 1:
+        dist.barrier()
+
+
+def refuse_different(what: str, fingerprint: str) -> None:
+    """Raises ValueError, in all processes, when they were given different things.
+
+    Args:
+        what: what was given, in the plural.
+        fingerprint: equal where they are.
+    """
+    if len(set(gathered(fingerprint))) > 1:
+        raise ValueError(
+            f"the {world_size()} processes were given different {what}; start them all with the same command, on files "
+            "that are the same everywhere."
+        )
+
+
+def _connected() -> bool:
+    return dist.is_available() and dist.is_initialized()
+
+
+@contextmanager
+def _losses_told() -> Iterator[None]:
+    """Says in one sentence that another process was lost, where torch reports a broken connection."""
+    try:
+        yield
+    except dist.DistError as error:
+        raise _lost() from error
+    except RuntimeError as error:
+        if not any(sign in str(error) for sign in ("Connection closed by peer", "Connection reset", "[gloo", "/gloo/")):
+            raise
+        raise _lost() from error
+
+
+def _lost() -> LostProcessError:
+    return LostProcessError(
+        f"another of the {world_size()} processes has ended, and this one can't go on without it; look at what that "
+        "one said, then run the same command again: it goes on from what was kept."
+    )
