@@ -158,9 +158,7 @@ def test_each_other_score_is_its_formula():
     weight, gradient = torch.tensor([[2.0, -3.0, 0.5]]).half(), torch.tensor([[-1.0, 2.0, 4.0]])
     one = torch.ones(1, 1)
     needed = {"gradient": gradient, "inputs": gradient.square(), "noise": gradient, "nothing": torch.empty(0)}
-    found = {
-        name: SCORES[name].formula(weight, needed[SCORES[name].needs], torch.ones(1, 1)).tolist() for name in SCORES
-    }
+    found = {name: SCORES[name].formula(weight, needed[SCORES[name].needs], one).tolist() for name in SCORES}
     found.pop("esi")
     assert found == {
         "gradient_magnitude": [[1.0, 2.0, 4.0]],
