@@ -14,7 +14,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from holdfast.values import Answer, Evaluation, Mask, Outcome, Patch, Rate, Scores, entries_in
+from holdfast.distributed import first, gathered, rank, share_of, wait_for_all, world_size
+from holdfast.models.tensor_files import create, read_header
+from holdfast.values import Answer, Evaluation, Mask, Outcome, Patch, Rate, Scores, ScoresShard, entries_in
 
 INT32_MAX = 2**31 - 1
 
@@ -54,21 +56,47 @@ def seed_from(content: object) -> int:
 
 
 def save_scores(path: Path, scores: Scores) -> None:
-    """Writes `scores.safetensors`: float32 scores by parameter name."""
+    """Writes `scores.safetensors`: float32 scores by parameter name.
+
+    Of a shard every process writes what it holds into the same file, which has to lie where all of them can write.
+    """
     header = {
         "unit": scores.unit,
         "base": scores.base,
         "num_parameters": scores.num_parameters,
         "made_by": scores.made_by,
     }
+    if isinstance(scores, ScoresShard):
+        pieces = {name: (scores.starts[name], tensor) for name, tensor in scores.entries.items()}
+        shapes = {name: (torch.float32, shape) for name, shape in scores.shapes.items()}
+        _save_together(path, shapes, pieces, "scores", header)
+        return
     _save_tensors(path, {name: tensor.contiguous() for name, tensor in scores.entries.items()}, "scores", header)
 
 
 def load_scores(path: Path) -> Scores:
-    """Scores that `save_scores` wrote."""
+    """Scores that `save_scores` wrote; of several processes each gets its share of every parameter's entries."""
+    if world_size() > 1:
+        return _load_shard(path)
     tensors, header = _load_tensors(path, "scores")
     with _whole(path, "scores"):
         return Scores(tensors, header["unit"], header["base"], header["num_parameters"], header["made_by"])
+
+
+def _load_shard(path: Path) -> ScoresShard:
+    header = _load_header(path, "scores")
+    stored, _ = read_header(path)
+    parts = {name: share_of(one.num_entries) for name, one in stored.items()}
+    with _whole(path, "scores"):
+        return ScoresShard(
+            {name: stored[name].read(part.start, len(part)) for name, part in parts.items()},
+            header["unit"],
+            header["base"],
+            header["num_parameters"],
+            header["made_by"],
+            whole_shapes={name: one.shape for name, one in stored.items()},
+            starts={name: part.start for name, part in parts.items()},
+        )
 
 
 def save_sums(path: Path, sums: Mapping[str, Tensor], num_batches: int) -> None:
@@ -84,14 +112,19 @@ def load_sums(path: Path) -> tuple[dict[str, Tensor], int]:
 
 def save_mask(path: Path, mask: Mask) -> None:
     """Writes `mask.safetensors`: sorted flat indices by parameter name, int32 where they fit."""
-    header = {
-        "shapes": {name: list(shape) for name, shape in mask.shapes.items()},
-        "base": mask.base,
-        "num_parameters": mask.num_parameters,
-        "made_by": mask.made_by,
-    }
+    header = _mask_header(mask)
     tensors = {name: _narrow(index, mask.shapes[name]) for name, index in mask.indices.items()}
     _save_tensors(path, tensors, "mask", header)
+
+
+def save_mask_parts(path: Path, mask: Mask) -> None:
+    """The same of a mask whose entries lie in several processes, in the order of their ranks: each writes its own."""
+    counts = gathered({name: index.numel() for name, index in mask.indices.items()})
+    lengths = {name: sum(one.get(name, 0) for one in counts) for name in sorted(set().union(*counts))}
+    narrowed = {name: _narrow(mask[name], mask.shapes[name]) for name in lengths}
+    pieces = {name: (sum(one.get(name, 0) for one in counts[: rank()]), index) for name, index in narrowed.items()}
+    shapes = {name: (index.dtype, (lengths[name],)) for name, index in narrowed.items()}
+    _save_together(path, shapes, pieces, "mask", _mask_header(mask))
 
 
 def load_mask(path: str | Path, base: str | None = None) -> Mask:
@@ -232,18 +265,57 @@ def _order_metadata(path: Path) -> None:
         file.write(ordered.ljust(length))
 
 
-def _load_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict]:
+def _mask_header(mask: Mask) -> dict[str, object]:
+    return {
+        "shapes": {name: list(shape) for name, shape in mask.shapes.items()},
+        "base": mask.base,
+        "num_parameters": mask.num_parameters,
+        "made_by": mask.made_by,
+    }
+
+
+def _save_together(
+    path: Path,
+    tensors: Mapping[str, tuple[torch.dtype, tuple[int, ...]]],
+    pieces: Mapping[str, tuple[int, Tensor]],
+    kind: str,
+    header: Mapping[str, object],
+) -> None:
+    """Every process writes its pieces, each at the place of its first entry; the file gets its name when whole."""
+    partial = path.with_name(f"{path.name}.partial")
+    metadata = {"holdfast": kind, "header": json.dumps(header, sort_keys=True)}
+
+    def make() -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.unlink(missing_ok=True)  # of a run that was killed
+        create(partial, tensors, metadata)
+
+    first(make)
+    stored, _ = read_header(partial)
+    for name, (start, values) in pieces.items():
+        stored[name].write(start, values.cpu())
+    wait_for_all()
+    first(lambda: os.replace(partial, path))
+
+
+def _load_header(path: Path, kind: str) -> dict:
     if not path.is_file():
         raise ValueError(f"{kind} file {str(path)!r} does not exist; make it with holdfast, or check the path.")
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
-            if metadata.get("holdfast") != kind:
-                raise ValueError(
-                    f"{str(path)!r} holds {metadata.get('holdfast', 'no holdfast value')!r}, not a {kind} file."
-                )
-            with _whole(path, kind):
-                header = json.loads(metadata["header"])
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{kind} file {str(path)!r} is broken: {error}; make it again.") from error
+    if metadata.get("holdfast") != kind:
+        raise ValueError(f"{str(path)!r} holds {metadata.get('holdfast', 'no holdfast value')!r}, not a {kind} file.")
+    with _whole(path, kind):
+        return json.loads(metadata["header"])
+
+
+def _load_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict]:
+    header = _load_header(path, kind)
+    try:
+        with safe_open(path, "pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{kind} file {str(path)!r} is broken: {error}; make it again.") from error

@@ -4,8 +4,10 @@ Exit codes: 0 done; 1 a gate or an invariant failed; 2 a usage mistake, with one
 """
 
 import logging
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from itertools import takewhile
 from typing import Annotated
 
@@ -34,6 +36,9 @@ COMMANDS = {
     "sites": "List what of a model can be scored: names, shapes, layers, components, experts.",
 }
 
+TOGETHER = ("score", "select", "enhance", "adapt")
+"""Commands that several processes, started by torchrun or accelerate, can run together."""
+
 app = App(
     name="holdfast",
     help="Find the weights by which a language model holds on to its safety, strengthen them, and hold them fast.",
@@ -59,7 +64,27 @@ def launch(
     """
     hidden.set(quiet)
     logging.getLogger("holdfast").setLevel(logging.ERROR if quiet else logging.WARNING)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        return _launch_together(tokens)
+    return _launch(tokens)
+
+
+def _launch(tokens: Sequence[str]) -> object:
     return app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+
+
+def _launch_together(tokens: Sequence[str]) -> object:
+    """Runs a command in one of several processes; the first one speaks for all of them."""
+    from holdfast.distributed import joined, rank
+
+    with joined(), open(os.devnull, "w") as nowhere, redirect_stdout(nowhere if rank() else sys.stdout):
+        if not tokens or tokens[0] not in TOGETHER:
+            known = ", ".join(TOGETHER)
+            raise ValueError(f"only {known} work in several processes; start this command without torchrun.")
+        if rank():
+            hidden.set(True)
+            logging.getLogger("holdfast").setLevel(logging.ERROR)
+        return _launch(tokens)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -88,7 +113,8 @@ def call(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fail(error: object, code: int) -> int:
-    sys.stderr.write(f"holdfast: {_sentence(error)}\n")
+    if not getattr(error, "is_told", False):
+        sys.stderr.write(f"holdfast: {_sentence(error)}\n")
     return code
 
 

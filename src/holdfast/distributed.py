@@ -5,8 +5,9 @@ one process nothing here does anything. Only what adds up is combined: sums, cou
 """
 
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -18,6 +19,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 LONGEST_WAIT = timedelta(minutes=30)
 """For another process, before this one gives it up: one batch, or one file, never takes as long."""
+LONGEST_SILENCE = timedelta(seconds=3)
+"""Of the first process, before another says what went wrong."""
 
 
 class LostProcessError(ConnectionError):
@@ -46,9 +49,13 @@ def joined() -> Iterator[None]:
         return
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=LONGEST_WAIT)
+    store, own_rank, size = next(dist.rendezvous("env://"))
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    connected = dist.PrefixStore("connected", store)
+    dist.init_process_group(backend, store=connected, rank=own_rank, world_size=size, timeout=LONGEST_WAIT)
+    signal.signal(signal.SIGTERM, _stopped)  # what launchers send to the others when one has ended
     try:
-        with _losses_told():
+        with _told_once(store), _losses_told():
             yield
             dist.barrier()  # whoever leaves first takes the connection with it
     finally:
@@ -58,6 +65,13 @@ def joined() -> Iterator[None]:
 def share(items: Sequence[Item]) -> Sequence[Item]:
     """Every n-th item for this one of n processes; what is sorted by size is shared out evenly."""
     return items[rank() :: world_size()]
+
+
+def share_of(count: int) -> range:
+    """The consecutive positions, of so many, that are this process's."""
+    length = -(-count // world_size())
+    begin = min(rank() * length, count)
+    return range(begin, min(begin + length, count))
 
 
 def all_sum(tensor: Tensor) -> Tensor:
@@ -127,6 +141,25 @@ def _losses_told() -> Iterator[None]:
         if not any(sign in str(error) for sign in ("Connection closed by peer", "Connection reset", "[gloo", "/gloo/")):
             raise
         raise _lost() from error
+
+
+@contextmanager
+def _told_once(store: dist.Store) -> Iterator[None]:
+    """Marks an error as told, for whoever prints it, where the first process has the same or is what was lost."""
+    try:
+        yield
+    except (ValueError, OSError, RuntimeError) as error:
+        with suppress(dist.DistError, RuntimeError):  # the store is gone with the first process, which said nothing
+            if rank() == 0:
+                store.set("said", str(error))
+            else:
+                store.wait(["said"], LONGEST_SILENCE)
+                error.is_told = store.get("said").decode() == str(error) or isinstance(error, LostProcessError)  # pyright: ignore[reportAttributeAccessIssue]
+        raise
+
+
+def _stopped(*_: object) -> None:
+    raise _lost()
 
 
 def _lost() -> LostProcessError:

@@ -25,9 +25,9 @@ def scores() -> Scores:
     return Scores({"weight": torch.ones(1).expand(SIZE)}, "unit", "base", SIZE)
 
 
-def ends(name: str, tensor: torch.Tensor, exclude: Mask | None) -> Iterator[tuple[int, np.ndarray]]:
+def ends(scores: Scores, name: str, exclude: Mask | None) -> Iterator[tuple[int, np.ndarray]]:
     """The first and the last of all blocks, with larger scores planted in the last."""
-    for start, block in UNPATCHED(name, tensor, exclude):
+    for start, block in UNPATCHED(scores, name, exclude):
         if start == 0:
             yield start, block
         elif start + len(block) == SIZE:
@@ -37,7 +37,7 @@ def ends(name: str, tensor: torch.Tensor, exclude: Mask | None) -> Iterator[tupl
 
 
 def test_blocks_reach_the_last_entry(scores):
-    starts = [(start, len(block)) for start, block in UNPATCHED("weight", scores.entries["weight"], None)]
+    starts = [(start, len(block)) for start, block in UNPATCHED(scores, "weight", None)]
     assert sum(length for _, length in starts) == SIZE
     assert starts[-1] == (SIZE // BLOCK * BLOCK, SIZE % BLOCK)
 
@@ -59,7 +59,7 @@ def test_excluded_entries_are_left_out_of_the_block_that_holds_them(scores):
     exclude = Mask({"weight": torch.tensor(PLANTED)}, scores.shapes, "base", SIZE)
     left_out = [
         start + int(place)
-        for start, block in UNPATCHED("weight", scores.entries["weight"], exclude)
+        for start, block in UNPATCHED(scores, "weight", exclude)
         if start > SIZE - BLOCK
         for place in np.flatnonzero(np.isnan(block))
     ]

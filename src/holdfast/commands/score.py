@@ -8,6 +8,7 @@ from rich.table import Table
 from holdfast.artifacts import load_json
 from holdfast.commands.console import show, shown_progress, table
 from holdfast.commands.parameters import Generation, Json, Judging, Scoring, Seed
+from holdfast.distributed import gathered
 from holdfast.models.generate import GenerateOptions
 from holdfast.pipeline import scoring
 from holdfast.pipeline.config import JudgeOptions, Likelihood, ScoringOptions
@@ -58,10 +59,16 @@ def score(
             how |= {"judging": judging, "generation": generate}
             scores = scoring.score_safety(model, judge, prompts, out, **how, progress=progress)
     points = load_json(scoring.convergence_of(out))["points"] if options.convergence else None
-    largest = {name: float(tensor.max()) for name, tensor in scores.entries.items()}
+    largest = _largest(scores)
     result = {"out": str(out), "largest": largest, **_summary(scores)}
     result |= {"convergence": points} if options.convergence else {}
     show(result, _tables(scores.unit, largest, points), json, note=f"Scores: {out}")
+
+
+def _largest(scores: Scores) -> dict[str, float]:
+    """The largest score of every parameter; several processes may hold parts of it."""
+    parts = gathered({name: float(tensor.max()) for name, tensor in scores.entries.items() if tensor.numel()})
+    return {name: max(part.get(name, 0.0) for part in parts) for name in scores.entries}
 
 
 def _summary(scores: Scores) -> dict[str, object]:

@@ -3,7 +3,7 @@
 A model whose logits are not finite chooses no token. What it seems to say is left out, and the response marked broken.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol, Self
 
 import torch
@@ -12,8 +12,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from holdfast.artifacts import seed_from
 from holdfast.config import Options, Seed
+from holdfast.distributed import gathered, share
 from holdfast.models.asking import Asked, ask, end_ids, read_response, until_end
 from holdfast.models.response_log import Response, ResponseLog
+from holdfast.models.shards import is_sharded
 from holdfast.models.stretches import Continued, continue_batch
 from holdfast.progress import Progress, silent
 from holdfast.prompts.batching import batches_by_length
@@ -93,6 +95,7 @@ def generate(
     """Responses in the order of the prompts; K samples of a prompt lie one after another.
 
     Every batch is sampled under a seed of its own, so a generation that goes on from a log ends as it would have.
+    Several processes share the batches, and each gets all responses; a sharded model answers each in all of them.
 
     Args:
         model: the model that answers.
@@ -110,11 +113,13 @@ def generate(
     refuse_other_engine(options)
     refuse_equal_samples(options)
     asked = ask(model, tokenizer, prompts, openings, options.num_samples)
-    found = {} if log is None else dict(log.known)
+    found = _joined({} if log is None else log.known)
     batches = batches_by_length([len(one.prompt_ids) + options.max_new_tokens for one in asked], options.token_budget)
     devices = [model.device] if model.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
-        for order, batch in enumerate(batches):
+        orders = range(len(batches))
+        for order in orders if is_sharded(model) else share(orders):
+            batch = batches[order]
             if not all(position in found for position in batch):
                 torch.manual_seed(seed_from([options.seed, order]))
                 made = _answer_batch(model, tokenizer, asked, batch, options)
@@ -122,7 +127,13 @@ def generate(
                 if log is not None:
                     log.add(made)
             progress("answering prompts", sum(map(len, batches[: order + 1])), len(asked))
+    found = _joined(found)
     return [found[position] for position in range(len(asked))]
+
+
+def _joined(found: Mapping[int, Response]) -> dict[int, Response]:
+    """What any process has, the first one's where several have it."""
+    return {position: one for part in reversed(gathered(dict(found))) for position, one in part.items()}
 
 
 def continue_prompts(

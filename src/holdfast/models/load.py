@@ -19,8 +19,12 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.distributed.configuration_utils import DistributedConfig
 from transformers.utils import logging as transformers_logging
 
+from holdfast.distributed import world_size
+from holdfast.models.roles import find_layers
+from holdfast.models.shards import whole
 from holdfast.testbed import model_path
 
 TESTBED = "testbed:"
@@ -44,7 +48,12 @@ class LoadedModel:
 
 
 def load_model(
-    name: str, *, kind: ModelKind = AutoModelForCausalLM, dtype: DtypeName = "auto", device: str | None = None
+    name: str,
+    *,
+    kind: ModelKind = AutoModelForCausalLM,
+    dtype: DtypeName = "auto",
+    device: str | None = None,
+    sharded: bool = False,
 ) -> LoadedModel:
     """Loads a model in evaluation mode; remote code and pickles are never run.
 
@@ -53,6 +62,7 @@ def load_model(
         kind: what it is loaded as; a causal language model unless told otherwise.
         dtype: `auto` keeps the checkpoint's dtype, except that half precision becomes float32 on a CPU (exactly).
         device: where the weights go; the first accelerator, else the CPU, when None.
+        sharded: whether the processes that were started together hold parts of it, by FSDP2; each reads its own.
 
     Raises:
         ValueError: the model is missing, unreadable, not of that kind, or needs a network that is not there.
@@ -63,8 +73,11 @@ def load_model(
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
         stored = getattr(config, "dtype", None) or torch.float32
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-    model = _read(name, source, kind, dtype=_wanted_dtype(dtype, stored, place))
-    nn.Module.to(model.eval(), place)
+    wanted = _wanted_dtype(dtype, stored, place)
+    if sharded:
+        model = _read(name, source, kind, dtype=wanted, distributed_config=_sharding(name, wanted)).eval()
+    else:
+        model = nn.Module.to(_read(name, source, kind, dtype=wanted).eval(), place)
     return LoadedModel(model, tokenizer, name, fingerprint(model), stored)
 
 
@@ -154,7 +167,7 @@ def fingerprint(model: nn.Module) -> str:
     digest = hashlib.sha256()
     for name, weight in sorted(model.named_parameters()):
         digest.update(f"{name}{tuple(weight.shape)}".encode())
-        digest.update(weight.detach().to("cpu", torch.float32).contiguous().view(-1).numpy().data)
+        digest.update(whole(weight.detach()).to("cpu", torch.float32).contiguous().view(-1).numpy().data)
     return digest.hexdigest()
 
 
@@ -184,6 +197,20 @@ def quiet_transformers() -> Iterator[None]:
         hub.setLevel(hub_level)
         if bars:
             transformers_logging.enable_progress_bar()
+
+
+def _sharding(name: str, dtype: torch.dtype) -> DistributedConfig:
+    """How FSDP2 is to spread a model: every layer by itself, gradients added up in float32."""
+    if world_size() == 1:
+        raise ValueError("a model is sharded over several processes, and there is one; start them with torchrun.")
+    layers = find_layers(load_outline(name, torch.device("cpu")).model)
+    if layers is None:
+        raise ValueError(f"model {name!r} has no list of layers that could be sharded; leave the sharding out.")
+    return DistributedConfig(
+        fsdp_size=world_size(),
+        fsdp_plan={f"{layers}*": "free_full_weight"},
+        fsdp_mixed_precision=dtype == torch.bfloat16,
+    )
 
 
 def _tokenizer(source: str) -> PreTrainedTokenizerBase | None:

@@ -54,6 +54,9 @@ class ScoringOptions(Options):
     """Of gumbel and straight_through: low is nearly one token and noisy, high is even and biased."""
     token_budget: int = Field(default=4096, ge=1)
     """Tokens of a batch at most, padding counted; changes speed and memory, not the scores."""
+    shard: bool = False
+    """In several processes (`torchrun -m holdfast score`): spread the model over them, by FSDP2. Otherwise each has the
+    whole model, and they share the prompts."""
     convergence: bool = False
     """Also measure how far halves of 8, 16, 32 ... prompts agree, to a JSON file beside the scores: where that still
     rises, more prompts help. Takes a second pass over the responses."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from holdfast.distributed import rank, world_size
 from holdfast.judge.model_judge import ModelJudge
 from holdfast.models.generate import GenerateOptions, generate
 from holdfast.models.load import LoadedModel
@@ -90,7 +91,7 @@ class _Asking:
 
     def answer(self, options: GenerateOptions, name: str = "responses") -> list[Response]:
         """Responses from the log of that name and, where it ends, from the model."""
-        log = ResponseLog(self.folder / f"{name}.jsonl")
+        log = ResponseLog(self.folder / (f"{name}_{rank()}.jsonl" if world_size() > 1 else f"{name}.jsonl"))
         responses = generate(self.loaded.model, self.loaded.tokenizer, self.prompts, options, self.progress, log)
         refuse_broken(responses)
         return responses

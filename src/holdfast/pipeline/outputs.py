@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from holdfast.artifacts import load_json, save_json
+from holdfast.artifacts import digest, load_json, save_json
+from holdfast.distributed import first, rank, refuse_different, wait_for_all
 
 
 def claim_folder(out: Path, settings: Mapping[str, object]) -> None:
@@ -75,14 +76,17 @@ def unfinished(out: Path, settings: Mapping[str, object], *, keep_refused: bool 
             be refused again, and a better one has other settings.
     """
     folder = unfinished_folder(out)
-    claim_folder(folder, settings)
+    for name, setting in settings.items():
+        refuse_different(name, digest(setting))
+    first(lambda: claim_folder(folder, settings))
     try:
         yield folder
     except ValueError:
-        if not keep_refused or list(folder.iterdir()) == [folder / "settings.json"]:
+        if rank() == 0 and (not keep_refused or list(folder.iterdir()) == [folder / "settings.json"]):
             shutil.rmtree(folder)
         raise
-    shutil.rmtree(folder)
+    wait_for_all()
+    first(lambda: shutil.rmtree(folder))
 
 
 @contextmanager

@@ -6,9 +6,11 @@ While it runs the folder OUT.unfinished holds the responses as they come and the
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from holdfast.artifacts import digest, save_json, save_scores, save_text
+from holdfast.distributed import first, world_size
 from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import LoadedModel, load_model
 from holdfast.models.response_log import Response
@@ -26,7 +28,7 @@ from holdfast.score.objective.response_likelihood import ResponseLikelihood
 from holdfast.score.registry import SCORES
 from holdfast.score.scoring import ScoreOptions, score_halves
 from holdfast.select.stability import Stability, stability
-from holdfast.values import Scores
+from holdfast.values import Scores, ScoresShard
 
 HALVES = ("first_half", "second_half")
 
@@ -44,16 +46,18 @@ def score_safety(
     progress: Progress = silent,
 ) -> Scores:
     """Writes scores to `out`, those of two halves of the prompts beside it, and the responses they come from."""
-    _refuse_outputs([*files_of(out), responses_of(out), convergence_of(out)], out)
+    first(lambda: _refuse_outputs([*files_of(out), responses_of(out), convergence_of(out)], out))
     refuse_contradictions(options, generation)
+    _refuse_unshardable(options)
     refuse_idle(judging, judge)
     asked = [prompt.prompt for prompt in load_prompts(prompts)]
     refuse_too_few(asked)
     guard = load_judge(judge, judging, progress)
     if options.objective != "policy_gradient":
         differentiable(guard, options.objective)
-    loaded = load_model(model)
+    loaded = load_model(model, sharded=options.shard)
     settings = {
+        "processes": world_size(),
         "model": loaded.base,
         "judge": [guard.fingerprint, reading(judging)],
         "prompts": digest(asked),
@@ -79,12 +83,14 @@ def score_likelihood(
 
     On right answers it is utility importance; on refusals, the likelihood of refusing.
     """
-    _refuse_outputs([*files_of(out), convergence_of(out)], out)
+    first(lambda: _refuse_outputs([*files_of(out), convergence_of(out)], out))
+    _refuse_unshardable(options)
     SCORES[options.method]  # refuses one that is not known
     given = load_exchanges(exchanges)
     refuse_too_few([exchange.prompt for exchange in given])
-    loaded = load_model(model)
+    loaded = load_model(model, sharded=options.shard)
     settings = {
+        "processes": world_size(),
         "model": loaded.base,
         "exchanges": digest_of(given),
         "options": options.model_dump(mode="json"),
@@ -93,6 +99,19 @@ def score_likelihood(
     with unfinished(out, settings) as folder:
         objective = ResponseLikelihood(loaded.tokenizer, given)
         return _score_and_save(loaded, objective, options, out, folder, seed, progress)
+
+
+def _refuse_unshardable(options: ScoringOptions) -> None:
+    """Raises ValueError when a sharded model is asked for in one process, or what needs all scores in one place."""
+    if options.shard and world_size() == 1:
+        raise ValueError(
+            "shard spreads the model over several processes, and there is one; start them with "
+            "`torchrun --nproc-per-node N -m holdfast score ...`, or leave it out."
+        )
+    if options.shard and options.convergence:
+        raise ValueError(
+            "convergence compares whole rankings, and with shard no process has one; leave one of them out."
+        )
 
 
 def files_of(out: Path) -> list[Path]:
@@ -129,13 +148,17 @@ def _score_and_save(
     how = ScoreOptions(method=options.method, token_budget=options.token_budget)
     halved = score_halves(loaded, objective, how, progress, seed=seed, keep=folder)
     if responses:
-        _save_responses(responses_of(out), responses)
+        first(lambda: _save_responses(responses_of(out), responses))
     if options.convergence:
         curve = converge(loaded, objective, how, seed, progress)
-        save_json(convergence_of(out), {"points": [asdict(point) for point in curve]})
+        first(lambda: save_json(convergence_of(out), {"points": [asdict(point) for point in curve]}))
     parts = (halved.whole, halved.first, halved.second)
     for path, scores in reversed(list(zip(files_of(out), parts, strict=True))):
-        save_scores(path, scores)  # the whole comes last: where it is, all are
+        # The whole comes last: where it is, all are.
+        if isinstance(scores, ScoresShard):
+            save_scores(path, scores)
+        else:
+            first(partial(save_scores, path, scores))
     return halved.whole
 
 

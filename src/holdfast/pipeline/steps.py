@@ -16,8 +16,10 @@ from holdfast.artifacts import (
     save_evaluation,
     save_json,
     save_mask,
+    save_mask_parts,
     save_patch,
 )
+from holdfast.distributed import first
 from holdfast.evaluate.suite import Suite, evaluate
 from holdfast.intervene.adapt import AdaptOptions, AdaptResult, adapt
 from holdfast.intervene.enhance import EnhanceOptions, EnhanceResult, enhance
@@ -35,9 +37,9 @@ from holdfast.prompts.records import refuse_shared
 from holdfast.prompts.sources import as_exchanges, load_exchanges, load_prompts
 from holdfast.select import SELECTORS, combine, trim
 from holdfast.select.algebra import Operation
-from holdfast.select.ranking import count_selected
+from holdfast.select.ranking import count_selected, held_part
 from holdfast.select.registry import find_selector
-from holdfast.values import Evaluation, Mask
+from holdfast.values import Evaluation, Mask, ScoresShard
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +66,7 @@ def select(
     utility: Path | None = None,
     like: Path | None = None,
 ) -> Mask:
-    """Writes the mask that a selector cuts from scores.
+    """Writes the mask that a selector cuts from scores; several processes each read, cut and write their share.
 
     Args:
         scores: File of the scores.
@@ -74,13 +76,17 @@ def select(
         utility: File of utility scores, for a selector that needs them.
         like: File of a mask to match, for a selector that takes one.
     """
-    refuse_existing(out)
+    first(lambda: refuse_existing(out))
     files = {name: path for name, path in (("utility", utility), ("like", like)) if path}
     chosen = find_selector(selector, [*given, *files])
     beside = {name: load_mask(path) if name == "like" else load_scores(path) for name, path in files.items()}
-    mask = chosen.select(load_scores(scores), options=chosen.options.model_validate(given), **beside)
-    save_mask(out, mask)
-    return mask
+    loaded = load_scores(scores)
+    mask = chosen.select(loaded, options=chosen.options.model_validate(given), **beside)
+    if not isinstance(loaded, ScoresShard):
+        save_mask(out, mask)
+        return mask
+    save_mask_parts(out, held_part(mask, loaded))
+    return load_mask(out)
 
 
 def select_as_shared(

@@ -1,4 +1,8 @@
-"""A long sum that is kept on disk now and then, so that an interrupted pass goes on and ends in the very same bits."""
+"""A long sum that is kept on disk now and then, so that an interrupted pass goes on and ends in the very same bits.
+
+Several processes keep a file each, and all of them after the same batch: each adds up with the others, so none can go
+on from another batch than they.
+"""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -8,6 +12,7 @@ from pathlib import Path
 from torch import Tensor
 
 from holdfast.artifacts import load_sums, save_sums
+from holdfast.distributed import first, gathered, rank, wait_for_all, world_size
 
 MOST_OF_THE_TIME = 20
 """At least this many times as long is spent on the sum as on keeping it."""
@@ -27,16 +32,23 @@ class Checkpoint:
         kept, pause = time.monotonic(), self.seconds_between
         for order in range(done, num_batches):
             yield order
-            if order + 1 == num_batches or time.monotonic() - kept >= pause:
+            is_time = time.monotonic() - kept >= pause
+            if order + 1 == num_batches or first(lambda is_time=is_time: is_time):
                 started = time.monotonic()
-                save_sums(self.path, sums, order + 1)
+                save_sums(self._own, sums, order + 1)
+                wait_for_all()
                 kept = time.monotonic()
                 pause = max(self.seconds_between, MOST_OF_THE_TIME * (kept - started))
 
+    @property
+    def _own(self) -> Path:
+        """The file of this process."""
+        return self.path if world_size() == 1 else self.path.with_stem(f"{self.path.stem}_{rank()}")
+
     def _restore(self, sums: Mapping[str, Tensor]) -> int:
-        if not self.path.is_file():
-            return 0
-        kept, num_batches = load_sums(self.path)
-        for name, total in sums.items():
-            total.copy_(kept[name])
+        kept, num_batches = load_sums(self._own) if self._own.is_file() else ({}, 0)
+        if len(set(gathered(num_batches))) > 1:
+            return 0  # stopped while they kept it: some have one batch more than the others
+        for name, total in kept.items():
+            sums[name].copy_(total)
         return num_batches

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from transformers import PreTrainedModel
 
+from holdfast.models.shards import is_sharded
 from holdfast.progress import Progress, silent
 from holdfast.score.checkpoint import Checkpoint
 from holdfast.score.objective.completions import Completion, Objective
@@ -39,12 +40,18 @@ def sum_input_squares(
 ) -> Sums:
     """The squares of every named matrix's inputs, summed over the positions that predict some of the completions.
 
-    Of the objective only the completions count. An expert that no token reached sums to zero. One forward pass is not
-    worth a checkpoint: none is kept.
+    Of the objective only the completions count. An expert that no token reached sums to zero. One forward pass is
+    worth neither a checkpoint nor sharing among processes: none is kept, and each reads all.
 
     Raises:
-        ValueError: a parameter outside the experts was never multiplied with an input, so its inputs are not known.
+        ValueError: a parameter outside the experts was never multiplied with an input, so its inputs are not known, or
+            the model is sharded.
     """
+    if is_sharded(model):
+        raise ValueError(
+            "a score that reads the inputs of matrices needs them whole, and this model is sharded; leave the sharding "
+            "out, or choose a score that is made of gradients."
+        )
     weights = {name: weight for name, weight in model.named_parameters() if name in set(names)}
     seen = _SeenInputs(weights)
     done = 0

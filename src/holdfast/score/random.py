@@ -11,6 +11,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from holdfast.artifacts import seed_from
+from holdfast.models.shards import held, rows_of
 from holdfast.score.objective.completions import Objective
 from holdfast.score.registry import SCORES, ScoreMethod
 from holdfast.score.sums import Sums
@@ -35,7 +36,8 @@ def draw_noise(
     generator = torch.Generator().manual_seed(seed_from(asked))
     weights = dict(model.named_parameters())
     drawn = {name: torch.rand(weights[name].shape, generator=generator) for name in names}
-    return Sums({name: noise.to(weights[name].device) * len(items) for name, noise in drawn.items()}, len(items))
+    here = {name: rows_of(noise, held(weights[name])) for name, noise in drawn.items()}
+    return Sums({name: noise.to(weights[name].device) * len(items) for name, noise in here.items()}, len(items))
 
 
 SCORES.register("random")(ScoreMethod(random, unit="chance", needs="noise"))

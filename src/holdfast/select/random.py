@@ -17,7 +17,7 @@ from holdfast.config import Seed
 from holdfast.select.ranking import count_selected, refuse_too_many
 from holdfast.select.registry import SELECTORS, Selector
 from holdfast.select.universe import FractionOptions, part_of, refuse_other_universe
-from holdfast.values import Mask, Scores
+from holdfast.values import Mask, Scores, entries_in
 
 
 class RandomOptions(FractionOptions):
@@ -69,7 +69,7 @@ def _refuse_beside(like: Mask, scores: Scores, options: RandomOptions) -> None:
 def _draw_counts(scores: Scores, counts: Mapping[str, int], seed: int, made_by: Mapping[str, object]) -> Mask:
     """So many random entries of every tensor; one generator draws for all, in the order of their names."""
     generator = torch.Generator().manual_seed(seed)
-    indices = {name: _draw(tensor.numel(), counts[name], generator) for name, tensor in scores.entries.items()}
+    indices = {name: _draw(size, counts[name], generator) for name, size in _sizes(scores).items()}
     return Mask(indices, scores.shapes, scores.base, scores.num_parameters, made_by)
 
 
@@ -78,7 +78,7 @@ def _share_out(num_selected: int, scores: Scores) -> dict[str, int]:
 
     Equal remainders go to the earlier tensor. In whole numbers throughout, so that the total is exact at any size.
     """
-    exact = {name: divmod(num_selected * tensor.numel(), scores.num_entries) for name, tensor in scores.entries.items()}
+    exact = {name: divmod(num_selected * size, scores.num_entries) for name, size in _sizes(scores).items()}
     num_left = num_selected - sum(floor for floor, _ in exact.values())
     by_remainder = sorted(exact, key=lambda name: -exact[name][1])
     return {name: exact[name][0] + (name in by_remainder[:num_left]) for name in exact}
@@ -104,13 +104,18 @@ def _draw(num_entries: int, num_selected: int, generator: torch.Generator) -> In
 
 def _split(positions: Int[Tensor, " selected"], scores: Scores) -> dict[str, Int[Tensor, " _"]]:
     """Positions in all tensors laid end to end, as flat indices of each."""
-    sizes = [tensor.numel() for tensor in scores.entries.values()]
+    sizes = list(_sizes(scores).values())
     ends = list(accumulate(sizes))
     bounds = torch.searchsorted(positions, torch.tensor([0, *ends])).tolist()
     return {
         name: positions[bounds[order] : bounds[order + 1]] - (ends[order] - sizes[order])
         for order, name in enumerate(scores.entries)
     }
+
+
+def _sizes(scores: Scores) -> dict[str, int]:
+    """Entries of every tensor: where several processes hold parts of the scores, each draws the whole mask."""
+    return {name: entries_in(shape) for name, shape in scores.shapes.items()}
 
 
 SELECTORS.register("random")(Selector(select_random, RandomOptions, takes_like=True))

@@ -5,18 +5,25 @@ which tells the bucket that holds the k-th; a second counts the lower 16 bits wi
 score itself; a third collects what lies beyond it. Equal scores go to the earlier tensor (sorted names), then the
 lower flat index. Beside the scores, memory holds two histograms, a block, and the result. Counts are int64, so size
 is no limit.
+
+Of scores that lie in several processes each counts what it holds, the histograms add up, and each selects among its
+own: of a tensor a process of lower rank holds the earlier entries, so ties go as they would in one process.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
-from holdfast.values import Mask, Meta, Scores
+from holdfast.distributed import all_sum, gathered, rank
+from holdfast.values import Mask, Meta, Scores, ScoresShard
 
+Found = TypeVar("Found")
 BLOCK = 2**18  # entries that stay in a core's cache while they are counted; larger blocks are slower
 HALF_BITS = 16
 FIRST_UNRANKABLE = 0x7F80  # upper bits of infinity; NaN and everything negative lie above
@@ -65,11 +72,14 @@ def select_extreme(
 ) -> Mask:
     """Exactly `num_selected` entries with the largest (or smallest) scores, none of them in `exclude`.
 
+    Of a shard of scores the mask has the selected entries that lie in it; all processes together select that many.
+
     Raises:
         ValueError: a score is NaN, infinite or negative, fewer entries than wanted may be selected, or only some of
             those that score 0 would be among the largest.
     """
-    num_excluded = sum(exclude[name].numel() for name in scores.entries) if exclude else 0
+    exclude = exclude and held_part(exclude, scores)
+    num_excluded = sum(_everywhere(scores, sum(exclude[name].numel() for name in scores.entries) if exclude else 0))
     refuse_too_many(num_selected, scores.num_entries - num_excluded)
     cut = _find_cut(scores, num_selected, largest, exclude)
     if largest and cut.value == 0 and num_selected < scores.num_entries - num_excluded:
@@ -93,26 +103,48 @@ def score_range(scores: Scores) -> tuple[np.float32, np.float32]:
         ValueError: a score is NaN, infinite or negative.
     """
     smallest, largest = [], []
-    for name, tensor in scores.entries.items():
-        _count_upper(name, tensor, None)  # refuses what has no rank
-        for _, block in _blocks(name, tensor, None):
+    for name in scores.entries:
+        _count_upper(scores, name, None)  # refuses what has no rank
+        for _, block in _blocks(scores, name, None):
             smallest.append(block.min())
             largest.append(block.max())
-    return min(smallest), max(largest)
+    return min(chain(*_everywhere(scores, smallest))), max(chain(*_everywhere(scores, largest)))
+
+
+def held_part(mask: Mask, scores: Scores) -> Mask:
+    """The selected entries that lie in a shard of scores; all of them where the scores are whole."""
+    if not isinstance(scores, ScoresShard):
+        return mask
+    indices = {}
+    for name, tensor in scores.entries.items():
+        ends = torch.tensor([scores.starts[name], scores.starts[name] + tensor.numel()])
+        first, last = torch.searchsorted(mask[name], ends).tolist()
+        indices[name] = mask[name][first:last]
+    return replace(mask, indices=indices)
+
+
+def _everywhere(scores: Scores, found: Found) -> list[Found]:
+    """What was found here, and by the other processes that hold parts of the scores, in the order of their ranks."""
+    return gathered(found) if isinstance(scores, ScoresShard) else [found]
+
+
+def _total(scores: Scores, counts: np.ndarray) -> np.ndarray:
+    """Counts of all processes that hold parts of the scores."""
+    return all_sum(torch.from_numpy(counts)).numpy() if isinstance(scores, ScoresShard) else counts
 
 
 def _find_cut(scores: Scores, num_selected: int, largest: bool, exclude: Mask | None) -> Cut:
-    upper = sum(_count_upper(name, tensor, exclude) for name, tensor in scores.entries.items())
-    bucket, num_within = _walk(np.asarray(upper), num_selected, largest)
-    lower = sum(_count_lower(name, tensor, exclude, bucket) for name, tensor in scores.entries.items())
-    low, num_ties = _walk(np.asarray(lower), num_within, largest)
+    upper = sum(_count_upper(scores, name, exclude) for name in scores.entries)
+    bucket, num_within = _walk(_total(scores, np.asarray(upper)), num_selected, largest)
+    lower = sum(_count_lower(scores, name, exclude, bucket) for name in scores.entries)
+    low, num_ties = _walk(_total(scores, np.asarray(lower)), num_within, largest)
     return Cut(np.uint32(bucket << HALF_BITS | low).view(np.float32), num_ties, largest)
 
 
-def _count_upper(name: str, tensor: Float[Tensor, "..."], exclude: Mask | None) -> np.ndarray:
+def _count_upper(scores: Scores, name: str, exclude: Mask | None) -> np.ndarray:
     """How often each pattern of upper bits occurs in a tensor; refuses what has no rank."""
-    counts = np.zeros(2**HALF_BITS, dtype=np.int64)
-    for _, block in _blocks(name, tensor, exclude):
+    counts, tensor = np.zeros(2**HALF_BITS, dtype=np.int64), scores.entries[name]
+    for _, block in _blocks(scores, name, exclude):
         counts += np.bincount(block.view(np.uint32) >> HALF_BITS, minlength=len(counts))
     counts[LEFT_OUT_BUCKET] -= len(exclude[name]) if exclude else 0
     if counts[NEGATIVE_ZERO] and bool(tensor.min() >= 0):
@@ -126,11 +158,11 @@ def _count_upper(name: str, tensor: Float[Tensor, "..."], exclude: Mask | None) 
     return counts
 
 
-def _count_lower(name: str, tensor: Float[Tensor, "..."], exclude: Mask | None, bucket: int) -> np.ndarray:
+def _count_lower(scores: Scores, name: str, exclude: Mask | None, bucket: int) -> np.ndarray:
     """How often each pattern of lower bits occurs among the entries whose upper bits are `bucket`."""
     counts = np.zeros(2**HALF_BITS, dtype=np.int64)
     first, last = np.array([bucket << HALF_BITS, (bucket << HALF_BITS) | 0xFFFF], np.uint32).view(np.float32)
-    for _, block in _blocks(name, tensor, exclude):
+    for _, block in _blocks(scores, name, exclude):
         inside = block[np.flatnonzero(block >= first)]
         inside = inside[inside <= last]
         counts += np.bincount(inside.view(np.uint32) & 0xFFFF, minlength=len(counts))
@@ -147,10 +179,10 @@ def _walk(counts: np.ndarray, wanted: int, largest: bool) -> tuple[int, int]:
 
 
 def _collect(scores: Scores, cut: Cut, exclude: Mask | None) -> dict[str, Int[Tensor, " _"]]:
-    indices, ties_left = {}, cut.num_ties
-    for name, tensor in scores.entries.items():
-        found = []
-        for start, block in _blocks(name, tensor, exclude):
+    indices, ties = {}, _share_ties(scores, cut, exclude)
+    for name in scores.entries:
+        found, ties_left = [], ties[name]
+        for start, block in _blocks(scores, name, exclude):
             within = np.flatnonzero(block >= cut.value if cut.largest else block <= cut.value)
             tied = block[within] == cut.value
             found.append(start + within[~tied | (tied.cumsum() <= ties_left)])
@@ -159,14 +191,27 @@ def _collect(scores: Scores, cut: Cut, exclude: Mask | None) -> dict[str, Int[Te
     return indices
 
 
-def _blocks(name: str, tensor: Float[Tensor, "..."], exclude: Mask | None) -> Iterator[tuple[int, np.ndarray]]:
+def _share_ties(scores: Scores, cut: Cut, exclude: Mask | None) -> dict[str, int]:
+    """How many of those that equal the cut are taken here from every tensor: in one process, until there are enough."""
+    names = list(scores.entries)
+    counts = np.zeros(len(names), dtype=np.int64)
+    for place, name in enumerate(names):
+        for _, block in _blocks(scores, name, exclude):
+            counts[place] += np.count_nonzero(block == cut.value)
+    every, here = _everywhere(scores, counts), rank() if isinstance(scores, ScoresShard) else 0
+    earlier = np.cumsum(sum(every)) - sum(every[here:])  # in earlier tensors, or in this one at a lower rank
+    return {name: int(taken) for name, taken in zip(names, np.clip(cut.num_ties - earlier, 0, counts), strict=True)}
+
+
+def _blocks(scores: Scores, name: str, exclude: Mask | None) -> Iterator[tuple[int, np.ndarray]]:
     """A tensor's scores in row-major order, float32, a block at a time with its first flat index."""
-    flat = tensor.detach().reshape(-1)
-    excluded = exclude[name].numpy() if exclude else np.empty(0, dtype=np.int64)
+    flat = scores.entries[name].detach().reshape(-1)
+    begin = scores.starts[name] if isinstance(scores, ScoresShard) else 0
+    excluded = exclude[name].numpy() - begin if exclude else np.empty(0, dtype=np.int64)
     for start in range(0, flat.numel(), BLOCK):
         block = flat[start : start + BLOCK].to("cpu", torch.float32).numpy()
         first, last = excluded.searchsorted([start, start + BLOCK])
         if first < last:
             block = block.copy()
             block[excluded[first:last] - start] = LEFT_OUT
-        yield start, block
+        yield begin + start, block
