@@ -7,7 +7,7 @@ import torch
 
 from holdfast.cli import call
 from holdfast.models.load import load_model
-from holdfast.pipeline.steps import save_checkpoint
+from holdfast.pipeline.saving import save_checkpoint
 
 EVALUATE = ["evaluate", "testbed:aligned", "--judge", "testbed:guard", "--json"]
 

@@ -79,7 +79,7 @@ def test_a_resumed_lora_run_gives_the_weights_of_an_uninterrupted_one(tmp_path, 
 def test_the_command_writes_a_merged_checkpoint_and_the_adapter(tmp_path):
     base = tmp_path / "base"
     loaded = load_tiny()
-    steps.save_checkpoint(base, loaded)
+    save_checkpoint(base, loaded)
     task = tmp_path / "task.jsonl"
     task.write_text("".join(f'{{"prompt": "{e.prompt}", "response": "{e.response}"}}\n' for e in HARMLESS))
     mask = random_mask(loaded.model)

@@ -8,7 +8,7 @@ from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import load_model
 from holdfast.pipeline import scoring
 from holdfast.pipeline.config import ScoringOptions
-from holdfast.pipeline.steps import save_checkpoint
+from holdfast.pipeline.saving import save_checkpoint
 from holdfast.select.stability import stability
 from tests.pipeline.small import small_config
 

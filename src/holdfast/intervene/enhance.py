@@ -7,11 +7,13 @@ a control.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal, Self
 
+import torch
 from pydantic import Field, model_validator
 from torch import nn
 
@@ -193,7 +195,9 @@ def _train_selected(
     entries = masked_entries(model, mask)
     old_values = selected_values(model, mask, loaded.storage_dtype)
     rest = digest_outside(model, entries)
-    with trained_in_float32(loaded), freeze_unmasked(model, mask), _sparse_adamw(model, mask, options) as optimizer:
+    # The masters are float32 whatever the weights are: half precision is not widened where a device computes in it.
+    precise = trained_in_float32(loaded) if model.dtype == torch.float32 else nullcontext()
+    with precise, freeze_unmasked(model, mask), _sparse_adamw(model, mask, options) as optimizer:
         losses = train(optimizer, clip=False)
     if digest_outside(model, entries) != rest:
         raise InvariantError("entries outside the mask have changed while the masked ones were trained.")

@@ -1,4 +1,7 @@
-"""Selected entries of a model's parameters: found by name, read and written in O(selected), compared bit for bit."""
+"""Selected entries of a model's parameters: found by name, read and written in O(selected), compared bit for bit.
+
+Of a model that FSDP2 has sharded each process finds those of a mask's entries that it holds, which may be none.
+"""
 
 import hashlib
 from collections.abc import Mapping
@@ -8,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from holdfast.models.shards import held, local
 from holdfast.values import Mask, entries_in
 
 INT32_MAX = 2**31 - 1
@@ -24,23 +28,24 @@ class Entries:
     name: str
     weight: nn.Parameter
     index: Int[Tensor, " selected"]
-    """Flat positions on the parameter's device; int32 where they fit, which halves their memory and gathers faster."""
+    """Flat positions among the entries that are held here, on the parameter's device; int32 where they fit, which
+    halves their memory and gathers faster."""
 
     def __len__(self) -> int:
         return self.index.numel()
 
     def take(self, tensor: Float[Tensor, "..."]) -> Float[Tensor, " selected"]:
         """The selected entries of a tensor in the parameter's shape: the parameter itself or its gradient."""
-        return tensor.detach().view(-1).index_select(0, self.index)
+        return local(tensor.detach()).view(-1).index_select(0, self.index)
 
     def put(self, tensor: Float[Tensor, "..."], values: Float[Tensor, " selected"]) -> None:
         """Writes the selected entries of such a tensor, cast to its dtype."""
         # index_put_ would split each write over the cores, and takes six times as long when those are busy.
-        tensor.detach().view(-1).index_copy_(0, self.index.long(), values.to(tensor.device, tensor.dtype))
+        local(tensor.detach()).view(-1).index_copy_(0, self.index.long(), values.to(tensor.device, tensor.dtype))
 
     def blank(self, tensor: Float[Tensor, "..."]) -> None:
         """Sets the selected entries of such a tensor to zero."""
-        tensor.detach().view(-1).index_fill_(0, self.index.long(), 0)
+        local(tensor.detach()).view(-1).index_fill_(0, self.index.long(), 0)
 
     def read(self) -> Float[Tensor, " selected"]:
         """A copy of the parameter's selected entries."""
@@ -69,6 +74,11 @@ def find_entries(
     shapes: Mapping[str, tuple[int, ...]],
 ) -> list[Entries]:
     """The same among parameters by name; `kind` is what the model is called where it is refused."""
+    if any(hasattr(weight, "ds_id") for weight in parameters.values()):
+        raise ValueError(
+            f"DeepSpeed has taken the parameters of {kind} apart (ZeRO-3), and their entries can't be told from each "
+            "other any more; shard with FSDP2, or use ZeRO-2."
+        )
     for name, shape in shapes.items():
         _refuse_unknown(kind, parameters, name, tuple(shape))
     if not any(index.numel() for index in indices.values()):
@@ -94,11 +104,14 @@ def refuse_changed(entries: list[Entries], values: list[Tensor]) -> None:
 
 
 def digest_outside(model: nn.Module, entries: list[Entries]) -> str:
-    """SHA-256 of every parameter with these entries blanked: equal before and after means that no other bit moved."""
+    """SHA-256 of every parameter with these entries blanked: equal before and after means that no other bit moved.
+
+    Of a sharded model it is of what is held here, and each process looks after its own.
+    """
     blanked = {entry.name: entry for entry in entries}
     digest = hashlib.sha256()
     for name, weight in model.named_parameters():
-        values = weight.detach().clone()
+        values = local(weight.detach()).clone()
         if name in blanked:
             blanked[name].blank(values)
         digest.update(name.encode())
@@ -107,8 +120,10 @@ def digest_outside(model: nn.Module, entries: list[Entries]) -> str:
 
 
 def _entries(name: str, weight: nn.Parameter, index: Tensor) -> Entries:
-    dtype = torch.int32 if weight.numel() <= INT32_MAX else torch.int64
-    return Entries(name, weight, index.to(weight.device, dtype))
+    here = held(weight)
+    first, last = torch.searchsorted(index, torch.tensor([here.start, here.start + here.count])).tolist()
+    dtype = torch.int32 if here.count <= INT32_MAX else torch.int64
+    return Entries(name, weight, (index[first:last] - here.start).to(weight.device, dtype))
 
 
 def refuse_adapters(model: nn.Module, instead: str) -> None:

@@ -5,8 +5,10 @@ from collections.abc import Mapping
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from holdfast.artifacts import refuse_other_base
+from holdfast.distributed import gathered
 from holdfast.intervene.entries import Entries, InvariantError, masked_entries, same_bits, select_entries
 from holdfast.models.load import fingerprint
 from holdfast.values import Mask, Meta, Patch
@@ -14,7 +16,7 @@ from holdfast.values import Mask, Meta, Patch
 
 def selected_values(model: nn.Module, mask: Mask, dtype: torch.dtype) -> dict[str, Float[Tensor, " selected"]]:
     """A copy of what the model holds at the mask's entries, on the CPU, cast to the checkpoint's dtype."""
-    return {entry.name: entry.read().to("cpu", dtype) for entry in masked_entries(model, mask)}
+    return {entry.name: _read_whole(entry).to(dtype) for entry in masked_entries(model, mask)}
 
 
 def make_patch(
@@ -29,7 +31,7 @@ def make_patch(
         made_by: how the patch was made.
     """
     new_values = {
-        entry.name: entry.read().to("cpu", old_values[entry.name].dtype) for entry in masked_entries(tuned, mask)
+        entry.name: _read_whole(entry).to(old_values[entry.name].dtype) for entry in masked_entries(tuned, mask)
     }
     shapes = {name: mask.shapes[name] for name in mask.indices}
     return Patch(dict(mask.indices), new_values, shapes, mask.base, dict(old_values), made_by or {})
@@ -61,6 +63,12 @@ def revert_patch(model: nn.Module, patch: Patch) -> None:
     _write(entries, patch.old_values)
     if fingerprint(model) != patch.base:
         raise InvariantError("the reverted model is not the patch's base: it was changed outside the patch.")
+
+
+def _read_whole(entry: Entries) -> Float[Tensor, " selected"]:
+    """The entries' values on the CPU, of all processes that hold some of them: ranks hold them in the mask's order."""
+    here = entry.read().cpu()
+    return torch.cat(gathered(here)) if isinstance(entry.weight, DTensor) else here
 
 
 def _write(entries: list[Entries], values: Mapping[str, Tensor]) -> None:

@@ -29,7 +29,10 @@ from trl.trainer.sft_trainer import SFTTrainer
 
 from holdfast.artifacts import digest, load_json, refuse_other_base, save_json
 from holdfast.config import Options, Seed
+from holdfast.distributed import all_sum, gathered, world_size
+from holdfast.intervene.sparse_adamw import SparseAdamW
 from holdfast.models.load import LoadedModel, fingerprint, quiet_transformers
+from holdfast.models.shards import is_sharded, local
 from holdfast.progress import Progress
 from holdfast.prompts.chat import encode_exchange, encode_prompt
 from holdfast.prompts.records import Exchange
@@ -68,6 +71,9 @@ class SftOptions(Options):
     """Tokens of an exchange at most; longer ones are cut at the end."""
     seed: Seed = 0
     """Seed of the order of the exchanges."""
+    shard: bool = False
+    """In several processes (`torchrun -m holdfast ...`): spread the model over them, by FSDP2. Otherwise each has the
+    whole model. Either way they share every batch."""
     checkpoint_every: int = Field(default=0, ge=0)
     """Steps between checkpoints in the output folder, from which a run that was stopped goes on; 0 makes none."""
 
@@ -131,22 +137,39 @@ def mask_digest(mask: Mask) -> str:
 
 @contextmanager
 def trained_in_float32(loaded: LoadedModel) -> Iterator[None]:
-    """While this lasts the weights are float32; then they hold what a checkpoint in the storage dtype can hold."""
+    """While this lasts the weights are float32; then they hold what a checkpoint in the storage dtype can hold.
+
+    Raises:
+        ValueError: a sharded model was not loaded in float32, and can't change its dtype any more.
+    """
     dtype = loaded.model.dtype
-    loaded.model.float()
+    if dtype != torch.float32:
+        _refuse_sharded(loaded)
+        loaded.model.float()
     try:
         yield
     finally:
         with torch.no_grad():
             for weight in loaded.model.parameters():
-                weight.copy_(weight.to(loaded.storage_dtype))  # the one cast back
-        nn.Module.to(loaded.model, dtype)
+                values = local(weight.detach())
+                values.copy_(values.to(loaded.storage_dtype))  # the one cast back
+        if dtype != torch.float32:
+            nn.Module.to(loaded.model, dtype)
+
+
+def _refuse_sharded(loaded: LoadedModel) -> None:
+    if is_sharded(loaded.model):
+        raise ValueError(
+            f"a sharded model is trained in the dtype that it is loaded in, and {loaded.model.dtype} loses small "
+            "steps; load it with dtype='float32'."
+        )
 
 
 def refuse_broken(loaded: LoadedModel, options: SftOptions) -> None:
     """Raises ValueError when training, or the cast to the checkpoint's dtype, left a weight that is not finite."""
-    broken = {name: int((~weight.isfinite()).sum()) for name, weight in loaded.model.named_parameters()}
-    broken = {name: count for name, count in broken.items() if count}
+    weights = {name: local(weight.detach()) for name, weight in loaded.model.named_parameters()}
+    counts = gathered({name: int((~weight.isfinite()).sum()) for name, weight in weights.items()})
+    broken = {name: max(one[name] for one in counts) for name in weights if any(one[name] for one in counts)}
     if broken:
         raise ValueError(
             f"training left {sum(broken.values()):,} weights that are not finite in {loaded.storage_dtype}, the first "
@@ -230,13 +253,22 @@ class Quiet(Trainer):
         """One micro-batch; its loss is a share of the step's mean, so the shares of a step add up."""
         loss = super().training_step(*args, **kwargs)
         step = self.state.global_step
-        self.losses[step] = self.losses.get(step, 0.0) + loss.item()
+        mean = all_sum(loss.detach().clone()).item() / world_size()
+        self.losses[step] = self.losses.get(step, 0.0) + mean
         if not math.isfinite(self.losses[step]):
             raise ValueError(
-                f"the loss became {loss.item()} at step {step + 1} of {self.state.max_steps}; the weights are "
+                f"the loss became {mean} at step {step + 1} of {self.state.max_steps}; the weights are "
                 f"still those of step {step}. Lower learning_rate={self.args.learning_rate}, or look at the exchanges."
             )
         return loss
+
+    def _wrap_model(self, model: nn.Module, *args: Any, **kwargs: Any) -> nn.Module:
+        """Keeps a model out of DistributedDataParallel whose gradients SparseAdamW takes, and adds up itself."""
+        takes_gradients = isinstance(self.optimizer, SparseAdamW) and not self.optimizer.is_sharded
+        if world_size() > 1 and takes_gradients and model is self.model:
+            # A wrapper of one device only calls the model; the trainer leaves models alone that come wrapped.
+            return nn.DataParallel(model, [] if self.args.use_cpu else [self.args.device])
+        return super()._wrap_model(model, *args, **kwargs)  # pyright: ignore[reportArgumentType]
 
     def _send_telemetry(self) -> None:
         """Sends nothing."""
@@ -260,15 +292,20 @@ class _ProgressCallback(TrainerCallback):
 def _trainer_arguments(
     how: Training, loaded: LoadedModel, options: SftOptions, folder: Path, clip: bool
 ) -> TrainingArguments:
-    micro_batch = options.micro_batch_size or options.batch_size
+    micro_batch = options.micro_batch_size or max(options.batch_size // world_size(), 1)
     if options.batch_size % micro_batch:
         raise ValueError(f"micro_batch_size={micro_batch} must divide batch_size={options.batch_size}.")
+    if micro_batch * world_size() > options.batch_size or options.batch_size % (micro_batch * world_size()):
+        raise ValueError(
+            f"batch_size={options.batch_size} can't be shared by {world_size()} processes in micro-batches of "
+            f"{micro_batch}; choose a batch size that is a multiple of {micro_batch * world_size()}."
+        )
     on_cpu = loaded.model.device.type == "cpu"
     return how.config(
         output_dir=str(folder),
         max_steps=options.iterations,
         per_device_train_batch_size=micro_batch,
-        gradient_accumulation_steps=options.batch_size // micro_batch,
+        gradient_accumulation_steps=options.batch_size // (micro_batch * world_size()),
         learning_rate=options.learning_rate,
         max_grad_norm=options.max_grad_norm if clip else 0.0,
         warmup_steps=options.warmup_share,

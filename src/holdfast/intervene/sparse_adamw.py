@@ -4,6 +4,10 @@ As soon as a parameter's gradient is complete, its selected entries are added to
 gradient is freed. Master copies and moments exist for the selected entries only; torch's fused AdamW steps the vector,
 and the result is scattered back. A master copy is needed because a step of 3e-5 is lost to rounding for every bfloat16
 weight above 0.0078; the released code of arXiv 2604.08297 loses it.
+
+In several processes each trains what it holds of a model that FSDP2 has sharded, whose gradients come already added up.
+Where each has the whole model, they take the mean of the packed gradients, 1% of what DistributedDataParallel would
+send: the model must not be wrapped in it, which would look for the gradients that are gone.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,7 +19,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
+from holdfast.distributed import all_sum, gathered, world_size
 from holdfast.intervene.entries import Entries, masked_entries, refuse_adapters
+from holdfast.models.shards import is_sharded
 from holdfast.values import Mask
 
 WITHOUT_ADAPTERS = (
@@ -67,6 +73,8 @@ class SparseAdamW(torch.optim.Optimizer):
         entries = masked_entries(model, mask)
         _refuse_uncovered(model, {entry.name for entry in entries})
         devices = dict.fromkeys(entry.weight.device for entry in entries)
+        self.is_sharded = is_sharded(model)
+        """Whether several processes hold parts of the model."""
         self._packs = [_Pack([entry for entry in entries if entry.weight.device == device]) for device in devices]
         defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "fused": True}
         super().__init__([pack.master for pack in self._packs], {**defaults, "max_grad_norm": max_grad_norm})
@@ -83,6 +91,7 @@ class SparseAdamW(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        self._combine()
         if not self._overflowed():
             for group in self.param_groups:
                 self._step_group(group)
@@ -96,8 +105,8 @@ class SparseAdamW(torch.optim.Optimizer):
         saved = [state["master"].numel() for state in state_dict["state"].values()]
         if saved != [pack.master.numel() for pack in self._packs]:
             raise ValueError(
-                f"the saved optimizer state has {sum(saved)} entries and this mask has {self.num_entries}; "
-                "resume with the mask that the run was started with."
+                f"the saved optimizer state has {sum(saved)} entries and this mask has {self.num_entries} here; "
+                "resume with the mask, and in as many processes, as the run was started with."
             )
         super().load_state_dict(state_dict)
         for pack in self._packs:
@@ -117,23 +126,38 @@ class SparseAdamW(torch.optim.Optimizer):
 
     @property
     def num_entries(self) -> int:
-        """Entries that are trained."""
+        """Entries that are trained, of those that are held here."""
         return sum(pack.master.numel() for pack in self._packs)
+
+    def _combine(self) -> None:
+        """Gives every process the mean of what all have gathered, where each has the whole model."""
+        if self.is_sharded or world_size() == 1:
+            return
+        for pack in self._packs:
+            if pack.master.grad is None:
+                pack.master.grad = torch.zeros_like(pack.master)
+            all_sum(pack.master.grad).div_(world_size())
 
     def _overflowed(self) -> bool:
         """Takes a GradScaler's factor out of the gradients; True where the scaler found one that is not finite."""
         scale: Tensor | None = getattr(self, "grad_scale", None)
-        if bool(getattr(self, "found_inf", False)):
+        if any(gathered(bool(getattr(self, "found_inf", False)))):
             return True
         for pack in self._packs:
             if scale is not None and pack.master.grad is not None:
                 pack.master.grad /= scale.to(pack.master.device)
         return False
 
+    def _clip(self, masters: list[Tensor], max_norm: float) -> None:
+        norm = nn.utils.get_total_norm([master.grad for master in masters if master.grad is not None])
+        if self.is_sharded:
+            norm = all_sum(norm.square()).sqrt()
+        nn.utils.clip_grads_with_norm_(masters, max_norm, norm)
+
     def _step_group(self, group: dict[str, Any]) -> None:
         masters = [master for master in group["params"] if master.grad is not None]
         if group["max_grad_norm"] > 0:
-            nn.utils.clip_grad_norm_(masters, group["max_grad_norm"])
+            self._clip(masters, group["max_grad_norm"])
         states = [self.state[master] for master in masters]
         adamw(
             masters,

@@ -89,10 +89,11 @@ class TrainOnly(TrainerCallback):
     def _refuse_unfit(self, args: TrainingArguments, optimizer: torch.optim.Optimizer) -> None:
         if innermost(optimizer) is not self._optimizer:
             raise ValueError("the trainer made an optimizer of its own; give it `optimizers=only.optimizers` as well.")
-        if args.world_size > 1:
+        if args.world_size > 1 and not self._optimizer.is_sharded:
             raise ValueError(
-                f"SparseAdamW takes gradients before {args.world_size} processes have added theirs up; "
-                "train in one process."
+                f"the trainer's {args.world_size} processes add gradients up that SparseAdamW has taken by then; load "
+                f"the model with distributed_config=DistributedConfig(fsdp_size={args.world_size}), train in one "
+                "process, or use `holdfast enhance`."
             )
         if moved := [entry for entry in self._entries if entry.weight.device != entry.index.device]:
             raise ValueError(

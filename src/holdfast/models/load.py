@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from huggingface_hub import snapshot_download
 from torch import nn
+from torch.distributed.fsdp import FSDPModule
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -76,6 +77,8 @@ def load_model(
     wanted = _wanted_dtype(dtype, stored, place)
     if sharded:
         model = _read(name, source, kind, dtype=wanted, distributed_config=_sharding(name, wanted)).eval()
+        # Also of embedding and head, or a forward pass leaves them whole, beside the shards that training writes to.
+        cast(FSDPModule, model).set_reshard_after_forward(True)
     else:
         model = nn.Module.to(_read(name, source, kind, dtype=wanted).eval(), place)
     return LoadedModel(model, tokenizer, name, fingerprint(model), stored)

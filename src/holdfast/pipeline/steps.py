@@ -3,13 +3,13 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from holdfast.artifacts import (
-    allow_as_umask,
+    digest,
     load_evaluation,
     load_mask,
     load_scores,
@@ -19,18 +19,19 @@ from holdfast.artifacts import (
     save_mask_parts,
     save_patch,
 )
-from holdfast.distributed import first
+from holdfast.distributed import first, refuse_different, world_size
 from holdfast.evaluate.suite import Suite, evaluate
 from holdfast.intervene.adapt import AdaptOptions, AdaptResult, adapt
 from holdfast.intervene.enhance import EnhanceOptions, EnhanceResult, enhance
 from holdfast.intervene.perturb import perturbed
 from holdfast.intervene.sft import SftOptions, discard_checkpoints, mask_digest
 from holdfast.models.generate import GenerateOptions, refuse_other_engine
-from holdfast.models.load import LoadedModel, load_model, quiet_transformers
+from holdfast.models.load import LoadedModel, load_model
 from holdfast.pipeline.config import JudgeOptions, SuiteFiles, refuse_samples
 from holdfast.pipeline.inputs import digest_of, suite_hashes
 from holdfast.pipeline.judges import Judge, load_judge, reading, refuse_idle
 from holdfast.pipeline.outputs import claim_folder, refuse_existing
+from holdfast.pipeline.saving import save_checkpoint
 from holdfast.progress import Progress, silent
 from holdfast.prompts.near_duplicates import THRESHOLD, count_near_duplicates
 from holdfast.prompts.records import refuse_shared
@@ -222,14 +223,14 @@ def enhance_model(
         ValueError: an input is missing or wrong, training broke the model, or the folder is not of these settings.
         InvariantError: an entry outside the mask has changed.
     """
-    loaded = load_model(model)
+    loaded = _load_to_tune(model, options, all_weights=mask is None)
     selected = load_mask(mask, loaded.base) if mask else None
     unsafe, safe = load_exchanges(refusals), load_exchanges(harmless)
     settings = {"model": loaded.base, "mask": selected and mask_digest(selected), "refusals": digest_of(unsafe)}
-    claim_folder(out, settings | {"harmless": digest_of(safe), "options": options.model_dump(mode="json")})
+    _claim(out, settings | {"harmless": digest_of(safe), "options": options.model_dump(mode="json")})
     result = enhance(loaded, selected, unsafe, safe, options, progress, _checkpoints(out, options))
     if result.patch is not None:
-        save_patch(out / "patch.safetensors", result.patch)
+        first(partial(save_patch, out / "patch.safetensors", result.patch))
     checked = {
         "iterations": options.iterations,
         "entries_trained": result.entries_trained,
@@ -256,11 +257,11 @@ def adapt_model(
         ValueError: an input is missing or wrong, training broke the model, or the folder is not of these settings.
         InvariantError: a protected entry has changed.
     """
-    loaded = load_model(model)
+    loaded = _load_to_tune(model, options, all_weights=options.lora is None)
     selected = load_mask(mask, loaded.base) if mask else None
     task = load_exchanges(exchanges)
     settings = {"model": loaded.base, "mask": selected and mask_digest(selected), "task": digest_of(task)}
-    claim_folder(out, settings | {"options": options.model_dump(mode="json")})
+    _claim(out, settings | {"options": options.model_dump(mode="json")})
     result = adapt(loaded, selected, task, options, progress, _checkpoints(out, options), adapter_dir=out / "adapter")
     checked = {
         "iterations": options.iterations,
@@ -285,17 +286,29 @@ def refuse_overlap(calibration: Sequence[str], files: SuiteFiles) -> dict[str, f
     return {"near_duplicates": near, "evaluation_prompts": len(judging), "threshold": THRESHOLD}
 
 
-def save_checkpoint(folder: Path, tuned: LoadedModel) -> None:
-    """Writes the model in its storage dtype, with its tokenizer, like any Hugging Face checkpoint."""
-    dtype = tuned.model.dtype
-    # Exact: the tuned values are already ones that the storage dtype holds.
-    nn.Module.to(tuned.model, tuned.storage_dtype)
-    with quiet_transformers():
-        tuned.model.save_pretrained(folder)
-        tuned.tokenizer.save_pretrained(folder)
-    for file in folder.glob("*.safetensors"):
-        allow_as_umask(file)
-    nn.Module.to(tuned.model, dtype)
+def _load_to_tune(model: str, options: SftOptions, *, all_weights: bool) -> LoadedModel:
+    """The model, spread over the processes where that is asked for; its own dtype does where few weights are trained.
+
+    Raises:
+        ValueError: as `load_model` does, or the options are not for so many processes.
+    """
+    if options.shard and world_size() == 1:
+        raise ValueError(
+            "shard spreads the model over several processes, and there is one; start them with "
+            "`torchrun --nproc-per-node N -m holdfast ...`, or leave it out."
+        )
+    for name, alone in (("lora", "adapters are trained"), ("objective", "preferences are learned")):
+        if world_size() > 1 and getattr(options, name, None) not in (None, "sft"):
+            raise ValueError(f"{alone} in one process; leave {name} out, or start the command without torchrun.")
+    return load_model(model, sharded=options.shard, dtype="float32" if options.shard and all_weights else "auto")
+
+
+def _claim(out: Path, settings: Mapping[str, object]) -> None:
+    """The same folder for all processes, which must have been given the same settings."""
+    shared = {**settings, "processes": world_size()}
+    for name, setting in shared.items():
+        refuse_different(name, digest(setting))
+    first(lambda: claim_folder(out, shared))
 
 
 def _drift(share: float | None) -> dict[str, float]:
@@ -311,5 +324,5 @@ def _checkpoints(out: Path, options: SftOptions) -> Path | None:
 def _save_tuned(out: Path, tuned: LoadedModel, checked: Mapping[str, object]) -> None:
     """The checkpoint, then what was checked: a folder with result.json is whole."""
     save_checkpoint(out / "model", tuned)
-    discard_checkpoints(out / "training")
-    save_json(out / "result.json", checked)
+    first(lambda: discard_checkpoints(out / "training"))
+    first(lambda: save_json(out / "result.json", checked))

@@ -1,0 +1,157 @@
+"""One process against two and four, which share the prompts, or of which each holds a part of the model."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from holdfast.artifacts import load_json, load_mask, load_patch, load_scores, save_mask
+from holdfast.distributed import world_size
+from holdfast.intervene.adapt import AdaptOptions
+from holdfast.intervene.enhance import EnhanceOptions
+from holdfast.models.generate import GenerateOptions
+from holdfast.models.load import load_model
+from holdfast.pipeline import scoring, steps
+from holdfast.pipeline.config import ScoringOptions
+from tests.intervene.given import random_mask
+from tests.stored import save
+from tests.tiny import make_llama, make_moe
+from tests.together import run_together
+
+WAYS = [(2, False), (2, True), (4, False), (4, True)]
+"""Processes, and whether the model is sharded."""
+SCORED = ("dense", "moe")
+TUNED = ("set", "spa")
+"""SET of the mixture of experts, SPA of the dense model."""
+TRAINED = {"learning_rate": 1e-3, "batch_size": 8, "iterations": 50, "weight_decay": 0.1, "warmup_share": 0.1}
+MASK = {"fraction": 0.013}
+
+
+def name_of(num_processes: int, shard: bool) -> str:
+    return f"{num_processes}_sharded" if shard else str(num_processes)
+
+
+def score(out: Path, shard: bool) -> None:
+    generation, prompts = GenerateOptions(max_new_tokens=2), "testbed:harmful_calibration#first=8"
+    options = ScoringOptions(token_budget=32, shard=shard)
+    moe, dense, utility = (out / f"{name}.safetensors" for name in ("moe", "dense", "utility"))
+    how = {"options": options, "generation": generation}
+    scoring.score_safety("testbed:aligned-moe", "testbed:guard", prompts, moe, **how)
+    scoring.score_safety("testbed:aligned", "testbed:guard", prompts, dense, **how)
+    options = ScoringOptions(objective="utility", token_budget=32, shard=shard)
+    scoring.score_likelihood("testbed:aligned", "testbed:questions#first=8", utility, options=options)
+
+
+def select(out: Path) -> None:
+    for model in SCORED:
+        for selector in ("top", "random"):
+            mask = out / f"{model}_{selector}.safetensors"
+            steps.select(out / f"{model}.safetensors", selector, mask, given=MASK)
+    given, utility = {**MASK, "utility_fraction": 0.1}, out / "utility.safetensors"
+    mask = out / "dense_safety_only.safetensors"
+    steps.select(out / "dense.safetensors", "safety_only", mask, given=given, utility=utility)
+
+
+def tune(folder: Path, out: Path, shard: bool) -> None:
+    data, how = str(folder / "task.jsonl"), {**TRAINED, "shard": shard}
+    given = {what: (str(folder / what), folder / f"{what}_mask.safetensors") for what in TUNED}
+    steps.enhance_model(*given["set"], data, data, out / "set", options=EnhanceOptions(**how))
+    steps.adapt_model(*given["spa"], data, out / "spa", options=AdaptOptions(**how))
+
+
+def work(folder: Path) -> None:
+    for num_processes, shard in [(1, False), *WAYS]:
+        if num_processes == world_size():
+            out = folder / name_of(num_processes, shard)
+            score(out, shard)
+            select(out)
+            tune(folder, out, shard)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """What one, two and four processes make of the same."""
+    folder = tmp_path_factory.mktemp("together")
+    for name, make in (("spa", make_llama), ("set", make_moe)):
+        save(folder / name, make(width=32))
+        save_mask(folder / f"{name}_mask.safetensors", random_mask(load_model(str(folder / name)).model))
+    words = "how do i mend the old clock café naïve safe".split()
+    pairs = [(f"{one} {other} ?", f"sorry {other} , {one}") for one in words for other in words]
+    lines = [f'{{"prompt": "{prompt}", "response": "{response}"}}\n' for prompt, response in pairs]
+    (folder / "task.jsonl").write_text("".join(lines), encoding="utf-8")
+    work(folder)
+    for num_processes in (2, 4):
+        run_together(num_processes, work, folder)
+    return folder
+
+
+@pytest.fixture(params=WAYS, ids=lambda way: name_of(*way))
+def way(request, folder) -> Path:
+    return folder / name_of(*request.param)
+
+
+@pytest.mark.parametrize("file", [*SCORED, "dense_first_half", "moe_second_half", "utility"])
+def test_scores_are_those_of_one_process(folder, way, file):
+    """To 1e-5 of a tensor's norm: sums in float32 differ in the order of what is added."""
+    expected, found = (load_scores(place / f"{file}.safetensors") for place in (folder / "1", way))
+    assert found.shapes == expected.shapes
+    assert (found.base, found.made_by) == (expected.base, expected.made_by)
+    for name, tensor in expected.entries.items():
+        assert float((found.entries[name] - tensor).norm()) <= 1e-5 * float(tensor.norm())
+
+
+@pytest.mark.parametrize("file", ["dense_top", "moe_top", "dense_safety_only"])
+def test_masks_are_those_of_one_process(folder, way, file):
+    """But for scores that differ in their last bits, which can change places at the cut."""
+    expected, found = (load_mask(place / f"{file}.safetensors") for place in (folder / "1", way))
+    assert len(found) == len(expected)
+    assert found.iou(expected) > 0.999
+
+
+@pytest.mark.parametrize("model", SCORED)
+def test_random_masks_are_those_of_one_process_bit_for_bit(folder, way, model):
+    expected, found = ((place / f"{model}_random.safetensors").read_bytes() for place in (folder / "1", way))
+    assert found == expected
+
+
+def values_of(place: Path) -> dict[str, torch.Tensor]:
+    return load_file(place / "model.safetensors")
+
+
+@pytest.mark.parametrize("what", TUNED)
+def test_fifty_steps_end_where_one_process_ends(folder, way, what):
+    start = values_of(folder / what)
+    expected, found = (values_of(place / what / "model") for place in (folder / "1", way))
+    assert found.keys() == expected.keys() == start.keys()
+    moved = max(float((values - start[name]).abs().max()) for name, values in expected.items())
+    assert moved > 1e-2  # three orders of magnitude above what they may differ by
+    for name, values in expected.items():
+        assert found[name].dtype == values.dtype
+        torch.testing.assert_close(found[name], values, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("what", "held"), [("spa", True), ("set", False)])
+def test_what_is_held_and_what_is_not_selected_keeps_every_bit(folder, way, what, held):
+    mask = load_mask(folder / f"{what}_mask.safetensors")
+    original, tuned = (load_model(str(place)).model.state_dict() for place in (folder / what, way / what / "model"))
+    for name in mask.shapes:
+        chosen = torch.zeros(original[name].numel(), dtype=torch.bool)
+        chosen[mask[name]] = True
+        same = tuned[name].flatten() == original[name].flatten()
+        assert bool(same[chosen == held].all())
+        assert not bool(same[chosen != held].all())
+
+
+def test_a_patch_is_that_of_one_process(folder, way):
+    expected, found = (load_patch(place / "set" / "patch.safetensors") for place in (folder / "1", way))
+    assert found.base == expected.base
+    for name, index in expected.indices.items():
+        assert torch.equal(found.indices[name], index)
+        assert torch.equal(found.old_values[name], expected.old_values[name])
+        torch.testing.assert_close(found.values[name], expected.values[name], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("what", TUNED)
+def test_what_was_checked_is_told_alike(folder, way, what):
+    assert load_json(way / what / "result.json") == load_json(folder / "1" / what / "result.json")
