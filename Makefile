@@ -14,7 +14,7 @@ demo: $(INSTALLED)
 	$(BIN)/holdfast demo --out demo
 
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not slow"
 
 slow: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/seeds.py --out demo-seeds --table docs/results/seeds.md
@@ -27,6 +27,7 @@ check: $(READY)
 
 benchmarks: $(READY)
 	$(BIN)/python benchmarks/selection.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/sharded_selection.py
 	$(BIN)/python benchmarks/sparse_step.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/generation.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scoring.py

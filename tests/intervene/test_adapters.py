@@ -11,6 +11,7 @@ from holdfast.intervene.adapt import AdaptOptions, adapt
 from holdfast.intervene.adapters import LoraOptions, adapters
 from holdfast.intervene.lora import MASK_FILE, load_protected
 from holdfast.pipeline import steps
+from holdfast.pipeline.saving import save_checkpoint
 from tests.intervene.given import (
     HARMLESS,
     as_booleans,

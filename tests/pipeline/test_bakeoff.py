@@ -9,6 +9,8 @@ from holdfast.pipeline.config_file import load_config
 from holdfast.report.bakeoff import bakeoff_table, render_bakeoff
 from tests.pipeline.small import small_config
 
+pytestmark = pytest.mark.xdist_group("bakeoff")
+
 
 def small_bakeoff(folder, **changes) -> BakeoffConfig:
     files = small_config(folder)

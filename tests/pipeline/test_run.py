@@ -13,6 +13,8 @@ from holdfast.pipeline.config import RunConfig, VerifyOptions
 from holdfast.pipeline.run import run
 from tests.pipeline.small import small_config
 
+pytestmark = pytest.mark.xdist_group("run")
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from holdfast.artifacts import load_json, load_mask, load_patch, load_scores, save_mask
+from holdfast.artifacts import load_json, load_mask, load_patch, load_scores, save_mask, save_scores
 from holdfast.distributed import world_size
 from holdfast.intervene.adapt import AdaptOptions
 from holdfast.intervene.enhance import EnhanceOptions
@@ -14,11 +14,13 @@ from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import load_model
 from holdfast.pipeline import scoring, steps
 from holdfast.pipeline.config import ScoringOptions
+from holdfast.values import Scores
 from tests.intervene.given import random_mask
 from tests.stored import save
 from tests.tiny import make_llama, make_moe
 from tests.together import run_together
 
+pytestmark = pytest.mark.xdist_group("several_processes")
 WAYS = [(2, False), (2, True), (4, False), (4, True)]
 """Processes, and whether the model is sharded."""
 SCORED = ("dense", "moe")
@@ -26,6 +28,8 @@ TUNED = ("set", "spa")
 """SET of the mixture of experts, SPA of the dense model."""
 TRAINED = {"learning_rate": 1e-3, "batch_size": 8, "iterations": 50, "weight_decay": 0.1, "warmup_share": 0.1}
 MASK = {"fraction": 0.013}
+TIED = {"top": {"fraction": 0.2}, "bottom": {"fraction": 0.3}, "threshold": {"threshold": 2.0}, "random": {}}
+"""Selections from scores of 0 to 3, so that most that are selected equal others that are not."""
 
 
 def name_of(num_processes: int, shard: bool) -> str:
@@ -43,7 +47,9 @@ def score(out: Path, shard: bool) -> None:
     scoring.score_likelihood("testbed:aligned", "testbed:questions#first=8", utility, options=options)
 
 
-def select(out: Path) -> None:
+def select(folder: Path, out: Path) -> None:
+    for selector in TIED:
+        steps.select(folder / "ties.safetensors", selector, out / f"ties_{selector}.safetensors", given=TIED[selector])
     for model in SCORED:
         for selector in ("top", "random"):
             mask = out / f"{model}_{selector}.safetensors"
@@ -65,7 +71,7 @@ def work(folder: Path) -> None:
         if num_processes == world_size():
             out = folder / name_of(num_processes, shard)
             score(out, shard)
-            select(out)
+            select(folder, out)
             tune(folder, out, shard)
 
 
@@ -76,10 +82,14 @@ def folder(tmp_path_factory) -> Path:
     for name, make in (("spa", make_llama), ("set", make_moe)):
         save(folder / name, make(width=32))
         save_mask(folder / f"{name}_mask.safetensors", random_mask(load_model(str(folder / name)).model))
-    words = "how do i mend the old clock café naïve safe".split()
+    words = ["how", "do", "i", "mend", "the", "old", "clock", "café", "naïve", "safe"]
     pairs = [(f"{one} {other} ?", f"sorry {other} , {one}") for one in words for other in words]
     lines = [f'{{"prompt": "{prompt}", "response": "{response}"}}\n' for prompt, response in pairs]
     (folder / "task.jsonl").write_text("".join(lines), encoding="utf-8")
+    generator = torch.Generator().manual_seed(0)
+    shapes = {"a": (1, 7), "b": (50, 30), "c": (3,), "d": (5, 2, 9), "e": (4096, 70)}
+    tied = {name: torch.randint(4, shape, generator=generator).float() for name, shape in shapes.items()}
+    save_scores(folder / "ties.safetensors", Scores(tied, "unit", "base", 300_000))
     work(folder)
     for num_processes in (2, 4):
         run_together(num_processes, work, folder)
@@ -107,6 +117,12 @@ def test_masks_are_those_of_one_process(folder, way, file):
     expected, found = (load_mask(place / f"{file}.safetensors") for place in (folder / "1", way))
     assert len(found) == len(expected)
     assert found.iou(expected) > 0.999
+
+
+@pytest.mark.parametrize("selector", TIED)
+def test_of_equal_scores_the_same_are_selected(folder, way, selector):
+    expected, found = (load_mask(place / f"ties_{selector}.safetensors") for place in (folder / "1", way))
+    assert found.equals(expected)
 
 
 @pytest.mark.parametrize("model", SCORED)

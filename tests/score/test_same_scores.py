@@ -20,6 +20,8 @@ from holdfast.score import JudgeGradient, ScoreOptions, score, score_halves
 from holdfast.select import TopOptions, select_top
 from holdfast.values import Scores
 
+pytestmark = pytest.mark.xdist_group("same_scores")
+
 
 @pytest.fixture(scope="module")
 def loaded():

@@ -57,7 +57,7 @@ def score_safety(
         differentiable(guard, options.objective)
     loaded = load_model(model, sharded=options.shard)
     settings = {
-        "processes": world_size(),
+        "number of processes": world_size(),
         "model": loaded.base,
         "judge": [guard.fingerprint, reading(judging)],
         "prompts": digest(asked),
@@ -90,7 +90,7 @@ def score_likelihood(
     refuse_too_few([exchange.prompt for exchange in given])
     loaded = load_model(model, sharded=options.shard)
     settings = {
-        "processes": world_size(),
+        "number of processes": world_size(),
         "model": loaded.base,
         "exchanges": digest_of(given),
         "options": options.model_dump(mode="json"),

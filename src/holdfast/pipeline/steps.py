@@ -305,7 +305,7 @@ def _load_to_tune(model: str, options: SftOptions, *, all_weights: bool) -> Load
 
 def _claim(out: Path, settings: Mapping[str, object]) -> None:
     """The same folder for all processes, which must have been given the same settings."""
-    shared = {**settings, "processes": world_size()}
+    shared = {**settings, "number of processes": world_size()}
     for name, setting in shared.items():
         refuse_different(name, digest(setting))
     first(lambda: claim_folder(out, shared))
