@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -13,15 +14,25 @@ from holdfast.distributed import joined
 
 def run_together(num_processes: int, work: Callable[..., None], *arguments: Any) -> None:
     """Returns when all have ended; what one raises is raised."""
+    given = (num_processes, free_port(), work, arguments)
+    start_processes(_enter, given, nprocs=num_processes, start_method="spawn")
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    start_processes(_enter, (num_processes, port, work, arguments), nprocs=num_processes, start_method="spawn")
+        return free.getsockname()[1]
 
 
-def _enter(rank: int, num_processes: int, port: int, work: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+def start_together(rank: int, num_processes: int, port: int) -> AbstractContextManager[None]:
+    """What a process of that rank runs in."""
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(num_processes)}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     torch.set_num_threads(1)
-    with joined():
+    return joined()
+
+
+def _enter(rank: int, num_processes: int, port: int, work: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    with start_together(rank, num_processes, port):
         work(*arguments)

@@ -1,5 +1,6 @@
 """One process against two and four, which share the prompts, or of which each holds a part of the model."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,30 @@ def tune(folder: Path, out: Path, shard: bool) -> None:
     steps.adapt_model(*given["spa"], data, out / "spa", options=AdaptOptions(**how))
 
 
+class StoppedError(RuntimeError):
+    """What stops a run in the middle, in all processes."""
+
+
+def stop_at_30(label: str, done: int, total: int) -> None:
+    if done == 30:
+        raise StoppedError
+
+
+def tune_with_a_stop(folder: Path, out: Path) -> None:
+    """The same, kept every 20 steps and stopped after 30: the second call goes on."""
+    data, how = str(folder / "task.jsonl"), {**TRAINED, "shard": True, "checkpoint_every": 20}
+    given = {what: (str(folder / what), folder / f"{what}_mask.safetensors") for what in TUNED}
+    seen: list[int] = []
+    for progress in (stop_at_30, lambda label, done, total: seen.append(done)):
+        with suppress(StoppedError):
+            options = EnhanceOptions(**how)
+            steps.enhance_model(*given["set"], data, data, out / "set_again", options=options, progress=progress)
+        with suppress(StoppedError):
+            options = AdaptOptions(**how)
+            steps.adapt_model(*given["spa"], data, out / "spa_again", options=options, progress=progress)
+    assert seen == 2 * list(range(21, 51))
+
+
 def work(folder: Path) -> None:
     for num_processes, shard in [(1, False), *WAYS]:
         if num_processes == world_size():
@@ -73,6 +98,8 @@ def work(folder: Path) -> None:
             score(out, shard)
             select(folder, out)
             tune(folder, out, shard)
+            if (num_processes, shard) == (2, True):
+                tune_with_a_stop(folder, out)
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +172,12 @@ def test_fifty_steps_end_where_one_process_ends(folder, way, what):
     for name, values in expected.items():
         assert found[name].dtype == values.dtype
         torch.testing.assert_close(found[name], values, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("what", TUNED)
+def test_a_sharded_run_that_was_stopped_ends_in_the_same_bits(folder, what):
+    expected, found = (values_of(folder / "2_sharded" / name / "model") for name in (what, f"{what}_again"))
+    assert all(torch.equal(found[name], values) for name, values in expected.items())
 
 
 @pytest.mark.parametrize(("what", "held"), [("spa", True), ("set", False)])

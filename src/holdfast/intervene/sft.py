@@ -22,14 +22,23 @@ import torch
 from datasets import Dataset
 from pydantic import Field
 from torch import Tensor, nn
-from transformers import PreTrainedTokenizerBase, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from torch.optim.lr_scheduler import LRScheduler
+from transformers import (
+    PreTrainedTokenizerBase,
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+    get_scheduler,
+)
 from transformers.trainer_callback import TrainerControl, TrainerState
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
 from holdfast.artifacts import digest, load_json, refuse_other_base, save_json
 from holdfast.config import Options, Seed
-from holdfast.distributed import all_sum, gathered, world_size
+from holdfast.distributed import all_sum, first, gathered, world_size
+from holdfast.intervene.sharded_checkpoint import ShardedCheckpoints, last_state, load_state
 from holdfast.intervene.sparse_adamw import SparseAdamW
 from holdfast.models.load import LoadedModel, fingerprint, quiet_transformers
 from holdfast.models.shards import is_sharded, local
@@ -227,18 +236,42 @@ def fine_tune(
         rows = [how.rows(loaded.tokenizer, example, options.max_length) for example in examples]
         run = digest([options.model_dump(), identity, rows, order])
         folder = output_dir or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        checkpoint = _claim_folder(folder, run, options, is_kept=output_dir is not None)
+        checkpoint = first(lambda: _claim_folder(folder, run, options, is_kept=output_dir is not None))
+        sharded = is_sharded(loaded.model)
+        done = _go_on(folder, loaded.model, optimizer) if sharded else 0
+        args = _trainer_arguments(how, loaded, options, folder, clip, steps_done=done)
         trainer = how.trainer(
             model=loaded.model,
-            args=_trainer_arguments(how, loaded, options, folder, clip),
-            train_dataset=Dataset.from_list(rows).select(order),
+            args=args,
+            train_dataset=Dataset.from_list(rows).select(order[done * options.batch_size :]),
             processing_class=loaded.tokenizer,
-            optimizers=(optimizer, None),
-            callbacks=[_ProgressCallback(label, progress)],
+            optimizers=(optimizer, _schedule(optimizer, args, options, done) if sharded else None),
+            callbacks=[_ProgressCallback(label, progress, done)],
         )
+        if sharded and options.checkpoint_every:
+            trainer.add_callback(ShardedCheckpoints(folder, options.checkpoint_every, done))
         trainer.remove_callback(PrinterCallback)
-        trainer.train(resume_from_checkpoint=checkpoint)
+        if done < options.iterations:
+            trainer.train(resume_from_checkpoint=checkpoint)
     return tuple(trainer.losses.values())
+
+
+def _go_on(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
+    """Takes a sharded model to its last checkpoint, if there is one; the steps that it has made."""
+    last = first(lambda: last_state(folder))
+    return load_state(last, model, optimizer) if last else 0
+
+
+def _schedule(optimizer: torch.optim.Optimizer, args: TrainingArguments, options: SftOptions, done: int) -> LRScheduler:
+    """The trainer's schedule of all steps, of which some are done."""
+    schedule = get_scheduler(
+        args.lr_scheduler_type, optimizer, args.get_warmup_steps(options.iterations), options.iterations
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the optimizer's steps were made before
+        for _ in range(done):
+            schedule.step()
+    return schedule
 
 
 class Quiet(Trainer):
@@ -282,15 +315,15 @@ class QuietTrainer(Quiet, SFTTrainer):
 
 
 class _ProgressCallback(TrainerCallback):
-    def __init__(self, label: str, progress: Progress) -> None:
-        self.label, self.progress = label, progress
+    def __init__(self, label: str, progress: Progress, before: int) -> None:
+        self.label, self.progress, self.before = label, progress, before
 
     def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        self.progress(self.label, state.global_step, state.max_steps)
+        self.progress(self.label, self.before + state.global_step, self.before + state.max_steps)
 
 
 def _trainer_arguments(
-    how: Training, loaded: LoadedModel, options: SftOptions, folder: Path, clip: bool
+    how: Training, loaded: LoadedModel, options: SftOptions, folder: Path, clip: bool, *, steps_done: int
 ) -> TrainingArguments:
     micro_batch = options.micro_batch_size or max(options.batch_size // world_size(), 1)
     if options.batch_size % micro_batch:
@@ -303,7 +336,7 @@ def _trainer_arguments(
     on_cpu = loaded.model.device.type == "cpu"
     return how.config(
         output_dir=str(folder),
-        max_steps=options.iterations,
+        max_steps=options.iterations - steps_done,
         per_device_train_batch_size=micro_batch,
         gradient_accumulation_steps=options.batch_size // (micro_batch * world_size()),
         learning_rate=options.learning_rate,
@@ -312,7 +345,7 @@ def _trainer_arguments(
         lr_scheduler_type=options.scheduler,
         train_sampling_strategy="sequential",  # the order is in the data set
         max_length=None,  # rows are cut already
-        save_strategy="steps" if options.checkpoint_every else "no",
+        save_strategy="steps" if options.checkpoint_every and not options.shard else "no",
         save_steps=options.checkpoint_every or options.iterations,
         save_total_limit=1,
         use_cpu=on_cpu,

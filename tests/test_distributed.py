@@ -1,0 +1,103 @@
+"""Several processes: what they share, what all are told, and what happens when one is lost."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from torch.multiprocessing import ProcessExitedException
+
+from holdfast.distributed import (
+    LostProcessError,
+    all_sum,
+    first,
+    gathered,
+    joined,
+    rank,
+    refuse_different,
+    share,
+    share_of,
+    world_size,
+)
+from tests.together import free_port, run_together, start_together
+
+
+def refuse() -> None:
+    raise ValueError("no such file")
+
+
+def told(call, *arguments) -> str:
+    try:
+        call(*arguments)
+    except ValueError as error:
+        return str(error)
+    return "nothing"
+
+
+def work(folder: Path) -> None:
+    found = {
+        "rank": rank(),
+        "share": share(list(range(7))),
+        "share_of": list(share_of(7)),
+        "sum": all_sum(torch.tensor([1.0, rank()])).tolist(),
+        "gathered": gathered(f"of {rank()}"),
+        "first": first(lambda: f"from {rank()}"),
+        "refused": told(first, refuse),
+        "equal": told(refuse_different, "prompts", "same"),
+        "different": told(refuse_different, "prompts", f"of {rank()}"),
+    }
+    torch.save(found, folder / f"{rank()}.pt")
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("two")
+    run_together(2, work, folder)
+    return [torch.load(folder / f"{number}.pt") for number in range(2)]
+
+
+def test_one_process_is_all_of_them():
+    assert (world_size(), rank(), share([1, 2]), list(share_of(2)), gathered(1)) == (1, 0, [1, 2], [0, 1], [1])
+    assert first(lambda: "mine") == "mine"
+    refuse_different("prompts", "any")
+    with joined():
+        assert world_size() == 1
+
+
+def test_a_list_is_shared_out_whole(found):
+    assert sorted(found[0]["share"] + found[1]["share"]) == list(range(7))
+    assert found[0]["share_of"] + found[1]["share_of"] == list(range(7))
+
+
+def test_sums_are_over_all_and_what_is_gathered_is_in_order(found):
+    for one in found:
+        assert one["sum"] == [2.0, 1.0]
+        assert one["gathered"] == ["of 0", "of 1"]
+        assert one["first"] == "from 0"
+
+
+def test_what_the_first_refuses_all_refuse(found):
+    assert [one["refused"] for one in found] == ["no such file"] * 2
+
+
+def test_processes_that_were_given_different_prompts_are_told_so(found):
+    for one in found:
+        assert one["equal"] == "nothing"
+        assert one["different"].startswith("the 2 processes were given different prompts; start them all with the same")
+
+
+def lose_one(number: int, port: int, folder: Path) -> None:
+    try:
+        with start_together(number, 2, port):
+            if number == 1:
+                os._exit(9)  # as when it is killed
+            all_sum(torch.ones(1))
+    except LostProcessError as error:
+        (folder / "said.txt").write_text(str(error))
+
+
+def test_the_others_say_in_a_sentence_that_one_was_lost(tmp_path):
+    with pytest.raises(ProcessExitedException, match="exit code 9"):
+        torch.multiprocessing.start_processes(lose_one, (free_port(), tmp_path), nprocs=2, start_method="spawn")
+    said = (tmp_path / "said.txt").read_text()
+    assert said.startswith("another of the 2 processes has ended, and this one can't go on without it")
