@@ -5,6 +5,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
+from holdfast.models import load
 from holdfast.models.load import architectures, fingerprint, load_model, quiet_transformers
 
 
@@ -103,3 +104,17 @@ def test_the_hubs_retries_are_not_told_and_its_logging_is_given_back():
     with quiet_transformers():
         assert logger.getEffectiveLevel() >= logging.ERROR
     assert logger.getEffectiveLevel() == before
+
+
+def test_shards_need_several_places():
+    with pytest.raises(ValueError, match="shard spreads a model over several processes or accelerators, and there is"):
+        load_model("testbed:aligned", sharded=True)
+
+
+def test_one_process_lays_layers_out_over_its_accelerators(monkeypatch):
+    asked = {}
+    read = load._read
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 2)
+    monkeypatch.setattr(load, "_read", lambda *given, **how: asked.update(how) or read(*given))
+    load_model("testbed:aligned", sharded=True)
+    assert asked["device_map"] == "auto"

@@ -22,6 +22,7 @@ def test_a_created_file_is_read_by_the_library_with_what_was_written_in_runs(tmp
     assert torch.equal(read["b"], values.view(3, 5))
     assert read["a"].tolist() == [0, 2**40]
     assert read["none"].shape == (0, 4)
+    assert stored["none"].read(0, 0).dtype == torch.bfloat16
     with safe_open(tmp_path / "made.safetensors", "pt") as file:
         assert file.metadata() == {"who": "us"}
 

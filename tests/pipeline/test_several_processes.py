@@ -1,5 +1,6 @@
 """One process against two and four, which share the prompts, or of which each holds a part of the model."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -7,9 +8,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from holdfast.artifacts import load_json, load_mask, load_patch, load_scores, save_mask, save_scores
-from holdfast.distributed import world_size
+from holdfast.artifacts import load_json, load_mask, load_patch, load_scores, save_json, save_mask, save_scores
+from holdfast.distributed import rank, world_size
 from holdfast.intervene.adapt import AdaptOptions
+from holdfast.intervene.adapters import LoraOptions
 from holdfast.intervene.enhance import EnhanceOptions
 from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import load_model
@@ -91,6 +93,39 @@ def tune_with_a_stop(folder: Path, out: Path) -> None:
     assert seen == 2 * list(range(21, 51))
 
 
+def refused(folder: Path, out: Path) -> dict[str, str]:
+    """What is said of what several processes can't do."""
+    data, base, mask = str(folder / "task.jsonl"), str(folder / "spa"), folder / "spa_mask.safetensors"
+    lora = AdaptOptions(lora=LoraOptions(rank=2), shard=True)
+    dpo = EnhanceOptions(objective="dpo", shard=True)
+    odd = AdaptOptions(batch_size=3, iterations=1)
+    utility = {"objective": "utility", "shard": True}
+    asked = {
+        "lora": lambda: steps.adapt_model(base, mask, data, out / "lora", options=lora),
+        "dpo": lambda: steps.enhance_model(base, mask, data, data, out / "dpo", options=dpo),
+        "odd": lambda: steps.adapt_model(base, mask, data, out / "odd", options=odd),
+        "inputs": lambda: scoring.score_likelihood(
+            base, data, out / "inputs.safetensors", options=ScoringOptions(method="wanda", **utility)
+        ),
+        "convergence": lambda: scoring.score_likelihood(
+            base, data, out / "convergence.safetensors", options=ScoringOptions(convergence=True, **utility)
+        ),
+        "prompts": lambda: scoring.score_likelihood(
+            base, data + f"#first={4 + rank()}", out / "prompts.safetensors", options=ScoringOptions(**utility)
+        ),
+        "there": lambda: steps.select(folder / "ties.safetensors", "top", out / "ties_top.safetensors", given={}),
+    }
+    return {name: told(call) for name, call in asked.items()}
+
+
+def told(call: Callable[[], object]) -> str:
+    try:
+        call()
+    except ValueError as error:
+        return str(error)
+    return "nothing"
+
+
 def work(folder: Path) -> None:
     for num_processes, shard in [(1, False), *WAYS]:
         if num_processes == world_size():
@@ -100,6 +135,7 @@ def work(folder: Path) -> None:
             tune(folder, out, shard)
             if (num_processes, shard) == (2, True):
                 tune_with_a_stop(folder, out)
+                save_json(out / f"refused_{rank()}.json", refused(folder, out))
 
 
 @pytest.fixture(scope="module")
@@ -199,6 +235,23 @@ def test_a_patch_is_that_of_one_process(folder, way):
         assert torch.equal(found.indices[name], index)
         assert torch.equal(found.old_values[name], expected.old_values[name])
         torch.testing.assert_close(found.values[name], expected.values[name], rtol=0, atol=1e-5)
+
+
+REFUSED = {
+    "lora": "adapters are trained in one process; leave lora out",
+    "dpo": "preferences are learned in one process; leave objective out",
+    "odd": "batch_size=3 can't be shared by 2 processes in micro-batches of 1; choose a batch size that is a multiple",
+    "inputs": "a score that reads the inputs of matrices needs them whole, and this model is sharded",
+    "convergence": "convergence compares whole rankings, and with shard no process has one",
+    "prompts": "the 2 processes were given different exchanges",
+    "there": "exists already; choose another name for the output",
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_several_processes_cannot_do_is_said_in_all_of_them(folder, what):
+    for number in range(2):
+        assert REFUSED[what] in load_json(folder / "2_sharded" / f"refused_{number}.json")[what]
 
 
 @pytest.mark.parametrize("what", TUNED)

@@ -168,3 +168,12 @@ def test_each_other_score_is_its_formula():
         "wanda": [[2.0, 6.0, 2.0]],
     }
     assert SCORES["snip"].unit.format(objective="log-odds") == "log-odds"
+
+
+def test_sums_on_the_host_give_the_same_scores(llama, tokenizer):
+    objective = ResponseLikelihood(tokenizer, EXCHANGES)
+    usual, on_host = (
+        score(make_loaded(llama, tokenizer), objective, ScoreOptions(sums_on_host=one)) for one in (False, True)
+    )
+    assert on_host.made_by == usual.made_by
+    assert all(torch.equal(on_host.entries[name], entries) for name, entries in usual.entries.items())

@@ -63,11 +63,13 @@ def load_model(
         kind: what it is loaded as; a causal language model unless told otherwise.
         dtype: `auto` keeps the checkpoint's dtype, except that half precision becomes float32 on a CPU (exactly).
         device: where the weights go; the first accelerator, else the CPU, when None.
-        sharded: whether the processes that were started together hold parts of it, by FSDP2; each reads its own.
+        sharded: whether the processes that were started together hold parts of it, by FSDP2, of which each reads its
+            own; or, of one process with several accelerators, whether its layers are laid out over them.
 
     Raises:
         ValueError: the model is missing, unreadable, not of that kind, or needs a network that is not there.
     """
+    refuse_one_place(sharded=sharded)
     source = resolve(name)
     place = torch.device(device) if device else default_device()
     with _explained(name, source):
@@ -75,7 +77,9 @@ def load_model(
         stored = getattr(config, "dtype", None) or torch.float32
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     wanted = _wanted_dtype(dtype, stored, place)
-    if sharded:
+    if sharded and world_size() == 1 and torch.accelerator.device_count() > 1:
+        model = _read(name, source, kind, dtype=wanted, device_map="auto").eval()
+    elif sharded:
         model = _read(name, source, kind, dtype=wanted, distributed_config=_sharding(name, wanted)).eval()
         # Also of embedding and head, or a forward pass leaves them whole, beside the shards that training writes to.
         cast(FSDPModule, model).set_reshard_after_forward(True)
@@ -202,10 +206,17 @@ def quiet_transformers() -> Iterator[None]:
             transformers_logging.enable_progress_bar()
 
 
+def refuse_one_place(*, sharded: bool) -> None:
+    """Raises ValueError when a model is to be spread over several places and there is one."""
+    if sharded and world_size() == 1 and torch.accelerator.device_count() < 2:
+        raise ValueError(
+            "shard spreads a model over several processes or accelerators, and there is one; start processes with "
+            "`torchrun --nproc-per-node N -m holdfast ...`, or leave it out."
+        )
+
+
 def _sharding(name: str, dtype: torch.dtype) -> DistributedConfig:
     """How FSDP2 is to spread a model: every layer by itself, gradients added up in float32."""
-    if world_size() == 1:
-        raise ValueError("a model is sharded over several processes, and there is one; start them with torchrun.")
     layers = find_layers(load_outline(name, torch.device("cpu")).model)
     if layers is None:
         raise ValueError(f"model {name!r} has no list of layers that could be sharded; leave the sharding out.")

@@ -52,6 +52,8 @@ class StoredTensor:
 
     def read(self, start: int, count: int) -> Shaped[Tensor, " entries"]:
         """A copy of consecutive entries in row-major order."""
+        if not count:
+            return torch.empty(0, dtype=self.dtype)
         size = self.dtype.itemsize
         raw = np.fromfile(self.path, np.uint8, count=count * size, offset=self.position + start * size)
         return torch.from_numpy(raw).view(self.dtype)

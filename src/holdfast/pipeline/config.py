@@ -57,6 +57,8 @@ class ScoringOptions(Options):
     shard: bool = False
     """In several processes (`torchrun -m holdfast score`): spread the model over them, by FSDP2. Otherwise each has the
     whole model, and they share the prompts."""
+    sums_on_host: bool = False
+    """Keep the sums of gradients in host memory: 4 bytes a scored entry less on the device, and slower."""
     convergence: bool = False
     """Also measure how far halves of 8, 16, 32 ... prompts agree, to a JSON file beside the scores: where that still
     rises, more prompts help. Takes a second pass over the responses."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from holdfast.artifacts import digest, save_json, save_scores, save_text
 from holdfast.distributed import first, world_size
 from holdfast.models.generate import GenerateOptions
-from holdfast.models.load import LoadedModel, load_model
+from holdfast.models.load import LoadedModel, load_model, refuse_one_place
 from holdfast.models.response_log import Response
 from holdfast.pipeline.config import JudgeOptions, ScoringOptions
 from holdfast.pipeline.inputs import digest_of
@@ -102,12 +102,8 @@ def score_likelihood(
 
 
 def _refuse_unshardable(options: ScoringOptions) -> None:
-    """Raises ValueError when a sharded model is asked for in one process, or what needs all scores in one place."""
-    if options.shard and world_size() == 1:
-        raise ValueError(
-            "shard spreads the model over several processes, and there is one; start them with "
-            "`torchrun --nproc-per-node N -m holdfast score ...`, or leave it out."
-        )
+    """Raises ValueError when a sharded model has one place to be in, or what needs all scores in one place is asked."""
+    refuse_one_place(sharded=options.shard)
     if options.shard and options.convergence:
         raise ValueError(
             "convergence compares whole rankings, and with shard no process has one; leave one of them out."
@@ -145,7 +141,8 @@ def _score_and_save(
     progress: Progress,
     responses: Sequence[Response] = (),
 ) -> Scores:
-    how = ScoreOptions(method=options.method, token_budget=options.token_budget)
+    names = ("method", "token_budget", "sums_on_host")
+    how = ScoreOptions(**{name: getattr(options, name) for name in names})
     halved = score_halves(loaded, objective, how, progress, seed=seed, keep=folder)
     if responses:
         first(lambda: _save_responses(responses_of(out), responses))

@@ -35,6 +35,7 @@ def sum_gradients(
     token_budget: int = 4096,
     progress: Progress = silent,
     checkpoint: Checkpoint | None = None,
+    on_host: bool = False,
 ) -> Sums:
     """The objective's gradient summed over some of its items, with respect to the named parameters.
 
@@ -49,12 +50,14 @@ def sum_gradients(
         token_budget: tokens of a batch at most, padding counted.
         progress: called after every batch with the items done.
         checkpoint: keeps the sums now and then; what it holds is not computed again.
+        on_host: whether the sums lie in host memory, so that the device holds the weights and one gradient at a time.
 
     Raises:
         ValueError: the objective is not finite for an item.
     """
     weights = dict(model.named_parameters())
-    sums = {name: torch.zeros_like(local(weights[name]), dtype=torch.float32, requires_grad=False) for name in names}
+    zeros = {"dtype": torch.float32, "requires_grad": False, "device": "cpu" if on_host else None}
+    sums = {name: torch.zeros_like(local(weights[name]), **zeros) for name in names}
     lengths = [len(objective.completions[item].token_ids) for item in items]
     batches = batches_by_length(lengths, token_budget)
     sharded, rounds = is_sharded(model), range(0, len(batches), world_size())
@@ -101,7 +104,9 @@ def _collecting(model: PreTrainedModel, sums: Mapping[str, Tensor]) -> Iterator[
 def _moves_gradient_into(total: Tensor):
     def move(weight: Tensor) -> None:
         assert weight.grad is not None
-        total.add_(local(weight.grad))  # float32, whatever the gradient's dtype: a sum in bfloat16 stalls at 256 items
+        total.add_(
+            local(weight.grad).to(total.device)
+        )  # float32, whatever the gradient's dtype: a sum in bfloat16 stalls at 256 items
         weight.grad = None
 
     return move

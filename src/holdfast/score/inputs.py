@@ -37,6 +37,7 @@ def sum_input_squares(
     token_budget: int = 4096,
     progress: Progress = silent,
     checkpoint: Checkpoint | None = None,
+    **unused: object,
 ) -> Sums:
     """The squares of every named matrix's inputs, summed over the positions that predict some of the completions.
 

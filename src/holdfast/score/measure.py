@@ -32,6 +32,7 @@ class Measure(Protocol):
         token_budget: int,
         progress: Progress,
         checkpoint: Checkpoint | None,
+        on_host: bool,
     ) -> Sums: ...
 
 
@@ -63,10 +64,11 @@ def measure(
     token_budget: int = 4096,
     progress: Progress = silent,
     checkpoint: Checkpoint | None = None,
+    on_host: bool = False,
 ) -> Sums:
     """What formulas of one kind need, summed over some items, for every scored parameter."""
     names = [site.name for site in scored_sites(loaded.model)]
-    how = {"token_budget": token_budget, "progress": progress, "checkpoint": checkpoint}
+    how = {"token_budget": token_budget, "progress": progress, "checkpoint": checkpoint, "on_host": on_host}
     return MEASURES[needs](loaded.model, names, objective, items, **how)
 
 
@@ -79,6 +81,7 @@ def measure_halves(
     token_budget: int = 4096,
     progress: Progress = silent,
     keep: Path | None = None,
+    on_host: bool = False,
 ) -> tuple[Sums, Sums]:
     """The same of two random halves of the prompts; formulas that need the same can share it.
 
@@ -90,6 +93,7 @@ def measure_halves(
         token_budget: tokens of a batch at most, padding counted.
         progress: called after every batch with the items of both halves that are done.
         keep: folder in which the sums are kept as they grow, so that an interrupted pass goes on.
+        on_host: whether sums of gradients lie in host memory.
 
     Raises:
         ValueError: there are fewer than two distinct prompts.
@@ -99,7 +103,7 @@ def measure_halves(
     for order, items in enumerate(halves):
         checkpoint = Checkpoint(keep / f"{needs}_half_{order + 1}.safetensors") if keep else None
         part = part_of(progress, before, len(objective.completions))
-        how = {"token_budget": token_budget, "progress": part, "checkpoint": checkpoint}
+        how = {"token_budget": token_budget, "progress": part, "checkpoint": checkpoint, "on_host": on_host}
         found.append(measure(loaded, objective, needs, items, **how))
         before += len(items)
     return found[0], found[1]

@@ -30,6 +30,8 @@ class ScoreOptions(Options):
     """Name of the formula: esi, gradient_magnitude, snip, wanda, magnitude or random."""
     token_budget: int = Field(default=4096, ge=1)
     """Tokens of a batch at most, padding counted; changes speed and memory, not the scores."""
+    sums_on_host: bool = False
+    """Keep the sums of gradients in host memory: 4 bytes a scored entry less on the device, and slower."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ def score(
     """Scores of every scored weight from all items of the objective."""
     items = range(len(objective.completions))
     needs = SCORES[options.method].needs
-    total = measure(loaded, objective, needs, items, token_budget=options.token_budget, progress=progress)
+    how = {"token_budget": options.token_budget, "on_host": options.sums_on_host}
+    total = measure(loaded, objective, needs, items, **how, progress=progress)
     return to_scores(loaded, objective, total, options)
 
 
@@ -67,8 +70,8 @@ def score_halves(
     Raises:
         ValueError: there are fewer than two distinct prompts.
     """
-    how = {"seed": seed, "token_budget": options.token_budget, "progress": progress, "keep": keep}
-    halves = measure_halves(loaded, objective, SCORES[options.method].needs, **how)
+    how = {"token_budget": options.token_budget, "on_host": options.sums_on_host, "progress": progress}
+    halves = measure_halves(loaded, objective, SCORES[options.method].needs, **how, seed=seed, keep=keep)
     return halved_scores(loaded, objective, halves, options, seed)
 
 
@@ -100,7 +103,13 @@ def to_scores(
     entries = {site.name: _scores_of(weights[site.name], total.mean(site.name), site, options.method) for site in sites}
     idle = _count_idle(sites, total, here, combine) if method.needs in ("gradient", "inputs") else {}
     plain = {} if has_chat_template(loaded.tokenizer) else {"chat_format": PLAIN_FORMAT}
-    how = {**options.model_dump(), **objective.describe(), "num_items": total.num_items, **idle, **plain}
+    how = {
+        **options.model_dump(exclude={"sums_on_host"}),
+        **objective.describe(),
+        "num_items": total.num_items,
+        **idle,
+        **plain,
+    }
     scores = Scores(
         entries,
         unit=method.unit.format(objective=objective.unit),
@@ -127,7 +136,7 @@ def as_shard(scores: Scores, here: Mapping[str, Held]) -> ScoresShard:
 def _scores_of(weight: Tensor, mean: Tensor, site: Site, method: str) -> Tensor:
     """The formula on the rows that are held here, with sigma of whole matrices: one parameter is gathered at a time."""
     spread = rows_of(sigma(whole(weight.detach()), site.layout), held(weight))
-    return SCORES[method].formula(local(weight.detach()), mean, spread).cpu()
+    return SCORES[method].formula(local(weight.detach()), mean.to(weight.device), spread).cpu()
 
 
 def _count_idle(
