@@ -1,4 +1,4 @@
-"""Every command in the docs and the README runs, on few prompts and steps; the site builds without a warning."""
+"""Every command and script in the docs and the README runs, on few prompts and steps; the site builds quietly."""
 
 import importlib.util
 import os
@@ -16,8 +16,14 @@ from holdfast.testbed import PROMPT_SETS
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 COMMAND = re.compile(r"^(?: {4}|\$ )(holdfast (?:.*\\\n)*.*)$", re.MULTILINE)
+SCRIPT = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ENDS_IN_ONE = "<!-- exit code 1 -->"
-SMALLER = {r"--iterations \d+": "--iterations 2", r"--draws \d+": "--draws 1", r"--limit \d+": "--limit 4"}
+SMALLER = {
+    r"max_steps=\d+": "max_steps=2",
+    r"--iterations \d+": "--iterations 2",
+    r"--draws \d+": "--draws 1",
+    r"--limit \d+": "--limit 4",
+}
 ELSEWHERE = {"demo": "tests/pipeline/test_run.py", "bakeoff": "tests/pipeline/test_bakeoff.py"}
 """Commands that a test of their own runs small."""
 
@@ -33,15 +39,18 @@ def commands(page):
     return [(match[1].replace("\\\n", " "), ENDS_IN_ONE in rest) for match, rest in zip(found, behind, strict=True)]
 
 
-def small(command):
-    """The same on the first prompts of every set, with few steps and draws."""
-    if command.split()[1] in ("adapt", "enhance") and "--iterations" not in command:
-        command += " --iterations 2"  # and not the thousand that are the default
+def small(text):
+    """The same command or script on the first prompts of every set, with few steps and draws."""
+    if re.match(r"holdfast (adapt|enhance) ", text) and "--iterations" not in text:
+        text += " --iterations 2"  # and not the thousand that are the default
     for pattern, less in SMALLER.items():
-        command = re.sub(pattern, less, command)
-    return re.sub(
-        rf"testbed:({'|'.join(sorted(PROMPT_SETS, key=len, reverse=True))})\b", r"testbed:\1#first=8", command
-    )
+        text = re.sub(pattern, less, text)
+    return re.sub(rf"testbed:({'|'.join(sorted(PROMPT_SETS, key=len, reverse=True))})\b", r"testbed:\1#first=8", text)
+
+
+def scripts(page):
+    """The Python of a page."""
+    return [match[1] for match in SCRIPT.finditer(page.read_text(encoding="utf-8"))]
 
 
 def marked(page):
@@ -49,8 +58,8 @@ def marked(page):
     return pytest.param(page, id=page.stem, marks=[pytest.mark.slow] if page.parent.name == "methods" else [])
 
 
-@pytest.mark.parametrize("page", [marked(page) for page in PAGES if commands(page)])
-def test_every_command_of_a_page_runs(page, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("page", [marked(page) for page in PAGES if commands(page) or scripts(page)])
+def test_every_command_and_script_of_a_page_runs(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for command, fails in commands(page):
         arguments = shlex.split(small(command))[1:]
@@ -59,6 +68,13 @@ def test_every_command_of_a_page_runs(page, tmp_path, monkeypatch, capsys):
             assert (ROOT / ELSEWHERE[arguments[0]]).is_file()
             continue
         assert call(arguments) == (1 if fails else 0), f"{command}\n{capsys.readouterr().err}"
+    for script in scripts(page):  # they read what the commands wrote
+        exec(compile(small(script), str(page), "exec"), {})
+
+
+def test_whoever_writes_a_script_is_told_how_to_load_a_built_in_model():
+    for name in ("README.md", "docs/tour.md", "docs/how-to/fine-tune.md"):
+        assert any("model_path(" in script for script in scripts(ROOT / name)), name
 
 
 def test_every_command_is_in_the_readme():

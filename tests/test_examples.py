@@ -68,15 +68,6 @@ def test_the_probe_example_stops_a_run_that_unlearns_safety_and_takes_it_back(ru
     assert told[-1]["rolled_back_to"] == told[-2]["step"] < trainer.state.global_step < 40
 
 
-def test_the_readme_shows_the_lines_of_an_example():
-    readme, example = (ROOT / "README.md").read_text(), (ROOT / "examples" / "sft_spa.py").read_text()
-    shown = readme.split("## In your own training script")[1].split("\n## ")[0].split("```python\n")[1].split("```")[0]
-    assert "ProtectCallback(mask)" in shown
-    for line in filter(None, map(str.strip, shown.splitlines())):
-        named = line.removeprefix("from holdfast import ").rstrip(",")
-        assert line == "...," or named in example, line
-
-
 def test_the_package_imports_nothing_until_a_name_is_asked_for():
     code = "import sys, holdfast; print('torch' in sys.modules, holdfast.__version__); holdfast.load_mask; "
     done = subprocess.run(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from holdfast.intervene.protect import protect
     from holdfast.intervene.train_only import train_only
     from holdfast.models.generate import GenerateOptions
+    from holdfast.models.load import load_model
     from holdfast.pipeline.judges import load_judge
     from holdfast.pipeline.probe import attack_success_probe, top_mask_refresh
     from holdfast.prompts.sources import load_exchanges, load_prompts
@@ -27,6 +28,7 @@ _HOMES = {
     "load_exchanges": "prompts.sources",
     "load_judge": "pipeline.judges",
     "load_mask": "artifacts",
+    "load_model": "models.load",
     "load_prompts": "prompts.sources",
     "protect": "intervene.protect",
     "top_mask_refresh": "pipeline.probe",
@@ -41,6 +43,7 @@ __all__ = [
     "load_exchanges",
     "load_judge",
     "load_mask",
+    "load_model",
     "load_prompts",
     "protect",
     "top_mask_refresh",
