@@ -136,6 +136,24 @@ def test_verify_enhance_adapt_and_evaluate_run_on_files(files, capsys):
     assert printed(capsys)["asr"]["n"] == 8
 
 
+def test_verify_shows_the_untouched_model_on_the_same_prompts_and_measures_it_once(files, capsys, tmp_path):
+    folder, config = files
+    suite = ["--harmful", config.suite.harmful[0], "--questions", config.suite.questions]
+    asked = ["testbed:aligned", "--judge", "testbed:guard", *suite, "--generate.max-new-tokens", "24"]
+    noise = ["--mask", str(folder / "mask.safetensors"), "--ratios", "2", "--draws", "1", "--out", str(tmp_path / "n")]
+    assert call(["verify", *asked, *noise, "--json"]) == 0
+    baseline = printed(capsys)["baseline"]
+    assert call(["evaluate", *asked, "--out", str(tmp_path / "plain.json"), "--json"]) == 0
+    plain = printed(capsys)
+    assert {name: baseline[name] for name in ("asr", "utility")} == {name: plain[name] for name in ("asr", "utility")}
+    measured = (tmp_path / "n/untouched.json").stat().st_mtime_ns
+    assert call(["verify", *asked, *noise]) == 0
+    assert (tmp_path / "n/untouched.json").stat().st_mtime_ns == measured
+    rows = [line.split("│") for line in capsys.readouterr().out.splitlines() if line.startswith("│")]
+    assert [row[1].strip() for row in rows] == ["0", "2"]
+    assert rows[0][2].strip().startswith(f"{plain['asr']['value']:.2f}")
+
+
 def test_a_mask_for_another_model_is_refused(files, capsys):
     folder, config = files
     arguments = ["adapt", "testbed:unaligned", "--mask", str(folder / "mask.safetensors"), "--task", config.task]

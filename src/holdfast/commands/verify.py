@@ -38,7 +38,7 @@ def verify(
     judge
         A guard model or classifier that says safe or unsafe; or api:MODEL, which is asked over the network.
     out
-        Folder for an evaluation a draw; draws that are there already are kept.
+        Folder for the untouched model's evaluation and one a draw; those that are there already are kept.
     seed
         Seed of the first draw.
     json
@@ -47,12 +47,12 @@ def verify(
     wanted = [draw for ratio in options.ratios for draw in steps.noise_draws(ratio, options.draws, seed)]
     with shown_progress() as progress:
         how = {"limit": options.limit, "judging": judging, "generation": generate, "seed": seed, "progress": progress}
-        found = steps.verify_alone(model, judge, mask, suite, wanted, out, **how)
-    points, rows = [], []
+        untouched, found = steps.verify_alone(model, judge, mask, suite, wanted, out, **how)
+    points, rows = [], [("0", untouched.asr, untouched.utility)]
     for position, ratio in enumerate(options.ratios):
         pooled = pool_evaluations(found[position * options.draws :][: options.draws])
         points.append({"noise_ratio": ratio, **suite_json(pooled)})
         rows.append((f"{ratio:g}", pooled.asr, pooled.utility))
     columns = ("noise", "ASR", "utility")
-    result = {"out": str(out), "draws": options.draws, "points": points}
+    result = {"out": str(out), "draws": options.draws, "baseline": suite_json(untouched), "points": points}
     show(result, [table(f"{options.draws} draws each", columns, rows)], json)

@@ -43,6 +43,8 @@ from holdfast.select.registry import find_selector
 from holdfast.values import Evaluation, Mask, ScoresShard
 
 logger = logging.getLogger(__name__)
+UNTOUCHED = "untouched.json"
+"""The evaluation without noise, beside those of the draws."""
 
 
 def load_suite(files: SuiteFiles, limit: int | None = None) -> Suite:
@@ -166,8 +168,11 @@ def verify_alone(
     generation: GenerateOptions = GenerateOptions(),
     seed: int = 0,
     progress: Progress = silent,
-) -> list[Evaluation]:
-    """The same in a folder of its own, which is refused to draws of another mask, model, judge, suite or seed."""
+) -> tuple[Evaluation, list[Evaluation]]:
+    """The untouched model's evaluation, and one a draw, in a folder of their own.
+
+    The folder is refused to draws of another mask, model, judge, suite or seed.
+    """
     refuse_idle(judging, judge)
     refuse_samples(generation)
     refuse_other_engine(generation)
@@ -183,8 +188,12 @@ def verify_alone(
         "seed": seed,
     }
     claim_folder(out, settings)
-    _draw(loaded, guard, selected, load_suite(files, limit), draws, out, generation, progress)
-    return [load_evaluation(out / f"{draw.stem}.json") for draw in draws]
+    suite, untouched = load_suite(files, limit), out / UNTOUCHED
+    if not untouched.is_file():
+        save_evaluation(untouched, evaluate(loaded, guard, replace(suite, exchanges=()), generation))
+    progress("the untouched model", 1, 1)
+    _draw(loaded, guard, selected, suite, draws, out, generation, progress)
+    return load_evaluation(untouched), [load_evaluation(out / f"{draw.stem}.json") for draw in draws]
 
 
 def _draw(
