@@ -154,6 +154,24 @@ def test_verify_shows_the_untouched_model_on_the_same_prompts_and_measures_it_on
     assert rows[0][2].strip().startswith(f"{plain['asr']['value']:.2f}")
 
 
+def test_tuning_without_a_mask_is_called_what_it_is_and_tells_of_no_hold(files, capsys, tmp_path):
+    _, config = files
+    steps = ["--iterations", "1", "--batch-size", "2"]
+    task = ["adapt", "testbed:aligned", "--task", config.task, *steps]
+    data = ["--refusals", config.refusals.refusals, "--harmless", config.refusals.harmless]
+    every = ["enhance", "testbed:unaligned", *data, *steps]
+    for command, title, absent in (
+        (task, "Plain fine-tuning", ("SPA", "protected")),
+        (every, "Tuning of all weights", ("SET", "untouched")),
+    ):
+        assert call([*command, "--out", str(tmp_path / command[0])]) == 0
+        said = capsys.readouterr().out
+        assert said.startswith(title)
+        assert not any(word in said for word in (*absent, "None"))
+        assert call([*command, "--out", str(tmp_path / f"{command[0]}_json"), "--json"]) == 0
+        assert not {"protected_identical", "entries_protected", "untouched_identical"} & printed(capsys).keys()
+
+
 def test_a_mask_for_another_model_is_refused(files, capsys):
     folder, config = files
     arguments = ["adapt", "testbed:unaligned", "--mask", str(folder / "mask.safetensors"), "--task", config.task]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from holdfast.commands.console import show, shown_progress, table
+from holdfast.commands.console import show_known, shown_progress
 from holdfast.commands.parameters import Adapt, Json
 from holdfast.intervene.adapt import AdaptOptions
 from holdfast.pipeline import steps
@@ -40,12 +40,12 @@ def adapt(
     refuse_existing(out / "result.json")
     with shown_progress() as progress:
         done = steps.adapt_model(model, mask, task, out, options=options, progress=progress)
+    held = {"entries_protected": done.entries_protected, "protected_identical": done.protected_identical}
     result = {
         "out": str(out),
-        "entries_protected": done.entries_protected,
-        "protected_identical": done.protected_identical,
+        **(held if mask else {}),
         "routing_drift": done.routing_drift,
         "first_loss": done.losses[0] if done.losses else None,
         "last_loss": done.losses[-1] if done.losses else None,
     }
-    show(result, [table("SPA", ("what", "value"), list(result.items()))], json)
+    show_known("SPA" if mask else "Plain fine-tuning", result, json)

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -57,6 +57,12 @@ def show(result: object, tables: Sequence[Table], as_json: bool, note: str | Non
         console.print(made)
     if note:
         console.print(note, markup=False, highlight=False)
+
+
+def show_known(title: str, result: Mapping[str, object], as_json: bool) -> None:
+    """Shows a result without what is None: what this run has none of."""
+    known = {name: value for name, value in result.items() if value is not None}
+    show(known, [table(title, ("what", "value"), list(known.items()))], as_json)
 
 
 def warn(sentence: str) -> None:

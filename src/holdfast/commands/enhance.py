@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from holdfast.commands.console import show, shown_progress, table
+from holdfast.commands.console import show_known, shown_progress
 from holdfast.commands.parameters import Enhance, Json
 from holdfast.intervene.enhance import EnhanceOptions
 from holdfast.pipeline import steps
@@ -52,4 +52,4 @@ def enhance(
         "first_loss": done.losses[0] if done.losses else None,
         "last_loss": done.losses[-1] if done.losses else None,
     }
-    show(result, [table("SET", ("what", "value"), list(result.items()))], json)
+    show_known("SET" if mask else "Tuning of all weights", result, json)
