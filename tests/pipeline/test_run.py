@@ -146,7 +146,9 @@ def test_a_run_without_a_task_and_an_unaligned_model_is_of_what_is_left(tmp_path
     page = (tmp_path / "out" / "report.html").read_text()
     assert page.count("Not part of this run.") == 2
     assert "Not measured yet." not in page
-    assert "measured claims hold" in page
+    assert "not measured yet" not in page
+    assert "measured claims hold; " in page
+    assert "1 is left out" in page
 
 
 @pytest.mark.parametrize(

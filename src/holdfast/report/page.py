@@ -15,10 +15,11 @@ from holdfast.report.distribution import distribution_table, histogram
 from holdfast.report.downloads import csv_link, file_stem
 from holdfast.report.experts import SHOWN, expert_map, expert_table
 from holdfast.report.figures import Forest, forest, heat_map, noise_curves
+from holdfast.report.left_out import stages_left_out
 from holdfast.report.schema import SCHEMA
 from holdfast.report.summary import answer, gaps, headlines
-from holdfast.report.tables import ANSWERS, arm_tables, component_table, noise_tables
-from holdfast.report.verdicts import decide, left_out
+from holdfast.report.tables import arm_tables, component_table, noise_tables
+from holdfast.report.verdicts import decide
 
 SHOWN_CHARACTERS = 4000
 """Of a response; what is beyond is counted, not shown."""
@@ -76,7 +77,7 @@ def page_context(report: Mapping[str, Any]) -> dict[str, Any]:
         "enhance": enhance_arms(report.get("enhance", {}), selected),
         "adapt": adapt_arms(report.get("adapt", {}), selected),
     }
-    verdicts, absent = decide(report), left_out(report)
+    verdicts, absent = decide(report), stages_left_out(report)
     return {
         "report": report,
         "selected": selected,
@@ -86,7 +87,6 @@ def page_context(report: Mapping[str, Any]) -> dict[str, Any]:
         "verdicts": {
             stage: [one for one in verdicts if one.stage == stage] for stage in ("verify", "enhance", "adapt")
         },
-        "answers": ANSWERS,
         "waiting": {
             stage: "Not part of this run." if stage in absent else "Not measured yet."
             for stage in ("verify", "enhance", "adapt")

@@ -1,11 +1,13 @@
 """The first screen of the page: the answer in a sentence, and one headline a stage, written from the numbers."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from holdfast.report.left_out import LEFT_OUT, WAITING, stages_left_out, what_is_left_out
 from holdfast.report.schema import rate_from
-from holdfast.report.verdicts import Verdict, decide, left_out, quoted_noise
+from holdfast.report.verdicts import decide, quoted_noise, tally
 from holdfast.values import Rate
 
 Report = Mapping[str, Any]
@@ -15,6 +17,8 @@ STAGES = {
     "adapt": "Holding the selected weights fast (SPA)",
 }
 
+OPEN = ("inconclusive", WAITING, LEFT_OUT)
+"""The answers that are neither yes nor no, in the order in which they are counted."""
 LISTED = 8
 """Missing pieces that are named; the others are counted."""
 
@@ -25,31 +29,35 @@ class Headline:
 
     stage: str
     title: str
-    rates: tuple[tuple[str, Rate | None], ...]
-    """Before, after, the control, and for noise the utility beside it, by name; None while it is not measured."""
+    rates: tuple[tuple[str, Rate | str], ...]
+    """Before, after, the control, and for noise the utility beside it, by name; or why there is none."""
     holding: int
-    decided: int
+    measured: int
 
     @property
     def complete(self) -> bool:
         """Whether there is a before and an after to show."""
-        return all(rate is not None for _, rate in self.rates[:2])
+        return all(isinstance(rate, Rate) for _, rate in self.rates[:2])
+
+    @property
+    def waiting(self) -> str:
+        """Why it is not complete."""
+        return LEFT_OUT if LEFT_OUT in (rate for _, rate in self.rates[:2]) else WAITING
 
 
 def answer(report: Report) -> str:
-    """How many of the claims hold on this model, and which do not."""
+    """How many of the claims hold on this model, which do not, and how many cannot be told, each reason apart."""
     verdicts = decide(report)
-    decided = [one for one in verdicts if one.holds is not None]
-    failing = [one.claim for one in decided if not one.holds]
-    if not decided:
+    holding, measured = tally(verdicts)
+    if not measured:
         return "No claim is tested yet. This page grows while the run goes on."
-    counted = f"{len(decided) - len(failing)} of {len(decided)} claims hold on this model."
-    num_open = len(verdicts) - len(decided)
-    if num_open:
-        counted = f"{len(decided) - len(failing)} of {len(decided)} measured claims hold; {num_open} are not measured."
-    quoted = "; ".join(f"“{claim}”" for claim in failing)
-    exceptions = f" {len(failing)} {'does' if len(failing) == 1 else 'do'} not: {quoted}." if failing else ""
-    return f"{counted}{exceptions}"
+    counts = Counter(one.answer for one in verdicts)
+    open_ones = [f"{counts[word]} {_are(counts[word])} {word}" for word in OPEN if counts[word]]
+    claims = "claims hold on this model" if measured == len(verdicts) else "measured claims hold"
+    failing = [f"“{one.claim}”" for one in verdicts if one.answer == "does not hold"]
+    do_not = f"{len(failing)} {'does' if len(failing) == 1 else 'do'} not"
+    exceptions = f" {do_not}: {'; '.join(failing)}." if failing else ""
+    return f"{'; '.join([f'{holding} of {measured} {claims}', *open_ones])}.{exceptions}"
 
 
 def gaps(report: Report) -> str | None:
@@ -63,7 +71,7 @@ def gaps(report: Report) -> str | None:
 
 def headlines(report: Report) -> list[Headline]:
     """One a stage, in the order of the page."""
-    verify, enhance, adapt = (report.get(stage) or {} for stage in STAGES)
+    verify = report.get("verify") or {}
     quoted = quoted_noise(verify) or 0
     ratio = _at(verify, "noise_ratio", quoted)
     rates = {
@@ -74,34 +82,39 @@ def headlines(report: Report) -> list[Headline]:
             ("utility with noise", _rate(_at(verify.get("utility") or {}, "top", quoted))),
         ),
         "enhance": (
-            ("before", _asr(enhance, "before")),
-            ("after", _asr(enhance, "after")),
-            ("tuning random", _asr(enhance.get("controls") or {}, "random")),
+            ("before", _asr(report, "enhance", "before")),
+            ("after", _asr(report, "enhance", "after")),
+            ("tuning random", _asr(report, "enhance", "controls", "random")),
         ),
         "adapt": (
-            ("start", _asr(adapt, "start")),
-            ("held fast", _asr(adapt, "protected")),
-            ("plain tuning", _asr(adapt, "plain")),
+            ("start", _asr(report, "adapt", "start")),
+            ("held fast", _asr(report, "adapt", "protected")),
+            ("plain tuning", _asr(report, "adapt", "plain")),
         ),
     }
-    verdicts, absent = decide(report), left_out(report)
+    verdicts, absent = decide(report), stages_left_out(report)
     shown = {stage: title for stage, title in STAGES.items() if stage not in absent}
-    return [Headline(stage, title, rates[stage], *_tally(verdicts, stage)) for stage, title in shown.items()]
-
-
-def _tally(verdicts: list[Verdict], stage: str) -> tuple[int, int]:
-    decided = [one.holds for one in verdicts if one.stage == stage and one.holds is not None]
-    return sum(decided), len(decided)
+    return [
+        Headline(stage, title, rates[stage], *tally([one for one in verdicts if one.stage == stage]))
+        for stage, title in shown.items()
+    ]
 
 
 def _at(verify: Report, arm: str, position: int) -> Any:
     return dict(enumerate(verify.get(arm, ()))).get(position)
 
 
-def _asr(section: Report, arm: str) -> Rate | None:
-    return _rate((section.get(arm) or {}).get("asr"))
+def _asr(report: Report, *path: str) -> Rate | str:
+    found = report
+    for key in path:
+        found = found.get(key) or {}
+    return _rate(found.get("asr"), LEFT_OUT if what_is_left_out(report, "asr", path) else WAITING)
 
 
-def _rate(record: Report | None) -> Rate | None:
+def _rate(record: Report | None, otherwise: str = WAITING) -> Rate | str:
     rate = rate_from(record) if record else None
-    return rate if rate and rate.value is not None else None
+    return rate if rate and rate.value is not None else otherwise
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"

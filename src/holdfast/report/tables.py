@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 Report = Mapping[str, Any]
-ANSWERS = {True: "holds", False: "does not hold", None: "not measured yet"}
 VERIFY_ARMS = {"top": "top", "safety_only": "safety-only", "random": "random", "bottom": "bottom"}
 
 
@@ -64,7 +63,7 @@ def to_rich(table: NumberTable) -> "Table":
 
 def verdict_table(verdicts: Sequence[Verdict]) -> NumberTable:
     """One row a claim."""
-    rows = tuple((one.claim, ANSWERS[one.holds], one.reason) for one in verdicts)
+    rows = tuple((one.claim, one.answer, one.reason) for one in verdicts)
     return NumberTable("Do the claims hold on this model?", ("claim", "answer", "numbers"), rows)
 
 

@@ -1,0 +1,41 @@
+"""What a run's config asks nothing of: stages, arms and measures that will not come, told apart from those that may."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Report = Mapping[str, Any]
+LEFT_OUT = "left out"
+WAITING = "not measured yet"
+ARM_OF = {("enhance", "after"): "top", ("enhance", "controls", "random"): "random"}
+"""Where the report calls an arm otherwise than the config does."""
+FILE_OF = {"asr": "harmful", "over_refusal": "harmless", "utility": "questions", "task": "task"}
+"""The prompt set of the suite that a measure needs."""
+
+
+def stages_left_out(report: Report) -> set[str]:
+    """The stages that the run's config asks nothing of; none where there is no config."""
+    config = _config(report)
+    asked = {
+        "verify": config.get("verify", {}).get("ratios", True),
+        "enhance": config.get("unaligned", True),
+        "adapt": config.get("task", True),
+    }
+    return {stage for stage, given in asked.items() if not given}
+
+
+def what_is_left_out(report: Report, measure: str, *paths: Sequence[str]) -> list[str]:
+    """The arms at these places of the report, and the measure, that the run's config leaves out, by its own names."""
+    config = _config(report)
+    arms = []
+    for stage, *place in paths:
+        asked = config.get(f"{stage}_arms")
+        arm = ARM_OF.get((stage, *place), place[-1])
+        if asked is not None and arm not in (*asked, "start", "before"):
+            arms.append(f"{stage}_arms {arm}")
+    suite = config.get("suite")
+    absent = suite is not None and not suite.get(FILE_OF[measure])
+    return [*arms, *([f"suite.{FILE_OF[measure]}"] if absent else [])]
+
+
+def _config(report: Report) -> Report:
+    return report.get("provenance", {}).get("config", {})
