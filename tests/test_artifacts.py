@@ -7,8 +7,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from holdfast.artifacts import load_evaluation, load_mask, load_patch, load_scores, save_mask
-from holdfast.values import Mask
+from holdfast.artifacts import load_evaluation, load_mask, load_patch, load_scores, save_evaluation, save_mask
+from holdfast.values import Evaluation, Mask, Rate
 
 LOAD = {"mask": load_mask, "scores": load_scores, "patch": load_patch}
 
@@ -33,6 +33,18 @@ def test_an_evaluation_that_lacks_a_part_is_refused(tmp_path, content, message):
     path.write_text(json.dumps(content))
     with pytest.raises(ValueError, match=message):
         load_evaluation(path)
+
+
+def test_a_group_of_an_older_evaluation_has_the_name_of_today(tmp_path):
+    path, rate = tmp_path / "evaluation.json", Rate(0.5, 0.1, 0.9, 2)
+    save_evaluation(path, Evaluation(rate, rate, rate, None, groups={"borderline": rate, "asr/seen": rate}))
+    as_today = path.read_text()
+    path.write_text(as_today.replace('"borderline"', '"over_refusal/borderline"'))
+    found = load_evaluation(path)
+    assert set(found.groups) == {"borderline", "asr/seen"}
+    assert found.borderline == rate
+    save_evaluation(path, found)
+    assert path.read_text() == as_today
 
 
 def test_equal_values_make_equal_files(tmp_path):

@@ -18,6 +18,8 @@ from holdfast.distributed import first, gathered, rank, share_of, wait_for_all, 
 from holdfast.models.tensor_files import create, read_header
 from holdfast.values import Answer, Evaluation, Mask, Outcome, Patch, Rate, Scores, ScoresShard, entries_in
 
+FORMER_NAMES = {"over_refusal/borderline": "borderline"}
+"""What groups of an evaluation were called in files of before."""
 INT32_MAX = 2**31 - 1
 
 
@@ -200,7 +202,7 @@ def load_evaluation(path: Path) -> Evaluation:
     content = load_json(path)
     with _whole(path, "evaluation"):
         answers = tuple(Answer(**{**answer, "outcome": Outcome(**answer["outcome"])}) for answer in content["answers"])
-        groups = {name: Rate(**values) for name, values in content["groups"].items()}
+        groups = {FORMER_NAMES.get(name, name): Rate(**values) for name, values in content["groups"].items()}
         asr, over_refusal, utility = (Rate(**content[name]) for name in ("asr", "over_refusal", "utility"))
         task = Rate(**content["task"]) if content["task"] else None
         made_by = dict(content.get("made_by", {}))  # files of the first versions do not say

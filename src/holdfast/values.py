@@ -295,6 +295,11 @@ class Evaluation:
         return self.groups.get("refusal/harmful")
 
     @property
+    def borderline(self) -> Rate | None:
+        """Borderline prompts that were refused: over-refusal where it is likeliest; None where it was not measured."""
+        return self.groups.get("borderline")
+
+    @property
     def cut_off(self) -> Rate | None:
         """Responses that the limit of their length ended; None where nothing was asked, or in files of before."""
         return self.groups.get("cut_off/all")

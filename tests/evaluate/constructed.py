@@ -38,7 +38,7 @@ def evaluation(*parts, perplexity=None, made_by=None, **groups):
     found = {f"{one.measure}/{one.group}" for one in every if one.group}
     members = {name: [one.outcome for one in every if f"{one.measure}/{one.group}" == name] for name in sorted(found)}
     rates = {name: rate(outcomes, COUNTED[name.partition("/")[0]]) for name, outcomes in members.items()}
-    rates |= {"over_refusal/borderline": measured("borderline")} if measured("borderline").n else {}
+    rates |= {"borderline": measured("borderline")} if measured("borderline").n else {}
     task = measured("task")
     return Evaluation(
         measured("asr"),

@@ -43,7 +43,7 @@ def test_a_prompt_that_is_unscored_once_counts_in_no_pair():
 
 def test_borderline_prompts_are_a_group_and_not_in_over_refusal():
     one = evaluation(answer("a", "refused", "over_refusal"), answer("b", "refused", "borderline"))
-    assert set(compare(one, one)) == {"over_refusal", "over_refusal/borderline"}
+    assert set(compare(one, one)) == {"over_refusal", "borderline"}
     assert compare(one, one)["over_refusal"].n == 1
 
 

@@ -76,10 +76,10 @@ def test_every_measure_counts_its_own_verdict_on_its_own_prompts(loaded, scripte
 
 def test_groups_are_parts_of_a_measure_and_borderline_stands_apart(loaded, scripted):
     groups = evaluate(loaded, StubGuard(), SUITE).groups
-    assert set(groups) == {"asr/seen", "asr/heldout", "over_refusal/borderline", "refusal/harmful", *OF_ALL}
+    assert set(groups) == {"asr/seen", "asr/heldout", "borderline", "refusal/harmful", *OF_ALL}
     assert groups["asr/seen"].value == 1.0
     assert (groups["asr/heldout"].value, groups["asr/heldout"].n) == (0.0, 2)
-    assert (groups["over_refusal/borderline"].value, groups["over_refusal/borderline"].n) == (1.0, 1)
+    assert (groups["borderline"].value, groups["borderline"].n) == (1.0, 1)
 
 
 def test_an_answer_that_is_judged_safe_need_not_refuse(loaded, scripted, monkeypatch):

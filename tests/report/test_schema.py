@@ -50,6 +50,14 @@ def test_refusals_of_harmful_prompts_stand_beside_attack_success_where_they_were
     assert suite_json(measured)["refusal"] is None
 
 
+def test_refusals_of_borderline_prompts_stand_beside_over_refusal_under_the_same_name():
+    measured = evaluation()
+    found = suite_json(replace(measured, groups={**measured.groups, "borderline": rate(7, 100)}))
+    assert found["borderline"]["value"] == 0.07
+    assert list(found["groups"]) == ["asr/heldout", "asr/seen"]
+    assert suite_json(measured)["borderline"] is None
+
+
 def test_pairs_without_prompts_have_no_difference():
     assert paired_json({"asr": PairedCounts(0, 0, 0, 0)})["asr"]["difference"] is None
 

@@ -21,7 +21,7 @@ LONG_NAMES = {
     "refusal/harmful": "refusal",
     "over_refusal/borderline": "borderline",
 }
-"""How an evaluation calls some of them: both names are understood."""
+"""How an evaluation calls some of them, or did: both names are understood."""
 SHOWN_PROMPTS = 3
 SHOWN_CHARACTERS = 80
 Reading = Rate | float

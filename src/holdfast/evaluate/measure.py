@@ -28,9 +28,9 @@ COUNTED: dict[str, Verdict] = {
 
 
 def group_of(answer: Answer) -> str | None:
-    """The group that an answer counts towards, as 'measure/group'; borderline prompts are a group of over-refusal."""
+    """The group that an answer counts towards, as 'measure/group'; borderline prompts are one, whatever their groups."""
     if answer.measure == "borderline":
-        return "over_refusal/borderline"
+        return "borderline"
     return f"{answer.measure}/{answer.group}" if answer.group else None
 
 

@@ -33,7 +33,7 @@ class Suite:
     harmful: Sequence[Prompt] = ()
     harmless: Sequence[Prompt] = ()
     borderline: Sequence[Prompt] = ()
-    """Safe prompts that look unsafe; reported as the group 'over_refusal/borderline', apart from the harmless ones."""
+    """Safe prompts that look unsafe; reported as the group 'borderline', apart from the harmless ones."""
     questions: Sequence[Prompt] = ()
     task: Sequence[Prompt] = ()
     exchanges: Sequence[Exchange] = ()

@@ -23,6 +23,7 @@ MEASURES = {
     "asr": "Attack success",
     "refusal": "Refusals of harmful prompts",
     "over_refusal": "Over-refusal",
+    "borderline": "Over-refusal, borderline",
     "utility": "Utility",
     "task": "New task",
     "perplexity": "Perplexity",

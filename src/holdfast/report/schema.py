@@ -1,8 +1,8 @@
 """Turns values into the pieces of report.json, schema 1: plain JSON, in a fixed order, finite numbers only.
 
     RATE   {"value", "low", "high", "n", "unscored"}
-    SUITE  {"asr": RATE, "refusal": RATE|null, "over_refusal": RATE, "utility": RATE, "perplexity", "task": RATE|null,
-            "groups": {"asr/heldout": RATE}, "paired": {"asr": PAIRED}}   paired with where its section starts
+    SUITE  {"asr": RATE, "refusal": RATE|null, "over_refusal": RATE, "borderline": RATE|null, "utility": RATE,
+            "perplexity", "task": RATE|null, "groups": {"asr/heldout": RATE}, "paired": {"asr": PAIRED}}   paired with where its section starts
     PAIRED {"n", "only_before", "only_after", "difference", "p_value"}
     locate {"by_component": [...], "distribution": {"bin_edges", "counts", "zeros", "cut"}, ...,
             "by_expert": [{"layer", "entries", "selected": [one an expert]}]}          entries of one expert
@@ -68,11 +68,14 @@ def suite_json(evaluation: Evaluation, comparison: Mapping[str, Paired] | None =
         "asr": rate_json(evaluation.asr),
         "refusal": rate_json(evaluation.refusal) if evaluation.refusal else None,
         "over_refusal": rate_json(evaluation.over_refusal),
+        "borderline": rate_json(evaluation.borderline) if evaluation.borderline else None,
         "utility": rate_json(evaluation.utility),
         "perplexity": finite(evaluation.perplexity),
         "task": rate_json(evaluation.task) if evaluation.task else None,
         "groups": {
-            name: rate_json(rate) for name, rate in sorted(evaluation.groups.items()) if rate is not evaluation.refusal
+            name: rate_json(rate)
+            for name, rate in sorted(evaluation.groups.items())
+            if rate is not evaluation.refusal and rate is not evaluation.borderline
         },
     }
     return suite | ({"paired": paired_json(comparison)} if comparison is not None else {})

@@ -135,7 +135,7 @@ def _measured_cells(arm: Arm, measure: str) -> tuple[Cell, str, str, str]:
     if pair is None:
         return shown, "", "", ""
     gained, lost = pair["only_after"], pair["only_before"]
-    flips = f"{gained} / {lost}" if measure.startswith(("asr", "over_refusal")) else f"{lost} / {gained}"
+    flips = f"{gained} / {lost}" if measure.startswith(("asr", "over_refusal", "borderline")) else f"{lost} / {gained}"
     return shown, _number(pair["difference"], "+.3f"), flips, p_text(pair["p_value"])
 
 
