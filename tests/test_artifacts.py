@@ -17,10 +17,10 @@ LOAD = {"mask": load_mask, "scores": load_scores, "patch": load_patch}
 def test_a_file_without_its_header_or_a_part_of_it_is_refused(tmp_path, kind):
     path, tensors = tmp_path / "file.safetensors", {"a:index": torch.zeros(1)}
     save_file(tensors, path, {"holdfast": kind})
-    with pytest.raises(ValueError, match=f"{kind} file .* lacks 'header'; make it again"):
+    with pytest.raises(ValueError, match=f"{kind} file .* lacks 'header'; remove it and run `holdfast"):
         LOAD[kind](path)
     save_file(tensors, path, {"holdfast": kind, "header": "{}"})
-    with pytest.raises(ValueError, match=f"{kind} file .* lacks '(shapes|unit)'; make it again"):
+    with pytest.raises(ValueError, match=f"{kind} file .* lacks '(shapes|unit)'; remove it and run `holdfast"):
         LOAD[kind](path)
     save_file(tensors, path, {"holdfast": kind, "header": "[]"})
     with pytest.raises(ValueError, match="is not as holdfast writes it"):

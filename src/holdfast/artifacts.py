@@ -16,6 +16,7 @@ from torch import Tensor
 
 from holdfast.distributed import first, gathered, rank, share_of, wait_for_all, world_size
 from holdfast.models.tensor_files import create, read_header
+from holdfast.remedy import remedy
 from holdfast.values import Answer, Evaluation, Mask, Outcome, Patch, Rate, Scores, ScoresShard, entries_in
 
 FORMER_NAMES = {"over_refusal/borderline": "borderline"}
@@ -36,14 +37,17 @@ def save_json(path: Path, content: object) -> None:
     save_text(path, json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n")
 
 
-def load_json(path: Path) -> dict:
-    """A JSON object; ValueError when the file is missing or not one."""
+def load_json(path: Path, kind: str = "") -> dict:
+    """A JSON object; ValueError when the file is missing or not one, with what mends a file of that kind."""
+    if not path.is_file():
+        raise ValueError(f"JSON file {str(path)!r} does not exist; make it with holdfast, or check the path.")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"{str(path)!r} could not be read as JSON: {error}; make it again.") from error
+        raise ValueError(f"{str(path)!r} could not be read as JSON: {error}; {remedy(path, kind)}.") from error
     if not isinstance(content, dict):
-        raise ValueError(f"{str(path)!r} holds {type(content).__name__}, not a JSON object; make it again.")
+        held = type(content).__name__
+        raise ValueError(f"{str(path)!r} holds {held}, not a JSON object; {remedy(path, kind)}.")
     return content
 
 
@@ -199,7 +203,7 @@ def save_evaluation(path: Path, evaluation: Evaluation) -> None:
 
 def load_evaluation(path: Path) -> Evaluation:
     """An evaluation that `save_evaluation` wrote."""
-    content = load_json(path)
+    content = load_json(path, "evaluation")
     with _whole(path, "evaluation"):
         answers = tuple(Answer(**{**answer, "outcome": Outcome(**answer["outcome"])}) for answer in content["answers"])
         groups = {FORMER_NAMES.get(name, name): Rate(**values) for name, values in content["groups"].items()}
@@ -232,9 +236,10 @@ def _whole(path: Path, kind: str) -> Iterator[None]:
     try:
         yield
     except KeyError as error:
-        raise ValueError(f"{kind} file {str(path)!r} lacks {error}; make it again.") from error
+        raise ValueError(f"{kind} file {str(path)!r} lacks {error}; {remedy(path, kind)}.") from error
     except (TypeError, AttributeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{kind} file {str(path)!r} is not as holdfast writes it: {error}; make it again.") from error
+        what = f"{kind} file {str(path)!r} is not as holdfast writes it: {error}"
+        raise ValueError(f"{what}; {remedy(path, kind)}.") from error
 
 
 def _narrow(index: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -307,7 +312,7 @@ def _load_header(path: Path, kind: str) -> dict:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"{kind} file {str(path)!r} is broken: {error}; make it again.") from error
+        raise ValueError(f"{kind} file {str(path)!r} is broken: {error}; {remedy(path, kind)}.") from error
     if metadata.get("holdfast") != kind:
         raise ValueError(f"{str(path)!r} holds {metadata.get('holdfast', 'no holdfast value')!r}, not a {kind} file.")
     with _whole(path, kind):
@@ -320,4 +325,4 @@ def _load_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict]:
         with safe_open(path, "pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"{kind} file {str(path)!r} is broken: {error}; make it again.") from error
+        raise ValueError(f"{kind} file {str(path)!r} is broken: {error}; {remedy(path, kind)}.") from error

@@ -70,7 +70,7 @@ def test_a_section_of_an_older_version_shows_what_it_has(run, capsys):
         ("manifest.json", "{}", "manifest.json': all of it is None"),
         ("manifest.json", '{"config": {"modell": 1}}', "there is no setting modell; did you mean model?"),
         ("enhance/before.json", '{"asr": ', "could not be read as JSON"),
-        ("enhance/before.json", "{}", "lacks 'answers'; make it again"),
+        ("enhance/before.json", "{}", "lacks 'answers'; remove it and run the `holdfast run` or `holdfast demo` of "),
         ("enhance/top/patch.safetensors", "cut off", "is no whole safetensors file"),
         ("locate/section.json", "[]", "holds list, not a JSON object"),
     ],

@@ -127,7 +127,9 @@ def test_an_index_out_of_range_is_refused_in_a_later_chunk_and_by_the_live_patch
 def test_a_patch_that_is_cut_off_is_one_sentence(kept, tmp_path):
     path = write(tmp_path / "patch.safetensors", make_patch())
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(ValueError, match=r"is no whole safetensors file: [^\n]+; download or save it again.$"):
+    with pytest.raises(
+        ValueError, match=r"is no whole safetensors file: [^\n]+; remove it and run `holdfast enhance` again\.$"
+    ):
         open_patch(path)
 
 

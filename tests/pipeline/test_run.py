@@ -93,7 +93,14 @@ def test_an_interrupted_run_goes_on_and_makes_nothing_twice(finished, tmp_path, 
         run(config, tmp_path / "out")
     before, timed = len(made), load_json(tmp_path / "out/manifest.json")["timings"]
     monkeypatch.setattr(pipeline, "enhance", counted("enhance", originals["enhance"]))
-    assert without_timings(run(config, tmp_path / "out")) == without_timings(report)
+    told = []
+    again = run(config, tmp_path / "out", lambda *message: told.append((*message, len(made))))
+    assert without_timings(again) == without_timings(report)
+    label, done, total, made_by_then = told[0]
+    assert (label, made_by_then) == ("pieces of the run", before)
+    assert 0 < done < total
+    assert told[1][:3] == ("enhance safety_only", 0, 1)
+    assert told[-1][:3] == ("pieces of the run", total, total)
     assert timed.items() <= load_json(tmp_path / "out/manifest.json")["timings"].items()
     assert [one for one in made[before:] if one.startswith("locate")] == []
     assert "enhance top" not in made[before:]

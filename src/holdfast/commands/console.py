@@ -1,6 +1,7 @@
 """What a command shows: progress on stderr, then one table or one JSON object on stdout."""
 
 import json
+import math
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -98,17 +99,17 @@ class _Bars:
 
 
 class _Lines:
-    """A line when a label is done, and every few seconds while it is not, with the time left."""
+    """A line when a label begins and when it is done, and every few seconds between, with the time left."""
 
     def __init__(self) -> None:
-        self.last = time.monotonic()
+        self.last = -math.inf  # the first line comes at once
         self.begun: dict[str, tuple[float, int]] = {}
         """When each label was first told of, and how much was done by then."""
 
     def __call__(self, label: str, done: int, total: int) -> None:
         now = time.monotonic()
         begun, before = self.begun.setdefault(label, (now, done))
-        if done >= total or now - self.last > SECONDS_BETWEEN_LINES:
+        if not done or done >= total or now - self.last > SECONDS_BETWEEN_LINES:
             self.last = now
             left = f", {(now - begun) / (done - before) * (total - done):.0f} s left" if before < done < total else ""
             sys.stderr.write(f"{label} {done}/{total}{left}\n")

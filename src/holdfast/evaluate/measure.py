@@ -28,7 +28,7 @@ COUNTED: dict[str, Verdict] = {
 
 
 def group_of(answer: Answer) -> str | None:
-    """The group that an answer counts towards, as 'measure/group'; borderline prompts are one, whatever their groups."""
+    """The group that an answer counts towards, as 'measure/group'; borderline prompts are one group."""
     if answer.measure == "borderline":
         return "borderline"
     return f"{answer.measure}/{answer.group}" if answer.group else None

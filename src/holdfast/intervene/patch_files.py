@@ -24,6 +24,7 @@ from torch import Tensor
 
 from holdfast.artifacts import INT32_MAX, ValuesHash
 from holdfast.models.tensor_files import DTYPES, StoredTensor, as_bytes, read_header, runs
+from holdfast.remedy import remedy
 from holdfast.values import Meta, entries_in
 
 Part = Literal["index", "value", "old"]
@@ -83,7 +84,7 @@ def open_patch(path: Path) -> PatchFile:
     """
     if not path.is_file():
         raise ValueError(f"patch file {str(path)!r} does not exist; make it with holdfast, or check the path.")
-    tensors, metadata = read_header(path)
+    tensors, metadata = read_header(path, "patch")
     if metadata.get("holdfast") != "patch":
         raise ValueError(f"{str(path)!r} holds {metadata.get('holdfast', 'no holdfast value')!r}, not a patch file.")
     try:
@@ -99,9 +100,10 @@ def open_patch(path: Path) -> PatchFile:
         shapes = {name: shapes[name] for name in parts}
         patch = PatchFile(path, header["base"], header["made_by"], header.get("old_hash"), shapes, parts)
     except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
-        raise ValueError(f"patch file {str(path)!r} is not as holdfast writes it: {error}; make it again.") from error
+        what = f"patch file {str(path)!r} is not as holdfast writes it: {error}"
+        raise ValueError(f"{what}; {remedy(path, 'patch')}.") from error
     if not len(patch):
-        raise ValueError(f"patch file {str(path)!r} changes no entry; make it again.")
+        raise ValueError(f"patch file {str(path)!r} changes no entry; {remedy(path, 'patch')}.")
     return patch
 
 
@@ -184,12 +186,13 @@ def _refuse_broken(path: Path, name: str, parts: Mapping[Part, StoredTensor], en
     dtypes = {parts[part].dtype for part in parts.keys() - {"index"}}
     whole = {"index", "value"} <= parts.keys() <= {"index", "value", "old"} and len(lengths) == len(dtypes) == 1
     if not whole or len(parts["index"].shape) != 1 or parts["index"].dtype not in (torch.int32, torch.int64):
-        raise ValueError(f"patch file {str(path)!r} lacks an index or a value of {name}; make it again.")
+        raise ValueError(f"patch file {str(path)!r} lacks an index or a value of {name}; {remedy(path, 'patch')}.")
     last = -1
     for start, count in runs(parts["index"].num_entries):
         index = parts["index"].read(start, count).long()
         if int(index[0]) <= last or bool((index[1:] <= index[:-1]).any()) or int(index[-1]) >= end:
             raise ValueError(
-                f"patch file {str(path)!r} has indices of {name} that are not increasing in [0, {end}); make it again."
+                f"patch file {str(path)!r} has indices of {name} that are not increasing in [0, {end}); "
+                f"{remedy(path, 'patch')}."
             )
         last = int(index[-1])

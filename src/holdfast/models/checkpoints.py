@@ -66,7 +66,7 @@ def _listed(name: str, folder: Path) -> dict[str, str]:
         return {}
     if not (folder / INDEX).is_file():
         raise ValueError(f"model {name!r} has neither {SINGLE} nor {INDEX}; save it again with `save_pretrained`.")
-    listed = load_json(folder / INDEX).get("weight_map")
+    listed = load_json(folder / INDEX, "checkpoint").get("weight_map")
     if not isinstance(listed, dict) or not listed:
         raise ValueError(f"{INDEX} of model {name!r} has no weight_map; download or save the model again.")
     outside = [shard for shard in listed.values() if not isinstance(shard, str) or Path(shard).name != shard]

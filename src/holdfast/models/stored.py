@@ -104,7 +104,7 @@ def open_stored(name: str) -> StoredModel:
             order of its own.
     """
     checkpoint = open_checkpoint(name)
-    if "quantization_config" in load_json(checkpoint.folder / "config.json"):
+    if "quantization_config" in load_json(checkpoint.folder / "config.json", "checkpoint"):
         raise ValueError(f"model {name!r} is quantized, and a patch is for weights as they were trained; give those.")
     model = load_empty(str(checkpoint.folder))
     whole = {key: torch.empty(value.shape, device="meta") for key, value in model.state_dict(keep_vars=True).items()}

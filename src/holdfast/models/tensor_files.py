@@ -15,6 +15,7 @@ from jaxtyping import Shaped
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from holdfast.remedy import remedy
 from holdfast.values import entries_in
 
 RUN = 2**18
@@ -65,8 +66,8 @@ class StoredTensor:
             file.write(as_bytes(values))
 
 
-def read_header(path: Path) -> tuple[dict[str, StoredTensor], dict[str, str]]:
-    """Every tensor of a safetensors file by name, and the file's metadata.
+def read_header(path: Path, kind: str = "checkpoint") -> tuple[dict[str, StoredTensor], dict[str, str]]:
+    """Every tensor of a safetensors file by name, and the file's metadata; `kind` is as for `remedy`.
 
     Raises:
         ValueError: the file is missing, cut off, no safetensors file, or holds a dtype that torch cannot edit.
@@ -75,7 +76,7 @@ def read_header(path: Path) -> tuple[dict[str, StoredTensor], dict[str, str]]:
         with safe_open(path, "pt"):  # sizes and places are checked by the library
             pass
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"{str(path)!r} is no whole safetensors file: {error}; download or save it again.") from error
+        raise ValueError(f"{str(path)!r} is no whole safetensors file: {error}; {remedy(path, kind)}.") from error
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(length))

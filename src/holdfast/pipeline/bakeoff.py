@@ -173,11 +173,12 @@ def score(config: BakeoffConfig, contestant: Contestant, folder: Path, seed: int
     path = folder / "scores.safetensors"
     options = ScoringOptions.model_validate({"method": contestant.method, "objective": contestant.objective})
     how = {"options": options, "seed": seed, "progress": progress}
-    if (folder / "timing.json").is_file():
+    made = scoring.files_of(path)
+    if all(file.is_file() for file in [folder / "timing.json", *made]):
         return
     started = time.monotonic()
-    for file in [*scoring.files_of(path), scoring.responses_of(path)] if path.is_file() else []:
-        file.unlink(missing_ok=True)  # their timing is missing: it was interrupted between the two
+    for file in [*made, scoring.responses_of(path)]:
+        file.unlink(missing_ok=True)  # not all is there: it was interrupted in between, or a broken file was removed
     if contestant.objective in get_args(Likelihood):
         assert config.refusals is not None
         scoring.score_likelihood(config.model, config.refusals, path, **how)

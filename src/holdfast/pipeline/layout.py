@@ -12,6 +12,12 @@ ADAPT_ARMS = {"plain": None, "protected": "top", "safety_only": "safety_only", "
 """The mask that each arm holds fast."""
 
 
+def enhanced_files(out: Path, arm: str) -> list[Path]:
+    """What the tuning of an arm of SET leaves beside its checkpoint; tuning all weights leaves no patch."""
+    names = ("result.json", *(() if arm == "full" else ("patch.safetensors",)))
+    return [out / "enhance" / arm / name for name in names]
+
+
 def noise_draws(config: RunConfig, ratio: float) -> list[steps.NoiseDraw]:
     """The draws of noise of one strength that a run makes."""
     return steps.noise_draws(ratio, config.verify.draws, config.seed)

@@ -25,7 +25,7 @@ from holdfast.pipeline.config import RunConfig, SafetyObjective, SuiteFiles
 from holdfast.pipeline.evaluating import evaluate_model
 from holdfast.pipeline.inputs import file_hash
 from holdfast.pipeline.judges import load_judge
-from holdfast.pipeline.layout import ADAPT_ARMS, ALONE, MASKS, noise_draws, noise_paths
+from holdfast.pipeline.layout import ADAPT_ARMS, ALONE, MASKS, enhanced_files, noise_draws, noise_paths
 from holdfast.pipeline.outputs import refuse_foreign
 from holdfast.pipeline.story import locate_section, tell
 from holdfast.pipeline.workers import Unit, Workers
@@ -43,12 +43,22 @@ def run(config: RunConfig, out: Path, progress: Progress = silent) -> dict:
             holds another run.
         InvariantError: weights that had to keep every bit did not.
     """
+
+    def tell_pieces() -> None:
+        units = [*_first(config, out), *_second(config, out)]
+        progress("pieces of the run", sum(unit.is_done for unit in units), len(units))
+
+    def redraw() -> None:
+        save_story(config, out)
+        tell_pieces()
+
+    tell_pieces()  # at once: hashing what is read and starting the workers can take minutes
     overlap = refuse_shared_prompts(config)  # before the folder is claimed: what is refused leaves nothing there
     claim(config, out)
     save_json(out / "manifest.json", load_json(out / "manifest.json") | {"overlap": overlap})
     with Workers(config.workers, config.threads, progress) as workers:
         for units in (_first(config, out), _second(config, out)):
-            _timed(workers, units, out, lambda: save_story(config, out))
+            _timed(workers, units, out, redraw)
     return save_story(config, out)
 
 
@@ -110,26 +120,32 @@ def locate(
 ) -> None:
     """Scores a model for safety and for utility and cuts every mask."""
     scores, utility = folder / "scores.safetensors", folder / "utility.safetensors"
-    if not scores.is_file() and objective == "refusal_likelihood":
-        assert config.refusals is not None  # the config says so
-        scoring.score_likelihood(model, config.refusals.refusals, scores, seed=config.seed, progress=progress)
-    elif not scores.is_file():
-        scoring.score_safety(
-            model,
-            config.judge,
-            config.calibration.harmful,
-            scores,
-            options=config.score,
-            judging=config.judging,
-            generation=config.calibrate,
-            seed=config.seed,
-            progress=progress,
-        )
-    if not utility.is_file():
+    if not _is_scored(scores):
+        _score(config, model, scores, objective, progress)
+    if not _is_scored(utility):
         scoring.score_likelihood(model, config.calibration.utility, utility, seed=config.seed, progress=progress)
     for name in MASKS:
         cut(config, folder, name, folder / "masks" / f"{name}.safetensors")
     save_json(folder / "section.json", locate_section(config, model, folder))
+
+
+def _is_scored(scores: Path) -> bool:
+    """Whether scores and those of both halves are there; the rest of what is not whole is removed."""
+    if all(path.is_file() for path in scoring.files_of(scores)):
+        return True
+    scoring.remove_rest(scores)
+    return False
+
+
+def _score(config: RunConfig, model: str, scores: Path, objective: SafetyObjective, progress: Progress) -> None:
+    """Scores a model for safety, on what the objective needs."""
+    how = {"seed": config.seed, "progress": progress}
+    if objective == "refusal_likelihood":
+        assert config.refusals is not None  # the config says so
+        scoring.score_likelihood(model, config.refusals.refusals, scores, **how)
+        return
+    how |= {"options": config.score, "judging": config.judging, "generation": config.calibrate}
+    scoring.score_safety(model, config.judge, config.calibration.harmful, scores, **how)
 
 
 def cut(config: RunConfig, folder: Path, selector: str, path: Path) -> None:
@@ -166,7 +182,7 @@ def enhance(config: RunConfig, out: Path, arm: str, progress: Progress = silent)
         options = options.model_copy(update={"harmless_share": 0.0})
     assert config.unaligned is not None
     assert config.refusals is not None
-    if not (folder / "result.json").is_file():
+    if not all(path.is_file() for path in enhanced_files(out, arm)):
         data, how = config.refusals, {"options": options, "progress": progress}
         steps.enhance_model(config.unaligned, mask, data.refusals, data.harmless, folder, **how)
     evaluate(config, str(folder / "model"), folder / "evaluation.json", task=False, progress=progress)
@@ -196,7 +212,9 @@ def adapt(config: RunConfig, out: Path, arm: str, progress: Progress = silent) -
 
 
 def evaluate(config: RunConfig, model: str, path: Path, *, task: bool, progress: Progress = silent) -> None:
-    """Evaluates a checkpoint on the whole suite."""
+    """Evaluates a checkpoint on the whole suite, unless that is done."""
+    if path.is_file():
+        return
     files = config.suite if task else config.suite.model_copy(update={"task": None})
     how = {"judging": config.judging, "generation": config.generate, "progress": progress}
     evaluate_model(model, config.judge, files, path, **how)
@@ -253,13 +271,18 @@ def _second(config: RunConfig, out: Path) -> list[Unit]:
         Unit(
             f"enhance {arm}",
             enhance,
-            out / f"enhance/{arm}/evaluation.json",
+            [*enhanced_files(out, arm), out / f"enhance/{arm}/evaluation.json"],
             {"config": config, "out": out, "arm": arm},
         )
         for arm in (config.enhance_arms if config.unaligned else ())
     ]
     adapted = [
-        Unit(f"adapt {arm}", adapt, out / f"adapt/{arm}/evaluation.json", {"config": config, "out": out, "arm": arm})
+        Unit(
+            f"adapt {arm}",
+            adapt,
+            [out / f"adapt/{arm}/{name}.json" for name in ("result", "evaluation")],
+            {"config": config, "out": out, "arm": arm},
+        )
         for arm in (config.adapt_arms if config.task else ())
     ]
     return noise + tuned + adapted

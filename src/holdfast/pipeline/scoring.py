@@ -125,6 +125,13 @@ def convergence_of(out: Path) -> Path:
     return out.with_name(f"{out.stem}_convergence.json")
 
 
+def remove_rest(out: Path) -> None:
+    """Removes what stands beside scores that are gone, but for a scoring that is not finished: it goes on."""
+    if not unfinished_folder(out).exists():
+        for path in [*files_of(out), responses_of(out), convergence_of(out)]:
+            path.unlink(missing_ok=True)
+
+
 def _refuse_outputs(paths: Sequence[Path], out: Path) -> None:
     """Raises ValueError when a result is there already; beside an unfinished scoring, what it wrote may be."""
     for path in [out] if unfinished_folder(out).exists() else paths:

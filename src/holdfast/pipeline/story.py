@@ -120,7 +120,7 @@ def _file(key: str, path: Path, out: Path) -> Json:
 
 def _patch_size(path: Path) -> Json:
     """Size of a patch from its header alone: the page is drawn often, and a patch may hold gigabytes."""
-    tensors, _ = read_header(path)
+    tensors, _ = read_header(path, "patch")
     entries = sum(tensor.num_entries for key, tensor in tensors.items() if key.endswith(":index"))
     size = path.stat().st_size
     return {"bytes": size, "entries": entries, "bytes_per_entry": size / entries if entries else None}

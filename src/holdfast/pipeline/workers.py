@@ -137,9 +137,11 @@ def _tell(label: str, done: int, total: int) -> None:
 
 
 def _work(unit: Unit, progress: Progress) -> float:
-    """Does the unit's work and returns the seconds that it took."""
+    """Does the unit's work, tells of its beginning and its end, and returns the seconds that it took."""
     started = time.monotonic()
+    progress(unit.label, 0, 1)
     unit.work(**unit.arguments, progress=_Labelled(unit.label, progress))
+    progress(unit.label, 1, 1)
     return time.monotonic() - started
 
 

@@ -2,8 +2,8 @@
 
     RATE   {"value", "low", "high", "n", "unscored"}
     SUITE  {"asr": RATE, "refusal": RATE|null, "over_refusal": RATE, "borderline": RATE|null, "utility": RATE,
-            "perplexity", "task": RATE|null, "groups": {"asr/heldout": RATE}, "paired": {"asr": PAIRED}}   paired with where its section starts
-    PAIRED {"n", "only_before", "only_after", "difference", "p_value"}
+            "perplexity", "task": RATE|null, "groups": {"asr/heldout": RATE}, "paired": {"asr": PAIRED}}
+    PAIRED with where the section starts: {"n", "only_before", "only_after", "difference", "p_value"}
     locate {"by_component": [...], "distribution": {"bin_edges", "counts", "zeros", "cut"}, ...,
             "by_expert": [{"layer", "entries", "selected": [one an expert]}]}          entries of one expert
     verify {"noise_ratio": [...], "draws", "baseline": RATE, "top": [RATE...], "random", "bottom", "safety_only",
