@@ -86,7 +86,7 @@ def test_a_file_of_the_first_versions_is_compared_and_said_to_be_unknown(compare
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["aligned.json", "none.json"], "none.json' could not be read"),
+        (["aligned.json", "none.json"], "none.json' does not exist"),
         (["aligned.json", "plain.json", "--fail-if", "asr > befor"], "found 'befor' at character 7"),
         (["none.json", "none.json", "--fail-if", "asr >"], "does not parse"),
         (["aligned.json", "plain.json", "--fail-if", "asrr > 0"], "did you mean 'asr'?"),
@@ -105,6 +105,21 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(arguments, sentence, compare,
     assert len(said.err.splitlines()) == 1
     assert said.out == ""
     assert not (tmp_path / "gate.xml").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["aligned.json", "longer.json"],
+        ["none.json", "held.json"],
+        ["aligned.json", "held.json", "--fail-if", "task < 1"],
+    ],
+)
+def test_a_folder_for_the_tables_is_made_after_the_inputs_were_found_good(arguments, compare, tmp_path):
+    assert compare(*arguments, "--markdown", "new/gate.md") == 2
+    assert not (tmp_path / "new").exists()
+    assert compare("aligned.json", "held.json", "--markdown", "new/gate.md") == 0
+    assert (tmp_path / "new/gate.md").is_file()
 
 
 @pytest.fixture(scope="module")

@@ -67,6 +67,8 @@ def test_the_summary_counts_groups_and_what_two_sets_share(capsys, sets):
         (["show", "harmbnch"], "did you mean 'harmbench'?"),
         (["show", "harmbench"], "could not be fetched from https://raw.githubusercontent.com/centerforaisafety"),
         (["show", "none.csv"], "does not exist"),
+        (["show", ""], "the name of a prompt set is empty; give a file, testbed:NAME, or a name of"),
+        (["show", "#first=3"], "the name of a prompt set is empty"),
         (["show", "testbed:borderline", "--limit", "-1"], "limit"),
     ],
 )

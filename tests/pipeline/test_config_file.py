@@ -37,12 +37,22 @@ def test_a_missing_config_is_told_without_the_systems_number(tmp_path):
         load_config(tmp_path / "none.toml", RunConfig)
 
 
+def test_a_config_with_a_byte_order_mark_is_read(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text("\ufeffdraws = true\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="model is missing"):
+        load_config(path, BakeoffConfig)
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
         ({"adapt": {"itertions": 3}}, "there is no setting adapt.itertions; did you mean iterations\\?"),
         ({"adapt": {"lora": {"rnk": 3}}}, "adapt.lora.rnk; did you mean .*known here: rank, alpha, targets"),
         ({"adapt": {"iterations": 0}}, "adapt.iterations is 0; input should be greater than or equal to 1"),
+        ({"workers": True}, "workers is True; input should be a number, not true or false"),
+        ({"verify": {"ratios": [0.5, True]}}, r"verify.ratios is \[0.5, True\]; input should be a number"),
+        ({"verify": {"limit": False}}, "verify.limit is False; input should be a number"),
         ({"enhance_objective": "x"}, "enhance_objective is 'x'; input should be 'judge_gradient' or 'refusal_like"),
         ({"enhance": {"beta": 0.5}}, "beta is a setting of objective dpo"),
         ({"calibration": {"harmful": "a.jsonl"}}, "calibration.utility is missing; add it"),

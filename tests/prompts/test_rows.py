@@ -26,7 +26,7 @@ def test_tabs_part_the_cells_of_a_tsv(rows):
     assert rows("prompt\tgroup\none, two\ta\n", "TSV") == [(2, {"prompt": "one, two", "group": "a"})]
 
 
-@pytest.mark.parametrize("text", ["", "prompt,group\n", "\n\n"])
+@pytest.mark.parametrize("text", ["", "\n\n"])
 def test_a_file_without_rows_has_none(rows, text):
     assert rows(text) == []
 
@@ -38,6 +38,7 @@ def test_a_file_without_rows_has_none(rows, text):
         ("prompt,group\none,a\ntwo\n", r":3 has 1 cells and the header has 2"),
         ('prompt\none\n"two\nthree\n', r":3 cannot be read \(unexpected end of data\); close every double quote"),
         ('prompt\n"one" two\n', r":2 cannot be read \('.' expected after '.'\)"),
+        ("prompt,group\n", r"prompts.csv' has a header \(prompt, group\) and no rows; write a prompt a row under it"),
         ("prompt,prompt\none,two\n", r":1 names the column 'prompt' twice"),
     ],
 )

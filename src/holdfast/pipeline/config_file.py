@@ -22,7 +22,7 @@ def load_config(path: Path, kind: type[Config]) -> Config:
     if not path.is_file():
         raise ValueError(f"config {str(path)!r} {'is a folder' if path.is_dir() else 'does not exist'}; see examples/.")
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors put a byte-order mark first
     except ValueError as error:
         raise ValueError(f"config {str(path)!r} is not TOML: {error}.") from error
     return read_config(content, kind, path)

@@ -76,6 +76,10 @@ def _whole(text: str, *, is_path: bool) -> PromptSource:
 
 
 def _existing(text: str) -> Path:
+    if not text.strip():
+        raise ValueError(
+            "the name of a prompt set is empty; give a file, testbed:NAME, or a name of `holdfast prompts list`."
+        )
     path = Path(text).expanduser()
     if path.is_file():
         return path

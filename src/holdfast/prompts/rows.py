@@ -49,7 +49,7 @@ def _delimited_rows(file: Path, delimiter: str) -> Iterator[Row]:
     with file.open(encoding="utf-8-sig", newline="") as opened:
         reader = csv.reader(opened, delimiter=delimiter, strict=True)
         header: list[str] = []
-        begun = 1
+        begun, has_rows = 1, False
         try:
             for cells in reader:
                 number, begun = begun, reader.line_num + 1
@@ -58,12 +58,18 @@ def _delimited_rows(file: Path, delimiter: str) -> Iterator[Row]:
                 if not header:
                     header = _header(file, number, cells)
                 elif len(cells) == len(header):
+                    has_rows = True
                     yield number, dict(zip(header, cells, strict=True))
                 else:
                     raise ValueError(
                         f"{file}:{number} has {len(cells)} cells and the header has {len(header)}; put cells that "
                         f"hold {delimiter!r} or line breaks in double quotes."
                     )
+            if header and not has_rows:
+                raise ValueError(
+                    f"prompt file {str(file)!r} has a header ({', '.join(header)}) and no rows; write a prompt a row "
+                    "under it, and name its columns in the first line if the header is a prompt."
+                )
         except csv.Error as error:
             raise ValueError(
                 f"{file}:{begun} cannot be read ({error}); close every double quote, and double those within a cell."
