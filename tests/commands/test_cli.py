@@ -1,6 +1,7 @@
 """The command line on real files: what it prints, its exit codes, its one-sentence errors."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ import torch
 
 from holdfast.artifacts import load_scores
 from holdfast.cli import COMMANDS, call
+from holdfast.pipeline.config import ScoringOptions
+from holdfast.score import SCORES
 from tests.pipeline.small import small_config
 
 
@@ -265,7 +268,7 @@ def test_an_interrupt_is_told_of_and_the_same_command_goes_on(files, tmp_path, c
         "holdfast: stopped; run the same command again, it goes on from what was kept.\n"
     )
     assert call([*command, "--json"]) == 0
-    assert printed(capsys)["first_loss"] is None, "no step was run again"
+    assert "first_loss" not in printed(capsys), "no step was run again"
 
 
 @pytest.mark.parametrize("seed", ["-1", str(2**32), "1" + "0" * 30])
@@ -287,6 +290,27 @@ def test_a_seed_out_of_range_is_refused_at_the_start(capsys, command, seed):
     said = failure(capsys, *command, f"{option}={seed}")
     assert option in said
     assert seed in said
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["--judge", "testbed:guard"],
+        ["--guard.safe", "fine"],
+        ["--classifier.token-budget", "9"],
+        ["--api.retries", "2"],
+    ],
+)
+@pytest.mark.parametrize("objective", ["utility", "refusal_likelihood"])
+def test_an_objective_that_asks_no_judge_refuses_one_and_its_options(capsys, objective, given):
+    said = failure(capsys, "score", "none", "--prompts", "none", "--out", "x", "--objective", objective, *given)
+    named = given[0] if given[0] == "--judge" else f"{given[0].split('.')[0]} options"
+    assert f"objective {objective} asks no judge, and there is {named}; leave that out" in said
+
+
+def test_the_help_of_method_names_every_formula():
+    described = str(ScoringOptions.model_fields["method"].description)
+    assert [name for name in SCORES if not re.search(rf"\b{name}\b", described)] == []
 
 
 TUNE = ["adapt", "none", "--task", "none", "--out", "x"]

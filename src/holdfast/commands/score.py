@@ -12,6 +12,7 @@ from holdfast.distributed import gathered
 from holdfast.models.generate import GenerateOptions
 from holdfast.pipeline import scoring
 from holdfast.pipeline.config import JudgeOptions, Likelihood, ScoringOptions
+from holdfast.pipeline.judges import refuse_judging
 from holdfast.values import Scores
 
 
@@ -43,7 +44,7 @@ def score(
         File for the scores; those of two halves of the prompts are written beside it, and the responses they come from.
     judge
         A guard model or classifier that says safe or unsafe; or, for policy_gradient, api:MODEL, which is asked over
-        the network. The likelihoods need none.
+        the network. The likelihoods ask none.
     seed
         Seed of the halves, and of a relaxation's noise.
     json
@@ -52,6 +53,7 @@ def score(
     how: dict[str, Any] = {"options": options, "seed": seed}
     with shown_progress() as progress:
         if options.objective in get_args(Likelihood):
+            refuse_judging(options.objective, judge, judging)
             scores = scoring.score_likelihood(model, prompts, out, **how, progress=progress)
         elif judge is None:
             raise ValueError(f"objective {options.objective} needs a judge; give --judge, or another --objective.")

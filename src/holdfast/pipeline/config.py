@@ -43,7 +43,7 @@ class ScoringOptions(Options):
     temperature 1, 2 or more responses a prompt); or, without a judge, the likelihood of given refusals or (utility) of
     right answers."""
     method: str = "esi"
-    """The formula: esi, gradient_magnitude, snip or magnitude."""
+    """The formula: esi, gradient_magnitude, snip, wanda, magnitude or random."""
     reduction: Reduction | None = None
     """Over a response's tokens: `mean` weighs every response alike, `sum` weighs long ones more. When left out, mean
     for the judge gradient and sum for the others, which are unbiased only so."""

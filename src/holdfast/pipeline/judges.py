@@ -15,7 +15,7 @@ from holdfast.judge.model_judge import ModelJudge
 from holdfast.judge.rubric import PREFIX, RubricJudge, RubricOptions
 from holdfast.judge.rubrics import REFUSAL_RUBRIC, Rubric
 from holdfast.models.load import architectures, load_model
-from holdfast.pipeline.config import JudgeOptions
+from holdfast.pipeline.config import Estimator, JudgeOptions
 from holdfast.progress import Progress, silent
 from holdfast.values import Answer, Evaluation, Outcome
 
@@ -83,11 +83,26 @@ def kind_of(name: str) -> JudgeKind:
 
 def refuse_idle(options: JudgeOptions, *names: str | None) -> None:
     """Raises ValueError when options of one kind of judge were given, and none of the judges is of that kind."""
-    given = [kind for kind in get_args(JudgeKind) if getattr(options, kind) != type(getattr(options, kind))()]
+    given = _given(options)
     kinds = {kind_of(name) for name in names if name} if given else set()
     if idle := [kind for kind in given if kind not in kinds]:
         what = {"api": "called api:MODEL", "classifier": "a sequence classifier", "guard": "a guard model"}[idle[0]]
         raise ValueError(f"there are --{idle[0]} options, and no judge is {what}; leave them out, or name one.")
+
+
+def refuse_judging(objective: str, judge: str | None, options: JudgeOptions) -> None:
+    """Raises ValueError when a judge, or options of one, were given to an objective that asks none."""
+    given = [*(["--judge"] if judge else []), *(f"--{kind} options" for kind in _given(options))]
+    if given:
+        raise ValueError(
+            f"objective {objective} asks no judge, and there is {' and '.join(given)}; leave that out, or choose one of "
+            f"the objectives that are judged: {', '.join(get_args(Estimator))}."
+        )
+
+
+def _given(options: JudgeOptions) -> list[JudgeKind]:
+    """The kinds of judge whose options differ from their defaults."""
+    return [kind for kind in get_args(JudgeKind) if getattr(options, kind) != type(getattr(options, kind))()]
 
 
 def reading(options: JudgeOptions) -> dict[str, object]:

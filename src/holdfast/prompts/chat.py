@@ -190,6 +190,7 @@ def _encode_stretch(
         add_special_tokens=False,
         return_offsets_mapping=True,
         split_special_tokens=True,
+        verbose=False,  # what is too long is told of in one sentence, by whoever knows the model
     )
     begin = 0
     for piece in pieces:
