@@ -95,8 +95,8 @@ def refuse_judging(objective: str, judge: str | None, options: JudgeOptions) -> 
     given = [*(["--judge"] if judge else []), *(f"--{kind} options" for kind in _given(options))]
     if given:
         raise ValueError(
-            f"objective {objective} asks no judge, and there is {' and '.join(given)}; leave that out, or choose one of "
-            f"the objectives that are judged: {', '.join(get_args(Estimator))}."
+            f"objective {objective} asks no judge, and there is {' and '.join(given)}; leave that out, or choose one "
+            f"of the objectives that are judged: {', '.join(get_args(Estimator))}."
         )
 
 

@@ -36,8 +36,13 @@ class Cell:
     y: float
     label: str
     strength: float
-    """0 to 1: how much of the colour shows."""
+    """0 to 1: the share of the largest value."""
     title: str
+
+    @property
+    def opacity(self) -> float:
+        """How much of the colour shows; a little, where nothing is selected."""
+        return round(0.05 + 0.95 * self.strength, 3)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from holdfast.report.arms import MARKERS, Arm, adapt_arms, enhance_arms, measures_of, selected_label
+from holdfast.report.colours import CARD, COLOURS, label_class
 from holdfast.report.convergence import convergence_curves, convergence_table
 from holdfast.report.distribution import distribution_table, histogram
 from holdfast.report.downloads import csv_link, file_stem
@@ -46,7 +47,8 @@ def environment() -> Environment:
         undefined=StrictUndefined,
     )
     made.filters |= {"clipped": clipped, "as_bytes": bytes_text, "as_share": share_text}
-    made.filters |= {"csv_link": csv_link, "file_stem": file_stem}
+    made.globals |= {"colours": COLOURS, "card": CARD}
+    made.filters |= {"csv_link": csv_link, "file_stem": file_stem, "label_class": label_class}
     return made
 
 
