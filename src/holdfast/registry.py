@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
+from holdfast.spelling import meant
+
 Item = TypeVar("Item")
 
 
@@ -26,7 +28,7 @@ class Registry(Generic[Item]):
 
     def __getitem__(self, name: str) -> Item:
         if name not in self._items:
-            raise ValueError(f"unknown {self.kind} {name!r}; known: {', '.join(sorted(self._items))}.")
+            raise ValueError(f"unknown {self.kind} {name!r}; {meant(name, self)}.")
         return self._items[name]
 
     def __iter__(self) -> Iterator[str]:

@@ -68,7 +68,7 @@ def test_a_section_of_an_older_version_shows_what_it_has(run, capsys):
         ("manifest.json", None, "holds no run: it has no manifest.json; give the folder of"),
         ("manifest.json", "{", "could not be read as JSON"),
         ("manifest.json", "{}", "manifest.json': all of it is None"),
-        ("manifest.json", '{"config": {"modell": 1}}', "there is no setting modell; did you mean model?"),
+        ("manifest.json", '{"config": {"modell": 1}}', "there is no setting modell; did you mean 'model'?"),
         ("enhance/before.json", '{"asr": ', "could not be read as JSON"),
         ("enhance/before.json", "{}", "lacks 'answers'; remove it and run the `holdfast run` or `holdfast demo` of "),
         ("enhance/top/patch.safetensors", "cut off", "is no whole safetensors file"),

@@ -146,10 +146,10 @@ def test_a_comparison_that_is_false_hides_none_that_cannot_be_decided():
     [
         (
             "asrr > 0",
-            r"unknown measure 'asrr' \(did you mean 'asr'\?\); known: asr, asr/heldout, asr_prefilled, refusal",
+            r"unknown measure 'asrr'; did you mean 'asr'\? known: asr, asr/heldout, asr_prefilled, refusal",
         ),
         ("asr.mid > 0", "unknown measure 'asr.mid'"),
-        ("asr/held > 0", r"did you mean 'asr/heldout'\?\); known: asr, asr/heldout, "),
+        ("asr/held > 0", r"did you mean 'asr/heldout'\? known: asr, asr/heldout, "),
         ("qqqq > 0", "unknown measure 'qqqq'; known"),
     ],
 )

@@ -21,7 +21,7 @@ COMPLETE = {
     [
         ("model = ", "is not TOML: "),
         ("judge = 'x'", "model is missing; add it"),
-        ("modle = 'x'", "there is no setting modle; did you mean model\\? known here: model, judge, "),
+        ("modle = 'x'", "there is no setting modle; did you mean 'model'\\? known: model, judge, "),
     ],
 )
 def test_a_broken_config_is_one_sentence(text, message, tmp_path):
@@ -47,8 +47,8 @@ def test_a_config_with_a_byte_order_mark_is_read(tmp_path):
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"adapt": {"itertions": 3}}, "there is no setting adapt.itertions; did you mean iterations\\?"),
-        ({"adapt": {"lora": {"rnk": 3}}}, "adapt.lora.rnk; did you mean .*known here: rank, alpha, targets"),
+        ({"adapt": {"itertions": 3}}, "there is no setting adapt.itertions; did you mean 'iterations'\\?"),
+        ({"adapt": {"lora": {"rnk": 3}}}, "adapt.lora.rnk; did you mean .*known: rank, alpha, targets"),
         ({"adapt": {"iterations": 0}}, "adapt.iterations is 0; input should be greater than or equal to 1"),
         ({"workers": True}, "workers is True; input should be a number, not true or false"),
         ({"verify": {"ratios": [0.5, True]}}, r"verify.ratios is \[0.5, True\]; input should be a number"),

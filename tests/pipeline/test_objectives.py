@@ -43,7 +43,7 @@ def test_a_model_with_one_nan_weight_is_refused(objective, tmp_path):
 @pytest.mark.parametrize(
     ("objective", "given", "sentence"),
     [
-        ("judge_gradient", {"method": "esy"}, "unknown score 'esy'; known: esi"),
+        ("judge_gradient", {"method": "esy"}, "unknown score 'esy'; did you mean 'esi'"),
         ("mix", {"reduction": "mean"}, "mix is a sum over tokens"),
         ("policy_gradient", {"generation": GenerateOptions(temperature=0.0)}, "samples at temperature 1, got .*=0;"),
         ("control_variate", {"generation": GenerateOptions(temperature=0.7)}, "samples at temperature 1, got .*=0.7"),

@@ -46,5 +46,5 @@ def test_those_that_the_project_promises_are_there():
 
 
 def test_a_wrong_name_is_told_the_nearest():
-    with pytest.raises(ValueError, match=r"'qwen2-0.5b'; did you mean qwen2.5-0.5b\? there are cpu, "):
+    with pytest.raises(ValueError, match=r"'qwen2-0.5b'; did you mean 'qwen2.5-0.5b'\? known: cpu, "):
         shipped_config("qwen2-0.5b")

@@ -65,8 +65,8 @@ def test_a_wrong_choice_of_columns_is_one_sentence(table, behind, message):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("advbnch", "no file and no public prompt set is called 'advbnch': did you mean 'advbench'?"),
-        ("qqq", "there are harmbench, advbench, "),
+        ("advbnch", "no file and no public prompt set is called 'advbnch'; did you mean 'advbench'?"),
+        ("qqq", "known: harmbench, advbench, "),
         ("none.csv#prompt=goal", "'none.csv' does not exist; give a JSONL, CSV, TSV or Parquet file, or a name of"),
         ("no/such", "'no/such' does not exist"),
     ],

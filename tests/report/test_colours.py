@@ -1,4 +1,4 @@
-"""Every label of a heat map can be read in light and in dark: WCAG's contrast, reckoned anew from the page's own text."""
+"""Every label of a heat map can be read in light and in dark: WCAG's contrast, reckoned anew from the page."""
 
 import re
 

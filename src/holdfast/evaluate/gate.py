@@ -6,13 +6,13 @@ its p value corrected (Holm) over all measures that are compared; perplexity is 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from holdfast.evaluate.condition import Condition, Quantity
 from holdfast.evaluate.measure import COUNTED
 from holdfast.evaluate.paired import PairedPrompt, count_prompts, pair_prompts
 from holdfast.evaluate.statistics import PairedCounts, holm
 from holdfast.printable import printable
+from holdfast.spelling import meant
 from holdfast.values import Evaluation, Rate
 
 MEASURES = ("asr", "asr_prefilled", "refusal", "over_refusal", "borderline", "utility", "task", "perplexity")
@@ -164,10 +164,9 @@ def _find(condition: Condition, measures: Mapping[str, Compared]) -> Compared:
     name = LONG_NAMES.get(condition.measure, condition.measure)
     known = sorted({*MEASURES, *measures}, key=_order)
     if name not in known:
-        near = "".join(f" (did you mean {one!r}?)" for one in get_close_matches(name, known, n=1))
         raise ValueError(
-            f"the condition {condition.text!r} names an unknown measure {name!r}{near}; "
-            f"known: {printable(', '.join(known))}, each with .low, .high and .unscored."
+            f"the condition {condition.text!r} names an unknown measure {name!r}; {printable(meant(name, known))}, "
+            "each with .low, .high and .unscored."
         )
     found = measures.get(name, Compared(name, None, None))
     for reading, which in ((found.before, "before"), (found.after, "after")):

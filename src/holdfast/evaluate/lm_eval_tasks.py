@@ -16,7 +16,6 @@ import math
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,6 +26,7 @@ from pydantic import model_validator
 from holdfast.config import Options
 from holdfast.evaluate.statistics import Z_95
 from holdfast.models.load import LoadedModel
+from holdfast.spelling import meant
 from holdfast.values import Rate
 
 BATCH_SIZE = 16
@@ -97,11 +97,8 @@ def _refuse_missing(options: LmEvalOptions) -> None:
 def _refuse_unknown(options: LmEvalOptions, known: list[str]) -> None:
     unknown = [task for task in options.tasks if task not in known]
     if unknown:
-        near = "".join(f" (did you mean {one!r}?)" for one in get_close_matches(unknown[0], known, n=1))
-        raise ValueError(
-            f"lm-eval has no task {unknown[0]!r}{near}; `lm-eval ls tasks` lists them, and --lm-eval.include-path adds "
-            "a folder of your own."
-        )
+        listed = "`lm-eval ls tasks` lists them, and --lm-eval.include-path adds a folder of your own"
+        raise ValueError(f"lm-eval has no task {unknown[0]!r}; {meant(unknown[0], known, listed)}.")
 
 
 def _rates(record: Mapping[str, Any]) -> dict[str, Rate]:

@@ -2,13 +2,13 @@
 
 import tomllib
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from holdfast.config import Options
+from holdfast.spelling import meant
 
 Config = TypeVar("Config", bound=Options)
 
@@ -44,9 +44,7 @@ def _sentence(error: Mapping[str, Any], kind: type[BaseModel]) -> str:
     place, reason = ".".join(str(part) for part in error["loc"]), str(error["msg"])
     if error["type"] == "extra_forbidden":
         known = _settings_beside(error["loc"], kind)
-        nearest = get_close_matches(str(error["loc"][-1]), known, n=1)
-        meant = f"did you mean {nearest[0]}? " if nearest else ""
-        return f"there is no setting {place}; {meant}known here: {', '.join(known)}"
+        return f"there is no setting {place}; {meant(str(error['loc'][-1]), known)}"
     if error["type"] == "missing":
         return f"{place} is missing; add it"
     if error["type"] == "value_error":

@@ -1,7 +1,8 @@
 """Configs that come with the package, for models that people have; `holdfast init --like NAME` writes one."""
 
-from difflib import get_close_matches
 from pathlib import Path
+
+from holdfast.spelling import meant
 
 FOLDER = Path(__file__).parents[1] / "configs"
 
@@ -19,7 +20,5 @@ def shipped_config(name: str) -> str:
     """
     names = shipped_names()
     if name not in names:
-        nearest = get_close_matches(name, names, n=1)
-        meant = f"did you mean {nearest[0]}? " if nearest else ""
-        raise ValueError(f"no shipped config is called {name!r}; {meant}there are {', '.join(names)}.")
+        raise ValueError(f"no shipped config is called {name!r}; {meant(name, names)}.")
     return (FOLDER / f"{name}.toml").read_text(encoding="utf-8")

@@ -6,7 +6,6 @@ terms. Targets that some sets bring along ("Sure, here is ...") are attacks, not
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Literal
 
 from holdfast.prompts.records import Kind
@@ -272,9 +271,3 @@ _SETS = (
 )
 KNOWN: Mapping[str, KnownSet] = {known.name: known for known in _SETS}
 """By name, in the order in which they are listed."""
-
-
-def nearest(name: str) -> str:
-    """What a name that is not known may have meant, as the end of a sentence."""
-    close = get_close_matches(name, KNOWN, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(KNOWN)}."

@@ -5,6 +5,8 @@ Results on these models test the machinery and are no evidence about large model
 
 from pathlib import Path
 
+from holdfast.spelling import meant
+
 _ROOT = Path(__file__).parent
 _MODELS = ("aligned", "unaligned", "aligned-moe", "guard")
 PROMPT_SETS = (
@@ -35,5 +37,5 @@ def prompts_path(name: str) -> Path:
 
 def _known(name: str, names: tuple[str, ...], noun: str) -> str:
     if name not in names:
-        raise ValueError(f"no built-in {noun} is called {name!r}; there are {', '.join(names)}.")
+        raise ValueError(f"no built-in {noun} is called {name!r}; {meant(name, names)}.")
     return name
