@@ -1,4 +1,4 @@
-"""Every command and script in the docs and the README runs, on few prompts and steps; the site builds quietly."""
+"""Every command and script in docs, README and help runs, on few prompts and steps; the site builds quietly."""
 
 import importlib.util
 import os
@@ -12,6 +12,8 @@ import pytest
 
 from holdfast.cli import COMMANDS, call
 from holdfast.testbed import PROMPT_SETS
+from tests import help_examples
+from tests.pipeline.small import small_config
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
@@ -75,6 +77,26 @@ def test_every_command_and_script_of_a_page_runs(page, tmp_path, monkeypatch, ca
 def test_whoever_writes_a_script_is_told_how_to_load_a_built_in_model():
     for name in ("README.md", "docs/tour.md", "docs/how-to/fine-tune.md"):
         assert any("model_path(" in script for script in scripts(ROOT / name)), name
+
+
+@pytest.mark.parametrize(
+    ("words", "example"),
+    [
+        pytest.param(*found, id=found[0], marks=[pytest.mark.slow] if found[0] in help_examples.SLOW else [])
+        for found in help_examples.examples()
+    ],
+)
+def test_the_example_in_the_help_of_every_command_runs(words, example, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("holdfast.commands.demo.demo_config", lambda seed: small_config(tmp_path))
+    for command in help_examples.BEFORE.get(words, ()):
+        assert call(shlex.split(small(command))[1:]) == 0, f"{command}\n{capsys.readouterr().err}"
+    help_examples.place_files(words, tmp_path, small)
+    assert example.startswith(f"holdfast {words}"), "its docstring has a paragraph that begins with 'Example: holdfast'"
+    assert call(shlex.split(small(example))[1:]) == 0, f"{example}\n{capsys.readouterr().err}"
+    capsys.readouterr()
+    assert call([*words.split(), "--help"]) == 0
+    assert "Example: holdfast" in capsys.readouterr().out
 
 
 def test_every_command_is_in_the_readme():

@@ -95,6 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def call(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code; mistakes become one sentence on stderr."""
     try:
+        _explain_whole(sys.argv[1:] if arguments is None else arguments)
         app.meta(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except (CycloptsError, ValueError) as error:
         return _fail(error, 2)
@@ -110,6 +111,15 @@ def call(arguments: Sequence[str] | None = None) -> int:
             raise
         return _fail(error, 1)
     return 0
+
+
+def _explain_whole(arguments: Sequence[str]) -> None:
+    """Shows as help of the command that was called its docstring, with an example, not its line in the list of all."""
+    for name in arguments:
+        if name in COMMANDS:
+            if app[name].default_command:  # a group of commands has none
+                app[name].help = None
+            return
 
 
 def _fail(error: object, code: int) -> int:

@@ -15,6 +15,8 @@ def demo(*, out: Path = Path("demo"), seed: Seed = 0, json: Json = False) -> Non
     The page, OUT/report.html, is there after a minute or two and grows. Run again after an interruption, it goes on
     where it was.
 
+    Example: holdfast demo --out demo
+
     Parameters
     ----------
     out

@@ -1,0 +1,78 @@
+"""The example in the help of every command, and what has to be there before it can run."""
+
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+
+from cyclopts import App
+
+from holdfast.cli import COMMANDS
+from holdfast.pipeline.config_template import to_toml
+from holdfast.pipeline.run import claim
+from tests.pipeline.small import small_config
+
+ROOT = Path(__file__).parents[1]
+EXAMPLE = re.compile(r"Example: (holdfast .*?)\n\s*\n", re.DOTALL)
+SLOW = ("bakeoff", "demo", "plan", "run", "verify")
+"""Those that take more than five seconds even when all that they read is small."""
+
+SCORED = "holdfast score testbed:aligned --judge testbed:guard --prompts testbed:harmful_calibration \
+--generate.max-new-tokens 1 --out scores.safetensors"
+LIKELY = "holdfast score testbed:unaligned --objective refusal_likelihood --prompts testbed:refusals \
+--out scores.safetensors"
+SELECTED = "holdfast select scores.safetensors --out mask.safetensors"
+ENHANCED = "holdfast enhance testbed:unaligned --mask mask.safetensors --refusals testbed:refusals \
+--harmless testbed:harmless_exchanges --out enhanced"
+EVALUATED = "holdfast evaluate testbed:aligned --judge testbed:guard --harmful testbed:harmful_seen \
+--questions testbed:questions --generate.max-new-tokens 4 --out"
+PATCHED = (LIKELY, SELECTED, ENHANCED)
+BEFORE: Mapping[str, Sequence[str]] = {
+    "adapt": (SCORED, SELECTED),
+    "combine": (
+        SCORED,
+        "holdfast select scores.safetensors --out first.safetensors",
+        "holdfast select scores.safetensors --fraction 0.02 --out second.safetensors",
+    ),
+    "compare": (f"{EVALUATED} before.json", f"{EVALUATED} after.json"),
+    "enhance": (LIKELY, SELECTED),
+    "patch apply": PATCHED,
+    "patch diff": PATCHED,
+    "patch inspect": PATCHED,
+    "patch merge": PATCHED,
+    "patch revert": (*PATCHED, "holdfast patch apply testbed:unaligned enhanced/patch.safetensors --out patched"),
+    "plan": ("holdfast init holdfast.toml",),
+    "select": (SCORED,),
+    "verify": (SCORED, SELECTED),
+}
+"""Commands that make what the example of another one reads."""
+
+
+def examples() -> Iterator[tuple[str, str]]:
+    """Every command with its example, those of groups of commands each."""
+    for name in COMMANDS:
+        command = getattr(import_module(f"holdfast.commands.{name}"), name)
+        inner = [word for word in command if not word.startswith("-")] if isinstance(command, App) else []
+        named = {f"{name} {word}": command[word].default_command for word in inner} or {name: command}
+        for words, function in named.items():
+            found = EXAMPLE.search(function.__doc__ or "")
+            yield words, " ".join(found[1].split()) if found else ""
+
+
+def place_files(words: str, folder: Path, small: Callable[[str], str]) -> None:
+    """Writes what of an example's needs no command makes."""
+    if words == "run":
+        (folder / "holdfast.toml").write_text(to_toml(small_config(folder)))
+    elif words == "report":
+        claim(small_config(folder), folder / "demo")
+    elif words == "patch merge":  # two patches that agree
+        for name in ("first", "second"):
+            shutil.copy(folder / "enhanced" / "patch.safetensors", folder / f"{name}.safetensors")
+    elif words == "bakeoff":
+        text = (ROOT / "examples" / "bakeoff.toml").read_text()
+        less = {"limit": 4, "draws": 1, "group_draws": 2, "fractions": [0.01]}
+        for setting, value in less.items():
+            text = re.sub(rf"^{setting} = .*$", f"{setting} = {value}", text, flags=re.MULTILINE)
+        (folder / "examples").mkdir()
+        (folder / "examples" / "bakeoff.toml").write_text("branches = 8\n" + small(text))
