@@ -2,13 +2,14 @@
 
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
 import torch
+from accelerate import init_empty_weights
 from huggingface_hub import snapshot_download
 from torch import nn
 from torch.distributed.fsdp import FSDPModule
@@ -88,13 +89,43 @@ def load_model(
     return LoadedModel(model, tokenizer, name, fingerprint(model), stored)
 
 
-def load_empty(name: str) -> PreTrainedModel:
-    """The causal language model without values: what `load_model` gives by names and shapes, on the meta device.
+def load_empty(
+    name: str, stored: Mapping[str, tuple[torch.dtype, tuple[int, ...]]], dtype: torch.dtype | None = None
+) -> PreTrainedModel:
+    """The causal language model that such files would be loaded as, without reading their values.
+
+    What the files hold is on the meta device; what they do not hold (tables of rotary positions) is on the CPU.
+
+    Args:
+        name: a folder or a hub id.
+        stored: dtype and shape of every tensor in the files by its name there.
+        dtype: of the model; the one that its config names when None.
 
     Raises:
         ValueError: as `load_model` does.
     """
-    return _read(name, resolve(name), AutoModelForCausalLM, device_map={"": "meta"})
+    source = resolve(name)
+    tensors = {key: torch.empty(shape, dtype=of, device="meta") for key, (of, shape) in stored.items()}
+    with _explained(name, source):
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+        with init_empty_weights():
+            made = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+        model, notes = type(made).from_pretrained(
+            None,
+            config=config,
+            state_dict=tensors,
+            dtype=dtype or "auto",
+            device_map={"": "meta"},
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are refused below, by name
+        )
+    _refuse_incomplete(name, notes)
+    in_files = model.state_dict().keys()
+    for key, buffer in made.named_buffers():
+        if key not in in_files:
+            owner, _, word = key.rpartition(".")
+            setattr(model.get_submodule(owner), word, buffer)
+    return model
 
 
 @dataclass(frozen=True)

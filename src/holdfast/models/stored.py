@@ -82,6 +82,8 @@ class StoredModel:
     """A checkpoint by its parameters."""
 
     checkpoint: Checkpoint
+    model: PreTrainedModel
+    """What it is loaded as, without the values that are in the files."""
     parameters: Mapping[str, StoredParameter]
     """In the order of their names; a tied one once, under the name that it has when loaded."""
     buffers: Mapping[str, StoredParameter]
@@ -93,11 +95,12 @@ class StoredModel:
         return self.checkpoint.name
 
 
-def open_stored(name: str) -> StoredModel:
+def open_stored(name: str, dtype: torch.dtype | None = None) -> StoredModel:
     """Finds a checkpoint's parameters in its files; reads headers only.
 
     Args:
         name: a folder, a hub id or testbed:NAME.
+        dtype: of the model without values; the one that its config names when None.
 
     Raises:
         ValueError: the checkpoint is missing, broken or quantized, does not fit its config, or stores a parameter in an
@@ -106,7 +109,8 @@ def open_stored(name: str) -> StoredModel:
     checkpoint = open_checkpoint(name)
     if "quantization_config" in load_json(checkpoint.folder / "config.json", "checkpoint"):
         raise ValueError(f"model {name!r} is quantized, and a patch is for weights as they were trained; give those.")
-    model = load_empty(str(checkpoint.folder))
+    described = {key: (stored.dtype, stored.shape) for key, stored in checkpoint.tensors.items()}
+    model = load_empty(str(checkpoint.folder), described, dtype)
     whole = {key: torch.empty(value.shape, device="meta") for key, value in model.state_dict(keep_vars=True).items()}
     parts = _find_parts(model, whole, checkpoint)
     _tie_equal(model, parts)
@@ -120,6 +124,7 @@ def open_stored(name: str) -> StoredModel:
     parameters = dict(model.named_parameters())
     return StoredModel(
         checkpoint,
+        model,
         {key: found[key] for key in sorted(parameters)},
         {key: found[key] for key in sorted(found) if key not in parameters},
     )
