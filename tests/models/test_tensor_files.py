@@ -7,7 +7,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from holdfast.models.tensor_files import create
+from holdfast.models.tensor_files import create, replace_metadata
 
 PLACES = {"b": (torch.float32, (3, 5)), "a": (torch.int64, (2,)), "none": (torch.bfloat16, (0, 4))}
 
@@ -32,3 +32,14 @@ def test_a_file_that_is_there_is_not_written_over(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError):
         create(tmp_path / "made.safetensors", PLACES, {})
     assert (tmp_path / "made.safetensors").read_text() == "mine"
+
+
+def test_metadata_is_replaced_in_place_and_the_tensors_stay(tmp_path: Path) -> None:
+    path = tmp_path / "made.safetensors"
+    create(path, PLACES, {"who": "us, as far as is known"})["b"].write(0, torch.ones(15))
+    size = path.stat().st_size
+    replace_metadata(path, {"who": "them", "a": "b"})
+    assert path.stat().st_size == size
+    assert torch.equal(load_file(path)["b"], torch.ones(3, 5))
+    with safe_open(path, "pt") as file:
+        assert file.metadata() == {"who": "them", "a": "b"}
