@@ -1,14 +1,23 @@
 """Files that are not as they were written are told of in one sentence."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from holdfast.artifacts import load_evaluation, load_mask, load_patch, load_scores, save_evaluation, save_mask
-from holdfast.values import Evaluation, Mask, Rate
+from holdfast.artifacts import (
+    ScoresFile,
+    load_evaluation,
+    load_mask,
+    load_patch,
+    load_scores,
+    save_evaluation,
+    save_mask,
+)
+from holdfast.values import Evaluation, Mask, Rate, Scores
 
 LOAD = {"mask": load_mask, "scores": load_scores, "patch": load_patch}
 
@@ -66,3 +75,17 @@ def test_a_disk_that_is_full_is_one_sentence_and_leaves_nothing(tmp_path, monkey
     with pytest.raises(ValueError, match=r"could not be written: .*No space left on device; choose another place"):
         save_mask(tmp_path / "mask.safetensors", mask)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_scores_that_are_written_one_by_one_are_loaded_as_those_that_are_saved_at_once(tmp_path):
+    entries = {"b": torch.rand(3, 2), "a": torch.rand(2, 2, 2)}
+    scores = Scores(entries, "unit", "base", 20, {"method": "esi", "idle_experts": 12})
+    empty = {name: tensor.to("meta") for name, tensor in entries.items()}
+    outline = Scores(empty, "unit", "base", 20, {"method": "esi"})
+    ScoresFile(tmp_path / "scores.safetensors", outline).write("b", entries["b"])
+    again = ScoresFile(tmp_path / "scores.safetensors", outline)  # goes on: b is there
+    again.write("a", entries["a"])
+    again.finish(replace(outline, made_by=scores.made_by))
+    found = load_scores(tmp_path / "scores.safetensors")
+    assert all(torch.equal(found.entries[name], tensor) for name, tensor in entries.items())
+    assert (found.unit, found.base, found.num_parameters, found.made_by) == ("unit", "base", 20, scores.made_by)

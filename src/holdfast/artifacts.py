@@ -15,13 +15,15 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from holdfast.distributed import first, gathered, rank, share_of, wait_for_all, world_size
-from holdfast.models.tensor_files import create, read_header
+from holdfast.models.tensor_files import create, read_header, replace_metadata
 from holdfast.remedy import remedy
 from holdfast.values import Answer, Evaluation, Mask, Outcome, Patch, Rate, Scores, ScoresShard, entries_in
 
 FORMER_NAMES = {"over_refusal/borderline": "borderline"}
 """What groups of an evaluation were called in files of before."""
 INT32_MAX = 2**31 - 1
+ROOM = 256
+"""Characters that the metadata of scores may grow by while they are written."""
 
 
 def save_text(path: Path, text: str) -> None:
@@ -66,18 +68,43 @@ def save_scores(path: Path, scores: Scores) -> None:
 
     Of a shard every process writes what it holds into the same file, which has to lie where all of them can write.
     """
-    header = {
-        "unit": scores.unit,
-        "base": scores.base,
-        "num_parameters": scores.num_parameters,
-        "made_by": scores.made_by,
-    }
+    header = _scores_header(scores)
     if isinstance(scores, ScoresShard):
         pieces = {name: (scores.starts[name], tensor) for name, tensor in scores.entries.items()}
         shapes = {name: (torch.float32, shape) for name, shape in scores.shapes.items()}
         _save_together(path, shapes, pieces, "scores", header)
         return
     _save_tensors(path, {name: tensor.contiguous() for name, tensor in scores.entries.items()}, "scores", header)
+
+
+class ScoresFile:
+    """A file of scores that is written one parameter at a time, so that they are never all in memory."""
+
+    def __init__(self, path: Path, outline: Scores) -> None:
+        """Makes the file, all of it zeros, or goes on with one that is there.
+
+        Args:
+            path: the file, which whoever asks for it keeps from use until it is finished.
+            outline: names and shapes of the scores that will be, and what is known of their metadata; no values.
+        """
+        self.path = path
+        if not path.is_file():
+            metadata = {"holdfast": "scores", "header": json.dumps(_scores_header(outline)) + " " * ROOM}
+            partial = path.with_name(f"{path.name}.partial")
+            partial.unlink(missing_ok=True)  # of a run that was killed
+            create(partial, {name: (torch.float32, shape) for name, shape in outline.shapes.items()}, metadata)
+            os.replace(partial, path)
+        self._stored, _ = read_header(path)
+
+    def write(self, name: str, scores: Tensor) -> None:
+        """Puts one parameter's scores into the file."""
+        assert tuple(scores.shape) == self._stored[name].shape
+        self._stored[name].write(0, scores.to("cpu", torch.float32).flatten())
+
+    def finish(self, outline: Scores) -> None:
+        """Writes the metadata as it is known in the end."""
+        header = json.dumps(_scores_header(outline), sort_keys=True)
+        replace_metadata(self.path, {"holdfast": "scores", "header": header})
 
 
 def load_scores(path: Path) -> Scores:
@@ -262,14 +289,16 @@ def _save_tensors(path: Path, tensors: Mapping[str, Tensor], kind: str, header: 
 
 def _order_metadata(path: Path) -> None:
     """Equal values make equal files: the library writes metadata in an order that changes from call to call."""
-    with path.open("r+b") as file:
-        length = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(length))
-        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-        ordered = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-        assert len(ordered) <= length
-        file.seek(8)
-        file.write(ordered.ljust(length))
+    replace_metadata(path, read_header(path)[1])
+
+
+def _scores_header(scores: Scores) -> dict[str, object]:
+    return {
+        "unit": scores.unit,
+        "base": scores.base,
+        "num_parameters": scores.num_parameters,
+        "made_by": scores.made_by,
+    }
 
 
 def _mask_header(mask: Mask) -> dict[str, object]:

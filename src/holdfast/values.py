@@ -149,15 +149,23 @@ class Mask:
 
     def iou(self, other: "Mask") -> float:
         """Intersection over union in [0, 1]; 1 for two empty masks. Random masks of density p have p / (2 - p)."""
-        union = len(self | other)
-        return len(self & other) / union if union else 1.0
+        self._refuse_other(other, "and")
+        # By indices: a bit an entry of a whole large model would not fit.
+        both = sum(
+            int(torch.isin(index, other[name], assume_unique=True).sum()) for name, index in self.indices.items()
+        )
+        union = len(self) + len(other) - both
+        return both / union if union else 1.0
 
-    def _combine(self, other: "Mask", operation: Literal["&", "|", "-"]) -> "Mask":
+    def _refuse_other(self, other: "Mask", operation: str) -> None:
         if dict(self.shapes) != dict(other.shapes) or self.base != other.base:
             raise ValueError(
                 f"cannot compute mask {operation} mask: the two were made for different models or sites; give masks "
                 "cut from scores of one model."
             )
+
+    def _combine(self, other: "Mask", operation: Literal["&", "|", "-"]) -> "Mask":
+        self._refuse_other(other, operation)
         bits = {}
         for name in set(self.indices) | set(other.indices):
             left, right = (_to_bits(mask[name], self.shapes[name]) for mask in (self, other))
