@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from holdfast.distributed import all_sum, rank, world_size
@@ -62,13 +62,13 @@ def sum_gradients(
     batches = batches_by_length(lengths, token_budget)
     sharded, rounds = is_sharded(model), range(0, len(batches), world_size())
     remaining = checkpoint.remaining(len(rounds), sums) if checkpoint else range(len(rounds))
-    with _collecting(model, sums), torch.enable_grad():
+    with collecting(model, sums), torch.enable_grad():
         for order in remaining:
             place = rounds[order] + rank()
             if sharded or place < len(batches):
                 chosen = [items[position] for position in batches[min(place, len(batches) - 1)]]
                 contributions = objective.contributions(model, chosen)
-                _refuse_not_finite(contributions, objective, chosen)
+                refuse_not_finite(contributions, objective, chosen)
                 (contributions.sum() * (place < len(batches))).backward()
             progress("scoring weights", sum(map(len, batches[: rounds[order] + world_size()])), len(items))
     for total in sums.values():
@@ -77,7 +77,7 @@ def sum_gradients(
 
 
 @contextmanager
-def _collecting(model: PreTrainedModel, sums: Mapping[str, Tensor]) -> Iterator[None]:
+def collecting(model: nn.Module, sums: Mapping[str, Tensor]) -> Iterator[None]:
     """Within it, backward adds to `sums` and leaves no gradient; afterwards the model is as it was."""
     weights = dict(model.named_parameters())
     before = {name: (weight.requires_grad, weight.grad) for name, weight in weights.items()}
@@ -112,7 +112,7 @@ def _moves_gradient_into(total: Tensor):
     return move
 
 
-def _refuse_not_finite(contributions: Float[Tensor, " batch"], objective: Objective, items: Sequence[int]) -> None:
+def refuse_not_finite(contributions: Float[Tensor, " batch"], objective: Objective, items: Sequence[int]) -> None:
     broken = contributions.isfinite().logical_not().nonzero().flatten().tolist()
     if broken:
         prompt = objective.completions[items[broken[0]]].prompt

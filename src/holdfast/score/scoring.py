@@ -100,24 +100,29 @@ def to_scores(
     here = {site.name: held(weights[site.name]) for site in sites}
     sharded = is_sharded(loaded.model)
     combine = all_sum if sharded else _keep
-    entries = {site.name: _scores_of(weights[site.name], total.mean(site.name), site, options.method) for site in sites}
-    idle = _count_idle(sites, total, here, combine) if method.needs in ("gradient", "inputs") else {}
-    plain = {} if has_chat_template(loaded.tokenizer) else {"chat_format": PLAIN_FORMAT}
-    how = {
-        **options.model_dump(exclude={"sums_on_host"}),
-        **objective.describe(),
-        "num_items": total.num_items,
-        **idle,
-        **plain,
-    }
+    entries = {site.name: scores_of(weights[site.name], total.mean(site.name), site, options.method) for site in sites}
+    idle = count_idle(sites, total, here, combine) if method.needs in ("gradient", "inputs") else {}
     scores = Scores(
         entries,
         unit=method.unit.format(objective=objective.unit),
         base=loaded.base,
         num_parameters=sum(weight.numel() for weight in weights.values()),
-        made_by={**how, **(made_by or {})},
+        made_by=how_made(loaded, objective, options, total.num_items, {**idle, **(made_by or {})}),
     )
     return as_shard(scores, here) if sharded else scores
+
+
+def how_made(
+    loaded: LoadedModel,
+    objective: Objective,
+    options: ScoreOptions,
+    num_items: int,
+    beside: Mapping[str, object],
+) -> dict[str, object]:
+    """What the scores' metadata keep of how they were made."""
+    plain = {} if has_chat_template(loaded.tokenizer) else {"chat_format": PLAIN_FORMAT}
+    chosen = options.model_dump(exclude={"sums_on_host"})  # where sums lie changes no score
+    return {**chosen, **objective.describe(), "num_items": num_items, **plain, **beside}
 
 
 def as_shard(scores: Scores, here: Mapping[str, Held]) -> ScoresShard:
@@ -133,13 +138,13 @@ def as_shard(scores: Scores, here: Mapping[str, Held]) -> ScoresShard:
     )
 
 
-def _scores_of(weight: Tensor, mean: Tensor, site: Site, method: str) -> Tensor:
+def scores_of(weight: Tensor, mean: Tensor, site: Site, method: str) -> Tensor:
     """The formula on the rows that are held here, with sigma of whole matrices: one parameter is gathered at a time."""
     spread = rows_of(sigma(whole(weight.detach()), site.layout), held(weight))
     return SCORES[method].formula(local(weight.detach()), mean.to(weight.device), spread).cpu()
 
 
-def _count_idle(
+def count_idle(
     sites: Sequence[Site], total: Sums, here: Mapping[str, Held], combine: Callable[[Tensor], Tensor]
 ) -> dict[str, int]:
     """Experts of all layers of which nothing but zeros was measured: no token reached them, so their scores are 0."""

@@ -1,0 +1,118 @@
+"""Scores one layer at a time, of all prompts and of two halves: what `score_halves` gives, never all in memory at once.
+
+As there, the halves share no prompt, and the sums of the whole are those of the halves added up.
+"""
+
+from collections.abc import Generator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from holdfast.models.layered import LayeredModel
+from holdfast.models.shards import held
+from holdfast.models.sites import scorable_sites
+from holdfast.progress import Progress, silent
+from holdfast.score.layerwise import LayerSums, sum_by_layer
+from holdfast.score.measure import split_by_prompt
+from holdfast.score.objective.completions import Objective
+from holdfast.score.registry import SCORES
+from holdfast.score.scoring import HalvedScores, ScoreOptions, count_idle, how_made, scores_of
+from holdfast.values import Scores
+
+
+@dataclass(frozen=True, eq=False)
+class LayerScores:
+    """One layer's scores: from all prompts, from the first half, from the second."""
+
+    number: int
+    entries: tuple[Mapping[str, Tensor], ...]
+    """Scores by parameter name, float32, on the CPU."""
+    idle: tuple[Mapping[str, int], ...]
+    """How many of the layer's experts no token reached; empty where it has none."""
+
+
+def refuse_other_needs(method: str) -> None:
+    """Raises ValueError when a formula takes something else than gradients."""
+    if SCORES[method].needs != "gradient":
+        possible = ", ".join(sorted(name for name in SCORES if SCORES[name].needs == "gradient"))
+        raise ValueError(
+            f"method {method} is not scored layer by layer, which sums gradients; choose {possible}, or leave "
+            "layer-wise out."
+        )
+
+
+def outline_scores(
+    layered: LayeredModel, objective: Objective, options: ScoreOptions = ScoreOptions(), seed: int = 0
+) -> HalvedScores:
+    """All that is known of the scores before any layer is scored: names and shapes, on the meta device, and metadata.
+
+    Raises:
+        ValueError: the formula takes no gradients, or there are fewer than two distinct prompts.
+    """
+    refuse_other_needs(options.method)
+    model, loaded = layered.loaded.model, layered.loaded
+    first, second = split_by_prompt(objective.completions, seed)
+
+    def outline(num_items: int, beside: Mapping[str, object]) -> Scores:
+        return Scores(
+            {site.name: torch.empty(site.shape, device="meta") for site in scorable_sites(model)},
+            unit=SCORES[options.method].unit.format(objective=objective.unit),
+            base=loaded.base,
+            num_parameters=sum(weight.numel() for weight in model.parameters()),
+            made_by=how_made(loaded, objective, options, num_items, beside),
+        )
+
+    return HalvedScores(
+        outline(len(first) + len(second), {}),
+        outline(len(first), {"half": 1, "seed": seed}),
+        outline(len(second), {"half": 2, "seed": seed}),
+    )
+
+
+def score_by_layer(
+    layered: LayeredModel,
+    objective: Objective,
+    options: ScoreOptions = ScoreOptions(),
+    progress: Progress = silent,
+    *,
+    seed: int = 0,
+    folder: Path | None = None,
+    keep_layers: bool = True,
+) -> Generator[LayerScores]:
+    """The scores of one layer after another, the last one first; a layer is done when the next one is asked for.
+
+    Args:
+        layered: the model.
+        objective: what is measured on.
+        options: how weights are scored.
+        progress: called after every layer, forward and backward.
+        seed: of the halves.
+        folder: where a pass that was stopped goes on; in memory if None.
+        keep_layers: whether layers that were handed over stay done when the pass is taken up again.
+
+    Raises:
+        ValueError: the formula takes no gradients, there are fewer than two distinct prompts, or the layers can't be
+            worked on one by one.
+    """
+    refuse_other_needs(options.method)
+    halves = split_by_prompt(objective.completions, seed)
+    how = {"token_budget": options.token_budget, "progress": progress, "folder": folder, "keep_layers": keep_layers}
+    with closing(sum_by_layer(layered, objective, halves, **how)) as layers:
+        for sums in layers:
+            yield _scores(sums, options.method)
+
+
+def _scores(sums: LayerSums, method: str) -> LayerScores:
+    first, second = sums.parts
+    here = {name: held(weight) for name, weight in sums.weights.items()}
+    entries, idle = [], []
+    for total in (first + second, first, second):
+        scored = {
+            site.name: scores_of(sums.weights[site.name], total.mean(site.name), site, method) for site in sums.sites
+        }
+        entries.append(scored)
+        idle.append(count_idle(sums.sites, total, here, lambda counts: counts))
+    return LayerScores(sums.number, tuple(entries), tuple(idle))
