@@ -13,7 +13,7 @@ own: of a tensor a process of lower rank holds the earlier entries, so ties go a
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import numpy as np
 import torch
@@ -67,6 +67,14 @@ def refuse_too_many(num_selected: int, num_allowed: int) -> None:
         )
 
 
+def refuse_zeros(num_above: int, num_selected: int) -> NoReturn:
+    """Raises ValueError: some of those that score 0 would have to be among the largest."""
+    raise ValueError(
+        f"only {num_above} scores are above 0, so which of the others make up {num_selected} would be arbitrary; "
+        "lower the fraction, or score on more prompts."
+    )
+
+
 def select_extreme(
     scores: Scores, num_selected: int, *, largest: bool, made_by: Meta, exclude: Mask | None = None
 ) -> Mask:
@@ -83,10 +91,7 @@ def select_extreme(
     refuse_too_many(num_selected, scores.num_entries - num_excluded)
     cut = _find_cut(scores, num_selected, largest, exclude)
     if largest and cut.value == 0 and num_selected < scores.num_entries - num_excluded:
-        raise ValueError(
-            f"only {num_selected - cut.num_ties} scores are above 0, so which of the others make up {num_selected} "
-            "would be arbitrary; lower the fraction, or score on more prompts."
-        )
+        refuse_zeros(num_selected - cut.num_ties, num_selected)
     return Mask(_collect(scores, cut, exclude), scores.shapes, scores.base, scores.num_parameters, made_by)
 
 
@@ -104,7 +109,7 @@ def score_range(scores: Scores) -> tuple[np.float32, np.float32]:
     """
     smallest, largest = [], []
     for name in scores.entries:
-        _count_upper(scores, name, None)  # refuses what has no rank
+        count_upper(scores, name, None)  # refuses what has no rank
         for _, block in _blocks(scores, name, None):
             smallest.append(block.min())
             largest.append(block.max())
@@ -134,14 +139,14 @@ def _total(scores: Scores, counts: np.ndarray) -> np.ndarray:
 
 
 def _find_cut(scores: Scores, num_selected: int, largest: bool, exclude: Mask | None) -> Cut:
-    upper = sum(_count_upper(scores, name, exclude) for name in scores.entries)
+    upper = sum(count_upper(scores, name, exclude) for name in scores.entries)
     bucket, num_within = _walk(_total(scores, np.asarray(upper)), num_selected, largest)
     lower = sum(_count_lower(scores, name, exclude, bucket) for name in scores.entries)
     low, num_ties = _walk(_total(scores, np.asarray(lower)), num_within, largest)
     return Cut(np.uint32(bucket << HALF_BITS | low).view(np.float32), num_ties, largest)
 
 
-def _count_upper(scores: Scores, name: str, exclude: Mask | None) -> np.ndarray:
+def count_upper(scores: Scores, name: str, exclude: Mask | None) -> np.ndarray:
     """How often each pattern of upper bits occurs in a tensor; refuses what has no rank."""
     counts, tensor = np.zeros(2**HALF_BITS, dtype=np.int64), scores.entries[name]
     for _, block in _blocks(scores, name, exclude):
