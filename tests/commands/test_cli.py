@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from holdfast.artifacts import load_scores
+from holdfast.artifacts import load_json, load_mask, load_scores
 from holdfast.cli import COMMANDS, call
 from holdfast.pipeline.config import ScoringOptions
 from holdfast.score import SCORES
@@ -359,3 +359,23 @@ def test_quiet_leaves_the_result_alone(tmp_path, capsys):
         shown = capsys.readouterr()
         assert shown.err == ""
         assert "Largest scores" in shown.out
+
+
+def test_score_works_one_layer_at_a_time_into_scores_and_masks(files, capsys, tmp_path):
+    folder, config = files
+    given = ["score", "testbed:aligned", "--prompts", config.calibration.harmful, "--judge", "testbed:guard"]
+    given += ["--layer-wise", "--responses", str(folder / "scores_responses.jsonl"), "--json"]
+    capsys.readouterr()
+    assert call([*given, "--out", str(tmp_path / "scores.safetensors")]) == 0
+    result, whole = printed(capsys), load_scores(folder / "scores.safetensors")
+    assert result["largest"] == {name: float(entries.max()) for name, entries in whole.entries.items()}
+    assert result["num_entries"] == whole.num_entries
+    assert call([*given, "--keep", "0.01", "--out", str(tmp_path / "mask.safetensors")]) == 0
+    assert 0 < printed(capsys)["stability"]["random_iou"] < printed_iou(tmp_path) <= 1
+    assert load_mask(tmp_path / "mask.safetensors").equals(load_mask(folder / "mask.safetensors"))
+    said = failure(capsys, *given, "--generate.max-new-tokens", "2", "--out", str(tmp_path / "other.safetensors"))
+    assert "layer-wise scoring makes no responses" in said
+
+
+def printed_iou(folder):
+    return load_json(folder / "mask_stability.json")["iou"]

@@ -11,7 +11,14 @@ from holdfast.config import MAX_SEED
 from holdfast.intervene.adapt import AdaptOptions
 from holdfast.intervene.enhance import EnhanceOptions
 from holdfast.models.generate import GenerateOptions
-from holdfast.pipeline.config import JudgeOptions, MeasureOptions, ScoringOptions, SuiteFiles, VerifyOptions
+from holdfast.pipeline.config import (
+    JudgeOptions,
+    LayerWiseOptions,
+    MeasureOptions,
+    ScoringOptions,
+    SuiteFiles,
+    VerifyOptions,
+)
 from holdfast.select import RandomOptions, SetDifferenceOptions, ThresholdOptions
 
 
@@ -29,6 +36,7 @@ Measures = Annotated[MeasureOptions, Parameter(name="*")]
 Generation = Annotated[GenerateOptions, Parameter(name="generate")]
 Judging = Annotated[JudgeOptions, Parameter(name="*")]
 Scoring = Annotated[ScoringOptions, Parameter(name="*")]
+LayerWise = Annotated[LayerWiseOptions, Parameter(name="*")]
 Select = Annotated[SelectorOptions, Parameter(name="*")]
 Verify = Annotated[VerifyOptions, Parameter(name="*")]
 Enhance = Annotated[EnhanceOptions, Parameter(name="*")]

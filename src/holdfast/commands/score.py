@@ -1,5 +1,6 @@
 """`holdfast score`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -7,11 +8,11 @@ from rich.table import Table
 
 from holdfast.artifacts import load_json
 from holdfast.commands.console import show, shown_progress, table
-from holdfast.commands.parameters import Generation, Json, Judging, Scoring, Seed
+from holdfast.commands.parameters import Generation, Json, Judging, LayerWise, Scoring, Seed
 from holdfast.distributed import gathered
 from holdfast.models.generate import GenerateOptions
-from holdfast.pipeline import scoring
-from holdfast.pipeline.config import JudgeOptions, Likelihood, ScoringOptions
+from holdfast.pipeline import layerwise, scoring
+from holdfast.pipeline.config import JudgeOptions, LayerWiseOptions, Likelihood, ScoringOptions
 from holdfast.pipeline.judges import refuse_judging
 from holdfast.values import Scores
 
@@ -23,6 +24,7 @@ def score(
     out: Path,
     judge: str | None = None,
     options: Scoring = ScoringOptions(),
+    layers: LayerWise = LayerWiseOptions(),
     judging: Judging = JudgeOptions(),
     generate: Generation = GenerateOptions(),
     seed: Seed = 0,
@@ -50,21 +52,57 @@ def score(
     json
         Print one JSON object.
     """
-    how: dict[str, Any] = {"options": options, "seed": seed}
     with shown_progress() as progress:
+        how: dict[str, Any] = {"options": options, "seed": seed, "progress": progress}
         if options.objective in get_args(Likelihood):
             refuse_judging(options.objective, judge, judging)
-            scores = scoring.score_likelihood(model, prompts, out, **how, progress=progress)
-        elif judge is None:
-            raise ValueError(f"objective {options.objective} needs a judge; give --judge, or another --objective.")
         else:
-            how |= {"judging": judging, "generation": generate}
-            scores = scoring.score_safety(model, judge, prompts, out, **how, progress=progress)
-    points = load_json(scoring.convergence_of(out))["points"] if options.convergence else None
+            how |= {"judge": _needed(judge, options), "judging": judging}
+        if layers.layer_wise:
+            result, tables = _by_layer(model, prompts, out, layers, generate, how)
+        else:
+            result, tables = _whole(model, prompts, out, generate, how)
+    show(result, tables, json, note=f"{'Mask' if layers.keep else 'Scores'}: {out}")
+
+
+def _whole(
+    model: str, prompts: str, out: Path, generate: GenerateOptions, how: dict[str, Any]
+) -> tuple[dict[str, object], list[Table]]:
+    """Scores with the whole model at once; what is told of them."""
+    if "judge" in how:
+        scores = scoring.score_safety(model, prompts=prompts, out=out, generation=generate, **how)
+    else:
+        scores = scoring.score_likelihood(model, prompts, out, **how)
+    convergence = how["options"].convergence
+    points = load_json(scoring.convergence_of(out))["points"] if convergence else None
     largest = _largest(scores)
-    result = {"out": str(out), "largest": largest, **_summary(scores)}
-    result |= {"convergence": points} if options.convergence else {}
-    show(result, _tables(scores.unit, largest, points), json, note=f"Scores: {out}")
+    result: dict[str, object] = {"out": str(out), "largest": largest, **_summary(scores)}
+    return result | ({"convergence": points} if convergence else {}), _tables(scores.unit, largest, points)
+
+
+def _by_layer(
+    model: str, prompts: str, out: Path, layers: LayerWiseOptions, generate: GenerateOptions, how: dict[str, Any]
+) -> tuple[dict[str, object], list[Table]]:
+    """Scores one layer at a time; what is told of them."""
+    if generate.model_fields_set:
+        raise ValueError("layer-wise scoring makes no responses; leave --generate out, and give --responses.")
+    if "judge" in how:
+        found = layerwise.score_safety_by_layer(model, prompts=prompts, out=out, layers=layers, **how)
+    else:
+        found = layerwise.score_likelihood_by_layer(model, prompts, out, layers, **how)
+    result: dict[str, object] = {"out": str(out), "largest": dict(found.largest), **_summary(found.outline)}
+    tables = _tables(found.outline.unit, found.largest, None)
+    if found.agreement is None:
+        return result, tables
+    rows = [(f"{found.agreement['iou']:.3f}", f"{found.agreement['random_iou']:.4f}")]
+    agreed = table("How far the masks of two halves agree", ("IoU", "random IoU"), rows)
+    return result | {"stability": dict(found.agreement)}, [*tables, agreed]
+
+
+def _needed(judge: str | None, options: ScoringOptions) -> str:
+    if judge is None:
+        raise ValueError(f"objective {options.objective} needs a judge; give --judge, or another --objective.")
+    return judge
 
 
 def _largest(scores: Scores) -> dict[str, float]:
@@ -82,7 +120,7 @@ def _summary(scores: Scores) -> dict[str, object]:
     }
 
 
-def _tables(unit: str, largest: dict[str, float], points: list[dict[str, Any]] | None) -> list[Table]:
+def _tables(unit: str, largest: Mapping[str, float], points: list[dict[str, Any]] | None) -> list[Table]:
     top = sorted(largest.items(), key=lambda item: -item[1])[:10]
     rows = [(name, f"{value:.3g}") for name, value in top]
     shown = table(f"Largest scores ({unit})", ("parameter", "largest"), rows)

@@ -1,5 +1,6 @@
 """What a whole run is made of: models, prompt sets and the options of every stage."""
 
+from pathlib import Path
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -75,6 +76,27 @@ class ScoringOptions(Options):
                 f"a temperature of {self.temperature:g} has no effect without relaxation gumbel or straight_through; "
                 "choose one, or set generate.temperature if responses should be sampled."
             )
+        return self
+
+
+class LayerWiseOptions(Options):
+    """Scoring one layer at a time."""
+
+    layer_wise: bool = False
+    """Hold one layer of the model at a time, for models larger than the device; hidden states between layers go to
+    files beside the output. For esi, gradient_magnitude and snip."""
+    keep: float | None = Field(default=None, gt=0, lt=1)
+    """With layer_wise: write the mask of this share of the scored entries in place of the scores, which are then never
+    stored, and how far the masks of two halves of the prompts agree."""
+    responses: Path | None = None
+    """With layer_wise and a judge: the model's responses to the prompts, OUT_responses.jsonl of another scoring, as a
+    model that is not there whole can't answer."""
+
+    @model_validator(mode="after")
+    def _refuse_idle(self) -> Self:
+        for name in ("keep", "responses"):
+            if getattr(self, name) is not None and not self.layer_wise:
+                raise ValueError(f"{name} has no effect without layer-wise; give --layer-wise, or leave it out.")
         return self
 
 

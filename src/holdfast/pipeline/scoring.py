@@ -46,7 +46,7 @@ def score_safety(
     progress: Progress = silent,
 ) -> Scores:
     """Writes scores to `out`, those of two halves of the prompts beside it, and the responses they come from."""
-    first(lambda: _refuse_outputs([*files_of(out), responses_of(out), convergence_of(out)], out))
+    first(lambda: refuse_outputs([*files_of(out), responses_of(out), convergence_of(out)], out))
     refuse_contradictions(options, generation)
     _refuse_unshardable(options)
     refuse_idle(judging, judge)
@@ -83,7 +83,7 @@ def score_likelihood(
 
     On right answers it is utility importance; on refusals, the likelihood of refusing.
     """
-    first(lambda: _refuse_outputs([*files_of(out), convergence_of(out)], out))
+    first(lambda: refuse_outputs([*files_of(out), convergence_of(out)], out))
     _refuse_unshardable(options)
     SCORES[options.method]  # refuses one that is not known
     given = load_exchanges(exchanges)
@@ -132,7 +132,7 @@ def remove_rest(out: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _refuse_outputs(paths: Sequence[Path], out: Path) -> None:
+def refuse_outputs(paths: Sequence[Path], out: Path) -> None:
     """Raises ValueError when a result is there already; beside an unfinished scoring, what it wrote may be."""
     for path in [out] if unfinished_folder(out).exists() else paths:
         refuse_existing(path)

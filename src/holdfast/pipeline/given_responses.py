@@ -1,0 +1,68 @@
+"""Responses that were made before: read from a file, and put where a generation would have kept its own."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from holdfast.models.generate import GenerateOptions
+from holdfast.models.load import LoadedModel
+from holdfast.models.response_log import Response, ResponseLog
+from holdfast.prompts.chat import encode_prompt
+
+
+def read_responses(path: Path) -> list[Response]:
+    """The responses that a scoring has saved, in their order.
+
+    Raises:
+        ValueError: the file is missing, empty or holds something else.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        found = [Response(**json.loads(line)) for line in lines if line.strip()]
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError(
+            f"{str(path)!r} holds no responses: {error}; give the OUT_responses.jsonl that `holdfast score` wrote."
+        ) from error
+    if not found:
+        raise ValueError(f"{str(path)!r} is empty; give the OUT_responses.jsonl that `holdfast score` wrote.")
+    return found
+
+
+def log_given(
+    given: Sequence[Response], prompts: Sequence[str], loaded: LoadedModel, objective: str, folder: Path
+) -> GenerateOptions:
+    """Puts responses into the logs that the objective's generation goes on from, so that none is left to make.
+
+    Control variate and mix have one greedy response a prompt before the samples.
+
+    Returns:
+        Options of the generation that they would have come from.
+
+    Raises:
+        ValueError: they are not of these prompts, or not of this model's tokenizer and template.
+    """
+    referenced = objective in ("control_variate", "mix")
+    count = len(prompts) if referenced else 0
+    references, responses = given[:count], given[count:]
+    samples = len(responses) // len(prompts)
+    expected = [*prompts[:count], *(prompt for prompt in prompts for _ in range(samples))]
+    if [response.prompt for response in given] != expected or samples < (1 if objective == "judge_gradient" else 2):
+        raise ValueError(
+            f"the {len(given)} responses are not what objective {objective} makes of the {len(prompts)} prompts; give "
+            "the prompts that they answer, and responses from a scoring with the same objective."
+        )
+    _refuse_other_tokens(given, loaded)
+    for name, kept in (("references", references), ("responses", responses)):
+        log = ResponseLog(folder / f"{name}.jsonl")
+        log.add({place: response for place, response in enumerate(kept) if place not in log.known})
+    return GenerateOptions(num_samples=samples, temperature=float(samples > 1))
+
+
+def _refuse_other_tokens(given: Sequence[Response], loaded: LoadedModel) -> None:
+    """Raises ValueError when a prompt is other tokens to this model: its responses are then none of its own."""
+    for response in given:
+        if encode_prompt(loaded.tokenizer, response.prompt) != response.prompt_ids:
+            raise ValueError(
+                f"the response to {response.prompt[:60]!r} was made under another tokenizer or chat template than that "
+                f"of model {loaded.name!r}; give responses of this model."
+            )
