@@ -71,7 +71,7 @@ def place_files(words: str, folder: Path, small: Callable[[str], str]) -> None:
             shutil.copy(folder / "enhanced" / "patch.safetensors", folder / f"{name}.safetensors")
     elif words == "bakeoff":
         text = (ROOT / "examples" / "bakeoff.toml").read_text()
-        less = {"limit": 4, "draws": 1, "group_draws": 2, "fractions": [0.01]}
+        less = {"limit": 4, "draws": 1, "group_draws": 2, "fractions": [0.01], "objectives": '["judge_gradient"]'}
         for setting, value in less.items():
             text = re.sub(rf"^{setting} = .*$", f"{setting} = {value}", text, flags=re.MULTILINE)
         (folder / "examples").mkdir()

@@ -1,4 +1,7 @@
-"""Save and load values: safetensors with metadata in the header, JSON for records, all written atomically."""
+"""Save and load values: safetensors with metadata in the header, JSON for records, all written atomically.
+
+Text and JSON that hold no value are in `json_files`, which needs no torch; their functions are importable from here, too.
+"""
 
 import hashlib
 import json
@@ -16,6 +19,10 @@ from torch import Tensor
 
 from holdfast.distributed import first, gathered, rank, share_of, wait_for_all, world_size
 from holdfast.models.tensor_files import create, read_header, replace_metadata
+from holdfast.json_files import digest as digest
+from holdfast.json_files import load_json as load_json
+from holdfast.json_files import save_json as save_json
+from holdfast.json_files import save_text as save_text
 from holdfast.remedy import remedy
 from holdfast.values import Answer, Evaluation, Mask, Outcome, Patch, Rate, Scores, ScoresShard, entries_in
 
@@ -24,38 +31,6 @@ FORMER_NAMES = {"over_refusal/borderline": "borderline"}
 INT32_MAX = 2**31 - 1
 ROOM = 256
 """Characters that the metadata of scores may grow by while they are written."""
-
-
-def save_text(path: Path, text: str) -> None:
-    """Writes a text file; it appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
-
-
-def save_json(path: Path, content: object) -> None:
-    """Writes JSON with sorted keys, whole or not at all; a number that is not finite is our own bug."""
-    save_text(path, json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n")
-
-
-def load_json(path: Path, kind: str = "") -> dict:
-    """A JSON object; ValueError when the file is missing or not one, with what mends a file of that kind."""
-    if not path.is_file():
-        raise ValueError(f"JSON file {str(path)!r} does not exist; make it with holdfast, or check the path.")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"{str(path)!r} could not be read as JSON: {error}; {remedy(path, kind)}.") from error
-    if not isinstance(content, dict):
-        held = type(content).__name__
-        raise ValueError(f"{str(path)!r} holds {held}, not a JSON object; {remedy(path, kind)}.")
-    return content
-
-
-def digest(content: object) -> str:
-    """SHA-256 of a JSON-able value: what names an input of a stage."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def seed_from(content: object) -> int:
@@ -233,7 +208,7 @@ def load_evaluation(path: Path) -> Evaluation:
     content = load_json(path, "evaluation")
     with _whole(path, "evaluation"):
         answers = tuple(Answer(**{**answer, "outcome": Outcome(**answer["outcome"])}) for answer in content["answers"])
-        groups = {FORMER_NAMES.get(name, name): Rate(**values) for name, values in content["groups"].items()}
+        groups = {str(FORMER_NAMES.get(name, name)): Rate(**values) for name, values in content["groups"].items()}
         asr, over_refusal, utility = (Rate(**content[name]) for name in ("asr", "over_refusal", "utility"))
         task = Rate(**content["task"]) if content["task"] else None
         made_by = dict(content.get("made_by", {}))  # files of the first versions do not say

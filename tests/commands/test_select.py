@@ -6,7 +6,7 @@ import pytest
 
 from holdfast.artifacts import load_mask, load_scores
 from holdfast.cli import call
-from holdfast.commands.parameters import SelectorOptions
+from holdfast.commands.select import SelectorOptions
 from holdfast.select import SELECTORS, TopOptions, select_top
 from tests.commands.made import write_scores
 

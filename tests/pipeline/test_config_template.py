@@ -7,8 +7,14 @@ from holdfast.pipeline.config import RunConfig
 from holdfast.pipeline.config_file import load_config
 from holdfast.pipeline.config_template import to_toml
 from holdfast.pipeline.demo import demo_config
+from holdfast.pipeline.shipped import DEMO
+from tests.pipeline.demo_template import render
 
 SETTING = re.compile(r"^# (\w+ = .+)$", re.MULTILINE)
+
+
+def test_the_committed_config_of_the_demo_is_what_its_options_give():
+    assert DEMO.read_text(encoding="utf-8") == render(), "run python -m tests.pipeline.demo_template"
 
 
 def read(text, tmp_path):

@@ -7,7 +7,7 @@ from holdfast.evaluate.suite import Suite, evaluate
 from holdfast.intervene.probe import SafetyProbe
 from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import load_model
-from holdfast.pipeline import scoring, steps
+from holdfast.pipeline import masks, scoring
 from holdfast.pipeline.config import ScoringOptions
 from holdfast.pipeline.judges import load_judge
 from holdfast.pipeline.probe import attack_success_probe, top_mask_refresh
@@ -50,7 +50,7 @@ def test_a_refresh_of_a_model_that_has_not_moved_gives_the_mask_of_the_commands(
     config, options = small_config(tmp_path), ScoringOptions(objective=objective)
     files = (config.model, config.judge, config.calibration.harmful, tmp_path / "scores.safetensors")
     scoring.score_safety(*files, options=options, generation=GENERATION)
-    mask = steps.select(tmp_path / "scores.safetensors", "top", tmp_path / "mask", given={"fraction": 0.02})
+    mask = masks.select(tmp_path / "scores.safetensors", "top", tmp_path / "mask", given={"fraction": 0.02})
     loaded, judge = load_model(config.model), load_judge(config.judge)
     prompts = load_prompts(config.calibration.harmful)
     refresh = top_mask_refresh(loaded.tokenizer, judge, prompts, 0.02, scoring=options, generation=GENERATION)

@@ -15,7 +15,7 @@ from holdfast.intervene.adapters import LoraOptions
 from holdfast.intervene.enhance import EnhanceOptions
 from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import load_model
-from holdfast.pipeline import scoring, steps
+from holdfast.pipeline import masks, scoring, steps
 from holdfast.pipeline.config import ScoringOptions
 from holdfast.values import Scores
 from tests.intervene.given import random_mask
@@ -52,14 +52,14 @@ def score(out: Path, shard: bool) -> None:
 
 def select(folder: Path, out: Path) -> None:
     for selector in TIED:
-        steps.select(folder / "ties.safetensors", selector, out / f"ties_{selector}.safetensors", given=TIED[selector])
+        masks.select(folder / "ties.safetensors", selector, out / f"ties_{selector}.safetensors", given=TIED[selector])
     for model in SCORED:
         for selector in ("top", "random"):
             mask = out / f"{model}_{selector}.safetensors"
-            steps.select(out / f"{model}.safetensors", selector, mask, given=MASK)
+            masks.select(out / f"{model}.safetensors", selector, mask, given=MASK)
     given, utility = {**MASK, "utility_fraction": 0.1}, out / "utility.safetensors"
     mask = out / "dense_safety_only.safetensors"
-    steps.select(out / "dense.safetensors", "safety_only", mask, given=given, utility=utility)
+    masks.select(out / "dense.safetensors", "safety_only", mask, given=given, utility=utility)
 
 
 def tune(folder: Path, out: Path, shard: bool) -> None:
@@ -113,7 +113,7 @@ def refused(folder: Path, out: Path) -> dict[str, str]:
         "prompts": lambda: scoring.score_likelihood(
             base, data + f"#first={4 + rank()}", out / "prompts.safetensors", options=ScoringOptions(**utility)
         ),
-        "there": lambda: steps.select(folder / "ties.safetensors", "top", out / "ties_top.safetensors", given={}),
+        "there": lambda: masks.select(folder / "ties.safetensors", "top", out / "ties_top.safetensors", given={}),
     }
     return {name: told(call) for name, call in asked.items()}
 

@@ -7,7 +7,7 @@ from transformers import AutoTokenizer
 from holdfast.artifacts import load_scores
 from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import load_model
-from holdfast.pipeline import scoring, steps
+from holdfast.pipeline import masks, scoring
 from holdfast.prompts.chat import encode_exchange
 from holdfast.prompts.records import Exchange
 from holdfast.score import ResponseLikelihood, score
@@ -27,7 +27,7 @@ def test_stories260k_is_scored_on_real_prompts_and_its_top_one_percent_selected(
     scores = scoring.score_safety(*files, options=options, generation=GenerateOptions(max_new_tokens=16))
     assert scores.num_entries == 5 * (64 * 64 * 2 + 2 * 64 * 32 + 3 * 64 * 172)  # q, o; k, v; gate, up, down
     assert all(bool(entries.isfinite().all()) and bool(entries.any()) for entries in scores.entries.values())
-    mask = steps.select(out, "top", tmp_path / "mask.safetensors", given={"fraction": 0.01})
+    mask = masks.select(out, "top", tmp_path / "mask.safetensors", given={"fraction": 0.01})
     assert len(mask) == round(0.01 * scores.num_entries)
     everything = torch.cat([entries.flatten() for entries in load_scores(out).entries.values()])
     selected = torch.cat([scores.entries[name].flatten()[mask[name]] for name in mask.indices])

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from holdfast.commands.console import show_known, shown_progress
-from holdfast.commands.parameters import Adapt, Json
+from holdfast.commands.console import Json, show_known, shown_progress
+from holdfast.commands.parameters import Adapt
 from holdfast.intervene.adapt import AdaptOptions
 from holdfast.pipeline import steps
 from holdfast.pipeline.outputs import refuse_existing

@@ -4,10 +4,9 @@ from itertools import combinations
 from pathlib import Path
 
 from holdfast.artifacts import load_mask
-from holdfast.commands.console import show, table
+from holdfast.commands.console import Json, show, table
 from holdfast.commands.masks import mask_json, mask_table
-from holdfast.commands.parameters import Json
-from holdfast.pipeline import steps
+from holdfast.pipeline.masks import combine_masks
 from holdfast.select.algebra import Operation, random_iou
 
 
@@ -41,7 +40,7 @@ def combine(
         Print one JSON object.
     """
     loaded = [load_mask(path) for path in masks]
-    mask = steps.combine_masks(operation, loaded, out, scores=trim, fraction=fraction)
+    mask = combine_masks(operation, loaded, out, scores=trim, fraction=fraction)
     pairs = combinations(zip(map(str, masks), loaded, strict=True), 2)
     overlaps = [(first, second, left.iou(right), random_iou(left, right)) for (first, left), (second, right) in pairs]
     columns = ("mask", "and mask", "IoU", "random IoU")

@@ -6,8 +6,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from holdfast.artifacts import load_evaluation, save_text
-from holdfast.commands.console import show
-from holdfast.commands.parameters import Json
+from holdfast.commands.console import Json, show
 from holdfast.evaluate.condition import parse_condition
 from holdfast.evaluate.gate import Compared, Gate, Reading, gate
 from holdfast.pipeline.outputs import refuse_existing

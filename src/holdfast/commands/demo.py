@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from holdfast.commands.console import show, shown_progress
-from holdfast.commands.parameters import Json, Seed
+from holdfast.commands.console import Json, show, shown_progress
+from holdfast.commands.parameters import Seed
 from holdfast.pipeline.demo import demo_config
 from holdfast.pipeline.run import run
 from holdfast.report.tables import summary_tables

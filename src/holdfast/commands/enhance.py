@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from holdfast.commands.console import show_known, shown_progress
-from holdfast.commands.parameters import Enhance, Json
+from holdfast.commands.console import Json, show_known, shown_progress
+from holdfast.commands.parameters import Enhance
 from holdfast.intervene.enhance import EnhanceOptions
 from holdfast.pipeline import steps
 from holdfast.pipeline.outputs import refuse_existing

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from holdfast.commands.console import show, shown_progress, table, warn
-from holdfast.commands.parameters import Generation, Json, Judging, Measures, Suite
+from holdfast.commands.console import Json, show, shown_progress, table, warn
+from holdfast.commands.parameters import Generation, Judging, Measures, Suite
 from holdfast.evaluate.agreement import Agreement
 from holdfast.evaluate.lm_eval_tasks import LmEvalOptions
 from holdfast.models.generate import LONG_ENOUGH, GenerateOptions

@@ -2,13 +2,10 @@
 
 from pathlib import Path
 
-from holdfast.artifacts import save_text
-from holdfast.commands.console import show
-from holdfast.commands.parameters import Json
-from holdfast.pipeline.config_template import to_toml
-from holdfast.pipeline.demo import demo_config
+from holdfast.commands.console import Json, show
+from holdfast.json_files import save_text
 from holdfast.pipeline.outputs import refuse_existing
-from holdfast.pipeline.shipped import shipped_config
+from holdfast.pipeline.shipped import DEMO, shipped_config
 
 HEAD = "# A run of holdfast: `holdfast run {name}`. What is commented out is at its default.\n\n"
 
@@ -29,6 +26,6 @@ def init(out: Path = Path("holdfast.toml"), *, like: str | None = None, json: Js
         Print one JSON object.
     """
     refuse_existing(out)
-    text = shipped_config(like) if like else HEAD.format(name=out) + to_toml(demo_config())
+    text = shipped_config(like) if like else HEAD.format(name=out) + DEMO.read_text(encoding="utf-8")
     save_text(out, text)
     show({"out": str(out), "like": like}, [], json, note=f"Config: {out}; run it with `holdfast run {out}`.")

@@ -4,9 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
-from pydantic import Field
 
-from holdfast.commands.console import Json as Json
 from holdfast.config import MAX_SEED
 from holdfast.intervene.adapt import AdaptOptions
 from holdfast.intervene.enhance import EnhanceOptions
@@ -19,16 +17,6 @@ from holdfast.pipeline.config import (
     SuiteFiles,
     VerifyOptions,
 )
-from holdfast.select import RandomOptions, SetDifferenceOptions, ThresholdOptions
-
-
-class SelectorOptions(SetDifferenceOptions, RandomOptions):
-    """The options of all selectors; each refuses those that it does not take."""
-
-    threshold: float | None = Field(
-        default=None, allow_inf_nan=False, description=ThresholdOptions.model_fields["threshold"].description
-    )
-
 
 Seed = Annotated[int, Parameter(validator=Number(gte=0, lte=MAX_SEED))]
 Suite = Annotated[SuiteFiles, Parameter(name="*")]
@@ -37,7 +25,6 @@ Generation = Annotated[GenerateOptions, Parameter(name="generate")]
 Judging = Annotated[JudgeOptions, Parameter(name="*")]
 Scoring = Annotated[ScoringOptions, Parameter(name="*")]
 LayerWise = Annotated[LayerWiseOptions, Parameter(name="*")]
-Select = Annotated[SelectorOptions, Parameter(name="*")]
 Verify = Annotated[VerifyOptions, Parameter(name="*")]
 Enhance = Annotated[EnhanceOptions, Parameter(name="*")]
 Adapt = Annotated[AdaptOptions, Parameter(name="*")]

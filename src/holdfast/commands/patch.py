@@ -5,8 +5,7 @@ from pathlib import Path
 
 from cyclopts import App
 
-from holdfast.commands.console import show, shown_progress, table
-from holdfast.commands.parameters import Json
+from holdfast.commands.console import Json, show, shown_progress, table
 from holdfast.intervene.merge import Prefer
 from holdfast.intervene.patch_files import PatchFile, open_patch
 from holdfast.pipeline import patching

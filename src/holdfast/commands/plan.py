@@ -6,8 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from holdfast.commands.console import show, table
-from holdfast.commands.parameters import Json
+from holdfast.commands.console import Json, show, table
 from holdfast.pipeline.config import RunConfig
 from holdfast.pipeline.config_file import load_config
 from holdfast.pipeline.plan.plan import Plan, gib, make_plan

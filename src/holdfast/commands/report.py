@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from holdfast.artifacts import load_json
-from holdfast.commands.console import show
-from holdfast.commands.parameters import Json
+from holdfast.commands.console import Json, show
 from holdfast.pipeline.config import RunConfig
 from holdfast.pipeline.config_file import read_config
 from holdfast.pipeline.run import save_story

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from holdfast.commands.console import show, shown_progress
-from holdfast.commands.parameters import Json
+from holdfast.commands.console import Json, show, shown_progress
 from holdfast.pipeline.config import RunConfig
 from holdfast.pipeline.config_file import load_config
 from holdfast.pipeline.run import run as run_config

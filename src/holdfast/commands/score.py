@@ -7,8 +7,8 @@ from typing import Any, get_args
 from rich.table import Table
 
 from holdfast.artifacts import load_json
-from holdfast.commands.console import show, shown_progress, table
-from holdfast.commands.parameters import Generation, Json, Judging, LayerWise, Scoring, Seed
+from holdfast.commands.console import Json, show, shown_progress, table
+from holdfast.commands.parameters import Generation, Judging, LayerWise, Scoring, Seed
 from holdfast.distributed import gathered
 from holdfast.models.generate import GenerateOptions
 from holdfast.pipeline import layerwise, scoring

@@ -1,11 +1,23 @@
 """`holdfast select`."""
 
 from pathlib import Path
+from typing import Annotated
 
-from holdfast.commands.console import show
+from cyclopts import Parameter
+from pydantic import Field
+
+from holdfast.commands.console import Json, show
 from holdfast.commands.masks import mask_json, mask_table
-from holdfast.commands.parameters import Json, Select, SelectorOptions
-from holdfast.pipeline import steps
+from holdfast.pipeline.masks import select as select_to_file
+from holdfast.select import RandomOptions, SetDifferenceOptions, ThresholdOptions
+
+
+class SelectorOptions(SetDifferenceOptions, RandomOptions):
+    """The options of all selectors; each refuses those that it does not take."""
+
+    threshold: float | None = Field(
+        default=None, allow_inf_nan=False, description=ThresholdOptions.model_fields["threshold"].description
+    )
 
 
 def select(
@@ -15,7 +27,7 @@ def select(
     selector: str = "top",
     utility: Path | None = None,
     like: Path | None = None,
-    options: Select = SelectorOptions(),
+    options: Annotated[SelectorOptions, Parameter(name="*")] = SelectorOptions(),
     json: Json = False,
 ) -> None:
     """Cut a mask from scores: exact, global, with ties to the earlier tensor and lower index.
@@ -40,5 +52,5 @@ def select(
         Print one JSON object.
     """
     given = options.model_dump(exclude_unset=True)
-    mask = steps.select(scores, selector, out, given=given, utility=utility, like=like)
+    mask = select_to_file(scores, selector, out, given=given, utility=utility, like=like)
     show({**mask_json(mask, out), "selector": selector}, [mask_table(mask)], json, note=f"Mask: {out}")

@@ -2,8 +2,7 @@
 
 from dataclasses import asdict
 
-from holdfast.commands.console import show, table
-from holdfast.commands.parameters import Json
+from holdfast.commands.console import Json, show, table
 from holdfast.models.load import load_model
 from holdfast.models.sites import list_sites
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from holdfast.commands.console import show, shown_progress, table
-from holdfast.commands.parameters import Generation, Json, Judging, Seed, Suite, Verify
+from holdfast.commands.console import Json, show, shown_progress, table
+from holdfast.commands.parameters import Generation, Judging, Seed, Suite, Verify
 from holdfast.evaluate.pooled import pool_evaluations
 from holdfast.models.generate import GenerateOptions
 from holdfast.pipeline import steps

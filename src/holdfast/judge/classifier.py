@@ -59,8 +59,7 @@ class ClassifierJudge(ModelJudge):
         if has_chat_template(self.tokenizer):
             chat = encode_exchange(self.tokenizer, prompt, response)
             return ShownExchange(chat.token_ids, chat.spans[1])
-        how = {"return_offsets_mapping": True, "split_special_tokens": True, "verbose": False}
-        pair = self.tokenizer(prompt, response, **how)
+        pair = self.tokenizer(prompt, response, return_offsets_mapping=True, split_special_tokens=True, verbose=False)
         texts, offsets = pair.sequence_ids(0), pair["offset_mapping"]
         places = enumerate(zip(texts, offsets, strict=True))
         spans = [TokenSpan(token, *characters) for token, (text, characters) in places if text == 1]

@@ -23,6 +23,7 @@ from holdfast.pipeline import faithfulness, scoring, steps
 from holdfast.pipeline.config import BakeoffConfig, Likelihood, ScoringOptions
 from holdfast.pipeline.inputs import file_hash, suite_hashes
 from holdfast.pipeline.judges import Judge, differentiable, load_judge
+from holdfast.pipeline.masks import select_as_shared
 from holdfast.pipeline.objectives import refuse_contradictions
 from holdfast.pipeline.outputs import claim_folder
 from holdfast.progress import Progress, silent
@@ -198,7 +199,7 @@ def noise_point(
     if not mask.is_file():
         shared = {**config.select.model_dump(), "fraction": fraction, "seed": config.seed}
         utility = utility_scores(config, folder.parent / "utility", progress)
-        steps.select_as_shared(folder / "scores.safetensors", contestant.selector, mask, shared=shared, utility=utility)
+        select_as_shared(folder / "scores.safetensors", contestant.selector, mask, shared=shared, utility=utility)
     found = steps.verify(
         config.model,
         config.judge,

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from holdfast.artifacts import digest, load_json, save_json
 from holdfast.distributed import first, rank, refuse_different, wait_for_all
+from holdfast.json_files import digest, load_json, save_json
 
 
 def claim_folder(out: Path, settings: Mapping[str, object]) -> None:

@@ -26,6 +26,7 @@ from holdfast.pipeline.evaluating import evaluate_model
 from holdfast.pipeline.inputs import file_hash
 from holdfast.pipeline.judges import load_judge
 from holdfast.pipeline.layout import ADAPT_ARMS, ALONE, MASKS, enhanced_files, noise_draws, noise_paths
+from holdfast.pipeline.masks import select_as_shared
 from holdfast.pipeline.outputs import refuse_foreign
 from holdfast.pipeline.story import locate_section, tell
 from holdfast.pipeline.workers import Unit, Workers
@@ -152,7 +153,7 @@ def cut(config: RunConfig, folder: Path, selector: str, path: Path) -> None:
     """Writes one mask from a folder's scores, unless it is there."""
     if not path.is_file():
         shared, utility = {**config.select.model_dump(), "seed": config.seed}, folder / "utility.safetensors"
-        steps.select_as_shared(folder / "scores.safetensors", selector, path, shared=shared, utility=utility)
+        select_as_shared(folder / "scores.safetensors", selector, path, shared=shared, utility=utility)
 
 
 def verify(config: RunConfig, out: Path, mask: str, ratio: float, progress: Progress = silent) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 from holdfast.spelling import meant
 
 FOLDER = Path(__file__).parents[1] / "configs"
+DEMO = Path(__file__).with_name("demo.toml")
+"""The demo's config, written by its options: reading it is instant, and making it imports all that a run needs."""
 
 
 def shipped_names() -> list[str]:

@@ -12,14 +12,16 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from holdfast.models.sites import Site
 from holdfast.report.figures import WIDTH, Tick
 from holdfast.report.tables import NumberTable
 from holdfast.values import Mask
+
+if TYPE_CHECKING:
+    from holdfast.models.sites import Site  # with all of transformers: the report of a comparison needs no model
 
 Json = dict[str, Any]
 SHADES = 16
@@ -57,7 +59,7 @@ class ExpertMap:
     """What the full colour stands for."""
 
 
-def expert_rows(mask: Mask, sites: Sequence[Site]) -> list[Json]:
+def expert_rows(mask: Mask, sites: Sequence["Site"]) -> list[Json]:
     """Per layer: the entries of one expert, and how many are selected of each; empty where no tensor stacks experts."""
     entries: dict[tuple[int | None, int], int] = defaultdict(int)
     selected: dict[tuple[int | None, int], torch.Tensor] = {}

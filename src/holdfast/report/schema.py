@@ -20,12 +20,14 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
-from holdfast.models.sites import Site
 from holdfast.values import Answer, Evaluation, Mask, Rate, Scores
+
+if TYPE_CHECKING:
+    from holdfast.models.sites import Site  # with all of transformers: the report of a comparison needs no model
 
 Json = dict[str, Any]
 SCHEMA = 1
@@ -81,7 +83,7 @@ def suite_json(evaluation: Evaluation, comparison: Mapping[str, Paired] | None =
     return suite | ({"paired": paired_json(comparison)} if comparison is not None else {})
 
 
-def component_rows(mask: Mask, scores: Scores, sites: Sequence[Site]) -> list[Json]:
+def component_rows(mask: Mask, scores: Scores, sites: Sequence["Site"]) -> list[Json]:
     """Per layer and component: entries, how many are selected, and their mean score; in the order of the model.
 
     Raises:

@@ -1,0 +1,68 @@
+"""Masks on files: cut from scores, or joined of other masks; needs no model and loads none."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from holdfast.artifacts import load_mask, load_scores, save_mask, save_mask_parts
+from holdfast.distributed import first
+from holdfast.pipeline.outputs import refuse_existing
+from holdfast.select import SELECTORS, combine, trim
+from holdfast.select.algebra import Operation
+from holdfast.select.ranking import count_selected, held_part
+from holdfast.select.registry import find_selector
+from holdfast.values import Mask, ScoresShard
+
+
+def select(
+    scores: Path,
+    selector: str,
+    out: Path,
+    *,
+    given: Mapping[str, object],
+    utility: Path | None = None,
+    like: Path | None = None,
+) -> Mask:
+    """Writes the mask that a selector cuts from scores; several processes each read, cut and write their share.
+
+    Args:
+        scores: File of the scores.
+        selector: Its name: one of `SELECTORS`.
+        out: File for the mask.
+        given: The selector's options that differ from its defaults, by name; one that it does not take is refused.
+        utility: File of utility scores, for a selector that needs them.
+        like: File of a mask to match, for a selector that takes one.
+    """
+    first(lambda: refuse_existing(out))
+    files = {name: path for name, path in (("utility", utility), ("like", like)) if path}
+    chosen = find_selector(selector, [*given, *files])
+    beside = {name: load_mask(path) if name == "like" else load_scores(path) for name, path in files.items()}
+    loaded = load_scores(scores)
+    mask = chosen.select(loaded, options=chosen.options.model_validate(given), **beside)
+    if not isinstance(loaded, ScoresShard):
+        save_mask(out, mask)
+        return mask
+    save_mask_parts(out, held_part(mask, loaded))
+    return load_mask(out)
+
+
+def select_as_shared(
+    scores: Path, selector: str, out: Path, *, shared: Mapping[str, object], utility: Path | None
+) -> Mask:
+    """The same with options that several selectors share: each is given those that it takes."""
+    chosen = SELECTORS[selector]
+    given = {name: value for name, value in shared.items() if name in chosen.options.model_fields}
+    return select(scores, selector, out, given=given, utility=utility if chosen.needs_utility else None)
+
+
+def combine_masks(
+    operation: Operation, masks: Sequence[Mask], out: Path, *, scores: Path | None = None, fraction: float | None = None
+) -> Mask:
+    """Writes the masks' union, intersection or difference, trimmed by scores to a fraction of the scored entries."""
+    refuse_existing(out)
+    if (scores is None) != (fraction is None):
+        raise ValueError("trimming takes scores and the fraction to keep; give --trim and --fraction, or neither.")
+    mask = combine(operation, masks)
+    if scores is not None and fraction is not None:
+        mask = trim(mask, load_scores(scores), count_selected(fraction, mask.num_entries))
+    save_mask(out, mask)
+    return mask
