@@ -1,6 +1,6 @@
 """Save and load values: safetensors with metadata in the header, JSON for records, all written atomically.
 
-Text and JSON that hold no value are in `json_files`, which needs no torch; their functions are importable from here, too.
+Text and JSON that hold no value are in `json_files`, which needs no torch; their functions can be had from here, too.
 """
 
 import hashlib
