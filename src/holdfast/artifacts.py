@@ -18,11 +18,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from holdfast.distributed import first, gathered, rank, share_of, wait_for_all, world_size
-from holdfast.models.tensor_files import create, read_header, replace_metadata
 from holdfast.json_files import digest as digest
 from holdfast.json_files import load_json as load_json
 from holdfast.json_files import save_json as save_json
 from holdfast.json_files import save_text as save_text
+from holdfast.models.tensor_files import create, read_header, replace_metadata
 from holdfast.remedy import remedy
 from holdfast.values import Answer, Evaluation, Mask, Outcome, Patch, Rate, Scores, ScoresShard, entries_in
 

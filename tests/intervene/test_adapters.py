@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from holdfast.artifacts import load_mask
+from holdfast.artifacts import load_mask, save_mask
 from holdfast.intervene.adapt import AdaptOptions, adapt
 from holdfast.intervene.adapters import LoraOptions, adapters
 from holdfast.intervene.lora import MASK_FILE, load_protected
@@ -84,7 +84,7 @@ def test_the_command_writes_a_merged_checkpoint_and_the_adapter(tmp_path):
     task = tmp_path / "task.jsonl"
     task.write_text("".join(f'{{"prompt": "{e.prompt}", "response": "{e.response}"}}\n' for e in HARMLESS))
     mask = random_mask(loaded.model)
-    steps.save_mask(tmp_path / "mask.safetensors", mask)
+    save_mask(tmp_path / "mask.safetensors", mask)
     steps.adapt_model(str(base), tmp_path / "mask.safetensors", str(task), tmp_path / "out", options=LORA)
     merged = AutoModelForCausalLM.from_pretrained(tmp_path / "out" / "model")
     start = AutoModelForCausalLM.from_pretrained(base)
