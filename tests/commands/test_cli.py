@@ -195,7 +195,7 @@ def test_a_result_is_never_overwritten(files, capsys):
     ("arguments", "sentence"),
     [
         (["sites", "/no/such/model"], "does not exist"),
-        (["sites", "testbed:misaligned"], "there are aligned"),
+        (["sites", "testbed:misaligned"], "known: aligned"),
         (["select", "none.safetensors", "--out", "x"], "does not exist"),
         (["select", "none.safetensors", "--out", "x", "--fraction", "2"], "fraction"),
         (["score", "testbed:aligned", "--prompts", "testbed:harmful_seen", "--out", "x"], "needs a judge"),

@@ -53,10 +53,14 @@ def run(config: RunConfig, out: Path, progress: Progress = silent) -> dict:
         save_story(config, out)
         tell_pieces()
 
-    tell_pieces()  # at once: hashing what is read and starting the workers can take minutes
+    goes_on = (out / "manifest.json").is_file()
+    if goes_on:  # at once: hashing what is read and starting the workers can take minutes
+        tell_pieces()
     overlap = refuse_shared_prompts(config)  # before the folder is claimed: what is refused leaves nothing there
     claim(config, out)
     save_json(out / "manifest.json", load_json(out / "manifest.json") | {"overlap": overlap})
+    if not goes_on:  # what is refused is told in one sentence, and nothing before it
+        tell_pieces()
     with Workers(config.workers, config.threads, progress) as workers:
         for units in (_first(config, out), _second(config, out)):
             _timed(workers, units, out, redraw)
