@@ -31,6 +31,7 @@ benchmarks: $(READY)
 	$(BIN)/python benchmarks/sparse_step.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/generation.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scoring.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/layerwise.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/estimators.py --table docs/results/estimators.md
 	$(BIN)/python benchmarks/convergence.py --table docs/results/convergence.md
 	$(BIN)/python benchmarks/objectives.py --work demo-objectives --table docs/results/objectives.md

@@ -138,19 +138,30 @@ def memory_mb(field: str) -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 2**10
 
 
+def return_freed_memory() -> None:
+    """From now on freed tensors go back to the system at once."""
+    ctypes.CDLL(None).mallopt(-3, 2**16)  # M_MMAP_THRESHOLD
+
+
+def reset_memory() -> float:
+    """Megabytes that the process has now; what it has at most is counted from here."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    before = memory_mb("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM
+    return before
+
+
 def measure(stage: str, model: str, folder: Path, rows: int) -> dict[str, float]:
     """In a process of its own: megabytes before and at most."""
-    ctypes.CDLL(None).mallopt(-3, 2**16)  # M_MMAP_THRESHOLD: freed tensors go back to the system
+    return_freed_memory()
     small = save_decoder(
         folder / "small", hidden_size=96, intermediate_size=256, num_hidden_layers=1, num_attention_heads=4
     )
     save_random_mask(small, folder / "small.safetensors")
     with tempfile.TemporaryDirectory() as out:
         work(stage, make_config(small, 4), folder / "small.safetensors", Path(out) / "run")()
-    gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)
-    before = memory_mb("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM
+    before = reset_memory()
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as out:
         work(stage, make_config(model, rows), mask_of(model, folder), Path(out) / "run")()
