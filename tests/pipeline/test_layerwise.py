@@ -85,6 +85,9 @@ def test_one_that_was_stopped_goes_on_to_the_same_bits(step, keep, tmp_path):
     assert not out.exists()
     with pytest.raises(ValueError, match="made with another seed"):
         score_likelihood_by_layer(MOE, questions, out, layers, options=UTILITY, seed=1)
+    other = LayerWiseOptions(layer_wise=True, keep=0.03)
+    with pytest.raises(ValueError, match="made with another keep"):
+        score_likelihood_by_layer(MOE, questions, out, other, options=UTILITY)
     told = []
     score_likelihood_by_layer(MOE, questions, out, layers, options=UTILITY, progress=lambda *step: told.append(step))
     begun = min(done for label, done, _ in told if label == "scoring layers")
