@@ -12,9 +12,12 @@ from holdfast.pipeline.config_file import load_config
 from holdfast.pipeline.plan.plan import Plan, gib, make_plan
 
 Positive = Annotated[float | None, Parameter(validator=Number(gt=0))]
+AtLeastOne = Annotated[int, Parameter(validator=Number(gte=1))]
 
 
-def plan(config: Path, *, memory: Positive = None, flops: Positive = None, json: Json = False) -> None:
+def plan(
+    config: Path, *, memory: Positive = None, flops: Positive = None, processes: AtLeastOne = 1, json: Json = False
+) -> None:
     """Predict memory, disk and time of `holdfast run`, stage by stage, before anything is loaded.
 
     Of the models only config.json is read, or fetched. Says what will not fit and which setting would help.
@@ -29,17 +32,22 @@ def plan(config: Path, *, memory: Positive = None, flops: Positive = None, json:
         Plan for an accelerator with so many GiB, in place of the device here.
     flops
         What the device reaches, in 10^12 operations a second; measured on the device here when left out.
+    processes
+        Plan for so many that score and tune together, as torchrun starts them; `score.shard`, `enhance.shard` and
+        `adapt.shard` of the config say whether they share the model. Figures are of the first, which needs most.
     json
         Print one JSON object.
     """
-    made = make_plan(load_config(config, RunConfig), memory, flops)
+    made = make_plan(load_config(config, RunConfig), memory, flops, processes)
     columns = ("stage", "device memory", "host memory", "disk", "time")
     show(made.to_json(), [table(_title(config, made), columns, _rows(made))], json, note=_notes(made))
 
 
 def _title(config: Path, made: Plan) -> str:
     has = f" with {gib(made.memory)}" if made.memory else ""
-    return f"{config}: predicted for {made.device}{has}, {made.workers} process{'es' * (made.workers > 1)}"
+    count = made.workers * made.processes
+    together = " together" * (made.processes > 1)
+    return f"{config}: predicted for {made.device}{has}, {count} process{'es' * (count > 1)}{together}"
 
 
 def _rows(made: Plan) -> list[tuple[str, ...]]:
@@ -65,6 +73,11 @@ def _device(made: Plan, count: float) -> str:
 
 def _notes(made: Plan) -> str:
     notes = list(made.advice) or (["Everything fits."] if made.memory else [])
+    if made.processes > 1:
+        notes.append(
+            f"{made.processes} processes score and tune together (torchrun); memory is that of the first one. All else "
+            "runs in one process. What they send to each other takes time that is not counted."
+        )
     if any(stage.is_guessed for stage in made.stages):
         notes.append("* a prompt set is not here: 1,000 prompts of 128 tokens are taken for it.")
     notes.append(

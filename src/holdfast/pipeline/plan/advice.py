@@ -31,7 +31,7 @@ class Saving:
 def savings(planned: Planned, stage: Stage, memory: int, measure: Bytes) -> list[Saving]:
     """Settings that save memory in this stage, the largest saving first; `measure` says what of it must fit."""
     before, found = measure(stage), []
-    for setting, config in _changes(planned.config, stage.name):
+    for setting, config in _changes(planned.config, stage.name, planned.processes):
         after = measure(planned.again(config).parts()[stage.name]())
         if before - after >= LEAST * before:
             found.append(Saving(setting, before - after, after <= memory))
@@ -40,8 +40,11 @@ def savings(planned: Planned, stage: Stage, memory: int, measure: Bytes) -> list
     return sorted(found, key=lambda one: -one.saved)
 
 
-def _changes(config: RunConfig, stage: str) -> Iterator[tuple[str, RunConfig]]:
+def _changes(config: RunConfig, stage: str, processes: int) -> Iterator[tuple[str, RunConfig]]:
     kind = stage.partition(" ")[0]
+    table = "score" if kind == "locate" else kind
+    if processes > 1 and table in ("score", "enhance", "adapt"):
+        yield f"{table}.shard = true", _with(config, table, shard=True)
     if kind == "locate":
         yield _cut(config, "score")
         yield _cut(config, "calibrate")
@@ -54,7 +57,7 @@ def _changes(config: RunConfig, stage: str) -> Iterator[tuple[str, RunConfig]]:
     yield f"judging.guard.token_budget = {guard}", config.model_copy(update={"judging": judging})
     if kind in ("enhance", "adapt"):
         yield f"{kind}.micro_batch_size = 1", _with(config, kind, micro_batch_size=1)
-    if kind == "adapt" and config.adapt.lora is None:
+    if kind == "adapt" and config.adapt.lora is None and processes == 1:
         yield "adapt.lora = { rank = 8 }", _with(config, "adapt", lora=LoraOptions(rank=8), freeze=())
 
 

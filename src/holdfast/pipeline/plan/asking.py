@@ -1,6 +1,6 @@
 """What it takes to answer prompts, to judge the answers, and to score by them: scoring, verification, evaluation."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil
@@ -11,11 +11,13 @@ from torch import nn
 from holdfast.judge.guard import GuardJudge
 from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import Outline
+from holdfast.models.sites import scorable_sites
 from holdfast.pipeline.config import JudgeOptions, ScoringOptions
 from holdfast.pipeline.objectives import SAMPLES, TRIED
 from holdfast.pipeline.plan.lengths import TEMPLATE, Lengths
 from holdfast.pipeline.plan.memory import Need, Subject
 from holdfast.pipeline.plan.passes import Batch, answering, judging, measuring_perplexity, scoring
+from holdfast.pipeline.plan.spread import IN_ONE, Spread
 from holdfast.pipeline.plan.trace import Cost
 from holdfast.prompts.batching import batches_by_length
 from holdfast.prompts.chat import encode_prompt
@@ -79,28 +81,40 @@ class Asking:
     subject: Subject
     judge: PlannedJudge
     generation: GenerateOptions
+    spread: Spread = IN_ONE
+    """How many processes do so; each has all of the judge."""
 
     @property
     def weights(self) -> int:
         """Bytes of both, which stay."""
-        return self.subject.loaded + self.judge.loaded
+        return self.subject.loaded_in(self.spread) + self.judge.loaded
+
+    @cached_property
+    def scored_here(self) -> int:
+        """Scored entries that the first process holds."""
+        weights = dict(self.subject.model.named_parameters())
+        return self.spread.held(weights[site.name] for site in scorable_sites(self.subject.outline.model))
 
     @cached_property
     def loading(self) -> Need:
         """Weights pass through the host's memory on their way to a device."""
         on_cpu = self.subject.place.type == "cpu"
-        return Need(self.weights, 0 if on_cpu else max(self.subject.loaded, self.judge.loaded))
+        return Need(self.weights, 0 if on_cpu else max(self.subject.loaded_in(self.spread), self.judge.loaded))
 
     def answer(self, lengths: Sequence[int], samples: int = 1) -> Need:
-        """Responses to prompts of these lengths, every one as long as it may be."""
+        """Responses to prompts of these lengths, every one as long as it may be.
+
+        Processes share the batches; a sharded model needs all of them for each.
+        """
         new = self.generation.max_new_tokens
         whole = [length + new for length in lengths for _ in range(samples)]
 
         def one(rows: int, length: int) -> Cost:
             batch = Batch(rows, length, min(new, length - 1))
-            return answering(self.subject.outline.model, batch, samples=self.generation.temperature > 0)
+            cost = answering(self.subject.outline.model, batch, samples=self.generation.temperature > 0)
+            return replace(cost, peak=cost.peak + self._gathered())
 
-        return self._over(whole, self.generation.token_budget, one)
+        return self._over(whole, self.generation.token_budget, one, 1 if self.spread.shard else self.spread.processes)
 
     def judged(self, lengths: Sequence[int], *, differentiates: bool = False) -> Need:
         """Verdicts on the responses, or their gradients."""
@@ -140,11 +154,16 @@ class Asking:
         outline = self.judge.outline if options.objective != "policy_gradient" else None
         width = _width(outline) if outline else None
         new = self.generation.max_new_tokens
-        passes = self._over(whole, options.token_budget, lambda rows, length: self._pass(rows, length, new, width))
+        passes = self._over(
+            whole,
+            options.token_budget,
+            lambda rows, length: self._pass(rows, length, new, width),
+            self.spread.processes,
+        )
         if outline:  # the judge's pass is let go of before the model's begins
             rows = self._rows(whole, options.token_budget)
             need = need.then(
-                Need(8 * self.subject.scored + self.judged([max(prompts)] * rows, differentiates=True).device)
+                Need(8 * self.scored_here + self.judged([max(prompts)] * rows, differentiates=True).device)
             )
         return need.then(_sums(self, passes.work, options))
 
@@ -153,25 +172,35 @@ class Asking:
         alone = replace(self, judge=replace(self.judge, outline=None))
         read = max(1, round(sum(lengths.responses) / len(lengths.responses)))
         passes = alone._over(
-            _half(lengths.exchanges), LIKELIHOOD_BUDGET, lambda rows, length: alone._pass(rows, length, read, None)
+            _half(lengths.exchanges),
+            LIKELIHOOD_BUDGET,
+            lambda rows, length: alone._pass(rows, length, read, None),
+            self.spread.processes,
         )
         return alone.loading.then(_sums(alone, passes.work, options.model_copy(update={"convergence": False})))
 
     def _pass(self, rows: int, length: int, read: int, width: int | None) -> Cost:
-        return scoring(self.subject.outline.model, Batch(rows, length, min(read, length - 1)), judge_width=width)
+        cost = scoring(self.subject.outline.model, Batch(rows, length, min(read, length - 1)), judge_width=width)
+        elsewhere = 4 * (self.subject.scored - self.scored_here)  # of the sums that the pass makes
+        names = {site.name for site in scorable_sites(self.subject.outline.model)}
+        return replace(cost, peak=cost.peak - elsewhere + self._gathered(names))
+
+    def _gathered(self, trained: Collection[str] = ()) -> int:
+        return self.spread.gathered(self.subject.outline.model, self.subject.width, trained)
 
     def _rows(self, lengths: Sequence[int], budget: int) -> int:
         return max(map(len, batches_by_length(lengths, budget)))
 
-    def _over(self, lengths: Sequence[int], budget: int, one: Callable[[int, int], Cost]) -> Need:
-        """The peak of the largest batch, and the work of all."""
+    def _over(self, lengths: Sequence[int], budget: int, one: Callable[[int, int], Cost], processes: int = 1) -> Need:
+        """The peak of the largest batch, and the work of all, or of one process's share in turns."""
         if not lengths:
             return Need(self.weights)
         batches = [(len(batch), lengths[batch[0]]) for batch in batches_by_length(lengths, budget)]
         rows, length = max(batches, key=lambda shape: (shape[0] * shape[1], shape[1]))
         cost = one(rows, length)
         tokens = sum(rows * length for rows, length in batches)
-        return Need(self.weights + cost.peak, work=cost.times(tokens / (rows * length)))
+        share = ceil(len(batches) / processes) / len(batches)
+        return Need(self.weights + cost.peak, work=cost.times(share * tokens / (rows * length)))
 
 
 def _width(judge: Outline) -> int:
@@ -186,10 +215,22 @@ def _half(lengths: Sequence[int]) -> Sequence[int]:
 
 def _sums(asking: Asking, work: Cost, options: ScoringOptions) -> Need:
     """The passes of two halves, then sums and scores (`score/scoring.py`), then the curve (`score/convergence.py`)."""
-    scored, weights, on_cpu = asking.subject.scored, asking.weights, asking.subject.place.type == "cpu"
+    scored, weights, on_cpu = asking.scored_here, asking.weights, asking.subject.place.type == "cpu"
     need = Need(weights + 4 * scored + work.peak, work=work.times(2))
-    need = need.then(Need(weights + (20 if on_cpu else 12) * scored, 0 if on_cpu else 12 * scored))
+    made = (20 if on_cpu else 12) * scored + _whole_for_sigma(asking)
+    need = need.then(Need(weights + made, 0 if on_cpu else 12 * scored))
     if options.convergence:
         held = 28 if on_cpu else 8
         need = need.then(Need(weights + held * scored + work.peak, 0 if on_cpu else 20 * scored, work.times(2)))
     return need
+
+
+def _whole_for_sigma(asking: Asking) -> int:
+    """Of a sharded model one parameter is gathered, and one of its matrices taken in float32."""
+    if asking.spread.parts == 1:
+        return 0
+    model, width = asking.subject.outline.model, asking.subject.width
+    return max(
+        width * site.num_entries + 4 * site.num_entries // max(1, site.layout.num_experts)
+        for site in scorable_sites(model)
+    )

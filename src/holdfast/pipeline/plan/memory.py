@@ -5,13 +5,20 @@ With P parameters, S scored entries, k selected ones and b bytes of a stored val
     scoring         4 S    the first half's sums, while the second half's pass makes its own (the pass counts those)
                     20 S   sums of halves and whole, and three scores, when they are made; 8 S + 12 S on an accelerator
                     28 S   the three scores, two of the curve and two sums of it, with convergence, beside a pass
-    enhance, mask   (32 + b) k   mask, old values, positions, and SparseAdamW's masters, moments and packed gradient
+    enhance, mask   (32 + b) k   mask (8) and old values (b), positions, SparseAdamW's masters, moments, packed gradient
     enhance, full   8 t    AdamW's moments of t trained entries; their gradients are the pass's
-    adapt           8 t, and 24 k where a mask is held (mask, positions and values, each twice)
+    adapt           8 t, and 24 k where a mask is held: the mask (8), positions and values, each twice
     adapt, LoRA     12 a, and 24 k   weights and moments of a adapter entries; the base stays in memory in float32
     verify          20 k   mask, positions, saved values, noise
 
-Training is on float32 weights (4 P), whatever the checkpoint's dtype; all else on weights as `load_model` loads them.
+Training is on float32 weights (4 P), whatever the checkpoint's dtype, but for SET's of a mask: half precision stays as
+it is where a device computes in it. All else is on weights as `load_model` loads them.
+
+In N processes, each with the whole model, dense training also holds the buckets of DistributedDataParallel (4 t). Where
+they share it (`spread.py`), weights, sums and an optimizer's state are N parts; the mask (8 k) and old values (b k) are
+in each; gradients are parts too (4 t / N); and the first gathers all weights in the host's memory to save them.
+Products in bfloat16 of float32 weights are of copies (2 t), which autocast makes of whole weights in every process.
+
 Sources: the files named beside each formula. Passes are followed on the meta device (`trace.py`).
 """
 
@@ -28,6 +35,7 @@ from holdfast.intervene.sft import SftOptions
 from holdfast.models.load import Outline
 from holdfast.models.sites import list_sites, scorable_sites
 from holdfast.pipeline.plan.passes import Batch, training
+from holdfast.pipeline.plan.spread import IN_ONE, Spread
 from holdfast.pipeline.plan.trace import NOTHING, Cost
 from holdfast.select.ranking import count_selected
 
@@ -85,12 +93,17 @@ class Subject:
     @property
     def loaded(self) -> int:
         """Bytes of the weights and buffers, as they are loaded."""
-        return sum(one.nbytes for one in (*self.model.parameters(), *self.model.buffers()))
+        return self.loaded_in(IN_ONE)
+
+    def loaded_in(self, spread: Spread) -> int:
+        """Those of the first process."""
+        buffers = sum(buffer.nbytes for buffer in self.model.buffers())
+        return sum(weight.itemsize * spread.held([weight]) for weight in self.model.parameters()) + buffers
 
     @property
-    def in_float32(self) -> int:
-        """Bytes of the weights while they are trained."""
-        return 4 * self.entries
+    def width(self) -> int:
+        """Bytes of a value as it is loaded."""
+        return self.outline.model.dtype.itemsize
 
     @property
     def stored(self) -> int:
@@ -103,53 +116,80 @@ class Subject:
         return self.place.type != "cpu" and self.outline.storage_dtype in (torch.bfloat16, torch.float16)
 
 
-def enhancing(subject: Subject, options: SftOptions, longest: int, *, full: bool) -> Need:
+def enhancing(subject: Subject, options: SftOptions, longest: int, *, full: bool, processes: int = 1) -> Need:
     """SET: the mask's entries (`intervene/sparse_adamw.py`), or all weights."""
+    spread = Spread(processes, options.shard)
     if full:
-        return _dense(subject, options, longest, (), held=0)
-    bytes_of_value = subject.outline.storage_dtype.itemsize
+        return _dense(subject, options, longest, (), spread)
+    k, of_value = subject.selected, subject.outline.storage_dtype.itemsize
     trained = {site.name for site in scorable_sites(subject.outline.model)}
-    work = _steps(subject, options, longest, trained, keeps_gradients=False)
-    held = (32 + bytes_of_value) * subject.selected
-    return Need(subject.in_float32 + held + work.peak, TRAINER, work)
+    dtype = subject.outline.model.dtype if subject.half else torch.float32
+    work = _steps(subject, options, longest, trained, processes, dtype, keeps_gradients=False)
+    weights = dtype.itemsize * spread.held(subject.model.parameters())
+    held = (8 + of_value) * k + 24 * k // spread.parts
+    beside = work.peak + spread.gathered(subject.outline.model, dtype.itemsize, trained)
+    return Need(weights + held + beside, TRAINER, work).then(_saved(subject, spread, dtype.itemsize))
 
 
-def adapting(subject: Subject, options: AdaptOptions, longest: int, *, protected: bool) -> Need:
-    """SPA (`intervene/protect.py`), or plain fine-tuning; with adapters where the options have them."""
-    held = 24 * subject.selected if protected else 0
+def adapting(subject: Subject, options: AdaptOptions, longest: int, *, protected: bool, processes: int = 1) -> Need:
+    """SPA (`intervene/protect.py`), or plain fine-tuning; in one process with adapters, where the options have them."""
+    spread = Spread(processes, options.shard)
+    held = 8 * subject.selected + 16 * subject.selected // spread.parts if protected else 0
     if options.lora is None:
-        return _dense(subject, options, longest, options.freeze, held=held)
+        return _dense(subject, options, longest, options.freeze, spread, held)
     model = subject.outline.model
     with torch.device("meta"), adapters(model, options.lora, options.seed):
         trained = {name: weight.numel() for name, weight in model.named_parameters() if weight.requires_grad}
-        work = _steps(subject, options, longest, set(trained), keeps_gradients=True)
+        work = _steps(subject, options, longest, set(trained), processes, torch.float32, keeps_gradients=True)
         adapter = 12 * sum(trained.values())
-    return Need(subject.in_float32 + adapter + held + work.peak, TRAINER, work)
+    return Need(4 * subject.entries + adapter + held + work.peak, TRAINER, work)
 
 
-def _dense(subject: Subject, options: SftOptions, longest: int, freeze: tuple, held: int) -> Need:
+def _dense(subject: Subject, options: SftOptions, longest: int, freeze: tuple, spread: Spread, held: int = 0) -> Need:
     """Fused AdamW on all that is not frozen (`intervene/sft.py`)."""
     model = subject.outline.model
     roles = frozen_roles(model, freeze, train_routers=options.train_routers)
-    trained = {site.name: site.num_entries for site in list_sites(model) if site.role not in roles}
-    work = _steps(subject, options, longest, set(trained), keeps_gradients=True)
-    return Need(subject.in_float32 + 8 * sum(trained.values()) + held + work.peak, TRAINER, work)
+    trained = {site.name for site in list_sites(model) if site.role not in roles}
+    work = _steps(
+        subject, options, longest, trained, spread.processes, torch.float32, keeps_gradients=spread.parts == 1
+    )
+    entries = spread.held(weight for name, weight in model.named_parameters() if name in trained)
+    state = 8 * entries + (4 * entries if spread.processes > 1 else 0)  # parts of gradients, or buckets of whole ones
+    weights = 4 * spread.held(model.parameters())
+    beside = work.peak + spread.gathered(model, 4, trained)
+    return Need(weights + state + held + beside, TRAINER, work).then(_saved(subject, spread, 4))
 
 
-def _steps(subject: Subject, options: SftOptions, longest: int, trained: set[str], *, keeps_gradients: bool) -> Cost:
-    micro = min(options.micro_batch_size or options.batch_size, options.batch_size)
-    parts = options.batch_size // micro
-    model = subject.outline.model
-    dtype = model.dtype
-    try:
-        cost = training(
-            model.float(),
-            Batch(micro, min(longest, options.max_length)),
-            trained=frozenset(trained),
-            keeps_gradients=keeps_gradients,
-            accumulates=parts > 1,
-            half=subject.half,
-        )
-    finally:
-        nn.Module.to(model, dtype)
+def _saved(subject: Subject, spread: Spread, width: int) -> Need:
+    """All weights in the host's memory, as they were trained and as they are stored (`pipeline/saving.py`)."""
+    if spread.parts == 1:
+        return Need()
+    weights = width * spread.held(subject.model.parameters())
+    cast = subject.stored if subject.outline.storage_dtype.itemsize != width else 0
+    host = width * subject.entries + cast
+    return Need(weights + host) if subject.place.type == "cpu" else Need(weights, host)
+
+
+def _steps(
+    subject: Subject,
+    options: SftOptions,
+    longest: int,
+    trained: set[str],
+    processes: int,
+    dtype: torch.dtype,
+    *,
+    keeps_gradients: bool,
+) -> Cost:
+    """The steps' passes on weights of that dtype, of which every process takes its share."""
+    micro = options.micro_batch_size or max(options.batch_size // processes, 1)
+    parts = max(options.batch_size // (min(micro, options.batch_size) * processes), 1)
+    cost = training(
+        subject.outline.model,
+        Batch(min(micro, options.batch_size), min(longest, options.max_length)),
+        dtype=dtype,
+        trained=frozenset(trained),
+        keeps_gradients=keeps_gradients,
+        accumulates=parts > 1,
+        half=subject.half,
+    )
     return cost.times(parts * options.iterations)

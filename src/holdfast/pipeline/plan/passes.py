@@ -61,21 +61,34 @@ def training(
     model: PreTrainedModel,
     batch: Batch,
     *,
+    dtype: torch.dtype,
     trained: frozenset[str],
     keeps_gradients: bool,
     accumulates: bool,
     half: bool,
 ) -> Cost:
-    """Forward and backward of one micro-batch under TRL's fused head; `half` is bfloat16 autocast on float32 weights.
+    """Forward and backward of one micro-batch under TRL's fused head.
 
     Args:
-        model: in float32.
+        model: names and shapes; given back in its own dtype.
         batch: the longest micro-batch.
+        dtype: of the weights while they are trained.
         trained: names of the parameters that get a gradient.
         keeps_gradients: whether they live until the step, or are taken as soon as they are complete.
         accumulates: whether gradients of earlier micro-batches are there already.
-        half: whether products are taken in bfloat16.
+        half: whether products are taken in bfloat16, by autocast.
     """
+    loaded = model.dtype
+    nn.Module.to(model, dtype)
+    try:
+        return _trained(model, batch, trained, keeps_gradients, accumulates, half)
+    finally:
+        nn.Module.to(model, loaded)
+
+
+def _trained(
+    model: PreTrainedModel, batch: Batch, trained: frozenset[str], keeps_gradients: bool, accumulates: bool, half: bool
+) -> Cost:
     weights = [weight for name, weight in model.named_parameters() if name in trained]
     with traced(model, torch.bfloat16 if half else None) as trace:
         model.train()

@@ -1,7 +1,7 @@
 """The whole plan of a run: its stages, what they come to together, and where they do not fit."""
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import torch
 
@@ -10,6 +10,7 @@ from holdfast.pipeline.config import RunConfig
 from holdfast.pipeline.plan.advice import savings
 from holdfast.pipeline.plan.memory import PROCESS
 from holdfast.pipeline.plan.stages import Planned, Stage
+from holdfast.pipeline.plan.together import refuse_apart
 from holdfast.pipeline.plan.work import Rate, measure_rate
 
 GIB = 2**30
@@ -26,12 +27,14 @@ class Plan:
     memory: int | None
     """Bytes that the device has; on a CPU those of the machine. None where it does not say."""
     workers: int
-    """Processes side by side."""
+    """Processes side by side, each with stages of its own."""
     stages: tuple[Stage, ...]
     rate: Rate | None
     """None where nothing is known of the device's speed."""
     advice: tuple[str, ...]
     """A sentence for every stage that does not fit."""
+    processes: int = 1
+    """Processes that score and tune together, each on a device of its own but for a CPU's."""
 
     def seconds(self, stage: Stage) -> float | None:
         """How long a stage takes, by itself."""
@@ -61,7 +64,13 @@ class Plan:
         ]
         rate = asdict(self.rate) if self.rate and self.rate.call else self.rate and {"flops": self.rate.flops}
         about = {"device": self.device, "memory_bytes": self.memory, "workers": self.workers, "rate": rate}
-        return {**about, "stages": stages, "total": self.total(), "advice": list(self.advice)}
+        return {
+            **about,
+            "processes": self.processes,
+            "stages": stages,
+            "total": self.total(),
+            "advice": list(self.advice),
+        }
 
     def total(self) -> dict[str, float | None]:
         """The largest peaks of all workers at once, all disk, and the time that they share."""
@@ -74,33 +83,39 @@ class Plan:
         }
 
 
-def make_plan(config: RunConfig, memory_gib: float | None = None, tera_flops: float | None = None) -> Plan:
+def make_plan(
+    config: RunConfig, memory_gib: float | None = None, tera_flops: float | None = None, processes: int = 1
+) -> Plan:
     """Predicts what a run needs, from configs and prompt sets alone; no weights are read, nothing is written.
 
     Args:
         config: the run.
         memory_gib: plans for an accelerator with this much memory, in place of the device here.
         tera_flops: what that device reaches, in 10^12 operations a second; measured on the device here when left out.
+        processes: how many are to score and tune together, by `torchrun -m holdfast score|enhance|adapt`.
 
     Raises:
-        ValueError: a config or a prompt set is missing or wrong, or a model's code can't be followed.
+        ValueError: a config or a prompt set is missing or wrong, so many processes can't work together under it, or a
+            model's code can't be followed.
     """
+    refuse_apart(config, processes)
     here = default_device()
     place = torch.device("cuda") if memory_gib is not None and here.type == "cpu" else here
-    planned = Planned(config, place)
+    planned = Planned(config, place, processes)
     stages = tuple(make() for make in planned.parts().values())
     memory = round(memory_gib * GIB) if memory_gib is not None else _memory(here)
     rate = Rate(tera_flops * 1e12) if tera_flops else measure_rate(here, config.threads) if place == here else None
-    plan = Plan(place.type, memory, config.workers, stages, rate, ())
-    advice = () if memory is None else tuple(_advice(plan, planned, memory))
-    return Plan(place.type, memory, config.workers, stages, rate, advice)
+    plan = Plan(place.type, memory, config.workers, stages, rate, (), processes)
+    return plan if memory is None else replace(plan, advice=tuple(_advice(plan, planned, memory)))
 
 
 def _advice(plan: Plan, planned: Planned, memory: int) -> list[str]:
     """A sentence for stages that need the same and do not fit, with what would help."""
 
     def needed(stage: Stage) -> int:
-        return plan.workers * (plan.host_bytes(stage) if plan.device == "cpu" else plan.device_bytes(stage))
+        if plan.device == "cpu":
+            return plan.workers * stage.processes * plan.host_bytes(stage)
+        return plan.workers * plan.device_bytes(stage)
 
     together: dict[int, list[Stage]] = {}
     for stage in plan.stages:

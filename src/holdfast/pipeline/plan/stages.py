@@ -21,6 +21,7 @@ from holdfast.pipeline.layout import ADAPT_ARMS, ALONE, MASKS
 from holdfast.pipeline.plan.asking import Asking, PlannedJudge
 from holdfast.pipeline.plan.lengths import NONE, Lengths, exchange_lengths, prompt_lengths, texts
 from holdfast.pipeline.plan.memory import Need, Subject, adapting, enhancing
+from holdfast.pipeline.plan.spread import IN_ONE, Spread
 
 BYTES_AN_ANSWER = 2000
 """Of an evaluation's JSON file."""
@@ -36,20 +37,25 @@ class Stage:
     """Bytes written, at most."""
     is_guessed: bool = False
     """Whether a prompt set is not here, so that counts and lengths are guesses."""
+    processes: int = 1
+    """Processes that work on it together, each of which needs what is said here, or less."""
 
 
 class Planned:
-    """A config and the outlines of its models; stages are computed once."""
+    """A config and the outlines of its models; stages are computed once.
 
-    def __init__(self, config: RunConfig, place: torch.device) -> None:
-        self.config, self.place = config, place
+    Several processes score and tune together, by a command for each stage; all else is done in one.
+    """
+
+    def __init__(self, config: RunConfig, place: torch.device, processes: int = 1) -> None:
+        self.config, self.place, self.processes = config, place, processes
         self._outlines: dict[str, Outline] = {}
         self._lengths: dict[tuple, Lengths] = {}
         self._needs: dict[tuple, Need] = {}
 
     def again(self, config: RunConfig) -> "Planned":
         """The same models and prompts under other settings."""
-        other = Planned(config, self.place)
+        other = Planned(config, self.place, self.processes)
         other._outlines, other._lengths = self._outlines, self._lengths
         return other
 
@@ -70,7 +76,8 @@ class Planned:
 
     def locate(self, model: str, name: str, objective: str) -> Stage:
         """Scores for safety and for utility, and masks."""
-        config, asking = self.config, self._asking(model, self.config.calibrate)
+        config, spread = self.config, Spread(self.processes, self.config.score.shard)
+        asking = self._asking(model, self.config.calibrate, spread)
         if objective == "refusal_likelihood":
             assert config.refusals is not None  # the config says so
             safety = self._exchanges(model, config.refusals.refusals)
@@ -83,7 +90,8 @@ class Planned:
         subject = asking.subject
         # Sums of two halves are kept until the scores are there.
         disk = 6 * 4 * subject.scored + 8 * subject.scored + len(MASKS) * 4 * subject.selected
-        return Stage(name, need, disk, is_guessed=not (safety.is_here and utility.is_here))
+        is_guessed = not (safety.is_here and utility.is_here)
+        return Stage(name, need, disk, is_guessed=is_guessed, processes=self.processes)
 
     def evaluate(self, model: str, name: str, *, with_task: bool) -> Stage:
         """The whole suite."""
@@ -111,13 +119,15 @@ class Planned:
         subject, learned = self.subject(config.unaligned), self._learned(config.unaligned, config.refusals, arm)
         is_full, longest = arm == "full", max(learned.exchanges)
         need = self._once(
-            ("enhance", is_full, longest), lambda: enhancing(subject, config.enhance, longest, full=is_full)
+            ("enhance", is_full, longest),
+            lambda: enhancing(subject, config.enhance, longest, full=is_full, processes=self.processes),
         )
         evaluated, answers, is_here = self._evaluated(config.unaligned, with_task=False)
         patch = 0 if arm == "full" else (4 + 2 * subject.outline.storage_dtype.itemsize) * subject.selected
         trained = subject.entries if arm == "full" else subject.selected
         disk = subject.stored + patch + answers * BYTES_AN_ANSWER + _checkpoints(config.enhance, subject, trained)
-        return Stage(f"enhance {arm}", need.then(evaluated), disk, is_guessed=not (is_here and learned.is_here))
+        is_guessed = not (is_here and learned.is_here)
+        return Stage(f"enhance {arm}", need.then(evaluated), disk, is_guessed=is_guessed, processes=self.processes)
 
     def adapt(self, arm: str) -> Stage:
         """SPA of the aligned model, or a control, then its evaluation."""
@@ -125,11 +135,15 @@ class Planned:
         assert config.task is not None
         subject, task = self.subject(config.model), self._exchanges(config.model, config.task)
         is_held, longest = ADAPT_ARMS[arm] is not None, max(task.exchanges)
-        need = self._once(("adapt", is_held), lambda: adapting(subject, config.adapt, longest, protected=is_held))
+        need = self._once(
+            ("adapt", is_held),
+            lambda: adapting(subject, config.adapt, longest, protected=is_held, processes=self.processes),
+        )
         evaluated, answers, is_here = self._evaluated(config.model, with_task=True)
         trained = 0 if config.adapt.lora else subject.entries
         disk = subject.stored + answers * BYTES_AN_ANSWER + _checkpoints(config.adapt, subject, trained)
-        return Stage(f"adapt {arm}", need.then(evaluated), disk, is_guessed=not (is_here and task.is_here))
+        is_guessed = not (is_here and task.is_here)
+        return Stage(f"adapt {arm}", need.then(evaluated), disk, is_guessed=is_guessed, processes=self.processes)
 
     def _evaluated(self, model: str, *, with_task: bool) -> tuple[Need, int, bool]:
         """What an evaluation needs, its answers, and whether all its prompts are here."""
@@ -172,10 +186,10 @@ class Planned:
         refusals = self._exchanges(model, files.refusals)
         return refusals if arm == ALONE else refusals + self._exchanges(model, files.harmless)
 
-    def _asking(self, model: str, generation: GenerateOptions) -> Asking:
+    def _asking(self, model: str, generation: GenerateOptions, spread: Spread = IN_ONE) -> Asking:
         subject = self.subject(model)
         judge = self._judge.fitted(subject.outline, texts(self.config.calibration.harmful))
-        return Asking(subject, judge, generation)
+        return Asking(subject, judge, generation, spread)
 
     @cached_property
     def _judge(self) -> PlannedJudge:

@@ -1,0 +1,44 @@
+"""What several processes refuse to do together, told before anything is loaded: as the commands themselves do."""
+
+from holdfast.intervene.sft import SftOptions
+from holdfast.pipeline.config import RunConfig
+
+
+def refuse_apart(config: RunConfig, processes: int) -> None:
+    """Raises ValueError when so many processes can't do together what the config asks for."""
+    tables = {"score": config.score, "enhance": config.enhance, "adapt": config.adapt}
+    sharded = [f"{name}.shard" for name, table in tables.items() if table.shard]
+    if processes == 1 and sharded:
+        raise ValueError(
+            f"{sharded[0]} spreads the model over several processes, and the plan is for one; give --processes N, or "
+            "leave it out."
+        )
+    if processes == 1:
+        return
+    if config.workers > 1:
+        raise ValueError(
+            f"workers={config.workers} do stages side by side, and {processes} processes work on each stage together; "
+            "set workers = 1, or leave --processes out."
+        )
+    if config.score.shard and config.score.convergence:
+        raise ValueError(
+            "score.convergence compares whole rankings, and with score.shard no process has one; leave one of them out."
+        )
+    alone = {
+        "adapt.lora": config.adapt.lora is not None,
+        "enhance.objective = 'dpo'": config.enhance.objective == "dpo",
+    }
+    if asked := [name for name, is_asked in alone.items() if is_asked]:
+        raise ValueError(f"{asked[0]} is for one process, and the plan is for {processes}; leave one of them out.")
+    for name, given in (("enhance", config.unaligned), ("adapt", config.task)):
+        if given:
+            _refuse_uneven(name, tables[name], processes)
+
+
+def _refuse_uneven(name: str, options: SftOptions, processes: int) -> None:
+    micro = options.micro_batch_size or max(options.batch_size // processes, 1)
+    if options.batch_size % (micro * processes):
+        raise ValueError(
+            f"{name}.batch_size={options.batch_size} can't be shared by {processes} processes in micro-batches of "
+            f"{micro}; choose a multiple of {micro * processes}."
+        )

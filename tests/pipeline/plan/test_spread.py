@@ -1,0 +1,215 @@
+"""What one of several processes holds and gathers, against what a hand counts for a tiny Llama, and for experts."""
+
+import json
+import re
+
+import pytest
+import torch
+from torch import nn
+
+from holdfast.cli import call
+from holdfast.intervene.adapt import AdaptOptions
+from holdfast.intervene.adapters import LoraOptions
+from holdfast.intervene.enhance import EnhanceOptions
+from holdfast.models.generate import GenerateOptions
+from holdfast.models.load import load_outline
+from holdfast.pipeline.config import JudgeOptions, ScoringOptions
+from holdfast.pipeline.config_template import to_toml
+from holdfast.pipeline.plan.asking import Asking, PlannedJudge, _sums
+from holdfast.pipeline.plan.memory import Subject, _saved, adapting, enhancing
+from holdfast.pipeline.plan.passes import Batch, training
+from holdfast.pipeline.plan.plan import make_plan
+from holdfast.pipeline.plan.spread import Spread
+from holdfast.pipeline.plan.trace import NOTHING
+from tests.pipeline.small import small_config
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
+# A decoder of width 16 and two layers: q and o 16 x 16, k and v 8 x 16, gate, up and down 32 x 16; two norms each.
+MATRICES = 2 * 16 * 16 + 2 * 8 * 16 + 3 * 32 * 16
+LAYER = MATRICES + 2 * 16
+EMBEDDING = 340 * 16  # tied
+ENTRIES = 2 * LAYER + EMBEDDING + 16
+
+
+@pytest.fixture
+def folder(llama, tmp_path):
+    llama.config.save_pretrained(tmp_path)  # and no weights
+    return tmp_path
+
+
+@pytest.fixture
+def half_folder(folder):
+    """A checkpoint of bfloat16."""
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"dtype": "bfloat16"}))
+    return folder
+
+
+def subject(folder, place=CPU) -> Subject:
+    return Subject(str(folder), load_outline(str(folder), place), place, fraction=0.01)
+
+
+def options(kind, **more):
+    return kind(iterations=2, batch_size=4, **{"shard": True, **more})
+
+
+def test_the_first_process_holds_rows_rounded_up_and_all_of_an_unsharded_model(folder):
+    model = load_outline(str(folder), CPU).model
+    # Of 3: 114 of 340 rows, 6 of 16, 3 of 8, 11 of 32, 6 of a norm's 16.
+    matrices = 2 * 6 * 16 + 2 * 3 * 16 + 2 * 11 * 16 + 6 * 32
+    assert Spread(3, shard=True).held(model.parameters()) == 114 * 16 + 2 * matrices + 5 * 6
+    assert Spread(3, shard=False).held(model.parameters()) == ENTRIES
+
+
+def test_experts_are_dealt_out_whole_and_gathered_as_if_each_process_had_one():
+    class Experts(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.experts = nn.Parameter(torch.empty(8, 24, 16))
+
+    model = Experts()
+    model.get_decoder = lambda: model
+    model.config = type("Config", (), {"get_text_config": lambda self: self})()
+    expert = 24 * 16
+    assert [Spread(count, shard=True).held([model.experts]) for count in (4, 8, 64)] == [2 * expert, expert, expert]
+    assert Spread(8, shard=True).gathered(model, width=2) == 2 * 2 * 8 * expert
+    assert Spread(64, shard=True).gathered(model, width=2) == 2 * 2 * 64 * expert
+
+
+def test_two_of_the_largest_group_are_gathered_and_its_gradients_are_sent_in_float32(folder):
+    model, names = load_outline(str(folder), CPU).model, dict(load_outline(str(folder), CPU).model.named_parameters())
+    matrices = {name for name in names if "proj" in name}
+    assert Spread(2, shard=True).gathered(model, width=2) == 2 * 2 * EMBEDDING
+    assert Spread(2, shard=True).gathered(model, 2, names) == 2 * 2 * EMBEDDING + (2 + 4) * EMBEDDING
+    assert Spread(2, shard=True).gathered(model, 2, matrices) == 2 * 2 * LAYER + (2 + 4) * MATRICES
+    assert Spread(2, shard=False).gathered(model, 2, names) == 0
+
+
+def test_sharded_set_holds_parts_of_all_but_the_mask_and_the_old_values(folder):
+    tiny = subject(folder)
+    need = enhancing(tiny, options(EnhanceOptions, max_length=2), 20, full=False, processes=2)
+    gathered = max(2 * 4 * EMBEDDING, 2 * 4 * LAYER + (4 + 4) * MATRICES)
+    held = 4 * ENTRIES // 2 + (8 + 4) * tiny.selected + 12 * tiny.selected
+    assert need.device == max(held + gathered + need.work.peak, 4 * ENTRIES // 2 + 4 * ENTRIES)  # or while it is saved
+    alone = enhancing(tiny, options(EnhanceOptions, shard=False), 20, full=False, processes=2)
+    assert alone.device - alone.work.peak == 4 * ENTRIES + 36 * tiny.selected
+
+
+def test_sharded_training_of_all_weights_has_parts_of_moments_and_gradients(folder):
+    tiny = subject(folder, GPU)
+    need = adapting(tiny, options(AdaptOptions), 20, protected=True, processes=2)
+    held = 4 * ENTRIES // 2 + 8 * ENTRIES // 2 + 4 * ENTRIES // 2 + 8 * tiny.selected + 8 * tiny.selected
+    assert need.device - need.work.peak == held + 2 * 4 * EMBEDDING + (4 + 4) * EMBEDDING
+
+
+def test_whole_models_in_several_processes_hold_the_buckets_that_are_sent(folder):
+    shared = adapting(subject(folder), options(AdaptOptions, shard=False), 20, protected=False, processes=2)
+    assert shared.device - shared.work.peak == (4 + 8 + 4) * ENTRIES
+
+
+def test_the_first_process_gathers_all_weights_to_save_them_and_casts_half_precision(half_folder):
+    spread = Spread(2, shard=True)
+    there = _saved(subject(half_folder, GPU), spread, width=4)
+    assert (there.device, there.host) == (4 * ENTRIES // 2, 4 * ENTRIES + 2 * ENTRIES)
+    here = _saved(subject(half_folder), spread, width=4)
+    assert (here.device, here.host) == (4 * ENTRIES // 2 + 4 * ENTRIES + 2 * ENTRIES, 0)
+    assert _saved(subject(half_folder, GPU), spread, width=2).host == 2 * ENTRIES
+    assert _saved(subject(half_folder, GPU), Spread(2), width=4).host == 0
+
+
+def test_autocast_copies_whole_weights_also_of_a_sharded_model(half_folder):
+    need = adapting(subject(half_folder, GPU), options(AdaptOptions, max_length=2), 2, protected=False, processes=2)
+    assert need.work.peak > 2 * 2 * MATRICES  # in bfloat16, of both layers
+
+
+def test_set_of_half_precision_is_trained_as_it_is_loaded_on_an_accelerator(half_folder):
+    there = enhancing(subject(half_folder, GPU), options(EnhanceOptions, shard=False), 20, full=False)
+    assert there.device - there.work.peak == 2 * ENTRIES + (32 + 2) * subject(half_folder).selected
+    here = enhancing(subject(half_folder), options(EnhanceOptions, shard=False), 20, full=False)
+    assert here.device - here.work.peak == 4 * ENTRIES + (32 + 2) * subject(half_folder).selected
+
+
+def test_a_pass_leaves_the_outline_in_its_own_dtype(half_folder):
+    model = load_outline(str(half_folder), GPU).model
+    how = {"trained": frozenset(), "keeps_gradients": False, "accumulates": False, "half": True}
+    with pytest.raises(ValueError, match="could not be followed"):  # nothing needs a gradient
+        training(model, Batch(1, 4), dtype=torch.float32, **how)
+    assert model.dtype == torch.bfloat16
+
+
+def test_processes_share_the_work_of_a_step(folder):
+    one, two = (
+        enhancing(subject(folder), options(EnhanceOptions, shard=False), 20, full=False, processes=count).work.flops
+        for count in (1, 2)
+    )
+    assert two == pytest.approx(one / 2)
+
+
+def asking(folder, spread: Spread) -> Asking:
+    generation = GenerateOptions(token_budget=8, max_new_tokens=2)
+    return Asking(subject(folder), PlannedJudge(None, JudgeOptions()), generation, spread)
+
+
+def test_sums_of_a_sharded_model_are_parts_and_one_parameter_is_gathered_for_sigma(folder):
+    sharded = asking(folder, Spread(2, shard=True))
+    assert sharded.scored_here == MATRICES  # half of two layers'
+    sigma = (4 + 4) * 32 * 16  # a matrix, and the same in float32
+    assert _sums(sharded, NOTHING, ScoringOptions()).device == sharded.weights + 20 * MATRICES + sigma
+    assert sharded.weights == asking(folder, Spread()).weights - 4 * ENTRIES // 2
+
+
+def test_processes_answer_some_of_the_batches_and_all_of_those_of_a_sharded_model(folder):
+    spreads = (Spread(), Spread(2, shard=False), Spread(2, shard=True))
+    lengths = [4] * 5  # a batch each
+    alone, shared, sharded = (asking(folder, spread).answer(lengths).work.flops for spread in spreads)
+    assert shared == pytest.approx(alone * 3 / 5)
+    assert sharded == alone
+
+
+def plan_of(folder, processes, **changes):
+    config = small_config(folder)
+    updates = {name: getattr(config, name).model_copy(update=more) for name, more in changes.items()}
+    return make_plan(config.model_copy(update=updates), memory_gib=80, processes=processes)
+
+
+def test_a_plan_for_several_processes_honours_what_each_stage_shards(tmp_path):
+    whole, sharded = plan_of(tmp_path, 2), plan_of(tmp_path, 2, score={"shard": True})
+    need = [{stage.name: stage for stage in plan.stages} for plan in (whole, sharded)]
+    assert need[1]["locate"].need.device < need[0]["locate"].need.device
+    assert need[1]["adapt plain"].need == need[0]["adapt plain"].need
+    assert need[0]["locate"].processes == 2
+    assert need[0]["verify"].processes == 1
+
+
+@pytest.mark.parametrize(
+    ("processes", "changes", "sentence"),
+    [
+        (1, {"score": {"shard": True}}, "score.shard spreads the model over several processes"),
+        (2, {"score": {"shard": True, "convergence": True}}, "score.convergence compares whole rankings"),
+        (2, {"adapt": {"lora": LoraOptions(rank=2)}}, "adapt.lora is for one process"),
+        (2, {"enhance": {"objective": "dpo"}}, "enhance.objective = 'dpo' is for one process"),
+        (3, {}, "can't be shared by 3 processes"),
+    ],
+)
+def test_what_several_processes_refuse_is_refused_before(tmp_path, processes, changes, sentence):
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        plan_of(tmp_path, processes, **changes)
+
+
+def test_workers_and_processes_are_not_planned_together(tmp_path):
+    with pytest.raises(ValueError, match="workers=2 do stages side by side"):
+        make_plan(small_config(tmp_path).model_copy(update={"workers": 2}), processes=2)
+
+
+def test_sharding_is_advised_where_a_model_does_not_fit(tmp_path):
+    plan = make_plan(small_config(tmp_path), memory_gib=0.001, processes=2)
+    sentence = next(one for one in plan.advice if one.startswith("adapt plain"))
+    assert "adapt.shard = true" in sentence
+
+
+def test_the_command_says_what_processes_do_together(tmp_path, capsys):
+    path = tmp_path / "run.toml"
+    path.write_text(to_toml(small_config(tmp_path)))
+    assert call(["plan", str(path), "--processes", "2", "--memory", "80", "--flops", "100"]) == 0
+    assert "2 processes score and tune together" in capsys.readouterr().out
+    assert call(["plan", str(path), "--processes", "0"]) == 2
