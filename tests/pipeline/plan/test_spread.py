@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -17,7 +18,7 @@ from holdfast.pipeline.config import JudgeOptions, ScoringOptions
 from holdfast.pipeline.config_template import to_toml
 from holdfast.pipeline.plan.asking import Asking, PlannedJudge, _sums
 from holdfast.pipeline.plan.memory import Subject, _saved, adapting, enhancing
-from holdfast.pipeline.plan.passes import Batch, training
+from holdfast.pipeline.plan.passes import Batch, Step, training
 from holdfast.pipeline.plan.plan import make_plan
 from holdfast.pipeline.plan.spread import Spread
 from holdfast.pipeline.plan.trace import NOTHING
@@ -95,11 +96,26 @@ def test_sharded_set_holds_parts_of_all_but_the_mask_and_the_old_values(folder):
     assert alone.device - alone.work.peak == 4 * ENTRIES + 36 * tiny.selected
 
 
-def test_sharded_training_of_all_weights_has_parts_of_moments_and_gradients(folder):
+def test_sharded_training_of_all_weights_has_parts_of_moments(folder):
     tiny = subject(folder, GPU)
     need = adapting(tiny, options(AdaptOptions), 20, protected=True, processes=2)
-    held = 4 * ENTRIES // 2 + 8 * ENTRIES // 2 + 4 * ENTRIES // 2 + 8 * tiny.selected + 8 * tiny.selected
+    held = 4 * ENTRIES // 2 + 8 * ENTRIES // 2 + 8 * tiny.selected + 8 * tiny.selected
     assert need.device - need.work.peak == held + 2 * 4 * EMBEDDING + (4 + 4) * EMBEDDING
+
+
+def test_a_sharded_pass_ends_with_parts_of_gradients_and_one_that_adds_up_begins_with_them(folder):
+    model = load_outline(str(folder), CPU).model
+    names = frozenset(name for name, _ in model.named_parameters())
+    step = Step(names, spread=Spread(2, shard=True))
+    none, whole = (
+        training(model, Batch(1, 2), replace(step, keeps_gradients=keeps, spread=Spread())).peak
+        for keeps in (False, True)
+    )
+    parts = training(model, Batch(1, 2), step).peak
+    before = training(model, Batch(1, 2), replace(step, accumulates=True)).peak
+    assert before == none + 4 * ENTRIES // 2
+    assert none < parts <= before
+    assert parts < whole
 
 
 def test_whole_models_in_several_processes_hold_the_buckets_that_are_sent(folder):
@@ -131,9 +147,8 @@ def test_set_of_half_precision_is_trained_as_it_is_loaded_on_an_accelerator(half
 
 def test_a_pass_leaves_the_outline_in_its_own_dtype(half_folder):
     model = load_outline(str(half_folder), GPU).model
-    how = {"trained": frozenset(), "keeps_gradients": False, "accumulates": False, "half": True}
     with pytest.raises(ValueError, match="could not be followed"):  # nothing needs a gradient
-        training(model, Batch(1, 4), dtype=torch.float32, **how)
+        training(model, Batch(1, 4), Step(frozenset()))
     assert model.dtype == torch.bfloat16
 
 

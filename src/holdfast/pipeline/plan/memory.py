@@ -15,14 +15,14 @@ Training is on float32 weights (4 P), whatever the checkpoint's dtype, but for S
 it is where a device computes in it. All else is on weights as `load_model` loads them.
 
 In N processes, each with the whole model, dense training also holds the buckets of DistributedDataParallel (4 t). Where
-they share it (`spread.py`), weights, sums and an optimizer's state are N parts; the mask (8 k) and old values (b k) are
-in each; gradients are parts too (4 t / N); and the first gathers all weights in the host's memory to save them.
+they share it (`spread.py`), weights, sums and an optimizer's state are N parts, and so are gradients, which the pass
+counts; the mask (8 k) and old values (b k) are in each; the first gathers all weights in the host's memory to save them.
 Products in bfloat16 of float32 weights are of copies (2 t), which autocast makes of whole weights in every process.
 
 Sources: the files named beside each formula. Passes are followed on the meta device (`trace.py`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -34,7 +34,7 @@ from holdfast.intervene.frozen import frozen_roles
 from holdfast.intervene.sft import SftOptions
 from holdfast.models.load import Outline
 from holdfast.models.sites import list_sites, scorable_sites
-from holdfast.pipeline.plan.passes import Batch, training
+from holdfast.pipeline.plan.passes import Batch, Step, training
 from holdfast.pipeline.plan.spread import IN_ONE, Spread
 from holdfast.pipeline.plan.trace import NOTHING, Cost
 from holdfast.select.ranking import count_selected
@@ -124,7 +124,8 @@ def enhancing(subject: Subject, options: SftOptions, longest: int, *, full: bool
     k, of_value = subject.selected, subject.outline.storage_dtype.itemsize
     trained = {site.name for site in scorable_sites(subject.outline.model)}
     dtype = subject.outline.model.dtype if subject.half else torch.float32
-    work = _steps(subject, options, longest, trained, processes, dtype, keeps_gradients=False)
+    step = Step(frozenset(trained), dtype, subject.half, keeps_gradients=False, spread=spread)
+    work = _steps(subject, options, longest, step)
     weights = dtype.itemsize * spread.held(subject.model.parameters())
     held = (8 + of_value) * k + 24 * k // spread.parts
     beside = work.peak + spread.gathered(subject.outline.model, dtype.itemsize, trained)
@@ -140,7 +141,7 @@ def adapting(subject: Subject, options: AdaptOptions, longest: int, *, protected
     model = subject.outline.model
     with torch.device("meta"), adapters(model, options.lora, options.seed):
         trained = {name: weight.numel() for name, weight in model.named_parameters() if weight.requires_grad}
-        work = _steps(subject, options, longest, set(trained), processes, torch.float32, keeps_gradients=True)
+        work = _steps(subject, options, longest, Step(frozenset(trained), half=subject.half))
         adapter = 12 * sum(trained.values())
     return Need(4 * subject.entries + adapter + held + work.peak, TRAINER, work)
 
@@ -150,14 +151,12 @@ def _dense(subject: Subject, options: SftOptions, longest: int, freeze: tuple, s
     model = subject.outline.model
     roles = frozen_roles(model, freeze, train_routers=options.train_routers)
     trained = {site.name for site in list_sites(model) if site.role not in roles}
-    work = _steps(
-        subject, options, longest, trained, spread.processes, torch.float32, keeps_gradients=spread.parts == 1
-    )
+    work = _steps(subject, options, longest, Step(frozenset(trained), half=subject.half, spread=spread))
     entries = spread.held(weight for name, weight in model.named_parameters() if name in trained)
-    state = 8 * entries + (4 * entries if spread.processes > 1 else 0)  # parts of gradients, or buckets of whole ones
+    buckets = 4 * entries if spread.processes > 1 and not spread.shard else 0
     weights = 4 * spread.held(model.parameters())
     beside = work.peak + spread.gathered(model, 4, trained)
-    return Need(weights + state + held + beside, TRAINER, work).then(_saved(subject, spread, 4))
+    return Need(weights + 8 * entries + buckets + held + beside, TRAINER, work).then(_saved(subject, spread, 4))
 
 
 def _saved(subject: Subject, spread: Spread, width: int) -> Need:
@@ -170,26 +169,11 @@ def _saved(subject: Subject, spread: Spread, width: int) -> Need:
     return Need(weights + host) if subject.place.type == "cpu" else Need(weights, host)
 
 
-def _steps(
-    subject: Subject,
-    options: SftOptions,
-    longest: int,
-    trained: set[str],
-    processes: int,
-    dtype: torch.dtype,
-    *,
-    keeps_gradients: bool,
-) -> Cost:
-    """The steps' passes on weights of that dtype, of which every process takes its share."""
-    micro = options.micro_batch_size or max(options.batch_size // processes, 1)
-    parts = max(options.batch_size // (min(micro, options.batch_size) * processes), 1)
-    cost = training(
-        subject.outline.model,
-        Batch(min(micro, options.batch_size), min(longest, options.max_length)),
-        dtype=dtype,
-        trained=frozenset(trained),
-        keeps_gradients=keeps_gradients,
-        accumulates=parts > 1,
-        half=subject.half,
-    )
+def _steps(subject: Subject, options: SftOptions, longest: int, step: Step) -> Cost:
+    """The steps' passes, of which every process takes its share."""
+    processes = step.spread.processes
+    micro = min(options.micro_batch_size or max(options.batch_size // processes, 1), options.batch_size)
+    parts = max(options.batch_size // (micro * processes), 1)
+    batch = Batch(micro, min(longest, options.max_length))
+    cost = training(subject.outline.model, batch, replace(step, accumulates=parts > 1))
     return cost.times(parts * options.iterations)

@@ -14,11 +14,13 @@ from typing import cast
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 from transformers import PreTrainedModel
 
 from holdfast.models.logits import logits_at
 from holdfast.models.sites import scorable_sites
 from holdfast.pipeline.plan.fused_head import fused_log_probabilities
+from holdfast.pipeline.plan.spread import IN_ONE, Spread
 from holdfast.pipeline.plan.trace import Cost, traced
 from holdfast.score.gradient import sum_gradients
 from holdfast.score.objective.completions import (
@@ -56,54 +58,70 @@ def scoring(model: PreTrainedModel, batch: Batch, *, judge_width: int | None) ->
     return trace.cost
 
 
-@lru_cache(maxsize=128)
-def training(
-    model: PreTrainedModel,
-    batch: Batch,
-    *,
-    dtype: torch.dtype,
-    trained: frozenset[str],
-    keeps_gradients: bool,
-    accumulates: bool,
-    half: bool,
-) -> Cost:
-    """Forward and backward of one micro-batch under TRL's fused head.
+@dataclass(frozen=True)
+class Step:
+    """How a micro-batch is trained on."""
 
-    Args:
-        model: names and shapes; given back in its own dtype.
-        batch: the longest micro-batch.
-        dtype: of the weights while they are trained.
-        trained: names of the parameters that get a gradient.
-        keeps_gradients: whether they live until the step, or are taken as soon as they are complete.
-        accumulates: whether gradients of earlier micro-batches are there already.
-        half: whether products are taken in bfloat16, by autocast.
-    """
+    trained: frozenset[str]
+    """Names of the parameters that get a gradient."""
+    dtype: torch.dtype = torch.float32
+    """Of the weights meanwhile."""
+    half: bool = False
+    """Whether products are taken in bfloat16, by autocast."""
+    keeps_gradients: bool = True
+    """Whether gradients live until the step, or are taken as soon as they are complete."""
+    accumulates: bool = False
+    """Whether gradients of earlier micro-batches are there already."""
+    spread: Spread = IN_ONE
+    """Processes of a sharded model keep a part of every gradient."""
+
+
+@lru_cache(maxsize=128)
+def training(model: PreTrainedModel, batch: Batch, step: Step) -> Cost:
+    """Forward and backward of one micro-batch under TRL's fused head; the model is given back in its own dtype."""
     loaded = model.dtype
-    nn.Module.to(model, dtype)
+    nn.Module.to(model, step.dtype)
     try:
-        return _trained(model, batch, trained, keeps_gradients, accumulates, half)
+        return _trained(model, batch, step)
     finally:
         nn.Module.to(model, loaded)
 
 
-def _trained(
-    model: PreTrainedModel, batch: Batch, trained: frozenset[str], keeps_gradients: bool, accumulates: bool, half: bool
-) -> Cost:
-    weights = [weight for name, weight in model.named_parameters() if name in trained]
-    with traced(model, torch.bfloat16 if half else None) as trace:
+def _trained(model: PreTrainedModel, batch: Batch, step: Step) -> Cost:
+    weights = [weight for name, weight in model.named_parameters() if name in step.trained]
+    with traced(model, torch.bfloat16 if step.half else None) as trace:
         model.train()
         for weight in model.parameters():
             weight.requires_grad_(False)
         for weight in weights:
             weight.requires_grad_(True)
-            weight.grad = torch.zeros_like(weight) if accumulates and keeps_gradients else None
-        hooks = [] if keeps_gradients else [one.register_post_accumulate_grad_hook(_drop) for one in weights]
+        hooks, _kept = _gradients(weights, step)
         hidden = model.base_model(**_inputs(batch), use_cache=False).last_hidden_state[:, :-1]
         head = cast(nn.Module, model.get_output_embeddings())
-        fused_log_probabilities(hidden.reshape(-1, hidden.shape[-1]), head, half).sum().backward()
+        fused_log_probabilities(hidden.reshape(-1, hidden.shape[-1]), head, step.half).sum().backward()
     for hook in hooks:
         hook.remove()
     return trace.cost
+
+
+def _gradients(weights: Sequence[Tensor], step: Step) -> tuple[list[RemovableHandle], list[Tensor]]:
+    """Gradients that are there before the pass, and hooks on those that come; the list is what is kept of either."""
+    kept = [_part(weight, step.spread) for weight in weights] if step.keeps_gradients and step.accumulates else []
+    if step.keeps_gradients and step.spread.parts == 1:
+        for weight, gradient in zip(weights, kept, strict=False):
+            weight.grad = gradient.view_as(weight)
+        return [], kept
+
+    def take(weight: Tensor) -> None:
+        weight.grad = None
+        if step.keeps_gradients and not step.accumulates:
+            kept.append(_part(weight, step.spread))
+
+    return [weight.register_post_accumulate_grad_hook(take) for weight in weights], kept
+
+
+def _part(weight: Tensor, spread: Spread) -> Tensor:
+    return torch.empty(spread.held([weight]), dtype=weight.dtype, device=weight.device)
 
 
 @lru_cache(maxsize=128)
@@ -215,7 +233,3 @@ def _inputs(batch: Batch) -> dict[str, Tensor]:
 
 def _zeros(*shape: int) -> Tensor:
     return torch.empty(shape, dtype=torch.int64, device="meta")
-
-
-def _drop(weight: Tensor) -> None:
-    weight.grad = None
