@@ -16,7 +16,7 @@ it is where a device computes in it. All else is on weights as `load_model` load
 
 In N processes, each with the whole model, dense training also holds the buckets of DistributedDataParallel (4 t). Where
 they share it (`spread.py`), weights, sums and an optimizer's state are N parts, and so are gradients, which the pass
-counts; the mask (8 k) and old values (b k) are in each; the first gathers all weights in the host's memory to save them.
+counts; mask (8 k) and old values (b k) are in each; the first gathers all weights in the host's memory to save them.
 Products in bfloat16 of float32 weights are of copies (2 t), which autocast makes of whole weights in every process.
 
 Sources: the files named beside each formula. Passes are followed on the meta device (`trace.py`).
