@@ -23,7 +23,7 @@ from pathlib import Path
 
 import torch
 from plan import BAR, GUARD, make_config, mask_of, memory_mb, save_decoder, save_random_mask
-from torch.multiprocessing import start_processes
+from torch.multiprocessing.spawn import start_processes
 
 from holdfast.distributed import gathered, joined, rank, wait_for_all
 from holdfast.pipeline.config import RunConfig

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.multiprocessing import start_processes
+from torch.multiprocessing.spawn import start_processes
 
 from holdfast.distributed import gathered, joined, rank, share_of, wait_for_all
 from holdfast.select.ranking import BLOCK, HALF_BITS, select_extreme

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
-from torch.multiprocessing import start_processes
+from torch.multiprocessing.spawn import start_processes
 
 from holdfast.distributed import joined
 

@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed import PrefixStore, Store  # pyright: ignore[reportPrivateImportUsage]
+from torch.distributed.rendezvous import rendezvous
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -49,9 +51,9 @@ def joined() -> Iterator[None]:
         return
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    store, own_rank, size = next(dist.rendezvous("env://"))
+    store, own_rank, size = next(rendezvous("env://"))
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-    connected = dist.PrefixStore("connected", store)
+    connected = PrefixStore("connected", store)
     dist.init_process_group(backend, store=connected, rank=own_rank, world_size=size, timeout=LONGEST_WAIT)
     signal.signal(signal.SIGTERM, _stopped)  # what launchers send to the others when one has ended
     try:
@@ -144,7 +146,7 @@ def _losses_told() -> Iterator[None]:
 
 
 @contextmanager
-def _told_once(store: dist.Store) -> Iterator[None]:
+def _told_once(store: Store) -> Iterator[None]:
     """Marks an error as told, for whoever prints it, where the first process has the same or is what was lost."""
     try:
         yield

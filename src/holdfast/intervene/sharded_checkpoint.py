@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed.checkpoint as dcp
 from torch import Tensor, nn
+from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader, HuggingFaceStorageWriter
 from torch.distributed.checkpoint.state_dict import (
     StateDictOptions,
     get_model_state_dict,
@@ -20,6 +20,8 @@ from torch.distributed.checkpoint.state_dict import (
     set_model_state_dict,
     set_optimizer_state_dict,
 )
+from torch.distributed.checkpoint.state_dict_loader import load
+from torch.distributed.checkpoint.state_dict_saver import save
 from transformers import TrainerCallback, TrainingArguments
 from transformers.trainer_callback import TrainerControl, TrainerState
 
@@ -57,8 +59,8 @@ def save_state(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer)
     """Writes a checkpoint, which gets its name when it is whole, and removes those before it."""
     partial = folder.with_name(f"{folder.name}.partial")
     first(lambda: shutil.rmtree(partial, ignore_errors=True))
-    writer = dcp.HuggingFaceStorageWriter(str(partial), save_distributed=True)
-    dcp.save(_tensors(model, optimizer), storage_writer=writer)
+    writer = HuggingFaceStorageWriter(str(partial), save_distributed=True)
+    save(_tensors(model, optimizer), storage_writer=writer)
     wait_for_all()
 
     def replace() -> None:
@@ -72,7 +74,7 @@ def save_state(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer)
 def load_state(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
     """Puts a checkpoint's values into the model and the optimizer, and returns the steps that were made."""
     tensors = _tensors(model, optimizer)
-    dcp.load(tensors, storage_reader=dcp.HuggingFaceStorageReader(str(folder)))
+    load(tensors, storage_reader=HuggingFaceStorageReader(str(folder)))
     set_model_state_dict(model, _under("model.", tensors))
     if not isinstance(optimizer, SparseAdamW):  # whose own tensors were read into
         whole = get_optimizer_state_dict(model, optimizer, options=FLAT)
@@ -86,7 +88,7 @@ def last_state(folder: Path) -> Path | None:
     return max(found, key=lambda path: int(path.name.removeprefix(PREFIX)), default=None)
 
 
-def _tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+def _tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     """All that a run needs to go on, by flat names; what is one process's own has its rank in the name."""
     tensors = {f"model.{name}": value for name, value in get_model_state_dict(model).items()}
     if isinstance(optimizer, SparseAdamW):
@@ -101,5 +103,5 @@ def _tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Te
     return tensors | {f"optimizer.{name}": value for name, value in state.items() if isinstance(value, Tensor)}
 
 
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Any]:
+def _under(prefix: str, tensors: dict[str, Any]) -> dict[str, Any]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

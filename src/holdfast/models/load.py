@@ -85,7 +85,8 @@ def load_model(
         # Also of embedding and head, or a forward pass leaves them whole, beside the shards that training writes to.
         cast(FSDPModule, model).set_reshard_after_forward(True)
     else:
-        model = nn.Module.to(_read(name, source, kind, dtype=wanted).eval(), place)
+        model = _read(name, source, kind, dtype=wanted).eval()
+        nn.Module.to(model, place)
     return LoadedModel(model, tokenizer, name, fingerprint(model), stored)
 
 

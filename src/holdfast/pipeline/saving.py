@@ -1,6 +1,8 @@
 """A tuned model as a checkpoint like any of Hugging Face's, in its storage dtype, with its tokenizer."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -9,8 +11,9 @@ from transformers import PreTrainedModel
 
 from holdfast.artifacts import allow_as_umask
 from holdfast.distributed import first
-from holdfast.models.load import LoadedModel, load_empty, quiet_transformers
+from holdfast.models.load import LoadedModel, quiet_transformers
 from holdfast.models.shards import is_sharded
+from holdfast.models.stored import open_stored
 
 
 def save_checkpoint(folder: Path, tuned: LoadedModel) -> None:
@@ -31,9 +34,9 @@ def _save_whole(folder: Path, tuned: LoadedModel) -> None:
     nn.Module.to(tuned.model, dtype)
 
 
-def _save_values(folder: Path, tuned: LoadedModel, values: dict[str, torch.Tensor]) -> None:
+def _save_values(folder: Path, tuned: LoadedModel, values: Mapping[str, Any]) -> None:
     """Of a sharded model, which can't change its dtype: through one of the same kind that holds no values."""
-    empty = load_empty(tuned.name)
+    empty = open_stored(tuned.name, tuned.storage_dtype).model
     weights = dict(empty.named_parameters())
     tied = {name for name, _ in empty.named_parameters(remove_duplicate=False)} - weights.keys()
     stored = {
@@ -41,13 +44,14 @@ def _save_values(folder: Path, tuned: LoadedModel, values: dict[str, torch.Tenso
         for name, value in values.items()
         if name not in tied
     }
-    nn.Module.to(empty, tuned.storage_dtype)
-    _write(folder, tuned, empty, state_dict=stored)
+    _write(folder, tuned, empty, stored)
 
 
-def _write(folder: Path, tuned: LoadedModel, model: PreTrainedModel, **how: dict[str, torch.Tensor]) -> None:
+def _write(
+    folder: Path, tuned: LoadedModel, model: PreTrainedModel, values: dict[str, torch.Tensor] | None = None
+) -> None:
     with quiet_transformers():
-        model.save_pretrained(folder, **how)
+        model.save_pretrained(folder, state_dict=values)
         tuned.tokenizer.save_pretrained(folder)
     for file in folder.glob("*.safetensors"):
         allow_as_umask(file)
