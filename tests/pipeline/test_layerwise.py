@@ -73,6 +73,15 @@ def test_masks_that_are_cut_on_the_way_are_those_that_top_cuts_from_scores(name,
     assert load_mask(files_of(out)[1]).iou(load_mask(files_of(out)[2])) == halves.iou
 
 
+def test_the_files_say_how_many_experts_were_idle_on_all_prompts_and_on_each_half(tmp_path):
+    whole, out = tmp_path / "whole.safetensors", tmp_path / "layers.safetensors"
+    score_likelihood(MOE, "testbed:questions_calibration#first=2", whole, options=UTILITY)
+    score_likelihood_by_layer(MOE, "testbed:questions_calibration#first=2", out, LAYER_WISE, options=UTILITY)
+    idle = [load_scores(path).made_by["idle_experts"] for path in files_of(out)]
+    assert 0 < idle[0] < min(idle[1:])
+    assert_same_files(out, whole)
+
+
 @pytest.mark.parametrize("step", [3, 9, 10, 14])
 @pytest.mark.parametrize("keep", [None, 0.02])
 def test_one_that_was_stopped_goes_on_to_the_same_bits(step, keep, tmp_path):
