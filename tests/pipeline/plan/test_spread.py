@@ -17,7 +17,7 @@ from holdfast.models.load import load_outline
 from holdfast.pipeline.config import JudgeOptions, ScoringOptions
 from holdfast.pipeline.config_template import to_toml
 from holdfast.pipeline.plan.asking import Asking, PlannedJudge, _sums
-from holdfast.pipeline.plan.memory import Subject, _saved, adapting, enhancing
+from holdfast.pipeline.plan.memory import TRAINER, Subject, _saved, adapting, enhancing
 from holdfast.pipeline.plan.passes import Batch, Step, training
 from holdfast.pipeline.plan.plan import make_plan
 from holdfast.pipeline.plan.spread import Spread
@@ -99,7 +99,7 @@ def test_sharded_set_holds_parts_of_all_but_the_mask_and_the_old_values(folder):
 def test_sharded_training_of_all_weights_has_parts_of_moments(folder):
     tiny = subject(folder, GPU)
     need = adapting(tiny, options(AdaptOptions), 20, protected=True, processes=2)
-    held = 4 * ENTRIES // 2 + 8 * ENTRIES // 2 + 8 * tiny.selected + 8 * tiny.selected
+    held = 4 * ENTRIES // 2 + 8 * ENTRIES // 2 + 8 * tiny.selected  # the mask is on the host
     assert need.device - need.work.peak == held + 2 * 4 * EMBEDDING + (4 + 4) * EMBEDDING
 
 
@@ -140,9 +140,11 @@ def test_autocast_copies_whole_weights_also_of_a_sharded_model(half_folder):
 
 def test_set_of_half_precision_is_trained_as_it_is_loaded_on_an_accelerator(half_folder):
     there = enhancing(subject(half_folder, GPU), options(EnhanceOptions, shard=False), 20, full=False)
-    assert there.device - there.work.peak == 2 * ENTRIES + (32 + 2) * subject(half_folder).selected
+    selected = subject(half_folder).selected
+    assert there.device - there.work.peak == 2 * ENTRIES + 24 * selected
+    assert there.host == TRAINER + (8 + 2) * selected  # mask and old values
     here = enhancing(subject(half_folder), options(EnhanceOptions, shard=False), 20, full=False)
-    assert here.device - here.work.peak == 4 * ENTRIES + (32 + 2) * subject(half_folder).selected
+    assert here.device - here.work.peak == 4 * ENTRIES + (32 + 2) * selected
 
 
 def test_a_pass_leaves_the_outline_in_its_own_dtype(half_folder):

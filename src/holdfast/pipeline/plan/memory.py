@@ -5,9 +5,9 @@ With P parameters, S scored entries, k selected ones and b bytes of a stored val
     scoring         4 S    the first half's sums, while the second half's pass makes its own (the pass counts those)
                     20 S   sums of halves and whole, and three scores, when they are made; 8 S + 12 S on an accelerator
                     28 S   the three scores, two of the curve and two sums of it, with convergence, beside a pass
-    enhance, mask   (32 + b) k   mask (8) and old values (b), positions, SparseAdamW's masters, moments, packed gradient
+    enhance, mask   (32 + b) k   mask and old values (8 + b: on the host), positions, SparseAdamW's masters and moments
     enhance, full   8 t    AdamW's moments of t trained entries; their gradients are the pass's
-    adapt           8 t, and 24 k where a mask is held: the mask (8), positions and values, each twice
+    adapt           8 t, and 24 k where a mask is held: the mask (8: on the host), positions and values, each twice
     adapt, LoRA     12 a, and 24 k   weights and moments of a adapter entries; the base stays in memory in float32
     verify          20 k   mask, positions, saved values, noise
 
@@ -127,26 +127,28 @@ def enhancing(subject: Subject, options: SftOptions, longest: int, *, full: bool
     step = Step(frozenset(trained), dtype, subject.half, keeps_gradients=False, spread=spread)
     work = _steps(subject, options, longest, step)
     weights = dtype.itemsize * spread.held(subject.model.parameters())
-    held = (8 + of_value) * k + 24 * k // spread.parts
-    beside = work.peak + spread.gathered(subject.outline.model, dtype.itemsize, trained)
-    return Need(weights + held + beside, TRAINER, work).then(_saved(subject, spread, dtype.itemsize))
+    beside = 24 * k // spread.parts + work.peak + spread.gathered(subject.outline.model, dtype.itemsize, trained)
+    need = _with_host(subject, Need(weights + beside, TRAINER, work), (8 + of_value) * k)
+    return need.then(_saved(subject, spread, dtype.itemsize))
 
 
 def adapting(subject: Subject, options: AdaptOptions, longest: int, *, protected: bool, processes: int = 1) -> Need:
     """SPA (`intervene/protect.py`), or plain fine-tuning; in one process with adapters, where the options have them."""
     spread = Spread(processes, options.shard)
-    held = 8 * subject.selected + 16 * subject.selected // spread.parts if protected else 0
+    mask, held = (8 * subject.selected, 16 * subject.selected // spread.parts) if protected else (0, 0)
     if options.lora is None:
-        return _dense(subject, options, longest, options.freeze, spread, held)
+        return _dense(subject, options, longest, options.freeze, spread, held, mask)
     model = subject.outline.model
     with torch.device("meta"), adapters(model, options.lora, options.seed):
         trained = {name: weight.numel() for name, weight in model.named_parameters() if weight.requires_grad}
         work = _steps(subject, options, longest, Step(frozenset(trained), half=subject.half))
         adapter = 12 * sum(trained.values())
-    return Need(4 * subject.entries + adapter + held + work.peak, TRAINER, work)
+    return _with_host(subject, Need(4 * subject.entries + adapter + held + work.peak, TRAINER, work), mask)
 
 
-def _dense(subject: Subject, options: SftOptions, longest: int, freeze: tuple, spread: Spread, held: int = 0) -> Need:
+def _dense(
+    subject: Subject, options: SftOptions, longest: int, freeze: tuple, spread: Spread, held: int = 0, mask: int = 0
+) -> Need:
     """Fused AdamW on all that is not frozen (`intervene/sft.py`)."""
     model = subject.outline.model
     roles = frozen_roles(model, freeze, train_routers=options.train_routers)
@@ -156,7 +158,15 @@ def _dense(subject: Subject, options: SftOptions, longest: int, freeze: tuple, s
     buckets = 4 * entries if spread.processes > 1 and not spread.shard else 0
     weights = 4 * spread.held(model.parameters())
     beside = work.peak + spread.gathered(model, 4, trained)
-    return Need(weights + 8 * entries + buckets + held + beside, TRAINER, work).then(_saved(subject, spread, 4))
+    need = Need(weights + 8 * entries + buckets + held + beside, TRAINER, work)
+    return _with_host(subject, need, mask).then(_saved(subject, spread, 4))
+
+
+def _with_host(subject: Subject, need: Need, count: int) -> Need:
+    """The same with so many bytes more in the host's memory, which a CPU works in."""
+    if subject.place.type == "cpu":
+        return replace(need, device=need.device + count)
+    return replace(need, host=need.host + count)
 
 
 def _saved(subject: Subject, spread: Spread, width: int) -> Need:

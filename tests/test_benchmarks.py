@@ -1,0 +1,59 @@
+"""Benchmarks that need what is not here run all the same: on tiny shapes, or to say what they would do."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(script: str, *arguments: str) -> dict:
+    """The object that a benchmark prints last."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "benchmarks" / script, *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def tiny() -> dict:
+    return run("gpu.py", "--device", "cpu", "--tiny", "--flops", "0.001")
+
+
+@pytest.mark.parametrize("model", ["Llama 8B", "Qwen3 30B-A3B"])
+def test_the_benchmark_for_gpus_measures_all_of_it_on_tiny_shapes(tiny, model):
+    figures = tiny["figures"][model]
+    assert figures["scoring"].keys() >= {"judge_s", "forward_s", "backward_s", "backward_mfu", "peak_gb"}
+    assert all(value > 0 for value in figures["scoring"].values())
+    assert figures["selection"]["seconds"] > 0
+    assert set(figures["steps"]) == {"SET", "SPA", "full", "LoRA", "masked"}
+    assert all(arm["step_s"] > 0 for arm in figures["steps"].values())
+    assert tiny["pass"] is None  # no bar counts
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU, and it would measure")
+def test_without_a_gpu_the_benchmark_says_what_it_would_measure():
+    found = run("gpu.py")
+    assert [one["model"] for one in found["figures"]["would_measure"]] == ["Llama 8B", "Qwen3 30B-A3B"]
+    assert found["bars"]
+    assert found["pass"] is None
+
+
+def test_the_page_on_scaling_has_what_plan_says_today(tmp_path):
+    page = ROOT / "docs" / "scaling.md"
+    shutil.copy(page, tmp_path)
+    run("scaling.py", "--models", "Llama 1B", "--table", str(tmp_path / page.name))
+    rows = [line for line in (tmp_path / page.name).read_text().splitlines() if line.startswith("| Llama 1B |")]
+    assert len(rows) == 4
+    assert [row for row in rows if row not in page.read_text()] == []
