@@ -328,7 +328,7 @@ def _trainer_arguments(
     micro_batch = options.micro_batch_size or max(options.batch_size // world_size(), 1)
     if options.batch_size % micro_batch:
         raise ValueError(f"micro_batch_size={micro_batch} must divide batch_size={options.batch_size}.")
-    if micro_batch * world_size() > options.batch_size or options.batch_size % (micro_batch * world_size()):
+    if world_size() > 1 and options.batch_size % (micro_batch * world_size()):
         raise ValueError(
             f"batch_size={options.batch_size} can't be shared by {world_size()} processes in micro-batches of "
             f"{micro_batch}; choose a batch size that is a multiple of {micro_batch * world_size()}."
