@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from holdfast.distributed import first, rank, refuse_different, wait_for_all
 from holdfast.json_files import digest, load_json, save_json
 
 
@@ -75,6 +74,9 @@ def unfinished(out: Path, settings: Mapping[str, object], *, keep_refused: bool 
         keep_refused: whether what was done also stays when a mistake is found. Otherwise it goes: the same call would
             be refused again, and a better one has other settings.
     """
+    # Here, so that commands which only write a file, such as init, import no torch.
+    from holdfast.distributed import first, rank, refuse_different, wait_for_all
+
     folder = unfinished_folder(out)
     for name, setting in settings.items():
         refuse_different(name, digest(setting))
