@@ -213,9 +213,10 @@ def test_what_several_processes_refuse_is_refused_before(tmp_path, processes, ch
         plan_of(tmp_path, processes, **changes)
 
 
-def test_workers_and_processes_are_not_planned_together(tmp_path):
-    with pytest.raises(ValueError, match="workers=2 do stages side by side"):
-        make_plan(small_config(tmp_path).model_copy(update={"workers": 2}), processes=2)
+def test_workers_are_those_of_a_run_in_one_process(tmp_path):
+    config = small_config(tmp_path).model_copy(update={"workers": 2})
+    assert make_plan(config, memory_gib=80).workers == 2
+    assert make_plan(config, memory_gib=80, processes=2).workers == 1
 
 
 def test_sharding_is_advised_where_a_model_does_not_fit(tmp_path):

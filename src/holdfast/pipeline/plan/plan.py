@@ -99,6 +99,8 @@ def make_plan(
             model's code can't be followed.
     """
     refuse_apart(config, processes)
+    if processes > 1:
+        config = config.model_copy(update={"workers": 1})  # those of `holdfast run`, which is one process's
     here = default_device()
     place = torch.device("cuda") if memory_gib is not None and here.type == "cpu" else here
     planned = Planned(config, place, processes)

@@ -15,11 +15,6 @@ def refuse_apart(config: RunConfig, processes: int) -> None:
         )
     if processes == 1:
         return
-    if config.workers > 1:
-        raise ValueError(
-            f"workers={config.workers} do stages side by side, and {processes} processes work on each stage together; "
-            "set workers = 1, or leave --processes out."
-        )
     if config.score.shard and config.score.convergence:
         raise ValueError(
             "score.convergence compares whole rankings, and with score.shard no process has one; leave one of them out."
