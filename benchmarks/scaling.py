@@ -89,12 +89,13 @@ def guard() -> PlannedJudge:
     return PlannedJudge(outline(SHAPES[GUARD]), JudgeOptions())
 
 
-def score(name: str, budget: int, spread: Spread) -> Need:
-    """Responses, and their gradients through the judge, so many tokens a batch."""
+def score(name: str, budget: int, spread: Spread, *, on_host: bool = False) -> Need:
+    """Responses, and their gradients through the judge, so many tokens a batch; the sums of gradients beside them."""
     generation = GenerateOptions(max_new_tokens=NEW_TOKENS, token_budget=BUDGET)
     asking = Asking(subject(name), guard(), generation, spread)
     lengths = Lengths((PROMPT_TOKENS,) * PROMPTS, (0,) * PROMPTS)
-    return asking.scored(lengths, ScoringOptions(token_budget=budget, shard=spread.shard))
+    options = ScoringOptions(token_budget=budget, shard=spread.shard, sums_on_host=on_host)
+    return asking.scored(lengths, options)
 
 
 def enhance(name: str, spread: Spread) -> Need:
@@ -136,10 +137,11 @@ def modes(need: Callable[[Spread], Need], gpus: int, note: str = "") -> dict[str
 
 
 def score_modes(name: str, gpus: int) -> dict[str, Callable[[], Need]]:
-    """Smaller batches are tried before one layer at a time."""
+    """Smaller batches, and then sums in host memory, are tried before one layer at a time."""
     whole, small = (partial(score, name, budget) for budget in (BUDGET, SMALL_BUDGET))
     note = f", {SMALL_BUDGET:,} tokens a batch"
-    return modes(whole, gpus) | modes(small, gpus, note) | {"--layer-wise": partial(layer_wise, name)}
+    on_host = modes(partial(small, on_host=True), gpus, f"{note}, --sums-on-host")
+    return modes(whole, gpus) | modes(small, gpus, note) | on_host | {"--layer-wise": partial(layer_wise, name)}
 
 
 def first_that_fits(tried: dict[str, Callable[[], Need]]) -> Found:

@@ -13,6 +13,7 @@ import holdfast
 from holdfast.artifacts import save_mask
 from holdfast.models.load import load_model
 from tests.intervene.given import as_booleans, bits, random_mask
+from tests.together import run_together
 
 ROOT = Path(__file__).parents[1]
 SPA = ("trainer_spa", "sft_spa", "dpo_spa", "grpo_spa")
@@ -58,6 +59,23 @@ def test_the_set_example_trains_the_mask_alone(run):
         chosen = as_booleans(mask, key, weight.shape)
         assert torch.equal(weight[~chosen], before[key][~chosen])
     assert all(not torch.equal(after[key], before[key]) for key in mask.indices)
+
+
+def run_sharded(folder: Path) -> None:
+    sys.argv = ["sharded_spa", "--mask", str(folder / "mask.safetensors"), "--steps", "2", "--out", str(folder / "out")]
+    runpy.run_path(str(ROOT / "examples" / "sharded_spa.py"))
+
+
+def test_the_sharded_example_holds_the_mask_in_two_processes(tmp_path):
+    start = load_model("testbed:aligned").model
+    mask, before = random_mask(start), bits(start)
+    save_mask(tmp_path / "mask.safetensors", mask)
+    run_together(2, run_sharded, tmp_path)
+    after = bits(load_model(str(tmp_path / "out")).model)
+    for key in mask.indices:
+        chosen = as_booleans(mask, key, before[key].shape)
+        assert torch.equal(after[key][chosen], before[key][chosen])
+        assert not torch.equal(after[key][~chosen], before[key][~chosen])
 
 
 def test_the_probe_example_stops_a_run_that_unlearns_safety_and_takes_it_back(run):

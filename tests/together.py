@@ -1,5 +1,6 @@
 """Runs a function in several processes on the CPU, as torchrun would start them."""
 
+import multiprocessing
 import os
 import socket
 from collections.abc import Callable
@@ -15,7 +16,8 @@ from holdfast.distributed import joined
 def run_together(num_processes: int, work: Callable[..., None], *arguments: Any) -> None:
     """Returns when all have ended; what one raises is raised."""
     given = (num_processes, free_port(), work, arguments)
-    start_processes(_enter, given, nprocs=num_processes, start_method="spawn")
+    multiprocessing.set_forkserver_preload([work.__module__])  # one process imports everything, and the others are its
+    start_processes(_enter, given, nprocs=num_processes, start_method="forkserver")
 
 
 def free_port() -> int:

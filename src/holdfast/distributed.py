@@ -76,6 +76,19 @@ def share_of(count: int) -> range:
     return range(begin, min(begin + length, count))
 
 
+def in_step(items: Sequence[Item], spare: Callable[[], Item]) -> Iterator[tuple[Item, bool]]:
+    """As many items in each process, for what all of them have to take part in; False with those that make up for less.
+
+    Args:
+        items: this process's own.
+        spare: what a process takes that has none; else it repeats its last.
+    """
+    most = max(gathered(len(items)))
+    for place in range(most):
+        own = place < len(items)
+        yield items[place] if own else items[-1] if items else spare(), own
+
+
 def all_sum(tensor: Tensor) -> Tensor:
     """Replaces a tensor by its sum over the processes, and returns it."""
     if world_size() > 1:

@@ -127,3 +127,32 @@ def test_the_curve_of_growing_halves_is_written_beside_the_scores(tmp_path):
     first, second = map(load_scores, scoring.files_of(out)[1:])
     assert curve[-1]["iou"] == pytest.approx(stability(first, second).iou, abs=1e-3)  # sums in another order
     assert curve[-1]["random_iou"] == pytest.approx(0.01 / 1.99, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("judge", "sentence"),
+    [
+        ("testbed:guard", "shard-judge spreads the judge over several processes, and there is one"),
+        (
+            "api:judge",
+            "spreads the weights of a judge over processes, and the judge 'api:judge' is asked over the network",
+        ),
+    ],
+)
+def test_a_judge_is_not_sharded_where_that_means_nothing(tmp_path, judge, sentence):
+    config = small_config(tmp_path)
+    with pytest.raises(ValueError, match=sentence):
+        scoring.score_safety(
+            "testbed:aligned",
+            judge,
+            config.calibration.harmful,
+            tmp_path / "scores.safetensors",
+            options=ScoringOptions(shard_judge=True),
+        )
+    with pytest.raises(ValueError, match="objective utility asks none; leave it out"):
+        scoring.score_likelihood(
+            "testbed:aligned",
+            config.calibration.utility,
+            tmp_path / "scores.safetensors",
+            options=ScoringOptions(objective="utility", shard_judge=True),
+        )

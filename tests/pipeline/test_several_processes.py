@@ -41,10 +41,11 @@ def name_of(num_processes: int, shard: bool) -> str:
 
 def score(out: Path, shard: bool) -> None:
     generation, prompts = GenerateOptions(max_new_tokens=2), "testbed:harmful_calibration#first=8"
-    options = ScoringOptions(token_budget=32, shard=shard)
+    options = ScoringOptions(token_budget=32, shard=shard, shard_judge=shard)
     moe, dense, utility = (out / f"{name}.safetensors" for name in ("moe", "dense", "utility"))
     how = {"options": options, "generation": generation}
     scoring.score_safety("testbed:aligned-moe", "testbed:guard", prompts, moe, **how)
+    how["options"] = ScoringOptions(token_budget=32, shard=shard, shard_judge=world_size() == 4)
     scoring.score_safety("testbed:aligned", "testbed:guard", prompts, dense, **how)
     options = ScoringOptions(objective="utility", token_budget=32, shard=shard)
     scoring.score_likelihood("testbed:aligned", "testbed:questions#first=8", utility, options=options)

@@ -16,7 +16,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from holdfast.distributed import in_step
 from holdfast.models.load import fingerprint
+from holdfast.models.shards import is_sharded
 from holdfast.prompts.batching import batches_by_length, right_pad
 from holdfast.prompts.chat import TokenSpan
 from holdfast.values import Outcome
@@ -94,8 +96,10 @@ class ModelJudge(ABC):
         """One outcome a response, in order: `safe` or `unsafe` scored by its log-odds, or unscored with a reason."""
         outcomes: list[Outcome] = [Outcome.unscored("longer than the judge's context")] * len(responses)
         with torch.no_grad():
-            for batch in self._batches(prompts, responses):
+            for batch, asked in self._batches(prompts, responses):
                 logits = self.verdict_logits(self._embedding(batch.token_ids), batch).cpu()
+                if not asked:
+                    continue
                 for position, row, log_odds in zip(batch.positions, logits, self._log_odds(logits), strict=True):
                     outcomes[position] = self._outcome(row, float(log_odds))
         return outcomes
@@ -107,10 +111,12 @@ class ModelJudge(ABC):
             ValueError: a response is longer than the judge's context, or its log-odds are not finite.
         """
         found: dict[int, ResponseGradient] = {}
-        for batch in self._batches(prompts, responses):
+        for batch, asked in self._batches(prompts, responses):
             embeddings = self._embedding(batch.token_ids).detach().requires_grad_()
             log_odds = self._log_odds(self.verdict_logits(embeddings, batch))
             (gradient,) = torch.autograd.grad(log_odds.sum(), embeddings)
+            if not asked:
+                continue
             rows = zip(batch.positions, log_odds.tolist(), gradient.float().cpu(), batch.exchanges, strict=True)
             for position, value, row, exchange in rows:
                 kept = row[[span.token for span in exchange.response]]
@@ -138,7 +144,8 @@ class ModelJudge(ABC):
         """Tokens that the judge can read at most."""
         return getattr(self.model.config.get_text_config(), "max_position_embeddings", None) or 2**31
 
-    def _batches(self, prompts: Sequence[str], responses: Sequence[str]) -> Iterator[Batch]:
+    def _batches(self, prompts: Sequence[str], responses: Sequence[str]) -> Iterator[tuple[Batch, bool]]:
+        """Batches of what was asked; and, marked False, what the others need of a judge that is sharded among them."""
         shown = [self.show(prompt, response) for prompt, response in zip(prompts, responses, strict=True)]
         lengths = [len(exchange.token_ids) for exchange in shown]
         fitting = [position for position, length in enumerate(lengths) if length <= self.context]
@@ -148,10 +155,15 @@ class ModelJudge(ABC):
                 [place for place in fitting if lengths[place] == length]
                 for length in sorted({lengths[place] for place in fitting})
             ]
-        for group in groups:
-            for batch in batches_by_length([lengths[place] for place in group], self._token_budget):
-                positions = [group[place] for place in batch]
-                yield self._batch(positions, [shown[position] for position in positions])
+        chosen = [
+            [group[place] for place in batch]
+            for group in groups
+            for batch in batches_by_length([lengths[place] for place in group], self._token_budget)
+        ]
+        together = in_step(chosen, list) if is_sharded(self.model) else ((positions, True) for positions in chosen)
+        for positions, asked in together:
+            exchanges = [shown[position] for position in positions] or [self.show("a", "a")]
+            yield self._batch(positions, exchanges), asked
 
     def _batch(self, positions: list[int], exchanges: list[ShownExchange]) -> Batch:
         device = self.model.device

@@ -56,6 +56,7 @@ def load_model(
     dtype: DtypeName = "auto",
     device: str | None = None,
     sharded: bool = False,
+    mixed_precision: bool = False,
 ) -> LoadedModel:
     """Loads a model in evaluation mode; remote code and pickles are never run.
 
@@ -66,6 +67,9 @@ def load_model(
         device: where the weights go; the first accelerator, else the CPU, when None.
         sharded: whether the processes that were started together hold parts of it, by FSDP2, of which each reads its
             own; or, of one process with several accelerators, whether its layers are laid out over them.
+        mixed_precision: whether what is sharded of a half-precision checkpoint is gathered and multiplied in bfloat16,
+            whatever its dtype here, but on a CPU. Autocast would copy whole matrices and keep them for the backward
+            pass.
 
     Raises:
         ValueError: the model is missing, unreadable, not of that kind, or needs a network that is not there.
@@ -81,7 +85,9 @@ def load_model(
     if sharded and world_size() == 1 and torch.accelerator.device_count() > 1:
         model = _read(name, source, kind, dtype=wanted, device_map="auto").eval()
     elif sharded:
-        model = _read(name, source, kind, dtype=wanted, distributed_config=_sharding(name, wanted)).eval()
+        is_half = stored in (torch.bfloat16, torch.float16) and place.type != "cpu"
+        gathers_half = wanted == torch.bfloat16 or (mixed_precision and is_half)
+        model = _read(name, source, kind, dtype=wanted, distributed_config=_sharding(name, gathers_half)).eval()
         # Also of embedding and head, or a forward pass leaves them whole, beside the shards that training writes to.
         cast(FSDPModule, model).set_reshard_after_forward(True)
     else:
@@ -247,7 +253,7 @@ def refuse_one_place(*, sharded: bool) -> None:
         )
 
 
-def _sharding(name: str, dtype: torch.dtype) -> DistributedConfig:
+def _sharding(name: str, gathers_half: bool) -> DistributedConfig:
     """How FSDP2 is to spread a model: every layer by itself, gradients added up in float32."""
     layers = find_layers(load_outline(name, torch.device("cpu")).model)
     if layers is None:
@@ -255,7 +261,7 @@ def _sharding(name: str, dtype: torch.dtype) -> DistributedConfig:
     return DistributedConfig(
         fsdp_size=world_size(),
         fsdp_plan={f"{layers}*": "free_full_weight"},
-        fsdp_mixed_precision=dtype == torch.bfloat16,
+        fsdp_mixed_precision=gathers_half,
     )
 
 

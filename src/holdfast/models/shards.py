@@ -6,11 +6,17 @@ order. A mask's flat indices are those of the whole parameter; less the first en
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, Shard
+from transformers import PreTrainedModel
 
+from holdfast.distributed import world_size
+from holdfast.models.roles import find_layers
 from holdfast.values import entries_in
 
 
@@ -32,6 +38,27 @@ class Held:
     def count(self) -> int:
         """Entries held."""
         return len(self.rows) * entries_in(self.shape[1:])
+
+
+def shard_layers(model: PreTrainedModel) -> None:
+    """Leaves of a whole model, which is not to be trained, some rows of every weight in each process.
+
+    The table of embeddings stays whole: a judge is asked for embeddings outside its forward pass.
+
+    Raises:
+        ValueError: the model has no list of layers.
+    """
+    layers = find_layers(model)
+    if layers is None:
+        raise ValueError(
+            f"a {type(model).__name__} has no list of layers that could be sharded; leave shard-judge out."
+        )
+    model.requires_grad_(False)
+    mesh = init_device_mesh(model.device.type, (world_size(),))
+    table = cast(nn.Module, model.get_input_embeddings())
+    for layer in model.get_submodule(layers.rstrip(".")).children():
+        fully_shard(layer, mesh=mesh)
+    fully_shard(model, mesh=mesh, ignored_params=set(table.parameters()), reshard_after_forward=True)
 
 
 def is_sharded(model: nn.Module) -> bool:

@@ -58,6 +58,8 @@ class ScoringOptions(Options):
     shard: bool = False
     """In several processes (`torchrun -m holdfast score`): spread the model over them, by FSDP2. Otherwise each has the
     whole model, and they share the prompts."""
+    shard_judge: bool = False
+    """In several processes: spread a loaded judge over them as well, for one that is too large to be in each."""
     sums_on_host: bool = False
     """Keep the sums of gradients in host memory: 4 bytes a scored entry less on the device, and slower."""
     convergence: bool = False

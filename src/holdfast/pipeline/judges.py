@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Literal, get_args
 
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
 from holdfast.artifacts import save_json
 from holdfast.evaluate.agreement import Agreement, agreement
@@ -15,6 +15,7 @@ from holdfast.judge.model_judge import ModelJudge
 from holdfast.judge.rubric import PREFIX, RubricJudge, RubricOptions
 from holdfast.judge.rubrics import REFUSAL_RUBRIC, Rubric
 from holdfast.models.load import architectures, load_model
+from holdfast.models.shards import shard_layers
 from holdfast.pipeline.config import Estimator, JudgeOptions
 from holdfast.progress import Progress, silent
 from holdfast.values import Answer, Evaluation, Outcome
@@ -48,10 +49,19 @@ def refusal_judge(name: str, options: RubricOptions, progress: Progress = silent
     return rubric_judge(name, options, REFUSAL_RUBRIC, progress)
 
 
-def load_judge(name: str, options: JudgeOptions = JudgeOptions(), progress: Progress = silent) -> Judge:
+def load_judge(
+    name: str, options: JudgeOptions = JudgeOptions(), progress: Progress = silent, *, sharded: bool = False
+) -> Judge:
     """The judge of that name: a model behind an API where it is called api:MODEL, else a model that is loaded.
 
     A loaded one is a sequence classifier where its config says so, else a causal guard model.
+
+    Args:
+        name: of the judge.
+        options: how it is read.
+        progress: called while one behind an API is asked.
+        sharded: whether the processes that were started together hold parts of a loaded one; all of them must then
+            ask it, and as often. Each reads it whole first.
 
     Raises:
         ValueError: it is neither, or cannot be read as one; or the API's key is missing.
@@ -59,10 +69,11 @@ def load_judge(name: str, options: JudgeOptions = JudgeOptions(), progress: Prog
     kind = kind_of(name)
     if kind == "api":
         return rubric_judge(name, options.api, progress=progress)
+    loaded = load_model(name, kind=AutoModelForSequenceClassification if kind == "classifier" else AutoModelForCausalLM)
+    if sharded:
+        shard_layers(loaded.model)
     if kind == "classifier":
-        loaded = load_model(name, kind=AutoModelForSequenceClassification)
         return ClassifierJudge(loaded.model, loaded.tokenizer, options.classifier)
-    loaded = load_model(name)
     return GuardJudge(loaded.model, loaded.tokenizer, options.guard)
 
 

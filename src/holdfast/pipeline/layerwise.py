@@ -119,10 +119,10 @@ def _refuse(options: ScoringOptions, layers: LayerWiseOptions, out: Path) -> Non
     refuse_other_needs(options.method)
     if options.convergence:
         raise ValueError("convergence compares scores of the whole model again and again; leave it or layer-wise out.")
-    if options.shard or world_size() > 1:
+    if options.shard or options.shard_judge or world_size() > 1:
         raise ValueError(
-            "layer-wise scoring works in one process; start it without torchrun and accelerate and leave shard out, or "
-            "leave layer-wise out."
+            "layer-wise scoring works in one process; start it without torchrun and accelerate and leave shard and "
+            "shard-judge out, or leave layer-wise out."
         )
 
 

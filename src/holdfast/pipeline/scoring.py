@@ -16,7 +16,7 @@ from holdfast.models.load import LoadedModel, load_model, refuse_one_place
 from holdfast.models.response_log import Response
 from holdfast.pipeline.config import JudgeOptions, ScoringOptions
 from holdfast.pipeline.inputs import digest_of
-from holdfast.pipeline.judges import differentiable, load_judge, reading, refuse_idle
+from holdfast.pipeline.judges import differentiable, is_behind_api, load_judge, reading, refuse_idle
 from holdfast.pipeline.objectives import refuse_contradictions, safety_objective
 from holdfast.pipeline.outputs import refuse_existing, unfinished, unfinished_folder
 from holdfast.progress import Progress, silent
@@ -49,10 +49,11 @@ def score_safety(
     first(lambda: refuse_outputs([*files_of(out), responses_of(out), convergence_of(out)], out))
     refuse_contradictions(options, generation)
     _refuse_unshardable(options)
+    _refuse_unshardable_judge(options, judge)
     refuse_idle(judging, judge)
     asked = [prompt.prompt for prompt in load_prompts(prompts)]
     refuse_too_few(asked)
-    guard = load_judge(judge, judging, progress)
+    guard = load_judge(judge, judging, progress, sharded=options.shard_judge)
     if options.objective != "policy_gradient":
         differentiable(guard, options.objective)
     loaded = load_model(model, sharded=options.shard)
@@ -85,6 +86,7 @@ def score_likelihood(
     """
     first(lambda: refuse_outputs([*files_of(out), convergence_of(out)], out))
     _refuse_unshardable(options)
+    _refuse_unshardable_judge(options, None)
     SCORES[options.method]  # refuses one that is not known
     given = load_exchanges(exchanges)
     refuse_too_few([exchange.prompt for exchange in given])
@@ -107,6 +109,20 @@ def _refuse_unshardable(options: ScoringOptions) -> None:
     if options.shard and options.convergence:
         raise ValueError(
             "convergence compares whole rankings, and with shard no process has one; leave one of them out."
+        )
+
+
+def _refuse_unshardable_judge(options: ScoringOptions, judge: str | None) -> None:
+    """Raises ValueError when the judge is to be sharded, and there is no other process, or no judge's weights here."""
+    if not options.shard_judge:
+        return
+    if judge is None or is_behind_api(judge):
+        said = f"the judge {judge!r} is asked over the network" if judge else f"objective {options.objective} asks none"
+        raise ValueError(f"shard-judge spreads the weights of a judge over processes, and {said}; leave it out.")
+    if world_size() == 1:
+        raise ValueError(
+            "shard-judge spreads the judge over several processes, and there is one; start them with "
+            "`torchrun --nproc-per-node N -m holdfast score ...`, or leave it out."
         )
 
 

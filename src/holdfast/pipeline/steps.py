@@ -247,7 +247,10 @@ def _load_to_tune(model: str, options: SftOptions, *, all_weights: bool) -> Load
     for name, alone in (("lora", "adapters are trained"), ("objective", "preferences are learned")):
         if world_size() > 1 and getattr(options, name, None) not in (None, "sft"):
             raise ValueError(f"{alone} in one process; leave {name} out, or start the command without torchrun.")
-    return load_model(model, sharded=options.shard, dtype="float32" if options.shard and all_weights else "auto")
+    in_float32 = options.shard and all_weights
+    return load_model(
+        model, sharded=options.shard, dtype="float32" if in_float32 else "auto", mixed_precision=in_float32
+    )
 
 
 def _claim(out: Path, settings: Mapping[str, object]) -> None:

@@ -60,7 +60,8 @@ def growing_halves(
         for half, prompts in enumerate(halves):
             items = [item for prompt in prompts[start:stop] for item in prompt]
             told = part_of(progress, done, len(objective.completions))
-            part = measure(loaded, objective, needs, items, token_budget=options.token_budget, progress=told)
+            how = {"token_budget": options.token_budget, "on_host": options.sums_on_host, "progress": told}
+            part = measure(loaded, objective, needs, items, **how).on_host()
             before = grown[half]
             grown[half] = part if before is None else before + part
             done += len(items)

@@ -5,11 +5,11 @@ in the model's own dtype exists at a time. Items are batched by length; the orde
 by float32 rounding only.
 
 Several processes share the batches. Where each has the whole model, their sums are added in the end; where FSDP2 has
-sharded it, each sums the rows that it holds, and a process that has run out of batches goes through one more for the
-others, whose gradients it helps to compute, at weight zero.
+sharded it, each sums the rows that it holds. A process that has run out of batches goes through one more, at weight
+zero, for the others: they may need its part of the model, or of the judge.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -22,6 +22,7 @@ from holdfast.models.shards import is_sharded, local
 from holdfast.progress import Progress, silent
 from holdfast.prompts.batching import batches_by_length
 from holdfast.score.checkpoint import Checkpoint
+from holdfast.score.host_sums import HostSums
 from holdfast.score.objective.completions import Objective
 from holdfast.score.sums import Sums
 
@@ -62,14 +63,14 @@ def sum_gradients(
     batches = batches_by_length(lengths, token_budget)
     sharded, rounds = is_sharded(model), range(0, len(batches), world_size())
     remaining = checkpoint.remaining(len(rounds), sums) if checkpoint else range(len(rounds))
-    with collecting(model, sums), torch.enable_grad():
+    with collecting(model, sums) as finish, torch.enable_grad():
         for order in remaining:
             place = rounds[order] + rank()
-            if sharded or place < len(batches):
-                chosen = [items[position] for position in batches[min(place, len(batches) - 1)]]
-                contributions = objective.contributions(model, chosen)
-                refuse_not_finite(contributions, objective, chosen)
-                (contributions.sum() * (place < len(batches))).backward()
+            chosen = [items[position] for position in batches[min(place, len(batches) - 1)]]
+            contributions = objective.contributions(model, chosen)
+            refuse_not_finite(contributions, objective, chosen)
+            (contributions.sum() * (place < len(batches))).backward()
+            finish()
             progress("scoring weights", sum(map(len, batches[: rounds[order] + world_size()])), len(items))
     for total in sums.values():
         _ = total.mul_(world_size()) if sharded else all_sum(total)  # FSDP2 takes the mean over the processes
@@ -77,20 +78,28 @@ def sum_gradients(
 
 
 @contextmanager
-def collecting(model: nn.Module, sums: Mapping[str, Tensor]) -> Iterator[None]:
-    """Within it, backward adds to `sums` and leaves no gradient; afterwards the model is as it was."""
+def collecting(model: nn.Module, sums: Mapping[str, Tensor]) -> Iterator[Callable[[], None]]:
+    """Within it, backward adds to `sums` and leaves no gradient; afterwards the model is as it was.
+
+    Sums that lie in host memory, and not on the device, are complete when what it yields has been called.
+    """
     weights = dict(model.named_parameters())
     before = {name: (weight.requires_grad, weight.grad) for name, weight in weights.items()}
     training = [(module, module.training) for module in model.modules()]
-    hooks = []
+    hooks, on_host = [], {weight.device: HostSums(weight.device) for weight in weights.values()}
     try:
         model.eval()  # dropout would add noise to the scores
         for name, weight in weights.items():
             weight.grad = None
             weight.requires_grad_(name in sums)
             if name in sums:
-                hooks.append(weight.register_post_accumulate_grad_hook(_moves_gradient_into(sums[name])))
-        yield
+                hooks.append(weight.register_post_accumulate_grad_hook(_moves_gradient_into(sums[name], on_host)))
+
+        def finish() -> None:
+            for one in on_host.values():
+                one.finish()
+
+        yield finish
     finally:
         for hook in hooks:
             hook.remove()
@@ -101,12 +110,14 @@ def collecting(model: nn.Module, sums: Mapping[str, Tensor]) -> Iterator[None]:
             module.training = was_training
 
 
-def _moves_gradient_into(total: Tensor):
+def _moves_gradient_into(total: Tensor, on_host: Mapping[torch.device, HostSums]):
     def move(weight: Tensor) -> None:
         assert weight.grad is not None
-        total.add_(
-            local(weight.grad).to(total.device)
-        )  # float32, whatever the gradient's dtype: a sum in bfloat16 stalls at 256 items
+        gradient = local(weight.grad)
+        if gradient.device == total.device:
+            total.add_(gradient)  # float32, whatever the gradient's dtype: a sum in bfloat16 stalls at 256 items
+        else:
+            on_host[gradient.device].add(total, gradient)
         weight.grad = None
 
     return move

@@ -19,7 +19,7 @@ from holdfast.score.layerwise import LayerSums, sum_by_layer
 from holdfast.score.measure import split_by_prompt
 from holdfast.score.objective.completions import Objective
 from holdfast.score.registry import SCORES
-from holdfast.score.scoring import HalvedScores, ScoreOptions, count_idle, how_made, scores_of
+from holdfast.score.scoring import HalvedScores, ScoreOptions, count_idle, count_rows, how_made, scores_of, spread_of
 from holdfast.values import Scores
 
 
@@ -108,11 +108,16 @@ def score_by_layer(
 def _scores(sums: LayerSums, method: str) -> LayerScores:
     first, second = sums.parts
     here = {name: held(weight) for name, weight in sums.weights.items()}
+    spread = {site.name: spread_of(sums.weights[site.name], site) for site in sums.sites}
     entries, idle = [], []
     for total in (first + second, first, second):
-        scored = {
-            site.name: scores_of(sums.weights[site.name], total.mean(site.name), site, method) for site in sums.sites
+        entries.append({
+            name: scores_of(sums.weights[name], total.mean(name), sigma, method) for name, sigma in spread.items()
+        })  # fmt: skip
+        rows = {
+            site.name: count_rows(total.sums[site.name], here[site.name], site.layout.num_experts)
+            for site in sums.sites
+            if site.layout.num_experts
         }
-        entries.append(scored)
-        idle.append(count_idle(sums.sites, total, here, lambda counts: counts))
+        idle.append(count_idle(sums.sites, rows, lambda counts: counts))
     return LayerScores(sums.number, tuple(entries), tuple(idle))

@@ -85,6 +85,8 @@ def measure_halves(
 ) -> tuple[Sums, Sums]:
     """The same of two random halves of the prompts; formulas that need the same can share it.
 
+    A half that is done makes room on the device: its sums move to host memory.
+
     Args:
         loaded: the model.
         objective: what is measured on.
@@ -104,7 +106,7 @@ def measure_halves(
         checkpoint = Checkpoint(keep / f"{needs}_half_{order + 1}.safetensors") if keep else None
         part = part_of(progress, before, len(objective.completions))
         how = {"token_budget": token_budget, "progress": part, "checkpoint": checkpoint, "on_host": on_host}
-        found.append(measure(loaded, objective, needs, items, **how))
+        found.append(measure(loaded, objective, needs, items, **how).on_host())
         before += len(items)
     return found[0], found[1]
 

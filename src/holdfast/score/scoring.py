@@ -1,7 +1,7 @@
 """Scores of every scored weight: a formula over its value and what was measured of it, from all prompts or halves."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -71,45 +71,70 @@ def score_halves(
         ValueError: there are fewer than two distinct prompts.
     """
     how = {"token_budget": options.token_budget, "on_host": options.sums_on_host, "progress": progress}
-    halves = measure_halves(loaded, objective, SCORES[options.method].needs, **how, seed=seed, keep=keep)
-    return halved_scores(loaded, objective, halves, options, seed)
+    first, second = measure_halves(loaded, objective, SCORES[options.method].needs, **how, seed=seed, keep=keep)
+    weights = dict(loaded.model.named_parameters())
+
+    def take(name: str) -> tuple[Tensor, Tensor, Tensor]:
+        """A parameter's sums, of which nothing is kept: they make room for its scores."""
+        of_first, of_second = (half.sums.pop(name).to(weights[name].device) for half in (first, second))
+        return of_first + of_second, of_first, of_second
+
+    sets = [
+        ItemSet(first.num_items + second.num_items),
+        ItemSet(first.num_items, {"half": 1, "seed": seed}),
+        ItemSet(second.num_items, {"half": 2, "seed": seed}),
+    ]
+    return HalvedScores(*scores_from(loaded, objective, options, take, sets))
 
 
-def halved_scores(
-    loaded: LoadedModel, objective: Objective, halves: tuple[Sums, Sums], options: ScoreOptions, seed: int
-) -> HalvedScores:
-    """One formula's scores from what was measured on two halves."""
-    first, second = halves
-    return HalvedScores(
-        to_scores(loaded, objective, first + second, options),
-        to_scores(loaded, objective, first, options, {"half": 1, "seed": seed}),
-        to_scores(loaded, objective, second, options, {"half": 2, "seed": seed}),
-    )
+def to_scores(loaded: LoadedModel, objective: Objective, total: Sums, options: ScoreOptions) -> Scores:
+    """One formula's scores from what was measured; of a sharded model, of the rows that are held here."""
+    sets = [ItemSet(total.num_items)]
+    return scores_from(loaded, objective, options, lambda name: (total.sums[name],), sets)[0]
 
 
-def to_scores(
+@dataclass(frozen=True)
+class ItemSet:
+    """Items that sums were taken over."""
+
+    num_items: int
+    made_by: Mapping[str, object] = field(default_factory=dict)
+    """What the scores' metadata say of them."""
+
+
+def scores_from(
     loaded: LoadedModel,
     objective: Objective,
-    total: Sums,
     options: ScoreOptions,
-    made_by: Mapping[str, object] | None = None,
-) -> Scores:
-    """One formula's scores from what was measured; of a sharded model, of the rows that are held here."""
+    sums_of: Callable[[str], Sequence[Tensor]],
+    sets: Sequence[ItemSet],
+) -> list[Scores]:
+    """One formula's scores of several sets of items: every parameter's sums are asked for once, and scored together."""
     method, sites = SCORES[options.method], scored_sites(loaded.model)
     weights = dict(loaded.model.named_parameters())
     here = {site.name: held(weights[site.name]) for site in sites}
     sharded = is_sharded(loaded.model)
-    combine = all_sum if sharded else _keep
-    entries = {site.name: scores_of(weights[site.name], total.mean(site.name), site, options.method) for site in sites}
-    idle = count_idle(sites, total, here, combine) if method.needs in ("gradient", "inputs") else {}
-    scores = Scores(
-        entries,
-        unit=method.unit.format(objective=objective.unit),
-        base=loaded.base,
-        num_parameters=sum(weight.numel() for weight in weights.values()),
-        made_by=how_made(loaded, objective, options, total.num_items, {**idle, **(made_by or {})}),
-    )
-    return as_shard(scores, here) if sharded else scores
+    entries: list[dict[str, Tensor]] = [{} for _ in sets]
+    reached: list[dict[str, Tensor]] = [{} for _ in sets]
+    for site in sites:
+        spread = spread_of(weights[site.name], site)
+        for one, sums, found, rows in zip(sets, sums_of(site.name), entries, reached, strict=True):
+            found[site.name] = scores_of(weights[site.name], sums / one.num_items, spread, options.method)
+            if site.layout.num_experts and method.needs in ("gradient", "inputs"):
+                rows[site.name] = count_rows(sums, here[site.name], site.layout.num_experts)
+
+    def scores(one: ItemSet, found: dict[str, Tensor], rows: dict[str, Tensor]) -> Scores:
+        idle = count_idle(sites, rows, all_sum if sharded else _keep)
+        return Scores(
+            found,
+            unit=method.unit.format(objective=objective.unit),
+            base=loaded.base,
+            num_parameters=sum(weight.numel() for weight in weights.values()),
+            made_by=how_made(loaded, objective, options, one.num_items, {**idle, **one.made_by}),
+        )
+
+    made = [scores(*each) for each in zip(sets, entries, reached, strict=True)]
+    return [as_shard(one, here) for one in made] if sharded else made
 
 
 def how_made(
@@ -138,26 +163,30 @@ def as_shard(scores: Scores, here: Mapping[str, Held]) -> ScoresShard:
     )
 
 
-def scores_of(weight: Tensor, mean: Tensor, site: Site, method: str) -> Tensor:
-    """The formula on the rows that are held here, with sigma of whole matrices: one parameter is gathered at a time."""
-    spread = rows_of(sigma(whole(weight.detach()), site.layout), held(weight))
+def spread_of(weight: Tensor, site: Site) -> Tensor:
+    """The spread of whole matrices, sigma, for the rows that are held here: one parameter is gathered at a time."""
+    return rows_of(sigma(whole(weight.detach()), site.layout), held(weight))
+
+
+def scores_of(weight: Tensor, mean: Tensor, spread: Tensor, method: str) -> Tensor:
+    """The formula on the rows that are held here."""
     return SCORES[method].formula(local(weight.detach()), mean.to(weight.device), spread).cpu()
 
 
 def count_idle(
-    sites: Sequence[Site], total: Sums, here: Mapping[str, Held], combine: Callable[[Tensor], Tensor]
+    sites: Sequence[Site], rows: Mapping[str, Tensor], combine: Callable[[Tensor], Tensor]
 ) -> dict[str, int]:
     """Experts of all layers of which nothing but zeros was measured: no token reached them, so their scores are 0."""
     reached: dict[tuple[int | None, str, int], Tensor] = {}
     for site in sites:
-        if site.layout.num_experts:
+        if site.name in rows:
             block = site.layer, site.component.rpartition(".")[0], site.layout.num_experts
-            by_expert = combine(_count_rows(total.sums[site.name], here[site.name], site.layout.num_experts)) > 0
+            by_expert = combine(rows[site.name]) > 0
             reached[block] = reached[block] | by_expert if block in reached else by_expert
     return {"idle_experts": sum(int((~by_expert).sum()) for by_expert in reached.values())} if reached else {}
 
 
-def _count_rows(total: Tensor, here: Held, num_experts: int) -> Tensor:
+def count_rows(total: Tensor, here: Held, num_experts: int) -> Tensor:
     """Rows of each expert, of those held here, of which something was measured."""
     experts = torch.arange(here.rows.start, here.rows.stop) * num_experts // here.shape[0]
     measured = total.flatten(1).any(dim=1).cpu()

@@ -1,6 +1,5 @@
 """Sums over items that add up: over batches, over halves of the prompts, over ranks."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jaxtyping import Float
@@ -11,14 +10,18 @@ from torch import Tensor
 class Sums:
     """What a score is made of, summed over items: a tensor a parameter."""
 
-    sums: Mapping[str, Float[Tensor, "..."]]
-    """The sum by parameter name, float32, on the parameter's device."""
+    sums: dict[str, Float[Tensor, "..."]]
+    """The sum by parameter name, float32, on the parameter's device or on the host."""
     num_items: int
     """Items in the sum."""
 
     def __add__(self, other: "Sums") -> "Sums":
         sums = {name: total + other.sums[name] for name, total in self.sums.items()}
         return Sums(sums, self.num_items + other.num_items)
+
+    def on_host(self) -> "Sums":
+        """The same in host memory."""
+        return Sums({name: total.cpu() for name, total in self.sums.items()}, self.num_items)
 
     def mean(self, name: str) -> Float[Tensor, "..."]:
         """The mean over items, for one parameter."""

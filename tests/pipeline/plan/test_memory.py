@@ -14,6 +14,7 @@ from holdfast.models.load import load_outline
 from holdfast.models.roles import Role
 from holdfast.pipeline.config import JudgeOptions, ScoringOptions
 from holdfast.pipeline.plan.asking import Asking, PlannedJudge, _sums
+from holdfast.pipeline.plan.lengths import Lengths
 from holdfast.pipeline.plan.memory import TRAINER, Subject, adapting, enhancing
 from holdfast.pipeline.plan.passes import Batch, answering
 from holdfast.pipeline.plan.trace import NOTHING
@@ -21,6 +22,7 @@ from holdfast.pipeline.plan.trace import NOTHING
 CPU = torch.device("cpu")
 # A decoder of width 16 and two layers: q and o 16 x 16, k and v 8 x 16, gate, up and down 32 x 16.
 SCORED = 2 * (2 * 16 * 16 + 2 * 8 * 16 + 3 * 32 * 16)
+LARGEST = 32 * 16
 ENTRIES = SCORED + 340 * 16 + 5 * 16  # and the tied embedding and five norms
 
 
@@ -107,12 +109,20 @@ def test_the_cache_of_an_answer_is_keys_and_values_of_every_layer(folder):
     assert cache * 4 * 512 <= long - short <= 4 * cache * 4 * 512
 
 
-def test_scores_of_halves_and_whole_are_five_copies_of_all_scored_entries(folder):
+def test_scores_take_the_room_of_the_sums_that_they_are_made_of(folder):
     asking = Asking(subject(folder), PlannedJudge(None, JudgeOptions()), GenerateOptions())
     need = _sums(asking, NOTHING, ScoringOptions())
-    assert need.device == asking.weights + 20 * SCORED
+    assert need.device == asking.weights + 12 * SCORED + 16 * LARGEST
     curve = _sums(asking, NOTHING, ScoringOptions(convergence=True))
     assert curve.device == asking.weights + 28 * SCORED
+
+
+def test_an_accelerator_holds_the_sums_of_one_half_or_none(folder):
+    asking = Asking(subject(folder, torch.device("cuda")), PlannedJudge(None, JudgeOptions()), GenerateOptions())
+    lengths = Lengths((20, 30), (10, 10))
+    on_device, on_host = (asking.likelihood(lengths, ScoringOptions(sums_on_host=one)) for one in (False, True))
+    assert on_device.device - on_host.device == 4 * SCORED - 2 * 4 * LARGEST  # two gradients are on their way
+    assert (on_device.host, on_host.host) == (12 * SCORED, 12 * SCORED)  # the scores; before, one half's sums or both
 
 
 def test_a_mixture_of_experts_is_followed_and_all_its_experts_count():

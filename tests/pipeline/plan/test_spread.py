@@ -123,19 +123,23 @@ def test_whole_models_in_several_processes_hold_the_buckets_that_are_sent(folder
     assert shared.device - shared.work.peak == (4 + 8 + 4) * ENTRIES
 
 
-def test_the_first_process_gathers_all_weights_to_save_them_and_casts_half_precision(half_folder):
+def test_the_first_process_gathers_all_weights_as_they_are_stored_to_save_them(half_folder):
     spread = Spread(2, shard=True)
     there = _saved(subject(half_folder, GPU), spread, width=4)
-    assert (there.device, there.host) == (4 * ENTRIES // 2, 4 * ENTRIES + 2 * ENTRIES)
+    assert (there.device, there.host) == (4 * (ENTRIES // 2 + EMBEDDING), 2 * ENTRIES)
     here = _saved(subject(half_folder), spread, width=4)
-    assert (here.device, here.host) == (4 * ENTRIES // 2 + 4 * ENTRIES + 2 * ENTRIES, 0)
-    assert _saved(subject(half_folder, GPU), spread, width=2).host == 2 * ENTRIES
+    assert (here.device, here.host) == (4 * (ENTRIES // 2 + EMBEDDING) + 2 * ENTRIES, 0)
     assert _saved(subject(half_folder, GPU), Spread(2), width=4).host == 0
 
 
-def test_autocast_copies_whole_weights_also_of_a_sharded_model(half_folder):
-    need = adapting(subject(half_folder, GPU), options(AdaptOptions, max_length=2), 2, protected=False, processes=2)
-    assert need.work.peak > 2 * 2 * MATRICES  # in bfloat16, of both layers
+def test_autocast_copies_whole_weights_and_a_sharded_model_is_gathered_in_half_precision(half_folder):
+    how = options(AdaptOptions, max_length=2, shard=False)
+    alone = adapting(subject(half_folder, GPU), how, 2, protected=False, processes=2)
+    assert alone.work.peak > 2 * 2 * MATRICES  # in bfloat16, of both layers
+    sharded = adapting(subject(half_folder, GPU), options(AdaptOptions, max_length=2), 2, protected=False, processes=2)
+    assert sharded.work.peak < alone.work.peak - 2 * 2 * MATRICES
+    gathered = 2 * 2 * EMBEDDING + (2 + 4) * EMBEDDING
+    assert sharded.device - sharded.work.peak == (4 + 8) * ENTRIES // 2 + gathered
 
 
 def test_set_of_half_precision_is_trained_as_it_is_loaded_on_an_accelerator(half_folder):
@@ -171,8 +175,17 @@ def test_sums_of_a_sharded_model_are_parts_and_one_parameter_is_gathered_for_sig
     sharded = asking(folder, Spread(2, shard=True))
     assert sharded.scored_here == MATRICES  # half of two layers'
     sigma = (4 + 4) * 32 * 16  # a matrix, and the same in float32
-    assert _sums(sharded, NOTHING, ScoringOptions()).device == sharded.weights + 20 * MATRICES + sigma
+    made = 12 * MATRICES + 16 * (32 * 16 // 2)  # three scores, and what half of the largest is made from
+    assert _sums(sharded, NOTHING, ScoringOptions()).device == sharded.weights + made + sigma
     assert sharded.weights == asking(folder, Spread()).weights - 4 * ENTRIES // 2
+
+
+def test_of_a_sharded_judge_the_table_of_embeddings_and_a_part_of_the_rest_stay(folder):
+    outline = load_outline(str(folder), CPU)
+    whole, half = (PlannedJudge(outline, JudgeOptions(), spread=Spread(2, shard=one)) for one in (False, True))
+    assert whole.loaded == whole.read == half.read
+    assert whole.loaded - half.loaded == 4 * (ENTRIES - EMBEDDING) // 2
+    assert (whole.gathered, half.gathered) == (0, 2 * 4 * EMBEDDING)
 
 
 def test_processes_answer_some_of_the_batches_and_all_of_those_of_a_sharded_model(folder):
@@ -202,6 +215,7 @@ def test_a_plan_for_several_processes_honours_what_each_stage_shards(tmp_path):
     ("processes", "changes", "sentence"),
     [
         (1, {"score": {"shard": True}}, "score.shard spreads the model over several processes"),
+        (1, {"score": {"shard_judge": True}}, "score.shard_judge spreads the judge over several processes"),
         (2, {"score": {"shard": True, "convergence": True}}, "score.convergence compares whole rankings"),
         (2, {"adapt": {"lora": LoraOptions(rank=2)}}, "adapt.lora is for one process"),
         (2, {"enhance": {"objective": "dpo"}}, "enhance.objective = 'dpo' is for one process"),

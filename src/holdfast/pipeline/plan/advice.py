@@ -45,8 +45,11 @@ def _changes(config: RunConfig, stage: str, processes: int) -> Iterator[tuple[st
     table = "score" if kind == "locate" else kind
     if processes > 1 and table in ("score", "enhance", "adapt"):
         yield f"{table}.shard = true", _with(config, table, shard=True)
+    if processes > 1 and kind == "locate":
+        yield "score.shard_judge = true", _with(config, "score", shard_judge=True)
     if kind == "locate":
         yield _cut(config, "score")
+        yield "score.sums_on_host = true", _with(config, "score", sums_on_host=True)
         yield _cut(config, "calibrate")
         if config.score.convergence:
             yield "score.convergence = false", _with(config, "score", convergence=False)

@@ -18,9 +18,10 @@ from holdfast.pipeline.plan.lengths import TEMPLATE, Lengths
 from holdfast.pipeline.plan.memory import Need, Subject
 from holdfast.pipeline.plan.passes import Batch, answering, judging, measuring_perplexity, scoring
 from holdfast.pipeline.plan.spread import IN_ONE, Spread
-from holdfast.pipeline.plan.trace import Cost
+from holdfast.pipeline.plan.trace import NOTHING, Cost
 from holdfast.prompts.batching import batches_by_length
 from holdfast.prompts.chat import encode_prompt
+from holdfast.score.host_sums import AHEAD
 from holdfast.score.registry import SCORES
 
 LIKELIHOOD_BUDGET = ScoringOptions().token_budget
@@ -43,11 +44,31 @@ class PlannedJudge:
     ratio: float = 1.0
     """Its tokens for one of the model's."""
 
+    spread: Spread = IN_ONE
+    """How many processes hold parts of it."""
+
     @property
-    def loaded(self) -> int:
-        """Bytes of its weights."""
+    def read(self) -> int:
+        """Bytes of its weights, as each process reads them."""
         model = self.outline and self.outline.model
         return sum(one.nbytes for one in (*model.parameters(), *model.buffers())) if model else 0
+
+    @property
+    def loaded(self) -> int:
+        """Bytes that stay: all of them, or where it is sharded its table of embeddings and a part of the others."""
+        if self.outline is None or self.spread.parts == 1:
+            return self.read
+        model = self.outline.model
+        table = [weight for module in [cast(nn.Module, model.get_input_embeddings())] for weight in module.parameters()]
+        others = [weight for weight in model.parameters() if all(weight is not one for one in table)]
+        elsewhere = sum(one.numel() for one in others) - self.spread.held(others)
+        return self.read - model.dtype.itemsize * elsewhere
+
+    @property
+    def gathered(self) -> int:
+        """Bytes that a pass has of other processes' parts at most."""
+        model = self.outline and self.outline.model
+        return self.spread.gathered(model, model.dtype.itemsize) if model else 0
 
     @property
     def budget(self) -> int:
@@ -82,7 +103,7 @@ class Asking:
     judge: PlannedJudge
     generation: GenerateOptions
     spread: Spread = IN_ONE
-    """How many processes do so; each has all of the judge."""
+    """How many processes do so, and whether each has a part of the model."""
 
     @property
     def weights(self) -> int:
@@ -96,10 +117,17 @@ class Asking:
         return self.spread.held(weights[site.name] for site in scorable_sites(self.subject.outline.model))
 
     @cached_property
+    def largest_here(self) -> int:
+        """Entries of the largest of them."""
+        weights = dict(self.subject.model.named_parameters())
+        return max(self.spread.held([weights[site.name]]) for site in scorable_sites(self.subject.outline.model))
+
+    @cached_property
     def loading(self) -> Need:
         """Weights pass through the host's memory on their way to a device."""
         on_cpu = self.subject.place.type == "cpu"
-        return Need(self.weights, 0 if on_cpu else max(self.subject.loaded_in(self.spread), self.judge.loaded))
+        on_device = max(self.weights, self.judge.read)  # which is there before the model
+        return Need(on_device, 0 if on_cpu else max(self.subject.loaded_in(self.spread), self.judge.read))
 
     def answer(self, lengths: Sequence[int], samples: int = 1) -> Need:
         """Responses to prompts of these lengths, every one as long as it may be.
@@ -122,11 +150,12 @@ class Asking:
         if outline is None:
             return Need(self.weights)
         shown = self.judge.lengths(lengths, self.generation.max_new_tokens)
-        return self._over(
-            shown,
-            self.judge.budget,
-            lambda rows, length: judging(outline.model, Batch(rows, length), differentiates=differentiates),
-        )
+
+        def one(rows: int, length: int) -> Cost:
+            cost = judging(outline.model, Batch(rows, length), differentiates=differentiates)
+            return replace(cost, peak=cost.peak + self.judge.gathered)
+
+        return self._over(shown, self.judge.budget, one)
 
     def evaluated(self, lengths: Sequence[int], harmful: Sequence[int], questions: Lengths) -> Need:
         """All prompts answered, those to harmful ones judged, perplexity on the questions' answers."""
@@ -157,14 +186,15 @@ class Asking:
         passes = self._over(
             whole,
             options.token_budget,
-            lambda rows, length: self._pass(rows, length, new, width),
+            lambda rows, length: self._pass(rows, length, new, width, on_host=options.sums_on_host),
             self.spread.processes,
         )
         if outline:  # the judge's pass is let go of before the model's begins
             rows = self._rows(whole, options.token_budget)
-            need = need.then(
-                Need(8 * self.scored_here + self.judged([max(prompts)] * rows, differentiates=True).device)
-            )
+            judged = self.judged([max(prompts)] * rows, differentiates=True).device - self.weights
+            sums = 4 * self.scored_here
+            on_device = sums if self.sums_on_device(options.sums_on_host) else 0
+            need = need.then(_beside(self, on_device + judged, 2 * sums - on_device))
         return need.then(_sums(self, passes.work, options))
 
     def likelihood(self, lengths: Lengths, options: ScoringOptions) -> Need:
@@ -174,16 +204,23 @@ class Asking:
         passes = alone._over(
             _half(lengths.exchanges),
             LIKELIHOOD_BUDGET,
-            lambda rows, length: alone._pass(rows, length, read, None),
+            lambda rows, length: alone._pass(rows, length, read, None, on_host=options.sums_on_host),
             self.spread.processes,
         )
         return alone.loading.then(_sums(alone, passes.work, options.model_copy(update={"convergence": False})))
 
-    def _pass(self, rows: int, length: int, read: int, width: int | None) -> Cost:
+    def _pass(self, rows: int, length: int, read: int, width: int | None, *, on_host: bool) -> Cost:
         cost = scoring(self.subject.outline.model, Batch(rows, length, min(read, length - 1)), judge_width=width)
-        elsewhere = 4 * (self.subject.scored - self.scored_here)  # of the sums that the pass makes
+        here, on_the_way = 4 * self.scored_here, 0
+        if not self.sums_on_device(on_host):
+            here, on_the_way = 0, AHEAD * self.subject.width * self.largest_here
+        elsewhere = 4 * self.subject.scored - here  # of the sums that the pass makes
         names = {site.name for site in scorable_sites(self.subject.outline.model)}
-        return replace(cost, peak=cost.peak - elsewhere + self._gathered(names))
+        return replace(cost, peak=cost.peak - elsewhere + on_the_way + self._gathered(names))
+
+    def sums_on_device(self, on_host: bool) -> bool:
+        """Whether sums of gradients lie beside the weights; a CPU's memory is the host's."""
+        return not on_host or self.subject.place.type == "cpu"
 
     def _gathered(self, trained: Collection[str] = ()) -> int:
         return self.spread.gathered(self.subject.outline.model, self.subject.width, trained)
@@ -214,15 +251,21 @@ def _half(lengths: Sequence[int]) -> Sequence[int]:
 
 
 def _sums(asking: Asking, work: Cost, options: ScoringOptions) -> Need:
-    """The passes of two halves, then sums and scores (`score/scoring.py`), then the curve (`score/convergence.py`)."""
-    scored, weights, on_cpu = asking.scored_here, asking.weights, asking.subject.place.type == "cpu"
-    need = Need(weights + 4 * scored + work.peak, work=work.times(2))
-    made = (20 if on_cpu else 12) * scored + _whole_for_sigma(asking)
-    need = need.then(Need(weights + made, 0 if on_cpu else 12 * scored))
+    """The passes of two halves, then scores of them and of all (`score/scoring.py`), then the curve of convergence."""
+    scored, largest = asking.scored_here, asking.largest_here
+    on_host = 4 * scored if asking.sums_on_device(options.sums_on_host) else 8 * scored
+    need = _beside(asking, work.peak, on_host, work.times(2))
+    need = need.then(_beside(asking, 16 * largest + _whole_for_sigma(asking), 12 * scored))
     if options.convergence:
-        held = 28 if on_cpu else 8
-        need = need.then(Need(weights + held * scored + work.peak, 0 if on_cpu else 20 * scored, work.times(2)))
+        need = need.then(_beside(asking, work.peak, 24 * scored + on_host, work.times(2)))
     return need
+
+
+def _beside(asking: Asking, device: int, host: int, work: Cost = NOTHING) -> Need:
+    """So many bytes on the device beside the weights, and on the host; a CPU's memory is both."""
+    if asking.subject.place.type == "cpu":
+        return Need(asking.weights + device + host, work=work)
+    return Need(asking.weights + device, host, work)
 
 
 def _whole_for_sigma(asking: Asking) -> int:

@@ -2,9 +2,10 @@
 
 With P parameters, S scored entries, k selected ones and b bytes of a stored value, what is held beside the weights:
 
-    scoring         4 S    the first half's sums, while the second half's pass makes its own (the pass counts those)
-                    20 S   sums of halves and whole, and three scores, when they are made; 8 S + 12 S on an accelerator
-                    28 S   the three scores, two of the curve and two sums of it, with convergence, beside a pass
+    scoring         4 S    the first half's sums, on the host, while the second half's pass makes its own
+                    12 S   three scores, on the host; parameter by parameter they take the room of both halves' sums
+                    16 L   beside them, where L is the largest parameter: its sums, mean and score; on the device
+                    28 S   the three scores, two of the curve and two sums of it, on the host, with convergence
     enhance, mask   (32 + b) k   mask and old values (8 + b: on the host), positions, SparseAdamW's masters and moments
     enhance, full   8 t    AdamW's moments of t trained entries; their gradients are the pass's
     adapt           8 t, and 24 k where a mask is held: the mask (8: on the host), positions and values, each twice
@@ -16,8 +17,9 @@ it is where a device computes in it. All else is on weights as `load_model` load
 
 In N processes, each with the whole model, dense training also holds the buckets of DistributedDataParallel (4 t). Where
 they share it (`spread.py`), weights, sums and an optimizer's state are N parts, and so are gradients, which the pass
-counts; mask (8 k) and old values (b k) are in each; the first gathers all weights in the host's memory to save them.
-Products in bfloat16 of float32 weights are of copies (2 t), which autocast makes of whole weights in every process.
+counts; mask (8 k) and old values (b k) are in each; the first gathers all weights (b P) on the host to save them.
+Products in bfloat16 of float32 weights are of copies (2 t), which autocast makes; of a sharded model they are of what
+is gathered, in bfloat16 (`load_model`, mixed_precision).
 
 Sources: the files named beside each formula. Passes are followed on the meta device (`trace.py`).
 """
@@ -124,7 +126,7 @@ def enhancing(subject: Subject, options: SftOptions, longest: int, *, full: bool
     k, of_value = subject.selected, subject.outline.storage_dtype.itemsize
     trained = {site.name for site in scorable_sites(subject.outline.model)}
     dtype = subject.outline.model.dtype if subject.half else torch.float32
-    step = Step(frozenset(trained), dtype, subject.half, keeps_gradients=False, spread=spread)
+    step = Step(frozenset(trained), dtype, half=subject.half, keeps_gradients=False, spread=spread)
     work = _steps(subject, options, longest, step)
     weights = dtype.itemsize * spread.held(subject.model.parameters())
     beside = 24 * k // spread.parts + work.peak + spread.gathered(subject.outline.model, dtype.itemsize, trained)
@@ -153,11 +155,13 @@ def _dense(
     model = subject.outline.model
     roles = frozen_roles(model, freeze, train_routers=options.train_routers)
     trained = {site.name for site in list_sites(model) if site.role not in roles}
-    work = _steps(subject, options, longest, Step(frozenset(trained), half=subject.half, spread=spread))
+    gathered = torch.bfloat16 if subject.half and spread.shard else torch.float32
+    step = Step(frozenset(trained), gathered, half=subject.half, spread=spread)
+    work = _steps(subject, options, longest, step)
     entries = spread.held(weight for name, weight in model.named_parameters() if name in trained)
     buckets = 4 * entries if spread.processes > 1 and not spread.shard else 0
     weights = 4 * spread.held(model.parameters())
-    beside = work.peak + spread.gathered(model, 4, trained)
+    beside = work.peak + spread.gathered(model, gathered.itemsize, trained)
     need = Need(weights + 8 * entries + buckets + held + beside, TRAINER, work)
     return _with_host(subject, need, mask).then(_saved(subject, spread, 4))
 
@@ -170,13 +174,12 @@ def _with_host(subject: Subject, need: Need, count: int) -> Need:
 
 
 def _saved(subject: Subject, spread: Spread, width: int) -> Need:
-    """All weights in the host's memory, as they were trained and as they are stored (`pipeline/saving.py`)."""
+    """All weights in the host's memory as they are stored, one parameter gathered at a time (`pipeline/saving.py`)."""
     if spread.parts == 1:
         return Need()
-    weights = width * spread.held(subject.model.parameters())
-    cast = subject.stored if subject.outline.storage_dtype.itemsize != width else 0
-    host = width * subject.entries + cast
-    return Need(weights + host) if subject.place.type == "cpu" else Need(weights, host)
+    weights = list(subject.model.parameters())
+    here = width * (spread.held(weights) + max(weight.numel() for weight in weights))
+    return Need(here + subject.stored) if subject.place.type == "cpu" else Need(here, subject.stored)
 
 
 def _steps(subject: Subject, options: SftOptions, longest: int, step: Step) -> Cost:

@@ -65,7 +65,9 @@ class Step:
     trained: frozenset[str]
     """Names of the parameters that get a gradient."""
     dtype: torch.dtype = torch.float32
-    """Of the weights meanwhile."""
+    """That weights are computed with in."""
+    gradient: torch.dtype = torch.float32
+    """Of a gradient that is kept."""
     half: bool = False
     """Whether products are taken in bfloat16, by autocast."""
     keeps_gradients: bool = True
@@ -106,7 +108,11 @@ def _trained(model: PreTrainedModel, batch: Batch, step: Step) -> Cost:
 
 def _gradients(weights: Sequence[Tensor], step: Step) -> tuple[list[RemovableHandle], list[Tensor]]:
     """Gradients that are there before the pass, and hooks on those that come; the list is what is kept of either."""
-    kept = [_part(weight, step.spread) for weight in weights] if step.keeps_gradients and step.accumulates else []
+    kept = (
+        [_part(weight, step.spread, step.gradient) for weight in weights]
+        if step.keeps_gradients and step.accumulates
+        else []
+    )
     if step.keeps_gradients and step.spread.parts == 1:
         for weight, gradient in zip(weights, kept, strict=False):
             weight.grad = gradient.view_as(weight)
@@ -115,13 +121,13 @@ def _gradients(weights: Sequence[Tensor], step: Step) -> tuple[list[RemovableHan
     def take(weight: Tensor) -> None:
         weight.grad = None
         if step.keeps_gradients and not step.accumulates:
-            kept.append(_part(weight, step.spread))
+            kept.append(_part(weight, step.spread, step.gradient))
 
     return [weight.register_post_accumulate_grad_hook(take) for weight in weights], kept
 
 
-def _part(weight: Tensor, spread: Spread) -> Tensor:
-    return torch.empty(spread.held([weight]), dtype=weight.dtype, device=weight.device)
+def _part(weight: Tensor, spread: Spread, dtype: torch.dtype) -> Tensor:
+    return torch.empty(spread.held([weight]), dtype=dtype, device=weight.device)
 
 
 @lru_cache(maxsize=128)

@@ -189,6 +189,7 @@ class Planned:
     def _asking(self, model: str, generation: GenerateOptions, spread: Spread = IN_ONE) -> Asking:
         subject = self.subject(model)
         judge = self._judge.fitted(subject.outline, texts(self.config.calibration.harmful))
+        judge = replace(judge, spread=Spread(spread.processes, self.config.score.shard_judge))
         return Asking(subject, judge, generation, spread)
 
     @cached_property

@@ -7,11 +7,13 @@ from holdfast.pipeline.config import RunConfig
 def refuse_apart(config: RunConfig, processes: int) -> None:
     """Raises ValueError when so many processes can't do together what the config asks for."""
     tables = {"score": config.score, "enhance": config.enhance, "adapt": config.adapt}
-    sharded = [f"{name}.shard" for name, table in tables.items() if table.shard]
+    sharded = {f"{name}.shard": "the model" for name, table in tables.items() if table.shard}
+    sharded |= {"score.shard_judge": "the judge"} if config.score.shard_judge else {}
     if processes == 1 and sharded:
+        setting, what = next(iter(sharded.items()))
         raise ValueError(
-            f"{sharded[0]} spreads the model over several processes, and the plan is for one; give --processes N, or "
-            "leave it out."
+            f"{setting} spreads {what} over several processes, and the plan is for one; give --processes N, or leave "
+            "it out."
         )
     if processes == 1:
         return

@@ -1,0 +1,66 @@
+"""SPA in several processes, each of which holds a part of the model (FSDP2): the two lines of `sft_spa.py`.
+
+The mask comes first:
+
+    holdfast score testbed:aligned --judge testbed:guard --prompts testbed:harmful_calibration \
+        --generate.max-new-tokens 1 --out scores.safetensors
+    holdfast select scores.safetensors --fraction 0.01 --out mask.safetensors
+    torchrun --nproc-per-node 2 examples/sharded_spa.py --mask mask.safetensors
+"""
+
+import argparse
+import os
+
+import torch
+from datasets import Dataset
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.distributed.configuration_utils import DistributedConfig
+from trl import SFTConfig, SFTTrainer
+
+from holdfast import ProtectCallback, load_mask, load_prompts
+from holdfast.testbed import model_path
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--mask", required=True, help="file that `holdfast select` wrote")
+parser.add_argument("--steps", type=int, default=200)
+parser.add_argument("--out", default="tuned", help="folder for the tuned model")
+options = parser.parse_args()
+
+on_cpu = not torch.accelerator.is_available()
+if not on_cpu:
+    torch.accelerator.set_device_index(int(os.environ["LOCAL_RANK"]))
+if not torch.distributed.is_initialized():
+    torch.distributed.init_process_group()
+
+MODEL = model_path("aligned")  # in its place your own folder or hub id
+tokenizer = AutoTokenizer.from_pretrained(MODEL)
+model = AutoModelForCausalLM.from_pretrained(
+    MODEL, dtype="float32", distributed_config=DistributedConfig(fsdp_size=torch.distributed.get_world_size())
+)
+
+rows = [
+    {
+        "prompt": [{"role": "user", "content": task.prompt}],
+        "completion": [{"role": "assistant", "content": task.answer}],
+    }
+    for task in load_prompts("testbed:task_train")
+]
+
+mask = load_mask(options.mask)  # the first line
+trainer = SFTTrainer(
+    model,
+    args=SFTConfig(
+        options.out,
+        max_steps=options.steps,
+        learning_rate=3e-4,
+        bf16=False,
+        use_cpu=on_cpu,
+        save_strategy="no",
+        report_to="none",
+    ),
+    train_dataset=Dataset.from_list(rows),
+    processing_class=tokenizer,
+    callbacks=[ProtectCallback(mask)],  # the second line: each process holds its part of the mask, bit for bit
+)
+trainer.train()
+trainer.save_model(options.out)
