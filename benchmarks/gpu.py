@@ -5,7 +5,7 @@ float32 sums), with a judge of 1B: no weights are fetched, and what is measured 
 
 * scoring: a batch's judge, forward and backward; utilisation of the backward pass, which is 4 operations for every
   active weight and token over its seconds and the device's peak (looked up by name, or `--flops`); sums in float32.
-* selection: the exact top 1% of those sums, on the host, where `holdfast select` works.
+* selection: the exact top 1% of those sums, where they lie; the mask comes to the host.
 * steps: SET (SparseAdamW) and SPA (protect under AdamW) beside full fine-tuning (fused AdamW), LoRA, and the masked
   AdamW of the paper's code, whose moments and masks are dense. What runs out of memory is reported, and the rest
   goes on.

@@ -23,7 +23,8 @@ import torch
 from torch.multiprocessing.spawn import start_processes
 
 from holdfast.distributed import gathered, joined, rank, share_of, wait_for_all
-from holdfast.select.ranking import BLOCK, HALF_BITS, select_extreme
+from holdfast.select.blocks import BLOCK, HALF_BITS
+from holdfast.select.ranking import select_extreme
 from holdfast.values import ScoresShard
 
 FRACTION = 0.01

@@ -1,29 +1,33 @@
 """Benchmarks that need what is not here run all the same: on tiny shapes, or to say what they would do."""
 
+import io
 import json
-import os
+import runpy
 import shutil
-import subprocess
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import torch
 
 ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.xdist_group("benchmarks")
 
 
 def run(script: str, *arguments: str) -> dict:
     """The object that a benchmark prints last."""
-    done = subprocess.run(
-        [sys.executable, ROOT / "benchmarks" / script, *arguments],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    printed, path = io.StringIO(), [str(ROOT / "benchmarks"), *sys.path]
+    with (
+        patch.object(sys, "argv", [script, *arguments]),
+        patch.object(sys, "path", path),
+        redirect_stdout(printed),
+        pytest.raises(SystemExit) as ended,
+    ):
+        runpy.run_path(str(ROOT / "benchmarks" / script), run_name="__main__")
+    assert ended.value.code == 0
+    return json.loads(printed.getvalue().splitlines()[-1])
 
 
 @pytest.fixture(scope="module")

@@ -82,13 +82,22 @@ def test_the_files_say_how_many_experts_were_idle_on_all_prompts_and_on_each_hal
     assert_same_files(out, whole)
 
 
-@pytest.mark.parametrize("step", [3, 9, 10, 14])
-@pytest.mark.parametrize("keep", [None, 0.02])
-def test_one_that_was_stopped_goes_on_to_the_same_bits(step, keep, tmp_path):
-    questions = small_config(tmp_path).calibration.utility
+@pytest.fixture(scope="module")
+def at_once(tmp_path_factory):
+    """The prompts, and where scores and masks of them are that nothing stopped."""
+    folder = tmp_path_factory.mktemp("at_once")
+    questions = small_config(folder).calibration.utility
+    for keep in (None, 0.02):
+        layers = LayerWiseOptions(layer_wise=True, keep=keep)
+        score_likelihood_by_layer(MOE, questions, folder / f"{keep}.safetensors", layers, options=UTILITY)
+    return questions, folder
+
+
+@pytest.mark.parametrize(("step", "keep"), [(3, None), (9, None), (10, None), (14, None), (3, 0.02), (10, 0.02)])
+def test_one_that_was_stopped_goes_on_to_the_same_bits(step, keep, at_once, tmp_path):
+    questions, folder = at_once
     layers = LayerWiseOptions(layer_wise=True, keep=keep)
-    once, out = tmp_path / "once.safetensors", tmp_path / "stopped.safetensors"
-    score_likelihood_by_layer(MOE, questions, once, layers, options=UTILITY)
+    once, out = folder / f"{keep}.safetensors", tmp_path / "stopped.safetensors"
     with pytest.raises(KeyboardInterrupt):
         score_likelihood_by_layer(MOE, questions, out, layers, options=UTILITY, progress=stop_at(step))
     assert not out.exists()

@@ -74,24 +74,24 @@ class StoppedError(RuntimeError):
     """What stops a run in the middle, in all processes."""
 
 
-def stop_at_30(label: str, done: int, total: int) -> None:
-    if done == 30:
+def stop_at_26(label: str, done: int, total: int) -> None:
+    if done == 26:
         raise StoppedError
 
 
 def tune_with_a_stop(folder: Path, out: Path) -> None:
-    """The same, kept every 20 steps and stopped after 30: the second call goes on."""
-    data, how = str(folder / "task.jsonl"), {**TRAINED, "shard": True, "checkpoint_every": 20}
+    """The same, kept every 25 steps and stopped after 26: the second call goes on."""
+    data, how = str(folder / "task.jsonl"), {**TRAINED, "shard": True, "checkpoint_every": 25}
     given = {what: (str(folder / what), folder / f"{what}_mask.safetensors") for what in TUNED}
     seen: list[int] = []
-    for progress in (stop_at_30, lambda label, done, total: seen.append(done)):
+    for progress in (stop_at_26, lambda label, done, total: seen.append(done)):
         with suppress(StoppedError):
             options = EnhanceOptions(**how)
             steps.enhance_model(*given["set"], data, data, out / "set_again", options=options, progress=progress)
         with suppress(StoppedError):
             options = AdaptOptions(**how)
             steps.adapt_model(*given["spa"], data, out / "spa_again", options=options, progress=progress)
-    assert seen == 2 * list(range(21, 51))
+    assert seen == 2 * list(range(26, 51))
 
 
 def refused(folder: Path, out: Path) -> dict[str, str]:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from holdfast.select import ranking
+from holdfast.select import blocks
 from holdfast.select.distribution import distribution
 from holdfast.select.top import TopOptions, select_top
 from holdfast.values import Mask, Scores
@@ -45,7 +45,7 @@ def test_counting_in_blocks_changes_nothing(monkeypatch):
     whole = distribution(scores, nothing(scores))
     monkeypatch.setattr("holdfast.select.distribution.BLOCK", 7)
     assert distribution(scores, nothing(scores)) == whole
-    assert ranking.BLOCK > 1000
+    assert blocks.BLOCK > 1000
 
 
 def test_the_cut_is_the_smallest_selected_score():

@@ -12,7 +12,8 @@ import torch
 
 from holdfast.artifacts import load_mask, save_mask
 from holdfast.select import RandomOptions, ThresholdOptions, ranking, select_random, select_threshold, trim
-from holdfast.select.ranking import BLOCK, select_extreme
+from holdfast.select.blocks import BLOCK, HostBlock
+from holdfast.select.ranking import select_extreme
 from holdfast.values import Mask, Scores
 
 SIZE = 2**31 + 10
@@ -25,19 +26,26 @@ def scores() -> Scores:
     return Scores({"weight": torch.ones(1).expand(SIZE)}, "unit", "base", SIZE)
 
 
-def ends(scores: Scores, name: str, exclude: Mask | None) -> Iterator[tuple[int, np.ndarray]]:
+def held(scores: Scores, exclude: Mask | None = None) -> Iterator[tuple[int, np.ndarray]]:
+    """What all blocks hold."""
+    for start, block in UNPATCHED(scores, "weight", exclude):
+        assert isinstance(block, HostBlock)
+        yield start, block.scores
+
+
+def ends(scores: Scores, name: str, exclude: Mask | None) -> Iterator[tuple[int, HostBlock]]:
     """The first and the last of all blocks, with larger scores planted in the last."""
-    for start, block in UNPATCHED(scores, name, exclude):
+    for start, block in held(scores, exclude):
         if start == 0:
-            yield start, block
+            yield start, HostBlock(block)
         elif start + len(block) == SIZE:
             planted = block.copy()
             planted[[place - start for place in PLANTED]] = 2.0
-            yield start, planted
+            yield start, HostBlock(planted)
 
 
 def test_blocks_reach_the_last_entry(scores):
-    starts = [(start, len(block)) for start, block in UNPATCHED(scores, "weight", None)]
+    starts = [(start, len(block)) for start, block in held(scores)]
     assert sum(length for _, length in starts) == SIZE
     assert starts[-1] == (SIZE // BLOCK * BLOCK, SIZE % BLOCK)
 
@@ -59,7 +67,7 @@ def test_excluded_entries_are_left_out_of_the_block_that_holds_them(scores):
     exclude = Mask({"weight": torch.tensor(PLANTED)}, scores.shapes, "base", SIZE)
     left_out = [
         start + int(place)
-        for start, block in UNPATCHED(scores, "weight", exclude)
+        for start, block in held(scores, exclude)
         if start > SIZE - BLOCK
         for place in np.flatnonzero(np.isnan(block))
     ]

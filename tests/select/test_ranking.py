@@ -1,16 +1,32 @@
 """Selection against a sort: the oracle sorts all (score, tensor, index) together and takes from one end."""
 
+from collections.abc import Iterator
+from contextlib import nullcontext
 from unittest.mock import patch
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holdfast.select import ranking
+from holdfast.select import blocks
+from holdfast.select.blocks import DeviceBlock
 from holdfast.select.ranking import count_selected, select_extreme
 from holdfast.values import Mask, Scores
 from tests.select.given import TENSORS, is_arbitrary, make_scores, selected_entries, sorted_entries
+
+
+def as_on_a_device(scores: np.ndarray) -> DeviceBlock:
+    """A block that is counted as scores on a device are."""
+    return DeviceBlock(torch.from_numpy(scores))
+
+
+@pytest.fixture(params=["host", "device"], autouse=True, scope="module")
+def place(request) -> Iterator[None]:
+    """Everything here holds of scores on a device too."""
+    with patch.object(blocks, "HostBlock", as_on_a_device) if request.param == "device" else nullcontext():
+        yield
 
 
 @settings(deadline=None, max_examples=100)
@@ -22,7 +38,7 @@ def test_selection_equals_a_sort_with_ties_to_the_earlier_tensor_and_index(tenso
     num_selected = choice.randint(1, scores.num_entries)
     if largest and is_arbitrary(scores, sorted_entries(scores, largest), num_selected):
         return
-    with patch.object(ranking, "BLOCK", block):
+    with patch.object(blocks, "BLOCK", block):
         mask = select_extreme(scores, num_selected, largest=largest, made_by={})
     assert selected_entries(mask) == set(sorted_entries(scores, largest)[:num_selected])
 
@@ -40,7 +56,7 @@ def test_excluded_entries_are_passed_over_and_made_up_for(tensors, largest, bloc
     num_selected = choice.randint(1, len(allowed))
     if largest and is_arbitrary(scores, allowed, num_selected):
         return
-    with patch.object(ranking, "BLOCK", block):
+    with patch.object(blocks, "BLOCK", block):
         mask = select_extreme(scores, num_selected, largest=largest, made_by={}, exclude=exclude)
     assert selected_entries(mask) == set(allowed[:num_selected])
 

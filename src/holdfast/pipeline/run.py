@@ -12,7 +12,9 @@ A piece whose file is there is not made again; a folder that was begun with anot
 """
 
 import platform
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -49,8 +51,10 @@ def run(config: RunConfig, out: Path, progress: Progress = silent) -> dict:
         units = [*_first(config, out), *_second(config, out)]
         progress("pieces of the run", sum(unit.is_done for unit in units), len(units))
 
+    page = _Page(config, out)
+
     def redraw() -> None:
-        save_story(config, out)
+        page.redraw()
         tell_pieces()
 
     goes_on = (out / "manifest.json").is_file()
@@ -61,10 +65,40 @@ def run(config: RunConfig, out: Path, progress: Progress = silent) -> dict:
     save_json(out / "manifest.json", load_json(out / "manifest.json") | {"overlap": overlap})
     if not goes_on:  # what is refused is told in one sentence, and nothing before it
         tell_pieces()
-    with Workers(config.workers, config.threads, progress) as workers:
+    with page.caught_up(), Workers(config.workers, config.threads, progress) as workers:
         for units in (_first(config, out), _second(config, out)):
             _timed(workers, units, out, redraw)
     return save_story(config, out)
+
+
+class _Page:
+    """The page of a run that grows: drawn again after its pieces, but for those that follow at once."""
+
+    SHARE = 10
+    """Drawing takes at most one part in so many of the time."""
+
+    def __init__(self, config: RunConfig, out: Path) -> None:
+        self._config, self._out = config, out
+        self._next, self._is_behind = 0.0, False
+
+    def redraw(self) -> None:
+        """With all that is there, or later."""
+        started = time.monotonic()
+        self._is_behind = started < self._next
+        if not self._is_behind:
+            save_story(self._config, self._out)
+            ended = time.monotonic()
+            self._next = ended + self.SHARE * (ended - started)
+
+    @contextmanager
+    def caught_up(self) -> Iterator[None]:
+        """A run that ends before its end, whatever the reason, leaves a page of all that is there."""
+        try:
+            yield
+        except BaseException:
+            if self._is_behind:
+                save_story(self._config, self._out)
+            raise
 
 
 def save_story(config: RunConfig, out: Path) -> dict:

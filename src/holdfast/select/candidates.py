@@ -16,7 +16,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from holdfast.select.ranking import HALF_BITS, count_selected, count_upper, refuse_zeros, select_extreme
+from holdfast.select.blocks import HALF_BITS
+from holdfast.select.ranking import count_selected, count_upper, refuse_zeros, select_extreme
 from holdfast.select.top import TopOptions
 from holdfast.values import Mask, Meta, Scores, entries_in
 

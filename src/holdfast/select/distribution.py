@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from holdfast.select.ranking import BLOCK
+from holdfast.select.blocks import BLOCK
 from holdfast.values import Mask, Scores
 
 BINS_PER_DECADE = 4

@@ -4,7 +4,7 @@ The bits of a non-negative float32 order like an unsigned integer. One pass coun
 which tells the bucket that holds the k-th; a second counts the lower 16 bits within that bucket, which tells the k-th
 score itself; a third collects what lies beyond it. Equal scores go to the earlier tensor (sorted names), then the
 lower flat index. Beside the scores, memory holds two histograms, a block, and the result. Counts are int64, so size
-is no limit.
+is no limit. Scores on a device are counted there.
 
 Of scores that lie in several processes each counts what it holds, the histograms add up, and each selects among its
 own: of a tensor a process of lower rank holds the earlier entries, so ties go as they would in one process.
@@ -21,14 +21,12 @@ from jaxtyping import Int
 from torch import Tensor
 
 from holdfast.distributed import all_sum, gathered, rank
+from holdfast.select.blocks import HALF_BITS, LEFT_OUT, Block, blocks_of
 from holdfast.values import Mask, Meta, Scores, ScoresShard
 
 Found = TypeVar("Found")
-BLOCK = 2**18  # entries that stay in a core's cache while they are counted; larger blocks are slower
-HALF_BITS = 16
 FIRST_UNRANKABLE = 0x7F80  # upper bits of infinity; NaN and everything negative lie above
 NEGATIVE_ZERO = 0x8000  # upper bits of -0.0, which ranks as 0.0
-LEFT_OUT = np.float32(np.nan)  # stands for an excluded entry: no comparison holds for it
 LEFT_OUT_BUCKET = int(LEFT_OUT.view(np.uint32)) >> HALF_BITS
 
 
@@ -111,8 +109,9 @@ def score_range(scores: Scores) -> tuple[np.float32, np.float32]:
     for name in scores.entries:
         count_upper(scores, name, None)  # refuses what has no rank
         for _, block in _blocks(scores, name, None):
-            smallest.append(block.min())
-            largest.append(block.max())
+            low, high = block.ends()
+            smallest.append(low)
+            largest.append(high)
     return min(chain(*_everywhere(scores, smallest))), max(chain(*_everywhere(scores, largest)))
 
 
@@ -150,7 +149,7 @@ def count_upper(scores: Scores, name: str, exclude: Mask | None) -> np.ndarray:
     """How often each pattern of upper bits occurs in a tensor; refuses what has no rank."""
     counts, tensor = np.zeros(2**HALF_BITS, dtype=np.int64), scores.entries[name]
     for _, block in _blocks(scores, name, exclude):
-        counts += np.bincount(block.view(np.uint32) >> HALF_BITS, minlength=len(counts))
+        counts += block.upper_counts()
     counts[LEFT_OUT_BUCKET] -= len(exclude[name]) if exclude else 0
     if counts[NEGATIVE_ZERO] and bool(tensor.min() >= 0):
         counts[[0, NEGATIVE_ZERO]] += counts[NEGATIVE_ZERO] * np.array([1, -1])
@@ -168,9 +167,7 @@ def _count_lower(scores: Scores, name: str, exclude: Mask | None, bucket: int) -
     counts = np.zeros(2**HALF_BITS, dtype=np.int64)
     first, last = np.array([bucket << HALF_BITS, (bucket << HALF_BITS) | 0xFFFF], np.uint32).view(np.float32)
     for _, block in _blocks(scores, name, exclude):
-        inside = block[np.flatnonzero(block >= first)]
-        inside = inside[inside <= last]
-        counts += np.bincount(inside.view(np.uint32) & 0xFFFF, minlength=len(counts))
+        counts += block.lower_counts(first, last)
     return counts
 
 
@@ -188,8 +185,7 @@ def _collect(scores: Scores, cut: Cut, exclude: Mask | None) -> dict[str, Int[Te
     for name in scores.entries:
         found, ties_left = [], ties[name]
         for start, block in _blocks(scores, name, exclude):
-            within = np.flatnonzero(block >= cut.value if cut.largest else block <= cut.value)
-            tied = block[within] == cut.value
+            within, tied = block.beyond(cut.value, largest=cut.largest)
             found.append(start + within[~tied | (tied.cumsum() <= ties_left)])
             ties_left -= min(ties_left, int(tied.sum()))
         indices[name] = torch.from_numpy(np.concatenate(found)) if found else torch.empty(0, dtype=torch.int64)
@@ -202,21 +198,14 @@ def _share_ties(scores: Scores, cut: Cut, exclude: Mask | None) -> dict[str, int
     counts = np.zeros(len(names), dtype=np.int64)
     for place, name in enumerate(names):
         for _, block in _blocks(scores, name, exclude):
-            counts[place] += np.count_nonzero(block == cut.value)
+            counts[place] += block.count_equal(cut.value)
     every, here = _everywhere(scores, counts), rank() if isinstance(scores, ScoresShard) else 0
     earlier = np.cumsum(sum(every)) - sum(every[here:])  # in earlier tensors, or in this one at a lower rank
     return {name: int(taken) for name, taken in zip(names, np.clip(cut.num_ties - earlier, 0, counts), strict=True)}
 
 
-def _blocks(scores: Scores, name: str, exclude: Mask | None) -> Iterator[tuple[int, np.ndarray]]:
-    """A tensor's scores in row-major order, float32, a block at a time with its first flat index."""
-    flat = scores.entries[name].detach().reshape(-1)
+def _blocks(scores: Scores, name: str, exclude: Mask | None) -> Iterator[tuple[int, Block]]:
+    """A tensor's scores, a block at a time with its first flat index in the whole tensor."""
     begin = scores.starts[name] if isinstance(scores, ScoresShard) else 0
-    excluded = exclude[name].numpy() - begin if exclude else np.empty(0, dtype=np.int64)
-    for start in range(0, flat.numel(), BLOCK):
-        block = flat[start : start + BLOCK].to("cpu", torch.float32).numpy()
-        first, last = excluded.searchsorted([start, start + BLOCK])
-        if first < last:
-            block = block.copy()
-            block[excluded[first:last] - start] = LEFT_OUT
+    for start, block in blocks_of(scores.entries[name], exclude[name] - begin if exclude else None):
         yield begin + start, block

@@ -1,0 +1,99 @@
+"""What ranking asks of a block of scores: by numpy on the host, where torch takes twice as long; by torch on a device.
+
+Of scores on a device only counts, and the entries that are selected, come to the host.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+BLOCK = 2**18  # entries that stay in a core's cache while they are counted; larger blocks are slower
+DEVICE_BLOCK = 2**26  # a device has them counted before the next call is made, unless they are many
+HALF_BITS = 16
+LEFT_OUT = np.float32(np.nan)  # stands for an excluded entry: no comparison holds for it
+
+
+@dataclass(frozen=True)
+class HostBlock:
+    """Float32 scores in host memory."""
+
+    scores: np.ndarray
+
+    def upper_counts(self) -> np.ndarray:
+        """How often each pattern of upper bits occurs."""
+        return np.bincount(self.scores.view(np.uint32) >> HALF_BITS, minlength=2**HALF_BITS)
+
+    def lower_counts(self, first: np.float32, last: np.float32) -> np.ndarray:
+        """How often each pattern of lower bits occurs among the scores from `first` to `last`."""
+        inside = self.scores[np.flatnonzero(self.scores >= first)]
+        inside = inside[inside <= last]
+        return np.bincount(inside.view(np.uint32) & 0xFFFF, minlength=2**HALF_BITS)
+
+    def beyond(self, value: np.float32, *, largest: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Positions of the scores that are as large (or small) as that, and whether each equals it."""
+        within = np.flatnonzero(self.scores >= value if largest else self.scores <= value)
+        return within, self.scores[within] == value
+
+    def count_equal(self, value: np.float32) -> int:
+        """How many scores are that."""
+        return int(np.count_nonzero(self.scores == value))
+
+    def ends(self) -> tuple[np.float32, np.float32]:
+        """The smallest and the largest score."""
+        return self.scores.min(), self.scores.max()
+
+
+@dataclass(frozen=True)
+class DeviceBlock:
+    """Float32 scores on a device."""
+
+    scores: Float[Tensor, " entries"]
+
+    def upper_counts(self) -> np.ndarray:
+        """As `HostBlock` has it."""
+        return _counts(self.scores.view(torch.int32) >> HALF_BITS & 0xFFFF)  # the shift repeats the sign
+
+    def lower_counts(self, first: np.float32, last: np.float32) -> np.ndarray:
+        """As `HostBlock` has it."""
+        inside = self.scores[(self.scores >= float(first)) & (self.scores <= float(last))]
+        return _counts(inside.view(torch.int32) & 0xFFFF)
+
+    def beyond(self, value: np.float32, *, largest: bool) -> tuple[np.ndarray, np.ndarray]:
+        """As `HostBlock` has it."""
+        chosen = self.scores >= float(value) if largest else self.scores <= float(value)
+        within = chosen.nonzero().flatten()
+        return within.cpu().numpy(), (self.scores[within] == float(value)).cpu().numpy()
+
+    def count_equal(self, value: np.float32) -> int:
+        """As `HostBlock` has it."""
+        return int((self.scores == float(value)).sum())
+
+    def ends(self) -> tuple[np.float32, np.float32]:
+        """As `HostBlock` has it."""
+        smallest, largest = (np.float32(float(end)) for end in self.scores.aminmax())
+        return smallest, largest
+
+
+Block = HostBlock | DeviceBlock
+
+
+def blocks_of(scores: Float[Tensor, "..."], excluded: Int[Tensor, " excluded"] | None) -> Iterator[tuple[int, Block]]:
+    """A tensor's scores in row-major order, each block with its first position; excluded positions are left out."""
+    on_host = scores.device.type == "cpu"
+    flat, length = scores.detach().reshape(-1), BLOCK if on_host else DEVICE_BLOCK
+    for start in range(0, flat.numel(), length):
+        block = flat[start : start + length].to(torch.float32)
+        if excluded is not None:
+            first, last = torch.searchsorted(excluded, torch.tensor([start, start + length])).tolist()
+            if first < last:
+                positions = (excluded[first:last] - start).to(block.device)
+                block = block.index_fill(0, positions, float(LEFT_OUT))
+        yield start, HostBlock(block.numpy()) if on_host else DeviceBlock(block)
+
+
+def _counts(bits: Int[Tensor, " entries"]) -> np.ndarray:
+    return torch.bincount(bits, minlength=2**HALF_BITS).cpu().numpy()
