@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -13,8 +14,10 @@ from holdfast.distributed import rank, world_size
 from holdfast.intervene.adapt import AdaptOptions
 from holdfast.intervene.adapters import LoraOptions
 from holdfast.intervene.enhance import EnhanceOptions
+from holdfast.models import load
 from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import load_model
+from holdfast.models.shards import local
 from holdfast.pipeline import masks, scoring, steps
 from holdfast.pipeline.config import ScoringOptions
 from holdfast.values import Scores
@@ -94,6 +97,27 @@ def tune_with_a_stop(folder: Path, out: Path) -> None:
     assert seen == 2 * list(range(26, 51))
 
 
+def tune_as_on_a_device(folder: Path, out: Path) -> None:
+    """SPA of a half-precision checkpoint's float32 weights, gathered in bfloat16 as on an accelerator."""
+    usual = load._sharding
+    options = AdaptOptions(**TRAINED | {"iterations": 5}, shard=True)
+    with patch.object(load, "_sharding", lambda name, gathers_half: usual(name, gathers_half=True)):
+        steps.adapt_model(
+            str(folder / "spa"),
+            folder / "spa_mask.safetensors",
+            str(folder / "task.jsonl"),
+            out / "half",
+            options=options,
+        )
+        model = load_model(str(folder / "spa"), sharded=True).model
+    logits = model(input_ids=torch.arange(12)[None]).logits
+    logits.float().logsumexp(-1).sum().backward()
+    shards = [local(weight) for weight in model.parameters()]
+    gradients = [local(weight.grad) for weight in model.parameters() if weight.grad is not None]
+    dtypes = {"logits": logits.dtype, "shards": shards[0].dtype, "gradients": gradients[0].dtype}
+    save_json(out / f"half_{rank()}.json", {name: str(dtype) for name, dtype in dtypes.items()})
+
+
 def refused(folder: Path, out: Path) -> dict[str, str]:
     """What is said of what several processes can't do."""
     data, base, mask = str(folder / "task.jsonl"), str(folder / "spa"), folder / "spa_mask.safetensors"
@@ -136,6 +160,7 @@ def work(folder: Path) -> None:
             tune(folder, out, shard)
             if (num_processes, shard) == (2, True):
                 tune_with_a_stop(folder, out)
+                tune_as_on_a_device(folder, out)
                 save_json(out / f"refused_{rank()}.json", refused(folder, out))
 
 
@@ -209,6 +234,17 @@ def test_fifty_steps_end_where_one_process_ends(folder, way, what):
     for name, values in expected.items():
         assert found[name].dtype == values.dtype
         torch.testing.assert_close(found[name], values, rtol=0, atol=1e-5)
+
+
+def test_what_is_gathered_in_half_precision_is_trained_in_float32_and_held_bit_for_bit(folder):
+    for process in range(2):
+        dtypes = load_json(folder / "2_sharded" / f"half_{process}.json")
+        assert dtypes == {"logits": "torch.bfloat16", "shards": "torch.float32", "gradients": "torch.float32"}
+    mask, start = load_mask(folder / "spa_mask.safetensors"), values_of(folder / "spa")
+    found = values_of(folder / "2_sharded" / "half" / "model")
+    for name, index in mask.indices.items():
+        assert torch.equal(found[name].flatten()[index], start[name].flatten()[index])
+    assert any(not torch.equal(found[name], values) for name, values in start.items())
 
 
 @pytest.mark.parametrize("what", TUNED)

@@ -86,8 +86,8 @@ def load_model(
         model = _read(name, source, kind, dtype=wanted, device_map="auto").eval()
     elif sharded:
         is_half = stored in (torch.bfloat16, torch.float16) and place.type != "cpu"
-        gathers_half = wanted == torch.bfloat16 or (mixed_precision and is_half)
-        model = _read(name, source, kind, dtype=wanted, distributed_config=_sharding(name, gathers_half)).eval()
+        sharding = _sharding(name, gathers_half=wanted == torch.bfloat16 or (mixed_precision and is_half))
+        model = _read(name, source, kind, dtype=wanted, distributed_config=sharding).eval()
         # Also of embedding and head, or a forward pass leaves them whole, beside the shards that training writes to.
         cast(FSDPModule, model).set_reshard_after_forward(True)
     else:
@@ -253,7 +253,7 @@ def refuse_one_place(*, sharded: bool) -> None:
         )
 
 
-def _sharding(name: str, gathers_half: bool) -> DistributedConfig:
+def _sharding(name: str, *, gathers_half: bool) -> DistributedConfig:
     """How FSDP2 is to spread a model: every layer by itself, gradients added up in float32."""
     layers = find_layers(load_outline(name, torch.device("cpu")).model)
     if layers is None:
