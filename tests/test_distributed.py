@@ -1,12 +1,18 @@
 """Several processes: what they share, what all are told, and what happens when one is lost."""
 
+import io
+import json
 import os
+from contextlib import redirect_stderr
 from pathlib import Path
 
 import pytest
 import torch
 from torch.multiprocessing import ProcessExitedException
+from torch.multiprocessing.spawn import start_processes
 
+from holdfast.artifacts import save_scores
+from holdfast.cli import call
 from holdfast.distributed import (
     LostProcessError,
     all_sum,
@@ -19,6 +25,7 @@ from holdfast.distributed import (
     share_of,
     world_size,
 )
+from holdfast.values import Scores
 from tests.together import free_port, run_together, start_together
 
 
@@ -86,6 +93,41 @@ def test_processes_that_were_given_different_prompts_are_told_so(found):
         assert one["different"].startswith("the 2 processes were given different prompts; start them all with the same")
 
 
+MISTAKES = {
+    "missing": (
+        ["enhance", "testbed:unaligned", "--refusals", "testbed:refusals", "--out", "out"],
+        "--harmless is missing",
+    ),
+    "twice": (["select", "scores.safetensors", "--out", "a", "--out", "b"], "Parameter --out specified multiple times"),
+    "folder": (["select", "scores.safetensors", "--out", "/proc/nowhere/mask.safetensors"], "/proc/nowhere"),
+    "uneven": (
+        ["adapt", "testbed:aligned", "--task", "testbed:task_train", "--batch-size", "15", "--out", "out"],
+        "batch_size=15 can't be shared by 2 processes; choose a batch size that is a multiple of 2.",
+    ),
+}
+
+
+def mistake(number: int, port: int, folder: Path, name: str) -> None:
+    os.chdir(folder)
+    start_together(number, 2, port)  # its environment alone: the command connects by itself
+    with redirect_stderr(io.StringIO()) as said:
+        code = call(MISTAKES[name][0])
+    (folder / f"{number}.json").write_text(json.dumps([code, said.getvalue()]))
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_said_once_and_leaves_nothing(tmp_path, name):
+    save_scores(tmp_path / "scores.safetensors", Scores({"weight": torch.rand(40, 5)}, "unit", "base", 200))
+    start_processes(mistake, (free_port(), tmp_path, name), nprocs=2, start_method="forkserver")
+    (first_code, first_said), (other_code, other_said) = (
+        json.loads((tmp_path / f"{n}.json").read_text()) for n in (0, 1)
+    )
+    assert (first_code, other_code, other_said) == (2, 2, "")
+    assert MISTAKES[name][1] in first_said
+    assert first_said.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
 def lose_one(number: int, port: int, folder: Path) -> None:
     try:
         with start_together(number, 2, port):
@@ -98,6 +140,6 @@ def lose_one(number: int, port: int, folder: Path) -> None:
 
 def test_the_others_say_in_a_sentence_that_one_was_lost(tmp_path):
     with pytest.raises(ProcessExitedException, match="exit code 9"):
-        torch.multiprocessing.start_processes(lose_one, (free_port(), tmp_path), nprocs=2, start_method="spawn")
+        start_processes(lose_one, (free_port(), tmp_path), nprocs=2, start_method="spawn")
     said = (tmp_path / "said.txt").read_text()
-    assert said.startswith("another of the 2 processes has ended, and this one can't go on without it")
+    assert "another of the 2 processes has ended, and this one can't go on without it" in said

@@ -1,6 +1,6 @@
 """The command line: names and one-line helps; what a command needs is imported when it is called.
 
-Exit codes: 0 done; 1 a gate or an invariant failed; 2 a usage mistake, with one sentence that says what to do.
+Exit codes: 0 done; 1 a gate or an invariant failed; 2 what else can't be done, with one sentence that says why.
 """
 
 import logging
@@ -84,7 +84,10 @@ def _launch_together(tokens: Sequence[str]) -> object:
         if rank():
             hidden.set(True)
             logging.getLogger("holdfast").setLevel(logging.ERROR)
-        return _launch(tokens)
+        try:
+            return _launch(tokens)
+        except CycloptsError as error:
+            raise ValueError(_sentence(error)) from error
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -100,11 +103,13 @@ def call(arguments: Sequence[str] | None = None) -> int:
     except (CycloptsError, ValueError) as error:
         return _fail(error, 2)
     except KeyboardInterrupt:
-        return _fail("stopped; run the same command again, it goes on from what was kept.", 130)
+        if int(os.environ.get("RANK", "0")) == 0:  # launchers interrupt all of their processes
+            _say("stopped; run the same command again, it goes on from what was kept.")
+        return 130
     except ConnectionError as error:
         return _fail(error, 2)
     except OSError as error:
-        return _fail(_file_sentence(error), 2)
+        return _fail(error, 2, _file_sentence(error))
     except RuntimeError as error:
         # They are raised by heavy modules; names are compared so that `--help` imports none of them.
         if type(error).__name__ not in ("InvariantError", "GateError"):
@@ -122,10 +127,14 @@ def _explain_whole(arguments: Sequence[str]) -> None:
             return
 
 
-def _fail(error: object, code: int) -> int:
+def _fail(error: Exception, code: int, sentence: str = "") -> int:
     if not getattr(error, "is_told", False):
-        sys.stderr.write(f"holdfast: {_sentence(error)}\n")
+        _say(sentence or _sentence(error))
     return code
+
+
+def _say(sentence: str) -> None:
+    sys.stderr.write(f"holdfast: {sentence}\n")
 
 
 def _file_sentence(error: OSError) -> str:

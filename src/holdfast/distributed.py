@@ -174,11 +174,11 @@ def _told_once(store: Store) -> Iterator[None]:
 
 
 def _stopped(*_: object) -> None:
-    raise _lost()
+    raise _lost("the run was ended from outside, or ")
 
 
-def _lost() -> LostProcessError:
+def _lost(before: str = "") -> LostProcessError:
     return LostProcessError(
-        f"another of the {world_size()} processes has ended, and this one can't go on without it; look at what that "
-        "one said, then run the same command again: it goes on from what was kept."
+        f"{before}another of the {world_size()} processes has ended, and this one can't go on without it; look at what "
+        "that one said, then run the same command again: it goes on from what was kept."
     )

@@ -27,6 +27,12 @@ def load_json(path: Path, kind: str = "") -> dict:
         raise ValueError(f"JSON file {str(path)!r} does not exist; make it with holdfast, or check the path.")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        wanted = f"an {kind}" if kind == "evaluation" else kind or "a JSON file"
+        raise ValueError(
+            f"{str(path)!r} is no text, and so not {wanted}; give another file, or where holdfast wrote it as one, "
+            f"{remedy(path, kind)}."
+        ) from error
     except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{str(path)!r} could not be read as JSON: {error}; {remedy(path, kind)}.") from error
     if not isinstance(content, dict):

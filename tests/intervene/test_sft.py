@@ -84,7 +84,7 @@ def test_micro_batches_add_up_to_the_batch():
 
 
 def test_a_micro_batch_that_does_not_divide_is_refused():
-    with pytest.raises(ValueError, match="micro_batch_size=3 must divide batch_size=4"):
+    with pytest.raises(ValueError, match="micro_batch_size=3 must divide batch_size=4; choose one that does"):
         tune(load_tiny(), OPTIONS.model_copy(update={"micro_batch_size": 3}))
 
 

@@ -277,7 +277,7 @@ def test_a_patch_is_that_of_one_process(folder, way):
 REFUSED = {
     "lora": "adapters are trained in one process; leave lora out",
     "dpo": "preferences are learned in one process; leave objective out",
-    "odd": "batch_size=3 can't be shared by 2 processes in micro-batches of 1; choose a batch size that is a multiple",
+    "odd": "batch_size=3 can't be shared by 2 processes; choose a batch size that is a multiple of 2.",
     "inputs": "a score that reads the inputs of matrices needs them whole, and this model is sharded",
     "convergence": "convergence compares whole rankings, and with shard no process has one",
     "prompts": "the 2 processes were given different exchanges",

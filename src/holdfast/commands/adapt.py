@@ -45,7 +45,7 @@ def adapt(
         "out": str(out),
         **(held if mask else {}),
         "routing_drift": done.routing_drift,
-        "first_loss": done.losses[0] if done.losses else None,
+        "first_loss": done.losses[0] if len(done.losses) == options.iterations else None,  # else of a step on the way
         "last_loss": done.losses[-1] if done.losses else None,
     }
     show_known("SPA" if mask else "Plain fine-tuning", result, json)

@@ -49,7 +49,7 @@ def enhance(
         "share_trained": done.share_trained,
         "untouched_identical": done.untouched_identical,
         "routing_drift": done.routing_drift,
-        "first_loss": done.losses[0] if done.losses else None,
+        "first_loss": done.losses[0] if len(done.losses) == options.iterations else None,  # else of a step on the way
         "last_loss": done.losses[-1] if done.losses else None,
     }
     show_known("SET" if mask else "Tuning of all weights", result, json)

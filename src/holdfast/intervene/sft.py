@@ -322,17 +322,29 @@ class _ProgressCallback(TrainerCallback):
         self.progress(self.label, self.before + state.global_step, self.before + state.max_steps)
 
 
+def share_batch(options: SftOptions, processes: int) -> int:
+    """Exchanges that each of so many processes has in memory at once.
+
+    Raises:
+        ValueError: the processes can't have equal parts of a batch.
+    """
+    size, micro_batch = options.batch_size, options.micro_batch_size
+    if micro_batch and size % micro_batch:
+        raise ValueError(f"micro_batch_size={micro_batch} must divide batch_size={size}; choose one that does.")
+    multiple = (micro_batch or 1) * processes
+    if size % multiple:
+        parts = f" in micro-batches of {micro_batch}" if micro_batch else ""
+        raise ValueError(
+            f"batch_size={size} can't be shared by {processes} processes{parts}; "
+            f"choose a batch size that is a multiple of {multiple}."
+        )
+    return micro_batch or size // processes
+
+
 def _trainer_arguments(
     how: Training, loaded: LoadedModel, options: SftOptions, folder: Path, clip: bool, *, steps_done: int
 ) -> TrainingArguments:
-    micro_batch = options.micro_batch_size or max(options.batch_size // world_size(), 1)
-    if options.batch_size % micro_batch:
-        raise ValueError(f"micro_batch_size={micro_batch} must divide batch_size={options.batch_size}.")
-    if world_size() > 1 and options.batch_size % (micro_batch * world_size()):
-        raise ValueError(
-            f"batch_size={options.batch_size} can't be shared by {world_size()} processes in micro-batches of "
-            f"{micro_batch}; choose a batch size that is a multiple of {micro_batch * world_size()}."
-        )
+    micro_batch = share_batch(options, world_size())
     on_cpu = loaded.model.device.type == "cpu"
     return how.config(
         output_dir=str(folder),

@@ -21,7 +21,7 @@ from holdfast.evaluate.suite import Suite, evaluate
 from holdfast.intervene.adapt import AdaptOptions, AdaptResult, adapt
 from holdfast.intervene.enhance import EnhanceOptions, EnhanceResult, enhance
 from holdfast.intervene.perturb import perturbed
-from holdfast.intervene.sft import SftOptions, discard_checkpoints, mask_digest
+from holdfast.intervene.sft import SftOptions, discard_checkpoints, mask_digest, share_batch
 from holdfast.models.generate import GenerateOptions, refuse_other_engine
 from holdfast.models.load import LoadedModel, load_model
 from holdfast.pipeline.config import JudgeOptions, SuiteFiles, refuse_samples
@@ -244,6 +244,7 @@ def _load_to_tune(model: str, options: SftOptions, *, all_weights: bool) -> Load
             "shard spreads the model over several processes, and there is one; start them with "
             "`torchrun --nproc-per-node N -m holdfast ...`, or leave it out."
         )
+    share_batch(options, world_size())  # before the model is loaded, and the folder made
     for name, alone in (("lora", "adapters are trained"), ("objective", "preferences are learned")):
         if world_size() > 1 and getattr(options, name, None) not in (None, "sft"):
             raise ValueError(f"{alone} in one process; leave {name} out, or start the command without torchrun.")

@@ -1,6 +1,6 @@
 """What several processes refuse to do together, told before anything is loaded: as the commands themselves do."""
 
-from holdfast.intervene.sft import SftOptions
+from holdfast.intervene.sft import SftOptions, share_batch
 from holdfast.pipeline.config import RunConfig
 
 
@@ -19,7 +19,8 @@ def refuse_apart(config: RunConfig, processes: int) -> None:
         return
     if config.score.shard and config.score.convergence:
         raise ValueError(
-            "score.convergence compares whole rankings, and with score.shard no process has one; leave one of them out."
+            "score.convergence compares whole rankings, and with score.shard no process has one; set one of them to "
+            "false."
         )
     alone = {
         "adapt.lora": config.adapt.lora is not None,
@@ -33,9 +34,7 @@ def refuse_apart(config: RunConfig, processes: int) -> None:
 
 
 def _refuse_uneven(name: str, options: SftOptions, processes: int) -> None:
-    micro = options.micro_batch_size or max(options.batch_size // processes, 1)
-    if options.batch_size % (micro * processes):
-        raise ValueError(
-            f"{name}.batch_size={options.batch_size} can't be shared by {processes} processes in micro-batches of "
-            f"{micro}; choose a multiple of {micro * processes}."
-        )
+    try:
+        share_batch(options, processes)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
