@@ -8,13 +8,16 @@ INSTALLED := $(VENV)/.installed
 READY := $(VENV)/.ready
 WORKERS ?= 2
 
-.PHONY: demo test check slow benchmarks docs testbed clean
+.PHONY: demo test thorough check slow benchmarks docs testbed clean
 
 demo: $(INSTALLED)
 	$(BIN)/holdfast demo --out demo
 
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not slow"
+
+thorough: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m slow
 
 slow: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/seeds.py --out demo-seeds --table docs/results/seeds.md

@@ -28,6 +28,8 @@ from holdfast.distributed import (
 from holdfast.values import Scores
 from tests.together import free_port, run_together, start_together
 
+pytestmark = pytest.mark.xdist_group("several_processes")
+
 
 def refuse() -> None:
     raise ValueError("no such file")
@@ -107,25 +109,32 @@ MISTAKES = {
 }
 
 
-def mistake(number: int, port: int, folder: Path, name: str) -> None:
+def mistake(number: int, ports: list[int], folder: Path) -> None:
     os.chdir(folder)
-    start_together(number, 2, port)  # its environment alone: the command connects by itself
-    with redirect_stderr(io.StringIO()) as said:
-        code = call(MISTAKES[name][0])
-    (folder / f"{number}.json").write_text(json.dumps([code, said.getvalue()]))
+    for (name, (arguments, _)), port in zip(MISTAKES.items(), ports, strict=True):
+        start_together(number, 2, port)  # its environment alone: the command connects by itself
+        with redirect_stderr(io.StringIO()) as said:
+            code = call(arguments)
+        (folder / f"{name}_{number}.json").write_text(json.dumps([code, said.getvalue()]))
+
+
+@pytest.fixture(scope="module")
+def mistakes(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("mistakes")
+    save_scores(folder / "scores.safetensors", Scores({"weight": torch.rand(40, 5)}, "unit", "base", 200))
+    ports = [free_port() for _ in MISTAKES]
+    start_processes(mistake, (ports, folder), nprocs=2, start_method="forkserver")
+    return folder
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_said_once_and_leaves_nothing(tmp_path, name):
-    save_scores(tmp_path / "scores.safetensors", Scores({"weight": torch.rand(40, 5)}, "unit", "base", 200))
-    start_processes(mistake, (free_port(), tmp_path, name), nprocs=2, start_method="forkserver")
-    (first_code, first_said), (other_code, other_said) = (
-        json.loads((tmp_path / f"{n}.json").read_text()) for n in (0, 1)
-    )
+def test_a_mistake_is_said_once_and_leaves_nothing(mistakes, name):
+    told_by = [json.loads((mistakes / f"{name}_{number}.json").read_text()) for number in range(2)]
+    (first_code, first_said), (other_code, other_said) = told_by
     assert (first_code, other_code, other_said) == (2, 2, "")
     assert MISTAKES[name][1] in first_said
     assert first_said.count("\n") == 1
-    assert not (tmp_path / "out").exists()
+    assert not (mistakes / "out").exists()
 
 
 def lose_one(number: int, port: int, folder: Path) -> None:

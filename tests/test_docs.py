@@ -57,7 +57,8 @@ def scripts(page):
 
 def marked(page):
     """Pages of methods repeat what others show: they are run by `make docs`."""
-    return pytest.param(page, id=page.stem, marks=[pytest.mark.slow] if page.parent.name == "methods" else [])
+    is_slow = page.parent.name == "methods" or page.stem == "plan"
+    return pytest.param(page, id=page.stem, marks=[pytest.mark.slow] if is_slow else [])
 
 
 @pytest.mark.parametrize("page", [marked(page) for page in PAGES if commands(page) or scripts(page)])

@@ -66,6 +66,7 @@ def run_sharded(folder: Path) -> None:
     runpy.run_path(str(ROOT / "examples" / "sharded_spa.py"))
 
 
+@pytest.mark.xdist_group("several_processes")  # which have imported all that it needs
 def test_the_sharded_example_holds_the_mask_in_two_processes(tmp_path):
     start = load_model("testbed:aligned").model
     mask, before = random_mask(start), bits(start)

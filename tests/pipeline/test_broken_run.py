@@ -23,6 +23,7 @@ def without_timings(report):
     return json.dumps({**report, "provenance": {**report["provenance"], "timings": None}}, sort_keys=True)
 
 
+@pytest.mark.slow
 def test_a_run_of_broken_pieces_is_whole_again_by_what_its_errors_say(tmp_path):
     more = {"enhance_arms": ("top",), "adapt_arms": ()}
     config, out = small_config(tmp_path, **more), tmp_path / "out"

@@ -279,6 +279,7 @@ print(int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="only Linux tells a process its own peak")
 def test_memory_stays_below_one_and_a_half_shards_of_a_checkpoint_of_four(tmp_path):
     peaks = {}
