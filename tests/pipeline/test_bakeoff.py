@@ -28,7 +28,7 @@ def small_bakeoff(folder, **changes) -> BakeoffConfig:
         group_draws=2,
         branches=8,
         calibrate=GenerateOptions(max_new_tokens=1),
-        generate=GenerateOptions(max_new_tokens=12),
+        generate=GenerateOptions(max_new_tokens=6),
     )
     return config.model_copy(update=changes)
 
