@@ -15,12 +15,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from datasets import Dataset
-from pydantic import Field
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 from transformers import (
@@ -36,11 +35,11 @@ from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
 from holdfast.artifacts import digest, load_json, refuse_other_base, save_json
-from holdfast.config import Options, Seed
 from holdfast.distributed import all_sum, first, gathered, world_size
+from holdfast.intervene.sft_options import SftOptions, share_batch
 from holdfast.intervene.sharded_checkpoint import ShardedCheckpoints, last_state, load_state
 from holdfast.intervene.sparse_adamw import SparseAdamW
-from holdfast.models.load import LoadedModel, fingerprint, quiet_transformers
+from holdfast.models.load import HALF_PRECISION, LoadedModel, fingerprint, quiet_transformers
 from holdfast.models.shards import is_sharded, local
 from holdfast.progress import Progress
 from holdfast.prompts.chat import encode_exchange, encode_prompt
@@ -53,38 +52,6 @@ IGNORED = -100
 
 MARK = "fine_tuning.json"
 """Beside the checkpoints: which run they are of."""
-
-
-class SftOptions(Options):
-    """What every fine-tuning has."""
-
-    iterations: int = Field(default=100, ge=1)
-    """Optimizer steps."""
-    batch_size: int = Field(default=16, ge=1)
-    """Exchanges a step."""
-    micro_batch_size: int | None = Field(default=None, ge=1)
-    """Exchanges in memory at once; gradients add up over the rest of the batch. None takes the whole batch at once."""
-    learning_rate: float = Field(default=3e-5, gt=0)
-    """Peak learning rate. 3e-5 is the paper's, for billions of weights; a model of a few million needs 1e-3 or more."""
-    weight_decay: float = Field(default=0.0, ge=0)
-    """Decoupled weight decay of the matrices that are trained."""
-    max_grad_norm: float = Field(default=1.0, ge=0)
-    """Largest norm of the gradient of what is trained; 0 does not clip."""
-    warmup_share: float = Field(default=0.03, ge=0, lt=1)
-    """Share of the steps over which the learning rate rises."""
-    scheduler: Literal["cosine", "linear", "constant_with_warmup"] = "cosine"
-    """How the learning rate falls after that."""
-    train_routers: bool = False
-    """Train the routers of a mixture of experts too: tuning finds shortcuts there (arXiv 2602.04448)."""
-    max_length: int = Field(default=2048, ge=2)
-    """Tokens of an exchange at most; longer ones are cut at the end."""
-    seed: Seed = 0
-    """Seed of the order of the exchanges."""
-    shard: bool = False
-    """In several processes (`torchrun -m holdfast ...`): spread the model over them, by FSDP2. Otherwise each has the
-    whole model. Either way they share every batch."""
-    checkpoint_every: int = Field(default=0, ge=0)
-    """Steps between checkpoints in the output folder, from which a run that was stopped goes on; 0 makes none."""
 
 
 def shuffled_positions(count: int, length: int, seed: int) -> list[int]:
@@ -322,25 +289,6 @@ class _ProgressCallback(TrainerCallback):
         self.progress(self.label, self.before + state.global_step, self.before + state.max_steps)
 
 
-def share_batch(options: SftOptions, processes: int) -> int:
-    """Exchanges that each of so many processes has in memory at once.
-
-    Raises:
-        ValueError: the processes can't have equal parts of a batch.
-    """
-    size, micro_batch = options.batch_size, options.micro_batch_size
-    if micro_batch and size % micro_batch:
-        raise ValueError(f"micro_batch_size={micro_batch} must divide batch_size={size}; choose one that does.")
-    multiple = (micro_batch or 1) * processes
-    if size % multiple:
-        parts = f" in micro-batches of {micro_batch}" if micro_batch else ""
-        raise ValueError(
-            f"batch_size={size} can't be shared by {processes} processes{parts}; "
-            f"choose a batch size that is a multiple of {multiple}."
-        )
-    return micro_batch or size // processes
-
-
 def _trainer_arguments(
     how: Training, loaded: LoadedModel, options: SftOptions, folder: Path, clip: bool, *, steps_done: int
 ) -> TrainingArguments:
@@ -361,7 +309,7 @@ def _trainer_arguments(
         save_steps=options.checkpoint_every or options.iterations,
         save_total_limit=1,
         use_cpu=on_cpu,
-        bf16=not on_cpu and loaded.storage_dtype in (torch.bfloat16, torch.float16),
+        bf16=not on_cpu and loaded.storage_dtype in HALF_PRECISION,
         dataloader_pin_memory=not on_cpu,
         activation_checkpointing=False,
         gradient_checkpointing=None,  # the old name, or it warns

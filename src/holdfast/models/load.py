@@ -30,6 +30,7 @@ from holdfast.models.shards import whole
 from holdfast.testbed import model_path
 
 TESTBED = "testbed:"
+HALF_PRECISION = (torch.bfloat16, torch.float16)
 DtypeName = Literal["auto", "float32", "bfloat16", "float16"]
 OTHER_FORMATS = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".onnx", ".gguf")
 """Endings of weights that are neither fetched nor copied: pickles, and what other programs read."""
@@ -85,7 +86,7 @@ def load_model(
     if sharded and world_size() == 1 and torch.accelerator.device_count() > 1:
         model = _read(name, source, kind, dtype=wanted, device_map="auto").eval()
     elif sharded:
-        is_half = stored in (torch.bfloat16, torch.float16) and place.type != "cpu"
+        is_half = stored in HALF_PRECISION and place.type != "cpu"
         sharding = _sharding(name, gathers_half=wanted == torch.bfloat16 or (mixed_precision and is_half))
         model = _read(name, source, kind, dtype=wanted, distributed_config=sharding).eval()
         # Also of embedding and head, or a forward pass leaves them whole, beside the shards that training writes to.
@@ -276,7 +277,7 @@ def _tokenizer(source: str) -> PreTrainedTokenizerBase | None:
 def _wanted_dtype(dtype: DtypeName, stored: torch.dtype, place: torch.device) -> torch.dtype:
     if dtype != "auto":
         return getattr(torch, dtype)
-    half_on_cpu = place.type == "cpu" and stored in (torch.float16, torch.bfloat16)
+    half_on_cpu = place.type == "cpu" and stored in HALF_PRECISION
     return torch.float32 if half_on_cpu else stored
 
 

@@ -21,7 +21,8 @@ from holdfast.evaluate.suite import Suite, evaluate
 from holdfast.intervene.adapt import AdaptOptions, AdaptResult, adapt
 from holdfast.intervene.enhance import EnhanceOptions, EnhanceResult, enhance
 from holdfast.intervene.perturb import perturbed
-from holdfast.intervene.sft import SftOptions, discard_checkpoints, mask_digest, share_batch
+from holdfast.intervene.sft import discard_checkpoints, mask_digest
+from holdfast.intervene.sft_options import SftOptions, share_batch
 from holdfast.models.generate import GenerateOptions, refuse_other_engine
 from holdfast.models.load import LoadedModel, load_model
 from holdfast.pipeline.config import JudgeOptions, SuiteFiles, refuse_samples

@@ -33,8 +33,8 @@ from torch import nn
 from holdfast.intervene.adapt import AdaptOptions
 from holdfast.intervene.adapters import adapters
 from holdfast.intervene.frozen import frozen_roles
-from holdfast.intervene.sft import SftOptions
-from holdfast.models.load import Outline
+from holdfast.intervene.sft_options import SftOptions
+from holdfast.models.load import HALF_PRECISION, Outline
 from holdfast.models.sites import list_sites, scorable_sites
 from holdfast.pipeline.plan.passes import Batch, Step, training
 from holdfast.pipeline.plan.spread import IN_ONE, Spread
@@ -115,7 +115,7 @@ class Subject:
     @property
     def half(self) -> bool:
         """Whether training takes its products in bfloat16 (`intervene/sft.py`)."""
-        return self.place.type != "cpu" and self.outline.storage_dtype in (torch.bfloat16, torch.float16)
+        return self.place.type != "cpu" and self.outline.storage_dtype in HALF_PRECISION
 
 
 def enhancing(subject: Subject, options: SftOptions, longest: int, *, full: bool, processes: int = 1) -> Need:

@@ -12,7 +12,7 @@ from functools import cached_property, partial
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from holdfast.intervene.sft import SftOptions
+from holdfast.intervene.sft_options import SftOptions
 from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import Outline, load_outline
 from holdfast.pipeline.config import EnhanceFiles, RunConfig, ScoringOptions
