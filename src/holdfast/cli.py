@@ -14,6 +14,7 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, MissingArgumentError, Parameter
 
 from holdfast import __version__
+from holdfast.allocator import keep_freed_memory
 from holdfast.progress import hidden
 
 COMMANDS = {
@@ -92,6 +93,7 @@ def _launch_together(tokens: Sequence[str]) -> object:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command and exits."""
+    keep_freed_memory()
     sys.exit(call(arguments))
 
 

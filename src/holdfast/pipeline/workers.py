@@ -18,6 +18,7 @@ from types import TracebackType
 
 import torch
 
+from holdfast.allocator import keep_freed_memory
 from holdfast.progress import Progress, silent
 
 
@@ -117,6 +118,7 @@ _queue: Queue | None = None  # a worker process's line to the process that start
 
 def _start(threads: int, told: Queue) -> None:
     global _queue
+    keep_freed_memory()
     torch.set_num_threads(threads)
     _queue = told
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the parent's, which then ends its workers
