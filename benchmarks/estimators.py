@@ -63,7 +63,7 @@ def tabulate(dependence: float, seed: int) -> Tabulated:
 
 def objectives(world: World, num_responses: int, seed: int) -> dict[str, Objective]:
     """Every estimator on the same responses to one prompt."""
-    responses, around = world.sample_of_one_prompt(num_responses, seed), [world.greedy()]
+    responses, around = world.sample_of_one_prompt(num_responses, seed), [world.greedy]
     log_odds = cache(world.judge.log_odds)
     judge, tokenizer = world.judge, world.tokenizer
     return {

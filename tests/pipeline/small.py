@@ -38,3 +38,15 @@ def small_config(folder: Path, **changes: object) -> RunConfig:
         adapt=AdaptOptions(iterations=4, batch_size=4, learning_rate=5e-4, checkpoint_every=2),
     )
     return config.model_copy(update=changes)
+
+
+def located_alone(folder: Path, *parts: str, **changes: object) -> RunConfig:
+    """Nothing but to locate and to evaluate, and the parts that are named: `adapt`."""
+    left_out: dict[str, object] = {"unaligned": None, "refusals": None, **({} if "adapt" in parts else {"task": None})}
+    config = small_config(folder, **left_out, **changes)
+    defaults = {
+        name: RunConfig.model_fields[name].get_default(call_default_factory=True)
+        for name in ("enhance", "adapt", "enhance_objective")
+        if name not in parts
+    }
+    return config.model_copy(update=defaults | {"verify": config.verify.model_copy(update={"ratios": ()})})

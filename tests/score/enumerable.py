@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import product
 
 import torch
@@ -110,6 +111,7 @@ class World:
         drawn = torch.multinomial(probabilities, num_responses, replacement=True, generator=generator)
         return [self.respond(sequences[position]) for position in drawn.tolist()]
 
+    @cached_property
     def greedy(self) -> Response:
         """The response of the likeliest token after the likeliest."""
         token_ids: list[int] = []
@@ -127,6 +129,7 @@ class World:
         verdicts = [self.judge.log_odds(self.respond(sequence).text) for sequence in sequences]
         return probabilities @ torch.tensor(verdicts, dtype=torch.float64), probabilities.detach(), sequences
 
+    @cached_property
     def exact_gradient(self) -> dict[str, Tensor]:
         """dS/dw of every scored weight."""
         weights = dict(self.model.named_parameters())

@@ -32,7 +32,7 @@ def test_the_table_gives_the_gradient_of_the_model_itself():
 def test_the_exact_part_is_the_enumerated_gradient():
     """1e-6 is the rounding of the model's norms, which it computes in float32."""
     world = curved()
-    expected = vector(world, world.exact_gradient())
+    expected = vector(world, world.exact_gradient)
     found = bias_parts(world, Tabulated(world)).exact
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-6 * float(expected.abs().max()))
 

@@ -1,5 +1,6 @@
 """Policy gradient, control variate and mix against the exact gradient of safety on models that can be enumerated."""
 
+from functools import cache
 from statistics import fmean
 
 import pytest
@@ -16,6 +17,7 @@ from tests.score.enumerable import LETTERS, CurvedJudge, LinearJudge, World, cos
 UNEVEN = (3.0, -2.0, 1.0)
 
 
+@cache
 def worlds() -> list[World]:
     judges = (LinearJudge(UNEVEN, mean=False), CurvedJudge(UNEVEN, mean=False))
     return [
@@ -28,7 +30,7 @@ def policy_gradient(world: World, responses: list[Response]) -> PolicyGradient:
 
 
 def unbiased(world: World, responses: list[Response]) -> ControlVariate:
-    return ControlVariate(world.judge, world.tokenizer, [world.greedy()], responses, weight=1.0)
+    return ControlVariate(world.judge, world.tokenizer, [world.greedy], responses, weight=1.0)
 
 
 def judge_gradient(world: World, responses: list[Response]) -> JudgeGradient:
@@ -37,7 +39,7 @@ def judge_gradient(world: World, responses: list[Response]) -> JudgeGradient:
 
 def biases(world: World, make, num_estimates: int = 40, num_responses: int = 100) -> torch.Tensor:
     """z-scores of the mean estimate against the exact gradient: along it, and along 15 directions drawn at random."""
-    exact = world.exact_gradient()
+    exact = world.exact_gradient
     generator = torch.Generator().manual_seed(3)
     along = torch.cat([exact[name].flatten() for name in sorted(exact)])
     directions = torch.randn(15, len(along), generator=generator, dtype=torch.float64)
@@ -75,14 +77,14 @@ def mean_cosines(num_responses: int) -> dict[str, float]:
     """Of each estimator with the exact gradient, over all worlds and four draws of the responses."""
     found: dict[str, list[float]] = {}
     for world in worlds():
-        exact = world.exact_gradient()
+        exact = world.exact_gradient
         for seed in range(4):
             responses = world.sample_of_one_prompt(num_responses, seed)
             objectives = {
                 "policy": policy_gradient(world, responses),
                 "unbiased": unbiased(world, responses),
                 "judge": judge_gradient(world, responses),
-                "mix": ControlVariate(world.judge, world.tokenizer, [world.greedy()], responses),
+                "mix": ControlVariate(world.judge, world.tokenizer, [world.greedy], responses),
             }
             for name, objective in objectives.items():
                 found.setdefault(name, []).append(cosine(gradient_of(world, objective), exact))
@@ -101,13 +103,13 @@ def test_the_mix_trusts_its_unbiased_part_by_the_number_of_responses():
     world = worlds()[0]
     for count in (8, 64):
         responses = world.sample_of_one_prompt(count, 1)
-        assert ControlVariate(world.judge, world.tokenizer, [world.greedy()], responses).weight == count / (count + 64)
+        assert ControlVariate(world.judge, world.tokenizer, [world.greedy], responses).weight == count / (count + 64)
 
 
 def test_weight_zero_is_the_judge_gradient_over_the_sum_of_tokens():
     world = worlds()[2]
     responses = world.sample_of_one_prompt(12, 0)
-    mixed = gradient_of(world, ControlVariate(world.judge, world.tokenizer, [world.greedy()], responses, weight=0.0))
+    mixed = gradient_of(world, ControlVariate(world.judge, world.tokenizer, [world.greedy], responses, weight=0.0))
     for name, gradient in gradient_of(world, judge_gradient(world, responses)).items():
         torch.testing.assert_close(mixed[name], gradient)
 
@@ -140,8 +142,8 @@ def test_what_was_not_judged_is_left_out_and_counted():
 def test_bad_samples_are_refused():
     world = worlds()[0]
     with pytest.raises(ValueError, match="no prompt has two"):
-        ControlVariate(world.judge, world.tokenizer, [world.greedy()], [world.greedy()])
+        ControlVariate(world.judge, world.tokenizer, [world.greedy], [world.greedy])
     with pytest.raises(ValueError, match="has samples and no reference"):
-        ControlVariate(world.judge, world.tokenizer, [world.respond([1], "other")], [world.greedy()] * 2)
+        ControlVariate(world.judge, world.tokenizer, [world.respond([1], "other")], [world.greedy] * 2)
     with pytest.raises(ValueError, match=r"in \[0, 1\], got 2.0"):
-        ControlVariate(world.judge, world.tokenizer, [world.greedy()], [world.greedy()] * 2, weight=2.0)
+        ControlVariate(world.judge, world.tokenizer, [world.greedy], [world.greedy] * 2, weight=2.0)

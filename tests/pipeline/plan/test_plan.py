@@ -15,7 +15,7 @@ from holdfast.pipeline.config_template import to_toml
 from holdfast.pipeline.plan.memory import Subject
 from holdfast.pipeline.plan.plan import make_plan
 from holdfast.testbed import model_path
-from tests.pipeline.small import small_config
+from tests.pipeline.small import located_alone, small_config
 
 GIB = 2**30
 
@@ -39,18 +39,6 @@ def write(config: Options, folder) -> str:
     path = folder / "run.toml"
     path.write_text(to_toml(config))
     return str(path)
-
-
-def only_located(folder, **changes):
-    """Nothing but to locate and to evaluate."""
-    config = small_config(folder, unaligned=None, refusals=None, task=None, **changes)
-    return config.model_copy(
-        update={
-            name: type(config).model_fields[name].get_default(call_default_factory=True)
-            for name in ("enhance", "adapt", "enhance_objective")
-        }
-        | {"verify": config.verify.model_copy(update={"ratios": ()})}
-    )
 
 
 def test_every_stage_of_a_run_has_its_needs(tmp_path):
@@ -77,7 +65,7 @@ def test_a_model_of_8b_is_known_from_its_config_in_seconds(tmp_path):
 
 def test_what_will_not_fit_is_said_with_what_would_help(tmp_path):
     name = llama_8b(tmp_path / "8b")
-    plan = make_plan(only_located(tmp_path, model=name), memory_gib=24)
+    plan = make_plan(located_alone(tmp_path, model=name), memory_gib=24)
     assert plan.device == "cuda"
     assert plan.rate is None
     by_name = {stage.name: stage for stage in plan.stages}
@@ -91,8 +79,7 @@ def test_what_will_not_fit_is_said_with_what_would_help(tmp_path):
 
 
 def test_a_setting_that_is_named_saves_what_is_said(tmp_path):
-    prompts = small_config(tmp_path)
-    tight = make_plan(prompts, memory_gib=0.001)
+    tight = make_plan(located_alone(tmp_path, "adapt"), memory_gib=0.001)
     sentence = next(one for one in tight.advice if one.startswith("adapt plain"))
     assert "leaving plain out of adapt_arms" in sentence
     assert "(it fits then)" in sentence
@@ -110,7 +97,7 @@ def test_models_without_weights_are_enough(tmp_path):
     folder = tmp_path / "bare"
     folder.mkdir()
     shutil.copy(model_path("aligned") / "config.json", folder)
-    bare = make_plan(only_located(tmp_path, model=str(folder)))
+    bare = make_plan(located_alone(tmp_path, model=str(folder)))
     assert {stage.name for stage in bare.stages} == {"locate", "evaluate aligned"}
 
 
@@ -126,18 +113,18 @@ def test_a_model_that_cannot_be_known_is_refused_with_exit_code_2(tmp_path, caps
     folder.mkdir()
     if content:
         (folder / "config.json").write_text(content)
-    assert call(["plan", write(only_located(tmp_path, model=str(folder)), tmp_path)]) == 2
+    assert call(["plan", write(located_alone(tmp_path, model=str(folder)), tmp_path)]) == 2
     assert sentence in capsys.readouterr().err
 
 
 def test_a_hub_id_without_a_network_is_refused_in_one_sentence(tmp_path, capsys):
-    assert call(["plan", write(only_located(tmp_path, model="nobody/nothing"), tmp_path)]) == 2
+    assert call(["plan", write(located_alone(tmp_path, model="nobody/nothing"), tmp_path)]) == 2
     assert "hub could not be reached" in capsys.readouterr().err
 
 
 def test_a_public_set_that_is_not_here_is_guessed_and_said(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("holdfast.pipeline.plan.lengths.cached_file", lambda known: tmp_path / "nothing")
-    config = only_located(tmp_path)
+    config = located_alone(tmp_path)
     config = config.model_copy(update={"suite": config.suite.model_copy(update={"harmful": ("advbench#first=40",)})})
     assert call(["plan", write(config, tmp_path)]) == 0
     shown = capsys.readouterr().out
@@ -146,7 +133,7 @@ def test_a_public_set_that_is_not_here_is_guessed_and_said(tmp_path, capsys, mon
 
 
 def test_a_prompt_file_that_is_missing_is_refused(tmp_path, capsys):
-    config = only_located(tmp_path)
+    config = located_alone(tmp_path)
     config = config.model_copy(update={"suite": config.suite.model_copy(update={"harmful": ("none.jsonl",)})})
     assert call(["plan", write(config, tmp_path)]) == 2
     assert "does not exist" in capsys.readouterr().err

@@ -22,7 +22,7 @@ from holdfast.pipeline.plan.passes import Batch, Step, training
 from holdfast.pipeline.plan.plan import make_plan
 from holdfast.pipeline.plan.spread import Spread
 from holdfast.pipeline.plan.trace import NOTHING
-from tests.pipeline.small import small_config
+from tests.pipeline.small import located_alone, small_config
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 # A decoder of width 16 and two layers: q and o 16 x 16, k and v 8 x 16, gate, up and down 32 x 16; two norms each.
@@ -228,20 +228,20 @@ def test_what_several_processes_refuse_is_refused_before(tmp_path, processes, ch
 
 
 def test_workers_are_those_of_a_run_in_one_process(tmp_path):
-    config = small_config(tmp_path).model_copy(update={"workers": 2})
+    config = located_alone(tmp_path, workers=2)
     assert make_plan(config, memory_gib=80).workers == 2
     assert make_plan(config, memory_gib=80, processes=2).workers == 1
 
 
 def test_sharding_is_advised_where_a_model_does_not_fit(tmp_path):
-    plan = make_plan(small_config(tmp_path), memory_gib=0.001, processes=2)
+    plan = make_plan(located_alone(tmp_path, "adapt"), memory_gib=0.001, processes=2)
     sentence = next(one for one in plan.advice if one.startswith("adapt plain"))
     assert "adapt.shard = true" in sentence
 
 
 def test_the_command_says_what_processes_do_together(tmp_path, capsys):
     path = tmp_path / "run.toml"
-    path.write_text(to_toml(small_config(tmp_path)))
+    path.write_text(to_toml(located_alone(tmp_path)))
     assert call(["plan", str(path), "--processes", "2", "--memory", "80", "--flops", "100"]) == 0
     assert "2 processes score and tune together" in capsys.readouterr().out
     assert call(["plan", str(path), "--processes", "0"]) == 2
