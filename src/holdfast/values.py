@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 from typing import Literal, TypeVar
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -152,7 +153,8 @@ class Mask:
         self._refuse_other(other, "and")
         # By indices: a bit an entry of a whole large model would not fit.
         both = sum(
-            int(torch.isin(index, other[name], assume_unique=True).sum()) for name, index in self.indices.items()
+            len(np.intersect1d(index.numpy(), other[name].numpy(), assume_unique=True))
+            for name, index in self.indices.items()
         )
         union = len(self) + len(other) - both
         return both / union if union else 1.0

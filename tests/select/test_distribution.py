@@ -33,6 +33,21 @@ def test_a_score_at_an_edge_opens_its_bin_and_one_just_below_closes_the_bin_befo
     assert found.bin_edges[1] == pytest.approx(10.0**decades, rel=1e-12)  # a power in float64
 
 
+def test_scores_of_all_sizes_are_in_the_bins_of_their_logarithms():
+    generator = torch.Generator().manual_seed(0)
+    spread = 10 ** (84 * torch.rand(20_000, generator=generator, dtype=torch.float64) - 45.5)
+    edges = torch.tensor([10.0 ** (place / 4) for place in range(-150, 150)])
+    entries = torch.cat(
+        [spread.float(), edges, edges.nextafter(torch.tensor(0.0)), edges.nextafter(torch.tensor(1e38))]
+    )
+    scores = Scores({"weight": entries}, "unit", "base", len(entries))
+    found = distribution(scores, nothing(scores))
+    sizes = (4 * entries[entries > 0].double().log10()).floor().long()
+    assert found.bin_edges[0] == pytest.approx(10.0 ** (float(sizes.min()) / 4))
+    assert found.counts == tuple(torch.bincount(sizes - sizes.min()).tolist())
+    assert found.zeros == int((entries == 0).sum()) > 0
+
+
 def test_bins_that_hold_nothing_between_others_are_kept():
     scores = make_scores([[1e-6, 1e-4]])
     counts = distribution(scores, nothing(scores)).counts

@@ -90,9 +90,16 @@ def blocks_of(scores: Float[Tensor, "..."], excluded: Int[Tensor, " excluded"] |
         if excluded is not None:
             first, last = torch.searchsorted(excluded, torch.tensor([start, start + length])).tolist()
             if first < last:
-                positions = (excluded[first:last] - start).to(block.device)
-                block = block.index_fill(0, positions, float(LEFT_OUT))
+                block = _without(block, excluded[first:last] - start)
         yield start, HostBlock(block.numpy()) if on_host else DeviceBlock(block)
+
+
+def _without(block: Float[Tensor, " entries"], positions: Int[Tensor, " excluded"]) -> Float[Tensor, " entries"]:
+    if block.device.type != "cpu":
+        return block.index_fill(0, positions.to(block.device), float(LEFT_OUT))
+    left = block.numpy().copy()
+    left[positions.numpy()] = LEFT_OUT
+    return torch.from_numpy(left)
 
 
 def _counts(bits: Int[Tensor, " entries"]) -> np.ndarray:

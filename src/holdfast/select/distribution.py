@@ -2,22 +2,26 @@
 
 bin(s) = floor(BINS_PER_DECADE * log10 s)   (zeros have no logarithm and are counted apart)
 
-Bins lie at the same scores whatever they hold, so tensors are counted one after another, a block at a time.
+Bins lie at the same scores whatever they hold, so tensors are counted one after another, a block at a time. What is
+counted is the upper half of a score's bits, as the ranking counts it; logarithms are taken of the few scores (1%) that
+have those bits in common with scores beyond an edge.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
-import torch
-from jaxtyping import Float, Int
-from torch import Tensor
+import numpy as np
 
-from holdfast.select.blocks import BLOCK
+from holdfast.select.blocks import BLOCK, HALF_BITS
+from holdfast.select.ranking import FIRST_UNRANKABLE
 from holdfast.values import Mask, Scores
 
 BINS_PER_DECADE = 4
 FIRST_BIN = -46 * BINS_PER_DECADE  # the smallest float32 above 0 is 1.4e-45
 NUM_BINS = (39 + 46) * BINS_PER_DECADE  # the largest is 3.4e38
+NO_BIN, PARTED = -1, -2
 
 
 @dataclass(frozen=True)
@@ -35,12 +39,16 @@ class Distribution:
 
 def distribution(scores: Scores, mask: Mask) -> Distribution:
     """The distribution of all scores, and the smallest of those that a mask selects."""
-    counts, zeros = torch.zeros(NUM_BINS, dtype=torch.int64), 0
-    for tensor in scores.entries.values():
-        for block in tensor.detach().reshape(-1).split(BLOCK):
-            counts += _count(block)
-            zeros += int((block == 0).sum())
-    occupied = counts.nonzero().flatten()
+    bin_of, zeros = _bin_of_patterns(), 0
+    is_parted, has_bin = bin_of == PARTED, bin_of >= 0
+    patterns, counts = np.zeros(2**HALF_BITS, np.int64), np.zeros(NUM_BINS, np.int64)
+    for block in _blocks(scores):
+        upper = block.view(np.uint32) >> HALF_BITS
+        patterns += np.bincount(upper, minlength=2**HALF_BITS)
+        counts += np.bincount(_bins(block[is_parted[upper] & (block > 0)]), minlength=NUM_BINS)
+        zeros += int(np.count_nonzero(block == 0))
+    counts += np.bincount(bin_of[has_bin], patterns[has_bin], NUM_BINS).astype(np.int64)
+    occupied = counts.nonzero()[0]
     if not len(occupied):
         return Distribution((), (), zeros, _smallest(scores, mask))
     first, last = int(occupied[0]), int(occupied[-1])
@@ -48,10 +56,25 @@ def distribution(scores: Scores, mask: Mask) -> Distribution:
     return Distribution(edges, tuple(counts[first : last + 1].tolist()), zeros, _smallest(scores, mask))
 
 
-def _count(block: Float[Tensor, " entries"]) -> Int[Tensor, " bins"]:
+def _blocks(scores: Scores) -> Iterator[np.ndarray]:
+    for tensor in scores.entries.values():
+        flat = tensor.detach().float().reshape(-1).numpy()
+        yield from (flat[start : start + BLOCK] for start in range(0, len(flat), BLOCK))
+
+
+def _bins(scores: np.ndarray) -> np.ndarray:
     # float64: in float32 a score just below an edge would round onto it.
-    bins = (block[block > 0].double().log10() * BINS_PER_DECADE).floor().long() - FIRST_BIN
-    return torch.bincount(bins, minlength=NUM_BINS)
+    return np.floor(BINS_PER_DECADE * np.log10(scores.astype(np.float64))).astype(np.int64) - FIRST_BIN
+
+
+@cache
+def _bin_of_patterns() -> np.ndarray:
+    """The bin that all scores above 0 with the same upper bits are in; PARTED where an edge lies between them."""
+    patterns = np.arange(1, FIRST_UNRANKABLE, dtype=np.uint32) << HALF_BITS
+    smallest, largest = _bins(patterns.view(np.float32)), _bins((patterns | 0xFFFF).view(np.float32))
+    found = np.full(2**HALF_BITS, NO_BIN)
+    found[0], found[1:FIRST_UNRANKABLE] = PARTED, np.where(smallest == largest, smallest, PARTED)
+    return found
 
 
 def _smallest(scores: Scores, mask: Mask) -> float | None:
