@@ -21,8 +21,8 @@ def files(tmp_path_factory):
     """Scores and masks of the built-in aligned model, made by the commands themselves."""
     folder = tmp_path_factory.mktemp("cli")
     config = small_config(folder)
-    score = ["score", "testbed:aligned", "--generate.max-new-tokens", "24"]
-    safety = ["--judge", "testbed:guard", "--prompts", config.calibration.harmful]
+    score = ["score", "testbed:aligned"]
+    safety = ["--judge", "testbed:guard", "--prompts", config.calibration.harmful, "--generate.max-new-tokens", "24"]
     assert call([*score, *safety, "--out", str(folder / "scores.safetensors")]) == 0
     utility = ["--objective", "utility", "--prompts", config.calibration.utility]
     assert call([*score, *utility, "--out", str(folder / "utility.safetensors")]) == 0
@@ -306,6 +306,13 @@ def test_an_objective_that_asks_no_judge_refuses_one_and_its_options(capsys, obj
     said = failure(capsys, "score", "none", "--prompts", "none", "--out", "x", "--objective", objective, *given)
     named = given[0] if given[0] == "--judge" else f"{given[0].split('.')[0]} options"
     assert f"objective {objective} asks no judge, and there is {named}; leave that out" in said
+
+
+@pytest.mark.parametrize("objective", ["utility", "refusal_likelihood"])
+def test_an_objective_of_given_responses_refuses_to_generate(capsys, objective):
+    arguments = ["score", "none", "--prompts", "none", "--out", "x", "--objective", objective]
+    said = failure(capsys, *arguments, "--generate.max-new-tokens", "8")
+    assert f"objective {objective} scores responses that are given and makes none; leave --generate out" in said
 
 
 def test_the_help_of_method_names_every_formula():

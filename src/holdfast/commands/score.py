@@ -56,6 +56,7 @@ def score(
         how: dict[str, Any] = {"options": options, "seed": seed, "progress": progress}
         if options.objective in get_args(Likelihood):
             refuse_judging(options.objective, judge, judging)
+            _refuse_generating(options.objective, generate)
         else:
             how |= {"judge": _needed(judge, options), "judging": judging}
         if layers.layer_wise:
@@ -97,6 +98,11 @@ def _by_layer(
     rows = [(f"{found.agreement['iou']:.3f}", f"{found.agreement['random_iou']:.4f}")]
     agreed = table("How far the masks of two halves agree", ("IoU", "random IoU"), rows)
     return result | {"stability": dict(found.agreement)}, [*tables, agreed]
+
+
+def _refuse_generating(objective: str, generate: GenerateOptions) -> None:
+    if generate.model_fields_set:
+        raise ValueError(f"objective {objective} scores responses that are given and makes none; leave --generate out.")
 
 
 def _needed(judge: str | None, options: ScoringOptions) -> str:
