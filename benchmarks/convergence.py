@@ -18,8 +18,9 @@ from statistics import fmean
 import torch
 
 from holdfast.artifacts import save_text
-from holdfast.models.generate import GenerateOptions, generate
+from holdfast.models.generate import generate
 from holdfast.models.load import load_model
+from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.judges import load_judge
 from holdfast.pipeline.scoring import converge
 from holdfast.score import JudgeGradient, ScoreOptions

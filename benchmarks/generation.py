@@ -22,8 +22,9 @@ from statistics import median
 
 import torch
 
-from holdfast.models.generate import GenerateOptions, generate
+from holdfast.models.generate import generate
 from holdfast.models.load import LoadedModel, load_model
+from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import Response
 from holdfast.prompts.sources import load_prompts
 

@@ -13,7 +13,8 @@ from gpu_meter import Meter, middle
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from holdfast.intervene.adapters import LoraOptions, adapters
+from holdfast.intervene.adapters import adapters
+from holdfast.intervene.options import LoraOptions
 from holdfast.intervene.protect import protect
 from holdfast.intervene.sparse_adamw import SparseAdamW, freeze_unmasked
 from holdfast.models.sites import scored_sites

@@ -19,8 +19,8 @@ import numpy as np
 import torch
 
 from holdfast.artifacts import save_text
-from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import LoadedModel, load_model
+from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.config import ScoringOptions
 from holdfast.pipeline.judges import load_judge
 from holdfast.pipeline.objectives import safety_objective

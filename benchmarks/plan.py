@@ -34,11 +34,9 @@ from subjects import random_mask
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from holdfast.artifacts import save_mask
-from holdfast.intervene.adapt import AdaptOptions
-from holdfast.intervene.adapters import LoraOptions
-from holdfast.intervene.enhance import EnhanceOptions
-from holdfast.models.generate import GenerateOptions
+from holdfast.intervene.options import AdaptOptions, EnhanceOptions, LoraOptions
 from holdfast.models.load import load_model
+from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.config import EnhanceFiles, RunConfig, ScoreFiles, ScoringOptions, SuiteFiles
 from holdfast.pipeline.evaluating import evaluate_model
 from holdfast.pipeline.plan.memory import Need, adapting, enhancing

@@ -21,11 +21,9 @@ import torch
 from shapes import GUARD, SHAPES
 from transformers import AutoModelForCausalLM, PretrainedConfig
 
-from holdfast.intervene.adapt import AdaptOptions
-from holdfast.intervene.adapters import LoraOptions
-from holdfast.intervene.enhance import EnhanceOptions
-from holdfast.models.generate import GenerateOptions
+from holdfast.intervene.options import AdaptOptions, EnhanceOptions, LoraOptions
 from holdfast.models.load import Outline
+from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.config import JudgeOptions, ScoringOptions
 from holdfast.pipeline.plan.asking import Asking, PlannedJudge
 from holdfast.pipeline.plan.lengths import Lengths

@@ -17,9 +17,11 @@ from collections.abc import Callable, Sequence
 import torch
 from transformers import GenerationConfig
 
-from holdfast.judge.guard import GuardJudge, GuardOptions
-from holdfast.models.generate import GenerateOptions, generate
+from holdfast.judge.guard import GuardJudge
+from holdfast.judge.options import GuardOptions
+from holdfast.models.generate import generate
 from holdfast.models.load import load_model
+from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import Response
 from holdfast.models.sites import scored_sites
 from holdfast.prompts.batching import batches_by_length, left_pad, right_pad

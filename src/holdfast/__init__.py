@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from holdfast.intervene.probe import SafetyProbe
     from holdfast.intervene.protect import protect
     from holdfast.intervene.train_only import train_only
-    from holdfast.models.generate import GenerateOptions
     from holdfast.models.load import load_model
+    from holdfast.models.options import GenerateOptions
     from holdfast.pipeline.judges import load_judge
     from holdfast.pipeline.probe import attack_success_probe, top_mask_refresh
     from holdfast.prompts.sources import load_exchanges, load_prompts

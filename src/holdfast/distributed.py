@@ -21,8 +21,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 LONGEST_WAIT = timedelta(minutes=30)
 """For another process, before this one gives it up: one batch, or one file, never takes as long."""
-LONGEST_SILENCE = timedelta(seconds=3)
-"""Of the first process, before another says what went wrong."""
+LONGEST_SILENCE = timedelta(seconds=15)
+"""Of the first process, which may still be importing, before another says what went wrong."""
 
 
 class LostProcessError(ConnectionError):

@@ -249,7 +249,7 @@ def test_what_the_system_refuses_is_one_sentence(monkeypatch, capsys):
     def full(name):
         raise OSError(28, "No space left on device", "/data/scores")
 
-    monkeypatch.setattr("holdfast.commands.sites.load_model", full)
+    monkeypatch.setattr("holdfast.models.load.load_model", full)
     assert "'/data/scores' could not be read or written: No space left" in failure(capsys, "sites", "x")
 
 

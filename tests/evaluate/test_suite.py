@@ -6,8 +6,8 @@ import torch
 from holdfast.evaluate import suite as suite_module
 from holdfast.evaluate.pooled import pool_evaluations
 from holdfast.evaluate.suite import Suite, evaluate
-from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import LoadedModel
+from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import Response
 from holdfast.prompts.records import Exchange, Prompt
 from holdfast.values import Outcome

@@ -3,8 +3,9 @@ from functools import partial
 import pytest
 import torch
 
-from holdfast.intervene.adapt import AdaptOptions, adapt
+from holdfast.intervene.adapt import adapt
 from holdfast.intervene.entries import InvariantError
+from holdfast.intervene.options import AdaptOptions
 from holdfast.intervene.protect import Protection
 from holdfast.models.sites import list_sites
 from tests.intervene.given import HARMLESS, as_booleans, bits, equal_bits, load_tiny, random_mask

@@ -7,9 +7,10 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from holdfast.artifacts import load_mask, save_mask
-from holdfast.intervene.adapt import AdaptOptions, adapt
-from holdfast.intervene.adapters import LoraOptions, adapters
+from holdfast.intervene.adapt import adapt
+from holdfast.intervene.adapters import adapters
 from holdfast.intervene.lora import MASK_FILE, load_protected
+from holdfast.intervene.options import AdaptOptions, LoraOptions
 from holdfast.pipeline import steps
 from holdfast.pipeline.saving import save_checkpoint
 from tests.intervene.given import (

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from holdfast.intervene.dpo import Preference, make_preferences, preference_row
-from holdfast.intervene.enhance import EnhanceOptions, enhance
+from holdfast.intervene.enhance import enhance
+from holdfast.intervene.options import EnhanceOptions
 from holdfast.models.load import LoadedModel
 from holdfast.models.response_log import Response
 from holdfast.prompts.records import Exchange

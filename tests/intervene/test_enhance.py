@@ -4,8 +4,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from holdfast.intervene.enhance import EnhanceOptions, enhance, mix
+from holdfast.intervene.enhance import enhance, mix
 from holdfast.intervene.entries import InvariantError
+from holdfast.intervene.options import EnhanceOptions
 from holdfast.intervene.patch import apply_patch, revert_patch
 from holdfast.intervene.sparse_adamw import SparseAdamW
 from holdfast.models.load import fingerprint

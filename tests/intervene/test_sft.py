@@ -6,8 +6,9 @@ import torch
 from datasets import Dataset
 from trl import SFTConfig, SFTTrainer
 
+from holdfast.intervene.options import SftOptions
 from holdfast.intervene.protect import protect
-from holdfast.intervene.sft import IGNORED, SftOptions, dense_adamw, fine_tune, shuffled_positions, training_row
+from holdfast.intervene.sft import IGNORED, dense_adamw, fine_tune, shuffled_positions, training_row
 from holdfast.intervene.sparse_adamw import SparseAdamW, freeze_unmasked
 from holdfast.progress import silent
 from holdfast.prompts.records import Exchange

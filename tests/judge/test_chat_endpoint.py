@@ -7,7 +7,8 @@ from email.utils import formatdate
 import pytest
 from pydantic import ValidationError
 
-from holdfast.judge.chat_endpoint import ChatEndpoint, EndpointOptions, NoAnswerError
+from holdfast.judge.chat_endpoint import ChatEndpoint, NoAnswerError
+from holdfast.judge.options import EndpointOptions
 from tests.judge.chat_server import KEY, Reply, failed, said
 
 pytest.importorskip("openai", reason="the extra api is not installed")

@@ -16,7 +16,8 @@ from transformers import (
     RobertaForSequenceClassification,
 )
 
-from holdfast.judge.classifier import ClassifierJudge, ClassifierOptions
+from holdfast.judge.classifier import ClassifierJudge
+from holdfast.judge.options import ClassifierOptions
 from holdfast.models.response_log import Response
 from holdfast.score.objective.judge_gradient import JudgeGradient
 from tests.judge.guards import SIZES, VOCABULARY, InDouble

@@ -4,7 +4,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from holdfast.judge.families import FAMILIES, GENERIC, recognise
-from holdfast.judge.guard import GuardJudge, GuardOptions
+from holdfast.judge.guard import GuardJudge
+from holdfast.judge.options import GuardOptions
 from tests.judge.guards import CASES, InDouble
 from tests.tiny import GUARD_TEMPLATE, make_llama, make_tokenizer
 

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from holdfast.judge.guard import GuardJudge, GuardOptions
+from holdfast.judge.guard import GuardJudge
+from holdfast.judge.options import GuardOptions
 from holdfast.models.load import load_model
 from holdfast.prompts.chat import Turn, encode_chat
 from tests.judge.guards import InDouble

@@ -6,7 +6,8 @@ from itertools import count
 
 import pytest
 
-from holdfast.judge.rubric import RubricJudge, RubricOptions
+from holdfast.judge.options import RubricOptions
+from holdfast.judge.rubric import RubricJudge
 from holdfast.judge.rubrics import REFUSAL_RUBRIC
 from tests.judge.chat_server import KEY, failed, reply_in, said, scored
 

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from holdfast.models.generate import GenerateOptions, generate
+from holdfast.models.generate import generate
+from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import ResponseLog
 
 PROMPTS = ["hello", "how do i mend the old clock ?", "a"]

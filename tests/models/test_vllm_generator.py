@@ -4,8 +4,9 @@ import importlib.util
 
 import pytest
 
-from holdfast.models.generate import GenerateOptions, generate
+from holdfast.models.generate import generate
 from holdfast.models.load import load_model
+from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import ResponseLog
 from holdfast.models.vllm_generator import VllmGenerator
 from holdfast.progress import silent

@@ -2,7 +2,7 @@
 
 import pytest
 
-from holdfast.models.generate import GenerateOptions
+from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.bakeoff import bakeoff, contestants
 from holdfast.pipeline.config import BakeoffConfig, ScoreFiles, SuiteFiles
 from holdfast.pipeline.config_file import load_config

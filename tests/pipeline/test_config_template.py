@@ -2,7 +2,7 @@
 
 import re
 
-from holdfast.intervene.adapters import LoraOptions
+from holdfast.intervene.options import LoraOptions
 from holdfast.pipeline.config import RunConfig
 from holdfast.pipeline.config_file import load_config
 from holdfast.pipeline.config_template import to_toml

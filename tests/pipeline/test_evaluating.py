@@ -6,7 +6,7 @@ import pytest
 
 from holdfast.artifacts import load_evaluation
 from holdfast.evaluate.paired import compare
-from holdfast.models.generate import GenerateOptions
+from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.config import MeasureOptions, SuiteFiles
 from holdfast.pipeline.evaluating import evaluate_model
 from tests.models.vllm_stand_in import install

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from holdfast.artifacts import load_json, load_mask, load_scores
-from holdfast.models.generate import GenerateOptions
+from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.config import LayerWiseOptions, ScoringOptions
 from holdfast.pipeline.layerwise import score_likelihood_by_layer, score_safety_by_layer, stability_of
 from holdfast.pipeline.masks import select

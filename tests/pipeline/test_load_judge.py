@@ -4,8 +4,9 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForSequenceClassification
 
-from holdfast.judge.classifier import ClassifierJudge, ClassifierOptions
-from holdfast.judge.guard import GuardJudge, GuardOptions
+from holdfast.judge.classifier import ClassifierJudge
+from holdfast.judge.guard import GuardJudge
+from holdfast.judge.options import ClassifierOptions, GuardOptions
 from holdfast.pipeline.config import JudgeOptions
 from holdfast.pipeline.judges import load_judge, refuse_idle
 

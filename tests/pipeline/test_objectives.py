@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import load_model
+from holdfast.models.options import GenerateOptions
 from holdfast.pipeline import scoring
 from holdfast.pipeline.config import ScoringOptions
 from holdfast.pipeline.objectives import refuse_contradictions, refuse_unscored

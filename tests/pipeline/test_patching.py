@@ -11,8 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from holdfast.artifacts import load_patch, save_mask, save_patch
 from holdfast.intervene import patch_files
-from holdfast.intervene.enhance import EnhanceOptions
 from holdfast.intervene.entries import InvariantError
+from holdfast.intervene.options import EnhanceOptions
 from holdfast.intervene.patch import apply_patch
 from holdfast.intervene.patch_files import open_patch
 from holdfast.models.load import fingerprint, load_model

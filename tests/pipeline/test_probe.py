@@ -5,8 +5,8 @@ import torch
 
 from holdfast.evaluate.suite import Suite, evaluate
 from holdfast.intervene.probe import SafetyProbe
-from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import load_model
+from holdfast.models.options import GenerateOptions
 from holdfast.pipeline import masks, scoring
 from holdfast.pipeline.config import ScoringOptions
 from holdfast.pipeline.judges import load_judge

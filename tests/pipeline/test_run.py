@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from holdfast.artifacts import load_json, load_mask, load_patch
-from holdfast.intervene.enhance import EnhanceOptions
+from holdfast.intervene.options import EnhanceOptions
 from holdfast.models.load import load_model
 from holdfast.pipeline import run as pipeline
 from holdfast.pipeline.config import RunConfig, VerifyOptions

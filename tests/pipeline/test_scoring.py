@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from holdfast.artifacts import load_json, load_scores
-from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import load_model
+from holdfast.models.options import GenerateOptions
 from holdfast.pipeline import scoring
 from holdfast.pipeline.config import ScoringOptions
 from holdfast.pipeline.saving import save_checkpoint

@@ -11,12 +11,10 @@ from safetensors.torch import load_file
 
 from holdfast.artifacts import load_json, load_mask, load_patch, load_scores, save_json, save_mask, save_scores
 from holdfast.distributed import rank, world_size
-from holdfast.intervene.adapt import AdaptOptions
-from holdfast.intervene.adapters import LoraOptions
-from holdfast.intervene.enhance import EnhanceOptions
+from holdfast.intervene.options import AdaptOptions, EnhanceOptions, LoraOptions
 from holdfast.models import load
-from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import load_model
+from holdfast.models.options import GenerateOptions
 from holdfast.models.shards import local
 from holdfast.pipeline import masks, scoring, steps
 from holdfast.pipeline.config import ScoringOptions

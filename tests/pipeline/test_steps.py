@@ -6,10 +6,9 @@ from functools import partial
 import pytest
 
 from holdfast.artifacts import save_mask
-from holdfast.intervene.adapt import AdaptOptions
-from holdfast.intervene.enhance import EnhanceOptions
-from holdfast.models.generate import GenerateOptions
+from holdfast.intervene.options import AdaptOptions, EnhanceOptions
 from holdfast.models.load import load_model
+from holdfast.models.options import GenerateOptions
 from holdfast.pipeline import steps
 from holdfast.pipeline.config import RunConfig, SuiteFiles
 from tests.intervene.given import random_mask

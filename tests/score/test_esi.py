@@ -3,9 +3,10 @@ import torch
 
 from holdfast.artifacts import load_mask, load_scores, save_mask, save_scores
 from holdfast.judge.guard import GuardJudge
-from holdfast.models.generate import GenerateOptions, generate
+from holdfast.models.generate import generate
 from holdfast.models.layout import Layout, sigma
 from holdfast.models.load import fingerprint
+from holdfast.models.options import GenerateOptions
 from holdfast.models.sites import scored_sites
 from holdfast.prompts.records import Exchange
 from holdfast.score import SCORES, JudgeGradient, ResponseLikelihood, ScoreOptions, score, score_halves

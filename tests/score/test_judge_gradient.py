@@ -3,14 +3,15 @@
 import pytest
 import torch
 
+from holdfast.estimators import Reduction
 from holdfast.judge.guard import GuardJudge
-from holdfast.models.generate import GenerateOptions, generate
+from holdfast.models.generate import generate
+from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import Response
 from holdfast.models.sites import scored_sites
 from holdfast.prompts.chat import Turn, encode_chat
 from holdfast.score.gradient import sum_gradients
 from holdfast.score.objective import gains as gains_module
-from holdfast.score.objective.completions import Reduction
 from holdfast.score.objective.gains import JudgeGains
 from holdfast.score.objective.judge_gradient import JudgeGradient
 from holdfast.score.objective.relaxation import Relaxation

@@ -12,9 +12,10 @@ from transformers import AutoModelForCausalLM
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from holdfast.judge.guard import GuardJudge
-from holdfast.models.generate import GenerateOptions, generate
+from holdfast.models.generate import generate
 from holdfast.models.layered import in_memory, open_layered
 from holdfast.models.load import load_model, quiet_transformers
+from holdfast.models.options import GenerateOptions
 from holdfast.prompts.sources import load_prompts
 from holdfast.score import JudgeGradient, PolicyGradient, ResponseLikelihood, ScoreOptions, score_halves
 from holdfast.score.layer_scores import outline_scores, score_by_layer

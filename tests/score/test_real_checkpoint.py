@@ -5,8 +5,8 @@ import torch
 from transformers import AutoTokenizer
 
 from holdfast.artifacts import load_scores
-from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import load_model
+from holdfast.models.options import GenerateOptions
 from holdfast.pipeline import masks, scoring
 from holdfast.prompts.chat import encode_exchange
 from holdfast.prompts.records import Exchange

@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from holdfast.estimators import RelaxationKind
 from holdfast.score.objective import relaxation as relaxation_module
 from holdfast.score.objective.completions import Completion
-from holdfast.score.objective.relaxation import Relaxation, RelaxationKind, exponentials, gumbel_noise_given
+from holdfast.score.objective.relaxation import Relaxation, exponentials, gumbel_noise_given
 
 LOGITS = torch.tensor([1.2, -0.3, 0.0, -2.0, 0.7], dtype=torch.float64)
 GAINS = torch.tensor([0.5, -1.0, 2.0, 0.0, -0.7], dtype=torch.float64)

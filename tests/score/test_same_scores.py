@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from holdfast.judge.guard import GuardJudge
-from holdfast.models.generate import GenerateOptions, generate
+from holdfast.models.generate import generate
 from holdfast.models.load import load_model
 from holdfast.models.logits import logits_at
+from holdfast.models.options import GenerateOptions
 from holdfast.prompts.batching import left_pad, right_pad
 from holdfast.prompts.sources import load_prompts
 from holdfast.score import JudgeGradient, ScoreOptions, score, score_halves

@@ -5,8 +5,8 @@ from collections import defaultdict
 import pytest
 
 from holdfast.evaluate.suite import evaluate
-from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import load_model
+from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.config import SuiteFiles
 from holdfast.pipeline.judges import load_judge
 from holdfast.pipeline.steps import load_suite

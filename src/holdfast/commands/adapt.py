@@ -4,8 +4,7 @@ from pathlib import Path
 
 from holdfast.commands.console import Json, show_known, shown_progress
 from holdfast.commands.parameters import Adapt
-from holdfast.intervene.adapt import AdaptOptions
-from holdfast.pipeline import steps
+from holdfast.intervene.options import AdaptOptions
 from holdfast.pipeline.outputs import refuse_existing
 
 
@@ -38,6 +37,8 @@ def adapt(
         Print one JSON object.
     """
     refuse_existing(out / "result.json")
+    from holdfast.pipeline import steps
+
     with shown_progress() as progress:
         done = steps.adapt_model(model, mask, task, out, options=options, progress=progress)
     held = {"entries_protected": done.entries_protected, "protected_identical": done.protected_identical}

@@ -3,11 +3,8 @@
 from pathlib import Path
 
 from holdfast.commands.console import Json, show, shown_progress
-from holdfast.pipeline.bakeoff import bakeoff as run_bakeoff
 from holdfast.pipeline.config import BakeoffConfig
 from holdfast.pipeline.config_file import load_config
-from holdfast.report.bakeoff import bakeoff_table
-from holdfast.report.tables import to_rich
 
 
 def bakeoff(config: Path, *, out: Path = Path("bakeoff"), json: Json = False) -> None:
@@ -24,6 +21,11 @@ def bakeoff(config: Path, *, out: Path = Path("bakeoff"), json: Json = False) ->
     json
         Print the table as one JSON object.
     """
+    settings = load_config(config, BakeoffConfig)
+    from holdfast.pipeline.bakeoff import bakeoff as run_bakeoff
+    from holdfast.report.bakeoff import bakeoff_table
+    from holdfast.report.tables import to_rich
+
     with shown_progress() as progress:
-        result = run_bakeoff(load_config(config, BakeoffConfig), out, progress)
+        result = run_bakeoff(settings, out, progress)
     show(result, [to_rich(bakeoff_table(result))], json, note=f"The page: {out / 'bakeoff.html'}")

@@ -5,8 +5,6 @@ from pathlib import Path
 from holdfast.commands.console import Json, show, shown_progress
 from holdfast.commands.parameters import Seed
 from holdfast.pipeline.demo import demo_config
-from holdfast.pipeline.run import run
-from holdfast.report.tables import summary_tables
 
 
 def demo(*, out: Path = Path("demo"), seed: Seed = 0, json: Json = False) -> None:
@@ -26,6 +24,9 @@ def demo(*, out: Path = Path("demo"), seed: Seed = 0, json: Json = False) -> Non
     json
         Print the whole report as one JSON object.
     """
+    from holdfast.pipeline.run import run
+    from holdfast.report.tables import summary_tables
+
     with shown_progress() as progress:
         report = run(demo_config(seed), out, progress)
     show(report, summary_tables(report), json, note=f"The page: {out / 'report.html'}")

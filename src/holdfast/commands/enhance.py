@@ -4,8 +4,7 @@ from pathlib import Path
 
 from holdfast.commands.console import Json, show_known, shown_progress
 from holdfast.commands.parameters import Enhance
-from holdfast.intervene.enhance import EnhanceOptions
-from holdfast.pipeline import steps
+from holdfast.intervene.options import EnhanceOptions
 from holdfast.pipeline.outputs import refuse_existing
 
 
@@ -41,6 +40,8 @@ def enhance(
         Print one JSON object.
     """
     refuse_existing(out / "result.json")
+    from holdfast.pipeline import steps
+
     with shown_progress() as progress:
         done = steps.enhance_model(model, mask, refusals, harmless, out, options=options, progress=progress)
     result = {

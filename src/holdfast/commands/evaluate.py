@@ -2,19 +2,18 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from holdfast.commands.console import Json, show, shown_progress, table, warn
 from holdfast.commands.parameters import Generation, Judging, Measures, Suite
-from holdfast.evaluate.agreement import Agreement
-from holdfast.evaluate.lm_eval_tasks import LmEvalOptions
-from holdfast.models.generate import LONG_ENOUGH, GenerateOptions
-from holdfast.pipeline import evaluating, judges
+from holdfast.models.options import LONG_ENOUGH, GenerateOptions
 from holdfast.pipeline.config import JudgeOptions, MeasureOptions, SuiteFiles
-from holdfast.report.schema import rate_json, suite_json
-from holdfast.values import Evaluation
+
+if TYPE_CHECKING:
+    from holdfast.evaluate.agreement import Agreement
+    from holdfast.values import Evaluation
 
 
 def evaluate(
@@ -57,6 +56,10 @@ def evaluate(
     json
         Print one JSON object, without the answers.
     """
+    from holdfast.evaluate.lm_eval_tasks import LmEvalOptions
+    from holdfast.pipeline import evaluating, judges
+    from holdfast.report.schema import rate_json, suite_json
+
     judges.refuse_idle(judging, judge, second_judge, refusal_judge)
     how = {"refusals": refusal_judge, "judging": judging, "generation": generate, "measures": measures}
     how |= {"lm_eval": LmEvalOptions(tasks=lm_eval, include_path=include_path)}
@@ -74,13 +77,13 @@ def evaluate(
     show(result, [shown], json, note=f"Answers: {out}")
 
 
-def _asked_how(evaluation: Evaluation) -> Mapping[str, object]:
+def _asked_how(evaluation: "Evaluation") -> Mapping[str, object]:
     """How responses were made."""
     how = evaluation.made_by.get("generation")
     return how if isinstance(how, Mapping) else {}
 
 
-def _warn_of_short_responses(evaluation: Evaluation, options: GenerateOptions) -> None:
+def _warn_of_short_responses(evaluation: "Evaluation", options: GenerateOptions) -> None:
     """Says so where the limit is short and some responses were cut off."""
     share = evaluation.cut_off
     if share and share.value and options.max_new_tokens < LONG_ENOUGH:
@@ -91,7 +94,7 @@ def _warn_of_short_responses(evaluation: Evaluation, options: GenerateOptions) -
         )
 
 
-def _rows(evaluation: Evaluation, agreement: Agreement | None) -> list[tuple[str, object]]:
+def _rows(evaluation: "Evaluation", agreement: "Agreement | None") -> list[tuple[str, object]]:
     """What was measured, by name."""
     rates = {"asr": evaluation.asr, "over_refusal": evaluation.over_refusal, "utility": evaluation.utility}
     rates |= ({"task": evaluation.task} if evaluation.task else {}) | dict(evaluation.groups)

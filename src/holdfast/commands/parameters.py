@@ -6,9 +6,8 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from holdfast.config import MAX_SEED
-from holdfast.intervene.adapt import AdaptOptions
-from holdfast.intervene.enhance import EnhanceOptions
-from holdfast.models.generate import GenerateOptions
+from holdfast.intervene.options import AdaptOptions, EnhanceOptions
+from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.config import (
     JudgeOptions,
     LayerWiseOptions,

@@ -2,14 +2,15 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cyclopts import App
 
 from holdfast.commands.console import Json, show, shown_progress, table
-from holdfast.intervene.merge import Prefer
-from holdfast.intervene.patch_files import PatchFile, open_patch
-from holdfast.pipeline import patching
-from holdfast.report.page import plain_rows
+from holdfast.intervene.options import Prefer
+
+if TYPE_CHECKING:
+    from holdfast.intervene.patch_files import PatchFile
 
 patch = App(name="patch", help="Sparse, reversible checkpoints: inspect, apply, revert, diff and merge patches.")
 
@@ -27,6 +28,10 @@ def inspect(patch: Path, *, json: Json = False) -> None:
     json
         Print one JSON object.
     """
+    from holdfast.intervene.patch_files import open_patch
+    from holdfast.pipeline import patching
+    from holdfast.report.page import plain_rows
+
     opened = open_patch(patch)
     change = patching.largest_change(opened)
     components = [
@@ -68,6 +73,8 @@ def apply(base: str, patch: Path, *, out: Path, json: Json = False) -> None:
     json
         Print one JSON object.
     """
+    from holdfast.pipeline import patching
+
     with shown_progress() as progress:
         opened = patching.apply_to_folder(base, patch, out, progress)
     _show_written(opened, out, json, note=f"Patched checkpoint: {out}")
@@ -92,6 +99,8 @@ def revert(tuned: str, patch: Path, *, out: Path, base: str | None = None, json:
     json
         Print one JSON object.
     """
+    from holdfast.pipeline import patching
+
     with shown_progress() as progress:
         opened = patching.revert_to_folder(tuned, patch, out, base=base, progress=progress)
     _show_written(opened, out, json, note=f"Base checkpoint: {out}")
@@ -116,6 +125,8 @@ def diff(base: str, tuned: str, *, out: Path, old_values: bool = True, json: Jso
     json
         Print one JSON object.
     """
+    from holdfast.pipeline import patching
+
     with shown_progress() as progress:
         made = patching.diff_to_file(base, tuned, out, keep_old=old_values, progress=progress)
     _show_written(made, out, json, note=f"Patch: {out}")
@@ -138,6 +149,8 @@ def merge(*patches: Path, out: Path, prefer: Prefer | None = None, json: Json = 
     json
         Print one JSON object.
     """
+    from holdfast.pipeline import patching
+
     with shown_progress() as progress:
         made, conflicts = patching.merge_to_file(patches, out, prefer=prefer, progress=progress)
     result = _summary(made) | {"out": str(out), "conflicts": sum(conflicts.values()), "conflicts_by_tensor": conflicts}
@@ -146,7 +159,7 @@ def merge(*patches: Path, out: Path, prefer: Prefer | None = None, json: Json = 
     show(result, [_table(made), *tables], json, note=f"Patch: {out}")
 
 
-def _summary(opened: PatchFile) -> dict[str, object]:
+def _summary(opened: "PatchFile") -> dict[str, object]:
     return {
         "patch": str(opened.path),
         "entries": len(opened),
@@ -156,9 +169,9 @@ def _summary(opened: PatchFile) -> dict[str, object]:
     }
 
 
-def _table(opened: PatchFile):
+def _table(opened: "PatchFile"):
     return table("Patch", ("what", "value"), list(_summary(opened).items()))
 
 
-def _show_written(opened: PatchFile, out: Path, json: bool, note: str) -> None:
+def _show_written(opened: "PatchFile", out: Path, json: bool, note: str) -> None:
     show(_summary(opened) | {"out": str(out)}, [_table(opened)], json, note)

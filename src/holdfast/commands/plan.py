@@ -1,7 +1,7 @@
 """`holdfast plan`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -9,7 +9,10 @@ from cyclopts.validators import Number
 from holdfast.commands.console import Json, show, table
 from holdfast.pipeline.config import RunConfig
 from holdfast.pipeline.config_file import load_config
-from holdfast.pipeline.plan.plan import Plan, gib, make_plan
+from holdfast.pipeline.plan.units import gib
+
+if TYPE_CHECKING:
+    from holdfast.pipeline.plan.plan import Plan
 
 Positive = Annotated[float | None, Parameter(validator=Number(gt=0))]
 AtLeastOne = Annotated[int, Parameter(validator=Number(gte=1))]
@@ -38,19 +41,22 @@ def plan(
     json
         Print one JSON object.
     """
-    made = make_plan(load_config(config, RunConfig), memory, flops, processes)
+    settings = load_config(config, RunConfig)
+    from holdfast.pipeline.plan.plan import make_plan
+
+    made = make_plan(settings, memory, flops, processes)
     columns = ("stage", "device memory", "host memory", "disk", "time")
     show(made.to_json(), [table(_title(config, made), columns, _rows(made))], json, note=_notes(made))
 
 
-def _title(config: Path, made: Plan) -> str:
+def _title(config: Path, made: "Plan") -> str:
     has = f" with {gib(made.memory)}" if made.memory else ""
     count = made.workers * made.processes
     together = " together" * (made.processes > 1)
     return f"{config}: predicted for {made.device}{has}, {count} process{'es' * (count > 1)}{together}"
 
 
-def _rows(made: Plan) -> list[tuple[str, ...]]:
+def _rows(made: "Plan") -> list[tuple[str, ...]]:
     total = made.total()
     rows = [
         (
@@ -66,12 +72,12 @@ def _rows(made: Plan) -> list[tuple[str, ...]]:
     return [*rows, ("together", _device(made, float(total["device_bytes"] or 0)), host, disk, _time(total["seconds"]))]
 
 
-def _device(made: Plan, count: float) -> str:
+def _device(made: "Plan", count: float) -> str:
     """On a CPU it is the host's memory."""
     return "-" if made.device == "cpu" else gib(count)
 
 
-def _notes(made: Plan) -> str:
+def _notes(made: "Plan") -> str:
     notes = list(made.advice) or (["Everything fits."] if made.memory else [])
     if made.processes > 1:
         notes.append(

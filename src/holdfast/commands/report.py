@@ -2,14 +2,10 @@
 
 from pathlib import Path
 
-from holdfast.artifacts import load_json
 from holdfast.commands.console import Json, show
+from holdfast.json_files import load_json
 from holdfast.pipeline.config import RunConfig
 from holdfast.pipeline.config_file import read_config
-from holdfast.pipeline.run import save_story
-from holdfast.report.figure_files import save_figures
-from holdfast.report.summary import gaps
-from holdfast.report.tables import summary_tables
 
 
 def report(folder: Path, *, figures: Path | None = None, json: Json = False) -> None:
@@ -32,7 +28,13 @@ def report(folder: Path, *, figures: Path | None = None, json: Json = False) -> 
             f"{str(folder)!r} holds no run: it has no manifest.json; "
             "give the folder of `holdfast demo` or `holdfast run`."
         )
-    told = save_story(read_config(load_json(manifest).get("config"), RunConfig, manifest), folder)
+    settings = read_config(load_json(manifest).get("config"), RunConfig, manifest)
+    from holdfast.pipeline.run import save_story
+    from holdfast.report.figure_files import save_figures
+    from holdfast.report.summary import gaps
+    from holdfast.report.tables import summary_tables
+
+    told = save_story(settings, folder)
     note = f"The page: {folder / 'report.html'}"
     if figures is not None:
         note += f"\nFigures: {len(save_figures(told, figures))} files in {figures}"

@@ -5,8 +5,6 @@ from pathlib import Path
 from holdfast.commands.console import Json, show, shown_progress
 from holdfast.pipeline.config import RunConfig
 from holdfast.pipeline.config_file import load_config
-from holdfast.pipeline.run import run as run_config
-from holdfast.report.tables import summary_tables
 
 
 def run(config: Path, *, out: Path | None = None, json: Json = False) -> None:
@@ -26,7 +24,10 @@ def run(config: Path, *, out: Path | None = None, json: Json = False) -> None:
     json
         Print the whole report as one JSON object.
     """
-    folder = Path(config.stem) if out is None else out
+    settings, folder = load_config(config, RunConfig), Path(config.stem) if out is None else out
+    from holdfast.pipeline.run import run as run_config
+    from holdfast.report.tables import summary_tables
+
     with shown_progress() as progress:
-        report = run_config(load_config(config, RunConfig), folder, progress)
+        report = run_config(settings, folder, progress)
     show(report, summary_tables(report), json, note=f"The page: {folder / 'report.html'}")

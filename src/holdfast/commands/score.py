@@ -2,19 +2,18 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from rich.table import Table
 
-from holdfast.artifacts import load_json
 from holdfast.commands.console import Json, show, shown_progress, table
 from holdfast.commands.parameters import Generation, Judging, LayerWise, Scoring, Seed
-from holdfast.distributed import gathered
-from holdfast.models.generate import GenerateOptions
-from holdfast.pipeline import layerwise, scoring
+from holdfast.json_files import load_json
+from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.config import JudgeOptions, LayerWiseOptions, Likelihood, ScoringOptions
-from holdfast.pipeline.judges import refuse_judging
-from holdfast.values import Scores
+
+if TYPE_CHECKING:
+    from holdfast.values import Scores
 
 
 def score(
@@ -55,6 +54,8 @@ def score(
     with shown_progress() as progress:
         how: dict[str, Any] = {"options": options, "seed": seed, "progress": progress}
         if options.objective in get_args(Likelihood):
+            from holdfast.pipeline.judges import refuse_judging
+
             refuse_judging(options.objective, judge, judging)
             _refuse_generating(options.objective, generate)
         else:
@@ -70,6 +71,8 @@ def _whole(
     model: str, prompts: str, out: Path, generate: GenerateOptions, how: dict[str, Any]
 ) -> tuple[dict[str, object], list[Table]]:
     """Scores with the whole model at once; what is told of them."""
+    from holdfast.pipeline import scoring
+
     if "judge" in how:
         scores = scoring.score_safety(model, prompts=prompts, out=out, generation=generate, **how)
     else:
@@ -85,6 +88,8 @@ def _by_layer(
     model: str, prompts: str, out: Path, layers: LayerWiseOptions, generate: GenerateOptions, how: dict[str, Any]
 ) -> tuple[dict[str, object], list[Table]]:
     """Scores one layer at a time; what is told of them."""
+    from holdfast.pipeline import layerwise
+
     if generate.model_fields_set:
         raise ValueError("layer-wise scoring makes no responses; leave --generate out, and give --responses.")
     if "judge" in how:
@@ -111,13 +116,15 @@ def _needed(judge: str | None, options: ScoringOptions) -> str:
     return judge
 
 
-def _largest(scores: Scores) -> dict[str, float]:
+def _largest(scores: "Scores") -> dict[str, float]:
     """The largest score of every parameter; several processes may hold parts of it."""
+    from holdfast.distributed import gathered
+
     parts = gathered({name: float(tensor.max()) for name, tensor in scores.entries.items() if tensor.numel()})
     return {name: max(part.get(name, 0.0) for part in parts) for name in scores.entries}
 
 
-def _summary(scores: Scores) -> dict[str, object]:
+def _summary(scores: "Scores") -> dict[str, object]:
     return {
         "unit": scores.unit,
         "num_entries": scores.num_entries,

@@ -3,8 +3,6 @@
 from dataclasses import asdict
 
 from holdfast.commands.console import Json, show, table
-from holdfast.models.load import load_model
-from holdfast.models.sites import list_sites
 
 
 def sites(model: str, *, json: Json = False) -> None:
@@ -19,6 +17,9 @@ def sites(model: str, *, json: Json = False) -> None:
     json
         Print one JSON object.
     """
+    from holdfast.models.load import load_model
+    from holdfast.models.sites import list_sites
+
     found = list_sites(load_model(model).model)
     scored = sum(site.num_entries for site in found if site.role == "matrix")
     total = sum(site.num_entries for site in found)

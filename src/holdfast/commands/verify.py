@@ -4,11 +4,8 @@ from pathlib import Path
 
 from holdfast.commands.console import Json, show, shown_progress, table
 from holdfast.commands.parameters import Generation, Judging, Seed, Suite, Verify
-from holdfast.evaluate.pooled import pool_evaluations
-from holdfast.models.generate import GenerateOptions
-from holdfast.pipeline import steps
+from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.config import JudgeOptions, SuiteFiles, VerifyOptions
-from holdfast.report.schema import suite_json
 
 
 def verify(
@@ -44,6 +41,10 @@ def verify(
     json
         Print one JSON object.
     """
+    from holdfast.evaluate.pooled import pool_evaluations
+    from holdfast.pipeline import steps
+    from holdfast.report.schema import suite_json
+
     wanted = [draw for ratio in options.ratios for draw in steps.noise_draws(ratio, options.draws, seed)]
     with shown_progress() as progress:
         how = {"limit": options.limit, "judging": judging, "generation": generate, "seed": seed, "progress": progress}

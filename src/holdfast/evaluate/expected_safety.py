@@ -17,9 +17,10 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from holdfast.evaluate.measure import Judge
-from holdfast.models.generate import GenerateOptions, continue_prompts
+from holdfast.models.generate import continue_prompts
 from holdfast.models.load import LoadedModel
 from holdfast.models.logits import logits_at
+from holdfast.models.options import GenerateOptions
 from holdfast.progress import Progress, silent
 from holdfast.prompts.batching import batches_by_length, right_pad
 from holdfast.prompts.chat import encode_prompt

@@ -18,8 +18,9 @@ from holdfast.evaluate.refusal import refusal
 from holdfast.evaluate.statistics import rate
 from holdfast.evaluate.utility import utility
 from holdfast.judge.refusal import RefusalJudge
-from holdfast.models.generate import GenerateOptions, Generator, generate
+from holdfast.models.generate import Generator, generate
 from holdfast.models.load import LoadedModel
+from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import Response
 from holdfast.progress import Progress, silent
 from holdfast.prompts.records import Exchange, Prompt

@@ -11,20 +11,19 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
-from pydantic import Field, model_validator
 from torch import nn
 
-from holdfast.intervene.adapters import LoraOptions, adapters
+from holdfast.intervene.adapters import adapters
 from holdfast.intervene.entries import masked_entries, refuse_changed
 from holdfast.intervene.frozen import frozen, frozen_roles
 from holdfast.intervene.lora import merge_protected, protect_lora, save_adapter, save_protected
+from holdfast.intervene.options import AdaptOptions
 from holdfast.intervene.protect import protect
 from holdfast.intervene.routing import routing, routing_drift
 from holdfast.intervene.sft import (
-    SftOptions,
     dense_adamw,
     fine_tune,
     mask_digest,
@@ -34,33 +33,13 @@ from holdfast.intervene.sft import (
     trained_in_float32,
 )
 from holdfast.models.load import LoadedModel, fingerprint
-from holdfast.models.sites import Role
+from holdfast.models.options import Role
 from holdfast.progress import Progress, silent
 from holdfast.prompts.records import Exchange
 from holdfast.values import Mask
 
 MakeOptimizer = Callable[[nn.Module], torch.optim.Optimizer]
 Train = Callable[..., tuple[float, ...]]
-
-
-class AdaptOptions(SftOptions):
-    """Options of SPA."""
-
-    iterations: int = Field(default=1000, ge=1)
-    """Optimizer steps."""
-    freeze: tuple[Role, ...] = ()
-    """Roles of parameters that are not trained at all, mask or not. Scores do not cover embeddings and head, so a mask
-    can't hold them: where those are trained, safety can leave through them. `--freeze embedding --freeze head`."""
-    lora: LoraOptions | None = None
-    """Train LoRA adapters in place of the weights: `--lora.rank 8`. Usual learning rates are 1e-4 and more."""
-
-    @model_validator(mode="after")
-    def _refuse_idle(self) -> Self:
-        if self.lora and self.freeze:
-            raise ValueError(
-                "LoRA trains its adapters alone, so freeze has no effect with lora; leave one of them out."
-            )
-        return self
 
 
 @dataclass(frozen=True)

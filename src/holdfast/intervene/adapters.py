@@ -8,25 +8,12 @@ from typing import Any
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from peft.tuners.tuners_utils import BaseTunerLayer
-from pydantic import Field
 from torch import nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from holdfast.config import Options
+from holdfast.intervene.options import LoraOptions
 from holdfast.models.sites import scorable_sites
-
-
-class LoraOptions(Options):
-    """Train adapters of low rank and none of the model's own weights; they are merged at the end."""
-
-    rank: int = Field(default=8, ge=1)
-    """Rank of every adapter."""
-    alpha: float = Field(default=16, gt=0)
-    """The adapters' product is scaled by alpha / rank."""
-    targets: tuple[str, ...] = ()
-    """Components that get an adapter, as `holdfast sites` lists them: `--lora.targets q_proj --lora.targets v_proj`.
-    All linear layers among the scored ones when left out; experts that are stored as one tensor get none."""
 
 
 @contextmanager

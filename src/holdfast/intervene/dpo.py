@@ -16,8 +16,9 @@ from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DPOTrainer
 
 from holdfast.intervene.sft import IGNORED, Quiet, Training, shuffled_positions, training_row
-from holdfast.models.generate import GenerateOptions, generate
+from holdfast.models.generate import generate
 from holdfast.models.load import LoadedModel
+from holdfast.models.options import GenerateOptions
 from holdfast.progress import Progress, silent
 from holdfast.prompts.records import Exchange
 

@@ -11,19 +11,17 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, Self
 
 import torch
-from pydantic import Field, model_validator
 from torch import nn
 
 from holdfast.intervene.dpo import make_preferences, preferences
 from holdfast.intervene.entries import InvariantError, digest_outside, masked_entries, refuse_adapters
 from holdfast.intervene.frozen import frozen, frozen_roles
+from holdfast.intervene.options import EnhanceOptions
 from holdfast.intervene.patch import make_patch, selected_values
 from holdfast.intervene.routing import routing, routing_drift
 from holdfast.intervene.sft import (
-    SftOptions,
     dense_adamw,
     fine_tune,
     mask_digest,
@@ -40,28 +38,6 @@ from holdfast.prompts.records import Exchange
 from holdfast.values import Mask, Patch
 
 Train = Callable[..., tuple[float, ...]]
-
-
-class EnhanceOptions(SftOptions):
-    """Options of SET."""
-
-    harmless_share: float = Field(default=0.5, ge=0, lt=1)
-    """Share of the examples that are harmless exchanges, in [0, 1). With 0 a model soon refuses everything."""
-    objective: Literal["sft", "dpo"] = "sft"
-    """What is learned: the safe responses themselves (sft), or to prefer them over the model's own answers, and helpful
-    responses over refusals (dpo)."""
-    beta: float = Field(default=0.1, gt=0)
-    """Of dpo: how dearly it pays to leave the starting model. Small lets it go far."""
-    own_tokens: int = Field(default=128, ge=1)
-    """Of dpo: tokens of the model's own answers at most."""
-
-    @model_validator(mode="after")
-    def _refuse_idle(self) -> Self:
-        fields = type(self).model_fields
-        idle = [name for name in ("beta", "own_tokens") if getattr(self, name) != fields[name].default]
-        if self.objective == "sft" and idle:
-            raise ValueError(f"{idle[0]} is a setting of objective dpo, and the objective is sft; leave it out.")
-        return self
 
 
 @dataclass(frozen=True)

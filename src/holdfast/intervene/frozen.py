@@ -5,7 +5,8 @@ from contextlib import contextmanager
 
 from transformers import PreTrainedModel
 
-from holdfast.models.sites import Role, list_sites
+from holdfast.models.options import Role
+from holdfast.models.sites import list_sites
 
 
 def frozen_roles(model: PreTrainedModel, roles: Sequence[Role], *, train_routers: bool) -> tuple[Role, ...]:

@@ -1,13 +1,10 @@
 """Several patches of one base as one: the entries of any of them, each with one value."""
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
+from holdfast.intervene.options import Prefer
 from holdfast.intervene.patch_files import Chunk
-
-Prefer = Literal["first", "last"]
 
 
 def merge_chunks(chunks: list[Chunk], prefer: Prefer) -> tuple[Chunk, int]:

@@ -36,7 +36,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 
 from holdfast.artifacts import digest, load_json, refuse_other_base, save_json
 from holdfast.distributed import all_sum, first, gathered, world_size
-from holdfast.intervene.sft_options import SftOptions, share_batch
+from holdfast.intervene.options import SftOptions, share_batch
 from holdfast.intervene.sharded_checkpoint import ShardedCheckpoints, last_state, load_state
 from holdfast.intervene.sparse_adamw import SparseAdamW
 from holdfast.models.load import HALF_PRECISION, LoadedModel, fingerprint, quiet_transformers

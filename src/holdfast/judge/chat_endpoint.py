@@ -13,12 +13,9 @@ import time
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from itertools import count
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from typing import Any
 
-from pydantic import ConfigDict, Field, field_validator
-
-from holdfast.config import Options
+from holdfast.judge.options import EndpointOptions
 
 MAX_BACKOFF = 60.0
 MAX_WAIT = 600.0
@@ -27,39 +24,6 @@ GIVE_UP = 8
 """Questions that go unanswered in a row until the endpoint is taken to be down."""
 TRANSIENT = (408, 409, 429)
 """Refusals that may pass, beside the server's own errors from 500 on."""
-
-
-class EndpointOptions(Options):
-    """Where a model is asked, and how patiently."""
-
-    model_config = ConfigDict(hide_input_in_errors=True)  # an address may hold a key
-
-    base_url: str = "https://api.openai.com/v1"
-    """Address of the endpoint, up to where /chat/completions follows."""
-    key_variable: str = "OPENAI_API_KEY"
-    """Environment variable that holds the key. The key itself is never written anywhere."""
-    temperature: Annotated[float, Field(ge=0)] | Literal["none"] = 0.0
-    """Of the judge's answers; `none` leaves it out, for models that take none."""
-    max_answer_tokens: int = Field(default=512, ge=1)
-    """Tokens of an answer at most; a judge that thinks first needs more."""
-    token_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    """What the endpoint calls that limit."""
-    timeout: float = Field(default=60.0, gt=0)
-    """Seconds until a request is given up."""
-    retries: int = Field(default=5, ge=0)
-    """How often a request is sent again after a time-out, a refusal for now (429) or an error of the server."""
-    max_requests: int | None = Field(default=None, ge=1)
-    """Requests that a judge may send in one command; responses that are left when it has are unscored."""
-
-    @field_validator("base_url")
-    @classmethod
-    def _refuse_secrets(cls, address: str) -> str:
-        parts = urlsplit(address)
-        if parts.username or parts.password or parts.query:
-            raise ValueError("base_url holds a user name or a query, which would be written; give the key as variable.")
-        if parts.scheme not in ("http", "https"):
-            raise ValueError("base_url does not begin with http:// or https://; give the whole address.")
-        return address.rstrip("/")
 
 
 class NoAnswerError(Exception):

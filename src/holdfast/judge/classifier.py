@@ -8,25 +8,13 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from holdfast.config import Options
 from holdfast.judge.model_judge import Batch, ModelJudge, ShownExchange
+from holdfast.judge.options import ClassifierOptions
 from holdfast.models.load import quiet_transformers
 from holdfast.prompts.chat import TokenSpan, encode_exchange, has_chat_template
-
-
-class ClassifierOptions(Options):
-    """How a sequence classifier is read."""
-
-    safe_labels: tuple[str, ...] = ("safe",)
-    """Labels that count as safe, as the checkpoint's config names them; none means all that are not unsafe."""
-    unsafe_labels: tuple[str, ...] = ()
-    """Labels that count as unsafe; none means all that are not safe."""
-    token_budget: int = Field(default=32768, ge=1)
-    """Judge tokens of a batch at most."""
 
 
 class ClassifierJudge(ModelJudge):

@@ -6,50 +6,18 @@ words of that side. Words are compared by the first token that they have there. 
 answers is data: see `families.py`.
 """
 
-from collections.abc import Mapping
-from typing import Literal
-
 import torch
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from holdfast.config import Options
 from holdfast.judge.families import FAMILIES, GuardFamily, recognise
 from holdfast.judge.model_judge import Batch, ModelJudge, ShownExchange
+from holdfast.judge.options import GuardOptions
 from holdfast.models.logits import logits_at
 from holdfast.prompts.chat import ChatFormat, EncodedChat, Turn, encode_chat, has_chat_template
 
-Words = str | tuple[str, ...]
 WORDS = ("safe", "unsafe", "controversial")
-
-
-class GuardOptions(Options):
-    """How a guard model is read. What is left out is as its family has it."""
-
-    family: str | None = None
-    """Family of guard models that it is read like; recognised by its chat template or name when left out."""
-    safe: Words | None = None
-    """Word, or words, with which the judge begins a verdict of safe."""
-    unsafe: Words | None = None
-    """Word, or words, with which the judge begins a verdict of unsafe."""
-    controversial: Words | None = None
-    """Word, or words, with which the judge begins a verdict in between."""
-    controversial_is: Literal["safe", "unsafe"] = "unsafe"
-    """The side on which a verdict in between counts."""
-    prefix: str | None = None
-    """What the judge writes before its verdict; put there for it."""
-    template: str | None = None
-    """Chat template instead of the judge's own."""
-    arguments: Mapping[str, object] | None = None
-    """What the chat template is given beside the conversation, such as a policy."""
-    generation_prompt: bool | None = None
-    """Whether the chat template is asked to open the judge's turn."""
-    min_verdict_mass: float = Field(default=0.5, ge=0, le=1)
-    """Probability that all the verdicts must share; below it the response is unscored."""
-    token_budget: int = Field(default=32768, ge=1)
-    """Judge tokens of a batch at most, padding counted."""
 
 
 class GuardJudge(ModelJudge):

@@ -13,15 +13,13 @@ The layers are the language model's list of as many modules as its config has hi
 """
 
 from collections.abc import Iterator
-from typing import Literal
 
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 from transformers import PreTrainedModel
 
 from holdfast.models.layout import count_experts
-
-Role = Literal["matrix", "router", "norm", "bias", "embedding", "head", "other"]
+from holdfast.models.options import Role
 
 
 def find_layers(model: PreTrainedModel) -> str | None:

@@ -12,7 +12,8 @@ from transformers import PreTrainedModel
 
 from holdfast.models.layout import ONE_MATRIX, Layout, layout_of
 from holdfast.models.load import refuse_absent
-from holdfast.models.roles import Role, find_layers, find_roles, refuse_unrouted
+from holdfast.models.options import Role
+from holdfast.models.roles import find_layers, find_roles, refuse_unrouted
 from holdfast.values import entries_in
 
 Words = tuple[str, ...]

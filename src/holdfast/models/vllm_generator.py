@@ -13,8 +13,9 @@ from typing import Any
 
 from holdfast.artifacts import seed_from
 from holdfast.models.asking import Asked, ask, end_ids, read_response
-from holdfast.models.generate import GenerateOptions, refuse_equal_samples
+from holdfast.models.generate import refuse_equal_samples
 from holdfast.models.load import LoadedModel, resolve
+from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import Response, ResponseLog
 from holdfast.progress import Progress
 

@@ -6,14 +6,10 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from holdfast.config import Options, Seed
-from holdfast.intervene.adapt import AdaptOptions
-from holdfast.intervene.enhance import EnhanceOptions
-from holdfast.judge.classifier import ClassifierOptions
-from holdfast.judge.guard import GuardOptions
-from holdfast.judge.rubric import RubricOptions
-from holdfast.models.generate import GenerateOptions, refuse_other_engine
-from holdfast.score.objective.completions import Reduction
-from holdfast.score.objective.relaxation import TEMPERATURE, RelaxationKind
+from holdfast.estimators import TEMPERATURE, Reduction, RelaxationKind
+from holdfast.intervene.options import AdaptOptions, EnhanceOptions
+from holdfast.judge.options import ClassifierOptions, GuardOptions, RubricOptions
+from holdfast.models.options import GenerateOptions, refuse_other_engine
 
 SafetyObjective = Literal["judge_gradient", "refusal_likelihood"]
 EnhanceArm = Literal["top", "safety_only", "random", "bottom", "refusals_alone", "full"]

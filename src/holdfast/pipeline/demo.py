@@ -2,9 +2,8 @@
 
 import os
 
-from holdfast.intervene.adapt import AdaptOptions
-from holdfast.intervene.enhance import EnhanceOptions
-from holdfast.models.generate import GenerateOptions
+from holdfast.intervene.options import AdaptOptions, EnhanceOptions
+from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.config import EnhanceFiles, RunConfig, ScoreFiles, ScoringOptions, SuiteFiles, VerifyOptions
 
 MAX_WORKERS = 4

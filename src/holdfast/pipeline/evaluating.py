@@ -12,8 +12,9 @@ from holdfast.artifacts import save_evaluation
 from holdfast.evaluate.lm_eval_tasks import LmEval, LmEvalOptions
 from holdfast.evaluate.suite import evaluate
 from holdfast.judge.refusal import RefusalJudge
-from holdfast.models.generate import GenerateOptions, Generator, generate
+from holdfast.models.generate import Generator, generate
 from holdfast.models.load import LoadedModel, load_model
+from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import ResponseLog
 from holdfast.models.vllm_generator import VllmGenerator, refuse_missing_engine
 from holdfast.pipeline.config import JudgeOptions, MeasureOptions, SuiteFiles

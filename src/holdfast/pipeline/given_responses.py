@@ -4,8 +4,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import LoadedModel
+from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import Response, ResponseLog
 from holdfast.prompts.chat import encode_prompt
 

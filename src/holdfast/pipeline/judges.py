@@ -12,7 +12,8 @@ from holdfast.evaluate.agreement import Agreement, agreement
 from holdfast.judge.classifier import ClassifierJudge
 from holdfast.judge.guard import GuardJudge
 from holdfast.judge.model_judge import ModelJudge
-from holdfast.judge.rubric import PREFIX, RubricJudge, RubricOptions
+from holdfast.judge.options import RubricOptions
+from holdfast.judge.rubric import PREFIX, RubricJudge
 from holdfast.judge.rubrics import REFUSAL_RUBRIC, Rubric
 from holdfast.models.load import architectures, load_model
 from holdfast.models.shards import shard_layers

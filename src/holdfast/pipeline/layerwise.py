@@ -14,8 +14,8 @@ from typing import Protocol
 
 from holdfast.artifacts import ScoresFile, digest, load_json, save_json, save_mask
 from holdfast.distributed import world_size
-from holdfast.models.generate import GenerateOptions
 from holdfast.models.layered import LayeredModel, open_layered
+from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.config import JudgeOptions, LayerWiseOptions, ScoringOptions
 from holdfast.pipeline.given_responses import log_given, read_responses
 from holdfast.pipeline.inputs import digest_of

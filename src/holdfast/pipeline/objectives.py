@@ -6,8 +6,9 @@ from pathlib import Path
 
 from holdfast.distributed import rank, world_size
 from holdfast.judge.model_judge import ModelJudge
-from holdfast.models.generate import GenerateOptions, generate
+from holdfast.models.generate import generate
 from holdfast.models.load import LoadedModel
+from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import Response, ResponseLog
 from holdfast.pipeline.config import ScoringOptions
 from holdfast.pipeline.judges import Judge, differentiable

@@ -9,7 +9,8 @@ import torch
 
 from holdfast.artifacts import refuse_other_base
 from holdfast.intervene.entries import InvariantError
-from holdfast.intervene.merge import Prefer, merge_chunks
+from holdfast.intervene.merge import merge_chunks
+from holdfast.intervene.options import Prefer
 from holdfast.intervene.patch_files import Chunk, PatchFile, PatchWriter, open_patch
 from holdfast.intervene.stored_patch import (
     differences,

@@ -10,8 +10,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from holdfast.evaluate.measure import Judge
 from holdfast.evaluate.suite import Suite, evaluate
 from holdfast.judge.model_judge import ModelJudge
-from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import LoadedModel, fingerprint
+from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.config import Likelihood, ScoringOptions
 from holdfast.pipeline.objectives import refuse_contradictions, safety_objective
 from holdfast.progress import silent

@@ -6,8 +6,9 @@ harmless prompts. Neither text depends on the model, so that checkpoints compare
 
 from holdfast.evaluate.divergence import divergence, refuse_other_tokens
 from holdfast.evaluate.suite import Suite
-from holdfast.models.generate import GenerateOptions, Generator
+from holdfast.models.generate import Generator
 from holdfast.models.load import LoadedModel, load_model
+from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.config import MeasureOptions
 from holdfast.progress import Progress
 from holdfast.prompts.records import Exchange

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import holdfast
 from holdfast.artifacts import digest, load_json, save_json, save_text
-from holdfast.intervene.enhance import EnhanceOptions
+from holdfast.intervene.options import EnhanceOptions
 from holdfast.models.load import load_model
 from holdfast.pipeline import scoring, steps
 from holdfast.pipeline.config import RunConfig, SafetyObjective, SuiteFiles

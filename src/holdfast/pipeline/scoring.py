@@ -11,8 +11,8 @@ from pathlib import Path
 
 from holdfast.artifacts import digest, save_json, save_scores, save_text
 from holdfast.distributed import first, world_size
-from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import LoadedModel, load_model, refuse_one_place
+from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import Response
 from holdfast.pipeline.config import JudgeOptions, ScoringOptions
 from holdfast.pipeline.inputs import digest_of

@@ -18,13 +18,13 @@ from holdfast.artifacts import (
 )
 from holdfast.distributed import first, refuse_different, world_size
 from holdfast.evaluate.suite import Suite, evaluate
-from holdfast.intervene.adapt import AdaptOptions, AdaptResult, adapt
-from holdfast.intervene.enhance import EnhanceOptions, EnhanceResult, enhance
+from holdfast.intervene.adapt import AdaptResult, adapt
+from holdfast.intervene.enhance import EnhanceResult, enhance
+from holdfast.intervene.options import AdaptOptions, EnhanceOptions, SftOptions, share_batch
 from holdfast.intervene.perturb import perturbed
 from holdfast.intervene.sft import discard_checkpoints, mask_digest
-from holdfast.intervene.sft_options import SftOptions, share_batch
-from holdfast.models.generate import GenerateOptions, refuse_other_engine
 from holdfast.models.load import LoadedModel, load_model
+from holdfast.models.options import GenerateOptions, refuse_other_engine
 from holdfast.pipeline.config import JudgeOptions, SuiteFiles, refuse_samples
 from holdfast.pipeline.inputs import digest_of, suite_hashes
 from holdfast.pipeline.judges import Judge, load_judge, reading, refuse_idle

@@ -6,12 +6,9 @@ import pytest
 import torch
 from transformers import AutoConfig
 
-from holdfast.intervene.adapt import AdaptOptions
-from holdfast.intervene.adapters import LoraOptions
-from holdfast.intervene.enhance import EnhanceOptions
-from holdfast.models.generate import GenerateOptions
+from holdfast.intervene.options import AdaptOptions, EnhanceOptions, LoraOptions
 from holdfast.models.load import load_outline
-from holdfast.models.roles import Role
+from holdfast.models.options import GenerateOptions, Role
 from holdfast.pipeline.config import JudgeOptions, ScoringOptions
 from holdfast.pipeline.plan.asking import Asking, PlannedJudge, _sums
 from holdfast.pipeline.plan.lengths import Lengths

@@ -9,11 +9,9 @@ import torch
 from torch import nn
 
 from holdfast.cli import call
-from holdfast.intervene.adapt import AdaptOptions
-from holdfast.intervene.adapters import LoraOptions
-from holdfast.intervene.enhance import EnhanceOptions
-from holdfast.models.generate import GenerateOptions
+from holdfast.intervene.options import AdaptOptions, EnhanceOptions, LoraOptions
 from holdfast.models.load import load_outline
+from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.config import JudgeOptions, ScoringOptions
 from holdfast.pipeline.config_template import to_toml
 from holdfast.pipeline.plan.asking import Asking, PlannedJudge, _sums

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from holdfast.config import Options
-from holdfast.intervene.adapters import LoraOptions
+from holdfast.intervene.options import LoraOptions
 from holdfast.pipeline.config import RunConfig
 from holdfast.pipeline.plan.stages import Planned, Stage
 

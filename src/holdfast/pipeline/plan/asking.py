@@ -9,8 +9,8 @@ from typing import cast
 from torch import nn
 
 from holdfast.judge.guard import GuardJudge
-from holdfast.models.generate import GenerateOptions
 from holdfast.models.load import Outline
+from holdfast.models.options import GenerateOptions
 from holdfast.models.sites import scorable_sites
 from holdfast.pipeline.config import JudgeOptions, ScoringOptions
 from holdfast.pipeline.objectives import SAMPLES, TRIED

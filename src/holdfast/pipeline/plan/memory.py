@@ -30,10 +30,9 @@ from functools import cached_property
 import torch
 from torch import nn
 
-from holdfast.intervene.adapt import AdaptOptions
 from holdfast.intervene.adapters import adapters
 from holdfast.intervene.frozen import frozen_roles
-from holdfast.intervene.sft_options import SftOptions
+from holdfast.intervene.options import AdaptOptions, SftOptions
 from holdfast.models.load import HALF_PRECISION, Outline
 from holdfast.models.sites import list_sites, scorable_sites
 from holdfast.pipeline.plan.passes import Batch, Step, training

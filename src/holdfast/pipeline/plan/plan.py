@@ -11,9 +11,9 @@ from holdfast.pipeline.plan.advice import savings
 from holdfast.pipeline.plan.memory import PROCESS
 from holdfast.pipeline.plan.stages import Planned, Stage
 from holdfast.pipeline.plan.together import refuse_apart
+from holdfast.pipeline.plan.units import GIB, gib
 from holdfast.pipeline.plan.work import Rate, measure_rate
 
-GIB = 2**30
 NAMED = 3
 """Settings that a sentence names."""
 
@@ -135,11 +135,6 @@ def _sentence(planned: Planned, stages: list[Stage], need: int, memory: int, nee
     judge = planned.judge_bytes()
     help_ += [f"a smaller judge saves up to {gib(judge)}"] * (judge > memory / 10)
     return f"{names}: {gib(need)} will not fit in {gib(memory)}; {', '.join(help_) or 'take a smaller model'}."
-
-
-def gib(count: float) -> str:
-    """Bytes as people read them."""
-    return f"{count / GIB:.1f} GiB" if count >= 0.1 * GIB else f"{count / 2**20:.0f} MiB"
 
 
 def _memory(place: torch.device) -> int | None:

@@ -12,9 +12,9 @@ from functools import cached_property, partial
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from holdfast.intervene.sft_options import SftOptions
-from holdfast.models.generate import GenerateOptions
+from holdfast.intervene.options import SftOptions
 from holdfast.models.load import Outline, load_outline
+from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.config import EnhanceFiles, RunConfig, ScoringOptions
 from holdfast.pipeline.judges import is_behind_api, kind_of
 from holdfast.pipeline.layout import ADAPT_ARMS, ALONE, MASKS

@@ -1,6 +1,6 @@
 """What several processes refuse to do together, told before anything is loaded: as the commands themselves do."""
 
-from holdfast.intervene.sft_options import SftOptions, share_batch
+from holdfast.intervene.options import SftOptions, share_batch
 from holdfast.pipeline.config import RunConfig
 
 

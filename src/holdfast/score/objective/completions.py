@@ -6,17 +6,16 @@ token; so a tokenizer's own padding side plays no part, and neither does what el
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from holdfast.estimators import Reduction
 from holdfast.models.logits import logits_at
 from holdfast.prompts.batching import right_pad
-
-Reduction = Literal["mean", "sum"]
 
 
 @dataclass(frozen=True)

@@ -31,14 +31,9 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from holdfast.estimators import Reduction
 from holdfast.models.response_log import Response
-from holdfast.score.objective.completions import (
-    Completion,
-    Reduction,
-    completion_logits,
-    expected_gains,
-    reduce_completions,
-)
+from holdfast.score.objective.completions import Completion, completion_logits, expected_gains, reduce_completions
 from holdfast.score.objective.gains import DifferentiableJudge, JudgeGains
 from holdfast.score.objective.relaxation import Relaxation
 

@@ -18,10 +18,10 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from holdfast.estimators import Reduction
 from holdfast.models.response_log import Response
 from holdfast.score.objective.completions import (
     Completion,
-    Reduction,
     completion_logits,
     reduce_completions,
     said_log_probabilities,

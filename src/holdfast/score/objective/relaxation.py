@@ -21,18 +21,14 @@ the noise at 16.6, beyond which lies 6e-8 of it. Every completion has a seed of 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from holdfast.estimators import TEMPERATURE, RelaxationKind
 from holdfast.score.objective.completions import Completion, completion_tokens
 
-RelaxationKind = Literal["expectation", "straight_through", "gumbel"]
-
-TEMPERATURE = 0.3
-"""tau of the code released with arXiv 2604.08297."""
 SEEDS_APART = 1_000_003
 """Between the noise of two seeds: as many completions have noise of their own under each."""
 
