@@ -1,10 +1,12 @@
 """The command line: names and one-line helps; what a command needs is imported when it is called.
 
-Exit codes: 0 done; 1 a gate or an invariant failed; 2 what else can't be done, with one sentence that says why.
+Exit codes: 0 done; 1 a gate or an invariant failed; 2 what else can't be done, with one sentence that says why; 130 and
+143 stopped, by an interrupt or by SIGTERM.
 """
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
@@ -94,7 +96,16 @@ def _launch_together(tokens: Sequence[str]) -> object:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command and exits."""
     keep_freed_memory()
+    signal.signal(signal.SIGTERM, _terminated)  # what schedulers send before they kill
     sys.exit(call(arguments))
+
+
+class TerminatedError(KeyboardInterrupt):
+    """The command was asked to end, by SIGTERM."""
+
+
+def _terminated(*_: object) -> None:
+    raise TerminatedError
 
 
 def call(arguments: Sequence[str] | None = None) -> int:
@@ -104,10 +115,10 @@ def call(arguments: Sequence[str] | None = None) -> int:
         app.meta(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except (CycloptsError, ValueError) as error:
         return _fail(error, 2)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         if int(os.environ.get("RANK", "0")) == 0:  # launchers interrupt all of their processes
             _say("stopped; run the same command again, it goes on from what was kept.")
-        return 130
+        return 143 if isinstance(stop, TerminatedError) else 130
     except ConnectionError as error:
         return _fail(error, 2)
     except OSError as error:

@@ -271,6 +271,21 @@ def test_an_interrupt_is_told_of_and_the_same_command_goes_on(files, tmp_path, c
     assert "first_loss" not in printed(capsys), "no step was run again"
 
 
+ENDED = """
+import os, signal, sys
+from holdfast import cli
+def end(*_): os.kill(os.getpid(), signal.SIGTERM)
+cli.app.command(end, name="end")
+cli.main(["end"])
+"""
+
+
+def test_a_command_that_a_scheduler_ends_says_so():
+    done = subprocess.run([sys.executable, "-c", ENDED], capture_output=True, text=True, check=False)
+    assert done.returncode == 143
+    assert done.stderr == "holdfast: stopped; run the same command again, it goes on from what was kept.\n"
+
+
 @pytest.mark.parametrize("seed", ["-1", str(2**32), "1" + "0" * 30])
 @pytest.mark.parametrize(
     "command",

@@ -151,6 +151,7 @@ def test_a_comparison_that_is_false_hides_none_that_cannot_be_decided():
         ("asr.mid > 0", "unknown measure 'asr.mid'"),
         ("asr/held > 0", r"did you mean 'asr/heldout'\? known: asr, asr/heldout, "),
         ("qqqq > 0", "unknown measure 'qqqq'; known"),
+        ("kl/harmless > 0.1", "asks for 'kl/harmless', which was not measured; .* with --reference"),
     ],
 )
 def test_an_unknown_measure_is_told_with_the_nearest_and_all_known(condition, says):

@@ -84,6 +84,22 @@ def test_a_wrong_config_is_one_sentence(folder, wrong):
             read(str(folder))
 
 
+def test_a_model_without_a_tokenizer_is_one_sentence(folder):
+    for path in [*folder.glob("tokenizer*"), *folder.glob("special_tokens*")]:
+        path.unlink()
+    with pytest.raises(ValueError, match="has no tokenizer that can be read; save one beside it"):
+        load_model(str(folder))
+
+
+def test_code_that_a_model_brings_is_not_run(folder):
+    config = json.loads((folder / "config.json").read_text())
+    own = {"model_type": "own", "auto_map": {"AutoConfig": "own.Own", "AutoModelForCausalLM": "own.OwnModel"}}
+    (folder / "config.json").write_text(json.dumps(config | own))
+    (folder / "own.py").write_text("open('ran', 'w')")
+    with pytest.raises(ValueError, match="brings code of its own, which is not run; take one whose architecture"):
+        load_model(str(folder))
+
+
 def test_the_first_weight_of_another_shape_is_named(folder):
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"intermediate_size": 48}))

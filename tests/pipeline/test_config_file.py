@@ -20,7 +20,7 @@ COMPLETE = {
     ("text", "message"),
     [
         ("model = ", "is not TOML: "),
-        ("judge = 'x'", "model is missing; add it"),
+        ("judge = 'x'", r"model is missing; add it\. \(Also wrong: calibration, suite"),
         ("modle = 'x'", "there is no setting modle; did you mean 'model'\\? known: model, judge, "),
     ],
 )

@@ -1,10 +1,12 @@
 """Folders and files for results: what somebody else put there is refused and kept."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
-from holdfast.pipeline.outputs import claim_folder, refuse_existing
+from holdfast.pipeline.outputs import claim_folder, claimed, refuse_existing, unfinished, written_alone
 
 
 def test_a_folder_of_equal_settings_goes_on_and_of_others_is_refused(tmp_path):
@@ -35,3 +37,45 @@ def test_a_file_above_the_output_is_named(tmp_path, refuse):
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match=r"cannot be written: .*file' is a file"):
         refuse(tmp_path / "file/below/out")
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from holdfast.pipeline.outputs import written_alone
+with written_alone(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the lock is that of POSIX systems")
+def test_a_folder_is_refused_while_another_process_writes_to_it_and_free_when_that_was_killed(tmp_path):
+    settings, out = {"seed": 0}, tmp_path / "out"
+    for folder in (out, tmp_path / "scores.unfinished"):
+        claim_folder(folder, settings)
+        holder = subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, text=True)
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        claim = claimed(out, settings) if folder == out else unfinished(tmp_path / "scores", settings)
+        with pytest.raises(ValueError, match=f"another command is writing to '{folder}'; wait"), claim:
+            pass
+        assert (folder / "settings.json").is_file()
+        holder.kill()
+        holder.wait()
+        with written_alone(folder):
+            pass
+
+
+def go_wrong(out, *, after_work):
+    with claimed(out, {"seed": 0}):
+        if after_work:
+            (out / "half").write_text("done")
+        raise ValueError("too hot")
+
+
+@pytest.mark.parametrize("after_work", [False, True])
+def test_a_mistake_leaves_no_folder_in_which_nothing_was_made(tmp_path, after_work):
+    with pytest.raises(ValueError, match="too hot"):
+        go_wrong(tmp_path / "out", after_work=after_work)
+    assert (tmp_path / "out").exists() == after_work

@@ -163,6 +163,11 @@ def _find(condition: Condition, measures: Mapping[str, Compared]) -> Compared:
     """The measure that a condition is about; ValueError where there is none of that name, or it was not measured."""
     name = LONG_NAMES.get(condition.measure, condition.measure)
     known = sorted({*MEASURES, *measures}, key=_order)
+    if name.startswith("kl/") and not any(one.startswith("kl/") for one in known):
+        raise ValueError(
+            f"the condition {condition.text!r} asks for {name!r}, which was not measured; evaluate both checkpoints "
+            "with --reference."
+        )
     if name not in known:
         raise ValueError(
             f"the condition {condition.text!r} names an unknown measure {name!r}; {printable(meant(name, known))}, "

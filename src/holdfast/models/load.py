@@ -340,6 +340,13 @@ def _refuse_incomplete(name: str, notes: dict) -> None:
 
 def _explain(name: str, source: str, error: Exception) -> str:
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    if "custom code" in str(error) or "trust_remote_code" in str(error):
+        return f"model {name!r} brings code of its own, which is not run; take one whose architecture transformers has."
+    if "backend tokenizer" in reason:
+        return (
+            f"model {name!r} has no tokenizer that can be read; save one beside it with the tokenizer's "
+            "`save_pretrained`, or download the model again."
+        )
     if Path(source).is_dir():
         return f"model folder {name!r} could not be read: {reason.rstrip('.')}. Save or download it again."
     text = f"{type(error).__name__} {error}".casefold()

@@ -25,7 +25,7 @@ from holdfast.pipeline.inputs import file_hash, suite_hashes
 from holdfast.pipeline.judges import Judge, differentiable, load_judge
 from holdfast.pipeline.masks import select_as_shared
 from holdfast.pipeline.objectives import refuse_contradictions
-from holdfast.pipeline.outputs import claim_folder
+from holdfast.pipeline.outputs import claim_folder, written_alone
 from holdfast.progress import Progress, silent
 from holdfast.prompts.sources import load_prompts
 from holdfast.report.bakeoff import render_bakeoff
@@ -81,15 +81,16 @@ def bakeoff(config: BakeoffConfig, out: Path, progress: Progress = silent) -> di
     for objective in set(config.objectives) - {"policy_gradient", *get_args(Likelihood)}:
         differentiable(judge, objective)
     claim_folder(out, {**config.model_dump(mode="json"), "inputs": input_hashes(config, loaded, judge)})
-    groups = faithfulness.make_groups(loaded, config.groups)
-    measured = measure_groups(config, loaded, judge, groups, out, progress)
-    result = {"config": config.model_dump(mode="json"), "overlap": overlap, "num_groups": len(groups), "rows": []}
-    entered = contestants(config)
-    for order, contestant in enumerate(entered):
-        result["rows"].append(compete(config, contestant, out, groups, measured, progress))
-        save_json(out / "bakeoff.json", result)
-        save_text(out / "bakeoff.html", render_bakeoff(result))
-        progress("contestants", order + 1, len(entered))
+    with written_alone(out):
+        groups = faithfulness.make_groups(loaded, config.groups)
+        measured = measure_groups(config, loaded, judge, groups, out, progress)
+        result = {"config": config.model_dump(mode="json"), "overlap": overlap, "num_groups": len(groups), "rows": []}
+        entered = contestants(config)
+        for order, contestant in enumerate(entered):
+            result["rows"].append(compete(config, contestant, out, groups, measured, progress))
+            save_json(out / "bakeoff.json", result)
+            save_text(out / "bakeoff.html", render_bakeoff(result))
+            progress("contestants", order + 1, len(entered))
     return result
 
 

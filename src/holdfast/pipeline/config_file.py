@@ -11,6 +11,8 @@ from holdfast.config import Options
 from holdfast.spelling import meant
 
 Config = TypeVar("Config", bound=Options)
+NAMED = 6
+"""Settings that a sentence names."""
 
 
 def load_config(path: Path, kind: type[Config]) -> Config:
@@ -35,7 +37,8 @@ def read_config(content: object, kind: type[Config], path: Path) -> Config:
     except ValidationError as error:
         # A name that is misspelt is also missing under its right name.
         found = sorted(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
-        more = f" ({len(found) - 1} more settings are wrong)" if len(found) > 1 else ""
+        others = ", ".join(".".join(map(str, one["loc"])) for one in found[1:NAMED])
+        more = f" (Also wrong: {others}{', and more' if len(found) > NAMED else ''}.)" if others else ""
         raise ValueError(f"config {str(path)!r}: {_sentence(found[0], kind)}.{more}") from error
 
 

@@ -1,4 +1,5 @@
-"""Where results go: never over what somebody else put there, and known to be writable before the work begins.
+"""Where results go: never over what somebody else put there, written by one command at a time, and known to be writable
+before the work begins.
 
 While long work runs there is a folder OUT.unfinished beside what it will write, with settings.json and what was done
 so far. It goes when the result is written.
@@ -6,6 +7,7 @@ so far. It goes when the result is written.
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +30,7 @@ def claim_folder(out: Path, settings: Mapping[str, object]) -> None:
         return
     known = load_json(mark)
     other = sorted(name for name in {*known, *settings} if known.get(name) != settings.get(name))
-    if other and known.keys() == settings.keys() and list(out.iterdir()) == [mark]:
+    if other and known.keys() == settings.keys() and holds_nothing(out):
         save_json(mark, settings)
     elif other:
         raise ValueError(
@@ -81,14 +83,76 @@ def unfinished(out: Path, settings: Mapping[str, object], *, keep_refused: bool 
     for name, setting in settings.items():
         refuse_different(name, digest(setting))
     first(lambda: claim_folder(folder, settings))
+    with written_alone(folder):
+        try:
+            yield folder
+        except ValueError:
+            if rank() == 0 and (not keep_refused or holds_nothing(folder)):
+                shutil.rmtree(folder)
+            raise
+        wait_for_all()
+        first(lambda: shutil.rmtree(folder))
+
+
+@contextmanager
+def claimed(out: Path, settings: Mapping[str, object]) -> Iterator[None]:
+    """Marks the folder as made with these settings, and keeps other commands out while this lasts.
+
+    A mistake that is found before anything is made leaves no folder.
+
+    Raises:
+        ValueError: as `claim_folder` and `written_alone` do, or processes were given different settings.
+    """
+    from holdfast.distributed import first, rank, refuse_different
+
+    for name, setting in settings.items():
+        refuse_different(name, digest(setting))
+    first(lambda: claim_folder(out, settings))
+    with written_alone(out):
+        try:
+            yield
+        except ValueError:
+            if rank() == 0 and holds_nothing(out):
+                shutil.rmtree(out)
+            raise
+
+
+def holds_nothing(folder: Path) -> bool:
+    """Whether a folder of ours was claimed and nothing was made in it."""
+    return list(folder.iterdir()) == [folder / "settings.json"]
+
+
+@contextmanager
+def written_alone(folder: Path) -> Iterator[None]:
+    """Refuses the folder to other commands while this lasts; the system's lock ends with the process, however it ends.
+
+    Raises:
+        ValueError: another command is writing there.
+    """
+    from holdfast.distributed import first
+
+    opened = os.open(folder, os.O_RDONLY) if sys.platform != "win32" else None
     try:
-        yield folder
-    except ValueError:
-        if rank() == 0 and (not keep_refused or list(folder.iterdir()) == [folder / "settings.json"]):
-            shutil.rmtree(folder)
-        raise
-    wait_for_all()
-    first(lambda: shutil.rmtree(folder))
+        if opened is not None:
+            first(lambda: _lock(opened, folder))
+        yield
+    finally:
+        if opened is not None:
+            os.close(opened)
+
+
+def _lock(opened: int, folder: Path) -> None:
+    import fcntl  # not on Windows
+
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ValueError(
+            f"another command is writing to {str(folder)!r}; wait until it has ended, or choose another folder with "
+            "--out."
+        ) from None
+    except OSError:
+        return  # a file system without locks
 
 
 @contextmanager

@@ -29,7 +29,7 @@ from holdfast.pipeline.inputs import file_hash
 from holdfast.pipeline.judges import load_judge
 from holdfast.pipeline.layout import ADAPT_ARMS, ALONE, MASKS, enhanced_files, noise_draws, noise_paths
 from holdfast.pipeline.masks import select_as_shared
-from holdfast.pipeline.outputs import refuse_foreign
+from holdfast.pipeline.outputs import refuse_foreign, written_alone
 from holdfast.pipeline.story import locate_section, tell
 from holdfast.pipeline.workers import Unit, Workers
 from holdfast.progress import Progress, silent
@@ -65,7 +65,7 @@ def run(config: RunConfig, out: Path, progress: Progress = silent) -> dict:
     save_json(out / "manifest.json", load_json(out / "manifest.json") | {"overlap": overlap})
     if not goes_on:  # what is refused is told in one sentence, and nothing before it
         tell_pieces()
-    with page.caught_up(), Workers(config.workers, config.threads, progress) as workers:
+    with written_alone(out), page.caught_up(), Workers(config.workers, config.threads, progress) as workers:
         for units in (_first(config, out), _second(config, out)):
             _timed(workers, units, out, redraw)
     return save_story(config, out)

@@ -9,14 +9,13 @@ from pathlib import Path
 import torch
 
 from holdfast.artifacts import (
-    digest,
     load_evaluation,
     load_mask,
     save_evaluation,
     save_json,
     save_patch,
 )
-from holdfast.distributed import first, refuse_different, world_size
+from holdfast.distributed import first, world_size
 from holdfast.evaluate.suite import Suite, evaluate
 from holdfast.intervene.adapt import AdaptResult, adapt
 from holdfast.intervene.enhance import EnhanceResult, enhance
@@ -28,11 +27,11 @@ from holdfast.models.options import GenerateOptions, refuse_other_engine
 from holdfast.pipeline.config import JudgeOptions, SuiteFiles, refuse_samples
 from holdfast.pipeline.inputs import digest_of, suite_hashes
 from holdfast.pipeline.judges import Judge, load_judge, reading, refuse_idle
-from holdfast.pipeline.outputs import claim_folder
+from holdfast.pipeline.outputs import claimed
 from holdfast.pipeline.saving import save_checkpoint
 from holdfast.progress import Progress, silent
 from holdfast.prompts.near_duplicates import THRESHOLD, count_near_duplicates
-from holdfast.prompts.records import refuse_shared
+from holdfast.prompts.records import Exchange, refuse_shared
 from holdfast.prompts.sources import as_exchanges, load_exchanges, load_prompts
 from holdfast.values import Evaluation, Mask
 
@@ -126,12 +125,12 @@ def verify_alone(
         "generation": generation.model_dump(mode="json"),
         "seed": seed,
     }
-    claim_folder(out, settings)
-    suite, untouched = load_suite(files, limit), out / UNTOUCHED
-    if not untouched.is_file():
-        save_evaluation(untouched, evaluate(loaded, guard, replace(suite, exchanges=()), generation))
-    progress("the untouched model", 1, 1)
-    _draw(loaded, guard, selected, suite, draws, out, generation, progress)
+    with claimed(out, settings):
+        suite, untouched = load_suite(files, limit), out / UNTOUCHED
+        if not untouched.is_file():
+            save_evaluation(untouched, evaluate(loaded, guard, replace(suite, exchanges=()), generation))
+        progress("the untouched model", 1, 1)
+        _draw(loaded, guard, selected, suite, draws, out, generation, progress)
     return load_evaluation(untouched), [load_evaluation(out / f"{draw.stem}.json") for draw in draws]
 
 
@@ -174,19 +173,19 @@ def enhance_model(
     loaded = _load_to_tune(model, options, all_weights=mask is None)
     selected = load_mask(mask, loaded.base) if mask else None
     unsafe, safe = load_exchanges(refusals), load_exchanges(harmless)
-    settings = {"model": loaded.base, "mask": selected and mask_digest(selected), "refusals": digest_of(unsafe)}
-    _claim(out, settings | {"harmless": digest_of(safe), "options": options.model_dump(mode="json")})
-    result = enhance(loaded, selected, unsafe, safe, options, progress, _checkpoints(out, options))
-    if result.patch is not None:
-        first(partial(save_patch, out / "patch.safetensors", result.patch))
-    checked = {
-        "iterations": options.iterations,
-        "entries_trained": result.entries_trained,
-        "share_trained": result.share_trained,
-        "untouched_identical": result.untouched_identical,
-        **_drift(result.routing_drift),
-    }
-    _save_tuned(out, result.tuned, checked)
+    settings = _settings(loaded, selected, options, refusals=unsafe, harmless=safe)
+    with claimed(out, settings):
+        result = enhance(loaded, selected, unsafe, safe, options, progress, _checkpoints(out, options))
+        if result.patch is not None:
+            first(partial(save_patch, out / "patch.safetensors", result.patch))
+        checked = {
+            "iterations": options.iterations,
+            "entries_trained": result.entries_trained,
+            "share_trained": result.share_trained,
+            "untouched_identical": result.untouched_identical,
+            **_drift(result.routing_drift),
+        }
+        _save_tuned(out, result.tuned, checked)
     return result
 
 
@@ -208,17 +207,17 @@ def adapt_model(
     loaded = _load_to_tune(model, options, all_weights=options.lora is None)
     selected = load_mask(mask, loaded.base) if mask else None
     task = load_exchanges(exchanges)
-    settings = {"model": loaded.base, "mask": selected and mask_digest(selected), "task": digest_of(task)}
-    _claim(out, settings | {"options": options.model_dump(mode="json")})
-    result = adapt(loaded, selected, task, options, progress, _checkpoints(out, options), adapter_dir=out / "adapter")
-    checked = {
-        "iterations": options.iterations,
-        "entries_protected": result.entries_protected,
-        "frozen": list(result.frozen),
-        "protected_identical": result.protected_identical,
-        **_drift(result.routing_drift),
-    }
-    _save_tuned(out, result.tuned, checked)
+    with claimed(out, _settings(loaded, selected, options, task=task)):
+        kept = _checkpoints(out, options)
+        result = adapt(loaded, selected, task, options, progress, kept, adapter_dir=out / "adapter")
+        checked = {
+            "iterations": options.iterations,
+            "entries_protected": result.entries_protected,
+            "frozen": list(result.frozen),
+            "protected_identical": result.protected_identical,
+            **_drift(result.routing_drift),
+        }
+        _save_tuned(out, result.tuned, checked)
     return result
 
 
@@ -255,12 +254,17 @@ def _load_to_tune(model: str, options: SftOptions, *, all_weights: bool) -> Load
     )
 
 
-def _claim(out: Path, settings: Mapping[str, object]) -> None:
-    """The same folder for all processes, which must have been given the same settings."""
-    shared = {**settings, "number of processes": world_size()}
-    for name, setting in shared.items():
-        refuse_different(name, digest(setting))
-    first(lambda: claim_folder(out, shared))
+def _settings(
+    loaded: LoadedModel, mask: Mask | None, options: SftOptions, **read: Sequence[Exchange]
+) -> dict[str, object]:
+    """What a tuned checkpoint depends on."""
+    return {
+        "model": loaded.base,
+        "mask": mask and mask_digest(mask),
+        **{name: digest_of(exchanges) for name, exchanges in read.items()},
+        "options": options.model_dump(mode="json"),
+        "number of processes": world_size(),
+    }
 
 
 def _drift(share: float | None) -> dict[str, float]:
