@@ -33,6 +33,7 @@ import torch
 from subjects import random_mask
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
+from holdfast.allocator import M_MMAP_THRESHOLD
 from holdfast.artifacts import save_mask
 from holdfast.intervene.options import AdaptOptions, EnhanceOptions, LoraOptions
 from holdfast.models.load import load_model
@@ -138,7 +139,7 @@ def memory_mb(field: str) -> float:
 
 def return_freed_memory() -> None:
     """From now on freed tensors go back to the system at once."""
-    ctypes.CDLL(None).mallopt(-3, 2**16)  # M_MMAP_THRESHOLD
+    ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 2**16)
 
 
 def reset_memory() -> float:

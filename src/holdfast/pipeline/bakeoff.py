@@ -25,7 +25,7 @@ from holdfast.pipeline.inputs import file_hash, suite_hashes
 from holdfast.pipeline.judges import Judge, differentiable, load_judge
 from holdfast.pipeline.masks import select_as_shared
 from holdfast.pipeline.objectives import refuse_contradictions
-from holdfast.pipeline.outputs import claim_folder, written_alone
+from holdfast.pipeline.outputs import claimed
 from holdfast.progress import Progress, silent
 from holdfast.prompts.sources import load_prompts
 from holdfast.report.bakeoff import render_bakeoff
@@ -80,8 +80,7 @@ def bakeoff(config: BakeoffConfig, out: Path, progress: Progress = silent) -> di
     loaded, judge = load_model(config.model), load_judge(config.judge, config.judging)
     for objective in set(config.objectives) - {"policy_gradient", *get_args(Likelihood)}:
         differentiable(judge, objective)
-    claim_folder(out, {**config.model_dump(mode="json"), "inputs": input_hashes(config, loaded, judge)})
-    with written_alone(out):
+    with claimed(out, {**config.model_dump(mode="json"), "inputs": input_hashes(config, loaded, judge)}):
         groups = faithfulness.make_groups(loaded, config.groups)
         measured = measure_groups(config, loaded, judge, groups, out, progress)
         result = {"config": config.model_dump(mode="json"), "overlap": overlap, "num_groups": len(groups), "rows": []}

@@ -77,28 +77,25 @@ def unfinished(out: Path, settings: Mapping[str, object], *, keep_refused: bool 
             be refused again, and a better one has other settings.
     """
     # Here, so that commands which only write a file, such as init, import no torch.
-    from holdfast.distributed import first, rank, refuse_different, wait_for_all
+    from holdfast.distributed import first, wait_for_all
 
     folder = unfinished_folder(out)
-    for name, setting in settings.items():
-        refuse_different(name, digest(setting))
-    first(lambda: claim_folder(folder, settings))
-    with written_alone(folder):
-        try:
-            yield folder
-        except ValueError:
-            if rank() == 0 and (not keep_refused or holds_nothing(folder)):
-                shutil.rmtree(folder)
-            raise
+    with claimed(folder, settings, keep_refused=keep_refused):
+        yield folder
         wait_for_all()
         first(lambda: shutil.rmtree(folder))
 
 
 @contextmanager
-def claimed(out: Path, settings: Mapping[str, object]) -> Iterator[None]:
+def claimed(out: Path, settings: Mapping[str, object], *, keep_refused: bool = True) -> Iterator[None]:
     """Marks the folder as made with these settings, and keeps other commands out while this lasts.
 
     A mistake that is found before anything is made leaves no folder.
+
+    Args:
+        out: the folder.
+        settings: all that what is made there depends on.
+        keep_refused: whether what was made stays when a mistake is found later.
 
     Raises:
         ValueError: as `claim_folder` and `written_alone` do, or processes were given different settings.
@@ -112,7 +109,7 @@ def claimed(out: Path, settings: Mapping[str, object]) -> Iterator[None]:
         try:
             yield
         except ValueError:
-            if rank() == 0 and holds_nothing(out):
+            if rank() == 0 and (not keep_refused or holds_nothing(out)):
                 shutil.rmtree(out)
             raise
 

@@ -62,13 +62,14 @@ def run(config: RunConfig, out: Path, progress: Progress = silent) -> dict:
         tell_pieces()
     overlap = refuse_shared_prompts(config)  # before the folder is claimed: what is refused leaves nothing there
     claim(config, out)
-    save_json(out / "manifest.json", load_json(out / "manifest.json") | {"overlap": overlap})
-    if not goes_on:  # what is refused is told in one sentence, and nothing before it
-        tell_pieces()
-    with written_alone(out), page.caught_up(), Workers(config.workers, config.threads, progress) as workers:
-        for units in (_first(config, out), _second(config, out)):
-            _timed(workers, units, out, redraw)
-    return save_story(config, out)
+    with written_alone(out):
+        save_json(out / "manifest.json", load_json(out / "manifest.json") | {"overlap": overlap})
+        if not goes_on:  # what is refused is told in one sentence, and nothing before it
+            tell_pieces()
+        with page.caught_up(), Workers(config.workers, config.threads, progress) as workers:
+            for units in (_first(config, out), _second(config, out)):
+                _timed(workers, units, out, redraw)
+        return save_story(config, out)
 
 
 class _Page:
