@@ -27,9 +27,12 @@ ENHANCED = "holdfast enhance testbed:unaligned --mask mask.safetensors --refusal
 --harmless testbed:harmless_exchanges --out enhanced"
 EVALUATED = "holdfast evaluate testbed:aligned --judge testbed:guard --harmful testbed:harmful_seen \
 --questions testbed:questions --generate.max-new-tokens 4 --out"
+ADAPTED = "holdfast adapt testbed:aligned --mask mask.safetensors --task testbed:task_train --iterations 1 \
+--out adapted"
 PATCHED = (LIKELY, SELECTED, ENHANCED)
 BEFORE: Mapping[str, Sequence[str]] = {
     "adapt": (SCORED, SELECTED),
+    "check": (SCORED, SELECTED, ADAPTED),
     "combine": (
         SCORED,
         "holdfast select scores.safetensors --out first.safetensors",

@@ -1,0 +1,177 @@
+"""Checks on files that a mask's weights kept every bit, and counts which other weights moved.
+
+Two checkpoints are compared a run of entries at a time: neither is loaded, and one run of each is in memory. Values are
+compared after an exact cast to a wider dtype, so float32 and bfloat16 files of the same values are equal. NaN equals
+itself, and -0.0 differs from 0.0.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool, Int, Shaped
+from torch import Tensor
+
+from holdfast.artifacts import load_mask, refuse_other_base
+from holdfast.intervene.entries import InvariantError
+from holdfast.models.paths import layer_and_path
+from holdfast.models.stored import StoredModel, StoredParameter, open_stored, stored_fingerprint
+from holdfast.models.tensor_files import runs
+from holdfast.progress import Progress, silent
+from holdfast.values import Mask
+
+LISTED = 10
+"""Held entries that moved which are named one by one."""
+
+
+@dataclass(frozen=True)
+class MovedEntry:
+    """A held entry whose value differs."""
+
+    name: str
+    index: int
+    """Flat index in row-major order."""
+    before: float
+    after: float
+
+
+@dataclass(frozen=True)
+class Component:
+    """Counts for one component of one layer."""
+
+    layer: int | None
+    """None outside the layers."""
+    component: str
+    entries: int
+    held: int
+    held_moved: int
+    others_moved: int
+
+
+@dataclass(frozen=True)
+class HoldCheck:
+    """What `check_hold` found."""
+
+    components: tuple[Component, ...]
+    """In the order of layers; what lies outside the layers comes last."""
+    moved: tuple[MovedEntry, ...]
+    """The first held entries that moved."""
+    not_compared: tuple[str, ...]
+    """Parameters that one of the two lacks, or that have another shape there; none of them is in the mask."""
+
+    @property
+    def held(self) -> int:
+        """Entries that the mask selects."""
+        return sum(one.held for one in self.components)
+
+    @property
+    def held_moved(self) -> int:
+        """Held entries that moved; 0 is what the hold promises."""
+        return sum(one.held_moved for one in self.components)
+
+    @property
+    def entries(self) -> int:
+        """Entries that were compared."""
+        return sum(one.entries for one in self.components)
+
+    @property
+    def others_moved(self) -> int:
+        """Entries outside the mask that moved."""
+        return sum(one.others_moved for one in self.components)
+
+    def as_json(self) -> dict[str, object]:
+        """The check as one JSON object."""
+        totals = {name: getattr(self, name) for name in ("held", "held_moved", "entries", "others_moved")}
+        return totals | asdict(self)
+
+    def refuse_moved(self) -> None:
+        """Raises InvariantError when a held entry moved."""
+        if self.held_moved:
+            first = self.moved[0]
+            raise InvariantError(
+                f"{self.held_moved:,} of {self.held:,} held weights moved, the first is entry {first.index} of "
+                f"{first.name}: {first.before!r} before, {first.after!r} after."
+            )
+
+
+def check_hold(model: str, base: str, mask: Mask | Path, progress: Progress = silent) -> HoldCheck:
+    """Compares a checkpoint with the one that it was tuned from, inside and outside a mask.
+
+    Args:
+        model: the tuned checkpoint: a folder, a hub id or testbed:NAME. LoRA adapters have to be merged.
+        base: the checkpoint that the mask was made for.
+        mask: what was held, or its file.
+        progress: called after every parameter.
+
+    Raises:
+        ValueError: the mask is empty or of another base, or a checkpoint is broken or lacks a parameter of the mask.
+    """
+    held = load_mask(mask) if isinstance(mask, Path) else mask
+    tuned, start = open_stored(model), open_stored(base)
+    _require_masked(held, tuned, start)
+    refuse_other_base("the mask", held.base, stored_fingerprint(start, progress))
+    both = [name for name in start.parameters if _alike(start, tuned, name)]
+    counts: dict[tuple[int | None, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    moved: list[MovedEntry] = []
+    for done, name in enumerate(both, start=1):
+        count = counts[layer_and_path(name)]
+        for run in _compare(start.parameters[name], tuned.parameters[name], held[name]):
+            found = run.differs[run.held]
+            numbers = (len(run.differs), len(run.held), int(found.sum()), int(run.differs.sum() - found.sum()))
+            count[:] = [total + number for total, number in zip(count, numbers, strict=True)]
+            moved += run.moved(name, limit=LISTED - len(moved))
+        progress("comparing parameters", done, len(both))
+    order = sorted(counts, key=lambda place: (place[0] is None, place[0] or 0, place[1]))
+    components = tuple(Component(*place, *counts[place]) for place in order)
+    apart = sorted((start.parameters.keys() | tuned.parameters.keys()) - set(both))
+    return HoldCheck(components, tuple(moved), tuple(apart))
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """Consecutive entries of a parameter in both checkpoints."""
+
+    start: int
+    before: Shaped[Tensor, " entries"]
+    after: Shaped[Tensor, " entries"]
+    differs: Bool[Tensor, " entries"]
+    held: Int[Tensor, " held"]
+    """Positions in the run."""
+
+    def moved(self, name: str, limit: int) -> list[MovedEntry]:
+        """The first held entries that differ."""
+        places = self.held[self.differs[self.held]][:limit].tolist()
+        return [
+            MovedEntry(name, self.start + place, float(self.before[place]), float(self.after[place]))
+            for place in places
+        ]
+
+
+def _compare(before: StoredParameter, after: StoredParameter, index: Int[Tensor, " selected"]) -> Iterator[_Run]:
+    wide = torch.float64 if torch.float64 in (before.dtype, after.dtype) else torch.float32
+    bits = torch.int64 if wide == torch.float64 else torch.int32
+    for start, count in runs(before.num_entries):
+        old, new = before.read(start, count).to(wide), after.read(start, count).to(wide)
+        first, last = torch.searchsorted(index, torch.tensor([start, start + count])).tolist()
+        yield _Run(start, old, new, old.view(bits) != new.view(bits), index[first:last] - start)
+
+
+def _alike(start: StoredModel, tuned: StoredModel, name: str) -> bool:
+    return name in tuned.parameters and tuned.parameters[name].shape == start.parameters[name].shape
+
+
+def _require_masked(mask: Mask, *models: StoredModel) -> None:
+    """Raises ValueError when nothing is selected, or a checkpoint has no such entries."""
+    if not len(mask):
+        raise ValueError("the mask selects no entry, so there is nothing to check; select at least one.")
+    for stored in models:
+        for name in mask.indices:
+            parameter = stored.parameters.get(name)
+            if parameter is None or parameter.shape != tuple(mask.shapes[name]):
+                holds = "has no such parameter" if parameter is None else f"stores it as {parameter.shape}"
+                raise ValueError(
+                    f"the mask holds entries of {name} {tuple(mask.shapes[name])}, and {stored.name!r} {holds}; give "
+                    "the checkpoint that the mask was made for, and one that was tuned from it."
+                )

@@ -1,0 +1,55 @@
+"""`holdfast check`: what it prints, its exit codes, and its sentences."""
+
+import json
+
+import pytest
+import torch
+
+from holdfast.artifacts import save_mask
+from holdfast.cli import call
+from holdfast.models.load import fingerprint
+from holdfast.values import Mask
+from tests.stored import save
+from tests.tiny import make_llama
+
+NAME = "model.layers.0.self_attn.v_proj.weight"
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A base, the same again with one entry moved, and a mask that holds that entry and one more."""
+    model = make_llama()
+    save(tmp_path / "base", model)
+    mask = Mask({NAME: torch.tensor([4, 9])}, {NAME: tuple(model.get_parameter(NAME).shape)}, fingerprint(model), 1000)
+    save_mask(tmp_path / "mask.safetensors", mask)
+    with torch.no_grad():
+        model.get_parameter(NAME).view(-1)[9] += 1
+    save(tmp_path / "moved", model)
+    return tmp_path
+
+
+def run(files, model, *more):
+    mask = files / "mask.safetensors"
+    return call(["check", str(files / model), "--base", str(files / "base"), "--mask", str(mask), *more])
+
+
+def test_a_hold_that_held_exits_with_0_and_one_that_did_not_with_1_and_its_place(files, capsys):
+    assert run(files, "base") == 0
+    assert "held weights that moved" in capsys.readouterr().out
+    assert run(files, "moved") == 1
+    told = capsys.readouterr()
+    assert f"1 of 2 held weights moved, the first is entry 9 of {NAME}" in told.err
+    assert "The first held weights that moved" in told.out
+
+
+def test_json_has_the_counts_and_the_moved_entries(files, capsys):
+    assert run(files, "moved", "--json") == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["held"], told["held_moved"], told["others_moved"]) == (2, 1, 0)
+    assert told["moved"][0]["index"] == 9
+    assert sum(one["held_moved"] for one in told["components"]) == 1
+
+
+def test_files_that_are_not_there_are_one_sentence_and_exit_with_2(files, capsys):
+    assert run(files, "nowhere") == 2
+    assert "nowhere" in capsys.readouterr().err
