@@ -23,7 +23,7 @@ from holdfast.artifacts import digest, load_json, save_json, save_text
 from holdfast.intervene.options import EnhanceOptions
 from holdfast.models.load import load_model
 from holdfast.pipeline import scoring, steps
-from holdfast.pipeline.config import RunConfig, SafetyObjective, SuiteFiles
+from holdfast.pipeline.config import RunConfig, SafetyObjective, ScoringOptions, SuiteFiles
 from holdfast.pipeline.evaluating import evaluate_model
 from holdfast.pipeline.inputs import file_hash
 from holdfast.pipeline.judges import load_judge
@@ -182,7 +182,8 @@ def _score(config: RunConfig, model: str, scores: Path, objective: SafetyObjecti
     how = {"seed": config.seed, "progress": progress}
     if objective == "refusal_likelihood":
         assert config.refusals is not None  # the config says so
-        scoring.score_likelihood(model, config.refusals.refusals, scores, **how)
+        options = ScoringOptions(objective=objective)
+        scoring.score_likelihood(model, config.refusals.refusals, scores, options=options, **how)
         return
     how |= {"options": config.score, "judging": config.judging, "generation": config.calibrate}
     scoring.score_safety(model, config.judge, config.calibration.harmful, scores, **how)
