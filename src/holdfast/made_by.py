@@ -47,15 +47,15 @@ def prompts_entry(records: Sequence[Prompt | Exchange], name: str | None = None)
 def count_shared(made_by: Meta, records: Iterable[Prompt | Exchange]) -> int:
     """How many of the prompts are among those that something was made from; 0 where it does not say."""
     known: set[bytes] = set()
-    for entry in _entries(made_by, "prompts"):
-        joined = base64.b64decode(str(entry.get("hashes", "")))
+    for entry in _prompt_sets(made_by):
+        joined = base64.b64decode(str(entry["hashes"]))
         known |= {joined[start : start + HASH_BYTES] for start in range(0, len(joined), HASH_BYTES)}
     return sum(_short_hash(record.prompt) in known for record in records)
 
 
 def model_name(made_by: Meta) -> str | None:
     """The name of the model that something was made from; None where it does not say."""
-    return next((str(entry["name"]) for entry in _entries(made_by, "model") if "name" in entry), None)
+    return next((str(entry["name"]) for name, entry in _entries(made_by) if name == "model" and "name" in entry), None)
 
 
 def named_base(made_by: Meta, base: str) -> str:
@@ -66,8 +66,8 @@ def named_base(made_by: Meta, base: str) -> str:
 
 def summary(made_by: Meta) -> dict[str, str]:
     """What a command shows of a file: the model, the scores' objective and method, the prompts, as far as it says."""
-    scores = [made_by, *_entries(made_by, "scores"), *_entries(made_by, "utility")]
-    sets = [f"{entry.get('name', 'without a name')} ({entry.get('count')})" for entry in _entries(made_by, "prompts")]
+    scores = [made_by, *(entry for name, entry in _entries(made_by) if name in ("scores", "utility"))]
+    sets = [f"{entry.get('name', 'without a name')} ({entry.get('count')})" for entry in _prompt_sets(made_by)]
     found = {
         "model": model_name(made_by),
         "objective": _joined(entry.get("objective") for entry in scores),
@@ -82,16 +82,29 @@ def _joined(values: Iterable[object]) -> str:
     return ", ".join(dict.fromkeys(str(value) for value in values if value is not None))
 
 
-def _entries(made_by: object, name: str) -> Iterator[Meta]:
-    """The entries of that name, at any depth, the outer ones first."""
+def shown(made_by: object) -> object:
+    """The same to be read by people: without the hashes of single prompts."""
     if isinstance(made_by, Mapping):
-        if isinstance(entry := made_by.get(name), Mapping):
-            yield entry
-        nested = [value for key, value in made_by.items() if key != name or not isinstance(value, Mapping)]
+        return {name: shown(value) for name, value in made_by.items() if name != "hashes"}
+    return [shown(value) for value in made_by] if isinstance(made_by, list | tuple) else made_by
+
+
+def _prompt_sets(made_by: Meta) -> list[Meta]:
+    return [entry for _, entry in _entries(made_by) if "hashes" in entry]
+
+
+def _entries(made_by: object) -> Iterator[tuple[str, Meta]]:
+    """Every entry that holds others, at any depth, with its name; the outer ones first."""
+    if isinstance(made_by, Mapping):
+        for name, entry in made_by.items():
+            if isinstance(entry, Mapping):
+                yield str(name), entry
+        nested = list(made_by.values())
     else:
         nested = list(made_by) if isinstance(made_by, list | tuple) else []
     for value in nested:
-        yield from _entries(value, name)
+        if isinstance(value, Mapping | list | tuple):
+            yield from _entries(value)
 
 
 def _short_hash(prompt: str) -> bytes:

@@ -16,11 +16,12 @@ from holdfast.artifacts import ScoresFile, digest, load_json, save_json, save_ma
 from holdfast.distributed import world_size
 from holdfast.made_by import prompts_entry
 from holdfast.models.layered import LayeredModel, open_layered
+from holdfast.models.load import resolve
 from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.config import JudgeOptions, LayerWiseOptions, ScoringOptions
 from holdfast.pipeline.given_responses import log_given, read_responses
 from holdfast.pipeline.inputs import digest_of
-from holdfast.pipeline.judges import load_judge, reading, refuse_idle
+from holdfast.pipeline.judges import is_behind_api, load_judge, reading, refuse_idle, require_usable
 from holdfast.pipeline.objectives import refuse_contradictions, safety_objective
 from holdfast.pipeline.outputs import unfinished
 from holdfast.pipeline.scoring import UTILITY_OPTIONS, files_of, judged_beside, refuse_estimator, refuse_outputs
@@ -74,6 +75,9 @@ def score_safety_by_layer(
     asked = [record.prompt for record in records]
     refuse_too_few(asked)
     given = read_responses(layers.responses)
+    require_usable(judging, judge)
+    if not is_behind_api(judge):
+        resolve(model)  # before the judge is loaded
     guard = load_judge(judge, judging, progress)
     layered = open_layered(model, progress=progress)
     settings = {

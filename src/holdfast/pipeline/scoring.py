@@ -13,12 +13,20 @@ from typing import get_args
 from holdfast.artifacts import digest, save_json, save_scores, save_text
 from holdfast.distributed import first, world_size
 from holdfast.made_by import prompts_entry
-from holdfast.models.load import LoadedModel, load_model, refuse_one_place
+from holdfast.models.load import LoadedModel, load_model, refuse_one_place, resolve
 from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import Response
 from holdfast.pipeline.config import JudgeOptions, Likelihood, ScoringOptions
 from holdfast.pipeline.inputs import digest_of
-from holdfast.pipeline.judges import Judge, differentiable, is_behind_api, load_judge, reading, refuse_idle
+from holdfast.pipeline.judges import (
+    Judge,
+    differentiable,
+    is_behind_api,
+    load_judge,
+    reading,
+    refuse_idle,
+    require_usable,
+)
 from holdfast.pipeline.objectives import refuse_contradictions, safety_objective
 from holdfast.pipeline.outputs import refuse_existing, unfinished, unfinished_folder
 from holdfast.progress import Progress, silent
@@ -57,6 +65,9 @@ def score_safety(
     records = load_prompts(prompts)
     asked = [record.prompt for record in records]
     refuse_too_few(asked)
+    require_usable(judging, judge)
+    if not is_behind_api(judge):
+        resolve(model)  # before the judge is loaded
     guard = load_judge(judge, judging, progress, sharded=options.shard_judge)
     if options.objective != "policy_gradient":
         differentiable(guard, options.objective)
