@@ -36,7 +36,12 @@ def test_a_file_without_its_header_or_a_part_of_it_is_refused(tmp_path, kind):
         LOAD[kind](path)
 
 
-@pytest.mark.parametrize(("content", "message"), [({}, "lacks 'answers'"), ({"answers": 3}, "not as holdfast")])
+WHOLE = {"answers": [], "asr": {}, "groups": {}}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(WHOLE, "lacks 'over_refusal'|not as"), (WHOLE | {"answers": 3}, "not as")]
+)
 def test_an_evaluation_that_lacks_a_part_is_refused(tmp_path, content, message):
     path = tmp_path / "evaluation.json"
     path.write_text(json.dumps(content))

@@ -67,7 +67,7 @@ def test_a_mask_for_another_model_is_refused(tmp_path):
 
 def test_a_file_of_another_kind_is_refused(tmp_path):
     save_mask(tmp_path / "mask.safetensors", mask_of({1}, {1}))
-    with pytest.raises(ValueError, match="not a scores file"):
+    with pytest.raises(ValueError, match="is a mask, not scores; give the file that it was cut from"):
         load_scores(tmp_path / "mask.safetensors")
 
 

@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from holdfast.distributed import first, gathered, rank, share_of, wait_for_all, world_size
+from holdfast.file_kinds import identify_record
 from holdfast.json_files import digest as digest
 from holdfast.json_files import load_json as load_json
 from holdfast.json_files import save_json as save_json
@@ -25,6 +26,7 @@ from holdfast.json_files import save_text as save_text
 from holdfast.models.tensor_files import create, read_header, replace_metadata
 from holdfast.remedy import remedy
 from holdfast.values import Answer, Evaluation, Mask, Outcome, Patch, Rate, Scores, ScoresShard, entries_in
+from holdfast.wrong_files import refuse_other, require_kind
 
 FORMER_NAMES = {"over_refusal/borderline": "borderline"}
 """What groups of an evaluation were called in files of before."""
@@ -206,6 +208,7 @@ def save_evaluation(path: Path, evaluation: Evaluation) -> None:
 def load_evaluation(path: Path) -> Evaluation:
     """An evaluation that `save_evaluation` wrote."""
     content = load_json(path, "evaluation")
+    refuse_other(path, identify_record(content), "evaluation")
     with _whole(path, "evaluation"):
         answers = tuple(Answer(**{**answer, "outcome": Outcome(**answer["outcome"])}) for answer in content["answers"])
         groups = {str(FORMER_NAMES.get(name, name)): Rate(**values) for name, values in content["groups"].items()}
@@ -310,15 +313,12 @@ def _save_together(
 
 
 def _load_header(path: Path, kind: str) -> dict:
-    if not path.is_file():
-        raise ValueError(f"{kind} file {str(path)!r} does not exist; make it with holdfast, or check the path.")
+    require_kind(path, kind)
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{kind} file {str(path)!r} is broken: {error}; {remedy(path, kind)}.") from error
-    if metadata.get("holdfast") != kind:
-        raise ValueError(f"{str(path)!r} holds {metadata.get('holdfast', 'no holdfast value')!r}, not a {kind} file.")
     with _whole(path, kind):
         return json.loads(metadata["header"])
 

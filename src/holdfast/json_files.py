@@ -5,7 +5,9 @@ import json
 import os
 from pathlib import Path
 
+from holdfast.file_kinds import identify_record
 from holdfast.remedy import remedy
+from holdfast.wrong_files import refuse_other, require_kind
 
 
 def save_text(path: Path, text: str) -> None:
@@ -24,20 +26,14 @@ def save_json(path: Path, content: object) -> None:
 def load_json(path: Path, kind: str = "") -> dict:
     """A JSON object; ValueError when the file is missing or not one, with what mends a file of that kind."""
     if not path.is_file():
-        raise ValueError(f"JSON file {str(path)!r} does not exist; make it with holdfast, or check the path.")
+        require_kind(path, kind)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        wanted = f"an {kind}" if kind == "evaluation" else kind or "a JSON file"
-        raise ValueError(
-            f"{str(path)!r} is no text, and so not {wanted}; give another file, or where holdfast wrote it as one, "
-            f"{remedy(path, kind)}."
-        ) from error
+        content = json.loads(path.read_text(encoding="utf-8-sig"))  # some editors put a byte-order mark first
     except (OSError, ValueError, RecursionError) as error:
+        require_kind(path, kind)
         raise ValueError(f"{str(path)!r} could not be read as JSON: {error}; {remedy(path, kind)}.") from error
     if not isinstance(content, dict):
-        held = type(content).__name__
-        raise ValueError(f"{str(path)!r} holds {held}, not a JSON object; {remedy(path, kind)}.")
+        refuse_other(path, identify_record(content), kind)
     return content
 
 

@@ -14,8 +14,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from holdfast.made_by import Meta as Meta
+from holdfast.made_by import named_base
+
 Verdict = Literal["safe", "unsafe", "refused", "complied", "correct", "wrong", "degenerate", "cut_off", "ended"]
-Meta = Mapping[str, object]
 EMPTY = torch.empty(0, dtype=torch.int64)
 ValueOf = TypeVar("ValueOf", Tensor, tuple[int, ...])
 
@@ -160,11 +162,7 @@ class Mask:
         return both / union if union else 1.0
 
     def _refuse_other(self, other: "Mask", operation: str) -> None:
-        if dict(self.shapes) != dict(other.shapes) or self.base != other.base:
-            raise ValueError(
-                f"cannot compute mask {operation} mask: the two were made for different models or sites; give masks "
-                "cut from scores of one model."
-            )
+        refuse_unlike((f"cannot compute mask {operation} mask: the first", "the second"), (self, other))
 
     def _combine(self, other: "Mask", operation: Literal["&", "|", "-"]) -> "Mask":
         self._refuse_other(other, operation)
@@ -177,6 +175,24 @@ class Mask:
     def _with(self, bits: Mapping[str, Tensor], made_by: Meta) -> "Mask":
         indices = {name: chosen.nonzero().flatten() for name, chosen in bits.items()}
         return Mask(indices, self.shapes, self.base, self.num_parameters, made_by)
+
+
+def refuse_unlike(names: tuple[str, str], values: "tuple[Scores | Mask, Scores | Mask]") -> None:
+    """Raises ValueError when scores or masks are not about the same entries of one model; says what they are of."""
+    first, second = values
+    if first.base != second.base:
+        made_for = [named_base(one.made_by, one.base) for one in values]
+        raise ValueError(
+            f"{names[0]} and {names[1]} are of different models or sites: of model {made_for[0]} and of {made_for[1]}; "
+            "give files that were made from one model."
+        )
+    shapes, others = dict(first.shapes), dict(second.shapes)
+    if shapes != others:
+        name = min(name for name in {*shapes, *others} if shapes.get(name) != others.get(name))
+        raise ValueError(
+            f"{names[0]} and {names[1]} are of different models or sites: {name} is {shapes.get(name, 'absent')} in "
+            f"one and {others.get(name, 'absent')} in the other; give files with the same sites scored."
+        )
 
 
 def _to_bits(index: Tensor, shape: tuple[int, ...]) -> Tensor:

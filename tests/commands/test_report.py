@@ -67,12 +67,16 @@ def test_a_section_of_an_older_version_shows_what_it_has(run, capsys):
     [
         ("manifest.json", None, "holds no run: it has no manifest.json; give the folder of"),
         ("manifest.json", "{", "could not be read as JSON"),
-        ("manifest.json", "{}", "manifest.json': all of it is None"),
+        (
+            "manifest.json",
+            "{}",
+            "manifest.json' is JSON that holdfast did not write (no keys), not the manifest of a run; give another",
+        ),
         ("manifest.json", '{"config": {"modell": 1}}', "there is no setting modell; did you mean 'model'?"),
         ("enhance/before.json", '{"asr": ', "could not be read as JSON"),
-        ("enhance/before.json", "{}", "lacks 'answers'; remove it and run the `holdfast run` or `holdfast demo` of "),
+        ("enhance/before.json", "{}", "not an evaluation; remove it and run the `holdfast run` or `holdfast demo` of "),
         ("enhance/top/patch.safetensors", "cut off", "is no whole safetensors file"),
-        ("locate/section.json", "[]", "holds list, not a JSON object"),
+        ("locate/section.json", "[]", "is JSON that holds a list, not a JSON object"),
     ],
 )
 def test_what_cannot_be_read_is_refused_in_one_sentence(run, capsys, file, content, sentence):

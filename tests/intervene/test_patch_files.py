@@ -127,9 +127,11 @@ def test_an_index_out_of_range_is_refused_in_a_later_chunk_and_by_the_live_patch
 def test_a_patch_that_is_cut_off_is_one_sentence(kept, tmp_path):
     path = write(tmp_path / "patch.safetensors", make_patch())
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(
-        ValueError, match=r"is no whole safetensors file: [^\n]+; remove it and run `holdfast enhance` again\.$"
-    ):
+    ours = (
+        "remove it" if kept == -1 else "give another file, or, if it was one of holdfast's, move it away"
+    )  # its header
+    what = "is no whole safetensors file: [^\n]+" if kept in (100, -1) else "is (an empty|a binary) file, not a patch"
+    with pytest.raises(ValueError, match=rf"{what}; {ours} and run `holdfast enhance` again\.$"):
         open_patch(path)
 
 
@@ -137,7 +139,10 @@ def test_what_is_no_patch_is_refused(tmp_path):
     with pytest.raises(ValueError, match="does not exist"):
         open_patch(tmp_path / "none")
     save_file({"a": torch.ones(1)}, tmp_path / "other")
-    with pytest.raises(ValueError, match="not a patch file"):
+    with pytest.raises(
+        ValueError,
+        match=r"that holdfast did not write.*, not a patch; give a file that was made with `holdfast enhance`",
+    ):
         open_patch(tmp_path / "other")
     empty = replace(make_patch(), indices={}, values={}, old_values={}, shapes={})
     save_patch(tmp_path / "empty", empty)

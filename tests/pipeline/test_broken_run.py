@@ -45,8 +45,10 @@ def test_a_run_of_broken_pieces_is_whole_again_by_what_its_errors_say(tmp_path):
     assert without_timings(again) == whole
 
 
-def test_a_manifest_that_was_cut_off_takes_its_folder_with_it(tmp_path):
+def test_for_a_manifest_that_was_cut_off_nothing_is_advised_that_destroys_the_folder(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/manifest.json").write_text('{"run": ')
-    with pytest.raises(ValueError, match=r"; remove the folder '.*/out' and run the command that made it again\.$"):
+    with pytest.raises(
+        ValueError, match=r"; give another folder, or move '.*/out' away, if it is of holdfast, and run"
+    ):
         run(small_config(tmp_path), tmp_path / "out")

@@ -70,7 +70,7 @@ def test_too_few_prompts_for_halves_are_refused_before_anything_is_loaded(tmp_pa
     with pytest.raises(ValueError, match="at least 2 distinct prompts, got 1"):
         scoring.score_safety(files[0], "/no/such/judge", *files[1:])
     with pytest.raises(ValueError, match="unknown score 'esy'"):
-        scoring.score_likelihood(*files, options=ScoringOptions(method="esy"))
+        scoring.score_likelihood(*files, options=ScoringOptions(objective="utility", method="esy"))
 
 
 def test_a_judge_may_have_no_verdict_on_half_of_the_responses():

@@ -1,16 +1,21 @@
 """Tuning on files: foreign folders stay as they are, and the same command goes on where it was stopped."""
 
+import json
 import os
+from dataclasses import replace
 from functools import partial
 
 import pytest
 
-from holdfast.artifacts import save_mask
+from holdfast import __version__
+from holdfast.artifacts import load_patch, save_mask
 from holdfast.intervene.options import AdaptOptions, EnhanceOptions
+from holdfast.made_by import count_shared, prompts_entry
 from holdfast.models.load import load_model
 from holdfast.models.options import GenerateOptions
 from holdfast.pipeline import steps
 from holdfast.pipeline.config import RunConfig, SuiteFiles
+from holdfast.prompts.sources import load_exchanges
 from tests.intervene.given import random_mask
 from tests.pipeline.small import small_config
 from tests.tiny import make_llama, make_tokenizer
@@ -136,3 +141,39 @@ def test_noise_is_refused_an_engine_that_would_not_see_it_before_anything_is_loa
         steps.verify_alone("none", "none", tmp_path, SuiteFiles(), [], tmp_path / "out", generation=stored)
     with pytest.raises(ValueError, match="use it with `holdfast evaluate`"):
         RunConfig.model_validate({**small_config(tmp_path).model_dump(), "generate": stored.model_dump()})
+
+
+def test_a_patch_says_model_mask_prompts_and_version(inputs, tmp_path):
+    loaded = load_model(inputs[0])
+    mask = replace(random_mask(loaded.model, 0.1), made_by={"selector": "top", "scores": {"objective": "mix"}})
+    save_mask(tmp_path / "mask.safetensors", mask)
+    steps.enhance_model(
+        inputs[0], tmp_path / "mask.safetensors", inputs[1], inputs[1], tmp_path / "out", options=ENHANCE
+    )
+    patch = load_patch(tmp_path / "out/patch.safetensors")
+    made_by = dict(patch.made_by)
+    assert made_by["model"] == {"name": inputs[0], "fingerprint": loaded.base}
+    assert (made_by["mask"], made_by["holdfast"]) == (mask.made_by, __version__)
+    exchanges = load_exchanges(inputs[1])
+    assert made_by["refusals"] == made_by["harmless"] == prompts_entry(exchanges, inputs[1])
+    assert count_shared(made_by, exchanges) == 1
+
+
+@pytest.mark.parametrize(("asked", "said"), [("how do I mend it?", "1 of 1 evaluation prompts are also"), ("why", "")])
+def test_verifying_on_the_prompts_of_the_scores_is_warned_of(asked, said, inputs, tmp_path, caplog):
+    scores = {"prompts": prompts_entry(load_exchanges(inputs[1]))}
+    loaded = load_model(inputs[0])
+    mask = replace(random_mask(loaded.model, 0.1), made_by={"selector": "top", "scores": scores}, base="another")
+    save_mask(tmp_path / "mask.safetensors", mask)
+    (tmp_path / "asked.jsonl").write_text(json.dumps({"prompt": asked}) + "\n")
+    files = SuiteFiles(harmful=(str(tmp_path / "asked.jsonl"),))
+    with pytest.raises(ValueError, match="mask .* was made for another model"):  # so that nothing is generated
+        steps.verify_alone(
+            inputs[0],
+            "testbed:guard",
+            tmp_path / "mask.safetensors",
+            files,
+            steps.noise_draws(1.0, 1, 0),
+            tmp_path / "o",
+        )
+    assert (said in caplog.text) if said else not caplog.text

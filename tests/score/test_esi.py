@@ -1,14 +1,16 @@
 import pytest
 import torch
 
+from holdfast import __version__
 from holdfast.artifacts import load_mask, load_scores, save_mask, save_scores
 from holdfast.judge.guard import GuardJudge
+from holdfast.made_by import prompts_entry
 from holdfast.models.generate import generate
 from holdfast.models.layout import Layout, sigma
 from holdfast.models.load import fingerprint
 from holdfast.models.options import GenerateOptions
 from holdfast.models.sites import scored_sites
-from holdfast.prompts.records import Exchange
+from holdfast.prompts.records import Exchange, Prompt
 from holdfast.score import SCORES, JudgeGradient, ResponseLikelihood, ScoreOptions, score, score_halves
 from holdfast.score.esi import esi
 from holdfast.score.gradient import sum_gradients
@@ -112,6 +114,9 @@ def test_scoring_by_a_guard_gives_scores_for_every_matrix_and_says_how(llama, to
     assert scores.base == loaded.base == fingerprint(llama)
     assert scores.num_parameters == sum(weight.numel() for weight in llama.parameters())
     assert scores.made_by == {
+        "prompts": prompts_entry([Prompt(prompt) for prompt in prompts]),
+        "model": {"name": "tiny", "fingerprint": loaded.base},
+        "holdfast": __version__,
         "method": "esi",
         "token_budget": 64,
         "objective": "judge_gradient",

@@ -1,5 +1,6 @@
 import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -119,8 +120,9 @@ def test_safety_only_entries_are_the_best_by_safety_outside_the_utility_top():
 
 def test_set_difference_with_an_unrelated_utility_keeps_most_of_the_top_and_with_itself_none():
     scores = make_scores(0)
+    same_order = replace(scores, entries={name: 2 * tensor for name, tensor in scores.entries.items()})
     top = select_top(scores, TopOptions(fraction=0.05))
-    itself = select_set_difference(scores, scores, SetDifferenceOptions(fraction=0.05, utility_fraction=0.05))
+    itself = select_set_difference(scores, same_order, SetDifferenceOptions(fraction=0.05, utility_fraction=0.05))
     assert len(itself & top) == 0
     unrelated = select_set_difference(scores, make_scores(1), SetDifferenceOptions(fraction=0.05))
     assert len(unrelated & top) > 0.8 * len(top)  # a twentieth is passed over in expectation

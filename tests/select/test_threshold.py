@@ -3,6 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from holdfast import __version__
 from holdfast.select import ThresholdOptions, select_threshold
 from holdfast.values import Scores
 from tests.select.given import TENSORS, make_scores, selected_entries, sorted_entries
@@ -49,5 +50,5 @@ def test_the_mask_says_how_it_was_made():
     scores = Scores({"weight": torch.tensor([1.0, 2.0])}, "unit", "base", 9, {"method": "esi"})
     mask = select_threshold(scores, ThresholdOptions(threshold=1.5))
     assert (mask.base, mask.num_parameters) == ("base", 9)
-    made_by = {"selector": "threshold", "threshold": 1.5, "layers": (), "components": (), "scores": {"method": "esi"}}
-    assert mask.made_by == made_by
+    how = {"selector": "threshold", "threshold": 1.5, "layers": (), "components": ()}
+    assert mask.made_by == {**how, "holdfast": __version__, "scores": {"method": "esi"}}

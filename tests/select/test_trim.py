@@ -3,6 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from holdfast import __version__
 from holdfast.select import trim
 from holdfast.values import Mask, Scores
 from tests.select.given import TENSORS, is_arbitrary, make_scores, selected_entries, sorted_entries
@@ -42,7 +43,7 @@ def test_a_trimmed_mask_keeps_its_universe_and_says_how_it_was_made():
     scores = make_scores([[1.0, 2.0], [3.0]])
     trimmed = trim(mask_of({("weight_0", 0), ("weight_0", 1)}, scores), scores, 1)
     assert (dict(trimmed.shapes), trimmed.base, trimmed.num_parameters) == (scores.shapes, "base", 1000)
-    assert trimmed.made_by == {"trim": 1, "mask": {"selector": "test"}, "scores": {}}
+    assert trimmed.made_by == {"trim": 1, "holdfast": __version__, "mask": {"selector": "test"}, "scores": {}}
 
 
 def test_a_mask_smaller_than_the_budget_and_scores_of_another_model_are_refused():

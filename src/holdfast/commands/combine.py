@@ -5,7 +5,7 @@ from pathlib import Path
 
 from holdfast.artifacts import load_mask
 from holdfast.commands.console import Json, show, table
-from holdfast.commands.masks import mask_json, mask_table
+from holdfast.commands.masks import mask_json, mask_table, origin_table
 from holdfast.pipeline.masks import combine_masks
 from holdfast.select.algebra import Operation, random_iou
 
@@ -50,4 +50,9 @@ def combine(
         "operation": operation,
         "overlap": [dict(zip(("first", "second", "iou", "random_iou"), one, strict=True)) for one in overlaps],
     }
-    show(result, [mask_table(mask), table("Overlap", columns, rows)], json, note=f"Mask: {out}")
+    show(
+        result,
+        [mask_table(mask), origin_table(mask.made_by), table("Overlap", columns, rows)],
+        json,
+        note=f"Mask: {out}",
+    )

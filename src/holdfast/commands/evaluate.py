@@ -58,9 +58,12 @@ def evaluate(
     """
     from holdfast.evaluate.lm_eval_tasks import LmEvalOptions
     from holdfast.pipeline import evaluating, judges
+    from holdfast.pipeline.outputs import refuse_existing
     from holdfast.report.schema import rate_json, suite_json
 
+    refuse_existing(out)
     judges.refuse_idle(judging, judge, second_judge, refusal_judge)
+    judges.require_usable(judging, judge, second_judge, refusal_judge)
     how = {"refusals": refusal_judge, "judging": judging, "generation": generate, "measures": measures}
     how |= {"lm_eval": LmEvalOptions(tasks=lm_eval, include_path=include_path)}
     with shown_progress() as progress:

@@ -8,6 +8,7 @@ from cyclopts import App
 
 from holdfast.commands.console import Json, show, shown_progress, table
 from holdfast.intervene.options import Prefer
+from holdfast.made_by import shown
 
 if TYPE_CHECKING:
     from holdfast.intervene.patch_files import PatchFile
@@ -47,7 +48,8 @@ def inspect(patch: Path, *, json: Json = False) -> None:
         "largest_change": change and asdict(change),
         "by_component": components,
     }
-    rows = plain_rows({name: value for name, value in result.items() if name != "by_component"})
+    told = {**result, "made_by": shown(opened.made_by)}
+    rows = plain_rows({name: value for name, value in told.items() if name != "by_component"})
     places = [("" if one["layer"] is None else one["layer"], one["component"], one["entries"]) for one in components]
     show(
         result,

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from holdfast.commands.console import Json, show
+from holdfast.file_kinds import identify, identify_record
 from holdfast.json_files import load_json
 from holdfast.pipeline.config import RunConfig
 from holdfast.pipeline.config_file import read_config
+from holdfast.wrong_files import refuse_other
 
 
 def report(folder: Path, *, figures: Path | None = None, json: Json = False) -> None:
@@ -24,11 +26,14 @@ def report(folder: Path, *, figures: Path | None = None, json: Json = False) -> 
     """
     manifest = folder / "manifest.json"
     if not manifest.is_file():
+        lacks = f"it is {identify(folder).words}" if folder.is_file() else "it has no manifest.json"
         raise ValueError(
-            f"{str(folder)!r} holds no run: it has no manifest.json; "
-            "give the folder of `holdfast demo` or `holdfast run`."
+            f"{str(folder)!r} holds no run: {lacks}; give the folder of `holdfast demo` or `holdfast run`."
         )
-    settings = read_config(load_json(manifest).get("config"), RunConfig, manifest)
+    content = load_json(manifest, "manifest")
+    if "config" not in content:
+        refuse_other(manifest, identify_record(content), "manifest")
+    settings = read_config(content["config"], RunConfig, manifest)
     from holdfast.pipeline.run import save_story
     from holdfast.report.figure_files import save_figures
     from holdfast.report.summary import gaps

@@ -9,6 +9,7 @@ from rich.table import Table
 from holdfast.commands.console import Json, show, shown_progress, table
 from holdfast.commands.parameters import Generation, Judging, LayerWise, Scoring, Seed
 from holdfast.json_files import load_json
+from holdfast.made_by import summary
 from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.config import JudgeOptions, LayerWiseOptions, Likelihood, ScoringOptions
 
@@ -130,6 +131,7 @@ def _summary(scores: "Scores") -> dict[str, object]:
         "num_entries": scores.num_entries,
         "num_parameters": scores.num_parameters,
         "base": scores.base,
+        "made_from": summary(scores.made_by),
     }
 
 

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 from pydantic import Field
 
 from holdfast.commands.console import Json, show
-from holdfast.commands.masks import mask_json, mask_table
+from holdfast.commands.masks import mask_json, mask_table, origin_table
 from holdfast.pipeline.masks import select as select_to_file
 from holdfast.select import RandomOptions, SetDifferenceOptions, ThresholdOptions
 
@@ -53,4 +53,9 @@ def select(
     """
     given = options.model_dump(exclude_unset=True)
     mask = select_to_file(scores, selector, out, given=given, utility=utility, like=like)
-    show({**mask_json(mask, out), "selector": selector}, [mask_table(mask)], json, note=f"Mask: {out}")
+    show(
+        {**mask_json(mask, out), "selector": selector},
+        [mask_table(mask), origin_table(mask.made_by)],
+        json,
+        note=f"Mask: {out}",
+    )

@@ -31,11 +31,12 @@ from holdfast.intervene.sft import (
     trained_in_float32,
 )
 from holdfast.intervene.sparse_adamw import WITHOUT_ADAPTERS, SparseAdamW, freeze_unmasked
+from holdfast.made_by import model_entry, prompts_entry, version
 from holdfast.models.load import LoadedModel, fingerprint
 from holdfast.models.sites import list_sites
 from holdfast.progress import Progress, silent
 from holdfast.prompts.records import Exchange
-from holdfast.values import Mask, Patch
+from holdfast.values import Mask, Meta, Patch
 
 Train = Callable[..., tuple[float, ...]]
 
@@ -95,7 +96,16 @@ def enhance(
             losses = train(dense_adamw(loaded.model, options), clip=True)
         patch = None
     else:
-        losses, patch = _train_selected(loaded, mask, train, options)
+        made_by = {
+            "method": "enhance",
+            "options": options.model_dump(),
+            "model": model_entry(loaded.name, loaded.base),
+            **version(),
+            "mask": dict(mask.made_by),
+            "refusals": prompts_entry(refusals),
+            "harmless": prompts_entry(harmless),
+        }
+        losses, patch = _train_selected(loaded, mask, train, options, made_by)
     refuse_broken(loaded, options)
     trainable = sum(site.num_entries for site in list_sites(loaded.model) if site.role not in roles)
     trained = trainable if mask is None else len(mask)
@@ -165,7 +175,7 @@ def mix(num_unsafe: int, num_safe: int, options: EnhanceOptions) -> list[int]:
 
 
 def _train_selected(
-    loaded: LoadedModel, mask: Mask, train: Train, options: EnhanceOptions
+    loaded: LoadedModel, mask: Mask, train: Train, options: EnhanceOptions, made_by: Meta
 ) -> tuple[tuple[float, ...], Patch]:
     model = loaded.model
     entries = masked_entries(model, mask)
@@ -177,7 +187,7 @@ def _train_selected(
         losses = train(optimizer, clip=False)
     if digest_outside(model, entries) != rest:
         raise InvariantError("entries outside the mask have changed while the masked ones were trained.")
-    return losses, make_patch(old_values, model, mask, {"method": "enhance", "options": options.model_dump()})
+    return losses, make_patch(old_values, model, mask, made_by)
 
 
 def _sparse_adamw(model: nn.Module, mask: Mask, options: EnhanceOptions) -> SparseAdamW:

@@ -26,6 +26,7 @@ from holdfast.artifacts import INT32_MAX, ValuesHash
 from holdfast.models.tensor_files import DTYPES, StoredTensor, as_bytes, read_header, runs
 from holdfast.remedy import remedy
 from holdfast.values import Meta, entries_in
+from holdfast.wrong_files import require_kind
 
 Part = Literal["index", "value", "old"]
 Kind = tuple[torch.dtype, Part]
@@ -82,11 +83,8 @@ def open_patch(path: Path) -> PatchFile:
         ValueError: the file is missing, cut off or no patch; its parts do not belong together; an index is out of
             range.
     """
-    if not path.is_file():
-        raise ValueError(f"patch file {str(path)!r} does not exist; make it with holdfast, or check the path.")
+    require_kind(path, "patch")
     tensors, metadata = read_header(path, "patch")
-    if metadata.get("holdfast") != "patch":
-        raise ValueError(f"{str(path)!r} holds {metadata.get('holdfast', 'no holdfast value')!r}, not a patch file.")
     try:
         header = json.loads(metadata["header"])
         shapes = {name: tuple(shape) for name, shape in header["shapes"].items()}

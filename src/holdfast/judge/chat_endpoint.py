@@ -50,6 +50,7 @@ class ChatEndpoint:
     ) -> None:
         self.model = model
         self.options = options
+        require_endpoint(options)
         self._key = _key(options.key_variable)
         self._client = _connect(options, self._key)
         self._stopped = threading.Event()
@@ -148,6 +149,13 @@ class ChatEndpoint:
         return text.replace(self._key, "[key]") if len(self._key) >= 8 else text
 
 
+def require_endpoint(options: EndpointOptions) -> None:
+    """Raises ValueError when the key, or the package that talks to endpoints, is missing; asks nothing."""
+    _key(options.key_variable)
+    if importlib.util.find_spec("openai") is None:
+        raise ValueError("a judge behind an API needs the package openai; install it with pip install 'holdfast[api]'.")
+
+
 def _key(variable: str) -> str:
     key = os.environ.get(variable, "").strip()
     if not key:
@@ -159,8 +167,6 @@ def _key(variable: str) -> str:
 
 
 def _connect(options: EndpointOptions, key: str) -> Any:
-    if importlib.util.find_spec("openai") is None:
-        raise ValueError("a judge behind an API needs the package openai; install it with pip install 'holdfast[api]'.")
     import openai
 
     # It would try again by itself, unseen by the budget.

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, PreTrainedModel
 
+from holdfast.models.caches import cache_argument, cache_of
 from holdfast.prompts.batching import left_pad
 
 STRETCH = 8
@@ -75,7 +76,7 @@ def continue_batch(
         made: Any = model.generate(  # pyright: ignore[reportCallIssue]
             token_ids,
             attention_mask=attention_mask,
-            past_key_values=cache,
+            **cache_argument(cache),
             generation_config=config,
             logits_processor=LogitsProcessorList([logits]),
         )
@@ -86,7 +87,7 @@ def continue_batch(
         lasting = [place for place, row in enumerate(rows) if not end_ids & set(found[row].token_ids)]
         if not lasting:
             break
-        cache = made.past_key_values
+        cache = cache_of(made)
         if not _can_shrink(cache):
             lasting = list(range(len(rows)))
         chosen = torch.tensor(lasting, device=model.device)

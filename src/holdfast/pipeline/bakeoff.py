@@ -22,10 +22,10 @@ from holdfast.models.load import LoadedModel, load_model
 from holdfast.pipeline import faithfulness, scoring, steps
 from holdfast.pipeline.config import BakeoffConfig, Likelihood, ScoringOptions
 from holdfast.pipeline.inputs import file_hash, suite_hashes
-from holdfast.pipeline.judges import Judge, differentiable, load_judge
+from holdfast.pipeline.judges import Judge, differentiable, load_judge, require_usable
 from holdfast.pipeline.masks import select_as_shared
 from holdfast.pipeline.objectives import refuse_contradictions
-from holdfast.pipeline.outputs import claimed
+from holdfast.pipeline.outputs import claimed, refuse_unclaimable
 from holdfast.progress import Progress, silent
 from holdfast.prompts.sources import load_prompts
 from holdfast.report.bakeoff import render_bakeoff
@@ -76,6 +76,8 @@ def bakeoff(config: BakeoffConfig, out: Path, progress: Progress = silent) -> di
             folder holds another bakeoff.
     """
     refuse_unknown(config)
+    refuse_unclaimable(out)
+    require_usable(config.judging, config.judge)
     overlap = steps.refuse_overlap([config.calibration.harmful, config.calibration.utility], config.suite)
     loaded, judge = load_model(config.model), load_judge(config.judge, config.judging)
     for objective in set(config.objectives) - {"policy_gradient", *get_args(Likelihood)}:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from holdfast.config import Options, Seed
-from holdfast.estimators import TEMPERATURE, Reduction, RelaxationKind
+from holdfast.estimators import TEMPERATURE, Estimator, Likelihood, Reduction, RelaxationKind
 from holdfast.intervene.options import AdaptOptions, EnhanceOptions
 from holdfast.judge.options import ClassifierOptions, GuardOptions, RubricOptions
 from holdfast.models.options import GenerateOptions, refuse_other_engine
@@ -14,8 +14,6 @@ from holdfast.models.options import GenerateOptions, refuse_other_engine
 SafetyObjective = Literal["judge_gradient", "refusal_likelihood"]
 EnhanceArm = Literal["top", "safety_only", "random", "bottom", "refusals_alone", "full"]
 AdaptArm = Literal["plain", "protected", "safety_only", "random_protected"]
-Estimator = Literal["judge_gradient", "policy_gradient", "control_variate", "mix"]
-Likelihood = Literal["refusal_likelihood", "utility"]
 
 
 def refuse_samples(generation: GenerateOptions) -> GenerateOptions:

@@ -12,6 +12,7 @@ from holdfast.artifacts import save_evaluation
 from holdfast.evaluate.lm_eval_tasks import LmEval, LmEvalOptions
 from holdfast.evaluate.suite import evaluate
 from holdfast.judge.refusal import RefusalJudge
+from holdfast.made_by import model_entry, version
 from holdfast.models.generate import Generator, generate
 from holdfast.models.load import LoadedModel, load_model
 from holdfast.models.options import GenerateOptions
@@ -26,6 +27,8 @@ from holdfast.pipeline.judges import (
     refusal_judge,
     refuse_unjudged,
     refuse_unscored,
+    require_refusal_judge,
+    require_usable,
     second_path,
 )
 from holdfast.pipeline.outputs import refuse_existing, unfinished
@@ -68,15 +71,19 @@ def evaluate_model(
     refuse_missing_engine(generation)
     suite = replace(load_suite(files), prefill=measures.prefill or "")
     refuse_idle_reference(suite, measures)
+    require_usable(judging, judge, refusals)
+    if refusals:
+        require_refusal_judge(refusals)
     harness = LmEval(lm_eval) if lm_eval.tasks else None
     loaded, guard = load_model(model), load_judge(judge, judging, progress)
     reference = load_reference(loaded, measures)
     refusal = refusal_judge(refusals, judging.api, progress) if refusals else RefusalJudge()
     made_by = {
-        "model": {"name": model, "fingerprint": loaded.base},
+        "model": model_entry(model, loaded.base),
         "judge": {"name": judge, "fingerprint": guard.fingerprint, "reading": reading(judging)},
         "refusal_judge": refusal.fingerprint,
         **_asked(loaded, files, generation, measures, reference),
+        **version(),
     }
     # A generation that goes on has to make the same batches.
     settings = {**made_by, "judge": None, "refusal_judge": None, "token_budget": generation.token_budget}

@@ -1,18 +1,12 @@
 """Hashes of what is read: results of the same names but other contents are never mixed."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 
 from holdfast.artifacts import digest
 from holdfast.pipeline.config import SuiteFiles
 from holdfast.prompts.fetch import file_sha256
 from holdfast.prompts.locate import PromptSource, find_source
-from holdfast.prompts.records import Exchange, Prompt
-
-
-def digest_of(records: Sequence[Prompt | Exchange]) -> str:
-    """SHA-256 of prompts or exchanges."""
-    return digest([asdict(record) for record in records])
+from holdfast.prompts.records import digest_of as digest_of
 
 
 def file_hash(name: str) -> str:

@@ -9,6 +9,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 
 from holdfast.artifacts import save_json
 from holdfast.evaluate.agreement import Agreement, agreement
+from holdfast.judge.chat_endpoint import require_endpoint
 from holdfast.judge.classifier import ClassifierJudge
 from holdfast.judge.guard import GuardJudge
 from holdfast.judge.model_judge import ModelJudge
@@ -34,20 +35,22 @@ def rubric_judge(
     name: str, options: RubricOptions, rubric: Rubric | None = None, progress: Progress = silent
 ) -> RubricJudge:
     """The judge behind an API that is called api:MODEL; ValueError when it has no model, or cannot be asked."""
-    model = name.removeprefix(PREFIX)
-    if not model:
-        raise ValueError(f"the judge {name!r} names no model; write api:MODEL, with the model's name at the endpoint.")
-    return RubricJudge(model, options, rubric, progress=progress)
+    return RubricJudge(_api_model(name), options, rubric, progress=progress)
 
 
 def refusal_judge(name: str, options: RubricOptions, progress: Progress = silent) -> RubricJudge:
     """The judge of that name, asked whether responses refuse; ValueError where it can't be asked that."""
+    require_refusal_judge(name)
+    return rubric_judge(name, options, REFUSAL_RUBRIC, progress)
+
+
+def require_refusal_judge(name: str) -> None:
+    """Raises ValueError when a judge of that name does not say refused or complied."""
     if not is_behind_api(name):
         raise ValueError(
             f"the refusal judge {name!r} says safe or unsafe, not refused or complied; give api:MODEL, or leave it out "
             "for the refusal rules."
         )
-    return rubric_judge(name, options, REFUSAL_RUBRIC, progress)
 
 
 def load_judge(
@@ -91,6 +94,23 @@ def kind_of(name: str) -> JudgeKind:
             "(...ForSequenceClassification)."
         )
     return "guard"
+
+
+def require_usable(options: JudgeOptions, *names: str | None) -> None:
+    """Raises ValueError when one of these is no judge, or is behind an API that can't be asked.
+
+    Reads configs and the environment alone: called before any model is loaded.
+    """
+    for name in filter(None, names):
+        if kind_of(name) == "api":
+            _api_model(name)
+            require_endpoint(options.api)
+
+
+def _api_model(name: str) -> str:
+    if not (model := name.removeprefix(PREFIX)):
+        raise ValueError(f"the judge {name!r} names no model; write api:MODEL, with the model's name at the endpoint.")
+    return model
 
 
 def refuse_idle(options: JudgeOptions, *names: str | None) -> None:

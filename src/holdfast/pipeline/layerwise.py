@@ -14,15 +14,17 @@ from typing import Protocol
 
 from holdfast.artifacts import ScoresFile, digest, load_json, save_json, save_mask
 from holdfast.distributed import world_size
+from holdfast.made_by import prompts_entry
 from holdfast.models.layered import LayeredModel, open_layered
+from holdfast.models.load import resolve
 from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.config import JudgeOptions, LayerWiseOptions, ScoringOptions
 from holdfast.pipeline.given_responses import log_given, read_responses
 from holdfast.pipeline.inputs import digest_of
-from holdfast.pipeline.judges import load_judge, reading, refuse_idle
+from holdfast.pipeline.judges import is_behind_api, load_judge, reading, refuse_idle, require_usable
 from holdfast.pipeline.objectives import refuse_contradictions, safety_objective
 from holdfast.pipeline.outputs import unfinished
-from holdfast.pipeline.scoring import files_of, refuse_outputs
+from holdfast.pipeline.scoring import UTILITY_OPTIONS, files_of, judged_beside, refuse_estimator, refuse_outputs
 from holdfast.progress import Progress, silent
 from holdfast.prompts.sources import load_exchanges, load_prompts
 from holdfast.score.layer_scores import LayerScores, outline_scores, refuse_other_needs, score_by_layer
@@ -69,9 +71,13 @@ def score_safety_by_layer(
             f"objective {options.objective} takes the model's responses, which it can't make one layer at a time; "
             "give --responses, the OUT_responses.jsonl of a scoring on a host that holds the model."
         )
-    asked = [prompt.prompt for prompt in load_prompts(prompts)]
+    records = load_prompts(prompts)
+    asked = [record.prompt for record in records]
     refuse_too_few(asked)
     given = read_responses(layers.responses)
+    require_usable(judging, judge)
+    if not is_behind_api(judge):
+        resolve(model)  # before the judge is loaded
     guard = load_judge(judge, judging, progress)
     layered = open_layered(model, progress=progress)
     settings = {
@@ -81,8 +87,11 @@ def score_safety_by_layer(
     }
     with unfinished(out, settings | _settings(layered, options, layers, seed)) as folder:
         generation = log_given(given, asked, layered.loaded, options.objective, folder)
-        objective, _ = safety_objective(layered.loaded, guard, asked, options, generation, seed, progress, folder)
-        return _score_and_save(layered, objective, options, layers, out, folder, seed, progress)
+        objective, responses = safety_objective(
+            layered.loaded, guard, asked, options, generation, seed, progress, folder
+        )
+        beside = judged_beside(options, (judge, guard, judging), prompts_entry(records, prompts), responses)
+        return _score_and_save(layered, objective, options, layers, out, folder, seed, progress, beside)
 
 
 def score_likelihood_by_layer(
@@ -91,11 +100,12 @@ def score_likelihood_by_layer(
     out: Path,
     layers: LayerWiseOptions,
     *,
-    options: ScoringOptions = ScoringOptions(),
+    options: ScoringOptions = UTILITY_OPTIONS,
     seed: int = 0,
     progress: Progress = silent,
 ) -> LayerWiseResult:
     """Writes scores, or masks, by the likelihood of given responses."""
+    refuse_estimator(options)
     _refuse(options, layers, out)
     if layers.responses is not None:
         raise ValueError(f"objective {options.objective} has its responses in --prompts; leave --responses out.")
@@ -105,7 +115,8 @@ def score_likelihood_by_layer(
     settings = {"exchanges": digest_of(given)} | _settings(layered, options, layers, seed)
     with unfinished(out, settings) as folder:
         objective = ResponseLikelihood(layered.loaded.tokenizer, given)
-        return _score_and_save(layered, objective, options, layers, out, folder, seed, progress)
+        beside = {"objective": options.objective, "prompts": prompts_entry(given, exchanges)}
+        return _score_and_save(layered, objective, options, layers, out, folder, seed, progress, beside)
 
 
 def stability_of(out: Path) -> Path:
@@ -145,9 +156,10 @@ def _score_and_save(
     folder: Path,
     seed: int,
     progress: Progress,
+    beside: Mapping[str, object],
 ) -> LayerWiseResult:
     how = ScoreOptions(method=options.method, token_budget=options.token_budget)
-    outline = outline_scores(layered, objective, how, seed)
+    outline = outline_scores(layered, objective, how, seed, beside)
     taker = _Files(outline, folder) if layers.keep is None else _Masks(outline, layers.keep)
     tally = _Tally(folder / "layers.json")
     passes = score_by_layer(
@@ -203,7 +215,7 @@ class _Masks:
     def save(self, out: Path, outlines: Sequence[Scores]) -> Mapping[str, float]:
         masks = [one.select(outline.made_by) for one, outline in zip(self._candidates, outlines, strict=True)]
         agreement = {"iou": masks[1].iou(masks[2]), "random_iou": random_iou(masks[1], masks[2])}
-        save_json(stability_of(out), agreement)
+        save_json(stability_of(out), {**agreement, "made_by": masks[0].made_by})
         for mask, path in reversed(list(zip(masks, files_of(out), strict=True))):
             save_mask(path, mask)
         return agreement

@@ -34,8 +34,15 @@ def claim_folder(out: Path, settings: Mapping[str, object]) -> None:
         save_json(mark, settings)
     elif other:
         raise ValueError(
-            f"{str(out)!r} holds results made with another {other[0]}; choose another folder with --out, or remove it."
+            f"{str(out)!r} holds results made with another {other[0]}; choose another folder with --out, or move this "
+            "one away."
         )
+
+
+def refuse_unclaimable(out: Path) -> None:
+    """Raises ValueError when `out` can be nobody's folder: told before what the settings hold is loaded."""
+    if not (out / "settings.json").is_file():
+        refuse_foreign(out)
 
 
 def refuse_foreign(out: Path) -> None:
@@ -48,7 +55,7 @@ def refuse_foreign(out: Path) -> None:
 def refuse_existing(path: Path) -> None:
     """Raises ValueError when a result is there already, or none can be written there."""
     if path.exists():
-        raise ValueError(f"{str(path)!r} exists already; choose another name for the output, or remove it first.")
+        raise ValueError(f"{str(path)!r} exists already; choose another name for the output, or move it away first.")
     refuse_unwritable(path)
 
 

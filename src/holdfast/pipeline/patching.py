@@ -21,6 +21,7 @@ from holdfast.intervene.stored_patch import (
     refuse_unlike,
     write_values,
 )
+from holdfast.made_by import named_base, version
 from holdfast.models.checkpoints import copy_checkpoint
 from holdfast.models.paths import layer_and_path
 from holdfast.models.stored import open_stored, stored_fingerprint
@@ -113,7 +114,7 @@ def diff_to_file(base: str, tuned: str, out: Path, *, keep_old: bool = True, pro
                 progress("comparing parameters", done, len(shapes))
             if not writer.num_entries:
                 raise ValueError(f"{base!r} and {tuned!r} are identical, so there is no patch between them.")
-            made_by: Meta = {"method": "diff", "base": base, "tuned": tuned}
+            made_by: Meta = {"method": "diff", "base": base, "tuned": tuned, **version()}
             writer.save(partial, stored_fingerprint(left, progress), made_by)
     return open_patch(out)
 
@@ -142,7 +143,8 @@ def merge_to_file(
             conflicts = +conflicts  # those above 0
             if conflicts and prefer is None:
                 raise ValueError(_conflict_sentence(conflicts))
-            made_by: Meta = {"method": "merge", "prefer": prefer, "of": [dict(patch.made_by) for patch in opened]}
+            of = [dict(patch.made_by) for patch in opened]
+            made_by: Meta = {"method": "merge", "prefer": prefer, **version(), "of": of}
             writer.save(partial, opened[0].base, made_by, old_known=keep_old)
     return open_patch(out), dict(conflicts)
 
@@ -178,8 +180,9 @@ def _joined_shapes(patches: Sequence[PatchFile]) -> dict[str, tuple[int, ...]]:
     for patch in patches:
         if patch.base != first.base:
             raise ValueError(
-                f"patches {str(first.path)!r} and {str(patch.path)!r} have different bases (fingerprints "
-                f"{first.base[:12]} and {patch.base[:12]}); merge patches of one base."
+                f"patches {str(first.path)!r} and {str(patch.path)!r} have different bases, model "
+                f"{named_base(first.made_by, first.base)} and {named_base(patch.made_by, patch.base)}; merge patches "
+                "of one base."
             )
         for name, shape in patch.shapes.items():
             if kinds.setdefault(name, (shape, patch.dtype(name))) != (shape, patch.dtype(name)):

@@ -7,7 +7,7 @@ harmless prompts. Neither text depends on the model, so that checkpoints compare
 from holdfast.evaluate.divergence import divergence, refuse_other_tokens
 from holdfast.evaluate.suite import Suite
 from holdfast.models.generate import Generator
-from holdfast.models.load import LoadedModel, load_model
+from holdfast.models.load import LoadedModel, architectures, load_model
 from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.config import MeasureOptions
 from holdfast.progress import Progress
@@ -16,12 +16,14 @@ from holdfast.values import Rate
 
 
 def refuse_idle_reference(suite: Suite, measures: MeasureOptions) -> None:
-    """Raises ValueError when there is a reference and nothing to compare it on."""
+    """Raises ValueError when there is a reference and nothing to compare it on, or it is not there."""
     if measures.reference and not (suite.exchanges or suite.harmless):
         raise ValueError(
             f"the reference {measures.reference!r} is compared on questions or harmless prompts, and there are none; "
             "give --questions or --harmless, or leave --reference out."
         )
+    if measures.reference:
+        architectures(measures.reference)  # a folder or name that is wrong is told before the model is loaded
 
 
 def load_reference(loaded: LoadedModel, measures: MeasureOptions) -> LoadedModel | None:

@@ -23,10 +23,10 @@ from holdfast.artifacts import digest, load_json, save_json, save_text
 from holdfast.intervene.options import EnhanceOptions
 from holdfast.models.load import load_model
 from holdfast.pipeline import scoring, steps
-from holdfast.pipeline.config import RunConfig, SafetyObjective, SuiteFiles
+from holdfast.pipeline.config import RunConfig, SafetyObjective, ScoringOptions, SuiteFiles
 from holdfast.pipeline.evaluating import evaluate_model
 from holdfast.pipeline.inputs import file_hash
-from holdfast.pipeline.judges import load_judge
+from holdfast.pipeline.judges import load_judge, require_usable
 from holdfast.pipeline.layout import ADAPT_ARMS, ALONE, MASKS, enhanced_files, noise_draws, noise_paths
 from holdfast.pipeline.masks import select_as_shared
 from holdfast.pipeline.outputs import refuse_foreign, written_alone
@@ -60,6 +60,7 @@ def run(config: RunConfig, out: Path, progress: Progress = silent) -> dict:
     goes_on = (out / "manifest.json").is_file()
     if goes_on:  # at once: hashing what is read and starting the workers can take minutes
         tell_pieces()
+    require_usable(config.judging, config.judge)
     overlap = refuse_shared_prompts(config)  # before the folder is claimed: what is refused leaves nothing there
     claim(config, out)
     with written_alone(out):
@@ -118,17 +119,18 @@ def unfinished(config: RunConfig, out: Path) -> list[str]:
 
 def claim(config: RunConfig, out: Path) -> None:
     """Makes the folder this run's, or goes on with it; a folder that holds anything else is refused."""
+    path = out / "manifest.json"
+    if not path.is_file():
+        refuse_foreign(out)
     inputs = _inputs(config)
     run_id = digest([config.model_dump(mode="json", exclude={"workers"}), inputs, holdfast.__version__])
-    path = out / "manifest.json"
     if path.is_file():
         if load_json(path).get("run") != run_id:
             raise ValueError(
                 f"{str(out)!r} holds another run (other settings, inputs or version); "
-                "choose another folder with --out, or remove it."
+                "choose another folder with --out, or move it away."
             )
         return
-    refuse_foreign(out)
     manifest = {
         "run": run_id,
         "config": config.model_dump(mode="json"),
@@ -182,7 +184,8 @@ def _score(config: RunConfig, model: str, scores: Path, objective: SafetyObjecti
     how = {"seed": config.seed, "progress": progress}
     if objective == "refusal_likelihood":
         assert config.refusals is not None  # the config says so
-        scoring.score_likelihood(model, config.refusals.refusals, scores, **how)
+        options = ScoringOptions(objective=objective)
+        scoring.score_likelihood(model, config.refusals.refusals, scores, options=options, **how)
         return
     how |= {"options": config.score, "judging": config.judging, "generation": config.calibrate}
     scoring.score_safety(model, config.judge, config.calibration.harmful, scores, **how)

@@ -4,19 +4,29 @@ While it runs the folder OUT.unfinished holds the responses as they come and the
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 from holdfast.artifacts import digest, save_json, save_scores, save_text
 from holdfast.distributed import first, world_size
-from holdfast.models.load import LoadedModel, load_model, refuse_one_place
+from holdfast.made_by import prompts_entry
+from holdfast.models.load import LoadedModel, load_model, refuse_one_place, resolve
 from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import Response
-from holdfast.pipeline.config import JudgeOptions, ScoringOptions
+from holdfast.pipeline.config import JudgeOptions, Likelihood, ScoringOptions
 from holdfast.pipeline.inputs import digest_of
-from holdfast.pipeline.judges import differentiable, is_behind_api, load_judge, reading, refuse_idle
+from holdfast.pipeline.judges import (
+    Judge,
+    differentiable,
+    is_behind_api,
+    load_judge,
+    reading,
+    refuse_idle,
+    require_usable,
+)
 from holdfast.pipeline.objectives import refuse_contradictions, safety_objective
 from holdfast.pipeline.outputs import refuse_existing, unfinished, unfinished_folder
 from holdfast.progress import Progress, silent
@@ -31,6 +41,7 @@ from holdfast.select.stability import Stability, stability
 from holdfast.values import Scores, ScoresShard
 
 HALVES = ("first_half", "second_half")
+UTILITY_OPTIONS = ScoringOptions(objective="utility")
 
 
 def score_safety(
@@ -51,8 +62,12 @@ def score_safety(
     _refuse_unshardable(options)
     _refuse_unshardable_judge(options, judge)
     refuse_idle(judging, judge)
-    asked = [prompt.prompt for prompt in load_prompts(prompts)]
+    records = load_prompts(prompts)
+    asked = [record.prompt for record in records]
     refuse_too_few(asked)
+    require_usable(judging, judge)
+    if not is_behind_api(judge):
+        resolve(model)  # before the judge is loaded
     guard = load_judge(judge, judging, progress, sharded=options.shard_judge)
     if options.objective != "policy_gradient":
         differentiable(guard, options.objective)
@@ -68,7 +83,8 @@ def score_safety(
     }
     with unfinished(out, settings) as folder:
         objective, responses = safety_objective(loaded, guard, asked, options, generation, seed, progress, folder)
-        return _score_and_save(loaded, objective, options, out, folder, seed, progress, responses)
+        beside = judged_beside(options, (judge, guard, judging), prompts_entry(records, prompts), responses)
+        return _score_and_save(loaded, objective, options, out, folder, seed, progress, beside, responses)
 
 
 def score_likelihood(
@@ -76,14 +92,16 @@ def score_likelihood(
     exchanges: str,
     out: Path,
     *,
-    options: ScoringOptions = ScoringOptions(),
+    options: ScoringOptions = UTILITY_OPTIONS,
     seed: int = 0,
     progress: Progress = silent,
 ) -> Scores:
     """Writes scores to `out`: the effect of every weight on the likelihood of responses.
 
-    On right answers it is utility importance; on refusals, the likelihood of refusing.
+    Of right answers it is utility importance; of refusals, the likelihood of refusing. Which of the two it is, the
+    options' objective says, and so does the file.
     """
+    refuse_estimator(options)
     first(lambda: refuse_outputs([*files_of(out), convergence_of(out)], out))
     _refuse_unshardable(options)
     _refuse_unshardable_judge(options, None)
@@ -100,7 +118,38 @@ def score_likelihood(
     }
     with unfinished(out, settings) as folder:
         objective = ResponseLikelihood(loaded.tokenizer, given)
-        return _score_and_save(loaded, objective, options, out, folder, seed, progress)
+        beside = {"objective": options.objective, "prompts": prompts_entry(given, exchanges)}
+        return _score_and_save(loaded, objective, options, out, folder, seed, progress, beside)
+
+
+def refuse_estimator(options: ScoringOptions) -> None:
+    """Raises ValueError when the options of a scoring by likelihood name an objective that a judge decides."""
+    if options.objective not in get_args(Likelihood):
+        raise ValueError(
+            f"objective {options.objective} is not the likelihood of given responses; choose "
+            f"{' or '.join(get_args(Likelihood))}, or score with a judge."
+        )
+
+
+def judged_beside(
+    options: ScoringOptions,
+    judge: tuple[str, Judge, JudgeOptions],
+    prompts: Mapping[str, object],
+    responses: Sequence[Response],
+) -> dict[str, object]:
+    """What the metadata of judged scores say: the objective as it was chosen, judge, prompts and responses."""
+    name, loaded, judging = judge
+    said = [asdict(response) for response in responses]
+    return {
+        "objective": options.objective,
+        "judge": {"name": name, "fingerprint": loaded.fingerprint, "reading": reading(judging)},
+        "prompts": prompts,
+        "responses": {
+            "count": len(responses),
+            "longest": max(len(response.token_ids) for response in responses),
+            "sha256": digest(said),
+        },
+    }
 
 
 def _refuse_unshardable(options: ScoringOptions) -> None:
@@ -162,16 +211,18 @@ def _score_and_save(
     folder: Path,
     seed: int,
     progress: Progress,
+    beside: Mapping[str, object],
     responses: Sequence[Response] = (),
 ) -> Scores:
     names = ("method", "token_budget", "sums_on_host")
     how = ScoreOptions(**{name: getattr(options, name) for name in names})
-    halved = score_halves(loaded, objective, how, progress, seed=seed, keep=folder)
+    halved = score_halves(loaded, objective, how, progress, seed=seed, keep=folder, beside=beside)
     if responses:
         first(lambda: _save_responses(responses_of(out), responses))
     if options.convergence:
         curve = converge(loaded, objective, how, seed, progress)
-        first(lambda: save_json(convergence_of(out), {"points": [asdict(point) for point in curve]}))
+        told = {"points": [asdict(point) for point in curve], "made_by": halved.whole.made_by}
+        first(lambda: save_json(convergence_of(out), told))
     parts = (halved.whole, halved.first, halved.second)
     for path, scores in reversed(list(zip(files_of(out), parts, strict=True))):
         # The whole comes last: where it is, all are.

@@ -5,12 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import torch
 
 from holdfast.artifacts import (
     load_evaluation,
     load_mask,
+    refuse_other_base,
     save_evaluation,
     save_json,
     save_patch,
@@ -22,18 +24,19 @@ from holdfast.intervene.enhance import EnhanceResult, enhance
 from holdfast.intervene.options import AdaptOptions, EnhanceOptions, SftOptions, share_batch
 from holdfast.intervene.perturb import perturbed
 from holdfast.intervene.sft import discard_checkpoints, mask_digest
+from holdfast.made_by import count_shared
 from holdfast.models.load import LoadedModel, load_model
 from holdfast.models.options import GenerateOptions, refuse_other_engine
 from holdfast.pipeline.config import JudgeOptions, SuiteFiles, refuse_samples
 from holdfast.pipeline.inputs import digest_of, suite_hashes
-from holdfast.pipeline.judges import Judge, load_judge, reading, refuse_idle
-from holdfast.pipeline.outputs import claimed
+from holdfast.pipeline.judges import Judge, load_judge, reading, refuse_idle, require_usable
+from holdfast.pipeline.outputs import claimed, refuse_unclaimable
 from holdfast.pipeline.saving import save_checkpoint
 from holdfast.progress import Progress, silent
 from holdfast.prompts.near_duplicates import THRESHOLD, count_near_duplicates
 from holdfast.prompts.records import Exchange, refuse_shared
 from holdfast.prompts.sources import as_exchanges, load_exchanges, load_prompts
-from holdfast.values import Evaluation, Mask
+from holdfast.values import Evaluation, Mask, Meta
 
 logger = logging.getLogger(__name__)
 UNTOUCHED = "untouched.json"
@@ -114,8 +117,12 @@ def verify_alone(
     refuse_idle(judging, judge)
     refuse_samples(generation)
     refuse_other_engine(generation)
+    refuse_unclaimable(out)
+    require_usable(judging, judge)
+    selected, suite = load_mask(mask), load_suite(files, limit)
+    warn_of_shared(selected, suite)
     loaded, guard = load_model(model), load_judge(judge, judging, progress)
-    selected = load_mask(mask, loaded.base)
+    refuse_other_base(f"mask {str(mask)!r}", selected.base, loaded.base)
     settings = {
         "model": loaded.base,
         "mask": mask_digest(selected),
@@ -126,7 +133,7 @@ def verify_alone(
         "seed": seed,
     }
     with claimed(out, settings):
-        suite, untouched = load_suite(files, limit), out / UNTOUCHED
+        untouched = out / UNTOUCHED
         if not untouched.is_file():
             save_evaluation(untouched, evaluate(loaded, guard, replace(suite, exchanges=()), generation))
         progress("the untouched model", 1, 1)
@@ -170,14 +177,15 @@ def enhance_model(
         ValueError: an input is missing or wrong, training broke the model, or the folder is not of these settings.
         InvariantError: an entry outside the mask has changed.
     """
-    loaded = _load_to_tune(model, options, all_weights=mask is None)
-    selected = load_mask(mask, loaded.base) if mask else None
+    refuse_unclaimable(out)
     unsafe, safe = load_exchanges(refusals), load_exchanges(harmless)
+    loaded, selected = _load_to_tune(model, mask, options, all_weights=mask is None)
     settings = _settings(loaded, selected, options, refusals=unsafe, harmless=safe)
     with claimed(out, settings):
         result = enhance(loaded, selected, unsafe, safe, options, progress, _checkpoints(out, options))
         if result.patch is not None:
-            first(partial(save_patch, out / "patch.safetensors", result.patch))
+            named = _with_names(result.patch.made_by, refusals=refusals, harmless=harmless)
+            first(partial(save_patch, out / "patch.safetensors", replace(result.patch, made_by=named)))
         checked = {
             "iterations": options.iterations,
             "entries_trained": result.entries_trained,
@@ -204,9 +212,9 @@ def adapt_model(
         ValueError: an input is missing or wrong, training broke the model, or the folder is not of these settings.
         InvariantError: a protected entry has changed.
     """
-    loaded = _load_to_tune(model, options, all_weights=options.lora is None)
-    selected = load_mask(mask, loaded.base) if mask else None
+    refuse_unclaimable(out)
     task = load_exchanges(exchanges)
+    loaded, selected = _load_to_tune(model, mask, options, all_weights=options.lora is None)
     with claimed(out, _settings(loaded, selected, options, task=task)):
         kept = _checkpoints(out, options)
         result = adapt(loaded, selected, task, options, progress, kept, adapter_dir=out / "adapter")
@@ -221,6 +229,18 @@ def adapt_model(
     return result
 
 
+def warn_of_shared(mask: Mask, suite: Suite) -> None:
+    """Warns where prompts that a mask was made from also judge it, as far as its file says."""
+    judging = [*suite.harmful, *suite.harmless, *suite.borderline, *suite.questions, *suite.task]
+    if shared := count_shared(mask.made_by, judging):
+        logger.warning(
+            "%d of %d evaluation prompts are also calibration prompts of the mask, which its file tells by their "
+            "hashes: they flatter it; evaluate on prompts that made no scores.",
+            shared,
+            len(judging),
+        )
+
+
 def refuse_overlap(calibration: Sequence[str], files: SuiteFiles) -> dict[str, float]:
     """How many prompts that judge resemble one that makes scores or trains; ValueError when one is the same."""
     suite = load_suite(files)
@@ -233,11 +253,15 @@ def refuse_overlap(calibration: Sequence[str], files: SuiteFiles) -> dict[str, f
     return {"near_duplicates": near, "evaluation_prompts": len(judging), "threshold": THRESHOLD}
 
 
-def _load_to_tune(model: str, options: SftOptions, *, all_weights: bool) -> LoadedModel:
-    """The model, spread over the processes where that is asked for; its own dtype does where few weights are trained.
+def _load_to_tune(
+    model: str, mask: Path | None, options: SftOptions, *, all_weights: bool
+) -> tuple[LoadedModel, Mask | None]:
+    """The model, spread over the processes where that is asked for, and its mask.
+
+    The model's own dtype does where few weights are trained.
 
     Raises:
-        ValueError: as `load_model` does, or the options are not for so many processes.
+        ValueError: as `load_model` and `load_mask` do, or the options are not for so many processes.
     """
     if options.shard and world_size() == 1:
         raise ValueError(
@@ -248,10 +272,14 @@ def _load_to_tune(model: str, options: SftOptions, *, all_weights: bool) -> Load
     for name, alone in (("lora", "adapters are trained"), ("objective", "preferences are learned")):
         if world_size() > 1 and getattr(options, name, None) not in (None, "sft"):
             raise ValueError(f"{alone} in one process; leave {name} out, or start the command without torchrun.")
+    selected = load_mask(mask) if mask else None  # a wrong one is told before the model is loaded
     in_float32 = options.shard and all_weights
-    return load_model(
+    loaded = load_model(
         model, sharded=options.shard, dtype="float32" if in_float32 else "auto", mixed_precision=in_float32
     )
+    if selected is not None:
+        refuse_other_base(f"mask {str(mask)!r}", selected.base, loaded.base)
+    return loaded, selected
 
 
 def _settings(
@@ -265,6 +293,11 @@ def _settings(
         "options": options.model_dump(mode="json"),
         "number of processes": world_size(),
     }
+
+
+def _with_names(made_by: Meta, **names: str) -> Meta:
+    """What a patch says of how it was made, with the names of its sets of prompts."""
+    return {**made_by, **{key: {**cast(Meta, made_by[key]), "name": name} for key, name in names.items()}}
 
 
 def _drift(share: float | None) -> dict[str, float]:

@@ -8,6 +8,7 @@ from typing import Any
 from holdfast.artifacts import load_evaluation, load_json, load_mask, load_scores
 from holdfast.evaluate.paired import compare
 from holdfast.evaluate.pooled import pool_evaluations
+from holdfast.made_by import summary
 from holdfast.models.load import load_model
 from holdfast.models.sites import list_sites
 from holdfast.models.tensor_files import read_header
@@ -50,6 +51,7 @@ def locate_section(config: RunConfig, model: str, folder: Path) -> Json:
     return {
         "model": model,
         "objective": scores.made_by.get("objective"),
+        "made_from": summary(scores.made_by),
         "unit": scores.unit,
         "chat_format": scores.made_by.get("chat_format", "the model's own template"),
         "fraction": config.select.fraction,

@@ -3,8 +3,10 @@
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
+
+from holdfast.json_files import digest
 
 Kind = Literal["harmful", "harmless", "borderline", "question", "task"]
 
@@ -37,6 +39,11 @@ def normalized_words(prompt: str) -> list[str]:
 def normalized_hash(prompt: str) -> str:
     """SHA-256 of a text's words, equal for the same prompt."""
     return hashlib.sha256(" ".join(normalized_words(prompt)).encode()).hexdigest()
+
+
+def digest_of(records: Sequence[Prompt | Exchange]) -> str:
+    """SHA-256 of prompts or exchanges, in their order, with all that they hold."""
+    return digest([asdict(record) for record in records])
 
 
 def shared_prompts(calibration: Iterable[Prompt | Exchange], evaluation: Iterable[Prompt | Exchange]) -> list[str]:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from transformers import PreTrainedModel
 
+from holdfast.models.caches import cache_argument, cache_of
 from holdfast.models.shards import is_sharded
 from holdfast.progress import Progress, silent
 from holdfast.score.checkpoint import Checkpoint
@@ -130,9 +131,9 @@ def _predict(completions: Sequence[Completion], model: PreTrainedModel, seen: _S
     begin, end = _predicting(completions[0])
     token_ids = torch.tensor([completion.token_ids for completion in completions], device=model.device)
     run = model.base_model  # without the head: nothing is made of its logits
-    past = run(input_ids=token_ids[:, :begin], use_cache=True).past_key_values if begin else None
+    past = cache_of(run(input_ids=token_ids[:, :begin], use_cache=True)) if begin else None
     with seen:
-        run(input_ids=token_ids[:, begin:end], past_key_values=past, use_cache=True)
+        run(input_ids=token_ids[:, begin:end], **cache_argument(past), use_cache=True)
 
 
 def _predicting(completion: Completion) -> tuple[int, int]:

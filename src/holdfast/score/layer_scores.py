@@ -19,7 +19,17 @@ from holdfast.score.layerwise import LayerSums, sum_by_layer
 from holdfast.score.measure import split_by_prompt
 from holdfast.score.objective.completions import Objective
 from holdfast.score.registry import SCORES
-from holdfast.score.scoring import HalvedScores, ScoreOptions, count_idle, count_rows, how_made, scores_of, spread_of
+from holdfast.score.scoring import (
+    HalvedScores,
+    ItemSet,
+    ScoreOptions,
+    count_idle,
+    count_rows,
+    halved_sets,
+    how_made,
+    scores_of,
+    spread_of,
+)
 from holdfast.values import Scores
 
 
@@ -45,9 +55,15 @@ def refuse_other_needs(method: str) -> None:
 
 
 def outline_scores(
-    layered: LayeredModel, objective: Objective, options: ScoreOptions = ScoreOptions(), seed: int = 0
+    layered: LayeredModel,
+    objective: Objective,
+    options: ScoreOptions = ScoreOptions(),
+    seed: int = 0,
+    beside: Mapping[str, object] | None = None,
 ) -> HalvedScores:
     """All that is known of the scores before any layer is scored: names and shapes, on the meta device, and metadata.
+
+    `beside` is what the metadata say beside what the objective says, or in its place.
 
     Raises:
         ValueError: the formula takes no gradients, or there are fewer than two distinct prompts.
@@ -56,20 +72,16 @@ def outline_scores(
     model, loaded = layered.loaded.model, layered.loaded
     first, second = split_by_prompt(objective.completions, seed)
 
-    def outline(num_items: int, beside: Mapping[str, object]) -> Scores:
+    def outline(items: ItemSet) -> Scores:
         return Scores(
             {site.name: torch.empty(site.shape, device="meta") for site in scorable_sites(model)},
             unit=SCORES[options.method].unit.format(objective=objective.unit),
             base=loaded.base,
             num_parameters=sum(weight.numel() for weight in model.parameters()),
-            made_by=how_made(loaded, objective, options, num_items, beside),
+            made_by=how_made(loaded, objective, options, items.num_items, items.made_by),
         )
 
-    return HalvedScores(
-        outline(len(first) + len(second), {}),
-        outline(len(first), {"half": 1, "seed": seed}),
-        outline(len(second), {"half": 2, "seed": seed}),
-    )
+    return HalvedScores(*map(outline, halved_sets(len(first), len(second), seed, beside or {})))
 
 
 def score_by_layer(

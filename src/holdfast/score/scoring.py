@@ -10,12 +10,14 @@ from torch import Tensor
 
 from holdfast.config import Options
 from holdfast.distributed import all_sum
+from holdfast.made_by import model_entry, prompts_entry, version
 from holdfast.models.layout import sigma
 from holdfast.models.load import LoadedModel
 from holdfast.models.shards import Held, held, is_sharded, local, rows_of, whole
 from holdfast.models.sites import Site, scored_sites
 from holdfast.progress import Progress, silent
 from holdfast.prompts.chat import PLAIN_FORMAT, has_chat_template
+from holdfast.prompts.records import Prompt
 from holdfast.score.measure import measure, measure_halves
 from holdfast.score.objective.completions import Objective
 from holdfast.score.registry import SCORES
@@ -62,10 +64,18 @@ def score_halves(
     *,
     seed: int = 0,
     keep: Path | None = None,
+    beside: Mapping[str, object] | None = None,
 ) -> HalvedScores:
     """Scores from two random halves of the prompts and from all, for the price of the whole: the sums add up.
 
-    With a folder to keep the sums in, an interrupted call goes on when it is made again, to the same bits.
+    Args:
+        loaded: the model.
+        objective: what is measured on.
+        options: how weights are scored.
+        progress: called after every batch.
+        seed: of the halves.
+        keep: folder to keep the sums in, so that an interrupted call goes on when it is made again, to the same bits.
+        beside: what the metadata say beside what the objective says, or in its place.
 
     Raises:
         ValueError: there are fewer than two distinct prompts.
@@ -79,11 +89,7 @@ def score_halves(
         of_first, of_second = (half.sums.pop(name).to(weights[name].device) for half in (first, second))
         return of_first + of_second, of_first, of_second
 
-    sets = [
-        ItemSet(first.num_items + second.num_items),
-        ItemSet(first.num_items, {"half": 1, "seed": seed}),
-        ItemSet(second.num_items, {"half": 2, "seed": seed}),
-    ]
+    sets = halved_sets(first.num_items, second.num_items, seed, beside or {})
     return HalvedScores(*scores_from(loaded, objective, options, take, sets))
 
 
@@ -100,6 +106,14 @@ class ItemSet:
     num_items: int
     made_by: Mapping[str, object] = field(default_factory=dict)
     """What the scores' metadata say of them."""
+
+
+def halved_sets(num_first: int, num_second: int, seed: int, beside: Mapping[str, object]) -> list[ItemSet]:
+    """All items and those of each half, with what the metadata of their scores say."""
+    halves = [
+        ItemSet(count, {**beside, "half": half, "seed": seed}) for half, count in ((1, num_first), (2, num_second))
+    ]
+    return [ItemSet(num_first + num_second, beside), *halves]
 
 
 def scores_from(
@@ -144,10 +158,18 @@ def how_made(
     num_items: int,
     beside: Mapping[str, object],
 ) -> dict[str, object]:
-    """What the scores' metadata keep of how they were made."""
+    """What the scores' metadata keep of how they were made; `beside` may name what is known only to the caller."""
     plain = {} if has_chat_template(loaded.tokenizer) else {"chat_format": PLAIN_FORMAT}
     chosen = options.model_dump(exclude={"sums_on_host"})  # where sums lie changes no score
-    return {**chosen, **objective.describe(), "num_items": num_items, **plain, **beside}
+    asked = {} if "prompts" in beside else {"prompts": _prompts_of(objective)}
+    about = {"model": model_entry(loaded.name, loaded.base), **version()}
+    return {**chosen, **objective.describe(), "num_items": num_items, **plain, **asked, **about, **beside}
+
+
+def _prompts_of(objective: Objective) -> dict[str, object]:
+    """The distinct prompts of an objective's items."""
+    prompts = dict.fromkeys(completion.prompt for completion in objective.completions)
+    return prompts_entry([Prompt(prompt) for prompt in prompts])
 
 
 def as_shard(scores: Scores, here: Mapping[str, Held]) -> ScoresShard:

@@ -6,10 +6,12 @@ sizes to be expected, p / (2 - p) for two of one density.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import reduce
 from operator import and_, or_, sub
 from typing import Literal
 
+from holdfast.made_by import version
 from holdfast.values import Mask
 
 Operation = Literal["union", "intersection", "difference"]
@@ -30,7 +32,7 @@ def combine(operation: Operation, masks: Sequence[Mask]) -> Mask:
             f"the {operation} of these {len(masks)} masks selects no entry, and an empty mask is of no use; "
             "choose another operation, or larger masks."
         )
-    return joined
+    return replace(joined, made_by={"operation": operation, **version(), "masks": [dict(one.made_by) for one in masks]})
 
 
 def random_iou(left: Mask, right: Mask) -> float:

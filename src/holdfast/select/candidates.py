@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from holdfast.select.blocks import HALF_BITS
+from holdfast.select.origin import cut_by
 from holdfast.select.ranking import count_selected, count_upper, refuse_zeros, select_extreme
 from holdfast.select.top import TopOptions
 from holdfast.values import Mask, Meta, Scores, entries_in
@@ -81,7 +82,7 @@ class Candidates:
             Scores(values, whole.unit, whole.base, whole.num_parameters),
             self.num_selected,
             largest=True,
-            made_by={"selector": "top", **self.options.model_dump(), "scores": dict(made_by or whole.made_by)},
+            made_by=cut_by("top", self.options, replace(whole, made_by=made_by or whole.made_by)),
         )
         indices = {
             name: torch.from_numpy(self._kept[name][0].astype(np.int64))[chosen[name]] for name in chosen.indices

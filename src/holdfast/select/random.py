@@ -14,6 +14,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from holdfast.config import Seed
+from holdfast.select.origin import drawn_by
 from holdfast.select.ranking import count_selected, refuse_too_many
 from holdfast.select.registry import SELECTORS, Selector
 from holdfast.select.universe import FractionOptions, part_of, refuse_other_universe
@@ -42,11 +43,11 @@ def select_random(scores: Scores, options: RandomOptions = RandomOptions(), like
     if like is not None:
         _refuse_beside(like, scores, options)
         counts = {name: like[name].numel() for name in scores.entries}
-        made_by = {"selector": "random", "seed": options.seed, "like": dict(like.made_by)}
+        made_by = drawn_by(scores, seed=options.seed, like=dict(like.made_by))
         return _draw_counts(scores, counts, options.seed, made_by)
     part, num_selected = part_of(scores, options), count_selected(options.fraction, scores.num_entries)
     refuse_too_many(num_selected, part.num_entries)
-    made_by = {"selector": "random", **options.model_dump()}
+    made_by = drawn_by(scores, **options.model_dump())
     if options.per_tensor:
         mask = _draw_counts(part, _share_out(num_selected, part), options.seed, made_by)
     else:

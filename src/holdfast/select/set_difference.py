@@ -6,15 +6,22 @@ are exactly k entries, so that a safety-only mask is compared with a plain one a
 say where the k entries may lie; top(U, q) is of the whole model all the same.
 """
 
+import logging
 from dataclasses import replace
 
+import torch
 from pydantic import Field
 
+from holdfast.distributed import gathered
+from holdfast.made_by import NOT_TOLD, SAFETY, UTILITY
+from holdfast.select.origin import cut_by
 from holdfast.select.ranking import count_selected, select_extreme
 from holdfast.select.registry import SELECTORS, Selector
 from holdfast.select.top import TopOptions, select_top
 from holdfast.select.universe import FractionOptions, part_of, refuse_other_universe
 from holdfast.values import Mask, Scores
+
+logger = logging.getLogger(__name__)
 
 
 class SetDifferenceOptions(FractionOptions):
@@ -30,20 +37,52 @@ def select_set_difference(
     """The highest-scored fraction by safety among the entries outside the utility-critical set.
 
     Raises:
-        ValueError: the two scores are of different models or sites, or the utility-critical set leaves too few entries.
+        ValueError: the two scores are of different models or sites, swapped, the same, or not of safety and utility;
+            or the utility-critical set leaves too few entries.
     """
     refuse_other_universe("utility", utility, scores)
+    refuse_other_objectives(scores, utility)
     utility_critical = select_top(utility, TopOptions(fraction=options.utility_fraction))
     num_selected = count_selected(options.fraction, scores.num_entries)
-    made_by = {
-        "selector": "safety_only",
-        **options.model_dump(),
-        "scores": dict(scores.made_by),
-        "utility": dict(utility.made_by),
-    }
+    made_by = cut_by("safety_only", options, scores, utility=dict(utility.made_by))
     part = part_of(scores, options)
     mask = select_extreme(part, num_selected, largest=True, made_by=made_by, exclude=utility_critical)
     return replace(mask, shapes=scores.shapes)
+
+
+def refuse_other_objectives(scores: Scores, utility: Scores) -> None:
+    """Raises ValueError when the two are known not to be scores of safety and of utility.
+
+    Scores whose file does not say are warned of: earlier versions called both likelihoods by one name.
+    """
+    safety_objective, other_objective = (one.made_by.get("objective") for one in (scores, utility))
+    if safety_objective == UTILITY:
+        advice = "swap the two" if other_objective in SAFETY else "give scores of a safety objective"
+        raise ValueError(
+            f"the scores are of objective utility, and the utility scores of {other_objective}; {advice}: safety_only "
+            "takes safety scores first and utility scores as --utility."
+        )
+    if other_objective != UTILITY and other_objective not in NOT_TOLD:
+        raise ValueError(
+            f"the utility scores are of objective {other_objective}, which is not utility; give those that `holdfast "
+            "score --objective utility` wrote."
+        )
+    if _same_numbers(scores, utility):
+        raise ValueError(
+            "the scores and the utility scores are the same numbers, so nothing tells safety from utility; give those "
+            "that `holdfast score --objective utility` wrote as --utility."
+        )
+    if other_objective != UTILITY:
+        logger.warning(
+            "the utility scores do not say that they are of utility: their file is of an earlier version, or not of "
+            "`holdfast score`; check that they were made with --objective utility."
+        )
+
+
+def _same_numbers(scores: Scores, utility: Scores) -> bool:
+    """Whether every score is the same in both, in all processes that hold some."""
+    here = all(torch.equal(entries, utility.entries[name]) for name, entries in scores.entries.items())
+    return all(gathered(here))
 
 
 SELECTORS.register("safety_only")(Selector(select_set_difference, SetDifferenceOptions, needs_utility=True))

@@ -13,7 +13,7 @@ from torch import Tensor
 from holdfast.ranks import rank_correlation
 from holdfast.select.algebra import random_iou
 from holdfast.select.top import TopOptions, select_top
-from holdfast.values import Scores
+from holdfast.values import Scores, refuse_unlike
 
 MOST_RANKED = 2**20
 
@@ -36,12 +36,14 @@ def stability(first: Scores, second: Scores, fraction: float = 0.01) -> Stabilit
         ValueError: they are of different models or sites.
     """
     top = TopOptions(fraction=fraction)
+    refuse_unlike(("the first scores", "the second"), (first, second))
     masks = select_top(first, top), select_top(second, top)
     return Stability(masks[0].iou(masks[1]), random_iou(*masks), ranks_agree(first, second))
 
 
 def ranks_agree(first: Scores, second: Scores) -> float | None:
-    """Spearman's rho over the scored entries."""
+    """Spearman's rho over the scored entries; ValueError when the two are of different models or sites."""
+    refuse_unlike(("the first scores", "the second"), (first, second))
     return rank_correlation(_sampled(first), _sampled(second))
 
 

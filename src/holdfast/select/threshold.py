@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from pydantic import Field
 
+from holdfast.select.origin import cut_by
 from holdfast.select.ranking import score_range, select_at_least
 from holdfast.select.registry import SELECTORS, Selector
 from holdfast.select.universe import PartOptions, part_of
@@ -37,7 +38,7 @@ def select_threshold(scores: Scores, options: ThresholdOptions) -> Mask:
             f"threshold {options.threshold:g} selects {what} of the {part.num_entries} entries, whose scores range "
             f"from {lowest!s} to {highest!s}; give one above the smallest, up to the largest."
         )
-    made_by = {"selector": "threshold", **options.model_dump(), "scores": dict(scores.made_by)}
+    made_by = cut_by("threshold", options, scores)
     return replace(select_at_least(part, threshold, made_by=made_by), shapes=scores.shapes)
 
 

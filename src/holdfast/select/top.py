@@ -5,6 +5,7 @@ k = fraction of the *scored* entries, not of all parameters. Ties go to the earl
 
 from dataclasses import replace
 
+from holdfast.select.origin import cut_by
 from holdfast.select.ranking import count_selected, select_extreme
 from holdfast.select.registry import SELECTORS, Selector
 from holdfast.select.universe import FractionOptions, part_of
@@ -18,7 +19,7 @@ class TopOptions(FractionOptions):
 def select_top(scores: Scores, options: TopOptions = TopOptions()) -> Mask:
     """The highest-scored entries, exactly: a fraction of all scored entries, in the part that the options allow."""
     num_selected = count_selected(options.fraction, scores.num_entries)
-    made_by = {"selector": "top", **options.model_dump(), "scores": dict(scores.made_by)}
+    made_by = cut_by("top", options, scores)
     mask = select_extreme(part_of(scores, options), num_selected, largest=True, made_by=made_by)
     return replace(mask, shapes=scores.shapes)
 

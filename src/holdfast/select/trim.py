@@ -6,6 +6,7 @@ ranked: beside the scores and M, memory holds one number an entry of M.
 
 from dataclasses import replace
 
+from holdfast.made_by import version
 from holdfast.select.ranking import select_extreme
 from holdfast.select.universe import refuse_other_universe
 from holdfast.values import Mask, Scores
@@ -23,5 +24,5 @@ def trim(mask: Mask, scores: Scores, num_kept: int) -> Mask:
     gathered = {name: scores.entries[name].reshape(-1)[index] for name, index in mask.indices.items()}
     best = select_extreme(replace(scores, entries=gathered), num_kept, largest=True, made_by={})
     indices = {name: mask[name][position] for name, position in best.indices.items()}
-    made_by = {"trim": num_kept, "mask": dict(mask.made_by), "scores": dict(scores.made_by)}
+    made_by = {"trim": num_kept, **version(), "mask": dict(mask.made_by), "scores": dict(scores.made_by)}
     return replace(mask, indices=indices, made_by=made_by)

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from holdfast.config import Options
 from holdfast.models.paths import layer_and_path
-from holdfast.values import Mask, Scores
+from holdfast.values import Mask, Scores, refuse_unlike
 
 
 class PartOptions(Options):
@@ -54,10 +54,7 @@ def part_of(scores: Scores, options: PartOptions) -> Scores:
 
 def refuse_other_universe(what: str, other: Scores | Mask, scores: Scores) -> None:
     """Raises ValueError when something is not about the same entries of the same model as the scores."""
-    if dict(other.shapes) != scores.shapes or other.base != scores.base:
-        raise ValueError(
-            f"{what} and scores are of different models or sites; make both from one model, with the same sites scored."
-        )
+    refuse_unlike((f"the {what}", "the scores"), (other, scores))
 
 
 def _leads_through(path: str, component: str) -> bool:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 from transformers import PreTrainedModel
 
+from holdfast.models.caches import cache_argument, cache_of
 from holdfast.models.logits import logits_at
 from holdfast.models.sites import scorable_sites
 from holdfast.pipeline.plan.fused_head import fused_log_probabilities
@@ -140,13 +141,13 @@ def answering(model: PreTrainedModel, batch: Batch, *, samples: bool) -> Cost:
         _choose(output.logits, samples)
         prefill = trace.cost
         del output
-        cache = model(**_inputs(whole), use_cache=True, **kept).past_key_values
+        cache = cache_of(model(**_inputs(whole), use_cache=True, **kept))
         built = trace.cost
         trace.forget()
         output = model(
             input_ids=_zeros(batch.rows, 1),
             attention_mask=_zeros(batch.rows, batch.length),
-            past_key_values=cache,
+            **cache_argument(cache),
             use_cache=True,
         )
         _choose(output.logits, samples)

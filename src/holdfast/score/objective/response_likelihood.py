@@ -26,10 +26,23 @@ class ResponseLikelihood:
 
     unit = "nats a token"
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, exchanges: Sequence[Exchange]) -> None:
-        """Raises ValueError when there is no exchange, or one has an empty response."""
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, exchanges: Sequence[Exchange], name: str = "response_likelihood"
+    ) -> None:
+        """Encodes the exchanges.
+
+        Args:
+            tokenizer: the model's.
+            exchanges: prompts with the responses whose likelihood is taken.
+            name: what files call the objective: "utility" of right answers, "refusal_likelihood" of refusals. Without
+                it files do not say which of the two they are.
+
+        Raises:
+            ValueError: there is no exchange, or one has an empty response.
+        """
         if not exchanges:
             raise ValueError("there are no exchanges to take the likelihood of; give at least one.")
+        self.name = name
         self.completions = [_completion(tokenizer, exchange) for exchange in exchanges]
 
     def contributions(self, model: PreTrainedModel, items: Sequence[int]) -> Float[Tensor, " batch"]:
@@ -40,7 +53,7 @@ class ResponseLikelihood:
 
     def describe(self) -> dict[str, object]:
         """The objective's name."""
-        return {"objective": "response_likelihood"}
+        return {"objective": self.name}
 
 
 def _completion(tokenizer: PreTrainedTokenizerBase, exchange: Exchange) -> Completion:

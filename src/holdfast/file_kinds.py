@@ -1,0 +1,156 @@
+"""Says what a file is, from its bytes alone: which of holdfast's files, or what else. Needs no torch."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+LARGEST_HEADER = 100_000_000
+"""Bytes; safetensors itself reads no longer one."""
+READ = 4096
+"""Bytes that tell binary from text."""
+
+
+@dataclass(frozen=True)
+class FileKind:
+    """What a file is."""
+
+    name: str
+    """One word for loaders to compare."""
+    words: str
+    """The same for a sentence, with its article."""
+    is_ours: bool = False
+    """Whether holdfast can be seen to have written it."""
+
+
+TENSORS = {
+    "scores": "a file of scores",
+    "mask": "a mask",
+    "patch": "a patch",
+    "sums": "the sums of a scoring that is not finished",
+}
+"""Safetensors files by what their header says."""
+RECORDS = (
+    ("evaluation", "an evaluation", {"answers", "asr", "groups"}),
+    ("second_judge", "what a second judge said", {"answers", "judge", "kappa"}),
+    ("report", "the report of a run", {"schema", "provenance"}),
+    ("manifest", "the manifest of a run", {"run", "config", "timings"}),
+    ("comparison", "what `holdfast compare --json` prints", {"before", "after", "measures", "conditions"}),
+    ("bakeoff", "the table of a bakeoff", {"config", "rows", "num_groups"}),
+    ("tuning", "what a tuning checked", {"iterations", "entries_trained", "share_trained"}),
+    ("tuning", "what a tuning checked", {"iterations", "entries_protected", "protected_identical"}),
+    ("convergence", "the convergence of scores", {"points"}),
+    ("printed", "what `holdfast evaluate --json` prints, without the answers", {"asr", "over_refusal", "utility"}),
+    ("settings", "the settings of a command that is not finished, or of its folder", {"model", "options"}),
+    ("settings", "the settings of a command that is not finished, or of its folder", {"model", "suite", "generation"}),
+    ("settings", "the settings of a bakeoff's folder", {"model", "inputs", "calibration"}),
+)
+"""JSON objects of holdfast by keys that they have; the first that fits."""
+FOREIGN = (
+    ("adapter_config", "the config of an adapter", {"peft_type"}),
+    ("model_index", "the index of a model's shards", {"weight_map"}),
+    ("model_config", "the config of a model", {"model_type"}),
+    ("model_config", "the config of a model", {"architectures"}),
+    ("tokenizer", "a tokenizer", {"added_tokens", "model"}),
+)
+"""JSON objects of others."""
+BINARY = (
+    (b"PK\x03\x04", "a zip archive, as PyTorch pickles are"),
+    (b"\x80", "a pickle"),
+    (b"GGUF", "a GGUF model"),
+    (b"PAR1", "a Parquet table"),
+    (b"\x1f\x8b", "a gzip archive"),
+)
+"""What other files begin with."""
+
+
+def identify(path: Path) -> FileKind:
+    """What stands at a path."""
+    if path.is_dir():
+        return FileKind("folder", "a folder")
+    if not path.is_file():
+        return FileKind("missing", "missing")
+    size = path.stat().st_size
+    if not size:
+        return FileKind("empty", "an empty file")
+    with path.open("rb") as file:
+        start = file.read(READ)
+    if (header := _tensor_header(path, size)) is not None:
+        return _identify_tensors(header)
+    for mark, words in BINARY:
+        if start.startswith(mark):
+            return FileKind("binary", words)
+    return FileKind("binary", "a binary file") if _is_binary(start) else _identify_text(path)
+
+
+def identify_record(content: object) -> FileKind:
+    """What a value that was read from JSON is."""
+    if not isinstance(content, dict):
+        return FileKind("json", f"JSON that holds {'a list' if isinstance(content, list) else 'one value'}")
+    for ours, table in ((True, RECORDS), (False, FOREIGN)):
+        for name, words, keys in table:
+            if keys <= content.keys():
+                return FileKind(name, words, ours)
+    keys = ", ".join(repr(key)[:40] for key in list(content)[:4])
+    return FileKind("json", f"JSON that holdfast did not write ({f'its first keys: {keys}' if keys else 'no keys'})")
+
+
+def _tensor_header(path: Path, size: int) -> dict | None:
+    """The header of a safetensors file, also of one that was cut off behind it; an empty one where it is cut off too.
+
+    None for what is no safetensors file.
+    """
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if size < 9 or not 2 <= length <= LARGEST_HEADER or file.read(1) != b"{":
+            return None
+        if 8 + length > size:
+            return {}
+        file.seek(8)
+        try:
+            header = json.loads(file.read(length))
+        except (ValueError, RecursionError):
+            return {}
+    return header if isinstance(header, dict) else {}
+
+
+def _identify_tensors(header: Mapping[str, object]) -> FileKind:
+    if not header:
+        return FileKind("cut_off", "a safetensors file that was cut off")
+    metadata = header.get("__metadata__")
+    kind = str(metadata["holdfast"]) if isinstance(metadata, dict) and "holdfast" in metadata else None
+    if kind is not None:
+        return FileKind(kind, TENSORS.get(kind, f"a file of {kind!r} of another version of holdfast"), True)
+    if any("lora_" in name for name in header):
+        return FileKind("adapter", "a LoRA adapter")
+    return FileKind("weights", "a safetensors file that holdfast did not write, such as the weights of a model")
+
+
+def _is_binary(start: bytes) -> bool:
+    if b"\0" in start:
+        return True
+    try:
+        start[: len(start) - 3 if len(start) == READ else None].decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.start < len(start) - 4  # else a character that the reading cut in two
+    return False
+
+
+def _identify_text(path: Path) -> FileKind:
+    """JSON by what it holds; what begins like JSON and does not parse was cut off, or edited."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        return FileKind("binary", "a binary file")
+    try:
+        return identify_record(json.loads(text))
+    except (ValueError, RecursionError):
+        pass
+    first, _, rest = text.lstrip().partition("\n")
+    if not first.startswith(("{", "[")):
+        return FileKind("text", "text")
+    try:
+        json.loads(first)
+    except (ValueError, RecursionError):
+        return FileKind("broken_json", "JSON that was cut off")
+    return FileKind("text", "JSON Lines, as prompts and responses are") if rest.strip() else FileKind("text", "text")

@@ -1,0 +1,120 @@
+"""What can be seen to be wrong without a model is told before any model is loaded, in every command."""
+
+import importlib.util
+import re
+
+import pytest
+
+from holdfast.artifacts import save_mask
+from holdfast.cli import call
+from holdfast.pipeline import bakeoff, evaluating, judges, layerwise, reference, run, scoring, steps
+from holdfast.pipeline.config import BakeoffConfig
+from holdfast.values import Mask
+from tests.commands.made import write_scores
+from tests.pipeline.small import small_config
+
+MODEL, GUARD = "testbed:aligned", "testbed:guard"
+HARMFUL = "testbed:harmful_seen#first=4"
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """Names for arguments; whoever loads a model fails."""
+
+    def load(name, *arguments, **how):
+        raise AssertionError(f"{name} was loaded")
+
+    for module in (bakeoff, evaluating, judges, reference, run, scoring, steps):
+        monkeypatch.setattr(module, "load_model", load)
+    monkeypatch.setattr(layerwise, "open_layered", load)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    save_mask(tmp_path / "mask", Mask({}, {}, "base", 4))
+    write_scores(tmp_path / "scores")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/thesis.txt").write_text("years of work")
+    (tmp_path / "taken").write_text("years of work")
+    return {"tmp": str(tmp_path)}
+
+
+SCORE = ["score", MODEL, "--prompts", "testbed:harmful_calibration#first=4", "--out", "{tmp}/new"]
+EVALUATE = ["evaluate", MODEL, "--harmful", HARMFUL, "--out", "{tmp}/new"]
+VERIFY = ["verify", MODEL, "--harmful", HARMFUL, "--out", "{tmp}/new", "--mask", "{tmp}/mask"]
+ENHANCE = [
+    "enhance",
+    MODEL,
+    "--refusals",
+    "testbed:refusals#first=4",
+    "--harmless",
+    "testbed:harmless_exchanges#first=4",
+]
+ADAPT = ["adapt", MODEL, "--task", "testbed:task_train#first=4"]
+NEW = ["--out", "{tmp}/new"]
+JUDGED = ["--judge", GUARD]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        *[
+            (command + more, sentence)
+            for command in ([*SCORE, "--objective", "policy_gradient"], EVALUATE, VERIFY)
+            for more, sentence in (
+                (["--judge", "api:x"], "needs its key in the environment variable OPENAI_API_KEY"),
+                (["--judge", "api:"], "names no model; write api:MODEL"),
+                (["--judge", "/no/such/judge"], "model folder '/no/such/judge' does not exist"),
+            )
+        ],
+        ([*SCORE[:1], "/no/such/model", *SCORE[2:], *JUDGED], "model folder '/no/such/model' does not exist"),
+        (EVALUATE + JUDGED + ["--second-judge", "api:x"], "needs its key in the environment variable"),
+        (EVALUATE + JUDGED + ["--second-judge", "/no/such/judge"], "'/no/such/judge' does not exist"),
+        (EVALUATE + JUDGED + ["--refusal-judge", "api:x"], "needs its key in the environment variable"),
+        (EVALUATE + JUDGED + ["--refusal-judge", GUARD], "says safe or unsafe, not refused or complied"),
+        (
+            EVALUATE + JUDGED + ["--reference", "/no/such/model", "--harmless", HARMFUL],
+            "'/no/such/model' does not exist",
+        ),
+        ([*EVALUATE[:-1], "{tmp}/taken", *JUDGED, "--second-judge", GUARD], "taken' exists already"),
+        ([*VERIFY[:-1], "{tmp}/scores", *JUDGED], "is a file of scores, not a mask; cut a mask from it"),
+        ([*VERIFY[:-4], "--out", "{tmp}/full", "--mask", "{tmp}/mask", *JUDGED], "is not empty and holds no run"),
+        ([*VERIFY[:2], "--harmful", "{tmp}/none", *VERIFY[4:], *JUDGED], "prompt file"),
+        *[
+            (command + more, sentence)
+            for command in (ENHANCE, ADAPT)
+            for more, sentence in (
+                (["--out", "{tmp}/full"], "is not empty and holds no run; choose another folder"),
+                (["--out", "{tmp}/taken/new"], "taken' is a file; choose another path"),
+                ([*NEW, "--mask", "{tmp}/none"], "mask file '.*none' does not exist"),
+                ([*NEW, "--mask", "{tmp}/scores"], "is a file of scores, not a mask"),
+            )
+        ],
+        ([*ADAPT[:2], "--task", "{tmp}/none", *NEW], "prompt file"),
+        ([*ENHANCE[:2], "--refusals", "{tmp}/none", *ENHANCE[4:], *NEW], "prompt file"),
+    ],
+)
+def test_a_mistake_is_told_before_a_model_is_loaded(arguments, sentence, files, capsys):
+    assert call([argument.format(**files) for argument in arguments]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert re.search(sentence, said), said
+
+
+@pytest.mark.parametrize("command", [[*SCORE, "--objective", "policy_gradient"], EVALUATE, VERIFY])
+def test_a_missing_package_is_told_before_a_model_is_loaded(command, files, capsys, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "key")
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "openai" else find_spec(name))
+    assert call([one.format(**files) for one in [*command, "--judge", "api:x"]]) == 2
+    assert "needs the package openai; install it with pip install 'holdfast[api]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("out", ["new", "full"])
+def test_a_run_and_a_bakeoff_tell_it_before_a_model_is_loaded(out, files, tmp_path):
+    config, folder = small_config(tmp_path, judge="api:x"), tmp_path / out
+    fields = {name: getattr(config, name) for name in ("model", "judge", "calibration", "suite")}
+    sentence = "is not empty and holds no run" if out == "full" else "needs its key in the environment variable"
+    with pytest.raises(ValueError, match="needs its key in the environment variable"):
+        run.run(config, folder)
+    with pytest.raises(ValueError, match=sentence):
+        bakeoff.bakeoff(BakeoffConfig(**fields), folder)
+    with pytest.raises(ValueError, match="is not empty and holds no run"):
+        run.run(config.model_copy(update={"judge": GUARD}), tmp_path / "full")
