@@ -2,10 +2,10 @@
 
 The tasks, prompts, few-shot examples and metrics are those of lm-eval (EleutherAI; Biderman et al. 2024, arXiv
 2405.14782), called as `simple_evaluate` on the model in memory with all else left at its defaults: no chat template,
-few-shot as the task says. Of the checkpoint's generation config only the end tokens take part. Unit and direction are the metric's. A metric behind another filter than `none` is called
-METRIC,FILTER. The interval is value -+ 1.96 of lm-eval's own standard error, not Wilson's as elsewhere here: it may
-leave [0, 1], and has no width where all examples agree; a metric without a standard error has none. `n` counts
-examples.
+few-shot as the task says. Of the checkpoint's generation config only the end tokens take part. Unit and direction are
+the metric's. A metric behind another filter than `none` is called METRIC,FILTER. The interval is value -+ 1.96 of
+lm-eval's own standard error, not Wilson's as elsewhere here: it may leave [0, 1], and has no width where all examples
+agree; a metric without a standard error has none. `n` counts examples.
 
 Cost: the model's passes over every example, and some seconds to read the index of tasks. Nothing is kept on the way.
 """

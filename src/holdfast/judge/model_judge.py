@@ -19,7 +19,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from holdfast.distributed import in_step
 from holdfast.models.load import fingerprint
 from holdfast.models.shards import is_sharded
-from holdfast.models.tables import check_token_ids, context_of, num_token_ids
+from holdfast.models.tables import check_token_ids, context_of
 from holdfast.prompts.batching import batches_by_length, right_pad
 from holdfast.prompts.chat import TokenSpan
 from holdfast.values import Outcome
@@ -137,6 +137,7 @@ class ModelJudge(ABC):
         Embeddings as the judge's layers get them: where a model scales its table (Gemma), scaled.
         """
         encoded = self.tokenizer(list(strings), add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        check_token_ids(self.model, self.tokenizer, encoded)
         lengths = torch.tensor([len(ids) for ids in encoded])
         owners = torch.repeat_interleave(torch.arange(len(encoded)), lengths)
         flat = torch.tensor([token for ids in encoded for token in ids], dtype=torch.int64)

@@ -58,8 +58,8 @@ def check_token_ids(
         token_id = min(beyond)
         raise ValueError(
             f"token {tokenizer.convert_ids_to_tokens(token_id)!r} has id {token_id} in the tokenizer, and the model's "
-            f"embedding has {num_rows} rows, for ids up to {num_rows - 1}; use the tokenizer that the model was trained "
-            "with, or resize the embedding with `resize_token_embeddings`, train the new rows and save the model again."
+            f"embedding has {num_rows} rows, for ids up to {num_rows - 1}; use the tokenizer that the model was "
+            "trained with, or call `resize_token_embeddings`, train the new rows and save the model again."
         )
 
 

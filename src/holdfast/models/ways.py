@@ -19,8 +19,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import LogitsProcessor, PreTrainedModel
 
-from holdfast.models.plain_settings import plain_settings
 from holdfast.models.continuing import Decoding, Way, continue_rows
+from holdfast.models.plain_settings import plain_settings
 from holdfast.models.tables import num_token_ids
 
 WAYS = (
@@ -85,7 +85,7 @@ def _try_ways(model: PreTrainedModel, pad_id: int) -> Way:
                 return way
         except torch.OutOfMemoryError:
             raise
-        except Exception:  # noqa: S112  a model that can't go this way may raise anything
+        except Exception:  # a model that can't go this way may raise anything
             continue
     try:
         _run(model, pad_id, WAYS[-1])
