@@ -266,6 +266,12 @@ def make_family(family: Family) -> PreTrainedModel:
     return AutoModelForCausalLM.from_config(CONFIG_MAPPING[family.name](**family.config)).eval()
 
 
+def make_only_continued(name: str) -> PreTrainedModel:
+    """A tiny model of the tables of families that are only continued."""
+    torch.manual_seed(0)
+    return AutoModelForCausalLM.from_config(CONFIG_MAPPING[name](**(CONTINUED | SLOWLY_CONTINUED)[name])).eval()
+
+
 def make_with_tower() -> PreTrainedModel:
     """Gemma 3 with its vision tower, which is as deep here as the language model, and larger."""
     torch.manual_seed(0)

@@ -46,13 +46,14 @@ def test_the_checkpoint_is_loaded_as_it_is_stored_without_its_code(stored, engin
 
 
 def test_the_checkpoints_sampling_habits_take_no_part_and_its_context_ends_responses(stored, engines):
-    sampled = OPTIONS.model_copy(update={"temperature": 0.7, "max_new_tokens": 120})
+    stored.model.config.max_position_embeddings = 30
+    sampled = OPTIONS.model_copy(update={"temperature": 0.7, "max_new_tokens": 25})
     found = VllmGenerator(stored)(PROMPTS, sampled, silent)
     (engine,) = engines
     for response, asked in zip(found, engine.asked, strict=True):
         assert (asked.temperature, asked.top_k, asked.top_p) == (0.7, 0, 1.0)
-        assert asked.max_tokens == min(120, 128 - len(response.prompt_ids))
-    assert {asked.max_tokens for asked in engine.asked} != {120}
+        assert asked.max_tokens == min(25, 30 - len(response.prompt_ids))
+    assert {asked.max_tokens for asked in engine.asked} != {25}
 
 
 def test_an_end_that_no_token_shows_is_an_end(stored, engines, monkeypatch):

@@ -2,26 +2,15 @@
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
-from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from holdfast.models import ways
 from holdfast.models.stretches import continue_batch
 from holdfast.models.ways import find_way
-from tests.models.families import CONTINUED, SLOWLY_CONTINUED
+from tests.models.families import CONTINUED, SLOWLY_CONTINUED, make_only_continued
 
 PROMPTS = [[5, 6, 7], [*range(8, 29)], [9, 10, 11, 12, 13, 14, 15, 16, 17], [14, 15, 16]]
 LENGTH = 12
-slowly = [pytest.param(*row, marks=pytest.mark.slow) for row in SLOWLY_CONTINUED.items()]
-every_family = pytest.mark.parametrize(
-    ("name", "config"), [*CONTINUED.items(), *slowly], ids=[*CONTINUED, *SLOWLY_CONTINUED]
-)
-
-
-def make(name, config):
-    """Weights so far apart that no two tokens are nearly as likely."""
-    torch.manual_seed(0)
-    return AutoModelForCausalLM.from_config(CONFIG_MAPPING[name.split(":")[0]](**config)).eval()
+slowly = [pytest.param(name, marks=pytest.mark.slow) for name in SLOWLY_CONTINUED]
 
 
 @torch.no_grad()
@@ -38,9 +27,9 @@ def until(token_ids, ends):
     return token_ids[: end + 1]
 
 
-@every_family
-def test_answers_are_the_models_own_choices_batched_and_alone(name, config):
-    model = make(name, config)
+@pytest.mark.parametrize("name", [*CONTINUED, *slowly])
+def test_answers_are_the_models_own_choices_batched_and_alone(name):
+    model = make_only_continued(name)
     ends = {own_choices(model, PROMPTS[0], set())[3]}  # one row ends in the first stretch
     expected = [own_choices(model, prompt, ends) for prompt in PROMPTS]
     assert len(expected[0]) < 8
@@ -63,7 +52,7 @@ def test_answers_are_the_models_own_choices_batched_and_alone(name, config):
     ],
 )
 def test_the_way_is_what_the_state_allows(name, pads, in_stretches, caches):
-    assert find_way(make(name, (CONTINUED | SLOWLY_CONTINUED)[name]), 0) == ways.Way(pads, in_stretches, caches)
+    assert find_way(make_only_continued(name), 0) == ways.Way(pads, in_stretches, caches)
 
 
 def test_a_state_that_padding_runs_into_is_asked_in_batches_of_equal_length(llama, monkeypatch):
