@@ -94,3 +94,10 @@ def test_a_reference_with_other_tokens_is_refused(loaded):
     other = make_tokenizer(vocabulary=300)
     with pytest.raises(ValueError, match="has other tokens than 'tiny' \\(300 and 340\\)"):
         divergence(loaded, LoadedModel(make_llama(300), other, "other", "", torch.float32), EXCHANGES)
+
+
+def test_an_exchange_beyond_the_context_of_either_is_refused(loaded, reference):
+    reference.model.config.max_position_embeddings = 20
+    divergence(loaded, reference, EXCHANGES[1:])
+    with pytest.raises(ValueError, match=r"an exchange of \d+ tokens is longer than the model's context of 20"):
+        divergence(loaded, reference, EXCHANGES)

@@ -109,3 +109,24 @@ def test_a_missing_package_a_missing_folder_and_a_folder_without_tasks_are_refus
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"pip install 'holdfast\[lm-eval\]'"):
         LmEval(LmEvalOptions(tasks=("a",)))
+
+
+@installed
+def test_the_checkpoints_generation_settings_take_no_part_and_its_context_is_told(clocks, monkeypatch):
+    from lm_eval.tasks import TaskManager
+
+    seen = {}
+
+    def watched(model, **_):
+        seen["config"], seen["context"] = model.model.generation_config, model.max_length
+        return {"results": {}, "versions": {}}
+
+    monkeypatch.setattr("lm_eval.tasks.TaskManager", partial(TaskManager, include_defaults=False))
+    monkeypatch.setattr("lm_eval.simple_evaluate", watched)
+    loaded = make_loaded(make_llama(), make_tokenizer())
+    loaded.model.generation_config.repetition_penalty = 1.3
+    LmEval(clocks[0]).measure(loaded)
+    assert seen["config"].repetition_penalty is None
+    assert seen["config"].eos_token_id == [1]
+    assert seen["context"] == 128
+    assert loaded.model.generation_config.repetition_penalty == 1.3

@@ -6,6 +6,8 @@ import torch
 from holdfast.evaluate.perplexity import perplexity
 from holdfast.prompts.chat import Turn, encode_chat
 from holdfast.prompts.records import Exchange
+from tests.models.families import make_only_continued
+from tests.tiny import make_llama, make_tokenizer
 
 EXCHANGES = [
     Exchange("how do i mend the old clock ?", "sorry , i can not help with that ."),
@@ -49,3 +51,15 @@ def test_a_perplexity_that_is_not_finite_is_missing(llama, tokenizer, scale):
 @pytest.mark.parametrize("exchanges", [[], [Exchange("safe ?", "")]])
 def test_no_completion_token_is_no_perplexity(llama, tokenizer, exchanges):
     assert perplexity(llama, tokenizer, exchanges) is None
+
+
+def test_an_exchange_beyond_the_context_or_the_embedding_is_refused(llama, tokenizer):
+    with pytest.raises(ValueError, match=r"an exchange of \d+ tokens is longer than the model's context of 128"):
+        perplexity(llama, tokenizer, [*EXCHANGES, Exchange("safe ?", "mend " * 130)])
+    with pytest.raises(ValueError, match="embedding has 300 rows"):
+        perplexity(make_llama(vocabulary=300), tokenizer, EXCHANGES)
+
+
+def test_a_model_that_can_keep_no_state_is_measured():
+    xlstm = make_only_continued("xlstm")
+    assert perplexity(xlstm, make_tokenizer(), EXCHANGES[2:]) > 1

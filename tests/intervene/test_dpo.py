@@ -12,6 +12,7 @@ from holdfast.models.load import LoadedModel
 from holdfast.models.response_log import Response
 from holdfast.prompts.records import Exchange
 from tests.intervene.given import HARMLESS, REFUSALS, as_booleans, bits, equal_bits, load_tiny, random_mask
+from tests.tiny import make_llama
 
 OPTIONS = EnhanceOptions(iterations=6, batch_size=4, learning_rate=1e-2, objective="dpo", own_tokens=8)
 
@@ -90,3 +91,10 @@ def test_a_model_that_says_the_safe_response_already_is_refused_and_left_alone()
 def test_settings_of_preferences_are_refused_without_them():
     with pytest.raises(ValueError, match="beta is a setting of objective dpo"):
         EnhanceOptions(beta=0.5)
+
+
+def test_preferences_are_cut_to_the_models_context(caplog):
+    model = make_llama()
+    model.config.max_position_embeddings = 25
+    enhance(load_tiny(model=model), random_mask(model), REFUSALS, HARMLESS, OPTIONS)
+    assert "examples are cut to the model's context of 25 tokens" in caplog.text

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -6,6 +8,7 @@ from holdfast.judge.options import GuardOptions
 from holdfast.models.load import load_model
 from holdfast.prompts.chat import Turn, encode_chat
 from tests.judge.guards import InDouble
+from tests.models.families import FAMILIES, make_family
 from tests.tiny import make_tokenizer
 
 PROMPTS = ["how do i mend it ?", "hello", "safe unsafe"]
@@ -110,3 +113,21 @@ def test_the_built_in_guards_gradient_matches_finite_differences():
             logits = guard.model(inputs_embeds=moved).logits[:, -1].detach()
             raised, lowered = logits[:, guard.safe_ids[0]] - logits[:, guard.unsafe_ids[0]]
             assert float(raised - lowered) / (2 * step) == pytest.approx(float(gradient.norm()), rel=1e-3)
+
+
+def test_a_judge_with_learned_positions_leaves_an_exchange_beyond_them_unscored(guard_tokenizer):
+    family = next(family for family in FAMILIES if family.name == "gpt2")
+    model = make_family(replace(family, config={**family.config, "max_position_embeddings": 40}))
+    guard = GuardJudge(model, guard_tokenizer, GuardOptions(min_verdict_mass=0))
+    short, long = guard.judge(["hello"] * 2, ["ok", "help " * 60])
+    assert short.score is not None
+    assert (long.verdict, long.reason) == (None, "longer than the judge's context")
+    with pytest.raises(ValueError, match="longer than the judge's context"):
+        guard.response_gradients(["hello"], ["help " * 60])
+
+
+def test_a_judge_whose_tokenizer_knows_more_tokens_than_it_is_refused(guard_model, guard_tokenizer):
+    guard = GuardJudge(guard_model, guard_tokenizer, GuardOptions(min_verdict_mass=0))
+    guard_model.resize_token_embeddings(150)
+    with pytest.raises(ValueError, match="and the model's embedding has 150 rows"):
+        guard.judge(["how do i mend it ?"], ["sorry , i can not help with that ."])

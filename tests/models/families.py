@@ -230,11 +230,46 @@ FAMILIES = [
     ),
 ]
 
+WIDE = {"initializer_range": 0.4}
+"""Weights far enough apart that no two tokens are nearly as likely."""
+CONTINUED = {
+    "opt": SMALL | {"word_embed_proj_dim": 16, "ffn_dim": 24, "init_std": 0.4},
+    "bloom": TOKENS | WIDE | {"hidden_size": 16, "n_layer": 2, "n_head": 4},
+    "mpt": TOKENS | WIDE | {"d_model": 16, "n_heads": 4, "n_layers": 2, "max_seq_len": 128},
+    "lfm2": SMALL | WIDE | {"layer_types": ["conv", "full_attention"]},
+    "mamba": TOKENS | WIDE | {"hidden_size": 16, "state_size": 8, "num_hidden_layers": 2},
+    "falcon_mamba": TOKENS | WIDE | {"hidden_size": 16, "state_size": 8, "num_hidden_layers": 2},
+    "recurrent_gemma": TOKENS
+    | {"hidden_size": 16, "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4, "lru_width": 16}
+    | {"attention_window_size": 16},
+    "rwkv": TOKENS | {"hidden_size": 16, "attention_hidden_size": 16, "num_hidden_layers": 2, "context_length": 128},
+    "smollm3": SMALL | WIDE,
+}
+"""Families beside those above that are only continued, by what they keep from token to token."""
+STATE_SPACE = {"mamba_n_heads": 4, "mamba_d_head": 8, "mamba_n_groups": 1, "mamba_d_state": 8}
+SLOWLY_CONTINUED = {
+    "xlstm": TOKENS | {"hidden_size": 32, "num_heads": 2, "num_hidden_layers": 2},
+    "mamba2": TOKENS
+    | WIDE
+    | {"hidden_size": 16, "state_size": 8, "num_hidden_layers": 2, "num_heads": 4, "head_dim": 8, "n_groups": 1},
+    "falcon_h1": SMALL | WIDE | STATE_SPACE | {"mamba_d_ssm": 32},
+    "qwen3_next": MOE
+    | WIDE
+    | {"num_hidden_layers": 4, "shared_expert_intermediate_size": 12, "linear_num_key_heads": 2}
+    | {"linear_num_value_heads": 4, "linear_key_head_dim": 8, "linear_value_head_dim": 8},
+}
+
 
 def make_family(family: Family) -> PreTrainedModel:
     """The tiny model, random by seed 0."""
     torch.manual_seed(0)
     return AutoModelForCausalLM.from_config(CONFIG_MAPPING[family.name](**family.config)).eval()
+
+
+def make_only_continued(name: str) -> PreTrainedModel:
+    """A tiny model of the tables of families that are only continued."""
+    torch.manual_seed(0)
+    return AutoModelForCausalLM.from_config(CONFIG_MAPPING[name](**(CONTINUED | SLOWLY_CONTINUED)[name])).eval()
 
 
 def make_with_tower() -> PreTrainedModel:

@@ -1,9 +1,13 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
-from holdfast.models.generate import generate
+from holdfast.models.generate import continue_prompts, generate
 from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import ResponseLog
+from tests.models.families import FAMILIES, make_family
+from tests.tiny import make_llama
 
 PROMPTS = ["hello", "how do i mend the old clock ?", "a"]
 
@@ -119,3 +123,51 @@ def test_what_a_log_knows_is_not_generated_again(llama, tokenizer, tmp_path, mon
     monkeypatch.setattr(llama, "generate", None)
     again = ResponseLog(tmp_path / "responses.jsonl")
     assert generate(llama, tokenizer, PROMPTS, GenerateOptions(max_new_tokens=4), log=again) == first
+
+
+@pytest.mark.parametrize("name", ["gpt2", "llama"])
+def test_a_response_ends_where_the_context_does_and_is_told_of(name, tokenizer, caplog):
+    """Learned positions end in an index error beyond it, rotary ones in words that nobody trained."""
+    family = next(family for family in FAMILIES if family.name == name)
+    model = make_family(replace(family, config={**family.config, "max_position_embeddings": 24}))
+    found = generate(model, tokenizer, PROMPTS, GenerateOptions(max_new_tokens=20))
+    assert "2 of 3 responses may have fewer than max_new_tokens=20 tokens, the shortest" in caplog.text
+    assert "context of 24 tokens" in caplog.text
+    for response in found:
+        whole = len(response.prompt_ids) + len(response.token_ids)
+        assert response.finished or whole == min(24, len(response.prompt_ids) + 20)
+    alone = [generate(model, tokenizer, [prompt], GenerateOptions(max_new_tokens=20))[0] for prompt in PROMPTS]
+    assert found == alone
+
+
+def test_a_continuation_that_has_no_room_is_empty(llama, tokenizer):
+    encoded = [[5] * 128, [6] * 126, [7]]
+    found = continue_prompts(llama, tokenizer, encoded, GenerateOptions(max_new_tokens=4))
+    assert [len(ids) for ids in found] == [0, 2, 4]
+
+
+def test_a_prompt_with_a_token_that_the_model_lacks_is_refused(tokenizer):
+    """Somebody added the template's tokens and did not resize the embedding."""
+    small = make_llama(vocabulary=tokenizer.convert_tokens_to_ids("Ġclock"))
+    generate(small, tokenizer, PROMPTS[:1], GenerateOptions(max_new_tokens=2))
+    with pytest.raises(ValueError, match=r"'Ġclock' has id .* in the tokenizer, and the model's embedding has"):
+        generate(small, tokenizer, PROMPTS, GenerateOptions(max_new_tokens=2))
+
+
+def test_a_padding_token_that_the_model_lacks_pads_with_another(tokenizer):
+    llama = make_llama(vocabulary=len(tokenizer))
+    plain = generate(llama, tokenizer, PROMPTS, GenerateOptions(max_new_tokens=4))
+    tokenizer.add_special_tokens({"pad_token": "<|new pad|>"})
+    assert tokenizer.pad_token_id >= llama.config.vocab_size
+    assert generate(llama, tokenizer, PROMPTS, GenerateOptions(max_new_tokens=4)) == plain
+
+
+def test_tokens_that_the_tokenizer_does_not_know_have_no_text(tokenizer):
+    """A table is often padded to a round number; the model's distribution stays what it is."""
+    wide = make_llama(vocabulary=3000)
+    options = GenerateOptions(max_new_tokens=8, temperature=1.0, num_samples=4)
+    found = generate(wide, tokenizer, PROMPTS, options)
+    assert max(max(one.token_ids) for one in found if one.token_ids) >= len(tokenizer)
+    for one in found:
+        known = [token for token in one.token_ids if token < len(tokenizer)]
+        assert one.text == tokenizer.decode(known, skip_special_tokens=True)

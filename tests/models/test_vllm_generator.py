@@ -41,7 +41,19 @@ def test_responses_are_those_of_transformers(stored, engines):
 def test_the_checkpoint_is_loaded_as_it_is_stored_without_its_code(stored, engines):
     VllmGenerator(stored)(PROMPTS, OPTIONS, silent)
     (engine,) = engines
-    assert engine.given == {"dtype": "float32", "seed": 5, "share": 0.3, "remote_code": False}
+    given = {"dtype": "float32", "seed": 5, "share": 0.3, "remote_code": False, "generation_config": "vllm"}
+    assert engine.given == given
+
+
+def test_the_checkpoints_sampling_habits_take_no_part_and_its_context_ends_responses(stored, engines):
+    stored.model.config.max_position_embeddings = 30
+    sampled = OPTIONS.model_copy(update={"temperature": 0.7, "max_new_tokens": 25})
+    found = VllmGenerator(stored)(PROMPTS, sampled, silent)
+    (engine,) = engines
+    for response, asked in zip(found, engine.asked, strict=True):
+        assert (asked.temperature, asked.top_k, asked.top_p) == (0.7, 0, 1.0)
+        assert asked.max_tokens == min(25, 30 - len(response.prompt_ids))
+    assert {asked.max_tokens for asked in engine.asked} != {25}
 
 
 def test_an_end_that_no_token_shows_is_an_end(stored, engines, monkeypatch):

@@ -32,8 +32,10 @@ class LLM:
         dtype="auto",
         seed=0,
         gpu_memory_utilization=0.9,
+        generation_config="auto",
     ):
         self.given = {"dtype": dtype, "seed": seed, "share": gpu_memory_utilization, "remote_code": trust_remote_code}
+        self.given["generation_config"] = generation_config
         self.model = AutoModelForCausalLM.from_pretrained(model, dtype=getattr(torch, dtype))
         self.asked: list[SamplingParams] = []
         LLM.made.append(self)

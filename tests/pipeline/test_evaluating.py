@@ -1,14 +1,18 @@
 """Evaluating on files: stopped and called again it goes on, and nothing of other settings is ever read."""
 
+import json
 from dataclasses import replace
+from shutil import copytree
 
 import pytest
 
 from holdfast.artifacts import load_evaluation
 from holdfast.evaluate.paired import compare
+from holdfast.models.load import load_model
 from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.config import MeasureOptions, SuiteFiles
 from holdfast.pipeline.evaluating import evaluate_model
+from holdfast.testbed import model_path
 from tests.models.vllm_stand_in import install
 from tests.pipeline.small import small_config
 
@@ -138,3 +142,36 @@ def test_prefilled_answers_are_kept_by_what_they_begin_with(tmp_path):
 def test_a_blank_prefill_is_refused():
     with pytest.raises(ValueError, match="the prefill is blank"):
         MeasureOptions(prefill=" ")
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory):
+    """A model whose context ends some of its responses, its prompts and its evaluation."""
+    folder = tmp_path_factory.mktemp("evaluated")
+    config = small_config(folder)
+    copytree(model_path("aligned"), folder / "model")
+    settings = json.loads((folder / "model/config.json").read_text())
+    (folder / "model/config.json").write_text(json.dumps(settings | {"max_position_embeddings": 30}))
+    config = config.model_copy(
+        update={"model": str(folder / "model"), "suite": SuiteFiles(harmful=config.suite.harmful[:1])}
+    )
+    return config, evaluate(config, folder / "evaluation.json", SHORT.model_copy(update={"max_new_tokens": 24}))
+
+
+def test_the_end_tokens_are_on_record_and_the_context_where_it_cut_a_response(evaluated, tmp_path):
+    config, found = evaluated
+    ends = load_model(config.model).model.generation_config.eos_token_id
+    assert set(found.made_by["responses"]["end_ids"]) >= {ends} if isinstance(ends, int) else {*ends}
+    assert found.made_by["responses"]["context"] == 30
+    uncut = evaluate(config, tmp_path / "short.json", SHORT.model_copy(update={"max_new_tokens": 2}))
+    assert uncut.made_by["responses"]["context"] is None
+
+
+@pytest.mark.parametrize(("name", "value"), [("end_ids", [1, 7]), ("context", None)])
+def test_evaluations_that_ended_responses_otherwise_are_not_compared_and_old_ones_are(evaluated, name, value):
+    _, found = evaluated
+    made_by = dict(found.made_by)
+    responses = made_by.pop("responses")
+    with pytest.raises(ValueError, match=f"not made alike.*responses {name} was"):
+        compare(found, replace(found, made_by={**made_by, "responses": {**responses, name: value}}))
+    assert compare(found, replace(found, made_by=made_by))

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from holdfast.models.load import LoadedModel
 from holdfast.models.logits import logits_at
+from holdfast.models.tables import check_fits
 from holdfast.progress import Progress, silent
 from holdfast.prompts.batching import batches_by_length, right_pad
 from holdfast.prompts.chat import EncodedChat, encode_exchange
@@ -51,10 +52,12 @@ def divergence(
         progress: told after every batch.
 
     Raises:
-        ValueError: the two have other tokens.
+        ValueError: the two have other tokens, or an exchange is longer than the context of one of them.
     """
     refuse_other_tokens(loaded, reference)
     chats = [encode_exchange(loaded.tokenizer, exchange.prompt, exchange.response) for exchange in exchanges]
+    for one in (loaded, reference):
+        check_fits(one.model, one.tokenizer, [chat.token_ids for chat in chats])
     sums = torch.zeros(len(chats), dtype=torch.float64)
     sizes = torch.tensor([len(chat.spans[1]) for chat in chats], dtype=torch.float64)
     done = 0

@@ -17,13 +17,13 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from holdfast.evaluate.measure import Judge
+from holdfast.models.asking import ask, end_ids
 from holdfast.models.generate import continue_prompts
 from holdfast.models.load import LoadedModel
 from holdfast.models.logits import logits_at
 from holdfast.models.options import GenerateOptions
 from holdfast.progress import Progress, silent
 from holdfast.prompts.batching import batches_by_length, right_pad
-from holdfast.prompts.chat import encode_prompt
 
 
 class ExpectedSafety:
@@ -47,12 +47,16 @@ class ExpectedSafety:
             options: how long responses may be, and the batches.
             branches: first tokens a prompt; None takes the whole vocabulary.
             progress: told once for every prompt.
+
+        Raises:
+            ValueError: there are no prompts, or one fills the model's context or has a token that the model lacks.
         """
         self._token_budget = options.token_budget
-        self._encoded = [encode_prompt(loaded.tokenizer, prompt) for prompt in prompts]
-        probabilities = self._first_tokens(loaded.model)
-        count = min(branches or len(loaded.tokenizer), len(loaded.tokenizer))
-        self._branches = probabilities[:, : len(loaded.tokenizer)].topk(count).indices
+        self._encoded = [one.prompt_ids for one in ask(loaded.model, loaded.tokenizer, prompts)]
+        # A table may have rows beyond the tokenizer's ids, and a tokenizer ids beyond the table.
+        probabilities = self._first_tokens(loaded.model)[:, : len(loaded.tokenizer)]
+        width = probabilities.shape[1]
+        self._branches = probabilities.topk(min(branches or width, width)).indices
         self._log_odds = torch.stack(
             [
                 self._judge(loaded, judge, prompt, order, options, progress)
@@ -102,7 +106,7 @@ class ExpectedSafety:
             begun = [self._encoded[order] + ids for ids in said]
             shorter = options.model_copy(update={"max_new_tokens": options.max_new_tokens - 1, "temperature": 0.0})
             rest = continue_prompts(loaded.model, loaded.tokenizer, begun, shorter)
-            ends = set(loaded.tokenizer.all_special_ids)
+            ends = {*loaded.tokenizer.all_special_ids, *end_ids(loaded.model, loaded.tokenizer)}
             said = [ids if ids[0] in ends else ids + more for ids, more in zip(said, rest, strict=True)]
         texts = loaded.tokenizer.batch_decode(said, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         outcomes = judge.judge([prompt] * len(texts), texts)

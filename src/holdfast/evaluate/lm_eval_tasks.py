@@ -2,10 +2,10 @@
 
 The tasks, prompts, few-shot examples and metrics are those of lm-eval (EleutherAI; Biderman et al. 2024, arXiv
 2405.14782), called as `simple_evaluate` on the model in memory with all else left at its defaults: no chat template,
-few-shot as the task says. Unit and direction are the metric's. A metric behind another filter than `none` is called
-METRIC,FILTER. The interval is value -+ 1.96 of lm-eval's own standard error, not Wilson's as elsewhere here: it may
-leave [0, 1], and has no width where all examples agree; a metric without a standard error has none. `n` counts
-examples.
+few-shot as the task says. Of the checkpoint's generation config only the end tokens take part. Unit and direction are
+the metric's. A metric behind another filter than `none` is called METRIC,FILTER. The interval is value -+ 1.96 of
+lm-eval's own standard error, not Wilson's as elsewhere here: it may leave [0, 1], and has no width where all examples
+agree; a metric without a standard error has none. `n` counts examples.
 
 Cost: the model's passes over every example, and some seconds to read the index of tasks. Nothing is kept on the way.
 """
@@ -25,7 +25,10 @@ from pydantic import model_validator
 
 from holdfast.config import Options
 from holdfast.evaluate.statistics import Z_95
+from holdfast.models.asking import end_ids
 from holdfast.models.load import LoadedModel
+from holdfast.models.plain_settings import plain_settings
+from holdfast.models.tables import context_of
 from holdfast.spelling import meant
 from holdfast.values import Rate
 
@@ -69,8 +72,13 @@ class LmEval:
         """Rates by 'lm_eval/TASK/METRIC', and the versions of the package and the tasks."""
         lm_eval = importlib.import_module("lm_eval")
         huggingface = importlib.import_module("lm_eval.models.huggingface")
-        model = huggingface.HFLM(pretrained=loaded.model, tokenizer=loaded.tokenizer, batch_size=BATCH_SIZE)
-        with _seeds_given_back():
+        model = huggingface.HFLM(
+            pretrained=loaded.model,
+            tokenizer=loaded.tokenizer,
+            batch_size=BATCH_SIZE,
+            max_length=context_of(loaded.model),
+        )
+        with _seeds_given_back(), plain_settings(loaded.model, end_ids(loaded.model, loaded.tokenizer)):
             found = lm_eval.simple_evaluate(
                 model=model, tasks=list(self.options.tasks), task_manager=self._manager, log_samples=False
             )

@@ -16,6 +16,7 @@ from transformers import PreTrainedModel
 
 from holdfast.models.load import LoadedModel
 from holdfast.models.sites import list_sites
+from holdfast.models.tables import check_token_ids, context_of
 from holdfast.prompts.batching import batches_by_length, right_pad
 from holdfast.prompts.chat import encode_exchange
 from holdfast.prompts.records import Exchange
@@ -40,7 +41,9 @@ def routing(loaded: LoadedModel, exchanges: Sequence[Exchange], token_budget: in
     if not names:
         return None
     read = exchanges[:MOST_EXCHANGES]
-    encoded = [encode_exchange(loaded.tokenizer, one.prompt, one.response).token_ids for one in read]
+    context = context_of(model)  # training reads no more of an exchange either
+    encoded = [encode_exchange(loaded.tokenizer, one.prompt, one.response).token_ids[:context] for one in read]
+    check_token_ids(model, loaded.tokenizer, encoded)
     parts = []
     for batch in batches_by_length([len(ids) for ids in encoded], token_budget):
         token_ids, attention_mask = right_pad([encoded[place] for place in batch], pad_id=0)

@@ -6,6 +6,7 @@ batches. Training runs on float32 weights; `trained_in_float32` casts back to th
 """
 
 import hashlib
+import logging
 import math
 import random
 import shutil
@@ -41,6 +42,7 @@ from holdfast.intervene.sharded_checkpoint import ShardedCheckpoints, last_state
 from holdfast.intervene.sparse_adamw import SparseAdamW
 from holdfast.models.load import HALF_PRECISION, LoadedModel, fingerprint, quiet_transformers
 from holdfast.models.shards import is_sharded, local
+from holdfast.models.tables import check_token_ids, context_of, pad_id_for
 from holdfast.progress import Progress
 from holdfast.prompts.chat import encode_exchange, encode_prompt
 from holdfast.prompts.records import Exchange
@@ -50,6 +52,7 @@ IGNORED = -100
 """Label of a token that the loss leaves out."""
 
 
+logger = logging.getLogger(__name__)
 MARK = "fine_tuning.json"
 """Beside the checkpoints: which run they are of."""
 
@@ -78,7 +81,7 @@ def training_row(tokenizer: PreTrainedTokenizerBase, exchange: Exchange, max_len
     if shared >= min(len(token_ids), max_length):
         raise ValueError(
             f"an exchange leaves no response within max_length={max_length}: its prompt has {shared} tokens; "
-            f"raise max_length or remove it: {exchange.prompt[:60]!r}."
+            f"raise max_length, up to the model's context, or remove it: {exchange.prompt[:60]!r}."
         )
     labels = [IGNORED] * shared + token_ids[shared:]
     return {"input_ids": token_ids[:max_length], "labels": labels[:max_length]}
@@ -200,7 +203,7 @@ def fine_tune(
     how = training or SUPERVISED
     with ExitStack() as stack:
         stack.enter_context(_left_as_found(loaded))
-        rows = [how.rows(loaded.tokenizer, example, options.max_length) for example in examples]
+        rows = _rows(loaded, examples, options, how)
         run = digest([options.model_dump(), identity, rows, order])
         folder = output_dir or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         checkpoint = first(lambda: _claim_folder(folder, run, options, is_kept=output_dir is not None))
@@ -221,6 +224,25 @@ def fine_tune(
         if done < options.iterations:
             trainer.train(resume_from_checkpoint=checkpoint)
     return tuple(trainer.losses.values())
+
+
+def _rows(
+    loaded: LoadedModel, examples: Sequence[Any], options: SftOptions, how: Training
+) -> list[dict[str, list[int]]]:
+    """Token ids of every example, cut to `max_length`, or to the model's context with a warning where that is less."""
+    context = context_of(loaded.model)
+    limit = min(options.max_length, context or options.max_length)
+    rows = [how.rows(loaded.tokenizer, example, limit) for example in examples]
+    check_token_ids(loaded.model, loaded.tokenizer, [ids for row in rows for ids in row.values()])
+    if limit < options.max_length:
+        full = [place for place, row in enumerate(rows) if sum(map(len, row.values())) >= limit]
+        whole = {place: how.rows(loaded.tokenizer, examples[place], options.max_length) for place in full}
+        if num_cut := sum(row != rows[place] for place, row in whole.items()):
+            logger.warning(
+                "%d of %d examples are cut to the model's context of %d tokens, where max_length=%d would keep more.",
+                *(num_cut, len(rows), limit, options.max_length),
+            )
+    return rows
 
 
 def _go_on(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
@@ -352,6 +374,7 @@ def _left_as_found(loaded: LoadedModel) -> Iterator[None]:
     model, tokenizer = loaded.model, loaded.tokenizer
     configs = [vars(config) for config in (model.config, model.generation_config) if config is not None]
     before, attributes, pad_token = [dict(config) for config in configs], set(vars(model)), tokenizer.pad_token
+    tokenizer.pad_token = tokenizer.convert_ids_to_tokens(pad_id_for(model, tokenizer))
     try:
         with _global_state_kept(model.device):
             yield

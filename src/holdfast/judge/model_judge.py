@@ -19,6 +19,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from holdfast.distributed import in_step
 from holdfast.models.load import fingerprint
 from holdfast.models.shards import is_sharded
+from holdfast.models.tables import check_token_ids, context_of
 from holdfast.prompts.batching import batches_by_length, right_pad
 from holdfast.prompts.chat import TokenSpan
 from holdfast.values import Outcome
@@ -93,7 +94,11 @@ class ModelJudge(ABC):
         return None
 
     def judge(self, prompts: Sequence[str], responses: Sequence[str]) -> list[Outcome]:
-        """One outcome a response, in order: `safe` or `unsafe` scored by its log-odds, or unscored with a reason."""
+        """One outcome a response, in order: `safe` or `unsafe` scored by its log-odds, or unscored with a reason.
+
+        Raises:
+            ValueError: an exchange has a token that the judge's embedding lacks.
+        """
         outcomes: list[Outcome] = [Outcome.unscored("longer than the judge's context")] * len(responses)
         with torch.no_grad():
             for batch, asked in self._batches(prompts, responses):
@@ -132,6 +137,7 @@ class ModelJudge(ABC):
         Embeddings as the judge's layers get them: where a model scales its table (Gemma), scaled.
         """
         encoded = self.tokenizer(list(strings), add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        check_token_ids(self.model, self.tokenizer, encoded)
         lengths = torch.tensor([len(ids) for ids in encoded])
         owners = torch.repeat_interleave(torch.arange(len(encoded)), lengths)
         flat = torch.tensor([token for ids in encoded for token in ids], dtype=torch.int64)
@@ -142,12 +148,13 @@ class ModelJudge(ABC):
     @property
     def context(self) -> int:
         """Tokens that the judge can read at most."""
-        return getattr(self.model.config.get_text_config(), "max_position_embeddings", None) or 2**31
+        return context_of(self.model) or 2**31
 
     def _batches(self, prompts: Sequence[str], responses: Sequence[str]) -> Iterator[tuple[Batch, bool]]:
         """Batches of what was asked; and, marked False, what the others need of a judge that is sharded among them."""
         shown = [self.show(prompt, response) for prompt, response in zip(prompts, responses, strict=True)]
         lengths = [len(exchange.token_ids) for exchange in shown]
+        check_token_ids(self.model, self.tokenizer, [exchange.token_ids for exchange in shown])
         fitting = [position for position, length in enumerate(lengths) if length <= self.context]
         groups = [fitting]
         if not self.pads:

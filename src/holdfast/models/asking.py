@@ -4,13 +4,18 @@ A response may be made to begin with a given text, its opening: the model goes o
 opening with what follows. The opening stands where the chat template ends, under the tokens that it gets there.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import Response
+from holdfast.models.tables import check_token_ids, context_of, room_for_response
 from holdfast.prompts.chat import ChatFormat, Turn, encode_chat
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -40,12 +45,13 @@ def ask(
         num_samples: how often each is asked.
 
     Raises:
-        ValueError: there are no prompts, or one fills the model's context.
+        ValueError: there are no prompts, or one fills the model's context or has a token that the model lacks.
     """
     if not prompts:
         raise ValueError("there are no prompts to answer; give at least one.")
     pairs = zip(prompts, openings or [""] * len(prompts), strict=True)
     asked = [Asked(prompt, _encode(tokenizer, prompt, opening), opening) for prompt, opening in pairs]
+    check_token_ids(model, tokenizer, [one.prompt_ids for one in asked])
     _refuse_overlong(model, asked)
     return [one for one in asked for _ in range(num_samples)]
 
@@ -85,10 +91,27 @@ def _decode(tokenizer: PreTrainedTokenizerBase, token_ids: list[int]) -> str:
 
 
 def _refuse_overlong(model: PreTrainedModel, asked: Sequence[Asked]) -> None:
-    context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     longest = max(asked, key=lambda one: len(one.prompt_ids))
-    if context is not None and len(longest.prompt_ids) >= context:
+    length = len(longest.prompt_ids)
+    if not room_for_response(model, length, 1):
         raise ValueError(
-            f"a prompt of {len(longest.prompt_ids)} tokens fills the model's context of {context} and leaves no room "
-            f"for a response; shorten or remove it: {longest.prompt[:60]!r}."
+            f"a prompt of {length} tokens fills the model's context of {context_of(model)} and leaves no room for a "
+            f"response; shorten or remove it: {longest.prompt[:60]!r}."
         )
+
+
+def warn_of_context(model: PreTrainedModel, lengths: Sequence[int], options: GenerateOptions) -> None:
+    """Logs a warning when the context leaves responses to prompts of these lengths fewer tokens than the options do."""
+    rooms = [room_for_response(model, length, options.max_new_tokens) for length in lengths]
+    cut = sum(room < options.max_new_tokens for room in rooms)
+    if cut:
+        logger.warning(
+            "%d of %d responses may have fewer than max_new_tokens=%d tokens, the shortest %d: the model's context of "
+            "%d tokens ends there. Lower max_new_tokens, or shorten the prompts.",
+            *(cut, len(rooms), options.max_new_tokens, min(rooms), context_of(model)),
+        )
+
+
+def is_cut_by_context(response: Response, options: GenerateOptions) -> bool:
+    """Whether the model's context ended the response, before the options would have."""
+    return not (response.finished or response.broken) and len(response.token_ids) < options.max_new_tokens

@@ -11,11 +11,12 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from holdfast.artifacts import seed_from
 from holdfast.distributed import gathered, share
-from holdfast.models.asking import Asked, ask, end_ids, read_response, until_end
+from holdfast.models.asking import Asked, ask, end_ids, read_response, until_end, warn_of_context
 from holdfast.models.options import GenerateOptions, refuse_other_engine
 from holdfast.models.response_log import Response, ResponseLog
 from holdfast.models.shards import is_sharded
 from holdfast.models.stretches import Continued, continue_batch
+from holdfast.models.tables import pad_id_for, room_for_response
 from holdfast.progress import Progress, silent
 from holdfast.prompts.batching import batches_by_length
 
@@ -53,6 +54,8 @@ def generate(
 
     Every batch is sampled under a seed of its own, so a generation that goes on from a log ends as it would have.
     Several processes share the batches, and each gets all responses; a sharded model answers each in all of them.
+    Nothing of the checkpoint's generation config takes part but its end tokens. A response has fewer tokens than the
+    options allow where the model's context ends before, of which a warning is logged.
 
     Args:
         model: the model that answers.
@@ -71,7 +74,9 @@ def generate(
     refuse_equal_samples(options)
     asked = ask(model, tokenizer, prompts, openings, options.num_samples)
     found = _joined({} if log is None else log.known)
-    batches = batches_by_length([len(one.prompt_ids) + options.max_new_tokens for one in asked], options.token_budget)
+    lengths = [len(one.prompt_ids) for one in asked]
+    warn_of_context(model, lengths, options)
+    batches = _batches(model, lengths, options)
     devices = [model.device] if model.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         orders = range(len(batches))
@@ -99,7 +104,7 @@ def continue_prompts(
     """The tokens that follow each sequence, without end token and padding; one continuation each, in order."""
     found: dict[int, list[int]] = {}
     ends = end_ids(model, tokenizer)
-    for batch in batches_by_length([len(ids) + options.max_new_tokens for ids in encoded], options.token_budget):
+    for batch in _batches(model, [len(ids) for ids in encoded], options):
         made = _continue(model, tokenizer, [encoded[position] for position in batch], options)
         found |= {position: until_end(one.token_ids, ends) for position, one in zip(batch, made, strict=True)}
     return [found[position] for position in range(len(encoded))]
@@ -133,11 +138,11 @@ def _continue(
         max_new_tokens=options.max_new_tokens,
         temperature=options.temperature,
         end_ids=end_ids(model, tokenizer),
-        pad_id=_pad_id(tokenizer),
+        pad_id=pad_id_for(model, tokenizer),
     )
 
 
-def _pad_id(tokenizer: PreTrainedTokenizerBase) -> int:
-    # Padding is masked out everywhere, so any id serves where a tokenizer has none of its own.
-    pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-    return pad_id if isinstance(pad_id, int) else 0
+def _batches(model: PreTrainedModel, lengths: Sequence[int], options: GenerateOptions) -> list[list[int]]:
+    """Positions of prompts of like length; prompts and responses of a batch stay within the token budget."""
+    whole = [length + room_for_response(model, length, options.max_new_tokens) for length in lengths]
+    return batches_by_length(whole, options.token_budget)

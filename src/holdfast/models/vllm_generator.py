@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from holdfast.artifacts import seed_from
-from holdfast.models.asking import Asked, ask, end_ids, read_response
+from holdfast.models.asking import Asked, ask, end_ids, read_response, warn_of_context
 from holdfast.models.generate import refuse_equal_samples
 from holdfast.models.load import LoadedModel, resolve
 from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import Response, ResponseLog
+from holdfast.models.tables import room_for_response
 from holdfast.progress import Progress
 
 AT_A_TIME = 1024
@@ -52,6 +53,7 @@ class VllmGenerator:
         refuse_missing_engine(options)
         refuse_equal_samples(options)
         asked = ask(self.loaded.model, self.loaded.tokenizer, prompts, openings, options.num_samples)
+        warn_of_context(self.loaded.model, [len(one.prompt_ids) for one in asked], options)
         found = dict(self.log.known) if self.log else {}
         missing = [position for position in range(len(asked)) if position not in found]
         engine = self._load_engine(options) if missing else None
@@ -70,6 +72,8 @@ class VllmGenerator:
             dtype=str(self.loaded.storage_dtype).removeprefix("torch."),
             seed=options.seed,
             gpu_memory_utilization=options.gpu_share,
+            # vLLM's own defaults, and not those of the checkpoint's generation config.
+            generation_config="vllm",
             trust_remote_code=False,
         )
 
@@ -81,13 +85,16 @@ class VllmGenerator:
         how = {
             "n": 1,
             "temperature": options.temperature,
-            "max_tokens": options.max_new_tokens,
             "stop_token_ids": sorted(ends),
             # The checkpoint's own sampling habits would change what is measured.
             "top_p": 1.0,
             "top_k": 0,
         }
-        parameters = [vllm.SamplingParams(**how, seed=seed_from([options.seed, position])) for position in positions]
+        limits = [self._limit(asked[position], options) for position in positions]
+        parameters = [
+            vllm.SamplingParams(**how, max_tokens=limit, seed=seed_from([options.seed, position]))
+            for position, limit in zip(positions, limits, strict=True)
+        ]
         questions = [{"prompt_token_ids": asked[position].prompt_ids} for position in positions]
         outputs = engine.generate(questions, parameters, use_tqdm=False)
         found = {}
@@ -97,3 +104,6 @@ class VllmGenerator:
             token_ids = list(said.token_ids)
             found[position] = read_response(self.loaded.tokenizer, asked[position], token_ids, ends, ended=ended)
         return found
+
+    def _limit(self, asked: Asked, options: GenerateOptions) -> int:
+        return room_for_response(self.loaded.model, len(asked.prompt_ids), options.max_new_tokens)

@@ -13,10 +13,12 @@ from holdfast.evaluate.lm_eval_tasks import LmEval, LmEvalOptions
 from holdfast.evaluate.suite import evaluate
 from holdfast.judge.refusal import RefusalJudge
 from holdfast.made_by import model_entry, version
+from holdfast.models.asking import end_ids, is_cut_by_context
 from holdfast.models.generate import Generator, generate
 from holdfast.models.load import LoadedModel, load_model
 from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import ResponseLog
+from holdfast.models.tables import context_of
 from holdfast.models.vllm_generator import VllmGenerator, refuse_missing_engine
 from holdfast.pipeline.config import JudgeOptions, MeasureOptions, SuiteFiles
 from holdfast.pipeline.inputs import suite_hashes
@@ -84,17 +86,21 @@ def evaluate_model(
         "refusal_judge": refusal.fingerprint,
         **_asked(loaded, files, generation, measures, reference),
         **version(),
+        "responses": {"end_ids": sorted(end_ids(loaded.model, loaded.tokenizer)), "context": None},
     }
     # A generation that goes on has to make the same batches.
     settings = {**made_by, "judge": None, "refusal_judge": None, "token_budget": generation.token_budget}
     with unfinished(out, settings, keep_refused=True) as folder:
-        how = {"refusal_judge": refusal, "generator": _generator(loaded, generation, folder / "responses.jsonl")}
+        log = ResponseLog(folder / "responses.jsonl")
+        how = {"refusal_judge": refusal, "generator": _generator(loaded, generation, log)}
         evaluation = evaluate(loaded, guard, suite, generation, progress, **how)
+        if any(is_cut_by_context(response, generation) for response in log.known.values()):
+            made_by["responses"] |= {"context": context_of(loaded.model)}
         refuse_unjudged(evaluation)
         refuse_unscored(evaluation)
         groups = dict(evaluation.groups)
         if reference:
-            answering = _generator(reference, generation, folder / "reference.jsonl")
+            answering = _generator(reference, generation, ResponseLog(folder / "reference.jsonl"))
             groups |= reference_divergences(loaded, reference, suite, answering, generation, progress)
         if harness:
             rates, made_by["lm_eval"] = harness.measure(loaded)
@@ -124,9 +130,8 @@ def _asked(
     }
 
 
-def _generator(loaded: LoadedModel, options: GenerateOptions, kept: Path) -> Generator:
-    """What answers with the engine of the options, and keeps responses in a file."""
-    log = ResponseLog(kept)
+def _generator(loaded: LoadedModel, options: GenerateOptions, log: ResponseLog) -> Generator:
+    """What answers with the engine of the options, and keeps responses in a log."""
     return (
         VllmGenerator(loaded, log)
         if options.engine == "vllm"

@@ -27,7 +27,7 @@ from holdfast.progress import Progress, silent
 from holdfast.prompts.batching import batches_by_length
 from holdfast.score.boundaries import Boundaries
 from holdfast.score.gradient import collecting, refuse_not_finite
-from holdfast.score.objective.completions import Objective, completion_logits
+from holdfast.score.objective.completions import Objective, check_completions, completion_logits
 from holdfast.score.sums import Sums
 
 
@@ -68,10 +68,12 @@ def sum_by_layer(
         keep_layers: whether layers that were handed over stay done when the pass is taken up again.
 
     Raises:
-        ValueError: the layers can't be worked on one by one, or the objective is not finite for an item.
+        ValueError: the layers can't be worked on one by one, the objective is not finite for an item, or a completion
+            is longer than the model's context or has a token that the model lacks.
     """
     if is_sharded(layered.loaded.model):
         raise ValueError("a model is scored layer by layer in one process, or sharded over several; choose one.")
+    check_completions(layered.loaded, objective)
     boundaries = Boundaries(folder)
     passes = _Passes(layered, objective, _batches(objective, parts, token_budget), boundaries)
     depth = len(layered.layers)

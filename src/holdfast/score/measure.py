@@ -13,7 +13,7 @@ from holdfast.progress import Progress, silent
 from holdfast.score.checkpoint import Checkpoint
 from holdfast.score.gradient import sum_gradients
 from holdfast.score.inputs import sum_input_squares
-from holdfast.score.objective.completions import Completion, Objective
+from holdfast.score.objective.completions import Completion, Objective, check_completions
 from holdfast.score.random import draw_noise
 from holdfast.score.registry import Needs
 from holdfast.score.sums import Sums
@@ -66,7 +66,12 @@ def measure(
     checkpoint: Checkpoint | None = None,
     on_host: bool = False,
 ) -> Sums:
-    """What formulas of one kind need, summed over some items, for every scored parameter."""
+    """What formulas of one kind need, summed over some items, for every scored parameter.
+
+    Raises:
+        ValueError: a completion is longer than the model's context, or has a token that the model lacks.
+    """
+    check_completions(loaded, objective)
     names = [site.name for site in scored_sites(loaded.model)]
     how = {"token_budget": token_budget, "progress": progress, "checkpoint": checkpoint, "on_host": on_host}
     return MEASURES[needs](loaded.model, names, objective, items, **how)

@@ -14,7 +14,9 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from holdfast.estimators import Reduction
+from holdfast.models.load import LoadedModel
 from holdfast.models.logits import logits_at
+from holdfast.models.tables import check_fits
 from holdfast.prompts.batching import right_pad
 
 
@@ -49,6 +51,11 @@ class Objective(Protocol):
     def describe(self) -> Mapping[str, object]:
         """What the scores' metadata keep of it."""
         ...
+
+
+def check_completions(loaded: LoadedModel, objective: Objective) -> None:
+    """Raises ValueError when a completion is longer than the model's context, or has a token that the model lacks."""
+    check_fits(loaded.model, loaded.tokenizer, [completion.token_ids for completion in objective.completions])
 
 
 def completion_logits(model: PreTrainedModel, completions: Sequence[Completion]) -> Float[Tensor, "token d_vocab"]:

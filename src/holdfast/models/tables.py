@@ -1,0 +1,85 @@
+"""What a model's tables have room for: positions up to its context, and token ids up to its embedding's last row.
+
+Whatever feeds token ids to a model asks here first, so that nobody learns of it from an index that is out of range, or,
+where positions are computed and not looked up, never. A response is limited to what its prompt leaves of the context.
+"""
+
+from collections.abc import Sequence
+from typing import cast
+
+from torch import nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+CONTEXT_NAMES = ("max_position_embeddings", "max_seq_len", "max_sequence_length", "context_length", "seq_length")
+"""What configs call the number of positions, the usual name first."""
+
+
+def context_of(model: PreTrainedModel) -> int | None:
+    """The most tokens that a sequence may have; None for a model that names no limit, such as a recurrent one.
+
+    A scaling of rotary positions that goes beyond the named limit counts.
+    """
+    config = model.config.get_text_config()
+    named = [limit for name in CONTEXT_NAMES if isinstance(limit := getattr(config, name, None), int) and limit > 0]
+    if not named:
+        return None
+    scaling = getattr(config, "rope_parameters", None) or {}
+    factor, original = scaling.get("factor"), scaling.get("original_max_position_embeddings")
+    scaled = int(factor * original) if factor and original else 0
+    return max(named[0], scaled) - _num_reserved(model, named[0])
+
+
+def num_token_ids(model: PreTrainedModel) -> int:
+    """Rows of the token embedding: ids from this one on are unknown to the model."""
+    return cast(nn.Embedding, model.get_input_embeddings()).weight.shape[0]
+
+
+def pad_id_for(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
+    """An id to pad with: the tokenizer's own, or another that the model has a row for, as padding is masked out."""
+    for token_id in (tokenizer.pad_token_id, tokenizer.eos_token_id):
+        if isinstance(token_id, int) and 0 <= token_id < num_token_ids(model):
+            return token_id
+    return 0
+
+
+def room_for_response(model: PreTrainedModel, prompt_length: int, max_new_tokens: int) -> int:
+    """Tokens that a response may have: `max_new_tokens`, or fewer where the context ends before; at least 0."""
+    context = context_of(model)
+    return max_new_tokens if context is None else max(0, min(max_new_tokens, context - prompt_length))
+
+
+def check_token_ids(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, sequences: Sequence[Sequence[int]]
+) -> None:
+    """Raises ValueError when a sequence holds an id that the model's embedding has no row for."""
+    num_rows = num_token_ids(model)
+    beyond = {token_id for sequence in sequences for token_id in sequence if token_id >= num_rows}
+    if beyond:
+        token_id = min(beyond)
+        raise ValueError(
+            f"token {tokenizer.convert_ids_to_tokens(token_id)!r} has id {token_id} in the tokenizer, and the model's "
+            f"embedding has {num_rows} rows, for ids up to {num_rows - 1}; use the tokenizer that the model was "
+            "trained with, or call `resize_token_embeddings`, train the new rows and save the model again."
+        )
+
+
+def check_fits(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, sequences: Sequence[Sequence[int]]) -> None:
+    """Raises ValueError when a sequence is longer than the model's context, or holds an id beyond its embedding."""
+    check_token_ids(model, tokenizer, sequences)
+    context = context_of(model)
+    longest = max(sequences, key=len, default=())
+    if context is not None and len(longest) > context:
+        text = str(tokenizer.decode(list(longest)[:60]))[:60]
+        raise ValueError(
+            f"an exchange of {len(longest)} tokens is longer than the model's context of {context}; shorten or remove "
+            f"it: {text!r}."
+        )
+
+
+def _num_reserved(model: PreTrainedModel, context: int) -> int:
+    """Rows of a position table that no token gets: RoBERTa and its like count positions from behind a padding row."""
+    words = model.get_input_embeddings()
+    for module in model.modules():
+        if isinstance(module, nn.Embedding) and module is not words and module.num_embeddings == context:
+            return 0 if module.padding_idx is None else module.padding_idx + 1
+    return 0

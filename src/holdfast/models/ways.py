@@ -1,0 +1,140 @@
+"""Find out how a model can be continued, by trying: what it answers in a batch has to be what it answers alone.
+
+Each way is tried once a model, on two short made-up prompts whose continuations are forced. The logits on the way are
+compared with those of the model's own forward pass over each whole sequence, without padding and without a cache. The
+fastest way that agrees is taken:
+
+    in stretches, padded    attention with a cache of keys and values
+    unbroken, padded        hybrids and state-space models that mask padding: a state can't be handed on, or shrunk
+    unbroken, not padded    states that padding runs into, such as RWKV's: only prompts of equal length share a batch
+    without a cache         whatever is left, where `generate` cannot keep a state (xLSTM of some sizes)
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from transformers import LogitsProcessor, PreTrainedModel
+
+from holdfast.models.continuing import Decoding, Way, continue_rows
+from holdfast.models.plain_settings import plain_settings
+from holdfast.models.tables import num_token_ids
+
+WAYS = (
+    Way(pads=True, in_stretches=True, caches=True),
+    Way(pads=True, in_stretches=False, caches=True),
+    Way(pads=False, in_stretches=False, caches=True),
+    Way(pads=False, in_stretches=False, caches=False),
+)
+"""The fastest first. The last does what the forward pass does, so it only has to run."""
+TOLERANCE = 1e-3
+"""Relative error of float32 logits that rounding explains: the largest seen is 3e-5. A wrong state gives 0.1 to 2."""
+HALF_TOLERANCE = 0.25
+"""The same in half precision, where rounding can also change which experts a token is sent to."""
+_known: WeakKeyDictionary[PreTrainedModel, Way] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True)
+class _Script:
+    """A prompt and what is made to follow it."""
+
+    prompt: list[int]
+    continuation: list[int]
+
+
+class _Forced(LogitsProcessor):
+    """Keeps the logits of every step and lets the scripts decide; of rows that are left, the last scripts'."""
+
+    def __init__(self, scripts: Sequence[_Script]) -> None:
+        self.scripts = scripts
+        self.logits: list[list[Tensor]] = [[] for _ in scripts]
+
+    def __call__(
+        self, input_ids: Int[Tensor, "batch token"], scores: Float[Tensor, "batch d_vocab"]
+    ) -> Float[Tensor, "batch d_vocab"]:
+        """Logits that leave one token a row."""
+        forced = torch.full_like(scores, -1.0)
+        first = len(self.scripts) - len(scores)
+        for row, script in enumerate(self.scripts[first:]):
+            kept = self.logits[first + row]
+            if len(kept) < len(script.continuation):
+                forced[row, script.continuation[len(kept)]] = 1.0
+                kept.append(scores[row].float().cpu())
+        return forced
+
+
+@torch.no_grad()
+def find_way(model: PreTrainedModel, pad_id: int) -> Way:
+    """The fastest way to continue the model's prompts that agrees with its own forward pass; tried once a model.
+
+    Raises:
+        ValueError: the model can't be continued at all.
+    """
+    if model not in _known:
+        _known[model] = _try_ways(model, pad_id)
+    return _known[model]
+
+
+def _try_ways(model: PreTrainedModel, pad_id: int) -> Way:
+    for way in WAYS[:-1]:
+        try:
+            if _agrees(model, pad_id, way):
+                return way
+        except torch.OutOfMemoryError:
+            raise
+        except Exception:  # a model that can't go this way may raise anything
+            continue
+    try:
+        _run(model, pad_id, WAYS[-1])
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ValueError(
+            f"{type(model).__name__} can't continue a prompt by its `generate`, with or without a cache ({reason}); "
+            "take a model that can."
+        ) from error
+    return WAYS[-1]
+
+
+def _agrees(model: PreTrainedModel, pad_id: int, way: Way) -> bool:
+    """Whether the logits on the way are those of the forward pass."""
+    scripts, logits = _run(model, pad_id, way)
+    half = model.dtype in (torch.bfloat16, torch.float16)
+    with plain_settings(model, set()):
+        expected = [_forward(model, script) for script in scripts]
+    return all(
+        _relative_error(torch.stack(ours), theirs) <= (HALF_TOLERANCE if half else TOLERANCE)
+        for ours, theirs in zip(logits, expected, strict=True)
+    )
+
+
+def _run(model: PreTrainedModel, pad_id: int, way: Way) -> tuple[list[_Script], list[list[Tensor]]]:
+    """Follows the scripts, in stretches of two tokens: the first row ends with one, the second goes on alone."""
+    ids = [place % num_token_ids(model) for place in range(3, 14)]
+    end = ids[-1]
+    short = _Script(ids[:2], [ids[2], end])
+    long = _Script(ids[1:7] if way.pads else ids[1:3], ids[7:10])
+    forced = _Forced([short, long])
+    decoding = Decoding(max_new_tokens=3, temperature=0.0, end_ids=frozenset({end}), pad_id=pad_id)
+    continue_rows(model, [short.prompt, long.prompt], decoding, way, stretch=2, watch=[forced])
+    return [short, long], forced.logits
+
+
+def _forward(model: PreTrainedModel, script: _Script) -> Float[Tensor, "token d_vocab"]:
+    """Logits of the continuation's tokens, from the whole sequence at once."""
+    sequence = torch.tensor([script.prompt + script.continuation[:-1]], device=model.device)
+    logits = model(sequence, use_cache=False).logits[0, len(script.prompt) - 1 :]
+    return logits.float().cpu()
+
+
+def _relative_error(ours: Float[Tensor, "token d_vocab"], theirs: Float[Tensor, "token d_vocab"]) -> float:
+    """Root mean square of the difference over that of the logits around their mean; 0 where both are not finite."""
+    finite = ours.isfinite() & theirs.isfinite()
+    if not torch.equal(ours.isfinite(), theirs.isfinite()):
+        return torch.inf
+    ours, theirs = ours[finite], theirs[finite]
+    if not len(theirs):
+        return 0.0
+    return float((ours - theirs).norm() / (theirs - theirs.mean()).norm().clamp(min=torch.finfo(torch.float32).tiny))
