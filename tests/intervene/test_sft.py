@@ -8,7 +8,7 @@ from trl import SFTConfig, SFTTrainer
 
 from holdfast.intervene.options import SftOptions
 from holdfast.intervene.protect import protect
-from holdfast.intervene.sft import IGNORED, dense_adamw, fine_tune, shuffled_positions, training_row
+from holdfast.intervene.sft import IGNORED, dense_adamw, fine_tune, refuse_wrong_start, shuffled_positions, training_row
 from holdfast.intervene.sparse_adamw import SparseAdamW, freeze_unmasked
 from holdfast.progress import silent
 from holdfast.prompts.records import Exchange
@@ -145,3 +145,17 @@ def test_protection_works_in_a_users_own_sft_trainer(tmp_path):
     for name in mask.indices:
         assert torch.equal(after[name].view(-1)[mask[name]], start[name].view(-1)[mask[name]])
         assert not torch.equal(after[name], start[name])
+
+
+def test_a_mask_of_another_model_and_a_model_that_was_changed_since_it_was_loaded_are_refused():
+    loaded, other = load_tiny(), load_tiny(model=make_llama(seed=1))
+    refuse_wrong_start(loaded, random_mask(loaded.model))
+    refuse_wrong_start(loaded, None)
+    with pytest.raises(ValueError, match="the mask was made for another model"):
+        refuse_wrong_start(loaded, random_mask(other.model))
+    refuse_wrong_start(loaded, random_mask(other.model), check_base=False)
+    with torch.no_grad():
+        loaded.model.model.norm.weight[0] += 1
+    for check in (True, False):
+        with pytest.raises(ValueError, match="weights of 'tiny' were changed after loading"):
+            refuse_wrong_start(loaded, None, check_base=check)

@@ -13,6 +13,7 @@ from torch import Tensor
 from holdfast.ranks import rank_correlation
 from holdfast.select.algebra import random_iou
 from holdfast.select.top import TopOptions, select_top
+from holdfast.select.universe import refuse_other_universe
 from holdfast.values import Scores
 
 MOST_RANKED = 2**20
@@ -41,7 +42,8 @@ def stability(first: Scores, second: Scores, fraction: float = 0.01) -> Stabilit
 
 
 def ranks_agree(first: Scores, second: Scores) -> float | None:
-    """Spearman's rho over the scored entries."""
+    """Spearman's rho over the scored entries; ValueError when the two are of different models or sites."""
+    refuse_other_universe("the second", second, first)
     return rank_correlation(_sampled(first), _sampled(second))
 
 
