@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from holdfast.artifacts import load_mask
     from holdfast.intervene.callback import ProtectCallback
+    from holdfast.intervene.lora import load_protected, merge_protected, protect_lora
     from holdfast.intervene.probe import SafetyProbe
     from holdfast.intervene.protect import protect
     from holdfast.intervene.train_only import train_only
@@ -30,7 +31,10 @@ _HOMES = {
     "load_mask": "artifacts",
     "load_model": "models.load",
     "load_prompts": "prompts.sources",
+    "load_protected": "intervene.lora",
+    "merge_protected": "intervene.lora",
     "protect": "intervene.protect",
+    "protect_lora": "intervene.lora",
     "top_mask_refresh": "pipeline.probe",
     "train_only": "intervene.train_only",
 }
@@ -45,7 +49,10 @@ __all__ = [
     "load_mask",
     "load_model",
     "load_prompts",
+    "load_protected",
+    "merge_protected",
     "protect",
+    "protect_lora",
     "top_mask_refresh",
     "train_only",
 ]

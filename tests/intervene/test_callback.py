@@ -4,7 +4,8 @@ import shutil
 
 import pytest
 import torch
-from transformers import TrainerCallback
+from peft import LoraConfig
+from transformers import AutoModelForCausalLM, TrainerCallback
 
 from holdfast.artifacts import load_mask
 from holdfast.intervene.callback import ProtectCallback
@@ -218,9 +219,90 @@ def test_a_refresh_that_the_best_checkpoint_would_undo_is_refused(tmp_path):
         trainer.train()
 
 
-def test_a_mask_of_another_model_is_refused_before_the_first_step(tmp_path):
+@pytest.mark.parametrize("other", [{"width": 32}, {"seed": 1}], ids=["other shapes", "other values"])
+def test_a_mask_of_another_model_is_refused_before_the_first_step(other, tmp_path):
     model = make_llama()
-    trainer = users_trainer(model, tmp_path, [ProtectCallback(random_mask(make_llama(width=32)))])
+    start = bits(model)
+    trainer = users_trainer(model, tmp_path, [ProtectCallback(random_mask(make_llama(**other)))])
     with pytest.raises(ValueError, match="made for another model"):
         trainer.train()
     assert trainer.state.global_step == 0
+    assert equal_bits(bits(model), start)
+
+
+SAVING = {"save_strategy": "steps", "save_steps": 2}
+
+
+def resume(folder, mask, at="run/checkpoint-2", seed=1, **how):
+    """Goes on from a checkpoint, in a new trainer with a model of other weights."""
+    model = make_llama(seed=seed)
+    trainer = users_trainer(model, folder / "run", [ProtectCallback(mask, **how)], **SAVING)
+    trainer.train(resume_from_checkpoint=str(folder / at))
+    return model
+
+
+def test_a_checkpoint_that_was_moved_is_gone_on_from(tmp_path):
+    model = make_llama()
+    mask, start = random_mask(model), bits(model)
+    users_trainer(model, tmp_path / "run", [ProtectCallback(mask), StopAfter(2)], **SAVING).train()
+    shutil.move(tmp_path / "run" / "checkpoint-2", tmp_path / "elsewhere")
+    assert moved(resume(tmp_path, mask, "elsewhere"), start, mask)[0] == 0.0
+
+
+def test_a_checkpoint_of_another_hold_is_refused_also_when_it_only_holds_others_values(tmp_path):
+    base, other = make_llama(), make_llama(seed=1)
+    mask, wider = random_mask(base), random_mask(base, density=0.1)
+    users_trainer(base, tmp_path / "run", [ProtectCallback(mask), StopAfter(2)], **SAVING).train()
+    with pytest.raises(ValueError, match="checkpoint of step 2 was not made under this hold"):
+        resume(tmp_path, wider)
+    shutil.rmtree(tmp_path / "run")
+    others = random_mask(other)
+    users_trainer(other, tmp_path / "run", [ProtectCallback(others), StopAfter(2)], **SAVING).train()
+    assert others.indices.keys() == mask.indices.keys()
+    with pytest.raises(ValueError, match="begin with the base, or pass check_base=False"):
+        resume(tmp_path, mask)
+
+
+def test_a_checkpoint_whose_held_entries_were_changed_is_refused(tmp_path):
+    model = make_llama()
+    mask = random_mask(model)
+    users_trainer(model, tmp_path / "run", [ProtectCallback(mask), StopAfter(2)], **SAVING).train()
+    checkpoint = tmp_path / "run" / "checkpoint-2"
+    saved = AutoModelForCausalLM.from_pretrained(checkpoint)
+    name = next(iter(mask.indices))
+    with torch.no_grad():
+        saved.get_parameter(name).view(-1)[mask[name][0]] += 1
+    saved.save_pretrained(checkpoint)
+    with pytest.raises(ValueError, match="was not made under this hold"):
+        resume(tmp_path, mask)
+
+
+def test_a_plain_run_is_gone_on_from_under_a_hold_only_where_the_check_is_left_out(tmp_path):
+    model = make_llama()
+    mask = random_mask(model)
+    users_trainer(model, tmp_path / "run", [StopAfter(2)], **SAVING).train()
+    start = bits(model)
+    with pytest.raises(ValueError, match="nobody knows whether its entries have the base's values"):
+        resume(tmp_path, mask)
+    assert moved(resume(tmp_path, mask, check_base=False), start, mask)[0] == 0.0
+
+
+def test_a_model_that_has_trained_under_the_hold_trains_on_in_the_same_callback_and_in_no_new_one(tmp_path):
+    model = make_llama()
+    mask, start = random_mask(model), bits(model)
+    trainer = users_trainer(model, tmp_path, [ProtectCallback(mask)], max_steps=1)
+    trainer.train()
+    trainer.train()
+    held, free = moved(model, start, mask)
+    assert held == 0.0
+    assert free > 0.9
+    with pytest.raises(ValueError, match="made for another model"):
+        users_trainer(model, tmp_path, [ProtectCallback(mask)], max_steps=1).train()
+
+
+def test_adapters_that_transformers_put_on_are_refused_in_a_sentence(tmp_path):
+    model = make_llama()
+    mask = random_mask(model)
+    model.add_adapter(LoraConfig(r=2, target_modules=["q_proj"]))
+    with pytest.raises(ValueError, match=r"put them on with peft.get_peft_model, and this callback holds"):
+        users_trainer(model, tmp_path, [ProtectCallback(mask)]).train()

@@ -144,7 +144,7 @@ def test_in_bfloat16_the_held_layer_is_as_near_as_its_rounding_lets_it(adapters_
     if not adapters_too:
         for name, weight in model.named_parameters():
             weight.data = weight.data.float() if "lora_" in name else weight.data
-    mask, layer = random_mask(make_llama(), density=0.2), layer_of(model, Q_PROJ)
+    mask, layer = random_mask(make_llama().to(torch.bfloat16), density=0.2), layer_of(model, Q_PROJ)
     x = torch.randn(2, 5, layer.in_features).bfloat16().requires_grad_()
     with protect_lora(model, mask):
         y = layer(x)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from holdfast.artifacts import load_patch, save_patch
+from holdfast.intervene.entries import InvariantError
 from holdfast.intervene.patch import apply_patch, make_patch, revert_patch, selected_values
 from tests.intervene.given import bits, equal_bits, load_tiny, random_mask
 
@@ -70,3 +71,29 @@ def test_a_patch_without_old_values_says_that_it_cannot_come_off(tuned):
     _, wanted, patch = tuned
     with pytest.raises(ValueError, match="without old values"):
         revert_patch(wanted, replace(patch, old_values=None))
+
+
+def test_what_differs_outside_the_patch_is_found_when_it_comes_off_and_left_where_that_is_wanted(tuned):
+    base, wanted, patch = tuned
+    with torch.no_grad():
+        for model in (base, wanted):
+            model.get_input_embeddings().weight[0, 0] += 1
+    tuned_further = bits(wanted)
+    with pytest.raises(InvariantError, match="it was changed outside the patch"):
+        revert_patch(wanted, patch)
+    with torch.no_grad():
+        for name, weight in wanted.named_parameters():
+            weight.copy_(tuned_further[name])
+    revert_patch(wanted, patch, check_base=False)
+    assert equal_bits(bits(wanted), bits(base))
+
+
+def test_a_patch_holds_each_parameter_in_the_dtype_of_its_file():
+    loaded = load_tiny(torch.float32)
+    mask = random_mask(loaded.model)
+    first, *others = mask.indices
+    old = selected_values(loaded.model, mask, torch.float16, {first: torch.float32})
+    patch = make_patch(old, loaded.model, mask)
+    assert patch.values[first].dtype == torch.float32
+    assert torch.equal(patch.values[first], loaded.model.get_parameter(first).detach().view(-1)[mask[first]])
+    assert {patch.values[name].dtype for name in others} == {torch.float16}

@@ -9,7 +9,7 @@ from trl import SFTConfig, SFTTrainer
 
 from holdfast.intervene.options import SftOptions
 from holdfast.intervene.protect import protect
-from holdfast.intervene.sft import IGNORED, dense_adamw, fine_tune, shuffled_positions, training_row
+from holdfast.intervene.sft import IGNORED, dense_adamw, fine_tune, refuse_wrong_start, shuffled_positions, training_row
 from holdfast.intervene.sparse_adamw import SparseAdamW, freeze_unmasked
 from holdfast.progress import silent
 from holdfast.prompts.records import Exchange
@@ -181,3 +181,17 @@ def test_an_exchange_with_a_token_that_the_model_lacks_is_refused_and_such_paddi
     loaded.tokenizer.add_special_tokens({"pad_token": "<|new pad|>"})
     assert tune(loaded) == plain
     assert loaded.tokenizer.pad_token == "<|new pad|>"
+
+
+def test_a_mask_of_another_model_and_a_model_that_was_changed_since_it_was_loaded_are_refused():
+    loaded, other = load_tiny(), load_tiny(model=make_llama(seed=1))
+    refuse_wrong_start(loaded, random_mask(loaded.model))
+    refuse_wrong_start(loaded, None)
+    with pytest.raises(ValueError, match="the mask was made for another model"):
+        refuse_wrong_start(loaded, random_mask(other.model))
+    refuse_wrong_start(loaded, random_mask(other.model), check_base=False)
+    with torch.no_grad():
+        loaded.model.model.norm.weight[0] += 1
+    for check in (True, False):
+        with pytest.raises(ValueError, match="weights of 'tiny' were changed after loading"):
+            refuse_wrong_start(loaded, None, check_base=check)

@@ -2,10 +2,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from holdfast.intervene.stored_patch import differences, refuse_unlike
+from holdfast.intervene.entries import same_bits
+from holdfast.intervene.stored_patch import differences, new_values, old_values, refuse_unlike, write_values
 from holdfast.models.stored import open_stored
+from holdfast.pipeline.patching import diff_to_file
 from tests.models.families import FAMILIES, make_family
-from tests.stored import save, save_pair
+from tests.stored import hashes, save, save_pair
 from tests.tiny import make_llama
 
 
@@ -50,3 +52,22 @@ def test_a_buffer_that_differs_is_refused_because_no_patch_carries_it(tmp_path):
     save_file(tensors, tuned / "model.safetensors")
     with pytest.raises(ValueError, match="e_score_correction_bias differs and is a buffer"):
         refuse_unlike(*opened(base, tuned))
+
+
+@pytest.mark.parametrize("keep_old", [True, False], ids=["from the patch", "from the base"])
+def test_a_revert_writes_the_values_of_before_and_an_application_those_of_after(keep_old, tmp_path):
+    base, tuned = save_pair(tmp_path)
+    patch = diff_to_file(str(base), str(tuned), tmp_path / "patch", keep_old=keep_old)
+    before, after = hashes(base), hashes(tuned)
+    left, right = opened(base, tuned)
+    values_before = old_values(patch, None if keep_old else left)
+    for name in patch.parts:
+        for chunk in patch.chunks(name):
+            held, moved = (model.parameters[name].take(chunk.index) for model in (left, right))
+            assert same_bits(values_before(name, chunk), held)
+            assert same_bits(new_values(name, chunk), moved)
+            assert not same_bits(held, moved)
+    write_values(right, patch, values_before)
+    assert hashes(tuned) == before
+    write_values(right, patch, new_values)
+    assert hashes(tuned) == after

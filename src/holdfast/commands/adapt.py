@@ -45,8 +45,10 @@ def adapt(
     result = {
         "out": str(out),
         **(held if mask else {}),
+        "entries_changed": done.entries_changed,
         "routing_drift": done.routing_drift,
         "first_loss": done.losses[0] if len(done.losses) == options.iterations else None,  # else of a step on the way
         "last_loss": done.losses[-1] if done.losses else None,
+        "saved_loss": done.saved_loss,
     }
     show_known("SPA" if mask else "Plain fine-tuning", result, json)

@@ -49,8 +49,10 @@ def enhance(
         "entries_trained": done.entries_trained,
         "share_trained": done.share_trained,
         "untouched_identical": done.untouched_identical,
+        "entries_changed": done.entries_changed,
         "routing_drift": done.routing_drift,
         "first_loss": done.losses[0] if len(done.losses) == options.iterations else None,  # else of a step on the way
         "last_loss": done.losses[-1] if done.losses else None,
+        "saved_loss": done.saved_loss,
     }
     show_known("SET" if mask else "Tuning of all weights", result, json)

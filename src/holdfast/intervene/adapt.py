@@ -19,18 +19,18 @@ from torch import nn
 from holdfast.intervene.adapters import adapters
 from holdfast.intervene.entries import masked_entries, refuse_changed
 from holdfast.intervene.frozen import frozen, frozen_roles
-from holdfast.intervene.lora import merge_protected, protect_lora, save_adapter, save_protected
+from holdfast.intervene.lora import merge_protected, protect_lora, save_adapter
 from holdfast.intervene.options import AdaptOptions
+from holdfast.intervene.precision import kept_by_all, refuse_broken, trained_in_float32, warn_of_rounding
 from holdfast.intervene.protect import protect
 from holdfast.intervene.routing import routing, routing_drift
 from holdfast.intervene.sft import (
     dense_adamw,
     fine_tune,
     mask_digest,
-    refuse_broken,
+    mean_loss,
     refuse_wrong_start,
     shuffled_positions,
-    trained_in_float32,
 )
 from holdfast.models.load import LoadedModel, fingerprint
 from holdfast.models.options import Role
@@ -57,6 +57,10 @@ class AdaptResult:
     """Roles of parameters that were not trained."""
     routing_drift: float | None = None
     """Share of a mixture's choices of experts, on the first exchanges, that are no longer made; else None."""
+    entries_changed: int = 0
+    """Entries that differ from the checkpoint in its own dtype: a small step is lost to rounding."""
+    saved_loss: float | None = None
+    """Mean loss per response token of the model as it is saved, on the last batch."""
 
 
 def adapt(
@@ -68,6 +72,8 @@ def adapt(
     output_dir: Path | None = None,
     make_optimizer: MakeOptimizer | None = None,
     adapter_dir: Path | None = None,
+    *,
+    check_base: bool = True,
 ) -> AdaptResult:
     """Fine-tunes the model in place; load it again for another arm.
 
@@ -79,28 +85,32 @@ def adapt(
         progress: told after each step.
         output_dir: where checkpoints go, when `checkpoint_every` asks for them.
         make_optimizer: any torch optimizer for the model, in place of fused AdamW.
-        adapter_dir: where the adapter goes with `lora`, as `save_protected` writes it, before it is merged.
+        adapter_dir: where the adapter goes with `lora`, with the mask beside it, before it is merged.
+        check_base: whether to refuse a mask of another model.
 
     Raises:
         ValueError: the mask or the data do not fit, or the loss or a weight is not finite.
         InvariantError: a protected entry has changed.
     """
-    refuse_wrong_start(loaded, mask)
+    refuse_wrong_start(loaded, mask, check_base=check_base)
     if not exchanges:
         raise ValueError("there are no exchanges to adapt to; give at least one.")
     model = loaded.model
     entries = [] if mask is None else masked_entries(model, mask)
     held, routed = [entry.read() for entry in entries], routing(loaded, exchanges)
     roles = () if options.lora else frozen_roles(model, options.freeze, train_routers=options.train_routers)
-    train = _fine_tuning(loaded, mask, exchanges, options, progress, output_dir)
+    order = shuffled_positions(len(exchanges), options.iterations * options.batch_size, options.seed)
+    train = _fine_tuning(loaded, mask, exchanges, order, options, progress, output_dir)
     make = make_optimizer or partial(dense_adamw, options=options)
-    with trained_in_float32(loaded), frozen(model, roles):
+    with frozen(model, roles), trained_in_float32(loaded) as kept:
         if options.lora:
             losses = _train_adapters(loaded, mask, train, make, options, adapter_dir)
         else:
             losses = _train_weights(loaded, mask, train, make)
     refuse_broken(loaded, options)
     refuse_changed(entries, held)
+    kept = kept_by_all(kept, loaded)
+    warn_of_rounding(kept, loaded, options)
     return AdaptResult(
         tuned=replace(loaded, base=fingerprint(model)),
         entries_protected=0 if mask is None else len(mask),
@@ -108,6 +118,8 @@ def adapt(
         losses=losses,
         frozen=roles,
         routing_drift=routing_drift(routed, routing(loaded, exchanges)),
+        entries_changed=kept.changed,
+        saved_loss=mean_loss(loaded, [exchanges[place] for place in order[-options.batch_size :]], options),
     )
 
 
@@ -115,6 +127,7 @@ def _fine_tuning(
     loaded: LoadedModel,
     mask: Mask | None,
     exchanges: Sequence[Exchange],
+    order: Sequence[int],
     options: AdaptOptions,
     progress: Progress,
     output_dir: Path | None,
@@ -123,7 +136,7 @@ def _fine_tuning(
     return partial(
         fine_tune,
         examples=exchanges,
-        order=shuffled_positions(len(exchanges), options.iterations * options.batch_size, options.seed),
+        order=order,
         options=options,
         label="adapting",
         clip=True,
@@ -137,7 +150,7 @@ def _train_weights(
     loaded: LoadedModel, mask: Mask | None, train: Train, make_optimizer: MakeOptimizer
 ) -> tuple[float, ...]:
     optimizer = make_optimizer(loaded.model)
-    with nullcontext() if mask is None else protect(optimizer, mask, loaded.model):
+    with nullcontext() if mask is None else protect(optimizer, mask, loaded.model, check_base=False):
         return train(loaded, optimizer=optimizer)
 
 
@@ -152,11 +165,11 @@ def _train_adapters(
     assert options.lora is not None
     with adapters(loaded.model, options.lora, options.seed) as model:
         adapted: Any = model  # a PeftModel passes on what a PreTrainedModel has
-        with nullcontext() if mask is None else protect_lora(model, mask) as protection:
+        with nullcontext() if mask is None else protect_lora(model, mask, check_base=False) as protection:
             losses = train(replace(loaded, model=adapted), optimizer=make_optimizer(model))
             if protection:
                 protection.verify()
-        if adapter_dir:
-            save_adapter(model, adapter_dir) if mask is None else save_protected(model, mask, adapter_dir)
-        model.merge_and_unload() if mask is None else merge_protected(model, mask)  # pyright: ignore[reportCallIssue]
+            if adapter_dir:
+                save_adapter(model, adapter_dir)  # under a hold with the mask beside it
+            merge_protected(model) if protection else model.merge_and_unload()  # pyright: ignore[reportCallIssue]
         return losses

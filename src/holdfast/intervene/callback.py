@@ -2,9 +2,15 @@
 
     trainer = SFTTrainer(model, ..., callbacks=[ProtectCallback(mask)])
 
-Entries are held at the values that they have when training begins, or goes on from a checkpoint; that they kept every
-bit is checked after each save and at the end. Importance moves while a model trains (arXiv 2604.14010), so the mask can
-be made anew every so many steps.
+Entries are held at the base's values; that they kept every bit is checked after each save and at the end. Importance
+moves while a model trains (arXiv 2604.14010), so the mask can be made anew every so many steps.
+
+Training starts from the model that the mask was made for, by its fingerprint. A run that is resumed has other weights,
+of which the held ones alone must be the base's. So the trainer's state keeps the hash of what is held, in each of its
+checkpoints, and the resumed run has to show the same.
+
+A model with LoRA adapters is held by `protect_lora`: its frozen base can be checked at any time. That hold outlives the
+training, because an adapter moves the entries as soon as it is let go: every save writes the mask beside the adapter.
 """
 
 import logging
@@ -13,14 +19,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from peft import PeftModel
 from transformers import PreTrainedModel, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import TrainerControl, TrainerState
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from holdfast.artifacts import load_mask, save_mask
+from holdfast.artifacts import ValuesHash, load_mask, save_mask
+from holdfast.intervene.base import require_base
+from holdfast.intervene.entries import mask_digest, masked_entries, refuse_adapters
+from holdfast.intervene.lora import LoraProtection, held_by, protect_lora
 from holdfast.intervene.probe import ROLLED_BACK
 from holdfast.intervene.protect import Protection, protect
 from holdfast.values import Mask
+
+RECORD = "holdfast.ProtectCallback"
+"""In the trainer's state: which entries are held, and the hash of their values."""
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +45,14 @@ class ProtectCallback(TrainerCallback):
     then on, and those that it takes in are held at the values that they have come to.
     """
 
-    def __init__(self, mask: Mask, refresh: Callable[[PreTrainedModel], Mask] | None = None, every: int = 0) -> None:
+    def __init__(
+        self,
+        mask: Mask,
+        refresh: Callable[[PreTrainedModel], Mask] | None = None,
+        every: int = 0,
+        *,
+        check_base: bool = True,
+    ) -> None:
         """Says what to hold.
 
         Args:
@@ -40,6 +60,8 @@ class ProtectCallback(TrainerCallback):
             refresh: makes the mask anew from the model as it is, e.g. `holdfast.top_mask_refresh(...)`.
             every: steps between refreshes. Each checkpoint keeps the mask of its step, and a resumed run goes on
                 with it.
+            check_base: whether to refuse a model that is neither the mask's base nor resumed from a checkpoint of this
+                hold. With False its entries are held at the values that they have when training begins.
 
         Raises:
             ValueError: only one of `refresh` and `every` is given.
@@ -50,23 +72,38 @@ class ProtectCallback(TrainerCallback):
             )
         self.mask = self._given = mask
         """What is held now."""
-        self._refresh, self._every = refresh, every
-        self._hold: Protection | None = None
+        self._refresh, self._every, self._check_base = refresh, every, check_base
+        self._hold: Protection | LoraProtection | None = None
+        self._record: dict[str, str] | None = None
 
     def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        *,
+        model: PreTrainedModel,
+        **given: Any,
     ) -> None:
         """Takes hold.
 
         Raises:
-            ValueError: the mask is empty or made for another model, or the settings would undo a refresh.
+            ValueError: the mask is empty or made for another model, the checkpoint was not made under this hold, the
+                adapters can't be held, or the settings would undo a refresh.
         """
         if self._refresh and args.load_best_model_at_end:
             raise ValueError(
                 "load_best_model_at_end could undo a refresh of the mask; set it to False, or refresh never."
             )
         self.mask = self._resumed_mask(args, state)
-        self._take_hold(state, **given)
+        if not isinstance(model, PeftModel):
+            self._refuse_other_start(state, model)
+        elif self._refresh:
+            raise ValueError(
+                "a refresh can't hold adapters: entries that a new mask takes in have moved, and adapters are held at "
+                "the base's values; leave refresh and every out."
+            )
+        self._take_hold(state, model=model, **given)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any) -> None:
         """Refreshes the mask where it is time."""
@@ -83,16 +120,45 @@ class ProtectCallback(TrainerCallback):
             save_mask(_mask_file(args, state), self.mask)
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any) -> None:
-        """Checks the hold and lets go."""
+        """Checks the hold and lets go, but of adapters, which would move the entries from then on."""
         self._verify(state)
+        if not isinstance(self._hold, LoraProtection):
+            self._let_go()
+
+    def release(self) -> None:
+        """Lets go of adapters that are held still; save or merge them before."""
         self._let_go()
 
     def _take_hold(
-        self, state: TrainerState, *, model: PreTrainedModel, optimizer: torch.optim.Optimizer, **_: Any
+        self,
+        state: TrainerState,
+        *,
+        model: PreTrainedModel | PeftModel,
+        optimizer: torch.optim.Optimizer,
+        **_: Any,
     ) -> None:
-        self._let_go()  # of a run that did not end
-        self._hold = protect(optimizer, self.mask, model)
+        if isinstance(model, PeftModel):
+            self._hold = _held_adapters(model, self.mask, check_base=self._check_base)
+        else:
+            self._let_go()  # of a run that did not end
+            self._hold = protect(optimizer, self.mask, model, check_base=False)  # the start was checked
+            self._record = state.stateful_callbacks[RECORD] = _record(model, self.mask)
         self._since, self._told = state.global_step, len(state.log_history)
+
+    def _refuse_other_start(self, state: TrainerState, model: PreTrainedModel) -> None:
+        """Raises ValueError when the model's values at the mask's entries are not known to be the base's."""
+        refuse_adapters(model, "put them on with peft.get_peft_model, and this callback holds the effective weights")
+        earlier = [state.stateful_callbacks.get(RECORD), self._record]
+        if not self._check_base or _record(model, self.mask) in earlier:
+            return
+        if not state.global_step:
+            require_base("the mask", self.mask.base, dict(model.named_parameters()))
+        elif not self._refresh:  # else what a refreshed mask takes in is held at its present values
+            raise ValueError(
+                f"the checkpoint of step {state.global_step} was not made under this hold, so nobody knows whether its "
+                "entries have the base's values; begin with the base, or pass check_base=False to hold them at those "
+                "that they have now."
+            )
 
     def _let_go(self) -> None:
         if self._hold:
@@ -113,6 +179,21 @@ class ProtectCallback(TrainerCallback):
             return load_mask(path)
         logger.warning("%s does not exist: from step %d the mask that was given is held.", path, state.global_step)
         return self._given
+
+
+def _record(model: PreTrainedModel, mask: Mask) -> dict[str, str]:
+    """What is held: which entries of which base, at which values."""
+    values = ValuesHash()
+    for entry in masked_entries(model, mask):
+        values.update(entry.name, entry.read_whole().float())  # the same whatever the dtype
+    return {"base": mask.base, "mask": mask_digest(mask), "values": values.hexdigest()}
+
+
+def _held_adapters(model: PeftModel, mask: Mask, *, check_base: bool) -> LoraProtection:
+    """A hold on the model's adapters, which may be there since a training before, or since they were loaded."""
+    hold = held_by(model)
+    is_this = hold is not None and hold.mask.base == mask.base and hold.mask.equals(mask)
+    return hold if hold and is_this else protect_lora(model, mask, check_base=check_base)
 
 
 def _mask_file(args: TrainingArguments, state: TrainerState) -> Path:

@@ -15,24 +15,26 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from holdfast.distributed import gathered
 from holdfast.intervene.dpo import make_preferences, preferences
 from holdfast.intervene.entries import InvariantError, digest_outside, masked_entries, refuse_adapters
 from holdfast.intervene.frozen import frozen, frozen_roles
 from holdfast.intervene.options import EnhanceOptions
 from holdfast.intervene.patch import make_patch, selected_values
+from holdfast.intervene.precision import Kept, kept_by_all, refuse_broken, trained_in_float32, warn_of_rounding
 from holdfast.intervene.routing import routing, routing_drift
 from holdfast.intervene.sft import (
     dense_adamw,
     fine_tune,
     mask_digest,
-    refuse_broken,
+    mean_loss,
     refuse_wrong_start,
     shuffled_positions,
-    trained_in_float32,
 )
 from holdfast.intervene.sparse_adamw import WITHOUT_ADAPTERS, SparseAdamW, freeze_unmasked
 from holdfast.made_by import model_entry, prompts_entry, version
 from holdfast.models.load import LoadedModel, fingerprint
+from holdfast.models.shards import is_sharded
 from holdfast.models.sites import list_sites
 from holdfast.progress import Progress, silent
 from holdfast.prompts.records import Exchange
@@ -58,6 +60,10 @@ class EnhanceResult:
     """Loss of each step that was run now."""
     routing_drift: float | None = None
     """Share of a mixture's choices of experts, on the first examples, that are no longer made; None without experts."""
+    entries_changed: int = 0
+    """Entries that differ from the checkpoint in its own dtype: a small step is lost to rounding."""
+    saved_loss: float | None = None
+    """Mean loss per response token of the model as it is saved, on the last batch; None for preferences."""
 
 
 def enhance(
@@ -68,6 +74,8 @@ def enhance(
     options: EnhanceOptions = EnhanceOptions(),
     progress: Progress = silent,
     output_dir: Path | None = None,
+    *,
+    check_base: bool = True,
 ) -> EnhanceResult:
     """Tunes the model in place; load it again for another arm.
 
@@ -79,22 +87,24 @@ def enhance(
         options: length, rate, shares.
         progress: told after each step.
         output_dir: where checkpoints go, when `checkpoint_every` asks for them.
+        check_base: whether to refuse a mask of another model.
 
     Raises:
         ValueError: the mask or the data do not fit, or the loss or a weight is not finite.
         InvariantError: an entry outside the mask has changed.
     """
     refuse_adapters(loaded.model, WITHOUT_ADAPTERS)
-    refuse_wrong_start(loaded, mask)
+    refuse_wrong_start(loaded, mask, check_base=check_base)
     refuse_none(refusals, harmless, options)
     train = _fine_tuning(loaded, mask, refusals, harmless, options, progress, output_dir)
     read = [*refusals, *harmless]
+    last_batch = [read[place] for place in mix(len(refusals), len(harmless), options)[-options.batch_size :]]
     routed = routing(loaded, read)
     roles = frozen_roles(loaded.model, (), train_routers=options.train_routers)
     if mask is None:
-        with frozen(loaded.model, roles), trained_in_float32(loaded):
+        with frozen(loaded.model, roles), trained_in_float32(loaded) as kept:
             losses = train(dense_adamw(loaded.model, options), clip=True)
-        patch = None
+        patch, kept = None, kept_by_all(kept, loaded)
     else:
         made_by = {
             "method": "enhance",
@@ -105,8 +115,9 @@ def enhance(
             "refusals": prompts_entry(refusals),
             "harmless": prompts_entry(harmless),
         }
-        losses, patch = _train_selected(loaded, mask, train, options, made_by)
+        losses, patch, kept = _train_selected(loaded, mask, train, options, made_by)
     refuse_broken(loaded, options)
+    warn_of_rounding(kept, loaded, options)
     trainable = sum(site.num_entries for site in list_sites(loaded.model) if site.role not in roles)
     trained = trainable if mask is None else len(mask)
     return EnhanceResult(
@@ -117,6 +128,8 @@ def enhance(
         untouched_identical=None if mask is None else True,
         losses=losses,
         routing_drift=routing_drift(routed, routing(loaded, read)),
+        entries_changed=kept.changed,
+        saved_loss=mean_loss(loaded, last_batch, options) if options.objective == "sft" else None,
     )
 
 
@@ -176,18 +189,20 @@ def mix(num_unsafe: int, num_safe: int, options: EnhanceOptions) -> list[int]:
 
 def _train_selected(
     loaded: LoadedModel, mask: Mask, train: Train, options: EnhanceOptions, made_by: Meta
-) -> tuple[tuple[float, ...], Patch]:
+) -> tuple[tuple[float, ...], Patch, Kept]:
     model = loaded.model
     entries = masked_entries(model, mask)
-    old_values = selected_values(model, mask, loaded.storage_dtype)
+    old_values = selected_values(model, mask, loaded.storage_dtype, loaded.stored_apart, check_base=False)
     rest = digest_outside(model, entries)
     # The masters are float32 whatever the weights are: half precision is not widened where a device computes in it.
-    precise = trained_in_float32(loaded) if model.dtype == torch.float32 else nullcontext()
+    precise = trained_in_float32(loaded, counted=False) if model.dtype == torch.float32 else nullcontext()
     with precise, freeze_unmasked(model, mask), _sparse_adamw(model, mask, options) as optimizer:
-        losses = train(optimizer, clip=False)
+        losses, moved = train(optimizer, clip=False), optimizer.num_moved
     if digest_outside(model, entries) != rest:
         raise InvariantError("entries outside the mask have changed while the masked ones were trained.")
-    return losses, make_patch(old_values, model, mask, made_by)
+    patch = make_patch(old_values, model, mask, made_by)
+    changed = sum(int((patch.values[name] != old).sum()) for name, old in old_values.items())
+    return losses, patch, Kept(sum(gathered(moved)) if is_sharded(model) else moved, changed)
 
 
 def _sparse_adamw(model: nn.Module, mask: Mask, options: EnhanceOptions) -> SparseAdamW:
@@ -197,4 +212,5 @@ def _sparse_adamw(model: nn.Module, mask: Mask, options: EnhanceOptions) -> Spar
         lr=options.learning_rate,
         weight_decay=options.weight_decay,
         max_grad_norm=options.max_grad_norm,
+        check_base=False,  # refuse_wrong_start has
     )

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
+from holdfast.distributed import gathered
 from holdfast.models.shards import held, local
 from holdfast.values import Mask, entries_in
 
@@ -51,6 +53,11 @@ class Entries:
         """A copy of the parameter's selected entries."""
         return self.take(self.weight)
 
+    def read_whole(self) -> Float[Tensor, " selected"]:
+        """The same on the CPU, of all processes that hold some of them: ranks hold them in the mask's order."""
+        here = self.read().cpu()
+        return torch.cat(gathered(here)) if isinstance(self.weight, DTensor) else here
+
     def write(self, values: Float[Tensor, " selected"]) -> None:
         """Replaces the parameter's selected entries."""
         self.put(self.weight, values)
@@ -89,6 +96,15 @@ def find_entries(
 def masked_entries(model: nn.Module, mask: Mask) -> list[Entries]:
     """The entries that a mask selects from a model; ValueError as in `select_entries`."""
     return select_entries(model, mask.indices, mask.shapes)
+
+
+def mask_digest(mask: Mask) -> str:
+    """SHA-256 of what a mask selects, to tell runs apart."""
+    hashed = hashlib.sha256()
+    for name, index in mask.indices.items():
+        hashed.update(name.encode())
+        hashed.update(index.numpy().tobytes())
+    return hashed.hexdigest()
 
 
 def same_bits(left: Tensor, right: Tensor) -> bool:

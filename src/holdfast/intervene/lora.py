@@ -1,9 +1,12 @@
 """SPA under LoRA and QLoRA: the effective weights W + s B A keep their protected entries, trained, merged and reloaded.
 
 With LoRA a mask matches no parameter by name, and freezing can't express it. How a layer holds is in `held_layer.py`;
-here is which layers do, and how a hold outlives the training: in a merged checkpoint, or as the mask beside an adapter.
+here is which layers do, and how a hold outlives the training: in a merged checkpoint, or as the mask that every save
+puts beside the adapter (`held_adapter.py`). Plain PEFT does not read that mask: it loads and merges without the hold.
 """
 
+import logging
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
@@ -15,24 +18,27 @@ from peft.utils.other import AuxiliaryTrainingWrapper
 from torch import nn
 from transformers import PreTrainedModel
 
-from holdfast.artifacts import load_mask, save_mask
+from holdfast.artifacts import load_mask
+from holdfast.intervene.base import require_base
 from holdfast.intervene.entries import Entries, InvariantError, find_entries, refuse_changed
+from holdfast.intervene.held_adapter import MASK_FILE as MASK_FILE
+from holdfast.intervene.held_adapter import HeldAdapter, write_beside
 from holdfast.intervene.held_layer import HeldLayer, hold_layer, refuse_quantised, release_layer
-from holdfast.models.load import fingerprint, quiet_transformers
+from holdfast.models.load import quiet_transformers
 from holdfast.values import Mask
 
-MASK_FILE = "holdfast_mask.safetensors"
-"""Beside an adapter: the entries that it must not move."""
 PLAIN_STARTS = (True, False, "gaussian", "eva")
 """Values of `init_lora_weights` that leave the base weights as they are."""
+
+logger = logging.getLogger(__name__)
 
 
 class LoraProtection:
     """A hold on the effective weights that a mask selects; release it, or use it as a context manager, to let go."""
 
-    def __init__(self, model: PeftModel, mask: Mask) -> None:
+    def __init__(self, model: PeftModel, mask: Mask, *, check_base: bool = True) -> None:
         """See `protect_lora`."""
-        self._model, self._mask = model, mask
+        self._model, self.mask = model, mask
         _refuse_wrapped(model, mask)
         _refuse_other_starts(model)
         self._entries = _base_entries(model, mask)
@@ -46,10 +52,13 @@ class LoraProtection:
             raise ValueError("these adapters are held already; release the other protection first.")
         self._saved = [entry.read() for entry in self._entries]
         self._held = [_linear_lora(name, layer, mask.shapes[name]) for name, layer in layers.items()]
+        require_base("the mask", mask.base, base_parameters(model), check_base=check_base)
         for name, layer in zip(layers, self._held, strict=True):
             hold_layer(layer, mask.shapes[name], mask[name])
+        _hold_saves(model, self)
         self.entries_under_adapters = sum(len(mask[name]) for name in layers)
         """Protected entries of matrices that carry an adapter."""
+        self._warned = False
         self.entries_frozen = len(mask) - self.entries_under_adapters
         """Protected entries that no adapter reaches: the frozen base holds them by itself."""
 
@@ -60,14 +69,32 @@ class LoraProtection:
             InvariantError: a bit has changed, or an adapter was added or replaced since.
         """
         refuse_changed(self._entries, self._saved)
-        for name, layer in _adapted(self._model, self._mask).items():
+        for name, layer in _adapted(self._model, self.mask).items():
             if not isinstance(layer, HeldLayer):
                 raise InvariantError(f"an adapter moves protected entries of {name}: it was added after protect_lora.")
 
     def release(self) -> None:
-        """Makes the layers PEFT's own again; adapters that were merged under the hold stay merged."""
+        """Makes the model and its layers PEFT's own again; adapters that were merged under the hold stay merged.
+
+        From then on an adapter that has trained moves the protected entries, and a save does not write the mask: save
+        it or merge it before.
+        """
         while self._held:
             release_layer(self._held.pop())
+        if held_by(self._model) is self:
+            self._model.__class__ = type(self._model).__bases__[1]
+            del self._model.hold
+
+    def warn(self, folder: object) -> None:
+        """Warns once that an adapter which was saved does not hold by itself."""
+        level, self._warned = logging.INFO if self._warned else logging.WARNING, True
+        logger.log(
+            level,
+            "the adapter in %r alone does not hold the %d protected entries: plain PEFT moves them. Load it with "
+            "holdfast.load_protected, or save what holdfast.merge_protected(model) returns; the mask lies beside it.",
+            str(folder),
+            len(self.mask),
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -76,33 +103,55 @@ class LoraProtection:
         self.release()
 
 
-def protect_lora(model: PeftModel, mask: Mask) -> LoraProtection:
+def protect_lora(model: PeftModel, mask: Mask, *, check_base: bool = True) -> LoraProtection:
     """Holds the effective weight of the selected entries at the base's values, from now on: trained, merged, unmerged.
+
+    While it lasts, every save of the adapter writes the mask beside it, also a trainer's. Let it last until the adapter
+    is saved or merged: trained adapters move the entries as soon as it is released.
 
     Args:
         model: a base with LoRA adapters on linear layers, whose weights may be quantised; any optimizer may train it.
         mask: which entries are held, under the names of the base model.
+        check_base: whether to refuse a base that the mask was not made for. A quantised base has no bits to compare and
+            is taken as it is.
 
     Raises:
         ValueError: no adapter touches the mask, it is made for another model, or a masked parameter has an adapter that
             can't be held: DoRA and other variants, experts stored as one tensor, modules_to_save, other tuners.
     """
-    return LoraProtection(model, mask)
+    return LoraProtection(model, mask, check_base=check_base)
 
 
-def merge_protected(model: PeftModel, mask: Mask) -> PreTrainedModel:
+def held_by(model: nn.Module) -> LoraProtection | None:
+    """The hold that a model's adapters are under."""
+    return model.hold if isinstance(model, HeldAdapter) else None
+
+
+def merge_protected(model: PeftModel, mask: Mask | None = None, *, check_base: bool = True) -> PreTrainedModel:
     """Merges the active adapters into the base; protected entries keep every bit.
 
-    The checkpoint of the returned model carries the hold by itself.
+    The checkpoint of the returned model carries the hold by itself, and any program may serve it.
+
+    Args:
+        model: a base with LoRA adapters.
+        mask: which entries are held; may be left out for a model that is held.
+        check_base: whether to refuse a base that the mask was not made for.
 
     Raises:
-        ValueError: the base is quantised, the adapters are merged already without a hold, or as in `protect_lora`.
+        ValueError: there is neither a mask nor a hold, the base is quantised or another one than the mask's, the
+            adapters are merged already without a hold, or as in `protect_lora`.
     """
+    hold = held_by(model)
+    if mask is None:
+        if hold is None:
+            raise ValueError("the model is not held, so nothing says which entries to keep; give the mask.")
+        mask = hold.mask
     for name, layer in _adapted(model, mask).items():
         refuse_quantised(name, layer)
         if layer.merged and not isinstance(layer, HeldLayer):
             raise ValueError(f"the adapter of {name} is merged already, without a hold; call unmerge_adapter first.")
     entries = _base_entries(model, mask)
+    _require_base(model, mask, check_base=check_base)
     saved = [entry.read() for entry in entries]
     merged: Any = model.merge_and_unload()
     for entry, values in zip(entries, saved, strict=True):
@@ -110,13 +159,18 @@ def merge_protected(model: PeftModel, mask: Mask) -> PreTrainedModel:
     return merged
 
 
-def save_protected(model: PeftModel, mask: Mask, folder: Path) -> None:
+def save_protected(model: PeftModel, mask: Mask, folder: str | Path, *, check_base: bool = True) -> None:
     """Writes the adapter as PEFT does, and beside it the mask, for `load_protected`.
 
-    The adapter alone does not hold: s B A has values at the protected entries, and plain PEFT applies them.
+    The adapter alone does not hold: s B A has values at the protected entries, and plain PEFT applies them. A model
+    that is held needs no such call: its own `save_pretrained` writes the mask.
+
+    Raises:
+        ValueError: the mask is made for another base; `check_base=False` takes it all the same.
     """
-    save_adapter(model, folder)
-    save_mask(folder / MASK_FILE, mask)
+    _require_base(model, mask, check_base=check_base)
+    save_adapter(model, Path(folder))
+    write_beside(Path(folder), model.peft_config, mask)
 
 
 def save_adapter(model: PeftModel, folder: Path) -> None:
@@ -125,21 +179,61 @@ def save_adapter(model: PeftModel, folder: Path) -> None:
         model.save_pretrained(str(folder), save_embedding_layers=False)
 
 
-def load_protected(base: PreTrainedModel, folder: Path) -> PeftModel:
+def load_protected(
+    base: PreTrainedModel, folder: str | Path, *, is_trainable: bool = False, check_base: bool = True
+) -> PeftModel:
     """Puts a saved adapter on its base and holds the entries of the mask that lies beside it.
 
     Serving the folder with plain PEFT, or with any other server of adapters, loses the hold; a merged checkpoint
     (`merge_protected`) carries it.
 
+    Args:
+        base: the model that the adapter was trained on.
+        folder: where a held model, or a trainer of one, saved the adapter.
+        is_trainable: whether the adapter is to be trained further.
+        check_base: whether to refuse another base than the mask's. A quantised base has no bits to compare and is taken
+            as it is.
+
     Raises:
-        ValueError: there is no mask beside the adapter, or the base is another one. A quantised base has no bits to
-            compare with the mask's base and is taken as it is.
+        ValueError: there is no mask beside the adapter, or the base is another one.
     """
-    quantised = any(not weight.is_floating_point() for weight in base.parameters())
-    mask = load_mask(folder / MASK_FILE, None if quantised else fingerprint(base))
-    model = PeftModel.from_pretrained(base, str(folder))
-    protect_lora(model, mask)
+    mask = load_mask(Path(folder) / MASK_FILE)
+    require_base("the mask beside the adapter", mask.base, dict(base.named_parameters()), check_base=check_base)
+    model = PeftModel.from_pretrained(base, str(folder), is_trainable=is_trainable)
+    protect_lora(model, mask, check_base=False)
     return model
+
+
+def _require_base(model: PeftModel, mask: Mask, *, check_base: bool) -> None:
+    """Raises ValueError when the mask is of another base; a hold checked its own, before a merge moved the base."""
+    hold = held_by(model)
+    if hold is None or hold.mask.base != mask.base or not hold.mask.equals(mask):
+        require_base("the mask", mask.base, base_parameters(model), check_base=check_base)
+
+
+def base_parameters(model: PeftModel) -> dict[str, nn.Parameter]:
+    """The parameters of the model under the adapters, by the names that they have without them."""
+    found: dict[int, tuple[str, nn.Parameter]] = {}
+    for name, weight in _parameters_below(model.get_base_model(), ""):
+        found.setdefault(id(weight), (name, weight))  # a tied one by its first name
+    return dict(found.values())
+
+
+def _parameters_below(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Parameter]]:
+    if isinstance(module, BaseTunerLayer):
+        yield from _parameters_below(module.base_layer, path)
+    elif isinstance(module, AuxiliaryTrainingWrapper):
+        yield from _parameters_below(module.original_module, path)
+    else:
+        yield from ((f"{path}{name}", weight) for name, weight in module.named_parameters(recurse=False))
+        for name, child in module.named_children():
+            yield from _parameters_below(child, f"{path}{name}.")
+
+
+def _hold_saves(model: PeftModel, hold: LoraProtection) -> None:
+    """From now on every save of the model's adapter writes the hold's mask beside it."""
+    model.hold = hold  # pyright: ignore[reportAttributeAccessIssue]
+    model.__class__ = type(f"Held{type(model).__name__}", (HeldAdapter, type(model)), {})
 
 
 def _adapted(model: PeftModel, mask: Mask) -> dict[str, BaseTunerLayer]:
@@ -160,7 +254,7 @@ def _adapted(model: PeftModel, mask: Mask) -> dict[str, BaseTunerLayer]:
 def _base_entries(model: PeftModel, mask: Mask) -> list[Entries]:
     """The masked entries of the base's parameters that are floating point, adapted or not."""
     base = model.get_base_model()
-    parameters = {_plain_name(name): weight for name, weight in base.named_parameters()}
+    parameters = base_parameters(model)
     quantised = {name for name in mask.shapes if name in parameters and not parameters[name].is_floating_point()}
     readable = {name: index for name, index in mask.indices.items() if name not in quantised}
     shapes = {name: shape for name, shape in mask.shapes.items() if name not in quantised}
@@ -171,10 +265,6 @@ def _base_entries(model: PeftModel, mask: Mask) -> list[Entries]:
             "freeze the base model's weights."
         )
     return entries
-
-
-def _plain_name(name: str) -> str:
-    return ".".join(word for word in name.split(".") if word not in ("base_layer", "original_module"))
 
 
 def _linear_lora(name: str, layer: BaseTunerLayer, shape: tuple[int, ...]) -> LoraLayer:

@@ -5,18 +5,36 @@ from collections.abc import Mapping
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor
 
-from holdfast.artifacts import refuse_other_base
-from holdfast.distributed import gathered
+from holdfast.intervene.base import require_base
 from holdfast.intervene.entries import Entries, InvariantError, masked_entries, same_bits, select_entries
 from holdfast.models.load import fingerprint
 from holdfast.values import Mask, Meta, Patch
 
 
-def selected_values(model: nn.Module, mask: Mask, dtype: torch.dtype) -> dict[str, Float[Tensor, " selected"]]:
-    """A copy of what the model holds at the mask's entries, on the CPU, cast to the checkpoint's dtype."""
-    return {entry.name: _read_whole(entry).to(dtype) for entry in masked_entries(model, mask)}
+def selected_values(
+    model: nn.Module,
+    mask: Mask,
+    dtype: torch.dtype,
+    apart: Mapping[str, torch.dtype] | None = None,
+    *,
+    check_base: bool = True,
+) -> dict[str, Float[Tensor, " selected"]]:
+    """A copy of what the model holds at the mask's entries, on the CPU, cast to the dtypes of the checkpoint's files.
+
+    Args:
+        model: the checkpoint, as it was loaded.
+        mask: which entries.
+        dtype: `LoadedModel.storage_dtype`.
+        apart: `LoadedModel.stored_apart`: the parameters that the files hold in another dtype.
+        check_base: whether to refuse a mask of another model.
+
+    Raises:
+        ValueError: the mask is empty or made for another model.
+    """
+    entries, dtypes = masked_entries(model, mask), apart or {}
+    require_base("the mask", mask.base, dict(model.named_parameters()), check_base=check_base)
+    return {entry.name: entry.read_whole().to(dtypes.get(entry.name, dtype)) for entry in entries}
 
 
 def make_patch(
@@ -31,24 +49,27 @@ def make_patch(
         made_by: how the patch was made.
     """
     new_values = {
-        entry.name: _read_whole(entry).to(old_values[entry.name].dtype) for entry in masked_entries(tuned, mask)
+        entry.name: entry.read_whole().to(old_values[entry.name].dtype) for entry in masked_entries(tuned, mask)
     }
     shapes = {name: mask.shapes[name] for name in mask.indices}
     return Patch(dict(mask.indices), new_values, shapes, mask.base, dict(old_values), made_by or {})
 
 
-def apply_patch(model: nn.Module, patch: Patch) -> None:
-    """Writes a patch's new values into the model that it was made for.
+def apply_patch(model: nn.Module, patch: Patch, *, check_base: bool = True) -> None:
+    """Writes a patch's new values into the model that it was made for; `check_base=False` takes any that it fits.
 
     Raises:
         ValueError: the model is another one than the patch's base, or is patched already.
     """
-    refuse_other_base("the patch", patch.base, fingerprint(model))
-    _write(select_entries(model, patch.indices, patch.shapes), patch.values)
+    entries = select_entries(model, patch.indices, patch.shapes)
+    require_base("the patch", patch.base, dict(model.named_parameters()), check_base=check_base)
+    _write(entries, patch.values)
 
 
-def revert_patch(model: nn.Module, patch: Patch) -> None:
-    """Takes an applied patch off again, so that the model is its base bit for bit.
+def revert_patch(model: nn.Module, patch: Patch, *, check_base: bool = True) -> None:
+    """Takes an applied patch off again, so that the model is its base bit for bit, which is checked.
+
+    With `check_base=False` the model may differ from the base outside the patch.
 
     Raises:
         ValueError: the patch holds no old values, or the model does not hold the patch's values.
@@ -61,14 +82,8 @@ def revert_patch(model: nn.Module, patch: Patch) -> None:
         if not same_bits(entry.read().cpu(), patch.values[entry.name].to(entry.weight.dtype)):
             raise ValueError(f"the patch is not applied to this model: {entry.name} holds other values.")
     _write(entries, patch.old_values)
-    if fingerprint(model) != patch.base:
+    if check_base and fingerprint(model) != patch.base:
         raise InvariantError("the reverted model is not the patch's base: it was changed outside the patch.")
-
-
-def _read_whole(entry: Entries) -> Float[Tensor, " selected"]:
-    """The entries' values on the CPU, of all processes that hold some of them: ranks hold them in the mask's order."""
-    here = entry.read().cpu()
-    return torch.cat(gathered(here)) if isinstance(entry.weight, DTensor) else here
 
 
 def _write(entries: list[Entries], values: Mapping[str, Tensor]) -> None:

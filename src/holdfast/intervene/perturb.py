@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from holdfast.intervene.base import require_base
 from holdfast.intervene.entries import Entries, masked_entries
 from holdfast.models.layout import Layout, sigma
 from holdfast.models.sites import find_scored
@@ -20,7 +21,9 @@ from holdfast.values import Mask
 
 
 @contextmanager
-def perturbed(model: PreTrainedModel, mask: Mask, ratio: float, generator: torch.Generator) -> Iterator[None]:
+def perturbed(
+    model: PreTrainedModel, mask: Mask, ratio: float, generator: torch.Generator, *, check_base: bool = True
+) -> Iterator[None]:
     """Adds noise to the selected entries while the context lasts; then every bit is as before, whatever happened.
 
     Args:
@@ -28,6 +31,7 @@ def perturbed(model: PreTrainedModel, mask: Mask, ratio: float, generator: torch
         mask: which entries; its parameters must be scored ones of this model.
         ratio: noise in sigmas, 0 or more.
         generator: a CPU generator, so that a draw does not depend on where the model lies.
+        check_base: whether to refuse a mask of another model, which hashes all weights; once is enough for many draws.
 
     Raises:
         ValueError: the mask is empty or made for another model, or the ratio is negative or not finite.
@@ -35,6 +39,7 @@ def perturbed(model: PreTrainedModel, mask: Mask, ratio: float, generator: torch
     if not math.isfinite(ratio) or ratio < 0:
         raise ValueError(f"the noise ratio must be 0 or more, got {ratio}; the paper's is 0.38.")
     entries = masked_entries(model, mask)
+    require_base("the mask", mask.base, dict(model.named_parameters()), check_base=check_base)
     sites = find_scored(model, list(mask.indices))
     saved = [entry.read() for entry in entries]
     try:

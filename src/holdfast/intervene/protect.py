@@ -10,6 +10,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
+from holdfast.intervene.base import require_base
 from holdfast.intervene.entries import Entries, masked_entries, refuse_adapters, refuse_changed
 from holdfast.values import Mask
 
@@ -17,10 +18,13 @@ from holdfast.values import Mask
 class Protection:
     """A hold on the entries that a mask selects; release it, or use it as a context manager, to let go."""
 
-    def __init__(self, optimizer: torch.optim.Optimizer, mask: Mask, model: nn.Module) -> None:
+    def __init__(
+        self, optimizer: torch.optim.Optimizer, mask: Mask, model: nn.Module, *, check_base: bool = True
+    ) -> None:
         """See `protect`."""
         refuse_adapters(model, "hold the effective weights under them with protect_lora(model, mask)")
         self._entries = masked_entries(model, mask)
+        require_base("the mask", mask.base, dict(model.named_parameters()), check_base=check_base)
         self._saved = [entry.read() for entry in self._entries]
         self._hooks = [entry.weight.register_post_accumulate_grad_hook(_silencer(entry)) for entry in self._trained()]
         self._hooks.append(innermost(optimizer).register_step_post_hook(self._write_back))
@@ -53,18 +57,20 @@ class Protection:
             entry.write(values)
 
 
-def protect(optimizer: torch.optim.Optimizer, mask: Mask, model: nn.Module) -> Protection:
+def protect(optimizer: torch.optim.Optimizer, mask: Mask, model: nn.Module, *, check_base: bool = True) -> Protection:
     """Holds the selected entries at their present values under this optimizer, from now on.
 
     Args:
         optimizer: any torch optimizer, also one that accelerate has wrapped.
         mask: which entries are held.
         model: the model that the optimizer trains; move it to its device first.
+        check_base: whether to refuse a model that the mask was not made for. A model that has trained since is another
+            one: pass False to hold its entries at the values that they have come to.
 
     Raises:
         ValueError: the mask is empty or made for another model, or the model carries LoRA adapters (`protect_lora`).
     """
-    return Protection(optimizer, mask, model)
+    return Protection(optimizer, mask, model, check_base=check_base)
 
 
 def _silencer(entry: Entries):

@@ -2,10 +2,9 @@
 
 Exchanges are rendered by the model's chat template exactly as generation renders them; the loss covers the response and
 the end of the turn. The order of the examples depends on the seed alone, so all arms of a comparison read the same
-batches. Training runs on float32 weights; `trained_in_float32` casts back to the checkpoint's dtype.
+batches. Training runs on float32 weights (`precision.py`).
 """
 
-import hashlib
 import logging
 import math
 import random
@@ -36,12 +35,13 @@ from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
 from holdfast.artifacts import digest, load_json, refuse_other_base, save_json
-from holdfast.distributed import all_sum, first, gathered, world_size
+from holdfast.distributed import all_sum, first, world_size
+from holdfast.intervene.entries import mask_digest as mask_digest
 from holdfast.intervene.options import SftOptions, share_batch
 from holdfast.intervene.sharded_checkpoint import ShardedCheckpoints, last_state, load_state
 from holdfast.intervene.sparse_adamw import SparseAdamW
 from holdfast.models.load import HALF_PRECISION, LoadedModel, fingerprint, quiet_transformers
-from holdfast.models.shards import is_sharded, local
+from holdfast.models.shards import is_sharded
 from holdfast.models.tables import check_token_ids, context_of, pad_id_for
 from holdfast.progress import Progress
 from holdfast.prompts.chat import encode_exchange, encode_prompt
@@ -87,6 +87,20 @@ def training_row(tokenizer: PreTrainedTokenizerBase, exchange: Exchange, max_len
     return {"input_ids": token_ids[:max_length], "labels": labels[:max_length]}
 
 
+@torch.no_grad()
+def mean_loss(loaded: LoadedModel, exchanges: Sequence[Exchange], options: SftOptions) -> float:
+    """Mean loss per response token, in nats, of the model as it is: what training reports of a batch."""
+    total, num_tokens = 0.0, 0
+    for exchange in exchanges:
+        row = training_row(loaded.tokenizer, exchange, options.max_length)
+        token_ids, labels = (torch.tensor([row[key]], device=loaded.model.device) for key in ("input_ids", "labels"))
+        count = sum(label != IGNORED for label in row["labels"][1:])  # nothing predicts the first token
+        if count:
+            total += count * float(loaded.model(input_ids=token_ids, labels=labels).loss)
+            num_tokens += count
+    return total / max(num_tokens, 1)
+
+
 def dense_adamw(model: nn.Module, options: SftOptions) -> torch.optim.Optimizer:
     """Fused AdamW over all parameters that need a gradient; vectors (norms, biases) are not decayed."""
     weights = [weight for weight in model.parameters() if weight.requires_grad]
@@ -97,63 +111,15 @@ def dense_adamw(model: nn.Module, options: SftOptions) -> torch.optim.Optimizer:
     return torch.optim.AdamW([group for group in groups if group["params"]], lr=options.learning_rate, fused=True)
 
 
-def refuse_wrong_start(loaded: LoadedModel, mask: Mask | None) -> None:
-    """Raises ValueError when the mask is another model's or the model is no longer the one that was loaded."""
-    if mask is not None:
+def refuse_wrong_start(loaded: LoadedModel, mask: Mask | None, *, check_base: bool = True) -> None:
+    """Raises ValueError when the mask is another model's or the model is no longer the one that was loaded.
+
+    `check_base=False` takes a mask of another model.
+    """
+    if mask is not None and check_base:
         refuse_other_base("the mask", mask.base, loaded.base)
     if fingerprint(loaded.model) != loaded.base:
         raise ValueError(f"the weights of {loaded.name!r} were changed after loading; load the model again to tune it.")
-
-
-def mask_digest(mask: Mask) -> str:
-    """SHA-256 of what a mask selects, to tell runs apart."""
-    hashed = hashlib.sha256()
-    for name, index in mask.indices.items():
-        hashed.update(name.encode())
-        hashed.update(index.numpy().tobytes())
-    return hashed.hexdigest()
-
-
-@contextmanager
-def trained_in_float32(loaded: LoadedModel) -> Iterator[None]:
-    """While this lasts the weights are float32; then they hold what a checkpoint in the storage dtype can hold.
-
-    Raises:
-        ValueError: a sharded model was not loaded in float32, and can't change its dtype any more.
-    """
-    dtype = loaded.model.dtype
-    if dtype != torch.float32:
-        _refuse_sharded(loaded)
-        loaded.model.float()
-    try:
-        yield
-    finally:
-        with torch.no_grad():
-            for weight in loaded.model.parameters():
-                values = local(weight.detach())
-                values.copy_(values.to(loaded.storage_dtype))  # the one cast back
-        if dtype != torch.float32:
-            nn.Module.to(loaded.model, dtype)
-
-
-def _refuse_sharded(loaded: LoadedModel) -> None:
-    if is_sharded(loaded.model):
-        raise ValueError(
-            f"a sharded model is trained in the dtype that it is loaded in, and {loaded.model.dtype} loses small "
-            "steps; load it with dtype='float32'."
-        )
-
-
-def refuse_broken(loaded: LoadedModel, options: SftOptions) -> None:
-    """Raises ValueError when training, or the cast to the checkpoint's dtype, left a weight that is not finite."""
-    weights = {name: local(weight.detach()) for name, weight in loaded.model.named_parameters()}
-    counts = gathered({name: int((~weight.isfinite()).sum()) for name, weight in weights.items()})
-    broken = {name: max(one[name] for one in counts) for name in weights if any(one[name] for one in counts)}
-    if broken:
-        raise ValueError(
-            f"training left {sum(broken.values()):,} weights that are not finite in {loaded.storage_dtype}, the first "
-            f"in {next(iter(broken))!r}, and nothing is saved; lower learning_rate={options.learning_rate:g}."
-        )
 
 
 @dataclass(frozen=True)

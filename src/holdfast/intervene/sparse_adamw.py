@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
 from holdfast.distributed import all_sum, gathered, world_size
+from holdfast.intervene.base import require_base
 from holdfast.intervene.entries import Entries, masked_entries, refuse_adapters
 from holdfast.models.shards import is_sharded
 from holdfast.values import Mask
@@ -53,6 +54,7 @@ class SparseAdamW(torch.optim.Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
         max_grad_norm: float = 0.0,
+        check_base: bool = True,
     ) -> None:
         """Takes hold of the selected entries as they are now; move the model to its device first.
 
@@ -64,6 +66,8 @@ class SparseAdamW(torch.optim.Optimizer):
             eps: added to the root of the second moment.
             weight_decay: decoupled, on the selected entries alone.
             max_grad_norm: largest norm of the selected entries' gradient; 0 does not clip.
+            check_base: whether to refuse a model that the mask was not made for; pass False to go on with one that has
+                trained since.
 
         Raises:
             ValueError: the mask is empty or made for another model, a parameter that needs a gradient has no mask, or a
@@ -71,6 +75,7 @@ class SparseAdamW(torch.optim.Optimizer):
         """
         refuse_adapters(model, WITHOUT_ADAPTERS)
         entries = masked_entries(model, mask)
+        require_base("the mask", mask.base, dict(model.named_parameters()), check_base=check_base)
         _refuse_uncovered(model, {entry.name for entry in entries})
         devices = dict.fromkeys(entry.weight.device for entry in entries)
         self.is_sharded = is_sharded(model)
@@ -80,6 +85,7 @@ class SparseAdamW(torch.optim.Optimizer):
         super().__init__([pack.master for pack in self._packs], {**defaults, "max_grad_norm": max_grad_norm})
         for pack in self._packs:
             self.state[pack.master] = pack.first_state()
+        self._start = [pack.master.clone() for pack in self._packs]
         self._hooks = [hook for pack in self._packs for hook in pack.listen()]
 
     @torch.no_grad()
@@ -128,6 +134,11 @@ class SparseAdamW(torch.optim.Optimizer):
     def num_entries(self) -> int:
         """Entries that are trained, of those that are held here."""
         return sum(pack.master.numel() for pack in self._packs)
+
+    @property
+    def num_moved(self) -> int:
+        """Entries, of those that are held here, whose float32 master has changed: rounding may keep their weights."""
+        return sum(int((pack.master != start).sum()) for pack, start in zip(self._packs, self._start, strict=True))
 
     def _combine(self) -> None:
         """Gives every process the mean of what all have gathered, where each has the whole model."""

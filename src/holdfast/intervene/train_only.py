@@ -26,7 +26,7 @@ from holdfast.values import Mask
 
 @contextmanager
 def train_only(
-    model: PreTrainedModel, mask: Mask, *, lr: float = 3e-5, weight_decay: float = 0.0
+    model: PreTrainedModel, mask: Mask, *, lr: float = 3e-5, weight_decay: float = 0.0, check_base: bool = True
 ) -> Iterator["TrainOnly"]:
     """While this lasts, a trainer that is given what it yields trains the mask's entries and no other.
 
@@ -35,11 +35,13 @@ def train_only(
         mask: which entries are trained.
         lr: peak learning rate; 3e-5 is the paper's, for billions of weights.
         weight_decay: decoupled, on the selected entries alone.
+        check_base: whether to refuse a model that the mask was not made for; pass False for one that has trained since.
 
     Raises:
         ValueError: the mask is empty or made for another model.
     """
-    with freeze_unmasked(model, mask), SparseAdamW(model, mask, lr=lr, weight_decay=weight_decay) as optimizer:
+    how = {"lr": lr, "weight_decay": weight_decay, "check_base": check_base}
+    with freeze_unmasked(model, mask), SparseAdamW(model, mask, **how) as optimizer:
         yield TrainOnly(optimizer, masked_entries(model, mask))
 
 

@@ -4,13 +4,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from holdfast.artifacts import load_json
-from holdfast.models.load import OTHER_FORMATS, local_folder
+from holdfast.models.locate import INDEX as INDEX
+from holdfast.models.locate import OTHER_FORMATS, SINGLE, local_folder, read_index
 from holdfast.models.tensor_files import StoredTensor, read_header
 from holdfast.progress import Progress, silent
-
-SINGLE = "model.safetensors"
-INDEX = "model.safetensors.index.json"
 
 
 @dataclass(frozen=True)
@@ -66,16 +63,7 @@ def _listed(name: str, folder: Path) -> dict[str, str]:
         return {}
     if not (folder / INDEX).is_file():
         raise ValueError(f"model {name!r} has neither {SINGLE} nor {INDEX}; save it again with `save_pretrained`.")
-    listed = load_json(folder / INDEX, "checkpoint").get("weight_map")
-    if not isinstance(listed, dict) or not listed:
-        raise ValueError(f"{INDEX} of model {name!r} has no weight_map; download or save the model again.")
-    outside = [shard for shard in listed.values() if not isinstance(shard, str) or Path(shard).name != shard]
-    if outside or not all(shard.endswith(".safetensors") for shard in listed.values()):
-        raise ValueError(
-            f"{INDEX} of model {name!r} names files that are no safetensors files of its own folder; "
-            "save the model again with `save_pretrained`."
-        )
-    return listed
+    return read_index(name, folder / INDEX)
 
 
 def _belongs(checkpoint: Checkpoint, file: Path) -> bool:

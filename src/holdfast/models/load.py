@@ -2,15 +2,13 @@
 
 import hashlib
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
 
 import torch
 from accelerate import init_empty_weights
-from huggingface_hub import snapshot_download
 from torch import nn
 from torch.distributed.fsdp import FSDPModule
 from transformers import (
@@ -18,23 +16,31 @@ from transformers import (
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
     AutoTokenizer,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 from transformers.distributed.configuration_utils import DistributedConfig
-from transformers.utils import logging as transformers_logging
 
 from holdfast.distributed import world_size
+from holdfast.models.locate import OTHER_FORMATS as OTHER_FORMATS
+from holdfast.models.locate import explained, resolve, weight_files
+from holdfast.models.locate import local_folder as local_folder
+from holdfast.models.locate import quiet_transformers as quiet_transformers
 from holdfast.models.roles import find_layers
 from holdfast.models.shards import whole
-from holdfast.testbed import model_path
+from holdfast.models.storage import Storage, read_storage, stored_apart
 
-TESTBED = "testbed:"
 HALF_PRECISION = (torch.bfloat16, torch.float16)
 DtypeName = Literal["auto", "float32", "bfloat16", "float16"]
-OTHER_FORMATS = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".onnx", ".gguf")
-"""Endings of weights that are neither fetched nor copied: pickles, and what other programs read."""
 ModelKind = type[AutoModelForCausalLM] | type[AutoModelForSequenceClassification]
+
+
+_UNTIED = (
+    "config.json of model {name!r} says that embeddings and head are one, and its files hold two that differ: both are "
+    "kept, and a checkpoint saved from it says so. Set its tie_word_embeddings to false: vLLM and converters trust it."
+)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,13 @@ class LoadedModel:
     base: str
     """Fingerprint of the weights as they were loaded."""
     storage_dtype: torch.dtype
-    """Dtype of the checkpoint: what tuned weights are cast back to, and what a patch holds."""
+    """Dtype of most entries in the checkpoint's files: what tuned weights are cast back to, and what a patch holds."""
+    stored_apart: Mapping[str, torch.dtype] = field(default_factory=dict)
+    """Dtypes of the parameters and buffers that the files hold in another one, by name."""
+
+    def stored_dtype(self, name: str) -> torch.dtype:
+        """The dtype that the checkpoint holds a parameter in."""
+        return self.stored_apart.get(name, self.storage_dtype)
 
 
 def load_model(
@@ -64,7 +76,8 @@ def load_model(
     Args:
         name: a folder, a hub id, or `testbed:NAME` for a built-in model.
         kind: what it is loaded as; a causal language model unless told otherwise.
-        dtype: `auto` keeps the checkpoint's dtype, except that half precision becomes float32 on a CPU (exactly).
+        dtype: `auto` keeps the dtype of most weights in the checkpoint's files, whatever its config names, except that
+            half precision becomes float32 on a CPU (exactly).
         device: where the weights go; the first accelerator, else the CPU, when None.
         sharded: whether the processes that were started together hold parts of it, by FSDP2, of which each reads its
             own; or, of one process with several accelerators, whether its layers are laid out over them.
@@ -78,10 +91,11 @@ def load_model(
     refuse_one_place(sharded=sharded)
     source = resolve(name)
     place = torch.device(device) if device else default_device()
-    with _explained(name, source):
+    with explained(name, source):
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
-        stored = getattr(config, "dtype", None) or torch.float32
+        storage = _storage(config, weight_files(source))
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+    stored = storage.dtype
     wanted = _wanted_dtype(dtype, stored, place)
     if sharded and world_size() == 1 and torch.accelerator.device_count() > 1:
         model = _read(name, source, kind, dtype=wanted, device_map="auto").eval()
@@ -94,7 +108,11 @@ def load_model(
     else:
         model = _read(name, source, kind, dtype=wanted).eval()
         nn.Module.to(model, place)
-    return LoadedModel(model, tokenizer, name, fingerprint(model), stored)
+    if untie_config(model):
+        logger.warning("%s", _UNTIED.format(name=name))
+    apart = stored_apart(model, storage)
+    _tell_rounded(name, model, apart)
+    return LoadedModel(model, tokenizer, name, fingerprint(model), stored, apart)
 
 
 def load_empty(
@@ -114,7 +132,7 @@ def load_empty(
     """
     source = resolve(name)
     tensors = {key: torch.empty(shape, dtype=of, device="meta") for key, (of, shape) in stored.items()}
-    with _explained(name, source):
+    with explained(name, source):
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
         with init_empty_weights():
             made = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
@@ -143,21 +161,23 @@ class Outline:
     model: PreTrainedModel
     """On the meta device, in the dtype that `load_model` would choose."""
     storage_dtype: torch.dtype
-    """Dtype of the checkpoint, as its config says."""
+    """Dtype of most entries in the checkpoint's files, where they are here; else as its config says."""
     tokenizer: PreTrainedTokenizerBase | None
     """None where its files are not there."""
 
 
 def load_outline(name: str, place: torch.device, *, kind: ModelKind = AutoModelForCausalLM) -> Outline:
-    """What `load_model` would load to this device, from config.json alone; the tokenizer too, where it is there.
+    """What `load_model` would load to this device, without reading values or fetching weights.
+
+    Files of weights that are here tell their dtypes; else config.json does. The tokenizer comes where it is there.
 
     Raises:
         ValueError: the config is missing, unreadable, of no such model, or needs a network that is not there.
     """
     source = resolve(name, with_weights=False)
-    with _explained(name, source):
+    with explained(name, source):
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
-        stored = getattr(config, "dtype", None) or torch.float32
+        stored = _storage(config, weight_files(source, fetch=False)).dtype
         with torch.device("meta"):
             model: PreTrainedModel = kind.from_config(  # pyright: ignore[reportGeneralTypeIssues]
                 config, dtype=_wanted_dtype("auto", stored, place), trust_remote_code=False
@@ -178,40 +198,20 @@ def architectures(name: str) -> list[str]:
         ValueError: the config is missing or unreadable.
     """
     source = resolve(name, with_weights=False)
-    with _explained(name, source):
+    with explained(name, source):
         return list(AutoConfig.from_pretrained(source, trust_remote_code=False).architectures or [])
-
-
-def resolve(name: str, *, with_weights: bool = True) -> str:
-    """What `from_pretrained` is given: a folder that exists, or a hub id."""
-    if name.startswith(TESTBED):
-        return str(model_path(name.removeprefix(TESTBED)))
-    folder = Path(name)
-    looks_like_a_path = folder.is_absolute() or name.startswith((".", "~")) or name.endswith("/") or name.count("/") > 1
-    if folder.exists() or looks_like_a_path:
-        _check_folder(folder.expanduser(), with_weights=with_weights)
-        return str(folder.expanduser())
-    return name
-
-
-def local_folder(name: str) -> Path:
-    """The folder that holds a model's files; those of a hub id are fetched, but for weights in other formats.
-
-    Raises:
-        ValueError: it is missing, no checkpoint, or needs a network that is not there.
-    """
-    source = resolve(name)
-    if Path(source).is_dir():
-        return Path(source)
-    with _explained(name, source):
-        return Path(snapshot_download(source, ignore_patterns=[f"*{ending}" for ending in OTHER_FORMATS]))
 
 
 def fingerprint(model: nn.Module) -> str:
     """SHA-256 over the sorted parameters: name, shape and float32 bits, so that a wider dtype does not change it."""
-    refuse_absent(model)
+    return fingerprint_of(dict(model.named_parameters()))
+
+
+def fingerprint_of(parameters: Mapping[str, nn.Parameter]) -> str:
+    """The fingerprint of a model that has these parameters under these names; it reads every weight once."""
+    _refuse_absent(parameters)
     digest = hashlib.sha256()
-    for name, weight in sorted(model.named_parameters()):
+    for name, weight in sorted(parameters.items(), key=lambda item: item[0]):
         digest.update(f"{name}{tuple(weight.shape)}".encode())
         digest.update(whole(weight.detach()).to("cpu", torch.float32).contiguous().view(-1).numpy().data)
     return digest.hexdigest()
@@ -219,30 +219,16 @@ def fingerprint(model: nn.Module) -> str:
 
 def refuse_absent(model: nn.Module) -> None:
     """Raises ValueError when a parameter has a shape and no values."""
-    absent = [name for name, weight in model.named_parameters() if weight.is_meta]
+    _refuse_absent(dict(model.named_parameters()))
+
+
+def _refuse_absent(parameters: Mapping[str, nn.Parameter]) -> None:
+    absent = [name for name, weight in parameters.items() if weight.is_meta]
     if absent:
         raise ValueError(
             f"parameter {absent[0]!r} (and {len(absent) - 1} more) is on the meta device, without values; "
             "load the whole model into memory, without offloading."
         )
-
-
-@contextmanager
-def quiet_transformers() -> Iterator[None]:
-    """Loading, training and saving without the libraries' bars and notices; what goes wrong is raised, not logged."""
-    verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
-    hub = logging.getLogger("huggingface_hub")
-    hub_level = hub.level
-    transformers_logging.set_verbosity_error()
-    hub.setLevel(logging.ERROR)  # it tells of every retry
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        transformers_logging.set_verbosity(verbosity)
-        hub.setLevel(hub_level)
-        if bars:
-            transformers_logging.enable_progress_bar()
 
 
 def refuse_one_place(*, sharded: bool) -> None:
@@ -274,6 +260,48 @@ def _tokenizer(source: str) -> PreTrainedTokenizerBase | None:
         return None
 
 
+def untie_config(model: PreTrainedModel) -> bool:
+    """Has the config say that head and embeddings are two, where they are: files that hold both decide, not the config.
+
+    Returns:
+        Whether the config said otherwise. Who trusts it (vLLM, converters to GGUF) would drop the head.
+    """
+    head, table = model.get_output_embeddings(), model.get_input_embeddings()
+    if head is None or getattr(head, "weight", None) is getattr(table, "weight", None):
+        return False
+    configs = [config for config in (model.config, model.config.get_text_config()) if _says_tied(config)]
+    for config in configs:
+        config.tie_word_embeddings = False
+    return bool(configs)
+
+
+def _says_tied(config: PreTrainedConfig) -> bool:
+    return bool(getattr(config, "tie_word_embeddings", False))
+
+
+def _storage(config: PreTrainedConfig, files: Sequence[Path]) -> Storage:
+    """The dtypes of the files; as the config says where they are not here, or hold weights that a quantizer packed."""
+    stored, said = read_storage(files), getattr(config, "dtype", None)
+    if stored is None or (said and getattr(config, "quantization_config", None)):
+        return Storage(said or torch.float32, {})
+    return stored
+
+
+def _tell_rounded(name: str, model: PreTrainedModel, apart: Mapping[str, torch.dtype]) -> None:
+    """Warns of weights that the files hold in a wider dtype than they are loaded in."""
+    held = model.state_dict(keep_vars=True)
+    rounded = [key for key, dtype in apart.items() if dtype.itemsize > held[key].dtype.itemsize]
+    if rounded:
+        logger.warning(
+            "model %r stores %d of its tensors in %s, the first is %s; they are rounded to %s here.",
+            name,
+            len(rounded),
+            apart[rounded[0]],
+            rounded[0],
+            held[rounded[0]].dtype,
+        )
+
+
 def _wanted_dtype(dtype: DtypeName, stored: torch.dtype, place: torch.device) -> torch.dtype:
     if dtype != "auto":
         return getattr(torch, dtype)
@@ -281,21 +309,9 @@ def _wanted_dtype(dtype: DtypeName, stored: torch.dtype, place: torch.device) ->
     return torch.float32 if half_on_cpu else stored
 
 
-def _check_folder(folder: Path, *, with_weights: bool) -> None:
-    if not folder.is_dir():
-        raise ValueError(f"model folder {str(folder)!r} does not exist; give a folder with config.json, or a hub id.")
-    if not (folder / "config.json").is_file():
-        raise ValueError(f"model folder {str(folder)!r} has no config.json; save a model there with `save_pretrained`.")
-    if with_weights and not any(folder.glob("*.safetensors")):
-        raise ValueError(
-            f"model folder {str(folder)!r} has no .safetensors file; pickled weights are not loaded, "
-            "convert them with `save_pretrained`."
-        )
-
-
 def _read(name: str, source: str, kind: ModelKind, **how: object) -> PreTrainedModel:
     """The model with every weight that its config asks for, and no other."""
-    with _explained(name, source):
+    with explained(name, source):
         model, notes = kind.from_pretrained(  # pyright: ignore[reportGeneralTypeIssues]
             source,
             trust_remote_code=False,
@@ -306,16 +322,6 @@ def _read(name: str, source: str, kind: ModelKind, **how: object) -> PreTrainedM
         )
     _refuse_incomplete(name, notes)
     return model
-
-
-@contextmanager
-def _explained(name: str, source: str) -> Iterator[None]:
-    """Reads quietly, and says in one sentence what is wrong with a model."""
-    try:
-        with quiet_transformers():
-            yield
-    except Exception as error:  # a wrong config.json can make the library raise anything
-        raise ValueError(_explain(name, source, error)) from error
 
 
 def _refuse_incomplete(name: str, notes: dict) -> None:
@@ -336,25 +342,3 @@ def _refuse_incomplete(name: str, notes: dict) -> None:
             f"model {name!r} has {len(unused)} weights that its config.json does not ask for, the first is "
             f"{unused[0]}; mend the config (num_hidden_layers and the like), save or download it again."
         )
-
-
-def _explain(name: str, source: str, error: Exception) -> str:
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    if "custom code" in str(error) or "trust_remote_code" in str(error):
-        return f"model {name!r} brings code of its own, which is not run; take one whose architecture transformers has."
-    if "backend tokenizer" in reason:
-        return (
-            f"model {name!r} has no tokenizer that can be read; save one beside it with the tokenizer's "
-            "`save_pretrained`, or download the model again."
-        )
-    if Path(source).is_dir():
-        return f"model folder {name!r} could not be read: {reason.rstrip('.')}. Save or download it again."
-    text = f"{type(error).__name__} {error}".casefold()
-    if "gated" in text or "401" in text or "403" in text:
-        return f"model {name!r} is gated: accept its terms on its hub page, then set HF_TOKEN in the environment."
-    if "not a valid model identifier" in text or "404" in text or "repository not found" in text:
-        return f"model {name!r} was not found on the hub; check the spelling, or give a folder that exists."
-    return (
-        f"model {name!r} is not a folder here and the hub could not be reached: {reason} "
-        "Give a local folder, or go online."
-    )

@@ -21,7 +21,8 @@ from transformers.core_model_loading import revert_weight_conversion
 
 from holdfast.artifacts import load_json
 from holdfast.models.checkpoints import Checkpoint, open_checkpoint
-from holdfast.models.load import load_empty
+from holdfast.models.load import load_empty, untie_config
+from holdfast.models.storage import any_prefix
 from holdfast.models.tensor_files import RUN, StoredTensor, as_bytes, runs
 from holdfast.progress import Progress, silent
 from holdfast.values import entries_in
@@ -114,6 +115,7 @@ def open_stored(name: str, dtype: torch.dtype | None = None) -> StoredModel:
     whole = {key: torch.empty(value.shape, device="meta") for key, value in model.state_dict(keep_vars=True).items()}
     parts = _find_parts(model, whole, checkpoint)
     _tie_equal(model, parts)
+    untie_config(model)
     names: dict[int, list[str]] = {}
     for key, value in model.state_dict(keep_vars=True).items():
         names.setdefault(id(value), []).append(key)
@@ -158,17 +160,10 @@ def _find_parts(model: PreTrainedModel, whole: Mapping[str, Tensor], checkpoint:
     found: dict[str, Parts] = {name: [] for name in whole}
     for saved_name, view in views.items():
         name = owner.get(view.untyped_storage()._cdata)
-        stored = _by_any_prefix(model, saved_name, checkpoint.tensors)
+        stored = checkpoint.tensors.get(any_prefix(model, saved_name, checkpoint.tensors) or "")
         if name and stored and stored.shape == tuple(view.shape) and view.is_contiguous():
             found[name].append((int(view.storage_offset()), stored))
     return {name: sorted(parts, key=lambda part: part[0]) for name, parts in found.items() if _fill(parts, whole[name])}
-
-
-def _by_any_prefix(model: PreTrainedModel, name: str, tensors: Mapping[str, StoredTensor]) -> StoredTensor | None:
-    """Checkpoints of a model without its head lack the prefix that the same weights have in one with it."""
-    prefix = f"{model.base_model_prefix}."
-    candidates = (name, name.removeprefix(prefix), prefix + name)
-    return next((tensors[candidate] for candidate in candidates if candidate in tensors), None)
 
 
 def _fill(parts: Parts, whole: Tensor) -> bool:

@@ -84,6 +84,13 @@ def read_header(path: Path, kind: str = "checkpoint") -> tuple[dict[str, StoredT
     return {name: _stored(path, name, 8 + length, record) for name, record in header.items()}, metadata
 
 
+def read_kinds(path: Path) -> dict[str, tuple[str, int]]:
+    """The code of the dtype and the number of entries of every tensor in a safetensors file, whatever the dtype."""
+    with safe_open(path, "pt") as file:
+        kinds = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+        return {name: (kind.get_dtype(), entries_in(kind.get_shape())) for name, kind in kinds.items()}
+
+
 def create(
     path: Path, tensors: Mapping[str, tuple[torch.dtype, tuple[int, ...]]], metadata: Mapping[str, str]
 ) -> dict[str, StoredTensor]:

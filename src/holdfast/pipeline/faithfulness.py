@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from holdfast.artifacts import refuse_other_base
 from holdfast.evaluate.expected_safety import ExpectedSafety
 from holdfast.intervene.perturb import perturbed
 from holdfast.models.load import LoadedModel
@@ -52,12 +53,15 @@ def measure_impact(
     progress: Progress = silent,
 ) -> list[float]:
     """Root mean square change of S under noise on each group; every group gets draws of the same seeds."""
+    for group in groups:
+        refuse_other_base("the group", group.base, loaded.base)
     start = safety.measure(loaded.model)
     found = []
     for order, group in enumerate(groups):
         changes = []
         for draw in range(draws):
-            with perturbed(loaded.model, group, ratio, torch.Generator().manual_seed(1000 * seed + draw)):
+            generator = torch.Generator().manual_seed(1000 * seed + draw)
+            with perturbed(loaded.model, group, ratio, generator, check_base=False):  # by name, above
                 changes.append(safety.measure(loaded.model) - start)
         found.append(math.sqrt(sum(change**2 for change in changes) / draws))
         progress("measuring groups", order + 1, len(groups))
@@ -66,6 +70,8 @@ def measure_impact(
 
 def faithfulness(scores: Scores, groups: Sequence[Mask], measured: Sequence[float]) -> float | None:
     """Rank correlation of what the scores predict and what was measured; None where either is the same for all."""
+    for group in groups:
+        refuse_other_base("the group", group.base, scores.base)
     return rank_correlation(torch.tensor(predict_impact(scores, groups)), torch.tensor(measured))
 
 

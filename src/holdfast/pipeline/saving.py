@@ -1,11 +1,13 @@
-"""A tuned model as a checkpoint like any of Hugging Face's, in its storage dtype, with its tokenizer."""
+"""A tuned model as a checkpoint like any of Hugging Face's, in the dtypes of its base's files, with its tokenizer."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import PreTrainedModel
 
-from holdfast.artifacts import allow_as_umask
+from holdfast.artifacts import allow_as_umask, load_json, save_json
 from holdfast.distributed import first, rank
 from holdfast.models.load import LoadedModel, quiet_transformers
 from holdfast.models.shards import is_sharded, whole
@@ -22,11 +24,26 @@ def save_checkpoint(folder: Path, tuned: LoadedModel) -> None:
 
 
 def _save_whole(folder: Path, tuned: LoadedModel) -> None:
-    dtype = tuned.model.dtype
-    # Exact: the tuned values are already ones that the storage dtype holds.
-    nn.Module.to(tuned.model, tuned.storage_dtype)
-    _write(folder, tuned, tuned.model)
-    nn.Module.to(tuned.model, dtype)
+    with _as_stored(tuned):
+        _write(folder, tuned, tuned.model)
+
+
+@contextmanager
+def _as_stored(tuned: LoadedModel) -> Iterator[None]:
+    """While this lasts everything that is saved is in the dtype of the checkpoint's files.
+
+    It is exact, because the tuned values are already ones that those dtypes hold. Tables of positions are not saved
+    and keep their dtype.
+    """
+    saved = [(name, tensor, tensor.dtype) for name, tensor in tuned.model.state_dict(keep_vars=True).items()]
+    floating = [(name, tensor, dtype) for name, tensor, dtype in saved if dtype.is_floating_point]
+    try:
+        for name, tensor, _ in floating:
+            tensor.data = tensor.data.to(tuned.stored_dtype(name))
+        yield
+    finally:
+        for _, tensor, dtype in floating:
+            tensor.data = tensor.data.to(dtype)
 
 
 def _gathered(tuned: LoadedModel) -> dict[str, Tensor]:
@@ -38,7 +55,8 @@ def _gathered(tuned: LoadedModel) -> dict[str, Tensor]:
         if name not in tied:
             gathered = whole(value)
             if rank() == 0:
-                values[name] = gathered.to("cpu", tuned.storage_dtype if name in weights else value.dtype)
+                dtype = tuned.stored_dtype(name) if name in weights else tuned.stored_apart.get(name, value.dtype)
+                values[name] = gathered.to("cpu", dtype)
     return values
 
 
@@ -51,5 +69,13 @@ def _write(folder: Path, tuned: LoadedModel, model: PreTrainedModel, values: dic
     with quiet_transformers():
         model.save_pretrained(folder, state_dict=values)
         tuned.tokenizer.save_pretrained(folder)
+    _say_dtype(folder / "config.json", tuned)
     for file in folder.glob("*.safetensors"):
         allow_as_umask(file)
+
+
+def _say_dtype(config: Path, tuned: LoadedModel) -> None:
+    """Has the config name the dtype of most weights: the library names that of the first."""
+    said, dtype = load_json(config), str(tuned.storage_dtype).removeprefix("torch.")
+    if said.get("dtype") != dtype:
+        save_json(config, said | {"dtype": dtype})

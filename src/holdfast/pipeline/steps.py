@@ -156,7 +156,8 @@ def _draw(
     for position, draw in enumerate(draws):
         path = out / f"{draw.stem}.json"
         if not path.is_file():
-            with perturbed(loaded.model, mask, draw.ratio, torch.Generator().manual_seed(draw.seed)):
+            generator = torch.Generator().manual_seed(draw.seed)
+            with perturbed(loaded.model, mask, draw.ratio, generator, check_base=False):  # load_mask has
                 save_evaluation(path, evaluate(loaded, judge, suite, generation))
         progress("draws of noise", position + 1, len(draws))
 
@@ -190,6 +191,8 @@ def enhance_model(
             "iterations": options.iterations,
             "entries_trained": result.entries_trained,
             "share_trained": result.share_trained,
+            "entries_changed": result.entries_changed,
+            "saved_loss": result.saved_loss,
             "untouched_identical": result.untouched_identical,
             **_drift(result.routing_drift),
         }
@@ -221,6 +224,8 @@ def adapt_model(
         checked = {
             "iterations": options.iterations,
             "entries_protected": result.entries_protected,
+            "entries_changed": result.entries_changed,
+            "saved_loss": result.saved_loss,
             "frozen": list(result.frozen),
             "protected_identical": result.protected_identical,
             **_drift(result.routing_drift),

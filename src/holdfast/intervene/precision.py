@@ -1,0 +1,127 @@
+"""Training in float32, the one cast back to the dtypes of the checkpoint's files, and what of the training it leaves
+
+    moved    entries that training changed, in float32
+    changed  those of them that still differ from the checkpoint once they are cast
+
+bfloat16 keeps 8 bits, so a weight moves only by steps of at least 2^-9 of itself: at a learning rate of 1e-6 nearly all
+of a training is lost, whatever the loss in float32 was.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from holdfast.distributed import gathered
+from holdfast.intervene.options import SftOptions
+from holdfast.models.load import LoadedModel
+from holdfast.models.shards import is_sharded, local
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Kept:
+    """What the cast left of a training; of a sharded model, of the entries that are held here."""
+
+    moved: int = 0
+    """Entries that training changed, in float32."""
+    changed: int = 0
+    """Entries that differ from the checkpoint in its own dtype."""
+
+
+@contextmanager
+def trained_in_float32(loaded: LoadedModel, *, counted: bool = True) -> Iterator[Kept]:
+    """While this lasts the weights are float32; then they hold what a checkpoint in the stored dtypes can hold.
+
+    What it yields is filled in at the end, where it is counted: that takes a copy of all that needs a gradient, in host
+    memory and in the stored dtypes.
+
+    Raises:
+        ValueError: a sharded model was not loaded in float32, and can't change its dtype any more.
+    """
+    before, kept = _floating(loaded.model), Kept()
+    start = _stored_values(loaded) if counted else {}
+    if any(dtype != torch.float32 for *_, dtype in before):
+        _refuse_sharded(loaded)
+        loaded.model.float()
+    try:
+        yield kept
+    finally:
+        _cast_back(loaded, start, kept)
+        for tensors, key, dtype in before:
+            if tensors[key].dtype != dtype:
+                tensors[key].data = tensors[key].data.to(dtype)
+
+
+def kept_by_all(kept: Kept, loaded: LoadedModel) -> Kept:
+    """The same of the whole model, where processes hold parts of it."""
+    if not is_sharded(loaded.model):
+        return kept
+    counts = gathered((kept.moved, kept.changed))
+    return Kept(*(sum(numbers) for numbers in zip(*counts, strict=True)))
+
+
+def warn_of_rounding(kept: Kept, loaded: LoadedModel, options: SftOptions) -> None:
+    """Warns where the cast undid most of what was trained."""
+    if kept.changed < kept.moved / 2:
+        logger.warning(
+            "rounding to %s undid the training of %d of %d entries, so the saved model is not the one whose loss was "
+            "reported in training; raise learning_rate=%g, or start from a float32 checkpoint.",
+            str(loaded.storage_dtype).removeprefix("torch."),
+            kept.moved - kept.changed,
+            kept.moved,
+            options.learning_rate,
+        )
+
+
+def refuse_broken(loaded: LoadedModel, options: SftOptions) -> None:
+    """Raises ValueError when training, or the cast to the checkpoint's dtype, left a weight that is not finite."""
+    weights = {name: local(weight.detach()) for name, weight in loaded.model.named_parameters()}
+    counts = gathered({name: int((~weight.isfinite()).sum()) for name, weight in weights.items()})
+    broken = {name: max(one[name] for one in counts) for name in weights if any(one[name] for one in counts)}
+    if broken:
+        raise ValueError(
+            f"training left {sum(broken.values()):,} weights that are not finite in {loaded.storage_dtype}, the first "
+            f"in {next(iter(broken))!r}, and nothing is saved; lower learning_rate={options.learning_rate:g}."
+        )
+
+
+def _stored_values(loaded: LoadedModel) -> dict[str, Tensor]:
+    """A copy on the CPU of what is held here and needs a gradient, in the dtypes of the checkpoint's files."""
+    trained = [(name, weight) for name, weight in loaded.model.named_parameters() if weight.requires_grad]
+    return {name: local(weight.detach()).to("cpu", loaded.stored_dtype(name), copy=True) for name, weight in trained}
+
+
+@torch.no_grad()
+def _cast_back(loaded: LoadedModel, start: Mapping[str, Tensor], kept: Kept) -> None:
+    for name, weight in loaded.model.named_parameters():
+        values = local(weight.detach())
+        stored = values.to(loaded.stored_dtype(name))  # the one cast back
+        if name in start:
+            kept.moved += int((values.cpu() != start[name].float()).sum())
+            kept.changed += int((stored.cpu() != start[name]).sum())
+        values.copy_(stored)
+
+
+def _floating(model: nn.Module) -> list[tuple[dict[str, Any], str, torch.dtype]]:
+    """Where each module keeps parameters and buffers, and their dtypes: tables of positions have one of their own."""
+    places = [place for module in model.modules() for place in (module._parameters, module._buffers)]
+    return [
+        (place, key, tensor.dtype)
+        for place in places
+        for key, tensor in place.items()
+        if tensor is not None and tensor.is_floating_point()
+    ]
+
+
+def _refuse_sharded(loaded: LoadedModel) -> None:
+    if is_sharded(loaded.model):
+        raise ValueError(
+            f"a sharded model is trained in the dtype that it is loaded in, and {loaded.model.dtype} loses small "
+            "steps; load it with dtype='float32'."
+        )

@@ -1,0 +1,152 @@
+"""Where a model's files are: a folder, a hub id or `testbed:NAME`; and one sentence where they can't be read."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from huggingface_hub import hf_hub_download, snapshot_download, try_to_load_from_cache
+from huggingface_hub.errors import EntryNotFoundError
+from transformers.utils import logging as transformers_logging
+
+from holdfast.json_files import load_json
+from holdfast.testbed import model_path
+
+TESTBED = "testbed:"
+SINGLE = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+OTHER_FORMATS = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".onnx", ".gguf")
+"""Endings of weights that are neither fetched nor copied: pickles, and what other programs read."""
+
+
+def resolve(name: str, *, with_weights: bool = True) -> str:
+    """What `from_pretrained` is given: a folder that exists, or a hub id."""
+    if name.startswith(TESTBED):
+        return str(model_path(name.removeprefix(TESTBED)))
+    folder = Path(name)
+    looks_like_a_path = folder.is_absolute() or name.startswith((".", "~")) or name.endswith("/") or name.count("/") > 1
+    if folder.exists() or looks_like_a_path:
+        _check_folder(folder.expanduser(), with_weights=with_weights)
+        return str(folder.expanduser())
+    return name
+
+
+def local_folder(name: str) -> Path:
+    """The folder that holds a model's files; those of a hub id are fetched, but for weights in other formats.
+
+    Raises:
+        ValueError: it is missing, no checkpoint, or needs a network that is not there.
+    """
+    source = resolve(name)
+    if Path(source).is_dir():
+        return Path(source)
+    with explained(name, source):
+        return Path(snapshot_download(source, ignore_patterns=[f"*{ending}" for ending in OTHER_FORMATS]))
+
+
+def weight_files(source: str, *, fetch: bool = True) -> list[Path]:
+    """The safetensors files that transformers reads, sorted; none where they are not here, or bear other names.
+
+    Args:
+        source: a folder that exists, or a hub id.
+        fetch: whether a hub id's files are fetched; else only those count that were fetched before.
+
+    Raises:
+        ValueError: the index is broken.
+    """
+    single = _file_of(source, SINGLE, fetch=fetch)  # transformers looks for it first, too
+    if single:
+        return [single]
+    index = _file_of(source, INDEX, fetch=fetch)
+    shards = sorted(set(read_index(source, index).values())) if index else []
+    return [path for shard in shards if (path := _file_of(source, shard, fetch=fetch))]
+
+
+def read_index(name: str, index: Path) -> dict[str, str]:
+    """The shard of every tensor by an index; ValueError where it is broken or names files outside its folder."""
+    listed = load_json(index, "checkpoint").get("weight_map")
+    if not isinstance(listed, dict) or not listed:
+        raise ValueError(f"{INDEX} of model {name!r} has no weight_map; download or save the model again.")
+    outside = [shard for shard in listed.values() if not isinstance(shard, str) or Path(shard).name != shard]
+    if outside or not all(shard.endswith(".safetensors") for shard in listed.values()):
+        raise ValueError(
+            f"{INDEX} of model {name!r} names files that are no safetensors files of its own folder; "
+            "save the model again with `save_pretrained`."
+        )
+    return listed
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Loading, training and saving without the libraries' bars and notices; what goes wrong is raised, not logged."""
+    verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    hub = logging.getLogger("huggingface_hub")
+    hub_level = hub.level
+    transformers_logging.set_verbosity_error()
+    hub.setLevel(logging.ERROR)  # it tells of every retry
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        hub.setLevel(hub_level)
+        if bars:
+            transformers_logging.enable_progress_bar()
+
+
+@contextmanager
+def explained(name: str, source: str) -> Iterator[None]:
+    """Reads quietly, and says in one sentence what is wrong with a model."""
+    try:
+        with quiet_transformers():
+            yield
+    except Exception as error:  # a wrong config.json can make the library raise anything
+        raise ValueError(_explain(name, source, error)) from error
+
+
+def _file_of(source: str, file: str, *, fetch: bool) -> Path | None:
+    """Where one of a model's files is."""
+    if Path(source).is_dir():
+        path = Path(source) / file
+        return path if path.is_file() else None
+    if not fetch:
+        cached = try_to_load_from_cache(source, file)
+        return Path(cached) if isinstance(cached, str) else None
+    try:
+        return Path(hf_hub_download(source, file))
+    except EntryNotFoundError:
+        return None
+
+
+def _check_folder(folder: Path, *, with_weights: bool) -> None:
+    if not folder.is_dir():
+        raise ValueError(f"model folder {str(folder)!r} does not exist; give a folder with config.json, or a hub id.")
+    if not (folder / "config.json").is_file():
+        raise ValueError(f"model folder {str(folder)!r} has no config.json; save a model there with `save_pretrained`.")
+    if with_weights and not any(folder.glob("*.safetensors")):
+        raise ValueError(
+            f"model folder {str(folder)!r} has no .safetensors file; pickled weights are not loaded, "
+            "convert them with `save_pretrained`."
+        )
+
+
+def _explain(name: str, source: str, error: Exception) -> str:
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    if "custom code" in str(error) or "trust_remote_code" in str(error):
+        return f"model {name!r} brings code of its own, which is not run; take one whose architecture transformers has."
+    if "backend tokenizer" in reason:
+        return (
+            f"model {name!r} has no tokenizer that can be read; save one beside it with the tokenizer's "
+            "`save_pretrained`, or download the model again."
+        )
+    if Path(source).is_dir():
+        return f"model folder {name!r} could not be read: {reason.rstrip('.')}. Save or download it again."
+    text = f"{type(error).__name__} {error}".casefold()
+    if "gated" in text or "401" in text or "403" in text:
+        return f"model {name!r} is gated: accept its terms on its hub page, then set HF_TOKEN in the environment."
+    if "not a valid model identifier" in text or "404" in text or "repository not found" in text:
+        return f"model {name!r} was not found on the hub; check the spelling, or give a folder that exists."
+    return (
+        f"model {name!r} is not a folder here and the hub could not be reached: {reason} "
+        "Give a local folder, or go online."
+    )

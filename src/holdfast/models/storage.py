@@ -1,0 +1,69 @@
+"""In which dtypes a checkpoint's files hold its weights: their headers say, whatever config.json says."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+
+import torch
+from transformers import PreTrainedModel
+
+from holdfast.models.tensor_files import read_kinds
+
+FLOATS = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "F8_E4M3": torch.bfloat16,
+    "F8_E5M2": torch.bfloat16,
+}
+"""The dtype that weights of each stored dtype are saved in after tuning: of 8 bits one that holds their values."""
+
+
+@dataclass(frozen=True)
+class Storage:
+    """The dtypes of a checkpoint's floating-point tensors."""
+
+    dtype: torch.dtype
+    """Of most entries."""
+    by_name: Mapping[str, torch.dtype]
+    """Of every such tensor, by the name that the files give it."""
+
+
+def read_storage(files: Sequence[Path]) -> Storage | None:
+    """Reads the headers of a checkpoint's files; None where they hold no floating-point tensor."""
+    entries: Counter[torch.dtype] = Counter()
+    by_name = {}
+    for file in files:
+        for name, (code, count) in read_kinds(file).items():
+            if code in FLOATS:
+                by_name[name] = FLOATS[code]
+                entries[FLOATS[code]] += count
+    return Storage(entries.most_common(1)[0][0], by_name) if by_name else None
+
+
+def stored_apart(model: PreTrainedModel, storage: Storage) -> dict[str, torch.dtype]:
+    """The dtypes of the parameters and buffers that the files hold in another one than most, by their names here.
+
+    What the files name otherwise (experts that are fused on loading) counts as in the dtype of most, or, where a tensor
+    of another dtype is among those that are named otherwise, in one that loses no bit of any.
+    """
+    kinds = set(storage.by_name.values())
+    if kinds == {storage.dtype}:
+        return {}
+    held = {name: tensor for name, tensor in model.state_dict(keep_vars=True).items() if tensor.is_floating_point()}
+    stored = {name: key for name in held if (key := any_prefix(model, name, storage.by_name))}
+    found = {id(held[name]): storage.by_name[key] for name, key in stored.items()}  # tied weights have several names
+    elsewhere = {storage.by_name[key] for key in storage.by_name.keys() - set(stored.values())}
+    other = storage.dtype if elsewhere <= {storage.dtype} else reduce(torch.promote_types, kinds)
+    dtypes = {name: found.get(id(tensor), other) for name, tensor in held.items()}
+    return {name: dtype for name, dtype in dtypes.items() if dtype != storage.dtype}
+
+
+def any_prefix(model: PreTrainedModel, name: str, stored: Collection[str]) -> str | None:
+    """The stored name of a weight: files of a model without its head lack the prefix that names have in one with it."""
+    prefix = f"{model.base_model_prefix}."
+    candidates = (name, name.removeprefix(prefix), prefix + name)
+    return next((candidate for candidate in candidates if candidate in stored), None)

@@ -1,0 +1,143 @@
+"""Whatever takes a model and a mask, or a patch, refuses those of another model of the same shapes, or is told to."""
+
+import importlib
+import inspect
+import pkgutil
+import warnings
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+
+import holdfast.intervene
+from holdfast.intervene.adapt import adapt
+from holdfast.intervene.base import require_base
+from holdfast.intervene.callback import ProtectCallback
+from holdfast.intervene.enhance import enhance
+from holdfast.intervene.lora import load_protected, merge_protected, protect_lora, save_protected
+from holdfast.intervene.options import AdaptOptions, EnhanceOptions
+from holdfast.intervene.patch import apply_patch, make_patch, selected_values
+from holdfast.intervene.perturb import perturbed
+from holdfast.intervene.protect import protect
+from holdfast.intervene.sparse_adamw import SparseAdamW, freeze_unmasked
+from holdfast.intervene.train_only import train_only
+from holdfast.models.load import fingerprint
+from tests.intervene.given import HARMLESS, REFUSALS, bits, equal_bits, load_tiny, random_mask, users_trainer
+from tests.tiny import make_llama
+
+STEPS = {"iterations": 1, "batch_size": 2, "learning_rate": 1e-3}
+
+
+def wrapped(model):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return get_peft_model(model, LoraConfig(r=2, target_modules="all-linear"))
+
+
+def sgd(model):
+    return torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+def loaded_again(model, mask, folder, **how):
+    save_protected(wrapped(make_llama()), random_mask(make_llama()), folder)
+    load_protected(model, folder, **how)
+
+
+def noise(model, mask, folder, **how):
+    with perturbed(model, mask, 0.0, torch.Generator(), **how):
+        pass
+
+
+def set_in_a_trainer(model, mask, folder, **how):
+    with train_only(model, mask, **how):
+        pass
+
+
+def sparse(model, mask, folder, **how):
+    with freeze_unmasked(model, mask):
+        SparseAdamW(model, mask, **how).close()
+
+
+def callback(model, mask, folder, **how):
+    users_trainer(model, folder, [ProtectCallback(mask, **how)], max_steps=1).train()
+
+
+def patched(model, mask, folder, **how):
+    base = make_llama()
+    apply_patch(model, make_patch(selected_values(base, mask, torch.float32), base, mask), **how)
+
+
+TAKERS = {
+    "perturbed": noise,
+    "protect": lambda model, mask, folder, **how: protect(sgd(model), mask, model, **how),
+    "ProtectCallback": callback,
+    "ProtectCallback with adapters": lambda model, mask, folder, **how: callback(wrapped(model), mask, folder, **how),
+    "train_only": set_in_a_trainer,
+    "SparseAdamW": sparse,
+    "selected_values": lambda model, mask, folder, **how: selected_values(model, mask, torch.float32, **how),
+    "apply_patch": patched,
+    "protect_lora": lambda model, mask, folder, **how: protect_lora(wrapped(model), mask, **how),
+    "merge_protected": lambda model, mask, folder, **how: merge_protected(wrapped(model), mask, **how),
+    "save_protected": lambda model, mask, folder, **how: save_protected(wrapped(model), mask, folder, **how),
+    "load_protected": loaded_again,
+    "adapt": lambda model, mask, folder, **how: adapt(
+        load_tiny(torch.float32, model), mask, HARMLESS, AdaptOptions(**STEPS), **how
+    ),
+    "enhance": lambda model, mask, folder, **how: enhance(
+        load_tiny(torch.float32, model), mask, REFUSALS, HARMLESS, EnhanceOptions(**STEPS), **how
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TAKERS)
+def test_a_mask_or_patch_of_another_model_of_the_same_shapes_is_refused_and_nothing_is_written(name, tmp_path):
+    other = make_llama(seed=1)
+    start = bits(other)
+    with pytest.raises(ValueError, match=r"was made for another model \(fingerprint"):
+        TAKERS[name](other, random_mask(make_llama()), tmp_path)
+    assert equal_bits(start, {name.replace(".base_layer", ""): weight for name, weight in bits(other).items()})
+
+
+@pytest.mark.parametrize("name", TAKERS)
+def test_it_is_taken_where_the_check_is_left_out(name, tmp_path):
+    TAKERS[name](make_llama(seed=1), random_mask(make_llama()), tmp_path, check_base=False)
+
+
+def test_no_function_that_takes_a_model_and_a_mask_or_patch_is_without_the_choice():
+    """Those that check nothing look entries up, read or write them for others, or are given both models."""
+    within = {"freeze_unmasked", "masked_entries", "make_patch", "Protection", "LoraProtection", "refuse_wrong_start"}
+    lacking = []
+    for module in pkgutil.iter_modules(holdfast.intervene.__path__):
+        found = vars(importlib.import_module(f"holdfast.intervene.{module.name}"))
+        for name, taker in found.items():
+            own = inspect.isfunction(taker) or (inspect.isclass(taker) and "__init__" in vars(taker))
+            if name.startswith("_") or name in within or not own or not taker.__module__.startswith("holdfast."):
+                continue
+            given = inspect.signature(taker).parameters
+            kinds = " ".join(str(one.annotation) for one in given.values())
+            if any(word in kinds for word in ("Mask", "values.Patch")) and {"model", "loaded", "base"} & given.keys():
+                lacking += [name] if "check_base" not in given else []
+    assert not lacking
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_the_same_values_in_a_wider_dtype_are_the_same_base(dtype):
+    model = make_llama().to(dtype)
+    base = fingerprint(model)
+    for wider in (model, model.float()):
+        require_base("the mask", base, dict(wider.named_parameters()))
+
+
+def test_a_narrower_dtype_is_another_base_and_is_named():
+    base = fingerprint(make_llama())
+    with pytest.raises(
+        ValueError, match=r"this one, in torch.bfloat16, has .* in the dtype of its files or a wider one"
+    ):
+        require_base("the mask", base, dict(make_llama().bfloat16().named_parameters()))
+
+
+def test_a_model_with_quantised_weights_has_no_bits_to_compare():
+    model = make_llama()
+    q_proj = model.model.layers[0].self_attn.q_proj
+    q_proj.weight = torch.nn.Parameter(q_proj.weight.to(torch.int8), requires_grad=False)
+    require_base("the mask", "of another", dict(model.named_parameters()))
