@@ -88,7 +88,12 @@ class Measure:
 
     def summarize(self, answers: Sequence[Answer]) -> Rate:
         """The share of these answers with the verdict that counts."""
-        samples = [[answer.outcome for answer in answers] for answers in by_prompt(answers)]
-        if any(len(outcomes) > 1 for outcomes in samples):
-            return clustered_rate(samples, COUNTED[self.name])
-        return rate([outcome for outcomes in samples for outcome in outcomes], COUNTED[self.name])
+        return share(answers, COUNTED[self.name])
+
+
+def share(answers: Sequence[Answer], verdict: Verdict) -> Rate:
+    """The share of the answers with this verdict; where prompts have several samples, the interval is over prompts."""
+    samples = [[answer.outcome for answer in answers] for answers in by_prompt(answers)]
+    if any(len(outcomes) > 1 for outcomes in samples):
+        return clustered_rate(samples, verdict)
+    return rate([outcome for outcomes in samples for outcome in outcomes], verdict)
