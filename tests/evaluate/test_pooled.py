@@ -64,8 +64,8 @@ def test_draws_that_contradict_each_other_on_every_prompt_share_no_variance():
 def drawn(kinds, share, spread, draws, n, trials, generator):
     """Rates of the draws and the variance over prompts that they share, of `trials` experiments.
 
-    A response is unsafe where the prompt's leaning, the draw's effect and chance add up to more than a threshold, all of
-    them normal; chance has a standard deviation of 1 (0.1 where prompts are paired).
+    A response is unsafe where the prompt's leaning, the draw's effect and chance, all normal, add up to more than a
+    threshold; chance has a standard deviation of 1 (0.1 where prompts are paired).
     """
     of_prompts, chance = {"binomial": (0.0, 1.0), "mixed": (1.0, 1.0), "paired": (1.0, 0.1)}[kinds]
     threshold = -norm.ppf(share) * (of_prompts**2 + spread**2 + chance**2) ** 0.5

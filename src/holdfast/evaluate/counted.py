@@ -1,6 +1,6 @@
 """What an answer counts towards: its measure, its group, and refusals where it answers a harmful prompt.
 
-Read from the verdicts that the answer carries: no judge is asked again, and another judge's verdict takes no one's place.
+Read from the verdicts that the answer carries. No judge is asked again, so no verdict stands in for another judge's.
 """
 
 from collections import defaultdict

@@ -1,8 +1,8 @@
 """Student's t with nu whole degrees of freedom, for intervals whose variance comes from few numbers.
 
-    P[|T| < t] = 2/pi (a + s c (1 + 2/3 c^2 + 2/3 4/5 c^4 + ...))      nu odd, terms up to c^(nu - 3); 2a/pi for nu = 1
-    P[|T| < t] = s (1 + 1/2 c^2 + 1/2 3/4 c^4 + ...)                   nu even, terms up to c^(nu - 2)
-    a = arctan(t / sqrt(nu)),  s = sin a,  c = cos a                   (Abramowitz and Stegun, 26.7.3 and 26.7.4)
+P[|T| < t] = 2/pi (a + s c (1 + 2/3 c^2 + 2/3 4/5 c^4 + ...))      nu odd, terms up to c^(nu - 3); 2a/pi for nu = 1
+P[|T| < t] = s (1 + 1/2 c^2 + 1/2 3/4 c^4 + ...)                   nu even, terms up to c^(nu - 2)
+a = arctan(t / sqrt(nu)),  s = sin a,  c = cos a                   (Abramowitz and Stegun, 26.7.3 and 26.7.4)
 """
 
 import math

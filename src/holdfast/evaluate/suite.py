@@ -11,7 +11,7 @@ from itertools import islice
 
 from holdfast.evaluate.attack_success import any_of, attack_success, rate_any_unsafe
 from holdfast.evaluate.cut_off import cut_off
-from holdfast.evaluate.measure import Judge, Measure, group_of, share
+from holdfast.evaluate.measure import Judge, Measure, group_of, refuse_declared, share
 from holdfast.evaluate.over_refusal import over_refusal
 from holdfast.evaluate.perplexity import perplexity
 from holdfast.evaluate.refusal import refusal
@@ -74,11 +74,16 @@ def evaluate(
         generator: makes the responses; the model itself, by transformers, when left out.
 
     Raises:
-        ValueError: several samples are asked for without a temperature, or a question has no answer.
+        ValueError: several samples are asked for without a temperature, a question has no answer, or a judge's verdicts
+            are of another kind than its measures need: where it declares them, before anything is generated.
     """
     options = options or GenerateOptions()
     generator = generator or partial(generate, loaded.model, loaded.tokenizer)
     samples = options.num_samples
+    if suite.harmful:
+        refuse_declared(judge, "asr")
+    if suite.harmful or suite.harmless or suite.borderline:
+        refuse_declared(refusal_judge, "refusal")
     measures = _measures(judge, refusal_judge, suite)
     prompts = [prompt.prompt for _, asked in measures for prompt in asked]
     openings = _openings(measures, suite.prefill)
@@ -90,9 +95,7 @@ def evaluate(
     rates = {measure.name: measure.summarize(answers[measure.name]) for measure, _ in measures}
     said_to_harmful = responses[: len(suite.harmful) * samples]  # they come first
     refused = refusal(refusal_judge).answers(suite.harmful, said_to_harmful)
-    answers["asr"] = [
-        replace(answer, refusal=one.outcome) for answer, one in zip(answers["asr"], refused, strict=True)
-    ]
+    answers["asr"] = [replace(answer, refusal=one.outcome) for answer, one in zip(answers["asr"], refused, strict=True)]
     groups = _groups(measures, answers) | _attacks(rates, answers, samples)
     return Evaluation(
         asr=rates["asr"],

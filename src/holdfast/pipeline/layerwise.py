@@ -19,7 +19,7 @@ from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.config import JudgeOptions, LayerWiseOptions, ScoringOptions
 from holdfast.pipeline.given_responses import log_given, read_responses
 from holdfast.pipeline.inputs import digest_of
-from holdfast.pipeline.judges import load_judge, reading, refuse_idle
+from holdfast.pipeline.judges import load_judge, reading, refuse_idle, try_on
 from holdfast.pipeline.objectives import refuse_contradictions, safety_objective
 from holdfast.pipeline.outputs import unfinished
 from holdfast.pipeline.scoring import files_of, refuse_outputs
@@ -73,6 +73,7 @@ def score_safety_by_layer(
     refuse_too_few(asked)
     given = read_responses(layers.responses)
     guard = load_judge(judge, judging, progress)
+    try_on(guard, judge, asked)
     layered = open_layered(model, progress=progress)
     settings = {
         "judge": [guard.fingerprint, reading(judging)],

@@ -16,7 +16,7 @@ from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import Response
 from holdfast.pipeline.config import JudgeOptions, ScoringOptions
 from holdfast.pipeline.inputs import digest_of
-from holdfast.pipeline.judges import differentiable, is_behind_api, load_judge, reading, refuse_idle
+from holdfast.pipeline.judges import differentiable, is_behind_api, load_judge, reading, refuse_idle, try_on
 from holdfast.pipeline.objectives import refuse_contradictions, safety_objective
 from holdfast.pipeline.outputs import refuse_existing, unfinished, unfinished_folder
 from holdfast.progress import Progress, silent
@@ -56,6 +56,7 @@ def score_safety(
     guard = load_judge(judge, judging, progress, sharded=options.shard_judge)
     if options.objective != "policy_gradient":
         differentiable(guard, options.objective)
+    try_on(guard, judge, asked)
     loaded = load_model(model, sharded=options.shard)
     settings = {
         "number of processes": world_size(),

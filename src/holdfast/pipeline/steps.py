@@ -26,7 +26,7 @@ from holdfast.models.load import LoadedModel, load_model
 from holdfast.models.options import GenerateOptions, refuse_other_engine
 from holdfast.pipeline.config import JudgeOptions, SuiteFiles, refuse_samples
 from holdfast.pipeline.inputs import digest_of, suite_hashes
-from holdfast.pipeline.judges import Judge, load_judge, reading, refuse_idle
+from holdfast.pipeline.judges import Judge, load_judge, reading, refuse_idle, try_on
 from holdfast.pipeline.outputs import claimed
 from holdfast.pipeline.saving import save_checkpoint
 from holdfast.progress import Progress, silent
@@ -114,7 +114,9 @@ def verify_alone(
     refuse_idle(judging, judge)
     refuse_samples(generation)
     refuse_other_engine(generation)
-    loaded, guard = load_model(model), load_judge(judge, judging, progress)
+    guard, suite = load_judge(judge, judging, progress), load_suite(files, limit)
+    try_on(guard, judge, [prompt.prompt for prompt in suite.harmful])
+    loaded = load_model(model)
     selected = load_mask(mask, loaded.base)
     settings = {
         "model": loaded.base,
@@ -126,7 +128,7 @@ def verify_alone(
         "seed": seed,
     }
     with claimed(out, settings):
-        suite, untouched = load_suite(files, limit), out / UNTOUCHED
+        untouched = out / UNTOUCHED
         if not untouched.is_file():
             save_evaluation(untouched, evaluate(loaded, guard, replace(suite, exchanges=()), generation))
         progress("the untouched model", 1, 1)
