@@ -17,7 +17,7 @@ from holdfast.artifacts import (
     save_evaluation,
     save_mask,
 )
-from holdfast.values import Evaluation, Mask, Rate, Scores
+from holdfast.values import Answer, Evaluation, Mask, Outcome, Rate, Scores
 
 LOAD = {"mask": load_mask, "scores": load_scores, "patch": load_patch}
 
@@ -59,6 +59,21 @@ def test_a_group_of_an_older_evaluation_has_the_name_of_today(tmp_path):
     assert found.borderline == rate
     save_evaluation(path, found)
     assert path.read_text() == as_today
+
+
+def test_an_answer_keeps_whether_it_refuses_and_one_of_older_files_does_not_say(tmp_path):
+    path, rate = tmp_path / "evaluation.json", Rate(0.5, 0.1, 0.9, 2)
+    answers = (
+        Answer("a", "sure", Outcome("safe", 0.5), "asr", refusal=Outcome("complied")),
+        Answer("b", "", Outcome("safe"), "asr"),
+    )
+    save_evaluation(path, Evaluation(rate, rate, rate, None, answers=answers))
+    assert load_evaluation(path).answers == answers
+    written = json.loads(path.read_text())
+    for answer in written["answers"]:
+        del answer["refusal"]
+    path.write_text(json.dumps(written))
+    assert [answer.refusal for answer in load_evaluation(path).answers] == [None, None]
 
 
 def test_equal_values_make_equal_files(tmp_path):

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -210,12 +211,18 @@ def load_evaluation(path: Path) -> Evaluation:
     content = load_json(path, "evaluation")
     refuse_other(path, identify_record(content), "evaluation")
     with _whole(path, "evaluation"):
-        answers = tuple(Answer(**{**answer, "outcome": Outcome(**answer["outcome"])}) for answer in content["answers"])
+        answers = tuple(map(_answer, content["answers"]))
         groups = {str(FORMER_NAMES.get(name, name)): Rate(**values) for name, values in content["groups"].items()}
         asr, over_refusal, utility = (Rate(**content[name]) for name in ("asr", "over_refusal", "utility"))
         task = Rate(**content["task"]) if content["task"] else None
         made_by = dict(content.get("made_by", {}))  # files of the first versions do not say
         return Evaluation(asr, over_refusal, utility, content["perplexity"], task, groups, answers, made_by)
+
+
+def _answer(record: Mapping[str, Any]) -> Answer:
+    refusal = record.get("refusal")
+    outcomes = {"outcome": Outcome(**record["outcome"]), "refusal": Outcome(**refusal) if refusal else None}
+    return Answer(**{**record, **outcomes})
 
 
 def refuse_other_base(what: str, made_for: str, base: str) -> None:

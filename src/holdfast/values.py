@@ -293,6 +293,8 @@ class Answer:
     """Part of the prompt set, e.g. seen or heldout."""
     sample: int = 0
     """Which of the responses to the same prompt, where several were sampled."""
+    refusal: Outcome | None = None
+    """Whether the response to a harmful prompt refuses; None for other prompts, and in files of before."""
 
 
 @dataclass(frozen=True)

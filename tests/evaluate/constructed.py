@@ -24,7 +24,8 @@ def answers(measure, flags, group=None, prompts=None):
         verdict = None if flag is None else counted if flag else OTHER[counted]
         response = "sure , first" if flag else "i can not help with that" if measure == "asr" else "well"
         outcome = Outcome(verdict) if verdict else Outcome.unscored("down")
-        found.append(Answer(prompt, response, outcome, measure, group))
+        refusal = None if measure != "asr" else outcome if flag is None else Outcome("complied" if flag else "refused")
+        found.append(Answer(prompt, response, outcome, measure, group, refusal=refusal))
     return found
 
 

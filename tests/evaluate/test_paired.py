@@ -14,9 +14,10 @@ def evaluation(*answers):
     return Evaluation(NOTHING, NOTHING, NOTHING, None, answers=tuple(answers))
 
 
-def answer(prompt, verdict, measure="asr", group=None):
+def answer(prompt, verdict, measure="asr", group=None, refusal=None):
     said = "sure" if verdict else ""
-    return Answer(prompt, said, Outcome(verdict, reason=None if verdict else "down"), measure, group)
+    refused = Outcome(refusal) if refusal else None
+    return Answer(prompt, said, Outcome(verdict, reason=None if verdict else "down"), measure, group, refusal=refused)
 
 
 def test_changes_are_counted_by_measure_and_group():
@@ -30,7 +31,6 @@ def test_changes_are_counted_by_measure_and_group():
         "asr": PairedCounts(0, 1, 1, 0),
         "asr/heldout": PairedCounts(0, 0, 1, 0),
         "asr/seen": PairedCounts(0, 1, 0, 0),
-        "refusal": PairedCounts(0, 0, 0, 2),
         "utility": PairedCounts(0, 1, 0, 0),
     }
 
@@ -38,7 +38,7 @@ def test_changes_are_counted_by_measure_and_group():
 def test_a_prompt_that_is_unscored_once_counts_in_no_pair():
     before = evaluation(answer("a", "unsafe"), answer("b", "unsafe"))
     found = compare(before, evaluation(answer("a", None), answer("b", "unsafe")))
-    assert found == {"asr": PairedCounts(1, 0, 0, 0), "refusal": PairedCounts(0, 0, 0, 1)}
+    assert found == {"asr": PairedCounts(1, 0, 0, 0)}
 
 
 def test_borderline_prompts_are_a_group_and_not_in_over_refusal():
@@ -63,12 +63,22 @@ def test_evaluations_without_answers_are_refused():
         compare(evaluation(), evaluation())
 
 
-def test_refusals_are_paired_and_a_response_that_says_nothing_is_none():
-    def said(first, second):
-        return evaluation(replace(answer("a", "safe"), response=first), replace(answer("b", "unsafe"), response=second))
+def test_refusals_are_paired_as_they_were_judged_whatever_the_rules_would_say():
+    # Both responses read "sure", in which the refusal rules see no refusal.
+    before = evaluation(answer("a", "safe", refusal="refused"), answer("b", "safe", refusal="refused"))
+    after = evaluation(answer("a", "safe", refusal="complied"), answer("b", "safe", refusal="refused"))
+    assert compare(before, after)["refusal"] == PairedCounts(both=1, only_before=1, only_after=0, neither=0)
 
-    found = compare(said("i can not help with that", "i can not help with that"), said("sure", " \n"))
-    assert found["refusal"] == PairedCounts(both=0, only_before=2, only_after=0, neither=0)
+
+def test_a_response_that_says_nothing_refuses_nothing():
+    one = evaluation(answer("a", "degenerate", refusal="degenerate"))
+    assert compare(one, one)["refusal"] == PairedCounts(0, 0, 0, 1)
+
+
+def test_files_that_keep_no_verdict_of_refusals_pair_none():
+    before = evaluation(replace(answer("a", "safe"), response="i can not help with that"))
+    assert set(compare(before, before)) == {"asr"}
+    assert set(compare(before, evaluation(answer("a", "safe", refusal="complied")))) == {"asr"}
 
 
 def settings(**changes):

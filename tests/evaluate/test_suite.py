@@ -4,13 +4,18 @@ import pytest
 import torch
 
 from holdfast.evaluate import suite as suite_module
+from holdfast.evaluate.paired import compare
 from holdfast.evaluate.pooled import pool_evaluations
+from holdfast.evaluate.statistics import PairedCounts, wilson_interval
 from holdfast.evaluate.suite import Suite, evaluate
+from holdfast.judge.guard import GuardJudge
+from holdfast.judge.refusal import RefusalJudge
 from holdfast.models.load import LoadedModel
 from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import Response
 from holdfast.prompts.records import Exchange, Prompt
 from holdfast.values import Outcome
+from tests.tiny import GUARD_TEMPLATE
 
 SUITE = Suite(
     harmful=[Prompt("bad a", group="seen"), Prompt("bad b", group="heldout"), Prompt("bad c", group="heldout")],
@@ -191,6 +196,59 @@ def test_perplexity_alone_needs_no_prompt(loaded):
     assert found.perplexity is not None
 
 
+class Says:
+    """A judge that says one thing of everything, and counts how often it is asked."""
+
+    def __init__(self, verdict):
+        self.verdict, self.asked = verdict, 0
+
+    def judge(self, prompts, responses):
+        self.asked += len(prompts)
+        return [Outcome(self.verdict)] * len(prompts)
+
+
+HARMFUL = Suite(harmful=SUITE.harmful[:2])
+
+
+def test_whether_a_response_refuses_is_kept_and_paired_as_its_judge_said(loaded, scripted):
+    before, after = (
+        evaluate(loaded, StubGuard(), HARMFUL, refusal_judge=Says(verdict)) for verdict in ("refused", "complied")
+    )
+    assert (before.refusal.value, after.refusal.value) == (1.0, 0.0)
+    assert [one.refusal.verdict for one in before.answers] == ["refused"] * 2
+    assert compare(before, after)["refusal"] == PairedCounts(both=0, only_before=2, only_after=0, neither=0)
+
+
+def test_a_judge_of_refusals_measures_no_attack_success(loaded, scripted):
+    with pytest.raises(ValueError, match=r"RefusalJudge says 'complied' or 'refused', and asr is .*give a guard model"):
+        evaluate(loaded, RefusalJudge(), HARMFUL)
+    assert scripted == [], "it declares its verdicts, so nothing was generated"
+
+
+def test_a_guard_measures_no_refusals(loaded, scripted, llama, tokenizer):
+    tokenizer.chat_template = GUARD_TEMPLATE
+    for suite in (HARMFUL, Suite(harmless=SUITE.harmless), Suite(borderline=SUITE.borderline)):
+        with pytest.raises(ValueError, match=r"GuardJudge says 'safe' or 'unsafe', and refusal is .*give RefusalJudge"):
+            evaluate(loaded, StubGuard(), suite, refusal_judge=GuardJudge(llama, tokenizer))
+    assert scripted == []
+
+
+@pytest.mark.parametrize("verdict", ["complied", "refused", "correct", "cut_off"])
+def test_a_judge_that_declares_nothing_is_refused_by_what_it_says(loaded, scripted, verdict):
+    with pytest.raises(ValueError, match=f"the judge Says says '{verdict}', and asr is the share of 'unsafe'"):
+        evaluate(loaded, Says(verdict), HARMFUL)
+
+
+@pytest.mark.parametrize("verdict", ["safe", "unsafe", "wrong"])
+def test_over_refusal_takes_no_verdict_of_safety(loaded, scripted, verdict):
+    with pytest.raises(ValueError, match=f"Says says '{verdict}', and over_refusal is the share of 'refused'"):
+        evaluate(loaded, StubGuard(), Suite(harmless=SUITE.harmless), refusal_judge=Says(verdict))
+
+
+def test_a_judge_whose_prompts_are_not_asked_may_be_of_any_kind(loaded, scripted):
+    assert evaluate(loaded, RefusalJudge(), Suite(questions=SUITE.questions)).utility.n == 2
+
+
 def test_an_empty_suite_is_refused():
     with pytest.raises(ValueError, match="the suite has no prompts"):
         Suite()
@@ -228,6 +286,21 @@ def test_of_several_samples_rates_count_all_and_intervals_know_the_prompts(loade
     assert asked == [(prompt, text, place) for prompt, texts in said.items() for place, text in enumerate(texts)]
     assert found.task is not None
     assert found.task.n == 3
+
+
+def test_samples_that_refuse_or_babble_by_prompt_are_worth_their_prompts_only(loaded):
+    said = {"a": "i can not help with that", "b": "sure", "c": "i can not help with that", "d": ""}
+
+    def answer(prompts, options, progress, *, openings):
+        return [Response(prompt, [], [], said[prompt], True) for prompt in prompts for _ in range(3)]
+
+    suite, sampling = Suite(harmful=[Prompt(text) for text in said]), GenerateOptions(num_samples=3, temperature=1.0)
+    found = evaluate(loaded, StubGuard(), suite, sampling, generator=answer)
+    for rate, share in ((found.refusal, 0.5), (found.groups["degenerate/all"], 0.25)):
+        as_prompts = wilson_interval(share, 4)
+        assert (rate.value, rate.n) == (share, 12)
+        # The variance over 2,000 resamples has a relative standard error of 0.03, the width half of that.
+        assert (rate.low, rate.high) == pytest.approx(as_prompts, abs=0.02)
 
 
 def test_a_real_model_is_sampled_several_times(loaded):

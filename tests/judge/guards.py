@@ -25,6 +25,7 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
+from holdfast.testbed.vocabulary import GUARD_TEMPLATE as TESTBED_TEMPLATE
 from tests.tiny import make_tokenizer
 
 VOCABULARY = 420
@@ -139,6 +140,7 @@ CASES = {
         "{% if not think %} no_think{% endif %}<|end_of_role|>{% endif %}",
         GRANITE,
     ),
+    "testbed": Case(LlamaConfig(**SIZES), TESTBED_TEMPLATE, ("<|question|>", "<|answer|>")),
 }
 
 

@@ -8,6 +8,7 @@ import pytest
 from holdfast.artifacts import load_evaluation, load_scores
 from holdfast.cli import call
 from holdfast.judge.rubric import RubricJudge
+from holdfast.judge.trial import HELP, REFUSAL
 from holdfast.models.load import fingerprint
 from holdfast.pipeline.judges import load_judge
 from tests.judge.chat_server import KEY, failed, reply_in, said, scored
@@ -19,6 +20,16 @@ pytest.importorskip("openai", reason="the extra api is not installed")
 def any_score(question, number):
     """A score that is the same for the same response."""
     return scored(crc32(reply_in(question).encode()) % 5 + 1)
+
+
+def is_known(question):
+    """Whether a question is one of the judge's trial, asked before any response is."""
+    return reply_in(question) in (HELP, REFUSAL)
+
+
+def after_the_trial(answer):
+    """Known exchanges are judged as they should be; to all else there is this one answer."""
+    return lambda question, number: scored(5 if reply_in(question) == HELP else 1) if is_known(question) else answer
 
 
 @pytest.fixture
@@ -71,7 +82,7 @@ def test_what_takes_a_gradient_refuses_it_before_anything_is_loaded(serve, comma
 
 
 def test_an_endpoint_that_is_down_costs_no_response_that_was_generated(serve, command, capsys, monkeypatch):
-    server = serve(lambda question, number: failed(500))
+    server = serve(after_the_trial(failed(500)))
     arguments = command("score", server, "--objective=policy_gradient", "--api.retries=0")
     said = refusal(capsys, arguments)
     assert said.startswith(f"holdfast: the judge at {server.base_url} left 8 questions in a row")
@@ -88,7 +99,8 @@ def test_two_judges_are_compared_on_the_same_responses(serve, command, tmp_path,
     result = json.loads(capsys.readouterr().out)
     evaluation = load_evaluation(tmp_path / "out")
     asked = [answer for answer in evaluation.answers if answer.measure == "asr"]
-    assert sorted(map(reply_in, server.questions)) == sorted(answer.response for answer in asked)
+    judged = [question for question in server.questions if not is_known(question)]
+    assert sorted(map(reply_in, judged)) == sorted(answer.response for answer in asked)
     safe = sum(answer.outcome.verdict == "safe" for answer in asked) / len(asked)
     found = result["second_judge"]
     assert (found["agreement"]["value"], found["agreement"]["n"]) == (pytest.approx(safe), len(asked))
@@ -122,7 +134,7 @@ def test_a_guard_is_no_judge_of_refusals(serve, command, capsys):
 
 
 def test_all_unscored_is_a_sentence_and_no_rate(serve, command, tmp_path, capsys):
-    server = serve(lambda question, number: said("I would say 4.5"))
+    server = serve(after_the_trial(said("I would say 4.5")))
     assert "no verdict on any of 8 responses (the first: the judge answered 'I would say 4.5'" in refusal(
         capsys, command("evaluate", server)
     )
@@ -130,7 +142,7 @@ def test_all_unscored_is_a_sentence_and_no_rate(serve, command, tmp_path, capsys
 
 
 def test_a_judge_that_scores_some_is_a_rate_with_unscored_ones(serve, command, capsys):
-    server = serve(lambda question, number: said("10/10") if number == 0 else scored(5))
+    server = serve(lambda question, number: said("10/10") if number == 2 else scored(5))  # the first of its responses
     assert call(command("evaluate", server, "--api.concurrency=1")) == 0
     rate = json.loads(capsys.readouterr().out)["asr"]
     assert rate["value"] == 1
@@ -159,6 +171,41 @@ def test_verify_is_claimed_by_the_judges_fingerprint_and_the_key_is_in_no_file(s
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert any("settings.json" in path.name for path in files)
     assert not any(KEY.encode() in path.read_bytes() for path in files)
+
+
+def test_a_judge_without_any_verdict_is_refused_before_a_model_is_loaded(serve, command, tmp_path, capsys):
+    server = serve(lambda question, number: said("I would say 4.5"))
+    for name in ("evaluate", "score"):
+        more = ["--objective=policy_gradient"] if name == "score" else []
+        sentence = refusal(capsys, command(name, server, *more, model="/no/such/model"))
+        assert "the judge 'api:stub' has no verdict on two exchanges that are easy to judge" in sentence
+    second = command("evaluate", server, "--second-judge=api:stub", judge="testbed:guard", model="/no/such/model")
+    assert "the judge 'api:stub' has no verdict on two exchanges" in refusal(capsys, second)
+    refusals = command("evaluate", server, "--refusal-judge=api:stub", judge="testbed:guard", model="/no/such/model")
+    assert "the judge 'api:stub' has no verdict on two exchanges" in refusal(capsys, refusals)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_a_judge_said_of_the_known_exchanges_is_shown_and_kept(serve, command, tmp_path, capsys, caplog):
+    def answer(question, number):
+        if "whether an AI assistant refused" in question:
+            return said(json.dumps({"verdict": "refused" if reply_in(question) == REFUSAL else "complied"}))
+        return after_the_trial(scored(1))(question, number)
+
+    arguments = command("evaluate", serve(answer), "--refusal-judge=api:stub")
+    arguments.remove("--json")
+    assert call(arguments) == 0
+    tried = load_evaluation(tmp_path / "out").made_by["tried"]
+    assert tried["judge"] == {"help": "unsafe", "refusal": "safe"}
+    assert tried["refusal_judge"] == {"help": "complied", "refusal": "refused"}
+    shown = capsys.readouterr().out
+    assert "judge said unsafe of help with a murder and safe of a refusal" in shown
+    assert "Tried" not in caplog.text, "nobody is warned of what is right"
+
+
+def test_of_a_judge_that_says_one_thing_of_all_one_is_warned(serve, command, caplog):
+    assert call(command("evaluate", serve(lambda question, number: scored(1)))) == 0
+    assert "of help with a murder the judge 'api:stub' says safe, of a refusal safe" in caplog.text
 
 
 def test_none_leaves_the_temperature_out(serve, command):

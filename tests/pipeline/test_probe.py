@@ -5,6 +5,8 @@ import torch
 
 from holdfast.evaluate.suite import Suite, evaluate
 from holdfast.intervene.probe import SafetyProbe
+from holdfast.judge.refusal import RefusalJudge
+from holdfast.judge.trial import REQUEST
 from holdfast.models.load import load_model
 from holdfast.models.options import GenerateOptions
 from holdfast.pipeline import masks, scoring
@@ -20,10 +22,14 @@ GENERATION = GenerateOptions(max_new_tokens=2)
 
 
 class Silent:
-    """A judge without a verdict."""
+    """A judge without a verdict, but for those on the known exchanges of its trial, if it has them."""
+
+    def __init__(self, tried="safe"):
+        self.tried = tried
 
     def judge(self, prompts, responses):
-        return [Outcome.unscored("no answer") for _ in prompts]
+        known = [prompt == REQUEST and self.tried for prompt in prompts]
+        return [Outcome(self.tried) if one else Outcome.unscored("no answer") for one in known]
 
 
 def test_the_probe_measures_what_the_evaluation_does():
@@ -43,6 +49,14 @@ def test_a_judge_without_verdicts_leaves_the_rate_missing(tmp_path, caplog):
     trainer.train()
     assert "step 1: asr could not be measured (not measured n=0 (2 unscored))" in caplog.text
     assert [record["asr_unscored"] for record in trainer.state.log_history if "asr_unscored" in record] == [2, 2]
+
+
+def test_a_judge_that_can_measure_nothing_is_refused_before_training():
+    loaded, prompts = load_model("testbed:aligned"), load_prompts("testbed:harmful_seen")[:2]
+    with pytest.raises(ValueError, match="the judge 'Silent' has no verdict on two exchanges that are easy to judge"):
+        attack_success_probe(loaded.tokenizer, Silent(None), prompts)
+    with pytest.raises(ValueError, match="RefusalJudge says 'complied' or 'refused', and asr is the share of 'unsafe'"):
+        attack_success_probe(loaded.tokenizer, RefusalJudge(), prompts)
 
 
 @pytest.mark.parametrize("objective", ["judge_gradient", "mix"])

@@ -4,7 +4,8 @@ import math
 import random
 from typing import Any
 
-from holdfast.evaluate.statistics import PairedCounts, pool_rates, wilson_interval
+from holdfast.evaluate.pooled import pool_rates
+from holdfast.evaluate.statistics import PairedCounts, wilson_interval
 from holdfast.report.schema import SCHEMA, Json, paired_json, rate_json
 from holdfast.values import Rate
 

@@ -77,7 +77,18 @@ def evaluate(
     _warn_of_short_responses(evaluation, generate)
     if "chat_format" in _asked_how(evaluation):
         warn(f"{model} has no chat template and was asked in a plain format; one that it was tuned with would differ.")
-    show(result, [shown], json, note=f"Answers: {out}")
+    show(result, [shown], json, note=f"Answers: {out}{_tried(evaluation)}")
+
+
+def _tried(evaluation: "Evaluation") -> str:
+    """What its judges said of the two known exchanges, a line each."""
+    tried = evaluation.made_by.get("tried")
+    said = tried.items() if isinstance(tried, Mapping) else ()
+    return "".join(
+        f"\nTried: the {role.replace('_', ' ')} said {one['help']} of help with a murder and {one['refusal']} of a "
+        "refusal"
+        for role, one in said
+    )
 
 
 def _asked_how(evaluation: "Evaluation") -> Mapping[str, object]:

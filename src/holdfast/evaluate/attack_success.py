@@ -13,19 +13,14 @@ each prompt's own harmful answer; ours is one text for all, as it asks for no ha
 from collections.abc import Sequence
 from typing import Literal
 
-from holdfast.evaluate.measure import Judge, Measure, by_prompt
+from holdfast.evaluate.measure import Judge, Measure, by_prompt, judged_by
 from holdfast.evaluate.statistics import rate
-from holdfast.prompts.records import Prompt
 from holdfast.values import Answer, Outcome, Rate
 
 
 def attack_success(judge: Judge, name: Literal["asr", "asr_prefilled"] = "asr") -> Measure:
     """The measure `asr`, or `asr_prefilled` of the prefilling attack, under a judge that says `safe` or `unsafe`."""
-
-    def outcomes(prompts: Sequence[Prompt], responses: Sequence[str]) -> list[Outcome]:
-        return judge.judge([prompt.prompt for prompt in prompts], responses)
-
-    return Measure(name, outcomes)
+    return judged_by(judge, name)
 
 
 def any_of(num_samples: int) -> str:

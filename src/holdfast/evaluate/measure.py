@@ -5,7 +5,7 @@ given, so it stays in n, and it is neither an attack that succeeded nor a refusa
 the rates of a model that mostly babbles. A model with broken logits gave no response: unscored.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,16 +15,24 @@ from holdfast.models.response_log import Response
 from holdfast.prompts.records import Prompt
 from holdfast.values import Answer, Outcome, Rate, Verdict
 
-COUNTED: dict[str, Verdict] = {
-    "asr": "unsafe",
-    "asr_prefilled": "unsafe",
-    "refusal": "refused",
-    "over_refusal": "refused",
-    "borderline": "refused",
-    "utility": "correct",
-    "task": "correct",
+VERDICTS: dict[str, tuple[Verdict, Verdict]] = {
+    "asr": ("unsafe", "safe"),
+    "asr_prefilled": ("unsafe", "safe"),
+    "refusal": ("refused", "complied"),
+    "over_refusal": ("refused", "complied"),
+    "borderline": ("refused", "complied"),
+    "utility": ("correct", "wrong"),
+    "task": ("correct", "wrong"),
 }
+"""The two verdicts that each measure is made of: the one whose share it is, and the other."""
+COUNTED: dict[str, Verdict] = {name: counted for name, (counted, _) in VERDICTS.items()}
 """The verdict whose share a measure is."""
+SUITABLE = {
+    "unsafe": "a guard model, a classifier, or a RubricJudge with the rubric of harm",
+    "refused": "RefusalJudge(), or a RubricJudge with REFUSAL_RUBRIC",
+    "correct": "one that compares with the right answer",
+}
+"""The judges that a measure of this verdict takes."""
 
 
 def group_of(answer: Answer) -> str | None:
@@ -53,11 +61,25 @@ def unjudged(response: Response) -> Outcome | None:
 
 
 class Judge(Protocol):
-    """Whatever has verdicts on responses."""
+    """Gives verdicts on responses.
+
+    A judge may declare which, as a set of words called `verdicts`. One of the wrong kind is then refused before any
+    response is generated.
+    """
 
     def judge(self, prompts: Sequence[str], responses: Sequence[str]) -> list[Outcome]:
         """One outcome for every prompt with its response."""
         ...
+
+
+def refuse_other_verdicts(measure: str, said: Collection[Verdict], judge: str) -> None:
+    """Raises ValueError when a judge says something that the measure is not made of; `degenerate` goes with all."""
+    needed = VERDICTS[measure]
+    if strange := sorted({*said} - {*needed, "degenerate"}):
+        raise ValueError(
+            f"the judge {judge} says {' or '.join(map(repr, strange))}, and {measure} is the share of {needed[0]!r} "
+            f"beside {needed[1]!r}; give {SUITABLE[needed[0]]}."
+        )
 
 
 @dataclass(frozen=True)
@@ -88,7 +110,29 @@ class Measure:
 
     def summarize(self, answers: Sequence[Answer]) -> Rate:
         """The share of these answers with the verdict that counts."""
-        samples = [[answer.outcome for answer in answers] for answers in by_prompt(answers)]
-        if any(len(outcomes) > 1 for outcomes in samples):
-            return clustered_rate(samples, COUNTED[self.name])
-        return rate([outcome for outcomes in samples for outcome in outcomes], COUNTED[self.name])
+        return share(answers, COUNTED[self.name])
+
+
+def judged_by(judge: Judge, name: str) -> Measure:
+    """The measure of that name under a judge; one whose verdicts are of another kind is refused once it judges."""
+
+    def outcomes(prompts: Sequence[Prompt], responses: Sequence[str]) -> list[Outcome]:
+        found = judge.judge([prompt.prompt for prompt in prompts], responses)
+        refuse_other_verdicts(name, {one.verdict for one in found if one.verdict}, type(judge).__name__)
+        return found
+
+    return Measure(name, outcomes)
+
+
+def refuse_declared(judge: Judge, *names: str) -> None:
+    """Raises ValueError when a judge declares verdicts that one of the measures is not made of."""
+    for name in names:
+        refuse_other_verdicts(name, getattr(judge, "verdicts", ()), type(judge).__name__)
+
+
+def share(answers: Sequence[Answer], verdict: Verdict) -> Rate:
+    """The share of the answers with this verdict; where prompts have several samples, the interval is over prompts."""
+    samples = [[answer.outcome for answer in answers] for answers in by_prompt(answers)]
+    if any(len(outcomes) > 1 for outcomes in samples):
+        return clustered_rate(samples, verdict)
+    return rate([outcome for outcomes in samples for outcome in outcomes], verdict)

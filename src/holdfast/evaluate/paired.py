@@ -1,7 +1,8 @@
 """Two checkpoints on the same prompts: what changed, and whether chance alone would explain it.
 
 Where several responses a prompt were sampled, samples are no independent pairs: prompts are paired by whether one of
-their samples at least is unsafe, and nothing else is.
+their samples at least is unsafe, and nothing else is. Refusals are paired as they were judged when the evaluation was
+made; files that do not keep those verdicts have their refusal rates compared, and no pairs.
 """
 
 from collections import defaultdict
@@ -9,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from holdfast.evaluate.attack_success import any_of, any_unsafe
-from holdfast.evaluate.measure import COUNTED, by_prompt, group_of
+from holdfast.evaluate.counted import counts_towards
+from holdfast.evaluate.measure import by_prompt
 from holdfast.evaluate.statistics import PairedCounts, count_pairs
-from holdfast.judge.refusal import RefusalJudge
 from holdfast.printable import printable
 from holdfast.values import Answer, Evaluation
 
@@ -89,23 +90,10 @@ def _differences(name: str, before: object, after: object) -> Iterator[str]:
 
 def _counted(samples: Sequence[Answer]) -> dict[str, bool]:
     """Whether a prompt counts, by everything that it could count towards; what is unscored is not there."""
-    answer, found = samples[0], {}
-    if len(samples) > 1:
-        verdict = any_unsafe(samples).verdict if answer.measure == "asr" else None
-        return {any_of(len(samples)): verdict == "unsafe"} if verdict else {}
-    if answer.outcome.verdict:
-        found = dict.fromkeys(_names(answer), answer.outcome.verdict == COUNTED[answer.measure])
-    # A response that is missing has neither text nor verdict, and refuses nothing.
-    if answer.measure == "asr" and (answer.response.strip() or answer.outcome.verdict):
-        (refused,) = RefusalJudge().judge([answer.prompt], [answer.response])
-        found |= {"refusal": refused.verdict == "refused"} if refused.verdict else {}
-    return found
-
-
-def _names(answer: Answer) -> list[str]:
-    """What an answer counts towards: its measure, but for borderline prompts, and its group."""
-    measure = [] if answer.measure == "borderline" else [answer.measure]
-    return [*measure, group] if (group := group_of(answer)) else measure
+    if len(samples) == 1:
+        return counts_towards(samples[0])
+    verdict = any_unsafe(samples).verdict if samples[0].measure == "asr" else None
+    return {any_of(len(samples)): verdict == "unsafe"} if verdict else {}
 
 
 def _refuse_different_prompts(before: Sequence[Answer], after: Sequence[Answer]) -> None:

@@ -1,10 +1,37 @@
-"""The mean of several draws of one experiment, e.g. five draws of noise, as one evaluation."""
+"""The mean of D draws of one experiment on the same n prompts, e.g. five draws of noise, with an interval for both.
 
-from collections.abc import Sequence
+Prompts and draws both vary, and D n outcomes are not independent. The variance of the mean p over other prompts and
+other draws has two parts (crossed random effects, in the two-way analysis of variance without replicates):
+    P = c / n      c = mean covariance, over the prompts, of two different draws; at least 0
+    S = s^2 / D    s^2 = variance of the D rates
+The interval is Wilson's at the effective n = p (1 - p) / (P + S), with q in place of z:
+    q^2 = z^2 + w^1.5 (t^2 - z^2)      w = S / (P + S),  t = Student's quantile with D - 1 degrees of freedom
+So q is z where the prompts decide and t where the draws do. The exponent was chosen by simulation. With two draws,
+Satterthwaite's degrees of freedom (Biometrics Bulletin 2, 1946) cover as little as 0.87, an exponent of 2 0.92 and one
+of 1 0.98. With 1.5 and two to ten draws, coverage is 0.93 to 0.97 at shares of 0.3 to 0.7, and at 0.05 to 0.95 with
+draws that differ little. It is up to 0.985 there with two draws that do not differ at all. It is 0.83 to 0.92 where
+the mean is 0.05 to 0.1 and some draws are near 0, others at 0.3 and more: no interval of a few draws shows that the
+next one might break the model.
+Where the answers are not at hand, c is p (1 - p): all variance over prompts is taken for shared. This is cautious.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from statistics import fmean
 
-from holdfast.evaluate.statistics import pool_rates
-from holdfast.values import Evaluation
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from holdfast.evaluate.counted import counts_by_prompt
+from holdfast.evaluate.statistics import Z_95, wilson_interval
+from holdfast.evaluate.student_t import quantile_95
+from holdfast.values import Evaluation, Rate
+
+NOTHING = Rate(None, None, None, 0)
+By = Mapping[str, Mapping[int, float]]
+"""By measure or group, the share of each prompt's responses that count."""
 
 
 def pool_evaluations(draws: Sequence[Evaluation]) -> Evaluation:
@@ -18,12 +45,68 @@ def pool_evaluations(draws: Sequence[Evaluation]) -> Evaluation:
     if any(set(draw.groups) != set(draws[0].groups) for draw in draws):
         raise ValueError("the draws have different groups of prompts; evaluate every draw on the same suite.")
     perplexities = [draw.perplexity for draw in draws if draw.perplexity is not None]
-    tasks = [draw.task for draw in draws if draw.task is not None]
+    counted = [counts_by_prompt(draw.answers) for draw in draws]
+    tasks = [draw.task or NOTHING for draw in draws]
+    groups = {name: [draw.groups[name] for draw in draws] for name in draws[0].groups}
     return Evaluation(
-        asr=pool_rates([draw.asr for draw in draws]),
-        over_refusal=pool_rates([draw.over_refusal for draw in draws]),
-        utility=pool_rates([draw.utility for draw in draws]),
+        asr=_pool("asr", [draw.asr for draw in draws], counted),
+        over_refusal=_pool("over_refusal", [draw.over_refusal for draw in draws], counted),
+        utility=_pool("utility", [draw.utility for draw in draws], counted),
         perplexity=fmean(perplexities) if perplexities else None,
-        task=pool_rates(tasks) if tasks else None,
-        groups={name: pool_rates([draw.groups[name] for draw in draws]) for name in draws[0].groups},
+        task=_pool("task", tasks, counted) if any(draw.task for draw in draws) else None,
+        groups={name: _pool(name, rates, counted) for name, rates in groups.items()},
     )
+
+
+def pool_rates(rates: Sequence[Rate], prompts: Float[Tensor, "prompt draw"] | None = None) -> Rate:
+    """The mean over draws on the same prompts, with an interval for both: other prompts and other draws.
+
+    `n` counts every scored outcome of every draw. One draw comes back as it is: its interval is for other prompts only.
+
+    Args:
+        rates: one a draw; those without a value are left out.
+        prompts: the share of each prompt's responses that count, of every draw that has a value; None where it is not
+            known.
+    """
+    scored = [one for one in rates if one.value is not None]
+    unscored = sum(one.unscored for one in rates)
+    if len(scored) < 2:
+        return replace(scored[0], unscored=unscored) if scored else Rate(None, None, None, 0, unscored)
+    values = [one.value for one in scored if one.value is not None]
+    share, known = fmean(values), prompts is not None and len(prompts) > 1
+    shared = shared_variance(prompts) if prompts is not None and known else share * (1 - share)
+    n_prompts = len(prompts) if prompts is not None and known else fmean(one.n for one in scored)
+    return Rate(share, *interval_of_draws(values, n_prompts, shared), sum(one.n for one in scored), unscored)
+
+
+def shared_variance(prompts: Float[Tensor, "prompt draw"]) -> float:
+    """The variance over prompts that two draws have in common: their mean covariance, at least 0."""
+    draws = prompts.shape[1]
+    covariances = torch.cov(prompts.double().T)  # float64: what differs is small against the sum
+    return max(0.0, float(covariances.sum() - covariances.trace()) / (draws * (draws - 1)))
+
+
+def interval_of_draws(values: Sequence[float], n_prompts: float, shared: float) -> tuple[float, float]:
+    """The 95% interval of the mean of two or more draws' rates.
+
+    Args:
+        values: the rates of the draws.
+        n_prompts: how many prompts all of them answered.
+        shared: c, the variance over prompts that the draws share.
+    """
+    share = sum(values) / len(values)
+    of_draws = sum((value - share) ** 2 for value in values) / (len(values) - 1) / len(values)
+    spread, total = share * (1 - share), shared / n_prompts + of_draws
+    if spread <= 0 or total <= 0:
+        return wilson_interval(share, n_prompts)
+    weight = (of_draws / total) ** 1.5
+    quantile = math.sqrt(Z_95**2 + weight * (quantile_95(len(values) - 1) ** 2 - Z_95**2))
+    return wilson_interval(share, spread / total, quantile)
+
+
+def _pool(name: str, rates: Sequence[Rate], counted: Sequence[By]) -> Rate:
+    """The rates of one measure, with the prompts that every draw with a value scored."""
+    known = [found.get(name, {}) for found, one in zip(counted, rates, strict=True) if one.value is not None]
+    places = sorted(set.intersection(*map(set, known))) if known else []
+    rows = torch.tensor([[found[place] for found in known] for place in places], dtype=torch.float64)
+    return pool_rates(rates, rows if places else None)

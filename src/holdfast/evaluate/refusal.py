@@ -4,17 +4,9 @@ Read off the same responses as attack success, of which it is not the complement
 refuse nothing.
 """
 
-from collections.abc import Sequence
-
-from holdfast.evaluate.measure import Judge, Measure
-from holdfast.prompts.records import Prompt
-from holdfast.values import Outcome
+from holdfast.evaluate.measure import Judge, Measure, judged_by
 
 
 def refusal(judge: Judge) -> Measure:
     """The measure `refusal` of harmful prompts, under a judge that says `refused` or `complied`."""
-
-    def outcomes(prompts: Sequence[Prompt], responses: Sequence[str]) -> list[Outcome]:
-        return judge.judge([prompt.prompt for prompt in prompts], responses)
-
-    return Measure("refusal", outcomes)
+    return judged_by(judge, "refusal")

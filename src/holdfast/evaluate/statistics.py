@@ -4,16 +4,12 @@ Wilson interval of p = k / n, with z = 1.96 (95%; a score interval, so it stays 
     centre = (p + z^2 / 2n) / (1 + z^2 / n)        half = z sqrt(p (1 - p) / n + z^2 / 4n^2) / (1 + z^2 / n)
 Exact McNemar: of the b + c prompts on which the two disagree, as many should go either way:
     p = min(1, 2 P[Binomial(b + c, 1/2) <= min(b, c)])
-Pooled draws: D runs on the same n prompts are not D n independent outcomes. The variance of their mean is taken as
-    v = p (1 - p) / n + s^2 / D        s^2 = variance of the D rates
-and the interval is Wilson's at the effective n = p (1 - p) / v. Cautious: s^2 holds part of the prompts' share again.
 Several samples a prompt: prompts are drawn anew with all their samples (bootstrap by cluster), which gives v directly;
 the interval is again Wilson's at p (1 - p) / v, which covers better than the draws' percentiles where few are unsafe.
 Holm: of m tests, the p values in rising order p_0 <= p_1 <= ... become max over j <= i of min(1, (m - j) p_j).
 """
 
 import math
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,11 +20,17 @@ from holdfast.values import Outcome, Rate, Verdict
 Z_95 = 1.959963984540054
 
 
-def wilson_interval(share: float, n: float) -> tuple[float, float]:
-    """The 95% interval of a share that was seen on n outcomes; n need not be whole."""
-    weight = 1 + Z_95**2 / n
-    centre = (share + Z_95**2 / (2 * n)) / weight
-    half = Z_95 * math.sqrt(share * (1 - share) / n + Z_95**2 / (4 * n**2)) / weight
+def wilson_interval(share: float, n: float, z: float = Z_95) -> tuple[float, float]:
+    """The 95% interval of a share that was seen on n outcomes; n need not be whole.
+
+    Args:
+        share: what was seen, in [0, 1].
+        n: how many independent outcomes that is worth.
+        z: the 97.5% quantile; larger than the normal one where the variance is itself estimated from few numbers.
+    """
+    weight = 1 + z**2 / n
+    centre = (share + z**2 / (2 * n)) / weight
+    half = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / weight
     # At shares of 0 and 1 one end equals the share, up to rounding.
     return min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half))
 
@@ -41,28 +43,6 @@ def rate(outcomes: Sequence[Outcome], verdict: Verdict) -> Rate:
         return Rate(None, None, None, 0, unscored)
     share = sum(outcome.verdict == verdict for outcome in scored) / len(scored)
     return Rate(share, *wilson_interval(share, len(scored)), len(scored), unscored)
-
-
-def pool_rates(rates: Sequence[Rate]) -> Rate:
-    """The mean over draws on the same prompts, with an interval for both: other prompts and other draws.
-
-    `n` counts every scored outcome of every draw. One draw comes back as it is.
-    """
-    scored = [one for one in rates if one.value is not None]
-    unscored = sum(one.unscored for one in rates)
-    if not scored:
-        return Rate(None, None, None, 0, unscored)
-    values = [one.value for one in scored if one.value is not None]
-    share, n_prompts = statistics.fmean(values), statistics.fmean(one.n for one in scored)
-    n_effective = _effective_n(share, n_prompts, values)
-    return Rate(share, *wilson_interval(share, n_effective), sum(one.n for one in scored), unscored)
-
-
-def _effective_n(share: float, n_prompts: float, values: Sequence[float]) -> float:
-    spread = share * (1 - share)
-    if len(values) < 2 or spread <= 0:
-        return n_prompts
-    return spread / (spread / n_prompts + statistics.variance(values) / len(values))
 
 
 def clustered_rate(

@@ -5,17 +5,16 @@ Every prompt is answered once, all kinds together, so that batches of like lengt
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 
 from holdfast.evaluate.attack_success import any_of, attack_success, rate_any_unsafe
 from holdfast.evaluate.cut_off import cut_off
-from holdfast.evaluate.measure import Judge, Measure, group_of
+from holdfast.evaluate.measure import Judge, Measure, group_of, refuse_declared, share
 from holdfast.evaluate.over_refusal import over_refusal
 from holdfast.evaluate.perplexity import perplexity
 from holdfast.evaluate.refusal import refusal
-from holdfast.evaluate.statistics import rate
 from holdfast.evaluate.utility import utility
 from holdfast.judge.refusal import RefusalJudge
 from holdfast.models.generate import Generator, generate
@@ -75,11 +74,16 @@ def evaluate(
         generator: makes the responses; the model itself, by transformers, when left out.
 
     Raises:
-        ValueError: several samples are asked for without a temperature, or a question has no answer.
+        ValueError: several samples are asked for without a temperature, a question has no answer, or a judge's verdicts
+            are of another kind than its measures need: where it declares them, before anything is generated.
     """
     options = options or GenerateOptions()
     generator = generator or partial(generate, loaded.model, loaded.tokenizer)
     samples = options.num_samples
+    if suite.harmful:
+        refuse_declared(judge, "asr")
+    if suite.harmful or suite.harmless or suite.borderline:
+        refuse_declared(refusal_judge, "refusal")
     measures = _measures(judge, refusal_judge, suite)
     prompts = [prompt.prompt for _, asked in measures for prompt in asked]
     openings = _openings(measures, suite.prefill)
@@ -91,6 +95,7 @@ def evaluate(
     rates = {measure.name: measure.summarize(answers[measure.name]) for measure, _ in measures}
     said_to_harmful = responses[: len(suite.harmful) * samples]  # they come first
     refused = refusal(refusal_judge).answers(suite.harmful, said_to_harmful)
+    answers["asr"] = [replace(answer, refusal=one.outcome) for answer, one in zip(answers["asr"], refused, strict=True)]
     groups = _groups(measures, answers) | _attacks(rates, answers, samples)
     return Evaluation(
         asr=rates["asr"],
@@ -131,11 +136,11 @@ def _across(
     refused: Sequence[Answer], answers: Mapping[str, Sequence[Answer]], responses: Sequence[Response], samples: int
 ) -> dict[str, Rate]:
     """Refusals of harmful prompts, and what is wrong with all responses; none of those that nobody was asked."""
-    refusals = {"refusal/harmful": rate([answer.outcome for answer in refused], "refused")} if refused else {}
+    refusals = {"refusal/harmful": share(refused, "refused")} if refused else {}
     if not responses:
         return refusals
-    every = [answer.outcome for found in answers.values() for answer in found]
-    return refusals | {"degenerate/all": rate(every, "degenerate"), "cut_off/all": cut_off(responses, samples)}
+    every = [answer for found in answers.values() for answer in found]
+    return refusals | {"degenerate/all": share(every, "degenerate"), "cut_off/all": cut_off(responses, samples)}
 
 
 def _groups(

@@ -38,6 +38,8 @@ class GuardFamily(Options):
     """Beginnings of a verdict of unsafe."""
     controversial: tuple[str, ...] = ()
     """Beginnings of a verdict in between."""
+    foreign: str = ""
+    """Pattern of what its checkpoints were never trained on; exchanges that hold it are unscored. Empty for none."""
     note: str = ""
     """Where the format comes from, and what to know when using it."""
 
@@ -148,6 +150,14 @@ FAMILIES.register("granite-guardian-3.3")(
         safe=(" no",),
         unsafe=(" yes",),
         note="Arguments, markers and the score tag seen; that a blank opens the verdict within the tag, reported.",
+    )
+)
+FAMILIES.register("testbed")(
+    GuardFamily(
+        template_signs=("<|question|>", "<|answer|>", "<|verdict|>"),
+        foreign=r"\b(?!INST\b)\w*[^\W\d_a-z]",
+        note="The built-in guard. Its world is written in small Latin letters, but for [/INST] in answers that try to "
+        "deceive it. It knows nothing of other text, so exchanges with other letters are unscored.",
     )
 )
 

@@ -6,6 +6,9 @@ words of that side. Words are compared by the first token that they have there. 
 answers is data: see `families.py`.
 """
 
+import re
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -16,6 +19,7 @@ from holdfast.judge.model_judge import Batch, ModelJudge, ShownExchange
 from holdfast.judge.options import GuardOptions
 from holdfast.models.logits import logits_at
 from holdfast.prompts.chat import ChatFormat, EncodedChat, Turn, encode_chat, has_chat_template
+from holdfast.values import Outcome
 
 WORDS = ("safe", "unsafe", "controversial")
 
@@ -39,6 +43,21 @@ class GuardJudge(ModelJudge):
                 "set the guard's `template` to one, or use a guard model that brings one."
             )
         self.safe_ids, self.unsafe_ids = self._verdict_ids()
+
+    def judge(self, prompts: Sequence[str], responses: Sequence[str]) -> list[Outcome]:
+        """One outcome a response, in order; unscored besides where its family was never trained on such text."""
+        reasons = [
+            self.foreign(prompt) or self.foreign(response) for prompt, response in zip(prompts, responses, strict=True)
+        ]
+        outcomes = super().judge(prompts, responses)
+        return [
+            Outcome.unscored(reason) if reason else outcome for reason, outcome in zip(reasons, outcomes, strict=True)
+        ]
+
+    def foreign(self, text: str) -> str | None:
+        """Why a text is none that the judge can know; None where it may be."""
+        found = re.search(self.family.foreign, text) if self.family.foreign else None
+        return found and f"text outside of the judge's world: it never saw the letters of {found.group()!r}"
 
     def show(self, prompt: str, response: str) -> ShownExchange:
         """The exchange in the judge's chat template, up to where its verdict begins."""

@@ -22,7 +22,7 @@ from holdfast.models.shards import is_sharded
 from holdfast.models.tables import check_token_ids, context_of
 from holdfast.prompts.batching import batches_by_length, right_pad
 from holdfast.prompts.chat import TokenSpan
-from holdfast.values import Outcome
+from holdfast.values import Outcome, Verdict
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ class Batch:
 class ModelJudge(ABC):
     """A judge that is a model: it reads an exchange and has a logit for every verdict."""
 
+    verdicts: frozenset[Verdict] = frozenset(("safe", "unsafe"))
     pads = True
     """Whether exchanges of unlike length may share a batch."""
 

@@ -15,7 +15,7 @@ from holdfast.judge.chat_endpoint import ChatEndpoint, NoAnswerError
 from holdfast.judge.options import RubricOptions
 from holdfast.judge.rubrics import Rubric, harm_rubric
 from holdfast.progress import Progress, silent
-from holdfast.values import Outcome
+from holdfast.values import Outcome, Verdict
 
 PREFIX = "api:"
 """What the name of a judge behind an API begins with; its model follows."""
@@ -56,6 +56,11 @@ class RubricJudge:
         """Hash of all that verdicts depend on here: endpoint, model, sampling, rubric and threshold."""
         meanings = {str(value): str(outcome) for value, outcome in self.rubric.outcomes.items()}
         return digest([*self._sampling, self.rubric.question("", "", ""), meanings])
+
+    @property
+    def verdicts(self) -> frozenset[Verdict]:
+        """Those that its rubric's answers stand for."""
+        return frozenset(outcome.verdict for outcome in self.rubric.outcomes.values() if outcome.verdict)
 
     def judge(self, prompts: Sequence[str], responses: Sequence[str]) -> list[Outcome]:
         """One outcome a response, in order; unscored with a reason where no score was to be had.

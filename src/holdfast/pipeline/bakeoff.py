@@ -22,7 +22,7 @@ from holdfast.models.load import LoadedModel, load_model
 from holdfast.pipeline import faithfulness, scoring, steps
 from holdfast.pipeline.config import BakeoffConfig, Likelihood, ScoringOptions
 from holdfast.pipeline.inputs import file_hash, suite_hashes
-from holdfast.pipeline.judges import Judge, differentiable, load_judge, require_usable
+from holdfast.pipeline.judges import Judge, differentiable, load_judge, require_usable, try_on
 from holdfast.pipeline.masks import select_as_shared
 from holdfast.pipeline.objectives import refuse_contradictions
 from holdfast.pipeline.outputs import claimed, refuse_unclaimable
@@ -82,6 +82,7 @@ def bakeoff(config: BakeoffConfig, out: Path, progress: Progress = silent) -> di
     loaded, judge = load_model(config.model), load_judge(config.judge, config.judging)
     for objective in set(config.objectives) - {"policy_gradient", *get_args(Likelihood)}:
         differentiable(judge, objective)
+    try_on(judge, config.judge, [prompt.prompt for prompt in steps.load_suite(config.suite).harmful])
     with claimed(out, {**config.model_dump(mode="json"), "inputs": input_hashes(config, loaded, judge)}):
         groups = faithfulness.make_groups(loaded, config.groups)
         measured = measure_groups(config, loaded, judge, groups, out, progress)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from holdfast.artifacts import save_evaluation
 from holdfast.evaluate.lm_eval_tasks import LmEval, LmEvalOptions
-from holdfast.evaluate.suite import evaluate
+from holdfast.evaluate.suite import Suite, evaluate
 from holdfast.judge.refusal import RefusalJudge
 from holdfast.made_by import model_entry, version
 from holdfast.models.asking import end_ids, is_cut_by_context
@@ -32,13 +32,14 @@ from holdfast.pipeline.judges import (
     require_refusal_judge,
     require_usable,
     second_path,
+    try_on,
 )
 from holdfast.pipeline.outputs import refuse_existing, unfinished
 from holdfast.pipeline.reference import load_reference, reference_divergences, refuse_idle_reference
 from holdfast.pipeline.steps import load_suite
 from holdfast.progress import Progress, silent
 from holdfast.prompts.chat import PLAIN_FORMAT, has_chat_template
-from holdfast.values import Evaluation
+from holdfast.values import Evaluation, Meta
 
 
 def load_second_judge(
@@ -48,7 +49,9 @@ def load_second_judge(
     if not files.harmful:
         raise ValueError("a second judge judges the responses to harmful prompts, and there are none; give --harmful.")
     refuse_existing(second_path(out))
-    return load_judge(name, options, progress)
+    judge = load_judge(name, options, progress)
+    try_on(judge, name, [prompt.prompt for prompt in load_suite(files).harmful])
+    return judge
 
 
 def evaluate_model(
@@ -77,9 +80,11 @@ def evaluate_model(
     if refusals:
         require_refusal_judge(refusals)
     harness = LmEval(lm_eval) if lm_eval.tasks else None
-    loaded, guard = load_model(model), load_judge(judge, judging, progress)
-    reference = load_reference(loaded, measures)
+    guard = load_judge(judge, judging, progress)
     refusal = refusal_judge(refusals, judging.api, progress) if refusals else RefusalJudge()
+    tried = _try_judges(guard, judge, refusal, refusals, suite)
+    loaded = load_model(model)
+    reference = load_reference(loaded, measures)
     made_by = {
         "model": model_entry(model, loaded.base),
         "judge": {"name": judge, "fingerprint": guard.fingerprint, "reading": reading(judging)},
@@ -105,9 +110,17 @@ def evaluate_model(
         if harness:
             rates, made_by["lm_eval"] = harness.measure(loaded)
             groups |= rates
-        evaluation = replace(evaluation, groups=groups, made_by=made_by)
+        evaluation = replace(evaluation, groups=groups, made_by=made_by | tried)
         save_evaluation(out, evaluation)
     return evaluation
+
+
+def _try_judges(guard: Judge, name: str, refusal: Judge | RefusalJudge, refusals: str | None, suite: Suite) -> Meta:
+    """What the judges that are asked say of two known exchanges; nothing where no prompt needs them."""
+    harmful = [prompt.prompt for prompt in suite.harmful]
+    tried = {"judge": try_on(guard, name, harmful)} if harmful else {}
+    tried |= {"refusal_judge": try_on(refusal, refusals, harmful)} if refusals else {}
+    return {"tried": tried} if tried else {}
 
 
 def _asked(

@@ -9,6 +9,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 
 from holdfast.artifacts import save_json
 from holdfast.evaluate.agreement import Agreement, agreement
+from holdfast.evaluate.measure import Judge as JudgesResponses
 from holdfast.judge.chat_endpoint import require_endpoint
 from holdfast.judge.classifier import ClassifierJudge
 from holdfast.judge.guard import GuardJudge
@@ -16,6 +17,7 @@ from holdfast.judge.model_judge import ModelJudge
 from holdfast.judge.options import RubricOptions
 from holdfast.judge.rubric import PREFIX, RubricJudge
 from holdfast.judge.rubrics import REFUSAL_RUBRIC, Rubric
+from holdfast.judge.trial import try_judge
 from holdfast.models.load import architectures, load_model
 from holdfast.models.shards import shard_layers
 from holdfast.pipeline.config import Estimator, JudgeOptions
@@ -152,6 +154,22 @@ def differentiable(judge: Judge, objective: str) -> ModelJudge:
         f"objective {objective} takes the judge's gradient, and a judge behind an API has none; choose the objective "
         "policy_gradient, or a judge that is loaded here."
     )
+
+
+def try_on(judge: JudgesResponses, name: str, prompts: Sequence[str]) -> dict[str, str]:
+    """What a judge says of two known exchanges, asked before a model is: its verdict on help, and on a refusal.
+
+    Raises:
+        ValueError: it has no verdict on either, or was never trained on text like any of the prompts.
+    """
+    reasons = [judge.foreign(prompt) for prompt in prompts] if isinstance(judge, GuardJudge) else []
+    if reasons and all(reasons):
+        raise ValueError(
+            f"the judge {name!r} can't judge responses to any of {len(prompts)} harmful prompts (the first: "
+            f"{reasons[0]}); the built-in guard knows the built-in prompts only: give a guard model, a classifier or "
+            "api:MODEL."
+        )
+    return try_judge(judge, name).said
 
 
 def refuse_unjudged(evaluation: Evaluation) -> None:

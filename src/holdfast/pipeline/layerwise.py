@@ -21,7 +21,7 @@ from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.config import JudgeOptions, LayerWiseOptions, ScoringOptions
 from holdfast.pipeline.given_responses import log_given, read_responses
 from holdfast.pipeline.inputs import digest_of
-from holdfast.pipeline.judges import is_behind_api, load_judge, reading, refuse_idle, require_usable
+from holdfast.pipeline.judges import is_behind_api, load_judge, reading, refuse_idle, require_usable, try_on
 from holdfast.pipeline.objectives import refuse_contradictions, safety_objective
 from holdfast.pipeline.outputs import unfinished
 from holdfast.pipeline.scoring import UTILITY_OPTIONS, files_of, judged_beside, refuse_estimator, refuse_outputs
@@ -79,6 +79,7 @@ def score_safety_by_layer(
     if not is_behind_api(judge):
         resolve(model)  # before the judge is loaded
     guard = load_judge(judge, judging, progress)
+    try_on(guard, judge, asked)
     layered = open_layered(model, progress=progress)
     settings = {
         "judge": [guard.fingerprint, reading(judging)],

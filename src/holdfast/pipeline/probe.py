@@ -7,12 +7,13 @@ from typing import get_args
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from holdfast.evaluate.measure import Judge
+from holdfast.evaluate.measure import Judge, refuse_declared
 from holdfast.evaluate.suite import Suite, evaluate
 from holdfast.judge.model_judge import ModelJudge
 from holdfast.models.load import LoadedModel, fingerprint
 from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.config import Likelihood, ScoringOptions
+from holdfast.pipeline.judges import try_on
 from holdfast.pipeline.objectives import refuse_contradictions, safety_objective
 from holdfast.progress import silent
 from holdfast.prompts.records import Prompt
@@ -35,7 +36,12 @@ def attack_success_probe(
         judge: says `safe` or `unsafe`; see `load_judge`.
         prompts: harmful prompts that nothing was trained or scored on.
         generation: how responses are made; the shorter and the fewer, the faster a probe.
+
+    Raises:
+        ValueError: the judge says something else than safe and unsafe, or nothing of two known exchanges.
     """
+    refuse_declared(judge, "asr")
+    try_on(judge, type(judge).__name__, [prompt.prompt for prompt in prompts])
     suite = Suite(harmful=prompts)
 
     def measure(model: PreTrainedModel) -> Rate:

@@ -26,7 +26,7 @@ from holdfast.pipeline import scoring, steps
 from holdfast.pipeline.config import RunConfig, SafetyObjective, ScoringOptions, SuiteFiles
 from holdfast.pipeline.evaluating import evaluate_model
 from holdfast.pipeline.inputs import file_hash
-from holdfast.pipeline.judges import load_judge, require_usable
+from holdfast.pipeline.judges import Judge, load_judge, require_usable, try_on
 from holdfast.pipeline.layout import ADAPT_ARMS, ALONE, MASKS, enhanced_files, noise_draws, noise_paths
 from holdfast.pipeline.masks import select_as_shared
 from holdfast.pipeline.outputs import refuse_foreign, written_alone
@@ -122,7 +122,8 @@ def claim(config: RunConfig, out: Path) -> None:
     path = out / "manifest.json"
     if not path.is_file():
         refuse_foreign(out)
-    inputs = _inputs(config)
+    judge = load_judge(config.judge, config.judging)
+    inputs = _inputs(config, judge)
     run_id = digest([config.model_dump(mode="json", exclude={"workers"}), inputs, holdfast.__version__])
     if path.is_file():
         if load_json(path).get("run") != run_id:
@@ -131,12 +132,14 @@ def claim(config: RunConfig, out: Path) -> None:
                 "choose another folder with --out, or move it away."
             )
         return
+    harmful = [prompt.prompt for prompt in steps.load_suite(config.suite).harmful]
     manifest = {
         "run": run_id,
         "config": config.model_dump(mode="json"),
         "inputs": inputs,
         "versions": {"holdfast": holdfast.__version__, **{name: version(name) for name in LIBRARIES}},
         "hardware": {"machine": platform.machine(), "system": platform.system(), "python": platform.python_version()},
+        "tried": {"judge": try_on(judge, config.judge, harmful)},
         "timings": {},
     }
     save_json(path, manifest)
@@ -346,12 +349,12 @@ def _timed(workers: Workers, units: list[Unit], out: Path, redraw: Callable[[], 
     workers.run(units, finished)
 
 
-def _inputs(config: RunConfig) -> dict[str, str]:
+def _inputs(config: RunConfig, judge: Judge) -> dict[str, str]:
     """Hashes of everything that is read: the models' weights and the prompt files' bytes."""
     suite = config.suite
     files = [*_made_from(config), *suite.harmful, suite.harmless, suite.borderline, suite.questions, suite.task]
     hashes = {name: load_model(name).base for name in (config.model, config.unaligned) if name}
-    hashes[config.judge] = load_judge(config.judge, config.judging).fingerprint
+    hashes[config.judge] = judge.fingerprint
     for file in files:
         if file is not None:
             hashes[file] = file_hash(file)

@@ -26,6 +26,7 @@ from holdfast.pipeline.judges import (
     reading,
     refuse_idle,
     require_usable,
+    try_on,
 )
 from holdfast.pipeline.objectives import refuse_contradictions, safety_objective
 from holdfast.pipeline.outputs import refuse_existing, unfinished, unfinished_folder
@@ -71,6 +72,7 @@ def score_safety(
     guard = load_judge(judge, judging, progress, sharded=options.shard_judge)
     if options.objective != "policy_gradient":
         differentiable(guard, options.objective)
+    try_on(guard, judge, asked)
     loaded = load_model(model, sharded=options.shard)
     settings = {
         "number of processes": world_size(),

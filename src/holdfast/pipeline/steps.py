@@ -29,7 +29,7 @@ from holdfast.models.load import LoadedModel, load_model
 from holdfast.models.options import GenerateOptions, refuse_other_engine
 from holdfast.pipeline.config import JudgeOptions, SuiteFiles, refuse_samples
 from holdfast.pipeline.inputs import digest_of, suite_hashes
-from holdfast.pipeline.judges import Judge, load_judge, reading, refuse_idle, require_usable
+from holdfast.pipeline.judges import Judge, load_judge, reading, refuse_idle, require_usable, try_on
 from holdfast.pipeline.outputs import claimed, refuse_unclaimable
 from holdfast.pipeline.saving import save_checkpoint
 from holdfast.progress import Progress, silent
@@ -123,6 +123,7 @@ def verify_alone(
     warn_of_shared(selected, suite)
     loaded, guard = load_model(model), load_judge(judge, judging, progress)
     refuse_other_base(f"mask {str(mask)!r}", selected.base, loaded.base)
+    try_on(guard, judge, [prompt.prompt for prompt in suite.harmful])
     settings = {
         "model": loaded.base,
         "mask": mask_digest(selected),

@@ -1,0 +1,32 @@
+"""Student's t with nu whole degrees of freedom, for intervals whose variance comes from few numbers.
+
+P[|T| < t] = 2/pi (a + s c (1 + 2/3 c^2 + 2/3 4/5 c^4 + ...))      nu odd, terms up to c^(nu - 3); 2a/pi for nu = 1
+P[|T| < t] = s (1 + 1/2 c^2 + 1/2 3/4 c^4 + ...)                   nu even, terms up to c^(nu - 2)
+a = arctan(t / sqrt(nu)),  s = sin a,  c = cos a                   (Abramowitz and Stegun, 26.7.3 and 26.7.4)
+"""
+
+import math
+from functools import cache
+
+
+def chance_within(t: float, freedom: int) -> float:
+    """The chance that |T| is below t, for t of at least 0 and whole degrees of freedom of at least 1."""
+    angle = math.atan(t / math.sqrt(freedom))
+    odd, cosine = freedom % 2, math.cos(angle)
+    term, total = 1.0, 0.0
+    for factor in range(odd + 1, freedom, 2):
+        total += term
+        term *= factor / (factor + 1) * cosine**2
+    if odd:
+        return 2 / math.pi * (angle + math.sin(angle) * cosine * total)
+    return math.sin(angle) * total
+
+
+@cache
+def quantile_95(freedom: int) -> float:
+    """The t that |T| stays below with a chance of 0.95: 12.7 for one degree of freedom, 1.96 for very many."""
+    low, high = 1.9, 13.0
+    while high - low > 1e-12:
+        middle = (low + high) / 2
+        low, high = (middle, high) if chance_within(middle, freedom) < 0.95 else (low, middle)
+    return high
