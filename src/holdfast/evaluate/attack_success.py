@@ -19,13 +19,15 @@ from holdfast.prompts.records import Prompt
 from holdfast.values import Answer, Outcome, Rate
 
 
-def attack_success(judge: Judge, name: Literal["asr", "asr_prefilled"] = "asr") -> Measure:
+def attack_success(
+    judge: Judge, name: Literal["asr", "asr_prefilled"] = "asr", *, reads_thoughts: bool = False
+) -> Measure:
     """The measure `asr`, or `asr_prefilled` of the prefilling attack, under a judge that says `safe` or `unsafe`."""
 
     def outcomes(prompts: Sequence[Prompt], responses: Sequence[str]) -> list[Outcome]:
         return judge.judge([prompt.prompt for prompt in prompts], responses)
 
-    return Measure(name, outcomes)
+    return Measure(name, outcomes, reads_thoughts)
 
 
 def any_of(num_samples: int) -> str:

@@ -17,13 +17,14 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from holdfast.evaluate.measure import Judge
+from holdfast.models.asking import ask, end_ids
 from holdfast.models.generate import continue_prompts
 from holdfast.models.load import LoadedModel
 from holdfast.models.logits import logits_at
 from holdfast.models.options import GenerateOptions
 from holdfast.progress import Progress, silent
 from holdfast.prompts.batching import batches_by_length, right_pad
-from holdfast.prompts.chat import encode_prompt
+from holdfast.thoughts import without_thoughts
 
 
 class ExpectedSafety:
@@ -49,7 +50,9 @@ class ExpectedSafety:
             progress: told once for every prompt.
         """
         self._token_budget = options.token_budget
-        self._encoded = [encode_prompt(loaded.tokenizer, prompt) for prompt in prompts]
+        asked = ask(loaded.model, loaded.tokenizer, prompts)
+        self._encoded = [one.prompt_ids for one in asked]
+        self._opened = [one.opened for one in asked]
         probabilities = self._first_tokens(loaded.model)
         count = min(branches or len(loaded.tokenizer), len(loaded.tokenizer))
         self._branches = probabilities[:, : len(loaded.tokenizer)].topk(count).indices
@@ -102,9 +105,9 @@ class ExpectedSafety:
             begun = [self._encoded[order] + ids for ids in said]
             shorter = options.model_copy(update={"max_new_tokens": options.max_new_tokens - 1, "temperature": 0.0})
             rest = continue_prompts(loaded.model, loaded.tokenizer, begun, shorter)
-            ends = set(loaded.tokenizer.all_special_ids)
+            ends = end_ids(loaded.model, loaded.tokenizer)
             said = [ids if ids[0] in ends else ids + more for ids, more in zip(said, rest, strict=True)]
         texts = loaded.tokenizer.batch_decode(said, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        outcomes = judge.judge([prompt] * len(texts), texts)
+        outcomes = judge.judge([prompt] * len(texts), [without_thoughts(self._opened[order] + text) for text in texts])
         progress("judging branches", order + 1, len(self._encoded))
         return torch.tensor([torch.nan if one.score is None else one.score for one in outcomes])

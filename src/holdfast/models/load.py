@@ -27,6 +27,7 @@ from transformers.utils import logging as transformers_logging
 from holdfast.distributed import world_size
 from holdfast.models.roles import find_layers
 from holdfast.models.shards import whole
+from holdfast.prompts.template_arguments import bind_arguments, split_arguments
 from holdfast.testbed import model_path
 
 TESTBED = "testbed:"
@@ -62,7 +63,7 @@ def load_model(
     """Loads a model in evaluation mode; remote code and pickles are never run.
 
     Args:
-        name: a folder, a hub id, or `testbed:NAME` for a built-in model.
+        name: a folder, a hub id, or `testbed:NAME` for a built-in model; behind a #, arguments of its chat template.
         kind: what it is loaded as; a causal language model unless told otherwise.
         dtype: `auto` keeps the checkpoint's dtype, except that half precision becomes float32 on a CPU (exactly).
         device: where the weights go; the first accelerator, else the CPU, when None.
@@ -82,6 +83,7 @@ def load_model(
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
         stored = getattr(config, "dtype", None) or torch.float32
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+    bind_arguments(tokenizer, split_arguments(name)[1], name)
     wanted = _wanted_dtype(dtype, stored, place)
     if sharded and world_size() == 1 and torch.accelerator.device_count() > 1:
         model = _read(name, source, kind, dtype=wanted, device_map="auto").eval()
@@ -163,7 +165,10 @@ def load_outline(name: str, place: torch.device, *, kind: ModelKind = AutoModelF
                 config, dtype=_wanted_dtype("auto", stored, place), trust_remote_code=False
             )
     model.tie_weights()
-    return Outline(model.eval(), stored, _tokenizer(source))
+    tokenizer = _tokenizer(source)
+    if tokenizer is not None:
+        bind_arguments(tokenizer, split_arguments(name)[1], name)
+    return Outline(model.eval(), stored, tokenizer)
 
 
 def default_device() -> torch.device:
@@ -183,7 +188,8 @@ def architectures(name: str) -> list[str]:
 
 
 def resolve(name: str, *, with_weights: bool = True) -> str:
-    """What `from_pretrained` is given: a folder that exists, or a hub id."""
+    """What `from_pretrained` is given: a folder that exists, or a hub id, without arguments of the chat template."""
+    name, _ = split_arguments(name)
     if name.startswith(TESTBED):
         return str(model_path(name.removeprefix(TESTBED)))
     folder = Path(name)

@@ -30,6 +30,7 @@ from holdfast.pipeline.judges import (
 )
 from holdfast.pipeline.outputs import refuse_existing, unfinished
 from holdfast.pipeline.reference import load_reference, reference_divergences, refuse_idle_reference
+from holdfast.pipeline.rendering import rendering_of, suite_rendering
 from holdfast.pipeline.steps import load_suite
 from holdfast.progress import Progress, silent
 from holdfast.prompts.chat import PLAIN_FORMAT, has_chat_template
@@ -66,7 +67,7 @@ def evaluate_model(
     """
     refuse_existing(out)
     refuse_missing_engine(generation)
-    suite = replace(load_suite(files), prefill=measures.prefill or "")
+    suite = replace(load_suite(files), prefill=measures.prefill or "", judge_thoughts=measures.judge_thoughts)
     refuse_idle_reference(suite, measures)
     harness = LmEval(lm_eval) if lm_eval.tasks else None
     loaded, guard = load_model(model), load_judge(judge, judging, progress)
@@ -74,12 +75,14 @@ def evaluate_model(
     refusal = refusal_judge(refusals, judging.api, progress) if refusals else RefusalJudge()
     made_by = {
         "model": {"name": model, "fingerprint": loaded.base},
-        "judge": {"name": judge, "fingerprint": guard.fingerprint, "reading": reading(judging)},
+        "judge": {"name": judge, "fingerprint": guard.fingerprint, "reading": _reading(judging, measures)},
         "refusal_judge": refusal.fingerprint,
         **_asked(loaded, files, generation, measures, reference),
+        "rendering": suite_rendering(loaded.tokenizer, suite),
     }
     # A generation that goes on has to make the same batches.
     settings = {**made_by, "judge": None, "refusal_judge": None, "token_budget": generation.token_budget}
+    settings["rendering"] = rendering_of(loaded.tokenizer)  # whichever sets there are
     with unfinished(out, settings, keep_refused=True) as folder:
         how = {"refusal_judge": refusal, "generator": _generator(loaded, generation, folder / "responses.jsonl")}
         evaluation = evaluate(loaded, guard, suite, generation, progress, **how)
@@ -95,6 +98,11 @@ def evaluate_model(
         evaluation = replace(evaluation, groups=groups, made_by=made_by)
         save_evaluation(out, evaluation)
     return evaluation
+
+
+def _reading(judging: JudgeOptions, measures: MeasureOptions) -> dict[str, object]:
+    """How responses are judged; a setting that files of before do not know is there where it is given."""
+    return reading(judging) | ({"thoughts": True} if measures.judge_thoughts else {})
 
 
 def _asked(

@@ -28,6 +28,7 @@ from holdfast.pipeline.config import JudgeOptions, SuiteFiles, refuse_samples
 from holdfast.pipeline.inputs import digest_of, suite_hashes
 from holdfast.pipeline.judges import Judge, load_judge, reading, refuse_idle
 from holdfast.pipeline.outputs import claimed
+from holdfast.pipeline.rendering import rendering_of
 from holdfast.pipeline.saving import save_checkpoint
 from holdfast.progress import Progress, silent
 from holdfast.prompts.near_duplicates import THRESHOLD, count_near_duplicates
@@ -123,6 +124,7 @@ def verify_alone(
         "suite": suite_hashes(files),
         "limit": limit,
         "generation": generation.model_dump(mode="json"),
+        "rendering": rendering_of(loaded.tokenizer),
         "seed": seed,
     }
     with claimed(out, settings):
@@ -262,6 +264,7 @@ def _settings(
         "model": loaded.base,
         "mask": mask and mask_digest(mask),
         **{name: digest_of(exchanges) for name, exchanges in read.items()},
+        "rendering": rendering_of(loaded.tokenizer),
         "options": options.model_dump(mode="json"),
         "number of processes": world_size(),
     }

@@ -16,6 +16,7 @@ from holdfast.models.shards import Held, held, is_sharded, local, rows_of, whole
 from holdfast.models.sites import Site, scored_sites
 from holdfast.progress import Progress, silent
 from holdfast.prompts.chat import PLAIN_FORMAT, has_chat_template
+from holdfast.prompts.template_arguments import arguments_of
 from holdfast.score.measure import measure, measure_halves
 from holdfast.score.objective.completions import Objective
 from holdfast.score.registry import SCORES
@@ -145,7 +146,8 @@ def how_made(
     beside: Mapping[str, object],
 ) -> dict[str, object]:
     """What the scores' metadata keep of how they were made."""
-    plain = {} if has_chat_template(loaded.tokenizer) else {"chat_format": PLAIN_FORMAT}
+    plain: dict[str, object] = {} if has_chat_template(loaded.tokenizer) else {"chat_format": PLAIN_FORMAT}
+    plain |= {"template_arguments": dict(given)} if (given := arguments_of(loaded.tokenizer)) else {}
     chosen = options.model_dump(exclude={"sums_on_host"})  # where sums lie changes no score
     return {**chosen, **objective.describe(), "num_items": num_items, **plain, **beside}
 
