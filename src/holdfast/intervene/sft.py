@@ -1,8 +1,8 @@
 """Supervised fine-tuning by TRL's SFTTrainer, as SET and SPA share it: quiet, seeded, resumable, and left as found.
 
 An exchange is the prompt, token for token as generation asks it, with the response and the token that ends the turn
-behind it; the loss covers these two. The order of the examples depends on the seed alone, so all arms of a comparison read the same
-batches. Training runs on float32 weights; `trained_in_float32` casts back to the checkpoint's dtype.
+behind it; the loss covers these two. The order of the examples depends on the seed alone, so all arms of a comparison
+read the same batches. Training runs on float32 weights; `trained_in_float32` casts back to the checkpoint's dtype.
 """
 
 import hashlib
