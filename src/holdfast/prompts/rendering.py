@@ -241,16 +241,25 @@ def _objection(tokenizer: PreTrainedTokenizerBase, what: str) -> str:
 def _apply(tokenizer: PreTrainedTokenizerBase, how: _How, texts: Sequence[str], *, as_parts: bool) -> str:
     contents = [[{"type": "text", "text": text}] for text in texts] if as_parts else texts
     messages: Any = [{"role": role, "content": content} for role, content in zip(how.roles, contents, strict=True)]
-    given = {"strftime_now": TODAY.strftime, **json.loads(how.arguments)}
     return str(
         tokenizer.apply_chat_template(
             messages,
             tokenize=False,
-            chat_template=how.template,
+            chat_template=_dated(tokenizer.get_chat_template(how.template)),
             add_generation_prompt=how.generation_prompt,
-            **given,
+            **json.loads(how.arguments),
         )
     )
+
+
+def _dated(template: str) -> str:
+    """The template, with a macro in place of the clock that it may ask; functions cannot be handed to it."""
+    if "strftime_now" not in template:
+        return template
+    codes = {f"%{code}": TODAY.strftime(f"%{code}") for code in "aAbBdHIjmMpSUwWyY"}
+    codes |= {"%-d": str(TODAY.day), "%-m": str(TODAY.month)}
+    replaced = "".join(f".replace({code!r}, {text!r})" for code, text in codes.items())
+    return f"{{% macro strftime_now(format) %}}{{{{ format{replaced} }}}}{{% endmacro %}}{{{{ '' }}}}{template}"
 
 
 def _located(true: str, filled: Sequence[Piece], texts: Sequence[str], shield: Shield) -> list[Piece]:
