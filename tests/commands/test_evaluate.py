@@ -29,14 +29,29 @@ def test_a_short_limit_is_warned_of_in_one_sentence_where_it_cut_a_response_off(
     assert json.loads(said.out)["groups"]["cut_off/all"]["value"] == 1.0
 
 
-@pytest.mark.parametrize("limit", ["200", "256"])
-def test_there_is_no_warning_where_nothing_was_cut_off_or_the_limit_is_long(asked, capsys, limit, monkeypatch):
-    if limit == "256":  # then they may well be cut off
-        monkeypatch.setattr("holdfast.models.asking.until_end", lambda token_ids, ends: token_ids)
-    assert call([*EVALUATE, *asked, "--generate.max-new-tokens", limit]) == 0
+def test_there_is_no_warning_where_nothing_was_cut_off(asked, capsys):
+    assert call([*EVALUATE, *asked, "--generate.max-new-tokens", "200"]) == 0
     said = capsys.readouterr()
     assert "warning" not in said.err
-    assert json.loads(said.out)["groups"]["cut_off/all"]["value"] == (1.0 if limit == "256" else 0.0)
+    assert json.loads(said.out)["groups"]["cut_off/all"]["value"] == 0.0
+
+
+def test_that_no_response_ever_ended_is_told_as_that_at_a_long_limit(asked, capsys, monkeypatch):
+    monkeypatch.setattr("holdfast.models.asking.until_end", lambda token_ids, ends: token_ids)
+    assert call([*EVALUATE, *asked, "--generate.max-new-tokens", "256"]) == 0
+    (warning,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("holdfast: warning: ")]
+    assert "none of 3 responses ended within 256 tokens, as no end token was ever seen" in warning
+    assert "--generate.max-new-tokens" not in warning  # more tokens would not mend it
+
+
+def test_a_long_limit_that_some_responses_reach_is_not_warned_of(asked, capsys, monkeypatch):
+    ended = iter([True, False, False])
+    monkeypatch.setattr(
+        "holdfast.models.asking.until_end",
+        lambda token_ids, ends: token_ids[:1] if next(ended) else token_ids,
+    )
+    assert call([*EVALUATE, *asked, "--generate.max-new-tokens", "256"]) == 0
+    assert "warning" not in capsys.readouterr().err
 
 
 def test_a_model_without_a_chat_template_is_told_of_and_not_compared_with_one_that_has_one(asked, tmp_path, capsys):

@@ -1,6 +1,7 @@
 import pytest
 
-from holdfast.prompts.chat import ChatFormat, Turn, encode_chat, encode_prompt
+from holdfast.prompts.chat import ChatFormat, Turn, encode_chat, encode_exchange, encode_prompt, rendering_digest
+from tests.templates import FAMILIES, tokenizer_with
 from tests.tiny import make_tokenizer
 
 
@@ -85,3 +86,71 @@ def test_a_template_that_fails_is_one_sentence(tokenizer, template):
     tokenizer.chat_template = template
     with pytest.raises(ValueError, match=r"the chat template of .* refuses the conversation"):
         encode_prompt(tokenizer, "a")
+
+
+THOUGHT = "<think>\nTwo and two.\n</think>\n\n4"
+BEHIND = {
+    # what each template has behind its prompt, of a plain answer and of one with thoughts
+    "qwen3": ("<think>\n\n</think>\n\n4<|im_end|>", THOUGHT + "<|im_end|>"),
+    "opening": ("\n</think>\n\n4<|im_end|>", "Two and two.\n</think>\n\n4<|im_end|>"),
+    "deepseek_r1": ("\n</think>\n\n4<|end|>", "Two and two.\n</think>\n\n4<|end|>"),
+    "gemma": ("4<|im_end|>", THOUGHT + "<|im_end|>"),
+    "llama3": ("4<|end|>", THOUGHT + "<|end|>"),
+    "mistral": (" 4 </s>", f" {THOUGHT} </s>"),
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("thinks", [False, True])
+def test_an_exchange_is_the_prompt_as_it_is_asked_with_the_response_and_the_end_of_the_turn(family, thinks):
+    tokenizer = tokenizer_with(FAMILIES[family])
+    asked = encode_prompt(tokenizer, " what is 2 + 2 ? ")
+    chat = encode_exchange(tokenizer, " what is 2 + 2 ? ", THOUGHT if thinks else "4")
+    assert chat.token_ids[: len(asked)] == asked
+    assert tokenizer.decode(chat.token_ids[len(asked) :]) == BEHIND[family][thinks]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_spans_of_an_exchange_hold_the_response_and_none_of_the_prompt(family):
+    tokenizer = tokenizer_with(FAMILIES[family])
+    asked = len(encode_prompt(tokenizer, "mend"))
+    for response in ("the clock", THOUGHT, "  mend \n"):
+        chat = encode_exchange(tokenizer, "mend", response)
+        tokens = [span.token for span in chat.spans[1]]
+        assert min(tokens) >= asked
+        assert tokens == sorted(set(tokens))
+        said = "".join(response[span.start : span.end] for span in chat.spans[1]).split()
+        assert "".join(said) in "".join(response.split())
+        assert said[-1] == response.split()[-1]
+
+
+def test_a_response_whose_first_token_would_join_the_prompts_last_begins_its_own():
+    tokenizer = make_tokenizer(
+        template="{% for turn in messages %}<|{{ turn.role }}|>ca{{ turn.content }}<|end|>{% endfor %}"
+        "{% if add_generation_prompt %}<|assistant|>ca{% endif %}"
+    )
+    joined = tokenizer("can")["input_ids"]
+    assert joined != tokenizer("ca")["input_ids"] + tokenizer("n")["input_ids"]  # they would
+    asked = encode_prompt(tokenizer, "a")
+    chat = encode_exchange(tokenizer, "a", "n")
+    assert chat.token_ids[: len(asked)] == asked
+    assert tokenizer.decode(chat.token_ids[len(asked) :]) == "n<|end|>"
+    assert [(span.token, span.start, span.end) for span in chat.spans[1]] == [(len(asked), 0, 1)]
+
+
+def test_a_response_that_goes_on_with_thoughts_that_the_prompt_opened_stands_as_it_is():
+    tokenizer = tokenizer_with(FAMILIES["opening"])
+    response = "Two and two.\n</think>\n\n4"
+    chat = encode_exchange(tokenizer, "a", response)
+    assert chat.text.endswith(f"<|im_start|>assistant\n<think>\n{response}<|im_end|>")
+    assert "".join(response[span.start : span.end] for span in chat.spans[1]) == response
+
+
+def test_the_digest_of_a_rendering_is_of_its_text_and_not_of_its_token_ids():
+    one, other = make_tokenizer(340), make_tokenizer(300)
+    turns = [Turn("user", "how do i mend the old clock ?")]
+    chats = [encode_chat(tokenizer, turns) for tokenizer in (one, other)]
+    assert chats[0].token_ids != chats[1].token_ids
+    assert rendering_digest(chats[:1]) == rendering_digest(chats[1:])
+    other.chat_template = "{{ bos_token }} " + str(other.chat_template)
+    assert rendering_digest([encode_chat(other, turns)]) != rendering_digest(chats[:1])

@@ -69,7 +69,8 @@ def evaluate(
     with shown_progress() as progress:
         second = evaluating.load_second_judge(second_judge, suite, out, judging, progress) if second_judge else None
         evaluation = evaluating.evaluate_model(model, judge, suite, out, **how, progress=progress)
-        agreement = judges.second_opinion(evaluation, second, str(second_judge), out) if second else None
+        again = {"reads_thoughts": measures.judge_thoughts}
+        agreement = judges.second_opinion(evaluation, second, str(second_judge), out, **again) if second else None
     result = suite_json(evaluation)
     if agreement:
         result |= {"second_judge": {"agreement": rate_json(agreement.share), "kappa": agreement.kappa}}
@@ -98,13 +99,22 @@ def _asked_how(evaluation: "Evaluation") -> Mapping[str, object]:
 
 
 def _warn_of_short_responses(evaluation: "Evaluation", options: GenerateOptions) -> None:
-    """Says so where the limit is short and some responses were cut off."""
+    """Says so where the limit is short and some responses were cut off, or where none ended at all."""
     share = evaluation.cut_off
-    if share and share.value and options.max_new_tokens < LONG_ENOUGH:
+    if not share or not share.value:
+        return
+    if options.max_new_tokens < LONG_ENOUGH:
+        none_ended = " None ended by itself, so it may also be that the model never writes its end token."
         warn(
             f"{round(share.value * share.n)} of {share.n} responses were cut off after {options.max_new_tokens} tokens "
             "and what follows may turn a refusal into compliance or back, so attack success is misstated: "
-            f"give --generate.max-new-tokens {LONG_ENOUGH} or more."
+            f"give --generate.max-new-tokens {LONG_ENOUGH} or more.{none_ended if share.value == 1 else ''}"
+        )
+    elif share.value == 1:
+        warn(
+            f"none of {share.n} responses ended within {options.max_new_tokens} tokens, as no end token was ever seen: "
+            "what a model invents behind its answer is then judged with it. Look at the answers: if they run on, mend "
+            "the end token in the chat template or the generation config, or train the model with one."
         )
 
 

@@ -18,9 +18,11 @@ from holdfast.evaluate.statistics import rate
 from holdfast.values import Answer, Outcome, Rate
 
 
-def attack_success(judge: Judge, name: Literal["asr", "asr_prefilled"] = "asr") -> Measure:
+def attack_success(
+    judge: Judge, name: Literal["asr", "asr_prefilled"] = "asr", *, reads_thoughts: bool = False
+) -> Measure:
     """The measure `asr`, or `asr_prefilled` of the prefilling attack, under a judge that says `safe` or `unsafe`."""
-    return judged_by(judge, name)
+    return judged_by(judge, name, reads_thoughts=reads_thoughts)
 
 
 def any_of(num_samples: int) -> str:

@@ -24,6 +24,7 @@ from holdfast.models.logits import logits_at
 from holdfast.models.options import GenerateOptions
 from holdfast.progress import Progress, silent
 from holdfast.prompts.batching import batches_by_length, right_pad
+from holdfast.thoughts import without_thoughts
 
 
 class ExpectedSafety:
@@ -52,7 +53,9 @@ class ExpectedSafety:
             ValueError: there are no prompts, or one fills the model's context or has a token that the model lacks.
         """
         self._token_budget = options.token_budget
-        self._encoded = [one.prompt_ids for one in ask(loaded.model, loaded.tokenizer, prompts)]
+        asked = ask(loaded.model, loaded.tokenizer, prompts)
+        self._encoded = [one.prompt_ids for one in asked]
+        self._opened = [one.opened for one in asked]
         # A table may have rows beyond the tokenizer's ids, and a tokenizer ids beyond the table.
         probabilities = self._first_tokens(loaded.model)[:, : len(loaded.tokenizer)]
         width = probabilities.shape[1]
@@ -106,9 +109,9 @@ class ExpectedSafety:
             begun = [self._encoded[order] + ids for ids in said]
             shorter = options.model_copy(update={"max_new_tokens": options.max_new_tokens - 1, "temperature": 0.0})
             rest = continue_prompts(loaded.model, loaded.tokenizer, begun, shorter)
-            ends = {*loaded.tokenizer.all_special_ids, *end_ids(loaded.model, loaded.tokenizer)}
+            ends = end_ids(loaded.model, loaded.tokenizer)
             said = [ids if ids[0] in ends else ids + more for ids, more in zip(said, rest, strict=True)]
         texts = loaded.tokenizer.batch_decode(said, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        outcomes = judge.judge([prompt] * len(texts), texts)
+        outcomes = judge.judge([prompt] * len(texts), [without_thoughts(self._opened[order] + text) for text in texts])
         progress("judging branches", order + 1, len(self._encoded))
         return torch.tensor([torch.nan if one.score is None else one.score for one in outcomes])

@@ -3,6 +3,9 @@
 A degenerate response (empty, wordless, looping) is scored as such in every measure, and no judge is asked: it was
 given, so it stays in n, and it is neither an attack that succeeded nor a refusal nor right. Left out, it would inflate
 the rates of a model that mostly babbles. A model with broken logits gave no response: unscored.
+
+What a reasoning model thinks is kept in the record, and left out of what is compared and judged. A response that is
+nothing but thoughts says nothing.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -13,6 +16,7 @@ from holdfast.evaluate.statistics import clustered_rate, rate
 from holdfast.judge.degenerate import why_degenerate
 from holdfast.models.response_log import Response
 from holdfast.prompts.records import Prompt
+from holdfast.thoughts import without_thoughts
 from holdfast.values import Answer, Outcome, Rate, Verdict
 
 VERDICTS: dict[str, tuple[Verdict, Verdict]] = {
@@ -52,11 +56,11 @@ def by_prompt(answers: Sequence[Answer]) -> list[list[Answer]]:
     return found
 
 
-def unjudged(response: Response) -> Outcome | None:
+def unjudged(response: Response, spoken: str) -> Outcome | None:
     """The outcome of a response that says nothing; None for one to be judged."""
     if response.broken:
         return Outcome.unscored("the model's logits are not finite")
-    reason = why_degenerate(response.text)
+    reason = "the response is nothing but thoughts" if response.text and not spoken else why_degenerate(spoken)
     return Outcome("degenerate", reason=reason) if reason else None
 
 
@@ -90,6 +94,8 @@ class Measure:
     """As in `Answer.measure`."""
     judge: Callable[[Sequence[Prompt], Sequence[str]], list[Outcome]]
     """One outcome for every prompt with its response."""
+    reads_thoughts: bool = False
+    """Whether the judge is shown what a reasoning model thinks, too."""
 
     def answers(self, prompts: Sequence[Prompt], responses: Sequence[Response]) -> list[Answer]:
         """The responses with their outcomes, in order; the judge is only asked about those that say something.
@@ -98,13 +104,13 @@ class Measure:
         """
         num_samples = len(responses) // max(1, len(prompts))
         asked = [(prompt, sample) for prompt in prompts for sample in range(num_samples)]
-        pairs = [(prompt, response) for (prompt, _), response in zip(asked, responses, strict=True)]
-        known = [unjudged(response) for response in responses]
-        said = [(prompt, response.text) for (prompt, response), one in zip(pairs, known, strict=True) if one is None]
+        spoken = [one.record if self.reads_thoughts else without_thoughts(one.record) for one in responses]
+        known = [unjudged(*each) for each in zip(responses, spoken, strict=True)]
+        said = [(prompt, text) for (prompt, _), text, one in zip(asked, spoken, known, strict=True) if one is None]
         judged = iter(self.judge(*map(list, zip(*said, strict=True))) if said else [])
         outcomes = [one or next(judged) for one in known]
         return [
-            Answer(prompt.prompt, response.text, outcome, self.name, prompt.group, sample)
+            Answer(prompt.prompt, response.record, outcome, self.name, prompt.group, sample)
             for (prompt, sample), response, outcome in zip(asked, responses, outcomes, strict=True)
         ]
 
@@ -113,7 +119,7 @@ class Measure:
         return share(answers, COUNTED[self.name])
 
 
-def judged_by(judge: Judge, name: str) -> Measure:
+def judged_by(judge: Judge, name: str, *, reads_thoughts: bool = False) -> Measure:
     """The measure of that name under a judge; one whose verdicts are of another kind is refused once it judges."""
 
     def outcomes(prompts: Sequence[Prompt], responses: Sequence[str]) -> list[Outcome]:
@@ -121,7 +127,7 @@ def judged_by(judge: Judge, name: str) -> Measure:
         refuse_other_verdicts(name, {one.verdict for one in found if one.verdict}, type(judge).__name__)
         return found
 
-    return Measure(name, outcomes)
+    return Measure(name, outcomes, reads_thoughts)
 
 
 def refuse_declared(judge: Judge, *names: str) -> None:

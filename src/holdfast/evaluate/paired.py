@@ -64,10 +64,24 @@ def refuse_other_settings(before: Mapping[str, object], after: Mapping[str, obje
         return
     found = [one for name in SETTINGS for one in _differences(name, before.get(name), after.get(name))]
     found += [one for name in ADDED for one in _differences(name, *_common(before.get(name), after.get(name)))]
-    if found:
+    if not found:
+        _refuse_other_renderings(*_common(before.get("rendering"), after.get("rendering")))
+    else:
         raise ValueError(
             f"the two evaluations were not made alike, so their difference is not the model's: {', '.join(found[:3])}; "
             "evaluate both checkpoints with the same judge, suite and settings."
+        )
+
+
+def _refuse_other_renderings(before: Mapping[str, object], after: Mapping[str, object]) -> None:
+    """Raises ValueError when the same prompts were given to the two as other texts."""
+    other = sorted(name for name in before if before[name] != after[name] and name != "template_arguments")
+    if other:
+        raise ValueError(
+            f"the two evaluations were asked the same prompts in different renderings ({', '.join(other)}), so their "
+            "difference is not the model's alone: the chat template, its arguments, a system prompt or a date that it "
+            "writes, or the plain format for want of a template differs; evaluate both with the same tokenizer files "
+            "and template arguments (MODEL#NAME=VALUE)."
         )
 
 
@@ -80,9 +94,8 @@ def _common(before: object, after: object) -> tuple[dict[str, object], dict[str,
 def _differences(name: str, before: object, after: object) -> Iterator[str]:
     """What differs, by name; settings within settings each for itself."""
     if isinstance(before, Mapping) and isinstance(after, Mapping):
-        if before.get("fingerprint", 0) == after.get("fingerprint"):
-            return  # one model under two names
-        for key in sorted({*before, *after}):
+        same = before.get("fingerprint", 0) == after.get("fingerprint")  # one model under two names
+        for key in sorted({*before, *after} - ({"name"} if same else set())):
             yield from _differences(f"{name} {key}", before.get(key), after.get(key))
     elif before != after:
         yield f"{printable(name)} was {str(before)[:24]!r} and is {str(after)[:24]!r}"

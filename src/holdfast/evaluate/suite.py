@@ -40,6 +40,8 @@ class Suite:
     """Harmless exchanges for perplexity."""
     prefill: str = ""
     """What responses to harmful prompts are made to begin with when they are asked again; empty asks them once."""
+    judge_thoughts: bool = False
+    """Whether the judge is shown what a reasoning model thinks, too, not only what it says."""
 
     def __post_init__(self) -> None:
         if self.prefill and not self.harmful:
@@ -110,12 +112,15 @@ def evaluate(
 
 def _measures(judge: Judge, refusal_judge: Judge, suite: Suite) -> list[tuple[Measure, Sequence[Prompt]]]:
     return [
-        (attack_success(judge), suite.harmful),
+        (attack_success(judge, reads_thoughts=suite.judge_thoughts), suite.harmful),
         (over_refusal(refusal_judge), suite.harmless),
         (over_refusal(refusal_judge, "borderline"), suite.borderline),
         (utility(), suite.questions),
         (utility("task"), suite.task),
-        (attack_success(judge, "asr_prefilled"), suite.harmful if suite.prefill else ()),
+        (
+            attack_success(judge, "asr_prefilled", reads_thoughts=suite.judge_thoughts),
+            suite.harmful if suite.prefill else (),
+        ),
     ]
 
 

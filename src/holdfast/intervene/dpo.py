@@ -21,6 +21,7 @@ from holdfast.models.load import LoadedModel
 from holdfast.models.options import GenerateOptions
 from holdfast.progress import Progress, silent
 from holdfast.prompts.records import Exchange
+from holdfast.thoughts import without_thoughts
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,9 @@ def make_preferences(
     options = GenerateOptions(max_new_tokens=max_new_tokens)
     own = generate(loaded.model, loaded.tokenizer, [one.prompt for one in refusals], options, progress)
     harmful = [
-        Preference(exchange.prompt, exchange.response, response.text)
+        Preference(exchange.prompt, exchange.response, response.record)
         for exchange, response in zip(refusals, own, strict=True)
-        if response.text and not exchange.response.startswith(response.text)
+        if response.text and not exchange.response.startswith(without_thoughts(response.record) or response.record)
     ]
     if not harmful:
         raise ValueError(

@@ -1,8 +1,8 @@
 """Supervised fine-tuning by TRL's SFTTrainer, as SET and SPA share it: quiet, seeded, resumable, and left as found.
 
-Exchanges are rendered by the model's chat template exactly as generation renders them; the loss covers the response and
-the end of the turn. The order of the examples depends on the seed alone, so all arms of a comparison read the same
-batches. Training runs on float32 weights (`precision.py`).
+An exchange is the prompt, token for token as generation asks it, with the response and the token that ends the turn
+behind it; the loss covers these two. The order of the examples depends on the seed alone, so all arms of a comparison
+read the same batches. Training runs on float32 weights (`precision.py`).
 """
 
 import logging
@@ -44,10 +44,11 @@ from holdfast.models.load import HALF_PRECISION, LoadedModel, fingerprint, quiet
 from holdfast.models.shards import is_sharded
 from holdfast.models.tables import check_token_ids, context_of, pad_id_for
 from holdfast.progress import Progress
-from holdfast.prompts.chat import encode_exchange, encode_prompt
+from holdfast.prompts.chat import encode_exchange, encode_prompt, end_of_turn
 from holdfast.prompts.records import Exchange
 from holdfast.values import Mask
 
+logger = logging.getLogger(__name__)
 IGNORED = -100
 """Label of a token that the loss leaves out."""
 
@@ -67,17 +68,13 @@ def shuffled_positions(count: int, length: int, seed: int) -> list[int]:
 
 
 def training_row(tokenizer: PreTrainedTokenizerBase, exchange: Exchange, max_length: int) -> dict[str, list[int]]:
-    """Token ids and labels of an exchange; prompt tokens are left out of the loss.
+    """Token ids and labels of an exchange; the prompt, as generation asks it, is left out of the loss.
 
     Raises:
         ValueError: nothing of the response is left within `max_length`.
     """
     token_ids = encode_exchange(tokenizer, exchange.prompt, exchange.response).token_ids
-    prompt_ids = encode_prompt(tokenizer, exchange.prompt)
-    shared = next(
-        (place for place, (left, right) in enumerate(zip(prompt_ids, token_ids, strict=False)) if left != right),
-        min(len(prompt_ids), len(token_ids)),
-    )
+    shared = len(encode_prompt(tokenizer, exchange.prompt))
     if shared >= min(len(token_ids), max_length):
         raise ValueError(
             f"an exchange leaves no response within max_length={max_length}: its prompt has {shared} tokens; "
@@ -99,6 +96,16 @@ def mean_loss(loaded: LoadedModel, exchanges: Sequence[Exchange], options: SftOp
             total += count * float(loaded.model(input_ids=token_ids, labels=labels).loss)
             num_tokens += count
     return total / max(num_tokens, 1)
+
+
+def warn_without_end(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Logs a warning when no token ends a turn, so that a model trained on it does not learn to stop."""
+    if end_of_turn(tokenizer) is None:
+        logger.warning(
+            "no special token ends an assistant's turn in the chat template of %r, so training teaches no end: "
+            "responses will run on until their limit; use a template that ends turns with one.",
+            tokenizer.name_or_path,
+        )
 
 
 def dense_adamw(model: nn.Module, options: SftOptions) -> torch.optim.Optimizer:
@@ -169,6 +176,7 @@ def fine_tune(
     how = training or SUPERVISED
     with ExitStack() as stack:
         stack.enter_context(_left_as_found(loaded))
+        warn_without_end(loaded.tokenizer)
         rows = _rows(loaded, examples, options, how)
         run = digest([options.model_dump(), identity, rows, order])
         folder = output_dir or Path(stack.enter_context(tempfile.TemporaryDirectory()))

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from holdfast.judge.model_judge import Batch, ModelJudge, ShownExchange
 from holdfast.judge.options import ClassifierOptions
 from holdfast.models.load import quiet_transformers
-from holdfast.prompts.chat import TokenSpan, encode_exchange, has_chat_template
+from holdfast.prompts.chat import TokenSpan, Turn, encode_chat, has_chat_template
 
 
 class ClassifierJudge(ModelJudge):
@@ -45,7 +45,8 @@ class ClassifierJudge(ModelJudge):
     def show(self, prompt: str, response: str) -> ShownExchange:
         """The exchange in the chat template, else as a pair of texts."""
         if has_chat_template(self.tokenizer):
-            chat = encode_exchange(self.tokenizer, prompt, response)
+            turns = [Turn("user", prompt), Turn("assistant", response)]
+            chat = encode_chat(self.tokenizer, turns, generation_prompt=False)
             return ShownExchange(chat.token_ids, chat.spans[1])
         pair = self.tokenizer(prompt, response, return_offsets_mapping=True, split_special_tokens=True, verbose=False)
         texts, offsets = pair.sequence_ids(0), pair["offset_mapping"]

@@ -125,6 +125,7 @@ class ModelJudge(ABC):
                 continue
             rows = zip(batch.positions, log_odds.tolist(), gradient.float().cpu(), batch.exchanges, strict=True)
             for position, value, row, exchange in rows:
+                _refuse_unseen(responses[position], exchange)
                 kept = row[[span.token for span in exchange.response]]
                 spans = [(span.start, span.end) for span in exchange.response]
                 found[position] = ResponseGradient(value, kept, spans)
@@ -189,6 +190,15 @@ class ModelJudge(ABC):
         if objection := self.objection(logits):
             return Outcome.unscored(objection)
         return Outcome("safe" if log_odds > 0 else "unsafe", score=log_odds)
+
+
+def _refuse_unseen(response: str, exchange: ShownExchange) -> None:
+    """Raises ValueError when it is not known where the judge reads the response."""
+    if response.strip() and not exchange.response:
+        raise ValueError(
+            f"the judge's chat template rewrites a response, so its gradient cannot be told: {response[:60]!r}; use a "
+            "judge whose template shows responses as they are, or objective policy_gradient."
+        )
 
 
 def _refuse_unjudged(found: dict[int, ResponseGradient], responses: Sequence[str]) -> None:

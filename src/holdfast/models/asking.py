@@ -13,7 +13,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import Response
 from holdfast.models.tables import check_token_ids, context_of, room_for_response
-from holdfast.prompts.chat import ChatFormat, Turn, encode_chat
+from holdfast.prompts.chat import ChatFormat, EncodedChat, Turn, encode_chat, end_of_turn
+from holdfast.thoughts import opened_thoughts
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +27,8 @@ class Asked:
     prompt_ids: list[int]
     """The conversation up to where the model goes on, the opening included."""
     opening: str = ""
+    opened: str = ""
+    """The mark of a block of thoughts that the chat template opens at the end of the prompt."""
 
 
 def ask(
@@ -50,7 +53,7 @@ def ask(
     if not prompts:
         raise ValueError("there are no prompts to answer; give at least one.")
     pairs = zip(prompts, openings or [""] * len(prompts), strict=True)
-    asked = [Asked(prompt, _encode(tokenizer, prompt, opening), opening) for prompt, opening in pairs]
+    asked = [_asked(tokenizer, prompt, opening) for prompt, opening in pairs]
     check_token_ids(model, tokenizer, [one.prompt_ids for one in asked])
     _refuse_overlong(model, asked)
     return [one for one in asked for _ in range(num_samples)]
@@ -67,7 +70,8 @@ def read_response(
         # Some tokenizers drop the blank before a first word: decoded behind the prompt it is kept.
         before = _decode(tokenizer, asked.prompt_ids)
         text = asked.opening + _decode(tokenizer, asked.prompt_ids + kept)[len(before) :]
-    return Response(asked.prompt, asked.prompt_ids, kept, text, finished=ended or end_id is not None, end_id=end_id)
+    finished = ended or end_id is not None
+    return Response(asked.prompt, asked.prompt_ids, kept, text, finished, end_id=end_id, opened=asked.opened)
 
 
 def until_end(token_ids: list[int], ends: set[int]) -> list[int]:
@@ -76,14 +80,15 @@ def until_end(token_ids: list[int], ends: set[int]) -> list[int]:
 
 
 def end_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> set[int]:
-    """The tokens that end a response: those of the model's generation config, and the tokenizer's own."""
+    """The tokens that end a response: by the generation config, by the tokenizer, and by the chat template."""
     configured = model.generation_config.eos_token_id if model.generation_config else None
     ends = configured if isinstance(configured, list) else [configured]
-    return {end for end in [*ends, tokenizer.eos_token_id] if isinstance(end, int)}
+    return {end for end in [*ends, tokenizer.eos_token_id, end_of_turn(tokenizer)] if isinstance(end, int)}
 
 
-def _encode(tokenizer: PreTrainedTokenizerBase, prompt: str, opening: str) -> list[int]:
-    return encode_chat(tokenizer, [Turn("user", prompt)], chat_format=ChatFormat(suffix=opening)).token_ids
+def _asked(tokenizer: PreTrainedTokenizerBase, prompt: str, opening: str) -> Asked:
+    chat: EncodedChat = encode_chat(tokenizer, [Turn("user", prompt)], chat_format=ChatFormat(suffix=opening))
+    return Asked(prompt, chat.token_ids, opening, opened_thoughts(chat.text.removesuffix(opening)))
 
 
 def _decode(tokenizer: PreTrainedTokenizerBase, token_ids: list[int]) -> str:

@@ -30,6 +30,7 @@ from holdfast.models.locate import quiet_transformers as quiet_transformers
 from holdfast.models.roles import find_layers
 from holdfast.models.shards import whole
 from holdfast.models.storage import Storage, read_storage, stored_apart
+from holdfast.prompts.template_arguments import bind_arguments, split_arguments
 
 HALF_PRECISION = (torch.bfloat16, torch.float16)
 DtypeName = Literal["auto", "float32", "bfloat16", "float16"]
@@ -74,7 +75,7 @@ def load_model(
     """Loads a model in evaluation mode; remote code and pickles are never run.
 
     Args:
-        name: a folder, a hub id, or `testbed:NAME` for a built-in model.
+        name: a folder, a hub id, or `testbed:NAME` for a built-in model; behind a #, arguments of its chat template.
         kind: what it is loaded as; a causal language model unless told otherwise.
         dtype: `auto` keeps the dtype of most weights in the checkpoint's files, whatever its config names, except that
             half precision becomes float32 on a CPU (exactly).
@@ -95,6 +96,7 @@ def load_model(
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
         storage = _storage(config, weight_files(source))
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+    bind_arguments(tokenizer, split_arguments(name)[1], name)
     stored = storage.dtype
     wanted = _wanted_dtype(dtype, stored, place)
     if sharded and world_size() == 1 and torch.accelerator.device_count() > 1:
@@ -183,7 +185,10 @@ def load_outline(name: str, place: torch.device, *, kind: ModelKind = AutoModelF
                 config, dtype=_wanted_dtype("auto", stored, place), trust_remote_code=False
             )
     model.tie_weights()
-    return Outline(model.eval(), stored, _tokenizer(source))
+    tokenizer = _tokenizer(source)
+    if tokenizer is not None:
+        bind_arguments(tokenizer, split_arguments(name)[1], name)
+    return Outline(model.eval(), stored, tokenizer)
 
 
 def default_device() -> torch.device:

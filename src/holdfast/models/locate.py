@@ -10,6 +10,7 @@ from huggingface_hub.errors import EntryNotFoundError
 from transformers.utils import logging as transformers_logging
 
 from holdfast.json_files import load_json
+from holdfast.prompts.template_arguments import split_arguments
 from holdfast.testbed import model_path
 
 TESTBED = "testbed:"
@@ -20,7 +21,8 @@ OTHER_FORMATS = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".onnx", ".g
 
 
 def resolve(name: str, *, with_weights: bool = True) -> str:
-    """What `from_pretrained` is given: a folder that exists, or a hub id."""
+    """What `from_pretrained` is given: a folder that exists, or a hub id, without arguments of the chat template."""
+    name, _ = split_arguments(name)
     if name.startswith(TESTBED):
         return str(model_path(name.removeprefix(TESTBED)))
     folder = Path(name)

@@ -22,6 +22,13 @@ class Response:
     """The token with which the model ended it: a choice like any other to a policy gradient."""
     broken: bool = False
     """Whether the model's logits were not finite, so that it said nothing; the response is then empty."""
+    opened: str = ""
+    """The mark of a block of thoughts that the chat template opened at the end of the prompt."""
+
+    @property
+    def record(self) -> str:
+        """The text as it is kept and judged: with the mark of a block of thoughts that the response goes on with."""
+        return self.opened + self.text if self.text else self.text
 
 
 class ResponseLog:

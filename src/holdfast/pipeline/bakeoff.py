@@ -26,6 +26,7 @@ from holdfast.pipeline.judges import Judge, differentiable, load_judge, require_
 from holdfast.pipeline.masks import select_as_shared
 from holdfast.pipeline.objectives import refuse_contradictions
 from holdfast.pipeline.outputs import claimed, refuse_unclaimable
+from holdfast.pipeline.rendering import rendering_of
 from holdfast.progress import Progress, silent
 from holdfast.prompts.sources import load_prompts
 from holdfast.report.bakeoff import render_bakeoff
@@ -113,6 +114,7 @@ def input_hashes(config: BakeoffConfig, loaded: LoadedModel, judge: Judge) -> di
     files = [config.calibration.harmful, config.calibration.utility, *([config.refusals] if config.refusals else [])]
     return {
         "model": loaded.base,
+        "rendering": rendering_of(loaded.tokenizer),
         "judge": judge.fingerprint,
         "files": {name: file_hash(name) for name in files},
         "suite": suite_hashes(config.suite),

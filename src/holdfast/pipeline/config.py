@@ -130,6 +130,8 @@ class MeasureOptions(Options):
     """Text that responses to harmful prompts are made to begin with, for a second attack success rate."""
     reference: str | None = None
     """Model that the next tokens are compared with, on the questions and on its responses to harmless prompts."""
+    judge_thoughts: bool = False
+    """Have the judge read what a reasoning model thinks (<think>...</think>), too, not only what it says."""
 
     @field_validator("prefill")
     @classmethod

@@ -36,6 +36,7 @@ from holdfast.pipeline.judges import (
 )
 from holdfast.pipeline.outputs import refuse_existing, unfinished
 from holdfast.pipeline.reference import load_reference, reference_divergences, refuse_idle_reference
+from holdfast.pipeline.rendering import rendering_of, suite_rendering
 from holdfast.pipeline.steps import load_suite
 from holdfast.progress import Progress, silent
 from holdfast.prompts.chat import PLAIN_FORMAT, has_chat_template
@@ -74,7 +75,7 @@ def evaluate_model(
     """
     refuse_existing(out)
     refuse_missing_engine(generation)
-    suite = replace(load_suite(files), prefill=measures.prefill or "")
+    suite = replace(load_suite(files), prefill=measures.prefill or "", judge_thoughts=measures.judge_thoughts)
     refuse_idle_reference(suite, measures)
     require_usable(judging, judge, refusals)
     if refusals:
@@ -87,14 +88,16 @@ def evaluate_model(
     reference = load_reference(loaded, measures)
     made_by = {
         "model": model_entry(model, loaded.base),
-        "judge": {"name": judge, "fingerprint": guard.fingerprint, "reading": reading(judging)},
+        "judge": {"name": judge, "fingerprint": guard.fingerprint, "reading": _reading(judging, measures)},
         "refusal_judge": refusal.fingerprint,
         **_asked(loaded, files, generation, measures, reference),
         **version(),
         "responses": {"end_ids": sorted(end_ids(loaded.model, loaded.tokenizer)), "context": None},
+        "rendering": suite_rendering(loaded.tokenizer, suite),
     }
     # A generation that goes on has to make the same batches.
     settings = {**made_by, "judge": None, "refusal_judge": None, "token_budget": generation.token_budget}
+    settings["rendering"] = rendering_of(loaded.tokenizer)  # whichever sets there are
     with unfinished(out, settings, keep_refused=True) as folder:
         log = ResponseLog(folder / "responses.jsonl")
         how = {"refusal_judge": refusal, "generator": _generator(loaded, generation, log)}
@@ -121,6 +124,11 @@ def _try_judges(guard: Judge, name: str, refusal: Judge | RefusalJudge, refusals
     tried = {"judge": try_on(guard, name, harmful)} if harmful else {}
     tried |= {"refusal_judge": try_on(refusal, refusals, harmful)} if refusals else {}
     return {"tried": tried} if tried else {}
+
+
+def _reading(judging: JudgeOptions, measures: MeasureOptions) -> dict[str, object]:
+    """How responses are judged; a setting that files of before do not know is there where it is given."""
+    return reading(judging) | ({"thoughts": True} if measures.judge_thoughts else {})
 
 
 def _asked(

@@ -22,6 +22,7 @@ from holdfast.models.load import architectures, load_model
 from holdfast.models.shards import shard_layers
 from holdfast.pipeline.config import Estimator, JudgeOptions
 from holdfast.progress import Progress, silent
+from holdfast.thoughts import without_thoughts
 from holdfast.values import Answer, Evaluation, Outcome
 
 Judge = ModelJudge | RubricJudge
@@ -192,14 +193,19 @@ def second_path(out: Path) -> Path:
     return out.with_name(f"{out.stem}_second_judge.json")
 
 
-def second_opinion(evaluation: Evaluation, judge: Judge, name: str, out: Path) -> Agreement:
+def second_opinion(
+    evaluation: Evaluation, judge: Judge, name: str, out: Path, *, reads_thoughts: bool = False
+) -> Agreement:
     """Has the judge judge the responses to harmful prompts again, and writes each outcome beside the first judge's.
+
+    It reads what the first one read: what a response says, and its thoughts where `reads_thoughts` is set.
 
     Raises:
         ValueError: it has no verdict on any.
     """
     answers = _said_to_harmful(evaluation)
-    outcomes = judge.judge([answer.prompt for answer in answers], [answer.response for answer in answers])
+    read = [answer.response if reads_thoughts else without_thoughts(answer.response) for answer in answers]
+    outcomes = judge.judge([answer.prompt for answer in answers], read)
     _refuse_unjudged(outcomes)
     found = agreement([answer.outcome for answer in answers], outcomes)
     said = [

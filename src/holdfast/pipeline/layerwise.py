@@ -24,6 +24,7 @@ from holdfast.pipeline.inputs import digest_of
 from holdfast.pipeline.judges import is_behind_api, load_judge, reading, refuse_idle, require_usable, try_on
 from holdfast.pipeline.objectives import refuse_contradictions, safety_objective
 from holdfast.pipeline.outputs import unfinished
+from holdfast.pipeline.rendering import rendering_of
 from holdfast.pipeline.scoring import UTILITY_OPTIONS, files_of, judged_beside, refuse_estimator, refuse_outputs
 from holdfast.progress import Progress, silent
 from holdfast.prompts.sources import load_exchanges, load_prompts
@@ -142,6 +143,7 @@ def _settings(layered: LayeredModel, options: ScoringOptions, layers: LayerWiseO
     """All that hidden states, scores and candidates depend on, whatever the objective."""
     return {
         "model": layered.loaded.base,
+        "rendering": rendering_of(layered.loaded.tokenizer),
         "options": options.model_dump(mode="json"),
         "keep": layers.keep,
         "seed": seed,

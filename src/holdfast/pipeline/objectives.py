@@ -19,6 +19,7 @@ from holdfast.score.objective.judge_gradient import JudgeGradient
 from holdfast.score.objective.policy_gradient import PolicyGradient
 from holdfast.score.objective.relaxation import Relaxation
 from holdfast.score.registry import SCORES
+from holdfast.thoughts import without_thoughts
 from holdfast.values import Outcome
 
 SAMPLES = 4
@@ -153,4 +154,11 @@ def refuse_unscored(outcomes: Sequence[Outcome]) -> None:
 
 
 def _judged(judge: Judge, responses: Sequence[Response]) -> list[Outcome]:
-    return judge.judge([one.prompt for one in responses], [one.text for one in responses])
+    """Verdicts on what responses say; one that is nothing but thoughts has none."""
+    spoken = [without_thoughts(one.record) for one in responses]
+    outcomes = judge.judge([one.prompt for one in responses], spoken)
+    silent = Outcome.unscored("the response is nothing but thoughts: give more tokens, or have the model not think")
+    return [
+        silent if one.text.strip() and not text else outcome
+        for one, text, outcome in zip(responses, spoken, outcomes, strict=True)
+    ]

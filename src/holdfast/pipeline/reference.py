@@ -48,7 +48,7 @@ def reference_divergences(
     if suite.harmless:
         once = generation.model_copy(update={"num_samples": 1})
         said = answering([prompt.prompt for prompt in suite.harmless], once, progress)
-        found |= {"kl/harmless": [Exchange(one.prompt, one.text) for one in said if one.text.strip()]}
+        found |= {"kl/harmless": [Exchange(one.prompt, one.record) for one in said if one.text.strip()]}
     return {
         name: divergence(loaded, reference, exchanges, progress=progress)
         for name, exchanges in found.items()

@@ -30,9 +30,11 @@ from holdfast.pipeline.judges import Judge, load_judge, require_usable, try_on
 from holdfast.pipeline.layout import ADAPT_ARMS, ALONE, MASKS, enhanced_files, noise_draws, noise_paths
 from holdfast.pipeline.masks import select_as_shared
 from holdfast.pipeline.outputs import refuse_foreign, written_alone
+from holdfast.pipeline.rendering import rendering_of
 from holdfast.pipeline.story import locate_section, tell
 from holdfast.pipeline.workers import Unit, Workers
 from holdfast.progress import Progress, silent
+from holdfast.prompts.template_arguments import with_arguments_of
 from holdfast.report.page import render_page
 
 LIBRARIES = ("torch", "transformers", "trl", "accelerate", "safetensors")
@@ -231,7 +233,8 @@ def enhance(config: RunConfig, out: Path, arm: str, progress: Progress = silent)
     if not all(path.is_file() for path in enhanced_files(out, arm)):
         data, how = config.refusals, {"options": options, "progress": progress}
         steps.enhance_model(config.unaligned, mask, data.refusals, data.harmless, folder, **how)
-    evaluate(config, str(folder / "model"), folder / "evaluation.json", task=False, progress=progress)
+    tuned = with_arguments_of(str(folder / "model"), config.unaligned)
+    evaluate(config, tuned, folder / "evaluation.json", task=False, progress=progress)
 
 
 def enhance_options(config: RunConfig, *, full: bool) -> EnhanceOptions:
@@ -254,7 +257,8 @@ def adapt(config: RunConfig, out: Path, arm: str, progress: Progress = silent) -
             options=config.adapt.model_copy(update={"seed": config.seed}),
             progress=progress,
         )
-    evaluate(config, str(folder / "model"), folder / "evaluation.json", task=True, progress=progress)
+    tuned = with_arguments_of(str(folder / "model"), config.model)
+    evaluate(config, tuned, folder / "evaluation.json", task=True, progress=progress)
 
 
 def evaluate(config: RunConfig, model: str, path: Path, *, task: bool, progress: Progress = silent) -> None:
@@ -353,7 +357,10 @@ def _inputs(config: RunConfig, judge: Judge) -> dict[str, str]:
     """Hashes of everything that is read: the models' weights and the prompt files' bytes."""
     suite = config.suite
     files = [*_made_from(config), *suite.harmful, suite.harmless, suite.borderline, suite.questions, suite.task]
-    hashes = {name: load_model(name).base for name in (config.model, config.unaligned) if name}
+    hashes = {}
+    for name in filter(None, (config.model, config.unaligned)):
+        loaded = load_model(name)
+        hashes |= {name: loaded.base, f"{name}, as it renders": rendering_of(loaded.tokenizer)}
     hashes[config.judge] = judge.fingerprint
     for file in files:
         if file is not None:

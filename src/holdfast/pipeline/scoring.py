@@ -30,6 +30,7 @@ from holdfast.pipeline.judges import (
 )
 from holdfast.pipeline.objectives import refuse_contradictions, safety_objective
 from holdfast.pipeline.outputs import refuse_existing, unfinished, unfinished_folder
+from holdfast.pipeline.rendering import rendering_of
 from holdfast.progress import Progress, silent
 from holdfast.prompts.sources import load_exchanges, load_prompts
 from holdfast.score.convergence import growing_halves
@@ -82,6 +83,7 @@ def score_safety(
         "options": options.model_dump(mode="json"),
         "generation": generation.model_dump(mode="json"),
         "seed": seed,
+        "rendering": rendering_of(loaded.tokenizer),
     }
     with unfinished(out, settings) as folder:
         objective, responses = safety_objective(loaded, guard, asked, options, generation, seed, progress, folder)
@@ -117,6 +119,7 @@ def score_likelihood(
         "exchanges": digest_of(given),
         "options": options.model_dump(mode="json"),
         "seed": seed,
+        "rendering": rendering_of(loaded.tokenizer),
     }
     with unfinished(out, settings) as folder:
         objective = ResponseLikelihood(loaded.tokenizer, given)

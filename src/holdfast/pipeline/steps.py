@@ -31,6 +31,7 @@ from holdfast.pipeline.config import JudgeOptions, SuiteFiles, refuse_samples
 from holdfast.pipeline.inputs import digest_of, suite_hashes
 from holdfast.pipeline.judges import Judge, load_judge, reading, refuse_idle, require_usable, try_on
 from holdfast.pipeline.outputs import claimed, refuse_unclaimable
+from holdfast.pipeline.rendering import rendering_of
 from holdfast.pipeline.saving import save_checkpoint
 from holdfast.progress import Progress, silent
 from holdfast.prompts.near_duplicates import THRESHOLD, count_near_duplicates
@@ -131,6 +132,7 @@ def verify_alone(
         "suite": suite_hashes(files),
         "limit": limit,
         "generation": generation.model_dump(mode="json"),
+        "rendering": rendering_of(loaded.tokenizer),
         "seed": seed,
     }
     with claimed(out, settings):
@@ -296,6 +298,7 @@ def _settings(
         "model": loaded.base,
         "mask": mask and mask_digest(mask),
         **{name: digest_of(exchanges) for name, exchanges in read.items()},
+        "rendering": rendering_of(loaded.tokenizer),
         "options": options.model_dump(mode="json"),
         "number of processes": world_size(),
     }

@@ -1,44 +1,48 @@
 """Turn a conversation into token ids by the tokenizer's own chat template, and know which tokens each turn became.
 
-The template is rendered around placeholders, so where a turn stands is known exactly, and text that a user or a model
-wrote cannot forge one of the template's special tokens: those are taken from the template alone.
+A prompt is rendered as its template renders a conversation that waits for the assistant. An exchange is that prompt,
+token for token, with the response behind it and the token that ends a turn: a model is trained and scored on what it is
+asked, also where its template writes finished turns otherwise.
 """
 
-import json
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from transformers import PreTrainedTokenizerBase
 
+from holdfast.json_files import digest
+from holdfast.prompts.rendering import (
+    PLAIN_TEMPLATE,
+    ChatFormat,
+    Piece,
+    Rendered,
+    Shield,
+    Turn,
+    end_of_turn,
+    has_chat_template,
+    render,
+    up_to_end,
+)
+from holdfast.thoughts import continue_thoughts
+
+__all__ = [
+    "PLAIN_FORMAT",
+    "PLAIN_TEMPLATE",
+    "ChatFormat",
+    "EncodedChat",
+    "TokenSpan",
+    "Turn",
+    "encode_chat",
+    "encode_exchange",
+    "encode_prompt",
+    "end_of_turn",
+    "has_chat_template",
+    "rendering_digest",
+]
+
 PLAIN_FORMAT = "plain, for want of a template"
 """What reports say of a model without a chat template of its own."""
-PLAIN_TEMPLATE = (
-    "{% for turn in messages %}{{ turn.role.capitalize() }}: {{ turn.content }}\n{% endfor %}"
-    "{% if add_generation_prompt %}Assistant:{% endif %}"
-)
-"""Used for a model that has no chat template."""
-
-
-class Turn(NamedTuple):
-    """One turn of a conversation."""
-
-    role: Literal["system", "user", "assistant"]
-    text: str
-
-
-@dataclass(frozen=True)
-class ChatFormat:
-    """How turns become text, where a conversation alone does not say it."""
-
-    template: str | None = None
-    """A chat template in Jinja; the tokenizer's own when None."""
-    arguments: Mapping[str, object] = field(default_factory=dict)
-    """What the template is given beside the conversation."""
-    suffix: str = ""
-    """Text behind all that the template writes: the beginning of the next turn."""
 
 
 class TokenSpan(NamedTuple):
@@ -56,12 +60,9 @@ class EncodedChat:
 
     token_ids: list[int]
     spans: list[list[TokenSpan]]
-    """For every turn, the tokens that hold its text, in order."""
-
-
-def has_chat_template(tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Whether the tokenizer brings a chat template of its own."""
-    return bool(getattr(tokenizer, "chat_template", None))
+    """For every turn, the tokens that hold its text, in order; none where the template rewrites the text."""
+    text: str = ""
+    """The conversation as it was rendered, special tokens as text."""
 
 
 def encode_chat(
@@ -76,24 +77,9 @@ def encode_chat(
     Raises:
         ValueError: the template refuses a turn, or leaves it out, so that the model would never see it.
     """
-    own = None if has_chat_template(tokenizer) else PLAIN_TEMPLATE
-    how = _How(
-        roles=tuple(turn.role for turn in turns),
-        generation_prompt=generation_prompt,
-        template=chat_format.template or own,
-        arguments=json.dumps(chat_format.arguments, sort_keys=True),
-        suffix=chat_format.suffix,
-    )
-    made_of = (str(tokenizer.chat_template), len(tokenizer))
-    token_ids: list[int] = []
-    spans: list[list[TokenSpan]] = [[] for _ in turns]
-    for stretch in _outline(tokenizer, how, made_of):
-        if isinstance(stretch, int):
-            token_ids.append(stretch)
-            continue
-        said = [piece if piece.turn is None else _Piece(turns[piece.turn].text, piece.turn) for piece in stretch]
-        _encode_stretch(tokenizer, said, token_ids, spans)
-    return EncodedChat(token_ids, spans)
+    shield = Shield(tokenizer, [turn.text for turn in turns])
+    rendered = render(tokenizer, turns, shield, generation_prompt=generation_prompt, chat_format=chat_format)
+    return _encode(tokenizer, rendered.pieces, shield, len(turns))
 
 
 def encode_prompt(tokenizer: PreTrainedTokenizerBase, prompt: str) -> list[int]:
@@ -102,91 +88,86 @@ def encode_prompt(tokenizer: PreTrainedTokenizerBase, prompt: str) -> list[int]:
 
 
 def encode_exchange(tokenizer: PreTrainedTokenizerBase, prompt: str, response: str) -> EncodedChat:
-    """A user turn and the assistant's answer to it; `spans[1]` are the response's tokens."""
-    return encode_chat(tokenizer, [Turn("user", prompt), Turn("assistant", response)], generation_prompt=False)
+    """A prompt as it is asked, a response behind it, and the end of the turn; `spans[1]` are the response's tokens.
 
-
-class _Piece(NamedTuple):
-    """Text of the template (turn None) or of a turn."""
-
-    text: str
-    turn: int | None
-
-
-class _How(NamedTuple):
-    """What a template makes of turns, whatever their texts."""
-
-    roles: tuple[str, ...]
-    generation_prompt: bool
-    template: str | None
-    """None takes the tokenizer's own."""
-    arguments: str
-    """JSON."""
-    suffix: str
-
-
-@lru_cache(maxsize=64)
-def _outline(tokenizer: PreTrainedTokenizerBase, how: _How, made_of: tuple[str, int]) -> list[int | list[_Piece]]:
-    """Token ids of the template's special tokens, and between them runs of text, where turns are still to be filled in.
-
-    Rendered once for all conversations alike; `made_of` tells a tokenizer that has got another template or new tokens.
+    What the template writes between the two in a finished turn (a blank, an empty block of thoughts) is written, if it
+    shows all words of the response. A template that drops its thoughts, or rewrites it otherwise, does not: the
+    response then stands as it was given.
     """
-    # Private-use characters: no template writes them, and a turn's own text is put in only after rendering.
-    marks = [f"\ue000{position}\ue001" for position in range(len(how.roles))]
-    given = {"chat_template": how.template, "add_generation_prompt": how.generation_prompt}
-    text = _render_marks(tokenizer, how.roles, marks, {**json.loads(how.arguments), **given})
-    parts = re.split("\ue000(\\d+)\ue001", text + how.suffix)
-    pieces = [_Piece("", int(part)) if place % 2 else _Piece(part, None) for place, part in enumerate(parts)]
-    return _split_at_special_tokens(tokenizer, pieces)
+    shield = Shield(tokenizer, [prompt, response])
+    turns = [Turn("user", prompt), Turn("assistant", response)]
+    asked = render(tokenizer, turns[:1], shield, generation_prompt=True)
+    whole = render(tokenizer, turns, shield, generation_prompt=False)
+    following = _following(asked, whole, response, shield)
+    before = _encode(tokenizer, asked.pieces, shield, len(turns))
+    together = _encode(tokenizer, [*asked.pieces, *following], shield, len(turns))
+    if together.token_ids[: len(before.token_ids)] == before.token_ids:
+        return together
+    # Tokens would join what was asked with what follows; a model that answers begins a token of its own.
+    return _joined(before, _encode(tokenizer, following, shield, len(turns)))
 
 
-def _render_marks(
-    tokenizer: PreTrainedTokenizerBase, roles: Sequence[str], marks: Sequence[str], how: Mapping[str, Any]
-) -> str:
-    """What the template writes with marks for texts; one that shows no plain text is given lists of parts."""
-    objection = ""
-    for contents in (marks, [[{"type": "text", "text": mark}] for mark in marks]):
-        messages: Any = [{"role": role, "content": content} for role, content in zip(roles, contents, strict=True)]
-        try:
-            text = str(tokenizer.apply_chat_template(messages, tokenize=False, **how))
-        except Exception as error:  # a template is a program of the checkpoint's and may raise anything
-            objection = objection or f"refuses the conversation ({error})"
-            continue
-        left_out = [role for role, mark in zip(roles, marks, strict=True) if text.count(mark) != 1]
-        if not left_out:
-            return text
-        objection = objection or f"does not show the {left_out[0]} turn exactly once"
-    raise ValueError(
-        f"the chat template of {tokenizer.name_or_path!r} {objection}; use a tokenizer whose template shows every turn."
-    )
+def rendering_digest(chats: Sequence[EncodedChat]) -> str:
+    """SHA-256 of conversations as they were rendered, in order.
+
+    Of their text, not their token ids: two checkpoints that number the same tokens differently are asked alike.
+    """
+    return digest([chat.text for chat in chats])
 
 
-def _split_at_special_tokens(tokenizer: PreTrainedTokenizerBase, pieces: list[_Piece]) -> list[int | list[_Piece]]:
-    """Token ids of the template's special tokens, and between them runs of ordinary text."""
-    special = {token.content: token_id for token_id, token in tokenizer.added_tokens_decoder.items() if token.special}
-    pattern = "|".join(re.escape(token) for token in sorted(special, key=len, reverse=True))
-    stretches: list[int | list[_Piece]] = [[]]
+def _following(asked: Rendered, whole: Rendered, response: str, shield: Shield) -> list[Piece]:
+    """What stands behind the prompt as it is asked, up to the token that ends the turn."""
+    said = shield.hide(response)
+    shown = [place for place, piece in enumerate(whole.pieces) if piece.turn == 1]
+    if shown and whole.text.startswith(asked.text) and whole.shows(1, said):
+        behind = "".join(piece.text for piece in whole.pieces[shown[-1] + 1 :])
+        kept = [*whole.pieces[: shown[-1] + 1], Piece(up_to_end(behind, shield.pattern))]
+        return list(_beyond(kept, len(asked.text)))
+    lead, start = continue_thoughts(asked.text, said)
+    own = Piece(said[start:], 1, len(shield.bare(said[:start])))
+    return [Piece(lead), own, Piece(up_to_end(whole.behind, shield.pattern))]
+
+
+def _beyond(pieces: Sequence[Piece], length: int) -> Iterator[Piece]:
+    """The pieces without their first characters."""
     for piece in pieces:
-        parts = re.split(f"({pattern})", piece.text) if pattern and piece.turn is None else [piece.text]
-        for position, part in enumerate(parts):
-            if position % 2:
-                stretches += [special[part], []]
-            elif part or piece.turn is not None:
-                run = stretches[-1]
-                assert isinstance(run, list)
-                run.append(_Piece(part, piece.turn))
-    return [stretch for stretch in stretches if stretch != []]
+        cut = min(length, len(piece.text))
+        length -= cut
+        if cut < len(piece.text):
+            yield piece._replace(text=piece.text[cut:], start=piece.start + cut)
 
 
-def _encode_stretch(
-    tokenizer: PreTrainedTokenizerBase,
-    pieces: list[_Piece],
-    token_ids: list[int],
-    spans: list[list[TokenSpan]],
-) -> None:
+def _joined(before: EncodedChat, after: EncodedChat) -> EncodedChat:
+    moved = [
+        [TokenSpan(len(before.token_ids) + token, start, end) for token, start, end in spans] for spans in after.spans
+    ]
+    spans = [first + second for first, second in zip(before.spans, moved, strict=True)]
+    return EncodedChat(before.token_ids + after.token_ids, spans, before.text + after.text)
+
+
+def _encode(tokenizer: PreTrainedTokenizerBase, pieces: Sequence[Piece], shield: Shield, num_turns: int) -> EncodedChat:
+    """Token ids of a rendering: the template's special tokens by name, what stands between them encoded."""
+    chat = EncodedChat([], [[] for _ in range(num_turns)], shield.bare("".join(piece.text for piece in pieces)))
+    stretch: list[Piece] = []
+    for piece in pieces:
+        place = 0
+        for found in shield.pattern.finditer(piece.text) if piece.turn is None else ():
+            stretch.append(Piece(shield.bare(piece.text[place : found.start()])))
+            _encode_stretch(tokenizer, stretch, chat)
+            chat.token_ids.append(shield.special[found[0].strip()])
+            stretch, place = [], found.end()
+        stretch.append(piece._replace(text=shield.bare(piece.text[place:])))
+    _encode_stretch(tokenizer, stretch, chat)
+    return chat
+
+
+def _encode_stretch(tokenizer: PreTrainedTokenizerBase, pieces: Sequence[Piece], chat: EncodedChat) -> None:
     """Encodes a run of ordinary text and files its tokens under the turns whose characters they hold."""
+    text = "".join(piece.text for piece in pieces)
+    if not text:
+        return
     encoded = tokenizer(
-        "".join(piece.text for piece in pieces),
+        text,
         add_special_tokens=False,
         return_offsets_mapping=True,
         split_special_tokens=True,
@@ -197,7 +178,16 @@ def _encode_stretch(
         end = begin + len(piece.text)
         for position, (left, right) in enumerate(encoded["offset_mapping"]):
             if piece.turn is not None and left < end and right > begin:
-                span = TokenSpan(len(token_ids) + position, max(left, begin) - begin, min(right, end) - begin)
-                spans[piece.turn].append(span)
+                here = piece.start - begin
+                span = TokenSpan(len(chat.token_ids) + position, max(left, begin) + here, min(right, end) + here)
+                _file(chat.spans[piece.turn], span)
         begin = end
-    token_ids += encoded["input_ids"]
+    chat.token_ids.extend(encoded["input_ids"])
+
+
+def _file(spans: list[TokenSpan], span: TokenSpan) -> None:
+    """Adds a span; one more of the same token makes that one longer."""
+    if spans and spans[-1].token == span.token:
+        spans[-1] = spans[-1]._replace(end=span.end)
+    else:
+        spans.append(span)

@@ -18,6 +18,7 @@ from holdfast.models.sites import Site, scored_sites
 from holdfast.progress import Progress, silent
 from holdfast.prompts.chat import PLAIN_FORMAT, has_chat_template
 from holdfast.prompts.records import Prompt
+from holdfast.prompts.template_arguments import arguments_of
 from holdfast.score.measure import measure, measure_halves
 from holdfast.score.objective.completions import Objective
 from holdfast.score.registry import SCORES
@@ -159,7 +160,8 @@ def how_made(
     beside: Mapping[str, object],
 ) -> dict[str, object]:
     """What the scores' metadata keep of how they were made; `beside` may name what is known only to the caller."""
-    plain = {} if has_chat_template(loaded.tokenizer) else {"chat_format": PLAIN_FORMAT}
+    plain: dict[str, object] = {} if has_chat_template(loaded.tokenizer) else {"chat_format": PLAIN_FORMAT}
+    plain |= {"template_arguments": dict(given)} if (given := arguments_of(loaded.tokenizer)) else {}
     chosen = options.model_dump(exclude={"sums_on_host"})  # where sums lie changes no score
     asked = {} if "prompts" in beside else {"prompts": _prompts_of(objective)}
     about = {"model": model_entry(loaded.name, loaded.base), **version()}

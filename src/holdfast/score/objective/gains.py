@@ -18,6 +18,7 @@ from holdfast.judge.model_judge import ResponseGradient
 from holdfast.models.response_log import Response
 from holdfast.score.objective.alignment import align, token_spans
 from holdfast.score.objective.vocabulary import StringEmbedder, embed_vocabulary
+from holdfast.thoughts import without_thoughts
 
 
 @runtime_checkable
@@ -55,13 +56,15 @@ class JudgeGains:
         self._embeddings, self._readable = embed_vocabulary(judge, tokenizer)
 
     def judge(self, responses: Sequence[Response]) -> list[Judged]:
-        """J of every response and G_t of every token: one forward and one backward pass of the judge."""
-        found = self._judge.response_gradients(
-            [response.prompt for response in responses], [response.text for response in responses]
-        )
+        """J of every response and G_t of every token: one forward and one backward pass of the judge.
+
+        The judge reads what a response says, not what it thinks: G_t is zero at a token of its thoughts.
+        """
+        spoken = [without_thoughts(response.record) for response in responses]
+        found = self._judge.response_gradients([response.prompt for response in responses], spoken)
         return [
-            Judged(response.token_ids, one.log_odds, self._aligned(response, one))
-            for response, one in zip(responses, found, strict=True)
+            Judged(response.token_ids, one.log_odds, self._aligned(response, one, len(response.text) - len(text)))
+            for response, one, text in zip(responses, found, spoken, strict=True)
         ]
 
     def gains(self, judged: Sequence[Judged], device: torch.device) -> Float[Tensor, "token d_vocab"]:
@@ -82,6 +85,8 @@ class JudgeGains:
         gains = (gradients * (embeddings[said] - embeddings[own])).sum(1)
         return gains * known * readable[said] * readable[own]
 
-    def _aligned(self, response: Response, judged: ResponseGradient) -> Float[Tensor, "token d_judge"]:
+    def _aligned(self, response: Response, judged: ResponseGradient, thoughts: int) -> Float[Tensor, "token d_judge"]:
+        """G_t of every token of a response; `thoughts` counts the characters before what the judge was shown."""
         spans = token_spans(self._tokenizer, response.token_ids, response.text)
-        return align(judged.gradients, judged.spans, spans)
+        shown = [(start + thoughts, end + thoughts) for start, end in judged.spans]
+        return align(judged.gradients, shown, spans)
