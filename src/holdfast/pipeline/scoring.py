@@ -51,7 +51,7 @@ def score_safety(
     _refuse_unshardable(options)
     _refuse_unshardable_judge(options, judge)
     refuse_idle(judging, judge)
-    asked = [prompt.prompt for prompt in load_prompts(prompts)]
+    asked = [prompt.prompt for prompt in load_prompts(prompts, "harmful")]
     refuse_too_few(asked)
     guard = load_judge(judge, judging, progress, sharded=options.shard_judge)
     if options.objective != "policy_gradient":
@@ -88,7 +88,7 @@ def score_likelihood(
     _refuse_unshardable(options)
     _refuse_unshardable_judge(options, None)
     SCORES[options.method]  # refuses one that is not known
-    given = load_exchanges(exchanges)
+    given = load_exchanges(exchanges, once=True)
     refuse_too_few([exchange.prompt for exchange in given])
     loaded = load_model(model, sharded=options.shard)
     settings = {
