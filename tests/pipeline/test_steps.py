@@ -167,7 +167,7 @@ def test_verifying_on_the_prompts_of_the_scores_is_warned_of(asked, said, inputs
     save_mask(tmp_path / "mask.safetensors", mask)
     (tmp_path / "asked.jsonl").write_text(json.dumps({"prompt": asked}) + "\n")
     files = SuiteFiles(harmful=(str(tmp_path / "asked.jsonl"),))
-    with pytest.raises(ValueError, match="mask .* was made for another model"):  # so that nothing is generated
+    with pytest.raises(ValueError, match=r"mask .* was made for another model"):  # so that nothing is generated
         steps.verify_alone(
             inputs[0],
             "testbed:guard",
