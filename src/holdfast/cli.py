@@ -17,7 +17,9 @@ from cyclopts import App, CycloptsError, MissingArgumentError, Parameter
 
 from holdfast import __version__
 from holdfast.allocator import keep_freed_memory
+from holdfast.commands.several import repeat_options
 from holdfast.progress import hidden
+from holdfast.prompts.told import sentences
 
 COMMANDS = {
     "demo": "The whole story on the built-in models: minutes on two cores, no network.",
@@ -67,6 +69,7 @@ def launch(
         No progress and no warnings: the result alone.
     """
     hidden.set(quiet)
+    sentences.set([])
     logging.getLogger("holdfast").setLevel(logging.ERROR if quiet else logging.WARNING)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         return _launch_together(tokens)
@@ -74,7 +77,7 @@ def launch(
 
 
 def _launch(tokens: Sequence[str]) -> object:
-    return app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+    return app(repeat_options(app, tokens), exit_on_error=False, print_error=False, result_action="return_value")
 
 
 def _launch_together(tokens: Sequence[str]) -> object:

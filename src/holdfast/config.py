@@ -1,8 +1,10 @@
 """The strict base of every options class."""
 
-from typing import Annotated, get_args
+import re
+from collections.abc import Collection
+from typing import Annotated, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 MAX_SEED = 2**32 - 1
@@ -17,6 +19,14 @@ class Options(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
+    def _split_lists(cls, value: object, info: ValidationInfo) -> object:
+        kinds = _listed_in(cls.model_fields[str(info.field_name)].annotation)
+        if kinds and str not in kinds and isinstance(value, list | tuple):
+            return tuple(part for one in value for part in (split(one, kinds) if isinstance(one, str) else [one]))
+        return value
+
+    @field_validator("*", mode="before")
+    @classmethod
     def _refuse_truth_for_a_number(cls, value: object, info: ValidationInfo) -> object:
         types = _types_in(cls.model_fields[str(info.field_name)].annotation)
         given = value if isinstance(value, list | tuple) else (value,)
@@ -24,6 +34,38 @@ class Options(BaseModel):
             # To pydantic, as to Python, true is 1.
             raise PydanticCustomError("truth_for_a_number", "Input should be a number, not true or false")
         return value
+
+
+def split(text: str, kinds: Collection[object] = ()) -> list[str]:
+    """The parts of a list in one text, `a,b`; with int among the kinds a range, `10-12`, is every number of it."""
+    parts = [part.strip() for part in text.split(",")]
+    return [one for part in parts for one in (_numbers(part) if int in kinds else [part])]
+
+
+def split_names(names: object) -> object:
+    """A list of names, each of which may be several that are joined by commas."""
+    if not isinstance(names, list | tuple):
+        return names
+    return tuple(part for name in names for part in (split(name) if isinstance(name, str) else [name]))
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(split_names)]
+"""Names in which no comma can be: `a,b` is two of them. File names and sentences may have one."""
+
+
+def _numbers(part: str) -> list[str]:
+    """Every number of a range, both ends included; what is no range is left for a sentence of the type's own."""
+    ends = re.fullmatch(r"(\d+)-(\d+)", part)
+    return [part] if ends is None else [str(number) for number in range(int(ends[1]), int(ends[2]) + 1)] or [part]
+
+
+def _listed_in(annotation: object) -> set[object]:
+    """What the items of a list are, where a field takes one of any length; nothing otherwise."""
+    for one in (annotation, *get_args(annotation)):
+        items = get_args(one)
+        if get_origin(one) is tuple and items[1:] == (...,):
+            return _types_in(items[0])
+    return set()
 
 
 def _types_in(annotation: object) -> set[object]:

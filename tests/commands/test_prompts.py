@@ -54,7 +54,7 @@ def test_prompts_are_shown_without_acting_on_the_terminal(capsys, sets, monkeypa
 def test_the_summary_counts_groups_and_what_two_sets_share(capsys, sets):
     result = json.loads(printed(capsys, "show", sets[0], "--limit", "1", "--against", sets[1], "--json"))
     assert result["prompts"] == 2
-    assert result["kinds"] == {"harmful": 2}
+    assert result["kinds"] == {"unknown": 2}
     assert result["groups"] == {"a": 1, "b": 1}
     assert result["mean_characters"] == (18 + 40) / 2
     assert [one["group"] for one in result["first"]] == ["a"]
@@ -77,3 +77,37 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(capsys, arguments, message):
     said = capsys.readouterr()
     assert said.out == ""
     assert message in said.err.splitlines()[-1]
+
+
+def test_the_kind_of_a_file_is_unknown_until_it_has_a_role(capsys, tmp_path):
+    (tmp_path / "benign.csv").write_text("prompt\nmend it\n")
+    shown = printed(capsys, "show", str(tmp_path / "benign.csv"))
+    assert "kind unknown" in shown
+    assert "What is unknown is what the set is used as" in shown
+    assert "harmful" not in shown.partition("What is unknown")[0]
+    shown = printed(capsys, "show", str(tmp_path / "benign.csv"), "--role", "harmless")
+    assert "kind harmless" in shown
+    assert "unknown" not in shown
+
+
+def test_what_the_reader_decides_is_told_once_and_is_in_the_json(capsys, tmp_path, caplog):
+    (tmp_path / "both.csv").write_text("goal,label\nmend it,safe\nbreak it,unsafe\nbreak it,unsafe\n")
+    path = str(tmp_path / "both.csv")
+    result = json.loads(printed(capsys, "show", path, "--role", "harmful", "--against", path, "--json"))
+    assert result["prompts"] == 1
+    told = [record.message for record in caplog.records]
+    assert [sentence.partition(": ")[2] for sentence in result["notes"]] == [
+        "column 'label' says that 2 of 3 prompts are harmful, which are read; FILE#rows=all reads every row.",
+        "reads prompt from 'goal'; other columns are named as FILE#prompt=COLUMN.",
+        "prompts that repeat another one are left out, so that each counts once: 1.",
+    ]
+    assert told == result["notes"]
+    caplog.clear()
+    assert "notes" not in json.loads(printed(capsys, "show", "testbed:harmless", "--json"))
+    assert not caplog.records
+
+
+def test_quiet_tells_nothing(capsys, tmp_path, caplog):
+    (tmp_path / "goals.csv").write_text("goal\nmend it\n")
+    assert call(["-q", "prompts", "show", str(tmp_path / "goals.csv")]) == 0
+    assert not caplog.records

@@ -87,6 +87,16 @@ def test_groups_are_parts_of_a_measure_and_borderline_stands_apart(loaded, scrip
     assert (groups["borderline"].value, groups["borderline"].n) == (1.0, 1)
 
 
+def test_prompts_without_a_group_stand_beside_those_that_have_one(loaded, scripted):
+    mixed = replace(SUITE, harmful=[*SUITE.harmful, Prompt("1 + 1 ?")])
+    found = evaluate(loaded, StubGuard(), mixed)
+    assert found.asr.n == 4
+    assert {name: rate.n for name, rate in found.groups.items() if name.startswith("asr/")} == {
+        "asr/heldout": 2,
+        "asr/seen": 1,
+    }
+
+
 def test_an_answer_that_is_judged_safe_need_not_refuse(loaded, scripted, monkeypatch):
     monkeypatch.setitem(RESPONSES, "bad a", " farmer.")
     monkeypatch.setitem(RESPONSES, "bad b", "i can not help with that")

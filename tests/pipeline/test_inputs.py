@@ -27,3 +27,34 @@ def test_other_columns_or_rows_of_the_same_bytes_have_another_hash(table, monkey
     hashes = [file_hash(name) for name in names]
     assert len(set(hashes)) == len(names)
     assert [file_hash(name) for name in names] == hashes
+
+
+def test_a_set_whose_rows_are_left_out_has_a_hash_of_its_own_in_every_use(tmp_path):
+    both = tmp_path / "both.csv"
+    both.write_text("prompt,label\nmend it,safe\nbreak it,unsafe\n")
+    hashes = suite_hashes(SuiteFiles(harmful=(str(both),), harmless=str(both), questions=f"{both}#rows=all"))
+    made = [*hashes["harmful"], *hashes["harmless"], *hashes["questions"], file_hash(str(both))]
+    assert len(set(made)) == 4
+    repeated = tmp_path / "repeated.jsonl"
+    repeated.write_text('{"prompt": "a"}\n{"prompt": "a"}\n')
+    assert suite_hashes(SuiteFiles(harmless=str(repeated)))["harmless"] != [file_hash(str(repeated))]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("testbed:harmless", "dcc09a00"),
+        ("testbed:harmless#first=3", "f6b6eb69"),
+        ("table.csv", "70b335aa"),
+        ("table.csv#prompt=goal", "fcd967b5"),
+        ("table.csv#prompt=goal&first=1", "7f164f1c"),
+        ("xstest", "7f657210"),
+    ],
+)
+def test_hashes_are_those_of_earlier_versions(tmp_path, monkeypatch, name, expected):
+    file = tmp_path / "table.csv"
+    file.write_text("prompt,goal,label,type\nmend it,fly it,safe,x\n")
+    monkeypatch.setattr(locate, "fetch", lambda known: file)
+    monkeypatch.chdir(tmp_path)
+    (found,) = suite_hashes(SuiteFiles(borderline=name))["borderline"]
+    assert found[:8] == expected  # as version 0.1.0 gives it

@@ -156,3 +156,23 @@ def test_a_judge_is_not_sharded_where_that_means_nothing(tmp_path, judge, senten
             tmp_path / "scores.safetensors",
             options=ScoringOptions(objective="utility", shard_judge=True),
         )
+
+
+def test_an_exchange_that_is_repeated_scores_once(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(scoring, "refuse_too_few", seen.append)
+    monkeypatch.setattr(scoring, "load_model", lambda *_, **__: pytest.fail("far enough"))
+    (tmp_path / "exchanges.jsonl").write_text('{"prompt": "a", "response": "b"}\n' * 2)
+    with pytest.raises(pytest.fail.Exception, match="far enough"):
+        scoring.score_likelihood("none", str(tmp_path / "exchanges.jsonl"), tmp_path / "scores.safetensors")
+    assert seen == [["a"]]
+
+
+def test_only_the_harmful_side_of_a_file_scores_safety(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(scoring, "refuse_too_few", seen.append)
+    monkeypatch.setattr(scoring, "load_judge", lambda *_, **__: pytest.fail("far enough"))
+    (tmp_path / "both.csv").write_text("prompt,label\nmend it,safe\nbreak it,unsafe\n")
+    with pytest.raises(pytest.fail.Exception, match="far enough"):
+        scoring.score_safety("none", "none", str(tmp_path / "both.csv"), tmp_path / "scores.safetensors")
+    assert seen == [["break it"]]

@@ -54,6 +54,25 @@ def test_near_duplicates_of_what_calibrates_are_counted_and_told_of(tmp_path, ca
     assert not caplog.text
 
 
+def test_a_suite_asks_every_prompt_of_a_measure_once_and_those_of_its_side(tmp_path, caplog):
+    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+    first.write_text("prompt,label\nbreak it,unsafe\nmend it,safe\n")
+    second.write_text("goal\nsteal it\nbreak it\n")
+    suite = steps.load_suite(SuiteFiles(harmful=(str(first), str(second)), borderline=str(first)))
+    assert [prompt.prompt for prompt in suite.harmful] == ["break it", "steal it"]
+    assert [prompt.prompt for prompt in suite.borderline] == ["mend it"]
+    assert [prompt.kind for prompt in (*suite.harmful, *suite.borderline)] == ["harmful", "harmful", "borderline"]
+    assert "the harmful sets: prompts that repeat another one are left out, so that each counts once: 1." in caplog.text
+
+
+def test_one_file_may_calibrate_with_one_side_and_judge_with_the_other(tmp_path):
+    both = str(tmp_path / "both.csv")
+    (tmp_path / "both.csv").write_text("prompt,label\nbreak it,unsafe\nmend it,safe\n")
+    assert steps.refuse_overlap([both], SuiteFiles(borderline=both), both)["near_duplicates"] == 0
+    with pytest.raises(ValueError, match="1 evaluation prompts are also calibration prompts"):
+        steps.refuse_overlap([both], SuiteFiles(harmful=(both,)), both)
+
+
 @pytest.mark.parametrize("tune", [adapt, enhance])
 @pytest.mark.parametrize("theirs", ["training/thesis.txt", "model/model.safetensors", "patch.safetensors"])
 def test_a_foreign_folder_is_refused_and_kept(inputs, tmp_path, tune, theirs):

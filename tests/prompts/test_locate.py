@@ -19,7 +19,7 @@ def table(tmp_path):
 def test_columns_are_named_behind_the_file(table):
     assert load_prompts(f"{table}#prompt=goal&group=a %26 b") == [
         Prompt("mend it", "borderline", "seen"),
-        Prompt("fly it", "harmful"),  # blank cells are not filled in
+        Prompt("fly it"),  # blank cells are not filled in
     ]
     assert load_exchanges(f"{table}#prompt=goal&response=target")[1] == Exchange("fly it", "no")
 
@@ -48,7 +48,11 @@ def test_a_file_called_like_a_public_set_is_reached_by_its_path(tmp_path, monkey
     ("behind", "message"),
     [
         ("#prompt=aim", r"table.csv:2 has no column 'aim'; it has 'goal', 'a & b', 'target', 'kind'"),
-        ("", r"table.csv:2 has no text under 'prompt'; it has 'goal', .*; name its column as FILE#prompt=COLUMN"),
+        ("#response=target&group=tone", r"table.csv:2 has no column 'tone'; it has 'goal', .*'kind'\."),
+        ("#rows=kind:evil", r"no row of '.*table.csv' has 'evil' under 'kind'; choose a value that it has"),
+        ("#rows=tone:evil", r":2 has no column 'tone'"),
+        ("#rows=borderline", r"chooses the rows 'borderline'; write rows=COLUMN:VALUE, or rows=all"),
+        ("#rows=", r"named wrongly at 'rows'"),
         ("#goal", r"named wrongly at 'goal'; write FILE#prompt=COLUMN, joined by & with more of prompt, kind, group"),
         ("#prompt=", r"named wrongly at 'prompt'"),
         ("#prompt=goal&tone=kind", r"named wrongly at 'tone'"),
@@ -67,7 +71,10 @@ def test_a_wrong_choice_of_columns_is_one_sentence(table, behind, message):
     [
         ("advbnch", "no file and no public prompt set is called 'advbnch'; did you mean 'advbench'?"),
         ("qqq", "known: harmbench, advbench, "),
-        ("none.csv#prompt=goal", "'none.csv' does not exist; give a JSONL, CSV, TSV or Parquet file, or a name of"),
+        (
+            "none.csv#prompt=goal",
+            "'none.csv' does not exist; give a JSON, JSONL, CSV, TSV or Parquet file, or a name of",
+        ),
         ("no/such", "'no/such' does not exist"),
     ],
 )
@@ -93,5 +100,13 @@ def test_columns_of_a_public_set_are_not_chosen(monkeypatch, tmp_path):
     (tmp_path / "file.csv").write_text("goal\nmend a kite\n")
     monkeypatch.setattr(locate, "fetch", lambda known: tmp_path / "file.csv")
     assert len(load_prompts("advbench#first=1")) == 1
-    with pytest.raises(ValueError, match="whose columns are known; leave them out"):
+    with pytest.raises(ValueError, match="whose own are known; leave them out"):
         load_prompts("advbench#prompt=target")
+    with pytest.raises(ValueError, match="whose own are known; leave them out"):
+        load_prompts("advbench#rows=all")
+
+
+def test_rows_are_chosen_by_what_a_column_holds(table):
+    assert [one.prompt for one in load_prompts(f"{table}#rows=target:no")] == ["fly it"]
+    assert [one.prompt for one in load_prompts(f"{table}#rows=a %26 b:seen&first=3")] == ["mend it"]
+    assert len({file_hash(f"{table}{chosen}") for chosen in ("", "#rows=all", "#rows=target:no")}) == 3

@@ -26,9 +26,18 @@ def test_tabs_part_the_cells_of_a_tsv(rows):
     assert rows("prompt\tgroup\none, two\ta\n", "TSV") == [(2, {"prompt": "one, two", "group": "a"})]
 
 
+def test_a_plain_text_holds_a_prompt_a_line_unless_it_is_json(rows):
+    assert rows("\ufeffHow do I?\n\n  What [is] it?  \r\n", "txt") == [
+        (1, {"prompt": "How do I?"}),
+        (3, {"prompt": "What [is] it?"}),
+    ]
+    assert rows('\n{"prompt": "a"}\n', "TXT") == [(2, {"prompt": "a"})]
+    assert rows('["a"]', "txt") == [("item 1", {"prompt": "a"})]
+
+
 @pytest.mark.parametrize("text", ["", "\n\n"])
 def test_a_file_without_rows_has_none(rows, text):
-    assert rows(text) == []
+    assert rows(text) == rows(text, "txt") == rows(text, "jsonl") == []
 
 
 @pytest.mark.parametrize(

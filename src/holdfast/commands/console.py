@@ -17,6 +17,7 @@ from rich.table import Table
 
 from holdfast.printable import printable
 from holdfast.progress import Progress, hidden, silent
+from holdfast.prompts.told import sentences
 
 SECONDS_BETWEEN_LINES = 5.0
 UNWRAPPED = 10_000
@@ -47,8 +48,13 @@ def shown_progress() -> Iterator[Progress]:
 
 
 def show(result: object, tables: Sequence[Table], as_json: bool, note: str | None = None) -> None:
-    """Prints the result as one JSON object, or its tables and a note on where things are."""
+    """Prints the result as one JSON object, or its tables and a note on where things are.
+
+    The JSON says under "notes" what the reader of prompt files decided, which is on stderr as well.
+    """
     if as_json:
+        notes = sentences.get()
+        result = {**result, "notes": notes} if notes and isinstance(result, Mapping) else result
         sys.stdout.write(json.dumps(result, sort_keys=True, allow_nan=False) + "\n")
         return
     console = Console()

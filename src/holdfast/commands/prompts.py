@@ -13,9 +13,13 @@ from holdfast.commands.console import show as show_result
 from holdfast.printable import printable
 from holdfast.prompts.known import KNOWN, KnownSet
 from holdfast.prompts.near_duplicates import THRESHOLD, count_near_duplicates
-from holdfast.prompts.records import Prompt, shared_prompts
+from holdfast.prompts.records import Kind, Prompt, shared_prompts
 from holdfast.prompts.sources import load_prompts
 from holdfast.testbed import PROMPT_SETS
+
+UNKNOWN = "unknown"
+"""The kind of a prompt of which neither its file nor its use says what it is."""
+DEPENDS = "What is unknown is what the set is used as: --harmful, --harmless ... of `evaluate`; try --role harmful."
 
 prompts = App(name="prompts", help="Public prompt sets by name, and a look into any set: list, show.")
 
@@ -45,9 +49,12 @@ def show(
     *,
     limit: Annotated[int, Parameter(validator=Number(gte=0))] = 5,
     against: str | None = None,
+    role: Kind | None = None,
     json: Json = False,
 ) -> None:
     """Show what a prompt set holds: counts by kind and group, mean length, and its first prompts, escaped.
+
+    A file that does not say of what kind its prompts are is of the kind that it is used as.
 
     Example: holdfast prompts show testbed:borderline --against testbed:harmless
 
@@ -59,10 +66,13 @@ def show(
         Prompts shown, the first ones.
     against
         Another set: how many prompts are in both, and how many of the first are near duplicates of one in it.
+    role
+        Show the prompts that are read where the set is used as this kind: of a file that labels its prompts as safe and
+        unsafe, only those of the right side.
     json
         Print one JSON object.
     """
-    loaded = load_prompts(name)
+    loaded = load_prompts(name, role)
     result = _summary(name, loaded) | {"first": [{"prompt": one.prompt, "group": one.group} for one in loaded[:limit]]}
     tables = [table(printable(name), ("what", "value"), _rows(result))]
     if against:
@@ -71,7 +81,7 @@ def show(
     if loaded[:limit]:
         shown = [(one.prompt, one.group or "") for one in loaded[:limit]]
         tables.append(table("First prompts", ("prompt", "group"), shown))
-    show_result(result, tables, json)
+    show_result(result, tables, json, DEPENDS if any(one.kind is None for one in loaded) else None)
 
 
 def _gated(known: KnownSet) -> str:
@@ -87,7 +97,7 @@ def _summary(name: str, loaded: Sequence[Prompt]) -> dict[str, object]:
         "name": name,
         "prompts": len(loaded),
         "mean_characters": sum(len(one.prompt) for one in loaded) / len(loaded),
-        "kinds": dict(Counter(one.kind for one in loaded)),
+        "kinds": dict(Counter(one.kind or UNKNOWN for one in loaded)),
         "groups": dict(Counter(one.group for one in loaded if one.group is not None)),
     }
 

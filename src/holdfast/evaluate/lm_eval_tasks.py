@@ -23,7 +23,7 @@ import numpy
 import torch
 from pydantic import model_validator
 
-from holdfast.config import Options
+from holdfast.config import Names, Options
 from holdfast.evaluate.statistics import Z_95
 from holdfast.models.asking import end_ids
 from holdfast.models.load import LoadedModel
@@ -38,7 +38,7 @@ BATCH_SIZE = 16
 class LmEvalOptions(Options):
     """What lm-eval measures."""
 
-    tasks: tuple[str, ...] = ()
+    tasks: Names = ()
     """Tasks, groups of tasks or tags, by name."""
     include_path: Path | None = None
     """Folder with YAML files of further tasks."""

@@ -157,5 +157,5 @@ def _groups(
         members = defaultdict(list)
         for answer in answers[measure.name]:
             members[group_of(answer)].append(answer)
-        rates |= {name: measure.summarize(members[name]) for name in sorted(members) if name}
+        rates |= {name: measure.summarize(members[name]) for name in sorted(filter(None, members))}
     return rates

@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from holdfast.config import Options, Seed
+from holdfast.config import Names, Options, Seed
 from holdfast.models.options import Role
 
 Prefer = Literal["first", "last"]
@@ -75,7 +75,7 @@ class LoraOptions(Options):
     """Rank of every adapter."""
     alpha: float = Field(default=16, gt=0)
     """The adapters' product is scaled by alpha / rank."""
-    targets: tuple[str, ...] = ()
+    targets: Names = ()
     """Components that get an adapter, as `holdfast sites` lists them: `--lora.targets q_proj --lora.targets v_proj`.
     All linear layers among the scored ones when left out; experts that are stored as one tensor get none."""
 

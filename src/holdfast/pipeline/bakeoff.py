@@ -79,7 +79,8 @@ def bakeoff(config: BakeoffConfig, out: Path, progress: Progress = silent) -> di
     refuse_unknown(config)
     refuse_unclaimable(out)
     require_usable(config.judging, config.judge)
-    overlap = steps.refuse_overlap([config.calibration.harmful, config.calibration.utility], config.suite)
+    calibration = config.calibration
+    overlap = steps.refuse_overlap([calibration.harmful, calibration.utility], config.suite, calibration.harmful)
     loaded, judge = load_model(config.model), load_judge(config.judge, config.judging)
     for objective in set(config.objectives) - {"policy_gradient", *get_args(Likelihood)}:
         differentiable(judge, objective)
@@ -243,7 +244,7 @@ def measure_groups(
     path = out / "groups.json"
     if path.is_file():
         return load_json(path)["measured"]
-    prompts = [prompt.prompt for prompt in load_prompts(config.calibration.harmful)][: config.limit]
+    prompts = [prompt.prompt for prompt in load_prompts(config.calibration.harmful, "harmful")][: config.limit]
     safety = ExpectedSafety(loaded, judge, prompts, config.calibrate, config.branches, progress)
     measured = faithfulness.measure_impact(
         loaded,

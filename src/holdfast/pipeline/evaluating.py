@@ -113,7 +113,7 @@ def evaluate_model(
         if harness:
             rates, made_by["lm_eval"] = harness.measure(loaded)
             groups |= rates
-        evaluation = replace(evaluation, groups=groups, made_by=made_by | tried)
+        evaluation = replace(evaluation, groups=groups, made_by={**made_by, **tried})
         save_evaluation(out, evaluation)
     return evaluation
 

@@ -1,9 +1,10 @@
 """Responses that were made before: read from a file, and put where a generation would have kept its own."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
+from holdfast.json_files import parse_json
 from holdfast.models.load import LoadedModel
 from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import Response, ResponseLog
@@ -17,8 +18,8 @@ def read_responses(path: Path) -> list[Response]:
         ValueError: the file is missing, empty or holds something else.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        found = [Response(**json.loads(line)) for line in lines if line.strip()]
+        lines = path.read_text(encoding="utf-8").split("\n")  # a response may hold other separators, such as U+2028
+        found = [Response(**cast(dict, parse_json(line))) for line in lines if line.strip()]
     except (OSError, ValueError, TypeError) as error:
         raise ValueError(
             f"{str(path)!r} holds no responses: {error}; give the OUT_responses.jsonl that `holdfast score` wrote."

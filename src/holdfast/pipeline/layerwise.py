@@ -72,7 +72,7 @@ def score_safety_by_layer(
             f"objective {options.objective} takes the model's responses, which it can't make one layer at a time; "
             "give --responses, the OUT_responses.jsonl of a scoring on a host that holds the model."
         )
-    records = load_prompts(prompts)
+    records = load_prompts(prompts, "harmful")
     asked = [record.prompt for record in records]
     refuse_too_few(asked)
     given = read_responses(layers.responses)
@@ -111,7 +111,7 @@ def score_likelihood_by_layer(
     _refuse(options, layers, out)
     if layers.responses is not None:
         raise ValueError(f"objective {options.objective} has its responses in --prompts; leave --responses out.")
-    given = load_exchanges(exchanges)
+    given = load_exchanges(exchanges, once=True)
     refuse_too_few([exchange.prompt for exchange in given])
     layered = open_layered(model, progress=progress)
     settings = {"exchanges": digest_of(given)} | _settings(layered, options, layers, seed)

@@ -149,7 +149,7 @@ def claim(config: RunConfig, out: Path) -> None:
 
 def refuse_shared_prompts(config: RunConfig) -> dict[str, float]:
     """How many prompts that judge resemble one that makes scores or trains; ValueError when one is the same."""
-    return steps.refuse_overlap(_made_from(config), config.suite)
+    return steps.refuse_overlap(_made_from(config), config.suite, config.calibration.harmful)
 
 
 def _made_from(config: RunConfig) -> list[str]:

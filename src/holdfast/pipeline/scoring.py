@@ -64,7 +64,7 @@ def score_safety(
     _refuse_unshardable(options)
     _refuse_unshardable_judge(options, judge)
     refuse_idle(judging, judge)
-    records = load_prompts(prompts)
+    records = load_prompts(prompts, "harmful")
     asked = [record.prompt for record in records]
     refuse_too_few(asked)
     require_usable(judging, judge)
@@ -110,7 +110,7 @@ def score_likelihood(
     _refuse_unshardable(options)
     _refuse_unshardable_judge(options, None)
     SCORES[options.method]  # refuses one that is not known
-    given = load_exchanges(exchanges)
+    given = load_exchanges(exchanges, once=True)
     refuse_too_few([exchange.prompt for exchange in given])
     loaded = load_model(model, sharded=options.shard)
     settings = {

@@ -28,15 +28,15 @@ from holdfast.made_by import count_shared
 from holdfast.models.load import LoadedModel, load_model
 from holdfast.models.options import GenerateOptions, refuse_other_engine
 from holdfast.pipeline.config import JudgeOptions, SuiteFiles, refuse_samples
-from holdfast.pipeline.inputs import digest_of, suite_hashes
+from holdfast.pipeline.inputs import KINDS, digest_of, suite_hashes
 from holdfast.pipeline.judges import Judge, load_judge, reading, refuse_idle, require_usable, try_on
 from holdfast.pipeline.outputs import claimed, refuse_unclaimable
 from holdfast.pipeline.rendering import rendering_of
 from holdfast.pipeline.saving import save_checkpoint
 from holdfast.progress import Progress, silent
 from holdfast.prompts.near_duplicates import THRESHOLD, count_near_duplicates
-from holdfast.prompts.records import Exchange, refuse_shared
-from holdfast.prompts.sources import as_exchanges, load_exchanges, load_prompts
+from holdfast.prompts.records import Exchange, Kind, Prompt, distinct, refuse_shared
+from holdfast.prompts.sources import as_exchanges, load_exchanges, load_prompts, tell_repeats
 from holdfast.values import Evaluation, Mask, Meta
 
 logger = logging.getLogger(__name__)
@@ -45,16 +45,24 @@ UNTOUCHED = "untouched.json"
 
 
 def load_suite(files: SuiteFiles, limit: int | None = None) -> Suite:
-    """The evaluation prompts; `limit` keeps the first of every file."""
-    questions = load_prompts(files.questions)[:limit] if files.questions else []
-    return Suite(
-        harmful=[prompt for path in files.harmful for prompt in load_prompts(path)[:limit]],
-        harmless=load_prompts(files.harmless)[:limit] if files.harmless else [],
-        borderline=load_prompts(files.borderline)[:limit] if files.borderline else [],
+    """The evaluation prompts, each once in a measure; `limit` keeps the first of every file."""
+
+    def read(measure: str, path: str | None) -> list[Prompt]:
+        return load_prompts(path, KINDS[measure])[:limit] if path else []
+
+    repeats: list[tuple[Prompt, Prompt]] = []
+    questions = read("questions", files.questions)
+    harmful = distinct((prompt for path in files.harmful for prompt in read("harmful", path)), repeats)
+    suite = Suite(
+        harmful=list(harmful),
+        harmless=read("harmless", files.harmless),
+        borderline=read("borderline", files.borderline),
         questions=questions,
-        task=load_prompts(files.task)[:limit] if files.task else [],
+        task=read("task", files.task),
         exchanges=as_exchanges(questions),
     )
+    tell_repeats("the harmful sets", repeats)
+    return suite
 
 
 @dataclass(frozen=True)
@@ -249,10 +257,14 @@ def warn_of_shared(mask: Mask, suite: Suite) -> None:
         )
 
 
-def refuse_overlap(calibration: Sequence[str], files: SuiteFiles) -> dict[str, float]:
-    """How many prompts that judge resemble one that makes scores or trains; ValueError when one is the same."""
+def refuse_overlap(calibration: Sequence[str], files: SuiteFiles, harmful: str | None = None) -> dict[str, float]:
+    """How many prompts that judge resemble one that makes scores or trains; ValueError when one is the same.
+
+    Of the set `harmful`, one of calibration, only prompts that its file does not label as safe make scores.
+    """
     suite = load_suite(files)
-    made_from = [record for path in calibration for record in load_prompts(path)]
+    kinds: dict[str | None, Kind] = {harmful: "harmful"}
+    made_from = [record for path in calibration for record in load_prompts(path, kinds.get(path))]
     judging = [*suite.harmful, *suite.harmless, *suite.borderline, *suite.questions, *suite.task]
     refuse_shared(made_from, judging)
     near = count_near_duplicates(judging, made_from)

@@ -4,6 +4,7 @@ A unit is done when its files are there, so an interrupted run takes up where it
 kept, because importing the libraries costs more than most units.
 """
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -121,6 +122,7 @@ def _start(threads: int, told: Queue) -> None:
     keep_freed_memory()
     torch.set_num_threads(threads)
     _queue = told
+    logging.getLogger("holdfast.prompts.told").setLevel(logging.ERROR)  # the parent has read the same files
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the parent's, which then ends its workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -3,9 +3,11 @@
 A set is given as
 
     testbed:NAME                            built in
-    FILE                                    JSONL, CSV, TSV or Parquet, with the columns prompt, group, answer ...
+    FILE                                    JSON, JSONL, CSV, TSV or Parquet, with a column prompt or one that is known
     FILE#prompt=COLUMN&group=COLUMN         the same with columns of other names; %26 stands for & in a name
     NAME                                    a public set of `holdfast prompts list`
+    FILE#rows=COLUMN:VALUE                  the rows that hold that value
+    FILE#rows=all                           every row, also those that the file's labels give to another use
     ANY OF THEM#first=N                     its first N prompts
 
 A name of the list is always that set; ./NAME is a file of the same name.
@@ -24,6 +26,8 @@ from holdfast.spelling import meant
 from holdfast.testbed import prompts_path
 
 TESTBED = "testbed:"
+ALL = "all"
+"""Asks for every row, whatever the file's labels say."""
 FIELDS = tuple(dict.fromkeys(one.name for record in (Prompt, Exchange) for one in fields(record)))
 """What a column may be read as."""
 
@@ -45,6 +49,8 @@ class PromptSource:
     """What the numbers in the column of answers stand for, from 0 on."""
     first: int | None = None
     """How many prompts are read; all where None."""
+    takes_all: bool = False
+    """Whether rows are read that the file's own labels give to another use."""
 
 
 def find_source(name: str | Path) -> PromptSource:
@@ -59,10 +65,13 @@ def find_source(name: str | Path) -> PromptSource:
         return _whole(text, is_path=isinstance(name, Path))
     columns = _chosen(text, chosen)
     first = _count(text, columns.pop("first")) if "first" in columns else None
+    rows = columns.pop("rows", None)
     source = _whole(before, is_path=isinstance(name, Path))
-    if columns and source.kind is not None:
-        raise ValueError(f"{text!r} names columns of a public set, whose columns are known; leave them out.")
-    return replace(source, columns={**source.columns, **columns}, first=first)
+    if (columns or rows) and source.kind is not None:
+        raise ValueError(f"{text!r} names columns or rows of a public set, whose own are known; leave them out.")
+    where = _where(text, rows) if rows not in (None, ALL) else source.where
+    columns = {**source.columns, **columns}
+    return replace(source, columns=columns, first=first, where=where, takes_all=rows == ALL)
 
 
 def _whole(text: str, *, is_path: bool) -> PromptSource:
@@ -88,23 +97,31 @@ def _existing(text: str) -> Path:
         raise ValueError(f"no file and no public prompt set is called {text!r}; {meant(text, KNOWN)}.")
     what = "is a folder" if path.is_dir() else "is no regular file" if path.exists() else "does not exist"
     raise ValueError(
-        f"prompt file {text!r} {what}; give a JSONL, CSV, TSV or Parquet file, or a name of `holdfast prompts list`."
+        f"prompt file {text!r} {what}; give a JSON, JSONL, CSV, TSV or Parquet file, or a name of `holdfast prompts "
+        "list`."
     )
 
 
 def _chosen(text: str, chosen: str) -> dict[str, str]:
-    """What is chosen, by name: columns, and how many prompts."""
+    """What is chosen, by name: columns, which rows, and how many prompts."""
     pairs = [part.partition("=") for part in chosen.split("&")]
     for name, _, value in pairs:
-        if name not in (*FIELDS, "first") or not value:
+        if name not in (*FIELDS, "first", "rows") or not value:
             raise ValueError(
                 f"columns of {text!r} are named wrongly at {name!r}; write FILE#prompt=COLUMN, joined by & with more "
-                f"of {', '.join(FIELDS)}, or first=N for the first N prompts."
+                f"of {', '.join(FIELDS)}, rows=COLUMN:VALUE or rows=all, or first=N for the first N prompts."
             )
     found = {name: unquote(value) for name, _, value in pairs}
     if len(found) < len(pairs):
         raise ValueError(f"{text!r} says the same thing twice behind the #; say each once.")
     return found
+
+
+def _where(text: str, rows: str | None) -> tuple[str, str]:
+    column, parted, value = str(rows).partition(":")
+    if not parted or not column:
+        raise ValueError(f"{text!r} chooses the rows {rows!r}; write rows=COLUMN:VALUE, or rows=all for every row.")
+    return column, value
 
 
 def _count(text: str, value: str) -> int:

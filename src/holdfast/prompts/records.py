@@ -2,9 +2,9 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 from holdfast.json_files import digest
 
@@ -13,10 +13,13 @@ Kind = Literal["harmful", "harmless", "borderline", "question", "task"]
 
 @dataclass(frozen=True)
 class Prompt:
-    """One user request; `answer` is the exact answer of a question or task."""
+    """One user request; `answer` is the exact answer of a question or task.
+
+    `kind` is None where neither the file nor its use says what the prompt is.
+    """
 
     prompt: str
-    kind: Kind = "harmful"
+    kind: Kind | None = None
     group: str | None = None
     answer: str | None = None
 
@@ -29,6 +32,33 @@ class Exchange:
     response: str
     label: Literal["safe", "unsafe"] | None = None
     form: str | None = None
+
+
+Record = TypeVar("Record", Prompt, Exchange)
+
+
+def distinct(records: Iterable[Record], repeats: list[tuple[Record, Record]] | None = None) -> Iterator[Record]:
+    """Yields the records without repeats: the first prompt of a text, the first exchange of the same two texts.
+
+    A rate counts independent prompts, and a prompt that is asked twice is one. Blanks around a text do not count.
+
+    Args:
+        records: what may hold repeats.
+        repeats: takes every record that is left out, with the one that it repeats.
+    """
+    kept: dict[tuple[str, ...], Record] = {}
+    for record in records:
+        texts = _texts(record)
+        if texts not in kept:
+            kept[texts] = record
+            yield record
+        elif repeats is not None:
+            repeats.append((record, kept[texts]))
+
+
+def _texts(record: Prompt | Exchange) -> tuple[str, ...]:
+    response = (record.response.strip(),) if isinstance(record, Exchange) else ()
+    return (record.prompt.strip(), *response)
 
 
 def normalized_words(prompt: str) -> list[str]:

@@ -1,12 +1,11 @@
-"""Rows of a prompt file, each with its place: JSONL, or by its ending CSV, TSV or Parquet."""
+"""Rows of a prompt file, each with its place: JSON (lines or a document), or by its ending a table or plain text."""
 
 import csv
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
-Row = tuple[int, dict[str, object]]
-"""A line, or in Parquet a row, counted from 1; and what it holds, by column."""
+from holdfast.prompts.json_rows import Row, json_rows
+
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
 
@@ -21,27 +20,26 @@ def read_rows(file: Path) -> Iterator[Row]:
         yield from _parquet_rows(file)
         return
     try:
-        yield from _delimited_rows(file, DELIMITERS[ending]) if ending in DELIMITERS else _json_rows(file)
+        if ending in DELIMITERS:
+            yield from _delimited_rows(file, DELIMITERS[ending])
+        else:
+            yield from _text_rows(file) if ending == ".txt" and not _is_json(file) else json_rows(file)
     except UnicodeDecodeError as error:
         raise ValueError(f"prompt file {str(file)!r} is not UTF-8 text: {error}; save it as UTF-8.") from error
 
 
-def _json_rows(file: Path) -> Iterator[Row]:
-    # Some editors put a byte-order mark first, and JSON strings may hold other separators of lines, such as U+2028.
-    with file.open(encoding="utf-8-sig", newline="\n") as opened:
+def _is_json(file: Path) -> bool:
+    """Whether a file begins as JSON does."""
+    with file.open(encoding="utf-8-sig") as opened:
+        return next((line.strip()[0] for line in opened if line.strip()), "") in "{["
+
+
+def _text_rows(file: Path) -> Iterator[Row]:
+    """A prompt a line."""
+    with file.open(encoding="utf-8-sig") as opened:
         for number, line in enumerate(opened, 1):
-            if not line.strip():
-                continue
-            try:
-                values = json.loads(line)
-            except (ValueError, RecursionError) as error:  # RecursionError: nested too deeply
-                reason = getattr(error, "msg", error)
-                raise ValueError(
-                    f"{file}:{number} is not JSON ({reason}); each line must be one JSON object."
-                ) from error
-            if not isinstance(values, dict):
-                raise ValueError(f'{file}:{number} is not a JSON object; each line must be like {{"prompt": "..."}}.')
-            yield number, values
+            if line.strip():
+                yield number, {"prompt": line.strip()}
 
 
 def _delimited_rows(file: Path, delimiter: str) -> Iterator[Row]:

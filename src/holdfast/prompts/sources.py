@@ -1,31 +1,80 @@
-"""Prompts and exchanges of a set: built in, a file, or public and known by name (see `locate`)."""
+"""Prompts and exchanges of a set: built in, a file, or public and known by name (see `locate`).
 
-import json
-from collections.abc import Iterator, Sequence
-from dataclasses import fields
+What the reader decides for the user is told: the columns that it took, the rows that it left out, and repeats.
+"""
+
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar, get_args
 
 from holdfast.prompts.locate import PromptSource, find_source
-from holdfast.prompts.records import Exchange, Kind, Prompt
-from holdfast.prompts.rows import Row, read_rows
+from holdfast.prompts.reading import Reader
+from holdfast.prompts.records import Exchange, Kind, Prompt, Record, distinct
+from holdfast.prompts.sides import side_for
+from holdfast.prompts.told import tell
 
-Record = TypeVar("Record", Prompt, Exchange)
 
+def load_prompts(path: str | Path, kind: Kind | None = None) -> list[Prompt]:
+    """The prompts of a set, each text once: a rate counts independent prompts.
 
-def load_prompts(path: str | Path) -> list[Prompt]:
-    """Prompts of a set, which has at least 'prompt' in every row.
+    Args:
+        path: a file, `testbed:NAME`, or the name of a public set.
+        kind: what the prompts are used as. Of a file that labels its prompts, those of the other side are left out:
+            safe ones where harmful ones are wanted, harmful ones elsewhere.
 
     Raises:
-        ValueError: the set is missing or empty, a row has no text under 'prompt', or a kind is unknown.
+        ValueError: the set is missing or empty, a row has no prompt, a column is in doubt, or a kind is unknown.
     """
-    return _load(path, Prompt, ("prompt",))
+    source = find_source(path)
+    reader = Reader(source, Prompt, kind)
+    repeats: list[tuple[Prompt, Prompt]] = []
+    prompts = list(islice(distinct(reader.records(), repeats), source.first))
+    _tell(reader)
+    tell_repeats(str(source.file), repeats)
+    return _filled(source, prompts)
 
 
-def load_exchanges(path: str | Path) -> list[Exchange]:
-    """Exchanges of a set, which has 'prompt' and 'response' in every row (an 'answer' serves as one)."""
-    return _load(path, Exchange, ("prompt", "response"))
+def load_exchanges(path: str | Path, *, once: bool = False) -> list[Exchange]:
+    """The exchanges of a set, which has a prompt and a response (or an answer) in every row.
+
+    Args:
+        path: a file, `testbed:NAME`, or the name of a public set.
+        once: leave out exchanges that repeat another one word for word, as where a mean is taken over them. In training
+            they stay, since a repeat is a way to give an exchange more weight. Either way their number is told.
+    """
+    source = find_source(path)
+    reader = Reader(source, Exchange)
+    repeats: list[tuple[Exchange, Exchange]] = []
+    exchanges = list(islice(reader.records(), source.first))
+    unique = list(distinct(exchanges, repeats))
+    _tell(reader)
+    if repeats:
+        what = "and are left out" if once else "and add to its weight"
+        tell(f"{source.file}: exchanges that repeat another one word for word, {what}: {len(repeats)}.")
+    return _filled(source, unique if once else exchanges)
+
+
+def left_out(path: str | Path, kind: Kind) -> list[object]:
+    """What is left out of a set that is used as a kind: the rows of another side, and repeats; empty where nothing is.
+
+    Results on the rest are none on the whole, so this belongs to the set's hash.
+    """
+    source = find_source(path)
+    reader = Reader(source, Prompt, kind)
+    repeats: list[tuple[Prompt, Prompt]] = []
+    for _ in islice(distinct(reader.records(), repeats), source.first):
+        pass
+    counts = [reader.rows_left_out, len(repeats)]
+    return ["left out", side_for(kind), *counts] if any(counts) else []
+
+
+def tell_repeats(where: str, repeats: Sequence[tuple[Prompt, Prompt]]) -> None:
+    """Tells how many prompts were left out because they repeat another one."""
+    if not repeats:
+        return
+    others = sum(repeat.answer != kept.answer for repeat, kept in repeats)
+    differ = f" ({others} with another answer: the first one counts)" if others else ""
+    tell(f"{where}: prompts that repeat another one are left out, so that each counts once: {len(repeats)}{differ}.")
 
 
 def as_exchanges(questions: Sequence[Prompt]) -> list[Exchange]:
@@ -36,76 +85,15 @@ def as_exchanges(questions: Sequence[Prompt]) -> list[Exchange]:
     return [Exchange(question.prompt, str(question.answer)) for question in questions]
 
 
-def _load(path: str | Path, kind: type[Record], required: tuple[str, ...]) -> list[Record]:
-    source = find_source(path)
-    file = source.file
-    records = [
-        _record(file, number, values, kind, required) for number, values in islice(_chosen_rows(source), source.first)
-    ]
-    if not records:
-        raise ValueError(f"prompt file {str(file)!r} is empty; it needs at least one line with a 'prompt'.")
-    return records
+def _tell(reader: Reader) -> None:
+    for note in reader.notes:
+        tell(note)
 
 
-def _chosen_rows(source: PromptSource) -> Iterator[Row]:
-    """The rows that are read, with the chosen columns under the names of what they are read as."""
-    for number, values in read_rows(source.file):
-        if source.where is not None and _column(source.file, number, values, source.where[0]) != source.where[1]:
-            continue
-        named = {name: _column(source.file, number, values, column) for name, column in source.columns.items()}
-        if source.template is not None:
-            named["prompt"] = source.template.format_map(values)
-        if source.labels:
-            named["answer"] = source.labels[int(str(named["answer"]))]
-        if source.kind is not None:
-            if not str(named["prompt"] or "").strip():
-                continue  # a public set is not the user's to mend
-            yield number, named | {"kind": source.kind}  # its other columns may have our names and mean other things
-        else:
-            yield number, {**values, **named}
-
-
-def _column(file: Path, number: int, values: dict[str, object], column: str) -> object:
-    """What a chosen column holds; a list of one stands for it, as where turns of a conversation are listed."""
-    if column not in values:
-        has = ", ".join(repr(key) for key in values) or "nothing"
-        raise ValueError(f"{file}:{number} has no column {column!r}; it has {has}.")
-    held = values[column]
-    return held[0] if isinstance(held, list) and len(held) == 1 else held
-
-
-def _record(
-    file: Path, number: int, values: dict[str, object], kind: type[Record], required: tuple[str, ...]
-) -> Record:
-    if kind is Exchange and "response" not in values and "answer" in values:
-        values = {**values, "response": values["answer"]}
-    names = [field.name for field in fields(kind) if field.name in values]
-    # A blank cell of a table is one that was not filled in.
-    known = {name: values[name] for name in names if name in required or values[name] != ""}
-    for name in required:
-        if name not in values:
-            has = ", ".join(repr(key) for key in values) or "nothing"
-            raise ValueError(
-                f"{file}:{number} has no text under {name!r}; it has {has}; name its column as FILE#{name}=COLUMN."
-            )
-    for name, text in known.items():
-        _refuse_other_than_text(f"{file}:{number}", name, text, is_required=name in required)
-    if kind is Prompt and known.get("kind", "harmful") not in get_args(Kind):
-        raise ValueError(f"{file}:{number} has kind {values['kind']!r}; allowed are {', '.join(get_args(Kind))}.")
-    return kind(**known)  # pyright: ignore[reportArgumentType]
-
-
-def _refuse_other_than_text(place: str, name: str, text: object, *, is_required: bool) -> None:
-    if text is None and not is_required:
-        return
-    if not isinstance(text, str):
-        shown = json.dumps(text, default=str)[:60]
-        raise ValueError(f"{place} has {shown} under {name!r}; it must be text, in quotes.")
-    if is_required and not text.strip():
-        raise ValueError(f"{place} has no text under {name!r}, only blanks; write one, or remove the line.")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(
-            f"{place} has half of a character under {name!r} ({error.reason}); save the text as UTF-8 again."
-        ) from error
+def _filled(source: PromptSource, records: list[Record]) -> list[Record]:
+    if records:
+        return records
+    if source.where is not None and source.kind is None:
+        column, value = source.where
+        raise ValueError(f"no row of {str(source.file)!r} has {value!r} under {column!r}; choose a value that it has.")
+    raise ValueError(f"prompt file {str(source.file)!r} is empty; it needs at least one line with a 'prompt'.")

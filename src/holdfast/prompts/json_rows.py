@@ -1,0 +1,112 @@
+"""Rows of a JSON file: an object a line (JSONL), or one document.
+
+A document is an array of rows, or an object of arrays: prompts by category, at any depth. The outermost keys become
+the groups; where there is one key alone, those inside it do. A text in an array is a prompt.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from holdfast.json_files import DuplicateKeyError, parse_json
+from holdfast.prompts.layouts import KNOWN_COLUMNS, folded
+
+Place = int | str
+"""A line, counted from 1, or where a file has no row a line, the number of the row in words."""
+Row = tuple[Place, dict[str, object]]
+"""Where a row stands, and what it holds by column."""
+
+
+def json_rows(file: Path) -> Iterator[Row]:
+    """Yields every row of the file.
+
+    Raises:
+        ValueError: the file is not JSON, an object has a key twice, or an item is neither a row nor a prompt.
+    """
+    # Some editors put a byte-order mark first, and JSON strings may hold other separators of lines, such as U+2028.
+    with file.open(encoding="utf-8-sig", newline="\n") as opened:
+        begin = next((line for line in opened if line.strip()), "")
+    if not begin:
+        return
+    yield from _lines(file) if _is_whole(begin) else _document(file)
+
+
+def _is_whole(line: str) -> bool:
+    """Whether a line is JSON by itself; one with a key twice is, and is refused where it is read."""
+    try:
+        parse_json(line)
+    except DuplicateKeyError:
+        return True
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _lines(file: Path) -> Iterator[Row]:
+    with file.open(encoding="utf-8-sig", newline="\n") as opened:
+        for number, line in enumerate(opened, 1):
+            if line.strip():
+                yield from _rows(file, number, _parsed(file, line, number))
+
+
+def _document(file: Path) -> Iterator[Row]:
+    # Line breaks stay as they are: numbers of lines are those that an editor shows.
+    with file.open(encoding="utf-8-sig", newline="") as opened:
+        yield from _rows(file, 1, _parsed(file, opened.read(), 1))
+
+
+def _parsed(file: Path, text: str, begin: int) -> object:
+    """What a text holds that begins at a line of the file."""
+    try:
+        return parse_json(text)
+    except DuplicateKeyError as error:
+        line = begin + error.line - 1
+        raise ValueError(
+            f"{file}:{line} has the key {error.key!r} a second time in one object, and which value is meant is not "
+            "known; keep one of the two."
+        ) from error
+    except (ValueError, RecursionError) as error:  # RecursionError: nested too deeply
+        line = begin + getattr(error, "lineno", 1) - 1
+        reason = getattr(error, "msg", error)
+        raise ValueError(
+            f"{file}:{line} is not JSON ({reason}); each line must be one JSON object, or the whole file one array of "
+            "objects."
+        ) from error
+
+
+def _rows(file: Path, place: Place, value: object) -> Iterator[Row]:
+    """The rows of one JSON value: itself, or those that it lists."""
+    if isinstance(value, dict) and not _is_nested(value):
+        yield place, value
+        return
+    if isinstance(value, list | dict):
+        for number, row in enumerate(_listed(value, None), 1):
+            item = f"item {number}" if place == 1 else f"{place}, item {number}"
+            if not isinstance(row, dict):
+                raise ValueError(
+                    f'{file}:{item} is not a JSON object; each item must be a text, or like {{"prompt": "..."}}.'
+                )
+            yield item, row
+        return
+    raise ValueError(f'{file}:{place} is not a JSON object; each line must be like {{"prompt": "..."}}.')
+
+
+def _is_nested(value: Mapping[str, object]) -> bool:
+    """Whether an object lists prompts by category and is no row itself."""
+    holds_lists = bool(value) and all(isinstance(inner, list | dict) for inner in value.values())
+    return holds_lists and not {folded(key) for key in value} & KNOWN_COLUMNS
+
+
+def _listed(value: object, group: str | None) -> Iterator[object]:
+    """The rows of an array, or of an object of arrays, each with its group."""
+    if isinstance(value, dict) and _is_nested(value):
+        for key, inner in value.items():
+            yield from _listed(inner, group or (key if len(value) > 1 else None))
+    elif isinstance(value, list):
+        for item in value:
+            yield _grouped({"prompt": item} if isinstance(item, str) else item, group)
+    else:
+        yield _grouped(value, group)
+
+
+def _grouped(row: object, group: str | None) -> object:
+    return {"group": group, **row} if isinstance(row, dict) and group is not None else row

@@ -1,0 +1,166 @@
+"""One prompt set read into records, with what the reader decided for the user: columns taken, rows left out."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+from typing import Generic, get_args
+
+from holdfast.prompts.fields import read_fields, unfold_conversation, unread_turns
+from holdfast.prompts.json_rows import Row
+from holdfast.prompts.layouts import Layout, find_layout
+from holdfast.prompts.locate import PromptSource
+from holdfast.prompts.records import Exchange, Kind, Prompt, Record
+from holdfast.prompts.rows import read_rows
+from holdfast.prompts.sides import find_label_column, side_for, side_of
+
+ANSWERED = ("question", "task")
+"""Kinds of prompts that have an exact answer."""
+EVERY_ROW = "FILE#rows=all reads every row."
+
+
+class Reader(Generic[Record]):
+    """Reads the records of one source, and notes in sentences what it decided."""
+
+    def __init__(self, source: PromptSource, record: type[Record], kind: Kind | None = None) -> None:
+        """`kind` is what prompts are used as; it chooses the rows of a file that labels its prompts."""
+        self.source, self.record = source, record
+        self.kind: Kind | None = kind
+        self.required = ("prompt",) if record is Prompt else ("prompt", "response")
+        self.optional = ("response",) if kind in ANSWERED else ()
+        self.notes: list[str] = []
+        self.rows_left_out = 0
+        """Rows so far that the file's labels, or the public set that it is a copy of, leave out."""
+        self._layouts: dict[tuple[str, ...], Layout | None] = {}
+
+    def records(self) -> Iterator[Record]:
+        """Yields every record that is read, in the order of the file."""
+        if self.kind and self.source.kind and side_for(self.kind) != side_for(self.source.kind):
+            self._note(f"its prompts are {self.source.kind} ones, and are used as {self.kind}.")
+        for number, values in self._rows_of_side():
+            place = f"{self.source.file}:{number}"
+            if (named := self._named(values, place)) is not None:
+                yield self._made(unfold_conversation(named, place), place, tuple(values))
+
+    def _note(self, sentence: str) -> None:
+        whole = f"{self.source.file}: {sentence}"
+        if whole not in self.notes:
+            self.notes.append(whole)
+
+    def _rows_of_side(self) -> Sequence[Row] | Iterator[Row]:
+        """The chosen rows without those that the file itself labels as prompts of the other side."""
+        if self.kind is None or self.source.kind or self.source.where or self.source.takes_all:
+            return self._chosen_rows()
+        rows, wanted = list(self._chosen_rows()), side_for(self.kind)
+        column = find_label_column([values for _, values in rows])
+        kept = [row for row in rows if column is None or side_of(row[1].get(column)) in (None, wanted)]
+        if not kept:
+            self._note(f"column {column!r} says that no prompt is {wanted}, and all are used as {self.kind}.")
+            return rows
+        if left_out := len(rows) - len(kept):
+            self.rows_left_out += left_out
+            counts = f"{len(kept)} of {len(rows)} prompts are {wanted}"
+            self._note(f"column {column!r} says that {counts}, which are read; {EVERY_ROW}")
+        return kept
+
+    def _chosen_rows(self) -> Iterator[Row]:
+        """The rows that hold the value which the source asks for."""
+        where = self.source.where
+        for number, values in read_rows(self.source.file):
+            if where is None or _holds(values, where, f"{self.source.file}:{number}"):
+                yield number, values
+
+    def _named(self, values: dict[str, object], place: str) -> dict[str, object] | None:
+        """A row with its columns under the names of what they are read as; None where the row is not read."""
+        source = self.source
+        chosen = read_fields(Layout(source.columns, source.template, source.labels), values, place)
+        if source.kind is not None:  # its other columns may have our names and mean other things
+            is_blank = not str(chosen["prompt"] or "").strip()  # a public set is not the user's to mend
+            return None if is_blank else chosen | {"kind": source.kind}
+        before = unread_turns(values)
+        layout = self._layout(values, chosen, place)
+        if layout is None:
+            if before:
+                self._note(f"column {before!r}, which would stand before the prompt, is not read.")
+            return {**values, **chosen}
+        if before:
+            raise ValueError(
+                f"{place} has turns before the prompt, under {before!r}, and a prompt set holds one user turn; remove "
+                f"that column to ask without them, or name the prompt's as FILE#prompt=COLUMN."
+            )
+        if self._is_part(layout) and not _holds(values, layout.where or ("", ""), place):
+            self.rows_left_out += 1
+            return None
+        given = {name: values[name] for name in ("kind", *self.required) if name in values}
+        others = {name: held for name, held in values.items() if name in ("group", "answer")}
+        return {**others, **read_fields(layout, values, place), **given, **chosen}
+
+    def _layout(self, values: Mapping[str, object], chosen: Mapping[str, object], place: str) -> Layout | None:
+        """The layout by which fields are read that no column has the name of; None where there are none."""
+        has = {*values, *chosen}
+        has |= {"response"} if "answer" in has else set()
+        wanted = [name for name in (*self.required, *self.optional) if name not in has]
+        key = (*values, "", *wanted)
+        if key not in self._layouts:
+            self._layouts[key] = layout = find_layout(values, wanted, place) if wanted else None
+            if layout is not None:
+                self._tell_of(layout)
+        return self._layouts[key]
+
+    def _tell_of(self, layout: Layout) -> None:
+        self._note(f"reads {layout.described}; other columns are named as FILE#prompt=COLUMN.")
+        if self._is_part(layout):
+            column, value = layout.where or ("", "")
+            self._note(f"only rows whose {column!r} is {value!r} are read, as in the public set; {EVERY_ROW}")
+
+    def _is_part(self, layout: Layout) -> bool:
+        """Whether only the rows are read that belong to the public set of a layout."""
+        return layout.where is not None and self.source.where is None and not self.source.takes_all
+
+    def _made(self, values: dict[str, object], place: str, columns: Sequence[str]) -> Record:
+        """The record of a row with those columns, whose fields are checked."""
+        if self.record is Exchange and "response" not in values and "answer" in values:
+            values = {**values, "response": values["answer"]}
+        if self.optional and "answer" not in values and "response" in values:
+            values = {**values, "answer": values["response"]}
+        # A blank cell of a table is one that was not filled in.
+        names = [field.name for field in fields(self.record) if field.name in values]
+        known = {name: values[name] for name in names if name in self.required or values[name] != ""}
+        for name in self.required:
+            if name not in values:
+                raise ValueError(_missing(place, name, columns))
+        for name, text in known.items():
+            _refuse_other_than_text(place, name, text, is_required=name in self.required)
+        if self.record is Prompt:
+            known["kind"] = known.get("kind") or self.kind
+            if known["kind"] not in (None, *get_args(Kind)):
+                raise ValueError(f"{place} has kind {values['kind']!r}; allowed are {', '.join(get_args(Kind))}.")
+        return self.record(**known)  # pyright: ignore[reportArgumentType]
+
+
+def _holds(values: Mapping[str, object], where: tuple[str, str], place: str) -> bool:
+    """Whether a row holds a value in a column."""
+    return str(read_fields(Layout({"where": where[0]}), values, place)["where"]) == where[1]
+
+
+def _missing(place: str, name: str, columns: Sequence[str]) -> str:
+    """Says that a row lacks a field, and what it has instead."""
+    has = ", ".join(map(repr, columns)) or "nothing"
+    parted = next((mark for mark in ";\t|" if len(columns) == 1 and mark in columns[0]), None)
+    hint = f"its cells seem to be parted by {parted!r}: save it with commas" if parted else ""
+    return f"{place} has no text under {name!r}; it has {has}; {hint or f'name its column as FILE#{name}=COLUMN'}."
+
+
+def _refuse_other_than_text(place: str, name: str, text: object, *, is_required: bool) -> None:
+    if text is None and not is_required:
+        return
+    if not isinstance(text, str):
+        shown = json.dumps(text, default=str)[:60]
+        raise ValueError(f"{place} has {shown} under {name!r}; it must be text, in quotes.")
+    if is_required and not text.strip():
+        raise ValueError(f"{place} has no text under {name!r}, only blanks; write one, or remove the line.")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"{place} has half of a character under {name!r} ({error.reason}); save the text as UTF-8 again."
+        ) from error

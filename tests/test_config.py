@@ -1,0 +1,52 @@
+import pytest
+from pydantic import ValidationError
+
+from holdfast.config import Names, Options, split
+
+
+class Lists(Options):
+    layers: tuple[int, ...] = ()
+    some: tuple[int, ...] | None = None
+    ratios: tuple[float, ...] = ()
+    names: Names = ()
+    files: tuple[str, ...] = ()
+    pair: tuple[float, float] = (0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("given", "layers"),
+    [
+        (("10-12",), (10, 11, 12)),
+        (("10,11", "3"), (10, 11, 3)),
+        (["1, 4-5"], (1, 4, 5)),
+        (("7-7",), (7,)),
+        ((1, 2), (1, 2)),
+        ((), ()),
+    ],
+)
+def test_whole_numbers_come_alone_in_lists_and_in_ranges(given, layers):
+    assert Lists(layers=given).layers == layers
+    assert Lists(some=given).some == layers
+
+
+@pytest.mark.parametrize("wrong", ["12-10", "a-b", "1,,2", "-", "1-2-3", "1.5-2"])
+def test_what_is_no_number_and_no_range_is_refused(wrong):
+    with pytest.raises(ValidationError, match="valid integer"):
+        Lists(layers=(wrong,))
+
+
+def test_numbers_and_names_are_parted_at_commas_and_files_and_pairs_are_not():
+    given = Lists(ratios=("0.38,1", "2e0"), names=("q_proj,v_proj", "o_proj"), files=("a,b.csv",), pair=(1, 2))
+    assert given.ratios == (0.38, 1.0, 2.0)
+    assert given.names == ("q_proj", "v_proj", "o_proj")
+    assert given.files == ("a,b.csv",)
+    assert given.pair == (1.0, 2.0)
+    assert Lists(ratios=("-1",)).ratios == (-1.0,)
+    with pytest.raises(ValidationError):
+        Lists(ratios=("1-2",))  # a range of fractions has no next one
+
+
+def test_parts_of_a_list_lose_their_blanks():
+    assert split(" a , b") == ["a", "b"]
+    assert split("1-3", [int]) == ["1", "2", "3"]
+    assert split("1-3", [float]) == ["1-3"]
