@@ -159,7 +159,10 @@ def test_exchanges_are_cut_to_the_context_of_learned_positions_and_it_is_told(ca
     longest, num_cut = max(lengths), sum(length > max(lengths) - 2 for length in lengths)
     losses = tune(load_tiny(torch.float32, gpt2_of(longest - 2)))
     assert len(losses) == OPTIONS.iterations
-    assert f"{num_cut} of 6 examples are cut to the model's context of {longest - 2} tokens, where max_length" in caplog.text
+    assert (
+        f"{num_cut} of 6 examples are cut to the model's context of {longest - 2} tokens, where max_length"
+        in caplog.text
+    )
     caplog.clear()
     tune(load_tiny(torch.float32, gpt2_of(longest)))
     assert "context" not in caplog.text

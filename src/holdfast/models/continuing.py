@@ -24,7 +24,7 @@ STRETCH = 8
 """Tokens; taking rows out copies the cache, which costs less than one token's step."""
 _CACHE = (
     "cache"
-    if "cache" in inspect.signature(GenerationMixin.prepare_inputs_for_generation).parameters
+    if "cache" in inspect.signature(vars(GenerationMixin)["prepare_inputs_for_generation"]).parameters
     else "past_key_values"
 )
 """What this release of transformers calls the cache."""
