@@ -131,6 +131,9 @@ def test_a_judge_whose_tokenizer_knows_more_tokens_than_it_is_refused(guard_mode
     guard_model.resize_token_embeddings(150)
     with pytest.raises(ValueError, match="and the model's embedding has 150 rows"):
         guard.judge(["how do i mend it ?"], ["sorry , i can not help with that ."])
+    guard_model.resize_token_embeddings(4)
+    with pytest.raises(ValueError, match=r"'<\|assistant\|>' has id 4 in the tokenizer"):
+        GuardJudge(guard_model, guard_tokenizer)  # before anything is answered
 
 
 @pytest.fixture(scope="module")

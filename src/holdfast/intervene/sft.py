@@ -40,9 +40,10 @@ from holdfast.intervene.entries import mask_digest as mask_digest
 from holdfast.intervene.options import SftOptions, share_batch
 from holdfast.intervene.sharded_checkpoint import ShardedCheckpoints, last_state, load_state
 from holdfast.intervene.sparse_adamw import SparseAdamW
+from holdfast.intervene.within_context import rows_within_context
 from holdfast.models.load import HALF_PRECISION, LoadedModel, fingerprint, quiet_transformers
 from holdfast.models.shards import is_sharded
-from holdfast.models.tables import check_token_ids, context_of, pad_id_for
+from holdfast.models.tables import pad_id_for
 from holdfast.progress import Progress
 from holdfast.prompts.chat import encode_exchange, encode_prompt, end_of_turn
 from holdfast.prompts.records import Exchange
@@ -53,7 +54,6 @@ IGNORED = -100
 """Label of a token that the loss leaves out."""
 
 
-logger = logging.getLogger(__name__)
 MARK = "fine_tuning.json"
 """Beside the checkpoints: which run they are of."""
 
@@ -177,7 +177,7 @@ def fine_tune(
     with ExitStack() as stack:
         stack.enter_context(_left_as_found(loaded))
         warn_without_end(loaded.tokenizer)
-        rows = _rows(loaded, examples, options, how)
+        rows = rows_within_context(loaded, examples, how.rows, options.max_length)
         run = digest([options.model_dump(), identity, rows, order])
         folder = output_dir or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         checkpoint = first(lambda: _claim_folder(folder, run, options, is_kept=output_dir is not None))
@@ -198,25 +198,6 @@ def fine_tune(
         if done < options.iterations:
             trainer.train(resume_from_checkpoint=checkpoint)
     return tuple(trainer.losses.values())
-
-
-def _rows(
-    loaded: LoadedModel, examples: Sequence[Any], options: SftOptions, how: Training
-) -> list[dict[str, list[int]]]:
-    """Token ids of every example, cut to `max_length`, or to the model's context with a warning where that is less."""
-    context = context_of(loaded.model)
-    limit = min(options.max_length, context or options.max_length)
-    rows = [how.rows(loaded.tokenizer, example, limit) for example in examples]
-    check_token_ids(loaded.model, loaded.tokenizer, [ids for row in rows for ids in row.values()])
-    if limit < options.max_length:
-        full = [place for place, row in enumerate(rows) if sum(map(len, row.values())) >= limit]
-        whole = {place: how.rows(loaded.tokenizer, examples[place], options.max_length) for place in full}
-        if num_cut := sum(row != rows[place] for place, row in whole.items()):
-            logger.warning(
-                "%d of %d examples are cut to the model's context of %d tokens, where max_length=%d would keep more.",
-                *(num_cut, len(rows), limit, options.max_length),
-            )
-    return rows
 
 
 def _go_on(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:

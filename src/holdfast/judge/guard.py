@@ -18,6 +18,7 @@ from holdfast.judge.families import FAMILIES, GuardFamily, recognise
 from holdfast.judge.model_judge import Batch, ModelJudge, ShownExchange
 from holdfast.judge.options import GuardOptions
 from holdfast.models.logits import logits_at
+from holdfast.models.tables import check_token_ids
 from holdfast.prompts.chat import ChatFormat, EncodedChat, Turn, encode_chat, has_chat_template
 from holdfast.values import Outcome
 
@@ -28,7 +29,8 @@ class GuardJudge(ModelJudge):
     """A causal guard model that answers safe or unsafe about an exchange.
 
     Raises:
-        ValueError: there is no chat template, a verdict merges with the prefix, or safe and unsafe begin alike.
+        ValueError: there is no chat template, a verdict merges with the prefix, safe and unsafe begin alike, or the
+            template has a token that the judge's embedding lacks.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class GuardJudge(ModelJudge):
     def _first_token(self, word: str) -> int:
         """The first token of a verdict where it stands: behind the prefix, not by itself."""
         before, after = (self._encode("a", "b", verdict).token_ids for verdict in ("", word))
+        check_token_ids(self.model, self.tokenizer, [after])
         if len(after) <= len(before) or after[: len(before)] != before:
             raise ValueError(
                 f"the judge's verdict {word!r} has no token of its own behind the prefix {self.family.prefix!r}; "

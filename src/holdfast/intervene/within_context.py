@@ -1,0 +1,40 @@
+"""Token ids of training examples that fit the model: no longer than its context, and none that it has no row for."""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from holdfast.models.load import LoadedModel
+from holdfast.models.tables import check_token_ids, context_of
+
+Row = dict[str, list[int]]
+logger = logging.getLogger(__name__)
+
+
+def rows_within_context(
+    loaded: LoadedModel, examples: Sequence[Any], make_row: Callable[..., Row], max_length: int
+) -> list[Row]:
+    """Token ids of every example, cut to `max_length`, or to the model's context with a warning where that is less.
+
+    Args:
+        loaded: the model with its tokenizer.
+        examples: what is trained on.
+        make_row: token ids of one example, given the tokenizer, the example and the most tokens that it may have.
+        max_length: the most tokens that the caller wants.
+
+    Raises:
+        ValueError: an example has a token that the model lacks, or nothing of its response is left.
+    """
+    context = context_of(loaded.model)
+    limit = min(max_length, context or max_length)
+    rows = [make_row(loaded.tokenizer, example, limit) for example in examples]
+    check_token_ids(loaded.model, loaded.tokenizer, [ids for row in rows for ids in row.values()])
+    if limit < max_length:
+        full = [place for place, row in enumerate(rows) if sum(map(len, row.values())) >= limit]
+        whole = {place: make_row(loaded.tokenizer, examples[place], max_length) for place in full}
+        if num_cut := sum(row != rows[place] for place, row in whole.items()):
+            logger.warning(
+                "%d of %d examples are cut to the model's context of %d tokens, where max_length=%d would keep more.",
+                *(num_cut, len(rows), limit, max_length),
+            )
+    return rows
