@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 import torch
-from peft import LoraConfig
+from peft import LoraConfig, inject_adapter_in_model
 from transformers import AutoModelForCausalLM, TrainerCallback
 
 from holdfast.artifacts import load_mask
@@ -300,9 +300,9 @@ def test_a_model_that_has_trained_under_the_hold_trains_on_in_the_same_callback_
         users_trainer(model, tmp_path, [ProtectCallback(mask)], max_steps=1).train()
 
 
-def test_adapters_that_transformers_put_on_are_refused_in_a_sentence(tmp_path):
+def test_adapters_that_were_put_into_the_model_itself_are_refused_in_a_sentence(tmp_path):
     model = make_llama()
     mask = random_mask(model)
-    model.add_adapter(LoraConfig(r=2, target_modules=["q_proj"]))
+    inject_adapter_in_model(LoraConfig(r=2, target_modules=["q_proj"]), model)
     with pytest.raises(ValueError, match=r"put them on with peft.get_peft_model, and this callback holds"):
         users_trainer(model, tmp_path, [ProtectCallback(mask)]).train()

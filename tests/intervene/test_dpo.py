@@ -46,6 +46,7 @@ def test_preferences_train_the_mask_and_no_other_bit_and_start_from_indifference
     # The model is its own reference at first: both log-ratios are 0, and -log sigmoid(0) = log 2.
     assert result.losses[0] == pytest.approx(math.log(2), rel=1e-4)
     assert result.losses[-1] < result.losses[0]
+    assert result.saved_loss is None, "it is of responses alone"
     assert capsys.readouterr() == ("", "")
 
 

@@ -128,7 +128,7 @@ def enhancing(subject: Subject, options: SftOptions, longest: int, *, full: bool
     step = Step(frozenset(trained), dtype, half=subject.half, keeps_gradients=False, spread=spread)
     work = _steps(subject, options, longest, step)
     weights = dtype.itemsize * spread.held(subject.model.parameters())
-    beside = 24 * k // spread.parts + work.peak + spread.gathered(subject.outline.model, dtype.itemsize, trained)
+    beside = 28 * k // spread.parts + work.peak + spread.gathered(subject.outline.model, dtype.itemsize, trained)
     need = _with_host(subject, Need(weights + beside, TRAINER, work), (8 + of_value) * k)
     return need.then(_saved(subject, spread, dtype.itemsize))
 
@@ -144,7 +144,8 @@ def adapting(subject: Subject, options: AdaptOptions, longest: int, *, protected
         trained = {name: weight.numel() for name, weight in model.named_parameters() if weight.requires_grad}
         work = _steps(subject, options, longest, Step(frozenset(trained), half=subject.half))
         adapter = 12 * sum(trained.values())
-    return _with_host(subject, Need(4 * subject.entries + adapter + held + work.peak, TRAINER, work), mask)
+    before = subject.stored  # a copy, to count what rounding leaves of the training (`intervene/precision.py`)
+    return _with_host(subject, Need(4 * subject.entries + adapter + held + work.peak, TRAINER, work), mask + before)
 
 
 def _dense(
@@ -162,7 +163,8 @@ def _dense(
     weights = 4 * spread.held(model.parameters())
     beside = work.peak + spread.gathered(model, gathered.itemsize, trained)
     need = Need(weights + 8 * entries + buckets + held + beside, TRAINER, work)
-    return _with_host(subject, need, mask).then(_saved(subject, spread, 4))
+    before = subject.outline.storage_dtype.itemsize * entries  # a copy, to count what rounding leaves of the training
+    return _with_host(subject, need, mask + before).then(_saved(subject, spread, 4))
 
 
 def _with_host(subject: Subject, need: Need, count: int) -> Need:
