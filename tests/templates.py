@@ -38,7 +38,8 @@ GEMMA = (
 )
 """Trims turns."""
 LLAMA3 = (
-    "{{- '<bos>' -}}{%- if not date_string is defined -%}{%- set date_string = strftime_now('%d %b %Y') -%}{%- endif -%}"
+    "{{- '<bos>' -}}{%- if not date_string is defined -%}"
+    "{%- set date_string = strftime_now('%d %b %Y') -%}{%- endif -%}"
     "{{- '<|system|>Today Date: ' + date_string + '\n\n<|end|>' -}}{%- for turn in messages -%}"
     "{{- '<|' + turn.role + '|>\n\n' + turn.content | trim + '<|end|>' -}}{%- endfor -%}"
     "{%- if add_generation_prompt -%}{{- '<|assistant|>\n\n' -}}{%- endif -%}"
