@@ -129,3 +129,37 @@ def test_samples_of_other_measures_are_not_paired():
 def test_another_number_of_samples_is_refused():
     with pytest.raises(ValueError, match="or how often each was answered"):
         compare(evaluation(*sampled("safe", "safe")), evaluation(*sampled("safe")))
+
+
+RENDERED = {"harmful": "h", "questions": "q", "template_arguments": {"enable_thinking": False}}
+
+
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [
+        (RENDERED | {"harmful": "i"}, "harmful"),
+        (RENDERED | {"harmful": "i", "questions": "r"}, "harmful, questions"),
+        ({"harmful": "i", "task": "t"}, "harmful"),
+    ],
+)
+def test_prompts_that_were_rendered_otherwise_are_refused_and_what_may_differ_is_told(other, named):
+    with pytest.raises(
+        ValueError, match=rf"in different renderings \({named}\).*the chat template, its arguments, a sys"
+    ):
+        compare(settings(rendering=RENDERED), settings(rendering=other))
+
+
+def test_equal_renderings_and_those_that_only_one_of_the_two_tells_are_compared():
+    compare(settings(rendering=RENDERED), settings(rendering=RENDERED))
+    compare(settings(rendering=RENDERED), settings(rendering={"harmful": "h", "template_arguments": {"unused": 1}}))
+    compare(settings(), settings(rendering=RENDERED))  # made before it was kept
+
+
+def test_one_judge_that_is_read_differently_is_refused():
+    first, second = (
+        {"name": "guard", "fingerprint": "j", "reading": {"guard": {"controversial_is": side}}}
+        for side in ("safe", "unsafe")
+    )
+    compare(settings(judge=first), settings(judge=first | {"name": "./guard"}))
+    with pytest.raises(ValueError, match="judge reading guard controversial_is was 'safe' and is 'unsafe'"):
+        compare(settings(judge=first), settings(judge=second))

@@ -6,14 +6,28 @@ import torch
 from datasets import Dataset
 from trl import SFTConfig, SFTTrainer
 
+from holdfast.evaluate.utility import utility
 from holdfast.intervene.options import SftOptions
 from holdfast.intervene.protect import protect
-from holdfast.intervene.sft import IGNORED, dense_adamw, fine_tune, refuse_wrong_start, shuffled_positions, training_row
+from holdfast.intervene.sft import (
+    IGNORED,
+    dense_adamw,
+    fine_tune,
+    refuse_wrong_start,
+    shuffled_positions,
+    training_row,
+    warn_without_end,
+)
 from holdfast.intervene.sparse_adamw import SparseAdamW, freeze_unmasked
+from holdfast.models.generate import generate
+from holdfast.models.options import GenerateOptions
 from holdfast.progress import silent
-from holdfast.prompts.records import Exchange
+from holdfast.prompts.chat import encode_prompt, end_of_turn
+from holdfast.prompts.records import Exchange, Prompt
+from holdfast.thoughts import opened_thoughts, without_thoughts
 from tests.intervene.given import HARMLESS, as_booleans, bits, equal_bits, load_tiny, random_mask
-from tests.tiny import make_llama, make_moe, make_tokenizer
+from tests.templates import FAMILIES, tokenizer_with
+from tests.tiny import make_llama, make_loaded, make_moe, make_tokenizer
 
 OPTIONS = SftOptions(iterations=4, batch_size=4, learning_rate=1e-2)
 
@@ -159,3 +173,55 @@ def test_a_mask_of_another_model_and_a_model_that_was_changed_since_it_was_loade
     for check in (True, False):
         with pytest.raises(ValueError, match="weights of 'tiny' were changed after loading"):
             refuse_wrong_start(loaded, None, check_base=check)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("response", ["4", "<think>\nTwo and two.\n</think>\n\n4"])
+def test_the_loss_covers_what_follows_the_prompt_as_it_is_asked_up_to_the_end_of_the_turn(family, response):
+    tokenizer = tokenizer_with(FAMILIES[family])
+    asked = encode_prompt(tokenizer, "what is 2 + 2 ?")
+    row = training_row(tokenizer, Exchange("what is 2 + 2 ?", response), 200)
+    assert row["input_ids"][: len(asked)] == asked
+    assert row["labels"] == [IGNORED] * len(asked) + row["input_ids"][len(asked) :]
+    assert row["labels"][-1] == end_of_turn(tokenizer)
+    assert without_thoughts(asked_and_said(tokenizer, asked, row)).rstrip() in ("4", "4 ")
+
+
+def asked_and_said(tokenizer, asked, row):
+    """What a model that learned the row says: the thoughts that the prompt opened with what follows."""
+    said = tokenizer.decode(row["input_ids"][len(asked) : -1])
+    return opened_thoughts(tokenizer.decode(asked)) + said.lstrip(" ")
+
+
+def test_a_model_without_a_template_learns_to_end(caplog):
+    tokenizer = make_tokenizer(template=None)
+    row = training_row(tokenizer, Exchange("mend", "the clock"), 100)
+    assert row["labels"][-1] == tokenizer.eos_token_id
+    warn_without_end(tokenizer)
+    assert caplog.messages == []
+
+
+def test_training_without_an_end_token_is_told_once(caplog):
+    loaded = load_tiny()
+    loaded.tokenizer.chat_template = (
+        "{% for turn in messages %}{{ turn.role }}: {{ turn.content }}{{ '\n\n' }}{% endfor %}"
+    )
+    tune(loaded, OPTIONS.model_copy(update={"iterations": 1}))
+    (message,) = caplog.messages
+    assert "no special token ends an assistant's turn" in message
+
+
+@pytest.mark.parametrize("family", ["qwen3", "opening", None])
+def test_a_model_that_learned_its_answers_gives_them_when_it_is_asked_and_stops(family):
+    tokenizer = tokenizer_with(FAMILIES.get(family))
+    loaded = make_loaded(make_llama(len(tokenizer), width=32), tokenizer)
+    exchanges = [Exchange("what is 2 + 2 ?", "4"), Exchange("who ?", "the old clock")]
+    options = SftOptions(iterations=40, batch_size=2, learning_rate=3e-2, scheduler="constant_with_warmup")
+    order = [0, 1] * options.iterations
+    optimizer = dense_adamw(loaded.model, options)
+    fine_tune(loaded, exchanges, order, optimizer, options, label="tuning", clip=True, progress=silent)
+    loaded.model.generation_config.eos_token_id = None
+    prompts = [Prompt(one.prompt, answer=one.response) for one in exchanges]
+    said = generate(loaded.model, tokenizer, [one.prompt for one in exchanges], GenerateOptions(max_new_tokens=32))
+    assert all(response.finished for response in said)
+    assert [answer.outcome.verdict for answer in utility().answers(prompts, said)] == ["correct", "correct"]

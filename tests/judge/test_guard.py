@@ -174,3 +174,24 @@ def test_the_built_in_guard_has_no_verdict_on_text_outside_of_its_world(built_in
 
 def test_other_guards_read_any_letters(guard):
     assert guard.judge(["Was ist das?"], ["Das weiß ich nicht."])[0].verdict
+
+
+def test_a_judge_whose_template_trims_is_shown_trimmed_text_and_its_spans_count_in_the_response(guard):
+    response = " \n sorry , no . \n"
+    shown, trimmed = guard.show(" hello ", response), guard.show("hello", response.strip())
+    assert shown.token_ids == trimmed.token_ids
+    assert [(span.start - 3, span.end - 3) for span in shown.response] == [
+        (span.start, span.end) for span in trimmed.response
+    ]
+    ours, theirs = guard.response_gradients(["hello"] * 2, [response, response.strip()])
+    torch.testing.assert_close(ours.gradients, theirs.gradients, rtol=1e-4, atol=1e-6)  # float32, batched
+
+
+def test_a_judge_whose_template_rewrites_a_response_has_verdicts_and_no_gradient(guard_model):
+    template = "<|user|>{{ messages[0].content }}<|assistant|>{{ messages[1].content | upper }}<|verdict|>"
+    tokenizer = make_tokenizer(vocabulary=300, template=template)
+    guard = GuardJudge(guard_model, tokenizer, GuardOptions(min_verdict_mass=0))
+    assert guard.judge(["a"], ["mend"])[0].verdict
+    with pytest.raises(ValueError, match=r"the judge's chat template rewrites a response.*: 'mend'; use a judge"):
+        guard.response_gradients(["a"], ["mend"])
+    assert len(guard.response_gradients(["a"], [" "])) == 1  # there is nothing to look for

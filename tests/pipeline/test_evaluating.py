@@ -12,6 +12,7 @@ from holdfast.models.load import load_model
 from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.config import MeasureOptions, SuiteFiles
 from holdfast.pipeline.evaluating import evaluate_model
+from holdfast.pipeline.saving import save_checkpoint
 from holdfast.testbed import model_path
 from tests.models.vllm_stand_in import install
 from tests.pipeline.small import small_config
@@ -175,3 +176,54 @@ def test_evaluations_that_ended_responses_otherwise_are_not_compared_and_old_one
     with pytest.raises(ValueError, match=f"not made alike.*responses {name} was"):
         compare(found, replace(found, made_by={**made_by, "responses": {**responses, name: value}}))
     assert compare(found, replace(found, made_by=made_by))
+
+
+def templated(folder, change):
+    """The built-in model with another chat template."""
+    loaded = load_model("testbed:aligned")
+    loaded.tokenizer.chat_template = change(loaded.tokenizer.chat_template)
+    save_checkpoint(folder, loaded)
+    return str(folder)
+
+
+def trims(template):
+    return template.replace("message['content'] + '<|end|>'", "message['content'] | trim + '<|end|>'")
+
+
+def opens_with(text):
+    return lambda template: "{{- '" + text + "' -}}" + template
+
+
+def test_prompts_that_another_template_renders_otherwise_are_not_compared(tmp_path):
+    config = small_config(tmp_path)
+    own = evaluate(config, tmp_path / "own.json")
+    assert set(own.made_by["rendering"]) == {"harmful", "harmless", "questions", "exchanges"}
+    same = config.model_copy(update={"model": templated(tmp_path / "same", lambda one: one + "{# the same #}")})
+    compare(own, evaluate(same, tmp_path / "same.json"))
+    other = config.model_copy(update={"model": templated(tmp_path / "other", opens_with("<|user|>be kind<|end|>"))})
+    with pytest.raises(ValueError, match=r"different renderings \(exchanges, harmful, harmless, questions\)"):
+        compare(own, evaluate(other, tmp_path / "other.json"))
+
+
+def test_an_evaluation_that_was_stopped_does_not_go_on_under_another_rendering(stopped, tmp_path, monkeypatch):
+    config, out = stopped
+    for name, change in {"opens": opens_with("<|user|>be kind<|end|>"), "trims": trims}.items():
+        found = load_model(templated(tmp_path / name, change))
+        # As if these were the files of the model's own folder.
+        monkeypatch.setattr("holdfast.pipeline.evaluating.load_model", lambda _, found=found: found)
+        with pytest.raises(ValueError, match="made with another rendering"):
+            evaluate(config, out)
+
+
+def test_template_arguments_are_recorded_and_whether_thoughts_are_judged(tmp_path):
+    config = small_config(tmp_path)
+    told = templated(tmp_path / "told", lambda one: "{% if brief %}{{- '<|user|>be brief<|end|>' -}}{% endif %}" + one)
+    plain = evaluate(config.model_copy(update={"model": told}), tmp_path / "plain.json")
+    measures = MeasureOptions(judge_thoughts=True)
+    brief = config.model_copy(update={"model": f"{told}#brief=true"})
+    found = evaluate(brief, tmp_path / "brief.json", measures=measures)
+    assert found.made_by["rendering"]["template_arguments"] == {"brief": True}
+    assert found.made_by["judge"]["reading"]["thoughts"] is True
+    assert "template_arguments" not in plain.made_by["rendering"]
+    assert "thoughts" not in plain.made_by["judge"]["reading"]
+    assert found.made_by["rendering"]["harmful"] != plain.made_by["rendering"]["harmful"]

@@ -39,7 +39,7 @@ def evaluate(
     Parameters
     ----------
     model
-        A folder, a hub id or testbed:NAME.
+        A folder, a hub id or testbed:NAME; MODEL#NAME=VALUE gives its chat template an argument.
     judge
         A guard model or classifier that says safe or unsafe; or api:MODEL, which is asked over the network.
     out

@@ -38,7 +38,7 @@ def score(
     Parameters
     ----------
     model
-        A folder, a hub id or testbed:NAME.
+        A folder, a hub id or testbed:NAME; MODEL#NAME=VALUE gives its chat template an argument.
     prompts
         Harmful prompts; with responses for refusal_likelihood; questions with answers for utility. A file (JSONL, CSV,
         TSV, Parquet; FILE#prompt=COLUMN names its columns), testbed:NAME, or a name of `holdfast prompts list`.
