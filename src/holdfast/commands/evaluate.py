@@ -114,7 +114,8 @@ def _rows(evaluation: "Evaluation", agreement: "Agreement | None") -> list[tuple
     rows: list[tuple[str, object]] = [
         (name, format(rate, forms[name])) for name, rate in rates.items() if rate.n or rate.unscored
     ]
-    rows += [("perplexity", f"{evaluation.perplexity:.3f}")] if evaluation.perplexity else []
+    surprise = evaluation.perplexity_rate or evaluation.perplexity
+    rows += [("perplexity", f"{surprise:.3f}")] if surprise else []
     if agreement:
         kappa = "undefined: both say always the same" if agreement.kappa is None else f"{agreement.kappa:.2f}"
         rows += [("agreement of the judges", agreement.share), ("kappa", kappa)]

@@ -32,6 +32,7 @@ from holdfast.score.objective.response_likelihood import ResponseLikelihood
 from holdfast.score.scoring import HalvedScores, ScoreOptions
 from holdfast.select.algebra import random_iou
 from holdfast.select.candidates import Candidates
+from holdfast.select.jackknife import iou_interval
 from holdfast.select.top import TopOptions
 from holdfast.values import Scores
 
@@ -203,7 +204,9 @@ class _Masks:
 
     def save(self, out: Path, outlines: Sequence[Scores]) -> Mapping[str, float]:
         masks = [one.select(outline.made_by) for one, outline in zip(self._candidates, outlines, strict=True)]
+        low, high = iou_interval(masks[1], masks[2])
         agreement = {"iou": masks[1].iou(masks[2]), "random_iou": random_iou(masks[1], masks[2])}
+        agreement |= {"iou_low": low, "iou_high": high}
         save_json(stability_of(out), agreement)
         for mask, path in reversed(list(zip(masks, files_of(out), strict=True))):
             save_mask(path, mask)
