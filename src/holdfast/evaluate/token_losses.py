@@ -39,8 +39,9 @@ def perplexity_rate(losses: Sequence[TokenLosses]) -> Rate | None:
     if found is None or not math.isfinite(_exp(found[0])):
         return None
     mean, error, n = found
-    low, high = (None, None) if error is None else _ends(mean, error, n)
-    return Rate(_exp(mean), low, high, n) if high is None or math.isfinite(high) else Rate(_exp(mean), None, None, n)
+    ends = None if error is None else _ends(mean, error, n)
+    known = ends is not None and math.isfinite(ends[1])
+    return Rate(_exp(mean), *(ends if ends and known else (None, None)), n)
 
 
 def perplexity_ratio(before: Sequence[TokenLosses], after: Sequence[TokenLosses]) -> PerplexityRatio | None:
@@ -49,9 +50,11 @@ def perplexity_ratio(before: Sequence[TokenLosses], after: Sequence[TokenLosses]
         return None
     changes = [second.loss - first.loss for first, second in zip(before, after, strict=True)]
     found = _mean(changes, [one.tokens for one in after])
-    if found is None or found[1] is None:
+    if found is None:
         return None
     mean, error, n = found
+    if error is None:
+        return None
     t = abs(mean) / error if error else math.inf if mean else 0.0
     return PerplexityRatio(_exp(mean), *_ends(mean, error, n), n, max(0.0, 1.0 - chance_within(t, n - 1)))
 

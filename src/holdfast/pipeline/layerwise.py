@@ -45,7 +45,7 @@ class LayerWiseResult:
     """Names, shapes and metadata of the scores of all prompts, without values."""
     largest: Mapping[str, float]
     """The largest score of every parameter."""
-    agreement: Mapping[str, float] | None = None
+    agreement: Mapping[str, float | None] | None = None
     """Of masks: the IoU of those of two halves, and that of random ones."""
 
 
@@ -169,7 +169,7 @@ def _score_and_save(
 class _Taker(Protocol):
     def take(self, layer: LayerScores) -> None: ...
 
-    def save(self, out: Path, outlines: Sequence[Scores]) -> Mapping[str, float] | None: ...
+    def save(self, out: Path, outlines: Sequence[Scores]) -> Mapping[str, float | None] | None: ...
 
 
 class _Files:
@@ -202,7 +202,7 @@ class _Masks:
             for name, scores in entries.items():
                 candidates.add(name, scores)
 
-    def save(self, out: Path, outlines: Sequence[Scores]) -> Mapping[str, float]:
+    def save(self, out: Path, outlines: Sequence[Scores]) -> Mapping[str, float | None]:
         masks = [one.select(outline.made_by) for one, outline in zip(self._candidates, outlines, strict=True)]
         low, high = iou_interval(masks[1], masks[2])
         agreement = {"iou": masks[1].iou(masks[2]), "random_iou": random_iou(masks[1], masks[2])}
