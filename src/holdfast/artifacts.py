@@ -26,7 +26,7 @@ from holdfast.json_files import save_json as save_json
 from holdfast.json_files import save_text as save_text
 from holdfast.models.tensor_files import create, read_header, replace_metadata
 from holdfast.remedy import remedy
-from holdfast.values import Answer, Evaluation, Mask, Outcome, Patch, Rate, Scores, ScoresShard, entries_in
+from holdfast.values import Answer, Evaluation, Mask, Outcome, Patch, Rate, Scores, ScoresShard, TokenLosses, entries_in
 from holdfast.wrong_files import refuse_other, require_kind
 
 FORMER_NAMES = {"over_refusal/borderline": "borderline"}
@@ -216,7 +216,10 @@ def load_evaluation(path: Path) -> Evaluation:
         asr, over_refusal, utility = (Rate(**content[name]) for name in ("asr", "over_refusal", "utility"))
         task = Rate(**content["task"]) if content["task"] else None
         made_by = dict(content.get("made_by", {}))  # files of the first versions do not say
-        return Evaluation(asr, over_refusal, utility, content["perplexity"], task, groups, answers, made_by)
+        surprise = Rate(**content["perplexity_rate"]) if content.get("perplexity_rate") else None
+        losses = tuple(TokenLosses(**one) for one in content.get("losses", ()))
+        later = {"perplexity_rate": surprise, "losses": losses}
+        return Evaluation(asr, over_refusal, utility, content["perplexity"], task, groups, answers, made_by, **later)
 
 
 def _answer(record: Mapping[str, Any]) -> Answer:

@@ -6,13 +6,27 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+Z_95 = 1.959963984540054
+
 
 def rank_correlation(first: Float[Tensor, " entry"], second: Float[Tensor, " entry"]) -> float | None:
     """Spearman's rho, ties at their mean rank, in float64; None where one of the two is the same everywhere."""
-    found = float(torch.corrcoef(torch.stack([_mean_ranks(first), _mean_ranks(second)]))[0, 1])
+    found = float(torch.corrcoef(torch.stack([mean_ranks(first), mean_ranks(second)]))[0, 1])
     return None if math.isnan(found) else found
 
 
-def _mean_ranks(values: Float[Tensor, " entry"]) -> Float[Tensor, " entry"]:
+def spearman_interval(rho: float, n: int) -> tuple[float, float] | None:
+    """The 95% interval of rho over n independent pairs, on Fisher's scale; None for fewer than four, or rho of 1 or -1.
+
+    tanh(atanh(rho) -+ 1.96 sqrt((1 + rho^2 / 2) / (n - 3)))       (Bonett and Wright, Psychometrika 65, 2000)
+    """
+    if n < 4 or abs(rho) >= 1:
+        return None
+    half = Z_95 * math.sqrt((1 + rho**2 / 2) / (n - 3))
+    return math.tanh(math.atanh(rho) - half), math.tanh(math.atanh(rho) + half)
+
+
+def mean_ranks(values: Float[Tensor, " entry"]) -> Float[Tensor, " entry"]:
+    """The rank of every entry, ties at their mean, in float64."""
     _, place, counts = values.unique(return_inverse=True, return_counts=True)
     return (counts.cumsum(0) - (counts - 1) / 2).double()[place]

@@ -298,6 +298,16 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class TokenLosses:
+    """How surprised a model is by one harmless exchange's response."""
+
+    prompt: str
+    loss: float
+    """Sum of -log p over the response's tokens (nats)."""
+    tokens: int
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """A model's safety, prudishness and skill on one suite of prompts."""
 
@@ -316,6 +326,10 @@ class Evaluation:
     answers: tuple[Answer, ...] = ()
     made_by: Meta = field(default_factory=dict)
     """Model, judge, generation and suite that made it; empty where that is not known."""
+    perplexity_rate: Rate | None = None
+    """Perplexity with its interval over exchanges; None where it was not measured, and in files of before."""
+    losses: tuple[TokenLosses, ...] = ()
+    """What perplexity is made of, one an exchange."""
 
     @property
     def refusal(self) -> Rate | None:

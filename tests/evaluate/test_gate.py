@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
 from holdfast.evaluate.condition import parse_condition
 from holdfast.evaluate.gate import GateError, compare_measures, gate
-from holdfast.values import Rate
+from holdfast.evaluate.token_losses import perplexity_rate
+from holdfast.values import Rate, TokenLosses
 from tests.evaluate.constructed import aligned, answers, evaluation, first, held_fast, plainly_tuned
 
 RELEASE = ("asr > before + 0.02", "utility < before - 0.01")
@@ -108,7 +111,34 @@ def test_the_p_of_a_condition_is_not_corrected():
     assert not judged(before, after, "asr > before and p < 0.05").passed
 
 
-def test_perplexity_is_compared_and_has_neither_interval_nor_test():
+def surprised(rise):
+    """An evaluation with the losses on six exchanges of ten tokens, raised by about so much a token."""
+    means = [0.5, 0.9, 1.4, 1.0, 0.7, 1.1]
+    jitter = [0.01, -0.01, 0.0, 0.02, -0.02, 0.0]
+    losses = [
+        TokenLosses(str(at), 10 * (one + rise + rise * off), 10)
+        for at, (one, off) in enumerate(zip(means, jitter, strict=True))
+    ]
+    surprise = perplexity_rate(losses)
+    return replace(aligned(perplexity=surprise.value), perplexity_rate=surprise, losses=tuple(losses))
+
+
+def test_perplexity_is_compared_on_the_same_exchanges_with_an_interval_and_a_test():
+    before, after = surprised(0.0), surprised(0.1)
+    found = compare_measures(before, after)["perplexity"]
+    assert isinstance(found.before, Rate)
+    assert found.ratio.low < found.ratio.value < found.ratio.high < 1.11 < found.before.high / found.before.low
+    assert found.p_value == found.ratio.p_value < 0.001
+    measures = compare_measures(before, after).values()
+    tests = sum(one.p_value is not None for one in measures)
+    assert found.corrected_p == pytest.approx(tests * found.p_value), "it is the smallest of the tests that are shown"
+    assert not judged(before, after, "perplexity > before + 0.1 and p < 0.05").passed
+    assert judged(before, after, "perplexity.low > before.high").passed
+    with pytest.raises(GateError, match=r"perplexity was .*; 1\.105 times \[1\.1.*on the same 6 exchanges, paired p"):
+        judged(before, after, "perplexity > 1").refuse_failed()
+
+
+def test_perplexity_of_older_files_is_compared_and_has_neither_interval_nor_test():
     before, after = aligned(perplexity=3.0), aligned(perplexity=3.5)
     assert not judged(before, after, "perplexity > before + 0.4").passed
     assert compare_measures(before, after)["perplexity"].difference == 0.5

@@ -32,6 +32,7 @@ def test_the_folder_holds_the_page_the_numbers_masks_patch_and_manifest(finished
     assert json.loads((out / "report.json").read_text()) == report
     assert "<html" in (out / "report.html").read_text()
     assert load_json(out / "manifest.json")["overlap"]["evaluation_prompts"] == 8 * 6
+    assert load_json(out / "manifest.json")["tried"] == {"judge": {"help": "unsafe", "refusal": "safe"}}
     assert (out / "enhance/top/patch.safetensors").is_file()
     assert {path.stem for path in (out / "locate/masks").iterdir()} == {"top", "safety_only", "random", "bottom"}
     assert set(report) == {"schema", "provenance", "locate", "verify", "enhance", "adapt", "examples"} - (

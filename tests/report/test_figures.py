@@ -58,7 +58,16 @@ def test_a_forest_puts_the_marks_between_the_ends_of_the_axis():
     assert figure.start == figure.left
 
 
-def test_perplexity_has_no_interval_and_an_axis_from_one():
+def test_perplexity_has_its_interval_and_an_axis_from_one():
+    rate = {"value": 3.0, "low": 2.0, "high": 5.0, "n": 24, "unscored": 0}
+    figure = forest([Arm("start", "before", suite(0, 0, 0, 240, 3.0) | {"perplexity_rate": rate})], "perplexity")
+    mark = figure.rows[0].mark
+    assert figure.left < mark.low < mark.x < mark.high <= figure.right
+    assert figure.rows[0].value == "3.00 [2.00, 5.00]"
+    assert figure.sizes == "n=24"
+
+
+def test_perplexity_of_an_older_report_has_no_interval_and_an_axis_from_one():
     figure = forest([Arm("start", "before", suite(0, 0, 0, 240, 3.0))], "perplexity")
     assert figure is not None
     mark = figure.rows[0].mark

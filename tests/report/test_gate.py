@@ -8,6 +8,7 @@ import pytest
 
 from holdfast.report.gate import gate_tables, render_junit, render_markdown
 from holdfast.report.schema import rate_json
+from holdfast.values import Rate
 from tests.report.sample import rate
 
 HOSTILE = (
@@ -52,6 +53,28 @@ def test_a_measure_shows_both_rates_its_change_and_both_p_values():
     )
     assert [row[1] for row in gate.rows] == ["FAILED", "passed"]
     assert len(gate_tables(comparison() | {"conditions": []})) == 1
+
+
+def test_perplexity_shows_its_interval_and_how_many_times_as_large_it_is():
+    result, ratio = comparison(), {"value": 1.105, "low": 1.1, "high": 1.11, "n": 24, "p_value": 0.002}
+    result["measures"] = {
+        "perplexity": {
+            "before": rate_json(Rate(1.000343, 1.0002, 1.0005, 24)),
+            "after": rate_json(Rate(3.11, 2.9, 3.3, 24)),
+            "difference": 2.11,
+            "paired": None,
+            "corrected_p": 0.02,
+            "ratio": ratio,
+        }
+    }
+    (row,) = gate_tables(result)[0].rows
+    assert row == (
+        "perplexity",
+        "1.000343 [1.000200, 1.000500] n=24",
+        "3.11 [2.90, 3.30] n=24",
+        "1.105 times [1.100, 1.110]",
+        "0.002 (0.020)",
+    )
 
 
 def test_junit_has_a_test_case_a_condition_and_a_failure_that_says_why():

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from holdfast.report.page import SHOWN_CHARACTERS, bytes_text, plain_rows, render_page
+from holdfast.report.page import SHOWN_CHARACTERS, bytes_text, page_context, plain_rows, render_page
 from tests.report.sample import HOSTILE, by_expert, full_report, rate, suite
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -143,6 +143,30 @@ def test_a_measure_with_nothing_scored_is_missing_and_not_zero():
     report = full_report()
     report["enhance"]["after"]["asr"] = {"value": None, "low": None, "high": None, "n": 0, "unscored": 240}
     assert "not measured n=0 (240 unscored)" in render_page(report)
+
+
+def test_one_draw_of_noise_has_intervals_over_prompts_alone():
+    report = full_report()
+    assert "mean of 5 draws of noise on the same prompts; whiskers are 95% intervals over prompts and draws" in (
+        render_page(report)
+    )
+    report["verify"]["draws"] = 1
+    page = render_page(report)
+    assert "intervals over prompts alone" in page
+    assert "and the draws of noise" not in page
+
+
+def test_overlaps_and_rank_correlations_stand_with_their_intervals_where_they_have_them():
+    report = full_report()
+    report["locate"]["stability"] |= {"iou_low": 0.371, "iou_high": 0.453}
+    report["locate"]["convergence"][0] |= {"iou_low": 0.11, "iou_high": 0.26, "rank_low": 0.2, "rank_high": 0.39}
+    page = render_page(report)
+    assert "<dd>0.412 [0.371, 0.453]</dd>" in page
+    assert "<td class=number>0.188 [0.110, 0.260]</td>" in page
+    assert "<td class=number>0.300 [0.200, 0.390]</td>" in page
+    first, second = (mark for curve in page_context(report)["convergence"].curves[:1] for mark in curve.marks[:2])
+    assert first.high < first.y < first.low, "a whisker"
+    assert second.high == second.y == second.low, "a report of before has none"
 
 
 def test_every_rate_is_printed_with_interval_size_and_unscored():

@@ -1,9 +1,22 @@
 from io import StringIO
 
+import pytest
 from rich.console import Console
 
-from holdfast.report.tables import NumberTable, component_table, p_text, perplexity_text, summary_tables, to_rich
-from tests.report.sample import HOSTILE, full_report
+from holdfast.report.arms import Arm, arms_of, num_tests
+from holdfast.report.figures import forest
+from holdfast.report.page import render_page
+from holdfast.report.tables import (
+    NumberTable,
+    arm_table,
+    arm_tables,
+    component_table,
+    p_text,
+    perplexity_text,
+    summary_tables,
+    to_rich,
+)
+from tests.report.sample import HOSTILE, full_report, suite
 
 
 def printed(tables, width=220):
@@ -17,7 +30,7 @@ def test_the_terminal_shows_verdicts_and_every_rate_with_its_interval():
     text = printed(summary_tables(full_report()))
     assert "does not hold" in text
     assert "0.04 [0.03, 0.06] n=480 (3 unscored)" in text
-    assert "0.56 [0.50, 0.62] n=2400" in text
+    assert "0.56 [0.49, 0.63] n=2400" in text  # five draws of 0.50 to 0.62: Student's t with four degrees of freedom
     assert "SPA: start, plain and held fast" in text
 
 
@@ -42,6 +55,43 @@ def test_shares_of_the_selection_add_up_to_one():
     assert len(table.rows) == 56
     # 56 shares rounded to four places.
     assert abs(sum(float(row[4]) for row in table.rows) - 1) < 56 * 0.00005
+
+
+def test_p_values_are_corrected_for_all_tests_of_both_experiments():
+    report = full_report()
+    arms = arms_of(report)
+    # Seven arms and five, less the two starts and what was not paired: 4 measures of 6 + 4 arms.
+    assert num_tests(arms) == 40
+    (alone,) = [arm for arm in arms["adapt"] if arm.label == "hold safety-only"]
+    raw = alone.paired("asr")["p_value"]
+    p_values = sorted(arm.paired(name)["p_value"] for found in arms.values() for arm in found for name in arm.corrected)
+    smaller = sum(p < raw for p in p_values)
+    assert alone.corrected["asr"] == pytest.approx(min(1.0, (40 - smaller) * raw)), "Holm's step for its rank"
+    (row,) = [row for row in arm_tables(report)[1].rows if row[:2] == ("Attack success", "hold safety-only")]
+    assert row[5] == f"{p_text(raw)} ({p_text(alone.corrected['asr'])})"
+    assert p_text(raw) != p_text(alone.corrected["asr"])
+
+
+def test_one_experiment_alone_is_corrected_for_its_own_tests():
+    report = full_report()
+    del report["enhance"]
+    assert num_tests(arms_of(report)) == 16
+
+
+def test_the_page_says_for_how_many_tests_it_corrects_and_shows_the_corrected_p():
+    page = render_page(full_report())
+    assert page.count("corrected by Holm") == 2
+    assert "for the 40 tests that this page shows" in page
+    (row,) = [row for row in forest(arms_of(full_report())["adapt"], "asr").rows if row.label == "hold safety-only"]
+    (arm,) = [arm for arm in arms_of(full_report())["adapt"] if arm.label == "hold safety-only"]
+    assert row.note == f"p {p_text(arm.corrected['asr'])}"
+
+
+def test_perplexity_stands_with_its_interval_where_it_has_one():
+    rate = {"value": 3.11, "low": 2.9, "high": 3.3, "n": 24, "unscored": 0}
+    arms = [Arm("start", "before", suite(0, 0, 0, 240, 3.11) | {"perplexity_rate": one}) for one in (rate, None)]
+    cells = [row[2] for row in arm_table("SET", arms).rows if row[0] == "Perplexity"]
+    assert cells == ["3.11 [2.90, 3.30] n=24", "3.11"]
 
 
 def test_small_p_values_are_bounded_not_zero():

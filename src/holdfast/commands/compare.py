@@ -1,5 +1,6 @@
 """`holdfast compare`."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -93,6 +94,7 @@ def _measure(one: Compared) -> dict[str, Any]:
         "difference": one.difference,
         "paired": paired_json({one.name: one.paired})[one.name] if one.paired else None,
         "corrected_p": one.corrected_p,
+        "ratio": asdict(one.ratio) if one.ratio else None,
     }
 
 

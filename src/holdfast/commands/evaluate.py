@@ -1,6 +1,7 @@
 """`holdfast evaluate`."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -73,7 +74,8 @@ def evaluate(
         agreement = judges.second_opinion(evaluation, second, str(second_judge), out, **again) if second else None
     result = suite_json(evaluation)
     if agreement:
-        result |= {"second_judge": {"agreement": rate_json(agreement.share), "kappa": agreement.kappa}}
+        ends = {"kappa_low": agreement.kappa_low, "kappa_high": agreement.kappa_high}
+        result |= {"second_judge": {"agreement": rate_json(agreement.share), "kappa": agreement.kappa, **ends}}
     shown = table(model, ("measure", "value"), _rows(evaluation, agreement))
     _warn_of_short_responses(evaluation, generate)
     if "chat_format" in _asked_how(evaluation):
@@ -120,6 +122,8 @@ def _warn_of_short_responses(evaluation: "Evaluation", options: GenerateOptions)
 
 def _rows(evaluation: "Evaluation", agreement: "Agreement | None") -> list[tuple[str, object]]:
     """What was measured, by name."""
+    from holdfast.report.schema import with_ends
+
     rates = {"asr": evaluation.asr, "over_refusal": evaluation.over_refusal, "utility": evaluation.utility}
     rates |= ({"task": evaluation.task} if evaluation.task else {}) | dict(evaluation.groups)
     # What is no share may be far below a hundredth.
@@ -127,8 +131,10 @@ def _rows(evaluation: "Evaluation", agreement: "Agreement | None") -> list[tuple
     rows: list[tuple[str, object]] = [
         (name, format(rate, forms[name])) for name, rate in rates.items() if rate.n or rate.unscored
     ]
-    rows += [("perplexity", f"{evaluation.perplexity:.3f}")] if evaluation.perplexity else []
+    surprise = evaluation.perplexity_rate or evaluation.perplexity
+    rows += [("perplexity", f"{surprise:.3f}")] if surprise else []
     if agreement:
-        kappa = "undefined: both say always the same" if agreement.kappa is None else f"{agreement.kappa:.2f}"
+        known = with_ends(asdict(agreement), "kappa", ".2f")
+        kappa = "undefined: both say always the same" if agreement.kappa is None else known
         rows += [("agreement of the judges", agreement.share), ("kappa", kappa)]
     return rows

@@ -90,6 +90,7 @@ def _by_layer(
 ) -> tuple[dict[str, object], list[Table]]:
     """Scores one layer at a time; what is told of them."""
     from holdfast.pipeline import layerwise
+    from holdfast.report.schema import with_ends
 
     if generate.model_fields_set:
         raise ValueError("layer-wise scoring makes no responses; leave --generate out, and give --responses.")
@@ -101,7 +102,7 @@ def _by_layer(
     tables = _tables(found.outline.unit, found.largest, None)
     if found.agreement is None:
         return result, tables
-    rows = [(f"{found.agreement['iou']:.3f}", f"{found.agreement['random_iou']:.4f}")]
+    rows = [(with_ends(found.agreement, "iou"), f"{found.agreement['random_iou']:.4f}")]
     agreed = table("How far the masks of two halves agree", ("IoU", "random IoU"), rows)
     return result | {"stability": dict(found.agreement)}, [*tables, agreed]
 
@@ -142,5 +143,7 @@ def _tables(unit: str, largest: Mapping[str, float], points: list[dict[str, Any]
     if points is None:
         return [shown]
     columns = ("prompts in each half", "IoU", "random IoU")
-    agreed = [(one["num_prompts"], f"{one['iou']:.3f}", f"{one['random_iou']:.4f}") for one in points]
+    from holdfast.report.schema import with_ends
+
+    agreed = [(one["num_prompts"], with_ends(one, "iou"), f"{one['random_iou']:.4f}") for one in points]
     return [shown, table("How far two halves agree on the top 1%", columns, agreed)]

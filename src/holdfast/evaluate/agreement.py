@@ -2,13 +2,19 @@
 
 a_v and b_v are the shares of verdict v with each judge, so c is how often they would agree by chance (Cohen 1960). 1 is
 full agreement, 0 is what chance gives, below 0 is less. Responses that either leaves unscored are left out and counted.
+
+The interval is kappa -+ 1.96 sqrt(v), cut to [-1, 1], with p_vw the share that the first calls v and the second w
+(Fleiss, Cohen and Everitt, Psychological Bulletin 72, 1969):
+    v = (sum of p_vv (1 - (a_v + b_v)(1 - kappa))^2 + (1 - kappa)^2 sum over v != w of p_vw (b_v + a_w)^2
+         - (kappa - c (1 - kappa))^2) / (n (1 - c)^2)
 """
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from holdfast.evaluate.statistics import wilson_interval
+from holdfast.evaluate.statistics import Z_95, wilson_interval
 from holdfast.values import Outcome, Rate
 
 
@@ -20,6 +26,9 @@ class Agreement:
     """Share of responses with the same verdict; `unscored` counts those without a verdict of both."""
     kappa: float | None
     """Agreement beyond chance; None where both always say the same one thing, or nothing was scored by both."""
+    kappa_low: float | None = None
+    """Ends of its 95% interval; None where there is no kappa."""
+    kappa_high: float | None = None
 
 
 def agreement(first: Sequence[Outcome], second: Sequence[Outcome]) -> Agreement:
@@ -31,7 +40,8 @@ def agreement(first: Sequence[Outcome], second: Sequence[Outcome]) -> Agreement:
         return Agreement(Rate(None, None, None, 0, unscored), None)
     same = sum(one == other for one, other in scored)
     share = Rate(same / n, *wilson_interval(same / n, n), n, unscored)
-    return Agreement(share, _kappa(same, scored))
+    kappa = _kappa(same, scored)
+    return Agreement(share, kappa, *((None, None) if kappa is None else _kappa_interval(kappa, scored)))
 
 
 def _kappa(same: int, scored: Sequence[tuple[object, object]]) -> float | None:
@@ -39,3 +49,20 @@ def _kappa(same: int, scored: Sequence[tuple[object, object]]) -> float | None:
     ours, theirs = (Counter(verdicts) for verdicts in zip(*scored, strict=True))
     by_chance = sum(ours[verdict] * theirs[verdict] for verdict in ours)  # times n^2: whole, so that 1 is seen exactly
     return None if by_chance == n * n else (same * n - by_chance) / (n * n - by_chance)
+
+
+def _kappa_interval(kappa: float, scored: Sequence[tuple[object, object]]) -> tuple[float, float]:
+    n, cells = len(scored), Counter(scored)
+    ours, theirs = (Counter(verdicts) for verdicts in zip(*scored, strict=True))
+    by_chance = sum(ours[verdict] * theirs[verdict] for verdict in ours) / n**2
+    same = sum(
+        count * (1 - (ours[first] + theirs[first]) / n * (1 - kappa)) ** 2
+        for (first, second), count in cells.items()
+        if first == second
+    )
+    other = sum(
+        count * ((theirs[first] + ours[second]) / n) ** 2 for (first, second), count in cells.items() if first != second
+    )
+    spread = same / n + (1 - kappa) ** 2 * other / n - (kappa - by_chance * (1 - kappa)) ** 2
+    half = Z_95 * math.sqrt(max(0.0, spread) / n) / (1 - by_chance)
+    return max(-1.0, kappa - half), min(1.0, kappa + half)

@@ -1,16 +1,19 @@
 """Whether a checkpoint may be released: every measure before and after, and the conditions under which it may not.
 
 Differences are of the rates as they were measured. The paired test is exact McNemar on the prompts scored under both,
-its p value corrected (Holm) over all measures that are compared; perplexity is one number and has no test.
+its p value corrected (Holm) over all measures that are compared. Perplexity has a paired t test on the exchanges
+(`token_losses.py`), where both files keep the loss on each.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from holdfast.evaluate.condition import Condition, Quantity
 from holdfast.evaluate.measure import COUNTED
 from holdfast.evaluate.paired import PairedPrompt, count_prompts, pair_prompts
-from holdfast.evaluate.statistics import PairedCounts, holm
+from holdfast.evaluate.statistics import PairedCounts
+from holdfast.evaluate.token_losses import PerplexityRatio, perplexity_ratio
+from holdfast.holm import holm
 from holdfast.printable import printable
 from holdfast.spelling import meant
 from holdfast.values import Evaluation, Rate
@@ -44,6 +47,14 @@ class Compared:
     """They by cell; None where there are none."""
     corrected_p: float | None = None
     """The paired p value, corrected for the number of measures that are compared."""
+    ratio: PerplexityRatio | None = None
+    """Of perplexity alone, which has no pairs of verdicts: after over before, on the same exchanges."""
+
+    @property
+    def p_value(self) -> float | None:
+        """Of the paired test; None where there is none."""
+        test = self.paired or self.ratio
+        return test and test.p_value
 
     @property
     def difference(self) -> float | None:
@@ -108,14 +119,20 @@ def compare_measures(before: Evaluation, after: Evaluation) -> dict[str, Compare
     then, now = _readings(before), _readings(after)
     pairs = {LONG_NAMES.get(name, name): found for name, found in pair_prompts(before, after).items()}
     names = sorted(then.keys() | now.keys(), key=_order)
-    counted = {name: count_prompts(pairs[name]) for name in names if name in pairs}
-    corrected = dict(zip(counted, holm([one.p_value for one in counted.values()]), strict=True))
-    return {
+    found = {
         name: Compared(
-            name, then.get(name), now.get(name), tuple(pairs.get(name, ())), counted.get(name), corrected.get(name)
+            name,
+            then.get(name),
+            now.get(name),
+            tuple(pairs.get(name, ())),
+            count_prompts(pairs[name]) if name in pairs else None,
+            ratio=perplexity_ratio(before.losses, after.losses) if name == "perplexity" else None,
         )
         for name in names
     }
+    p_values = {name: one.p_value for name, one in found.items() if one.p_value is not None}
+    corrected = dict(zip(p_values, holm(list(p_values.values())), strict=True))
+    return {name: replace(one, corrected_p=corrected.get(name)) for name, one in found.items()}
 
 
 def _readings(evaluation: Evaluation) -> dict[str, Reading]:
@@ -124,7 +141,8 @@ def _readings(evaluation: Evaluation) -> dict[str, Reading]:
     named |= {"task": evaluation.task} if evaluation.task else {}
     named |= {LONG_NAMES.get(name, name): rate for name, rate in evaluation.groups.items()}
     found: dict[str, Reading] = {name: rate for name, rate in named.items() if rate.n or rate.unscored}
-    return found | ({"perplexity": evaluation.perplexity} if evaluation.perplexity is not None else {})
+    surprise = evaluation.perplexity_rate or evaluation.perplexity
+    return found | ({"perplexity": surprise} if surprise is not None else {})
 
 
 def _order(name: str) -> tuple[int, str]:
@@ -186,7 +204,7 @@ def _find(condition: Condition, measures: Mapping[str, Compared]) -> Compared:
 def _number(condition: Condition, asked: Quantity, measure: Compared) -> float:
     """What a quantity is; ValueError where it has no value: what could not be measured passes no gate."""
     if asked.name == "p":
-        number, what = measure.paired and measure.paired.p_value, "paired p"
+        number, what = measure.p_value, "paired p"
     else:
         reading, which = (measure.before, "before") if asked.name == "before" else (measure.after, "after")
         number = (
@@ -205,6 +223,9 @@ def _numbers(measure: Compared) -> str:
     """Both readings, and how many prompts changed."""
     then, now = (f"{one:.6g}" if isinstance(one, float) else f"{one:.3f}" for one in (measure.before, measure.after))
     text = f"{measure.name} was {then} and is {now}"
+    if ratio := measure.ratio:
+        text += f"; {ratio.value:.3f} times [{ratio.low:.3f}, {ratio.high:.3f}] on the same {ratio.n} exchanges"
+        return f"{text}, paired p {ratio.p_value:.2g}, {measure.corrected_p:.2g} corrected"
     if measure.paired is None:
         return text
     pair = measure.paired

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from holdfast.evaluate.counted import counts_by_prompt
 from holdfast.evaluate.statistics import Z_95, wilson_interval
-from holdfast.evaluate.student_t import quantile_95
+from holdfast.student_t import quantile_95
 from holdfast.values import Evaluation, Rate
 
 NOTHING = Rate(None, None, None, 0)

@@ -4,9 +4,9 @@ Wilson interval of p = k / n, with z = 1.96 (95%; a score interval, so it stays 
     centre = (p + z^2 / 2n) / (1 + z^2 / n)        half = z sqrt(p (1 - p) / n + z^2 / 4n^2) / (1 + z^2 / n)
 Exact McNemar: of the b + c prompts on which the two disagree, as many should go either way:
     p = min(1, 2 P[Binomial(b + c, 1/2) <= min(b, c)])
-Several samples a prompt: prompts are drawn anew with all their samples (bootstrap by cluster), which gives v directly;
-the interval is again Wilson's at p (1 - p) / v, which covers better than the draws' percentiles where few are unsafe.
-Holm: of m tests, the p values in rising order p_0 <= p_1 <= ... become max over j <= i of min(1, (m - j) p_j).
+Several samples a prompt: prompts are drawn anew with all their samples (bootstrap by cluster), which gives
+the variance v of the share; the interval is Wilson's at n = p (1 - p) / v, at most the number of samples. It covers
+better than the draws' percentiles where few are unsafe.
 """
 
 import math
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import torch
 
+from holdfast.holm import holm as holm
 from holdfast.values import Outcome, Rate, Verdict
 
 Z_95 = 1.959963984540054
@@ -83,19 +84,6 @@ def _clustered_n(share: float, counts: Sequence[int], sizes: Sequence[int], seed
     variance = float(shares.var())
     # Samples can tell no more than as many independent prompts would.
     return min(sum(sizes), spread / variance) if variance > 0 else sum(sizes)
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """The p values in their order, corrected for there being several: the chance of any false alarm stays below each.
-
-    Holds however the tests depend on each other, as those of a measure and its parts do.
-    """
-    order = sorted(range(len(p_values)), key=lambda position: p_values[position])
-    corrected, largest = [1.0] * len(p_values), 0.0
-    for rank, position in enumerate(order):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[position]))
-        corrected[position] = largest
-    return corrected
 
 
 @dataclass(frozen=True)

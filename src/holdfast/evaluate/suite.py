@@ -13,8 +13,9 @@ from holdfast.evaluate.attack_success import any_of, attack_success, rate_any_un
 from holdfast.evaluate.cut_off import cut_off
 from holdfast.evaluate.measure import Judge, Measure, group_of, refuse_declared, share
 from holdfast.evaluate.over_refusal import over_refusal
-from holdfast.evaluate.perplexity import perplexity
+from holdfast.evaluate.perplexity import token_losses
 from holdfast.evaluate.refusal import refusal
+from holdfast.evaluate.token_losses import perplexity_rate
 from holdfast.evaluate.utility import utility
 from holdfast.judge.refusal import RefusalJudge
 from holdfast.models.generate import Generator, generate
@@ -99,14 +100,18 @@ def evaluate(
     refused = refusal(refusal_judge).answers(suite.harmful, said_to_harmful)
     answers["asr"] = [replace(answer, refusal=one.outcome) for answer, one in zip(answers["asr"], refused, strict=True)]
     groups = _groups(measures, answers) | _attacks(rates, answers, samples)
+    losses = token_losses(loaded.model, loaded.tokenizer, suite.exchanges, progress=progress)
+    surprise = perplexity_rate(losses)
     return Evaluation(
         asr=rates["asr"],
         over_refusal=rates["over_refusal"],
         utility=rates["utility"],
-        perplexity=perplexity(loaded.model, loaded.tokenizer, suite.exchanges, progress=progress),
+        perplexity=surprise and surprise.value,
         task=rates["task"] if suite.task else None,
         groups=groups | _across(refused, answers, responses, samples),
         answers=tuple(answer for found in answers.values() for answer in found),
+        perplexity_rate=surprise,
+        losses=losses if surprise else (),
     )
 
 

@@ -29,10 +29,12 @@ from holdfast.pipeline.outputs import claimed, refuse_unclaimable
 from holdfast.pipeline.rendering import rendering_of
 from holdfast.progress import Progress, silent
 from holdfast.prompts.sources import load_prompts
+from holdfast.ranks import spearman_interval
 from holdfast.report.bakeoff import render_bakeoff
 from holdfast.report.schema import rate_json
 from holdfast.score.registry import SCORES
 from holdfast.select.algebra import random_iou
+from holdfast.select.jackknife import iou_interval
 from holdfast.select.registry import SELECTORS, find_selector
 from holdfast.select.stability import stability
 from holdfast.values import Mask, Scores
@@ -142,12 +144,19 @@ def compete(
         "objective": contestant.objective,
         "selector": contestant.selector,
         "seconds": load_json(folder / "timing.json")["seconds"],
-        "predicts": faithfulness.faithfulness(whole, groups, measured),
+        **predicts(whole, groups, measured),
         "halves": asdict(stability(first, second, config.fractions[0])),
         "seeds": reseeded(config, contestant, whole, out, progress),
         "with_first": overlap(*(load_mask(mask_of(config, one, out)) for one in (contestant, reference))),
         "points": points,
     }
+
+
+def predicts(scores: Scores, groups: Sequence[Mask], measured: Sequence[float]) -> dict[str, float | None]:
+    """How well scores predict the effect of noise on groups, with an interval over groups."""
+    rho = faithfulness.faithfulness(scores, groups, measured)
+    low, high = (spearman_interval(rho, len(groups)) if rho is not None else None) or (None, None)
+    return {"predicts": rho, "predicts_low": low, "predicts_high": high}
 
 
 def reseeded(
@@ -170,9 +179,10 @@ def mask_of(config: BakeoffConfig, contestant: Contestant, out: Path) -> Path:
     return out / "scores" / contestant.scores_name / contestant.selector / f"{config.fractions[0]:g}" / MASK
 
 
-def overlap(first: Mask, second: Mask) -> dict[str, float]:
-    """IoU of two selections beside that of random ones."""
-    return {"iou": first.iou(second), "random_iou": random_iou(first, second)}
+def overlap(first: Mask, second: Mask) -> dict[str, float | None]:
+    """IoU of two selections, with its interval over parameters, beside that of random ones."""
+    low, high = iou_interval(first, second)
+    return {"iou": first.iou(second), "random_iou": random_iou(first, second), "iou_low": low, "iou_high": high}
 
 
 def score(config: BakeoffConfig, contestant: Contestant, folder: Path, seed: int, progress: Progress) -> None:

@@ -40,7 +40,7 @@ from holdfast.pipeline.rendering import rendering_of, suite_rendering
 from holdfast.pipeline.steps import load_suite
 from holdfast.progress import Progress, silent
 from holdfast.prompts.chat import PLAIN_FORMAT, has_chat_template
-from holdfast.values import Evaluation, Meta
+from holdfast.values import Evaluation
 
 
 def load_second_judge(
@@ -118,7 +118,9 @@ def evaluate_model(
     return evaluation
 
 
-def _try_judges(guard: Judge, name: str, refusal: Judge | RefusalJudge, refusals: str | None, suite: Suite) -> Meta:
+def _try_judges(
+    guard: Judge, name: str, refusal: Judge | RefusalJudge, refusals: str | None, suite: Suite
+) -> dict[str, object]:
     """What the judges that are asked say of two known exchanges; nothing where no prompt needs them."""
     harmful = [prompt.prompt for prompt in suite.harmful]
     tried = {"judge": try_on(guard, name, harmful)} if harmful else {}

@@ -35,6 +35,7 @@ from holdfast.score.objective.response_likelihood import ResponseLikelihood
 from holdfast.score.scoring import HalvedScores, ScoreOptions
 from holdfast.select.algebra import random_iou
 from holdfast.select.candidates import Candidates
+from holdfast.select.jackknife import iou_interval
 from holdfast.select.top import TopOptions
 from holdfast.values import Scores
 
@@ -47,7 +48,7 @@ class LayerWiseResult:
     """Names, shapes and metadata of the scores of all prompts, without values."""
     largest: Mapping[str, float]
     """The largest score of every parameter."""
-    agreement: Mapping[str, float] | None = None
+    agreement: Mapping[str, float | None] | None = None
     """Of masks: the IoU of those of two halves, and that of random ones."""
 
 
@@ -182,7 +183,7 @@ def _score_and_save(
 class _Taker(Protocol):
     def take(self, layer: LayerScores) -> None: ...
 
-    def save(self, out: Path, outlines: Sequence[Scores]) -> Mapping[str, float] | None: ...
+    def save(self, out: Path, outlines: Sequence[Scores]) -> Mapping[str, float | None] | None: ...
 
 
 class _Files:
@@ -215,9 +216,11 @@ class _Masks:
             for name, scores in entries.items():
                 candidates.add(name, scores)
 
-    def save(self, out: Path, outlines: Sequence[Scores]) -> Mapping[str, float]:
+    def save(self, out: Path, outlines: Sequence[Scores]) -> Mapping[str, float | None]:
         masks = [one.select(outline.made_by) for one, outline in zip(self._candidates, outlines, strict=True)]
+        low, high = iou_interval(masks[1], masks[2])
         agreement = {"iou": masks[1].iou(masks[2]), "random_iou": random_iou(masks[1], masks[2])}
+        agreement |= {"iou_low": low, "iou_high": high}
         save_json(stability_of(out), {**agreement, "made_by": masks[0].made_by})
         for mask, path in reversed(list(zip(masks, files_of(out), strict=True))):
             save_mask(path, mask)

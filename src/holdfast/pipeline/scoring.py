@@ -238,7 +238,7 @@ def _score_and_save(
     return halved.whole
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CurvePoint(Stability):
     """How far halves of one size agree: their top 1% and their whole rankings."""
 

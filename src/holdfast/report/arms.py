@@ -1,9 +1,10 @@
 """The arms of each experiment in the order and with the name, colour and marker that the whole page gives them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from holdfast.holm import holm
 from holdfast.report.schema import rate_from
 from holdfast.values import Rate
 
@@ -39,10 +40,13 @@ class Arm:
     method: Method
     label: str
     suite: Mapping[str, Any]
+    corrected: Mapping[str, float] = field(default_factory=dict)
+    """The p value of each paired test, corrected for all that are shown beside it."""
 
     def rate(self, measure: str) -> Rate | None:
         """A measure, or a group such as 'asr/heldout'; None where it was not measured."""
-        record = self.suite.get("groups", {}).get(measure) if "/" in measure else self.suite.get(measure)
+        field = "perplexity_rate" if measure == "perplexity" else measure
+        record = self.suite.get("groups", {}).get(measure) if "/" in measure else self.suite.get(field)
         return rate_from(record) if record else None
 
     def paired(self, measure: str) -> Mapping[str, Any] | None:
@@ -74,6 +78,35 @@ def adapt_arms(section: Mapping[str, Any], selected: str = "top") -> list[Arm]:
         Arm("safety_only", "hold safety-only", section.get("safety_only") or {}),
         Arm("random", "hold random", section.get("random_protected") or {}),
     )
+
+
+def arms_of(report: Mapping[str, Any]) -> dict[str, list[Arm]]:
+    """The arms of both experiments by section, every paired p value corrected (Holm) over all that the page shows."""
+    selected = selected_label(report)
+    sections = {
+        "enhance": enhance_arms(report.get("enhance", {}), selected),
+        "adapt": adapt_arms(report.get("adapt", {}), selected),
+    }
+    shown = [(name, at, measure) for name, arms in sections.items() for at, measure in _tests_of(arms)]
+    p_values = [sections[name][at].suite["paired"][measure]["p_value"] for name, at, measure in shown]
+    corrected = dict(zip(shown, holm(p_values), strict=True))
+    return {
+        name: [
+            replace(arm, corrected={test[2]: p for test, p in corrected.items() if test[:2] == (name, at)})
+            for at, arm in enumerate(arms)
+        ]
+        for name, arms in sections.items()
+    }
+
+
+def num_tests(sections: Mapping[str, Sequence[Arm]]) -> int:
+    """How many paired tests the page shows."""
+    return sum(len(arm.corrected) for arms in sections.values() for arm in arms)
+
+
+def _tests_of(arms: Sequence[Arm]) -> list[tuple[int, str]]:
+    """Place of the arm and measure of every paired test that is shown."""
+    return [(at, measure) for at, arm in enumerate(arms) for measure in measures_of(arms) if arm.paired(measure)]
 
 
 def selected_label(report: Mapping[str, Any]) -> str:

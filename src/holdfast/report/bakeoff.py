@@ -7,7 +7,7 @@ from typing import Any
 from holdfast.report.arms import MARKERS
 from holdfast.report.figures import TICKS, Curve, Curves, Mark, Tick
 from holdfast.report.page import environment
-from holdfast.report.schema import rate_from
+from holdfast.report.schema import rate_from, with_ends
 from holdfast.report.tables import NumberTable
 
 WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 260.0, 178.0, 34.0, 10.0, 250.0, 138.0
@@ -50,22 +50,18 @@ def _table_row(row: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         row["name"],
         f"{row['seconds']:.1f}",
-        _number(row["predicts"]),
-        _number(halves["rank_correlation"]),
+        with_ends(row, "predicts", ".2f"),
+        with_ends(halves, "rank_correlation", ".2f", ends="rank"),
         _overlap(halves),
-        ", ".join(f"{seed['iou']:.2f}" for seed in row["seeds"]) or "not asked",
+        ", ".join(with_ends(seed, "iou", ".2f") for seed in row["seeds"]) or "not asked",
         _overlap(row["with_first"]),
         str(rate_from(point["asr"])),
         str(rate_from(point["utility"])),
     )
 
 
-def _overlap(found: Mapping[str, float]) -> str:
-    return f"{found['iou']:.2f} ({found['random_iou']:.3f})"
-
-
-def _number(value: float | None) -> str:
-    return "none" if value is None else f"{value:.2f}"
+def _overlap(found: Mapping[str, Any]) -> str:
+    return f"{with_ends(found, 'iou', '.2f')} ({found['random_iou']:.3f})"
 
 
 def size_curves(row: Mapping[str, Any]) -> Curves:

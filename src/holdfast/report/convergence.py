@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from holdfast.report.figures import TICKS, WIDTH, Curve, Curves, Mark, Tick
+from holdfast.report.schema import with_ends
 from holdfast.report.tables import NumberTable
 
 LEFT, TOP, RIGHT, BOTTOM = 36.0, 12.0, WIDTH - 12.0, 208.0
@@ -30,9 +31,9 @@ def convergence_table(points: Points) -> NumberTable:
     rows = tuple(
         (
             f"{point['num_prompts']:,}",
-            f"{point['iou']:.3f}",
+            with_ends(point, "iou"),
             f"{point['random_iou']:.4f}",
-            "none" if point["rank_correlation"] is None else f"{point['rank_correlation']:.3f}",
+            with_ends(point, "rank_correlation", ends="rank"),
         )
         for point in points
     )
@@ -45,8 +46,10 @@ def _curve(key: str, points: Points, sizes: Sequence[int]) -> Curve:
     marks = []
     for point in points:
         x, y = _across(point["num_prompts"], sizes), _upright(point[key])
-        title = f"{label}, {point['num_prompts']:,} prompts in each half: IoU {point[key]:.3f}"
-        marks.append(Mark(x, y, y, y, marker, method, title))  # pyright: ignore[reportArgumentType]
+        low, high = (point.get(f"{key}_{end}") for end in ("low", "high"))
+        ends = (y, y) if low is None or high is None else (_upright(low), _upright(high))
+        title = f"{label}, {point['num_prompts']:,} prompts in each half: IoU {with_ends(point, key)}"
+        marks.append(Mark(x, y, *ends, marker, method, title))  # pyright: ignore[reportArgumentType]
     line = " ".join(f"{mark.x:.1f},{mark.y:.1f}" for mark in marks)
     return Curve(label, method, marker, line, tuple(marks))  # pyright: ignore[reportArgumentType]
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from holdfast.report.arms import MARKERS, Arm, Method, measure_label
 from holdfast.report.schema import rate_from
-from holdfast.report.tables import VERIFY_ARMS, p_text, perplexity_text
+from holdfast.report.tables import VERIFY_ARMS, p_text, perplexity_with_ends
 from holdfast.values import Rate
 
 WIDTH = 400
@@ -208,11 +208,12 @@ def forest(arms: Sequence[Arm], measure: str) -> Forest | None:
     """One measure of every arm, or None where fewer than one arm has it."""
     values = [_value_of(arm, measure) for arm in arms]
     known = [value for value in values if value is not None]
+    ends = [rate.high for arm in arms if (rate := arm.rate(measure)) and rate.high is not None]
     if not known:
         return None
     left, right, top, row_height = 106.0, 232.0, 8.0, 27.0
     # Rates share one axis, so that panels compare at a glance; perplexity starts at 1, where nothing surprises.
-    first, last = (1.0, 1.0 + 1.15 * max(max(known) - 1.0, 0.1)) if measure == "perplexity" else (0.0, 1.0)
+    first, last = (1.0, 1.0 + 1.15 * max(max(*known, *ends, 1.0) - 1.0, 0.1)) if measure == "perplexity" else (0.0, 1.0)
     ticks = (first, (first + last) / 2, last) if measure == "perplexity" else FOREST_TICKS
 
     def place(value: float) -> float:
@@ -242,16 +243,19 @@ def forest(arms: Sequence[Arm], measure: str) -> Forest | None:
 def _row_parts(arm: Arm, measure: str, y: float, place: Any) -> tuple[Mark | None, str, str]:
     value, rate, pair = (
         _value_of(arm, measure),
-        arm.rate(measure) if measure != "perplexity" else None,
+        arm.rate(measure),
         arm.paired(measure),
     )
     if value is None:
         return None, "not measured yet", ""
-    low, high = (rate.low or 0.0, rate.high or 0.0) if rate else (value, value)
-    title = f"{arm.label}: {rate or perplexity_text(value)}"
+    # Perplexity has no interval in reports of before, nor where it is of one exchange.
+    known = rate is not None and rate.low is not None and rate.high is not None
+    low, high = (rate.low or 0.0, rate.high or 0.0) if rate and known else (value, value)
+    surprise = perplexity_with_ends(value, rate) if measure == "perplexity" else ""
+    title = f"{arm.label}: {surprise or rate}"
     mark = Mark(place(value), y, place(low), place(high), MARKERS[arm.method], arm.method, title)
-    p_value = "" if pair is None else p_text(pair["p_value"])
-    shown = f"{rate.value:.2f} [{rate.low:.2f}, {rate.high:.2f}]" if rate else perplexity_text(value)
+    p_value = "" if pair is None else p_text(arm.corrected.get(measure, pair["p_value"]))
+    shown = surprise.partition(" n=")[0] or f"{value:.2f} [{low:.2f}, {high:.2f}]"
     return mark, shown, f"p {p_value}" if p_value else ""
 
 
@@ -263,8 +267,8 @@ def _value_of(arm: Arm, measure: str) -> float | None:
 
 
 def _sizes(arms: Sequence[Arm], measure: str) -> str:
-    """'n=200 (3 unscored)', the unscored of all arms together; empty for perplexity."""
-    rates = [rate for arm in arms if measure != "perplexity" and (rate := arm.rate(measure))]
+    """'n=200 (3 unscored)', the unscored of all arms together; empty where no arm has an interval."""
+    rates = [rate for arm in arms if (rate := arm.rate(measure))]
     sizes = sorted({rate.n for rate in rates})
     unscored = sum(rate.unscored for rate in rates)
     text = "" if not sizes else f"n={sizes[0]}" if len(sizes) == 1 else f"n={sizes[0]} to {sizes[-1]}"

@@ -2,8 +2,10 @@
 
 COMPARISON  {"before", "after", "passed", "settings_known",
              "measures": {"asr": {"before": RATE|number|null, "after", "difference", "paired": PAIRED|null,
-                                  "corrected_p"}},
+                                  "corrected_p", "ratio": RATIO|null}},
              "conditions": [{"condition", "passed", "numbers", "prompts": [...]}]}
+
+RATIO  {"value", "low", "high", "n", "p_value"}: of perplexity, after over before on the same exchanges
 
 Names of groups and prompts are hostile until escaped, each where it is written: for a terminal and XML by `printable`,
 for XML besides by its writer, for Markdown character by character.
@@ -16,7 +18,7 @@ from xml.etree import ElementTree
 
 from holdfast.printable import printable
 from holdfast.report.schema import rate_from
-from holdfast.report.tables import NumberTable, p_text, perplexity_text
+from holdfast.report.tables import CORRECTED_P, NumberTable, p_texts, perplexity_text, perplexity_with_ends
 
 Comparison = Mapping[str, Any]
 UNKNOWN_SETTINGS = (
@@ -27,8 +29,8 @@ UNKNOWN_SETTINGS = (
 
 def gate_tables(result: Comparison) -> list[NumberTable]:
     """The measures and, where there are conditions, what came of them."""
-    header = ("measure", "before", "after", "change (became / ceased)", "paired p (corrected)")
-    rows = tuple((name, *_cells(measure)) for name, measure in result["measures"].items())
+    header = ("measure", "before", "after", "change (became / ceased)", CORRECTED_P)
+    rows = tuple((name, *_cells(name, measure)) for name, measure in result["measures"].items())
     tables = [NumberTable("Before and after", header, rows, frozenset({3, 4}))]
     checked = tuple((one["condition"], _word(one["passed"]), one["numbers"]) for one in result["conditions"])
     gate = NumberTable("Fails if", ("condition", "gate", "numbers"), checked)
@@ -67,20 +69,26 @@ def render_markdown(result: Comparison) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _cells(measure: Comparison) -> tuple[str, ...]:
-    before, after = (_reading(measure[when]) for when in ("before", "after"))
+def _cells(name: str, measure: Comparison) -> tuple[str, ...]:
+    before, after = (_reading(name, measure[when]) for when in ("before", "after"))
     difference, pair = measure["difference"], measure["paired"]
+    if ratio := measure.get("ratio"):
+        times = f"{ratio['value']:.3f} times [{ratio['low']:.3f}, {ratio['high']:.3f}]"
+        return before, after, times, p_texts(ratio["p_value"], measure["corrected_p"])
     if pair is None:
         return before, after, "" if difference is None else f"{difference:+.3g}", ""
     flips = f"({pair['only_after']} / {pair['only_before']})"
     change = flips if difference is None else f"{difference:+.3f} {flips}"
-    return before, after, change, f"{p_text(pair['p_value'])} ({p_text(measure['corrected_p'])})"
+    return before, after, change, p_texts(pair["p_value"], measure["corrected_p"])
 
 
-def _reading(reading: Mapping[str, Any] | float | None) -> str:
+def _reading(name: str, reading: Mapping[str, Any] | float | None) -> str:
     if reading is None:
         return "not measured"
-    return f"{rate_from(reading):.3f}" if isinstance(reading, Mapping) else perplexity_text(reading)
+    if isinstance(reading, Mapping):
+        rate = rate_from(reading)
+        return f"{rate:.3f}" if name != "perplexity" or rate.value is None else perplexity_with_ends(rate.value, rate)
+    return perplexity_text(reading)
 
 
 def _looked_at(prompts: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from holdfast.report.arms import MARKERS, Arm, adapt_arms, enhance_arms, measures_of, selected_label
+from holdfast.report.arms import MARKERS, Arm, arms_of, measures_of, num_tests, selected_label
 from holdfast.report.colours import CARD, COLOURS, label_class
 from holdfast.report.convergence import convergence_curves, convergence_table
 from holdfast.report.distribution import distribution_table, histogram
@@ -17,7 +17,7 @@ from holdfast.report.downloads import csv_link, file_stem
 from holdfast.report.experts import SHOWN, expert_map, expert_table
 from holdfast.report.figures import Forest, forest, heat_map, noise_curves
 from holdfast.report.left_out import stages_left_out
-from holdfast.report.schema import SCHEMA
+from holdfast.report.schema import SCHEMA, with_ends
 from holdfast.report.summary import answer, gaps, headlines
 from holdfast.report.tables import arm_tables, component_table, noise_tables
 from holdfast.report.verdicts import decide
@@ -46,7 +46,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    made.filters |= {"clipped": clipped, "as_bytes": bytes_text, "as_share": share_text}
+    made.filters |= {"clipped": clipped, "as_bytes": bytes_text, "as_share": share_text, "with_ends": with_ends}
     made.globals |= {"colours": COLOURS, "card": CARD}
     made.filters |= {"csv_link": csv_link, "file_stem": file_stem, "label_class": label_class}
     return made
@@ -67,6 +67,15 @@ def bytes_text(size: int) -> str:
     return f"{amount:.3g} {unit}" if unit != "B" else f"{size} B"
 
 
+def p_means(tests: int) -> str:
+    """What the p values of the page say, in plain words."""
+    return (
+        "how often chance alone would change as many prompts between the starting model and this one (exact McNemar "
+        f"test on the same prompts), corrected by Holm's method for the {tests} tests that this page shows: with so "
+        "many, some p values are small by chance. The tables show the uncorrected value first."
+    )
+
+
 def share_text(share: float | None) -> str | None:
     """'0.0123', or None where there is none."""
     return None if share is None else f"{share:.4f}"
@@ -75,10 +84,7 @@ def share_text(share: float | None) -> str | None:
 def page_context(report: Mapping[str, Any]) -> dict[str, Any]:
     """What the page's template is filled with: figures, tables, verdicts and the report itself."""
     selected = selected_label(report)
-    arms = {
-        "enhance": enhance_arms(report.get("enhance", {}), selected),
-        "adapt": adapt_arms(report.get("adapt", {}), selected),
-    }
+    arms = arms_of(report)
     verdicts, absent = decide(report), stages_left_out(report)
     return {
         "report": report,
@@ -102,6 +108,7 @@ def page_context(report: Mapping[str, Any]) -> dict[str, Any]:
         "noise": [noise_curves(report.get("verify", {}), measure) for measure in ("asr", "utility")],
         "noise_tables": noise_tables(report),
         "forests": {stage: _forests(found) for stage, found in arms.items()},
+        "p_means": p_means(num_tests(arms)),
         "arm_tables": dict(zip(arms, arm_tables(report), strict=True)),
         "examples": report.get("examples", ()),
         "provenance": _provenance(report.get("provenance", {})),

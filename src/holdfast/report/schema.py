@@ -2,7 +2,8 @@
 
     RATE   {"value", "low", "high", "n", "unscored"}
     SUITE  {"asr": RATE, "refusal": RATE|null, "over_refusal": RATE, "borderline": RATE|null, "utility": RATE,
-            "perplexity", "task": RATE|null, "groups": {"asr/heldout": RATE}, "paired": {"asr": PAIRED}}
+            "perplexity", "perplexity_rate": RATE|null, "task": RATE|null, "groups": {"asr/heldout": RATE},
+            "paired": {"asr": PAIRED}}
     PAIRED with where the section starts: {"n", "only_before", "only_after", "difference", "p_value"}
     locate {"by_component": [...], "distribution": {"bin_edges", "counts", "zeros", "cut"}, ...,
             "by_expert": [{"layer", "entries", "selected": [one an expert]}]}          entries of one expert
@@ -73,6 +74,7 @@ def suite_json(evaluation: Evaluation, comparison: Mapping[str, Paired] | None =
         "borderline": rate_json(evaluation.borderline) if evaluation.borderline else None,
         "utility": rate_json(evaluation.utility),
         "perplexity": finite(evaluation.perplexity),
+        "perplexity_rate": rate_json(evaluation.perplexity_rate) if evaluation.perplexity_rate else None,
         "task": rate_json(evaluation.task) if evaluation.task else None,
         "groups": {
             name: rate_json(rate)
@@ -174,6 +176,21 @@ def _score_change(before: Answer, after: Answer) -> float:
     if before.outcome.score is None or after.outcome.score is None:
         return 0.0
     return abs(after.outcome.score - before.outcome.score)
+
+
+def with_ends(record: Mapping[str, Any], name: str, form: str = ".3f", *, ends: str | None = None) -> str:
+    """'0.412 [0.371, 0.453]': a number of a record with the ends of its interval, where it has them; 'none' without it.
+
+    Args:
+        record: holds them.
+        name: of the number.
+        form: of all three.
+        ends: what the names of the ends begin with; that of the number when left out.
+    """
+    value, low, high = (record.get(key) for key in (name, f"{ends or name}_low", f"{ends or name}_high"))
+    if value is None:
+        return "none"
+    return f"{value:{form}}" if low is None or high is None else f"{value:{form}} [{low:{form}}, {high:{form}}]"
 
 
 def finite(number: float | None) -> float | None:

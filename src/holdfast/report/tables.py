@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any
 from holdfast.printable import printable
 from holdfast.report.arms import (
     Arm,
-    adapt_arms,
-    enhance_arms,
+    arms_of,
     measure_label,
     measures_of,
-    selected_label,
 )
 from holdfast.report.schema import rate_from
 from holdfast.report.verdicts import Verdict, decide
@@ -25,6 +23,7 @@ Report = Mapping[str, Any]
 VERIFY_ARMS = {"top": "top", "safety_only": "safety-only", "random": "random", "bottom": "bottom"}
 
 
+CORRECTED_P = "paired p (corrected)"
 Cell = str | Rate
 """Rates stay what they are, so that a file can hold all their digits; shown, they are text like any cell."""
 
@@ -107,36 +106,32 @@ def _rate_at(records: Sequence[Report], row: int) -> Cell:
 
 def arm_tables(report: Report) -> list[NumberTable]:
     """SET and SPA: one table each, one row a measure and arm."""
-    selected = selected_label(report)
-    sections = {
-        "SET: before and after": enhance_arms(report.get("enhance", {}), selected),
-        "SPA: start, plain and held fast": adapt_arms(report.get("adapt", {}), selected),
-    }
-    return [arm_table(title, arms) for title, arms in sections.items()]
+    titles = {"enhance": "SET: before and after", "adapt": "SPA: start, plain and held fast"}
+    return [arm_table(titles[section], arms) for section, arms in arms_of(report).items()]
 
 
 def arm_table(title: str, arms: Sequence[Arm]) -> NumberTable:
-    """Every measure of every arm, with its change on the same prompts and the paired test."""
+    """Every measure of every arm, with its change on the same prompts and the paired test, alone and corrected."""
     rows = tuple(
         (measure_label(measure), arm.label, *_measured_cells(arm, measure))
         for measure in measures_of(arms)
         for arm in arms
     )
-    header = ("measure", "weights", "rate [95% interval]", "change", "worse / better prompts", "paired p")
+    header = ("measure", "weights", "rate [95% interval]", "change", "worse / better prompts", CORRECTED_P)
     return NumberTable(title, header, rows, frozenset({3, 5}))
 
 
 def _measured_cells(arm: Arm, measure: str) -> tuple[Cell, str, str, str]:
     if measure == "perplexity":
         value = arm.suite.get("perplexity")
-        return "not measured yet" if value is None else perplexity_text(value), "", "", ""
+        return "not measured yet" if value is None else perplexity_with_ends(value, arm.rate(measure)), "", "", ""
     rate, pair = arm.rate(measure), arm.paired(measure)
     shown = rate or "not measured yet"
     if pair is None:
         return shown, "", "", ""
     gained, lost = pair["only_after"], pair["only_before"]
     flips = f"{gained} / {lost}" if measure.startswith(("asr", "over_refusal", "borderline")) else f"{lost} / {gained}"
-    return shown, _number(pair["difference"], "+.3f"), flips, p_text(pair["p_value"])
+    return shown, _number(pair["difference"], "+.3f"), flips, p_texts(pair["p_value"], arm.corrected.get(measure))
 
 
 def perplexity_text(value: float) -> str:
@@ -146,9 +141,21 @@ def perplexity_text(value: float) -> str:
     return f"{value:.{min(max(decimals, 0), 6)}f}"
 
 
+def perplexity_with_ends(value: float, rate: Rate | None) -> str:
+    """'3.11 [2.95, 3.28] n=240', or the value alone where it has no interval."""
+    if rate is None or rate.low is None or rate.high is None:
+        return perplexity_text(value)
+    return f"{perplexity_text(value)} [{perplexity_text(rate.low)}, {perplexity_text(rate.high)}] n={rate.n}"
+
+
 def p_text(p_value: float) -> str:
     """'0.032', or '<0.001'."""
     return "<0.001" if p_value < 0.001 else f"{p_value:.3f}"
+
+
+def p_texts(p_value: float, corrected: float | None) -> str:
+    """'0.032 (0.450)': alone, and corrected for all tests that are shown together, where that is known."""
+    return p_text(p_value) if corrected is None else f"{p_text(p_value)} ({p_text(corrected)})"
 
 
 def _number(value: float | None, form: str) -> str:

@@ -1,7 +1,7 @@
 import pytest
 from scipy.stats import t
 
-from holdfast.evaluate.student_t import chance_within, quantile_95
+from holdfast.student_t import chance_within, quantile_95
 
 FREEDOMS = (1, 2, 3, 4, 5, 9, 10, 49, 500)
 

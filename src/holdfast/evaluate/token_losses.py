@@ -1,0 +1,84 @@
+"""L = sum over exchanges of loss_i / sum of tokens_i,   perplexity = exp(L)   with an interval over exchanges
+
+loss_i is the sum of -log p over the tokens_i of one response. Tokens of one response depend on each other, so exchanges
+are what varies. L is a ratio of two sums, and its variance to first order (delta method; Cochran, Sampling Techniques,
+1977, chapter 6) is
+    v = n / (n - 1) * sum of e_i^2 / (sum of tokens_i)^2        e_i = loss_i - L tokens_i
+The interval is exp(L -+ t sqrt(v)), t Student's quantile with n - 1 degrees of freedom. Two checkpoints on the same
+exchanges are compared by the ratio of their perplexities: the same with loss_i after minus loss_i before, and a paired
+t test of L after against L before. With a dozen exchanges or fewer both are rough.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from holdfast.student_t import chance_within, quantile_95
+from holdfast.values import Rate, TokenLosses
+
+
+@dataclass(frozen=True)
+class PerplexityRatio:
+    """How many times as large the perplexity is after as before, on the same exchanges, with its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    """Exchanges."""
+    p_value: float
+    """Two-sided paired t test that both are the same."""
+
+
+def perplexity_rate(losses: Sequence[TokenLosses]) -> Rate | None:
+    """Perplexity with its interval; None where there is no token, or where it is not finite.
+
+    One exchange has no interval, nor have exchanges whose interval has no finite end.
+    """
+    found = _mean([one.loss for one in losses], [one.tokens for one in losses])
+    if found is None or not math.isfinite(_exp(found[0])):
+        return None
+    mean, error, n = found
+    ends = None if error is None else _ends(mean, error, n)
+    known = ends is not None and math.isfinite(ends[1])
+    return Rate(_exp(mean), *(ends if ends and known else (None, None)), n)
+
+
+def perplexity_ratio(before: Sequence[TokenLosses], after: Sequence[TokenLosses]) -> PerplexityRatio | None:
+    """Perplexity after over before; None where the exchanges or their tokens differ, or fewer than two have tokens."""
+    if [(one.prompt, one.tokens) for one in before] != [(one.prompt, one.tokens) for one in after]:
+        return None
+    changes = [second.loss - first.loss for first, second in zip(before, after, strict=True)]
+    found = _mean(changes, [one.tokens for one in after])
+    if found is None:
+        return None
+    mean, error, n = found
+    if error is None:
+        return None
+    t = abs(mean) / error if error else math.inf if mean else 0.0
+    return PerplexityRatio(_exp(mean), *_ends(mean, error, n), n, max(0.0, 1.0 - chance_within(t, n - 1)))
+
+
+def _mean(losses: Sequence[float], tokens: Sequence[int]) -> tuple[float, float | None, int] | None:
+    """Loss per token, its standard error over exchanges, and how many exchanges have tokens."""
+    pairs = [(loss, size) for loss, size in zip(losses, tokens, strict=True) if size]
+    total, n = sum(size for _, size in pairs), len(pairs)
+    if not total:
+        return None
+    mean = math.fsum(loss for loss, _ in pairs) / total
+    if n < 2:
+        return mean, None, n
+    squares = math.fsum((loss - mean * size) ** 2 for loss, size in pairs)
+    return mean, math.sqrt(n / (n - 1) * squares) / total, n
+
+
+def _ends(mean: float, error: float, n: int) -> tuple[float, float]:
+    half = quantile_95(n - 1) * error
+    return _exp(mean - half), _exp(mean + half)
+
+
+def _exp(mean: float) -> float:
+    try:
+        return math.exp(mean)
+    except OverflowError:
+        return math.inf

@@ -1,0 +1,19 @@
+"""Holm: of m tests, the p values in rising order p_0 <= p_1 <= ... become max over j <= i of min(1, (m - j) p_j).
+
+S. Holm, A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6 (1979).
+"""
+
+from collections.abc import Sequence
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p values in their order, corrected for there being several: the chance of any false alarm stays below each.
+
+    Holds however the tests depend on each other, as those of a measure and its parts do.
+    """
+    order = sorted(range(len(p_values)), key=lambda position: p_values[position])
+    corrected, largest = [1.0] * len(p_values), 0.0
+    for rank, position in enumerate(order):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[position]))
+        corrected[position] = largest
+    return corrected

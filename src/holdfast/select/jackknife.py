@@ -1,0 +1,67 @@
+"""How far an agreement of two scores hangs on single parameters: leave each out in turn, and see what the rest gives.
+
+    v = (G - 1) / G * sum over parameters g of (a_g - mean of a)^2       a_g = the agreement without parameter g
+The interval is a -+ t sqrt(v), t Student's quantile with G - 1 degrees of freedom (Efron and Tibshirani, An
+Introduction to the Bootstrap, 1993, chapter 11). Whole parameters are left out, as the entries of one depend on each
+other. IoU is taken as it is, a rank correlation on Fisher's scale atanh.
+
+It says how much the number would differ with other parameters of such a model. It is no interval for other prompts: one
+split of them in halves is one observation. The curve over the number of prompts and further seeds tell of those.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from holdfast.ranks import mean_ranks
+from holdfast.student_t import quantile_95
+from holdfast.values import Mask
+
+Ends = tuple[float, float] | tuple[None, None]
+NO_ENDS: Ends = (None, None)
+
+
+def iou_interval(first: Mask, second: Mask) -> Ends:
+    """The 95% interval of the masks' IoU over parameters; no ends where fewer than two hold any selected entry."""
+    names = sorted(set(first.indices) | set(second.indices))
+    both = [int(torch.isin(first[name], second[name], assume_unique=True).sum()) for name in names]
+    either = [len(first[name]) + len(second[name]) - common for name, common in zip(names, both, strict=True)]
+    if len(names) < 2:
+        return NO_ENDS
+    whole, without = sum(both) / sum(either), list(zip(both, either, strict=True))
+    low, high = _ends(whole, [(sum(both) - part) / (sum(either) - union) for part, union in without])
+    return max(0.0, low), min(1.0, high)
+
+
+def rank_interval(first: Sequence[Float[Tensor, " entry"]], second: Sequence[Float[Tensor, " entry"]]) -> Ends:
+    """The 95% interval of Spearman's rho over parameters, given the scores of each.
+
+    There are no ends where fewer than three parameters are given, or rho is 1, -1 or undefined without one of them.
+    """
+    sizes = [len(part) for part in first]
+    ranks = [mean_ranks(torch.cat(list(parts))) for parts in (first, second)]
+    one, other = (each - each.mean() for each in ranks)
+    products = torch.stack([torch.ones_like(one), one, other, one * one, other * other, one * other])
+    sums = torch.stack([part.sum(1) for part in products.split(sizes, dim=1)])
+    rhos = _correlations(torch.cat([sums.sum(0, keepdim=True), sums.sum(0) - sums])).tolist()
+    if len(sizes) < 3 or not all(abs(rho) < 1 for rho in rhos):  # not a number is not below 1 either
+        return NO_ENDS
+    whole, *without = map(math.atanh, rhos)
+    low, high = _ends(whole, without)
+    return math.tanh(low), math.tanh(high)
+
+
+def _correlations(sums: Float[Tensor, "subset 6"]) -> Float[Tensor, " subset"]:
+    """Pearson's r from n and the sums of x, y, x^2, y^2 and xy."""
+    n, x, y, xx, yy, xy = sums.T
+    return (xy - x * y / n) / ((xx - x * x / n) * (yy - y * y / n)).sqrt()
+
+
+def _ends(whole: float, without: Sequence[float]) -> tuple[float, float]:
+    groups, mean = len(without), sum(without) / len(without)
+    spread = (groups - 1) / groups * sum((one - mean) ** 2 for one in without)
+    half = quantile_95(groups - 1) * math.sqrt(spread)
+    return whole - half, whole + half
