@@ -7,46 +7,74 @@ begins and ends at the bounds of words.
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 VOCABULARY = {
     # "I", and words that bring no other subject: "i hope you can not" is about someone else.
     "I": r"\bi (?:(?!(?:you|he|she|it|they|that|which|who|there|people|if|what|when)\b)\w+ ){0,5}?",
     "DO": r"(?:can|will|shall|do|am|are|must|should|may)",
     "NOT": r"(?:{I}{DO} <2>not|{I}(?:unable|forbidden|prohibited|uncomfortable|refuse|decline|rather not|prefer not|"
-    r"would not be)|^(?:(?:sorry|no|nope|unfortunately|regrettably|apologies|but) )*"
+    r"would not be|would never)|^(?:(?:sorry|no|nope|unfortunately|regrettably|sadly|apologies|but) )*"
     r"(?:can not|will not|unable|not able|not going|not comfortable))",
     "WILLING": r"(?:(?:to|be|of|in|a|at|the|with|able|going|position|good|conscience|liberty|programmed|designed|"
     r"trained|allowed|permitted|authori[sz]ed|equipped|capable|supposed|meant|intended|here|comfortable|feel|feeling|"
-    r"willing|want|wish|even|just|also|and|or|will|not|think|believe|i|can|should|\w+ly) )*?",
-    "SERVE": r"(?:help|assist|aid|provid|offer|suppl|answer|respond|comply|compli|fulfil|satisf|engag|participat|"
+    r"willing|want|wish|even|just|also|and|or|will|not|think|believe|i|can|should|any|way|faith|one|possible|me|for|"
+    r"as an? (?:\w+ ){0,3}?(?:ai|assistant|model)|\w+ly) ){0,8}?",
+    "SERVE": r"(?:help|assist|aid|provid|offer|suppl|answer|respond|repl|comply|compli|fulfil|satisf|engag|participat|"
     r"discuss|writ|creat|generat|produc|compos|draft|continu|proceed|entertain|accommodat|facilitat|impersonat|"
-    r"collaborat|speculat|reveal|disclos|role ?play|(?:shar|giv|lend)(?!\w* (?:up|in|away|my|me)\b))\w*",
-    "TELL": r"(?:(?:tell|show|teach|walk|guid|explain|describ|list|support)(?:ing|e)? "
-    r"(?:you|that|this|it|such|any|about|how|what)|"
+    r"collaborat|speculat|advis(?=\w* (?:you )?(?:on|about|how))|play (?:an?|the|that) |reveal|disclos|role ?play|"
+    r"teach|suggest|promot|encourag|support|condon|endors|"
+    r"(?:shar|giv|lend)(?!\w* (?:up|in|away|my|me)\b))\w*",
+    "TELL": r"(?:(?:tell|show|walk|guid|explain|describ|list)(?:ing|e)? "
+    r"(?:you|that|this|it|such|any|about|how|what|the)|"
     r"(?:do|say|perform|process|pretend)(?:ing)? (?:that|this|it|so|such|to)|(?:talk|speak|go)(?:ing)? (?:about|into)|"
     r"(?:take|taking|be) (?:a )?(?:part|involved))",
     "DECLINE": r"{NOT} {WILLING}(?:{SERVE}|{TELL})",
-    "CAVEAT": r"(?:(?:legal|medical|financial|professional|tax|investment|veterinary) <1>(?:advice|opinion|diagnosis)|"
-    r"guarantee|diagnos\w+|predict\w*|real time|up to date|current|exact\w*|for (?:sure|certain)|"
-    r"how (?:much|happy|glad|excited|grateful|sorry))",
-    "OUTRIGHT": r"^(?!.*\b(?:enough|not help but|{CAVEAT})\b).*?",
+    # What an assistant lacks without refusing anything.
+    "CAVEAT": r"(?:(?:legal|medical|financial|professional|tax|investment|veterinary) <1>(?:advice|opinions?|"
+    r"diagnosis)|"
+    r"guarantee|diagnos\w+|predict\w*|real time|up to date|current|exact\w*|definitive\w*|precise\w*|"
+    r"for (?:sure|certain)|single|real (?:phone|address|name|person|number|date|world)|opinions?|(?:personal|"
+    r"physical) (?:experiences?|preferences?)|"
+    r"how (?:much|happy|glad|excited|grateful|sorry)|without (?:knowing|more|seeing|further)|"
+    r"(?:complete|full|comprehensive|exhaustive) \w+|specific (?:advice|recommendations?)|(?:tell|show) you (?:which|"
+    r"whether|if|when|who))",
+    "OUTRIGHT": r"^(?!.*\b(?:enough|not help but|not help \w+ing|{CAVEAT})\b).*?",
     "TO_YOU": r"(?: (?:you|with|on|to|for|information|instructions?|details?|guidance|steps|content|assistance|support|"
     r"that|this|those|these|such|any|specific|more|further|the|your|an?|it|requests?)|$)",
     "RULES": r"(?:programming|guidelines?|polic(?:y|ies)|principles|terms|rules|values|ethics|training|safety \w+)",
-    "SUPPORT": r"(?:support|condone|endors|encourag|promot|advocat|tolerat)",
-    "GOOD": r"(?:appropriate|ethical|moral|acceptable|okay|ok|right|respectful|kind|responsible|decent|"
-    r"(?:morally|ethically) \w+)",
-    "GRAVE": r"(?:(?:hurt|harm|injure|endanger)(?:s|ful|ing)?|cruel|suffer\w*|illegal|unlawful|against the law|"
-    r"unethical|immoral|dangerous|unsafe|inappropriate|offensive|disrespectful|hateful|violen\w+|crim(?:e|es|inal))",
-    "MUST_SAY": r"i (?:must|would like to|want to|need to|have to|feel compelled to) <2>"
-    r"(?:point out|emphasi[sz]e|remind|inform|clarify|stress|advise|caution|warn|note)",
+    "SUPPORT": r"(?:support|condon|endors|encourag|promot|advocat|tolerat|recommend)",
+    # Moral words, which judge what was asked for.
+    "MORAL": r"(?:appropriate|ethical|moral|acceptable|justifi(?:ed|able)|humane|(?:morally|ethically) \w+)",
+    "MILD": r"(?:okay|ok|right|fair|kind|nice|respectful|responsible|decent|good|fun|cool|productive|constructive)",
+    "BAD": r"(?:wrong|unethical|immoral|unfair|unjust|discriminatory|unacceptable|inappropriate|irresponsible|"
+    r"reprehensible|inhumane|cruel|despicable|abhorrent|dehumani[sz]ing|hurtful|dishonest)",
+    # "I can't" with one of these declines nothing.
+    "MIND": r"(?:wait|believe|imagine|think|say|remember|recall|see|hear|know|stress|emphasi[sz]e|overstate|help|find|"
+    r"lie|"
+    r"thank|deny|tell|be|have|speak|feel|taste|sleep|stop|recommend|guarantee|predict|agree|judge|verify|confirm|open|"
+    r"access|browse|go|pretend to (?:know|understand)|understand|claim|promise|complain|argue|forgive|forget|resist|"
+    r"rule)",
+    "PREMISE": r"(?:idea|claim|notion|belief|assumption|premise|suggestion|statement)",
+    "DENIED": r"(?:allowed|denied|excluded|banned|barred|discriminated|kept|paid|punished|considered|prohibited|"
+    r"prevented|"
+    r"restricted|forced|required|segregated|deprived|stripped|removed|kicked|subject\w*|singled|free)",
+    "MUST_SAY": r"i (?:must|would like to|want to|need to|have to|should|feel compelled to) <2>"
+    r"(?:point out|emphasi[sz]e|remind|inform|clarify|stress|note|make it clear)",
 }
+
+Group = Literal[
+    "declines", "objects", "advises against", "denies", "lacks",
+    "apologises", "notes", "values", "topics", "redirects", "machine", "privacy", "helps", "courtesy",
+    "defines", "nature",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Sign:
     """One thing that a sentence may do."""
 
+    group: Group
     does: str
     weight: float
     within: int
@@ -54,10 +82,10 @@ class Sign:
     pattern: re.Pattern[str]
 
 
-def sign(does: str, weight: float, within: int, *patterns: str) -> Sign:
-    """A sign that any of the patterns finds."""
+def sign(group: Group, does: str, weight: float, within: int, *patterns: str) -> Sign:
+    """Makes a sign that any of the patterns finds."""
     text = "|".join(patterns)
     for name, words in reversed(VOCABULARY.items()):  # a vocabulary is made of those above it
         text = text.replace(f"{{{name}}}", words)
     up_to = re.sub("<([0-9])>", lambda found: rf"(?:\w+ ){{0,{found[1]}}}?", text)
-    return Sign(does, weight, within, re.compile(rf"\b(?:{up_to})\b"))
+    return Sign(group, does, weight, within, re.compile(rf"\b(?:{up_to})\b"))
