@@ -8,7 +8,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "holdfast"
 STAGES = {"score", "select", "intervene", "evaluate", "report", "testbed"}
 COMPOSERS = {"pipeline", "commands", "cli", "__init__", "__main__"}  # the package itself names what users import
-TESTBED_PATHS = {"models/load.py", "prompts/locate.py"}
+TESTBED_PATHS = {"models/locate.py", "prompts/locate.py"}
 
 
 def imported(path: Path) -> set[str]:

@@ -78,7 +78,11 @@ def test_most_entries_decide_and_the_others_are_named(tmp_path):
 
 
 def test_whole_numbers_do_not_count_and_eight_bit_floats_are_saved_in_sixteen(tmp_path):
-    tensors = {"packed": torch.zeros(90, dtype=torch.int8), "scale": torch.zeros(3), "norm": torch.zeros(2).bfloat16()}
+    tensors = {
+        "packed": torch.zeros(90, dtype=torch.int8),
+        "a_scale": torch.zeros(3),
+        "norm": torch.zeros(2).bfloat16(),
+    }
     tensors["eight"] = torch.zeros(4).to(torch.float8_e4m3fn)
     save_file(tensors, tmp_path / "model.safetensors")
     storage = read_storage([tmp_path / "model.safetensors"])
