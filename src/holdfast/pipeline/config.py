@@ -186,8 +186,8 @@ class RunConfig(Options):
     """A whole run: what is located is verified; SET and SPA are done where there is something to do them with."""
 
     model: str
-    """An aligned model: located, verified and adapted. A folder, a hub id or `testbed:NAME`; `MODEL#NAME=VALUE` gives its
-    chat template an argument."""
+    """An aligned model: located, verified and adapted. A folder, a hub id or `testbed:NAME`; `MODEL#NAME=VALUE` gives
+    its chat template an argument."""
     judge: str
     """A causal guard model that answers safe or unsafe, or a sequence classifier with such labels."""
     unaligned: str | None = None
