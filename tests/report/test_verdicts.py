@@ -197,7 +197,7 @@ def test_an_arm_that_was_left_out_on_purpose_is_not_waited_for():
     assert "not measured yet" not in page
     assert "The config leaves out adapt_arms plain." in page
     report["provenance"]["config"]["adapt_arms"] += ["plain", "random_protected"]
-    assert {one.answer for one in verdicts.decide(report)} == {YES, NO, WAITING, LEFT_OUT}
+    assert {one.answer for one in verdicts.decide(report)} == {YES, NO, UNSURE, WAITING, LEFT_OUT}
     assert dict(headlines(report)[2].rates)["plain tuning"] == WAITING
 
 

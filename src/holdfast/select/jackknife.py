@@ -36,8 +36,8 @@ def iou_interval(first: Mask, second: Mask) -> Ends:
     return max(0.0, low), min(1.0, high)
 
 
-def rank_interval(first: Sequence[Float[Tensor, " entry"]], second: Sequence[Float[Tensor, " entry"]]) -> Ends:
-    """The 95% interval of Spearman's rho over parameters, given the scores of each.
+def rank_interval(first: Sequence[Tensor], second: Sequence[Tensor]) -> Ends:
+    """The 95% interval of Spearman's rho over parameters, given the scores of each, flat and of any length.
 
     There are no ends where fewer than three parameters are given, or rho is 1, -1 or undefined without one of them.
     """
