@@ -171,7 +171,18 @@ class RefusalJudge:
     @property
     def fingerprint(self) -> str:
         """Names the rules: other ones have another."""
-        return digest([(sign.weight, sign.within, sign.pattern.pattern) for sign in SIGNS])
+        weights = (
+            SUPPORT_ALONE,
+            SECOND_OBJECTION,
+            FIRM_FROM,
+            PLAIN_FROM,
+            PLAIN_TO,
+            PLAIN_HELPS,
+            ANSWERED_WORDS,
+            LIST_HELPS,
+        )
+        patterns = [(sign.weight, sign.within, sign.pattern.pattern) for sign in SIGNS]
+        return digest([patterns, weights, OTHER_THINGS.pattern])
 
     def judge(self, prompts: Sequence[str], responses: Sequence[str]) -> list[Outcome]:
         """One outcome a response; the prompt is not looked at."""
