@@ -31,15 +31,16 @@ QUOTED = re.compile(
 )
 """Quotations of more than a word or two; an apostrophe within a word closes none."""
 LABEL = re.compile(
-    r"^[ *_#>]{0,4}(?P<label>[\[(]?[^\w\n\[(:]{0,4}[A-Za-z][\w .'-]{0,30}[\])]?(?=[ *_]{0,3}:)|"
-    r"[\[(][^\])\n:]{2,40}[\])]|[🔒🔓])[ *_]{0,3}:?",
+    r"(?:^[ *_#>]{0,4}|(?<=[.!?] )(?=[\[(]?[A-Z]{3,12}[\])]?:))"
+    r"(?P<label>[\[(]?[^\w\n\[(:]{0,4}[A-Za-z][\w .'-]{0,30}[\])]?(?=[ *_]{0,3}:)|"
+    r"[\[(][^\])\n:]{2,40}[\])]|[🔒🔓])"
+    r"[ *_]{0,3}:?",
     re.MULTILINE,
 )
-"""A name at the beginning of a line, as in "DAN: ...", "[GPT]: ..." or "(🔓Developer Mode Output) ..."."""
+"""A speaker's name in front of a line, as in "[GPT]: ..." or "(🔓Developer Mode Output) ...", or of a sentence."""
 HEADING = re.compile(
     r"\b(?:note|notes|warning|disclaimer|tips?|important|remember|example|answer|response:|p\.?s|summary|conclusion|"
-    r"step|"
-    r"caution|instead|alternatives?|options?|however)\b",
+    r"step|caution|instead|alternatives?|options?|however)\b",
     re.IGNORECASE,
 )
 """What begins a line like a speaker's name and is none."""
