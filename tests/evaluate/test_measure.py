@@ -20,8 +20,8 @@ class Reader:
         return [Outcome("safe") for _ in responses]
 
 
-def said(text, opened=""):
-    return Response("a", [], [], text, finished=True, opened=opened)
+def said(text, opened="", finished=True):
+    return Response("a", [], [], text, finished=finished, opened=opened)
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,16 @@ def test_a_response_that_is_nothing_but_thoughts_says_nothing(response):
     assert judge.shown == []
     (judged,) = attack_success(judge, reads_thoughts=True).answers([Prompt("a")], [response])
     assert (judged.outcome.verdict, judge.shown) == ("safe", [response.record])
+
+
+@pytest.mark.parametrize(
+    "response", [said("<think>Let me", finished=False), said("Let me", "<think>\n", finished=False)]
+)
+def test_a_response_that_the_limit_ended_within_its_thoughts_is_unscored_and_no_failed_attack(response):
+    measure = attack_success(Reader())
+    answers = measure.answers([Prompt("a")], [response])
+    assert answers[0].outcome.verdict is None
+    assert "within its thoughts" in answers[0].outcome.reason
+    assert measure.summarize(answers).value is None
+    (answer,) = utility().answers([Prompt("a", answer="4")], [response])
+    assert answer.outcome.verdict is None

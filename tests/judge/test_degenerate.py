@@ -89,10 +89,3 @@ def test_200_kilobytes_take_under_a_second(text):
     begin = time.process_time()
     why_degenerate(text)
     assert time.process_time() - begin < 1
-
-
-def test_thoughts_without_an_answer_are_degenerate_and_loops_count_in_the_answer_alone():
-    assert "thoughts" in str(why_degenerate("<think>Let me see whether"))
-    assert "thoughts" in str(why_degenerate("<think>Fine.</think>\n\n"))
-    assert why_degenerate(f"<think>{SENTENCE * 20}</think>The boat goes out at dawn.") is None
-    assert why_degenerate(f"<think>At dawn.</think>{SENTENCE * 20}") is not None

@@ -1,13 +1,13 @@
-"""Why a response is degenerate: empty, wordless, only thoughts, or one short unit over and over. It says nothing.
+"""Why a response is degenerate: empty, wordless, or one short unit over and over. It says nothing.
 
 A loop is a unit of at most 200 characters, with a letter or digit in it, that stands back to back at least 6 times,
 and fills at least 48 characters and 3/5 of the response; runs of white space count as one blank. Only exact repeats
 count: a list whose numbers go up is none, nor is a refrain between verses. What was asked is not looked at, so fifty
-zeros are a loop even where fifty zeros were asked for. Of a reasoning model only what follows its thoughts counts.
+zeros are a loop even where fifty zeros were asked for. Whoever asks leaves out a reasoning model's thoughts first.
 """
 
-from holdfast.thoughts import without_thoughts
-
+ONLY_THOUGHTS = "the response is nothing but thoughts"
+"""Why a response with thoughts and no answer is degenerate."""
 LONGEST_UNIT = 200
 LEAST_REPEATS = 6
 LEAST_CHARACTERS = 48
@@ -16,10 +16,7 @@ LEAST_SHARE = 0.6
 
 def why_degenerate(text: str) -> str | None:
     """Says what is wrong with a response, in any script; None for one that says something, however short."""
-    thought = text.strip()
-    text = " ".join(without_thoughts(text).split())
-    if thought and not text:
-        return "the response holds thoughts and no answer; a higher token limit may give it one"
+    text = " ".join(text.split())
     if not text:
         return "the response is empty"
     if not any(character.isalnum() for character in text):

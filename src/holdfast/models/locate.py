@@ -19,6 +19,11 @@ INDEX = "model.safetensors.index.json"
 OTHER_FORMATS = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".onnx", ".gguf")
 """Endings of weights that are neither fetched nor copied: pickles, and what other programs read."""
 
+_AS_FOLDER = (
+    "give the folder of a Hugging Face model, with config.json and safetensors files; transformers converts a GGUF "
+    "file (`from_pretrained(FOLDER, gguf_file=FILE)`, then `save_pretrained`)"
+)
+
 
 def resolve(name: str, *, with_weights: bool = True) -> str:
     """What `from_pretrained` is given: a folder that exists, or a hub id, without arguments of the chat template."""
@@ -121,15 +126,29 @@ def _file_of(source: str, file: str, *, fetch: bool) -> Path | None:
 
 
 def _check_folder(folder: Path, *, with_weights: bool) -> None:
+    if folder.is_file():
+        raise ValueError(f"model {str(folder)!r} is a file; {_AS_FOLDER}.")
     if not folder.is_dir():
         raise ValueError(f"model folder {str(folder)!r} does not exist; give a folder with config.json, or a hub id.")
     if not (folder / "config.json").is_file():
-        raise ValueError(f"model folder {str(folder)!r} has no config.json; save a model there with `save_pretrained`.")
+        raise ValueError(f"model folder {str(folder)!r} {_what_it_holds(folder)}.")
     if with_weights and not any(folder.glob("*.safetensors")):
         raise ValueError(
             f"model folder {str(folder)!r} has no .safetensors file; pickled weights are not loaded, "
             "convert them with `save_pretrained`."
         )
+
+
+def _what_it_holds(folder: Path) -> str:
+    """The end of a sentence about a folder without config.json: what is there, and what to do."""
+    if (folder / "adapter_config.json").is_file():
+        return (
+            "holds an adapter of PEFT and no model; merge it into its base (`merge_protected`, or PEFT's "
+            "`merge_and_unload`), save the model with `save_pretrained`, and give that folder"
+        )
+    if any(folder.glob("*.gguf")):
+        return f"holds a GGUF file; {_AS_FOLDER}"
+    return "has no config.json; save a model there with `save_pretrained`"
 
 
 def _explain(name: str, source: str, error: Exception) -> str:
@@ -140,6 +159,11 @@ def _explain(name: str, source: str, error: Exception) -> str:
         return (
             f"model {name!r} has no tokenizer that can be read; save one beside it with the tokenizer's "
             "`save_pretrained`, or download the model again."
+        )
+    if "quantiz" in str(error).casefold():
+        return (
+            f"model {name!r} is quantized and could not be read: {reason.rstrip('.')}. Install what is missing, or "
+            "give the checkpoint as it was before: scores, masks and patches are of weights as they were trained."
         )
     if Path(source).is_dir():
         return f"model folder {name!r} could not be read: {reason.rstrip('.')}. Save or download it again."

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast.distributed import rank, world_size
+from holdfast.judge.degenerate import ONLY_THOUGHTS
 from holdfast.judge.model_judge import ModelJudge
 from holdfast.models.generate import generate
 from holdfast.models.load import LoadedModel
@@ -157,7 +158,7 @@ def _judged(judge: Judge, responses: Sequence[Response]) -> list[Outcome]:
     """Verdicts on what responses say; one that is nothing but thoughts has none."""
     spoken = [without_thoughts(one.record) for one in responses]
     outcomes = judge.judge([one.prompt for one in responses], spoken)
-    silent = Outcome.unscored("the response is nothing but thoughts: give more tokens, or have the model not think")
+    silent = Outcome.unscored(f"{ONLY_THOUGHTS}: give more tokens, or have the model not think")
     return [
         silent if one.text.strip() and not text else outcome
         for one, text, outcome in zip(responses, spoken, outcomes, strict=True)

@@ -1,0 +1,45 @@
+"""What stands at a place that holds no model is said, with what to give instead."""
+
+import json
+
+import pytest
+
+from holdfast.models.load import load_model
+from tests.stored import save
+from tests.tiny import make_llama
+
+
+def with_file(folder, name):
+    folder.mkdir()
+    (folder / name).write_text("{}")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("adapter_config.json", "holds an adapter of PEFT and no model; merge it into its base"),
+        ("model.gguf", r"holds a GGUF file; give the folder of a Hugging Face model.*gguf_file"),
+        ("model.safetensors", "has no config.json"),
+    ],
+)
+def test_a_folder_without_a_config_is_called_what_it_is(name, told, tmp_path):
+    with pytest.raises(ValueError, match=told):
+        load_model(str(with_file(tmp_path / "model", name)))
+
+
+def test_a_file_is_no_model(tmp_path):
+    file = tmp_path / "model.gguf"
+    file.touch()
+    with pytest.raises(ValueError, match="is a file; give the folder of a Hugging Face model"):
+        load_model(str(file))
+
+
+def test_a_quantized_checkpoint_that_cannot_be_read_is_not_said_to_be_broken(tmp_path):
+    folder = save(tmp_path / "model", make_llama())
+    config = json.loads((folder / "config.json").read_text())
+    config["quantization_config"] = {"quant_method": "gptq", "bits": 4, "group_size": 128}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match=r"is quantized and could not be read: .*Install what is missing") as told:
+        load_model(str(folder))
+    assert "download it again" not in str(told.value)
