@@ -142,13 +142,13 @@ class ProtectCallback(TrainerCallback):
         else:
             self._let_go()  # of a run that did not end
             self._hold = protect(optimizer, self.mask, model, check_base=False)  # the start was checked
-            self._record = state.stateful_callbacks[RECORD] = _record(model, self.mask)
+            self._record = _kept_with(state)[RECORD] = _record(model, self.mask)
         self._since, self._told = state.global_step, len(state.log_history)
 
     def _refuse_other_start(self, state: TrainerState, model: PreTrainedModel) -> None:
         """Raises ValueError when the model's values at the mask's entries are not known to be the base's."""
         refuse_adapters(model, "put them on with peft.get_peft_model, and this callback holds the effective weights")
-        earlier = [state.stateful_callbacks.get(RECORD), self._record]
+        earlier = [_kept_with(state).get(RECORD), self._record]
         if not self._check_base or _record(model, self.mask) in earlier:
             return
         if not state.global_step:
@@ -179,6 +179,12 @@ class ProtectCallback(TrainerCallback):
             return load_mask(path)
         logger.warning("%s does not exist: from step %d the mask that was given is held.", path, state.global_step)
         return self._given
+
+
+def _kept_with(state: TrainerState) -> dict[str, Any]:
+    """What the trainer writes into the state of each checkpoint; it is a dictionary, whatever it is annotated as."""
+    kept: Any = state.stateful_callbacks
+    return kept
 
 
 def _record(model: PreTrainedModel, mask: Mask) -> dict[str, str]:

@@ -219,7 +219,7 @@ def base_parameters(model: PeftModel) -> dict[str, nn.Parameter]:
     return dict(found.values())
 
 
-def _parameters_below(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Parameter]]:
+def _parameters_below(module: Any, path: str) -> Iterator[tuple[str, nn.Parameter]]:
     if isinstance(module, BaseTunerLayer):
         yield from _parameters_below(module.base_layer, path)
     elif isinstance(module, AuxiliaryTrainingWrapper):
@@ -232,7 +232,7 @@ def _parameters_below(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Pa
 
 def _hold_saves(model: PeftModel, hold: LoraProtection) -> None:
     """From now on every save of the model's adapter writes the hold's mask beside it."""
-    model.hold = hold  # pyright: ignore[reportAttributeAccessIssue]
+    model.hold = hold  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
     model.__class__ = type(f"Held{type(model).__name__}", (HeldAdapter, type(model)), {})
 
 
