@@ -211,12 +211,13 @@ def test_training_without_an_end_token_is_told_once(caplog):
     assert "no special token ends an assistant's turn" in message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["qwen3", "opening", None])
 def test_a_model_that_learned_its_answers_gives_them_when_it_is_asked_and_stops(family):
     tokenizer = tokenizer_with(FAMILIES.get(family))
-    loaded = make_loaded(make_llama(len(tokenizer), width=32), tokenizer)
+    loaded = make_loaded(make_llama(len(tokenizer), width=48), tokenizer)
     exchanges = [Exchange("what is 2 + 2 ?", "4"), Exchange("who ?", "the old clock")]
-    options = SftOptions(iterations=40, batch_size=2, learning_rate=3e-2, scheduler="constant_with_warmup")
+    options = SftOptions(iterations=150, batch_size=2, learning_rate=1e-2, scheduler="constant_with_warmup")
     order = [0, 1] * options.iterations
     optimizer = dense_adamw(loaded.model, options)
     fine_tune(loaded, exchanges, order, optimizer, options, label="tuning", clip=True, progress=silent)

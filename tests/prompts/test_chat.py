@@ -154,3 +154,16 @@ def test_the_digest_of_a_rendering_is_of_its_text_and_not_of_its_token_ids():
     assert rendering_digest(chats[:1]) == rendering_digest(chats[1:])
     other.chat_template = "{{ bos_token }} " + str(other.chat_template)
     assert rendering_digest([encode_chat(other, turns)]) != rendering_digest(chats[:1])
+
+
+def test_thoughts_that_a_template_would_drop_are_trained_all_the_same():
+    tokenizer = tokenizer_with(FAMILIES["deepseek_r1"].replace("<think>\n", ""))  # which opens none
+    assert encode_exchange(tokenizer, "a", THOUGHT).text == f"<bos><|user|>a<|assistant|>{THOUGHT}<|end|>"
+
+
+def test_a_template_that_rewrites_words_is_not_what_a_response_is_trained_as():
+    tokenizer = make_tokenizer(
+        template="{% for turn in messages %}<|{{ turn.role }}|>{{ turn.content | upper }}<|end|>{% endfor %}"
+        "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    )
+    assert encode_exchange(tokenizer, "a", "mend").text == "<|user|>A<|end|><|assistant|>mend<|end|>"
