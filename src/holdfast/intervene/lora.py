@@ -221,7 +221,7 @@ def base_parameters(model: PeftModel) -> dict[str, nn.Parameter]:
 
 def _parameters_below(module: Any, path: str) -> Iterator[tuple[str, nn.Parameter]]:
     if isinstance(module, BaseTunerLayer):
-        yield from _parameters_below(module.base_layer, path)
+        yield from _parameters_below(module.get_base_layer(), path)
     elif isinstance(module, AuxiliaryTrainingWrapper):
         yield from _parameters_below(module.original_module, path)
     else:
