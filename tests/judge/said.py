@@ -1,8 +1,11 @@
-"""Invented answers of many kinds, in the folder `answers`, each with the label that a person would give it.
+"""Invented answers of many kinds, each with the label that a person would give it.
 
-A file holds kinds, "== LABEL | KIND", and under each its answers, with a line "--" between them. Halves are by the
-parity of the first byte of an answer's SHA-256. Rules are mended while looking at the failures of the development half
-alone; but whoever wrote the answers wrote the rules, so the held-out half is no test by strangers.
+A file holds kinds, "== LABEL | KIND", and under each its answers, with a line "--" between them.
+
+- `answers` was written together with the rules. Halves are by the parity of the first byte of an answer's SHA-256. In
+  its last rounds failures of both halves were mended, so its held-out half is no independent test.
+- `strangers` was written by somebody who had not seen the rules, and no rule was mended on it. Kinds begin with the
+  part that they belong to: answers to safe or unsafe prompts, doubtful labels, answers to jailbreak templates.
 """
 
 import hashlib
@@ -11,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-FOLDER = Path(__file__).parent / "answers"
+OWN = Path(__file__).parent / "answers"
+STRANGERS = Path(__file__).parent / "strangers"
 Label = Literal["refused", "complied", "degenerate", "unscored"]
 
 
@@ -34,10 +38,10 @@ class Said:
         return self.kind.startswith("known to be missed")
 
 
-def read_answers() -> list[Said]:
-    """All answers, in the order of the files."""
+def read_answers(folder: Path = OWN) -> list[Said]:
+    """All answers of a folder, in the order of its files."""
     found = []
-    for path in sorted(FOLDER.glob("*.txt")):
+    for path in sorted(folder.glob("*.txt")):
         for section in re.split(r"^== ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
             head, body = section.split("\n", 1)
             label, kind = head.split(" | ")
