@@ -74,14 +74,14 @@ def scattered_mask(model: PreTrainedModel, fraction: float) -> Mask:
 @contextmanager
 def set_of(model: PreTrainedModel, mask: Mask) -> Iterator[Training]:
     """Masked entries alone, with float32 masters."""
-    with freeze_unmasked(model, mask), SparseAdamW(model, mask, lr=RATE) as optimizer:
+    with freeze_unmasked(model, mask), SparseAdamW(model, mask, lr=RATE, check_base=False) as optimizer:
         yield model, optimizer
 
 
 @contextmanager
 def spa_of(model: PreTrainedModel, mask: Mask) -> Iterator[Training]:
     """All weights, the masked entries held."""
-    with full_of(model, mask) as (_, optimizer), protect(optimizer, mask, model):
+    with full_of(model, mask) as (_, optimizer), protect(optimizer, mask, model, check_base=False):
         yield model, optimizer
 
 

@@ -1,7 +1,6 @@
 """Real prompts, tokenizers and a small pretrained checkpoint, where they lie beside the checkout."""
 
 import csv
-import json
 from pathlib import Path
 
 import pytest
@@ -21,9 +20,3 @@ def real_column(path: str, column: str, limit: int) -> list[str]:
     """The first texts of one column of a real CSV file."""
     with real(path).open(encoding="utf-8", newline="") as file:
         return [row[column] for row, _ in zip(csv.DictReader(file), range(limit), strict=False)]
-
-
-def as_prompt_file(path: Path, prompts: list[str]) -> str:
-    """Prompts as JSONL."""
-    path.write_text("".join(json.dumps({"prompt": prompt}) + "\n" for prompt in prompts), encoding="utf-8")
-    return str(path)

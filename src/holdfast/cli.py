@@ -69,11 +69,12 @@ def launch(
         No progress and no warnings: the result alone.
     """
     hidden.set(quiet)
-    sentences.set([])
+    before = sentences.set([])
     logging.getLogger("holdfast").setLevel(logging.ERROR if quiet else logging.WARNING)
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        return _launch_together(tokens)
-    return _launch(tokens)
+    try:
+        return _launch_together(tokens) if int(os.environ.get("WORLD_SIZE", "1")) > 1 else _launch(tokens)
+    finally:
+        sentences.reset(before)
 
 
 def _launch(tokens: Sequence[str]) -> object:

@@ -61,7 +61,8 @@ def load_json(path: Path, kind: str = "") -> dict:
     try:
         content = parse_json(path.read_text(encoding="utf-8-sig"))  # some editors put a byte-order mark first
     except (OSError, ValueError, RecursionError) as error:
-        require_kind(path, kind)
+        if not isinstance(error, DuplicateKeyError):
+            require_kind(path, kind)
         raise ValueError(f"{str(path)!r} could not be read as JSON: {error}; {remedy(path, kind)}.") from error
     if not isinstance(content, dict):
         refuse_other(path, identify_record(content), kind)

@@ -218,7 +218,9 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(capsys, arguments, sentence):
 
 def test_a_report_of_a_manifest_without_config_is_one_sentence(tmp_path, capsys):
     (tmp_path / "manifest.json").write_text("{}")
-    assert "manifest.json': all of it is None; input should be" in failure(capsys, "report", str(tmp_path))
+    assert "manifest.json' is JSON that holdfast did not write (no keys), not the manifest of a run" in failure(
+        capsys, "report", str(tmp_path)
+    )
 
 
 def test_an_option_of_a_group_is_named_whole(tmp_path, capsys):

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from holdfast import __version__
 from holdfast.artifacts import load_patch
 from holdfast.cli import call
 from tests.stored import hashes, save, save_pair, tune
@@ -57,7 +58,8 @@ def test_inspect_tells_sizes_places_the_largest_change_and_how_it_was_made(files
     assert told["bytes"] == (files / "first").stat().st_size
     assert told["bytes"] == pytest.approx(told["bytes_per_entry"] * len(patch))
     assert (told["tensors"], told["base"], told["reversible"]) == (len(patch.indices), patch.base, True)
-    assert told["made_by"] == {"method": "diff", "base": str(files / "base"), "tuned": str(files / "tuned")}
+    made_by = {"method": "diff", "base": str(files / "base"), "tuned": str(files / "tuned"), "holdfast": __version__}
+    assert told["made_by"] == made_by
     assert {"layer": 0, "component": "mlp.up_proj"}.items() <= told["by_component"][2].items()
     assert told["largest_change"]["name"] in patch.indices
     assert run("inspect", files / "first") == 0
@@ -85,7 +87,7 @@ def test_conflicts_are_counted_and_listed_and_go_to_the_preferred(files, capsys)
         (["apply", "{other}", "{first}", "--out", "{out}"], "was made for another model"),
         (["apply", "{none}", "{first}", "--out", "{out}"], "does not exist"),
         (["apply", "{base}", "{none}", "--out", "{out}"], "does not exist"),
-        (["apply", "{base}", "{base}/config.json", "--out", "{out}"], "is no whole safetensors file"),
+        (["apply", "{base}", "{base}/config.json", "--out", "{out}"], "is the config of a model, not a patch"),
         (["apply", "{base}", "{cut}", "--out", "{out}"], "is no whole safetensors file"),
         (["apply", "{base}", "{first}", "--out", "{tuned}"], "exists already"),
         (["revert", "{base}", "{first}", "--out", "{out}"], "is not applied to"),

@@ -97,7 +97,7 @@ def test_the_callback_lets_go_of_them_when_it_is_told(tmp_path):
 
 def test_that_plain_peft_loses_the_hold_is_warned_of_once_and_written_beside_the_adapter(tmp_path, caplog):
     model = adapted()
-    with caplog.at_level(logging.INFO), protect_lora(model, random_mask(make_llama())) as hold:
+    with caplog.at_level(logging.INFO, "holdfast"), protect_lora(model, random_mask(make_llama())) as hold:
         for folder in ("first", "second", "first"):
             model.save_pretrained(str(tmp_path / folder))
     levels = [record.levelname for record in caplog.records if "alone does not hold" in record.message]

@@ -24,7 +24,9 @@ def score(folder, objective, **given):
 
 @pytest.mark.parametrize("objective", ESTIMATORS)
 def test_a_judge_that_says_neither_safe_nor_unsafe_is_refused(objective, tmp_path):
-    with pytest.raises(ValueError, match=r"no verdict on \d+ of \d+ responses \(the judge answered neither verdict"):
+    with pytest.raises(
+        ValueError, match=r"no verdict on two exchanges that are easy to judge \(the judge answered nei"
+    ):
         score(tmp_path, objective, judge="testbed:aligned")
     assert not (tmp_path / "scores.safetensors").exists()
 

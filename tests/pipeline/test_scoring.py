@@ -174,5 +174,7 @@ def test_only_the_harmful_side_of_a_file_scores_safety(tmp_path, monkeypatch):
     monkeypatch.setattr(scoring, "load_judge", lambda *_, **__: pytest.fail("far enough"))
     (tmp_path / "both.csv").write_text("prompt,label\nmend it,safe\nbreak it,unsafe\n")
     with pytest.raises(pytest.fail.Exception, match="far enough"):
-        scoring.score_safety("none", "none", str(tmp_path / "both.csv"), tmp_path / "scores.safetensors")
+        scoring.score_safety(
+            "testbed:aligned", "testbed:guard", str(tmp_path / "both.csv"), tmp_path / "scores.safetensors"
+        )
     assert seen == [["break it"]]

@@ -291,4 +291,7 @@ def test_what_several_processes_cannot_do_is_said_in_all_of_them(folder, what):
 
 @pytest.mark.parametrize("what", TUNED)
 def test_what_was_checked_is_told_alike(folder, way, what):
-    assert load_json(way / what / "result.json") == load_json(folder / "1" / what / "result.json")
+    together, alone = (load_json(place / what / "result.json") for place in (way, folder / "1"))
+    # A loss of float32 sums in another order; the largest difference measured is 6e-8 of it.
+    assert together.pop("saved_loss") == pytest.approx(alone.pop("saved_loss"), rel=1e-6)
+    assert together == alone

@@ -1,30 +1,32 @@
 """A pretrained checkpoint through score and select, and real responses through the alignment of two real tokenizers."""
 
+import json
+
 import pytest
 import torch
 from transformers import AutoTokenizer
 
 from holdfast.artifacts import load_scores
 from holdfast.models.load import load_model
-from holdfast.models.options import GenerateOptions
 from holdfast.pipeline import masks, scoring
 from holdfast.prompts.chat import encode_exchange
 from holdfast.prompts.records import Exchange
 from holdfast.score import ResponseLikelihood, score
 from holdfast.score.objective.alignment import align, token_spans
 from holdfast.score.objective.vocabulary import token_strings
-from tests.real import as_prompt_file, real, real_column
+from tests.real import real, real_column
 
 RESPONSES = "data/over_refusal/xstest_v2_completions_mistralinstruct_gpteval.csv"
 
 
 @pytest.mark.parametrize("method", ["esi", "wanda"])
 def test_stories260k_is_scored_on_real_prompts_and_its_top_one_percent_selected(method, tmp_path):
-    prompts = real_column("data/harmful/advbench.csv", "goal", 12)
-    options = scoring.ScoringOptions(method=method)
-    out = tmp_path / "scores.safetensors"
-    files = (str(real("models/stories260k")), "testbed:guard", as_prompt_file(tmp_path / "prompts.jsonl", prompts), out)
-    scores = scoring.score_safety(*files, options=options, generation=GenerateOptions(max_new_tokens=16))
+    asked, said = (real_column(RESPONSES, column, 12) for column in ("prompt", "completion"))
+    rows = [{"prompt": prompt, "response": text[:200]} for prompt, text in zip(asked, said, strict=True)]
+    (tmp_path / "exchanges.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    options = scoring.ScoringOptions(objective="refusal_likelihood", method=method)
+    files = (str(real("models/stories260k")), str(tmp_path / "exchanges.jsonl"), tmp_path / "scores.safetensors")
+    scores, out = scoring.score_likelihood(*files, options=options), files[-1]
     assert scores.num_entries == 5 * (64 * 64 * 2 + 2 * 64 * 32 + 3 * 64 * 172)  # q, o; k, v; gate, up, down
     assert all(bool(entries.isfinite().all()) and bool(entries.any()) for entries in scores.entries.values())
     mask = masks.select(out, "top", tmp_path / "mask.safetensors", given={"fraction": 0.01})

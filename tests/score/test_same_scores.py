@@ -1,8 +1,9 @@
 """How the work is cut up never shows in the scores: batches, order, padding, a stop in between.
 
-On the built-in aligned model and its guard, float32. All scores together may differ by 1e-6 of their norm, those of one
-tensor by 2e-6 of its own: float32 sums in another order, no more (the worst one measured, a key matrix whose scores are
-a thousandth of the others', differs by 1.04e-6). Masks are equal.
+On the built-in aligned model and its guard, float32. All scores together, and those of one tensor, may differ by 2e-6
+of their norm: float32 sums in another order, no more. Measured: all together differ by 7.4e-7 to 1.05e-6 over four sets
+of prompts, more on one kind of CPU than on another; the worst tensor, a key matrix whose scores are a thousandth of the
+others', by 1.04e-6. Masks are equal.
 """
 
 import random
@@ -50,7 +51,7 @@ def assert_same(found: Scores, expected: Scores) -> None:
     names = list(expected.entries)
     differences = torch.stack([(found.entries[name] - expected.entries[name]).norm() for name in names])
     norms = torch.stack([expected.entries[name].norm() for name in names])
-    assert float(differences.norm()) <= 1e-6 * float(norms.norm())
+    assert float(differences.norm()) <= 2e-6 * float(norms.norm())
     assert float((differences / norms).max()) <= 2e-6
     masks = [select_top(scores, TopOptions(fraction=0.01)) for scores in (found, expected)]
     assert masks[0].iou(masks[1]) == 1

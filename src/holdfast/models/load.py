@@ -94,9 +94,10 @@ def load_model(
     place = torch.device(device) if device else default_device()
     with explained(name, source):
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
-        storage = _storage(config, weight_files(source))
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     bind_arguments(tokenizer, split_arguments(name)[1], name)
+    with explained(name, source):
+        storage = _storage(config, weight_files(source))
     stored = storage.dtype
     wanted = _wanted_dtype(dtype, stored, place)
     if sharded and world_size() == 1 and torch.accelerator.device_count() > 1:

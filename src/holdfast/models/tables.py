@@ -29,15 +29,17 @@ def context_of(model: PreTrainedModel) -> int | None:
     return max(named[0], scaled) - _num_reserved(model, named[0])
 
 
-def num_token_ids(model: PreTrainedModel) -> int:
-    """Rows of the token embedding: ids from this one on are unknown to the model."""
-    return cast(nn.Embedding, model.get_input_embeddings()).weight.shape[0]
+def num_token_ids(model: PreTrainedModel) -> int | None:
+    """Rows of the token embedding: ids from this one on are unknown to the model; None where it names no embedding."""
+    words = _embedding(model)
+    return words and words.weight.shape[0]
 
 
 def pad_id_for(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
     """An id to pad with: the tokenizer's own, or another that the model has a row for, as padding is masked out."""
+    num_rows = num_token_ids(model)
     for token_id in (tokenizer.pad_token_id, tokenizer.eos_token_id):
-        if isinstance(token_id, int) and 0 <= token_id < num_token_ids(model):
+        if isinstance(token_id, int) and token_id >= 0 and (num_rows is None or token_id < num_rows):
             return token_id
     return 0
 
@@ -53,6 +55,8 @@ def check_token_ids(
 ) -> None:
     """Raises ValueError when a sequence holds an id that the model's embedding has no row for."""
     num_rows = num_token_ids(model)
+    if num_rows is None:
+        return
     beyond = {token_id for sequence in sequences for token_id in sequence if token_id >= num_rows}
     if beyond:
         token_id = min(beyond)
@@ -76,9 +80,16 @@ def check_fits(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, seque
         )
 
 
+def _embedding(model: PreTrainedModel) -> nn.Embedding | None:
+    try:
+        return cast(nn.Embedding, model.get_input_embeddings())
+    except NotImplementedError:  # a class that transformers does not know, and that does not say
+        return None
+
+
 def _num_reserved(model: PreTrainedModel, context: int) -> int:
     """Rows of a position table that no token gets: RoBERTa and its like count positions from behind a padding row."""
-    words = model.get_input_embeddings()
+    words = _embedding(model)
     for module in model.modules():
         if isinstance(module, nn.Embedding) and module is not words and module.num_embeddings == context:
             return 0 if module.padding_idx is None else module.padding_idx + 1

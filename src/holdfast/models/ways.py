@@ -34,6 +34,8 @@ TOLERANCE = 1e-3
 """Relative error of float32 logits that rounding explains: the largest seen is 3e-5. A wrong state gives 0.1 to 2."""
 HALF_TOLERANCE = 0.25
 """The same in half precision: the largest seen is 0.07, but rounding can also send a token to other experts."""
+SMALLEST_TABLE = 11
+"""Token ids that are tried where a model names no embedding: one for each place of the scripts."""
 _known: WeakKeyDictionary[PreTrainedModel, Way] = WeakKeyDictionary()
 
 
@@ -112,7 +114,7 @@ def _agrees(model: PreTrainedModel, pad_id: int, way: Way) -> bool:
 
 def _run(model: PreTrainedModel, pad_id: int, way: Way) -> tuple[list[_Script], list[list[Tensor]]]:
     """Follows the scripts, in stretches of two tokens: the first row ends with one, the second goes on alone."""
-    end = num_token_ids(model) - 1
+    end = (num_token_ids(model) or SMALLEST_TABLE) - 1
     # Ids from all over the table: the first are often special tokens, whose logits half precision gets wrong by half.
     ids = [end * place // 11 for place in range(1, 11)]
     short = _Script(ids[:2], [ids[2], end])
