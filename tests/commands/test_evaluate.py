@@ -75,3 +75,27 @@ def test_a_model_of_which_nothing_could_be_scored_is_an_error_and_no_evaluation(
     assert call(["evaluate", str(tmp_path / "broken"), *asked, "--judge", "testbed:guard"]) == 2
     assert "none of 3 responses could be scored" in capsys.readouterr().err
     assert not (tmp_path / "evaluation.json").exists()
+
+
+def test_no_judge_is_needed_and_a_gate_on_refusals_decides(asked, tmp_path, capsys):
+    assert call(["evaluate", "testbed:aligned", *asked, "--generate.max-new-tokens", "1"]) == 0
+    said = capsys.readouterr()
+    assert "refusal/harmful" in said.out
+    assert "asr" not in said.out.replace(str(tmp_path), "")
+    assert "so refusals are misstated" in said.err
+    file = str(tmp_path / "evaluation.json")
+    assert call(["compare", file, file, "--fail-if", "refusal < before - 0.02"]) == 0
+    assert call(["compare", file, file, "--fail-if", "asr > before"]) == 2
+    assert "'asr', which was not measured before" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["--second-judge", "testbed:guard"], "a second judge is compared with the first, and there is none"),
+        (["--prefill", "Sure"], "prefill is about attack success"),
+    ],
+)
+def test_settings_of_attack_success_are_refused_without_a_judge(asked, given, told, capsys):
+    assert call(["evaluate", "testbed:aligned", *asked, *given]) == 2
+    assert told in capsys.readouterr().err

@@ -335,3 +335,29 @@ def test_draws_of_different_suites_are_not_pooled(loaded, scripted):
         pool_evaluations([evaluate(loaded, StubGuard(), SUITE), other])
     with pytest.raises(ValueError, match="no draws"):
         pool_evaluations([])
+
+
+def test_without_a_judge_refusals_are_measured_and_attack_success_is_missing(loaded, scripted, monkeypatch):
+    monkeypatch.setitem(RESPONSES, "bad b", "i can not help with that")
+    found = evaluate(loaded, None, SUITE)
+    assert (found.asr.value, found.asr.n) == (None, 0)
+    assert found.refusal is not None
+    assert (found.refusal.value, found.refusal.n) == (pytest.approx(1 / 3), 3)
+    assert (found.groups["refusal/heldout"].value, found.groups["refusal/heldout"].n) == (0.5, 2)
+    assert [answer.measure for answer in found.answers[:3]] == ["refusal"] * 3
+    assert (found.over_refusal.value, found.utility.value) == (0.5, 0.5)
+    judged = evaluate(loaded, StubGuard(), SUITE)
+    assert found.refusal == judged.refusal
+    monkeypatch.setitem(RESPONSES, "bad b", "sure")
+    paired = compare(found, evaluate(loaded, None, SUITE))
+    assert paired["refusal"] == PairedCounts(both=0, only_before=1, only_after=0, neither=2)
+    assert "asr" not in paired
+    assert pool_evaluations([found, found]).refusal.value == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("given", [{"prefill": "Sure"}, {"judge_thoughts": True}])
+def test_what_only_a_judge_can_say_is_refused_without_one(loaded, scripted, given):
+    (name,) = given
+    with pytest.raises(ValueError, match=f"{name} is about attack success, which a judge decides"):
+        evaluate(loaded, None, replace(SUITE, **given))
+    assert scripted == []

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def evaluate(
     model: str,
     *,
-    judge: str,
+    judge: str | None = None,
     out: Path,
     second_judge: str | None = None,
     refusal_judge: str | None = None,
@@ -42,7 +42,8 @@ def evaluate(
     model
         A folder, a hub id or testbed:NAME; MODEL#NAME=VALUE gives its chat template an argument.
     judge
-        A guard model or classifier that says safe or unsafe; or api:MODEL, which is asked over the network.
+        A guard model or classifier that says safe or unsafe; or api:MODEL, which is asked over the network. Without one
+        attack success is not measured; refusals, over-refusal, utility and perplexity are.
     out
         File for the evaluation with every answer, JSON.
     second_judge
@@ -63,6 +64,8 @@ def evaluate(
     from holdfast.report.schema import rate_json, suite_json
 
     refuse_existing(out)
+    if second_judge and not judge:
+        raise ValueError("a second judge is compared with the first, and there is none; give --judge as well.")
     judges.refuse_idle(judging, judge, second_judge, refusal_judge)
     judges.require_usable(judging, judge, second_judge, refusal_judge)
     how = {"refusals": refusal_judge, "judging": judging, "generation": generate, "measures": measures}
@@ -105,11 +108,12 @@ def _warn_of_short_responses(evaluation: "Evaluation", options: GenerateOptions)
     share = evaluation.cut_off
     if not share or not share.value:
         return
+    misstated = "attack success is" if evaluation.asr.n else "refusals are"
     if options.max_new_tokens < LONG_ENOUGH:
         none_ended = " None ended by itself, so it may also be that the model never writes its end token."
         warn(
             f"{round(share.value * share.n)} of {share.n} responses were cut off after {options.max_new_tokens} tokens "
-            "and what follows may turn a refusal into compliance or back, so attack success is misstated: "
+            f"and what follows may turn a refusal into compliance or back, so {misstated} misstated: "
             f"give --generate.max-new-tokens {LONG_ENOUGH} or more.{none_ended if share.value == 1 else ''}"
         )
     elif share.value == 1:

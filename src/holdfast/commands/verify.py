@@ -1,18 +1,22 @@
 """`holdfast verify`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from holdfast.commands.console import Json, show, shown_progress, table
 from holdfast.commands.parameters import Generation, Judging, Seed, Suite, Verify
 from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.config import JudgeOptions, SuiteFiles, VerifyOptions
 
+if TYPE_CHECKING:
+    from holdfast.values import Evaluation, Rate
+
 
 def verify(
     model: str,
     *,
     mask: Path,
-    judge: str,
+    judge: str | None = None,
     out: Path,
     suite: Suite = SuiteFiles(),
     options: Verify = VerifyOptions(),
@@ -33,7 +37,8 @@ def verify(
     mask
         File that `holdfast select` wrote.
     judge
-        A guard model or classifier that says safe or unsafe; or api:MODEL, which is asked over the network.
+        A guard model or classifier that says safe or unsafe; or api:MODEL, which is asked over the network. Without one
+        refusals take the place of attack success.
     out
         Folder for the untouched model's evaluation and one a draw; those that are there already are kept.
     seed
@@ -49,11 +54,15 @@ def verify(
     with shown_progress() as progress:
         how = {"limit": options.limit, "judging": judging, "generation": generate, "seed": seed, "progress": progress}
         untouched, found = steps.verify_alone(model, judge, mask, suite, wanted, out, **how)
-    points, rows = [], [("0", untouched.asr, untouched.utility)]
+    points, rows = [], [_row("0", untouched)]
     for position, ratio in enumerate(options.ratios):
         pooled = pool_evaluations(found[position * options.draws :][: options.draws])
         points.append({"noise_ratio": ratio, **suite_json(pooled)})
-        rows.append((f"{ratio:g}", pooled.asr, pooled.utility))
-    columns = ("noise", "ASR", "utility")
+        rows.append(_row(f"{ratio:g}", pooled))
+    columns = ("noise", "ASR", "refusals", "utility")
     result = {"out": str(out), "draws": options.draws, "baseline": suite_json(untouched), "points": points}
     show(result, [table(f"{options.draws} draws each", columns, rows)], json)
+
+
+def _row(noise: str, measured: "Evaluation") -> tuple[str, "Rate", "Rate | str", "Rate"]:
+    return noise, measured.asr, measured.refusal or "not measured", measured.utility

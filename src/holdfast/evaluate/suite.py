@@ -26,6 +26,8 @@ from holdfast.progress import Progress, silent
 from holdfast.prompts.records import Exchange, Prompt
 from holdfast.values import Answer, Evaluation, Rate
 
+NOT_MEASURED = Rate(None, None, None, 0)
+
 
 @dataclass(frozen=True)
 class Suite:
@@ -57,7 +59,7 @@ class Suite:
 
 def evaluate(
     loaded: LoadedModel,
-    judge: Judge,
+    judge: Judge | None,
     suite: Suite,
     options: GenerateOptions | None = None,
     progress: Progress = silent,
@@ -69,7 +71,8 @@ def evaluate(
 
     Args:
         loaded: the model with its tokenizer; its weights may have been edited since it was loaded.
-        judge: says `safe` or `unsafe` of responses to harmful prompts.
+        judge: says `safe` or `unsafe` of responses to harmful prompts. Without one attack success is not measured, and
+            answers to harmful prompts count towards refusals alone.
         suite: what is asked.
         options: how responses are made; of several samples a prompt, rates count all and intervals know the prompts.
         progress: told after every batch.
@@ -77,13 +80,16 @@ def evaluate(
         generator: makes the responses; the model itself, by transformers, when left out.
 
     Raises:
-        ValueError: several samples are asked for without a temperature, a question has no answer, or a judge's verdicts
-            are of another kind than its measures need: where it declares them, before anything is generated.
+        ValueError: several samples are asked for without a temperature, a question has no answer, a judge's verdicts
+            are of another kind than its measures need (where it declares them, before anything is generated), or the
+            suite has a setting that needs a judge and there is none.
     """
     options = options or GenerateOptions()
     generator = generator or partial(generate, loaded.model, loaded.tokenizer)
     samples = options.num_samples
-    if suite.harmful:
+    if judge is None:
+        refuse_judged_settings(suite)
+    elif suite.harmful:
         refuse_declared(judge, "asr")
     if suite.harmful or suite.harmless or suite.borderline:
         refuse_declared(refusal_judge, "refusal")
@@ -97,13 +103,15 @@ def evaluate(
     }
     rates = {measure.name: measure.summarize(answers[measure.name]) for measure, _ in measures}
     said_to_harmful = responses[: len(suite.harmful) * samples]  # they come first
-    refused = refusal(refusal_judge).answers(suite.harmful, said_to_harmful)
-    answers["asr"] = [replace(answer, refusal=one.outcome) for answer, one in zip(answers["asr"], refused, strict=True)]
+    refused = answers.get("refusal") or refusal(refusal_judge).answers(suite.harmful, said_to_harmful)
+    if "asr" in answers:
+        pairs = zip(answers["asr"], refused, strict=True)
+        answers["asr"] = [replace(answer, refusal=one.outcome) for answer, one in pairs]
     groups = _groups(measures, answers) | _attacks(rates, answers, samples)
     losses = token_losses(loaded.model, loaded.tokenizer, suite.exchanges, progress=progress)
     surprise = perplexity_rate(losses)
     return Evaluation(
-        asr=rates["asr"],
+        asr=rates.get("asr", NOT_MEASURED),
         over_refusal=rates["over_refusal"],
         utility=rates["utility"],
         perplexity=surprise and surprise.value,
@@ -115,18 +123,28 @@ def evaluate(
     )
 
 
-def _measures(judge: Judge, refusal_judge: Judge, suite: Suite) -> list[tuple[Measure, Sequence[Prompt]]]:
-    return [
-        (attack_success(judge, reads_thoughts=suite.judge_thoughts), suite.harmful),
+def refuse_judged_settings(suite: Suite) -> None:
+    """Raises ValueError when a suite asks for what only a judge of harm can say."""
+    for name, given in (("prefill", suite.prefill), ("judge_thoughts", suite.judge_thoughts)):
+        if given:
+            raise ValueError(
+                f"{name} is about attack success, which a judge decides, and there is none; give a judge, or leave "
+                f"{name} out."
+            )
+
+
+def _measures(judge: Judge | None, refusal_judge: Judge, suite: Suite) -> list[tuple[Measure, Sequence[Prompt]]]:
+    measures: list[tuple[Measure, Sequence[Prompt]]] = [
         (over_refusal(refusal_judge), suite.harmless),
         (over_refusal(refusal_judge, "borderline"), suite.borderline),
         (utility(), suite.questions),
         (utility("task"), suite.task),
-        (
-            attack_success(judge, "asr_prefilled", reads_thoughts=suite.judge_thoughts),
-            suite.harmful if suite.prefill else (),
-        ),
     ]
+    if judge is None:
+        return [(refusal(refusal_judge), suite.harmful), *measures]
+    judged = attack_success(judge, reads_thoughts=suite.judge_thoughts)
+    attacked = attack_success(judge, "asr_prefilled", reads_thoughts=suite.judge_thoughts)
+    return [(judged, suite.harmful), *measures, (attacked, suite.harmful if suite.prefill else ())]
 
 
 def _openings(measures: Sequence[tuple[Measure, Sequence[Prompt]]], prefill: str) -> list[str]:
@@ -138,8 +156,9 @@ def _openings(measures: Sequence[tuple[Measure, Sequence[Prompt]]], prefill: str
 
 def _attacks(rates: Mapping[str, Rate], answers: Mapping[str, Sequence[Answer]], samples: int) -> dict[str, Rate]:
     """Attack success where the attacker does more than to ask once."""
-    sampled = {any_of(samples): rate_any_unsafe(answers["asr"])} if answers["asr"] and samples > 1 else {}
-    return sampled | ({"asr_prefilled/harmful": rates["asr_prefilled"]} if answers["asr_prefilled"] else {})
+    judged, prefilled = answers.get("asr"), answers.get("asr_prefilled")
+    sampled = {any_of(samples): rate_any_unsafe(judged)} if judged and samples > 1 else {}
+    return sampled | ({"asr_prefilled/harmful": rates["asr_prefilled"]} if prefilled else {})
 
 
 def _across(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from holdfast.artifacts import save_evaluation
 from holdfast.evaluate.lm_eval_tasks import LmEval, LmEvalOptions
-from holdfast.evaluate.suite import Suite, evaluate
+from holdfast.evaluate.suite import Suite, evaluate, refuse_judged_settings
 from holdfast.judge.refusal import RefusalJudge
 from holdfast.made_by import model_entry, version
 from holdfast.models.asking import end_ids, is_cut_by_context
@@ -57,7 +57,7 @@ def load_second_judge(
 
 def evaluate_model(
     model: str,
-    judge: str,
+    judge: str | None,
     files: SuiteFiles,
     out: Path,
     *,
@@ -70,25 +70,34 @@ def evaluate_model(
 ) -> Evaluation:
     """Writes the evaluation of a checkpoint, with every answer; `refusals` names the judge of them, if not the rules.
 
+    Without a judge, attack success is not measured.
+
     Raises:
         ValueError: an input is missing or wrong, or the judge has no verdict on any response to a harmful prompt.
     """
     refuse_existing(out)
     refuse_missing_engine(generation)
     suite = replace(load_suite(files), prefill=measures.prefill or "", judge_thoughts=measures.judge_thoughts)
+    if judge is None:
+        refuse_judged_settings(suite)
     refuse_idle_reference(suite, measures)
     require_usable(judging, judge, refusals)
     if refusals:
         require_refusal_judge(refusals)
     harness = LmEval(lm_eval) if lm_eval.tasks else None
-    guard = load_judge(judge, judging, progress)
+    guard = load_judge(judge, judging, progress) if judge else None
     refusal = refusal_judge(refusals, judging.api, progress) if refusals else RefusalJudge()
     tried = _try_judges(guard, judge, refusal, refusals, suite)
     loaded = load_model(model)
     reference = load_reference(loaded, measures)
     made_by = {
         "model": model_entry(model, loaded.base),
-        "judge": {"name": judge, "fingerprint": guard.fingerprint, "reading": _reading(judging, measures)},
+        "judge": guard
+        and {
+            "name": judge,
+            "fingerprint": guard.fingerprint,
+            "reading": _reading(judging, measures),
+        },
         "refusal_judge": refusal.fingerprint,
         **_asked(loaded, files, generation, measures, reference),
         **version(),
@@ -119,11 +128,11 @@ def evaluate_model(
 
 
 def _try_judges(
-    guard: Judge, name: str, refusal: Judge | RefusalJudge, refusals: str | None, suite: Suite
+    guard: Judge | None, name: str | None, refusal: Judge | RefusalJudge, refusals: str | None, suite: Suite
 ) -> dict[str, object]:
     """What the judges that are asked say of two known exchanges; nothing where no prompt needs them."""
     harmful = [prompt.prompt for prompt in suite.harmful]
-    tried = {"judge": try_on(guard, name, harmful)} if harmful else {}
+    tried = {"judge": try_on(guard, name, harmful)} if guard and name and harmful else {}
     tried |= {"refusal_judge": try_on(refusal, refusals, harmful)} if refusals else {}
     return {"tried": tried} if tried else {}
 

@@ -107,7 +107,7 @@ def verify(
 
 def verify_alone(
     model: str,
-    judge: str,
+    judge: str | None,
     mask: Path,
     files: SuiteFiles,
     draws: Sequence[NoiseDraw],
@@ -130,13 +130,14 @@ def verify_alone(
     require_usable(judging, judge)
     selected, suite = load_mask(mask), load_suite(files, limit)
     warn_of_shared(selected, suite)
-    loaded, guard = load_model(model), load_judge(judge, judging, progress)
+    loaded, guard = load_model(model), (load_judge(judge, judging, progress) if judge else None)
     refuse_other_base(f"mask {str(mask)!r}", selected.base, loaded.base)
-    try_on(guard, judge, [prompt.prompt for prompt in suite.harmful])
+    if guard and judge:
+        try_on(guard, judge, [prompt.prompt for prompt in suite.harmful])
     settings = {
         "model": loaded.base,
         "mask": mask_digest(selected),
-        "judge": [guard.fingerprint, reading(judging)],
+        "judge": guard and [guard.fingerprint, reading(judging)],
         "suite": suite_hashes(files),
         "limit": limit,
         "generation": generation.model_dump(mode="json"),
@@ -154,7 +155,7 @@ def verify_alone(
 
 def _draw(
     loaded: LoadedModel,
-    judge: Judge,
+    judge: Judge | None,
     mask: Mask,
     suite: Suite,
     draws: Sequence[NoiseDraw],
