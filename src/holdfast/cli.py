@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
+from io import TextIOWrapper
 from itertools import takewhile
 from typing import Annotated
 
@@ -101,6 +102,9 @@ def _launch_together(tokens: Sequence[str]) -> object:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command and exits."""
     keep_freed_memory()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # of a terminal that has not all letters
     signal.signal(signal.SIGTERM, _terminated)  # what schedulers send before they kill
     sys.exit(call(arguments))
 

@@ -1,4 +1,9 @@
-"""What is told of long work where no terminal draws bars."""
+"""What is told of long work where no terminal draws bars, and of results where nobody or a poor terminal reads."""
+
+import json
+import os
+import subprocess
+import sys
 
 from holdfast.commands.console import shown_progress
 
@@ -9,3 +14,26 @@ def test_the_first_line_comes_at_once_and_so_do_beginnings_and_ends(capsys):
             progress(*message)
     said = capsys.readouterr().err.splitlines()
     assert said == ["pieces of the run 12/30", "adapt 0/1", "scoring 9/9"]
+
+
+def run(code, **how):
+    """A program of its own, as its standard output is closed or poor in letters."""
+    text = f"import sys\nfrom holdfast.cli import main\nsys.argv = {code!r}\nmain()"
+    return subprocess.run([sys.executable, "-c", text], stderr=subprocess.PIPE, check=False, **how)
+
+
+def test_a_command_whose_reader_has_gone_ends_as_it_would_have(tmp_path):
+    (tmp_path / "prompts.jsonl").write_text("".join(json.dumps({"prompt": f"{at} ?"}) + "\n" for at in range(9)))
+    for more in ([], ["--json"]):
+        with subprocess.Popen(["true"], stdin=subprocess.PIPE) as gone:
+            gone.wait()
+            done = run(["holdfast", "prompts", "show", str(tmp_path / "prompts.jsonl"), *more], stdout=gone.stdin)
+        assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_letters_that_a_terminal_lacks_are_escaped(tmp_path):
+    (tmp_path / "prompts.jsonl").write_text(json.dumps({"prompt": "naïve café ?"}), encoding="utf-8")
+    command = ["holdfast", "prompts", "show", str(tmp_path / "prompts.jsonl")]
+    done = run(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0, done.stderr
+    assert b"na\\xefve caf\\xe9 ?" in done.stdout

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from holdfast.evaluate.perplexity import perplexity
+from holdfast.evaluate.token_losses import LARGEST
 from holdfast.prompts.chat import Turn, encode_chat
 from holdfast.prompts.records import Exchange
 from tests.models.families import make_only_continued
@@ -41,11 +42,11 @@ def test_a_model_that_knows_nothing_is_surprised_by_every_token_of_its_vocabular
     assert perplexity(llama, tokenizer, EXCHANGES) == pytest.approx(llama.config.vocab_size, rel=1e-5)
 
 
-@pytest.mark.parametrize("scale", [torch.nan, 1e6])
-def test_a_perplexity_that_is_not_finite_is_missing(llama, tokenizer, scale):
+@pytest.mark.parametrize(("scale", "expected"), [(torch.nan, None), (1e6, LARGEST)])
+def test_a_loss_that_is_no_number_is_missing_and_a_huge_one_is_the_largest(llama, tokenizer, scale, expected):
     with torch.no_grad():
         llama.model.norm.weight *= scale  # log-probabilities of NaN, or of -1e5, beyond the range of exp
-    assert perplexity(llama, tokenizer, EXCHANGES) is None
+    assert perplexity(llama, tokenizer, EXCHANGES) == expected
 
 
 @pytest.mark.parametrize("exchanges", [[], [Exchange("safe ?", "")]])

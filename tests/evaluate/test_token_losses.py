@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import t, ttest_rel
 
-from holdfast.evaluate.token_losses import perplexity_rate, perplexity_ratio
+from holdfast.evaluate.token_losses import LARGEST, perplexity_rate, perplexity_ratio
 from holdfast.values import Rate, TokenLosses
 
 
@@ -27,9 +27,19 @@ def test_exchanges_of_unlike_length_have_the_worked_interval():
     assert (found.low, found.high) == pytest.approx((math.exp(1 - 12.7062 / 3), math.exp(1 + 12.7062 / 3)), rel=1e-4)
 
 
-@pytest.mark.parametrize("pairs", [[], [(0.0, 0)], [(math.nan, 3)], [(3000.0, 3), (1.0, 1)]])
+@pytest.mark.parametrize("pairs", [[], [(0.0, 0)], [(math.nan, 3)], [(math.inf, 3), (1.0, 1)]])
 def test_without_a_token_or_a_finite_value_there_is_no_perplexity(pairs):
     assert perplexity_rate(losses_of(pairs)) is None
+
+
+@pytest.mark.parametrize("loss", [3000.0, 1e6, 1e308])
+def test_a_perplexity_beyond_all_bounds_is_a_number_so_that_a_gate_fails(loss):
+    broken = losses_of([(loss, 3), (1.0, 1)])
+    found = perplexity_rate(broken)
+    assert found.value == found.high == LARGEST
+    ratio = perplexity_ratio(losses_of([(1.0, 3), (1.0, 1)]), broken)
+    assert ratio.value == ratio.high == LARGEST
+    assert math.isfinite(ratio.low)
 
 
 def test_one_exchange_has_no_interval_and_an_empty_response_counts_in_none():

@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
@@ -103,3 +103,14 @@ def test_saving_leaves_the_model_as_it_is_with_its_tables_of_positions(tmp_path)
     assert {name: (tensor.dtype, torch.equal(tensor, before[name])) for name, tensor in after.items()} == {
         name: (tensor.dtype, True) for name, tensor in before.items()
     }
+
+
+def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch):
+    loaded = load_model(str(save(tmp_path / "base", make_llama())))
+
+    def fails(*_, **__):
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(type(loaded.model), "save_pretrained", fails)
+    with pytest.raises(ValueError, match=r"could not be written: I/O error: No space left .*; make room, or choose"):
+        save_checkpoint(tmp_path / "tuned", loaded)

@@ -72,3 +72,9 @@ def test_parquet_is_read_by_rows(tmp_path):
 def test_what_only_says_that_it_is_parquet_is_refused(rows):
     with pytest.raises(ValueError, match=r"is not Parquet \(.*\); write or fetch it again"):
         rows("prompt\n", "parquet")
+
+
+def test_a_cell_that_the_reader_finds_too_long_is_told_as_that(tmp_path):
+    (tmp_path / "prompts.csv").write_text(f"prompt\n{'a' * 140_000}\n")
+    with pytest.raises(ValueError, match=r":2 has a cell of more than 131,072 characters.*as JSONL"):
+        list(read_rows(tmp_path / "prompts.csv"))

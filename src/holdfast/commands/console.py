@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -50,14 +51,31 @@ def shown_progress() -> Iterator[Progress]:
 def show(result: object, tables: Sequence[Table], as_json: bool, note: str | None = None) -> None:
     """Prints the result as one JSON object, or its tables and a note on where things are.
 
-    The JSON says under "notes" what the reader of prompt files decided, which is on stderr as well.
+    The JSON says under "notes" what the reader of prompt files decided, which is on stderr as well. Whoever reads may
+    stop early: what is left is dropped, and the command ends as it would have.
     """
+    try:
+        _print(result, tables, as_json, note)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class _Tables(Console):
+    """A console that leaves it to its caller what to do when nobody reads any more; rich's own ends the program."""
+
+    def on_broken_pipe(self) -> None:
+        """Says so."""
+        raise BrokenPipeError
+
+
+def _print(result: object, tables: Sequence[Table], as_json: bool, note: str | None) -> None:
     if as_json:
         notes = sentences.get()
         result = {**result, "notes": notes} if notes and isinstance(result, Mapping) else result
         sys.stdout.write(json.dumps(result, sort_keys=True, allow_nan=False) + "\n")
         return
-    console = Console()
+    console = _Tables()
     if not console.is_terminal:
         console.width = UNWRAPPED
     for made in tables:

@@ -7,6 +7,9 @@ are what varies. L is a ratio of two sums, and its variance to first order (delt
 The interval is exp(L -+ t sqrt(v)), t Student's quantile with n - 1 degrees of freedom. Two checkpoints on the same
 exchanges are compared by the ratio of their perplexities: the same with loss_i after minus loss_i before, and a paired
 t test of L after against L before. With a dozen exchanges or fewer both are rough.
+
+A perplexity has no upper bound and a number in a file has: beyond LARGEST, exp(690), it counts as that, so that a gate
+still sees that a model broke. A loss that is not a number leaves perplexity unmeasured.
 """
 
 import math
@@ -15,6 +18,8 @@ from dataclasses import dataclass
 
 from holdfast.student_t import chance_within, quantile_95
 from holdfast.values import Rate, TokenLosses
+
+LARGEST = math.exp(690.0)
 
 
 @dataclass(frozen=True)
@@ -31,17 +36,15 @@ class PerplexityRatio:
 
 
 def perplexity_rate(losses: Sequence[TokenLosses]) -> Rate | None:
-    """Perplexity with its interval; None where there is no token, or where it is not finite.
+    """Perplexity with its interval; None where there is no token, or a loss is not finite.
 
-    One exchange has no interval, nor have exchanges whose interval has no finite end.
+    One exchange has no interval.
     """
     found = _mean([one.loss for one in losses], [one.tokens for one in losses])
-    if found is None or not math.isfinite(_exp(found[0])):
+    if found is None:
         return None
     mean, error, n = found
-    ends = None if error is None else _ends(mean, error, n)
-    known = ends is not None and math.isfinite(ends[1])
-    return Rate(_exp(mean), *(ends if ends and known else (None, None)), n)
+    return Rate(_exp(mean), *((None, None) if error is None else _ends(mean, error, n)), n)
 
 
 def perplexity_ratio(before: Sequence[TokenLosses], after: Sequence[TokenLosses]) -> PerplexityRatio | None:
@@ -63,13 +66,13 @@ def _mean(losses: Sequence[float], tokens: Sequence[int]) -> tuple[float, float 
     """Loss per token, its standard error over exchanges, and how many exchanges have tokens."""
     pairs = [(loss, size) for loss, size in zip(losses, tokens, strict=True) if size]
     total, n = sum(size for _, size in pairs), len(pairs)
-    if not total:
+    if not total or not all(math.isfinite(loss) for loss, _ in pairs):
         return None
-    mean = math.fsum(loss for loss, _ in pairs) / total
+    mean = math.fsum(loss / total for loss, _ in pairs)
     if n < 2:
         return mean, None, n
-    squares = math.fsum((loss - mean * size) ** 2 for loss, size in pairs)
-    return mean, math.sqrt(n / (n - 1) * squares) / total, n
+    spread = math.hypot(*((loss - mean * size) / total for loss, size in pairs))
+    return mean, math.sqrt(n / (n - 1)) * spread, n
 
 
 def _ends(mean: float, error: float, n: int) -> tuple[float, float]:
@@ -78,7 +81,4 @@ def _ends(mean: float, error: float, n: int) -> tuple[float, float]:
 
 
 def _exp(mean: float) -> float:
-    try:
-        return math.exp(mean)
-    except OverflowError:
-        return math.inf
+    return math.exp(mean) if mean < math.log(LARGEST) else LARGEST

@@ -116,7 +116,10 @@ def refuse_changed(entries: list[Entries], values: list[Tensor]) -> None:
     """Raises InvariantError when an entry no longer holds its value bit for bit."""
     for entry, value in zip(entries, values, strict=True):
         if not same_bits(entry.read(), value):
-            raise InvariantError(f"protected entries of {entry.name} have changed; something else writes to them.")
+            raise InvariantError(
+                f"protected entries of {entry.name} have changed; something else writes to them, such as an optimizer "
+                "that swaps weights outside of its step."
+            )
 
 
 def digest_outside(model: nn.Module, entries: list[Entries]) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -66,9 +67,14 @@ def _save_values(folder: Path, tuned: LoadedModel, values: dict[str, Tensor]) ->
 
 
 def _write(folder: Path, tuned: LoadedModel, model: PreTrainedModel, values: dict[str, Tensor] | None = None) -> None:
-    with quiet_transformers():
-        model.save_pretrained(folder, state_dict=values)
-        tuned.tokenizer.save_pretrained(folder)
+    try:
+        with quiet_transformers():
+            model.save_pretrained(folder, state_dict=values)
+            tuned.tokenizer.save_pretrained(folder)
+    except SafetensorError as error:  # a full disk, or a place that takes no files
+        raise ValueError(
+            f"{str(folder)!r} could not be written: {error}; make room, or choose another place."
+        ) from error
     _say_dtype(folder / "config.json", tuned)
     for file in folder.glob("*.safetensors"):
         allow_as_umask(file)

@@ -24,6 +24,7 @@ from holdfast.prompts.rendering import (
     render,
     up_to_end,
 )
+from holdfast.prompts.text_tokens import encode_text
 from holdfast.thoughts import continue_thoughts
 
 __all__ = [
@@ -104,7 +105,7 @@ def encode_exchange(tokenizer: PreTrainedTokenizerBase, prompt: str, response: s
     if together.token_ids[: len(before.token_ids)] == before.token_ids:
         return together
     # Tokens would join what was asked with what follows; a model that answers begins a token of its own.
-    return _joined(before, _encode(tokenizer, following, shield, len(turns)))
+    return _joined(before, _encode(tokenizer, following, shield, len(turns), at_start=not before.token_ids))
 
 
 def rendering_digest(chats: Sequence[EncodedChat]) -> str:
@@ -145,7 +146,14 @@ def _joined(before: EncodedChat, after: EncodedChat) -> EncodedChat:
     return EncodedChat(before.token_ids + after.token_ids, spans, before.text + after.text)
 
 
-def _encode(tokenizer: PreTrainedTokenizerBase, pieces: Sequence[Piece], shield: Shield, num_turns: int) -> EncodedChat:
+def _encode(
+    tokenizer: PreTrainedTokenizerBase,
+    pieces: Sequence[Piece],
+    shield: Shield,
+    num_turns: int,
+    *,
+    at_start: bool = True,
+) -> EncodedChat:
     """Token ids of a rendering: the template's special tokens by name, what stands between them encoded."""
     chat = EncodedChat([], [[] for _ in range(num_turns)], shield.bare("".join(piece.text for piece in pieces)))
     stretch: list[Piece] = []
@@ -153,36 +161,32 @@ def _encode(tokenizer: PreTrainedTokenizerBase, pieces: Sequence[Piece], shield:
         place = 0
         for found in shield.pattern.finditer(piece.text) if piece.turn is None else ():
             stretch.append(Piece(shield.bare(piece.text[place : found.start()])))
-            _encode_stretch(tokenizer, stretch, chat)
+            _encode_stretch(tokenizer, stretch, chat, at_start=at_start and not chat.token_ids)
             chat.token_ids.append(shield.special[found[0].strip()])
             stretch, place = [], found.end()
         stretch.append(piece._replace(text=shield.bare(piece.text[place:])))
-    _encode_stretch(tokenizer, stretch, chat)
+    _encode_stretch(tokenizer, stretch, chat, at_start=at_start and not chat.token_ids)
     return chat
 
 
-def _encode_stretch(tokenizer: PreTrainedTokenizerBase, pieces: Sequence[Piece], chat: EncodedChat) -> None:
+def _encode_stretch(
+    tokenizer: PreTrainedTokenizerBase, pieces: Sequence[Piece], chat: EncodedChat, *, at_start: bool
+) -> None:
     """Encodes a run of ordinary text and files its tokens under the turns whose characters they hold."""
     text = "".join(piece.text for piece in pieces)
     if not text:
         return
-    encoded = tokenizer(
-        text,
-        add_special_tokens=False,
-        return_offsets_mapping=True,
-        split_special_tokens=True,
-        verbose=False,  # what is too long is told of in one sentence, by whoever knows the model
-    )
+    encoded = encode_text(tokenizer, text, at_start=at_start)
     begin = 0
     for piece in pieces:
         end = begin + len(piece.text)
-        for position, (left, right) in enumerate(encoded["offset_mapping"]):
+        for position, (left, right) in enumerate(encoded.offsets):
             if piece.turn is not None and left < end and right > begin:
                 here = piece.start - begin
                 span = TokenSpan(len(chat.token_ids) + position, max(left, begin) + here, min(right, end) + here)
                 _file(chat.spans[piece.turn], span)
         begin = end
-    chat.token_ids.extend(encoded["input_ids"])
+    chat.token_ids.extend(encoded.token_ids)
 
 
 def _file(spans: list[TokenSpan], span: TokenSpan) -> None:

@@ -69,6 +69,11 @@ def _delimited_rows(file: Path, delimiter: str) -> Iterator[Row]:
                     "under it, and name its columns in the first line if the header is a prompt."
                 )
         except csv.Error as error:
+            if "field larger" in str(error):
+                raise ValueError(
+                    f"{file}:{begun} has a cell of more than {csv.field_size_limit():,} characters, or a double quote "
+                    "that is never closed; close it, or give the prompts as JSONL."
+                ) from error
             raise ValueError(
                 f"{file}:{begun} cannot be read ({error}); close every double quote, and double those within a cell."
             ) from error
