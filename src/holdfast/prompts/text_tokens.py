@@ -6,7 +6,7 @@ the Llama tokenizers of transformers 5 have it). A run behind a special token is
 
 import json
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerBase
@@ -53,7 +53,7 @@ def encode_text(tokenizer: PreTrainedTokenizerBase, text: str, *, at_start: bool
 @lru_cache(maxsize=16)
 def _without_first_blank(tokenizer: PreTrainedTokenizerBase, size: int) -> Tokenizer | None:
     """The tokenizer without a blank before the first text; None where it puts none. `size` tells of added tokens."""
-    backend: Tokenizer = tokenizer.backend_tokenizer  # pyright: ignore[reportAttributeAccessIssue]
+    backend = cast(Tokenizer, tokenizer.backend_tokenizer)
     if backend.pre_tokenizer is None or '"first"' not in backend.pre_tokenizer.__getstate__().decode():
         return None
     state = json.loads(backend.to_str())
