@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from holdfast.models.load import load_model
 from tests.stored import save
@@ -43,3 +44,12 @@ def test_a_quantized_checkpoint_that_cannot_be_read_is_not_said_to_be_broken(tmp
     with pytest.raises(ValueError, match=r"is quantized and could not be read: .*Install what is missing") as told:
         load_model(str(folder))
     assert "download it again" not in str(told.value)
+
+
+@pytest.mark.parametrize(("prefix", "told"), [("_orig_mod.", "torch.compile"), ("module.", "DataParallel")])
+def test_a_checkpoint_of_a_wrapped_model_is_not_said_to_be_incomplete(prefix, told, tmp_path):
+    folder = save(tmp_path / "model", make_llama())
+    weights = {prefix + name: tensor for name, tensor in load_file(folder / "model.safetensors").items()}
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ValueError, match=rf"was saved inside of {told}.*names begin with '{prefix}'"):
+        load_model(str(folder))

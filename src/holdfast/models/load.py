@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
@@ -34,6 +34,11 @@ from holdfast.prompts.template_arguments import bind_arguments, split_arguments
 
 HALF_PRECISION = (torch.bfloat16, torch.float16)
 DtypeName = Literal["auto", "float32", "bfloat16", "float16"]
+WRAPPERS = {
+    "_orig_mod.": ("torch.compile", "model._orig_mod"),
+    "module.": ("DataParallel or DistributedDataParallel", "model.module"),
+}
+"""What puts a prefix before the names of a model's weights, and where the model is in it."""
 ModelKind = type[AutoModelForCausalLM] | type[AutoModelForSequenceClassification]
 
 
@@ -330,6 +335,17 @@ def _read(name: str, source: str, kind: ModelKind, **how: object) -> PreTrainedM
     return model
 
 
+def _refuse_wrapped(name: str, unexpected: Iterable[str]) -> None:
+    """Raises ValueError when every weight has the name that it has inside a wrapper which was saved with the model."""
+    names = list(unexpected)
+    for prefix, (wrapper, inside) in WRAPPERS.items():
+        if names and all(one.startswith(prefix) for one in names):
+            raise ValueError(
+                f"model {name!r} was saved inside of {wrapper}: its weights' names begin with {prefix!r}; save the "
+                f"model within, `{inside}.save_pretrained(FOLDER)`."
+            )
+
+
 def _refuse_incomplete(name: str, notes: dict) -> None:
     if mismatched := sorted(notes.get("mismatched_keys", ())):
         weight, stored, wanted = mismatched[0]
@@ -337,6 +353,7 @@ def _refuse_incomplete(name: str, notes: dict) -> None:
             f"model {name!r} does not fit its config.json: {weight} is {list(stored)} in the checkpoint and "
             f"{list(wanted)} in the config, as are {len(mismatched) - 1} more; save or download it again."
         )
+    _refuse_wrapped(name, notes.get("unexpected_keys", ()))
     if missing := sorted(notes["missing_keys"]):
         raise ValueError(
             f"model {name!r} lacks {len(missing)} weights that its config.json asks for, the first is {missing[0]}; "
