@@ -29,7 +29,7 @@ def perplexity(
     token_budget: int = 4096,
     progress: Progress = silent,
 ) -> float | None:
-    """Perplexity of the exchanges' responses; None where there is no token to predict, or where it is not finite.
+    """Perplexity of the exchanges' responses; None where there is no token to predict, or a loss is not finite.
 
     Raises:
         ValueError: an exchange is longer than the model's context, or has a token that the model lacks.

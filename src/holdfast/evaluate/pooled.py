@@ -25,11 +25,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from holdfast.evaluate.counted import counts_by_prompt
-from holdfast.evaluate.statistics import Z_95, wilson_interval
+from holdfast.evaluate.statistics import NOT_MEASURED, Z_95, wilson_interval
 from holdfast.student_t import quantile_95
 from holdfast.values import Evaluation, Rate
 
-NOTHING = Rate(None, None, None, 0)
 By = Mapping[str, Mapping[int, float]]
 """By measure or group, the share of each prompt's responses that count."""
 
@@ -46,7 +45,7 @@ def pool_evaluations(draws: Sequence[Evaluation]) -> Evaluation:
         raise ValueError("the draws have different groups of prompts; evaluate every draw on the same suite.")
     perplexities = [draw.perplexity for draw in draws if draw.perplexity is not None]
     counted = [counts_by_prompt(draw.answers) for draw in draws]
-    tasks = [draw.task or NOTHING for draw in draws]
+    tasks = [draw.task or NOT_MEASURED for draw in draws]
     groups = {name: [draw.groups[name] for draw in draws] for name in draws[0].groups}
     return Evaluation(
         asr=_pool("asr", [draw.asr for draw in draws], counted),

@@ -18,6 +18,7 @@ import torch
 from holdfast.holm import holm as holm
 from holdfast.values import Outcome, Rate, Verdict
 
+NOT_MEASURED = Rate(None, None, None, 0)
 Z_95 = 1.959963984540054
 
 

@@ -15,6 +15,7 @@ from holdfast.evaluate.measure import Judge, Measure, group_of, refuse_declared,
 from holdfast.evaluate.over_refusal import over_refusal
 from holdfast.evaluate.perplexity import token_losses
 from holdfast.evaluate.refusal import refusal
+from holdfast.evaluate.statistics import NOT_MEASURED
 from holdfast.evaluate.token_losses import perplexity_rate
 from holdfast.evaluate.utility import utility
 from holdfast.judge.refusal import RefusalJudge
@@ -25,8 +26,6 @@ from holdfast.models.response_log import Response
 from holdfast.progress import Progress, silent
 from holdfast.prompts.records import Exchange, Prompt
 from holdfast.values import Answer, Evaluation, Rate
-
-NOT_MEASURED = Rate(None, None, None, 0)
 
 
 @dataclass(frozen=True)

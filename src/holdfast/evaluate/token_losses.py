@@ -19,7 +19,9 @@ from dataclasses import dataclass
 from holdfast.student_t import chance_within, quantile_95
 from holdfast.values import Rate, TokenLosses
 
-LARGEST = math.exp(690.0)
+LARGEST_MEAN = 690.0
+"""Nats a token; the largest number that floats hold is exp(709)."""
+LARGEST = math.exp(LARGEST_MEAN)
 
 
 @dataclass(frozen=True)
@@ -81,4 +83,4 @@ def _ends(mean: float, error: float, n: int) -> tuple[float, float]:
 
 
 def _exp(mean: float) -> float:
-    return math.exp(mean) if mean < math.log(LARGEST) else LARGEST
+    return math.exp(min(mean, LARGEST_MEAN))

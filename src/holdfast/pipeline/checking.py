@@ -16,7 +16,7 @@ from torch import Tensor
 
 from holdfast.artifacts import load_mask, refuse_other_base
 from holdfast.intervene.entries import InvariantError
-from holdfast.models.paths import layer_and_path
+from holdfast.models.paths import Place, by_layer, layer_and_path
 from holdfast.models.stored import StoredModel, StoredParameter, open_stored, stored_fingerprint
 from holdfast.models.tensor_files import runs
 from holdfast.progress import Progress, silent
@@ -113,7 +113,7 @@ def check_hold(model: str, base: str, mask: Mask | Path, progress: Progress = si
     _require_masked(held, tuned, start)
     refuse_other_base("the mask", held.base, stored_fingerprint(start, progress))
     both = [name for name in start.parameters if _alike(start, tuned, name)]
-    counts: dict[tuple[int | None, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    counts: dict[Place, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     moved: list[MovedEntry] = []
     for done, name in enumerate(both, start=1):
         count = counts[layer_and_path(name)]
@@ -123,8 +123,7 @@ def check_hold(model: str, base: str, mask: Mask | Path, progress: Progress = si
             count[:] = [total + number for total, number in zip(count, numbers, strict=True)]
             moved += run.moved(name, limit=LISTED - len(moved))
         progress("comparing parameters", done, len(both))
-    order = sorted(counts, key=lambda place: (place[0] is None, place[0] or 0, place[1]))
-    components = tuple(Component(*place, *counts[place]) for place in order)
+    components = tuple(Component(*place, *counts[place]) for place in sorted(counts, key=by_layer))
     apart = sorted((start.parameters.keys() | tuned.parameters.keys()) - set(both))
     return HoldCheck(components, tuple(moved), tuple(apart))
 

@@ -23,7 +23,7 @@ from holdfast.intervene.stored_patch import (
 )
 from holdfast.made_by import named_base, version
 from holdfast.models.checkpoints import copy_checkpoint
-from holdfast.models.paths import layer_and_path
+from holdfast.models.paths import by_layer, layer_and_path
 from holdfast.models.stored import open_stored, stored_fingerprint
 from holdfast.pipeline.outputs import written_whole
 from holdfast.progress import Progress, silent
@@ -154,7 +154,7 @@ def entries_by_component(patch: PatchFile) -> dict[tuple[int | None, str], int]:
     counted: Counter[tuple[int | None, str]] = Counter()
     for name, parts in patch.parts.items():
         counted[layer_and_path(name)] += parts["index"].num_entries
-    return dict(sorted(counted.items(), key=lambda item: (item[0][0] is None, item[0][0] or 0, item[0][1])))
+    return {place: counted[place] for place in sorted(counted, key=by_layer)}
 
 
 def largest_change(patch: PatchFile) -> Change | None:

@@ -169,7 +169,7 @@ def _draw(
         path = out / f"{draw.stem}.json"
         if not path.is_file():
             generator = torch.Generator().manual_seed(draw.seed)
-            with perturbed(loaded.model, mask, draw.ratio, generator, check_base=False):  # load_mask has
+            with perturbed(loaded.model, mask, draw.ratio, generator, check_base=False):  # whoever asks has
                 save_evaluation(path, evaluate(loaded, judge, suite, generation))
         progress("draws of noise", position + 1, len(draws))
 
