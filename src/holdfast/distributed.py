@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 LONGEST_WAIT = timedelta(minutes=30)
 """For another process, before this one gives it up: one batch, or one file, never takes as long."""
 LONGEST_SILENCE = timedelta(seconds=15)
-"""Of the first process, which may still be importing, before another says what went wrong."""
+"""Of another process, which may still be importing, before this one goes on without having heard from it."""
 
 
 class LostProcessError(ConnectionError):
@@ -167,9 +167,12 @@ def _told_once(store: Store) -> Iterator[None]:
         with suppress(dist.DistError, RuntimeError):  # the store is gone with the first process, which said nothing
             if rank() == 0:
                 store.set("said", str(error))
+                if not isinstance(error, LostProcessError):  # the store may be this process's own, and end with it
+                    store.wait([f"heard by {other}" for other in range(1, world_size())], LONGEST_SILENCE)
             else:
                 store.wait(["said"], LONGEST_SILENCE)
                 error.is_told = store.get("said").decode() == str(error) or isinstance(error, LostProcessError)  # pyright: ignore[reportAttributeAccessIssue]
+                store.set(f"heard by {rank()}", "")
         raise
 
 
