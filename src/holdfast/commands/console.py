@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as RichProgress
 from rich.table import Table
 
+from holdfast.option_groups import OUTPUT
 from holdfast.printable import printable
 from holdfast.progress import Progress, hidden, silent
 from holdfast.prompts.told import sentences
@@ -23,7 +24,7 @@ from holdfast.prompts.told import sentences
 SECONDS_BETWEEN_LINES = 5.0
 UNWRAPPED = 10_000
 """Characters of a line in a file or pipe, where nothing wraps: tables are as wide as what they hold."""
-Json = Annotated[bool, Parameter(name="--json", negative="")]
+Json = Annotated[bool, Parameter(name="--json", negative=""), OUTPUT]
 """Asks for one JSON object in place of tables."""
 
 
