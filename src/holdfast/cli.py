@@ -192,7 +192,8 @@ def _file_sentence(error: OSError) -> str:
 def _sentence(error: object) -> str:
     """What went wrong in one line; options that pydantic refused are named with what they were given."""
     if isinstance(error, MissingArgumentError) and error.argument and not error.tokens_so_far:
-        return f"{error.argument.name} is missing, or has no value; see --help."
+        name = error.argument.name if error.argument.index is None else error.argument.name.lstrip("-").upper()
+        return f"{name} is missing, or has no value; see --help."
     refused = error.__cause__ if isinstance(error, CycloptsError) else error
     errors = getattr(refused, "errors", None)
     if errors is None:

@@ -48,7 +48,7 @@ def score(
         A guard model or classifier that says safe or unsafe; or, for policy_gradient, api:MODEL, which is asked over
         the network. The likelihoods ask none.
     seed
-        Seed that splits the prompts into halves, and of the noise of --relaxation.
+        Seed of everything random: the halves of the prompts, and noise.
     json
         Print one JSON object in place of tables.
     """

@@ -1,6 +1,5 @@
 """How judges of every kind can be told to read; apart from the judges, so that `--help` imports no torch."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -29,7 +28,7 @@ class GuardOptions(Options):
     """Text that the guard writes before its verdict. It is filled in, not generated."""
     template: str | None = None
     """Chat template (Jinja) to use in place of the guard's own."""
-    arguments: Mapping[str, object] | None = None
+    arguments: dict[str, object] | None = None
     """Arguments of the chat template beside the conversation, such as a policy: `--guard.arguments.policy TEXT`."""
     generation_prompt: bool | None = None
     """Has the chat template open the guard's turn, or not. The family decides when left out."""
