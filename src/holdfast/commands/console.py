@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as RichProgress
 from rich.table import Table
 
+from holdfast.commands.words import facts
 from holdfast.option_groups import OUTPUT
 from holdfast.printable import printable
 from holdfast.progress import Progress, hidden, silent
@@ -88,7 +89,7 @@ def _print(result: object, tables: Sequence[Table], as_json: bool, note: str | N
 def show_known(title: str, result: Mapping[str, object], as_json: bool) -> None:
     """Shows a result without what is None: what this run has none of."""
     known = {name: value for name, value in result.items() if value is not None}
-    show(known, [table(title, ("what", "value"), list(known.items()))], as_json)
+    show(known, [table(title, ("what", "value"), facts(known))], as_json)
 
 
 def warn(sentence: str) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from holdfast.commands.console import Json, show, shown_progress, table
 from holdfast.commands.help_page import new_app
+from holdfast.commands.words import facts
 from holdfast.intervene.options import Prefer
 from holdfast.made_by import shown
 
@@ -48,7 +49,8 @@ def inspect(patch: Path, *, json: Json = False) -> None:
         "by_component": components,
     }
     told = {**result, "made_by": shown(opened.made_by)}
-    rows = plain_rows({name: value for name, value in told.items() if name != "by_component"})
+    flat = plain_rows({name: value for name, value in told.items() if name not in ("by_component", *_summary(opened))})
+    rows = facts(_summary(opened) | dict(flat))
     places = [("" if one["layer"] is None else one["layer"], one["component"], one["entries"]) for one in components]
     show(
         result,
@@ -171,7 +173,7 @@ def _summary(opened: "PatchFile") -> dict[str, object]:
 
 
 def _table(opened: "PatchFile"):
-    return table("Patch", ("what", "value"), list(_summary(opened).items()))
+    return table("Patch", ("what", "value"), facts(_summary(opened)))
 
 
 def _show_written(opened: "PatchFile", out: Path, json: bool, note: str) -> None:

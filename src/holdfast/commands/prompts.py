@@ -1,7 +1,7 @@
 """`holdfast prompts list | show`."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Annotated
 
@@ -76,7 +76,7 @@ def show(
     tables = [table(printable(name), ("what", "value"), _rows(result))]
     if against:
         result["against"] = overlap = _overlap(loaded, against)
-        tables.append(table(f"Against {printable(against)}", ("what", "value"), list(overlap.items())))
+        tables.append(table(f"Against {printable(against)}", ("what", "value"), _overlap_rows(overlap)))
     if loaded[:limit]:
         shown = [(one.prompt, one.group or "") for one in loaded[:limit]]
         tables.append(table("First prompts", ("prompt", "group"), shown))
@@ -109,6 +109,14 @@ def _rows(summary: dict[str, object]) -> list[tuple[str, object]]:
         assert isinstance(counts, dict)
         rows += [(f"{what} {name}", count) for name, count in counts.items()]
     return rows
+
+
+def _overlap_rows(overlap: Mapping[str, object]) -> list[tuple[str, object]]:
+    return [
+        ("prompts of the other set", overlap["prompts"]),
+        ("prompts in both sets", overlap["shared"]),
+        (f"near duplicates, from a similarity of {overlap['threshold']}", overlap["near_duplicates"]),
+    ]
 
 
 def _overlap(loaded: Sequence[Prompt], against: str) -> dict[str, object]:

@@ -49,6 +49,7 @@ def verify(
     from holdfast.evaluate.pooled import pool_evaluations
     from holdfast.pipeline import steps
     from holdfast.report.schema import suite_json
+    from holdfast.report.words import measure_words
 
     wanted = [draw for ratio in options.ratios for draw in steps.noise_draws(ratio, options.draws, seed)]
     with shown_progress() as progress:
@@ -59,9 +60,17 @@ def verify(
         pooled = pool_evaluations(found[position * options.draws :][: options.draws])
         points.append({"noise_ratio": ratio, **suite_json(pooled)})
         rows.append(_row(f"{ratio:g}", pooled))
-    columns = ("noise", "ASR", "refusals", "utility")
+    columns = ("noise", *map(measure_words, ("asr", "refusal", "utility")))
     result = {"out": str(out), "draws": options.draws, "baseline": suite_json(untouched), "points": points}
-    show(result, [table(f"{options.draws} draws each", columns, rows)], json)
+    show(
+        result,
+        [
+            table(
+                f"{options.draws} draws of each noise; noise in standard deviations of a weight's matrix", columns, rows
+            )
+        ],
+        json,
+    )
 
 
 def _row(noise: str, measured: "Evaluation") -> tuple[str, "Rate", "Rate | str", "Rate"]:
