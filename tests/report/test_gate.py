@@ -70,7 +70,7 @@ def test_perplexity_shows_its_interval_and_how_many_times_as_large_it_is():
     (row,) = gate_tables(result)[0].rows
     assert row == (
         "perplexity",
-        "1.000343 [1.000200, 1.000500] n=24",
+        "1.0003 [1.0002, 1.0005] n=24",
         "3.11 [2.90, 3.30] n=24",
         "1.105 times [1.100, 1.110]",
         "0.002 (0.020)",

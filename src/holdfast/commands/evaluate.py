@@ -127,8 +127,7 @@ def _warn_of_short_responses(evaluation: "Evaluation", options: GenerateOptions)
 def _rows(evaluation: "Evaluation", agreement: "Agreement | None") -> list[tuple[str, object]]:
     """What was measured, by name."""
     from holdfast.report.schema import with_ends
-    from holdfast.report.tables import perplexity_with_ends
-    from holdfast.report.words import measure_words, rate_words
+    from holdfast.report.words import measure_words, perplexity_words, rate_words
 
     rates = {"asr": evaluation.asr, "over_refusal": evaluation.over_refusal, "utility": evaluation.utility}
     rates |= ({"task": evaluation.task} if evaluation.task else {}) | dict(evaluation.groups)
@@ -136,7 +135,7 @@ def _rows(evaluation: "Evaluation", agreement: "Agreement | None") -> list[tuple
         (measure_words(name), rate_words(rate)) for name, rate in rates.items() if rate.n or rate.unscored
     ]
     surprise = evaluation.perplexity
-    rows += [("perplexity", perplexity_with_ends(surprise, evaluation.perplexity_rate))] if surprise else []
+    rows += [("perplexity", perplexity_words(surprise, evaluation.perplexity_rate))] if surprise else []
     if agreement:
         known = with_ends(asdict(agreement), "kappa", ".2f")
         kappa = "undefined: both say always the same" if agreement.kappa is None else known

@@ -49,8 +49,8 @@ def inspect(patch: Path, *, json: Json = False) -> None:
         "by_component": components,
     }
     told = {**result, "made_by": shown(opened.made_by)}
-    flat = plain_rows({name: value for name, value in told.items() if name not in ("by_component", *_summary(opened))})
-    rows = facts(_summary(opened) | dict(flat))
+    rounded = {name: told.pop(name) for name in (*_summary(opened), "bytes_per_entry")}
+    rows = facts(rounded) + facts(dict(plain_rows({name: told[name] for name in told if name != "by_component"})))
     places = [("" if one["layer"] is None else one["layer"], one["component"], one["entries"]) for one in components]
     show(
         result,

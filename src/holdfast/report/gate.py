@@ -18,8 +18,8 @@ from xml.etree import ElementTree
 
 from holdfast.printable import printable
 from holdfast.report.schema import rate_from
-from holdfast.report.tables import CORRECTED_P, NumberTable, p_texts, perplexity_text, perplexity_with_ends
-from holdfast.report.words import measure_words, rate_words
+from holdfast.report.tables import CORRECTED_P, NumberTable, p_texts, perplexity_text
+from holdfast.report.words import measure_words, perplexity_words, rate_words
 
 Comparison = Mapping[str, Any]
 UNKNOWN_SETTINGS = (
@@ -88,9 +88,8 @@ def _reading(name: str, reading: Mapping[str, Any] | float | None) -> str:
         return "not measured"
     if isinstance(reading, Mapping):
         rate = rate_from(reading)
-        return (
-            rate_words(rate) if name != "perplexity" or rate.value is None else perplexity_with_ends(rate.value, rate)
-        )
+        is_perplexity = name == "perplexity" and rate.value is not None
+        return perplexity_words(rate.value, rate) if is_perplexity else rate_words(rate)
     return perplexity_text(reading)
 
 

@@ -5,6 +5,7 @@ Files and `--json` keep the short names and every digit.
 
 import math
 
+from holdfast.report.tables import perplexity_text
 from holdfast.values import Rate
 
 MEASURES = {
@@ -38,6 +39,11 @@ def measure_words(name: str) -> str:
 def rate_words(rate: Rate) -> str:
     """'0.12 [0.08, 0.17] n=200 (3 unscored)'."""
     return format(rate, f".{decimals(rate)}f")
+
+
+def perplexity_words(value: float, rate: Rate | None) -> str:
+    """'3.11 [2.95, 3.28] n=240', or the value alone where it has no interval."""
+    return perplexity_text(value) if rate is None or rate.low is None else rate_words(rate)
 
 
 def decimals(*rates: Rate) -> int:
