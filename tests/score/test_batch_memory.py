@@ -80,6 +80,7 @@ def test_a_pass_that_goes_on_keeps_its_budget(tmp_path):
 def test_measuring_gives_the_model_back_as_it_was():
     model = Weight().requires_grad_(False)
     token_budget_of(model, {"weight": torch.zeros(100)}, Squares([10]), [0], torch.device("cpu"))
-    assert not model.weight.requires_grad and model.weight.grad is None
+    assert not model.weight.requires_grad
+    assert model.weight.grad is None
     with collecting(model, {"weight": torch.zeros(100)}):
         assert model.weight.requires_grad

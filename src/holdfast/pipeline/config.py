@@ -48,8 +48,9 @@ class ScoringOptions(Options):
     temperature: float = Field(default=TEMPERATURE, gt=0)
     """Of gumbel and straight_through: low is nearly one token and noisy, high is even and biased."""
     token_budget: int | None = Field(default=None, ge=1)
-    """Tokens of a batch at most, padding counted; changes speed and memory, not the scores. When left out, a batch keeps
-    at most 512 MiB for the backward pass on a CPU, an eighth of the memory on a GPU, and has 4096 tokens at most."""
+    """Tokens of a batch at most, padding counted; changes speed and memory, not the scores. When left out, a batch
+    keeps at most 512 MiB for the backward pass on a CPU, an eighth of the memory on a GPU, and has 4096 tokens at
+    most."""
     shard: bool = False
     """In several processes (`torchrun -m holdfast score`): spread the model over them, by FSDP2. Otherwise each has the
     whole model, and they share the prompts."""

@@ -10,6 +10,7 @@ from torch import nn
 
 from holdfast.judge.guard import GuardJudge
 from holdfast.models.load import Outline
+from holdfast.models.logits import logits_budget
 from holdfast.models.options import GenerateOptions
 from holdfast.models.sites import scorable_sites
 from holdfast.pipeline.config import JudgeOptions, ScoringOptions
@@ -24,8 +25,6 @@ from holdfast.prompts.chat import encode_prompt
 from holdfast.score.host_sums import AHEAD
 from holdfast.score.registry import SCORES
 
-PERPLEXITY_BUDGET = 4096
-"""Tokens of a batch in `evaluate/perplexity.py`."""
 JUDGE_TEMPLATE = 256
 """Tokens that a judge's template is guessed to have, where its tokenizer is not there."""
 
@@ -166,7 +165,7 @@ class Asking:
         def one(rows: int, length: int) -> Cost:
             return measuring_perplexity(self.subject.outline.model, Batch(rows, length, min(read, length - 1)))
 
-        return need.then(self._over(questions.exchanges, PERPLEXITY_BUDGET, one))
+        return need.then(self._over(questions.exchanges, logits_budget(self.subject.outline.model), one))
 
     def scored(self, lengths: Lengths, options: ScoringOptions) -> Need:
         """Responses, their gradients through the judge, and scores of the whole and of halves."""

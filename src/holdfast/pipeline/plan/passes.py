@@ -189,12 +189,11 @@ def judging(judge: PreTrainedModel, batch: Batch, *, differentiates: bool) -> Co
 
 @lru_cache(maxsize=128)
 def measuring_perplexity(model: PreTrainedModel, batch: Batch) -> Cost:
-    """Losses of given responses, the logits of all tokens in memory."""
+    """Losses of given responses, from the logits at their tokens."""
     rows = torch.arange(batch.rows).repeat_interleave(batch.read)
     columns = torch.arange(batch.length - batch.read, batch.length).repeat(batch.rows) - 1
     with torch.no_grad(), traced(model) as trace:
-        logits = model(**_inputs(batch)).logits
-        predicted = logits[rows, columns].float()
+        predicted = logits_at(model, rows, columns, _inputs(batch))
         torch.nn.functional.cross_entropy(predicted, _zeros(len(rows)), reduction="none")
     return trace.cost
 
