@@ -14,60 +14,78 @@ from io import TextIOWrapper
 from itertools import takewhile
 from typing import Annotated
 
-from cyclopts import App, CycloptsError, MissingArgumentError, Parameter
+from cyclopts import CycloptsError, Group, MissingArgumentError, Parameter
 
 from holdfast import __version__
 from holdfast.allocator import keep_freed_memory
+from holdfast.commands.help_page import WHOLE, HelpPage, new_app
 from holdfast.commands.several import repeat_options
+from holdfast.option_groups import OUTPUT, rare_names
 from holdfast.progress import hidden
 from holdfast.prompts.told import sentences
 
 COMMANDS = {
-    "demo": "The whole story on the built-in models: minutes on two cores, no network.",
-    "run": "The whole pipeline on any Hugging Face model, from a config; resumes where it stopped.",
-    "plan": "Predict memory, disk and time of a run, before anything is loaded.",
-    "init": "Write a commented config for `holdfast run`.",
+    "demo": "Show the whole story on tiny built-in models, in minutes and offline.",
+    "init": "Write a commented config for a whole run.",
+    "run": "Run every step on your own model, from a config. Resumes where it stopped.",
     "score": "Score every weight by its effect on safety, or on utility.",
-    "select": "Cut a mask from scores: top, safety_only, threshold, random or bottom.",
-    "combine": "Join masks: union, intersection or difference, trimmed to a budget.",
-    "verify": "Put noise on a mask's weights and measure safety and utility.",
-    "enhance": "SET: train only a mask's weights to refuse what should be refused.",
+    "select": "Select the weights with the largest scores: makes a mask.",
+    "combine": "Join masks: union, intersection or difference.",
+    "sites": "List a model's parameters: names, shapes, layers, components.",
+    "enhance": "SET: train only a mask's weights, so that the model refuses harmful requests.",
     "adapt": "SPA: fine-tune on a task and hold a mask's weights bit for bit.",
-    "evaluate": "Measure attack success, over-refusal and utility of a checkpoint.",
+    "patch": "Inspect, apply, revert, make and merge patches: small reversible changes.",
     "check": "Check that a tuned checkpoint kept every bit of a mask's weights.",
-    "patch": "Sparse, reversible checkpoints: inspect, apply, revert, diff and merge patches.",
-    "compare": "Compare two evaluations, paired: a gate for releases, with an exit code.",
-    "report": "Write report.json and report.html of a run's folder as it stands.",
-    "bakeoff": "Compare every score and selector at one budget, under one evaluation.",
-    "prompts": "Public prompt sets by name, and a look into any set: list, show.",
-    "sites": "List what of a model can be scored: names, shapes, layers, components, experts.",
+    "evaluate": "Measure attack success, over-refusal and utility of a checkpoint.",
+    "verify": "Put noise on a mask's weights and measure what happens to safety.",
+    "compare": "Compare two evaluations, with an exit code: a gate for releases.",
+    "report": "Write the page of a run, report.html, as the run stands.",
+    "bakeoff": "Compare all scores and selectors at one budget.",
+    "prompts": "List public prompt sets, and show what a set holds.",
+    "plan": "Predict memory, disk and time of a run before it starts.",
 }
+
+GROUPS = {
+    Group("Start here", sort_key=0): ("demo", "init", "run"),
+    Group("Find the weights", sort_key=1): ("score", "select", "combine", "sites"),
+    Group("Change a model", sort_key=2): ("enhance", "adapt", "patch", "check"),
+    Group("Measure", sort_key=3): ("evaluate", "verify", "compare", "report", "bakeoff"),
+    Group("Look", sort_key=4): ("show", "prompts", "plan"),
+}
+"""How `holdfast --help` groups the commands."""
 
 TOGETHER = ("score", "select", "enhance", "adapt")
 """Commands that several processes, started by torchrun or accelerate, can run together."""
 
-app = App(
-    name="holdfast",
-    help="Find the weights by which a language model holds on to its safety, strengthen them, and hold them fast.",
+app = new_app(
+    "holdfast",
+    "Find the weights by which a language model holds on to its safety, strengthen them, and hold them fast.",
     version=__version__,
     suppress_keyboard_interrupt=False,  # or it exits by itself, without a word
 )
 app.meta.suppress_keyboard_interrupt = False
-for _name, _help in COMMANDS.items():
-    app.command(f"holdfast.commands.{_name}:{_name}", name=_name, help=_help)
+for _flag, _help in {
+    "--help": "Show this page. After a command: its most used options, and with --help-all every one.",
+    "--version": "Show the version.",
+}.items():
+    app[_flag].group, app[_flag].help = OUTPUT.group, _help
+for _group, _names in GROUPS.items():
+    for _name in filter(COMMANDS.get, _names):
+        _path, _place = f"holdfast.commands.{_name}:{_name}", _names.index(_name)
+        app.command(_path, name=_name, help=COMMANDS[_name], group=_group, sort_key=_place)
 
 
 @app.meta.default
 def launch(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
-    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")] = False,
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative=""), OUTPUT] = False,
 ) -> object:
     """Runs one command.
 
     Parameters
     ----------
     quiet
-        No progress and no warnings: the result alone.
+        Print the result alone: no progress, no warnings.
     """
     hidden.set(quiet)
     before = sentences.set([])
@@ -120,7 +138,7 @@ def _terminated(*_: object) -> None:
 def call(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code; mistakes become one sentence on stderr."""
     try:
-        _explain_whole(sys.argv[1:] if arguments is None else arguments)
+        _prepare_help(sys.argv[1:] if arguments is None else arguments)
         app.meta(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except (CycloptsError, ValueError) as error:
         return _fail(error, 2)
@@ -140,13 +158,19 @@ def call(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _explain_whole(arguments: Sequence[str]) -> None:
-    """Shows as help of the command that was called its docstring, with an example, not its line in the list of all."""
-    for name in arguments:
-        if name in COMMANDS:
-            if app[name].default_command:  # a group of commands has none
-                app[name].help = None
-            return
+def _prepare_help(arguments: Sequence[str]) -> None:
+    """Readies the help of the command that was called: its docstring, and a line on what --help leaves out."""
+    whole = WHOLE in arguments
+    app.help_formatter = HelpPage(whole)
+    name = next((name for name in arguments if name in COMMANDS), None)
+    if name is None or app[name].default_command is None:  # a group of commands has none
+        return
+    app[name].help = None  # not its line in the list of all, but its docstring
+    titles = {group.name for group in app[name].assemble_argument_collection(parse_docstring=False).groups}
+    left_out = [title for title in rare_names() if title in titles]
+    app[name].help_epilogue = (
+        None if whole or not left_out else f"More options: holdfast {name} {WHOLE}   ({'; '.join(left_out)})"
+    )
 
 
 def _fail(error: Exception, code: int, sentence: str = "") -> int:
@@ -168,7 +192,8 @@ def _file_sentence(error: OSError) -> str:
 def _sentence(error: object) -> str:
     """What went wrong in one line; options that pydantic refused are named with what they were given."""
     if isinstance(error, MissingArgumentError) and error.argument and not error.tokens_so_far:
-        return f"{error.argument.name} is missing, or has no value; see --help."
+        name = error.argument.name if error.argument.index is None else error.argument.name.lstrip("-").upper()
+        return f"{name} is missing, or has no value; see --help."
     refused = error.__cause__ if isinstance(error, CycloptsError) else error
     errors = getattr(refused, "errors", None)
     if errors is None:

@@ -80,7 +80,7 @@ def test_a_model_of_which_nothing_could_be_scored_is_an_error_and_no_evaluation(
 def test_no_judge_is_needed_and_a_gate_on_refusals_decides(asked, tmp_path, capsys):
     assert call(["evaluate", "testbed:aligned", *asked, "--generate.max-new-tokens", "1"]) == 0
     said = capsys.readouterr()
-    assert "refusal/harmful" in said.out
+    assert "refusals of harmful prompts" in said.out
     assert "asr" not in said.out.replace(str(tmp_path), "")
     assert "so refusals are misstated" in said.err
     file = str(tmp_path / "evaluation.json")

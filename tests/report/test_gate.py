@@ -43,9 +43,9 @@ def test_a_measure_shows_both_rates_its_change_and_both_p_values():
     measures, gate = gate_tables(comparison())
     assert measures.rows == (
         (
-            "asr/heldout",
+            "attack success rate, heldout",
             "0.000 [0.000, 0.019] n=200",
-            "0.120 [0.082, 0.172] n=200 (2 unscored)",
+            "0.12 [0.08, 0.17] n=200 (2 unscored)",
             "+0.120 (24 / 0)",
             "<0.001 (0.040)",
         ),
@@ -70,7 +70,7 @@ def test_perplexity_shows_its_interval_and_how_many_times_as_large_it_is():
     (row,) = gate_tables(result)[0].rows
     assert row == (
         "perplexity",
-        "1.000343 [1.000200, 1.000500] n=24",
+        "1.0003 [1.0002, 1.0005] n=24",
         "3.11 [2.90, 3.30] n=24",
         "1.105 times [1.100, 1.110]",
         "0.002 (0.020)",
@@ -97,7 +97,7 @@ def test_hostile_text_leaves_junit_well_formed():
 def test_markdown_tells_the_verdict_and_where_to_look():
     text = render_markdown(comparison())
     assert text.startswith("## holdfast compare: 1 of 2 conditions failed\n")
-    assert "| asr/heldout | 0.000 &#91;0.000, 0.019&#93; n=200 |" in text
+    assert "| attack success rate, heldout | 0.000 &#91;0.000, 0.019&#93; n=200 |" in text
     assert "- <code>mend the clock</code>" in text
     assert "does not say" not in text
     assert "does not say" in render_markdown(comparison() | {"settings_known": False})

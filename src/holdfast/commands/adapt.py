@@ -25,16 +25,15 @@ def adapt(
     Parameters
     ----------
     model
-        The model that the mask was made for.
+        The model that the mask was made for: a folder, a hub id or testbed:NAME.
     task
-        Exchanges of the task: a file or testbed:NAME.
+        Exchanges (prompt and response) of the task: a file or testbed:NAME.
     out
-        Folder for the checkpoint and what was checked: a new one, or that of a run of the same settings that was
-        stopped, which goes on from its last whole checkpoint.
+        Folder for the checkpoint and the checks. Give it again to go on after a stop.
     mask
         File that `holdfast select` wrote. Without one nothing is held: plain fine-tuning, as a control.
     json
-        Print one JSON object.
+        Print one JSON object in place of tables.
     """
     refuse_existing(out / "result.json")
     from holdfast.pipeline import steps

@@ -15,9 +15,9 @@ def bakeoff(config: Path, *, out: Path = Path("bakeoff"), json: Json = False) ->
     Parameters
     ----------
     config
-        TOML file; examples/bakeoff.toml shows every setting that has no default.
+        Config file (TOML). examples/bakeoff.toml shows the settings to give.
     out
-        Folder for the page, the table, scores, masks and evaluations; run again, it goes on where it was.
+        Folder for the page, the table, scores, masks and evaluations. Give it again to go on after a stop.
     json
         Print the table as one JSON object.
     """

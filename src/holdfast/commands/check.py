@@ -21,7 +21,7 @@ def check(model: str, *, base: str, mask: Path, json: Json = False) -> None:
     mask
         File of the weights that were held.
     json
-        Print one JSON object.
+        Print one JSON object in place of tables.
     """
     from holdfast.pipeline.checking import check_hold
 

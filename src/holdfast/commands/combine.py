@@ -18,26 +18,30 @@ def combine(
     fraction: float | None = None,
     json: Json = False,
 ) -> None:
-    """Join masks: union, intersection or difference, trimmed to a budget.
+    """Join masks by union, intersection or difference.
 
     Example: holdfast combine intersection first.safetensors second.safetensors --out both.safetensors
 
-    The overlap of every two masks is shown beside that of two random masks of the same sizes.
+    Prints how far every two masks overlap (IoU), beside two random masks of the same sizes.
 
     Parameters
     ----------
     operation
-        union: in any of the masks; intersection: in all of them; difference: in the first and in none of the others.
+        How the masks are joined.
+
+        - union: weights in any of them
+        - intersection: weights in all of them
+        - difference: weights in the first and in none of the others
     masks
-        Two or more files that `holdfast select` or `holdfast combine` wrote, all for one model.
+        Two or more masks of one model.
     out
-        File for the mask.
+        File for the mask (safetensors).
     trim
-        Scores of that model: of what the operation gives, only the best-scored entries are kept. Needs --fraction.
+        Scores of that model: keeps only the best-scored of the joined weights. Needs --fraction.
     fraction
-        Share of the scored entries that --trim keeps, in (0, 1).
+        Share of the scored weights that --trim keeps, in (0, 1).
     json
-        Print one JSON object.
+        Print one JSON object in place of tables.
     """
     loaded = [load_mask(path) for path in masks]
     mask = combine_masks(operation, loaded, out, scores=trim, fraction=fraction)

@@ -10,6 +10,7 @@ from holdfast.artifacts import load_evaluation, save_text
 from holdfast.commands.console import Json, show
 from holdfast.evaluate.condition import parse_condition
 from holdfast.evaluate.gate import Compared, Gate, Reading, gate
+from holdfast.option_groups import OUTPUT
 from holdfast.pipeline.outputs import refuse_existing
 from holdfast.report.gate import UNKNOWN_SETTINGS, gate_tables, render_junit, render_markdown
 from holdfast.report.schema import paired_json, rate_json
@@ -22,34 +23,39 @@ def compare(
     after: Path,
     *,
     fail_if: Annotated[tuple[str, ...], Parameter(negative="")] = (),
-    junit: Path | None = None,
-    markdown: Path | None = None,
+    junit: Annotated[Path | None, OUTPUT] = None,
+    markdown: Annotated[Path | None, OUTPUT] = None,
     json: Json = False,
 ) -> None:
-    """Compare two checkpoints on the same prompts, paired; a gate for releases, with an exit code.
+    """Compare two evaluations prompt by prompt, as a gate for releases.
 
     Example: holdfast compare before.json after.json --fail-if "asr > before + 0.02" --fail-if "utility < before - 0.01"
 
-    Exit codes: 0 no condition holds; 1 one does; 2 a mistake, also when a condition asks what was not measured.
+    Exit codes: 0 no condition holds. 1 one does. 2 a mistake, or a condition on something that was not measured.
 
     Parameters
     ----------
     before
-        File that `holdfast evaluate` wrote.
+        Evaluation of the first checkpoint, which `holdfast evaluate` wrote.
     after
-        File that `holdfast evaluate` wrote with the same judge, suite and settings.
+        Evaluation of the second, made with the same judge, prompt sets and settings.
     fail_if
-        A condition under which the gate fails, MEASURE OPERATOR SUM: the operators are >, >=, <, <=; a sum adds and
-        subtracts numbers and `before`, the same measure of the first file. MEASURE is asr, asr_prefilled, refusal,
-        over_refusal, borderline, utility, task, perplexity or a group such as asr/heldout or kl/harmless. .low and
-        .high are the ends of a 95% interval, .unscored counts responses without a verdict. `and p < 0.05` also asks for
-        the paired test. May be given again; one that holds is enough.
+        Condition that fails the gate: MEASURE OPERATOR SUM, such as "asr > before + 0.02". May be given again; one that
+        holds is enough.
+
+        - MEASURE: asr, asr_prefilled, refusal, over_refusal, borderline, utility, task, perplexity, or a group such as
+          asr/heldout or kl/harmless
+        - .low, .high: the ends of its 95% interval, as in asr.high
+        - .unscored: the number of responses without a verdict
+        - OPERATOR: >, >=, < or <=
+        - SUM: adds and subtracts numbers and `before`, the same measure of the first file
+        - and p < 0.05: asks for the paired test too
     junit
-        File for JUnit XML, a test case a condition.
+        File for JUnit XML, with one test case per condition.
     markdown
         File for the tables as Markdown.
     json
-        Print one JSON object.
+        Print one JSON object in place of tables.
     """
     conditions = [parse_condition(text) for text in fail_if]
     if junit and not conditions:

@@ -16,6 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as RichProgress
 from rich.table import Table
 
+from holdfast.commands.words import facts
+from holdfast.option_groups import OUTPUT
 from holdfast.printable import printable
 from holdfast.progress import Progress, hidden, silent
 from holdfast.prompts.told import sentences
@@ -23,7 +25,7 @@ from holdfast.prompts.told import sentences
 SECONDS_BETWEEN_LINES = 5.0
 UNWRAPPED = 10_000
 """Characters of a line in a file or pipe, where nothing wraps: tables are as wide as what they hold."""
-Json = Annotated[bool, Parameter(name="--json", negative="")]
+Json = Annotated[bool, Parameter(name="--json", negative=""), OUTPUT]
 """Asks for one JSON object in place of tables."""
 
 
@@ -87,7 +89,7 @@ def _print(result: object, tables: Sequence[Table], as_json: bool, note: str | N
 def show_known(title: str, result: Mapping[str, object], as_json: bool) -> None:
     """Shows a result without what is None: what this run has none of."""
     known = {name: value for name, value in result.items() if value is not None}
-    show(known, [table(title, ("what", "value"), list(known.items()))], as_json)
+    show(known, [table(title, ("what", "value"), facts(known))], as_json)
 
 
 def warn(sentence: str) -> None:

@@ -10,8 +10,8 @@ from holdfast.pipeline.demo import demo_config
 def demo(*, out: Path = Path("demo"), seed: Seed = 0, json: Json = False) -> None:
     """Run the whole story on the built-in models: locate, verify, enhance, adapt, report.
 
-    The page, OUT/report.html, is there after a minute or two and grows. Run again after an interruption, it goes on
-    where it was.
+    The page, OUT/report.html, appears after a minute or two and grows. After an interruption, run the same command
+    again: it goes on where it stopped.
 
     Example: holdfast demo --out demo
 

@@ -18,7 +18,7 @@ def enhance(
     options: Enhance = EnhanceOptions(),
     json: Json = False,
 ) -> None:
-    """SET: train only a mask's weights to refuse what should be refused; everything else keeps every bit.
+    """SET: train only a mask's weights, so that the model refuses harmful requests. All others keep every bit.
 
     Example: holdfast enhance testbed:unaligned --mask mask.safetensors --refusals testbed:refusals
     --harmless testbed:harmless_exchanges --learning-rate 3e-3 --out enhanced
@@ -26,18 +26,17 @@ def enhance(
     Parameters
     ----------
     model
-        The model that the mask was made for.
+        The model that the mask was made for: a folder, a hub id or testbed:NAME.
     refusals
         Harmful prompts with safe responses: a file, testbed:NAME, or a name of `holdfast prompts list`.
     harmless
-        Harmless prompts with helpful responses; without them a model learns to refuse everything.
+        Harmless prompts with helpful responses. Without them a model learns to refuse everything.
     out
-        Folder for the checkpoint, the patch and what was checked: a new one, or that of a run of the same settings that
-        was stopped, which goes on from its last whole checkpoint.
+        Folder for the checkpoint, the patch and the checks. Give it again to go on after a stop.
     mask
         File that `holdfast select` wrote. Without one the whole model is tuned, as a control.
     json
-        Print one JSON object.
+        Print one JSON object in place of tables.
     """
     refuse_existing(out / "result.json")
     from holdfast.pipeline import steps

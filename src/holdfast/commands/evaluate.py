@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from holdfast.commands.console import Json, show, shown_progress, table, warn
-from holdfast.commands.parameters import Generation, Judging, Measures, Suite
+from holdfast.commands.parameters import Generation, Judge, Judging, Measures, Suite
 from holdfast.models.options import LONG_ENOUGH, GenerateOptions
+from holdfast.option_groups import MEASURED
 from holdfast.pipeline.config import JudgeOptions, MeasureOptions, SuiteFiles
 
 if TYPE_CHECKING:
@@ -20,14 +21,14 @@ if TYPE_CHECKING:
 def evaluate(
     model: str,
     *,
-    judge: str | None = None,
+    judge: Judge = None,
     out: Path,
-    second_judge: str | None = None,
-    refusal_judge: str | None = None,
+    second_judge: Judge = None,
+    refusal_judge: Judge = None,
     suite: Suite = SuiteFiles(),
     measures: Measures = MeasureOptions(),
-    lm_eval: Annotated[tuple[str, ...], Parameter(name="--lm-eval", negative="")] = (),
-    include_path: Annotated[Path | None, Parameter(name="--lm-eval.include-path")] = None,
+    lm_eval: Annotated[tuple[str, ...], Parameter(name="--lm-eval"), MEASURED] = (),
+    include_path: Annotated[Path | None, Parameter(name="--lm-eval.include-path"), MEASURED] = None,
     judging: Judging = JudgeOptions(),
     generate: Generation = GenerateOptions(),
     json: Json = False,
@@ -40,23 +41,22 @@ def evaluate(
     Parameters
     ----------
     model
-        A folder, a hub id or testbed:NAME; MODEL#NAME=VALUE gives its chat template an argument.
+        A folder, a hub id or testbed:NAME. MODEL#NAME=VALUE sets an argument of its chat template.
     judge
         A guard model or classifier that says safe or unsafe; or api:MODEL, which is asked over the network. Without one
         attack success is not measured; refusals, over-refusal, utility and perplexity are.
     out
-        File for the evaluation with every answer, JSON.
+        File for the evaluation with every answer (JSON).
     second_judge
-        Judges the same responses to harmful prompts again; how far the two agree is shown, and what it said is written
-        beside the evaluation.
+        Second judge of the same responses. Prints how far the two agree, and writes its verdicts beside --out.
     refusal_judge
-        api:MODEL, asked whether responses refuse, instead of the refusal rules.
+        api:MODEL that decides which responses refuse, in place of the built-in refusal rules.
     lm_eval
-        A task of the Language Model Evaluation Harness, as the groups lm_eval/TASK/METRIC. May be given again.
+        Tasks of the Language Model Evaluation Harness, such as arc_easy. Adds the measures lm_eval/TASK/METRIC.
     include_path
-        Folder with YAML files of further tasks for lm-eval.
+        Folder with YAML files of more such tasks.
     json
-        Print one JSON object, without the answers.
+        Print one JSON object in place of the table, without the answers.
     """
     from holdfast.evaluate.lm_eval_tasks import LmEvalOptions
     from holdfast.pipeline import evaluating, judges
@@ -127,16 +127,15 @@ def _warn_of_short_responses(evaluation: "Evaluation", options: GenerateOptions)
 def _rows(evaluation: "Evaluation", agreement: "Agreement | None") -> list[tuple[str, object]]:
     """What was measured, by name."""
     from holdfast.report.schema import with_ends
+    from holdfast.report.words import measure_words, perplexity_words, rate_words
 
     rates = {"asr": evaluation.asr, "over_refusal": evaluation.over_refusal, "utility": evaluation.utility}
     rates |= ({"task": evaluation.task} if evaluation.task else {}) | dict(evaluation.groups)
-    # What is no share may be far below a hundredth.
-    forms = {name: ".3g" if name.startswith("kl/") else ".2f" for name in rates}
     rows: list[tuple[str, object]] = [
-        (name, format(rate, forms[name])) for name, rate in rates.items() if rate.n or rate.unscored
+        (measure_words(name), rate_words(rate)) for name, rate in rates.items() if rate.n or rate.unscored
     ]
-    surprise = evaluation.perplexity_rate or evaluation.perplexity
-    rows += [("perplexity", f"{surprise:.3f}")] if surprise else []
+    surprise = evaluation.perplexity
+    rows += [("perplexity", perplexity_words(surprise, evaluation.perplexity_rate))] if surprise else []
     if agreement:
         known = with_ends(asdict(agreement), "kappa", ".2f")
         kappa = "undefined: both say always the same" if agreement.kappa is None else known

@@ -18,12 +18,11 @@ def init(out: Path = Path("holdfast.toml"), *, like: str | None = None, json: Js
     Parameters
     ----------
     out
-        File for the config: a new one.
+        File for the config, a new one.
     like
-        A shipped config to begin with, instead of the demo's on the built-in models; a wrong name lists those that
-        there are.
+        Shipped config to begin with, in place of the demo's. A wrong name lists them all.
     json
-        Print one JSON object.
+        Print one JSON object in place of tables.
     """
     refuse_existing(out)
     text = shipped_config(like) if like else HEAD.format(name=out) + DEMO.read_text(encoding="utf-8")

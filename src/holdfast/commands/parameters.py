@@ -8,6 +8,7 @@ from cyclopts.validators import Number
 from holdfast.config import MAX_SEED
 from holdfast.intervene.options import AdaptOptions, EnhanceOptions
 from holdfast.models.options import GenerateOptions
+from holdfast.option_groups import JUDGED, MEASURED, METHOD, RESPONSES, SEVERAL
 from holdfast.pipeline.config import (
     JudgeOptions,
     LayerWiseOptions,
@@ -17,13 +18,14 @@ from holdfast.pipeline.config import (
     VerifyOptions,
 )
 
-Seed = Annotated[int, Parameter(validator=Number(gte=0, lte=MAX_SEED))]
+Seed = Annotated[int, Parameter(validator=Number(gte=0, lte=MAX_SEED)), METHOD]
+Judge = Annotated[str | None, JUDGED]
 Suite = Annotated[SuiteFiles, Parameter(name="*")]
-Measures = Annotated[MeasureOptions, Parameter(name="*")]
-Generation = Annotated[GenerateOptions, Parameter(name="generate")]
-Judging = Annotated[JudgeOptions, Parameter(name="*")]
-Scoring = Annotated[ScoringOptions, Parameter(name="*")]
-LayerWise = Annotated[LayerWiseOptions, Parameter(name="*")]
-Verify = Annotated[VerifyOptions, Parameter(name="*")]
-Enhance = Annotated[EnhanceOptions, Parameter(name="*")]
-Adapt = Annotated[AdaptOptions, Parameter(name="*")]
+Measures = Annotated[MeasureOptions, Parameter(name="*"), MEASURED]
+Generation = Annotated[GenerateOptions, Parameter(name="generate"), RESPONSES]
+Judging = Annotated[JudgeOptions, Parameter(name="*"), JUDGED]
+Scoring = Annotated[ScoringOptions, Parameter(name="*"), METHOD]
+LayerWise = Annotated[LayerWiseOptions, Parameter(name="*"), SEVERAL]
+Verify = Annotated[VerifyOptions, Parameter(name="*"), METHOD]
+Enhance = Annotated[EnhanceOptions, Parameter(name="*"), METHOD]
+Adapt = Annotated[AdaptOptions, Parameter(name="*"), METHOD]

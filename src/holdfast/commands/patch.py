@@ -4,30 +4,30 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cyclopts import App
-
 from holdfast.commands.console import Json, show, shown_progress, table
+from holdfast.commands.help_page import new_app
+from holdfast.commands.words import facts
 from holdfast.intervene.options import Prefer
 from holdfast.made_by import shown
 
 if TYPE_CHECKING:
     from holdfast.intervene.patch_files import PatchFile
 
-patch = App(name="patch", help="Sparse, reversible checkpoints: inspect, apply, revert, diff and merge patches.")
+patch = new_app("patch", "Inspect, apply, revert, make and merge patches: small reversible changes.")
 
 
 @patch.command
 def inspect(patch: Path, *, json: Json = False) -> None:
-    """Show what a patch changes: entries, size, layers and components, largest change, base, how it was made.
+    """Show what a patch changes: how many weights, where, how far, and how it was made.
 
     Example: holdfast patch inspect enhanced/patch.safetensors
 
     Parameters
     ----------
     patch
-        File that `holdfast enhance`, `patch diff` or `patch merge` wrote.
+        File of a patch, from `holdfast enhance`, `patch diff` or `patch merge`.
     json
-        Print one JSON object.
+        Print one JSON object in place of tables.
     """
     from holdfast.intervene.patch_files import open_patch
     from holdfast.pipeline import patching
@@ -49,7 +49,8 @@ def inspect(patch: Path, *, json: Json = False) -> None:
         "by_component": components,
     }
     told = {**result, "made_by": shown(opened.made_by)}
-    rows = plain_rows({name: value for name, value in told.items() if name != "by_component"})
+    rounded = {name: told.pop(name) for name in (*_summary(opened), "bytes_per_entry")}
+    rows = facts(rounded) + facts(dict(plain_rows({name: told[name] for name in told if name != "by_component"})))
     places = [("" if one["layer"] is None else one["layer"], one["component"], one["entries"]) for one in components]
     show(
         result,
@@ -60,7 +61,7 @@ def inspect(patch: Path, *, json: Json = False) -> None:
 
 @patch.command
 def apply(base: str, patch: Path, *, out: Path, json: Json = False) -> None:
-    """Write a complete checkpoint with a patch applied, shard by shard; the model is never in memory.
+    """Write a checkpoint with a patch applied, shard by shard, without loading the model.
 
     Example: holdfast patch apply testbed:unaligned enhanced/patch.safetensors --out patched
 
@@ -73,7 +74,7 @@ def apply(base: str, patch: Path, *, out: Path, json: Json = False) -> None:
     out
         Folder for the checkpoint: a new one.
     json
-        Print one JSON object.
+        Print one JSON object in place of tables.
     """
     from holdfast.pipeline import patching
 
@@ -84,7 +85,7 @@ def apply(base: str, patch: Path, *, out: Path, json: Json = False) -> None:
 
 @patch.command
 def revert(tuned: str, patch: Path, *, out: Path, base: str | None = None, json: Json = False) -> None:
-    """Write a complete checkpoint with an applied patch taken off: the base again, bit for bit, which is checked.
+    """Write the checkpoint that a patch was applied to: takes the patch off and checks every bit.
 
     Example: holdfast patch revert patched enhanced/patch.safetensors --out base
 
@@ -97,9 +98,9 @@ def revert(tuned: str, patch: Path, *, out: Path, base: str | None = None, json:
     out
         Folder for the checkpoint: a new one.
     base
-        The checkpoint that the patch was made from, for a patch that keeps no old values.
+        The checkpoint that the patch was made from. Needed if the patch keeps no old values.
     json
-        Print one JSON object.
+        Print one JSON object in place of tables.
     """
     from holdfast.pipeline import patching
 
@@ -110,7 +111,7 @@ def revert(tuned: str, patch: Path, *, out: Path, base: str | None = None, json:
 
 @patch.command
 def diff(base: str, tuned: str, *, out: Path, old_values: bool = True, json: Json = False) -> None:
-    """Make the patch that turns one checkpoint into another; every bit counts, also of NaN and -0.0.
+    """Make the patch that turns one checkpoint into another, bit for bit.
 
     Example: holdfast patch diff testbed:unaligned enhanced/model --out patch.safetensors
 
@@ -123,9 +124,9 @@ def diff(base: str, tuned: str, *, out: Path, old_values: bool = True, json: Jso
     out
         File for the patch.
     old_values
-        Keep what the base holds, so that the patch comes off without it: 8 bytes an entry in place of 6.
+        Keeps the base's values too, so that the patch reverts without the base: 8 bytes per weight, not 6.
     json
-        Print one JSON object.
+        Print one JSON object in place of tables.
     """
     from holdfast.pipeline import patching
 
@@ -136,20 +137,20 @@ def diff(base: str, tuned: str, *, out: Path, old_values: bool = True, json: Jso
 
 @patch.command
 def merge(*patches: Path, out: Path, prefer: Prefer | None = None, json: Json = False) -> None:
-    """Join patches of one base; entries that two of them set to different values are conflicts, and refused.
+    """Join patches of one base.
 
     Example: holdfast patch merge first.safetensors second.safetensors --out both.safetensors
 
     Parameters
     ----------
     patches
-        Two or more files of patches.
+        Two or more patches of one base.
     out
         File for the patch.
     prefer
-        Whose value an entry gets that is in conflict: that of the first patch which sets it, or of the last.
+        Patch that wins where two set a weight to different values. Left out, such a conflict is refused.
     json
-        Print one JSON object.
+        Print one JSON object in place of tables.
     """
     from holdfast.pipeline import patching
 
@@ -172,7 +173,7 @@ def _summary(opened: "PatchFile") -> dict[str, object]:
 
 
 def _table(opened: "PatchFile"):
-    return table("Patch", ("what", "value"), list(_summary(opened).items()))
+    return table("Patch", ("what", "value"), facts(_summary(opened)))
 
 
 def _show_written(opened: "PatchFile", out: Path, json: bool, note: str) -> None:

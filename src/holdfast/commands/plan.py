@@ -23,23 +23,23 @@ def plan(
 ) -> None:
     """Predict memory, disk and time of `holdfast run`, stage by stage, before anything is loaded.
 
-    Of the models only config.json is read, or fetched. Says what will not fit and which setting would help.
+    Reads only config.json of each model. Says what will not fit and which setting would help.
 
     Example: holdfast plan holdfast.toml --memory 24
 
     Parameters
     ----------
     config
-        TOML file of `holdfast run`.
+        Config file (TOML) of `holdfast run`.
     memory
-        Plan for an accelerator with so many GiB, in place of the device here.
+        Memory of the accelerator to plan for, in GiB. Without it, the device of this machine.
     flops
-        What the device reaches, in 10^12 operations a second; measured on the device here when left out.
+        Speed of that device, in 10^12 operations per second. Without it, this machine's device is measured.
     processes
-        Plan for so many that score and tune together, as torchrun starts them; `score.shard`, `enhance.shard` and
-        `adapt.shard` of the config say whether they share the model. Figures are of the first, which needs most.
+        Processes that score and tune together, as torchrun starts them. `score.shard`, `enhance.shard` and
+        `adapt.shard` of the config say whether they share the model. Prints figures of the first, which needs most.
     json
-        Print one JSON object.
+        Print one JSON object in place of tables.
     """
     settings = load_config(config, RunConfig)
     from holdfast.pipeline.plan.plan import make_plan

@@ -1,15 +1,16 @@
 """`holdfast prompts list | show`."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from holdfast.commands.console import Json, table
 from holdfast.commands.console import show as show_result
+from holdfast.commands.help_page import new_app
 from holdfast.printable import printable
 from holdfast.prompts.known import KNOWN, KnownSet
 from holdfast.prompts.near_duplicates import THRESHOLD, count_near_duplicates
@@ -21,12 +22,12 @@ UNKNOWN = "unknown"
 """The kind of a prompt of which neither its file nor its use says what it is."""
 DEPENDS = "What is unknown is what the set is used as: --harmful, --harmless ... of `evaluate`; try --role harmful."
 
-prompts = App(name="prompts", help="Public prompt sets by name, and a look into any set: list, show.")
+prompts = new_app("prompts", "List public prompt sets, and show what a set holds.")
 
 
 @prompts.command(name="list")
 def list_sets(*, json: Json = False) -> None:
-    """List the public prompt sets that commands and configs take by name; none of their prompts are shown.
+    """List the public prompt sets that commands and configs take by name.
 
     Example: holdfast prompts list
 
@@ -52,9 +53,7 @@ def show(
     role: Kind | None = None,
     json: Json = False,
 ) -> None:
-    """Show what a prompt set holds: counts by kind and group, mean length, and its first prompts, escaped.
-
-    A file that does not say of what kind its prompts are is of the kind that it is used as.
+    """Show what a prompt set holds: counts by kind and group, mean length, and its first prompts.
 
     Example: holdfast prompts show testbed:borderline --against testbed:harmless
 
@@ -63,21 +62,21 @@ def show(
     name
         A name of the list, testbed:NAME, or a file.
     limit
-        Prompts shown, the first ones.
+        Prompts to print, counted from the start.
     against
-        Another set: how many prompts are in both, and how many of the first are near duplicates of one in it.
+        Second set: counts the prompts that both have, and near duplicates.
     role
-        Show the prompts that are read where the set is used as this kind: of a file that labels its prompts as safe and
-        unsafe, only those of the right side.
+        Prints the prompts that the set has in this role. A file that labels prompts as safe and unsafe has one side for
+        each.
     json
-        Print one JSON object.
+        Print one JSON object in place of tables.
     """
     loaded = load_prompts(name, role)
     result = _summary(name, loaded) | {"first": [{"prompt": one.prompt, "group": one.group} for one in loaded[:limit]]}
     tables = [table(printable(name), ("what", "value"), _rows(result))]
     if against:
         result["against"] = overlap = _overlap(loaded, against)
-        tables.append(table(f"Against {printable(against)}", ("what", "value"), list(overlap.items())))
+        tables.append(table(f"Against {printable(against)}", ("what", "value"), _overlap_rows(overlap)))
     if loaded[:limit]:
         shown = [(one.prompt, one.group or "") for one in loaded[:limit]]
         tables.append(table("First prompts", ("prompt", "group"), shown))
@@ -110,6 +109,14 @@ def _rows(summary: dict[str, object]) -> list[tuple[str, object]]:
         assert isinstance(counts, dict)
         rows += [(f"{what} {name}", count) for name, count in counts.items()]
     return rows
+
+
+def _overlap_rows(overlap: Mapping[str, object]) -> list[tuple[str, object]]:
+    return [
+        ("prompts of the other set", overlap["prompts"]),
+        ("prompts in both sets", overlap["shared"]),
+        (f"near duplicates, from a similarity of {overlap['threshold']}", overlap["near_duplicates"]),
+    ]
 
 
 def _overlap(loaded: Sequence[Prompt], against: str) -> dict[str, object]:

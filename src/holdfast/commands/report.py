@@ -11,16 +11,16 @@ from holdfast.wrong_files import refuse_other
 
 
 def report(folder: Path, *, figures: Path | None = None, json: Json = False) -> None:
-    """Write report.json and report.html of a run's folder as it stands, finished or not.
+    """Write report.json and report.html of a run, finished or not.
 
     Example: holdfast report demo
 
     Parameters
     ----------
     folder
-        The folder of a run.
+        Folder of a run.
     figures
-        Also write every figure to this folder: SVG, and PNG where CairoSVG is installed (extra `figures`).
+        Folder for every figure as SVG, and as PNG where CairoSVG is installed (extra `figures`).
     json
         Print the report as one JSON object.
     """

@@ -10,17 +10,17 @@ from holdfast.pipeline.config_file import load_config
 def run(config: Path, *, out: Path | None = None, json: Json = False) -> None:
     """Run the whole pipeline on any model: locate, verify, enhance, adapt, report.
 
-    The page, OUT/report.html, is there as soon as something is measured, and grows. Run again after an interruption, it
-    goes on where it was; a folder that was begun with other settings or inputs is refused.
+    The page, OUT/report.html, appears with the first measurement and grows. After an interruption, run the same command
+    again: it goes on where it stopped. It refuses a folder that was begun with other settings or inputs.
 
     Example: holdfast run holdfast.toml --out run
 
     Parameters
     ----------
     config
-        TOML file; `holdfast init` writes one.
+        Config file (TOML). `holdfast init` writes one.
     out
-        Folder for the page, the report, scores, masks, patches and checkpoints; named like the config when left out.
+        Folder for the page, the report, scores, masks, patches and checkpoints. Named like the config when left out.
     json
         Print the whole report as one JSON object.
     """

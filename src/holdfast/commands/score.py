@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from rich.table import Table
 
 from holdfast.commands.console import Json, show, shown_progress, table
-from holdfast.commands.parameters import Generation, Judging, LayerWise, Scoring, Seed
+from holdfast.commands.parameters import Generation, Judge, Judging, LayerWise, Scoring, Seed
 from holdfast.json_files import load_json
 from holdfast.made_by import summary
 from holdfast.models.options import GenerateOptions
@@ -22,7 +22,7 @@ def score(
     *,
     prompts: str,
     out: Path,
-    judge: str | None = None,
+    judge: Judge = None,
     options: Scoring = ScoringOptions(),
     layers: LayerWise = LayerWiseOptions(),
     judging: Judging = JudgeOptions(),
@@ -38,19 +38,19 @@ def score(
     Parameters
     ----------
     model
-        A folder, a hub id or testbed:NAME; MODEL#NAME=VALUE gives its chat template an argument.
+        A folder, a hub id or testbed:NAME. MODEL#NAME=VALUE sets an argument of its chat template.
     prompts
-        Harmful prompts; with responses for refusal_likelihood; questions with answers for utility. A file (JSONL, CSV,
-        TSV, Parquet; FILE#prompt=COLUMN names its columns), testbed:NAME, or a name of `holdfast prompts list`.
+        Harmful prompts, with responses for refusal_likelihood. For utility: questions with answers. A file (JSONL, CSV,
+        TSV, Parquet; FILE#prompt=COLUMN names the column), testbed:NAME, or a name of `holdfast prompts list`.
     out
-        File for the scores; those of two halves of the prompts are written beside it, and the responses they come from.
+        File for the scores (safetensors). Scores of two halves of the prompts and the responses go beside it.
     judge
         A guard model or classifier that says safe or unsafe; or, for policy_gradient, api:MODEL, which is asked over
         the network. The likelihoods ask none.
     seed
-        Seed of the halves, and of a relaxation's noise.
+        Seed of everything random: the halves of the prompts, and noise.
     json
-        Print one JSON object.
+        Print one JSON object in place of tables.
     """
     with shown_progress() as progress:
         how: dict[str, Any] = {"options": options, "seed": seed, "progress": progress}

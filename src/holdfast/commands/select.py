@@ -8,6 +8,7 @@ from pydantic import Field
 
 from holdfast.commands.console import Json, show
 from holdfast.commands.masks import mask_json, mask_table, origin_table
+from holdfast.option_groups import METHOD
 from holdfast.pipeline.masks import select as select_to_file
 from holdfast.select import RandomOptions, SetDifferenceOptions, ThresholdOptions
 
@@ -24,13 +25,13 @@ def select(
     scores: Path,
     *,
     out: Path,
-    selector: str = "top",
-    utility: Path | None = None,
-    like: Path | None = None,
-    options: Annotated[SelectorOptions, Parameter(name="*")] = SelectorOptions(),
+    selector: Annotated[str, METHOD] = "top",
+    utility: Annotated[Path | None, METHOD] = None,
+    like: Annotated[Path | None, METHOD] = None,
+    options: Annotated[SelectorOptions, Parameter(name="*"), METHOD] = SelectorOptions(),
     json: Json = False,
 ) -> None:
-    """Cut a mask from scores: exact, global, with ties to the earlier tensor and lower index.
+    """Select the weights with the largest scores of the whole model, and write them as a mask.
 
     Example: holdfast select scores.safetensors --fraction 0.01 --out mask.safetensors
 
@@ -39,17 +40,21 @@ def select(
     scores
         File that `holdfast score` wrote.
     out
-        File for the mask.
+        File for the mask (safetensors).
     selector
-        top: the largest scores; safety_only: the largest that are not among utility's; threshold: all that reach a
-        value; random and bottom: controls. Each refuses options that it does not take.
+        Rule that selects.
+
+        - top: the weights with the largest scores
+        - safety_only: the same, without those that matter most for utility
+        - threshold: all weights whose score reaches --threshold
+        - random: random weights, a control
+        - bottom: the weights with the smallest scores, a control
     utility
-        Utility scores of the same model; needed by safety_only.
+        Scores of objective utility, of the same model. safety_only needs them.
     like
-        A mask that random matches: it draws from every tensor as many entries as that mask selects there, and takes no
-        option but seed.
+        Mask to match: random draws as many weights of every tensor as it has there. Goes with --seed alone.
     json
-        Print one JSON object.
+        Print one JSON object in place of tables.
     """
     given = options.model_dump(exclude_unset=True)
     mask = select_to_file(scores, selector, out, given=given, utility=utility, like=like)

@@ -6,16 +6,16 @@ from holdfast.commands.console import Json, show, table
 
 
 def sites(model: str, *, json: Json = False) -> None:
-    """List the parameters of a model: name, shape, layer, component, role; those of role matrix are scored.
+    """List a model's parameters: names, shapes, layers, components and roles. `score` scores those of role matrix.
 
     Example: holdfast sites testbed:aligned-moe
 
     Parameters
     ----------
     model
-        A folder, a hub id or testbed:NAME.
+        A folder, a hub id or testbed:NAME. MODEL#NAME=VALUE sets an argument of its chat template.
     json
-        Print one JSON object.
+        Print one JSON object in place of tables.
     """
     from holdfast.models.load import load_model
     from holdfast.models.sites import list_sites

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from holdfast.commands.console import Json, show, shown_progress, table
-from holdfast.commands.parameters import Generation, Judging, Seed, Suite, Verify
+from holdfast.commands.parameters import Generation, Judge, Judging, Seed, Suite, Verify
 from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.config import JudgeOptions, SuiteFiles, VerifyOptions
 
@@ -16,7 +16,7 @@ def verify(
     model: str,
     *,
     mask: Path,
-    judge: str | None = None,
+    judge: Judge = None,
     out: Path,
     suite: Suite = SuiteFiles(),
     options: Verify = VerifyOptions(),
@@ -25,7 +25,7 @@ def verify(
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Put noise on a mask's weights and measure safety and utility; the weights come back bit for bit.
+    """Put noise on a mask's weights and measure safety and utility. The model is given back bit for bit.
 
     Example: holdfast verify testbed:aligned --mask mask.safetensors --judge testbed:guard
     --harmful testbed:harmful_seen --questions testbed:questions --generate.max-new-tokens 32 --out noise
@@ -33,22 +33,23 @@ def verify(
     Parameters
     ----------
     model
-        The model that the mask was made for.
+        The model that the mask was made for: a folder, a hub id or testbed:NAME.
     mask
         File that `holdfast select` wrote.
     judge
         A guard model or classifier that says safe or unsafe; or api:MODEL, which is asked over the network. Without one
         refusals take the place of attack success.
     out
-        Folder for the untouched model's evaluation and one a draw; those that are there already are kept.
+        Folder for the evaluations: one of the untouched model and one per draw. Those already there are kept.
     seed
-        Seed of the first draw.
+        Seed of the first draw of noise.
     json
-        Print one JSON object.
+        Print one JSON object in place of tables.
     """
     from holdfast.evaluate.pooled import pool_evaluations
     from holdfast.pipeline import steps
     from holdfast.report.schema import suite_json
+    from holdfast.report.words import measure_words
 
     wanted = [draw for ratio in options.ratios for draw in steps.noise_draws(ratio, options.draws, seed)]
     with shown_progress() as progress:
@@ -59,9 +60,17 @@ def verify(
         pooled = pool_evaluations(found[position * options.draws :][: options.draws])
         points.append({"noise_ratio": ratio, **suite_json(pooled)})
         rows.append(_row(f"{ratio:g}", pooled))
-    columns = ("noise", "ASR", "refusals", "utility")
+    columns = ("noise", *map(measure_words, ("asr", "refusal", "utility")))
     result = {"out": str(out), "draws": options.draws, "baseline": suite_json(untouched), "points": points}
-    show(result, [table(f"{options.draws} draws each", columns, rows)], json)
+    show(
+        result,
+        [
+            table(
+                f"{options.draws} draws of each noise; noise in standard deviations of a weight's matrix", columns, rows
+            )
+        ],
+        json,
+    )
 
 
 def _row(noise: str, measured: "Evaluation") -> tuple[str, "Rate", "Rate | str", "Rate"]:

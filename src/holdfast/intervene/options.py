@@ -3,12 +3,13 @@
 Here and not beside the methods, so that `--help` and a look into a config import no library that trains.
 """
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from holdfast.config import Names, Options, Seed
 from holdfast.models.options import Role
+from holdfast.option_groups import FINE, LORA, OUTPUT, SEVERAL, WHERE_LORA
 
 Prefer = Literal["first", "last"]
 """Whose value an entry gets that several patches set."""
@@ -18,46 +19,49 @@ class SftOptions(Options):
     """What every fine-tuning has."""
 
     iterations: int = Field(default=100, ge=1)
-    """Optimizer steps."""
+    """Optimizer steps. One step reads one batch."""
     batch_size: int = Field(default=16, ge=1)
-    """Exchanges a step."""
+    """Exchanges (a prompt with its response) per step."""
     micro_batch_size: int | None = Field(default=None, ge=1)
-    """Exchanges in memory at once; gradients add up over the rest of the batch. None takes the whole batch at once."""
+    """Exchanges in memory at once; gradients accumulate over the batch. The whole batch when left out."""
     learning_rate: float = Field(default=3e-5, gt=0)
-    """Peak learning rate. 3e-5 is the paper's, for billions of weights; a model of a few million needs 1e-3 or more."""
-    weight_decay: float = Field(default=0.0, ge=0)
-    """Decoupled weight decay of the matrices that are trained."""
-    max_grad_norm: float = Field(default=1.0, ge=0)
-    """Largest norm of the gradient of what is trained; 0 does not clip."""
-    warmup_share: float = Field(default=0.03, ge=0, lt=1)
-    """Share of the steps over which the learning rate rises."""
-    scheduler: Literal["cosine", "linear", "constant_with_warmup"] = "cosine"
-    """How the learning rate falls after that."""
-    train_routers: bool = False
-    """Train the routers of a mixture of experts too: tuning finds shortcuts there (arXiv 2602.04448)."""
-    max_length: int = Field(default=2048, ge=2)
-    """Tokens of an exchange at most; longer ones are cut at the end."""
+    """Peak learning rate. 3e-5 is the paper's, for billions of weights. A model of a few million needs 1e-3 or more."""
+    weight_decay: Annotated[float, FINE] = Field(default=0.0, ge=0)
+    """Decoupled weight decay of the trained matrices."""
+    max_grad_norm: Annotated[float, FINE] = Field(default=1.0, ge=0)
+    """Largest norm of the gradient; larger ones are clipped to it. 0 does not clip."""
+    warmup_share: Annotated[float, FINE] = Field(default=0.03, ge=0, lt=1)
+    """Share of the steps, in [0, 1), over which the learning rate rises to its peak."""
+    scheduler: Annotated[Literal["cosine", "linear", "constant_with_warmup"], FINE] = "cosine"
+    """Shape of the learning rate after the warm-up."""
+    train_routers: Annotated[bool, FINE] = False
+    """Trains the routers of a mixture of experts too. Tuning finds shortcuts there (arXiv 2602.04448)."""
+    max_length: Annotated[int, FINE] = Field(default=2048, ge=2)
+    """Tokens of an exchange at most. Longer ones are cut at the end."""
     seed: Seed = 0
     """Seed of the order of the exchanges."""
-    shard: bool = False
-    """In several processes (`torchrun -m holdfast ...`): spread the model over them, by FSDP2. Otherwise each has the
-    whole model. Either way they share every batch."""
-    checkpoint_every: int = Field(default=0, ge=0)
-    """Steps between checkpoints in the output folder, from which a run that was stopped goes on; 0 makes none."""
+    shard: Annotated[bool, SEVERAL] = False
+    """Splits the model over the processes (FSDP2). Otherwise each holds all of it. Start them by `torchrun -m
+    holdfast`; they share every batch."""
+    checkpoint_every: Annotated[int, OUTPUT] = Field(default=0, ge=0)
+    """Steps between checkpoints in --out, from which a stopped run goes on. 0 makes none."""
 
 
 class EnhanceOptions(SftOptions):
     """Options of SET."""
 
     harmless_share: float = Field(default=0.5, ge=0, lt=1)
-    """Share of the examples that are harmless exchanges, in [0, 1). With 0 a model soon refuses everything."""
+    """Share of harmless exchanges among the examples, in [0, 1). At 0 a model soon refuses everything."""
     objective: Literal["sft", "dpo"] = "sft"
-    """What is learned: the safe responses themselves (sft), or to prefer them over the model's own answers, and helpful
-    responses over refusals (dpo)."""
-    beta: float = Field(default=0.1, gt=0)
-    """Of dpo: how dearly it pays to leave the starting model. Small lets it go far."""
-    own_tokens: int = Field(default=128, ge=1)
-    """Of dpo: tokens of the model's own answers at most."""
+    """Quantity that is trained.
+
+    - sft: the likelihood of the safe responses
+    - dpo: the preference of safe responses over the model's own answers, and of helpful ones over refusals
+    """
+    beta: Annotated[float, FINE] = Field(default=0.1, gt=0)
+    """DPO's beta: how strongly training is pulled towards the starting model. Smaller values allow larger changes."""
+    own_tokens: Annotated[int, FINE] = Field(default=128, ge=1)
+    """DPO: tokens of the model's own answers at most."""
 
     @model_validator(mode="after")
     def _refuse_idle(self) -> Self:
@@ -71,25 +75,26 @@ class EnhanceOptions(SftOptions):
 class LoraOptions(Options):
     """Train adapters of low rank and none of the model's own weights; they are merged at the end."""
 
-    rank: int = Field(default=8, ge=1)
-    """Rank of every adapter."""
-    alpha: float = Field(default=16, gt=0)
-    """The adapters' product is scaled by alpha / rank."""
+    rank: Annotated[int, WHERE_LORA] = Field(default=8, ge=1)
+    """Rank of the adapters. A larger rank can change more and costs more memory."""
+    alpha: Annotated[float, WHERE_LORA] = Field(default=16, gt=0)
+    """Scale of the adapters: their product is multiplied by alpha / rank."""
     targets: Names = ()
-    """Components that get an adapter, as `holdfast sites` lists them: `--lora.targets q_proj --lora.targets v_proj`.
-    All linear layers among the scored ones when left out; experts that are stored as one tensor get none."""
+    """Components that get an adapter, as `holdfast sites` lists them: `--lora.targets q_proj v_proj`. All scored linear
+    layers when left out. Experts stored as one tensor get none."""
 
 
 class AdaptOptions(SftOptions):
     """Options of SPA."""
 
     iterations: int = Field(default=1000, ge=1)
-    """Optimizer steps."""
+    """Optimizer steps. One step reads one batch."""
     freeze: tuple[Role, ...] = ()
-    """Roles of parameters that are not trained at all, mask or not. Scores do not cover embeddings and head, so a mask
-    can't hold them: where those are trained, safety can leave through them. `--freeze embedding --freeze head`."""
-    lora: LoraOptions | None = None
-    """Train LoRA adapters in place of the weights: `--lora.rank 8`. Usual learning rates are 1e-4 and more."""
+    """Roles of parameters that are not trained at all, with or without a mask. Masks cannot hold embeddings and head,
+    which have no scores, so training those can cost safety: `--freeze embedding head`."""
+    lora: Annotated[LoraOptions | None, LORA] = None
+    """Trains LoRA adapters in place of the weights and merges them at the end. Usual learning rates are 1e-4 and
+    more."""
 
     @model_validator(mode="after")
     def _refuse_idle(self) -> Self:

@@ -1,10 +1,11 @@
 """What generation can be told, and the roles of parameters; apart from them, so that `--help` imports no torch."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from holdfast.config import Options, Seed
+from holdfast.option_groups import SPEED
 
 Role = Literal["matrix", "router", "norm", "bias", "embedding", "head", "other"]
 LONG_ENOUGH = 256
@@ -16,19 +17,23 @@ class GenerateOptions(Options):
     """How responses are made."""
 
     max_new_tokens: int = Field(default=LONG_ENOUGH, ge=1)
-    """Tokens a response may have at most; short limits misstate attack success."""
-    token_budget: int = Field(default=16384, ge=1)
-    """Tokens of a batch at most, prompts and responses together, padding counted."""
+    """Longest response, in tokens. Short limits misstate attack success."""
+    token_budget: Annotated[int, SPEED] = Field(default=16384, ge=1)
+    """Tokens in a batch, padding included. Lower it when memory runs out."""
     temperature: float = Field(default=0.0, ge=0)
-    """0 decodes greedily; above, responses are sampled."""
+    """0 is greedy. Larger values sample more freely."""
     num_samples: int = Field(default=1, ge=1)
-    """Responses a prompt; more than one needs a temperature above 0."""
-    seed: Seed = 0
-    """Seed of the sampling."""
-    engine: Literal["transformers", "vllm"] = "transformers"
-    """What makes the responses. vllm fills a GPU better, and loads the checkpoint itself: only `evaluate` has it."""
-    gpu_share: float = Field(default=GPU_SHARE, gt=0, lt=1)
-    """Share of the GPU's memory that vllm takes; the model and a judge that is loaded are there beside it."""
+    """Responses per prompt. 2 or more need a temperature."""
+    seed: Annotated[Seed, SPEED] = 0
+    """Seed of the sampling. Greedy responses do not depend on it."""
+    engine: Annotated[Literal["transformers", "vllm"], SPEED] = "transformers"
+    """Program that makes the responses.
+
+    - transformers: works with every command
+    - vllm: fills a GPU better, for `evaluate` only; loads the checkpoint a second time
+    """
+    gpu_share: Annotated[float, SPEED] = Field(default=GPU_SHARE, gt=0, lt=1)
+    """Share of the GPU's memory for vllm, in (0, 1). The model and a loaded judge take theirs besides."""
 
     @model_validator(mode="after")
     def _refuse_idle(self) -> Self:

@@ -10,6 +10,7 @@ from holdfast.estimators import TEMPERATURE, Estimator, Likelihood, Reduction, R
 from holdfast.intervene.options import AdaptOptions, EnhanceOptions
 from holdfast.judge.options import ClassifierOptions, GuardOptions, RubricOptions
 from holdfast.models.options import GenerateOptions, refuse_other_engine
+from holdfast.option_groups import CLASSIFIERS, ENDPOINTS, FINE, GUARDS, JUDGED, SEVERAL
 
 SafetyObjective = Literal["judge_gradient", "refusal_likelihood"]
 EnhanceArm = Literal["top", "safety_only", "random", "bottom", "refusals_alone", "full"]
@@ -33,34 +34,54 @@ class ScoringOptions(Options):
     """How weights are scored."""
 
     objective: Literal[Estimator, Likelihood] = "judge_gradient"
-    """What a weight's effect is measured on. Judged safety of the model's own responses, estimated by the judge's
-    gradient, by policy gradient, by the two joined as control_variate, or by their mix (these three sample at
-    temperature 1, 2 or more responses a prompt); or, without a judge, the likelihood of given refusals or (utility) of
-    right answers."""
+    """Quantity that a weight's effect is measured on.
+
+    - judge_gradient: safety of the model's responses, by the judge's gradient
+    - policy_gradient: safety of sampled responses as a reward, from any judge
+    - control_variate: policy gradient made less noisy by the judge's gradient
+    - mix: judge gradient for few responses, control variate for many
+    - refusal_likelihood: likelihood of given refusals; needs no judge
+    - utility: likelihood of given right answers; needs no judge
+    """
     method: str = "esi"
-    """The formula: esi, gradient_magnitude, snip, wanda, magnitude or random."""
-    reduction: Reduction | None = None
-    """Over a response's tokens: `mean` weighs every response alike, `sum` weighs long ones more. When left out, mean
-    for the judge gradient and sum for the others, which are unbiased only so."""
-    relaxation: RelaxationKind = "expectation"
-    """What the judge gradient takes for the next token: the exact expectation over all tokens, or one noisy draw, by
-    gumbel softmax, or straight_through, which keeps to the token that was said and wants sampled responses."""
-    temperature: float = Field(default=TEMPERATURE, gt=0)
-    """Of gumbel and straight_through: low is nearly one token and noisy, high is even and biased."""
-    token_budget: int | None = Field(default=None, ge=1)
-    """Tokens of a batch at most, padding counted; changes speed and memory, not the scores. When left out, a batch
-    keeps at most 512 MiB for the backward pass on a CPU, an eighth of the memory on a GPU, and has 4096 tokens at
-    most."""
-    shard: bool = False
-    """In several processes (`torchrun -m holdfast score`): spread the model over them, by FSDP2. Otherwise each has the
-    whole model, and they share the prompts."""
-    shard_judge: bool = False
-    """In several processes: spread a loaded judge over them as well, for one that is too large to be in each."""
-    sums_on_host: bool = False
-    """Keep the sums of gradients in host memory: 4 bytes a scored entry less on the device, and slower."""
-    convergence: bool = False
-    """Also measure how far halves of 8, 16, 32 ... prompts agree, to a JSON file beside the scores: where that still
-    rises, more prompts help. Takes a second pass over the responses."""
+    """Formula of the score.
+
+    - esi: gradient times the spread of the matrix's weights (the paper's)
+    - gradient_magnitude: gradient alone
+    - snip: gradient times the weight
+    - wanda: weight times the size of its inputs; no gradient, so no judge's say
+    - magnitude: size of the weight, a control
+    - random: noise, a control
+    """
+    reduction: Annotated[Reduction | None, FINE] = None
+    """Combines the tokens of a response. When left out: mean for judge_gradient, sum for all other objectives, which
+    are unbiased only with sum.
+
+    - mean: every response counts alike
+    - sum: every token counts alike, so that long responses count more
+    """
+    relaxation: Annotated[RelaxationKind, FINE] = "expectation"
+    """Replaces the choice of the next token by something that has a gradient (judge_gradient only).
+
+    - expectation: the exact mean over all tokens
+    - gumbel: one random soft draw, by Gumbel softmax
+    - straight_through: one soft draw around the token of the response; sample the responses
+    """
+    temperature: Annotated[float, FINE] = Field(default=TEMPERATURE, gt=0)
+    """Temperature of gumbel and straight_through. Low is noisy, high is biased towards an even choice."""
+    token_budget: Annotated[int | None, FINE] = Field(default=None, ge=1)
+    """Tokens in a batch, padding included. Lower it when memory runs out; scores stay the same. When left out, a batch
+    keeps at most 512 MiB for the backward pass on a CPU, an eighth of the memory on a GPU, and has at most 4096."""
+    shard: Annotated[bool, SEVERAL] = False
+    """Splits the model over the processes (FSDP2). Otherwise each holds all of it. Start them by `torchrun -m holdfast
+    score`."""
+    shard_judge: Annotated[bool, SEVERAL] = False
+    """Splits a loaded judge over the processes too, if it is too large to be in each."""
+    sums_on_host: Annotated[bool, SEVERAL] = False
+    """Keeps sums of gradients in host memory: saves 4 bytes per scored weight on the device, and is slower."""
+    convergence: Annotated[bool, FINE] = False
+    """Measures whether more prompts would help: how far halves of 8, 16, 32 ... prompts agree. Goes to a JSON file
+    beside the scores, after a second pass over the responses."""
 
     @model_validator(mode="after")
     def _refuse_idle(self) -> Self:
@@ -81,14 +102,14 @@ class LayerWiseOptions(Options):
     """Scoring one layer at a time."""
 
     layer_wise: bool = False
-    """Hold one layer of the model at a time, for models larger than the device; hidden states between layers go to
-    files beside the output. For esi, gradient_magnitude and snip."""
+    """Holds one layer in memory at a time, for models larger than the device. Hidden states go to files beside --out.
+    For the methods esi, gradient_magnitude and snip."""
     keep: float | None = Field(default=None, gt=0, lt=1)
-    """With layer_wise: write the mask of this share of the scored entries in place of the scores, which are then never
-    stored, and how far the masks of two halves of the prompts agree."""
+    """Share of the scored weights to keep, in (0, 1): writes a mask of them in place of the scores, and how far the
+    masks of two halves of the prompts agree. Needs --layer-wise."""
     responses: Path | None = None
-    """With layer_wise and a judge: the model's responses to the prompts, OUT_responses.jsonl of another scoring, as a
-    model that is not there whole can't answer."""
+    """The model's responses to the prompts, as an earlier scoring wrote them (OUT_responses.jsonl). Needs --layer-wise
+    and a judge."""
 
     @model_validator(mode="after")
     def _refuse_idle(self) -> Self:
@@ -101,39 +122,40 @@ class LayerWiseOptions(Options):
 class JudgeOptions(Options):
     """How judges are read; each kind of judge has its own."""
 
-    guard: GuardOptions = GuardOptions()
-    """Of a causal guard model."""
-    classifier: ClassifierOptions = ClassifierOptions()
-    """Of a sequence classifier."""
-    api: RubricOptions = RubricOptions()
-    """Of a judge behind an API, api:MODEL."""
+    guard: Annotated[GuardOptions, GUARDS] = GuardOptions()
+    """How a causal guard model is read."""
+    classifier: Annotated[ClassifierOptions, CLASSIFIERS] = ClassifierOptions()
+    """How a sequence classifier is read."""
+    api: Annotated[RubricOptions, ENDPOINTS] = RubricOptions()
+    """How a judge behind an API, api:MODEL, is asked."""
 
 
 class SuiteFiles(Options):
     """Evaluation prompt sets. One that is left out is not measured."""
 
     harmful: tuple[str, ...] = ()
-    """Harmful prompts, for the attack success rate. This and what follows: a file (JSONL, CSV, TSV, Parquet;
-    FILE#prompt=COLUMN names its columns), `testbed:NAME`, or a name of `holdfast prompts list`."""
+    """Harmful prompts, for attack success and refusals. All prompt sets are a file (JSONL, CSV, TSV, Parquet;
+    FILE#prompt=COLUMN names the column), testbed:NAME, or a name of `holdfast prompts list`."""
     harmless: str | None = None
     """Harmless prompts, for over-refusal."""
     borderline: str | None = None
-    """Safe prompts that look unsafe, for over-refusal apart."""
+    """Safe prompts that look unsafe, for over-refusal of their own."""
     questions: str | None = None
     """Questions with exact answers, for utility and perplexity."""
     task: str | None = None
-    """Examples of the task that is adapted to, with exact answers."""
+    """Questions of the task that the model is adapted to, with exact answers."""
 
 
 class MeasureOptions(Options):
     """What `evaluate` measures beside the rates of its prompt sets."""
 
     prefill: str | None = None
-    """Text that responses to harmful prompts are made to begin with, for a second attack success rate."""
+    """Text that begins every response to a harmful prompt, for a second attack success rate."""
     reference: str | None = None
-    """Model that the next tokens are compared with, on the questions and on its responses to harmless prompts."""
-    judge_thoughts: bool = False
-    """Have the judge read what a reasoning model thinks (<think>...</think>), too, not only what it says."""
+    """Model to compare next-token predictions with (KL divergence), on questions and on its responses to harmless
+    prompts."""
+    judge_thoughts: Annotated[bool, JUDGED] = False
+    """Shows the judge what a reasoning model thinks (<think>...</think>) as well as what it says."""
 
     @field_validator("prefill")
     @classmethod
@@ -165,21 +187,22 @@ class SelectOptions(Options):
     """How masks are cut from scores."""
 
     fraction: float = Field(default=0.01, gt=0, lt=1)
-    """Share of the scored entries that every mask selects, in (0, 1)."""
+    """Share of the scored weights that every mask selects, in (0, 1)."""
     utility_fraction: float = Field(default=0.05, gt=0, lt=1)
-    """Share of the scored entries, the most important ones for utility, that safety-only masks leave out, in (0, 1)."""
+    """Share of the scored weights, those most important for utility, that safety-only masks leave out, in (0, 1)."""
 
 
 class VerifyOptions(Options):
     """How noise is put on the selected weights."""
 
     ratios: tuple[float, ...] = (0.38, 2.0, 4.0)
-    """Strengths of the noise, in standard deviations of the matrix that an entry belongs to; the paper's is 0.38. None
-    at all, and nothing is verified."""
+    """Strengths of the noise, in standard deviations of each weight's matrix. The paper uses 0.38. Larger values change
+    the model more. With none, nothing is verified."""
     draws: int = Field(default=5, ge=1)
-    """Draws of the noise at every strength."""
+    """Random draws of the noise at every strength. More draws narrow the intervals."""
     limit: int | None = Field(default=None, ge=1)
-    """Prompts of every file that a draw is measured on, the first ones; None takes all. Draws differ more."""
+    """Prompts to take from every file, counted from its start. Fewer are faster and give wider intervals. All when left
+    out."""
 
 
 class RunConfig(Options):
@@ -191,25 +214,35 @@ class RunConfig(Options):
     judge: str
     """A causal guard model that answers safe or unsafe, or a sequence classifier with such labels."""
     unaligned: str | None = None
-    """A model that helps with all: enhanced, with `refusals`. Left out, there is no SET."""
+    """A model that helps with everything: SET enhances it, with the prompts of `refusals`. Left out, SET is skipped."""
     task: str | None = None
-    """Exchanges of a task that the aligned model is adapted to. Left out, there is no SPA."""
+    """Exchanges of a task to adapt the aligned model to. Left out, SPA is skipped."""
     enhance_arms: tuple[EnhanceArm, ...] = get_args(EnhanceArm)
-    """SET on which weights: the mask top, its controls, top without harmless examples (refusals_alone), or all of them
-    (full)."""
+    """Weights that SET trains, one arm each. All of them when left out.
+
+    - top: the mask
+    - safety_only, random, bottom: its controls
+    - refusals_alone: the mask, without harmless examples
+    - full: all weights
+    """
     adapt_arms: tuple[AdaptArm, ...] = get_args(AdaptArm)
-    """SPA that holds which weights: none (plain), the mask top (protected), or one of its controls."""
+    """Weights that SPA holds, one arm each. All of them when left out.
+
+    - plain: none
+    - protected: the mask
+    - safety_only, random_protected: its controls
+    """
     enhance_objective: SafetyObjective = "judge_gradient"
     """What SET's weights are scored by. A model that never refuses gives the judge gradient no refusal to move towards;
     the likelihood of the safe responses that SET teaches does."""
     full_learning_rate: float | None = Field(default=None, gt=0)
-    """Learning rate of SET's control that tunes all weights, where that of 1% would break the model."""
+    """Learning rate of the arm full, which tunes all weights, where that of 1% would break the model."""
     seed: Seed = 0
     """Seed of everything random: masks, noise, halves, order of the examples."""
     workers: int = Field(default=1, ge=1)
-    """Processes that work side by side; 1 on a GPU."""
+    """Processes that work at the same time. 1 on a GPU."""
     threads: int = Field(default=1, ge=1)
-    """Cores for each of them."""
+    """Cores for each process."""
     calibration: ScoreFiles
     suite: SuiteFiles
     refusals: EnhanceFiles | None = None
@@ -217,10 +250,10 @@ class RunConfig(Options):
     judging: JudgeOptions = JudgeOptions()
     """How the judge is read."""
     generate: OneResponse = GenerateOptions()
-    """How responses are made that are judged."""
+    """How the responses are made that the judge reads."""
     calibrate: GenerateOptions = GenerateOptions()
-    """How responses are made that scores come from. Whether a model refuses is decided in its first tokens: a few of
-    them score that decision, many score the wording."""
+    """How the responses are made that scores come from. A model decides on refusal in its first tokens: a limit of a
+    few tokens scores that decision, a long one scores the wording."""
     score: ScoringOptions = ScoringOptions()
     """How weights are scored."""
     select: SelectOptions = SelectOptions()
@@ -264,37 +297,37 @@ class BakeoffConfig(Options):
     refusals: str | None = None
     """Harmful prompts with safe responses, for the objective refusal_likelihood."""
     suite: SuiteFiles
-    """What safety and utility are measured on; never the prompts that make the scores."""
+    """Prompt sets that measure safety and utility. They share no prompt with those that make the scores."""
     methods: tuple[str, ...] = ("esi", "gradient_magnitude", "snip", "wanda", "magnitude", "random")
-    """Formulas; the first is also what further objectives and selectors are tried with."""
+    """Formulas to compare. The first one also goes with every other objective and selector."""
     objectives: tuple[Estimator | Literal["refusal_likelihood"], ...] = ("judge_gradient",)
-    """Objectives; the first is also what every method and selector is tried with."""
+    """Objectives to compare. The first one also goes with every other method and selector."""
     selectors: tuple[str, ...] = ("top", "safety_only", "bottom")
-    """Selectors; the first is also what every method and objective is tried with. A random selection of every size is
-    the method random."""
+    """Selectors to compare. The first one also goes with every other method and objective. The method random gives a
+    random mask of every size."""
     fractions: tuple[float, ...] = (0.01, 0.003, 0.03, 0.1)
-    """Shares of the scored entries; stability is measured at the first."""
+    """Shares of the scored weights. Stability is measured at the first."""
     noise_ratio: float = Field(default=2.0, gt=0)
-    """Strength of the noise on the selections, in standard deviations of the matrix that an entry belongs to."""
+    """Strength of the noise on the masks, in standard deviations of each weight's matrix."""
     draws: int = Field(default=3, ge=1)
-    """Draws of that noise."""
+    """Random draws of that noise."""
     limit: int | None = Field(default=128, ge=1)
-    """Prompts of every evaluation file, the first ones; None takes all."""
+    """Prompts to take from every evaluation file, counted from its start. None takes all."""
     seeds: tuple[Seed, ...] = ()
-    """Further seeds under which the first method is scored on every objective: does the answer depend on the draw? Of
-    greedy responses there is no draw, and nothing can differ."""
+    """More seeds, under which the first method is scored again with every objective: does the answer depend on the
+    seed? With greedy responses the seed changes nothing."""
     groups: int = Field(default=50, ge=3)
-    """Groups of weights, at least, on which predicted and measured change of safety are compared."""
+    """Groups of weights, at least, on which the predicted change of safety is compared with the measured one."""
     group_noise_ratio: float = Field(default=0.38, gt=0)
-    """Strength of the noise on a group."""
+    """Strength of the noise on a group, in standard deviations of each weight's matrix."""
     group_draws: int = Field(default=16, ge=2)
-    """Draws of that noise."""
+    """Random draws of that noise."""
     branches: int | None = Field(default=64, ge=2)
-    """First tokens a prompt over which safety is expected; None takes the whole vocabulary."""
+    """First tokens per prompt over which expected safety is summed. None takes the whole vocabulary."""
     generate: OneResponse = GenerateOptions()
-    """How responses are made that are judged."""
+    """How the responses are made that the judge reads."""
     calibrate: GenerateOptions = GenerateOptions()
-    """How responses are made that scores come from."""
+    """How the responses are made that scores come from."""
     select: SelectOptions = SelectOptions()
     seed: Seed = 0
     """Seed of everything random."""

@@ -51,7 +51,12 @@ def _literal(value: object) -> str:
 
 
 def _comment(text: str) -> list[str]:
-    return [f"# {line}" for line in wrap(" ".join(text.split()), WIDTH)]
+    """Wraps a docstring; each item of a list in it keeps a line of its own."""
+    paragraph, *items = text.split("\n- ")
+    lines = wrap(" ".join(paragraph.split()), WIDTH)
+    for item in items:
+        lines += wrap(f"- {' '.join(item.split())}", WIDTH, initial_indent="  ", subsequent_indent="    ")
+    return [f"# {line}" for line in lines]
 
 
 def _options_in(annotation: object) -> type[Options] | None:

@@ -18,7 +18,8 @@ from xml.etree import ElementTree
 
 from holdfast.printable import printable
 from holdfast.report.schema import rate_from
-from holdfast.report.tables import CORRECTED_P, NumberTable, p_texts, perplexity_text, perplexity_with_ends
+from holdfast.report.tables import CORRECTED_P, NumberTable, p_texts, perplexity_text
+from holdfast.report.words import measure_words, perplexity_words, rate_words
 
 Comparison = Mapping[str, Any]
 UNKNOWN_SETTINGS = (
@@ -30,7 +31,7 @@ UNKNOWN_SETTINGS = (
 def gate_tables(result: Comparison) -> list[NumberTable]:
     """The measures and, where there are conditions, what came of them."""
     header = ("measure", "before", "after", "change (became / ceased)", CORRECTED_P)
-    rows = tuple((name, *_cells(name, measure)) for name, measure in result["measures"].items())
+    rows = tuple((measure_words(name), *_cells(name, measure)) for name, measure in result["measures"].items())
     tables = [NumberTable("Before and after", header, rows, frozenset({3, 4}))]
     checked = tuple((one["condition"], _word(one["passed"]), one["numbers"]) for one in result["conditions"])
     gate = NumberTable("Fails if", ("condition", "gate", "numbers"), checked)
@@ -87,7 +88,8 @@ def _reading(name: str, reading: Mapping[str, Any] | float | None) -> str:
         return "not measured"
     if isinstance(reading, Mapping):
         rate = rate_from(reading)
-        return f"{rate:.3f}" if name != "perplexity" or rate.value is None else perplexity_with_ends(rate.value, rate)
+        is_perplexity = name == "perplexity" and rate.value is not None
+        return perplexity_words(rate.value, rate) if is_perplexity else rate_words(rate)
     return perplexity_text(reading)
 
 

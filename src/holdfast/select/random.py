@@ -25,10 +25,9 @@ class RandomOptions(FractionOptions):
     """Select entries at random."""
 
     seed: Seed = 0
-    """Seed of the draw of random entries."""
+    """Seed of the random selection."""
     per_tensor: bool = False
-    """Draw random entries of every tensor in proportion to its size, not of all tensors together; the total is the
-    same."""
+    """Makes random take the same share of every tensor, in place of a draw from all tensors together."""
 
 
 def select_random(scores: Scores, options: RandomOptions = RandomOptions(), like: Mask | None = None) -> Mask:

@@ -28,7 +28,7 @@ class SetDifferenceOptions(FractionOptions):
     """Select the entries that matter to safety and not to utility."""
 
     utility_fraction: float = Field(default=0.05, gt=0, lt=1)
-    """Share of the scored entries that count as utility-critical and that safety_only passes over, in (0, 1)."""
+    """Share of the scored weights, those most important for utility, that safety_only leaves out, in (0, 1)."""
 
 
 def select_set_difference(

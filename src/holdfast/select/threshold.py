@@ -19,7 +19,7 @@ class ThresholdOptions(PartOptions):
     """Select the entries whose scores reach a value."""
 
     threshold: float = Field(allow_inf_nan=False)
-    """Smallest score that is selected, in the unit of the scores; needed by selector threshold."""
+    """Smallest score to select, in the unit of the scores. Needed by the selector threshold."""
 
 
 def select_threshold(scores: Scores, options: ThresholdOptions) -> Mask:

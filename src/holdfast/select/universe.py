@@ -14,18 +14,17 @@ class PartOptions(Options):
     """Where the selected entries may lie."""
 
     layers: tuple[int, ...] = ()
-    """Layers that the selected entries may lie in, counted from 0; all of them when left out. --layers 3 --layers 4."""
+    """Layers to select from, counted from 0: `--layers 3 4`. All of them when left out."""
     components: tuple[str, ...] = ()
-    """Components that the selected entries may lie in, by one or more words of their path: v_proj, mlp, mlp.down_proj;
-    all of them when left out. --components v_proj --components mlp."""
+    """Components to select from, by words of their path: `--components v_proj mlp`. All of them when left out."""
 
 
 class FractionOptions(PartOptions):
     """How many entries are selected, and where they may lie."""
 
     fraction: float = Field(default=0.01, gt=0, lt=1)
-    """Share of the scored entries to select, in (0, 1): of all of them, also where layers or components say in which
-    part of the model they have to lie."""
+    """Share of the scored weights to select, in (0, 1). It counts the whole model, also with --layers or
+    --components."""
 
 
 def part_of(scores: Scores, options: PartOptions) -> Scores:

@@ -1,0 +1,51 @@
+"""The facts of a result in words and rounded, for the terminal; `--json` keeps the keys and every digit."""
+
+from collections.abc import Iterable, Mapping
+
+WORDS = {
+    "out": "output",
+    "entries_trained": "weights trained",
+    "share_trained": "share of all weights trained",
+    "untouched_identical": "all other weights kept every bit",
+    "entries_protected": "weights held",
+    "protected_identical": "held weights kept every bit",
+    "entries_changed": "weights changed",
+    "routing_drift": "change of the routing to experts",
+    "first_loss": "loss at the first step",
+    "last_loss": "loss at the last step",
+    "saved_loss": "loss of the saved checkpoint",
+    "patch": "file",
+    "entries": "weights changed",
+    "tensors": "tensors changed",
+    "bytes": "size in bytes",
+    "bytes_per_entry": "bytes per weight",
+    "reversible": "reverts without the base",
+    "base": "fingerprint of the base",
+    "old_hash": "hash of the old values",
+}
+DIGITS = 3
+
+
+def facts(result: Mapping[str, object]) -> list[tuple[str, str]]:
+    """The rows of a table with a result's facts, in words."""
+    return [(fact_words(name), value_words(value)) for name, value in result.items()]
+
+
+def fact_words(name: str) -> str:
+    """'weights held' for entries_protected; a name without words of its own is spelled out."""
+    return WORDS.get(name, name.replace("_", " ").replace(".", ": "))
+
+
+def value_words(value: object) -> str:
+    """Numbers with separators or three digits, truth as yes or no, lists joined."""
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.{DIGITS}g}"
+    return ", ".join(map(value_words, value)) or "none" if _is_list(value) else str(value)
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Iterable) and not isinstance(value, str | Mapping)

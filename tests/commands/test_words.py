@@ -1,0 +1,21 @@
+"""Facts of results as the terminal shows them."""
+
+import pytest
+
+from holdfast.commands.words import facts
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "row"),
+    [
+        ("entries_protected", 1061683, ("weights held", "1,061,683")),
+        ("protected_identical", True, ("held weights kept every bit", "yes")),
+        ("share_trained", 0.0123456, ("share of all weights trained", "0.0123")),
+        ("first_loss", 2.3456789, ("loss at the first step", "2.35")),
+        ("made_by.prompt_sets", ["one", "two"], ("made by: prompt sets", "one, two")),
+        ("old_hash", None, ("hash of the old values", "none")),
+        ("out", "runs/a_b", ("output", "runs/a_b")),
+    ],
+)
+def test_a_fact_is_in_words_and_rounded(name, value, row):
+    assert facts({name: value}) == [row]

@@ -1,0 +1,45 @@
+"""Measures in words, and rates with the digits that their interval supports."""
+
+import pytest
+
+from holdfast.evaluate import gate
+from holdfast.evaluate.attack_success import any_of
+from holdfast.report.words import MEASURES, measure_words, rate_words
+from holdfast.values import Rate
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("asr", "attack success rate"),
+        ("asr/heldout", "attack success rate, heldout"),
+        ("refusal/harmful", "refusals of harmful prompts"),
+        ("cut_off/all", "share of answers cut off"),
+        ("kl/harmless", "KL divergence from the reference, harmless"),
+        ("lm_eval/arc_easy/acc_norm", "lm-eval arc_easy, acc_norm"),
+        (any_of(5), "attack success rate, any of 5 tries"),
+        ("perplexity", "perplexity"),
+        ("mine/all", "mine, all"),
+    ],
+)
+def test_a_measure_has_words(name, words):
+    assert measure_words(name) == words
+
+
+def test_every_measure_of_a_gate_has_words():
+    assert [name for name in gate.MEASURES if name not in MEASURES and name != "perplexity"] == []
+
+
+@pytest.mark.parametrize(
+    ("rate", "words"),
+    [
+        (Rate(0.1234, 0.0812, 0.1719, 200), "0.12 [0.08, 0.17] n=200"),
+        (Rate(0.12345, 0.1211, 0.1259, 90000), "0.123 [0.121, 0.126] n=90000"),
+        (Rate(3.21e-5, 2.2e-5, 4.2e-5, 64), "0.000032 [0.000022, 0.000042] n=64"),
+        (Rate(1.0, None, None, 3, 1), "1.00 [no interval] n=3 (1 unscored)"),
+        (Rate(None, None, None, 0), "not measured n=0"),
+        (Rate(0.5, 0.5, 0.5, 9), "0.50 [0.50, 0.50] n=9"),
+    ],
+)
+def test_a_rate_has_the_digits_that_its_interval_supports(rate, words):
+    assert rate_words(rate) == words
