@@ -121,7 +121,7 @@ class SuiteFiles(Options):
     """Evaluation prompt sets. One that is left out is not measured."""
 
     harmful: tuple[str, ...] = ()
-    """Harmful prompts, for the attack success rate. This and what follows: a file (JSONL, CSV, TSV, Parquet;
+    """Harmful prompts, for attack success and refusals. This and what follows: a file (JSONL, CSV, TSV, Parquet;
     FILE#prompt=COLUMN names its columns), `testbed:NAME`, or a name of `holdfast prompts list`."""
     harmless: str | None = None
     """Harmless prompts, for over-refusal."""
