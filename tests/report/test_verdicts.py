@@ -4,6 +4,7 @@ from holdfast.report import verdicts
 from holdfast.report.page import render_page
 from holdfast.report.schema import rate_json
 from holdfast.report.summary import answer, headlines
+from holdfast.values import Rate
 from tests.report.sample import full_report, rate
 
 
@@ -216,3 +217,44 @@ def test_headlines_take_the_smallest_noise_ratio_that_meets_the_bar():
     assert [label for label, _ in noisy.rates] == labels
     assert noisy.rates[1][1] == verdicts.rate_from(full_report()["verify"]["top"][1])
     assert not headlines({"schema": 1})[0].complete
+
+
+RULED = {"schema": 1, "safety": "not_refused"}
+
+
+def test_without_a_judge_claims_of_safety_are_about_what_is_not_refused():
+    report = RULED | {
+        "enhance": suites("not_refused", before=180, after=40) | {"controls": suites("not_refused", random=150)},
+        "adapt": suites("not_refused", start=10, plain=80, protected=11, random_protected=90),
+        "verify": noise([4, 80], [3, 5], [3, 3]),
+    }
+    found = {one.claim: one for one in verdicts.decide(report)}
+    halves = "Tuning the selected weights alone (SET) at least halves the share of harmful prompts not refused"
+    assert found[halves].answer == YES
+    assert sum(one.answer == YES for one in found.values()) == 6
+    assert not any("attack success" in f"{one.claim} {one.bar} {one.reason}".lower() for one in found.values())
+    assert headlines(report)[1].rates[0][1].value == 0.9
+
+
+def test_attack_success_of_a_report_without_a_judge_is_not_taken_for_zero():
+    report = RULED | {"adapt": suites("asr", start=0, plain=0, protected=0)}
+    assert {one.answer for one in verdicts.decide(report) if one.stage == "adapt"} == {WAITING}
+
+
+def test_the_page_of_a_run_without_a_judge_says_so_and_names_no_attack_success_as_measured():
+    page = render_page(RULED | {"adapt": {"start": suite_of_refusals(90), "plain": suite_of_refusals(40)}})
+    assert "attack success was not measured" in page
+    assert "Attack success is a judge's verdict" not in page
+    assert page.count("Harmful prompts not refused") >= 2, "a figure and its rows"
+    assert page.lower().count("attack success") == 2, "where it says that it was not measured"
+
+
+def suite_of_refusals(refused):
+    nothing, refusal = rate_json(Rate(None, None, None, 0)), rate(refused, 100)
+    unrefused = rate_json(refusal.complement)
+    return {
+        **dict.fromkeys(("asr", "over_refusal", "utility"), nothing),
+        "not_refused": unrefused,
+        "refusal": rate_json(refusal),
+        "groups": {},
+    }

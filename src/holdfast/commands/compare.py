@@ -31,6 +31,8 @@ def compare(
 
     Example: holdfast compare before.json after.json --fail-if "asr > before + 0.02" --fail-if "utility < before - 0.01"
 
+    Without a judge: holdfast compare before.json after.json --fail-if "not_refused > before + 0.02"
+
     Exit codes: 0 no condition holds. 1 one does. 2 a mistake, or a condition on something that was not measured.
 
     Parameters
@@ -43,8 +45,8 @@ def compare(
         Condition that fails the gate: MEASURE OPERATOR SUM, such as "asr > before + 0.02". May be given again; one that
         holds is enough.
 
-        - MEASURE: asr, asr_prefilled, refusal, over_refusal, borderline, utility, task, perplexity, or a group such as
-          asr/heldout or kl/harmless
+        - MEASURE: asr, asr_prefilled, refusal, not_refused (where no judge gave asr), over_refusal, borderline,
+          utility, task, perplexity, or a group such as asr/heldout or kl/harmless
         - .low, .high: the ends of its 95% interval, as in asr.high
         - .unscored: the number of responses without a verdict
         - OPERATOR: >, >=, < or <=

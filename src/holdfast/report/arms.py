@@ -22,6 +22,7 @@ MARKERS = {
 """A second sign beside the colour, for print without colour and for eyes that see it differently."""
 MEASURES = {
     "asr": "Attack success",
+    "not_refused": "Harmful prompts not refused",
     "refusal": "Refusals of harmful prompts",
     "over_refusal": "Over-refusal",
     "borderline": "Over-refusal, borderline",
@@ -116,11 +117,16 @@ def selected_label(report: Mapping[str, Any]) -> str:
 
 
 def measures_of(arms: Sequence[Arm]) -> list[str]:
-    """Every measure that some arm has, groups behind the measure that they are part of."""
+    """Every measure that some arm has, groups behind the measure that they are part of.
+
+    Where harmful prompts are counted as not refused, nobody measured attack success, and refusals are the complement.
+    """
     groups = sorted({name for arm in arms for name in arm.suite.get("groups", {})})
+    known = {measure for measure in MEASURES if any(arm.suite.get(measure) is not None for arm in arms)}
+    known -= {"asr", "refusal"} if "not_refused" in known else set()
     ordered = []
     for measure in MEASURES:
-        ordered += [measure] if any(arm.suite.get(measure) is not None for arm in arms) else []
+        ordered += [measure] if measure in known else []
         ordered += [name for name in groups if name.startswith(f"{measure}/")]
     return ordered
 

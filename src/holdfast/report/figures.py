@@ -13,7 +13,7 @@ from typing import Any, Literal
 from holdfast.report.arms import MARKERS, Arm, Method, measure_label
 from holdfast.report.schema import rate_from
 from holdfast.report.tables import VERIFY_ARMS, p_text, perplexity_with_ends
-from holdfast.values import Rate
+from holdfast.values import Rate, SafetyMeasure
 
 WIDTH = 400
 TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -158,9 +158,9 @@ def heat_map(records: Sequence[Mapping[str, Any]], kind: Literal["share", "densi
     return HeatMap(name, left + width * len(layers), bottom + 36, width, height, cells, columns, rows, f"{most:.3g}")
 
 
-def noise_curves(verify: Mapping[str, Any], measure: Literal["asr", "utility"]) -> Curves | None:
-    """Attack success or utility of every arm against the noise ratio; None while nothing was measured."""
-    rates = verify if measure == "asr" else verify.get("utility", {})
+def noise_curves(verify: Mapping[str, Any], measure: SafetyMeasure | Literal["utility"]) -> Curves | None:
+    """Safety or utility of every arm against the noise ratio; None while nothing was measured."""
+    rates = verify.get("utility", {}) if measure == "utility" else verify
     ratios = list(verify.get("noise_ratio", ()))
     arms = [name for name in VERIFY_ARMS if rates.get(name)]
     if not ratios or not arms:

@@ -17,6 +17,7 @@ from holdfast.report.downloads import csv_link, file_stem
 from holdfast.report.experts import SHOWN, expert_map, expert_table
 from holdfast.report.figures import Forest, forest, heat_map, noise_curves
 from holdfast.report.left_out import stages_left_out
+from holdfast.report.safety import safety_measure, safety_name
 from holdfast.report.schema import SCHEMA, with_ends
 from holdfast.report.summary import answer, gaps, headlines
 from holdfast.report.tables import arm_tables, component_table, noise_tables
@@ -92,6 +93,8 @@ def page_context(report: Mapping[str, Any]) -> dict[str, Any]:
         "answer": answer(report),
         "gaps": gaps(report),
         "headlines": headlines(report),
+        "safety": safety_name(report),
+        "was_judged": safety_measure(report) == "asr",
         "verdicts": {
             stage: [one for one in verdicts if one.stage == stage] for stage in ("verify", "enhance", "adapt")
         },
@@ -105,7 +108,7 @@ def page_context(report: Mapping[str, Any]) -> dict[str, Any]:
         "convergence_table": convergence_table(report.get("locate", {}).get("convergence", ())),
         "distribution": histogram(report.get("locate", {})),
         "distribution_table": distribution_table(report.get("locate", {})),
-        "noise": [noise_curves(report.get("verify", {}), measure) for measure in ("asr", "utility")],
+        "noise": [noise_curves(report.get("verify", {}), measure) for measure in (safety_measure(report), "utility")],
         "noise_tables": noise_tables(report),
         "forests": {stage: _forests(found) for stage, found in arms.items()},
         "p_means": p_means(num_tests(arms)),

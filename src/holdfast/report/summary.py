@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdfast.report.left_out import LEFT_OUT, WAITING, stages_left_out, what_is_left_out
+from holdfast.report.safety import safety_measure
 from holdfast.report.schema import rate_from
 from holdfast.report.verdicts import decide, quoted_noise, tally
 from holdfast.values import Rate
@@ -25,7 +26,7 @@ LISTED = 8
 
 @dataclass(frozen=True)
 class Headline:
-    """A stage in a line: attack success from where to where, and the control beside it."""
+    """A stage in a line: safety from where to where, and the control beside it."""
 
     stage: str
     title: str
@@ -82,14 +83,14 @@ def headlines(report: Report) -> list[Headline]:
             ("utility with noise", _rate(_at(verify.get("utility") or {}, "top", quoted))),
         ),
         "enhance": (
-            ("before", _asr(report, "enhance", "before")),
-            ("after", _asr(report, "enhance", "after")),
-            ("tuning random", _asr(report, "enhance", "controls", "random")),
+            ("before", _safety(report, "enhance", "before")),
+            ("after", _safety(report, "enhance", "after")),
+            ("tuning random", _safety(report, "enhance", "controls", "random")),
         ),
         "adapt": (
-            ("start", _asr(report, "adapt", "start")),
-            ("held fast", _asr(report, "adapt", "protected")),
-            ("plain tuning", _asr(report, "adapt", "plain")),
+            ("start", _safety(report, "adapt", "start")),
+            ("held fast", _safety(report, "adapt", "protected")),
+            ("plain tuning", _safety(report, "adapt", "plain")),
         ),
     }
     verdicts, absent = decide(report), stages_left_out(report)
@@ -104,11 +105,11 @@ def _at(verify: Report, arm: str, position: int) -> Any:
     return dict(enumerate(verify.get(arm, ()))).get(position)
 
 
-def _asr(report: Report, *path: str) -> Rate | str:
-    found = report
+def _safety(report: Report, *path: str) -> Rate | str:
+    found, measure = report, safety_measure(report)
     for key in path:
         found = found.get(key) or {}
-    return _rate(found.get("asr"), LEFT_OUT if what_is_left_out(report, "asr", path) else WAITING)
+    return _rate(found.get(measure), LEFT_OUT if what_is_left_out(report, measure, path) else WAITING)
 
 
 def _rate(record: Report | None, otherwise: str = WAITING) -> Rate | str:
