@@ -63,9 +63,39 @@ class LoadedModel:
     stored_apart: Mapping[str, torch.dtype] = field(default_factory=dict)
     """Dtypes of the parameters and buffers that the files hold in another one, by name."""
 
+    @classmethod
+    def of(
+        cls, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str = "the model in memory"
+    ) -> "LoadedModel":
+        """A model that a script has loaded by itself, with its tokenizer; reads every weight once.
+
+        Raises:
+            ValueError: one of the two is missing, or is something else.
+        """
+        if not isinstance(model, PreTrainedModel):
+            raise ValueError(
+                f"a model of transformers was expected, got {type(model).__name__}; give the model itself."
+            )
+        require_tokenizer(tokenizer)
+        return cls(model, tokenizer, name, fingerprint(model), model.dtype)
+
+    def __repr__(self) -> str:
+        kind = f"{type(self.model).__name__} of {self.model.num_parameters():,} weights"
+        dtype = str(self.storage_dtype).removeprefix("torch.")
+        return f"<LoadedModel: {self.name}, {kind}, stored in {dtype}, base {self.base[:12]}>"
+
     def stored_dtype(self, name: str) -> torch.dtype:
         """The dtype that the checkpoint holds a parameter in."""
         return self.stored_apart.get(name, self.storage_dtype)
+
+
+def require_tokenizer(given: object) -> None:
+    """Raises ValueError when something is no tokenizer of transformers."""
+    if not isinstance(given, PreTrainedTokenizerBase):
+        raise ValueError(
+            f"the model's tokenizer was expected, got {type(given).__name__}; give what "
+            "AutoTokenizer.from_pretrained(MODEL) returns."
+        )
 
 
 def load_model(
