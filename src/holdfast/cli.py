@@ -18,6 +18,7 @@ from cyclopts import App, CycloptsError, MissingArgumentError, Parameter
 
 from holdfast import __version__
 from holdfast.allocator import keep_freed_memory
+from holdfast.commands.notices import quiet_libraries
 from holdfast.commands.several import repeat_options
 from holdfast.progress import hidden
 from holdfast.prompts.told import sentences
@@ -73,7 +74,8 @@ def launch(
     before = sentences.set([])
     logging.getLogger("holdfast").setLevel(logging.ERROR if quiet else logging.WARNING)
     try:
-        return _launch_together(tokens) if int(os.environ.get("WORLD_SIZE", "1")) > 1 else _launch(tokens)
+        with quiet_libraries(downloads=quiet):
+            return _launch_together(tokens) if int(os.environ.get("WORLD_SIZE", "1")) > 1 else _launch(tokens)
     finally:
         sentences.reset(before)
 

@@ -88,8 +88,8 @@ def evaluate_model(
     guard = load_judge(judge, judging, progress) if judge else None
     refusal = refusal_judge(refusals, judging.api, progress) if refusals else RefusalJudge()
     tried = _try_judges(guard, judge, refusal, refusals, suite)
-    loaded = load_model(model)
-    reference = load_reference(loaded, measures)
+    loaded = load_model(model, progress=progress)
+    reference = load_reference(loaded, measures, progress)
     made_by = {
         "model": model_entry(model, loaded.base),
         "judge": guard

@@ -74,7 +74,7 @@ def score_safety(
     if options.objective != "policy_gradient":
         differentiable(guard, options.objective)
     try_on(guard, judge, asked)
-    loaded = load_model(model, sharded=options.shard)
+    loaded = load_model(model, sharded=options.shard, progress=progress)
     settings = {
         "number of processes": world_size(),
         "model": loaded.base,
@@ -112,7 +112,7 @@ def score_likelihood(
     SCORES[options.method]  # refuses one that is not known
     given = load_exchanges(exchanges, once=True)
     refuse_too_few([exchange.prompt for exchange in given])
-    loaded = load_model(model, sharded=options.shard)
+    loaded = load_model(model, sharded=options.shard, progress=progress)
     settings = {
         "number of processes": world_size(),
         "model": loaded.base,
