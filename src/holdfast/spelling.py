@@ -15,7 +15,6 @@ def meant(name: str, known: Iterable[str], listed_by: str = "", uses: Mapping[st
         name: what was given.
         known: what could have been, in the order in which it is listed.
         listed_by: said in place of the list, where that would be long.
-        uses: what names are for, where they can be confused: data to train on is not suggested without saying so, and
         uses: what a name is for, said beside it; names that begin with the same word are then suggested together.
     """
     names = list(known)

@@ -101,7 +101,7 @@ def require_tokenizer(given: object) -> None:
 
 
 def load_model(
-    name: str,
+    name: str | Path,
     *,
     kind: ModelKind = AutoModelForCausalLM,
     dtype: DtypeName = "auto",
@@ -129,6 +129,7 @@ def load_model(
         ValueError: the model is missing, unreadable, not of that kind, or needs a network that is not there.
     """
     refuse_one_place(sharded=sharded)
+    name = str(name)
     source = resolve(name)
     progress(f"loading {name}", 0, 1)
     place = torch.device(device) if device else default_device()

@@ -50,7 +50,7 @@ def score_safety(
     model: str,
     judge: str,
     prompts: str,
-    out: Path,
+    out: str | Path,
     *,
     options: ScoringOptions = ScoringOptions(),
     judging: JudgeOptions = JudgeOptions(),
@@ -59,6 +59,7 @@ def score_safety(
     progress: Progress = silent,
 ) -> Scores:
     """Writes scores to `out`, those of two halves of the prompts beside it, and the responses they come from."""
+    out = Path(out)
     first(lambda: refuse_outputs([*files_of(out), responses_of(out), convergence_of(out)], out))
     refuse_contradictions(options, generation)
     _refuse_unshardable(options)
@@ -94,7 +95,7 @@ def score_safety(
 def score_likelihood(
     model: str,
     exchanges: str,
-    out: Path,
+    out: str | Path,
     *,
     options: ScoringOptions = UTILITY_OPTIONS,
     seed: int = 0,
@@ -106,6 +107,7 @@ def score_likelihood(
     options' objective says, and so does the file.
     """
     refuse_estimator(options)
+    out = Path(out)
     first(lambda: refuse_outputs([*files_of(out), convergence_of(out)], out))
     _refuse_unshardable(options)
     _refuse_unshardable_judge(options, None)
