@@ -194,3 +194,9 @@ def test_functions_that_share_a_packages_name_come_from_that_package():
     assert all(getattr(package, name).__name__ == name for name in package.__all__)
     with pytest.raises(AttributeError, match="no attribute 'measure_all'"):
         package.measure_all  # noqa: B018  # pyright: ignore
+
+
+def test_the_page_names_all_that_the_package_exports():
+    page = (Path(__file__).parents[1] / "docs" / "api.md").read_text(encoding="utf-8")
+    tables, _, reference = page.partition("## Read a score file")
+    assert [name for name in holdfast.__all__ if name not in tables and f".{name}\n" not in reference] == []
