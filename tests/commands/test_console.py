@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 
 from holdfast.commands.console import shown_progress
 
@@ -15,21 +14,6 @@ def test_the_first_line_comes_at_once_and_so_do_beginnings_and_ends(capsys):
             progress(*message)
     said = capsys.readouterr().err.splitlines()
     assert said == ["pieces of the run 12/30", "adapt", "scoring 9/9"]
-
-
-def test_a_command_that_tells_nothing_for_a_while_says_that_libraries_are_loaded(capsys, monkeypatch):
-    monkeypatch.setattr("holdfast.commands.console.SECONDS_OF_SILENCE", 0.01)
-    with shown_progress() as progress:
-        time.sleep(0.2)
-        progress("scoring", 9, 9)
-    assert capsys.readouterr().err.splitlines() == ["loading libraries", "scoring 9/9"]
-    with shown_progress() as progress:
-        progress("scoring", 9, 9)
-        time.sleep(0.05)
-    with shown_progress():
-        pass
-    time.sleep(0.05)
-    assert capsys.readouterr().err.splitlines() == ["scoring 9/9"], "what tells of itself, or has ended, is not loading"
 
 
 def run(code, **how):

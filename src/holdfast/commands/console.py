@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from threading import Timer
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -17,14 +16,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as RichProgress
 from rich.table import Table
 
+from holdfast.commands.waiting import has_told
 from holdfast.printable import printable
 from holdfast.progress import Progress, hidden, silent
 from holdfast.prompts.told import sentences
 
 SECONDS_BETWEEN_LINES = 5.0
-SECONDS_OF_SILENCE = 3.0
-"""From the start of a command, before it says that it is still importing."""
-STARTING = "loading libraries"
 UNWRAPPED = 10_000
 """Characters of a line in a file or pipe, where nothing wraps: tables are as wide as what they hold."""
 Json = Annotated[bool, Parameter(name="--json", negative="")]
@@ -39,8 +36,7 @@ def shown_progress() -> Iterator[Progress]:
         return
     console = Console(stderr=True)
     if not console.is_terminal:
-        with _announced(_Lines()) as lines:
-            yield lines
+        yield _Lines()
         return
     columns = (
         TextColumn("{task.description}"),
@@ -49,25 +45,8 @@ def shown_progress() -> Iterator[Progress]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with RichProgress(*columns, console=console, transient=True) as bars, _announced(_Bars(bars)) as shown:
-        yield shown
-
-
-@contextmanager
-def _announced(progress: Progress) -> Iterator[Progress]:
-    """The same progress, which says that libraries are being loaded where nothing else is told for a few seconds."""
-    timer = Timer(SECONDS_OF_SILENCE, progress, (STARTING, 0, 1))
-    timer.daemon = True
-
-    def told(label: str, done: int, total: int) -> None:
-        timer.cancel()
-        progress(label, done, total)
-
-    timer.start()
-    try:
-        yield told
-    finally:
-        timer.cancel()
+    with RichProgress(*columns, console=console, transient=True) as bars:
+        yield _Bars(bars)
 
 
 def show(result: object, tables: Sequence[Table], as_json: bool, note: str | None = None) -> None:
@@ -136,8 +115,7 @@ class _Bars:
         self.tasks: dict[str, TaskID] = {}
 
     def __call__(self, label: str, done: int, total: int) -> None:
-        if label != STARTING and STARTING in self.tasks:
-            self.bars.remove_task(self.tasks.pop(STARTING))
+        has_told()
         if label not in self.tasks:
             self.tasks[label] = self.bars.add_task(escape(label), total=total)
         self.bars.update(self.tasks[label], completed=done, total=total)
@@ -155,6 +133,7 @@ class _Lines:
         """When each label was first told of, and how much was done by then."""
 
     def __call__(self, label: str, done: int, total: int) -> None:
+        has_told()
         now = time.monotonic()
         begun, before = self.begun.setdefault(label, (now, done))
         if not done or done >= total or now - self.last > SECONDS_BETWEEN_LINES:
