@@ -51,6 +51,10 @@ class Scores:
     def __post_init__(self) -> None:
         object.__setattr__(self, "entries", sorted_by_name(self.entries))
 
+    def __repr__(self) -> str:
+        parameters = f"{self.num_entries:,} weights in {len(self.entries)} parameters"
+        return f"<{type(self).__name__}: {parameters}, unit {self.unit!r}, base {self.base[:12]}>"
+
     @property
     def num_entries(self) -> int:
         """Scored entries."""
@@ -62,7 +66,7 @@ class Scores:
         return {name: tuple(tensor.shape) for name, tensor in self.entries.items()}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ScoresShard(Scores):
     """What one of several processes holds of the scores: of every parameter consecutive entries, flat."""
 
@@ -106,6 +110,10 @@ class Mask:
             _check_indices("mask", name, index, entries_in(self.shapes[name]))
         object.__setattr__(self, "indices", sorted_by_name(kept))
         object.__setattr__(self, "shapes", sorted_by_name(self.shapes))
+
+    def __repr__(self) -> str:
+        selected = f"{len(self):,} of {self.num_entries:,} weights (density {self.density:.3g})"
+        return f"<Mask: {selected} in {len(self.indices)} parameters, base {self.base[:12]}>"
 
     def __getitem__(self, name: str) -> Int[Tensor, " selected"]:
         return self.indices.get(name, EMPTY)
@@ -236,6 +244,11 @@ class Patch:
             if index.numel():
                 _check_indices("patch", name, index, entries_in(self.shapes[name]))
 
+    def __repr__(self) -> str:
+        old_values = "without" if self.old_values is None else "with"
+        parameters = f"{len(self):,} weights in {len(self.indices)} parameters"
+        return f"<Patch: {parameters}, {old_values} old values, base {self.base[:12]}>"
+
     def __len__(self) -> int:
         return sum(index.numel() for index in self.indices.values())
 
@@ -273,6 +286,9 @@ class Rate:
     n: int
     """Scored outcomes."""
     unscored: int = 0
+
+    def __repr__(self) -> str:
+        return f"<Rate: {self:.4f}>"
 
     def __str__(self) -> str:
         return format(self, ".2f")
@@ -344,6 +360,12 @@ class Evaluation:
     """Perplexity with its interval over exchanges; None where it was not measured, and in files of before."""
     losses: tuple[TokenLosses, ...] = ()
     """What perplexity is made of, one an exchange."""
+
+    def __repr__(self) -> str:
+        rates = {"asr": self.asr, "refusal": self.refusal, "over_refusal": self.over_refusal, "utility": self.utility}
+        measured = [f"{name} {rate}" for name, rate in rates.items() if rate and rate.value is not None]
+        surprise = [] if self.perplexity is None else [f"perplexity {self.perplexity:.4g}"]
+        return f"<Evaluation: {', '.join([*measured, *surprise, f'{len(self.answers):,} answers'])}>"
 
     @property
     def refusal(self) -> Rate | None:

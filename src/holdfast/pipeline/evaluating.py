@@ -94,8 +94,8 @@ def evaluate_model(
     guard = load_harm_judge(judge, judging, progress)
     refusal = refusal_judge(refusals, judging.api, progress)
     tried = _try_judges(guard, judge, refusal, refusals, suite)
-    loaded = load_model(model)
-    reference = load_reference(loaded, measures)
+    loaded = load_model(model, progress=progress)
+    reference = load_reference(loaded, measures, progress)
     made_by = {
         "model": model_entry(model, loaded.base),
         "judge": guard

@@ -76,7 +76,7 @@ def load_judge(
     Args:
         name: of the judge.
         options: how it is read.
-        progress: called while one behind an API is asked.
+        progress: called while one is loaded, or while one behind an API is asked.
         sharded: whether the processes that were started together hold parts of a loaded one; all of them must then
             ask it, and as often. Each reads it whole first.
 
@@ -88,7 +88,8 @@ def load_judge(
         return RefusalJudge()
     if kind == "api":
         return rubric_judge(name, options.api, progress=progress)
-    loaded = load_model(name, kind=AutoModelForSequenceClassification if kind == "classifier" else AutoModelForCausalLM)
+    made_as = AutoModelForSequenceClassification if kind == "classifier" else AutoModelForCausalLM
+    loaded = load_model(name, kind=made_as, progress=progress)
     if sharded:
         shard_layers(loaded.model)
     if kind == "classifier":

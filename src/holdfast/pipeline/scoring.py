@@ -50,7 +50,7 @@ def score_safety(
     model: str,
     judge: str,
     prompts: str,
-    out: Path,
+    out: str | Path,
     *,
     options: ScoringOptions = ScoringOptions(),
     judging: JudgeOptions = JudgeOptions(),
@@ -59,6 +59,7 @@ def score_safety(
     progress: Progress = silent,
 ) -> Scores:
     """Writes scores to `out`, those of two halves of the prompts beside it, and the responses they come from."""
+    out = Path(out)
     first(lambda: refuse_outputs([*files_of(out), responses_of(out), convergence_of(out)], out))
     refuse_contradictions(options, generation)
     refuse_no_gradient(options.objective, judge)
@@ -75,7 +76,7 @@ def score_safety(
     if options.objective != "policy_gradient":
         differentiable(guard, options.objective)
     try_on(guard, judge, asked)
-    loaded = load_model(model, sharded=options.shard)
+    loaded = load_model(model, sharded=options.shard, progress=progress)
     settings = {
         "number of processes": world_size(),
         "model": loaded.base,
@@ -95,7 +96,7 @@ def score_safety(
 def score_likelihood(
     model: str,
     exchanges: str,
-    out: Path,
+    out: str | Path,
     *,
     options: ScoringOptions = UTILITY_OPTIONS,
     seed: int = 0,
@@ -107,13 +108,14 @@ def score_likelihood(
     options' objective says, and so does the file.
     """
     refuse_estimator(options)
+    out = Path(out)
     first(lambda: refuse_outputs([*files_of(out), convergence_of(out)], out))
     _refuse_unshardable(options)
     _refuse_unshardable_judge(options, None)
     SCORES[options.method]  # refuses one that is not known
     given = load_exchanges(exchanges, once=True)
     refuse_too_few([exchange.prompt for exchange in given])
-    loaded = load_model(model, sharded=options.shard)
+    loaded = load_model(model, sharded=options.shard, progress=progress)
     settings = {
         "number of processes": world_size(),
         "model": loaded.base,

@@ -130,7 +130,8 @@ def verify_alone(
     require_usable(judging, judge)
     selected, suite = load_mask(mask), load_suite(files, limit)
     warn_of_shared(selected, suite)
-    loaded, guard = load_model(model), load_harm_judge(judge, judging, progress)
+    loaded = load_model(model, progress=progress)
+    guard = load_harm_judge(judge, judging, progress)
     refuse_other_base(f"mask {str(mask)!r}", selected.base, loaded.base)
     if guard:
         try_on(guard, judge, [prompt.prompt for prompt in suite.harmful])
@@ -192,7 +193,7 @@ def enhance_model(
     """
     refuse_unclaimable(out)
     unsafe, safe = load_exchanges(refusals), load_exchanges(harmless)
-    loaded, selected = _load_to_tune(model, mask, options, all_weights=mask is None)
+    loaded, selected = _load_to_tune(model, mask, options, progress, all_weights=mask is None)
     settings = _settings(loaded, selected, options, refusals=unsafe, harmless=safe)
     with claimed(out, settings):
         result = enhance(loaded, selected, unsafe, safe, options, progress, _checkpoints(out, options))
@@ -229,7 +230,7 @@ def adapt_model(
     """
     refuse_unclaimable(out)
     task = load_exchanges(exchanges)
-    loaded, selected = _load_to_tune(model, mask, options, all_weights=options.lora is None)
+    loaded, selected = _load_to_tune(model, mask, options, progress, all_weights=options.lora is None)
     with claimed(out, _settings(loaded, selected, options, task=task)):
         kept = _checkpoints(out, options)
         result = adapt(loaded, selected, task, options, progress, kept, adapter_dir=out / "adapter")
@@ -275,7 +276,7 @@ def refuse_overlap(calibration: Sequence[str], files: SuiteFiles, harmful: str |
 
 
 def _load_to_tune(
-    model: str, mask: Path | None, options: SftOptions, *, all_weights: bool
+    model: str, mask: Path | None, options: SftOptions, progress: Progress, *, all_weights: bool
 ) -> tuple[LoadedModel, Mask | None]:
     """The model, spread over the processes where that is asked for, and its mask.
 
@@ -295,9 +296,8 @@ def _load_to_tune(
             raise ValueError(f"{alone} in one process; leave {name} out, or start the command without torchrun.")
     selected = load_mask(mask) if mask else None  # a wrong one is told before the model is loaded
     in_float32 = options.shard and all_weights
-    loaded = load_model(
-        model, sharded=options.shard, dtype="float32" if in_float32 else "auto", mixed_precision=in_float32
-    )
+    dtype = "float32" if in_float32 else "auto"
+    loaded = load_model(model, sharded=options.shard, dtype=dtype, mixed_precision=in_float32, progress=progress)
     if selected is not None:
         refuse_other_base(f"mask {str(mask)!r}", selected.base, loaded.base)
     return loaded, selected

@@ -70,6 +70,8 @@ def sum_gradients(
     remaining = checkpoint.remaining(len(rounds), sums) if checkpoint else range(len(rounds))
     with collecting(model, sums) as finish, torch.enable_grad():
         for order in remaining:
+            if not order:
+                progress("scoring weights", 0, len(items))
             place = rounds[order] + rank()
             chosen = [items[position] for position in batches[min(place, len(batches) - 1)]]
             contributions = objective.contributions(model, chosen)
