@@ -35,6 +35,7 @@ COMMANDS = {
     "adapt": "SPA: fine-tune on a task and hold a mask's weights bit for bit.",
     "evaluate": "Measure attack success, over-refusal and utility of a checkpoint.",
     "check": "Check that a tuned checkpoint kept every bit of a mask's weights.",
+    "show": "Show what a file holds: scores, masks and patches by layer, evaluations; also as a picture.",
     "patch": "Sparse, reversible checkpoints: inspect, apply, revert, diff and merge patches.",
     "compare": "Compare two evaluations, paired: a gate for releases, with an exit code.",
     "report": "Write report.json and report.html of a run's folder as it stands.",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cyclopts import App
 
 from holdfast.commands.console import Json, show, shown_progress, table
+from holdfast.commands.layers import layer_table
 from holdfast.intervene.options import Prefer
 from holdfast.made_by import shown
 
@@ -35,10 +36,8 @@ def inspect(patch: Path, *, json: Json = False) -> None:
 
     opened = open_patch(patch)
     change = patching.largest_change(opened)
-    components = [
-        {"layer": layer, "component": component, "entries": entries}
-        for (layer, component), entries in patching.entries_by_component(opened).items()
-    ]
+    changes = patching.changes_by_layer(opened)
+    components = [{"layer": part.layer, "component": part.component, "entries": part.chosen} for part in changes.parts]
     result = {
         **_summary(opened),
         "bytes_per_entry": opened.path.stat().st_size / len(opened),
@@ -50,12 +49,7 @@ def inspect(patch: Path, *, json: Json = False) -> None:
     }
     told = {**result, "made_by": shown(opened.made_by)}
     rows = plain_rows({name: value for name, value in told.items() if name != "by_component"})
-    places = [("" if one["layer"] is None else one["layer"], one["component"], one["entries"]) for one in components]
-    show(
-        result,
-        [table("Patch", ("what", "value"), rows), table("Where", ("layer", "component", "entries"), places)],
-        json,
-    )
+    show(result, [table("Patch", ("what", "value"), rows), layer_table(patching.patch_title(changes), changes)], json)
 
 
 @patch.command
