@@ -1,7 +1,7 @@
 """Counts the largest scores of a file by layer and component; in memory is a run of scores, never the file.
 
-Scores are ranked by their upper 16 bits, as everywhere, so the cut lies where these change: among the largest 1% come
-all that share the bits of the last one, which is at most a few per cent more.
+Scores are ranked by their upper 16 bits alone, which takes one pass. So with the last of the largest 1% come all that
+share its bits: about a hundredth more, or many more where many scores are equal.
 """
 
 from dataclasses import dataclass

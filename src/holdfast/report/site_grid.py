@@ -33,9 +33,10 @@ def sites_grid(sites: Sequence["Site"]) -> Grid:
     """Counts of the scored components by layer, with what is scored and what is not; totals of the model last."""
     inside = [site for site in sites if site.layer is not None]
     components = list(dict.fromkeys(site.component for site in inside if site.role == "matrix"))
-    layers = {layer: [site for site in inside if site.layer == layer] for layer in sorted({s.layer for s in inside})}
-    cells = {layer: _cells(of_layer, components) for layer, of_layer in layers.items()}
-    rows = [(_named(list(alike)), *cell) for cell, alike in groupby(cells, key=lambda layer: cells[layer])]
+    layers = sorted({site.layer for site in sites if site.layer is not None})
+    cells = {layer: _cells([site for site in inside if site.layer == layer], components) for layer in layers}
+    alike = [(cell, list(members)) for cell, members in groupby(layers, key=lambda layer: cells[layer])]
+    rows: list[tuple[str, ...]] = [(_named(members), *cell) for cell, members in alike]
     outside = [site for site in sites if site.layer is None]
     names = short_names(site.component for site in outside)
     rows += [(names[site.component], *_cells([site], components)) for site in outside]
