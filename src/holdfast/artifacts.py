@@ -88,8 +88,11 @@ class ScoresFile:
 def load_scores(path: str | Path) -> Scores:
     """Scores that `save_scores` wrote; of several processes each gets its share of every parameter's entries."""
     path = _path(path)
-    if world_size() > 1:
-        return _load_shard(path)
+    return _load_shard(path) if world_size() > 1 else load_whole_scores(path)
+
+
+def load_whole_scores(path: Path) -> Scores:
+    """The same, whole, whatever the number of processes."""
     tensors, header = _load_tensors(path, "scores")
     with _whole(path, "scores"):
         return Scores(tensors, header["unit"], header["base"], header["num_parameters"], header["made_by"])

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
@@ -51,7 +51,7 @@ def shown_progress() -> Iterator[Progress]:
         yield _Bars(bars)
 
 
-def show(result: object, tables: Sequence[Table], as_json: bool, note: str | None = None) -> None:
+def show(result: object, tables: Sequence[RenderableType], as_json: bool, note: str | None = None) -> None:
     """Prints the result as one JSON object, or its tables and a note on where things are.
 
     The JSON says under "notes" what the reader of prompt files decided, which is on stderr as well. Whoever reads may
@@ -72,7 +72,7 @@ class _Tables(Console):
         raise BrokenPipeError
 
 
-def _print(result: object, tables: Sequence[Table], as_json: bool, note: str | None) -> None:
+def _print(result: object, tables: Sequence[RenderableType], as_json: bool, note: str | None) -> None:
     if as_json:
         notes = sentences.get()
         result = {**result, "notes": notes} if notes and isinstance(result, Mapping) else result

@@ -80,7 +80,7 @@ def evaluate(
     if agreement:
         ends = {"kappa_low": agreement.kappa_low, "kappa_high": agreement.kappa_high}
         result |= {"second_judge": {"agreement": rate_json(agreement.share), "kappa": agreement.kappa, **ends}}
-    shown = table(model, ("measure", "value"), _rows(evaluation, agreement))
+    shown = table(model, ("measure", "value"), evaluation_rows(evaluation, agreement))
     _warn_of_short_responses(evaluation, generate)
     if "chat_format" in _asked_how(evaluation):
         warn(f"{model} has no chat template and was asked in a plain format; one that it was tuned with would differ.")
@@ -125,7 +125,7 @@ def _warn_of_short_responses(evaluation: "Evaluation", options: GenerateOptions)
         )
 
 
-def _rows(evaluation: "Evaluation", agreement: "Agreement | None") -> list[tuple[str, object]]:
+def evaluation_rows(evaluation: "Evaluation", agreement: "Agreement | None" = None) -> list[tuple[str, object]]:
     """What was measured, by name."""
     from holdfast.report.schema import with_ends
     from holdfast.report.words import measure_words, perplexity_words, rate_words

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import get_args
 
-from holdfast.artifacts import digest, save_json, save_scores, save_text
+from holdfast.artifacts import digest, load_whole_scores, save_json, save_scores, save_text
 from holdfast.distributed import first, world_size
 from holdfast.made_by import prompts_entry
 from holdfast.models.load import LoadedModel, load_model, refuse_one_place, resolve
@@ -191,6 +191,16 @@ def files_of(out: Path) -> list[Path]:
 def responses_of(out: Path) -> Path:
     """The responses that scores were made from."""
     return out.with_name(f"{out.stem}_responses.jsonl")
+
+
+def halves_stability(out: Path) -> Stability:
+    """How far the scores of the two halves agree, which lie beside `out`.
+
+    Raises:
+        ValueError: a file is missing, or too few scores are above 0 for a ranking.
+    """
+    _, first_half, second_half = files_of(out)
+    return stability(load_whole_scores(first_half), load_whole_scores(second_half))
 
 
 def convergence_of(out: Path) -> Path:

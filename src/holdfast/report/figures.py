@@ -129,12 +129,27 @@ class Forest:
     sizes: str
 
 
-def heat_map(records: Sequence[Mapping[str, Any]], kind: Literal["share", "density"]) -> HeatMap:
-    """Share of the selection in each layer and component, or the share of the component's entries that is selected."""
+MapKind = Literal["share", "density", "relative"]
+MAP_NAMES: Mapping[MapKind, str] = {
+    "share": "Share of the selection",
+    "density": "Density within the component",
+    "relative": "Density relative to the whole",
+}
+MAP_UNITS: Mapping[MapKind, str] = {
+    "share": "of the selection",
+    "density": "of its entries",
+    "relative": "times the density of the whole",
+}
+
+
+def heat_map(records: Sequence[Mapping[str, Any]], kind: MapKind) -> HeatMap:
+    """Share of the selection in each layer and component, or the share of the component's entries that is selected.
+
+    Relative, that share is divided by the share of all entries that is selected.
+    """
     components = list(dict.fromkeys(record["component"] for record in records))
     layers = sorted({record["layer"] for record in records}, key=lambda layer: -1 if layer is None else layer)
-    total = sum(record["selected"] for record in records) or 1
-    values = [record["selected"] / (total if kind == "share" else record["entries"]) for record in records]
+    values = _map_values(records, kind)
     most = max(values, default=0.0)
     left, top, height = 12 + 6.3 * max(map(len, components), default=0), 6.0, 26.0
     width = max(24.0, (WIDTH - left) / max(1, len(layers)))
@@ -142,20 +157,29 @@ def heat_map(records: Sequence[Mapping[str, Any]], kind: Literal["share", "densi
         Cell(
             left + width * layers.index(record["layer"]),
             top + height * components.index(record["component"]),
-            _short(value),
+            _short(value) if kind != "relative" else f"{value:.1f}",
             value / most if most else 0.0,
             f"layer {record['layer']}, {record['component']}: {record['selected']:,} of {record['entries']:,} entries "
-            f"selected, {value:.4f} {'of the selection' if kind == 'share' else 'of its entries'}",
+            f"selected, {value:.4f} {MAP_UNITS[kind]}",
         )
         for record, value in zip(records, values, strict=True)
     )
-    name = {"share": "Share of the selection", "density": "Density within the component"}[kind]
     bottom = top + height * len(components)
     columns = tuple(
         Tick(left + width * (at + 0.5), "none" if layer is None else str(layer)) for at, layer in enumerate(layers)
     )
     rows = tuple(Tick(top + height * (at + 0.5), component) for at, component in enumerate(components))
-    return HeatMap(name, left + width * len(layers), bottom + 36, width, height, cells, columns, rows, f"{most:.3g}")
+    total_width = left + width * len(layers)
+    return HeatMap(MAP_NAMES[kind], total_width, bottom + 36, width, height, cells, columns, rows, f"{most:.3g}")
+
+
+def _map_values(records: Sequence[Mapping[str, Any]], kind: MapKind) -> list[float]:
+    """What the cells show."""
+    selected, entries = (sum(record[name] for record in records) or 1 for name in ("selected", "entries"))
+    if kind == "share":
+        return [record["selected"] / selected for record in records]
+    whole = selected / entries if kind == "relative" else 1.0
+    return [record["selected"] / record["entries"] / whole for record in records]
 
 
 def noise_curves(verify: Mapping[str, Any], measure: SafetyMeasure | Literal["utility"]) -> Curves | None:
