@@ -30,6 +30,8 @@ def compare(
 
     Example: holdfast compare before.json after.json --fail-if "asr > before + 0.02" --fail-if "utility < before - 0.01"
 
+    Without a judge: holdfast compare before.json after.json --fail-if "not_refused > before + 0.02"
+
     Exit codes: 0 no condition holds; 1 one does; 2 a mistake, also when a condition asks what was not measured.
 
     Parameters
@@ -41,9 +43,9 @@ def compare(
     fail_if
         A condition under which the gate fails, MEASURE OPERATOR SUM: the operators are >, >=, <, <=; a sum adds and
         subtracts numbers and `before`, the same measure of the first file. MEASURE is asr, asr_prefilled, refusal,
-        over_refusal, borderline, utility, task, perplexity or a group such as asr/heldout or kl/harmless. .low and
-        .high are the ends of a 95% interval, .unscored counts responses without a verdict. `and p < 0.05` also asks for
-        the paired test. May be given again; one that holds is enough.
+        not_refused (where no judge gave asr), over_refusal, borderline, utility, task, perplexity or a group such as
+        asr/heldout or kl/harmless. .low and .high are the ends of a 95% interval, .unscored counts responses without a
+        verdict. `and p < 0.05` also asks for the paired test. May be given again; one that holds is enough.
     junit
         File for JUnit XML, a test case a condition.
     markdown

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from holdfast.commands.console import Json, show, shown_progress, table, warn
 from holdfast.commands.parameters import Generation, Judging, Measures, Suite
+from holdfast.judge.options import REFUSAL_RULES
 from holdfast.models.options import LONG_ENOUGH, GenerateOptions
 from holdfast.pipeline.config import JudgeOptions, MeasureOptions, SuiteFiles
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 def evaluate(
     model: str,
     *,
-    judge: str | None = None,
+    judge: str = REFUSAL_RULES,
     out: Path,
     second_judge: str | None = None,
     refusal_judge: str | None = None,
@@ -32,7 +33,7 @@ def evaluate(
     generate: Generation = GenerateOptions(),
     json: Json = False,
 ) -> None:
-    """Measure attack success, over-refusal, utility and perplexity of a checkpoint.
+    """Measure attack success, refusals, over-refusal, utility and perplexity of a checkpoint.
 
     Example: holdfast evaluate testbed:aligned --judge testbed:guard --harmful testbed:harmful_seen
     --harmless testbed:harmless --questions testbed:questions --generate.max-new-tokens 32 --out evaluation.json
@@ -42,8 +43,8 @@ def evaluate(
     model
         A folder, a hub id or testbed:NAME; MODEL#NAME=VALUE gives its chat template an argument.
     judge
-        A guard model or classifier that says safe or unsafe; or api:MODEL, which is asked over the network. Without one
-        attack success is not measured; refusals, over-refusal, utility and perplexity are.
+        A guard model or classifier that says safe or unsafe; or api:MODEL, which is asked over the network. `refusal`
+        names the built-in rules: they give the share of harmful prompts not refused, and no attack success.
     out
         File for the evaluation with every answer, JSON.
     second_judge
@@ -64,7 +65,7 @@ def evaluate(
     from holdfast.report.schema import rate_json, suite_json
 
     refuse_existing(out)
-    if second_judge and not judge:
+    if second_judge and judge == REFUSAL_RULES:
         raise ValueError("a second judge is compared with the first, and there is none; give --judge as well.")
     judges.refuse_idle(judging, judge, second_judge, refusal_judge)
     judges.require_usable(judging, judge, second_judge, refusal_judge)
@@ -128,7 +129,8 @@ def _rows(evaluation: "Evaluation", agreement: "Agreement | None") -> list[tuple
     """What was measured, by name."""
     from holdfast.report.schema import with_ends
 
-    rates = {"asr": evaluation.asr, "over_refusal": evaluation.over_refusal, "utility": evaluation.utility}
+    measure, safety = evaluation.safety
+    rates = {measure: safety, "over_refusal": evaluation.over_refusal, "utility": evaluation.utility}
     rates |= ({"task": evaluation.task} if evaluation.task else {}) | dict(evaluation.groups)
     # What is no share may be far below a hundredth.
     forms = {name: ".3g" if name.startswith("kl/") else ".2f" for name in rates}

@@ -9,6 +9,7 @@ from rich.table import Table
 from holdfast.commands.console import Json, show, shown_progress, table
 from holdfast.commands.parameters import Generation, Judging, LayerWise, Scoring, Seed
 from holdfast.json_files import load_json
+from holdfast.judge.options import REFUSAL_RULES
 from holdfast.made_by import summary
 from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.config import JudgeOptions, LayerWiseOptions, Likelihood, ScoringOptions
@@ -45,8 +46,9 @@ def score(
     out
         File for the scores; those of two halves of the prompts are written beside it, and the responses they come from.
     judge
-        A guard model or classifier that says safe or unsafe; or, for policy_gradient, api:MODEL, which is asked over
-        the network. The likelihoods ask none.
+        A guard model or classifier that says safe or unsafe. For policy_gradient also api:MODEL, which is asked over
+        the network, or `refusal`, which is also meant where none is given: the reward is 1 where the built-in rules say
+        that the model's own response refuses. The likelihoods ask none.
     seed
         Seed of the halves, and of a relaxation's noise.
     json
@@ -60,7 +62,7 @@ def score(
             refuse_judging(options.objective, judge, judging)
             _refuse_generating(options.objective, generate)
         else:
-            how |= {"judge": _needed(judge, options), "judging": judging}
+            how |= {"judge": judge or REFUSAL_RULES, "judging": judging}
         if layers.layer_wise:
             result, tables = _by_layer(model, prompts, out, layers, generate, how)
         else:
@@ -110,12 +112,6 @@ def _by_layer(
 def _refuse_generating(objective: str, generate: GenerateOptions) -> None:
     if generate.model_fields_set:
         raise ValueError(f"objective {objective} scores responses that are given and makes none; leave --generate out.")
-
-
-def _needed(judge: str | None, options: ScoringOptions) -> str:
-    if judge is None:
-        raise ValueError(f"objective {options.objective} needs a judge; give --judge, or another --objective.")
-    return judge
 
 
 def _largest(scores: "Scores") -> dict[str, float]:

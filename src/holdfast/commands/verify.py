@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from holdfast.commands.console import Json, show, shown_progress, table
 from holdfast.commands.parameters import Generation, Judging, Seed, Suite, Verify
+from holdfast.judge.options import REFUSAL_RULES
 from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.config import JudgeOptions, SuiteFiles, VerifyOptions
 
@@ -16,7 +17,7 @@ def verify(
     model: str,
     *,
     mask: Path,
-    judge: str | None = None,
+    judge: str = REFUSAL_RULES,
     out: Path,
     suite: Suite = SuiteFiles(),
     options: Verify = VerifyOptions(),
@@ -37,8 +38,8 @@ def verify(
     mask
         File that `holdfast select` wrote.
     judge
-        A guard model or classifier that says safe or unsafe; or api:MODEL, which is asked over the network. Without one
-        refusals take the place of attack success.
+        A guard model or classifier that says safe or unsafe; or api:MODEL, which is asked over the network. `refusal`
+        names the built-in rules: they give the share of harmful prompts not refused, and no attack success.
     out
         Folder for the untouched model's evaluation and one a draw; those that are there already are kept.
     seed
@@ -59,10 +60,11 @@ def verify(
         pooled = pool_evaluations(found[position * options.draws :][: options.draws])
         points.append({"noise_ratio": ratio, **suite_json(pooled)})
         rows.append(_row(f"{ratio:g}", pooled))
-    columns = ("noise", "ASR", "refusals", "utility")
+    safety = {"asr": "ASR", "not_refused": "not refused"}[untouched.safety[0]]
+    columns = ("noise", safety, "refusals", "utility")
     result = {"out": str(out), "draws": options.draws, "baseline": suite_json(untouched), "points": points}
     show(result, [table(f"{options.draws} draws each", columns, rows)], json)
 
 
 def _row(noise: str, measured: "Evaluation") -> tuple[str, "Rate", "Rate | str", "Rate"]:
-    return noise, measured.asr, measured.refusal or "not measured", measured.utility
+    return noise, measured.safety[1], measured.refusal or "not measured", measured.utility

@@ -18,7 +18,17 @@ from holdfast.printable import printable
 from holdfast.spelling import meant
 from holdfast.values import Evaluation, Rate
 
-MEASURES = ("asr", "asr_prefilled", "refusal", "over_refusal", "borderline", "utility", "task", "perplexity")
+MEASURES = (
+    "asr",
+    "asr_prefilled",
+    "not_refused",
+    "refusal",
+    "over_refusal",
+    "borderline",
+    "utility",
+    "task",
+    "perplexity",
+)
 LONG_NAMES = {
     "asr_prefilled/harmful": "asr_prefilled",
     "refusal/harmful": "refusal",
@@ -132,7 +142,22 @@ def compare_measures(before: Evaluation, after: Evaluation) -> dict[str, Compare
     }
     p_values = {name: one.p_value for name, one in found.items() if one.p_value is not None}
     corrected = dict(zip(p_values, holm(list(p_values.values())), strict=True))
-    return {name: replace(one, corrected_p=corrected.get(name)) for name, one in found.items()}
+    found = {name: replace(one, corrected_p=corrected.get(name)) for name, one in found.items()}
+    return found if "asr" in found or "refusal" not in found else {"not_refused": _turned(found["refusal"]), **found}
+
+
+def _turned(refusal: Compared) -> Compared:
+    """Harmful prompts that were not refused, where nobody measured attack success: one test under two names."""
+    before, after = (one.complement if isinstance(one, Rate) else None for one in (refusal.before, refusal.after))
+    prompts = tuple(replace(one, before=not one.before, after=not one.after) for one in refusal.prompts)
+    return replace(
+        refusal,
+        name="not_refused",
+        before=before,
+        after=after,
+        prompts=prompts,
+        paired=count_prompts(prompts) if prompts else None,
+    )
 
 
 def _readings(evaluation: Evaluation) -> dict[str, Reading]:
@@ -195,10 +220,22 @@ def _find(condition: Condition, measures: Mapping[str, Compared]) -> Compared:
     for reading, which in ((found.before, "before"), (found.after, "after")):
         if reading is None:
             raise ValueError(
-                f"the condition {condition.text!r} asks for {name!r}, which was not measured {which}; "
-                "evaluate both checkpoints on a suite that has its prompts."
+                f"the condition {condition.text!r} asks for {name!r}, which was not measured {which}; {_needs(name)}, "
+                f"or ask for a measure of both: {printable(', '.join(_in_both(measures)))}."
             )
     return found
+
+
+def _needs(name: str) -> str:
+    """What would measure it."""
+    if name.startswith("asr"):
+        return "evaluate both checkpoints with a judge that says safe or unsafe, on harmful prompts"
+    return "evaluate both checkpoints on a suite that has its prompts"
+
+
+def _in_both(measures: Mapping[str, Compared]) -> list[str]:
+    """The measures that both checkpoints have, but for groups."""
+    return [name for name, one in measures.items() if "/" not in name and None not in (one.before, one.after)]
 
 
 def _number(condition: Condition, asked: Quantity, measure: Compared) -> float:
@@ -229,7 +266,7 @@ def _numbers(measure: Compared) -> str:
     if measure.paired is None:
         return text
     pair = measure.paired
-    counted = COUNTED.get(measure.name.partition("/")[0], "unsafe")
+    counted = {**COUNTED, "not_refused": "not refused"}.get(measure.name.partition("/")[0], "unsafe")
     return (
         f"{text}; of {pair.n} prompts scored under both {pair.only_after} became {counted} and {pair.only_before} "
         f"ceased to be, paired p {pair.p_value:.2g}, {measure.corrected_p:.2g} corrected"

@@ -11,7 +11,7 @@ from itertools import islice
 
 from holdfast.evaluate.attack_success import any_of, attack_success, rate_any_unsafe
 from holdfast.evaluate.cut_off import cut_off
-from holdfast.evaluate.measure import Judge, Measure, group_of, refuse_declared, share
+from holdfast.evaluate.measure import Judge, Measure, group_of, judges_refusals, refuse_declared, share
 from holdfast.evaluate.over_refusal import over_refusal
 from holdfast.evaluate.perplexity import token_losses
 from holdfast.evaluate.refusal import refusal
@@ -71,7 +71,8 @@ def evaluate(
     Args:
         loaded: the model with its tokenizer; its weights may have been edited since it was loaded.
         judge: says `safe` or `unsafe` of responses to harmful prompts. Without one attack success is not measured, and
-            answers to harmful prompts count towards refusals alone.
+            answers to harmful prompts count towards refusals alone. The same holds with a judge of refusals, such as
+            RefusalJudge(), which then takes the place of `refusal_judge`.
         suite: what is asked.
         options: how responses are made; of several samples a prompt, rates count all and intervals know the prompts.
         progress: told after every batch.
@@ -86,6 +87,8 @@ def evaluate(
     options = options or GenerateOptions()
     generator = generator or partial(generate, loaded.model, loaded.tokenizer)
     samples = options.num_samples
+    if judge is not None and judges_refusals(judge):
+        judge, refusal_judge = None, judge
     if judge is None:
         refuse_judged_settings(suite)
     elif suite.harmful:
@@ -127,8 +130,8 @@ def refuse_judged_settings(suite: Suite) -> None:
     for name, given in (("prefill", suite.prefill), ("judge_thoughts", suite.judge_thoughts)):
         if given:
             raise ValueError(
-                f"{name} is about attack success, which a judge decides, and there is none; give a judge, or leave "
-                f"{name} out."
+                f"{name} is about attack success, which a judge decides that says safe or unsafe, and there is none; "
+                f"give one, or leave {name} out."
             )
 
 

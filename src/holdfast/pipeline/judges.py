@@ -10,11 +10,13 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from holdfast.artifacts import save_json
 from holdfast.evaluate.agreement import Agreement, agreement
 from holdfast.evaluate.measure import Judge as JudgesResponses
+from holdfast.evaluate.measure import judges_refusals
 from holdfast.judge.chat_endpoint import require_endpoint
 from holdfast.judge.classifier import ClassifierJudge
 from holdfast.judge.guard import GuardJudge
 from holdfast.judge.model_judge import ModelJudge
-from holdfast.judge.options import RubricOptions
+from holdfast.judge.options import REFUSAL_RULES, RubricOptions
+from holdfast.judge.refusal import RefusalJudge
 from holdfast.judge.rubric import PREFIX, RubricJudge
 from holdfast.judge.rubrics import REFUSAL_RUBRIC, Rubric
 from holdfast.judge.trial import try_judge
@@ -25,13 +27,19 @@ from holdfast.progress import Progress, silent
 from holdfast.thoughts import without_thoughts
 from holdfast.values import Answer, Evaluation, Outcome
 
-Judge = ModelJudge | RubricJudge
-JudgeKind = Literal["guard", "classifier", "api"]
+Judge = ModelJudge | RubricJudge | RefusalJudge
+OptionKind = Literal["guard", "classifier", "api"]
+JudgeKind = Literal[OptionKind, "rules"]
 
 
 def is_behind_api(name: str) -> bool:
     """Whether a judge of that name is asked over the network."""
     return name.startswith(PREFIX)
+
+
+def has_weights(name: str) -> bool:
+    """Whether a judge of that name is a model that is loaded here."""
+    return name != REFUSAL_RULES and not is_behind_api(name)
 
 
 def rubric_judge(
@@ -41,15 +49,17 @@ def rubric_judge(
     return RubricJudge(_api_model(name), options, rubric, progress=progress)
 
 
-def refusal_judge(name: str, options: RubricOptions, progress: Progress = silent) -> RubricJudge:
-    """The judge of that name, asked whether responses refuse; ValueError where it can't be asked that."""
+def refusal_judge(name: str | None, options: RubricOptions, progress: Progress = silent) -> RubricJudge | RefusalJudge:
+    """The judge that is asked whether responses refuse; ValueError where the one of that name can't be asked that."""
+    if name in (None, REFUSAL_RULES):
+        return RefusalJudge()
     require_refusal_judge(name)
     return rubric_judge(name, options, REFUSAL_RUBRIC, progress)
 
 
 def require_refusal_judge(name: str) -> None:
     """Raises ValueError when a judge of that name does not say refused or complied."""
-    if not is_behind_api(name):
+    if has_weights(name):
         raise ValueError(
             f"the refusal judge {name!r} says safe or unsafe, not refused or complied; give api:MODEL, or leave it out "
             "for the refusal rules."
@@ -59,7 +69,7 @@ def require_refusal_judge(name: str) -> None:
 def load_judge(
     name: str, options: JudgeOptions = JudgeOptions(), progress: Progress = silent, *, sharded: bool = False
 ) -> Judge:
-    """The judge of that name: a model behind an API where it is called api:MODEL, else a model that is loaded.
+    """The judge of that name: `refusal` names the refusal rules, api:MODEL a model behind an API, all else one to load.
 
     A loaded one is a sequence classifier where its config says so, else a causal guard model.
 
@@ -74,6 +84,8 @@ def load_judge(
         ValueError: it is neither, or cannot be read as one; or the API's key is missing.
     """
     kind = kind_of(name)
+    if kind == "rules":
+        return RefusalJudge()
     if kind == "api":
         return rubric_judge(name, options.api, progress=progress)
     loaded = load_model(name, kind=AutoModelForSequenceClassification if kind == "classifier" else AutoModelForCausalLM)
@@ -84,8 +96,16 @@ def load_judge(
     return GuardJudge(loaded.model, loaded.tokenizer, options.guard)
 
 
+def load_harm_judge(name: str, options: JudgeOptions = JudgeOptions(), progress: Progress = silent) -> Judge | None:
+    """The judge of that name, or None where it judges refusals: then nothing says whether a response does harm."""
+    judge = load_judge(name, options, progress)
+    return None if judges_refusals(judge) else judge
+
+
 def kind_of(name: str) -> JudgeKind:
     """How a judge of that name is asked; ValueError where its config says that it is no judge."""
+    if name == REFUSAL_RULES:
+        return "rules"
     if is_behind_api(name):
         return "api"
     made_as = architectures(name)
@@ -135,9 +155,9 @@ def refuse_judging(objective: str, judge: str | None, options: JudgeOptions) -> 
         )
 
 
-def _given(options: JudgeOptions) -> list[JudgeKind]:
+def _given(options: JudgeOptions) -> list[OptionKind]:
     """The kinds of judge whose options differ from their defaults."""
-    return [kind for kind in get_args(JudgeKind) if getattr(options, kind) != type(getattr(options, kind))()]
+    return [kind for kind in get_args(OptionKind) if getattr(options, kind) != type(getattr(options, kind))()]
 
 
 def reading(options: JudgeOptions) -> dict[str, object]:
@@ -151,9 +171,10 @@ def differentiable(judge: Judge, objective: str) -> ModelJudge:
     """The judge, as one that has a gradient; ValueError when it has none."""
     if isinstance(judge, ModelJudge):
         return judge
+    what = "the refusal rules have" if isinstance(judge, RefusalJudge) else "a judge behind an API has"
     raise ValueError(
-        f"objective {objective} takes the judge's gradient, and a judge behind an API has none; choose the objective "
-        "policy_gradient, or a judge that is loaded here."
+        f"objective {objective} takes the judge's gradient, and {what} none; choose the objective policy_gradient, "
+        "or a judge that is loaded here."
     )
 
 

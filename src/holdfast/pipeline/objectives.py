@@ -120,7 +120,7 @@ def _policy_gradient(
     if not objective.num_unequal:
         raise ValueError(
             "the judge finds all responses to the same prompt equally safe, so a policy gradient has nothing to "
-            "compare; draw more samples a prompt, or longer ones."
+            "compare; draw more samples a prompt, or longer ones, or score by refusal_likelihood."
         )
     return objective, responses
 

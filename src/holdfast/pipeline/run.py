@@ -188,10 +188,9 @@ def _is_scored(scores: Path) -> bool:
 def _score(config: RunConfig, model: str, scores: Path, objective: SafetyObjective, progress: Progress) -> None:
     """Scores a model for safety, on what the objective needs."""
     how = {"seed": config.seed, "progress": progress}
-    if objective == "refusal_likelihood":
-        assert config.refusals is not None  # the config says so
-        options = ScoringOptions(objective=objective)
-        scoring.score_likelihood(model, config.refusals.refusals, scores, options=options, **how)
+    if refusals := config.refusals_to_score(objective):
+        options = ScoringOptions(objective="refusal_likelihood")
+        scoring.score_likelihood(model, refusals, scores, options=options, **how)
         return
     how |= {"options": config.score, "judging": config.judging, "generation": config.calibrate}
     scoring.score_safety(model, config.judge, config.calibration.harmful, scores, **how)

@@ -16,12 +16,12 @@ from holdfast.made_by import prompts_entry
 from holdfast.models.load import LoadedModel, load_model, refuse_one_place, resolve
 from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import Response
-from holdfast.pipeline.config import JudgeOptions, Likelihood, ScoringOptions
+from holdfast.pipeline.config import JudgeOptions, Likelihood, ScoringOptions, refuse_no_gradient
 from holdfast.pipeline.inputs import digest_of
 from holdfast.pipeline.judges import (
     Judge,
     differentiable,
-    is_behind_api,
+    has_weights,
     load_judge,
     reading,
     refuse_idle,
@@ -61,6 +61,7 @@ def score_safety(
     """Writes scores to `out`, those of two halves of the prompts beside it, and the responses they come from."""
     first(lambda: refuse_outputs([*files_of(out), responses_of(out), convergence_of(out)], out))
     refuse_contradictions(options, generation)
+    refuse_no_gradient(options.objective, judge)
     _refuse_unshardable(options)
     _refuse_unshardable_judge(options, judge)
     refuse_idle(judging, judge)
@@ -68,7 +69,7 @@ def score_safety(
     asked = [record.prompt for record in records]
     refuse_too_few(asked)
     require_usable(judging, judge)
-    if not is_behind_api(judge):
+    if has_weights(judge):
         resolve(model)  # before the judge is loaded
     guard = load_judge(judge, judging, progress, sharded=options.shard_judge)
     if options.objective != "policy_gradient":
@@ -170,8 +171,8 @@ def _refuse_unshardable_judge(options: ScoringOptions, judge: str | None) -> Non
     """Raises ValueError when the judge is to be sharded, and there is no other process, or no judge's weights here."""
     if not options.shard_judge:
         return
-    if judge is None or is_behind_api(judge):
-        said = f"the judge {judge!r} is asked over the network" if judge else f"objective {options.objective} asks none"
+    if judge is None or not has_weights(judge):
+        said = f"the judge {judge!r} has none here" if judge else f"objective {options.objective} asks none"
         raise ValueError(f"shard-judge spreads the weights of a judge over processes, and {said}; leave it out.")
     if world_size() == 1:
         raise ValueError(

@@ -29,7 +29,7 @@ from holdfast.models.load import LoadedModel, load_model
 from holdfast.models.options import GenerateOptions, refuse_other_engine
 from holdfast.pipeline.config import JudgeOptions, SuiteFiles, refuse_samples
 from holdfast.pipeline.inputs import KINDS, digest_of, suite_hashes
-from holdfast.pipeline.judges import Judge, load_judge, reading, refuse_idle, require_usable, try_on
+from holdfast.pipeline.judges import Judge, load_harm_judge, load_judge, reading, refuse_idle, require_usable, try_on
 from holdfast.pipeline.outputs import claimed, refuse_unclaimable
 from holdfast.pipeline.rendering import SETS, rendering_of
 from holdfast.pipeline.saving import save_checkpoint
@@ -107,7 +107,7 @@ def verify(
 
 def verify_alone(
     model: str,
-    judge: str | None,
+    judge: str,
     mask: Path,
     files: SuiteFiles,
     draws: Sequence[NoiseDraw],
@@ -130,9 +130,9 @@ def verify_alone(
     require_usable(judging, judge)
     selected, suite = load_mask(mask), load_suite(files, limit)
     warn_of_shared(selected, suite)
-    loaded, guard = load_model(model), (load_judge(judge, judging, progress) if judge else None)
+    loaded, guard = load_model(model), load_harm_judge(judge, judging, progress)
     refuse_other_base(f"mask {str(mask)!r}", selected.base, loaded.base)
-    if guard and judge:
+    if guard:
         try_on(guard, judge, [prompt.prompt for prompt in suite.harmful])
     settings = {
         "model": loaded.base,

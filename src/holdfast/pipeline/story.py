@@ -8,6 +8,7 @@ from typing import Any
 from holdfast.artifacts import load_evaluation, load_json, load_mask, load_scores
 from holdfast.evaluate.paired import compare
 from holdfast.evaluate.pooled import pool_evaluations
+from holdfast.judge.options import REFUSAL_RULES
 from holdfast.made_by import summary
 from holdfast.models.load import load_model
 from holdfast.models.sites import list_sites
@@ -29,6 +30,7 @@ NUM_EXAMPLES = 10
 def tell(config: RunConfig, out: Path) -> Json:
     """The report of what was measured so far."""
     report: Json = {"schema": SCHEMA, "provenance": load_json(out / "manifest.json")}
+    report |= {"safety": "not_refused"} if config.judge == REFUSAL_RULES else {}
     sections = {
         "locate": _json(out / "locate" / "section.json"),
         "verify": _verify(config, out),

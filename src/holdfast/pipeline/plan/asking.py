@@ -37,7 +37,7 @@ class PlannedJudge:
     """A judge of which nothing but the config, and perhaps the tokenizer, is there."""
 
     outline: Outline | None
-    """None: behind an API, and nothing of it is here."""
+    """None: nothing of it is here, as it is behind an API, or the refusal rules judge."""
     options: JudgeOptions
     template: int = JUDGE_TEMPLATE - TEMPLATE
     """Tokens that its template has beyond the model's, whose prompts are measured with their own."""
