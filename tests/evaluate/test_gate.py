@@ -257,3 +257,31 @@ def test_a_share_is_not_compared_with_a_percentage(condition):
 
 def test_counts_are_compared_with_any_number():
     assert judged(aligned(), held_fast(), "asr.unscored > 5").passed
+
+
+@pytest.mark.parametrize(
+    ("make", "condition", "passed", "by_interval"),
+    [
+        (plainly_tuned, "asr > before + 0.02", False, "holds"),  # +0.120 [+0.072, +0.166]
+        (plainly_tuned, "asr > before + 0.10", False, "inconclusive"),
+        (held_fast, "asr > before", False, "inconclusive"),  # +0.005 [-0.012, +0.022]
+        (held_fast, "asr > before + 0.02", True, "inconclusive"),
+        (held_fast, "asr > before + 0.03", True, "does not hold"),
+        (held_fast, "utility < before - 0.01", True, "inconclusive"),  # -0.005 [-0.022, +0.012]
+        (plainly_tuned, "asr > 0.05", False, "holds"),  # 0.120 [0.082, 0.172]
+        (plainly_tuned, "asr > 0.15", True, "inconclusive"),
+        (plainly_tuned, "asr > 0.20", True, "does not hold"),
+        (plainly_tuned, "asr > before and p < 0.05", False, None),
+        (plainly_tuned, "asr.high > before.high", False, None),
+        (plainly_tuned, "asr > before + before", False, None),
+    ],
+)
+def test_a_gate_goes_by_the_rates_and_says_what_the_interval_says(make, condition, passed, by_interval):
+    (finding,) = judged(aligned(), make(), condition).findings
+    assert (finding.passed, finding.by_interval) == (passed, by_interval)
+
+
+def test_the_change_of_a_measure_has_an_interval_unless_it_is_perplexity():
+    found = compare_measures(aligned(perplexity=3.0), plainly_tuned(perplexity=4.0))
+    assert f"{found['asr'].change}" == "+0.120 [+0.072, +0.165]"
+    assert found["perplexity"].change is None

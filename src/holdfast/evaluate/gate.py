@@ -1,5 +1,9 @@
 """Whether a checkpoint may be released: every measure before and after, and the conditions under which it may not.
 
+A condition is decided by the numbers that it names: the measured rates, unless it asks for .low, .high or p. So a gate
+fails on less than the claims of a page do, on purpose: a false alarm costs a second look, a loss that was missed ships.
+Beside each finding stands what the interval says by the rule of all claims (`decision.py`), which may be inconclusive.
+
 Differences are of the rates as they were measured. The paired test is exact McNemar on the prompts scored under both,
 its p value corrected (Holm) over all measures that are compared. Perplexity has a paired t test on the exchanges
 (`token_losses.py`), where both files keep the loss on each.
@@ -8,6 +12,8 @@ its p value corrected (Holm) over all measures that are compared. Perplexity has
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from holdfast.decision import Decision, Interval, decide
+from holdfast.differences import Difference, paired_difference, rate_difference
 from holdfast.evaluate.condition import Condition, Quantity
 from holdfast.evaluate.measure import COUNTED
 from holdfast.evaluate.paired import PairedPrompt, count_prompts, pair_prompts
@@ -72,6 +78,15 @@ class Compared:
         values = [one.value if isinstance(one, Rate) else one for one in (self.after, self.before)]
         return None if values[0] is None or values[1] is None else values[0] - values[1]
 
+    @property
+    def change(self) -> Difference | None:
+        """After minus before with its interval; None where there is none, as with perplexity, which has a ratio."""
+        if pair := self.paired:
+            return paired_difference(pair.n, pair.only_before, pair.only_after)
+        if self.ratio or not isinstance(self.before, Rate) or not isinstance(self.after, Rate):
+            return None
+        return rate_difference(self.before, self.after)
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -83,6 +98,8 @@ class Finding:
     """Both readings, and how many prompts changed."""
     prompts: tuple[str, ...] = ()
     """The first prompts that changed, in the direction that the condition forbids if there are any."""
+    by_interval: Decision | None = None
+    """Whether the condition holds by its interval; None where it is not about one number against a bar."""
 
     @property
     def sentence(self) -> str:
@@ -186,7 +203,30 @@ def _check(condition: Condition, measures: Mapping[str, Compared]) -> Finding:
         not failed,
         _numbers(measure),
         _changed(measure, rising=">" in condition.comparisons[0].operator) if failed else (),
+        _decide_by_interval(condition, measure),
     )
+
+
+def _decide_by_interval(condition: Condition, measure: Compared) -> Decision | None:
+    """The condition by the rule of all claims: the measure, or its change, against what is added to or subtracted."""
+    one, *others = condition.comparisons
+    if others or one.left.name == "p" or one.left.end != "value":
+        return None
+    bar = sum(sign * term for sign, term in one.terms if isinstance(term, float))
+    looked_up = [(sign, term) for sign, term in one.terms if isinstance(term, Quantity)]
+    if not looked_up:
+        interval = _interval(measure.after)
+    elif looked_up == [(1, Quantity("before"))]:
+        interval = measure.change and measure.change.interval
+    else:
+        return None
+    return None if interval is None else decide(interval, bar, claimed="above" if ">" in one.operator else "below")
+
+
+def _interval(reading: Reading | None) -> Interval | None:
+    if not isinstance(reading, Rate) or reading.low is None or reading.high is None:
+        return None
+    return reading.low, reading.high
 
 
 def _refuse_percentage(condition: Condition, measure: Compared) -> None:

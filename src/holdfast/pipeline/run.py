@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import holdfast
 from holdfast.artifacts import digest, load_json, save_json, save_text
@@ -147,7 +148,7 @@ def claim(config: RunConfig, out: Path) -> None:
     save_json(path, manifest)
 
 
-def refuse_shared_prompts(config: RunConfig) -> dict[str, float]:
+def refuse_shared_prompts(config: RunConfig) -> dict[str, Any]:
     """How many prompts that judge resemble one that makes scores or trains; ValueError when one is the same."""
     return steps.refuse_overlap(_made_from(config), config.suite, config.calibration.harmful)
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 
@@ -31,10 +31,10 @@ from holdfast.pipeline.config import JudgeOptions, SuiteFiles, refuse_samples
 from holdfast.pipeline.inputs import KINDS, digest_of, suite_hashes
 from holdfast.pipeline.judges import Judge, load_harm_judge, load_judge, reading, refuse_idle, require_usable, try_on
 from holdfast.pipeline.outputs import claimed, refuse_unclaimable
-from holdfast.pipeline.rendering import rendering_of
+from holdfast.pipeline.rendering import SETS, rendering_of
 from holdfast.pipeline.saving import save_checkpoint
 from holdfast.progress import Progress, silent
-from holdfast.prompts.near_duplicates import THRESHOLD, count_near_duplicates
+from holdfast.prompts.near_duplicates import THRESHOLD, count_near_duplicates, count_repeats
 from holdfast.prompts.records import Exchange, Kind, Prompt, distinct, refuse_shared
 from holdfast.prompts.sources import as_exchanges, load_exchanges, load_prompts, tell_repeats
 from holdfast.values import Evaluation, Mask, Meta
@@ -259,20 +259,31 @@ def warn_of_shared(mask: Mask, suite: Suite) -> None:
         )
 
 
-def refuse_overlap(calibration: Sequence[str], files: SuiteFiles, harmful: str | None = None) -> dict[str, float]:
+def refuse_overlap(calibration: Sequence[str], files: SuiteFiles, harmful: str | None = None) -> dict[str, Any]:
     """How many prompts that judge resemble one that makes scores or trains; ValueError when one is the same.
 
-    Of the set `harmful`, one of calibration, only prompts that its file does not label as safe make scores.
+    Of the set `harmful`, one of calibration, only prompts that its file does not label as safe make scores. Every set
+    that judges is counted for itself, too, with the prompts that nearly repeat an earlier one in it.
     """
     suite = load_suite(files)
     kinds: dict[str | None, Kind] = {harmful: "harmful"}
     made_from = [record for path in calibration for record in load_prompts(path, kinds.get(path))]
-    judging = [*suite.harmful, *suite.harmless, *suite.borderline, *suite.questions, *suite.task]
+    sets = {name: getattr(suite, name) for name in SETS}
+    judging = [prompt for prompts in sets.values() for prompt in prompts]
     refuse_shared(made_from, judging)
-    near = count_near_duplicates(judging, made_from)
+    counts = {
+        name: {
+            "prompts": len(prompts),
+            "near_calibration": count_near_duplicates(prompts, made_from),
+            "repeats": count_repeats(prompts),
+        }
+        for name, prompts in sets.items()
+        if prompts
+    }
+    near = sum(count["near_calibration"] for count in counts.values())
     if near:
         logger.warning("%d of %d evaluation prompts are near duplicates of calibration prompts.", near, len(judging))
-    return {"near_duplicates": near, "evaluation_prompts": len(judging), "threshold": THRESHOLD}
+    return {"near_duplicates": near, "evaluation_prompts": len(judging), "threshold": THRESHOLD, "sets": counts}
 
 
 def _load_to_tune(

@@ -78,10 +78,9 @@ def drawings(report: Mapping[str, Any]) -> Iterator[Drawing]:
     if figure := shown["distribution"]:
         yield _drawing(("locate", "scores"), figure, "histogram", "top", shown["report"]["locate"].get("unit"))
     if figure := shown["convergence"]:
-        yield _drawing(("locate", "convergence"), figure, "curves", HALVES)
-    for figure in shown["noise"]:
-        if figure:
-            yield _drawing(("verify", figure.name), figure, "curves")
+        yield _drawing(("locate", "convergence"), figure, "curves", HALVES, of=figure.range_words)
+    for figure, _ in shown["noise"]:
+        yield _drawing(("verify", figure.name), figure, "curves", of=figure.range_words)
     for stage, figures in shown["forests"].items():
         for figure in figures:
             yield _drawing((stage, figure.name), figure, "forest", sizes=figure.sizes)

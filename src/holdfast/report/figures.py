@@ -6,18 +6,18 @@ scripts, and a model's response could not run even if escaping failed.
 Lengths are in the units of the viewBox; a figure is 400 wide unless it has many layers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from holdfast.report.arms import MARKERS, Arm, Method, measure_label
+from holdfast.report.axes import perplexity_axis, rate_axis
 from holdfast.report.schema import rate_from
 from holdfast.report.tables import VERIFY_ARMS, p_text, perplexity_with_ends
 from holdfast.values import Rate, SafetyMeasure
 
 WIDTH = 400
 TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
-FOREST_TICKS = (0.0, 0.5, 1.0)
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,8 @@ class Curves:
     curves: tuple[Curve, ...]
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
+    range_words: str = ""
+    """The range of the upright axis, where it is not 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,7 @@ class Forest:
     ticks: tuple[Tick, ...]
     start: float | None
     sizes: str
+    """How many prompts, and the range of the axis where it is not 0 to 1."""
 
 
 MapKind = Literal["share", "density", "relative"]
@@ -189,8 +192,14 @@ def noise_curves(verify: Mapping[str, Any], measure: SafetyMeasure | Literal["ut
     arms = [name for name in VERIFY_ARMS if rates.get(name)]
     if not ratios or not arms:
         return None
-    left, top, right, bottom = 36.0, 12.0, WIDTH - 12.0, 208.0
+    left, top, right, bottom = 40.0, 12.0, WIDTH - 12.0, 208.0
     longest = max(ratios) or 1.0
+    measured = [rate_from(rate) for name in arms for rate in rates[name]]
+    measured += [rate_from(rates["baseline"])] if rates.get("baseline") else []
+    axis = rate_axis(_numbers(measured))
+
+    def upright(value: float) -> float:
+        return bottom - (bottom - top) * axis.share(value)
 
     def place(ratio: float) -> float:
         return left + 14 + (right - left - 28) * ratio / longest
@@ -198,25 +207,23 @@ def noise_curves(verify: Mapping[str, Any], measure: SafetyMeasure | Literal["ut
     curves = []
     for position, name in enumerate(arms):
         start = [(0.0, rates["baseline"])] if rates.get("baseline") else []
-        measured = [*start, *zip(ratios, rates[name], strict=False)]
+        points = [*start, *zip(ratios, rates[name], strict=False)]
         # Arms stand a little beside each other, or their whiskers would hide one another.
         shift = 3.0 * (position - (len(arms) - 1) / 2)
-        curves.append(
-            _curve(name, [(place(ratio) + shift, ratio, rate_from(rate)) for ratio, rate in measured], top, bottom)
-        )
+        curves.append(_curve(name, [(place(ratio) + shift, ratio, rate_from(rate)) for ratio, rate in points], upright))
     x_ticks = _spread([Tick(place(ratio), f"{ratio:g}") for ratio in [0.0, *ratios]])
-    y_ticks = tuple(Tick(_upright(value, top, bottom), f"{value:g}") for value in TICKS)
-    return Curves(measure_label(measure), WIDTH, 250, left, top, right, bottom, tuple(curves), x_ticks, y_ticks)
+    y_ticks = tuple(Tick(round(upright(value), 1), f"{value:g}") for value in axis.ticks)
+    name, ends = measure_label(measure), (left, top, right, bottom)
+    return Curves(name, WIDTH, 250, *ends, tuple(curves), x_ticks, y_ticks, axis.words)
 
 
-def _curve(method: Any, points: Sequence[tuple[float, float, Rate]], top: float, bottom: float) -> Curve:
+def _curve(method: Any, points: Sequence[tuple[float, float, Rate]], upright: Callable[[float], float]) -> Curve:
     label = VERIFY_ARMS[method]
     marks = tuple(
         Mark(
             x,
-            _upright(rate.value, top, bottom),
-            _upright(rate.low or 0.0, top, bottom),
-            _upright(rate.high or 0.0, top, bottom),
+            upright(rate.value),
+            *(upright(rate.value if end is None else end) for end in (rate.low, rate.high)),
             MARKERS[method],
             method,
             f"{label}, noise ratio {ratio:g}: {rate}",
@@ -232,16 +239,14 @@ def forest(arms: Sequence[Arm], measure: str) -> Forest | None:
     """One measure of every arm, or None where fewer than one arm has it."""
     values = [_value_of(arm, measure) for arm in arms]
     known = [value for value in values if value is not None]
-    ends = [rate.high for arm in arms if (rate := arm.rate(measure)) and rate.high is not None]
     if not known:
         return None
     left, right, top, row_height = 106.0, 232.0, 8.0, 27.0
-    # Rates share one axis, so that panels compare at a glance; perplexity starts at 1, where nothing surprises.
-    first, last = (1.0, 1.0 + 1.15 * max(max(*known, *ends, 1.0) - 1.0, 0.1)) if measure == "perplexity" else (0.0, 1.0)
-    ticks = (first, (first + last) / 2, last) if measure == "perplexity" else FOREST_TICKS
+    numbers = [*known, *_numbers([rate for arm in arms if (rate := arm.rate(measure))])]
+    axis = perplexity_axis(numbers) if measure == "perplexity" else rate_axis(numbers, intervals=3)
 
     def place(value: float) -> float:
-        return left + (right - left) * (value - first) / (last - first)
+        return left + (right - left) * axis.share(value)
 
     rows = []
     for position, arm in enumerate(arms):
@@ -258,10 +263,15 @@ def forest(arms: Sequence[Arm], measure: str) -> Forest | None:
         top,
         bottom,
         tuple(rows),
-        tuple(Tick(place(value), f"{value:.3g}") for value in ticks),
+        tuple(Tick(place(value), f"{value:g}") for value in axis.ticks),
         None if start is None else place(start),
-        _sizes(arms, measure),
+        " · ".join(filter(None, (_sizes(arms, measure), axis.words))),
     )
+
+
+def _numbers(rates: Sequence[Rate]) -> list[float]:
+    """The values and ends of intervals that are known."""
+    return [number for rate in rates for number in (rate.value, rate.low, rate.high) if number is not None]
 
 
 def _row_parts(arm: Arm, measure: str, y: float, place: Any) -> tuple[Mark | None, str, str]:
@@ -297,10 +307,6 @@ def _sizes(arms: Sequence[Arm], measure: str) -> str:
     unscored = sum(rate.unscored for rate in rates)
     text = "" if not sizes else f"n={sizes[0]}" if len(sizes) == 1 else f"n={sizes[0]} to {sizes[-1]}"
     return f"{text} ({unscored} unscored)" if unscored else text
-
-
-def _upright(value: float | None, top: float, bottom: float) -> float:
-    return bottom - (bottom - top) * (value or 0.0)
 
 
 def _spread(ticks: Sequence[Tick], apart: float = 26.0) -> tuple[Tick, ...]:

@@ -3,8 +3,10 @@
     RATE   {"value", "low", "high", "n", "unscored"}
     SUITE  {"asr": RATE, "refusal": RATE|null, "over_refusal": RATE, "borderline": RATE|null, "utility": RATE,
             "perplexity", "perplexity_rate": RATE|null, "task": RATE|null, "groups": {"asr/heldout": RATE},
-            "paired": {"asr": PAIRED}, "not_refused": RATE}               the last where no judge of harm was asked
-    PAIRED with where the section starts: {"n", "only_before", "only_after", "difference", "p_value"}
+            "paired": {"asr": PAIRED}, "against": {ARM: {"asr": PAIRED}}, "not_refused": RATE}
+            `not_refused` where no judge of harm was asked; `paired` is with where the section starts, `against` with
+            plain fine-tuning and with random entries
+    PAIRED {"n", "only_before", "only_after", "difference", "p_value"}
     locate {"by_component": [...], "distribution": {"bin_edges", "counts", "zeros", "cut"}, ...,
             "by_expert": [{"layer", "entries", "selected": [one an expert]}]}          entries of one expert
     verify {"noise_ratio": [...], "draws", "baseline": RATE, "top": [RATE...], "random", "bottom", "safety_only",
@@ -66,8 +68,12 @@ def paired_json(comparison: Mapping[str, Paired]) -> Json:
     return {measure: {field: getattr(pair, field) for field in fields} for measure, pair in comparison.items()}
 
 
-def suite_json(evaluation: Evaluation, comparison: Mapping[str, Paired] | None = None) -> Json:
-    """An evaluation as SUITE, with its comparison to where its section starts."""
+def suite_json(
+    evaluation: Evaluation,
+    comparison: Mapping[str, Paired] | None = None,
+    against: Mapping[str, Mapping[str, Paired]] | None = None,
+) -> Json:
+    """An evaluation as SUITE, with its comparison to where its section starts, and to other arms by their names."""
     measure, safety = evaluation.safety
     suite: Json = {
         "asr": rate_json(evaluation.asr),
@@ -85,12 +91,19 @@ def suite_json(evaluation: Evaluation, comparison: Mapping[str, Paired] | None =
             if rate is not evaluation.refusal and rate is not evaluation.borderline
         },
     }
-    if comparison is None:
-        return suite
+    if comparison is not None:
+        suite["paired"] = _pairs(comparison, measure)
+    if against:
+        suite["against"] = {name: _pairs(found, measure) for name, found in against.items()}
+    return suite
+
+
+def _pairs(comparison: Mapping[str, Paired], safety: str) -> Json:
+    """PAIRED by measure, with the measure of safety where it is read off the refusals."""
     paired = paired_json(comparison)
-    if measure == "not_refused" and "refusal" in paired:
-        paired |= {measure: _turned(paired["refusal"])}
-    return suite | {"paired": paired}
+    if safety == "not_refused" and "refusal" in paired:
+        paired |= {safety: _turned(paired["refusal"])}
+    return paired
 
 
 def _turned(paired: Json) -> Json:

@@ -14,7 +14,7 @@ from holdfast.report.arms import (
 )
 from holdfast.report.safety import safety_measure
 from holdfast.report.schema import rate_from
-from holdfast.report.verdicts import Verdict, decide
+from holdfast.report.verdicts import Verdict, verdicts_of
 from holdfast.values import Rate
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class NumberTable:
 
 def summary_tables(report: Report) -> list["Table"]:
     """What the terminal shows at the end: the verdicts and the numbers behind them, as rich tables."""
-    tables = [verdict_table(decide(report)), *noise_tables(report), *arm_tables(report)]
+    tables = [verdict_table(verdicts_of(report)), *noise_tables(report), *arm_tables(report)]
     return [to_rich(table) for table in tables if table.rows]
 
 
@@ -62,7 +62,7 @@ def to_rich(table: NumberTable) -> "Table":
 
 def verdict_table(verdicts: Sequence[Verdict]) -> NumberTable:
     """One row a claim."""
-    rows = tuple((one.claim, one.answer, one.reason) for one in verdicts)
+    rows = tuple((one.claim, one.answer, one.numbers) for one in verdicts)
     return NumberTable("Do the claims hold on this model?", ("claim", "answer", "numbers"), rows)
 
 
