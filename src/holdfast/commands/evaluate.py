@@ -50,7 +50,8 @@ def evaluate(
         Judges the same responses to harmful prompts again; how far the two agree is shown, and what it said is written
         beside the evaluation.
     refusal_judge
-        api:MODEL, asked whether responses refuse, instead of the refusal rules.
+        Says whether responses refuse, instead of the refusal rules: api:MODEL, or a classifier with the labels refused
+        and answered.
     lm_eval
         A task of the Language Model Evaluation Harness, as the groups lm_eval/TASK/METRIC. May be given again.
     include_path

@@ -24,6 +24,7 @@ from holdfast.pipeline.config import JudgeOptions, MeasureOptions, SuiteFiles
 from holdfast.pipeline.inputs import suite_hashes
 from holdfast.pipeline.judges import (
     Judge,
+    is_refusal_classifier,
     load_judge,
     reading,
     refusal_judge,
@@ -49,6 +50,10 @@ def load_second_judge(
     """The judge that judges again what is evaluated to `out`; ValueError where it has nothing to, or did so already."""
     if not files.harmful:
         raise ValueError("a second judge judges the responses to harmful prompts, and there are none; give --harmful.")
+    if is_refusal_classifier(name, options):
+        raise ValueError(
+            f"a second judge says safe or unsafe, and {name!r} says refused or answered; give it as --refusal-judge."
+        )
     refuse_existing(second_path(out))
     judge = load_judge(name, options, progress)
     try_on(judge, name, [prompt.prompt for prompt in load_suite(files).harmful])
@@ -82,11 +87,14 @@ def evaluate_model(
         refuse_judged_settings(suite)
     refuse_idle_reference(suite, measures)
     require_usable(judging, judge, refusals)
+    if judge and is_refusal_classifier(judge, judging):  # it says nothing of harm
+        judge, refusals = None, refusals or judge
+        refuse_judged_settings(suite)
     if refusals:
         require_refusal_judge(refusals)
     harness = LmEval(lm_eval) if lm_eval.tasks else None
     guard = load_judge(judge, judging, progress) if judge else None
-    refusal = refusal_judge(refusals, judging.api, progress) if refusals else RefusalJudge()
+    refusal = refusal_judge(refusals, judging, progress) if refusals else RefusalJudge()
     tried = _try_judges(guard, judge, refusal, refusals, suite)
     loaded = load_model(model)
     reference = load_reference(loaded, measures)

@@ -5,20 +5,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Literal, get_args
 
-from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, PreTrainedConfig
 
 from holdfast.artifacts import save_json
 from holdfast.evaluate.agreement import Agreement, agreement
 from holdfast.evaluate.measure import Judge as JudgesResponses
 from holdfast.judge.chat_endpoint import require_endpoint
-from holdfast.judge.classifier import ClassifierJudge
+from holdfast.judge.classifier import ClassifierJudge, sides_of
 from holdfast.judge.guard import GuardJudge
 from holdfast.judge.model_judge import ModelJudge
-from holdfast.judge.options import RubricOptions
+from holdfast.judge.options import ClassifierOptions, RubricOptions
+from holdfast.judge.refusal_classifier import RefusalClassifier
 from holdfast.judge.rubric import PREFIX, RubricJudge
 from holdfast.judge.rubrics import REFUSAL_RUBRIC, Rubric
 from holdfast.judge.trial import try_judge
-from holdfast.models.load import architectures, load_model
+from holdfast.models.load import architectures, config_of, load_model
 from holdfast.models.shards import shard_layers
 from holdfast.pipeline.config import Estimator, JudgeOptions
 from holdfast.progress import Progress, silent
@@ -41,19 +42,32 @@ def rubric_judge(
     return RubricJudge(_api_model(name), options, rubric, progress=progress)
 
 
-def refusal_judge(name: str, options: RubricOptions, progress: Progress = silent) -> RubricJudge:
+def refusal_judge(name: str, options: JudgeOptions, progress: Progress = silent) -> Judge:
     """The judge of that name, asked whether responses refuse; ValueError where it can't be asked that."""
     require_refusal_judge(name)
-    return rubric_judge(name, options, REFUSAL_RUBRIC, progress)
+    if is_behind_api(name):
+        return rubric_judge(name, options.api, REFUSAL_RUBRIC, progress)
+    return load_judge(name, options, progress)
 
 
 def require_refusal_judge(name: str) -> None:
     """Raises ValueError when a judge of that name does not say refused or complied."""
-    if not is_behind_api(name):
+    if not is_behind_api(name) and not is_refusal_classifier(name):
         raise ValueError(
-            f"the refusal judge {name!r} says safe or unsafe, not refused or complied; give api:MODEL, or leave it out "
-            "for the refusal rules."
+            f"the refusal judge {name!r} says safe or unsafe, not refused or complied; give api:MODEL or a classifier "
+            "with the labels refused and answered, or leave it out for the refusal rules."
         )
+
+
+def is_refusal_classifier(name: str, options: JudgeOptions = JudgeOptions()) -> bool:
+    """Whether a judge of that name is a classifier that says refused or answered; its config alone is read."""
+    return kind_of(name) == "classifier" and _reads_refusals(config_of(name), options)
+
+
+def _reads_refusals(config: PreTrainedConfig, options: JudgeOptions) -> bool:
+    """Whether a classifier says refused or answered, and no option sets its sides."""
+    sides = options.classifier.model_copy(update={"token_budget": ClassifierOptions().token_budget})
+    return sides == ClassifierOptions() and says_refused(config)
 
 
 def load_judge(
@@ -79,9 +93,11 @@ def load_judge(
     loaded = load_model(name, kind=AutoModelForSequenceClassification if kind == "classifier" else AutoModelForCausalLM)
     if sharded:
         shard_layers(loaded.model)
-    if kind == "classifier":
-        return ClassifierJudge(loaded.model, loaded.tokenizer, options.classifier)
-    return GuardJudge(loaded.model, loaded.tokenizer, options.guard)
+    if kind == "guard":
+        return GuardJudge(loaded.model, loaded.tokenizer, options.guard)
+    if _reads_refusals(loaded.model.config, options):
+        return RefusalClassifier(loaded.model, loaded.tokenizer, options.classifier.token_budget)
+    return ClassifierJudge(loaded.model, loaded.tokenizer, options.classifier)
 
 
 def kind_of(name: str) -> JudgeKind:
@@ -105,9 +121,12 @@ def require_usable(options: JudgeOptions, *names: str | None) -> None:
     Reads configs and the environment alone: called before any model is loaded.
     """
     for name in filter(None, names):
-        if kind_of(name) == "api":
+        kind = kind_of(name)
+        if kind == "api":
             _api_model(name)
             require_endpoint(options.api)
+        elif kind == "classifier" and not is_refusal_classifier(name, options):
+            sides_of(config_of(name), options.classifier)
 
 
 def _api_model(name: str) -> str:
