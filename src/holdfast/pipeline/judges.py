@@ -15,7 +15,7 @@ from holdfast.judge.classifier import ClassifierJudge, sides_of
 from holdfast.judge.guard import GuardJudge
 from holdfast.judge.model_judge import ModelJudge
 from holdfast.judge.options import ClassifierOptions, RubricOptions
-from holdfast.judge.refusal_classifier import RefusalClassifier
+from holdfast.judge.refusal_classifier import RefusalClassifier, says_refused
 from holdfast.judge.rubric import PREFIX, RubricJudge
 from holdfast.judge.rubrics import REFUSAL_RUBRIC, Rubric
 from holdfast.judge.trial import try_judge
@@ -116,7 +116,7 @@ def kind_of(name: str) -> JudgeKind:
 
 
 def require_usable(options: JudgeOptions, *names: str | None) -> None:
-    """Raises ValueError when one of these is no judge, or is behind an API that can't be asked.
+    """Raises ValueError when one of these is no judge, has labels of neither kind, or can't be asked over the network.
 
     Reads configs and the environment alone: called before any model is loaded.
     """
