@@ -51,7 +51,8 @@ def evaluate(
     second_judge
         Second judge of the same responses. Prints how far the two agree, and writes its verdicts beside --out.
     refusal_judge
-        api:MODEL that decides which responses refuse, in place of the built-in refusal rules.
+        Judge that decides which responses refuse, in place of the built-in refusal rules: api:MODEL, or a classifier
+        with the labels refused and answered.
     lm_eval
         Tasks of the Language Model Evaluation Harness, such as arc_easy. Adds the measures lm_eval/TASK/METRIC.
     include_path

@@ -246,9 +246,18 @@ def architectures(name: str) -> list[str]:
     Raises:
         ValueError: the config is missing or unreadable.
     """
+    return list(config_of(name).architectures or [])
+
+
+def config_of(name: str) -> PreTrainedConfig:
+    """The config of a checkpoint, read without its weights.
+
+    Raises:
+        ValueError: the config is missing or unreadable.
+    """
     source = resolve(name, with_weights=False)
     with explained(name, source):
-        return list(AutoConfig.from_pretrained(source, trust_remote_code=False).architectures or [])
+        return AutoConfig.from_pretrained(source, trust_remote_code=False)
 
 
 def fingerprint(model: nn.Module) -> str:

@@ -24,7 +24,8 @@ from holdfast.pipeline.config import JudgeOptions, MeasureOptions, SuiteFiles
 from holdfast.pipeline.inputs import suite_hashes
 from holdfast.pipeline.judges import (
     Judge,
-    load_harm_judge,
+    is_refusal_classifier,
+    judges_refusals,
     load_judge,
     reading,
     refusal_judge,
@@ -55,6 +56,10 @@ def load_second_judge(
         )
     if not files.harmful:
         raise ValueError("a second judge judges the responses to harmful prompts, and there are none; give --harmful.")
+    if is_refusal_classifier(name, options):
+        raise ValueError(
+            f"a second judge says safe or unsafe, and {name!r} says refused or answered; give it as --refusal-judge."
+        )
     refuse_existing(second_path(out))
     judge = load_judge(name, options, progress)
     try_on(judge, name, [prompt.prompt for prompt in load_suite(files).harmful])
@@ -84,15 +89,17 @@ def evaluate_model(
     refuse_existing(out)
     refuse_missing_engine(generation)
     suite = replace(load_suite(files), prefill=measures.prefill or "", judge_thoughts=measures.judge_thoughts)
-    if judge == REFUSAL_RULES:
-        refuse_judged_settings(suite)
     refuse_idle_reference(suite, measures)
     require_usable(judging, judge, refusals)
+    of_harm = not judges_refusals(judge, judging)
+    if not of_harm:
+        refuse_judged_settings(suite)
+        refusals = refusals or judge
     if refusals:
         require_refusal_judge(refusals)
     harness = LmEval(lm_eval) if lm_eval.tasks else None
-    guard = load_harm_judge(judge, judging, progress)
-    refusal = refusal_judge(refusals, judging.api, progress)
+    guard = load_judge(judge, judging, progress) if of_harm else None
+    refusal = refusal_judge(refusals, judging, progress)
     tried = _try_judges(guard, judge, refusal, refusals, suite)
     loaded = load_model(model, progress=progress)
     reference = load_reference(loaded, measures, progress)
@@ -139,7 +146,7 @@ def _try_judges(
     """What the judges that are asked say of two known exchanges; nothing where no prompt needs them."""
     harmful = [prompt.prompt for prompt in suite.harmful]
     tried = {"judge": try_on(guard, name, harmful)} if guard and harmful else {}
-    tried |= {"refusal_judge": try_on(refusal, refusals, harmful)} if refusals else {}
+    tried |= {"refusal_judge": try_on(refusal, refusals, harmful)} if refusals not in (None, REFUSAL_RULES) else {}
     return {"tried": tried} if tried else {}
 
 

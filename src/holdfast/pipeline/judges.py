@@ -5,22 +5,22 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Literal, get_args
 
-from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, PreTrainedConfig
 
 from holdfast.artifacts import save_json
 from holdfast.evaluate.agreement import Agreement, agreement
 from holdfast.evaluate.measure import Judge as JudgesResponses
-from holdfast.evaluate.measure import judges_refusals
 from holdfast.judge.chat_endpoint import require_endpoint
-from holdfast.judge.classifier import ClassifierJudge
+from holdfast.judge.classifier import ClassifierJudge, sides_of
 from holdfast.judge.guard import GuardJudge
 from holdfast.judge.model_judge import ModelJudge
-from holdfast.judge.options import REFUSAL_RULES, RubricOptions
+from holdfast.judge.options import REFUSAL_RULES, ClassifierOptions, RubricOptions
 from holdfast.judge.refusal import RefusalJudge
+from holdfast.judge.refusal_classifier import RefusalClassifier, says_refused
 from holdfast.judge.rubric import PREFIX, RubricJudge
 from holdfast.judge.rubrics import REFUSAL_RUBRIC, Rubric
 from holdfast.judge.trial import try_judge
-from holdfast.models.load import architectures, load_model
+from holdfast.models.load import architectures, config_of, load_model
 from holdfast.models.shards import shard_layers
 from holdfast.pipeline.config import Estimator, JudgeOptions
 from holdfast.progress import Progress, silent
@@ -49,21 +49,39 @@ def rubric_judge(
     return RubricJudge(_api_model(name), options, rubric, progress=progress)
 
 
-def refusal_judge(name: str | None, options: RubricOptions, progress: Progress = silent) -> RubricJudge | RefusalJudge:
+def refusal_judge(name: str | None, options: JudgeOptions, progress: Progress = silent) -> Judge:
     """The judge that is asked whether responses refuse; ValueError where the one of that name can't be asked that."""
     if name in (None, REFUSAL_RULES):
         return RefusalJudge()
     require_refusal_judge(name)
-    return rubric_judge(name, options, REFUSAL_RUBRIC, progress)
+    if is_behind_api(name):
+        return rubric_judge(name, options.api, REFUSAL_RUBRIC, progress)
+    return load_judge(name, options, progress)
 
 
 def require_refusal_judge(name: str) -> None:
     """Raises ValueError when a judge of that name does not say refused or complied."""
-    if has_weights(name):
+    if has_weights(name) and not is_refusal_classifier(name):
         raise ValueError(
-            f"the refusal judge {name!r} says safe or unsafe, not refused or complied; give api:MODEL, or leave it out "
-            "for the refusal rules."
+            f"the refusal judge {name!r} says safe or unsafe, not refused or complied; give api:MODEL or a classifier "
+            "with the labels refused and answered, or leave it out for the refusal rules."
         )
+
+
+def is_refusal_classifier(name: str, options: JudgeOptions = JudgeOptions()) -> bool:
+    """Whether a judge of that name is a classifier that says refused or answered; its config alone is read."""
+    return kind_of(name) == "classifier" and _reads_refusals(config_of(name), options)
+
+
+def judges_refusals(name: str, options: JudgeOptions = JudgeOptions()) -> bool:
+    """Whether a judge of that name says refused or answered, and nothing of harm: the rules, or such a classifier."""
+    return name == REFUSAL_RULES or is_refusal_classifier(name, options)
+
+
+def _reads_refusals(config: PreTrainedConfig, options: JudgeOptions) -> bool:
+    """Whether a classifier says refused or answered, and no option sets its sides."""
+    sides = options.classifier.model_copy(update={"token_budget": ClassifierOptions().token_budget})
+    return sides == ClassifierOptions() and says_refused(config)
 
 
 def load_judge(
@@ -92,15 +110,11 @@ def load_judge(
     loaded = load_model(name, kind=made_as, progress=progress)
     if sharded:
         shard_layers(loaded.model)
-    if kind == "classifier":
-        return ClassifierJudge(loaded.model, loaded.tokenizer, options.classifier)
-    return GuardJudge(loaded.model, loaded.tokenizer, options.guard)
-
-
-def load_harm_judge(name: str, options: JudgeOptions = JudgeOptions(), progress: Progress = silent) -> Judge | None:
-    """The judge of that name, or None where it judges refusals: then nothing says whether a response does harm."""
-    judge = load_judge(name, options, progress)
-    return None if judges_refusals(judge) else judge
+    if kind == "guard":
+        return GuardJudge(loaded.model, loaded.tokenizer, options.guard)
+    if _reads_refusals(loaded.model.config, options):
+        return RefusalClassifier(loaded.model, loaded.tokenizer, options.classifier.token_budget)
+    return ClassifierJudge(loaded.model, loaded.tokenizer, options.classifier)
 
 
 def kind_of(name: str) -> JudgeKind:
@@ -121,14 +135,17 @@ def kind_of(name: str) -> JudgeKind:
 
 
 def require_usable(options: JudgeOptions, *names: str | None) -> None:
-    """Raises ValueError when one of these is no judge, or is behind an API that can't be asked.
+    """Raises ValueError when one of these is no judge, has labels of neither kind, or can't be asked over the network.
 
     Reads configs and the environment alone: called before any model is loaded.
     """
     for name in filter(None, names):
-        if kind_of(name) == "api":
+        kind = kind_of(name)
+        if kind == "api":
             _api_model(name)
             require_endpoint(options.api)
+        elif kind == "classifier" and not is_refusal_classifier(name, options):
+            sides_of(config_of(name), options.classifier)
 
 
 def _api_model(name: str) -> str:

@@ -29,7 +29,7 @@ from holdfast.models.load import LoadedModel, load_model
 from holdfast.models.options import GenerateOptions, refuse_other_engine
 from holdfast.pipeline.config import JudgeOptions, SuiteFiles, refuse_samples
 from holdfast.pipeline.inputs import KINDS, digest_of, suite_hashes
-from holdfast.pipeline.judges import Judge, load_harm_judge, load_judge, reading, refuse_idle, require_usable, try_on
+from holdfast.pipeline.judges import Judge, judges_refusals, load_judge, reading, refuse_idle, require_usable, try_on
 from holdfast.pipeline.outputs import claimed, refuse_unclaimable
 from holdfast.pipeline.rendering import SETS, rendering_of
 from holdfast.pipeline.saving import save_checkpoint
@@ -131,14 +131,14 @@ def verify_alone(
     selected, suite = load_mask(mask), load_suite(files, limit)
     warn_of_shared(selected, suite)
     loaded = load_model(model, progress=progress)
-    guard = load_harm_judge(judge, judging, progress)
+    guard = load_judge(judge, judging, progress)
     refuse_other_base(f"mask {str(mask)!r}", selected.base, loaded.base)
-    if guard:
+    if not judges_refusals(judge, judging):
         try_on(guard, judge, [prompt.prompt for prompt in suite.harmful])
     settings = {
         "model": loaded.base,
         "mask": mask_digest(selected),
-        "judge": guard and [guard.fingerprint, reading(judging)],
+        "judge": [guard.fingerprint, reading(judging)],
         "suite": suite_hashes(files),
         "limit": limit,
         "generation": generation.model_dump(mode="json"),
