@@ -24,9 +24,10 @@ def test_cells_are_relative_densities_and_ends_add_up_rows_and_columns():
 
 
 def test_a_layer_without_a_component_has_an_empty_cell():
-    shapes = {"layers.0.attention": (2, 2), "layers.1.mixer": (2, 2)}
-    grid = layer_grid(count_by_layer(shapes, {"layers.0.attention": 1}))
-    assert [row[1:3] for row in grid.rows] == [("2.00", ""), ("", "0.00")]
+    shapes = {"layers.0.mixer": (2, 2), "layers.1.attention": (2, 2)}
+    grid = layer_grid(count_by_layer(shapes, {"layers.0.mixer": 1}))
+    assert grid.header[1:3] == ("attention", "mixer")  # whichever layer comes first
+    assert [row[1:3] for row in grid.rows] == [("", "2.00"), ("0.00", "")]
 
 
 def test_components_beyond_the_columns_share_the_last_and_nothing_is_lost():

@@ -64,8 +64,8 @@ def _ranked(found: ByLayer, members: dict[str, list[Part]]) -> list[str]:
 
 
 def _titles(inside: Sequence[Part], columns: int | None) -> dict[str, str]:
-    """The title of the column of every component."""
-    members = grouped(inside, lambda part: part.component)
+    """The title of the column of every component, in the order of their paths, so that neighbours stay together."""
+    members = grouped(sorted(inside, key=lambda part: part.component), lambda part: part.component)
     names = {path: name or "weight" for path, name in short_names(members).items()}
     if columns is None or len(members) <= columns:
         return names
