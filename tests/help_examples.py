@@ -47,6 +47,7 @@ BEFORE: Mapping[str, Sequence[str]] = {
     "patch revert": (*PATCHED, "holdfast patch apply testbed:unaligned enhanced/patch.safetensors --out patched"),
     "plan": ("holdfast init holdfast.toml",),
     "select": (SCORED,),
+    "show": (SCORED, SELECTED),
     "verify": (SCORED, SELECTED),
 }
 """Commands that make what the example of another one reads."""

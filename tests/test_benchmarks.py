@@ -61,3 +61,32 @@ def test_the_page_on_scaling_has_what_plan_says_today(tmp_path):
     rows = [line for line in (tmp_path / page.name).read_text().splitlines() if line.startswith("| Llama 1B |")]
     assert len(rows) == 4
     assert [row for row in rows if row not in page.read_text()] == []
+
+
+@pytest.fixture(scope="module")
+def recording() -> dict:
+    return runpy.run_path(str(ROOT / "benchmarks" / "recording.py"))
+
+
+def test_the_recording_runs_the_commands_of_the_quick_start(recording):
+    commands = recording["quick_start"]((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert [one.split()[1] for one in commands] == [
+        "score", "select", "adapt", "check", "evaluate", "evaluate", "compare",
+    ]  # fmt: skip
+    assert "--out tuned" in commands[2], "a command over several lines is whole"
+
+
+def test_the_recording_runs_a_command_on_the_given_model_and_refuses_one_that_fails(recording, tmp_path):
+    assert "q_proj" in recording["run"]('holdfast sites \\\n    "$MODEL"', "testbed:aligned", tmp_path)
+    with pytest.raises(SystemExit, match="exit code 2"):
+        recording["run"]('holdfast sites "$MODEL"', "no-such-model", tmp_path)
+
+
+def test_the_picture_counts_the_lines_that_it_leaves_out_and_loads_nothing(recording):
+    printed = "".join(f"row {number}\n" for number in range(30)) + "Mask: <mask>\n"
+    svg = recording["draw"]([("holdfast select", printed)], "a session").replace("&#160;", " ")
+    assert "row 8<" in svg
+    assert "row 9<" not in svg
+    assert "... 21 more lines" in svg
+    assert "Mask: &lt;mask&gt;" in svg
+    assert 'url("http' not in svg, "fonts are those of the reader's machine"

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import time
 from contextlib import redirect_stderr
 from pathlib import Path
 
@@ -135,6 +136,20 @@ def test_a_mistake_is_said_once_and_leaves_nothing(mistakes, name):
     assert MISTAKES[name][1] in first_said
     assert first_said.count("\n") == 1
     assert not (mistakes / "out").exists()
+
+
+def refuse_late(number: int, port: int, folder: Path) -> None:
+    try:
+        with start_together(number, 2, port):
+            time.sleep(number)  # the first has refused, and would have ended by now
+            raise ValueError("no such prompts")
+    except ValueError as error:
+        (folder / f"{number}.txt").write_text(str(getattr(error, "is_told", False)))
+
+
+def test_a_mistake_is_said_once_also_where_another_process_comes_to_it_later(tmp_path):
+    start_processes(refuse_late, (free_port(), tmp_path), nprocs=2, start_method="spawn")
+    assert [(tmp_path / f"{number}.txt").read_text() for number in range(2)] == ["False", "True"]
 
 
 def lose_one(number: int, port: int, folder: Path) -> None:

@@ -1,23 +1,28 @@
 """Every command and script in docs, README and help runs, on few prompts and steps; the site builds quietly."""
 
 import importlib.util
+import json
 import os
 import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 
+from holdfast import load_prompts
 from holdfast.cli import COMMANDS, call
-from holdfast.testbed import PROMPT_SETS
+from holdfast.testbed import PROMPT_SETS, model_path
 from tests import help_examples
 from tests.pipeline.small import small_config
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 COMMAND = re.compile(r"^(?: {4}|\$ )(holdfast (?:.*\\\n)*.*)$", re.MULTILINE)
+SHELL = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"^cat > (\S+) <<'END'\n(.*?)^END$", re.MULTILINE | re.DOTALL)
 SCRIPT = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ENDS_IN_ONE = "<!-- exit code 1 -->"
 SMALLER = {
@@ -26,13 +31,15 @@ SMALLER = {
     r"--draws \d+": "--draws 1",
     r"--limit \d+": "--limit 4",
 }
+YOUR_MODEL = re.compile(r"\"\$MODEL\"|(?<=MODEL = \")HuggingFaceTB/SmolLM2-135M-Instruct(?=\")")
+"""Where a page means the reader's model, a built-in one is put."""
 ELSEWHERE = {"demo": "tests/pipeline/test_run.py", "bakeoff": "tests/pipeline/test_bakeoff.py"}
 """Commands that a test of their own runs small."""
 
 
 def commands(page):
     """The commands of a page, and whether each ends in exit code 1, which a comment behind it says."""
-    text = page.read_text(encoding="utf-8")
+    text = SHELL.sub(lambda shell: indent(shell[1], "    "), page.read_text(encoding="utf-8"))
     found = list(COMMAND.finditer(text))
     behind = [
         text[match.end() : after]
@@ -42,12 +49,27 @@ def commands(page):
 
 
 def small(text):
-    """The same command or script on the first prompts of every set, with few steps and draws."""
+    """The same command or script on a built-in model and the first prompts of every set, with few steps and draws."""
+    text = YOUR_MODEL.sub(str(model_path("aligned")), text)
     if re.match(r"holdfast (adapt|enhance) ", text) and "--iterations" not in text:
         text += " --iterations 2"  # and not the thousand that are the default
     for pattern, less in SMALLER.items():
         text = re.sub(pattern, less, text)
     return re.sub(rf"testbed:({'|'.join(sorted(PROMPT_SETS, key=len, reverse=True))})\b", r"testbed:\1#first=8", text)
+
+
+def place_files(page, folder):
+    """Writes the files that a page shows line by line, and those that it takes the reader to have."""
+    for name, lines in FILE.findall(page.read_text(encoding="utf-8")):
+        (folder / name).write_text(lines, encoding="utf-8")
+    for name, prompts in {"harmful.txt": "harmful_heldout", "harmless.txt": "harmless"}.items():
+        asked = "".join(f"{one.prompt}\n" for one in load_prompts(f"testbed:{prompts}#first=4"))
+        (folder / name).write_text(asked, encoding="utf-8")
+    turns = [
+        [{"role": "user", "content": one.prompt}, {"role": "assistant", "content": one.answer}]
+        for one in load_prompts("testbed:task_train#first=8")
+    ]
+    (folder / "task.jsonl").write_text("".join(json.dumps({"messages": one}) + "\n" for one in turns), encoding="utf-8")
 
 
 def scripts(page):
@@ -64,6 +86,7 @@ def marked(page):
 @pytest.mark.parametrize("page", [marked(page) for page in PAGES if commands(page) or scripts(page)])
 def test_every_command_and_script_of_a_page_runs(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    place_files(page, tmp_path)
     for command, fails in commands(page):
         arguments = shlex.split(small(command))[1:]
         assert arguments[0] in COMMANDS, command
@@ -76,7 +99,7 @@ def test_every_command_and_script_of_a_page_runs(page, tmp_path, monkeypatch, ca
 
 
 def test_whoever_writes_a_script_is_told_how_to_load_a_built_in_model():
-    for name in ("README.md", "docs/tour.md", "docs/how-to/fine-tune.md"):
+    for name in ("docs/tour.md", "docs/how-to/fine-tune.md"):
         assert any("model_path(" in script for script in scripts(ROOT / name)), name
 
 

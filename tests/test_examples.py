@@ -61,6 +61,21 @@ def test_the_set_example_trains_the_mask_alone(run):
     assert all(not torch.equal(after[key], before[key]) for key in mask.indices)
 
 
+def test_the_lora_example_merges_a_checkpoint_whose_held_weights_are_the_bases(run, tmp_path, capsys):
+    start = load_model("testbed:aligned").model
+    mask, before = random_mask(start), bits(start)
+    run("lora_spa", mask)
+    said = capsys.readouterr().out
+    assert f"held {len(mask):,} weights (5.0%); every bit checked at step 2 and the end" in said
+    assert f"{len(mask):,} held weights are the base's, " in said
+    assert (tmp_path / "out" / "adapter" / "holdfast_mask.safetensors").is_file()
+    after = bits(load_model(tmp_path / "out").model)
+    for key in mask.indices:
+        chosen = as_booleans(mask, key, before[key].shape)
+        assert torch.equal(after[key][chosen], before[key][chosen])
+        assert not torch.equal(after[key][~chosen], before[key][~chosen])
+
+
 def run_sharded(folder: Path) -> None:
     sys.argv = ["sharded_spa", "--mask", str(folder / "mask.safetensors"), "--steps", "2", "--out", str(folder / "out")]
     runpy.run_path(str(ROOT / "examples" / "sharded_spa.py"))

@@ -41,12 +41,12 @@ def seed_from(content: object) -> int:
     return int(digest(content)[:15], 16)
 
 
-def save_scores(path: Path, scores: Scores) -> None:
+def save_scores(path: str | Path, scores: Scores) -> None:
     """Writes `scores.safetensors`: float32 scores by parameter name.
 
     Of a shard every process writes what it holds into the same file, which has to lie where all of them can write.
     """
-    header = _scores_header(scores)
+    path, header = _path(path), _scores_header(scores)
     if isinstance(scores, ScoresShard):
         pieces = {name: (scores.starts[name], tensor) for name, tensor in scores.entries.items()}
         shapes = {name: (torch.float32, shape) for name, shape in scores.shapes.items()}
@@ -85,10 +85,14 @@ class ScoresFile:
         replace_metadata(self.path, {"holdfast": "scores", "header": header})
 
 
-def load_scores(path: Path) -> Scores:
+def load_scores(path: str | Path) -> Scores:
     """Scores that `save_scores` wrote; of several processes each gets its share of every parameter's entries."""
-    if world_size() > 1:
-        return _load_shard(path)
+    path = _path(path)
+    return _load_shard(path) if world_size() > 1 else load_whole_scores(path)
+
+
+def load_whole_scores(path: Path) -> Scores:
+    """The same, whole, whatever the number of processes."""
     tensors, header = _load_tensors(path, "scores")
     with _whole(path, "scores"):
         return Scores(tensors, header["unit"], header["base"], header["num_parameters"], header["made_by"])
@@ -121,9 +125,9 @@ def load_sums(path: Path) -> tuple[dict[str, Tensor], int]:
     return tensors, header["num_batches"]
 
 
-def save_mask(path: Path, mask: Mask) -> None:
+def save_mask(path: str | Path, mask: Mask) -> None:
     """Writes `mask.safetensors`: sorted flat indices by parameter name, int32 where they fit."""
-    header = _mask_header(mask)
+    path, header = _path(path), _mask_header(mask)
     tensors = {name: _narrow(index, mask.shapes[name]) for name, index in mask.indices.items()}
     _save_tensors(path, tensors, "mask", header)
 
@@ -140,7 +144,7 @@ def save_mask_parts(path: Path, mask: Mask) -> None:
 
 def load_mask(path: str | Path, base: str | None = None) -> Mask:
     """A mask that `save_mask` wrote; another base than `base` is refused."""
-    path = Path(path)
+    path = _path(path)
     tensors, header = _load_tensors(path, "mask")
     with _whole(path, "mask"):
         if base is not None:
@@ -148,6 +152,22 @@ def load_mask(path: str | Path, base: str | None = None) -> Mask:
         shapes = {name: tuple(shape) for name, shape in header["shapes"].items()}
         indices = {name: index.to(torch.int64) for name, index in tensors.items()}
         return Mask(indices, shapes, header["base"], header["num_parameters"], header["made_by"])
+
+
+def as_mask(given: Mask | str | Path) -> Mask:
+    """A mask as it is given, or the one in the file at a path.
+
+    Raises:
+        ValueError: it is neither, or the file is missing or holds something else.
+    """
+    if isinstance(given, str | Path):
+        return load_mask(given)
+    if not isinstance(given, Mask):
+        raise ValueError(
+            f"a mask was expected, got {type(given).__name__}; give a Mask, or the path of a file that `holdfast "
+            "select` wrote."
+        )
+    return given
 
 
 class ValuesHash:
@@ -169,11 +189,12 @@ class ValuesHash:
         return self.digest.hexdigest()
 
 
-def save_patch(path: Path, patch: Patch) -> None:
+def save_patch(path: str | Path, patch: Patch) -> None:
     """Writes `patch.safetensors`: for every name its indices, its new values and, where kept, its old ones.
 
     The header has a hash of the old ones, so that those which are read from a base later on can be checked.
     """
+    path = _path(path)
     tensors = {f"{name}:index": _narrow(index, patch.shapes[name]) for name, index in patch.indices.items()}
     tensors |= {f"{name}:value": values.contiguous() for name, values in patch.values.items()}
     old = ValuesHash()
@@ -189,8 +210,9 @@ def save_patch(path: Path, patch: Patch) -> None:
     _save_tensors(path, tensors, "patch", header)
 
 
-def load_patch(path: Path) -> Patch:
+def load_patch(path: str | Path) -> Patch:
     """A patch that `save_patch` wrote."""
+    path = _path(path)
     tensors, header = _load_tensors(path, "patch")
     parts: dict[str, dict[str, Tensor]] = {"index": {}, "value": {}, "old": {}}
     with _whole(path, "patch"):
@@ -201,13 +223,14 @@ def load_patch(path: Path) -> Patch:
         return Patch(parts["index"], parts["value"], shapes, header["base"], parts["old"] or None, header["made_by"])
 
 
-def save_evaluation(path: Path, evaluation: Evaluation) -> None:
+def save_evaluation(path: str | Path, evaluation: Evaluation) -> None:
     """Writes an evaluation with every answer as JSON."""
-    save_json(path, asdict(evaluation))
+    save_json(_path(path), asdict(evaluation))
 
 
-def load_evaluation(path: Path) -> Evaluation:
+def load_evaluation(path: str | Path) -> Evaluation:
     """An evaluation that `save_evaluation` wrote."""
+    path = _path(path)
     content = load_json(path, "evaluation")
     refuse_other(path, identify_record(content), "evaluation")
     with _whole(path, "evaluation"):
@@ -235,6 +258,12 @@ def refuse_other_base(what: str, made_for: str, base: str) -> None:
             f"{what} was made for another model (fingerprint {made_for[:12]}, this one has {base[:12]}); "
             "give the model that it was made for, or make it again for this one."
         )
+
+
+def _path(given: str | Path) -> Path:
+    if not isinstance(given, str | Path):
+        raise ValueError(f"the path of a file comes first, got {type(given).__name__}; give the path, then the value.")
+    return Path(given)
 
 
 def allow_as_umask(path: Path) -> None:

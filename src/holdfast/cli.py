@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import redirect_stdout
+from contextlib import nullcontext, redirect_stdout
 from io import TextIOWrapper
 from itertools import takewhile
 from typing import Annotated
@@ -19,7 +19,9 @@ from cyclopts import CycloptsError, Group, MissingArgumentError, Parameter
 from holdfast import __version__
 from holdfast.allocator import keep_freed_memory
 from holdfast.commands.help_page import HELP_FLAGS, WHOLE, HelpPage, new_app
+from holdfast.commands.notices import quiet_libraries
 from holdfast.commands.several import repeat_options
+from holdfast.commands.waiting import libraries_announced
 from holdfast.option_groups import OUTPUT, RARE_NAMES
 from holdfast.progress import hidden
 from holdfast.prompts.told import sentences
@@ -41,6 +43,7 @@ COMMANDS = {
     "compare": "Compare two evaluations, with an exit code: a gate for releases.",
     "report": "Write the page of a run, report.html, as the run stands.",
     "bakeoff": "Compare all scores and selectors at one budget.",
+    "show": "Show what a file of ours holds, by layer: a table, or a picture.",
     "prompts": "List public prompt sets, and show what a set holds.",
     "plan": "Predict memory, disk and time of a run before it starts.",
 }
@@ -90,8 +93,10 @@ def launch(
     hidden.set(quiet)
     before = sentences.set([])
     logging.getLogger("holdfast").setLevel(logging.ERROR if quiet else logging.WARNING)
+    speaks = not quiet and os.environ.get("RANK", "0") == "0"
     try:
-        return _launch_together(tokens) if int(os.environ.get("WORLD_SIZE", "1")) > 1 else _launch(tokens)
+        with quiet_libraries(downloads=quiet), libraries_announced() if speaks else nullcontext():
+            return _launch_together(tokens) if int(os.environ.get("WORLD_SIZE", "1")) > 1 else _launch(tokens)
     finally:
         sentences.reset(before)
 

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-Z_95 = 1.959963984540054
+from holdfast.student_t import Z_95
 
 
 def rank_correlation(first: Float[Tensor, " entry"], second: Float[Tensor, " entry"]) -> float | None:

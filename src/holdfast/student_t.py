@@ -8,6 +8,9 @@ a = arctan(t / sqrt(nu)),  s = sin a,  c = cos a                   (Abramowitz a
 import math
 from functools import cache
 
+Z_95 = 1.959963984540054
+"""The same with infinitely many degrees of freedom: the normal quantile."""
+
 
 def chance_within(t: float, freedom: int) -> float:
     """The chance that |T| is below t, for t of at least 0 and whole degrees of freedom of at least 1."""

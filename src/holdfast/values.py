@@ -5,7 +5,7 @@ Scores -> Mask -> Patch -> Evaluation. A mask is a set of entries, so it has the
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Literal, TypeVar
 
@@ -18,6 +18,7 @@ from holdfast.made_by import Meta as Meta
 from holdfast.made_by import named_base
 
 Verdict = Literal["safe", "unsafe", "refused", "complied", "correct", "wrong", "degenerate", "cut_off", "ended"]
+SafetyMeasure = Literal["asr", "not_refused"]
 EMPTY = torch.empty(0, dtype=torch.int64)
 ValueOf = TypeVar("ValueOf", Tensor, tuple[int, ...])
 
@@ -50,6 +51,10 @@ class Scores:
     def __post_init__(self) -> None:
         object.__setattr__(self, "entries", sorted_by_name(self.entries))
 
+    def __repr__(self) -> str:
+        parameters = f"{self.num_entries:,} weights in {len(self.entries)} parameters"
+        return f"<{type(self).__name__}: {parameters}, unit {self.unit!r}, base {self.base[:12]}>"
+
     @property
     def num_entries(self) -> int:
         """Scored entries."""
@@ -61,7 +66,7 @@ class Scores:
         return {name: tuple(tensor.shape) for name, tensor in self.entries.items()}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ScoresShard(Scores):
     """What one of several processes holds of the scores: of every parameter consecutive entries, flat."""
 
@@ -105,6 +110,10 @@ class Mask:
             _check_indices("mask", name, index, entries_in(self.shapes[name]))
         object.__setattr__(self, "indices", sorted_by_name(kept))
         object.__setattr__(self, "shapes", sorted_by_name(self.shapes))
+
+    def __repr__(self) -> str:
+        selected = f"{len(self):,} of {self.num_entries:,} weights (density {self.density:.3g})"
+        return f"<Mask: {selected} in {len(self.indices)} parameters, base {self.base[:12]}>"
 
     def __getitem__(self, name: str) -> Int[Tensor, " selected"]:
         return self.indices.get(name, EMPTY)
@@ -235,6 +244,11 @@ class Patch:
             if index.numel():
                 _check_indices("patch", name, index, entries_in(self.shapes[name]))
 
+    def __repr__(self) -> str:
+        old_values = "without" if self.old_values is None else "with"
+        parameters = f"{len(self):,} weights in {len(self.indices)} parameters"
+        return f"<Patch: {parameters}, {old_values} old values, base {self.base[:12]}>"
+
     def __len__(self) -> int:
         return sum(index.numel() for index in self.indices.values())
 
@@ -254,6 +268,13 @@ class Outcome:
         """An outcome without a verdict, which rates exclude and count."""
         return cls(verdict=None, reason=reason)
 
+    @property
+    def safety(self) -> float | None:
+        """The judge's number; without one 1 for safe or refused, and 0 for all else. None without a verdict."""
+        if self.verdict is None or self.score is not None:
+            return self.score if self.verdict else None
+        return float(self.verdict in ("safe", "refused"))
+
 
 @dataclass(frozen=True)
 class Rate:
@@ -265,6 +286,9 @@ class Rate:
     n: int
     """Scored outcomes."""
     unscored: int = 0
+
+    def __repr__(self) -> str:
+        return f"<Rate: {self:.4f}>"
 
     def __str__(self) -> str:
         return format(self, ".2f")
@@ -278,6 +302,12 @@ class Rate:
         known = self.low is not None and self.high is not None
         interval = f"[{self.low:{form}}, {self.high:{form}}]" if known else "[no interval]"
         return f"{self.value:{form}} {interval} n={self.n}{missing}"
+
+    @property
+    def complement(self) -> "Rate":
+        """The share of the scored outcomes that do not count, with its interval."""
+        value, low, high = (None if end is None else 1 - end for end in (self.value, self.high, self.low))
+        return replace(self, value=value, low=low, high=high)
 
 
 @dataclass(frozen=True)
@@ -331,10 +361,28 @@ class Evaluation:
     losses: tuple[TokenLosses, ...] = ()
     """What perplexity is made of, one an exchange."""
 
+    def __repr__(self) -> str:
+        rates = {"asr": self.asr, "refusal": self.refusal, "over_refusal": self.over_refusal, "utility": self.utility}
+        measured = [f"{name} {rate}" for name, rate in rates.items() if rate and rate.value is not None]
+        surprise = [] if self.perplexity is None else [f"perplexity {self.perplexity:.4g}"]
+        return f"<Evaluation: {', '.join([*measured, *surprise, f'{len(self.answers):,} answers'])}>"
+
     @property
     def refusal(self) -> Rate | None:
         """Harmful prompts whose response refuses: what is judged safe need not; None where it was not measured."""
         return self.groups.get("refusal/harmful")
+
+    @property
+    def safety(self) -> tuple[SafetyMeasure, Rate]:
+        """The measure that safety is read off, with its rate: smaller is safer.
+
+        It is attack success, or `not_refused` where no judge said safe or unsafe: the share of harmful prompts whose
+        response does not refuse. That is no attack success, as garbled and evasive responses do not refuse either.
+        """
+        refused = self.refusal
+        if refused is None or self.asr.n or self.asr.unscored:
+            return "asr", self.asr
+        return "not_refused", refused.complement
 
     @property
     def borderline(self) -> Rate | None:

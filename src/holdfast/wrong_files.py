@@ -1,5 +1,6 @@
 """A loader that is given another file than it reads says what the file is and what to give in its place."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from holdfast.file_kinds import TENSORS, FileKind, identify
@@ -29,6 +30,55 @@ WANTED = {
     "": "a JSON object",
 }
 """What loaders read, as a sentence calls it."""
+
+READ_BY = {
+    "sums": "run its `holdfast score` again, which goes on and writes scores",
+    "second_judge": "give the evaluation beside it",
+    "report": "`holdfast report {folder}` reads the run that it belongs to",
+    "manifest": "`holdfast report {folder}` reads the run that it belongs to",
+    "comparison": "give one of the evaluations that were compared",
+    "printed": "give the file that --out named",
+    "bakeoff": "bakeoff.html beside it shows it",
+    "adapter": "merge it, and compare the checkpoint with `holdfast check`",
+    "adapter_config": "merge the adapter, and compare the checkpoint with `holdfast check`",
+    "weights": "`holdfast sites {folder}` lists a model's parameters",
+    "model_config": "`holdfast sites {folder}` lists a model's parameters",
+    "model_index": "`holdfast sites {folder}` lists a model's parameters",
+    "tokenizer": "`holdfast sites {folder}` lists a model's parameters",
+    "text": "`holdfast prompts show {path}` reads prompts",
+    "cut_off": "make it again",
+    "broken_json": "make it again",
+}
+"""What reads the files that `holdfast show` does not."""
+MARKS = (
+    ("manifest.json", "`holdfast report {path}` reads the folder of a run"),
+    ("adapter_config.json", "merge the adapter, and compare the checkpoint with `holdfast check`"),
+    ("config.json", "`holdfast sites {path}` lists a model's parameters"),
+)
+"""What reads a folder that holds such a file; the first that fits."""
+SHOWN = ("scores", "mask", "patch", "evaluation")
+
+
+def refuse_unshown(path: Path, found: FileKind) -> None:
+    """Raises ValueError when `holdfast show` reads no such file: says what it is, and which command reads it."""
+    if found.name in SHOWN:
+        return
+    if found.name == "missing":
+        raise ValueError(f"{str(path)!r} does not exist; check the path.")
+    advice = READ_BY.get(found.name, "give a file that holdfast wrote").format(path=path, folder=path.parent)
+    if found.name == "folder":
+        advice = _reads_folder(path)
+    raise ValueError(
+        f"{str(path)!r} is {found.words}, and `holdfast show` reads scores, masks, patches and evaluations; {advice}."
+    )
+
+
+def _reads_folder(folder: Path) -> str:
+    for name, advice in MARKS:
+        if (folder / name).is_file():
+            return advice.format(path=folder)
+    fitting = _fitting(folder, SHOWN)
+    return f"give a file: {' or '.join(fitting)}" if fitting else "give a file"
 
 
 def require_kind(path: Path, kind: str) -> None:
@@ -62,6 +112,11 @@ def _maker(kind: str) -> str:
 
 def _inside(folder: Path, kind: str) -> str:
     """The files of a kind that a folder holds, to be given in its place."""
-    listed = sorted(one for one in folder.iterdir() if one.is_file() and one.suffix in (".safetensors", ".json"))
-    fitting = [str(one) for one in listed if identify(one).name == kind][:3]
+    fitting = _fitting(folder, (kind,))
     return f"give a file: {' or '.join(fitting)}" if fitting else f"give a file that was made {_maker(kind)}"
+
+
+def _fitting(folder: Path, kinds: Collection[str]) -> list[str]:
+    """Files of these kinds in a folder, three at most."""
+    listed = sorted(one for one in folder.iterdir() if one.is_file() and one.suffix in (".safetensors", ".json"))
+    return [str(one) for one in listed if identify(one).name in kinds][:3]

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from holdfast.artifacts import load_json, load_mask, load_scores
 from holdfast.cli import COMMANDS, call
 from holdfast.pipeline.config import ScoringOptions
 from holdfast.score import SCORES
+from holdfast.select.stability import stability
 from tests.pipeline.small import small_config
 
 
@@ -52,6 +54,18 @@ def test_help_lists_every_command_fast_and_without_torch():
 def test_every_command_has_help():
     for name in COMMANDS:
         assert call([name, "--help"]) == 0
+
+
+def test_sites_are_counted_by_layer_and_component(capsys):
+    assert call(["sites", "testbed:aligned", "--summary", "--json"]) == 0
+    result = printed(capsys)
+    assert "sites" not in result
+    assert sum(one["entries"] for one in result["by_component"] if one["scored"]) == result["num_scored"]
+    assert sum(one["entries"] for one in result["by_component"]) == result["num_parameters"]
+    assert call(["sites", "testbed:aligned", "--summary"]) == 0
+    out = capsys.readouterr().out
+    assert "0 to 7" in out
+    assert "model.layers.0" not in out
 
 
 def test_sites_are_listed_as_json(capsys):
@@ -382,7 +396,28 @@ def test_quiet_leaves_the_result_alone(tmp_path, capsys):
         assert call([*arguments, "--out", str(tmp_path / str(at))]) == 0
         shown = capsys.readouterr()
         assert shown.err == ""
-        assert "Largest scores" in shown.out
+        assert "Where the largest scores are" in shown.out
+        assert "How far two halves of the prompts agree" in shown.out
+
+
+def test_score_tells_where_the_largest_lie_and_how_far_halves_agree(tmp_path, capsys):
+    score = ["score", "testbed:aligned", "--objective", "utility", "--prompts", "testbed:questions_calibration#first=8"]
+    assert call([*score, "--out", str(tmp_path / "scores.safetensors"), "--json"]) == 0
+    result = printed(capsys)
+    halves = [load_scores(tmp_path / f"scores_{half}_half.safetensors") for half in ("first", "second")]
+    assert result["stability"] == pytest.approx(asdict(stability(*halves)))
+    assert call(["show", str(tmp_path / "scores.safetensors"), "--json"]) == 0
+    assert printed(capsys)["by_component"] == result["by_component"]
+
+
+def test_halves_without_a_ranking_leave_a_scoring_done_and_a_warning(tmp_path, capsys, monkeypatch):
+    def refuse(out):
+        raise ValueError("only 3 scores are above 0.")
+
+    monkeypatch.setattr("holdfast.pipeline.scoring.halves_stability", refuse)
+    score = ["score", "testbed:aligned", "--objective", "utility", "--prompts", "testbed:questions_calibration#first=8"]
+    assert call([*score, "--out", str(tmp_path / "scores.safetensors")]) == 0
+    assert "agree is not known: only 3 scores are above 0." in capsys.readouterr().err
 
 
 def test_score_works_one_layer_at_a_time_into_scores_and_masks(files, capsys, tmp_path):

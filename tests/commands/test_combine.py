@@ -63,7 +63,7 @@ def test_size_and_overlap_are_shown_as_tables(combine, masks, capsys):
     assert combine("intersection", *masks[:2]) == 0
     said = capsys.readouterr().out
     size = len(load_mask(masks[0]) & load_mask(masks[1]))
-    assert f"{size} entries: {size / 1000:.3%} of the scored" in said
+    assert f"{size} weights selected: {size / 1000:.3%} of the scored" in said
     assert "0.053" in said  # 0.1 / 1.9
 
 

@@ -69,7 +69,20 @@ def test_junit_and_markdown_are_written_also_when_the_gate_fails(compare, tmp_pa
     assert compare("aligned.json", "plain.json", *RELEASE, *written) == 1
     suite = ElementTree.parse(tmp_path / "gate.xml").getroot()[0]
     assert suite.get("failures") == "1"
-    assert (tmp_path / "gate.md").read_text().startswith("## holdfast compare: 1 of 2 conditions failed")
+    text = (tmp_path / "gate.md").read_text()
+    assert text.startswith("## holdfast compare: 1 of 2 conditions failed")
+    assert "| Attack success | 0.000 [0.000, 0.019] n=200 | 0.120 [0.082, 0.172] n=200 |" in text
+
+
+def test_the_markdown_names_both_models_and_the_judge(compare, tmp_path):
+    for name, make in (("before", aligned), ("after", held_fast)):
+        made_by = SETTINGS | {"model": {"name": f"some/{name}"}, "judge": {"name": "some/guard"}}
+        save_evaluation(tmp_path / f"{name}.json", make(made_by=made_by))
+    assert compare("before.json", "after.json", "--markdown", "named.md") == 0
+    text = (tmp_path / "named.md").read_text()
+    assert "- Before: `some/before`, from `" in text
+    assert "- After: `some/after`, from `" in text
+    assert "- Judge: `some/guard`\n" in text
 
 
 def test_a_file_of_the_first_versions_is_compared_and_said_to_be_unknown(compare, tmp_path, capsys):

@@ -5,10 +5,11 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
-from holdfast.artifacts import save_evaluation
+from holdfast.artifacts import save_evaluation, save_mask
 from holdfast.cli import COMMANDS
-from holdfast.values import Answer, Evaluation, Outcome, Rate
+from holdfast.values import Answer, Evaluation, Mask, Outcome, Rate
 from tests.commands.made import write_scores
 
 pytestmark = pytest.mark.xdist_group("imports")
@@ -21,6 +22,8 @@ ON_FILES = [
     "init holdfast.toml",
     "init like.toml --like cpu",
     "select scores.safetensors --out mask.safetensors",
+    "show shown.safetensors",
+    "show shown.safetensors --json",
     "prompts list",
 ]
 MISTAKES = [
@@ -54,6 +57,7 @@ def found(tmp_path_factory):
     for name in ("before.json", "after.json"):
         save_evaluation(folder / name, Evaluation(rate, Rate(None, None, None, 0), rate, None, answers=answers))
     write_scores(folder / "scores.safetensors")
+    save_mask(folder / "shown.safetensors", Mask({"layers.0.a": torch.tensor([1])}, {"layers.0.a": (2, 2)}, "base", 4))
     (folder / "wrong.toml").write_text("modell = 'testbed:aligned'\n")
     lines = sorted([*HELP, *ON_FILES, *MISTAKES], key=needs_torch)
     command = [sys.executable, "-c", CODE, json.dumps([*HEAVY, "torch"]), json.dumps(lines)]

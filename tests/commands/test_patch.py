@@ -63,7 +63,11 @@ def test_inspect_tells_sizes_places_the_largest_change_and_how_it_was_made(files
     assert {"layer": 0, "component": "mlp.up_proj"}.items() <= told["by_component"][2].items()
     assert told["largest_change"]["name"] in patch.indices
     assert run("inspect", files / "first") == 0
-    assert "mlp.up_proj" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert f"{len(patch):,} weights changed: " in out
+    assert "mean" in out
+    assert "Densest layers: " in out
+    assert "layers.0" not in out.replace(told["largest_change"]["name"], "")
 
 
 def test_conflicts_are_counted_and_listed_and_go_to_the_preferred(files, capsys):

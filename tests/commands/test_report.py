@@ -91,6 +91,13 @@ def test_what_cannot_be_read_is_refused_in_one_sentence(run, capsys, file, conte
     assert err.count("\n") == 1
 
 
+def test_a_file_that_show_reads_is_sent_there(run, capsys):
+    path = run / "enhance/before.json"
+    code, _, err = told(capsys, path)
+    assert code == 2
+    assert f"'{path}' holds no run: it is an evaluation; `holdfast show {path}` shows it.\n" in err
+
+
 def test_figures_are_counted_and_written_where_they_are_asked_for(run, capsys, tmp_path):
     code, out, _ = told(capsys, run, "--figures", tmp_path / "figures")
     written = [path.suffix for path in (tmp_path / "figures").iterdir()]

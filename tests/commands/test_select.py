@@ -55,6 +55,18 @@ def test_layers_and_components_restrict_the_mask_and_leave_the_budget(select, tm
     assert all("v_proj" in name for name in made(tmp_path).indices)
 
 
+def test_the_mask_is_shown_by_layer_and_component_with_its_densities(select, tmp_path, capsys):
+    assert select("--fraction", "0.1", "--layers", "1") == 0
+    out = capsys.readouterr().out
+    assert "100 weights selected: 10.000% of the scored, 5.000% of all" in out
+    assert "Densest layers: 1 (2.00)" in out
+    (tmp_path / "mask.safetensors").unlink()
+    assert select("--fraction", "0.1", "--layers", "1", "--json") == 0
+    records = json.loads(capsys.readouterr().out)["by_component"]
+    assert [record["selected"] for record in records if record["layer"] == 0] == [0, 0]
+    assert sum(record["share"] for record in records) == pytest.approx(1)
+
+
 def test_a_threshold_selects_what_reaches_it(select, scores, tmp_path):
     assert select("--selector", "threshold", "--threshold", "0.9") == 0
     reach = sum(int((tensor >= 0.9).sum()) for tensor in load_scores(scores).entries.values())

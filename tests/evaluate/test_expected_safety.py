@@ -60,3 +60,15 @@ def test_a_prompt_that_fills_the_context_is_refused():
     loaded = make_loaded(make_llama(), make_tokenizer())
     with pytest.raises(ValueError, match="fills the model's context of 128"):
         ExpectedSafety(loaded, Lengths(), ["mend " * 400], GenerateOptions(max_new_tokens=1))
+
+
+def test_under_a_judge_of_refusals_it_is_the_probability_of_refusal():
+    class Refused:
+        """Says refused of responses that begin with one letter."""
+
+        def judge(self, prompts, responses):
+            return [Outcome("refused" if response.startswith("a") else "complied") for response in responses]
+
+    loaded = make_loaded(make_llama(), make_tokenizer())
+    safety = ExpectedSafety(loaded, Refused(), ["hello"], GenerateOptions(max_new_tokens=1), branches=None)
+    assert 0 < safety.measure(loaded.model) < 1

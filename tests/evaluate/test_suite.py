@@ -229,10 +229,26 @@ def test_whether_a_response_refuses_is_kept_and_paired_as_its_judge_said(loaded,
     assert compare(before, after)["refusal"] == PairedCounts(both=0, only_before=2, only_after=0, neither=0)
 
 
-def test_a_judge_of_refusals_measures_no_attack_success(loaded, scripted):
-    with pytest.raises(ValueError, match=r"RefusalJudge says 'complied' or 'refused', and asr is .*give a guard model"):
-        evaluate(loaded, RefusalJudge(), HARMFUL)
-    assert scripted == [], "it declares its verdicts, so nothing was generated"
+def test_a_judge_of_refusals_measures_what_is_not_refused_and_no_attack_success(loaded, scripted, monkeypatch):
+    monkeypatch.setitem(RESPONSES, "bad b", "i can not help with that")
+    found = evaluate(loaded, RefusalJudge(), SUITE)
+    assert found == evaluate(loaded, None, SUITE)
+    measure, rate = found.safety
+    assert (measure, rate.value, rate.n) == ("not_refused", pytest.approx(2 / 3), 3)
+    assert (rate.low, rate.high) == (pytest.approx(1 - found.refusal.high), pytest.approx(1 - found.refusal.low))
+    assert (found.asr.value, found.asr.n) == (None, 0)
+    judged = evaluate(loaded, StubGuard(), SUITE)
+    assert judged.safety == ("asr", judged.asr)
+
+
+def test_a_judge_of_refusals_takes_the_place_of_the_rules(loaded, scripted):
+    class Refuses(RefusalJudge):
+        def judge(self, prompts, responses):
+            return [Outcome("refused")] * len(responses)
+
+    found = evaluate(loaded, Refuses(), SUITE)
+    assert found.safety[1].value == pytest.approx(1 / 3), "one response is degenerate, which refuses nothing"
+    assert found.over_refusal.value == 1
 
 
 def test_a_guard_measures_no_refusals(loaded, scripted, llama, tokenizer):

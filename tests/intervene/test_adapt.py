@@ -118,6 +118,16 @@ def test_a_role_that_freezes_nothing_is_refused():
         adapt(load_tiny(), None, HARMLESS, AdaptOptions(freeze=("router",)))
 
 
+def test_a_head_that_is_tied_to_the_embedding_is_frozen_with_it_and_not_without():
+    loaded = load_tiny()
+    start = bits(loaded.model)
+    adapt(loaded, None, HARMLESS, OPTIONS.model_copy(update={"freeze": ("embedding", "head")}))
+    name = "model.embed_tokens.weight"
+    assert torch.equal(bits(loaded.model)[name], start[name])
+    with pytest.raises(ValueError, match="its head is the embedding, so freeze embedding"):
+        adapt(load_tiny(), None, HARMLESS, AdaptOptions(freeze=("head",)))
+
+
 @pytest.mark.parametrize("train_routers", [False, True])
 def test_routers_are_left_alone_unless_asked_for_and_drift_is_measured(train_routers):
     loaded = load_tiny(model=make_moe())

@@ -7,10 +7,11 @@ import torch
 from peft import LoraConfig, inject_adapter_in_model
 from transformers import AutoModelForCausalLM, TrainerCallback
 
-from holdfast.artifacts import load_mask
+from holdfast.artifacts import load_mask, save_mask
 from holdfast.intervene.callback import ProtectCallback
 from holdfast.intervene.entries import Entries, InvariantError
 from holdfast.intervene.protect import Protection, innermost
+from holdfast.intervene.train_only import train_only
 from tests.intervene.given import as_booleans, bits, equal_bits, random_mask, twin, users_trainer
 from tests.tiny import make_llama
 
@@ -214,16 +215,19 @@ def test_a_refresh_that_the_best_checkpoint_would_undo_is_refused(tmp_path):
     model = make_llama()
     mask = random_mask(model)
     best = {"load_best_model_at_end": True, "eval_strategy": "steps", "save_strategy": "steps"}
-    trainer = users_trainer(model, tmp_path, [ProtectCallback(mask, Refresh(mask), every=2)], **best)
     with pytest.raises(ValueError, match="load_best_model_at_end could undo a refresh"):
-        trainer.train()
+        users_trainer(model, tmp_path, [ProtectCallback(mask, Refresh(mask), every=2)], **best)
 
 
-@pytest.mark.parametrize("other", [{"width": 32}, {"seed": 1}], ids=["other shapes", "other values"])
-def test_a_mask_of_another_model_is_refused_before_the_first_step(other, tmp_path):
+def test_a_mask_of_other_shapes_is_refused_when_the_trainer_is_made(tmp_path):
+    with pytest.raises(ValueError, match="made for another model"):
+        users_trainer(make_llama(), tmp_path, [ProtectCallback(random_mask(make_llama(width=32)))])
+
+
+def test_a_mask_of_other_values_is_refused_before_the_first_step(tmp_path):
     model = make_llama()
     start = bits(model)
-    trainer = users_trainer(model, tmp_path, [ProtectCallback(random_mask(make_llama(**other)))])
+    trainer = users_trainer(model, tmp_path, [ProtectCallback(random_mask(make_llama(seed=1)))])
     with pytest.raises(ValueError, match="made for another model"):
         trainer.train()
     assert trainer.state.global_step == 0
@@ -306,3 +310,94 @@ def test_adapters_that_were_put_into_the_model_itself_are_refused_in_a_sentence(
     inject_adapter_in_model(LoraConfig(r=2, target_modules=["q_proj"]), model)
     with pytest.raises(ValueError, match=r"put them on with peft.get_peft_model, and this callback holds"):
         users_trainer(model, tmp_path, [ProtectCallback(mask)]).train()
+
+
+def test_one_line_at_the_end_says_what_was_held_and_when_it_was_checked(tmp_path, capsys):
+    model = make_llama()
+    mask = random_mask(model)
+    users_trainer(model, tmp_path, [ProtectCallback(mask)], **SAVING).train()
+    held = f"held {len(mask):,} weights ({mask.density:.1%})"
+    assert capsys.readouterr().out.splitlines() == [f"{held}; every bit checked at steps 2, 4, 6 and the end"]
+
+
+def test_the_line_can_be_silenced_and_is_logged_then(tmp_path, capsys, caplog):
+    model = make_llama()
+    with caplog.at_level("INFO", logger="holdfast"):
+        users_trainer(model, tmp_path, [ProtectCallback(random_mask(model), quiet=True)]).train()
+    assert capsys.readouterr().out == ""
+    assert [record.message.partition(";")[2] for record in caplog.records] == [" every bit checked at the end"]
+
+
+def test_another_process_than_the_first_says_nothing(tmp_path, capsys, monkeypatch):
+    model = make_llama()
+    trainer = users_trainer(model, tmp_path, [ProtectCallback(random_mask(model))], max_steps=1)
+    monkeypatch.setattr(trainer, "is_world_process_zero", lambda: False)
+    trainer.train()
+    assert capsys.readouterr().out == ""
+
+
+def test_a_run_that_broke_the_hold_says_nothing_of_having_held(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(Protection, "_write_back", lambda *_: None)
+    model = make_llama()
+    with pytest.raises(InvariantError):
+        users_trainer(model, tmp_path, [ProtectCallback(random_mask(model))]).train()
+    assert "held" not in capsys.readouterr().out
+
+
+def test_after_a_refresh_the_line_speaks_of_the_mask_and_the_checks_since(tmp_path, capsys):
+    model = make_llama()
+    second = random_mask(model, density=0.1, seed=1)
+    callback = ProtectCallback(random_mask(model), Refresh(second), every=4)
+    users_trainer(model, tmp_path, [callback], **SAVING).train()
+    said = (
+        f"held {len(second):,} weights ({second.density:.1%}) since step 4; every bit checked at steps 4, 6 and the end"
+    )
+    assert capsys.readouterr().out.splitlines() == [said]
+
+
+def test_a_mask_may_be_given_as_the_path_of_its_file(tmp_path):
+    model = make_llama()
+    mask, start = random_mask(model), bits(model)
+    save_mask(tmp_path / "mask.safetensors", mask)
+    users_trainer(model, tmp_path, [ProtectCallback(str(tmp_path / "mask.safetensors"))]).train()
+    assert moved(model, start, mask)[0] == 0.0
+
+
+@pytest.mark.parametrize("given", ["none.safetensors", 0.01, None])
+def test_what_is_no_mask_is_refused_when_the_callback_is_made(given):
+    with pytest.raises(ValueError, match=r"does not exist|a mask was expected, got (float|NoneType)"):
+        ProtectCallback(given)
+
+
+def test_a_callback_that_is_added_twice_holds_once_and_says_so_once(tmp_path, capsys):
+    model = make_llama()
+    mask, start = random_mask(model), bits(model)
+    callback = ProtectCallback(mask)
+    users_trainer(model, tmp_path, [callback, callback]).train()
+    assert moved(model, start, mask)[0] == 0.0
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_two_callbacks_are_refused_in_a_sentence_that_says_how_to_join_their_masks(tmp_path):
+    model = make_llama()
+    callbacks = [ProtectCallback(random_mask(model)), ProtectCallback(random_mask(model, seed=1))]
+    with pytest.raises(ValueError, match=r"union of the masks \(first \| second\)"):
+        users_trainer(model, tmp_path, callbacks).train()
+
+
+def test_a_callback_beside_train_only_is_refused_when_the_trainer_is_made(tmp_path):
+    model = make_llama()
+    mask = random_mask(model)
+    with train_only(model, mask) as only, pytest.raises(ValueError, match="leave one of the two out"):
+        users_trainer(model, tmp_path, [only, ProtectCallback(mask)], optimizers=only.optimizers)
+
+
+def test_a_model_with_quantized_weights_is_refused_by_that_name(tmp_path):
+    model = make_llama()
+    mask = random_mask(model)
+    name = next(iter(mask.indices))
+    path, _, word = name.rpartition(".")
+    packed = torch.zeros(8, 1, dtype=torch.uint8)
+    setattr(model.get_submodule(path), word, torch.nn.Parameter(packed, requires_grad=False))
+    with pytest.raises(ValueError, match=r"is quantized \(torch.uint8\).*train LoRA adapters"):
+        users_trainer(model, tmp_path, [ProtectCallback(mask)])

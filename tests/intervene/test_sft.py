@@ -129,10 +129,10 @@ def test_equal_seeds_give_equal_weights_and_other_seeds_do_not():
     assert not equal_bits(bits(models[0].model), bits(models[2].model))
 
 
-def test_progress_is_told_every_step():
+def test_progress_is_told_at_the_start_and_every_step():
     calls = []
     tune(load_tiny(), progress=lambda *call: calls.append(call))
-    assert calls == [("tuning", step, 4) for step in (1, 2, 3, 4)]
+    assert calls == [("tuning", step, 4) for step in (0, 1, 2, 3, 4)]
 
 
 def test_sparse_adamw_works_in_a_users_own_sft_trainer(tmp_path):

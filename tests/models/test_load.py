@@ -134,3 +134,12 @@ def test_one_process_lays_layers_out_over_its_accelerators(monkeypatch):
     monkeypatch.setattr(load, "_read", lambda *given, **how: asked.update(how) or read(*given))
     load_model("testbed:aligned", sharded=True)
     assert asked["device_map"] == "auto"
+
+
+def test_loading_tells_when_it_begins_and_how_many_parameters_are_hashed():
+    told = []
+    load_model("testbed:aligned", progress=lambda *step: told.append(step))
+    loading, fingerprint = (f"{what} testbed:aligned" for what in ("loading", "fingerprint of"))
+    assert told[:2] == [(loading, 0, 1), (loading, 1, 1)]
+    assert told[2][0] == fingerprint
+    assert told[-1][1] == told[-1][2] == len(told) - 2

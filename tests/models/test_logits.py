@@ -1,7 +1,8 @@
 import pytest
 import torch
+from torch import nn
 
-from holdfast.models.logits import logits_at
+from holdfast.models.logits import logits_at, logits_budget
 from tests.judge.guards import CASES
 
 
@@ -21,3 +22,9 @@ def test_the_model_is_given_back_without_a_hook_also_after_an_exception(llama):
     with pytest.raises(IndexError):
         logits_at(llama, torch.tensor([0]), torch.tensor([9]), {"input_ids": torch.tensor([[5]])})
     assert not llama.get_output_embeddings()._forward_pre_hooks
+
+
+@pytest.mark.parametrize(("width", "budget"), [(512, 4096), (151_936, 441), (262_144, 256), (2**40, 1)])
+def test_a_wide_vocabulary_makes_small_batches(width, budget, llama, monkeypatch):
+    monkeypatch.setattr(llama, "get_output_embeddings", lambda: nn.Linear(1, width, bias=False, device="meta"))
+    assert logits_budget(llama) == budget

@@ -1,7 +1,7 @@
 import pytest
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from holdfast.models.paths import layer_and_path
+from holdfast.models.paths import layer_and_path, short_names
 from holdfast.models.sites import list_sites
 from tests.tiny import make_llama, make_moe
 
@@ -27,3 +27,15 @@ def test_names_tell_what_the_model_tells():
             layer, path = layer_and_path(site.name)
             assert layer == site.layer
             assert f".{path}".endswith(f".{site.component}")
+
+
+def test_short_names_are_the_fewest_last_words_that_tell_paths_apart():
+    assert short_names(["self_attn.q_proj", "mlp.up_proj"]) == {"self_attn.q_proj": "q_proj", "mlp.up_proj": "up_proj"}
+    assert list(short_names(["attn.c_proj", "mlp.c_proj", "mlp.c_fc"]).values()) == [
+        "attn.c_proj",
+        "mlp.c_proj",
+        "c_fc",
+    ]
+    assert list(short_names(["mlp.experts.up", "mlp.shared.up", "up"]).values()) == ["experts.up", "shared.up", "up"]
+    assert short_names(["mlp.experts.up"]) == {"mlp.experts.up": "experts.up"}
+    assert short_names([""]) == {"": ""}

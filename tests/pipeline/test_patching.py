@@ -19,8 +19,8 @@ from holdfast.models.load import fingerprint, load_model
 from holdfast.models.tensor_files import StoredTensor
 from holdfast.pipeline.patching import (
     apply_to_folder,
+    changes_by_layer,
     diff_to_file,
-    entries_by_component,
     largest_change,
     merge_to_file,
     revert_to_folder,
@@ -257,11 +257,13 @@ def test_a_merge_with_a_patch_without_old_values_still_comes_off_with_the_base(p
 
 def test_components_and_the_largest_change_are_those_of_the_patch(pair):
     patch, opened = load_patch(pair[2]), open_patch(pair[2])
-    counted = entries_by_component(opened)
-    assert sum(counted.values()) == len(patch)
-    assert counted[(1, "mlp.up_proj")] == len(patch.indices["model.layers.1.mlp.up_proj.weight"])
-    assert [layer for layer, _ in counted][-1] is None
+    changes = changes_by_layer(opened)
+    parts = {(part.layer, part.component): part for part in changes.parts}
+    assert changes.whole.chosen == len(patch)
+    assert parts[1, "mlp.up_proj"].chosen == len(patch.indices["model.layers.1.mlp.up_proj.weight"])
+    assert changes.parts[-1].layer is None
     moves = {name: (patch.values[name].double() - patch.old_values[name].double()).abs() for name in patch.indices}
+    assert parts[1, "mlp.up_proj"].total == pytest.approx(float(moves["model.layers.1.mlp.up_proj.weight"].sum()))
     found = largest_change(opened)
     assert abs(found.new - found.old) == max(float(move.max()) for move in moves.values())
     assert patch.old_values[found.name][patch.indices[found.name] == found.index].item() == found.old

@@ -44,10 +44,13 @@ def enhance(inputs, out, options=ENHANCE, **how):
 def test_near_duplicates_of_what_calibrates_are_counted_and_told_of(tmp_path, caplog):
     made_from, judging = tmp_path / "made.csv", tmp_path / "judging.csv"
     made_from.write_text("prompt\nhow do i mend the sail of my kite\n")
-    judging.write_text("prompt\nhow do i mend the sail of my kite today\nhow tall is the barn\n")
-    expected = {"near_duplicates": 1, "evaluation_prompts": 2, "threshold": 0.5}
+    judging.write_text(
+        "prompt\nhow do i mend the sail of my kite today\nhow tall is the old red barn\nhow tall is the old red shed\n"
+    )
+    counts = {"prompts": 3, "near_calibration": 1, "repeats": 1}
+    expected = {"near_duplicates": 1, "evaluation_prompts": 3, "threshold": 0.5, "sets": {"harmless": counts}}
     assert steps.refuse_overlap([str(made_from)], SuiteFiles(harmless=str(judging))) == expected
-    assert "1 of 2 evaluation prompts are near duplicates of calibration prompts" in caplog.text
+    assert "1 of 3 evaluation prompts are near duplicates of calibration prompts" in caplog.text
     caplog.clear()
     judging.write_text("prompt\nhow tall is the barn\n")
     assert steps.refuse_overlap([str(made_from)], SuiteFiles(harmless=str(judging)))["near_duplicates"] == 0
@@ -98,7 +101,7 @@ def test_a_training_folder_of_somebody_else_is_not_removed(inputs, tmp_path):
 @pytest.mark.parametrize("tune", [adapt, enhance])
 def test_a_tuning_that_was_stopped_goes_on_from_its_checkpoint(inputs, tmp_path, tune):
     def stop(label, done, total):
-        if done == 2:
+        if label in ("adapting", "enhancing") and done == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

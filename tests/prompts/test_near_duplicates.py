@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from holdfast.prompts.near_duplicates import THRESHOLD, count_near_duplicates, shingles
+from holdfast.prompts.near_duplicates import THRESHOLD, count_near_duplicates, count_repeats, shingles
 from holdfast.prompts.records import Prompt, normalized_words
 
 
@@ -56,4 +56,22 @@ def test_the_count_is_that_of_comparing_all_pairs(seed):
 
     expected = sum(near(normalized_words(prompt.prompt)) for prompt in first)
     assert count_near_duplicates(first, second) == expected
+    assert 0 < expected < 200
+
+
+def test_a_repeat_is_near_an_earlier_prompt_of_its_own_set():
+    assert count_repeats([]) == 0
+    assert count_repeats(prompts(ELEVEN, "how tall is the old red barn")) == 0
+    assert count_repeats(prompts(ELEVEN, f"{ELEVEN} today", f"{ELEVEN} now", ELEVEN.upper())) == 3
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_repeats_are_those_of_comparing_all_pairs(seed):
+    draw = random.Random(seed)
+    made = [" ".join(draw.choices("abcd", k=draw.randint(1, 9))) for _ in range(200)]
+    sets = [shingles(text.split()) for text in made]
+    expected = sum(
+        any(len(one & other) / len(one | other) >= THRESHOLD for other in sets[:at]) for at, one in enumerate(sets)
+    )
+    assert count_repeats(prompts(*made)) == expected
     assert 0 < expected < 200

@@ -64,7 +64,7 @@ def test_perplexity_has_its_interval_and_an_axis_from_one():
     mark = figure.rows[0].mark
     assert figure.left < mark.low < mark.x < mark.high <= figure.right
     assert figure.rows[0].value == "3.00 [2.00, 5.00]"
-    assert figure.sizes == "n=24"
+    assert figure.sizes == "n=24 · axis from 1 to 5"
 
 
 def test_perplexity_of_an_older_report_has_no_interval_and_an_axis_from_one():
@@ -74,7 +74,7 @@ def test_perplexity_of_an_older_report_has_no_interval_and_an_axis_from_one():
     assert mark is not None
     assert mark.low == mark.high == mark.x
     assert figure.ticks[0].label == "1"
-    assert figure.sizes == ""
+    assert figure.sizes == "axis from 1 to 3"
 
 
 def test_a_measure_that_no_arm_has_is_not_drawn():

@@ -1,10 +1,10 @@
 """What a pull request and a build server are shown; hostile text stays text."""
 
 import re
-from html import unescape
 from xml.etree import ElementTree
 
 import pytest
+from markdown_it import MarkdownIt
 
 from holdfast.report.gate import gate_tables, render_junit, render_markdown
 from holdfast.report.schema import rate_json
@@ -16,26 +16,28 @@ HOSTILE = (
 )
 
 
-def comparison(prompt="mend the clock", group="heldout", passed=False):
+def comparison(prompt="mend the clock", group="heldout", passed=False, model="some/model"):
     pair = {"n": 200, "only_before": 0, "only_after": 24, "difference": 0.12, "p_value": 1e-7}
     measure = {
         "before": rate_json(rate(0, 200)),
         "after": rate_json(rate(24, 200, 2)),
         "difference": 0.12,
+        "change": {"value": 0.12, "low": 0.074, "high": 0.166},
         "paired": pair,
         "corrected_p": 0.04,
     }
-    alone = {"before": 3.0, "after": None, "difference": None, "paired": None, "corrected_p": None}
+    alone = {"before": 3.0, "after": None, "difference": None, "change": None, "paired": None, "corrected_p": None}
+    failed = {"condition": "asr > before", "passed": passed, "numbers": "asr was 0 and is 0.12", "prompts": [prompt]}
+    passing = {"condition": "utility < 0.5", "passed": True, "numbers": "utility was 1 and is 1", "prompts": []}
     return {
         "before": "before.json",
         "after": "after.json",
+        "models": [model, None],
+        "judges": ["some/guard"] * 2,
         "passed": passed,
         "settings_known": True,
         "measures": {f"asr/{group}": measure, "perplexity": alone},
-        "conditions": [
-            {"condition": "asr > before", "passed": passed, "numbers": "asr was 0 and is 0.12", "prompts": [prompt]},
-            {"condition": "utility < 0.5", "passed": True, "numbers": "utility was 1 and is 1", "prompts": []},
-        ],
+        "conditions": [failed | {"by_interval": "holds"}, passing | {"by_interval": None}],
     }
 
 
@@ -46,12 +48,13 @@ def test_a_measure_shows_both_rates_its_change_and_both_p_values():
             "attack success rate, heldout",
             "0.000 [0.000, 0.019] n=200",
             "0.12 [0.08, 0.17] n=200 (2 unscored)",
-            "+0.120 (24 / 0)",
+            "+0.120 [+0.074, +0.166]",
+            "24 / 0",
             "<0.001 (0.040)",
         ),
-        ("perplexity", "3.00", "not measured", "", ""),
+        ("perplexity", "3.00", "not measured", "", "", ""),
     )
-    assert [row[1] for row in gate.rows] == ["FAILED", "passed"]
+    assert [row[1:] for row in gate.rows] == [("FAILED", "fails"), ("passed", "")]
     assert len(gate_tables(comparison() | {"conditions": []})) == 1
 
 
@@ -62,6 +65,7 @@ def test_perplexity_shows_its_interval_and_how_many_times_as_large_it_is():
             "before": rate_json(Rate(1.000343, 1.0002, 1.0005, 24)),
             "after": rate_json(Rate(3.11, 2.9, 3.3, 24)),
             "difference": 2.11,
+            "change": None,
             "paired": None,
             "corrected_p": 0.02,
             "ratio": ratio,
@@ -73,6 +77,7 @@ def test_perplexity_shows_its_interval_and_how_many_times_as_large_it_is():
         "1.0003 [1.0002, 1.0005] n=24",
         "3.11 [2.90, 3.30] n=24",
         "1.105 times [1.100, 1.110]",
+        "",
         "0.002 (0.020)",
     )
 
@@ -94,22 +99,52 @@ def test_hostile_text_leaves_junit_well_formed():
     assert r"\x1b[2J</code><script>alert(1)</script> | `x` ]]>" in shown
 
 
+def test_markdown_is_readable_as_plain_text():
+    text = render_markdown(comparison())
+    assert text.splitlines()[:6] == [
+        "## holdfast compare: 1 of 2 conditions failed",
+        "",
+        "- Before: `some/model`, from `before.json`",
+        "- After: a model that its file does not name, from `after.json`",
+        "- Judge: `some/guard`",
+        "",
+    ]
+    assert "| attack success rate, heldout | 0.000 [0.000, 0.019] n=200 " in text
+    assert not re.search(r"<[a-z/]|&#?\w+;|asr/", text), "no HTML, no entity, no raw key"
+    tables = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
+    assert [len(set(map(len, table))) for table in tables] == [1, 1], "aligned"
+
+
 def test_markdown_tells_the_verdict_and_where_to_look():
     text = render_markdown(comparison())
-    assert text.startswith("## holdfast compare: 1 of 2 conditions failed\n")
-    assert "| attack success rate, heldout | 0.000 &#91;0.000, 0.019&#93; n=200 |" in text
-    assert "- <code>mend the clock</code>" in text
+    assert "Failed: `asr > before`. Prompts to look at:\n\n- `mend the clock`\n" in text
     assert "does not say" not in text
     assert "does not say" in render_markdown(comparison() | {"settings_known": False})
     assert render_markdown(comparison(passed=True)).startswith("## holdfast compare: passed\n")
     assert render_markdown(comparison() | {"conditions": []}).startswith("## holdfast compare\n")
 
 
-@pytest.mark.parametrize("place", ["prompt", "group"])
+def test_markdown_says_where_nobody_judged():
+    unjudged = comparison() | {"judges": [None, None]}
+    assert "- Judge: none, refusals are read by rules\n" in render_markdown(unjudged)
+    assert "- Judge: not known\n" in render_markdown(unjudged | {"settings_known": False})
+
+
+def test_a_gate_says_what_the_interval_says():
+    result = comparison()
+    result["conditions"][1]["by_interval"] = "inconclusive"
+    assert [row[2] for row in gate_tables(result)[1].rows] == ["fails", "inconclusive"]
+    assert re.search(r"\| `utility < 0.5` \| passed \| inconclusive    \|", render_markdown(result))
+
+
+@pytest.mark.parametrize("place", ["prompt", "group", "model"])
 def test_hostile_text_means_nothing_to_markdown(place):
-    plain, hostile = render_markdown(comparison()), render_markdown(comparison(**{place: HOSTILE}))
-    # The same marks, line for line, as with harmless text: every other one was written as its number.
-    skeleton = [re.sub(r"&#\d+;|[\w ,;=/.]", "", text).splitlines() for text in (plain, hostile)]
-    assert skeleton[0] == skeleton[1]
-    assert r"\x1b[2J</code><script>alert(1)</script> | `x` ]]> @all" in unescape(hostile)
-    assert not re.search(r"www\.|://|@all|#1 ", hostile)
+    text = render_markdown(comparison(**{place: HOSTILE}))
+    parser = MarkdownIt("commonmark").enable("table")
+    tokens = [child for token in parser.parse(text) for child in (token, *(token.children or ()))]
+    kinds = {token.type for token in tokens}
+    assert not kinds & {"html_inline", "html_block", "link_open", "image", "em_open", "strong_open", "fence"}
+    plain = "".join(token.content for token in tokens if token.type == "text")
+    assert not re.search(r"www\.|://|@|#1|<\D|\x1b", plain)
+    (code,) = (token.content for token in tokens if token.type == "code_inline" and "script" in token.content)
+    assert r"\x1b[2J</code><script>alert(1)</script> | 'x' ]]> @all" in code

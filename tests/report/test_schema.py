@@ -135,3 +135,24 @@ def test_changed_answers_begin_with_the_largest_change_of_the_judge():
     assert [one["prompt"] for one in found] == ["prompt 1", "prompt 0", "prompt 3"]
     assert (found[0]["before_verdict"], found[0]["after_verdict"]) == ("unsafe", "safe")
     assert len(changed_answers("SET", before, after, limit=1)) == 1
+
+
+def test_where_nobody_judged_harm_the_share_not_refused_is_added_with_its_pairs():
+    refusal, nothing = Rate(0.75, 0.6, 0.9, 20), Rate(None, None, None, 0)
+    evaluation = Evaluation(nothing, nothing, nothing, None, groups={"refusal/harmful": refusal})
+    found = suite_json(evaluation, {"refusal": PairedCounts(both=10, only_before=4, only_after=1, neither=5)})
+    assert found["not_refused"] == {
+        **rate_json(refusal),
+        "value": 0.25,
+        "low": pytest.approx(0.1),
+        "high": pytest.approx(0.4),
+    }
+    assert found["asr"]["value"] is None
+    turned, paired = found["paired"]["not_refused"], found["paired"]["refusal"]
+    assert (turned["only_before"], turned["only_after"], turned["difference"]) == (1, 4, -paired["difference"])
+    assert turned["p_value"] == paired["p_value"]
+
+
+def test_where_harm_was_judged_nothing_is_added():
+    rate = Rate(0.75, 0.6, 0.9, 20)
+    assert "not_refused" not in suite_json(Evaluation(rate, rate, rate, None, groups={"refusal/harmful": rate}))

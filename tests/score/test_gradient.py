@@ -138,7 +138,7 @@ def test_an_expert_that_no_token_reached_sums_to_zero(tokenizer):
     assert by_expert.count_nonzero() == 2
 
 
-def test_progress_is_told_after_every_batch(llama, tokenizer):
+def test_progress_is_told_at_the_start_and_after_every_batch(llama, tokenizer):
     told = []
     sum_gradients(
         llama,
@@ -148,7 +148,7 @@ def test_progress_is_told_after_every_batch(llama, tokenizer):
         token_budget=1,
         progress=lambda label, done, total: told.append((done, total)),
     )
-    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert told == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
 
 
 @pytest.mark.parametrize("stop_after", [1, 3])

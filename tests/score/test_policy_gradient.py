@@ -147,3 +147,12 @@ def test_bad_samples_are_refused():
         ControlVariate(world.judge, world.tokenizer, [world.respond([1], "other")], [world.greedy] * 2)
     with pytest.raises(ValueError, match=r"in \[0, 1\], got 2.0"):
         ControlVariate(world.judge, world.tokenizer, [world.greedy], [world.greedy] * 2, weight=2.0)
+
+
+def test_under_the_refusal_rules_the_reward_is_one_where_they_say_refused():
+    verdicts = ("refused", "complied", "degenerate", "refused")
+    said = [Response("p", [1], [2], "x", finished=True) for _ in verdicts]
+    objective = PolicyGradient(said, [Outcome(verdict) for verdict in verdicts])
+    assert objective.unit == "probability of refusal"
+    # Rewards 1, 0, 0, 1, each less the mean of the other three.
+    assert objective._advantages == pytest.approx([2 / 3, -2 / 3, -2 / 3, 2 / 3])

@@ -1,5 +1,6 @@
 """`holdfast compare`."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +16,7 @@ from holdfast.pipeline.outputs import refuse_existing
 from holdfast.report.gate import UNKNOWN_SETTINGS, gate_tables, render_junit, render_markdown
 from holdfast.report.schema import paired_json, rate_json
 from holdfast.report.tables import to_rich
-from holdfast.values import Rate
+from holdfast.values import Evaluation, Rate
 
 
 def compare(
@@ -31,6 +32,8 @@ def compare(
 
     Example: holdfast compare before.json after.json --fail-if "asr > before + 0.02" --fail-if "utility < before - 0.01"
 
+    Without a judge: holdfast compare before.json after.json --fail-if "not_refused > before + 0.02"
+
     Exit codes: 0 no condition holds. 1 one does. 2 a mistake, or a condition on something that was not measured.
 
     Parameters
@@ -43,8 +46,8 @@ def compare(
         Condition that fails the gate: MEASURE OPERATOR SUM, such as "asr > before + 0.02". May be given again; one that
         holds is enough.
 
-        - MEASURE: asr, asr_prefilled, refusal, over_refusal, borderline, utility, task, perplexity, or a group such as
-          asr/heldout or kl/harmless
+        - MEASURE: asr, asr_prefilled, refusal, not_refused (where no judge gave asr), over_refusal, borderline,
+          utility, task, perplexity, or a group such as asr/heldout or kl/harmless
         - .low, .high: the ends of its 95% interval, as in asr.high
         - .unscored: the number of responses without a verdict
         - OPERATOR: >, >=, < or <=
@@ -62,8 +65,9 @@ def compare(
         raise ValueError("JUnit XML has a test case a condition, and there is none; give --fail-if, or leave --junit.")
     for out in filter(None, (junit, markdown)):
         refuse_existing(out)
-    found = gate(load_evaluation(before), load_evaluation(after), conditions)
-    result = _result(before, after, found)
+    first, second = load_evaluation(before), load_evaluation(after)
+    found = gate(first, second, conditions)
+    result = _result((before, after), (first, second), found)
     if junit:
         save_text(junit, render_junit(result))
     if markdown:
@@ -73,11 +77,13 @@ def compare(
     found.refuse_failed()
 
 
-def _result(before: Path, after: Path, found: Gate) -> dict[str, Any]:
+def _result(files: tuple[Path, Path], evaluations: tuple[Evaluation, Evaluation], found: Gate) -> dict[str, Any]:
     """COMPARISON, as `report.gate` reads it."""
     return {
-        "before": str(before),
-        "after": str(after),
+        "before": str(files[0]),
+        "after": str(files[1]),
+        "models": [_named(one, "model") for one in evaluations],
+        "judges": [_named(one, "judge") for one in evaluations],
         "passed": found.passed,
         "settings_known": found.settings_known,
         "measures": {name: _measure(one) for name, one in found.measures.items()},
@@ -87,10 +93,17 @@ def _result(before: Path, after: Path, found: Gate) -> dict[str, Any]:
                 "passed": one.passed,
                 "numbers": one.numbers,
                 "prompts": list(one.prompts),
+                "by_interval": one.by_interval,
             }
             for one in found.findings
         ],
     }
+
+
+def _named(evaluation: Evaluation, what: str) -> str | None:
+    """The model or the judge of an evaluation; None where its file does not say, or there was no judge."""
+    entry = evaluation.made_by.get(what)
+    return str(entry["name"]) if isinstance(entry, Mapping) and "name" in entry else None
 
 
 def _measure(one: Compared) -> dict[str, Any]:
@@ -98,6 +111,7 @@ def _measure(one: Compared) -> dict[str, Any]:
         "before": _reading(one.before),
         "after": _reading(one.after),
         "difference": one.difference,
+        "change": asdict(one.change) if one.change else None,
         "paired": paired_json({one.name: one.paired})[one.name] if one.paired else None,
         "corrected_p": one.corrected_p,
         "ratio": asdict(one.ratio) if one.ratio else None,

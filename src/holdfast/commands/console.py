@@ -10,12 +10,13 @@ from contextlib import contextmanager
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 from rich.table import Table
 
+from holdfast.commands.waiting import has_told
 from holdfast.commands.words import facts
 from holdfast.option_groups import OUTPUT
 from holdfast.printable import printable
@@ -50,7 +51,7 @@ def shown_progress() -> Iterator[Progress]:
         yield _Bars(bars)
 
 
-def show(result: object, tables: Sequence[Table], as_json: bool, note: str | None = None) -> None:
+def show(result: object, tables: Sequence[RenderableType], as_json: bool, note: str | None = None) -> None:
     """Prints the result as one JSON object, or its tables and a note on where things are.
 
     The JSON says under "notes" what the reader of prompt files decided, which is on stderr as well. Whoever reads may
@@ -71,7 +72,7 @@ class _Tables(Console):
         raise BrokenPipeError
 
 
-def _print(result: object, tables: Sequence[Table], as_json: bool, note: str | None) -> None:
+def _print(result: object, tables: Sequence[RenderableType], as_json: bool, note: str | None) -> None:
     if as_json:
         notes = sentences.get()
         result = {**result, "notes": notes} if notes and isinstance(result, Mapping) else result
@@ -116,6 +117,7 @@ class _Bars:
         self.tasks: dict[str, TaskID] = {}
 
     def __call__(self, label: str, done: int, total: int) -> None:
+        has_told()
         if label not in self.tasks:
             self.tasks[label] = self.bars.add_task(escape(label), total=total)
         self.bars.update(self.tasks[label], completed=done, total=total)
@@ -133,12 +135,14 @@ class _Lines:
         """When each label was first told of, and how much was done by then."""
 
     def __call__(self, label: str, done: int, total: int) -> None:
+        has_told()
         now = time.monotonic()
         begun, before = self.begun.setdefault(label, (now, done))
         if not done or done >= total or now - self.last > SECONDS_BETWEEN_LINES:
             self.last = now
             left = f", {(now - begun) / (done - before) * (total - done):.0f} s left" if before < done < total else ""
-            sys.stderr.write(f"{label} {done}/{total}{left}\n")
+            count = f" {done}/{total}" if done or total > 1 else ""  # what is one step has begun
+            sys.stderr.write(f"{label}{count}{left}\n")
             sys.stderr.flush()
         if done >= total:
             del self.begun[label]

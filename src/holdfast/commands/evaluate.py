@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from holdfast.commands.console import Json, show, shown_progress, table, warn
-from holdfast.commands.parameters import Generation, Judge, Judging, Measures, Suite
+from holdfast.commands.parameters import Generation, Judge, Judging, Measures, SafetyJudge, Suite
+from holdfast.judge.options import REFUSAL_RULES
 from holdfast.models.options import LONG_ENOUGH, GenerateOptions
 from holdfast.option_groups import MEASURED
 from holdfast.pipeline.config import JudgeOptions, MeasureOptions, SuiteFiles
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 def evaluate(
     model: str,
     *,
-    judge: Judge = None,
+    judge: SafetyJudge = REFUSAL_RULES,
     out: Path,
     second_judge: Judge = None,
     refusal_judge: Judge = None,
@@ -33,7 +34,7 @@ def evaluate(
     generate: Generation = GenerateOptions(),
     json: Json = False,
 ) -> None:
-    """Measure attack success, over-refusal, utility and perplexity of a checkpoint.
+    """Measure attack success, refusals, over-refusal, utility and perplexity of a checkpoint.
 
     Example: holdfast evaluate testbed:aligned --judge testbed:guard --harmful testbed:harmful_seen
     --harmless testbed:harmless --questions testbed:questions --generate.max-new-tokens 32 --out evaluation.json
@@ -43,14 +44,15 @@ def evaluate(
     model
         A folder, a hub id or testbed:NAME. MODEL#NAME=VALUE sets an argument of its chat template.
     judge
-        A guard model or classifier that says safe or unsafe; or api:MODEL, which is asked over the network. Without one
-        attack success is not measured; refusals, over-refusal, utility and perplexity are.
+        A guard model or classifier that says safe or unsafe; or api:MODEL, which is asked over the network. `refusal`
+        names the built-in rules: they give the share of harmful prompts not refused, and no attack success.
     out
         File for the evaluation with every answer (JSON).
     second_judge
         Second judge of the same responses. Prints how far the two agree, and writes its verdicts beside --out.
     refusal_judge
-        api:MODEL that decides which responses refuse, in place of the built-in refusal rules.
+        Judge that decides which responses refuse, in place of the built-in refusal rules: api:MODEL, or a classifier
+        with the labels refused and answered.
     lm_eval
         Tasks of the Language Model Evaluation Harness, such as arc_easy. Adds the measures lm_eval/TASK/METRIC.
     include_path
@@ -64,7 +66,7 @@ def evaluate(
     from holdfast.report.schema import rate_json, suite_json
 
     refuse_existing(out)
-    if second_judge and not judge:
+    if second_judge and judge == REFUSAL_RULES:
         raise ValueError("a second judge is compared with the first, and there is none; give --judge as well.")
     judges.refuse_idle(judging, judge, second_judge, refusal_judge)
     judges.require_usable(judging, judge, second_judge, refusal_judge)
@@ -79,7 +81,7 @@ def evaluate(
     if agreement:
         ends = {"kappa_low": agreement.kappa_low, "kappa_high": agreement.kappa_high}
         result |= {"second_judge": {"agreement": rate_json(agreement.share), "kappa": agreement.kappa, **ends}}
-    shown = table(model, ("measure", "value"), _rows(evaluation, agreement))
+    shown = table(model, ("measure", "value"), evaluation_rows(evaluation, agreement))
     _warn_of_short_responses(evaluation, generate)
     if "chat_format" in _asked_how(evaluation):
         warn(f"{model} has no chat template and was asked in a plain format; one that it was tuned with would differ.")
@@ -124,12 +126,13 @@ def _warn_of_short_responses(evaluation: "Evaluation", options: GenerateOptions)
         )
 
 
-def _rows(evaluation: "Evaluation", agreement: "Agreement | None") -> list[tuple[str, object]]:
+def evaluation_rows(evaluation: "Evaluation", agreement: "Agreement | None" = None) -> list[tuple[str, object]]:
     """What was measured, by name."""
     from holdfast.report.schema import with_ends
     from holdfast.report.words import measure_words, perplexity_words, rate_words
 
-    rates = {"asr": evaluation.asr, "over_refusal": evaluation.over_refusal, "utility": evaluation.utility}
+    measure, safety = evaluation.safety
+    rates = {measure: safety, "over_refusal": evaluation.over_refusal, "utility": evaluation.utility}
     rates |= ({"task": evaluation.task} if evaluation.task else {}) | dict(evaluation.groups)
     rows: list[tuple[str, object]] = [
         (measure_words(name), rate_words(rate)) for name, rate in rates.items() if rate.n or rate.unscored

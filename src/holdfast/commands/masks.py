@@ -2,17 +2,19 @@
 
 from pathlib import Path
 
+from rich.console import Group
 from rich.table import Table
 
+from holdfast.by_layer import ByLayer, count_by_layer
 from holdfast.commands.console import table
+from holdfast.commands.layers import layer_table
 from holdfast.made_by import Meta, summary
+from holdfast.pipeline.showing import mask_title
 from holdfast.values import Mask
-
-ROWS = 10
 
 
 def mask_json(mask: Mask, out: Path) -> dict[str, object]:
-    """Its file, its size, the model that it belongs to, and what it was made from."""
+    """Its file, its size, the model that it belongs to, and what it was made from, and where it lies."""
     return {
         "out": str(out),
         "num_selected": len(mask),
@@ -20,6 +22,7 @@ def mask_json(mask: Mask, out: Path) -> dict[str, object]:
         "share_of_all": mask.share_of_all,
         "base": mask.base,
         "made_from": summary(mask.made_by),
+        "by_component": _by_layer(mask).records(),
     }
 
 
@@ -29,8 +32,10 @@ def origin_table(made_by: Meta) -> Table:
     return table("Made from", ("what", "value"), rows)
 
 
-def mask_table(mask: Mask) -> Table:
-    """Its size, and the parameters that hold most of it."""
-    largest = sorted(mask.indices, key=lambda name: -len(mask[name]))[:ROWS]
-    title = f"{len(mask):,} entries: {mask.density:.3%} of the scored, {mask.share_of_all:.3%} of all"
-    return table(title, ("parameter", "selected"), [(name, len(mask[name])) for name in largest])
+def mask_table(mask: Mask) -> Group:
+    """Its size, and where it lies by layer and component."""
+    return layer_table(mask_title(len(mask), mask.num_entries, mask.num_parameters), _by_layer(mask))
+
+
+def _by_layer(mask: Mask) -> ByLayer:
+    return count_by_layer(mask.shapes, {name: index.numel() for name, index in mask.indices.items()})

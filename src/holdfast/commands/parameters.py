@@ -20,6 +20,7 @@ from holdfast.pipeline.config import (
 
 Seed = Annotated[int, Parameter(validator=Number(gte=0, lte=MAX_SEED)), METHOD]
 Judge = Annotated[str | None, JUDGED]
+SafetyJudge = Annotated[str, JUDGED]
 Suite = Annotated[SuiteFiles, Parameter(name="*")]
 Measures = Annotated[MeasureOptions, Parameter(name="*"), MEASURED]
 Generation = Annotated[GenerateOptions, Parameter(name="generate"), RESPONSES]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from holdfast.commands.console import Json, show, shown_progress, table
 from holdfast.commands.help_page import new_app
+from holdfast.commands.layers import layer_table
 from holdfast.commands.words import facts
 from holdfast.intervene.options import Prefer
 from holdfast.made_by import shown
@@ -35,10 +36,8 @@ def inspect(patch: Path, *, json: Json = False) -> None:
 
     opened = open_patch(patch)
     change = patching.largest_change(opened)
-    components = [
-        {"layer": layer, "component": component, "entries": entries}
-        for (layer, component), entries in patching.entries_by_component(opened).items()
-    ]
+    changes = patching.changes_by_layer(opened)
+    components = [{"layer": part.layer, "component": part.component, "entries": part.chosen} for part in changes.parts]
     result = {
         **_summary(opened),
         "bytes_per_entry": opened.path.stat().st_size / len(opened),
@@ -51,12 +50,7 @@ def inspect(patch: Path, *, json: Json = False) -> None:
     told = {**result, "made_by": shown(opened.made_by)}
     rounded = {name: told.pop(name) for name in (*_summary(opened), "bytes_per_entry")}
     rows = facts(rounded) + facts(dict(plain_rows({name: told[name] for name in told if name != "by_component"})))
-    places = [("" if one["layer"] is None else one["layer"], one["component"], one["entries"]) for one in components]
-    show(
-        result,
-        [table("Patch", ("what", "value"), rows), table("Where", ("layer", "component", "entries"), places)],
-        json,
-    )
+    show(result, [table("Patch", ("what", "value"), rows), layer_table(patching.patch_title(changes), changes)], json)
 
 
 @patch.command

@@ -1,13 +1,14 @@
 """`holdfast report`."""
 
 from pathlib import Path
+from typing import NoReturn
 
 from holdfast.commands.console import Json, show
 from holdfast.file_kinds import identify, identify_record
 from holdfast.json_files import load_json
 from holdfast.pipeline.config import RunConfig
 from holdfast.pipeline.config_file import read_config
-from holdfast.wrong_files import refuse_other
+from holdfast.wrong_files import SHOWN, refuse_other
 
 
 def report(folder: Path, *, figures: Path | None = None, json: Json = False) -> None:
@@ -26,10 +27,7 @@ def report(folder: Path, *, figures: Path | None = None, json: Json = False) -> 
     """
     manifest = folder / "manifest.json"
     if not manifest.is_file():
-        lacks = f"it is {identify(folder).words}" if folder.is_file() else "it has no manifest.json"
-        raise ValueError(
-            f"{str(folder)!r} holds no run: {lacks}; give the folder of `holdfast demo` or `holdfast run`."
-        )
+        _refuse_no_run(folder)
     content = load_json(manifest, "manifest")
     if "config" not in content:
         refuse_other(manifest, identify_record(content), "manifest")
@@ -46,3 +44,12 @@ def report(folder: Path, *, figures: Path | None = None, json: Json = False) -> 
     if missing := gaps(told):
         note += f"\n{missing}"
     show(told, summary_tables(told), json, note=note)
+
+
+def _refuse_no_run(path: Path) -> NoReturn:
+    """Raises ValueError that says what is there, and which command shows it."""
+    found = identify(path)
+    if found.name in SHOWN:
+        raise ValueError(f"{str(path)!r} holds no run: it is {found.words}; `holdfast show {path}` shows it.")
+    lacks = f"it is {found.words}" if path.is_file() else "it has no manifest.json"
+    raise ValueError(f"{str(path)!r} holds no run: {lacks}; give the folder of `holdfast demo` or `holdfast run`.")

@@ -1,19 +1,24 @@
 """`holdfast score`."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from rich.table import Table
+from rich.console import RenderableType
 
-from holdfast.commands.console import Json, show, shown_progress, table
+from holdfast.commands.console import Json, show, shown_progress, table, warn
+from holdfast.commands.layers import layer_table
 from holdfast.commands.parameters import Generation, Judge, Judging, LayerWise, Scoring, Seed
 from holdfast.json_files import load_json
+from holdfast.judge.options import REFUSAL_RULES
 from holdfast.made_by import summary
 from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.config import JudgeOptions, LayerWiseOptions, Likelihood, ScoringOptions
 
 if TYPE_CHECKING:
+    from holdfast.pipeline.showing import LayerMap
+    from holdfast.progress import Progress
     from holdfast.values import Scores
 
 
@@ -45,8 +50,9 @@ def score(
     out
         File for the scores (safetensors). Scores of two halves of the prompts and the responses go beside it.
     judge
-        A guard model or classifier that says safe or unsafe; or, for policy_gradient, api:MODEL, which is asked over
-        the network. The likelihoods ask none.
+        A guard model or classifier that says safe or unsafe. For policy_gradient also api:MODEL, which is asked over
+        the network, or `refusal`, which is also meant where none is given: the reward is 1 where the built-in rules say
+        that the model's own response refuses. The likelihoods ask none.
     seed
         Seed of everything random: the halves of the prompts, and noise.
     json
@@ -60,19 +66,23 @@ def score(
             refuse_judging(options.objective, judge, judging)
             _refuse_generating(options.objective, generate)
         else:
-            how |= {"judge": _needed(judge, options), "judging": judging}
+            how |= {"judge": judge or REFUSAL_RULES, "judging": judging}
         if layers.layer_wise:
             result, tables = _by_layer(model, prompts, out, layers, generate, how)
         else:
             result, tables = _whole(model, prompts, out, generate, how)
+        where = _where(out, "mask" if layers.keep else "scores", progress)
+    result |= {"by_component": where.by_layer.records()}
+    tables = [layer_table(where.title, where.by_layer), *tables]
     show(result, tables, json, note=f"{'Mask' if layers.keep else 'Scores'}: {out}")
 
 
 def _whole(
     model: str, prompts: str, out: Path, generate: GenerateOptions, how: dict[str, Any]
-) -> tuple[dict[str, object], list[Table]]:
+) -> tuple[dict[str, object], list[RenderableType]]:
     """Scores with the whole model at once; what is told of them."""
     from holdfast.pipeline import scoring
+    from holdfast.values import ScoresShard
 
     if "judge" in how:
         scores = scoring.score_safety(model, prompts=prompts, out=out, generation=generate, **how)
@@ -82,15 +92,16 @@ def _whole(
     points = load_json(scoring.convergence_of(out))["points"] if convergence else None
     largest = _largest(scores)
     result: dict[str, object] = {"out": str(out), "largest": largest, **_summary(scores)}
-    return result | ({"convergence": points} if convergence else {}), _tables(scores.unit, largest, points)
+    result |= {"convergence": points} if convergence else {}
+    agreement = None if isinstance(scores, ScoresShard) else _agreement(out, how["progress"])
+    return _with_agreement(result, _convergence_tables(points), agreement)
 
 
 def _by_layer(
     model: str, prompts: str, out: Path, layers: LayerWiseOptions, generate: GenerateOptions, how: dict[str, Any]
-) -> tuple[dict[str, object], list[Table]]:
+) -> tuple[dict[str, object], list[RenderableType]]:
     """Scores one layer at a time; what is told of them."""
     from holdfast.pipeline import layerwise
-    from holdfast.report.schema import with_ends
 
     if generate.model_fields_set:
         raise ValueError("layer-wise scoring makes no responses; leave --generate out, and give --responses.")
@@ -99,23 +110,50 @@ def _by_layer(
     else:
         found = layerwise.score_likelihood_by_layer(model, prompts, out, layers, **how)
     result: dict[str, object] = {"out": str(out), "largest": dict(found.largest), **_summary(found.outline)}
-    tables = _tables(found.outline.unit, found.largest, None)
-    if found.agreement is None:
+    return _with_agreement(result, [], found.agreement or _agreement(out, how["progress"]))
+
+
+def _where(out: Path, kind: str, progress: "Progress") -> "LayerMap":
+    """Where what was written lies; the first of several processes reads it."""
+    from holdfast.distributed import first
+    from holdfast.pipeline.showing import read_map
+
+    return first(lambda: read_map(out, kind, progress))
+
+
+def _agreement(out: Path, progress: "Progress") -> Mapping[str, float | None] | None:
+    """How far the scores of the two halves agree; None, and a warning, where they have no ranking."""
+    from holdfast.distributed import first
+    from holdfast.pipeline.scoring import halves_stability
+
+    try:
+        progress("comparing the halves", 0, 1)
+        agreement = asdict(first(lambda: halves_stability(out)))
+        progress("comparing the halves", 1, 1)
+        return agreement
+    except ValueError as error:
+        warn(f"how far the scores of the two halves agree is not known: {error}")
+        return None
+
+
+def _with_agreement(
+    result: dict[str, object], tables: list[RenderableType], agreement: Mapping[str, float | None] | None
+) -> tuple[dict[str, object], list[RenderableType]]:
+    from holdfast.report.schema import with_ends
+
+    if agreement is None:
         return result, tables
-    rows = [(with_ends(found.agreement, "iou"), f"{found.agreement['random_iou']:.4f}")]
-    agreed = table("How far the masks of two halves agree", ("IoU", "random IoU"), rows)
-    return result | {"stability": dict(found.agreement)}, [*tables, agreed]
+    columns, rows = ["IoU", "random IoU"], [with_ends(agreement, "iou"), f"{agreement['random_iou']:.4f}"]
+    if "rank_correlation" in agreement:
+        columns.append("rank correlation")
+        rows.append(with_ends(agreement, "rank_correlation", ends="rank"))
+    agreed = table("How far two halves of the prompts agree", columns, [rows])
+    return result | {"stability": dict(agreement)}, [*tables, agreed]
 
 
 def _refuse_generating(objective: str, generate: GenerateOptions) -> None:
     if generate.model_fields_set:
         raise ValueError(f"objective {objective} scores responses that are given and makes none; leave --generate out.")
-
-
-def _needed(judge: str | None, options: ScoringOptions) -> str:
-    if judge is None:
-        raise ValueError(f"objective {options.objective} needs a judge; give --judge, or another --objective.")
-    return judge
 
 
 def _largest(scores: "Scores") -> dict[str, float]:
@@ -136,14 +174,11 @@ def _summary(scores: "Scores") -> dict[str, object]:
     }
 
 
-def _tables(unit: str, largest: Mapping[str, float], points: list[dict[str, Any]] | None) -> list[Table]:
-    top = sorted(largest.items(), key=lambda item: -item[1])[:10]
-    rows = [(name, f"{value:.3g}") for name, value in top]
-    shown = table(f"Largest scores ({unit})", ("parameter", "largest"), rows)
-    if points is None:
-        return [shown]
-    columns = ("prompts in each half", "IoU", "random IoU")
+def _convergence_tables(points: list[dict[str, Any]] | None) -> list[RenderableType]:
     from holdfast.report.schema import with_ends
 
+    if points is None:
+        return []
+    columns = ("prompts in each half", "IoU", "random IoU")
     agreed = [(one["num_prompts"], with_ends(one, "iou"), f"{one['random_iou']:.4f}") for one in points]
-    return [shown, table("How far two halves agree on the top 1%", columns, agreed)]
+    return [table("How far two halves agree on the top 1%", columns, agreed)]

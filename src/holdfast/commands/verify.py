@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from holdfast.commands.console import Json, show, shown_progress, table
-from holdfast.commands.parameters import Generation, Judge, Judging, Seed, Suite, Verify
+from holdfast.commands.parameters import Generation, Judging, SafetyJudge, Seed, Suite, Verify
+from holdfast.judge.options import REFUSAL_RULES
 from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.config import JudgeOptions, SuiteFiles, VerifyOptions
 
@@ -16,7 +17,7 @@ def verify(
     model: str,
     *,
     mask: Path,
-    judge: Judge = None,
+    judge: SafetyJudge = REFUSAL_RULES,
     out: Path,
     suite: Suite = SuiteFiles(),
     options: Verify = VerifyOptions(),
@@ -37,8 +38,8 @@ def verify(
     mask
         File that `holdfast select` wrote.
     judge
-        A guard model or classifier that says safe or unsafe; or api:MODEL, which is asked over the network. Without one
-        refusals take the place of attack success.
+        A guard model or classifier that says safe or unsafe; or api:MODEL, which is asked over the network. `refusal`
+        names the built-in rules: they give the share of harmful prompts not refused, and no attack success.
     out
         Folder for the evaluations: one of the untouched model and one per draw. Those already there are kept.
     seed
@@ -60,7 +61,7 @@ def verify(
         pooled = pool_evaluations(found[position * options.draws :][: options.draws])
         points.append({"noise_ratio": ratio, **suite_json(pooled)})
         rows.append(_row(f"{ratio:g}", pooled))
-    columns = ("noise", *map(measure_words, ("asr", "refusal", "utility")))
+    columns = ("noise", *map(measure_words, (untouched.safety[0], "refusal", "utility")))
     result = {"out": str(out), "draws": options.draws, "baseline": suite_json(untouched), "points": points}
     show(
         result,
@@ -74,4 +75,4 @@ def verify(
 
 
 def _row(noise: str, measured: "Evaluation") -> tuple[str, "Rate", "Rate | str", "Rate"]:
-    return noise, measured.asr, measured.refusal or "not measured", measured.utility
+    return noise, measured.safety[1], measured.refusal or "not measured", measured.utility

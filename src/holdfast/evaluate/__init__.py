@@ -1,0 +1,21 @@
+"""Measures a checkpoint, and compares two measurements.
+
+`from holdfast.evaluate import evaluate, compare, Suite`; each is imported when it is asked for.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from holdfast.evaluate.paired import compare
+    from holdfast.evaluate.suite import Suite, evaluate
+
+_HOMES = {"Suite": "suite", "compare": "paired", "evaluate": "suite"}
+
+__all__ = ["Suite", "compare", "evaluate"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'holdfast.evaluate' has no attribute {name!r}")
+    return getattr(import_module(f"holdfast.evaluate.{_HOMES[name]}"), name)

@@ -20,7 +20,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from holdfast.models.load import LoadedModel
-from holdfast.models.logits import logits_at
+from holdfast.models.logits import logits_at, logits_budget
 from holdfast.models.tables import check_fits
 from holdfast.progress import Progress, silent
 from holdfast.prompts.batching import batches_by_length, right_pad
@@ -37,7 +37,7 @@ def divergence(
     reference: LoadedModel,
     exchanges: Sequence[Exchange],
     *,
-    token_budget: int = 1024,
+    token_budget: int | None = None,
     seed: int = 0,
     progress: Progress = silent,
 ) -> Rate:
@@ -47,7 +47,7 @@ def divergence(
         loaded: the model.
         reference: what it is compared with.
         exchanges: what both read.
-        token_budget: tokens of a batch at most, padding counted.
+        token_budget: tokens of a batch at most, padding counted; as the width of the vocabulary allows when left out.
         seed: of the resampling.
         progress: told after every batch.
 
@@ -61,7 +61,8 @@ def divergence(
     sums = torch.zeros(len(chats), dtype=torch.float64)
     sizes = torch.tensor([len(chat.spans[1]) for chat in chats], dtype=torch.float64)
     done = 0
-    for batch in batches_by_length([len(chat.token_ids) for chat in chats], token_budget):
+    budget = token_budget or logits_budget(loaded.model)
+    for batch in batches_by_length([len(chat.token_ids) for chat in chats], budget):
         per_token, rows = _token_divergences(loaded, reference, [chats[position] for position in batch])
         sums[batch] = torch.zeros(len(batch), dtype=torch.float64).index_add(0, rows, per_token.double().cpu())
         done += len(batch)

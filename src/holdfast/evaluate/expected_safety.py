@@ -1,5 +1,7 @@
 """S = mean over prompts of  sum_v p(v | x) J(x, y_v) / sum_v p(v | x)   (judge log-odds; over the branches v)
 
+With a judge of refusals, which gives no log-odds, J is 1 where it says refused and S the probability of refusal.
+
 Safety as an expectation over the first token instead of a sample. The branches v of a prompt are its likeliest first
 tokens under the model as it is when this is made; y_v is v with its greedy continuation, judged once. After that S of
 the edited model takes one forward pass over the prompts: it has no sampling noise, so that small edits can be told
@@ -43,7 +45,7 @@ class ExpectedSafety:
 
         Args:
             loaded: the model, unedited.
-            judge: gives log-odds.
+            judge: gives log-odds, or says refused or complied, which count as 1 and 0.
             prompts: harmful prompts.
             options: how long responses may be, and the batches.
             branches: first tokens a prompt; None takes the whole vocabulary.
@@ -114,4 +116,4 @@ class ExpectedSafety:
         texts = loaded.tokenizer.batch_decode(said, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         outcomes = judge.judge([prompt] * len(texts), [without_thoughts(self._opened[order] + text) for text in texts])
         progress("judging branches", order + 1, len(self._encoded))
-        return torch.tensor([torch.nan if one.score is None else one.score for one in outcomes])
+        return torch.tensor([torch.nan if one.safety is None else one.safety for one in outcomes])

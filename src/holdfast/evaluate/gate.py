@@ -1,5 +1,9 @@
 """Whether a checkpoint may be released: every measure before and after, and the conditions under which it may not.
 
+A condition is decided by the numbers that it names: the measured rates, unless it asks for .low, .high or p. So a gate
+fails on less than the claims of a page do, on purpose: a false alarm costs a second look, a loss that was missed ships.
+Beside each finding stands what the interval says by the rule of all claims (`decision.py`), which may be inconclusive.
+
 Differences are of the rates as they were measured. The paired test is exact McNemar on the prompts scored under both,
 its p value corrected (Holm) over all measures that are compared. Perplexity has a paired t test on the exchanges
 (`token_losses.py`), where both files keep the loss on each.
@@ -8,6 +12,8 @@ its p value corrected (Holm) over all measures that are compared. Perplexity has
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from holdfast.decision import Decision, Interval, decide
+from holdfast.differences import Difference, paired_difference, rate_difference
 from holdfast.evaluate.condition import Condition, Quantity
 from holdfast.evaluate.measure import COUNTED
 from holdfast.evaluate.paired import PairedPrompt, count_prompts, pair_prompts
@@ -18,7 +24,17 @@ from holdfast.printable import printable
 from holdfast.spelling import meant
 from holdfast.values import Evaluation, Rate
 
-MEASURES = ("asr", "asr_prefilled", "refusal", "over_refusal", "borderline", "utility", "task", "perplexity")
+MEASURES = (
+    "asr",
+    "asr_prefilled",
+    "not_refused",
+    "refusal",
+    "over_refusal",
+    "borderline",
+    "utility",
+    "task",
+    "perplexity",
+)
 LONG_NAMES = {
     "asr_prefilled/harmful": "asr_prefilled",
     "refusal/harmful": "refusal",
@@ -62,6 +78,15 @@ class Compared:
         values = [one.value if isinstance(one, Rate) else one for one in (self.after, self.before)]
         return None if values[0] is None or values[1] is None else values[0] - values[1]
 
+    @property
+    def change(self) -> Difference | None:
+        """After minus before with its interval; None where there is none, as with perplexity, which has a ratio."""
+        if pair := self.paired:
+            return paired_difference(pair.n, pair.only_before, pair.only_after)
+        if self.ratio or not isinstance(self.before, Rate) or not isinstance(self.after, Rate):
+            return None
+        return rate_difference(self.before, self.after)
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -73,6 +98,8 @@ class Finding:
     """Both readings, and how many prompts changed."""
     prompts: tuple[str, ...] = ()
     """The first prompts that changed, in the direction that the condition forbids if there are any."""
+    by_interval: Decision | None = None
+    """Whether the condition holds by its interval; None where it is not about one number against a bar."""
 
     @property
     def sentence(self) -> str:
@@ -132,7 +159,22 @@ def compare_measures(before: Evaluation, after: Evaluation) -> dict[str, Compare
     }
     p_values = {name: one.p_value for name, one in found.items() if one.p_value is not None}
     corrected = dict(zip(p_values, holm(list(p_values.values())), strict=True))
-    return {name: replace(one, corrected_p=corrected.get(name)) for name, one in found.items()}
+    found = {name: replace(one, corrected_p=corrected.get(name)) for name, one in found.items()}
+    return found if "asr" in found or "refusal" not in found else {"not_refused": _turned(found["refusal"]), **found}
+
+
+def _turned(refusal: Compared) -> Compared:
+    """Harmful prompts that were not refused, where nobody measured attack success: one test under two names."""
+    before, after = (one.complement if isinstance(one, Rate) else None for one in (refusal.before, refusal.after))
+    prompts = tuple(replace(one, before=not one.before, after=not one.after) for one in refusal.prompts)
+    return replace(
+        refusal,
+        name="not_refused",
+        before=before,
+        after=after,
+        prompts=prompts,
+        paired=count_prompts(prompts) if prompts else None,
+    )
 
 
 def _readings(evaluation: Evaluation) -> dict[str, Reading]:
@@ -161,7 +203,30 @@ def _check(condition: Condition, measures: Mapping[str, Compared]) -> Finding:
         not failed,
         _numbers(measure),
         _changed(measure, rising=">" in condition.comparisons[0].operator) if failed else (),
+        _decide_by_interval(condition, measure),
     )
+
+
+def _decide_by_interval(condition: Condition, measure: Compared) -> Decision | None:
+    """The condition by the rule of all claims: the measure, or its change, against what is added to or subtracted."""
+    one, *others = condition.comparisons
+    if others or one.left.name == "p" or one.left.end != "value":
+        return None
+    bar = sum(sign * term for sign, term in one.terms if isinstance(term, float))
+    looked_up = [(sign, term) for sign, term in one.terms if isinstance(term, Quantity)]
+    if not looked_up:
+        interval = _interval(measure.after)
+    elif looked_up == [(1, Quantity("before"))]:
+        interval = measure.change and measure.change.interval
+    else:
+        return None
+    return None if interval is None else decide(interval, bar, claimed="above" if ">" in one.operator else "below")
+
+
+def _interval(reading: Reading | None) -> Interval | None:
+    if not isinstance(reading, Rate) or reading.low is None or reading.high is None:
+        return None
+    return reading.low, reading.high
 
 
 def _refuse_percentage(condition: Condition, measure: Compared) -> None:
@@ -195,10 +260,22 @@ def _find(condition: Condition, measures: Mapping[str, Compared]) -> Compared:
     for reading, which in ((found.before, "before"), (found.after, "after")):
         if reading is None:
             raise ValueError(
-                f"the condition {condition.text!r} asks for {name!r}, which was not measured {which}; "
-                "evaluate both checkpoints on a suite that has its prompts."
+                f"the condition {condition.text!r} asks for {name!r}, which was not measured {which}; {_needs(name)}, "
+                f"or ask for a measure of both: {printable(', '.join(_in_both(measures)))}."
             )
     return found
+
+
+def _needs(name: str) -> str:
+    """What would measure it."""
+    if name.startswith("asr"):
+        return "evaluate both checkpoints with a judge that says safe or unsafe, on harmful prompts"
+    return "evaluate both checkpoints on a suite that has its prompts"
+
+
+def _in_both(measures: Mapping[str, Compared]) -> list[str]:
+    """The measures that both checkpoints have, but for groups."""
+    return [name for name, one in measures.items() if "/" not in name and None not in (one.before, one.after)]
 
 
 def _number(condition: Condition, asked: Quantity, measure: Compared) -> float:
@@ -229,7 +306,7 @@ def _numbers(measure: Compared) -> str:
     if measure.paired is None:
         return text
     pair = measure.paired
-    counted = COUNTED.get(measure.name.partition("/")[0], "unsafe")
+    counted = {**COUNTED, "not_refused": "not refused"}.get(measure.name.partition("/")[0], "unsafe")
     return (
         f"{text}; of {pair.n} prompts scored under both {pair.only_after} became {counted} and {pair.only_before} "
         f"ceased to be, paired p {pair.p_value:.2g}, {measure.corrected_p:.2g} corrected"

@@ -142,6 +142,11 @@ def refuse_declared(judge: Judge, *names: str) -> None:
         refuse_other_verdicts(name, getattr(judge, "verdicts", ()), type(judge).__name__)
 
 
+def judges_refusals(judge: Judge) -> bool:
+    """Whether a judge declares that it says refused or complied, which is not about harm."""
+    return "refused" in getattr(judge, "verdicts", ())
+
+
 def share(answers: Sequence[Answer], verdict: Verdict) -> Rate:
     """The share of the answers with this verdict; where prompts have several samples, the interval is over prompts."""
     samples = [[answer.outcome for answer in answers] for answers in by_prompt(answers)]

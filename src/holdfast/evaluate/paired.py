@@ -48,6 +48,7 @@ def count_prompts(found: Sequence[PairedPrompt]) -> PairedCounts:
 
 def pair_prompts(before: Evaluation, after: Evaluation) -> dict[str, list[PairedPrompt]]:
     """The prompts that were scored under both, by what they count towards, in their order; raises as `compare`."""
+    _refuse_other_safety(before.answers, after.answers)
     _refuse_different_prompts(before.answers, after.answers)
     refuse_other_settings(before.made_by, after.made_by)
     paired: dict[str, list[PairedPrompt]] = defaultdict(list)
@@ -107,6 +108,17 @@ def _counted(samples: Sequence[Answer]) -> dict[str, bool]:
         return counts_towards(samples[0])
     verdict = any_unsafe(samples).verdict if samples[0].measure == "asr" else None
     return {any_of(len(samples)): verdict == "unsafe"} if verdict else {}
+
+
+def _refuse_other_safety(before: Sequence[Answer], after: Sequence[Answer]) -> None:
+    """Raises ValueError when a judge of harm was asked about one of the two, and rules or a judge of refusals alone."""
+    measured = [{one.measure for one in answers} & {"asr", "refusal"} for answers in (before, after)]
+    if measured in ([{"asr"}, {"refusal"}], [{"refusal"}, {"asr"}]):
+        first, second = ("attack success" if "asr" in one else "refusals alone" for one in measured)
+        raise ValueError(
+            f"the first evaluation measured {first} and the second {second}; evaluate both checkpoints with the same "
+            "--judge, or both without one."
+        )
 
 
 def _refuse_different_prompts(before: Sequence[Answer], after: Sequence[Answer]) -> None:

@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from holdfast.evaluate.token_losses import perplexity_rate
+from holdfast.models.logits import logits_at, logits_budget
 from holdfast.models.tables import check_fits
 from holdfast.progress import Progress, silent
 from holdfast.prompts.batching import batches_by_length, right_pad
@@ -26,7 +27,7 @@ def perplexity(
     tokenizer: PreTrainedTokenizerBase,
     exchanges: Sequence[Exchange],
     *,
-    token_budget: int = 4096,
+    token_budget: int | None = None,
     progress: Progress = silent,
 ) -> float | None:
     """Perplexity of the exchanges' responses; None where there is no token to predict, or a loss is not finite.
@@ -45,14 +46,15 @@ def token_losses(
     tokenizer: PreTrainedTokenizerBase,
     exchanges: Sequence[Exchange],
     *,
-    token_budget: int = 4096,
+    token_budget: int | None = None,
     progress: Progress = silent,
 ) -> tuple[TokenLosses, ...]:
     """The loss on every exchange's response, in their order; raises as `perplexity`."""
     chats = [encode_exchange(tokenizer, exchange.prompt, exchange.response) for exchange in exchanges]
     check_fits(model, tokenizer, [chat.token_ids for chat in chats])
     totals, done = torch.zeros(len(chats), dtype=torch.float64), 0
-    for batch in batches_by_length([len(chat.token_ids) for chat in chats], token_budget):
+    budget = token_budget or logits_budget(model)
+    for batch in batches_by_length([len(chat.token_ids) for chat in chats], budget):
         losses, rows = _completion_losses(model, [chats[position] for position in batch])
         totals[batch] = torch.zeros(len(batch), dtype=torch.float64).index_add(0, rows, losses.double().cpu())
         done += len(batch)
@@ -67,9 +69,6 @@ def _completion_losses(model: PreTrainedModel, chats: Sequence[EncodedChat]) -> 
     token_ids, attention_mask = right_pad([chat.token_ids for chat in chats], pad_id=0)
     rows = torch.tensor([row for row, chat in enumerate(chats) for _ in chat.spans[1]], dtype=torch.int64)
     columns = torch.tensor([span.token for chat in chats for span in chat.spans[1]], dtype=torch.int64)
-    # Nothing goes on from here, and some recurrent models can't keep a state.
-    inputs = {"attention_mask": attention_mask.to(model.device), "use_cache": False}
-    logits = model(token_ids.to(model.device), **inputs).logits
-    # The logits at a position are about the next token.
-    predicted = logits[rows.to(logits.device), columns.to(logits.device) - 1].float()
-    return cross_entropy(predicted, token_ids[rows, columns].to(logits.device), reduction="none"), rows
+    inputs = {"input_ids": token_ids.to(model.device), "attention_mask": attention_mask.to(model.device)}
+    predicted = logits_at(model, rows, columns - 1, inputs)  # the logits at a position are about the next token
+    return cross_entropy(predicted, token_ids[rows, columns].to(predicted.device), reduction="none"), rows

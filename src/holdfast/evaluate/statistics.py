@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import torch
 
 from holdfast.holm import holm as holm
+from holdfast.student_t import Z_95 as Z_95
 from holdfast.values import Outcome, Rate, Verdict
 
 NOT_MEASURED = Rate(None, None, None, 0)
-Z_95 = 1.959963984540054
 
 
 def wilson_interval(share: float, n: float, z: float = Z_95) -> tuple[float, float]:

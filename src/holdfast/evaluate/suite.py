@@ -8,10 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
+from pathlib import Path
+from typing import cast
+
+from transformers import PreTrainedModel
 
 from holdfast.evaluate.attack_success import any_of, attack_success, rate_any_unsafe
 from holdfast.evaluate.cut_off import cut_off
-from holdfast.evaluate.measure import Judge, Measure, group_of, refuse_declared, share
+from holdfast.evaluate.measure import Judge, Measure, group_of, judges_refusals, refuse_declared, share
 from holdfast.evaluate.over_refusal import over_refusal
 from holdfast.evaluate.perplexity import token_losses
 from holdfast.evaluate.refusal import refusal
@@ -54,6 +58,16 @@ class Suite:
             raise ValueError(
                 "the suite has no prompts; give a set of harmful or harmless prompts, of questions or of a task."
             )
+        for name, records in self._sets().items():
+            _check_records(name, records, Exchange if name == "exchanges" else Prompt)
+
+    def __repr__(self) -> str:
+        counts = [f"{len(records):,} {name}" for name, records in self._sets().items() if records]
+        return f"<Suite: {', '.join(counts)}>"
+
+    def _sets(self) -> dict[str, Sequence[Prompt] | Sequence[Exchange]]:
+        names = ("harmful", "harmless", "borderline", "questions", "task", "exchanges")
+        return {name: getattr(self, name) for name in names}
 
 
 def evaluate(
@@ -71,7 +85,8 @@ def evaluate(
     Args:
         loaded: the model with its tokenizer; its weights may have been edited since it was loaded.
         judge: says `safe` or `unsafe` of responses to harmful prompts. Without one attack success is not measured, and
-            answers to harmful prompts count towards refusals alone.
+            answers to harmful prompts count towards refusals alone. The same holds with a judge of refusals, such as
+            RefusalJudge(), which then takes the place of `refusal_judge`.
         suite: what is asked.
         options: how responses are made; of several samples a prompt, rates count all and intervals know the prompts.
         progress: told after every batch.
@@ -79,13 +94,16 @@ def evaluate(
         generator: makes the responses; the model itself, by transformers, when left out.
 
     Raises:
-        ValueError: several samples are asked for without a temperature, a question has no answer, a judge's verdicts
-            are of another kind than its measures need (where it declares them, before anything is generated), or the
-            suite has a setting that needs a judge and there is none.
+        ValueError: the arguments are swapped, several samples are asked for without a temperature, a question has no
+            answer, a judge's verdicts are of another kind than its measures need (where it declares them, before
+            anything is generated), or the suite has a setting that needs a judge and there is none.
     """
+    _check_order(loaded, judge, suite)
     options = options or GenerateOptions()
     generator = generator or partial(generate, loaded.model, loaded.tokenizer)
     samples = options.num_samples
+    if judge is not None and judges_refusals(judge):
+        judge, refusal_judge = None, judge
     if judge is None:
         refuse_judged_settings(suite)
     elif suite.harmful:
@@ -127,9 +145,32 @@ def refuse_judged_settings(suite: Suite) -> None:
     for name, given in (("prefill", suite.prefill), ("judge_thoughts", suite.judge_thoughts)):
         if given:
             raise ValueError(
-                f"{name} is about attack success, which a judge decides, and there is none; give a judge, or leave "
-                f"{name} out."
+                f"{name} is about attack success, which a judge decides that says safe or unsafe, and there is none; "
+                f"give one, or leave {name} out."
             )
+
+
+def _check_records(name: str, records: object, kind: type[Prompt] | type[Exchange]) -> None:
+    """Raises ValueError when a set of a suite is the name of one, or holds texts."""
+    if isinstance(records, str | Path) or not all(isinstance(record, kind) for record in cast(Sequence, records)):
+        load = "load_exchanges" if kind is Exchange else "load_prompts"
+        raise ValueError(
+            f"{name} of a suite is a list of {kind.__name__}; give what holdfast.{load}(SET) returns, or make each "
+            f"with {'Exchange(prompt, response)' if kind is Exchange else 'Prompt(text)'}."
+        )
+
+
+def _check_order(loaded: object, judge: object, suite: object) -> None:
+    """Raises ValueError when the arguments of `evaluate` are of other kinds, as when they are swapped."""
+    if isinstance(loaded, PreTrainedModel):
+        raise ValueError(
+            f"evaluate needs a model with its tokenizer, got {type(loaded).__name__} alone; give "
+            "LoadedModel.of(model, tokenizer), or what load_model returns."
+        )
+    is_judge = judge is None or callable(getattr(judge, "judge", None))
+    if not (isinstance(loaded, LoadedModel) and is_judge and isinstance(suite, Suite)):
+        given = ", ".join(type(one).__name__ for one in (loaded, judge, suite))
+        raise ValueError(f"evaluate takes a loaded model, a judge or None, and a suite, in this order; got {given}.")
 
 
 def _measures(judge: Judge | None, refusal_judge: Judge, suite: Suite) -> list[tuple[Measure, Sequence[Prompt]]]:

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from holdfast.artifacts import as_mask
 from holdfast.intervene.adapters import adapters
 from holdfast.intervene.entries import masked_entries, refuse_changed
 from holdfast.intervene.frozen import frozen, frozen_roles
@@ -65,13 +66,13 @@ class AdaptResult:
 
 def adapt(
     loaded: LoadedModel,
-    mask: Mask | None,
+    mask: Mask | str | Path | None,
     exchanges: Sequence[Exchange],
     options: AdaptOptions = AdaptOptions(),
     progress: Progress = silent,
-    output_dir: Path | None = None,
+    output_dir: str | Path | None = None,
     make_optimizer: MakeOptimizer | None = None,
-    adapter_dir: Path | None = None,
+    adapter_dir: str | Path | None = None,
     *,
     check_base: bool = True,
 ) -> AdaptResult:
@@ -79,7 +80,7 @@ def adapt(
 
     Args:
         loaded: the model to tune, as it was loaded.
-        mask: what to hold; None holds nothing.
+        mask: what to hold, or the path of its file; None holds nothing.
         exchanges: the task.
         options: length, rate and the like.
         progress: told after each step.
@@ -92,6 +93,8 @@ def adapt(
         ValueError: the mask or the data do not fit, or the loss or a weight is not finite.
         InvariantError: a protected entry has changed.
     """
+    mask = None if mask is None else as_mask(mask)
+    output_dir, adapter_dir = output_dir and Path(output_dir), adapter_dir and Path(adapter_dir)
     refuse_wrong_start(loaded, mask, check_base=check_base)
     if not exchanges:
         raise ValueError("there are no exchanges to adapt to; give at least one.")

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from holdfast.artifacts import as_mask
 from holdfast.distributed import gathered
 from holdfast.intervene.dpo import make_preferences, preferences
 from holdfast.intervene.entries import InvariantError, digest_outside, masked_entries, refuse_adapters
@@ -68,12 +69,12 @@ class EnhanceResult:
 
 def enhance(
     loaded: LoadedModel,
-    mask: Mask | None,
+    mask: Mask | str | Path | None,
     refusals: Sequence[Exchange],
     harmless: Sequence[Exchange],
     options: EnhanceOptions = EnhanceOptions(),
     progress: Progress = silent,
-    output_dir: Path | None = None,
+    output_dir: str | Path | None = None,
     *,
     check_base: bool = True,
 ) -> EnhanceResult:
@@ -81,7 +82,7 @@ def enhance(
 
     Args:
         loaded: the model to tune, as it was loaded.
-        mask: what to train; None trains everything by dense AdamW on the same examples.
+        mask: what to train, or the path of its file; None trains everything by dense AdamW on the same examples.
         refusals: harmful prompts with safe responses.
         harmless: harmless prompts with helpful responses.
         options: length, rate, shares.
@@ -93,6 +94,7 @@ def enhance(
         ValueError: the mask or the data do not fit, or the loss or a weight is not finite.
         InvariantError: an entry outside the mask has changed.
     """
+    mask, output_dir = None if mask is None else as_mask(mask), output_dir and Path(output_dir)
     refuse_adapters(loaded.model, WITHOUT_ADAPTERS)
     refuse_wrong_start(loaded, mask, check_base=check_base)
     refuse_none(refusals, harmless, options)

@@ -86,11 +86,16 @@ def find_entries(
             f"DeepSpeed has taken the parameters of {kind} apart (ZeRO-3), and their entries can't be told from each "
             "other any more; shard with FSDP2, or use ZeRO-2."
         )
-    for name, shape in shapes.items():
-        _refuse_unknown(kind, parameters, name, tuple(shape))
+    refuse_misfit(parameters, kind, shapes)
     if not any(index.numel() for index in indices.values()):
         raise ValueError("the mask selects no entry; select at least one.")
     return [_entries(name, parameters[name], index) for name, index in indices.items() if index.numel()]
+
+
+def refuse_misfit(parameters: Mapping[str, Tensor], kind: str, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Raises ValueError when a model lacks one of these parameters, or has it quantized or in another shape."""
+    for name, shape in shapes.items():
+        _refuse_unknown(kind, parameters, name, tuple(shape))
 
 
 def masked_entries(model: nn.Module, mask: Mask) -> list[Entries]:
@@ -156,6 +161,11 @@ def _refuse_unknown(kind: str, parameters: Mapping[str, Tensor], name: str, shap
         raise ValueError(
             f"the mask was made for another model: {kind} has no parameter {name!r}; "
             "list those it has with `holdfast sites MODEL`."
+        )
+    if not parameters[name].is_floating_point():
+        raise ValueError(
+            f"{name} of {kind} is quantized ({parameters[name].dtype}), so its entries can't be read or held one by "
+            "one; load the model without quantization, or train LoRA adapters on it, which can be held."
         )
     if tuple(parameters[name].shape) != shape:
         raise ValueError(

@@ -19,13 +19,19 @@ def frozen_roles(model: PreTrainedModel, roles: Sequence[Role], *, train_routers
 def frozen(model: PreTrainedModel, roles: Sequence[Role]) -> Iterator[None]:
     """While this lasts, parameters of these roles need no gradient.
 
+    A head that is tied to the embedding is frozen with it: both roles may be named for every model.
+
     Raises:
-        ValueError: a role has no parameter in this model; a head tied to the embedding is the embedding's.
+        ValueError: a role has no parameter in this model, as a tied head without the embedding.
     """
     sites = list_sites(model)
-    if missing := sorted(set(roles) - {site.role for site in sites}):
+    present = {site.role for site in sites} | ({"head"} if "embedding" in roles else set())
+    if missing := sorted(set(roles) - present):
         known = ", ".join(sorted({site.role for site in sites}))
-        raise ValueError(f"freeze: {type(model).__name__} has no {missing[0]} of its own to freeze; it has {known}.")
+        tied = "; its head is the embedding, so freeze embedding" if missing[0] == "head" else ""
+        raise ValueError(
+            f"freeze: {type(model).__name__} has no {missing[0]} of its own to freeze; it has {known}{tied}."
+        )
     chosen = {site.name for site in sites if site.role in roles}
     held = [weight for name, weight in model.named_parameters() if name in chosen and weight.requires_grad]
     try:

@@ -6,7 +6,7 @@ puts beside the adapter (`held_adapter.py`). Plain PEFT does not read that mask:
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
@@ -18,9 +18,9 @@ from peft.utils.other import AuxiliaryTrainingWrapper
 from torch import nn
 from transformers import PreTrainedModel
 
-from holdfast.artifacts import load_mask
+from holdfast.artifacts import as_mask, load_mask
 from holdfast.intervene.base import require_base
-from holdfast.intervene.entries import Entries, InvariantError, find_entries, refuse_changed
+from holdfast.intervene.entries import Entries, InvariantError, find_entries, refuse_changed, refuse_misfit
 from holdfast.intervene.held_adapter import MASK_FILE as MASK_FILE
 from holdfast.intervene.held_adapter import HeldAdapter, write_beside
 from holdfast.intervene.held_layer import HeldLayer, hold_layer, refuse_quantised, release_layer
@@ -36,22 +36,20 @@ logger = logging.getLogger(__name__)
 class LoraProtection:
     """A hold on the effective weights that a mask selects; release it, or use it as a context manager, to let go."""
 
-    def __init__(self, model: PeftModel, mask: Mask, *, check_base: bool = True) -> None:
+    def __init__(self, model: PeftModel, mask: Mask | str | Path, *, check_base: bool = True) -> None:
         """See `protect_lora`."""
+        refuse_plain(model)
+        mask = as_mask(mask)
         self._model, self.mask = model, mask
-        _refuse_wrapped(model, mask)
-        _refuse_other_starts(model)
+        layers = layers_to_hold(model, mask)
         self._entries = _base_entries(model, mask)
-        layers = _adapted(model, mask)
-        if not layers:
-            raise ValueError(
-                "no adapter changes a matrix that the mask selects from, so there is nothing to protect; leave the "
-                "mask out, or give the adapters other target_modules."
-            )
         if any(isinstance(layer, HeldLayer) for layer in layers.values()):
-            raise ValueError("these adapters are held already; release the other protection first.")
+            raise ValueError(
+                "these adapters are held already; release the other protection first, or hold the union of the masks "
+                "(first | second) by one."
+            )
         self._saved = [entry.read() for entry in self._entries]
-        self._held = [_linear_lora(name, layer, mask.shapes[name]) for name, layer in layers.items()]
+        self._held = list(layers.values())
         require_base("the mask", mask.base, base_parameters(model), check_base=check_base)
         for name, layer in zip(layers, self._held, strict=True):
             hold_layer(layer, mask.shapes[name], mask[name])
@@ -103,7 +101,7 @@ class LoraProtection:
         self.release()
 
 
-def protect_lora(model: PeftModel, mask: Mask, *, check_base: bool = True) -> LoraProtection:
+def protect_lora(model: PeftModel, mask: Mask | str | Path, *, check_base: bool = True) -> LoraProtection:
     """Holds the effective weight of the selected entries at the base's values, from now on: trained, merged, unmerged.
 
     While it lasts, every save of the adapter writes the mask beside it, also a trainer's. Let it last until the adapter
@@ -111,15 +109,25 @@ def protect_lora(model: PeftModel, mask: Mask, *, check_base: bool = True) -> Lo
 
     Args:
         model: a base with LoRA adapters on linear layers, whose weights may be quantised; any optimizer may train it.
-        mask: which entries are held, under the names of the base model.
+        mask: which entries are held, under the names of the base model, or the path of its file.
         check_base: whether to refuse a base that the mask was not made for. A quantised base has no bits to compare and
             is taken as it is.
 
     Raises:
-        ValueError: no adapter touches the mask, it is made for another model, or a masked parameter has an adapter that
-            can't be held: DoRA and other variants, experts stored as one tensor, modules_to_save, other tuners.
+        ValueError: the model has no adapters, or none that touches the mask, the mask is made for another model, or a
+            masked parameter has an adapter that can't be held: DoRA and other variants, experts stored as one tensor,
+            modules_to_save, other tuners.
     """
     return LoraProtection(model, mask, check_base=check_base)
+
+
+def refuse_plain(model: object) -> None:
+    """Raises ValueError when a model carries no adapters of PEFT."""
+    if not isinstance(model, PeftModel):
+        raise ValueError(
+            f"{type(model).__name__} carries no adapters of PEFT; give what peft.get_peft_model returned, or hold the "
+            "weights themselves with ProtectCallback or protect."
+        )
 
 
 def held_by(model: nn.Module) -> LoraProtection | None:
@@ -127,25 +135,27 @@ def held_by(model: nn.Module) -> LoraProtection | None:
     return model.hold if isinstance(model, HeldAdapter) else None
 
 
-def merge_protected(model: PeftModel, mask: Mask | None = None, *, check_base: bool = True) -> PreTrainedModel:
+def merge_protected(
+    model: PeftModel, mask: Mask | str | Path | None = None, *, check_base: bool = True
+) -> PreTrainedModel:
     """Merges the active adapters into the base; protected entries keep every bit.
 
     The checkpoint of the returned model carries the hold by itself, and any program may serve it.
 
     Args:
         model: a base with LoRA adapters.
-        mask: which entries are held; may be left out for a model that is held.
+        mask: which entries are held, or the path of its file; may be left out for a model that is held.
         check_base: whether to refuse a base that the mask was not made for.
 
     Raises:
         ValueError: there is neither a mask nor a hold, the base is quantised or another one than the mask's, the
             adapters are merged already without a hold, or as in `protect_lora`.
     """
+    refuse_plain(model)
     hold = held_by(model)
-    if mask is None:
-        if hold is None:
-            raise ValueError("the model is not held, so nothing says which entries to keep; give the mask.")
-        mask = hold.mask
+    if mask is None and hold is None:
+        raise ValueError("the model is not held, so nothing says which entries to keep; give the mask.")
+    mask = hold.mask if hold and mask is None else as_mask(mask)
     for name, layer in _adapted(model, mask).items():
         refuse_quantised(name, layer)
         if layer.merged and not isinstance(layer, HeldLayer):
@@ -159,7 +169,7 @@ def merge_protected(model: PeftModel, mask: Mask | None = None, *, check_base: b
     return merged
 
 
-def save_protected(model: PeftModel, mask: Mask, folder: str | Path, *, check_base: bool = True) -> None:
+def save_protected(model: PeftModel, mask: Mask | str | Path, folder: str | Path, *, check_base: bool = True) -> None:
     """Writes the adapter as PEFT does, and beside it the mask, for `load_protected`.
 
     The adapter alone does not hold: s B A has values at the protected entries, and plain PEFT applies them. A model
@@ -168,6 +178,8 @@ def save_protected(model: PeftModel, mask: Mask, folder: str | Path, *, check_ba
     Raises:
         ValueError: the mask is made for another base; `check_base=False` takes it all the same.
     """
+    refuse_plain(model)
+    mask = as_mask(mask)
     _require_base(model, mask, check_base=check_base)
     save_adapter(model, Path(folder))
     write_beside(Path(folder), model.peft_config, mask)
@@ -197,6 +209,11 @@ def load_protected(
     Raises:
         ValueError: there is no mask beside the adapter, or the base is another one.
     """
+    if not isinstance(base, PreTrainedModel):
+        raise ValueError(
+            f"load_protected takes a loaded model and then a folder, got {type(base).__name__}; load the base with "
+            "AutoModelForCausalLM.from_pretrained first."
+        )
     mask = load_mask(Path(folder) / MASK_FILE)
     require_base("the mask beside the adapter", mask.base, dict(base.named_parameters()), check_base=check_base)
     model = PeftModel.from_pretrained(base, str(folder), is_trainable=is_trainable)
@@ -209,6 +226,26 @@ def _require_base(model: PeftModel, mask: Mask, *, check_base: bool) -> None:
     hold = held_by(model)
     if hold is None or hold.mask.base != mask.base or not hold.mask.equals(mask):
         require_base("the mask", mask.base, base_parameters(model), check_base=check_base)
+
+
+def layers_to_hold(model: PeftModel, mask: Mask) -> dict[str, LoraLayer]:
+    """The adapters that a hold of the mask takes, by the names of the parameters that they adapt.
+
+    Raises:
+        ValueError: there is none, one can't be held, or the mask is of another model, as in `protect_lora`.
+    """
+    parameters = base_parameters(model)
+    names = _read_by_name(parameters, mask)
+    refuse_misfit(parameters, type(model.get_base_model()).__name__, {name: mask.shapes[name] for name in names})
+    _refuse_wrapped(model, mask)
+    _refuse_other_starts(model)
+    layers = {name: _linear_lora(name, layer, mask.shapes[name]) for name, layer in _adapted(model, mask).items()}
+    if not layers:
+        raise ValueError(
+            "no adapter changes a matrix that the mask selects from, so there is nothing to protect; leave the mask "
+            "out, or give the adapters other target_modules."
+        )
+    return layers
 
 
 def base_parameters(model: PeftModel) -> dict[str, nn.Parameter]:
@@ -253,18 +290,23 @@ def _adapted(model: PeftModel, mask: Mask) -> dict[str, BaseTunerLayer]:
 
 def _base_entries(model: PeftModel, mask: Mask) -> list[Entries]:
     """The masked entries of the base's parameters that are floating point, adapted or not."""
-    base = model.get_base_model()
     parameters = base_parameters(model)
-    quantised = {name for name in mask.shapes if name in parameters and not parameters[name].is_floating_point()}
-    readable = {name: index for name, index in mask.indices.items() if name not in quantised}
-    shapes = {name: shape for name, shape in mask.shapes.items() if name not in quantised}
-    entries = find_entries(parameters, type(base).__name__, readable, shapes) if readable else []
+    names = _read_by_name(parameters, mask)
+    readable = {name: index for name, index in mask.indices.items() if name in names}
+    shapes = {name: mask.shapes[name] for name in names}
+    kind = type(model.get_base_model()).__name__
+    entries = find_entries(parameters, kind, readable, shapes) if readable else []
     if trained := [entry.name for entry in entries if entry.weight.requires_grad]:
         raise ValueError(
             f"{trained[0]} is trained itself and not by an adapter alone, so protect_lora can't hold it; "
             "freeze the base model's weights."
         )
     return entries
+
+
+def _read_by_name(parameters: Mapping[str, nn.Parameter], mask: Mask) -> list[str]:
+    """The mask's parameters but for quantised ones, which have no entries of that shape to read."""
+    return [name for name in mask.shapes if name not in parameters or parameters[name].is_floating_point()]
 
 
 def _linear_lora(name: str, layer: BaseTunerLayer, shape: tuple[int, ...]) -> LoraLayer:

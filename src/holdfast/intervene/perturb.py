@@ -7,12 +7,14 @@ matrices, each with its own sigma. The paper uses ratio 0.38 (arXiv 2604.08297).
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from holdfast.artifacts import as_mask
 from holdfast.intervene.base import require_base
 from holdfast.intervene.entries import Entries, masked_entries
 from holdfast.models.layout import Layout, sigma
@@ -22,13 +24,18 @@ from holdfast.values import Mask
 
 @contextmanager
 def perturbed(
-    model: PreTrainedModel, mask: Mask, ratio: float, generator: torch.Generator, *, check_base: bool = True
+    model: PreTrainedModel,
+    mask: Mask | str | Path,
+    ratio: float,
+    generator: torch.Generator,
+    *,
+    check_base: bool = True,
 ) -> Iterator[None]:
     """Adds noise to the selected entries while the context lasts; then every bit is as before, whatever happened.
 
     Args:
         model: changed in place; only the selected values are saved beside it.
-        mask: which entries; its parameters must be scored ones of this model.
+        mask: which entries, or the path of its file; its parameters must be scored ones of this model.
         ratio: noise in sigmas, 0 or more.
         generator: a CPU generator, so that a draw does not depend on where the model lies.
         check_base: whether to refuse a mask of another model, which hashes all weights; once is enough for many draws.
@@ -38,6 +45,7 @@ def perturbed(
     """
     if not math.isfinite(ratio) or ratio < 0:
         raise ValueError(f"the noise ratio must be 0 or more, got {ratio}; the paper's is 0.38.")
+    mask = as_mask(mask)
     entries = masked_entries(model, mask)
     require_base("the mask", mask.base, dict(model.named_parameters()), check_base=check_base)
     sites = find_scored(model, list(mask.indices))

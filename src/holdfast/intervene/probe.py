@@ -54,8 +54,13 @@ class SafetyProbe(TrainerCallback):
             name: what the log calls the rate.
 
         Raises:
-            ValueError: `every` is below 1, or `on_breach` is not known.
+            ValueError: `every` is below 1, `on_breach` is not known, or the trainer or the measure is something else.
         """
+        if not isinstance(trainer, Trainer) or not callable(measure):
+            raise ValueError(
+                f"SafetyProbe takes a trainer and what measures a model, got {type(trainer).__name__} and "
+                f"{type(measure).__name__}; give SafetyProbe(trainer, attack_success_probe(tokenizer, judge, prompts))."
+            )
         if every < 1:
             raise ValueError(f"every={every} is not a number of steps; give 1 or more.")
         if on_breach not in ("stop", "roll_back"):

@@ -262,6 +262,9 @@ class _ProgressCallback(TrainerCallback):
     def __init__(self, label: str, progress: Progress, before: int) -> None:
         self.label, self.progress, self.before = label, progress, before
 
+    def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        self.on_step_end(args, state, control)
+
     def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         self.progress(self.label, self.before + state.global_step, self.before + state.max_steps)
 

@@ -13,12 +13,14 @@ send: the model must not be wrapped in it, which would look for the gradients th
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
+from holdfast.artifacts import as_mask
 from holdfast.distributed import all_sum, gathered, world_size
 from holdfast.intervene.base import require_base
 from holdfast.intervene.entries import Entries, masked_entries, refuse_adapters
@@ -47,7 +49,7 @@ class SparseAdamW(torch.optim.Optimizer):
     def __init__(
         self,
         model: nn.Module,
-        mask: Mask,
+        mask: Mask | str | Path,
         *,
         lr: float = 3e-5,
         betas: tuple[float, float] = (0.9, 0.999),
@@ -60,7 +62,7 @@ class SparseAdamW(torch.optim.Optimizer):
 
         Args:
             model: the parameters that the mask selects from need gradients, and no others may (see `freeze_unmasked`).
-            mask: which entries are trained.
+            mask: which entries are trained, or the path of its file.
             lr: learning rate; schedulers change it through `param_groups` as usual.
             betas: decay of the first and second moment.
             eps: added to the root of the second moment.
@@ -74,6 +76,7 @@ class SparseAdamW(torch.optim.Optimizer):
                 masked one needs none.
         """
         refuse_adapters(model, WITHOUT_ADAPTERS)
+        mask = as_mask(mask)
         entries = masked_entries(model, mask)
         require_base("the mask", mask.base, dict(model.named_parameters()), check_base=check_base)
         _refuse_uncovered(model, {entry.name for entry in entries})

@@ -12,12 +12,14 @@ decay are those given here and not the trainer's, as with any optimizer that a t
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import PreTrainedModel, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import TrainerControl, TrainerState
 
+from holdfast.artifacts import as_mask
 from holdfast.intervene.entries import Entries, InvariantError, digest_outside, masked_entries
 from holdfast.intervene.protect import innermost
 from holdfast.intervene.sparse_adamw import SparseAdamW, freeze_unmasked
@@ -26,13 +28,18 @@ from holdfast.values import Mask
 
 @contextmanager
 def train_only(
-    model: PreTrainedModel, mask: Mask, *, lr: float = 3e-5, weight_decay: float = 0.0, check_base: bool = True
+    model: PreTrainedModel,
+    mask: Mask | str | Path,
+    *,
+    lr: float = 3e-5,
+    weight_decay: float = 0.0,
+    check_base: bool = True,
 ) -> Iterator["TrainOnly"]:
     """While this lasts, a trainer that is given what it yields trains the mask's entries and no other.
 
     Args:
         model: on the device that it will be trained on.
-        mask: which entries are trained.
+        mask: which entries are trained, or the path of its file.
         lr: peak learning rate; 3e-5 is the paper's, for billions of weights.
         weight_decay: decoupled, on the selected entries alone.
         check_base: whether to refuse a model that the mask was not made for; pass False for one that has trained since.
@@ -40,6 +47,7 @@ def train_only(
     Raises:
         ValueError: the mask is empty or made for another model.
     """
+    mask = as_mask(mask)
     how = {"lr": lr, "weight_decay": weight_decay, "check_base": check_base}
     with freeze_unmasked(model, mask), SparseAdamW(model, mask, **how) as optimizer:
         yield TrainOnly(optimizer, masked_entries(model, mask))

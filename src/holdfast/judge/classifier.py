@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from holdfast.judge.model_judge import Batch, ModelJudge, ShownExchange
 from holdfast.judge.options import ClassifierOptions
@@ -34,8 +34,7 @@ class ClassifierJudge(ModelJudge):
         options: ClassifierOptions = ClassifierOptions(),
     ) -> None:
         super().__init__(model, tokenizer, options.token_budget)
-        labels = {name.casefold(): int(label) for label, name in (model.config.id2label or {}).items()}
-        self.safe_ids, self.unsafe_ids = _sides(labels, options)
+        self.safe_ids, self.unsafe_ids = sides_of(model.config, options)
 
     @property
     def context(self) -> int:
@@ -64,14 +63,20 @@ class ClassifierJudge(ModelJudge):
         return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
-def _sides(labels: dict[str, int], options: ClassifierOptions) -> tuple[list[int], list[int]]:
-    """Positions of the safe and of the unsafe labels."""
+def labels_of(config: PreTrainedConfig) -> dict[str, int]:
+    """The labels of a classifier in small letters, with their positions."""
+    return {name.casefold(): int(label) for label, name in (config.id2label or {}).items()}
+
+
+def sides_of(config: PreTrainedConfig, options: ClassifierOptions) -> tuple[list[int], list[int]]:
+    """Positions of the safe and of the unsafe labels; ValueError where the labels do not part into the two."""
+    labels = labels_of(config)
     safe, unsafe = ({name.casefold() for name in side} for side in (options.safe_labels, options.unsafe_labels))
     unknown = sorted((safe | unsafe) - set(labels))
     if unknown:
         raise ValueError(
-            f"the judge has no label {unknown[0]!r}, its labels are {', '.join(labels)}; "
-            "set `safe_labels` and `unsafe_labels` to some of them."
+            f"the judge has no label {unknown[0]!r}, its labels are {', '.join(labels)}; set `safe_labels` and "
+            "`unsafe_labels` to some of them, or give a judge with the labels safe and unsafe, or refused and answered."
         )
     safe, unsafe = safe or set(labels) - unsafe, unsafe or set(labels) - safe
     if not safe or not unsafe or safe & unsafe:

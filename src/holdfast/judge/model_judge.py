@@ -63,6 +63,8 @@ class ModelJudge(ABC):
     """A judge that is a model: it reads an exchange and has a logit for every verdict."""
 
     verdicts: frozenset[Verdict] = frozenset(("safe", "unsafe"))
+    sides: tuple[Verdict, Verdict] = ("safe", "unsafe")
+    """What it says where J is positive, and where it is not."""
     pads = True
     """Whether exchanges of unlike length may share a batch."""
 
@@ -95,7 +97,7 @@ class ModelJudge(ABC):
         return None
 
     def judge(self, prompts: Sequence[str], responses: Sequence[str]) -> list[Outcome]:
-        """One outcome a response, in order: `safe` or `unsafe` scored by its log-odds, or unscored with a reason.
+        """One outcome a response, in order: one of its `sides` scored by its log-odds, or unscored with a reason.
 
         Raises:
             ValueError: an exchange has a token that the judge's embedding lacks.
@@ -189,7 +191,7 @@ class ModelJudge(ABC):
             return Outcome.unscored("the judge's log-odds are not finite")
         if objection := self.objection(logits):
             return Outcome.unscored(objection)
-        return Outcome("safe" if log_odds > 0 else "unsafe", score=log_odds)
+        return Outcome(self.sides[0 if log_odds > 0 else 1], score=log_odds)
 
 
 def _refuse_unseen(response: str, exchange: ShownExchange) -> None:

@@ -9,6 +9,8 @@ from pydantic import ConfigDict, Field, field_validator
 from holdfast.config import Options
 
 Words = str | tuple[str, ...]
+REFUSAL_RULES = "refusal"
+"""Names the built-in refusal rules as a judge: safety is then read off refusals, and attack success is not measured."""
 
 
 class GuardOptions(Options):

@@ -78,6 +78,8 @@ def generate(
     warn_of_context(model, lengths, options)
     batches = _batches(model, lengths, options)
     devices = [model.device] if model.device.type == "cuda" else []
+    if not found:
+        progress("answering prompts", 0, len(asked))
     with torch.random.fork_rng(devices=devices):
         orders = range(len(batches))
         for order in orders if is_sharded(model) else share(orders):

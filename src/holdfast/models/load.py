@@ -2,8 +2,9 @@
 
 import hashlib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal, cast
 
@@ -30,6 +31,7 @@ from holdfast.models.locate import quiet_transformers as quiet_transformers
 from holdfast.models.roles import find_layers
 from holdfast.models.shards import whole
 from holdfast.models.storage import Storage, read_storage, stored_apart
+from holdfast.progress import Progress, silent
 from holdfast.prompts.template_arguments import bind_arguments, split_arguments
 
 HALF_PRECISION = (torch.bfloat16, torch.float16)
@@ -63,19 +65,50 @@ class LoadedModel:
     stored_apart: Mapping[str, torch.dtype] = field(default_factory=dict)
     """Dtypes of the parameters and buffers that the files hold in another one, by name."""
 
+    @classmethod
+    def of(
+        cls, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str = "the model in memory"
+    ) -> "LoadedModel":
+        """A model that a script has loaded by itself, with its tokenizer; reads every weight once.
+
+        Raises:
+            ValueError: one of the two is missing, or is something else.
+        """
+        if not isinstance(model, PreTrainedModel):
+            raise ValueError(
+                f"a model of transformers was expected, got {type(model).__name__}; give the model itself."
+            )
+        require_tokenizer(tokenizer)
+        return cls(model, tokenizer, name, fingerprint(model), model.dtype)
+
+    def __repr__(self) -> str:
+        kind = f"{type(self.model).__name__} of {self.model.num_parameters():,} weights"
+        dtype = str(self.storage_dtype).removeprefix("torch.")
+        return f"<LoadedModel: {self.name}, {kind}, stored in {dtype}, base {self.base[:12]}>"
+
     def stored_dtype(self, name: str) -> torch.dtype:
         """The dtype that the checkpoint holds a parameter in."""
         return self.stored_apart.get(name, self.storage_dtype)
 
 
+def require_tokenizer(given: object) -> None:
+    """Raises ValueError when something is no tokenizer of transformers."""
+    if not isinstance(given, PreTrainedTokenizerBase):
+        raise ValueError(
+            f"the model's tokenizer was expected, got {type(given).__name__}; give what "
+            "AutoTokenizer.from_pretrained(MODEL) returns."
+        )
+
+
 def load_model(
-    name: str,
+    name: str | Path,
     *,
     kind: ModelKind = AutoModelForCausalLM,
     dtype: DtypeName = "auto",
     device: str | None = None,
     sharded: bool = False,
     mixed_precision: bool = False,
+    progress: Progress = silent,
 ) -> LoadedModel:
     """Loads a model in evaluation mode; remote code and pickles are never run.
 
@@ -90,12 +123,15 @@ def load_model(
         mixed_precision: whether what is sharded of a half-precision checkpoint is gathered and multiplied in bfloat16,
             whatever its dtype here, but on a CPU. Autocast would copy whole matrices and keep them for the backward
             pass.
+        progress: called before and after the files are read, and after each parameter whose values are hashed.
 
     Raises:
         ValueError: the model is missing, unreadable, not of that kind, or needs a network that is not there.
     """
     refuse_one_place(sharded=sharded)
+    name = str(name)
     source = resolve(name)
+    progress(f"loading {name}", 0, 1)
     place = torch.device(device) if device else default_device()
     with explained(name, source):
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
@@ -120,7 +156,9 @@ def load_model(
         logger.warning("%s", _UNTIED.format(name=name))
     apart = stored_apart(model, storage)
     _tell_rounded(name, model, apart)
-    return LoadedModel(model, tokenizer, name, fingerprint(model), stored, apart)
+    progress(f"loading {name}", 1, 1)
+    base = fingerprint_of(dict(model.named_parameters()), partial(progress, f"fingerprint of {name}"))
+    return LoadedModel(model, tokenizer, name, base, stored, apart)
 
 
 def load_empty(
@@ -208,9 +246,18 @@ def architectures(name: str) -> list[str]:
     Raises:
         ValueError: the config is missing or unreadable.
     """
+    return list(config_of(name).architectures or [])
+
+
+def config_of(name: str) -> PreTrainedConfig:
+    """The config of a checkpoint, read without its weights.
+
+    Raises:
+        ValueError: the config is missing or unreadable.
+    """
     source = resolve(name, with_weights=False)
     with explained(name, source):
-        return list(AutoConfig.from_pretrained(source, trust_remote_code=False).architectures or [])
+        return AutoConfig.from_pretrained(source, trust_remote_code=False)
 
 
 def fingerprint(model: nn.Module) -> str:
@@ -218,13 +265,21 @@ def fingerprint(model: nn.Module) -> str:
     return fingerprint_of(dict(model.named_parameters()))
 
 
-def fingerprint_of(parameters: Mapping[str, nn.Parameter]) -> str:
-    """The fingerprint of a model that has these parameters under these names; it reads every weight once."""
+def fingerprint_of(
+    parameters: Mapping[str, nn.Parameter], hashed: Callable[[int, int], None] = lambda done, total: None
+) -> str:
+    """The fingerprint of a model that has these parameters under these names; it reads every weight once.
+
+    Args:
+        parameters: the model's, by name.
+        hashed: called after each with how many are done, and how many there are.
+    """
     _refuse_absent(parameters)
     digest = hashlib.sha256()
-    for name, weight in sorted(parameters.items(), key=lambda item: item[0]):
+    for done, (name, weight) in enumerate(sorted(parameters.items(), key=lambda item: item[0]), start=1):
         digest.update(f"{name}{tuple(weight.shape)}".encode())
         digest.update(whole(weight.detach()).to("cpu", torch.float32).contiguous().view(-1).numpy().data)
+        hashed(done, len(parameters))
     return digest.hexdigest()
 
 

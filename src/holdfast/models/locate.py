@@ -108,7 +108,8 @@ def explained(name: str, source: str) -> Iterator[None]:
         with quiet_transformers():
             yield
     except Exception as error:  # a wrong config.json can make the library raise anything
-        raise ValueError(_explain(name, source, error)) from error
+        # Without its cause, which is some fifty lines of libraries; debuggers have it as __context__.
+        raise ValueError(_explain(name, source, error)) from None
 
 
 def _file_of(source: str, file: str, *, fetch: bool) -> Path | None:

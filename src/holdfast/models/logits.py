@@ -8,6 +8,19 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+LOGITS_AT_ONCE = 2**28
+"""Bytes of one float32 copy of a batch's logits at most; computing with them takes two or three copies."""
+
+LARGEST_BUDGET = 4096
+"""Tokens of such a batch at most: more make no pass faster."""
+
+
+def logits_budget(model: PreTrainedModel) -> int:
+    """Returns how many tokens a batch may have whose logits are computed: 4096, or fewer for a wide vocabulary."""
+    head = cast(nn.Module, model.get_output_embeddings())
+    width = max(weight.shape[0] for weight in head.parameters())
+    return max(1, min(LARGEST_BUDGET, LOGITS_AT_ONCE // (4 * width)))
+
 
 def logits_at(
     model: PreTrainedModel,

@@ -1,5 +1,7 @@
 """Where a parameter lies, told by its name alone: scores and masks come without their model."""
 
+from collections.abc import Collection, Iterable, Sequence
+
 Place = tuple[int | None, str]
 """A layer, None outside the layers, and a path inside it."""
 
@@ -20,3 +22,17 @@ def layer_and_path(name: str) -> Place:
     inside = words if first is None else words[first + 1 :]
     path = ".".join(word for word in inside if not word.isdigit() and word not in ("weight", "bias"))
     return (None if first is None else int(words[first])), path
+
+
+def short_names(paths: Iterable[str]) -> dict[str, str]:
+    """The fewest last words of every path that tell it apart from the others; experts keep the word before theirs."""
+    split = {path: path.split(".") for path in paths}
+    return {path: ".".join(words[-_words_needed(words, split.values()) :]) for path, words in split.items()}
+
+
+def _words_needed(words: Sequence[str], all_words: Collection[Sequence[str]]) -> int:
+    fewest = 2 if words[-2:-1] == ["experts"] else 1
+    for length in range(fewest, len(words)):
+        if sum(other[-length:] == words[-length:] for other in all_words) == 1:
+            return length
+    return len(words)

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Shaped
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor
 
-from holdfast.remedy import remedy
+from holdfast.models.tensor_headers import read_tensor_header
 from holdfast.values import entries_in
 
 RUN = 2**18
@@ -72,16 +72,9 @@ def read_header(path: Path, kind: str = "checkpoint") -> tuple[dict[str, StoredT
     Raises:
         ValueError: the file is missing, cut off, no safetensors file, or holds a dtype that torch cannot edit.
     """
-    try:
-        with safe_open(path, "pt"):  # sizes and places are checked by the library
-            pass
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"{str(path)!r} is no whole safetensors file: {error}; {remedy(path, kind)}.") from error
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(length))
-    metadata = header.pop("__metadata__", {})
-    return {name: _stored(path, name, 8 + length, record) for name, record in header.items()}, metadata
+    header = read_tensor_header(path, kind)
+    tensors = {name: _stored(path, name, header.first, record) for name, record in header.records.items()}
+    return tensors, header.metadata
 
 
 def read_kinds(path: Path) -> dict[str, tuple[str, int]]:

@@ -229,7 +229,8 @@ def noise_point(
         progress=progress,
     )
     pooled = pool_evaluations(found)
-    return {"fraction": fraction, "asr": rate_json(pooled.asr), "utility": rate_json(pooled.utility)}
+    measure, rate = pooled.safety
+    return {"fraction": fraction, measure: rate_json(rate), "utility": rate_json(pooled.utility)}
 
 
 def utility_scores(config: BakeoffConfig, folder: Path, progress: Progress) -> Path | None:

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
-from holdfast.artifacts import load_mask, refuse_other_base
+from holdfast.artifacts import as_mask, refuse_other_base
 from holdfast.intervene.entries import InvariantError
 from holdfast.models.paths import Place, by_layer, layer_and_path
 from holdfast.models.stored import StoredModel, StoredParameter, open_stored, stored_fingerprint
@@ -96,7 +96,7 @@ class HoldCheck:
             )
 
 
-def check_hold(model: str, base: str, mask: Mask | Path, progress: Progress = silent) -> HoldCheck:
+def check_hold(model: str | Path, base: str | Path, mask: Mask | str | Path, progress: Progress = silent) -> HoldCheck:
     """Compares a checkpoint with the one that it was tuned from, inside and outside a mask.
 
     Args:
@@ -108,8 +108,8 @@ def check_hold(model: str, base: str, mask: Mask | Path, progress: Progress = si
     Raises:
         ValueError: the mask is empty or of another base, or a checkpoint is broken or lacks a parameter of the mask.
     """
-    held = load_mask(mask) if isinstance(mask, Path) else mask
-    tuned, start = open_stored(model), open_stored(base)
+    held = as_mask(mask)
+    tuned, start = open_stored(str(model)), open_stored(str(base))
     _require_masked(held, tuned, start)
     refuse_other_base("the mask", held.base, stored_fingerprint(start, progress))
     both = [name for name in start.parameters if _alike(start, tuned, name)]

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from holdfast.config import Options, Seed
 from holdfast.estimators import TEMPERATURE, Estimator, Likelihood, Reduction, RelaxationKind
 from holdfast.intervene.options import AdaptOptions, EnhanceOptions
-from holdfast.judge.options import ClassifierOptions, GuardOptions, RubricOptions
+from holdfast.judge.options import REFUSAL_RULES, ClassifierOptions, GuardOptions, RubricOptions
 from holdfast.models.options import GenerateOptions, refuse_other_engine
 from holdfast.option_groups import CLASSIFIERS, ENDPOINTS, FINE, GUARDS, JUDGED, SEVERAL
 
@@ -27,6 +27,16 @@ def refuse_samples(generation: GenerateOptions) -> GenerateOptions:
     return generation
 
 
+def refuse_no_gradient(objective: str, judge: str) -> None:
+    """Raises ValueError when an objective takes the gradient of a judge, and the refusal rules judge."""
+    if judge == REFUSAL_RULES and objective in set(get_args(Estimator)) - {"policy_gradient"}:
+        raise ValueError(
+            f"objective {objective} needs a judge with a gradient, and the refusal rules have none; choose objective "
+            "policy_gradient, whose reward is 1 where they say refused, or refusal_likelihood of given refusals, or "
+            "name a guard model as the judge."
+        )
+
+
 OneResponse = Annotated[GenerateOptions, AfterValidator(refuse_samples), AfterValidator(refuse_other_engine)]
 
 
@@ -34,7 +44,8 @@ class ScoringOptions(Options):
     """How weights are scored."""
 
     objective: Literal[Estimator, Likelihood] = "judge_gradient"
-    """Quantity that a weight's effect is measured on.
+    """Quantity that a weight's effect is measured on. Without a guard model choose policy_gradient, which then rewards
+    refusals found by the built-in rules, or refusal_likelihood.
 
     - judge_gradient: safety of the model's responses, by the judge's gradient
     - policy_gradient: safety of sampled responses as a reward, from any judge
@@ -69,8 +80,9 @@ class ScoringOptions(Options):
     """
     temperature: Annotated[float, FINE] = Field(default=TEMPERATURE, gt=0)
     """Temperature of gumbel and straight_through. Low is noisy, high is biased towards an even choice."""
-    token_budget: int = Field(default=4096, ge=1)
-    """Tokens in a batch, padding included. Lower it when memory runs out; scores stay the same."""
+    token_budget: Annotated[int | None, FINE] = Field(default=None, ge=1)
+    """Tokens in a batch, padding included. Lower it when memory runs out; scores stay the same. When left out, a batch
+    keeps at most 512 MiB for the backward pass on a CPU, an eighth of the memory on a GPU, and has at most 4096."""
     shard: Annotated[bool, SEVERAL] = False
     """Splits the model over the processes (FSDP2). Otherwise each holds all of it. Start them by `torchrun -m holdfast
     score`."""
@@ -168,7 +180,7 @@ class ScoreFiles(Options):
     """Calibration prompt sets: what makes the scores."""
 
     harmful: str
-    """Harmful prompts that the model answers itself."""
+    """Harmful prompts that the model answers itself; with safe responses for the objective refusal_likelihood."""
     utility: str
     """Questions or exchanges with right answers, for the utility importance that safety-only masks leave out."""
 
@@ -210,8 +222,10 @@ class RunConfig(Options):
     model: str
     """An aligned model: located, verified and adapted. A folder, a hub id or `testbed:NAME`; `MODEL#NAME=VALUE` gives
     its chat template an argument."""
-    judge: str
-    """A causal guard model that answers safe or unsafe, or a sequence classifier with such labels."""
+    judge: str = REFUSAL_RULES
+    """Optional. A causal guard model that answers safe or unsafe, a sequence classifier with such labels, or api:MODEL.
+    Left out, the refusal rules judge: safety is then the share of harmful prompts that are not refused, and attack
+    success is not measured."""
     unaligned: str | None = None
     """A model that helps with everything: SET enhances it, with the prompts of `refusals`. Left out, SET is skipped."""
     task: str | None = None
@@ -232,8 +246,8 @@ class RunConfig(Options):
     - safety_only, random_protected: its controls
     """
     enhance_objective: SafetyObjective = "judge_gradient"
-    """What SET's weights are scored by. A model that never refuses gives the judge gradient no refusal to move towards;
-    the likelihood of the safe responses that SET teaches does."""
+    """What SET's weights are scored by: judge_gradient stands for the objective of the table score. A model that never
+    refuses gives it no refusal to move towards; refusal_likelihood, of the safe responses that SET teaches, does."""
     full_learning_rate: float | None = Field(default=None, gt=0)
     """Learning rate of the arm full, which tunes all weights, where that of 1% would break the model."""
     seed: Seed = 0
@@ -265,6 +279,13 @@ class RunConfig(Options):
     """How SPA trains."""
 
     @model_validator(mode="after")
+    def _refuse_objectives(self) -> Self:
+        if self.score.objective == "utility":
+            raise ValueError("score.objective utility is no measure of safety; choose another, or leave it out.")
+        refuse_no_gradient(self.score.objective, self.judge)
+        return self
+
+    @model_validator(mode="after")
     def _refuse_idle(self) -> Self:
         for name in ("enhance_arms", "adapt_arms"):
             if len(set(getattr(self, name))) < len(getattr(self, name)):
@@ -281,14 +302,20 @@ class RunConfig(Options):
                     raise ValueError(f"{name} has no effect without {needed}; give {needed}, or leave {name} out.")
         return self
 
+    def refusals_to_score(self, objective: SafetyObjective) -> str | None:
+        """The given refusals whose likelihood scores a model; None where its own responses are judged."""
+        if objective == "refusal_likelihood" and self.refusals:
+            return self.refusals.refusals
+        return self.calibration.harmful if self.score.objective == "refusal_likelihood" else None
+
 
 class BakeoffConfig(Options):
     """Scores and selectors to compare."""
 
     model: str
     """An aligned model. A folder, a hub id or `testbed:NAME`."""
-    judge: str
-    """A causal guard model that answers safe or unsafe."""
+    judge: str = REFUSAL_RULES
+    """A causal guard model that answers safe or unsafe. Left out, the refusal rules judge."""
     judging: JudgeOptions = JudgeOptions()
     """How the judge is read."""
     calibration: ScoreFiles
@@ -330,3 +357,9 @@ class BakeoffConfig(Options):
     select: SelectOptions = SelectOptions()
     seed: Seed = 0
     """Seed of everything random."""
+
+    @model_validator(mode="after")
+    def _refuse_no_gradient(self) -> Self:
+        for objective in self.objectives:
+            refuse_no_gradient(objective, self.judge)
+        return self

@@ -11,7 +11,7 @@ from pathlib import Path
 from holdfast.artifacts import save_evaluation
 from holdfast.evaluate.lm_eval_tasks import LmEval, LmEvalOptions
 from holdfast.evaluate.suite import Suite, evaluate, refuse_judged_settings
-from holdfast.judge.refusal import RefusalJudge
+from holdfast.judge.options import REFUSAL_RULES
 from holdfast.made_by import model_entry, version
 from holdfast.models.asking import end_ids, is_cut_by_context
 from holdfast.models.generate import Generator, generate
@@ -24,6 +24,8 @@ from holdfast.pipeline.config import JudgeOptions, MeasureOptions, SuiteFiles
 from holdfast.pipeline.inputs import suite_hashes
 from holdfast.pipeline.judges import (
     Judge,
+    is_refusal_classifier,
+    judges_refusals,
     load_judge,
     reading,
     refusal_judge,
@@ -47,8 +49,17 @@ def load_second_judge(
     name: str, files: SuiteFiles, out: Path, options: JudgeOptions, progress: Progress = silent
 ) -> Judge:
     """The judge that judges again what is evaluated to `out`; ValueError where it has nothing to, or did so already."""
+    if name == REFUSAL_RULES:
+        raise ValueError(
+            "a second judge says safe or unsafe, and the refusal rules say refused or complied, which is measured "
+            "anyway; name a guard model, a classifier or api:MODEL."
+        )
     if not files.harmful:
         raise ValueError("a second judge judges the responses to harmful prompts, and there are none; give --harmful.")
+    if is_refusal_classifier(name, options):
+        raise ValueError(
+            f"a second judge says safe or unsafe, and {name!r} says refused or answered; give it as --refusal-judge."
+        )
     refuse_existing(second_path(out))
     judge = load_judge(name, options, progress)
     try_on(judge, name, [prompt.prompt for prompt in load_suite(files).harmful])
@@ -57,7 +68,7 @@ def load_second_judge(
 
 def evaluate_model(
     model: str,
-    judge: str | None,
+    judge: str,
     files: SuiteFiles,
     out: Path,
     *,
@@ -70,7 +81,7 @@ def evaluate_model(
 ) -> Evaluation:
     """Writes the evaluation of a checkpoint, with every answer; `refusals` names the judge of them, if not the rules.
 
-    Without a judge, attack success is not measured.
+    With `refusal` as the judge, attack success is not measured.
 
     Raises:
         ValueError: an input is missing or wrong, or the judge has no verdict on any response to a harmful prompt.
@@ -78,18 +89,20 @@ def evaluate_model(
     refuse_existing(out)
     refuse_missing_engine(generation)
     suite = replace(load_suite(files), prefill=measures.prefill or "", judge_thoughts=measures.judge_thoughts)
-    if judge is None:
-        refuse_judged_settings(suite)
     refuse_idle_reference(suite, measures)
     require_usable(judging, judge, refusals)
+    of_harm = not judges_refusals(judge, judging)
+    if not of_harm:
+        refuse_judged_settings(suite)
+        refusals = refusals or judge
     if refusals:
         require_refusal_judge(refusals)
     harness = LmEval(lm_eval) if lm_eval.tasks else None
-    guard = load_judge(judge, judging, progress) if judge else None
-    refusal = refusal_judge(refusals, judging.api, progress) if refusals else RefusalJudge()
+    guard = load_judge(judge, judging, progress) if of_harm else None
+    refusal = refusal_judge(refusals, judging, progress)
     tried = _try_judges(guard, judge, refusal, refusals, suite)
-    loaded = load_model(model)
-    reference = load_reference(loaded, measures)
+    loaded = load_model(model, progress=progress)
+    reference = load_reference(loaded, measures, progress)
     made_by = {
         "model": model_entry(model, loaded.base),
         "judge": guard
@@ -128,12 +141,12 @@ def evaluate_model(
 
 
 def _try_judges(
-    guard: Judge | None, name: str | None, refusal: Judge | RefusalJudge, refusals: str | None, suite: Suite
+    guard: Judge | None, name: str, refusal: Judge, refusals: str | None, suite: Suite
 ) -> dict[str, object]:
     """What the judges that are asked say of two known exchanges; nothing where no prompt needs them."""
     harmful = [prompt.prompt for prompt in suite.harmful]
-    tried = {"judge": try_on(guard, name, harmful)} if guard and name and harmful else {}
-    tried |= {"refusal_judge": try_on(refusal, refusals, harmful)} if refusals else {}
+    tried = {"judge": try_on(guard, name, harmful)} if guard and harmful else {}
+    tried |= {"refusal_judge": try_on(refusal, refusals, harmful)} if refusals not in (None, REFUSAL_RULES) else {}
     return {"tried": tried} if tried else {}
 
 

@@ -5,33 +5,41 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Literal, get_args
 
-from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, PreTrainedConfig
 
 from holdfast.artifacts import save_json
 from holdfast.evaluate.agreement import Agreement, agreement
 from holdfast.evaluate.measure import Judge as JudgesResponses
 from holdfast.judge.chat_endpoint import require_endpoint
-from holdfast.judge.classifier import ClassifierJudge
+from holdfast.judge.classifier import ClassifierJudge, sides_of
 from holdfast.judge.guard import GuardJudge
 from holdfast.judge.model_judge import ModelJudge
-from holdfast.judge.options import RubricOptions
+from holdfast.judge.options import REFUSAL_RULES, ClassifierOptions, RubricOptions
+from holdfast.judge.refusal import RefusalJudge
+from holdfast.judge.refusal_classifier import RefusalClassifier, says_refused
 from holdfast.judge.rubric import PREFIX, RubricJudge
 from holdfast.judge.rubrics import REFUSAL_RUBRIC, Rubric
 from holdfast.judge.trial import try_judge
-from holdfast.models.load import architectures, load_model
+from holdfast.models.load import architectures, config_of, load_model
 from holdfast.models.shards import shard_layers
 from holdfast.pipeline.config import Estimator, JudgeOptions
 from holdfast.progress import Progress, silent
 from holdfast.thoughts import without_thoughts
 from holdfast.values import Answer, Evaluation, Outcome
 
-Judge = ModelJudge | RubricJudge
-JudgeKind = Literal["guard", "classifier", "api"]
+Judge = ModelJudge | RubricJudge | RefusalJudge
+OptionKind = Literal["guard", "classifier", "api"]
+JudgeKind = Literal[OptionKind, "rules"]
 
 
 def is_behind_api(name: str) -> bool:
     """Whether a judge of that name is asked over the network."""
     return name.startswith(PREFIX)
+
+
+def has_weights(name: str) -> bool:
+    """Whether a judge of that name is a model that is loaded here."""
+    return name != REFUSAL_RULES and not is_behind_api(name)
 
 
 def rubric_judge(
@@ -41,32 +49,52 @@ def rubric_judge(
     return RubricJudge(_api_model(name), options, rubric, progress=progress)
 
 
-def refusal_judge(name: str, options: RubricOptions, progress: Progress = silent) -> RubricJudge:
-    """The judge of that name, asked whether responses refuse; ValueError where it can't be asked that."""
+def refusal_judge(name: str | None, options: JudgeOptions, progress: Progress = silent) -> Judge:
+    """The judge that is asked whether responses refuse; ValueError where the one of that name can't be asked that."""
+    if name in (None, REFUSAL_RULES):
+        return RefusalJudge()
     require_refusal_judge(name)
-    return rubric_judge(name, options, REFUSAL_RUBRIC, progress)
+    if is_behind_api(name):
+        return rubric_judge(name, options.api, REFUSAL_RUBRIC, progress)
+    return load_judge(name, options, progress)
 
 
 def require_refusal_judge(name: str) -> None:
     """Raises ValueError when a judge of that name does not say refused or complied."""
-    if not is_behind_api(name):
+    if has_weights(name) and not is_refusal_classifier(name):
         raise ValueError(
-            f"the refusal judge {name!r} says safe or unsafe, not refused or complied; give api:MODEL, or leave it out "
-            "for the refusal rules."
+            f"the refusal judge {name!r} says safe or unsafe, not refused or complied; give api:MODEL or a classifier "
+            "with the labels refused and answered, or leave it out for the refusal rules."
         )
+
+
+def is_refusal_classifier(name: str, options: JudgeOptions = JudgeOptions()) -> bool:
+    """Whether a judge of that name is a classifier that says refused or answered; its config alone is read."""
+    return kind_of(name) == "classifier" and _reads_refusals(config_of(name), options)
+
+
+def judges_refusals(name: str, options: JudgeOptions = JudgeOptions()) -> bool:
+    """Whether a judge of that name says refused or answered, and nothing of harm: the rules, or such a classifier."""
+    return name == REFUSAL_RULES or is_refusal_classifier(name, options)
+
+
+def _reads_refusals(config: PreTrainedConfig, options: JudgeOptions) -> bool:
+    """Whether a classifier says refused or answered, and no option sets its sides."""
+    sides = options.classifier.model_copy(update={"token_budget": ClassifierOptions().token_budget})
+    return sides == ClassifierOptions() and says_refused(config)
 
 
 def load_judge(
     name: str, options: JudgeOptions = JudgeOptions(), progress: Progress = silent, *, sharded: bool = False
 ) -> Judge:
-    """The judge of that name: a model behind an API where it is called api:MODEL, else a model that is loaded.
+    """The judge of that name: `refusal` names the refusal rules, api:MODEL a model behind an API, all else one to load.
 
     A loaded one is a sequence classifier where its config says so, else a causal guard model.
 
     Args:
         name: of the judge.
         options: how it is read.
-        progress: called while one behind an API is asked.
+        progress: called while one is loaded, or while one behind an API is asked.
         sharded: whether the processes that were started together hold parts of a loaded one; all of them must then
             ask it, and as often. Each reads it whole first.
 
@@ -74,18 +102,25 @@ def load_judge(
         ValueError: it is neither, or cannot be read as one; or the API's key is missing.
     """
     kind = kind_of(name)
+    if kind == "rules":
+        return RefusalJudge()
     if kind == "api":
         return rubric_judge(name, options.api, progress=progress)
-    loaded = load_model(name, kind=AutoModelForSequenceClassification if kind == "classifier" else AutoModelForCausalLM)
+    made_as = AutoModelForSequenceClassification if kind == "classifier" else AutoModelForCausalLM
+    loaded = load_model(name, kind=made_as, progress=progress)
     if sharded:
         shard_layers(loaded.model)
-    if kind == "classifier":
-        return ClassifierJudge(loaded.model, loaded.tokenizer, options.classifier)
-    return GuardJudge(loaded.model, loaded.tokenizer, options.guard)
+    if kind == "guard":
+        return GuardJudge(loaded.model, loaded.tokenizer, options.guard)
+    if _reads_refusals(loaded.model.config, options):
+        return RefusalClassifier(loaded.model, loaded.tokenizer, options.classifier.token_budget)
+    return ClassifierJudge(loaded.model, loaded.tokenizer, options.classifier)
 
 
 def kind_of(name: str) -> JudgeKind:
     """How a judge of that name is asked; ValueError where its config says that it is no judge."""
+    if name == REFUSAL_RULES:
+        return "rules"
     if is_behind_api(name):
         return "api"
     made_as = architectures(name)
@@ -100,14 +135,17 @@ def kind_of(name: str) -> JudgeKind:
 
 
 def require_usable(options: JudgeOptions, *names: str | None) -> None:
-    """Raises ValueError when one of these is no judge, or is behind an API that can't be asked.
+    """Raises ValueError when one of these is no judge, has labels of neither kind, or can't be asked over the network.
 
     Reads configs and the environment alone: called before any model is loaded.
     """
     for name in filter(None, names):
-        if kind_of(name) == "api":
+        kind = kind_of(name)
+        if kind == "api":
             _api_model(name)
             require_endpoint(options.api)
+        elif kind == "classifier" and not is_refusal_classifier(name, options):
+            sides_of(config_of(name), options.classifier)
 
 
 def _api_model(name: str) -> str:
@@ -135,9 +173,9 @@ def refuse_judging(objective: str, judge: str | None, options: JudgeOptions) -> 
         )
 
 
-def _given(options: JudgeOptions) -> list[JudgeKind]:
+def _given(options: JudgeOptions) -> list[OptionKind]:
     """The kinds of judge whose options differ from their defaults."""
-    return [kind for kind in get_args(JudgeKind) if getattr(options, kind) != type(getattr(options, kind))()]
+    return [kind for kind in get_args(OptionKind) if getattr(options, kind) != type(getattr(options, kind))()]
 
 
 def reading(options: JudgeOptions) -> dict[str, object]:
@@ -151,9 +189,10 @@ def differentiable(judge: Judge, objective: str) -> ModelJudge:
     """The judge, as one that has a gradient; ValueError when it has none."""
     if isinstance(judge, ModelJudge):
         return judge
+    what = "the refusal rules have" if isinstance(judge, RefusalJudge) else "a judge behind an API has"
     raise ValueError(
-        f"objective {objective} takes the judge's gradient, and a judge behind an API has none; choose the objective "
-        "policy_gradient, or a judge that is loaded here."
+        f"objective {objective} takes the judge's gradient, and {what} none; choose the objective policy_gradient, "
+        "or a judge that is loaded here."
     )
 
 

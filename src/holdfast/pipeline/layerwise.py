@@ -18,10 +18,10 @@ from holdfast.made_by import prompts_entry
 from holdfast.models.layered import LayeredModel, open_layered
 from holdfast.models.load import resolve
 from holdfast.models.options import GenerateOptions
-from holdfast.pipeline.config import JudgeOptions, LayerWiseOptions, ScoringOptions
+from holdfast.pipeline.config import JudgeOptions, LayerWiseOptions, ScoringOptions, refuse_no_gradient
 from holdfast.pipeline.given_responses import log_given, read_responses
 from holdfast.pipeline.inputs import digest_of
-from holdfast.pipeline.judges import is_behind_api, load_judge, reading, refuse_idle, require_usable, try_on
+from holdfast.pipeline.judges import has_weights, load_judge, reading, refuse_idle, require_usable, try_on
 from holdfast.pipeline.objectives import refuse_contradictions, safety_objective
 from holdfast.pipeline.outputs import unfinished
 from holdfast.pipeline.rendering import rendering_of
@@ -67,6 +67,7 @@ def score_safety_by_layer(
     """Writes scores, or masks, by the judged safety of responses that are given."""
     _refuse(options, layers, out)
     refuse_contradictions(options, GenerateOptions())
+    refuse_no_gradient(options.objective, judge)
     refuse_idle(judging, judge)
     if layers.responses is None:
         raise ValueError(
@@ -78,7 +79,7 @@ def score_safety_by_layer(
     refuse_too_few(asked)
     given = read_responses(layers.responses)
     require_usable(judging, judge)
-    if not is_behind_api(judge):
+    if has_weights(judge):
         resolve(model)  # before the judge is loaded
     guard = load_judge(judge, judging, progress)
     try_on(guard, judge, asked)

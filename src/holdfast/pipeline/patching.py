@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from holdfast.artifacts import refuse_other_base
+from holdfast.by_layer import ByLayer, count_by_layer, density
 from holdfast.intervene.entries import InvariantError
 from holdfast.intervene.merge import merge_chunks
 from holdfast.intervene.options import Prefer
@@ -23,7 +24,6 @@ from holdfast.intervene.stored_patch import (
 )
 from holdfast.made_by import named_base, version
 from holdfast.models.checkpoints import copy_checkpoint
-from holdfast.models.paths import by_layer, layer_and_path
 from holdfast.models.stored import open_stored, stored_fingerprint
 from holdfast.pipeline.outputs import written_whole
 from holdfast.progress import Progress, silent
@@ -149,12 +149,28 @@ def merge_to_file(
     return open_patch(out), dict(conflicts)
 
 
-def entries_by_component(patch: PatchFile) -> dict[tuple[int | None, str], int]:
-    """Entries of each component of each layer, in the order of layers; what lies outside the layers is last."""
-    counted: Counter[tuple[int | None, str]] = Counter()
-    for name, parts in patch.parts.items():
-        counted[layer_and_path(name)] += parts["index"].num_entries
-    return {place: counted[place] for place in sorted(counted, key=by_layer)}
+def changes_by_layer(patch: PatchFile) -> ByLayer:
+    """Changed entries by layer and component among the parameters that the patch changes; their mean change, if known.
+
+    Changes that are not finite are left out of the mean, which needs old values.
+    """
+    counts = {name: parts["index"].num_entries for name, parts in patch.parts.items()}
+    if not patch.reversible:
+        return count_by_layer(patch.shapes, counts, called="changed")
+    moved = {name: _distance(patch, name) for name in patch.parts}
+    return count_by_layer(patch.shapes, counts, moved, called="changed", mean="change")
+
+
+def patch_title(changes: ByLayer) -> str:
+    """'3,200 weights changed: 1.005% of the 318,400 in the tensors changed'."""
+    whole = changes.whole
+    return f"{whole.chosen:,} weights changed: {density(whole):.3%} of the {whole.entries:,} in the tensors changed"
+
+
+def _distance(patch: PatchFile, name: str) -> float:
+    """The sum of how far the entries of a parameter move."""
+    changes = (chunk.values.double() - chunk.old.double() for chunk in patch.chunks(name) if chunk.old is not None)
+    return sum(float(change.abs().nan_to_num(nan=0.0, posinf=0.0).sum()) for change in changes)
 
 
 def largest_change(patch: PatchFile) -> Change | None:

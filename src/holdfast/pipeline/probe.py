@@ -10,13 +10,14 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from holdfast.evaluate.measure import Judge, refuse_declared
 from holdfast.evaluate.suite import Suite, evaluate
 from holdfast.judge.model_judge import ModelJudge
-from holdfast.models.load import LoadedModel, fingerprint
+from holdfast.models.load import LoadedModel, fingerprint, require_tokenizer
 from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.config import Likelihood, ScoringOptions
-from holdfast.pipeline.judges import try_on
+from holdfast.pipeline.judges import load_judge, try_on
 from holdfast.pipeline.objectives import refuse_contradictions, safety_objective
 from holdfast.progress import silent
 from holdfast.prompts.records import Prompt
+from holdfast.prompts.sources import load_prompts
 from holdfast.score.measure import refuse_too_few
 from holdfast.score.scoring import ScoreOptions, score_halves
 from holdfast.select.top import TopOptions, select_top
@@ -25,21 +26,25 @@ from holdfast.values import Mask, Rate
 
 def attack_success_probe(
     tokenizer: PreTrainedTokenizerBase,
-    judge: Judge,
-    prompts: Sequence[Prompt],
+    judge: Judge | str,
+    prompts: Sequence[Prompt] | str | Path,
     generation: GenerateOptions = GenerateOptions(),
 ) -> Callable[[PreTrainedModel], Rate]:
     """The attack success rate of a model as it is, for `SafetyProbe`.
 
     Args:
         tokenizer: the model's.
-        judge: says `safe` or `unsafe`; see `load_judge`.
-        prompts: harmful prompts that nothing was trained or scored on.
+        judge: says `safe` or `unsafe`, or its name; see `load_judge`.
+        prompts: harmful prompts that nothing was trained or scored on, or the name or file of a set of them.
         generation: how responses are made; the shorter and the fewer, the faster a probe.
 
     Raises:
-        ValueError: the judge says something else than safe and unsafe, or nothing of two known exchanges.
+        ValueError: there is no tokenizer or no prompt, or the judge says something else than safe and unsafe, or
+            nothing of two known exchanges.
     """
+    require_tokenizer(tokenizer)
+    prompts = _harmful(prompts)
+    judge = load_judge(judge) if isinstance(judge, str) else judge
     refuse_declared(judge, "asr")
     try_on(judge, type(judge).__name__, [prompt.prompt for prompt in prompts])
     suite = Suite(harmful=prompts)
@@ -53,7 +58,7 @@ def attack_success_probe(
 def top_mask_refresh(
     tokenizer: PreTrainedTokenizerBase,
     judge: ModelJudge,
-    prompts: Sequence[Prompt],
+    prompts: Sequence[Prompt] | str | Path,
     fraction: float = 0.01,
     *,
     scoring: ScoringOptions = ScoringOptions(),
@@ -67,21 +72,23 @@ def top_mask_refresh(
     Args:
         tokenizer: the model's.
         judge: see `load_judge`.
-        prompts: the harmful prompts that scores come from.
+        prompts: the harmful prompts that scores come from, or the name or file of a set of them.
         fraction: share of the scored entries, in (0, 1).
         scoring: how weights are scored.
         generation: how responses are made that scores come from.
         seed: of the halves that sums are made in, and of a relaxation's noise.
 
     Raises:
-        ValueError: the objective needs no judge, a setting contradicts another, or there are too few prompts.
+        ValueError: there is no tokenizer, the objective needs no judge, a setting contradicts another, or there are too
+            few prompts.
     """
     if scoring.objective in get_args(Likelihood):
         raise ValueError(
             f"objective {scoring.objective} needs exchanges and no judge; choose an objective that judges."
         )
     refuse_contradictions(scoring, generation)
-    asked = [prompt.prompt for prompt in prompts]
+    require_tokenizer(tokenizer)
+    asked = [prompt.prompt for prompt in _harmful(prompts)]
     refuse_too_few(asked)
     how = ScoreOptions(method=scoring.method, token_budget=scoring.token_budget)
 
@@ -94,6 +101,14 @@ def top_mask_refresh(
         return select_top(scores, TopOptions(fraction=fraction))
 
     return refresh
+
+
+def _harmful(prompts: Sequence[Prompt] | str | Path) -> list[Prompt]:
+    """The prompts that were given, or those of a set; ValueError where there is none."""
+    found = load_prompts(prompts, "harmful") if isinstance(prompts, str | Path) else list(prompts)
+    if not found:
+        raise ValueError("there are no harmful prompts to ask; give a set, or what load_prompts returns of one.")
+    return found
 
 
 def _in_training(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, base: str) -> LoadedModel:

@@ -10,7 +10,7 @@ from holdfast.models.generate import Generator
 from holdfast.models.load import LoadedModel, architectures, load_model
 from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.config import MeasureOptions
-from holdfast.progress import Progress
+from holdfast.progress import Progress, silent
 from holdfast.prompts.records import Exchange
 from holdfast.values import Rate
 
@@ -26,11 +26,11 @@ def refuse_idle_reference(suite: Suite, measures: MeasureOptions) -> None:
         architectures(measures.reference)  # a folder or name that is wrong is told before the model is loaded
 
 
-def load_reference(loaded: LoadedModel, measures: MeasureOptions) -> LoadedModel | None:
+def load_reference(loaded: LoadedModel, measures: MeasureOptions, progress: Progress = silent) -> LoadedModel | None:
     """The reference, if there is one; ValueError where it has other tokens than the model."""
     if measures.reference is None:
         return None
-    reference = load_model(measures.reference)
+    reference = load_model(measures.reference, progress=progress)
     refuse_other_tokens(loaded, reference)
     return reference
 

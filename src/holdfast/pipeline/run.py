@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import holdfast
 from holdfast.artifacts import digest, load_json, save_json, save_text
@@ -147,7 +148,7 @@ def claim(config: RunConfig, out: Path) -> None:
     save_json(path, manifest)
 
 
-def refuse_shared_prompts(config: RunConfig) -> dict[str, float]:
+def refuse_shared_prompts(config: RunConfig) -> dict[str, Any]:
     """How many prompts that judge resemble one that makes scores or trains; ValueError when one is the same."""
     return steps.refuse_overlap(_made_from(config), config.suite, config.calibration.harmful)
 
@@ -187,10 +188,9 @@ def _is_scored(scores: Path) -> bool:
 def _score(config: RunConfig, model: str, scores: Path, objective: SafetyObjective, progress: Progress) -> None:
     """Scores a model for safety, on what the objective needs."""
     how = {"seed": config.seed, "progress": progress}
-    if objective == "refusal_likelihood":
-        assert config.refusals is not None  # the config says so
-        options = ScoringOptions(objective=objective)
-        scoring.score_likelihood(model, config.refusals.refusals, scores, options=options, **how)
+    if refusals := config.refusals_to_score(objective):
+        options = ScoringOptions(objective="refusal_likelihood")
+        scoring.score_likelihood(model, refusals, scores, options=options, **how)
         return
     how |= {"options": config.score, "judging": config.judging, "generation": config.calibrate}
     scoring.score_safety(model, config.judge, config.calibration.harmful, scores, **how)

@@ -10,18 +10,18 @@ from functools import partial
 from pathlib import Path
 from typing import get_args
 
-from holdfast.artifacts import digest, save_json, save_scores, save_text
+from holdfast.artifacts import digest, load_whole_scores, save_json, save_scores, save_text
 from holdfast.distributed import first, world_size
 from holdfast.made_by import prompts_entry
 from holdfast.models.load import LoadedModel, load_model, refuse_one_place, resolve
 from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import Response
-from holdfast.pipeline.config import JudgeOptions, Likelihood, ScoringOptions
+from holdfast.pipeline.config import JudgeOptions, Likelihood, ScoringOptions, refuse_no_gradient
 from holdfast.pipeline.inputs import digest_of
 from holdfast.pipeline.judges import (
     Judge,
     differentiable,
-    is_behind_api,
+    has_weights,
     load_judge,
     reading,
     refuse_idle,
@@ -50,7 +50,7 @@ def score_safety(
     model: str,
     judge: str,
     prompts: str,
-    out: Path,
+    out: str | Path,
     *,
     options: ScoringOptions = ScoringOptions(),
     judging: JudgeOptions = JudgeOptions(),
@@ -59,8 +59,10 @@ def score_safety(
     progress: Progress = silent,
 ) -> Scores:
     """Writes scores to `out`, those of two halves of the prompts beside it, and the responses they come from."""
+    out = Path(out)
     first(lambda: refuse_outputs([*files_of(out), responses_of(out), convergence_of(out)], out))
     refuse_contradictions(options, generation)
+    refuse_no_gradient(options.objective, judge)
     _refuse_unshardable(options)
     _refuse_unshardable_judge(options, judge)
     refuse_idle(judging, judge)
@@ -68,13 +70,13 @@ def score_safety(
     asked = [record.prompt for record in records]
     refuse_too_few(asked)
     require_usable(judging, judge)
-    if not is_behind_api(judge):
+    if has_weights(judge):
         resolve(model)  # before the judge is loaded
     guard = load_judge(judge, judging, progress, sharded=options.shard_judge)
     if options.objective != "policy_gradient":
         differentiable(guard, options.objective)
     try_on(guard, judge, asked)
-    loaded = load_model(model, sharded=options.shard)
+    loaded = load_model(model, sharded=options.shard, progress=progress)
     settings = {
         "number of processes": world_size(),
         "model": loaded.base,
@@ -94,7 +96,7 @@ def score_safety(
 def score_likelihood(
     model: str,
     exchanges: str,
-    out: Path,
+    out: str | Path,
     *,
     options: ScoringOptions = UTILITY_OPTIONS,
     seed: int = 0,
@@ -106,13 +108,14 @@ def score_likelihood(
     options' objective says, and so does the file.
     """
     refuse_estimator(options)
+    out = Path(out)
     first(lambda: refuse_outputs([*files_of(out), convergence_of(out)], out))
     _refuse_unshardable(options)
     _refuse_unshardable_judge(options, None)
     SCORES[options.method]  # refuses one that is not known
     given = load_exchanges(exchanges, once=True)
     refuse_too_few([exchange.prompt for exchange in given])
-    loaded = load_model(model, sharded=options.shard)
+    loaded = load_model(model, sharded=options.shard, progress=progress)
     settings = {
         "number of processes": world_size(),
         "model": loaded.base,
@@ -170,8 +173,8 @@ def _refuse_unshardable_judge(options: ScoringOptions, judge: str | None) -> Non
     """Raises ValueError when the judge is to be sharded, and there is no other process, or no judge's weights here."""
     if not options.shard_judge:
         return
-    if judge is None or is_behind_api(judge):
-        said = f"the judge {judge!r} is asked over the network" if judge else f"objective {options.objective} asks none"
+    if judge is None or not has_weights(judge):
+        said = f"the judge {judge!r} has none here" if judge else f"objective {options.objective} asks none"
         raise ValueError(f"shard-judge spreads the weights of a judge over processes, and {said}; leave it out.")
     if world_size() == 1:
         raise ValueError(
@@ -188,6 +191,16 @@ def files_of(out: Path) -> list[Path]:
 def responses_of(out: Path) -> Path:
     """The responses that scores were made from."""
     return out.with_name(f"{out.stem}_responses.jsonl")
+
+
+def halves_stability(out: Path) -> Stability:
+    """How far the scores of the two halves agree, which lie beside `out`.
+
+    Raises:
+        ValueError: a file is missing, or too few scores are above 0 for a ranking.
+    """
+    _, first_half, second_half = files_of(out)
+    return stability(load_whole_scores(first_half), load_whole_scores(second_half))
 
 
 def convergence_of(out: Path) -> Path:

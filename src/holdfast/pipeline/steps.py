@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 
@@ -29,12 +29,12 @@ from holdfast.models.load import LoadedModel, load_model
 from holdfast.models.options import GenerateOptions, refuse_other_engine
 from holdfast.pipeline.config import JudgeOptions, SuiteFiles, refuse_samples
 from holdfast.pipeline.inputs import KINDS, digest_of, suite_hashes
-from holdfast.pipeline.judges import Judge, load_judge, reading, refuse_idle, require_usable, try_on
+from holdfast.pipeline.judges import Judge, judges_refusals, load_judge, reading, refuse_idle, require_usable, try_on
 from holdfast.pipeline.outputs import claimed, refuse_unclaimable
-from holdfast.pipeline.rendering import rendering_of
+from holdfast.pipeline.rendering import SETS, rendering_of
 from holdfast.pipeline.saving import save_checkpoint
 from holdfast.progress import Progress, silent
-from holdfast.prompts.near_duplicates import THRESHOLD, count_near_duplicates
+from holdfast.prompts.near_duplicates import THRESHOLD, count_near_duplicates, count_repeats
 from holdfast.prompts.records import Exchange, Kind, Prompt, distinct, refuse_shared
 from holdfast.prompts.sources import as_exchanges, load_exchanges, load_prompts, tell_repeats
 from holdfast.values import Evaluation, Mask, Meta
@@ -107,7 +107,7 @@ def verify(
 
 def verify_alone(
     model: str,
-    judge: str | None,
+    judge: str,
     mask: Path,
     files: SuiteFiles,
     draws: Sequence[NoiseDraw],
@@ -130,14 +130,15 @@ def verify_alone(
     require_usable(judging, judge)
     selected, suite = load_mask(mask), load_suite(files, limit)
     warn_of_shared(selected, suite)
-    loaded, guard = load_model(model), (load_judge(judge, judging, progress) if judge else None)
+    loaded = load_model(model, progress=progress)
+    guard = load_judge(judge, judging, progress)
     refuse_other_base(f"mask {str(mask)!r}", selected.base, loaded.base)
-    if guard and judge:
+    if not judges_refusals(judge, judging):
         try_on(guard, judge, [prompt.prompt for prompt in suite.harmful])
     settings = {
         "model": loaded.base,
         "mask": mask_digest(selected),
-        "judge": guard and [guard.fingerprint, reading(judging)],
+        "judge": [guard.fingerprint, reading(judging)],
         "suite": suite_hashes(files),
         "limit": limit,
         "generation": generation.model_dump(mode="json"),
@@ -192,7 +193,7 @@ def enhance_model(
     """
     refuse_unclaimable(out)
     unsafe, safe = load_exchanges(refusals), load_exchanges(harmless)
-    loaded, selected = _load_to_tune(model, mask, options, all_weights=mask is None)
+    loaded, selected = _load_to_tune(model, mask, options, progress, all_weights=mask is None)
     settings = _settings(loaded, selected, options, refusals=unsafe, harmless=safe)
     with claimed(out, settings):
         result = enhance(loaded, selected, unsafe, safe, options, progress, _checkpoints(out, options))
@@ -229,7 +230,7 @@ def adapt_model(
     """
     refuse_unclaimable(out)
     task = load_exchanges(exchanges)
-    loaded, selected = _load_to_tune(model, mask, options, all_weights=options.lora is None)
+    loaded, selected = _load_to_tune(model, mask, options, progress, all_weights=options.lora is None)
     with claimed(out, _settings(loaded, selected, options, task=task)):
         kept = _checkpoints(out, options)
         result = adapt(loaded, selected, task, options, progress, kept, adapter_dir=out / "adapter")
@@ -258,24 +259,35 @@ def warn_of_shared(mask: Mask, suite: Suite) -> None:
         )
 
 
-def refuse_overlap(calibration: Sequence[str], files: SuiteFiles, harmful: str | None = None) -> dict[str, float]:
+def refuse_overlap(calibration: Sequence[str], files: SuiteFiles, harmful: str | None = None) -> dict[str, Any]:
     """How many prompts that judge resemble one that makes scores or trains; ValueError when one is the same.
 
-    Of the set `harmful`, one of calibration, only prompts that its file does not label as safe make scores.
+    Of the set `harmful`, one of calibration, only prompts that its file does not label as safe make scores. Every set
+    that judges is counted for itself, too, with the prompts that nearly repeat an earlier one in it.
     """
     suite = load_suite(files)
     kinds: dict[str | None, Kind] = {harmful: "harmful"}
     made_from = [record for path in calibration for record in load_prompts(path, kinds.get(path))]
-    judging = [*suite.harmful, *suite.harmless, *suite.borderline, *suite.questions, *suite.task]
+    sets = {name: getattr(suite, name) for name in SETS}
+    judging = [prompt for prompts in sets.values() for prompt in prompts]
     refuse_shared(made_from, judging)
-    near = count_near_duplicates(judging, made_from)
+    counts = {
+        name: {
+            "prompts": len(prompts),
+            "near_calibration": count_near_duplicates(prompts, made_from),
+            "repeats": count_repeats(prompts),
+        }
+        for name, prompts in sets.items()
+        if prompts
+    }
+    near = sum(count["near_calibration"] for count in counts.values())
     if near:
         logger.warning("%d of %d evaluation prompts are near duplicates of calibration prompts.", near, len(judging))
-    return {"near_duplicates": near, "evaluation_prompts": len(judging), "threshold": THRESHOLD}
+    return {"near_duplicates": near, "evaluation_prompts": len(judging), "threshold": THRESHOLD, "sets": counts}
 
 
 def _load_to_tune(
-    model: str, mask: Path | None, options: SftOptions, *, all_weights: bool
+    model: str, mask: Path | None, options: SftOptions, progress: Progress, *, all_weights: bool
 ) -> tuple[LoadedModel, Mask | None]:
     """The model, spread over the processes where that is asked for, and its mask.
 
@@ -295,9 +307,8 @@ def _load_to_tune(
             raise ValueError(f"{alone} in one process; leave {name} out, or start the command without torchrun.")
     selected = load_mask(mask) if mask else None  # a wrong one is told before the model is loaded
     in_float32 = options.shard and all_weights
-    loaded = load_model(
-        model, sharded=options.shard, dtype="float32" if in_float32 else "auto", mixed_precision=in_float32
-    )
+    dtype = "float32" if in_float32 else "auto"
+    loaded = load_model(model, sharded=options.shard, dtype=dtype, mixed_precision=in_float32, progress=progress)
     if selected is not None:
         refuse_other_base(f"mask {str(mask)!r}", selected.base, loaded.base)
     return loaded, selected

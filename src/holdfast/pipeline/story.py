@@ -8,6 +8,7 @@ from typing import Any
 from holdfast.artifacts import load_evaluation, load_json, load_mask, load_scores
 from holdfast.evaluate.paired import compare
 from holdfast.evaluate.pooled import pool_evaluations
+from holdfast.judge.options import REFUSAL_RULES
 from holdfast.made_by import summary
 from holdfast.models.load import load_model
 from holdfast.models.sites import list_sites
@@ -29,6 +30,7 @@ NUM_EXAMPLES = 10
 def tell(config: RunConfig, out: Path) -> Json:
     """The report of what was measured so far."""
     report: Json = {"schema": SCHEMA, "provenance": load_json(out / "manifest.json")}
+    report |= {"safety": "not_refused"} if config.judge == REFUSAL_RULES else {}
     sections = {
         "locate": _json(out / "locate" / "section.json"),
         "verify": _verify(config, out),
@@ -57,6 +59,7 @@ def locate_section(config: RunConfig, model: str, folder: Path) -> Json:
         "fraction": config.select.fraction,
         "num_selected": len(top),
         "num_entries": top.num_entries,
+        "num_parameters": top.num_parameters,
         "share_of_all": top.share_of_all,
         "by_component": component_rows(top, scores, sites),
         "by_expert": expert_rows(top, sites),
@@ -98,7 +101,8 @@ def _enhance(out: Path) -> Json:
     section |= _file("mask", folder / "locate" / "masks" / "top.safetensors", out)
     patch = folder / "top" / "patch.safetensors"
     section |= {"patch": _patch_size(patch) | _file("file", patch, out)} if patch.is_file() else {}
-    section |= _suites(folder, before, {"after": "top", "safety_only": "safety_only"})
+    random = {"random": _evaluation(folder / "random" / "evaluation.json")}
+    section |= _suites(folder, before, {"after": "top", "safety_only": "safety_only"}, random)
     controls = _suites(folder, before, {arm: arm for arm in ("random", "bottom", "full", ALONE)})
     located = _json(folder / "locate" / "section.json")
     section |= {"locate": located} if located else {}
@@ -112,7 +116,8 @@ def _adapt(out: Path) -> Json:
         return {}
     section: Json = {"start": suite_json(start), **_json(folder / "protected" / "result.json")}
     section |= _file("mask", out / "locate" / "masks" / "top.safetensors", out)
-    return section | _suites(folder, start, {arm: arm for arm in ADAPT_ARMS})
+    others = {arm: _evaluation(folder / arm / "evaluation.json") for arm in ("plain", "random_protected")}
+    return section | _suites(folder, start, {arm: arm for arm in ADAPT_ARMS}, others)
 
 
 def _file(key: str, path: Path, out: Path) -> Json:
@@ -128,11 +133,18 @@ def _patch_size(path: Path) -> Json:
     return {"bytes": size, "entries": entries, "bytes_per_entry": size / entries if entries else None}
 
 
-def _suites(folder: Path, before: Evaluation, arms: Mapping[str, str]) -> Json:
-    """SUITE of every arm that was evaluated, paired with where it started."""
+def _suites(
+    folder: Path, before: Evaluation, arms: Mapping[str, str], others: Mapping[str, Evaluation | None] | None = None
+) -> Json:
+    """SUITE of every arm that was evaluated, paired with where it started and with the other arms that are there."""
     evaluations = {key: _evaluation(folder / arm / "evaluation.json") for key, arm in arms.items()}
+    known = {name: other for name, other in (others or {}).items() if other is not None}
     return {
-        key: suite_json(evaluation, compare(before, evaluation))
+        key: suite_json(
+            evaluation,
+            compare(before, evaluation),
+            {name: compare(other, evaluation) for name, other in known.items() if name != key},
+        )
         for key, evaluation in evaluations.items()
         if evaluation is not None
     }

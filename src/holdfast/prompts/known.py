@@ -39,6 +39,8 @@ class KnownSet:
     """The prompt of a row, its columns in braces, where none of them is the whole of it."""
     labels: tuple[str, ...] = ()
     """What the numbers in the column of answers stand for, from 0 on."""
+    use: Literal["training", "evaluation"] | None = None
+    """What its authors made this part of their data for; None where they did not part it."""
 
     @property
     def page(self) -> str:
@@ -107,6 +109,7 @@ _WILDJAILBREAK = KnownSet(
     paper="Jiang et al. 2024, arXiv 2406.18510",
     where=("data_type", "adversarial_harmful"),
     gated=True,
+    use="evaluation",
 )
 _VANILLA = replace(
     _WILDJAILBREAK,
@@ -115,6 +118,7 @@ _VANILLA = replace(
     file="train/train.tsv",
     columns={"prompt": "vanilla", "answer": "completion"},
     where=("data_type", "vanilla_harmful"),
+    use="training",
 )
 
 _GSM8K = KnownSet(
@@ -129,6 +133,7 @@ _GSM8K = KnownSet(
     licence="MIT",
     paper="Cobbe et al. 2021, arXiv 2110.14168",
     sha256="17f347dc51477c50d4efb83959dbb7c56297aba886e5544ee2aaed3024813465",
+    use="training",
 )
 _AG_NEWS = KnownSet(
     name="ag_news_train",
@@ -144,6 +149,7 @@ _AG_NEWS = KnownSet(
     sha256="fc508d6d9868594e3da960a8cfeb63ab5a4746598b93428c224397080c1f52ee",
     template="Which topic is this of: World, Sports, Business or Sci/Tech? Answer with the topic alone.\n\n{text}",
     labels=("World", "Sports", "Business", "Sci/Tech"),
+    use="training",
 )
 _MEDMCQA = KnownSet(
     name="medmcqa_train",
@@ -159,6 +165,7 @@ _MEDMCQA = KnownSet(
     sha256="b119434ba551517a6ec0ba1f7e0b4c029165ed284a4704f262ce37c791c493c5",
     template="{question}\n\nA. {opa}\nB. {opb}\nC. {opc}\nD. {opd}\n\nAnswer with the letter alone.",
     labels=("A", "B", "C", "D"),
+    use="training",
 )
 
 _SETS = (
@@ -251,6 +258,7 @@ _SETS = (
         prompts=1319,
         file="grade_school_math/data/test.jsonl",
         sha256="3730d312f6e3440559ace48831e51066acaca737f6eabec99bccb9e4b3c39d14",
+        use="evaluation",
     ),
     _AG_NEWS,
     replace(
@@ -259,6 +267,7 @@ _SETS = (
         prompts=7600,
         file="data/test-00000-of-00001.parquet",
         sha256="71de87ec66bc5737752a2502204dfa6d7fe9856ade3ea444dc6317789a4f13fb",
+        use="evaluation",
     ),
     _MEDMCQA,
     replace(
@@ -267,7 +276,10 @@ _SETS = (
         prompts=4183,
         file="data/validation-00000-of-00001.parquet",
         sha256="b768a1ea34afc9f80d3106d9b21f80fa8a00ec450a1f6cd641af72ca9e591021",
+        use="evaluation",
     ),
 )
 KNOWN: Mapping[str, KnownSet] = {known.name: known for known in _SETS}
 """By name, in the order in which they are listed."""
+USES: Mapping[str, str] = {known.name: known.use for known in _SETS if known.use}
+"""What parts of larger data are for, by name."""

@@ -20,7 +20,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from holdfast.prompts.fetch import fetch
-from holdfast.prompts.known import KNOWN
+from holdfast.prompts.known import KNOWN, USES
 from holdfast.prompts.records import Exchange, Kind, Prompt
 from holdfast.spelling import meant
 from holdfast.testbed import prompts_path
@@ -94,7 +94,7 @@ def _existing(text: str) -> Path:
     if path.is_file():
         return path
     if not path.exists() and path.name == text and not path.suffix:  # no path, so a name was meant
-        raise ValueError(f"no file and no public prompt set is called {text!r}; {meant(text, KNOWN)}.")
+        raise ValueError(f"no file and no public prompt set is called {text!r}; {meant(text, KNOWN, uses=USES)}.")
     what = "is a folder" if path.is_dir() else "is no regular file" if path.exists() else "does not exist"
     raise ValueError(
         f"prompt file {text!r} {what}; give a JSON, JSONL, CSV, TSV or Parquet file, or a name of `holdfast prompts "

@@ -34,6 +34,19 @@ def count_near_duplicates(evaluation: Iterable[Prompt | Exchange], calibration: 
     return sum(_has_near(made, index, frequency) for made in after)
 
 
+def count_repeats(prompts: Iterable[Prompt | Exchange]) -> int:
+    """How many prompts of one set are near duplicates of an earlier one in it: that many fewer tell something new."""
+    sets = [shingles(normalized_words(record.prompt)) for record in prompts]
+    frequency = Counter(one for made in sets for one in made)
+    index: dict[str, list[set[str]]] = defaultdict(list)
+    repeats = 0
+    for made in sets:
+        repeats += _has_near(made, index, frequency)
+        for one in _rarest(made, frequency):
+            index[one].append(made)
+    return repeats
+
+
 def shingles(words: Sequence[str]) -> set[str]:
     """Every three words in a row; a prompt of fewer words is one of its own."""
     return {" ".join(words[start : start + WORDS]) for start in range(max(1, len(words) - WORDS + 1))}

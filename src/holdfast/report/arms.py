@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from holdfast.holm import holm
-from holdfast.report.schema import rate_from
+from holdfast.report.suites import rate_of
 from holdfast.values import Rate
 
 Method = Literal["start", "full", "top", "safety_only", "random", "bottom", "alone"]
@@ -22,6 +22,7 @@ MARKERS = {
 """A second sign beside the colour, for print without colour and for eyes that see it differently."""
 MEASURES = {
     "asr": "Attack success",
+    "not_refused": "Harmful prompts not refused",
     "refusal": "Refusals of harmful prompts",
     "over_refusal": "Over-refusal",
     "borderline": "Over-refusal, borderline",
@@ -45,9 +46,7 @@ class Arm:
 
     def rate(self, measure: str) -> Rate | None:
         """A measure, or a group such as 'asr/heldout'; None where it was not measured."""
-        field = "perplexity_rate" if measure == "perplexity" else measure
-        record = self.suite.get("groups", {}).get(measure) if "/" in measure else self.suite.get(field)
-        return rate_from(record) if record else None
+        return rate_of(self.suite, measure)
 
     def paired(self, measure: str) -> Mapping[str, Any] | None:
         """The measure paired with where the experiment started."""
@@ -57,10 +56,9 @@ class Arm:
 def enhance_arms(section: Mapping[str, Any], selected: str = "top") -> list[Arm]:
     """Before SET, and after it with every choice of weights that was measured so far."""
     controls = section.get("controls", {})
-    after = _with_paired(section.get("after"), section.get("paired"))
     return _present(
         Arm("start", "before", section.get("before") or {}),
-        Arm("top", selected, after),
+        Arm("top", selected, section.get("after") or {}),
         Arm("safety_only", "safety-only", section.get("safety_only") or {}),
         Arm("random", "random", controls.get("random") or {}),
         Arm("bottom", "bottom", controls.get("bottom") or {}),
@@ -116,11 +114,16 @@ def selected_label(report: Mapping[str, Any]) -> str:
 
 
 def measures_of(arms: Sequence[Arm]) -> list[str]:
-    """Every measure that some arm has, groups behind the measure that they are part of."""
+    """Every measure that some arm has, groups behind the measure that they are part of.
+
+    Where harmful prompts are counted as not refused, nobody measured attack success, and refusals are the complement.
+    """
     groups = sorted({name for arm in arms for name in arm.suite.get("groups", {})})
+    known = {measure for measure in MEASURES if any(arm.suite.get(measure) is not None for arm in arms)}
+    known -= {"asr", "refusal"} if "not_refused" in known else set()
     ordered = []
     for measure in MEASURES:
-        ordered += [measure] if any(arm.suite.get(measure) is not None for arm in arms) else []
+        ordered += [measure] if measure in known else []
         ordered += [name for name in groups if name.startswith(f"{measure}/")]
     return ordered
 
@@ -129,10 +132,6 @@ def measure_label(measure: str) -> str:
     """'Attack success, heldout'."""
     name, _, group = measure.partition("/")
     return f"{MEASURES.get(name, name)}, {group}" if group else MEASURES.get(name, name)
-
-
-def _with_paired(suite: Mapping[str, Any] | None, paired: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    return {**suite, "paired": paired} if suite and paired else suite or {}
 
 
 def _present(*arms: Arm) -> list[Arm]:

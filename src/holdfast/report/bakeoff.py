@@ -7,12 +7,17 @@ from typing import Any
 from holdfast.report.arms import MARKERS
 from holdfast.report.figures import TICKS, Curve, Curves, Mark, Tick
 from holdfast.report.page import environment
+from holdfast.report.safety import NAMES
 from holdfast.report.schema import rate_from, with_ends
 from holdfast.report.tables import NumberTable
 
 WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 260.0, 178.0, 34.0, 10.0, 250.0, 138.0
-MEASURES = {"asr": ("attack success", "top", "circle"), "utility": ("utility", "bottom", "square")}
-"""The two curves of every figure: label, colour, marker."""
+MEASURES = {
+    "asr": ("attack success", "top", "circle"),
+    "not_refused": ("not refused", "top", "circle"),
+    "utility": ("utility", "bottom", "square"),
+}
+"""Curves of the figures: label, colour, marker. Each has two: a measure of safety, and utility."""
 
 
 def render_bakeoff(result: Mapping[str, Any]) -> str:
@@ -20,6 +25,7 @@ def render_bakeoff(result: Mapping[str, Any]) -> str:
     rows = result["rows"]
     return environment().get_template("bakeoff.html.j2").render(
         result=result,
+        safety=NAMES[_safety_measure(result)],
         markers=MARKERS,
         table=bakeoff_table(result),
         figures=[(row["name"], size_curves(row)) for row in rows],
@@ -30,6 +36,7 @@ def render_bakeoff(result: Mapping[str, Any]) -> str:
 def bakeoff_table(result: Mapping[str, Any]) -> NumberTable:
     """One row a contestant: what it costs, predicts, agrees with, and what noise on its selection does."""
     fraction = result["config"]["fractions"][0]
+    safety = {"asr": "ASR", "not_refused": "not refused"}[_safety_measure(result)]
     header = (
         "score, objective, selector",
         "seconds",
@@ -38,7 +45,7 @@ def bakeoff_table(result: Mapping[str, Any]) -> NumberTable:
         "halves: IoU (random)",
         "seeds: IoU",
         "with the first: IoU (random)",
-        f"ASR under noise, {fraction:.3g}",
+        f"{safety} under noise, {fraction:.3g}",
         f"utility under noise, {fraction:.3g}",
     )
     rows = tuple(_table_row(row) for row in result["rows"])
@@ -55,9 +62,17 @@ def _table_row(row: Mapping[str, Any]) -> tuple[str, ...]:
         _overlap(halves),
         ", ".join(with_ends(seed, "iou", ".2f") for seed in row["seeds"]) or "not asked",
         _overlap(row["with_first"]),
-        str(rate_from(point["asr"])),
-        str(rate_from(point["utility"])),
+        *(str(rate_from(point[measure])) for measure in _measures_of(point)),
     )
+
+
+def _safety_measure(result: Mapping[str, Any]) -> str:
+    """The measure of safety: what all contestants have in common."""
+    return next((_measures_of(row["points"][0])[0] for row in result["rows"]), "asr")
+
+
+def _measures_of(point: Mapping[str, Any]) -> list[str]:
+    return [measure for measure in MEASURES if measure in point]
 
 
 def _overlap(found: Mapping[str, Any]) -> str:
@@ -65,13 +80,13 @@ def _overlap(found: Mapping[str, Any]) -> str:
 
 
 def size_curves(row: Mapping[str, Any]) -> Curves:
-    """Attack success and utility under noise against the share of entries that is selected, on a logarithmic axis."""
+    """Safety and utility under noise against the share of entries that is selected, on a logarithmic axis."""
     points = sorted(row["points"], key=lambda point: point["fraction"])
     fractions = [point["fraction"] for point in points]
-    curves = tuple(_curve(measure, points, fractions) for measure in MEASURES)
+    curves = tuple(_curve(measure, points, fractions) for measure in _measures_of(points[0]))
     x_ticks = tuple(Tick(_across(fraction, fractions), f"{100 * fraction:g}%") for fraction in fractions)
     y_ticks = tuple(Tick(_upright(value), f"{value:g}") for value in TICKS)
-    name = f"{row['name']}: attack success and utility"
+    name = f"{row['name']}: {' and '.join(curve.label for curve in curves)}"
     return Curves(name, WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM, curves, x_ticks, y_ticks)
 
 

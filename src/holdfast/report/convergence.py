@@ -4,11 +4,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from holdfast.report.figures import TICKS, WIDTH, Curve, Curves, Mark, Tick
+from holdfast.report.axes import Axis, rate_axis
+from holdfast.report.figures import WIDTH, Curve, Curves, Mark, Tick
 from holdfast.report.schema import with_ends
 from holdfast.report.tables import NumberTable
 
-LEFT, TOP, RIGHT, BOTTOM = 36.0, 12.0, WIDTH - 12.0, 208.0
+LEFT, TOP, RIGHT, BOTTOM = 40.0, 12.0, WIDTH - 12.0, 208.0
 LINES = {"iou": ("selected, two halves", "top", "circle"), "random_iou": ("random", "random", "square")}
 """Label, colour and marker of each line."""
 
@@ -20,10 +21,13 @@ def convergence_curves(points: Points) -> Curves | None:
     if not points:
         return None
     sizes = [point["num_prompts"] for point in points]
-    curves = tuple(_curve(key, points, sizes) for key in LINES)
+    ends = [f"{key}{end}" for key in LINES for end in ("", "_low", "_high")]
+    axis = rate_axis([point[end] for point in points for end in ends if point.get(end) is not None])
+    curves = tuple(_curve(key, points, sizes, axis) for key in LINES)
     x_ticks = tuple(Tick(_across(size, sizes), f"{size:,}") for size in sizes)
-    y_ticks = tuple(Tick(_upright(value), f"{value:g}") for value in TICKS)
-    return Curves("Agreement of two halves (IoU)", WIDTH, 250, LEFT, TOP, RIGHT, BOTTOM, curves, x_ticks, y_ticks)
+    y_ticks = tuple(Tick(round(_upright(value, axis), 1), f"{value:g}") for value in axis.ticks)
+    name, place = "Agreement of two halves (IoU)", (LEFT, TOP, RIGHT, BOTTOM)
+    return Curves(name, WIDTH, 250, *place, curves, x_ticks, y_ticks, axis.words)
 
 
 def convergence_table(points: Points) -> NumberTable:
@@ -41,13 +45,13 @@ def convergence_table(points: Points) -> NumberTable:
     return NumberTable("Agreement of two halves of the prompts", header, rows, frozenset(range(4)))
 
 
-def _curve(key: str, points: Points, sizes: Sequence[int]) -> Curve:
+def _curve(key: str, points: Points, sizes: Sequence[int], axis: Axis) -> Curve:
     label, method, marker = LINES[key]
     marks = []
     for point in points:
-        x, y = _across(point["num_prompts"], sizes), _upright(point[key])
+        x, y = _across(point["num_prompts"], sizes), _upright(point[key], axis)
         low, high = (point.get(f"{key}_{end}") for end in ("low", "high"))
-        ends = (y, y) if low is None or high is None else (_upright(low), _upright(high))
+        ends = (y, y) if low is None or high is None else (_upright(low, axis), _upright(high, axis))
         title = f"{label}, {point['num_prompts']:,} prompts in each half: IoU {with_ends(point, key)}"
         marks.append(Mark(x, y, *ends, marker, method, title))  # pyright: ignore[reportArgumentType]
     line = " ".join(f"{mark.x:.1f},{mark.y:.1f}" for mark in marks)
@@ -60,5 +64,5 @@ def _across(size: int, sizes: Sequence[int]) -> float:
     return LEFT + 14 + (RIGHT - LEFT - 28) * share
 
 
-def _upright(value: float) -> float:
-    return BOTTOM - (BOTTOM - TOP) * value
+def _upright(value: float, axis: Axis) -> float:
+    return BOTTOM - (BOTTOM - TOP) * axis.share(value)

@@ -53,7 +53,7 @@ def save_figures(report: Mapping[str, Any], folder: Path) -> list[Path]:
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{str(folder)!r} is not an empty folder; choose another one with --figures, or empty it.")
-    to_png, written = _png_writer(), []
+    to_png, written = _optional_png_writer(), []
     for drawing in drawings(report):
         text, path = standalone(drawing), folder / f"{drawing.stem}.svg"
         if path in written:  # names that differ in more than letters and digits
@@ -78,10 +78,9 @@ def drawings(report: Mapping[str, Any]) -> Iterator[Drawing]:
     if figure := shown["distribution"]:
         yield _drawing(("locate", "scores"), figure, "histogram", "top", shown["report"]["locate"].get("unit"))
     if figure := shown["convergence"]:
-        yield _drawing(("locate", "convergence"), figure, "curves", HALVES)
-    for figure in shown["noise"]:
-        if figure:
-            yield _drawing(("verify", figure.name), figure, "curves")
+        yield _drawing(("locate", "convergence"), figure, "curves", HALVES, of=figure.range_words)
+    for figure, _ in shown["noise"]:
+        yield _drawing(("verify", figure.name), figure, "curves", of=figure.range_words)
     for stage, figures in shown["forests"].items():
         for figure in figures:
             yield _drawing((stage, figure.name), figure, "forest", sizes=figure.sizes)
@@ -134,10 +133,27 @@ def _light_style() -> Markup:
     return Markup(written_out(style))
 
 
-def _png_writer() -> Callable[..., object] | None:
+def png_writer() -> Callable[..., object]:
+    """Finds what turns SVG into PNG: CairoSVG.
+
+    Raises:
+        ValueError: it is not installed, or the library cairo is not.
+    """
     try:
         from cairosvg import svg2png  # pyright: ignore[reportMissingImports]
     except (ImportError, OSError) as error:  # OSError: the Python part is there and the library cairo is not
-        logger.warning("%s (%s)", INSTALL, error)
-        return None
+        raise ValueError(f"{INSTALL} ({error})") from error
     return svg2png
+
+
+def save_png(svg: str, path: Path) -> None:
+    """Writes a figure as PNG; ValueError where CairoSVG is not installed."""
+    png_writer()(bytestring=svg.encode(), write_to=str(path), scale=PNG_SCALE)
+
+
+def _optional_png_writer() -> Callable[..., object] | None:
+    try:
+        return png_writer()
+    except ValueError as error:
+        logger.warning("%s", error)
+        return None

@@ -6,18 +6,18 @@ scripts, and a model's response could not run even if escaping failed.
 Lengths are in the units of the viewBox; a figure is 400 wide unless it has many layers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from holdfast.report.arms import MARKERS, Arm, Method, measure_label
+from holdfast.report.axes import perplexity_axis, rate_axis
 from holdfast.report.schema import rate_from
 from holdfast.report.tables import VERIFY_ARMS, p_text, perplexity_with_ends
-from holdfast.values import Rate
+from holdfast.values import Rate, SafetyMeasure
 
 WIDTH = 400
 TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
-FOREST_TICKS = (0.0, 0.5, 1.0)
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,8 @@ class Curves:
     curves: tuple[Curve, ...]
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
+    range_words: str = ""
+    """The range of the upright axis, where it is not 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -127,14 +129,30 @@ class Forest:
     ticks: tuple[Tick, ...]
     start: float | None
     sizes: str
+    """How many prompts, and the range of the axis where it is not 0 to 1."""
 
 
-def heat_map(records: Sequence[Mapping[str, Any]], kind: Literal["share", "density"]) -> HeatMap:
-    """Share of the selection in each layer and component, or the share of the component's entries that is selected."""
+MapKind = Literal["share", "density", "relative"]
+MAP_NAMES: Mapping[MapKind, str] = {
+    "share": "Share of the selection",
+    "density": "Density within the component",
+    "relative": "Density relative to the whole",
+}
+MAP_UNITS: Mapping[MapKind, str] = {
+    "share": "of the selection",
+    "density": "of its entries",
+    "relative": "times the density of the whole",
+}
+
+
+def heat_map(records: Sequence[Mapping[str, Any]], kind: MapKind) -> HeatMap:
+    """Share of the selection in each layer and component, or the share of the component's entries that is selected.
+
+    Relative, that share is divided by the share of all entries that is selected.
+    """
     components = list(dict.fromkeys(record["component"] for record in records))
     layers = sorted({record["layer"] for record in records}, key=lambda layer: -1 if layer is None else layer)
-    total = sum(record["selected"] for record in records) or 1
-    values = [record["selected"] / (total if kind == "share" else record["entries"]) for record in records]
+    values = _map_values(records, kind)
     most = max(values, default=0.0)
     left, top, height = 12 + 6.3 * max(map(len, components), default=0), 6.0, 26.0
     width = max(24.0, (WIDTH - left) / max(1, len(layers)))
@@ -142,31 +160,46 @@ def heat_map(records: Sequence[Mapping[str, Any]], kind: Literal["share", "densi
         Cell(
             left + width * layers.index(record["layer"]),
             top + height * components.index(record["component"]),
-            _short(value),
+            _short(value) if kind != "relative" else f"{value:.1f}",
             value / most if most else 0.0,
             f"layer {record['layer']}, {record['component']}: {record['selected']:,} of {record['entries']:,} entries "
-            f"selected, {value:.4f} {'of the selection' if kind == 'share' else 'of its entries'}",
+            f"selected, {value:.4f} {MAP_UNITS[kind]}",
         )
         for record, value in zip(records, values, strict=True)
     )
-    name = {"share": "Share of the selection", "density": "Density within the component"}[kind]
     bottom = top + height * len(components)
     columns = tuple(
         Tick(left + width * (at + 0.5), "none" if layer is None else str(layer)) for at, layer in enumerate(layers)
     )
     rows = tuple(Tick(top + height * (at + 0.5), component) for at, component in enumerate(components))
-    return HeatMap(name, left + width * len(layers), bottom + 36, width, height, cells, columns, rows, f"{most:.3g}")
+    total_width = left + width * len(layers)
+    return HeatMap(MAP_NAMES[kind], total_width, bottom + 36, width, height, cells, columns, rows, f"{most:.3g}")
 
 
-def noise_curves(verify: Mapping[str, Any], measure: Literal["asr", "utility"]) -> Curves | None:
-    """Attack success or utility of every arm against the noise ratio; None while nothing was measured."""
-    rates = verify if measure == "asr" else verify.get("utility", {})
+def _map_values(records: Sequence[Mapping[str, Any]], kind: MapKind) -> list[float]:
+    """What the cells show."""
+    selected, entries = (sum(record[name] for record in records) or 1 for name in ("selected", "entries"))
+    if kind == "share":
+        return [record["selected"] / selected for record in records]
+    whole = selected / entries if kind == "relative" else 1.0
+    return [record["selected"] / record["entries"] / whole for record in records]
+
+
+def noise_curves(verify: Mapping[str, Any], measure: SafetyMeasure | Literal["utility"]) -> Curves | None:
+    """Safety or utility of every arm against the noise ratio; None while nothing was measured."""
+    rates = verify.get("utility", {}) if measure == "utility" else verify
     ratios = list(verify.get("noise_ratio", ()))
     arms = [name for name in VERIFY_ARMS if rates.get(name)]
     if not ratios or not arms:
         return None
-    left, top, right, bottom = 36.0, 12.0, WIDTH - 12.0, 208.0
+    left, top, right, bottom = 40.0, 12.0, WIDTH - 12.0, 208.0
     longest = max(ratios) or 1.0
+    measured = [rate_from(rate) for name in arms for rate in rates[name]]
+    measured += [rate_from(rates["baseline"])] if rates.get("baseline") else []
+    axis = rate_axis(_numbers(measured))
+
+    def upright(value: float) -> float:
+        return bottom - (bottom - top) * axis.share(value)
 
     def place(ratio: float) -> float:
         return left + 14 + (right - left - 28) * ratio / longest
@@ -174,25 +207,23 @@ def noise_curves(verify: Mapping[str, Any], measure: Literal["asr", "utility"]) 
     curves = []
     for position, name in enumerate(arms):
         start = [(0.0, rates["baseline"])] if rates.get("baseline") else []
-        measured = [*start, *zip(ratios, rates[name], strict=False)]
+        points = [*start, *zip(ratios, rates[name], strict=False)]
         # Arms stand a little beside each other, or their whiskers would hide one another.
         shift = 3.0 * (position - (len(arms) - 1) / 2)
-        curves.append(
-            _curve(name, [(place(ratio) + shift, ratio, rate_from(rate)) for ratio, rate in measured], top, bottom)
-        )
+        curves.append(_curve(name, [(place(ratio) + shift, ratio, rate_from(rate)) for ratio, rate in points], upright))
     x_ticks = _spread([Tick(place(ratio), f"{ratio:g}") for ratio in [0.0, *ratios]])
-    y_ticks = tuple(Tick(_upright(value, top, bottom), f"{value:g}") for value in TICKS)
-    return Curves(measure_label(measure), WIDTH, 250, left, top, right, bottom, tuple(curves), x_ticks, y_ticks)
+    y_ticks = tuple(Tick(round(upright(value), 1), f"{value:g}") for value in axis.ticks)
+    name, ends = measure_label(measure), (left, top, right, bottom)
+    return Curves(name, WIDTH, 250, *ends, tuple(curves), x_ticks, y_ticks, axis.words)
 
 
-def _curve(method: Any, points: Sequence[tuple[float, float, Rate]], top: float, bottom: float) -> Curve:
+def _curve(method: Any, points: Sequence[tuple[float, float, Rate]], upright: Callable[[float], float]) -> Curve:
     label = VERIFY_ARMS[method]
     marks = tuple(
         Mark(
             x,
-            _upright(rate.value, top, bottom),
-            _upright(rate.low or 0.0, top, bottom),
-            _upright(rate.high or 0.0, top, bottom),
+            upright(rate.value),
+            *(upright(rate.value if end is None else end) for end in (rate.low, rate.high)),
             MARKERS[method],
             method,
             f"{label}, noise ratio {ratio:g}: {rate}",
@@ -208,16 +239,14 @@ def forest(arms: Sequence[Arm], measure: str) -> Forest | None:
     """One measure of every arm, or None where fewer than one arm has it."""
     values = [_value_of(arm, measure) for arm in arms]
     known = [value for value in values if value is not None]
-    ends = [rate.high for arm in arms if (rate := arm.rate(measure)) and rate.high is not None]
     if not known:
         return None
     left, right, top, row_height = 106.0, 232.0, 8.0, 27.0
-    # Rates share one axis, so that panels compare at a glance; perplexity starts at 1, where nothing surprises.
-    first, last = (1.0, 1.0 + 1.15 * max(max(*known, *ends, 1.0) - 1.0, 0.1)) if measure == "perplexity" else (0.0, 1.0)
-    ticks = (first, (first + last) / 2, last) if measure == "perplexity" else FOREST_TICKS
+    numbers = [*known, *_numbers([rate for arm in arms if (rate := arm.rate(measure))])]
+    axis = perplexity_axis(numbers) if measure == "perplexity" else rate_axis(numbers, intervals=3)
 
     def place(value: float) -> float:
-        return left + (right - left) * (value - first) / (last - first)
+        return left + (right - left) * axis.share(value)
 
     rows = []
     for position, arm in enumerate(arms):
@@ -234,10 +263,15 @@ def forest(arms: Sequence[Arm], measure: str) -> Forest | None:
         top,
         bottom,
         tuple(rows),
-        tuple(Tick(place(value), f"{value:.3g}") for value in ticks),
+        tuple(Tick(place(value), f"{value:g}") for value in axis.ticks),
         None if start is None else place(start),
-        _sizes(arms, measure),
+        " · ".join(filter(None, (_sizes(arms, measure), axis.words))),
     )
+
+
+def _numbers(rates: Sequence[Rate]) -> list[float]:
+    """The values and ends of intervals that are known."""
+    return [number for rate in rates for number in (rate.value, rate.low, rate.high) if number is not None]
 
 
 def _row_parts(arm: Arm, measure: str, y: float, place: Any) -> tuple[Mark | None, str, str]:
@@ -273,10 +307,6 @@ def _sizes(arms: Sequence[Arm], measure: str) -> str:
     unscored = sum(rate.unscored for rate in rates)
     text = "" if not sizes else f"n={sizes[0]}" if len(sizes) == 1 else f"n={sizes[0]} to {sizes[-1]}"
     return f"{text} ({unscored} unscored)" if unscored else text
-
-
-def _upright(value: float | None, top: float, bottom: float) -> float:
-    return bottom - (bottom - top) * (value or 0.0)
 
 
 def _spread(ticks: Sequence[Tick], apart: float = 26.0) -> tuple[Tick, ...]:

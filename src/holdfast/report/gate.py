@@ -1,27 +1,36 @@
 """A comparison of two checkpoints for whoever decides on a release: a terminal, a pull request, a build server.
 
-COMPARISON  {"before", "after", "passed", "settings_known",
-             "measures": {"asr": {"before": RATE|number|null, "after", "difference", "paired": PAIRED|null,
-                                  "corrected_p", "ratio": RATIO|null}},
-             "conditions": [{"condition", "passed", "numbers", "prompts": [...]}]}
+COMPARISON  {"before", "after": files, "models": [NAME|null, NAME|null], "judges": [NAME|null, NAME|null],
+             "passed", "settings_known",
+             "measures": {"asr": {"before": RATE|number|null, "after", "difference", "change": CHANGE|null,
+                                  "paired": PAIRED|null, "corrected_p", "ratio": RATIO|null}},
+             "conditions": [{"condition", "passed", "numbers", "prompts": [...], "by_interval": DECISION|null}]}
 
-RATIO  {"value", "low", "high", "n", "p_value"}: of perplexity, after over before on the same exchanges
+CHANGE  {"value", "low", "high"}: after less before, on the same prompts where they were paired
+RATIO   {"value", "low", "high", "n", "p_value"}: of perplexity, after over before on the same exchanges
 
-Names of groups and prompts are hostile until escaped, each where it is written: for a terminal and XML by `printable`,
-for XML besides by its writer, for Markdown character by character.
+Names of groups, models, files and prompts are hostile until escaped, each where it is written: for a terminal and XML
+by `printable`, for XML besides by its writer, for Markdown by standing in code, where nothing means anything.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree
 
+from holdfast.differences import Difference
 from holdfast.printable import printable
 from holdfast.report.schema import rate_from
 from holdfast.report.tables import CORRECTED_P, NumberTable, p_texts, perplexity_text
 from holdfast.report.words import measure_words, perplexity_words, rate_words
 
 Comparison = Mapping[str, Any]
+PLAIN_NAME = re.compile(r"[^\W_]+(?:(?:, |[ _-])[^\W_]+)*")
+"""A name in which nothing could mean anything to Markdown."""
+BY_INTERVAL = (
+    "A gate goes by the measured rates, or by what its condition names. By its interval, a condition is inconclusive "
+    "where the interval of the number, or of its change, reaches the bar: more prompts would decide."
+)
 UNKNOWN_SETTINGS = (
     "One of the files does not say which judge, generation and suite made it, so it is not known whether both were "
     "made alike; evaluate again to have that checked."
@@ -30,11 +39,11 @@ UNKNOWN_SETTINGS = (
 
 def gate_tables(result: Comparison) -> list[NumberTable]:
     """The measures and, where there are conditions, what came of them."""
-    header = ("measure", "before", "after", "change (became / ceased)", CORRECTED_P)
+    header = ("measure", "before", "after", "change [95% interval]", "became / ceased", CORRECTED_P)
     rows = tuple((measure_words(name), *_cells(name, measure)) for name, measure in result["measures"].items())
-    tables = [NumberTable("Before and after", header, rows, frozenset({3, 4}))]
-    checked = tuple((one["condition"], _word(one["passed"]), one["numbers"]) for one in result["conditions"])
-    gate = NumberTable("Fails if", ("condition", "gate", "numbers"), checked)
+    tables = [NumberTable("Before and after", header, rows, frozenset({3, 4, 5}))]
+    checked = tuple((one["condition"], _word(one["passed"]), _by_interval(one)) for one in result["conditions"])
+    gate = NumberTable("Fails if", ("fails if", "gate", "by its interval"), checked)
     return [*tables, gate] if checked else tables
 
 
@@ -57,30 +66,46 @@ def render_junit(result: Comparison) -> str:
 
 
 def render_markdown(result: Comparison) -> str:
-    """The tables for a pull request or a job summary, failed conditions with the prompts to look at."""
+    """The tables for a pull request or a job summary, readable as plain text, with the prompts of failed conditions."""
     conditions = result["conditions"]
     failed = [one for one in conditions if not one["passed"]]
     verdict = f": {len(failed)} of {len(conditions)} conditions failed" if failed else ": passed" if conditions else ""
-    files = f"Before: {_code(result['before'])}, after: {_code(result['after'])}."
-    parts = [f"## holdfast compare{verdict}", files]
+    parts = [f"## holdfast compare{verdict}", "\n".join(_settings(result))]
     parts += [] if result["settings_known"] else [UNKNOWN_SETTINGS]
-    parts += [_markdown_table(table) for table in gate_tables(result)]
+    tables = gate_tables(result)
+    parts += [_markdown_table(tables[0], _name)]
+    parts += [_markdown_table(table, _code) for table in tables[1:]]
+    parts += [BY_INTERVAL] if conditions else []
     for one in failed:
-        parts += ["\n".join([f"Failed: {_code(one['condition'])}", "", *(f"- {_code(p)}" for p in one["prompts"])])]
+        heading = f"Failed: {_code(one['condition'])}. {'Prompts to look at:' if one['prompts'] else ''}".rstrip()
+        parts += ["\n".join([heading, "", *(f"- {_code(prompt)}" for prompt in one["prompts"])]).rstrip()]
     return "\n\n".join(parts) + "\n"
+
+
+def _settings(result: Comparison) -> list[str]:
+    """Both models with their files, and who judged."""
+    unnamed = "a model that its file does not name"
+    models, judges = result["models"], result["judges"]
+    lines = [
+        f"- {when.capitalize()}: {_code(model) if model else unnamed}, from {_code(result[when])}"
+        for when, model in zip(("before", "after"), models, strict=True)
+    ]
+    judge = judges[1] or judges[0]
+    nobody = "none, refusals are read by rules" if result["settings_known"] else "not known"
+    return [*lines, f"- Judge: {_code(judge) if judge else nobody}"]
 
 
 def _cells(name: str, measure: Comparison) -> tuple[str, ...]:
     before, after = (_reading(name, measure[when]) for when in ("before", "after"))
-    difference, pair = measure["difference"], measure["paired"]
+    difference, pair, change = measure["difference"], measure["paired"], measure["change"]
     if ratio := measure.get("ratio"):
         times = f"{ratio['value']:.3f} times [{ratio['low']:.3f}, {ratio['high']:.3f}]"
-        return before, after, times, p_texts(ratio["p_value"], measure["corrected_p"])
+        return before, after, times, "", p_texts(ratio["p_value"], measure["corrected_p"])
+    shown = f"{Difference(**change)}" if change else "" if difference is None else f"{difference:+.3g}"
     if pair is None:
-        return before, after, "" if difference is None else f"{difference:+.3g}", ""
-    flips = f"({pair['only_after']} / {pair['only_before']})"
-    change = flips if difference is None else f"{difference:+.3f} {flips}"
-    return before, after, change, p_texts(pair["p_value"], measure["corrected_p"])
+        return before, after, shown, "", ""
+    flips = f"{pair['only_after']} / {pair['only_before']}"
+    return before, after, shown, flips, p_texts(pair["p_value"], measure["corrected_p"])
 
 
 def _reading(name: str, reading: Mapping[str, Any] | float | None) -> str:
@@ -102,17 +127,38 @@ def _word(passed: bool) -> str:
     return "passed" if passed else "FAILED"
 
 
-def _markdown_table(table: NumberTable) -> str:
-    rule = ["---:" if position in table.numeric else "---" for position in range(len(table.header))]
-    rows = [table.header, rule, *([_escaped(str(cell)) for cell in row] for row in table.rows)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+def _by_interval(condition: Comparison) -> str:
+    """Whether the interval says the same as the gate, in words; empty where no interval is asked."""
+    words = {"holds": "fails", "does not hold": "passes", "inconclusive": "inconclusive"}
+    return words.get(condition["by_interval"], "")
+
+
+def _markdown_table(table: NumberTable, first: Callable[[str], str]) -> str:
+    """The table with its columns padded to one width; `first` writes what stands in the first one."""
+    cells = [table.header, *((first(str(row[0])), *map(str, row[1:])) for row in table.rows)]
+    rows = [[cell.replace("|", "\\|") for cell in row] for row in cells]  # a bar ends a cell, in code as well
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    rule = [
+        "-" * (width - 1) + ":" if position in table.numeric else "-" * width for position, width in enumerate(widths)
+    ]
+    header, *body = [_line(row, widths, table.numeric) for row in rows]
+    return "\n".join([header, _line(rule, widths, table.numeric), *body])
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], numeric: Collection[int]) -> str:
+    padded = [
+        cell.rjust(width) if position in numeric else cell.ljust(width)
+        for position, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    ]
+    return f"| {' | '.join(padded)} |"
+
+
+def _name(text: str) -> str:
+    """A name as it is where it is harmless, else as code."""
+    return text if PLAIN_NAME.fullmatch(text) else _code(text)
 
 
 def _code(text: str) -> str:
-    """Text that nobody is named by: sites link @names anywhere but in code."""
-    return f"<code>{_escaped(text)}</code>"
-
-
-def _escaped(text: str) -> str:
-    """Every character that could mean something to Markdown or HTML as its number; a decimal point could not."""
-    return re.sub(r"(?!(?<=\d)\.(?=\d))[^\w ,;=/]|_", lambda found: f"&#{ord(found.group())};", printable(text))
+    """Text that means nothing to Markdown and names nobody, as sites link @names anywhere but in code."""
+    shown = printable(text).replace("`", "'")  # a backtick would end the code
+    return f"`{shown}`" if shown.strip() else "` `"

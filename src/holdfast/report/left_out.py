@@ -8,7 +8,13 @@ LEFT_OUT = "left out"
 WAITING = "not measured yet"
 ARM_OF = {("enhance", "after"): "top", ("enhance", "controls", "random"): "random"}
 """Where the report calls an arm otherwise than the config does."""
-FILE_OF = {"asr": "harmful", "over_refusal": "harmless", "utility": "questions", "task": "task"}
+FILE_OF = {
+    "asr": "harmful",
+    "not_refused": "harmful",
+    "over_refusal": "harmless",
+    "utility": "questions",
+    "task": "task",
+}
 """The prompt set of the suite that a measure needs."""
 
 

@@ -4,23 +4,27 @@ The page is written early and grows, so every section may be missing. All text o
 until escaped: autoescape is on for every template, and the content policy forbids scripts and requests besides.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from holdfast.report.arms import MARKERS, Arm, arms_of, measures_of, num_tests, selected_label
+from holdfast.report.arms import MARKERS, Arm, arms_of, measure_label, measures_of, num_tests, selected_label
 from holdfast.report.colours import CARD, COLOURS, label_class
 from holdfast.report.convergence import convergence_curves, convergence_table
 from holdfast.report.distribution import distribution_table, histogram
 from holdfast.report.downloads import csv_link, file_stem
 from holdfast.report.experts import SHOWN, expert_map, expert_table
-from holdfast.report.figures import Forest, forest, heat_map, noise_curves
+from holdfast.report.figures import Forest, HeatMap, forest, heat_map, noise_curves
+from holdfast.report.folded import same_in_all, same_under_noise
 from holdfast.report.left_out import stages_left_out
+from holdfast.report.repeats import SET_OF, repeats_of
+from holdfast.report.safety import safety_measure, safety_name
 from holdfast.report.schema import SCHEMA, with_ends
-from holdfast.report.summary import answer, gaps, headlines
+from holdfast.report.subject import model_name, toy_words, what_it_cannot_say, what_was_done
+from holdfast.report.summary import answer, cards, gaps
 from holdfast.report.tables import arm_tables, component_table, noise_tables
-from holdfast.report.verdicts import decide
+from holdfast.report.verdicts import main_verdicts, verdicts_of
 
 SHOWN_CHARACTERS = 4000
 """Of a response; what is beyond is counted, not shown."""
@@ -49,6 +53,7 @@ def environment() -> Environment:
     made.filters |= {"clipped": clipped, "as_bytes": bytes_text, "as_share": share_text, "with_ends": with_ends}
     made.globals |= {"colours": COLOURS, "card": CARD}
     made.filters |= {"csv_link": csv_link, "file_stem": file_stem, "label_class": label_class}
+    made.filters |= {"capitalize_first": capitalize_first}
     return made
 
 
@@ -76,6 +81,11 @@ def p_means(tests: int) -> str:
     )
 
 
+def capitalize_first(text: str) -> str:
+    """The text as it begins a sentence, the rest of it as it is."""
+    return text[:1].upper() + text[1:]
+
+
 def share_text(share: float | None) -> str | None:
     """'0.0123', or None where there is none."""
     return None if share is None else f"{share:.4f}"
@@ -85,13 +95,20 @@ def page_context(report: Mapping[str, Any]) -> dict[str, Any]:
     """What the page's template is filled with: figures, tables, verdicts and the report itself."""
     selected = selected_label(report)
     arms = arms_of(report)
-    verdicts, absent = decide(report), stages_left_out(report)
+    verdicts, absent = verdicts_of(report), stages_left_out(report)
     return {
         "report": report,
         "selected": selected,
         "answer": answer(report),
         "gaps": gaps(report),
-        "headlines": headlines(report),
+        "model": model_name(report),
+        "toy": toy_words(report),
+        "done": what_was_done(report),
+        "cannot_say": what_it_cannot_say(report, verdicts),
+        "main_verdicts": main_verdicts(report),
+        "cards": cards(report),
+        "safety": safety_name(report),
+        "was_judged": safety_measure(report) == "asr",
         "verdicts": {
             stage: [one for one in verdicts if one.stage == stage] for stage in ("verify", "enhance", "adapt")
         },
@@ -105,9 +122,11 @@ def page_context(report: Mapping[str, Any]) -> dict[str, Any]:
         "convergence_table": convergence_table(report.get("locate", {}).get("convergence", ())),
         "distribution": histogram(report.get("locate", {})),
         "distribution_table": distribution_table(report.get("locate", {})),
-        "noise": [noise_curves(report.get("verify", {}), measure) for measure in ("asr", "utility")],
+        **_noise(report),
         "noise_tables": noise_tables(report),
         "forests": {stage: _forests(found) for stage, found in arms.items()},
+        "folded_arms": {stage: _folded(found) for stage, found in arms.items()},
+        "repeats": {measure_label(measure): repeats_of(report, measure) for measure in SET_OF},
         "p_means": p_means(num_tests(arms)),
         "arm_tables": dict(zip(arms, arm_tables(report), strict=True)),
         "examples": report.get("examples", ()),
@@ -151,7 +170,7 @@ def _selections(locate: Mapping[str, Any], selected: str) -> list[dict[str, Any]
             "label": label,
             "method": method,
             "section": section,
-            "maps": [heat_map(section["by_component"], kind) for kind in ("share", "density")],
+            "maps": _maps(section["by_component"]),
             "table": component_table(section),
             "experts": expert_map(section),
             "expert_table": expert_table(section, SHOWN),
@@ -161,9 +180,35 @@ def _selections(locate: Mapping[str, Any], selected: str) -> list[dict[str, Any]
     ]
 
 
+def _maps(records: Sequence[Mapping[str, Any]]) -> list[HeatMap]:
+    """The two maps of a selection; none of an empty one."""
+    selected = any(record["selected"] for record in records)
+    return [heat_map(records, kind) for kind in ("share", "density")] if selected else []
+
+
+def _noise(report: Mapping[str, Any]) -> dict[str, Any]:
+    """The curves of safety and of utility that are drawn, each with how to read it, and a line for each that is not."""
+    verify, drawn, folded = report.get("verify", {}), [], []
+    for measure, direction in ((safety_measure(report), "lower is safer"), ("utility", "higher is better")):
+        curves = noise_curves(verify, measure)
+        if line := same_under_noise(verify, measure):
+            folded.append(line)
+        elif curves:
+            drawn.append((curves, direction))
+    return {"noise": drawn, "folded_noise": folded}
+
+
 def _forests(arms: list[Arm]) -> list[Forest]:
+    drawn = [forest(arms, measure) for measure in _shown(arms) if same_in_all(arms, measure) is None]
+    return [one for one in drawn if one is not None]
+
+
+def _folded(arms: list[Arm]) -> list[str]:
+    lines = [same_in_all(arms, measure) for measure in _shown(arms)]
+    return [line for line in lines if line]
+
+
+def _shown(arms: list[Arm]) -> list[str]:
     # What is of skill, or wrong with responses, is in the table only; parts of safety are worth a figure.
     in_table = ("utility/", "task/", "degenerate/", "cut_off/")
-    shown = [measure for measure in measures_of(arms) if not measure.startswith(in_table)]
-    drawn = [forest(arms, measure) for measure in shown]
-    return [one for one in drawn if one is not None]
+    return [measure for measure in measures_of(arms) if not measure.startswith(in_table)]

@@ -3,15 +3,18 @@
     RATE   {"value", "low", "high", "n", "unscored"}
     SUITE  {"asr": RATE, "refusal": RATE|null, "over_refusal": RATE, "borderline": RATE|null, "utility": RATE,
             "perplexity", "perplexity_rate": RATE|null, "task": RATE|null, "groups": {"asr/heldout": RATE},
-            "paired": {"asr": PAIRED}}
-    PAIRED with where the section starts: {"n", "only_before", "only_after", "difference", "p_value"}
+            "paired": {"asr": PAIRED}, "against": {ARM: {"asr": PAIRED}}, "not_refused": RATE}
+            `not_refused` where no judge of harm was asked; `paired` is with where the section starts, `against` with
+            plain fine-tuning and with random entries
+    PAIRED {"n", "only_before", "only_after", "difference", "p_value"}
     locate {"by_component": [...], "distribution": {"bin_edges", "counts", "zeros", "cut"}, ...,
             "by_expert": [{"layer", "entries", "selected": [one an expert]}]}          entries of one expert
     verify {"noise_ratio": [...], "draws", "baseline": RATE, "top": [RATE...], "random", "bottom", "safety_only",
-            "utility": {"baseline": RATE, "top": [RATE...], ...}}         attack success, utility at every noise ratio
+            "utility": {"baseline": RATE, "top": [RATE...], ...}}         safety, utility at every noise ratio
     enhance {..., "mask", "patch": {"file", "bytes", "entries", "bytes_per_entry"}}    files by place in the folder
     examples [{"stage", "measure", "group", "prompt", "before", "after", "before_verdict", "after_verdict"}]
     missing ["enhance top", ...]           pieces of the run that are not there; left out if none
+    safety  "not_refused"                  the measure of safety; left out where it is attack success
 
 Sections hold SUITEs: enhance before, after, safety_only, controls {random, bottom, full, refusals_alone}; adapt start,
 plain, protected, random_protected, safety_only. Any may be missing: the page is written while they are being measured.
@@ -65,10 +68,16 @@ def paired_json(comparison: Mapping[str, Paired]) -> Json:
     return {measure: {field: getattr(pair, field) for field in fields} for measure, pair in comparison.items()}
 
 
-def suite_json(evaluation: Evaluation, comparison: Mapping[str, Paired] | None = None) -> Json:
-    """An evaluation as SUITE, with its comparison to where its section starts."""
+def suite_json(
+    evaluation: Evaluation,
+    comparison: Mapping[str, Paired] | None = None,
+    against: Mapping[str, Mapping[str, Paired]] | None = None,
+) -> Json:
+    """An evaluation as SUITE, with its comparison to where its section starts, and to other arms by their names."""
+    measure, safety = evaluation.safety
     suite: Json = {
         "asr": rate_json(evaluation.asr),
+        **({} if measure == "asr" else {measure: rate_json(safety)}),
         "refusal": rate_json(evaluation.refusal) if evaluation.refusal else None,
         "over_refusal": rate_json(evaluation.over_refusal),
         "borderline": rate_json(evaluation.borderline) if evaluation.borderline else None,
@@ -82,7 +91,26 @@ def suite_json(evaluation: Evaluation, comparison: Mapping[str, Paired] | None =
             if rate is not evaluation.refusal and rate is not evaluation.borderline
         },
     }
-    return suite | ({"paired": paired_json(comparison)} if comparison is not None else {})
+    if comparison is not None:
+        suite["paired"] = _pairs(comparison, measure)
+    if against:
+        suite["against"] = {name: _pairs(found, measure) for name, found in against.items()}
+    return suite
+
+
+def _pairs(comparison: Mapping[str, Paired], safety: str) -> Json:
+    """PAIRED by measure, with the measure of safety where it is read off the refusals."""
+    paired = paired_json(comparison)
+    if safety == "not_refused" and "refusal" in paired:
+        paired |= {safety: _turned(paired["refusal"])}
+    return paired
+
+
+def _turned(paired: Json) -> Json:
+    """PAIRED of the complement."""
+    change = paired["difference"]
+    ends = {"only_before": paired["only_after"], "only_after": paired["only_before"]}
+    return {**paired, **ends, "difference": None if change is None else -change}
 
 
 def component_rows(mask: Mask, scores: Scores, sites: Sequence["Site"]) -> list[Json]:
@@ -122,7 +150,7 @@ def _component_row(layer: int | None, component: str, names: Sequence[str], mask
 def verify_section(
     noise_ratios: Sequence[float], baseline: Evaluation, arms: Mapping[str, Sequence[Evaluation]], draws: int
 ) -> Json:
-    """What noise does to attack success and utility.
+    """What noise does to safety and utility.
 
     Args:
         noise_ratios: the grid.
@@ -138,13 +166,13 @@ def verify_section(
         raise ValueError(
             f"{longer[0]!r} has more evaluations than the {len(noise_ratios)} noise ratios; give one a ratio."
         )
-    asr = {name: [rate_json(one.asr) for one in evaluations] for name, evaluations in arms.items()}
+    safety = {name: [rate_json(one.safety[1]) for one in evaluations] for name, evaluations in arms.items()}
     utility = {name: [rate_json(one.utility) for one in evaluations] for name, evaluations in arms.items()}
     return {
         "noise_ratio": list(noise_ratios),
         "draws": draws,
-        "baseline": rate_json(baseline.asr),
-        **asr,
+        "baseline": rate_json(baseline.safety[1]),
+        **safety,
         "utility": {"baseline": rate_json(baseline.utility), **utility},
     }
 

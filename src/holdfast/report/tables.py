@@ -12,8 +12,9 @@ from holdfast.report.arms import (
     measure_label,
     measures_of,
 )
+from holdfast.report.safety import safety_measure
 from holdfast.report.schema import rate_from
-from holdfast.report.verdicts import Verdict, decide
+from holdfast.report.verdicts import Verdict, verdicts_of
 from holdfast.values import Rate
 
 if TYPE_CHECKING:
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
 
 Report = Mapping[str, Any]
 VERIFY_ARMS = {"top": "top", "safety_only": "safety-only", "random": "random", "bottom": "bottom"}
-
-
+RISE_IS_BAD = ("asr", "not_refused", "over_refusal", "borderline")
 CORRECTED_P = "paired p (corrected)"
 Cell = str | Rate
 """Rates stay what they are, so that a file can hold all their digits; shown, they are text like any cell."""
@@ -42,7 +42,7 @@ class NumberTable:
 
 def summary_tables(report: Report) -> list["Table"]:
     """What the terminal shows at the end: the verdicts and the numbers behind them, as rich tables."""
-    tables = [verdict_table(decide(report)), *noise_tables(report), *arm_tables(report)]
+    tables = [verdict_table(verdicts_of(report)), *noise_tables(report), *arm_tables(report)]
     return [to_rich(table) for table in tables if table.rows]
 
 
@@ -62,7 +62,7 @@ def to_rich(table: NumberTable) -> "Table":
 
 def verdict_table(verdicts: Sequence[Verdict]) -> NumberTable:
     """One row a claim."""
-    rows = tuple((one.claim, one.answer, one.reason) for one in verdicts)
+    rows = tuple((one.claim, one.answer, one.numbers) for one in verdicts)
     return NumberTable("Do the claims hold on this model?", ("claim", "answer", "numbers"), rows)
 
 
@@ -87,9 +87,9 @@ def component_table(section: Report) -> NumberTable:
 
 
 def noise_tables(report: Report) -> list[NumberTable]:
-    """Attack success and utility at every noise ratio, one table each."""
-    verify = report.get("verify", {})
-    measured = {"Attack success under noise": verify, "Utility under noise": verify.get("utility", {})}
+    """Safety and utility at every noise ratio, one table each."""
+    verify, safety = report.get("verify", {}), measure_label(safety_measure(report))
+    measured = {f"{safety} under noise": verify, "Utility under noise": verify.get("utility", {})}
     return [_noise_table(title, verify.get("noise_ratio", ()), rates) for title, rates in measured.items()]
 
 
@@ -130,7 +130,7 @@ def _measured_cells(arm: Arm, measure: str) -> tuple[Cell, str, str, str]:
     if pair is None:
         return shown, "", "", ""
     gained, lost = pair["only_after"], pair["only_before"]
-    flips = f"{gained} / {lost}" if measure.startswith(("asr", "over_refusal", "borderline")) else f"{lost} / {gained}"
+    flips = f"{gained} / {lost}" if measure.startswith(RISE_IS_BAD) else f"{lost} / {gained}"
     return shown, _number(pair["difference"], "+.3f"), flips, p_texts(pair["p_value"], arm.corrected.get(measure))
 
 

@@ -5,14 +5,15 @@ on from another batch than they.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
 
-from holdfast.artifacts import load_sums, save_sums
+from holdfast.artifacts import load_sums, save_json, save_sums
 from holdfast.distributed import first, gathered, rank, wait_for_all, world_size
+from holdfast.json_files import load_json
 
 MOST_OF_THE_TIME = 20
 """At least this many times as long is spent on the sum as on keeping it."""
@@ -39,6 +40,16 @@ class Checkpoint:
                 wait_for_all()
                 kept = time.monotonic()
                 pause = max(self.seconds_between, MOST_OF_THE_TIME * (kept - started))
+
+    def token_budget(self, choose: Callable[[], int]) -> int:
+        """Returns the budget that the batches were cut by, or chooses it now: a pass that goes on has equal batches."""
+        path = self.path.with_suffix(".json")
+        kept = first(lambda: load_json(path)["token_budget"] if path.is_file() else None)
+        if kept is not None:
+            return kept
+        chosen = choose()
+        first(lambda: save_json(path, {"token_budget": chosen}))
+        return chosen
 
     @property
     def _own(self) -> Path:

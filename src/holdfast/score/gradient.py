@@ -11,6 +11,7 @@ zero, for the others: they may need its part of the model, or of the judge.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -21,6 +22,7 @@ from holdfast.distributed import all_sum, rank, world_size
 from holdfast.models.shards import is_sharded, local
 from holdfast.progress import Progress, silent
 from holdfast.prompts.batching import batches_by_length
+from holdfast.score.batch_memory import allowed_bytes, fitting_budget
 from holdfast.score.checkpoint import Checkpoint
 from holdfast.score.host_sums import HostSums
 from holdfast.score.objective.completions import Objective
@@ -33,7 +35,7 @@ def sum_gradients(
     objective: Objective,
     items: Sequence[int],
     *,
-    token_budget: int = 4096,
+    token_budget: int | None = None,
     progress: Progress = silent,
     checkpoint: Checkpoint | None = None,
     on_host: bool = False,
@@ -48,7 +50,7 @@ def sum_gradients(
         names: parameters to differentiate by.
         objective: what is differentiated.
         items: positions in the objective's completions.
-        token_budget: tokens of a batch at most, padding counted.
+        token_budget: tokens of a batch at most, padding counted; as many as fit into memory when left out.
         progress: called after every batch with the items done.
         checkpoint: keeps the sums now and then; what it holds is not computed again.
         on_host: whether the sums lie in host memory, so that the device holds the weights and one gradient at a time.
@@ -60,11 +62,16 @@ def sum_gradients(
     zeros = {"dtype": torch.float32, "requires_grad": False, "device": "cpu" if on_host else None}
     sums = {name: torch.zeros_like(local(weights[name]), **zeros) for name in names}
     lengths = [len(objective.completions[item].token_ids) for item in items]
+    if token_budget is None:
+        choose = partial(token_budget_of, model, sums, objective, items, model.device)
+        token_budget = checkpoint.token_budget(choose) if checkpoint else choose()
     batches = batches_by_length(lengths, token_budget)
     sharded, rounds = is_sharded(model), range(0, len(batches), world_size())
     remaining = checkpoint.remaining(len(rounds), sums) if checkpoint else range(len(rounds))
     with collecting(model, sums) as finish, torch.enable_grad():
         for order in remaining:
+            if not order:
+                progress("scoring weights", 0, len(items))
             place = rounds[order] + rank()
             chosen = [items[position] for position in batches[min(place, len(batches) - 1)]]
             contributions = objective.contributions(model, chosen)
@@ -75,6 +82,14 @@ def sum_gradients(
     for total in sums.values():
         _ = total.mul_(world_size()) if sharded else all_sum(total)  # FSDP2 takes the mean over the processes
     return Sums(sums, len(items))
+
+
+def token_budget_of(
+    model: PreTrainedModel, sums: Mapping[str, Tensor], objective: Objective, items: Sequence[int], place: torch.device
+) -> int:
+    """Returns how many tokens a batch may have to fit into the memory of `place`, with gradients for all of `sums`."""
+    with collecting(model, sums):
+        return fitting_budget(model, objective, items, allowed_bytes(place))
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from transformers import PreTrainedModel
 from holdfast.models.caches import cache_argument, cache_of
 from holdfast.models.shards import is_sharded
 from holdfast.progress import Progress, silent
+from holdfast.score.batch_memory import LARGEST_BUDGET
 from holdfast.score.checkpoint import Checkpoint
 from holdfast.score.objective.completions import Completion, Objective
 from holdfast.score.sums import Sums
@@ -35,7 +36,7 @@ def sum_input_squares(
     objective: Objective,
     items: Sequence[int],
     *,
-    token_budget: int = 4096,
+    token_budget: int | None = None,
     progress: Progress = silent,
     checkpoint: Checkpoint | None = None,
     **unused: object,
@@ -58,7 +59,7 @@ def sum_input_squares(
     seen = _SeenInputs(weights)
     done = 0
     with _whole_experts_apart(model):
-        for batch in _batches_of_equal_lengths(objective.completions, items, token_budget):
+        for batch in _batches_of_equal_lengths(objective.completions, items, token_budget or LARGEST_BUDGET):
             _predict([objective.completions[item] for item in batch], model, seen)
             done += len(batch)
             progress("reading inputs", done, len(items))

@@ -25,6 +25,7 @@ from holdfast.models.shards import is_sharded
 from holdfast.models.sites import Site, scorable_sites
 from holdfast.progress import Progress, silent
 from holdfast.prompts.batching import batches_by_length
+from holdfast.score.batch_memory import LARGEST_BUDGET
 from holdfast.score.boundaries import Boundaries
 from holdfast.score.gradient import collecting, refuse_not_finite
 from holdfast.score.objective.completions import Objective, check_completions, completion_logits
@@ -48,7 +49,7 @@ def sum_by_layer(
     objective: Objective,
     parts: Sequence[Sequence[int]],
     *,
-    token_budget: int = 4096,
+    token_budget: int | None = None,
     progress: Progress = silent,
     folder: Path | None = None,
     keep_layers: bool = True,
@@ -62,7 +63,7 @@ def sum_by_layer(
         layered: the model.
         objective: what is differentiated.
         parts: positions in the objective's completions; those of a part are summed.
-        token_budget: tokens of a batch at most, padding counted.
+        token_budget: tokens of a batch at most, padding counted; 4096 when left out.
         progress: called after every layer, forward and backward.
         folder: where hidden states and gradients are kept, so that a pass that was stopped goes on; in memory if None.
         keep_layers: whether layers that were handed over stay done when the pass is taken up again.
@@ -97,12 +98,12 @@ class _Batch:
     items: list[int]
 
 
-def _batches(objective: Objective, parts: Sequence[Sequence[int]], token_budget: int) -> list[_Batch]:
+def _batches(objective: Objective, parts: Sequence[Sequence[int]], token_budget: int | None) -> list[_Batch]:
     """Every part's own batches, as they would be if it were summed alone."""
     found = []
     for part, items in enumerate(parts):
         lengths = [len(objective.completions[item].token_ids) for item in items]
-        for batch in batches_by_length(lengths, token_budget):
+        for batch in batches_by_length(lengths, token_budget or LARGEST_BUDGET):
             found.append(_Batch(part, [items[position] for position in batch]))
     return found
 

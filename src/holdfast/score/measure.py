@@ -29,7 +29,7 @@ class Measure(Protocol):
         objective: Objective,
         items: Sequence[int],
         *,
-        token_budget: int,
+        token_budget: int | None,
         progress: Progress,
         checkpoint: Checkpoint | None,
         on_host: bool,
@@ -61,7 +61,7 @@ def measure(
     needs: Needs,
     items: Sequence[int],
     *,
-    token_budget: int = 4096,
+    token_budget: int | None = None,
     progress: Progress = silent,
     checkpoint: Checkpoint | None = None,
     on_host: bool = False,
@@ -83,7 +83,7 @@ def measure_halves(
     needs: Needs,
     *,
     seed: int = 0,
-    token_budget: int = 4096,
+    token_budget: int | None = None,
     progress: Progress = silent,
     keep: Path | None = None,
     on_host: bool = False,
@@ -97,7 +97,7 @@ def measure_halves(
         objective: what is measured on.
         needs: what is measured.
         seed: of the halves.
-        token_budget: tokens of a batch at most, padding counted.
+        token_budget: tokens of a batch at most, padding counted; as many as fit into memory when left out.
         progress: called after every batch with the items of both halves that are done.
         keep: folder in which the sums are kept as they grow, so that an interrupted pass goes on.
         on_host: whether sums of gradients lie in host memory.

@@ -31,8 +31,10 @@ class ScoreOptions(Options):
 
     method: str = "esi"
     """Name of the formula: esi, gradient_magnitude, snip, wanda, magnitude or random."""
-    token_budget: int = Field(default=4096, ge=1)
-    """Tokens of a batch at most, padding counted; changes speed and memory, not the scores."""
+    token_budget: int | None = Field(default=None, ge=1)
+    """Tokens of a batch at most, padding counted; changes speed and memory, not the scores. When left out, a batch
+    keeps at most 512 MiB for the backward pass on a CPU, an eighth of the memory on a GPU, and has 4096 tokens at
+    most."""
     sums_on_host: bool = False
     """Keep the sums of gradients in host memory: 4 bytes a scored entry less on the device, and slower."""
 

@@ -8,6 +8,7 @@ from holdfast.config import Options
 from holdfast.intervene.options import LoraOptions
 from holdfast.pipeline.config import RunConfig
 from holdfast.pipeline.plan.stages import Planned, Stage
+from holdfast.score.batch_memory import LARGEST_BUDGET
 
 Table = TypeVar("Table", bound=Options)
 Bytes = Callable[[Stage], int]
@@ -65,7 +66,7 @@ def _changes(config: RunConfig, stage: str, processes: int) -> Iterator[tuple[st
 
 
 def _cut(config: RunConfig, table: str) -> tuple[str, RunConfig]:
-    budget = max(1, getattr(config, table).token_budget // CUT)
+    budget = max(1, (getattr(config, table).token_budget or LARGEST_BUDGET) // CUT)
     return f"{table}.token_budget = {budget}", _with(config, table, token_budget=budget)
 
 

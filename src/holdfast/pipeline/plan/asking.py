@@ -10,13 +10,14 @@ from torch import nn
 
 from holdfast.judge.guard import GuardJudge
 from holdfast.models.load import Outline
+from holdfast.models.logits import logits_budget
 from holdfast.models.options import GenerateOptions
 from holdfast.models.sites import scorable_sites
 from holdfast.pipeline.config import JudgeOptions, ScoringOptions
 from holdfast.pipeline.objectives import SAMPLES, TRIED
 from holdfast.pipeline.plan.lengths import TEMPLATE, Lengths
 from holdfast.pipeline.plan.memory import Need, Subject
-from holdfast.pipeline.plan.passes import Batch, answering, judging, measuring_perplexity, scoring
+from holdfast.pipeline.plan.passes import Batch, answering, judging, measuring_perplexity, scoring, scoring_budget
 from holdfast.pipeline.plan.spread import IN_ONE, Spread
 from holdfast.pipeline.plan.trace import NOTHING, Cost
 from holdfast.prompts.batching import batches_by_length
@@ -24,10 +25,6 @@ from holdfast.prompts.chat import encode_prompt
 from holdfast.score.host_sums import AHEAD
 from holdfast.score.registry import SCORES
 
-LIKELIHOOD_BUDGET = ScoringOptions().token_budget
-"""Tokens of a batch where the likelihood of given responses is scored (`pipeline/run.py` leaves it at its default)."""
-PERPLEXITY_BUDGET = 4096
-"""Tokens of a batch in `evaluate/perplexity.py`."""
 JUDGE_TEMPLATE = 256
 """Tokens that a judge's template is guessed to have, where its tokenizer is not there."""
 
@@ -37,7 +34,7 @@ class PlannedJudge:
     """A judge of which nothing but the config, and perhaps the tokenizer, is there."""
 
     outline: Outline | None
-    """None: behind an API, and nothing of it is here."""
+    """None: nothing of it is here, as it is behind an API, or the refusal rules judge."""
     options: JudgeOptions
     template: int = JUDGE_TEMPLATE - TEMPLATE
     """Tokens that its template has beyond the model's, whose prompts are measured with their own."""
@@ -168,7 +165,7 @@ class Asking:
         def one(rows: int, length: int) -> Cost:
             return measuring_perplexity(self.subject.outline.model, Batch(rows, length, min(read, length - 1)))
 
-        return need.then(self._over(questions.exchanges, PERPLEXITY_BUDGET, one))
+        return need.then(self._over(questions.exchanges, logits_budget(self.subject.outline.model), one))
 
     def scored(self, lengths: Lengths, options: ScoringOptions) -> Need:
         """Responses, their gradients through the judge, and scores of the whole and of halves."""
@@ -183,14 +180,15 @@ class Asking:
         outline = self.judge.outline if options.objective != "policy_gradient" else None
         width = _width(outline) if outline else None
         new = self.generation.max_new_tokens
+        budget = options.token_budget or self._budget(whole, new, width)
         passes = self._over(
             whole,
-            options.token_budget,
+            budget,
             lambda rows, length: self._pass(rows, length, new, width, on_host=options.sums_on_host),
             self.spread.processes,
         )
         if outline:  # the judge's pass is let go of before the model's begins
-            rows = self._rows(whole, options.token_budget)
+            rows = self._rows(whole, budget)
             judged = self.judged([max(prompts)] * rows, differentiates=True).device - self.weights
             sums = 4 * self.scored_here
             on_device = sums if self.sums_on_device(options.sums_on_host) else 0
@@ -201,9 +199,10 @@ class Asking:
         """Scores by the likelihood of given responses; there is no judge."""
         alone = replace(self, judge=replace(self.judge, outline=None))
         read = max(1, round(sum(lengths.responses) / len(lengths.responses)))
+        whole = _half(lengths.exchanges)  # `pipeline/run.py` sets no budget here
         passes = alone._over(
-            _half(lengths.exchanges),
-            LIKELIHOOD_BUDGET,
+            whole,
+            alone._budget(whole, read, None),
             lambda rows, length: alone._pass(rows, length, read, None, on_host=options.sums_on_host),
             self.spread.processes,
         )
@@ -217,6 +216,11 @@ class Asking:
         elsewhere = 4 * self.subject.scored - here  # of the sums that the pass makes
         names = {site.name for site in scorable_sites(self.subject.outline.model)}
         return replace(cost, peak=cost.peak - elsewhere + on_the_way + self._gathered(names))
+
+    def _budget(self, lengths: Sequence[int], read: int, width: int | None) -> int:
+        """Tokens of a batch where none are set."""
+        model, longest = self.subject.outline.model, max(lengths)
+        return scoring_budget(model, longest, min(read, longest - 1), self.subject.place, judge_width=width)
 
     def sums_on_device(self, on_host: bool) -> bool:
         """Whether sums of gradients lie beside the weights; a CPU's memory is the host's."""

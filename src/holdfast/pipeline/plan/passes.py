@@ -23,7 +23,7 @@ from holdfast.models.sites import scorable_sites
 from holdfast.pipeline.plan.fused_head import fused_log_probabilities
 from holdfast.pipeline.plan.spread import IN_ONE, Spread
 from holdfast.pipeline.plan.trace import Cost, traced
-from holdfast.score.gradient import sum_gradients
+from holdfast.score.gradient import sum_gradients, token_budget_of
 from holdfast.score.objective.completions import (
     Completion,
     completion_logits,
@@ -57,6 +57,18 @@ def scoring(model: PreTrainedModel, batch: Batch, *, judge_width: int | None) ->
     with traced(model) as trace:
         sum_gradients(model, names, objective, range(batch.rows), token_budget=batch.tokens)
     return trace.cost
+
+
+@lru_cache(maxsize=128)
+def scoring_budget(
+    model: PreTrainedModel, length: int, read: int, place: torch.device, *, judge_width: int | None
+) -> int:
+    """Tokens of a batch, as scoring chooses them for items of that length where no budget is set."""
+    weights = dict(model.named_parameters())
+    sums = {site.name: weights[site.name] for site in scorable_sites(model)}
+    objective = _Unknown(model, Batch(1, length, read), judge_width)
+    with traced(model):
+        return token_budget_of(model, sums, objective, [0], place)
 
 
 @dataclass(frozen=True)
@@ -177,12 +189,11 @@ def judging(judge: PreTrainedModel, batch: Batch, *, differentiates: bool) -> Co
 
 @lru_cache(maxsize=128)
 def measuring_perplexity(model: PreTrainedModel, batch: Batch) -> Cost:
-    """Losses of given responses, the logits of all tokens in memory."""
+    """Losses of given responses, from the logits at their tokens."""
     rows = torch.arange(batch.rows).repeat_interleave(batch.read)
     columns = torch.arange(batch.length - batch.read, batch.length).repeat(batch.rows) - 1
     with torch.no_grad(), traced(model) as trace:
-        logits = model(**_inputs(batch)).logits
-        predicted = logits[rows, columns].float()
+        predicted = logits_at(model, rows, columns, _inputs(batch))
         torch.nn.functional.cross_entropy(predicted, _zeros(len(rows)), reduction="none")
     return trace.cost
 

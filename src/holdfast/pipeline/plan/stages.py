@@ -15,8 +15,8 @@ from transformers import AutoModelForSequenceClassification
 from holdfast.intervene.options import SftOptions
 from holdfast.models.load import Outline, load_outline
 from holdfast.models.options import GenerateOptions
-from holdfast.pipeline.config import EnhanceFiles, RunConfig, ScoringOptions
-from holdfast.pipeline.judges import is_behind_api, kind_of
+from holdfast.pipeline.config import EnhanceFiles, RunConfig, SafetyObjective, ScoringOptions
+from holdfast.pipeline.judges import has_weights, kind_of
 from holdfast.pipeline.layout import ADAPT_ARMS, ALONE, MASKS
 from holdfast.pipeline.plan.asking import Asking, PlannedJudge
 from holdfast.pipeline.plan.lengths import NONE, Lengths, exchange_lengths, prompt_lengths, texts
@@ -74,13 +74,12 @@ class Planned:
         found |= {f"enhance {arm}": partial(self.enhance, arm) for arm in (config.enhance_arms if name else ())}
         return found | {f"adapt {arm}": partial(self.adapt, arm) for arm in (config.adapt_arms if config.task else ())}
 
-    def locate(self, model: str, name: str, objective: str) -> Stage:
+    def locate(self, model: str, name: str, objective: SafetyObjective) -> Stage:
         """Scores for safety and for utility, and masks."""
         config, spread = self.config, Spread(self.processes, self.config.score.shard)
         asking = self._asking(model, self.config.calibrate, spread)
-        if objective == "refusal_likelihood":
-            assert config.refusals is not None  # the config says so
-            safety = self._exchanges(model, config.refusals.refusals)
+        if refusals := config.refusals_to_score(objective):
+            safety = self._exchanges(model, refusals)
             need = asking.likelihood(safety, ScoringOptions())
         else:
             safety = self._prompts(model, config.calibration.harmful)
@@ -195,7 +194,7 @@ class Planned:
     @cached_property
     def _judge(self) -> PlannedJudge:
         name = self.config.judge
-        if is_behind_api(name):
+        if not has_weights(name):
             return PlannedJudge(None, self.config.judging)
         kind = {"kind": AutoModelForSequenceClassification} if kind_of(name) == "classifier" else {}
         return PlannedJudge(self._outline(name, **kind), self.config.judging)

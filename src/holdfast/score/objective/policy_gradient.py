@@ -1,7 +1,8 @@
 """L = mean over responses of (J(x, y) - b) * sum_t log p(y_t | x, y_<t),   b = mean J of the other responses to x
 
 The gradient of safety S = E[J(x, y)] by the score function (Williams 1992; strategy I of Qi et al., arXiv 2604.08297);
-the advantage J - b is held constant. Any judge will do, as long as it gives numbers or verdicts. Unbiased, because b
+the advantage J - b is held constant. Any judge will do, as long as it gives numbers or verdicts: under
+the refusal rules J is 1 where they say refused, and S the probability of refusal. Unbiased, because b
 does not depend on y, and noisy: its variance falls with the number of responses alone.
 
 Conventions: responses are sampled at temperature 1, K >= 2 to a prompt. The end token is a choice and counts as one;
@@ -28,9 +29,6 @@ from holdfast.score.objective.completions import (
 )
 from holdfast.values import Outcome
 
-SAFE = {"safe": 1.0, "refused": 1.0, "unsafe": 0.0, "complied": 0.0}
-"""What a verdict without a number counts as."""
-
 
 class PolicyGradient:
     """The score-function surrogate with a leave-one-out baseline."""
@@ -39,14 +37,14 @@ class PolicyGradient:
         self, responses: Sequence[Response], outcomes: Sequence[Outcome], reduction: Reduction = "sum"
     ) -> None:
         """Raises ValueError when no prompt has two responses with a verdict."""
-        rewards = [reward(outcome) for outcome in outcomes]
+        rewards = [outcome.safety for outcome in outcomes]
         judged = [position for position, value in enumerate(rewards) if value is not None]
         advantages = {}
         for group in groups_by_prompt([response.prompt for response in responses], judged):
             values = torch.tensor([rewards[position] for position in group], dtype=torch.float64)
             advantages |= zip(group, (values - leave_one_out(values)).tolist(), strict=True)
         kept = sorted(advantages)
-        self.unit = "judge score" if any(outcome.score is not None for outcome in outcomes) else "probability of safe"
+        self.unit = _unit(outcomes)
         self.completions = [sampled_completion(responses[position]) for position in kept]
         self.num_left_out = len(responses) - len(kept)
         self._advantages = [advantages[position] for position in kept]
@@ -66,11 +64,11 @@ class PolicyGradient:
         return {"objective": "policy_gradient", "reduction": self._reduction, "num_left_out": self.num_left_out}
 
 
-def reward(outcome: Outcome) -> float | None:
-    """J of an outcome: the judge's number, else 1 for safe and 0 for unsafe; None without a verdict."""
-    if outcome.verdict is None:
-        return None
-    return outcome.score if outcome.score is not None else SAFE[outcome.verdict]
+def _unit(outcomes: Sequence[Outcome]) -> str:
+    if any(outcome.score is not None for outcome in outcomes):
+        return "judge score"
+    of_refusals = any(outcome.verdict in ("refused", "complied") for outcome in outcomes)
+    return "probability of refusal" if of_refusals else "probability of safe"
 
 
 def groups_by_prompt(prompts: Sequence[str], positions: Iterable[int]) -> list[list[int]]:

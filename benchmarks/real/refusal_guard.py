@@ -1,0 +1,206 @@
+r"""Trains a small judge that reads prompt and response and says refused or answered.
+
+A sequence classifier of the lower 18 of SmolLM2-135M-Instruct's 30 layers; the upper 6 of those are trained. It learns
+from the exchanges of refusal_exchanges.py, and reads of each what `holdfast.judge.excerpt` leaves. Half of the prompts
+are left out, so that it learns to read responses. An hour on one core; a run that was ended goes on where it was saved.
+
+    PYTHONPATH=src:. python benchmarks/real/refusal_guard.py MODEL OUT --labelled FILE.csv --instructions FILE.json \
+        --harmful FILE.csv [--left-out 0.2]
+"""
+
+import argparse
+import json
+import math
+import random
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from benchmarks.real.refusal_exchanges import Exchange, combined, invented, labelled, written
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
+
+from holdfast.judge.excerpt import prompt_excerpt, response_excerpt
+from holdfast.judge.refusal_classifier import RefusalClassifier
+from holdfast.models.load import quiet_transformers
+from holdfast.prompts.batching import right_pad
+
+LABELS = {0: "refused", 1: "answered"}
+LAYERS, FROZEN = 18, 12
+QUESTION = "Did the assistant refuse, or answer?"
+TEMPLATE = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
+    "<|im_start|>user\n" + QUESTION + "<|im_end|>\n"
+)
+SAVE_EVERY = 180.0
+"""Seconds from one saving to the next."""
+
+Rows = list[tuple[list[int], int]]
+"""Token ids and label of every exchange."""
+
+
+def load_start(model: Path) -> RefusalClassifier:
+    """The model's lower layers as an untrained classifier, with a template of its own."""
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    tokenizer.chat_template = TEMPLATE
+    torch.manual_seed(0)
+    labels = {"id2label": LABELS, "label2id": {name: label for label, name in LABELS.items()}}
+    with quiet_transformers():
+        start = AutoModelForSequenceClassification.from_pretrained(
+            model, dtype=torch.bfloat16, num_hidden_layers=LAYERS, attn_implementation="eager", **labels
+        )
+    start.score.weight.data.normal_(std=0.02)
+    for part in (start.model.embed_tokens, *start.model.layers[:FROZEN]):
+        part.requires_grad_(False)
+    return RefusalClassifier(start, tokenizer)
+
+
+def encode(judge: RefusalClassifier, exchanges: Sequence[Exchange], epoch: int) -> Rows:
+    """What the judge reads of each exchange: every second one without its prompt, the others in the next epoch."""
+    shown = [
+        judge.show(prompt_excerpt(one.prompt) if (place + epoch) % 2 else "", response_excerpt(one.response))
+        for place, one in enumerate(exchanges)
+    ]
+    return [(exchange.token_ids, int(not one.refused)) for exchange, one in zip(shown, exchanges, strict=True)]
+
+
+def logits(model: PreTrainedModel, rows: Rows) -> Tensor:
+    """The classifier's logits of rows of any length, read at the last token of each."""
+    token_ids, mask = right_pad([ids for ids, _ in rows], pad_id=0)
+    hidden = model.model(input_ids=token_ids, attention_mask=mask).last_hidden_state
+    return model.score(hidden[torch.arange(len(rows)), mask.sum(1) - 1]).float()
+
+
+def batches(rows: Rows, size: int, chance: random.Random) -> list[Rows]:
+    """Batches of like length, in an order by chance."""
+    order = sorted(rows, key=lambda row: len(row[0]) + chance.random() * 20)
+    found = [order[start : start + size] for start in range(0, len(order), size)]
+    chance.shuffle(found)
+    return found
+
+
+class Trainer:
+    """AdamW on float32 copies of bfloat16 weights, saved now and then."""
+
+    def __init__(self, model: PreTrainedModel, folder: Path, steps: int, rate: float) -> None:
+        self.folder, self.steps, self.step = folder, steps, 0
+        self.weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+        self.copies = {name: weight.detach().float().clone() for name, weight in self.weights.items()}
+        self.optimizer = torch.optim.AdamW(self.copies.values(), lr=rate, weight_decay=0.01)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
+        self.saved = time.monotonic()
+
+    def _rate(self, step: int) -> float:
+        return min(1.0, (step + 1) / 20) * max(0.02, 1 - step / self.steps)
+
+    def update(self, loss: Tensor) -> None:
+        """One step down the gradient of the loss."""
+        loss.backward()
+        for name, weight in self.weights.items():
+            self.copies[name].grad, weight.grad = weight.grad.float(), None
+        torch.nn.utils.clip_grad_norm_(self.copies.values(), 1.0)
+        self.optimizer.step()
+        self.schedule.step()
+        self._write_back()
+        self.step += 1
+        if time.monotonic() - self.saved > SAVE_EVERY:
+            self.save()
+
+    def _write_back(self) -> None:
+        for name, weight in self.weights.items():
+            weight.data.copy_(self.copies[name])
+
+    def save(self) -> None:
+        """Writes weights, moments and step, so that a run that is ended goes on from here."""
+        moments = {
+            f"{name}/{kind}": self.optimizer.state[copy][kind]
+            for name, copy in self.copies.items()
+            for kind in ("exp_avg", "exp_avg_sq")
+        }
+        unfinished = self.folder / "training.partial"
+        save_file({**self.copies, **moments, "step": torch.tensor(self.step)}, unfinished)
+        unfinished.replace(self.folder / "training.safetensors")
+        self.saved = time.monotonic()
+
+    def resume(self) -> None:
+        """Goes on where an earlier run was saved, if there is one."""
+        if not (path := self.folder / "training.safetensors").is_file():
+            return
+        saved = load_file(path)
+        self.step = int(saved["step"])
+        for name, copy in self.copies.items():
+            copy.copy_(saved[name])
+            moments = {kind: saved[f"{name}/{kind}"] for kind in ("exp_avg", "exp_avg_sq")}
+            self.optimizer.state[copy] = {"step": torch.tensor(float(self.step)), **moments}
+        for _ in range(self.step):
+            self.schedule.step()
+        self._write_back()
+
+
+def train(judge: RefusalClassifier, known: Sequence[Exchange], folder: Path, options: argparse.Namespace) -> None:
+    """Trains the judge; batches come in the same order after a restart."""
+    chance = random.Random(1)
+    epochs = [encode(judge, known, epoch) for epoch in range(options.epochs)]
+    plan = [batch for rows in epochs for batch in batches(rows, options.batch, chance)]
+    trainer = Trainer(judge.model, folder, len(plan), options.rate)
+    trainer.resume()
+    for batch in plan[trainer.step :]:
+        began = time.monotonic()
+        loss = torch.nn.functional.cross_entropy(
+            logits(judge.model, batch), torch.tensor([label for _, label in batch])
+        )
+        trainer.update(loss)
+        print(
+            f"step {trainer.step}/{len(plan)} loss {float(loss.detach()):.3f} {time.monotonic() - began:.1f} s",
+            flush=True,
+        )
+    trainer.save()
+
+
+@torch.no_grad()
+def agreement_by_source(judge: RefusalClassifier, exchanges: Sequence[Exchange]) -> dict[str, str]:
+    """How many exchanges of each source the classifier calls what they are, without the rules behind it."""
+    right: dict[str, list[bool]] = defaultdict(list)
+    for one, row in zip(exchanges, encode(judge, exchanges, 0), strict=True):
+        right[one.source].append(bool(logits(judge.model, [row]).argmax() == row[1]))
+    return {source: f"{sum(found)} of {len(found)}" for source, found in sorted(right.items())}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Trains, saves a folder that `--refusal-judge` and `--judge` take, and counts what was left out."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path, help="folder of SmolLM2-135M-Instruct")
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--labelled", type=Path, required=True, help="XSTest's completions with final_label, CSV")
+    parser.add_argument("--instructions", type=Path, required=True, help="instruction, input, output; JSON")
+    parser.add_argument("--harmful", type=Path, nargs="*", default=[], help="tables with a column goal")
+    parser.add_argument("--combined", type=int, default=250, help="combined refusals, and as many answers")
+    parser.add_argument("--left-out", type=float, default=0.0, help="share that is not learned from, to count on")
+    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--rate", type=float, default=1.5e-4)
+    options = parser.parse_args(arguments)
+    if options.out.exists():
+        parser.error(f"{options.out} exists; name another folder, or remove it.")
+    chance = random.Random(0)
+    known = labelled(options.labelled) + invented() + written()
+    known += combined(options.combined, options.instructions, options.harmful, chance)
+    chance.shuffle(known)
+    left_out = known[: math.ceil(options.left_out * len(known))]
+    judge = load_start(options.model)
+    unfinished = options.out.with_name(f"{options.out.name}.unfinished")
+    unfinished.mkdir(parents=True, exist_ok=True)
+    train(judge, known[len(left_out) :], unfinished, options)
+    judge.model.save_pretrained(unfinished)
+    judge.tokenizer.save_pretrained(unfinished)
+    (unfinished / "training.safetensors").unlink()
+    unfinished.rename(options.out)
+    if left_out:
+        print(json.dumps(agreement_by_source(judge, left_out)))
+
+
+if __name__ == "__main__":
+    main()

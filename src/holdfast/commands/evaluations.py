@@ -1,0 +1,66 @@
+"""Shows the file of an evaluation in the terminal."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from holdfast.artifacts import load_evaluation
+from holdfast.commands.console import Json, show, table
+from holdfast.commands.evaluate import evaluation_rows
+from holdfast.made_by import model_name, shown
+from holdfast.report.schema import suite_json
+from holdfast.values import Answer, Evaluation
+
+EXAMPLES = 6
+LONGEST = 200
+"""Characters of a prompt or a response."""
+
+
+def show_evaluation(path: Path, json: Json) -> None:
+    """Prints the rates with their intervals, how they were made, and one answer of each measure and verdict."""
+    evaluation = load_evaluation(path)
+    about = {"file": str(path), "kind": "evaluation", "made_by": shown(evaluation.made_by)}
+    result = {**about, **suite_json(evaluation), "num_answers": len(evaluation.answers)}
+    rates = table(
+        f"Evaluation of {model_name(evaluation.made_by) or path}", ("measure", "value"), evaluation_rows(evaluation)
+    )
+    tables = [rates, table("How it was made", ("what", "value"), _origin(path, evaluation))]
+    if answers := _examples(evaluation):
+        rows = [(one.measure, _verdict(one), _clipped(one.prompt), _clipped(one.response)) for one in answers]
+        tables.append(table("One answer of each kind", ("measure", "verdict", "prompt", "response"), rows))
+    show(result, tables, json)
+
+
+def _origin(path: Path, evaluation: Evaluation) -> list[tuple[str, str]]:
+    made_by = evaluation.made_by
+    generation = made_by.get("generation")
+    how = generation if isinstance(generation, Mapping) else {}
+    rows = {
+        "file": path,
+        "judge": _name(made_by, "judge") or ("not told by the file" if not made_by else "none"),
+        "generation": ", ".join(f"{name} {value}" for name, value in how.items()),
+        "answers": f"{len(evaluation.answers):,}",
+        "holdfast": made_by.get("holdfast"),
+    }
+    return [(name, str(value)) for name, value in rows.items() if value]
+
+
+def _name(made_by: Mapping[str, object], entry: str) -> str | None:
+    found = made_by.get(entry)
+    return str(found["name"]) if isinstance(found, Mapping) and "name" in found else None
+
+
+def _examples(evaluation: Evaluation) -> list[Answer]:
+    """The first answer of each measure and verdict."""
+    kinds: dict[tuple[str, str], Answer] = {}
+    for answer in evaluation.answers:
+        kinds.setdefault((answer.measure, _verdict(answer)), answer)
+    return list(kinds.values())[:EXAMPLES]
+
+
+def _verdict(answer: Answer) -> str:
+    refusal = answer.refusal.verdict if answer.refusal else None
+    return ", ".join(dict.fromkeys(filter(None, (answer.outcome.verdict or "unscored", refusal))))
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"

@@ -1,0 +1,52 @@
+"""Keeps notices of other libraries from whoever runs a command: deprecations, advice, bars of their own.
+
+A command's own warnings are holdfast's, and what goes wrong is raised. Whoever wants the others asks for them, by
+`PYTHONWARNINGS` or `python -W`, and by the variables below, which are left as they are where they are set. Nothing here
+touches a program that imports holdfast.
+"""
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+SETTINGS = {
+    "TRANSFORMERS_VERBOSITY": "error",
+    "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
+    "HF_HUB_VERBOSITY": "error",
+    "DATASETS_VERBOSITY": "error",
+    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+    "ACCELERATE_LOG_LEVEL": "ERROR",
+    "TRL_EXPERIMENTAL_SILENCE": "1",
+    "TORCH_CPP_LOG_LEVEL": "ERROR",
+    "PYTHONWARNINGS": "ignore",  # of the processes that a run starts
+}
+"""Libraries read them when they are imported, which is after a command begins; the processes of a run inherit them."""
+DOWNLOADS = {"HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+"""A download takes long enough to be shown, but for `--quiet`."""
+
+
+@contextmanager
+def quiet_libraries(*, downloads: bool = False) -> Iterator[None]:
+    """While a command runs, other libraries are silent up to errors; then everything is as it was.
+
+    Args:
+        downloads: whether the bars of downloads are silent, too.
+    """
+    wanted = SETTINGS | DOWNLOADS if downloads else SETTINGS
+    added = {name: value for name, value in wanted.items() if name not in os.environ}
+    root = logging.getLogger()
+    level = root.level
+    os.environ.update(added)
+    root.setLevel(max(level, logging.ERROR))
+    try:
+        with warnings.catch_warnings():
+            if not sys.warnoptions:
+                warnings.simplefilter("ignore")
+            yield
+    finally:
+        root.setLevel(level)
+        for name in added:
+            os.environ.pop(name, None)

@@ -1,0 +1,70 @@
+"""`holdfast show`."""
+
+from pathlib import Path
+
+from holdfast.commands.console import Json, shown_progress, table
+from holdfast.commands.console import show as show_result
+from holdfast.commands.layers import layer_table
+from holdfast.file_kinds import identify
+from holdfast.pipeline.outputs import refuse_existing
+from holdfast.pipeline.showing import MAPS, LayerMap, read_map
+from holdfast.wrong_files import refuse_unshown
+
+PICTURES = (".html", ".svg", ".png")
+
+
+def show(file: Path, *, out: Path | None = None, json: Json = False) -> None:
+    """Show what a file of holdfast holds: scores, a mask or a patch by layer and component, or an evaluation.
+
+    Example: holdfast show mask.safetensors --out map.html
+
+    A cell of the table is a density relative to the whole: of a mask's weights, of a patch's changed weights, or of the
+    largest 1% of the scores. 2 is twice as dense, and a random choice has 1 everywhere.
+
+    Parameters
+    ----------
+    file
+        File of scores, a mask, a patch or an evaluation.
+    out
+        Also draw the table: a page (.html), or a figure (.svg, or .png with the extra `figures`).
+    json
+        Print one JSON object.
+    """
+    found = identify(file)
+    refuse_unshown(file, found)
+    if out is not None:
+        _refuse_picture(out, found.name)
+    if found.name in MAPS:
+        with shown_progress() as progress:
+            shown = read_map(file, found.name, progress)
+        _show_map(shown, out, json)
+    else:
+        from holdfast.commands.evaluations import show_evaluation
+
+        show_evaluation(file, json)
+
+
+def _show_map(shown: LayerMap, out: Path | None, json: bool) -> None:
+    if out is not None:
+        from holdfast.pipeline.picturing import save_picture
+
+        save_picture(shown, out)
+    tables = [
+        layer_table(shown.title, shown.by_layer),
+        table(shown.kind.capitalize(), ("what", "value"), shown.rows()),
+    ]
+    result = shown.as_json() | ({"out": str(out)} if out else {})
+    show_result(result, tables, json, note=f"Picture: {out}" if out else None)
+
+
+def _refuse_picture(out: Path, kind: str) -> None:
+    """Raises ValueError when no picture can be written there, or there is none of such a file."""
+    if kind not in MAPS:
+        raise ValueError("an evaluation has no map by layer; leave --out, or give scores, a mask or a patch.")
+    if out.suffix not in PICTURES:
+        raise ValueError(f"--out {str(out)!r} names no kind of picture; end it with .html, .svg or .png.")
+    refuse_existing(out)
+    if out.suffix == ".png":
+        from holdfast.report.figure_files import png_writer
+
+        png_writer()

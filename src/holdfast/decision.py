@@ -1,0 +1,28 @@
+"""One rule for every claim: an interval against a bar.
+
+    holds          the whole interval lies on the claimed side of the bar
+    does not hold  the whole interval lies on the other side
+    inconclusive   the interval straddles the bar, or touches it
+
+A claim of several parts holds where all of them do, and does not hold where one of them does not.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+Interval = tuple[float, float]
+Decision = Literal["holds", "does not hold", "inconclusive"]
+
+
+def decide(interval: Interval, bar: float, *, claimed: Literal["above", "below"]) -> Decision:
+    """Whether a number with this 95% interval lies above, or below, the bar."""
+    low, high = interval
+    side = "above" if low > bar else "below" if high < bar else None
+    if side is None:
+        return "inconclusive"
+    return "holds" if side == claimed else "does not hold"
+
+
+def decide_all(decisions: Sequence[Decision]) -> Decision:
+    """The decision on a claim that needs every one of its parts."""
+    return next((one for one in ("does not hold", "inconclusive") if one in decisions), "holds")

@@ -1,0 +1,34 @@
+"""One line at the end of a training: how many weights were held, and when every bit of them was checked."""
+
+from collections.abc import Sequence
+
+from holdfast.values import Mask
+
+LISTED = 3
+"""Steps that are named one by one; the others are counted."""
+
+
+def hold_summary(mask: Mask, steps: Sequence[int], since: int = 0) -> str:
+    """The line of a hold that was checked after the saves at these steps, and at the end.
+
+    Args:
+        mask: what was held.
+        steps: of the saves, in order; may be empty.
+        since: the step at which a refresh chose this mask; 0 without one.
+    """
+    held = f"held {len(mask):,} weights ({_share(mask.density)})"
+    return f"{held}{f' since step {since}' if since else ''}; every bit checked at {_places(steps)}"
+
+
+def _share(density: float) -> str:
+    """Per cent of the scored weights."""
+    return f"{density:.1%}" if density >= 0.0005 else "less than 0.1%"
+
+
+def _places(steps: Sequence[int]) -> str:
+    if not steps:
+        return "the end"
+    named = ", ".join(map(str, steps[:LISTED]))
+    if len(steps) > LISTED:
+        return f"steps {named}, ... and {len(steps) - LISTED} more, and the end"
+    return f"{'steps' if len(steps) > 1 else 'step'} {named} and the end"

@@ -1,0 +1,39 @@
+"""Headers of safetensors files: names, shapes and metadata, read without a tensor and without torch."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from holdfast.remedy import remedy
+
+
+@dataclass(frozen=True)
+class TensorHeader:
+    """The header of a file."""
+
+    records: dict[str, dict[str, Any]]
+    """`dtype`, `shape` and `data_offsets` of every tensor by name."""
+    metadata: dict[str, str]
+    first: int
+    """Bytes of the file before the first tensor; `data_offsets` count from there."""
+
+
+def read_tensor_header(path: Path, kind: str = "checkpoint") -> TensorHeader:
+    """Reads a header and checks that the file is whole; `kind` is as for `remedy`.
+
+    Raises:
+        ValueError: the file is missing, cut off, or no safetensors file.
+    """
+    try:
+        with safe_open(path, "numpy"):  # the library checks sizes and places, and reads no tensor
+            pass
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{str(path)!r} is no whole safetensors file: {error}; {remedy(path, kind)}.") from error
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        records = json.loads(file.read(length))
+    metadata = records.pop("__metadata__", {})
+    return TensorHeader(records, metadata, 8 + length)

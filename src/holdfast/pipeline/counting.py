@@ -1,0 +1,78 @@
+"""Counts the largest scores of a file by layer and component; in memory is a run of scores, never the file.
+
+Scores are ranked by their upper 16 bits alone, which takes one pass. So with the last of the largest 1% come all that
+share its bits: about a hundredth more, or many more where many scores are equal.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from holdfast.by_layer import ByLayer, Part
+from holdfast.models.paths import by_layer, layer_and_path
+from holdfast.models.tensor_files import StoredTensor, read_header, runs
+from holdfast.progress import Progress, silent
+from holdfast.select.blocks import HALF_BITS
+from holdfast.select.ranking import FIRST_UNRANKABLE, NEGATIVE_ZERO
+
+LARGEST = 0.01
+"""Share of the scores that is counted: what `holdfast select` takes unless it is told otherwise."""
+
+
+@dataclass(frozen=True)
+class LargestScores:
+    """Where the largest scores lie."""
+
+    by_layer: ByLayer
+    least: float
+    """The score from which on entries count among the largest."""
+
+
+def count_largest(path: Path, progress: Progress = silent) -> LargestScores:
+    """Counts, for every layer and component, the scores among the largest 1% that are above 0, and adds up all scores.
+
+    Raises:
+        ValueError: the file is broken, or a score is NaN, infinite or negative.
+    """
+    stored, _ = read_header(path, "scores")
+    places = {name: layer_and_path(name) for name in stored}
+    counts = {place: np.zeros(FIRST_UNRANKABLE, np.int64) for place in places.values()}
+    totals = dict.fromkeys(counts, 0.0)
+    for done, (name, tensor) in enumerate(stored.items(), start=1):
+        count, total = _count(path, name, tensor)
+        counts[places[name]] += count
+        totals[places[name]] += total
+        progress("counting scores", done, len(stored))
+    cut = _cut(sum(counts.values(), np.zeros(FIRST_UNRANKABLE, np.int64)))
+    parts = [
+        Part(*place, int(counts[place].sum()), int(counts[place][cut:].sum()), totals[place])
+        for place in sorted(counts, key=by_layer)
+        if counts[place].any()
+    ]
+    least = float(np.uint32(cut << HALF_BITS).view(np.float32))
+    return LargestScores(ByLayer(tuple(parts), "largest 1%", "score"), least)
+
+
+def _count(path: Path, name: str, tensor: StoredTensor) -> tuple[np.ndarray, float]:
+    """How often each pattern of upper bits occurs, and the sum of the scores."""
+    counts, total = np.zeros(2**HALF_BITS, np.int64), 0.0
+    for start, count in runs(tensor.num_entries):
+        scores = tensor.read(start, count).float().numpy()
+        counts += np.bincount(scores.view(np.uint32) >> HALF_BITS, minlength=2**HALF_BITS)
+        total += float(scores.sum(dtype=np.float64))
+    counts[0] += counts[NEGATIVE_ZERO]
+    counts[NEGATIVE_ZERO] = 0
+    if counts[FIRST_UNRANKABLE:].any():
+        raise ValueError(
+            f"scores file {str(path)!r} has scores of {name} that are NaN, infinite or negative; "
+            "score again in float32."
+        )
+    return counts[:FIRST_UNRANKABLE], total
+
+
+def _cut(counts: np.ndarray) -> int:
+    """The pattern of the last of the largest scores; zeros are never among them."""
+    wanted = max(1, round(LARGEST * int(counts.sum())))
+    reached = counts[::-1].cumsum()
+    return max(1, len(counts) - 1 - int(reached.searchsorted(wanted)))

@@ -1,0 +1,24 @@
+"""Writes what `holdfast show` read as a picture: a page, or a figure."""
+
+from pathlib import Path
+
+from holdfast.artifacts import save_text
+from holdfast.pipeline.outputs import written_whole
+from holdfast.pipeline.showing import LayerMap
+from holdfast.report.figure_files import save_png
+from holdfast.report.layer_map import map_figure, map_page
+
+
+def save_picture(shown: LayerMap, out: Path) -> None:
+    """Writes a page (.html) or a figure (.svg, .png), by the ending of the name.
+
+    Raises:
+        ValueError: there is something at `out`, or CairoSVG is not installed.
+    """
+    with written_whole(out) as partial:
+        if out.suffix == ".html":
+            save_text(partial, map_page(shown.title, shown.by_layer, shown.rows()))
+        elif out.suffix == ".svg":
+            save_text(partial, map_figure(shown.title, shown.by_layer))
+        else:
+            save_png(map_figure(shown.title, shown.by_layer), partial)

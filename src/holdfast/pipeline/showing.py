@@ -1,0 +1,122 @@
+"""Reads any of holdfast's files of tensors as counts by layer and component. Of a mask only the header is read.
+
+Libraries for tensors are imported where a file needs them, so that a mask of any size is there at once.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from holdfast.by_layer import ByLayer, count_by_layer, density
+from holdfast.made_by import Meta, named_base, summary
+from holdfast.models.tensor_headers import TensorHeader, read_tensor_header
+from holdfast.progress import Progress, silent
+from holdfast.remedy import remedy
+
+
+@dataclass(frozen=True)
+class LayerMap:
+    """A file of tensors by layer and component."""
+
+    path: Path
+    kind: str
+    by_layer: ByLayer
+    title: str
+    """How much is chosen of what."""
+    base: str
+    """Fingerprint of the model."""
+    made_by: Meta
+    facts: Mapping[str, object]
+    """Numbers of the whole, by name."""
+
+    def rows(self) -> list[tuple[str, str]]:
+        """What a reader is told of the file beside the table."""
+        return [("file", str(self.path)), ("model", named_base(self.made_by, self.base)), *self._origin()]
+
+    def as_json(self) -> dict[str, object]:
+        """All of it as one JSON object."""
+        whole = self.by_layer.whole
+        counts = {"entries": whole.entries, "selected": whole.chosen, "density": density(whole)}
+        about = {"file": str(self.path), "kind": self.kind, "base": self.base, "made_from": summary(self.made_by)}
+        return {**about, **counts, **self.facts, "by_component": self.by_layer.records()}
+
+    def _origin(self) -> list[tuple[str, str]]:
+        return [(name, text) for name, text in summary(self.made_by).items() if name != "model"]
+
+
+def read_map(path: Path, kind: str, progress: Progress = silent) -> LayerMap:
+    """Reads a file of this kind, one of `MAPS`.
+
+    Raises:
+        ValueError: the file is broken, or about no weight.
+    """
+    header = read_tensor_header(path, kind)
+    try:
+        found = MAPS[kind](path, header, progress)
+    except KeyError as error:
+        raise ValueError(f"{kind} file {str(path)!r} lacks {error}; {remedy(path, kind)}.") from error
+    except (TypeError, AttributeError, IndexError, json.JSONDecodeError) as error:
+        what = f"{kind} file {str(path)!r} is not as holdfast writes it: {error}"
+        raise ValueError(f"{what}; {remedy(path, kind)}.") from error
+    if not found.by_layer.parts:
+        raise ValueError(f"{kind} file {str(path)!r} is about no weight, so there is nothing to show; give another.")
+    return found
+
+
+def mask_title(selected: int, entries: int, num_parameters: int) -> str:
+    """'1,061,683 weights selected: 1.000% of the scored, 0.789% of all'."""
+    of_scored, of_all = (selected / whole if whole else 0.0 for whole in (entries, num_parameters))
+    return f"{selected:,} weights selected: {of_scored:.3%} of the scored, {of_all:.3%} of all"
+
+
+def _read_mask(path: Path, file: TensorHeader, progress: Progress) -> LayerMap:
+    header = _own_header(file)
+    counts = {name: record["shape"][0] for name, record in file.records.items()}
+    found = count_by_layer(header["shapes"], counts)
+    unknown = sorted(counts.keys() - header["shapes"].keys())
+    if unknown or any(part.chosen > part.entries for part in found.parts):
+        what = f"selects entries of {unknown[0]!r}, which has no shape" if unknown else "selects more than there is"
+        raise ValueError(f"mask file {str(path)!r} {what}; {remedy(path, 'mask')}.")
+    whole, num_parameters = found.whole, header["num_parameters"]
+    facts = {"num_parameters": num_parameters}
+    title = mask_title(whole.chosen, whole.entries, num_parameters)
+    return LayerMap(path, "mask", found, title, header["base"], header["made_by"], facts)
+
+
+def _read_scores(path: Path, file: TensorHeader, progress: Progress) -> LayerMap:
+    from holdfast.pipeline.counting import count_largest
+
+    header = _own_header(file)
+    largest = count_largest(path, progress)
+    whole = largest.by_layer.whole
+    facts = {"unit": header["unit"], "num_parameters": header["num_parameters"], "least": largest.least}
+    count = f"{whole.chosen:,} of {whole.entries:,} ({density(whole):.2%})"
+    title = f"Where the largest scores are: {count} are {largest.least:.3g} or more ({header['unit']})"
+    if not whole.chosen:
+        title = f"All {whole.entries:,} scores are 0 ({header['unit']})"
+    return LayerMap(path, "scores", largest.by_layer, title, header["base"], header["made_by"], facts)
+
+
+def _read_patch(path: Path, file: TensorHeader, progress: Progress) -> LayerMap:
+    from holdfast.intervene.patch_files import open_patch
+    from holdfast.pipeline.patching import changes_by_layer, patch_title
+
+    opened = open_patch(path)
+    found = changes_by_layer(opened)
+    size, mean = path.stat().st_size, found.mean_of(found.whole)
+    facts = {"reversible": opened.reversible, "bytes": size, "mean_change": mean}
+    return LayerMap(path, "patch", found, patch_title(found), opened.base, opened.made_by, facts)
+
+
+def _own_header(file: TensorHeader) -> dict[str, Any]:
+    return json.loads(file.metadata["header"])
+
+
+MAPS: Mapping[str, Callable[[Path, TensorHeader, Progress], LayerMap]] = {
+    "mask": _read_mask,
+    "scores": _read_scores,
+    "patch": _read_patch,
+}
+"""Kinds of files that have a table by layer, and how each is read."""

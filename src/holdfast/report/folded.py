@@ -1,0 +1,37 @@
+"""Figures that would show one number many times: a line says it instead."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from holdfast.report.arms import Arm, measure_label
+from holdfast.report.schema import rate_from
+from holdfast.report.tables import VERIFY_ARMS, perplexity_with_ends
+from holdfast.values import Rate
+
+Report = Mapping[str, Any]
+
+
+def same_in_all(arms: Sequence[Arm], measure: str) -> str | None:
+    """'Over-refusal 0.00 [0.00, 0.01] n=256' where all arms have that same number; None where they differ."""
+    rates = [rate for arm in arms if (rate := arm.rate(measure)) and rate.value is not None]
+    if len(rates) < 2 or not _all_same(rates):
+        return None
+    value = perplexity_with_ends(rates[0].value, rates[0]) if measure == "perplexity" else str(rates[0])
+    return f"{measure_label(measure)} {value}"
+
+
+def same_under_noise(verify: Report, measure: str) -> str | None:
+    """'Utility 1.00', where noise of every strength on every mask leaves that same number; None where they differ."""
+    rates = list(_noise_rates(verify.get("utility", {}) if measure == "utility" else verify))
+    if len(rates) < 2 or not _all_same(rates, ends=False):  # the untouched model answers more prompts
+        return None
+    return f"{measure_label(measure)} {rates[0].value:.2f}"
+
+
+def _noise_rates(section: Report) -> Iterator[Rate]:
+    records = [section.get("baseline"), *(record for arm in VERIFY_ARMS for record in section.get(arm, ()))]
+    return (rate_from(record) for record in records if record and record["value"] is not None)
+
+
+def _all_same(rates: Sequence[Rate], *, ends: bool = True) -> bool:
+    return len({(rate.value, rate.low, rate.high) if ends else rate.value for rate in rates}) == 1

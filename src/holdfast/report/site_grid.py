@@ -1,0 +1,66 @@
+"""Weights of a model by layer and component, as a table of text; layers with equal counts share a row."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from holdfast.models.paths import short_names
+from holdfast.report.layer_grid import Grid
+
+if TYPE_CHECKING:
+    from holdfast.models.sites import Site  # with all of transformers
+
+MEANING = (
+    "A cell counts the weights of a component in one layer. Only matrices inside the layers are scored. "
+    "--json has exact numbers."
+)
+Counts = Mapping[str, int]
+
+
+def count_sites(sites: Iterable["Site"]) -> list[dict[str, object]]:
+    """One JSON object a layer, component and role: its weights, and whether they are scored; in the model's order."""
+    counted: Counter[tuple[int | None, str, str]] = Counter()
+    for site in sites:
+        counted[site.layer, site.component, site.role] += site.num_entries
+    return [
+        {"layer": layer, "component": component, "role": role, "entries": entries, "scored": role == "matrix"}
+        for (layer, component, role), entries in counted.items()
+    ]
+
+
+def sites_grid(sites: Sequence["Site"]) -> Grid:
+    """Counts of the scored components by layer, with what is scored and what is not; totals of the model last."""
+    inside = [site for site in sites if site.layer is not None]
+    components = list(dict.fromkeys(site.component for site in inside if site.role == "matrix"))
+    layers = sorted({site.layer for site in sites if site.layer is not None})
+    cells = {layer: _cells([site for site in inside if site.layer == layer], components) for layer in layers}
+    alike = [(cell, list(members)) for cell, members in groupby(layers, key=lambda layer: cells[layer])]
+    rows: list[tuple[str, ...]] = [(_named(members), *cell) for cell, members in alike]
+    outside = [site for site in sites if site.layer is None]
+    names = short_names(site.component for site in outside)
+    rows += [(names[site.component], *_cells([site], components)) for site in outside]
+    header = ("layer", *short_names(components).values(), "scored", "not scored")
+    return Grid(header, tuple(rows), (("all", *_cells(sites, components)),))
+
+
+def rounded(count: int) -> str:
+    """'9,216', '3.54M' or '1.88B': three digits of what is a million or more."""
+    for size, letter in ((10**9, "B"), (10**6, "M")):
+        if count >= size:
+            amount = count / size
+            return f"{amount:.{2 if amount < 10 else 1 if amount < 100 else 0}f}{letter}"
+    return f"{count:,}"
+
+
+def _cells(sites: Sequence["Site"], components: Sequence[str]) -> tuple[str, ...]:
+    counts: Counter[str] = Counter()
+    for site in sites:
+        counts[site.component if site.role == "matrix" else ""] += site.num_entries
+    scored = [counts[component] for component in components]
+    return tuple(rounded(count) if count else "" for count in (*scored, sum(scored), counts[""]))
+
+
+def _named(layers: Sequence[int]) -> str:
+    """'3', or '0 to 31'."""
+    return str(layers[0]) if len(layers) == 1 else f"{layers[0]} to {layers[-1]}"

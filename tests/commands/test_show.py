@@ -1,0 +1,186 @@
+"""`holdfast show`: tables, pictures, and what it says of files that it does not read."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from holdfast.artifacts import save_evaluation, save_mask
+from holdfast.cli import call
+from holdfast.values import Answer, Evaluation, Mask, Outcome, Rate
+from tests.commands.made import write_scores
+from tests.report.sample import HOSTILE
+from tests.test_wrong_files import WORDS, write_all
+
+SHOWN = ("scores.safetensors", "mask.safetensors", "patch.safetensors", "evaluation.json")
+RATE = Rate(0.25, 0.1, 0.5, 8, 1)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_all(tmp_path)
+    return tmp_path
+
+
+def told(capsys, *arguments):
+    code = call(["show", *map(str, arguments)])
+    return code, *capsys.readouterr()
+
+
+def save_large(path, layers=32):
+    """A mask of as many parameters as a large model has."""
+    parts = [f"self_attn.{one}_proj" for one in "qkvo"] + [f"mlp.{one}_proj" for one in ("gate", "up", "down")]
+    shapes = {f"model.layers.{layer}.{part}.weight": (2000, 2000) for layer in range(layers) for part in parts}
+    indices = {name: torch.arange(place * 100) for place, name in enumerate(shapes)}
+    save_mask(path, Mask(indices, shapes, "base", 10**9))
+
+
+def test_a_mask_of_a_large_model_fits_a_hundred_columns(tmp_path, capsys):
+    save_large(tmp_path / "mask.safetensors")
+    code, out, _ = told(capsys, tmp_path / "mask.safetensors")
+    lines = out.splitlines()
+    table = lines[: next(at for at, line in enumerate(lines) if line.startswith("A cell"))]
+    assert code == 0
+    assert max(len(line.rstrip()) for line in table) <= 100
+    assert [line.split()[0] for line in table if re.match(r" \d", line)] == [str(layer) for layer in range(32)]
+    assert "Densest layers: 31 (" in out
+
+
+def test_scores_show_their_largest_and_their_mean(tmp_path, capsys):
+    path = write_scores(tmp_path / "scores.safetensors")
+    code, out, _ = told(capsys, path, "--quiet")
+    assert code == 0
+    assert re.search(r"Where the largest scores are: 1\d of 1,000 \(1\.\d+%\) are 0\.9\d+ or more \(log-odds\)", out)
+    assert "mean" in out
+    result = json.loads(told(capsys, path, "--json")[1])
+    assert result["kind"] == "scores"
+    assert sum(record["entries"] for record in result["by_component"]) == 1000
+    assert sum(record["share_of_score"] for record in result["by_component"]) == pytest.approx(1)
+
+
+def test_an_evaluation_shows_rates_judge_settings_and_one_answer_of_each_kind(tmp_path, capsys):
+    answers = [Answer(f"bad {at}", HOSTILE, Outcome("unsafe"), "asr", refusal=Outcome("complied")) for at in range(3)]
+    answers.append(Answer("1 + 1", "x" * 500, Outcome.unscored("no verdict"), "utility"))
+    made_by = {"judge": {"name": "a guard"}, "generation": {"max_new_tokens": 32}, "model": {"name": "mine"}}
+    save_evaluation(tmp_path / "e.json", Evaluation(RATE, RATE, RATE, 3.0, answers=tuple(answers), made_by=made_by))
+    code, out, _ = told(capsys, tmp_path / "e.json")
+    assert code == 0
+    for words in ("Evaluation of mine", "0.25 [0.10, 0.50] n=8 (1 unscored)", "a guard", "max_new_tokens 32"):
+        assert words in out
+    assert "bad 0" in out
+    assert "bad 1" not in out
+    assert "unsafe, complied" in out
+    assert "unscored" in out
+    assert "x" * 201 not in out
+    result = json.loads(told(capsys, tmp_path / "e.json", "--json")[1])
+    assert (result["asr"]["value"], result["num_answers"], result["kind"]) == (0.25, 4, "evaluation")
+
+
+def test_a_file_that_does_not_say_who_judged_says_so(folder, capsys):
+    assert "not told by the file" in told(capsys, folder / "evaluation.json")[1]
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_every_file_of_ours_is_shown(name, folder, capsys):
+    code, out, err = told(capsys, folder / name, "-q")
+    assert (code, err) == (0, "")
+    assert out
+
+
+@pytest.mark.parametrize("name", [name for name in WORDS if name not in SHOWN])
+def test_any_other_file_is_named_in_one_sentence(name, folder, capsys):
+    code, out, err = told(capsys, folder / name)
+    assert (code, out) == (2, "")
+    assert f"/{name}' is {WORDS[name]}, and `holdfast show` reads scores, masks, patches and evaluations; " in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("manifest.json", "`holdfast report {folder}` reads the run that it belongs to"),
+        ("model.safetensors", "`holdfast sites {folder}` lists a model's parameters"),
+        ("adapter.safetensors", "compare the checkpoint with `holdfast check`"),
+        ("prompts.jsonl", "`holdfast prompts show {folder}/prompts.jsonl` reads prompts"),
+        (".", "`holdfast report {folder}` reads the folder of a run"),
+        ("folder", "is a folder, and `holdfast show` reads scores, masks, patches and evaluations; give a file."),
+        ("nothing", "'{folder}/nothing' does not exist; check the path."),
+    ],
+)
+def test_what_reads_another_file_is_told(name, sentence, folder, capsys):
+    assert sentence.format(folder=folder) in told(capsys, folder / name)[2]
+
+
+def test_a_folder_names_the_files_in_it_that_can_be_shown(folder, capsys):
+    for name in ("manifest.json", "adapter_config.json", "config.json"):
+        (folder / name).unlink(missing_ok=True)
+    assert f"give a file: {folder}/evaluation.json or {folder}/mask.safetensors or" in told(capsys, folder)[2]
+
+
+def test_a_mask_that_was_cut_off_is_told(folder, capsys):
+    cut = folder / "cut.safetensors"
+    cut.write_bytes((folder / "mask.safetensors").read_bytes()[:-1])
+    assert "is no whole safetensors file" in told(capsys, cut)[2]
+
+
+def test_a_file_that_may_not_be_read_is_one_sentence(folder, capsys, monkeypatch):
+    def refuse(self, *_, **__):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    code, _, err = told(capsys, folder / "mask.safetensors")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "mask.safetensors' could not be read or written: Permission denied" in err
+
+
+@pytest.mark.parametrize("name", ["map.html", "map.svg", "new/folder/map.html"])
+def test_a_picture_is_written_and_never_over_another(name, folder, capsys):
+    out = folder / name
+    code, shown, _ = told(capsys, folder / "mask.safetensors", "--out", out)
+    assert code == 0
+    assert f"Picture: {out}" in shown
+    assert "<svg" in out.read_text()
+    assert not list(folder.glob("**/*.partial"))
+    code, _, err = told(capsys, folder / "mask.safetensors", "--out", out)
+    assert code == 2
+    assert "exists already" in err
+
+
+@pytest.mark.parametrize(
+    ("file", "out", "sentence"),
+    [
+        ("mask.safetensors", "map.pdf", "names no kind of picture; end it with .html, .svg or .png"),
+        ("mask.safetensors", "notes.txt/map.svg", "notes.txt' is a file"),
+        ("evaluation.json", "map.html", "an evaluation has no map by layer"),
+    ],
+)
+def test_a_picture_that_cannot_be_made_is_refused(file, out, sentence, folder, capsys):
+    before = sorted(folder.iterdir())
+    code, shown, err = told(capsys, folder / file, "--out", folder / out)
+    assert (code, shown, err.count("\n")) == (2, "", 1)
+    assert sentence in err
+    assert sorted(folder.iterdir()) == before
+
+
+def test_without_cairosvg_a_png_is_refused_before_anything_is_read(folder, capsys, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "cairosvg", None)
+    code, _, err = told(capsys, folder / "mask.safetensors", "--out", folder / "map.png")
+    assert code == 2
+    assert err.startswith("holdfast: PNG files need CairoSVG, which is not installed: pip install 'holdfast[figures]'.")
+    assert err.count("\n") == 1
+
+
+def test_a_png_is_written_where_cairosvg_is_installed(folder, capsys):
+    pytest.importorskip("cairosvg", reason="needs CairoSVG: the extra figures", exc_type=ImportError)
+    assert told(capsys, folder / "mask.safetensors", "--out", folder / "map.png")[0] == 0
+    assert (folder / "map.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_names_with_markup_and_control_codes_stay_text(tmp_path, capsys):
+    name = "model.layers.0.[bold red]x[/]\x1b[2J.weight"
+    save_mask(tmp_path / "mask.safetensors", Mask({name: torch.tensor([1])}, {name: (2, 2)}, "base", 4))
+    out = told(capsys, tmp_path / "mask.safetensors")[1]
+    assert "\x1b" not in out
+    assert "[bold" in out

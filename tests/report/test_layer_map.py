@@ -1,0 +1,77 @@
+"""The map as a page and as a figure: well formed, complete, and harmless whatever the names are."""
+
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from holdfast.by_layer import count_by_layer
+from holdfast.report.figures import heat_map
+from holdfast.report.layer_map import LONGEST, map_figure, map_page
+from tests.report.browser import CHROMIUM, browser
+from tests.report.sample import HOSTILE
+
+SHAPES = {
+    f"model.layers.{layer}.{name}.weight": (100, 100)
+    for layer in range(40)
+    for name in ("self_attn.v_proj", "mlp.gate_proj")
+}
+
+
+def counted(more=(), **chosen):
+    shapes = SHAPES | dict.fromkeys(more, (10, 10))
+    return count_by_layer(shapes, {"model.layers.3.self_attn.v_proj.weight": 90, **dict.fromkeys(more, 1), **chosen})
+
+
+def test_a_relative_map_shows_multiples_of_the_density_of_the_whole():
+    records = count_by_layer({"layers.0.a": (10, 10), "layers.1.a": (10, 30)}, {"layers.0.a": 20, "layers.1.a": 20})
+    figure = heat_map(records.records(), "relative")
+    assert [cell.label for cell in figure.cells] == ["2.0", "0.7"]
+    assert "20 of 100 entries selected, 2.0000 times the density of the whole" in figure.cells[0].title
+    assert figure.most == "2"
+
+
+def test_a_figure_stands_alone_and_is_as_wide_as_its_title():
+    title = "a rather long title " * 20
+    small = count_by_layer({"layers.0.a": (4, 4)}, {"layers.0.a": 1})
+    root = ElementTree.fromstring(map_figure(title, small))
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert float(root.get("width", 0)) > 6 * len(title)
+
+
+@pytest.mark.parametrize("name", [HOSTILE, "\x1b[2J\x00", "]]>&<!--", "y" * 5000])
+def test_hostile_names_do_nothing(name):
+    found = counted(more=[f"model.layers.0.{name}", name])
+    figure = ElementTree.fromstring(map_figure(name, found))
+    tags = {element.tag.rpartition("}")[2] for element in figure.iter()}
+    assert not tags & {"script", "img", "image", "a", "foreignObject"}
+    assert max(len(text.text or "") for text in figure.iter("{http://www.w3.org/2000/svg}text")) <= max(
+        LONGEST + 1, len(ascii(name))
+    )
+    page = map_page(name, found, [("model", name)])
+    assert not re.search(r"<script|<img src|\x1b|\x00", page)
+
+
+def test_a_page_has_two_maps_with_titles_and_their_numbers_beneath():
+    page = map_page("1 weight", counted(), [("file", "mask.safetensors")])
+    assert page.count('role="img"') == 2
+    assert 'aria-label="Density relative to the whole, by layer and component"' in page
+    assert page.count("<table>") == 2
+    assert "layer 3, v_proj: 90 of 10,000 entries selected" in page
+    assert "default-src 'none'" in page
+
+
+def test_an_empty_mask_and_one_without_layers_have_pages():
+    for found in (count_by_layer(SHAPES, {}), count_by_layer({"lm_head.weight": (2, 2)}, {"lm_head.weight": 1})):
+        assert "<svg" in map_page("a mask", found, [])
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium: apt-get install chromium")
+@pytest.mark.parametrize("width", [390, 1440])
+def test_the_page_is_no_wider_than_its_window(width, tmp_path):
+    path = tmp_path / "map.html"
+    path.write_text(map_page("90 weights selected", counted(), [("file", "f" * 200)]), encoding="utf-8")
+    with browser(tmp_path / "profile") as tab:
+        tab.open(path, width)
+        assert tab.value("document.documentElement.scrollWidth") <= width
+        assert not [event for event in tab.heard if event.get("method") == "Log.entryAdded"]

@@ -1,0 +1,85 @@
+import pytest
+
+from holdfast.report.page import render_page
+from holdfast.report.subject import model_name, num_weights, short_name, toy_words, what_it_cannot_say, what_was_done
+from holdfast.report.verdicts import verdicts_of
+from tests.report.sample import full_report
+
+
+def report_on(model, judge="some/guard", **more):
+    config = {"model": model, "judge": judge, "unaligned": "testbed:unaligned", "task": "data/task.jsonl", **more}
+    report = full_report()
+    return report | {"provenance": {"config": config}}
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("meta-llama/Llama-3.1-8B-Instruct", "meta-llama/Llama-3.1-8B-Instruct"),
+        ("testbed:aligned", "testbed:aligned"),
+        ("/home/somebody/models/mine/", "mine"),
+        ("../models/mine", "mine"),
+        ("C:\\models\\mine", "mine"),
+        ("/", "/"),
+    ],
+)
+def test_a_model_is_named_without_the_folders_before_it(given, shown):
+    assert short_name(given) == shown
+    assert model_name(report_on(given)) == shown
+
+
+def test_a_model_that_nobody_named_is_this_model():
+    assert model_name({"schema": 1}) == "this model"
+    assert model_name({"locate": {"model": "some/model"}}) == "some/model"
+
+
+def test_a_built_in_model_is_called_a_toy_with_its_size():
+    toy = report_on("testbed:aligned")
+    toy["locate"]["num_parameters"] = 1_132_128
+    assert toy_words(toy) == (
+        "A built-in test model of 1,132,128 weights: a test of the machinery, no evidence about real models."
+    )
+    assert toy_words(toy | {"locate": {}}).startswith("A built-in test model: a test")
+    assert toy_words(report_on("some/model")) is None
+
+
+def test_the_size_of_a_model_in_an_older_report_is_read_off_its_selection():
+    assert num_weights({"locate": {"num_selected": 50, "share_of_all": 0.01}}) == 5000
+    assert num_weights({}) is None
+
+
+def test_what_was_done_is_told_stage_by_stage_as_far_as_it_was_measured():
+    assert what_was_done(report_on("some/model")) == [
+        "15,570 weights, the top 1%, were selected by their score for safety.",
+        "Noise was put on them, 5 draws of each strength.",
+        "Such weights alone were tuned in testbed:unaligned for 100 steps (SET).",
+        "The model was fine-tuned on data/task.jsonl for 1,000 steps with them held (SPA).",
+        "some/guard judged the answers.",
+    ]
+    assert what_was_done({"schema": 1}) == []
+    unjudged = report_on("some/model") | {"safety": "not_refused"}
+    assert what_was_done(unjudged)[-1].startswith("Rules read off each answer whether it refuses")
+
+
+def test_what_a_page_cannot_say_begins_with_real_models_where_the_model_is_a_toy():
+    report = report_on("testbed:aligned")
+    said = what_it_cannot_say(report, verdicts_of(report))
+    assert said[0] == "anything about real models"
+    assert said[-1] == "whether the 3 claims that are inconclusive would hold with more prompts"
+    assert what_it_cannot_say(report_on("some/model"), [])[0] == "anything about another model"
+
+
+def test_the_first_screen_names_the_model_and_says_that_it_is_a_toy():
+    page = render_page(report_on("testbed:aligned"))
+    opening = page.partition("<main>")[0]
+    assert "<h1>testbed:aligned</h1>" in opening
+    assert "<title>testbed:aligned: holdfast report</title>" in opening
+    assert "A built-in test model of" in opening
+    assert "A built-in test model" not in render_page(report_on("some/model"))
+
+
+def test_the_first_screen_holds_five_claims_with_their_answers_and_the_numbers_that_decide():
+    opening = render_page(full_report()).partition("<main>")[0]
+    assert opening.count('<span class="says">') == 5
+    assert '<span class="says">does not hold</span>' in opening
+    assert "held less start +0.067 [+0.042, +0.091]" in opening

@@ -1,0 +1,202 @@
+"""What a script meets: files by path, values that print as one line, and one sentence for each usual mistake."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+
+import holdfast
+from holdfast import LoadedModel, Prompt, RefusalJudge, SafetyProbe, Suite
+from holdfast.evaluate import evaluate
+from holdfast.values import Answer, Evaluation, Mask, Outcome, Patch, Rate, Scores, ScoresShard
+from tests.intervene.given import load_tiny, random_mask, users_trainer
+from tests.tiny import make_llama, make_tokenizer
+
+BASE = "0123456789abcdef"
+RATE = Rate(0.125, 0.0712345, 0.2, 200, 3)
+MASK = Mask({"a": torch.arange(3)}, {"a": (10, 20), "b": (5,)}, BASE, 300)
+SCORES = Scores({"a": torch.ones(10, 20)}, "log-odds", BASE, 300)
+PATCH = Patch({"a": torch.arange(3)}, {"a": torch.ones(3)}, {"a": (10, 20)}, BASE)
+ANSWER = Answer("how ?", "no", Outcome("safe"), "asr")
+NOTHING = Rate(None, None, None, 0)
+EVALUATION = Evaluation(RATE, NOTHING, RATE, 12.34567, answers=(ANSWER,))
+PEFT = LoraConfig(r=2, target_modules=["q_proj", "v_proj"])
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        (MASK, "<Mask: 3 of 205 weights (density 0.0146) in 1 parameters, base 0123456789ab>"),
+        (SCORES, "<Scores: 200 weights in 1 parameters, unit 'log-odds', base 0123456789ab>"),
+        (PATCH, "<Patch: 3 weights in 1 parameters, without old values, base 0123456789ab>"),
+        (RATE, "<Rate: 0.1250 [0.0712, 0.2000] n=200 (3 unscored)>"),
+        (NOTHING, "<Rate: not measured n=0>"),
+        (
+            EVALUATION,
+            "<Evaluation: asr 0.12 [0.07, 0.20] n=200 (3 unscored), utility 0.12 [0.07, 0.20] n=200 (3 unscored), "
+            "perplexity 12.35, 1 answers>",
+        ),
+        (Suite(harmful=[Prompt("how ?")] * 3), "<Suite: 3 harmful>"),
+    ],
+)
+def test_values_print_as_one_line(value, line):
+    assert repr(value) == line
+
+
+def test_a_shard_of_scores_prints_as_one_line_too():
+    shard = ScoresShard({"a": torch.ones(100)}, "log-odds", BASE, 300, whole_shapes={"a": (10, 20)}, starts={"a": 0})
+    assert repr(shard) == "<ScoresShard: 200 weights in 1 parameters, unit 'log-odds', base 0123456789ab>"
+
+
+def test_a_loaded_model_prints_as_one_line():
+    assert repr(load_tiny()).startswith("<LoadedModel: tiny, LlamaForCausalLM of ")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("scores", SCORES), ("mask", MASK), ("patch", PATCH), ("evaluation", EVALUATION)]
+)
+def test_files_are_saved_and_loaded_by_a_path_that_is_text(name, value, tmp_path):
+    path = str(tmp_path / name)
+    getattr(holdfast, f"save_{name}")(path, value)
+    assert repr(getattr(holdfast, f"load_{name}")(path)) == repr(value)
+    with pytest.raises(ValueError, match="the path of a file comes first, got"):
+        getattr(holdfast, f"save_{name}")(value, path)
+
+
+@pytest.fixture
+def mask_file(tmp_path):
+    """A model, and the path of a mask of it."""
+    model = make_llama()
+    holdfast.save_mask(tmp_path / "mask.safetensors", random_mask(model))
+    return model, str(tmp_path / "mask.safetensors")
+
+
+def test_whatever_takes_a_mask_takes_the_path_of_its_file(mask_file):
+    model, path = mask_file
+    with holdfast.train_only(model, path), holdfast.perturbed(model, path, 0.38, torch.Generator()):
+        pass
+    with holdfast.protect(torch.optim.SGD(model.parameters(), lr=0.1), path, model):
+        pass
+    adapted = get_peft_model(model, PEFT)
+    with holdfast.protect_lora(adapted, path) as hold:
+        assert len(hold.mask) == len(holdfast.load_mask(path))
+    assert holdfast.merge_protected(adapted, path) is not None
+
+
+@pytest.mark.parametrize("given", [None, SCORES, 0.01])
+def test_what_is_no_mask_is_refused_by_what_it_is(given):
+    model = make_llama()
+    with pytest.raises(ValueError, match=f"a mask was expected, got {type(given).__name__}"):
+        holdfast.protect(torch.optim.SGD(model.parameters(), lr=0.1), given, model)
+
+
+def test_swapped_arguments_of_protect_are_named(mask_file):
+    model, path = mask_file
+    with pytest.raises(ValueError, match=r"an optimizer, a mask and a model, in this order; got Llama.*, str, SGD"):
+        holdfast.protect(model, path, torch.optim.SGD(model.parameters(), lr=0.1))
+
+
+@pytest.mark.parametrize("call", [holdfast.protect_lora, holdfast.merge_protected])
+def test_a_model_without_adapters_is_refused_where_adapters_are_held(call, mask_file):
+    with pytest.raises(
+        ValueError, match=r"LlamaForCausalLM carries no adapters of PEFT; give what peft.get_peft_model"
+    ):
+        call(*mask_file)
+
+
+def test_a_name_in_place_of_a_loaded_base_is_refused():
+    with pytest.raises(ValueError, match="load_protected takes a loaded model and then a folder, got str"):
+        holdfast.load_protected("testbed:aligned", "adapter")  # pyright: ignore[reportArgumentType]
+
+
+def test_a_callback_on_a_peft_model_holds_it_and_says_so(mask_file, tmp_path, capsys):
+    model, path = mask_file
+    users_trainer(get_peft_model(model, PEFT), tmp_path, [holdfast.ProtectCallback(path)]).train()
+    assert "every bit checked at the end" in capsys.readouterr().out
+
+
+def test_adapters_that_the_mask_does_not_touch_are_refused_when_the_trainer_is_made(mask_file, tmp_path):
+    model, path = mask_file
+    mask = holdfast.load_mask(path)
+    embedding = Mask({"model.embed_tokens.weight": torch.arange(3)}, mask.shapes | other_shape(model), mask.base, 1)
+    with pytest.raises(ValueError, match="no adapter changes a matrix that the mask selects from"):
+        users_trainer(get_peft_model(model, PEFT), tmp_path, [holdfast.ProtectCallback(embedding)])
+
+
+def other_shape(model):
+    return {"model.embed_tokens.weight": tuple(model.get_input_embeddings().weight.shape)}
+
+
+def test_a_mask_of_another_model_is_refused_by_a_peft_trainer_when_it_is_made(tmp_path):
+    mask = random_mask(make_llama(width=32))
+    with pytest.raises(ValueError, match="the mask was made for another model"):
+        users_trainer(get_peft_model(make_llama(), PEFT), tmp_path, [holdfast.ProtectCallback(mask)])
+
+
+def test_a_probe_without_a_measure_or_a_trainer_is_refused(tmp_path):
+    trainer = users_trainer(make_llama(), tmp_path)
+    for given in ((trainer, [Prompt("how ?")]), (len, trainer)):
+        with pytest.raises(ValueError, match="SafetyProbe takes a trainer and what measures a model, got"):
+            SafetyProbe(*given)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_probe_without_prompts_or_a_tokenizer_is_refused():
+    with pytest.raises(ValueError, match="there are no harmful prompts to ask"):
+        holdfast.attack_success_probe(make_tokenizer(), RefusalJudge(), [])
+    with pytest.raises(ValueError, match="the model's tokenizer was expected, got NoneType"):
+        holdfast.attack_success_probe(None, RefusalJudge(), "testbed:harmful_seen")  # pyright: ignore[reportArgumentType]
+
+
+def test_a_probe_takes_its_judge_and_prompts_by_name():
+    loaded = holdfast.load_model("testbed:unaligned")
+    options = holdfast.GenerateOptions(max_new_tokens=24)
+    measure = holdfast.attack_success_probe(loaded.tokenizer, "testbed:guard", "testbed:harmful_seen#first=4", options)
+    assert (measure(loaded.model).value, measure(loaded.model).n) == (1.0, 4)
+
+
+SUITE = Suite(harmless=[Prompt("how do i mend the old clock ?")])
+
+
+def test_swapped_arguments_of_evaluate_are_named():
+    loaded = load_tiny()
+    for given in ((loaded, SUITE, RefusalJudge()), (RefusalJudge(), loaded, SUITE), ("testbed:aligned", None, SUITE)):
+        names = ", ".join(type(one).__name__ for one in given)
+        with pytest.raises(
+            ValueError, match=f"evaluate takes a loaded model, a judge or None, and a suite.*got {names}"
+        ):
+            evaluate(*given)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_model_alone_is_refused_with_what_to_give_and_that_works():
+    tiny = load_tiny()
+    with pytest.raises(ValueError, match=r"got LlamaForCausalLM alone; give LoadedModel.of\(model, tokenizer\)"):
+        evaluate(tiny.model, None, SUITE)  # pyright: ignore[reportArgumentType]
+    loaded = LoadedModel.of(tiny.model, tiny.tokenizer)
+    assert evaluate(loaded, None, SUITE, holdfast.GenerateOptions(max_new_tokens=2)).over_refusal.n == 1
+
+
+@pytest.mark.parametrize("given", [(make_llama, lambda: None), (make_tokenizer, make_tokenizer)])
+def test_a_loaded_model_is_made_of_a_model_and_its_tokenizer(given):
+    with pytest.raises(ValueError, match="was expected, got"):
+        LoadedModel.of(*(make() for make in given))
+
+
+@pytest.mark.parametrize("given", ["testbed:harmless", Path("prompts.jsonl"), ["how do i mend it ?"]])
+def test_a_suite_of_names_or_texts_is_refused_with_what_loads_them(given):
+    with pytest.raises(ValueError, match=r"harmless of a suite is a list of Prompt; give what holdfast.load_prompts"):
+        Suite(harmless=given)
+
+
+def test_functions_that_share_a_packages_name_come_from_that_package():
+    import holdfast.evaluate as package
+
+    assert all(getattr(package, name).__name__ == name for name in package.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'measure_all'"):
+        package.measure_all  # noqa: B018  # pyright: ignore
+
+
+def test_the_page_names_all_that_the_package_exports():
+    page = (Path(__file__).parents[1] / "docs" / "api.md").read_text(encoding="utf-8")
+    tables, _, reference = page.partition("## Read a score file")
+    assert [name for name in holdfast.__all__ if name not in tables and f".{name}\n" not in reference] == []
