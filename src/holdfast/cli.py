@@ -43,7 +43,7 @@ COMMANDS = {
     "compare": "Compare two evaluations, with an exit code: a gate for releases.",
     "report": "Write the page of a run, report.html, as the run stands.",
     "bakeoff": "Compare all scores and selectors at one budget.",
-    "show": "Show what a file of ours holds, by layer: a table, or a picture.",
+    "show": "Show what a file of holdfast holds, layer by layer: a table or a picture.",
     "prompts": "List public prompt sets, and show what a set holds.",
     "plan": "Predict memory, disk and time of a run before it starts.",
 }

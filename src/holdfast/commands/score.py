@@ -50,9 +50,11 @@ def score(
     out
         File for the scores (safetensors). Scores of two halves of the prompts and the responses go beside it.
     judge
-        A guard model or classifier that says safe or unsafe. For policy_gradient also api:MODEL, which is asked over
-        the network, or `refusal`, which is also meant where none is given: the reward is 1 where the built-in rules say
-        that the model's own response refuses. The likelihoods ask none.
+        Judge of the model's responses. Objectives of given responses (refusal_likelihood, utility) take none.
+
+        - FOLDER, hub id or testbed:NAME: a guard model or classifier, which says safe or unsafe
+        - api:MODEL: a model asked over the network, for policy_gradient
+        - refusal: built-in rules that reward refusals; the default of policy_gradient
     seed
         Seed of everything random: the halves of the prompts, and noise.
     json

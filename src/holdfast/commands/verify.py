@@ -38,8 +38,11 @@ def verify(
     mask
         File that `holdfast select` wrote.
     judge
-        A guard model or classifier that says safe or unsafe; or api:MODEL, which is asked over the network. `refusal`
-        names the built-in rules: they give the share of harmful prompts not refused, and no attack success.
+        Judge of responses to harmful prompts.
+
+        - FOLDER, hub id or testbed:NAME: a guard model or classifier, which says safe or unsafe
+        - api:MODEL: a model asked over the network
+        - refusal: built-in rules; give the share of prompts not refused, no attack success
     out
         Folder for the evaluations: one of the untouched model and one per draw. Those already there are kept.
     seed

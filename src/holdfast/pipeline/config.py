@@ -44,8 +44,8 @@ class ScoringOptions(Options):
     """How weights are scored."""
 
     objective: Literal[Estimator, Likelihood] = "judge_gradient"
-    """Quantity that a weight's effect is measured on. Without a guard model choose policy_gradient, which then rewards
-    refusals found by the built-in rules, or refusal_likelihood.
+    """Quantity that a weight's effect is measured on. Without a guard model, choose policy_gradient or
+    refusal_likelihood.
 
     - judge_gradient: safety of the model's responses, by the judge's gradient
     - policy_gradient: safety of sampled responses as a reward, from any judge
