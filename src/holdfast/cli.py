@@ -18,11 +18,11 @@ from cyclopts import CycloptsError, Group, MissingArgumentError, Parameter
 
 from holdfast import __version__
 from holdfast.allocator import keep_freed_memory
-from holdfast.commands.help_page import WHOLE, HelpPage, new_app
+from holdfast.commands.help_page import HELP_FLAGS, WHOLE, HelpPage, new_app
 from holdfast.commands.notices import quiet_libraries
 from holdfast.commands.several import repeat_options
 from holdfast.commands.waiting import libraries_announced
-from holdfast.option_groups import OUTPUT, rare_names
+from holdfast.option_groups import OUTPUT, RARE_NAMES
 from holdfast.progress import hidden
 from holdfast.prompts.told import sentences
 
@@ -168,14 +168,13 @@ def _prepare_help(arguments: Sequence[str]) -> None:
     whole = WHOLE in arguments
     app.help_formatter = HelpPage(whole)
     name = next((name for name in arguments if name in COMMANDS), None)
-    if name is None or app[name].default_command is None:  # a group of commands has none
-        return
+    if name is None or set(HELP_FLAGS).isdisjoint(arguments) or app[name].default_command is None:
+        return  # a group of commands has no docstring of its own
     app[name].help = None  # not its line in the list of all, but its docstring
     titles = {group.name for group in app[name].assemble_argument_collection(parse_docstring=False).groups}
-    left_out = [title for title in rare_names() if title in titles]
-    app[name].help_epilogue = (
-        None if whole or not left_out else f"More options: holdfast {name} {WHOLE}   ({'; '.join(left_out)})"
-    )
+    left_out = [title for title in RARE_NAMES if title in titles]
+    more = f"More options: holdfast {name} {WHOLE}   ({'; '.join(left_out)})"
+    app[name].help_epilogue = None if whole or not left_out else more
 
 
 def _fail(error: Exception, code: int, sentence: str = "") -> int:

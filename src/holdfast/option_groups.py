@@ -21,20 +21,17 @@ LORA = _group(
     "LoRA adapters", 6, "Off unless one of these is given: then adapters are trained in place of the weights."
 )
 OUTPUT = _group("Output", 7)
-FINE = _group("Finer points of the method", 11)
-SPEED = _group("Speed and randomness of responses", 12)
-SEVERAL = _group("Several processes, large models", 13)
-GUARDS = _group("Guard models", 14, "How a guard model is read. Known families need none of these.")
-CLASSIFIERS = _group("Classifiers", 15, "How a sequence classifier is read.")
-ENDPOINTS = _group("Judges behind an API", 16, "How a judge is asked that is named api:MODEL.")
-
 WHERE_LORA = Parameter(show_default=lambda default: f"LoRA is off; {default} where it is on")
 """Marks a default that holds only where LoRA was asked for."""
 
-RARE = (FINE, SPEED, SEVERAL, GUARDS, CLASSIFIERS, ENDPOINTS)
+RARE = (
+    Group("Finer points of the method", sort_key=11),
+    Group("Speed and randomness of responses", sort_key=12),
+    Group("Several processes, large models", sort_key=13),
+    Group("Guard models", "How a guard model is read. Known families need none of these.", sort_key=14),
+    Group("Classifiers", "How a sequence classifier is read.", sort_key=15),
+    Group("Judges behind an API", "How a judge is asked that is named api:MODEL.", sort_key=16),
+)
 """Groups that `--help-all` shows and `--help` only mentions."""
-
-
-def rare_names() -> tuple[str, ...]:
-    """The titles of the groups that only `--help-all` shows."""
-    return tuple(group.name for parameter in RARE for group in parameter.group or () if isinstance(group, Group))
+FINE, SPEED, SEVERAL, GUARDS, CLASSIFIERS, ENDPOINTS = (Parameter(group=group) for group in RARE)
+RARE_NAMES = tuple(group.name for group in RARE)

@@ -5,9 +5,10 @@ import shlex
 from typing import get_args
 
 import pytest
+from cyclopts import Group
 
 from holdfast.cli import COMMANDS, GROUPS, app, call
-from holdfast.option_groups import NEEDED, RARE, rare_names
+from holdfast.option_groups import NEEDED, RARE, RARE_NAMES
 from holdfast.pipeline.config import ScoringOptions
 from holdfast.score import SCORES
 from holdfast.select import SELECTORS
@@ -39,6 +40,12 @@ def arguments(words):
     return [one for one in command.assemble_argument_collection() if one.parse and one.show]
 
 
+def group_of(argument):
+    (group,) = argument.parameter.group
+    assert isinstance(group, Group)
+    return group
+
+
 def test_the_page_is_short(shown):
     lines = {words: len(shown(words).splitlines()) for words in ("", *COMMANDS, *WORDS)}
     assert {words: count for words, count in lines.items() if count > MOST_LINES} == {}
@@ -48,20 +55,20 @@ def test_the_page_is_short(shown):
 def test_every_option_is_in_a_named_group_and_the_required_ones_come_first(words, shown):
     pages = {flag: PANEL.findall(shown(words, flag)) for flag in ("--help", "--help-all")}
     assert not {"Parameters", "Arguments"} & set(pages["--help-all"])
-    assert not set(rare_names()) & set(pages["--help"])
+    assert not set(RARE_NAMES) & set(pages["--help"])
     required = [one for one in arguments(words) if one.required]
-    assert [one.name for one in required if one.parameter.group != (NEEDED,)] == []
+    assert [one.name for one in required if group_of(one) != NEEDED] == []
     assert not required or pages["--help"][0] == NEEDED.name
 
 
 @pytest.mark.parametrize("words", WORDS)
 def test_what_is_left_out_is_mentioned_and_shown_by_help_all(words, shown):
     basic, whole = shown(words), shown(words, "--help-all")
-    hidden = [one for one in arguments(words) if one.parameter.group[0] in [rare.group[0] for rare in RARE]]
+    hidden = [one for one in arguments(words) if group_of(one) in RARE]
     assert (f"holdfast {words} --help-all" in basic) == bool(hidden)
     assert "--help-all" not in whole
     for one in hidden:
-        assert one.parameter.group[0].name in " ".join(basic.split()), one.name
+        assert group_of(one).name in " ".join(basic.split()), one.name
         assert not re.search(rf"{one.name}\b(?!-)", basic), one.name
     unlisted = [one.name for one in arguments(words) if one.index is None and f"{one.name} " not in whole]
     assert [name for name in unlisted if not re.search(rf"{name}(\s|$)", whole, re.MULTILINE)] == []
@@ -113,6 +120,7 @@ def test_every_command_is_in_a_group_with_one_short_line(shown):
 def test_the_example_can_be_copied_out_of_a_narrow_terminal(words, shown):
     page = shown(words, width=80)
     copied = re.search(r"^Example: ((?:.*\\\n)*.*)$", page, re.MULTILINE)
+    assert copied
     assert shlex.split(copied[1].replace("\\\n", " ")) == shlex.split(WORDS[words])
 
 

@@ -17,10 +17,11 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from holdfast.option_groups import NEEDED, rare_names
+from holdfast.option_groups import NEEDED, RARE_NAMES
 
 WHOLE = "--help-all"
 """Shows every option of a command, where --help shows those that most people need."""
+HELP_FLAGS = ("--help", "-h", WHOLE)
 EXAMPLE = "Example: "
 NAMES_SHARE = 0.36
 """Share of the width that the names of options have at most."""
@@ -33,7 +34,7 @@ def new_app(name: str, help: str, **settings: Any) -> App:
     return App(
         name=name,
         help=help,
-        help_flags=["--help", "-h", WHOLE],
+        help_flags=HELP_FLAGS,
         help_format="plaintext",  # shows docstrings as they are written: markup would swallow <think>
         group_arguments=NEEDED,
         group_parameters=NEEDED,
@@ -50,7 +51,7 @@ class HelpPage(DefaultFormatter):
 
     def __call__(self, console: Console, options: ConsoleOptions, panel: HelpPanel) -> None:
         """Prints one group of options or commands."""
-        if self.whole or str(panel.title) not in rare_names():
+        if self.whole or str(panel.title) not in RARE_NAMES:
             super().__call__(console, options, panel)
 
     def render_description(self, console: Console, options: ConsoleOptions, description: object) -> None:

@@ -1,6 +1,6 @@
 """The facts of a result in words and rounded, for the terminal; `--json` keeps the keys and every digit."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 WORDS = {
     "out": "output",
@@ -44,8 +44,6 @@ def value_words(value: object) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:.{DIGITS}g}"
-    return ", ".join(map(value_words, value)) or "none" if _is_list(value) else str(value)
-
-
-def _is_list(value: object) -> bool:
-    return isinstance(value, Iterable) and not isinstance(value, str | Mapping)
+    if isinstance(value, list | tuple):
+        return ", ".join(map(value_words, value)) or "none"
+    return str(value)

@@ -113,8 +113,9 @@ def _reading(name: str, reading: Mapping[str, Any] | float | None) -> str:
         return "not measured"
     if isinstance(reading, Mapping):
         rate = rate_from(reading)
-        is_perplexity = name == "perplexity" and rate.value is not None
-        return perplexity_words(rate.value, rate) if is_perplexity else rate_words(rate)
+        if name == "perplexity" and rate.value is not None:
+            return perplexity_words(rate.value, rate)
+        return rate_words(rate)
     return perplexity_text(reading)
 
 
