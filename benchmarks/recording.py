@@ -26,7 +26,7 @@ COMMAND = re.compile(r"^holdfast (?:.*\\\n)*.*$", re.MULTILINE)
 WEB_FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 WIDTH = 112
 """Columns of the terminal: the widest table of the quick start fits."""
-SHOWN = 9
+SHOWN = 8
 """Lines of a command's output that are drawn: a title, a head and the first rows of a table."""
 
 
@@ -47,16 +47,17 @@ def run(command: str, model: str, folder: Path) -> str:
         text=True,
         check=False,
     )
-    if done.returncode:
+    if done.returncode not in (0, 1):  # 1 is a gate that failed, and a result
         raise SystemExit(f"{command} ended with exit code {done.returncode}:\n{done.stderr}")
     return done.stdout
 
 
 def shorten(printed: str) -> list[str]:
-    """Keeps the first lines of an output and its last, and says how many are left out between them."""
+    """Keeps the first lines of an output, and its last where that has words, and counts those that are left out."""
     lines = printed.rstrip("\n").split("\n")
-    left_out = len(lines) - SHOWN - 1
-    return lines if left_out < 2 else [*lines[:SHOWN], f"\x1b[2m... {left_out} more lines\x1b[0m", lines[-1]]
+    last = lines[-1:] if re.search(r"\w", Text.from_ansi(lines[-1]).plain) else []
+    left_out = len(lines) - SHOWN - len(last)
+    return lines if left_out < 2 else [*lines[:SHOWN], f"\x1b[2m... {left_out} more lines\x1b[0m", *last]
 
 
 def draw(session: Sequence[tuple[str, str]], title: str) -> str:

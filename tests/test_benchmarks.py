@@ -85,8 +85,9 @@ def test_the_recording_runs_a_command_on_the_given_model_and_refuses_one_that_fa
 def test_the_picture_counts_the_lines_that_it_leaves_out_and_loads_nothing(recording):
     printed = "".join(f"row {number}\n" for number in range(30)) + "Mask: <mask>\n"
     svg = recording["draw"]([("holdfast select", printed)], "a session").replace("&#160;", " ")
-    assert "row 8<" in svg
-    assert "row 9<" not in svg
-    assert "... 21 more lines" in svg
+    assert "row 7<" in svg
+    assert "row 8<" not in svg
+    assert "... 22 more lines" in svg
     assert "Mask: &lt;mask&gt;" in svg
+    assert recording["shorten"](printed + "└──┘\n")[-1].startswith("\x1b[2m... 24 more"), "a table's edge is no news"
     assert 'url("http' not in svg, "fonts are those of the reader's machine"

@@ -94,7 +94,7 @@ def adapt(
         InvariantError: a protected entry has changed.
     """
     mask = None if mask is None else as_mask(mask)
-    output_dir, adapter_dir = output_dir and Path(output_dir), adapter_dir and Path(adapter_dir)
+    output_dir, adapter_dir = (None if folder is None else Path(folder) for folder in (output_dir, adapter_dir))
     refuse_wrong_start(loaded, mask, check_base=check_base)
     if not exchanges:
         raise ValueError("there are no exchanges to adapt to; give at least one.")

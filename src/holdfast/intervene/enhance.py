@@ -94,7 +94,8 @@ def enhance(
         ValueError: the mask or the data do not fit, or the loss or a weight is not finite.
         InvariantError: an entry outside the mask has changed.
     """
-    mask, output_dir = None if mask is None else as_mask(mask), output_dir and Path(output_dir)
+    mask = None if mask is None else as_mask(mask)
+    output_dir = None if output_dir is None else Path(output_dir)
     refuse_adapters(loaded.model, WITHOUT_ADAPTERS)
     refuse_wrong_start(loaded, mask, check_base=check_base)
     refuse_none(refusals, harmless, options)

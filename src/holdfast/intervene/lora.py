@@ -153,9 +153,11 @@ def merge_protected(
     """
     refuse_plain(model)
     hold = held_by(model)
-    if mask is None and hold is None:
-        raise ValueError("the model is not held, so nothing says which entries to keep; give the mask.")
-    mask = hold.mask if hold and mask is None else as_mask(mask)
+    if mask is None:
+        if hold is None:
+            raise ValueError("the model is not held, so nothing says which entries to keep; give the mask.")
+        mask = hold.mask
+    mask = as_mask(mask)
     for name, layer in _adapted(model, mask).items():
         refuse_quantised(name, layer)
         if layer.merged and not isinstance(layer, HeldLayer):

@@ -44,8 +44,8 @@ class ScoringOptions(Options):
     """How weights are scored."""
 
     objective: Literal[Estimator, Likelihood] = "judge_gradient"
-    """Quantity that a weight's effect is measured on. Without a guard model, choose policy_gradient or
-    refusal_likelihood.
+    """Quantity that a weight's effect is measured on. Without a guard model choose refusal_likelihood. Or choose
+    policy_gradient, for a model that refuses some of the prompts: it rewards refusals, found by the built-in rules.
 
     - judge_gradient: safety of the model's responses, by the judge's gradient
     - policy_gradient: safety of sampled responses as a reward, from any judge
