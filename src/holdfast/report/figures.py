@@ -199,7 +199,8 @@ def _curve(method: Any, points: Sequence[tuple[float, float, Rate]], upright: Ca
         Mark(
             x,
             upright(rate.value),
-            *(upright(rate.value if end is None else end) for end in (rate.low, rate.high)),
+            upright(rate.value if rate.low is None else rate.low),
+            upright(rate.value if rate.high is None else rate.high),
             MARKERS[method],
             method,
             f"{label}, noise ratio {ratio:g}: {rate}",
