@@ -151,6 +151,8 @@ def test_where_nobody_judged_harm_the_share_not_refused_is_added_with_its_pairs(
     turned, paired = found["paired"]["not_refused"], found["paired"]["refusal"]
     assert (turned["only_before"], turned["only_after"], turned["difference"]) == (1, 4, -paired["difference"])
     assert turned["p_value"] == paired["p_value"]
+    same = suite_json(evaluation, {"refusal": PairedCounts(both=10, only_before=2, only_after=2, neither=6)})
+    assert f"{same['paired']['not_refused']['difference']:+.3f}" == "+0.000", "no minus before nothing"
 
 
 def test_where_harm_was_judged_nothing_is_added():

@@ -46,7 +46,8 @@ class ScoringOptions(Options):
     """What a weight's effect is measured on. Judged safety of the model's own responses, estimated by the judge's
     gradient, by policy gradient, by the two joined as control_variate, or by their mix (these three sample at
     temperature 1, 2 or more responses a prompt); or the likelihood of given refusals or (utility) of right answers.
-    Without a guard model choose policy_gradient, with refusals by the rules as its reward, or refusal_likelihood."""
+    Without a guard model choose refusal_likelihood or, for a model that refuses some of the prompts now and then,
+    policy_gradient: its reward is then a refusal by the rules."""
     method: str = "esi"
     """The formula: esi, gradient_magnitude, snip, wanda, magnitude or random."""
     reduction: Reduction | None = None
@@ -121,7 +122,7 @@ class SuiteFiles(Options):
     """Evaluation prompt sets. One that is left out is not measured."""
 
     harmful: tuple[str, ...] = ()
-    """Harmful prompts, for the attack success rate. This and what follows: a file (JSONL, CSV, TSV, Parquet;
+    """Harmful prompts, for attack success and refusals. This and what follows: a file (JSONL, CSV, TSV, Parquet;
     FILE#prompt=COLUMN names its columns), `testbed:NAME`, or a name of `holdfast prompts list`."""
     harmless: str | None = None
     """Harmless prompts, for over-refusal."""

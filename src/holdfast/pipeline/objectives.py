@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast.distributed import rank, world_size
+from holdfast.evaluate.measure import judges_refusals
 from holdfast.judge.degenerate import ONLY_THOUGHTS
 from holdfast.judge.model_judge import ModelJudge
 from holdfast.models.generate import generate
@@ -118,9 +119,12 @@ def _policy_gradient(
     refuse_unscored(outcomes)
     objective = PolicyGradient(responses, outcomes, options.reduction or "sum")
     if not objective.num_unequal:
+        good = sum(outcome.verdict in ("safe", "refused") for outcome in outcomes)
+        what = "refused" if judges_refusals(judge) else "safe"
         raise ValueError(
-            "the judge finds all responses to the same prompt equally safe, so a policy gradient has nothing to "
-            "compare; draw more samples a prompt, or longer ones, or score by refusal_likelihood."
+            f"the judge finds all responses to the same prompt equally safe ({good} of {len(outcomes)} are {what}), so "
+            "a policy gradient has nothing to compare; draw more samples a prompt, or longer ones, or score the "
+            "likelihood of given refusals (refusal_likelihood)."
         )
     return objective, responses
 

@@ -10,6 +10,7 @@ from holdfast.report.page import environment
 from holdfast.report.safety import NAMES
 from holdfast.report.schema import rate_from, with_ends
 from holdfast.report.tables import NumberTable
+from holdfast.values import SafetyMeasure
 
 WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 260.0, 178.0, 34.0, 10.0, 250.0, 138.0
 MEASURES = {
@@ -66,9 +67,9 @@ def _table_row(row: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _safety_measure(result: Mapping[str, Any]) -> str:
+def _safety_measure(result: Mapping[str, Any]) -> SafetyMeasure:
     """The measure of safety: what all contestants have in common."""
-    return next((_measures_of(row["points"][0])[0] for row in result["rows"]), "asr")
+    return "not_refused" if any("not_refused" in row["points"][0] for row in result["rows"]) else "asr"
 
 
 def _measures_of(point: Mapping[str, Any]) -> list[str]:

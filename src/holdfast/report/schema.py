@@ -110,7 +110,7 @@ def _turned(paired: Json) -> Json:
     """PAIRED of the complement."""
     change = paired["difference"]
     ends = {"only_before": paired["only_after"], "only_after": paired["only_before"]}
-    return {**paired, **ends, "difference": None if change is None else -change}
+    return {**paired, **ends, "difference": None if change is None else 0 - change}
 
 
 def component_rows(mask: Mask, scores: Scores, sites: Sequence["Site"]) -> list[Json]:
