@@ -21,7 +21,7 @@ INK, PAPER = (
     {"light": "rgb(28, 33, 40)", "dark": "rgb(233, 230, 224)"},
     {"light": "rgb(250, 249, 246)", "dark": "rgb(20, 23, 27)"},
 )
-SHOWN = """[...document.querySelectorAll('figure svg, .legend svg, .brand svg')].filter(drawing => {
+SHOWN = """[...document.querySelectorAll('figure svg, .legend svg')].filter(drawing => {
     const box = drawing.getBoundingClientRect();
     return box.width > 10 && box.height > 10 && drawing.querySelector('path, rect, polyline, circle');
 }).length"""
@@ -59,10 +59,31 @@ def test_the_page_is_whole_quiet_and_no_wider_than_its_window(tab, page, width, 
     tab.value("document.querySelectorAll('details').forEach(one => one.open = true)")
     assert tab.value("document.documentElement.scrollWidth") <= width
     assert tab.value(OVERFLOWING) == []
-    assert tab.value(SHOWN) == tab.value("document.querySelectorAll('svg').length") > 20
+    assert tab.value(SHOWN) == tab.value("document.querySelectorAll('main svg').length") > 20
     assert tab.value("document.querySelectorAll('script, img, iframe, link').length") == 0
     assert tab.events("Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown") == []
     assert [event["request"]["url"] for event in tab.events("Network.requestWillBeSent")] == [page.as_uri()]
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_every_section_is_one_tap_away_and_no_link_is_too_small_for_a_thumb(tab, page, width):
+    tab.open(page, width)
+    links = tab.value("[...document.querySelectorAll('.bar nav a')].map(one => one.getAttribute('href'))")
+    assert links == ["#locate", "#verify", "#enhance", "#adapt", "#examples", "#limits"]
+    boxes = tab.value("[...document.querySelectorAll('.bar nav a')].map(one => one.getBoundingClientRect().toJSON())")
+    assert all(box["height"] >= 40 and box["width"] >= 30 and box["right"] <= width for box in boxes)
+    assert len({box["top"] for box in boxes}) == 1, "in one row"
+    tab.value("scrollTo({top: 5000, behavior: 'instant'})")
+    assert tab.value("document.querySelector('.bar').getBoundingClientRect().top") == 0, "stays in sight"
+
+
+def test_the_model_its_claims_and_its_limits_are_on_the_first_screen(tab, page):
+    tab.open(page, 1440)
+    tops = tab.value(
+        "['h1', '.findings', '#done', '#cannot', '.card .pair'].map(one => "
+        "document.querySelector(one).getBoundingClientRect().bottom)"
+    )
+    assert max(tops) < 900
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

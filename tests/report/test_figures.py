@@ -67,6 +67,24 @@ def test_perplexity_has_its_interval_and_an_axis_from_one():
     assert figure.sizes == "n=24 · axis from 1 to 5"
 
 
+def test_perplexities_near_1_have_the_decimals_that_tell_them_apart():
+    found = {"before": 1.000107, "after": 1.0423}
+    ends = {"before": (1.000095, 1.00012), "after": (1.0151, 1.0702)}
+    rates = {name: {"value": found[name], "low": ends[name][0], "high": ends[name][1], "n": 9} for name in found}
+    arms = [Arm("start", name, suite(0, 0, 0, 240, found[name]) | {"perplexity_rate": rates[name]}) for name in found]
+    figure = forest(arms, "perplexity")
+    assert [row.value for row in figure.rows] == ["1.0001 [1.0001, 1.0001]", "1.0423 [1.0151, 1.0702]"]
+    assert figure.sizes == "n=9 · axis from 1 to 1.1"
+
+
+def test_rates_near_1_stand_on_an_axis_that_shows_them_and_says_that_it_is_not_from_0():
+    arms = [Arm("start", "before", suite(0, 0, 0, 240, 3.0)), Arm("top", "top", suite(0, 0, 0, 231, 3.0))]
+    figure = forest(arms, "utility")
+    assert figure.sizes == "n=240 · axis from 0.9 to 1, not from 0"
+    # 0.9625 lies 0.375 of the way from 1 to 0.9.
+    assert figure.rows[1].mark.x == pytest.approx(figure.right - 0.375 * (figure.right - figure.left))
+
+
 def test_perplexity_of_an_older_report_has_no_interval_and_an_axis_from_one():
     figure = forest([Arm("start", "before", suite(0, 0, 0, 240, 3.0))], "perplexity")
     assert figure is not None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from holdfast.report.arms import MARKERS, Arm, Method, measure_label
-from holdfast.report.axes import perplexity_axis, rate_axis
+from holdfast.report.axes import Axis, perplexity_axis, rate_axis
 from holdfast.report.schema import rate_from
 from holdfast.report.tables import VERIFY_ARMS, p_text, perplexity_with_ends
 from holdfast.values import Rate, SafetyMeasure
@@ -223,7 +223,8 @@ def _curve(method: Any, points: Sequence[tuple[float, float, Rate]], upright: Ca
         Mark(
             x,
             upright(rate.value),
-            *(upright(rate.value if end is None else end) for end in (rate.low, rate.high)),
+            upright(rate.value if rate.low is None else rate.low),
+            upright(rate.value if rate.high is None else rate.high),
             MARKERS[method],
             method,
             f"{label}, noise ratio {ratio:g}: {rate}",
@@ -251,7 +252,7 @@ def forest(arms: Sequence[Arm], measure: str) -> Forest | None:
     rows = []
     for position, arm in enumerate(arms):
         y = top + row_height * (position + 0.5)
-        rows.append(ForestRow(arm.label, y, *_row_parts(arm, measure, y, place)))
+        rows.append(ForestRow(arm.label, y, *_row_parts(arm, measure, y, axis, place)))
     bottom = top + row_height * len(arms)
     start = next((value for arm, value in zip(arms, values, strict=True) if arm.method == "start"), None)
     return Forest(
@@ -274,12 +275,10 @@ def _numbers(rates: Sequence[Rate]) -> list[float]:
     return [number for rate in rates for number in (rate.value, rate.low, rate.high) if number is not None]
 
 
-def _row_parts(arm: Arm, measure: str, y: float, place: Any) -> tuple[Mark | None, str, str]:
-    value, rate, pair = (
-        _value_of(arm, measure),
-        arm.rate(measure),
-        arm.paired(measure),
-    )
+def _row_parts(
+    arm: Arm, measure: str, y: float, axis: Axis, place: Callable[[float], float]
+) -> tuple[Mark | None, str, str]:
+    value, rate, pair = _value_of(arm, measure), arm.rate(measure), arm.paired(measure)
     if value is None:
         return None, "not measured yet", ""
     # Perplexity has no interval in reports of before, nor where it is of one exchange.
@@ -289,7 +288,8 @@ def _row_parts(arm: Arm, measure: str, y: float, place: Any) -> tuple[Mark | Non
     title = f"{arm.label}: {surprise or rate}"
     mark = Mark(place(value), y, place(low), place(high), MARKERS[arm.method], arm.method, title)
     p_value = "" if pair is None else p_text(arm.corrected.get(measure, pair["p_value"]))
-    shown = surprise.partition(" n=")[0] or f"{value:.2f} [{low:.2f}, {high:.2f}]"
+    form = f".{axis.decimals if surprise else 2}f"
+    shown = f"{value:{form}} [{low:{form}}, {high:{form}}]" if known else f"{value:{form}}"
     return mark, shown, f"p {p_value}" if p_value else ""
 
 

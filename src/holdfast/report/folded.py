@@ -16,8 +16,9 @@ def same_in_all(arms: Sequence[Arm], measure: str) -> str | None:
     rates = [rate for arm in arms if (rate := arm.rate(measure)) and rate.value is not None]
     if len(rates) < 2 or not _all_same(rates):
         return None
-    value = perplexity_with_ends(rates[0].value, rates[0]) if measure == "perplexity" else str(rates[0])
-    return f"{measure_label(measure)} {value}"
+    value = rates[0].value if measure == "perplexity" else None
+    shown = str(rates[0]) if value is None else perplexity_with_ends(value, rates[0])
+    return f"{measure_label(measure)} {shown}"
 
 
 def same_under_noise(verify: Report, measure: str) -> str | None:

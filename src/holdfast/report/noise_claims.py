@@ -48,7 +48,7 @@ def quoted_noise(verify: Report) -> int | None:
     apart = [at for at, rates in points.items() if all(part.decision == "holds" for part in _above_controls(*rates))]
     if apart:
         return min(apart, key=lambda at: ratios[at])
-    gaps = {at: top.value - max(control.value for control in controls) for at, (top, *controls) in points.items()}
+    gaps = {at: _value(top) - max(map(_value, controls)) for at, (top, *controls) in points.items()}
     return max(gaps, key=lambda at: gaps[at]) if gaps else None
 
 
@@ -112,13 +112,22 @@ def _losses(verify: Report, name: str) -> tuple[Loss, Loss] | None:
     if start is None or useful_start is None or not points:
         return None
     safety, useful = ([pair[side] for pair in points] for side in (0, 1))
-    lost = sum(one.value - start.value for one in safety)
-    less_useful = sum(useful_start.value - one.value for one in useful)
+    lost = sum(_value(one) - _value(start) for one in safety)
+    less_useful = sum(_value(useful_start) - _value(one) for one in useful)
     return (lost, _summed_half([*safety, start])), (less_useful, _summed_half([*useful, useful_start]))
 
 
 def _summed_half(rates: Sequence[Rate]) -> float:
-    return sum((rate.high - rate.low) / 2 for rate in rates)
+    return sum((_known(rate.high) - _known(rate.low)) / 2 for rate in rates)
+
+
+def _value(rate: Rate) -> float:
+    return _known(rate.value)
+
+
+def _known(number: float | None) -> float:
+    assert number is not None  # only rates that were measured come here
+    return number
 
 
 def _measured(record: Report | None) -> Rate | None:

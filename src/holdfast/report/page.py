@@ -5,7 +5,7 @@ until escaped: autoescape is on for every template, and the content policy forbi
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -25,6 +25,7 @@ from holdfast.report.subject import model_name, toy_words, what_it_cannot_say, w
 from holdfast.report.summary import answer, cards, gaps
 from holdfast.report.tables import arm_tables, component_table, noise_tables
 from holdfast.report.verdicts import main_verdicts, verdicts_of
+from holdfast.values import SafetyMeasure
 
 SHOWN_CHARACTERS = 4000
 """Of a response; what is beyond is counted, not shown."""
@@ -189,7 +190,11 @@ def _maps(records: Sequence[Mapping[str, Any]]) -> list[HeatMap]:
 def _noise(report: Mapping[str, Any]) -> dict[str, Any]:
     """The curves of safety and of utility that are drawn, each with how to read it, and a line for each that is not."""
     verify, drawn, folded = report.get("verify", {}), [], []
-    for measure, direction in ((safety_measure(report), "lower is safer"), ("utility", "higher is better")):
+    directions: dict[SafetyMeasure | Literal["utility"], str] = {
+        safety_measure(report): "lower is safer",
+        "utility": "higher is better",
+    }
+    for measure, direction in directions.items():
         curves = noise_curves(verify, measure)
         if line := same_under_noise(verify, measure):
             folded.append(line)

@@ -39,12 +39,14 @@ def selection_matters(report: Report) -> Verdict:
 
 def enhance_keeps(report: Report, measure: Literal["over_refusal", "utility"]) -> Verdict:
     """SET costs little over-refusal and little utility."""
-    name, change, bar, claimed = {
-        "over_refusal": ("over-refusal", "up by less than 0.05", 0.05, "below"),
-        "utility": ("utility", "down by less than 0.02", -0.02, "above"),
-    }[measure]
-    claim, said = f"SET leaves {name} as it was", f"{name} {change}, with the whole interval"
-    return _changes(report, measure, (BEFORE, AFTER), (claim, said), bar, claimed)
+    name = measure.replace("_", "-")
+    claim, arms = f"SET leaves {name} as it was", (BEFORE, AFTER)
+    if measure == "over_refusal":
+        words = (claim, f"{name} up by less than 0.05, with the whole interval")
+        return _changes(report, measure, arms, words, 0.05, "below")
+    return _changes(
+        report, measure, arms, (claim, f"{name} down by less than 0.02, with the whole interval"), -0.02, "above"
+    )
 
 
 def plain_loses(report: Report) -> Verdict:
@@ -71,8 +73,8 @@ def protection_beats_random(report: Report) -> Verdict:
 
 def protection_learns(report: Report) -> Verdict:
     """Held entries do not stop the new task from being learned."""
-    words = ("The new task is learned as well with the weights held", "task less than 0.02 below plain fine-tuning, ")
-    claim, bar = words[0], f"{words[1]}with the whole interval"
+    claim = "The new task is learned as well with the weights held"
+    bar = "task less than 0.02 below plain fine-tuning, with the whole interval"
     verdict = _changes(report, "task", (PLAIN, HELD), (claim, bar), -0.02, "above")
     learned = arm_difference(report, "task", START, PLAIN)
     if verdict.measured and learned and Part("", learned.interval, 0.0, "above").decision != "holds":
@@ -120,9 +122,8 @@ NAMES: Mapping[Path, str] = {
 
 def arm_difference(report: Report, measure: str, before: Path, after: Path) -> Difference | None:
     """The measure of one arm less that of another; None where one of them is not measured."""
-    starts = before in (BEFORE, START)
-    suites = [suite_at(report, path) for path in (before, after)]
-    return difference_of(*suites, measure, None if starts else before[-1])
+    other = None if before in (BEFORE, START) else before[-1]
+    return difference_of(suite_at(report, before), suite_at(report, after), measure, other)
 
 
 def _rates(report: Report, measure: str, *paths: Path) -> list[Rate | None]:
