@@ -25,4 +25,6 @@ def decide(interval: Interval, bar: float, *, claimed: Literal["above", "below"]
 
 def decide_all(decisions: Sequence[Decision]) -> Decision:
     """The decision on a claim that needs every one of its parts."""
-    return next((one for one in ("does not hold", "inconclusive") if one in decisions), "holds")
+    if "does not hold" in decisions:
+        return "does not hold"
+    return "inconclusive" if "inconclusive" in decisions else "holds"

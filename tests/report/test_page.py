@@ -196,6 +196,11 @@ def test_settings_are_rows_of_name_and_value():
         ("resume", "yes"),
     ]
     page = render_page({"schema": 1, "provenance": {"config": config, "timings": {"locate": 2.5}, "run": "9f2c"}})
+    assert "entries</summary>" not in page
+    long = {f"setting_{at}": at for at in range(9)}
+    folded = render_page({"schema": 1, "provenance": {"config": long}})
+    assert "<summary>9 entries</summary>" in folded
+    assert "<dt>setting_8</dt><dd>8</dd>" in folded
     assert "<dt>score.method</dt><dd>esi</dd>" in page
     assert "<dt>locate</dt><dd>2.5 s</dd>" in page
     assert "<dt>run</dt><dd>9f2c</dd>" in page

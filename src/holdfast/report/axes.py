@@ -23,8 +23,8 @@ class Axis:
 
     @property
     def decimals(self) -> int:
-        """Decimals that tell values on it apart, at least two and at most five."""
-        return min(5, max(2, 3 - math.ceil(math.log10(self.last - self.first) - 1e-9)))
+        """Decimals that tell values on it apart, at least two and at most four."""
+        return min(4, max(2, 3 - math.ceil(math.log10(self.last - self.first) - 1e-9)))
 
     def share(self, value: float) -> float:
         """Where a value lies, 0 at the first end and 1 at the last."""

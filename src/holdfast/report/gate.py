@@ -43,7 +43,7 @@ def gate_tables(result: Comparison) -> list[NumberTable]:
     rows = tuple((measure_words(name), *_cells(name, measure)) for name, measure in result["measures"].items())
     tables = [NumberTable("Before and after", header, rows, frozenset({3, 4, 5}))]
     checked = tuple((one["condition"], _word(one["passed"]), _by_interval(one)) for one in result["conditions"])
-    gate = NumberTable("Fails if", ("fails if", "gate", "by its interval"), checked)
+    gate = NumberTable("Conditions", ("fails if", "gate", "by its interval"), checked)
     return [*tables, gate] if checked else tables
 
 

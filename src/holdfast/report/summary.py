@@ -113,7 +113,7 @@ def _noise_card(report: Report) -> Card:
         "verify",
         (("untouched", start), (named, top)),
         (("noise on random", random), ("utility with noise", useful)),
-        {"noise less untouched": _less(start, top), "less noise on random": _less(random, top)},
+        {"less untouched": _less(start, top), "less noise on random": _less(random, top)},
     )
 
 
@@ -126,7 +126,7 @@ def _tuned_card(report: Report) -> Card:
         (("tuning random", random),),
         {
             "after less before": _change(report, BEFORE, AFTER),
-            "after less tuning random": _change(report, TUNED_RANDOM, AFTER),
+            "after less random": _change(report, TUNED_RANDOM, AFTER),
         },
     )
 
