@@ -14,7 +14,7 @@ from holdfast.json_files import load_json
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.made_by import summary
 from holdfast.models.options import GenerateOptions
-from holdfast.pipeline.config import JudgeOptions, LayerWiseOptions, Likelihood, ScoringOptions
+from holdfast.pipeline.config import JudgeOptions, LayerWiseOptions, Likelihood, ScoringOptions, refuse_no_gradient
 
 if TYPE_CHECKING:
     from holdfast.pipeline.showing import LayerMap
@@ -68,6 +68,7 @@ def score(
             refuse_judging(options.objective, judge, judging)
             _refuse_generating(options.objective, generate)
         else:
+            refuse_no_gradient(options.objective, judge or REFUSAL_RULES)
             how |= {"judge": judge or REFUSAL_RULES, "judging": judging}
         if layers.layer_wise:
             result, tables = _by_layer(model, prompts, out, layers, generate, how)
