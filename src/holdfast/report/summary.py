@@ -113,7 +113,7 @@ def _noise_card(report: Report) -> Card:
         "verify",
         (("untouched", start), (named, top)),
         (("noise on random", random), ("utility with noise", useful)),
-        {"less untouched": _less(start, top), "less noise on random": _less(random, top)},
+        {"less untouched": _less(start, top), "less random": _less(random, top)},
     )
 
 
@@ -143,7 +143,7 @@ def _held_card(report: Report) -> Card:
         (other, ("random held", random)),
         {
             "held less plain": _change(report, PLAIN, HELD),
-            "held less random held": _change(report, HELD_RANDOM, HELD),
+            "held less random": _change(report, HELD_RANDOM, HELD),
             "held less start": _change(report, START, HELD),
         },
     )
