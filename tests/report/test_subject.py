@@ -57,6 +57,12 @@ def test_what_was_done_is_told_stage_by_stage_as_far_as_it_was_measured():
         "some/guard judged the answers.",
     ]
     assert what_was_done({"schema": 1}) == []
+    alone = {"locate": {"num_selected": 5, "made_from": {"prompts": "/home/somebody/one.jsonl (4), testbed:two (2)"}}}
+    assert what_was_done(alone) == [
+        "5 weights were selected by their score for safety on the prompts one.jsonl (4), testbed:two (2)."
+    ]
+    step = {"schema": 1, "adapt": {"protected": {"asr": None}, "iterations": 1}}
+    assert what_was_done(step) == ["The model was fine-tuned on a task for 1 step with them held (SPA)."]
     unjudged = report_on("some/model") | {"safety": "not_refused"}
     assert what_was_done(unjudged)[-1].startswith("Rules read off each answer whether it refuses")
 

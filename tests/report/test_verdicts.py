@@ -228,13 +228,23 @@ def test_an_arm_that_was_left_out_on_purpose_is_not_waited_for():
     learned = found["The new task is learned as well with the weights held"]
     assert (learned.answer, learned.reason) == (LEFT_OUT, "adapt_arms plain, suite.task")
     assert answer(report).startswith("4 of 7 measured claims hold; 2 are inconclusive; 3 are left out. 1 does not: ")
-    assert dict(cards(report)[2].large)["plain tuning"] == LEFT_OUT
+    assert dict(cards(report)[2].beside)["plain tuning"] == LEFT_OUT
     page = render_page(report)
     assert "not measured yet" not in page
     assert "The config leaves out adapt_arms plain." in page
     report["provenance"]["config"]["adapt_arms"] += ["plain", "random_protected"]
     assert {one.answer for one in verdicts.verdicts_of(report)} == {YES, NO, UNSURE, WAITING, LEFT_OUT}
-    assert dict(cards(report)[2].large)["plain tuning"] == WAITING
+    assert dict(cards(report)[2].beside)["plain tuning"] == WAITING
+
+
+def test_the_card_of_a_hold_without_plain_tuning_compares_with_the_start():
+    report = full_report()
+    del report["adapt"]["plain"]
+    card = cards(report)[2]
+    assert card.complete
+    assert [label for label, _ in card.large] == ["start", "held fast"]
+    assert dict(card.beside)["plain tuning"] == WAITING
+    assert list(dict(card.differences)) == ["held less random", "held less start"]
 
 
 def test_a_card_without_its_arm_says_why():
@@ -265,14 +275,14 @@ def test_the_card_of_the_hold_compares_plain_with_held_and_says_by_how_much_they
     assert [round(rate.value, 3) for _, rate in card.large] == [0.3, 0.077]
     assert [label for label, _ in card.beside] == ["start", "random held"]
     apart = dict(card.differences)
-    assert list(apart) == ["held less plain", "held less random held", "held less start"]
+    assert list(apart) == ["held less plain", "held less random", "held less start"]
     # 37 of 480 less 144, from their intervals; less start on the same prompts: 34 became unsafe, 2 ceased to be.
     assert f"{apart['held less plain']}" == "-0.223 [-0.270, -0.175]"
     assert f"{apart['held less start']}" == "+0.067 [+0.042, +0.091]"
     pairs = paired_json({"asr": PairedCounts(30, 114, 7, 329)})
     report["adapt"]["protected"]["against"] = {"plain": pairs}
     assert dict(cards(report)[2].differences)["held less plain"].interval == pytest.approx((-0.263, -0.180), abs=2e-3)
-    assert isinstance(apart["held less random held"], Difference)
+    assert isinstance(apart["held less random"], Difference)
 
 
 RULED = {"schema": 1, "safety": "not_refused"}

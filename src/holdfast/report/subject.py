@@ -61,7 +61,7 @@ def _located(report: Report) -> str | None:
         return None
     share = f", the top {100 * locate['fraction']:.3g}%," if locate.get("fraction") else ""
     prompts = (locate.get("made_from") or {}).get("prompts")
-    made_from = f" on the prompts {prompts}" if prompts else ""
+    made_from = f" on the prompts {', '.join(map(short_name, prompts.split(', ')))}" if prompts else ""
     return f"{locate['num_selected']:,} weights{share} were selected by their score for safety{made_from}."
 
 
@@ -90,7 +90,7 @@ def _held(report: Report) -> str | None:
 
 def _steps(section: Report) -> str:
     steps = section.get("iterations")
-    return f" for {steps:,} steps" if steps else ""
+    return f" for {steps:,} {'step' if steps == 1 else 'steps'}" if steps else ""
 
 
 def _judged(report: Report) -> str | None:

@@ -113,7 +113,7 @@ def _noise_card(report: Report) -> Card:
         "verify",
         (("untouched", start), (named, top)),
         (("noise on random", random), ("utility with noise", useful)),
-        {"less untouched": _less(start, top), "less noise on random": _less(random, top)},
+        {"less untouched": _less(start, top), "less random": _less(random, top)},
     )
 
 
@@ -133,14 +133,17 @@ def _tuned_card(report: Report) -> Card:
 
 def _held_card(report: Report) -> Card:
     start, plain, held, random = (_safety(report, path) for path in (START, PLAIN, HELD, HELD_RANDOM))
+    compared, other = ("plain tuning", plain), ("start", start)
+    if not isinstance(plain, Rate) and isinstance(start, Rate):  # without plain tuning, the start is what is left
+        compared, other = other, compared
     return _card(
         report,
         "adapt",
-        (("plain tuning", plain), ("held fast", held)),
-        (("start", start), ("random held", random)),
+        (compared, ("held fast", held)),
+        (other, ("random held", random)),
         {
             "held less plain": _change(report, PLAIN, HELD),
-            "held less random held": _change(report, HELD_RANDOM, HELD),
+            "held less random": _change(report, HELD_RANDOM, HELD),
             "held less start": _change(report, START, HELD),
         },
     )
