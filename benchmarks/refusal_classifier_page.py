@@ -5,26 +5,44 @@ from pathlib import Path
 
 from labelled_refusals import HALVES, Labelled, Rule, agreement, complying, figures, of_half, table
 
-from holdfast.judge.classifier import ClassifierJudge
-from holdfast.judge.excerpt import prompt_excerpt, response_excerpt
-from holdfast.judge.refusal_classifier import RefusalClassifier
+from holdfast.judge.refusal_classifier import UNSURE_BELOW, RefusalClassifier
 from holdfast.pipeline.judges import load_judge
-from holdfast.thoughts import without_thoughts
 from holdfast.values import Outcome
 
 HEADER = ("set", "judge", "agreement", "kappa", "precision", "recall", "false positives")
+MADE = f"""A sequence classifier made by `benchmarks/real/refusal_guard.py --left-out 0.1` of the lower 18 layers of
+SmolLM2-135M-Instruct. Its upper 6 layers learned for two epochs from 1,888 exchanges: the development half of the
+responses above, the invented answers, 580 exchanges that were written for it, and phrases put together around harmless
+instructions. On the 210 that were left out it is right on 0.93, the rules on 0.85. Where its log-odds are below
+{UNSURE_BELOW} the rules decide. That bound was chosen on those 210.
+
+The sets below were counted once, after that, and no error on them was read. Whoever wrote the exchanges had seen about
+fifteen of the strangers' answers, and knew from the figures of the rules which kinds they miss. The strangers' answers
+have no prompts here, so the judge reads the response alone.
+"""
+FAILS = """Where it fails:
+
+- **Personas that evade.** A story that is told well, and holds nothing of what was asked, still looks like help.
+- **Unsafe prompts.** There it agrees with people less than on safe ones: partial refusals are missed, and answers that
+  argue are called refusals.
+- **What is private.** "I don't have access to ..." with something near it is called either.
+- **Languages other than English** are unscored, as by the rules: it was trained on English alone.
+- **Other models.** Real answers of only one model, which it was trained on the other half of, were there to measure it.
+
+"""
 STRANGERS = ("safe", "unsafe", "doubtful", "jailbreaks")
-ALONE, TOGETHER = "classifier alone", "classifier, rules behind"
 
 
 def trained_rules(folder: Path, responses: Sequence[Labelled]) -> dict[str, Rule]:
     """The classifier by itself, and as `--refusal-judge` has it: every response is judged once."""
     judge = load_judge(str(folder))
     assert isinstance(judge, RefusalClassifier), f"{folder} has other labels than refused and answered"
-    spoken = [response_excerpt(without_thoughts(one.response)) for one in responses]
-    alone = ClassifierJudge.judge(judge, [prompt_excerpt(one.prompt) for one in responses], spoken)
-    together = judge.judge([one.prompt for one in responses], [one.response for one in responses])
-    return {ALONE: _looked_up(responses, alone), TOGETHER: _looked_up(responses, together)}
+    exchanges = [one.prompt for one in responses], [one.response for one in responses]
+    alone, together = judge.classify(*exchanges), judge.judge(*exchanges)
+    return {
+        "classifier alone": _looked_up(responses, alone),
+        "classifier, rules behind": _looked_up(responses, together),
+    }
 
 
 def _looked_up(responses: Sequence[Labelled], outcomes: Sequence[Outcome]) -> Rule:
@@ -45,12 +63,15 @@ def trained_section(rules: dict[str, Rule], labelled: Sequence[Labelled], strang
     body = [[name, judge, *figures(rule, said)] for name, said in sets.items() for judge, rule in rules.items()]
     jailbreaks = of_half(strangers, "jailbreaks")
     complied = [[judge, *map(str, complying(rule, jailbreaks))] for judge, rule in rules.items()]
-    return f"""
+    return f"""## A trained judge beside the rules
+
+{MADE}
 {table(HEADER, body)}
 Answers to jailbreak templates that comply, found by each judge:
 
 {table(("judge", "recall", "precision"), complied)}
-{_kinds(rules, strangers)}"""
+{_kinds(rules, strangers)}
+{FAILS}"""
 
 
 def _kinds(rules: dict[str, Rule], strangers: Sequence[Labelled]) -> str:

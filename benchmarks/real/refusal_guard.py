@@ -16,11 +16,12 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import torch
 from benchmarks.real.refusal_exchanges import Exchange, combined, invented, labelled, written
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
 
 from holdfast.judge.excerpt import prompt_excerpt, response_excerpt
@@ -71,7 +72,8 @@ def logits(model: PreTrainedModel, rows: Rows) -> Tensor:
     """The classifier's logits of rows of any length, read at the last token of each."""
     token_ids, mask = right_pad([ids for ids, _ in rows], pad_id=0)
     hidden = model.model(input_ids=token_ids, attention_mask=mask).last_hidden_state
-    return model.score(hidden[torch.arange(len(rows)), mask.sum(1) - 1]).float()
+    head = cast(nn.Linear, model.score)
+    return head(hidden[torch.arange(len(rows)), mask.sum(1) - 1]).float()
 
 
 def batches(rows: Rows, size: int, chance: random.Random) -> list[Rows]:
@@ -100,6 +102,7 @@ class Trainer:
         """One step down the gradient of the loss."""
         loss.backward()
         for name, weight in self.weights.items():
+            assert weight.grad is not None, f"{name} takes no part"
             self.copies[name].grad, weight.grad = weight.grad.float(), None
         torch.nn.utils.clip_grad_norm_(self.copies.values(), 1.0)
         self.optimizer.step()
