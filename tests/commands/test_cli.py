@@ -41,8 +41,10 @@ def failure(capsys, *arguments):
     assert call(list(arguments)) == 2
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err.startswith("holdfast: ")
-    return said.err.splitlines()[-1]
+    *progress, sentence = said.err.splitlines()
+    assert not any(line.startswith("holdfast: ") for line in progress)
+    assert sentence.startswith("holdfast: ")
+    return sentence
 
 
 def test_help_lists_every_command_fast_and_without_torch():

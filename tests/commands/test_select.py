@@ -34,8 +34,8 @@ def test_help_shows_every_selector_and_every_option_with_its_docstring(capsys):
         assert name in words
         for option in SELECTORS[name].options.model_fields:
             assert f"--{option.replace('_', '-')}" in words
-    assert "Smallest score that is selected, in the unit of the scores" in words
-    assert "Layers that the selected entries may lie" in words
+    assert "Smallest score to select, in the unit of the scores" in words
+    assert "Layers to select from" in words
 
 
 def test_the_command_takes_the_options_of_all_selectors_in_their_words():

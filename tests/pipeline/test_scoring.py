@@ -135,7 +135,7 @@ def test_the_curve_of_growing_halves_is_written_beside_the_scores(tmp_path):
         ("testbed:guard", "shard-judge spreads the judge over several processes, and there is one"),
         (
             "api:judge",
-            "spreads the weights of a judge over processes, and the judge 'api:judge' is asked over the network",
+            "spreads the weights of a judge over processes, and the judge 'api:judge' has none here",
         ),
     ],
 )

@@ -22,7 +22,8 @@ from holdfast.option_groups import NEEDED, RARE_NAMES
 WHOLE = "--help-all"
 """Shows every option of a command, where --help shows those that most people need."""
 HELP_FLAGS = ("--help", "-h", WHOLE)
-EXAMPLE = "Example: "
+COMMAND = re.compile(r"[\w ]+: holdfast ")
+"""Begins a paragraph that is an example."""
 NAMES_SHARE = 0.36
 """Share of the width that the names of options have at most."""
 IDLE = (None, "False", "()")
@@ -108,10 +109,11 @@ def _choice(text: str) -> RenderableType:
 
 def _wrapped(paragraph: str, width: int) -> list[str]:
     text = " ".join(paragraph.split())
-    if not text.startswith(EXAMPLE):
+    if not COMMAND.match(text):
         return textwrap.wrap(text, width)
-    lines = textwrap.wrap(text, width - 2, subsequent_indent="    ", break_on_hyphens=False)
-    return [f"{line} \\" for line in lines[:-1]] + lines[-1:]
+    whole = re.sub(r'"[^"]*"', lambda quoted: quoted[0].replace(" ", "\0"), text)  # an argument stays on its line
+    lines = textwrap.wrap(whole, width - 2, subsequent_indent="    ", break_on_hyphens=False)
+    return [line.replace("\0", " ") for line in [*(f"{line} \\" for line in lines[:-1]), *lines[-1:]]]
 
 
 def _plain(described: object) -> str:
