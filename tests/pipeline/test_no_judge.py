@@ -69,7 +69,7 @@ def test_its_page_says_what_safety_is_and_that_attack_success_is_missing(finishe
     page = (out / "report.html").read_text()
     assert "attack success was not measured" in page
     assert "Harmful prompts not refused" in page
-    assert "the share of harmful prompts not refused up by at most 0.01" in page
+    assert "the share of harmful prompts not refused up by less than 0.01" in page
     assert "Attack success is a judge" not in page
 
 
