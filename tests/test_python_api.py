@@ -200,3 +200,42 @@ def test_the_page_names_all_that_the_package_exports():
     page = (Path(__file__).parents[1] / "docs" / "api.md").read_text(encoding="utf-8")
     tables, _, reference = page.partition("## Read a score file")
     assert [name for name in holdfast.__all__ if name not in tables and f".{name}\n" not in reference] == []
+
+
+class OpeningJudge:
+    """Judges by how a response begins, and gives what a test makes of its outcomes."""
+
+    def __init__(self, given):
+        self.given = given
+
+    def judge(self, prompts, responses):
+        return self.given([Outcome("unsafe" if response.startswith("sure") else "safe") for response in responses])
+
+
+WRONG_OUTCOMES = [
+    (lambda found: [*found, found[0]], r"the judge OpeningJudge gave (\d) outcomes for \d responses; it must give one"),
+    (lambda found: found[1:], r"the judge OpeningJudge gave \d outcomes for \d responses; it must give one Outcome"),
+    (iter, "the judge OpeningJudge gave a list_iterator; it must give a list with one Outcome for each response"),
+    (lambda found: [one.verdict for one in found], "the judge OpeningJudge gave a str, 'unsafe'; it must give one"),
+]
+
+
+@pytest.mark.parametrize(("given", "sentence"), WRONG_OUTCOMES)
+def test_outcomes_of_a_judge_are_counted_wherever_it_is_asked(given, sentence):
+    loaded, options = holdfast.load_model("testbed:unaligned"), holdfast.GenerateOptions(max_new_tokens=8)
+    prompts = holdfast.load_prompts("testbed:harmful_seen#first=4")
+    with pytest.raises(ValueError, match=sentence):
+        evaluate(loaded, OpeningJudge(given), Suite(harmful=prompts), options)
+    with pytest.raises(ValueError, match=sentence):
+        holdfast.attack_success_probe(loaded.tokenizer, OpeningJudge(given), prompts, options)
+
+
+def test_a_class_in_place_of_a_judge_is_refused_before_anything_is_generated():
+    never = load_tiny()
+    for judges in ({"judge": OpeningJudge}, {"judge": None, "refusal_judge": OpeningJudge}):
+        with pytest.raises(ValueError, match=r"the judge OpeningJudge is a class; give an instance of it"):
+            evaluate(never, suite=SUITE, generator=None, **judges)
+    with pytest.raises(ValueError, match="the judge RefusalJudge is a class"):
+        holdfast.attack_success_probe(never.tokenizer, RefusalJudge, SUITE.harmless)  # pyright: ignore
+    with pytest.raises(ValueError, match="a judge was expected, got str"):
+        evaluate(never, None, SUITE, refusal_judge="rules")  # pyright: ignore[reportArgumentType]

@@ -22,6 +22,7 @@ from holdfast.evaluate.refusal import refusal
 from holdfast.evaluate.statistics import NOT_MEASURED
 from holdfast.evaluate.token_losses import perplexity_rate
 from holdfast.evaluate.utility import utility
+from holdfast.judge.ask import AskedJudge, require_judge
 from holdfast.judge.refusal import RefusalJudge
 from holdfast.models.generate import Generator, generate
 from holdfast.models.load import LoadedModel
@@ -99,6 +100,7 @@ def evaluate(
             anything is generated), or the suite has a setting that needs a judge and there is none.
     """
     _check_order(loaded, judge, suite)
+    require_judge(refusal_judge)
     options = options or GenerateOptions()
     generator = generator or partial(generate, loaded.model, loaded.tokenizer)
     samples = options.num_samples
@@ -167,10 +169,12 @@ def _check_order(loaded: object, judge: object, suite: object) -> None:
             f"evaluate needs a model with its tokenizer, got {type(loaded).__name__} alone; give "
             "LoadedModel.of(model, tokenizer), or what load_model returns."
         )
-    is_judge = judge is None or callable(getattr(judge, "judge", None))
+    is_judge = judge is None or isinstance(judge, AskedJudge)
     if not (isinstance(loaded, LoadedModel) and is_judge and isinstance(suite, Suite)):
         given = ", ".join(type(one).__name__ for one in (loaded, judge, suite))
         raise ValueError(f"evaluate takes a loaded model, a judge or None, and a suite, in this order; got {given}.")
+    if judge is not None:
+        require_judge(judge)
 
 
 def _measures(judge: Judge | None, refusal_judge: Judge, suite: Suite) -> list[tuple[Measure, Sequence[Prompt]]]:

@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from holdfast.artifacts import save_json
 from holdfast.evaluate.agreement import Agreement, agreement
 from holdfast.evaluate.measure import Judge as JudgesResponses
+from holdfast.judge.ask import ask_judge
 from holdfast.judge.chat_endpoint import require_endpoint
 from holdfast.judge.classifier import ClassifierJudge, sides_of
 from holdfast.judge.guard import GuardJudge
@@ -244,7 +245,7 @@ def second_opinion(
     """
     answers = _said_to_harmful(evaluation)
     read = [answer.response if reads_thoughts else without_thoughts(answer.response) for answer in answers]
-    outcomes = judge.judge([answer.prompt for answer in answers], read)
+    outcomes = ask_judge(judge, [answer.prompt for answer in answers], read)
     _refuse_unjudged(outcomes)
     found = agreement([answer.outcome for answer in answers], outcomes)
     said = [
