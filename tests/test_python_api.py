@@ -7,7 +7,8 @@ import torch
 from peft import LoraConfig, get_peft_model
 
 import holdfast
-from holdfast import LoadedModel, Prompt, RefusalJudge, SafetyProbe, Suite
+from holdfast import AdaptOptions, LoadedModel, Prompt, RefusalJudge, SafetyProbe, Suite, TopOptions
+from holdfast.cli import call
 from holdfast.evaluate import evaluate
 from holdfast.values import Answer, Evaluation, Mask, Outcome, Patch, Rate, Scores, ScoresShard
 from tests.intervene.given import load_tiny, random_mask, users_trainer
@@ -239,3 +240,33 @@ def test_a_class_in_place_of_a_judge_is_refused_before_anything_is_generated():
         holdfast.attack_success_probe(never.tokenizer, RefusalJudge, SUITE.harmless)  # pyright: ignore
     with pytest.raises(ValueError, match="a judge was expected, got str"):
         evaluate(never, None, SUITE, refusal_judge="rules")  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: TopOptions(fraction=2), "TopOptions: fraction is 2; input should be less than 1."),
+        (
+            lambda: TopOptions(fracton=0.1),
+            "TopOptions: there is no setting fracton; did you mean 'fraction'? known: layers, components, fraction.",
+        ),
+        (
+            lambda: AdaptOptions(lora={"rank": 0}),
+            "AdaptOptions: lora.rank is 0; input should be greater than or equal to 1.",
+        ),
+        (
+            lambda: AdaptOptions(lora=3),
+            "AdaptOptions: lora is 3; input should be a valid dictionary or instance of LoraOptions.",
+        ),
+    ],
+)
+def test_wrong_options_are_one_sentence_in_python(make, sentence):
+    with pytest.raises(ValueError, match=r"Options: .*\.$") as refused:
+        make()
+    assert str(refused.value) == sentence
+    assert refused.value.__cause__ is None
+
+
+def test_the_command_line_has_its_own_names_for_wrong_options(capsys):
+    assert call(["select", "scores.safetensors", "--fraction", "2", "--out", "mask.safetensors"]) == 2
+    assert capsys.readouterr().err == "holdfast: --fraction: got '2', input should be less than 1; see --help.\n"
