@@ -1,13 +1,15 @@
 """What a script meets: files by path, values that print as one line, and one sentence for each usual mistake."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from jaxtyping import config
 from peft import LoraConfig, get_peft_model
 
 import holdfast
-from holdfast import AdaptOptions, LoadedModel, Prompt, RefusalJudge, SafetyProbe, Suite, TopOptions
+from holdfast import AdaptOptions, Exchange, LoadedModel, Prompt, RefusalJudge, SafetyProbe, Suite, TopOptions
 from holdfast.cli import call
 from holdfast.evaluate import evaluate
 from holdfast.values import Answer, Evaluation, Mask, Outcome, Patch, Rate, Scores, ScoresShard
@@ -270,3 +272,95 @@ def test_wrong_options_are_one_sentence_in_python(make, sentence):
 def test_the_command_line_has_its_own_names_for_wrong_options(capsys):
     assert call(["select", "scores.safetensors", "--fraction", "2", "--out", "mask.safetensors"]) == 2
     assert capsys.readouterr().err == "holdfast: --fraction: got '2', input should be less than 1; see --help.\n"
+
+
+def test_a_check_of_a_hold_prints_as_one_line(tmp_path):
+    mask = random_mask(holdfast.load_model("testbed:aligned").model)
+    found = holdfast.check_hold("testbed:aligned", "testbed:aligned", mask)
+    assert repr(found) == (
+        f"<HoldCheck: 0 of {len(mask):,} held weights moved, 0 of {found.entries - len(mask):,} others>"
+    )
+
+
+@pytest.fixture
+def unchecked() -> Iterator[None]:
+    """Types are not checked at run time, as in a user's script: the package's own sentences are met."""
+    config.update("jaxtyping_disable", True)
+    yield
+    config.update("jaxtyping_disable", False)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_plain_fraction_selects_the_top():
+    scores = Scores({"a": torch.arange(200.0).reshape(10, 20)}, "log-odds", BASE, 300)
+    assert holdfast.select_top(scores, 0.01).equals(holdfast.select_top(scores, TopOptions(fraction=0.01)))
+    with pytest.raises(ValueError, match="TopOptions: fraction is 2; input should be less than 1"):
+        holdfast.select_top(scores, 2)
+
+
+EXCHANGES = [Exchange("how ?", "like this .")]
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda tiny: holdfast.select_top(SCORES, "1%"), "TopOptions was expected, got str; give TopOptions"),
+        (lambda tiny: holdfast.select_top(SCORES, TopOptions), "TopOptions was expected, got the class TopOptions"),
+        (lambda tiny: holdfast.select_top("scores.safetensors"), "Scores was expected, got str; give what holdfast"),
+        (lambda tiny: evaluate(tiny, None, SUITE, 24), "GenerateOptions was expected, got int"),
+        (lambda tiny: holdfast.adapt(tiny, None, EXCHANGES, {}), "AdaptOptions was expected, got dict"),
+        (lambda tiny: holdfast.adapt(tiny.model, None, EXCHANGES), "LoadedModel was expected, got LlamaForCausalLM"),
+        (lambda tiny: holdfast.adapt(tiny, None, "task.jsonl"), "the task is a list of Exchange; give what holdfast"),
+        (lambda tiny: holdfast.enhance(tiny, None, EXCHANGES, EXCHANGES, 3), "EnhanceOptions was expected, got int"),
+        (lambda tiny: holdfast.enhance(tiny, None, EXCHANGES, [""]), "harmless is a list of Exchange"),
+        (lambda tiny: noised(tiny, MASK, 0.1, torch.Generator()), "a model was expected, got LoadedModel; give the"),
+        (lambda tiny: noised(tiny.model, MASK, 0.1, 0), "Generator was expected, got int; give torch.Generator"),
+        (lambda tiny: noised(tiny.model, MASK, "0.1", torch.Generator()), "the noise ratio must be 0 or more, got '0"),
+        (lambda tiny: holdfast.list_sites(tiny), "a model was expected, got LoadedModel; give the model itself"),
+        (lambda tiny: holdfast.apply_patch(tiny, PATCH), "a model was expected, got LoadedModel"),
+        (lambda tiny: holdfast.load_model(tiny), "the name or path of a model was expected, got LoadedModel"),
+        (lambda tiny: holdfast.check_hold(tiny, "a", MASK), "the name or path of a model was expected, got Loaded"),
+        (lambda tiny: holdfast.load_prompts(EXCHANGES), "the name or path of a prompt set was expected, got list"),
+        (lambda tiny: holdfast.load_exchanges(EXCHANGES), "the name or path of a prompt set was expected, got list"),
+        (lambda tiny: holdfast.load_judge(RefusalJudge()), "the name or path of a judge was expected, got Refusal"),
+        (
+            lambda tiny: holdfast.score_likelihood(tiny, EXCHANGES, "scores"),
+            "the name or path of a model was expected, got LoadedModel; give a folder, a hub id or testbed:NAME",
+        ),
+        (
+            lambda tiny: holdfast.score_likelihood("testbed:aligned", EXCHANGES, "scores"),
+            "the name or path of a prompt set was expected, got list; give a file, testbed:NAME, or a name of",
+        ),
+        (
+            lambda tiny: holdfast.score_safety("testbed:aligned", RefusalJudge(), "testbed:harmful", "scores"),
+            "the name or path of a judge was expected, got RefusalJudge; give a folder, a hub id, testbed:guard or",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("unchecked")
+def test_an_argument_of_another_kind_is_one_sentence(call, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        call(load_tiny())
+
+
+def noised(*given):
+    with holdfast.perturbed(*given):
+        pass
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("join", [Mask.iou, Mask.equals, Mask.__and__, Mask.__or__, Mask.__sub__])
+@pytest.mark.parametrize("other", ["mask.safetensors", SCORES])
+def test_a_mask_is_joined_with_a_mask_alone(join, other):
+    with pytest.raises(ValueError, match=rf"the second is {type(other).__name__}; give a Mask, such as holdfast.load"):
+        join(MASK, other)
+
+
+def test_a_folder_without_an_adapter_or_a_hold_is_refused_as_what_it_is(tmp_path):
+    model = make_llama()
+    for folder, sentence in ((tmp_path / "none", "does not exist"), (tmp_path, "is no adapter folder")):
+        with pytest.raises(ValueError, match=sentence):
+            holdfast.load_protected(model, folder)
+    get_peft_model(make_llama(), PEFT).save_pretrained(str(tmp_path))
+    with pytest.raises(ValueError, match="it was not saved under a hold; put it on with peft"):
+        holdfast.load_protected(model, tmp_path)
