@@ -1,7 +1,7 @@
 import pytest
-from pydantic import ValidationError
 
 from holdfast.config import Names, Options, split
+from holdfast.wrong_options import OptionsError
 
 
 class Lists(Options):
@@ -31,7 +31,7 @@ def test_whole_numbers_come_alone_in_lists_and_in_ranges(given, layers):
 
 @pytest.mark.parametrize("wrong", ["12-10", "a-b", "1,,2", "-", "1-2-3", "1.5-2"])
 def test_what_is_no_number_and_no_range_is_refused(wrong):
-    with pytest.raises(ValidationError, match="valid integer"):
+    with pytest.raises(OptionsError, match="valid integer"):
         Lists(layers=(wrong,))
 
 
@@ -42,7 +42,7 @@ def test_numbers_and_names_are_parted_at_commas_and_files_and_pairs_are_not():
     assert given.files == ("a,b.csv",)
     assert given.pair == (1.0, 2.0)
     assert Lists(ratios=("-1",)).ratios == (-1.0,)
-    with pytest.raises(ValidationError):
+    with pytest.raises(OptionsError):
         Lists(ratios=("1-2",))  # a range of fractions has no next one
 
 

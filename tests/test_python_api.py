@@ -1,13 +1,16 @@
 """What a script meets: files by path, values that print as one line, and one sentence for each usual mistake."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from jaxtyping import config
 from peft import LoraConfig, get_peft_model
 
 import holdfast
-from holdfast import LoadedModel, Prompt, RefusalJudge, SafetyProbe, Suite
+from holdfast import AdaptOptions, Exchange, LoadedModel, Prompt, RefusalJudge, SafetyProbe, Suite, TopOptions
+from holdfast.cli import call
 from holdfast.evaluate import evaluate
 from holdfast.values import Answer, Evaluation, Mask, Outcome, Patch, Rate, Scores, ScoresShard
 from tests.intervene.given import load_tiny, random_mask, users_trainer
@@ -200,3 +203,164 @@ def test_the_page_names_all_that_the_package_exports():
     page = (Path(__file__).parents[1] / "docs" / "api.md").read_text(encoding="utf-8")
     tables, _, reference = page.partition("## Read a score file")
     assert [name for name in holdfast.__all__ if name not in tables and f".{name}\n" not in reference] == []
+
+
+class OpeningJudge:
+    """Judges by how a response begins, and gives what a test makes of its outcomes."""
+
+    def __init__(self, given):
+        self.given = given
+
+    def judge(self, prompts, responses):
+        return self.given([Outcome("unsafe" if response.startswith("sure") else "safe") for response in responses])
+
+
+WRONG_OUTCOMES = [
+    (lambda found: [*found, found[0]], r"the judge OpeningJudge gave (\d) outcomes for \d responses; it must give one"),
+    (lambda found: found[1:], r"the judge OpeningJudge gave \d outcomes for \d responses; it must give one Outcome"),
+    (iter, "the judge OpeningJudge gave a list_iterator; it must give a list with one Outcome for each response"),
+    (lambda found: [one.verdict for one in found], "the judge OpeningJudge gave a str, 'unsafe'; it must give one"),
+]
+
+
+@pytest.mark.parametrize(("given", "sentence"), WRONG_OUTCOMES)
+def test_outcomes_of_a_judge_are_counted_wherever_it_is_asked(given, sentence):
+    loaded, options = holdfast.load_model("testbed:unaligned"), holdfast.GenerateOptions(max_new_tokens=8)
+    prompts = holdfast.load_prompts("testbed:harmful_seen#first=4")
+    with pytest.raises(ValueError, match=sentence):
+        evaluate(loaded, OpeningJudge(given), Suite(harmful=prompts), options)
+    with pytest.raises(ValueError, match=sentence):
+        holdfast.attack_success_probe(loaded.tokenizer, OpeningJudge(given), prompts, options)
+
+
+def test_a_class_in_place_of_a_judge_is_refused_before_anything_is_generated():
+    never = load_tiny()
+    for judges in ({"judge": OpeningJudge}, {"judge": None, "refusal_judge": OpeningJudge}):
+        with pytest.raises(ValueError, match=r"the judge OpeningJudge is a class; give an instance of it"):
+            evaluate(never, suite=SUITE, generator=None, **judges)
+    with pytest.raises(ValueError, match="the judge RefusalJudge is a class"):
+        holdfast.attack_success_probe(never.tokenizer, RefusalJudge, SUITE.harmless)  # pyright: ignore
+    with pytest.raises(ValueError, match="a judge was expected, got str"):
+        evaluate(never, None, SUITE, refusal_judge="rules")  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: TopOptions(fraction=2), "TopOptions: fraction is 2; input should be less than 1."),
+        (
+            lambda: TopOptions(fracton=0.1),
+            "TopOptions: there is no setting fracton; did you mean 'fraction'? known: layers, components, fraction.",
+        ),
+        (
+            lambda: AdaptOptions(lora={"rank": 0}),
+            "AdaptOptions: lora.rank is 0; input should be greater than or equal to 1.",
+        ),
+        (
+            lambda: AdaptOptions(lora=3),
+            "AdaptOptions: lora is 3; input should be a valid dictionary or instance of LoraOptions.",
+        ),
+    ],
+)
+def test_wrong_options_are_one_sentence_in_python(make, sentence):
+    with pytest.raises(ValueError, match=r"Options: .*\.$") as refused:
+        make()
+    assert str(refused.value) == sentence
+    assert refused.value.__cause__ is None
+
+
+def test_the_command_line_has_its_own_names_for_wrong_options(capsys):
+    assert call(["select", "scores.safetensors", "--fraction", "2", "--out", "mask.safetensors"]) == 2
+    assert capsys.readouterr().err == "holdfast: --fraction: got '2', input should be less than 1; see --help.\n"
+
+
+def test_a_check_of_a_hold_prints_as_one_line(tmp_path):
+    mask = random_mask(holdfast.load_model("testbed:aligned").model)
+    found = holdfast.check_hold("testbed:aligned", "testbed:aligned", mask)
+    assert repr(found) == (
+        f"<HoldCheck: 0 of {len(mask):,} held weights moved, 0 of {found.entries - len(mask):,} others>"
+    )
+
+
+@pytest.fixture
+def unchecked() -> Iterator[None]:
+    """Types are not checked at run time, as in a user's script: the package's own sentences are met."""
+    config.update("jaxtyping_disable", True)
+    yield
+    config.update("jaxtyping_disable", False)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_plain_fraction_selects_the_top():
+    scores = Scores({"a": torch.arange(200.0).reshape(10, 20)}, "log-odds", BASE, 300)
+    assert holdfast.select_top(scores, 0.01).equals(holdfast.select_top(scores, TopOptions(fraction=0.01)))
+    with pytest.raises(ValueError, match="TopOptions: fraction is 2; input should be less than 1"):
+        holdfast.select_top(scores, 2)
+
+
+EXCHANGES = [Exchange("how ?", "like this .")]
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda tiny: holdfast.select_top(SCORES, "1%"), "TopOptions was expected, got str; give TopOptions"),
+        (lambda tiny: holdfast.select_top(SCORES, TopOptions), "TopOptions was expected, got the class TopOptions"),
+        (lambda tiny: holdfast.select_top("scores.safetensors"), "Scores was expected, got str; give what holdfast"),
+        (lambda tiny: evaluate(tiny, None, SUITE, 24), "GenerateOptions was expected, got int"),
+        (lambda tiny: holdfast.adapt(tiny, None, EXCHANGES, {}), "AdaptOptions was expected, got dict"),
+        (lambda tiny: holdfast.adapt(tiny.model, None, EXCHANGES), "LoadedModel was expected, got LlamaForCausalLM"),
+        (lambda tiny: holdfast.adapt(tiny, None, "task.jsonl"), "the task is a list of Exchange; give what holdfast"),
+        (lambda tiny: holdfast.enhance(tiny, None, EXCHANGES, EXCHANGES, 3), "EnhanceOptions was expected, got int"),
+        (lambda tiny: holdfast.enhance(tiny, None, EXCHANGES, [""]), "harmless is a list of Exchange"),
+        (lambda tiny: noised(tiny, MASK, 0.1, torch.Generator()), "a model was expected, got LoadedModel; give the"),
+        (lambda tiny: noised(tiny.model, MASK, 0.1, 0), "Generator was expected, got int; give torch.Generator"),
+        (lambda tiny: noised(tiny.model, MASK, "0.1", torch.Generator()), "the noise ratio must be 0 or more, got '0"),
+        (lambda tiny: holdfast.list_sites(tiny), "a model was expected, got LoadedModel; give the model itself"),
+        (lambda tiny: holdfast.apply_patch(tiny, PATCH), "a model was expected, got LoadedModel"),
+        (lambda tiny: holdfast.load_model(tiny), "the name or path of a model was expected, got LoadedModel"),
+        (lambda tiny: holdfast.check_hold(tiny, "a", MASK), "the name or path of a model was expected, got Loaded"),
+        (lambda tiny: holdfast.load_prompts(EXCHANGES), "the name or path of a prompt set was expected, got list"),
+        (lambda tiny: holdfast.load_exchanges(EXCHANGES), "the name or path of a prompt set was expected, got list"),
+        (lambda tiny: holdfast.load_judge(RefusalJudge()), "the name or path of a judge was expected, got Refusal"),
+        (
+            lambda tiny: holdfast.score_likelihood(tiny, EXCHANGES, "scores"),
+            "the name or path of a model was expected, got LoadedModel; give a folder, a hub id or testbed:NAME",
+        ),
+        (
+            lambda tiny: holdfast.score_likelihood("testbed:aligned", EXCHANGES, "scores"),
+            "the name or path of a prompt set was expected, got list; give a file, testbed:NAME, or a name of",
+        ),
+        (
+            lambda tiny: holdfast.score_safety("testbed:aligned", RefusalJudge(), "testbed:harmful", "scores"),
+            "the name or path of a judge was expected, got RefusalJudge; give a folder, a hub id, testbed:guard or",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("unchecked")
+def test_an_argument_of_another_kind_is_one_sentence(call, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        call(load_tiny())
+
+
+def noised(*given):
+    with holdfast.perturbed(*given):
+        pass
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("join", [Mask.iou, Mask.equals, Mask.__and__, Mask.__or__, Mask.__sub__])
+@pytest.mark.parametrize("other", ["mask.safetensors", SCORES])
+def test_a_mask_is_joined_with_a_mask_alone(join, other):
+    with pytest.raises(ValueError, match=rf"the second is {type(other).__name__}; give a Mask, such as holdfast.load"):
+        join(MASK, other)
+
+
+def test_a_folder_without_an_adapter_or_a_hold_is_refused_as_what_it_is(tmp_path):
+    model = make_llama()
+    for folder, sentence in ((tmp_path / "none", "does not exist"), (tmp_path, "is no adapter folder")):
+        with pytest.raises(ValueError, match=sentence):
+            holdfast.load_protected(model, folder)
+    get_peft_model(make_llama(), PEFT).save_pretrained(str(tmp_path))
+    with pytest.raises(ValueError, match="it was not saved under a hold; put it on with peft"):
+        holdfast.load_protected(model, tmp_path)

@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Collection
-from typing import Annotated, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
+
+from holdfast.wrong_options import OptionsError
 
 MAX_SEED = 2**32 - 1
 """The largest that every generator takes; NumPy's is the narrowest."""
@@ -16,6 +18,18 @@ class Options(BaseModel):
     """Options of one method: closed, frozen, and documented by the docstring under each field."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+    if not TYPE_CHECKING:  # a checker knows the fields by pydantic's own signature
+
+        def __init__(self, **given: object) -> None:
+            """Raises ValueError with one sentence when an option is unknown, missing or wrong."""
+            try:
+                super().__init__(**given)
+            except ValidationError as error:
+                raise OptionsError(error, type(self)) from None
+
+        # Or pydantic would make options within options, and those of a file, by this too, and lose their place.
+        __init__.__pydantic_base_init__ = True
 
     @field_validator("*", mode="before")
     @classmethod

@@ -153,6 +153,7 @@ class Mask:
 
     def equals(self, other: "Mask") -> bool:
         """Whether both select the same entries of the same parameters."""
+        _require_mask(other, "equals")
         return (
             dict(self.shapes) == dict(other.shapes)
             and set(self.indices) == set(other.indices)
@@ -171,6 +172,7 @@ class Mask:
         return both / union if union else 1.0
 
     def _refuse_other(self, other: "Mask", operation: str) -> None:
+        _require_mask(other, operation)
         refuse_unlike((f"cannot compute mask {operation} mask: the first", "the second"), (self, other))
 
     def _combine(self, other: "Mask", operation: Literal["&", "|", "-"]) -> "Mask":
@@ -184,6 +186,15 @@ class Mask:
     def _with(self, bits: Mapping[str, Tensor], made_by: Meta) -> "Mask":
         indices = {name: chosen.nonzero().flatten() for name, chosen in bits.items()}
         return Mask(indices, self.shapes, self.base, self.num_parameters, made_by)
+
+
+def _require_mask(other: object, operation: str) -> None:
+    """Raises ValueError when a mask is joined with something else; its path would have to be read here, too."""
+    if not isinstance(other, Mask):
+        raise ValueError(
+            f"cannot compute mask {operation} mask: the second is {type(other).__name__}; give a Mask, such as "
+            "holdfast.load_mask(PATH) returns."
+        )
 
 
 def refuse_unlike(names: tuple[str, str], values: "tuple[Scores | Mask, Scores | Mask]") -> None:

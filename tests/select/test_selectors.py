@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from pydantic import ValidationError
 
 from holdfast.select import (
     SELECTORS,
@@ -18,6 +17,7 @@ from holdfast.select import (
     select_top,
 )
 from holdfast.values import Scores
+from holdfast.wrong_options import OptionsError
 
 
 def make_scores(seed: int = 0, base: str = "base") -> Scores:
@@ -138,5 +138,5 @@ def test_set_difference_refuses_scores_of_another_model_and_a_utility_set_that_l
 
 @pytest.mark.parametrize("fraction", [0, 1, -0.1, 1.5])
 def test_fractions_outside_0_and_1_are_refused(fraction):
-    with pytest.raises(ValidationError):
+    with pytest.raises(OptionsError):
         TopOptions(fraction=fraction)

@@ -19,6 +19,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from holdfast.evaluate.measure import Judge
+from holdfast.judge.ask import ask_judge
 from holdfast.models.asking import ask, end_ids
 from holdfast.models.generate import continue_prompts
 from holdfast.models.load import LoadedModel
@@ -114,6 +115,7 @@ class ExpectedSafety:
             ends = end_ids(loaded.model, loaded.tokenizer)
             said = [ids if ids[0] in ends else ids + more for ids, more in zip(said, rest, strict=True)]
         texts = loaded.tokenizer.batch_decode(said, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        outcomes = judge.judge([prompt] * len(texts), [without_thoughts(self._opened[order] + text) for text in texts])
+        spoken = [without_thoughts(self._opened[order] + text) for text in texts]
+        outcomes = ask_judge(judge, [prompt] * len(texts), spoken)
         progress("judging branches", order + 1, len(self._encoded))
         return torch.tensor([torch.nan if one.safety is None else one.safety for one in outcomes])

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from holdfast.evaluate.statistics import clustered_rate, rate
+from holdfast.judge.ask import ask_judge
 from holdfast.judge.degenerate import ONLY_THOUGHTS, why_degenerate
 from holdfast.models.response_log import Response
 from holdfast.prompts.records import Prompt
@@ -129,7 +130,7 @@ def judged_by(judge: Judge, name: str, *, reads_thoughts: bool = False) -> Measu
     """The measure of that name under a judge; one whose verdicts are of another kind is refused once it judges."""
 
     def outcomes(prompts: Sequence[Prompt], responses: Sequence[str]) -> list[Outcome]:
-        found = judge.judge([prompt.prompt for prompt in prompts], responses)
+        found = ask_judge(judge, [prompt.prompt for prompt in prompts], responses)
         refuse_other_verdicts(name, {one.verdict for one in found if one.verdict}, type(judge).__name__)
         return found
 

@@ -8,11 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from pathlib import Path
-from typing import cast
 
 from transformers import PreTrainedModel
 
+from holdfast.arguments import require_options
 from holdfast.evaluate.attack_success import any_of, attack_success, rate_any_unsafe
 from holdfast.evaluate.cut_off import cut_off
 from holdfast.evaluate.measure import Judge, Measure, group_of, judges_refusals, refuse_declared, share
@@ -22,13 +21,14 @@ from holdfast.evaluate.refusal import refusal
 from holdfast.evaluate.statistics import NOT_MEASURED
 from holdfast.evaluate.token_losses import perplexity_rate
 from holdfast.evaluate.utility import utility
+from holdfast.judge.ask import AskedJudge, require_judge
 from holdfast.judge.refusal import RefusalJudge
 from holdfast.models.generate import Generator, generate
 from holdfast.models.load import LoadedModel
 from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import Response
 from holdfast.progress import Progress, silent
-from holdfast.prompts.records import Exchange, Prompt
+from holdfast.prompts.records import Exchange, Prompt, require_records
 from holdfast.values import Answer, Evaluation, Rate
 
 
@@ -59,7 +59,7 @@ class Suite:
                 "the suite has no prompts; give a set of harmful or harmless prompts, of questions or of a task."
             )
         for name, records in self._sets().items():
-            _check_records(name, records, Exchange if name == "exchanges" else Prompt)
+            require_records(f"{name} of a suite", records, Exchange if name == "exchanges" else Prompt)
 
     def __repr__(self) -> str:
         counts = [f"{len(records):,} {name}" for name, records in self._sets().items() if records]
@@ -99,7 +99,9 @@ def evaluate(
             anything is generated), or the suite has a setting that needs a judge and there is none.
     """
     _check_order(loaded, judge, suite)
-    options = options or GenerateOptions()
+    require_judge(refusal_judge)
+    options = GenerateOptions() if options is None else options
+    require_options(options, GenerateOptions)
     generator = generator or partial(generate, loaded.model, loaded.tokenizer)
     samples = options.num_samples
     if judge is not None and judges_refusals(judge):
@@ -150,16 +152,6 @@ def refuse_judged_settings(suite: Suite) -> None:
             )
 
 
-def _check_records(name: str, records: object, kind: type[Prompt] | type[Exchange]) -> None:
-    """Raises ValueError when a set of a suite is the name of one, or holds texts."""
-    if isinstance(records, str | Path) or not all(isinstance(record, kind) for record in cast(Sequence, records)):
-        load = "load_exchanges" if kind is Exchange else "load_prompts"
-        raise ValueError(
-            f"{name} of a suite is a list of {kind.__name__}; give what holdfast.{load}(SET) returns, or make each "
-            f"with {'Exchange(prompt, response)' if kind is Exchange else 'Prompt(text)'}."
-        )
-
-
 def _check_order(loaded: object, judge: object, suite: object) -> None:
     """Raises ValueError when the arguments of `evaluate` are of other kinds, as when they are swapped."""
     if isinstance(loaded, PreTrainedModel):
@@ -167,10 +159,12 @@ def _check_order(loaded: object, judge: object, suite: object) -> None:
             f"evaluate needs a model with its tokenizer, got {type(loaded).__name__} alone; give "
             "LoadedModel.of(model, tokenizer), or what load_model returns."
         )
-    is_judge = judge is None or callable(getattr(judge, "judge", None))
+    is_judge = judge is None or isinstance(judge, AskedJudge)
     if not (isinstance(loaded, LoadedModel) and is_judge and isinstance(suite, Suite)):
         given = ", ".join(type(one).__name__ for one in (loaded, judge, suite))
         raise ValueError(f"evaluate takes a loaded model, a judge or None, and a suite, in this order; got {given}.")
+    if judge is not None:
+        require_judge(judge)
 
 
 def _measures(judge: Judge | None, refusal_judge: Judge, suite: Suite) -> list[tuple[Measure, Sequence[Prompt]]]:

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from holdfast.arguments import require_options
 from holdfast.artifacts import as_mask
 from holdfast.intervene.adapters import adapters
 from holdfast.intervene.entries import masked_entries, refuse_changed
@@ -33,10 +34,10 @@ from holdfast.intervene.sft import (
     refuse_wrong_start,
     shuffled_positions,
 )
-from holdfast.models.load import LoadedModel, fingerprint
+from holdfast.models.load import LoadedModel, fingerprint, require_loaded
 from holdfast.models.options import Role
 from holdfast.progress import Progress, silent
-from holdfast.prompts.records import Exchange
+from holdfast.prompts.records import Exchange, require_records
 from holdfast.values import Mask
 
 MakeOptimizer = Callable[[nn.Module], torch.optim.Optimizer]
@@ -93,6 +94,9 @@ def adapt(
         ValueError: the mask or the data do not fit, or the loss or a weight is not finite.
         InvariantError: a protected entry has changed.
     """
+    require_loaded(loaded)
+    require_options(options, AdaptOptions)
+    require_records("the task", exchanges, Exchange)
     mask = None if mask is None else as_mask(mask)
     output_dir, adapter_dir = (None if folder is None else Path(folder) for folder in (output_dir, adapter_dir))
     refuse_wrong_start(loaded, mask, check_base=check_base)

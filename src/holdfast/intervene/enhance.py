@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from holdfast.arguments import require_options
 from holdfast.artifacts import as_mask
 from holdfast.distributed import gathered
 from holdfast.intervene.dpo import make_preferences, preferences
@@ -34,11 +35,11 @@ from holdfast.intervene.sft import (
 )
 from holdfast.intervene.sparse_adamw import WITHOUT_ADAPTERS, SparseAdamW, freeze_unmasked
 from holdfast.made_by import model_entry, prompts_entry, version
-from holdfast.models.load import LoadedModel, fingerprint
+from holdfast.models.load import LoadedModel, fingerprint, require_loaded
 from holdfast.models.shards import is_sharded
 from holdfast.models.sites import list_sites
 from holdfast.progress import Progress, silent
-from holdfast.prompts.records import Exchange
+from holdfast.prompts.records import Exchange, require_records
 from holdfast.values import Mask, Meta, Patch
 
 Train = Callable[..., tuple[float, ...]]
@@ -94,6 +95,10 @@ def enhance(
         ValueError: the mask or the data do not fit, or the loss or a weight is not finite.
         InvariantError: an entry outside the mask has changed.
     """
+    require_loaded(loaded)
+    require_options(options, EnhanceOptions)
+    for name, records in (("refusals", refusals), ("harmless", harmless)):
+        require_records(name, records, Exchange)
     mask = None if mask is None else as_mask(mask)
     output_dir = None if output_dir is None else Path(output_dir)
     refuse_adapters(loaded.model, WITHOUT_ADAPTERS)

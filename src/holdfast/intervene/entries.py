@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from holdfast.distributed import gathered
+from holdfast.models.load import require_module
 from holdfast.models.shards import held, local
 from holdfast.values import Mask, entries_in
 
@@ -71,6 +72,7 @@ def select_entries(
     Raises:
         ValueError: nothing is selected, or the model lacks a name or has it in another shape.
     """
+    require_module(model)
     return find_entries(dict(model.named_parameters()), type(model).__name__, indices, shapes)
 
 

@@ -209,18 +209,31 @@ def load_protected(
             as it is.
 
     Raises:
-        ValueError: there is no mask beside the adapter, or the base is another one.
+        ValueError: the folder has no adapter, there is no mask beside it, or the base is another one.
     """
     if not isinstance(base, PreTrainedModel):
         raise ValueError(
             f"load_protected takes a loaded model and then a folder, got {type(base).__name__}; load the base with "
             "AutoModelForCausalLM.from_pretrained first."
         )
-    mask = load_mask(Path(folder) / MASK_FILE)
+    mask = _mask_beside(Path(folder))
     require_base("the mask beside the adapter", mask.base, dict(base.named_parameters()), check_base=check_base)
     model = PeftModel.from_pretrained(base, str(folder), is_trainable=is_trainable)
     protect_lora(model, mask, check_base=False)
     return model
+
+
+def _mask_beside(folder: Path) -> Mask:
+    """The mask beside a saved adapter; ValueError when the folder holds no adapter, or an adapter that nothing held."""
+    if not (folder / "adapter_config.json").is_file():
+        what = "is no adapter folder: it has no adapter_config.json" if folder.is_dir() else "does not exist"
+        raise ValueError(f"{str(folder)!r} {what}; give the folder where a held model or its trainer saved an adapter.")
+    if not (folder / MASK_FILE).is_file():
+        raise ValueError(
+            f"the adapter in {str(folder)!r} has no {MASK_FILE} beside it, so it was not saved under a hold; put it on "
+            "with peft.PeftModel.from_pretrained, and hold it with protect_lora(model, mask)."
+        )
+    return load_mask(folder / MASK_FILE)
 
 
 def _require_base(model: PeftModel, mask: Mask, *, check_base: bool) -> None:

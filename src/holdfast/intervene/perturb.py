@@ -14,10 +14,12 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from holdfast.arguments import require
 from holdfast.artifacts import as_mask
 from holdfast.intervene.base import require_base
 from holdfast.intervene.entries import Entries, masked_entries
 from holdfast.models.layout import Layout, sigma
+from holdfast.models.load import require_module
 from holdfast.models.sites import find_scored
 from holdfast.values import Mask
 
@@ -43,8 +45,10 @@ def perturbed(
     Raises:
         ValueError: the mask is empty or made for another model, or the ratio is negative or not finite.
     """
-    if not math.isfinite(ratio) or ratio < 0:
-        raise ValueError(f"the noise ratio must be 0 or more, got {ratio}; the paper's is 0.38.")
+    require_module(model)
+    require(generator, torch.Generator, "give torch.Generator().manual_seed(SEED)")
+    if not isinstance(ratio, int | float) or not math.isfinite(ratio) or ratio < 0:
+        raise ValueError(f"the noise ratio must be 0 or more, got {ratio!r}; the paper's is 0.38.")
     mask = as_mask(mask)
     entries = masked_entries(model, mask)
     require_base("the mask", mask.base, dict(model.named_parameters()), check_base=check_base)

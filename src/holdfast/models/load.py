@@ -23,6 +23,7 @@ from transformers import (
 )
 from transformers.distributed.configuration_utils import DistributedConfig
 
+from holdfast.arguments import require, require_name
 from holdfast.distributed import world_size
 from holdfast.models.locate import OTHER_FORMATS as OTHER_FORMATS
 from holdfast.models.locate import explained, resolve, weight_files
@@ -100,6 +101,25 @@ def require_tokenizer(given: object) -> None:
         )
 
 
+def require_module(given: object) -> None:
+    """Raises ValueError when something else, such as a LoadedModel, is given where a model itself is wanted."""
+    if not isinstance(given, nn.Module):
+        raise ValueError(
+            f"a model was expected, got {type(given).__name__}; give the model itself, such as loaded.model of what "
+            "holdfast.load_model returns."
+        )
+
+
+def require_loaded(given: object) -> None:
+    """Raises ValueError when something else is given where a model with its tokenizer is wanted."""
+    require(given, LoadedModel, "give what load_model returns, or LoadedModel.of(model, tokenizer)")
+
+
+def require_model_name(given: object) -> None:
+    """Raises ValueError when a model is given by value where its name is wanted."""
+    require_name(given, "a model", "give a folder, a hub id or testbed:NAME")
+
+
 def load_model(
     name: str | Path,
     *,
@@ -128,6 +148,7 @@ def load_model(
     Raises:
         ValueError: the model is missing, unreadable, not of that kind, or needs a network that is not there.
     """
+    require_model_name(name)
     refuse_one_place(sharded=sharded)
     name = str(name)
     source = resolve(name)

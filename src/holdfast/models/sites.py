@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from transformers import PreTrainedModel
 
 from holdfast.models.layout import ONE_MATRIX, Layout, layout_of
-from holdfast.models.load import refuse_absent
+from holdfast.models.load import refuse_absent, require_module
 from holdfast.models.options import Role
 from holdfast.models.roles import find_layers, find_roles, refuse_unrouted
 from holdfast.values import entries_in
@@ -47,6 +47,7 @@ class Site:
 
 def list_sites(model: PreTrainedModel) -> list[Site]:
     """Every parameter of the model once, in the model's order; a tied one under its first name."""
+    require_module(model)
     layers = find_layers(model)
     roles = find_roles(model, layers)
     parameters = dict(model.named_parameters())

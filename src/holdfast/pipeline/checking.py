@@ -16,6 +16,7 @@ from torch import Tensor
 
 from holdfast.artifacts import as_mask, refuse_other_base
 from holdfast.intervene.entries import InvariantError
+from holdfast.models.load import require_model_name
 from holdfast.models.paths import Place, by_layer, layer_and_path
 from holdfast.models.stored import StoredModel, StoredParameter, open_stored, stored_fingerprint
 from holdfast.models.tensor_files import runs
@@ -60,6 +61,14 @@ class HoldCheck:
     """The first held entries that moved."""
     not_compared: tuple[str, ...]
     """Parameters that one of the two lacks, or that have another shape there; none of them is in the mask."""
+
+    def __repr__(self) -> str:
+        """The totals alone: components and moved entries can be thousands."""
+        others = self.entries - self.held
+        return (
+            f"<HoldCheck: {self.held_moved:,} of {self.held:,} held weights moved, {self.others_moved:,} of "
+            f"{others:,} others>"
+        )
 
     @property
     def held(self) -> int:
@@ -108,6 +117,8 @@ def check_hold(model: str | Path, base: str | Path, mask: Mask | str | Path, pro
     Raises:
         ValueError: the mask is empty or of another base, or a checkpoint is broken or lacks a parameter of the mask.
     """
+    for name in (model, base):
+        require_model_name(name)
     held = as_mask(mask)
     tuned, start = open_stored(str(model)), open_stored(str(base))
     _require_masked(held, tuned, start)

@@ -7,9 +7,11 @@ from typing import Literal, get_args
 
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, PreTrainedConfig
 
+from holdfast.arguments import require_name, require_options
 from holdfast.artifacts import save_json
 from holdfast.evaluate.agreement import Agreement, agreement
 from holdfast.evaluate.measure import Judge as JudgesResponses
+from holdfast.judge.ask import ask_judge
 from holdfast.judge.chat_endpoint import require_endpoint
 from holdfast.judge.classifier import ClassifierJudge, sides_of
 from holdfast.judge.guard import GuardJudge
@@ -84,6 +86,11 @@ def _reads_refusals(config: PreTrainedConfig, options: JudgeOptions) -> bool:
     return sides == ClassifierOptions() and says_refused(config)
 
 
+def require_judge_name(given: object) -> None:
+    """Raises ValueError when a judge is given by value where its name is wanted."""
+    require_name(given, "a judge", "give a folder, a hub id, testbed:guard or api:MODEL")
+
+
 def load_judge(
     name: str, options: JudgeOptions = JudgeOptions(), progress: Progress = silent, *, sharded: bool = False
 ) -> Judge:
@@ -101,6 +108,8 @@ def load_judge(
     Raises:
         ValueError: it is neither, or cannot be read as one; or the API's key is missing.
     """
+    require_judge_name(name)
+    require_options(options, JudgeOptions)
     kind = kind_of(name)
     if kind == "rules":
         return RefusalJudge()
@@ -244,7 +253,7 @@ def second_opinion(
     """
     answers = _said_to_harmful(evaluation)
     read = [answer.response if reads_thoughts else without_thoughts(answer.response) for answer in answers]
-    outcomes = judge.judge([answer.prompt for answer in answers], read)
+    outcomes = ask_judge(judge, [answer.prompt for answer in answers], read)
     _refuse_unjudged(outcomes)
     found = agreement([answer.outcome for answer in answers], outcomes)
     said = [

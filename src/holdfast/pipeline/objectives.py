@@ -6,6 +6,7 @@ from pathlib import Path
 
 from holdfast.distributed import rank, world_size
 from holdfast.evaluate.measure import judges_refusals
+from holdfast.judge.ask import ask_judge
 from holdfast.judge.degenerate import ONLY_THOUGHTS
 from holdfast.judge.model_judge import ModelJudge
 from holdfast.models.generate import generate
@@ -161,7 +162,7 @@ def refuse_unscored(outcomes: Sequence[Outcome]) -> None:
 def _judged(judge: Judge, responses: Sequence[Response]) -> list[Outcome]:
     """Verdicts on what responses say; one that is nothing but thoughts has none."""
     spoken = [without_thoughts(one.record) for one in responses]
-    outcomes = judge.judge([one.prompt for one in responses], spoken)
+    outcomes = ask_judge(judge, [one.prompt for one in responses], spoken)
     silent = Outcome.unscored(f"{ONLY_THOUGHTS}: give more tokens, or have the model not think")
     return [
         silent if one.text.strip() and not text else outcome

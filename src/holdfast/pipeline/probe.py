@@ -9,6 +9,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from holdfast.evaluate.measure import Judge, refuse_declared
 from holdfast.evaluate.suite import Suite, evaluate
+from holdfast.judge.ask import require_judge
 from holdfast.judge.model_judge import ModelJudge
 from holdfast.models.load import LoadedModel, fingerprint, require_tokenizer
 from holdfast.models.options import GenerateOptions
@@ -45,6 +46,7 @@ def attack_success_probe(
     require_tokenizer(tokenizer)
     prompts = _harmful(prompts)
     judge = load_judge(judge) if isinstance(judge, str) else judge
+    require_judge(judge)
     refuse_declared(judge, "asr")
     try_on(judge, type(judge).__name__, [prompt.prompt for prompt in prompts])
     suite = Suite(harmful=prompts)
@@ -87,6 +89,7 @@ def top_mask_refresh(
             f"objective {scoring.objective} needs exchanges and no judge; choose an objective that judges."
         )
     refuse_contradictions(scoring, generation)
+    require_judge(judge)
     require_tokenizer(tokenizer)
     asked = [prompt.prompt for prompt in _harmful(prompts)]
     refuse_too_few(asked)

@@ -10,10 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import get_args
 
+from holdfast.arguments import require_name, require_options
 from holdfast.artifacts import digest, load_whole_scores, save_json, save_scores, save_text
 from holdfast.distributed import first, world_size
 from holdfast.made_by import prompts_entry
-from holdfast.models.load import LoadedModel, load_model, refuse_one_place, resolve
+from holdfast.models.load import LoadedModel, load_model, refuse_one_place, require_model_name, resolve
 from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import Response
 from holdfast.pipeline.config import JudgeOptions, Likelihood, ScoringOptions, refuse_no_gradient
@@ -25,6 +26,7 @@ from holdfast.pipeline.judges import (
     load_judge,
     reading,
     refuse_idle,
+    require_judge_name,
     require_usable,
     try_on,
 )
@@ -32,6 +34,7 @@ from holdfast.pipeline.objectives import refuse_contradictions, safety_objective
 from holdfast.pipeline.outputs import refuse_existing, unfinished, unfinished_folder
 from holdfast.pipeline.rendering import rendering_of
 from holdfast.progress import Progress, silent
+from holdfast.prompts.locate import require_set_name
 from holdfast.prompts.sources import load_exchanges, load_prompts
 from holdfast.score.convergence import growing_halves
 from holdfast.score.measure import refuse_too_few
@@ -59,6 +62,10 @@ def score_safety(
     progress: Progress = silent,
 ) -> Scores:
     """Writes scores to `out`, those of two halves of the prompts beside it, and the responses they come from."""
+    _require_names(model, prompts, out)
+    require_judge_name(judge)
+    for given, kind in ((options, ScoringOptions), (judging, JudgeOptions), (generation, GenerateOptions)):
+        require_options(given, kind)
     out = Path(out)
     first(lambda: refuse_outputs([*files_of(out), responses_of(out), convergence_of(out)], out))
     refuse_contradictions(options, generation)
@@ -107,6 +114,8 @@ def score_likelihood(
     Of right answers it is utility importance; of refusals, the likelihood of refusing. Which of the two it is, the
     options' objective says, and so does the file.
     """
+    _require_names(model, exchanges, out)
+    require_options(options, ScoringOptions)
     refuse_estimator(options)
     out = Path(out)
     first(lambda: refuse_outputs([*files_of(out), convergence_of(out)], out))
@@ -128,6 +137,13 @@ def score_likelihood(
         objective = ResponseLikelihood(loaded.tokenizer, given)
         beside = {"objective": options.objective, "prompts": prompts_entry(given, exchanges)}
         return _score_and_save(loaded, objective, options, out, folder, seed, progress, beside)
+
+
+def _require_names(model: object, prompts: object, out: object) -> None:
+    """Raises ValueError when a model, a set or a file is given by value: they are kept by name in what is written."""
+    require_model_name(model)
+    require_set_name(prompts)
+    require_name(out, "a file to write the scores to", "give a path such as 'scores.safetensors'")
 
 
 def refuse_estimator(options: ScoringOptions) -> None:

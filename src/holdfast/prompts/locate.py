@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from urllib.parse import unquote
 
+from holdfast.arguments import require_name
 from holdfast.prompts.fetch import fetch
 from holdfast.prompts.known import KNOWN, USES
 from holdfast.prompts.records import Exchange, Kind, Prompt
@@ -53,12 +54,18 @@ class PromptSource:
     """Whether rows are read that the file's own labels give to another use."""
 
 
+def require_set_name(given: object) -> None:
+    """Raises ValueError when prompts are given by value where a set's name or path is wanted."""
+    require_name(given, "a prompt set", "give a file, testbed:NAME, or a name of `holdfast prompts list`")
+
+
 def find_source(name: str | Path) -> PromptSource:
     """The source that a name, a path or a `testbed:NAME` stands for; a public set is fetched.
 
     Raises:
         ValueError: there is none such, it cannot be fetched, or columns are named wrongly.
     """
+    require_set_name(name)
     text = str(name)
     before, marked, chosen = text.rpartition("#")
     if not marked or Path(text).expanduser().exists():

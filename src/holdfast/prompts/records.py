@@ -37,6 +37,16 @@ class Exchange:
 Record = TypeVar("Record", Prompt, Exchange)
 
 
+def require_records(name: str, records: object, kind: type[Prompt] | type[Exchange]) -> None:
+    """Raises ValueError when a list of prompts or exchanges is the name of a set, or holds texts."""
+    if not isinstance(records, Sequence) or not all(isinstance(record, kind) for record in records):
+        load = "load_exchanges" if kind is Exchange else "load_prompts"
+        raise ValueError(
+            f"{name} is a list of {kind.__name__}; give what holdfast.{load}(SET) returns, or make each with "
+            f"{'Exchange(prompt, response)' if kind is Exchange else 'Prompt(text)'}."
+        )
+
+
 def distinct(records: Iterable[Record], repeats: list[tuple[Record, Record]] | None = None) -> Iterator[Record]:
     """Yields the records without repeats: the first prompt of a text, the first exchange of the same two texts.
 

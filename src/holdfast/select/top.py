@@ -5,6 +5,7 @@ k = fraction of the *scored* entries, not of all parameters. Ties go to the earl
 
 from dataclasses import replace
 
+from holdfast.arguments import require, require_options
 from holdfast.select.origin import cut_by
 from holdfast.select.ranking import count_selected, select_extreme
 from holdfast.select.registry import SELECTORS, Selector
@@ -16,8 +17,17 @@ class TopOptions(FractionOptions):
     """Select the entries with the largest scores."""
 
 
-def select_top(scores: Scores, options: TopOptions = TopOptions()) -> Mask:
-    """The highest-scored entries, exactly: a fraction of all scored entries, in the part that the options allow."""
+def select_top(scores: Scores, options: TopOptions | float = TopOptions()) -> Mask:
+    """The highest-scored entries, exactly: a fraction of all scored entries, in the part that the options allow.
+
+    Args:
+        scores: of one model.
+        options: the fraction and the part; a number is the fraction.
+    """
+    require(scores, Scores, "give what holdfast.load_scores(PATH) returns")
+    if isinstance(options, int | float):
+        options = TopOptions(fraction=options)
+    require_options(options, TopOptions)
     num_selected = count_selected(options.fraction, scores.num_entries)
     made_by = cut_by("top", options, scores)
     mask = select_extreme(part_of(scores, options), num_selected, largest=True, made_by=made_by)
