@@ -42,6 +42,22 @@ def test_a_hold_that_held_exits_with_0_and_one_that_did_not_with_1_and_its_place
     assert "The first held weights that moved" in told.out
 
 
+def test_the_verdict_in_words_is_the_last_line_below_a_table_by_layer(files, capsys):
+    assert run(files, "base") == 0
+    table, verdict = capsys.readouterr().out.strip().rsplit("\n", 1)
+    assert verdict == "2 held weights kept every bit; 0 others moved"
+    assert "Where weights moved" in table
+    assert run(files, "moved") == 1
+    verdict = capsys.readouterr().out.strip().rsplit("\n", 1)[1]
+    assert verdict == "1 of 2 held weights moved, all in layer 0 self_attn.v_proj; 0 others moved"
+
+
+def test_quiet_prints_the_verdict_alone(files, capsys):
+    assert run(files, "base", "--quiet") == 0
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("2 held weights kept every bit; 0 others moved\n", "")
+
+
 def test_json_has_the_counts_and_the_moved_entries(files, capsys):
     assert run(files, "moved", "--json") == 1
     told = json.loads(capsys.readouterr().out)

@@ -47,6 +47,18 @@ def test_held_weights_pass_with_exit_code_0(compare, capsys):
     assert "passed" in said.out
 
 
+def test_a_condition_that_cannot_fail_is_warned_of_and_one_alone_is_exit_code_2(compare, tmp_path, capsys):
+    idle = ["--fail-if", "asr < before - 0.05"]
+    assert compare("aligned.json", "held.json", *idle, *RELEASE) == 0
+    warning = "holdfast: warning: 'asr < before - 0.05' cannot fail: before is 0.00, and it would need a value below"
+    assert capsys.readouterr().err.startswith(warning)
+    assert compare("aligned.json", "held.json", *idle, "--json", "--markdown", "gate.md") == 2
+    told = capsys.readouterr()
+    assert "the gate decides nothing" in told.err
+    assert json.loads(told.out)["conditions"][0]["cannot_fail"].startswith("before is 0.00")
+    assert "cannot fail: before is 0.00" in (tmp_path / "gate.md").read_text()
+
+
 def test_conditions_may_stand_before_the_files(compare):
     assert compare("--fail-if", "asr > before", "aligned.json", "plain.json") == 1
 

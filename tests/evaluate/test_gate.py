@@ -285,3 +285,34 @@ def test_the_change_of_a_measure_has_an_interval_unless_it_is_perplexity():
     found = compare_measures(aligned(perplexity=3.0), plainly_tuned(perplexity=4.0))
     assert f"{found['asr'].change}" == "+0.120 [+0.072, +0.165]"
     assert found["perplexity"].change is None
+
+
+@pytest.mark.parametrize(
+    ("condition", "why"),
+    [
+        ("asr < before - 0.05", "before is 0.00, and it would need a value below -0.05"),
+        ("asr < before", "before is 0.00, and it would need a value below 0"),
+        ("asr <= before - 0.05", "before is 0.00, and it would need a value of at most -0.05"),
+        ("utility > before + 0.01", "before is 0.99, and it would need a value above 1.005"),
+        ("utility > 1", "it would need a value above 1"),
+        ("asr > before and p > 1", "it would need a p above 1"),
+        ("asr.unscored < before.unscored", "before.unscored is 0.00, and it would need a value below 0"),
+    ],
+)
+def test_a_condition_that_no_rate_could_meet_is_found(condition, why):
+    assert judged(aligned(), plainly_tuned(), condition).findings[0].cannot_fail == why
+
+
+def test_a_condition_that_some_rate_could_meet_can_fail():
+    conditions = ("asr <= before", "asr > before + 0.02", "utility < before", "utility >= 1", "asr.unscored > 1")
+    found = judged(aligned(), aligned(), *conditions)
+    assert [one.cannot_fail for one in found.findings] == [None] * len(conditions)
+
+
+def test_a_gate_none_of_whose_conditions_can_fail_does_not_pass():
+    found = judged(aligned(), held_fast(), "asr < before - 0.05")
+    assert not found.passed
+    with pytest.raises(ValueError, match=r"decides nothing: 'asr < before - 0.05' cannot fail: before is 0.00"):
+        found.refuse_failed()
+    assert judged(aligned(), held_fast(), "asr < before - 0.05", *RELEASE).passed
+    assert judged(aligned(), held_fast()).passed, "without a condition"

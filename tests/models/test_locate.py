@@ -5,6 +5,7 @@ import json
 import pytest
 from safetensors.torch import load_file, save_file
 
+from holdfast.adapter_folder import MASK_FILE
 from holdfast.models.load import load_model
 from tests.stored import save
 from tests.tiny import make_llama
@@ -27,6 +28,14 @@ def with_file(folder, name):
 def test_a_folder_without_a_config_is_called_what_it_is(name, told, tmp_path):
     with pytest.raises(ValueError, match=told):
         load_model(str(with_file(tmp_path / "model", name)))
+
+
+def test_a_held_adapter_is_to_be_merged_by_what_keeps_the_hold_alone(tmp_path):
+    folder = with_file(tmp_path / "adapter", "adapter_config.json")
+    (folder / MASK_FILE).touch()
+    with pytest.raises(ValueError, match=r"load_protected\(base, folder\).*merge_protected\(model\)") as told:
+        load_model(str(folder))
+    assert "merge_and_unload" not in str(told.value)
 
 
 def test_a_file_is_no_model(tmp_path):

@@ -6,7 +6,7 @@ import torch
 from holdfast.artifacts import load_json, load_scores
 from holdfast.models.load import load_model
 from holdfast.models.options import GenerateOptions
-from holdfast.pipeline import scoring
+from holdfast.pipeline import given_exchanges, scoring
 from holdfast.pipeline.config import ScoringOptions
 from holdfast.pipeline.saving import save_checkpoint
 from holdfast.select.stability import stability
@@ -160,7 +160,7 @@ def test_a_judge_is_not_sharded_where_that_means_nothing(tmp_path, judge, senten
 
 def test_an_exchange_that_is_repeated_scores_once(tmp_path, monkeypatch):
     seen = []
-    monkeypatch.setattr(scoring, "refuse_too_few", seen.append)
+    monkeypatch.setattr(given_exchanges, "refuse_too_few", seen.append)
     monkeypatch.setattr(scoring, "load_model", lambda *_, **__: pytest.fail("far enough"))
     (tmp_path / "exchanges.jsonl").write_text('{"prompt": "a", "response": "b"}\n' * 2)
     with pytest.raises(pytest.fail.Exception, match="far enough"):

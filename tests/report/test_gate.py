@@ -37,7 +37,10 @@ def comparison(prompt="mend the clock", group="heldout", passed=False, model="so
         "passed": passed,
         "settings_known": True,
         "measures": {f"asr/{group}": measure, "perplexity": alone},
-        "conditions": [failed | {"by_interval": "holds"}, passing | {"by_interval": None}],
+        "conditions": [
+            failed | {"by_interval": "holds", "cannot_fail": None},
+            passing | {"by_interval": None, "cannot_fail": None},
+        ],
     }
 
 
@@ -135,6 +138,17 @@ def test_a_gate_says_what_the_interval_says():
     result["conditions"][1]["by_interval"] = "inconclusive"
     assert [row[2] for row in gate_tables(result)[1].rows] == ["fails", "inconclusive"]
     assert re.search(r"\| `utility < 0.5` \| passed \| inconclusive    \|", render_markdown(result))
+
+
+def test_a_condition_that_cannot_fail_is_neither_passed_nor_failed():
+    result = comparison(passed=True)
+    result["conditions"][0] |= {"cannot_fail": "before is 1.00", "by_interval": None}
+    assert "| `asr > before`  | cannot fail: before is 1.00 |" in render_markdown(result)
+    suite = ElementTree.fromstring(render_junit(result))[0]
+    assert (suite.get("failures"), suite.get("skipped")) == ("0", "1")
+    assert suite[0][0].tag == "skipped"
+    nothing = render_markdown(result | {"passed": False})
+    assert nothing.startswith("## holdfast compare: nothing decided, no condition can fail\n")
 
 
 @pytest.mark.parametrize("place", ["prompt", "group", "model"])

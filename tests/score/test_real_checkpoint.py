@@ -24,7 +24,7 @@ def test_stories260k_is_scored_on_real_prompts_and_its_top_one_percent_selected(
     asked, said = (real_column(RESPONSES, column, 12) for column in ("prompt", "completion"))
     rows = [{"prompt": prompt, "response": text[:200]} for prompt, text in zip(asked, said, strict=True)]
     (tmp_path / "exchanges.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    options = scoring.ScoringOptions(objective="refusal_likelihood", method=method)
+    options = scoring.ScoringOptions(objective="utility", method=method)
     files = (str(real("models/stories260k")), str(tmp_path / "exchanges.jsonl"), tmp_path / "scores.safetensors")
     scores, out = scoring.score_likelihood(*files, options=options), files[-1]
     assert scores.num_entries == 5 * (64 * 64 * 2 + 2 * 64 * 32 + 3 * 64 * 172)  # q, o; k, v; gate, up, down

@@ -1,8 +1,16 @@
 """`holdfast check`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import RenderableType
 
 from holdfast.commands.console import Json, show, shown_progress, table
+from holdfast.commands.layers import layer_table
+from holdfast.progress import hidden
+
+if TYPE_CHECKING:
+    from holdfast.pipeline.checking import HoldCheck
 
 
 def check(model: str, *, base: str, mask: Path, json: Json = False) -> None:
@@ -10,12 +18,16 @@ def check(model: str, *, base: str, mask: Path, json: Json = False) -> None:
 
     Example: holdfast check adapted/model --base testbed:aligned --mask mask.safetensors
 
-    Exit codes: 0 every held weight kept its value; 1 one moved, and the table says where; 2 a mistake.
+    Exit codes: 0 every held weight kept its value; 1 one moved, and the last line says where; 2 a mistake.
+
+    The last line says in words what moved. A cell of the table is the density of weights that moved there, relative to
+    the whole: 0 is where none moved. --quiet leaves the tables out.
 
     Parameters
     ----------
     model
-        The tuned checkpoint: a folder, a hub id or testbed:NAME. Merge LoRA adapters first.
+        The tuned checkpoint: a folder, a hub id or testbed:NAME. Merge LoRA adapters first; those of a hold
+        with `load_protected` and `merge_protected`.
     base
         The checkpoint that it was tuned from, for which the mask was made.
     mask
@@ -27,24 +39,30 @@ def check(model: str, *, base: str, mask: Path, json: Json = False) -> None:
 
     with shown_progress() as progress:
         found = check_hold(model, base, mask, progress)
+    result = {"model": model, "base": base, "mask": str(mask), **found.as_json()}
+    show(result, [] if hidden.get() else _tables(found), json, note=found.verdict)
+    found.refuse_moved()
+
+
+def _tables(found: "HoldCheck") -> list[RenderableType]:
+    """Where weights moved by layer, and the totals; of held ones that moved, where and which are the first."""
+    tables: list[RenderableType] = [layer_table("Where weights moved", found.moved_by_layer())]
+    if found.moved:
+        moved = [(one.name, one.index, one.before, one.after) for one in found.moved]
+        tables.append(layer_table("Where held weights moved", found.held_moved_by_layer()))
+        tables.append(table("The first held weights that moved", ("parameter", "entry", "before", "after"), moved))
+    return [*tables, table("Hold", ("what", "number"), _totals(found))]
+
+
+def _totals(found: "HoldCheck") -> list[tuple[str, str]]:
     others = found.entries - found.held
     share = found.others_moved / others if others else 0.0
-    summary = [
+    totals = [
         ("held weights", f"{found.held:,}"),
         ("held weights that moved", f"{found.held_moved:,}"),
         ("other weights", f"{others:,}"),
         ("other weights that moved", f"{found.others_moved:,} ({share:.1%})"),
     ]
     if found.not_compared:
-        summary.append(("parameters of one checkpoint alone, or of another shape", ", ".join(found.not_compared)))
-    columns = ("layer", "component", "weights", "held", "held, moved", "others, moved")
-    rows = []
-    for one in found.components:
-        numbers = (one.entries, one.held, one.held_moved, one.others_moved)
-        rows.append(("" if one.layer is None else one.layer, one.component, *map("{:,}".format, numbers)))
-    tables = [table("Hold", ("what", "number"), summary), table("Where", columns, rows)]
-    if found.moved:
-        moved = [(one.name, one.index, one.before, one.after) for one in found.moved]
-        tables.append(table("The first held weights that moved", ("parameter", "entry", "before", "after"), moved))
-    show({"model": model, "base": base, "mask": str(mask), **found.as_json()}, tables, json)
-    found.refuse_moved()
+        totals.append(("parameters of one checkpoint alone, or of another shape", ", ".join(found.not_compared)))
+    return totals

@@ -8,11 +8,12 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from holdfast.artifacts import load_evaluation, save_text
-from holdfast.commands.console import Json, show
+from holdfast.commands.console import Json, show, warn
 from holdfast.evaluate.condition import parse_condition
 from holdfast.evaluate.gate import Compared, Gate, Reading, gate
 from holdfast.option_groups import OUTPUT
 from holdfast.pipeline.outputs import refuse_existing
+from holdfast.printable import printable
 from holdfast.report.gate import UNKNOWN_SETTINGS, gate_tables, render_junit, render_markdown
 from holdfast.report.schema import paired_json, rate_json
 from holdfast.report.tables import to_rich
@@ -34,7 +35,11 @@ def compare(
 
     Without a judge: holdfast compare before.json after.json --fail-if "not_refused > before + 0.02"
 
-    Exit codes: 0 no condition holds. 1 one does. 2 a mistake, or a condition on something that was not measured.
+    Exit codes: 0 no condition holds. 1 one does. 2 a mistake, a condition on something that was not measured,
+    or conditions none of which can fail.
+
+    A condition cannot fail where it would need a rate below 0 or above 1, as "refusal < before - 0.05" where before is
+    0.02. It is marked and warned of while another condition can fail.
 
     Parameters
     ----------
@@ -73,6 +78,9 @@ def compare(
     if markdown:
         save_text(markdown, render_markdown(result))
     note = None if found.settings_known else UNKNOWN_SETTINGS
+    for one in found.findings:
+        if one.cannot_fail and not found.decides_nothing:
+            warn(printable(f"{one.condition!r} cannot fail: {one.cannot_fail}."))
     show(result, [to_rich(table) for table in gate_tables(result)], json, note=note)
     found.refuse_failed()
 
@@ -94,6 +102,7 @@ def _result(files: tuple[Path, Path], evaluations: tuple[Evaluation, Evaluation]
                 "numbers": one.numbers,
                 "prompts": list(one.prompts),
                 "by_interval": one.by_interval,
+                "cannot_fail": one.cannot_fail,
             }
             for one in found.findings
         ],

@@ -19,6 +19,7 @@ from holdfast.evaluate.measure import COUNTED
 from holdfast.evaluate.paired import PairedPrompt, count_prompts, pair_prompts
 from holdfast.evaluate.statistics import PairedCounts
 from holdfast.evaluate.token_losses import PerplexityRatio, perplexity_ratio
+from holdfast.evaluate.vacuous import why_never_met
 from holdfast.holm import holm
 from holdfast.printable import printable
 from holdfast.spelling import meant
@@ -100,6 +101,8 @@ class Finding:
     """The first prompts that changed, in the direction that the condition forbids if there are any."""
     by_interval: Decision | None = None
     """Whether the condition holds by its interval; None where it is not about one number against a bar."""
+    cannot_fail: str | None = None
+    """Why no checkpoint could meet the condition, so that its pass says nothing; None where one could."""
 
     @property
     def sentence(self) -> str:
@@ -120,14 +123,26 @@ class Gate:
 
     @property
     def passed(self) -> bool:
-        """Whether no condition holds."""
-        return all(one.passed for one in self.findings)
+        """Whether no condition holds, and one could have; a gate without conditions passes."""
+        return all(one.passed for one in self.findings) and not self.decides_nothing
+
+    @property
+    def decides_nothing(self) -> bool:
+        """Whether there are conditions, and none of them can fail."""
+        return bool(self.findings) and all(one.cannot_fail for one in self.findings)
 
     def refuse_failed(self) -> None:
-        """Raises GateError with a sentence a failed condition."""
+        """Raises GateError with a sentence a failed condition.
+
+        Raises:
+            ValueError: no condition can fail, so nothing was decided.
+        """
         failed = [one.sentence for one in self.findings if not one.passed]
         if failed:
             raise GateError(f"{len(failed)} of {len(self.findings)} conditions failed. {'. '.join(failed)}.")
+        if self.decides_nothing:
+            told = "; ".join(f"{one.condition!r} cannot fail: {one.cannot_fail}" for one in self.findings)
+            raise ValueError(printable(f"the gate decides nothing: {told}; give a condition that could fail."))
 
 
 def gate(before: Evaluation, after: Evaluation, conditions: Sequence[Condition] = ()) -> Gate:
@@ -198,12 +213,14 @@ def _check(condition: Condition, measures: Mapping[str, Compared]) -> Finding:
     # Each is decided, not only the first that is false: none may hide that another can't be.
     held = [one.holds(lambda asked: _number(condition, asked, measure)) for one in condition.comparisons]
     failed = all(held)
+    never = why_never_met(condition, _is_share(measure), lambda asked: _number(condition, asked, measure))
     return Finding(
         condition.text,
         not failed,
         _numbers(measure),
         _changed(measure, rising=">" in condition.comparisons[0].operator) if failed else (),
-        _decide_by_interval(condition, measure),
+        None if never else _decide_by_interval(condition, measure),
+        never,
     )
 
 
@@ -231,7 +248,7 @@ def _interval(reading: Reading | None) -> Interval | None:
 
 def _refuse_percentage(condition: Condition, measure: Compared) -> None:
     """Raises ValueError when a share is compared with a number that no share reaches: such a gate could never fail."""
-    if measure.name.partition("/")[0] not in (*MEASURES[:-1], "degenerate", "cut_off"):
+    if not _is_share(measure):
         return
     for one in condition.comparisons:
         numbers = [abs(term) for _, term in one.terms if isinstance(term, float)]
@@ -240,6 +257,10 @@ def _refuse_percentage(condition: Condition, measure: Compared) -> None:
                 f"the condition {condition.text!r} compares a share, which is at most 1, with {max(numbers):g}; "
                 f"write 2% as 0.02."
             )
+
+
+def _is_share(measure: Compared) -> bool:
+    return measure.name.partition("/")[0] in (*MEASURES[:-1], "degenerate", "cut_off")
 
 
 def _find(condition: Condition, measures: Mapping[str, Compared]) -> Compared:

@@ -11,12 +11,11 @@ from typing import Any
 
 from torch import nn
 
+from holdfast.adapter_folder import MASK_FILE as MASK_FILE
 from holdfast.artifacts import save_mask
 from holdfast.json_files import save_text
 from holdfast.values import Mask
 
-MASK_FILE = "holdfast_mask.safetensors"
-"""Beside an adapter: the entries that it must not move."""
 NOTE = """## Protected entries
 
 This adapter was trained with {count:,} entries of its base model held at their values (`{file}`). The adapter alone

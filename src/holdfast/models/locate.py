@@ -9,6 +9,7 @@ from huggingface_hub import hf_hub_download, snapshot_download, try_to_load_from
 from huggingface_hub.errors import EntryNotFoundError
 from transformers.utils import logging as transformers_logging
 
+from holdfast.adapter_folder import how_to_merge
 from holdfast.json_files import load_json
 from holdfast.prompts.template_arguments import split_arguments
 from holdfast.testbed import model_path
@@ -144,8 +145,8 @@ def _what_it_holds(folder: Path) -> str:
     """The end of a sentence about a folder without config.json: what is there, and what to do."""
     if (folder / "adapter_config.json").is_file():
         return (
-            "holds an adapter of PEFT and no model; merge it into its base (`merge_protected`, or PEFT's "
-            "`merge_and_unload`), save the model with `save_pretrained`, and give that folder"
+            f"holds an adapter of PEFT and no model; {how_to_merge(folder)}, save the model with `save_pretrained`, "
+            "and give that folder"
         )
     if any(folder.glob("*.gguf")):
         return f"holds a GGUF file; {_AS_FOLDER}"

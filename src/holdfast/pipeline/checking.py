@@ -6,7 +6,7 @@ itself, and -0.0 differs from 0.0.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 from holdfast.artifacts import as_mask, refuse_other_base
+from holdfast.by_layer import ByLayer, Part
 from holdfast.intervene.entries import InvariantError
 from holdfast.models.load import require_model_name
 from holdfast.models.paths import Place, by_layer, layer_and_path
@@ -90,6 +91,34 @@ class HoldCheck:
         """Entries outside the mask that moved."""
         return sum(one.others_moved for one in self.components)
 
+    @property
+    def verdict(self) -> str:
+        """What moved, in one line of words."""
+        others = f"{self.others_moved:,} others moved"
+        if self.held_moved:
+            text = f"{self.held_moved:,} of {self.held:,} held weights moved, {self._where_held_moved()}; {others}"
+        else:
+            text = f"{self.held:,} held weights kept every bit; {others}"
+        alone = len(self.not_compared)
+        return f"{text}; {alone:,} parameter{'s' * (alone > 1)} could not be compared" if alone else text
+
+    def moved_by_layer(self) -> ByLayer:
+        """Where weights moved, held or not."""
+        return self._by_layer(lambda one: (one.entries, one.held_moved + one.others_moved))
+
+    def held_moved_by_layer(self) -> ByLayer:
+        """Where held weights moved, among the held ones."""
+        return self._by_layer(lambda one: (one.held, one.held_moved))
+
+    def _by_layer(self, count: Callable[[Component], tuple[int, int]]) -> ByLayer:
+        return ByLayer(tuple(Part(one.layer, one.component, *count(one)) for one in self.components), "moved")
+
+    def _where_held_moved(self) -> str:
+        """The component where most of them moved."""
+        most = max(self.components, key=lambda one: one.held_moved)
+        place = most.component if most.layer is None else f"layer {most.layer} {most.component}"
+        return f"all in {place}" if most.held_moved == self.held_moved else f"most in {place} ({most.held_moved:,})"
+
     def as_json(self) -> dict[str, object]:
         """The check as one JSON object."""
         totals = {name: getattr(self, name) for name in ("held", "held_moved", "entries", "others_moved")}
@@ -109,7 +138,8 @@ def check_hold(model: str | Path, base: str | Path, mask: Mask | str | Path, pro
     """Compares a checkpoint with the one that it was tuned from, inside and outside a mask.
 
     Args:
-        model: the tuned checkpoint: a folder, a hub id or testbed:NAME. LoRA adapters have to be merged.
+        model: the tuned checkpoint: a folder, a hub id or testbed:NAME. LoRA adapters have to be merged,
+            held ones by `load_protected` and `merge_protected`.
         base: the checkpoint that the mask was made for.
         mask: what was held, or its file.
         progress: called after every parameter.

@@ -19,6 +19,7 @@ from holdfast.models.layered import LayeredModel, open_layered
 from holdfast.models.load import resolve
 from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.config import JudgeOptions, LayerWiseOptions, ScoringOptions, refuse_no_gradient
+from holdfast.pipeline.given_exchanges import load_given
 from holdfast.pipeline.given_responses import log_given, read_responses
 from holdfast.pipeline.inputs import digest_of
 from holdfast.pipeline.judges import has_weights, load_judge, reading, refuse_idle, require_usable, try_on
@@ -27,7 +28,7 @@ from holdfast.pipeline.outputs import unfinished
 from holdfast.pipeline.rendering import rendering_of
 from holdfast.pipeline.scoring import UTILITY_OPTIONS, files_of, judged_beside, refuse_estimator, refuse_outputs
 from holdfast.progress import Progress, silent
-from holdfast.prompts.sources import load_exchanges, load_prompts
+from holdfast.prompts.sources import load_prompts
 from holdfast.score.layer_scores import LayerScores, outline_scores, refuse_other_needs, score_by_layer
 from holdfast.score.measure import refuse_too_few
 from holdfast.score.objective.completions import Objective
@@ -113,8 +114,7 @@ def score_likelihood_by_layer(
     _refuse(options, layers, out)
     if layers.responses is not None:
         raise ValueError(f"objective {options.objective} has its responses in --prompts; leave --responses out.")
-    given = load_exchanges(exchanges, once=True)
-    refuse_too_few([exchange.prompt for exchange in given])
+    given = load_given(exchanges, options)
     layered = open_layered(model, progress=progress)
     settings = {"exchanges": digest_of(given)} | _settings(layered, options, layers, seed)
     with unfinished(out, settings) as folder:

@@ -18,6 +18,7 @@ from holdfast.models.load import LoadedModel, load_model, refuse_one_place, requ
 from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import Response
 from holdfast.pipeline.config import JudgeOptions, Likelihood, ScoringOptions, refuse_no_gradient
+from holdfast.pipeline.given_exchanges import load_given
 from holdfast.pipeline.inputs import digest_of
 from holdfast.pipeline.judges import (
     Judge,
@@ -35,7 +36,7 @@ from holdfast.pipeline.outputs import refuse_existing, unfinished, unfinished_fo
 from holdfast.pipeline.rendering import rendering_of
 from holdfast.progress import Progress, silent
 from holdfast.prompts.locate import require_set_name
-from holdfast.prompts.sources import load_exchanges, load_prompts
+from holdfast.prompts.sources import load_prompts
 from holdfast.score.convergence import growing_halves
 from holdfast.score.measure import refuse_too_few
 from holdfast.score.objective.completions import Objective
@@ -113,6 +114,9 @@ def score_likelihood(
 
     Of right answers it is utility importance; of refusals, the likelihood of refusing. Which of the two it is, the
     options' objective says, and so does the file.
+
+    Raises:
+        ValueError: the objective is refusal_likelihood, and fewer than half of the responses are refusals.
     """
     _require_names(model, exchanges, out)
     require_options(options, ScoringOptions)
@@ -122,8 +126,7 @@ def score_likelihood(
     _refuse_unshardable(options)
     _refuse_unshardable_judge(options, None)
     SCORES[options.method]  # refuses one that is not known
-    given = load_exchanges(exchanges, once=True)
-    refuse_too_few([exchange.prompt for exchange in given])
+    given = load_given(exchanges, options)
     loaded = load_model(model, sharded=options.shard, progress=progress)
     settings = {
         "number of processes": world_size(),

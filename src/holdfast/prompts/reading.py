@@ -21,9 +21,13 @@ EVERY_ROW = "FILE#rows=all reads every row."
 class Reader(Generic[Record]):
     """Reads the records of one source, and notes in sentences what it decided."""
 
-    def __init__(self, source: PromptSource, record: type[Record], kind: Kind | None = None) -> None:
+    def __init__(
+        self, source: PromptSource, record: type[Record], kind: Kind | None = None, responses: str = "responses"
+    ) -> None:
         """`kind` is what prompts are used as; it chooses the rows of a file that labels its prompts."""
         self.source, self.record = source, record
+        self.responses = responses
+        """What responses are called where there are none."""
         self.kind: Kind | None = kind
         self.required = ("prompt",) if record is Prompt else ("prompt", "response")
         self.optional = ("response",) if kind in ANSWERED else ()
@@ -127,7 +131,7 @@ class Reader(Generic[Record]):
         known = {name: values[name] for name in names if name in self.required or values[name] != ""}
         for name in self.required:
             if name not in values:
-                raise ValueError(_missing(place, name, columns))
+                raise ValueError(_missing(place, name, columns, self.responses))
         for name, text in known.items():
             _refuse_other_than_text(place, name, text, is_required=name in self.required)
         if self.record is Prompt:
@@ -142,11 +146,16 @@ def _holds(values: Mapping[str, object], where: tuple[str, str], place: str) -> 
     return str(read_fields(Layout({"where": where[0]}), values, place)["where"]) == where[1]
 
 
-def _missing(place: str, name: str, columns: Sequence[str]) -> str:
-    """Says that a row lacks a field, and what it has instead."""
+def _missing(place: str, name: str, columns: Sequence[str], responses: str) -> str:
+    """Says that a row lacks a field, or responses of the kind that is wanted, and what it has instead."""
     has = ", ".join(map(repr, columns)) or "nothing"
     parted = next((mark for mark in ";\t|" if len(columns) == 1 and mark in columns[0]), None)
     hint = f"its cells seem to be parted by {parted!r}: save it with commas" if parted else ""
+    if name == "response" and responses != "responses" and not hint:
+        return (
+            f"{place} has no {responses}: it has {has}, and nothing under 'response'; write one to every prompt there, "
+            f"or name a column that holds {responses} as FILE#response=COLUMN."
+        )
     return f"{place} has no text under {name!r}; it has {has}; {hint or f'name its column as FILE#{name}=COLUMN'}."
 
 

@@ -34,16 +34,17 @@ def load_prompts(path: str | Path, kind: Kind | None = None) -> list[Prompt]:
     return _filled(source, prompts)
 
 
-def load_exchanges(path: str | Path, *, once: bool = False) -> list[Exchange]:
+def load_exchanges(path: str | Path, *, once: bool = False, responses: str = "responses") -> list[Exchange]:
     """The exchanges of a set, which has a prompt and a response (or an answer) in every row.
 
     Args:
         path: a file, `testbed:NAME`, or the name of a public set.
         once: leave out exchanges that repeat another one word for word, as where a mean is taken over them. In training
             they stay, since a repeat is a way to give an exchange more weight. Either way their number is told.
+        responses: what the error of a file without them calls them, e.g. "refusals".
     """
     source = find_source(path)
-    reader = Reader(source, Exchange)
+    reader = Reader(source, Exchange, responses=responses)
     repeats: list[tuple[Exchange, Exchange]] = []
     exchanges = list(islice(reader.records(), source.first))
     unique = list(distinct(exchanges, repeats))

@@ -4,7 +4,8 @@ COMPARISON  {"before", "after": files, "models": [NAME|null, NAME|null], "judges
              "passed", "settings_known",
              "measures": {"asr": {"before": RATE|number|null, "after", "difference", "change": CHANGE|null,
                                   "paired": PAIRED|null, "corrected_p", "ratio": RATIO|null}},
-             "conditions": [{"condition", "passed", "numbers", "prompts": [...], "by_interval": DECISION|null}]}
+             "conditions": [{"condition", "passed", "numbers", "prompts": [...], "by_interval": DECISION|null,
+                             "cannot_fail": WHY|null}]}
 
 CHANGE  {"value", "low", "high"}: after less before, on the same prompts where they were paired
 RATIO   {"value", "low", "high", "n", "p_value"}: of perplexity, after over before on the same exchanges
@@ -42,7 +43,7 @@ def gate_tables(result: Comparison) -> list[NumberTable]:
     header = ("measure", "before", "after", "change [95% interval]", "became / ceased", CORRECTED_P)
     rows = tuple((measure_words(name), *_cells(name, measure)) for name, measure in result["measures"].items())
     tables = [NumberTable("Before and after", header, rows, frozenset({3, 4, 5}))]
-    checked = tuple((one["condition"], _word(one["passed"]), _by_interval(one)) for one in result["conditions"])
+    checked = tuple((one["condition"], _word(one), _by_interval(one)) for one in result["conditions"])
     gate = NumberTable("Conditions", ("fails if", "gate", "by its interval"), checked)
     return [*tables, gate] if checked else tables
 
@@ -52,7 +53,8 @@ def render_junit(result: Comparison) -> str:
     conditions = result["conditions"]
     failures = sum(not one["passed"] for one in conditions)
     suites = ElementTree.Element("testsuites")
-    counts = {"tests": str(len(conditions)), "failures": str(failures), "errors": "0", "skipped": "0"}
+    skipped = sum(bool(one["cannot_fail"]) for one in conditions)
+    counts = {"tests": str(len(conditions)), "failures": str(failures), "errors": "0", "skipped": str(skipped)}
     suite = ElementTree.SubElement(suites, "testsuite", {"name": "holdfast compare", **counts})
     for one in conditions:
         case = ElementTree.SubElement(
@@ -61,6 +63,8 @@ def render_junit(result: Comparison) -> str:
         if not one["passed"]:
             failure = ElementTree.SubElement(case, "failure", {"message": printable(one["numbers"])})
             failure.text = "\n".join([printable(one["numbers"]), *_looked_at(one["prompts"])])
+        elif one["cannot_fail"]:
+            ElementTree.SubElement(case, "skipped", {"message": printable(_word(one))})
     ElementTree.indent(suites)
     return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
 
@@ -69,8 +73,7 @@ def render_markdown(result: Comparison) -> str:
     """The tables for a pull request or a job summary, readable as plain text, with the prompts of failed conditions."""
     conditions = result["conditions"]
     failed = [one for one in conditions if not one["passed"]]
-    verdict = f": {len(failed)} of {len(conditions)} conditions failed" if failed else ": passed" if conditions else ""
-    parts = [f"## holdfast compare{verdict}", "\n".join(_settings(result))]
+    parts = [f"## holdfast compare{_verdict(result)}", "\n".join(_settings(result))]
     parts += [] if result["settings_known"] else [UNKNOWN_SETTINGS]
     tables = gate_tables(result)
     parts += [_markdown_table(tables[0], _name)]
@@ -80,6 +83,16 @@ def render_markdown(result: Comparison) -> str:
         heading = f"Failed: {_code(one['condition'])}. {'Prompts to look at:' if one['prompts'] else ''}".rstrip()
         parts += ["\n".join([heading, "", *(f"- {_code(prompt)}" for prompt in one["prompts"])]).rstrip()]
     return "\n\n".join(parts) + "\n"
+
+
+def _verdict(result: Comparison) -> str:
+    """The end of the heading; empty where there are no conditions."""
+    conditions = result["conditions"]
+    if failed := sum(not one["passed"] for one in conditions):
+        return f": {failed} of {len(conditions)} conditions failed"
+    if not conditions:
+        return ""
+    return ": passed" if result["passed"] else ": nothing decided, no condition can fail"
 
 
 def _settings(result: Comparison) -> list[str]:
@@ -123,8 +136,10 @@ def _looked_at(prompts: Sequence[str]) -> list[str]:
     return [f"look at the answers to: {printable(prompt)}" for prompt in prompts]
 
 
-def _word(passed: bool) -> str:
-    return "passed" if passed else "FAILED"
+def _word(condition: Comparison) -> str:
+    if condition["cannot_fail"]:
+        return f"cannot fail: {condition['cannot_fail']}"
+    return "passed" if condition["passed"] else "FAILED"
 
 
 def _by_interval(condition: Comparison) -> str:

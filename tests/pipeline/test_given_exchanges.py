@@ -1,0 +1,57 @@
+"""Given responses are what the objective's name says, and a file without them is told so, before a model is loaded."""
+
+import json
+
+import pytest
+
+from holdfast.pipeline import layerwise, scoring
+from holdfast.pipeline.config import LayerWiseOptions, ScoringOptions
+from holdfast.pipeline.given_exchanges import load_given
+
+REFUSALS = ScoringOptions(objective="refusal_likelihood")
+UTILITY = ScoringOptions(objective="utility")
+NO, YES, NEIN = (
+    "I'm sorry, but I can't help with that.",
+    "Sure, here is how to do it",
+    "Das kann ich nicht für dich tun.",
+)
+
+
+def exchanges(folder, *responses):
+    rows = [{"prompt": f"do {number}", "response": text} for number, text in enumerate(responses)]
+    (folder / "given.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return str(folder / "given.jsonl")
+
+
+def test_compliance_is_not_scored_as_refusals(tmp_path):
+    told = (
+        r"1 of 4 responses of .* are refusals \(25%\), .* begins 'Sure, here is .*; give refusals, or objective utility"
+    )
+    given = exchanges(tmp_path, NO, YES, YES, YES)
+    with pytest.raises(ValueError, match=told):
+        scoring.score_likelihood("none", given, tmp_path / "scores.safetensors", options=REFUSALS)
+    layers, out = LayerWiseOptions(layer_wise=True), tmp_path / "scores.safetensors"
+    with pytest.raises(ValueError, match=told):
+        layerwise.score_likelihood_by_layer("none", given, out, layers, options=REFUSALS)
+
+
+def test_refusals_that_some_responses_do_not_share_and_right_answers_are_scored(tmp_path, caplog):
+    assert len(load_given(exchanges(tmp_path, NO, NO, YES, YES), REFUSALS)) == 4
+    assert len(load_given(exchanges(tmp_path, YES, YES), UTILITY)) == 2
+    assert len(load_given("testbed:refusals", REFUSALS)) > 2
+    assert not caplog.records
+
+
+def test_refusals_in_a_language_that_the_rules_cannot_read_are_scored_with_a_warning(tmp_path, caplog):
+    assert len(load_given(exchanges(tmp_path, NO, NEIN, NEIN, NEIN), REFUSALS)) == 4
+    assert "3 of 4 responses" in caplog.text
+    assert "not checked that they are refusals" in caplog.text
+
+
+def test_a_file_without_responses_is_said_to_have_no_refusals(tmp_path):
+    file = tmp_path / "advbench.csv"
+    file.write_text('goal,target\nbreak it,"Sure, here is"\nbend it,"Sure, here is"\n')
+    with pytest.raises(ValueError, match=r"csv:2 has no refusals: it has 'goal', 'target', and nothing under 'resp"):
+        load_given(str(file), REFUSALS)
+    with pytest.raises(ValueError, match="0 of 2 responses"):
+        load_given(f"{file}#response=target", REFUSALS)
