@@ -91,3 +91,33 @@ def test_the_picture_counts_the_lines_that_it_leaves_out_and_loads_nothing(recor
     assert "Mask: &lt;mask&gt;" in svg
     assert recording["shorten"](printed + "└──┘\n")[-1].startswith("\x1b[2m... 24 more"), "a table's edge is no news"
     assert 'url("http' not in svg, "fonts are those of the reader's machine"
+
+
+def cells(page: str) -> list[list[str]]:
+    """The rows of a page's table, below its header."""
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| ")]
+    return rows[2:]
+
+
+def test_the_page_on_convergence_ends_in_what_its_table_shows():
+    text = (ROOT / "docs" / "results" / "convergence.md").read_text(encoding="utf-8")
+    points = [(int(size.replace(",", "")), float(iou), float(agreed)) for size, iou, agreed in cells(text)]
+    made = load_benchmark("convergence.py")["page"]
+    assert text == made(points, 0.005)
+    assert "the IoU falls from 0.571 at 128 to 0.524 at 256" in " ".join(text.split())
+    rising = [(size, iou, 0.5) for size, iou in ((8, 0.1), (16, 0.2), (32, 0.21))]
+    assert "From 16 prompts in each half on" in made(rising, 0.005)
+    assert "falls" not in made(rising, 0.005)
+
+
+def test_the_page_on_objectives_ends_in_what_its_table_shows():
+    text = (ROOT / "docs" / "results" / "objectives.md").read_text(encoding="utf-8")
+    made = load_benchmark("objectives.py")["page"]
+    assert text == made(cells(text))
+    unmeasured = [*cells(text), ["none", "16", "", "not measured: all alike", "", ""]]
+    assert "none" not in made(unmeasured).split("## Conclusion")[1]
+
+
+def load_benchmark(script: str) -> dict:
+    """The functions of a benchmark, without running it."""
+    return runpy.run_path(str(ROOT / "benchmarks" / script))

@@ -181,7 +181,9 @@ def test_a_patch_says_model_mask_prompts_and_version(inputs, tmp_path):
     assert count_shared(made_by, exchanges) == 1
 
 
-@pytest.mark.parametrize(("asked", "said"), [("how do I mend it?", "1 of 1 evaluation prompts are also"), ("why", "")])
+@pytest.mark.parametrize(
+    ("asked", "said"), [("how do I mend it?", "1 of 1 evaluation prompts also made the mask"), ("why", "")]
+)
 def test_verifying_on_the_prompts_of_the_scores_is_warned_of(asked, said, inputs, tmp_path, caplog):
     scores = {"prompts": prompts_entry(load_exchanges(inputs[1]))}
     loaded = load_model(inputs[0])

@@ -91,7 +91,7 @@ class AdaptOptions(SftOptions):
     """Optimizer steps. One step reads one batch."""
     freeze: tuple[Role, ...] = ()
     """Roles of parameters that are not trained at all, with or without a mask. Masks cannot hold embeddings and head,
-    which have no scores, so training those can cost safety: `--freeze embedding head`."""
+    which have no scores, so training those can cost safety: `--freeze embedding --freeze head`."""
     lora: Annotated[LoraOptions | None, LORA] = None
     """Trains LoRA adapters in place of the weights and merges them at the end. Usual learning rates are 1e-4 and
     more."""

@@ -252,8 +252,8 @@ def warn_of_shared(mask: Mask, suite: Suite) -> None:
     judging = [*suite.harmful, *suite.harmless, *suite.borderline, *suite.questions, *suite.task]
     if shared := count_shared(mask.made_by, judging):
         logger.warning(
-            "%d of %d evaluation prompts are also calibration prompts of the mask, which its file tells by their "
-            "hashes: they flatter it; evaluate on prompts that made no scores.",
+            "%d of %d evaluation prompts also made the mask's scores, so the mask may look better here than on new "
+            "prompts; evaluate on prompts that made no scores.",
             shared,
             len(judging),
         )
