@@ -36,6 +36,7 @@ def comparison(prompt="mend the clock", group="heldout", passed=False, model="so
         "judges": ["some/guard"] * 2,
         "passed": passed,
         "settings_known": True,
+        "warnings": [],
         "measures": {f"asr/{group}": measure, "perplexity": alone},
         "conditions": [failed | {"by_interval": "holds"}, passing | {"by_interval": None}],
     }

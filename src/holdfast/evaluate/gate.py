@@ -15,11 +15,13 @@ from dataclasses import dataclass, replace
 from holdfast.decision import Decision, Interval, decide
 from holdfast.differences import Difference, paired_difference, rate_difference
 from holdfast.evaluate.condition import Condition, Quantity
+from holdfast.evaluate.cut_off import warning_of_cut_off
 from holdfast.evaluate.measure import COUNTED
 from holdfast.evaluate.paired import PairedPrompt, count_prompts, pair_prompts
 from holdfast.evaluate.statistics import PairedCounts
 from holdfast.evaluate.token_losses import PerplexityRatio, perplexity_ratio
 from holdfast.holm import holm
+from holdfast.made_by import model_fingerprint
 from holdfast.printable import printable
 from holdfast.spelling import meant
 from holdfast.values import Evaluation, Rate
@@ -117,6 +119,8 @@ class Gate:
     findings: tuple[Finding, ...]
     settings_known: bool
     """Whether both say which judge, generation and suite made them; those that do are known to be the same."""
+    warnings: tuple[str, ...] = ()
+    """Sentences on what makes the comparison worth less than its numbers say."""
 
     @property
     def passed(self) -> bool:
@@ -138,7 +142,19 @@ def gate(before: Evaluation, after: Evaluation, conditions: Sequence[Condition] 
     """
     measures = compare_measures(before, after)
     findings = tuple(_check(condition, measures) for condition in conditions)
-    return Gate(measures, findings, bool(before.made_by and after.made_by))
+    return Gate(measures, findings, bool(before.made_by and after.made_by), comparison_warnings(before, after))
+
+
+def comparison_warnings(before: Evaluation, after: Evaluation) -> tuple[str, ...]:
+    """Warns of two evaluations of one model, and of responses that were cut off."""
+    first, second = (model_fingerprint(one.made_by) for one in (before, after))
+    same = (
+        f"both evaluations are of one model (fingerprint {printable(str(first)[:12])}), so the gate says nothing of "
+        "another; evaluate the checkpoint that is to be released."
+    )
+    warnings = [same] if first and first == second else []
+    cut = {"before": warning_of_cut_off(before), "after": warning_of_cut_off(after)}
+    return (*warnings, *(f"in the evaluation {when}, {sentence}" for when, sentence in cut.items() if sentence))
 
 
 def compare_measures(before: Evaluation, after: Evaluation) -> dict[str, Compared]:

@@ -1,7 +1,7 @@
 """A comparison of two checkpoints for whoever decides on a release: a terminal, a pull request, a build server.
 
 COMPARISON  {"before", "after": files, "models": [NAME|null, NAME|null], "judges": [NAME|null, NAME|null],
-             "passed", "settings_known",
+             "passed", "settings_known", "warnings": [SENTENCE],
              "measures": {"asr": {"before": RATE|number|null, "after", "difference", "change": CHANGE|null,
                                   "paired": PAIRED|null, "corrected_p", "ratio": RATIO|null}},
              "conditions": [{"condition", "passed", "numbers", "prompts": [...], "by_interval": DECISION|null}]}
@@ -71,6 +71,7 @@ def render_markdown(result: Comparison) -> str:
     failed = [one for one in conditions if not one["passed"]]
     verdict = f": {len(failed)} of {len(conditions)} conditions failed" if failed else ": passed" if conditions else ""
     parts = [f"## holdfast compare{verdict}", "\n".join(_settings(result))]
+    parts += [f"Warning: {sentence}" for sentence in result["warnings"]]
     parts += [] if result["settings_known"] else [UNKNOWN_SETTINGS]
     tables = gate_tables(result)
     parts += [_markdown_table(tables[0], _name)]
