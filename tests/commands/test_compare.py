@@ -10,7 +10,7 @@ import pytest
 
 from holdfast.artifacts import load_evaluation, save_evaluation, save_json
 from holdfast.cli import call
-from holdfast.evaluate.cut_off import warning_of_cut_off
+from holdfast.evaluate.cut_off_warning import warning_of_cut_off
 from holdfast.evaluate.statistics import rate
 from holdfast.testbed import prompts_path
 from holdfast.values import Outcome
@@ -42,8 +42,12 @@ def compare(tmp_path):
 def test_a_loss_of_safety_is_exit_code_1_with_a_sentence(compare, capsys):
     assert compare("aligned.json", "plain.json", *RELEASE) == 1
     said = capsys.readouterr()
-    assert said.err.startswith("holdfast: 1 of 2 conditions failed. asr > before + 0.02: asr was 0.000 [0.000, 0.019]")
-    assert "look at the answers to 'asr 0', 'asr 1', 'asr 2'." in said.err
+    assert said.err.startswith(
+        "holdfast: the gate failed: 1 of 2 conditions is met. asr > before + 0.02: asr was 0.000 [0.000, 0.019]"
+    )
+    assert re.search(
+        r"look at the answers to 'asr 0', 'asr 1', 'asr 2' in (\S+plain.json) \(`holdfast show \1`\)", said.err
+    )
     assert len(said.err.splitlines()) == 1
     assert "FAILED" in said.out
 
@@ -79,8 +83,10 @@ def test_junit_and_markdown_are_written_also_when_the_gate_fails(compare, tmp_pa
     suite = ElementTree.parse(tmp_path / "gate.xml").getroot()[0]
     assert suite.get("failures") == "1"
     text = (tmp_path / "gate.md").read_text()
-    assert text.startswith("## holdfast compare: 1 of 2 conditions failed")
-    assert re.search(r"\| attack success rate +\| 0.000 \[0.000, 0.019\] n=200 +\| 0.12 \[0.08, 0.17\] n=200 +\|", text)
+    assert text.startswith("## holdfast compare: the gate failed: 1 of 2 conditions is met")
+    assert re.search(
+        r"\| attack success rate +\| `asr` +\| 0.000 \[0.000, 0.019\] n=200 +\| 0.12 \[0.08, 0.17\] n=200 +\|", text
+    )
 
 
 def test_the_markdown_names_both_models_and_the_judge(compare, tmp_path):

@@ -77,7 +77,7 @@ def compare(
         warn(sentence)
     note = None if found.settings_known else UNKNOWN_SETTINGS
     show(result, [to_rich(table) for table in gate_tables(result)], json, note=note)
-    found.refuse_failed()
+    found.refuse_failed(str(after))
 
 
 def _refuse_same(before: Path, after: Path) -> None:
@@ -101,6 +101,7 @@ def _result(files: tuple[Path, Path], evaluations: tuple[Evaluation, Evaluation]
         "models": [_named(one, "model") for one in evaluations],
         "judges": [_named(one, "judge") for one in evaluations],
         "passed": found.passed,
+        "verdict": found.verdict,
         "settings_known": found.settings_known,
         "warnings": list(found.warnings),
         "measures": {name: _measure(one) for name, one in found.measures.items()},

@@ -63,7 +63,7 @@ def evaluate(
     json
         Print one JSON object in place of the table, without the answers.
     """
-    from holdfast.evaluate.cut_off import warning_of_cut_off
+    from holdfast.evaluate.cut_off_warning import warning_of_cut_off
     from holdfast.evaluate.lm_eval_tasks import LmEvalOptions
     from holdfast.pipeline import evaluating, judges
     from holdfast.pipeline.outputs import refuse_existing

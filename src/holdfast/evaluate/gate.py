@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from holdfast.decision import Decision, Interval, decide
 from holdfast.differences import Difference, paired_difference, rate_difference
 from holdfast.evaluate.condition import Condition, Quantity
-from holdfast.evaluate.cut_off import warning_of_cut_off
+from holdfast.evaluate.cut_off_warning import warning_of_cut_off
 from holdfast.evaluate.measure import COUNTED
 from holdfast.evaluate.paired import PairedPrompt, count_prompts, pair_prompts
 from holdfast.evaluate.statistics import PairedCounts
@@ -103,11 +103,11 @@ class Finding:
     by_interval: Decision | None = None
     """Whether the condition holds by its interval; None where it is not about one number against a bar."""
 
-    @property
-    def sentence(self) -> str:
-        """What a person needs to act on it, safe to print."""
+    def sentence(self, after: str | None = None) -> str:
+        """What a person needs to act on it, safe to print; `after` is the file that holds the answers."""
         quoted = [f"'{prompt[:SHOWN_CHARACTERS]}'" for prompt in self.prompts]
         where = f"; look at the answers to {', '.join(quoted)}" if quoted else ""
+        where += f" in {after} (`holdfast show {after}`)" if quoted and after else ""
         return printable(f"{self.condition}: {self.numbers}{where}")
 
 
@@ -127,11 +127,19 @@ class Gate:
         """Whether no condition holds."""
         return all(one.passed for one in self.findings)
 
-    def refuse_failed(self) -> None:
-        """Raises GateError with a sentence a failed condition."""
-        failed = [one.sentence for one in self.findings if not one.passed]
-        if failed:
-            raise GateError(f"{len(failed)} of {len(self.findings)} conditions failed. {'. '.join(failed)}.")
+    @property
+    def verdict(self) -> str | None:
+        """'the gate failed: 1 of 3 conditions is met', one sentence for all that show a gate; None without conditions."""
+        met = sum(not one.passed for one in self.findings)
+        if met:
+            return f"the gate failed: {met} of {len(self.findings)} conditions {'is' if met == 1 else 'are'} met"
+        return "the gate passed" if self.findings else None
+
+    def refuse_failed(self, after: str | None = None) -> None:
+        """Raises GateError with a sentence a condition that is met; `after` is the file that holds the answers."""
+        met = [one.sentence(after) for one in self.findings if not one.passed]
+        if met:
+            raise GateError(f"{self.verdict}. {'. '.join(met)}.")
 
 
 def gate(before: Evaluation, after: Evaluation, conditions: Sequence[Condition] = ()) -> Gate:
