@@ -129,7 +129,7 @@ class Gate:
 
     @property
     def verdict(self) -> str | None:
-        """'the gate failed: 1 of 3 conditions is met', one sentence for all that show a gate; None without conditions."""
+        """'the gate failed: 1 of 3 conditions is met', the same everywhere; None without conditions."""
         met = sum(not one.passed for one in self.findings)
         if met:
             return f"the gate failed: {met} of {len(self.findings)} conditions {'is' if met == 1 else 'are'} met"
