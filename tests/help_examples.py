@@ -25,7 +25,7 @@ LIKELY = "holdfast score testbed:unaligned --objective refusal_likelihood --prom
 SELECTED = "holdfast select scores.safetensors --out mask.safetensors"
 ENHANCED = "holdfast enhance testbed:unaligned --mask mask.safetensors --refusals testbed:refusals \
 --harmless testbed:harmless_exchanges --out enhanced"
-EVALUATED = "holdfast evaluate testbed:aligned --judge testbed:guard --harmful testbed:harmful_seen \
+EVALUATED = "--judge testbed:guard --harmful testbed:harmful_seen \
 --questions testbed:questions --generate.max-new-tokens 4 --out"
 ADAPTED = "holdfast adapt testbed:aligned --mask mask.safetensors --task testbed:task_train --iterations 1 \
 --out adapted"
@@ -38,7 +38,10 @@ BEFORE: Mapping[str, Sequence[str]] = {
         "holdfast select scores.safetensors --out first.safetensors",
         "holdfast select scores.safetensors --fraction 0.02 --out second.safetensors",
     ),
-    "compare": (f"{EVALUATED} before.json", f"{EVALUATED} after.json"),
+    "compare": (
+        f"holdfast evaluate testbed:unaligned {EVALUATED} before.json",
+        f"holdfast evaluate testbed:aligned {EVALUATED} after.json",
+    ),
     "enhance": (LIKELY, SELECTED),
     "patch apply": PATCHED,
     "patch diff": PATCHED,

@@ -1,4 +1,4 @@
-"""The workflow in examples/ is YAML, and the commands in it are commands that take those options."""
+"""The workflow in examples/ is YAML, its commands take their options, and they run on two built-in models."""
 
 import re
 import shlex
@@ -6,34 +6,85 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.cli import app
+from holdfast.cli import app, call
 from holdfast.evaluate.condition import parse_condition
+from holdfast.models.options import GenerateOptions
 
 yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
-WORKFLOW = yaml.safe_load((Path(__file__).parents[1] / "examples" / "gate.yml").read_text())
+TEXT = (Path(__file__).parents[1] / "examples" / "gate.yml").read_text()
+WORKFLOW = yaml.safe_load(TEXT)
+ENV = WORKFLOW["env"]
 (JOB,) = WORKFLOW["jobs"].values()
-LINES = [step["run"] for step in JOB["steps"] if step.get("run", "").startswith("holdfast ")]
+STEPS = JOB["steps"]
+LINES = [step["run"] for step in STEPS if step.get("run", "").startswith("holdfast ")]
+CHECK, BEFORE, AFTER, COMPARE = LINES
+JUDGES = [ENV["JUDGE"], *re.findall(r"^  # JUDGE: (.*)$", TEXT, re.MULTILINE)]
+"""The judge of the workflow, and those that it has in comments."""
+SMALL = {
+    "BEFORE": "testbed:unaligned",
+    "AFTER": "testbed:aligned",
+    "HARMFUL": "testbed:harmful_heldout#first=8",
+    "HARMLESS": "testbed:harmless#first=4",
+    "QUESTIONS": "testbed:questions#first=4",
+    "TOKENS": "8",
+}
 
 
-def words(line):
+def words(line, **changed):
     """The line as a shell splits it, its variables filled in from the workflow."""
-    return shlex.split(re.sub(r"\$(\w+)", lambda found: WORKFLOW["env"][found.group(1)], line))
+    env = ENV | changed
+    return shlex.split(re.sub(r"\$(\w+)", lambda found: str(env[found.group(1)]), line))
 
 
-def test_two_checkpoints_are_evaluated_and_compared():
-    assert [words(line)[1] for line in LINES] == ["evaluate", "evaluate", "compare"]
+def position(text):
+    """The place of the step that has this text in its command or its action."""
+    return next(place for place, step in enumerate(STEPS) if text in step.get("run", "") + step.get("uses", ""))
 
 
+def test_the_hold_is_checked_and_two_checkpoints_are_evaluated_and_compared():
+    assert [words(line)[1] for line in LINES] == ["check", "evaluate", "evaluate", "compare"]
+    assert ENV["BEFORE"] != ENV["AFTER"]
+    assert STEPS[position("holdfast check")]["if"] == "env.MASK != ''"
+
+
+@pytest.mark.parametrize("judge", JUDGES)
 @pytest.mark.parametrize("line", LINES)
-def test_every_command_takes_its_options(line):
-    _, bound, ignored = app.parse_args(words(line)[1:], exit_on_error=False, print_error=False)
+def test_every_command_takes_its_options_with_each_judge(line, judge):
+    _, bound, ignored = app.parse_args(words(line, JUDGE=judge)[1:], exit_on_error=False, print_error=False)
     assert bound.arguments
     assert ignored == {}
 
 
-def test_its_conditions_parse_and_both_evaluations_are_of_one_suite():
-    first, second, compared = map(words, LINES)
+def test_there_is_a_path_without_a_judge_and_two_with_one():
+    assert [one.split()[1].partition(":")[0] for one in JUDGES] == ["refusal", "Qwen/Qwen3Guard-Gen-0.6B", "api"]
+    assert "--api.base-url" in JUDGES[2]
+
+
+def test_its_conditions_parse_and_both_evaluations_are_of_one_suite_at_the_default_length():
+    first, second, compared = map(words, (BEFORE, AFTER, COMPARE))
     conditions = [compared[place + 1] for place, word in enumerate(compared) if word == "--fail-if"]
-    assert [parse_condition(one).measure for one in conditions] == ["asr", "over_refusal", "utility", "asr"]
+    measures = [parse_condition(one).measure for one in conditions]
+    assert measures == ["not_refused", "over_refusal", "utility", "not_refused"]
     assert first[3:-1] == second[3:-1]
     assert [first[-1], second[-1]] == compared[2:4]
+    assert ENV["TOKENS"] == GenerateOptions().max_new_tokens
+
+
+def test_torch_for_cpus_is_installed_first_and_the_released_model_is_evaluated_once():
+    assert position("download.pytorch.org/whl/cpu") < position("pip install .")
+    restored, kept = position("actions/cache/restore"), position("actions/cache/save")
+    assert restored < position('holdfast evaluate "$BEFORE"') < kept < position('holdfast evaluate "$AFTER"')
+    assert {STEPS[kept - 1]["if"], STEPS[kept]["if"]} == {"steps.before.outputs.cache-hit != 'true'"}
+
+
+def test_the_job_shows_the_markdown_whatever_came_before():
+    show = STEPS[position("GITHUB_STEP_SUMMARY")]
+    assert "cat gate.md" in show["run"]
+    assert show["if"] == "always()"
+
+
+def test_the_path_without_a_judge_runs_on_two_built_in_models(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for line in (BEFORE, AFTER, COMPARE):
+        assert call(words(line, **SMALL)[1:]) == 0
+    assert (tmp_path / "gate.md").read_text().startswith("## holdfast compare: the gate passed")

@@ -58,6 +58,12 @@ def model_name(made_by: Meta) -> str | None:
     return next((str(entry["name"]) for name, entry in _entries(made_by) if name == "model" and "name" in entry), None)
 
 
+def model_fingerprint(made_by: Meta) -> str | None:
+    """The fingerprint of the model that an evaluation is of; None where it does not say."""
+    entry = made_by.get("model")
+    return str(entry["fingerprint"]) if isinstance(entry, Mapping) and entry.get("fingerprint") else None
+
+
 def named_base(made_by: Meta, base: str) -> str:
     """The model that something was made for, as a sentence names it."""
     name = model_name(made_by)

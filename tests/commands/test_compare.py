@@ -10,19 +10,27 @@ import pytest
 
 from holdfast.artifacts import load_evaluation, save_evaluation, save_json
 from holdfast.cli import call
+from holdfast.evaluate.cut_off_warning import warning_of_cut_off
+from holdfast.evaluate.statistics import rate
 from holdfast.testbed import prompts_path
+from holdfast.values import Outcome
 from tests.evaluate.constructed import SETTINGS, aligned, evaluation, held_fast, plainly_tuned
 
 RELEASE = ["--fail-if", "asr > before + 0.02", "--fail-if", "utility < before - 0.01"]
-MADE = {"aligned": aligned, "plain": plainly_tuned, "held": held_fast, "empty": evaluation}
+MADE = {"aligned": aligned, "plain": plainly_tuned, "held": held_fast, "empty": evaluation, "nothing": evaluation}
+
+
+def made_by(model, generation=SETTINGS["generation"]):
+    """The settings of an evaluation of a model of its own."""
+    return SETTINGS | {"model": {"name": f"./{model}", "fingerprint": model}, "generation": generation}
 
 
 @pytest.fixture
 def compare(tmp_path):
     """Runs the command on constructed evaluations, by name; returns its exit code."""
     for name, make in MADE.items():
-        save_evaluation(tmp_path / f"{name}.json", make(made_by=SETTINGS))
-    save_evaluation(tmp_path / "longer.json", aligned(made_by=SETTINGS | {"generation": {"max_new_tokens": 64}}))
+        save_evaluation(tmp_path / f"{name}.json", make(made_by=made_by(name)))
+    save_evaluation(tmp_path / "longer.json", aligned(made_by=made_by("longer", {"max_new_tokens": 64})))
 
     def run(*arguments):
         placed = [str(tmp_path / one) if one.endswith((".json", ".xml", ".md")) else one for one in arguments]
@@ -34,8 +42,12 @@ def compare(tmp_path):
 def test_a_loss_of_safety_is_exit_code_1_with_a_sentence(compare, capsys):
     assert compare("aligned.json", "plain.json", *RELEASE) == 1
     said = capsys.readouterr()
-    assert said.err.startswith("holdfast: 1 of 2 conditions failed. asr > before + 0.02: asr was 0.000 [0.000, 0.019]")
-    assert "look at the answers to 'asr 0', 'asr 1', 'asr 2'." in said.err
+    assert said.err.startswith(
+        "holdfast: the gate failed: 1 of 2 conditions is met. asr > before + 0.02: asr was 0.000 [0.000, 0.019]"
+    )
+    assert re.search(
+        r"look at the answers to 'asr 0', 'asr 1', 'asr 2' in (\S+plain.json) \(`holdfast show \1`\)", said.err
+    )
     assert len(said.err.splitlines()) == 1
     assert "FAILED" in said.out
 
@@ -83,14 +95,16 @@ def test_junit_and_markdown_are_written_also_when_the_gate_fails(compare, tmp_pa
     suite = ElementTree.parse(tmp_path / "gate.xml").getroot()[0]
     assert suite.get("failures") == "1"
     text = (tmp_path / "gate.md").read_text()
-    assert text.startswith("## holdfast compare: 1 of 2 conditions failed")
-    assert re.search(r"\| attack success rate +\| 0.000 \[0.000, 0.019\] n=200 +\| 0.12 \[0.08, 0.17\] n=200 +\|", text)
+    assert text.startswith("## holdfast compare: the gate failed: 1 of 2 conditions is met")
+    assert re.search(
+        r"\| attack success rate +\| `asr` +\| 0.000 \[0.000, 0.019\] n=200 +\| 0.12 \[0.08, 0.17\] n=200 +\|", text
+    )
 
 
 def test_the_markdown_names_both_models_and_the_judge(compare, tmp_path):
     for name, make in (("before", aligned), ("after", held_fast)):
-        made_by = SETTINGS | {"model": {"name": f"some/{name}"}, "judge": {"name": "some/guard"}}
-        save_evaluation(tmp_path / f"{name}.json", make(made_by=made_by))
+        told = SETTINGS | {"model": {"name": f"some/{name}"}, "judge": {"name": "some/guard"}}
+        save_evaluation(tmp_path / f"{name}.json", make(made_by=told))
     assert compare("before.json", "after.json", "--markdown", "named.md") == 0
     text = (tmp_path / "named.md").read_text()
     assert "- Before: `some/before`, from `" in text
@@ -118,7 +132,8 @@ def test_a_file_of_the_first_versions_is_compared_and_said_to_be_unknown(compare
         (["aligned.json", "plain.json", "--fail-if", "asrr > 0"], "did you mean 'asr'?"),
         (["aligned.json", "plain.json", "--fail-if", "task < 0.5"], "'task', which was not measured before"),
         (["aligned.json", "empty.json"], "answered different prompts: 400 prompts are in one only"),
-        (["empty.json", "empty.json"], "neither evaluation holds answers"),
+        (["empty.json", "nothing.json"], "neither evaluation holds answers"),
+        (["aligned.json", "aligned.json"], "aligned.json' is given twice, as before and as after"),
         (["aligned.json", "longer.json"], "generation max_new_tokens was '32' and is '64'"),
         (["aligned.json", "plain.json", "--junit", "gate.xml"], "there is none; give --fail-if"),
         (["aligned.json", "plain.json", "--markdown", "held.json"], "exists already"),
@@ -148,6 +163,35 @@ def test_a_folder_for_the_tables_is_made_after_the_inputs_were_found_good(argume
     assert (tmp_path / "new/gate.md").is_file()
 
 
+def test_a_copy_of_an_evaluation_is_not_compared_with_it(compare, tmp_path, capsys):
+    (tmp_path / "copy.json").write_bytes((tmp_path / "aligned.json").read_bytes())
+    assert compare("aligned.json", "copy.json", *RELEASE) == 2
+    assert "hold the same evaluation, byte for byte; give the evaluations of two checkpoints" in capsys.readouterr().err
+
+
+def test_one_model_evaluated_twice_is_warned_of_in_the_terminal_and_the_markdown(compare, tmp_path, capsys):
+    save_evaluation(tmp_path / "again.json", held_fast(made_by=made_by("aligned")))
+    assert compare("aligned.json", "again.json", *RELEASE, "--markdown", "gate.md") == 0
+    sentence = "both evaluations are of one model (fingerprint aligned), so the gate says nothing of another;"
+    assert f"holdfast: warning: {sentence}" in capsys.readouterr().err
+    assert f"Warning: {sentence}" in (tmp_path / "gate.md").read_text()
+
+
+def test_the_warning_of_answers_that_were_cut_off_is_repeated_in_the_terminal_and_the_markdown(
+    compare, tmp_path, capsys
+):
+    cut = {"cut_off/all": rate([Outcome("cut_off")] * 20, "cut_off")}
+    for name, make in (("short", aligned), ("shorter", held_fast)):
+        save_evaluation(tmp_path / f"{name}.json", make(made_by=made_by(name), **cut))
+    assert compare("short.json", "shorter.json", "--markdown", "gate.md") == 0
+    told, text = capsys.readouterr().err, (tmp_path / "gate.md").read_text()
+    for when, name in (("before", "short"), ("after", "shorter")):
+        sentence = warning_of_cut_off(load_evaluation(tmp_path / f"{name}.json"))
+        assert sentence.startswith("20 of 20 responses were cut off after 32 tokens and what follows")
+        assert f"warning: in the evaluation {when}, {sentence}" in told
+        assert f"Warning: in the evaluation {when}, {sentence}" in text
+
+
 @pytest.fixture(scope="module")
 def real(tmp_path_factory):
     """Evaluations of built-in models on 16 harmful prompts, made by the command itself."""
@@ -174,7 +218,6 @@ def test_real_evaluations_know_how_they_were_made_and_the_gate_tells_them_apart(
     result = json.loads(capsys.readouterr().out)
     assert result["settings_known"] is True
     assert result["measures"]["refusal"]["paired"]["only_before"] > 0
-    assert call(["compare", before, before, *RELEASE[:2]]) == 0
 
 
 def test_real_evaluations_of_other_settings_are_refused(real, capsys):
@@ -184,8 +227,8 @@ def test_real_evaluations_of_other_settings_are_refused(real, capsys):
 
 
 def test_batches_of_another_size_are_no_other_setting(real):
-    one, other = real("one", "aligned"), real("other", "aligned", "--generate.token-budget", "128")
-    assert call(["compare", one, other, "--fail-if", "asr > before"]) == 0
+    one, other = real("one", "aligned"), real("other", "unaligned", "--generate.token-budget", "128")
+    assert call(["compare", other, one, "--fail-if", "asr > before"]) == 0
 
 
 def test_sampled_attacks_are_gated_on_any_of_their_samples(real):
@@ -193,4 +236,4 @@ def test_sampled_attacks_are_gated_on_any_of_their_samples(real):
     before, after = real("drawn", "aligned", *sampling), real("drawn_after", "unaligned", *sampling)
     condition = "asr_any_of_2/harmful > before and p < 0.05"
     assert call(["compare", before, after, "--fail-if", condition]) == 1
-    assert call(["compare", before, before, "--fail-if", condition]) == 0
+    assert call(["compare", after, before, "--fail-if", condition]) == 0

@@ -54,8 +54,8 @@ def found(tmp_path_factory):
     folder = tmp_path_factory.mktemp("imports")
     rate = Rate(0.0, 0.0, 0.7, 1)
     answers = (Answer("how ?", "no", Outcome("safe"), "asr"),)
-    for name in ("before.json", "after.json"):
-        save_evaluation(folder / name, Evaluation(rate, Rate(None, None, None, 0), rate, None, answers=answers))
+    for name, perplexity in (("before.json", None), ("after.json", 2.0)):
+        save_evaluation(folder / name, Evaluation(rate, Rate(None, None, None, 0), rate, perplexity, answers=answers))
     write_scores(folder / "scores.safetensors")
     save_mask(folder / "shown.safetensors", Mask({"layers.0.a": torch.tensor([1])}, {"layers.0.a": (2, 2)}, "base", 4))
     (folder / "wrong.toml").write_text("modell = 'testbed:aligned'\n")

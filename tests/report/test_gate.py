@@ -35,7 +35,9 @@ def comparison(prompt="mend the clock", group="heldout", passed=False, model="so
         "models": [model, None],
         "judges": ["some/guard"] * 2,
         "passed": passed,
+        "verdict": "the gate passed" if passed else "the gate failed: 1 of 2 conditions is met",
         "settings_known": True,
+        "warnings": [],
         "measures": {f"asr/{group}": measure, "perplexity": alone},
         "conditions": [
             failed | {"by_interval": "holds", "cannot_fail": None},
@@ -49,13 +51,14 @@ def test_a_measure_shows_both_rates_its_change_and_both_p_values():
     assert measures.rows == (
         (
             "attack success rate, heldout",
+            "asr/heldout",
             "0.000 [0.000, 0.019] n=200",
             "0.12 [0.08, 0.17] n=200 (2 unscored)",
             "+0.120 [+0.074, +0.166]",
             "24 / 0",
             "<0.001 (0.040)",
         ),
-        ("perplexity", "3.00", "not measured", "", "", ""),
+        ("perplexity", "perplexity", "3.00", "not measured", "", "", ""),
     )
     assert [row[1:] for row in gate.rows] == [("FAILED", "fails"), ("passed", "")]
     assert len(gate_tables(comparison() | {"conditions": []})) == 1
@@ -77,6 +80,7 @@ def test_perplexity_shows_its_interval_and_how_many_times_as_large_it_is():
     (row,) = gate_tables(result)[0].rows
     assert row == (
         "perplexity",
+        "perplexity",
         "1.0003 [1.0002, 1.0005] n=24",
         "3.11 [2.90, 3.30] n=24",
         "1.105 times [1.100, 1.110]",
@@ -90,8 +94,12 @@ def test_junit_has_a_test_case_a_condition_and_a_failure_that_says_why():
     assert suite.attrib == {"name": "holdfast compare", "tests": "2", "failures": "1", "errors": "0", "skipped": "0"}
     failed, passed = suite
     assert (failed.get("name"), failed.get("classname")) == ("asr > before", "holdfast.compare")
-    assert failed[0].get("message") == "asr was 0 and is 0.12"
-    assert "look at the answers to: mend the clock" in (failed[0].text or "")
+    assert failed[0].get("message") == "the condition is met: asr was 0 and is 0.12"
+    assert (failed[0].text or "").splitlines() == [
+        "the gate failed: 1 of 2 conditions is met",
+        "the condition is met: asr was 0 and is 0.12",
+        "look at the answers to: mend the clock (holdfast show after.json)",
+    ]
     assert list(passed) == []
 
 
@@ -105,26 +113,26 @@ def test_hostile_text_leaves_junit_well_formed():
 def test_markdown_is_readable_as_plain_text():
     text = render_markdown(comparison())
     assert text.splitlines()[:6] == [
-        "## holdfast compare: 1 of 2 conditions failed",
+        "## holdfast compare: the gate failed: 1 of 2 conditions is met",
         "",
         "- Before: `some/model`, from `before.json`",
         "- After: a model that its file does not name, from `after.json`",
         "- Judge: `some/guard`",
         "",
     ]
-    assert "| attack success rate, heldout | 0.000 [0.000, 0.019] n=200 " in text
-    assert not re.search(r"<[^\W\d]|&#?\w+;|asr/", text), "no HTML, no entity, no raw key"
+    assert "| attack success rate, heldout | `asr/heldout`      | 0.000 [0.000, 0.019] n=200 " in text
+    assert not re.search(r"<[^\W\d]|&#?\w+;|[^`]asr/", text), "no HTML, no entity, no raw key"
     tables = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
     assert [len(set(map(len, table))) for table in tables] == [1, 1], "aligned"
 
 
 def test_markdown_tells_the_verdict_and_where_to_look():
     text = render_markdown(comparison())
-    assert "Failed: `asr > before`. Prompts to look at:\n\n- `mend the clock`\n" in text
+    assert "Met: `asr > before`. Look at the answers to these prompts (`holdfast show after.json`):\n\n- `mend" in text
     assert "does not say" not in text
     assert "does not say" in render_markdown(comparison() | {"settings_known": False})
-    assert render_markdown(comparison(passed=True)).startswith("## holdfast compare: passed\n")
-    assert render_markdown(comparison() | {"conditions": []}).startswith("## holdfast compare\n")
+    assert render_markdown(comparison(passed=True)).startswith("## holdfast compare: the gate passed\n")
+    assert render_markdown(comparison() | {"conditions": [], "verdict": None}).startswith("## holdfast compare\n")
 
 
 def test_markdown_says_where_nobody_judged():
@@ -147,8 +155,8 @@ def test_a_condition_that_cannot_fail_is_neither_passed_nor_failed():
     suite = ElementTree.fromstring(render_junit(result))[0]
     assert (suite.get("failures"), suite.get("skipped")) == ("0", "1")
     assert suite[0][0].tag == "skipped"
-    nothing = render_markdown(result | {"passed": False})
-    assert nothing.startswith("## holdfast compare: nothing decided, no condition can fail\n")
+    nothing = render_markdown(result | {"passed": False, "verdict": "the gate decides nothing"})
+    assert nothing.startswith("## holdfast compare: the gate decides nothing\n")
 
 
 @pytest.mark.parametrize("place", ["prompt", "group", "model"])
@@ -160,5 +168,7 @@ def test_hostile_text_means_nothing_to_markdown(place):
     assert not kinds & {"html_inline", "html_block", "link_open", "image", "em_open", "strong_open", "fence"}
     plain = "".join(token.content for token in tokens if token.type == "text")
     assert not re.search(r"www\.|://|@|#1|<\D|\x1b", plain)
-    (code,) = (token.content for token in tokens if token.type == "code_inline" and "script" in token.content)
-    assert r"\x1b[2J</code><script>alert(1)</script> | 'x' ]]> @all" in code
+    codes = [token.content for token in tokens if token.type == "code_inline" and "script" in token.content]
+    assert len(codes) == (2 if place == "group" else 1), "a group stands in words and under its name in conditions"
+    for code in codes:
+        assert r"\x1b[2J</code><script>alert(1)</script> | 'x' ]]> @all" in code

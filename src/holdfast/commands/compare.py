@@ -71,18 +71,34 @@ def compare(
     for out in filter(None, (junit, markdown)):
         refuse_existing(out)
     first, second = load_evaluation(before), load_evaluation(after)
+    _refuse_same(before, after)
     found = gate(first, second, conditions)
     result = _result((before, after), (first, second), found)
     if junit:
         save_text(junit, render_junit(result))
     if markdown:
         save_text(markdown, render_markdown(result))
+    for sentence in found.warnings:
+        warn(sentence)
     note = None if found.settings_known else UNKNOWN_SETTINGS
     for one in found.findings:
         if one.cannot_fail and not found.decides_nothing:
             warn(printable(f"{one.condition!r} cannot fail: {one.cannot_fail}."))
     show(result, [to_rich(table) for table in gate_tables(result)], json, note=note)
-    found.refuse_failed()
+    found.refuse_failed(str(after))
+
+
+def _refuse_same(before: Path, after: Path) -> None:
+    """Raises ValueError when the two are one file, or copies of one: nothing could differ, and every gate passes."""
+    if before.samefile(after):
+        raise ValueError(
+            f"{str(before)!r} is given twice, as before and as after; give the evaluations of two checkpoints."
+        )
+    if before.read_bytes() == after.read_bytes():
+        raise ValueError(
+            f"{str(before)!r} and {str(after)!r} hold the same evaluation, byte for byte; give the evaluations of two "
+            "checkpoints."
+        )
 
 
 def _result(files: tuple[Path, Path], evaluations: tuple[Evaluation, Evaluation], found: Gate) -> dict[str, Any]:
@@ -93,7 +109,9 @@ def _result(files: tuple[Path, Path], evaluations: tuple[Evaluation, Evaluation]
         "models": [_named(one, "model") for one in evaluations],
         "judges": [_named(one, "judge") for one in evaluations],
         "passed": found.passed,
+        "verdict": found.verdict,
         "settings_known": found.settings_known,
+        "warnings": list(found.warnings),
         "measures": {name: _measure(one) for name, one in found.measures.items()},
         "conditions": [
             {

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from holdfast.commands.console import Json, show, shown_progress, table, warn
 from holdfast.commands.parameters import Generation, Judge, Judging, Measures, SafetyJudge, Suite
 from holdfast.judge.options import REFUSAL_RULES
-from holdfast.models.options import LONG_ENOUGH, GenerateOptions
+from holdfast.models.options import GenerateOptions
 from holdfast.option_groups import MEASURED
 from holdfast.pipeline.config import JudgeOptions, MeasureOptions, SuiteFiles
 
@@ -63,6 +63,7 @@ def evaluate(
     json
         Print one JSON object in place of the table, without the answers.
     """
+    from holdfast.evaluate.cut_off_warning import warning_of_cut_off
     from holdfast.evaluate.lm_eval_tasks import LmEvalOptions
     from holdfast.pipeline import evaluating, judges
     from holdfast.pipeline.outputs import refuse_existing
@@ -85,7 +86,8 @@ def evaluate(
         ends = {"kappa_low": agreement.kappa_low, "kappa_high": agreement.kappa_high}
         result |= {"second_judge": {"agreement": rate_json(agreement.share), "kappa": agreement.kappa, **ends}}
     shown = table(model, ("measure", "value"), evaluation_rows(evaluation, agreement))
-    _warn_of_short_responses(evaluation, generate)
+    if cut := warning_of_cut_off(evaluation):
+        warn(cut)
     if "chat_format" in _asked_how(evaluation):
         warn(f"{model} has no chat template and was asked in a plain format; one that it was tuned with would differ.")
     show(result, [shown], json, note=f"Answers: {out}{_tried(evaluation)}")
@@ -106,27 +108,6 @@ def _asked_how(evaluation: "Evaluation") -> Mapping[str, object]:
     """How responses were made."""
     how = evaluation.made_by.get("generation")
     return how if isinstance(how, Mapping) else {}
-
-
-def _warn_of_short_responses(evaluation: "Evaluation", options: GenerateOptions) -> None:
-    """Says so where the limit is short and some responses were cut off, or where none ended at all."""
-    share = evaluation.cut_off
-    if not share or not share.value:
-        return
-    misstated = "attack success is" if evaluation.asr.n else "refusals are"
-    if options.max_new_tokens < LONG_ENOUGH:
-        none_ended = " None ended by itself, so it may also be that the model never writes its end token."
-        warn(
-            f"{round(share.value * share.n)} of {share.n} responses were cut off after {options.max_new_tokens} tokens "
-            f"and what follows may turn a refusal into compliance or back, so {misstated} misstated: "
-            f"give --generate.max-new-tokens {LONG_ENOUGH} or more.{none_ended if share.value == 1 else ''}"
-        )
-    elif share.value == 1:
-        warn(
-            f"none of {share.n} responses ended within {options.max_new_tokens} tokens, as no end token was ever seen: "
-            "what a model invents behind its answer is then judged with it. Look at the answers: if they run on, mend "
-            "the end token in the chat template or the generation config, or train the model with one."
-        )
 
 
 def evaluation_rows(evaluation: "Evaluation", agreement: "Agreement | None" = None) -> list[tuple[str, object]]:

@@ -15,12 +15,14 @@ from dataclasses import dataclass, replace
 from holdfast.decision import Decision, Interval, decide
 from holdfast.differences import Difference, paired_difference, rate_difference
 from holdfast.evaluate.condition import Condition, Quantity
+from holdfast.evaluate.cut_off_warning import warning_of_cut_off
 from holdfast.evaluate.measure import COUNTED
 from holdfast.evaluate.paired import PairedPrompt, count_prompts, pair_prompts
 from holdfast.evaluate.statistics import PairedCounts
 from holdfast.evaluate.token_losses import PerplexityRatio, perplexity_ratio
 from holdfast.evaluate.vacuous import why_never_met
 from holdfast.holm import holm
+from holdfast.made_by import model_fingerprint
 from holdfast.printable import printable
 from holdfast.spelling import meant
 from holdfast.values import Evaluation, Rate
@@ -104,11 +106,11 @@ class Finding:
     cannot_fail: str | None = None
     """Why no checkpoint could meet the condition, so that its pass says nothing; None where one could."""
 
-    @property
-    def sentence(self) -> str:
-        """What a person needs to act on it, safe to print."""
+    def sentence(self, after: str | None = None) -> str:
+        """What a person needs to act on it, safe to print; `after` is the file that holds the answers."""
         quoted = [f"'{prompt[:SHOWN_CHARACTERS]}'" for prompt in self.prompts]
         where = f"; look at the answers to {', '.join(quoted)}" if quoted else ""
+        where += f" in {after} (`holdfast show {after}`)" if quoted and after else ""
         return printable(f"{self.condition}: {self.numbers}{where}")
 
 
@@ -120,6 +122,8 @@ class Gate:
     findings: tuple[Finding, ...]
     settings_known: bool
     """Whether both say which judge, generation and suite made them; those that do are known to be the same."""
+    warnings: tuple[str, ...] = ()
+    """Sentences on what makes the comparison worth less than its numbers say."""
 
     @property
     def passed(self) -> bool:
@@ -131,18 +135,28 @@ class Gate:
         """Whether there are conditions, and none of them can fail."""
         return bool(self.findings) and all(one.cannot_fail for one in self.findings)
 
-    def refuse_failed(self) -> None:
-        """Raises GateError with a sentence a failed condition.
+    @property
+    def verdict(self) -> str | None:
+        """'the gate failed: 1 of 3 conditions is met', the same everywhere; None without conditions."""
+        met = sum(not one.passed for one in self.findings)
+        if met:
+            return f"the gate failed: {met} of {len(self.findings)} conditions {'is' if met == 1 else 'are'} met"
+        if self.decides_nothing:
+            return "the gate decides nothing"
+        return "the gate passed" if self.findings else None
+
+    def refuse_failed(self, after: str | None = None) -> None:
+        """Raises GateError with a sentence a condition that is met; `after` is the file that holds the answers.
 
         Raises:
             ValueError: no condition can fail, so nothing was decided.
         """
-        failed = [one.sentence for one in self.findings if not one.passed]
-        if failed:
-            raise GateError(f"{len(failed)} of {len(self.findings)} conditions failed. {'. '.join(failed)}.")
+        met = [one.sentence(after) for one in self.findings if not one.passed]
+        if met:
+            raise GateError(f"{self.verdict}. {'. '.join(met)}.")
         if self.decides_nothing:
             told = "; ".join(f"{one.condition!r} cannot fail: {one.cannot_fail}" for one in self.findings)
-            raise ValueError(printable(f"the gate decides nothing: {told}; give a condition that could fail."))
+            raise ValueError(printable(f"{self.verdict}: {told}; give a condition that could fail."))
 
 
 def gate(before: Evaluation, after: Evaluation, conditions: Sequence[Condition] = ()) -> Gate:
@@ -153,7 +167,19 @@ def gate(before: Evaluation, after: Evaluation, conditions: Sequence[Condition] 
     """
     measures = compare_measures(before, after)
     findings = tuple(_check(condition, measures) for condition in conditions)
-    return Gate(measures, findings, bool(before.made_by and after.made_by))
+    return Gate(measures, findings, bool(before.made_by and after.made_by), comparison_warnings(before, after))
+
+
+def comparison_warnings(before: Evaluation, after: Evaluation) -> tuple[str, ...]:
+    """Warns of two evaluations of one model, and of responses that were cut off."""
+    first, second = (model_fingerprint(one.made_by) for one in (before, after))
+    same = (
+        f"both evaluations are of one model (fingerprint {printable(str(first)[:12])}), so the gate says nothing of "
+        "another; evaluate the checkpoint that is to be released."
+    )
+    warnings = [same] if first and first == second else []
+    cut = {"before": warning_of_cut_off(before), "after": warning_of_cut_off(after)}
+    return (*warnings, *(f"in the evaluation {when}, {sentence}" for when, sentence in cut.items() if sentence))
 
 
 def compare_measures(before: Evaluation, after: Evaluation) -> dict[str, Compared]:

@@ -1,7 +1,7 @@
 """A comparison of two checkpoints for whoever decides on a release: a terminal, a pull request, a build server.
 
 COMPARISON  {"before", "after": files, "models": [NAME|null, NAME|null], "judges": [NAME|null, NAME|null],
-             "passed", "settings_known",
+             "passed", "verdict": SENTENCE|null, "settings_known", "warnings": [SENTENCE],
              "measures": {"asr": {"before": RATE|number|null, "after", "difference", "change": CHANGE|null,
                                   "paired": PAIRED|null, "corrected_p", "ratio": RATIO|null}},
              "conditions": [{"condition", "passed", "numbers", "prompts": [...], "by_interval": DECISION|null,
@@ -28,6 +28,7 @@ from holdfast.report.words import measure_words, perplexity_words, rate_words
 Comparison = Mapping[str, Any]
 PLAIN_NAME = re.compile(r"[^\W_]+(?:(?:, |[ _-])[^\W_]+)*")
 """A name in which nothing could mean anything to Markdown."""
+IN_CONDITIONS = "name in conditions"
 BY_INTERVAL = (
     "A gate goes by the measured rates, or by what its condition names. By its interval, a condition is inconclusive "
     "where the interval of the number, or of its change, reaches the bar: more prompts would decide."
@@ -40,9 +41,9 @@ UNKNOWN_SETTINGS = (
 
 def gate_tables(result: Comparison) -> list[NumberTable]:
     """The measures and, where there are conditions, what came of them."""
-    header = ("measure", "before", "after", "change [95% interval]", "became / ceased", CORRECTED_P)
-    rows = tuple((measure_words(name), *_cells(name, measure)) for name, measure in result["measures"].items())
-    tables = [NumberTable("Before and after", header, rows, frozenset({3, 4, 5}))]
+    header = ("measure", IN_CONDITIONS, "before", "after", "change [95% interval]", "became / ceased", CORRECTED_P)
+    rows = tuple((measure_words(name), name, *_cells(name, measure)) for name, measure in result["measures"].items())
+    tables = [NumberTable("Before and after", header, rows, frozenset({4, 5, 6}))]
     checked = tuple((one["condition"], _word(one), _by_interval(one)) for one in result["conditions"])
     gate = NumberTable("Conditions", ("fails if", "gate", "by its interval"), checked)
     return [*tables, gate] if checked else tables
@@ -61,8 +62,9 @@ def render_junit(result: Comparison) -> str:
             suite, "testcase", {"classname": "holdfast.compare", "name": printable(one["condition"])}
         )
         if not one["passed"]:
-            failure = ElementTree.SubElement(case, "failure", {"message": printable(one["numbers"])})
-            failure.text = "\n".join([printable(one["numbers"]), *_looked_at(one["prompts"])])
+            message = printable(f"the condition is met: {one['numbers']}")
+            failure = ElementTree.SubElement(case, "failure", {"message": message})
+            failure.text = "\n".join([result["verdict"], message, *_looked_at(result, one)])
         elif one["cannot_fail"]:
             ElementTree.SubElement(case, "skipped", {"message": printable(_word(one))})
     ElementTree.indent(suites)
@@ -72,27 +74,20 @@ def render_junit(result: Comparison) -> str:
 def render_markdown(result: Comparison) -> str:
     """The tables for a pull request or a job summary, readable as plain text, with the prompts of failed conditions."""
     conditions = result["conditions"]
-    failed = [one for one in conditions if not one["passed"]]
-    parts = [f"## holdfast compare{_verdict(result)}", "\n".join(_settings(result))]
+    met = [one for one in conditions if not one["passed"]]
+    verdict = f": {result['verdict']}" if result["verdict"] else ""
+    parts = [f"## holdfast compare{verdict}", "\n".join(_settings(result))]
+    parts += [f"Warning: {sentence}" for sentence in result["warnings"]]
     parts += [] if result["settings_known"] else [UNKNOWN_SETTINGS]
     tables = gate_tables(result)
-    parts += [_markdown_table(tables[0], _name)]
+    parts += [_markdown_table(tables[0], _name, _code)]
     parts += [_markdown_table(table, _code) for table in tables[1:]]
     parts += [BY_INTERVAL] if conditions else []
-    for one in failed:
-        heading = f"Failed: {_code(one['condition'])}. {'Prompts to look at:' if one['prompts'] else ''}".rstrip()
+    for one in met:
+        look = f" Look at the answers to these prompts ({_show(result)}):" if one["prompts"] else ""
+        heading = f"Met: {_code(one['condition'])}.{look}"
         parts += ["\n".join([heading, "", *(f"- {_code(prompt)}" for prompt in one["prompts"])]).rstrip()]
     return "\n\n".join(parts) + "\n"
-
-
-def _verdict(result: Comparison) -> str:
-    """The end of the heading; empty where there are no conditions."""
-    conditions = result["conditions"]
-    if failed := sum(not one["passed"] for one in conditions):
-        return f": {failed} of {len(conditions)} conditions failed"
-    if not conditions:
-        return ""
-    return ": passed" if result["passed"] else ": nothing decided, no condition can fail"
 
 
 def _settings(result: Comparison) -> list[str]:
@@ -132,8 +127,14 @@ def _reading(name: str, reading: Mapping[str, Any] | float | None) -> str:
     return perplexity_text(reading)
 
 
-def _looked_at(prompts: Sequence[str]) -> list[str]:
-    return [f"look at the answers to: {printable(prompt)}" for prompt in prompts]
+def _looked_at(result: Comparison, condition: Comparison) -> list[str]:
+    where = printable(f"(holdfast show {result['after']})")
+    return [f"look at the answers to: {printable(prompt)} {where}" for prompt in condition["prompts"]]
+
+
+def _show(result: Comparison) -> str:
+    """The command that shows the answers of the second checkpoint."""
+    return _code(f"holdfast show {result['after']}")
 
 
 def _word(condition: Comparison) -> str:
@@ -148,16 +149,18 @@ def _by_interval(condition: Comparison) -> str:
     return words.get(condition["by_interval"], "")
 
 
-def _markdown_table(table: NumberTable, first: Callable[[str], str]) -> str:
-    """The table with its columns padded to one width; `first` writes what stands in the first one."""
-    cells = [table.header, *((first(str(row[0])), *map(str, row[1:])) for row in table.rows)]
+def _markdown_table(table: NumberTable, *written: Callable[[str], str]) -> str:
+    """The table with its columns padded to one width; `written` are the writers of the first columns."""
+    writers = [*written, *[str] * (len(table.header) - len(written))]
+    body = [[write(str(cell)) for write, cell in zip(writers, row, strict=True)] for row in table.rows]
+    cells = [table.header, *body]
     rows = [[cell.replace("|", "\\|") for cell in row] for row in cells]  # a bar ends a cell, in code as well
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     rule = [
         "-" * (width - 1) + ":" if position in table.numeric else "-" * width for position, width in enumerate(widths)
     ]
-    header, *body = [_line(row, widths, table.numeric) for row in rows]
-    return "\n".join([header, _line(rule, widths, table.numeric), *body])
+    header, *lines = [_line(row, widths, table.numeric) for row in rows]
+    return "\n".join([header, _line(rule, widths, table.numeric), *lines])
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], numeric: Collection[int]) -> str:

@@ -1,0 +1,35 @@
+"""The warning of answers that were cut off, in one wording for `evaluate`, `compare` and gate.md; imports no torch."""
+
+from collections.abc import Mapping
+
+from holdfast.models.options import LONG_ENOUGH
+from holdfast.values import Evaluation
+
+
+def warning_of_cut_off(evaluation: Evaluation) -> str | None:
+    """Warns where the limit is short and some responses were cut off, or where none ended at all; else None."""
+    share, limit = evaluation.cut_off, _limit(evaluation)
+    if not share or not share.value or limit is None:
+        return None
+    misstated = "attack success is" if evaluation.asr.n else "refusals are"
+    if limit < LONG_ENOUGH:
+        none_ended = " None ended by itself, so it may also be that the model never writes its end token."
+        return (
+            f"{round(share.value * share.n)} of {share.n} responses were cut off after {limit} tokens "
+            f"and what follows may turn a refusal into compliance or back, so {misstated} misstated: "
+            f"give --generate.max-new-tokens {LONG_ENOUGH} or more.{none_ended if share.value == 1 else ''}"
+        )
+    if share.value < 1:
+        return None
+    return (
+        f"none of {share.n} responses ended within {limit} tokens, as no end token was ever seen: "
+        "what a model invents behind its answer is then judged with it. Look at the answers: if they run on, mend "
+        "the end token in the chat template or the generation config, or train the model with one."
+    )
+
+
+def _limit(evaluation: Evaluation) -> int | None:
+    """Longest response in tokens; None where the file does not say."""
+    how = evaluation.made_by.get("generation")
+    limit = how.get("max_new_tokens") if isinstance(how, Mapping) else None
+    return limit if isinstance(limit, int) else None
