@@ -27,6 +27,8 @@ options = parser.parse_args()
 MODEL = model_path("aligned")  # in its place your own folder or hub id
 tokenizer = AutoTokenizer.from_pretrained(MODEL)
 model = AutoModelForCausalLM.from_pretrained(MODEL, dtype="float32")
+for table in (model.get_input_embeddings(), model.get_output_embeddings()):
+    table.requires_grad_(False)  # embeddings and head, which no mask covers
 
 tasks = load_prompts("testbed:task_train")
 rows = [

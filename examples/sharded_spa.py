@@ -37,6 +37,8 @@ tokenizer = AutoTokenizer.from_pretrained(MODEL)
 model = AutoModelForCausalLM.from_pretrained(
     MODEL, dtype="float32", distributed_config=DistributedConfig(fsdp_size=torch.distributed.get_world_size())
 )
+for table in (model.get_input_embeddings(), model.get_output_embeddings()):
+    table.requires_grad_(False)  # embeddings and head, which no mask covers
 
 rows = [
     {

@@ -45,6 +45,7 @@ def test_an_spa_example_trains_all_but_the_mask(name, run):
     trainer = run(name, mask)
     assert trainer.state.global_step == 2
     after = bits(trainer.model)
+    assert torch.equal(after["model.embed_tokens.weight"], before["model.embed_tokens.weight"]), "frozen"
     for key in mask.indices:
         chosen = as_booleans(mask, key, before[key].shape)
         assert torch.equal(after[key][chosen], before[key][chosen])

@@ -137,6 +137,19 @@ def test_a_narrower_dtype_is_another_base_and_is_named():
         require_base("the mask", base, dict(make_llama().bfloat16().named_parameters()))
 
 
+def test_float16_is_the_base_of_bfloat16_files_as_long_as_it_rounds_no_value():
+    model = make_llama().half().bfloat16()  # values that both can hold
+    base = fingerprint(model)
+    require_base("the mask", base, dict(model.to(torch.float16).named_parameters()))
+    with torch.no_grad():
+        model.bfloat16().get_parameter("model.norm.weight")[0] = 1e-30
+    base = fingerprint(model)
+    with pytest.raises(
+        ValueError, match=r"this one, in torch.float16, has .* in the dtype of its files or a wider one"
+    ):
+        require_base("the mask", base, dict(model.to(torch.float16).named_parameters()))
+
+
 def test_a_model_with_quantised_weights_has_no_bits_to_compare():
     model = make_llama()
     q_proj = model.model.layers[0].self_attn.q_proj

@@ -49,6 +49,8 @@ logger = logging.getLogger(__name__)
 class ProtectCallback(TrainerCallback):
     """Holds the entries that a mask selects, under whatever optimizer and settings the trainer has.
 
+    What is not held is trained, embeddings and head included, unless the script freezes it by `requires_grad_(False)`.
+
     With a refresh, equality is promised since the last one alone: entries that the new mask leaves out are free from
     then on, and those that it takes in are held at the values that they have come to.
     """
