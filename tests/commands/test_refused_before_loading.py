@@ -55,6 +55,7 @@ JUDGED = ["--judge", GUARD]
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        ([*VERIFY, "--ratios", "0.38", "-1"], "--ratios: got .-1., input should be greater than or equal to 0"),
         *[
             (command + more, sentence)
             for command in ([*SCORE, "--objective", "policy_gradient"], EVALUATE, VERIFY)
