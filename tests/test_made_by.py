@@ -53,12 +53,14 @@ def test_the_summary_names_model_objectives_and_prompts_once():
     found = summary({"selector": "safety_only", "holdfast": "0.1.0", "scores": safety, "utility": utility})
     assert found == {
         "model": "org/m",
+        "selector": "safety_only",
         "objective": "judge_gradient, utility",
         "method": "esi",
         "prompts": "harmful (20), questions (5)",
         "holdfast": "0.1.0",
     }
     assert summary({}) == {}
+    assert summary({"selector": "random", "seed": 0, "fraction": 0.01}) == {"selector": "random", "seed": "0"}
 
 
 def test_a_base_is_named_by_its_model_where_that_is_known():

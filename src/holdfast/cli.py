@@ -19,7 +19,7 @@ from cyclopts import CycloptsError, Group, MissingArgumentError, Parameter
 from holdfast import __version__
 from holdfast.allocator import keep_freed_memory
 from holdfast.commands.help_page import HELP_FLAGS, WHOLE, HelpPage, new_app
-from holdfast.commands.notices import quiet_libraries
+from holdfast.commands.notices import quiet_libraries, warnings_named
 from holdfast.commands.several import repeat_options
 from holdfast.commands.waiting import libraries_announced
 from holdfast.option_groups import OUTPUT, RARE_NAMES
@@ -95,7 +95,7 @@ def launch(
     logging.getLogger("holdfast").setLevel(logging.ERROR if quiet else logging.WARNING)
     speaks = not quiet and os.environ.get("RANK", "0") == "0"
     try:
-        with quiet_libraries(downloads=quiet), libraries_announced() if speaks else nullcontext():
+        with warnings_named(), quiet_libraries(downloads=quiet), libraries_announced() if speaks else nullcontext():
             return _launch_together(tokens) if int(os.environ.get("WORLD_SIZE", "1")) > 1 else _launch(tokens)
     finally:
         sentences.reset(before)

@@ -71,11 +71,13 @@ def named_base(made_by: Meta, base: str) -> str:
 
 
 def summary(made_by: Meta) -> dict[str, str]:
-    """What a command shows of a file: the model, the scores' objective and method, the prompts, as far as it says."""
+    """What a command shows of a file: the model, a mask's selector and seed, how scores were made, the prompts."""
     scores = [made_by, *(entry for name, entry in _entries(made_by) if name in ("scores", "utility"))]
     sets = [f"{entry.get('name', 'without a name')} ({entry.get('count')})" for entry in _prompt_sets(made_by)]
     found = {
         "model": model_name(made_by),
+        "selector": _joined([made_by.get("selector")]),
+        "seed": _joined([made_by.get("seed")]) if "selector" in made_by else None,
         "objective": _joined(entry.get("objective") for entry in scores),
         "method": _joined(entry.get("method") for entry in scores),
         "prompts": _joined(sets),

@@ -8,7 +8,7 @@ import warnings
 import pytest
 
 from holdfast.cli import call
-from holdfast.commands.notices import SETTINGS, quiet_libraries
+from holdfast.commands.notices import SETTINGS, quiet_libraries, warnings_named
 
 
 @pytest.fixture
@@ -69,3 +69,14 @@ def test_our_own_warnings_are_shown(caplog):
         logging.getLogger("holdfast").setLevel(logging.WARNING)
         logging.getLogger("holdfast.models").warning("the model's context is short")
     assert [record.message for record in caplog.records] == ["the model's context is short"]
+
+
+def test_a_logged_warning_begins_as_a_commands_own():
+    last = logging.lastResort
+    assert last is not None
+    ours, others = (
+        logging.LogRecord(name, logging.WARNING, "", 0, "%s", ("told",), None) for name in ("holdfast.a", "b")
+    )
+    with warnings_named():
+        assert (last.format(ours), last.format(others)) == ("holdfast: warning: told", "told")
+    assert last.format(ours) == "told"

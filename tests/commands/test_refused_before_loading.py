@@ -55,6 +55,7 @@ JUDGED = ["--judge", GUARD]
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        ([*VERIFY, "--ratios", "0.38", "-1"], "--ratios: got .-1., input should be greater than or equal to 0"),
         *[
             (command + more, sentence)
             for command in ([*SCORE, "--objective", "policy_gradient"], EVALUATE, VERIFY)
@@ -104,7 +105,7 @@ def test_a_missing_package_is_told_before_a_model_is_loaded(command, files, caps
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "openai" else find_spec(name))
     assert call([one.format(**files) for one in [*command, "--judge", "api:x"]]) == 2
-    assert "needs the package openai; install it with pip install 'holdfast[api]'" in capsys.readouterr().err
+    assert "needs the package openai; install it with pip install openai" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("out", ["new", "full"])

@@ -168,7 +168,7 @@ def test_without_cairosvg_a_png_is_refused_before_anything_is_read(folder, capsy
     monkeypatch.setitem(__import__("sys").modules, "cairosvg", None)
     code, _, err = told(capsys, folder / "mask.safetensors", "--out", folder / "map.png")
     assert code == 2
-    assert err.startswith("holdfast: PNG files need CairoSVG, which is not installed: pip install 'holdfast[figures]'.")
+    assert err.startswith("holdfast: PNG files need CairoSVG, which is not installed: pip install cairosvg.")
     assert err.count("\n") == 1
 
 

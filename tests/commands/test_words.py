@@ -11,7 +11,7 @@ from holdfast.commands.words import facts
         ("entries_protected", 1061683, ("weights held", "1,061,683")),
         ("protected_identical", True, ("held weights kept every bit", "yes")),
         ("share_trained", 0.0123456, ("share of all weights trained", "0.0123")),
-        ("first_loss", 2.3456789, ("loss at the first step", "2.35")),
+        ("first_loss", 2.3456789, ("loss at the first step, on its batch", "2.35")),
         ("made_by.prompt_sets", ["one", "two"], ("made by: prompt sets", "one, two")),
         ("old_hash", None, ("hash of the old values", "none")),
         ("out", "runs/a_b", ("output", "runs/a_b")),

@@ -14,7 +14,7 @@ from holdfast.values import Rate
 from tests.tiny import make_llama, make_loaded, make_tokenizer
 
 installed = pytest.mark.skipif(
-    importlib.util.find_spec("lm_eval") is None, reason="lm_eval is an extra: pip install 'holdfast[lm-eval]'"
+    importlib.util.find_spec("lm_eval") is None, reason="lm_eval is an extra: pip install lm_eval"
 )
 TASK = """
 task: clocks

@@ -97,3 +97,9 @@ def test_training_gives_each_parameter_the_values_of_its_own_dtype_and_tables_of
 def test_half_of_what_moved_is_the_least_that_goes_without_a_word(changed, told, caplog):
     warn_of_rounding(Kept(moved=100, changed=changed), load_tiny(), AdaptOptions())
     assert ("undid the training of 51 of 100 entries" in caplog.text) is told
+
+
+def test_the_warning_of_rounding_names_few_steps_as_a_cause(caplog):
+    warn_of_rounding(Kept(moved=105_140_249, changed=5), load_tiny(), AdaptOptions(iterations=8))
+    assert "undid the training of 105,140,244 of 105,140,249 entries" in caplog.text
+    assert "usual after few steps (8 were made)" in caplog.text

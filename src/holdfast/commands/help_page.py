@@ -73,11 +73,12 @@ def _columns(console: Console, options: ConsoleOptions, entries: Sequence[HelpEn
 
 
 def _without_idle_names(entry: HelpEntry) -> HelpEntry:
-    """Drops `--no-x` and `--empty-x` where they only repeat the default, and the name of a positional argument."""
+    """Drops `--empty-x`, `--no-x` where it does not turn off what is on, and the name of a positional argument."""
     if entry.positional_label:
         several = "..." if (entry.metavar or "").endswith("...") else ""
         return entry.copy(positional_label=entry.positional_label + several, positive_names=(), negative_names=())
-    return entry.copy(negative_names=()) if entry.default in IDLE and entry.type != bool | None else entry
+    turns_off = entry.default == "True" or entry.type == bool | None
+    return entry if turns_off else entry.copy(negative_names=())
 
 
 def _described(entry: HelpEntry) -> RenderableType:

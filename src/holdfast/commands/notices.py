@@ -28,6 +28,29 @@ DOWNLOADS = {"HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 """A download takes long enough to be shown, but for `--quiet`."""
 
 
+class _Named(logging.Formatter):
+    """Says of what holdfast logs that it is holdfast's."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        return f"holdfast: {record.levelname.lower()}: {text}" if record.name.startswith("holdfast") else text
+
+
+@contextmanager
+def warnings_named() -> Iterator[None]:
+    """While a command runs, warnings that holdfast logs begin as its own; a program's logging stays as it is."""
+    last = logging.lastResort
+    if last is None:
+        yield
+        return
+    before = last.formatter
+    last.setFormatter(_Named())
+    try:
+        yield
+    finally:
+        last.setFormatter(before)
+
+
 @contextmanager
 def quiet_libraries(*, downloads: bool = False) -> Iterator[None]:
     """While a command runs, other libraries are silent up to errors; then everything is as it was.

@@ -1,16 +1,20 @@
 """`holdfast verify`."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from rich.table import Table
 
 from holdfast.commands.console import Json, show, shown_progress, table
 from holdfast.commands.parameters import Generation, Judging, SafetyJudge, Seed, Suite, Verify
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.config import JudgeOptions, SuiteFiles, VerifyOptions
+from holdfast.progress import hidden
 
 if TYPE_CHECKING:
-    from holdfast.values import Evaluation, Rate
+    from holdfast.values import Evaluation
 
 
 def verify(
@@ -53,29 +57,57 @@ def verify(
     from holdfast.evaluate.pooled import pool_evaluations
     from holdfast.pipeline import steps
     from holdfast.report.schema import suite_json
-    from holdfast.report.words import measure_words
 
     wanted = [draw for ratio in options.ratios for draw in steps.noise_draws(ratio, options.draws, seed)]
     with shown_progress() as progress:
         how = {"limit": options.limit, "judging": judging, "generation": generate, "seed": seed, "progress": progress}
         untouched, found = steps.verify_alone(model, judge, mask, suite, wanted, out, **how)
-    points, rows = [], [_row("0", untouched)]
-    for position, ratio in enumerate(options.ratios):
-        pooled = pool_evaluations(found[position * options.draws :][: options.draws])
-        points.append({"noise_ratio": ratio, **suite_json(pooled)})
-        rows.append(_row(f"{ratio:g}", pooled))
-    columns = ("noise", *map(measure_words, (untouched.safety[0], "refusal", "utility")))
+    draws = [found[start : start + options.draws] for start in range(0, len(found), options.draws)]
+    noisy = dict(zip(options.ratios, map(pool_evaluations, draws), strict=True))
+    floor = why_no_loss(untouched)
+    points = [{"noise_ratio": ratio, **suite_json(pooled)} for ratio, pooled in noisy.items()]
     result = {"out": str(out), "draws": options.draws, "baseline": suite_json(untouched), "points": points}
-    show(
-        result,
-        [
-            table(
-                f"{options.draws} draws of each noise; noise in standard deviations of a weight's matrix", columns, rows
-            )
-        ],
-        json,
+    note = "\n".join(filter(None, (floor, None if hidden.get() else _control(mask))))
+    show(result | {"no_loss_possible": floor}, [_table(options.draws, untouched, noisy)], json, note=note)
+
+
+def why_no_loss(untouched: "Evaluation") -> str | None:
+    """Says that noise can show no loss of safety, as the untouched model has none to lose; None where it has some."""
+    measure, rate = untouched.safety
+    if rate.value != 1.0:
+        return None
+    what = "refused 0 of" if measure == "not_refused" else "gave a safe response to 0 of"
+    return f"The untouched model {what} {rate.n} harmful prompts, so noise can show no loss of safety."
+
+
+def _control(mask: Path) -> str | None:
+    """The hint to compare with a random mask; None where this is one."""
+    from holdfast.artifacts import load_mask
+
+    if load_mask(mask).made_by.get("selector") == "random":
+        return None
+    return (
+        f"Compare with a random mask: holdfast select SCORES --selector random --like {mask} --out random.safetensors, "
+        "then verify that one in the same way."
     )
 
 
-def _row(noise: str, measured: "Evaluation") -> tuple[str, "Rate", "Rate | str", "Rate"]:
-    return noise, measured.safety[1], measured.refusal or "not measured", measured.utility
+def _table(num_draws: int, untouched: "Evaluation", noisy: Mapping[float, "Evaluation"]) -> Table:
+    """Safety, over-refusal where it was measured, and utility of the untouched model and under each noise."""
+    from holdfast.report.words import measure_words
+
+    measures = [untouched.safety[0], "refusal", *_over_refusals(untouched), "utility"]
+    rows = [("0", *_cells(untouched, measures)), *((f"{one:g}", *_cells(noisy[one], measures)) for one in noisy)]
+    title = f"{num_draws} draws of each noise; noise in standard deviations of a weight's matrix"
+    return table(title, ("noise", *map(measure_words, measures)), rows)
+
+
+def _over_refusals(untouched: "Evaluation") -> list[str]:
+    """The measures of over-refusal whose prompts the suite has."""
+    rates = {"over_refusal": untouched.over_refusal, "borderline": untouched.borderline}
+    return [name for name, rate in rates.items() if rate and (rate.n or rate.unscored)]
+
+
+def _cells(measured: "Evaluation", measures: Sequence[str]) -> list[object]:
+    safety = {measured.safety[0]: measured.safety[1]}
+    return [safety[name] if name in safety else getattr(measured, name) or "not measured" for name in measures]

@@ -93,8 +93,7 @@ class LmEval:
 def _refuse_missing(options: LmEvalOptions) -> None:
     if importlib.util.find_spec("lm_eval") is None:
         raise ValueError(
-            "tasks of lm-eval need the package lm_eval; install it with pip install 'holdfast[lm-eval]', or leave "
-            "--lm-eval out."
+            "tasks of lm-eval need the package lm_eval; install it with pip install lm_eval, or leave --lm-eval out."
         )
     if options.include_path and not options.include_path.is_dir():
         raise ValueError(

@@ -70,11 +70,13 @@ def warn_of_rounding(kept: Kept, loaded: LoadedModel, options: SftOptions) -> No
     """Warns where the cast undid most of what was trained."""
     if kept.changed < kept.moved / 2:
         logger.warning(
-            "rounding to %s undid the training of %d of %d entries, so the loss of the saved checkpoint differs from "
-            "the loss reported in training; raise learning_rate=%g, or start from a float32 checkpoint.",
+            "rounding to %s undid the training of %s of %s entries, so the loss of the saved checkpoint differs from "
+            "the loss reported in training. That is usual after few steps (%s were made) or small ones; raise iterations "
+            "or learning_rate=%g, or start from a float32 checkpoint.",
             str(loaded.storage_dtype).removeprefix("torch."),
-            kept.moved - kept.changed,
-            kept.moved,
+            f"{kept.moved - kept.changed:,}",
+            f"{kept.moved:,}",
+            f"{options.iterations:,}",
             options.learning_rate,
         )
 

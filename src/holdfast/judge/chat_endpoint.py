@@ -153,7 +153,7 @@ def require_endpoint(options: EndpointOptions) -> None:
     """Raises ValueError when the key, or the package that talks to endpoints, is missing; asks nothing."""
     _key(options.key_variable)
     if importlib.util.find_spec("openai") is None:
-        raise ValueError("a judge behind an API needs the package openai; install it with pip install 'holdfast[api]'.")
+        raise ValueError("a judge behind an API needs the package openai; install it with pip install openai.")
 
 
 def _key(variable: str) -> str:

@@ -28,8 +28,7 @@ def refuse_missing_engine(options: GenerateOptions) -> None:
     """Raises ValueError when vLLM is asked for and not installed."""
     if options.engine == "vllm" and importlib.util.find_spec("vllm") is None:
         raise ValueError(
-            "engine vllm needs the package vllm; install it with pip install 'holdfast[vllm]', or leave "
-            "generate.engine out."
+            "engine vllm needs the package vllm; install it with pip install vllm, or leave generate.engine out."
         )
 
 

@@ -206,7 +206,7 @@ class SelectOptions(Options):
 class VerifyOptions(Options):
     """How noise is put on the selected weights."""
 
-    ratios: tuple[float, ...] = (0.38, 2.0, 4.0)
+    ratios: tuple[Annotated[float, Field(ge=0)], ...] = (0.38, 2.0, 4.0)
     """Strengths of the noise, in standard deviations of each weight's matrix. The paper uses 0.38. Larger values change
     the model more. With none, nothing is verified."""
     draws: int = Field(default=5, ge=1)

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 MARGIN = 14
 PNG_SCALE = 3
 """Dots per unit: a figure 400 units wide has 1,200 dots and more, at 300 an inch the width of a column of text."""
-INSTALL = "PNG files need CairoSVG, which is not installed: pip install 'holdfast[figures]'."
+INSTALL = "PNG files need CairoSVG, which is not installed: pip install cairosvg."
 HALVES = "prompts in each half (doubled from point to point)"
 Draw = Callable[..., Markup]
 
