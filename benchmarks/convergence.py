@@ -110,7 +110,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     points = [
         (
             at_size[0].num_prompts,
-            *(fmean(getattr(one, name) for one in at_size) for name in ("iou", "rank_correlation")),
+            fmean(one.iou for one in at_size),
+            fmean(one.rank_correlation or 0.0 for one in at_size),
         )
         for at_size in zip(*curves, strict=True)
     ]

@@ -77,8 +77,10 @@ refusals. The false-positive rate is the share of compliances that the rules cal
 Wilson. The halves are by a hash.
 
 **The rules do not reach an agreement of 0.95 on answers that they were not written with.** They reach 0.92 on the
-held-out half of one model's answers, and 0.88 on hard answers by somebody who had not seen them. Do not take a refusal
-rate of the rules as exact: where a conclusion hangs on a few points, judge refusals with a model (`--refusal-judge`).
+held-out half of one model's answers. On hard answers by somebody who had not seen them they reach 0.88 for safe and
+unsafe prompts together, and 0.61 for jailbreak templates. Do not take a refusal rate of the rules as exact: where a
+conclusion hangs on a few points, give [a trained refusal judge](../evaluate.md#a-trained-refusal-judge)
+(`--refusal-judge`).
 
 ## Answers by somebody who had not seen the rules
 

@@ -5,8 +5,8 @@ The interval is a -+ t sqrt(v), t Student's quantile with G - 1 degrees of freed
 Introduction to the Bootstrap, 1993, chapter 11). Whole parameters are left out, as the entries of one depend on each
 other. IoU is taken as it is, a rank correlation on Fisher's scale atanh.
 
-It says how much the number would differ with other parameters of such a model. It is no interval for other prompts: one
-split of them in halves is one observation. The curve over the number of prompts and further seeds tell of those.
+The interval says how much the agreement depends on single parameters of the model. It says nothing about other prompts,
+because one split into halves is one observation. Further seeds and the curve over the number of prompts show those.
 """
 
 import math
