@@ -6,6 +6,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from holdfast.models.load import load_model
+from holdfast.models.stored import open_stored
 from tests.stored import save
 from tests.tiny import make_llama
 
@@ -27,6 +28,15 @@ def with_file(folder, name):
 def test_a_folder_without_a_config_is_called_what_it_is(name, told, tmp_path):
     with pytest.raises(ValueError, match=told):
         load_model(str(with_file(tmp_path / "model", name)))
+
+
+def test_a_folder_whose_checkpoint_lies_in_model_is_asked_about_that_one(tmp_path):
+    save(tmp_path / "tuned" / "model", make_llama())
+    for load in (load_model, open_stored):
+        with pytest.raises(
+            ValueError, match=r"tuned' has no config.json, and '.*tuned/model' has one; did you mean that"
+        ):
+            load(str(tmp_path / "tuned"))
 
 
 def test_a_file_is_no_model(tmp_path):
