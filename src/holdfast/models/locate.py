@@ -132,7 +132,7 @@ def _check_folder(folder: Path, *, with_weights: bool) -> None:
     if not folder.is_dir():
         raise ValueError(f"model folder {str(folder)!r} does not exist; give a folder with config.json, or a hub id.")
     if not (folder / "config.json").is_file():
-        raise ValueError(f"model folder {str(folder)!r} {_what_it_holds(folder)}")
+        raise ValueError(f"model folder {str(folder)!r} {_what_it_holds(folder)}.")
     if with_weights and not any(folder.glob("*.safetensors")):
         raise ValueError(
             f"model folder {str(folder)!r} has no .safetensors file; pickled weights are not loaded, "
@@ -141,17 +141,17 @@ def _check_folder(folder: Path, *, with_weights: bool) -> None:
 
 
 def _what_it_holds(folder: Path) -> str:
-    """Ends the sentence about a folder without config.json: what is there, and what to do."""
+    """The end of a sentence about a folder without config.json: what is there, and what to do."""
     if (folder / "adapter_config.json").is_file():
         return (
             "holds an adapter of PEFT and no model; merge it into its base (`merge_protected`, or PEFT's "
-            "`merge_and_unload`), save the model with `save_pretrained`, and give that folder."
+            "`merge_and_unload`), save the model with `save_pretrained`, and give that folder"
         )
     if any(folder.glob("*.gguf")):
-        return f"holds a GGUF file; {_AS_FOLDER}."
+        return f"holds a GGUF file; {_AS_FOLDER}"
     if (folder / "model" / "config.json").is_file():
-        return f"has no config.json, and {str(folder / 'model')!r} has one; did you mean that folder?"
-    return "has no config.json; save a model there with `save_pretrained`."
+        return f"has no config.json, and the folder 'model' in it has one; give {str(folder / 'model')!r}"
+    return "has no config.json; save a model there with `save_pretrained`"
 
 
 def _explain(name: str, source: str, error: Exception) -> str:
