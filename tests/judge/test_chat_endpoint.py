@@ -166,6 +166,16 @@ def test_nobody_listening_is_no_answer(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     endpoint = ChatEndpoint("stub", EndpointOptions(base_url="http://127.0.0.1:9/v1", retries=0))
+    with pytest.raises(ConnectionError, match=r"nothing answers at http://127\.0\.0\.1:9/v1, where the judge 'stub'"):
+        endpoint.ask("well?")
+
+
+def test_a_connection_that_fails_behind_an_answer_leaves_one_question_without(serve, monkeypatch):
+    endpoint, _ = asking(serve(in_turn(said("yes"))), retries=0)
+    endpoint.ask("well?")
+    monkeypatch.setattr(
+        endpoint, "_client", ChatEndpoint("stub", EndpointOptions(base_url="http://127.0.0.1:9/v1"))._client
+    )
     with pytest.raises(NoAnswerError, match="connection to the judge failed"):
         endpoint.ask("well?")
 

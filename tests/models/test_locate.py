@@ -7,6 +7,7 @@ from safetensors.torch import load_file, save_file
 
 from holdfast.adapter_folder import MASK_FILE
 from holdfast.models.load import load_model
+from holdfast.models.stored import open_stored
 from tests.stored import save
 from tests.tiny import make_llama
 
@@ -36,6 +37,13 @@ def test_a_held_adapter_is_to_be_merged_by_what_keeps_the_hold_alone(tmp_path):
     with pytest.raises(ValueError, match=r"load_protected\(base, folder\).*merge_protected\(model\)") as told:
         load_model(str(folder))
     assert "merge_and_unload" not in str(told.value)
+
+
+def test_a_folder_whose_checkpoint_lies_in_model_is_asked_about_that_one(tmp_path):
+    save(tmp_path / "tuned" / "model", make_llama())
+    for load in (load_model, open_stored):
+        with pytest.raises(ValueError, match=r"tuned' has no config.json, and .* has one; give '.*tuned/model'\."):
+            load(str(tmp_path / "tuned"))
 
 
 def test_a_file_is_no_model(tmp_path):

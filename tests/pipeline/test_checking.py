@@ -70,10 +70,24 @@ def test_an_entry_beside_the_held_ones_counts_as_another(base, tmp_path):
     assert (found.held_moved, found.others_moved) == (0, 1)
 
 
-def test_float32_and_bfloat16_files_of_the_same_values_are_equal(base, tmp_path):
+def test_float32_and_bfloat16_files_of_the_same_values_are_equal_and_both_dtypes_are_told(base, tmp_path, caplog):
     model, folder = base
     found = check_hold(saved(tmp_path, make_llama().bfloat16()), folder, mask_of(model, [0, 5]))
     assert (found.held_moved, found.others_moved) == (0, 0)
+    assert caplog.messages == ["every held weight kept its value (base float32, model bfloat16)."]
+
+
+def test_checkpoints_of_one_dtype_are_compared_without_a_word_on_it(base, caplog):
+    model, folder = base
+    check_hold(folder, folder, mask_of(model, [0, 5]))
+    assert caplog.messages == []
+
+
+def test_swapped_checkpoints_are_told_to_be_swapped(base, tmp_path):
+    model, folder = base
+    tuned = saved(tmp_path, tune(make_llama().bfloat16().float()))
+    with pytest.raises(ValueError, match=r"are swapped: the mask was made for '.*model'; give that one as --base"):
+        check_hold(folder, tuned, mask_of(model, [0]))
 
 
 def test_a_value_that_bfloat16_cannot_hold_has_moved(tmp_path):

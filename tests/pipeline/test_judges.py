@@ -187,6 +187,15 @@ def test_a_judge_without_any_verdict_is_refused_before_a_model_is_loaded(serve, 
     assert not (tmp_path / "out").exists()
 
 
+def test_a_judge_whose_server_does_not_answer_is_told_by_its_url(serve, command, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    server = serve(any_score)
+    arguments = command("evaluate", server, "--api.retries=0", model="/no/such/model")
+    dead = [one.replace(server.base_url, "http://127.0.0.1:9/v1") for one in arguments]
+    assert "nothing answers at http://127.0.0.1:9/v1, where the judge 'stub' should be" in refusal(capsys, dead)
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_a_judge_said_of_the_known_exchanges_is_shown_and_kept(serve, command, tmp_path, capsys, caplog):
     def answer(question, number):
         if "whether an AI assistant refused" in question:

@@ -38,6 +38,10 @@ class TransientError(Exception):
         self.wait = wait
 
 
+class UnreachableError(TransientError):
+    """No connection came about."""
+
+
 class ChatEndpoint:
     """A model that answers one question a request; several threads may ask at once.
 
@@ -58,6 +62,8 @@ class ChatEndpoint:
         self._lock = threading.Lock()
         self._sent = 0
         self._unanswered = 0
+        self._reached = False
+        """Whether anything ever answered, if only with a refusal."""
 
     def ask(self, question: str) -> str:
         """The model's answer.
@@ -69,6 +75,11 @@ class ChatEndpoint:
         try:
             answer = self._ask_patiently(question)
         except TransientError as error:
+            if isinstance(error, UnreachableError) and not self._reached:
+                raise ConnectionError(
+                    f"nothing answers at {self.options.base_url}, where the judge {self.model!r} should be; start its "
+                    "server, or correct --api.base-url."
+                ) from None
             self._note_unanswered(error)
             raise NoAnswerError(str(error)) from None
         self._unanswered = 0
@@ -121,11 +132,14 @@ class ChatEndpoint:
         except openai.APITimeoutError:
             raise TransientError(f"the judge did not answer within {self.options.timeout:g} s") from None
         except openai.APIConnectionError:
-            raise TransientError("the connection to the judge failed") from None
+            raise UnreachableError("the connection to the judge failed") from None
         except openai.APIStatusError as error:
+            self._reached = True
             raise self._refusal(error.status_code, error.response.headers, error.message) from None
         except ValueError:
+            self._reached = True
             raise TransientError("the endpoint's reply is not JSON") from None
+        self._reached = True
         return _content(completion)
 
     def _refusal(self, status: int, headers: Any, message: str) -> Exception:

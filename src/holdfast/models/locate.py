@@ -150,6 +150,8 @@ def _what_it_holds(folder: Path) -> str:
         )
     if any(folder.glob("*.gguf")):
         return f"holds a GGUF file; {_AS_FOLDER}"
+    if (folder / "model" / "config.json").is_file():
+        return f"has no config.json, and the folder 'model' in it has one; give {str(folder / 'model')!r}"
     return "has no config.json; save a model there with `save_pretrained`"
 
 

@@ -5,6 +5,7 @@ compared after an exact cast to a wider dtype, so float32 and bfloat16 files of 
 itself, and -0.0 differs from 0.0.
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -24,6 +25,7 @@ from holdfast.models.tensor_files import runs
 from holdfast.progress import Progress, silent
 from holdfast.values import Mask
 
+logger = logging.getLogger(__name__)
 LISTED = 10
 """Held entries that moved which are named one by one."""
 
@@ -152,7 +154,7 @@ def check_hold(model: str | Path, base: str | Path, mask: Mask | str | Path, pro
     held = as_mask(mask)
     tuned, start = open_stored(str(model)), open_stored(str(base))
     _require_masked(held, tuned, start)
-    refuse_other_base("the mask", held.base, stored_fingerprint(start, progress))
+    _require_base(held, start, tuned, progress)
     both = [name for name in start.parameters if _alike(start, tuned, name)]
     counts: dict[Place, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     moved: list[MovedEntry] = []
@@ -166,7 +168,36 @@ def check_hold(model: str | Path, base: str | Path, mask: Mask | str | Path, pro
         progress("comparing parameters", done, len(both))
     components = tuple(Component(*place, *counts[place]) for place in sorted(counts, key=by_layer))
     apart = sorted((start.parameters.keys() | tuned.parameters.keys()) - set(both))
+    _tell_dtypes(held, start, tuned, kept=not moved)
     return HoldCheck(components, tuple(moved), tuple(apart))
+
+
+def _require_base(mask: Mask, base: StoredModel, model: StoredModel, progress: Progress) -> None:
+    """Raises ValueError when the mask was made for another model than the base, or the two are swapped."""
+    fingerprint = stored_fingerprint(base, progress)
+    if fingerprint != mask.base and stored_fingerprint(model, progress) == mask.base:
+        raise ValueError(
+            f"the two checkpoints are swapped: the mask was made for {model.name!r}; give that one as --base, and "
+            f"{base.name!r} as the model."
+        )
+    refuse_other_base("the mask", mask.base, fingerprint)
+
+
+def _tell_dtypes(mask: Mask, base: StoredModel, model: StoredModel, *, kept: bool) -> None:
+    """Warns where the held weights lie in other dtypes in the two files, so that values are compared and not bytes."""
+    before, after = (_dtypes(mask, stored) for stored in (base, model))
+    if before == after:
+        return
+    what = (
+        "every held weight kept its value"
+        if kept
+        else "held weights are compared by their values, and one that the smaller dtype cannot hold has moved"
+    )
+    logger.warning("%s (base %s, model %s).", what, before, after)
+
+
+def _dtypes(mask: Mask, stored: StoredModel) -> str:
+    return ", ".join(sorted({str(stored.parameters[name].dtype).removeprefix("torch.") for name in mask.indices}))
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,6 +32,13 @@ ALL = "all"
 FIELDS = tuple(dict.fromkeys(one.name for record in (Prompt, Exchange) for one in fields(record)))
 """What a column may be read as."""
 
+BEHIND = (*FIELDS, "rows", "first")
+"""What may follow the #."""
+_ALLOWED = (
+    f"allowed, joined by &, are {', '.join(f'{name}=COLUMN' for name in FIELDS)}, rows=COLUMN:VALUE or rows=all, and "
+    "first=N for the first N prompts"
+)
+
 
 @dataclass(frozen=True)
 class PromptSource:
@@ -113,11 +120,12 @@ def _chosen(text: str, chosen: str) -> dict[str, str]:
     """What is chosen, by name: columns, which rows, and how many prompts."""
     pairs = [part.partition("=") for part in chosen.split("&")]
     for name, _, value in pairs:
-        if name not in (*FIELDS, "first", "rows") or not value:
+        if name not in BEHIND:
             raise ValueError(
-                f"columns of {text!r} are named wrongly at {name!r}; write FILE#prompt=COLUMN, joined by & with more "
-                f"of {', '.join(FIELDS)}, rows=COLUMN:VALUE or rows=all, or first=N for the first N prompts."
+                f"{text!r} has {name!r} behind the #, which may not follow it; {meant(name, BEHIND, _ALLOWED)}."
             )
+        if not value:
+            raise ValueError(f"{text!r} has {name!r} behind the #, which has no value there; {_ALLOWED}.")
     found = {name: unquote(value) for name, _, value in pairs}
     if len(found) < len(pairs):
         raise ValueError(f"{text!r} says the same thing twice behind the #; say each once.")

@@ -30,8 +30,9 @@ PLAIN_NAME = re.compile(r"[^\W_]+(?:(?:, |[ _-])[^\W_]+)*")
 """A name in which nothing could mean anything to Markdown."""
 IN_CONDITIONS = "name in conditions"
 BY_INTERVAL = (
-    "A gate goes by the measured rates, or by what its condition names. By its interval, a condition is inconclusive "
-    "where the interval of the number, or of its change, reaches the bar: more prompts would decide."
+    "A gate compares the measured rates, unless a condition names .low, .high or p. The last column says whether the "
+    "interval of the change supports that. If the interval includes the threshold, it says inconclusive: more prompts "
+    "make the interval narrower."
 )
 UNKNOWN_SETTINGS = (
     "One of the files does not say which judge, generation and suite made it, so it is not known whether both were "
