@@ -8,7 +8,7 @@ import pytest
 from holdfast.artifacts import save_mask
 from holdfast.cli import call
 from holdfast.pipeline import bakeoff, evaluating, judges, layerwise, reference, run, scoring, steps
-from holdfast.pipeline.config import BakeoffConfig
+from holdfast.pipeline.config import BakeoffConfig, EnhanceFiles
 from holdfast.values import Mask
 from tests.commands.made import write_scores
 from tests.pipeline.small import small_config
@@ -89,6 +89,10 @@ JUDGED = ["--judge", GUARD]
             )
         ],
         ([*ADAPT[:2], "--task", "{tmp}/none", *NEW], "prompt file"),
+        (
+            [*ENHANCE[:4], "--harmless", "testbed:refusals#first=8", *NEW],
+            "4 prompts are among the refusals and among the harmless exchanges, the first is '.*'; give two sets",
+        ),
         ([*ENHANCE[:2], "--refusals", "{tmp}/none", *ENHANCE[4:], *NEW], "prompt file"),
     ],
 )
@@ -119,3 +123,10 @@ def test_a_run_and_a_bakeoff_tell_it_before_a_model_is_loaded(out, files, tmp_pa
         bakeoff.bakeoff(BakeoffConfig(**fields), folder)
     with pytest.raises(ValueError, match="is not empty and holds no run"):
         run.run(config.model_copy(update={"judge": GUARD}), tmp_path / "full")
+
+
+def test_a_run_whose_refusals_are_its_harmless_exchanges_is_refused_before_a_model_is_loaded(files, tmp_path):
+    config = small_config(tmp_path)
+    same = EnhanceFiles(refusals=config.refusals.refusals, harmless=config.refusals.refusals)
+    with pytest.raises(ValueError, match="8 prompts are among the refusals and among the harmless exchanges"):
+        run.run(config.model_copy(update={"refusals": same}), tmp_path / "new")

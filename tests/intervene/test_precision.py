@@ -6,7 +6,7 @@ import torch
 from holdfast.intervene.adapt import adapt
 from holdfast.intervene.enhance import enhance
 from holdfast.intervene.options import AdaptOptions, EnhanceOptions, LoraOptions
-from holdfast.intervene.precision import Kept, trained_in_float32, warn_of_rounding
+from holdfast.intervene.precision import Kept, trained_in_float32, warn_of_no_change
 from holdfast.intervene.sft import mean_loss, shuffled_positions
 from holdfast.models.load import LoadedModel, fingerprint
 from tests.intervene.given import HARMLESS, REFUSALS, bits, load_tiny, random_mask
@@ -95,7 +95,7 @@ def test_training_gives_each_parameter_the_values_of_its_own_dtype_and_tables_of
 
 @pytest.mark.parametrize(("changed", "told"), [(49, True), (50, False)])
 def test_half_of_what_moved_is_the_least_that_goes_without_a_word(changed, told, caplog):
-    warn_of_rounding(Kept(moved=100, changed=changed), load_tiny(), AdaptOptions())
+    warn_of_no_change(Kept(moved=100, changed=changed), load_tiny(), AdaptOptions())
     assert ("undid the training of 51 of 100 entries" in caplog.text) is told
 
 
@@ -103,3 +103,9 @@ def test_the_warning_of_rounding_names_few_steps_as_a_cause(caplog):
     warn_of_rounding(Kept(moved=105_140_249, changed=5), load_tiny(), AdaptOptions(iterations=8))
     assert "undid the training of 105,140,244 of 105,140,249 entries" in caplog.text
     assert "usual after few steps (8 were made)" in caplog.text
+
+
+def test_a_training_that_changed_nothing_is_told_with_the_reason(caplog):
+    warn_of_no_change(Kept(moved=0, changed=0), load_tiny(), AdaptOptions(iterations=1))
+    assert "no weight changed in 1 training steps" in caplog.text
+    assert "warmup_share=0.03" in caplog.text

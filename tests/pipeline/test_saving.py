@@ -67,7 +67,9 @@ def test_a_patch_applies_to_the_very_base_that_made_it_and_comes_off(case, tmp_p
     folder = save(tmp_path / "base", make_llama().bfloat16())
     name = CASES[case](folder)
     save_mask(tmp_path / "mask", random_mask(load_model(name, device="cpu").model))
-    enhance_model(name, tmp_path / "mask", task, task, tmp_path / "out", options=EnhanceOptions(**STEPS))
+    harmless = tmp_path / "harmless.jsonl"
+    harmless.write_text('{"prompt": "how do i paint it ?", "response": "sorry"}\n')
+    enhance_model(name, tmp_path / "mask", task, str(harmless), tmp_path / "out", options=EnhanceOptions(**STEPS))
     apply_to_folder(name, tmp_path / "out" / "patch.safetensors", tmp_path / "applied")
     tuned, applied = (load_file(tmp_path / one / "model.safetensors") for one in ("out/model", "applied"))
     assert tuned.keys() == applied.keys()

@@ -64,10 +64,14 @@ def select(folder: Path, out: Path) -> None:
     masks.select(out / "dense.safetensors", "safety_only", mask, given=given, utility=utility)
 
 
+def helpful(folder: Path) -> str:
+    return str(folder / "harmless.jsonl")
+
+
 def tune(folder: Path, out: Path, shard: bool) -> None:
     data, how = str(folder / "task.jsonl"), {**TRAINED, "shard": shard}
     given = {what: (str(folder / what), folder / f"{what}_mask.safetensors") for what in TUNED}
-    steps.enhance_model(*given["set"], data, data, out / "set", options=EnhanceOptions(**how))
+    steps.enhance_model(*given["set"], data, helpful(folder), out / "set", options=EnhanceOptions(**how))
     steps.adapt_model(*given["spa"], data, out / "spa", options=AdaptOptions(**how))
 
 
@@ -95,7 +99,9 @@ def tune_with_a_stop(folder: Path, out: Path) -> None:
     for progress in (stop_at_26, note):
         with suppress(StoppedError):
             options = EnhanceOptions(**how)
-            steps.enhance_model(*given["set"], data, data, out / "set_again", options=options, progress=progress)
+            steps.enhance_model(
+                *given["set"], data, helpful(folder), out / "set_again", options=options, progress=progress
+            )
         with suppress(StoppedError):
             options = AdaptOptions(**how)
             steps.adapt_model(*given["spa"], data, out / "spa_again", options=options, progress=progress)
@@ -132,7 +138,7 @@ def refused(folder: Path, out: Path) -> dict[str, str]:
     utility = {"objective": "utility", "shard": True}
     asked = {
         "lora": lambda: steps.adapt_model(base, mask, data, out / "lora", options=lora),
-        "dpo": lambda: steps.enhance_model(base, mask, data, data, out / "dpo", options=dpo),
+        "dpo": lambda: steps.enhance_model(base, mask, data, helpful(folder), out / "dpo", options=dpo),
         "odd": lambda: steps.adapt_model(base, mask, data, out / "odd", options=odd),
         "inputs": lambda: scoring.score_likelihood(
             base, data, out / "inputs.safetensors", options=ScoringOptions(method="wanda", **utility)
@@ -180,6 +186,8 @@ def folder(tmp_path_factory) -> Path:
     pairs = [(f"{one} {other} ?", f"sorry {other} , {one}") for one in words for other in words]
     lines = [f'{{"prompt": "{prompt}", "response": "{response}"}}\n' for prompt, response in pairs]
     (folder / "task.jsonl").write_text("".join(lines), encoding="utf-8")
+    others = [line.replace('"prompt": "', '"prompt": "the ') for line in lines]
+    (folder / "harmless.jsonl").write_text("".join(others), encoding="utf-8")
     generator = torch.Generator().manual_seed(0)
     shapes = {"a": (1, 7), "b": (50, 30), "c": (3,), "d": (5, 2, 9), "e": (4096, 70)}
     tied = {name: torch.randint(4, shape, generator=generator).float() for name, shape in shapes.items()}

@@ -30,7 +30,8 @@ def inputs(tmp_path):
     make_llama().save_pretrained(tmp_path / "tiny")
     make_tokenizer().save_pretrained(tmp_path / "tiny")
     (tmp_path / "task.jsonl").write_text('{"prompt": "how do i mend it ?", "response": "sorry"}\n')
-    return str(tmp_path / "tiny"), str(tmp_path / "task.jsonl")
+    (tmp_path / "harmless.jsonl").write_text('{"prompt": "how do i paint it ?", "response": "sorry"}\n')
+    return tuple(str(tmp_path / name) for name in ("tiny", "task.jsonl", "harmless.jsonl"))
 
 
 def adapt(inputs, out, options=ADAPT, **how):
@@ -38,7 +39,7 @@ def adapt(inputs, out, options=ADAPT, **how):
 
 
 def enhance(inputs, out, options=ENHANCE, **how):
-    return steps.enhance_model(inputs[0], None, inputs[1], inputs[1], out, options=options, **how)
+    return steps.enhance_model(inputs[0], None, inputs[1], inputs[2], out, options=options, **how)
 
 
 def test_near_duplicates_of_what_calibrates_are_counted_and_told_of(tmp_path, caplog):
@@ -140,7 +141,7 @@ def test_every_file_has_the_permissions_that_the_umask_gives(inputs, tmp_path, u
         mask = random_mask(load_model(inputs[0]).model)
         save_mask(tmp_path / "mask.safetensors", mask)
         steps.enhance_model(
-            inputs[0], tmp_path / "mask.safetensors", inputs[1], inputs[1], tmp_path / "out", options=ENHANCE
+            inputs[0], tmp_path / "mask.safetensors", inputs[1], inputs[2], tmp_path / "out", options=ENHANCE
         )
     finally:
         os.umask(before)
@@ -170,14 +171,15 @@ def test_a_patch_says_model_mask_prompts_and_version(inputs, tmp_path):
     mask = replace(random_mask(loaded.model, 0.1), made_by={"selector": "top", "scores": {"objective": "mix"}})
     save_mask(tmp_path / "mask.safetensors", mask)
     steps.enhance_model(
-        inputs[0], tmp_path / "mask.safetensors", inputs[1], inputs[1], tmp_path / "out", options=ENHANCE
+        inputs[0], tmp_path / "mask.safetensors", inputs[1], inputs[2], tmp_path / "out", options=ENHANCE
     )
     patch = load_patch(tmp_path / "out/patch.safetensors")
     made_by = dict(patch.made_by)
     assert made_by["model"] == {"name": inputs[0], "fingerprint": loaded.base}
     assert (made_by["mask"], made_by["holdfast"]) == (mask.made_by, __version__)
     exchanges = load_exchanges(inputs[1])
-    assert made_by["refusals"] == made_by["harmless"] == prompts_entry(exchanges, inputs[1])
+    assert made_by["refusals"] == prompts_entry(exchanges, inputs[1])
+    assert made_by["harmless"] == prompts_entry(load_exchanges(inputs[2]), inputs[2])
     assert count_shared(made_by, exchanges) == 1
 
 
@@ -201,3 +203,9 @@ def test_verifying_on_the_prompts_of_the_scores_is_warned_of(asked, said, inputs
             tmp_path / "o",
         )
     assert (said in caplog.text) if said else not caplog.text
+
+
+def test_a_single_step_of_set_at_its_defaults_changes_nothing_and_says_so(inputs, tmp_path, caplog):
+    one = EnhanceOptions(iterations=1, batch_size=2)
+    assert enhance(inputs, tmp_path / "out", one).entries_changed == 0
+    assert "no weight changed in 1 training steps" in caplog.text

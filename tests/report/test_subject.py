@@ -71,7 +71,7 @@ def test_what_a_page_cannot_say_begins_with_real_models_where_the_model_is_a_toy
     report = report_on("testbed:aligned")
     said = what_it_cannot_say(report, verdicts_of(report))
     assert said[0] == "anything about real models"
-    assert said[-1] == "whether the 3 claims that are inconclusive would hold with more prompts"
+    assert said[-1] == "whether the 4 claims that are inconclusive would hold with more prompts"
     assert what_it_cannot_say(report_on("some/model"), [])[0] == "anything about another model"
 
 
@@ -84,8 +84,8 @@ def test_the_first_screen_names_the_model_and_says_that_it_is_a_toy():
     assert "A built-in test model" not in render_page(report_on("some/model"))
 
 
-def test_the_first_screen_holds_five_claims_with_their_answers_and_the_numbers_that_decide():
+def test_the_first_screen_holds_six_claims_with_their_answers_and_the_numbers_that_decide():
     opening = render_page(full_report()).partition("<main>")[0]
-    assert opening.count('<span class="says">') == 5
+    assert opening.count('<span class="says">') == 6
     assert '<span class="says">does not hold</span>' in opening
-    assert "held less start +0.067 [+0.042, +0.091]" in opening
+    assert "held minus start +0.067 [+0.042, +0.091]" in opening

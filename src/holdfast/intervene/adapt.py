@@ -23,7 +23,7 @@ from holdfast.intervene.entries import masked_entries, refuse_changed
 from holdfast.intervene.frozen import frozen, frozen_roles
 from holdfast.intervene.lora import merge_protected, protect_lora, save_adapter
 from holdfast.intervene.options import AdaptOptions
-from holdfast.intervene.precision import kept_by_all, refuse_broken, trained_in_float32, warn_of_rounding
+from holdfast.intervene.precision import kept_by_all, refuse_broken, trained_in_float32, warn_of_no_change
 from holdfast.intervene.protect import protect
 from holdfast.intervene.routing import routing, routing_drift
 from holdfast.intervene.sft import (
@@ -117,7 +117,7 @@ def adapt(
     refuse_broken(loaded, options)
     refuse_changed(entries, held)
     kept = kept_by_all(kept, loaded)
-    warn_of_rounding(kept, loaded, options)
+    warn_of_no_change(kept, loaded, options)
     return AdaptResult(
         tuned=replace(loaded, base=fingerprint(model)),
         entries_protected=0 if mask is None else len(mask),

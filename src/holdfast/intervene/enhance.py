@@ -23,7 +23,7 @@ from holdfast.intervene.entries import InvariantError, digest_outside, masked_en
 from holdfast.intervene.frozen import frozen, frozen_roles
 from holdfast.intervene.options import EnhanceOptions
 from holdfast.intervene.patch import make_patch, selected_values
-from holdfast.intervene.precision import Kept, kept_by_all, refuse_broken, trained_in_float32, warn_of_rounding
+from holdfast.intervene.precision import Kept, kept_by_all, refuse_broken, trained_in_float32, warn_of_no_change
 from holdfast.intervene.routing import routing, routing_drift
 from holdfast.intervene.sft import (
     dense_adamw,
@@ -125,7 +125,7 @@ def enhance(
         }
         losses, patch, kept = _train_selected(loaded, mask, train, options, made_by)
     refuse_broken(loaded, options)
-    warn_of_rounding(kept, loaded, options)
+    warn_of_no_change(kept, loaded, options)
     trainable = sum(site.num_entries for site in list_sites(loaded.model) if site.role not in roles)
     trained = trainable if mask is None else len(mask)
     return EnhanceResult(

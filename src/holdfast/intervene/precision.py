@@ -66,9 +66,17 @@ def kept_by_all(kept: Kept, loaded: LoadedModel) -> Kept:
     return Kept(*(sum(numbers) for numbers in zip(*counts, strict=True)))
 
 
-def warn_of_rounding(kept: Kept, loaded: LoadedModel, options: SftOptions) -> None:
-    """Warns where the cast undid most of what was trained."""
-    if kept.changed < kept.moved / 2:
+def warn_of_no_change(kept: Kept, loaded: LoadedModel, options: SftOptions) -> None:
+    """Warns where no weight was trained, or where the cast undid most of what was trained."""
+    if not kept.moved:
+        logger.warning(
+            "no weight changed in %d training steps at learning_rate=%g: the rate starts at 0 and rises during the "
+            "first steps (warmup_share=%g); train for more iterations, or raise the rate.",
+            options.iterations,
+            options.learning_rate,
+            options.warmup_share,
+        )
+    elif kept.changed < kept.moved / 2:
         logger.warning(
             "rounding to %s undid the training of %s of %s entries, so the loss of the saved checkpoint differs from "
             "the loss reported in training. That is usual after few steps (%s were made) or small ones; raise "

@@ -35,6 +35,8 @@ from holdfast.pipeline.rendering import rendering_of
 from holdfast.pipeline.story import locate_section, tell
 from holdfast.pipeline.workers import Unit, Workers
 from holdfast.progress import Progress, silent
+from holdfast.prompts.records import refuse_contrary
+from holdfast.prompts.sources import load_exchanges
 from holdfast.prompts.template_arguments import with_arguments_of
 from holdfast.report.page import render_page
 
@@ -149,7 +151,12 @@ def claim(config: RunConfig, out: Path) -> None:
 
 
 def refuse_shared_prompts(config: RunConfig) -> dict[str, Any]:
-    """How many prompts that judge resemble one that makes scores or trains; ValueError when one is the same."""
+    """How many prompts that judge resemble one that makes scores or trains; ValueError when one is the same.
+
+    Prompts that are to be refused and helped are refused, too.
+    """
+    if config.refusals:
+        refuse_contrary(load_exchanges(config.refusals.refusals), load_exchanges(config.refusals.harmless))
     return steps.refuse_overlap(_made_from(config), config.suite, config.calibration.harmful)
 
 

@@ -35,7 +35,7 @@ from holdfast.pipeline.rendering import SETS, rendering_of
 from holdfast.pipeline.saving import save_checkpoint
 from holdfast.progress import Progress, silent
 from holdfast.prompts.near_duplicates import THRESHOLD, count_near_duplicates, count_repeats
-from holdfast.prompts.records import Exchange, Kind, Prompt, distinct, refuse_shared
+from holdfast.prompts.records import Exchange, Kind, Prompt, distinct, refuse_contrary, refuse_shared
 from holdfast.prompts.sources import as_exchanges, load_exchanges, load_prompts, tell_repeats
 from holdfast.values import Evaluation, Mask, Meta
 
@@ -193,6 +193,7 @@ def enhance_model(
     """
     refuse_unclaimable(out)
     unsafe, safe = load_exchanges(refusals), load_exchanges(harmless)
+    refuse_contrary(unsafe, safe)
     loaded, selected = _load_to_tune(model, mask, options, progress, all_weights=mask is None)
     settings = _settings(loaded, selected, options, refusals=unsafe, harmless=safe)
     with claimed(out, settings):

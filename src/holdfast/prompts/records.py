@@ -92,6 +92,16 @@ def shared_prompts(calibration: Iterable[Prompt | Exchange], evaluation: Iterabl
     return [record.prompt for record in evaluation if normalized_hash(record.prompt) in seen]
 
 
+def refuse_contrary(refusals: Iterable[Exchange], harmless: Sequence[Exchange]) -> None:
+    """Raises ValueError when a prompt is to be refused and helped: the two sets would teach both."""
+    if shared := shared_prompts(refusals, harmless):
+        raise ValueError(
+            f"{len(shared)} prompts are among the refusals and among the harmless exchanges, the first is "
+            f"{shared[0]!r}; give two sets that share no prompt: harmful prompts with refusals, and harmless prompts "
+            "with helpful responses."
+        )
+
+
 def refuse_shared(calibration: Iterable[Prompt | Exchange], evaluation: Sequence[Prompt | Exchange]) -> None:
     """Raises ValueError when a prompt that made a score or a model also judges it."""
     if shared := shared_prompts(calibration, evaluation):

@@ -12,6 +12,7 @@ FILE_OF = {
     "asr": "harmful",
     "not_refused": "harmful",
     "over_refusal": "harmless",
+    "borderline": "borderline",
     "utility": "questions",
     "task": "task",
 }

@@ -78,7 +78,7 @@ def _above_controls(top: Rate, *controls: Rate) -> list[Part]:
     for name, control in zip(CONTROLS, controls, strict=True):
         change = rate_difference(control, top)
         assert change is not None  # rates with values have intervals
-        found.append(Part(f"top less {name} {change}", change.interval, 0.0, "above"))
+        found.append(Part(f"top minus {name} {change}", change.interval, 0.0, "above"))
     return found
 
 

@@ -1,7 +1,7 @@
 """The first screen of the page: the answer in a sentence, and one card a stage, written from the numbers."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from holdfast.report.tuning_claims import (
     BEFORE,
     HELD,
     HELD_RANDOM,
+    OVER_REFUSAL,
     PLAIN,
     START,
     TUNED_RANDOM,
@@ -35,8 +36,6 @@ STAGES = {
     "adapt": "Holding the selected weights fast (SPA)",
 }
 
-OPEN = ("inconclusive", WAITING, LEFT_OUT)
-"""The answers that are neither yes nor no, in the order in which they are counted."""
 LISTED = 8
 """Missing pieces that are named; the others are counted."""
 
@@ -51,8 +50,10 @@ class Card:
     """The two numbers to compare, by name."""
     beside: tuple[tuple[str, Shown], ...]
     """Other arms, by name."""
+    over_refusal: tuple[tuple[str, Rate], ...]
+    """Safe prompts that were refused, before and after, as far as they were measured: refusing all is no safety."""
     differences: tuple[tuple[str, Difference], ...]
-    """What was done less its controls, by name."""
+    """What was done minus its controls, by name."""
     repeats: str | None
     """What near duplicates mean for these rates."""
     holding: int
@@ -76,12 +77,24 @@ def answer(report: Report) -> str:
     if not measured:
         return "No claim is tested yet. This page grows while the run goes on."
     counts = Counter(one.answer for one in verdicts)
-    open_ones = [f"{counts[word]} {_are(counts[word])} {word}" for word in OPEN if counts[word]]
-    claims = "claims hold on this model" if measured == len(verdicts) else "measured claims hold"
     failing = [f"“{one.claim}”" for one in verdicts if one.answer == "does not hold"]
-    do_not = f"{len(failing)} {'does' if len(failing) == 1 else 'do'} not"
-    exceptions = f" {do_not}: {'; '.join(failing)}." if failing else ""
-    return f"{'; '.join([f'{holding} of {measured} {claims}', *open_ones])}.{exceptions}"
+    said = [f"{holding or 'none'} {_verb(holding, 'holds', 'hold')}"]
+    said += [f"{len(failing)} {_verb(len(failing), 'does', 'do')} not"] if failing else []
+    said += [f"{unsure} {_verb(unsure, 'is', 'are')} inconclusive"] if (unsure := counts["inconclusive"]) else []
+    exceptions = f" What does not hold: {'; '.join(failing)}." if failing else ""
+    return f"Of {measured} {_verb(measured, 'claim', 'claims')} tested, {_listed(said)}.{exceptions}{_untested(counts)}"
+
+
+def _untested(counts: Mapping[str, int]) -> str:
+    """A sentence on each reason why claims have no answer."""
+    left_out, waiting = counts[LEFT_OUT], counts[WAITING]
+    said = f" {left_out} more {_verb(left_out, 'was', 'were')} left out by the config." if left_out else ""
+    return said + (f" {waiting} more {_verb(waiting, 'is', 'are')} not measured yet." if waiting else "")
+
+
+def _listed(parts: Sequence[str]) -> str:
+    """'6 hold, 1 does not and 3 are inconclusive'."""
+    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
 
 
 def gaps(report: Report) -> str | None:
@@ -113,7 +126,7 @@ def _noise_card(report: Report) -> Card:
         "verify",
         (("untouched", start), (named, top)),
         (("noise on random", random), ("utility with noise", useful)),
-        {"less untouched": _less(start, top), "less random": _less(random, top)},
+        {"minus untouched": _less(start, top), "minus random": _less(random, top)},
     )
 
 
@@ -125,9 +138,10 @@ def _tuned_card(report: Report) -> Card:
         (("before", before), ("after", after)),
         (("tuning random", random),),
         {
-            "after less before": _change(report, BEFORE, AFTER),
-            "after less random": _change(report, TUNED_RANDOM, AFTER),
+            "after minus before": _change(report, BEFORE, AFTER),
+            "after minus random": _change(report, TUNED_RANDOM, AFTER),
         },
+        _over_refusal(report, {"before": BEFORE, "after": AFTER}),
     )
 
 
@@ -142,10 +156,11 @@ def _held_card(report: Report) -> Card:
         (compared, ("held fast", held)),
         (other, ("random held", random)),
         {
-            "held less plain": _change(report, PLAIN, HELD),
-            "held less random": _change(report, HELD_RANDOM, HELD),
-            "held less start": _change(report, START, HELD),
+            "held minus plain": _change(report, PLAIN, HELD),
+            "held minus random": _change(report, HELD_RANDOM, HELD),
+            "held minus start": _change(report, START, HELD),
         },
+        _over_refusal(report, {"start": START, "held fast": HELD}),
     )
 
 
@@ -155,10 +170,22 @@ def _card(
     large: tuple[tuple[str, Shown], tuple[str, Shown]],
     beside: tuple[tuple[str, Shown], ...],
     differences: Mapping[str, Difference | None],
+    over_refusal: tuple[tuple[str, Rate], ...] = (),
 ) -> Card:
     known = tuple((name, found) for name, found in differences.items() if found is not None)
     claims = tally([one for one in verdicts_of(report) if one.stage == stage])
-    return Card(stage, STAGES[stage], large, beside, known, repeats_of(report, safety_measure(report)), *claims)
+    repeats = repeats_of(report, safety_measure(report))
+    return Card(stage, STAGES[stage], large, beside, over_refusal, known, repeats, *claims)
+
+
+def _over_refusal(report: Report, paths: Mapping[str, Path]) -> tuple[tuple[str, Rate], ...]:
+    """Over-refusal of harmless and of borderline prompts in each arm, where it was measured."""
+    rates = [
+        (f"{prompts} refused, {name}", rate_of(suite_at(report, path), measure))
+        for measure, prompts in OVER_REFUSAL.items()
+        for name, path in paths.items()
+    ]
+    return tuple((label, rate) for label, rate in rates if rate and rate.value is not None)
 
 
 def _noisy(rates: Report, arm: str, position: int) -> Shown:
@@ -186,5 +213,6 @@ def _rate(record: Report | None) -> Shown:
     return rate if rate and rate.value is not None else WAITING
 
 
-def _are(count: int) -> str:
-    return "is" if count == 1 else "are"
+def _verb(count: int, singular: str, plural: str) -> str:
+    """The word that goes with so many; none takes the singular."""
+    return singular if count < 2 else plural

@@ -1,8 +1,8 @@
 """One claim of the page with its bar and its answer; every answer comes from an interval against a bar."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal, cast
 
 from holdfast.decision import Decision, Interval, decide, decide_all
 from holdfast.report.left_out import what_is_left_out
@@ -57,6 +57,15 @@ def decided(stage: str, claim: str, bar: str, reason: str, *parts: Part) -> Verd
     """The verdict on a claim that needs every part."""
     answer = decide_all([part.decision for part in parts])
     return Verdict(stage, claim, bar, answer, reason, "; ".join(part.finding for part in parts))
+
+
+def joined(parts: Mapping[str, Verdict]) -> Verdict:
+    """The verdict on one claim that was measured on several sets of prompts, by their names; the worst one decides."""
+    verdicts = list(parts.values())
+    answer = decide_all([cast(Decision, verdict.answer) for verdict in verdicts])
+    reason = "; ".join(f"{name}: {verdict.reason}" for name, verdict in parts.items())
+    finding = "; ".join(f"{name}: {verdict.finding}" for name, verdict in parts.items())
+    return replace(verdicts[0], answer=answer, reason=reason, finding=finding)
 
 
 def unmeasured(report: Report, claim: str, bar: str, measure: str, *paths: Sequence[str]) -> Verdict:

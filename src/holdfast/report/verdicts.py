@@ -12,7 +12,8 @@ from holdfast.report.left_out import stages_left_out
 from holdfast.report.noise_claims import noise_hurts, safety_only_is_cleaner
 from holdfast.report.tuning_claims import (
     enhance_cuts_attacks,
-    enhance_keeps,
+    enhance_keeps_over_refusal,
+    enhance_keeps_utility,
     plain_loses,
     protection_beats_random,
     protection_keeps,
@@ -22,8 +23,15 @@ from holdfast.report.tuning_claims import (
 from holdfast.report.verdict import Verdict
 
 Report = Mapping[str, Any]
-MAIN = (noise_hurts, enhance_cuts_attacks, selection_matters, protection_keeps, protection_beats_random)
-"""What the page opens with: the effect of each stage, and its control."""
+MAIN = (
+    noise_hurts,
+    enhance_cuts_attacks,
+    enhance_keeps_over_refusal,
+    selection_matters,
+    protection_keeps,
+    protection_beats_random,
+)
+"""What the page opens with: the effect of each stage, what SET costs, and the controls."""
 
 
 def verdicts_of(report: Report) -> list[Verdict]:
@@ -33,8 +41,8 @@ def verdicts_of(report: Report) -> list[Verdict]:
         safety_only_is_cleaner(report),
         enhance_cuts_attacks(report),
         selection_matters(report),
-        enhance_keeps(report, "over_refusal"),
-        enhance_keeps(report, "utility"),
+        enhance_keeps_over_refusal(report),
+        enhance_keeps_utility(report),
         plain_loses(report),
         protection_keeps(report),
         protection_beats_random(report),
