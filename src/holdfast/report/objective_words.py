@@ -9,7 +9,8 @@ SCORED: Mapping[str, str] = {
     "control_variate": f"how much the expected verdict on the model's own sampled answers to harmful requests {MOVED}, "
     "with the judge's gradient to lower the noise",
     "refusal_likelihood": f"how much the likelihood of the given refusals of harmful requests {MOVED}",
-    "mix": f"how much a mix of the judge's verdict and the expected verdict on the model's own answers to harmful requests {MOVED}",
+    "mix": "how much the judge's verdict, and with many responses the expected verdict, on the model's own answers to "
+    f"harmful requests {MOVED}",
     "utility": f"how much the likelihood of the given answers {MOVED}",
 }
 """By objective."""
