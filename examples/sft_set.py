@@ -8,6 +8,7 @@ The mask comes first:
 """
 
 import argparse
+from itertools import zip_longest
 
 from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -28,8 +29,9 @@ model = AutoModelForCausalLM.from_pretrained(MODEL, dtype="float32")
 
 exchanges = [
     pair  # refusals alone would teach it to refuse everything
-    for both in zip(load_exchanges("testbed:refusals"), load_exchanges("testbed:harmless_exchanges"), strict=True)
+    for both in zip_longest(load_exchanges("testbed:refusals"), load_exchanges("testbed:harmless_exchanges"))
     for pair in both
+    if pair is not None  # the shorter set has ended
 ]
 rows = [
     {

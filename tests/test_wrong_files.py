@@ -24,6 +24,7 @@ from holdfast.artifacts import (
 from holdfast.intervene.patch_files import open_patch
 from holdfast.remedy import remedy
 from holdfast.values import Evaluation, Mask, Patch, Rate, Scores
+from holdfast.wrong_files import require_kind
 
 LOADERS = {
     "scores": (load_scores,),
@@ -172,3 +173,9 @@ def test_a_folder_is_never_to_be_removed_for_its_mark(tmp_path):
 def test_json_with_a_byte_order_mark_is_read(folder, tmp_path):
     (tmp_path / "evaluation.json").write_bytes(b"\xef\xbb\xbf" + (folder / "evaluation.json").read_bytes())
     assert load_evaluation(tmp_path / "evaluation.json") == load_evaluation(folder / "evaluation.json")
+
+
+def test_a_file_whose_name_says_what_it_is_is_called_that_and_not_taken_for_a_broken_result(tmp_path):
+    (tmp_path / "set.toml").write_text('model = "some"\n')
+    with pytest.raises(ValueError, match=r"set\.toml' is a config, not an evaluation; give a file that was made with"):
+        require_kind(tmp_path / "set.toml", "evaluation")

@@ -50,6 +50,8 @@ READ_BY = {
     "broken_json": "make it again",
 }
 """What reads the files that `holdfast show` does not."""
+OTHERS = {".toml": "a config", ".csv": "a table in CSV", ".tsv": "a table in TSV", ".html": "a page", ".md": "a text"}
+"""What text is by its name, where no result of holdfast bears such a name."""
 MARKS = (
     ("manifest.json", "`holdfast report {path}` reads the folder of a run"),
     ("adapter_config.json", "merge the adapter, and compare the checkpoint with `holdfast check`"),
@@ -101,6 +103,8 @@ def refuse_other(path: Path, found: FileKind, kind: str) -> None:
     advice = ADVICE.get((found.name, kind), f"give a file that was made {_maker(kind)}").format(path=path)
     if found.name == "folder":
         advice = _inside(path, kind)
+    elif path.suffix in OTHERS and found.name == "text":
+        raise ValueError(f"{str(path)!r} is {OTHERS[path.suffix]}, not {WANTED.get(kind, f'a {kind} file')}; {advice}.")
     elif found.name in ("empty", "json", "text", "binary"):  # whose it was, only its place can tell
         advice = remedy(path, kind)
     raise ValueError(f"{str(path)!r} is {found.words}, not {WANTED.get(kind, f'a {kind} file')}; {advice}.")

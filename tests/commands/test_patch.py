@@ -64,7 +64,10 @@ def test_inspect_tells_sizes_places_the_largest_change_and_how_it_was_made(files
     assert told["largest_change"]["name"] in patch.indices
     assert run("inspect", files / "first") == 0
     out = capsys.readouterr().out
-    assert f"{len(patch):,} weights changed: " in out
+    assert f"{len(patch):,} entries in the patch: " in out
+    assert out.index("Densest layers: ") < out.index("made by: "), "the table by layer comes first"
+    assert out.count("made by: ") < 6
+    assert "weights changed" not in out
     assert "mean" in out
     assert "Densest layers: " in out
     assert "layers.0" not in out.replace(told["largest_change"]["name"], "")

@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import sys
 
 import pytest
 
@@ -62,6 +63,7 @@ JUDGED = ["--judge", GUARD]
             for more, sentence in (
                 (["--judge", "api:x"], "needs its key in the environment variable OPENAI_API_KEY"),
                 (["--judge", "api:"], "names no model; write api:MODEL"),
+                (["--judge", "refusals"], "no judge is called 'refusals'; did you mean 'refusal', the refusal rules"),
                 (["--judge", "/no/such/judge"], "model folder '/no/such/judge' does not exist"),
             )
         ],
@@ -130,3 +132,10 @@ def test_a_run_whose_refusals_are_its_harmless_exchanges_is_refused_before_a_mod
     same = EnhanceFiles(refusals=config.refusals.refusals, harmless=config.refusals.refusals)
     with pytest.raises(ValueError, match="8 prompts are among the refusals and among the harmless exchanges"):
         run.run(config.model_copy(update={"refusals": same}), tmp_path / "new")
+
+
+@pytest.mark.parametrize("command", [ENHANCE, ADAPT])
+def test_a_missing_mask_is_told_before_libraries_are_loaded(command, files, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "holdfast.pipeline", None)  # whoever imports it fails
+    assert call([*command, *(one.format(**files) for one in ["--mask", "{tmp}/none", *NEW])]) == 2
+    assert "none' does not exist" in capsys.readouterr().err

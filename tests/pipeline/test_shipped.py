@@ -6,6 +6,7 @@ import pytest
 
 from holdfast.pipeline.config import RunConfig
 from holdfast.pipeline.config_file import load_config
+from holdfast.pipeline.run import starting_units
 from holdfast.pipeline.shipped import FOLDER, shipped_config, shipped_names
 from holdfast.prompts.known import KNOWN
 
@@ -41,10 +42,17 @@ def test_no_prompt_set_of_a_shipped_config_both_makes_and_judges(name):
 
 
 def test_those_that_the_project_promises_are_there():
-    assert {"qwen2.5-0.5b", "llama-3.1-8b", "qwen3-30b-a3b", "cpu", "lora"} <= set(shipped_names())
+    assert {"qwen2.5-0.5b", "llama-3.1-8b", "qwen3-30b-a3b", "cpu", "lora", "set"} <= set(shipped_names())
     assert len([name for name in shipped_names() if name.startswith("paper-")]) == 4
 
 
 def test_a_wrong_name_is_told_the_nearest():
     with pytest.raises(ValueError, match=r"'qwen2-0.5b'; did you mean 'qwen2.5-0.5b'\? known: cpu, "):
         shipped_config("qwen2-0.5b")
+
+
+def test_the_config_for_set_alone_has_no_judge_and_locates_its_one_model_once():
+    config = read("set")
+    assert (config.judge, config.task, config.verify.ratios) == ("refusal", None, ())
+    places = dict.fromkeys(("aligned", "aligned_start", "unaligned", "unaligned_start"), FOLDER)
+    assert [unit.label for unit in starting_units(config, **places)] == ["locate", "evaluate aligned"]

@@ -96,7 +96,7 @@ def test_a_patch_tells_how_many_entries_change_and_how_far(tmp_path):
     save_patch(path, make_patch())
     found = read_map(path, "patch")
     parts = {part.component: part for part in found.by_layer.parts}
-    assert found.title == "3 weights changed: 15.000% of the 20 in the tensors changed"
+    assert found.title == "3 entries in the patch: 15.000% of the 20 in the tensors changed"
     assert found.by_layer.mean_of(parts["self_attn.v_proj"]) == 1.5
     assert found.by_layer.mean_of(parts["mlp.up_proj"]) == 0  # what is infinite is left out
     save_patch(path, make_patch(old=False))

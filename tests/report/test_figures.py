@@ -27,9 +27,26 @@ def test_an_empty_selection_is_drawn_without_colour():
     assert [(cell.strength, cell.label) for cell in figure.cells] == [(0.0, "")]
 
 
-def test_many_layers_widen_the_map_and_keep_the_cells_legible():
-    records = [{"layer": layer, "component": "a", "selected": 1, "entries": 9} for layer in range(80)]
-    assert heat_map(records, "share").width >= 80 * 24
+@pytest.mark.parametrize(("num_layers", "goes_down"), [(16, False), (17, True), (30, True), (80, True)])
+def test_many_layers_go_down_the_page_so_that_none_is_hidden(num_layers, goes_down):
+    records = [{**one, "layer": layer} for layer in range(num_layers) for one in by_component(3, 2, 10_000)[:7]]
+    figure = heat_map(records, "share")
+    assert (figure.width, figure.goes_down) == (400, goes_down)
+    assert len(figure.rows if goes_down else figure.columns) == num_layers
+    assert max(cell.x + figure.cell_width for cell in figure.cells) <= 400.01
+    assert max(cell.y + figure.cell_height for cell in figure.cells) <= figure.height
+
+
+def test_long_names_of_components_stand_upright_under_their_columns():
+    records = [
+        {"layer": layer, "component": name, "selected": 1, "entries": 9}
+        for layer in range(30)
+        for name in ("experts.gate_up_proj", "experts.down_proj", *(f"{letter}_proj" for letter in "qkvo"))
+    ]
+    figure = heat_map(records, "share")
+    assert figure.is_upright
+    assert figure.height - max(row.at for row in figure.rows) > 6.3 * len("experts.gate_up_proj")
+    assert not heat_map([{**one, "component": one["component"][-4:]} for one in records[:2]], "share").is_upright
 
 
 def test_a_higher_rate_stands_higher_and_the_baseline_at_the_left():

@@ -4,9 +4,12 @@ import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
+from typing import get_args
 
 import pytest
 
+from holdfast.pipeline.config import Estimator, Likelihood
+from holdfast.report.objective_words import SCORED
 from holdfast.report.page import SHOWN_CHARACTERS, bytes_text, page_context, plain_rows, render_page
 from tests.report.sample import HOSTILE, by_expert, full_report, rate, suite
 
@@ -267,3 +270,38 @@ def test_what_is_wrong_with_responses_is_in_the_tables_and_is_no_figure():
     for label in ("Degenerate responses, all", "Responses cut off by length, all"):
         assert f"<td>{label}</td>" in page
         assert not any(label in figure for figure in figures)
+
+
+@pytest.mark.parametrize(
+    ("objective", "words"),
+    [
+        ("refusal_likelihood", "the likelihood of the given refusals"),
+        ("judge_gradient", "the judge&#39;s verdict on the model&#39;s own answers"),
+        ("policy_gradient", "the model&#39;s own sampled answers"),
+        ("of another version", "how much safety would move"),
+    ],
+)
+def test_the_page_describes_the_objective_that_was_run(objective, words):
+    report = full_report()
+    report["locate"]["objective"] = objective
+    page = render_page(report)
+    assert words in page
+    assert ("own answers to harmful requests" in page) is (objective == "judge_gradient")
+
+
+def test_every_objective_has_its_sentence():
+    assert set(SCORED) == {*get_args(Estimator), *get_args(Likelihood)}
+
+
+def test_examples_are_no_choice_of_a_judge_where_there_was_none():
+    assert "the judge rates most differently" in render_page(full_report())
+    assert "the judge rates" not in render_page(full_report() | {"safety": "not_refused"})
+
+
+def test_a_stage_that_the_config_leaves_out_is_one_line_though_its_start_was_measured():
+    report = full_report()
+    report["adapt"] = {"start": report["adapt"]["start"]}
+    report["provenance"]["config"] = {"task": None, "suite": {"harmful": ["some"], "harmless": "some"}}
+    section = render_page(report).partition('<section id="adapt">')[2].partition("</section>")[0]
+    assert "Not part of this run." in section
+    assert "<svg" not in section

@@ -4,7 +4,7 @@ import pytest
 
 from holdfast.evaluate import gate
 from holdfast.evaluate.attack_success import any_of
-from holdfast.report.words import MEASURES, measure_words, rate_words
+from holdfast.report.words import MEASURES, measure_words, ordered, rate_words
 from holdfast.values import Rate
 
 
@@ -43,3 +43,11 @@ def test_every_measure_of_a_gate_has_words():
 )
 def test_a_rate_has_the_digits_that_its_interval_supports(rate, words):
     assert rate_words(rate) == words
+
+
+def test_measures_have_one_order_whatever_the_file_has():
+    rate = Rate(0.5, 0.4, 0.6, 90)
+    names = ["utility", "refusal/harmful", "cut_off/all", "not_refused", "borderline", "over_refusal"]
+    for given in (names, names[::-1], sorted(names)):
+        found = [name for name, _ in ordered(dict.fromkeys(given, rate))]
+        assert found == ["not_refused", "refusal/harmful", "over_refusal", "borderline", "utility", "cut_off/all"]

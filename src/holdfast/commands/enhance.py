@@ -6,6 +6,7 @@ from holdfast.commands.console import Json, show_known, shown_progress
 from holdfast.commands.parameters import Enhance
 from holdfast.intervene.options import EnhanceOptions
 from holdfast.pipeline.outputs import refuse_existing
+from holdfast.wrong_files import require_kind
 
 
 def enhance(
@@ -39,6 +40,8 @@ def enhance(
         Print one JSON object in place of tables.
     """
     refuse_existing(out / "result.json")
+    if mask is not None:
+        require_kind(mask, "mask")  # before libraries are loaded, which takes seconds
     from holdfast.pipeline import steps
 
     with shown_progress() as progress:

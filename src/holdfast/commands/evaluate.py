@@ -113,13 +113,13 @@ def _asked_how(evaluation: "Evaluation") -> Mapping[str, object]:
 def evaluation_rows(evaluation: "Evaluation", agreement: "Agreement | None" = None) -> list[tuple[str, object]]:
     """What was measured, by name."""
     from holdfast.report.schema import with_ends
-    from holdfast.report.words import measure_words, perplexity_words, rate_words
+    from holdfast.report.words import measure_words, ordered, perplexity_words, rate_words
 
     measure, safety = evaluation.safety
     rates = {measure: safety, "over_refusal": evaluation.over_refusal, "utility": evaluation.utility}
     rates |= ({"task": evaluation.task} if evaluation.task else {}) | dict(evaluation.groups)
     rows: list[tuple[str, object]] = [
-        (measure_words(name), rate_words(rate)) for name, rate in rates.items() if rate.n or rate.unscored
+        (measure_words(name), rate_words(rate)) for name, rate in ordered(rates) if rate.n or rate.unscored
     ]
     surprise = evaluation.perplexity
     rows += [("perplexity", perplexity_words(surprise, evaluation.perplexity_rate))] if surprise else []

@@ -6,6 +6,7 @@ from pathlib import Path
 from holdfast.artifacts import load_evaluation
 from holdfast.commands.console import Json, show, table
 from holdfast.commands.evaluate import evaluation_rows
+from holdfast.judge.options import REFUSAL_RULES
 from holdfast.made_by import model_name, shown
 from holdfast.report.schema import suite_json
 from holdfast.values import Answer, Evaluation
@@ -36,7 +37,8 @@ def _origin(path: Path, evaluation: Evaluation) -> list[tuple[str, str]]:
     how = generation if isinstance(generation, Mapping) else {}
     rows = {
         "file": path,
-        "judge": _name(made_by, "judge") or ("not told by the file" if not made_by else "none"),
+        "judge": _name(made_by, "judge")
+        or ("not told by the file" if not made_by else f"{REFUSAL_RULES}, the refusal rules"),
         "generation": ", ".join(f"{name} {value}" for name, value in how.items()),
         "answers": f"{len(evaluation.answers):,}",
         "holdfast": made_by.get("holdfast"),

@@ -9,7 +9,7 @@ from holdfast.commands.help_page import new_app
 from holdfast.commands.layers import layer_table
 from holdfast.commands.words import facts
 from holdfast.intervene.options import Prefer
-from holdfast.made_by import shown
+from holdfast.made_by import summary
 
 if TYPE_CHECKING:
     from holdfast.intervene.patch_files import PatchFile
@@ -47,10 +47,10 @@ def inspect(patch: Path, *, json: Json = False) -> None:
         "largest_change": change and asdict(change),
         "by_component": components,
     }
-    told = {**result, "made_by": shown(opened.made_by)}
-    rounded = {name: told.pop(name) for name in (*_summary(opened), "bytes_per_entry")}
-    rows = facts(rounded) + facts(dict(plain_rows({name: told[name] for name in told if name != "by_component"})))
-    show(result, [table("Patch", ("what", "value"), rows), layer_table(patching.patch_title(changes), changes)], json)
+    told = {name: result[name] for name in (*_summary(opened), "bytes_per_entry", "base", "old_hash")}
+    largest = dict(plain_rows({"largest_change": result["largest_change"]}))
+    rows = facts(told | largest | {f"made by.{name}": text for name, text in summary(opened.made_by).items()})
+    show(result, [layer_table(patching.patch_title(changes), changes), table("Patch", ("what", "value"), rows)], json)
 
 
 @patch.command

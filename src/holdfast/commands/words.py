@@ -15,7 +15,7 @@ WORDS = {
     "last_loss": "loss at the last step, on its batch",
     "saved_loss": "loss of the saved checkpoint, on the last step's batch",
     "patch": "file",
-    "entries": "weights changed",
+    "entries": "entries in the patch",
     "tensors": "tensors changed",
     "bytes": "size in bytes",
     "bytes_per_entry": "bytes per weight",

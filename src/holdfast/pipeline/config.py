@@ -246,8 +246,8 @@ class RunConfig(Options):
     - safety_only, random_protected: its controls
     """
     enhance_objective: SafetyObjective = "judge_gradient"
-    """What SET's weights are scored by: judge_gradient stands for the objective of the table score. A model that never
-    refuses gives it no refusal to move towards; refusal_likelihood, of the safe responses that SET teaches, does."""
+    """Objective that scores the weights of SET. With judge_gradient, it is the objective that the table score names.
+    For a model that never refuses take refusal_likelihood, which scores by the safe responses that SET teaches."""
     full_learning_rate: float | None = Field(default=None, gt=0)
     """Learning rate of the arm full, which tunes all weights, where that of 1% would break the model."""
     seed: Seed = 0

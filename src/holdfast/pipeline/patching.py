@@ -162,9 +162,11 @@ def changes_by_layer(patch: PatchFile) -> ByLayer:
 
 
 def patch_title(changes: ByLayer) -> str:
-    """'3,200 weights changed: 1.005% of the 318,400 in the tensors changed'."""
+    """'3,200 entries in the patch: 1.005% of the 318,400 in the tensors changed'."""
     whole = changes.whole
-    return f"{whole.chosen:,} weights changed: {density(whole):.3%} of the {whole.entries:,} in the tensors changed"
+    return (
+        f"{whole.chosen:,} entries in the patch: {density(whole):.3%} of the {whole.entries:,} in the tensors changed"
+    )
 
 
 def _distance(patch: PatchFile, name: str) -> float:

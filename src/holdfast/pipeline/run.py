@@ -13,7 +13,7 @@ A piece whose file is there is not made again; a folder that was begun with anot
 
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -29,6 +29,7 @@ from holdfast.pipeline.evaluating import evaluate_model
 from holdfast.pipeline.inputs import file_hash
 from holdfast.pipeline.judges import Judge, load_judge, require_usable, try_on
 from holdfast.pipeline.layout import ADAPT_ARMS, ALONE, MASKS, enhanced_files, noise_draws, noise_paths
+from holdfast.pipeline.linking import link_file, link_folder
 from holdfast.pipeline.masks import select_as_shared
 from holdfast.pipeline.outputs import refuse_foreign, written_alone
 from holdfast.pipeline.rendering import rendering_of
@@ -171,9 +172,10 @@ def locate(
     model: str,
     folder: Path,
     objective: SafetyObjective = "judge_gradient",
+    copies: Sequence[Path] = (),
     progress: Progress = silent,
 ) -> None:
-    """Scores a model for safety and for utility and cuts every mask."""
+    """Scores a model for safety and for utility and cuts every mask; other folders get links to the same files."""
     scores, utility = folder / "scores.safetensors", folder / "utility.safetensors"
     if not _is_scored(scores):
         _score(config, model, scores, objective, progress)
@@ -182,6 +184,8 @@ def locate(
     for name in MASKS:
         cut(config, folder, name, folder / "masks" / f"{name}.safetensors")
     save_json(folder / "section.json", locate_section(config, model, folder))
+    for copy in copies:
+        link_folder(folder, copy)
 
 
 def _is_scored(scores: Path) -> bool:
@@ -268,13 +272,22 @@ def adapt(config: RunConfig, out: Path, arm: str, progress: Progress = silent) -
     evaluate(config, tuned, folder / "evaluation.json", task=True, progress=progress)
 
 
-def evaluate(config: RunConfig, model: str, path: Path, *, task: bool, progress: Progress = silent) -> None:
-    """Evaluates a checkpoint on the whole suite, unless that is done."""
-    if path.is_file():
-        return
-    files = config.suite if task else config.suite.model_copy(update={"task": None})
-    how = {"judging": config.judging, "generation": config.generate, "progress": progress}
-    evaluate_model(model, config.judge, files, path, **how)
+def evaluate(
+    config: RunConfig,
+    model: str,
+    path: Path,
+    *,
+    task: bool,
+    copies: Sequence[Path] = (),
+    progress: Progress = silent,
+) -> None:
+    """Evaluates a checkpoint on the whole suite, unless that is done; copies are links to the same file."""
+    if not path.is_file():
+        files = config.suite if task else config.suite.model_copy(update={"task": None})
+        how = {"judging": config.judging, "generation": config.generate, "progress": progress}
+        evaluate_model(model, config.judge, files, path, **how)
+    for copy in copies:
+        link_file(path, copy)
 
 
 def starting_units(
@@ -282,24 +295,39 @@ def starting_units(
 ) -> list[Unit]:
     """What all else needs: where the weights of both models are (folders), and where both start (files)."""
 
-    def locating(label: str, model: str, folder: Path, objective: SafetyObjective) -> Unit:
-        arguments = {"config": config, "model": model, "folder": folder, "objective": objective}
-        masks = [folder / "masks" / f"{name}.safetensors" for name in MASKS]
-        return Unit(label, locate, [*masks, folder / "section.json"], arguments)
+    def locating(label: str, model: str, folder: Path, objective: SafetyObjective, *copies: Path) -> Unit:
+        arguments = {"config": config, "model": model, "folder": folder, "objective": objective, "copies": copies}
+        made = [path for one in (folder, *copies) for path in _located_files(one)]
+        return Unit(label, locate, made, arguments)
 
-    def evaluating(label: str, model: str, path: Path, *, task: bool) -> Unit:
-        return Unit(label, evaluate, path, {"config": config, "model": model, "path": path, "task": task})
+    def evaluating(label: str, model: str, path: Path, *copies: Path, task: bool) -> Unit:
+        arguments = {"config": config, "model": model, "path": path, "copies": copies, "task": task}
+        return Unit(label, evaluate, [path, *copies], arguments)
 
+    is_one_model = config.unaligned == config.model
+    once = is_one_model and _scores_alike(config)
+    once_evaluated = is_one_model and config.suite.task is None
     units = [
-        locating("locate", config.model, aligned, "judge_gradient"),
-        evaluating("evaluate aligned", config.model, aligned_start, task=True),
+        locating("locate", config.model, aligned, "judge_gradient", *([unaligned] if once else [])),
+        evaluating(
+            "evaluate aligned", config.model, aligned_start, *([unaligned_start] if once_evaluated else []), task=True
+        ),
     ]
-    if config.unaligned is not None:
-        units += [
-            locating("locate in unaligned", config.unaligned, unaligned, config.enhance_objective),
-            evaluating("evaluate unaligned", config.unaligned, unaligned_start, task=False),
-        ]
+    if config.unaligned is not None and not once:
+        units += [locating("locate in unaligned", config.unaligned, unaligned, config.enhance_objective)]
+    if config.unaligned is not None and not once_evaluated:
+        units += [evaluating("evaluate unaligned", config.unaligned, unaligned_start, task=False)]
     return units
+
+
+def _scores_alike(config: RunConfig) -> bool:
+    """Whether SET's weights are scored by what scores the aligned model's, from the same prompts."""
+    here, there = (config.refusals_to_score(objective) for objective in ("judge_gradient", config.enhance_objective))
+    return here == there
+
+
+def _located_files(folder: Path) -> list[Path]:
+    return [*(folder / "masks" / f"{name}.safetensors" for name in MASKS), folder / "section.json"]
 
 
 def _first(config: RunConfig, out: Path) -> list[Unit]:

@@ -3,7 +3,7 @@
 Drawn as SVG by hand rather than with plotly, whose smallest offline bundle is 4.8 MB of script. So the page weighs
 0.2 MB, prints sharply, follows light and dark by style alone, and contains no script at all: its content policy forbids
 scripts, and a model's response could not run even if escaping failed.
-Lengths are in the units of the viewBox; a figure is 400 wide unless it has many layers.
+Lengths are in the units of the viewBox; every figure is 400 wide.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +17,14 @@ from holdfast.report.tables import VERIFY_ARMS, p_text, perplexity_with_ends
 from holdfast.values import Rate, SafetyMeasure
 
 WIDTH = 400
+MOST_ACROSS = 16
+"""Layers that stand side by side in a heat map; more go down the page."""
+LEAST_WIDTH = 15.0
+"""Of a cell that a reader can point at."""
+LOW = 15.0
+"""Height of the rows where there are many."""
+CHARACTER = 6.3
+"""Width of a character of a label, at most."""
 TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -47,7 +55,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class HeatMap:
-    """Layers across, components down."""
+    """Layers across and components down, or the other way round."""
 
     name: str
     width: float
@@ -59,6 +67,10 @@ class HeatMap:
     rows: tuple[Tick, ...]
     most: str
     """The value that the full colour stands for."""
+    goes_down: bool = False
+    """Whether layers are rows, so that many of them fit the page's width."""
+    is_upright: bool = False
+    """Whether the names of the columns stand upright."""
 
 
 @dataclass(frozen=True)
@@ -148,32 +160,91 @@ MAP_UNITS: Mapping[MapKind, str] = {
 def heat_map(records: Sequence[Mapping[str, Any]], kind: MapKind) -> HeatMap:
     """Share of the selection in each layer and component, or the share of the component's entries that is selected.
 
-    Relative, that share is divided by the share of all entries that is selected.
+    Relative, that share is divided by the share of all entries that is selected. Layers go across; many go down.
     """
     components = list(dict.fromkeys(record["component"] for record in records))
     layers = sorted({record["layer"] for record in records}, key=lambda layer: -1 if layer is None else layer)
+    names = ["none" if layer is None else str(layer) for layer in layers]
+    across = _Lattice(names, components)
+    goes_down = len(layers) > MOST_ACROSS or across.width < LEAST_WIDTH
+    lattice = _Lattice(components, names, row_height=LOW) if goes_down else across
     values = _map_values(records, kind)
     most = max(values, default=0.0)
-    left, top, height = 12 + 6.3 * max(map(len, components), default=0), 6.0, 26.0
-    width = max(24.0, (WIDTH - left) / max(1, len(layers)))
-    cells = tuple(
-        Cell(
-            left + width * layers.index(record["layer"]),
-            top + height * components.index(record["component"]),
-            _short(value) if kind != "relative" else f"{value:.1f}",
-            value / most if most else 0.0,
-            f"layer {record['layer']}, {record['component']}: {record['selected']:,} of {record['entries']:,} entries "
-            f"selected, {value:.4f} {MAP_UNITS[kind]}",
-        )
-        for record, value in zip(records, values, strict=True)
+    cells = []
+    for record, value in zip(records, values, strict=True):
+        layer, component = layers.index(record["layer"]), components.index(record["component"])
+        place = lattice.at(component, layer) if goes_down else lattice.at(layer, component)
+        label = _short(value) if kind != "relative" else f"{value:.1f}"
+        cells.append(Cell(*place, label, value / most if most else 0.0, _cell_title(record, value, kind)))
+    return HeatMap(
+        MAP_NAMES[kind],
+        WIDTH,
+        lattice.height,
+        lattice.width,
+        lattice.row_height,
+        tuple(cells),
+        lattice.columns,
+        lattice.rows,
+        f"{most:.3g}",
+        goes_down,
+        lattice.is_upright,
     )
-    bottom = top + height * len(components)
-    columns = tuple(
-        Tick(left + width * (at + 0.5), "none" if layer is None else str(layer)) for at, layer in enumerate(layers)
+
+
+@dataclass(frozen=True)
+class _Lattice:
+    """The places of a heat map's cells, as wide as a figure."""
+
+    across: Sequence[str]
+    down: Sequence[str]
+    row_height: float = 26.0
+    top = 6.0
+
+    @property
+    def left(self) -> float:
+        """Where the cells begin, right of the names of the rows."""
+        return 12 + CHARACTER * max(map(len, self.down), default=0)
+
+    @property
+    def width(self) -> float:
+        """Width of a cell."""
+        return (WIDTH - self.left) / max(1, len(self.across))
+
+    @property
+    def longest(self) -> float:
+        """Width of the longest name of a column."""
+        return CHARACTER * max(map(len, self.across), default=0)
+
+    @property
+    def is_upright(self) -> bool:
+        """Whether the names of the columns are too long to stand side by side."""
+        return self.longest > self.width
+
+    @property
+    def height(self) -> float:
+        """With the names of the columns and of the axis."""
+        return self.top + self.row_height * len(self.down) + (self.longest + 8 if self.is_upright else 36)
+
+    @property
+    def columns(self) -> tuple[Tick, ...]:
+        """The middle of every column with its name."""
+        return tuple(Tick(self.left + self.width * (at + 0.5), name) for at, name in enumerate(self.across))
+
+    @property
+    def rows(self) -> tuple[Tick, ...]:
+        """The middle of every row with its name."""
+        return tuple(Tick(self.top + self.row_height * (at + 0.5), name) for at, name in enumerate(self.down))
+
+    def at(self, column: int, row: int) -> tuple[float, float]:
+        """The corner of a cell."""
+        return self.left + self.width * column, self.top + self.row_height * row
+
+
+def _cell_title(record: Mapping[str, Any], value: float, kind: MapKind) -> str:
+    return (
+        f"layer {record['layer']}, {record['component']}: {record['selected']:,} of {record['entries']:,} entries "
+        f"selected, {value:.4f} {MAP_UNITS[kind]}"
     )
-    rows = tuple(Tick(top + height * (at + 0.5), component) for at, component in enumerate(components))
-    total_width = left + width * len(layers)
-    return HeatMap(MAP_NAMES[kind], total_width, bottom + 36, width, height, cells, columns, rows, f"{most:.3g}")
 
 
 def _map_values(records: Sequence[Mapping[str, Any]], kind: MapKind) -> list[float]:

@@ -18,6 +18,7 @@ from holdfast.report.experts import SHOWN, expert_map, expert_table
 from holdfast.report.figures import Forest, HeatMap, forest, heat_map, noise_curves
 from holdfast.report.folded import same_in_all, same_under_noise
 from holdfast.report.left_out import stages_left_out
+from holdfast.report.objective_words import score_words
 from holdfast.report.repeats import SET_OF, repeats_of
 from holdfast.report.safety import safety_measure, safety_name
 from holdfast.report.schema import SCHEMA, with_ends
@@ -95,8 +96,8 @@ def share_text(share: float | None) -> str | None:
 def page_context(report: Mapping[str, Any]) -> dict[str, Any]:
     """What the page's template is filled with: figures, tables, verdicts and the report itself."""
     selected = selected_label(report)
-    arms = arms_of(report)
     verdicts, absent = verdicts_of(report), stages_left_out(report)
+    arms = {stage: [] if stage in absent else found for stage, found in arms_of(report).items()}
     return {
         "report": report,
         "selected": selected,
@@ -109,6 +110,7 @@ def page_context(report: Mapping[str, Any]) -> dict[str, Any]:
         "main_verdicts": main_verdicts(report),
         "cards": cards(report),
         "safety": safety_name(report),
+        "scored_by": score_words(report.get("locate", {}).get("objective")),
         "was_judged": safety_measure(report) == "asr",
         "verdicts": {
             stage: [one for one in verdicts if one.stage == stage] for stage in ("verify", "enhance", "adapt")

@@ -4,6 +4,7 @@ Files and `--json` keep the short names and every digit.
 """
 
 import math
+from collections.abc import Mapping
 
 from holdfast.report.tables import perplexity_text
 from holdfast.values import Rate
@@ -25,6 +26,16 @@ OF_ALL = ("harmful", "all")
 """Groups that are the whole of what a measure is about."""
 FEWEST_DECIMALS = 2
 MOST_DECIMALS = 6
+
+
+def ordered(rates: Mapping[str, Rate]) -> list[tuple[str, Rate]]:
+    """The rates in the order of the measures, groups behind the measure that they are part of, whatever was first."""
+    places = {measure: place for place, measure in enumerate(MEASURES)}
+
+    def place(item: tuple[str, Rate]) -> tuple[int, str]:
+        return places.get(item[0].partition("/")[0], len(places)), item[0]
+
+    return sorted(rates.items(), key=place)
 
 
 def measure_words(name: str) -> str:
