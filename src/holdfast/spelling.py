@@ -24,6 +24,11 @@ def meant(name: str, known: Iterable[str], listed_by: str = "", uses: Mapping[st
     return (f"did you mean {_joined(nearest)}? " if nearest else "") + (listed_by or f"known: {listed}")
 
 
+def is_nearly(name: str, known: str) -> bool:
+    """Whether a name is the known one but for a wrong letter or so."""
+    return bool(get_close_matches(name, [known], cutoff=NEARLY))
+
+
 def _nearest(name: str, names: Sequence[str], uses: Mapping[str, str]) -> list[str]:
     """The nearest name; with those that begin with the same word, where their uses differ and any may be meant."""
     nearest = get_close_matches(name, names, n=1)

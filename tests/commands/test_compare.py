@@ -228,7 +228,7 @@ def test_real_evaluations_of_other_settings_are_refused(real, capsys):
 
 def test_batches_of_another_size_are_no_other_setting(real):
     one, other = real("one", "aligned"), real("other", "unaligned", "--generate.token-budget", "128")
-    assert call(["compare", other, one, "--fail-if", "asr > before"]) == 0
+    assert call(["compare", other, one, "--fail-if", "asr > 0.9"]) == 0
 
 
 def test_sampled_attacks_are_gated_on_any_of_their_samples(real):

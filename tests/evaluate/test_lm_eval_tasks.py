@@ -107,7 +107,7 @@ def test_a_missing_package_a_missing_folder_and_a_folder_without_tasks_are_refus
     with pytest.raises(ValueError, match="none' is no folder"):
         LmEval(LmEvalOptions(tasks=("a",), include_path=tmp_path / "none"))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=r"pip install 'holdfast\[lm-eval\]'"):
+    with pytest.raises(ValueError, match=r"pip install lm_eval"):
         LmEval(LmEvalOptions(tasks=("a",)))
 
 

@@ -217,7 +217,7 @@ def test_a_missing_key_is_named_and_another_variable_can_hold_it(serve, monkeypa
 def test_a_missing_package_is_named(serve, monkeypatch):
     server = serve(in_turn(said("yes")))
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=r"needs the package openai; install it with pip install 'holdfast\[api\]'"):
+    with pytest.raises(ValueError, match=r"needs the package openai; install it with pip install openai"):
         asking(server)
 
 

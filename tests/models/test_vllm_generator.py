@@ -93,7 +93,7 @@ def test_nothing_is_loaded_where_all_is_known(stored, engines, tmp_path):
 
 def test_a_missing_package_is_one_sentence(stored, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=r"needs the package vllm; install it with pip install 'holdfast\[vllm\]'"):
+    with pytest.raises(ValueError, match=r"needs the package vllm; install it with pip install vllm"):
         VllmGenerator(stored)(PROMPTS, OPTIONS, silent)
 
 

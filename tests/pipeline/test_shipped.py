@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from holdfast.judge.options import REFUSAL_RULES
 from holdfast.pipeline.config import RunConfig
 from holdfast.pipeline.config_file import load_config
 from holdfast.pipeline.run import starting_units
@@ -28,7 +29,8 @@ def test_a_shipped_config_is_valid_and_its_prompt_sets_are_known(name):
     assert not set(sets) - set(KNOWN)
     assert {one.partition("#")[0] for one in answered if one} <= ANSWERED
     assert {KNOWN[one.partition("#")[0]].kind for one in suite.harmful} == {"harmful"}
-    for model in filter(None, (config.model, config.unaligned, config.judge)):
+    judges = () if config.judge == REFUSAL_RULES else (config.judge,)
+    for model in filter(None, (config.model, config.unaligned, *judges)):
         assert re.fullmatch(r"[\w.-]+/[\w.-]+", model)
 
 

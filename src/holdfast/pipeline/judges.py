@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -27,7 +26,7 @@ from holdfast.models.load import architectures, config_of, load_model
 from holdfast.models.shards import shard_layers
 from holdfast.pipeline.config import Estimator, JudgeOptions
 from holdfast.progress import Progress, silent
-from holdfast.spelling import NEARLY
+from holdfast.spelling import is_nearly
 from holdfast.thoughts import without_thoughts
 from holdfast.values import Answer, Evaluation, Outcome
 
@@ -134,7 +133,7 @@ def kind_of(name: str) -> JudgeKind:
         return "rules"
     if is_behind_api(name):
         return "api"
-    if get_close_matches(name, [REFUSAL_RULES], cutoff=NEARLY) and not Path(name).exists():
+    if is_nearly(name, REFUSAL_RULES) and not Path(name).exists():
         raise ValueError(f"no judge is called {name!r}; did you mean {REFUSAL_RULES!r}, the refusal rules?")
     made_as = architectures(name)
     if any(one.endswith("ForSequenceClassification") for one in made_as):
