@@ -6,6 +6,7 @@ from typing import get_args
 
 import pytest
 from cyclopts import Group
+from rich.console import Console
 
 from holdfast.cli import COMMANDS, GROUPS, app, call
 from holdfast.option_groups import NEEDED, RARE, RARE_NAMES
@@ -26,7 +27,8 @@ def shown(monkeypatch, capsys):
     """The help of a command at 100 columns."""
 
     def of(words, flag="--help", width=WIDTH):
-        monkeypatch.setenv("COLUMNS", str(width))
+        # A console that another test made would keep the width of its terminal.
+        monkeypatch.setattr(app, "console", Console(width=width))
         assert call([*words.split(), flag]) == 0
         return capsys.readouterr().out
 
