@@ -134,7 +134,7 @@ def test_a_mistake_is_said_once_and_leaves_nothing(mistakes, name):
     (first_code, first_said), (other_code, other_said) = told_by
     assert (first_code, other_code, other_said) == (2, 2, "")
     assert MISTAKES[name][1] in first_said
-    assert first_said.count("\n") == 1
+    assert first_said.removeprefix("loading libraries\n").count("\n") == 1  # said where importing takes long
     assert not (mistakes / "out").exists()
 
 
