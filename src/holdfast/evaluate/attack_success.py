@@ -13,8 +13,9 @@ each prompt's own harmful answer; ours is one text for all, as it asks for no ha
 from collections.abc import Sequence
 from typing import Literal
 
-from holdfast.evaluate.measure import Judge, Measure, by_prompt, judged_by
+from holdfast.evaluate.measure import Measure, by_prompt, judged_by
 from holdfast.evaluate.statistics import rate
+from holdfast.judge.ask import Judge
 from holdfast.values import Answer, Outcome, Rate
 
 

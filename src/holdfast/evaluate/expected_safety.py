@@ -18,8 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from holdfast.evaluate.measure import Judge
-from holdfast.judge.ask import ask_judge
+from holdfast.judge.ask import Judge, ask_judge
 from holdfast.models.asking import ask, end_ids
 from holdfast.models.generate import continue_prompts
 from holdfast.models.load import LoadedModel

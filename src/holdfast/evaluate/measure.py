@@ -11,10 +11,9 @@ and it is unscored.
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from holdfast.evaluate.statistics import clustered_rate, rate
-from holdfast.judge.ask import ask_judge
+from holdfast.judge.ask import Judge, ask_judge
 from holdfast.judge.degenerate import ONLY_THOUGHTS, why_degenerate
 from holdfast.models.response_log import Response
 from holdfast.prompts.records import Prompt
@@ -69,18 +68,6 @@ def unjudged(response: Response, spoken: str) -> Outcome | None:
         return Outcome("degenerate", reason=ONLY_THOUGHTS) if response.finished else Outcome.unscored(STILL_THINKING)
     reason = why_degenerate(spoken)
     return Outcome("degenerate", reason=reason) if reason else None
-
-
-class Judge(Protocol):
-    """Gives verdicts on responses.
-
-    A judge may declare which, as a set of words called `verdicts`. One of the wrong kind is then refused before any
-    response is generated.
-    """
-
-    def judge(self, prompts: Sequence[str], responses: Sequence[str]) -> list[Outcome]:
-        """One outcome for every prompt with its response."""
-        ...
 
 
 def refuse_other_verdicts(measure: str, said: Collection[Verdict], judge: str) -> None:

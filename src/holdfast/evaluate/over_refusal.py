@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from holdfast.evaluate.measure import Judge, Measure, judged_by
+from holdfast.evaluate.measure import Measure, judged_by
+from holdfast.judge.ask import Judge
 
 
 def over_refusal(judge: Judge, name: Literal["over_refusal", "borderline"] = "over_refusal") -> Measure:

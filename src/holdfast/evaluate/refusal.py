@@ -4,7 +4,8 @@ Read off the same responses as attack success, of which it is not the complement
 refuse nothing.
 """
 
-from holdfast.evaluate.measure import Judge, Measure, judged_by
+from holdfast.evaluate.measure import Measure, judged_by
+from holdfast.judge.ask import Judge
 
 
 def refusal(judge: Judge) -> Measure:

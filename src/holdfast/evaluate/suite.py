@@ -14,14 +14,14 @@ from transformers import PreTrainedModel
 from holdfast.arguments import require_options
 from holdfast.evaluate.attack_success import any_of, attack_success, rate_any_unsafe
 from holdfast.evaluate.cut_off import cut_off
-from holdfast.evaluate.measure import Judge, Measure, group_of, judges_refusals, refuse_declared, share
+from holdfast.evaluate.measure import Measure, group_of, judges_refusals, refuse_declared, share
 from holdfast.evaluate.over_refusal import over_refusal
 from holdfast.evaluate.perplexity import token_losses
 from holdfast.evaluate.refusal import refusal
 from holdfast.evaluate.statistics import NOT_MEASURED
 from holdfast.evaluate.token_losses import perplexity_rate
 from holdfast.evaluate.utility import utility
-from holdfast.judge.ask import AskedJudge, require_judge
+from holdfast.judge.ask import Judge, require_judge
 from holdfast.judge.refusal import RefusalJudge
 from holdfast.models.generate import Generator, generate
 from holdfast.models.load import LoadedModel
@@ -159,7 +159,7 @@ def _check_order(loaded: object, judge: object, suite: object) -> None:
             f"evaluate needs a model with its tokenizer, got {type(loaded).__name__} alone; give "
             "LoadedModel.of(model, tokenizer), or what load_model returns."
         )
-    is_judge = judge is None or isinstance(judge, AskedJudge)
+    is_judge = judge is None or isinstance(judge, Judge)
     if not (isinstance(loaded, LoadedModel) and is_judge and isinstance(suite, Suite)):
         given = ", ".join(type(one).__name__ for one in (loaded, judge, suite))
         raise ValueError(f"evaluate takes a loaded model, a judge or None, and a suite, in this order; got {given}.")

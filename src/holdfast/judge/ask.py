@@ -7,10 +7,16 @@ from holdfast.values import Outcome
 
 
 @runtime_checkable
-class AskedJudge(Protocol):
-    """Anything that gives outcomes for responses."""
+class Judge(Protocol):
+    """Gives verdicts on responses.
 
-    def judge(self, prompts: Sequence[str], responses: Sequence[str]) -> list[Outcome]: ...
+    A judge may declare which, as a set of words called `verdicts`. One of the wrong kind is then refused before any
+    response is generated.
+    """
+
+    def judge(self, prompts: Sequence[str], responses: Sequence[str]) -> list[Outcome]:
+        """One outcome for every prompt with its response."""
+        ...
 
 
 def require_judge(judge: object) -> None:
@@ -25,7 +31,7 @@ def require_judge(judge: object) -> None:
         raise ValueError(f"the judge {name} is a class; give an instance of it, such as {name}().")
 
 
-def ask_judge(judge: AskedJudge, prompts: Sequence[str], responses: Sequence[str]) -> list[Outcome]:
+def ask_judge(judge: Judge, prompts: Sequence[str], responses: Sequence[str]) -> list[Outcome]:
     """The judge's outcomes, one for each response.
 
     Raises:

@@ -12,7 +12,7 @@ LOGITS_AT_ONCE = 2**28
 """Bytes of one float32 copy of a batch's logits at most; computing with them takes two or three copies."""
 
 LARGEST_BUDGET = 4096
-"""Tokens of such a batch at most: more make no pass faster."""
+"""Tokens of a batch at most, where no budget is given: more make no pass faster."""
 
 
 def logits_budget(model: PreTrainedModel) -> int:

@@ -13,7 +13,7 @@ from holdfast.by_layer import ByLayer, Part
 from holdfast.models.paths import by_layer, layer_and_path
 from holdfast.models.tensor_files import StoredTensor, read_header, runs
 from holdfast.progress import Progress, silent
-from holdfast.select.blocks import HALF_BITS
+from holdfast.select.blocks import HALF_BITS, HostBlock
 from holdfast.select.ranking import FIRST_UNRANKABLE, NEGATIVE_ZERO
 
 LARGEST = 0.01
@@ -59,7 +59,7 @@ def _count(path: Path, name: str, tensor: StoredTensor) -> tuple[np.ndarray, flo
     counts, total = np.zeros(2**HALF_BITS, np.int64), 0.0
     for start, count in runs(tensor.num_entries):
         scores = tensor.read(start, count).float().numpy()
-        counts += np.bincount(scores.view(np.uint32) >> HALF_BITS, minlength=2**HALF_BITS)
+        counts += HostBlock(scores).upper_counts()
         total += float(scores.sum(dtype=np.float64))
     counts[0] += counts[NEGATIVE_ZERO]
     counts[NEGATIVE_ZERO] = 0

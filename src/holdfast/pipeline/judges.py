@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from holdfast.arguments import require_name, require_options
 from holdfast.artifacts import save_json
 from holdfast.evaluate.agreement import Agreement, agreement
-from holdfast.evaluate.measure import Judge as JudgesResponses
+from holdfast.judge.ask import Judge as JudgesResponses
 from holdfast.judge.ask import ask_judge
 from holdfast.judge.chat_endpoint import require_endpoint
 from holdfast.judge.classifier import ClassifierJudge, sides_of

@@ -7,9 +7,9 @@ from typing import get_args
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from holdfast.evaluate.measure import Judge, refuse_declared
+from holdfast.evaluate.measure import refuse_declared
 from holdfast.evaluate.suite import Suite, evaluate
-from holdfast.judge.ask import require_judge
+from holdfast.judge.ask import Judge, require_judge
 from holdfast.judge.model_judge import ModelJudge
 from holdfast.models.load import LoadedModel, fingerprint, require_tokenizer
 from holdfast.models.options import GenerateOptions

@@ -51,8 +51,11 @@ def densest(found: ByLayer) -> str:
 
 def times(value: float | None) -> str:
     """'1.02', '12.3' or '120': how many times as dense, in three digits; empty where that is not known."""
-    if value is None:
-        return ""
+    return "" if value is None else three_digits(value)
+
+
+def three_digits(value: float) -> str:
+    """'1.02', '12.3' or '120': a number above 1 without an exponent."""
     return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f}"
 
 

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from holdfast.models.paths import short_names
-from holdfast.report.layer_grid import Grid
+from holdfast.report.layer_grid import Grid, three_digits
 
 if TYPE_CHECKING:
     from holdfast.models.sites import Site  # with all of transformers
@@ -48,8 +48,7 @@ def rounded(count: int) -> str:
     """'9,216', '3.54M' or '1.88B': three digits of what is a million or more."""
     for size, letter in ((10**9, "B"), (10**6, "M")):
         if count >= size:
-            amount = count / size
-            return f"{amount:.{2 if amount < 10 else 1 if amount < 100 else 0}f}{letter}"
+            return three_digits(count / size) + letter
     return f"{count:,}"
 
 

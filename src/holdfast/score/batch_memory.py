@@ -14,10 +14,9 @@ from torch.autograd.graph import saved_tensors_hooks
 from transformers import PreTrainedModel
 
 from holdfast.distributed import gathered
+from holdfast.models.logits import LARGEST_BUDGET
 from holdfast.score.objective.completions import Completion, Objective
 
-LARGEST_BUDGET = 4096
-"""Tokens of a batch: more make no pass faster."""
 ON_A_CPU = 2**29
 """Bytes that a batch may keep for backward in host memory, where larger batches are no faster either."""
 PARTS_OF_A_GPU = 8

@@ -21,11 +21,11 @@ from torch import Tensor
 
 from holdfast.models.layer_calls import LayerCall, call_of, ending_in
 from holdfast.models.layered import LayeredModel
+from holdfast.models.logits import LARGEST_BUDGET
 from holdfast.models.shards import is_sharded
 from holdfast.models.sites import Site, scorable_sites
 from holdfast.progress import Progress, silent
 from holdfast.prompts.batching import batches_by_length
-from holdfast.score.batch_memory import LARGEST_BUDGET
 from holdfast.score.boundaries import Boundaries
 from holdfast.score.gradient import collecting, refuse_not_finite
 from holdfast.score.objective.completions import Objective, check_completions, completion_logits

@@ -6,9 +6,9 @@ from typing import TypeVar
 
 from holdfast.config import Options
 from holdfast.intervene.options import LoraOptions
+from holdfast.models.logits import LARGEST_BUDGET
 from holdfast.pipeline.config import RunConfig
 from holdfast.pipeline.plan.stages import Planned, Stage
-from holdfast.score.batch_memory import LARGEST_BUDGET
 
 Table = TypeVar("Table", bound=Options)
 Bytes = Callable[[Stage], int]
