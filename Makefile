@@ -71,4 +71,4 @@ $(READY): $(INSTALLED)
 	touch $(READY)
 
 clean:
-	rm -rf $(VENV) site real models demo demo-seeds demo-objectives .pytest_cache .ruff_cache
+	rm -rf $(VENV) site real $(FETCHED) $(ALIGNED) demo demo-seeds demo-objectives .pytest_cache .ruff_cache

@@ -162,8 +162,9 @@ def convert(gguf: Path, folder: Path) -> None:
                 f"the model that was read has {count:,} weights, expected {NUM_WEIGHTS:,} and a chat template."
             )
         # transformers counts what came from GGUF as quantized, and would not save it.
-        del model.config.quantization_config
-        model.hf_quantizer, model.is_quantized, model.quantization_method = None, False, None
+        delattr(model.config, "quantization_config")
+        for name, value in {"hf_quantizer": None, "is_quantized": False, "quantization_method": None}.items():
+            setattr(model, name, value)
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
     made = {"package": PACKAGE, "gguf_sha256": SHA256, "model_sha256": file_sha256(folder / "model.safetensors")}
