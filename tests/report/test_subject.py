@@ -20,6 +20,9 @@ def report_on(model, judge="some/guard", **more):
         ("/home/somebody/models/mine/", "mine"),
         ("../models/mine", "mine"),
         ("C:\\models\\mine", "mine"),
+        ("./models/mine-tuned/model", "mine-tuned"),
+        ("./model", "model"),
+        ("models/mine", "models/mine"),
         ("/", "/"),
     ],
 )

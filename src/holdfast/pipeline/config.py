@@ -308,6 +308,16 @@ class RunConfig(Options):
             return self.refusals.refusals
         return self.calibration.harmful if self.score.objective == "refusal_likelihood" else None
 
+    def likelihood_options(self, objective: Likelihood) -> ScoringOptions:
+        """Options of a scoring by given responses.
+
+        Those of `score` where it names the objective. Otherwise only what of them fits batches into memory.
+        """
+        if self.score.objective == objective:
+            return self.score
+        sizes = {"token_budget": self.score.token_budget, "sums_on_host": self.score.sums_on_host}
+        return ScoringOptions.model_validate({"objective": objective, **sizes})
+
 
 class BakeoffConfig(Options):
     """Scores and selectors to compare."""

@@ -24,7 +24,7 @@ from holdfast.artifacts import digest, load_json, save_json, save_text
 from holdfast.intervene.options import EnhanceOptions
 from holdfast.models.load import load_model
 from holdfast.pipeline import scoring, steps
-from holdfast.pipeline.config import RunConfig, SafetyObjective, ScoringOptions, SuiteFiles
+from holdfast.pipeline.config import RunConfig, SafetyObjective, SuiteFiles
 from holdfast.pipeline.evaluating import evaluate_model
 from holdfast.pipeline.inputs import file_hash
 from holdfast.pipeline.judges import Judge, load_judge, require_usable, try_on
@@ -180,7 +180,8 @@ def locate(
     if not _is_scored(scores):
         _score(config, model, scores, objective, progress)
     if not _is_scored(utility):
-        scoring.score_likelihood(model, config.calibration.utility, utility, seed=config.seed, progress=progress)
+        how = {"options": config.likelihood_options("utility"), "seed": config.seed, "progress": progress}
+        scoring.score_likelihood(model, config.calibration.utility, utility, **how)
     for name in MASKS:
         cut(config, folder, name, folder / "masks" / f"{name}.safetensors")
     save_json(folder / "section.json", locate_section(config, model, folder))
@@ -200,7 +201,7 @@ def _score(config: RunConfig, model: str, scores: Path, objective: SafetyObjecti
     """Scores a model for safety, on what the objective needs."""
     how = {"seed": config.seed, "progress": progress}
     if refusals := config.refusals_to_score(objective):
-        options = ScoringOptions(objective="refusal_likelihood")
+        options = config.likelihood_options("refusal_likelihood")
         scoring.score_likelihood(model, refusals, scores, options=options, **how)
         return
     how |= {"options": config.score, "judging": config.judging, "generation": config.calibrate}

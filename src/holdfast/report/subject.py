@@ -9,6 +9,8 @@ from holdfast.report.verdict import Verdict
 Report = Mapping[str, Any]
 TESTBED = "testbed:"
 UNNAMED = "this model"
+TUNED = "model"
+"""The folder of a tuned checkpoint."""
 
 
 def model_name(report: Report) -> str:
@@ -18,9 +20,16 @@ def model_name(report: Report) -> str:
 
 
 def short_name(model: str) -> str:
-    """The model without the folders before it, which say nothing to others."""
+    """The model without the folders before it, which say nothing to others.
+
+    `enhance` and `adapt` write a folder `model` into one that the user has named, and that name tells more.
+    """
     is_path = model.startswith(("/", ".", "~")) or "\\" in model
-    return model.replace("\\", "/").rstrip("/").rpartition("/")[2] or model if is_path else model
+    if not is_path:
+        return model
+    parts = [part for part in model.replace("\\", "/").split("/") if part]
+    named = parts[:-1] if len(parts) > 1 and parts[-1] == TUNED and parts[-2].strip(".~") else parts
+    return named[-1] if named else model
 
 
 def toy_words(report: Report) -> str | None:

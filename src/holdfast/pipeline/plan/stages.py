@@ -15,7 +15,7 @@ from transformers import AutoModelForSequenceClassification
 from holdfast.intervene.options import SftOptions
 from holdfast.models.load import Outline, load_outline
 from holdfast.models.options import GenerateOptions
-from holdfast.pipeline.config import EnhanceFiles, RunConfig, SafetyObjective, ScoringOptions
+from holdfast.pipeline.config import EnhanceFiles, RunConfig, SafetyObjective
 from holdfast.pipeline.judges import has_weights, kind_of
 from holdfast.pipeline.layout import ADAPT_ARMS, ALONE, MASKS
 from holdfast.pipeline.plan.asking import Asking, PlannedJudge
@@ -80,12 +80,12 @@ class Planned:
         asking = self._asking(model, self.config.calibrate, spread)
         if refusals := config.refusals_to_score(objective):
             safety = self._exchanges(model, refusals)
-            need = asking.likelihood(safety, ScoringOptions())
+            need = asking.likelihood(safety, config.likelihood_options("refusal_likelihood"))
         else:
             safety = self._prompts(model, config.calibration.harmful)
             need = asking.scored(safety, config.score)
         utility = self._exchanges(model, config.calibration.utility)
-        need = need.then(asking.likelihood(utility, ScoringOptions()))
+        need = need.then(asking.likelihood(utility, config.likelihood_options("utility")))
         subject = asking.subject
         # Sums of two halves are kept until the scores are there.
         disk = 6 * 4 * subject.scored + 8 * subject.scored + len(MASKS) * 4 * subject.selected
