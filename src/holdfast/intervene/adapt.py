@@ -34,7 +34,8 @@ from holdfast.intervene.sft import (
     refuse_wrong_start,
     shuffled_positions,
 )
-from holdfast.models.load import LoadedModel, fingerprint, require_loaded
+from holdfast.models.fingerprints import fingerprint
+from holdfast.models.load import LoadedModel, require_loaded
 from holdfast.models.options import Role
 from holdfast.progress import Progress, silent
 from holdfast.prompts.records import Exchange, require_records
@@ -76,6 +77,7 @@ def adapt(
     adapter_dir: str | Path | None = None,
     *,
     check_base: bool = True,
+    just_loaded: bool = False,
 ) -> AdaptResult:
     """Fine-tunes the model in place; load it again for another arm.
 
@@ -89,6 +91,8 @@ def adapt(
         make_optimizer: any torch optimizer for the model, in place of fused AdamW.
         adapter_dir: where the adapter goes with `lora`, with the mask beside it, before it is merged.
         check_base: whether to refuse a mask of another model.
+        just_loaded: whether the weights are as `load_model` has just hashed them; else they are hashed again, and a
+            model that has changed since is refused.
 
     Raises:
         ValueError: the mask or the data do not fit, or the loss or a weight is not finite.
@@ -99,7 +103,7 @@ def adapt(
     require_records("the task", exchanges, Exchange)
     mask = None if mask is None else as_mask(mask)
     output_dir, adapter_dir = (None if folder is None else Path(folder) for folder in (output_dir, adapter_dir))
-    refuse_wrong_start(loaded, mask, check_base=check_base)
+    refuse_wrong_start(loaded, mask, check_base=check_base, just_loaded=just_loaded)
     if not exchanges:
         raise ValueError("there are no exchanges to adapt to; give at least one.")
     model = loaded.model

@@ -41,7 +41,8 @@ from holdfast.intervene.options import SftOptions, share_batch
 from holdfast.intervene.sharded_checkpoint import ShardedCheckpoints, last_state, load_state
 from holdfast.intervene.sparse_adamw import SparseAdamW
 from holdfast.intervene.within_context import rows_within_context
-from holdfast.models.load import HALF_PRECISION, LoadedModel, fingerprint, quiet_transformers
+from holdfast.models.fingerprints import fingerprint
+from holdfast.models.load import HALF_PRECISION, LoadedModel, quiet_transformers
 from holdfast.models.shards import is_sharded
 from holdfast.models.tables import pad_id_for
 from holdfast.progress import Progress
@@ -118,14 +119,16 @@ def dense_adamw(model: nn.Module, options: SftOptions) -> torch.optim.Optimizer:
     return torch.optim.AdamW([group for group in groups if group["params"]], lr=options.learning_rate, fused=True)
 
 
-def refuse_wrong_start(loaded: LoadedModel, mask: Mask | None, *, check_base: bool = True) -> None:
+def refuse_wrong_start(
+    loaded: LoadedModel, mask: Mask | None, *, check_base: bool = True, just_loaded: bool = False
+) -> None:
     """Raises ValueError when the mask is another model's or the model is no longer the one that was loaded.
 
-    `check_base=False` takes a mask of another model.
+    `check_base=False` takes a mask of another model. A model that was `just_loaded` is not hashed again.
     """
     if mask is not None and check_base:
         refuse_other_base("the mask", mask.base, loaded.base)
-    if fingerprint(loaded.model) != loaded.base:
+    if not just_loaded and fingerprint(loaded.model) != loaded.base:
         raise ValueError(f"the weights of {loaded.name!r} were changed after loading; load the model again to tune it.")
 
 

@@ -197,7 +197,8 @@ def enhance_model(
     loaded, selected = _load_to_tune(model, mask, options, progress, all_weights=mask is None)
     settings = _settings(loaded, selected, options, refusals=unsafe, harmless=safe)
     with claimed(out, settings):
-        result = enhance(loaded, selected, unsafe, safe, options, progress, _checkpoints(out, options))
+        kept = _checkpoints(out, options)
+        result = enhance(loaded, selected, unsafe, safe, options, progress, kept, just_loaded=True)
         if result.patch is not None:
             named = _with_names(result.patch.made_by, refusals=refusals, harmless=harmless)
             first(partial(save_patch, out / "patch.safetensors", replace(result.patch, made_by=named)))
@@ -234,7 +235,8 @@ def adapt_model(
     loaded, selected = _load_to_tune(model, mask, options, progress, all_weights=options.lora is None)
     with claimed(out, _settings(loaded, selected, options, task=task)):
         kept = _checkpoints(out, options)
-        result = adapt(loaded, selected, task, options, progress, kept, adapter_dir=out / "adapter")
+        how = {"adapter_dir": out / "adapter", "just_loaded": True}
+        result = adapt(loaded, selected, task, options, progress, kept, **how)
         checked = {
             "iterations": options.iterations,
             "entries_protected": result.entries_protected,
