@@ -26,6 +26,7 @@ from holdfast.models.load import load_model
 from holdfast.pipeline import scoring, steps
 from holdfast.pipeline.config import RunConfig, SafetyObjective, ScoringOptions, SuiteFiles
 from holdfast.pipeline.evaluating import evaluate_model
+from holdfast.pipeline.given_exchanges import load_to_enhance
 from holdfast.pipeline.inputs import file_hash
 from holdfast.pipeline.judges import Judge, load_judge, require_usable, try_on
 from holdfast.pipeline.layout import ADAPT_ARMS, ALONE, MASKS, enhanced_files, noise_draws, noise_paths
@@ -36,8 +37,6 @@ from holdfast.pipeline.rendering import rendering_of
 from holdfast.pipeline.story import locate_section, tell
 from holdfast.pipeline.workers import Unit, Workers
 from holdfast.progress import Progress, silent
-from holdfast.prompts.records import refuse_contrary
-from holdfast.prompts.sources import load_exchanges
 from holdfast.prompts.template_arguments import with_arguments_of
 from holdfast.report.page import render_page
 
@@ -157,7 +156,7 @@ def refuse_shared_prompts(config: RunConfig) -> dict[str, Any]:
     Prompts that are to be refused and helped are refused, too.
     """
     if config.refusals:
-        refuse_contrary(load_exchanges(config.refusals.refusals), load_exchanges(config.refusals.harmless))
+        load_to_enhance(config.refusals.refusals, config.refusals.harmless)
     return steps.refuse_overlap(_made_from(config), config.suite, config.calibration.harmful)
 
 
