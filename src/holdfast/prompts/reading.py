@@ -31,7 +31,8 @@ class Reader(Generic[Record]):
         self.kind: Kind | None = kind
         self.required = ("prompt",) if record is Prompt else ("prompt", "response")
         self.optional = ("response",) if kind in ANSWERED else ()
-        self.notes: list[str] = []
+        self.notes: dict[str, bool] = {}
+        """What it decided, in sentences, and whether that is a warning: the records may be others than were meant."""
         self.rows_left_out = 0
         """Rows so far that the file's labels, or the public set that it is a copy of, leave out."""
         self._layouts: dict[tuple[str, ...], Layout | None] = {}
@@ -39,16 +40,14 @@ class Reader(Generic[Record]):
     def records(self) -> Iterator[Record]:
         """Yields every record that is read, in the order of the file."""
         if self.kind and self.source.kind and side_for(self.kind) != side_for(self.source.kind):
-            self._note(f"its prompts are {self.source.kind} ones, and are used as {self.kind}.")
+            self._note(f"its prompts are {self.source.kind} ones, and are used as {self.kind}.", is_warning=True)
         for number, values in self._rows_of_side():
             place = f"{self.source.file}:{number}"
             if (named := self._named(values, place)) is not None:
                 yield self._made(unfold_conversation(named, place), place, tuple(values))
 
-    def _note(self, sentence: str) -> None:
-        whole = f"{self.source.file}: {sentence}"
-        if whole not in self.notes:
-            self.notes.append(whole)
+    def _note(self, sentence: str, *, is_warning: bool = False) -> None:
+        self.notes[f"{self.source.file}: {sentence}"] = is_warning
 
     def _rows_of_side(self) -> Sequence[Row] | Iterator[Row]:
         """The chosen rows without those that the file itself labels as prompts of the other side."""
@@ -58,7 +57,8 @@ class Reader(Generic[Record]):
         column = find_label_column([values for _, values in rows])
         kept = [row for row in rows if column is None or side_of(row[1].get(column)) in (None, wanted)]
         if not kept:
-            self._note(f"column {column!r} says that no prompt is {wanted}, and all are used as {self.kind}.")
+            none = f"column {column!r} says that no prompt is {wanted}, and all are used as {self.kind}."
+            self._note(none, is_warning=True)
             return rows
         if left_out := len(rows) - len(kept):
             self.rows_left_out += left_out
@@ -84,7 +84,8 @@ class Reader(Generic[Record]):
         layout = self._layout(values, chosen, place)
         if layout is None:
             if before:
-                self._note(f"column {before!r}, which would stand before the prompt, is not read.")
+                unread = f"column {before!r}, which would stand before the prompt, is not read."
+                self._note(unread, is_warning=True)
             return {**values, **chosen}
         if before:
             raise ValueError(

@@ -87,8 +87,8 @@ def as_exchanges(questions: Sequence[Prompt]) -> list[Exchange]:
 
 
 def _tell(reader: Reader) -> None:
-    for note in reader.notes:
-        tell(note)
+    for sentence, is_warning in reader.notes.items():
+        tell(sentence, is_warning=is_warning)
 
 
 def _filled(source: PromptSource, records: list[Record]) -> list[Record]:
