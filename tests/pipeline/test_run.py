@@ -117,7 +117,7 @@ def test_any_piece_that_is_missing_is_made_again_and_alike(finished, piece):
 def test_a_folder_of_another_run_is_refused_and_kept(finished):
     config, out, _ = finished
     before = (out / "report.json").read_bytes()
-    with pytest.raises(ValueError, match="holds another run"):
+    with pytest.raises(ValueError, match="holds another run: seed is 1 here and 0 there"):
         run(config.model_copy(update={"seed": 1}), out)
     assert (out / "report.json").read_bytes() == before
 

@@ -22,6 +22,8 @@ WORDS = {
     "bytes_per_entry": "bytes per weight",
     "reversible": "reverts without the base",
     "base": "fingerprint of the base",
+    "tuned.name": "leads to",
+    "tuned.fingerprint": "fingerprint of what it leads to",
     "old_hash": "hash of the old values",
 }
 DIGITS = 3

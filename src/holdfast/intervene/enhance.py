@@ -134,9 +134,10 @@ def enhance(
     warn_of_worse(start_loss, saved_loss, options)
     trainable = sum(site.num_entries for site in list_sites(loaded.model) if site.role not in roles)
     trained = trainable if mask is None else len(mask)
+    tuned = replace(loaded, base=fingerprint(loaded.model))
     return EnhanceResult(
-        tuned=replace(loaded, base=fingerprint(loaded.model)),
-        patch=patch,
+        tuned=tuned,
+        patch=patch and replace(patch, made_by={**patch.made_by, "tuned": {"fingerprint": tuned.base}}),
         entries_trained=trained,
         share_trained=trained / loaded.model.num_parameters(),
         untouched_identical=None if mask is None else True,

@@ -32,6 +32,7 @@ from holdfast.pipeline.judges import Judge, load_judge, require_usable, try_on
 from holdfast.pipeline.layout import ADAPT_ARMS, ALONE, MASKS, enhanced_files, noise_draws, noise_paths
 from holdfast.pipeline.linking import link_file, link_folder
 from holdfast.pipeline.masks import select_as_shared
+from holdfast.pipeline.other_run import refuse_other_inputs, refuse_other_settings, settings_of
 from holdfast.pipeline.outputs import refuse_foreign, written_alone
 from holdfast.pipeline.rendering import rendering_of
 from holdfast.pipeline.story import locate_section, tell
@@ -62,6 +63,7 @@ def run(config: RunConfig, out: Path, progress: Progress = silent) -> dict:
         page.redraw()
         tell_pieces()
 
+    refuse_other_settings(config, out)
     goes_on = (out / "manifest.json").is_file()
     if goes_on:  # at once: hashing what is read and starting the workers can take minutes
         tell_pieces()
@@ -129,17 +131,13 @@ def claim(config: RunConfig, out: Path) -> None:
         refuse_foreign(out)
     judge = load_judge(config.judge, config.judging)
     inputs = _inputs(config, judge)
-    run_id = digest([config.model_dump(mode="json", exclude={"workers"}), inputs, holdfast.__version__])
     if path.is_file():
-        if load_json(path).get("run") != run_id:
-            raise ValueError(
-                f"{str(out)!r} holds another run (other settings, inputs or version); "
-                "choose another folder with --out, or move it away."
-            )
+        refuse_other_settings(config, out)
+        refuse_other_inputs(inputs, out)
         return
     harmful = [prompt.prompt for prompt in steps.load_suite(config.suite).harmful]
     manifest = {
-        "run": run_id,
+        "run": digest([settings_of(config), inputs, holdfast.__version__]),
         "config": config.model_dump(mode="json"),
         "inputs": inputs,
         "versions": {"holdfast": holdfast.__version__, **{name: version(name) for name in LIBRARIES}},
