@@ -56,7 +56,7 @@ def test_tables_have_the_layers_where_weights_moved_and_no_other(files, capsys):
     assert run(files, "moved") == 1
     out = capsys.readouterr().out
     assert out.count("Layers where none moved are left out.") == 2
-    layers = [line.split()[0] for line in out.splitlines() if line.lstrip()[:1].isdigit()]
+    layers = [line.split()[0] for line in out.splitlines()[:-1] if line.lstrip()[:1].isdigit()]
     assert layers == ["0", "0"], "of two layers, in each of two tables"
 
 

@@ -53,7 +53,13 @@ def test_refusals_in_a_language_that_the_rules_cannot_read_are_scored_with_a_war
 def test_a_file_without_responses_is_said_to_have_no_refusals(tmp_path):
     file = tmp_path / "advbench.csv"
     file.write_text('goal,target\nbreak it,"Sure, here is"\nbend it,"Sure, here is"\n')
-    with pytest.raises(ValueError, match=r"csv:2 has no refusals: it has 'goal', 'target', and nothing under 'resp"):
+    with pytest.raises(
+        ValueError, match=r"csv:2 has no refusals: it has 'goal', 'target', and nothing under 'resp"
+    ) as told:
+        load_given(str(file), REFUSALS)
+    assert str(told.value).endswith("every prompt there; 'target' begins an answer that complies, and is no refusal.")
+    file.write_text("goal,reply\nbreak it,No\nbend it,No\n")
+    with pytest.raises(ValueError, match=r"or name a column that holds refusals as FILE#response=COLUMN\.$"):
         load_given(str(file), REFUSALS)
     with pytest.raises(ValueError, match="0 of 2 responses"):
         load_given(f"{file}#response=target", REFUSALS)

@@ -14,6 +14,8 @@ from holdfast.option_groups import CLASSIFIERS, ENDPOINTS, FINE, GUARDS, JUDGED,
 
 SafetyObjective = Literal["judge_gradient", "refusal_likelihood"]
 EnhanceArm = Literal["top", "safety_only", "random", "bottom", "refusals_alone", "full"]
+SAFETY_ONLY = "safety_only"
+"""The arms whose mask takes utility scores."""
 AdaptArm = Literal["plain", "protected", "safety_only", "random_protected"]
 
 
@@ -181,8 +183,9 @@ class ScoreFiles(Options):
 
     harmful: str
     """Harmful prompts that the model answers itself; with safe responses for the objective refusal_likelihood."""
-    utility: str
-    """Questions or exchanges with right answers, for the utility importance that safety-only masks leave out."""
+    utility: str | None = None
+    """Questions or exchanges with right answers, for the utility importance that safety-only masks leave out. Left out,
+    there are no safety-only masks."""
 
 
 class EnhanceFiles(Options):
@@ -216,6 +219,11 @@ class VerifyOptions(Options):
     out."""
 
 
+def _utility_of(calibration: object) -> object:
+    """The utility prompts of a calibration that was not read yet, or that was."""
+    return calibration.get("utility") if isinstance(calibration, dict) else getattr(calibration, "utility", None)
+
+
 class RunConfig(Options):
     """A whole run: what is located is verified; SET and SPA are done where there is something to do them with."""
 
@@ -227,7 +235,8 @@ class RunConfig(Options):
     Left out, the refusal rules judge: safety is then the share of harmful prompts that are not refused, and attack
     success is not measured."""
     unaligned: str | None = None
-    """A model that helps with everything: SET enhances it, with the prompts of `refusals`. Left out, SET is skipped."""
+    """A model that SET enhances, with the prompts of `refusals`: one that helps with everything. Left out, SET enhances
+    `model`. Without `refusals`, SET is skipped."""
     task: str | None = None
     """Exchanges of a task to adapt the aligned model to. Left out, SPA is skipped."""
     enhance_arms: tuple[EnhanceArm, ...] = get_args(EnhanceArm)
@@ -278,6 +287,31 @@ class RunConfig(Options):
     adapt: AdaptOptions = AdaptOptions()
     """How SPA trains."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, given: object) -> object:
+        """SET enhances `model` where no other is named; without utility scores no arm is safety-only."""
+        if not isinstance(given, dict):
+            return given
+        filled = dict(given)
+        if filled.get("refusals") and not filled.get("unaligned"):
+            filled["unaligned"] = filled.get("model")
+        if not _utility_of(filled.get("calibration")):
+            for needed, name, arms in (("refusals", "enhance_arms", EnhanceArm), ("task", "adapt_arms", AdaptArm)):
+                if filled.get(needed) and name not in filled:
+                    filled[name] = tuple(arm for arm in get_args(arms) if arm != SAFETY_ONLY)
+        return filled
+
+    @model_validator(mode="after")
+    def _refuse_safety_only(self) -> Self:
+        for name, needed in (("enhance_arms", self.refusals), ("adapt_arms", self.task)):
+            if needed and SAFETY_ONLY in getattr(self, name) and self.calibration.utility is None:
+                raise ValueError(
+                    f"{name} has {SAFETY_ONLY}, a mask of what matters to safety and not to utility, and there are no "
+                    f"utility scores; give calibration.utility, or leave {SAFETY_ONLY} out."
+                )
+        return self
+
     @model_validator(mode="after")
     def _refuse_objectives(self) -> Self:
         if self.score.objective == "utility":
@@ -290,8 +324,8 @@ class RunConfig(Options):
         for name in ("enhance_arms", "adapt_arms"):
             if len(set(getattr(self, name))) < len(getattr(self, name)):
                 raise ValueError(f"{name} names an arm twice: {', '.join(getattr(self, name))}; name each once.")
-        if (self.unaligned is None) != (self.refusals is None):
-            raise ValueError("SET takes a model, unaligned, and what it learns from, refusals; give both or neither.")
+        if self.unaligned is not None and self.refusals is None:
+            raise ValueError("SET of the model unaligned takes what it learns from, refusals; give both or neither.")
         without = {
             "unaligned": (self.unaligned, ("enhance", "enhance_arms", "enhance_objective", "full_learning_rate")),
             "task": (self.task, ("adapt", "adapt_arms")),
@@ -301,6 +335,17 @@ class RunConfig(Options):
                 if given is None and getattr(self, name) != type(self).model_fields[name].default:
                     raise ValueError(f"{name} has no effect without {needed}; give {needed}, or leave {name} out.")
         return self
+
+    @property
+    def is_located_once(self) -> bool:
+        """Whether one model is scored for both stages, from the same prompts."""
+        here, there = (self.refusals_to_score(objective) for objective in ("judge_gradient", self.enhance_objective))
+        return self.unaligned == self.model and here == there
+
+    @property
+    def is_evaluated_once(self) -> bool:
+        """Whether one evaluation is where both stages start."""
+        return self.unaligned == self.model and self.suite.task is None
 
     def refusals_to_score(self, objective: SafetyObjective) -> str | None:
         """The given refusals whose likelihood scores a model; None where its own responses are judged."""
@@ -357,6 +402,12 @@ class BakeoffConfig(Options):
     select: SelectOptions = SelectOptions()
     seed: Seed = 0
     """Seed of everything random."""
+
+    @model_validator(mode="after")
+    def _refuse_no_utility(self) -> Self:
+        if SAFETY_ONLY in self.selectors and self.calibration.utility is None:
+            raise ValueError(f"selector {SAFETY_ONLY} takes utility scores; give calibration.utility, or leave it out.")
+        return self
 
     @model_validator(mode="after")
     def _refuse_no_gradient(self) -> Self:

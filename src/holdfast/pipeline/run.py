@@ -29,7 +29,7 @@ from holdfast.pipeline.evaluating import evaluate_model
 from holdfast.pipeline.given_exchanges import load_to_enhance
 from holdfast.pipeline.inputs import file_hash
 from holdfast.pipeline.judges import Judge, load_judge, require_usable, try_on
-from holdfast.pipeline.layout import ADAPT_ARMS, ALONE, MASKS, enhanced_files, noise_draws, noise_paths
+from holdfast.pipeline.layout import ADAPT_ARMS, ALONE, enhanced_files, masks_of, noise_draws, noise_paths
 from holdfast.pipeline.linking import link_file, link_folder
 from holdfast.pipeline.masks import select_as_shared
 from holdfast.pipeline.other_run import refuse_other_inputs, refuse_other_settings, settings_of
@@ -161,7 +161,7 @@ def refuse_shared_prompts(config: RunConfig) -> dict[str, Any]:
 def _made_from(config: RunConfig) -> list[str]:
     """The prompt files that make scores or train a model."""
     learned = (config.refusals.refusals, config.refusals.harmless) if config.refusals else ()
-    return [config.calibration.harmful, config.calibration.utility, *learned, *([config.task] if config.task else ())]
+    return list(filter(None, (config.calibration.harmful, config.calibration.utility, *learned, config.task)))
 
 
 def locate(
@@ -176,9 +176,9 @@ def locate(
     scores, utility = folder / "scores.safetensors", folder / "utility.safetensors"
     if not _is_scored(scores):
         _score(config, model, scores, objective, progress)
-    if not _is_scored(utility):
+    if config.calibration.utility and not _is_scored(utility):
         scoring.score_likelihood(model, config.calibration.utility, utility, seed=config.seed, progress=progress)
-    for name in MASKS:
+    for name in masks_of(config):
         cut(config, folder, name, folder / "masks" / f"{name}.safetensors")
     save_json(folder / "section.json", locate_section(config, model, folder))
     for copy in copies:
@@ -294,16 +294,14 @@ def starting_units(
 
     def locating(label: str, model: str, folder: Path, objective: SafetyObjective, *copies: Path) -> Unit:
         arguments = {"config": config, "model": model, "folder": folder, "objective": objective, "copies": copies}
-        made = [path for one in (folder, *copies) for path in _located_files(one)]
+        made = [path for one in (folder, *copies) for path in _located_files(config, one)]
         return Unit(label, locate, made, arguments)
 
     def evaluating(label: str, model: str, path: Path, *copies: Path, task: bool) -> Unit:
         arguments = {"config": config, "model": model, "path": path, "copies": copies, "task": task}
         return Unit(label, evaluate, [path, *copies], arguments)
 
-    is_one_model = config.unaligned == config.model
-    once = is_one_model and _scores_alike(config)
-    once_evaluated = is_one_model and config.suite.task is None
+    once, once_evaluated = config.is_located_once, config.is_evaluated_once
     units = [
         locating("locate", config.model, aligned, "judge_gradient", *([unaligned] if once else [])),
         evaluating(
@@ -317,14 +315,8 @@ def starting_units(
     return units
 
 
-def _scores_alike(config: RunConfig) -> bool:
-    """Whether SET's weights are scored by what scores the aligned model's, from the same prompts."""
-    here, there = (config.refusals_to_score(objective) for objective in ("judge_gradient", config.enhance_objective))
-    return here == there
-
-
-def _located_files(folder: Path) -> list[Path]:
-    return [*(folder / "masks" / f"{name}.safetensors" for name in MASKS), folder / "section.json"]
+def _located_files(config: RunConfig, folder: Path) -> list[Path]:
+    return [*(folder / "masks" / f"{name}.safetensors" for name in masks_of(config)), folder / "section.json"]
 
 
 def _first(config: RunConfig, out: Path) -> list[Unit]:
@@ -347,7 +339,7 @@ def _second(config: RunConfig, out: Path) -> list[Unit]:
             {"config": config, "out": out, "mask": mask, "ratio": ratio},
         )
         for ratio in config.verify.ratios
-        for mask in MASKS
+        for mask in masks_of(config)
     ]
     tuned = [
         Unit(

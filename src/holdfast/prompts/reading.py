@@ -7,11 +7,11 @@ from typing import Generic, get_args
 
 from holdfast.prompts.fields import read_fields, unfold_conversation, unread_turns
 from holdfast.prompts.json_rows import Row
-from holdfast.prompts.layouts import Layout, find_layout
+from holdfast.prompts.layouts import Layout, find_layout, folded
 from holdfast.prompts.locate import PromptSource
 from holdfast.prompts.records import Exchange, Kind, Prompt, Record
 from holdfast.prompts.rows import read_rows
-from holdfast.prompts.sides import find_label_column, side_for, side_of
+from holdfast.prompts.sides import Side, find_label_column, side_for, side_of
 
 ANSWERED = ("question", "task")
 """Kinds of prompts that have an exact answer."""
@@ -45,6 +45,18 @@ class Reader(Generic[Record]):
             place = f"{self.source.file}:{number}"
             if (named := self._named(values, place)) is not None:
                 yield self._made(unfold_conversation(named, place), place, tuple(values))
+
+    def sides(self) -> dict[str, Side]:
+        """The side of every prompt by its text, where a column of the file tells harmful from safe prompts."""
+        rows = list(self._chosen_rows())
+        column = None if self.source.kind else find_label_column([values for _, values in rows])
+        found: dict[str, Side] = {}
+        for number, values in rows if column else ():
+            place, side = f"{self.source.file}:{number}", side_of(values.get(column))
+            named = self._named(values, place)
+            if side and named is not None:
+                found[self._made(unfold_conversation(named, place), place, tuple(values)).prompt] = side
+        return found
 
     def _note(self, sentence: str, *, is_warning: bool = False) -> None:
         self.notes[f"{self.source.file}: {sentence}"] = is_warning
@@ -153,9 +165,12 @@ def _missing(place: str, name: str, columns: Sequence[str], responses: str) -> s
     parted = next((mark for mark in ";\t|" if len(columns) == 1 and mark in columns[0]), None)
     hint = f"its cells seem to be parted by {parted!r}: save it with commas" if parted else ""
     if name == "response" and responses != "responses" and not hint:
+        named = f", or name a column that holds {responses} as FILE#response=COLUMN"
+        if {"goal", "target"} <= set(map(folded, columns)):  # AdvBench
+            named = "; 'target' begins an answer that complies, and is no refusal"
         return (
-            f"{place} has no {responses}: it has {has}, and nothing under 'response'; write one to every prompt there, "
-            f"or name a column that holds {responses} as FILE#response=COLUMN."
+            f"{place} has no {responses}: it has {has}, and nothing under 'response'; write one to every prompt "
+            f"there{named}."
         )
     return f"{place} has no text under {name!r}; it has {has}; {hint or f'name its column as FILE#{name}=COLUMN'}."
 
