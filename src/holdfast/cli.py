@@ -91,7 +91,7 @@ def launch(
     quiet
         Print the result alone: no progress, no notes, no warnings.
     """
-    hidden.set(quiet)
+    was_hidden = hidden.set(quiet)
     before, ours = sentences.set([]), logging.getLogger("holdfast")
     level = ours.level
     ours.setLevel(logging.ERROR if quiet else NOTE)
@@ -101,6 +101,7 @@ def launch(
             return _launch_together(tokens) if int(os.environ.get("WORLD_SIZE", "1")) > 1 else _launch(tokens)
     finally:
         ours.setLevel(level)
+        hidden.reset(was_hidden)
         sentences.reset(before)
 
 

@@ -70,14 +70,14 @@ def test_a_wrong_setting_is_named_with_its_place_its_value_and_what_is_allowed(s
 
 def test_set_alone_needs_neither_utility_scores_nor_its_model_twice(tmp_path):
     given = {"model": "a", "calibration": {"harmful": "b"}, "suite": {}, "refusals": COMPLETE["refusals"]}
-    config = read_config(given, RunConfig, tmp_path)
+    config = read_config(given | {"score": {"objective": "refusal_likelihood"}}, RunConfig, tmp_path)
     assert config.unaligned == "a"
     assert config.enhance_arms == ("top", "random", "bottom", "refusals_alone", "full")
     assert masks_of(config) == ("top", "random", "bottom")
     whole = read_config(COMPLETE, RunConfig, tmp_path)
     assert (whole.unaligned, masks_of(whole)) == ("testbed:unaligned", MASKS)
     assert "safety_only" in whole.enhance_arms
-    bakeoff = {"model": "a", "calibration": {"harmful": "b"}, "suite": {}}
-    with pytest.raises(ValueError, match="selector safety_only takes utility scores; give calibration.utility, or"):
+    bakeoff = {"model": "a", "judge": "j", "calibration": {"harmful": "b"}, "suite": {}}
+    with pytest.raises(ValueError, match="selector safety_only takes utility scores; give calib"):
         read_config(bakeoff, BakeoffConfig, tmp_path)
     assert read_config(bakeoff | {"selectors": ["top"]}, BakeoffConfig, tmp_path).calibration.utility is None

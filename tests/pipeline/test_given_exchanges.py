@@ -58,11 +58,11 @@ def test_a_file_without_responses_is_said_to_have_no_refusals(tmp_path):
     ) as told:
         load_given(str(file), REFUSALS)
     assert str(told.value).endswith("every prompt there; 'target' begins an answer that complies, and is no refusal.")
+    with pytest.raises(ValueError, match="0 of 2 responses"):
+        load_given(f"{file}#response=target", REFUSALS)
     file.write_text("goal,reply\nbreak it,No\nbend it,No\n")
     with pytest.raises(ValueError, match=r"or name a column that holds refusals as FILE#response=COLUMN\.$"):
         load_given(str(file), REFUSALS)
-    with pytest.raises(ValueError, match="0 of 2 responses"):
-        load_given(f"{file}#response=target", REFUSALS)
 
 
 def both(folder, refusals, harmless):
