@@ -2,7 +2,8 @@
 
 import pytest
 
-from holdfast.pipeline.config import BakeoffConfig, RunConfig
+from holdfast.pipeline.bakeoff_config import BakeoffConfig
+from holdfast.pipeline.config import RunConfig
 from holdfast.pipeline.config_file import load_config, read_config
 from holdfast.pipeline.layout import MASKS, masks_of
 

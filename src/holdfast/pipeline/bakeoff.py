@@ -20,7 +20,8 @@ from holdfast.evaluate.expected_safety import ExpectedSafety
 from holdfast.evaluate.pooled import pool_evaluations
 from holdfast.models.load import LoadedModel, load_model
 from holdfast.pipeline import faithfulness, scoring, steps
-from holdfast.pipeline.config import SAFETY_ONLY, BakeoffConfig, Likelihood, ScoringOptions
+from holdfast.pipeline.bakeoff_config import BakeoffConfig
+from holdfast.pipeline.config import SAFETY_ONLY, Likelihood, ScoringOptions
 from holdfast.pipeline.inputs import file_hash, suite_hashes
 from holdfast.pipeline.judges import Judge, differentiable, load_judge, require_usable, try_on
 from holdfast.pipeline.masks import select_as_shared
