@@ -114,3 +114,20 @@ def test_worse_prompts_come_first_whatever_the_measure_counts():
     # 454 fewer unsafe: 2 got worse and 456 better. 4 fewer correct: 6 got worse and 2 better.
     assert flips["Attack success", "top 1%"] == "2 / 456"
     assert flips["Utility", "top 1%"] == "6 / 2"
+
+
+def test_the_terminal_shows_no_table_of_a_stage_that_was_left_out_and_no_row_of_what_nobody_measured():
+    report = full_report()
+    titles = {"SET: before and after", "SPA: start, plain and held fast"}
+    assert titles <= {str(table.title) for table in summary_tables(report)}
+    report["provenance"].setdefault("config", {})["task"] = None
+    assert titles & {str(table.title) for table in summary_tables(report)} == {"SET: before and after"}
+    nothing = {"value": None, "low": None, "high": None, "n": 0, "unscored": 0}
+    failed = nothing | {"unscored": 240}
+    for arm in ("before", "after", "safety_only"):
+        report["enhance"][arm] |= {"over_refusal": nothing, "utility": failed}
+    for arm in report["enhance"]["controls"].values():
+        arm |= {"over_refusal": nothing, "utility": failed}
+    measures = {row[0] for row in arm_tables(report)[0].rows}
+    assert "Over-refusal" not in measures
+    assert "Utility" in measures, "that nothing could be scored is a result"

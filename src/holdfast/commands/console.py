@@ -86,6 +86,9 @@ def _print(result: object, tables: Sequence[RenderableType], as_json: bool, note
     if not console.is_terminal:
         console.width = UNWRAPPED
     for made in tables:
+        if isinstance(made, Table) and made.title:
+            console.print(made.title, style="italic", highlight=False)  # the table would wrap it to its own width
+            made.title = None
         console.print(made)
     if note:
         console.print(note, markup=False, highlight=False)

@@ -33,6 +33,7 @@ from holdfast.intervene.sft import (
     mean_loss,
     refuse_wrong_start,
     shuffled_positions,
+    warn_of_worse,
 )
 from holdfast.models.fingerprints import fingerprint
 from holdfast.models.load import LoadedModel, require_loaded
@@ -62,6 +63,8 @@ class AdaptResult:
     """Share of a mixture's choices of experts, on the first exchanges, that are no longer made; else None."""
     entries_changed: int = 0
     """Entries that differ from the checkpoint in its own dtype: a small step is lost to rounding."""
+    start_loss: float | None = None
+    """Mean loss per response token of the model before training, on the last batch."""
     saved_loss: float | None = None
     """Mean loss per response token of the model as it is saved, on the last batch."""
 
@@ -111,6 +114,8 @@ def adapt(
     held, routed = [entry.read() for entry in entries], routing(loaded, exchanges)
     roles = () if options.lora else frozen_roles(model, options.freeze, train_routers=options.train_routers)
     order = shuffled_positions(len(exchanges), options.iterations * options.batch_size, options.seed)
+    last_batch = [exchanges[place] for place in order[-options.batch_size :]]
+    start_loss = mean_loss(loaded, last_batch, options)
     train = _fine_tuning(loaded, mask, exchanges, order, options, progress, output_dir)
     make = make_optimizer or partial(dense_adamw, options=options)
     with frozen(model, roles), trained_in_float32(loaded) as kept:
@@ -122,6 +127,8 @@ def adapt(
     refuse_changed(entries, held)
     kept = kept_by_all(kept, loaded)
     warn_of_no_change(kept, loaded, options)
+    saved_loss = mean_loss(loaded, last_batch, options)
+    warn_of_worse(start_loss, saved_loss, options)
     return AdaptResult(
         tuned=replace(loaded, base=fingerprint(model)),
         entries_protected=0 if mask is None else len(mask),
@@ -130,7 +137,8 @@ def adapt(
         frozen=roles,
         routing_drift=routing_drift(routed, routing(loaded, exchanges)),
         entries_changed=kept.changed,
-        saved_loss=mean_loss(loaded, [exchanges[place] for place in order[-options.batch_size :]], options),
+        start_loss=start_loss,
+        saved_loss=saved_loss,
     )
 
 

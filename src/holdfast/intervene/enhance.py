@@ -32,6 +32,7 @@ from holdfast.intervene.sft import (
     mean_loss,
     refuse_wrong_start,
     shuffled_positions,
+    warn_of_worse,
 )
 from holdfast.intervene.sparse_adamw import WITHOUT_ADAPTERS, SparseAdamW, freeze_unmasked
 from holdfast.made_by import model_entry, prompts_entry, version
@@ -65,6 +66,8 @@ class EnhanceResult:
     """Share of a mixture's choices of experts, on the first examples, that are no longer made; None without experts."""
     entries_changed: int = 0
     """Entries that differ from the checkpoint in its own dtype: a small step is lost to rounding."""
+    start_loss: float | None = None
+    """Mean loss per response token of the model before training, on the last batch; None for preferences."""
     saved_loss: float | None = None
     """Mean loss per response token of the model as it is saved, on the last batch; None for preferences."""
 
@@ -111,6 +114,7 @@ def enhance(
     train = _fine_tuning(loaded, mask, refusals, harmless, options, progress, output_dir)
     read = [*refusals, *harmless]
     last_batch = [read[place] for place in mix(len(refusals), len(harmless), options)[-options.batch_size :]]
+    start_loss = mean_loss(loaded, last_batch, options) if options.objective == "sft" else None
     routed = routing(loaded, read)
     roles = frozen_roles(loaded.model, (), train_routers=options.train_routers)
     if mask is None:
@@ -130,18 +134,21 @@ def enhance(
         losses, patch, kept, base = _train_selected(loaded, mask, train, options, made_by)
     refuse_broken(loaded, options)
     warn_of_no_change(kept, loaded, options)
+    saved_loss = mean_loss(loaded, last_batch, options) if options.objective == "sft" else None
+    warn_of_worse(start_loss, saved_loss, options)
     trainable = sum(site.num_entries for site in list_sites(loaded.model) if site.role not in roles)
     trained = trainable if mask is None else len(mask)
     return EnhanceResult(
         tuned=replace(loaded, base=base),
-        patch=patch,
+        patch=patch and replace(patch, made_by={**patch.made_by, "tuned": {"fingerprint": base}}),
         entries_trained=trained,
         share_trained=trained / loaded.model.num_parameters(),
         untouched_identical=None if mask is None else True,
         losses=losses,
         routing_drift=routing_drift(routed, routing(loaded, read)),
         entries_changed=kept.changed,
-        saved_loss=mean_loss(loaded, last_batch, options) if options.objective == "sft" else None,
+        start_loss=start_loss,
+        saved_loss=saved_loss,
     )
 
 

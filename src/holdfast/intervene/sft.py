@@ -53,7 +53,8 @@ from holdfast.values import Mask
 logger = logging.getLogger(__name__)
 IGNORED = -100
 """Label of a token that the loss leaves out."""
-
+WORSE_BY = 0.1
+"""Nats per token by which the saved loss may exceed the loss before training: every token is 10% less likely."""
 
 MARK = "fine_tuning.json"
 """Beside the checkpoints: which run they are of."""
@@ -97,6 +98,19 @@ def mean_loss(loaded: LoadedModel, exchanges: Sequence[Exchange], options: SftOp
             total += count * float(loaded.model(input_ids=token_ids, labels=labels).loss)
             num_tokens += count
     return total / max(num_tokens, 1)
+
+
+def warn_of_worse(start: float | None, saved: float | None, options: SftOptions) -> None:
+    """Warns where the saved model predicts the last batch worse than the model before training did."""
+    if start is None or saved is None or saved <= start + WORSE_BY:
+        return
+    logger.warning(
+        "training made the model worse at what it trained on: the loss on the last step's batch was %.3g before "
+        "training and is %.3g in the saved checkpoint; lower learning_rate=%g.",
+        start,
+        saved,
+        options.learning_rate,
+    )
 
 
 def warn_without_end(tokenizer: PreTrainedTokenizerBase) -> None:

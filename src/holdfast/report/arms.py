@@ -119,13 +119,18 @@ def measures_of(arms: Sequence[Arm]) -> list[str]:
     Where harmful prompts are counted as not refused, nobody measured attack success, and refusals are the complement.
     """
     groups = sorted({name for arm in arms for name in arm.suite.get("groups", {})})
-    known = {measure for measure in MEASURES if any(arm.suite.get(measure) is not None for arm in arms)}
+    known = {measure for measure in MEASURES if any(_is_measured(arm.suite.get(measure)) for arm in arms)}
     known -= {"asr", "refusal"} if "not_refused" in known else set()
     ordered = []
     for measure in MEASURES:
         ordered += [measure] if measure in known else []
         ordered += [name for name in groups if name.startswith(f"{measure}/")]
     return ordered
+
+
+def _is_measured(record: Any) -> bool:
+    """Whether a suite holds a number, or a rate over at least one prompt."""
+    return record is not None and (not isinstance(record, Mapping) or bool(record["n"] or record["unscored"]))
 
 
 def measure_label(measure: str) -> str:

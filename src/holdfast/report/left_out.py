@@ -39,6 +39,8 @@ def what_is_left_out(report: Report, measure: str, *paths: Sequence[str]) -> lis
         arm = ARM_OF.get((stage, *place), place[-1])
         if asked is not None and arm not in (*asked, "start", "before"):
             arms.append(f"{stage}_arms {arm}")
+        if arm == "safety_only" and not config.get("calibration", {}).get("utility", True):
+            arms.append("calibration.utility")
     suite = config.get("suite")
     absent = suite is not None and not suite.get(FILE_OF[measure])
     return [*arms, *([f"suite.{FILE_OF[measure]}"] if absent else [])]
