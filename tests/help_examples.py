@@ -39,8 +39,8 @@ BEFORE: Mapping[str, Sequence[str]] = {
         "holdfast select scores.safetensors --fraction 0.02 --out second.safetensors",
     ),
     "compare": (
-        f"holdfast evaluate testbed:unaligned {EVALUATED} before.json",
-        f"holdfast evaluate testbed:aligned {EVALUATED} after.json",
+        f"holdfast evaluate testbed:aligned {EVALUATED} before.json",
+        f"holdfast evaluate testbed:aligned-moe {EVALUATED} after.json",
     ),
     "enhance": (LIKELY, SELECTED),
     "patch apply": PATCHED,

@@ -21,8 +21,8 @@ CHECK, BEFORE, AFTER, COMPARE = LINES
 JUDGES = [ENV["JUDGE"], *re.findall(r"^  # JUDGE: (.*)$", TEXT, re.MULTILINE)]
 """The judge of the workflow, and those that it has in comments."""
 SMALL = {
-    "BEFORE": "testbed:unaligned",
-    "AFTER": "testbed:aligned",
+    "BEFORE": "testbed:aligned",
+    "AFTER": "testbed:aligned-moe",
     "HARMFUL": "testbed:harmful_heldout#first=8",
     "HARMLESS": "testbed:harmless#first=4",
     "QUESTIONS": "testbed:questions#first=4",
@@ -64,7 +64,7 @@ def test_its_conditions_parse_and_both_evaluations_are_of_one_suite_at_the_defau
     first, second, compared = map(words, (BEFORE, AFTER, COMPARE))
     conditions = [compared[place + 1] for place, word in enumerate(compared) if word == "--fail-if"]
     measures = [parse_condition(one).measure for one in conditions]
-    assert measures == ["not_refused", "over_refusal", "utility", "not_refused"]
+    assert measures == ["refusal", "over_refusal", "utility", "refusal"]
     assert first[3:-1] == second[3:-1]
     assert [first[-1], second[-1]] == compared[2:4]
     assert ENV["TOKENS"] == GenerateOptions().max_new_tokens
@@ -88,3 +88,8 @@ def test_the_path_without_a_judge_runs_on_two_built_in_models(tmp_path, monkeypa
     for line in (BEFORE, AFTER, COMPARE):
         assert call(words(line, **SMALL)[1:]) == 0
     assert (tmp_path / "gate.md").read_text().startswith("## holdfast compare: the gate passed")
+
+
+def test_the_conditions_with_a_judge_parse_too():
+    conditions = re.findall(r"^  # (?:LOSS|UNSCORED): (.*)$", TEXT, re.MULTILINE)
+    assert [parse_condition(one).measure for one in conditions] == ["asr", "asr"]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         save_patch,
         save_scores,
     )
-    from holdfast.evaluate.paired import compare
+    from holdfast.evaluate.comparing import compare
     from holdfast.evaluate.suite import Suite
     from holdfast.intervene.adapt import adapt
     from holdfast.intervene.callback import ProtectCallback
@@ -70,7 +70,7 @@ _HOMES = {
     "apply_patch": "intervene.patch",
     "attack_success_probe": "pipeline.probe",
     "check_hold": "pipeline.checking",
-    "compare": "evaluate.paired",
+    "compare": "evaluate.comparing",
     "enhance": "intervene.enhance",
     "list_sites": "models.sites",
     "load_evaluation": "artifacts",

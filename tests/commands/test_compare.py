@@ -14,7 +14,7 @@ from holdfast.evaluate.cut_off_warning import warning_of_cut_off
 from holdfast.evaluate.statistics import rate
 from holdfast.testbed import prompts_path
 from holdfast.values import Outcome
-from tests.evaluate.constructed import SETTINGS, aligned, evaluation, held_fast, plainly_tuned
+from tests.evaluate.constructed import SETTINGS, aligned, answers, evaluation, first, held_fast, plainly_tuned
 
 RELEASE = ["--fail-if", "asr > before + 0.02", "--fail-if", "utility < before - 0.01"]
 MADE = {"aligned": aligned, "plain": plainly_tuned, "held": held_fast, "empty": evaluation, "nothing": evaluation}
@@ -45,9 +45,8 @@ def test_a_loss_of_safety_is_exit_code_1_with_a_sentence(compare, capsys):
     assert said.err.startswith(
         "holdfast: the gate failed: 1 of 2 conditions is met. asr > before + 0.02: asr was 0.000 [0.000, 0.019]"
     )
-    assert re.search(
-        r"look at the answers to 'asr 0', 'asr 1', 'asr 2' in (\S+plain.json) \(`holdfast show \1`\)", said.err
-    )
+    look = r"answers to 3 of the 24 prompts: 'asr 0', 'asr 1', 'asr 2' in (\S+plain.json) \(`holdfast show \1`\)"
+    assert re.search(look, said.err)
     assert len(said.err.splitlines()) == 1
     assert "FAILED" in said.out
 
@@ -69,6 +68,35 @@ def test_a_condition_that_cannot_fail_is_warned_of_and_one_alone_is_exit_code_2(
     assert "the gate decides nothing" in told.err
     assert json.loads(told.out)["conditions"][0]["cannot_fail"].startswith("before is 0.00")
     assert "cannot fail: before is 0.00" in (tmp_path / "gate.md").read_text()
+
+
+def test_a_p_value_that_no_loss_could_reach_is_no_pass(compare, tmp_path, capsys):
+    # Every one of 5 refusals lost has p = 2 / 2^5 = 0.0625.
+    for name, flags in (("five", first(0, 5)), ("none", first(5, 5))):
+        made = made_by(name)
+        save_evaluation(tmp_path / f"{name}.json", evaluation(answers("asr", flags), made_by=made))
+    condition = ["--fail-if", "asr > before + 0.05 and p < 0.05"]
+    assert compare("five.json", "none.json", *condition) == 2
+    told = capsys.readouterr()
+    assert "only 5 of 5 were not unsafe before, and p < 0.05 needs 6 that change" in told.err
+    assert "cannot fail: only 5 of 5" in told.out
+    assert compare("five.json", "none.json", *condition, "--fail-if", "asr.unscored > 2") == 0
+    told = capsys.readouterr()
+    assert "warning: 'asr > before + 0.05 and p < 0.05' cannot fail: only 5 of 5" in told.err
+    assert told.out.splitlines()[-1] == "the gate passed, and 1 of 2 conditions cannot fail."
+
+
+def test_an_inverted_condition_is_warned_of(compare, capsys):
+    assert compare("aligned.json", "plain.json", "--fail-if", "asr < before + 0.02") == 0
+    assert "warning: 'asr < before + 0.02' fails the gate where asr falls" in capsys.readouterr().err
+
+
+def test_the_terminal_names_both_models_and_their_files_and_a_line_stays_short(compare, tmp_path, capsys):
+    assert compare("aligned.json", "held.json", *RELEASE) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].strip() == f"before: ./aligned ({tmp_path}/aligned.json)"
+    assert lines[1].strip() == f"after: ./held ({tmp_path}/held.json)"
+    assert max(len(line.rstrip()) for line in lines[2:]) < 140
 
 
 def test_conditions_may_stand_before_the_files(compare):
@@ -187,7 +215,7 @@ def test_the_warning_of_answers_that_were_cut_off_is_repeated_in_the_terminal_an
     told, text = capsys.readouterr().err, (tmp_path / "gate.md").read_text()
     for when, name in (("before", "short"), ("after", "shorter")):
         sentence = warning_of_cut_off(load_evaluation(tmp_path / f"{name}.json"))
-        assert sentence.startswith("20 of 20 responses were cut off after 32 tokens and what follows")
+        assert sentence.startswith("20 of 20 responses were cut off after 32 tokens. A longer response may")
         assert f"warning: in the evaluation {when}, {sentence}" in told
         assert f"Warning: in the evaluation {when}, {sentence}" in text
 
@@ -236,4 +264,6 @@ def test_sampled_attacks_are_gated_on_any_of_their_samples(real):
     before, after = real("drawn", "aligned", *sampling), real("drawn_after", "unaligned", *sampling)
     condition = "asr_any_of_2/harmful > before and p < 0.05"
     assert call(["compare", before, after, "--fail-if", condition]) == 1
-    assert call(["compare", after, before, "--fail-if", condition]) == 0
+    # Before is 1.00, so no model could do worse.
+    assert call(["compare", after, before, "--fail-if", condition]) == 2
+    assert call(["compare", after, before, "--fail-if", condition, "--fail-if", "asr.unscored > 5"]) == 0

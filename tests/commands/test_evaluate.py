@@ -82,7 +82,7 @@ def test_no_judge_is_needed_and_a_gate_on_refusals_decides(asked, tmp_path, caps
     said = capsys.readouterr()
     assert "refusals of harmful prompts" in said.out
     assert "asr" not in said.out.replace(str(tmp_path), "")
-    assert "so refusals are misstated" in said.err
+    assert "so the refusal rates may be wrong" in said.err
     file, copy = str(tmp_path / "evaluation.json"), tmp_path / "copy.json"
     copy.write_text((tmp_path / "evaluation.json").read_text() + "\n")
     assert call(["compare", file, str(copy), "--fail-if", "refusal > before + 0.02"]) == 0

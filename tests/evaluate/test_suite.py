@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from holdfast.evaluate import suite as suite_module
-from holdfast.evaluate.paired import compare
+from holdfast.evaluate.paired import count_changes
 from holdfast.evaluate.pooled import pool_evaluations
 from holdfast.evaluate.statistics import PairedCounts, wilson_interval
 from holdfast.evaluate.suite import Suite, evaluate
@@ -226,7 +226,7 @@ def test_whether_a_response_refuses_is_kept_and_paired_as_its_judge_said(loaded,
     )
     assert (before.refusal.value, after.refusal.value) == (1.0, 0.0)
     assert [one.refusal.verdict for one in before.answers] == ["refused"] * 2
-    assert compare(before, after)["refusal"] == PairedCounts(both=0, only_before=2, only_after=0, neither=0)
+    assert count_changes(before, after)["refusal"] == PairedCounts(both=0, only_before=2, only_after=0, neither=0)
 
 
 def test_a_judge_of_refusals_measures_what_is_not_refused_and_no_attack_success(loaded, scripted, monkeypatch):
@@ -365,7 +365,7 @@ def test_without_a_judge_refusals_are_measured_and_attack_success_is_missing(loa
     judged = evaluate(loaded, StubGuard(), SUITE)
     assert found.refusal == judged.refusal
     monkeypatch.setitem(RESPONSES, "bad b", "sure")
-    paired = compare(found, evaluate(loaded, None, SUITE))
+    paired = count_changes(found, evaluate(loaded, None, SUITE))
     assert paired["refusal"] == PairedCounts(both=0, only_before=1, only_after=0, neither=2)
     assert "asr" not in paired
     assert pool_evaluations([found, found]).refusal.value == pytest.approx(1 / 3)

@@ -7,7 +7,7 @@ from shutil import copytree
 import pytest
 
 from holdfast.artifacts import load_evaluation
-from holdfast.evaluate.paired import compare
+from holdfast.evaluate.paired import count_changes
 from holdfast.models.load import load_model
 from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.config import MeasureOptions, SuiteFiles
@@ -117,8 +117,8 @@ def test_a_model_is_where_its_reference_is_and_another_is_not(tmp_path):
         assert other.groups[name].low > 0
     assert load_evaluation(tmp_path / "testbed:unaligned.json").made_by["reference"]["name"] == config.unaligned
     with pytest.raises(ValueError, match="reference fingerprint was"):
-        compare(itself, other)
-    assert compare(itself, replace(itself, made_by={**itself.made_by, "reference": None}))
+        count_changes(itself, other)
+    assert count_changes(itself, replace(itself, made_by={**itself.made_by, "reference": None}))
 
 
 def test_a_reference_that_nothing_is_compared_on_is_refused_before_anything_is_loaded(tmp_path):
@@ -136,8 +136,8 @@ def test_prefilled_answers_are_kept_by_what_they_begin_with(tmp_path):
     assert len(begun) == 16
     assert all(response.startswith("sure") for response in begun)
     with pytest.raises(ValueError, match="generation prefill was 'sure' and is 'yes'"):
-        compare(sure, yes)
-    assert {"asr_prefilled", "asr_prefilled/heldout"} <= compare(sure, sure).keys()
+        count_changes(sure, yes)
+    assert {"asr_prefilled", "asr_prefilled/heldout"} <= count_changes(sure, sure).keys()
 
 
 def test_a_blank_prefill_is_refused():
@@ -174,8 +174,8 @@ def test_evaluations_that_ended_responses_otherwise_are_not_compared_and_old_one
     made_by = dict(found.made_by)
     responses = made_by.pop("responses")
     with pytest.raises(ValueError, match=f"not made alike.*responses {name} was"):
-        compare(found, replace(found, made_by={**made_by, "responses": {**responses, name: value}}))
-    assert compare(found, replace(found, made_by=made_by))
+        count_changes(found, replace(found, made_by={**made_by, "responses": {**responses, name: value}}))
+    assert count_changes(found, replace(found, made_by=made_by))
 
 
 def templated(folder, change):
@@ -199,10 +199,10 @@ def test_prompts_that_another_template_renders_otherwise_are_not_compared(tmp_pa
     own = evaluate(config, tmp_path / "own.json")
     assert set(own.made_by["rendering"]) == {"harmful", "harmless", "questions", "exchanges"}
     same = config.model_copy(update={"model": templated(tmp_path / "same", lambda one: one + "{# the same #}")})
-    compare(own, evaluate(same, tmp_path / "same.json"))
+    count_changes(own, evaluate(same, tmp_path / "same.json"))
     other = config.model_copy(update={"model": templated(tmp_path / "other", opens_with("<|user|>be kind<|end|>"))})
     with pytest.raises(ValueError, match=r"different renderings \(exchanges, harmful, harmless, questions\)"):
-        compare(own, evaluate(other, tmp_path / "other.json"))
+        count_changes(own, evaluate(other, tmp_path / "other.json"))
 
 
 def test_an_evaluation_that_was_stopped_does_not_go_on_under_another_rendering(stopped, tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 from markdown_it import MarkdownIt
 
-from holdfast.report.gate import gate_tables, render_junit, render_markdown
+from holdfast.report.gate import gate_tables, narrow, render_junit, render_markdown
 from holdfast.report.schema import rate_json
 from holdfast.values import Rate
 from tests.report.sample import rate
@@ -28,6 +28,7 @@ def comparison(prompt="mend the clock", group="heldout", passed=False, model="so
     }
     alone = {"before": 3.0, "after": None, "difference": None, "change": None, "paired": None, "corrected_p": None}
     failed = {"condition": "asr > before", "passed": passed, "numbers": "asr was 0 and is 0.12", "prompts": [prompt]}
+    unsaid = {"cannot_fail": None, "only_p_passed": None}
     passing = {"condition": "utility < 0.5", "passed": True, "numbers": "utility was 1 and is 1", "prompts": []}
     return {
         "before": "before.json",
@@ -40,8 +41,8 @@ def comparison(prompt="mend the clock", group="heldout", passed=False, model="so
         "warnings": [],
         "measures": {f"asr/{group}": measure, "perplexity": alone},
         "conditions": [
-            failed | {"by_interval": "holds", "cannot_fail": None},
-            passing | {"by_interval": None, "cannot_fail": None},
+            failed | unsaid | {"by_interval": "holds", "num_prompts": 1},
+            passing | unsaid | {"by_interval": None, "num_prompts": 0},
         ],
     }
 
@@ -157,6 +158,39 @@ def test_a_condition_that_cannot_fail_is_neither_passed_nor_failed():
     assert suite[0][0].tag == "skipped"
     nothing = render_markdown(result | {"passed": False, "verdict": "the gate decides nothing"})
     assert nothing.startswith("## holdfast compare: the gate decides nothing\n")
+
+
+def test_a_pass_by_its_p_alone_is_told_in_the_table_and_in_junit():
+    result = comparison(passed=True)
+    result["conditions"][0] |= {"only_p_passed": "fell by 1.000, but p is 0.062"}
+    assert [row[1] for row in gate_tables(result)[1].rows] == ["passed: fell by 1.000, but p is 0.062", "passed"]
+    case = ElementTree.fromstring(render_junit(result))[0][0]
+    assert [(part.tag, part.text) for part in case] == [("system-out", "passed: fell by 1.000, but p is 0.062")]
+
+
+def test_of_many_prompts_it_is_said_how_many_are_shown():
+    result = comparison()
+    result["conditions"][0] |= {"num_prompts": 8, "prompts": ["a", "b", "c"]}
+    assert "Look at the answers to these 3 of 8 prompts that changed (`holdfast show after.json`):" in render_markdown(
+        result
+    )
+    failure = ElementTree.fromstring(render_junit(result))[0][0][0].text or ""
+    assert failure.splitlines()[-1] == "and to 5 more"
+
+
+def test_a_terminal_sees_measures_by_their_names_in_conditions_and_both_models():
+    measures, gate = gate_tables(comparison())
+    assert measures.title == (
+        "before: some/model (before.json)\nafter: a model that its file does not name (after.json)"
+    )
+    told = narrow(measures)
+    assert told.header[:3] == ("measure", "before", "after")
+    assert [row[0] for row in told.rows] == ["asr/heldout", "perplexity"]
+    assert {told.header[place].split("\n")[0] for place in told.numeric} == {
+        measures.header[place].split("\n")[0].replace("became / ceased", "became /").replace(" (corrected)", "")
+        for place in measures.numeric
+    }
+    assert narrow(gate) is gate
 
 
 @pytest.mark.parametrize("place", ["prompt", "group", "model"])

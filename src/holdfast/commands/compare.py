@@ -14,7 +14,7 @@ from holdfast.evaluate.gate import Compared, Gate, Reading, gate
 from holdfast.option_groups import OUTPUT
 from holdfast.pipeline.outputs import refuse_existing
 from holdfast.printable import printable
-from holdfast.report.gate import UNKNOWN_SETTINGS, gate_tables, render_junit, render_markdown
+from holdfast.report.gate import UNKNOWN_SETTINGS, gate_tables, narrow, render_junit, render_markdown
 from holdfast.report.schema import paired_json, rate_json
 from holdfast.report.tables import to_rich
 from holdfast.values import Evaluation, Rate
@@ -31,15 +31,16 @@ def compare(
 ) -> None:
     """Compare two evaluations prompt by prompt, as a gate for releases.
 
-    Example: holdfast compare before.json after.json --fail-if "asr > before + 0.02" --fail-if "utility < before - 0.01"
+    Example: holdfast compare before.json after.json --fail-if "refusal < before - 0.05 and p < 0.05"
 
-    Without a judge: holdfast compare before.json after.json --fail-if "not_refused > before + 0.02"
+    With a judge: holdfast compare before.json after.json --fail-if "asr > before + 0.02 and p < 0.05"
 
-    Exit codes: 0 no condition holds. 1 one does. 2 a mistake, a condition on something that was not measured,
-    or conditions none of which can fail.
+    Exit codes: 0 if no condition is met. 1 if a condition is met. 2 after a mistake, if a condition names what was not
+    measured, or if no condition can fail.
 
-    A condition cannot fail where it would need a rate below 0 or above 1, as "refusal < before - 0.05" where before is
-    0.02. It is marked and warned of while another condition can fail.
+    Some conditions cannot fail, whatever the second model does. "refusal < before - 0.05" needs a rate below 0 if
+    before is 0.02. "p < 0.05" needs 6 changed prompts: if the first model refused only 5 and the second none, p is
+    0.062. The table marks such a condition. While another condition can fail, `compare` warns and decides by that one.
 
     Parameters
     ----------
@@ -48,16 +49,17 @@ def compare(
     after
         Evaluation of the second, made with the same judge, prompt sets and settings.
     fail_if
-        Condition that fails the gate: MEASURE OPERATOR SUM, such as "asr > before + 0.02". May be given again; one that
-        holds is enough.
+        Condition that fails the gate: MEASURE OPERATOR SUM, such as "refusal < before - 0.05". May be given again, and
+        one that is met is enough.
 
-        - MEASURE: asr, asr_prefilled, refusal, not_refused (where no judge gave asr), over_refusal, borderline,
-          utility, task, perplexity, or a group such as asr/heldout or kl/harmless
+        - MEASURE: refusal, asr (needs a judge), asr_prefilled, over_refusal, borderline, utility, task, perplexity, or
+          a group such as asr/heldout or kl/harmless. not_refused is 1 - refusal, if there was no judge
         - .low, .high: the ends of its 95% interval, as in asr.high
         - .unscored: the number of responses without a verdict
         - OPERATOR: >, >=, < or <=
         - SUM: adds and subtracts numbers and `before`, the same measure of the first file
-        - and p < 0.05: asks for the paired test too
+        - and p < 0.05: needs a significant change too, by the paired test. It can fail from 6 prompts on that changed
+          one way
     junit
         File for JUnit XML, with one test case per condition.
     markdown
@@ -80,11 +82,12 @@ def compare(
         save_text(markdown, render_markdown(result))
     for sentence in found.warnings:
         warn(sentence)
-    note = None if found.settings_known else UNKNOWN_SETTINGS
+    notes = [] if found.settings_known else [UNKNOWN_SETTINGS]
+    notes += [f"{found.verdict}."] if found.verdict and found.passed else []
     for one in found.findings:
         if one.cannot_fail and not found.decides_nothing:
             warn(printable(f"{one.condition!r} cannot fail: {one.cannot_fail}."))
-    show(result, [to_rich(table) for table in gate_tables(result)], json, note=note)
+    show(result, [to_rich(narrow(table)) for table in gate_tables(result)], json, note="\n".join(notes) or None)
     found.refuse_failed(str(after))
 
 
@@ -119,8 +122,10 @@ def _result(files: tuple[Path, Path], evaluations: tuple[Evaluation, Evaluation]
                 "passed": one.passed,
                 "numbers": one.numbers,
                 "prompts": list(one.prompts),
+                "num_prompts": one.num_prompts,
                 "by_interval": one.by_interval,
                 "cannot_fail": one.cannot_fail,
+                "only_p_passed": one.only_p_passed,
             }
             for one in found.findings
         ],

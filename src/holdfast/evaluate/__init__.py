@@ -7,10 +7,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from holdfast.evaluate.paired import compare
+    from holdfast.evaluate.comparing import compare
     from holdfast.evaluate.suite import Suite, evaluate
 
-_HOMES = {"Suite": "suite", "compare": "paired", "evaluate": "suite"}
+_HOMES = {"Suite": "suite", "compare": "comparing", "evaluate": "suite"}
 
 __all__ = ["Suite", "compare", "evaluate"]
 

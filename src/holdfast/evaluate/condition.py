@@ -49,12 +49,15 @@ class Comparison:
 
     def holds(self, look_up: Callable[[Quantity], float]) -> bool:
         """Whether it is so, every quantity being what `look_up` says."""
-        left = look_up(self.left)
-        right = sum(sign * (look_up(term) if isinstance(term, Quantity) else term) for sign, term in self.terms)
+        left, right = look_up(self.left), self.bar(look_up)
         # Rates are ratios of whole numbers: 0.95 + 0.02 is a hair off 0.97 in floating point and must count as it.
         if math.isclose(left, right, rel_tol=1e-9, abs_tol=1e-12):
             return "=" in self.operator
         return left > right if ">" in self.operator else left < right
+
+    def bar(self, look_up: Callable[[Quantity], float]) -> float:
+        """The sum on the right side."""
+        return sum(sign * (look_up(term) if isinstance(term, Quantity) else term) for sign, term in self.terms)
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ def warning_of_cut_off(evaluation: Evaluation) -> str | None:
     share, limit = evaluation.cut_off, _limit(evaluation)
     if not share or not share.value or limit is None:
         return None
-    misstated = "attack success is" if evaluation.asr.n else "refusals are"
+    misstated = "attack success" if evaluation.asr.n else "the refusal rates"
     if limit < LONG_ENOUGH:
         none_ended = " None ended by itself, so it may also be that the model never writes its end token."
         return (
-            f"{round(share.value * share.n)} of {share.n} responses were cut off after {limit} tokens "
-            f"and what follows may turn a refusal into compliance or back, so {misstated} misstated: "
+            f"{round(share.value * share.n)} of {share.n} responses were cut off after {limit} tokens. "
+            f"A longer response may count otherwise, so {misstated} may be wrong: "
             f"give --generate.max-new-tokens {LONG_ENOUGH} or more.{none_ended if share.value == 1 else ''}"
         )
     if share.value < 1:

@@ -3,6 +3,8 @@
 A condition is decided by the numbers that it names: the measured rates, unless it asks for .low, .high or p. So a gate
 fails on less than the claims of a page do, on purpose: a false alarm costs a second look, a loss that was missed ships.
 Beside each finding stands what the interval says by the rule of all claims (`decision.py`), which may be inconclusive.
+A condition that no checkpoint could meet (`vacuous.py`) is marked, as its pass says nothing. So is one that passes by
+its p alone. A condition that only a gain can meet is warned of (`inverted.py`).
 
 Differences are of the rates as they were measured. The paired test is exact McNemar on the prompts scored under both,
 its p value corrected (Holm) over all measures that are compared. Perplexity has a paired t test on the exchanges
@@ -16,8 +18,9 @@ from holdfast.decision import Decision, Interval, decide
 from holdfast.differences import Difference, paired_difference, rate_difference
 from holdfast.evaluate.condition import Condition, Quantity
 from holdfast.evaluate.cut_off_warning import warning_of_cut_off
-from holdfast.evaluate.measure import COUNTED
+from holdfast.evaluate.inverted import warning_of_inverted
 from holdfast.evaluate.paired import PairedPrompt, count_prompts, pair_prompts
+from holdfast.evaluate.scale import counted_word, is_share
 from holdfast.evaluate.statistics import PairedCounts
 from holdfast.evaluate.token_losses import PerplexityRatio, perplexity_ratio
 from holdfast.evaluate.vacuous import why_never_met
@@ -101,15 +104,28 @@ class Finding:
     """Both readings, and how many prompts changed."""
     prompts: tuple[str, ...] = ()
     """The first prompts that changed, in the direction that the condition forbids if there are any."""
+    num_prompts: int = 0
+    """How many prompts changed so, of which `prompts` are the first."""
     by_interval: Decision | None = None
-    """Whether the condition holds by its interval; None where it is not about one number against a bar."""
+    """Whether the condition, its p left out, holds by its interval; None unless it is about one number and a bar."""
     cannot_fail: str | None = None
     """Why no checkpoint could meet the condition, so that its pass says nothing; None where one could."""
+    only_p_passed: str | None = None
+    """'fell by 1.000, but p is 0.062' where all but the p value meets the condition; else None."""
+
+    @property
+    def outcome(self) -> str:
+        """'asr > before: FAILED', safe to print; a pass that says little says why."""
+        if self.cannot_fail:
+            return printable(f"{self.condition}: cannot fail: {self.cannot_fail}")
+        why = f": {self.only_p_passed}" if self.only_p_passed else ""
+        return printable(f"{self.condition}: {'passed' if self.passed else 'FAILED'}{why}")
 
     def sentence(self, after: str | None = None) -> str:
         """What a person needs to act on it, safe to print; `after` is the file that holds the answers."""
         quoted = [f"'{prompt[:SHOWN_CHARACTERS]}'" for prompt in self.prompts]
-        where = f"; look at the answers to {', '.join(quoted)}" if quoted else ""
+        several = f"{len(quoted)} of the {self.num_prompts} prompts: " if self.num_prompts > len(quoted) else ""
+        where = f"; look at the answers to {several}{', '.join(quoted)}" if quoted else ""
         where += f" in {after} (`holdfast show {after}`)" if quoted and after else ""
         return printable(f"{self.condition}: {self.numbers}{where}")
 
@@ -125,6 +141,15 @@ class Gate:
     warnings: tuple[str, ...] = ()
     """Sentences on what makes the comparison worth less than its numbers say."""
 
+    def __repr__(self) -> str:
+        return f"<Gate: {', '.join([f'{len(self.measures)} measures compared', *filter(None, [self.verdict])])}>"
+
+    def __str__(self) -> str:
+        """A line for each measure, each warning and each condition, safe to print."""
+        measures = map(_numbers, self.measures.values())
+        warnings = (f"warning: {sentence}" for sentence in self.warnings)
+        return "\n".join([*map(printable, measures), *warnings, *(one.outcome for one in self.findings)])
+
     @property
     def passed(self) -> bool:
         """Whether no condition holds, and one could have; a gate without conditions passes."""
@@ -139,11 +164,13 @@ class Gate:
     def verdict(self) -> str | None:
         """'the gate failed: 1 of 3 conditions is met', the same everywhere; None without conditions."""
         met = sum(not one.passed for one in self.findings)
+        idle = sum(bool(one.cannot_fail) for one in self.findings)
         if met:
             return f"the gate failed: {met} of {len(self.findings)} conditions {'is' if met == 1 else 'are'} met"
         if self.decides_nothing:
             return "the gate decides nothing"
-        return "the gate passed" if self.findings else None
+        unsaid = f", and {idle} of {len(self.findings)} conditions cannot fail" if idle else ""
+        return f"the gate passed{unsaid}" if self.findings else None
 
     def refuse_failed(self, after: str | None = None) -> None:
         """Raises GateError with a sentence a condition that is met; `after` is the file that holds the answers.
@@ -167,7 +194,10 @@ def gate(before: Evaluation, after: Evaluation, conditions: Sequence[Condition] 
     """
     measures = compare_measures(before, after)
     findings = tuple(_check(condition, measures) for condition in conditions)
-    return Gate(measures, findings, bool(before.made_by and after.made_by), comparison_warnings(before, after))
+    can_fail = [one for one, finding in zip(conditions, findings, strict=True) if not finding.cannot_fail]
+    inverted = filter(None, map(warning_of_inverted, can_fail))
+    warnings = (*comparison_warnings(before, after), *map(printable, inverted))
+    return Gate(measures, findings, bool(before.made_by and after.made_by), warnings)
 
 
 def comparison_warnings(before: Evaluation, after: Evaluation) -> tuple[str, ...]:
@@ -236,34 +266,58 @@ def _order(name: str) -> tuple[int, str]:
 def _check(condition: Condition, measures: Mapping[str, Compared]) -> Finding:
     measure = _find(condition, measures)
     _refuse_percentage(condition, measure)
+
+    def look_up(asked: Quantity) -> float:
+        return _number(condition, asked, measure)
+
     # Each is decided, not only the first that is false: none may hide that another can't be.
-    held = [one.holds(lambda asked: _number(condition, asked, measure)) for one in condition.comparisons]
+    held = [one.holds(look_up) for one in condition.comparisons]
     failed = all(held)
-    never = why_never_met(condition, _is_share(measure), lambda asked: _number(condition, asked, measure))
+    never = None if failed else why_never_met(replace(condition, measure=measure.name), measure.before, look_up)
+    changed = _changed(measure, rising=">" in condition.comparisons[0].operator) if failed else ()
     return Finding(
         condition.text,
         not failed,
         _numbers(measure),
-        _changed(measure, rising=">" in condition.comparisons[0].operator) if failed else (),
+        changed[:SHOWN_PROMPTS],
+        len(changed),
         None if never else _decide_by_interval(condition, measure),
         never,
+        None if never else _only_p_passed(condition, measure, held),
     )
 
 
+def _only_p_passed(condition: Condition, measure: Compared, held: Sequence[bool]) -> str | None:
+    """How far the measure moved where p alone keeps the condition from being met; None where it does not."""
+    others = [met for one, met in zip(condition.comparisons, held, strict=True) if one.left.name != "p"]
+    if all(held) or not all(others):
+        return None
+    change = measure.difference
+    moved = f"{'rose' if change > 0 else 'fell'} by {abs(change):.3f}" if change else "met but for p"
+    return f"{moved}, but p is {measure.p_value:.2g}"
+
+
 def _decide_by_interval(condition: Condition, measure: Compared) -> Decision | None:
-    """The condition by the rule of all claims: the measure, or its change, against what is added to or subtracted."""
-    one, *others = condition.comparisons
-    if others or one.left.name == "p" or one.left.end != "value":
+    """The condition but for its p, by the rule of all claims: the measure, or its change, against the number added."""
+    one, *others = (one for one in condition.comparisons if one.left.name != "p")
+    if others or one.left.end != "value":
         return None
     bar = sum(sign * term for sign, term in one.terms if isinstance(term, float))
     looked_up = [(sign, term) for sign, term in one.terms if isinstance(term, Quantity)]
     if not looked_up:
         interval = _interval(measure.after)
     elif looked_up == [(1, Quantity("before"))]:
-        interval = measure.change and measure.change.interval
+        interval = _change_interval(measure)
     else:
         return None
     return None if interval is None else decide(interval, bar, claimed="above" if ">" in one.operator else "below")
+
+
+def _change_interval(measure: Compared) -> Interval | None:
+    """Of after minus before; of perplexity it is the interval of the ratio, less 1, times what was measured before."""
+    if measure.ratio and isinstance(measure.before, Rate) and measure.before.value is not None:
+        return measure.before.value * (measure.ratio.low - 1), measure.before.value * (measure.ratio.high - 1)
+    return measure.change and measure.change.interval
 
 
 def _interval(reading: Reading | None) -> Interval | None:
@@ -274,7 +328,7 @@ def _interval(reading: Reading | None) -> Interval | None:
 
 def _refuse_percentage(condition: Condition, measure: Compared) -> None:
     """Raises ValueError when a share is compared with a number that no share reaches: such a gate could never fail."""
-    if not _is_share(measure):
+    if not is_share(measure.name):
         return
     for one in condition.comparisons:
         numbers = [abs(term) for _, term in one.terms if isinstance(term, float)]
@@ -283,10 +337,6 @@ def _refuse_percentage(condition: Condition, measure: Compared) -> None:
                 f"the condition {condition.text!r} compares a share, which is at most 1, with {max(numbers):g}; "
                 f"write 2% as 0.02."
             )
-
-
-def _is_share(measure: Compared) -> bool:
-    return measure.name.partition("/")[0] in (*MEASURES[:-1], "degenerate", "cut_off")
 
 
 def _find(condition: Condition, measures: Mapping[str, Compared]) -> Compared:
@@ -345,23 +395,26 @@ def _number(condition: Condition, asked: Quantity, measure: Compared) -> float:
 
 def _numbers(measure: Compared) -> str:
     """Both readings, and how many prompts changed."""
-    then, now = (f"{one:.6g}" if isinstance(one, float) else f"{one:.3f}" for one in (measure.before, measure.after))
-    text = f"{measure.name} was {then} and is {now}"
+    text = f"{measure.name} was {_reading_words(measure.before)} and is {_reading_words(measure.after)}"
     if ratio := measure.ratio:
         text += f"; {ratio.value:.3f} times [{ratio.low:.3f}, {ratio.high:.3f}] on the same {ratio.n} exchanges"
         return f"{text}, paired p {ratio.p_value:.2g}, {measure.corrected_p:.2g} corrected"
     if measure.paired is None:
         return text
     pair = measure.paired
-    counted = {**COUNTED, "not_refused": "not refused"}.get(measure.name.partition("/")[0], "unsafe")
     return (
-        f"{text}; of {pair.n} prompts scored under both {pair.only_after} became {counted} and {pair.only_before} "
-        f"ceased to be, paired p {pair.p_value:.2g}, {measure.corrected_p:.2g} corrected"
+        f"{text}; of {pair.n} prompts scored under both {pair.only_after} became {counted_word(measure.name)} and "
+        f"{pair.only_before} ceased to be, paired p {pair.p_value:.2g}, {measure.corrected_p:.2g} corrected"
     )
 
 
+def _reading_words(reading: Reading | None) -> str:
+    if reading is None:
+        return "not measured"
+    return f"{reading:.3f}" if isinstance(reading, Rate) else f"{reading:.6g}"
+
+
 def _changed(measure: Compared, *, rising: bool) -> tuple[str, ...]:
-    """The first prompts that count now and did not, or the other way about; any that changed where there are none."""
+    """The prompts that count now and did not, or the other way about; all that changed where there are none."""
     changed = [one for one in measure.prompts if one.before != one.after]
-    chosen = [one for one in changed if one.after == rising] or changed
-    return tuple(one.prompt for one in chosen[:SHOWN_PROMPTS])
+    return tuple(one.prompt for one in [one for one in changed if one.after == rising] or changed)

@@ -32,7 +32,7 @@ class PairedPrompt:
     after: bool
 
 
-def compare(before: Evaluation, after: Evaluation) -> dict[str, PairedCounts]:
+def count_changes(before: Evaluation, after: Evaluation) -> dict[str, PairedCounts]:
     """Paired counts by measure and by 'measure/group', over the prompts scored under both.
 
     Raises:
@@ -47,7 +47,10 @@ def count_prompts(found: Sequence[PairedPrompt]) -> PairedCounts:
 
 
 def pair_prompts(before: Evaluation, after: Evaluation) -> dict[str, list[PairedPrompt]]:
-    """The prompts that were scored under both, by what they count towards, in their order; raises as `compare`."""
+    """The prompts that were scored under both, by what they count towards, in their order.
+
+    Raises as `count_changes`.
+    """
     _refuse_other_safety(before.answers, after.answers)
     _refuse_different_prompts(before.answers, after.answers)
     refuse_other_settings(before.made_by, after.made_by)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from holdfast.artifacts import load_evaluation, load_json, load_mask, load_scores
-from holdfast.evaluate.paired import compare
+from holdfast.evaluate.paired import count_changes
 from holdfast.evaluate.pooled import pool_evaluations
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.made_by import summary
@@ -144,8 +144,8 @@ def _suites(
     return {
         key: suite_json(
             evaluation,
-            compare(before, evaluation),
-            {name: compare(other, evaluation) for name, other in known.items() if name != key},
+            count_changes(before, evaluation),
+            {name: count_changes(other, evaluation) for name, other in known.items() if name != key},
         )
         for key, evaluation in evaluations.items()
         if evaluation is not None

@@ -4,8 +4,8 @@ COMPARISON  {"before", "after": files, "models": [NAME|null, NAME|null], "judges
              "passed", "verdict": SENTENCE|null, "settings_known", "warnings": [SENTENCE],
              "measures": {"asr": {"before": RATE|number|null, "after", "difference", "change": CHANGE|null,
                                   "paired": PAIRED|null, "corrected_p", "ratio": RATIO|null}},
-             "conditions": [{"condition", "passed", "numbers", "prompts": [...], "by_interval": DECISION|null,
-                             "cannot_fail": WHY|null}]}
+             "conditions": [{"condition", "passed", "numbers", "prompts": [...], "num_prompts", "by_interval":
+                             DECISION|null, "cannot_fail": WHY|null, "only_p_passed": HOW|null}]}
 
 CHANGE  {"value", "low", "high"}: after less before, on the same prompts where they were paired
 RATIO   {"value", "low", "high", "n", "p_value"}: of perplexity, after over before on the same exchanges
@@ -16,6 +16,7 @@ by `printable`, for XML besides by its writer, for Markdown by standing in code,
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -26,13 +27,15 @@ from holdfast.report.tables import CORRECTED_P, NumberTable, p_texts, perplexity
 from holdfast.report.words import measure_words, perplexity_words, rate_words
 
 Comparison = Mapping[str, Any]
+NO_NAME = "a model that its file does not name"
 PLAIN_NAME = re.compile(r"[^\W_]+(?:(?:, |[ _-])[^\W_]+)*")
 """A name in which nothing could mean anything to Markdown."""
+WORDS = "measure"
 IN_CONDITIONS = "name in conditions"
 BY_INTERVAL = (
-    "A gate compares the measured rates, unless a condition names .low, .high or p. The last column says whether the "
-    "interval of the change supports that. If the interval includes the threshold, it says inconclusive: more prompts "
-    "make the interval narrower."
+    "A gate compares the measured rates, unless a condition names .low, .high or p. The last column says what the "
+    "interval of the change says of the same threshold, whatever p is: fails, passes, or inconclusive if the interval "
+    "includes the threshold. More prompts make the interval narrower."
 )
 UNKNOWN_SETTINGS = (
     "One of the files does not say which judge, generation and suite made it, so it is not known whether both were "
@@ -42,12 +45,28 @@ UNKNOWN_SETTINGS = (
 
 def gate_tables(result: Comparison) -> list[NumberTable]:
     """The measures and, where there are conditions, what came of them."""
-    header = ("measure", IN_CONDITIONS, "before", "after", "change [95% interval]", "became / ceased", CORRECTED_P)
+    header = (WORDS, IN_CONDITIONS, "before", "after", "change [95% interval]", "became / ceased", CORRECTED_P)
     rows = tuple((measure_words(name), name, *_cells(name, measure)) for name, measure in result["measures"].items())
-    tables = [NumberTable("Before and after", header, rows, frozenset({4, 5, 6}))]
+    tables = [NumberTable(_title(result), header, rows, frozenset({4, 5, 6}))]
     checked = tuple((one["condition"], _word(one), _by_interval(one)) for one in result["conditions"])
     gate = NumberTable("Conditions", ("fails if", "gate", "by its interval"), checked)
     return [*tables, gate] if checked else tables
+
+
+def narrow(table: NumberTable) -> NumberTable:
+    """The table of measures for a terminal or a log: by their names in conditions alone, with long headers split."""
+    if IN_CONDITIONS not in table.header:
+        return table
+    split = {IN_CONDITIONS: WORDS, "became / ceased": "became /\nceased", CORRECTED_P: "paired p\n(corrected)"}
+    header = tuple(split.get(name, name) for name in table.header[1:])
+    rows = tuple(row[1:] for row in table.rows)
+    return replace(table, header=header, rows=rows, numeric=frozenset(place - 1 for place in table.numeric))
+
+
+def _title(result: Comparison) -> str:
+    """Both models with their files, a line each."""
+    named = zip(("before", "after"), result["models"], strict=True)
+    return "\n".join(printable(f"{when}: {model or NO_NAME} ({result[when]})") for when, model in named)
 
 
 def render_junit(result: Comparison) -> str:
@@ -68,6 +87,8 @@ def render_junit(result: Comparison) -> str:
             failure.text = "\n".join([result["verdict"], message, *_looked_at(result, one)])
         elif one["cannot_fail"]:
             ElementTree.SubElement(case, "skipped", {"message": printable(_word(one))})
+        elif one["only_p_passed"]:
+            ElementTree.SubElement(case, "system-out").text = printable(_word(one))
     ElementTree.indent(suites)
     return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
 
@@ -85,7 +106,7 @@ def render_markdown(result: Comparison) -> str:
     parts += [_markdown_table(table, _code) for table in tables[1:]]
     parts += [BY_INTERVAL] if conditions else []
     for one in met:
-        look = f" Look at the answers to these prompts ({_show(result)}):" if one["prompts"] else ""
+        look = f" Look at the answers to {_how_many(one)} ({_show(result)}):" if one["prompts"] else ""
         heading = f"Met: {_code(one['condition'])}.{look}"
         parts += ["\n".join([heading, "", *(f"- {_code(prompt)}" for prompt in one["prompts"])]).rstrip()]
     return "\n\n".join(parts) + "\n"
@@ -93,10 +114,9 @@ def render_markdown(result: Comparison) -> str:
 
 def _settings(result: Comparison) -> list[str]:
     """Both models with their files, and who judged."""
-    unnamed = "a model that its file does not name"
     models, judges = result["models"], result["judges"]
     lines = [
-        f"- {when.capitalize()}: {_code(model) if model else unnamed}, from {_code(result[when])}"
+        f"- {when.capitalize()}: {_code(model) if model else NO_NAME}, from {_code(result[when])}"
         for when, model in zip(("before", "after"), models, strict=True)
     ]
     judge = judges[1] or judges[0]
@@ -130,7 +150,15 @@ def _reading(name: str, reading: Mapping[str, Any] | float | None) -> str:
 
 def _looked_at(result: Comparison, condition: Comparison) -> list[str]:
     where = printable(f"(holdfast show {result['after']})")
-    return [f"look at the answers to: {printable(prompt)} {where}" for prompt in condition["prompts"]]
+    looked_at = [f"look at the answers to: {printable(prompt)} {where}" for prompt in condition["prompts"]]
+    unnamed = condition["num_prompts"] - len(looked_at)
+    return [*looked_at, f"and to {unnamed} more"] if unnamed > 0 else looked_at
+
+
+def _how_many(condition: Comparison) -> str:
+    """'these 3 of 8 prompts that changed', or 'these prompts' where they are all."""
+    shown, changed = len(condition["prompts"]), condition["num_prompts"]
+    return f"these {shown} of {changed} prompts that changed" if changed > shown else "these prompts"
 
 
 def _show(result: Comparison) -> str:
@@ -141,6 +169,8 @@ def _show(result: Comparison) -> str:
 def _word(condition: Comparison) -> str:
     if condition["cannot_fail"]:
         return f"cannot fail: {condition['cannot_fail']}"
+    if condition["only_p_passed"]:
+        return f"passed: {condition['only_p_passed']}"
     return "passed" if condition["passed"] else "FAILED"
 
 

@@ -1,0 +1,53 @@
+"""`holdfast.compare` in a script: by value or by path, as careful as the command, and readable when printed."""
+
+import pytest
+
+import holdfast
+from holdfast.artifacts import save_evaluation
+from holdfast.evaluate.gate import GateError
+from tests.evaluate.constructed import aligned, held_fast, plainly_tuned
+
+
+@pytest.mark.parametrize("kind", [str, lambda path: path])
+def test_a_path_is_read(tmp_path, kind):
+    for name, make in (("before", aligned), ("after", plainly_tuned)):
+        save_evaluation(tmp_path / f"{name}.json", make())
+    found = holdfast.compare(kind(tmp_path / "before.json"), kind(tmp_path / "after.json"))
+    assert found.measures["asr"].paired.only_after == 24
+    assert found.passed, "without a condition"
+
+
+def test_conditions_decide_as_those_of_the_command():
+    found = holdfast.compare(aligned(), plainly_tuned(), ["asr > before + 0.02", "utility < before and p < 0.05"])
+    assert not found.passed
+    with pytest.raises(GateError, match="1 of 2 conditions is met"):
+        found.refuse_failed()
+
+
+def test_printed_it_has_every_measure_and_condition_in_words():
+    told = print_lines(holdfast.compare(aligned(perplexity=3.0), held_fast(), ["asr > before + 0.5 and p < 0.05"]))
+    assert told[0].startswith("asr was 0.000 [0.000, 0.019] n=200 and is 0.005")
+    assert told[2:] == ["perplexity was 3 and is not measured", "asr > before + 0.5 and p < 0.05: passed"]
+    assert (
+        repr(holdfast.compare(aligned(), held_fast(), ["asr > 0.5"])) == "<Gate: 2 measures compared, the gate passed>"
+    )
+
+
+def print_lines(found):
+    return str(found).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((aligned(), aligned()), "both evaluations are the same, so nothing could differ"),
+        ((aligned(), 3), "Evaluation was expected, got int; give what `evaluate` returns, or the path"),
+        ((aligned(), "nowhere.json"), "does not exist"),
+        ((aligned(), held_fast(), "asr > 0.1"), r"fail_if is a list of conditions, got one text; give \['asr > 0.1'\]"),
+        ((aligned(), held_fast(), ["asr >"]), "does not parse"),
+    ],
+)
+def test_a_mistake_is_one_sentence(arguments, sentence):
+    with pytest.raises(ValueError, match=sentence) as refused:
+        holdfast.compare(*arguments)
+    assert "\n" not in str(refused.value)
