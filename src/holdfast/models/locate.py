@@ -177,6 +177,6 @@ def _explain(name: str, source: str, error: Exception) -> str:
     if "not a valid model identifier" in text or "404" in text or "repository not found" in text:
         return f"model {name!r} was not found on the hub; check the spelling, or give a folder that exists."
     return (
-        f"model {name!r} is not a folder here and the hub could not be reached: {reason} "
-        "Give a local folder, or go online."
+        f"model {name!r} is not a folder here and the hub could not be reached: "
+        f"{reason.rstrip('.')}. Give a local folder, or go online."
     )
