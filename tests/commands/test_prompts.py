@@ -83,8 +83,8 @@ def test_the_kind_of_a_file_is_unknown_until_it_has_a_role(capsys, tmp_path):
     (tmp_path / "benign.csv").write_text("prompt\nmend it\n")
     shown = printed(capsys, "show", str(tmp_path / "benign.csv"))
     assert "kind unknown" in shown
-    assert "What is unknown is what the set is used as" in shown
-    assert "harmful" not in shown.partition("What is unknown")[0]
+    assert "Neither the file nor its use says" in shown
+    assert "harmful" not in shown.partition("Neither the file")[0]
     shown = printed(capsys, "show", str(tmp_path / "benign.csv"), "--role", "harmless")
     assert "kind harmless" in shown
     assert "unknown" not in shown

@@ -20,7 +20,10 @@ from holdfast.testbed import PROMPT_SETS
 
 UNKNOWN = "unknown"
 """The kind of a prompt of which neither its file nor its use says what it is."""
-DEPENDS = "What is unknown is what the set is used as: --harmful, --harmless ... of `evaluate`; try --role harmful."
+DEPENDS = (
+    "Neither the file nor its use says what prompts of unknown kind are. `evaluate` takes them as what they are given "
+    "for: --harmful, --harmless ...; try --role harmful."
+)
 
 prompts = new_app("prompts", "List public prompt sets, and show what a set holds.")
 

@@ -15,8 +15,8 @@ def warning_of_cut_off(evaluation: Evaluation) -> str | None:
     if limit < LONG_ENOUGH:
         none_ended = " None ended by itself, so it may also be that the model never writes its end token."
         return (
-            f"{round(share.value * share.n)} of {share.n} responses were cut off after {limit} tokens "
-            f"and what follows may turn a refusal into compliance or back, so {misstated} misstated: "
+            f"{round(share.value * share.n)} of {share.n} responses were cut off after {limit} tokens. "
+            f"A response may go on to comply after it refuses, or to refuse, so {misstated} misstated: "
             f"give --generate.max-new-tokens {LONG_ENOUGH} or more.{none_ended if share.value == 1 else ''}"
         )
     if share.value < 1:
