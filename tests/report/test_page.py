@@ -300,6 +300,16 @@ def test_examples_are_no_choice_of_a_judge_where_there_was_none():
     assert "the judge rates" not in render_page(full_report() | {"safety": "not_refused"})
 
 
+def test_the_safety_only_selection_is_drawn_where_the_run_uses_it():
+    report = full_report()
+    report["provenance"]["config"] = config = {"verify": {"ratios": []}, "enhance_arms": ["top"], "task": None}
+    assert "<h3>Safety-only" not in render_page(report)
+    config["enhance_arms"] = ["top", "safety_only"]
+    assert "<h3>Safety-only" in render_page(report)
+    config |= {"enhance_arms": ["top"], "verify": {"ratios": [0.38]}}
+    assert "<h3>Safety-only" in render_page(report)
+
+
 def test_a_stage_that_the_config_leaves_out_is_one_line_though_its_start_was_measured():
     report = full_report()
     report["adapt"] = {"start": report["adapt"]["start"]}

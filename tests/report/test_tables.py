@@ -46,6 +46,23 @@ def test_a_report_that_only_began_has_its_open_claims():
     assert printed(summary_tables({"schema": 1})).count("not measured yet") >= 10
 
 
+def test_a_stage_that_the_config_leaves_out_has_no_table_though_its_start_was_measured():
+    report = full_report()
+    report["adapt"] = {"start": report["adapt"]["start"]}
+    report["provenance"]["config"] = {"task": None}
+    text = printed(summary_tables(report))
+    assert "SPA" not in text
+    assert "SET: before and after" in text
+
+
+def test_a_measure_that_nothing_was_asked_for_has_no_row():
+    nothing = {"value": None, "low": None, "high": None, "n": 0, "unscored": 0}
+    arms = [Arm("start", "before", suite(0, 0, 0, 240, 3.11) | {"over_refusal": nothing})]
+    assert "Over-refusal" not in {row[0] for row in arm_table("SET", arms).rows}
+    arms[0].suite["over_refusal"]["unscored"] = 240
+    assert "Over-refusal" in {row[0] for row in arm_table("SET", arms).rows}
+
+
 def test_markup_in_a_cell_stays_text():
     assert "[bold]not markup[/bold]" in printed([to_rich(NumberTable("title", ("name",), ((HOSTILE,),)))])
 

@@ -131,7 +131,7 @@ def refuse_changed(entries: list[Entries], values: list[Tensor]) -> None:
     for entry, value in zip(entries, values, strict=True):
         if not same_bits(entry.read(), value):
             raise InvariantError(
-                f"protected entries of {entry.name} have changed; something else writes to them, such as an optimizer "
+                f"held weights of {entry.name} have changed; something else writes to them, such as an optimizer "
                 "that swaps weights outside of its step."
             )
 

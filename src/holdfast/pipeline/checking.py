@@ -178,8 +178,8 @@ def _require_base(mask: Mask, base: StoredModel, model: StoredModel, progress: P
     fingerprint = stored_fingerprint(base, progress)
     if fingerprint != mask.base and stored_fingerprint(model, progress) == mask.base:
         raise ValueError(
-            f"the two checkpoints are swapped: the mask was made for {model.name!r}; give that one as --base, and "
-            f"{base.name!r} as the model."
+            f"the two checkpoints are swapped: the mask was made for {model.name!r}; give that one as the base, "
+            f"and {base.name!r} as the model."
         )
     refuse_other_base("the mask", mask.base, fingerprint)
 

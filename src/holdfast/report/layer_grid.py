@@ -12,7 +12,10 @@ from holdfast.models.paths import short_names
 
 COLUMNS = 9
 """Components that have a column of their own in a terminal; others share the last one."""
-MEANING = "A cell is the density there relative to the whole: 2 is twice as dense; a random choice has 1 everywhere."
+MEANING = (
+    "Each cell is the share of weights counted there, divided by that share of the whole model: 2 is twice the "
+    "average, 1 is the average, which a random choice gives, and 0 is none."
+)
 NAMED = 3
 """Layers that a sentence names."""
 
