@@ -340,12 +340,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class TokenLosses:
-    """How surprised a model is by one harmless exchange's response."""
+    """How surprised a model is by one given response: of a harmless exchange, or a refusal."""
 
     prompt: str
     loss: float
     """Sum of -log p over the response's tokens (nats)."""
     tokens: int
+    group: str | None = None
+    """'refusals' for a refusal of a harmful prompt; None for a harmless exchange."""
 
 
 @dataclass(frozen=True)
@@ -370,7 +372,7 @@ class Evaluation:
     perplexity_rate: Rate | None = None
     """Perplexity with its interval over exchanges; None where it was not measured, and in files of before."""
     losses: tuple[TokenLosses, ...] = ()
-    """What perplexity is made of, one an exchange."""
+    """The loss on each exchange, from which perplexity follows, and on each given refusal."""
 
     def __repr__(self) -> str:
         rates = {"asr": self.asr, "refusal": self.refusal, "over_refusal": self.over_refusal, "utility": self.utility}

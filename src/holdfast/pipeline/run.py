@@ -23,7 +23,7 @@ import holdfast
 from holdfast.artifacts import digest, load_json, save_json, save_text
 from holdfast.intervene.options import EnhanceOptions
 from holdfast.models.load import load_model
-from holdfast.pipeline import scoring, steps
+from holdfast.pipeline import scoring, steps, verifying
 from holdfast.pipeline.config import RunConfig, SafetyObjective, ScoringOptions, SuiteFiles
 from holdfast.pipeline.evaluating import evaluate_model
 from holdfast.pipeline.inputs import file_hash
@@ -217,7 +217,7 @@ def cut(config: RunConfig, folder: Path, selector: str, path: Path) -> None:
 def verify(config: RunConfig, out: Path, mask: str, ratio: float, progress: Progress = silent) -> None:
     """Evaluates every draw of noise of one strength on one mask: safety and utility."""
     files = SuiteFiles(harmful=config.suite.harmful, questions=config.suite.questions)
-    steps.verify(
+    verifying.verify(
         config.model,
         config.judge,
         out / "locate" / "masks" / f"{mask}.safetensors",

@@ -134,8 +134,14 @@ def _measured_cells(arm: Arm, measure: str) -> tuple[Cell, str, str, str]:
     return shown, _number(pair["difference"], "+.3f"), flips, p_texts(pair["p_value"], arm.corrected.get(measure))
 
 
+LONG_PERPLEXITY = 1e6
+"""Perplexities from which on their order of magnitude alone is printed."""
+
+
 def perplexity_text(value: float) -> str:
-    """'1.00034' or '3.24': three significant digits of what is beyond 1, where nothing surprises."""
+    """'1.00034' or '3.24': three significant digits of what is beyond 1, where nothing surprises; '1.2e+09'."""
+    if value >= LONG_PERPLEXITY:
+        return f"{value:.1e}"
     beyond = value - 1
     decimals = 2 - math.floor(math.log10(beyond)) if beyond > 0 else 2
     return f"{value:.{min(max(decimals, 0), 6)}f}"
