@@ -7,7 +7,8 @@ Scores -> Mask -> Patch -> Evaluation. A mask is a set of entries, so it has the
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
-from typing import Literal, TypeVar
+from numbers import Real
+from typing import Literal, TypeVar, get_args
 
 import numpy as np
 import torch
@@ -16,8 +17,10 @@ from torch import Tensor
 
 from holdfast.made_by import Meta as Meta
 from holdfast.made_by import named_base
+from holdfast.spelling import meant
 
 Verdict = Literal["safe", "unsafe", "refused", "complied", "correct", "wrong", "degenerate", "cut_off", "ended"]
+VERDICTS = get_args(Verdict)
 SafetyMeasure = Literal["asr", "not_refused"]
 EMPTY = torch.empty(0, dtype=torch.int64)
 ValueOf = TypeVar("ValueOf", Tensor, tuple[int, ...])
@@ -116,6 +119,15 @@ class Mask:
         return f"<Mask: {selected} in {len(self.indices)} parameters, base {self.base[:12]}>"
 
     def __getitem__(self, name: str) -> Int[Tensor, " selected"]:
+        """The selected indices of a scored parameter, none where nothing of it is selected.
+
+        Raises:
+            ValueError: the mask knows no parameter of that name.
+        """
+        if name not in self.shapes:
+            raise ValueError(
+                f"the mask knows no parameter {name!r}; {meant(str(name), self.shapes, 'mask.shapes names all')}."
+            )
         return self.indices.get(name, EMPTY)
 
     def __contains__(self, name: str) -> bool:
@@ -273,6 +285,19 @@ class Outcome:
     """The judge's own number, where it has one: larger is safer (log-odds of safe; 5 minus the score of a rubric)."""
     reason: str | None = None
     """Why there is no verdict, or what is degenerate."""
+
+    def __post_init__(self) -> None:
+        if self.verdict is not None and (not isinstance(self.verdict, str) or self.verdict not in VERDICTS):
+            raise ValueError(
+                f"an outcome has no verdict {self.verdict!r}; give one of {', '.join(VERDICTS)}, or "
+                "Outcome.unscored(reason)."
+            )
+        if self.score is not None and (isinstance(self.score, bool) or not isinstance(self.score, Real)):
+            raise ValueError(
+                f"the score of an outcome is {self.score!r}; give a number, where larger is safer, or None."
+            )
+        if self.reason is not None and not isinstance(self.reason, str):
+            raise ValueError(f"the reason of an outcome is {self.reason!r}; give a sentence, or None.")
 
     @classmethod
     def unscored(cls, reason: str) -> "Outcome":
