@@ -7,7 +7,8 @@ Scores -> Mask -> Patch -> Evaluation. A mask is a set of entries, so it has the
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
-from typing import Literal, TypeVar
+from numbers import Real
+from typing import Literal, TypeVar, get_args
 
 import numpy as np
 import torch
@@ -17,8 +18,10 @@ from torch import Tensor
 from holdfast.made_by import Meta as Meta
 from holdfast.made_by import named_base
 from holdfast.same_content import SameContent
+from holdfast.spelling import meant
 
 Verdict = Literal["safe", "unsafe", "refused", "complied", "correct", "wrong", "degenerate", "cut_off", "ended"]
+VERDICTS = get_args(Verdict)
 SafetyMeasure = Literal["asr", "not_refused"]
 EMPTY = torch.empty(0, dtype=torch.int64)
 ValueOf = TypeVar("ValueOf", Tensor, tuple[int, ...])
@@ -117,6 +120,15 @@ class Mask(SameContent):
         return f"<Mask: {selected} in {len(self.indices)} parameters, base {self.base[:12]}>"
 
     def __getitem__(self, name: str) -> Int[Tensor, " selected"]:
+        """The selected indices of a scored parameter, none where nothing of it is selected.
+
+        Raises:
+            ValueError: the mask knows no parameter of that name.
+        """
+        if name not in self.shapes:
+            raise ValueError(
+                f"the mask knows no parameter {name!r}; {meant(str(name), self.shapes, 'mask.shapes names all')}."
+            )
         return self.indices.get(name, EMPTY)
 
     def __contains__(self, name: str) -> bool:
@@ -275,6 +287,19 @@ class Outcome:
     reason: str | None = None
     """Why there is no verdict, or what is degenerate."""
 
+    def __post_init__(self) -> None:
+        if self.verdict is not None and (not isinstance(self.verdict, str) or self.verdict not in VERDICTS):
+            raise ValueError(
+                f"an outcome has no verdict {self.verdict!r}; give one of {', '.join(VERDICTS)}, or "
+                "Outcome.unscored(reason)."
+            )
+        if self.score is not None and (isinstance(self.score, bool) or not isinstance(self.score, Real)):
+            raise ValueError(
+                f"the score of an outcome is {self.score!r}; give a number, where larger is safer, or None."
+            )
+        if self.reason is not None and not isinstance(self.reason, str):
+            raise ValueError(f"the reason of an outcome is {self.reason!r}; give a sentence, or None.")
+
     @classmethod
     def unscored(cls, reason: str) -> "Outcome":
         """An outcome without a verdict, which rates exclude and count."""
@@ -341,12 +366,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class TokenLosses:
-    """How surprised a model is by one harmless exchange's response."""
+    """How surprised a model is by one given response: of a harmless exchange, or a refusal."""
 
     prompt: str
     loss: float
     """Sum of -log p over the response's tokens (nats)."""
     tokens: int
+    group: str | None = None
+    """'refusals' for a refusal of a harmful prompt; None for a harmless exchange."""
 
 
 @dataclass(frozen=True)
@@ -371,7 +398,7 @@ class Evaluation:
     perplexity_rate: Rate | None = None
     """Perplexity with its interval over exchanges; None where it was not measured, and in files of before."""
     losses: tuple[TokenLosses, ...] = ()
-    """What perplexity is made of, one an exchange."""
+    """The loss on each exchange, from which perplexity follows, and on each given refusal."""
 
     def __repr__(self) -> str:
         rates = {"asr": self.asr, "refusal": self.refusal, "over_refusal": self.over_refusal, "utility": self.utility}

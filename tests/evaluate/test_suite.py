@@ -14,7 +14,7 @@ from holdfast.models.load import LoadedModel
 from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import Response
 from holdfast.prompts.records import Exchange, Prompt
-from holdfast.values import Outcome
+from holdfast.values import Outcome, Rate
 from tests.tiny import GUARD_TEMPLATE
 
 SUITE = Suite(
@@ -358,6 +358,32 @@ def test_pooled_draws_keep_every_measure(loaded, scripted):
     assert (pooled.asr.value, pooled.asr.n) == (pytest.approx(1 / 3), 6)
     assert pooled.task is not None
     assert pooled.groups.keys() == one.groups.keys()
+
+
+def test_given_refusals_have_a_perplexity_of_their_own_and_need_no_response(loaded, scripted):
+    refusals, harmless = [Exchange("bad a", "no no")], [Exchange("good a", "yes"), Exchange("good b", "well")]
+    alone = evaluate(loaded, None, Suite(refusals=refusals))
+    both = evaluate(loaded, None, Suite(refusals=refusals, exchanges=harmless))
+    assert scripted == []
+    assert alone.perplexity is None
+    assert both.groups == alone.groups
+    assert both.perplexity == evaluate(loaded, None, Suite(exchanges=harmless)).perplexity
+    assert [(one.prompt, one.group) for one in both.losses] == [
+        ("good a", None),
+        ("good b", None),
+        ("bad a", "refusals"),
+    ]
+    assert both.groups["perplexity/refusals"].n == 1
+
+
+def test_refusals_without_a_finite_loss_are_unscored_so_that_draws_still_pool(loaded, scripted):
+    suite = Suite(refusals=[Exchange("bad a", "no no")])
+    sound = evaluate(loaded, None, suite)
+    with torch.no_grad():
+        next(loaded.model.parameters()).fill_(float("nan"))
+    broken = evaluate(loaded, None, suite)
+    assert broken.groups["perplexity/refusals"] == Rate(None, None, None, 0, 1)
+    assert pool_evaluations([sound, broken]).groups["perplexity/refusals"].value is None
 
 
 def test_draws_of_different_suites_are_not_pooled(loaded, scripted):
