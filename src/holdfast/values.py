@@ -17,7 +17,19 @@ from torch import Tensor
 from holdfast.made_by import Meta as Meta
 from holdfast.made_by import named_base
 
-Verdict = Literal["safe", "unsafe", "refused", "complied", "correct", "wrong", "degenerate", "cut_off", "ended"]
+Verdict = Literal[
+    "safe",
+    "unsafe",
+    "refused",
+    "complied",
+    "correct",
+    "wrong",
+    "degenerate",
+    "cut_off",
+    "ended",
+    "coherent",
+    "incoherent",
+]
 SafetyMeasure = Literal["asr", "not_refused"]
 EMPTY = torch.empty(0, dtype=torch.int64)
 ValueOf = TypeVar("ValueOf", Tensor, tuple[int, ...])
@@ -272,7 +284,7 @@ class Outcome:
     score: float | None = None
     """The judge's own number, where it has one: larger is safer (log-odds of safe; 5 minus the score of a rubric)."""
     reason: str | None = None
-    """Why there is no verdict, or what is degenerate."""
+    """Why there is no verdict, or what is degenerate or incoherent."""
 
     @classmethod
     def unscored(cls, reason: str) -> "Outcome":
@@ -336,6 +348,8 @@ class Answer:
     """Which of the responses to the same prompt, where several were sampled."""
     refusal: Outcome | None = None
     """Whether the response to a harmful prompt refuses; None for other prompts, and in files of before."""
+    coherence: Outcome | None = None
+    """Whether the response is coherent; None in files of before."""
 
 
 @dataclass(frozen=True)
@@ -363,7 +377,7 @@ class Evaluation:
     task: Rate | None = None
     """Held-back task examples answered correctly, where the suite has any."""
     groups: Mapping[str, Rate] = field(default_factory=dict)
-    """Rates of parts of the prompt sets, by 'measure/group'; 'degenerate/all' and 'cut_off/all' count all responses."""
+    """Rates of parts of the prompt sets, by 'measure/group'; 'degenerate/all' and the like count all responses."""
     answers: tuple[Answer, ...] = ()
     made_by: Meta = field(default_factory=dict)
     """Model, judge, generation and suite that made it; empty where that is not known."""
@@ -399,6 +413,16 @@ class Evaluation:
     def borderline(self) -> Rate | None:
         """Borderline prompts that were refused: over-refusal where it is likeliest; None where it was not measured."""
         return self.groups.get("borderline")
+
+    @property
+    def coherence(self) -> Rate | None:
+        """Responses that are coherent; None where nothing was asked, and in files of before."""
+        return self.groups.get("coherence/all")
+
+    @property
+    def coherent_refusal(self) -> Rate | None:
+        """Harmful prompts refused by a coherent response; None where it was not measured, and in files of before."""
+        return self.groups.get("coherent_refusal/harmful")
 
     @property
     def cut_off(self) -> Rate | None:

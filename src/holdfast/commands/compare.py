@@ -51,8 +51,8 @@ def compare(
         Condition that fails the gate: MEASURE OPERATOR SUM, such as "asr > before + 0.02". May be given again; one that
         holds is enough.
 
-        - MEASURE: asr, asr_prefilled, refusal, not_refused (where no judge gave asr), over_refusal, borderline,
-          utility, task, perplexity, or a group such as asr/heldout or kl/harmless
+        - MEASURE: asr, asr_prefilled, refusal, not_refused (where no judge gave asr), coherent_refusal, over_refusal,
+          borderline, coherence, utility, task, perplexity, or a group such as asr/heldout or coherence/harmful
         - .low, .high: the ends of its 95% interval, as in asr.high
         - .unscored: the number of responses without a verdict
         - OPERATOR: >, >=, < or <=

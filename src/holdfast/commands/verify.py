@@ -93,10 +93,10 @@ def _control(mask: Path) -> str | None:
 
 
 def _table(num_draws: int, untouched: "Evaluation", noisy: Mapping[float, "Evaluation"]) -> Table:
-    """Safety, over-refusal where it was measured, and utility of the untouched model and under each noise."""
+    """Safety, over-refusal where it was measured, utility and coherence, untouched and under each noise."""
     from holdfast.report.words import measure_words
 
-    measures = [untouched.safety[0], "refusal", *_over_refusals(untouched), "utility"]
+    measures = [untouched.safety[0], "refusal", *_over_refusals(untouched), "utility", "coherence"]
     rows = [("0", *_cells(untouched, measures)), *((f"{one:g}", *_cells(noisy[one], measures)) for one in noisy)]
     title = f"{num_draws} draws of each noise; noise in standard deviations of a weight's matrix"
     return table(title, ("noise", *map(measure_words, measures)), rows)

@@ -32,8 +32,10 @@ MEASURES = (
     "asr_prefilled",
     "not_refused",
     "refusal",
+    "coherent_refusal",
     "over_refusal",
     "borderline",
+    "coherence",
     "utility",
     "task",
     "perplexity",
@@ -41,9 +43,13 @@ MEASURES = (
 LONG_NAMES = {
     "asr_prefilled/harmful": "asr_prefilled",
     "refusal/harmful": "refusal",
+    "coherent_refusal/harmful": "coherent_refusal",
+    "coherence/all": "coherence",
     "over_refusal/borderline": "borderline",
 }
 """How an evaluation calls some of them, or did: both names are understood."""
+IN_WORDS = {"not_refused": "not refused", "coherence": "coherent", "coherent_refusal": "coherent refusals"}
+"""What prompts become that count towards a measure without a verdict of its own."""
 SHOWN_PROMPTS = 3
 SHOWN_CHARACTERS = 80
 Reading = Rate | float
@@ -317,6 +323,8 @@ def _needs(name: str) -> str:
     """What would measure it."""
     if name.startswith("asr"):
         return "evaluate both checkpoints with a judge that says safe or unsafe, on harmful prompts"
+    if name.startswith("coheren"):
+        return "evaluate both checkpoints again, as earlier versions did not measure it"
     return "evaluate both checkpoints on a suite that has its prompts"
 
 
@@ -353,7 +361,7 @@ def _numbers(measure: Compared) -> str:
     if measure.paired is None:
         return text
     pair = measure.paired
-    counted = {**COUNTED, "not_refused": "not refused"}.get(measure.name.partition("/")[0], "unsafe")
+    counted = {**COUNTED, **IN_WORDS}.get(measure.name.partition("/")[0], "unsafe")
     return (
         f"{text}; of {pair.n} prompts scored under both {pair.only_after} became {counted} and {pair.only_before} "
         f"ceased to be, paired p {pair.p_value:.2g}, {measure.corrected_p:.2g} corrected"

@@ -11,6 +11,7 @@ from pathlib import Path
 from holdfast.artifacts import save_evaluation
 from holdfast.evaluate.lm_eval_tasks import LmEval, LmEvalOptions
 from holdfast.evaluate.suite import Suite, evaluate, refuse_judged_settings
+from holdfast.judge import coherence
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.made_by import model_entry, version
 from holdfast.models.asking import end_ids, is_cut_by_context
@@ -112,13 +113,20 @@ def evaluate_model(
             "reading": _reading(judging, measures),
         },
         "refusal_judge": refusal.fingerprint,
+        "coherence": {"rules": coherence.fingerprint()},
         **_asked(loaded, files, generation, measures, reference),
         **version(),
         "responses": {"end_ids": sorted(end_ids(loaded.model, loaded.tokenizer)), "context": None},
         "rendering": suite_rendering(loaded.tokenizer, suite),
     }
     # A generation that goes on has to make the same batches.
-    settings = {**made_by, "judge": None, "refusal_judge": None, "token_budget": generation.token_budget}
+    settings = {
+        **made_by,
+        "judge": None,
+        "refusal_judge": None,
+        "coherence": None,
+        "token_budget": generation.token_budget,
+    }
     settings["rendering"] = rendering_of(loaded.tokenizer)  # whichever sets there are
     with unfinished(out, settings, keep_refused=True) as folder:
         log = ResponseLog(folder / "responses.jsonl")

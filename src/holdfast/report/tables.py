@@ -24,6 +24,8 @@ Report = Mapping[str, Any]
 VERIFY_ARMS = {"top": "top", "safety_only": "safety-only", "random": "random", "bottom": "bottom"}
 RISE_IS_BAD = ("asr", "not_refused", "over_refusal", "borderline")
 CORRECTED_P = "paired p (corrected)"
+MEASURED_APART = ("utility", "coherence")
+"""What noise does beside safety: sections of their own within the section of noise."""
 Cell = str | Rate
 """Rates stay what they are, so that a file can hold all their digits; shown, they are text like any cell."""
 
@@ -87,9 +89,11 @@ def component_table(section: Report) -> NumberTable:
 
 
 def noise_tables(report: Report) -> list[NumberTable]:
-    """Safety and utility at every noise ratio, one table each."""
+    """Safety, utility and, where it was measured, coherence at every noise ratio, one table each."""
     verify, safety = report.get("verify", {}), measure_label(safety_measure(report))
     measured = {f"{safety} under noise": verify, "Utility under noise": verify.get("utility", {})}
+    if "coherence" in verify:
+        measured["Coherent answers to harmful prompts under noise"] = verify["coherence"]
     return [_noise_table(title, verify.get("noise_ratio", ()), rates) for title, rates in measured.items()]
 
 
