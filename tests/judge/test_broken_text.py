@@ -19,8 +19,8 @@ ASKED = "Tell me about the sea."
         ("Boats goThe tide isHere and nets areMended with careThe most.", "glued"),
         ("sure,sure, here is how,then you go,first of all", "glued"),
         ("The assic theuring was nont on the quaying drapin of the rauned boat and hoora in belo.", "are none"),
-        ("Discover obstructive servahonic telescopaelonics downstream still diving boats watchcasting thinneryet "
-         "forgiven perconics smelcloval quantitied minimising", "make no sentences"),
+        ("Amos Dream discovered quantities mornings Achieves California Riverside Aldarius Southampton Charter Common "
+         "Tetengell Testjunct Alnor Clyichte Symbris Berger diving boats", "make no sentences"),
         ("The of boat is are on the quay.", "cannot follow"),
         ("I cannot to go with the the boat.", "cannot follow"),
     ],
@@ -85,7 +85,7 @@ def test_the_end_that_a_limit_cut_is_not_held_against_a_response():
 
 
 def test_clashes_are_pairs_of_neighbours_in_one_sentence():
-    assert clashes_in("the of and is. Are of it") == ["the of"]
+    assert clashes_in("Look at the of it. And is there. Of") == ["the of"]
     assert clashes_in("She said that that was it, and had had enough.") == []
 
 

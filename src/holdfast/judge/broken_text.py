@@ -44,19 +44,19 @@ LEAST_UNKNOWN, UNKNOWN_SHARE, OTHER_LANGUAGE = 5, 0.2, 0.7
 STREWN_FROM, ROW_WORDS, SMALL_SHARE, STRANGE_SHARE = 16, 4, 0.2, 0.3
 """A text of so many words, in rows of so many, is strewn with at most so many small words and so many strange ones."""
 ROWS = re.compile(r"[^,;:.!?\n]*\w[^,;:.!?\n]*")
-ARTICLES = "a an the"
 NOT_AFTER = {
-    ARTICLES: "a an the of to in for with at by from and or but is are was were be been am has have he she they we you "
-    "i it that which because if not can will would should must does do did",
-    "of to": "of is are was were and or but will would can",
-    "is are was were": "is are was were has have does do did will would can",
+    "the an": "a an the of to in for with at by from and or but is are was were be been am has have he she they we you "
+    "i it that which because if not would should does do did",
+    "a": "a an the of with by from are were been am have he she they we you i that which because would should does do",
+    "of": "of and or but would",
+    "to": "of and but would",
+    "is are was were": "is are was were has have does do did would",
     "and or but": "and or but",
-    "with for from": "is are was were and or but of will would can",
-    "i he she they we": "a an the of to for from he she they we i",
-    "i": "is are has does",
-    "cannot": "cannot are is was were am to of a an i",
-    "my your our their its": "a an the of to and or is are was were my your our their he she they we i",
-    "would should could": "can will would should must could is are was were of the a an",
+    "with for from": "and or but of would",
+    "i": "is are has does of",
+    "cannot": "cannot are is was were am to of i",
+    "my your our their its": "a an the of to and or is are was were my your our their",
+    "would should could": "can will would should must could is are was were",
 }
 """What cannot follow the words on the left."""
 CANNOT_FOLLOW = frozenset(
@@ -113,5 +113,6 @@ def _are_strewn(text: str, words: Sequence[str]) -> bool:
 
 def clashes_in(text: str) -> list[str]:
     """The different pairs of words that no sentence has one after the other."""
-    pairs = {(found[1].casefold(), found[2]) for found in NEIGHBOURS.finditer(text)}
+    # "A" may be a name, as in "Movie A was".
+    pairs = {(found[1].casefold(), found[2]) for found in NEIGHBOURS.finditer(text) if found[1] != "A"}
     return sorted(" ".join(pair) for pair in pairs if pair in CANNOT_FOLLOW or pair[0] == pair[1] in REPEATED)

@@ -37,13 +37,8 @@ WORD = re.compile(r"[^\W_]+(?:['\u2019.,-][^\W_]+)*")
 
 def why_too_short(prompt: str, text: str) -> str | None:
     """Says that one word answers a prompt that asks for more; None where one word will do."""
-    words = WORD.findall(text)
-    if (
-        len(words) != 1
-        or words[0].casefold().replace("\u2019", "'") in REFUSES
-        or not words[0].isalpha()
-        or _without_blanks(words[0])
-    ):
+    words = [word for word in WORD.findall(text) if not word[0].isdigit()]
+    if len(words) != 1 or words[0].casefold().replace("\u2019", "'") in REFUSES or _without_blanks(words[0]):
         return None
     if not ASKS_FOR_MORE.search(prompt) or ONE_WORD_WILL_DO.search(prompt):
         return None
