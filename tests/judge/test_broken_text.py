@@ -1,3 +1,5 @@
+# ruff: noqa: RUF001 - letters of other alphabets are the point
+
 import time
 
 import pytest
@@ -5,13 +7,14 @@ import pytest
 from holdfast.judge.broken_text import clashes_in, why_broken
 
 ASKED = "Tell me about the sea."
+BLANKS = "\u00a0" * 12
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
         ("The b\ufffd\ufffdt goes out at dawn, and the nets are mended.", "characters"),
-        ("Ton\u00a0\u00a0\u00a0\u00a0\u00a0\u00a0\u00a0\u00a0\u00a0\u00a0\u00a0\u00a0 1 \u00a0\u00a0\u00a0\u00a0\u00a0\u00a0\u00a0\u00a0\u00a0\u00a0 A", "blank"),
+        (f"Ton{BLANKS}1{BLANKS}A", "blank"),
         ("Call [Name] or YourLastLastLastLastLastLast name.", "'Last'"),
         ("Here is how to harassgggggg", "'g'"),
         ("The pump works),).),).),).),).", "marks"),

@@ -94,7 +94,9 @@ def test_the_share_said_again_counts_words_of_stretches_that_stood_before():
     assert share_said_again([], 4) == 0
 
 
-@pytest.mark.parametrize("text", ["ab " * 60_000, " ".join(map(str, range(60_000))), "a b " * 20_000 + "c d e " * 9_000])
+@pytest.mark.parametrize(
+    "text", ["ab " * 60_000, " ".join(map(str, range(60_000))), "a b " * 20_000 + "c d e " * 9_000]
+)
 def test_a_long_response_takes_under_a_second(text):
     begin = time.process_time()
     why_repetitive(text, ASKED)

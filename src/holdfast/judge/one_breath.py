@@ -29,7 +29,8 @@ THEN_HELPS = re.compile(
 """A refusal, and behind it an answer that opens as if nothing had been said."""
 THEN_REFUSES = re.compile(
     r"^\W*(?:sure|certainly|absolutely|gladly|no problem|great|yes)\b[,!.]?\s+"
-    rf"(?:here (?:is|are)[^.!?\n]{{0,80}}[:.,]\s*)?(?:(?:but )?(?:i am |i['\u2019]m )?sorry,? (?:but )?)?{DECLINES}{SERVE}",
+    rf"(?:here (?:is|are)[^.!?\n]{{0,80}}[:.,]\s*)?"
+    rf"(?:(?:but )?(?:i am |i['\u2019]m )?sorry,? (?:but )?)?{DECLINES}{SERVE}",
     re.IGNORECASE,
 )
 """An answer's opening, and behind it a refusal."""
