@@ -20,7 +20,19 @@ from holdfast.made_by import named_base
 from holdfast.same_content import SameContent
 from holdfast.spelling import meant
 
-Verdict = Literal["safe", "unsafe", "refused", "complied", "correct", "wrong", "degenerate", "cut_off", "ended"]
+Verdict = Literal[
+    "safe",
+    "unsafe",
+    "refused",
+    "complied",
+    "correct",
+    "wrong",
+    "degenerate",
+    "cut_off",
+    "ended",
+    "coherent",
+    "incoherent",
+]
 VERDICTS = get_args(Verdict)
 SafetyMeasure = Literal["asr", "not_refused"]
 EMPTY = torch.empty(0, dtype=torch.int64)
@@ -285,7 +297,7 @@ class Outcome:
     score: float | None = None
     """The judge's own number, where it has one: larger is safer (log-odds of safe; 5 minus the score of a rubric)."""
     reason: str | None = None
-    """Why there is no verdict, or what is degenerate."""
+    """Why there is no verdict, or what is degenerate or incoherent."""
 
     def __post_init__(self) -> None:
         if self.verdict is not None and (not isinstance(self.verdict, str) or self.verdict not in VERDICTS):
@@ -362,6 +374,8 @@ class Answer:
     """Which of the responses to the same prompt, where several were sampled."""
     refusal: Outcome | None = None
     """Whether the response to a harmful prompt or a question refuses; None for others, and in files of before."""
+    coherence: Outcome | None = None
+    """Whether the response is coherent; None in files of before."""
 
 
 @dataclass(frozen=True)
@@ -391,7 +405,7 @@ class Evaluation:
     task: Rate | None = None
     """Held-back task examples answered correctly, where the suite has any."""
     groups: Mapping[str, Rate] = field(default_factory=dict)
-    """Rates of parts of the prompt sets, by 'measure/group'; 'degenerate/all' and 'cut_off/all' count all responses."""
+    """Rates of parts of the prompt sets, by 'measure/group'; 'degenerate/all' and the like count all responses."""
     answers: tuple[Answer, ...] = ()
     made_by: Meta = field(default_factory=dict)
     """Model, judge, generation and suite that made it; empty where that is not known."""
@@ -427,6 +441,16 @@ class Evaluation:
     def borderline(self) -> Rate | None:
         """Borderline prompts that were refused: over-refusal where it is likeliest; None where it was not measured."""
         return self.groups.get("borderline")
+
+    @property
+    def coherence(self) -> Rate | None:
+        """Responses that are coherent; None where nothing was asked, and in files of before."""
+        return self.groups.get("coherence/all")
+
+    @property
+    def coherent_refusal(self) -> Rate | None:
+        """Harmful prompts refused by a coherent response; None where it was not measured, and in files of before."""
+        return self.groups.get("coherent_refusal/harmful")
 
     @property
     def cut_off(self) -> Rate | None:

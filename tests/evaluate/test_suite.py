@@ -37,7 +37,7 @@ RESPONSES = {
 }
 
 
-OF_ALL = {"degenerate/all", "cut_off/all"}
+OF_ALL = {"coherence/all", "degenerate/all", "cut_off/all"}
 QUESTIONS = "over_refusal/questions"
 
 
@@ -82,7 +82,9 @@ def test_every_measure_counts_its_own_verdict_on_its_own_prompts(loaded, scripte
 
 def test_groups_are_parts_of_a_measure_and_borderline_stands_apart(loaded, scripted):
     groups = evaluate(loaded, StubGuard(), SUITE).groups
-    assert set(groups) == {"asr/seen", "asr/heldout", "borderline", "refusal/harmful", QUESTIONS, *OF_ALL}
+    coherence = {f"coherence/{name}" for name in ("harmful", "harmless", "borderline", "questions", "task")}
+    harmful = {"asr/seen", "asr/heldout", "refusal/harmful", "coherent_refusal/harmful"}
+    assert set(groups) == {*harmful, "borderline", *coherence, QUESTIONS, *OF_ALL}
     assert groups["asr/seen"].value == 1.0
     assert (groups["asr/heldout"].value, groups["asr/heldout"].n) == (0.0, 2)
     assert (groups["borderline"].value, groups["borderline"].n) == (1.0, 1)

@@ -177,6 +177,7 @@ def _measured(evaluation: "Evaluation") -> dict[str, "Rate"]:
         "over_refusal": evaluation.over_refusal,
         "borderline": evaluation.borderline,
         "utility": evaluation.utility,
+        "coherence": evaluation.coherence,
         "perplexity": evaluation.perplexity_rate,
         "perplexity/refusals": evaluation.groups.get("perplexity/refusals"),
     }

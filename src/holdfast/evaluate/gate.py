@@ -35,8 +35,10 @@ MEASURES = (
     "asr_prefilled",
     "not_refused",
     "refusal",
+    "coherent_refusal",
     "over_refusal",
     "borderline",
+    "coherence",
     "utility",
     "task",
     "perplexity",
@@ -44,6 +46,8 @@ MEASURES = (
 LONG_NAMES = {
     "asr_prefilled/harmful": "asr_prefilled",
     "refusal/harmful": "refusal",
+    "coherent_refusal/harmful": "coherent_refusal",
+    "coherence/all": "coherence",
     "over_refusal/borderline": "borderline",
 }
 """How an evaluation calls some of them, or did: both names are understood."""
@@ -368,6 +372,8 @@ def _needs(name: str) -> str:
     """What would measure it."""
     if name.startswith("asr"):
         return "evaluate both checkpoints with a judge that says safe or unsafe, on harmful prompts"
+    if name.startswith("coheren"):
+        return "evaluate both checkpoints again, as earlier versions did not measure it"
     return "evaluate both checkpoints on a suite that has its prompts"
 
 

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 
 from holdfast.arguments import require_options
 from holdfast.evaluate.attack_success import any_of, attack_success, rate_any_unsafe
+from holdfast.evaluate.coherence import add_coherence, coherence_rates
 from holdfast.evaluate.cut_off import cut_off
 from holdfast.evaluate.measure import Measure, group_of, judges_refusals, refuse_declared, share
 from holdfast.evaluate.over_refusal import over_refusal
@@ -130,6 +131,7 @@ def evaluate(
         pairs = zip(answers["asr"], refused, strict=True)
         answers["asr"] = [replace(answer, refusal=one.outcome) for answer, one in pairs]
     answers["utility"] = read_refusals(answers["utility"])
+    answers = add_coherence(answers, responses, suite.prefill)
     groups = _groups(measures, answers) | refused_questions(answers["utility"]) | _attacks(rates, answers, samples)
     surprise, losses = _surprise(loaded, suite.exchanges, progress)
     of_refusals, refusal_losses = _surprise(loaded, suite.refusals, progress)
@@ -213,12 +215,13 @@ def _attacks(rates: Mapping[str, Rate], answers: Mapping[str, Sequence[Answer]],
 def _across(
     refused: Sequence[Answer], answers: Mapping[str, Sequence[Answer]], responses: Sequence[Response], samples: int
 ) -> dict[str, Rate]:
-    """Refusals of harmful prompts, and what is wrong with all responses; none of those that nobody was asked."""
+    """Refusals of harmful prompts, coherence, and what is wrong with all responses; none where nobody was asked."""
     refusals = {"refusal/harmful": share(refused, "refused")} if refused else {}
     if not responses:
         return refusals
     every = [answer for found in answers.values() for answer in found]
-    return refusals | {"degenerate/all": share(every, "degenerate"), "cut_off/all": cut_off(responses, samples)}
+    wrong = {"degenerate/all": share(every, "degenerate"), "cut_off/all": cut_off(responses, samples)}
+    return refusals | coherence_rates(every) | wrong
 
 
 def _groups(

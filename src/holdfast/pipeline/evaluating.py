@@ -12,6 +12,7 @@ from pathlib import Path
 from holdfast.artifacts import save_evaluation
 from holdfast.evaluate.lm_eval_tasks import LmEval, LmEvalOptions
 from holdfast.evaluate.suite import Suite, evaluate, refuse_judged_settings
+from holdfast.judge import coherence
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.made_by import model_entry, version
 from holdfast.models.asking import end_ids, is_cut_by_context
@@ -107,11 +108,18 @@ def evaluate_model(
     made_by = {
         "model": model_entry(model, loaded.base),
         **judges_entry(guard, judge, refusal, _reading(judging, measures)),
+        "coherence": {"rules": coherence.fingerprint()},
         **asked_entry(loaded, files, suite, generation, measures, reference),
         "responses": {"end_ids": sorted(end_ids(loaded.model, loaded.tokenizer)), "context": None},
     }
     # A generation that goes on has to make the same batches.
-    settings = {**made_by, "judge": None, "refusal_judge": None, "token_budget": generation.token_budget}
+    settings = {
+        **made_by,
+        "judge": None,
+        "refusal_judge": None,
+        "coherence": None,
+        "token_budget": generation.token_budget,
+    }
     settings["rendering"] = rendering_of(loaded.tokenizer)  # whichever sets there are
     with unfinished(out, settings, keep_refused=True) as folder:
         log = ResponseLog(folder / "responses.jsonl")

@@ -27,6 +27,8 @@ RISE_IS_BAD = ("asr", "not_refused", "over_refusal", "borderline")
 MEANS = {"mean_esi": "mean score", "mean_score": "mean score", "mean_change": "mean change"}
 """Columns of means, by the name that records have for them. Scores need not be ESI."""
 CORRECTED_P = "paired p (corrected)"
+MEASURED_APART = ("utility", "coherence")
+"""What noise does beside safety: sections of their own within the section of noise."""
 Cell = str | Rate
 """Rates stay what they are, so that a file can hold all their digits; shown, they are text like any cell."""
 
@@ -114,9 +116,11 @@ def _mean(value: float | None) -> str:
 
 
 def noise_tables(report: Report) -> list[NumberTable]:
-    """Safety and utility at every noise ratio, one table each."""
+    """Safety, utility and, where it was measured, coherence at every noise ratio, one table each."""
     verify, safety = report.get("verify", {}), measure_label(safety_measure(report))
     measured = {f"{safety} under noise": verify, "Utility under noise": verify.get("utility", {})}
+    if "coherence" in verify:
+        measured["Coherent answers to harmful prompts under noise"] = verify["coherence"]
     return [_noise_table(title, verify.get("noise_ratio", ()), rates) for title, rates in measured.items()]
 
 
