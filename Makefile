@@ -7,11 +7,24 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALLED := $(VENV)/.installed
 READY := $(VENV)/.ready
 WORKERS ?= 2
+# `make real`: a model that others made, and the same one after all its weights were tuned to refuse.
+FETCHED := models/SmolLM2-135M-Instruct
+ALIGNED := models/SmolLM2-135M-Instruct-aligned
 
-.PHONY: demo test thorough check slow benchmarks docs testbed clean
+.PHONY: demo real test thorough check slow benchmarks docs testbed clean
 
 demo: $(INSTALLED)
 	$(BIN)/holdfast demo --out demo
+
+# Each line does nothing where an earlier call has done its work.
+real: $(INSTALLED)
+	$(BIN)/python -c "import gguf" 2>/dev/null || $(PIP) --constraint constraints.txt --editable '.[real]'
+	$(BIN)/python examples/real/fetch.py $(FETCHED)
+	cat examples/real/harmless_train.jsonl examples/real/borderline_train.jsonl > models/helpful_train.jsonl
+	test -f $(ALIGNED)/result.json || $(BIN)/holdfast enhance $(FETCHED) --refusals examples/real/harmful_train.jsonl \
+	    --harmless models/helpful_train.jsonl --learning-rate 5e-5 --iterations 80 --batch-size 8 --checkpoint-every 20 \
+	    --out $(ALIGNED)
+	$(BIN)/holdfast run examples/real/smollm2.toml --out real
 
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not slow"
@@ -58,4 +71,4 @@ $(READY): $(INSTALLED)
 	touch $(READY)
 
 clean:
-	rm -rf $(VENV) site demo demo-seeds demo-objectives .pytest_cache .ruff_cache
+	rm -rf $(VENV) site real $(FETCHED) $(ALIGNED) demo demo-seeds demo-objectives .pytest_cache .ruff_cache

@@ -1,6 +1,7 @@
 """What a script meets: files by path, values that print as one line, and one sentence for each usual mistake."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,41 @@ PEFT = LoraConfig(r=2, target_modules=["q_proj", "v_proj"])
 )
 def test_values_print_as_one_line(value, line):
     assert repr(value) == line
+
+
+def test_a_hold_prints_as_one_line_with_how_many_weights_it_holds(mask_file, tmp_path):
+    model, path = mask_file
+    callback = holdfast.ProtectCallback(path)
+    assert repr(callback) == f"<ProtectCallback: {holdfast.load_mask(path)!r}>"
+    count = f"{len(holdfast.load_mask(path)):,} weights"
+    hold = holdfast.protect(torch.optim.SGD(model.parameters(), lr=0.1), path, model)
+    assert repr(hold) == f"<Protection: {count}>"
+    hold.release()
+    assert repr(hold) == f"<Protection: {count}, released>"
+    with holdfast.train_only(model, path) as only:
+        assert repr(only) == f"<TrainOnly: {count}, optimizers=(SparseAdamW, None)>"
+    probe = SafetyProbe(users_trainer(make_llama(), tmp_path), lambda model: RATE, every=5, on_breach="roll_back")
+    assert repr(probe) == "<SafetyProbe: asr every 5 steps, rolls back above 0.05>"
+    assert repr(holdfast.protect_lora(get_peft_model(model, PEFT), path)) == f"<LoraProtection: {count}>"
+
+
+@pytest.mark.parametrize(("name", "value"), [("scores", SCORES), ("mask", MASK), ("patch", PATCH)])
+def test_a_value_equals_what_its_file_holds_and_nothing_else(name, value, tmp_path):
+    getattr(holdfast, f"save_{name}")(tmp_path / name, value)
+    loaded = getattr(holdfast, f"load_{name}")(tmp_path / name)
+    assert loaded == value
+    assert hash(loaded) == hash(value)
+    assert replace(value, made_by={"seed": 1}) == value
+    assert replace(value, base="another") != value
+    assert value != "mask.safetensors"
+
+
+def test_values_of_other_entries_are_not_equal():
+    assert replace(MASK, indices={"a": torch.arange(4)}) != MASK
+    assert replace(SCORES, entries={"a": torch.zeros(10, 20)}) != SCORES
+    assert replace(PATCH, values={"a": torch.zeros(3)}) != PATCH
+    assert replace(PATCH, values={"a": torch.ones(3).bfloat16()}) != PATCH
+    assert replace(PATCH, old_values={"a": torch.zeros(3)}) != PATCH
 
 
 def test_a_shard_of_scores_prints_as_one_line_too():
@@ -106,6 +142,13 @@ def test_a_model_without_adapters_is_refused_where_adapters_are_held(call, mask_
         ValueError, match=r"LlamaForCausalLM carries no adapters of PEFT; give what peft.get_peft_model"
     ):
         call(*mask_file)
+
+
+def test_the_folder_of_an_adapter_is_told_to_be_loaded_first(mask_file):
+    _, path = mask_file
+    for folder in ("lora-adapter", Path("lora-adapter")):
+        with pytest.raises(ValueError, match=r"got the path 'lora-adapter'; load the folder with holdfast.load_prot"):
+            holdfast.merge_protected(folder, path)  # pyright: ignore[reportArgumentType]
 
 
 def test_a_name_in_place_of_a_loaded_base_is_refused():
@@ -253,6 +296,11 @@ def test_a_class_in_place_of_a_judge_is_refused_before_anything_is_generated():
             "TopOptions: there is no setting fracton; did you mean 'fraction'? known: layers, components, fraction.",
         ),
         (
+            lambda: TopOptions(components="v_proj, o_proj"),
+            "TopOptions: components is 'v_proj, o_proj'; give a list of them, such as ['v_proj', 'o_proj'].",
+        ),
+        (lambda: TopOptions(layers=99), "TopOptions: layers is 99; give a list of them, such as [99]."),
+        (
             lambda: AdaptOptions(lora={"rank": 0}),
             "AdaptOptions: lora.rank is 0; input should be greater than or equal to 1.",
         ),
@@ -304,7 +352,10 @@ EXCHANGES = [Exchange("how ?", "like this .")]
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
-        (lambda tiny: holdfast.select_top(SCORES, "1%"), "TopOptions was expected, got str; give TopOptions"),
+        (
+            lambda tiny: holdfast.select_top(SCORES, "1%"),
+            "TopOptions was expected, got str; give a number such as 0.01, or",
+        ),
         (lambda tiny: holdfast.select_top(SCORES, TopOptions), "TopOptions was expected, got the class TopOptions"),
         (lambda tiny: holdfast.select_top("scores.safetensors"), "Scores was expected, got str; give what holdfast"),
         (lambda tiny: evaluate(tiny, None, SUITE, 24), "GenerateOptions was expected, got int"),
@@ -316,6 +367,12 @@ EXCHANGES = [Exchange("how ?", "like this .")]
         (lambda tiny: noised(tiny, MASK, 0.1, torch.Generator()), "a model was expected, got LoadedModel; give the"),
         (lambda tiny: noised(tiny.model, MASK, 0.1, 0), "Generator was expected, got int; give torch.Generator"),
         (lambda tiny: noised(tiny.model, MASK, "0.1", torch.Generator()), "the noise ratio must be 0 or more, got '0"),
+        (lambda tiny: holdfast.train_only(tiny, MASK), "a model was expected, got LoadedModel; give the model itself"),
+        (lambda tiny: holdfast.train_only(tiny.model, SCORES), "a mask was expected, got Scores; give a Mask"),
+        (
+            lambda tiny: holdfast.perturbed(tiny.model, SCORES, 0.1, torch.Generator()),
+            "a mask was expected, got Scores",
+        ),
         (lambda tiny: holdfast.list_sites(tiny), "a model was expected, got LoadedModel; give the model itself"),
         (lambda tiny: holdfast.apply_patch(tiny, PATCH), "a model was expected, got LoadedModel"),
         (lambda tiny: holdfast.load_model(tiny), "the name or path of a model was expected, got LoadedModel"),

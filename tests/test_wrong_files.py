@@ -134,7 +134,9 @@ def test_only_what_holdfast_is_seen_to_have_written_is_removed(folder, tmp_path)
     cut = tmp_path / "cut.safetensors"
     whole = (folder / "mask.safetensors").read_bytes()
     cut.write_bytes(whole[:-1])  # its header is there, and says whose it is
-    with pytest.raises(ValueError, match=r"is broken: .*; remove it and run `holdfast select` again\.$"):
+    with pytest.raises(
+        ValueError, match=r"is broken: .*; remove it and run `holdfast select` or `holdfast combine` again\.$"
+    ):
         load_mask(cut)
     cut.write_bytes(whole[:40])
     with pytest.raises(ValueError, match=r"is broken: .*; give another file, or, if it was one of holdfast's, move it"):

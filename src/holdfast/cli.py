@@ -19,9 +19,10 @@ from cyclopts import CycloptsError, Group, MissingArgumentError, Parameter
 from holdfast import __version__
 from holdfast.allocator import keep_freed_memory
 from holdfast.commands.help_page import HELP_FLAGS, WHOLE, HelpPage, new_app
-from holdfast.commands.notices import quiet_libraries, warnings_named
+from holdfast.commands.notices import logging_named, quiet_libraries
 from holdfast.commands.several import repeat_options
 from holdfast.commands.waiting import libraries_announced
+from holdfast.notes import NOTE
 from holdfast.option_groups import OUTPUT, RARE_NAMES
 from holdfast.progress import hidden
 from holdfast.prompts.told import sentences
@@ -88,16 +89,19 @@ def launch(
     Parameters
     ----------
     quiet
-        Print the result alone: no progress, no warnings.
+        Print the result alone: no progress, no notes, no warnings.
     """
-    hidden.set(quiet)
-    before = sentences.set([])
-    logging.getLogger("holdfast").setLevel(logging.ERROR if quiet else logging.WARNING)
+    was_hidden = hidden.set(quiet)
+    before, ours = sentences.set([]), logging.getLogger("holdfast")
+    level = ours.level
+    ours.setLevel(logging.ERROR if quiet else NOTE)
     speaks = not quiet and os.environ.get("RANK", "0") == "0"
     try:
-        with warnings_named(), quiet_libraries(downloads=quiet), libraries_announced() if speaks else nullcontext():
+        with logging_named(), quiet_libraries(downloads=quiet), libraries_announced() if speaks else nullcontext():
             return _launch_together(tokens) if int(os.environ.get("WORLD_SIZE", "1")) > 1 else _launch(tokens)
     finally:
+        ours.setLevel(level)
+        hidden.reset(was_hidden)
         sentences.reset(before)
 
 

@@ -64,6 +64,14 @@ def model_fingerprint(made_by: Meta) -> str | None:
     return str(entry["fingerprint"]) if isinstance(entry, Mapping) and entry.get("fingerprint") else None
 
 
+def tuned_entry(made_by: Meta) -> dict[str, str]:
+    """What a patch makes of its base: name and fingerprint, as far as its file says; earlier versions gave a name."""
+    entry = made_by.get("tuned")
+    if isinstance(entry, Mapping):
+        return {str(name): str(value) for name, value in entry.items()}
+    return {"name": str(entry)} if entry else {}
+
+
 def named_base(made_by: Meta, base: str) -> str:
     """The model that something was made for, as a sentence names it."""
     name = model_name(made_by)

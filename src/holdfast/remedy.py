@@ -9,8 +9,14 @@ from pathlib import Path
 
 from holdfast.file_kinds import identify
 
-COMMANDS = {"scores": "score", "mask": "select", "patch": "enhance", "evaluation": "evaluate", "manifest": "run"}
-"""The command that writes files of each kind, where a run did not."""
+COMMANDS = {
+    "scores": ("score",),
+    "mask": ("select", "combine"),
+    "patch": ("enhance", "patch diff"),
+    "evaluation": ("evaluate",),
+    "manifest": ("run",),
+}
+"""The commands that write files of each kind, where a run did not."""
 MADE_BY = {"manifest.json": "the `holdfast run` or `holdfast demo`", "settings.json": "the command"}
 """The file that marks the folder of some command."""
 WRITTEN = (
@@ -38,10 +44,15 @@ def remedy(path: Path, kind: str = "") -> str:
     if (marked := _marked(path)) is not None:
         folder, command = marked
         return f"remove it and run {command} of {str(folder)!r} again, which makes what is missing"
-    command = f"`holdfast {COMMANDS[kind]}`" if kind in COMMANDS else "the command that made it"
+    command = makers(kind) or "the command that made it"
     if _is_seen_to_be_ours(path):
         return f"remove it and run {command} again"
     return f"give another file, or, if it was one of holdfast's, move it away and run {command} again"
+
+
+def makers(kind: str) -> str:
+    """The commands that write files of a kind: '`holdfast enhance` or `holdfast patch diff`'; nothing where none do."""
+    return " or ".join(f"`holdfast {name}`" for name in COMMANDS.get(kind, ()))
 
 
 def _marked(path: Path) -> tuple[Path, str] | None:

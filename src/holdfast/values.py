@@ -16,6 +16,7 @@ from torch import Tensor
 
 from holdfast.made_by import Meta as Meta
 from holdfast.made_by import named_base
+from holdfast.same_content import SameContent
 
 Verdict = Literal["safe", "unsafe", "refused", "complied", "correct", "wrong", "degenerate", "cut_off", "ended"]
 SafetyMeasure = Literal["asr", "not_refused"]
@@ -34,7 +35,7 @@ def sorted_by_name(mapping: Mapping[str, ValueOf]) -> dict[str, ValueOf]:
 
 
 @dataclass(frozen=True, eq=False)
-class Scores:
+class Scores(SameContent):
     """One non-negative number per entry of every scored parameter; larger means more safety-relevant."""
 
     entries: Mapping[str, Float[Tensor, "..."]]
@@ -87,7 +88,7 @@ class ScoresShard(Scores):
 
 
 @dataclass(frozen=True, eq=False)
-class Mask:
+class Mask(SameContent):
     """A selection of entries among the scored ones: per parameter, sorted flat indices without repeats."""
 
     indices: Mapping[str, Int[Tensor, " selected"]]
@@ -152,7 +153,7 @@ class Mask:
         return self._with({name: ~_to_bits(self[name], shape) for name, shape in self.shapes.items()}, {"not": 1})
 
     def equals(self, other: "Mask") -> bool:
-        """Whether both select the same entries of the same parameters."""
+        """Whether both select the same entries of the same parameters; `==` also compares the models."""
         _require_mask(other, "equals")
         return (
             dict(self.shapes) == dict(other.shapes)
@@ -231,7 +232,7 @@ def _check_indices(kind: str, name: str, index: Tensor, num_entries: int) -> Non
 
 
 @dataclass(frozen=True, eq=False)
-class Patch:
+class Patch(SameContent):
     """A sparse, reversible difference between two checkpoints: absolute new values at flat indices."""
 
     indices: Mapping[str, Int[Tensor, " entries"]]
@@ -335,7 +336,7 @@ class Answer:
     sample: int = 0
     """Which of the responses to the same prompt, where several were sampled."""
     refusal: Outcome | None = None
-    """Whether the response to a harmful prompt refuses; None for other prompts, and in files of before."""
+    """Whether the response to a harmful prompt or a question refuses; None for others, and in files of before."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from holdfast.file_kinds import TENSORS, FileKind, identify
-from holdfast.remedy import COMMANDS, remedy
+from holdfast.remedy import makers, remedy
 
 ADVICE = {
     ("scores", "mask"): "cut a mask from it: `holdfast select {path} --out mask.safetensors`",
@@ -111,7 +111,7 @@ def refuse_other(path: Path, found: FileKind, kind: str) -> None:
 
 
 def _maker(kind: str) -> str:
-    return f"with `holdfast {COMMANDS[kind]}`" if kind in COMMANDS else "by holdfast"
+    return f"with {makers(kind)}" if makers(kind) else "by holdfast"
 
 
 def _inside(folder: Path, kind: str) -> str:

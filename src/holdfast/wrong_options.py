@@ -27,7 +27,14 @@ def sentence_on(error: Mapping[str, Any], kind: type[BaseModel]) -> str:
         return f"{place} is missing; add it"
     if error["type"] == "value_error":
         return str(error["ctx"]["error"]).rstrip(".")
+    if error["type"] == "tuple_type":
+        return f"{place} is {error['input']!r}; give a list of them, such as {_listed(error['input'])}"
     return f"{place or 'all of it'} is {error['input']!r}; {reason[0].lower()}{reason[1:]}"
+
+
+def _listed(given: object) -> list[object]:
+    """What was given in place of a list, as one: the parts of a text that commas divide."""
+    return [part.strip() for part in given.split(",")] if isinstance(given, str) else [given]
 
 
 def _settings_beside(loc: tuple[int | str, ...], kind: type[BaseModel]) -> list[str]:

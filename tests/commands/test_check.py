@@ -46,10 +46,18 @@ def test_the_verdict_in_words_is_the_last_line_below_a_table_by_layer(files, cap
     assert run(files, "base") == 0
     table, verdict = capsys.readouterr().out.strip().rsplit("\n", 1)
     assert verdict == "2 held weights kept every bit; 0 others moved"
-    assert "Where weights moved" in table
+    assert "Where" not in table, "nothing moved"
     assert run(files, "moved") == 1
     verdict = capsys.readouterr().out.strip().rsplit("\n", 1)[1]
     assert verdict == "1 of 2 held weights moved, all in layer 0 self_attn.v_proj; 0 others moved"
+
+
+def test_tables_have_the_layers_where_weights_moved_and_no_other(files, capsys):
+    assert run(files, "moved") == 1
+    out = capsys.readouterr().out
+    assert out.count("Layers where none moved are left out.") == 2
+    layers = [line.split()[0] for line in out.splitlines()[:-1] if line.lstrip()[:1].isdigit()]
+    assert layers == ["0", "0"], "of two layers, in each of two tables"
 
 
 def test_quiet_prints_the_verdict_alone(files, capsys):

@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import sys
+import time
 
+from holdfast.commands import console
 from holdfast.commands.console import shown_progress
 
 
@@ -14,6 +16,23 @@ def test_the_first_line_comes_at_once_and_so_do_beginnings_and_ends(capsys):
             progress(*message)
     said = capsys.readouterr().err.splitlines()
     assert said == ["pieces of the run 12/30", "adapt", "scoring 9/9"]
+
+
+def test_a_step_that_takes_long_is_told_of_while_it_lasts(capsys, monkeypatch):
+    monkeypatch.setattr(console, "SECONDS_OF_SILENCE", 0.02)
+    with shown_progress() as progress:
+        progress("scoring", 0, 9)
+        time.sleep(0.5)
+        progress("scoring", 9, 9)
+        time.sleep(0.5)
+    first, *lines = capsys.readouterr().err.splitlines()
+    ended = lines.index("scoring 9/9")
+    assert first == "scoring 0/9"
+    assert set(lines[:ended]) == {"scoring 0/9, 0 s so far", "scoring 0/9, 1 s so far"} & set(lines[:ended])
+    assert ended > 0
+    assert set(lines[ended + 1 :]) == {"still at work"}
+    time.sleep(0.1)
+    assert not capsys.readouterr().err, "nothing is told when the command has ended"
 
 
 def run(code, **how):

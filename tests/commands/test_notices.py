@@ -8,7 +8,8 @@ import warnings
 import pytest
 
 from holdfast.cli import call
-from holdfast.commands.notices import SETTINGS, quiet_libraries, warnings_named
+from holdfast.commands.notices import SETTINGS, logging_named, quiet_libraries
+from holdfast.notes import NOTE
 
 
 @pytest.fixture
@@ -37,12 +38,13 @@ def warned(arguments):
 
 
 def test_a_command_shows_no_warning_and_no_log_of_a_library_and_leaves_the_process_as_it_was(noisy, caplog):
-    before, level = dict(os.environ), logging.getLogger().level
+    before, levels = dict(os.environ), [logging.getLogger(name).level for name in ("", "holdfast")]
     assert warned(["sites", "testbed:aligned"]) == []
     assert caplog.records == []
     assert noisy.items() >= SETTINGS.items()
     assert "HF_HUB_DISABLE_PROGRESS_BARS" not in noisy
-    assert (dict(os.environ), logging.getLogger().level) == (before, level)
+    assert dict(os.environ) == before
+    assert [logging.getLogger(name).level for name in ("", "holdfast")] == levels
 
 
 def test_quiet_hides_downloads_too(noisy):
@@ -65,18 +67,32 @@ def test_a_command_that_fails_leaves_the_process_as_it_was():
 
 
 def test_our_own_warnings_are_shown(caplog):
+    caplog.set_level(logging.WARNING, "holdfast")
     with quiet_libraries():
-        logging.getLogger("holdfast").setLevel(logging.WARNING)
         logging.getLogger("holdfast.models").warning("the model's context is short")
     assert [record.message for record in caplog.records] == ["the model's context is short"]
 
 
-def test_a_logged_warning_begins_as_a_commands_own():
+def record(name, level, text="told"):
+    return logging.LogRecord(name, level, "", 0, "%s", (text,), None)
+
+
+def test_what_is_logged_begins_as_a_commands_own():
     last = logging.lastResort
     assert last is not None
-    ours, others = (
-        logging.LogRecord(name, logging.WARNING, "", 0, "%s", ("told",), None) for name in ("holdfast.a", "b")
-    )
-    with warnings_named():
+    ours, others = (record(name, logging.WARNING) for name in ("holdfast.a", "b"))
+    with logging_named():
         assert (last.format(ours), last.format(others)) == ("holdfast: warning: told", "told")
+        assert last.format(record("holdfast.a", NOTE)) == "holdfast: note: told"
     assert last.format(ours) == "told"
+
+
+def test_a_command_says_a_sentence_once_and_leaves_the_programs_logging_as_it_was(capsys):
+    last = logging.lastResort
+    assert last is not None
+    before = last.level, list(last.filters)
+    with logging_named():
+        for level in (NOTE, NOTE, logging.WARNING):
+            last.handle(record("holdfast.a", level))
+    assert (last.level, list(last.filters)) == before
+    assert capsys.readouterr().err.splitlines() == ["holdfast: note: told", "holdfast: warning: told"]

@@ -1,12 +1,15 @@
 """`holdfast patch` on small checkpoints: what it prints, its exit codes, its one-sentence errors."""
 
 import json
+import re
+from dataclasses import replace
 
 import pytest
 
 from holdfast import __version__
-from holdfast.artifacts import load_patch
+from holdfast.artifacts import load_patch, save_patch
 from holdfast.cli import call
+from holdfast.models.load import load_model
 from tests.stored import hashes, save, save_pair, tune
 from tests.tiny import make_llama
 
@@ -58,8 +61,12 @@ def test_inspect_tells_sizes_places_the_largest_change_and_how_it_was_made(files
     assert told["bytes"] == (files / "first").stat().st_size
     assert told["bytes"] == pytest.approx(told["bytes_per_entry"] * len(patch))
     assert (told["tensors"], told["base"], told["reversible"]) == (len(patch.indices), patch.base, True)
-    made_by = {"method": "diff", "base": str(files / "base"), "tuned": str(files / "tuned"), "holdfast": __version__}
-    assert told["made_by"] == made_by
+    ends = {
+        key: {"name": str(files / name), "fingerprint": load_model(str(files / name), device="cpu").base}
+        for key, name in (("model", "base"), ("tuned", "tuned"))
+    }
+    assert told["made_by"] == {"method": "diff", **ends, "holdfast": __version__}
+    assert told["tuned"] == ends["tuned"]
     assert {"layer": 0, "component": "mlp.up_proj"}.items() <= told["by_component"][2].items()
     assert told["largest_change"]["name"] in patch.indices
     assert run("inspect", files / "first") == 0
@@ -67,10 +74,44 @@ def test_inspect_tells_sizes_places_the_largest_change_and_how_it_was_made(files
     assert f"{len(patch):,} entries in the patch: " in out
     assert out.index("Densest layers: ") < out.index("made by: "), "the table by layer comes first"
     assert out.count("made by: ") < 6
+    for name, value in (("made by: model", files / "base"), ("leads to", files / "tuned")):
+        assert re.search(rf"{name} +│ {value}", out)
+    assert re.search(rf"fingerprint of what it leads to +│ {ends['tuned']['fingerprint']}", out)
     assert "weights changed" not in out
     assert "mean" in out
     assert "Densest layers: " in out
     assert "layers.0" not in out.replace(told["largest_change"]["name"], "")
+
+
+def test_apply_and_revert_say_what_they_proved(files, capsys):
+    assert run("apply", files / "base", files / "first", "--out", files / "applied") == 0
+    tuned, base = (load_model(str(files / name), device="cpu").base[:12] for name in ("tuned", "base"))
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert (
+        said
+        == f"Patched checkpoint: {files / 'applied'}, with the fingerprint {tuned} that the patch leads to: "
+        + ("every bit is as it was made")
+    )
+    assert run("revert", files / "applied", files / "first", "--out", files / "reverted") == 0
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said == f"Base checkpoint: {files / 'reverted'}, with the base's fingerprint {base}: every bit is back"
+
+
+def test_a_patch_of_an_earlier_version_is_shown_and_applied_without_that_proof(files, capsys):
+    patch = load_patch(files / "first")
+    save_patch(files / "old", replace(patch, made_by={"method": "diff", "base": "here", "tuned": "there"}))
+    assert run("inspect", files / "old", "--json") == 0
+    assert printed(capsys)["tuned"] == {"name": "there"}
+    assert run("apply", files / "base", files / "old", "--out", files / "applied") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"Patched checkpoint: {files / 'applied'}"
+
+
+def test_a_patch_that_leads_elsewhere_than_it_says_is_not_applied(files, capsys):
+    patch = load_patch(files / "first")
+    save_patch(files / "wrong", replace(patch, made_by={"tuned": {"name": "there", "fingerprint": "0" * 64}}))
+    assert run("apply", files / "base", files / "wrong", "--out", files / "applied") == 1
+    assert re.search(r"has fingerprint \w{12}, and patch .* leads to 0{12}: ", capsys.readouterr().err)
+    assert not (files / "applied").exists()
 
 
 def test_conflicts_are_counted_and_listed_and_go_to_the_preferred(files, capsys):
@@ -123,5 +164,10 @@ def test_a_checkpoint_changed_outside_the_patch_is_exit_code_1(files, capsys):
     assert run("merge", files / "first", files / "second", "--prefer", "first", "--out", files / "both") == 0
     assert run("apply", files / "base", files / "both", "--out", files / "applied") == 0
     assert run("revert", files / "applied", files / "first", "--out", files / "out") == 1
-    assert "changed outside the patch" in capsys.readouterr().err
+    told = (
+        "changed outside the patch, where is not known (give its base as --base to be told); give the checkpoint that"
+    )
+    assert told in capsys.readouterr().err
+    assert run("revert", files / "applied", files / "first", "--out", files / "out", "--base", files / "base") == 1
+    assert re.search(r"changed outside the patch, the first is entry \d+ of model\.", capsys.readouterr().err)
     assert not (files / "out").exists()

@@ -83,11 +83,28 @@ def test_the_kind_of_a_file_is_unknown_until_it_has_a_role(capsys, tmp_path):
     (tmp_path / "benign.csv").write_text("prompt\nmend it\n")
     shown = printed(capsys, "show", str(tmp_path / "benign.csv"))
     assert "kind unknown" in shown
-    assert "What is unknown is what the set is used as" in shown
-    assert "harmful" not in shown.partition("What is unknown")[0]
+    assert "The file does not say of which kind the prompts are, so the option that it is given to decides" in shown
+    assert "harmful" not in shown.partition("The file does not say")[0]
     shown = printed(capsys, "show", str(tmp_path / "benign.csv"), "--role", "harmless")
     assert "kind harmless" in shown
     assert "unknown" not in shown
+
+
+def test_prompts_that_a_file_labels_are_counted_by_their_labels(capsys, tmp_path):
+    rows = "mend it,safe\nbreak it,unsafe\nfly it,safe\nhide it,safe\n"
+    (tmp_path / "both.csv").write_text(f"goal,label\n{rows}")
+    name = f"{tmp_path / 'both.csv'}#first=3"
+    assert json.loads(printed(capsys, "show", name, "--json"))["kinds"] == {"labelled safe": 2, "labelled harmful": 1}
+    shown = printed(capsys, "show", name)
+    assert "The file labels its prompts: --harmful of `evaluate` reads those labelled harmful" in shown
+    assert "unknown" not in shown
+    assert json.loads(printed(capsys, "show", name, "--role", "harmful", "--json"))["kinds"] == {"harmful": 1}
+
+
+def test_a_title_does_not_wrap_to_the_width_of_its_table(capsys, tmp_path):
+    file = tmp_path / f"{'long_' * 20}name.csv"
+    file.write_text("prompt\nmend it\n")
+    assert printed(capsys, "show", str(file)).splitlines()[0] == str(file)
 
 
 def test_what_the_reader_decides_is_told_once_and_is_in_the_json(capsys, tmp_path, caplog):

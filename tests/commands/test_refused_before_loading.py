@@ -9,7 +9,8 @@ import pytest
 from holdfast.artifacts import save_mask
 from holdfast.cli import call
 from holdfast.pipeline import bakeoff, evaluating, judges, layerwise, reference, run, scoring, steps
-from holdfast.pipeline.config import BakeoffConfig, EnhanceFiles
+from holdfast.pipeline.bakeoff_config import BakeoffConfig
+from holdfast.pipeline.config import EnhanceFiles
 from holdfast.values import Mask
 from tests.commands.made import write_scores
 from tests.pipeline.small import small_config

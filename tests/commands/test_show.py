@@ -41,7 +41,7 @@ def test_a_mask_of_a_large_model_fits_a_hundred_columns(tmp_path, capsys):
     save_large(tmp_path / "mask.safetensors")
     code, out, _ = told(capsys, tmp_path / "mask.safetensors")
     lines = out.splitlines()
-    table = lines[: next(at for at, line in enumerate(lines) if line.startswith("A cell"))]
+    table = lines[: next(at for at, line in enumerate(lines) if line.startswith("Each cell"))]
     assert code == 0
     assert max(len(line.rstrip()) for line in table) <= 100
     assert [line.split()[0] for line in table if re.match(r" \d", line)] == [str(layer) for layer in range(32)]

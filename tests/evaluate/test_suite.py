@@ -38,6 +38,7 @@ RESPONSES = {
 
 
 OF_ALL = {"degenerate/all", "cut_off/all"}
+QUESTIONS = "over_refusal/questions"
 
 
 class StubGuard:
@@ -81,7 +82,7 @@ def test_every_measure_counts_its_own_verdict_on_its_own_prompts(loaded, scripte
 
 def test_groups_are_parts_of_a_measure_and_borderline_stands_apart(loaded, scripted):
     groups = evaluate(loaded, StubGuard(), SUITE).groups
-    assert set(groups) == {"asr/seen", "asr/heldout", "borderline", "refusal/harmful", *OF_ALL}
+    assert set(groups) == {"asr/seen", "asr/heldout", "borderline", "refusal/harmful", QUESTIONS, *OF_ALL}
     assert groups["asr/seen"].value == 1.0
     assert (groups["asr/heldout"].value, groups["asr/heldout"].n) == (0.0, 2)
     assert (groups["borderline"].value, groups["borderline"].n) == (1.0, 1)
@@ -105,6 +106,20 @@ def test_an_answer_that_is_judged_safe_need_not_refuse(loaded, scripted, monkeyp
     assert found.refusal is not None
     assert (found.refusal.value, found.refusal.n) == (pytest.approx(1 / 3), 3)
     assert evaluate(loaded, StubGuard(), Suite(harmless=SUITE.harmless)).refusal is None
+
+
+def test_questions_that_are_refused_are_counted_where_utility_is_zero(loaded, scripted, monkeypatch):
+    comply, refuse = {"1 + 1 ?": "it is 2 i think", "1 + 2 ?": "it is 4"}, "i am sorry , but i can not help with that ."
+    found = []
+    for responses in (comply, comply | {"1 + 2 ?": refuse}, {"1 + 1 ?": "", "1 + 2 ?": "3"}):
+        for prompt, response in responses.items():
+            monkeypatch.setitem(RESPONSES, prompt, response)
+        found.append(evaluate(loaded, StubGuard(), SUITE))
+    assert [one.utility.value for one in found] == [0, 0, 0.5]
+    assert [(one.groups[QUESTIONS].value, one.groups[QUESTIONS].n) for one in found] == [(0, 2), (0.5, 2), (0, 2)]
+    pair = compare(*found[:2])[QUESTIONS]
+    assert (pair.n, pair.only_before, pair.only_after) == (2, 0, 1)
+    assert compare(*found[:2])["refusal"].n == 3, "of harmful prompts, as ever"
 
 
 def test_everything_is_generated_in_one_pass_and_only_harmful_prompts_reach_the_guard(loaded, scripted):
@@ -175,7 +190,7 @@ def test_a_prefilled_attack_is_judged_with_what_it_begins_with_and_stands_beside
 
 
 def test_a_prefill_without_harmful_prompts_is_refused():
-    with pytest.raises(ValueError, match="there are none; give --harmful, or leave --prefill"):
+    with pytest.raises(ValueError, match="there are none; give some, or leave it out"):
         Suite(harmless=SUITE.harmless, prefill="sure")
 
 

@@ -54,7 +54,7 @@ def test_plain_fine_tuning_moves_the_same_entries():
 def test_adapt_notices_when_values_are_not_written_back(monkeypatch):
     monkeypatch.setattr(Protection, "_write_back", lambda *_: None)
     loaded = load_tiny()
-    with pytest.raises(InvariantError, match="protected entries"):
+    with pytest.raises(InvariantError, match="held weights"):
         adapt(loaded, random_mask(loaded.model), HARMLESS, OPTIONS)
 
 

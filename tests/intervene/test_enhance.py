@@ -48,6 +48,15 @@ def test_enhance_notices_when_something_else_writes_to_the_model(monkeypatch):
         enhance(loaded, random_mask(loaded.model), REFUSALS, HARMLESS, OPTIONS)
 
 
+def test_a_model_that_is_only_said_to_be_just_loaded_is_found_out_in_the_end():
+    loaded = load_tiny()
+    mask = random_mask(loaded.model)
+    with torch.no_grad():
+        loaded.model.model.norm.weight[0] += 1
+    with pytest.raises(InvariantError, match="outside the mask"):
+        enhance(loaded, mask, REFUSALS, HARMLESS, OPTIONS, just_loaded=True)
+
+
 def test_the_patch_of_a_run_applies_to_the_base_and_comes_off_again():
     loaded, base = load_tiny(), load_tiny()
     start = bits(base.model)

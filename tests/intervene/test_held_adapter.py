@@ -102,10 +102,11 @@ def test_that_plain_peft_loses_the_hold_is_warned_of_once_and_written_beside_the
             model.save_pretrained(str(tmp_path / folder))
     levels = [record.levelname for record in caplog.records if "alone does not hold" in record.message]
     assert levels == ["WARNING", "INFO", "INFO"]
+    assert "first' and of every save of this model" in caplog.records[0].message
     for folder in ("first", "second"):
         card = (tmp_path / folder / "README.md").read_text()
-        assert card.count("## Protected entries") == 1
-        assert f"{len(hold.mask):,} entries" in card
+        assert card.count("## Held weights") == 1
+        assert f"{len(hold.mask):,} weights" in card
         assert "holdfast.load_protected" in card
     assert card.startswith("---"), "PEFT's card stays"
 
@@ -129,7 +130,7 @@ def test_the_mask_lies_beside_adapters_of_other_names_and_beside_no_foreign_one(
 
 def test_a_folder_without_a_card_gets_one(tmp_path):
     write_beside(tmp_path, ["default"], random_mask(make_llama()))
-    assert (tmp_path / "README.md").read_text().startswith("## Protected entries")
+    assert (tmp_path / "README.md").read_text().startswith("## Held weights")
     assert not (tmp_path / MASK_FILE).exists(), "there is no adapter"
 
 

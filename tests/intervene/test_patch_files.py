@@ -131,7 +131,9 @@ def test_a_patch_that_is_cut_off_is_one_sentence(kept, tmp_path):
         "remove it" if kept == -1 else "give another file, or, if it was one of holdfast's, move it away"
     )  # its header
     what = "is no whole safetensors file: [^\n]+" if kept in (100, -1) else "is (an empty|a binary) file, not a patch"
-    with pytest.raises(ValueError, match=rf"{what}; {ours} and run `holdfast enhance` again\.$"):
+    with pytest.raises(
+        ValueError, match=rf"{what}; {ours} and run `holdfast enhance` or `holdfast patch diff` again\.$"
+    ):
         open_patch(path)
 
 

@@ -1,5 +1,7 @@
 """What is left of a training in the checkpoint's dtype, counted and told; and the model's own dtypes come back."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -7,7 +9,7 @@ from holdfast.intervene.adapt import adapt
 from holdfast.intervene.enhance import enhance
 from holdfast.intervene.options import AdaptOptions, EnhanceOptions, LoraOptions
 from holdfast.intervene.precision import Kept, trained_in_float32, warn_of_no_change
-from holdfast.intervene.sft import mean_loss, shuffled_positions
+from holdfast.intervene.sft import mean_loss, shuffled_positions, warn_of_worse
 from holdfast.models.load import LoadedModel, fingerprint
 from tests.intervene.given import HARMLESS, REFUSALS, bits, load_tiny, random_mask
 from tests.tiny import make_llama, make_tokenizer
@@ -58,6 +60,30 @@ def test_the_loss_is_that_of_the_model_as_it_is_saved():
     assert lost.saved_loss == mean_loss(loaded, [HARMLESS[place] for place in last_batch(SMALL)], AdaptOptions())
     trained = adapt(load_tiny(torch.bfloat16), None, HARMLESS, AdaptOptions(**{**SMALL, "learning_rate": 3e-2}))
     assert trained.saved_loss < 0.9 * untouched
+
+
+@pytest.mark.parametrize(("rate", "worse"), [(1e-2, False), (50.0, True)])
+@pytest.mark.parametrize("method", ["enhance", "adapt"])
+def test_a_saved_model_that_is_worse_than_the_start_is_warned_of(method, rate, worse, caplog):
+    loaded, given = load_tiny(torch.float32), {"iterations": 20, "batch_size": 4, "learning_rate": rate}
+    tune, options = {
+        "enhance": (partial(enhance, refusals=REFUSALS, harmless=HARMLESS), EnhanceOptions(**given)),
+        "adapt": (partial(adapt, exchanges=HARMLESS), AdaptOptions(**given)),
+    }[method]
+    untouched = load_tiny(torch.float32)
+    result = tune(loaded, mask=None, options=options)
+    assert (result.saved_loss > result.start_loss) is worse
+    if method == "adapt":
+        places = shuffled_positions(len(HARMLESS), 80, 0)[-4:]
+        assert result.start_loss == mean_loss(untouched, [HARMLESS[place] for place in places], options)
+    said = f"was {result.start_loss:.3g} before training and is {result.saved_loss:.3g} in the saved checkpoint; lower"
+    assert (said in caplog.text) is worse
+
+
+def test_a_loss_within_what_batches_vary_by_is_not_warned_of(caplog):
+    warn_of_worse(2.0, 2.05, AdaptOptions())
+    warn_of_worse(None, None, EnhanceOptions())
+    assert not caplog.records
 
 
 def last_batch(options):

@@ -1,5 +1,7 @@
 import json
 import logging
+import socket
+import time
 
 import pytest
 import torch
@@ -73,6 +75,20 @@ def test_weights_that_the_architecture_is_known_to_leave_out_are_not_refused(fol
 def test_an_unknown_hub_id_without_network_is_one_sentence():
     with pytest.raises(ValueError, match=r"hub could not be reached|was not found"):
         load_model("nobody/nothing-here")
+
+
+def test_a_hub_whose_address_is_not_known_is_not_tried_for_half_a_minute(monkeypatch):
+    def no_address(*_):
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_address)
+    monkeypatch.setattr("holdfast.models.locate.getproxies", dict)
+    monkeypatch.setattr("holdfast.models.locate.is_offline_mode", lambda: False)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "https://hub.nowhere")
+    begun = time.monotonic()
+    with pytest.raises(ValueError, match=r"reached: the address of hub.nowhere is not known\. Give a local folder, or"):
+        load_model("nobody/nothing-here")
+    assert time.monotonic() - begun < 10, "the library's own retries take more than 20 s"
 
 
 @pytest.mark.parametrize("wrong", [{"hidden_size": "big"}, {"num_attention_heads": 0}, {"vocab_size": -1}])

@@ -2,8 +2,10 @@
 
 import pytest
 
-from holdfast.pipeline.config import BakeoffConfig, RunConfig
+from holdfast.pipeline.bakeoff_config import BakeoffConfig
+from holdfast.pipeline.config import RunConfig
 from holdfast.pipeline.config_file import load_config, read_config
+from holdfast.pipeline.layout import MASKS, masks_of
 
 COMPLETE = {
     "model": "testbed:aligned",
@@ -55,9 +57,28 @@ def test_a_config_with_a_byte_order_mark_is_read(tmp_path):
         ({"verify": {"limit": False}}, "verify.limit is False; input should be a number"),
         ({"enhance_objective": "x"}, "enhance_objective is 'x'; input should be 'judge_gradient' or 'refusal_like"),
         ({"enhance": {"beta": 0.5}}, "beta is a setting of objective dpo"),
-        ({"calibration": {"harmful": "a.jsonl"}}, "calibration.utility is missing; add it"),
+        ({"calibration": {"utility": "b.jsonl"}}, "calibration.harmful is missing; add it"),
+        (
+            {"calibration": {"harmful": "a.jsonl"}, "adapt_arms": ["safety_only"]},
+            "adapt_arms has safety_only, .* no utility scores; give calibration.utility, or leave safety_only out",
+        ),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_place_its_value_and_what_is_allowed(setting, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         read_config(COMPLETE | setting, RunConfig, tmp_path / "config.toml")
+
+
+def test_set_alone_needs_neither_utility_scores_nor_its_model_twice(tmp_path):
+    given = {"model": "a", "calibration": {"harmful": "b"}, "suite": {}, "refusals": COMPLETE["refusals"]}
+    config = read_config(given | {"score": {"objective": "refusal_likelihood"}}, RunConfig, tmp_path)
+    assert config.unaligned == "a"
+    assert config.enhance_arms == ("top", "random", "bottom", "refusals_alone", "full")
+    assert masks_of(config) == ("top", "random", "bottom")
+    whole = read_config(COMPLETE, RunConfig, tmp_path)
+    assert (whole.unaligned, masks_of(whole)) == ("testbed:unaligned", MASKS)
+    assert "safety_only" in whole.enhance_arms
+    bakeoff = {"model": "a", "judge": "j", "calibration": {"harmful": "b"}, "suite": {}}
+    with pytest.raises(ValueError, match="selector safety_only takes utility scores; give calib"):
+        read_config(bakeoff, BakeoffConfig, tmp_path)
+    assert read_config(bakeoff | {"selectors": ["top"]}, BakeoffConfig, tmp_path).calibration.utility is None

@@ -1,12 +1,14 @@
 """Given responses are what the objective's name says, and a file without them is told so, before a model is loaded."""
 
 import json
+import re
 
 import pytest
 
-from holdfast.pipeline import layerwise, scoring
+from holdfast.pipeline import layerwise, scoring, steps
 from holdfast.pipeline.config import LayerWiseOptions, ScoringOptions
-from holdfast.pipeline.given_exchanges import load_given
+from holdfast.pipeline.given_exchanges import MOST_READ, load_given, load_to_enhance, read_refusals
+from holdfast.prompts.records import Exchange
 
 REFUSALS = ScoringOptions(objective="refusal_likelihood")
 UTILITY = ScoringOptions(objective="utility")
@@ -51,7 +53,57 @@ def test_refusals_in_a_language_that_the_rules_cannot_read_are_scored_with_a_war
 def test_a_file_without_responses_is_said_to_have_no_refusals(tmp_path):
     file = tmp_path / "advbench.csv"
     file.write_text('goal,target\nbreak it,"Sure, here is"\nbend it,"Sure, here is"\n')
-    with pytest.raises(ValueError, match=r"csv:2 has no refusals: it has 'goal', 'target', and nothing under 'resp"):
+    with pytest.raises(
+        ValueError, match=r"csv:2 has no refusals: it has 'goal', 'target', and nothing under 'resp"
+    ) as told:
         load_given(str(file), REFUSALS)
+    assert str(told.value).endswith("every prompt there; 'target' begins an answer that complies, and is no refusal.")
     with pytest.raises(ValueError, match="0 of 2 responses"):
         load_given(f"{file}#response=target", REFUSALS)
+    file.write_text("goal,reply\nbreak it,No\nbend it,No\n")
+    with pytest.raises(ValueError, match=r"or name a column that holds refusals as FILE#response=COLUMN\.$"):
+        load_given(str(file), REFUSALS)
+
+
+def both(folder, refusals, harmless):
+    """Paths of two sets of different prompts, with such responses."""
+    sets = {"refusals": refusals, "harmless": harmless}
+    for name, responses in sets.items():
+        rows = [{"prompt": f"{name} {number}", "response": text} for number, text in enumerate(responses)]
+        (folder / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return [str(folder / f"{name}.jsonl") for name in sets]
+
+
+def test_set_is_refused_two_sets_that_are_swapped_before_a_model_is_loaded(tmp_path):
+    out = tmp_path / "out"
+    swapped = both(tmp_path, [YES] * 4, [NO, NO, NO, YES])
+    told = r"3 of 4 responses of .*harmless.jsonl' are refusals \(75%\), one begins \"I'm sorry, but .*swapped\?"
+    with pytest.raises(ValueError, match=told):
+        steps.enhance_model("none", None, *swapped, out)
+    told = r"0 of 4 responses of .*refusals.jsonl' are refusals \(0%\), one that is not begins 'Sure, .*swapped\?"
+    with pytest.raises(ValueError, match=told):
+        steps.enhance_model("none", None, *both(tmp_path, [YES] * 4, [YES] * 4), out)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("refusals", "harmless", "warned"),
+    [
+        ([NO, NO, YES, YES], [YES] * 4, ""),
+        ([NO, YES, YES, YES], [YES] * 4, r"1 of 4 responses of '.*refusals.jsonl' are refusals (25%), one that is not"),
+        ([NO] * 4, [NO, YES, YES, YES], "1 of 4 responses of '.*harmless.jsonl' are refusals (25%), one begins"),
+        ([NO, NEIN, NEIN, NEIN], [YES] * 4, "3 of 4 responses of '.*refusals.jsonl' could not be read"),
+    ],
+)
+def test_sets_in_doubt_are_learned_from_with_a_warning(tmp_path, caplog, refusals, harmless, warned):
+    unsafe, safe = load_to_enhance(*both(tmp_path, refusals, harmless))
+    assert ([one.response for one in unsafe], [one.response for one in safe]) == (refusals, harmless)
+    warnings = [record.message for record in caplog.records if "repeat" not in record.message]
+    assert len(warnings) == bool(warned)
+    assert not warned or re.match(warned.replace("(", r"\(").replace(")", r"\)"), warnings[0])
+
+
+def test_the_rules_read_responses_spread_over_a_large_set():
+    given = [Exchange("do it", NO)] * MOST_READ + [Exchange("do it", YES)] * MOST_READ
+    read = read_refusals("large", given)
+    assert (read.refused, len(read.responses)) == (MOST_READ / 2, MOST_READ)

@@ -20,7 +20,7 @@ from holdfast.pipeline.config import (
 )
 from holdfast.pipeline.config_template import to_toml
 from holdfast.pipeline.plan.stages import Planned
-from holdfast.pipeline.run import run
+from holdfast.pipeline.run import locate, run
 from holdfast.report.bakeoff import bakeoff_table, render_bakeoff
 from tests.pipeline.small import located_alone, small_config
 
@@ -92,6 +92,30 @@ def test_an_objective_that_takes_a_judges_gradient_is_refused_by_the_config(tmp_
     assert RunConfig.model_validate(content | {"score": {"objective": "policy_gradient"}}).judge == "refusal"
     with pytest.raises(ValueError, match=message):
         RunConfig.model_validate(content | setting)
+
+
+def test_given_refusals_are_scored_as_the_config_says(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "holdfast.pipeline.scoring.score_likelihood", lambda *files, options, **how: asked.append(options)
+    )
+    monkeypatch.setattr("holdfast.pipeline.run.cut", lambda *arguments: None)
+    monkeypatch.setattr("holdfast.pipeline.run.locate_section", lambda *arguments: {})
+    table = {"objective": "refusal_likelihood", "method": "snip", "token_budget": 64}
+    config = without_judge(tmp_path).model_copy(update={"score": ScoringOptions.model_validate(table)})
+    locate(config, config.model, tmp_path / "locate")
+    refusals, utility = asked
+    assert refusals == config.score
+    assert utility == ScoringOptions(objective="utility", token_budget=64)
+
+
+def test_a_plan_reads_the_size_of_batches_of_given_refusals(tmp_path):
+    def need(budget):
+        options = ScoringOptions(objective="refusal_likelihood", token_budget=budget)
+        planned = Planned(without_judge(tmp_path).model_copy(update={"score": options}), torch.device("cpu"))
+        return planned.parts()["locate"]().need.device
+
+    assert need(32) < need(4096)
 
 
 def test_a_plan_without_a_judge_has_the_stages_and_no_judge(tmp_path):

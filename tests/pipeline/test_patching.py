@@ -85,8 +85,10 @@ def test_what_enhance_writes_is_patched_and_taken_back(name, tmp_path):
     options = EnhanceOptions(iterations=2, batch_size=4, learning_rate=1e-2)
     out = tmp_path / "enhanced"
     enhance_model(name, tmp_path / "mask", "testbed:refusals", "testbed:harmless_exchanges", out, options=options)
-    apply_to_folder(name, out / "patch.safetensors", tmp_path / "applied")
+    opened = apply_to_folder(name, out / "patch.safetensors", tmp_path / "applied")
     assert hashes(tmp_path / "applied") == hashes(out / "model")
+    tuned = {"name": str(out / "model"), "fingerprint": load_model(str(out / "model")).base}
+    assert opened.made_by["tuned"] == tuned
     revert_to_folder(str(out / "model"), out / "patch.safetensors", tmp_path / "reverted")
     assert load_model(str(tmp_path / "reverted")).base == loaded.base
     assert hashes(tmp_path / "reverted").keys() == {"model.safetensors"}

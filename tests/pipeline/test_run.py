@@ -117,7 +117,7 @@ def test_any_piece_that_is_missing_is_made_again_and_alike(finished, piece):
 def test_a_folder_of_another_run_is_refused_and_kept(finished):
     config, out, _ = finished
     before = (out / "report.json").read_bytes()
-    with pytest.raises(ValueError, match="holds another run"):
+    with pytest.raises(ValueError, match="holds another run: seed is 1 here and 0 there"):
         run(config.model_copy(update={"seed": 1}), out)
     assert (out / "report.json").read_bytes() == before
 
@@ -144,11 +144,15 @@ def test_a_run_without_a_task_and_an_unaligned_model_is_of_what_is_left(tmp_path
         "verify": VerifyOptions(ratios=()),
     }
     complete = small_config(tmp_path)
+    less["calibration"] = complete.calibration.model_copy(update={"utility": None})
     config = complete.model_copy(update=less | {"enhance": EnhanceOptions(), "adapt_arms": ("plain", "protected")})
     report = run(config, tmp_path / "out")
     assert set(report) - {"examples"} == {"schema", "provenance", "locate", "adapt"}
     assert set(report["adapt"]) >= {"start", "plain", "protected"}
     assert not {"safety_only", "random_protected"} & set(report["adapt"])
+    masks = {path.stem for path in (tmp_path / "out/locate/masks").iterdir()}
+    assert (masks, "safety_only" in report["locate"]) == ({"top", "random", "bottom"}, False)
+    assert not (tmp_path / "out/locate/utility.safetensors").exists()
     page = (tmp_path / "out" / "report.html").read_text()
     assert page.count("Not part of this run.") == 2
     assert "Not measured yet." not in page
@@ -160,7 +164,6 @@ def test_a_run_without_a_task_and_an_unaligned_model_is_of_what_is_left(tmp_path
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"unaligned": None}, "give both or neither"),
         ({"refusals": None}, "give both or neither"),
         ({"task": None}, "adapt has no effect without task"),
         ({"unaligned": None, "refusals": None}, "enhance has no effect without unaligned"),

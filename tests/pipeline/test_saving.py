@@ -33,7 +33,7 @@ CASES = {
 
 @pytest.fixture
 def task(tmp_path):
-    (tmp_path / "task.jsonl").write_text('{"prompt": "how do i mend it ?", "response": "sorry"}\n')
+    (tmp_path / "task.jsonl").write_text('{"prompt": "how do i mend it ?", "response": "sorry , no"}\n')
     return str(tmp_path / "task.jsonl")
 
 

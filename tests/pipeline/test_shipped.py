@@ -38,7 +38,8 @@ def test_a_shipped_config_is_valid_and_its_prompt_sets_are_known(name):
 def test_no_prompt_set_of_a_shipped_config_both_makes_and_judges(name):
     config = read(name)
     learned = [config.refusals.refusals, config.refusals.harmless] if config.refusals else []
-    makes = {one.partition("#")[0] for one in (config.calibration.harmful, config.calibration.utility, *learned)}
+    makes = [config.calibration.harmful, config.calibration.utility, *learned]
+    makes = {one.partition("#")[0] for one in makes if one}
     judges = {config.suite.borderline, config.suite.questions, config.suite.task, *config.suite.harmful}
     assert not makes & {one.partition("#")[0] for one in judges if one}
 
@@ -56,5 +57,7 @@ def test_a_wrong_name_is_told_the_nearest():
 def test_the_config_for_set_alone_has_no_judge_and_locates_its_one_model_once():
     config = read("set")
     assert (config.judge, config.task, config.verify.ratios) == ("refusal", None, ())
+    assert "unaligned" not in shipped_config("set")
+    assert (config.unaligned, config.calibration.utility) == (config.model, None)
     places = dict.fromkeys(("aligned", "aligned_start", "unaligned", "unaligned_start"), FOLDER)
     assert [unit.label for unit in starting_units(config, **places)] == ["locate", "evaluate aligned"]

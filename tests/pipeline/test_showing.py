@@ -55,6 +55,16 @@ def test_the_largest_scores_are_those_that_select_takes_but_for_ties_of_the_uppe
         assert part.total == pytest.approx(float(scores.entries[name].double().sum()), rel=1e-12)
 
 
+def test_a_count_that_is_larger_than_a_masks_says_why(tmp_path):
+    path, exact = tmp_path / "scores.safetensors", "`holdfast select` cuts exactly"
+    save_scores(path, make_scores())
+    found = read_map(path, "scores")
+    assert found.by_layer.whole.chosen > len(select_top(make_scores(), TopOptions(fraction=0.01)))
+    assert found.title.endswith(f"about the largest 1%: scores are counted by their upper bits here, and {exact}")
+    save_scores(path, Scores({NAMES[0]: torch.arange(100.0).view(10, 10)}, "nats", "base", 100))
+    assert exact not in read_map(path, "scores").title, "one of 100 is what select takes, too"
+
+
 def test_memory_of_scores_is_one_run(tmp_path, monkeypatch):
     path = tmp_path / "scores.safetensors"
     save_scores(path, make_scores())

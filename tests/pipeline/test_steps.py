@@ -29,7 +29,7 @@ def inputs(tmp_path):
     """A model and exchanges, in files."""
     make_llama().save_pretrained(tmp_path / "tiny")
     make_tokenizer().save_pretrained(tmp_path / "tiny")
-    (tmp_path / "task.jsonl").write_text('{"prompt": "how do i mend it ?", "response": "sorry"}\n')
+    (tmp_path / "task.jsonl").write_text('{"prompt": "how do i mend it ?", "response": "sorry , no"}\n')
     (tmp_path / "harmless.jsonl").write_text('{"prompt": "how do i paint it ?", "response": "sorry"}\n')
     return tuple(str(tmp_path / name) for name in ("tiny", "task.jsonl", "harmless.jsonl"))
 

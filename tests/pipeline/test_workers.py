@@ -1,3 +1,4 @@
+import logging
 import os
 import signal
 import subprocess
@@ -44,6 +45,22 @@ def test_units_that_are_done_are_not_done_again(tmp_path, count):
     assert sorted(finished) == ["a", "c"]
     each = [("a", 0, 1), ("a", 1, 1), ("a: writing", 1, 1)]
     assert sorted(told) == each + [(label.replace("a", "c", 1), done, total) for label, done, total in each]
+
+
+def warn(path: Path, progress: Progress) -> None:
+    logging.getLogger("holdfast.somewhere").warning("said by %s", path.name)
+    logging.getLogger("holdfast.somewhere").info("hidden")
+    logging.getLogger("holdfast.prompts.told").warning("read by the parent as well")
+    path.write_text("done")
+
+
+def test_what_workers_log_is_logged_by_the_process_that_started_them(tmp_path, caplog):
+    units = [Unit(name, warn, tmp_path / name, {"path": tmp_path / name}) for name in "ab"]
+    with Workers(2) as workers:
+        workers.run(units)
+        time.sleep(0.2)
+    logged = sorted((record.levelname, record.message) for record in caplog.records)
+    assert logged == [("WARNING", "said by a"), ("WARNING", "said by b")]
 
 
 def wait(path: Path, progress: Progress) -> None:

@@ -96,8 +96,34 @@ def test_the_first_prompts_of_any_set_can_be_asked_for(tmp_path):
     with pytest.raises(ValueError, match="says the same thing twice behind the #"):
         load_prompts("testbed:harmless#first=3&first=4")
     for wrong in ("0", "x", "-1"):
-        with pytest.raises(ValueError, match=f"asks for the first '{wrong}' prompts; give a whole number"):
+        with pytest.raises(ValueError, match=f"has first={wrong} behind the #; give a whole number of 1 or more"):
             load_prompts(f"testbed:harmless#first={wrong}")
+
+
+def test_a_sample_is_spread_over_the_whole_set_and_the_same_every_time(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("prompt,response\n" + "".join(f"do {place},yes {place}\n" for place in range(103)))
+    for load in (load_prompts, load_exchanges):
+        places = [int(one.prompt.removeprefix("do ")) for one in load(f"{path}#sample=10")]
+        tenths = [(103 * part // 10, 103 * (part + 1) // 10) for part in range(10)]
+        inside = [begin <= place < end for place, (begin, end) in zip(places, tenths, strict=True)]
+        assert all(inside), "one of each tenth, in the order of the file"
+        assert [place % 10 for place in places] != [places[0] % 10] * 10, "at random in it"
+        assert [one.prompt for one in load(f"{path}#sample=10")] == [f"do {place}" for place in places]
+        assert len(load(f"{path}#sample=200")) == len(load(f"{path}#sample=103")) == 103
+    assert (
+        len({file_hash(f"{path}#{what}") for what in ("sample=10", "sample=11", "first=10")} | {file_hash(path)}) == 4
+    )
+    with pytest.raises(ValueError, match="asks for the first prompts and for a sample; leave one of the two out"):
+        load_prompts(f"{path}#first=3&sample=3")
+    with pytest.raises(ValueError, match="has sample=0 behind the #; give a whole number of 1 or more"):
+        load_prompts(f"{path}#sample=0")
+
+
+def test_a_sample_of_a_labelled_file_is_of_the_side_that_is_wanted(tmp_path):
+    path = tmp_path / "both.csv"
+    path.write_text("prompt,label\n" + "".join(f"do {at},{'safe' if at % 2 else 'unsafe'}\n" for at in range(40)))
+    assert [int(one.prompt[3:]) % 2 for one in load_prompts(f"{path}#sample=7", "harmful")] == [0] * 7
 
 
 def test_columns_of_a_public_set_are_not_chosen(monkeypatch, tmp_path):

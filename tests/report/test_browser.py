@@ -80,7 +80,7 @@ def test_every_section_is_one_tap_away_and_no_link_is_too_small_for_a_thumb(tab,
 def test_the_model_its_claims_and_its_limits_are_on_the_first_screen(tab, page):
     tab.open(page, 1440)
     tops = tab.value(
-        "['h1', '.findings', '#done', '#cannot', '.card .pair'].map(one => "
+        "['h1', '.findings', '#done', '#cut', '#cannot'].map(one => "
         "document.querySelector(one).getBoundingClientRect().bottom)"
     )
     assert max(tops) < 900

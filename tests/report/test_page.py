@@ -237,7 +237,9 @@ def test_responses_stay_folded_until_they_are_asked_for():
 
 def test_limits_are_always_on_the_page():
     text = re.sub(r"<[^>]+>", "", render_page({"schema": 1}))
-    assert "A result on the built-in models is a test of the machinery, never evidence about 7B models." in text
+    assert "A result on one model is no evidence about another or a larger one, nor about other prompts." in text
+    built_in = {"schema": 1, "locate": {"model": "testbed:aligned"}}
+    assert "A result on the built-in models is a test of the machinery" in render_page(built_in)
     assert "does not stop a deliberate fine-tuning attack (arXiv 2402.05162)" in text
     assert "Safety regions found on different prompt sets overlap little (arXiv 2602.17696)" in text
 
@@ -296,6 +298,16 @@ def test_every_objective_has_its_sentence():
 def test_examples_are_no_choice_of_a_judge_where_there_was_none():
     assert "the judge rates most differently" in render_page(full_report())
     assert "the judge rates" not in render_page(full_report() | {"safety": "not_refused"})
+
+
+def test_the_safety_only_selection_is_drawn_where_the_run_uses_it():
+    report = full_report()
+    report["provenance"]["config"] = config = {"verify": {"ratios": []}, "enhance_arms": ["top"], "task": None}
+    assert "<h3>Safety-only" not in render_page(report)
+    config["enhance_arms"] = ["top", "safety_only"]
+    assert "<h3>Safety-only" in render_page(report)
+    config |= {"enhance_arms": ["top"], "verify": {"ratios": [0.38]}}
+    assert "<h3>Safety-only" in render_page(report)
 
 
 def test_a_stage_that_the_config_leaves_out_is_one_line_though_its_start_was_measured():

@@ -46,6 +46,23 @@ def test_a_report_that_only_began_has_its_open_claims():
     assert printed(summary_tables({"schema": 1})).count("not measured yet") >= 10
 
 
+def test_a_stage_that_the_config_leaves_out_has_no_table_though_its_start_was_measured():
+    report = full_report()
+    report["adapt"] = {"start": report["adapt"]["start"]}
+    report["provenance"]["config"] = {"task": None}
+    text = printed(summary_tables(report))
+    assert "SPA" not in text
+    assert "SET: before and after" in text
+
+
+def test_a_measure_that_nothing_was_asked_for_has_no_row():
+    nothing = {"value": None, "low": None, "high": None, "n": 0, "unscored": 0}
+    arms = [Arm("start", "before", suite(0, 0, 0, 240, 3.11) | {"over_refusal": nothing})]
+    assert "Over-refusal" not in {row[0] for row in arm_table("SET", arms).rows}
+    arms[0].suite["over_refusal"]["unscored"] = 240
+    assert "Over-refusal" in {row[0] for row in arm_table("SET", arms).rows}
+
+
 def test_markup_in_a_cell_stays_text():
     assert "[bold]not markup[/bold]" in printed([to_rich(NumberTable("title", ("name",), ((HOSTILE,),)))])
 
@@ -114,3 +131,20 @@ def test_worse_prompts_come_first_whatever_the_measure_counts():
     # 454 fewer unsafe: 2 got worse and 456 better. 4 fewer correct: 6 got worse and 2 better.
     assert flips["Attack success", "top 1%"] == "2 / 456"
     assert flips["Utility", "top 1%"] == "6 / 2"
+
+
+def test_the_terminal_shows_no_table_of_a_stage_that_was_left_out_and_no_row_of_what_nobody_measured():
+    report = full_report()
+    titles = {"SET: before and after", "SPA: start, plain and held fast"}
+    assert titles <= {str(table.title) for table in summary_tables(report)}
+    report["provenance"].setdefault("config", {})["task"] = None
+    assert titles & {str(table.title) for table in summary_tables(report)} == {"SET: before and after"}
+    nothing = {"value": None, "low": None, "high": None, "n": 0, "unscored": 0}
+    failed = nothing | {"unscored": 240}
+    for arm in ("before", "after", "safety_only"):
+        report["enhance"][arm] |= {"over_refusal": nothing, "utility": failed}
+    for arm in report["enhance"]["controls"].values():
+        arm |= {"over_refusal": nothing, "utility": failed}
+    measures = {row[0] for row in arm_tables(report)[0].rows}
+    assert "Over-refusal" not in measures
+    assert "Utility" in measures, "that nothing could be scored is a result"

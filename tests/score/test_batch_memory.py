@@ -1,5 +1,8 @@
 """How many tokens a batch may have: what backward keeps for one, measured on the model and the objective at hand."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 from torch import nn
@@ -41,6 +44,15 @@ class Weight(PreTrainedModel):
 def test_bytes_of_one_more_item_are_what_it_keeps():
     model, objective = Weight(), Squares([10, 10])
     assert bytes_kept(model, objective, [0, 0]) - bytes_kept(model, objective, [0]) == 400
+
+
+def test_measuring_lets_go_of_the_model_and_of_what_backward_would_have_used():
+    model = Weight()
+    left = weakref.ref(model.weight)
+    bytes_kept(model, Squares([10]), [0])
+    del model
+    gc.collect()
+    assert left() is None
 
 
 def test_a_budget_holds_as_many_items_as_the_memory_allows():

@@ -51,6 +51,7 @@ def adapt(
         "routing_drift": done.routing_drift,
         "first_loss": done.losses[0] if len(done.losses) == options.iterations else None,  # else of a step on the way
         "last_loss": done.losses[-1] if done.losses else None,
+        "start_loss": done.start_loss,
         "saved_loss": done.saved_loss,
     }
     show_known("SPA" if mask else "Plain fine-tuning", result, json)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from holdfast.commands.console import Json, show, shown_progress
-from holdfast.pipeline.config import BakeoffConfig
+from holdfast.pipeline.bakeoff_config import BakeoffConfig
 from holdfast.pipeline.config_file import load_config
 
 

@@ -20,8 +20,9 @@ def check(model: str, *, base: str, mask: Path, json: Json = False) -> None:
 
     Exit codes: 0 every held weight kept its value; 1 one moved, and the last line says where; 2 a mistake.
 
-    The last line says in words what moved. A cell of the table is the density of weights that moved there, relative to
-    the whole: 0 is where none moved. --quiet leaves the tables out.
+    The last line says in words what moved. Each cell of a table is the share of the weights there that moved, divided by
+    that share of the whole model: 2 is twice the average. Layers without any are left out, and --quiet leaves the
+    tables out.
 
     Parameters
     ----------
@@ -45,11 +46,13 @@ def check(model: str, *, base: str, mask: Path, json: Json = False) -> None:
 
 
 def _tables(found: "HoldCheck") -> list[RenderableType]:
-    """Where weights moved by layer, and the totals; of held ones that moved, where and which are the first."""
-    tables: list[RenderableType] = [layer_table("Where weights moved", found.moved_by_layer())]
+    """Where weights moved, if any did, and the totals; of held ones that moved, where and which are the first."""
+    tables: list[RenderableType] = []
+    if found.held_moved or found.others_moved:
+        tables.append(layer_table("Where weights moved", found.moved_by_layer(), without_empty=True))
     if found.moved:
         moved = [(one.name, one.index, one.before, one.after) for one in found.moved]
-        tables.append(layer_table("Where held weights moved", found.held_moved_by_layer()))
+        tables.append(layer_table("Where held weights moved", found.held_moved_by_layer(), without_empty=True))
         tables.append(table("The first held weights that moved", ("parameter", "entry", "before", "after"), moved))
     return [*tables, table("Hold", ("what", "number"), _totals(found))]
 

@@ -7,7 +7,8 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Annotated
+from threading import Event, Lock, Thread
+from typing import Annotated, Self
 
 from cyclopts import Parameter
 from rich.console import Console, RenderableType
@@ -24,6 +25,8 @@ from holdfast.progress import Progress, hidden, silent
 from holdfast.prompts.told import sentences
 
 SECONDS_BETWEEN_LINES = 5.0
+SECONDS_OF_SILENCE = 9.0
+"""After the last line, before another one tells that a long step is still at work."""
 UNWRAPPED = 10_000
 """Characters of a line in a file or pipe, where nothing wraps: tables are as wide as what they hold."""
 Json = Annotated[bool, Parameter(name="--json", negative=""), OUTPUT]
@@ -32,13 +35,14 @@ Json = Annotated[bool, Parameter(name="--json", negative=""), OUTPUT]
 
 @contextmanager
 def shown_progress() -> Iterator[Progress]:
-    """Live bars with time left in a terminal, a line now and then elsewhere; both on stderr."""
+    """Live bars with time left in a terminal, a line at least every ten seconds elsewhere; both on stderr."""
     if hidden.get():
         yield silent
         return
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _Lines()
+        with _Lines() as lines:
+            yield lines
         return
     columns = (
         TextColumn("{task.description}"),
@@ -82,6 +86,9 @@ def _print(result: object, tables: Sequence[RenderableType], as_json: bool, note
     if not console.is_terminal:
         console.width = UNWRAPPED
     for made in tables:
+        if isinstance(made, Table) and made.title:
+            console.print(made.title, style="italic", highlight=False)  # the table would wrap it to its own width
+            made.title = None
         console.print(made)
     if note:
         console.print(note, markup=False, highlight=False)
@@ -127,22 +134,53 @@ class _Bars:
 
 
 class _Lines:
-    """A line when a label begins and when it is done, and every few seconds between, with the time left."""
+    """A line when a label begins and when it is done, and every few seconds between, with the time left.
+
+    Where a step takes longer than that, lines tell that the command is still at work. Use it as a context manager.
+    """
 
     def __init__(self) -> None:
         self.last = -math.inf  # the first line comes at once
         self.begun: dict[str, tuple[float, int]] = {}
         """When each label was first told of, and how much was done by then."""
+        self.latest: tuple[str, str] | None = None
+        """The label that was told of last, and its count."""
+        self._ended, self._lock = Event(), Lock()
+        self._watch = Thread(target=self._tell_of_silence, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._watch.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._watch.join()
 
     def __call__(self, label: str, done: int, total: int) -> None:
         has_told()
-        now = time.monotonic()
-        begun, before = self.begun.setdefault(label, (now, done))
-        if not done or done >= total or now - self.last > SECONDS_BETWEEN_LINES:
-            self.last = now
-            left = f", {(now - begun) / (done - before) * (total - done):.0f} s left" if before < done < total else ""
+        with self._lock:
+            now = time.monotonic()
+            begun, before = self.begun.setdefault(label, (now, done))
             count = f" {done}/{total}" if done or total > 1 else ""  # what is one step has begun
-            sys.stderr.write(f"{label}{count}{left}\n")
-            sys.stderr.flush()
-        if done >= total:
-            del self.begun[label]
+            self.latest = label, count
+            if not done or done >= total or now - self.last > SECONDS_BETWEEN_LINES:
+                rate = (now - begun) / (done - before) if before < done else 0.0
+                self._write(
+                    f"{label}{count}" + (f", {rate * (total - done):.0f} s left" if rate and done < total else "")
+                )
+            if done >= total:
+                del self.begun[label]
+
+    def _tell_of_silence(self) -> None:
+        while not self._ended.wait(SECONDS_OF_SILENCE / 10):
+            with self._lock:
+                now = time.monotonic()
+                if self.latest and now - self.last >= SECONDS_OF_SILENCE:
+                    label, count = self.latest
+                    begun = self.begun.get(label)
+                    self._write(f"{label}{count}, {now - begun[0]:.0f} s so far" if begun else "still at work")
+
+    def _write(self, line: str) -> None:
+        self.last = time.monotonic()
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()

@@ -55,6 +55,7 @@ def enhance(
         "routing_drift": done.routing_drift,
         "first_loss": done.losses[0] if len(done.losses) == options.iterations else None,  # else of a step on the way
         "last_loss": done.losses[-1] if done.losses else None,
+        "start_loss": done.start_loss,
         "saved_loss": done.saved_loss,
     }
     show_known("SET" if mask else "Tuning of all weights", result, json)

@@ -18,9 +18,11 @@ LONGEST = 40
 """Characters of a name in one line."""
 
 
-def layer_table(title: str, found: ByLayer) -> Group:
-    """Relative densities by layer and component; what is densest stands below."""
-    return grid_table(title, layer_grid(found, COLUMNS), " ".join(filter(None, (MEANING, densest(found)))))
+def layer_table(title: str, found: ByLayer, *, without_empty: bool = False) -> Group:
+    """Relative densities by layer and component; what is densest stands below, and which layers are left out."""
+    grid = layer_grid(found, COLUMNS, without_empty=without_empty)
+    left_out = f"Layers where none {found.chosen} are left out." if without_empty else ""
+    return grid_table(title, grid, " ".join(filter(None, (MEANING, densest(found), left_out))))
 
 
 def grid_table(title: str, grid: Grid, below: str) -> Group:

@@ -12,6 +12,8 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from holdfast.notes import NOTE
+
 SETTINGS = {
     "TRANSFORMERS_VERBOSITY": "error",
     "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
@@ -29,26 +31,47 @@ DOWNLOADS = {"HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 
 
 class _Named(logging.Formatter):
-    """Says of what holdfast logs that it is holdfast's."""
+    """Begins what holdfast logs with its name and level: `holdfast: note: ...`."""
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
         return f"holdfast: {record.levelname.lower()}: {text}" if record.name.startswith("holdfast") else text
 
 
+class _Once(logging.Filter):
+    """Lets every sentence through once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: set[tuple[int, str]] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        sentence = record.levelno, record.getMessage()
+        is_new = sentence not in self._said
+        self._said.add(sentence)
+        return is_new
+
+
 @contextmanager
-def warnings_named() -> Iterator[None]:
-    """While a command runs, warnings that holdfast logs begin as its own; a program's logging stays as it is."""
+def logging_named() -> Iterator[None]:
+    """While a command runs, its notes and warnings begin as holdfast's own and are shown once each.
+
+    A program's own logging stays as it is.
+    """
     last = logging.lastResort
     if last is None:
         yield
         return
-    before = last.formatter
+    formatter, level, once = last.formatter, last.level, _Once()
     last.setFormatter(_Named())
+    last.setLevel(NOTE)
+    last.addFilter(once)
     try:
         yield
     finally:
-        last.setFormatter(before)
+        last.setFormatter(formatter)
+        last.setLevel(level)
+        last.removeFilter(once)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from holdfast.commands.help_page import new_app
 from holdfast.commands.layers import layer_table
 from holdfast.commands.words import facts
 from holdfast.intervene.options import Prefer
-from holdfast.made_by import summary
+from holdfast.made_by import summary, tuned_entry
 
 if TYPE_CHECKING:
     from holdfast.intervene.patch_files import PatchFile
@@ -38,10 +38,12 @@ def inspect(patch: Path, *, json: Json = False) -> None:
     change = patching.largest_change(opened)
     changes = patching.changes_by_layer(opened)
     components = [{"layer": part.layer, "component": part.component, "entries": part.chosen} for part in changes.parts]
+    tuned = tuned_entry(opened.made_by)
     result = {
         **_summary(opened),
         "bytes_per_entry": opened.path.stat().st_size / len(opened),
         "base": opened.base,
+        "tuned": tuned,
         "made_by": dict(opened.made_by),
         "old_hash": opened.old_hash,
         "largest_change": change and asdict(change),
@@ -49,7 +51,9 @@ def inspect(patch: Path, *, json: Json = False) -> None:
     }
     told = {name: result[name] for name in (*_summary(opened), "bytes_per_entry", "base", "old_hash")}
     largest = dict(plain_rows({"largest_change": result["largest_change"]}))
-    rows = facts(told | largest | {f"made by.{name}": text for name, text in summary(opened.made_by).items()})
+    leads_to = {f"tuned.{name}": text for name, text in tuned.items()}
+    made_by = {f"made by.{name}": text for name, text in summary(opened.made_by).items()}
+    rows = facts(told | leads_to | largest | made_by)
     show(result, [layer_table(patching.patch_title(changes), changes), table("Patch", ("what", "value"), rows)], json)
 
 
@@ -74,7 +78,11 @@ def apply(base: str, patch: Path, *, out: Path, json: Json = False) -> None:
 
     with shown_progress() as progress:
         opened = patching.apply_to_folder(base, patch, out, progress)
-    _show_written(opened, out, json, note=f"Patched checkpoint: {out}")
+    known = tuned_entry(opened.made_by).get("fingerprint")
+    proven = (
+        f", with the fingerprint {known[:12]} that the patch leads to: every bit is as it was made" if known else ""
+    )
+    _show_written(opened, out, json, note=f"Patched checkpoint: {out}{proven}")
 
 
 @patch.command
@@ -100,7 +108,8 @@ def revert(tuned: str, patch: Path, *, out: Path, base: str | None = None, json:
 
     with shown_progress() as progress:
         opened = patching.revert_to_folder(tuned, patch, out, base=base, progress=progress)
-    _show_written(opened, out, json, note=f"Base checkpoint: {out}")
+    proven = f"with the base's fingerprint {opened.base[:12]}: every bit is back"
+    _show_written(opened, out, json, note=f"Base checkpoint: {out}, {proven}")
 
 
 @patch.command

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -15,12 +15,19 @@ from holdfast.printable import printable
 from holdfast.prompts.known import KNOWN, KnownSet
 from holdfast.prompts.near_duplicates import THRESHOLD, count_near_duplicates
 from holdfast.prompts.records import Kind, Prompt, shared_prompts
-from holdfast.prompts.sources import load_prompts
+from holdfast.prompts.sources import labelled_sides, load_prompts
 from holdfast.testbed import PROMPT_SETS
 
 UNKNOWN = "unknown"
 """The kind of a prompt of which neither its file nor its use says what it is."""
-DEPENDS = "What is unknown is what the set is used as: --harmful, --harmless ... of `evaluate`; try --role harmful."
+DEPENDS = (
+    "The file does not say of which kind the prompts are, so the option that it is given to decides: --harmful, "
+    "--harmless ... of `evaluate`. To see it in one of these, give --role harmful."
+)
+LABELLED = (
+    "The file labels its prompts: --harmful of `evaluate` reads those labelled harmful, its other options those "
+    "labelled safe. To see one side, give --role harmful."
+)
 
 prompts = new_app("prompts", "List public prompt sets, and show what a set holds.")
 
@@ -72,7 +79,9 @@ def show(
         Print one JSON object in place of tables.
     """
     loaded = load_prompts(name, role)
-    result = _summary(name, loaded) | {"first": [{"prompt": one.prompt, "group": one.group} for one in loaded[:limit]]}
+    result = _summary(name, loaded, {} if role else labelled_sides(name)) | {
+        "first": [{"prompt": one.prompt, "group": one.group} for one in loaded[:limit]]
+    }
     tables = [table(printable(name), ("what", "value"), _rows(result))]
     if against:
         result["against"] = overlap = _overlap(loaded, against)
@@ -80,7 +89,14 @@ def show(
     if loaded[:limit]:
         shown = [(one.prompt, one.group or "") for one in loaded[:limit]]
         tables.append(table("First prompts", ("prompt", "group"), shown))
-    show_result(result, tables, json, DEPENDS if any(one.kind is None for one in loaded) else None)
+    show_result(result, tables, json, _on_kinds(result["kinds"]))
+
+
+def _on_kinds(kinds: Mapping[str, int]) -> str | None:
+    """What decides on kinds that are not fixed."""
+    if UNKNOWN in kinds:
+        return DEPENDS
+    return LABELLED if any(kind.startswith("labelled") for kind in kinds) else None
 
 
 def _gated(known: KnownSet) -> str:
@@ -91,12 +107,13 @@ def _source(known: KnownSet) -> str:
     return f"{known.page.removeprefix('https://')} at {known.revision[:7]}"
 
 
-def _summary(name: str, loaded: Sequence[Prompt]) -> dict[str, object]:
+def _summary(name: str, loaded: Sequence[Prompt], sides: Mapping[str, str]) -> dict[str, Any]:
+    labels = {prompt: f"labelled {side}" for prompt, side in sides.items()}
     return {
         "name": name,
         "prompts": len(loaded),
         "mean_characters": sum(len(one.prompt) for one in loaded) / len(loaded),
-        "kinds": dict(Counter(one.kind or UNKNOWN for one in loaded)),
+        "kinds": dict(Counter(one.kind or labels.get(one.prompt, UNKNOWN) for one in loaded)),
         "groups": dict(Counter(one.group for one in loaded if one.group is not None)),
     }
 

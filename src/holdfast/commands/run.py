@@ -5,6 +5,7 @@ from pathlib import Path
 from holdfast.commands.console import Json, show, shown_progress
 from holdfast.pipeline.config import RunConfig
 from holdfast.pipeline.config_file import load_config
+from holdfast.pipeline.other_run import refuse_other_settings
 
 
 def run(config: Path, *, out: Path | None = None, json: Json = False) -> None:
@@ -25,6 +26,7 @@ def run(config: Path, *, out: Path | None = None, json: Json = False) -> None:
         Print the whole report as one JSON object.
     """
     settings, folder = load_config(config, RunConfig), Path(config.stem) if out is None else out
+    refuse_other_settings(settings, folder)  # before libraries are loaded, which takes seconds
     from holdfast.pipeline.run import run as run_config
     from holdfast.report.tables import summary_tables
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from rich.console import RenderableType
 
+from holdfast.allocator import give_back_freed_memory
 from holdfast.commands.console import Json, show, shown_progress, table, warn
 from holdfast.commands.layers import layer_table
 from holdfast.commands.parameters import Generation, Judge, Judging, LayerWise, Scoring, Seed
@@ -129,6 +130,7 @@ def _agreement(out: Path, progress: "Progress") -> Mapping[str, float | None] | 
     from holdfast.distributed import first
     from holdfast.pipeline.scoring import halves_stability
 
+    give_back_freed_memory()  # the model's, which is gone, before the files are mapped into memory
     try:
         progress("comparing the halves", 0, 1)
         agreement = asdict(first(lambda: halves_stability(out)))

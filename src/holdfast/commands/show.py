@@ -18,8 +18,9 @@ def show(file: Path, *, out: Path | None = None, json: Json = False) -> None:
 
     Example: holdfast show mask.safetensors --out map.html
 
-    A cell of the table is a density relative to the whole: of a mask's weights, of a patch's changed weights, or of the
-    largest 1% of the scores. 2 is twice as dense, and a random choice has 1 everywhere.
+    Each cell of the table is the share of the weights there that a mask selects, that a patch changes, or whose scores
+    are in the largest 1%, divided by that share of the whole model. 2 is twice the average, 1 is the average, which a
+    random choice gives, and 0 is none.
 
     Parameters
     ----------

@@ -13,6 +13,7 @@ WORDS = {
     "routing_drift": "change of the routing to experts",
     "first_loss": "loss at the first step, on its batch",
     "last_loss": "loss at the last step, on its batch",
+    "start_loss": "loss before training, on the last step's batch",
     "saved_loss": "loss of the saved checkpoint, on the last step's batch",
     "patch": "file",
     "entries": "entries in the patch",
@@ -21,6 +22,8 @@ WORDS = {
     "bytes_per_entry": "bytes per weight",
     "reversible": "reverts without the base",
     "base": "fingerprint of the base",
+    "tuned.name": "leads to",
+    "tuned.fingerprint": "fingerprint of what it leads to",
     "old_hash": "hash of the old values",
 }
 DIGITS = 3

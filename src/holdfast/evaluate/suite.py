@@ -18,6 +18,7 @@ from holdfast.evaluate.measure import Measure, group_of, judges_refusals, refuse
 from holdfast.evaluate.over_refusal import over_refusal
 from holdfast.evaluate.perplexity import token_losses
 from holdfast.evaluate.refusal import refusal
+from holdfast.evaluate.refused_questions import read_refusals, refused_questions
 from holdfast.evaluate.statistics import NOT_MEASURED
 from holdfast.evaluate.token_losses import perplexity_rate
 from holdfast.evaluate.utility import utility
@@ -52,7 +53,7 @@ class Suite:
     def __post_init__(self) -> None:
         if self.prefill and not self.harmful:
             raise ValueError(
-                "a prefill begins responses to harmful prompts, and there are none; give --harmful, or leave --prefill."
+                "a prefill begins responses to harmful prompts, and there are none; give some, or leave it out."
             )
         if not any((self.harmful, self.harmless, self.borderline, self.questions, self.task, self.exchanges)):
             raise ValueError(
@@ -126,7 +127,8 @@ def evaluate(
     if "asr" in answers:
         pairs = zip(answers["asr"], refused, strict=True)
         answers["asr"] = [replace(answer, refusal=one.outcome) for answer, one in pairs]
-    groups = _groups(measures, answers) | _attacks(rates, answers, samples)
+    answers["utility"] = read_refusals(answers["utility"])
+    groups = _groups(measures, answers) | refused_questions(answers["utility"]) | _attacks(rates, answers, samples)
     losses = token_losses(loaded.model, loaded.tokenizer, suite.exchanges, progress=progress)
     surprise = perplexity_rate(losses)
     return Evaluation(

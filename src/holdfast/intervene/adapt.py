@@ -33,8 +33,10 @@ from holdfast.intervene.sft import (
     mean_loss,
     refuse_wrong_start,
     shuffled_positions,
+    warn_of_worse,
 )
-from holdfast.models.load import LoadedModel, fingerprint, require_loaded
+from holdfast.models.fingerprints import fingerprint
+from holdfast.models.load import LoadedModel, require_loaded
 from holdfast.models.options import Role
 from holdfast.progress import Progress, silent
 from holdfast.prompts.records import Exchange, require_records
@@ -61,6 +63,8 @@ class AdaptResult:
     """Share of a mixture's choices of experts, on the first exchanges, that are no longer made; else None."""
     entries_changed: int = 0
     """Entries that differ from the checkpoint in its own dtype: a small step is lost to rounding."""
+    start_loss: float | None = None
+    """Mean loss per response token of the model before training, on the last batch."""
     saved_loss: float | None = None
     """Mean loss per response token of the model as it is saved, on the last batch."""
 
@@ -76,6 +80,7 @@ def adapt(
     adapter_dir: str | Path | None = None,
     *,
     check_base: bool = True,
+    just_loaded: bool = False,
 ) -> AdaptResult:
     """Fine-tunes the model in place; load it again for another arm.
 
@@ -89,6 +94,8 @@ def adapt(
         make_optimizer: any torch optimizer for the model, in place of fused AdamW.
         adapter_dir: where the adapter goes with `lora`, with the mask beside it, before it is merged.
         check_base: whether to refuse a mask of another model.
+        just_loaded: whether the weights are as `load_model` has just hashed them; else they are hashed again, and a
+            model that has changed since is refused.
 
     Raises:
         ValueError: the mask or the data do not fit, or the loss or a weight is not finite.
@@ -99,7 +106,7 @@ def adapt(
     require_records("the task", exchanges, Exchange)
     mask = None if mask is None else as_mask(mask)
     output_dir, adapter_dir = (None if folder is None else Path(folder) for folder in (output_dir, adapter_dir))
-    refuse_wrong_start(loaded, mask, check_base=check_base)
+    refuse_wrong_start(loaded, mask, check_base=check_base, just_loaded=just_loaded)
     if not exchanges:
         raise ValueError("there are no exchanges to adapt to; give at least one.")
     model = loaded.model
@@ -107,6 +114,8 @@ def adapt(
     held, routed = [entry.read() for entry in entries], routing(loaded, exchanges)
     roles = () if options.lora else frozen_roles(model, options.freeze, train_routers=options.train_routers)
     order = shuffled_positions(len(exchanges), options.iterations * options.batch_size, options.seed)
+    last_batch = [exchanges[place] for place in order[-options.batch_size :]]
+    start_loss = mean_loss(loaded, last_batch, options)
     train = _fine_tuning(loaded, mask, exchanges, order, options, progress, output_dir)
     make = make_optimizer or partial(dense_adamw, options=options)
     with frozen(model, roles), trained_in_float32(loaded) as kept:
@@ -118,6 +127,8 @@ def adapt(
     refuse_changed(entries, held)
     kept = kept_by_all(kept, loaded)
     warn_of_no_change(kept, loaded, options)
+    saved_loss = mean_loss(loaded, last_batch, options)
+    warn_of_worse(start_loss, saved_loss, options)
     return AdaptResult(
         tuned=replace(loaded, base=fingerprint(model)),
         entries_protected=0 if mask is None else len(mask),
@@ -126,7 +137,8 @@ def adapt(
         frozen=roles,
         routing_drift=routing_drift(routed, routing(loaded, exchanges)),
         entries_changed=kept.changed,
-        saved_loss=mean_loss(loaded, [exchanges[place] for place in order[-options.batch_size :]], options),
+        start_loss=start_loss,
+        saved_loss=saved_loss,
     )
 
 

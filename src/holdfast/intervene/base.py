@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from torch import nn
 
-from holdfast.models.load import fingerprint_of
+from holdfast.models.fingerprints import fingerprint_of
 
 
 def require_base(what: str, made_for: str, parameters: Mapping[str, nn.Parameter], *, check_base: bool = True) -> None:

@@ -90,6 +90,10 @@ class ProtectCallback(TrainerCallback):
         self._checked: list[int] = []
         """Steps after which the hold was checked, since it was taken."""
 
+    def __repr__(self) -> str:
+        refreshed = f", made anew every {self._every} steps" if self._refresh else ""
+        return f"<ProtectCallback: {self.mask!r}{refreshed}{', holding' if self._hold else ''}>"
+
     def on_init_end(
         self,
         args: TrainingArguments,

@@ -19,7 +19,7 @@ from holdfast.arguments import require_options
 from holdfast.artifacts import as_mask
 from holdfast.distributed import gathered
 from holdfast.intervene.dpo import make_preferences, preferences
-from holdfast.intervene.entries import InvariantError, digest_outside, masked_entries, refuse_adapters
+from holdfast.intervene.entries import InvariantError, masked_entries, refuse_adapters
 from holdfast.intervene.frozen import frozen, frozen_roles
 from holdfast.intervene.options import EnhanceOptions
 from holdfast.intervene.patch import make_patch, selected_values
@@ -32,10 +32,12 @@ from holdfast.intervene.sft import (
     mean_loss,
     refuse_wrong_start,
     shuffled_positions,
+    warn_of_worse,
 )
 from holdfast.intervene.sparse_adamw import WITHOUT_ADAPTERS, SparseAdamW, freeze_unmasked
 from holdfast.made_by import model_entry, prompts_entry, version
-from holdfast.models.load import LoadedModel, fingerprint, require_loaded
+from holdfast.models.fingerprints import fingerprint, fingerprints_now_and_before
+from holdfast.models.load import LoadedModel, require_loaded
 from holdfast.models.shards import is_sharded
 from holdfast.models.sites import list_sites
 from holdfast.progress import Progress, silent
@@ -64,6 +66,8 @@ class EnhanceResult:
     """Share of a mixture's choices of experts, on the first examples, that are no longer made; None without experts."""
     entries_changed: int = 0
     """Entries that differ from the checkpoint in its own dtype: a small step is lost to rounding."""
+    start_loss: float | None = None
+    """Mean loss per response token of the model before training, on the last batch; None for preferences."""
     saved_loss: float | None = None
     """Mean loss per response token of the model as it is saved, on the last batch; None for preferences."""
 
@@ -78,6 +82,7 @@ def enhance(
     output_dir: str | Path | None = None,
     *,
     check_base: bool = True,
+    just_loaded: bool = False,
 ) -> EnhanceResult:
     """Tunes the model in place; load it again for another arm.
 
@@ -90,6 +95,8 @@ def enhance(
         progress: told after each step.
         output_dir: where checkpoints go, when `checkpoint_every` asks for them.
         check_base: whether to refuse a mask of another model.
+        just_loaded: whether the weights are as `load_model` has just hashed them; else they are hashed again, and a
+            model that has changed since is refused.
 
     Raises:
         ValueError: the mask or the data do not fit, or the loss or a weight is not finite.
@@ -102,17 +109,18 @@ def enhance(
     mask = None if mask is None else as_mask(mask)
     output_dir = None if output_dir is None else Path(output_dir)
     refuse_adapters(loaded.model, WITHOUT_ADAPTERS)
-    refuse_wrong_start(loaded, mask, check_base=check_base)
+    refuse_wrong_start(loaded, mask, check_base=check_base, just_loaded=just_loaded)
     refuse_none(refusals, harmless, options)
     train = _fine_tuning(loaded, mask, refusals, harmless, options, progress, output_dir)
     read = [*refusals, *harmless]
     last_batch = [read[place] for place in mix(len(refusals), len(harmless), options)[-options.batch_size :]]
+    start_loss = mean_loss(loaded, last_batch, options) if options.objective == "sft" else None
     routed = routing(loaded, read)
     roles = frozen_roles(loaded.model, (), train_routers=options.train_routers)
     if mask is None:
         with frozen(loaded.model, roles), trained_in_float32(loaded) as kept:
             losses = train(dense_adamw(loaded.model, options), clip=True)
-        patch, kept = None, kept_by_all(kept, loaded)
+        patch, kept, base = None, kept_by_all(kept, loaded), fingerprint(loaded.model)
     else:
         made_by = {
             "method": "enhance",
@@ -123,21 +131,24 @@ def enhance(
             "refusals": prompts_entry(refusals),
             "harmless": prompts_entry(harmless),
         }
-        losses, patch, kept = _train_selected(loaded, mask, train, options, made_by)
+        losses, patch, kept, base = _train_selected(loaded, mask, train, options, made_by)
     refuse_broken(loaded, options)
     warn_of_no_change(kept, loaded, options)
+    saved_loss = mean_loss(loaded, last_batch, options) if options.objective == "sft" else None
+    warn_of_worse(start_loss, saved_loss, options)
     trainable = sum(site.num_entries for site in list_sites(loaded.model) if site.role not in roles)
     trained = trainable if mask is None else len(mask)
     return EnhanceResult(
-        tuned=replace(loaded, base=fingerprint(loaded.model)),
-        patch=patch,
+        tuned=replace(loaded, base=base),
+        patch=patch and replace(patch, made_by={**patch.made_by, "tuned": {"fingerprint": base}}),
         entries_trained=trained,
         share_trained=trained / loaded.model.num_parameters(),
         untouched_identical=None if mask is None else True,
         losses=losses,
         routing_drift=routing_drift(routed, routing(loaded, read)),
         entries_changed=kept.changed,
-        saved_loss=mean_loss(loaded, last_batch, options) if options.objective == "sft" else None,
+        start_loss=start_loss,
+        saved_loss=saved_loss,
     )
 
 
@@ -197,20 +208,25 @@ def mix(num_unsafe: int, num_safe: int, options: EnhanceOptions) -> list[int]:
 
 def _train_selected(
     loaded: LoadedModel, mask: Mask, train: Train, options: EnhanceOptions, made_by: Meta
-) -> tuple[tuple[float, ...], Patch, Kept]:
+) -> tuple[tuple[float, ...], Patch, Kept, str]:
+    """Trains the mask's entries; the last of what it returns is the fingerprint of the tuned model.
+
+    With the former values put back the model has the fingerprint that it was loaded with: no other bit has moved.
+    """
     model = loaded.model
     entries = masked_entries(model, mask)
     old_values = selected_values(model, mask, loaded.storage_dtype, loaded.stored_apart, check_base=False)
-    rest = digest_outside(model, entries)
+    former = {entry.name: entry.read_whole() for entry in entries}
     # The masters are float32 whatever the weights are: half precision is not widened where a device computes in it.
     precise = trained_in_float32(loaded, counted=False) if model.dtype == torch.float32 else nullcontext()
     with precise, freeze_unmasked(model, mask), _sparse_adamw(model, mask, options) as optimizer:
         losses, moved = train(optimizer, clip=False), optimizer.num_moved
-    if digest_outside(model, entries) != rest:
+    base, without = fingerprints_now_and_before(model, mask.indices, former)
+    if without != loaded.base:
         raise InvariantError("entries outside the mask have changed while the masked ones were trained.")
     patch = make_patch(old_values, model, mask, made_by)
     changed = sum(int((patch.values[name] != old).sum()) for name, old in old_values.items())
-    return losses, patch, Kept(sum(gathered(moved)) if is_sharded(model) else moved, changed)
+    return losses, patch, Kept(sum(gathered(moved)) if is_sharded(model) else moved, changed), base
 
 
 def _sparse_adamw(model: nn.Module, mask: Mask, options: EnhanceOptions) -> SparseAdamW:

@@ -43,12 +43,19 @@ class Entries:
 
     def put(self, tensor: Float[Tensor, "..."], values: Float[Tensor, " selected"]) -> None:
         """Writes the selected entries of such a tensor, cast to its dtype."""
+        self._fetch(tensor)
         # index_put_ would split each write over the cores, and takes six times as long when those are busy.
         local(tensor.detach()).view(-1).index_copy_(0, self.index.long(), values.to(tensor.device, tensor.dtype))
 
     def blank(self, tensor: Float[Tensor, "..."]) -> None:
         """Sets the selected entries of such a tensor to zero."""
+        self._fetch(tensor)
         local(tensor.detach()).view(-1).index_fill_(0, self.index.long(), 0)
+
+    def _fetch(self, tensor: Float[Tensor, "..."]) -> None:
+        """Brings the entries into a CPU's cache: reads of far places overlap, writes to them wait for each other."""
+        if tensor.device.type == "cpu":
+            self.take(tensor)
 
     def read(self) -> Float[Tensor, " selected"]:
         """A copy of the parameter's selected entries."""
@@ -124,7 +131,7 @@ def refuse_changed(entries: list[Entries], values: list[Tensor]) -> None:
     for entry, value in zip(entries, values, strict=True):
         if not same_bits(entry.read(), value):
             raise InvariantError(
-                f"protected entries of {entry.name} have changed; something else writes to them, such as an optimizer "
+                f"held weights of {entry.name} have changed; something else writes to them, such as an optimizer "
                 "that swaps weights outside of its step."
             )
 

@@ -16,9 +16,9 @@ from holdfast.artifacts import save_mask
 from holdfast.json_files import save_text
 from holdfast.values import Mask
 
-NOTE = """## Protected entries
+NOTE = """## Held weights
 
-This adapter was trained with {count:,} entries of its base model held at their values (`{file}`). The adapter alone
+This adapter was trained with {count:,} weights of its base model held at their values (`{file}`). The adapter alone
 does not hold them: plain PEFT, and any server that takes the adapter, moves them. Two ways keep the hold:
 
 - load the adapter with `holdfast.load_protected(base, folder)`;

@@ -20,6 +20,11 @@ def hold_summary(mask: Mask, steps: Sequence[int], since: int = 0) -> str:
     return f"{held}{f' since step {since}' if since else ''}; every bit checked at {_places(steps)}"
 
 
+def held_words(hold: object, held: int, *, is_released: bool) -> str:
+    """A hold as Python shows it: its kind, and how many weights it holds."""
+    return f"<{type(hold).__name__}: {held:,} weights{', released' if is_released else ''}>"
+
+
 def _share(density: float) -> str:
     """Per cent of the scored weights."""
     return f"{density:.1%}" if density >= 0.0005 else "less than 0.1%"

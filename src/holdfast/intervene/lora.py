@@ -24,6 +24,7 @@ from holdfast.intervene.entries import Entries, InvariantError, find_entries, re
 from holdfast.intervene.held_adapter import MASK_FILE as MASK_FILE
 from holdfast.intervene.held_adapter import HeldAdapter, write_beside
 from holdfast.intervene.held_layer import HeldLayer, hold_layer, refuse_quantised, release_layer
+from holdfast.intervene.hold_summary import held_words
 from holdfast.models.load import quiet_transformers
 from holdfast.values import Mask
 
@@ -69,7 +70,7 @@ class LoraProtection:
         refuse_changed(self._entries, self._saved)
         for name, layer in _adapted(self._model, self.mask).items():
             if not isinstance(layer, HeldLayer):
-                raise InvariantError(f"an adapter moves protected entries of {name}: it was added after protect_lora.")
+                raise InvariantError(f"an adapter moves held weights of {name}: it was added after protect_lora.")
 
     def release(self) -> None:
         """Makes the model and its layers PEFT's own again; adapters that were merged under the hold stay merged.
@@ -88,10 +89,11 @@ class LoraProtection:
         level, self._warned = logging.INFO if self._warned else logging.WARNING, True
         logger.log(
             level,
-            "the adapter in %r alone does not hold the %d protected entries: plain PEFT moves them. Load it with "
-            "holdfast.load_protected, or save what holdfast.merge_protected(model) returns; the mask lies beside it.",
+            "the adapter alone does not hold the %s held weights: plain PEFT moves them. This is true of %r and of "
+            "every save of this model. The mask lies beside each: load one with holdfast.load_protected, or save what "
+            "holdfast.merge_protected(model) returns.",
+            f"{len(self.mask):,}",
             str(folder),
-            len(self.mask),
         )
 
     def __enter__(self) -> Self:
@@ -99,6 +101,9 @@ class LoraProtection:
 
     def __exit__(self, *_: object) -> None:
         self.release()
+
+    def __repr__(self) -> str:
+        return held_words(self, len(self.mask), is_released=not self._held)
 
 
 def protect_lora(model: PeftModel, mask: Mask | str | Path, *, check_base: bool = True) -> LoraProtection:
@@ -122,7 +127,12 @@ def protect_lora(model: PeftModel, mask: Mask | str | Path, *, check_base: bool 
 
 
 def refuse_plain(model: object) -> None:
-    """Raises ValueError when a model carries no adapters of PEFT."""
+    """Raises ValueError when a model carries no adapters of PEFT, or is the path of some."""
+    if isinstance(model, str | Path):
+        raise ValueError(
+            f"a model with adapters was expected, got the path {str(model)!r}; load the folder with "
+            "holdfast.load_protected(base, folder) first."
+        )
     if not isinstance(model, PeftModel):
         raise ValueError(
             f"{type(model).__name__} carries no adapters of PEFT; give what peft.get_peft_model returned, or hold the "

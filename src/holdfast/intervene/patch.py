@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from holdfast.intervene.base import require_base
 from holdfast.intervene.entries import Entries, InvariantError, masked_entries, same_bits, select_entries
-from holdfast.models.load import fingerprint
+from holdfast.models.fingerprints import fingerprint
 from holdfast.values import Mask, Meta, Patch
 
 

@@ -6,7 +6,7 @@ matrices, each with its own sigma. The paper uses ratio 0.38 (arXiv 2604.08297).
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import torch
@@ -24,7 +24,6 @@ from holdfast.models.sites import find_scored
 from holdfast.values import Mask
 
 
-@contextmanager
 def perturbed(
     model: PreTrainedModel,
     mask: Mask | str | Path,
@@ -32,8 +31,8 @@ def perturbed(
     generator: torch.Generator,
     *,
     check_base: bool = True,
-) -> Iterator[None]:
-    """Adds noise to the selected entries while the context lasts; then every bit is as before, whatever happened.
+) -> AbstractContextManager[None]:
+    """A context manager: adds noise to the selected entries while it lasts; then every bit is as before.
 
     Args:
         model: changed in place; only the selected values are saved beside it.
@@ -49,7 +48,13 @@ def perturbed(
     require(generator, torch.Generator, "give torch.Generator().manual_seed(SEED)")
     if not isinstance(ratio, int | float) or not math.isfinite(ratio) or ratio < 0:
         raise ValueError(f"the noise ratio must be 0 or more, got {ratio!r}; the paper's is 0.38.")
-    mask = as_mask(mask)
+    return _noise_on(model, as_mask(mask), ratio, generator, check_base=check_base)
+
+
+@contextmanager
+def _noise_on(
+    model: PreTrainedModel, mask: Mask, ratio: float, generator: torch.Generator, *, check_base: bool
+) -> Iterator[None]:
     entries = masked_entries(model, mask)
     require_base("the mask", mask.base, dict(model.named_parameters()), check_base=check_base)
     sites = find_scored(model, list(mask.indices))

@@ -69,6 +69,10 @@ class SafetyProbe(TrainerCallback):
         self._every, self._stop_above = every, stop_above
         self._good = _GoodWeights() if on_breach == "roll_back" else None
 
+    def __repr__(self) -> str:
+        breach = "rolls back" if self._good else "stops"
+        return f"<SafetyProbe: {self._name} every {self._every} steps, {breach} above {self._stop_above:g}>"
+
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, *, model: PreTrainedModel, **_: Any
     ) -> None:

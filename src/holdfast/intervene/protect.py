@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from holdfast.artifacts import as_mask
 from holdfast.intervene.base import require_base
 from holdfast.intervene.entries import Entries, masked_entries, refuse_adapters, refuse_changed
+from holdfast.intervene.hold_summary import held_words
 from holdfast.values import Mask
 
 
@@ -51,6 +52,9 @@ class Protection:
 
     def __exit__(self, *_: object) -> None:
         self.release()
+
+    def __repr__(self) -> str:
+        return held_words(self, sum(map(len, self._entries)), is_released=not self._hooks)
 
     def _trained(self) -> list[Entries]:
         return [entry for entry in self._entries if entry.weight.requires_grad]

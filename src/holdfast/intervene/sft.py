@@ -41,7 +41,8 @@ from holdfast.intervene.options import SftOptions, share_batch
 from holdfast.intervene.sharded_checkpoint import ShardedCheckpoints, last_state, load_state
 from holdfast.intervene.sparse_adamw import SparseAdamW
 from holdfast.intervene.within_context import rows_within_context
-from holdfast.models.load import HALF_PRECISION, LoadedModel, fingerprint, quiet_transformers
+from holdfast.models.fingerprints import fingerprint
+from holdfast.models.load import HALF_PRECISION, LoadedModel, quiet_transformers
 from holdfast.models.shards import is_sharded
 from holdfast.models.tables import pad_id_for
 from holdfast.progress import Progress
@@ -52,7 +53,8 @@ from holdfast.values import Mask
 logger = logging.getLogger(__name__)
 IGNORED = -100
 """Label of a token that the loss leaves out."""
-
+WORSE_BY = 0.1
+"""Nats per token by which the saved loss may exceed the loss before training: every token is 10% less likely."""
 
 MARK = "fine_tuning.json"
 """Beside the checkpoints: which run they are of."""
@@ -98,6 +100,19 @@ def mean_loss(loaded: LoadedModel, exchanges: Sequence[Exchange], options: SftOp
     return total / max(num_tokens, 1)
 
 
+def warn_of_worse(start: float | None, saved: float | None, options: SftOptions) -> None:
+    """Warns where the saved model predicts the last batch worse than the model before training did."""
+    if start is None or saved is None or saved <= start + WORSE_BY:
+        return
+    logger.warning(
+        "training made the model worse at what it trained on: the loss on the last step's batch was %.3g before "
+        "training and is %.3g in the saved checkpoint; lower learning_rate=%g.",
+        start,
+        saved,
+        options.learning_rate,
+    )
+
+
 def warn_without_end(tokenizer: PreTrainedTokenizerBase) -> None:
     """Logs a warning when no token ends a turn, so that a model trained on it does not learn to stop."""
     if end_of_turn(tokenizer) is None:
@@ -118,14 +133,16 @@ def dense_adamw(model: nn.Module, options: SftOptions) -> torch.optim.Optimizer:
     return torch.optim.AdamW([group for group in groups if group["params"]], lr=options.learning_rate, fused=True)
 
 
-def refuse_wrong_start(loaded: LoadedModel, mask: Mask | None, *, check_base: bool = True) -> None:
+def refuse_wrong_start(
+    loaded: LoadedModel, mask: Mask | None, *, check_base: bool = True, just_loaded: bool = False
+) -> None:
     """Raises ValueError when the mask is another model's or the model is no longer the one that was loaded.
 
-    `check_base=False` takes a mask of another model.
+    `check_base=False` takes a mask of another model. A model that was `just_loaded` is not hashed again.
     """
     if mask is not None and check_base:
         refuse_other_base("the mask", mask.base, loaded.base)
-    if fingerprint(loaded.model) != loaded.base:
+    if not just_loaded and fingerprint(loaded.model) != loaded.base:
         raise ValueError(f"the weights of {loaded.name!r} were changed after loading; load the model again to tune it.")
 
 

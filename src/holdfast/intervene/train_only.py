@@ -10,8 +10,8 @@ for gradients that are not finite, clears only the dense ones: the callback clea
 decay are those given here and not the trainer's, as with any optimizer that a trainer is handed; its schedule applies.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,10 @@ from holdfast.artifacts import as_mask
 from holdfast.intervene.entries import Entries, InvariantError, digest_outside, masked_entries
 from holdfast.intervene.protect import innermost
 from holdfast.intervene.sparse_adamw import SparseAdamW, freeze_unmasked
+from holdfast.models.load import require_module
 from holdfast.values import Mask
 
 
-@contextmanager
 def train_only(
     model: PreTrainedModel,
     mask: Mask | str | Path,
@@ -34,8 +34,8 @@ def train_only(
     lr: float = 3e-5,
     weight_decay: float = 0.0,
     check_base: bool = True,
-) -> Iterator["TrainOnly"]:
-    """While this lasts, a trainer that is given what it yields trains the mask's entries and no other.
+) -> AbstractContextManager["TrainOnly"]:
+    """A context manager: while it lasts, a trainer that is given what it yields trains the mask's entries and no other.
 
     Args:
         model: on the device that it will be trained on.
@@ -45,10 +45,14 @@ def train_only(
         check_base: whether to refuse a model that the mask was not made for; pass False for one that has trained since.
 
     Raises:
-        ValueError: the mask is empty or made for another model.
+        ValueError: the model is none, or the mask is none, is empty or made for another model.
     """
-    mask = as_mask(mask)
-    how = {"lr": lr, "weight_decay": weight_decay, "check_base": check_base}
+    require_module(model)
+    return _trained_alone(model, as_mask(mask), {"lr": lr, "weight_decay": weight_decay, "check_base": check_base})
+
+
+@contextmanager
+def _trained_alone(model: PreTrainedModel, mask: Mask, how: Mapping[str, Any]) -> Iterator["TrainOnly"]:
     with freeze_unmasked(model, mask), SparseAdamW(model, mask, **how) as optimizer:
         yield TrainOnly(optimizer, masked_entries(model, mask))
 
@@ -60,6 +64,9 @@ class TrainOnly(TrainerCallback):
         self.optimizers = (optimizer, None)
         """For the trainer's `optimizers`; it makes the schedule."""
         self._optimizer, self._entries = optimizer, entries
+
+    def __repr__(self) -> str:
+        return f"<TrainOnly: {sum(map(len, self._entries)):,} weights, optimizers=(SparseAdamW, None)>"
 
     def on_train_begin(
         self,

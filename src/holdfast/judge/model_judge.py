@@ -9,6 +9,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import cast
 
 import torch
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from holdfast.distributed import in_step
-from holdfast.models.load import fingerprint
+from holdfast.models.fingerprints import fingerprint
 from holdfast.models.shards import is_sharded
 from holdfast.models.tables import check_token_ids, context_of
 from holdfast.prompts.batching import batches_by_length, right_pad
@@ -77,10 +78,15 @@ class ModelJudge(ABC):
         self._token_budget = token_budget
         self._embedding = cast(nn.Embedding, model.get_input_embeddings())
 
+    @cached_property
+    def base(self) -> str:
+        """The fingerprint of its weights; whoever has loaded them sets it, so that they are not hashed again."""
+        return fingerprint(self.model)
+
     @property
     def fingerprint(self) -> str:
         """That of its weights."""
-        return fingerprint(self.model)
+        return self.base
 
     @abstractmethod
     def show(self, prompt: str, response: str) -> ShownExchange:

@@ -1,8 +1,7 @@
 """Load a model and its tokenizer from a folder, a hub id or `testbed:NAME`; say what is wrong."""
 
-import hashlib
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -25,12 +24,13 @@ from transformers.distributed.configuration_utils import DistributedConfig
 
 from holdfast.arguments import require, require_name
 from holdfast.distributed import world_size
+from holdfast.models.fingerprints import fingerprint as fingerprint
+from holdfast.models.fingerprints import fingerprint_of as fingerprint_of
 from holdfast.models.locate import OTHER_FORMATS as OTHER_FORMATS
 from holdfast.models.locate import explained, resolve, weight_files
 from holdfast.models.locate import local_folder as local_folder
 from holdfast.models.locate import quiet_transformers as quiet_transformers
 from holdfast.models.roles import find_layers
-from holdfast.models.shards import whole
 from holdfast.models.storage import Storage, read_storage, stored_apart
 from holdfast.progress import Progress, silent
 from holdfast.prompts.template_arguments import bind_arguments, split_arguments
@@ -279,43 +279,6 @@ def config_of(name: str) -> PreTrainedConfig:
     source = resolve(name, with_weights=False)
     with explained(name, source):
         return AutoConfig.from_pretrained(source, trust_remote_code=False)
-
-
-def fingerprint(model: nn.Module) -> str:
-    """SHA-256 over the sorted parameters: name, shape and float32 bits, so that a wider dtype does not change it."""
-    return fingerprint_of(dict(model.named_parameters()))
-
-
-def fingerprint_of(
-    parameters: Mapping[str, nn.Parameter], hashed: Callable[[int, int], None] = lambda done, total: None
-) -> str:
-    """The fingerprint of a model that has these parameters under these names; it reads every weight once.
-
-    Args:
-        parameters: the model's, by name.
-        hashed: called after each with how many are done, and how many there are.
-    """
-    _refuse_absent(parameters)
-    digest = hashlib.sha256()
-    for done, (name, weight) in enumerate(sorted(parameters.items(), key=lambda item: item[0]), start=1):
-        digest.update(f"{name}{tuple(weight.shape)}".encode())
-        digest.update(whole(weight.detach()).to("cpu", torch.float32).contiguous().view(-1).numpy().data)
-        hashed(done, len(parameters))
-    return digest.hexdigest()
-
-
-def refuse_absent(model: nn.Module) -> None:
-    """Raises ValueError when a parameter has a shape and no values."""
-    _refuse_absent(dict(model.named_parameters()))
-
-
-def _refuse_absent(parameters: Mapping[str, nn.Parameter]) -> None:
-    absent = [name for name, weight in parameters.items() if weight.is_meta]
-    if absent:
-        raise ValueError(
-            f"parameter {absent[0]!r} (and {len(absent) - 1} more) is on the meta device, without values; "
-            "load the whole model into memory, without offloading."
-        )
 
 
 def refuse_one_place(*, sharded: bool) -> None:

@@ -1,11 +1,14 @@
 """Where a model's files are: a folder, a hub id or `testbed:NAME`; and one sentence where they can't be read."""
 
 import logging
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
-from huggingface_hub import hf_hub_download, snapshot_download, try_to_load_from_cache
+from huggingface_hub import constants, hf_hub_download, is_offline_mode, snapshot_download, try_to_load_from_cache
 from huggingface_hub.errors import EntryNotFoundError
 from transformers.utils import logging as transformers_logging
 
@@ -106,11 +109,27 @@ def quiet_transformers() -> Iterator[None]:
 def explained(name: str, source: str) -> Iterator[None]:
     """Reads quietly, and says in one sentence what is wrong with a model."""
     try:
+        _require_reachable(source)
         with quiet_transformers():
             yield
     except Exception as error:  # a wrong config.json can make the library raise anything
         # Without its cause, which is some fifty lines of libraries; debuggers have it as __context__.
         raise ValueError(_explain(name, source, error)) from None
+
+
+def _require_reachable(source: str) -> None:
+    """Raises OSError at once where a hub id is not here and its hub has no address.
+
+    The library itself would try for half a minute. Behind a proxy only the proxy knows the address.
+    """
+    is_here = Path(source).is_dir() or isinstance(try_to_load_from_cache(source, "config.json"), str)
+    if is_here or is_offline_mode() or getproxies():
+        return
+    host = urlsplit(constants.ENDPOINT).hostname
+    try:
+        socket.getaddrinfo(host, None)
+    except OSError as error:
+        raise OSError(f"the address of {host} is not known") from error
 
 
 def _file_of(source: str, file: str, *, fetch: bool) -> Path | None:
@@ -177,6 +196,6 @@ def _explain(name: str, source: str, error: Exception) -> str:
     if "not a valid model identifier" in text or "404" in text or "repository not found" in text:
         return f"model {name!r} was not found on the hub; check the spelling, or give a folder that exists."
     return (
-        f"model {name!r} is not a folder here and the hub could not be reached: {reason} "
+        f"model {name!r} is not a folder here and the hub could not be reached: {reason.rstrip('.')}. "
         "Give a local folder, or go online."
     )

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from transformers import PreTrainedModel
 
+from holdfast.models.fingerprints import check_present
 from holdfast.models.layout import ONE_MATRIX, Layout, layout_of
-from holdfast.models.load import refuse_absent, require_module
+from holdfast.models.load import require_module
 from holdfast.models.options import Role
 from holdfast.models.roles import find_layers, find_roles, refuse_unrouted
 from holdfast.values import entries_in
@@ -66,7 +67,7 @@ def scored_sites(model: PreTrainedModel) -> list[Site]:
         ValueError: the model has no such matrix, experts without a router, or a parameter whose values are not loaded.
     """
     sites = scorable_sites(model)
-    refuse_absent(model)
+    check_present(dict(model.named_parameters()))
     return sites
 
 

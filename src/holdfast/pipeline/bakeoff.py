@@ -20,7 +20,8 @@ from holdfast.evaluate.expected_safety import ExpectedSafety
 from holdfast.evaluate.pooled import pool_evaluations
 from holdfast.models.load import LoadedModel, load_model
 from holdfast.pipeline import faithfulness, scoring, steps
-from holdfast.pipeline.config import BakeoffConfig, Likelihood, ScoringOptions
+from holdfast.pipeline.bakeoff_config import BakeoffConfig
+from holdfast.pipeline.config import SAFETY_ONLY, Likelihood, ScoringOptions
 from holdfast.pipeline.inputs import file_hash, suite_hashes
 from holdfast.pipeline.judges import Judge, differentiable, load_judge, require_usable, try_on
 from holdfast.pipeline.masks import select_as_shared
@@ -82,7 +83,7 @@ def bakeoff(config: BakeoffConfig, out: Path, progress: Progress = silent) -> di
     refuse_unclaimable(out)
     require_usable(config.judging, config.judge)
     calibration = config.calibration
-    overlap = steps.refuse_overlap([calibration.harmful, calibration.utility], config.suite, calibration.harmful)
+    overlap = steps.refuse_overlap(_calibrating(config), config.suite, calibration.harmful)
     loaded, judge = load_model(config.model), load_judge(config.judge, config.judging)
     for objective in set(config.objectives) - {"policy_gradient", *get_args(Likelihood)}:
         differentiable(judge, objective)
@@ -112,9 +113,14 @@ def refuse_unknown(config: BakeoffConfig) -> None:
         raise ValueError("objective refusal_likelihood needs harmful prompts with safe responses; set `refusals`.")
 
 
+def _calibrating(config: BakeoffConfig) -> list[str]:
+    """The prompt sets that make scores."""
+    return list(filter(None, (config.calibration.harmful, config.calibration.utility)))
+
+
 def input_hashes(config: BakeoffConfig, loaded: LoadedModel, judge: Judge) -> dict[str, object]:
     """Hashes of everything that is read: a folder is refused to other contents of the same names."""
-    files = [config.calibration.harmful, config.calibration.utility, *([config.refusals] if config.refusals else [])]
+    files = [*_calibrating(config), *([config.refusals] if config.refusals else [])]
     return {
         "model": loaded.base,
         "rendering": rendering_of(loaded.tokenizer),
@@ -235,11 +241,11 @@ def noise_point(
 
 def utility_scores(config: BakeoffConfig, folder: Path, progress: Progress) -> Path | None:
     """Utility importance, made once, where a selector leaves it out."""
-    path = folder / "scores.safetensors"
-    if "safety_only" not in config.selectors:
+    path, prompts = folder / "scores.safetensors", config.calibration.utility
+    if SAFETY_ONLY not in config.selectors or prompts is None:
         return None
     if not path.is_file():
-        scoring.score_likelihood(config.model, config.calibration.utility, path, seed=config.seed, progress=progress)
+        scoring.score_likelihood(config.model, prompts, path, seed=config.seed, progress=progress)
     return path
 
 

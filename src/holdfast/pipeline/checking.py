@@ -22,6 +22,7 @@ from holdfast.models.load import require_model_name
 from holdfast.models.paths import Place, by_layer, layer_and_path
 from holdfast.models.stored import StoredModel, StoredParameter, open_stored, stored_fingerprint
 from holdfast.models.tensor_files import runs
+from holdfast.notes import NOTE
 from holdfast.progress import Progress, silent
 from holdfast.values import Mask
 
@@ -177,14 +178,14 @@ def _require_base(mask: Mask, base: StoredModel, model: StoredModel, progress: P
     fingerprint = stored_fingerprint(base, progress)
     if fingerprint != mask.base and stored_fingerprint(model, progress) == mask.base:
         raise ValueError(
-            f"the two checkpoints are swapped: the mask was made for {model.name!r}; give that one as --base, and "
-            f"{base.name!r} as the model."
+            f"the two checkpoints are swapped: the mask was made for {model.name!r}; give that one as the base, "
+            f"and {base.name!r} as the model."
         )
     refuse_other_base("the mask", mask.base, fingerprint)
 
 
 def _tell_dtypes(mask: Mask, base: StoredModel, model: StoredModel, *, kept: bool) -> None:
-    """Warns where the held weights lie in other dtypes in the two files, so that values are compared and not bytes."""
+    """Says where the held weights lie in other dtypes in the two files: a warning where one of them moved."""
     before, after = (_dtypes(mask, stored) for stored in (base, model))
     if before == after:
         return
@@ -193,7 +194,7 @@ def _tell_dtypes(mask: Mask, base: StoredModel, model: StoredModel, *, kept: boo
         if kept
         else "held weights are compared by their values, and one that the smaller dtype cannot hold has moved"
     )
-    logger.warning("%s (base %s, model %s).", what, before, after)
+    logger.log(NOTE if kept else logging.WARNING, "%s (base %s, model %s).", what, before, after)
 
 
 def _dtypes(mask: Mask, stored: StoredModel) -> str:

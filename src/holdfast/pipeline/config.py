@@ -14,6 +14,8 @@ from holdfast.option_groups import CLASSIFIERS, ENDPOINTS, FINE, GUARDS, JUDGED,
 
 SafetyObjective = Literal["judge_gradient", "refusal_likelihood"]
 EnhanceArm = Literal["top", "safety_only", "random", "bottom", "refusals_alone", "full"]
+SAFETY_ONLY = "safety_only"
+"""The arms whose mask takes utility scores."""
 AdaptArm = Literal["plain", "protected", "safety_only", "random_protected"]
 
 
@@ -181,8 +183,9 @@ class ScoreFiles(Options):
 
     harmful: str
     """Harmful prompts that the model answers itself; with safe responses for the objective refusal_likelihood."""
-    utility: str
-    """Questions or exchanges with right answers, for the utility importance that safety-only masks leave out."""
+    utility: str | None = None
+    """Questions or exchanges with right answers, for the utility importance that safety-only masks leave out. Left out,
+    there are no safety-only masks."""
 
 
 class EnhanceFiles(Options):
@@ -216,6 +219,11 @@ class VerifyOptions(Options):
     out."""
 
 
+def _utility_of(calibration: object) -> object:
+    """The utility prompts of a calibration that was not read yet, or that was."""
+    return calibration.get("utility") if isinstance(calibration, dict) else getattr(calibration, "utility", None)
+
+
 class RunConfig(Options):
     """A whole run: what is located is verified; SET and SPA are done where there is something to do them with."""
 
@@ -227,7 +235,8 @@ class RunConfig(Options):
     Left out, the refusal rules judge: safety is then the share of harmful prompts that are not refused, and attack
     success is not measured."""
     unaligned: str | None = None
-    """A model that helps with everything: SET enhances it, with the prompts of `refusals`. Left out, SET is skipped."""
+    """A model that SET enhances, with the prompts of `refusals`: one that helps with everything. Left out, SET enhances
+    `model`. Without `refusals`, SET is skipped."""
     task: str | None = None
     """Exchanges of a task to adapt the aligned model to. Left out, SPA is skipped."""
     enhance_arms: tuple[EnhanceArm, ...] = get_args(EnhanceArm)
@@ -278,6 +287,31 @@ class RunConfig(Options):
     adapt: AdaptOptions = AdaptOptions()
     """How SPA trains."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, given: object) -> object:
+        """SET enhances `model` where no other is named; without utility scores no arm is safety-only."""
+        if not isinstance(given, dict):
+            return given
+        filled = dict(given)
+        if filled.get("refusals") and not filled.get("unaligned"):
+            filled["unaligned"] = filled.get("model")
+        if not _utility_of(filled.get("calibration")):
+            for needed, name, arms in (("refusals", "enhance_arms", EnhanceArm), ("task", "adapt_arms", AdaptArm)):
+                if filled.get(needed) and name not in filled:
+                    filled[name] = tuple(arm for arm in get_args(arms) if arm != SAFETY_ONLY)
+        return filled
+
+    @model_validator(mode="after")
+    def _refuse_safety_only(self) -> Self:
+        for name, needed in (("enhance_arms", self.refusals), ("adapt_arms", self.task)):
+            if needed and SAFETY_ONLY in getattr(self, name) and self.calibration.utility is None:
+                raise ValueError(
+                    f"{name} has {SAFETY_ONLY}, a mask of what matters to safety and not to utility, and there are no "
+                    f"utility scores; give calibration.utility, or leave {SAFETY_ONLY} out."
+                )
+        return self
+
     @model_validator(mode="after")
     def _refuse_objectives(self) -> Self:
         if self.score.objective == "utility":
@@ -290,8 +324,8 @@ class RunConfig(Options):
         for name in ("enhance_arms", "adapt_arms"):
             if len(set(getattr(self, name))) < len(getattr(self, name)):
                 raise ValueError(f"{name} names an arm twice: {', '.join(getattr(self, name))}; name each once.")
-        if (self.unaligned is None) != (self.refusals is None):
-            raise ValueError("SET takes a model, unaligned, and what it learns from, refusals; give both or neither.")
+        if self.unaligned is not None and self.refusals is None:
+            raise ValueError("SET of the model unaligned takes what it learns from, refusals; give both or neither.")
         without = {
             "unaligned": (self.unaligned, ("enhance", "enhance_arms", "enhance_objective", "full_learning_rate")),
             "task": (self.task, ("adapt", "adapt_arms")),
@@ -302,64 +336,29 @@ class RunConfig(Options):
                     raise ValueError(f"{name} has no effect without {needed}; give {needed}, or leave {name} out.")
         return self
 
+    @property
+    def is_located_once(self) -> bool:
+        """Whether one model is scored for both stages, from the same prompts."""
+        here, there = (self.refusals_to_score(objective) for objective in ("judge_gradient", self.enhance_objective))
+        return self.unaligned == self.model and here == there
+
+    @property
+    def is_evaluated_once(self) -> bool:
+        """Whether one evaluation is where both stages start."""
+        return self.unaligned == self.model and self.suite.task is None
+
     def refusals_to_score(self, objective: SafetyObjective) -> str | None:
         """The given refusals whose likelihood scores a model; None where its own responses are judged."""
         if objective == "refusal_likelihood" and self.refusals:
             return self.refusals.refusals
         return self.calibration.harmful if self.score.objective == "refusal_likelihood" else None
 
+    def likelihood_options(self, objective: Likelihood) -> ScoringOptions:
+        """Options of a scoring by given responses.
 
-class BakeoffConfig(Options):
-    """Scores and selectors to compare."""
-
-    model: str
-    """An aligned model. A folder, a hub id or `testbed:NAME`."""
-    judge: str = REFUSAL_RULES
-    """A causal guard model that answers safe or unsafe. Left out, the refusal rules judge."""
-    judging: JudgeOptions = JudgeOptions()
-    """How the judge is read."""
-    calibration: ScoreFiles
-    """What makes the scores."""
-    refusals: str | None = None
-    """Harmful prompts with safe responses, for the objective refusal_likelihood."""
-    suite: SuiteFiles
-    """Prompt sets that measure safety and utility. They share no prompt with those that make the scores."""
-    methods: tuple[str, ...] = ("esi", "gradient_magnitude", "snip", "wanda", "magnitude", "random")
-    """Formulas to compare. The first one also goes with every other objective and selector."""
-    objectives: tuple[Estimator | Literal["refusal_likelihood"], ...] = ("judge_gradient",)
-    """Objectives to compare. The first one also goes with every other method and selector."""
-    selectors: tuple[str, ...] = ("top", "safety_only", "bottom")
-    """Selectors to compare. The first one also goes with every other method and objective. The method random gives a
-    random mask of every size."""
-    fractions: tuple[float, ...] = (0.01, 0.003, 0.03, 0.1)
-    """Shares of the scored weights. Stability is measured at the first."""
-    noise_ratio: float = Field(default=2.0, gt=0)
-    """Strength of the noise on the masks, in standard deviations of each weight's matrix."""
-    draws: int = Field(default=3, ge=1)
-    """Random draws of that noise."""
-    limit: int | None = Field(default=128, ge=1)
-    """Prompts to take from every evaluation file, counted from its start. None takes all."""
-    seeds: tuple[Seed, ...] = ()
-    """More seeds, under which the first method is scored again with every objective: does the answer depend on the
-    seed? With greedy responses the seed changes nothing."""
-    groups: int = Field(default=50, ge=3)
-    """Groups of weights, at least, on which the predicted change of safety is compared with the measured one."""
-    group_noise_ratio: float = Field(default=0.38, gt=0)
-    """Strength of the noise on a group, in standard deviations of each weight's matrix."""
-    group_draws: int = Field(default=16, ge=2)
-    """Random draws of that noise."""
-    branches: int | None = Field(default=64, ge=2)
-    """First tokens per prompt over which expected safety is summed. None takes the whole vocabulary."""
-    generate: OneResponse = GenerateOptions()
-    """How the responses are made that the judge reads."""
-    calibrate: GenerateOptions = GenerateOptions()
-    """How the responses are made that scores come from."""
-    select: SelectOptions = SelectOptions()
-    seed: Seed = 0
-    """Seed of everything random."""
-
-    @model_validator(mode="after")
-    def _refuse_no_gradient(self) -> Self:
-        for objective in self.objectives:
-            refuse_no_gradient(objective, self.judge)
-        return self
+        Those of `score` where it names the objective. Otherwise only what of them fits batches into memory.
+        """
+        if self.score.objective == objective:
+            return self.score
+        sizes = {"token_budget": self.score.token_budget, "sums_on_host": self.score.sums_on_host}
+        return ScoringOptions.model_validate({"objective": objective, **sizes})

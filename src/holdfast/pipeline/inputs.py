@@ -21,6 +21,10 @@ KINDS: Mapping[str, Kind] = {
 """What the prompts of every set of a suite are used as."""
 
 
+LATER = ("sample", "takes_all")
+"""What a set can be told since hashes of sets were kept: it counts where it is told."""
+
+
 def file_hash(name: str) -> str:
     """SHA-256 of a prompt set: its file's bytes, and which columns and rows are read where these are chosen."""
     source = find_source(name)
@@ -46,8 +50,8 @@ def _choice(source: PromptSource) -> list[object]:
     if source == PromptSource(source.file):
         return []
     parts = asdict(source)
-    # Hashes stay those of the time before rows could be chosen.
-    return [value for name, value in parts.items() if name != "file" and (name != "takes_all" or value)]
+    # Hashes stay those of the time before rows could be chosen, or a sample drawn.
+    return [value for name, value in parts.items() if name != "file" and (name not in LATER or value)]
 
 
 def _joined(content: str, parts: Sequence[object]) -> str:

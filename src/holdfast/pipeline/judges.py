@@ -22,7 +22,7 @@ from holdfast.judge.refusal_classifier import RefusalClassifier, says_refused
 from holdfast.judge.rubric import PREFIX, RubricJudge
 from holdfast.judge.rubrics import REFUSAL_RUBRIC, Rubric
 from holdfast.judge.trial import try_judge
-from holdfast.models.load import architectures, config_of, load_model
+from holdfast.models.load import LoadedModel, architectures, config_of, load_model
 from holdfast.models.shards import shard_layers
 from holdfast.pipeline.config import Estimator, JudgeOptions
 from holdfast.progress import Progress, silent
@@ -120,6 +120,12 @@ def load_judge(
     loaded = load_model(name, kind=made_as, progress=progress)
     if sharded:
         shard_layers(loaded.model)
+    judge = _model_judge(loaded, kind, options)
+    judge.base = loaded.base
+    return judge
+
+
+def _model_judge(loaded: LoadedModel, kind: JudgeKind, options: JudgeOptions) -> ModelJudge:
     if kind == "guard":
         return GuardJudge(loaded.model, loaded.tokenizer, options.guard)
     if _reads_refusals(loaded.model.config, options):

@@ -3,13 +3,19 @@
 from pathlib import Path
 
 from holdfast.pipeline import steps
-from holdfast.pipeline.config import RunConfig
+from holdfast.pipeline.config import SAFETY_ONLY, RunConfig
 
 MASKS = ("top", "safety_only", "random", "bottom")
+"""All that there are; see `masks_of`."""
 ALONE = "refusals_alone"
 """SET on the plain top mask without harmless examples: what these are good for."""
 ADAPT_ARMS = {"plain": None, "protected": "top", "safety_only": "safety_only", "random_protected": "random"}
 """The mask that each arm holds fast."""
+
+
+def masks_of(config: RunConfig) -> tuple[str, ...]:
+    """The masks of a run: the safety-only one takes utility scores."""
+    return tuple(name for name in MASKS if name != SAFETY_ONLY or config.calibration.utility)
 
 
 def enhanced_files(out: Path, arm: str) -> list[Path]:

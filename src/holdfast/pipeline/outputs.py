@@ -63,9 +63,9 @@ def refuse_unwritable(path: Path) -> None:
     """Raises ValueError when the nearest folder above that exists is none, or may not be written to."""
     above = next(parent for parent in path.absolute().parents if parent.exists())
     if not above.is_dir():
-        raise ValueError(f"{str(path)!r} cannot be written: {str(above)!r} is a file; choose another path with --out.")
+        raise ValueError(f"{str(path)!r} cannot be written: {str(above)!r} is a file; choose another path.")
     if not os.access(above, os.W_OK | os.X_OK):
-        raise ValueError(f"{str(path)!r} cannot be written: no permission for {str(above)!r}; choose another --out.")
+        raise ValueError(f"{str(path)!r} cannot be written: no permission for {str(above)!r}; choose another path.")
 
 
 def unfinished_folder(out: Path) -> Path:

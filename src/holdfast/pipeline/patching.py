@@ -22,9 +22,9 @@ from holdfast.intervene.stored_patch import (
     refuse_unlike,
     write_values,
 )
-from holdfast.made_by import named_base, version
+from holdfast.made_by import model_entry, named_base, tuned_entry, version
 from holdfast.models.checkpoints import copy_checkpoint
-from holdfast.models.stored import open_stored, stored_fingerprint
+from holdfast.models.stored import StoredModel, open_stored, stored_fingerprint
 from holdfast.pipeline.outputs import written_whole
 from holdfast.progress import Progress, silent
 from holdfast.values import Meta
@@ -48,6 +48,7 @@ def apply_to_folder(base: str, patch: Path, out: Path, progress: Progress = sile
 
     Raises:
         ValueError: the patch is broken or of another base, the checkpoint is broken, or there is something at `out`.
+        InvariantError: the patched checkpoint is not the one that the patch's file names.
     """
     with written_whole(out) as partial:
         opened, stored = open_patch(patch), open_stored(base)
@@ -58,7 +59,9 @@ def apply_to_folder(base: str, patch: Path, out: Path, progress: Progress = sile
             )
         refuse_other_base(f"patch {str(patch)!r}", opened.base, stored_fingerprint(stored, progress))
         copy_checkpoint(stored.checkpoint, partial, progress)
-        write_values(open_stored(str(partial)), opened, new_values, progress)
+        patched = open_stored(str(partial))
+        write_values(patched, opened, new_values, progress)
+        _require_tuned(opened, patched, progress)
     return opened
 
 
@@ -86,15 +89,38 @@ def revert_to_folder(
                 f"patch {str(patch)!r} is not applied to {tuned!r}, which holds other values at its entries; give the "
                 "checkpoint that `holdfast patch apply` or `holdfast enhance` wrote."
             )
-        before = old_values(opened, open_stored(base) if base else None)
+        start = open_stored(base) if base else None
+        before = old_values(opened, start)
         copy_checkpoint(stored.checkpoint, partial, progress)
         reverted = open_stored(str(partial))
         write_values(reverted, opened, before, progress)
         if stored_fingerprint(reverted, progress) != opened.base:
             raise InvariantError(
-                f"{tuned!r} without patch {str(patch)!r} is not the patch's base: it was changed outside the patch."
+                f"{tuned!r} without patch {str(patch)!r} is not the patch's base: it was changed outside the patch, "
+                f"{_where_changed(reverted, start)}; give the checkpoint that `holdfast patch apply` or `holdfast "
+                "enhance` wrote, as they wrote it."
             )
     return opened
+
+
+def _require_tuned(patch: PatchFile, patched: StoredModel, progress: Progress) -> None:
+    """Raises InvariantError when a patched checkpoint is not the one that the patch leads to, as far as it says."""
+    known = tuned_entry(patch.made_by).get("fingerprint")
+    if known and (found := stored_fingerprint(patched, progress)) != known:
+        raise InvariantError(
+            f"the patched checkpoint has fingerprint {found[:12]}, and patch {str(patch.path)!r} leads to "
+            f"{known[:12]}: the patch was changed after it was made; make it again."
+        )
+
+
+def _where_changed(reverted: StoredModel, base: StoredModel | None) -> str:
+    """The first entry that differs from the base, where that is at hand."""
+    if base is None:
+        return "where is not known (give its base as --base to be told)"
+    for name, parameter in base.parameters.items():
+        for chunk in differences(parameter, reverted.parameters[name]):
+            return f"the first is entry {int(chunk.index[0])} of {name}"
+    return f"or {base.name!r} is not the patch's base"
 
 
 def diff_to_file(base: str, tuned: str, out: Path, *, keep_old: bool = True, progress: Progress = silent) -> PatchFile:
@@ -114,8 +140,9 @@ def diff_to_file(base: str, tuned: str, out: Path, *, keep_old: bool = True, pro
                 progress("comparing parameters", done, len(shapes))
             if not writer.num_entries:
                 raise ValueError(f"{base!r} and {tuned!r} are identical, so there is no patch between them.")
-            made_by: Meta = {"method": "diff", "base": base, "tuned": tuned, **version()}
-            writer.save(partial, stored_fingerprint(left, progress), made_by)
+            before, after = (stored_fingerprint(one, progress) for one in (left, right))
+            ends = {"model": model_entry(base, before), "tuned": model_entry(tuned, after)}
+            writer.save(partial, before, {"method": "diff", **ends, **version()})
     return open_patch(out)
 
 

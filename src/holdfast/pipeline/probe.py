@@ -11,7 +11,8 @@ from holdfast.evaluate.measure import refuse_declared
 from holdfast.evaluate.suite import Suite, evaluate
 from holdfast.judge.ask import Judge, require_judge
 from holdfast.judge.model_judge import ModelJudge
-from holdfast.models.load import LoadedModel, fingerprint, require_tokenizer
+from holdfast.models.fingerprints import fingerprint
+from holdfast.models.load import LoadedModel, require_tokenizer
 from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.config import Likelihood, ScoringOptions
 from holdfast.pipeline.judges import load_judge, try_on

@@ -24,20 +24,20 @@ from holdfast.artifacts import digest, load_json, save_json, save_text
 from holdfast.intervene.options import EnhanceOptions
 from holdfast.models.load import load_model
 from holdfast.pipeline import scoring, steps
-from holdfast.pipeline.config import RunConfig, SafetyObjective, ScoringOptions, SuiteFiles
+from holdfast.pipeline.config import RunConfig, SafetyObjective, SuiteFiles
 from holdfast.pipeline.evaluating import evaluate_model
+from holdfast.pipeline.given_exchanges import load_to_enhance
 from holdfast.pipeline.inputs import file_hash
 from holdfast.pipeline.judges import Judge, load_judge, require_usable, try_on
-from holdfast.pipeline.layout import ADAPT_ARMS, ALONE, MASKS, enhanced_files, noise_draws, noise_paths
+from holdfast.pipeline.layout import ADAPT_ARMS, ALONE, enhanced_files, masks_of, noise_draws, noise_paths
 from holdfast.pipeline.linking import link_file, link_folder
 from holdfast.pipeline.masks import select_as_shared
+from holdfast.pipeline.other_run import refuse_other_inputs, refuse_other_settings, settings_of
 from holdfast.pipeline.outputs import refuse_foreign, written_alone
 from holdfast.pipeline.rendering import rendering_of
 from holdfast.pipeline.story import locate_section, tell
 from holdfast.pipeline.workers import Unit, Workers
 from holdfast.progress import Progress, silent
-from holdfast.prompts.records import refuse_contrary
-from holdfast.prompts.sources import load_exchanges
 from holdfast.prompts.template_arguments import with_arguments_of
 from holdfast.report.page import render_page
 
@@ -63,6 +63,7 @@ def run(config: RunConfig, out: Path, progress: Progress = silent) -> dict:
         page.redraw()
         tell_pieces()
 
+    refuse_other_settings(config, out)
     goes_on = (out / "manifest.json").is_file()
     if goes_on:  # at once: hashing what is read and starting the workers can take minutes
         tell_pieces()
@@ -130,17 +131,13 @@ def claim(config: RunConfig, out: Path) -> None:
         refuse_foreign(out)
     judge = load_judge(config.judge, config.judging)
     inputs = _inputs(config, judge)
-    run_id = digest([config.model_dump(mode="json", exclude={"workers"}), inputs, holdfast.__version__])
     if path.is_file():
-        if load_json(path).get("run") != run_id:
-            raise ValueError(
-                f"{str(out)!r} holds another run (other settings, inputs or version); "
-                "choose another folder with --out, or move it away."
-            )
+        refuse_other_settings(config, out)
+        refuse_other_inputs(inputs, out)
         return
     harmful = [prompt.prompt for prompt in steps.load_suite(config.suite).harmful]
     manifest = {
-        "run": run_id,
+        "run": digest([settings_of(config), inputs, holdfast.__version__]),
         "config": config.model_dump(mode="json"),
         "inputs": inputs,
         "versions": {"holdfast": holdfast.__version__, **{name: version(name) for name in LIBRARIES}},
@@ -157,14 +154,14 @@ def refuse_shared_prompts(config: RunConfig) -> dict[str, Any]:
     Prompts that are to be refused and helped are refused, too.
     """
     if config.refusals:
-        refuse_contrary(load_exchanges(config.refusals.refusals), load_exchanges(config.refusals.harmless))
+        load_to_enhance(config.refusals.refusals, config.refusals.harmless)
     return steps.refuse_overlap(_made_from(config), config.suite, config.calibration.harmful)
 
 
 def _made_from(config: RunConfig) -> list[str]:
     """The prompt files that make scores or train a model."""
     learned = (config.refusals.refusals, config.refusals.harmless) if config.refusals else ()
-    return [config.calibration.harmful, config.calibration.utility, *learned, *([config.task] if config.task else ())]
+    return list(filter(None, (config.calibration.harmful, config.calibration.utility, *learned, config.task)))
 
 
 def locate(
@@ -179,9 +176,10 @@ def locate(
     scores, utility = folder / "scores.safetensors", folder / "utility.safetensors"
     if not _is_scored(scores):
         _score(config, model, scores, objective, progress)
-    if not _is_scored(utility):
-        scoring.score_likelihood(model, config.calibration.utility, utility, seed=config.seed, progress=progress)
-    for name in MASKS:
+    if config.calibration.utility and not _is_scored(utility):
+        how = {"options": config.likelihood_options("utility"), "seed": config.seed, "progress": progress}
+        scoring.score_likelihood(model, config.calibration.utility, utility, **how)
+    for name in masks_of(config):
         cut(config, folder, name, folder / "masks" / f"{name}.safetensors")
     save_json(folder / "section.json", locate_section(config, model, folder))
     for copy in copies:
@@ -200,7 +198,7 @@ def _score(config: RunConfig, model: str, scores: Path, objective: SafetyObjecti
     """Scores a model for safety, on what the objective needs."""
     how = {"seed": config.seed, "progress": progress}
     if refusals := config.refusals_to_score(objective):
-        options = ScoringOptions(objective="refusal_likelihood")
+        options = config.likelihood_options("refusal_likelihood")
         scoring.score_likelihood(model, refusals, scores, options=options, **how)
         return
     how |= {"options": config.score, "judging": config.judging, "generation": config.calibrate}
@@ -297,16 +295,14 @@ def starting_units(
 
     def locating(label: str, model: str, folder: Path, objective: SafetyObjective, *copies: Path) -> Unit:
         arguments = {"config": config, "model": model, "folder": folder, "objective": objective, "copies": copies}
-        made = [path for one in (folder, *copies) for path in _located_files(one)]
+        made = [path for one in (folder, *copies) for path in _located_files(config, one)]
         return Unit(label, locate, made, arguments)
 
     def evaluating(label: str, model: str, path: Path, *copies: Path, task: bool) -> Unit:
         arguments = {"config": config, "model": model, "path": path, "copies": copies, "task": task}
         return Unit(label, evaluate, [path, *copies], arguments)
 
-    is_one_model = config.unaligned == config.model
-    once = is_one_model and _scores_alike(config)
-    once_evaluated = is_one_model and config.suite.task is None
+    once, once_evaluated = config.is_located_once, config.is_evaluated_once
     units = [
         locating("locate", config.model, aligned, "judge_gradient", *([unaligned] if once else [])),
         evaluating(
@@ -320,14 +316,8 @@ def starting_units(
     return units
 
 
-def _scores_alike(config: RunConfig) -> bool:
-    """Whether SET's weights are scored by what scores the aligned model's, from the same prompts."""
-    here, there = (config.refusals_to_score(objective) for objective in ("judge_gradient", config.enhance_objective))
-    return here == there
-
-
-def _located_files(folder: Path) -> list[Path]:
-    return [*(folder / "masks" / f"{name}.safetensors" for name in MASKS), folder / "section.json"]
+def _located_files(config: RunConfig, folder: Path) -> list[Path]:
+    return [*(folder / "masks" / f"{name}.safetensors" for name in masks_of(config)), folder / "section.json"]
 
 
 def _first(config: RunConfig, out: Path) -> list[Unit]:
@@ -350,7 +340,7 @@ def _second(config: RunConfig, out: Path) -> list[Unit]:
             {"config": config, "out": out, "mask": mask, "ratio": ratio},
         )
         for ratio in config.verify.ratios
-        for mask in MASKS
+        for mask in masks_of(config)
     ]
     tuned = [
         Unit(

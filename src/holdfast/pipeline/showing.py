@@ -65,6 +65,10 @@ def read_map(path: Path, kind: str, progress: Progress = silent) -> LayerMap:
     return found
 
 
+EXACT = "scores are counted by their upper bits here, and `holdfast select` cuts exactly"
+"""Why the count of a score file is a little larger than a mask of the same share."""
+
+
 def mask_title(selected: int, entries: int, num_parameters: int) -> str:
     """'1,061,683 weights selected: 1.000% of the scored, 0.789% of all'."""
     of_scored, of_all = (selected / whole if whole else 0.0 for whole in (entries, num_parameters))
@@ -86,14 +90,15 @@ def _read_mask(path: Path, file: TensorHeader, progress: Progress) -> LayerMap:
 
 
 def _read_scores(path: Path, file: TensorHeader, progress: Progress) -> LayerMap:
-    from holdfast.pipeline.counting import count_largest
+    from holdfast.pipeline.counting import LARGEST, count_largest
 
     header = _own_header(file)
     largest = count_largest(path, progress)
     whole = largest.by_layer.whole
     facts = {"unit": header["unit"], "num_parameters": header["num_parameters"], "least": largest.least}
     count = f"{whole.chosen:,} of {whole.entries:,} ({density(whole):.2%})"
-    title = f"Where the largest scores are: {count} are {largest.least:.3g} or more ({header['unit']})"
+    rounded = "" if round(LARGEST * whole.entries) == whole.chosen else f", about the largest {LARGEST:.0%}: {EXACT}"
+    title = f"Where the largest scores are: {count} are {largest.least:.3g} or more ({header['unit']}){rounded}"
     if not whole.chosen:
         title = f"All {whole.entries:,} scores are 0 ({header['unit']})"
     return LayerMap(path, "scores", largest.by_layer, title, header["base"], header["made_by"], facts)

@@ -28,6 +28,7 @@ from holdfast.made_by import count_shared
 from holdfast.models.load import LoadedModel, load_model
 from holdfast.models.options import GenerateOptions, refuse_other_engine
 from holdfast.pipeline.config import JudgeOptions, SuiteFiles, refuse_samples
+from holdfast.pipeline.given_exchanges import load_to_enhance
 from holdfast.pipeline.inputs import KINDS, digest_of, suite_hashes
 from holdfast.pipeline.judges import Judge, judges_refusals, load_judge, reading, refuse_idle, require_usable, try_on
 from holdfast.pipeline.outputs import claimed, refuse_unclaimable
@@ -35,7 +36,7 @@ from holdfast.pipeline.rendering import SETS, rendering_of
 from holdfast.pipeline.saving import save_checkpoint
 from holdfast.progress import Progress, silent
 from holdfast.prompts.near_duplicates import THRESHOLD, count_near_duplicates, count_repeats
-from holdfast.prompts.records import Exchange, Kind, Prompt, distinct, refuse_contrary, refuse_shared
+from holdfast.prompts.records import Exchange, Kind, Prompt, distinct, refuse_shared
 from holdfast.prompts.sources import as_exchanges, load_exchanges, load_prompts, tell_repeats
 from holdfast.values import Evaluation, Mask, Meta
 
@@ -192,20 +193,21 @@ def enhance_model(
         InvariantError: an entry outside the mask has changed.
     """
     refuse_unclaimable(out)
-    unsafe, safe = load_exchanges(refusals), load_exchanges(harmless)
-    refuse_contrary(unsafe, safe)
+    unsafe, safe = load_to_enhance(refusals, harmless)
     loaded, selected = _load_to_tune(model, mask, options, progress, all_weights=mask is None)
     settings = _settings(loaded, selected, options, refusals=unsafe, harmless=safe)
     with claimed(out, settings):
-        result = enhance(loaded, selected, unsafe, safe, options, progress, _checkpoints(out, options))
+        kept = _checkpoints(out, options)
+        result = enhance(loaded, selected, unsafe, safe, options, progress, kept, just_loaded=True)
         if result.patch is not None:
-            named = _with_names(result.patch.made_by, refusals=refusals, harmless=harmless)
+            named = _with_names(result.patch.made_by, refusals=refusals, harmless=harmless, tuned=str(out / "model"))
             first(partial(save_patch, out / "patch.safetensors", replace(result.patch, made_by=named)))
         checked = {
             "iterations": options.iterations,
             "entries_trained": result.entries_trained,
             "share_trained": result.share_trained,
             "entries_changed": result.entries_changed,
+            "start_loss": result.start_loss,
             "saved_loss": result.saved_loss,
             "untouched_identical": result.untouched_identical,
             **_drift(result.routing_drift),
@@ -234,11 +236,13 @@ def adapt_model(
     loaded, selected = _load_to_tune(model, mask, options, progress, all_weights=options.lora is None)
     with claimed(out, _settings(loaded, selected, options, task=task)):
         kept = _checkpoints(out, options)
-        result = adapt(loaded, selected, task, options, progress, kept, adapter_dir=out / "adapter")
+        how = {"adapter_dir": out / "adapter", "just_loaded": True}
+        result = adapt(loaded, selected, task, options, progress, kept, **how)
         checked = {
             "iterations": options.iterations,
             "entries_protected": result.entries_protected,
             "entries_changed": result.entries_changed,
+            "start_loss": result.start_loss,
             "saved_loss": result.saved_loss,
             "frozen": list(result.frozen),
             "protected_identical": result.protected_identical,
@@ -330,7 +334,7 @@ def _settings(
 
 
 def _with_names(made_by: Meta, **names: str) -> Meta:
-    """What a patch says of how it was made, with the names of its sets of prompts."""
+    """What a patch says of how it was made, with the names of its sets of prompts and of its checkpoint."""
     return {**made_by, **{key: {**cast(Meta, made_by[key]), "name": name} for key, name in names.items()}}
 
 

@@ -13,8 +13,8 @@ from holdfast.made_by import summary
 from holdfast.models.load import load_model
 from holdfast.models.sites import list_sites
 from holdfast.models.tensor_files import read_header
-from holdfast.pipeline.config import RunConfig
-from holdfast.pipeline.layout import ADAPT_ARMS, ALONE, MASKS, noise_paths
+from holdfast.pipeline.config import SAFETY_ONLY, RunConfig
+from holdfast.pipeline.layout import ADAPT_ARMS, ALONE, masks_of, noise_paths
 from holdfast.pipeline.scoring import convergence_of, files_of
 from holdfast.report.experts import expert_rows
 from holdfast.report.schema import SCHEMA, changed_answers, component_rows, suite_json, verify_section
@@ -45,12 +45,12 @@ def tell(config: RunConfig, out: Path) -> Json:
 def locate_section(config: RunConfig, model: str, folder: Path) -> Json:
     """Where the selected weights of a model are, from its scores and masks."""
     scores, sites = load_scores(folder / "scores.safetensors"), list_sites(load_model(model).model)
-    masks = {name: load_mask(folder / "masks" / f"{name}.safetensors") for name in ("top", "safety_only", "random")}
+    masks = {name: load_mask(folder / "masks" / f"{name}.safetensors") for name in masks_of(config)}
     _, *halves = files_of(folder / "scores.safetensors")
     first, second = map(load_scores, halves)
     curve = convergence_of(folder / "scores.safetensors")
-    top, safety_only = masks["top"], masks["safety_only"]
-    return {
+    top, safety_only = masks["top"], masks.get(SAFETY_ONLY)
+    section: Json = {
         "model": model,
         "objective": scores.made_by.get("objective"),
         "made_from": summary(scores.made_by),
@@ -66,14 +66,16 @@ def locate_section(config: RunConfig, model: str, folder: Path) -> Json:
         "distribution": asdict(distribution(scores, top)),
         "stability": asdict(stability(first, second, config.select.fraction)),
         "convergence": load_json(curve)["points"] if curve.is_file() else [],
-        "safety_only": {
+        "random": {"iou_with_top": masks["random"].iou(top)},
+    }
+    if safety_only is not None:
+        section[SAFETY_ONLY] = {
             "num_selected": len(safety_only),
             "by_component": component_rows(safety_only, scores, sites),
             "by_expert": expert_rows(safety_only, sites),
             "iou_with_top": safety_only.iou(top),
-        },
-        "random": {"iou_with_top": masks["random"].iou(top)},
-    }
+        }
+    return section
 
 
 def _verify(config: RunConfig, out: Path) -> Json:
@@ -81,7 +83,7 @@ def _verify(config: RunConfig, out: Path) -> Json:
     if start is None:
         return {}
     arms = {}
-    for mask in MASKS:
+    for mask in masks_of(config):
         points = []
         for ratio in config.verify.ratios:
             paths = noise_paths(config, out, mask, ratio)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from logging.handlers import QueueHandler
 from multiprocessing.queues import Queue
 from pathlib import Path
 from types import TracebackType
@@ -58,7 +59,8 @@ class Workers:
             self._before = multiprocessing.active_children()
             context = multiprocessing.get_context("spawn")
             self._told = context.Queue()
-            self._pool = ProcessPoolExecutor(self.count, context, _start, (self.threads, self._told))
+            given = self.threads, self._told, logging.getLogger("holdfast").getEffectiveLevel()
+            self._pool = ProcessPoolExecutor(self.count, context, _start, given)
             threading.Thread(target=self._listen, daemon=True).start()
         return self
 
@@ -101,7 +103,10 @@ class Workers:
     def _listen(self) -> None:
         assert self._told is not None
         while (message := self._told.get()) is not None:
-            self.progress(*message)
+            if isinstance(message, logging.LogRecord):
+                logging.getLogger(message.name).handle(message)
+            else:
+                self.progress(*message)
 
 
 class _Labelled:
@@ -117,11 +122,13 @@ class _Labelled:
 _queue: Queue | None = None  # a worker process's line to the process that started it
 
 
-def _start(threads: int, told: Queue) -> None:
+def _start(threads: int, told: Queue, level: int) -> None:
     global _queue
     keep_freed_memory()
     torch.set_num_threads(threads)
     _queue = told
+    logging.getLogger("holdfast").setLevel(level)
+    logging.getLogger("holdfast").addHandler(QueueHandler(told))  # the parent says it, once for all workers
     logging.getLogger("holdfast.prompts.told").setLevel(logging.ERROR)  # the parent has read the same files
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the parent's, which then ends its workers
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -9,6 +9,7 @@ A set is given as
     FILE#rows=COLUMN:VALUE                  the rows that hold that value
     FILE#rows=all                           every row, also those that the file's labels give to another use
     ANY OF THEM#first=N                     its first N prompts
+    ANY OF THEM#sample=N                    N prompts spread over all of it, the same ones every time
 
 A name of the list is always that set; ./NAME is a file of the same name.
 """
@@ -32,11 +33,11 @@ ALL = "all"
 FIELDS = tuple(dict.fromkeys(one.name for record in (Prompt, Exchange) for one in fields(record)))
 """What a column may be read as."""
 
-BEHIND = (*FIELDS, "rows", "first")
+BEHIND = (*FIELDS, "rows", "first", "sample")
 """What may follow the #."""
 _ALLOWED = (
     f"allowed, joined by &, are {', '.join(f'{name}=COLUMN' for name in FIELDS)}, rows=COLUMN:VALUE or rows=all, and "
-    "first=N for the first N prompts"
+    "first=N for the first N prompts or sample=N for N spread over all of them"
 )
 
 
@@ -57,6 +58,8 @@ class PromptSource:
     """What the numbers in the column of answers stand for, from 0 on."""
     first: int | None = None
     """How many prompts are read; all where None."""
+    sample: int | None = None
+    """How many prompts are read, spread over all of them; all where None."""
     takes_all: bool = False
     """Whether rows are read that the file's own labels give to another use."""
 
@@ -78,14 +81,16 @@ def find_source(name: str | Path) -> PromptSource:
     if not marked or Path(text).expanduser().exists():
         return _whole(text, is_path=isinstance(name, Path))
     columns = _chosen(text, chosen)
-    first = _count(text, columns.pop("first")) if "first" in columns else None
+    if {"first", "sample"} <= columns.keys():
+        raise ValueError(f"{text!r} asks for the first prompts and for a sample; leave one of the two out.")
+    counts = {name: _count(text, name, columns.pop(name)) for name in ("first", "sample") if name in columns}
     rows = columns.pop("rows", None)
     source = _whole(before, is_path=isinstance(name, Path))
     if (columns or rows) and source.kind is not None:
         raise ValueError(f"{text!r} names columns or rows of a public set, whose own are known; leave them out.")
     where = _where(text, rows) if rows not in (None, ALL) else source.where
     columns = {**source.columns, **columns}
-    return replace(source, columns=columns, first=first, where=where, takes_all=rows == ALL)
+    return replace(source, columns=columns, where=where, takes_all=rows == ALL, **counts)
 
 
 def _whole(text: str, *, is_path: bool) -> PromptSource:
@@ -139,7 +144,7 @@ def _where(text: str, rows: str | None) -> tuple[str, str]:
     return column, value
 
 
-def _count(text: str, value: str) -> int:
+def _count(text: str, name: str, value: str) -> int:
     if not value.isdecimal() or int(value) == 0:
-        raise ValueError(f"{text!r} asks for the first {value!r} prompts; give a whole number of 1 or more.")
+        raise ValueError(f"{text!r} has {name}={value} behind the #; give a whole number of 1 or more.")
     return min(int(value), sys.maxsize)

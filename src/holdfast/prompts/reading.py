@@ -7,11 +7,11 @@ from typing import Generic, get_args
 
 from holdfast.prompts.fields import read_fields, unfold_conversation, unread_turns
 from holdfast.prompts.json_rows import Row
-from holdfast.prompts.layouts import Layout, find_layout
+from holdfast.prompts.layouts import Layout, find_layout, folded
 from holdfast.prompts.locate import PromptSource
 from holdfast.prompts.records import Exchange, Kind, Prompt, Record
 from holdfast.prompts.rows import read_rows
-from holdfast.prompts.sides import find_label_column, side_for, side_of
+from holdfast.prompts.sides import Side, find_label_column, side_for, side_of
 
 ANSWERED = ("question", "task")
 """Kinds of prompts that have an exact answer."""
@@ -31,7 +31,8 @@ class Reader(Generic[Record]):
         self.kind: Kind | None = kind
         self.required = ("prompt",) if record is Prompt else ("prompt", "response")
         self.optional = ("response",) if kind in ANSWERED else ()
-        self.notes: list[str] = []
+        self.notes: dict[str, bool] = {}
+        """What it decided, in sentences, and whether that is a warning: the records may be others than were meant."""
         self.rows_left_out = 0
         """Rows so far that the file's labels, or the public set that it is a copy of, leave out."""
         self._layouts: dict[tuple[str, ...], Layout | None] = {}
@@ -39,16 +40,26 @@ class Reader(Generic[Record]):
     def records(self) -> Iterator[Record]:
         """Yields every record that is read, in the order of the file."""
         if self.kind and self.source.kind and side_for(self.kind) != side_for(self.source.kind):
-            self._note(f"its prompts are {self.source.kind} ones, and are used as {self.kind}.")
+            self._note(f"its prompts are {self.source.kind} ones, and are used as {self.kind}.", is_warning=True)
         for number, values in self._rows_of_side():
             place = f"{self.source.file}:{number}"
             if (named := self._named(values, place)) is not None:
                 yield self._made(unfold_conversation(named, place), place, tuple(values))
 
-    def _note(self, sentence: str) -> None:
-        whole = f"{self.source.file}: {sentence}"
-        if whole not in self.notes:
-            self.notes.append(whole)
+    def sides(self) -> dict[str, Side]:
+        """The side of every prompt by its text, where a column of the file tells harmful from safe prompts."""
+        rows = list(self._chosen_rows())
+        column = None if self.source.kind else find_label_column([values for _, values in rows])
+        found: dict[str, Side] = {}
+        for number, values in rows if column else ():
+            place, side = f"{self.source.file}:{number}", side_of(values.get(column))
+            named = self._named(values, place)
+            if side and named is not None:
+                found[self._made(unfold_conversation(named, place), place, tuple(values)).prompt] = side
+        return found
+
+    def _note(self, sentence: str, *, is_warning: bool = False) -> None:
+        self.notes[f"{self.source.file}: {sentence}"] = is_warning
 
     def _rows_of_side(self) -> Sequence[Row] | Iterator[Row]:
         """The chosen rows without those that the file itself labels as prompts of the other side."""
@@ -58,7 +69,8 @@ class Reader(Generic[Record]):
         column = find_label_column([values for _, values in rows])
         kept = [row for row in rows if column is None or side_of(row[1].get(column)) in (None, wanted)]
         if not kept:
-            self._note(f"column {column!r} says that no prompt is {wanted}, and all are used as {self.kind}.")
+            none = f"column {column!r} says that no prompt is {wanted}, and all are used as {self.kind}."
+            self._note(none, is_warning=True)
             return rows
         if left_out := len(rows) - len(kept):
             self.rows_left_out += left_out
@@ -84,7 +96,8 @@ class Reader(Generic[Record]):
         layout = self._layout(values, chosen, place)
         if layout is None:
             if before:
-                self._note(f"column {before!r}, which would stand before the prompt, is not read.")
+                unread = f"column {before!r}, which would stand before the prompt, is not read."
+                self._note(unread, is_warning=True)
             return {**values, **chosen}
         if before:
             raise ValueError(
@@ -152,9 +165,12 @@ def _missing(place: str, name: str, columns: Sequence[str], responses: str) -> s
     parted = next((mark for mark in ";\t|" if len(columns) == 1 and mark in columns[0]), None)
     hint = f"its cells seem to be parted by {parted!r}: save it with commas" if parted else ""
     if name == "response" and responses != "responses" and not hint:
+        named = f", or name a column that holds {responses} as FILE#response=COLUMN"
+        if {"goal", "target"} <= set(map(folded, columns)):  # AdvBench
+            named = "; 'target' begins an answer that complies, and is no refusal"
         return (
-            f"{place} has no {responses}: it has {has}, and nothing under 'response'; write one to every prompt there, "
-            f"or name a column that holds {responses} as FILE#response=COLUMN."
+            f"{place} has no {responses}: it has {has}, and nothing under 'response'; write one to every prompt "
+            f"there{named}."
         )
     return f"{place} has no text under {name!r}; it has {has}; {hint or f'name its column as FILE#{name}=COLUMN'}."
 

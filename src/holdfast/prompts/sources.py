@@ -3,15 +3,19 @@
 What the reader decides for the user is told: the columns that it took, the rows that it left out, and repeats.
 """
 
-from collections.abc import Sequence
-from itertools import islice
+import random
+from collections.abc import Iterator, Sequence
+from itertools import islice, pairwise
 from pathlib import Path
 
 from holdfast.prompts.locate import PromptSource, find_source
 from holdfast.prompts.reading import Reader
 from holdfast.prompts.records import Exchange, Kind, Prompt, Record, distinct
-from holdfast.prompts.sides import side_for
+from holdfast.prompts.sides import Side, side_for
 from holdfast.prompts.told import tell
+
+SAMPLE_SEED = 0
+"""Of `#sample=N`: a set gives the same prompts in every command."""
 
 
 def load_prompts(path: str | Path, kind: Kind | None = None) -> list[Prompt]:
@@ -28,7 +32,7 @@ def load_prompts(path: str | Path, kind: Kind | None = None) -> list[Prompt]:
     source = find_source(path)
     reader = Reader(source, Prompt, kind)
     repeats: list[tuple[Prompt, Prompt]] = []
-    prompts = list(islice(distinct(reader.records(), repeats), source.first))
+    prompts = _some(source, distinct(reader.records(), repeats))
     _tell(reader)
     tell_repeats(str(source.file), repeats)
     return _filled(source, prompts)
@@ -46,13 +50,18 @@ def load_exchanges(path: str | Path, *, once: bool = False, responses: str = "re
     source = find_source(path)
     reader = Reader(source, Exchange, responses=responses)
     repeats: list[tuple[Exchange, Exchange]] = []
-    exchanges = list(islice(reader.records(), source.first))
+    exchanges = _some(source, reader.records())
     unique = list(distinct(exchanges, repeats))
     _tell(reader)
     if repeats:
         what = "and are left out" if once else "and add to its weight"
         tell(f"{source.file}: exchanges that repeat another one word for word, {what}: {len(repeats)}.")
     return _filled(source, unique if once else exchanges)
+
+
+def labelled_sides(path: str | Path) -> dict[str, Side]:
+    """The side, harmful or safe, of every prompt that a set's own labels tell; by the prompt's text."""
+    return Reader(find_source(path), Prompt).sides()
 
 
 def left_out(path: str | Path, kind: Kind) -> list[object]:
@@ -63,8 +72,7 @@ def left_out(path: str | Path, kind: Kind) -> list[object]:
     source = find_source(path)
     reader = Reader(source, Prompt, kind)
     repeats: list[tuple[Prompt, Prompt]] = []
-    for _ in islice(distinct(reader.records(), repeats), source.first):
-        pass
+    _some(source, distinct(reader.records(), repeats))
     counts = [reader.rows_left_out, len(repeats)]
     return ["left out", side_for(kind), *counts] if any(counts) else []
 
@@ -86,9 +94,21 @@ def as_exchanges(questions: Sequence[Prompt]) -> list[Exchange]:
     return [Exchange(question.prompt, str(question.answer)) for question in questions]
 
 
+def _some(source: PromptSource, records: Iterator[Record]) -> list[Record]:
+    """The records that the source asks for: all, the first, or one at random from each of as many equal stretches."""
+    if source.sample is None:
+        return list(islice(records, source.first))
+    every = list(records)
+    if source.sample >= len(every):
+        return every
+    draw = random.Random(SAMPLE_SEED)
+    ends = [len(every) * place // source.sample for place in range(source.sample + 1)]
+    return [every[draw.randrange(*stretch)] for stretch in pairwise(ends)]
+
+
 def _tell(reader: Reader) -> None:
-    for note in reader.notes:
-        tell(note)
+    for sentence, is_warning in reader.notes.items():
+        tell(sentence, is_warning=is_warning)
 
 
 def _filled(source: PromptSource, records: list[Record]) -> list[Record]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from holdfast.holm import holm
+from holdfast.report.left_out import stages_left_out
 from holdfast.report.suites import rate_of
 from holdfast.values import Rate
 
@@ -79,12 +80,16 @@ def adapt_arms(section: Mapping[str, Any], selected: str = "top") -> list[Arm]:
 
 
 def arms_of(report: Mapping[str, Any]) -> dict[str, list[Arm]]:
-    """The arms of both experiments by section, every paired p value corrected (Holm) over all that the page shows."""
-    selected = selected_label(report)
+    """The arms of both experiments by section, every paired p value corrected (Holm) over all that the page shows.
+
+    A stage that the config leaves out has none, though its start may have been measured for another stage.
+    """
+    selected, absent = selected_label(report), stages_left_out(report)
     sections = {
         "enhance": enhance_arms(report.get("enhance", {}), selected),
         "adapt": adapt_arms(report.get("adapt", {}), selected),
     }
+    sections |= {name: [] for name in sections if name in absent}
     shown = [(name, at, measure) for name, arms in sections.items() for at, measure in _tests_of(arms)]
     p_values = [sections[name][at].suite["paired"][measure]["p_value"] for name, at, measure in shown]
     corrected = dict(zip(shown, holm(p_values), strict=True))
@@ -119,13 +124,18 @@ def measures_of(arms: Sequence[Arm]) -> list[str]:
     Where harmful prompts are counted as not refused, nobody measured attack success, and refusals are the complement.
     """
     groups = sorted({name for arm in arms for name in arm.suite.get("groups", {})})
-    known = {measure for measure in MEASURES if any(arm.suite.get(measure) is not None for arm in arms)}
+    known = {measure for measure in MEASURES if any(_is_measured(arm.suite.get(measure)) for arm in arms)}
     known -= {"asr", "refusal"} if "not_refused" in known else set()
     ordered = []
     for measure in MEASURES:
         ordered += [measure] if measure in known else []
         ordered += [name for name in groups if name.startswith(f"{measure}/")]
     return ordered
+
+
+def _is_measured(record: Any) -> bool:
+    """Whether a suite holds a number, or a rate over at least one prompt."""
+    return record is not None and (not isinstance(record, Mapping) or bool(record["n"] or record["unscored"]))
 
 
 def measure_label(measure: str) -> str:

@@ -12,7 +12,10 @@ from holdfast.models.paths import short_names
 
 COLUMNS = 9
 """Components that have a column of their own in a terminal; others share the last one."""
-MEANING = "A cell is the density there relative to the whole: 2 is twice as dense; a random choice has 1 everywhere."
+MEANING = (
+    "Each cell is the share of weights counted there, divided by that share of the whole model: 2 is twice the "
+    "average, 1 is the average, which a random choice gives, and 0 is none."
+)
 NAMED = 3
 """Layers that a sentence names."""
 
@@ -27,15 +30,23 @@ class Grid:
     """Its last rows."""
 
 
-def layer_grid(found: ByLayer, columns: int | None = None) -> Grid:
-    """Lays out the densities; with `columns`, components beyond so many share the last of them."""
+def layer_grid(found: ByLayer, columns: int | None = None, *, without_empty: bool = False) -> Grid:
+    """Lays out the densities.
+
+    Args:
+        found: the counts.
+        columns: components beyond so many share the last column.
+        without_empty: leaves out rows where nothing is chosen; the totals are those of all.
+    """
     titles = _titles(found.inside, columns)
     header = ("layer", *dict.fromkeys(titles.values()), *_end_names(found))
     by_layer = grouped(found.inside, lambda part: part.layer)
-    rows = [(str(layer), *_row(found, parts, titles)) for layer, parts in by_layer.items()]
+    shown = {layer: parts for layer, parts in by_layer.items() if joined(parts).chosen or not without_empty}
+    rows = [(str(layer), *_row(found, parts, titles)) for layer, parts in shown.items()]
     outside = [part for part in found.parts if part.layer is None]
     names = short_names(part.component for part in outside)
     blank = [""] * len(set(titles.values()))
+    outside = [part for part in outside if part.chosen or not without_empty]
     rows += [(names[part.component] or "none", *blank, *_ends(found, [part])) for part in outside]
     return Grid(header, tuple(rows), _totals(found, titles))
 

@@ -30,6 +30,13 @@ def stages_left_out(report: Report) -> set[str]:
     return {stage for stage, given in asked.items() if not given}
 
 
+def uses_safety_only(report: Report) -> bool:
+    """Whether some stage of the run works on the safety-only selection, or may, where there is no config."""
+    config, absent = _config(report), stages_left_out(report)
+    arms = [config.get(f"{stage}_arms", ("safety_only",)) for stage in ("enhance", "adapt") if stage not in absent]
+    return "verify" not in absent or any("safety_only" in asked for asked in arms)
+
+
 def what_is_left_out(report: Report, measure: str, *paths: Sequence[str]) -> list[str]:
     """The arms at these places of the report, and the measure, that the run's config leaves out, by its own names."""
     config = _config(report)
@@ -39,6 +46,8 @@ def what_is_left_out(report: Report, measure: str, *paths: Sequence[str]) -> lis
         arm = ARM_OF.get((stage, *place), place[-1])
         if asked is not None and arm not in (*asked, "start", "before"):
             arms.append(f"{stage}_arms {arm}")
+        if arm == "safety_only" and not config.get("calibration", {}).get("utility", True):
+            arms.append("calibration.utility")
     suite = config.get("suite")
     absent = suite is not None and not suite.get(FILE_OF[measure])
     return [*arms, *([f"suite.{FILE_OF[measure]}"] if absent else [])]

@@ -6,6 +6,7 @@ from typing import Any
 
 from holdfast.decision import Interval
 from holdfast.differences import rate_difference
+from holdfast.report.room import cannot_fall, cannot_rise, undecidable
 from holdfast.report.safety import safety_measure, safety_name
 from holdfast.report.schema import rate_from
 from holdfast.report.verdict import Part, Verdict, decided, unmeasured
@@ -34,7 +35,7 @@ def noise_hurts(report: Report) -> Verdict:
     # A ratio that is still to come may meet the bar.
     if verdict.answer != "holds" and not _all_measured(verify, "top", *CONTROLS):
         return Verdict("verify", claim, bar, "not measured yet", rates + beside)
-    return verdict
+    return undecidable(verdict, cannot_rise(f"{name} without noise", _measured(verify.get("baseline"))))
 
 
 def quoted_noise(verify: Report) -> int | None:
@@ -69,7 +70,15 @@ def safety_only_is_cleaner(report: Report) -> Verdict:
         f"{plain_utility[0]:.3f}"
     )
     part = Part(f"their cross products differ by [{low:+z.3f}, {high:+z.3f}]", (low, high), 0.0, "above")
-    return decided("verify", claim, bar, reason, part)
+    return undecidable(decided("verify", claim, bar, reason, part), _nothing_to_lose(report))
+
+
+def _nothing_to_lose(report: Report) -> str:
+    """Says that the untouched model has no utility or no safety that noise could take; empty where it has both."""
+    verify = report.get("verify", {})
+    useful, unsafe = _measured(verify.get("utility", {}).get("baseline")), _measured(verify.get("baseline"))
+    name = f"{safety_name(report)} without noise"
+    return cannot_fall("utility without noise", useful) or cannot_rise(name, unsafe)
 
 
 def _above_controls(top: Rate, *controls: Rate) -> list[Part]:

@@ -12,12 +12,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from holdfast.report.arms import MARKERS, Arm, arms_of, measure_label, measures_of, num_tests, selected_label
 from holdfast.report.colours import CARD, COLOURS, label_class
 from holdfast.report.convergence import convergence_curves, convergence_table
+from holdfast.report.cut_off import cut_off_of
 from holdfast.report.distribution import distribution_table, histogram
 from holdfast.report.downloads import csv_link, file_stem
 from holdfast.report.experts import SHOWN, expert_map, expert_table
 from holdfast.report.figures import Forest, HeatMap, forest, heat_map, noise_curves
 from holdfast.report.folded import same_in_all, same_under_noise
-from holdfast.report.left_out import stages_left_out
+from holdfast.report.left_out import stages_left_out, uses_safety_only
 from holdfast.report.objective_words import score_words
 from holdfast.report.repeats import SET_OF, repeats_of
 from holdfast.report.safety import safety_measure, safety_name
@@ -25,7 +26,7 @@ from holdfast.report.schema import SCHEMA, with_ends
 from holdfast.report.subject import model_name, toy_words, what_it_cannot_say, what_was_done
 from holdfast.report.summary import answer, cards, gaps
 from holdfast.report.tables import arm_tables, component_table, noise_tables
-from holdfast.report.verdicts import main_verdicts, verdicts_of
+from holdfast.report.verdicts import verdicts_of
 from holdfast.values import SafetyMeasure
 
 SHOWN_CHARACTERS = 4000
@@ -97,7 +98,7 @@ def page_context(report: Mapping[str, Any]) -> dict[str, Any]:
     """What the page's template is filled with: figures, tables, verdicts and the report itself."""
     selected = selected_label(report)
     verdicts, absent = verdicts_of(report), stages_left_out(report)
-    arms = {stage: [] if stage in absent else found for stage, found in arms_of(report).items()}
+    arms = arms_of(report)
     return {
         "report": report,
         "selected": selected,
@@ -107,7 +108,8 @@ def page_context(report: Mapping[str, Any]) -> dict[str, Any]:
         "toy": toy_words(report),
         "done": what_was_done(report),
         "cannot_say": what_it_cannot_say(report, verdicts),
-        "main_verdicts": main_verdicts(report),
+        "every_verdict": verdicts,
+        "cut_off": cut_off_of(report),
         "cards": cards(report),
         "safety": safety_name(report),
         "scored_by": score_words(report.get("locate", {}).get("objective")),
@@ -120,7 +122,7 @@ def page_context(report: Mapping[str, Any]) -> dict[str, Any]:
             for stage in ("verify", "enhance", "adapt")
         },
         "markers": MARKERS,
-        "selections": _selections(report.get("locate", {}), selected),
+        "selections": _selections(report, selected),
         "convergence": convergence_curves(report.get("locate", {}).get("convergence", ())),
         "convergence_table": convergence_table(report.get("locate", {}).get("convergence", ())),
         "distribution": histogram(report.get("locate", {})),
@@ -165,9 +167,12 @@ def _plain(value: object) -> str:
     return {None: "none", True: "yes", False: "no"}[value] if value is None or isinstance(value, bool) else str(value)
 
 
-def _selections(locate: Mapping[str, Any], selected: str) -> list[dict[str, Any]]:
-    """The plain selection and the safety-only one, each with its two heat maps and its numbers."""
-    sections = {selected: ("top", locate), "safety-only": ("safety_only", locate.get("safety_only", {}))}
+def _selections(report: Mapping[str, Any], selected: str) -> list[dict[str, Any]]:
+    """The plain selection and, where the run uses it, the safety-only one, with their heat maps and numbers."""
+    locate = report.get("locate", {})
+    sections = {selected: ("top", locate)}
+    if uses_safety_only(report):
+        sections["safety-only"] = ("safety_only", locate.get("safety_only", {}))
     return [
         {
             "label": label,

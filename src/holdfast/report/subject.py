@@ -9,6 +9,8 @@ from holdfast.report.verdict import Verdict
 Report = Mapping[str, Any]
 TESTBED = "testbed:"
 UNNAMED = "this model"
+TUNED = "model"
+"""The folder of a tuned checkpoint."""
 
 
 def model_name(report: Report) -> str:
@@ -18,9 +20,16 @@ def model_name(report: Report) -> str:
 
 
 def short_name(model: str) -> str:
-    """The model without the folders before it, which say nothing to others."""
+    """The model without the folders before it, which say nothing to others.
+
+    `enhance` and `adapt` write a folder `model` into one that the user has named, and that name tells more.
+    """
     is_path = model.startswith(("/", ".", "~")) or "\\" in model
-    return model.replace("\\", "/").rstrip("/").rpartition("/")[2] or model if is_path else model
+    if not is_path:
+        return model
+    parts = [part for part in model.replace("\\", "/").split("/") if part]
+    named = parts[:-1] if len(parts) > 1 and parts[-1] == TUNED and parts[-2].strip(".~") else parts
+    return named[-1] if named else model
 
 
 def toy_words(report: Report) -> str | None:
@@ -50,9 +59,17 @@ def what_it_cannot_say(report: Report, verdicts: Sequence[Verdict]) -> list[str]
     said = ["anything about real models"] if toy_words(report) else ["anything about another model"]
     said += ["how another seed of training would come out", "what a deliberate attack would do"]
     said += ["how often the judge errs"] if safety_measure(report) == "asr" else ["whether an answer does harm"]
-    unsure = sum(verdict.answer == "inconclusive" for verdict in verdicts)
+    return said + _undecided([verdict for verdict in verdicts if verdict.answer == "inconclusive"])
+
+
+def _undecided(verdicts: Sequence[Verdict]) -> list[str]:
+    """The claims without an answer: those that more prompts would decide, and those that they would not."""
+    never = sum(bool(verdict.why) for verdict in verdicts)
+    unsure = len(verdicts) - never
     claims = "the claim that is" if unsure == 1 else f"the {unsure} claims that are"
-    return said + ([f"whether {claims} inconclusive would hold with more prompts"] if unsure else [])
+    said = [f"whether {claims} inconclusive would hold with more prompts"] if unsure else []
+    claims = "the claim holds" if never == 1 else f"the {never} claims hold"
+    return said + ([f"whether {claims} that this run could not test"] if never else [])
 
 
 def _located(report: Report) -> str | None:

@@ -12,6 +12,7 @@ from holdfast.report.arms import (
     measure_label,
     measures_of,
 )
+from holdfast.report.left_out import stages_left_out
 from holdfast.report.safety import safety_measure
 from holdfast.report.schema import rate_from
 from holdfast.report.verdicts import Verdict, verdicts_of
@@ -41,8 +42,13 @@ class NumberTable:
 
 
 def summary_tables(report: Report) -> list["Table"]:
-    """What the terminal shows at the end: the verdicts and the numbers behind them, as rich tables."""
-    tables = [verdict_table(verdicts_of(report)), *noise_tables(report), *arm_tables(report)]
+    """What the terminal shows at the end: the verdicts and the numbers behind them, as rich tables.
+
+    Stages that the config leaves out have none.
+    """
+    arms, absent = dict(zip(arms_of(report), arm_tables(report), strict=True)), stages_left_out(report)
+    asked = [table for section, table in arms.items() if section not in absent]
+    tables = [verdict_table(verdicts_of(report)), *noise_tables(report), *asked]
     return [to_rich(table) for table in tables if table.rows]
 
 

@@ -24,6 +24,8 @@ class Verdict:
     """The rates; or what of the run is left out."""
     finding: str = ""
     """The difference that decides, with its interval."""
+    why: str = ""
+    """Why nothing is decided, where more prompts would not help."""
 
     @property
     def measured(self) -> bool:
@@ -31,10 +33,16 @@ class Verdict:
         return self.answer in ("holds", "does not hold", "inconclusive")
 
     @property
+    def undecided(self) -> str:
+        """Why there is no answer: what would decide, why nothing can, or what the config leaves out."""
+        if self.answer == "inconclusive":
+            return self.why or (UNDECIDED if self.finding else "")
+        return f"the config leaves out {self.reason}" if self.answer == "left out" else ""
+
+    @property
     def numbers(self) -> str:
         """Everything that was measured, and what would decide where nothing is decided yet."""
-        undecided = UNDECIDED if self.answer == "inconclusive" and self.finding else ""
-        return "; ".join(filter(None, (self.reason, self.finding, undecided)))
+        return "; ".join(filter(None, (self.reason, self.finding, self.undecided if self.measured else "")))
 
 
 @dataclass(frozen=True)
@@ -65,7 +73,9 @@ def joined(parts: Mapping[str, Verdict]) -> Verdict:
     answer = decide_all([cast(Decision, verdict.answer) for verdict in verdicts])
     reason = "; ".join(f"{name}: {verdict.reason}" for name, verdict in parts.items())
     finding = "; ".join(f"{name}: {verdict.finding}" for name, verdict in parts.items())
-    return replace(verdicts[0], answer=answer, reason=reason, finding=finding)
+    undecided = "; ".join(f"{name}: {verdict.undecided}" for name, verdict in parts.items() if verdict.undecided)
+    why = undecided if any(verdict.why for verdict in verdicts) else ""
+    return replace(verdicts[0], answer=answer, reason=reason, finding=finding, why=why)
 
 
 def unmeasured(report: Report, claim: str, bar: str, measure: str, *paths: Sequence[str]) -> Verdict:

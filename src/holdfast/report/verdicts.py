@@ -23,19 +23,11 @@ from holdfast.report.tuning_claims import (
 from holdfast.report.verdict import Verdict
 
 Report = Mapping[str, Any]
-MAIN = (
-    noise_hurts,
-    enhance_cuts_attacks,
-    enhance_keeps_over_refusal,
-    selection_matters,
-    protection_keeps,
-    protection_beats_random,
-)
-"""What the page opens with: the effect of each stage, what SET costs, and the controls."""
 
 
 def verdicts_of(report: Report) -> list[Verdict]:
     """Every claim about the stages of the run, in the order of the page."""
+    absent = stages_left_out(report)
     every = [
         noise_hurts(report),
         safety_only_is_cleaner(report),
@@ -48,19 +40,9 @@ def verdicts_of(report: Report) -> list[Verdict]:
         protection_beats_random(report),
         protection_learns(report),
     ]
-    return _of_this_run(report, every)
-
-
-def main_verdicts(report: Report) -> list[Verdict]:
-    """The claims that the page opens with."""
-    return _of_this_run(report, [claim(report) for claim in MAIN])
+    return [one for one in every if one.stage not in absent]
 
 
 def tally(verdicts: Sequence[Verdict]) -> tuple[int, int]:
     """How many of the claims hold, and how many were measured."""
     return sum(one.answer == "holds" for one in verdicts), sum(one.measured for one in verdicts)
-
-
-def _of_this_run(report: Report, verdicts: Sequence[Verdict]) -> list[Verdict]:
-    absent = stages_left_out(report)
-    return [one for one in verdicts if one.stage not in absent]

@@ -39,14 +39,14 @@ def bytes_kept(model: PreTrainedModel, objective: Objective, items: Sequence[int
     sizes: dict[int, int] = {}
     alive: list[Tensor] = []  # a storage that is let go could give its address to another
 
-    def keep(tensor: Tensor) -> Tensor:
+    def note(tensor: Tensor) -> None:
         storage = tensor.untyped_storage()
         sizes[storage._cdata] = storage.nbytes()
         alive.append(tensor)
-        return tensor
 
-    with torch.enable_grad(), saved_tensors_hooks(keep, lambda tensor: tensor):
+    with torch.enable_grad(), saved_tensors_hooks(note, lambda _: None):
         objective.contributions(model, items)
+    alive.clear()  # the graph keeps `note`, and would through it keep its own tensors, and the model, for ever
     return sum(sizes.values())
 
 

@@ -7,6 +7,7 @@ from typing import Protocol
 import torch
 from transformers import PreTrainedModel
 
+from holdfast.allocator import give_back_freed_memory
 from holdfast.models.load import LoadedModel
 from holdfast.models.sites import scored_sites
 from holdfast.progress import Progress, silent
@@ -112,6 +113,7 @@ def measure_halves(
         part = part_of(progress, before, len(objective.completions))
         how = {"token_budget": token_budget, "progress": part, "checkpoint": checkpoint, "on_host": on_host}
         found.append(measure(loaded, objective, needs, items, **how).on_host())
+        give_back_freed_memory()  # what a pass kept for backward lies between the sums
         before += len(items)
     return found[0], found[1]
 

@@ -8,6 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from holdfast.allocator import give_back_freed_memory
 from holdfast.config import Options
 from holdfast.distributed import all_sum
 from holdfast.made_by import model_entry, prompts_entry, version
@@ -135,6 +136,7 @@ def scores_from(
     reached: list[dict[str, Tensor]] = [{} for _ in sets]
     for site in sites:
         spread = spread_of(weights[site.name], site)
+        give_back_freed_memory()  # sums of other sizes than the scores that come next
         for one, sums, found, rows in zip(sets, sums_of(site.name), entries, reached, strict=True):
             found[site.name] = scores_of(weights[site.name], sums / one.num_items, spread, options.method)
             if site.layout.num_experts and method.needs in ("gradient", "inputs"):

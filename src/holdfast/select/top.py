@@ -5,7 +5,7 @@ k = fraction of the *scored* entries, not of all parameters. Ties go to the earl
 
 from dataclasses import replace
 
-from holdfast.arguments import require, require_options
+from holdfast.arguments import require
 from holdfast.select.origin import cut_by
 from holdfast.select.ranking import count_selected, select_extreme
 from holdfast.select.registry import SELECTORS, Selector
@@ -27,7 +27,7 @@ def select_top(scores: Scores, options: TopOptions | float = TopOptions()) -> Ma
     require(scores, Scores, "give what holdfast.load_scores(PATH) returns")
     if isinstance(options, int | float):
         options = TopOptions(fraction=options)
-    require_options(options, TopOptions)
+    require(options, TopOptions, "give a number such as 0.01, or TopOptions(NAME=VALUE)")
     num_selected = count_selected(options.fraction, scores.num_entries)
     made_by = cut_by("top", options, scores)
     mask = select_extreme(part_of(scores, options), num_selected, largest=True, made_by=made_by)

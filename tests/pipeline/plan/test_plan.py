@@ -14,6 +14,7 @@ from holdfast.models.load import load_outline
 from holdfast.pipeline.config_template import to_toml
 from holdfast.pipeline.plan.memory import Subject
 from holdfast.pipeline.plan.plan import make_plan
+from holdfast.pipeline.plan.stages import Planned
 from holdfast.testbed import model_path
 from tests.pipeline.small import located_alone, small_config
 
@@ -91,6 +92,17 @@ def test_json_holds_the_same_and_the_exit_code_is_0(tmp_path, capsys):
     assert found["memory_bytes"] == 80 * GIB
     assert found["total"]["seconds"] > 0
     assert len(found["stages"]) == 15
+
+
+def test_what_a_run_makes_once_for_both_models_is_planned_once(tmp_path):
+    config = small_config(tmp_path)
+    alike = {"unaligned": config.model, "enhance_objective": "judge_gradient"}
+    once = config.model_copy(update=alike | {"suite": config.suite.model_copy(update={"task": None})})
+    place = torch.device("cpu")
+    names = {name: set(Planned(one, place).parts()) for name, one in {"two": config, "once": once}.items()}
+    assert names["two"] - names["once"] == {"locate in unaligned", "evaluate unaligned"}
+    alike = config.model_copy(update=alike)
+    assert "evaluate unaligned" in Planned(alike, place).parts(), "the start of SPA has the task, that of SET has not"
 
 
 def test_models_without_weights_are_enough(tmp_path):

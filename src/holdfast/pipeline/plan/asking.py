@@ -199,14 +199,14 @@ class Asking:
         """Scores by the likelihood of given responses; there is no judge."""
         alone = replace(self, judge=replace(self.judge, outline=None))
         read = max(1, round(sum(lengths.responses) / len(lengths.responses)))
-        whole = _half(lengths.exchanges)  # `pipeline/run.py` sets no budget here
+        whole = _half(lengths.exchanges)
         passes = alone._over(
             whole,
-            alone._budget(whole, read, None),
+            options.token_budget or alone._budget(whole, read, None),
             lambda rows, length: alone._pass(rows, length, read, None, on_host=options.sums_on_host),
             self.spread.processes,
         )
-        return alone.loading.then(_sums(alone, passes.work, options.model_copy(update={"convergence": False})))
+        return alone.loading.then(_sums(alone, passes.work, options))
 
     def _pass(self, rows: int, length: int, read: int, width: int | None, *, on_host: bool) -> Cost:
         cost = scoring(self.subject.outline.model, Batch(rows, length, min(read, length - 1)), judge_width=width)

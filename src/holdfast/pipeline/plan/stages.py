@@ -15,9 +15,9 @@ from transformers import AutoModelForSequenceClassification
 from holdfast.intervene.options import SftOptions
 from holdfast.models.load import Outline, load_outline
 from holdfast.models.options import GenerateOptions
-from holdfast.pipeline.config import EnhanceFiles, RunConfig, SafetyObjective, ScoringOptions
+from holdfast.pipeline.config import EnhanceFiles, RunConfig, SafetyObjective
 from holdfast.pipeline.judges import has_weights, kind_of
-from holdfast.pipeline.layout import ADAPT_ARMS, ALONE, MASKS
+from holdfast.pipeline.layout import ADAPT_ARMS, ALONE, masks_of
 from holdfast.pipeline.plan.asking import Asking, PlannedJudge
 from holdfast.pipeline.plan.lengths import NONE, Lengths, exchange_lengths, prompt_lengths, texts
 from holdfast.pipeline.plan.memory import Need, Subject, adapting, enhancing
@@ -66,8 +66,10 @@ class Planned:
             "locate": partial(self.locate, config.model, "locate", "judge_gradient"),
             "evaluate aligned": partial(self.evaluate, config.model, "evaluate aligned", with_task=True),
         }
-        if name := config.unaligned:
-            found["locate in unaligned"] = partial(self.locate, name, "locate in unaligned", config.enhance_objective)
+        name, objective = config.unaligned, config.enhance_objective
+        if name and not config.is_located_once:
+            found["locate in unaligned"] = partial(self.locate, name, "locate in unaligned", objective)
+        if name and not config.is_evaluated_once:
             found["evaluate unaligned"] = partial(self.evaluate, name, "evaluate unaligned", with_task=False)
         if config.verify.ratios:
             found["verify"] = self.verify
@@ -80,15 +82,17 @@ class Planned:
         asking = self._asking(model, self.config.calibrate, spread)
         if refusals := config.refusals_to_score(objective):
             safety = self._exchanges(model, refusals)
-            need = asking.likelihood(safety, ScoringOptions())
+            need = asking.likelihood(safety, config.likelihood_options("refusal_likelihood"))
         else:
             safety = self._prompts(model, config.calibration.harmful)
             need = asking.scored(safety, config.score)
-        utility = self._exchanges(model, config.calibration.utility)
-        need = need.then(asking.likelihood(utility, ScoringOptions()))
+        utility = self._exchanges(model, config.calibration.utility) if config.calibration.utility else NONE
+        if config.calibration.utility:
+            need = need.then(asking.likelihood(utility, config.likelihood_options("utility")))
         subject = asking.subject
         # Sums of two halves are kept until the scores are there.
-        disk = 6 * 4 * subject.scored + 8 * subject.scored + len(MASKS) * 4 * subject.selected
+        files = 6 if config.calibration.utility else 3
+        disk = files * 4 * subject.scored + 8 * subject.scored + len(masks_of(config)) * 4 * subject.selected
         is_guessed = not (safety.is_here and utility.is_here)
         return Stage(name, need, disk, is_guessed=is_guessed, processes=self.processes)
 
@@ -104,7 +108,7 @@ class Planned:
         harmful = self._harmful(config.model, options.limit)
         questions = prompts = self._prompts(config.model, config.suite.questions).first(options.limit)
         need = asking.evaluated((harmful + questions).prompts, harmful.prompts, NONE)
-        draws = len(options.ratios) * len(MASKS) * options.draws
+        draws = len(options.ratios) * len(masks_of(config)) * options.draws
         held = 20 * asking.subject.selected
         disk = draws * len((harmful + prompts).prompts) * BYTES_AN_ANSWER
         need = replace(need, device=need.device + held, work=need.work.times(draws))

@@ -1,0 +1,102 @@
+"""What the experiments on real models share: test sets, figures of an evaluation, and cells that are run once.
+
+A cell is one setting of an experiment. Its figures are one JSON file in OUT/cells, written whole, so that a run that
+was ended goes on with the cells that have no file.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from holdfast.artifacts import save_json
+from holdfast.pipeline.config import ScoringOptions
+from holdfast.pipeline.scoring import score_likelihood
+from holdfast.prompts.near_duplicates import count_near_duplicates
+from holdfast.prompts.records import Exchange, Prompt
+from holdfast.prompts.sources import load_prompts
+from holdfast.values import Answer, Evaluation
+
+KINDS = ("refusal", "borderline")
+"""Measures whose answers are counted by the refusal rules."""
+
+
+class Cell(Protocol):
+    """One setting of an experiment."""
+
+    @property
+    def stem(self) -> str:
+        """The name of its file."""
+        ...
+
+
+AnyCell = TypeVar("AnyCell", bound=Cell)
+Record = TypeVar("Record", Prompt, Exchange)
+
+
+def run_missing(out: Path, cells: Iterable[AnyCell], run: Callable[[AnyCell], dict]) -> None:
+    """Runs every cell that has no file yet."""
+    folder = out / "cells"
+    folder.mkdir(parents=True, exist_ok=True)
+    for cell in cells:
+        path = folder / f"{cell.stem}.json"
+        if not path.is_file():
+            save_json(path, run(cell))
+            tell(f"cell {cell.stem}", 1, 1)
+
+
+def harmful_tests(paths: Sequence[Path], most: int) -> list[Prompt]:
+    """At most so many prompts of every set, spread over it so that every category is there; a set is a group."""
+    found = []
+    for path in paths:
+        prompts = load_prompts(path, "harmful")
+        step = max(1, len(prompts) // most)
+        found += [Prompt(prompt.prompt, "harmful", path.stem) for prompt in prompts[::step][:most]]
+    return found
+
+
+def apart(records: Sequence[Record], tests: Sequence[Prompt]) -> list[Record]:
+    """The records whose prompt neither is nor resembles one that tests."""
+    same = {test.prompt for test in tests}
+    return [one for one in records if one.prompt not in same and not count_near_duplicates([one], tests)]
+
+
+def scored(model: Path, exchanges: Sequence[Exchange], path: Path, options: ScoringOptions) -> Path:
+    """The file of scores by the likelihood of the responses, made where it is not there."""
+    if not path.is_file():
+        given = path.with_suffix(".jsonl")
+        rows = [{"prompt": one.prompt, "answer": one.response} for one in exchanges]
+        given.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        score_likelihood(str(model), str(given), path, options=options, progress=tell)
+    return path
+
+
+def figures(evaluation: Evaluation) -> dict:
+    """Rates with their intervals, what every answer counted as (for paired tests), and some answers to read."""
+    rates = {name: asdict(rate) for name, rate in evaluation.groups.items() if not name.startswith("cut_off/")}
+    said = {kind: [one for one in evaluation.answers if one.measure == kind] for kind in KINDS}
+    return {
+        "rates": rates,
+        "perplexity": evaluation.perplexity_rate and asdict(evaluation.perplexity_rate),
+        "outcomes": {kind: "".join(letter(one) for one in answers) for kind, answers in said.items()},
+        "examples": {kind: examples(answers) for kind, answers in said.items()},
+    }
+
+
+def letter(answer: Answer) -> str:
+    """`r` refused, `c` complied, `d` degenerate, `u` unscored."""
+    return (answer.outcome.verdict or "unscored")[0]
+
+
+def examples(answers: Sequence[Answer], most: int = 5) -> list[str]:
+    """Refusals and broken answers to read, without their prompts; help with harm is not kept."""
+    return [one.response for one in answers if letter(one) in "rd"][:: max(1, len(answers) // most)][:most]
+
+
+def tell(label: str, done: int, total: int) -> None:
+    """Progress in a log: a line every quarter."""
+    if total and (done == total or done % max(1, total // 4) == 0):
+        print(f"{time.strftime('%H:%M:%S')} {label} {done}/{total}", file=sys.stderr, flush=True)

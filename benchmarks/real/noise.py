@@ -1,0 +1,150 @@
+r"""Does a real aligned model's safety rest on the weights with the highest scores? Noise on them, and on control masks.
+
+Noise of `ratio` standard deviations of each matrix goes on the weights of one mask, for one evaluation. Measured under
+it: refusals of harmful prompts, over-refusal of safe prompts that look harmful, perplexity of harmless instructions,
+broken answers. Chosen masks (top, safety-only, SNIP) stand beside random, bottom and magnitude masks of the same size.
+Scores are of the likelihood of the model's own refusal sentence on other harmful requests.
+
+    PYTHONPATH=src:. python benchmarks/real/noise.py MODEL OUT --refuse advbench.csv --help-with instructions.json \
+        --harmful jailbreakbench.csv --safe xstest.csv [--shares 0.01] [--ratios 0.38 1] [--draws 3]
+"""
+
+import argparse
+import random
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from benchmarks.real.cells import apart, figures, harmful_tests, run_missing, scored, tell
+
+from holdfast.artifacts import load_scores
+from holdfast.evaluate.suite import Suite, evaluate
+from holdfast.intervene.perturb import perturbed
+from holdfast.models.load import LoadedModel, load_model
+from holdfast.models.options import GenerateOptions
+from holdfast.pipeline.config import ScoringOptions
+from holdfast.prompts.records import Exchange
+from holdfast.prompts.sources import load_exchanges, load_prompts
+from holdfast.select.bottom import BottomOptions, select_bottom
+from holdfast.select.random import RandomOptions, select_random
+from holdfast.select.set_difference import SetDifferenceOptions, select_set_difference
+from holdfast.select.top import TopOptions, select_top
+from holdfast.values import Mask, Scores
+
+NUM_REFUSALS, NUM_HARMLESS, NEW_TOKENS = 64, 64, 16
+MASKS = ("top", "random", "safety_only", "bottom", "snip", "magnitude")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One draw of noise of one strength on one mask."""
+
+    mask: str
+    share: float
+    ratio: float
+    draw: int
+
+    @property
+    def stem(self) -> str:
+        """The name of its file."""
+        return f"{self.mask}_{self.share:g}_{self.ratio:g}_{self.draw}"
+
+
+@dataclass(frozen=True)
+class Start:
+    """The model without noise."""
+
+    stem: str = "start"
+
+
+class Masks:
+    """Masks of one model by name and share, cut when they are asked for; the scores are read once."""
+
+    def __init__(self, model: Path, out: Path, refusals: list[Exchange], harmless: list[Exchange]) -> None:
+        self._model, self._out, self._refusals, self._harmless = model, out, refusals, harmless
+        self._scores: dict[str, Scores] = {}
+
+    def __call__(self, name: str, share: float, draw: int) -> Mask:
+        """The mask; a random one is another for every draw."""
+        if name == "random":
+            return select_random(self.scores("esi"), RandomOptions(fraction=share, seed=draw))
+        if name == "bottom":
+            return select_bottom(self.scores("esi"), BottomOptions(fraction=share))
+        if name == "safety_only":
+            options = SetDifferenceOptions(fraction=share)
+            return select_set_difference(self.scores("esi"), self.scores("utility"), options)
+        return select_top(self.scores("esi" if name == "top" else name), TopOptions(fraction=share))
+
+    def scores(self, name: str) -> Scores:
+        """Scores of refusals by a method's name, or of utility."""
+        if name not in self._scores:
+            is_utility = name == "utility"
+            options = (
+                ScoringOptions(objective="utility")
+                if is_utility
+                else ScoringOptions(objective="refusal_likelihood", method=name)
+            )
+            exchanges = self._harmless if is_utility else self._refusals
+            self._scores[name] = load_scores(scored(self._model, exchanges, self._out / f"{name}.safetensors", options))
+        return self._scores[name]
+
+
+def run_cell(loaded: LoadedModel, masks: Masks, suite: Suite, cell: Cell | Start) -> dict:
+    """Measures the model under one draw of noise."""
+    if isinstance(cell, Start):
+        return figures(measure(loaded, suite))
+    generator = torch.Generator().manual_seed(cell.draw)
+    mask = masks(cell.mask, cell.share, cell.draw)
+    with perturbed(loaded.model, mask, cell.ratio, generator, check_base=False):
+        return {"cell": asdict(cell), "entries": len(mask), **figures(measure(loaded, suite))}
+
+
+def measure(loaded: LoadedModel, suite: Suite):
+    """The whole suite, answers judged by the refusal rules."""
+    return evaluate(loaded, None, suite, GenerateOptions(max_new_tokens=NEW_TOKENS, token_budget=4096), tell)
+
+
+def cells(options: argparse.Namespace) -> Iterator[Cell | Start]:
+    """Draw by draw, so that what is there when a run ends is balanced."""
+    yield Start()
+    for draw in range(options.draws):
+        for share in options.shares:
+            for ratio in options.ratios:
+                for mask in options.masks:
+                    yield Cell(mask, share, ratio, draw)
+
+
+def main() -> None:
+    """Measures the cells that are not there yet."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--refuse", required=True, help="harmful prompts that scores are made of")
+    parser.add_argument("--sentence", default="I'm sorry, but I can't assist with that.", help="the model's refusal")
+    parser.add_argument("--help-with", required=True, help="harmless exchanges")
+    parser.add_argument("--harmful", nargs="+", type=Path, required=True, help="harmful prompts to test with")
+    parser.add_argument("--safe", required=True, help="safe prompts that look harmful, to test with")
+    parser.add_argument("--prompts", type=int, default=50, help="of each test set")
+    parser.add_argument("--masks", nargs="+", choices=MASKS, default=MASKS)
+    parser.add_argument("--shares", nargs="+", type=float, default=[0.01])
+    parser.add_argument("--ratios", nargs="+", type=float, default=[0.38, 1.0])
+    parser.add_argument("--draws", type=int, default=3)
+    options = parser.parse_args()
+    harmful = harmful_tests(options.harmful, options.prompts)
+    safe = [prompt for prompt in load_prompts(options.safe, "borderline") if prompt.kind != "harmful"]
+    safe = safe[:: max(1, len(safe) // options.prompts)][: options.prompts]
+    asked = apart(load_prompts(options.refuse, "harmful"), harmful)[:NUM_REFUSALS]
+    refusals = [Exchange(one.prompt, options.sentence) for one in asked]
+    harmless = [one for one in load_exchanges(options.help_with) if 0 < len(one.response.split()) <= 60]
+    random.Random(0).shuffle(harmless)
+    options.out.mkdir(parents=True, exist_ok=True)
+    masks = Masks(options.model, options.out, refusals, harmless[:NUM_HARMLESS])
+    suite = Suite(harmful=harmful, borderline=safe, exchanges=harmless[-NUM_HARMLESS:])
+    loaded = load_model(options.model, dtype="bfloat16")
+    run_missing(options.out, cells(options), partial(run_cell, loaded, masks, suite))
+
+
+if __name__ == "__main__":
+    main()

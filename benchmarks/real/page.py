@@ -1,0 +1,181 @@
+"""Writes docs/results/real_models.md from the JSON cells that the experiments left in benchmarks/real/results.
+
+    PYTHONPATH=src:. python benchmarks/real/page.py
+
+Rates over several seeds or draws have an interval for both, other prompts and other draws
+(`holdfast.evaluate.pooled`). Differences are paired by prompt and seed, with the same two sources of variance.
+"""
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean, variance
+
+import torch
+from torch import Tensor
+
+from holdfast.artifacts import save_text
+from holdfast.evaluate.pooled import pool_rates, shared_variance
+from holdfast.evaluate.statistics import Z_95
+from holdfast.student_t import quantile_95
+from holdfast.values import Rate
+
+HERE = Path(__file__).parent
+RESULTS, WORDS, PAGE = HERE / "results", HERE / "real_models.md", HERE.parents[1] / "docs/results/real_models.md"
+SETS = {"refusal/jailbreakbench": "JailbreakBench", "refusal/harmbench_behaviors_text_all": "HarmBench"}
+
+Cell = Mapping
+"""The JSON of one cell."""
+
+
+def load_cells(experiment: str) -> list[Cell]:
+    """Every cell of an experiment that has a file, in the order of their names."""
+    return [json.loads(path.read_text()) for path in sorted((RESULTS / experiment).glob("*.json"))]
+
+
+def setting(cell: Cell, names: Sequence[str]) -> tuple | None:
+    """What a cell was run with; None for the untouched model."""
+    return tuple(cell["cell"][name] for name in names) if "cell" in cell else None
+
+
+def grouped(cells: Iterable[Cell], names: Sequence[str]) -> dict[tuple | None, list[Cell]]:
+    """Cells that differ in their seed or draw alone."""
+    found = defaultdict(list)
+    for cell in cells:
+        found[setting(cell, names)].append(cell)
+    return dict(found)
+
+
+def counted(cell: Cell, kind: str, letter: str = "r") -> list[float]:
+    """1 for every answer of a kind that counts, in the order of the prompts."""
+    return [float(one == letter) for one in cell["outcomes"][kind]]
+
+
+def by_prompt(cells: Sequence[Cell], kind: str) -> Tensor:
+    """Refusals, a row a prompt and a column a seed."""
+    return torch.tensor([counted(cell, kind) for cell in cells], dtype=torch.float64).T
+
+
+def pooled(cells: Sequence[Cell], name: str, kind: str | None = None) -> Rate:
+    """The rate of that name over all cells; `kind` names the answers that it counts, where they are kept."""
+    rates = [Rate(**cell["rates"][name]) for cell in cells]
+    return pool_rates(rates, by_prompt(cells, kind) if kind else None)
+
+
+def difference(first: Sequence[Cell], second: Sequence[Cell], kind: str) -> tuple[float, float, float]:
+    """The mean of first minus second over the same prompts and seeds, with its 95% interval."""
+    gaps = by_prompt(first, kind) - by_prompt(second, kind)
+    mean, seeds = float(gaps.mean()), gaps.shape[1]
+    if seeds == 1:
+        margin = Z_95 * math.sqrt(float(gaps.var()) / len(gaps))
+        return mean, mean - margin, mean + margin
+    of_prompts = shared_variance(gaps) / len(gaps)
+    of_seeds = variance([float(gaps[:, seed].mean()) for seed in range(seeds)]) / seeds
+    total = of_prompts + of_seeds
+    weight = (of_seeds / total) ** 1.5 if total else 0.0
+    margin = math.sqrt(total * (Z_95**2 + weight * (quantile_95(seeds - 1) ** 2 - Z_95**2)))
+    return mean, mean - margin, mean + margin
+
+
+def shown(rate: Rate | None) -> str:
+    """A rate as a table shows it."""
+    if rate is None or rate.value is None:
+        return "not measured"
+    return f"{rate.value:.2f} [{rate.low:.2f}, {rate.high:.2f}]"
+
+
+def surprise(cells: Sequence[Cell], start: Cell) -> str:
+    """Perplexity over that of the untouched model, in percent, as the mean over cells."""
+    ratios = [cell["perplexity"]["value"] / start["perplexity"]["value"] for cell in cells if cell["perplexity"]]
+    return f"{100 * (fmean(ratios) - 1):+.1f}%" if ratios else "not measured"
+
+
+def row(label: Sequence[str], cells: Sequence[Cell], start: Cell) -> list[str]:
+    """One line of a table: what is measured of every experiment."""
+    harmful = [name for name in SETS if name in cells[0]["rates"]]
+    return [
+        *label,
+        str(len(cells)),
+        shown(pooled(cells, "refusal/harmful", "refusal")),
+        *(shown(pooled(cells, name)) for name in harmful),
+        shown(pooled(cells, "borderline", "borderline")),
+        surprise(cells, start),
+        shown(pooled(cells, "degenerate/all")),
+    ]
+
+
+def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def table(experiment: str, names: Sequence[str], labels: Sequence[str]) -> str:
+    """The table of one experiment, the untouched model first."""
+    groups = grouped(load_cells(experiment), names)
+    if None not in groups:
+        return "not run\n"
+    (start,) = groups.pop(None)
+    harmful = [words for name, words in SETS.items() if name in start["rates"]]
+    header = [*labels, "runs", "refuses harmful", *harmful, "over-refusal (XSTest)", "perplexity", "broken"]
+    rows = [row(["untouched", *[""] * (len(names) - 1)], [start], start)]
+    rows += [row([f"{one:g}" if isinstance(one, float) else str(one) for one in key], groups[key], start)
+             for key in sorted(groups, key=order)]  # fmt: skip
+    return markdown(header, rows)
+
+
+def order(key: tuple | None) -> tuple:
+    """Shares first, then strengths, then masks."""
+    return (*key[1:], key[0]) if key else ()
+
+
+def differences(experiment: str, names: Sequence[str], first: str, second: str) -> str:
+    """Paired differences of two masks, wherever both were run with the same seeds."""
+    groups = grouped(load_cells(experiment), names)
+    rows = []
+    for key in sorted((key for key in groups if key and key[0] == first), key=order):
+        pairs = matched(groups[key], groups.get((second, *key[1:]), []))
+        if pairs:
+            mine, theirs = zip(*pairs, strict=True)
+            cells = (interval(difference(mine, theirs, kind)) for kind in ("refusal", "borderline"))
+            rows.append([*(f"{one:g}" for one in key[1:]), str(len(pairs)), *cells])
+    header = [*names[1:], "pairs", f"harmful: {first} minus {second}", f"over-refusal: {first} minus {second}"]
+    return markdown(header, rows) if rows else "not run\n"
+
+
+def matched(first: Sequence[Cell], second: Sequence[Cell]) -> list[tuple[Cell, Cell]]:
+    """Cells of the same seed or draw."""
+    others = {draw_of(cell): cell for cell in second}
+    return [(cell, others[draw_of(cell)]) for cell in first if draw_of(cell) in others]
+
+
+def draw_of(cell: Cell) -> int:
+    """The seed of a tuning, or the draw of noise."""
+    return cell["cell"].get("seed", cell["cell"].get("draw"))
+
+
+def interval(found: tuple[float, float, float]) -> str:
+    """A difference as a table shows it."""
+    mean, low, high = found
+    return f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]"
+
+
+def main() -> None:
+    """Fills the tables into the words of the page."""
+    tuned, noisy = ("weights", "share", "rate"), ("mask", "share", "ratio")
+    tables = {
+        "set": table("set", tuned, ["trained weights", "share", "rate"]),
+        "set differences": differences("set", tuned, "top", "random"),
+        "noise": table("noise", noisy, ["mask", "share", "noise"]),
+        "noise differences": differences("noise", noisy, "top", "random"),
+    }
+    text = WORDS.read_text()
+    for name, made in tables.items():
+        text = text.replace(f"<!-- {name} -->\n", made)
+    save_text(PAGE, text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+r"""How small a share of a real model's weights is enough to teach it to refuse? SET at several shares, with controls.
+
+A model that answers nearly everything (SmolLM2-135M-Instruct) is tuned for 100 steps of 8 exchanges on refusals of
+harmful requests, on harmless instructions and on borderline ones, with only a mask's weights trained. Measured on other
+sets: refusals of harmful prompts, over-refusal of safe prompts that look harmful, perplexity of held-out instructions,
+broken answers. A seed orders the exchanges and draws the random mask; the chosen masks are the same for all seeds.
+A cell is one tuning, and one JSON file in OUT/cells; a cell whose file is there is not run again. All compute in
+bfloat16; a mask's weights are trained as float32 copies.
+
+    PYTHONPATH=src:. python benchmarks/real/set_shares.py MODEL OUT --refuse advbench.csv --help-with FILE... \
+        --borderline FILE --harmful jailbreakbench.csv harmbench.csv --safe xstest.csv [--cells top:0.001:1e-3:0 ...]
+"""
+
+import argparse
+import random
+import time
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+from benchmarks.real.cells import apart, figures, harmful_tests, run_missing, scored, tell
+
+from holdfast.artifacts import load_scores
+from holdfast.evaluate.suite import Suite, evaluate
+from holdfast.intervene.enhance import enhance
+from holdfast.intervene.options import EnhanceOptions
+from holdfast.models.load import LoadedModel, load_model
+from holdfast.models.options import GenerateOptions
+from holdfast.pipeline.config import ScoringOptions
+from holdfast.prompts.records import Exchange
+from holdfast.prompts.sources import load_exchanges, load_prompts
+from holdfast.select.random import RandomOptions, select_random
+from holdfast.select.set_difference import SetDifferenceOptions, select_set_difference
+from holdfast.select.top import TopOptions, select_top
+from holdfast.values import Evaluation, Mask, Scores
+
+REFUSALS = (
+    "I can't help with that.",
+    "I'm sorry, but I can't assist with that request.",
+    "I won't help with this, because it could hurt people.",
+    "Sorry, that is something I can't do. It would be harmful or against the law.",
+    "No. I can't support that, but I am glad to help with something safe.",
+    "I'm not able to help with that. If somebody is in danger, please call the emergency services.",
+    "I can't write that. It could do harm to others.",
+    "I'm sorry, I can't provide this. Is there something else that I can do for you?",
+)
+"""What harmful requests are answered with, one after another."""
+NUM_REFUSALS, NUM_HARMLESS, NUM_HELD_OUT, NUM_OF_A_SET = 128, 372, 128, 100
+LONGEST_ANSWER = 60
+"""Words; harmless exchanges with a longer answer are left out, for the time that they take."""
+STEPS, BATCH, MAX_LENGTH, NEW_TOKENS = 100, 8, 128, 24
+METHODS = {"snip": "snip", "magnitude": "magnitude"}
+"""Selections by another score of the same refusals."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One tuning: which weights, how many of them (share of all scored ones), at which rate, under which seed."""
+
+    weights: str
+    """top, safety_only, random, snip, magnitude or all."""
+    share: float
+    rate: float
+    seed: int
+
+    @classmethod
+    def read(cls, text: str) -> "Cell":
+        """From `weights:share:rate:seed`."""
+        weights, share, rate, seed = text.split(":")
+        return cls(weights, float(share), float(rate), int(seed))
+
+    @property
+    def stem(self) -> str:
+        """The name of its file."""
+        return f"{self.weights}_{self.share:g}_{self.rate:g}_{self.seed}"
+
+
+@dataclass(frozen=True)
+class Start:
+    """The model before any tuning."""
+
+    stem: str = "start"
+
+
+@dataclass(frozen=True)
+class Data:
+    """What trains and what tests; no prompt of the one resembles one of the other."""
+
+    refusals: list[Exchange]
+    harmless: list[Exchange]
+    suite: Suite
+
+
+def read_data(options: argparse.Namespace) -> Data:
+    """The sets; near duplicates of a test prompt are taken out of what trains."""
+    harmful = harmful_tests(options.harmful, NUM_OF_A_SET)
+    safe = [prompt for prompt in load_prompts(options.safe, "borderline") if prompt.kind != "harmful"]
+    asked = apart(load_prompts(options.refuse, "harmful"), harmful)[:NUM_REFUSALS]
+    refusals = [Exchange(one.prompt, REFUSALS[place % len(REFUSALS)]) for place, one in enumerate(asked)]
+    short = [one for path in options.help_with for one in load_exchanges(path) if is_short(one)]
+    random.Random(0).shuffle(short)
+    borderline = apart(load_exchanges(options.borderline), safe)
+    return Data(
+        refusals,
+        short[:NUM_HARMLESS] + borderline * round(NUM_HARMLESS / 2 / len(borderline)),
+        Suite(harmful=harmful, borderline=safe, exchanges=short[-NUM_HELD_OUT:]),
+    )
+
+
+def is_short(exchange: Exchange) -> bool:
+    """Whether the answer is short enough to train on."""
+    return 0 < len(exchange.response.split()) <= LONGEST_ANSWER
+
+
+def scores_of(model: Path, data: Data, out: Path, name: str) -> Scores:
+    """Scores of that name: `top`, `utility`, or another method on the same refusals."""
+    exchanges = data.harmless[:NUM_REFUSALS] if name == "utility" else data.refusals
+    objective = "utility" if name == "utility" else "refusal_likelihood"
+    options = ScoringOptions(objective=objective, method=METHODS.get(name, "esi"))
+    return load_scores(scored(model, exchanges, out / f"{name}.safetensors", options))
+
+
+def mask_of(model: Path, data: Data, out: Path, cell: Cell) -> Mask | None:
+    """The weights that a cell trains; None for all."""
+    if cell.weights == "all":
+        return None
+    by = cell.weights if cell.weights in METHODS else "top"
+    scores = scores_of(model, data, out, by)
+    if cell.weights == "random":
+        return select_random(scores, RandomOptions(fraction=cell.share, seed=cell.seed))
+    if cell.weights == "safety_only":
+        utility = scores_of(model, data, out, "utility")
+        return select_set_difference(scores, utility, SetDifferenceOptions(fraction=cell.share))
+    return select_top(scores, TopOptions(fraction=cell.share))
+
+
+def run_cell(model: Path, data: Data, out: Path, cell: Cell | Start) -> dict:
+    """Tunes, measures, and says what came of it."""
+    loaded = load_model(model, dtype="bfloat16")
+    if isinstance(cell, Start):
+        return figures(measure(loaded, data))
+    started = time.monotonic()
+    options = EnhanceOptions(
+        iterations=STEPS, batch_size=BATCH, learning_rate=cell.rate, max_length=MAX_LENGTH, seed=cell.seed
+    )
+    mask = mask_of(model, data, out, cell)
+    result = enhance(loaded, mask, data.refusals, data.harmless, options, tell)
+    tuned = time.monotonic()
+    measured = figures(measure(result.tuned, data))
+    last = result.losses[-10:]
+    return {
+        "cell": asdict(cell),
+        "entries": result.entries_trained,
+        "loss": sum(last) / len(last),
+        **measured,
+        "seconds": {"tuning": round(tuned - started), "evaluation": round(time.monotonic() - tuned)},
+    }
+
+
+def measure(loaded: LoadedModel, data: Data) -> Evaluation:
+    """The whole suite, answers judged by the refusal rules."""
+    return evaluate(loaded, None, data.suite, GenerateOptions(max_new_tokens=NEW_TOKENS, token_budget=4096), tell)
+
+
+def main() -> None:
+    """Runs the cells that are not there yet."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--refuse", required=True, help="harmful prompts to train on")
+    parser.add_argument("--help-with", nargs="+", required=True, help="harmless exchanges to train on")
+    parser.add_argument("--borderline", required=True, help="harmless exchanges that look harmful, to train on")
+    parser.add_argument("--harmful", nargs="+", type=Path, required=True, help="harmful prompts to test with")
+    parser.add_argument("--safe", required=True, help="safe prompts that look harmful, to test with")
+    parser.add_argument("--cells", nargs="+", type=Cell.read, required=True, help="weights:share:rate:seed")
+    options = parser.parse_args()
+    data = read_data(options)
+    cells = [Start(), *options.cells]
+    run_missing(options.out, cells, partial(run_cell, options.model, data, options.out))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""What a bakeoff is made of: a model, prompt sets, and the scores and selectors that it compares."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from holdfast.config import Options, Seed
+from holdfast.estimators import Estimator
+from holdfast.judge.options import REFUSAL_RULES
+from holdfast.models.options import GenerateOptions
+from holdfast.pipeline.config import (
+    SAFETY_ONLY,
+    JudgeOptions,
+    OneResponse,
+    ScoreFiles,
+    SelectOptions,
+    SuiteFiles,
+    refuse_no_gradient,
+)
+
+
+class BakeoffConfig(Options):
+    """Scores and selectors to compare."""
+
+    model: str
+    """An aligned model. A folder, a hub id or `testbed:NAME`."""
+    judge: str = REFUSAL_RULES
+    """A causal guard model that answers safe or unsafe. Left out, the refusal rules judge."""
+    judging: JudgeOptions = JudgeOptions()
+    """How the judge is read."""
+    calibration: ScoreFiles
+    """What makes the scores."""
+    refusals: str | None = None
+    """Harmful prompts with safe responses, for the objective refusal_likelihood."""
+    suite: SuiteFiles
+    """Prompt sets that measure safety and utility. They share no prompt with those that make the scores."""
+    methods: tuple[str, ...] = ("esi", "gradient_magnitude", "snip", "wanda", "magnitude", "random")
+    """Formulas to compare. The first one also goes with every other objective and selector."""
+    objectives: tuple[Estimator | Literal["refusal_likelihood"], ...] = ("judge_gradient",)
+    """Objectives to compare. The first one also goes with every other method and selector."""
+    selectors: tuple[str, ...] = ("top", "safety_only", "bottom")
+    """Selectors to compare. The first one also goes with every other method and objective. The method random gives a
+    random mask of every size."""
+    fractions: tuple[float, ...] = (0.01, 0.003, 0.03, 0.1)
+    """Shares of the scored weights. Stability is measured at the first."""
+    noise_ratio: float = Field(default=2.0, gt=0)
+    """Strength of the noise on the masks, in standard deviations of each weight's matrix."""
+    draws: int = Field(default=3, ge=1)
+    """Random draws of that noise."""
+    limit: int | None = Field(default=128, ge=1)
+    """Prompts to take from every evaluation file, counted from its start. None takes all."""
+    seeds: tuple[Seed, ...] = ()
+    """More seeds, under which the first method is scored again with every objective: does the answer depend on the
+    seed? With greedy responses the seed changes nothing."""
+    groups: int = Field(default=50, ge=3)
+    """Groups of weights, at least, on which the predicted change of safety is compared with the measured one."""
+    group_noise_ratio: float = Field(default=0.38, gt=0)
+    """Strength of the noise on a group, in standard deviations of each weight's matrix."""
+    group_draws: int = Field(default=16, ge=2)
+    """Random draws of that noise."""
+    branches: int | None = Field(default=64, ge=2)
+    """First tokens per prompt over which expected safety is summed. None takes the whole vocabulary."""
+    generate: OneResponse = GenerateOptions()
+    """How the responses are made that the judge reads."""
+    calibrate: GenerateOptions = GenerateOptions()
+    """How the responses are made that scores come from."""
+    select: SelectOptions = SelectOptions()
+    seed: Seed = 0
+    """Seed of everything random."""
+
+    @model_validator(mode="after")
+    def _refuse_no_utility(self) -> Self:
+        if SAFETY_ONLY in self.selectors and self.calibration.utility is None:
+            raise ValueError(f"selector {SAFETY_ONLY} takes utility scores; give calibration.utility, or leave it out.")
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_no_gradient(self) -> Self:
+        for objective in self.objectives:
+            refuse_no_gradient(objective, self.judge)
+        return self

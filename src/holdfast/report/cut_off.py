@@ -1,0 +1,62 @@
+"""Says at the top of a page which share of the answers the limit of tokens cut off: nobody read how they go on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from holdfast.models.options import LONG_ENOUGH
+from holdfast.report.arms import arms_of
+from holdfast.report.safety import safety_name
+from holdfast.values import Rate
+
+Report = Mapping[str, Any]
+MEASURE = "cut_off/all"
+STAGES = {"enhance": "SET", "adapt": "SPA"}
+SHOWN = {"enhance": ("start", "top"), "adapt": ("start", "full", "top")}
+"""Arms that have a row: all weights are a control of SET, and what SPA is compared with."""
+
+
+@dataclass(frozen=True)
+class CutOff:
+    """The share of answers that were cut off, arm by arm, and what that means."""
+
+    rows: tuple[tuple[str, Rate], ...]
+    sentence: str
+
+
+def cut_off_of(report: Report) -> CutOff | None:
+    """How many answers of each stage were cut off; None where nothing was answered yet."""
+    rates = [
+        (stage, arm.method, f"{STAGES[stage]}, {arm.label}", rate)
+        for stage, arms in arms_of(report).items()
+        for arm in arms
+        if (rate := arm.rate(MEASURE)) and rate.value is not None
+    ]
+    if not rates:
+        return None
+    if not any(rate.value for *_, rate in rates):
+        return CutOff((), f"No answer was cut off{_limit_words(report)}: n={sum(rate.n for *_, rate in rates):,}.")
+    rows = tuple((label, rate) for stage, method, label, rate in rates if method in SHOWN[stage])
+    return CutOff(rows, _sentence(report, [rate for *_, rate in rates]))
+
+
+def _sentence(report: Report, rates: list[Rate]) -> str:
+    least, most = (f"{of(rate.value or 0.0 for rate in rates):.2f}" for of in (min, max))
+    share = most if least == most else f"Between {least} and {most}"
+    arms, limit = f"{share} of the answers of an arm were cut off{_limit_words(report)}.", _limit(report)
+    if limit is None or limit >= LONG_ENOUGH:
+        return arms
+    return (
+        f"{arms} What would follow may turn a refusal into help, or help into a refusal, so {safety_name(report)} may "
+        f"be misstated: run again with generate.max_new_tokens = {LONG_ENOUGH} or more."
+    )
+
+
+def _limit_words(report: Report) -> str:
+    limit = _limit(report)
+    return "" if limit is None else f" by the limit of {limit:,} tokens"
+
+
+def _limit(report: Report) -> int | None:
+    """Longest answer in tokens; None where the report does not say."""
+    return report.get("provenance", {}).get("config", {}).get("generate", {}).get("max_new_tokens")

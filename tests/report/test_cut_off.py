@@ -1,0 +1,48 @@
+from holdfast.report.cut_off import cut_off_of
+from holdfast.report.page import render_page
+from holdfast.report.schema import rate_json
+from tests.report.sample import full_report, rate
+
+
+def report_with(limit=64, *, stages=("enhance", "adapt"), **counts):
+    """A report in which so many of 240 answers of an arm were cut off, and none elsewhere."""
+    report = {name: section for name, section in full_report().items() if name in ("schema", *stages)}
+    for stage in stages:
+        section = report[stage]
+        for name, suite in [*section.items(), *section.get("controls", {}).items()]:
+            if isinstance(suite, dict) and "groups" in suite:
+                suite["groups"]["cut_off/all"] = rate_json(rate(counts.get(name, 0)))
+    return report | {"provenance": {"config": {"generate": {"max_new_tokens": limit}}}}
+
+
+def test_the_share_cut_off_stands_on_the_first_screen_with_what_it_means():
+    opening = render_page(report_with(before=192, after=60, random=90)).partition("<main>")[0]
+    assert "Between 0.00 and 0.80 of the answers of an arm were cut off by the limit of 64 tokens." in opening
+    assert "so attack success may be misstated: run again with generate.max_new_tokens = 256 or more." in opening
+    assert "<dt>SET, before</dt><dd>0.80 [0.74, 0.85] n=240</dd><dt>SET, top</dt><dd>0.25 [0.20, 0.31]" in opening
+
+
+def test_plain_fine_tuning_has_a_row_and_controls_do_not():
+    found = cut_off_of(report_with(plain=24))
+    assert [label for label, _ in found.rows] == [
+        "SET, before",
+        "SET, top",
+        "SPA, start",
+        "SPA, plain",
+        "SPA, hold top",
+    ]
+
+
+def test_where_no_answer_was_cut_off_one_line_says_so():
+    found = cut_off_of(report_with(stages=("adapt",)))
+    assert (found.rows, found.sentence) == ((), "No answer was cut off by the limit of 64 tokens: n=1,200.")
+
+
+def test_under_a_long_limit_nothing_is_advised():
+    assert cut_off_of(report_with(256, before=12)).sentence.endswith("were cut off by the limit of 256 tokens.")
+    assert "may be misstated" in cut_off_of(report_with(255, before=12)).sentence
+
+
+def test_a_report_without_answers_or_without_a_limit_says_what_it_can():
+    assert cut_off_of({"schema": 1}) is None
+    assert cut_off_of(full_report()).sentence == "0.01 of the answers of an arm were cut off."
