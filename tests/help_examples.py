@@ -51,7 +51,11 @@ BEFORE: Mapping[str, Sequence[str]] = {
     "plan": ("holdfast init holdfast.toml",),
     "select": (SCORED,),
     "show": (SCORED, SELECTED),
-    "verify": (SCORED, SELECTED),
+    "verify": (
+        SCORED,
+        SELECTED,
+        "holdfast select scores.safetensors --selector random --out random.safetensors",
+    ),
 }
 """Commands that make what the example of another one reads."""
 

@@ -1,6 +1,7 @@
 import pytest
 
 from holdfast.config import Names, Options, split
+from holdfast.models.options import GenerateOptions
 from holdfast.wrong_options import OptionsError
 
 
@@ -50,3 +51,9 @@ def test_parts_of_a_list_lose_their_blanks():
     assert split(" a , b") == ["a", "b"]
     assert split("1-3", [int]) == ["1", "2", "3"]
     assert split("1-3", [float]) == ["1-3"]
+
+
+def test_an_option_without_its_name_is_refused_with_the_name_of_the_first():
+    for kind, name in ((GenerateOptions, "max_new_tokens"), (Lists, "layers")):
+        with pytest.raises(ValueError, match=rf"{kind.__name__} takes its options by name, got 16 .*\({name}=\.\.\.\)"):
+            kind(16)

@@ -47,6 +47,16 @@ def test_prompts_that_something_was_made_from_are_found_at_any_depth(asked, shar
     assert count_shared({"scores": {"method": "esi"}}, asked) == 0, "a file of an earlier version does not say"
 
 
+def test_a_mask_drawn_like_another_says_so_and_claims_neither_its_objective_nor_its_prompts():
+    like = {"selector": "top", "file": "mask.safetensors", "scores": made_from(prompts_entry(PROMPTS, "harmful"))}
+    drawn = {"selector": "random", "seed": 1, "model": model_entry("org/m", "f" * 64), "like": like}
+    words = "mask.safetensors (selector top), as many in every tensor"
+    expected = {"model": "org/m", "selector": "random", "seed": "1", "like": words}
+    assert summary(drawn) == expected
+    assert summary({"operation": "union", "masks": [drawn, drawn]})["like"] == words
+    assert count_shared(drawn, PROMPTS) == 20, "its prompts still chose where the entries lie"
+
+
 def test_the_summary_names_model_objectives_and_prompts_once():
     safety = made_from(prompts_entry(PROMPTS, "harmful"))
     utility = made_from(prompts_entry(PROMPTS[:5], "questions"), "utility")

@@ -1,10 +1,14 @@
+from collections.abc import Iterator
+
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jaxtyping import config
 
 from holdfast.artifacts import load_mask, load_patch, load_scores, save_mask, save_patch, save_scores
-from holdfast.values import Mask, Patch, Rate, Scores
+from holdfast.values import VERDICTS, Mask, Outcome, Patch, Rate, Scores
 
 SHAPES = {"a": (3, 4), "b": (5,)}
 
@@ -37,6 +41,48 @@ def test_density_counts_scored_entries_and_share_counts_all():
 def test_unsorted_repeated_or_outside_indices_are_refused(bad):
     with pytest.raises(ValueError, match=r"increasing and in \[0, 12\)"):
         Mask({"a": torch.tensor(bad)}, SHAPES, "x", 20)
+
+
+@pytest.fixture
+def unchecked() -> Iterator[None]:
+    """Without the checks of annotations, which a user's script does not have."""
+    config.update("jaxtyping_disable", True)
+    yield
+    config.update("jaxtyping_disable", False)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_mask_gives_no_indices_of_a_name_that_it_does_not_know():
+    mask = mask_of({1}, set())
+    assert (mask["a"].tolist(), mask["b"].tolist()) == ([1], [])
+    assert "b" not in mask
+    for name in ("nope", "A", 0):
+        with pytest.raises(ValueError, match=rf"the mask knows no parameter {name!r}; .*mask\.shapes names all"):
+            _ = mask[name]
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (("bad",), "no verdict 'bad'; give one of safe, unsafe, refused"),
+        ((True,), "no verdict True"),
+        ((["safe"],), r"no verdict \['safe'\]"),
+        (("safe", "x"), "the score of an outcome is 'x'; give a number"),
+        (("safe", True), "the score of an outcome is True"),
+        ((None, None, 3), "the reason of an outcome is 3"),
+    ],
+)
+def test_an_outcome_that_no_rate_could_count_is_refused_when_it_is_made(given, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        Outcome(*given)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_every_verdict_makes_an_outcome_with_a_number_of_any_kind():
+    assert [Outcome(verdict).verdict for verdict in VERDICTS] == list(VERDICTS)
+    assert Outcome("safe", np.float32(2)).safety == 2.0
+    assert Outcome.unscored("down").reason == "down"
 
 
 def test_masks_of_different_models_do_not_combine():

@@ -246,9 +246,9 @@ def load_evaluation(path: str | Path) -> Evaluation:
 
 
 def _answer(record: Mapping[str, Any]) -> Answer:
-    refusal = record.get("refusal")
-    outcomes = {"outcome": Outcome(**record["outcome"]), "refusal": Outcome(**refusal) if refusal else None}
-    return Answer(**{**record, **outcomes})
+    later = {name: record.get(name) for name in ("refusal", "coherence")}  # files of before have none
+    outcomes = {name: Outcome(**known) if known else None for name, known in later.items()}
+    return Answer(**{**record, **outcomes, "outcome": Outcome(**record["outcome"])})
 
 
 def refuse_other_base(what: str, made_for: str, base: str) -> None:

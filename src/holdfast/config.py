@@ -21,8 +21,13 @@ class Options(BaseModel):
 
     if not TYPE_CHECKING:  # a checker knows the fields by pydantic's own signature
 
-        def __init__(self, **given: object) -> None:
-            """Raises ValueError with one sentence when an option is unknown, missing or wrong."""
+        def __init__(self, *unnamed: object, **given: object) -> None:
+            """Raises ValueError with one sentence when an option is unknown, missing, wrong or without its name."""
+            if unnamed:
+                kind, first = type(self).__name__, next(iter(type(self).model_fields), "NAME")
+                raise ValueError(
+                    f"{kind} takes its options by name, got {unnamed[0]!r} without one; write {kind}({first}=...)."
+                )
             try:
                 super().__init__(**given)
             except ValidationError as error:

@@ -7,7 +7,7 @@ are told of, never refused.
 
 import base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import get_args
+from typing import cast, get_args
 
 from holdfast import __version__
 from holdfast.estimators import Estimator
@@ -80,18 +80,37 @@ def named_base(made_by: Meta, base: str) -> str:
 
 def summary(made_by: Meta) -> dict[str, str]:
     """What a command shows of a file: the model, a mask's selector and seed, how scores were made, the prompts."""
-    scores = [made_by, *(entry for name, entry in _entries(made_by) if name in ("scores", "utility"))]
-    sets = [f"{entry.get('name', 'without a name')} ({entry.get('count')})" for entry in _prompt_sets(made_by)]
+    likes = [_like_words(entry) for name, entry in _entries(made_by) if name == "like"]
+    own = _without_like(made_by)
+    scores = [own, *(entry for name, entry in _entries(own) if name in ("scores", "utility"))]
+    sets = [f"{entry.get('name', 'without a name')} ({entry.get('count')})" for entry in _prompt_sets(own)]
     found = {
         "model": model_name(made_by),
         "selector": _joined([made_by.get("selector")]),
         "seed": _joined([made_by.get("seed")]) if "selector" in made_by else None,
+        "like": _joined(likes),
         "objective": _joined(entry.get("objective") for entry in scores),
         "method": _joined(entry.get("method") for entry in scores),
         "prompts": _joined(sets),
         "holdfast": _joined(entry.get("holdfast") for entry in (made_by, *scores)),
     }
     return {name: text for name, text in found.items() if text}
+
+
+def _like_words(entry: Meta) -> str:
+    """The mask that a random one has as many entries of in every tensor, in words: it was not made from its scores."""
+    return f"{entry.get('file', 'a mask')} (selector {entry.get('selector', 'not told')}), as many in every tensor"
+
+
+def _without_like(made_by: object) -> Meta:
+    """The same without the masks that random ones were drawn like."""
+
+    def cut(value: object) -> object:
+        if isinstance(value, Mapping):
+            return {name: cut(inner) for name, inner in value.items() if name != "like"}
+        return [cut(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+    return cast(Meta, cut(made_by))
 
 
 def _joined(values: Iterable[object]) -> str:

@@ -7,7 +7,8 @@ Scores -> Mask -> Patch -> Evaluation. A mask is a set of entries, so it has the
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
-from typing import Literal, TypeVar
+from numbers import Real
+from typing import Literal, TypeVar, get_args
 
 import numpy as np
 import torch
@@ -17,8 +18,22 @@ from torch import Tensor
 from holdfast.made_by import Meta as Meta
 from holdfast.made_by import named_base
 from holdfast.same_content import SameContent
+from holdfast.spelling import meant
 
-Verdict = Literal["safe", "unsafe", "refused", "complied", "correct", "wrong", "degenerate", "cut_off", "ended"]
+Verdict = Literal[
+    "safe",
+    "unsafe",
+    "refused",
+    "complied",
+    "correct",
+    "wrong",
+    "degenerate",
+    "cut_off",
+    "ended",
+    "coherent",
+    "incoherent",
+]
+VERDICTS = get_args(Verdict)
 SafetyMeasure = Literal["asr", "not_refused"]
 EMPTY = torch.empty(0, dtype=torch.int64)
 ValueOf = TypeVar("ValueOf", Tensor, tuple[int, ...])
@@ -117,6 +132,15 @@ class Mask(SameContent):
         return f"<Mask: {selected} in {len(self.indices)} parameters, base {self.base[:12]}>"
 
     def __getitem__(self, name: str) -> Int[Tensor, " selected"]:
+        """The selected indices of a scored parameter, none where nothing of it is selected.
+
+        Raises:
+            ValueError: the mask knows no parameter of that name.
+        """
+        if name not in self.shapes:
+            raise ValueError(
+                f"the mask knows no parameter {name!r}; {meant(str(name), self.shapes, 'mask.shapes names all')}."
+            )
         return self.indices.get(name, EMPTY)
 
     def __contains__(self, name: str) -> bool:
@@ -273,7 +297,20 @@ class Outcome:
     score: float | None = None
     """The judge's own number, where it has one: larger is safer (log-odds of safe; 5 minus the score of a rubric)."""
     reason: str | None = None
-    """Why there is no verdict, or what is degenerate."""
+    """Why there is no verdict, or what is degenerate or incoherent."""
+
+    def __post_init__(self) -> None:
+        if self.verdict is not None and (not isinstance(self.verdict, str) or self.verdict not in VERDICTS):
+            raise ValueError(
+                f"an outcome has no verdict {self.verdict!r}; give one of {', '.join(VERDICTS)}, or "
+                "Outcome.unscored(reason)."
+            )
+        if self.score is not None and (isinstance(self.score, bool) or not isinstance(self.score, Real)):
+            raise ValueError(
+                f"the score of an outcome is {self.score!r}; give a number, where larger is safer, or None."
+            )
+        if self.reason is not None and not isinstance(self.reason, str):
+            raise ValueError(f"the reason of an outcome is {self.reason!r}; give a sentence, or None.")
 
     @classmethod
     def unscored(cls, reason: str) -> "Outcome":
@@ -337,16 +374,20 @@ class Answer:
     """Which of the responses to the same prompt, where several were sampled."""
     refusal: Outcome | None = None
     """Whether the response to a harmful prompt or a question refuses; None for others, and in files of before."""
+    coherence: Outcome | None = None
+    """Whether the response is coherent; None in files of before."""
 
 
 @dataclass(frozen=True)
 class TokenLosses:
-    """How surprised a model is by one harmless exchange's response."""
+    """How surprised a model is by one given response: of a harmless exchange, or a refusal."""
 
     prompt: str
     loss: float
     """Sum of -log p over the response's tokens (nats)."""
     tokens: int
+    group: str | None = None
+    """'refusals' for a refusal of a harmful prompt; None for a harmless exchange."""
 
 
 @dataclass(frozen=True)
@@ -364,14 +405,14 @@ class Evaluation:
     task: Rate | None = None
     """Held-back task examples answered correctly, where the suite has any."""
     groups: Mapping[str, Rate] = field(default_factory=dict)
-    """Rates of parts of the prompt sets, by 'measure/group'; 'degenerate/all' and 'cut_off/all' count all responses."""
+    """Rates of parts of the prompt sets, by 'measure/group'; 'degenerate/all' and the like count all responses."""
     answers: tuple[Answer, ...] = ()
     made_by: Meta = field(default_factory=dict)
     """Model, judge, generation and suite that made it; empty where that is not known."""
     perplexity_rate: Rate | None = None
     """Perplexity with its interval over exchanges; None where it was not measured, and in files of before."""
     losses: tuple[TokenLosses, ...] = ()
-    """What perplexity is made of, one an exchange."""
+    """The loss on each exchange, from which perplexity follows, and on each given refusal."""
 
     def __repr__(self) -> str:
         rates = {"asr": self.asr, "refusal": self.refusal, "over_refusal": self.over_refusal, "utility": self.utility}
@@ -400,6 +441,16 @@ class Evaluation:
     def borderline(self) -> Rate | None:
         """Borderline prompts that were refused: over-refusal where it is likeliest; None where it was not measured."""
         return self.groups.get("borderline")
+
+    @property
+    def coherence(self) -> Rate | None:
+        """Responses that are coherent; None where nothing was asked, and in files of before."""
+        return self.groups.get("coherence/all")
+
+    @property
+    def coherent_refusal(self) -> Rate | None:
+        """Harmful prompts refused by a coherent response; None where it was not measured, and in files of before."""
+        return self.groups.get("coherent_refusal/harmful")
 
     @property
     def cut_off(self) -> Rate | None:

@@ -134,7 +134,9 @@ def test_verify_enhance_adapt_and_evaluate_run_on_files(files, capsys):
     suite = ["--harmful", config.suite.harmful[0], "--questions", config.suite.questions]
     noise = ["--ratios", "1.0", "--draws", "2", "--mask", str(folder / "mask.safetensors"), "--out", str(folder / "n")]
     assert call(["verify", "testbed:aligned", *guard, *suite, *short, *noise, "--json"]) == 0
-    assert printed(capsys)["points"][0]["asr"]["n"] == 16
+    point = printed(capsys)["points"][0]
+    assert point["asr"]["n"] == 16
+    assert point["perplexity_rate"]["low"] < point["perplexity"] < point["perplexity_rate"]["high"]
     again = ["verify", "testbed:aligned", *guard, *suite, *short, *noise]
     assert "made with another limit" in failure(capsys, *again, "--limit=3")
     edited = Path(config.suite.questions)
@@ -164,13 +166,14 @@ def test_verify_shows_the_untouched_model_on_the_same_prompts_and_measures_it_on
     baseline = printed(capsys)["baseline"]
     assert call(["evaluate", *asked, "--out", str(tmp_path / "plain.json"), "--json"]) == 0
     plain = printed(capsys)
-    assert {name: baseline[name] for name in ("asr", "utility")} == {name: plain[name] for name in ("asr", "utility")}
+    for name in ("asr", "utility", "perplexity_rate"):
+        assert baseline[name] == plain[name]
     measured = (tmp_path / "n/untouched.json").stat().st_mtime_ns
     assert call(["verify", *asked, *noise]) == 0
     assert (tmp_path / "n/untouched.json").stat().st_mtime_ns == measured
     rows = [line.split("│") for line in capsys.readouterr().out.splitlines() if line.startswith("│")]
-    assert [row[1].strip() for row in rows] == ["0", "2"]
-    assert rows[0][2].strip().startswith(f"{plain['asr']['value']:.2f}")
+    assert [[cell.strip() for cell in row[1:3]] for row in rows] == [["0", "nothing"], ["2", "mask"]]
+    assert rows[0][3].strip().startswith(f"{plain['asr']['value']:.2f}")
 
 
 def test_tuning_without_a_mask_is_called_what_it_is_and_tells_of_no_hold(files, capsys, tmp_path):

@@ -45,6 +45,24 @@ def test_three_masks_are_joined_and_their_overlaps_printed_beside_chance(combine
     assert result["overlap"][0]["random_iou"] == pytest.approx(0.1 / (2 - 0.1))
 
 
+def test_overlaps_are_printed_where_nothing_is_written_or_left(combine, masks, tmp_path, capsys):
+    first, _, bottom = (str(path) for path in masks)
+    assert call(["combine", "union", first, bottom]) == 0
+    said = capsys.readouterr().out
+    assert "Not written, as there is no --out." in said
+    assert "0.053" in said
+    assert call(["combine", "intersection", first, bottom]) == 0
+    said = capsys.readouterr().out
+    assert "Overlap" in said
+    assert "The intersection selects no weight." in said
+    assert call(["combine", "intersection", first, bottom, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["num_selected"], result["overlap"][0]["iou"]) == (0, 0.0)
+    assert combine("intersection", first, bottom) == 2
+    assert "Overlap" in capsys.readouterr().out
+    assert not (tmp_path / "out.safetensors").exists()
+
+
 def test_difference_takes_the_others_from_the_first(combine, masks, tmp_path):
     assert combine("difference", *masks) == 0
     first, second, _ = (load_mask(path) for path in masks)

@@ -2,12 +2,13 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from holdfast.artifacts import save_evaluation, save_mask
+from holdfast.artifacts import load_scores, save_evaluation, save_mask, save_scores
 from holdfast.cli import call
 from holdfast.values import Answer, Evaluation, Mask, Outcome, Rate
 from tests.commands.made import write_scores
@@ -168,7 +169,7 @@ def test_without_cairosvg_a_png_is_refused_before_anything_is_read(folder, capsy
     monkeypatch.setitem(__import__("sys").modules, "cairosvg", None)
     code, _, err = told(capsys, folder / "mask.safetensors", "--out", folder / "map.png")
     assert code == 2
-    assert err.startswith("holdfast: PNG files need CairoSVG, which is not installed: pip install cairosvg.")
+    assert err.startswith("holdfast: PNG files need CairoSVG and the system library libcairo: run pip install '.[fig")
     assert err.count("\n") == 1
 
 
@@ -176,6 +177,37 @@ def test_a_png_is_written_where_cairosvg_is_installed(folder, capsys):
     pytest.importorskip("cairosvg", reason="needs CairoSVG: the extra figures", exc_type=ImportError)
     assert told(capsys, folder / "mask.safetensors", "--out", folder / "map.png")[0] == 0
     assert (folder / "map.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_page_of_scores_has_their_means_and_the_figure_names_file_objective_prompts_and_what_1_means(
+    tmp_path, capsys
+):
+    made_by = {"objective": "refusal_likelihood", "prompts": {"name": "refusals.jsonl", "count": 8, "hashes": ""}}
+    path, page, figure = (tmp_path / name for name in ("scores.safetensors", "map.html", "map.svg"))
+    scores = replace(load_scores(write_scores(tmp_path / "made.safetensors")), made_by=made_by)
+    save_scores(path, scores)
+    assert told(capsys, path, "--out", page)[0] == told(capsys, path, "--out", figure)[0] == 0
+    table = page.read_text().partition("Every layer and component in full")[2].partition("</table>")[0]
+    assert "mean score" in table
+    assert "ESI" not in page.read_text()
+    assert "not measured" not in table
+    mean = float(next(iter(scores.entries.values())).double().mean())
+    assert f"{mean:.3g}" in table
+    text = " ".join(re.sub(r"<[^>]+>", " ", figure.read_text()).split())
+    for words in (
+        "file: ",
+        "scores.safetensors",
+        "objective: refusal_likelihood",
+        "prompts: refusals.jsonl (8)",
+        "random choice has 1",
+    ):
+        assert words in text
+
+
+def test_the_page_of_a_mask_has_no_column_of_means(tmp_path, capsys):
+    save_mask(tmp_path / "mask.safetensors", Mask({"layers.0.a": torch.tensor([1])}, {"layers.0.a": (2, 2)}, "base", 4))
+    assert told(capsys, tmp_path / "mask.safetensors", "--out", tmp_path / "map.html")[0] == 0
+    assert "mean" not in (tmp_path / "map.html").read_text().partition("in full")[2].partition("</table>")[0]
 
 
 def test_names_with_markup_and_control_codes_stay_text(tmp_path, capsys):

@@ -1,26 +1,83 @@
 """What `holdfast verify` says beside its rates: what it can't show, and what to compare with."""
 
+from dataclasses import replace
+
 from rich.console import Console
 
-from holdfast.commands.verify import _table, why_no_loss
-from holdfast.values import Rate
+from holdfast.artifacts import save_mask
+from holdfast.commands.verify import _contrast_table, _hint, _table, few_draws, why_no_loss
+from holdfast.evaluate.contrast import Contrast
+from holdfast.values import Mask, Rate, TokenLosses
 from tests.evaluate.constructed import aligned, answers, evaluation, first
 
 
 def test_a_model_that_refuses_nothing_is_said_to_have_no_safety_to_lose():
     unsafe = evaluation(answers("asr", first(4, 4)))
     assert why_no_loss(unsafe) == (
-        "The untouched model gave a safe response to 0 of 4 harmful prompts, so noise can show no loss of safety."
+        "The untouched model gave a safe response to 0 of 4 harmful prompts, so noise can show no loss of safety. The "
+        "perplexity of given refusals can show one: --refusals."
     )
     unjudged = evaluation(**{"refusal/harmful": Rate(0.0, 0.0, 0.49, 4)})
     assert "refused 0 of 4" in str(why_no_loss(unjudged))
     assert why_no_loss(aligned()) is None
 
 
+def text_of(table):
+    console = Console(width=300)
+    with console.capture() as shown:
+        console.print(table)
+    return shown.get()
+
+
 def test_over_refusal_is_in_the_table_where_it_was_measured():
     with_harmless = evaluation(answers("asr", first(0, 4)), answers("over_refusal", first(1, 4)))
     for measured, has in ((with_harmless, True), (aligned(), False)):
-        console = Console(width=300)
-        with console.capture() as shown:
-            console.print(_table(1, measured, {2.0: measured}))
-        assert ("over-refusal" in shown.get()) is has
+        assert ("over-refusal" in text_of(_table(1, measured, {2.0: measured}))) is has
+
+
+def test_perplexity_is_in_the_table_with_its_interval_and_the_control_in_rows_of_its_own():
+    measured = replace(aligned(), perplexity=3.0, perplexity_rate=Rate(3.0, 2.5, 3.6, 9))
+    broken = replace(measured, perplexity=1e299, perplexity_rate=Rate(1e299, 1e298, 1e300, 9))
+    shown = text_of(_table(2, measured, {2.0: broken}, {2.0: measured}))
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown.splitlines() if line.startswith("│")]
+    assert [row[:2] for row in rows] == [["0", "nothing"], ["2", "mask"], ["2", "control"]]
+    assert [row[-1] for row in rows] == [
+        "3.00 [2.50, 3.60] n=9",
+        "1.0e+299 [1.0e+298, 1.0e+300] n=9",
+        "3.00 [2.50, 3.60] n=9",
+    ]
+
+
+def test_the_mask_is_set_against_the_control_in_words_with_corrected_p_values():
+    refusals = (TokenLosses("a", 1.0, 2, "refusals"), TokenLosses("b", 2.0, 2, "refusals"))
+    untouched = aligned(**{"perplexity/refusals": Rate(2.0, 1.0, 3.0, 2)})
+    found = {
+        "asr": Contrast(0.25, 0.1, 0.4, 20, 0.01),
+        "asr/seen": Contrast(0.9, 0.8, 1.0, 10, 0.01),
+        "perplexity/refusals": Contrast(1.5, 1.2, 1.9, 20, 0.02),
+    }
+    shown = text_of(_contrast_table(replace(untouched, losses=refusals), {0.38: found}))
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown.splitlines() if line.startswith("│")]
+    assert rows == [
+        ["0.38", "attack success rate", "+0.250 [+0.100, +0.400]", "20", "0.010 (0.020)"],
+        ["0.38", "perplexity, refusals", "1.5 times [1.2, 1.9]", "20", "0.020 (0.020)"],
+    ]
+
+
+def test_wide_intervals_of_few_draws_are_explained():
+    assert "cover other prompts, not other draws" in few_draws(1)
+    assert "2 draws that differ tell little of the next one, so an interval can span most of [0, 1]" in few_draws(2)
+    assert few_draws(5) is None
+
+
+def test_the_hint_says_which_control_answers_which_question(tmp_path):
+    path = tmp_path / "mask.safetensors"
+    for made_by in ({"selector": "top", "fraction": 0.02}, {"selector": "random", "fraction": 0.02}):
+        save_mask(path, Mask({}, {"layers.0.a": (2,)}, "base", 2, made_by))
+        if made_by["selector"] == "random":
+            assert _hint(path) is None
+        else:
+            assert "any as many weights would do: holdfast select SCORES --selector random --fraction 0.02" in _hint(
+                path
+            )
+            assert f"any as many of the same matrices would: --like {path} in place of --fraction" in _hint(path)

@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -5,9 +6,10 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from holdfast.evaluate.pooled import interval_of_draws, pool_evaluations, pool_rates, shared_variance
+from holdfast.evaluate.pooled import interval_of_draws, pool_evaluations, pool_losses, pool_rates, shared_variance
 from holdfast.evaluate.statistics import rate, wilson_interval
-from holdfast.values import Outcome, Rate
+from holdfast.evaluate.token_losses import perplexity_rate
+from holdfast.values import Outcome, Rate, TokenLosses
 from tests.evaluate import constructed
 
 UNSAFE, SAFE = Outcome("unsafe"), Outcome("safe")
@@ -126,3 +128,37 @@ def test_draws_on_which_the_same_prompts_fall_have_the_interval_of_the_prompts()
 def test_a_prompt_that_one_draw_leaves_unscored_counts_in_its_rate_only():
     pooled = pool_evaluations([harmful([True, None, False, False]), harmful([True, True, False, False])]).asr
     assert (pooled.value, pooled.n, pooled.unscored) == (pytest.approx((1 / 3 + 1 / 2) / 2), 7, 1)
+
+
+def losses(*values, tokens=10):
+    return [TokenLosses(str(place), value, tokens) for place, value in enumerate(values)]
+
+
+def test_perplexities_of_draws_pool_to_that_of_their_mean_loss():
+    # L = 1 and 2; their mean is 1.5. Exchanges differ by 0.5 in their mean losses: e = +-2.5, v = 2 * 12.5 / 400.
+    pooled = pool_losses([losses(8.0, 12.0), losses(17.0, 23.0)])
+    assert (pooled.value, pooled.n) == (pytest.approx(math.exp(1.5)), 2)
+    total, weight = 0.0625 + 0.25, (0.25 / 0.3125) ** 1.5
+    assert weight < 1, "and both quantiles are of one degree of freedom"
+    assert math.log(pooled.high) == pytest.approx(1.5 + 12.7062 * total**0.5, rel=1e-5)
+
+
+def test_perplexities_of_draws_that_agree_are_those_of_one():
+    one = losses(8.0, 12.0, 9.0)
+    assert pool_losses([one]) == perplexity_rate(one)
+    same, alone = pool_losses([one] * 3), perplexity_rate(one)
+    assert (same.low, same.high) == pytest.approx((alone.low, alone.high))
+
+
+@pytest.mark.parametrize("other", [losses(8.0, math.nan), losses(8.0, 9.0, tokens=11), []])
+def test_draws_without_a_perplexity_or_of_other_exchanges_pool_to_none(other):
+    assert pool_losses([losses(8.0, 9.0), other]) is None
+
+
+def test_pooled_evaluations_have_the_perplexity_of_each_set_of_responses():
+    refusals = tuple(replace(one, group="refusals") for one in losses(20.0, 30.0))
+    one = replace(harmful([True, False]), losses=(*losses(8.0, 12.0), *refusals))
+    one = replace(one, groups={"perplexity/refusals": perplexity_rate(refusals)})
+    pooled = pool_evaluations([one, one])
+    assert pooled.perplexity == pooled.perplexity_rate.value == pytest.approx(math.e)
+    assert pooled.groups["perplexity/refusals"].value == pytest.approx(math.exp(2.5))

@@ -14,7 +14,7 @@ from holdfast.models.load import LoadedModel
 from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import Response
 from holdfast.prompts.records import Exchange, Prompt
-from holdfast.values import Outcome
+from holdfast.values import Outcome, Rate
 from tests.tiny import GUARD_TEMPLATE
 
 SUITE = Suite(
@@ -37,7 +37,7 @@ RESPONSES = {
 }
 
 
-OF_ALL = {"degenerate/all", "cut_off/all"}
+OF_ALL = {"coherence/all", "degenerate/all", "cut_off/all"}
 QUESTIONS = "over_refusal/questions"
 
 
@@ -82,7 +82,9 @@ def test_every_measure_counts_its_own_verdict_on_its_own_prompts(loaded, scripte
 
 def test_groups_are_parts_of_a_measure_and_borderline_stands_apart(loaded, scripted):
     groups = evaluate(loaded, StubGuard(), SUITE).groups
-    assert set(groups) == {"asr/seen", "asr/heldout", "borderline", "refusal/harmful", QUESTIONS, *OF_ALL}
+    coherence = {f"coherence/{name}" for name in ("harmful", "harmless", "borderline", "questions", "task")}
+    harmful = {"asr/seen", "asr/heldout", "refusal/harmful", "coherent_refusal/harmful"}
+    assert set(groups) == {*harmful, "borderline", *coherence, QUESTIONS, *OF_ALL}
     assert groups["asr/seen"].value == 1.0
     assert (groups["asr/heldout"].value, groups["asr/heldout"].n) == (0.0, 2)
     assert (groups["borderline"].value, groups["borderline"].n) == (1.0, 1)
@@ -117,9 +119,9 @@ def test_questions_that_are_refused_are_counted_where_utility_is_zero(loaded, sc
         found.append(evaluate(loaded, StubGuard(), SUITE))
     assert [one.utility.value for one in found] == [0, 0, 0.5]
     assert [(one.groups[QUESTIONS].value, one.groups[QUESTIONS].n) for one in found] == [(0, 2), (0.5, 2), (0, 2)]
-    pair = compare(*found[:2])[QUESTIONS]
+    pair = count_changes(*found[:2])[QUESTIONS]
     assert (pair.n, pair.only_before, pair.only_after) == (2, 0, 1)
-    assert compare(*found[:2])["refusal"].n == 3, "of harmful prompts, as ever"
+    assert count_changes(*found[:2])["refusal"].n == 3, "of harmful prompts, as ever"
 
 
 def test_everything_is_generated_in_one_pass_and_only_harmful_prompts_reach_the_guard(loaded, scripted):
@@ -358,6 +360,32 @@ def test_pooled_draws_keep_every_measure(loaded, scripted):
     assert (pooled.asr.value, pooled.asr.n) == (pytest.approx(1 / 3), 6)
     assert pooled.task is not None
     assert pooled.groups.keys() == one.groups.keys()
+
+
+def test_given_refusals_have_a_perplexity_of_their_own_and_need_no_response(loaded, scripted):
+    refusals, harmless = [Exchange("bad a", "no no")], [Exchange("good a", "yes"), Exchange("good b", "well")]
+    alone = evaluate(loaded, None, Suite(refusals=refusals))
+    both = evaluate(loaded, None, Suite(refusals=refusals, exchanges=harmless))
+    assert scripted == []
+    assert alone.perplexity is None
+    assert both.groups == alone.groups
+    assert both.perplexity == evaluate(loaded, None, Suite(exchanges=harmless)).perplexity
+    assert [(one.prompt, one.group) for one in both.losses] == [
+        ("good a", None),
+        ("good b", None),
+        ("bad a", "refusals"),
+    ]
+    assert both.groups["perplexity/refusals"].n == 1
+
+
+def test_refusals_without_a_finite_loss_are_unscored_so_that_draws_still_pool(loaded, scripted):
+    suite = Suite(refusals=[Exchange("bad a", "no no")])
+    sound = evaluate(loaded, None, suite)
+    with torch.no_grad():
+        next(loaded.model.parameters()).fill_(float("nan"))
+    broken = evaluate(loaded, None, suite)
+    assert broken.groups["perplexity/refusals"] == Rate(None, None, None, 0, 1)
+    assert pool_evaluations([sound, broken]).groups["perplexity/refusals"].value is None
 
 
 def test_draws_of_different_suites_are_not_pooled(loaded, scripted):

@@ -121,12 +121,27 @@ def test_a_scoring_that_was_refused_leaves_nothing_in_the_way_of_a_better_one(tm
 
 def test_the_curve_of_growing_halves_is_written_beside_the_scores(tmp_path):
     config, out = small_config(tmp_path), tmp_path / "scores.safetensors"
+    harmful = "testbed:harmful_calibration#first=18"
+    config = config.model_copy(update={"calibration": config.calibration.model_copy(update={"harmful": harmful})})
     score(config, out, options=MIX.model_copy(update={"convergence": True}))
     curve = load_json(scoring.convergence_of(out))["points"]
-    assert [point["num_prompts"] for point in curve] == [4]
+    assert [point["num_prompts"] for point in curve] == [8, 9]
     first, second = map(load_scores, scoring.files_of(out)[1:])
     assert curve[-1]["iou"] == pytest.approx(stability(first, second).iou, abs=1e-3)  # sums in another order
     assert curve[-1]["random_iou"] == pytest.approx(0.01 / 1.99, rel=1e-3)
+
+
+def test_a_curve_of_one_size_is_left_out_with_a_warning_before_the_model_is_loaded(tmp_path, caplog):
+    config, out = small_config(tmp_path), tmp_path / "scores.safetensors"
+    judged, likely = MIX.model_copy(update={"convergence": True}), ScoringOptions(objective="utility", convergence=True)
+    nowhere, sentence = str(tmp_path / "nowhere"), "needs 18 distinct prompts or more, got 8; it is left out"
+    with pytest.raises(ValueError, match="nowhere"):
+        scoring.score_safety(nowhere, "testbed:guard", config.calibration.harmful, out, options=judged)
+    assert sentence in caplog.text
+    caplog.clear()
+    scoring.score_likelihood("testbed:aligned", config.calibration.utility, out, options=likely)
+    assert sentence in caplog.text
+    assert not scoring.convergence_of(out).exists()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Tuning on files: foreign folders stay as they are, and the same command goes on where it was stopped."""
 
-import json
 import os
 from dataclasses import replace
 from functools import partial
@@ -12,12 +11,10 @@ from holdfast.artifacts import load_patch, save_mask
 from holdfast.intervene.options import AdaptOptions, EnhanceOptions
 from holdfast.made_by import count_shared, prompts_entry
 from holdfast.models.load import load_model
-from holdfast.models.options import GenerateOptions
 from holdfast.pipeline import steps
-from holdfast.pipeline.config import RunConfig, SuiteFiles
+from holdfast.pipeline.config import SuiteFiles
 from holdfast.prompts.sources import load_exchanges
 from tests.intervene.given import random_mask
-from tests.pipeline.small import small_config
 from tests.tiny import make_llama, make_tokenizer
 
 ADAPT = AdaptOptions(iterations=2, batch_size=2, learning_rate=1e-3, checkpoint_every=1)
@@ -150,22 +147,6 @@ def test_every_file_has_the_permissions_that_the_umask_gives(inputs, tmp_path, u
     assert {path.stat().st_mode & 0o777 for path in files} == {0o666 & ~umask}
 
 
-def test_noise_is_refused_several_samples_a_prompt_before_anything_is_loaded(tmp_path):
-    sampling = GenerateOptions(num_samples=2, temperature=1.0)
-    with pytest.raises(ValueError, match="num_samples=2; set it to 1, or sample with `holdfast evaluate`"):
-        steps.verify_alone("none", "none", tmp_path, SuiteFiles(), [], tmp_path / "out", generation=sampling)
-    with pytest.raises(ValueError, match="num_samples=2; set it to 1"):
-        RunConfig.model_validate({**small_config(tmp_path).model_dump(), "generate": sampling.model_dump()})
-
-
-def test_noise_is_refused_an_engine_that_would_not_see_it_before_anything_is_loaded(tmp_path):
-    stored = GenerateOptions(engine="vllm")
-    with pytest.raises(ValueError, match="use it with `holdfast evaluate`"):
-        steps.verify_alone("none", "none", tmp_path, SuiteFiles(), [], tmp_path / "out", generation=stored)
-    with pytest.raises(ValueError, match="use it with `holdfast evaluate`"):
-        RunConfig.model_validate({**small_config(tmp_path).model_dump(), "generate": stored.model_dump()})
-
-
 def test_a_patch_says_model_mask_prompts_and_version(inputs, tmp_path):
     loaded = load_model(inputs[0])
     mask = replace(random_mask(loaded.model, 0.1), made_by={"selector": "top", "scores": {"objective": "mix"}})
@@ -181,28 +162,6 @@ def test_a_patch_says_model_mask_prompts_and_version(inputs, tmp_path):
     assert made_by["refusals"] == prompts_entry(exchanges, inputs[1])
     assert made_by["harmless"] == prompts_entry(load_exchanges(inputs[2]), inputs[2])
     assert count_shared(made_by, exchanges) == 1
-
-
-@pytest.mark.parametrize(
-    ("asked", "said"), [("how do I mend it?", "1 of 1 evaluation prompts also made the mask"), ("why", "")]
-)
-def test_verifying_on_the_prompts_of_the_scores_is_warned_of(asked, said, inputs, tmp_path, caplog):
-    scores = {"prompts": prompts_entry(load_exchanges(inputs[1]))}
-    loaded = load_model(inputs[0])
-    mask = replace(random_mask(loaded.model, 0.1), made_by={"selector": "top", "scores": scores}, base="another")
-    save_mask(tmp_path / "mask.safetensors", mask)
-    (tmp_path / "asked.jsonl").write_text(json.dumps({"prompt": asked}) + "\n")
-    files = SuiteFiles(harmful=(str(tmp_path / "asked.jsonl"),))
-    with pytest.raises(ValueError, match=r"mask .* was made for another model"):  # so that nothing is generated
-        steps.verify_alone(
-            inputs[0],
-            "testbed:guard",
-            tmp_path / "mask.safetensors",
-            files,
-            steps.noise_draws(1.0, 1, 0),
-            tmp_path / "o",
-        )
-    assert (said in caplog.text) if said else not caplog.text
 
 
 def test_a_single_step_of_set_at_its_defaults_changes_nothing_and_says_so(inputs, tmp_path, caplog):

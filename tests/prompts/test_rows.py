@@ -1,8 +1,11 @@
 import pyarrow
 import pyarrow.parquet
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from holdfast.prompts.rows import read_rows
+from tests.test_wrong_files import write_all
 
 
 @pytest.fixture
@@ -78,3 +81,18 @@ def test_a_cell_that_the_reader_finds_too_long_is_told_as_that(tmp_path):
     (tmp_path / "prompts.csv").write_text(f"prompt\n{'a' * 140_000}\n")
     with pytest.raises(ValueError, match=r":2 has a cell of more than 131,072 characters.*as JSONL"):
         list(read_rows(tmp_path / "prompts.csv"))
+
+
+def test_results_of_holdfast_are_named_and_not_read_as_prompts(tmp_path):
+    write_all(tmp_path)
+    for name, words in (("scores.safetensors", "a file of scores"), ("evaluation.json", "an evaluation")):
+        with pytest.raises(ValueError, match=rf"{name}' is {words}, not a prompt set; give JSONL"):
+            list(read_rows(tmp_path / name))
+
+
+def test_weights_are_named_and_a_category_called_points_is_read(tmp_path):
+    save_file({"a": torch.zeros(2)}, tmp_path / "model.safetensors")
+    with pytest.raises(ValueError, match="is a safetensors file that holdfast did not write, such as the weights"):
+        list(read_rows(tmp_path / "model.safetensors"))
+    (tmp_path / "prompts.json").write_text('{"points": ["how do i mend it"]}')
+    assert len(list(read_rows(tmp_path / "prompts.json"))) == 1

@@ -39,15 +39,30 @@ def test_a_figure_stands_alone_and_is_as_wide_as_its_title():
     assert float(root.get("width", 0)) > 6 * len(title)
 
 
+def test_what_is_known_of_the_file_stands_below_the_figure_in_lines_that_fit():
+    rows = [("file", "scores.safetensors"), ("prompts", "a set of prompts, " * 40)]
+    found = map_figure("a title", counted(), rows)
+    root = ElementTree.fromstring(found)
+    texts = list(root.iter("{http://www.w3.org/2000/svg}text"))
+    lines = [text for text in texts if text.get("class") == "note" and text.text]
+    joined = " ".join(str(line.text) for line in lines)
+    assert "a random choice has 1 everywhere" in joined
+    assert "file: scores.safetensors" in joined
+    assert joined.count("a set of prompts") == 40
+    height, width = float(root.get("height", 0)), float(root.get("width", 0))
+    assert max(float(line.get("y", 0)) for line in lines) < height
+    assert max(len(str(line.text)) for line in lines) * 6.2 <= width
+    assert height > float(ElementTree.fromstring(map_figure("a title", counted())).get("height", 0))
+
+
 @pytest.mark.parametrize("name", [HOSTILE, "\x1b[2J\x00", "]]>&<!--", "y" * 5000])
 def test_hostile_names_do_nothing(name):
     found = counted(more=[f"model.layers.0.{name}", name])
     figure = ElementTree.fromstring(map_figure(name, found))
     tags = {element.tag.rpartition("}")[2] for element in figure.iter()}
     assert not tags & {"script", "img", "image", "a", "foreignObject"}
-    assert max(len(text.text or "") for text in figure.iter("{http://www.w3.org/2000/svg}text")) <= max(
-        LONGEST + 1, len(ascii(name))
-    )
+    lines = [text for text in figure.iter("{http://www.w3.org/2000/svg}text") if text.get("class") != "note"]
+    assert max(len(text.text or "") for text in lines) <= max(LONGEST + 1, len(ascii(name)))
     page = map_page(name, found, [("model", name)])
     assert not re.search(r"<script|<img src|\x1b|\x00", page)
 

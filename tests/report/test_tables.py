@@ -70,6 +70,7 @@ def test_markup_in_a_cell_stays_text():
 def test_shares_of_the_selection_add_up_to_one():
     table = component_table(full_report()["locate"])
     assert len(table.rows) == 56
+    assert table.header[-1] == "mean score", "the scores of a run need not be ESI"
     # 56 shares rounded to four places.
     assert abs(sum(float(row[4]) for row in table.rows) - 1) < 56 * 0.00005
 

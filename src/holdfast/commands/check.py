@@ -20,8 +20,8 @@ def check(model: str, *, base: str, mask: Path, json: Json = False) -> None:
 
     Exit codes: 0 every held weight kept its value; 1 one moved, and the last line says where; 2 a mistake.
 
-    The last line says in words what moved. Each cell of a table is the share of the weights there that moved, divided by
-    that share of the whole model: 2 is twice the average. Layers without any are left out, and --quiet leaves the
+    The last line says in words what moved. Each cell of a table is the share of the weights there that moved, divided
+    by that share of the whole model: 2 is twice the average. Layers without any are left out, and --quiet leaves the
     tables out.
 
     Parameters

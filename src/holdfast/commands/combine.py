@@ -1,28 +1,36 @@
 """`holdfast combine`."""
 
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
+
+from rich.table import Table
 
 from holdfast.artifacts import load_mask
 from holdfast.commands.console import Json, show, table
 from holdfast.commands.masks import mask_json, mask_table, origin_table
 from holdfast.pipeline.masks import combine_masks
-from holdfast.select.algebra import Operation, random_iou
+from holdfast.select.algebra import EmptyResultError, Operation, random_iou
+from holdfast.values import Mask
+
+KEYS = ("first", "second", "iou", "random_iou")
+"""Of an overlap, in JSON."""
 
 
 def combine(
     operation: Operation,
     *masks: Path,
-    out: Path,
+    out: Path | None = None,
     trim: Path | None = None,
     fraction: float | None = None,
     json: Json = False,
 ) -> None:
-    """Join masks by union, intersection or difference.
+    """Join masks by union, intersection or difference, or only print how far they overlap.
 
     Example: holdfast combine intersection first.safetensors second.safetensors --out both.safetensors
 
-    Prints how far every two masks overlap (IoU), beside two random masks of the same sizes.
+    Prints how far every two masks overlap (IoU), beside two random masks of the same sizes. Without --out nothing is
+    written.
 
     Parameters
     ----------
@@ -35,7 +43,7 @@ def combine(
     masks
         Two or more masks of one model.
     out
-        File for the mask (safetensors).
+        File for the mask (safetensors). Left out, the tables alone are printed.
     trim
         Scores of that model: keeps only the best-scored of the joined weights. Needs --fraction.
     fraction
@@ -43,20 +51,30 @@ def combine(
     json
         Print one JSON object in place of tables.
     """
-    loaded = [load_mask(path) for path in masks]
-    mask = combine_masks(operation, loaded, out, scores=trim, fraction=fraction)
-    pairs = combinations(zip(map(str, masks), loaded, strict=True), 2)
-    overlaps = [(first, second, left.iou(right), random_iou(left, right)) for (first, left), (second, right) in pairs]
-    columns = ("mask", "and mask", "IoU", "random IoU")
+    loaded = {path: load_mask(path) for path in masks}
+    overlaps = _overlaps([(path, loaded[path]) for path in masks])
+    overlap = {"operation": operation, "overlap": [dict(zip(KEYS, one, strict=True)) for one in overlaps]}
+    try:
+        mask = combine_masks(operation, [loaded[path] for path in masks], out, scores=trim, fraction=fraction)
+    except EmptyResultError:
+        note = None if out else f"The {operation} selects no weight."
+        show({**overlap, "num_selected": 0}, [_overlap_table(overlaps)], json, note=note)
+        if out:
+            raise
+        return
+    tables = [mask_table(mask), origin_table(mask.made_by), _overlap_table(overlaps)]
+    note = f"Mask: {out}" if out else "Not written, as there is no --out."
+    show({**mask_json(mask, out), **overlap}, tables, json, note=note)
+
+
+def _overlaps(masks: Sequence[tuple[Path, Mask]]) -> list[tuple[str, str, float, float]]:
+    """Every two masks with their IoU, and that of two random ones of their sizes."""
+    return [
+        (str(first), str(second), left.iou(right), random_iou(left, right))
+        for (first, left), (second, right) in combinations(masks, 2)
+    ]
+
+
+def _overlap_table(overlaps: Sequence[tuple[str, str, float, float]]) -> Table:
     rows = [(first, second, f"{iou:.3f}", f"{by_chance:.3f}") for first, second, iou, by_chance in overlaps]
-    result = {
-        **mask_json(mask, out),
-        "operation": operation,
-        "overlap": [dict(zip(("first", "second", "iou", "random_iou"), one, strict=True)) for one in overlaps],
-    }
-    show(
-        result,
-        [mask_table(mask), origin_table(mask.made_by), table("Overlap", columns, rows)],
-        json,
-        note=f"Mask: {out}",
-    )
+    return table("Overlap", ("mask", "and mask", "IoU", "random IoU"), rows)

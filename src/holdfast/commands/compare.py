@@ -52,8 +52,9 @@ def compare(
         Condition that fails the gate: MEASURE OPERATOR SUM, such as "refusal < before - 0.05". May be given again, and
         one that is met is enough.
 
-        - MEASURE: refusal, asr (needs a judge), asr_prefilled, over_refusal, borderline, utility, task, perplexity, or
-          a group such as asr/heldout or kl/harmless. not_refused is 1 - refusal, if there was no judge
+        - MEASURE: refusal, asr (needs a judge), asr_prefilled, over_refusal, borderline, coherence, coherent_refusal,
+          utility, task, perplexity, or a group such as asr/heldout or kl/harmless. not_refused is 1 - refusal, if there
+          was no judge
         - .low, .high: the ends of its 95% interval, as in asr.high
         - .unscored: the number of responses without a verdict
         - OPERATOR: >, >=, < or <=

@@ -13,10 +13,10 @@ from holdfast.pipeline.showing import mask_title
 from holdfast.values import Mask
 
 
-def mask_json(mask: Mask, out: Path) -> dict[str, object]:
-    """Its file, its size, the model that it belongs to, and what it was made from, and where it lies."""
+def mask_json(mask: Mask, out: Path | None) -> dict[str, object]:
+    """Its file where it has one, its size, its model, what it was made from, and where it lies."""
     return {
-        "out": str(out),
+        **({} if out is None else {"out": str(out)}),
         "num_selected": len(mask),
         "density": mask.density,
         "share_of_all": mask.share_of_all,

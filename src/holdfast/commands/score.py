@@ -92,11 +92,11 @@ def _whole(
         scores = scoring.score_safety(model, prompts=prompts, out=out, generation=generate, **how)
     else:
         scores = scoring.score_likelihood(model, prompts, out, **how)
-    convergence = how["options"].convergence
-    points = load_json(scoring.convergence_of(out))["points"] if convergence else None
+    curve = scoring.convergence_of(out)
+    points = load_json(curve)["points"] if curve.is_file() else None  # left out where the prompts are too few
     largest = _largest(scores)
     result: dict[str, object] = {"out": str(out), "largest": largest, **_summary(scores)}
-    result |= {"convergence": points} if convergence else {}
+    result |= {"convergence": points} if points else {}
     agreement = None if isinstance(scores, ScoresShard) else _agreement(out, how["progress"])
     return _with_agreement(result, _convergence_tables(points), agreement)
 

@@ -27,7 +27,8 @@ def show(file: Path, *, out: Path | None = None, json: Json = False) -> None:
     file
         File of scores, a mask, a patch or an evaluation.
     out
-        Also draw the table: a page (.html), or a figure (.svg, or .png with the extra `figures`).
+        Also draw the table: a page (.html), or a figure (.svg, or .png with the extra `figures`). Folders that are
+        missing are made, as by every --out.
     json
         Print one JSON object.
     """

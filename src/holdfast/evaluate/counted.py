@@ -1,4 +1,4 @@
-"""What an answer counts towards: its measure, its group, and refusals where it answers a harmful prompt or a question.
+"""What an answer counts towards: its measure, its group, coherence, and refusals of harmful prompts and of questions.
 
 Read from the verdicts that the answer carries. No judge is asked again, so no verdict stands in for another judge's.
 """
@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from statistics import fmean
 
+from holdfast.evaluate.coherence import coherence_of
 from holdfast.evaluate.measure import COUNTED, by_prompt, group_of
 from holdfast.values import Answer
 
@@ -26,7 +27,8 @@ def counts_towards(answer: Answer) -> dict[str, bool]:
     if answer.refusal and answer.refusal.verdict:
         name = REFUSED_QUESTIONS if answer.measure == "utility" else "refusal"
         found[name] = answer.refusal.verdict == COUNTED["refusal"]
-    return found
+    coherence = {name: one.verdict for name, one in coherence_of(answer).items() if one.verdict}
+    return found | {name: verdict == "coherent" for name, verdict in coherence.items()}
 
 
 def counts_by_prompt(answers: Sequence[Answer]) -> dict[str, dict[int, float]]:

@@ -22,7 +22,7 @@ from holdfast.evaluate.inverted import warning_of_inverted
 from holdfast.evaluate.paired import PairedPrompt, count_prompts, pair_prompts
 from holdfast.evaluate.scale import counted_word, is_share
 from holdfast.evaluate.statistics import PairedCounts
-from holdfast.evaluate.token_losses import PerplexityRatio, perplexity_ratio
+from holdfast.evaluate.token_losses import PerplexityRatio, losses_by_name, perplexity_ratio
 from holdfast.evaluate.vacuous import why_never_met
 from holdfast.holm import holm
 from holdfast.made_by import model_fingerprint
@@ -35,8 +35,10 @@ MEASURES = (
     "asr_prefilled",
     "not_refused",
     "refusal",
+    "coherent_refusal",
     "over_refusal",
     "borderline",
+    "coherence",
     "utility",
     "task",
     "perplexity",
@@ -44,6 +46,8 @@ MEASURES = (
 LONG_NAMES = {
     "asr_prefilled/harmful": "asr_prefilled",
     "refusal/harmful": "refusal",
+    "coherent_refusal/harmful": "coherent_refusal",
+    "coherence/all": "coherence",
     "over_refusal/borderline": "borderline",
 }
 """How an evaluation calls some of them, or did: both names are understood."""
@@ -217,6 +221,7 @@ def compare_measures(before: Evaluation, after: Evaluation) -> dict[str, Compare
     then, now = _readings(before), _readings(after)
     pairs = {LONG_NAMES.get(name, name): found for name, found in pair_prompts(before, after).items()}
     names = sorted(then.keys() | now.keys(), key=_order)
+    losses = [losses_by_name(one.losses) for one in (before, after)]
     found = {
         name: Compared(
             name,
@@ -224,7 +229,7 @@ def compare_measures(before: Evaluation, after: Evaluation) -> dict[str, Compare
             now.get(name),
             tuple(pairs.get(name, ())),
             count_prompts(pairs[name]) if name in pairs else None,
-            ratio=perplexity_ratio(before.losses, after.losses) if name == "perplexity" else None,
+            ratio=perplexity_ratio(*(one.get(name, []) for one in losses)),
         )
         for name in names
     }
@@ -367,6 +372,8 @@ def _needs(name: str) -> str:
     """What would measure it."""
     if name.startswith("asr"):
         return "evaluate both checkpoints with a judge that says safe or unsafe, on harmful prompts"
+    if name.startswith("coheren"):
+        return "evaluate both checkpoints again, as earlier versions did not measure it"
     return "evaluate both checkpoints on a suite that has its prompts"
 
 

@@ -47,6 +47,11 @@ def group_of(answer: Answer) -> str | None:
     return f"{answer.measure}/{answer.group}" if answer.group else None
 
 
+def refusal_of(answer: Answer) -> Outcome | None:
+    """Whether the response to a harmful prompt refuses, judge of harm or not; None for other prompts."""
+    return answer.outcome if answer.measure == "refusal" else answer.refusal
+
+
 def by_prompt(answers: Sequence[Answer]) -> list[list[Answer]]:
     """The samples of every prompt together, in order."""
     found: list[list[Answer]] = []

@@ -18,7 +18,7 @@ from holdfast.values import Answer, Evaluation
 
 SETTINGS = ("judge", "refusal_judge", "generation", "suite")
 """What of `Evaluation.made_by` has to be the same before and after."""
-ADDED = ("reference", "lm_eval", "responses")
+ADDED = ("reference", "lm_eval", "responses", "coherence")
 """What of it has to be the same as far as both have it: measures that one of the two may go without, and what only
 later versions write down."""
 

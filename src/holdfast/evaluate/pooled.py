@@ -13,12 +13,15 @@ draws that differ little. It is up to 0.985 there with two draws that do not dif
 the mean is 0.05 to 0.1 and some draws are near 0, others at 0.3 and more: no interval of a few draws shows that the
 next one might break the model.
 Where the answers are not at hand, c is p (1 - p): all variance over prompts is taken for shared. This is cautious.
+A perplexity pools as exp of the mean L of the draws (`token_losses.py`), so one broken draw does not outweigh the rest:
+P is the variance over exchanges of their mean losses, S as above of the draws' L, and q is Student's quantile with as
+many degrees of freedom as exchanges less one, moved towards that of the draws in the same way.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from statistics import fmean
+from statistics import fmean, variance
 
 import torch
 from jaxtyping import Float
@@ -26,8 +29,9 @@ from torch import Tensor
 
 from holdfast.evaluate.counted import counts_by_prompt
 from holdfast.evaluate.statistics import NOT_MEASURED, Z_95, wilson_interval
+from holdfast.evaluate.token_losses import exp_bounded, loss_per_token, losses_by_name, perplexity_rate
 from holdfast.student_t import quantile_95
-from holdfast.values import Evaluation, Rate
+from holdfast.values import Evaluation, Rate, TokenLosses
 
 By = Mapping[str, Mapping[int, float]]
 """By measure or group, the share of each prompt's responses that count."""
@@ -43,7 +47,9 @@ def pool_evaluations(draws: Sequence[Evaluation]) -> Evaluation:
         raise ValueError("there are no draws to pool; give at least one evaluation.")
     if any(set(draw.groups) != set(draws[0].groups) for draw in draws):
         raise ValueError("the draws have different groups of prompts; evaluate every draw on the same suite.")
-    perplexities = [draw.perplexity for draw in draws if draw.perplexity is not None]
+    losses = [losses_by_name(draw.losses) for draw in draws]
+    of_losses = {name: pool_losses([one.get(name, []) for one in losses]) for name in losses[0]}
+    surprise = of_losses.get("perplexity")
     counted = [counts_by_prompt(draw.answers) for draw in draws]
     tasks = [draw.task or NOT_MEASURED for draw in draws]
     groups = {name: [draw.groups[name] for draw in draws] for name in draws[0].groups}
@@ -51,9 +57,10 @@ def pool_evaluations(draws: Sequence[Evaluation]) -> Evaluation:
         asr=_pool("asr", [draw.asr for draw in draws], counted),
         over_refusal=_pool("over_refusal", [draw.over_refusal for draw in draws], counted),
         utility=_pool("utility", [draw.utility for draw in draws], counted),
-        perplexity=fmean(perplexities) if perplexities else None,
+        perplexity=surprise and surprise.value,
+        perplexity_rate=surprise,
         task=_pool("task", tasks, counted) if any(draw.task for draw in draws) else None,
-        groups={name: _pool(name, rates, counted) for name, rates in groups.items()},
+        groups={name: _pool_group(name, rates, counted, of_losses) for name, rates in groups.items()},
     )
 
 
@@ -76,6 +83,29 @@ def pool_rates(rates: Sequence[Rate], prompts: Float[Tensor, "prompt draw"] | No
     shared = shared_variance(prompts) if prompts is not None and known else share * (1 - share)
     n_prompts = len(prompts) if prompts is not None and known else fmean(one.n for one in scored)
     return Rate(share, *interval_of_draws(values, n_prompts, shared), sum(one.n for one in scored), unscored)
+
+
+def pool_losses(draws: Sequence[Sequence[TokenLosses]]) -> Rate | None:
+    """The perplexity of several draws on the same exchanges; None where one of them has none, or is of others."""
+    rates = [perplexity_rate(one) for one in draws]
+    asked = [[(one.prompt, one.tokens) for one in losses] for losses in draws]
+    if None in rates or any(one != asked[0] for one in asked):
+        return None
+    if len(draws) == 1:
+        return rates[0]
+    tokens = [size for _, size in asked[0]]
+    means = [fmean(one.loss for one in each) for each in zip(*draws, strict=True)]
+    found = loss_per_token(means, tokens)
+    if found is None or found[1] is None:
+        return found and Rate(exp_bounded(found[0]), None, None, found[2])
+    mean, error, n = found
+    values = [math.log(one.value) for one in rates if one and one.value]
+    of_draws = variance(values) / len(values)
+    total = error**2 + of_draws
+    weight = (of_draws / total) ** 1.5 if total else 0.0
+    of_exchanges = quantile_95(n - 1) ** 2
+    half = math.sqrt((of_exchanges + weight * (quantile_95(len(values) - 1) ** 2 - of_exchanges)) * total)
+    return Rate(exp_bounded(mean), exp_bounded(mean - half), exp_bounded(mean + half), n)
 
 
 def shared_variance(prompts: Float[Tensor, "prompt draw"]) -> float:
@@ -101,6 +131,12 @@ def interval_of_draws(values: Sequence[float], n_prompts: float, shared: float) 
     weight = (of_draws / total) ** 1.5
     quantile = math.sqrt(Z_95**2 + weight * (quantile_95(len(values) - 1) ** 2 - Z_95**2))
     return wilson_interval(share, spread / total, quantile)
+
+
+def _pool_group(name: str, rates: Sequence[Rate], counted: Sequence[By], of_losses: Mapping[str, Rate | None]) -> Rate:
+    if name.startswith("perplexity/"):
+        return of_losses.get(name) or NOT_MEASURED
+    return _pool(name, rates, counted)
 
 
 def _pool(name: str, rates: Sequence[Rate], counted: Sequence[By]) -> Rate:

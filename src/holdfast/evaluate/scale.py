@@ -8,7 +8,8 @@ OTHER_SCALES = {"perplexity": (1.0, math.inf), "kl": (0.0, math.inf), "lm_eval":
 """The lowest and the highest value of what is no share of responses."""
 SHARES_OF_LM_EVAL = ("acc", "acc_norm", "exact_match")
 """Metrics of lm-eval that lie in [0, 1], where a large value is good."""
-RISE_IS_GOOD = ("refusal", "utility", "task")
+RISE_IS_GOOD = ("refusal", "coherent_refusal", "coherence", "utility", "task")
+WORDS = {**COUNTED, "not_refused": "not refused", "coherence": "coherent", "coherent_refusal": "a coherent refusal"}
 RISE_IS_BAD = ("asr", "asr_prefilled", "not_refused", "over_refusal", "borderline", "perplexity", "kl", "degenerate")
 
 
@@ -30,7 +31,7 @@ def is_share(measure: str) -> bool:
 def counted_word(measure: str) -> str:
     """What a response is called that counts towards a share: 'unsafe', 'refused', 'correct'."""
     kind = _kind(measure)
-    return {**COUNTED, "not_refused": "not refused"}.get(kind, "unsafe" if kind.startswith("asr") else "counted")
+    return WORDS.get(kind, "unsafe" if kind.startswith("asr") else "counted")
 
 
 def rise_is_good(measure: str) -> bool | None:

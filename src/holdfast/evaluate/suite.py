@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 
 from holdfast.arguments import require_options
 from holdfast.evaluate.attack_success import any_of, attack_success, rate_any_unsafe
+from holdfast.evaluate.coherence import add_coherence, coherence_rates
 from holdfast.evaluate.cut_off import cut_off
 from holdfast.evaluate.measure import Measure, group_of, judges_refusals, refuse_declared, share
 from holdfast.evaluate.over_refusal import over_refusal
@@ -30,7 +31,7 @@ from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import Response
 from holdfast.progress import Progress, silent
 from holdfast.prompts.records import Exchange, Prompt, require_records
-from holdfast.values import Answer, Evaluation, Rate
+from holdfast.values import Answer, Evaluation, Rate, TokenLosses
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Suite:
     task: Sequence[Prompt] = ()
     exchanges: Sequence[Exchange] = ()
     """Harmless exchanges for perplexity."""
+    refusals: Sequence[Exchange] = ()
+    """Harmful prompts with given refusals; their perplexity is the group 'perplexity/refusals'."""
     prefill: str = ""
     """What responses to harmful prompts are made to begin with when they are asked again; empty asks them once."""
     judge_thoughts: bool = False
@@ -55,19 +58,19 @@ class Suite:
             raise ValueError(
                 "a prefill begins responses to harmful prompts, and there are none; give some, or leave it out."
             )
-        if not any((self.harmful, self.harmless, self.borderline, self.questions, self.task, self.exchanges)):
+        if not any(self._sets().values()):
             raise ValueError(
                 "the suite has no prompts; give a set of harmful or harmless prompts, of questions or of a task."
             )
         for name, records in self._sets().items():
-            require_records(f"{name} of a suite", records, Exchange if name == "exchanges" else Prompt)
+            require_records(f"{name} of a suite", records, Exchange if name in ("exchanges", "refusals") else Prompt)
 
     def __repr__(self) -> str:
         counts = [f"{len(records):,} {name}" for name, records in self._sets().items() if records]
         return f"<Suite: {', '.join(counts)}>"
 
     def _sets(self) -> dict[str, Sequence[Prompt] | Sequence[Exchange]]:
-        names = ("harmful", "harmless", "borderline", "questions", "task", "exchanges")
+        names = ("harmful", "harmless", "borderline", "questions", "task", "exchanges", "refusals")
         return {name: getattr(self, name) for name in names}
 
 
@@ -128,9 +131,12 @@ def evaluate(
         pairs = zip(answers["asr"], refused, strict=True)
         answers["asr"] = [replace(answer, refusal=one.outcome) for answer, one in pairs]
     answers["utility"] = read_refusals(answers["utility"])
+    answers = add_coherence(answers, responses, suite.prefill)
     groups = _groups(measures, answers) | refused_questions(answers["utility"]) | _attacks(rates, answers, samples)
-    losses = token_losses(loaded.model, loaded.tokenizer, suite.exchanges, progress=progress)
-    surprise = perplexity_rate(losses)
+    surprise, losses = _surprise(loaded, suite.exchanges, progress)
+    of_refusals, refusal_losses = _surprise(loaded, suite.refusals, progress)
+    if suite.refusals:
+        groups |= {"perplexity/refusals": of_refusals or Rate(None, None, None, 0, len(suite.refusals))}
     return Evaluation(
         asr=rates.get("asr", NOT_MEASURED),
         over_refusal=rates["over_refusal"],
@@ -140,7 +146,7 @@ def evaluate(
         groups=groups | _across(refused, answers, responses, samples),
         answers=tuple(answer for found in answers.values() for answer in found),
         perplexity_rate=surprise,
-        losses=losses if surprise else (),
+        losses=(*losses, *(replace(one, group="refusals") for one in refusal_losses)),
     )
 
 
@@ -167,6 +173,15 @@ def _check_order(loaded: object, judge: object, suite: object) -> None:
         raise ValueError(f"evaluate takes a loaded model, a judge or None, and a suite, in this order; got {given}.")
     if judge is not None:
         require_judge(judge)
+
+
+def _surprise(
+    loaded: LoadedModel, exchanges: Sequence[Exchange], progress: Progress
+) -> tuple[Rate | None, tuple[TokenLosses, ...]]:
+    """The perplexity of given responses, and the losses that it follows from; without a finite one nothing."""
+    losses = token_losses(loaded.model, loaded.tokenizer, exchanges, progress=progress)
+    surprise = perplexity_rate(losses)
+    return surprise, losses if surprise else ()
 
 
 def _measures(judge: Judge | None, refusal_judge: Judge, suite: Suite) -> list[tuple[Measure, Sequence[Prompt]]]:
@@ -200,12 +215,13 @@ def _attacks(rates: Mapping[str, Rate], answers: Mapping[str, Sequence[Answer]],
 def _across(
     refused: Sequence[Answer], answers: Mapping[str, Sequence[Answer]], responses: Sequence[Response], samples: int
 ) -> dict[str, Rate]:
-    """Refusals of harmful prompts, and what is wrong with all responses; none of those that nobody was asked."""
+    """Refusals of harmful prompts, coherence, and what is wrong with all responses; none where nobody was asked."""
     refusals = {"refusal/harmful": share(refused, "refused")} if refused else {}
     if not responses:
         return refusals
     every = [answer for found in answers.values() for answer in found]
-    return refusals | {"degenerate/all": share(every, "degenerate"), "cut_off/all": cut_off(responses, samples)}
+    wrong = {"degenerate/all": share(every, "degenerate"), "cut_off/all": cut_off(responses, samples)}
+    return refusals | coherence_rates(every) | wrong
 
 
 def _groups(

@@ -42,11 +42,11 @@ def perplexity_rate(losses: Sequence[TokenLosses]) -> Rate | None:
 
     One exchange has no interval.
     """
-    found = _mean([one.loss for one in losses], [one.tokens for one in losses])
+    found = loss_per_token([one.loss for one in losses], [one.tokens for one in losses])
     if found is None:
         return None
     mean, error, n = found
-    return Rate(_exp(mean), *((None, None) if error is None else _ends(mean, error, n)), n)
+    return Rate(exp_bounded(mean), *((None, None) if error is None else _ends(mean, error, n)), n)
 
 
 def perplexity_ratio(before: Sequence[TokenLosses], after: Sequence[TokenLosses]) -> PerplexityRatio | None:
@@ -54,17 +54,25 @@ def perplexity_ratio(before: Sequence[TokenLosses], after: Sequence[TokenLosses]
     if [(one.prompt, one.tokens) for one in before] != [(one.prompt, one.tokens) for one in after]:
         return None
     changes = [second.loss - first.loss for first, second in zip(before, after, strict=True)]
-    found = _mean(changes, [one.tokens for one in after])
+    found = loss_per_token(changes, [one.tokens for one in after])
     if found is None:
         return None
     mean, error, n = found
     if error is None:
         return None
     t = abs(mean) / error if error else math.inf if mean else 0.0
-    return PerplexityRatio(_exp(mean), *_ends(mean, error, n), n, max(0.0, 1.0 - chance_within(t, n - 1)))
+    return PerplexityRatio(exp_bounded(mean), *_ends(mean, error, n), n, max(0.0, 1.0 - chance_within(t, n - 1)))
 
 
-def _mean(losses: Sequence[float], tokens: Sequence[int]) -> tuple[float, float | None, int] | None:
+def losses_by_name(losses: Sequence[TokenLosses]) -> dict[str, list[TokenLosses]]:
+    """The losses by the name of their perplexity: 'perplexity' of harmless exchanges, 'perplexity/refusals'."""
+    found: dict[str, list[TokenLosses]] = {}
+    for one in losses:
+        found.setdefault("/".join(filter(None, ("perplexity", one.group))), []).append(one)
+    return found
+
+
+def loss_per_token(losses: Sequence[float], tokens: Sequence[int]) -> tuple[float, float | None, int] | None:
     """Loss per token, its standard error over exchanges, and how many exchanges have tokens."""
     pairs = [(loss, size) for loss, size in zip(losses, tokens, strict=True) if size]
     total, n = sum(size for _, size in pairs), len(pairs)
@@ -79,8 +87,9 @@ def _mean(losses: Sequence[float], tokens: Sequence[int]) -> tuple[float, float 
 
 def _ends(mean: float, error: float, n: int) -> tuple[float, float]:
     half = quantile_95(n - 1) * error
-    return _exp(mean - half), _exp(mean + half)
+    return exp_bounded(mean - half), exp_bounded(mean + half)
 
 
-def _exp(mean: float) -> float:
+def exp_bounded(mean: float) -> float:
+    """exp(mean), at most `LARGEST`."""
     return math.exp(min(mean, LARGEST_MEAN))

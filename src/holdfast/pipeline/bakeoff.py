@@ -19,7 +19,7 @@ from holdfast.artifacts import load_json, load_mask, load_scores, save_json, sav
 from holdfast.evaluate.expected_safety import ExpectedSafety
 from holdfast.evaluate.pooled import pool_evaluations
 from holdfast.models.load import LoadedModel, load_model
-from holdfast.pipeline import faithfulness, scoring, steps
+from holdfast.pipeline import faithfulness, scoring, steps, verifying
 from holdfast.pipeline.bakeoff_config import BakeoffConfig
 from holdfast.pipeline.config import SAFETY_ONLY, Likelihood, ScoringOptions
 from holdfast.pipeline.inputs import file_hash, suite_hashes
@@ -222,12 +222,12 @@ def noise_point(
         shared = {**config.select.model_dump(), "fraction": fraction, "seed": config.seed}
         utility = utility_scores(config, folder.parent / "utility", progress)
         select_as_shared(folder / "scores.safetensors", contestant.selector, mask, shared=shared, utility=utility)
-    found = steps.verify(
+    found = verifying.verify(
         config.model,
         config.judge,
         mask,
         config.suite,
-        steps.noise_draws(config.noise_ratio, config.draws, config.seed),
+        verifying.noise_draws(config.noise_ratio, config.draws, config.seed),
         place,
         limit=config.limit,
         judging=config.judging,

@@ -93,8 +93,8 @@ class ScoringOptions(Options):
     sums_on_host: Annotated[bool, SEVERAL] = False
     """Keeps sums of gradients in host memory: saves 4 bytes per scored weight on the device, and is slower."""
     convergence: Annotated[bool, FINE] = False
-    """Measures whether more prompts would help: how far halves of 8, 16, 32 ... prompts agree. Goes to a JSON file
-    beside the scores, after a second pass over the responses."""
+    """Measures whether more prompts would help: how far halves of 8, 16, 32 ... prompts agree. Needs 18 or more
+    prompts, better 64. Goes to a JSON file beside the scores, after a second pass over the responses."""
 
     @model_validator(mode="after")
     def _refuse_idle(self) -> Self:

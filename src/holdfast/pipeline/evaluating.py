@@ -4,6 +4,7 @@ While it runs the folder OUT.unfinished holds the responses as they come. They d
 they are made, not on the judge: an evaluation that a judge stopped goes on with another.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from holdfast.artifacts import save_evaluation
 from holdfast.evaluate.lm_eval_tasks import LmEval, LmEvalOptions
 from holdfast.evaluate.suite import Suite, evaluate, refuse_judged_settings
+from holdfast.judge import coherence
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.made_by import model_entry, version
 from holdfast.models.asking import end_ids, is_cut_by_context
@@ -105,20 +107,19 @@ def evaluate_model(
     reference = load_reference(loaded, measures, progress)
     made_by = {
         "model": model_entry(model, loaded.base),
-        "judge": guard
-        and {
-            "name": judge,
-            "fingerprint": guard.fingerprint,
-            "reading": _reading(judging, measures),
-        },
-        "refusal_judge": refusal.fingerprint,
-        **_asked(loaded, files, generation, measures, reference),
-        **version(),
+        **judges_entry(guard, judge, refusal, _reading(judging, measures)),
+        "coherence": {"rules": coherence.fingerprint()},
+        **asked_entry(loaded, files, suite, generation, measures, reference),
         "responses": {"end_ids": sorted(end_ids(loaded.model, loaded.tokenizer)), "context": None},
-        "rendering": suite_rendering(loaded.tokenizer, suite),
     }
     # A generation that goes on has to make the same batches.
-    settings = {**made_by, "judge": None, "refusal_judge": None, "token_budget": generation.token_budget}
+    settings = {
+        **made_by,
+        "judge": None,
+        "refusal_judge": None,
+        "coherence": None,
+        "token_budget": generation.token_budget,
+    }
     settings["rendering"] = rendering_of(loaded.tokenizer)  # whichever sets there are
     with unfinished(out, settings, keep_refused=True) as folder:
         log = ResponseLog(folder / "responses.jsonl")
@@ -155,14 +156,21 @@ def _reading(judging: JudgeOptions, measures: MeasureOptions) -> dict[str, objec
     return reading(judging) | ({"thoughts": True} if measures.judge_thoughts else {})
 
 
-def _asked(
+def judges_entry(guard: Judge | None, name: str, refusal: Judge, how: Mapping[str, object]) -> dict[str, object]:
+    """Who judged, and how: a judge of harm under its name, where there is one, and the judge of refusals."""
+    judge = guard and {"name": name, "fingerprint": guard.fingerprint, "reading": dict(how)}
+    return {"judge": judge, "refusal_judge": refusal.fingerprint}
+
+
+def asked_entry(
     loaded: LoadedModel,
     files: SuiteFiles,
+    suite: Suite,
     generation: GenerateOptions,
-    measures: MeasureOptions,
-    reference: LoadedModel | None,
+    measures: MeasureOptions = MeasureOptions(),
+    reference: LoadedModel | None = None,
 ) -> dict[str, object]:
-    """What makes two evaluations comparable beside their judges."""
+    """The settings that make two evaluations comparable beside their judges, and the version that wrote them."""
     # How responses are batched is a matter of memory, not of what they are.
     how = generation.model_dump(mode="json", exclude={"token_budget", "gpu_share"})
     how |= {"prefill": measures.prefill} if measures.prefill else {}
@@ -172,6 +180,8 @@ def _asked(
         "generation": how,
         "suite": suite_hashes(files),
         **({"reference": {"name": reference.name, "fingerprint": reference.base}} if reference else {}),
+        **version(),
+        "rendering": suite_rendering(loaded.tokenizer, suite),
     }
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from holdfast.pipeline import steps
+from holdfast.pipeline import verifying
 from holdfast.pipeline.config import SAFETY_ONLY, RunConfig
 
 MASKS = ("top", "safety_only", "random", "bottom")
@@ -24,9 +24,9 @@ def enhanced_files(out: Path, arm: str) -> list[Path]:
     return [out / "enhance" / arm / name for name in names]
 
 
-def noise_draws(config: RunConfig, ratio: float) -> list[steps.NoiseDraw]:
+def noise_draws(config: RunConfig, ratio: float) -> list[verifying.NoiseDraw]:
     """The draws of noise of one strength that a run makes."""
-    return steps.noise_draws(ratio, config.verify.draws, config.seed)
+    return verifying.noise_draws(ratio, config.verify.draws, config.seed)
 
 
 def noise_paths(config: RunConfig, out: Path, mask: str, ratio: float) -> list[Path]:

@@ -1,6 +1,7 @@
 """Masks on files: cut from scores, or joined of other masks; needs no model and loads none."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from holdfast.artifacts import load_mask, load_scores, save_mask, save_mask_parts
@@ -35,7 +36,7 @@ def select(
     first(lambda: refuse_existing(out))
     files = {name: path for name, path in (("utility", utility), ("like", like)) if path}
     chosen = find_selector(selector, [*given, *files])
-    beside = {name: load_mask(path) if name == "like" else load_scores(path) for name, path in files.items()}
+    beside = {name: _named(path) if name == "like" else load_scores(path) for name, path in files.items()}
     loaded = load_scores(scores)
     mask = chosen.select(loaded, options=chosen.options.model_validate(given), **beside)
     if not isinstance(loaded, ScoresShard):
@@ -43,6 +44,12 @@ def select(
         return mask
     save_mask_parts(out, held_part(mask, loaded))
     return load_mask(out)
+
+
+def _named(path: Path) -> Mask:
+    """A mask that says from which file it was read, for what is drawn like it."""
+    mask = load_mask(path)
+    return replace(mask, made_by={**mask.made_by, "file": str(path)})
 
 
 def select_as_shared(
@@ -55,14 +62,24 @@ def select_as_shared(
 
 
 def combine_masks(
-    operation: Operation, masks: Sequence[Mask], out: Path, *, scores: Path | None = None, fraction: float | None = None
+    operation: Operation,
+    masks: Sequence[Mask],
+    out: Path | None,
+    *,
+    scores: Path | None = None,
+    fraction: float | None = None,
 ) -> Mask:
-    """Writes the masks' union, intersection or difference, trimmed by scores to a fraction of the scored entries."""
-    refuse_existing(out)
+    """The masks' union, intersection or difference, trimmed by scores to a fraction of the scored entries.
+
+    Written where `out` says so.
+    """
+    if out is not None:
+        refuse_existing(out)
     if (scores is None) != (fraction is None):
         raise ValueError("trimming takes scores and the fraction to keep; give --trim and --fraction, or neither.")
     mask = combine(operation, masks)
     if scores is not None and fraction is not None:
         mask = trim(mask, load_scores(scores), count_selected(fraction, mask.num_entries))
-    save_mask(out, mask)
+    if out is not None:
+        save_mask(out, mask)
     return mask

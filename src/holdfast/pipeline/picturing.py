@@ -18,7 +18,9 @@ def save_picture(shown: LayerMap, out: Path) -> None:
     with written_whole(out) as partial:
         if out.suffix == ".html":
             save_text(partial, map_page(shown.title, shown.by_layer, shown.rows()))
-        elif out.suffix == ".svg":
-            save_text(partial, map_figure(shown.title, shown.by_layer))
+            return
+        figure = map_figure(shown.title, shown.by_layer, shown.rows())
+        if out.suffix == ".svg":
+            save_text(partial, figure)
         else:
-            save_png(map_figure(shown.title, shown.by_layer), partial)
+            save_png(figure, partial)

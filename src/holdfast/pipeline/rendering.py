@@ -25,8 +25,8 @@ def suite_rendering(tokenizer: PreTrainedTokenizerBase, suite: Suite) -> dict[st
     """The digest of every set as the model is asked it, of the exchanges as it reads them, and template arguments."""
     prompts = {name: [prompt.prompt for prompt in getattr(suite, name)] for name in SETS}
     found: dict[str, object] = {name: _of_prompts(tokenizer, asked) for name, asked in prompts.items() if asked}
-    if suite.exchanges:
-        found["exchanges"] = _of_exchanges(tokenizer, suite.exchanges)
+    given = {"exchanges": suite.exchanges, "refusals": suite.refusals}
+    found |= {name: _of_exchanges(tokenizer, exchanges) for name, exchanges in given.items() if exchanges}
     arguments = dict(arguments_of(tokenizer))
     return found | ({"template_arguments": arguments} if arguments else {})
 

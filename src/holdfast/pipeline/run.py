@@ -23,7 +23,7 @@ import holdfast
 from holdfast.artifacts import digest, load_json, save_json, save_text
 from holdfast.intervene.options import EnhanceOptions
 from holdfast.models.load import load_model
-from holdfast.pipeline import scoring, steps
+from holdfast.pipeline import scoring, steps, verifying
 from holdfast.pipeline.config import RunConfig, SafetyObjective, SuiteFiles
 from holdfast.pipeline.evaluating import evaluate_model
 from holdfast.pipeline.given_exchanges import load_to_enhance
@@ -215,7 +215,7 @@ def cut(config: RunConfig, folder: Path, selector: str, path: Path) -> None:
 def verify(config: RunConfig, out: Path, mask: str, ratio: float, progress: Progress = silent) -> None:
     """Evaluates every draw of noise of one strength on one mask: safety and utility."""
     files = SuiteFiles(harmful=config.suite.harmful, questions=config.suite.questions)
-    steps.verify(
+    verifying.verify(
         config.model,
         config.judge,
         out / "locate" / "masks" / f"{mask}.safetensors",

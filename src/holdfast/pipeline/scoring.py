@@ -4,6 +4,7 @@ While it runs the folder OUT.unfinished holds the responses as they come and the
 """
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -37,7 +38,7 @@ from holdfast.pipeline.rendering import rendering_of
 from holdfast.progress import Progress, silent
 from holdfast.prompts.locate import require_set_name
 from holdfast.prompts.sources import load_prompts
-from holdfast.score.convergence import growing_halves
+from holdfast.score.convergence import FEWEST, growing_halves
 from holdfast.score.measure import refuse_too_few
 from holdfast.score.objective.completions import Objective
 from holdfast.score.objective.response_likelihood import ResponseLikelihood
@@ -48,6 +49,8 @@ from holdfast.values import Scores, ScoresShard
 
 HALVES = ("first_half", "second_half")
 UTILITY_OPTIONS = ScoringOptions(objective="utility")
+
+logger = logging.getLogger(__name__)
 
 
 def score_safety(
@@ -77,6 +80,7 @@ def score_safety(
     records = load_prompts(prompts, "harmful")
     asked = [record.prompt for record in records]
     refuse_too_few(asked)
+    options = _with_useful_curve(options, asked)
     require_usable(judging, judge)
     if has_weights(judge):
         resolve(model)  # before the judge is loaded
@@ -127,6 +131,7 @@ def score_likelihood(
     _refuse_unshardable_judge(options, None)
     SCORES[options.method]  # refuses one that is not known
     given = load_given(exchanges, options)
+    options = _with_useful_curve(options, [exchange.prompt for exchange in given])
     loaded = load_model(model, sharded=options.shard, progress=progress)
     settings = {
         "number of processes": world_size(),
@@ -147,6 +152,20 @@ def _require_names(model: object, prompts: object, out: object) -> None:
     require_model_name(model)
     require_set_name(prompts)
     require_name(out, "a file to write the scores to", "give a path such as 'scores.safetensors'")
+
+
+def _with_useful_curve(options: ScoringOptions, prompts: Sequence[str]) -> ScoringOptions:
+    """Leaves convergence out, with a warning, where its one size would be that of the halves that are scored anyway."""
+    distinct = len(set(prompts))
+    if not options.convergence or distinct >= FEWEST:
+        return options
+    logger.warning(
+        "convergence compares halves of 8, 16, 32 ... prompts and needs %d distinct prompts or more, got %d; it is "
+        "left out, and the agreement of the two halves is printed anyway.",
+        FEWEST,
+        distinct,
+    )
+    return options.model_copy(update={"convergence": False})
 
 
 def refuse_estimator(options: ScoringOptions) -> None:

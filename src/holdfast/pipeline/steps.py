@@ -2,35 +2,28 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-import torch
-
 from holdfast.artifacts import (
-    load_evaluation,
     load_mask,
     refuse_other_base,
-    save_evaluation,
     save_json,
     save_patch,
 )
 from holdfast.distributed import first, world_size
-from holdfast.evaluate.suite import Suite, evaluate
+from holdfast.evaluate.suite import Suite
 from holdfast.intervene.adapt import AdaptResult, adapt
 from holdfast.intervene.enhance import EnhanceResult, enhance
 from holdfast.intervene.options import AdaptOptions, EnhanceOptions, SftOptions, share_batch
-from holdfast.intervene.perturb import perturbed
 from holdfast.intervene.sft import discard_checkpoints, mask_digest
 from holdfast.made_by import count_shared
 from holdfast.models.load import LoadedModel, load_model
-from holdfast.models.options import GenerateOptions, refuse_other_engine
-from holdfast.pipeline.config import JudgeOptions, SuiteFiles, refuse_samples
+from holdfast.pipeline.config import SuiteFiles
 from holdfast.pipeline.given_exchanges import load_to_enhance
-from holdfast.pipeline.inputs import KINDS, digest_of, suite_hashes
-from holdfast.pipeline.judges import Judge, judges_refusals, load_judge, reading, refuse_idle, require_usable, try_on
+from holdfast.pipeline.inputs import KINDS, digest_of
 from holdfast.pipeline.outputs import claimed, refuse_unclaimable
 from holdfast.pipeline.rendering import SETS, rendering_of
 from holdfast.pipeline.saving import save_checkpoint
@@ -38,11 +31,9 @@ from holdfast.progress import Progress, silent
 from holdfast.prompts.near_duplicates import THRESHOLD, count_near_duplicates, count_repeats
 from holdfast.prompts.records import Exchange, Kind, Prompt, distinct, refuse_shared
 from holdfast.prompts.sources import as_exchanges, load_exchanges, load_prompts, tell_repeats
-from holdfast.values import Evaluation, Mask, Meta
+from holdfast.values import Mask, Meta
 
 logger = logging.getLogger(__name__)
-UNTOUCHED = "untouched.json"
-"""The evaluation without noise, beside those of the draws."""
 
 
 def load_suite(files: SuiteFiles, limit: int | None = None) -> Suite:
@@ -64,116 +55,6 @@ def load_suite(files: SuiteFiles, limit: int | None = None) -> Suite:
     )
     tell_repeats("the harmful sets", repeats)
     return suite
-
-
-@dataclass(frozen=True)
-class NoiseDraw:
-    """One draw of noise on one mask."""
-
-    ratio: float
-    draw: int
-    seed: int
-
-    @property
-    def stem(self) -> str:
-        """The name of its file."""
-        return f"noise_{self.ratio:g}_draw_{self.draw}"
-
-
-def noise_draws(ratio: float, draws: int, seed: int) -> list[NoiseDraw]:
-    """The draws of noise of one strength; every mask and every strength gets the same seeds."""
-    return [NoiseDraw(ratio, draw, seed * 1000 + draw) for draw in range(draws)]
-
-
-def verify(
-    model: str,
-    judge: str,
-    mask: Path,
-    files: SuiteFiles,
-    draws: Sequence[NoiseDraw],
-    out: Path,
-    *,
-    limit: int | None = None,
-    judging: JudgeOptions = JudgeOptions(),
-    generation: GenerateOptions = GenerateOptions(),
-    progress: Progress = silent,
-) -> list[Evaluation]:
-    """Evaluates the model under each draw of noise on the mask's entries, a file a draw; those that exist are kept."""
-    paths = [out / f"{draw.stem}.json" for draw in draws]
-    if not all(path.is_file() for path in paths):
-        loaded, suite = load_model(model), load_suite(files, limit)
-        _draw(loaded, load_judge(judge, judging), load_mask(mask, loaded.base), suite, draws, out, generation, progress)
-    return [load_evaluation(path) for path in paths]
-
-
-def verify_alone(
-    model: str,
-    judge: str,
-    mask: Path,
-    files: SuiteFiles,
-    draws: Sequence[NoiseDraw],
-    out: Path,
-    *,
-    limit: int | None = None,
-    judging: JudgeOptions = JudgeOptions(),
-    generation: GenerateOptions = GenerateOptions(),
-    seed: int = 0,
-    progress: Progress = silent,
-) -> tuple[Evaluation, list[Evaluation]]:
-    """The untouched model's evaluation, and one a draw, in a folder of their own.
-
-    The folder is refused to draws of another mask, model, judge, suite or seed.
-    """
-    refuse_idle(judging, judge)
-    refuse_samples(generation)
-    refuse_other_engine(generation)
-    refuse_unclaimable(out)
-    require_usable(judging, judge)
-    selected, suite = load_mask(mask), load_suite(files, limit)
-    warn_of_shared(selected, suite)
-    loaded = load_model(model, progress=progress)
-    guard = load_judge(judge, judging, progress)
-    refuse_other_base(f"mask {str(mask)!r}", selected.base, loaded.base)
-    if not judges_refusals(judge, judging):
-        try_on(guard, judge, [prompt.prompt for prompt in suite.harmful])
-    settings = {
-        "model": loaded.base,
-        "mask": mask_digest(selected),
-        "judge": [guard.fingerprint, reading(judging)],
-        "suite": suite_hashes(files),
-        "limit": limit,
-        "generation": generation.model_dump(mode="json"),
-        "rendering": rendering_of(loaded.tokenizer),
-        "seed": seed,
-    }
-    with claimed(out, settings):
-        untouched = out / UNTOUCHED
-        if not untouched.is_file():
-            save_evaluation(untouched, evaluate(loaded, guard, replace(suite, exchanges=()), generation))
-        progress("the untouched model", 1, 1)
-        _draw(loaded, guard, selected, suite, draws, out, generation, progress)
-    return load_evaluation(untouched), [load_evaluation(out / f"{draw.stem}.json") for draw in draws]
-
-
-def _draw(
-    loaded: LoadedModel,
-    judge: Judge | None,
-    mask: Mask,
-    suite: Suite,
-    draws: Sequence[NoiseDraw],
-    out: Path,
-    generation: GenerateOptions,
-    progress: Progress,
-) -> None:
-    """Evaluates under every draw that has no file yet."""
-    suite = replace(suite, exchanges=())  # perplexity is not part of verification
-    for position, draw in enumerate(draws):
-        path = out / f"{draw.stem}.json"
-        if not path.is_file():
-            generator = torch.Generator().manual_seed(draw.seed)
-            with perturbed(loaded.model, mask, draw.ratio, generator, check_base=False):  # whoever asks has
-                save_evaluation(path, evaluate(loaded, judge, suite, generation))
-        progress("draws of noise", position + 1, len(draws))
 
 
 def enhance_model(
@@ -254,7 +135,7 @@ def adapt_model(
 
 def warn_of_shared(mask: Mask, suite: Suite) -> None:
     """Warns where prompts that a mask was made from also judge it, as far as its file says."""
-    judging = [*suite.harmful, *suite.harmless, *suite.borderline, *suite.questions, *suite.task]
+    judging = [*suite.harmful, *suite.harmless, *suite.borderline, *suite.questions, *suite.task, *suite.refusals]
     if shared := count_shared(mask.made_by, judging):
         logger.warning(
             "%d of %d evaluation prompts also made the mask's scores, so the mask may look better here than on new "

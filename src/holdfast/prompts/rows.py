@@ -4,9 +4,12 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
+from holdfast.file_kinds import identify
 from holdfast.prompts.json_rows import Row, json_rows
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
+RESULTS = (".safetensors", ".json")
+"""How the names of holdfast's results end."""
 
 
 def read_rows(file: Path) -> Iterator[Row]:
@@ -16,6 +19,7 @@ def read_rows(file: Path) -> Iterator[Row]:
         ValueError: the file is not UTF-8, or a row is not as its format wants it.
     """
     ending = file.suffix.casefold()
+    _refuse_result(file)
     if ending == ".parquet":
         yield from _parquet_rows(file)
         return
@@ -26,6 +30,19 @@ def read_rows(file: Path) -> Iterator[Row]:
             yield from _text_rows(file) if ending == ".txt" and not _is_json(file) else json_rows(file)
     except UnicodeDecodeError as error:
         raise ValueError(f"prompt file {str(file)!r} is not UTF-8 text: {error}; save it as UTF-8.") from error
+
+
+def _refuse_result(file: Path) -> None:
+    """Raises ValueError when a file holds tensors, or is another result of holdfast: says what it is."""
+    if file.suffix.casefold() not in RESULTS:
+        return
+    found = identify(file)
+    # A category of prompts may well be called 'points', as a curve is.
+    if (found.is_ours and found.name != "convergence") or file.suffix.casefold() == ".safetensors":
+        raise ValueError(
+            f"{str(file)!r} is {found.words}, not a prompt set; give JSONL, JSON, CSV, TSV, Parquet or text with a "
+            "prompt a row."
+        )
 
 
 def _is_json(file: Path) -> bool:

@@ -23,8 +23,9 @@ def load_prompts(path: str | Path, kind: Kind | None = None) -> list[Prompt]:
 
     Args:
         path: a file, `testbed:NAME`, or the name of a public set.
-        kind: what the prompts are used as. Of a file that labels its prompts, those of the other side are left out:
-            safe ones where harmful ones are wanted, harmful ones elsewhere.
+        kind: what the prompts are used as: 'harmful', 'harmless', 'borderline', 'question' or 'task'. Of a file that
+            labels its prompts, those of the other side are then left out: safe ones where harmful ones are wanted,
+            harmful ones elsewhere. Without a kind every row is read, harmful and safe.
 
     Raises:
         ValueError: the set is missing or empty, a row has no prompt, a column is in doubt, or a kind is unknown.

@@ -25,11 +25,13 @@ MEASURES = {
     "asr": "Attack success",
     "not_refused": "Harmful prompts not refused",
     "refusal": "Refusals of harmful prompts",
+    "coherent_refusal": "Coherent refusals",
     "over_refusal": "Over-refusal",
     "borderline": "Over-refusal, borderline",
     "utility": "Utility",
     "task": "New task",
     "perplexity": "Perplexity",
+    "coherence": "Coherent answers",
     "degenerate": "Degenerate responses",
     "cut_off": "Responses cut off by length",
 }

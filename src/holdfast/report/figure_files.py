@@ -23,9 +23,13 @@ from holdfast.report.page import environment, page_context
 logger = logging.getLogger(__name__)
 
 MARGIN = 14
+NOTE_HEIGHT = 14
 PNG_SCALE = 3
 """Dots per unit: a figure 400 units wide has 1,200 dots and more, at 300 an inch the width of a column of text."""
-INSTALL = "PNG files need CairoSVG, which is not installed: pip install cairosvg."
+INSTALL = (
+    "PNG files need CairoSVG and the system library libcairo: run pip install '.[figures]' in the folder of the clone, "
+    "and install libcairo with your system's packages; SVG files need neither."
+)
 HALVES = "prompts in each half (doubled from point to point)"
 Draw = Callable[..., Markup]
 
@@ -43,6 +47,8 @@ class Drawing:
     height: float
     curves: tuple[Curve, ...] = ()
     """What its legend tells apart."""
+    notes: tuple[str, ...] = ()
+    """Lines of small text below it."""
 
 
 def save_figures(report: Mapping[str, Any], folder: Path) -> list[Path]:
@@ -99,6 +105,7 @@ def _drawing(
 def standalone(drawing: Drawing) -> str:
     """The figure as a file of its own: its style within, its name and legend above it, on a light ground."""
     above = MARGIN + 30 + (24 if drawing.curves or drawing.sizes else 0)
+    below = above + drawing.height
     legend, x = [], MARGIN + 6.0
     for curve in drawing.curves:
         legend.append((curve.label, curve.method, curve.marker, x))
@@ -108,9 +115,12 @@ def standalone(drawing: Drawing) -> str:
         name=drawing.name,
         sizes=drawing.sizes,
         width=round(drawing.width + 2 * MARGIN, 1),
-        height=round(drawing.height + above + MARGIN, 1),
+        height=round(below + NOTE_HEIGHT * len(drawing.notes) + MARGIN, 1),
         margin=MARGIN,
         above=above,
+        below=round(below, 1),
+        notes=drawing.notes,
+        note_height=NOTE_HEIGHT,
         legend=legend,
         style=_light_style(),
         drawing=Markup(inside),

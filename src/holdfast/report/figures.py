@@ -13,7 +13,7 @@ from typing import Any, Literal
 from holdfast.report.arms import MARKERS, Arm, Method, measure_label
 from holdfast.report.axes import Axis, perplexity_axis, rate_axis
 from holdfast.report.schema import rate_from
-from holdfast.report.tables import VERIFY_ARMS, p_text, perplexity_with_ends
+from holdfast.report.tables import MEASURED_APART, VERIFY_ARMS, p_text, perplexity_with_ends
 from holdfast.values import Rate, SafetyMeasure
 
 WIDTH = 400
@@ -256,9 +256,9 @@ def _map_values(records: Sequence[Mapping[str, Any]], kind: MapKind) -> list[flo
     return [record["selected"] / record["entries"] / whole for record in records]
 
 
-def noise_curves(verify: Mapping[str, Any], measure: SafetyMeasure | Literal["utility"]) -> Curves | None:
-    """Safety or utility of every arm against the noise ratio; None while nothing was measured."""
-    rates = verify.get("utility", {}) if measure == "utility" else verify
+def noise_curves(verify: Mapping[str, Any], measure: SafetyMeasure | Literal["utility", "coherence"]) -> Curves | None:
+    """Safety, utility or coherence of every arm against the noise ratio; None while nothing was measured."""
+    rates = verify.get(measure, {}) if measure in MEASURED_APART else verify
     ratios = list(verify.get("noise_ratio", ()))
     arms = [name for name in VERIFY_ARMS if rates.get(name)]
     if not ratios or not arms:

@@ -5,7 +5,7 @@ from typing import Any
 
 from holdfast.report.arms import Arm, measure_label
 from holdfast.report.schema import rate_from
-from holdfast.report.tables import VERIFY_ARMS, perplexity_with_ends
+from holdfast.report.tables import MEASURED_APART, VERIFY_ARMS, perplexity_with_ends
 from holdfast.values import Rate
 
 Report = Mapping[str, Any]
@@ -23,7 +23,7 @@ def same_in_all(arms: Sequence[Arm], measure: str) -> str | None:
 
 def same_under_noise(verify: Report, measure: str) -> str | None:
     """'Utility 1.00', where noise of every strength on every mask leaves that same number; None where they differ."""
-    rates = list(_noise_rates(verify.get("utility", {}) if measure == "utility" else verify))
+    rates = list(_noise_rates(verify.get(measure, {}) if measure in MEASURED_APART else verify))
     if len(rates) < 2 or not _all_same(rates, ends=False):  # the untouched model answers more prompts
         return None
     return f"{measure_label(measure)} {rates[0].value:.2f}"

@@ -1,6 +1,7 @@
 """Densities by layer and component as pictures: a figure that stands alone, and a page of its own."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
 from markupsafe import Markup
@@ -22,13 +23,19 @@ LONGEST = 40
 """Characters of a name beside a map."""
 LETTER = 6.2
 """Width of a letter of small text."""
+NARROWEST = 60
+"""Letters of a line of small text below a map, where the map itself is narrower."""
 
 
-def map_figure(title: str, found: ByLayer) -> str:
-    """The densities relative to the whole as SVG for papers, in light colours."""
+def map_figure(title: str, found: ByLayer, rows: Sequence[tuple[str, str]] = ()) -> str:
+    """The densities relative to the whole as SVG for papers, in light colours, with what is known of the file below."""
     figure = heat_map(_short_records(found), "relative")
-    width = max(figure.width, LETTER * len(title))
-    return standalone(Drawing("map", figure.name, printable(title), _draw(found, "relative"), width, figure.height))
+    known = [f"{name}: {printable(text)}" for name, text in rows]
+    letters = max(NARROWEST, int(figure.width / LETTER))
+    notes = tuple(line for text in (MEANING, *known) for line in wrap(text, letters))
+    width = max(figure.width, LETTER * max(len(title), *map(len, notes)))
+    drawn = _draw(found, "relative")
+    return standalone(Drawing("map", figure.name, printable(title), drawn, width, figure.height, notes=notes))
 
 
 def map_page(title: str, found: ByLayer, rows: Sequence[tuple[str, str]]) -> str:
@@ -40,7 +47,7 @@ def map_page(title: str, found: ByLayer, rows: Sequence[tuple[str, str]]) -> str
         meaning=MEANING,
         maps=maps,
         grid=_grid_table(found),
-        table=component_table({"by_component": _printable_records(found)}),
+        table=component_table({"by_component": _printable_records(found)}, found.chosen),
         rows=[(name, printable(text)) for name, text in rows],
         markers=MARKERS,
         version=__version__,

@@ -195,11 +195,12 @@ def _maps(records: Sequence[Mapping[str, Any]]) -> list[HeatMap]:
 
 
 def _noise(report: Mapping[str, Any]) -> dict[str, Any]:
-    """The curves of safety and of utility that are drawn, each with how to read it, and a line for each that is not."""
+    """The curves of safety, utility and coherence that are drawn, each with how to read it; a line for the others."""
     verify, drawn, folded = report.get("verify", {}), [], []
-    directions: dict[SafetyMeasure | Literal["utility"], str] = {
+    directions: dict[SafetyMeasure | Literal["utility", "coherence"], str] = {
         safety_measure(report): "lower is safer",
         "utility": "higher is better",
+        "coherence": "of harmful prompts; higher is better",
     }
     for measure, direction in directions.items():
         curves = noise_curves(verify, measure)
@@ -222,5 +223,5 @@ def _folded(arms: list[Arm]) -> list[str]:
 
 def _shown(arms: list[Arm]) -> list[str]:
     # What is of skill, or wrong with responses, is in the table only; parts of safety are worth a figure.
-    in_table = ("utility/", "task/", "degenerate/", "cut_off/")
+    in_table = ("utility/", "task/", "coherence/", "degenerate/", "cut_off/")
     return [measure for measure in measures_of(arms) if not measure.startswith(in_table)]

@@ -11,6 +11,7 @@
             "by_expert": [{"layer", "entries", "selected": [one an expert]}]}          entries of one expert
     verify {"noise_ratio": [...], "draws", "baseline": RATE, "top": [RATE...], "random", "bottom", "safety_only",
             "utility": {"baseline": RATE, "top": [RATE...], ...}}         safety, utility at every noise ratio
+            "coherence": as "utility", of harmful prompts; left out where a draw of an earlier version has none
     enhance {..., "mask", "patch": {"file", "bytes", "entries", "bytes_per_entry"}}    files by place in the folder
     examples [{"stage", "measure", "group", "prompt", "before", "after", "before_verdict", "after_verdict"}]
     missing ["enhance top", ...]           pieces of the run that are not there; left out if none
@@ -168,13 +169,23 @@ def verify_section(
         )
     safety = {name: [rate_json(one.safety[1]) for one in evaluations] for name, evaluations in arms.items()}
     utility = {name: [rate_json(one.utility) for one in evaluations] for name, evaluations in arms.items()}
+    coherence = _coherence({"baseline": [baseline], **arms})
     return {
         "noise_ratio": list(noise_ratios),
         "draws": draws,
         "baseline": rate_json(baseline.safety[1]),
         **safety,
         "utility": {"baseline": rate_json(baseline.utility), **utility},
+        **({"coherence": {**coherence, "baseline": coherence["baseline"][0]}} if coherence else {}),
     }
+
+
+def _coherence(arms: Mapping[str, Sequence[Evaluation]]) -> Json:
+    """Coherence of the responses to harmful prompts by arm; empty where one was not measured."""
+    rates = {name: [one.groups.get("coherence/harmful") for one in found] for name, found in arms.items()}
+    if any(rate is None for found in rates.values() for rate in found):
+        return {}
+    return {name: [rate_json(rate) for rate in found if rate] for name, found in rates.items()}
 
 
 def changed_answers(stage: str, before: Evaluation, after: Evaluation, limit: int = 10) -> list[Json]:

@@ -50,8 +50,9 @@ class Card:
     """The two numbers to compare, by name."""
     beside: tuple[tuple[str, Shown], ...]
     """Other arms, by name."""
-    over_refusal: tuple[tuple[str, Rate], ...]
-    """Safe prompts that were refused, before and after, as far as they were measured: refusing all is no safety."""
+    costs: tuple[tuple[str, Rate], ...]
+    """Coherent answers to harmful prompts, and safe prompts that were refused, before and after, as far as they were
+    measured: to babble or to refuse all is no safety."""
     differences: tuple[tuple[str, Difference], ...]
     """What was done minus its controls, by name."""
     repeats: str | None
@@ -141,7 +142,7 @@ def _tuned_card(report: Report) -> Card:
             "after minus before": _change(report, BEFORE, AFTER),
             "after minus random": _change(report, TUNED_RANDOM, AFTER),
         },
-        _over_refusal(report, {"before": BEFORE, "after": AFTER}),
+        _costs(report, {"before": BEFORE, "after": AFTER}),
     )
 
 
@@ -160,7 +161,7 @@ def _held_card(report: Report) -> Card:
             "held minus random": _change(report, HELD_RANDOM, HELD),
             "held minus start": _change(report, START, HELD),
         },
-        _over_refusal(report, {"start": START, "held fast": HELD}),
+        _costs(report, {"start": START, "held fast": HELD}),
     )
 
 
@@ -170,19 +171,21 @@ def _card(
     large: tuple[tuple[str, Shown], tuple[str, Shown]],
     beside: tuple[tuple[str, Shown], ...],
     differences: Mapping[str, Difference | None],
-    over_refusal: tuple[tuple[str, Rate], ...] = (),
+    costs: tuple[tuple[str, Rate], ...] = (),
 ) -> Card:
     known = tuple((name, found) for name, found in differences.items() if found is not None)
     claims = tally([one for one in verdicts_of(report) if one.stage == stage])
     repeats = repeats_of(report, safety_measure(report))
-    return Card(stage, STAGES[stage], large, beside, over_refusal, known, repeats, *claims)
+    return Card(stage, STAGES[stage], large, beside, costs, known, repeats, *claims)
 
 
-def _over_refusal(report: Report, paths: Mapping[str, Path]) -> tuple[tuple[str, Rate], ...]:
-    """Over-refusal of harmless and of borderline prompts in each arm, where it was measured."""
+def _costs(report: Report, paths: Mapping[str, Path]) -> tuple[tuple[str, Rate], ...]:
+    """Coherence, and over-refusal of harmless and of borderline prompts, in each arm, where it was measured."""
+    measures = {"coherence/harmful": "coherent answers"}
+    measures |= {measure: f"{prompts} refused" for measure, prompts in OVER_REFUSAL.items()}
     rates = [
-        (f"{prompts} refused, {name}", rate_of(suite_at(report, path), measure))
-        for measure, prompts in OVER_REFUSAL.items()
+        (f"{words}, {name}", rate_of(suite_at(report, path), measure))
+        for measure, words in measures.items()
         for name, path in paths.items()
     ]
     return tuple((label, rate) for label, rate in rates if rate and rate.value is not None)

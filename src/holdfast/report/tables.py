@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 Report = Mapping[str, Any]
 VERIFY_ARMS = {"top": "top", "safety_only": "safety-only", "random": "random", "bottom": "bottom"}
 RISE_IS_BAD = ("asr", "not_refused", "over_refusal", "borderline")
+MEANS = {"mean_esi": "mean score", "mean_score": "mean score", "mean_change": "mean change"}
+"""Columns of means, by the name that records have for them. Scores need not be ESI."""
 CORRECTED_P = "paired p (corrected)"
+MEASURED_APART = ("utility", "coherence")
+"""What noise does beside safety: sections of their own within the section of noise."""
 Cell = str | Rate
 """Rates stay what they are, so that a file can hold all their digits; shown, they are text like any cell."""
 
@@ -72,9 +76,15 @@ def verdict_table(verdicts: Sequence[Verdict]) -> NumberTable:
     return NumberTable("Do the claims hold on this model?", ("claim", "answer", "numbers"), rows)
 
 
-def component_table(section: Report) -> NumberTable:
-    """Where the selection sits: one row a layer and component."""
+def component_table(section: Report, chosen: str = "selected") -> NumberTable:
+    """Where the chosen entries lie: one row a layer and component, with their mean where it is known.
+
+    Args:
+        section: holds the records, under "by_component".
+        chosen: the word for entries that are chosen.
+    """
     records = section.get("by_component", ())
+    mean = next((name for name in MEANS if any(name in record for record in records)), None)
     total = sum(record["selected"] for record in records) or 1
     rows = tuple(
         (
@@ -84,18 +94,33 @@ def component_table(section: Report) -> NumberTable:
             f"{record['entries']:,}",
             f"{record['selected'] / total:.4f}",
             f"{record['selected'] / record['entries']:.4f}",
-            _number(record.get("mean_esi"), ".3g"),
+            *([_mean(record.get(mean))] if mean else []),
         )
         for record in records
     )
-    header = ("layer", "component", "selected", "entries", "share of selection", "density", "mean ESI")
-    return NumberTable("Selected entries by layer and component", header, rows, frozenset({0, 2, 3, 4, 5, 6}))
+    header = (
+        "layer",
+        "component",
+        chosen,
+        "entries",
+        f"share of {chosen}",
+        "density",
+        *([MEANS[mean]] if mean else []),
+    )
+    title = f"{chosen.capitalize()} entries by layer and component"
+    return NumberTable(title, header, rows, frozenset(range(len(header))) - {1})
+
+
+def _mean(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"
 
 
 def noise_tables(report: Report) -> list[NumberTable]:
-    """Safety and utility at every noise ratio, one table each."""
+    """Safety, utility and, where it was measured, coherence at every noise ratio, one table each."""
     verify, safety = report.get("verify", {}), measure_label(safety_measure(report))
     measured = {f"{safety} under noise": verify, "Utility under noise": verify.get("utility", {})}
+    if "coherence" in verify:
+        measured["Coherent answers to harmful prompts under noise"] = verify["coherence"]
     return [_noise_table(title, verify.get("noise_ratio", ()), rates) for title, rates in measured.items()]
 
 
@@ -140,8 +165,14 @@ def _measured_cells(arm: Arm, measure: str) -> tuple[Cell, str, str, str]:
     return shown, _number(pair["difference"], "+.3f"), flips, p_texts(pair["p_value"], arm.corrected.get(measure))
 
 
+LONG_PERPLEXITY = 1e6
+"""Perplexities from which on their order of magnitude alone is printed."""
+
+
 def perplexity_text(value: float) -> str:
-    """'1.00034' or '3.24': three significant digits of what is beyond 1, where nothing surprises."""
+    """'1.00034' or '3.24': three significant digits of what is beyond 1, where nothing surprises; '1.2e+09'."""
+    if value >= LONG_PERPLEXITY:
+        return f"{value:.1e}"
     beyond = value - 1
     decimals = 2 - math.floor(math.log10(beyond)) if beyond > 0 else 2
     return f"{value:.{min(max(decimals, 0), 6)}f}"

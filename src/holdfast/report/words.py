@@ -14,10 +14,16 @@ MEASURES = {
     "asr_prefilled": "attack success rate, prefilled",
     "not_refused": "harmful prompts not refused",
     "refusal": "refusals of harmful prompts",
+    "coherent_refusal": "coherent refusals of harmful prompts",
+    "coherence/harmful": "coherent answers to harmful prompts",
+    "coherence/prefilled": "coherent answers to prefilled prompts",
     "over_refusal": "over-refusal",
+    "coherence/harmless": "coherent answers to harmless prompts",
     "borderline": "over-refusal, borderline prompts",
+    "coherence/borderline": "coherent answers to borderline prompts",
     "utility": "utility, right answers",
     "task": "task, right answers",
+    "coherence": "coherent answers",
     "degenerate": "share of answers degenerate",
     "cut_off": "share of answers cut off",
     "kl": "KL divergence from the reference",
@@ -33,7 +39,7 @@ def ordered(rates: Mapping[str, Rate]) -> list[tuple[str, Rate]]:
     places = {measure: place for place, measure in enumerate(MEASURES)}
 
     def place(item: tuple[str, Rate]) -> tuple[int, str]:
-        return places.get(item[0].partition("/")[0], len(places)), item[0]
+        return places.get(item[0], places.get(item[0].partition("/")[0], len(places))), item[0]
 
     return sorted(rates.items(), key=place)
 
@@ -43,6 +49,8 @@ def measure_words(name: str) -> str:
     measure, _, group = name.partition("/")
     if measure == "lm_eval":
         return f"lm-eval {group.replace('/', ', ')}"
+    if name in MEASURES:
+        return MEASURES[name]
     words = MEASURES.get(measure) or _any_of(measure) or measure
     return words if not group or (group in OF_ALL and words != measure) else f"{words}, {group}"
 

@@ -19,6 +19,11 @@ from holdfast.score.scoring import ScoreOptions, to_scores
 from holdfast.score.sums import Sums
 from holdfast.values import Scores
 
+SMALLEST = 8
+"""Prompts of each half at the first size."""
+FEWEST = 2 * SMALLEST + 2
+"""Distinct prompts from which on there is a second size."""
+
 
 @dataclass(frozen=True)
 class GrownHalves:
@@ -36,7 +41,7 @@ def growing_halves(
     options: ScoreOptions = ScoreOptions(),
     progress: Progress = silent,
     *,
-    smallest: int = 8,
+    smallest: int = SMALLEST,
     seed: int = 0,
 ) -> Iterator[GrownHalves]:
     """Scores of both halves at every size, from `smallest` prompts each up to all that there are.

@@ -18,17 +18,22 @@ Operation = Literal["union", "intersection", "difference"]
 OPERATORS: dict[Operation, Callable[[Mask, Mask], Mask]] = {"union": or_, "intersection": and_, "difference": sub}
 
 
+class EmptyResultError(ValueError):
+    """The masks, joined, select nothing."""
+
+
 def combine(operation: Operation, masks: Sequence[Mask]) -> Mask:
     """The masks joined from left to right.
 
     Raises:
-        ValueError: there are fewer than two masks, they are of different models, or nothing is left.
+        EmptyResultError: nothing is left.
+        ValueError: there are fewer than two masks, or they are of different models.
     """
     if len(masks) < 2:
         raise ValueError(f"{operation} joins masks, and {len(masks)} is given; give two or more.")
     joined = reduce(OPERATORS[operation], masks)
     if not len(joined):
-        raise ValueError(
+        raise EmptyResultError(
             f"the {operation} of these {len(masks)} masks selects no entry, and an empty mask is of no use; "
             "choose another operation, or larger masks."
         )
