@@ -70,7 +70,7 @@ def test_an_evaluation_of_another_model_suite_or_options_never_reads_it(stopped,
     with pytest.raises(ValueError, match="made with another model"):
         evaluate(config.model_copy(update={"model": config.unaligned}), out)
     files = config.suite.model_copy(update={"harmless": None})
-    with pytest.raises(ValueError, match="made with another suite"):
+    with pytest.raises(ValueError, match=r"made with another suite \(harmless has other contents\); choose"):
         evaluate(config.model_copy(update={"suite": files}), out)
     assert (tmp_path / "evaluation.json.unfinished/responses.jsonl").read_text() == kept
 
