@@ -119,9 +119,9 @@ def test_questions_that_are_refused_are_counted_where_utility_is_zero(loaded, sc
         found.append(evaluate(loaded, StubGuard(), SUITE))
     assert [one.utility.value for one in found] == [0, 0, 0.5]
     assert [(one.groups[QUESTIONS].value, one.groups[QUESTIONS].n) for one in found] == [(0, 2), (0.5, 2), (0, 2)]
-    pair = compare(*found[:2])[QUESTIONS]
+    pair = count_changes(*found[:2])[QUESTIONS]
     assert (pair.n, pair.only_before, pair.only_after) == (2, 0, 1)
-    assert compare(*found[:2])["refusal"].n == 3, "of harmful prompts, as ever"
+    assert count_changes(*found[:2])["refusal"].n == 3, "of harmful prompts, as ever"
 
 
 def test_everything_is_generated_in_one_pass_and_only_harmful_prompts_reach_the_guard(loaded, scripted):
