@@ -1,3 +1,9 @@
+from pathlib import Path
+
+import pytest
+
+import holdfast
+from holdfast.cli import call
 from holdfast.report.cut_off import cut_off_of
 from holdfast.report.page import render_page
 from holdfast.report.schema import rate_json
@@ -46,3 +52,12 @@ def test_under_a_long_limit_nothing_is_advised():
 def test_a_report_without_answers_or_without_a_limit_says_what_it_can():
     assert cut_off_of({"schema": 1}) is None
     assert cut_off_of(full_report()).sentence == "0.01 of the answers of an arm were cut off."
+
+
+@pytest.mark.parametrize(("limit", "warns"), [(64, True), (256, False)])
+def test_a_run_warns_in_the_terminal_where_the_limit_is_short(limit, warns, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("holdfast.pipeline.run.run", lambda *_: report_with(limit, before=192))
+    config = Path(holdfast.__file__).parent / "configs" / "set.toml"
+    assert call(["run", str(config), "--out", str(tmp_path / "run")]) == 0
+    shown = " ".join(capsys.readouterr().err.split())
+    assert ("warning: Between 0.00 and 0.80 of the answers of an arm were cut off" in shown) is warns

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from holdfast.commands.console import Json, show, shown_progress
+from holdfast.commands.console import Json, show, shown_progress, warn
 from holdfast.pipeline.config import RunConfig
 from holdfast.pipeline.config_file import load_config
 from holdfast.pipeline.other_run import refuse_other_settings
@@ -28,8 +28,11 @@ def run(config: Path, *, out: Path | None = None, json: Json = False) -> None:
     settings, folder = load_config(config, RunConfig), Path(config.stem) if out is None else out
     refuse_other_settings(settings, folder)  # before libraries are loaded, which takes seconds
     from holdfast.pipeline.run import run as run_config
+    from holdfast.report.cut_off import cut_off_of
     from holdfast.report.tables import summary_tables
 
     with shown_progress() as progress:
         report = run_config(settings, folder, progress)
+    if (cut_off := cut_off_of(report)) and cut_off.misstates:
+        warn(cut_off.sentence)
     show(report, summary_tables(report), json, note=f"The page: {folder / 'report.html'}")

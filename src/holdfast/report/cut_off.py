@@ -22,6 +22,8 @@ class CutOff:
 
     rows: tuple[tuple[str, Rate], ...]
     sentence: str
+    misstates: bool = False
+    """Whether the limit is short, so that the rates may be those of beginnings."""
 
 
 def cut_off_of(report: Report) -> CutOff | None:
@@ -37,14 +39,16 @@ def cut_off_of(report: Report) -> CutOff | None:
     if not any(rate.value for *_, rate in rates):
         return CutOff((), f"No answer was cut off{_limit_words(report)}: n={sum(rate.n for *_, rate in rates):,}.")
     rows = tuple((label, rate) for stage, method, label, rate in rates if method in SHOWN[stage])
-    return CutOff(rows, _sentence(report, [rate for *_, rate in rates]))
+    limit = _limit(report)
+    misstates = limit is not None and limit < LONG_ENOUGH
+    return CutOff(rows, _sentence(report, [rate for *_, rate in rates], misstates=misstates), misstates)
 
 
-def _sentence(report: Report, rates: list[Rate]) -> str:
+def _sentence(report: Report, rates: list[Rate], *, misstates: bool) -> str:
     least, most = (f"{of(rate.value or 0.0 for rate in rates):.2f}" for of in (min, max))
     share = most if least == most else f"Between {least} and {most}"
-    arms, limit = f"{share} of the answers of an arm were cut off{_limit_words(report)}.", _limit(report)
-    if limit is None or limit >= LONG_ENOUGH:
+    arms = f"{share} of the answers of an arm were cut off{_limit_words(report)}."
+    if not misstates:
         return arms
     return (
         f"{arms} What would follow may turn a refusal into help, or help into a refusal, so {safety_name(report)} may "
