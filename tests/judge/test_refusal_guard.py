@@ -34,7 +34,7 @@ def start(tmp_path):
 def trained(start, folder):
     judge = refusal_guard.load_start(start)
     folder.mkdir(exist_ok=True)
-    refusal_guard.train(judge, KNOWN, folder, OPTIONS)
+    refusal_guard.train(judge, refusal_guard.readings_of(judge, KNOWN), folder, OPTIONS)
     return judge
 
 
@@ -69,8 +69,9 @@ def test_only_the_upper_layers_and_the_head_are_trained(start, tmp_path):
 
 def test_the_judge_is_read_at_the_last_token_whatever_the_batch(start):
     judge = refusal_guard.load_start(start)
-    rows = refusal_guard.encode(judge, KNOWN, 0)
-    together = refusal_guard.logits(judge.model.float(), rows)
+    encoded = refusal_guard.encode(judge, KNOWN, 0)
+    rows = refusal_guard.read_below(judge.model.float(), encoded, size=3)
+    together = refusal_guard.logits(judge.model, rows)
     alone = torch.cat([refusal_guard.logits(judge.model, [row]) for row in rows])
     assert torch.allclose(together, alone, atol=1e-5)  # float32 sums in another order
     scores = torch.tensor(
