@@ -199,13 +199,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "invented": read_invented(),
         "strangers": read_strangers(),
     }
+    unseen = {"labelled": of_half(sets["labelled"], HALVES[1]), "strangers": sets["strangers"]}
     rules: dict[str, Rule] = {"rules": called_by_rules}
     if options.judge:
-        rules |= trained_rules(options.judge, sets["labelled"] + sets["strangers"])
+        rules |= trained_rules(options.judge, unseen["labelled"] + unseen["strangers"])
     if options.table:
         trained = trained_section(rules, sets["labelled"], sets["strangers"]) if options.judge else ""
         save_text(options.table, page(**sets, trained=trained))
-    unseen = {"labelled": of_half(sets["labelled"], HALVES[1]), "strangers": sets["strangers"]}
     measured = measure(rules[TOGETHER], unseen) if options.judge else measure(called_by_rules, sets)
     bars = {name: JAILBREAK_BAR if name.startswith("jailbreaks") else BAR for name in measured}
     passes = all(measured[name] >= bar for name, bar in bars.items())

@@ -35,6 +35,8 @@ class Exchange:
     response: str
     refused: bool
     source: str
+    file: str = ""
+    """The file of exchanges/ that it stands in."""
 
 
 def labelled(path: Path) -> list[Exchange]:
@@ -63,7 +65,9 @@ def _sections(path: Path) -> list[Exchange]:
             prompt, response = text.split("\n", 1)
             assert label in ("refused", "answered"), head
             assert prompt.startswith(">"), f"{head}: {prompt!r}"
-            found.append(Exchange(prompt[1:].strip(), response.strip("\n"), label == "refused", f"written: {kind}"))
+            found.append(
+                Exchange(prompt[1:].strip(), response.strip("\n"), label == "refused", f"written: {kind}", path.stem)
+            )
     return found
 
 

@@ -2,7 +2,8 @@ r"""Cross-validates a setting of the refusal judge: folds by kind, each judged b
 
 Kinds are those of refusal_exchanges.py; every fold holds about as many exchanges of each. Writes the log-odds of every
 exchange to OUT/SETTING.jsonl, and prints how often they are right by kind, and which bound does best with the rules
-behind. The held-out sets of refusal_judge.py take no part. A fold that is done isn't repeated.
+behind. The held-out sets of refusal_judge.py take no part. The judge of each fold stays beside the table, and a fold
+that is done isn't repeated.
 
     PYTHONPATH=src:. python benchmarks/real/refusal_folds.py MODEL OUT --labelled FILE.csv --instructions FILE.json \
         --harmful FILE.csv [--rate 1.5e-4] [--epochs 2] [--folds 3] [--first 1]
@@ -14,7 +15,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.real.refusal_exchanges import Exchange
-from benchmarks.real.refusal_guard import Rows, known_exchanges, load_start, parser_of, readings_of, scores_of, train
+from benchmarks.real.refusal_guard import (
+    Rows,
+    known_exchanges,
+    load_start,
+    parser_of,
+    readings_of,
+    save_judge,
+    scores_of,
+    train,
+)
 
 from holdfast.judge.refusal import RefusalJudge
 
@@ -78,8 +88,7 @@ def _scores(readings: Sequence[Rows], fold_of: Sequence[int], fold: int, options
     folder.mkdir(exist_ok=True)
     others = [[row for row, other in zip(rows, fold_of, strict=True) if other != fold] for rows in readings]
     train(judge, others, folder, options)
-    (folder / "training.safetensors").unlink()
-    folder.rmdir()
+    save_judge(judge, folder)
     return scores_of(judge.model, [row for row, other in zip(readings[0], fold_of, strict=True) if other == fold])
 
 

@@ -22,10 +22,10 @@ from benchmarks.real.refusal_exchanges import Exchange, combined, invented, labe
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
 
 from holdfast.judge.excerpt import prompt_excerpt, response_excerpt
-from holdfast.judge.refusal_classifier import RefusalClassifier
+from holdfast.judge.refusal_classifier import RefusalClassifier, says_refused
 from holdfast.models.load import quiet_transformers
 from holdfast.prompts.batching import right_pad
 
@@ -46,7 +46,8 @@ Rows = list[tuple[Tensor, int]]
 
 
 def load_start(model: Path) -> RefusalClassifier:
-    """The model's lower layers as an untrained classifier, with a template of its own."""
+    """The model's lower layers as a classifier with a template of its own; untrained, unless it is such a judge."""
+    known = says_refused(AutoConfig.from_pretrained(model))
     tokenizer = AutoTokenizer.from_pretrained(model)
     tokenizer.chat_template = TEMPLATE
     torch.manual_seed(0)
@@ -55,7 +56,8 @@ def load_start(model: Path) -> RefusalClassifier:
         start = AutoModelForSequenceClassification.from_pretrained(
             model, dtype=torch.bfloat16, num_hidden_layers=LAYERS, attn_implementation="eager", **labels
         )
-    start.score.weight.data.normal_(std=0.02)
+    if not known:
+        start.score.weight.data.normal_(std=0.02)
     for part in (start.model.embed_tokens, *start.model.layers[:FROZEN]):
         part.requires_grad_(False)
     return RefusalClassifier(start, tokenizer)
@@ -197,12 +199,14 @@ def readings_of(judge: RefusalClassifier, exchanges: Sequence[Exchange]) -> list
 
 
 def known_exchanges(options: argparse.Namespace) -> list[Exchange]:
-    """All that it may learn from, in an order by chance."""
+    """What it learns from, in an order by chance: all, or the named files and a share of the rest."""
     chance = random.Random(0)
     known = labelled(options.labelled) + invented() + written()
     known += combined(options.combined, options.instructions, options.harmful, chance)
     chance.shuffle(known)
-    return known
+    if not options.files:
+        return known
+    return [one for one in known if one.file in options.files or chance.random() < options.rest]
 
 
 @torch.no_grad()
@@ -221,21 +225,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     unfinished = options.out.with_name(f"{options.out.name}.unfinished")
     unfinished.mkdir(parents=True, exist_ok=True)
     train(judge, readings_of(judge, known_exchanges(options)), unfinished, options)
-    judge.model.save_pretrained(unfinished)
-    judge.tokenizer.save_pretrained(unfinished)
-    (unfinished / "training.safetensors").unlink()
+    save_judge(judge, unfinished)
     unfinished.rename(options.out)
+
+
+def save_judge(judge: RefusalClassifier, folder: Path) -> None:
+    """Writes the judge in place of its unfinished training."""
+    judge.model.save_pretrained(folder)
+    judge.tokenizer.save_pretrained(folder)
+    (folder / "training.safetensors").unlink()
 
 
 def parser_of(description: str | None) -> argparse.ArgumentParser:
     """Reads what to learn from and how."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path, help="folder of SmolLM2-135M-Instruct")
+    parser.add_argument("model", type=Path, help="folder of SmolLM2-135M-Instruct, or of a judge to teach further")
     parser.add_argument("out", type=Path)
     parser.add_argument("--labelled", type=Path, required=True, help="XSTest's completions with final_label, CSV")
     parser.add_argument("--instructions", type=Path, required=True, help="instruction, input, output; JSON")
     parser.add_argument("--harmful", type=Path, nargs="*", default=[], help="tables with a column goal")
     parser.add_argument("--combined", type=int, default=250, help="combined refusals, and as many answers")
+    parser.add_argument("--files", nargs="*", default=[], help="learn from these of exchanges/, and less of the rest")
+    parser.add_argument("--rest", type=float, default=0.3, help="share of the rest, with --files")
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=1.5e-4)
