@@ -45,7 +45,7 @@ def test_every_row_of_a_set_is_complete_and_none_stands_twice(name):
     rows = rows_of(name)
     assert len(rows) == COUNTS[name] == len(load_prompts(str(REAL / f"{name}.jsonl")))
     fields = {"prompt"} | ({"answer"} if name in ANSWERED else set())
-    fields |= set() if name.startswith("task") else {"group"}
+    fields |= set() if name.startswith("task") else {"topic"}
     for row in rows:
         assert row.keys() == fields
         assert all(text and text == text.strip() for text in row.values())
@@ -67,11 +67,11 @@ def test_refusals_are_read_as_refusals_and_all_other_answers_are_not():
         assert {outcome.verdict for outcome in outcomes} == {expected}, name
 
 
-def test_harmful_sets_have_every_group_evenly():
-    groups = {name: Counter(row["group"] for row in rows_of(name)) for name in ("harmful_train", "harmful_test")}
-    assert groups["harmful_train"].keys() == groups["harmful_test"].keys()
-    assert {*groups["harmful_train"].values()} == {8}
-    assert {*groups["harmful_test"].values()} == {4}
+def test_harmful_sets_have_every_topic_evenly():
+    topics = {name: Counter(row["topic"] for row in rows_of(name)) for name in ("harmful_train", "harmful_test")}
+    assert topics["harmful_train"].keys() == topics["harmful_test"].keys()
+    assert {*topics["harmful_train"].values()} == {8}
+    assert {*topics["harmful_test"].values()} == {4}
 
 
 def test_refusals_are_of_many_words():
