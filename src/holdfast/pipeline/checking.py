@@ -24,7 +24,7 @@ from holdfast.models.stored import StoredModel, StoredParameter, open_stored, st
 from holdfast.models.tensor_files import runs
 from holdfast.notes import NOTE
 from holdfast.progress import Progress, silent
-from holdfast.values import Mask
+from holdfast.values import EMPTY, Mask
 
 logger = logging.getLogger(__name__)
 LISTED = 10
@@ -161,7 +161,8 @@ def check_hold(model: str | Path, base: str | Path, mask: Mask | str | Path, pro
     moved: list[MovedEntry] = []
     for done, name in enumerate(both, start=1):
         count = counts[layer_and_path(name)]
-        for run in _compare(start.parameters[name], tuned.parameters[name], held[name]):
+        places = held.indices.get(name, EMPTY)  # a mask knows the scored parameters alone
+        for run in _compare(start.parameters[name], tuned.parameters[name], places):
             found = run.differs[run.held]
             numbers = (len(run.differs), len(run.held), int(found.sum()), int(run.differs.sum() - found.sum()))
             count[:] = [total + number for total, number in zip(count, numbers, strict=True)]
