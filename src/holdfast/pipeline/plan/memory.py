@@ -6,12 +6,12 @@ With P parameters, S scored entries, k selected ones and b bytes of a stored val
                     12 S   three scores, on the host; parameter by parameter they take the room of both halves' sums
                     16 L   beside them, where L is the largest parameter: its sums, mean and score; on the device
                     28 S   the three scores, two of the curve and two sums of it, on the host, with convergence
-    enhance, mask   (36 + b) k   mask, old and former values (12 + b: on the host), positions, SparseAdamW's masters and
+    enhance, mask   (40 + b) k   mask, old and former values (12 + b: on the host), positions, SparseAdamW's masters and
                     moments; on a CPU positions take 8 bytes and not 4, twice
     enhance, full   8 t    AdamW's moments of t trained entries; their gradients are the pass's
     adapt           8 t, and 24 k (32 k on a CPU) where a mask is held: the mask (8: on the host), positions and values,
                     each twice
-    adapt, LoRA     12 a, and 24 k (32 k)   weights and moments of a adapter entries; the base stays in memory in float32
+    adapt, LoRA     12 a, and 24 k (32 k)   weights and moments of a adapter entries; the base stays in float32
     verify          20 k (24 k)   mask, positions, saved values, noise
 
 Training is on float32 weights (4 P), whatever the checkpoint's dtype, but for SET's of a mask: half precision stays as
