@@ -13,19 +13,18 @@ line on stdout is JSON; the exit code is 1 when a bar falls.
 """
 
 import argparse
-import copy
 import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Any
 
 import torch
 from benchmarks.subjects import random_mask
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from holdfast.intervene.adapters import adapters
 from holdfast.intervene.options import EnhanceOptions, LoraOptions
@@ -59,10 +58,8 @@ class Clock:
 class Arm:
     """One way to train, and what each of its steps took."""
 
-    model: nn.Module
-    optimizer: torch.optim.Optimizer
-    around: Callable[[], Any]
-    """Makes the context that a step needs, which is not timed."""
+    around: Callable[[], AbstractContextManager[tuple[nn.Module, torch.optim.Optimizer]]]
+    """Makes what a step needs, which is not timed: the model as it is trained, and its optimizer."""
     steps: list[Clock] = field(default_factory=list)
     shares: list[Clock] = field(default_factory=list)
     """The optimizer's share of each step."""
@@ -70,11 +67,11 @@ class Arm:
     def step(self, token_ids: Tensor, labels: Tensor) -> None:
         """Takes one timed step."""
         whole, share = Clock(), Clock()
-        with self.around(), hooks_timed(self.model, share), whole.running():
-            self.model(input_ids=token_ids, labels=labels, use_cache=False).loss.backward()
+        with self.around() as (model, optimizer), hooks_timed(model, share), whole.running():
+            model(input_ids=token_ids, labels=labels, use_cache=False).loss.backward()
             with share.running():
-                self.optimizer.step()
-                self.optimizer.zero_grad()
+                optimizer.step()
+                optimizer.zero_grad()
         self.steps.append(whole)
         self.shares.append(share)
 
@@ -101,22 +98,32 @@ def hooks_timed(model: nn.Module, clock: Clock) -> Iterator[None]:
             table.update({key: hook for key, hook in hooks.items() if key in table})
 
 
-@contextmanager
-def arms_of(model: nn.Module, mask: Mask) -> Iterator[dict[str, Arm]]:
-    """The four arms; plain training and SPA share a model and its optimizer, the others have a copy each."""
+def arms_of(model: PreTrainedModel, mask: Mask) -> dict[str, Arm]:
+    """The four arms, which train one model in turn; SET and LoRA begin anew with each step."""
     options = EnhanceOptions(learning_rate=1e-6)
-    with ExitStack() as stack:
-        dense = dense_adamw(model, options)
-        sparse_model, lora_model = copy.deepcopy(model), copy.deepcopy(model)
-        stack.enter_context(freeze_unmasked(sparse_model, mask))
-        sparse = stack.enter_context(SparseAdamW(sparse_model, mask, lr=1e-6, check_base=False))
-        adapted = stack.enter_context(adapters(lora_model, LoraOptions(rank=RANK), 0))
-        yield {
-            "plain": Arm(model, dense, ExitStack),
-            "SET": Arm(sparse_model, sparse, ExitStack),
-            "SPA": Arm(model, dense, lambda: protect(dense, mask, model, check_base=False)),
-            "LoRA": Arm(adapted, dense_adamw(adapted, options), ExitStack),
-        }
+    dense = dense_adamw(model, options)
+
+    @contextmanager
+    def sparse() -> Iterator[tuple[nn.Module, torch.optim.Optimizer]]:
+        with freeze_unmasked(model, mask), SparseAdamW(model, mask, lr=1e-6, check_base=False) as optimizer:
+            yield model, optimizer
+
+    @contextmanager
+    def held() -> Iterator[tuple[nn.Module, torch.optim.Optimizer]]:
+        with protect(dense, mask, model, check_base=False):
+            yield model, dense
+
+    @contextmanager
+    def adapted() -> Iterator[tuple[nn.Module, torch.optim.Optimizer]]:
+        with adapters(model, LoraOptions(rank=RANK), 0) as with_adapters:
+            yield with_adapters, dense_adamw(with_adapters, options)
+
+    return {
+        "plain": Arm(lambda: nullcontext((model, dense))),
+        "SET": Arm(sparse),
+        "SPA": Arm(held),
+        "LoRA": Arm(adapted),
+    }
 
 
 def medians(clocks: Sequence[Clock]) -> tuple[float, float]:
@@ -145,21 +152,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="a folder, hub id or testbed:NAME")
     parser.add_argument("--steps", type=int, default=7, help="timed steps of each arm")
+    parser.add_argument("--batch", type=int, default=BATCH, help="exchanges of a step; the bars are for the default")
     chosen = parser.parse_args(arguments)
     loaded = load_model(chosen.model, dtype="float32")
     mask = random_mask(loaded.model, FRACTION)
-    vocabulary = loaded.model.get_input_embeddings().weight.shape[0]
-    token_ids = torch.randint(0, vocabulary, (BATCH, TOKENS), generator=torch.Generator().manual_seed(0))
-    labels = token_ids.clone().index_fill_(1, torch.arange(TOKENS // 2), -100)
-    with arms_of(loaded.model.train(), mask) as arms:
-        for _ in range(chosen.steps + 1):
-            for arm in arms.values():
-                arm.step(token_ids, labels)
-        figures = figures_of(arms)
+    vocabulary = loaded.model.config.get_text_config().vocab_size
+    token_ids = torch.randint(0, vocabulary, (chosen.batch, TOKENS), generator=torch.Generator().manual_seed(0))
+    labels = token_ids.index_fill(1, torch.arange(TOKENS // 2), -100)
+    loaded.model.train()
+    arms = arms_of(loaded.model, mask)
+    for _ in range(chosen.steps + 1):
+        for name, arm in arms.items():
+            arm.step(token_ids, labels)
+            print(name, arm.steps[-1], "optimizer:", arm.shares[-1], file=sys.stderr, flush=True)
+    figures = figures_of(arms)
     reached = {"SET": figures["SET"]["step_ratio"], "SPA": figures["SPA"]["step_ratio"]}
     reached["SET_optimizer"] = figures["SET"]["optimizer_ratio"]
     passed = all(reached[name] <= bar for name, bar in BARS.items())
-    size = {"weights": loaded.model.num_parameters(), "selected": len(mask), "tokens": BATCH * TOKENS}
+    size = {"weights": loaded.model.num_parameters(), "selected": len(mask), "tokens": token_ids.numel()}
     size |= {"threads": torch.get_num_threads()}
     print(json.dumps({"name": "real_step", "figures": size | figures, "bars": BARS, "pass": passed}))
     return 0 if passed else 1

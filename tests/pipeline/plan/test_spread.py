@@ -88,10 +88,10 @@ def test_sharded_set_holds_parts_of_all_but_the_mask_and_the_old_values(folder):
     tiny = subject(folder)
     need = enhancing(tiny, options(EnhanceOptions, max_length=2), 20, full=False, processes=2)
     gathered = max(2 * 4 * EMBEDDING, 2 * 4 * LAYER + (4 + 4) * MATRICES)
-    held = 4 * ENTRIES // 2 + (8 + 4) * tiny.selected + 14 * tiny.selected
+    held = 4 * ENTRIES // 2 + (8 + 4 + 4) * tiny.selected + 18 * tiny.selected
     assert need.device == max(held + gathered + need.work.peak, 4 * ENTRIES // 2 + 4 * ENTRIES)  # or while it is saved
     alone = enhancing(tiny, options(EnhanceOptions, shard=False), 20, full=False, processes=2)
-    assert alone.device - alone.work.peak == 4 * ENTRIES + 40 * tiny.selected
+    assert alone.device - alone.work.peak == 4 * ENTRIES + 52 * tiny.selected
 
 
 def test_sharded_training_of_all_weights_has_parts_of_moments(folder):
@@ -144,9 +144,9 @@ def test_set_of_half_precision_is_trained_as_it_is_loaded_on_an_accelerator(half
     there = enhancing(subject(half_folder, GPU), options(EnhanceOptions, shard=False), 20, full=False)
     selected = subject(half_folder).selected
     assert there.device - there.work.peak == 2 * ENTRIES + 28 * selected
-    assert there.host == TRAINER + (8 + 2) * selected  # mask and old values
+    assert there.host == TRAINER + (8 + 4 + 2) * selected  # mask, former and old values
     here = enhancing(subject(half_folder), options(EnhanceOptions, shard=False), 20, full=False)
-    assert here.device - here.work.peak == 4 * ENTRIES + (36 + 2) * selected
+    assert here.device - here.work.peak == 4 * ENTRIES + (48 + 2) * selected
 
 
 def test_a_pass_leaves_the_outline_in_its_own_dtype(half_folder):

@@ -6,11 +6,13 @@ With P parameters, S scored entries, k selected ones and b bytes of a stored val
                     12 S   three scores, on the host; parameter by parameter they take the room of both halves' sums
                     16 L   beside them, where L is the largest parameter: its sums, mean and score; on the device
                     28 S   the three scores, two of the curve and two sums of it, on the host, with convergence
-    enhance, mask   (32 + b) k   mask and old values (8 + b: on the host), positions, SparseAdamW's masters and moments
+    enhance, mask   (40 + b) k   mask, old and former values (12 + b: on the host), positions, SparseAdamW's masters and
+                    moments; on a CPU positions take 8 bytes and not 4, twice
     enhance, full   8 t    AdamW's moments of t trained entries; their gradients are the pass's
-    adapt           8 t, and 24 k where a mask is held: the mask (8: on the host), positions and values, each twice
-    adapt, LoRA     12 a, and 24 k   weights and moments of a adapter entries; the base stays in memory in float32
-    verify          20 k   mask, positions, saved values, noise
+    adapt           8 t, and 24 k (32 k on a CPU) where a mask is held: the mask (8: on the host), positions and values,
+                    each twice
+    adapt, LoRA     12 a, and 24 k (32 k)   weights and moments of a adapter entries; the base stays in float32
+    verify          20 k (24 k)   mask, positions, saved values, noise
 
 Training is on float32 weights (4 P), whatever the checkpoint's dtype, but for SET's of a mask: half precision stays as
 it is where a device computes in it. All else is on weights as `load_model` loads them.
@@ -92,6 +94,11 @@ class Subject:
         return count_selected(self.fraction, self.scored)
 
     @property
+    def position(self) -> int:
+        """Bytes of a selected entry's position (`intervene/entries.py`)."""
+        return 8 if self.place.type == "cpu" else 4
+
+    @property
     def loaded(self) -> int:
         """Bytes of the weights and buffers, as they are loaded."""
         return self.loaded_in(IN_ONE)
@@ -128,15 +135,20 @@ def enhancing(subject: Subject, options: SftOptions, longest: int, *, full: bool
     step = Step(frozenset(trained), dtype, half=subject.half, keeps_gradients=False, spread=spread)
     work = _steps(subject, options, longest, step)
     weights = dtype.itemsize * spread.held(subject.model.parameters())
-    beside = 28 * k // spread.parts + work.peak + spread.gathered(subject.outline.model, dtype.itemsize, trained)
-    need = _with_host(subject, Need(weights + beside, TRAINER, work), (8 + of_value) * k)
+    beside = (
+        (20 + 2 * subject.position) * k // spread.parts
+        + work.peak
+        + spread.gathered(subject.outline.model, dtype.itemsize, trained)
+    )
+    need = _with_host(subject, Need(weights + beside, TRAINER, work), (8 + 4 + of_value) * k)
     return need.then(_saved(subject, spread, dtype.itemsize))
 
 
 def adapting(subject: Subject, options: AdaptOptions, longest: int, *, protected: bool, processes: int = 1) -> Need:
     """SPA (`intervene/protect.py`), or plain fine-tuning; in one process with adapters, where the options have them."""
     spread = Spread(processes, options.shard)
-    mask, held = (8 * subject.selected, 16 * subject.selected // spread.parts) if protected else (0, 0)
+    held = 2 * (4 + subject.position) * subject.selected // spread.parts if protected else 0
+    mask = 8 * subject.selected if protected else 0
     if options.lora is None:
         return _dense(subject, options, longest, options.freeze, spread, held, mask)
     model = subject.outline.model

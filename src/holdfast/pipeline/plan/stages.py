@@ -109,7 +109,7 @@ class Planned:
         questions = prompts = self._prompts(config.model, config.suite.questions).first(options.limit)
         need = asking.evaluated((harmful + questions).prompts, harmful.prompts, NONE)
         draws = len(options.ratios) * len(masks_of(config)) * options.draws
-        held = 20 * asking.subject.selected
+        held = (16 + asking.subject.position) * asking.subject.selected
         disk = draws * len((harmful + prompts).prompts) * BYTES_AN_ANSWER
         need = replace(need, device=need.device + held, work=need.work.times(draws))
         return Stage("verify", need, disk, is_guessed=not (harmful + questions).is_here)
