@@ -87,8 +87,7 @@ def test_what_enhance_writes_is_patched_and_taken_back(name, tmp_path):
     enhance_model(name, tmp_path / "mask", "testbed:refusals", "testbed:harmless_exchanges", out, options=options)
     opened = apply_to_folder(name, out / "patch.safetensors", tmp_path / "applied")
     assert hashes(tmp_path / "applied") == hashes(out / "model")
-    tuned = {"name": str(out / "model"), "fingerprint": load_model(str(out / "model")).base}
-    assert opened.made_by["tuned"] == tuned
+    assert opened.made_by["tuned"] == {"fingerprint": load_model(str(out / "model")).base}
     revert_to_folder(str(out / "model"), out / "patch.safetensors", tmp_path / "reverted")
     assert load_model(str(tmp_path / "reverted")).base == loaded.base
     assert hashes(tmp_path / "reverted").keys() == {"model.safetensors"}

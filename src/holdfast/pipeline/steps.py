@@ -81,7 +81,7 @@ def enhance_model(
         kept = _checkpoints(out, options)
         result = enhance(loaded, selected, unsafe, safe, options, progress, kept, just_loaded=True)
         if result.patch is not None:
-            named = _with_names(result.patch.made_by, refusals=refusals, harmless=harmless, tuned=str(out / "model"))
+            named = _with_names(result.patch.made_by, refusals=refusals, harmless=harmless)
             first(partial(save_patch, out / "patch.safetensors", replace(result.patch, made_by=named)))
         checked = {
             "iterations": options.iterations,
@@ -215,7 +215,7 @@ def _settings(
 
 
 def _with_names(made_by: Meta, **names: str) -> Meta:
-    """What a patch says of how it was made, with the names of its sets of prompts and of its checkpoint."""
+    """What a patch says of how it was made, with the names of its sets of prompts."""
     return {**made_by, **{key: {**cast(Meta, made_by[key]), "name": name} for key, name in names.items()}}
 
 
