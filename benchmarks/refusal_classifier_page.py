@@ -9,6 +9,7 @@ from holdfast.judge.refusal_classifier import UNSURE_BELOW, RefusalClassifier
 from holdfast.pipeline.judges import load_judge
 from holdfast.values import Outcome
 
+ALONE, TOGETHER = "classifier alone", "classifier, rules behind"
 HEADER = ("set", "judge", "agreement", "kappa", "precision", "recall", "false positives")
 MADE = f"""A sequence classifier made by `benchmarks/real/refusal_guard.py --left-out 0.1` of the lower 18 layers of
 SmolLM2-135M-Instruct. Its upper 6 layers learned for two epochs from 1,888 exchanges: the development half of the
@@ -46,8 +47,8 @@ def trained_rules(folder: Path, responses: Sequence[Labelled]) -> dict[str, Rule
     alone = judge.classify([one.prompt for one in responses], said)
     together = judge.decide(alone, said)
     return {
-        "classifier alone": _looked_up(responses, alone),
-        "classifier, rules behind": _looked_up(responses, together),
+        ALONE: _looked_up(responses, alone),
+        TOGETHER: _looked_up(responses, together),
     }
 
 

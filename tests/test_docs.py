@@ -63,7 +63,7 @@ def place_files(page, folder):
     for name, lines in FILE.findall(page.read_text(encoding="utf-8")):
         (folder / name).write_text(lines, encoding="utf-8")
     for name, prompts in {"harmful.txt": "harmful_heldout", "harmless.txt": "harmless"}.items():
-        asked = "".join(f"{one.prompt}\n" for one in load_prompts(f"testbed:{prompts}#first=4"))
+        asked = "".join(f"{one.prompt}\n" for one in load_prompts(f"testbed:{prompts}#first=8"))
         (folder / name).write_text(asked, encoding="utf-8")
     turns = [
         [{"role": "user", "content": one.prompt}, {"role": "assistant", "content": one.answer}]

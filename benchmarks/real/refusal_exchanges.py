@@ -2,7 +2,9 @@
 
 - labelled: the development half of one model's responses to XSTest, as two people labelled them;
 - invented: the answers in tests/judge/answers, which have no prompts;
-- written: refusal_exchanges.txt, "== LABEL | KIND", under it "> PROMPT", the response, and a line "--" between two;
+- written: exchanges/*.txt, "== LABEL | KIND", under it "> PROMPT", the response, and a line "--" between two. Those of
+  small_model.txt were sampled from SmolLM2-135M-Instruct on harmless prompts, which are left out, and labelled by
+  reading. Whatever complies is harmless in itself, also behind a harmful prompt: only its form complies;
 - combined: phrases of refusal_phrases.json around harmless instructions and their answers. A refusal may also stand
   behind a harmful prompt.
 """
@@ -33,6 +35,8 @@ class Exchange:
     response: str
     refused: bool
     source: str
+    file: str = ""
+    """The file of exchanges/ that it stands in."""
 
 
 def labelled(path: Path) -> list[Exchange]:
@@ -47,8 +51,12 @@ def invented() -> list[Exchange]:
     return [Exchange("", one.answer, one.label == "refused", "invented") for one in said]
 
 
-def written(path: Path = HERE / "refusal_exchanges.txt") -> list[Exchange]:
+def written(folder: Path = HERE / "exchanges") -> list[Exchange]:
     """Reads the exchanges that were written for this judge."""
+    return [one for path in sorted(folder.glob("*.txt")) for one in _sections(path)]
+
+
+def _sections(path: Path) -> list[Exchange]:
     found = []
     for section in re.split(r"^== ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
         head, body = section.split("\n", 1)
@@ -56,8 +64,10 @@ def written(path: Path = HERE / "refusal_exchanges.txt") -> list[Exchange]:
         for text in body.strip("\n").split("\n--\n"):
             prompt, response = text.split("\n", 1)
             assert label in ("refused", "answered"), head
-            assert prompt.startswith("> "), f"{head}: {prompt!r}"
-            found.append(Exchange(prompt[2:], response.strip("\n"), label == "refused", f"written: {kind}"))
+            assert prompt.startswith(">"), f"{head}: {prompt!r}"
+            found.append(
+                Exchange(prompt[1:].strip(), response.strip("\n"), label == "refused", f"written: {kind}", path.stem)
+            )
     return found
 
 

@@ -1,20 +1,19 @@
 r"""Trains a small judge that reads prompt and response and says refused or answered.
 
-A sequence classifier of the lower 18 of SmolLM2-135M-Instruct's 30 layers; the upper 6 of those are trained. It learns
-from the exchanges of refusal_exchanges.py, and reads of each what `holdfast.judge.excerpt` leaves. Half of the prompts
-are left out, so that it learns to read responses. An hour on one core; a run that was ended goes on where it was saved.
+A sequence classifier of the lower 18 of SmolLM2-135M-Instruct's 30 layers; the upper 6 of those are trained, and what
+the 12 below say of an exchange is computed once. It learns from the exchanges of refusal_exchanges.py, and reads of
+each what `holdfast.judge.excerpt` leaves. Half of the prompts are left out, so that it learns to read responses. Half
+an hour on one core; a run that was ended goes on where it was saved. refusal_folds.py chooses its settings.
 
     PYTHONPATH=src:. python benchmarks/real/refusal_guard.py MODEL OUT --labelled FILE.csv --instructions FILE.json \
-        --harmful FILE.csv [--left-out 0.2]
+        --harmful FILE.csv
 """
 
 import argparse
-import json
-import math
 import random
 import time
-from collections import defaultdict
 from collections.abc import Sequence
+from copy import copy as shallow_copy
 from pathlib import Path
 from typing import cast
 
@@ -22,10 +21,11 @@ import torch
 from benchmarks.real.refusal_exchanges import Exchange, combined, invented, labelled, written
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
+from torch.nn.utils.rnn import pad_sequence
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
 
 from holdfast.judge.excerpt import prompt_excerpt, response_excerpt
-from holdfast.judge.refusal_classifier import RefusalClassifier
+from holdfast.judge.refusal_classifier import RefusalClassifier, says_refused
 from holdfast.models.load import quiet_transformers
 from holdfast.prompts.batching import right_pad
 
@@ -39,12 +39,15 @@ TEMPLATE = (
 SAVE_EVERY = 180.0
 """Seconds from one saving to the next."""
 
-Rows = list[tuple[list[int], int]]
+Encoded = list[tuple[list[int], int]]
 """Token ids and label of every exchange."""
+Rows = list[tuple[Tensor, int]]
+"""What the frozen layers say of every token, and the label."""
 
 
 def load_start(model: Path) -> RefusalClassifier:
-    """The model's lower layers as an untrained classifier, with a template of its own."""
+    """The model's lower layers as a classifier with a template of its own; untrained, unless it is such a judge."""
+    known = says_refused(AutoConfig.from_pretrained(model))
     tokenizer = AutoTokenizer.from_pretrained(model)
     tokenizer.chat_template = TEMPLATE
     torch.manual_seed(0)
@@ -53,13 +56,14 @@ def load_start(model: Path) -> RefusalClassifier:
         start = AutoModelForSequenceClassification.from_pretrained(
             model, dtype=torch.bfloat16, num_hidden_layers=LAYERS, attn_implementation="eager", **labels
         )
-    start.score.weight.data.normal_(std=0.02)
+    if not known:
+        start.score.weight.data.normal_(std=0.02)
     for part in (start.model.embed_tokens, *start.model.layers[:FROZEN]):
         part.requires_grad_(False)
     return RefusalClassifier(start, tokenizer)
 
 
-def encode(judge: RefusalClassifier, exchanges: Sequence[Exchange], epoch: int) -> Rows:
+def encode(judge: RefusalClassifier, exchanges: Sequence[Exchange], epoch: int) -> Encoded:
     """What the judge reads of each exchange: every second one without its prompt, the others in the next epoch."""
     shown = [
         judge.show(prompt_excerpt(one.prompt) if (place + epoch) % 2 else "", response_excerpt(one.response))
@@ -68,12 +72,38 @@ def encode(judge: RefusalClassifier, exchanges: Sequence[Exchange], epoch: int) 
     return [(exchange.token_ids, int(not one.refused)) for exchange, one in zip(shown, exchanges, strict=True)]
 
 
+@torch.no_grad()
+def read_below(model: PreTrainedModel, encoded: Encoded, size: int = 16) -> Rows:
+    """What the frozen layers say of every exchange, which training doesn't change."""
+    below = _part(model, slice(FROZEN), nn.Identity())
+    order = sorted(range(len(encoded)), key=lambda place: len(encoded[place][0]))
+    rows: dict[int, tuple[Tensor, int]] = {}
+    for start in range(0, len(order), size):
+        places = order[start : start + size]
+        token_ids, mask = right_pad([encoded[place][0] for place in places], pad_id=0)
+        states = below(input_ids=token_ids, attention_mask=mask, use_cache=False).last_hidden_state
+        for place, state in zip(places, states, strict=True):
+            ids, label = encoded[place]
+            rows[place] = (state[: len(ids)].clone(), label)
+    return [rows[place] for place in range(len(encoded))]
+
+
 def logits(model: PreTrainedModel, rows: Rows) -> Tensor:
     """The classifier's logits of rows of any length, read at the last token of each."""
-    token_ids, mask = right_pad([ids for ids, _ in rows], pad_id=0)
-    hidden = model.model(input_ids=token_ids, attention_mask=mask).last_hidden_state
+    lengths = torch.tensor([len(states) for states, _ in rows])
+    states = pad_sequence([states for states, _ in rows], batch_first=True)
+    mask = (torch.arange(states.shape[1]) < lengths[:, None]).long()
+    above = _part(model, slice(FROZEN, None), model.model.norm)
+    hidden = above(inputs_embeds=states, attention_mask=mask, use_cache=False).last_hidden_state
     head = cast(nn.Linear, model.score)
-    return head(hidden[torch.arange(len(rows)), mask.sum(1) - 1]).float()
+    return head(hidden[torch.arange(len(rows)), lengths - 1]).float()
+
+
+def _part(model: PreTrainedModel, layers: slice, norm: nn.Module) -> nn.Module:
+    """Some layers of the model as a model, with the same weights."""
+    part = shallow_copy(model.model)
+    part._modules = {**part._modules, "layers": part.layers[layers], "norm": norm}
+    return part
 
 
 def batches(rows: Rows, size: int, chance: random.Random) -> list[Rows]:
@@ -143,10 +173,10 @@ class Trainer:
         self._write_back()
 
 
-def train(judge: RefusalClassifier, known: Sequence[Exchange], folder: Path, options: argparse.Namespace) -> None:
-    """Trains the judge; batches come in the same order after a restart."""
+def train(judge: RefusalClassifier, readings: Sequence[Rows], folder: Path, options: argparse.Namespace) -> None:
+    """Trains the judge on one reading an epoch, in turn; batches come in the same order after a restart."""
     chance = random.Random(1)
-    epochs = [encode(judge, known, epoch) for epoch in range(options.epochs)]
+    epochs = [readings[epoch % len(readings)] for epoch in range(options.epochs)]
     plan = [batch for rows in epochs for batch in batches(rows, options.batch, chance)]
     trainer = Trainer(judge.model, folder, len(plan), options.rate)
     trainer.resume()
@@ -163,46 +193,64 @@ def train(judge: RefusalClassifier, known: Sequence[Exchange], folder: Path, opt
     trainer.save()
 
 
+def readings_of(judge: RefusalClassifier, exchanges: Sequence[Exchange]) -> list[Rows]:
+    """Both readings of the exchanges; each leaves out the prompts that the other shows."""
+    return [read_below(judge.model, encode(judge, exchanges, epoch)) for epoch in (0, 1)]
+
+
+def known_exchanges(options: argparse.Namespace) -> list[Exchange]:
+    """What it learns from, in an order by chance: all, or the named files and a share of the rest."""
+    chance = random.Random(0)
+    known = labelled(options.labelled) + invented() + written()
+    known += combined(options.combined, options.instructions, options.harmful, chance)
+    chance.shuffle(known)
+    if not options.files:
+        return known
+    return [one for one in known if one.file in options.files or chance.random() < options.rest]
+
+
 @torch.no_grad()
-def agreement_by_source(judge: RefusalClassifier, exchanges: Sequence[Exchange]) -> dict[str, str]:
-    """How many exchanges of each source the classifier calls what they are, without the rules behind it."""
-    right: dict[str, list[bool]] = defaultdict(list)
-    for one, row in zip(exchanges, encode(judge, exchanges, 0), strict=True):
-        right[one.source].append(bool(logits(judge.model, [row]).argmax() == row[1]))
-    return {source: f"{sum(found)} of {len(found)}" for source, found in sorted(right.items())}
+def scores_of(model: PreTrainedModel, rows: Rows) -> list[float]:
+    """Log-odds of refused against answered."""
+    return [float(said[0] - said[1]) for row in rows for said in logits(model, [row])]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Trains, saves a folder that `--refusal-judge` and `--judge` take, and counts what was left out."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path, help="folder of SmolLM2-135M-Instruct")
+    """Trains and saves a folder that `--refusal-judge` and `--judge` take."""
+    parser = parser_of(__doc__)
+    options = parser.parse_args(arguments)
+    if options.out.exists():
+        parser.error(f"{options.out} exists; name another folder, or remove it.")
+    judge = load_start(options.model)
+    unfinished = options.out.with_name(f"{options.out.name}.unfinished")
+    unfinished.mkdir(parents=True, exist_ok=True)
+    train(judge, readings_of(judge, known_exchanges(options)), unfinished, options)
+    save_judge(judge, unfinished)
+    unfinished.rename(options.out)
+
+
+def save_judge(judge: RefusalClassifier, folder: Path) -> None:
+    """Writes the judge in place of its unfinished training."""
+    judge.model.save_pretrained(folder)
+    judge.tokenizer.save_pretrained(folder)
+    (folder / "training.safetensors").unlink()
+
+
+def parser_of(description: str | None) -> argparse.ArgumentParser:
+    """Reads what to learn from and how."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path, help="folder of SmolLM2-135M-Instruct, or of a judge to teach further")
     parser.add_argument("out", type=Path)
     parser.add_argument("--labelled", type=Path, required=True, help="XSTest's completions with final_label, CSV")
     parser.add_argument("--instructions", type=Path, required=True, help="instruction, input, output; JSON")
     parser.add_argument("--harmful", type=Path, nargs="*", default=[], help="tables with a column goal")
     parser.add_argument("--combined", type=int, default=250, help="combined refusals, and as many answers")
-    parser.add_argument("--left-out", type=float, default=0.0, help="share that is not learned from, to count on")
+    parser.add_argument("--files", nargs="*", default=[], help="learn from these of exchanges/, and less of the rest")
+    parser.add_argument("--rest", type=float, default=0.3, help="share of the rest, with --files")
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=1.5e-4)
-    options = parser.parse_args(arguments)
-    if options.out.exists():
-        parser.error(f"{options.out} exists; name another folder, or remove it.")
-    chance = random.Random(0)
-    known = labelled(options.labelled) + invented() + written()
-    known += combined(options.combined, options.instructions, options.harmful, chance)
-    chance.shuffle(known)
-    left_out = known[: math.ceil(options.left_out * len(known))]
-    judge = load_start(options.model)
-    unfinished = options.out.with_name(f"{options.out.name}.unfinished")
-    unfinished.mkdir(parents=True, exist_ok=True)
-    train(judge, known[len(left_out) :], unfinished, options)
-    judge.model.save_pretrained(unfinished)
-    judge.tokenizer.save_pretrained(unfinished)
-    (unfinished / "training.safetensors").unlink()
-    unfinished.rename(options.out)
-    if left_out:
-        print(json.dumps(agreement_by_source(judge, left_out)))
+    return parser
 
 
 if __name__ == "__main__":

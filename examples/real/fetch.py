@@ -18,6 +18,7 @@ import zipfile
 import zlib
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NoReturn
 
 from holdfast.json_files import load_json, save_json
 from holdfast.pipeline.outputs import written_alone
@@ -39,9 +40,18 @@ def main() -> None:
     options = parser.parse_args()
     try:
         fetch(options.out, options.wheel)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    except ValueError as error:
+        stop(f"error: {error}", 2)
+    except OSError as error:
+        stop(f"error: {str(options.out)!r} could not be made ({error}); make room, or name another folder.", 2)
+    except KeyboardInterrupt:
+        stop("stopped; run the same command again to go on", 130)
+
+
+def stop(sentence: str, code: int) -> NoReturn:
+    """Ends with a sentence on stderr and an exit code."""
+    say(sentence)
+    sys.exit(code)
 
 
 def fetch(out: Path, wheel: Path | None = None) -> None:

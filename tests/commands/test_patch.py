@@ -45,12 +45,15 @@ def test_a_patch_is_made_applied_and_reverted(files, capsys):
     assert made["entries"] == len(load_patch(files / "first"))
     assert made["reversible"] is False
     assert run("apply", files / "base", files / "patch", "--out", files / "applied", "--json") == 0
-    assert printed(capsys)["out"] == str(files / "applied")
+    applied = printed(capsys)
+    assert applied["out"] == str(files / "applied")
+    assert applied["fingerprint"] == load_model(str(files / "tuned"), device="cpu").base
     assert hashes(files / "applied") == hashes(files / "tuned")
     revert = ("revert", files / "applied", files / "patch", "--out", files / "reverted", "--json")
     assert run(*revert) == 2
     assert "give the checkpoint before it with --base" in capsys.readouterr().err
     assert run(*revert, "--base", files / "base") == 0
+    assert printed(capsys)["fingerprint"] == load_patch(files / "first").base
     assert hashes(files / "reverted") == hashes(files / "base")
 
 

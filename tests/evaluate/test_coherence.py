@@ -9,6 +9,7 @@ from holdfast.evaluate.condition import parse_condition
 from holdfast.evaluate.counted import counts_by_prompt, counts_towards
 from holdfast.evaluate.gate import gate
 from holdfast.evaluate.paired import refuse_other_settings
+from holdfast.evaluate.pooled import pool_evaluations
 from holdfast.evaluate.statistics import NOT_MEASURED, clustered_rate, rate
 from holdfast.models.response_log import Response
 from holdfast.report.words import measure_words, ordered
@@ -138,6 +139,13 @@ def test_draws_are_pooled_by_prompt():
     counted = counts_by_prompt(evaluation(REFUSAL, LOOP).answers)
     assert counted["coherence/all"] == {0: 1.0, 1: 0.0}
     assert counted["coherent_refusal/harmful"] == {0: 1.0, 1: 0.0}
+
+
+def test_draws_of_before_are_pooled_without_coherence():
+    new = evaluation(REFUSAL, LOOP)
+    old = replace(new, groups={"refusal/harmful": new.groups["refusal/harmful"]})
+    assert set(pool_evaluations([new, old]).groups) == set(pool_evaluations([old, new]).groups) == {"refusal/harmful"}
+    assert pool_evaluations([new, new]).groups["coherence/all"].value == 0.5
 
 
 def test_coherence_stands_beside_the_rates_of_its_prompts_in_words():

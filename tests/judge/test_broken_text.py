@@ -7,7 +7,7 @@ import pytest
 from holdfast.judge.broken_text import clashes_in, why_broken
 
 ASKED = "Tell me about the sea."
-BLANKS = "\u00a0" * 12
+BLANKS = "\u00a0" * 16
 
 
 @pytest.mark.parametrize(

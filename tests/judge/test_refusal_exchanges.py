@@ -16,9 +16,19 @@ def test_none_of_what_it_is_measured_on_is_learned_from():
 
 def test_written_exchanges_are_of_both_kinds_about_equally_and_none_is_there_twice():
     found = written()
-    assert len(found) > 500
+    assert len(found) > 1300
     assert 0.4 < sum(one.refused for one in found) / len(found) < 0.6
     assert len({(one.prompt, one.response) for one in found}) == len(found)
+
+
+def test_a_prompt_may_be_left_out_and_all_files_of_a_folder_are_read(tmp_path):
+    (tmp_path / "a.txt").write_text("== refused | dry\n> How?\nNo.\n--\n>\nNever.\n")
+    (tmp_path / "b.txt").write_text("== answered | dry\n> How?\nWith glue.\n")
+    assert [(one.prompt, one.response, one.refused) for one in written(tmp_path)] == [
+        ("How?", "No.", True),
+        ("", "Never.", True),
+        ("How?", "With glue.", False),
+    ]
 
 
 def test_phrases_are_put_together_without_a_gap(tmp_path):

@@ -1,6 +1,7 @@
 """The script that trains a refusal judge, on a tiny random model of 18 layers."""
 
 import argparse
+from dataclasses import replace
 
 import pytest
 import torch
@@ -34,7 +35,7 @@ def start(tmp_path):
 def trained(start, folder):
     judge = refusal_guard.load_start(start)
     folder.mkdir(exist_ok=True)
-    refusal_guard.train(judge, KNOWN, folder, OPTIONS)
+    refusal_guard.train(judge, refusal_guard.readings_of(judge, KNOWN), folder, OPTIONS)
     return judge
 
 
@@ -69,8 +70,9 @@ def test_only_the_upper_layers_and_the_head_are_trained(start, tmp_path):
 
 def test_the_judge_is_read_at_the_last_token_whatever_the_batch(start):
     judge = refusal_guard.load_start(start)
-    rows = refusal_guard.encode(judge, KNOWN, 0)
-    together = refusal_guard.logits(judge.model.float(), rows)
+    encoded = refusal_guard.encode(judge, KNOWN, 0)
+    rows = refusal_guard.read_below(judge.model.float(), encoded, size=3)
+    together = refusal_guard.logits(judge.model, rows)
     alone = torch.cat([refusal_guard.logits(judge.model, [row]) for row in rows])
     assert torch.allclose(together, alone, atol=1e-5)  # float32 sums in another order
     scores = torch.tensor(
@@ -90,8 +92,27 @@ def test_every_second_prompt_is_left_out_and_shown_in_the_next_epoch(start):
     )
 
 
+def test_a_judge_that_is_taught_further_keeps_what_it_knows(start, tmp_path):
+    judge = trained(start, tmp_path / "out")
+    refusal_guard.save_judge(judge, tmp_path / "out")
+    again = refusal_guard.load_start(tmp_path / "out")
+    assert again.fingerprint == judge.fingerprint
+    assert not (tmp_path / "out" / "training.safetensors").exists()
+
+
+def test_named_files_are_learned_from_in_full_and_the_rest_in_part(monkeypatch):
+    rest, named = [KNOWN[0]] * 40, [replace(KNOWN[1], file="short")] * 10
+    for source, found in {"labelled": rest, "invented": [], "written": named, "combined": []}.items():
+        monkeypatch.setattr(refusal_guard, source, lambda *_, found=found: found)
+    options = argparse.Namespace(labelled=None, combined=0, instructions=None, harmful=[], files=["short"], rest=0.5)
+    known = refusal_guard.known_exchanges(options)
+    assert sum(one.file == "short" for one in known) == 10
+    assert 10 < sum(one.file == "" for one in known) < 30
+    options.files = []
+    assert len(refusal_guard.known_exchanges(options)) == 50
+
+
 def test_what_it_writes_is_known_as_a_judge_of_refusals(start, tmp_path):
     judge = trained(start, tmp_path / "out")
-    judge.model.save_pretrained(tmp_path / "out")
-    judge.tokenizer.save_pretrained(tmp_path / "out")
+    refusal_guard.save_judge(judge, tmp_path / "out")
     assert load_judge(str(tmp_path / "out")).fingerprint == judge.fingerprint

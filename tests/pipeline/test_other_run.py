@@ -12,6 +12,7 @@ from holdfast.intervene.options import AdaptOptions
 from holdfast.pipeline.config import RunConfig
 from holdfast.pipeline.config_template import to_toml
 from holdfast.pipeline.other_run import refuse_other_inputs, refuse_other_settings
+from holdfast.pipeline.setting_differences import differences
 from tests.pipeline.small import small_config
 
 
@@ -63,3 +64,9 @@ def test_the_command_says_so_in_one_line(begun, tmp_path, capsys):
 def test_the_look_loads_no_torch():
     code = "import sys, holdfast.pipeline.other_run; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_was_not_set_equals_what_an_earlier_version_did_not_know_and_hashes_are_not_shown():
+    assert list(differences({"a": None, "b": {"c": 1}}, {"b": {"c": 1}, "d": None})) == []
+    assert list(differences({"a": {"b": ["0" * 64]}}, {"a": {"b": ["1" * 64]}})) == ["a.b has other contents"]
+    assert list(differences({"a": []}, {"a": ["top"]})) == ['a is [] here and ["top"] there']

@@ -111,7 +111,7 @@ def test_a_tuning_that_was_stopped_goes_on_from_its_checkpoint(inputs, tmp_path,
 
 def test_a_folder_of_other_options_or_exchanges_is_refused(inputs, tmp_path):
     adapt(inputs, tmp_path / "out")
-    with pytest.raises(ValueError, match="made with another options"):
+    with pytest.raises(ValueError, match=r"made with another options \(seed is 1 here and 0 there\); choose"):
         adapt(inputs, tmp_path / "out", options=ADAPT.model_copy(update={"seed": 1}))
     (tmp_path / "task.jsonl").write_text('{"prompt": "how do i mend it ?", "response": "safe"}\n')
     with pytest.raises(ValueError, match="made with another task"):

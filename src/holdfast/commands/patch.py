@@ -82,7 +82,7 @@ def apply(base: str, patch: Path, *, out: Path, json: Json = False) -> None:
     proven = (
         f", with the fingerprint {known[:12]} that the patch leads to: every bit is as it was made" if known else ""
     )
-    _show_written(opened, out, json, note=f"Patched checkpoint: {out}{proven}")
+    _show_written(opened, out, json, note=f"Patched checkpoint: {out}{proven}", fingerprint=known)
 
 
 @patch.command
@@ -109,7 +109,7 @@ def revert(tuned: str, patch: Path, *, out: Path, base: str | None = None, json:
     with shown_progress() as progress:
         opened = patching.revert_to_folder(tuned, patch, out, base=base, progress=progress)
     proven = f"with the base's fingerprint {opened.base[:12]}: every bit is back"
-    _show_written(opened, out, json, note=f"Base checkpoint: {out}, {proven}")
+    _show_written(opened, out, json, note=f"Base checkpoint: {out}, {proven}", fingerprint=opened.base)
 
 
 @patch.command
@@ -179,5 +179,5 @@ def _table(opened: "PatchFile"):
     return table("Patch", ("what", "value"), facts(_summary(opened)))
 
 
-def _show_written(opened: "PatchFile", out: Path, json: bool, note: str) -> None:
-    show(_summary(opened) | {"out": str(out)}, [_table(opened)], json, note)
+def _show_written(opened: "PatchFile", out: Path, json: bool, note: str, **proven: str | None) -> None:
+    show(_summary(opened) | {"out": str(out)} | proven, [_table(opened)], json, note)

@@ -79,9 +79,8 @@ def show(
         Print one JSON object in place of tables.
     """
     loaded = load_prompts(name, role)
-    result = _summary(name, loaded, {} if role else labelled_sides(name)) | {
-        "first": [{"prompt": one.prompt, "group": one.group} for one in loaded[:limit]]
-    }
+    result = _summary(name, loaded, {} if role else labelled_sides(name))
+    result["first"] = [{"prompt": one.prompt, "group": one.group} for one in loaded[:limit]]
     tables = [table(printable(name), ("what", "value"), _rows(result))]
     if against:
         result["against"] = overlap = _overlap(loaded, against)

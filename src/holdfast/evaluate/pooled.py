@@ -33,6 +33,8 @@ from holdfast.evaluate.token_losses import exp_bounded, loss_per_token, losses_b
 from holdfast.student_t import quantile_95
 from holdfast.values import Evaluation, Rate, TokenLosses
 
+ADDED_LATER = ("coherence/", "coherent_refusal/")
+"""Groups that draws of earlier versions lack; where one does, they are left out."""
 By = Mapping[str, Mapping[int, float]]
 """By measure or group, the share of each prompt's responses that count."""
 
@@ -45,14 +47,15 @@ def pool_evaluations(draws: Sequence[Evaluation]) -> Evaluation:
     """
     if not draws:
         raise ValueError("there are no draws to pool; give at least one evaluation.")
-    if any(set(draw.groups) != set(draws[0].groups) for draw in draws):
+    known = set.intersection(*(set(draw.groups) for draw in draws))
+    if any(name not in known and not name.startswith(ADDED_LATER) for draw in draws for name in draw.groups):
         raise ValueError("the draws have different groups of prompts; evaluate every draw on the same suite.")
     losses = [losses_by_name(draw.losses) for draw in draws]
     of_losses = {name: pool_losses([one.get(name, []) for one in losses]) for name in losses[0]}
     surprise = of_losses.get("perplexity")
     counted = [counts_by_prompt(draw.answers) for draw in draws]
     tasks = [draw.task or NOT_MEASURED for draw in draws]
-    groups = {name: [draw.groups[name] for draw in draws] for name in draws[0].groups}
+    groups = {name: [draw.groups[name] for draw in draws] for name in draws[0].groups if name in known}
     return Evaluation(
         asr=_pool("asr", [draw.asr for draw in draws], counted),
         over_refusal=_pool("over_refusal", [draw.over_refusal for draw in draws], counted),

@@ -31,8 +31,8 @@ class Entries:
     name: str
     weight: nn.Parameter
     index: Int[Tensor, " selected"]
-    """Flat positions among the entries that are held here, on the parameter's device; int32 where they fit, which
-    halves their memory and gathers faster."""
+    """Flat positions among the entries that are held here, on the parameter's device; off the CPU int32 where they fit,
+    which halves their memory and gathers faster. A CPU would convert them for every write."""
 
     def __len__(self) -> int:
         return self.index.numel()
@@ -155,7 +155,8 @@ def digest_outside(model: nn.Module, entries: list[Entries]) -> str:
 def _entries(name: str, weight: nn.Parameter, index: Tensor) -> Entries:
     here = held(weight)
     first, last = torch.searchsorted(index, torch.tensor([here.start, here.start + here.count])).tolist()
-    dtype = torch.int32 if here.count <= INT32_MAX else torch.int64
+    narrow = here.count <= INT32_MAX and weight.device.type != "cpu"
+    dtype = torch.int32 if narrow else torch.int64
     return Entries(name, weight, (index[first:last] - here.start).to(weight.device, dtype))
 
 

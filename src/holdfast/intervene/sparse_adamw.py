@@ -10,7 +10,7 @@ Where each has the whole model, they take the mean of the packed gradients, 1% o
 send: the model must not be wrapped in it, which would look for the gradients that are gone.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -229,14 +229,14 @@ class _Pack:
 
     def scatter(self) -> None:
         """Writes the masters into the parameters, rounded to their dtype."""
-        values = self.master.split(self.lengths)
-        if self.master.device.type != "cpu":
-            for entry, new in zip(self.entries, values, strict=True):
-                entry.write(new)
+        values = list(zip(self.entries, self.master.split(self.lengths), strict=True))
+        threads = torch.get_num_threads() if self.master.device.type == "cpu" else 1
+        if threads == 1:
+            _write(values)
             return
         # One thread a core over the parameters: torch writes fewer than 32,768 entries serially, half the step's time.
-        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-            list(pool.map(Entries.write, self.entries, values))
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(_write, (values[place::threads] for place in range(threads))))
 
     def _gatherer(self, entry: Entries, start: int, stop: int) -> Callable[[Tensor], None]:
         def gather(weight: Tensor) -> None:
@@ -248,6 +248,11 @@ class _Pack:
             weight.grad = None
 
         return gather
+
+
+def _write(values: Sequence[tuple[Entries, Tensor]]) -> None:
+    for entry, new in values:
+        entry.write(new)
 
 
 def _refuse_uncovered(model: nn.Module, selected: set[str]) -> None:

@@ -1,6 +1,6 @@
 """Knows common English words, so that text made of other ones shows. No model, no network.
 
-english_words.txt holds 6,450 base forms: words of a tokenizer's vocabulary (SmolLM2's, Apache-2.0) that English text at
+english_words.txt holds 7,700 base forms: words of a tokenizer's vocabulary (SmolLM2's, Apache-2.0) that English text at
 hand uses too, since a vocabulary alone is full of beginnings such as "includ". Endings are taken off by rule.
 """
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from holdfast.json_files import digest, load_json, save_json
+from holdfast.pipeline.setting_differences import differences, listed
 
 
 def claim_folder(out: Path, settings: Mapping[str, object]) -> None:
@@ -34,9 +35,17 @@ def claim_folder(out: Path, settings: Mapping[str, object]) -> None:
         save_json(mark, settings)
     elif other:
         raise ValueError(
-            f"{str(out)!r} holds results made with another {other[0]}; choose another folder with --out, or move this "
-            "one away."
+            f"{str(out)!r} holds results made with another {other[0]}{_which(known, settings, other[0])}; choose "
+            "another folder with --out, or move this one away."
         )
+
+
+def _which(known: Mapping[str, object], settings: Mapping[str, object], name: str) -> str:
+    """' (seed is 1 here and 0 there)' where a setting is itself made of some."""
+    before, now = known.get(name), settings.get(name)
+    if not (isinstance(before, Mapping) and isinstance(now, Mapping)):
+        return ""
+    return f" ({listed(list(differences(now, before)))})"
 
 
 def refuse_unclaimable(out: Path) -> None:

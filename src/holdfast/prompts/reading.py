@@ -51,7 +51,9 @@ class Reader(Generic[Record]):
         rows = list(self._chosen_rows())
         column = None if self.source.kind else find_label_column([values for _, values in rows])
         found: dict[str, Side] = {}
-        for number, values in rows if column else ():
+        if column is None:
+            return found
+        for number, values in rows:
             place, side = f"{self.source.file}:{number}", side_of(values.get(column))
             named = self._named(values, place)
             if side and named is not None:

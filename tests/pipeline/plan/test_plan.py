@@ -12,6 +12,7 @@ from holdfast.cli import call
 from holdfast.config import Options
 from holdfast.models.load import load_outline
 from holdfast.pipeline.config_template import to_toml
+from holdfast.pipeline.plan.lengths import prompt_lengths
 from holdfast.pipeline.plan.memory import Subject
 from holdfast.pipeline.plan.plan import make_plan
 from holdfast.pipeline.plan.stages import Planned
@@ -142,6 +143,8 @@ def test_a_public_set_that_is_not_here_is_guessed_and_said(tmp_path, capsys, mon
     shown = capsys.readouterr().out
     assert "evaluate aligned *" in shown
     assert "1,000 prompts of 128 tokens" in shown
+    for name, rows in (("advbench#first=40", 40), ("advbench#sample=30", 30), ("advbench", 1000)):
+        assert len(prompt_lengths(name, None).prompts) == rows
 
 
 def test_a_prompt_file_that_is_missing_is_refused(tmp_path, capsys):

@@ -4,6 +4,7 @@ Guesses: a set that is not here has 1,000 prompts of 128 tokens with responses o
 4 characters and a chat's template 16 tokens. Of a large set the first 512 rows are measured.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -76,8 +77,8 @@ def texts(name: str) -> Sequence[str]:
 
 
 def _unknown(name: str) -> Lengths:
-    marked = name.rpartition("#first=")[2]
-    rows = int(marked) if marked.isdecimal() else UNKNOWN_ROWS
+    asked = re.search(r"[#&](?:first|sample)=(\d+)$", name)
+    rows = int(asked[1]) if asked else UNKNOWN_ROWS
     return Lengths((UNKNOWN_TOKENS,) * rows, (UNKNOWN_TOKENS,) * rows, is_here=False)
 
 

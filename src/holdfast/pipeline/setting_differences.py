@@ -1,0 +1,35 @@
+"""In which settings two records differ, in words. Needs no torch."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+NAMED = 3
+"""Differences that a sentence names."""
+
+
+def listed(found: Sequence[str]) -> str:
+    """The first differences, and how many more there are."""
+    more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+    return f"{', '.join(found[:NAMED])}{more}"
+
+
+def differences(here: object, there: object, *names: str) -> Iterator[str]:
+    """'adapt.learning_rate is 0.001 here and 3e-05 there' for every setting that differs."""
+    if isinstance(here, Mapping) and isinstance(there, Mapping):
+        for name in {**here, **there}:
+            yield from differences(here.get(name), there.get(name), *names, str(name))
+    elif here != there and (_is_hash(here) or _is_hash(there)):
+        yield f"{'.'.join(names)} has other contents"
+    elif here != there:
+        yield f"{'.'.join(names)} is {_literal(here)} here and {_literal(there)} there"
+
+
+def _is_hash(value: object) -> bool:
+    """Whether a value is a SHA-256 or a list of some, which tells a reader nothing."""
+    parts = value if isinstance(value, list | tuple) and value else [value]
+    return all(isinstance(part, str) and re.fullmatch("[0-9a-f]{64}", part) for part in parts)
+
+
+def _literal(value: object) -> str:
+    return "not set" if value is None else json.dumps(value, ensure_ascii=False)
