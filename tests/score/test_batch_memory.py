@@ -55,6 +55,20 @@ def test_measuring_lets_go_of_the_model_and_of_what_backward_would_have_used():
     assert left() is None
 
 
+class JudgedSquares(Squares):
+    """Goes backward while its contributions are made, as those of a judge's gradient do."""
+
+    def contributions(self, model, items):
+        embeddings = torch.ones(3, requires_grad=True)
+        (gradient,) = torch.autograd.grad(embeddings.square().sum(), embeddings)
+        return super().contributions(model, items) * gradient.sum()
+
+
+def test_an_objective_that_goes_backward_itself_is_measured_too():
+    model, objective = Weight(), JudgedSquares([10, 10])
+    assert bytes_kept(model, objective, [0, 0]) - bytes_kept(model, objective, [0]) == 400
+
+
 def test_a_budget_holds_as_many_items_as_the_memory_allows():
     assert fitting_budget(Weight(), Squares([10, 10]), [0, 1], allowed=4000) == 100  # ten items of ten tokens
 

@@ -39,12 +39,13 @@ def bytes_kept(model: PreTrainedModel, objective: Objective, items: Sequence[int
     sizes: dict[int, int] = {}
     alive: list[Tensor] = []  # a storage that is let go could give its address to another
 
-    def note(tensor: Tensor) -> None:
+    def note(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         sizes[storage._cdata] = storage.nbytes()
         alive.append(tensor)
+        return tensor.detach()  # the judge's gradient goes backward in here; the tensor itself would keep its own graph
 
-    with torch.enable_grad(), saved_tensors_hooks(note, lambda _: None):
+    with torch.enable_grad(), saved_tensors_hooks(note, lambda kept: kept):
         objective.contributions(model, items)
     alive.clear()  # the graph keeps `note`, and would through it keep its own tensors, and the model, for ever
     return sum(sizes.values())
