@@ -71,9 +71,11 @@ def _of_losses(mask: Sequence[Sequence[TokenLosses]], control: Sequence[Sequence
     tokens = [one.tokens for one in mask[0]]
     sides = [[fmean(one.loss for one in each) for each in zip(*draws, strict=True)] for draws in (mask, control)]
     found = loss_per_token([first - second for first, second in zip(*sides, strict=True)], tokens)
-    if found is None or found[1] is None:
+    if found is None:
         return None
     change, error, n = found
+    if error is None:
+        return None
     means = [[loss_per_token([one.loss for one in draw], tokens) for draw in draws] for draws in (mask, control)]
     of_draws = sum(_of_draws([one[0] for one in draws if one]) for draws in means)
     half, p_value = _error(change, error**2, of_draws, len(mask), n - 1)

@@ -99,9 +99,11 @@ def pool_losses(draws: Sequence[Sequence[TokenLosses]]) -> Rate | None:
     tokens = [size for _, size in asked[0]]
     means = [fmean(one.loss for one in each) for each in zip(*draws, strict=True)]
     found = loss_per_token(means, tokens)
-    if found is None or found[1] is None:
-        return found and Rate(exp_bounded(found[0]), None, None, found[2])
+    if found is None:
+        return None
     mean, error, n = found
+    if error is None:
+        return Rate(exp_bounded(mean), None, None, n)
     values = [math.log(one.value) for one in rates if one and one.value]
     of_draws = variance(values) / len(values)
     total = error**2 + of_draws
