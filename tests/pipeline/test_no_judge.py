@@ -9,8 +9,8 @@ from holdfast.artifacts import load_evaluation, load_scores
 from holdfast.cli import call
 from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.bakeoff import bakeoff
+from holdfast.pipeline.bakeoff_config import BakeoffConfig
 from holdfast.pipeline.config import (
-    BakeoffConfig,
     RunConfig,
     ScoreFiles,
     ScoringOptions,
