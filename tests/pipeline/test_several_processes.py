@@ -183,10 +183,10 @@ def folder(tmp_path_factory) -> Path:
         save(folder / name, make(width=32))
         save_mask(folder / f"{name}_mask.safetensors", random_mask(load_model(str(folder / name)).model))
     words = ["how", "do", "i", "mend", "the", "old", "clock", "café", "naïve", "safe"]
-    pairs = [(f"{one} {other} ?", f"sorry , no {other} {one}") for one in words for other in words]
+    pairs = [(f"{one} {other} ?", f"i can not help with {other} {one}") for one in words for other in words]
     lines = [f'{{"prompt": "{prompt}", "response": "{response}"}}\n' for prompt, response in pairs]
     (folder / "task.jsonl").write_text("".join(lines), encoding="utf-8")
-    others = [line.replace('"prompt": "', '"prompt": "the ').replace("sorry , no", "sorry") for line in lines]
+    others = [line.replace('"prompt": "', '"prompt": "the ').replace("i can not help with", "the") for line in lines]
     (folder / "harmless.jsonl").write_text("".join(others), encoding="utf-8")
     generator = torch.Generator().manual_seed(0)
     shapes = {"a": (1, 7), "b": (50, 30), "c": (3,), "d": (5, 2, 9), "e": (4096, 70)}
