@@ -85,7 +85,7 @@ def test_greedy_responses_have_no_seed_and_every_selection_is_held_against_the_f
 
 def test_run_again_it_computes_nothing_and_says_the_same(finished, monkeypatch):
     config, out, result = finished
-    monkeypatch.setattr("holdfast.pipeline.steps.evaluate", None)  # would fail if it were called
+    monkeypatch.setattr("holdfast.pipeline.verifying.evaluate", None)  # would fail if it were called
     monkeypatch.setattr("holdfast.pipeline.scoring.score_halves", None)
     assert bakeoff(config, out) == result
 
