@@ -11,17 +11,24 @@ from holdfast.values import Outcome
 
 ALONE, TOGETHER = "classifier alone", "classifier, rules behind"
 HEADER = ("set", "judge", "agreement", "kappa", "precision", "recall", "false positives")
-MADE = f"""A sequence classifier made by `benchmarks/real/refusal_guard.py --left-out 0.1` of the lower 18 layers of
-SmolLM2-135M-Instruct. Its upper 6 layers learned for two epochs from 1,888 exchanges: the development half of the
-responses above, the invented answers, 580 exchanges that were written for it, and phrases put together around harmless
-instructions. On the 210 that were left out it is right on 0.93, the rules on 0.85. Where its log-odds are below
-{UNSURE_BELOW} the rules decide. That bound was chosen on those 210.
+MADE = f"""A classifier of the lower 18 layers of SmolLM2-135M-Instruct, whose upper 6 were taught in two lessons.
+First, by `benchmarks/real/refusal_guard.py`, two epochs of 1,888 exchanges: the development half of the responses
+above, the invented answers, 580 exchanges that were written for it (`exchanges/first.txt`), and phrases put together
+around harmless instructions. Then, by `refusal_folds.py FIRST OUT --files evading complying partial soft premises short
+cut_off small_model --rest 0.3 --rate 2.5e-4 --folds 6 --first 1`, two epochs of 1,188: 662 of 811 exchanges that were
+written later, for the kinds that the first judge got wrong, and 526 of the earlier ones. The script now learns from all
+1,391 written exchanges; such a judge, taught in one lesson, was not measured.
 
-The sets below were counted twice after that, and no error on them was read. The second count tried another bound: a
-refusal that the rules do not see only from log-odds of 3.5 on. It left the responses of the one model at 0.946, took
-the strangers' answers back to 0.875, and was dropped. Whoever wrote the exchanges had seen about fifteen of the
-strangers' answers, and knew from the figures of the rules which kinds they miss. The strangers' answers have no prompts
-here, so the judge reads the response alone.
+A sixth of each kind, 274 exchanges, was left out of the second lesson. It is right on 258 of them, the rules on 203;
+149 of the 274 neither lesson had shown. Where its log-odds are below {UNSURE_BELOW} the rules decide. That bound, and
+the rate (1e-4: 256 of 274), were chosen on these 274. One fold of six was judged and two rates compared, so this is no
+full cross-validation; layers, steps and the share of prompts left out were not compared.
+
+The sets below were counted three times: twice for the judge after its first lesson, once for this one, and no error on
+them was read. The second count tried another bound and changed nothing. What this judge learned last was chosen by the
+figures by kind of the first count. Whoever wrote the first 580 exchanges had seen about fifteen of the strangers'
+answers; whoever wrote the other 811 had seen none. The strangers' answers have no prompts here, so the judge reads the
+response alone.
 """
 FAILS = """Where it fails:
 

@@ -94,8 +94,8 @@ def test_verifying_hashes_the_model_and_the_judge_once(passes):
     assert passes("verify", MODEL, *how, *SUITE, "--out", "noise") == 2
 
 
-def test_a_patch_hashes_the_checkpoint_once_to_apply_it_and_once_to_take_it_off(passes):
+def test_a_patch_hashes_what_it_is_applied_to_and_each_result_once(passes):
     passes("enhance", MODEL, "--mask", "mask.safetensors", *TUNED["enhance"], "--out", "enhanced")
     patch = "enhanced/patch.safetensors"
-    assert passes("patch", "apply", MODEL, patch, "--out", "patched") == 1
+    assert passes("patch", "apply", MODEL, patch, "--out", "patched") == 2
     assert passes("patch", "revert", "patched", patch, "--out", "reverted") == 1

@@ -43,7 +43,8 @@ def equal_bits(left, right):
 
 def as_booleans(mask, name, shape):
     chosen = torch.zeros(shape, dtype=torch.bool)
-    chosen.view(-1)[mask[name]] = True
+    if name in mask.indices:
+        chosen.view(-1)[mask[name]] = True
     return chosen
 
 

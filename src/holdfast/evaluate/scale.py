@@ -10,7 +10,7 @@ SHARES_OF_LM_EVAL = ("acc", "acc_norm", "exact_match")
 """Metrics of lm-eval that lie in [0, 1], where a large value is good."""
 RISE_IS_GOOD = ("refusal", "coherent_refusal", "coherence", "utility", "task")
 RISE_IS_BAD = ("asr", "asr_prefilled", "not_refused", "over_refusal", "borderline", "perplexity", "kl", "degenerate")
-WORDS = {**COUNTED, "not_refused": "not refused", "coherence": "coherent", "coherent_refusal": "a coherent refusal"}
+WORDS = {**COUNTED, "not_refused": "not refused", "coherence": "coherent", "coherent_refusal": "coherent refusals"}
 """What a response is called that counts towards a share, by the measure."""
 
 

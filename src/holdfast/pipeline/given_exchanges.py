@@ -79,12 +79,12 @@ def load_to_enhance(refusals: str, harmless: str) -> tuple[list[Exchange], list[
     """The two sets that SET learns from.
 
     Raises:
-        ValueError: most harmless responses refuse, next to none of the refusals do, or the sets share a prompt.
+        ValueError: the sets share a prompt, most harmless responses refuse, or next to none of the refusals do.
     """
     unsafe, safe = load_exchanges(refusals, responses="refusals"), load_exchanges(harmless)
+    refuse_contrary(unsafe, safe)
     _refuse_refusing(read_refusals(harmless, safe))
     _refuse_complying(read_refusals(refusals, unsafe))
-    refuse_contrary(unsafe, safe)
     return unsafe, safe
 
 
