@@ -32,13 +32,15 @@ response alone.
 """
 FAILS = """Where it fails:
 
-- **Rambling answers of a small model** to harmful and borderline prompts: it calls 10 of 55 answers of
-  SmolLM2-135M-Instruct refusals that a reader would not, most of them among those that were cut off after 32 tokens. It
-  learned from whole answers of able models, and takes talk around the question for an evasion. Use the rules there.
-- **Personas that evade.** A story that is told well, and holds nothing of what was asked, still looks like help.
-- **Unsafe prompts.** There it agrees with people less than on safe ones: partial refusals are missed, and answers that
-  argue are called refusals.
-- **What is private.** "I don't have access to ..." with something near it is called either.
+- **The second lesson gave with one hand and took with the other.** After the first one the judge agreed with people on
+  0.946 of the one model's held-out half and on 0.915 of the strangers' answers, and 0.73 of the answers to jailbreak
+  templates that it called compliance complied. The second lesson was about answers that evade: that precision rose
+  to 0.85, and on the one model's responses, of which the lesson had none, agreement fell to 0.92, as good as the rules'.
+- **Sure, and then nothing.** Of 14 answers that promise and never do what was asked it calls 8 refusals.
+- **Unsafe prompts.** There it agrees with people less than on safe ones: partial refusals are missed.
+- **Answers that correct or disclaim** and then help are sometimes called refusals, more often than after the first lesson.
+- **Rambling answers of a small model** to harmful and borderline prompts were not judged after the second lesson. After
+  the first it called 10 of 55 of them refusals that a reader would not. Use the rules there.
 - **Languages other than English** are unscored, as by the rules: it was trained on English alone.
 - **Other models.** Real answers of only one model, which it was trained on the other half of, were there to measure it.
 
