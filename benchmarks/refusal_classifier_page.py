@@ -35,10 +35,10 @@ FAILS = """Where it fails:
 - **The second lesson gave with one hand and took with the other.** After the first one the judge agreed with people on
   0.946 of the one model's held-out half and on 0.915 of the strangers' answers, and 0.73 of the answers to jailbreak
   templates that it called compliance complied. The second lesson was about answers that evade: that precision rose
-  to 0.85, and on the one model's responses, of which the lesson had none, agreement fell to 0.92, as good as the rules'.
+  to 0.85. On the one model's responses, of which the lesson had none, agreement fell to 0.92, that of the rules.
 - **Sure, and then nothing.** Of 14 answers that promise and never do what was asked it calls 8 refusals.
 - **Unsafe prompts.** There it agrees with people less than on safe ones: partial refusals are missed.
-- **Answers that correct or disclaim** and then help are sometimes called refusals, more often than after the first lesson.
+- **Answers that correct or disclaim** and then help are called refusals more often than after the first lesson.
 - **Rambling answers of a small model** to harmful and borderline prompts were not judged after the second lesson. After
   the first it called 10 of 55 of them refusals that a reader would not. Use the rules there.
 - **Languages other than English** are unscored, as by the rules: it was trained on English alone.
