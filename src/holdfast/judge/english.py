@@ -38,7 +38,7 @@ def is_english(word: str) -> bool:
 @cache
 def common_words() -> frozenset[str]:
     """The base forms that are known."""
-    return frozenset((files(__package__) / "english_words.txt").read_text(encoding="utf-8").split())
+    return frozenset((files("holdfast.judge") / "english_words.txt").read_text(encoding="utf-8").split())
 
 
 def _is_known(word: str, depth: int) -> bool:
