@@ -152,7 +152,7 @@ class Reader(Generic[Record]):
         if self.record is Prompt:
             known["kind"] = known.get("kind") or self.kind
             if known["kind"] not in (None, *get_args(Kind)):
-                raise ValueError(f"{place} has kind {values['kind']!r}; allowed are {', '.join(get_args(Kind))}.")
+                raise ValueError(f"{place} has kind {known['kind']!r}; allowed are {', '.join(get_args(Kind))}.")
         return self.record(**known)  # pyright: ignore[reportArgumentType]
 
 

@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterator, Sequence
 from itertools import islice, pairwise
 from pathlib import Path
+from typing import get_args
 
 from holdfast.prompts.locate import PromptSource, find_source
 from holdfast.prompts.reading import Reader
@@ -30,6 +31,8 @@ def load_prompts(path: str | Path, kind: Kind | None = None) -> list[Prompt]:
     Raises:
         ValueError: the set is missing or empty, a row has no prompt, a column is in doubt, or a kind is unknown.
     """
+    if kind not in (None, *get_args(Kind)):
+        raise ValueError(f"prompts are of no kind {kind!r}; give one of {', '.join(get_args(Kind))}, or leave it out.")
     source = find_source(path)
     reader = Reader(source, Prompt, kind)
     repeats: list[tuple[Prompt, Prompt]] = []
@@ -70,6 +73,8 @@ def left_out(path: str | Path, kind: Kind) -> list[object]:
 
     Results on the rest are none on the whole, so this belongs to the set's hash.
     """
+    if kind not in (None, *get_args(Kind)):
+        raise ValueError(f"prompts are of no kind {kind!r}; give one of {', '.join(get_args(Kind))}, or leave it out.")
     source = find_source(path)
     reader = Reader(source, Prompt, kind)
     repeats: list[tuple[Prompt, Prompt]] = []
