@@ -46,11 +46,6 @@ def test_a_bad_file_is_named_with_its_line(tmp_path, text, message):
         load_prompts(write(tmp_path, text))
 
 
-def test_a_kind_that_is_none_is_named_with_those_that_are(tmp_path):
-    with pytest.raises(ValueError, match="of no kind 'harmfull'; give one of harmful, harmless, borderline, question"):
-        load_prompts(write(tmp_path, '{"prompt": "a"}\n'), "harmfull")  # pyright: ignore[reportArgumentType]
-
-
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(ValueError, match="does not exist"):
         load_prompts(tmp_path / "none.jsonl")
