@@ -90,4 +90,5 @@ def test_the_first_screen_says_why_a_claim_is_not_decided():
     report = {"schema": 1, "enhance": arms(UTILITY, before=0, after=0)}
     opening = render_page(report).partition("<main>")[0]
     assert '<span class="why">Utility before is 0.000 and cannot fall by 0.02' in opening
-    assert what_it_cannot_say(report, verdicts_of(report))[-1] == "whether the claim holds that this run could not test"
+    said = what_it_cannot_say(report, verdicts_of(report))[-1]
+    assert said == "whether the inconclusive claim holds, where a rate had no room to change"

@@ -68,8 +68,9 @@ def _undecided(verdicts: Sequence[Verdict]) -> list[str]:
     unsure = len(verdicts) - never
     claims = "the claim that is" if unsure == 1 else f"the {unsure} claims that are"
     said = [f"whether {claims} inconclusive would hold with more prompts"] if unsure else []
-    claims = "the claim holds" if never == 1 else f"the {never} claims hold"
-    return said + ([f"whether {claims} that this run could not test"] if never else [])
+    more = "other " if unsure else ""
+    claims = f"the {more}inconclusive claim holds" if never == 1 else f"the {never} {more}inconclusive claims hold"
+    return said + ([f"whether {claims}, where a rate had no room to change"] if never else [])
 
 
 def _located(report: Report) -> str | None:
