@@ -17,9 +17,8 @@ import torch
 from torch import Tensor
 
 from holdfast.artifacts import save_text
-from holdfast.evaluate.pooled import pool_rates, shared_variance
+from holdfast.evaluate.pooled import pool_rates, quantile_of_draws, shared_variance
 from holdfast.evaluate.statistics import Z_95
-from holdfast.student_t import quantile_95
 from holdfast.values import Rate
 
 HERE = Path(__file__).parent
@@ -74,8 +73,7 @@ def difference(first: Sequence[Cell], second: Sequence[Cell], kind: str) -> tupl
     of_prompts = shared_variance(gaps) / len(gaps)
     of_seeds = variance([float(gaps[:, seed].mean()) for seed in range(seeds)]) / seeds
     total = of_prompts + of_seeds
-    weight = (of_seeds / total) ** 1.5 if total else 0.0
-    margin = math.sqrt(total * (Z_95**2 + weight * (quantile_95(seeds - 1) ** 2 - Z_95**2)))
+    margin = quantile_of_draws(of_seeds, total, seeds) * math.sqrt(total)
     return mean, mean - margin, mean + margin
 
 

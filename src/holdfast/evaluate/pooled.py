@@ -107,9 +107,7 @@ def pool_losses(draws: Sequence[Sequence[TokenLosses]]) -> Rate | None:
     values = [math.log(one.value) for one in rates if one and one.value]
     of_draws = variance(values) / len(values)
     total = error**2 + of_draws
-    weight = (of_draws / total) ** 1.5 if total else 0.0
-    of_exchanges = quantile_95(n - 1) ** 2
-    half = math.sqrt((of_exchanges + weight * (quantile_95(len(values) - 1) ** 2 - of_exchanges)) * total)
+    half = quantile_of_draws(of_draws, total, len(values), of_prompts=quantile_95(n - 1)) * math.sqrt(total)
     return Rate(exp_bounded(mean), exp_bounded(mean - half), exp_bounded(mean + half), n)
 
 
@@ -133,9 +131,20 @@ def interval_of_draws(values: Sequence[float], n_prompts: float, shared: float) 
     spread, total = share * (1 - share), shared / n_prompts + of_draws
     if spread <= 0 or total <= 0:
         return wilson_interval(share, n_prompts)
-    weight = (of_draws / total) ** 1.5
-    quantile = math.sqrt(Z_95**2 + weight * (quantile_95(len(values) - 1) ** 2 - Z_95**2))
-    return wilson_interval(share, spread / total, quantile)
+    return wilson_interval(share, spread / total, quantile_of_draws(of_draws, total, len(values)))
+
+
+def quantile_of_draws(of_draws: float, total: float, draws: int, of_prompts: float = Z_95) -> float:
+    """Returns q, the 95% quantile of a mean over prompts and draws.
+
+    Args:
+        of_draws: S, the part of the variance that comes from other draws.
+        total: P + S.
+        draws: D, two or more.
+        of_prompts: the quantile where the prompts decide.
+    """
+    weight = (of_draws / total) ** 1.5 if total else 0.0
+    return math.sqrt(of_prompts**2 + weight * (quantile_95(draws - 1) ** 2 - of_prompts**2))
 
 
 def _pool_group(name: str, rates: Sequence[Rate], counted: Sequence[By], of_losses: Mapping[str, Rate | None]) -> Rate:
