@@ -9,7 +9,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import torch
-from jaxtyping import install_import_hook
+from jaxtyping import config, install_import_hook
 
 install_import_hook(
     ["holdfast.score", "holdfast.select", "holdfast.judge", "holdfast.prompts", "holdfast.values"], "beartype.beartype"
@@ -22,6 +22,14 @@ from tests.tiny import GUARD_TEMPLATE, make_llama, make_tokenizer
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def unchecked() -> Iterator[None]:
+    """Types are not checked at run time, as in a user's script: the package's own sentences are met."""
+    config.update("jaxtyping_disable", True)
+    yield
+    config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture

@@ -1,12 +1,10 @@
 """What a script meets: files by path, values that print as one line, and one sentence for each usual mistake."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from jaxtyping import config
 from peft import LoraConfig, get_peft_model
 
 import holdfast
@@ -328,14 +326,6 @@ def test_a_check_of_a_hold_prints_as_one_line(tmp_path):
     assert repr(found) == (
         f"<HoldCheck: 0 of {len(mask):,} held weights moved, 0 of {found.entries - len(mask):,} others>"
     )
-
-
-@pytest.fixture
-def unchecked() -> Iterator[None]:
-    """Types are not checked at run time, as in a user's script: the package's own sentences are met."""
-    config.update("jaxtyping_disable", True)
-    yield
-    config.update("jaxtyping_disable", False)
 
 
 @pytest.mark.usefixtures("unchecked")

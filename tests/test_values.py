@@ -1,11 +1,8 @@
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jaxtyping import config
 
 from holdfast.artifacts import load_mask, load_patch, load_scores, save_mask, save_patch, save_scores
 from holdfast.values import VERDICTS, Mask, Outcome, Patch, Rate, Scores
@@ -41,14 +38,6 @@ def test_density_counts_scored_entries_and_share_counts_all():
 def test_unsorted_repeated_or_outside_indices_are_refused(bad):
     with pytest.raises(ValueError, match=r"increasing and in \[0, 12\)"):
         Mask({"a": torch.tensor(bad)}, SHAPES, "x", 20)
-
-
-@pytest.fixture
-def unchecked() -> Iterator[None]:
-    """Without the checks of annotations, which a user's script does not have."""
-    config.update("jaxtyping_disable", True)
-    yield
-    config.update("jaxtyping_disable", False)
 
 
 @pytest.mark.usefixtures("unchecked")
