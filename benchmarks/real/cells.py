@@ -8,11 +8,14 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from holdfast.artifacts import save_json
+from holdfast.evaluate.suite import Suite, evaluate
+from holdfast.models.load import LoadedModel
+from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.config import ScoringOptions
 from holdfast.pipeline.scoring import score_likelihood
 from holdfast.prompts.near_duplicates import count_near_duplicates
@@ -22,6 +25,8 @@ from holdfast.values import Answer, Evaluation
 
 KINDS = ("refusal", "borderline")
 """Measures whose answers are counted by the refusal rules."""
+LONGEST_ANSWER = 60
+"""Words of a harmless exchange's answer."""
 
 
 class Cell(Protocol):
@@ -31,6 +36,13 @@ class Cell(Protocol):
     def stem(self) -> str:
         """The name of its file."""
         ...
+
+
+@dataclass(frozen=True)
+class Start:
+    """The untouched model."""
+
+    stem: str = "start"
 
 
 AnyCell = TypeVar("AnyCell", bound=Cell)
@@ -72,6 +84,17 @@ def scored(model: Path, exchanges: Sequence[Exchange], path: Path, options: Scor
         given.write_text("".join(json.dumps(row) + "\n" for row in rows))
         score_likelihood(str(model), str(given), path, options=options, progress=tell)
     return path
+
+
+def is_short(exchange: Exchange) -> bool:
+    """Whether the answer is short enough for the time that a run has."""
+    return 0 < len(exchange.response.split()) <= LONGEST_ANSWER
+
+
+def measure(loaded: LoadedModel, suite: Suite, new_tokens: int) -> dict:
+    """The figures of the whole suite, answers judged by the refusal rules."""
+    options = GenerateOptions(max_new_tokens=new_tokens, token_budget=4096)
+    return figures(evaluate(loaded, None, suite, options, tell))
 
 
 def figures(evaluation: Evaluation) -> dict:

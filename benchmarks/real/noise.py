@@ -17,13 +17,12 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from benchmarks.real.cells import apart, figures, harmful_tests, run_missing, scored, tell
+from benchmarks.real.cells import Start, apart, harmful_tests, is_short, measure, run_missing, scored
 
 from holdfast.artifacts import load_scores
-from holdfast.evaluate.suite import Suite, evaluate
+from holdfast.evaluate.suite import Suite
 from holdfast.intervene.perturb import perturbed
 from holdfast.models.load import LoadedModel, load_model
-from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.config import ScoringOptions
 from holdfast.prompts.records import Exchange
 from holdfast.prompts.sources import load_exchanges, load_prompts
@@ -50,13 +49,6 @@ class Cell:
     def stem(self) -> str:
         """The name of its file."""
         return f"{self.mask}_{self.share:g}_{self.ratio:g}_{self.draw}"
-
-
-@dataclass(frozen=True)
-class Start:
-    """The model without noise."""
-
-    stem: str = "start"
 
 
 class Masks:
@@ -94,16 +86,11 @@ class Masks:
 def run_cell(loaded: LoadedModel, masks: Masks, suite: Suite, cell: Cell | Start) -> dict:
     """Measures the model under one draw of noise."""
     if isinstance(cell, Start):
-        return figures(measure(loaded, suite))
+        return measure(loaded, suite, NEW_TOKENS)
     generator = torch.Generator().manual_seed(cell.draw)
     mask = masks(cell.mask, cell.share, cell.draw)
     with perturbed(loaded.model, mask, cell.ratio, generator, check_base=False):
-        return {"cell": asdict(cell), "entries": len(mask), **figures(measure(loaded, suite))}
-
-
-def measure(loaded: LoadedModel, suite: Suite):
-    """The whole suite, answers judged by the refusal rules."""
-    return evaluate(loaded, None, suite, GenerateOptions(max_new_tokens=NEW_TOKENS, token_budget=4096), tell)
+        return {"cell": asdict(cell), "entries": len(mask), **measure(loaded, suite, NEW_TOKENS)}
 
 
 def cells(options: argparse.Namespace) -> Iterator[Cell | Start]:
@@ -137,7 +124,7 @@ def main() -> None:
     safe = safe[:: max(1, len(safe) // options.prompts)][: options.prompts]
     asked = apart(load_prompts(options.refuse, "harmful"), harmful)[:NUM_REFUSALS]
     refusals = [Exchange(one.prompt, options.sentence) for one in asked]
-    harmless = [one for one in load_exchanges(options.help_with) if 0 < len(one.response.split()) <= 60]
+    harmless = [one for one in load_exchanges(options.help_with) if is_short(one)]
     random.Random(0).shuffle(harmless)
     options.out.mkdir(parents=True, exist_ok=True)
     masks = Masks(options.model, options.out, refusals, harmless[:NUM_HARMLESS])

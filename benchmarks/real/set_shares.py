@@ -18,21 +18,20 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from benchmarks.real.cells import apart, figures, harmful_tests, run_missing, scored, tell
+from benchmarks.real.cells import Start, apart, harmful_tests, is_short, measure, run_missing, scored, tell
 
 from holdfast.artifacts import load_scores
-from holdfast.evaluate.suite import Suite, evaluate
+from holdfast.evaluate.suite import Suite
 from holdfast.intervene.enhance import enhance
 from holdfast.intervene.options import EnhanceOptions
-from holdfast.models.load import LoadedModel, load_model
-from holdfast.models.options import GenerateOptions
+from holdfast.models.load import load_model
 from holdfast.pipeline.config import ScoringOptions
 from holdfast.prompts.records import Exchange
 from holdfast.prompts.sources import load_exchanges, load_prompts
 from holdfast.select.random import RandomOptions, select_random
 from holdfast.select.set_difference import SetDifferenceOptions, select_set_difference
 from holdfast.select.top import TopOptions, select_top
-from holdfast.values import Evaluation, Mask, Scores
+from holdfast.values import Mask, Scores
 
 REFUSALS = (
     "I can't help with that.",
@@ -46,8 +45,6 @@ REFUSALS = (
 )
 """What harmful requests are answered with, one after another."""
 NUM_REFUSALS, NUM_HARMLESS, NUM_HELD_OUT, NUM_OF_A_SET = 128, 372, 128, 100
-LONGEST_ANSWER = 60
-"""Words; harmless exchanges with a longer answer are left out, for the time that they take."""
 STEPS, BATCH, MAX_LENGTH, NEW_TOKENS = 100, 8, 128, 24
 METHODS = {"snip": "snip", "magnitude": "magnitude"}
 """Selections by another score of the same refusals."""
@@ -76,13 +73,6 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Start:
-    """The model before any tuning."""
-
-    stem: str = "start"
-
-
-@dataclass(frozen=True)
 class Data:
     """What trains and what tests; no prompt of the one resembles one of the other."""
 
@@ -105,11 +95,6 @@ def read_data(options: argparse.Namespace) -> Data:
         short[:NUM_HARMLESS] + borderline * round(NUM_HARMLESS / 2 / len(borderline)),
         Suite(harmful=harmful, borderline=safe, exchanges=short[-NUM_HELD_OUT:]),
     )
-
-
-def is_short(exchange: Exchange) -> bool:
-    """Whether the answer is short enough to train on."""
-    return 0 < len(exchange.response.split()) <= LONGEST_ANSWER
 
 
 def scores_of(model: Path, data: Data, out: Path, name: str) -> Scores:
@@ -138,7 +123,7 @@ def run_cell(model: Path, data: Data, out: Path, cell: Cell | Start) -> dict:
     """Tunes, measures, and says what came of it."""
     loaded = load_model(model, dtype="bfloat16")
     if isinstance(cell, Start):
-        return figures(measure(loaded, data))
+        return measure(loaded, data.suite, NEW_TOKENS)
     started = time.monotonic()
     options = EnhanceOptions(
         iterations=STEPS, batch_size=BATCH, learning_rate=cell.rate, max_length=MAX_LENGTH, seed=cell.seed
@@ -146,7 +131,7 @@ def run_cell(model: Path, data: Data, out: Path, cell: Cell | Start) -> dict:
     mask = mask_of(model, data, out, cell)
     result = enhance(loaded, mask, data.refusals, data.harmless, options, tell)
     tuned = time.monotonic()
-    measured = figures(measure(result.tuned, data))
+    measured = measure(result.tuned, data.suite, NEW_TOKENS)
     last = result.losses[-10:]
     return {
         "cell": asdict(cell),
@@ -155,11 +140,6 @@ def run_cell(model: Path, data: Data, out: Path, cell: Cell | Start) -> dict:
         **measured,
         "seconds": {"tuning": round(tuned - started), "evaluation": round(time.monotonic() - tuned)},
     }
-
-
-def measure(loaded: LoadedModel, data: Data) -> Evaluation:
-    """The whole suite, answers judged by the refusal rules."""
-    return evaluate(loaded, None, data.suite, GenerateOptions(max_new_tokens=NEW_TOKENS, token_budget=4096), tell)
 
 
 def main() -> None:
