@@ -24,15 +24,15 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.estimators_page import JUDGES, Measured, Setting, page
-from tests.score.bias import Parts, bias_parts
-from tests.score.enumerable import LETTERS, CurvedJudge, LinearJudge, World
-from tests.score.tabulated import Tabulated, judging_once
+from tests.objective.bias import Parts, bias_parts
+from tests.objective.enumerable import LETTERS, CurvedJudge, LinearJudge, World
+from tests.objective.tabulated import Tabulated, judging_once
 
 from holdfast.artifacts import save_text
+from holdfast.objective.completions import Objective
+from holdfast.objective.relaxation import Relaxation
+from holdfast.outcomes import Outcome
 from holdfast.score import ControlVariate, JudgeGradient, PolicyGradient
-from holdfast.score.objective.completions import Objective
-from holdfast.score.objective.relaxation import Relaxation
-from holdfast.values import Outcome
 
 BUDGETS = {8: 24, 64: 16, 512: 8, 20_000: 1}
 """Responses, and how many draws of as many are averaged."""

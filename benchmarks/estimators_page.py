@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from statistics import fmean, median
 
 import torch
-from tests.score.bias import Parts
+from tests.objective.bias import Parts
 from torch import Tensor
 
-from holdfast.score.objective.control_variate import HALF_TRUST
+from holdfast.objective.control_variate import HALF_TRUST
 
 JUDGES = ("linear", "curved")
 RELAXED = ("judge gradient", "gumbel", "straight-through")

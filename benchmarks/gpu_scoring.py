@@ -13,8 +13,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from holdfast.models.sites import scored_sites
+from holdfast.objective.completions import Completion, completion_logits, expected_gains, reduce_completions
 from holdfast.score.gradient import sum_gradients
-from holdfast.score.objective.completions import Completion, completion_logits, expected_gains, reduce_completions
 from holdfast.select.ranking import select_extreme
 from holdfast.values import Scores
 

@@ -13,10 +13,10 @@ from gpu_meter import Meter, middle
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from holdfast.intervene.adapters import adapters
+from holdfast.intervene.hold.protect import protect
 from holdfast.intervene.options import LoraOptions
-from holdfast.intervene.protect import protect
-from holdfast.intervene.sparse_adamw import SparseAdamW, freeze_unmasked
+from holdfast.intervene.train.adapters import adapters
+from holdfast.intervene.train.sparse_adamw import SparseAdamW, freeze_unmasked
 from holdfast.models.sites import scored_sites
 from holdfast.values import Mask, entries_in
 

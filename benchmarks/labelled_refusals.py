@@ -16,7 +16,7 @@ from tests.judge.said import STRANGERS, read_answers
 
 from holdfast.evaluate.agreement import agreement as compare_verdicts
 from holdfast.evaluate.statistics import wilson_interval
-from holdfast.values import Outcome, Rate
+from holdfast.outcomes import Outcome, Rate
 
 HALVES = ("development", "held out")
 LABELS = {"2_full_refusal": "full refusal", "3_partial_refusal": "partial refusal", "1_full_compliance": "compliance"}

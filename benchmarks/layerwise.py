@@ -20,13 +20,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from plan import memory_mb, reset_memory, return_freed_memory, save_decoder
-
 from holdfast.models.sites import scorable_sites
 from holdfast.models.stored import open_stored
-from holdfast.pipeline.config import LayerWiseOptions, ScoringOptions
 from holdfast.pipeline.layerwise import score_likelihood_by_layer
+from holdfast.pipeline.options import LayerWiseOptions, ScoringOptions
 from holdfast.pipeline.scoring import score_likelihood
+from plan import memory_mb, reset_memory, return_freed_memory, save_decoder
 
 BAR = 1.10
 DEPTHS = (8, 16, 32)

@@ -20,7 +20,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from subjects import make_decoder, random_mask
 from transformers import LlamaForCausalLM
 
-from holdfast.intervene.lora import protect_lora
+from holdfast.intervene.hold.lora import protect_lora
 from holdfast.values import Mask
 
 FRACTION = 0.01

@@ -23,13 +23,13 @@ import torch
 from holdfast.artifacts import save_text
 from holdfast.models.load import LoadedModel, load_model
 from holdfast.models.options import GenerateOptions
-from holdfast.pipeline.config import ScoringOptions
+from holdfast.objective.completions import Objective
 from holdfast.pipeline.judges import load_judge
 from holdfast.pipeline.objectives import safety_objective
+from holdfast.pipeline.options import ScoringOptions
 from holdfast.progress import silent
 from holdfast.prompts.sources import load_exchanges, load_prompts
 from holdfast.score import ResponseLikelihood, ScoreOptions, score
-from holdfast.score.objective.completions import Objective
 from holdfast.select.stability import Stability, stability
 from holdfast.values import Scores
 

@@ -38,13 +38,14 @@ from holdfast.artifacts import save_mask
 from holdfast.intervene.options import AdaptOptions, EnhanceOptions, LoraOptions
 from holdfast.models.load import load_model
 from holdfast.models.options import GenerateOptions
-from holdfast.pipeline.config import EnhanceFiles, RunConfig, ScoreFiles, ScoringOptions, SuiteFiles
 from holdfast.pipeline.evaluating import evaluate_model
-from holdfast.pipeline.plan.memory import Need, adapting, enhancing
-from holdfast.pipeline.plan.stages import Planned
-from holdfast.pipeline.plan.work import measure_rate
-from holdfast.pipeline.run import locate
-from holdfast.pipeline.steps import adapt_model, enhance_model
+from holdfast.pipeline.options import EnhanceFiles, ScoreFiles, ScoringOptions, SuiteFiles
+from holdfast.pipeline.run.config import RunConfig
+from holdfast.pipeline.run.run import locate
+from holdfast.pipeline.tuning import adapt_model, enhance_model
+from holdfast.plan.memory import Need, adapting, enhancing
+from holdfast.plan.stages import Planned
+from holdfast.plan.work import measure_rate
 from holdfast.testbed import model_path
 
 BAR = 0.15

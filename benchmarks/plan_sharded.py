@@ -22,16 +22,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from plan import BAR, GUARD, make_config, mask_of, memory_mb, save_decoder, save_random_mask
 from torch.multiprocessing.spawn import start_processes
 
 from holdfast.distributed import gathered, joined, rank, wait_for_all
-from holdfast.pipeline.config import RunConfig
-from holdfast.pipeline.plan.memory import Need, adapting, enhancing
-from holdfast.pipeline.plan.spread import Spread
-from holdfast.pipeline.plan.stages import Planned
+from holdfast.pipeline.run.config import RunConfig
 from holdfast.pipeline.scoring import score_safety
-from holdfast.pipeline.steps import adapt_model, enhance_model
+from holdfast.pipeline.tuning import adapt_model, enhance_model
+from holdfast.plan.memory import Need, adapting, enhancing
+from holdfast.plan.spread import Spread
+from holdfast.plan.stages import Planned
+from plan import BAR, GUARD, make_config, mask_of, memory_mb, save_decoder, save_random_mask
 
 PROCESSES = 2
 STAGES = ("score", "enhance", "adapt")

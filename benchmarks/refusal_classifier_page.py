@@ -6,8 +6,8 @@ from pathlib import Path
 from labelled_refusals import HALVES, Labelled, Rule, agreement, complying, figures, of_half, table
 
 from holdfast.judge.refusal_classifier import UNSURE_BELOW, RefusalClassifier
+from holdfast.outcomes import Outcome
 from holdfast.pipeline.judges import load_judge
-from holdfast.values import Outcome
 
 ALONE, TOGETHER = "classifier alone", "classifier, rules behind"
 HEADER = ("set", "judge", "agreement", "kappa", "precision", "recall", "false positives")

@@ -24,13 +24,13 @@ from transformers import AutoModelForCausalLM, PretrainedConfig
 from holdfast.intervene.options import AdaptOptions, EnhanceOptions, LoraOptions
 from holdfast.models.load import Outline
 from holdfast.models.options import GenerateOptions
-from holdfast.pipeline.config import JudgeOptions, ScoringOptions
-from holdfast.pipeline.plan.asking import Asking, PlannedJudge
-from holdfast.pipeline.plan.lengths import Lengths
-from holdfast.pipeline.plan.memory import Need, Subject, adapting, enhancing
-from holdfast.pipeline.plan.passes import Batch, scoring
-from holdfast.pipeline.plan.spread import Spread
-from holdfast.pipeline.plan.work import Rate
+from holdfast.pipeline.options import JudgeOptions, ScoringOptions
+from holdfast.plan.asking import Asking, PlannedJudge
+from holdfast.plan.lengths import Lengths
+from holdfast.plan.memory import Need, Subject, adapting, enhancing
+from holdfast.plan.passes import Batch, scoring
+from holdfast.plan.spread import Spread
+from holdfast.plan.work import Rate
 
 GPU = torch.device("cuda")
 GPUS = (1, 8, 64)

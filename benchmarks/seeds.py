@@ -18,13 +18,13 @@ from pathlib import Path
 from statistics import fmean
 
 from holdfast.artifacts import load_evaluation, save_json, save_text
-from holdfast.pipeline import run as pipeline
-from holdfast.pipeline import steps
-from holdfast.pipeline.config import RunConfig
-from holdfast.pipeline.demo import demo_config
-from holdfast.pipeline.workers import Unit, Workers
+from holdfast.outcomes import Evaluation
+from holdfast.pipeline import tuning
+from holdfast.pipeline.run import run as pipeline
+from holdfast.pipeline.run.config import RunConfig
+from holdfast.pipeline.run.demo import demo_config
+from holdfast.pipeline.run.workers import Unit, Workers
 from holdfast.progress import Progress
-from holdfast.values import Evaluation
 
 SEEDS = (0, 1, 2, 3, 4)
 FRACTIONS = (0.01, 0.05)
@@ -81,12 +81,12 @@ def tune(config: RunConfig, arm: Arm, mask: Path | None, folder: Path, progress:
     if arm.method == "SET":
         options = pipeline.enhance_options(config, full=mask is None)
         data = config.refusals
-        steps.enhance_model(
+        tuning.enhance_model(
             config.unaligned, mask, data.refusals, data.harmless, folder, options=options, progress=progress
         )
     else:
         options = config.adapt.model_copy(update={"seed": arm.seed})
-        steps.adapt_model(config.model, mask, config.task, folder, options=options, progress=progress)
+        tuning.adapt_model(config.model, mask, config.task, folder, options=options, progress=progress)
 
 
 def cut(config: RunConfig, located: Path, arm: Arm) -> Path:

@@ -23,7 +23,7 @@ import torch
 from subjects import make_decoder, random_mask
 from transformers import LlamaForCausalLM
 
-from holdfast.intervene.sparse_adamw import SparseAdamW, freeze_unmasked
+from holdfast.intervene.train.sparse_adamw import SparseAdamW, freeze_unmasked
 from holdfast.values import Mask
 
 FRACTION = 0.01

@@ -17,7 +17,8 @@ from holdfast.artifacts import (
     save_evaluation,
     save_mask,
 )
-from holdfast.values import Answer, Evaluation, Mask, Outcome, Rate, Scores
+from holdfast.outcomes import Answer, Evaluation, Outcome, Rate
+from holdfast.values import Mask, Scores
 
 LOAD = {"mask": load_mask, "scores": load_scores, "patch": load_patch}
 

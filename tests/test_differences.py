@@ -1,7 +1,7 @@
 import pytest
 
 from holdfast.differences import paired_difference, rate_difference
-from holdfast.values import Rate
+from holdfast.outcomes import Rate
 
 
 def test_a_paired_difference_by_hand():

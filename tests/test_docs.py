@@ -33,7 +33,7 @@ SMALLER = {
 }
 YOUR_MODEL = re.compile(r"\"\$MODEL\"|(?<=MODEL = \")HuggingFaceTB/SmolLM2-135M-Instruct(?=\")")
 """Where a page means the reader's model, a built-in one is put."""
-ELSEWHERE = {"demo": "tests/pipeline/test_run.py", "bakeoff": "tests/pipeline/test_bakeoff.py"}
+ELSEWHERE = {"demo": "tests/pipeline/run/test_run.py", "bakeoff": "tests/pipeline/test_bakeoff.py"}
 """Commands that a test of their own runs small."""
 
 

@@ -8,7 +8,7 @@ import torch
 from holdfast import __version__
 from holdfast.artifacts import load_mask, load_scores, save_mask, save_scores
 from holdfast.made_by import count_shared, model_entry, named_base, prompts_entry, shown, summary
-from holdfast.prompts.records import Exchange, Prompt
+from holdfast.records import Exchange, Prompt
 from holdfast.select import TopOptions, combine, select_top
 from holdfast.values import Mask, Scores
 

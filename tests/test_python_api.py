@@ -11,7 +11,8 @@ import holdfast
 from holdfast import AdaptOptions, Exchange, LoadedModel, Prompt, RefusalJudge, SafetyProbe, Suite, TopOptions
 from holdfast.cli import call
 from holdfast.evaluate import evaluate
-from holdfast.values import Answer, Evaluation, Mask, Outcome, Patch, Rate, Scores, ScoresShard
+from holdfast.outcomes import Answer, Evaluation, Outcome, Rate
+from holdfast.values import Mask, Patch, Scores, ScoresShard
 from tests.intervene.given import load_tiny, random_mask, users_trainer
 from tests.tiny import make_llama, make_tokenizer
 

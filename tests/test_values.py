@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.artifacts import load_mask, load_patch, load_scores, save_mask, save_patch, save_scores
-from holdfast.values import VERDICTS, Mask, Outcome, Patch, Rate, Scores
+from holdfast.outcomes import VERDICTS, Outcome, Rate
+from holdfast.values import Mask, Patch, Scores
 
 SHAPES = {"a": (3, 4), "b": (5,)}
 

@@ -21,9 +21,10 @@ from holdfast.artifacts import (
     save_patch,
     save_scores,
 )
-from holdfast.intervene.patch_files import open_patch
+from holdfast.intervene.patch.patch_files import open_patch
+from holdfast.outcomes import Evaluation, Rate
 from holdfast.remedy import remedy
-from holdfast.values import Evaluation, Mask, Patch, Rate, Scores
+from holdfast.values import Mask, Patch, Scores
 from holdfast.wrong_files import require_kind
 
 LOADERS = {

@@ -16,12 +16,12 @@ from holdfast.artifacts import save_json
 from holdfast.evaluate.suite import Suite, evaluate
 from holdfast.models.load import LoadedModel
 from holdfast.models.options import GenerateOptions
-from holdfast.pipeline.config import ScoringOptions
+from holdfast.outcomes import Answer, Evaluation
+from holdfast.pipeline.options import ScoringOptions
 from holdfast.pipeline.scoring import score_likelihood
 from holdfast.prompts.near_duplicates import count_near_duplicates
-from holdfast.prompts.records import Exchange, Prompt
 from holdfast.prompts.sources import load_prompts
-from holdfast.values import Answer, Evaluation
+from holdfast.records import Exchange, Prompt
 
 KINDS = ("refusal", "borderline")
 """Measures whose answers are counted by the refusal rules."""

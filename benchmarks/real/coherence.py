@@ -19,7 +19,7 @@ from pathlib import Path
 
 from holdfast.evaluate.agreement import agreement
 from holdfast.judge.coherence import why_incoherent
-from holdfast.values import Outcome
+from holdfast.outcomes import Outcome
 
 ANSWERS = Path(__file__).parent / "coherence_answers.jsonl"
 

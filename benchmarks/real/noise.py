@@ -21,11 +21,11 @@ from benchmarks.real.cells import Start, apart, harmful_tests, is_short, measure
 
 from holdfast.artifacts import load_scores
 from holdfast.evaluate.suite import Suite
-from holdfast.intervene.perturb import perturbed
+from holdfast.intervene.edit.perturb import perturbed
 from holdfast.models.load import LoadedModel, load_model
-from holdfast.pipeline.config import ScoringOptions
-from holdfast.prompts.records import Exchange
+from holdfast.pipeline.options import ScoringOptions
 from holdfast.prompts.sources import load_exchanges, load_prompts
+from holdfast.records import Exchange
 from holdfast.select.bottom import BottomOptions, select_bottom
 from holdfast.select.random import RandomOptions, select_random
 from holdfast.select.set_difference import SetDifferenceOptions, select_set_difference

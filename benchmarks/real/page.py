@@ -19,7 +19,7 @@ from torch import Tensor
 from holdfast.artifacts import save_text
 from holdfast.evaluate.pooled import pool_rates, quantile_of_draws, shared_variance
 from holdfast.evaluate.statistics import Z_95
-from holdfast.values import Rate
+from holdfast.outcomes import Rate
 
 HERE = Path(__file__).parent
 RESULTS, WORDS, PAGE = HERE / "results", HERE / "real_models.md", HERE.parents[1] / "docs/results/real_models.md"

@@ -22,12 +22,12 @@ from benchmarks.real.cells import Start, apart, harmful_tests, is_short, measure
 
 from holdfast.artifacts import load_scores
 from holdfast.evaluate.suite import Suite
-from holdfast.intervene.enhance import enhance
 from holdfast.intervene.options import EnhanceOptions
+from holdfast.intervene.train.enhance import enhance
 from holdfast.models.load import load_model
-from holdfast.pipeline.config import ScoringOptions
-from holdfast.prompts.records import Exchange
+from holdfast.pipeline.options import ScoringOptions
 from holdfast.prompts.sources import load_exchanges, load_prompts
+from holdfast.records import Exchange
 from holdfast.select.random import RandomOptions, select_random
 from holdfast.select.set_difference import SetDifferenceOptions, select_set_difference
 from holdfast.select.top import TopOptions, select_top

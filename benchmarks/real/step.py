@@ -26,11 +26,11 @@ from benchmarks.subjects import random_mask
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from holdfast.intervene.adapters import adapters
+from holdfast.intervene.hold.protect import protect
 from holdfast.intervene.options import EnhanceOptions, LoraOptions
-from holdfast.intervene.protect import protect
-from holdfast.intervene.sft import dense_adamw
-from holdfast.intervene.sparse_adamw import SparseAdamW, freeze_unmasked
+from holdfast.intervene.train.adapters import adapters
+from holdfast.intervene.train.sparse_adamw import SparseAdamW, freeze_unmasked
+from holdfast.intervene.train.trainer import dense_adamw
 from holdfast.models.load import load_model
 from holdfast.values import Mask
 

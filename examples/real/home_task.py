@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from holdfast.prompts.near_duplicates import count_near_duplicates
-from holdfast.prompts.records import Prompt
+from holdfast.records import Prompt
 
 FOLDER = Path(__file__).parent
 NUM_TRAIN, NUM_TEST = 300, 64

@@ -24,9 +24,10 @@ from holdfast.json_files import digest as digest
 from holdfast.json_files import load_json as load_json
 from holdfast.json_files import save_json as save_json
 from holdfast.json_files import save_text as save_text
-from holdfast.models.tensor_files import create, read_header, replace_metadata
+from holdfast.outcomes import Answer, Evaluation, Outcome, Rate, TokenLosses
 from holdfast.remedy import remedy
-from holdfast.values import Answer, Evaluation, Mask, Outcome, Patch, Rate, Scores, ScoresShard, TokenLosses, entries_in
+from holdfast.tensor_files import create, read_header, replace_metadata
+from holdfast.values import Mask, Patch, Scores, ScoresShard, entries_in
 from holdfast.wrong_files import refuse_other, require_kind
 
 FORMER_NAMES = {"over_refusal/borderline": "borderline"}

@@ -22,6 +22,7 @@ from holdfast.commands.help_page import HELP_FLAGS, WHOLE, HelpPage, new_app
 from holdfast.commands.notices import logging_named, quiet_libraries
 from holdfast.commands.several import repeat_options
 from holdfast.commands.waiting import libraries_announced
+from holdfast.errors import GateError, InvariantError
 from holdfast.notes import NOTE
 from holdfast.option_groups import OUTPUT, RARE_NAMES
 from holdfast.progress import hidden
@@ -159,10 +160,7 @@ def call(arguments: Sequence[str] | None = None) -> int:
         return _fail(error, 2)
     except OSError as error:
         return _fail(error, 2, _file_sentence(error))
-    except RuntimeError as error:
-        # They are raised by heavy modules; names are compared so that `--help` imports none of them.
-        if type(error).__name__ not in ("InvariantError", "GateError"):
-            raise
+    except (InvariantError, GateError) as error:
         return _fail(error, 1)
     return 0
 

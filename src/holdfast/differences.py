@@ -13,8 +13,8 @@ import math
 from dataclasses import dataclass
 
 from holdfast.decision import Interval
+from holdfast.outcomes import Rate
 from holdfast.student_t import Z_95
-from holdfast.values import Rate
 
 
 @dataclass(frozen=True)

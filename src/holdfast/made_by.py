@@ -11,7 +11,7 @@ from typing import cast, get_args
 
 from holdfast import __version__
 from holdfast.estimators import Estimator
-from holdfast.prompts.records import Exchange, Prompt, digest_of, normalized_hash
+from holdfast.records import Exchange, Prompt, digest_of, normalized_hash
 
 Meta = Mapping[str, object]
 UTILITY = "utility"

@@ -12,7 +12,7 @@ import torch
 
 from holdfast.artifacts import load_json, load_mask, load_scores
 from holdfast.cli import COMMANDS, call
-from holdfast.pipeline.config import ScoringOptions
+from holdfast.pipeline.options import ScoringOptions
 from holdfast.score import SCORES
 from holdfast.select.stability import stability
 from tests.pipeline.small import small_config
@@ -283,7 +283,7 @@ def test_an_interrupt_is_told_of_and_the_same_command_goes_on(files, tmp_path, c
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("holdfast.pipeline.steps.save_checkpoint", interrupt)
+        patched.setattr("holdfast.pipeline.tuning.save_checkpoint", interrupt)
         assert call(command) == 130
     assert capsys.readouterr().err.endswith(
         "holdfast: stopped; run the same command again, it goes on from what was kept.\n"

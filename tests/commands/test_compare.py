@@ -12,8 +12,8 @@ from holdfast.artifacts import load_evaluation, save_evaluation, save_json
 from holdfast.cli import call
 from holdfast.evaluate.cut_off_warning import warning_of_cut_off
 from holdfast.evaluate.statistics import rate
+from holdfast.outcomes import Outcome
 from holdfast.testbed import prompts_path
-from holdfast.values import Outcome
 from tests.evaluate.constructed import SETTINGS, aligned, answers, evaluation, first, held_fast, plainly_tuned
 
 RELEASE = ["--fail-if", "asr > before + 0.02", "--fail-if", "utility < before - 0.01"]

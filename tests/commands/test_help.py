@@ -10,7 +10,7 @@ from rich.console import Console
 
 from holdfast.cli import COMMANDS, GROUPS, app, call
 from holdfast.option_groups import NEEDED, RARE, RARE_NAMES
-from holdfast.pipeline.config import ScoringOptions
+from holdfast.pipeline.options import ScoringOptions
 from holdfast.score import SCORES
 from holdfast.select import SELECTORS
 from tests.help_examples import examples

@@ -9,7 +9,8 @@ import torch
 
 from holdfast.artifacts import save_evaluation, save_mask
 from holdfast.cli import COMMANDS
-from holdfast.values import Answer, Evaluation, Mask, Outcome, Rate
+from holdfast.outcomes import Answer, Evaluation, Outcome, Rate
+from holdfast.values import Mask
 from tests.commands.made import write_scores
 
 pytestmark = pytest.mark.xdist_group("imports")

@@ -8,9 +8,10 @@ import pytest
 
 from holdfast.artifacts import save_mask
 from holdfast.cli import call
-from holdfast.pipeline import bakeoff, evaluating, judges, layerwise, reference, run, scoring, steps
+from holdfast.pipeline import bakeoff, evaluating, judges, layerwise, reference, scoring
 from holdfast.pipeline.bakeoff_config import BakeoffConfig
-from holdfast.pipeline.config import EnhanceFiles
+from holdfast.pipeline.options import EnhanceFiles
+from holdfast.pipeline.run import run
 from holdfast.values import Mask
 from tests.commands.made import write_scores
 from tests.pipeline.small import small_config
@@ -26,7 +27,7 @@ def files(tmp_path, monkeypatch):
     def load(name, *arguments, **how):
         raise AssertionError(f"{name} was loaded")
 
-    for module in (bakeoff, evaluating, judges, reference, run, scoring, steps):
+    for module in (bakeoff, evaluating, judges, reference, run, scoring, tuning):
         monkeypatch.setattr(module, "load_model", load)
     monkeypatch.setattr(layerwise, "open_layered", load)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)

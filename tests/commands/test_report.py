@@ -6,8 +6,8 @@ import pytest
 
 from holdfast.artifacts import save_evaluation, save_json
 from holdfast.cli import call
+from holdfast.outcomes import Evaluation, Rate
 from holdfast.report.schema import SCHEMA
-from holdfast.values import Evaluation, Rate
 from tests.pipeline.small import small_config
 
 RATE = Rate(0.5, 0.1, 0.9, 4)

@@ -10,7 +10,8 @@ import torch
 
 from holdfast.artifacts import load_scores, save_evaluation, save_mask, save_scores
 from holdfast.cli import call
-from holdfast.values import Answer, Evaluation, Mask, Outcome, Rate
+from holdfast.outcomes import Answer, Evaluation, Outcome, Rate
+from holdfast.values import Mask
 from tests.commands.made import write_scores
 from tests.report.sample import HOSTILE
 from tests.test_wrong_files import WORDS, write_all

@@ -7,7 +7,8 @@ from rich.console import Console
 from holdfast.artifacts import save_mask
 from holdfast.commands.verify import _contrast_table, _hint, _table, few_draws, why_no_loss
 from holdfast.evaluate.contrast import Contrast
-from holdfast.values import Mask, Rate, TokenLosses
+from holdfast.outcomes import Rate, TokenLosses
+from holdfast.values import Mask
 from tests.evaluate.constructed import aligned, answers, evaluation, first
 
 

@@ -1,7 +1,7 @@
 """Evaluations of a model that was never there: answers with given verdicts, and the rates that follow from them."""
 
 from holdfast.evaluate.statistics import rate
-from holdfast.values import Answer, Evaluation, Outcome, Rate
+from holdfast.outcomes import Answer, Evaluation, Outcome, Rate
 
 NOTHING = Rate(None, None, None, 0)
 OTHER = {"unsafe": "safe", "refused": "complied", "correct": "wrong"}

@@ -3,7 +3,7 @@ import pytest
 
 from holdfast.evaluate.agreement import agreement
 from holdfast.evaluate.statistics import wilson_interval
-from holdfast.values import Outcome
+from holdfast.outcomes import Outcome
 
 SAFE, UNSAFE, NONE = Outcome("safe"), Outcome("unsafe"), Outcome.unscored("no answer")
 

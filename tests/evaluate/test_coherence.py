@@ -12,8 +12,8 @@ from holdfast.evaluate.paired import refuse_other_settings
 from holdfast.evaluate.pooled import pool_evaluations
 from holdfast.evaluate.statistics import NOT_MEASURED, clustered_rate, rate
 from holdfast.models.response_log import Response
+from holdfast.outcomes import Answer, Evaluation, Outcome
 from holdfast.report.words import measure_words, ordered
-from holdfast.values import Answer, Evaluation, Outcome
 
 LOOP = "The sea, the sea, the sea, the sea is wide."
 REFUSAL = "I'm sorry, but I can't help with that."

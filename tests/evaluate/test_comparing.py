@@ -4,7 +4,7 @@ import pytest
 
 import holdfast
 from holdfast.artifacts import save_evaluation
-from holdfast.evaluate.gate import GateError
+from holdfast.errors import GateError
 from tests.evaluate.constructed import aligned, held_fast, plainly_tuned
 
 

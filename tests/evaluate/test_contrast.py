@@ -8,7 +8,7 @@ from scipy.stats import norm, t
 from holdfast.differences import paired_difference
 from holdfast.evaluate.contrast import contrast
 from holdfast.evaluate.token_losses import perplexity_ratio
-from holdfast.values import TokenLosses
+from holdfast.outcomes import TokenLosses
 from tests.evaluate.constructed import answers, evaluation, first
 
 

@@ -4,7 +4,7 @@ import torch
 from holdfast.evaluate.divergence import divergence
 from holdfast.models.load import LoadedModel
 from holdfast.prompts.chat import encode_exchange
-from holdfast.prompts.records import Exchange
+from holdfast.records import Exchange
 from tests.tiny import make_llama, make_loaded, make_tokenizer
 
 EXCHANGES = [

@@ -2,7 +2,7 @@ import pytest
 
 from holdfast.evaluate.expected_safety import ExpectedSafety
 from holdfast.models.options import GenerateOptions
-from holdfast.values import Outcome
+from holdfast.outcomes import Outcome
 from tests.tiny import make_llama, make_loaded, make_tokenizer
 
 

@@ -2,11 +2,12 @@ from dataclasses import replace
 
 import pytest
 
+from holdfast.errors import GateError
 from holdfast.evaluate.condition import parse_condition
-from holdfast.evaluate.gate import GateError, compare_measures, gate
+from holdfast.evaluate.gate import compare_measures, gate
 from holdfast.evaluate.statistics import clustered_rate as clustered
 from holdfast.evaluate.token_losses import perplexity_rate
-from holdfast.values import Rate, TokenLosses
+from holdfast.outcomes import Rate, TokenLosses
 from tests.evaluate.constructed import aligned, answers, evaluation, first, held_fast, plainly_tuned
 
 RELEASE = ("asr > before + 0.02", "utility < before - 0.01")

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from holdfast.evaluate.lm_eval_tasks import LmEval, LmEvalOptions, _rates
-from holdfast.values import Rate
+from holdfast.outcomes import Rate
 from tests.tiny import make_llama, make_loaded, make_tokenizer
 
 installed = pytest.mark.skipif(

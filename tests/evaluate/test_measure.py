@@ -3,8 +3,8 @@ import pytest
 from holdfast.evaluate.attack_success import attack_success
 from holdfast.evaluate.utility import utility
 from holdfast.models.response_log import Response
-from holdfast.prompts.records import Prompt
-from holdfast.values import Outcome
+from holdfast.outcomes import Outcome
+from holdfast.records import Prompt
 
 THOUGHT = "<think>\nShould I? Sure.\n</think>\n\n"
 

@@ -4,7 +4,7 @@ import pytest
 
 from holdfast.evaluate.paired import count_changes
 from holdfast.evaluate.statistics import PairedCounts
-from holdfast.values import Answer, Evaluation, Outcome, Rate
+from holdfast.outcomes import Answer, Evaluation, Outcome, Rate
 from tests.evaluate import constructed
 
 NOTHING = Rate(None, None, None, 0)

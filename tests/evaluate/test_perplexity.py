@@ -6,7 +6,7 @@ import torch
 from holdfast.evaluate.perplexity import perplexity
 from holdfast.evaluate.token_losses import LARGEST
 from holdfast.prompts.chat import Turn, encode_chat
-from holdfast.prompts.records import Exchange
+from holdfast.records import Exchange
 from tests.models.families import make_only_continued
 from tests.tiny import make_llama, make_tokenizer
 

@@ -9,7 +9,7 @@ from scipy.stats import norm
 from holdfast.evaluate.pooled import interval_of_draws, pool_evaluations, pool_losses, pool_rates, shared_variance
 from holdfast.evaluate.statistics import rate, wilson_interval
 from holdfast.evaluate.token_losses import perplexity_rate
-from holdfast.values import Outcome, Rate, TokenLosses
+from holdfast.outcomes import Outcome, Rate, TokenLosses
 from tests.evaluate import constructed
 
 UNSAFE, SAFE = Outcome("unsafe"), Outcome("safe")

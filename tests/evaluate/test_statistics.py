@@ -12,7 +12,7 @@ from holdfast.evaluate.statistics import (
     rate,
     wilson_interval,
 )
-from holdfast.values import Outcome, Rate
+from holdfast.outcomes import Outcome, Rate
 
 UNSAFE, SAFE = Outcome("unsafe"), Outcome("safe")
 

@@ -13,8 +13,8 @@ from holdfast.judge.refusal import RefusalJudge
 from holdfast.models.load import LoadedModel
 from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import Response
-from holdfast.prompts.records import Exchange, Prompt
-from holdfast.values import Outcome, Rate
+from holdfast.outcomes import Outcome, Rate
+from holdfast.records import Exchange, Prompt
 from tests.tiny import GUARD_TEMPLATE
 
 SUITE = Suite(

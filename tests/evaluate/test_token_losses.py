@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import t, ttest_rel
 
 from holdfast.evaluate.token_losses import LARGEST, perplexity_rate, perplexity_ratio
-from holdfast.values import Rate, TokenLosses
+from holdfast.outcomes import Rate, TokenLosses
 
 
 def losses_of(pairs):

@@ -1,7 +1,7 @@
 import pytest
 
 from holdfast.evaluate.utility import match_answers, normalized
-from holdfast.prompts.records import Prompt
+from holdfast.records import Prompt
 
 
 @pytest.mark.parametrize("response", ["12", " 12 . ", "12.", "\uff11\uff12", "12\n"])

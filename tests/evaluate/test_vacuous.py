@@ -11,7 +11,7 @@ from holdfast.evaluate.gate import gate
 from holdfast.evaluate.measure import COUNTED
 from holdfast.evaluate.statistics import rate
 from holdfast.evaluate.token_losses import perplexity_rate
-from holdfast.values import Rate, TokenLosses
+from holdfast.outcomes import Rate, TokenLosses
 from tests.evaluate.constructed import aligned, answers, evaluation, first, held_fast
 
 

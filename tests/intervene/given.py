@@ -7,7 +7,7 @@ from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from holdfast.models.load import LoadedModel, fingerprint
 from holdfast.models.sites import scored_sites
-from holdfast.prompts.records import Exchange
+from holdfast.records import Exchange
 from holdfast.values import Mask
 from tests.tiny import make_llama, make_tokenizer
 

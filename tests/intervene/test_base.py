@@ -10,17 +10,17 @@ import torch
 from peft import LoraConfig, get_peft_model
 
 import holdfast.intervene
-from holdfast.intervene.adapt import adapt
 from holdfast.intervene.base import require_base
-from holdfast.intervene.callback import ProtectCallback
-from holdfast.intervene.enhance import enhance
-from holdfast.intervene.lora import load_protected, merge_protected, protect_lora, save_protected
+from holdfast.intervene.edit.perturb import perturbed
+from holdfast.intervene.hold.callback import ProtectCallback
+from holdfast.intervene.hold.lora import load_protected, merge_protected, protect_lora, save_protected
+from holdfast.intervene.hold.protect import protect
 from holdfast.intervene.options import AdaptOptions, EnhanceOptions
-from holdfast.intervene.patch import apply_patch, make_patch, selected_values
-from holdfast.intervene.perturb import perturbed
-from holdfast.intervene.protect import protect
-from holdfast.intervene.sparse_adamw import SparseAdamW, freeze_unmasked
-from holdfast.intervene.train_only import train_only
+from holdfast.intervene.patch.patch import apply_patch, make_patch, selected_values
+from holdfast.intervene.train.adapt import adapt
+from holdfast.intervene.train.enhance import enhance
+from holdfast.intervene.train.sparse_adamw import SparseAdamW, freeze_unmasked
+from holdfast.intervene.train.train_only import train_only
 from holdfast.models.load import fingerprint
 from tests.intervene.given import HARMLESS, REFUSALS, bits, equal_bits, load_tiny, random_mask, users_trainer
 from tests.tiny import make_llama

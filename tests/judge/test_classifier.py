@@ -19,7 +19,7 @@ from transformers import (
 from holdfast.judge.classifier import ClassifierJudge
 from holdfast.judge.options import ClassifierOptions
 from holdfast.models.response_log import Response
-from holdfast.score.objective.judge_gradient import JudgeGradient
+from holdfast.objective.judge_gradient import JudgeGradient
 from tests.judge.guards import SIZES, VOCABULARY, InDouble
 from tests.tiny import make_tokenizer
 

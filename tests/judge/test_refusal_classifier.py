@@ -8,7 +8,7 @@ from holdfast.judge.excerpt import response_excerpt
 from holdfast.judge.language import REASON
 from holdfast.judge.refusal_classifier import UNSURE_BELOW, RefusalClassifier, says_refused
 from holdfast.models.response_log import Response
-from holdfast.score.objective.judge_gradient import JudgeGradient
+from holdfast.objective.judge_gradient import JudgeGradient
 from tests.judge.guards import SIZES, VOCABULARY
 from tests.tiny import make_tokenizer
 

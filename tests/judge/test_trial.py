@@ -4,7 +4,7 @@ from holdfast.judge.guard import GuardJudge
 from holdfast.judge.refusal import RefusalJudge
 from holdfast.judge.trial import HELP, REFUSAL, REQUEST, try_judge
 from holdfast.models.load import load_model
-from holdfast.values import Outcome
+from holdfast.outcomes import Outcome
 
 
 class Scripted:

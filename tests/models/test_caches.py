@@ -8,8 +8,8 @@ from transformers.utils import logging as transformers_logging
 
 from holdfast.models.generate import generate
 from holdfast.models.options import GenerateOptions
-from holdfast.pipeline.plan.passes import Batch, answering
-from holdfast.prompts.records import Exchange
+from holdfast.plan.passes import Batch, answering
+from holdfast.records import Exchange
 from holdfast.score import ResponseLikelihood
 from holdfast.score.inputs import sum_input_squares
 from tests.tiny import make_llama

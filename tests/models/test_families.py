@@ -7,12 +7,12 @@ from transformers import AutoModelForCausalLM
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.utils import logging as transformers_logging
 
-from holdfast.intervene.perturb import perturbed
-from holdfast.intervene.protect import protect
+from holdfast.intervene.edit.perturb import perturbed
+from holdfast.intervene.hold.protect import protect
 from holdfast.models.layout import sigma
 from holdfast.models.load import fingerprint, load_model
 from holdfast.models.sites import list_sites, scored_sites
-from holdfast.prompts.records import Exchange
+from holdfast.records import Exchange
 from holdfast.score import ResponseLikelihood, score
 from holdfast.select import TopOptions, select_top
 from tests.intervene.given import as_booleans, bits, equal_bits, loss_of, random_mask

@@ -3,7 +3,7 @@ import torch
 
 from holdfast.models.load import fingerprint
 from holdfast.models.sites import find_scored, list_sites, scored_sites
-from holdfast.prompts.records import Exchange
+from holdfast.records import Exchange
 from holdfast.score import ResponseLikelihood, score
 from holdfast.score.gradient import sum_gradients
 from tests.models.unknown import make_unknown

@@ -7,7 +7,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from holdfast.models.load import fingerprint, load_model, quiet_transformers
 from holdfast.models.stored import open_stored, stored_fingerprint
-from holdfast.models.tensor_files import RUN
+from holdfast.tensor_files import RUN
 from tests.models.families import FAMILIES, make_family, make_with_tower
 from tests.stored import save
 from tests.tiny import make_llama, make_moe

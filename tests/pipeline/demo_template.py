@@ -1,7 +1,7 @@
 """Writes the config that `holdfast init` gives out: `python -m tests.pipeline.demo_template`."""
 
-from holdfast.pipeline.config_template import to_toml
-from holdfast.pipeline.demo import demo_config
+from holdfast.pipeline.run.config_template import to_toml
+from holdfast.pipeline.run.demo import demo_config
 from holdfast.pipeline.shipped import DEMO
 
 WORKERS = 2

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from holdfast.intervene.options import AdaptOptions, EnhanceOptions
 from holdfast.models.options import GenerateOptions
-from holdfast.pipeline.config import EnhanceFiles, RunConfig, ScoreFiles, SuiteFiles, VerifyOptions
+from holdfast.pipeline.options import EnhanceFiles, ScoreFiles, SuiteFiles, VerifyOptions
+from holdfast.pipeline.run.config import RunConfig
 from holdfast.testbed import prompts_path
 
 

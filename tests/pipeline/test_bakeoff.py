@@ -5,8 +5,8 @@ import pytest
 from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.bakeoff import bakeoff, contestants
 from holdfast.pipeline.bakeoff_config import BakeoffConfig
-from holdfast.pipeline.config import ScoreFiles, SuiteFiles
-from holdfast.pipeline.config_file import load_config
+from holdfast.pipeline.options import ScoreFiles, SuiteFiles
+from holdfast.pipeline.run.config_file import load_config
 from holdfast.report.bakeoff import bakeoff_table, render_bakeoff
 from tests.pipeline.small import small_config
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.pipeline.run import run
+from holdfast.pipeline.run.run import run
 from tests.pipeline.small import small_config
 
 CUT_OFF = (

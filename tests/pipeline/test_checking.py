@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from holdfast.artifacts import save_mask
-from holdfast.intervene.entries import InvariantError
+from holdfast.errors import InvariantError
 from holdfast.models.load import fingerprint
 from holdfast.pipeline.checking import check_hold
 from holdfast.values import Mask

@@ -10,8 +10,8 @@ from holdfast.artifacts import load_evaluation
 from holdfast.evaluate.paired import count_changes
 from holdfast.models.load import load_model
 from holdfast.models.options import GenerateOptions
-from holdfast.pipeline.config import MeasureOptions, SuiteFiles
 from holdfast.pipeline.evaluating import evaluate_model
+from holdfast.pipeline.options import MeasureOptions, SuiteFiles
 from holdfast.pipeline.saving import save_checkpoint
 from holdfast.testbed import model_path
 from tests.models.vllm_stand_in import install

@@ -5,10 +5,10 @@ import re
 
 import pytest
 
-from holdfast.pipeline import layerwise, scoring, steps
-from holdfast.pipeline.config import LayerWiseOptions, ScoringOptions
+from holdfast.pipeline import layerwise, scoring, tuning
 from holdfast.pipeline.given_exchanges import MOST_READ, load_given, load_to_enhance, read_refusals
-from holdfast.prompts.records import Exchange
+from holdfast.pipeline.options import LayerWiseOptions, ScoringOptions
+from holdfast.records import Exchange
 
 REFUSALS = ScoringOptions(objective="refusal_likelihood")
 UTILITY = ScoringOptions(objective="utility")
@@ -79,10 +79,10 @@ def test_set_is_refused_two_sets_that_are_swapped_before_a_model_is_loaded(tmp_p
     swapped = both(tmp_path, [YES] * 4, [NO, NO, NO, YES])
     told = r"3 of 4 responses of .*harmless.jsonl' are refusals \(75%\), one begins \"I'm sorry, but .*swapped\?"
     with pytest.raises(ValueError, match=told):
-        steps.enhance_model("none", None, *swapped, out)
+        tuning.enhance_model("none", None, *swapped, out)
     told = r"0 of 4 responses of .*refusals.jsonl' are refusals \(0%\), one that is not begins 'Sure, .*swapped\?"
     with pytest.raises(ValueError, match=told):
-        steps.enhance_model("none", None, *both(tmp_path, [YES] * 4, [YES] * 4), out)
+        tuning.enhance_model("none", None, *both(tmp_path, [YES] * 4, [YES] * 4), out)
     assert not out.exists()
 
 

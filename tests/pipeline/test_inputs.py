@@ -2,8 +2,8 @@ import hashlib
 
 import pytest
 
-from holdfast.pipeline.config import SuiteFiles
 from holdfast.pipeline.inputs import file_hash, suite_hashes
+from holdfast.pipeline.options import SuiteFiles
 from holdfast.prompts import locate
 from holdfast.prompts.known import KNOWN
 

@@ -6,9 +6,9 @@ import pytest
 
 from holdfast.artifacts import load_json, load_mask, load_scores
 from holdfast.models.options import GenerateOptions
-from holdfast.pipeline.config import LayerWiseOptions, ScoringOptions
 from holdfast.pipeline.layerwise import score_likelihood_by_layer, score_safety_by_layer, stability_of
 from holdfast.pipeline.masks import select
+from holdfast.pipeline.options import LayerWiseOptions, ScoringOptions
 from holdfast.pipeline.scoring import files_of, responses_of, score_likelihood, score_safety
 from holdfast.select.stability import stability
 from tests.pipeline.small import small_config

@@ -7,8 +7,8 @@ from transformers import LlamaConfig, LlamaForSequenceClassification
 from holdfast.judge.classifier import ClassifierJudge
 from holdfast.judge.guard import GuardJudge
 from holdfast.judge.options import ClassifierOptions, GuardOptions
-from holdfast.pipeline.config import JudgeOptions
 from holdfast.pipeline.judges import load_judge, refuse_idle
+from holdfast.pipeline.options import JudgeOptions
 
 
 @pytest.fixture

@@ -10,17 +10,11 @@ from holdfast.cli import call
 from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.bakeoff import bakeoff
 from holdfast.pipeline.bakeoff_config import BakeoffConfig
-from holdfast.pipeline.config import (
-    RunConfig,
-    ScoreFiles,
-    ScoringOptions,
-    SelectOptions,
-    SuiteFiles,
-    VerifyOptions,
-)
-from holdfast.pipeline.config_template import to_toml
-from holdfast.pipeline.plan.stages import Planned
-from holdfast.pipeline.run import locate, run
+from holdfast.pipeline.options import ScoreFiles, ScoringOptions, SelectOptions, SuiteFiles, VerifyOptions
+from holdfast.pipeline.run.config import RunConfig
+from holdfast.pipeline.run.config_template import to_toml
+from holdfast.pipeline.run.run import locate, run
+from holdfast.plan.stages import Planned
 from holdfast.report.bakeoff import bakeoff_table, render_bakeoff
 from tests.pipeline.small import located_alone, small_config
 
@@ -99,8 +93,8 @@ def test_given_refusals_are_scored_as_the_config_says(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "holdfast.pipeline.scoring.score_likelihood", lambda *files, options, **how: asked.append(options)
     )
-    monkeypatch.setattr("holdfast.pipeline.run.cut", lambda *arguments: None)
-    monkeypatch.setattr("holdfast.pipeline.run.locate_section", lambda *arguments: {})
+    monkeypatch.setattr("holdfast.pipeline.run.run.cut", lambda *arguments: None)
+    monkeypatch.setattr("holdfast.pipeline.run.run.locate_section", lambda *arguments: {})
     table = {"objective": "refusal_likelihood", "method": "snip", "token_budget": 64}
     config = without_judge(tmp_path).model_copy(update={"score": ScoringOptions.model_validate(table)})
     locate(config, config.model, tmp_path / "locate")

@@ -5,10 +5,10 @@ import torch
 
 from holdfast.models.load import load_model
 from holdfast.models.options import GenerateOptions
+from holdfast.outcomes import Outcome
 from holdfast.pipeline import scoring
-from holdfast.pipeline.config import ScoringOptions
 from holdfast.pipeline.objectives import refuse_contradictions, refuse_unscored
-from holdfast.values import Outcome
+from holdfast.pipeline.options import ScoringOptions
 from tests.pipeline.small import small_config
 
 ESTIMATORS = ("judge_gradient", "policy_gradient", "control_variate", "mix")

@@ -10,13 +10,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from holdfast.artifacts import load_patch, save_mask, save_patch
-from holdfast.intervene import patch_files
-from holdfast.intervene.entries import InvariantError
+from holdfast.errors import InvariantError
 from holdfast.intervene.options import EnhanceOptions
-from holdfast.intervene.patch import apply_patch
-from holdfast.intervene.patch_files import open_patch
+from holdfast.intervene.patch import patch_files
+from holdfast.intervene.patch.patch import apply_patch
+from holdfast.intervene.patch.patch_files import open_patch
 from holdfast.models.load import fingerprint, load_model
-from holdfast.models.tensor_files import StoredTensor
 from holdfast.pipeline.patching import (
     apply_to_folder,
     changes_by_layer,
@@ -25,7 +24,8 @@ from holdfast.pipeline.patching import (
     merge_to_file,
     revert_to_folder,
 )
-from holdfast.pipeline.steps import enhance_model
+from holdfast.pipeline.tuning import enhance_model
+from holdfast.tensor_files import StoredTensor
 from tests.intervene.given import random_mask
 from tests.stored import hashes, save, save_pair, tune
 from tests.tiny import make_llama, make_moe

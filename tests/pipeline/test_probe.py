@@ -4,17 +4,17 @@ import pytest
 import torch
 
 from holdfast.evaluate.suite import Suite, evaluate
-from holdfast.intervene.probe import SafetyProbe
+from holdfast.intervene.hold.probe import SafetyProbe
 from holdfast.judge.refusal import RefusalJudge
 from holdfast.judge.trial import REQUEST
 from holdfast.models.load import load_model
 from holdfast.models.options import GenerateOptions
+from holdfast.outcomes import Outcome
 from holdfast.pipeline import masks, scoring
-from holdfast.pipeline.config import ScoringOptions
 from holdfast.pipeline.judges import load_judge
+from holdfast.pipeline.options import ScoringOptions
 from holdfast.pipeline.probe import attack_success_probe, top_mask_refresh
 from holdfast.prompts.sources import load_prompts
-from holdfast.values import Outcome
 from tests.intervene.given import bits, equal_bits, loss_of, random_mask, users_trainer
 from tests.pipeline.small import small_config
 

@@ -13,7 +13,7 @@ from holdfast.intervene.options import AdaptOptions, EnhanceOptions, LoraOptions
 from holdfast.models.load import load_model
 from holdfast.pipeline.patching import apply_to_folder, revert_to_folder
 from holdfast.pipeline.saving import save_checkpoint
-from holdfast.pipeline.steps import adapt_model, enhance_model
+from holdfast.pipeline.tuning import adapt_model, enhance_model
 from tests.intervene.given import bits, equal_bits, random_mask
 from tests.models.test_storage import NORM, rewrite, say, untie, widen
 from tests.stored import hashes, save

@@ -7,7 +7,7 @@ from holdfast.artifacts import load_json, load_scores
 from holdfast.models.load import load_model
 from holdfast.models.options import GenerateOptions
 from holdfast.pipeline import given_exchanges, scoring
-from holdfast.pipeline.config import ScoringOptions
+from holdfast.pipeline.options import ScoringOptions
 from holdfast.pipeline.saving import save_checkpoint
 from holdfast.select.stability import stability
 from tests.pipeline.small import small_config

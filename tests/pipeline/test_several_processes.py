@@ -16,8 +16,8 @@ from holdfast.models import load
 from holdfast.models.load import load_model
 from holdfast.models.options import GenerateOptions
 from holdfast.models.shards import local
-from holdfast.pipeline import masks, scoring, steps
-from holdfast.pipeline.config import ScoringOptions
+from holdfast.pipeline import masks, scoring, tuning
+from holdfast.pipeline.options import ScoringOptions
 from holdfast.values import Scores
 from tests.intervene.given import random_mask
 from tests.stored import save
@@ -71,8 +71,8 @@ def helpful(folder: Path) -> str:
 def tune(folder: Path, out: Path, shard: bool) -> None:
     data, how = str(folder / "task.jsonl"), {**TRAINED, "shard": shard}
     given = {what: (str(folder / what), folder / f"{what}_mask.safetensors") for what in TUNED}
-    steps.enhance_model(*given["set"], data, helpful(folder), out / "set", options=EnhanceOptions(**how))
-    steps.adapt_model(*given["spa"], data, out / "spa", options=AdaptOptions(**how))
+    tuning.enhance_model(*given["set"], data, helpful(folder), out / "set", options=EnhanceOptions(**how))
+    tuning.adapt_model(*given["spa"], data, out / "spa", options=AdaptOptions(**how))
 
 
 class StoppedError(RuntimeError):
@@ -99,12 +99,12 @@ def tune_with_a_stop(folder: Path, out: Path) -> None:
     for progress in (stop_at_26, note):
         with suppress(StoppedError):
             options = EnhanceOptions(**how)
-            steps.enhance_model(
+            tuning.enhance_model(
                 *given["set"], data, helpful(folder), out / "set_again", options=options, progress=progress
             )
         with suppress(StoppedError):
             options = AdaptOptions(**how)
-            steps.adapt_model(*given["spa"], data, out / "spa_again", options=options, progress=progress)
+            tuning.adapt_model(*given["spa"], data, out / "spa_again", options=options, progress=progress)
     assert seen == 2 * list(range(25, 51))  # with the 25 steps that are there already
 
 
@@ -113,7 +113,7 @@ def tune_as_on_a_device(folder: Path, out: Path) -> None:
     usual = load._sharding
     options = AdaptOptions(**TRAINED | {"iterations": 5}, shard=True)
     with patch.object(load, "_sharding", lambda name, gathers_half: usual(name, gathers_half=True)):
-        steps.adapt_model(
+        tuning.adapt_model(
             str(folder / "spa"),
             folder / "spa_mask.safetensors",
             str(folder / "task.jsonl"),
@@ -137,9 +137,9 @@ def refused(folder: Path, out: Path) -> dict[str, str]:
     odd = AdaptOptions(batch_size=3, iterations=1)
     utility = {"objective": "utility", "shard": True}
     asked = {
-        "lora": lambda: steps.adapt_model(base, mask, data, out / "lora", options=lora),
-        "dpo": lambda: steps.enhance_model(base, mask, data, helpful(folder), out / "dpo", options=dpo),
-        "odd": lambda: steps.adapt_model(base, mask, data, out / "odd", options=odd),
+        "lora": lambda: tuning.adapt_model(base, mask, data, out / "lora", options=lora),
+        "dpo": lambda: tuning.enhance_model(base, mask, data, helpful(folder), out / "dpo", options=dpo),
+        "odd": lambda: tuning.adapt_model(base, mask, data, out / "odd", options=odd),
         "inputs": lambda: scoring.score_likelihood(
             base, data, out / "inputs.safetensors", options=ScoringOptions(method="wanda", **utility)
         ),

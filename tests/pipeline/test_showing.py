@@ -8,11 +8,11 @@ import torch
 from safetensors.torch import save_file
 
 from holdfast.artifacts import save_mask, save_patch, save_scores
-from holdfast.models.tensor_files import StoredTensor
 from holdfast.pipeline.counting import count_largest
 from holdfast.pipeline.scoring import files_of, halves_stability
 from holdfast.pipeline.showing import read_map
 from holdfast.select import TopOptions, select_top
+from holdfast.tensor_files import StoredTensor
 from holdfast.values import Mask, Patch, Scores
 
 NAMES = [f"model.layers.{layer}.{part}.weight" for layer in range(3) for part in ("self_attn.v_proj", "mlp.up_proj")]
@@ -69,7 +69,7 @@ def test_memory_of_scores_is_one_run(tmp_path, monkeypatch):
     path = tmp_path / "scores.safetensors"
     save_scores(path, make_scores())
     whole, counts, read = count_largest(path), [], StoredTensor.read
-    monkeypatch.setattr("holdfast.models.tensor_files.RUN", 64)
+    monkeypatch.setattr("holdfast.tensor_files.RUN", 64)
     monkeypatch.setattr(StoredTensor, "read", lambda *given: counts.append(given[2]) or read(*given))
     again = count_largest(path)
     assert max(counts) == 64

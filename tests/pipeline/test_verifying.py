@@ -13,8 +13,9 @@ from holdfast.made_by import prompts_entry
 from holdfast.models.load import load_model
 from holdfast.models.options import GenerateOptions
 from holdfast.pipeline import verifying
-from holdfast.pipeline.config import RunConfig, SuiteFiles
 from holdfast.pipeline.evaluating import evaluate_model
+from holdfast.pipeline.options import SuiteFiles
+from holdfast.pipeline.run.config import RunConfig
 from holdfast.prompts.sources import load_exchanges
 from tests.intervene.given import random_mask
 from tests.pipeline.small import small_config

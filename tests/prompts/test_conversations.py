@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from holdfast.prompts.records import Exchange, Prompt
 from holdfast.prompts.sources import load_exchanges, load_prompts
+from holdfast.records import Exchange, Prompt
 
 USER, ASSISTANT = {"role": "user", "content": "mend it"}, {"role": "assistant", "content": "with glue"}
 

@@ -5,8 +5,8 @@ import pytest
 from holdfast.pipeline.inputs import file_hash
 from holdfast.prompts import locate
 from holdfast.prompts.locate import PromptSource, find_source
-from holdfast.prompts.records import Exchange, Prompt
 from holdfast.prompts.sources import load_exchanges, load_prompts
+from holdfast.records import Exchange, Prompt
 
 
 @pytest.fixture

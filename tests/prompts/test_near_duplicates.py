@@ -3,7 +3,7 @@ import random
 import pytest
 
 from holdfast.prompts.near_duplicates import THRESHOLD, count_near_duplicates, count_repeats, shingles
-from holdfast.prompts.records import Prompt, normalized_words
+from holdfast.records import Prompt, normalized_words
 
 
 def prompts(*texts):

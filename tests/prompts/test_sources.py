@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from holdfast.prompts.records import Exchange, Prompt, normalized_hash, refuse_shared
 from holdfast.prompts.sources import as_exchanges, left_out, load_exchanges, load_prompts
+from holdfast.records import Exchange, Prompt, normalized_hash, refuse_shared
 from tests.real import real
 
 

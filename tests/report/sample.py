@@ -6,8 +6,8 @@ from typing import Any
 
 from holdfast.evaluate.pooled import pool_rates
 from holdfast.evaluate.statistics import PairedCounts, wilson_interval
+from holdfast.outcomes import Rate
 from holdfast.report.schema import SCHEMA, Json, paired_json, rate_json
-from holdfast.values import Rate
 
 COMPONENTS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 NOISE_RATIOS = (0.38, 1.0, 2.0, 3.0, 4.0)

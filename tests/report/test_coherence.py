@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
+from holdfast.outcomes import Evaluation, Rate
 from holdfast.report.page import page_context, render_page
 from holdfast.report.schema import rate_json, verify_section
 from holdfast.report.summary import cards
 from holdfast.report.tables import noise_tables
-from holdfast.values import Evaluation, Rate
 from tests.report.sample import full_report, noise, rate
 
 NOTHING = Rate(None, None, None, 0)

@@ -56,7 +56,7 @@ def test_a_report_without_answers_or_without_a_limit_says_what_it_can():
 
 @pytest.mark.parametrize(("limit", "warns"), [(64, True), (256, False)])
 def test_a_run_warns_in_the_terminal_where_the_limit_is_short(limit, warns, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr("holdfast.pipeline.run.run", lambda *_: report_with(limit, before=192))
+    monkeypatch.setattr("holdfast.pipeline.run.run.run", lambda *_: report_with(limit, before=192))
     config = Path(holdfast.__file__).parent / "configs" / "set.toml"
     assert call(["run", str(config), "--out", str(tmp_path / "run")]) == 0
     shown = " ".join(capsys.readouterr().err.split())

@@ -4,11 +4,11 @@ from io import StringIO
 
 import pytest
 
+from holdfast.outcomes import Rate
 from holdfast.report.downloads import csv_link, csv_text, file_stem
 from holdfast.report.experts import expert_table
 from holdfast.report.page import render_page
 from holdfast.report.tables import NumberTable, noise_tables
-from holdfast.values import Rate
 from tests.report.sample import by_expert, full_report
 
 

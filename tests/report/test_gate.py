@@ -6,9 +6,9 @@ from xml.etree import ElementTree
 import pytest
 from markdown_it import MarkdownIt
 
+from holdfast.outcomes import Rate
 from holdfast.report.gate import gate_tables, narrow, render_junit, render_markdown
 from holdfast.report.schema import rate_json
-from holdfast.values import Rate
 from tests.report.sample import rate
 
 HOSTILE = (

@@ -1,6 +1,6 @@
 """The table by layer and component: what stands in its cells, its ends and its last rows."""
 
-from holdfast.by_layer import count_by_layer
+from holdfast.models.by_layer import count_by_layer
 from holdfast.report.layer_grid import densest, layer_grid, times
 
 SHAPES = {

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from holdfast.by_layer import count_by_layer
+from holdfast.models.by_layer import count_by_layer
 from holdfast.report.figures import heat_map
 from holdfast.report.layer_map import LONGEST, map_figure, map_page
 from tests.report.browser import CHROMIUM, browser

@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from holdfast.pipeline.config import Estimator, Likelihood
+from holdfast.pipeline.options import Estimator, Likelihood
 from holdfast.report.objective_words import SCORED
 from holdfast.report.page import SHOWN_CHARACTERS, bytes_text, page_context, plain_rows, render_page
 from tests.report.sample import HOSTILE, by_expert, full_report, rate, suite

@@ -1,12 +1,12 @@
 import pytest
 
+from holdfast.outcomes import Rate
 from holdfast.report import noise_claims, tuning_claims
 from holdfast.report.page import render_page
 from holdfast.report.room import cannot_fall, cannot_rise
 from holdfast.report.schema import rate_json
 from holdfast.report.subject import what_it_cannot_say
 from holdfast.report.verdicts import verdicts_of
-from holdfast.values import Rate
 from tests.report.sample import rate
 
 MANY = 10_000

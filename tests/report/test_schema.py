@@ -6,6 +6,7 @@ import torch
 
 from holdfast.evaluate.statistics import PairedCounts
 from holdfast.models.sites import list_sites, scored_sites
+from holdfast.outcomes import Answer, Evaluation, Outcome, Rate
 from holdfast.report.schema import (
     changed_answers,
     component_rows,
@@ -17,7 +18,7 @@ from holdfast.report.schema import (
     verify_section,
     with_ends,
 )
-from holdfast.values import Answer, Evaluation, Mask, Outcome, Rate, Scores
+from holdfast.values import Mask, Scores
 from tests.report.sample import rate
 
 NOTHING = Rate(None, None, None, 0, 2)

@@ -2,11 +2,11 @@ import pytest
 
 from holdfast.differences import Difference
 from holdfast.evaluate.statistics import PairedCounts
+from holdfast.outcomes import Rate
 from holdfast.report import noise_claims, tuning_claims, verdicts
 from holdfast.report.page import render_page
 from holdfast.report.schema import paired_json, rate_from, rate_json
 from holdfast.report.summary import answer, cards
-from holdfast.values import Rate
 from tests.report.sample import full_report, rate
 
 

@@ -4,8 +4,8 @@ import pytest
 
 from holdfast.evaluate import gate
 from holdfast.evaluate.attack_success import any_of
+from holdfast.outcomes import Rate
 from holdfast.report.words import MEASURES, measure_words, ordered, rate_words
-from holdfast.values import Rate
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ import torch
 from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
 
+from holdfast.objective.completions import Completion
 from holdfast.score.batch_memory import ON_A_CPU, allowed_bytes, bytes_kept, fitting_budget
 from holdfast.score.checkpoint import Checkpoint
 from holdfast.score.gradient import collecting, sum_gradients, token_budget_of
-from holdfast.score.objective.completions import Completion
 
 
 class Squares:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from holdfast.prompts.records import Exchange
+from holdfast.records import Exchange
 from holdfast.score import ResponseLikelihood, ScoreOptions, score_halves
 from holdfast.score.convergence import doubled, growing_halves
 from tests.tiny import make_loaded

@@ -10,12 +10,12 @@ from holdfast.models.layout import Layout, sigma
 from holdfast.models.load import fingerprint
 from holdfast.models.options import GenerateOptions
 from holdfast.models.sites import scored_sites
-from holdfast.prompts.records import Exchange, Prompt
+from holdfast.objective.completions import Completion
+from holdfast.records import Exchange, Prompt
 from holdfast.score import SCORES, JudgeGradient, ResponseLikelihood, ScoreOptions, score, score_halves
 from holdfast.score.esi import esi
 from holdfast.score.gradient import sum_gradients
 from holdfast.score.measure import split_by_prompt
-from holdfast.score.objective.completions import Completion
 from holdfast.select import TopOptions, select_top
 from tests.tiny import make_loaded, make_moe
 

@@ -7,11 +7,11 @@ import torch
 
 from holdfast.artifacts import load_sums
 from holdfast.models.sites import scored_sites
-from holdfast.prompts.records import Exchange
+from holdfast.objective.response_likelihood import ResponseLikelihood
+from holdfast.records import Exchange
 from holdfast.score import checkpoint
 from holdfast.score.checkpoint import Checkpoint
 from holdfast.score.gradient import sum_gradients
-from holdfast.score.objective.response_likelihood import ResponseLikelihood
 from tests.tiny import make_moe
 
 EXCHANGES = [

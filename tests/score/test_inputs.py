@@ -5,10 +5,10 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from holdfast.models.sites import scored_sites
-from holdfast.prompts.records import Exchange
+from holdfast.objective.response_likelihood import ResponseLikelihood
+from holdfast.records import Exchange
 from holdfast.score import ScoreOptions, score
 from holdfast.score.inputs import sum_input_squares
-from holdfast.score.objective.response_likelihood import ResponseLikelihood
 from tests.tiny import make_llama, make_loaded, make_moe
 
 EXCHANGES = [

@@ -16,12 +16,13 @@ from holdfast.models.generate import generate
 from holdfast.models.layered import in_memory, open_layered
 from holdfast.models.load import load_model, quiet_transformers
 from holdfast.models.options import GenerateOptions
+from holdfast.outcomes import Outcome
 from holdfast.prompts.sources import load_prompts
 from holdfast.score import JudgeGradient, PolicyGradient, ResponseLikelihood, ScoreOptions, score_halves
 from holdfast.score.layer_scores import outline_scores, score_by_layer
 from holdfast.score.layerwise import sum_by_layer
 from holdfast.score.scoring import HalvedScores
-from holdfast.values import Outcome, Scores
+from holdfast.values import Scores
 from tests.models.families import FAMILIES, SMALL, make_family
 from tests.score.test_gradient import EXCHANGES, Broken
 from tests.tiny import make_llama, make_loaded, make_moe, make_tokenizer

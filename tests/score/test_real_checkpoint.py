@@ -8,12 +8,12 @@ from transformers import AutoTokenizer
 
 from holdfast.artifacts import load_scores
 from holdfast.models.load import load_model
+from holdfast.objective.alignment import align, token_spans
+from holdfast.objective.vocabulary import token_strings
 from holdfast.pipeline import masks, scoring
 from holdfast.prompts.chat import encode_exchange
-from holdfast.prompts.records import Exchange
+from holdfast.records import Exchange
 from holdfast.score import ResponseLikelihood, score
-from holdfast.score.objective.alignment import align, token_spans
-from holdfast.score.objective.vocabulary import token_strings
 from tests.real import real, real_column
 
 RESPONSES = "data/over_refusal/xstest_v2_completions_mistralinstruct_gpteval.csv"

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from holdfast.artifacts import load_scores, save_scores
-from holdfast.models.tensor_files import read_header, replace_metadata
 from holdfast.select import select_set_difference
+from holdfast.tensor_files import read_header, replace_metadata
 from holdfast.values import Scores
 
 SAFE = "judge_gradient"

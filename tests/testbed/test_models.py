@@ -7,9 +7,9 @@ import pytest
 from holdfast.evaluate.suite import evaluate
 from holdfast.models.load import load_model
 from holdfast.models.options import GenerateOptions
-from holdfast.pipeline.config import SuiteFiles
 from holdfast.pipeline.judges import load_judge
-from holdfast.pipeline.steps import load_suite
+from holdfast.pipeline.options import SuiteFiles
+from holdfast.pipeline.suites import load_suite
 from holdfast.prompts.chat import Turn, encode_chat
 from holdfast.prompts.sources import load_exchanges
 

@@ -39,10 +39,10 @@ def adapt(
     refuse_existing(out / "result.json")
     if mask is not None:
         require_kind(mask, "mask")  # before libraries are loaded, which takes seconds
-    from holdfast.pipeline import steps
+    from holdfast.pipeline import tuning
 
     with shown_progress() as progress:
-        done = steps.adapt_model(model, mask, task, out, options=options, progress=progress)
+        done = tuning.adapt_model(model, mask, task, out, options=options, progress=progress)
     held = {"entries_protected": done.entries_protected, "protected_identical": done.protected_identical}
     result = {
         "out": str(out),

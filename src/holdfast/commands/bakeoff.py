@@ -4,7 +4,7 @@ from pathlib import Path
 
 from holdfast.commands.console import Json, show, shown_progress
 from holdfast.pipeline.bakeoff_config import BakeoffConfig
-from holdfast.pipeline.config_file import load_config
+from holdfast.pipeline.run.config_file import load_config
 
 
 def bakeoff(config: Path, *, out: Path = Path("bakeoff"), json: Json = False) -> None:

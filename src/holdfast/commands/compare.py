@@ -12,12 +12,12 @@ from holdfast.commands.console import Json, show, warn
 from holdfast.evaluate.condition import parse_condition
 from holdfast.evaluate.gate import Compared, Gate, Reading, gate
 from holdfast.option_groups import OUTPUT
+from holdfast.outcomes import Evaluation, Rate
 from holdfast.pipeline.outputs import refuse_existing
 from holdfast.printable import printable
 from holdfast.report.gate import UNKNOWN_SETTINGS, gate_tables, narrow, render_junit, render_markdown
 from holdfast.report.schema import paired_json, rate_json
 from holdfast.report.tables import to_rich
-from holdfast.values import Evaluation, Rate
 
 
 def compare(

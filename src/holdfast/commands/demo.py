@@ -4,7 +4,7 @@ from pathlib import Path
 
 from holdfast.commands.console import Json, show, shown_progress
 from holdfast.commands.parameters import Seed
-from holdfast.pipeline.demo import demo_config
+from holdfast.pipeline.run.demo import demo_config
 
 
 def demo(*, out: Path = Path("demo"), seed: Seed = 0, json: Json = False) -> None:
@@ -24,7 +24,7 @@ def demo(*, out: Path = Path("demo"), seed: Seed = 0, json: Json = False) -> Non
     json
         Print the whole report as one JSON object.
     """
-    from holdfast.pipeline.run import run
+    from holdfast.pipeline.run.run import run
     from holdfast.report.tables import summary_tables
 
     with shown_progress() as progress:

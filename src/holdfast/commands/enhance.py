@@ -42,10 +42,10 @@ def enhance(
     refuse_existing(out / "result.json")
     if mask is not None:
         require_kind(mask, "mask")  # before libraries are loaded, which takes seconds
-    from holdfast.pipeline import steps
+    from holdfast.pipeline import tuning
 
     with shown_progress() as progress:
-        done = steps.enhance_model(model, mask, refusals, harmless, out, options=options, progress=progress)
+        done = tuning.enhance_model(model, mask, refusals, harmless, out, options=options, progress=progress)
     result = {
         "out": str(out),
         "entries_trained": done.entries_trained,

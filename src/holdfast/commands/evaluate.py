@@ -12,11 +12,11 @@ from holdfast.commands.parameters import Generation, Judge, Judging, Measures, S
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.models.options import GenerateOptions
 from holdfast.option_groups import MEASURED
-from holdfast.pipeline.config import JudgeOptions, MeasureOptions, SuiteFiles
+from holdfast.pipeline.options import JudgeOptions, MeasureOptions, SuiteFiles
 
 if TYPE_CHECKING:
     from holdfast.evaluate.agreement import Agreement
-    from holdfast.values import Evaluation
+    from holdfast.outcomes import Evaluation
 
 
 def evaluate(

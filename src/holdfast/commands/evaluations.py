@@ -8,8 +8,8 @@ from holdfast.commands.console import Json, show, table
 from holdfast.commands.evaluate import evaluation_rows
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.made_by import model_name, shown
+from holdfast.outcomes import Answer, Evaluation
 from holdfast.report.schema import suite_json
-from holdfast.values import Answer, Evaluation
 
 EXAMPLES = 6
 LONGEST = 200

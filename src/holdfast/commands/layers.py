@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from holdfast.by_layer import ByLayer
+from holdfast.models.by_layer import ByLayer
 from holdfast.printable import printable
 from holdfast.report.layer_grid import COLUMNS, MEANING, Grid, densest, layer_grid
 

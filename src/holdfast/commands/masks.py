@@ -5,10 +5,10 @@ from pathlib import Path
 from rich.console import Group
 from rich.table import Table
 
-from holdfast.by_layer import ByLayer, count_by_layer
 from holdfast.commands.console import table
 from holdfast.commands.layers import layer_table
 from holdfast.made_by import Meta, summary
+from holdfast.models.by_layer import ByLayer, count_by_layer
 from holdfast.pipeline.showing import mask_title
 from holdfast.values import Mask
 

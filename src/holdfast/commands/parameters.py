@@ -9,7 +9,7 @@ from holdfast.config import MAX_SEED
 from holdfast.intervene.options import AdaptOptions, EnhanceOptions
 from holdfast.models.options import GenerateOptions
 from holdfast.option_groups import JUDGED, MEASURED, METHOD, RESPONSES, SEVERAL
-from holdfast.pipeline.config import (
+from holdfast.pipeline.options import (
     JudgeOptions,
     LayerWiseOptions,
     MeasureOptions,

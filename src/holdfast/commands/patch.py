@@ -12,7 +12,7 @@ from holdfast.intervene.options import Prefer
 from holdfast.made_by import summary, tuned_entry
 
 if TYPE_CHECKING:
-    from holdfast.intervene.patch_files import PatchFile
+    from holdfast.intervene.patch.patch_files import PatchFile
 
 patch = new_app("patch", "Inspect, apply, revert, make and merge patches: small reversible changes.")
 
@@ -30,7 +30,7 @@ def inspect(patch: Path, *, json: Json = False) -> None:
     json
         Print one JSON object in place of tables.
     """
-    from holdfast.intervene.patch_files import open_patch
+    from holdfast.intervene.patch.patch_files import open_patch
     from holdfast.pipeline import patching
     from holdfast.report.page import plain_rows
 

@@ -7,12 +7,12 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from holdfast.commands.console import Json, show, table
-from holdfast.pipeline.config import RunConfig
-from holdfast.pipeline.config_file import load_config
-from holdfast.pipeline.plan.units import gib
+from holdfast.pipeline.run.config import RunConfig
+from holdfast.pipeline.run.config_file import load_config
+from holdfast.plan.units import gib
 
 if TYPE_CHECKING:
-    from holdfast.pipeline.plan.plan import Plan
+    from holdfast.plan.plan import Plan
 
 Positive = Annotated[float | None, Parameter(validator=Number(gt=0))]
 AtLeastOne = Annotated[int, Parameter(validator=Number(gte=1))]
@@ -42,7 +42,7 @@ def plan(
         Print one JSON object in place of tables.
     """
     settings = load_config(config, RunConfig)
-    from holdfast.pipeline.plan.plan import make_plan
+    from holdfast.plan.plan import make_plan
 
     made = make_plan(settings, memory, flops, processes)
     columns = ("stage", "device memory", "host memory", "disk", "time")

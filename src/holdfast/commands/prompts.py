@@ -8,15 +8,15 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from holdfast.built_in import PROMPT_SETS
 from holdfast.commands.console import Json, table
 from holdfast.commands.console import show as show_result
 from holdfast.commands.help_page import new_app
 from holdfast.printable import printable
 from holdfast.prompts.known import KNOWN, KnownSet
 from holdfast.prompts.near_duplicates import THRESHOLD, count_near_duplicates
-from holdfast.prompts.records import Kind, Prompt, shared_prompts
 from holdfast.prompts.sources import labelled_sides, load_prompts
-from holdfast.testbed import PROMPT_SETS
+from holdfast.records import Kind, Prompt, shared_prompts
 
 UNKNOWN = "unknown"
 """The kind of a prompt of which neither its file nor its use says what it is."""

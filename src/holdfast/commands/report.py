@@ -6,8 +6,8 @@ from typing import NoReturn
 from holdfast.commands.console import Json, show
 from holdfast.file_kinds import identify, identify_record
 from holdfast.json_files import load_json
-from holdfast.pipeline.config import RunConfig
-from holdfast.pipeline.config_file import read_config
+from holdfast.pipeline.run.config import RunConfig
+from holdfast.pipeline.run.config_file import read_config
 from holdfast.wrong_files import SHOWN, refuse_other
 
 
@@ -32,7 +32,7 @@ def report(folder: Path, *, figures: Path | None = None, json: Json = False) -> 
     if "config" not in content:
         refuse_other(manifest, identify_record(content), "manifest")
     settings = read_config(content["config"], RunConfig, manifest)
-    from holdfast.pipeline.run import save_story
+    from holdfast.pipeline.run.run import save_story
     from holdfast.report.figure_files import save_figures
     from holdfast.report.summary import gaps
     from holdfast.report.tables import summary_tables

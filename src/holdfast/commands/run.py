@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from holdfast.commands.console import Json, show, shown_progress, warn
-from holdfast.pipeline.config import RunConfig
-from holdfast.pipeline.config_file import load_config
-from holdfast.pipeline.other_run import refuse_other_settings
+from holdfast.pipeline.run.config import RunConfig
+from holdfast.pipeline.run.config_file import load_config
+from holdfast.pipeline.run.other_run import refuse_other_settings
 
 
 def run(config: Path, *, out: Path | None = None, json: Json = False) -> None:
@@ -27,7 +27,7 @@ def run(config: Path, *, out: Path | None = None, json: Json = False) -> None:
     """
     settings, folder = load_config(config, RunConfig), Path(config.stem) if out is None else out
     refuse_other_settings(settings, folder)  # before libraries are loaded, which takes seconds
-    from holdfast.pipeline.run import run as run_config
+    from holdfast.pipeline.run.run import run as run_config
     from holdfast.report.cut_off import cut_off_of
     from holdfast.report.tables import summary_tables
 

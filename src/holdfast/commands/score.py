@@ -15,7 +15,7 @@ from holdfast.json_files import load_json
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.made_by import summary
 from holdfast.models.options import GenerateOptions
-from holdfast.pipeline.config import JudgeOptions, LayerWiseOptions, Likelihood, ScoringOptions, refuse_no_gradient
+from holdfast.pipeline.options import JudgeOptions, LayerWiseOptions, Likelihood, ScoringOptions, refuse_no_gradient
 
 if TYPE_CHECKING:
     from holdfast.pipeline.showing import LayerMap

@@ -12,12 +12,12 @@ from holdfast.commands.parameters import Generation, Judging, SafetyJudge, Seed,
 from holdfast.holm import holm
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.models.options import GenerateOptions
-from holdfast.pipeline.config import JudgeOptions, SuiteFiles, VerifyOptions
+from holdfast.pipeline.options import JudgeOptions, SuiteFiles, VerifyOptions
 from holdfast.progress import hidden
 
 if TYPE_CHECKING:
     from holdfast.evaluate.contrast import Contrast
-    from holdfast.values import Evaluation, Rate
+    from holdfast.outcomes import Evaluation, Rate
 
 FEW_DRAWS = 5
 """Draws from which on an interval over draws is not wide because they are few."""

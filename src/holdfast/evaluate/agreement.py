@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from holdfast.evaluate.statistics import Z_95, wilson_interval
-from holdfast.values import Outcome, Rate
+from holdfast.outcomes import Outcome, Rate
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Literal
 from holdfast.evaluate.measure import Measure, by_prompt, judged_by
 from holdfast.evaluate.statistics import rate
 from holdfast.judge.ask import Judge
-from holdfast.values import Answer, Outcome, Rate
+from holdfast.outcomes import Answer, Outcome, Rate
 
 
 def attack_success(

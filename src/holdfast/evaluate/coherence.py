@@ -14,8 +14,8 @@ from dataclasses import replace
 from holdfast.evaluate.measure import refusal_of, share, unjudged
 from holdfast.judge.coherence import why_incoherent
 from holdfast.models.response_log import Response
+from holdfast.outcomes import Answer, Outcome, Rate
 from holdfast.thoughts import without_thoughts
-from holdfast.values import Answer, Outcome, Rate
 
 SETS = {
     "asr": "harmful",

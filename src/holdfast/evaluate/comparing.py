@@ -7,7 +7,7 @@ from holdfast.arguments import require
 from holdfast.artifacts import load_evaluation
 from holdfast.evaluate.condition import parse_condition
 from holdfast.evaluate.gate import Gate, gate
-from holdfast.values import Evaluation
+from holdfast.outcomes import Evaluation
 
 
 def compare(before: Evaluation | str | Path, after: Evaluation | str | Path, fail_if: Sequence[str] = ()) -> Gate:

@@ -20,8 +20,8 @@ from statistics import fmean, variance
 
 from holdfast.evaluate.counted import counts_by_prompt
 from holdfast.evaluate.token_losses import exp_bounded, loss_per_token, losses_by_name
+from holdfast.outcomes import Evaluation, TokenLosses
 from holdfast.student_t import chance_within
-from holdfast.values import Evaluation, TokenLosses
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from statistics import fmean
 
 from holdfast.evaluate.coherence import coherence_of
 from holdfast.evaluate.measure import COUNTED, by_prompt, group_of
-from holdfast.values import Answer
+from holdfast.outcomes import Answer
 
 NAMES_OF_GROUPS = {"refusal": "refusal/harmful", "asr_prefilled": "asr_prefilled/harmful"}
 """What `Evaluation.groups` calls measures that are no field of an evaluation."""

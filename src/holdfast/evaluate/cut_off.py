@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from holdfast.evaluate.statistics import clustered_rate, rate
 from holdfast.models.response_log import Response
-from holdfast.values import Outcome, Rate
+from holdfast.outcomes import Outcome, Rate
 
 
 def cut_off(responses: Sequence[Response], num_samples: int) -> Rate:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from holdfast.models.options import LONG_ENOUGH
-from holdfast.values import Evaluation
+from holdfast.outcomes import Evaluation
 
 
 def warning_of_cut_off(evaluation: Evaluation) -> str | None:

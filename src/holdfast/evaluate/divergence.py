@@ -22,11 +22,11 @@ from torch import Tensor, nn
 from holdfast.models.load import LoadedModel
 from holdfast.models.logits import logits_at, logits_budget
 from holdfast.models.tables import check_fits
+from holdfast.outcomes import Rate
 from holdfast.progress import Progress, silent
 from holdfast.prompts.batching import batches_by_length, right_pad
 from holdfast.prompts.chat import EncodedChat, encode_exchange
-from holdfast.prompts.records import Exchange
-from holdfast.values import Rate
+from holdfast.records import Exchange
 
 RESAMPLES = 2000
 

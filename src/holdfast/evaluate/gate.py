@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 
 from holdfast.decision import Decision, Interval, decide
 from holdfast.differences import Difference, paired_difference, rate_difference
+from holdfast.errors import GateError
 from holdfast.evaluate.condition import Condition, Quantity
 from holdfast.evaluate.cut_off_warning import warning_of_cut_off
 from holdfast.evaluate.inverted import warning_of_inverted
@@ -26,9 +27,9 @@ from holdfast.evaluate.token_losses import PerplexityRatio, losses_by_name, perp
 from holdfast.evaluate.vacuous import why_never_met
 from holdfast.holm import holm
 from holdfast.made_by import model_fingerprint
+from holdfast.outcomes import Evaluation, Rate
 from holdfast.printable import printable
 from holdfast.spelling import meant
-from holdfast.values import Evaluation, Rate
 
 MEASURES = (
     "asr",
@@ -54,10 +55,6 @@ LONG_NAMES = {
 SHOWN_PROMPTS = 3
 SHOWN_CHARACTERS = 80
 Reading = Rate | float
-
-
-class GateError(RuntimeError):
-    """The checkpoint does what a release must not do."""
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,8 @@ from holdfast.models.asking import end_ids
 from holdfast.models.load import LoadedModel
 from holdfast.models.plain_settings import plain_settings
 from holdfast.models.tables import context_of
+from holdfast.outcomes import Rate
 from holdfast.spelling import meant
-from holdfast.values import Rate
 
 BATCH_SIZE = 16
 

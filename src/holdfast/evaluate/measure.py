@@ -16,9 +16,9 @@ from holdfast.evaluate.statistics import clustered_rate, rate
 from holdfast.judge.ask import Judge, ask_judge
 from holdfast.judge.degenerate import ONLY_THOUGHTS, why_degenerate
 from holdfast.models.response_log import Response
-from holdfast.prompts.records import Prompt
+from holdfast.outcomes import Answer, Outcome, Rate, Verdict
+from holdfast.records import Prompt
 from holdfast.thoughts import without_thoughts
-from holdfast.values import Answer, Outcome, Rate, Verdict
 
 VERDICTS: dict[str, tuple[Verdict, Verdict]] = {
     "asr": ("unsafe", "safe"),

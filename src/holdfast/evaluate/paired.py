@@ -13,8 +13,8 @@ from holdfast.evaluate.attack_success import any_of, any_unsafe
 from holdfast.evaluate.counted import counts_towards
 from holdfast.evaluate.measure import by_prompt
 from holdfast.evaluate.statistics import PairedCounts, count_pairs
+from holdfast.outcomes import Answer, Evaluation
 from holdfast.printable import printable
-from holdfast.values import Answer, Evaluation
 
 SETTINGS = ("judge", "refusal_judge", "generation", "suite")
 """What of `Evaluation.made_by` has to be the same before and after."""

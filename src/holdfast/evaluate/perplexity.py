@@ -15,11 +15,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from holdfast.evaluate.token_losses import perplexity_rate
 from holdfast.models.logits import logits_at, logits_budget
 from holdfast.models.tables import check_fits
+from holdfast.outcomes import TokenLosses
 from holdfast.progress import Progress, silent
 from holdfast.prompts.batching import batches_by_length, right_pad
 from holdfast.prompts.chat import EncodedChat, encode_exchange
-from holdfast.prompts.records import Exchange
-from holdfast.values import TokenLosses
+from holdfast.records import Exchange
 
 
 def perplexity(

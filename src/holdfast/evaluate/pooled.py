@@ -30,8 +30,8 @@ from torch import Tensor
 from holdfast.evaluate.counted import counts_by_prompt
 from holdfast.evaluate.statistics import NOT_MEASURED, Z_95, wilson_interval
 from holdfast.evaluate.token_losses import exp_bounded, loss_per_token, losses_by_name, perplexity_rate
+from holdfast.outcomes import Evaluation, Rate, TokenLosses
 from holdfast.student_t import quantile_95
-from holdfast.values import Evaluation, Rate, TokenLosses
 
 ADDED_LATER = ("coherence/", "coherent_refusal/")
 """Groups that draws of earlier versions lack; where one does, they are left out."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from holdfast.evaluate.condition import Comparison
 from holdfast.evaluate.scale import bounds_of, is_share_of_responses
 from holdfast.evaluate.statistics import wilson_interval
-from holdfast.values import Rate
+from holdfast.outcomes import Rate
 
 STEP = 1e-6
 """How far beside a bar a measure without steps is tried: more than rounding, which counts as equal."""

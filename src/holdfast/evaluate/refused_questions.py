@@ -11,8 +11,8 @@ from dataclasses import replace
 from holdfast.evaluate.counted import REFUSED_QUESTIONS
 from holdfast.evaluate.measure import share
 from holdfast.judge.refusal import RefusalJudge
+from holdfast.outcomes import Answer, Outcome, Rate
 from holdfast.thoughts import without_thoughts
-from holdfast.values import Answer, Outcome, Rate
 
 
 def read_refusals(answers: Sequence[Answer]) -> list[Answer]:

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import torch
 
 from holdfast.holm import holm as holm
+from holdfast.outcomes import Outcome, Rate, Verdict
 from holdfast.student_t import Z_95 as Z_95
-from holdfast.values import Outcome, Rate, Verdict
 
 NOT_MEASURED = Rate(None, None, None, 0)
 

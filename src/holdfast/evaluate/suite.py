@@ -29,9 +29,9 @@ from holdfast.models.generate import Generator, generate
 from holdfast.models.load import LoadedModel
 from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import Response
+from holdfast.outcomes import Answer, Evaluation, Rate, TokenLosses
 from holdfast.progress import Progress, silent
-from holdfast.prompts.records import Exchange, Prompt, require_records
-from holdfast.values import Answer, Evaluation, Rate, TokenLosses
+from holdfast.records import Exchange, Prompt, require_records
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from holdfast.outcomes import Rate, TokenLosses
 from holdfast.student_t import chance_within, quantile_95
-from holdfast.values import Rate, TokenLosses
 
 LARGEST_MEAN = 690.0
 """Nats a token; the largest number that floats hold is exp(709)."""

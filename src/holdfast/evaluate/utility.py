@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 from holdfast.evaluate.measure import Measure
-from holdfast.prompts.records import Prompt
-from holdfast.values import Outcome
+from holdfast.outcomes import Outcome
+from holdfast.records import Prompt
 
 
 def utility(name: Literal["utility", "task"] = "utility") -> Measure:

@@ -13,15 +13,12 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from holdfast.distributed import gathered
+from holdfast.errors import InvariantError
 from holdfast.models.load import require_module
 from holdfast.models.shards import held, local
 from holdfast.values import Mask, entries_in
 
 INT32_MAX = 2**31 - 1
-
-
-class InvariantError(RuntimeError):
-    """Weights that had to keep every bit did not."""
 
 
 @dataclass(frozen=True, eq=False)

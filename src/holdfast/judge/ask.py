@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from holdfast.values import Outcome
+from holdfast.outcomes import Outcome
 
 
 @runtime_checkable

@@ -19,8 +19,8 @@ from holdfast.judge.model_judge import Batch, ModelJudge, ShownExchange
 from holdfast.judge.options import GuardOptions
 from holdfast.models.logits import logits_at
 from holdfast.models.tables import check_token_ids
+from holdfast.outcomes import Outcome
 from holdfast.prompts.chat import ChatFormat, EncodedChat, Turn, encode_chat, has_chat_template
-from holdfast.values import Outcome
 
 WORDS = ("safe", "unsafe", "controversial")
 

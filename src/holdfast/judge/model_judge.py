@@ -21,9 +21,9 @@ from holdfast.distributed import in_step
 from holdfast.models.fingerprints import fingerprint
 from holdfast.models.shards import is_sharded
 from holdfast.models.tables import check_token_ids, context_of
+from holdfast.outcomes import Outcome, Verdict
 from holdfast.prompts.batching import batches_by_length, right_pad
 from holdfast.prompts.chat import TokenSpan
-from holdfast.values import Outcome, Verdict
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from holdfast.judge.language import why_unreadable
 from holdfast.judge.refusal_rules import SIGNS
 from holdfast.judge.refusal_words import Group, Sign
 from holdfast.judge.spoken import Sentence, sentences, spoken
+from holdfast.outcomes import Outcome, Verdict
 from holdfast.thoughts import without_thoughts
-from holdfast.values import Outcome, Verdict
 
 REFUSES_FROM = 1.0
 DECLINES_FROM = 2.0

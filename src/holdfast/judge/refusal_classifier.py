@@ -14,8 +14,8 @@ from holdfast.judge.classifier import ClassifierJudge, labels_of
 from holdfast.judge.excerpt import prompt_excerpt, response_excerpt
 from holdfast.judge.options import ClassifierOptions
 from holdfast.judge.refusal import RefusalJudge
+from holdfast.outcomes import Outcome, Verdict
 from holdfast.thoughts import without_thoughts
-from holdfast.values import Outcome, Verdict
 
 REFUSED, ANSWERED = "refused", "answered"
 UNSURE_BELOW = 0.5

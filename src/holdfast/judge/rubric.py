@@ -14,8 +14,8 @@ from holdfast.judge.answer_log import AnswerLog, answers_folder
 from holdfast.judge.chat_endpoint import ChatEndpoint, NoAnswerError
 from holdfast.judge.options import RubricOptions
 from holdfast.judge.rubrics import Rubric, harm_rubric
+from holdfast.outcomes import Outcome, Verdict
 from holdfast.progress import Progress, silent
-from holdfast.values import Outcome, Verdict
 
 PREFIX = "api:"
 """What the name of a judge behind an API begins with; its model follows."""

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from holdfast.values import Outcome
+from holdfast.outcomes import Outcome
 
 FRAME = """{task}
 

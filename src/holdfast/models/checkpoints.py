@@ -6,8 +6,8 @@ from pathlib import Path
 
 from holdfast.models.locate import INDEX as INDEX
 from holdfast.models.locate import OTHER_FORMATS, SINGLE, local_folder, read_index
-from holdfast.models.tensor_files import StoredTensor, read_header
 from holdfast.progress import Progress, silent
+from holdfast.tensor_files import StoredTensor, read_header
 
 
 @dataclass(frozen=True)

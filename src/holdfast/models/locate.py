@@ -13,9 +13,9 @@ from huggingface_hub.errors import EntryNotFoundError
 from transformers.utils import logging as transformers_logging
 
 from holdfast.adapter_folder import how_to_merge
+from holdfast.built_in import model_path
 from holdfast.json_files import load_json
 from holdfast.prompts.template_arguments import split_arguments
-from holdfast.testbed import model_path
 
 TESTBED = "testbed:"
 SINGLE = "model.safetensors"

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel
 
-from holdfast.models.tensor_files import read_kinds
+from holdfast.tensor_files import read_kinds
 
 FLOATS = {
     "F64": torch.float64,

@@ -23,8 +23,8 @@ from holdfast.artifacts import load_json
 from holdfast.models.checkpoints import Checkpoint, open_checkpoint
 from holdfast.models.load import load_empty, untie_config
 from holdfast.models.storage import any_prefix
-from holdfast.models.tensor_files import RUN, StoredTensor, as_bytes, runs
 from holdfast.progress import Progress, silent
+from holdfast.tensor_files import RUN, StoredTensor, as_bytes, runs
 from holdfast.values import entries_in
 
 Parts = list[tuple[int, StoredTensor]]

@@ -19,15 +19,16 @@ from holdfast.artifacts import load_json, load_mask, load_scores, save_json, sav
 from holdfast.evaluate.expected_safety import ExpectedSafety
 from holdfast.evaluate.pooled import pool_evaluations
 from holdfast.models.load import LoadedModel, load_model
-from holdfast.pipeline import faithfulness, scoring, steps, verifying
+from holdfast.pipeline import faithfulness, scoring, suites, verifying
 from holdfast.pipeline.bakeoff_config import BakeoffConfig
-from holdfast.pipeline.config import SAFETY_ONLY, Likelihood, ScoringOptions
 from holdfast.pipeline.inputs import file_hash, suite_hashes
 from holdfast.pipeline.judges import Judge, differentiable, load_judge, require_usable, try_on
 from holdfast.pipeline.masks import select_as_shared
 from holdfast.pipeline.objectives import refuse_contradictions
+from holdfast.pipeline.options import Likelihood, ScoringOptions
 from holdfast.pipeline.outputs import claimed, refuse_unclaimable
 from holdfast.pipeline.rendering import rendering_of
+from holdfast.pipeline.run.config import SAFETY_ONLY
 from holdfast.progress import Progress, silent
 from holdfast.prompts.sources import load_prompts
 from holdfast.ranks import spearman_interval
@@ -83,11 +84,11 @@ def bakeoff(config: BakeoffConfig, out: Path, progress: Progress = silent) -> di
     refuse_unclaimable(out)
     require_usable(config.judging, config.judge)
     calibration = config.calibration
-    overlap = steps.refuse_overlap(_calibrating(config), config.suite, calibration.harmful)
+    overlap = suites.refuse_overlap(_calibrating(config), config.suite, calibration.harmful)
     loaded, judge = load_model(config.model), load_judge(config.judge, config.judging)
     for objective in set(config.objectives) - {"policy_gradient", *get_args(Likelihood)}:
         differentiable(judge, objective)
-    try_on(judge, config.judge, [prompt.prompt for prompt in steps.load_suite(config.suite).harmful])
+    try_on(judge, config.judge, [prompt.prompt for prompt in suites.load_suite(config.suite).harmful])
     with claimed(out, {**config.model_dump(mode="json"), "inputs": input_hashes(config, loaded, judge)}):
         groups = faithfulness.make_groups(loaded, config.groups)
         measured = measure_groups(config, loaded, judge, groups, out, progress)

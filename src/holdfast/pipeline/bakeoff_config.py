@@ -8,8 +8,7 @@ from holdfast.config import Options, Seed
 from holdfast.estimators import Estimator
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.models.options import GenerateOptions
-from holdfast.pipeline.config import (
-    SAFETY_ONLY,
+from holdfast.pipeline.options import (
     JudgeOptions,
     OneResponse,
     ScoreFiles,
@@ -17,6 +16,7 @@ from holdfast.pipeline.config import (
     SuiteFiles,
     refuse_no_gradient,
 )
+from holdfast.pipeline.run.config import SAFETY_ONLY
 
 
 class BakeoffConfig(Options):

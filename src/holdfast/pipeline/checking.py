@@ -16,14 +16,14 @@ from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 from holdfast.artifacts import as_mask, refuse_other_base
-from holdfast.by_layer import ByLayer, Part
-from holdfast.intervene.entries import InvariantError
+from holdfast.errors import InvariantError
+from holdfast.models.by_layer import ByLayer, Part
 from holdfast.models.load import require_model_name
 from holdfast.models.paths import Place, by_layer, layer_and_path
 from holdfast.models.stored import StoredModel, StoredParameter, open_stored, stored_fingerprint
-from holdfast.models.tensor_files import runs
 from holdfast.notes import NOTE
 from holdfast.progress import Progress, silent
+from holdfast.tensor_files import runs
 from holdfast.values import EMPTY, Mask
 
 logger = logging.getLogger(__name__)

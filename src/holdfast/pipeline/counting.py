@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from holdfast.by_layer import ByLayer, Part
+from holdfast.models.by_layer import ByLayer, Part
 from holdfast.models.paths import by_layer, layer_and_path
-from holdfast.models.tensor_files import StoredTensor, read_header, runs
 from holdfast.progress import Progress, silent
 from holdfast.select.blocks import HALF_BITS, HostBlock
 from holdfast.select.ranking import FIRST_UNRANKABLE, NEGATIVE_ZERO
+from holdfast.tensor_files import StoredTensor, read_header, runs
 
 LARGEST = 0.01
 """Share of the scores that is counted: what `holdfast select` takes unless it is told otherwise."""

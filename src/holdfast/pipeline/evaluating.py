@@ -22,7 +22,7 @@ from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import ResponseLog
 from holdfast.models.tables import context_of
 from holdfast.models.vllm_generator import VllmGenerator, refuse_missing_engine
-from holdfast.pipeline.config import JudgeOptions, MeasureOptions, SuiteFiles
+from holdfast.outcomes import Evaluation
 from holdfast.pipeline.inputs import suite_hashes
 from holdfast.pipeline.judges import (
     Judge,
@@ -38,13 +38,13 @@ from holdfast.pipeline.judges import (
     second_path,
     try_on,
 )
+from holdfast.pipeline.options import JudgeOptions, MeasureOptions, SuiteFiles
 from holdfast.pipeline.outputs import refuse_existing, unfinished
 from holdfast.pipeline.reference import load_reference, reference_divergences, refuse_idle_reference
 from holdfast.pipeline.rendering import rendering_of, suite_rendering
-from holdfast.pipeline.steps import load_suite
+from holdfast.pipeline.suites import load_suite
 from holdfast.progress import Progress, silent
 from holdfast.prompts.chat import PLAIN_FORMAT, has_chat_template
-from holdfast.values import Evaluation
 
 
 def load_second_judge(

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from holdfast.artifacts import refuse_other_base
 from holdfast.evaluate.expected_safety import ExpectedSafety
-from holdfast.intervene.perturb import perturbed
+from holdfast.intervene.edit.perturb import perturbed
 from holdfast.models.load import LoadedModel
 from holdfast.models.sites import scored_sites
 from holdfast.progress import Progress, silent

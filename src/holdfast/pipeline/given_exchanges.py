@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from holdfast.judge.refusal import RefusalJudge
-from holdfast.pipeline.config import ScoringOptions
-from holdfast.prompts.records import Exchange, refuse_contrary
+from holdfast.outcomes import Outcome
+from holdfast.pipeline.options import ScoringOptions
 from holdfast.prompts.sources import load_exchanges
+from holdfast.records import Exchange, refuse_contrary
 from holdfast.score.measure import refuse_too_few
-from holdfast.values import Outcome
 
 logger = logging.getLogger(__name__)
 MOST_READ = 512

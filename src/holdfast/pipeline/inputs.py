@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from holdfast.artifacts import digest
-from holdfast.pipeline.config import SuiteFiles
+from holdfast.pipeline.options import SuiteFiles
 from holdfast.prompts.fetch import file_sha256
 from holdfast.prompts.locate import PromptSource, find_source
-from holdfast.prompts.records import Kind
-from holdfast.prompts.records import digest_of as digest_of
 from holdfast.prompts.sources import left_out
+from holdfast.records import Kind
+from holdfast.records import digest_of as digest_of
 
 KINDS: Mapping[str, Kind] = {
     "harmful": "harmful",

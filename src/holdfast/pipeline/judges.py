@@ -24,11 +24,11 @@ from holdfast.judge.rubrics import REFUSAL_RUBRIC, Rubric
 from holdfast.judge.trial import try_judge
 from holdfast.models.load import LoadedModel, architectures, config_of, load_model
 from holdfast.models.shards import shard_layers
-from holdfast.pipeline.config import Estimator, JudgeOptions
+from holdfast.outcomes import Answer, Evaluation, Outcome
+from holdfast.pipeline.options import Estimator, JudgeOptions
 from holdfast.progress import Progress, silent
 from holdfast.spelling import is_nearly
 from holdfast.thoughts import without_thoughts
-from holdfast.values import Answer, Evaluation, Outcome
 
 Judge = ModelJudge | RubricJudge | RefusalJudge
 OptionKind = Literal["guard", "classifier", "api"]

@@ -18,12 +18,14 @@ from holdfast.made_by import prompts_entry
 from holdfast.models.layered import LayeredModel, open_layered
 from holdfast.models.load import resolve
 from holdfast.models.options import GenerateOptions
-from holdfast.pipeline.config import JudgeOptions, LayerWiseOptions, ScoringOptions, refuse_no_gradient
+from holdfast.objective.completions import Objective
+from holdfast.objective.response_likelihood import ResponseLikelihood
 from holdfast.pipeline.given_exchanges import load_given
 from holdfast.pipeline.given_responses import log_given, read_responses
 from holdfast.pipeline.inputs import digest_of
 from holdfast.pipeline.judges import has_weights, load_judge, reading, refuse_idle, require_usable, try_on
 from holdfast.pipeline.objectives import refuse_contradictions, safety_objective
+from holdfast.pipeline.options import JudgeOptions, LayerWiseOptions, ScoringOptions, refuse_no_gradient
 from holdfast.pipeline.outputs import unfinished
 from holdfast.pipeline.rendering import rendering_of
 from holdfast.pipeline.scoring import UTILITY_OPTIONS, files_of, judged_beside, refuse_estimator, refuse_outputs
@@ -31,8 +33,6 @@ from holdfast.progress import Progress, silent
 from holdfast.prompts.sources import load_prompts
 from holdfast.score.layer_scores import LayerScores, outline_scores, refuse_other_needs, score_by_layer
 from holdfast.score.measure import refuse_too_few
-from holdfast.score.objective.completions import Objective
-from holdfast.score.objective.response_likelihood import ResponseLikelihood
 from holdfast.score.scoring import HalvedScores, ScoreOptions
 from holdfast.select.algebra import random_iou
 from holdfast.select.candidates import Candidates

@@ -13,17 +13,17 @@ from holdfast.models.generate import generate
 from holdfast.models.load import LoadedModel
 from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import Response, ResponseLog
-from holdfast.pipeline.config import ScoringOptions
+from holdfast.objective.completions import Objective
+from holdfast.objective.control_variate import ControlVariate
+from holdfast.objective.judge_gradient import JudgeGradient
+from holdfast.objective.policy_gradient import PolicyGradient
+from holdfast.objective.relaxation import Relaxation
+from holdfast.outcomes import Outcome
 from holdfast.pipeline.judges import Judge, differentiable
+from holdfast.pipeline.options import ScoringOptions
 from holdfast.progress import Progress
-from holdfast.score.objective.completions import Objective
-from holdfast.score.objective.control_variate import ControlVariate
-from holdfast.score.objective.judge_gradient import JudgeGradient
-from holdfast.score.objective.policy_gradient import PolicyGradient
-from holdfast.score.objective.relaxation import Relaxation
 from holdfast.score.registry import SCORES
 from holdfast.thoughts import without_thoughts
-from holdfast.values import Outcome
 
 SAMPLES = 4
 """Responses a prompt where the generation options name none: a policy gradient compares them with each other."""

@@ -8,12 +8,11 @@ from pathlib import Path
 import torch
 
 from holdfast.artifacts import refuse_other_base
-from holdfast.by_layer import ByLayer, count_by_layer, density
-from holdfast.intervene.entries import InvariantError
-from holdfast.intervene.merge import merge_chunks
+from holdfast.errors import InvariantError
 from holdfast.intervene.options import Prefer
-from holdfast.intervene.patch_files import Chunk, PatchFile, PatchWriter, open_patch
-from holdfast.intervene.stored_patch import (
+from holdfast.intervene.patch.merge import merge_chunks
+from holdfast.intervene.patch.patch_files import Chunk, PatchFile, PatchWriter, open_patch
+from holdfast.intervene.patch.stored_patch import (
     differences,
     is_applied,
     new_values,
@@ -23,6 +22,7 @@ from holdfast.intervene.stored_patch import (
     write_values,
 )
 from holdfast.made_by import model_entry, named_base, tuned_entry, version
+from holdfast.models.by_layer import ByLayer, count_by_layer, density
 from holdfast.models.checkpoints import copy_checkpoint
 from holdfast.models.stored import StoredModel, open_stored, stored_fingerprint
 from holdfast.pipeline.outputs import written_whole

@@ -14,16 +14,17 @@ from holdfast.judge.model_judge import ModelJudge
 from holdfast.models.fingerprints import fingerprint
 from holdfast.models.load import LoadedModel, require_tokenizer
 from holdfast.models.options import GenerateOptions
-from holdfast.pipeline.config import Likelihood, ScoringOptions
+from holdfast.outcomes import Rate
 from holdfast.pipeline.judges import load_judge, try_on
 from holdfast.pipeline.objectives import refuse_contradictions, safety_objective
+from holdfast.pipeline.options import Likelihood, ScoringOptions
 from holdfast.progress import silent
-from holdfast.prompts.records import Prompt
 from holdfast.prompts.sources import load_prompts
+from holdfast.records import Prompt
 from holdfast.score.measure import refuse_too_few
 from holdfast.score.scoring import ScoreOptions, score_halves
 from holdfast.select.top import TopOptions, select_top
-from holdfast.values import Mask, Rate
+from holdfast.values import Mask
 
 
 def attack_success_probe(

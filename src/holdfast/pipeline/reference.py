@@ -9,10 +9,10 @@ from holdfast.evaluate.suite import Suite
 from holdfast.models.generate import Generator
 from holdfast.models.load import LoadedModel, architectures, load_model
 from holdfast.models.options import GenerateOptions
-from holdfast.pipeline.config import MeasureOptions
+from holdfast.outcomes import Rate
+from holdfast.pipeline.options import MeasureOptions
 from holdfast.progress import Progress, silent
-from holdfast.prompts.records import Exchange
-from holdfast.values import Rate
+from holdfast.records import Exchange
 
 
 def refuse_idle_reference(suite: Suite, measures: MeasureOptions) -> None:

@@ -11,8 +11,8 @@ from transformers import PreTrainedTokenizerBase
 from holdfast.evaluate.suite import Suite
 from holdfast.json_files import digest
 from holdfast.prompts.chat import Turn, encode_chat, encode_exchange, rendering_digest
-from holdfast.prompts.records import Exchange
 from holdfast.prompts.template_arguments import arguments_of
+from holdfast.records import Exchange
 
 SETS = ("harmful", "harmless", "borderline", "questions", "task")
 

@@ -18,7 +18,8 @@ from holdfast.made_by import prompts_entry
 from holdfast.models.load import LoadedModel, load_model, refuse_one_place, require_model_name, resolve
 from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import Response
-from holdfast.pipeline.config import JudgeOptions, Likelihood, ScoringOptions, refuse_no_gradient
+from holdfast.objective.completions import Objective
+from holdfast.objective.response_likelihood import ResponseLikelihood
 from holdfast.pipeline.given_exchanges import load_given
 from holdfast.pipeline.inputs import digest_of
 from holdfast.pipeline.judges import (
@@ -33,6 +34,7 @@ from holdfast.pipeline.judges import (
     try_on,
 )
 from holdfast.pipeline.objectives import refuse_contradictions, safety_objective
+from holdfast.pipeline.options import JudgeOptions, Likelihood, ScoringOptions, refuse_no_gradient
 from holdfast.pipeline.outputs import refuse_existing, unfinished, unfinished_folder
 from holdfast.pipeline.rendering import rendering_of
 from holdfast.progress import Progress, silent
@@ -40,8 +42,6 @@ from holdfast.prompts.locate import require_set_name
 from holdfast.prompts.sources import load_prompts
 from holdfast.score.convergence import FEWEST, growing_halves
 from holdfast.score.measure import refuse_too_few
-from holdfast.score.objective.completions import Objective
-from holdfast.score.objective.response_likelihood import ResponseLikelihood
 from holdfast.score.registry import SCORES
 from holdfast.score.scoring import ScoreOptions, score_halves
 from holdfast.select.stability import Stability, stability

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from holdfast.by_layer import ByLayer, count_by_layer, density
 from holdfast.made_by import Meta, named_base, summary
-from holdfast.models.tensor_headers import TensorHeader, read_tensor_header
+from holdfast.models.by_layer import ByLayer, count_by_layer, density
 from holdfast.progress import Progress, silent
 from holdfast.remedy import remedy
+from holdfast.tensor_headers import TensorHeader, read_tensor_header
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def _read_scores(path: Path, file: TensorHeader, progress: Progress) -> LayerMap
 
 
 def _read_patch(path: Path, file: TensorHeader, progress: Progress) -> LayerMap:
-    from holdfast.intervene.patch_files import open_patch
+    from holdfast.intervene.patch.patch_files import open_patch
     from holdfast.pipeline.patching import changes_by_layer, patch_title
 
     opened = open_patch(path)

@@ -15,22 +15,23 @@ import torch
 
 from holdfast.artifacts import digest, load_evaluation, load_mask, refuse_other_base, save_evaluation
 from holdfast.evaluate.suite import Suite, evaluate
-from holdfast.intervene.perturb import perturbed
-from holdfast.intervene.sft import mask_digest
+from holdfast.intervene.edit.perturb import perturbed
+from holdfast.intervene.entries import mask_digest
 from holdfast.judge.refusal import RefusalJudge
 from holdfast.made_by import Meta, model_entry
 from holdfast.models.load import LoadedModel, load_model
 from holdfast.models.options import GenerateOptions, refuse_other_engine
-from holdfast.pipeline.config import JudgeOptions, SuiteFiles, refuse_samples
+from holdfast.outcomes import Evaluation
 from holdfast.pipeline.evaluating import asked_entry, judges_entry
 from holdfast.pipeline.inputs import set_hash, suite_hashes
 from holdfast.pipeline.judges import Judge, judges_refusals, load_judge, reading, refuse_idle, require_usable, try_on
+from holdfast.pipeline.options import JudgeOptions, SuiteFiles, refuse_samples
 from holdfast.pipeline.outputs import claimed, refuse_unclaimable
 from holdfast.pipeline.rendering import rendering_of
-from holdfast.pipeline.steps import load_suite, warn_of_shared
+from holdfast.pipeline.suites import load_suite, warn_of_shared
 from holdfast.progress import Progress, silent
 from holdfast.prompts.sources import load_exchanges
-from holdfast.values import Evaluation, Mask
+from holdfast.values import Mask
 
 logger = logging.getLogger(__name__)
 UNTOUCHED = "untouched.json"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from holdfast.prompts.records import Kind
+from holdfast.records import Kind
 
 
 @dataclass(frozen=True)

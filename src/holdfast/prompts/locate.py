@@ -21,11 +21,11 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from holdfast.arguments import require_name
+from holdfast.built_in import prompts_path
 from holdfast.prompts.fetch import fetch
 from holdfast.prompts.known import KNOWN, USES
-from holdfast.prompts.records import Exchange, Kind, Prompt
+from holdfast.records import Exchange, Kind, Prompt
 from holdfast.spelling import meant
-from holdfast.testbed import prompts_path
 
 TESTBED = "testbed:"
 ALL = "all"

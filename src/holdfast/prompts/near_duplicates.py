@@ -10,7 +10,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from holdfast.prompts.records import Exchange, Prompt, normalized_words
+from holdfast.records import Exchange, Prompt, normalized_words
 
 THRESHOLD = 0.5
 """Resemblance from which on two prompts are near duplicates."""

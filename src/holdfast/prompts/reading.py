@@ -9,9 +9,9 @@ from holdfast.prompts.fields import read_fields, unfold_conversation, unread_tur
 from holdfast.prompts.json_rows import Row
 from holdfast.prompts.layouts import Layout, find_layout, folded
 from holdfast.prompts.locate import PromptSource
-from holdfast.prompts.records import Exchange, Kind, Prompt, Record
 from holdfast.prompts.rows import read_rows
 from holdfast.prompts.sides import Side, find_label_column, side_for, side_of
+from holdfast.records import Exchange, Kind, Prompt, Record
 
 ANSWERED = ("question", "task")
 """Kinds of prompts that have an exact answer."""

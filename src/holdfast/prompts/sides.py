@@ -7,7 +7,7 @@ everywhere else. Labels of rows that have a response are labels of the response,
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from holdfast.prompts.records import Kind
+from holdfast.records import Kind
 
 Side = Literal["harmful", "safe"]
 

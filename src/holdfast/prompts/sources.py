@@ -11,9 +11,9 @@ from typing import get_args
 
 from holdfast.prompts.locate import PromptSource, find_source
 from holdfast.prompts.reading import Reader
-from holdfast.prompts.records import Exchange, Kind, Prompt, Record, distinct
 from holdfast.prompts.sides import Side, side_for
 from holdfast.prompts.told import tell
+from holdfast.records import Exchange, Kind, Prompt, Record, distinct
 
 SAMPLE_SEED = 0
 """Of `#sample=N`: a set gives the same prompts in every command."""

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from holdfast.holm import holm
+from holdfast.outcomes import Rate
 from holdfast.report.left_out import stages_left_out
 from holdfast.report.suites import rate_of
-from holdfast.values import Rate
 
 Method = Literal["start", "full", "top", "safety_only", "random", "bottom", "alone"]
 """What was done to the weights; style.css gives each one colour."""

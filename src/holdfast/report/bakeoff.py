@@ -4,13 +4,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from holdfast.outcomes import SafetyMeasure
 from holdfast.report.arms import MARKERS
 from holdfast.report.figures import TICKS, Curve, Curves, Mark, Tick
 from holdfast.report.page import environment
 from holdfast.report.safety import NAMES
 from holdfast.report.schema import rate_from, with_ends
 from holdfast.report.tables import NumberTable
-from holdfast.values import SafetyMeasure
 
 WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 260.0, 178.0, 34.0, 10.0, 250.0, 138.0
 MEASURES = {

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdfast.models.options import LONG_ENOUGH
+from holdfast.outcomes import Rate
 from holdfast.report.arms import arms_of
 from holdfast.report.safety import safety_name
-from holdfast.values import Rate
 
 Report = Mapping[str, Any]
 MEASURE = "cut_off/all"

@@ -10,8 +10,8 @@ from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from io import StringIO
 
+from holdfast.outcomes import Rate
 from holdfast.report.tables import Cell, NumberTable
-from holdfast.values import Rate
 
 RATE = ("value", "low", "high", "n", "unscored")
 """The columns that a column of rates becomes."""

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from holdfast.outcomes import Rate, SafetyMeasure
 from holdfast.report.arms import MARKERS, Arm, Method, measure_label
 from holdfast.report.axes import Axis, perplexity_axis, rate_axis
 from holdfast.report.schema import rate_from
 from holdfast.report.tables import MEASURED_APART, VERIFY_ARMS, p_text, perplexity_with_ends
-from holdfast.values import Rate, SafetyMeasure
 
 WIDTH = 400
 MOST_ACROSS = 16

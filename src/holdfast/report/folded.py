@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from holdfast.outcomes import Rate
 from holdfast.report.arms import Arm, measure_label
 from holdfast.report.schema import rate_from
 from holdfast.report.tables import MEASURED_APART, VERIFY_ARMS, perplexity_with_ends
-from holdfast.values import Rate
 
 Report = Mapping[str, Any]
 

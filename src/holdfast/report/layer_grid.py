@@ -7,7 +7,7 @@ count, and their mean score or change. The last rows add up the columns.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from holdfast.by_layer import ByLayer, Part, density, grouped, joined
+from holdfast.models.by_layer import ByLayer, Part, density, grouped, joined
 from holdfast.models.paths import short_names
 
 COLUMNS = 9

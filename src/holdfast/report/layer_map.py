@@ -7,7 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from holdfast import __version__
-from holdfast.by_layer import ByLayer
+from holdfast.models.by_layer import ByLayer
 from holdfast.models.paths import short_names
 from holdfast.printable import printable
 from holdfast.report.arms import MARKERS

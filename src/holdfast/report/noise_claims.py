@@ -6,11 +6,11 @@ from typing import Any
 
 from holdfast.decision import Interval
 from holdfast.differences import rate_difference
+from holdfast.outcomes import Rate
 from holdfast.report.room import cannot_fall, cannot_rise, undecidable
 from holdfast.report.safety import safety_measure, safety_name
 from holdfast.report.schema import rate_from
 from holdfast.report.verdict import Part, Verdict, decided, unmeasured
-from holdfast.values import Rate
 
 Report = Mapping[str, Any]
 Loss = tuple[float, float]

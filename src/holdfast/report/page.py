@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from holdfast.outcomes import SafetyMeasure
 from holdfast.report.arms import MARKERS, Arm, arms_of, measure_label, measures_of, num_tests, selected_label
 from holdfast.report.colours import CARD, COLOURS, label_class
 from holdfast.report.convergence import convergence_curves, convergence_table
@@ -27,7 +28,6 @@ from holdfast.report.subject import model_name, toy_words, what_it_cannot_say, w
 from holdfast.report.summary import answer, cards, gaps
 from holdfast.report.tables import arm_tables, component_table, noise_tables
 from holdfast.report.verdicts import verdicts_of
-from holdfast.values import SafetyMeasure
 
 SHOWN_CHARACTERS = 4000
 """Of a response; what is beyond is counted, not shown."""

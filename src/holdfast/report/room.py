@@ -6,8 +6,8 @@ with more. That nothing changed then says nothing, however many prompts were ask
 
 from dataclasses import replace
 
+from holdfast.outcomes import Rate
 from holdfast.report.verdict import Verdict
-from holdfast.values import Rate
 
 
 def cannot_fall(name: str, rate: Rate | None, by: float = 0.0) -> str:

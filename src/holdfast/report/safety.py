@@ -6,7 +6,7 @@ A run without a judge of harm has the latter. It is no attack success, and is ne
 from collections.abc import Mapping
 from typing import Any, cast
 
-from holdfast.values import SafetyMeasure
+from holdfast.outcomes import SafetyMeasure
 
 NAMES: dict[SafetyMeasure, str] = {"asr": "attack success", "not_refused": "the share of harmful prompts not refused"}
 

@@ -29,7 +29,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
-from holdfast.values import Answer, Evaluation, Mask, Rate, Scores
+from holdfast.outcomes import Answer, Evaluation, Rate
+from holdfast.values import Mask, Scores
 
 if TYPE_CHECKING:
     from holdfast.models.sites import Site  # with all of transformers: the report of a comparison needs no model

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from holdfast.differences import Difference, paired_difference, rate_difference
+from holdfast.outcomes import Rate
 from holdfast.report.schema import rate_from
-from holdfast.values import Rate
 
 Report = Mapping[str, Any]
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdfast.differences import Difference, rate_difference
+from holdfast.outcomes import Rate
 from holdfast.report.left_out import LEFT_OUT, WAITING, stages_left_out, what_is_left_out
 from holdfast.report.noise_claims import quoted_noise
 from holdfast.report.repeats import repeats_of
@@ -25,7 +26,6 @@ from holdfast.report.tuning_claims import (
     arm_difference,
 )
 from holdfast.report.verdicts import tally, verdicts_of
-from holdfast.values import Rate
 
 Report = Mapping[str, Any]
 Shown = Rate | str

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from holdfast.outcomes import Rate
 from holdfast.printable import printable
 from holdfast.report.arms import (
     Arm,
@@ -16,7 +17,6 @@ from holdfast.report.left_out import stages_left_out
 from holdfast.report.safety import safety_measure
 from holdfast.report.schema import rate_from
 from holdfast.report.verdicts import Verdict, verdicts_of
-from holdfast.values import Rate
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -5,12 +5,12 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from holdfast.differences import Difference, rate_difference
+from holdfast.outcomes import Rate
 from holdfast.report.left_out import what_is_left_out
 from holdfast.report.room import cannot_fall, cannot_rise, undecidable
 from holdfast.report.safety import safety_measure, safety_name
 from holdfast.report.suites import difference_of, rate_of, suite_at
 from holdfast.report.verdict import Part, Verdict, decided, joined, unmeasured
-from holdfast.values import Rate
 
 Report = Mapping[str, Any]
 Path = Sequence[str]

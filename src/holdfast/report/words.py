@@ -6,8 +6,8 @@ Files and `--json` keep the short names and every digit.
 import math
 from collections.abc import Mapping
 
+from holdfast.outcomes import Rate
 from holdfast.report.tables import perplexity_text
-from holdfast.values import Rate
 
 MEASURES = {
     "asr": "attack success rate",

@@ -1,12 +1,12 @@
 """A model, its responses and a judge to a number per weight: how much safety depends on it."""
 
+from holdfast.objective.control_variate import ControlVariate
+from holdfast.objective.judge_gradient import JudgeGradient
+from holdfast.objective.policy_gradient import PolicyGradient
+from holdfast.objective.response_likelihood import ResponseLikelihood
 from holdfast.score.esi import esi
 from holdfast.score.gradient_magnitude import gradient_magnitude
 from holdfast.score.magnitude import magnitude
-from holdfast.score.objective.control_variate import ControlVariate
-from holdfast.score.objective.judge_gradient import JudgeGradient
-from holdfast.score.objective.policy_gradient import PolicyGradient
-from holdfast.score.objective.response_likelihood import ResponseLikelihood
 from holdfast.score.random import random
 from holdfast.score.registry import SCORES
 from holdfast.score.scoring import HalvedScores, ScoreOptions, score, score_halves

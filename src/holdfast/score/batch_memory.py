@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 
 from holdfast.distributed import gathered
 from holdfast.models.logits import LARGEST_BUDGET
-from holdfast.score.objective.completions import Completion, Objective
+from holdfast.objective.completions import Completion, Objective
 
 ON_A_CPU = 2**29
 """Bytes that a batch may keep for backward in host memory, where larger batches are no faster either."""

@@ -11,9 +11,9 @@ from itertools import pairwise
 import torch
 
 from holdfast.models.load import LoadedModel
+from holdfast.objective.completions import Objective
 from holdfast.progress import Progress, silent
 from holdfast.score.measure import measure, part_of, split_by_prompt
-from holdfast.score.objective.completions import Objective
 from holdfast.score.registry import SCORES
 from holdfast.score.scoring import ScoreOptions, to_scores
 from holdfast.score.sums import Sums

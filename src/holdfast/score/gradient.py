@@ -20,12 +20,12 @@ from transformers import PreTrainedModel
 
 from holdfast.distributed import all_sum, rank, world_size
 from holdfast.models.shards import is_sharded, local
+from holdfast.objective.completions import Objective
 from holdfast.progress import Progress, silent
 from holdfast.prompts.batching import batches_by_length
 from holdfast.score.batch_memory import allowed_bytes, fitting_budget
 from holdfast.score.checkpoint import Checkpoint
 from holdfast.score.host_sums import HostSums
-from holdfast.score.objective.completions import Objective
 from holdfast.score.sums import Sums
 
 

@@ -23,9 +23,9 @@ from transformers import PreTrainedModel
 from holdfast.models.caches import cache_argument, cache_of
 from holdfast.models.logits import LARGEST_BUDGET
 from holdfast.models.shards import is_sharded
+from holdfast.objective.completions import Completion, Objective
 from holdfast.progress import Progress, silent
 from holdfast.score.checkpoint import Checkpoint
-from holdfast.score.objective.completions import Completion, Objective
 from holdfast.score.sums import Sums
 
 

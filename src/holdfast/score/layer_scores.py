@@ -14,10 +14,10 @@ from torch import Tensor
 from holdfast.models.layered import LayeredModel
 from holdfast.models.shards import held
 from holdfast.models.sites import scorable_sites
+from holdfast.objective.completions import Objective
 from holdfast.progress import Progress, silent
 from holdfast.score.layerwise import LayerSums, sum_by_layer
 from holdfast.score.measure import split_by_prompt
-from holdfast.score.objective.completions import Objective
 from holdfast.score.registry import SCORES
 from holdfast.score.scoring import (
     HalvedScores,

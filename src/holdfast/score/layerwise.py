@@ -24,11 +24,11 @@ from holdfast.models.layered import LayeredModel
 from holdfast.models.logits import LARGEST_BUDGET
 from holdfast.models.shards import is_sharded
 from holdfast.models.sites import Site, scorable_sites
+from holdfast.objective.completions import Objective, check_completions, completion_logits
 from holdfast.progress import Progress, silent
 from holdfast.prompts.batching import batches_by_length
 from holdfast.score.boundaries import Boundaries
 from holdfast.score.gradient import collecting, refuse_not_finite
-from holdfast.score.objective.completions import Objective, check_completions, completion_logits
 from holdfast.score.sums import Sums
 
 

@@ -10,11 +10,11 @@ from transformers import PreTrainedModel
 from holdfast.allocator import give_back_freed_memory
 from holdfast.models.load import LoadedModel
 from holdfast.models.sites import scored_sites
+from holdfast.objective.completions import Completion, Objective, check_completions
 from holdfast.progress import Progress, silent
 from holdfast.score.checkpoint import Checkpoint
 from holdfast.score.gradient import sum_gradients
 from holdfast.score.inputs import sum_input_squares
-from holdfast.score.objective.completions import Completion, Objective, check_completions
 from holdfast.score.random import draw_noise
 from holdfast.score.registry import Needs
 from holdfast.score.sums import Sums

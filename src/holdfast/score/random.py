@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 
 from holdfast.artifacts import seed_from
 from holdfast.models.shards import held, rows_of
-from holdfast.score.objective.completions import Objective
+from holdfast.objective.completions import Objective
 from holdfast.score.registry import SCORES, ScoreMethod
 from holdfast.score.sums import Sums
 

@@ -16,12 +16,12 @@ from holdfast.models.layout import sigma
 from holdfast.models.load import LoadedModel
 from holdfast.models.shards import Held, held, is_sharded, local, rows_of, whole
 from holdfast.models.sites import Site, scored_sites
+from holdfast.objective.completions import Objective
 from holdfast.progress import Progress, silent
 from holdfast.prompts.chat import PLAIN_FORMAT, has_chat_template
-from holdfast.prompts.records import Prompt
 from holdfast.prompts.template_arguments import arguments_of
+from holdfast.records import Prompt
 from holdfast.score.measure import measure, measure_halves
-from holdfast.score.objective.completions import Objective
 from holdfast.score.registry import SCORES
 from holdfast.score.sums import Sums
 from holdfast.values import Scores, ScoresShard

@@ -1,0 +1,54 @@
+"""The names that scripts import from `holdfast`, each with the module that defines it."""
+
+from .artifacts import load_evaluation as load_evaluation
+from .artifacts import load_mask as load_mask
+from .artifacts import load_patch as load_patch
+from .artifacts import load_scores as load_scores
+from .artifacts import save_evaluation as save_evaluation
+from .artifacts import save_mask as save_mask
+from .artifacts import save_patch as save_patch
+from .artifacts import save_scores as save_scores
+from .evaluate.comparing import compare as compare
+from .evaluate.suite import Suite as Suite
+from .intervene.edit.perturb import perturbed as perturbed
+from .intervene.hold.callback import ProtectCallback as ProtectCallback
+from .intervene.hold.lora import load_protected as load_protected
+from .intervene.hold.lora import merge_protected as merge_protected
+from .intervene.hold.lora import protect_lora as protect_lora
+from .intervene.hold.lora import save_protected as save_protected
+from .intervene.hold.probe import SafetyProbe as SafetyProbe
+from .intervene.hold.protect import protect as protect
+from .intervene.options import AdaptOptions as AdaptOptions
+from .intervene.options import EnhanceOptions as EnhanceOptions
+from .intervene.options import LoraOptions as LoraOptions
+from .intervene.patch.patch import apply_patch as apply_patch
+from .intervene.patch.patch import revert_patch as revert_patch
+from .intervene.train.adapt import adapt as adapt
+from .intervene.train.enhance import enhance as enhance
+from .intervene.train.train_only import train_only as train_only
+from .judge.refusal import RefusalJudge as RefusalJudge
+from .models.load import LoadedModel as LoadedModel
+from .models.load import load_model as load_model
+from .models.options import GenerateOptions as GenerateOptions
+from .models.sites import list_sites as list_sites
+from .outcomes import Evaluation as Evaluation
+from .outcomes import Outcome as Outcome
+from .outcomes import Rate as Rate
+from .pipeline.checking import check_hold as check_hold
+from .pipeline.judges import load_judge as load_judge
+from .pipeline.options import ScoringOptions as ScoringOptions
+from .pipeline.probe import attack_success_probe as attack_success_probe
+from .pipeline.probe import top_mask_refresh as top_mask_refresh
+from .pipeline.scoring import score_likelihood as score_likelihood
+from .pipeline.scoring import score_safety as score_safety
+from .prompts.sources import load_exchanges as load_exchanges
+from .prompts.sources import load_prompts as load_prompts
+from .records import Exchange as Exchange
+from .records import Prompt as Prompt
+from .select.top import TopOptions as TopOptions
+from .select.top import select_top as select_top
+from .values import Mask as Mask
+from .values import Patch as Patch
+from .values import Scores as Scores
+
+__version__: str

@@ -1,0 +1,383 @@
+"""SPA under LoRA and QLoRA: the effective weights W + s B A keep their protected entries, trained, merged and reloaded.
+
+With LoRA a mask matches no parameter by name, and freezing can't express it. How a layer holds is in `held_layer.py`;
+here is which layers do, and how a hold outlives the training: in a merged checkpoint, or as the mask that every save
+puts beside the adapter (`held_adapter.py`). Plain PEFT does not read that mask: it loads and merges without the hold.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+from peft import PeftModel
+from peft.tuners.lora.layer import LoraLayer, MultiheadAttention, ParamWrapper
+from peft.tuners.tuners_utils import BaseTunerLayer
+from peft.utils.other import AuxiliaryTrainingWrapper
+from torch import nn
+from transformers import PreTrainedModel
+
+from holdfast.artifacts import as_mask, load_mask
+from holdfast.errors import InvariantError
+from holdfast.intervene.base import require_base
+from holdfast.intervene.entries import Entries, find_entries, refuse_changed, refuse_misfit
+from holdfast.intervene.hold.held_adapter import MASK_FILE as MASK_FILE
+from holdfast.intervene.hold.held_adapter import HeldAdapter, write_beside
+from holdfast.intervene.hold.held_layer import HeldLayer, hold_layer, refuse_quantised, release_layer
+from holdfast.intervene.hold.hold_summary import held_words
+from holdfast.models.load import quiet_transformers
+from holdfast.values import Mask
+
+PLAIN_STARTS = (True, False, "gaussian", "eva")
+"""Values of `init_lora_weights` that leave the base weights as they are."""
+
+logger = logging.getLogger(__name__)
+
+
+class LoraProtection:
+    """A hold on the effective weights that a mask selects; release it, or use it as a context manager, to let go."""
+
+    def __init__(self, model: PeftModel, mask: Mask | str | Path, *, check_base: bool = True) -> None:
+        """See `protect_lora`."""
+        refuse_plain(model)
+        mask = as_mask(mask)
+        self._model, self.mask = model, mask
+        layers = layers_to_hold(model, mask)
+        self._entries = _base_entries(model, mask)
+        if any(isinstance(layer, HeldLayer) for layer in layers.values()):
+            raise ValueError(
+                "these adapters are held already; release the other protection first, or hold the union of the masks "
+                "(first | second) by one."
+            )
+        self._saved = [entry.read() for entry in self._entries]
+        self._held = list(layers.values())
+        require_base("the mask", mask.base, base_parameters(model), check_base=check_base)
+        for name, layer in zip(layers, self._held, strict=True):
+            hold_layer(layer, mask.shapes[name], mask[name])
+        _hold_saves(model, self)
+        self.entries_under_adapters = sum(len(mask[name]) for name in layers)
+        """Protected entries of matrices that carry an adapter."""
+        self._warned = False
+        self.entries_frozen = len(mask) - self.entries_under_adapters
+        """Protected entries that no adapter reaches: the frozen base holds them by itself."""
+
+    def verify(self) -> None:
+        """Compares every protected entry of the base with its saved value, and looks whether each adapter is held.
+
+        Raises:
+            InvariantError: a bit has changed, or an adapter was added or replaced since.
+        """
+        refuse_changed(self._entries, self._saved)
+        for name, layer in _adapted(self._model, self.mask).items():
+            if not isinstance(layer, HeldLayer):
+                raise InvariantError(f"an adapter moves held weights of {name}: it was added after protect_lora.")
+
+    def release(self) -> None:
+        """Makes the model and its layers PEFT's own again; adapters that were merged under the hold stay merged.
+
+        From then on an adapter that has trained moves the protected entries, and a save does not write the mask: save
+        it or merge it before.
+        """
+        while self._held:
+            release_layer(self._held.pop())
+        if held_by(self._model) is self:
+            self._model.__class__ = type(self._model).__bases__[1]
+            del self._model.hold
+
+    def warn(self, folder: object) -> None:
+        """Warns once that an adapter which was saved does not hold by itself."""
+        level, self._warned = logging.INFO if self._warned else logging.WARNING, True
+        logger.log(
+            level,
+            "the adapter alone does not hold the %s held weights: plain PEFT moves them. This is true of %r and of "
+            "every save of this model. The mask lies beside each: load one with holdfast.load_protected, or save what "
+            "holdfast.merge_protected(model) returns.",
+            f"{len(self.mask):,}",
+            str(folder),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def __repr__(self) -> str:
+        return held_words(self, len(self.mask), is_released=not self._held)
+
+
+def protect_lora(model: PeftModel, mask: Mask | str | Path, *, check_base: bool = True) -> LoraProtection:
+    """Holds the effective weight of the selected entries at the base's values, from now on: trained, merged, unmerged.
+
+    While it lasts, every save of the adapter writes the mask beside it, also a trainer's. Let it last until the adapter
+    is saved or merged: trained adapters move the entries as soon as it is released.
+
+    Args:
+        model: a base with LoRA adapters on linear layers, whose weights may be quantised; any optimizer may train it.
+        mask: which entries are held, under the names of the base model, or the path of its file.
+        check_base: whether to refuse a base that the mask was not made for. A quantised base has no bits to compare and
+            is taken as it is.
+
+    Raises:
+        ValueError: the model has no adapters, or none that touches the mask, the mask is made for another model, or a
+            masked parameter has an adapter that can't be held: DoRA and other variants, experts stored as one tensor,
+            modules_to_save, other tuners.
+    """
+    return LoraProtection(model, mask, check_base=check_base)
+
+
+def refuse_plain(model: object) -> None:
+    """Raises ValueError when a model carries no adapters of PEFT, or is the path of some."""
+    if isinstance(model, str | Path):
+        raise ValueError(
+            f"a model with adapters was expected, got the path {str(model)!r}; load the folder with "
+            "holdfast.load_protected(base, folder) first."
+        )
+    if not isinstance(model, PeftModel):
+        raise ValueError(
+            f"{type(model).__name__} carries no adapters of PEFT; give what peft.get_peft_model returned, or hold the "
+            "weights themselves with ProtectCallback or protect."
+        )
+
+
+def held_by(model: nn.Module) -> LoraProtection | None:
+    """The hold that a model's adapters are under."""
+    return model.hold if isinstance(model, HeldAdapter) else None
+
+
+def merge_protected(
+    model: PeftModel, mask: Mask | str | Path | None = None, *, check_base: bool = True
+) -> PreTrainedModel:
+    """Merges the active adapters into the base; protected entries keep every bit.
+
+    The checkpoint of the returned model carries the hold by itself, and any program may serve it.
+
+    Args:
+        model: a base with LoRA adapters.
+        mask: which entries are held, or the path of its file; may be left out for a model that is held.
+        check_base: whether to refuse a base that the mask was not made for.
+
+    Raises:
+        ValueError: there is neither a mask nor a hold, the base is quantised or another one than the mask's, the
+            adapters are merged already without a hold, or as in `protect_lora`.
+    """
+    refuse_plain(model)
+    hold = held_by(model)
+    if mask is None:
+        if hold is None:
+            raise ValueError("the model is not held, so nothing says which entries to keep; give the mask.")
+        mask = hold.mask
+    mask = as_mask(mask)
+    for name, layer in _adapted(model, mask).items():
+        refuse_quantised(name, layer)
+        if layer.merged and not isinstance(layer, HeldLayer):
+            raise ValueError(f"the adapter of {name} is merged already, without a hold; call unmerge_adapter first.")
+    entries = _base_entries(model, mask)
+    _require_base(model, mask, check_base=check_base)
+    saved = [entry.read() for entry in entries]
+    merged: Any = model.merge_and_unload()
+    for entry, values in zip(entries, saved, strict=True):
+        entry.write(values)
+    return merged
+
+
+def save_protected(model: PeftModel, mask: Mask | str | Path, folder: str | Path, *, check_base: bool = True) -> None:
+    """Writes the adapter as PEFT does, and beside it the mask, for `load_protected`.
+
+    The adapter alone does not hold: s B A has values at the protected entries, and plain PEFT applies them. A model
+    that is held needs no such call: its own `save_pretrained` writes the mask.
+
+    Raises:
+        ValueError: the mask is made for another base; `check_base=False` takes it all the same.
+    """
+    refuse_plain(model)
+    mask = as_mask(mask)
+    _require_base(model, mask, check_base=check_base)
+    save_adapter(model, Path(folder))
+    write_beside(Path(folder), model.peft_config, mask)
+
+
+def save_adapter(model: PeftModel, folder: Path) -> None:
+    """Writes the adapter and nothing of the base."""
+    with quiet_transformers():
+        model.save_pretrained(str(folder), save_embedding_layers=False)
+
+
+def load_protected(
+    base: PreTrainedModel, folder: str | Path, *, is_trainable: bool = False, check_base: bool = True
+) -> PeftModel:
+    """Puts a saved adapter on its base and holds the entries of the mask that lies beside it.
+
+    Serving the folder with plain PEFT, or with any other server of adapters, loses the hold; a merged checkpoint
+    (`merge_protected`) carries it.
+
+    Args:
+        base: the model that the adapter was trained on.
+        folder: where a held model, or a trainer of one, saved the adapter.
+        is_trainable: whether the adapter is to be trained further.
+        check_base: whether to refuse another base than the mask's. A quantised base has no bits to compare and is taken
+            as it is.
+
+    Raises:
+        ValueError: the folder has no adapter, there is no mask beside it, or the base is another one.
+    """
+    if not isinstance(base, PreTrainedModel):
+        raise ValueError(
+            f"load_protected takes a loaded model and then a folder, got {type(base).__name__}; load the base with "
+            "AutoModelForCausalLM.from_pretrained first."
+        )
+    mask = _mask_beside(Path(folder))
+    require_base("the mask beside the adapter", mask.base, dict(base.named_parameters()), check_base=check_base)
+    model = PeftModel.from_pretrained(base, str(folder), is_trainable=is_trainable)
+    protect_lora(model, mask, check_base=False)
+    return model
+
+
+def _mask_beside(folder: Path) -> Mask:
+    """The mask beside a saved adapter; ValueError when the folder holds no adapter, or an adapter that nothing held."""
+    if not (folder / "adapter_config.json").is_file():
+        what = "is no adapter folder: it has no adapter_config.json" if folder.is_dir() else "does not exist"
+        raise ValueError(f"{str(folder)!r} {what}; give the folder where a held model or its trainer saved an adapter.")
+    if not (folder / MASK_FILE).is_file():
+        raise ValueError(
+            f"the adapter in {str(folder)!r} has no {MASK_FILE} beside it, so it was not saved under a hold; put it on "
+            "with peft.PeftModel.from_pretrained, and hold it with protect_lora(model, mask)."
+        )
+    return load_mask(folder / MASK_FILE)
+
+
+def _require_base(model: PeftModel, mask: Mask, *, check_base: bool) -> None:
+    """Raises ValueError when the mask is of another base; a hold checked its own, before a merge moved the base."""
+    hold = held_by(model)
+    if hold is None or hold.mask.base != mask.base or not hold.mask.equals(mask):
+        require_base("the mask", mask.base, base_parameters(model), check_base=check_base)
+
+
+def layers_to_hold(model: PeftModel, mask: Mask) -> dict[str, LoraLayer]:
+    """The adapters that a hold of the mask takes, by the names of the parameters that they adapt.
+
+    Raises:
+        ValueError: there is none, one can't be held, or the mask is of another model, as in `protect_lora`.
+    """
+    parameters = base_parameters(model)
+    names = _read_by_name(parameters, mask)
+    refuse_misfit(parameters, type(model.get_base_model()).__name__, {name: mask.shapes[name] for name in names})
+    _refuse_wrapped(model, mask)
+    _refuse_other_starts(model)
+    layers = {name: _linear_lora(name, layer, mask.shapes[name]) for name, layer in _adapted(model, mask).items()}
+    if not layers:
+        raise ValueError(
+            "no adapter changes a matrix that the mask selects from, so there is nothing to protect; leave the mask "
+            "out, or give the adapters other target_modules."
+        )
+    return layers
+
+
+def base_parameters(model: PeftModel) -> dict[str, nn.Parameter]:
+    """The parameters of the model under the adapters, by the names that they have without them."""
+    found: dict[int, tuple[str, nn.Parameter]] = {}
+    for name, weight in _parameters_below(model.get_base_model(), ""):
+        found.setdefault(id(weight), (name, weight))  # a tied one by its first name
+    return dict(found.values())
+
+
+def _parameters_below(module: Any, path: str) -> Iterator[tuple[str, nn.Parameter]]:
+    if isinstance(module, BaseTunerLayer):
+        yield from _parameters_below(module.get_base_layer(), path)
+    elif isinstance(module, AuxiliaryTrainingWrapper):
+        yield from _parameters_below(module.original_module, path)
+    else:
+        yield from ((f"{path}{name}", weight) for name, weight in module.named_parameters(recurse=False))
+        for name, child in module.named_children():
+            yield from _parameters_below(child, f"{path}{name}.")
+
+
+def _hold_saves(model: PeftModel, hold: LoraProtection) -> None:
+    """From now on every save of the model's adapter writes the hold's mask beside it."""
+    model.hold = hold  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
+    model.__class__ = type(f"Held{type(model).__name__}", (HeldAdapter, type(model)), {})
+
+
+def _adapted(model: PeftModel, mask: Mask) -> dict[str, BaseTunerLayer]:
+    """What adds to a masked parameter, by the parameter's name in the base model."""
+    base = model.get_base_model()
+    adapted = {}
+    for name in mask.indices:
+        path, _, word = name.rpartition(".")
+        with suppress(AttributeError):  # names that the model lacks are refused where entries are found
+            owner: nn.Module = base.get_submodule(path)
+            while isinstance(owner, ParamWrapper) and owner.parameter_name != word:
+                owner = owner.base_layer
+            if isinstance(owner, BaseTunerLayer):
+                adapted[name] = owner
+    return adapted
+
+
+def _base_entries(model: PeftModel, mask: Mask) -> list[Entries]:
+    """The masked entries of the base's parameters that are floating point, adapted or not."""
+    parameters = base_parameters(model)
+    names = _read_by_name(parameters, mask)
+    readable = {name: index for name, index in mask.indices.items() if name in names}
+    shapes = {name: mask.shapes[name] for name in names}
+    kind = type(model.get_base_model()).__name__
+    entries = find_entries(parameters, kind, readable, shapes) if readable else []
+    if trained := [entry.name for entry in entries if entry.weight.requires_grad]:
+        raise ValueError(
+            f"{trained[0]} is trained itself and not by an adapter alone, so protect_lora can't hold it; "
+            "freeze the base model's weights."
+        )
+    return entries
+
+
+def _read_by_name(parameters: Mapping[str, nn.Parameter], mask: Mask) -> list[str]:
+    """The mask's parameters but for quantised ones, which have no entries of that shape to read."""
+    return [name for name in mask.shapes if name not in parameters or parameters[name].is_floating_point()]
+
+
+def _linear_lora(name: str, layer: BaseTunerLayer, shape: tuple[int, ...]) -> LoraLayer:
+    """The layer, when it is one that can be held and fits the mask; else ValueError."""
+    reason = _why_not(layer)
+    if reason or not isinstance(layer, LoraLayer):
+        raise ValueError(
+            f"the adapter of {name} can't be held: {reason}; use plain LoRA on linear layers, or leave it out."
+        )
+    outputs, inputs = shape[::-1] if getattr(layer, "fan_in_fan_out", False) else shape
+    if (layer.out_features, layer.in_features) != (outputs, inputs):
+        raise ValueError(
+            f"the mask was made for another model: {name} is {shape} in the mask and has {layer.in_features} inputs "
+            f"and {layer.out_features} outputs here; give the model that the mask was made for."
+        )
+    return layer
+
+
+def _why_not(layer: BaseTunerLayer) -> str | None:
+    if isinstance(layer, ParamWrapper):
+        return "it adapts experts that are stored as one tensor (target_parameters)"
+    if not isinstance(layer, LoraLayer) or isinstance(layer, MultiheadAttention):
+        return f"PEFT's {type(layer).__name__} is not LoRA on a linear layer"
+    if not layer.lora_A or not all(isinstance(factor, nn.Linear) for factor in layer.lora_A.values()):
+        return f"PEFT's {type(layer).__name__} is not LoRA on a linear layer"
+    if layer.lora_variant:
+        return f"{type(next(iter(layer.lora_variant.values()))).__name__} adds something other than s B A"
+    return "lora_bias adds more than s B A" if any(layer.lora_bias.values()) else None
+
+
+def _refuse_wrapped(model: PeftModel, mask: Mask) -> None:
+    for path, module in model.get_base_model().named_modules():
+        inside = [name for name in mask.indices if name.startswith(f"{path}.")]
+        if isinstance(module, AuxiliaryTrainingWrapper) and inside:
+            raise ValueError(
+                f"{inside[0]} is trained as a whole (modules_to_save), so protect_lora can't hold it; take it out of "
+                "modules_to_save."
+            )
+
+
+def _refuse_other_starts(model: PeftModel) -> None:
+    for config in model.peft_config.values():
+        start = getattr(config, "init_lora_weights", True)
+        if start not in PLAIN_STARTS:
+            raise ValueError(
+                f"init_lora_weights={start!r} changes the base's weights before training, so their values are not "
+                f"those to hold; use one of {', '.join(map(repr, PLAIN_STARTS))}."
+            )

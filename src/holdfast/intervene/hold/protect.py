@@ -1,0 +1,110 @@
+"""Entries that keep every bit while any optimizer trains all the others   (SPA's hold, O(selected) a step)
+
+Before the step, gradients of protected entries are zeroed, so that clipping and moments never see them; after it, their
+saved values are written back. Zeroing gradients alone is not freezing: default AdamW's weight decay moves such entries
+in the first step (the released code of arXiv 2604.08297 has both faults).
+"""
+
+from pathlib import Path
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from holdfast.artifacts import as_mask
+from holdfast.intervene.base import require_base
+from holdfast.intervene.entries import Entries, masked_entries, refuse_adapters, refuse_changed
+from holdfast.intervene.hold.hold_summary import held_words
+from holdfast.values import Mask
+
+
+class Protection:
+    """A hold on the entries that a mask selects; release it, or use it as a context manager, to let go."""
+
+    def __init__(
+        self, optimizer: torch.optim.Optimizer, mask: Mask | str | Path, model: nn.Module, *, check_base: bool = True
+    ) -> None:
+        """See `protect`."""
+        _check_order(optimizer, mask, model)
+        mask = as_mask(mask)
+        refuse_adapters(model, "hold the effective weights under them with protect_lora(model, mask)")
+        self._entries = masked_entries(model, mask)
+        require_base("the mask", mask.base, dict(model.named_parameters()), check_base=check_base)
+        self._saved = [entry.read() for entry in self._entries]
+        self._hooks = [entry.weight.register_post_accumulate_grad_hook(_silencer(entry)) for entry in self._trained()]
+        self._hooks.append(innermost(optimizer).register_step_post_hook(self._write_back))
+
+    def verify(self) -> None:
+        """Compares every protected entry with its saved value.
+
+        Raises:
+            InvariantError: a bit has changed.
+        """
+        refuse_changed(self._entries, self._saved)
+
+    def release(self) -> None:
+        """Takes the hooks off the model and the optimizer."""
+        while self._hooks:
+            self._hooks.pop().remove()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def __repr__(self) -> str:
+        return held_words(self, sum(map(len, self._entries)), is_released=not self._hooks)
+
+    def _trained(self) -> list[Entries]:
+        return [entry for entry in self._entries if entry.weight.requires_grad]
+
+    @torch.no_grad()
+    def _write_back(self, *_: object) -> None:
+        for entry, values in zip(self._entries, self._saved, strict=True):
+            entry.write(values)
+
+
+def protect(
+    optimizer: torch.optim.Optimizer, mask: Mask | str | Path, model: nn.Module, *, check_base: bool = True
+) -> Protection:
+    """Holds the selected entries at their present values under this optimizer, from now on.
+
+    Args:
+        optimizer: any torch optimizer, also one that accelerate has wrapped.
+        mask: which entries are held, or the path of its file.
+        model: the model that the optimizer trains; move it to its device first.
+        check_base: whether to refuse a model that the mask was not made for. A model that has trained since is another
+            one: pass False to hold its entries at the values that they have come to.
+
+    Raises:
+        ValueError: the mask is empty or made for another model, or the model carries LoRA adapters (`protect_lora`).
+    """
+    return Protection(optimizer, mask, model, check_base=check_base)
+
+
+def is_protected(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether a hold writes values back after this optimizer's steps."""
+    hooks = innermost(optimizer)._optimizer_step_post_hooks.values()
+    return any(isinstance(getattr(hook, "__self__", None), Protection) for hook in hooks)
+
+
+def _check_order(optimizer: object, mask: object, model: object) -> None:
+    """Raises ValueError when the arguments of `protect` are of other kinds, as when they are swapped."""
+    if not isinstance(optimizer, torch.optim.Optimizer) or not isinstance(model, nn.Module):
+        given = ", ".join(type(one).__name__ for one in (optimizer, mask, model))
+        raise ValueError(f"protect takes an optimizer, a mask and a model, in this order; got {given}.")
+
+
+def _silencer(entry: Entries):
+    def silence(weight: Tensor) -> None:
+        if weight.grad is not None:
+            entry.blank(weight.grad)
+
+    return silence
+
+
+def innermost(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+    """The optimizer inside accelerate's wrappers: only its `step` runs hooks."""
+    inner = getattr(optimizer, "optimizer", None)
+    return innermost(inner) if isinstance(inner, torch.optim.Optimizer) else optimizer

@@ -1,0 +1,37 @@
+"""Several patches of one base as one: the entries of any of them, each with one value."""
+
+import torch
+from torch import Tensor
+
+from holdfast.intervene.options import Prefer
+from holdfast.intervene.patch.patch_files import Chunk
+
+
+def merge_chunks(chunks: list[Chunk], prefer: Prefer) -> tuple[Chunk, int]:
+    """The entries of any of several patches of one parameter, and how many of them two patches set to different values.
+
+    Args:
+        chunks: the whole of each patch, in their order.
+        prefer: whose value such an entry gets.
+
+    Raises:
+        ValueError: two patches differ in what the base held.
+    """
+    index = torch.cat([chunk.index for chunk in chunks])
+    order = index.argsort(stable=True)
+    merged, group, sizes = index[order].unique_consecutive(return_inverse=True, return_counts=True)
+    firsts = sizes.cumsum(0) - sizes
+    chosen = firsts if prefer == "first" else firsts + sizes - 1
+
+    def join(vectors: list[Tensor]) -> tuple[Tensor, int]:
+        joined = torch.cat(vectors)[order]
+        bits = joined.view(len(joined), 1).view(torch.uint8)
+        unlike = (bits != bits[firsts][group]).any(1)
+        return joined[chosen], int(group[unlike].unique().numel())
+
+    values, conflicts = join([chunk.values for chunk in chunks])
+    olds = [chunk.old for chunk in chunks if chunk.old is not None]
+    old, contradictions = join(olds) if len(olds) == len(chunks) else (None, 0)
+    if contradictions:
+        raise ValueError("the patches differ in what their base held, so one of them is broken; make them again.")
+    return Chunk(merged, values, old), conflicts

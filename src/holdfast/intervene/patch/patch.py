@@ -1,0 +1,92 @@
+"""What tuning changed, as absolute new values at flat indices: applied and taken off again bit for bit."""
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from holdfast.errors import InvariantError
+from holdfast.intervene.base import require_base
+from holdfast.intervene.entries import Entries, masked_entries, same_bits, select_entries
+from holdfast.models.fingerprints import fingerprint
+from holdfast.values import Mask, Meta, Patch
+
+
+def selected_values(
+    model: nn.Module,
+    mask: Mask,
+    dtype: torch.dtype,
+    apart: Mapping[str, torch.dtype] | None = None,
+    *,
+    check_base: bool = True,
+) -> dict[str, Float[Tensor, " selected"]]:
+    """A copy of what the model holds at the mask's entries, on the CPU, cast to the dtypes of the checkpoint's files.
+
+    Args:
+        model: the checkpoint, as it was loaded.
+        mask: which entries.
+        dtype: `LoadedModel.storage_dtype`.
+        apart: `LoadedModel.stored_apart`: the parameters that the files hold in another dtype.
+        check_base: whether to refuse a mask of another model.
+
+    Raises:
+        ValueError: the mask is empty or made for another model.
+    """
+    entries, dtypes = masked_entries(model, mask), apart or {}
+    require_base("the mask", mask.base, dict(model.named_parameters()), check_base=check_base)
+    return {entry.name: entry.read_whole().to(dtypes.get(entry.name, dtype)) for entry in entries}
+
+
+def make_patch(
+    old_values: Mapping[str, Float[Tensor, " selected"]], tuned: nn.Module, mask: Mask, made_by: Meta | None = None
+) -> Patch:
+    """The difference between a checkpoint and its tuned self.
+
+    Args:
+        old_values: the checkpoint's `selected_values` in its storage dtype, taken before tuning; with them it reverts.
+        tuned: the tuned model; outside the mask it must equal the checkpoint.
+        mask: which entries were tuned.
+        made_by: how the patch was made.
+    """
+    new_values = {
+        entry.name: entry.read_whole().to(old_values[entry.name].dtype) for entry in masked_entries(tuned, mask)
+    }
+    shapes = {name: mask.shapes[name] for name in mask.indices}
+    return Patch(dict(mask.indices), new_values, shapes, mask.base, dict(old_values), made_by or {})
+
+
+def apply_patch(model: nn.Module, patch: Patch, *, check_base: bool = True) -> None:
+    """Writes a patch's new values into the model that it was made for; `check_base=False` takes any that it fits.
+
+    Raises:
+        ValueError: the model is another one than the patch's base, or is patched already.
+    """
+    entries = select_entries(model, patch.indices, patch.shapes)
+    require_base("the patch", patch.base, dict(model.named_parameters()), check_base=check_base)
+    _write(entries, patch.values)
+
+
+def revert_patch(model: nn.Module, patch: Patch, *, check_base: bool = True) -> None:
+    """Takes an applied patch off again, so that the model is its base bit for bit, which is checked.
+
+    With `check_base=False` the model may differ from the base outside the patch.
+
+    Raises:
+        ValueError: the patch holds no old values, or the model does not hold the patch's values.
+        InvariantError: the model differs from the base outside the patch.
+    """
+    if patch.old_values is None:
+        raise ValueError("the patch was saved without old values; load the base checkpoint again instead.")
+    entries = select_entries(model, patch.indices, patch.shapes)
+    for entry in entries:
+        if not same_bits(entry.read().cpu(), patch.values[entry.name].to(entry.weight.dtype)):
+            raise ValueError(f"the patch is not applied to this model: {entry.name} holds other values.")
+    _write(entries, patch.old_values)
+    if check_base and fingerprint(model) != patch.base:
+        raise InvariantError("the reverted model is not the patch's base: it was changed outside the patch.")
+
+
+def _write(entries: list[Entries], values: Mapping[str, Tensor]) -> None:
+    for entry in entries:
+        entry.write(values[entry.name])

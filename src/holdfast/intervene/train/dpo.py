@@ -1,0 +1,110 @@
+"""SET by preference: -log sigmoid(beta * (log-ratio of the preferred response - log-ratio of the other))
+
+Direct preference optimisation (Rafailov et al. 2023, arXiv 2305.18290), by TRL's DPOTrainer; log-ratios are to the
+model as it was at the start. Of a harmful prompt the safe response is preferred over what the model itself answers; of
+a harmless one the helpful response is preferred over a refusal. A prompt that the model refuses in the very words that
+are preferred teaches nothing and is left out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from datasets import Dataset
+from transformers import PreTrainedTokenizerBase
+from trl.trainer.dpo_config import DPOConfig
+from trl.trainer.dpo_trainer import DPOTrainer
+
+from holdfast.intervene.train.examples import IGNORED, shuffled_positions, training_row
+from holdfast.intervene.train.trainer import Quiet, Training
+from holdfast.models.generate import generate
+from holdfast.models.load import LoadedModel
+from holdfast.models.options import GenerateOptions
+from holdfast.progress import Progress, silent
+from holdfast.records import Exchange
+from holdfast.thoughts import without_thoughts
+
+
+@dataclass(frozen=True)
+class Preference:
+    """A prompt with the response to prefer and the one to avoid."""
+
+    prompt: str
+    chosen: str
+    rejected: str
+
+
+class QuietDpoTrainer(Quiet, DPOTrainer):
+    """Preference training on rows that are tokenized already."""
+
+    def _prepare_dataset(self, dataset: Dataset, *_: Any, **__: Any) -> Dataset:
+        return dataset
+
+    def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
+        """Adds the start's log-probabilities, without the progress bars and the cache on disk of the trainer's own."""
+        found: list[dict[str, Any]] = []
+        for start in range(0, len(dataset), batch_size):
+            rows = [dataset[place] for place in range(start, min(start + batch_size, len(dataset)))]
+            batch = {key: value.to(self.args.device) for key, value in self.data_collator(rows).items()}
+            chosen, rejected = self.compute_ref_log_probs(self.model, batch)
+            for row, ours, theirs in zip(rows, chosen.tolist(), rejected.tolist(), strict=True):
+                found.append({**row, "ref_chosen_logps": ours, "ref_rejected_logps": theirs})
+        return Dataset.from_list(found)
+
+
+def preferences(beta: float) -> Training:
+    """Training on preferences; the start's log-probabilities are computed first, so no second model is kept."""
+    settings = {"beta": beta, "precompute_ref_log_probs": True}
+    return Training(QuietDpoTrainer, DPOConfig, preference_row, settings)
+
+
+def preference_row(tokenizer: PreTrainedTokenizerBase, preference: Preference, max_length: int) -> dict[str, list[int]]:
+    """Token ids of the prompt and of both responses.
+
+    Raises:
+        ValueError: nothing of a response is left within `max_length`.
+    """
+    chosen, rejected = (
+        training_row(tokenizer, Exchange(preference.prompt, response), max_length)
+        for response in (preference.chosen, preference.rejected)
+    )
+    shared = min(row["labels"].count(IGNORED) for row in (chosen, rejected))
+    return {
+        "prompt_ids": chosen["input_ids"][:shared],
+        "chosen_ids": chosen["input_ids"][shared:],
+        "rejected_ids": rejected["input_ids"][shared:],
+    }
+
+
+def make_preferences(
+    loaded: LoadedModel,
+    refusals: Sequence[Exchange],
+    harmless: Sequence[Exchange],
+    *,
+    max_new_tokens: int,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> tuple[list[Preference], list[Preference]]:
+    """Preferences of harmful prompts and of harmless ones.
+
+    Raises:
+        ValueError: the model's own answer to every harmful prompt is empty, or the safe response.
+    """
+    options = GenerateOptions(max_new_tokens=max_new_tokens)
+    own = generate(loaded.model, loaded.tokenizer, [one.prompt for one in refusals], options, progress)
+    harmful = [
+        Preference(exchange.prompt, exchange.response, response.record)
+        for exchange, response in zip(refusals, own, strict=True)
+        if response.text and not exchange.response.startswith(without_thoughts(response.record) or response.record)
+    ]
+    if not harmful:
+        raise ValueError(
+            "the model's own answers are empty or the safe responses already, so there is nothing to prefer; give "
+            "other refusals, or objective sft."
+        )
+    others = shuffled_positions(len(refusals), len(harmless), seed)
+    helpful = [
+        Preference(exchange.prompt, exchange.response, refusals[other].response)
+        for exchange, other in zip(harmless, others, strict=True)
+    ]
+    return harmful, helpful

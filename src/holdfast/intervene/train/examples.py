@@ -1,0 +1,56 @@
+"""Turns exchanges into rows of token ids, and puts them into an order that depends on the seed alone.
+
+A row is the prompt, token for token as generation renders it, then the response and the token that ends the turn. The
+loss covers these two.
+"""
+
+import logging
+
+import torch
+from transformers import (
+    PreTrainedTokenizerBase,
+)
+
+from holdfast.intervene.entries import mask_digest as mask_digest
+from holdfast.prompts.chat import encode_exchange, encode_prompt, end_of_turn
+from holdfast.records import Exchange
+
+logger = logging.getLogger(__name__)
+IGNORED = -100
+"""Label of a token that the loss leaves out."""
+
+
+def shuffled_positions(count: int, length: int, seed: int) -> list[int]:
+    """`length` positions below `count`: each once before any comes again, newly shuffled each time."""
+    generator = torch.Generator().manual_seed(seed)
+    positions: list[int] = []
+    while len(positions) < length:
+        positions += torch.randperm(count, generator=generator).tolist()
+    return positions[:length]
+
+
+def training_row(tokenizer: PreTrainedTokenizerBase, exchange: Exchange, max_length: int) -> dict[str, list[int]]:
+    """Token ids and labels of an exchange; the prompt, as generation asks it, is left out of the loss.
+
+    Raises:
+        ValueError: nothing of the response is left within `max_length`.
+    """
+    token_ids = encode_exchange(tokenizer, exchange.prompt, exchange.response).token_ids
+    shared = len(encode_prompt(tokenizer, exchange.prompt))
+    if shared >= min(len(token_ids), max_length):
+        raise ValueError(
+            f"an exchange leaves no response within max_length={max_length}: its prompt has {shared} tokens; "
+            f"raise max_length, up to the model's context, or remove it: {exchange.prompt[:60]!r}."
+        )
+    labels = [IGNORED] * shared + token_ids[shared:]
+    return {"input_ids": token_ids[:max_length], "labels": labels[:max_length]}
+
+
+def warn_without_end(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Logs a warning when no token ends a turn, so that a model trained on it does not learn to stop."""
+    if end_of_turn(tokenizer) is None:
+        logger.warning(
+            "no special token ends an assistant's turn in the chat template of %r, so training teaches no end: "
+            "responses will run on until their limit; use a template that ends turns with one.",
+            tokenizer.name_or_path,
+        )

@@ -1,0 +1,43 @@
+"""The loss of a model as it stands, and a warning where training made it worse."""
+
+import logging
+from collections.abc import Sequence
+
+import torch
+
+from holdfast.intervene.entries import mask_digest as mask_digest
+from holdfast.intervene.options import SftOptions
+from holdfast.intervene.train.examples import IGNORED, training_row
+from holdfast.models.load import LoadedModel
+from holdfast.records import Exchange
+
+logger = logging.getLogger(__name__)
+WORSE_BY = 0.1
+"""Nats per token by which the saved loss may exceed the loss before training: every token is 10% less likely."""
+
+
+@torch.no_grad()
+def mean_loss(loaded: LoadedModel, exchanges: Sequence[Exchange], options: SftOptions) -> float:
+    """Mean loss per response token, in nats, of the model as it is: what training reports of a batch."""
+    total, num_tokens = 0.0, 0
+    for exchange in exchanges:
+        row = training_row(loaded.tokenizer, exchange, options.max_length)
+        token_ids, labels = (torch.tensor([row[key]], device=loaded.model.device) for key in ("input_ids", "labels"))
+        count = sum(label != IGNORED for label in row["labels"][1:])  # nothing predicts the first token
+        if count:
+            total += count * float(loaded.model(input_ids=token_ids, labels=labels).loss)
+            num_tokens += count
+    return total / max(num_tokens, 1)
+
+
+def warn_of_worse(start: float | None, saved: float | None, options: SftOptions) -> None:
+    """Warns where the saved model predicts the last batch worse than the model before training did."""
+    if start is None or saved is None or saved <= start + WORSE_BY:
+        return
+    logger.warning(
+        "training made the model worse at what it trained on: the loss on the last step's batch was %.3g before "
+        "training and is %.3g in the saved checkpoint; lower learning_rate=%g.",
+        start,
+        saved,
+        options.learning_rate,
+    )

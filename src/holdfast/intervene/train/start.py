@@ -1,0 +1,20 @@
+"""Refuses to train from another start than the mask and the loaded model say."""
+
+from holdfast.artifacts import refuse_other_base
+from holdfast.intervene.entries import mask_digest as mask_digest
+from holdfast.models.fingerprints import fingerprint
+from holdfast.models.load import LoadedModel
+from holdfast.values import Mask
+
+
+def refuse_wrong_start(
+    loaded: LoadedModel, mask: Mask | None, *, check_base: bool = True, just_loaded: bool = False
+) -> None:
+    """Raises ValueError when the mask is another model's or the model is no longer the one that was loaded.
+
+    `check_base=False` takes a mask of another model. A model that was `just_loaded` is not hashed again.
+    """
+    if mask is not None and check_base:
+        refuse_other_base("the mask", mask.base, loaded.base)
+    if not just_loaded and fingerprint(loaded.model) != loaded.base:
+        raise ValueError(f"the weights of {loaded.name!r} were changed after loading; load the model again to tune it.")

@@ -1,0 +1,230 @@
+"""Supervised fine-tuning by TRL's SFTTrainer, as SET and SPA share it: quiet, seeded and resumable.
+
+The order of the examples depends on the seed alone, so all arms of a comparison read the same batches. Training runs on
+float32 weights (`precision.py`).
+"""
+
+import math
+import tempfile
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler
+from transformers import (
+    PreTrainedTokenizerBase,
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+    get_scheduler,
+)
+from transformers.trainer_callback import TrainerControl, TrainerState
+from trl.trainer.sft_config import SFTConfig
+from trl.trainer.sft_trainer import SFTTrainer
+
+from holdfast.artifacts import digest
+from holdfast.distributed import all_sum, first, world_size
+from holdfast.intervene.entries import mask_digest as mask_digest
+from holdfast.intervene.options import SftOptions, share_batch
+from holdfast.intervene.train.checkpoints import claim_folder
+from holdfast.intervene.train.examples import training_row, warn_without_end
+from holdfast.intervene.train.sharded_checkpoint import ShardedCheckpoints, last_state, load_state
+from holdfast.intervene.train.sparse_adamw import SparseAdamW
+from holdfast.intervene.train.untouched import left_as_found
+from holdfast.intervene.train.within_context import rows_within_context
+from holdfast.models.load import HALF_PRECISION, LoadedModel
+from holdfast.models.shards import is_sharded
+from holdfast.progress import Progress
+
+
+@dataclass(frozen=True)
+class Training:
+    """What the trainers of TRL differ in."""
+
+    trainer: Callable[..., "Quiet"]
+    config: Callable[..., TrainingArguments]
+    rows: Callable[[PreTrainedTokenizerBase, Any, int], dict[str, list[int]]]
+    """Token ids of one example, given the tokenizer, the example and the most tokens that it may have."""
+    settings: Mapping[str, object] = field(default_factory=dict)
+    """Of the config, beside those that all share."""
+
+
+def dense_adamw(model: nn.Module, options: SftOptions) -> torch.optim.Optimizer:
+    """Fused AdamW over all parameters that need a gradient; vectors (norms, biases) are not decayed."""
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    groups = [
+        {"params": [weight for weight in weights if weight.dim() > 1], "weight_decay": options.weight_decay},
+        {"params": [weight for weight in weights if weight.dim() <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW([group for group in groups if group["params"]], lr=options.learning_rate, fused=True)
+
+
+def fine_tune(
+    loaded: LoadedModel,
+    examples: Sequence[Any],
+    order: Sequence[int],
+    optimizer: torch.optim.Optimizer,
+    options: SftOptions,
+    *,
+    label: str,
+    clip: bool,
+    progress: Progress,
+    output_dir: Path | None = None,
+    identity: object = None,
+    training: Training | None = None,
+) -> tuple[float, ...]:
+    """Trains the model in place on examples in a given order and returns the loss of each step that was run.
+
+    Args:
+        loaded: the model, in float32.
+        examples: what may be read: exchanges, unless another training is given.
+        order: positions in it, `iterations * batch_size` of them.
+        optimizer: steps whatever it was built on.
+        options: length, rate and the like.
+        label: what progress calls this.
+        clip: whether the trainer clips the dense gradients; SparseAdamW clips for itself.
+        progress: told after each step.
+        output_dir: where checkpoints go; needed when any are wanted.
+        identity: names the run beside the options and examples, so that a folder of another run is refused.
+        training: how; None is supervised fine-tuning.
+
+    Raises:
+        ValueError: the loss is not finite, the batch does not divide, or the folder holds another run.
+    """
+    how = training or SUPERVISED
+    with ExitStack() as stack:
+        stack.enter_context(left_as_found(loaded))
+        warn_without_end(loaded.tokenizer)
+        rows = rows_within_context(loaded, examples, how.rows, options.max_length)
+        run = digest([options.model_dump(), identity, rows, order])
+        folder = output_dir or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        checkpoint = first(lambda: claim_folder(folder, run, options, is_kept=output_dir is not None))
+        sharded = is_sharded(loaded.model)
+        done = _go_on(folder, loaded.model, optimizer) if sharded else 0
+        args = _trainer_arguments(how, loaded, options, folder, clip, steps_done=done)
+        trainer = how.trainer(
+            model=loaded.model,
+            args=args,
+            train_dataset=Dataset.from_list(rows).select(order[done * options.batch_size :]),
+            processing_class=loaded.tokenizer,
+            optimizers=(optimizer, _schedule(optimizer, args, options, done) if sharded else None),
+            callbacks=[_ProgressCallback(label, progress, done)],
+        )
+        if sharded and options.checkpoint_every:
+            trainer.add_callback(ShardedCheckpoints(folder, options.checkpoint_every, done))
+        trainer.remove_callback(PrinterCallback)
+        if done < options.iterations:
+            trainer.train(resume_from_checkpoint=checkpoint)
+    return tuple(trainer.losses.values())
+
+
+def _go_on(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
+    """Takes a sharded model to its last checkpoint, if there is one; the steps that it has made."""
+    last = first(lambda: last_state(folder))
+    return load_state(last, model, optimizer) if last else 0
+
+
+def _schedule(optimizer: torch.optim.Optimizer, args: TrainingArguments, options: SftOptions, done: int) -> LRScheduler:
+    """The trainer's schedule of all steps, of which some are done."""
+    schedule = get_scheduler(
+        args.lr_scheduler_type, optimizer, args.get_warmup_steps(options.iterations), options.iterations
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the optimizer's steps were made before
+        for _ in range(done):
+            schedule.step()
+    return schedule
+
+
+class Quiet(Trainer):
+    """Mixed into a trainer of TRL's: no telemetry, no model cards, and it stops when the loss is not finite."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.losses: dict[int, float] = {}
+        """Mean loss per response token of each step that was run."""
+
+    def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
+        """One micro-batch; its loss is a share of the step's mean, so the shares of a step add up."""
+        loss = super().training_step(*args, **kwargs)
+        step = self.state.global_step
+        mean = all_sum(loss.detach().clone()).item() / world_size()
+        self.losses[step] = self.losses.get(step, 0.0) + mean
+        if not math.isfinite(self.losses[step]):
+            raise ValueError(
+                f"the loss became {mean} at step {step + 1} of {self.state.max_steps}; the weights are "
+                f"still those of step {step}. Lower learning_rate={self.args.learning_rate}, or look at the exchanges."
+            )
+        return loss
+
+    def _wrap_model(self, model: nn.Module, *args: Any, **kwargs: Any) -> nn.Module:
+        """Keeps a model out of DistributedDataParallel whose gradients SparseAdamW takes, and adds up itself."""
+        takes_gradients = isinstance(self.optimizer, SparseAdamW) and not self.optimizer.is_sharded
+        if world_size() > 1 and takes_gradients and model is self.model:
+            # A wrapper of one device only calls the model; the trainer leaves models alone that come wrapped.
+            return nn.DataParallel(model, [] if self.args.use_cpu else [self.args.device])
+        return super()._wrap_model(model, *args, **kwargs)  # pyright: ignore[reportArgumentType]
+
+    def _send_telemetry(self) -> None:
+        """Sends nothing."""
+
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        """Writes no card into checkpoints."""
+
+
+class QuietTrainer(Quiet, SFTTrainer):
+    """Supervised fine-tuning."""
+
+
+class _ProgressCallback(TrainerCallback):
+    def __init__(self, label: str, progress: Progress, before: int) -> None:
+        self.label, self.progress, self.before = label, progress, before
+
+    def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        self.on_step_end(args, state, control)
+
+    def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        self.progress(self.label, self.before + state.global_step, self.before + state.max_steps)
+
+
+def _trainer_arguments(
+    how: Training, loaded: LoadedModel, options: SftOptions, folder: Path, clip: bool, *, steps_done: int
+) -> TrainingArguments:
+    micro_batch = share_batch(options, world_size())
+    on_cpu = loaded.model.device.type == "cpu"
+    return how.config(
+        output_dir=str(folder),
+        max_steps=options.iterations - steps_done,
+        per_device_train_batch_size=micro_batch,
+        gradient_accumulation_steps=options.batch_size // (micro_batch * world_size()),
+        learning_rate=options.learning_rate,
+        max_grad_norm=options.max_grad_norm if clip else 0.0,
+        warmup_steps=options.warmup_share,
+        lr_scheduler_type=options.scheduler,
+        train_sampling_strategy="sequential",  # the order is in the data set
+        max_length=None,  # rows are cut already
+        save_strategy="steps" if options.checkpoint_every and not options.shard else "no",
+        save_steps=options.checkpoint_every or options.iterations,
+        save_total_limit=1,
+        use_cpu=on_cpu,
+        bf16=not on_cpu and loaded.storage_dtype in HALF_PRECISION,
+        dataloader_pin_memory=not on_cpu,
+        activation_checkpointing=False,
+        gradient_checkpointing=None,  # the old name, or it warns
+        logging_strategy="no",
+        logging_nan_inf_filter=False,
+        report_to="none",
+        disable_tqdm=True,
+        seed=options.seed,
+        **how.settings,
+    )
+
+
+SUPERVISED = Training(QuietTrainer, SFTConfig, training_row)

@@ -1,0 +1,64 @@
+"""L = mean over exchanges of (1/T) sum_t log p(y_t | x, y_<t)   (nats a token; up = the given responses grow likelier)
+
+On correct responses to harmless questions this is the *utility* objective: the entries that it depends on are those
+that a safety-only mask leaves out. The tokens that hold the response's text count; prompt, template and end token do
+not.
+"""
+
+from collections.abc import Sequence
+
+from jaxtyping import Float
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from holdfast.objective.completions import (
+    Completion,
+    completion_logits,
+    reduce_completions,
+    said_log_probabilities,
+)
+from holdfast.prompts.chat import encode_exchange
+from holdfast.records import Exchange
+
+
+class ResponseLikelihood:
+    """Mean log-likelihood of given responses."""
+
+    unit = "nats a token"
+
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, exchanges: Sequence[Exchange], name: str = "response_likelihood"
+    ) -> None:
+        """Encodes the exchanges.
+
+        Args:
+            tokenizer: the model's.
+            exchanges: prompts with the responses whose likelihood is taken.
+            name: what files call the objective: "utility" of right answers, "refusal_likelihood" of refusals. Without
+                it files do not say which of the two they are.
+
+        Raises:
+            ValueError: there is no exchange, or one has an empty response.
+        """
+        if not exchanges:
+            raise ValueError("there are no exchanges to take the likelihood of; give at least one.")
+        self.name = name
+        self.completions = [_completion(tokenizer, exchange) for exchange in exchanges]
+
+    def contributions(self, model: PreTrainedModel, items: Sequence[int]) -> Float[Tensor, " batch"]:
+        """The mean log-probability of each response's tokens."""
+        completions = [self.completions[item] for item in items]
+        log_probabilities = completion_logits(model, completions).log_softmax(-1)
+        return reduce_completions(said_log_probabilities(log_probabilities, completions), completions, "mean")
+
+    def describe(self) -> dict[str, object]:
+        """The objective's name."""
+        return {"objective": self.name}
+
+
+def _completion(tokenizer: PreTrainedTokenizerBase, exchange: Exchange) -> Completion:
+    chat = encode_exchange(tokenizer, exchange.prompt, exchange.response)
+    positions = [span.token for span in chat.spans[1]]
+    if not positions:
+        raise ValueError(f"the response to {exchange.prompt!r} is empty; give every exchange a response.")
+    return Completion(exchange.prompt, chat.token_ids, positions)

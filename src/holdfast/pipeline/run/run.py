@@ -1,0 +1,394 @@
+"""The whole run in its order: locate, verify, enhance, adapt; every piece a file, the page redrawn as they come.
+
+The run's folder:
+    manifest.json               config, versions, hashes of everything read, seconds that each piece took
+    report.json, report.html    what is known so far
+    locate/, enhance/locate/    scores, halves, utility, masks/{top,safety_only,random,bottom}.safetensors
+    verify/MASK/                an evaluation a draw of noise
+    enhance/ARM/, adapt/ARM/    model/, patch.safetensors (enhance), result.json, evaluation.json
+    adapt/start.json, enhance/before.json
+
+A piece whose file is there is not made again; a folder that was begun with another config or other inputs is refused.
+"""
+
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import holdfast
+from holdfast.artifacts import digest, load_json, save_json, save_text
+from holdfast.intervene.options import EnhanceOptions
+from holdfast.models.load import load_model
+from holdfast.pipeline import scoring, suites, tuning, verifying
+from holdfast.pipeline.evaluating import evaluate_model
+from holdfast.pipeline.given_exchanges import load_to_enhance
+from holdfast.pipeline.inputs import file_hash
+from holdfast.pipeline.judges import Judge, load_judge, require_usable, try_on
+from holdfast.pipeline.masks import select_as_shared
+from holdfast.pipeline.options import SafetyObjective, SuiteFiles
+from holdfast.pipeline.outputs import refuse_foreign, written_alone
+from holdfast.pipeline.rendering import rendering_of
+from holdfast.pipeline.run.config import RunConfig
+from holdfast.pipeline.run.layout import ADAPT_ARMS, ALONE, enhanced_files, masks_of, noise_draws, noise_paths
+from holdfast.pipeline.run.linking import link_file, link_folder
+from holdfast.pipeline.run.other_run import refuse_other_inputs, refuse_other_settings, settings_of
+from holdfast.pipeline.run.story import locate_section, tell
+from holdfast.pipeline.run.workers import Unit, Workers
+from holdfast.progress import Progress, silent
+from holdfast.prompts.template_arguments import with_arguments_of
+from holdfast.report.page import render_page
+
+LIBRARIES = ("torch", "transformers", "trl", "accelerate", "safetensors")
+
+
+def run(config: RunConfig, out: Path, progress: Progress = silent) -> dict:
+    """Runs what of the config is not done yet and returns the report.
+
+    Raises:
+        ValueError: an input is missing or wrong, prompts are shared between calibration and evaluation, or the folder
+            holds another run.
+        InvariantError: weights that had to keep every bit did not.
+    """
+
+    def tell_pieces() -> None:
+        units = [*_first(config, out), *_second(config, out)]
+        progress("pieces of the run", sum(unit.is_done for unit in units), len(units))
+
+    page = _Page(config, out)
+
+    def redraw() -> None:
+        page.redraw()
+        tell_pieces()
+
+    refuse_other_settings(config, out)
+    goes_on = (out / "manifest.json").is_file()
+    if goes_on:  # at once: hashing what is read and starting the workers can take minutes
+        tell_pieces()
+    require_usable(config.judging, config.judge)
+    overlap = refuse_shared_prompts(config)  # before the folder is claimed: what is refused leaves nothing there
+    claim(config, out)
+    with written_alone(out):
+        save_json(out / "manifest.json", load_json(out / "manifest.json") | {"overlap": overlap})
+        if not goes_on:  # what is refused is told in one sentence, and nothing before it
+            tell_pieces()
+        with page.caught_up(), Workers(config.workers, config.threads, progress) as workers:
+            for units in (_first(config, out), _second(config, out)):
+                _timed(workers, units, out, redraw)
+        return save_story(config, out)
+
+
+class _Page:
+    """The page of a run that grows: drawn again after its pieces, but for those that follow at once."""
+
+    SHARE = 10
+    """Drawing takes at most one part in so many of the time."""
+
+    def __init__(self, config: RunConfig, out: Path) -> None:
+        self._config, self._out = config, out
+        self._next, self._is_behind = 0.0, False
+
+    def redraw(self) -> None:
+        """With all that is there, or later."""
+        started = time.monotonic()
+        self._is_behind = started < self._next
+        if not self._is_behind:
+            save_story(self._config, self._out)
+            ended = time.monotonic()
+            self._next = ended + self.SHARE * (ended - started)
+
+    @contextmanager
+    def caught_up(self) -> Iterator[None]:
+        """A run that ends before its end, whatever the reason, leaves a page of all that is there."""
+        try:
+            yield
+        except BaseException:
+            if self._is_behind:
+                save_story(self._config, self._out)
+            raise
+
+
+def save_story(config: RunConfig, out: Path) -> dict:
+    """Writes report.json and report.html from the pieces that are there."""
+    report, missing = tell(config, out), unfinished(config, out)
+    report |= {"missing": missing} if missing else {}
+    save_json(out / "report.json", report)
+    save_text(out / "report.html", render_page(report))
+    return report
+
+
+def unfinished(config: RunConfig, out: Path) -> list[str]:
+    """The pieces of a run whose files are not all there, in the order in which they are made."""
+    return [unit.label for unit in (*_first(config, out), *_second(config, out)) if not unit.is_done]
+
+
+def claim(config: RunConfig, out: Path) -> None:
+    """Makes the folder this run's, or goes on with it; a folder that holds anything else is refused."""
+    path = out / "manifest.json"
+    if not path.is_file():
+        refuse_foreign(out)
+    judge = load_judge(config.judge, config.judging)
+    inputs = _inputs(config, judge)
+    if path.is_file():
+        refuse_other_settings(config, out)
+        refuse_other_inputs(inputs, out)
+        return
+    harmful = [prompt.prompt for prompt in suites.load_suite(config.suite).harmful]
+    manifest = {
+        "run": digest([settings_of(config), inputs, holdfast.__version__]),
+        "config": config.model_dump(mode="json"),
+        "inputs": inputs,
+        "versions": {"holdfast": holdfast.__version__, **{name: version(name) for name in LIBRARIES}},
+        "hardware": {"machine": platform.machine(), "system": platform.system(), "python": platform.python_version()},
+        "tried": {"judge": try_on(judge, config.judge, harmful)},
+        "timings": {},
+    }
+    save_json(path, manifest)
+
+
+def refuse_shared_prompts(config: RunConfig) -> dict[str, Any]:
+    """How many prompts that judge resemble one that makes scores or trains; ValueError when one is the same.
+
+    Prompts that are to be refused and helped are refused, too.
+    """
+    if config.refusals:
+        load_to_enhance(config.refusals.refusals, config.refusals.harmless)
+    return suites.refuse_overlap(_made_from(config), config.suite, config.calibration.harmful)
+
+
+def _made_from(config: RunConfig) -> list[str]:
+    """The prompt files that make scores or train a model."""
+    learned = (config.refusals.refusals, config.refusals.harmless) if config.refusals else ()
+    return list(filter(None, (config.calibration.harmful, config.calibration.utility, *learned, config.task)))
+
+
+def locate(
+    config: RunConfig,
+    model: str,
+    folder: Path,
+    objective: SafetyObjective = "judge_gradient",
+    copies: Sequence[Path] = (),
+    progress: Progress = silent,
+) -> None:
+    """Scores a model for safety and for utility and cuts every mask; other folders get links to the same files."""
+    scores, utility = folder / "scores.safetensors", folder / "utility.safetensors"
+    if not _is_scored(scores):
+        _score(config, model, scores, objective, progress)
+    if config.calibration.utility and not _is_scored(utility):
+        how = {"options": config.likelihood_options("utility"), "seed": config.seed, "progress": progress}
+        scoring.score_likelihood(model, config.calibration.utility, utility, **how)
+    for name in masks_of(config):
+        cut(config, folder, name, folder / "masks" / f"{name}.safetensors")
+    save_json(folder / "section.json", locate_section(config, model, folder))
+    for copy in copies:
+        link_folder(folder, copy)
+
+
+def _is_scored(scores: Path) -> bool:
+    """Whether scores and those of both halves are there; the rest of what is not whole is removed."""
+    if all(path.is_file() for path in scoring.files_of(scores)):
+        return True
+    scoring.remove_rest(scores)
+    return False
+
+
+def _score(config: RunConfig, model: str, scores: Path, objective: SafetyObjective, progress: Progress) -> None:
+    """Scores a model for safety, on what the objective needs."""
+    how = {"seed": config.seed, "progress": progress}
+    if refusals := config.refusals_to_score(objective):
+        options = config.likelihood_options("refusal_likelihood")
+        scoring.score_likelihood(model, refusals, scores, options=options, **how)
+        return
+    how |= {"options": config.score, "judging": config.judging, "generation": config.calibrate}
+    scoring.score_safety(model, config.judge, config.calibration.harmful, scores, **how)
+
+
+def cut(config: RunConfig, folder: Path, selector: str, path: Path) -> None:
+    """Writes one mask from a folder's scores, unless it is there."""
+    if not path.is_file():
+        shared, utility = {**config.select.model_dump(), "seed": config.seed}, folder / "utility.safetensors"
+        select_as_shared(folder / "scores.safetensors", selector, path, shared=shared, utility=utility)
+
+
+def verify(config: RunConfig, out: Path, mask: str, ratio: float, progress: Progress = silent) -> None:
+    """Evaluates every draw of noise of one strength on one mask: safety and utility."""
+    files = SuiteFiles(harmful=config.suite.harmful, questions=config.suite.questions)
+    verifying.verify(
+        config.model,
+        config.judge,
+        out / "locate" / "masks" / f"{mask}.safetensors",
+        files,
+        noise_draws(config, ratio),
+        out / "verify" / mask,
+        limit=config.verify.limit,
+        judging=config.judging,
+        generation=config.generate,
+        progress=progress,
+    )
+
+
+def enhance(config: RunConfig, out: Path, arm: str, progress: Progress = silent) -> None:
+    """Tunes the unaligned model with one mask, or all of it, and evaluates what comes out."""
+    folder = out / "enhance" / arm
+    selector = "top" if arm == ALONE else arm
+    mask = None if arm == "full" else out / "enhance" / "locate" / "masks" / f"{selector}.safetensors"
+    options = enhance_options(config, full=arm == "full")
+    if arm == ALONE:
+        options = options.model_copy(update={"harmless_share": 0.0})
+    assert config.unaligned is not None
+    assert config.refusals is not None
+    if not all(path.is_file() for path in enhanced_files(out, arm)):
+        data, how = config.refusals, {"options": options, "progress": progress}
+        tuning.enhance_model(config.unaligned, mask, data.refusals, data.harmless, folder, **how)
+    tuned = with_arguments_of(str(folder / "model"), config.unaligned)
+    evaluate(config, tuned, folder / "evaluation.json", task=False, progress=progress)
+
+
+def enhance_options(config: RunConfig, *, full: bool) -> EnhanceOptions:
+    """SET's options under the run's seed; tuning all weights may have a learning rate of its own."""
+    rate = config.full_learning_rate if full and config.full_learning_rate else config.enhance.learning_rate
+    return config.enhance.model_copy(update={"seed": config.seed, "learning_rate": rate})
+
+
+def adapt(config: RunConfig, out: Path, arm: str, progress: Progress = silent) -> None:
+    """Fine-tunes the aligned model on the task, with one mask held or none, and evaluates what comes out."""
+    folder = out / "adapt" / arm
+    held = ADAPT_ARMS[arm]
+    assert config.task is not None
+    if not (folder / "result.json").is_file():
+        tuning.adapt_model(
+            config.model,
+            out / "locate" / "masks" / f"{held}.safetensors" if held else None,
+            config.task,
+            folder,
+            options=config.adapt.model_copy(update={"seed": config.seed}),
+            progress=progress,
+        )
+    tuned = with_arguments_of(str(folder / "model"), config.model)
+    evaluate(config, tuned, folder / "evaluation.json", task=True, progress=progress)
+
+
+def evaluate(
+    config: RunConfig,
+    model: str,
+    path: Path,
+    *,
+    task: bool,
+    copies: Sequence[Path] = (),
+    progress: Progress = silent,
+) -> None:
+    """Evaluates a checkpoint on the whole suite, unless that is done; copies are links to the same file."""
+    if not path.is_file():
+        files = config.suite if task else config.suite.model_copy(update={"task": None})
+        how = {"judging": config.judging, "generation": config.generate, "progress": progress}
+        evaluate_model(model, config.judge, files, path, **how)
+    for copy in copies:
+        link_file(path, copy)
+
+
+def starting_units(
+    config: RunConfig, *, aligned: Path, aligned_start: Path, unaligned: Path, unaligned_start: Path
+) -> list[Unit]:
+    """What all else needs: where the weights of both models are (folders), and where both start (files)."""
+
+    def locating(label: str, model: str, folder: Path, objective: SafetyObjective, *copies: Path) -> Unit:
+        arguments = {"config": config, "model": model, "folder": folder, "objective": objective, "copies": copies}
+        made = [path for one in (folder, *copies) for path in _located_files(config, one)]
+        return Unit(label, locate, made, arguments)
+
+    def evaluating(label: str, model: str, path: Path, *copies: Path, task: bool) -> Unit:
+        arguments = {"config": config, "model": model, "path": path, "copies": copies, "task": task}
+        return Unit(label, evaluate, [path, *copies], arguments)
+
+    once, once_evaluated = config.is_located_once, config.is_evaluated_once
+    units = [
+        locating("locate", config.model, aligned, "judge_gradient", *([unaligned] if once else [])),
+        evaluating(
+            "evaluate aligned", config.model, aligned_start, *([unaligned_start] if once_evaluated else []), task=True
+        ),
+    ]
+    if config.unaligned is not None and not once:
+        units += [locating("locate in unaligned", config.unaligned, unaligned, config.enhance_objective)]
+    if config.unaligned is not None and not once_evaluated:
+        units += [evaluating("evaluate unaligned", config.unaligned, unaligned_start, task=False)]
+    return units
+
+
+def _located_files(config: RunConfig, folder: Path) -> list[Path]:
+    return [*(folder / "masks" / f"{name}.safetensors" for name in masks_of(config)), folder / "section.json"]
+
+
+def _first(config: RunConfig, out: Path) -> list[Unit]:
+    return starting_units(
+        config,
+        aligned=out / "locate",
+        aligned_start=out / "adapt" / "start.json",
+        unaligned=out / "enhance" / "locate",
+        unaligned_start=out / "enhance" / "before.json",
+    )
+
+
+def _second(config: RunConfig, out: Path) -> list[Unit]:
+    """What can be done side by side once the masks are there; the longest pieces last, so that no core waits."""
+    noise = [
+        Unit(
+            f"noise {ratio:g} on {mask}",
+            verify,
+            noise_paths(config, out, mask, ratio),
+            {"config": config, "out": out, "mask": mask, "ratio": ratio},
+        )
+        for ratio in config.verify.ratios
+        for mask in masks_of(config)
+    ]
+    tuned = [
+        Unit(
+            f"enhance {arm}",
+            enhance,
+            [*enhanced_files(out, arm), out / f"enhance/{arm}/evaluation.json"],
+            {"config": config, "out": out, "arm": arm},
+        )
+        for arm in (config.enhance_arms if config.unaligned else ())
+    ]
+    adapted = [
+        Unit(
+            f"adapt {arm}",
+            adapt,
+            [out / f"adapt/{arm}/{name}.json" for name in ("result", "evaluation")],
+            {"config": config, "out": out, "arm": arm},
+        )
+        for arm in (config.adapt_arms if config.task else ())
+    ]
+    return noise + tuned + adapted
+
+
+def _timed(workers: Workers, units: list[Unit], out: Path, redraw: Callable[[], object]) -> None:
+    """Runs units, notes in the manifest how many seconds each took, and redraws the page after each.
+
+    The seconds that an interrupted run spent on a unit that it did not end are not counted.
+    """
+
+    def finished(unit: Unit, seconds: float) -> None:
+        manifest = load_json(out / "manifest.json")
+        manifest["timings"][unit.label] = round(seconds, 1)
+        save_json(out / "manifest.json", manifest)
+        redraw()
+
+    workers.run(units, finished)
+
+
+def _inputs(config: RunConfig, judge: Judge) -> dict[str, str]:
+    """Hashes of everything that is read: the models' weights and the prompt files' bytes."""
+    suite = config.suite
+    files = [*_made_from(config), *suite.harmful, suite.harmless, suite.borderline, suite.questions, suite.task]
+    hashes = {}
+    for name in filter(None, (config.model, config.unaligned)):
+        loaded = load_model(name)
+        hashes |= {name: loaded.base, f"{name}, as it renders": rendering_of(loaded.tokenizer)}
+    hashes[config.judge] = judge.fingerprint
+    for file in files:
+        if file is not None:
+            hashes[file] = file_hash(file)
+    return hashes

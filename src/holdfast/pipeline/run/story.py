@@ -1,0 +1,174 @@
+"""report.json from the pieces of a run that are there: a section appears once its first piece does."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from holdfast.artifacts import load_evaluation, load_json, load_mask, load_scores
+from holdfast.evaluate.paired import count_changes
+from holdfast.evaluate.pooled import pool_evaluations
+from holdfast.judge.options import REFUSAL_RULES
+from holdfast.made_by import summary
+from holdfast.models.load import load_model
+from holdfast.models.sites import list_sites
+from holdfast.outcomes import Evaluation
+from holdfast.pipeline.run.config import SAFETY_ONLY, RunConfig
+from holdfast.pipeline.run.layout import ADAPT_ARMS, ALONE, masks_of, noise_paths
+from holdfast.pipeline.scoring import convergence_of, files_of
+from holdfast.report.experts import expert_rows
+from holdfast.report.schema import SCHEMA, changed_answers, component_rows, suite_json, verify_section
+from holdfast.select.distribution import distribution
+from holdfast.select.stability import stability
+from holdfast.tensor_files import read_header
+
+Json = dict[str, Any]
+NUM_EXAMPLES = 10
+"""Responses that the page shows before and after."""
+
+
+def tell(config: RunConfig, out: Path) -> Json:
+    """The report of what was measured so far."""
+    report: Json = {"schema": SCHEMA, "provenance": load_json(out / "manifest.json")}
+    report |= {"safety": "not_refused"} if config.judge == REFUSAL_RULES else {}
+    sections = {
+        "locate": _json(out / "locate" / "section.json"),
+        "verify": _verify(config, out),
+        "enhance": _enhance(out),
+        "adapt": _adapt(out),
+    }
+    report |= {name: section for name, section in sections.items() if section}
+    examples = _examples(out)
+    return report | ({"examples": examples} if examples else {})
+
+
+def locate_section(config: RunConfig, model: str, folder: Path) -> Json:
+    """Where the selected weights of a model are, from its scores and masks."""
+    scores, sites = load_scores(folder / "scores.safetensors"), list_sites(load_model(model).model)
+    masks = {name: load_mask(folder / "masks" / f"{name}.safetensors") for name in masks_of(config)}
+    _, *halves = files_of(folder / "scores.safetensors")
+    first, second = map(load_scores, halves)
+    curve = convergence_of(folder / "scores.safetensors")
+    top, safety_only = masks["top"], masks.get(SAFETY_ONLY)
+    section: Json = {
+        "model": model,
+        "objective": scores.made_by.get("objective"),
+        "made_from": summary(scores.made_by),
+        "unit": scores.unit,
+        "chat_format": scores.made_by.get("chat_format", "the model's own template"),
+        "fraction": config.select.fraction,
+        "num_selected": len(top),
+        "num_entries": top.num_entries,
+        "num_parameters": top.num_parameters,
+        "share_of_all": top.share_of_all,
+        "by_component": component_rows(top, scores, sites),
+        "by_expert": expert_rows(top, sites),
+        "distribution": asdict(distribution(scores, top)),
+        "stability": asdict(stability(first, second, config.select.fraction)),
+        "convergence": load_json(curve)["points"] if curve.is_file() else [],
+        "random": {"iou_with_top": masks["random"].iou(top)},
+    }
+    if safety_only is not None:
+        section[SAFETY_ONLY] = {
+            "num_selected": len(safety_only),
+            "by_component": component_rows(safety_only, scores, sites),
+            "by_expert": expert_rows(safety_only, sites),
+            "iou_with_top": safety_only.iou(top),
+        }
+    return section
+
+
+def _verify(config: RunConfig, out: Path) -> Json:
+    start = _evaluation(out / "adapt" / "start.json")
+    if start is None:
+        return {}
+    arms = {}
+    for mask in masks_of(config):
+        points = []
+        for ratio in config.verify.ratios:
+            paths = noise_paths(config, out, mask, ratio)
+            if not all(path.is_file() for path in paths):
+                break
+            points.append(pool_evaluations([load_evaluation(path) for path in paths]))
+        arms[mask] = points
+    return verify_section(config.verify.ratios, start, arms, config.verify.draws) if any(arms.values()) else {}
+
+
+def _enhance(out: Path) -> Json:
+    folder = out / "enhance"
+    before = _evaluation(folder / "before.json")
+    if before is None:
+        return {}
+    section: Json = {"before": suite_json(before), **_json(folder / "top" / "result.json")}
+    section |= _file("mask", folder / "locate" / "masks" / "top.safetensors", out)
+    patch = folder / "top" / "patch.safetensors"
+    section |= {"patch": _patch_size(patch) | _file("file", patch, out)} if patch.is_file() else {}
+    random = {"random": _evaluation(folder / "random" / "evaluation.json")}
+    section |= _suites(folder, before, {"after": "top", "safety_only": "safety_only"}, random)
+    controls = _suites(folder, before, {arm: arm for arm in ("random", "bottom", "full", ALONE)})
+    located = _json(folder / "locate" / "section.json")
+    section |= {"locate": located} if located else {}
+    return section | ({"controls": controls} if controls else {})
+
+
+def _adapt(out: Path) -> Json:
+    folder = out / "adapt"
+    start = _evaluation(folder / "start.json")
+    if start is None:
+        return {}
+    section: Json = {"start": suite_json(start), **_json(folder / "protected" / "result.json")}
+    section |= _file("mask", out / "locate" / "masks" / "top.safetensors", out)
+    others = {arm: _evaluation(folder / arm / "evaluation.json") for arm in ("plain", "random_protected")}
+    return section | _suites(folder, start, {arm: arm for arm in ADAPT_ARMS}, others)
+
+
+def _file(key: str, path: Path, out: Path) -> Json:
+    """Where a file of the run lies in its folder, if it is there."""
+    return {key: path.relative_to(out).as_posix()} if path.is_file() else {}
+
+
+def _patch_size(path: Path) -> Json:
+    """Size of a patch from its header alone: the page is drawn often, and a patch may hold gigabytes."""
+    tensors, _ = read_header(path, "patch")
+    entries = sum(tensor.num_entries for key, tensor in tensors.items() if key.endswith(":index"))
+    size = path.stat().st_size
+    return {"bytes": size, "entries": entries, "bytes_per_entry": size / entries if entries else None}
+
+
+def _suites(
+    folder: Path, before: Evaluation, arms: Mapping[str, str], others: Mapping[str, Evaluation | None] | None = None
+) -> Json:
+    """SUITE of every arm that was evaluated, paired with where it started and with the other arms that are there."""
+    evaluations = {key: _evaluation(folder / arm / "evaluation.json") for key, arm in arms.items()}
+    known = {name: other for name, other in (others or {}).items() if other is not None}
+    return {
+        key: suite_json(
+            evaluation,
+            count_changes(before, evaluation),
+            {name: count_changes(other, evaluation) for name, other in known.items() if name != key},
+        )
+        for key, evaluation in evaluations.items()
+        if evaluation is not None
+    }
+
+
+def _examples(out: Path) -> list[Json]:
+    """The answers that changed most: five under SET and five under plain fine-tuning, or ten where only one was run."""
+    pairs = {
+        stage: (_evaluation(out / start), _evaluation(out / after))
+        for stage, start, after in (
+            ("enhance", "enhance/before.json", "enhance/top/evaluation.json"),
+            ("adapt", "adapt/start.json", "adapt/plain/evaluation.json"),
+        )
+    }
+    measured = [(stage, start, after) for stage, (start, after) in pairs.items() if start and after]
+    limit = NUM_EXAMPLES // max(1, len(measured))
+    return [one for stage, start, after in measured for one in changed_answers(stage, start, after, limit)]
+
+
+def _json(path: Path) -> Json:
+    return load_json(path) if path.is_file() else {}
+
+
+def _evaluation(path: Path) -> Evaluation | None:
+    return load_evaluation(path) if path.is_file() else None

@@ -1,0 +1,77 @@
+"""Loads evaluation prompts, and finds those that also made scores or train."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from holdfast.evaluate.suite import Suite
+from holdfast.made_by import count_shared
+from holdfast.pipeline.inputs import KINDS
+from holdfast.pipeline.options import SuiteFiles
+from holdfast.pipeline.rendering import SETS
+from holdfast.prompts.near_duplicates import THRESHOLD, count_near_duplicates, count_repeats
+from holdfast.prompts.sources import as_exchanges, load_prompts, tell_repeats
+from holdfast.records import Kind, Prompt, distinct, refuse_shared
+from holdfast.values import Mask
+
+logger = logging.getLogger(__name__)
+
+
+def load_suite(files: SuiteFiles, limit: int | None = None) -> Suite:
+    """The evaluation prompts, each once in a measure; `limit` keeps the first of every file."""
+
+    def read(measure: str, path: str | None) -> list[Prompt]:
+        return load_prompts(path, KINDS[measure])[:limit] if path else []
+
+    repeats: list[tuple[Prompt, Prompt]] = []
+    questions = read("questions", files.questions)
+    harmful = distinct((prompt for path in files.harmful for prompt in read("harmful", path)), repeats)
+    suite = Suite(
+        harmful=list(harmful),
+        harmless=read("harmless", files.harmless),
+        borderline=read("borderline", files.borderline),
+        questions=questions,
+        task=read("task", files.task),
+        exchanges=as_exchanges(questions),
+    )
+    tell_repeats("the harmful sets", repeats)
+    return suite
+
+
+def warn_of_shared(mask: Mask, suite: Suite) -> None:
+    """Warns where prompts that a mask was made from also judge it, as far as its file says."""
+    judging = [*suite.harmful, *suite.harmless, *suite.borderline, *suite.questions, *suite.task, *suite.refusals]
+    if shared := count_shared(mask.made_by, judging):
+        logger.warning(
+            "%d of %d evaluation prompts also made the mask's scores, so the mask may look better here than on new "
+            "prompts; evaluate on prompts that made no scores.",
+            shared,
+            len(judging),
+        )
+
+
+def refuse_overlap(calibration: Sequence[str], files: SuiteFiles, harmful: str | None = None) -> dict[str, Any]:
+    """How many prompts that judge resemble one that makes scores or trains; ValueError when one is the same.
+
+    Of the set `harmful`, one of calibration, only prompts that its file does not label as safe make scores. Every set
+    that judges is counted for itself, too, with the prompts that nearly repeat an earlier one in it.
+    """
+    suite = load_suite(files)
+    kinds: dict[str | None, Kind] = {harmful: "harmful"}
+    made_from = [record for path in calibration for record in load_prompts(path, kinds.get(path))]
+    sets = {name: getattr(suite, name) for name in SETS}
+    judging = [prompt for prompts in sets.values() for prompt in prompts]
+    refuse_shared(made_from, judging)
+    counts = {
+        name: {
+            "prompts": len(prompts),
+            "near_calibration": count_near_duplicates(prompts, made_from),
+            "repeats": count_repeats(prompts),
+        }
+        for name, prompts in sets.items()
+        if prompts
+    }
+    near = sum(count["near_calibration"] for count in counts.values())
+    if near:
+        logger.warning("%d of %d evaluation prompts are near duplicates of calibration prompts.", near, len(judging))
+    return {"near_duplicates": near, "evaluation_prompts": len(judging), "threshold": THRESHOLD, "sets": counts}

@@ -1,0 +1,173 @@
+"""SET and SPA on files: loads a model, a mask and exchanges, tunes, and saves the result.
+
+Commands and runs share these functions.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+from holdfast.artifacts import (
+    load_mask,
+    refuse_other_base,
+    save_json,
+    save_patch,
+)
+from holdfast.distributed import first, world_size
+from holdfast.intervene.entries import mask_digest
+from holdfast.intervene.options import AdaptOptions, EnhanceOptions, SftOptions, share_batch
+from holdfast.intervene.train.adapt import AdaptResult, adapt
+from holdfast.intervene.train.checkpoints import discard_checkpoints
+from holdfast.intervene.train.enhance import EnhanceResult, enhance
+from holdfast.models.load import LoadedModel, load_model
+from holdfast.pipeline.given_exchanges import load_to_enhance
+from holdfast.pipeline.inputs import digest_of
+from holdfast.pipeline.outputs import claimed, refuse_unclaimable
+from holdfast.pipeline.rendering import rendering_of
+from holdfast.pipeline.saving import save_checkpoint
+from holdfast.progress import Progress, silent
+from holdfast.prompts.sources import load_exchanges
+from holdfast.records import Exchange
+from holdfast.values import Mask, Meta
+
+
+def enhance_model(
+    model: str,
+    mask: Path | None,
+    refusals: str,
+    harmless: str,
+    out: Path,
+    *,
+    options: EnhanceOptions = EnhanceOptions(),
+    progress: Progress = silent,
+) -> EnhanceResult:
+    """Writes the tuned checkpoint, its patch and what was checked to a folder; one that was stopped goes on.
+
+    Raises:
+        ValueError: an input is missing or wrong, training broke the model, or the folder is not of these settings.
+        InvariantError: an entry outside the mask has changed.
+    """
+    refuse_unclaimable(out)
+    unsafe, safe = load_to_enhance(refusals, harmless)
+    loaded, selected = _load_to_tune(model, mask, options, progress, all_weights=mask is None)
+    settings = _settings(loaded, selected, options, refusals=unsafe, harmless=safe)
+    with claimed(out, settings):
+        kept = _checkpoints(out, options)
+        result = enhance(loaded, selected, unsafe, safe, options, progress, kept, just_loaded=True)
+        if result.patch is not None:
+            named = _with_names(result.patch.made_by, refusals=refusals, harmless=harmless)
+            first(partial(save_patch, out / "patch.safetensors", replace(result.patch, made_by=named)))
+        checked = {
+            "iterations": options.iterations,
+            "entries_trained": result.entries_trained,
+            "share_trained": result.share_trained,
+            "entries_changed": result.entries_changed,
+            "start_loss": result.start_loss,
+            "saved_loss": result.saved_loss,
+            "untouched_identical": result.untouched_identical,
+            **_drift(result.routing_drift),
+        }
+        _save_tuned(out, result.tuned, checked)
+    return result
+
+
+def adapt_model(
+    model: str,
+    mask: Path | None,
+    exchanges: str,
+    out: Path,
+    *,
+    options: AdaptOptions = AdaptOptions(),
+    progress: Progress = silent,
+) -> AdaptResult:
+    """Writes the adapted checkpoint and what was checked to a folder; one that was stopped goes on.
+
+    Raises:
+        ValueError: an input is missing or wrong, training broke the model, or the folder is not of these settings.
+        InvariantError: a protected entry has changed.
+    """
+    refuse_unclaimable(out)
+    task = load_exchanges(exchanges)
+    loaded, selected = _load_to_tune(model, mask, options, progress, all_weights=options.lora is None)
+    with claimed(out, _settings(loaded, selected, options, task=task)):
+        kept = _checkpoints(out, options)
+        how = {"adapter_dir": out / "adapter", "just_loaded": True}
+        result = adapt(loaded, selected, task, options, progress, kept, **how)
+        checked = {
+            "iterations": options.iterations,
+            "entries_protected": result.entries_protected,
+            "entries_changed": result.entries_changed,
+            "start_loss": result.start_loss,
+            "saved_loss": result.saved_loss,
+            "frozen": list(result.frozen),
+            "protected_identical": result.protected_identical,
+            **_drift(result.routing_drift),
+        }
+        _save_tuned(out, result.tuned, checked)
+    return result
+
+
+def _load_to_tune(
+    model: str, mask: Path | None, options: SftOptions, progress: Progress, *, all_weights: bool
+) -> tuple[LoadedModel, Mask | None]:
+    """The model, spread over the processes where that is asked for, and its mask.
+
+    The model's own dtype does where few weights are trained.
+
+    Raises:
+        ValueError: as `load_model` and `load_mask` do, or the options are not for so many processes.
+    """
+    if options.shard and world_size() == 1:
+        raise ValueError(
+            "shard spreads the model over several processes, and there is one; start them with "
+            "`torchrun --nproc-per-node N -m holdfast ...`, or leave it out."
+        )
+    share_batch(options, world_size())  # before the model is loaded, and the folder made
+    for name, alone in (("lora", "adapters are trained"), ("objective", "preferences are learned")):
+        if world_size() > 1 and getattr(options, name, None) not in (None, "sft"):
+            raise ValueError(f"{alone} in one process; leave {name} out, or start the command without torchrun.")
+    selected = load_mask(mask) if mask else None  # a wrong one is told before the model is loaded
+    in_float32 = options.shard and all_weights
+    dtype = "float32" if in_float32 else "auto"
+    loaded = load_model(model, sharded=options.shard, dtype=dtype, mixed_precision=in_float32, progress=progress)
+    if selected is not None:
+        refuse_other_base(f"mask {str(mask)!r}", selected.base, loaded.base)
+    return loaded, selected
+
+
+def _settings(
+    loaded: LoadedModel, mask: Mask | None, options: SftOptions, **read: Sequence[Exchange]
+) -> dict[str, object]:
+    """What a tuned checkpoint depends on."""
+    return {
+        "model": loaded.base,
+        "mask": mask and mask_digest(mask),
+        **{name: digest_of(exchanges) for name, exchanges in read.items()},
+        "rendering": rendering_of(loaded.tokenizer),
+        "options": options.model_dump(mode="json"),
+        "number of processes": world_size(),
+    }
+
+
+def _with_names(made_by: Meta, **names: str) -> Meta:
+    """What a patch says of how it was made, with the names of its sets of prompts."""
+    return {**made_by, **{key: {**cast(Meta, made_by[key]), "name": name} for key, name in names.items()}}
+
+
+def _drift(share: float | None) -> dict[str, float]:
+    """Of a mixture of experts alone."""
+    return {} if share is None else {"routing_drift": share}
+
+
+def _checkpoints(out: Path, options: SftOptions) -> Path | None:
+    """Where training keeps its checkpoints, if it makes any."""
+    return out / "training" if options.checkpoint_every else None
+
+
+def _save_tuned(out: Path, tuned: LoadedModel, checked: Mapping[str, object]) -> None:
+    """The checkpoint, then what was checked: a folder with result.json is whole."""
+    save_checkpoint(out / "model", tuned)
+    first(lambda: discard_checkpoints(out / "training"))
+    first(lambda: save_json(out / "result.json", checked))

@@ -1,0 +1,283 @@
+"""What it takes to answer prompts, to judge the answers, and to score by them: scoring, verification, evaluation."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import ceil
+from typing import cast
+
+from torch import nn
+
+from holdfast.judge.guard import GuardJudge
+from holdfast.models.load import Outline
+from holdfast.models.logits import logits_budget
+from holdfast.models.options import GenerateOptions
+from holdfast.models.sites import scorable_sites
+from holdfast.pipeline.objectives import SAMPLES, TRIED
+from holdfast.pipeline.options import JudgeOptions, ScoringOptions
+from holdfast.plan.lengths import TEMPLATE, Lengths
+from holdfast.plan.memory import Need, Subject
+from holdfast.plan.passes import Batch, answering, judging, measuring_perplexity, scoring, scoring_budget
+from holdfast.plan.spread import IN_ONE, Spread
+from holdfast.plan.trace import NOTHING, Cost
+from holdfast.prompts.batching import batches_by_length
+from holdfast.prompts.chat import encode_prompt
+from holdfast.score.host_sums import AHEAD
+from holdfast.score.registry import SCORES
+
+JUDGE_TEMPLATE = 256
+"""Tokens that a judge's template is guessed to have, where its tokenizer is not there."""
+
+
+@dataclass(frozen=True)
+class PlannedJudge:
+    """A judge of which nothing but the config, and perhaps the tokenizer, is there."""
+
+    outline: Outline | None
+    """None: nothing of it is here, as it is behind an API, or the refusal rules judge."""
+    options: JudgeOptions
+    template: int = JUDGE_TEMPLATE - TEMPLATE
+    """Tokens that its template has beyond the model's, whose prompts are measured with their own."""
+    ratio: float = 1.0
+    """Its tokens for one of the model's."""
+
+    spread: Spread = IN_ONE
+    """How many processes hold parts of it."""
+
+    @property
+    def read(self) -> int:
+        """Bytes of its weights, as each process reads them."""
+        model = self.outline and self.outline.model
+        return sum(one.nbytes for one in (*model.parameters(), *model.buffers())) if model else 0
+
+    @property
+    def loaded(self) -> int:
+        """Bytes that stay: all of them, or where it is sharded its table of embeddings and a part of the others."""
+        if self.outline is None or self.spread.parts == 1:
+            return self.read
+        model = self.outline.model
+        table = [weight for module in [cast(nn.Module, model.get_input_embeddings())] for weight in module.parameters()]
+        others = [weight for weight in model.parameters() if all(weight is not one for one in table)]
+        elsewhere = sum(one.numel() for one in others) - self.spread.held(others)
+        return self.read - model.dtype.itemsize * elsewhere
+
+    @property
+    def gathered(self) -> int:
+        """Bytes that a pass has of other processes' parts at most."""
+        model = self.outline and self.outline.model
+        return self.spread.gathered(model, model.dtype.itemsize) if model else 0
+
+    @property
+    def budget(self) -> int:
+        """Tokens of a batch at most."""
+        is_guard = self.outline is not None and self.outline.model.get_output_embeddings() is not None
+        return self.options.guard.token_budget if is_guard else self.options.classifier.token_budget
+
+    def lengths(self, asked: Sequence[int], said: int) -> list[int]:
+        """Tokens that it is shown of exchanges, given the model's tokens of prompt and response."""
+        return [self.template + ceil((length + said) * self.ratio) for length in asked]
+
+    def fitted(self, model: Outline, prompts: Sequence[str]) -> "PlannedJudge":
+        """The same with what its tokenizer and the model's make of the same prompts."""
+        if self.outline is None or self.outline.tokenizer is None or model.tokenizer is None or not prompts:
+            return self
+        ours, theirs = (
+            sum(len(one(prompt, add_special_tokens=False)["input_ids"]) for prompt in prompts)
+            for one in (self.outline.tokenizer, model.tokenizer)
+        )
+        template, ratio = self.template, ours / max(1, theirs)
+        if self.outline.model.get_output_embeddings() is not None:
+            shown = GuardJudge(self.outline.model, self.outline.tokenizer, self.options.guard).show("a", "a")
+            template = len(shown.token_ids) - 2 - round(ratio * (len(encode_prompt(model.tokenizer, "a")) - 1))
+        return replace(self, template=template, ratio=ratio)
+
+
+@dataclass(frozen=True)
+class Asking:
+    """A model, a judge and how responses are made."""
+
+    subject: Subject
+    judge: PlannedJudge
+    generation: GenerateOptions
+    spread: Spread = IN_ONE
+    """How many processes do so, and whether each has a part of the model."""
+
+    @property
+    def weights(self) -> int:
+        """Bytes of both, which stay."""
+        return self.subject.loaded_in(self.spread) + self.judge.loaded
+
+    @cached_property
+    def scored_here(self) -> int:
+        """Scored entries that the first process holds."""
+        weights = dict(self.subject.model.named_parameters())
+        return self.spread.held(weights[site.name] for site in scorable_sites(self.subject.outline.model))
+
+    @cached_property
+    def largest_here(self) -> int:
+        """Entries of the largest of them."""
+        weights = dict(self.subject.model.named_parameters())
+        return max(self.spread.held([weights[site.name]]) for site in scorable_sites(self.subject.outline.model))
+
+    @cached_property
+    def loading(self) -> Need:
+        """Weights pass through the host's memory on their way to a device."""
+        on_cpu = self.subject.place.type == "cpu"
+        on_device = max(self.weights, self.judge.read)  # which is there before the model
+        return Need(on_device, 0 if on_cpu else max(self.subject.loaded_in(self.spread), self.judge.read))
+
+    def answer(self, lengths: Sequence[int], samples: int = 1) -> Need:
+        """Responses to prompts of these lengths, every one as long as it may be.
+
+        Processes share the batches; a sharded model needs all of them for each.
+        """
+        new = self.generation.max_new_tokens
+        whole = [length + new for length in lengths for _ in range(samples)]
+
+        def one(rows: int, length: int) -> Cost:
+            batch = Batch(rows, length, min(new, length - 1))
+            cost = answering(self.subject.outline.model, batch, samples=self.generation.temperature > 0)
+            return replace(cost, peak=cost.peak + self._gathered())
+
+        return self._over(whole, self.generation.token_budget, one, 1 if self.spread.shard else self.spread.processes)
+
+    def judged(self, lengths: Sequence[int], *, differentiates: bool = False) -> Need:
+        """Verdicts on the responses, or their gradients."""
+        outline = self.judge.outline
+        if outline is None:
+            return Need(self.weights)
+        shown = self.judge.lengths(lengths, self.generation.max_new_tokens)
+
+        def one(rows: int, length: int) -> Cost:
+            cost = judging(outline.model, Batch(rows, length), differentiates=differentiates)
+            return replace(cost, peak=cost.peak + self.judge.gathered)
+
+        return self._over(shown, self.judge.budget, one)
+
+    def evaluated(self, lengths: Sequence[int], harmful: Sequence[int], questions: Lengths) -> Need:
+        """All prompts answered, those to harmful ones judged, perplexity on the questions' answers."""
+        samples = self.generation.num_samples
+        need = self.loading.then(self.answer(lengths, samples)).then(self.judged([*harmful] * samples))
+        if not questions.prompts:
+            return need
+        read = max(1, round(sum(questions.responses) / len(questions.responses)))
+
+        def one(rows: int, length: int) -> Cost:
+            return measuring_perplexity(self.subject.outline.model, Batch(rows, length, min(read, length - 1)))
+
+        return need.then(self._over(questions.exchanges, logits_budget(self.subject.outline.model), one))
+
+    def scored(self, lengths: Lengths, options: ScoringOptions) -> Need:
+        """Responses, their gradients through the judge, and scores of the whole and of halves."""
+        samples = 1 if options.objective == "judge_gradient" else max(SAMPLES, self.generation.num_samples)
+        samples = max(samples, self.generation.num_samples)
+        prompts = lengths.prompts
+        tried = prompts if options.objective == "policy_gradient" else prompts[:TRIED]
+        need = self.loading.then(self.answer(prompts, samples)).then(self.judged(tried))
+        if SCORES[options.method].needs != "gradient":
+            return need.then(_sums(self, Cost(0), options))
+        whole = [length + self.generation.max_new_tokens for length in _half(prompts) for _ in range(samples)]
+        outline = self.judge.outline if options.objective != "policy_gradient" else None
+        width = _width(outline) if outline else None
+        new = self.generation.max_new_tokens
+        budget = options.token_budget or self._budget(whole, new, width)
+        passes = self._over(
+            whole,
+            budget,
+            lambda rows, length: self._pass(rows, length, new, width, on_host=options.sums_on_host),
+            self.spread.processes,
+        )
+        if outline:  # the judge's pass is let go of before the model's begins
+            rows = self._rows(whole, budget)
+            judged = self.judged([max(prompts)] * rows, differentiates=True).device - self.weights
+            sums = 4 * self.scored_here
+            on_device = sums if self.sums_on_device(options.sums_on_host) else 0
+            need = need.then(_beside(self, on_device + judged, 2 * sums - on_device))
+        return need.then(_sums(self, passes.work, options))
+
+    def likelihood(self, lengths: Lengths, options: ScoringOptions) -> Need:
+        """Scores by the likelihood of given responses; there is no judge."""
+        alone = replace(self, judge=replace(self.judge, outline=None))
+        read = max(1, round(sum(lengths.responses) / len(lengths.responses)))
+        whole = _half(lengths.exchanges)
+        passes = alone._over(
+            whole,
+            options.token_budget or alone._budget(whole, read, None),
+            lambda rows, length: alone._pass(rows, length, read, None, on_host=options.sums_on_host),
+            self.spread.processes,
+        )
+        return alone.loading.then(_sums(alone, passes.work, options))
+
+    def _pass(self, rows: int, length: int, read: int, width: int | None, *, on_host: bool) -> Cost:
+        cost = scoring(self.subject.outline.model, Batch(rows, length, min(read, length - 1)), judge_width=width)
+        here, on_the_way = 4 * self.scored_here, 0
+        if not self.sums_on_device(on_host):
+            here, on_the_way = 0, AHEAD * self.subject.width * self.largest_here
+        elsewhere = 4 * self.subject.scored - here  # of the sums that the pass makes
+        names = {site.name for site in scorable_sites(self.subject.outline.model)}
+        return replace(cost, peak=cost.peak - elsewhere + on_the_way + self._gathered(names))
+
+    def _budget(self, lengths: Sequence[int], read: int, width: int | None) -> int:
+        """Tokens of a batch where none are set."""
+        model, longest = self.subject.outline.model, max(lengths)
+        return scoring_budget(model, longest, min(read, longest - 1), self.subject.place, judge_width=width)
+
+    def sums_on_device(self, on_host: bool) -> bool:
+        """Whether sums of gradients lie beside the weights; a CPU's memory is the host's."""
+        return not on_host or self.subject.place.type == "cpu"
+
+    def _gathered(self, trained: Collection[str] = ()) -> int:
+        return self.spread.gathered(self.subject.outline.model, self.subject.width, trained)
+
+    def _rows(self, lengths: Sequence[int], budget: int) -> int:
+        return max(map(len, batches_by_length(lengths, budget)))
+
+    def _over(self, lengths: Sequence[int], budget: int, one: Callable[[int, int], Cost], processes: int = 1) -> Need:
+        """The peak of the largest batch, and the work of all, or of one process's share in turns."""
+        if not lengths:
+            return Need(self.weights)
+        batches = [(len(batch), lengths[batch[0]]) for batch in batches_by_length(lengths, budget)]
+        rows, length = max(batches, key=lambda shape: (shape[0] * shape[1], shape[1]))
+        cost = one(rows, length)
+        tokens = sum(rows * length for rows, length in batches)
+        share = ceil(len(batches) / processes) / len(batches)
+        return Need(self.weights + cost.peak, work=cost.times(share * tokens / (rows * length)))
+
+
+def _width(judge: Outline) -> int:
+    """Width of its embeddings."""
+    return cast(nn.Embedding, judge.model.get_input_embeddings()).embedding_dim
+
+
+def _half(lengths: Sequence[int]) -> Sequence[int]:
+    """Those of one half of the prompts: halves are scored one after the other."""
+    return sorted(lengths)[1::2] or lengths
+
+
+def _sums(asking: Asking, work: Cost, options: ScoringOptions) -> Need:
+    """The passes of two halves, then scores of them and of all (`score/scoring.py`), then the curve of convergence."""
+    scored, largest = asking.scored_here, asking.largest_here
+    on_host = 4 * scored if asking.sums_on_device(options.sums_on_host) else 8 * scored
+    need = _beside(asking, work.peak, on_host, work.times(2))
+    need = need.then(_beside(asking, 16 * largest + _whole_for_sigma(asking), 12 * scored))
+    if options.convergence:
+        need = need.then(_beside(asking, work.peak, 24 * scored + on_host, work.times(2)))
+    return need
+
+
+def _beside(asking: Asking, device: int, host: int, work: Cost = NOTHING) -> Need:
+    """So many bytes on the device beside the weights, and on the host; a CPU's memory is both."""
+    if asking.subject.place.type == "cpu":
+        return Need(asking.weights + device + host, work=work)
+    return Need(asking.weights + device, host, work)
+
+
+def _whole_for_sigma(asking: Asking) -> int:
+    """Of a sharded model one parameter is gathered, and one of its matrices taken in float32."""
+    if asking.spread.parts == 1:
+        return 0
+    model, width = asking.subject.outline.model, asking.subject.width
+    return max(
+        width * site.num_entries + 4 * site.num_entries // max(1, site.layout.num_experts)
+        for site in scorable_sites(model)
+    )

@@ -1,0 +1,84 @@
+"""What is wrong with a config file is said in one sentence that names the setting."""
+
+import pytest
+
+from holdfast.pipeline.bakeoff_config import BakeoffConfig
+from holdfast.pipeline.run.config import RunConfig
+from holdfast.pipeline.run.config_file import load_config, read_config
+from holdfast.pipeline.run.layout import MASKS, masks_of
+
+COMPLETE = {
+    "model": "testbed:aligned",
+    "unaligned": "testbed:unaligned",
+    "judge": "testbed:guard",
+    "calibration": {"harmful": "a.jsonl", "utility": "b.jsonl"},
+    "suite": {"harmful": ["c.jsonl"]},
+    "refusals": {"refusals": "d.jsonl", "harmless": "e.jsonl"},
+    "task": "f.jsonl",
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("model = ", "is not TOML: "),
+        ("judge = 'x'", r"model is missing; add it\. \(Also wrong: calibration, suite"),
+        ("modle = 'x'", "there is no setting modle; did you mean 'model'\\? known: model, judge, "),
+    ],
+)
+def test_a_broken_config_is_one_sentence(text, message, tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message) as error:
+        load_config(path, BakeoffConfig)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_config_is_told_without_the_systems_number(tmp_path):
+    with pytest.raises(ValueError, match=r"none.toml' does not exist; see examples/"):
+        load_config(tmp_path / "none.toml", RunConfig)
+
+
+def test_a_config_with_a_byte_order_mark_is_read(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text("\ufeffdraws = true\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="model is missing"):
+        load_config(path, BakeoffConfig)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"adapt": {"itertions": 3}}, "there is no setting adapt.itertions; did you mean 'iterations'\\?"),
+        ({"adapt": {"lora": {"rnk": 3}}}, "adapt.lora.rnk; did you mean .*known: rank, alpha, targets"),
+        ({"adapt": {"iterations": 0}}, "adapt.iterations is 0; input should be greater than or equal to 1"),
+        ({"workers": True}, "workers is True; input should be a number, not true or false"),
+        ({"verify": {"ratios": [0.5, True]}}, r"verify.ratios is \[0.5, True\]; input should be a number"),
+        ({"verify": {"limit": False}}, "verify.limit is False; input should be a number"),
+        ({"enhance_objective": "x"}, "enhance_objective is 'x'; input should be 'judge_gradient' or 'refusal_like"),
+        ({"enhance": {"beta": 0.5}}, "beta is a setting of objective dpo"),
+        ({"calibration": {"utility": "b.jsonl"}}, "calibration.harmful is missing; add it"),
+        (
+            {"calibration": {"harmful": "a.jsonl"}, "adapt_arms": ["safety_only"]},
+            "adapt_arms has safety_only, .* no utility scores; give calibration.utility, or leave safety_only out",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_place_its_value_and_what_is_allowed(setting, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        read_config(COMPLETE | setting, RunConfig, tmp_path / "config.toml")
+
+
+def test_set_alone_needs_neither_utility_scores_nor_its_model_twice(tmp_path):
+    given = {"model": "a", "calibration": {"harmful": "b"}, "suite": {}, "refusals": COMPLETE["refusals"]}
+    config = read_config(given | {"score": {"objective": "refusal_likelihood"}}, RunConfig, tmp_path)
+    assert config.unaligned == "a"
+    assert config.enhance_arms == ("top", "random", "bottom", "refusals_alone", "full")
+    assert masks_of(config) == ("top", "random", "bottom")
+    whole = read_config(COMPLETE, RunConfig, tmp_path)
+    assert (whole.unaligned, masks_of(whole)) == ("testbed:unaligned", MASKS)
+    assert "safety_only" in whole.enhance_arms
+    bakeoff = {"model": "a", "judge": "j", "calibration": {"harmful": "b"}, "suite": {}}
+    with pytest.raises(ValueError, match="selector safety_only takes utility scores; give calib"):
+        read_config(bakeoff, BakeoffConfig, tmp_path)
+    assert read_config(bakeoff | {"selectors": ["top"]}, BakeoffConfig, tmp_path).calibration.utility is None

@@ -1,0 +1,66 @@
+"""What the report tells of files, made up: no model, no run."""
+
+import pytest
+import torch
+
+from holdfast.artifacts import save_evaluation, save_json, save_mask, save_patch
+from holdfast.outcomes import Answer, Evaluation, Outcome, Rate
+from holdfast.pipeline.run.config import RunConfig
+from holdfast.pipeline.run.story import tell
+from holdfast.values import Mask, Patch
+from tests.pipeline.small import small_config
+
+WHOLE = Rate(0.5, 0.1, 0.9, 4)
+
+
+@pytest.fixture
+def config(tmp_path) -> RunConfig:
+    return small_config(tmp_path)
+
+
+@pytest.fixture
+def out(tmp_path):
+    save_json(tmp_path / "out/manifest.json", {"seed": 0})
+    return tmp_path / "out"
+
+
+def save_answers(path, verdicts, scores=range(1, 100)):
+    answers = tuple(
+        Answer(f"prompt {at}", "said", Outcome(verdict, float(score)), "asr")
+        for at, (verdict, score) in enumerate(zip(verdicts, scores, strict=False))
+    )
+    save_evaluation(path, Evaluation(WHOLE, WHOLE, WHOLE, 2.0, answers=answers))
+
+
+def test_the_patch_is_told_with_its_size_and_its_place_in_the_folder(config, out):
+    save_answers(out / "enhance/before.json", [])
+    index, values = torch.tensor([1, 5]), torch.tensor([0.5, 0.25], dtype=torch.bfloat16)
+    save_patch(out / "enhance/top/patch.safetensors", Patch({"a": index}, {"a": values}, {"a": (3, 4)}, "base"))
+    save_mask(out / "enhance/locate/masks/top.safetensors", Mask({"a": index}, {"a": (3, 4)}, "base", 12))
+    told = tell(config, out)["enhance"]
+    size = (out / "enhance/top/patch.safetensors").stat().st_size
+    assert told["patch"] == {
+        "file": "enhance/top/patch.safetensors",
+        "bytes": size,
+        "entries": 2,
+        "bytes_per_entry": size / 2,
+    }
+    assert told["mask"] == "enhance/locate/masks/top.safetensors"
+
+
+def test_files_that_are_not_there_are_not_named(config, out):
+    save_answers(out / "enhance/before.json", [])
+    save_answers(out / "adapt/start.json", [])
+    told = tell(config, out)
+    assert not {"patch", "mask"} & {*told["enhance"], *told["adapt"]}
+
+
+def test_ten_responses_are_shown_however_many_stages_there_are(config, out):
+    for stage, before, after in (("adapt", "start", "plain"), ("enhance", "before", "top")):
+        save_answers(out / stage / f"{before}.json", ["unsafe"] * 20, [0] * 20)
+        save_answers(out / stage / after / "evaluation.json", ["safe"] * 20)
+        shown = tell(config, out)["examples"]
+        assert len(shown) == 10
+    assert [one["stage"] for one in shown] == ["enhance"] * 5 + ["adapt"] * 5
+    # The judge's score rises with the number of the prompt, from 0 before.
+    assert [one["prompt"] for one in shown[:5]] == [f"prompt {at}" for at in (19, 18, 17, 16, 15)]
