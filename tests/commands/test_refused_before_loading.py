@@ -8,7 +8,7 @@ import pytest
 
 from holdfast.artifacts import save_mask
 from holdfast.cli import call
-from holdfast.pipeline import bakeoff, evaluating, judges, layerwise, reference, scoring
+from holdfast.pipeline import bakeoff, evaluating, judges, layerwise, reference, scoring, tuning
 from holdfast.pipeline.bakeoff_config import BakeoffConfig
 from holdfast.pipeline.options import EnhanceFiles
 from holdfast.pipeline.run import run
