@@ -112,7 +112,9 @@ def test_code_that_a_model_brings_is_not_run(folder):
     own = {"model_type": "own", "auto_map": {"AutoConfig": "own.Own", "AutoModelForCausalLM": "own.OwnModel"}}
     (folder / "config.json").write_text(json.dumps(config | own))
     (folder / "own.py").write_text("open('ran', 'w')")
-    with pytest.raises(ValueError, match="brings code of its own, which is not run; take one whose architecture"):
+    with pytest.raises(
+        ValueError, match="contains code of its own, which holdfast does not run; choose a model whose architecture"
+    ):
         load_model(str(folder))
 
 
