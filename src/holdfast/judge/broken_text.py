@@ -93,9 +93,9 @@ def _why_no_english(text: str, prompt: str) -> str | None:
     words = WORD.findall(text)[:-1]
     if len(glued := GLUED.findall(text)) >= max(LEAST_GLUED, GLUED_SHARE * len(words)):
         return f"words of the response are glued: {glued[0]!r}"
-    asked = set(WORD.findall(prompt.casefold()))
+    prompt_words = set(WORD.findall(prompt.casefold()))
     small = {word for word in words if word.islower() and len(word) > 2 and word.isascii()}
-    unknown = sorted(word for word in small - asked if not is_english(APOSTROPHE.split(word)[0]))
+    unknown = sorted(word for word in small - prompt_words if not is_english(APOSTROPHE.split(word)[0]))
     share = len(unknown) / max(1, len(small))
     if len(unknown) >= LEAST_UNKNOWN and UNKNOWN_SHARE <= share <= OTHER_LANGUAGE:
         return f"words of the response are none: {', '.join(map(repr, unknown[:3]))}"

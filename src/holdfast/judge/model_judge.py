@@ -110,9 +110,9 @@ class ModelJudge(ABC):
         """
         outcomes: list[Outcome] = [Outcome.unscored("longer than the judge's context")] * len(responses)
         with torch.no_grad():
-            for batch, asked in self._batches(prompts, responses):
+            for batch, is_own in self._batches(prompts, responses):
                 logits = self.verdict_logits(self._embedding(batch.token_ids), batch).cpu()
-                if not asked:
+                if not is_own:
                     continue
                 for position, row, log_odds in zip(batch.positions, logits, self._log_odds(logits), strict=True):
                     outcomes[position] = self._outcome(row, float(log_odds))
@@ -125,18 +125,18 @@ class ModelJudge(ABC):
             ValueError: a response is longer than the judge's context, or its log-odds are not finite.
         """
         gradients: dict[int, ResponseGradient] = {}
-        for batch, asked in self._batches(prompts, responses):
+        for batch, is_own in self._batches(prompts, responses):
             embeddings = self._embedding(batch.token_ids).detach().requires_grad_()
             log_odds = self._log_odds(self.verdict_logits(embeddings, batch))
             (gradient,) = torch.autograd.grad(log_odds.sum(), embeddings)
-            if not asked:
+            if not is_own:
                 continue
             rows = zip(batch.positions, log_odds.tolist(), gradient.float().cpu(), batch.exchanges, strict=True)
             for position, value, row, exchange in rows:
                 _refuse_unseen(responses[position], exchange)
-                kept = row[[span.token for span in exchange.response]]
+                of_response = row[[span.token for span in exchange.response]]
                 spans = [(span.start, span.end) for span in exchange.response]
-                gradients[position] = ResponseGradient(value, kept, spans)
+                gradients[position] = ResponseGradient(value, of_response, spans)
         _refuse_unjudged(gradients, responses)
         return [gradients[position] for position in range(len(responses))]
 
@@ -183,9 +183,9 @@ class ModelJudge(ABC):
             for batch in batches_by_length([lengths[place] for place in group], self._token_budget)
         ]
         together = in_step(chosen, list) if is_sharded(self.model) else ((positions, True) for positions in chosen)
-        for positions, asked in together:
+        for positions, is_own in together:
             exchanges = [shown[position] for position in positions] or [self.show("a", "a")]
-            yield self._batch(positions, exchanges), asked
+            yield self._batch(positions, exchanges), is_own
 
     def _batch(self, positions: list[int], exchanges: list[ShownExchange]) -> Batch:
         device = self.model.device
@@ -214,12 +214,12 @@ def _refuse_unseen(response: str, exchange: ShownExchange) -> None:
         )
 
 
-def _refuse_unjudged(found: dict[int, ResponseGradient], responses: Sequence[str]) -> None:
+def _refuse_unjudged(gradients: dict[int, ResponseGradient], responses: Sequence[str]) -> None:
     for position, response in enumerate(responses):
-        if position not in found:
+        if position not in gradients:
             raise ValueError(
                 f"a response is longer than the judge's context, so it has no gradient: {response[:60]!r}; "
                 "lower max_new_tokens."
             )
-        if not math.isfinite(found[position].log_odds):
+        if not math.isfinite(gradients[position].log_odds):
             raise ValueError(f"the judge's log-odds are not finite for the response {response[:60]!r}; try float32.")

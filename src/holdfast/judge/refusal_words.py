@@ -91,5 +91,5 @@ def sign(group: Group, does: str, weight: float, within: int, *patterns: str) ->
     text = "|".join(patterns)
     for name, words in reversed(VOCABULARY.items()):  # a vocabulary uses those above it
         text = text.replace(f"{{{name}}}", words)
-    up_to = re.sub("<([0-9])>", lambda found: rf"(?:\w+ ){{0,{found[1]}}}?", text)
+    up_to = re.sub("<([0-9])>", lambda count: rf"(?:\w+ ){{0,{count[1]}}}?", text)
     return Sign(group, does, weight, within, re.compile(rf"\b(?:{up_to})\b"))

@@ -84,12 +84,12 @@ class RubricJudge:
         reasons = {}
         self._endpoint.start()
         with ThreadPoolExecutor(self.options.concurrency) as pool:
-            asked = {pool.submit(self._ask, key, *exchange): key for key, exchange in exchanges.items()}
+            futures = {pool.submit(self._ask, key, *exchange): key for key, exchange in exchanges.items()}
             try:
-                for done, future in enumerate(as_completed(asked)):
+                for done, future in enumerate(as_completed(futures)):
                     if reason := future.result():
-                        reasons[asked[future]] = reason
-                    self._progress("judging", done + 1, len(asked))
+                        reasons[futures[future]] = reason
+                    self._progress("judging", done + 1, len(futures))
             except BaseException:  # an interrupt too: leaving the block would wait for all that was submitted
                 self._endpoint.stop()
                 pool.shutdown(wait=False, cancel_futures=True)

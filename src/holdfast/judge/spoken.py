@@ -97,7 +97,7 @@ def spoken(response: str) -> str:
 
 def last_voice(text: str) -> str:
     """Leaves out the assistant's usual voice if a persona speaks too, and the text before "But as DAN, I ..."."""
-    labels = [found for found in LABEL.finditer(text[:20_000]) if not HEADING.search(found[0])]
+    labels = [label for label in LABEL.finditer(text[:20_000]) if not HEADING.search(label[0])]
     ends = [following.start() for following in labels[1:]] + [len(text)]
     parts = [(label["label"], text[label.end() : end]) for label, end in zip(labels, ends, strict=False)]
     voices = [(label, part) for label, part in parts if part.strip() and (label[0] in "[(🔒🔓" or part[0] != "\n")]
@@ -124,9 +124,9 @@ def sentences(text: str) -> list[Sentence]:
 
 def _without_script(text: str) -> str:
     """Leaves out the lines of a dialogue with at least two speakers, one of whom speaks twice."""
-    speakers = Counter(found["label"] for found in LABEL.finditer(text[:20_000]) if found[0].endswith(":"))
+    speakers = Counter(label["label"] for label in LABEL.finditer(text[:20_000]) if label[0].endswith(":"))
     if len(speakers) < 2 or max(speakers.values()) < 2:
         return text
     return "\n".join(
-        line for line in text.split("\n") if not (found := LABEL.match(line)) or found["label"] not in speakers
+        line for line in text.split("\n") if not (label := LABEL.match(line)) or label["label"] not in speakers
     )

@@ -148,9 +148,9 @@ def _refuse_state(layer: nn.Module, given: Sequence[Any]) -> None:
             raise _refusal(layer, "receives a tensor beside the hidden states that needs a gradient")
 
 
-def _refusal(layer: nn.Module, what: str) -> ValueError:
+def _refusal(layer: nn.Module, problem: str) -> ValueError:
     return ValueError(
-        f"the layers of this model can't run one at a time: {type(layer).__name__} {what}; leave layer-wise out."
+        f"the layers of this model can't run one at a time: {type(layer).__name__} {problem}; leave layer-wise out."
     )
 
 

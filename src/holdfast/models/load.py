@@ -203,8 +203,8 @@ def load_empty(
     with explained(name, source):
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
         with init_empty_weights():
-            made = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-        model, notes = type(made).from_pretrained(
+            empty = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+        model, notes = type(empty).from_pretrained(
             None,
             config=config,
             state_dict=tensors,
@@ -215,7 +215,7 @@ def load_empty(
         )
     _refuse_incomplete(name, notes)
     in_files = model.state_dict().keys()
-    for key, buffer in made.named_buffers():
+    for key, buffer in empty.named_buffers():
         if key not in in_files:
             owner, _, word = key.rpartition(".")
             setattr(model.get_submodule(owner), word, buffer)

@@ -19,10 +19,10 @@ def layer_and_path(name: str) -> Place:
     layers.
     """
     words = name.split(".")
-    first = next((place for place, word in enumerate(words) if word.isdigit()), None)
-    inside = words if first is None else words[first + 1 :]
+    number_at = next((place for place, word in enumerate(words) if word.isdigit()), None)
+    inside = words if number_at is None else words[number_at + 1 :]
     path = ".".join(word for word in inside if not word.isdigit() and word not in ("weight", "bias"))
-    return (None if first is None else int(words[first])), path
+    return (None if number_at is None else int(words[number_at])), path
 
 
 def short_names(paths: Iterable[str]) -> dict[str, str]:

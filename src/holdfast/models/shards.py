@@ -82,8 +82,8 @@ def held(weight: Tensor) -> Held:
         )
     # FSDP2 divides rows like torch.chunk: equal chunks, the last ones shorter or empty.
     length = -(-shape[0] // weight.device_mesh.size())
-    first = min(weight.device_mesh.get_local_rank() * length, shape[0])
-    return Held(shape, range(first, min(first + length, shape[0])))
+    first_row = min(weight.device_mesh.get_local_rank() * length, shape[0])
+    return Held(shape, range(first_row, min(first_row + length, shape[0])))
 
 
 def local(tensor: Float[Tensor, "..."]) -> Float[Tensor, "..."]:

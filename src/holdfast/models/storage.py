@@ -57,10 +57,11 @@ def stored_apart(model: PreTrainedModel, storage: Storage) -> dict[str, torch.dt
         return {}
     held = {name: tensor for name, tensor in model.state_dict(keep_vars=True).items() if tensor.is_floating_point()}
     stored = {name: key for name in held if (key := any_prefix(model, name, storage.by_name))}
-    found = {id(held[name]): storage.by_name[key] for name, key in stored.items()}  # tied weights have several names
+    # By tensor, since tied weights have several names.
+    by_tensor = {id(held[name]): storage.by_name[key] for name, key in stored.items()}
     elsewhere = {storage.by_name[key] for key in storage.by_name.keys() - set(stored.values())}
     other = storage.dtype if elsewhere <= {storage.dtype} else reduce(torch.promote_types, kinds)
-    dtypes = {name: found.get(id(tensor), other) for name, tensor in held.items()}
+    dtypes = {name: by_tensor.get(id(tensor), other) for name, tensor in held.items()}
     return {name: dtype for name, dtype in dtypes.items() if dtype != storage.dtype}
 
 

@@ -68,8 +68,8 @@ class StoredParameter:
             run = self.read(start, count)
             run[index[chosen] - start] = values[chosen]
             for parts in self.copies:
-                for tensor, first, piece in _pieces(parts, start, count):
-                    tensor.write(first, run[piece])
+                for tensor, offset, piece in _pieces(parts, start, count):
+                    tensor.write(offset, run[piece])
 
     def _touched(self, index: Tensor) -> Iterator[tuple[int, int, slice]]:
         """Yields every run of entries that the index touches: start, length, and the slice of the index in it."""
@@ -174,8 +174,8 @@ def _find_parts(model: PreTrainedModel, whole: Mapping[str, Tensor], checkpoint:
 
 def _fill(parts: Parts, whole: Tensor) -> bool:
     """Returns True if the parts have one dtype and fill the whole tensor."""
-    same = len({stored.dtype for _, stored in parts}) == 1
-    return same and sum(stored.num_entries for _, stored in parts) == whole.numel()
+    has_one_dtype = len({stored.dtype for _, stored in parts}) == 1
+    return has_one_dtype and sum(stored.num_entries for _, stored in parts) == whole.numel()
 
 
 def _tie_equal(model: PreTrainedModel, parts: Mapping[str, Parts]) -> None:
@@ -204,7 +204,7 @@ def _copies(name: str, group: list[str], parts: Mapping[str, Parts]) -> tuple[Pa
 
 
 def _read(parts: Parts, start: int, count: int) -> Tensor:
-    read = [tensor.read(first, piece.stop - piece.start) for tensor, first, piece in _pieces(parts, start, count)]
+    read = [tensor.read(offset, piece.stop - piece.start) for tensor, offset, piece in _pieces(parts, start, count)]
     return read[0] if len(read) == 1 else torch.cat(read)
 
 

@@ -63,12 +63,12 @@ class _Forced(LogitsProcessor):
     ) -> Float[Tensor, "batch d_vocab"]:
         """Returns logits that allow one token per row."""
         forced = torch.full_like(scores, -1.0)
-        first = len(self.scripts) - len(scores)
-        for row, script in enumerate(self.scripts[first:]):
-            kept = self.logits[first + row]
-            if len(kept) < len(script.continuation):
-                forced[row, script.continuation[len(kept)]] = 1.0
-                kept.append(scores[row].float().cpu())
+        first_row = len(self.scripts) - len(scores)
+        for row, script in enumerate(self.scripts[first_row:]):
+            recorded = self.logits[first_row + row]
+            if len(recorded) < len(script.continuation):
+                forced[row, script.continuation[len(recorded)]] = 1.0
+                recorded.append(scores[row].float().cpu())
         return forced
 
 

@@ -97,11 +97,11 @@ def encode_exchange(tokenizer: PreTrainedTokenizerBase, prompt: str, response: s
     """
     shield = Shield(tokenizer, [prompt, response])
     turns = [Turn("user", prompt), Turn("assistant", response)]
-    asked = render(tokenizer, turns[:1], shield, generation_prompt=True)
+    rendered_prompt = render(tokenizer, turns[:1], shield, generation_prompt=True)
     whole = render(tokenizer, turns, shield, generation_prompt=False)
-    following = _following(asked, whole, response, shield)
-    before = _encode(tokenizer, asked.pieces, shield, len(turns))
-    together = _encode(tokenizer, [*asked.pieces, *following], shield, len(turns))
+    following = _following(rendered_prompt, whole, response, shield)
+    before = _encode(tokenizer, rendered_prompt.pieces, shield, len(turns))
+    together = _encode(tokenizer, [*rendered_prompt.pieces, *following], shield, len(turns))
     if together.token_ids[: len(before.token_ids)] == before.token_ids:
         return together
     # A token would span the end of the prompt. A model that answers begins with a new token.
@@ -117,15 +117,15 @@ def rendering_digest(chats: Sequence[EncodedChat]) -> str:
     return digest([chat.text for chat in chats])
 
 
-def _following(asked: Rendered, whole: Rendered, response: str, shield: Shield) -> list[Piece]:
+def _following(rendered_prompt: Rendered, whole: Rendered, response: str, shield: Shield) -> list[Piece]:
     """Returns the text after the prompt, up to the token that ends the turn."""
     hidden = shield.hide(response)
     shown = [place for place, piece in enumerate(whole.pieces) if piece.turn == 1]
-    if shown and whole.text.startswith(asked.text) and whole.shows(1, hidden):
+    if shown and whole.text.startswith(rendered_prompt.text) and whole.shows(1, hidden):
         behind = "".join(piece.text for piece in whole.pieces[shown[-1] + 1 :])
         kept = [*whole.pieces[: shown[-1] + 1], Piece(up_to_end(behind, shield.pattern))]
-        return list(_beyond(kept, len(asked.text)))
-    lead, start = continue_thoughts(asked.text, hidden)
+        return list(_beyond(kept, len(rendered_prompt.text)))
+    lead, start = continue_thoughts(rendered_prompt.text, hidden)
     own = Piece(hidden[start:], 1, len(shield.bare(hidden[:start])))
     return [Piece(lead), own, Piece(up_to_end(whole.behind, shield.pattern))]
 

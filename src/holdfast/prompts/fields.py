@@ -37,8 +37,8 @@ def unfold_conversation(fields: Mapping[str, object], place: str) -> dict[str, o
     if not is_conversation(prompt) and not is_conversation(response):
         return dict(fields)
     turns = [*_turns(prompt, "user"), *_turns(response, "assistant")]
-    asked, answered = read_conversation(turns, place)
-    texts = {"prompt": asked} if answered is None else {"prompt": asked, "response": answered, "answer": answered}
+    user_text, answer = read_conversation(turns, place)
+    texts = {"prompt": user_text} if answer is None else {"prompt": user_text, "response": answer, "answer": answer}
     return {**fields, **texts}
 
 

@@ -41,8 +41,8 @@ class Layout:
     @property
     def described(self) -> str:
         """A list of the fields, each with the columns that it is read from."""
-        made = {"prompt": _in_braces(self.template)} if self.template else {}
-        read = made | {field: [column] for field, column in self.columns.items()}
+        by_template = {"prompt": _in_braces(self.template)} if self.template else {}
+        read = by_template | {field: [column] for field, column in self.columns.items()}
         if self.choices:
             read["answer"].append(self.choices)
         return ", ".join(f"{field} from {' and '.join(map(repr, columns))}" for field, columns in read.items())

@@ -114,9 +114,9 @@ def _existing(text: str) -> Path:
         return path
     if not path.exists() and path.name == text and not path.suffix:  # no path, so a name was meant
         raise ValueError(f"no file and no public prompt set is called {text!r}; {meant(text, KNOWN, uses=USES)}.")
-    what = "is a folder" if path.is_dir() else "is no regular file" if path.exists() else "does not exist"
+    problem = "is a folder" if path.is_dir() else "is no regular file" if path.exists() else "does not exist"
     raise ValueError(
-        f"prompt file {text!r} {what}; give a JSON, JSONL, CSV, TSV or Parquet file, or a name of `holdfast prompts "
+        f"prompt file {text!r} {problem}; give a JSON, JSONL, CSV, TSV or Parquet file, or a name of `holdfast prompts "
         "list`."
     )
 

@@ -24,9 +24,9 @@ def count_near_duplicates(evaluation: Iterable[Prompt | Exchange], calibration: 
     Prompts with equal words are equal, as in `refuse_shared`. A prompt that occurs twice counts twice.
     """
     known = {tuple(normalized_words(record.prompt)) for record in calibration}
-    asked = [tuple(normalized_words(record.prompt)) for record in evaluation]
-    asked = [words for words in asked if words not in known]
-    before, after = [shingles(words) for words in known], [shingles(words) for words in asked]
+    new = [tuple(normalized_words(record.prompt)) for record in evaluation]
+    new = [words for words in new if words not in known]
+    before, after = [shingles(words) for words in known], [shingles(words) for words in new]
     frequency = Counter(shingle for prompt in [*before, *after] for shingle in prompt)
     index: dict[str, list[set[str]]] = defaultdict(list)
     for prompt in before:
@@ -64,6 +64,6 @@ def _has_near(prompt: set[str], index: Mapping[str, list[set[str]]], frequency: 
     return any(_near(prompt, other) for shingle in _rarest(prompt, frequency) for other in index.get(shingle, ()))
 
 
-def _near(first: set[str], second: set[str]) -> bool:
-    shared = len(first & second)
-    return shared >= THRESHOLD * (len(first) + len(second) - shared)
+def _near(left: set[str], right: set[str]) -> bool:
+    shared = len(left & right)
+    return shared >= THRESHOLD * (len(left) + len(right) - shared)

@@ -127,13 +127,13 @@ def render(
     Raises:
         ValueError: the template refuses a turn, or leaves it out, so that the model would never see it.
     """
-    how = how_rendered(tokenizer, [turn.role for turn in turns], generation_prompt, chat_format)
-    skeleton = skeleton_of(tokenizer, how, _made_of(tokenizer))
+    settings = how_rendered(tokenizer, [turn.role for turn in turns], generation_prompt, chat_format)
+    skeleton = skeleton_of(tokenizer, settings, _made_of(tokenizer))
     texts = [shield.hide(turn.text) for turn in turns]
     filled = [piece if piece.turn is None else Piece(texts[piece.turn], piece.turn) for piece in skeleton.pieces]
     assumed = "".join(piece.text for piece in filled)
     try:
-        true = _apply(tokenizer, how, texts, as_parts=skeleton.as_parts)
+        true = _apply(tokenizer, settings, texts, as_parts=skeleton.as_parts)
     except Exception as error:  # a template is a program of the checkpoint and may raise anything
         raise ValueError(_objection(tokenizer, f"refuses the conversation ({error})")) from error
     if true != assumed and shield.pattern.findall(true) == shield.pattern.findall(assumed):
@@ -141,7 +141,7 @@ def render(
     return Rendered([*filled, Piece(chat_format.suffix)], skeleton.pieces[-1].text)
 
 
-class _How(NamedTuple):
+class _Settings(NamedTuple):
     """Settings of a rendering that do not depend on the texts of the turns."""
 
     roles: tuple[str, ...]
@@ -165,12 +165,12 @@ def how_rendered(
     roles: Sequence[str],
     generation_prompt: bool,
     chat_format: ChatFormat = ChatFormat(),
-) -> _How:
+) -> _Settings:
     """Returns the template with its arguments: those of the format, and those with which the tokenizer was loaded."""
     template, arguments = chat_format.template, {**arguments_of(tokenizer), **chat_format.arguments}
     if not template and not has_chat_template(tokenizer):
         template, arguments = PLAIN_TEMPLATE, {"beginning": _beginning(tokenizer), **arguments}
-    return _How(tuple(roles), generation_prompt, template, json.dumps(arguments, sort_keys=True))
+    return _Settings(tuple(roles), generation_prompt, template, json.dumps(arguments, sort_keys=True))
 
 
 def has_chat_template(tokenizer: PreTrainedTokenizerBase) -> bool:
@@ -184,8 +184,8 @@ def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> int | None:
     Raises:
         ValueError: the template refuses the conversation.
     """
-    how = how_rendered(tokenizer, ["user", "assistant"], generation_prompt=False)
-    behind = skeleton_of(tokenizer, how, _made_of(tokenizer)).pieces[-1].text
+    settings = how_rendered(tokenizer, ["user", "assistant"], generation_prompt=False)
+    behind = skeleton_of(tokenizer, settings, _made_of(tokenizer)).pieces[-1].text
     special, pattern = special_tokens(tokenizer, len(tokenizer))
     end = up_to_end(behind, pattern).strip()
     return special.get(end)
@@ -198,11 +198,11 @@ def up_to_end(behind: str, pattern: re.Pattern[str]) -> str:
 
 
 @lru_cache(maxsize=64)
-def skeleton_of(tokenizer: PreTrainedTokenizerBase, how: _How, made_of: tuple[str, int, str]) -> Skeleton:
+def skeleton_of(tokenizer: PreTrainedTokenizerBase, settings: _Settings, made_of: tuple[str, int, str]) -> Skeleton:
     """Renders the template with placeholders. `made_of` makes the cache notice a changed template and added tokens."""
     # Private-use characters: no template writes them, and the texts of turns are filled in after rendering.
-    marks = [f"\ue000{position}\ue001" for position in range(len(how.roles))]
-    text, as_parts = _render_marks(tokenizer, how, marks)
+    marks = [f"\ue000{position}\ue001" for position in range(len(settings.roles))]
+    text, as_parts = _render_marks(tokenizer, settings, marks)
     parts = re.split("\ue000(\\d+)\ue001", text)
     pieces = (Piece("", int(part)) if place % 2 else Piece(part) for place, part in enumerate(parts))
     return Skeleton(tuple(pieces), as_parts)
@@ -219,36 +219,36 @@ def _beginning(tokenizer: PreTrainedTokenizerBase) -> str:
     return "".join(tokenizer.convert_ids_to_tokens(whole[:added]))
 
 
-def _render_marks(tokenizer: PreTrainedTokenizerBase, how: _How, marks: Sequence[str]) -> tuple[str, bool]:
+def _render_marks(tokenizer: PreTrainedTokenizerBase, settings: _Settings, marks: Sequence[str]) -> tuple[str, bool]:
     """Renders the template with marks in place of texts. Also returns True if the template needed lists of parts."""
     objection = ""
     for as_parts in (False, True):
         try:
-            text = _apply(tokenizer, how, marks, as_parts=as_parts)
+            text = _apply(tokenizer, settings, marks, as_parts=as_parts)
         except Exception as error:  # a template is a program of the checkpoint and may raise anything
             objection = objection or f"refuses the conversation ({error})"
             continue
-        left_out = [role for role, mark in zip(how.roles, marks, strict=True) if text.count(mark) != 1]
+        left_out = [role for role, mark in zip(settings.roles, marks, strict=True) if text.count(mark) != 1]
         if not left_out:
             return text, as_parts
         objection = objection or f"does not show the {left_out[0]} turn exactly once"
     raise ValueError(_objection(tokenizer, objection))
 
 
-def _objection(tokenizer: PreTrainedTokenizerBase, what: str) -> str:
-    return f"the chat template of {tokenizer.name_or_path!r} {what}; use a tokenizer whose template shows every turn."
+def _objection(tokenizer: PreTrainedTokenizerBase, fault: str) -> str:
+    return f"the chat template of {tokenizer.name_or_path!r} {fault}; use a tokenizer whose template shows every turn."
 
 
-def _apply(tokenizer: PreTrainedTokenizerBase, how: _How, texts: Sequence[str], *, as_parts: bool) -> str:
+def _apply(tokenizer: PreTrainedTokenizerBase, settings: _Settings, texts: Sequence[str], *, as_parts: bool) -> str:
     contents = [[{"type": "text", "text": text}] for text in texts] if as_parts else texts
-    messages: Any = [{"role": role, "content": content} for role, content in zip(how.roles, contents, strict=True)]
+    messages: Any = [{"role": role, "content": content} for role, content in zip(settings.roles, contents, strict=True)]
     return str(
         tokenizer.apply_chat_template(
             messages,
             tokenize=False,
-            chat_template=_dated(tokenizer.get_chat_template(how.template)),
-            add_generation_prompt=how.generation_prompt,
-            **json.loads(how.arguments),
+            chat_template=_dated(tokenizer.get_chat_template(settings.template)),
+            add_generation_prompt=settings.generation_prompt,
+            **json.loads(settings.arguments),
         )
     )
 

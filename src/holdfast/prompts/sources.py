@@ -58,8 +58,8 @@ def load_exchanges(path: str | Path, *, once: bool = False, responses: str = "re
     unique = list(distinct(exchanges, repeats))
     _tell(reader)
     if repeats:
-        what = "and are left out" if once else "and add to its weight"
-        tell(f"{source.file}: exchanges that repeat another one word for word, {what}: {len(repeats)}.")
+        effect = "and are left out" if once else "and add to its weight"
+        tell(f"{source.file}: exchanges that repeat another one word for word, {effect}: {len(repeats)}.")
     return _filled(source, unique if once else exchanges)
 
 

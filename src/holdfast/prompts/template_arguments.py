@@ -68,8 +68,8 @@ def bind_arguments(tokenizer: PreTrainedTokenizerBase, arguments: Mapping[str, o
     known = sorted(_read_by(tokenizer.get_chat_template()) - OURS)
     for argument in arguments:
         if argument not in known:
-            what = meant(argument, known) if known else "it reads none, so leave out what follows the #"
-            raise ValueError(f"the chat template of {name!r} reads no argument {argument!r}; {what}.")
+            advice = meant(argument, known) if known else "it reads none, so leave out what follows the #"
+            raise ValueError(f"the chat template of {name!r} reads no argument {argument!r}; {advice}.")
     setattr(tokenizer, _BOUND, dict(arguments))
 
 
