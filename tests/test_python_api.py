@@ -380,7 +380,7 @@ EXCHANGES = [Exchange("how ?", "like this .")]
         (lambda tiny: holdfast.load_prompts(EXCHANGES), "the name or path of a prompt set was expected, got list"),
         (
             lambda tiny: holdfast.load_prompts("testbed:questions", "harmfull"),
-            "no kind 'harmfull'; give one of harmful, ",
+            "'harmfull' is no kind of prompts; give one of harmful, ",
         ),
         (lambda tiny: holdfast.load_exchanges(EXCHANGES), "the name or path of a prompt set was expected, got list"),
         (lambda tiny: holdfast.load_judge(RefusalJudge()), "the name or path of a judge was expected, got Refusal"),

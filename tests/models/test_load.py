@@ -141,7 +141,7 @@ def test_the_hubs_retries_are_not_told_and_its_logging_is_given_back():
 
 
 def test_shards_need_several_places():
-    with pytest.raises(ValueError, match="shard spreads a model over several processes or accelerators, and there is"):
+    with pytest.raises(ValueError, match="shard spreads a model over several processes or accelerators, but there is"):
         load_model("testbed:aligned", sharded=True)
 
 

@@ -121,7 +121,7 @@ class ChatEndpoint:
             )
 
     def _ask_once(self, question: str) -> str:
-        import openai  # an extra, and slow
+        import openai  # optional, and slow to import
 
         settings: dict[str, float] = {self.options.token_field: self.options.max_answer_tokens}
         if self.options.temperature != "none":

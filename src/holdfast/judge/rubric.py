@@ -90,7 +90,7 @@ class RubricJudge:
                     if reason := future.result():
                         reasons[futures[future]] = reason
                     self._progress("judging", done + 1, len(futures))
-            except BaseException:  # an interrupt too: leaving the block would wait for all that was submitted
+            except BaseException:  # also an interrupt: leaving the block would wait for every submitted request
                 self._endpoint.stop()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise

@@ -289,8 +289,8 @@ def refuse_one_place(*, sharded: bool) -> None:
     """Raises ValueError if a model is to be sharded, but there is one process and at most one accelerator."""
     if sharded and world_size() == 1 and torch.accelerator.device_count() < 2:
         raise ValueError(
-            "shard spreads a model over several processes or accelerators, and there is one; start processes with "
-            "`torchrun --nproc-per-node N -m holdfast ...`, or leave it out."
+            "shard spreads a model over several processes or accelerators, but there is only one; start processes with "
+            "`torchrun --nproc-per-node N -m holdfast ...`, or leave shard out."
         )
 
 
@@ -411,5 +411,5 @@ def _refuse_incomplete(name: str, notes: dict) -> None:
     if unused := sorted(notes["unexpected_keys"]):
         raise ValueError(
             f"model {name!r} has {len(unused)} weights that its config.json does not ask for, the first is "
-            f"{unused[0]}; mend the config (num_hidden_layers and the like), save or download it again."
+            f"{unused[0]}; correct the config (num_hidden_layers and the like), save or download it again."
         )

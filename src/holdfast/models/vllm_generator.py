@@ -67,7 +67,7 @@ class VllmGenerator:
         return [responses[position] for position in range(len(asked))]
 
     def _load_engine(self, options: GenerateOptions) -> Any:
-        return importlib.import_module("vllm").LLM(  # an extra, and slow
+        return importlib.import_module("vllm").LLM(  # optional, and slow to import
             model=resolve(self.loaded.name),
             # vLLM's own choice would narrow float32.
             dtype=str(self.loaded.storage_dtype).removeprefix("torch."),

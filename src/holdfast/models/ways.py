@@ -100,8 +100,8 @@ def _try_ways(model: PreTrainedModel, pad_id: int) -> Way:
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(
-            f"{type(model).__name__} can't continue a prompt by its `generate`, with or without a cache ({reason}); "
-            "take a model that can."
+            f"{type(model).__name__} can't continue a prompt with its `generate`, with or without a cache ({reason}); "
+            "choose a model that can."
         ) from error
     return WAYS[-1]
 

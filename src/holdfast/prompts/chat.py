@@ -104,7 +104,7 @@ def encode_exchange(tokenizer: PreTrainedTokenizerBase, prompt: str, response: s
     together = _encode(tokenizer, [*rendered_prompt.pieces, *following], shield, len(turns))
     if together.token_ids[: len(before.token_ids)] == before.token_ids:
         return together
-    # A token would span the end of the prompt. A model that answers begins with a new token.
+    # Here one token would span the end of the prompt, but a model that answers begins with a new one.
     return _joined(before, _encode(tokenizer, following, shield, len(turns), at_start=not before.token_ids))
 
 

@@ -55,6 +55,7 @@ def _text(turn: Mapping[str, object], place: str) -> str:
         content = content[0].get("text")
     if not isinstance(content, str):
         raise ValueError(
-            f"{place} has a turn of the {_speaker(turn)} that is not one text; prompt sets hold text alone."
+            f"{place} has a turn of the {_speaker(turn)} that is not one text; prompt sets hold text alone, so remove "
+            "such rows."
         )
     return content

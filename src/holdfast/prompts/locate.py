@@ -127,10 +127,10 @@ def _chosen(text: str, chosen: str) -> dict[str, str]:
     for name, _, value in pairs:
         if name not in BEHIND:
             raise ValueError(
-                f"{text!r} has {name!r} behind the #, which may not follow it; {meant(name, BEHIND, _ALLOWED)}."
+                f"{text!r} has {name!r} behind the #, which is not allowed there; {meant(name, BEHIND, _ALLOWED)}."
             )
         if not value:
-            raise ValueError(f"{text!r} has {name!r} behind the #, which has no value there; {_ALLOWED}.")
+            raise ValueError(f"{text!r} has {name!r} behind the # without a value; {_ALLOWED}.")
     chosen_values = {name: unquote(value) for name, _, value in pairs}
     if len(chosen_values) < len(pairs):
         raise ValueError(f"{text!r} sets an option twice behind the #; set each once.")

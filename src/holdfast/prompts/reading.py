@@ -40,7 +40,7 @@ class Reader(Generic[Record]):
     def records(self) -> Iterator[Record]:
         """Yields every record in the order of the file."""
         if self.kind and self.source.kind and side_for(self.kind) != side_for(self.source.kind):
-            self._note(f"its prompts are {self.source.kind} ones, and are used as {self.kind}.", is_warning=True)
+            self._note(f"its prompts are {self.source.kind}, but are used as {self.kind}.", is_warning=True)
         for number, values in self._rows_of_side():
             place = f"{self.source.file}:{number}"
             if (named := self._named(values, place)) is not None:
@@ -71,13 +71,13 @@ class Reader(Generic[Record]):
         column = find_label_column([values for _, values in rows])
         kept = [row for row in rows if column is None or side_of(row[1].get(column)) in (None, wanted)]
         if not kept:
-            none = f"column {column!r} says that no prompt is {wanted}, and all are used as {self.kind}."
+            none = f"column {column!r} marks no prompt as {wanted}, so all are used as {self.kind}."
             self._note(none, is_warning=True)
             return rows
         if left_out := len(rows) - len(kept):
             self.rows_left_out += left_out
-            counts = f"{len(kept)} of {len(rows)} prompts are {wanted}"
-            self._note(f"column {column!r} says that {counts}, which are read; {EVERY_ROW}")
+            counts = f"{len(kept)} of {len(rows)} prompts as {wanted}"
+            self._note(f"column {column!r} marks {counts}, and only these are read; {EVERY_ROW}")
         return kept
 
     def _chosen_rows(self) -> Iterator[Row]:
@@ -98,7 +98,7 @@ class Reader(Generic[Record]):
         layout = self._layout(values, chosen, place)
         if layout is None:
             if before:
-                unread = f"column {before!r}, which would stand before the prompt, is not read."
+                unread = f"column {before!r} holds turns before the prompt, and is not read."
                 self._note(unread, is_warning=True)
             return {**values, **chosen}
         if before:
@@ -165,7 +165,7 @@ def _missing(place: str, name: str, columns: Sequence[str], responses: str) -> s
     """Says which field, or which kind of response, a row lacks, and what it has instead."""
     has = ", ".join(map(repr, columns)) or "nothing"
     parted = next((mark for mark in ";\t|" if len(columns) == 1 and mark in columns[0]), None)
-    hint = f"its cells seem to be parted by {parted!r}: save it with commas" if parted else ""
+    hint = f"its cells seem to be separated by {parted!r}: save it with commas" if parted else ""
     if name == "response" and responses != "responses" and not hint:
         named = f", or name a column that holds {responses} as FILE#response=COLUMN"
         if {"goal", "target"} <= set(map(folded, columns)):  # AdvBench
@@ -189,5 +189,5 @@ def _refuse_other_than_text(place: str, name: str, text: object, *, is_required:
         text.encode()
     except UnicodeEncodeError as error:
         raise ValueError(
-            f"{place} has half of a character under {name!r} ({error.reason}); save the text as UTF-8 again."
+            f"{place} has an incomplete character under {name!r} ({error.reason}); save the text as UTF-8 again."
         ) from error

@@ -32,7 +32,7 @@ def load_prompts(path: str | Path, kind: Kind | None = None) -> list[Prompt]:
         ValueError: the set is missing or empty, a row has no prompt, a column is in doubt, or a kind is unknown.
     """
     if kind not in (None, *get_args(Kind)):
-        raise ValueError(f"prompts are of no kind {kind!r}; give one of {', '.join(get_args(Kind))}, or leave it out.")
+        raise ValueError(f"{kind!r} is no kind of prompts; give one of {', '.join(get_args(Kind))}, or leave it out.")
     source = find_source(path)
     reader = Reader(source, Prompt, kind)
     repeats: list[tuple[Prompt, Prompt]] = []
@@ -74,7 +74,7 @@ def left_out(path: str | Path, kind: Kind) -> list[object]:
     Results on a part do not hold for the whole set, so this list belongs to the set's hash.
     """
     if kind not in (None, *get_args(Kind)):
-        raise ValueError(f"prompts are of no kind {kind!r}; give one of {', '.join(get_args(Kind))}, or leave it out.")
+        raise ValueError(f"{kind!r} is no kind of prompts; give one of {', '.join(get_args(Kind))}, or leave it out.")
     source = find_source(path)
     reader = Reader(source, Prompt, kind)
     repeats: list[tuple[Prompt, Prompt]] = []

@@ -66,5 +66,5 @@ def _without_first_blank(tokenizer: PreTrainedTokenizerBase, size: int) -> Token
     changed = Tokenizer.from_str(json.dumps(state))
     changed.no_padding()
     changed.no_truncation()
-    changed.encode_special_tokens = True  # as split_special_tokens
+    changed.encode_special_tokens = True  # like split_special_tokens=True
     return changed
