@@ -1,7 +1,7 @@
 """Loads a model and its tokenizer from a folder, a hub id or `testbed:NAME`, and explains what is wrong with them."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from transformers.distributed.configuration_utils import DistributedConfig
 
 from holdfast.arguments import require, require_name
 from holdfast.distributed import world_size
+from holdfast.models.complete import refuse_incomplete
 from holdfast.models.fingerprints import fingerprint as fingerprint
 from holdfast.models.fingerprints import fingerprint_of as fingerprint_of
 from holdfast.models.locate import OTHER_FORMATS as OTHER_FORMATS
@@ -37,12 +38,6 @@ from holdfast.prompts.template_arguments import bind_arguments, split_arguments
 
 HALF_PRECISION = (torch.bfloat16, torch.float16)
 DtypeName = Literal["auto", "float32", "bfloat16", "float16"]
-WRAPPERS = {
-    "_orig_mod.": ("torch.compile", "model._orig_mod"),
-    "module.": ("DataParallel or DistributedDataParallel", "model.module"),
-}
-"""Wrappers, by the prefix that they put before the names of weights. Each has its name and the path of the model
-inside."""
 ModelKind = type[AutoModelForCausalLM] | type[AutoModelForSequenceClassification]
 
 
@@ -213,7 +208,7 @@ def load_empty(
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # they are refused below, by name
         )
-    _refuse_incomplete(name, notes)
+    refuse_incomplete(name, notes)
     in_files = model.state_dict().keys()
     for key, buffer in empty.named_buffers():
         if key not in in_files:
@@ -379,37 +374,5 @@ def _read(name: str, source: str, kind: ModelKind, **settings: object) -> PreTra
             ignore_mismatched_sizes=True,  # they are refused below, by name
             **settings,
         )
-    _refuse_incomplete(name, notes)
+    refuse_incomplete(name, notes)
     return model
-
-
-def _refuse_wrapped(name: str, unexpected: Iterable[str]) -> None:
-    """Raises ValueError if the names of all weights show that the model was saved inside a wrapper."""
-    names = list(unexpected)
-    for prefix, (wrapper, inside) in WRAPPERS.items():
-        if names and all(weight.startswith(prefix) for weight in names):
-            raise ValueError(
-                f"model {name!r} was saved inside of {wrapper}: its weights' names begin with {prefix!r}; save the "
-                f"model inside it with `{inside}.save_pretrained(FOLDER)`."
-            )
-
-
-def _refuse_incomplete(name: str, notes: dict) -> None:
-    if mismatched := sorted(notes.get("mismatched_keys", ())):
-        weight, stored, wanted = mismatched[0]
-        raise ValueError(
-            f"model {name!r} does not fit its config.json: {weight} is {list(stored)} in the checkpoint and "
-            f"{list(wanted)} in the config, as are {len(mismatched) - 1} more; save or download it again."
-        )
-    _refuse_wrapped(name, notes.get("unexpected_keys", ()))
-    if missing := sorted(notes["missing_keys"]):
-        raise ValueError(
-            f"model {name!r} lacks {len(missing)} weights that its config.json asks for, the first is {missing[0]}; "
-            "the checkpoint is incomplete, save or download it again."
-        )
-    # transformers has already left out the weights that an architecture is known to ignore.
-    if unused := sorted(notes["unexpected_keys"]):
-        raise ValueError(
-            f"model {name!r} has {len(unused)} weights that its config.json does not ask for, the first is "
-            f"{unused[0]}; correct the config (num_hidden_layers and the like), save or download it again."
-        )
