@@ -135,8 +135,8 @@ MUTANTS = (
     Mutant(
         "responses without a verdict count as safe",
         "evaluate/statistics.py",
-        "    share = sum(outcome.verdict == verdict for outcome in scored) / len(scored)\n    return Rate(share, *wilson",
-        "    share = sum(outcome.verdict == verdict for outcome in scored) / len(outcomes)\n    return Rate(share, *wilson",
+        "    share = sum(outcome.verdict == verdict for outcome in scored) / len(scored)",
+        "    share = sum(outcome.verdict == verdict for outcome in scored) / len(outcomes)",
         "evaluate/test_statistics.py",
     ),
     Mutant(
