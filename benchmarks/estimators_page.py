@@ -158,9 +158,9 @@ def _told_bias(parts: Mapping[Setting, Parts]) -> str:
     return f"""If the judge is linear and tokens hardly depend on each other (dependence {sizes[0]:g}), the judge
     gradient tends to the exact one, with cosine {_range(_cosine(one.judge, one.exact) for one in independent)}.
     Otherwise it leaves out two effects. The first is the effect of a token on the tokens after it. It is all
-    of the bias under a linear judge, and grows with the dependence: the error is {grows} (two seeds). Part of this error is
-    length, which changes no ranking of weights within a model. The second effect is the judge's curvature. It is all that is left
-    under a curved judge if tokens hardly depend on each other. The cosine is then
+    of the bias under a linear judge, and grows with the dependence: the error is {grows} (two seeds). Part of
+    this error is length, which changes no ranking of weights within a model. The second effect is the judge's
+    curvature. It is all that is left under a curved judge if tokens hardly depend on each other. The cosine is then
     {_range(_cosine(one.judge, one.exact) for one in bent)}, and would be
     {_range(_cosine(one.immediate, one.exact) for one in bent)} without curvature. The two errors may add up or cancel,
     and more responses reduce neither. The cosine is below {LOST} in {len(lost)} of {len(parts)} models:
