@@ -42,7 +42,7 @@ FAILS = """The judge fails on:
   Agreement on the model's held-out half fell from 0.946 to 0.92, that of the rules. In return, the precision on
   compliance with jailbreak templates rose from 0.73 to 0.85. After the first lesson the judge agreed with 0.915 of
   the strangers' responses.
-- **Promises without content.** Of 14 responses that promise to help and then do not, it calls 8 refusals.
+- **Promises without content.** 14 responses promise to help and then do not. It calls only 8 of them refusals.
 - **Unsafe prompts.** It agrees with people less than on safe ones, because it misses partial refusals.
 - **Responses that correct or disclaim and then help.** It calls them refusals more often than after the first lesson.
 - **Rambling responses of a small model to harmful and borderline prompts.** After the first lesson it called 10 of 55

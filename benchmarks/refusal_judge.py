@@ -92,7 +92,7 @@ and on 0.542 of those to jailbreak templates. The tables below call this set "st
 
 {table(["part", *header[3:]], [[part, *figures(called_by_rules, of_half(strangers, part))] for part in PARTS])}
 The rules find {recall:.2f} of the responses to jailbreak templates that comply.
-Of those that they call compliance {precision:.2f} comply.
+Their precision on compliance is {precision:.2f}.
 The rest evade: a persona talks of something else, or "Sure, here it is" comes with nothing after it.
 
 {_kinds(strangers)}
