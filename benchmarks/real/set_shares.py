@@ -4,7 +4,8 @@ A model that answers nearly everything (SmolLM2-135M-Instruct) is tuned for 100 
 harmful requests, on harmless instructions and on borderline ones, with only a mask's weights trained. Measured on other
 sets: refusals of harmful prompts, over-refusal of safe prompts that look harmful, perplexity of held-out instructions,
 broken answers. The unsafe prompts of the set with safe ones are measured for themselves: they are worded like the safe
-ones, so they show whether a model refuses what is asked or how it is worded. A seed orders the exchanges and draws the random mask; the chosen masks are the same for all seeds.
+ones, so they show whether a model refuses what is asked or how it is worded. A seed orders the exchanges and draws the
+random mask; the chosen masks are the same for all seeds.
 A cell is one tuning, and one JSON file in OUT/cells; a cell whose file is there is not run again. All compute in
 bfloat16; a mask's weights are trained as float32 copies.
 
