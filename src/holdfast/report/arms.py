@@ -31,10 +31,13 @@ MEASURES = {
     "utility": "Utility",
     "task": "New task",
     "perplexity": "Perplexity",
+    "perplexity_ratio": "Perplexity, times that at the start",
     "coherence": "Coherent answers",
     "degenerate": "Degenerate responses",
     "cut_off": "Responses cut off by length",
 }
+PERPLEXITY_RATIO = "perplexity_ratio"
+"""The perplexity of an arm over that where its experiment started, on the same exchanges."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +147,11 @@ def measure_label(measure: str) -> str:
     """'Attack success, heldout'."""
     name, _, group = measure.partition("/")
     return f"{MEASURES.get(name, name)}, {group}" if group else MEASURES.get(name, name)
+
+
+def is_perplexity(measure: str) -> bool:
+    """Whether a measure is a perplexity, which has no upper bound, and no share."""
+    return measure.partition("/")[0] == "perplexity"
 
 
 def _present(*arms: Arm) -> list[Arm]:

@@ -16,8 +16,9 @@ from holdfast.report.cut_off import cut_off_of
 from holdfast.report.distribution import distribution_table, histogram
 from holdfast.report.downloads import csv_link, file_stem
 from holdfast.report.experts import SHOWN, expert_map, expert_table
-from holdfast.report.figures import Forest, HeatMap, forest, heat_map, noise_curves
+from holdfast.report.figures import HeatMap, heat_map, noise_curves
 from holdfast.report.folded import same_in_all, same_under_noise
+from holdfast.report.forests import Forest, forest
 from holdfast.report.left_out import stages_left_out, uses_safety_only
 from holdfast.report.objective_words import score_words
 from holdfast.report.repeats import SET_OF, repeats_of
@@ -26,6 +27,7 @@ from holdfast.report.schema import SCHEMA, with_ends
 from holdfast.report.subject import model_name, toy_words, what_it_cannot_say, what_was_done
 from holdfast.report.summary import answer, cards, gaps
 from holdfast.report.tables import arm_tables, component_table, noise_tables
+from holdfast.report.unpaired import why_unpaired
 from holdfast.report.verdicts import verdicts_of
 from holdfast.values import SafetyMeasure
 
@@ -131,6 +133,7 @@ def page_context(report: Mapping[str, Any]) -> dict[str, Any]:
         "noise_tables": noise_tables(report),
         "forests": {stage: _forests(found) for stage, found in arms.items()},
         "folded_arms": {stage: _folded(found) for stage, found in arms.items()},
+        "unpaired": {stage: why_unpaired(found) for stage, found in arms.items()},
         "repeats": {measure_label(measure): repeats_of(report, measure) for measure in SET_OF},
         "p_means": p_means(num_tests(arms)),
         "arm_tables": dict(zip(arms, arm_tables(report), strict=True)),

@@ -6,7 +6,7 @@ Files and `--json` keep the short names and every digit.
 import math
 from collections.abc import Mapping
 
-from holdfast.report.tables import perplexity_text
+from holdfast.report.perplexity_texts import perplexity_text
 from holdfast.values import Rate
 
 MEASURES = {
