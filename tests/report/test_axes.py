@@ -61,6 +61,7 @@ def test_equal_ratios_of_perplexities_are_equal_distances():
         ((1.0, 1.0), (0.99, 1.0, 1.01)),
         ((0.5, 20.0), (0.5, 2.0, 20.0)),
         ((0.0, 1.0), (1e-6, 1e-3, 1.0)),
+        ((1.0, 3e6), (1.0, 1e4, 1e7)),
     ],
 )
 def test_an_axis_of_ratios_always_shows_no_change(numbers, ticks):

@@ -24,23 +24,24 @@ def test_the_card_of_set_has_refusals_over_refusal_and_perplexity_of_the_control
         "refusals of harmful prompts",
         "over-refusal, harmless prompts",
         "over-refusal, borderline prompts",
-        "perplexity, times the 3.11 [2.95, 3.30] n=24 before",
+        "perplexity, and times that at the start",
     ]
-    assert all(set(one) == set(ARMS) for words, one in found.items() if "perplexity" not in words)
+    assert all(set(one) == set(ARMS) for one in found.values())
     assert found["refusals of harmful prompts"]["after"] == "0.48 [0.43, 0.52] n=480 (3 unscored)"
     assert found["refusals of harmful prompts"]["tuning random"] == "0.01 [0.00, 0.02] n=480"
     assert found["over-refusal, borderline prompts"]["tuning random"] == "0.04 [0.02, 0.08] n=200"
-    assert found["perplexity, times the 3.11 [2.95, 3.30] n=24 before"] == {
-        "after": "1.026 [1.010, 1.042] n=24",
-        "tuning random": "1.003 [0.988, 1.019] n=24",
-        "safety-only": "1.013 [0.997, 1.029] n=24",
+    assert found["perplexity, and times that at the start"] == {
+        "before": "3.11 [2.95, 3.30] n=24",
+        "after": "times 1.026 [1.010, 1.042] n=24",
+        "tuning random": "times 1.003 [0.988, 1.019] n=24",
+        "safety-only": "times 1.013 [0.997, 1.029] n=24",
     }
 
 
 def test_the_page_shows_them_on_the_card():
     card = render_page(full_report()).partition('<a href="#enhance">Tuning')[2].partition("</li>")[0]
     assert '<div class="what">refusals of harmful prompts</div>' in card
-    assert "<dt>tuning random</dt><dd>1.003 [0.988, 1.019] n=24</dd>" in card
+    assert "<dt>tuning random</dt><dd>times 1.003 [0.988, 1.019] n=24</dd>" in card
     assert card.count("<dt>safety-only</dt>") == 5, "attack success, and four measures beside it"
 
 
@@ -59,7 +60,7 @@ def test_a_perplexity_that_cannot_be_paired_is_shown_as_it_is():
     report = full_report()
     report["enhance"]["after"]["perplexity_ratio"] = None
     (words,) = (words for words in rows(report) if words.startswith("perplexity"))
-    assert rows(report)[words]["after"] == "3.19 as it is, not paired"
+    assert rows(report)[words]["after"] == "3.19, not paired"
 
 
 def test_what_nobody_measured_has_no_block_and_a_failed_measurement_is_no_zero():

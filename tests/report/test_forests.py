@@ -66,7 +66,7 @@ def test_garbage_does_not_push_all_other_perplexities_into_one_place():
     assert second - first > 0.1 * (figure.right - figure.left)
     # Equal ratios are equal distances: 3 to 30 is one of five decades.
     assert second - first == pytest.approx((last - first) / 6)
-    assert figure.sizes == "logarithmic axis from 1 to 5e+06"
+    assert figure.sizes == "logarithmic axis from 1 to 1e+07"
     assert [row.value for row in figure.rows] == ["3.00", "30.0", "3.0e6"]
 
 

@@ -15,6 +15,8 @@ WIDE = 3.0
 """How many times the smallest number the largest is, from which on ticks are 1, 2 and 5 times powers of ten."""
 SMALLEST_RATIO = 1e-6
 """What an axis of ratios reaches down to, at most: the end of an interval may be 0."""
+VERY_WIDE = 1000.0
+"""The same, from which on ticks are powers of ten alone."""
 LEAST = 0.02
 """What an axis of rates spans at least, so that next to nothing does not look large."""
 
@@ -82,9 +84,9 @@ def _as_logarithmic(low: float, high: float, intervals: int) -> Axis:
 
 
 def _logarithmic(low: float, high: float, intervals: int) -> Axis:
-    """The axis between the nearest of 1, 2 and 5 times powers of ten, with some of these between as ticks."""
-    first, last = math.floor(3 * math.log10(low)) - 2, math.ceil(3 * math.log10(high)) + 2
-    rounds = [STEPS[at % 3] * 10.0 ** (at // 3) for at in range(first, last + 1)]
+    """The axis between the nearest powers of ten, or 1, 2 and 5 times these, with some between as ticks."""
+    powers = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
+    rounds = [step * 10.0**power for power in powers for step in (STEPS if high < VERY_WIDE * low else STEPS[:1])]
     start = max(at for at, one in enumerate(rounds) if one <= low * (1 + 1e-9))
     end = min(at for at, one in enumerate(rounds) if one >= high * (1 - 1e-9))
     count = min(intervals, end - start)

@@ -25,6 +25,7 @@ MEASURES: Mapping[str, str] = {
     "over_refusal": "over-refusal, harmless prompts",
     "borderline": "over-refusal, borderline prompts",
 }
+PERPLEXITY = "perplexity, and times that at the start"
 OPTIONAL = "safety-only"
 """The arm that has a row only where it was measured: many runs have none."""
 
@@ -58,21 +59,22 @@ def _rows(report: Report, measure: str, paths: Paths) -> tuple[tuple[str, Shown]
 
 
 def _perplexity(report: Report, paths: Paths) -> Beside:
-    """Perplexity as a ratio to that at the start, which the words name; of arms that cannot be paired as it is."""
-    start, *others = paths
-    first = suite_at(report, paths[start])
-    known = {name: suite for name in others if (suite := suite_at(report, paths[name])).get("perplexity") is not None}
-    if first.get("perplexity") is None:
-        return Beside("perplexity", ())
-    words = f"perplexity, times the {perplexity_with_ends(first['perplexity'], rate_of(first, 'perplexity'))} {start}"
-    rows = {name: _times(suite) for name, suite in known.items()}
-    return Beside(words, _every_arm(report, {name: paths[name] for name in others}, rows))
+    """The perplexity at the start, and how many times that it is in the other arms, as far as they can be paired."""
+    start, *_ = paths
+    suites = {name: suite_at(report, path) for name, path in paths.items()}
+    known = {name: suite for name, suite in suites.items() if suite.get("perplexity") is not None}
+    rows = {name: _as_it_is(suite) if name == start else _times(suite) for name, suite in known.items()}
+    return Beside(PERPLEXITY, _every_arm(report, paths, rows))
+
+
+def _as_it_is(suite: Report) -> str:
+    return perplexity_with_ends(suite["perplexity"], rate_of(suite, "perplexity"))
 
 
 def _times(suite: Report) -> str:
-    """'1.026 [1.010, 1.042] n=24', or '3.19 as it is, not paired'."""
+    """'times 1.026 [1.010, 1.042] n=24', or '3.19, not paired'."""
     ratio = rate_of(suite, PERPLEXITY_RATIO)
-    return ratio_with_ends(ratio) if ratio else f"{perplexity_text(suite['perplexity'])} as it is, not paired"
+    return f"times {ratio_with_ends(ratio)}" if ratio else f"{perplexity_text(suite['perplexity'])}, not paired"
 
 
 def _every_arm(report: Report, paths: Paths, known: Mapping[str, Shown]) -> tuple[tuple[str, Shown], ...]:
