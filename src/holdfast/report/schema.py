@@ -18,6 +18,7 @@
     enhance {..., "mask", "patch": {"file", "bytes", "entries", "bytes_per_entry"}}    files by place in the folder
     examples [{"stage", "measure", "group", "prompt", "before", "after", "before_verdict", "after_verdict"}]
     missing ["enhance top", ...]           pieces of the run that are not there; left out if none
+    goes_on "holdfast run ..."              the command that makes what is missing; left out with it
     safety  "not_refused"                  the measure of safety; left out where it is attack success
 
 Sections hold SUITEs: enhance before, after, safety_only, controls {random, bottom, full, refusals_alone}; adapt start,

@@ -99,12 +99,13 @@ def _listed(parts: Sequence[str]) -> str:
 
 
 def gaps(report: Report) -> str | None:
-    """Which pieces of the run are not there, or None where all are."""
+    """Which pieces of the run are not there, and the one command that makes them; None where all are there."""
     missing = report.get("missing", ())
     if not missing:
         return None
     listed = ", ".join(missing[:LISTED]) + (f" and {len(missing) - LISTED} more" if len(missing) > LISTED else "")
-    return f"Not all of this run is there: {listed}. `holdfast run` or `holdfast demo` goes on from what is."
+    command = f"`{report['goes_on']}`" if report.get("goes_on") else "The command that began it"
+    return f"Not all of this run is there: {listed}. {command} goes on from what is."
 
 
 def cards(report: Report) -> list[Card]:
