@@ -19,7 +19,7 @@ from holdfast.report.experts import SHOWN, expert_map, expert_table
 from holdfast.report.figures import HeatMap, heat_map, noise_curves
 from holdfast.report.folded import same_in_all, same_under_noise
 from holdfast.report.forests import Forest, forest
-from holdfast.report.left_out import stages_left_out, uses_safety_only
+from holdfast.report.left_out import left_out_words, stages_left_out, uses_safety_only
 from holdfast.report.objective_words import score_words
 from holdfast.report.repeats import SET_OF, repeats_of
 from holdfast.report.safety import safety_measure, safety_name
@@ -119,10 +119,8 @@ def page_context(report: Mapping[str, Any]) -> dict[str, Any]:
         "verdicts": {
             stage: [one for one in verdicts if one.stage == stage] for stage in ("verify", "enhance", "adapt")
         },
-        "waiting": {
-            stage: "Not part of this run." if stage in absent else "Not measured yet."
-            for stage in ("verify", "enhance", "adapt")
-        },
+        "absent": absent,
+        "left_out": left_out_words(absent),
         "markers": MARKERS,
         "selections": _selections(report, selected),
         "convergence": convergence_curves(report.get("locate", {}).get("convergence", ())),
