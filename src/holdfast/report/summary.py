@@ -147,7 +147,7 @@ def _tuned_card(report: Report) -> Card:
             "after minus random": _change(report, TUNED_RANDOM, AFTER),
         },
         measured_beside(
-            report, {"before": BEFORE, "after": AFTER, "tuning random": TUNED_RANDOM, "safety-only": TUNED_SAFETY_ONLY}
+            report, {"before": BEFORE, "after": AFTER, "random": TUNED_RANDOM, "safety-only": TUNED_SAFETY_ONLY}
         ),
     )
 
