@@ -13,7 +13,7 @@ RELEASE = ("asr > before + 0.02", "utility < before - 0.01")
 
 
 def judged(before, after, *conditions):
-    return gate(before, after, [parse_condition(one) for one in conditions])
+    return gate(before, after, [parse_condition(one) for one in conditions], allow_inverted=True)
 
 
 def test_plain_fine_tuning_fails_the_gate_and_says_what_to_look_at():

@@ -7,7 +7,7 @@ from holdfast.artifacts import load_evaluation
 from holdfast.commands.console import Json, show, table
 from holdfast.commands.evaluate import evaluation_rows
 from holdfast.judge.options import REFUSAL_RULES
-from holdfast.made_by import model_name, shown
+from holdfast.made_by import model_fingerprint, model_name, shown
 from holdfast.report.schema import suite_json
 from holdfast.values import Answer, Evaluation
 
@@ -35,8 +35,10 @@ def _origin(path: Path, evaluation: Evaluation) -> list[tuple[str, str]]:
     made_by = evaluation.made_by
     generation = made_by.get("generation")
     how = generation if isinstance(generation, Mapping) else {}
+    fingerprint = model_fingerprint(made_by)
     rows = {
         "file": path,
+        "model": fingerprint and f"{model_name(made_by)} (fingerprint {fingerprint})",
         "judge": _name(made_by, "judge")
         or ("not told by the file" if not made_by else f"{REFUSAL_RULES}, the refusal rules"),
         "generation": ", ".join(f"{name} {value}" for name, value in how.items()),

@@ -4,7 +4,7 @@ A condition is decided by the numbers that it names: the measured rates, unless 
 fails on less than the claims of a page do, on purpose: a false alarm costs a second look, a loss that was missed ships.
 Beside each finding stands what the interval says by the rule of all claims (`decision.py`), which may be inconclusive.
 A condition that no checkpoint could meet (`vacuous.py`) is marked, as its pass says nothing. So is one that passes by
-its p alone. A condition that only a gain can meet is warned of (`inverted.py`).
+its p alone. A condition that only a gain can meet is refused (`inverted.py`), or warned of where it is allowed.
 
 Differences are of the rates as they were measured. The paired test is exact McNemar on the prompts scored under both,
 its p value corrected (Holm) over all measures that are compared. Perplexity has a paired t test on the exchanges
@@ -18,7 +18,7 @@ from holdfast.decision import Decision, Interval, decide
 from holdfast.differences import Difference, paired_difference, rate_difference
 from holdfast.evaluate.condition import Condition, Quantity
 from holdfast.evaluate.cut_off_warning import warning_of_cut_off
-from holdfast.evaluate.inverted import warning_of_inverted
+from holdfast.evaluate.inverted import refuse_inverted, warning_of_inverted
 from holdfast.evaluate.paired import PairedPrompt, count_prompts, pair_prompts
 from holdfast.evaluate.scale import counted_word, is_share
 from holdfast.evaluate.statistics import PairedCounts
@@ -190,12 +190,23 @@ class Gate:
             raise ValueError(printable(f"{self.verdict}: {told}; give a condition that could fail."))
 
 
-def gate(before: Evaluation, after: Evaluation, conditions: Sequence[Condition] = ()) -> Gate:
+def gate(
+    before: Evaluation, after: Evaluation, conditions: Sequence[Condition] = (), *, allow_inverted: bool = False
+) -> Gate:
     """Compares every measure of two checkpoints and checks the conditions.
 
+    Args:
+        before: the evaluation of the first checkpoint.
+        after: the evaluation of the second.
+        conditions: each fails the gate if it is met.
+        allow_inverted: whether a condition that only a gain can meet is warned of, and not refused.
+
     Raises:
-        ValueError: the two are not of the same prompts and settings, or a condition asks what was not measured.
+        ValueError: the two are not of the same prompts and settings, or a condition asks what was not measured or is
+            the wrong way round.
     """
+    if not allow_inverted:
+        refuse_inverted(conditions)
     measures = compare_measures(before, after)
     findings = tuple(_check(condition, measures) for condition in conditions)
     can_fail = [one for one, finding in zip(conditions, findings, strict=True) if not finding.cannot_fail]
