@@ -63,7 +63,8 @@ TOGETHER = ("score", "select", "enhance", "adapt")
 
 app = new_app(
     "holdfast",
-    "Find the weights by which a language model holds on to its safety, strengthen them, and hold them fast.",
+    "Find the weights by which a language model holds on to its safety, strengthen them, and hold them fast.\n\n"
+    "Exit codes: 0 done; 1 a gate or a check failed; 2 a mistake, which one sentence explains; 130 or 143 stopped.",
     version=__version__,
     suppress_keyboard_interrupt=False,  # or it exits by itself, without a word
 )
