@@ -121,5 +121,6 @@ def test_a_measure_that_no_arm_has_is_not_drawn():
 def test_groups_stand_behind_their_measure(section):
     suites = [entry for entry in full_report()[section].values() if isinstance(entry, dict) and "asr" in entry]
     found = measures_of([Arm("top", "any", one) for one in suites if "perplexity" in one])
-    assert found[:3] == ["asr", "asr/heldout", "asr/seen"]
+    start = found.index("asr")
+    assert found[start : start + 3] == ["asr", "asr/heldout", "asr/seen"]
     assert found.index("borderline") == found.index("over_refusal") + 1

@@ -118,11 +118,10 @@ def evaluation_rows(evaluation: "Evaluation", agreement: "Agreement | None" = No
     measure, safety = evaluation.safety
     rates = {measure: safety, "over_refusal": evaluation.over_refusal, "utility": evaluation.utility}
     rates |= ({"task": evaluation.task} if evaluation.task else {}) | dict(evaluation.groups)
-    rows: list[tuple[str, object]] = [
-        (measure_words(name), rate_words(rate)) for name, rate in ordered(rates) if rate.n or rate.unscored
-    ]
-    surprise = evaluation.perplexity
-    rows += [("perplexity", perplexity_words(surprise, evaluation.perplexity_rate))] if surprise else []
+    texts = {name: rate_words(rate) for name, rate in rates.items() if rate.n or rate.unscored}
+    if evaluation.perplexity:
+        texts["perplexity"] = perplexity_words(evaluation.perplexity, evaluation.perplexity_rate)
+    rows: list[tuple[str, object]] = [(measure_words(name), text) for name, text in ordered(texts)]
     if agreement:
         known = with_ends(asdict(agreement), "kappa", ".2f")
         kappa = "undefined: both say always the same" if agreement.kappa is None else known

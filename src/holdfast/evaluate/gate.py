@@ -26,23 +26,13 @@ from holdfast.evaluate.token_losses import PerplexityRatio, losses_by_name, perp
 from holdfast.evaluate.vacuous import why_never_met
 from holdfast.holm import holm
 from holdfast.made_by import model_fingerprint
+from holdfast.measure_names import WORDS, place_of
 from holdfast.printable import printable
 from holdfast.spelling import meant
 from holdfast.values import Evaluation, Rate
 
-MEASURES = (
-    "asr",
-    "asr_prefilled",
-    "not_refused",
-    "refusal",
-    "coherent_refusal",
-    "over_refusal",
-    "borderline",
-    "coherence",
-    "utility",
-    "task",
-    "perplexity",
-)
+MEASURES = tuple(name for name in WORDS if "/" not in name and name not in ("degenerate", "cut_off", "kl"))
+"""Those that a condition may name though neither file has them: it then says what would measure them."""
 LONG_NAMES = {
     "asr_prefilled/harmful": "asr_prefilled",
     "refusal/harmful": "refusal",
@@ -231,7 +221,7 @@ def compare_measures(before: Evaluation, after: Evaluation) -> dict[str, Compare
     """Every measure that one of the two has, groups behind what they are part of."""
     then, now = _readings(before), _readings(after)
     pairs = {LONG_NAMES.get(name, name): found for name, found in pair_prompts(before, after).items()}
-    names = sorted(then.keys() | now.keys(), key=_order)
+    names = sorted(then.keys() | now.keys(), key=place_of)
     losses = [losses_by_name(one.losses) for one in (before, after)]
     found = {
         name: Compared(
@@ -247,7 +237,9 @@ def compare_measures(before: Evaluation, after: Evaluation) -> dict[str, Compare
     p_values = {name: one.p_value for name, one in found.items() if one.p_value is not None}
     corrected = dict(zip(p_values, holm(list(p_values.values())), strict=True))
     found = {name: replace(one, corrected_p=corrected.get(name)) for name, one in found.items()}
-    return found if "asr" in found or "refusal" not in found else {"not_refused": _turned(found["refusal"]), **found}
+    if "asr" not in found and "refusal" in found:
+        found["not_refused"] = _turned(found["refusal"])
+    return {name: found[name] for name in sorted(found, key=place_of)}
 
 
 def _turned(refusal: Compared) -> Compared:
@@ -272,11 +264,6 @@ def _readings(evaluation: Evaluation) -> dict[str, Reading]:
     found: dict[str, Reading] = {name: rate for name, rate in named.items() if rate.n or rate.unscored}
     surprise = evaluation.perplexity_rate or evaluation.perplexity
     return found | ({"perplexity": surprise} if surprise is not None else {})
-
-
-def _order(name: str) -> tuple[int, str]:
-    measure = name.partition("/")[0]
-    return (MEASURES.index(measure) if measure in MEASURES else len(MEASURES), name)
 
 
 def _check(condition: Condition, measures: Mapping[str, Compared]) -> Finding:
@@ -358,7 +345,7 @@ def _refuse_percentage(condition: Condition, measure: Compared) -> None:
 def _find(condition: Condition, measures: Mapping[str, Compared]) -> Compared:
     """The measure that a condition is about; ValueError where there is none of that name, or it was not measured."""
     name = LONG_NAMES.get(condition.measure, condition.measure)
-    known = sorted({*MEASURES, *measures}, key=_order)
+    known = sorted({*MEASURES, *measures}, key=place_of)
     if name.startswith("kl/") and not any(one.startswith("kl/") for one in known):
         raise ValueError(
             f"the condition {condition.text!r} asks for {name!r}, which was not measured; evaluate both checkpoints "
