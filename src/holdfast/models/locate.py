@@ -1,12 +1,9 @@
 """Where a model's files are: a folder, a hub id or `testbed:NAME`; and one sentence where they can't be read."""
 
 import logging
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 from huggingface_hub import constants, hf_hub_download, is_offline_mode, snapshot_download, try_to_load_from_cache
 from huggingface_hub.errors import EntryNotFoundError
@@ -15,6 +12,7 @@ from transformers.utils import logging as transformers_logging
 from holdfast.adapter_folder import how_to_merge
 from holdfast.json_files import load_json
 from holdfast.prompts.template_arguments import split_arguments
+from holdfast.reachable import why_unreachable
 from holdfast.testbed import model_path
 
 TESTBED = "testbed:"
@@ -118,18 +116,15 @@ def explained(name: str, source: str) -> Iterator[None]:
 
 
 def _require_reachable(source: str) -> None:
-    """Raises OSError at once where a hub id is not here and its hub has no address.
+    """Raises OSError within seconds where a hub id is not here and its hub takes no connection.
 
-    The library itself would try for half a minute. Behind a proxy only the proxy knows the address.
+    The library itself would try for half a minute and more.
     """
     is_here = Path(source).is_dir() or isinstance(try_to_load_from_cache(source, "config.json"), str)
-    if is_here or is_offline_mode() or getproxies():
+    if is_here or is_offline_mode():
         return
-    host = urlsplit(constants.ENDPOINT).hostname
-    try:
-        socket.getaddrinfo(host, None)
-    except OSError as error:
-        raise OSError(f"the address of {host} is not known") from error
+    if why := why_unreachable(constants.ENDPOINT):
+        raise OSError(why)
 
 
 def _file_of(source: str, file: str, *, fetch: bool) -> Path | None:
