@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from holdfast.artifacts import load_evaluation
+from holdfast.commands.asked_answers import answer_rows, answers_json, find_answers
 from holdfast.commands.console import Json, show, table
 from holdfast.commands.evaluate import evaluation_rows
 from holdfast.judge.options import REFUSAL_RULES
@@ -16,9 +17,18 @@ LONGEST = 200
 """Characters of a prompt or a response."""
 
 
-def show_evaluation(path: Path, json: Json) -> None:
-    """Prints the rates with their intervals, how they were made, and one answer of each measure and verdict."""
+def show_evaluation(path: Path, json: Json, prompt: str | None = None) -> None:
+    """Prints the rates with their intervals, how they were made, and one answer of each measure and verdict.
+
+    Args:
+        path: the file.
+        json: whether to print one JSON object.
+        prompt: a part of a prompt, or a row: then only the answers to it are printed, whole.
+    """
     evaluation = load_evaluation(path)
+    if prompt is not None:
+        _show_answers(path, evaluation, prompt, json)
+        return
     about = {"file": str(path), "kind": "evaluation", "made_by": shown(evaluation.made_by)}
     result = {**about, **suite_json(evaluation), "num_answers": len(evaluation.answers)}
     rates = table(
@@ -29,6 +39,12 @@ def show_evaluation(path: Path, json: Json) -> None:
         rows = [(one.measure, _verdict(one), _clipped(one.prompt), _clipped(one.response)) for one in answers]
         tables.append(table("One answer of each kind", ("measure", "verdict", "prompt", "response"), rows))
     show(result, tables, json)
+
+
+def _show_answers(path: Path, evaluation: Evaluation, prompt: str, json: bool) -> None:
+    found = find_answers(path, evaluation, prompt)
+    tables = [table(f"Row {row} of {path}", ("what", "value"), answer_rows(row, answer)) for row, answer in found]
+    show({"file": str(path), "kind": "evaluation", "answers": answers_json(found)}, tables, json)
 
 
 def _origin(path: Path, evaluation: Evaluation) -> list[tuple[str, str]]:
