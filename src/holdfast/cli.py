@@ -24,6 +24,7 @@ from holdfast.commands.several import repeat_options
 from holdfast.commands.waiting import libraries_announced
 from holdfast.notes import NOTE
 from holdfast.option_groups import OUTPUT, RARE_NAMES
+from holdfast.out_of_memory import is_out_of_memory, memory_sentence
 from holdfast.progress import hidden
 from holdfast.prompts.told import sentences
 
@@ -160,7 +161,9 @@ def call(arguments: Sequence[str] | None = None) -> int:
         return _fail(error, 2)
     except OSError as error:
         return _fail(error, 2, _file_sentence(error))
-    except RuntimeError as error:
+    except (MemoryError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            return _fail(error, 2, memory_sentence(sys.argv[1:] if arguments is None else arguments))
         # They are raised by heavy modules; names are compared so that `--help` imports none of them.
         if type(error).__name__ not in ("InvariantError", "GateError"):
             raise

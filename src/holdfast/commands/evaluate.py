@@ -13,6 +13,7 @@ from holdfast.judge.options import REFUSAL_RULES
 from holdfast.models.options import GenerateOptions
 from holdfast.option_groups import MEASURED
 from holdfast.pipeline.config import JudgeOptions, MeasureOptions, SuiteFiles
+from holdfast.printable import printable
 
 if TYPE_CHECKING:
     from holdfast.evaluate.agreement import Agreement
@@ -90,7 +91,7 @@ def evaluate(
         warn(cut)
     if "chat_format" in _asked_how(evaluation):
         warn(f"{model} has no chat template and was asked in a plain format; one that it was tuned with would differ.")
-    show(result, [shown], json, note=f"Answers: {out}{_tried(evaluation)}")
+    show(result, [shown], json, note=f"Answers: {out}{_tried(evaluation)}{_system(evaluation)}")
 
 
 def _tried(evaluation: "Evaluation") -> str:
@@ -102,6 +103,12 @@ def _tried(evaluation: "Evaluation") -> str:
         "refusal"
         for role, one in said
     )
+
+
+def _system(evaluation: "Evaluation") -> str:
+    """The system prompt that the chat template put in, a line; nothing where it has none of its own."""
+    system = evaluation.made_by.get("system_prompt")
+    return f"\nThe chat template puts in a system prompt: {printable(repr(system))}" if system else ""
 
 
 def _asked_how(evaluation: "Evaluation") -> Mapping[str, object]:

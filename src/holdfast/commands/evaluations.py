@@ -58,6 +58,7 @@ def _origin(path: Path, evaluation: Evaluation) -> list[tuple[str, str]]:
         "judge": _name(made_by, "judge")
         or ("not told by the file" if not made_by else f"{REFUSAL_RULES}, the refusal rules"),
         "generation": ", ".join(f"{name} {value}" for name, value in how.items()),
+        "system prompt, which the chat template puts in": made_by.get("system_prompt"),
         "answers": f"{len(evaluation.answers):,}",
         "holdfast": made_by.get("holdfast"),
     }

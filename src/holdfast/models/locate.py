@@ -11,6 +11,7 @@ from transformers.utils import logging as transformers_logging
 
 from holdfast.adapter_folder import how_to_merge
 from holdfast.json_files import load_json
+from holdfast.out_of_memory import is_out_of_memory
 from holdfast.prompts.template_arguments import split_arguments
 from holdfast.reachable import why_unreachable
 from holdfast.testbed import model_path
@@ -111,6 +112,8 @@ def explained(name: str, source: str) -> Iterator[None]:
         with quiet_transformers():
             yield
     except Exception as error:  # a wrong config.json can make the library raise anything
+        if is_out_of_memory(error):
+            raise  # no fault of the model's files
         # Without its cause, which is some fifty lines of libraries; debuggers have it as __context__.
         raise ValueError(_explain(name, source, error)) from None
 
@@ -143,6 +146,8 @@ def _file_of(source: str, file: str, *, fetch: bool) -> Path | None:
 
 def _check_folder(folder: Path, *, with_weights: bool) -> None:
     if folder.is_file():
+        if folder.suffix == ".gguf":
+            raise ValueError(f"model {str(folder)!r} is a GGUF file; {_how_to_convert(folder)}.")
         raise ValueError(f"model {str(folder)!r} is a file; {_AS_FOLDER}.")
     if not folder.is_dir():
         raise ValueError(f"model folder {str(folder)!r} does not exist; give a folder with config.json, or a hub id.")
@@ -153,6 +158,15 @@ def _check_folder(folder: Path, *, with_weights: bool) -> None:
             f"model folder {str(folder)!r} has no .safetensors file; pickled weights are not loaded, "
             "convert them with `save_pretrained`."
         )
+
+
+def _how_to_convert(file: Path) -> str:
+    """The lines of Python that make a folder of a GGUF file, with both names put in."""
+    given = f"({str(file.parent)!r}, gguf_file={file.name!r}).save_pretrained(FOLDER)"
+    return (
+        f"convert it with transformers (pip install gguf): AutoModelForCausalLM.from_pretrained{given} and "
+        f"AutoTokenizer.from_pretrained{given}, and give FOLDER"
+    )
 
 
 def _what_it_holds(folder: Path) -> str:
