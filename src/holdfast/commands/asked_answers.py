@@ -56,7 +56,7 @@ def answer_rows(row: int, answer: Answer) -> list[tuple[str, str]]:
 
 def answers_json(found: Sequence[tuple[int, Answer]]) -> list[dict[str, object]]:
     """The same as JSON, every fact under its name."""
-    return [dict(answer_rows(row, answer)) | {"row": row} for row, answer in found]
+    return [{**dict(answer_rows(row, answer)), "row": row} for row, answer in found]
 
 
 def _words(outcome: Outcome | None) -> str | None:
