@@ -90,6 +90,13 @@ def surprise(cells: Sequence[Cell], start: Cell) -> str:
     return f"{100 * (fmean(ratios) - 1):+.1f}%" if ratios else "not measured"
 
 
+def reworded(cells: Sequence[Cell]) -> str:
+    """The rate of refusals of harmful prompts that are worded like the safe ones, where every cell measured it."""
+    if not all("contrast" in cell for cell in cells):
+        return "not measured"
+    return shown(pooled([cell["contrast"] for cell in cells], "refusal/harmful", "refusal"))
+
+
 def row(label: Sequence[str], cells: Sequence[Cell], start: Cell) -> list[str]:
     """One line of a table: what is measured of every experiment."""
     harmful = [name for name in SETS if name in cells[0]["rates"]]
@@ -98,6 +105,7 @@ def row(label: Sequence[str], cells: Sequence[Cell], start: Cell) -> list[str]:
         str(len(cells)),
         shown(pooled(cells, "refusal/harmful", "refusal")),
         *(shown(pooled(cells, name)) for name in harmful),
+        *([reworded(cells)] if "contrast" in start else []),
         shown(pooled(cells, "borderline", "borderline")),
         surprise(cells, start),
         shown(pooled(cells, "degenerate/all")),
@@ -117,7 +125,8 @@ def table(experiment: str, names: Sequence[str], labels: Sequence[str]) -> str:
         return "not run\n"
     (start,) = groups.pop(None)
     harmful = [words for name, words in SETS.items() if name in start["rates"]]
-    header = [*labels, "runs", "refuses harmful", *harmful, "over-refusal (XSTest)", "perplexity", "broken"]
+    harmful += ["XSTest, unsafe"] if "contrast" in start else []
+    header = [*labels, "runs", "refuses harmful", *harmful, "over-refusal (XSTest, safe)", "perplexity", "broken"]
     rows = [row(["untouched", *[""] * (len(names) - 1)], [start], start)]
     rows += [row([f"{one:g}" if isinstance(one, float) else str(one) for one in key], groups[key], start)
              for key in sorted(groups, key=order)]  # fmt: skip

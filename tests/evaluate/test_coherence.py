@@ -148,15 +148,15 @@ def test_draws_of_before_are_pooled_without_coherence():
     assert pool_evaluations([new, new]).groups["coherence/all"].value == 0.5
 
 
-def test_coherence_stands_beside_the_rates_of_its_prompts_in_words():
+def test_coherence_stands_behind_the_rates_of_refusals_in_words():
     names = ("coherence/all", "over_refusal", "coherence/harmless", "refusal/harmful", "coherence/harmful", "asr")
     rates = dict.fromkeys((*names, "coherent_refusal/harmful"), NOT_MEASURED)
     assert [measure_words(name) for name, _ in ordered(rates)] == [
-        "attack success rate",
         "refusals of harmful prompts",
         "coherent refusals of harmful prompts",
-        "coherent answers to harmful prompts",
         "over-refusal",
-        "coherent answers to harmless prompts",
+        "attack success rate",
         "coherent answers",
+        "coherent answers to harmful prompts",
+        "coherent answers to harmless prompts",
     ]

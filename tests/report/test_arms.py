@@ -9,7 +9,8 @@ from tests.report.sample import full_report, rate
 def test_groups_stand_behind_their_measure(section):
     suites = [entry for entry in full_report()[section].values() if isinstance(entry, dict) and "asr" in entry]
     found = measures_of([Arm("top", "any", one) for one in suites if "perplexity" in one])
-    assert found[:3] == ["asr", "asr/heldout", "asr/seen"]
+    start = found.index("asr")
+    assert found[start : start + 3] == ["asr", "asr/heldout", "asr/seen"]
     assert found.index("borderline") == found.index("over_refusal") + 1
 
 

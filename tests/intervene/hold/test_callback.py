@@ -13,6 +13,7 @@ from holdfast.intervene.entries import Entries
 from holdfast.intervene.hold.callback import ProtectCallback
 from holdfast.intervene.hold.protect import Protection, innermost
 from holdfast.intervene.train.train_only import train_only
+from holdfast.shares import share_words
 from tests.intervene.given import as_booleans, bits, equal_bits, random_mask, twin, users_trainer
 from tests.tiny import make_llama
 
@@ -317,7 +318,7 @@ def test_one_line_at_the_end_says_what_was_held_and_when_it_was_checked(tmp_path
     model = make_llama()
     mask = random_mask(model)
     users_trainer(model, tmp_path, [ProtectCallback(mask)], **SAVING).train()
-    held = f"held {len(mask):,} weights ({mask.density:.1%})"
+    held = f"held {len(mask):,} weights ({share_words(len(mask), mask.num_entries)})"
     assert capsys.readouterr().out.splitlines() == [f"{held}; every bit checked at steps 2, 4, 6 and the end"]
 
 

@@ -63,7 +63,7 @@ def test_the_loss_is_that_of_the_model_as_it_is_saved():
     assert trained.saved_loss < 0.9 * untouched
 
 
-@pytest.mark.parametrize(("rate", "worse"), [(1e-2, False), (50.0, True)])
+@pytest.mark.parametrize(("rate", "worse"), [(1e-2, False), (5.0, True)])
 @pytest.mark.parametrize("method", ["enhance", "adapt"])
 def test_a_saved_model_that_is_worse_than_the_start_is_warned_of(method, rate, worse, caplog):
     loaded, given = load_tiny(torch.float32), {"iterations": 20, "batch_size": 4, "learning_rate": rate}
