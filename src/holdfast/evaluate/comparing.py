@@ -1,4 +1,4 @@
-"""The comparison of two evaluations for a script, as `holdfast compare` does it for a terminal."""
+"""Comparison of two evaluations for scripts, like `holdfast compare` on the command line."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,16 +14,16 @@ def compare(before: Evaluation | str | Path, after: Evaluation | str | Path, fai
     """Compares every measure of two evaluations of the same prompts, and checks the conditions of a gate.
 
     Print the result to read it. `.measures["refusal"]` has both rates, their change and the paired counts. `.passed`
-    says whether no condition is met, and `.refuse_failed()` raises if one is.
+    is True where no condition is met, and `.refuse_failed()` raises an error where one is.
 
     Args:
         before: the evaluation of the first model, or the path of its file.
-        after: the evaluation of the second, made with the same judge, prompts and settings.
+        after: the evaluation of the second model, made with the same judge, prompts and settings.
         fail_if: conditions as in `holdfast compare --fail-if`, such as "refusal < before - 0.05 and p < 0.05".
 
     Raises:
-        ValueError: the two are one evaluation, are not of the same prompts and settings, or a condition does not parse
-            or names what was not measured.
+        ValueError: both evaluations are the same, their prompts or settings differ, a condition does not parse, or it
+            names a measure that was not measured.
     """
     if isinstance(fail_if, str):
         raise ValueError(f"fail_if is a list of conditions, got one text; give [{fail_if!r}].")

@@ -1,4 +1,4 @@
-"""The warning of answers that were cut off, in one wording for `evaluate`, `compare` and gate.md; imports no torch."""
+"""The warning about responses that were cut off, shared by `evaluate`, `compare` and gate.md. Imports no torch."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ from holdfast.outcomes import Evaluation
 
 
 def warning_of_cut_off(evaluation: Evaluation) -> str | None:
-    """Warns where the limit is short and some responses were cut off, or where none ended at all; else None."""
+    """Returns a warning where a short limit cut off some responses, or where no response ended. Else None."""
     share, limit = evaluation.cut_off, _limit(evaluation)
     if not share or not share.value or limit is None:
         return None
@@ -29,7 +29,7 @@ def warning_of_cut_off(evaluation: Evaluation) -> str | None:
 
 
 def _limit(evaluation: Evaluation) -> int | None:
-    """Longest response in tokens; None where the file does not say."""
-    how = evaluation.made_by.get("generation")
-    limit = how.get("max_new_tokens") if isinstance(how, Mapping) else None
+    """Length limit of a response in tokens, or None where the file does not record it."""
+    generation = evaluation.made_by.get("generation")
+    limit = generation.get("max_new_tokens") if isinstance(generation, Mapping) else None
     return limit if isinstance(limit, int) else None

@@ -1,11 +1,11 @@
-"""A condition the wrong way about: `refusal > before - 0.05` fails a gain, and passes where every refusal is lost."""
+"""Detects inverted conditions: `refusal > before - 0.05` fails on a gain, and passes where every refusal is lost."""
 
 from holdfast.evaluate.condition import Comparison, Condition
 from holdfast.evaluate.scale import rise_is_good
 
 
 def warning_of_inverted(condition: Condition) -> str | None:
-    """Warns of a condition that only a gain can meet; None where a loss can, or which way is better is not known."""
+    """Returns a warning for a condition that only a gain can meet. None where a loss can, or neither side is better."""
     compared = [one for one in condition.comparisons if one.left.name != "p"]
     good = rise_is_good(condition.measure)
     if good is None or any(_asks_for_loss(one, good) for one in compared):
