@@ -166,4 +166,4 @@ def test_the_others_say_in_a_sentence_that_one_was_lost(tmp_path):
     with pytest.raises(ProcessExitedException, match="exit code 9"):
         start_processes(lose_one, (free_port(), tmp_path), nprocs=2, start_method="spawn")
     said = (tmp_path / "said.txt").read_text()
-    assert "another of the 2 processes has ended, and this one can't go on without it" in said
+    assert "another of the 2 processes has ended, and this one can't continue without it" in said

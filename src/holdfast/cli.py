@@ -158,7 +158,7 @@ def call(arguments: Sequence[str] | None = None) -> int:
         return _fail(error, 2)
     except KeyboardInterrupt as stop:
         if int(os.environ.get("RANK", "0")) == 0:  # launchers interrupt all processes, and one message is enough
-            _say("stopped; run the same command again, it goes on from what was kept.")
+            _say("stopped; run the same command again to continue from its last saved state.")
         return 143 if isinstance(stop, TerminatedError) else 130
     except ConnectionError as error:
         return _fail(error, 2)

@@ -180,11 +180,11 @@ def _told_once(store: Store) -> Iterator[None]:
 
 
 def _stopped(*_: object) -> None:
-    raise _lost("the run was ended from outside, or ")
+    raise _lost("another program ended the run, or ")
 
 
 def _lost(before: str = "") -> LostProcessError:
     return LostProcessError(
-        f"{before}another of the {world_size()} processes has ended, and this one can't go on without it; look at what "
-        "that one said, then run the same command again: it goes on from what was kept."
+        f"{before}another of the {world_size()} processes has ended, and this one can't continue without it; read the "
+        "error of that process, then run the same command again to continue from its last saved state."
     )

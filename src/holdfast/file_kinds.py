@@ -27,22 +27,22 @@ TENSORS = {
     "scores": "a file of scores",
     "mask": "a mask",
     "patch": "a patch",
-    "sums": "the sums of a scoring that is not finished",
+    "sums": "the sums of an unfinished scoring",
 }
 """Names for sentences of holdfast's safetensors files, by the kind in their headers."""
 RECORDS = (
     ("evaluation", "an evaluation", {"answers", "asr", "groups"}),
-    ("second_judge", "what a second judge said", {"answers", "judge", "kappa"}),
+    ("second_judge", "the verdicts of a second judge", {"answers", "judge", "kappa"}),
     ("report", "the report of a run", {"schema", "provenance"}),
     ("manifest", "the manifest of a run", {"run", "config", "timings"}),
-    ("comparison", "what `holdfast compare --json` prints", {"before", "after", "measures", "conditions"}),
+    ("comparison", "the output of `holdfast compare --json`", {"before", "after", "measures", "conditions"}),
     ("bakeoff", "the table of a bakeoff", {"config", "rows", "num_groups"}),
-    ("tuning", "what a tuning checked", {"iterations", "entries_trained", "share_trained"}),
-    ("tuning", "what a tuning checked", {"iterations", "entries_protected", "protected_identical"}),
+    ("tuning", "the checks of a tuning", {"iterations", "entries_trained", "share_trained"}),
+    ("tuning", "the checks of a tuning", {"iterations", "entries_protected", "protected_identical"}),
     ("convergence", "the convergence of scores", {"points"}),
-    ("printed", "what `holdfast evaluate --json` prints, without the answers", {"asr", "over_refusal", "utility"}),
-    ("settings", "the settings of a command that is not finished, or of its folder", {"model", "options"}),
-    ("settings", "the settings of a command that is not finished, or of its folder", {"model", "suite", "generation"}),
+    ("printed", "the output of `holdfast evaluate --json`, without answers", {"asr", "over_refusal", "utility"}),
+    ("settings", "the settings of an unfinished command or its folder", {"model", "options"}),
+    ("settings", "the settings of an unfinished command or its folder", {"model", "suite", "generation"}),
     ("settings", "the settings of a bakeoff's folder", {"model", "inputs", "calibration"}),
 )
 """JSON objects of holdfast: name, words, and keys that identify them. The first match counts."""

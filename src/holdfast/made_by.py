@@ -105,7 +105,7 @@ def summary(made_by: Meta) -> dict[str, str]:
 
 def _like_words(entry: Meta) -> str:
     """Describes the mask that a random mask matches in every tensor. The scores of that mask played no part."""
-    return f"{entry.get('file', 'a mask')} (selector {entry.get('selector', 'not told')}), as many in every tensor"
+    return f"{entry.get('file', 'a mask')} (selector {entry.get('selector', 'not recorded')}), as many in every tensor"
 
 
 def _without_like(made_by: object) -> Meta:

@@ -42,7 +42,7 @@ def require_records(name: str, records: object, kind: type[Prompt] | type[Exchan
     if not isinstance(records, Sequence) or not all(isinstance(record, kind) for record in records):
         load = "load_exchanges" if kind is Exchange else "load_prompts"
         raise ValueError(
-            f"{name} is a list of {kind.__name__}; give what holdfast.{load}(SET) returns, or make each with "
+            f"{name} must be a list of {kind.__name__}; give what holdfast.{load}(SET) returns, or make each with "
             f"{'Exchange(prompt, response)' if kind is Exchange else 'Prompt(text)'}."
         )
 

@@ -145,7 +145,7 @@ def as_bytes(values: Shaped[Tensor, " entries"]) -> memoryview:
 def _stored(path: Path, name: str, first: int, record: dict) -> StoredTensor:
     if record["dtype"] not in DTYPES:
         raise ValueError(
-            f"{str(path)!r} holds {name!r} as {record['dtype']}, which is not edited; use a checkpoint of whole or "
-            "half precision."
+            f"{str(path)!r} holds {name!r} as {record['dtype']}, which holdfast can't edit; use a checkpoint in "
+            "float32 or half precision."
         )
     return StoredTensor(path, DTYPES[record["dtype"]], tuple(record["shape"]), first + record["data_offsets"][0])

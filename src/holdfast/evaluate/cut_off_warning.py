@@ -16,15 +16,15 @@ def warning_of_cut_off(evaluation: Evaluation) -> str | None:
         none_ended = " None ended by itself, so it may also be that the model never writes its end token."
         return (
             f"{round(share.value * share.n)} of {share.n} responses were cut off after {limit} tokens. "
-            f"A longer response may count otherwise, so {misstated} may be wrong: "
+            f"A longer response may get another verdict, so {misstated} may be wrong: "
             f"give --generate.max-new-tokens {LONG_ENOUGH} or more.{none_ended if share.value == 1 else ''}"
         )
     if share.value < 1:
         return None
     return (
-        f"none of {share.n} responses ended within {limit} tokens, as no end token was ever seen: "
-        "what a model invents behind its answer is then judged with it. Look at the answers: if they run on, mend "
-        "the end token in the chat template or the generation config, or train the model with one."
+        f"none of {share.n} responses ended within {limit} tokens, because no end token came. The judge then also "
+        "reads the text that the model adds after its answer. Look at the answers. If they run on, correct the end "
+        "token in the chat template or the generation config, or train the model with one."
     )
 
 

@@ -75,8 +75,9 @@ def refuse_other_tokens(loaded: LoadedModel, reference: LoadedModel) -> None:
     widths = [cast(nn.Linear, side.model.get_output_embeddings()).weight.shape[0] for side in (loaded, reference)]
     if loaded.tokenizer.get_vocab() != reference.tokenizer.get_vocab() or widths[0] != widths[1]:
         raise ValueError(
-            f"the reference {reference.name!r} has other tokens than {loaded.name!r} ({widths[1]} and {widths[0]}), so "
-            "their distributions cannot be compared; give the model that this one was made from."
+            f"the reference {reference.name!r} and {loaded.name!r} have different vocabularies ({widths[1]} and "
+            f"{widths[0]} tokens), so their distributions cannot be compared; give the model that this one was made "
+            "from."
         )
 
 

@@ -62,7 +62,7 @@ def by_prompt(answers: Sequence[Answer]) -> list[list[Answer]]:
     return prompts
 
 
-STILL_THINKING = "the limit of tokens ended the response within its thoughts; give more, or have the model not think"
+STILL_THINKING = "the token limit ended the response within its thoughts; raise the limit, or turn thinking off"
 
 
 def unjudged(response: Response, spoken: str) -> Outcome | None:
@@ -75,13 +75,13 @@ def unjudged(response: Response, spoken: str) -> Outcome | None:
     return Outcome("degenerate", reason=reason) if reason else None
 
 
-def refuse_other_verdicts(measure: str, said: Collection[Verdict], judge: str) -> None:
+def refuse_other_verdicts(measure: str, verdicts: Collection[Verdict], judge: str) -> None:
     """Raises ValueError when a judge gives a verdict that the measure does not use. All measures use `degenerate`."""
     needed = VERDICTS[measure]
-    if strange := sorted({*said} - {*needed, "degenerate"}):
+    if strange := sorted({*verdicts} - {*needed, "degenerate"}):
         raise ValueError(
-            f"the judge {judge} says {' or '.join(map(repr, strange))}, and {measure} is the share of {needed[0]!r} "
-            f"beside {needed[1]!r}; give {SUITABLE[needed[0]]}."
+            f"the judge {judge} gives the verdict {' or '.join(map(repr, strange))}, and {measure} needs {needed[0]!r} "
+            f"or {needed[1]!r}; give {SUITABLE[needed[0]]}."
         )
 
 

@@ -60,7 +60,7 @@ def clustered_rate(
         seed: seed of the resampling.
         resamples: number of bootstrap resamples.
     """
-    scored = [[one for one in outcomes if one.verdict is not None] for outcomes in samples]
+    scored = [[outcome for outcome in outcomes if outcome.verdict is not None] for outcomes in samples]
     scored = [outcomes for outcomes in scored if outcomes]
     total, unscored = sum(map(len, scored)), sum(map(len, samples)) - sum(map(len, scored))
     if not total:

@@ -56,7 +56,7 @@ class Suite:
     def __post_init__(self) -> None:
         if self.prefill and not self.harmful:
             raise ValueError(
-                "a prefill begins responses to harmful prompts, and there are none; give some, or leave it out."
+                "a prefill needs harmful prompts, and the suite has none; give some, or leave prefill out."
             )
         if not any(self._sets().values()):
             raise ValueError(
@@ -157,8 +157,7 @@ def refuse_judged_settings(suite: Suite) -> None:
     for name, given in (("prefill", suite.prefill), ("judge_thoughts", suite.judge_thoughts)):
         if given:
             raise ValueError(
-                f"{name} is about attack success, which a judge decides that says safe or unsafe, and there is none; "
-                f"give one, or leave {name} out."
+                f"{name} needs a judge of safe and unsafe, and there is none; give one, or leave {name} out."
             )
 
 

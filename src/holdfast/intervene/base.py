@@ -31,5 +31,5 @@ def require_base(what: str, made_for: str, parameters: Mapping[str, nn.Parameter
         raise ValueError(
             f"{what} was made for another model (fingerprint {made_for[:12]}, this one, in {dtype}, has {base[:12]}); "
             "give the checkpoint that it was made for, in the dtype of its files or a wider one, make it again for "
-            "this one, or pass check_base=False to take it all the same."
+            "this one, or pass check_base=False to use it anyway."
         )

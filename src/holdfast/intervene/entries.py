@@ -89,8 +89,8 @@ def find_entries(
     """Finds the entries that a mask or a patch points at among parameters by name. `kind` names the model in errors."""
     if any(hasattr(weight, "ds_id") for weight in parameters.values()):
         raise ValueError(
-            f"DeepSpeed has taken the parameters of {kind} apart (ZeRO-3), and their entries can't be told from each "
-            "other any more; shard with FSDP2, or use ZeRO-2."
+            f"DeepSpeed has split the parameters of {kind} (ZeRO-3), so single entries can't be found in them; shard "
+            "with FSDP2, or use ZeRO-2."
         )
     refuse_misfit(parameters, kind, shapes)
     if not any(index.numel() for index in indices.values()):

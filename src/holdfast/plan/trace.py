@@ -237,7 +237,7 @@ def traced(model: nn.Module, autocast: torch.dtype | None = None) -> Iterator[Tr
             yield trace
     except (RuntimeError, TypeError) as error:  # RuntimeError where the shapes of an operation depend on values
         raise ValueError(
-            f"a pass of {type(model).__name__} could not be followed without its weights: "
+            f"a pass of {type(model).__name__} could not run without its weights: "
             f"{str(error).splitlines()[0].rstrip('.')}; plan can't predict this model."
         ) from error
     finally:

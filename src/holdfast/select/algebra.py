@@ -30,7 +30,7 @@ def combine(operation: Operation, masks: Sequence[Mask]) -> Mask:
         ValueError: there are fewer than two masks, or they were made for different models.
     """
     if len(masks) < 2:
-        raise ValueError(f"{operation} joins masks, and {len(masks)} is given; give two or more.")
+        raise ValueError(f"{operation} needs two or more masks, got {len(masks)}; give two or more.")
     joined = reduce(OPERATORS[operation], masks)
     if not len(joined):
         raise EmptyResultError(

@@ -42,7 +42,9 @@ class Candidates:
             ValueError: the fraction selects nothing, or the options name layers or components.
         """
         if options.layers or options.components:
-            raise ValueError("a mask that is cut while scores are made is of the whole model; leave the parts out.")
+            raise ValueError(
+                "a mask that is selected during scoring covers the whole model; leave layers and components out."
+            )
         self.outline, self.options = outline, options
         self.num_selected = count_selected(options.fraction, outline.num_entries)
         self._counts = np.zeros(2**HALF_BITS, dtype=np.int64)

@@ -63,7 +63,8 @@ def _refuse_beside(like: Mask, scores: Scores, options: RandomOptions) -> None:
         raise ValueError("the mask to match selects no entry; give one that selects some.")
     if idle := sorted(options.model_fields_set - {"seed"}):
         raise ValueError(
-            f"a mask to match says how many entries are drawn where, so {idle[0]} has no effect; leave one of them out."
+            f"a mask to match sets how many entries are drawn from every tensor, so {idle[0]} has no effect; leave one "
+            "of them out."
         )
 
 

@@ -70,7 +70,7 @@ def refuse_too_many(num_selected: int, num_allowed: int) -> None:
 def refuse_zeros(num_above: int, num_selected: int) -> NoReturn:
     """Raises ValueError because too few scores are above 0, so that some zeros would have to be selected."""
     raise ValueError(
-        f"only {num_above} scores are above 0, so which of the others make up {num_selected} would be arbitrary; "
+        f"only {num_above} scores are above 0, so a choice of {num_selected} would pick zeros arbitrarily; "
         "lower the fraction, or score on more prompts."
     )
 

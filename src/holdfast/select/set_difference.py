@@ -75,8 +75,8 @@ def refuse_other_objectives(scores: Scores, utility: Scores) -> None:
         )
     if other_objective != UTILITY:
         logger.warning(
-            "the utility scores do not say that they are of utility: their file is of an earlier version, or not of "
-            "`holdfast score`; check that they were made with --objective utility."
+            "the utility scores do not record their objective: an earlier version or another program wrote the file; "
+            "check that they were made with --objective utility."
         )
 
 

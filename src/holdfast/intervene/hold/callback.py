@@ -40,7 +40,7 @@ from holdfast.values import Mask
 RECORD = "holdfast.ProtectCallback"
 """Key in the trainer's state for the record of the held entries and the hash of their values."""
 
-WITH_PEFT = "put them on with peft.get_peft_model, and this callback holds the effective weights"
+WITH_PEFT = "add them with peft.get_peft_model, and this callback holds the effective weights"
 """Advice for adapters that were added to the model itself, outside of a PeftModel."""
 
 logger = logging.getLogger(__name__)
@@ -80,9 +80,7 @@ class ProtectCallback(TrainerCallback):
             ValueError: only one of `refresh` and `every` is given, or the mask is neither a Mask nor a mask file.
         """
         if every < 0 or (refresh is None) != (every == 0):
-            raise ValueError(
-                f"a refresh needs its steps and the steps a refresh, got every={every}; give both or neither."
-            )
+            raise ValueError(f"refresh needs every and every needs refresh, got every={every}; give both or neither.")
         self.mask = self._given = as_mask(mask)
         """The mask that is held now."""
         self._refresh, self._every, self._check_base, self._quiet = refresh, every, check_base, quiet
@@ -140,8 +138,8 @@ class ProtectCallback(TrainerCallback):
             self._refuse_other_start(state, model)
         elif self._refresh:
             raise ValueError(
-                "a refresh can't hold adapters: entries that a new mask takes in have moved, and adapters are held at "
-                "the base's values; leave refresh and every out."
+                "a refresh can't hold adapters: entries that a new mask adds have moved, and adapters are held at the "
+                "base's values; leave refresh and every out."
             )
         self._take_hold(state, model=model, optimizer=optimizer, **given)
 
@@ -186,7 +184,7 @@ class ProtectCallback(TrainerCallback):
     def _refuse_settings(self, args: TrainingArguments, optimizer: torch.optim.Optimizer | None) -> None:
         if self._refresh and args.load_best_model_at_end:
             raise ValueError(
-                "load_best_model_at_end could undo a refresh of the mask; set it to False, or refresh never."
+                "load_best_model_at_end could undo a refresh of the mask; set it to False, or leave refresh out."
             )
         if optimizer is not None and isinstance(innermost(optimizer), SparseAdamW):
             raise ValueError(
@@ -222,9 +220,8 @@ class ProtectCallback(TrainerCallback):
             require_base("the mask", self.mask.base, dict(model.named_parameters()))
         elif not self._refresh:  # a refreshed mask holds the entries that it adds at their present values
             raise ValueError(
-                f"the checkpoint of step {state.global_step} was not made under this hold, so nobody knows whether its "
-                "entries have the base's values; begin with the base, or pass check_base=False to hold them at those "
-                "that they have now."
+                f"the checkpoint of step {state.global_step} was not made under this hold, so its entries may differ "
+                "from the base's; begin with the base, or pass check_base=False to hold them at their present values."
             )
 
     def _let_go(self) -> None:
@@ -246,7 +243,7 @@ class ProtectCallback(TrainerCallback):
             return self._given
         if path.is_file():
             return load_mask(path)
-        logger.warning("%s does not exist: from step %d the mask that was given is held.", path, state.global_step)
+        logger.warning("%s does not exist: from step %d on the first mask is held.", path, state.global_step)
         return self._given
 
 
@@ -254,8 +251,8 @@ def _refuse_second(optimizer: torch.optim.Optimizer) -> None:
     """Raises ValueError when another hold writes after this optimizer's steps."""
     if is_protected(optimizer):
         raise ValueError(
-            "the weights are under another hold already, of a second ProtectCallback or of protect; keep one, and give "
-            "it the union of the masks (first | second)."
+            "another hold has these weights already, by a second ProtectCallback or by protect; keep one, and give it "
+            "the union of the masks (first | second)."
         )
 
 

@@ -209,6 +209,6 @@ def refuse_quantised(name: str, layer: BaseTunerLayer | HeldLayer) -> None:
     weight: Any = layer.get_base_layer().weight
     if not weight.is_floating_point():
         raise ValueError(
-            f"the base of {name} is quantised, and merging would round its held weights anew; serve the adapter "
-            "with load_protected, or load the base in floating point and merge there."
+            f"the base of {name} is quantised, and a merge would round its held weights; serve the adapter with "
+            "load_protected, or load the base in floating point and merge there."
         )

@@ -48,8 +48,8 @@ class LoraProtection:
         self._entries = _base_entries(model, mask)
         if any(isinstance(layer, HeldLayer) for layer in layers.values()):
             raise ValueError(
-                "these adapters are held already; release the other protection first, or hold the union of the masks "
-                "(first | second) by one."
+                "these adapters are held already; release the other hold first, or hold the union of the masks "
+                "(first | second)."
             )
         self._saved = [entry.read() for entry in self._entries]
         self._held = list(layers.values())
@@ -246,7 +246,7 @@ def _mask_beside(folder: Path) -> Mask:
         raise ValueError(f"{str(folder)!r} {what}; give the folder where a held model or its trainer saved an adapter.")
     if not (folder / MASK_FILE).is_file():
         raise ValueError(
-            f"the adapter in {str(folder)!r} has no {MASK_FILE} beside it, so it was not saved under a hold; put it on "
+            f"the adapter in {str(folder)!r} has no {MASK_FILE} beside it, so it was not saved under a hold; load it "
             "with peft.PeftModel.from_pretrained, and hold it with protect_lora(model, mask)."
         )
     return load_mask(folder / MASK_FILE)
@@ -332,7 +332,7 @@ def _base_entries(model: PeftModel, mask: Mask) -> list[Entries]:
     entries = find_entries(parameters, kind, readable, shapes) if readable else []
     if trained := [entry.name for entry in entries if entry.weight.requires_grad]:
         raise ValueError(
-            f"{trained[0]} is trained itself and not by an adapter alone, so protect_lora can't hold it; "
+            f"{trained[0]} is trained directly and not only by an adapter, so protect_lora can't hold it; "
             "freeze the base model's weights."
         )
     return entries
@@ -386,6 +386,6 @@ def _refuse_other_starts(model: PeftModel) -> None:
         start = getattr(config, "init_lora_weights", True)
         if start not in PLAIN_STARTS:
             raise ValueError(
-                f"init_lora_weights={start!r} changes the base's weights before training, so their values are not "
-                f"those to hold; use one of {', '.join(map(repr, PLAIN_STARTS))}."
+                f"init_lora_weights={start!r} changes the base's weights before training, so the values to hold are "
+                f"lost; use one of {', '.join(map(repr, PLAIN_STARTS))}."
             )

@@ -58,7 +58,7 @@ class SafetyProbe(TrainerCallback):
         """
         if not isinstance(trainer, Trainer) or not callable(measure):
             raise ValueError(
-                f"SafetyProbe takes a trainer and what measures a model, got {type(trainer).__name__} and "
+                f"SafetyProbe takes a trainer and a function that measures a model, got {type(trainer).__name__} and "
                 f"{type(measure).__name__}; give SafetyProbe(trainer, attack_success_probe(tokenizer, judge, prompts))."
             )
         if every < 1:

@@ -33,5 +33,5 @@ def merge_chunks(chunks: list[Chunk], prefer: Prefer) -> tuple[Chunk, int]:
     olds = [chunk.old for chunk in chunks if chunk.old is not None]
     old, contradictions = join(olds) if len(olds) == len(chunks) else (None, 0)
     if contradictions:
-        raise ValueError("the patches differ in what their base held, so one of them is broken; make them again.")
+        raise ValueError("the patches have different old values at an entry, so one is broken; make them again.")
     return Chunk(merged, values, old), conflicts

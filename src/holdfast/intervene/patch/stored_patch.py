@@ -30,7 +30,7 @@ def old_values(patch: PatchFile, base: StoredModel | None) -> ValuesOf:
     if base is None:
         if not patch.reversible:
             raise ValueError(
-                f"patch {str(patch.path)!r} keeps no old values; give the checkpoint before it with --base."
+                f"patch {str(patch.path)!r} keeps no old values; give the checkpoint before the patch with --base."
             )
         return lambda name, chunk: _known(chunk.old)
     refuse_misfit(patch, base)
@@ -81,8 +81,8 @@ def refuse_unlike(base: StoredModel, tuned: StoredModel) -> None:
     if lone := sorted(base.parameters.keys() ^ tuned.parameters.keys()):
         holder = base if lone[0] in base.parameters else tuned
         raise ValueError(
-            f"only {holder.name!r} has {lone[0]}, so {base.name!r} and {tuned.name!r} are no base and its tuned self; "
-            "a patch needs two checkpoints of one architecture."
+            f"only {holder.name!r} has {lone[0]}, so {tuned.name!r} is not a tuned {base.name!r}; a patch needs two "
+            "checkpoints of one architecture."
         )
     for name, left in base.parameters.items():
         right = tuned.parameters[name]
