@@ -192,7 +192,7 @@ def test_a_prefilled_attack_is_judged_with_what_it_begins_with_and_stands_beside
 
 
 def test_a_prefill_without_harmful_prompts_is_refused():
-    with pytest.raises(ValueError, match="there are none; give some, or leave it out"):
+    with pytest.raises(ValueError, match="the suite has none; give some, or leave prefill out"):
         Suite(harmless=SUITE.harmless, prefill="sure")
 
 

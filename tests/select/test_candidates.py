@@ -86,5 +86,5 @@ def test_scores_without_a_rank_are_refused(bad):
 
 def test_a_part_of_the_model_is_refused():
     scores = make_model_scores([[1.0, 2.0, 3.0, 4.0]] * 6)
-    with pytest.raises(ValueError, match="is of the whole model"):
+    with pytest.raises(ValueError, match="covers the whole model"):
         Candidates(outline_of(scores), TopOptions(fraction=0.5, layers=(1,)))
