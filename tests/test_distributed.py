@@ -144,7 +144,7 @@ def refuse_late(number: int, port: int, folder: Path) -> None:
             time.sleep(number)  # the first has refused, and would have ended by now
             raise ValueError("no such prompts")
     except ValueError as error:
-        (folder / f"{number}.txt").write_text(str(getattr(error, "is_told", False)))
+        (folder / f"{number}.txt").write_text(str(getattr(error, "is_printed", False)))
 
 
 def test_a_mistake_is_said_once_also_where_another_process_comes_to_it_later(tmp_path):

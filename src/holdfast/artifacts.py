@@ -245,9 +245,9 @@ def load_evaluation(path: str | Path) -> Evaluation:
         asr, over_refusal, utility = (Rate(**content[name]) for name in ("asr", "over_refusal", "utility"))
         task = Rate(**content["task"]) if content["task"] else None
         made_by = dict(content.get("made_by", {}))  # files of the first versions have no such entry
-        surprise = Rate(**content["perplexity_rate"]) if content.get("perplexity_rate") else None
+        perplexity = Rate(**content["perplexity_rate"]) if content.get("perplexity_rate") else None
         losses = tuple(TokenLosses(**record) for record in content.get("losses", ()))
-        later = {"perplexity_rate": surprise, "losses": losses}
+        later = {"perplexity_rate": perplexity, "losses": losses}
         return Evaluation(asr, over_refusal, utility, content["perplexity"], task, groups, answers, made_by, **later)
 
 

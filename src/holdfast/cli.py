@@ -184,7 +184,7 @@ def _prepare_help(arguments: Sequence[str]) -> None:
 
 
 def _fail(error: Exception, code: int, sentence: str = "") -> int:
-    if not getattr(error, "is_told", False):
+    if not getattr(error, "is_printed", False):
         _say(sentence or _sentence(error))
     return code
 

@@ -57,7 +57,7 @@ def joined() -> Iterator[None]:
     dist.init_process_group(backend, store=connected, rank=own_rank, world_size=size, timeout=LONGEST_WAIT)
     signal.signal(signal.SIGTERM, _stopped)  # launchers send it to the other processes when one has ended
     try:
-        with _told_once(store), _losses_told():
+        with _printed_once(store), _losses_reported():
             yield
             dist.barrier()  # the process that leaves first would close the connection
     finally:
@@ -149,7 +149,7 @@ def _connected() -> bool:
 
 
 @contextmanager
-def _losses_told() -> Iterator[None]:
+def _losses_reported() -> Iterator[None]:
     """Turns torch's report of a broken connection into a LostProcessError of one sentence."""
     try:
         yield
@@ -162,20 +162,20 @@ def _losses_told() -> Iterator[None]:
 
 
 @contextmanager
-def _told_once(store: Store) -> Iterator[None]:
-    """Marks an error that the first process prints as well, or that reports its loss, so that it is printed once."""
+def _printed_once(store: Store) -> Iterator[None]:
+    """Marks an error that needs no printing here: the first process prints the same, or the error reports its loss."""
     try:
         yield
     except (ValueError, OSError, RuntimeError) as error:
         with suppress(dist.DistError, RuntimeError):  # the store ends with the first process, which printed no error
             if rank() == 0:
-                store.set("said", str(error))
+                store.set("error", str(error))
                 if not isinstance(error, LostProcessError):  # this process may hold the store, which ends with it
-                    store.wait([f"heard by {other}" for other in range(1, world_size())], LONGEST_SILENCE)
+                    store.wait([f"received by {other}" for other in range(1, world_size())], LONGEST_SILENCE)
             else:
-                store.wait(["said"], LONGEST_SILENCE)
-                error.is_told = store.get("said").decode() == str(error) or isinstance(error, LostProcessError)  # pyright: ignore[reportAttributeAccessIssue]
-                store.set(f"heard by {rank()}", "")
+                store.wait(["error"], LONGEST_SILENCE)
+                error.is_printed = store.get("error").decode() == str(error) or isinstance(error, LostProcessError)  # pyright: ignore[reportAttributeAccessIssue]
+                store.set(f"received by {rank()}", "")
         raise
 
 

@@ -17,8 +17,8 @@ Meta = Mapping[str, object]
 UTILITY = "utility"
 SAFETY = (*get_args(Estimator), "refusal_likelihood")
 """Objectives whose scores measure a weight's effect on safety."""
-NOT_TOLD = (None, "response_likelihood")
-"""Objectives that tell neither safety nor utility: those of other programs, and of likelihoods in earlier versions."""
+UNKNOWN_OBJECTIVES = (None, "response_likelihood")
+"""Objectives that could mean safety or utility: none recorded, or the name of both likelihoods in earlier versions."""
 HASH_BYTES = 6
 """Bytes kept of each prompt's hash. For two sets of 10,000 prompts the chance of any false match is 4e-7."""
 

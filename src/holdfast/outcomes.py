@@ -155,8 +155,8 @@ class Evaluation:
     def __repr__(self) -> str:
         rates = {"asr": self.asr, "refusal": self.refusal, "over_refusal": self.over_refusal, "utility": self.utility}
         measured = [f"{name} {rate}" for name, rate in rates.items() if rate and rate.value is not None]
-        surprise = [] if self.perplexity is None else [f"perplexity {self.perplexity:.4g}"]
-        return f"<Evaluation: {', '.join([*measured, *surprise, f'{len(self.answers):,} answers'])}>"
+        perplexity = [] if self.perplexity is None else [f"perplexity {self.perplexity:.4g}"]
+        return f"<Evaluation: {', '.join([*measured, *perplexity, f'{len(self.answers):,} answers'])}>"
 
     @property
     def refusal(self) -> Rate | None:

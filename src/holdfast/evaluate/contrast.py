@@ -10,8 +10,9 @@ of the normal distribution (for perplexity: of t with n - 1). The 95% interval a
 mixture, so p is below 0.05 exactly where the interval excludes no difference. With one draw of each, the interval
 covers the choice of prompts only.
 
-Simulated with 16 and 64 prompts, two to five draws of each, shares of 0.05 and 0.3, with and without a difference, the
-intervals cover 0.98 of the time on average. The worst cell has 0.92 with two draws, and 0.94 with three or five.
+Simulations used 16 and 64 prompts, two to five draws of each, and shares of 0.05 and 0.3, with and without a
+difference. The intervals' coverage is 0.98 on average. The worst cell has 0.92 with two draws, and 0.94 with three or
+five.
 """
 
 import math

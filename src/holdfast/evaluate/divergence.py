@@ -52,7 +52,7 @@ def divergence(
         progress: called after every batch.
 
     Raises:
-        ValueError: the two models have different tokens, or an exchange is longer than the context of one of them.
+        ValueError: the models have different vocabularies, or an exchange is longer than the context of one of them.
     """
     refuse_other_tokens(loaded, reference)
     chats = [encode_exchange(loaded.tokenizer, exchange.prompt, exchange.response) for exchange in exchanges]

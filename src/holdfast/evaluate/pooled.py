@@ -58,7 +58,7 @@ def pool_evaluations(draws: Sequence[Evaluation]) -> Evaluation:
         raise ValueError("the draws have different groups of prompts; evaluate every draw on the same suite.")
     losses = [losses_by_name(draw.losses) for draw in draws]
     of_losses = {name: pool_losses([of_draw.get(name, []) for of_draw in losses]) for name in losses[0]}
-    surprise = of_losses.get("perplexity")
+    perplexity = of_losses.get("perplexity")
     counted = [counts_by_prompt(draw.answers) for draw in draws]
     tasks = [draw.task or NOT_MEASURED for draw in draws]
     groups = {name: [draw.groups[name] for draw in draws] for name in draws[0].groups if name in known}
@@ -66,8 +66,8 @@ def pool_evaluations(draws: Sequence[Evaluation]) -> Evaluation:
         asr=_pool("asr", [draw.asr for draw in draws], counted),
         over_refusal=_pool("over_refusal", [draw.over_refusal for draw in draws], counted),
         utility=_pool("utility", [draw.utility for draw in draws], counted),
-        perplexity=surprise and surprise.value,
-        perplexity_rate=surprise,
+        perplexity=perplexity and perplexity.value,
+        perplexity_rate=perplexity,
         task=_pool("task", tasks, counted) if any(draw.task for draw in draws) else None,
         groups={name: _pool_group(name, rates, counted, of_losses) for name, rates in groups.items()},
     )

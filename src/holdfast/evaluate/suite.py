@@ -100,8 +100,8 @@ def evaluate(
 
     Raises:
         ValueError: the arguments are swapped, the options ask for several samples without a temperature, a question has
-            no known answer, a judge's verdicts do not fit its measures (before any generation where the judge declares
-            them), or the suite has a setting that needs a judge and there is none.
+            no known answer, or the suite has a setting that needs a judge and there is none. Or a judge's verdicts do
+            not fit its measures. Where the judge declares its verdicts, this error comes before any generation.
     """
     _check_order(loaded, judge, suite)
     require_judge(refusal_judge)
@@ -135,19 +135,19 @@ def evaluate(
     answers["utility"] = read_refusals(answers["utility"])
     answers = add_coherence(answers, responses, suite.prefill)
     groups = _groups(measures, answers) | refused_questions(answers["utility"]) | _attacks(rates, answers, samples)
-    surprise, losses = _surprise(loaded, suite.exchanges, progress)
-    of_refusals, refusal_losses = _surprise(loaded, suite.refusals, progress)
+    perplexity, losses = _perplexity_of(loaded, suite.exchanges, progress)
+    of_refusals, refusal_losses = _perplexity_of(loaded, suite.refusals, progress)
     if suite.refusals:
         groups |= {"perplexity/refusals": of_refusals or Rate(None, None, None, 0, len(suite.refusals))}
     return Evaluation(
         asr=rates.get("asr", NOT_MEASURED),
         over_refusal=rates["over_refusal"],
         utility=rates["utility"],
-        perplexity=surprise and surprise.value,
+        perplexity=perplexity and perplexity.value,
         task=rates["task"] if suite.task else None,
         groups=groups | _across(refused, answers, responses, samples),
         answers=tuple(answer for of_measure in answers.values() for answer in of_measure),
-        perplexity_rate=surprise,
+        perplexity_rate=perplexity,
         losses=(*losses, *(replace(loss, group="refusals") for loss in refusal_losses)),
     )
 
@@ -176,13 +176,13 @@ def _check_order(loaded: object, judge: object, suite: object) -> None:
         require_judge(judge)
 
 
-def _surprise(
+def _perplexity_of(
     loaded: LoadedModel, exchanges: Sequence[Exchange], progress: Progress
 ) -> tuple[Rate | None, tuple[TokenLosses, ...]]:
     """Measures the perplexity of given responses, and returns the losses with it. Without one there are no losses."""
     losses = token_losses(loaded.model, loaded.tokenizer, exchanges, progress=progress)
-    surprise = perplexity_rate(losses)
-    return surprise, losses if surprise else ()
+    perplexity = perplexity_rate(losses)
+    return perplexity, losses if perplexity else ()
 
 
 def _measures(judge: Judge | None, refusal_judge: Judge, suite: Suite) -> list[tuple[Measure, Sequence[Prompt]]]:

@@ -84,8 +84,8 @@ def select_extreme(
     `num_selected`.
 
     Raises:
-        ValueError: a score is NaN, infinite or negative, too few entries may be selected, or some but not all of the
-            zero scores would have to be selected among the largest.
+        ValueError: a score is NaN, infinite or negative, or too few entries may be selected. Or too few scores are
+            above 0, so that some zeros would be among the largest.
     """
     exclude = exclude and held_part(exclude, scores)
     num_excluded = sum(_everywhere(scores, sum(exclude[name].numel() for name in scores.entries) if exclude else 0))

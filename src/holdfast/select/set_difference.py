@@ -13,7 +13,7 @@ import torch
 from pydantic import Field
 
 from holdfast.distributed import gathered
-from holdfast.made_by import NOT_TOLD, SAFETY, UTILITY
+from holdfast.made_by import SAFETY, UNKNOWN_OBJECTIVES, UTILITY
 from holdfast.select.origin import cut_by
 from holdfast.select.ranking import count_selected, select_extreme
 from holdfast.select.registry import SELECTORS, Selector
@@ -63,7 +63,7 @@ def refuse_other_objectives(scores: Scores, utility: Scores) -> None:
             f"the scores are of objective utility, and the utility scores of {other_objective}; {advice}: safety_only "
             "takes safety scores first and utility scores as --utility."
         )
-    if other_objective != UTILITY and other_objective not in NOT_TOLD:
+    if other_objective != UTILITY and other_objective not in UNKNOWN_OBJECTIVES:
         raise ValueError(
             f"the utility scores are of objective {other_objective}, which is not utility; give those that `holdfast "
             "score --objective utility` wrote."

@@ -128,9 +128,9 @@ class ProtectCallback(TrainerCallback):
         """Begins the hold.
 
         Raises:
-            ValueError: the mask is empty or made for another model, the checkpoint was not made under this hold, the
-                adapters can't be held, something else holds or trains selected entries, or the settings would undo a
-                refresh.
+            ValueError: the mask is empty or made for another model, the checkpoint was not made under this hold, or the
+                adapters can't be held. Or another hold or `train_only` has the same entries, or the settings would undo
+                a refresh.
         """
         self._refuse_settings(args, optimizer)
         self.mask = self._resumed_mask(args, state)
@@ -164,10 +164,10 @@ class ProtectCallback(TrainerCallback):
         """
         saves, self._checked = self._checked, []
         self._verify(state)
-        if self._checked and not self._is_told:
+        if self._checked and not self._is_printed:
             wait_for_all()  # each process checks its own entries, and the first prints for all
-            self._say(hold_summary(self.mask, saves, self._since if self._refresh else 0), state)
-            self._is_told = True
+            self._print_line(hold_summary(self.mask, saves, self._since if self._refresh else 0), state)
+            self._is_printed = True
         if not isinstance(self._hold, LoraProtection):
             self._let_go()
 
@@ -175,7 +175,7 @@ class ProtectCallback(TrainerCallback):
         """Releases adapters that are still held. Save or merge them before."""
         self._let_go()
 
-    def _say(self, line: str, state: TrainerState) -> None:
+    def _print_line(self, line: str, state: TrainerState) -> None:
         if self._quiet:
             logger.info("%s", line)
         elif state.is_world_process_zero:
@@ -207,8 +207,8 @@ class ProtectCallback(TrainerCallback):
             _refuse_second(optimizer)
             self._hold = protect(optimizer, self.mask, model, check_base=False)  # checked in on_train_begin
             self._record = _kept_with(state)[RECORD] = _record(model, self.mask)
-        self._since, self._told = state.global_step, len(state.log_history)
-        self._checked, self._is_told = [], False
+        self._since, self._log_start = state.global_step, len(state.log_history)
+        self._checked, self._is_printed = [], False
 
     def _refuse_other_start(self, state: TrainerState, model: PreTrainedModel) -> None:
         """Raises ValueError when the model's values at the mask's entries are not known to be the base's."""
@@ -231,7 +231,7 @@ class ProtectCallback(TrainerCallback):
 
     def _verify(self, state: TrainerState) -> None:
         # Where a SafetyProbe rolled back to before a refresh, the weights belong to the earlier mask.
-        went_back = [record[ROLLED_BACK] for record in state.log_history[self._told :] if ROLLED_BACK in record]
+        went_back = [record[ROLLED_BACK] for record in state.log_history[self._log_start :] if ROLLED_BACK in record]
         if self._hold and not any(step < self._since for step in went_back):
             self._hold.verify()
             if state.global_step not in self._checked:  # a callback may be in a trainer's list twice

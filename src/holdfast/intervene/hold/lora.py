@@ -121,9 +121,8 @@ def protect_lora(model: PeftModel, mask: Mask | str | Path, *, check_base: bool 
             passes unchecked.
 
     Raises:
-        ValueError: the model has no adapters, or none that touches the mask, the mask was made for another model, or a
-            masked parameter has an adapter that can't be held: DoRA and other variants, experts stored as one tensor,
-            modules_to_save, other tuners.
+        ValueError: the mask was made for another model, or the model has no adapter on a masked parameter. Or such an
+            adapter can't be held: DoRA and other variants, experts stored as one tensor, modules_to_save, other tuners.
     """
     return LoraProtection(model, mask, check_base=check_base)
 
@@ -160,8 +159,8 @@ def merge_protected(
         check_base: True rejects a base that the mask was not made for.
 
     Raises:
-        ValueError: there is neither a mask nor a hold, the base is quantised or not the mask's, the adapters are
-            merged already without a hold, or as in `protect_lora`.
+        ValueError: there is neither a mask nor a hold, the base is quantised, or the mask was made for another base. Or
+            the adapters are merged already without a hold, or as in `protect_lora`.
     """
     refuse_plain(model)
     hold = held_by(model)
