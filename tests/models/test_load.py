@@ -78,11 +78,11 @@ def test_an_unknown_hub_id_without_network_is_one_sentence():
 
 
 def test_a_hub_whose_address_is_not_known_is_not_tried_for_half_a_minute(monkeypatch):
-    def no_address(*_):
+    def no_address(*_, **__):
         raise socket.gaierror(-2, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", no_address)
-    monkeypatch.setattr("holdfast.models.locate.getproxies", dict)
+    monkeypatch.setattr("holdfast.reachable.getproxies", dict)
     monkeypatch.setattr("holdfast.models.locate.is_offline_mode", lambda: False)
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "https://hub.nowhere")
     begun = time.monotonic()
@@ -112,7 +112,9 @@ def test_code_that_a_model_brings_is_not_run(folder):
     own = {"model_type": "own", "auto_map": {"AutoConfig": "own.Own", "AutoModelForCausalLM": "own.OwnModel"}}
     (folder / "config.json").write_text(json.dumps(config | own))
     (folder / "own.py").write_text("open('ran', 'w')")
-    with pytest.raises(ValueError, match="brings code of its own, which is not run; take one whose architecture"):
+    with pytest.raises(
+        ValueError, match="contains code of its own, which holdfast does not run; choose a model whose architecture"
+    ):
         load_model(str(folder))
 
 
@@ -139,7 +141,7 @@ def test_the_hubs_retries_are_not_told_and_its_logging_is_given_back():
 
 
 def test_shards_need_several_places():
-    with pytest.raises(ValueError, match="shard spreads a model over several processes or accelerators, and there is"):
+    with pytest.raises(ValueError, match="shard spreads a model over several processes or accelerators, but there is"):
         load_model("testbed:aligned", sharded=True)
 
 

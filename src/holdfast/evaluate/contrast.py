@@ -7,8 +7,8 @@ the mean losses per token, and P its variance over exchanges (`token_losses.py`)
     S = (s^2 of the mask's rates + s^2 of the control's) / D
 With w = S / (P + S), the error is taken to follow a mixture: w of Student's t with D - 1 degrees of freedom, and 1 - w
 of the normal distribution (for perplexity: of t with n - 1). The 95% interval and the two-sided p value both use that
-mixture, so p is below 0.05 exactly where the interval excludes no difference. With one draw of each, the interval
-covers the choice of prompts only.
+mixture, so p is below 0.05 exactly where the interval excludes no difference. The quantile q of `pooled.py` gives no p
+value, so it is not used here. With one draw of each, the interval covers the choice of prompts only.
 
 Simulations used 16 and 64 prompts, two to five draws of each, and shares of 0.05 and 0.3, with and without a
 difference. The intervals' coverage is 0.98 on average. The worst cell has 0.92 with two draws, and 0.94 with three or
@@ -18,9 +18,10 @@ five.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, variance
+from statistics import fmean
 
 from holdfast.evaluate.counted import counts_by_prompt
+from holdfast.evaluate.pooled import variance_of_draws
 from holdfast.evaluate.token_losses import exp_bounded, loss_per_token, losses_by_name
 from holdfast.outcomes import Evaluation, TokenLosses
 from holdfast.student_t import chance_within
@@ -64,7 +65,9 @@ def _of_rate(mask: Sequence[Mapping[int, float]], control: Sequence[Mapping[int,
     n = len(changes)
     centre = math.fsum(changes) / (n + 2)
     of_prompts = ((math.fsum(change**2 for change in changes) + 2) / (n + 2) - centre**2) / (n + 2)
-    of_draws = sum(_of_draws([fmean(draw[place] for place in places) for draw in draws]) for draws in (mask, control))
+    of_draws = sum(
+        variance_of_draws([fmean(draw[place] for place in places) for draw in draws]) for draws in (mask, control)
+    )
     half, p_value = _error(centre, of_prompts, of_draws, len(mask), None)
     return Contrast(fmean(changes), max(-1.0, centre - half), min(1.0, centre + half), n, p_value)
 
@@ -79,14 +82,9 @@ def _of_losses(mask: Sequence[Sequence[TokenLosses]], control: Sequence[Sequence
     if error is None:
         return None
     means = [[loss_per_token([each.loss for each in draw], tokens) for draw in draws] for draws in (mask, control)]
-    of_draws = sum(_of_draws([mean[0] for mean in draws if mean]) for draws in means)
+    of_draws = sum(variance_of_draws([mean[0] for mean in draws if mean]) for draws in means)
     half, p_value = _error(change, error**2, of_draws, len(mask), n - 1)
     return Contrast(exp_bounded(change), exp_bounded(change - half), exp_bounded(change + half), n, p_value)
-
-
-def _of_draws(values: Sequence[float]) -> float:
-    """Variance, over draws, of the mean of these draws. It is 0 for a single draw, which shows no variance."""
-    return variance(values) / len(values) if len(values) > 1 else 0.0
 
 
 def _error(

@@ -4,7 +4,7 @@ A condition compares the numbers that it names: measured rates, or .low, .high a
 evidence than a report's claims need. This is on purpose: a false alarm costs a second look, and a missed loss ships.
 Every finding also has the interval's decision by the rule of all claims (`decision.py`), which may be inconclusive.
 Conditions that no checkpoint could meet (`vacuous.py`), or that pass by p alone, are marked. A condition that only a
-gain can meet causes a warning (`inverted.py`).
+gain can meet is an error (`inverted.py`), or a warning where it is allowed.
 
 The paired test is the exact McNemar test on the prompts scored under both checkpoints, with its p value corrected
 (Holm) over all measures compared. Perplexity has a paired t test on the exchanges (`token_losses.py`).
@@ -18,7 +18,7 @@ from holdfast.differences import Difference, paired_difference, rate_difference
 from holdfast.errors import GateError
 from holdfast.evaluate.condition import Condition, Quantity
 from holdfast.evaluate.cut_off_warning import warning_of_cut_off
-from holdfast.evaluate.inverted import warning_of_inverted
+from holdfast.evaluate.inverted import refuse_inverted, warning_of_inverted
 from holdfast.evaluate.paired import PairedPrompt, count_prompts, pair_prompts
 from holdfast.evaluate.scale import counted_word, is_share
 from holdfast.evaluate.statistics import PairedCounts
@@ -26,23 +26,13 @@ from holdfast.evaluate.token_losses import PerplexityRatio, losses_by_name, perp
 from holdfast.evaluate.vacuous import why_never_met
 from holdfast.holm import holm
 from holdfast.made_by import model_fingerprint
+from holdfast.measure_names import WORDS, place_of
 from holdfast.outcomes import Evaluation, Rate
 from holdfast.printable import printable
 from holdfast.spelling import meant
 
-MEASURES = (
-    "asr",
-    "asr_prefilled",
-    "not_refused",
-    "refusal",
-    "coherent_refusal",
-    "over_refusal",
-    "borderline",
-    "coherence",
-    "utility",
-    "task",
-    "perplexity",
-)
+MEASURES = tuple(name for name in WORDS if "/" not in name and name not in ("degenerate", "cut_off", "kl"))
+"""Those that a condition may name though neither file has them: it then says what would measure them."""
 LONG_NAMES = {
     "asr_prefilled/harmful": "asr_prefilled",
     "refusal/harmful": "refusal",
@@ -187,12 +177,23 @@ class Gate:
             raise ValueError(printable(f"{self.verdict}: {told}; give a condition that could fail."))
 
 
-def gate(before: Evaluation, after: Evaluation, conditions: Sequence[Condition] = ()) -> Gate:
+def gate(
+    before: Evaluation, after: Evaluation, conditions: Sequence[Condition] = (), *, allow_inverted: bool = False
+) -> Gate:
     """Compares every measure of two checkpoints and checks the conditions.
 
+    Args:
+        before: the evaluation of the first checkpoint.
+        after: the evaluation of the second.
+        conditions: each fails the gate if it is met.
+        allow_inverted: whether a condition that only a gain can meet is warned of, and not refused.
+
     Raises:
-        ValueError: prompts or settings of the two differ, or a condition names a measure that was not measured.
+        ValueError: prompts or settings of the two differ, or a condition is inverted or names a measure that was not
+            measured.
     """
+    if not allow_inverted:
+        refuse_inverted(conditions)
     measures = compare_measures(before, after)
     findings = tuple(_check(condition, measures) for condition in conditions)
     can_fail = [one for one, finding in zip(conditions, findings, strict=True) if not finding.cannot_fail]
@@ -217,7 +218,7 @@ def compare_measures(before: Evaluation, after: Evaluation) -> dict[str, Compare
     """Compares every measure that either evaluation has. Groups follow their measure."""
     then, now = _readings(before), _readings(after)
     pairs = {LONG_NAMES.get(name, name): found for name, found in pair_prompts(before, after).items()}
-    names = sorted(then.keys() | now.keys(), key=_order)
+    names = sorted(then.keys() | now.keys(), key=place_of)
     losses = [losses_by_name(one.losses) for one in (before, after)]
     found = {
         name: Compared(
@@ -233,7 +234,9 @@ def compare_measures(before: Evaluation, after: Evaluation) -> dict[str, Compare
     p_values = {name: one.p_value for name, one in found.items() if one.p_value is not None}
     corrected = dict(zip(p_values, holm(list(p_values.values())), strict=True))
     found = {name: replace(one, corrected_p=corrected.get(name)) for name, one in found.items()}
-    return found if "asr" in found or "refusal" not in found else {"not_refused": _turned(found["refusal"]), **found}
+    if "asr" not in found and "refusal" in found:
+        found["not_refused"] = _turned(found["refusal"])
+    return {name: found[name] for name in sorted(found, key=place_of)}
 
 
 def _turned(refusal: Compared) -> Compared:
@@ -258,11 +261,6 @@ def _readings(evaluation: Evaluation) -> dict[str, Reading]:
     found: dict[str, Reading] = {name: rate for name, rate in named.items() if rate.n or rate.unscored}
     surprise = evaluation.perplexity_rate or evaluation.perplexity
     return found | ({"perplexity": surprise} if surprise is not None else {})
-
-
-def _order(name: str) -> tuple[int, str]:
-    measure = name.partition("/")[0]
-    return (MEASURES.index(measure) if measure in MEASURES else len(MEASURES), name)
 
 
 def _check(condition: Condition, measures: Mapping[str, Compared]) -> Finding:
@@ -344,7 +342,7 @@ def _refuse_percentage(condition: Condition, measure: Compared) -> None:
 def _find(condition: Condition, measures: Mapping[str, Compared]) -> Compared:
     """Finds a condition's measure. Raises ValueError where the name is unknown, or the measure is missing."""
     name = LONG_NAMES.get(condition.measure, condition.measure)
-    known = sorted({*MEASURES, *measures}, key=_order)
+    known = sorted({*MEASURES, *measures}, key=place_of)
     if name.startswith("kl/") and not any(one.startswith("kl/") for one in known):
         raise ValueError(
             f"the condition {condition.text!r} asks for {name!r}, which was not measured; evaluate both checkpoints "

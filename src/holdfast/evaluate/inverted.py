@@ -1,7 +1,20 @@
-"""Detects inverted conditions: `refusal > before - 0.05` fails on a gain, and passes where every refusal is lost."""
+"""Detects inverted conditions: `refusal > before - 0.05` fails on a gain, and passes where every refusal is lost.
+
+An inverted condition is an error in a setting, whatever the two evaluations hold. Only a negative control has a use for
+one: a checkpoint that was damaged on purpose must lose refusals. `allow_inverted` allows it.
+"""
+
+from collections.abc import Iterable
 
 from holdfast.evaluate.condition import Comparison, Condition
 from holdfast.evaluate.scale import rise_is_good
+from holdfast.printable import printable
+
+
+def refuse_inverted(conditions: Iterable[Condition]) -> None:
+    """Raises ValueError when only a gain can meet a condition: the gate would pass whatever is lost."""
+    for sentence in filter(None, map(warning_of_inverted, conditions)):
+        raise ValueError(printable(f"{sentence} Turn it round, or give --allow-inverted if the gate must fail a gain."))
 
 
 def warning_of_inverted(condition: Condition) -> str | None:

@@ -3,7 +3,7 @@
     trainer = SFTTrainer(model, ..., callbacks=[ProtectCallback(mask)])
 
 The callback holds the masked entries at the base's values. It checks that they kept every bit after each save and at
-the end, and then prints one line: "held 1,061,683 weights (1.0%); every bit checked at steps 300, 600 and the end".
+the end, and then prints one line: "held 1,061,683 weights (1.00%); every bit checked at steps 300, 600 and the end".
 Training changes which weights matter most (arXiv 2604.14010), so a refresh can make the mask anew at intervals.
 
 Training must start from the model that the mask was made for, which its fingerprint proves. A resumed run has other

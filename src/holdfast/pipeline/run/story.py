@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from holdfast.artifacts import load_evaluation, load_json, load_mask, load_scores
-from holdfast.evaluate.paired import count_changes
+from holdfast.evaluate.paired import change_of_perplexity, count_changes
 from holdfast.evaluate.pooled import pool_evaluations
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.made_by import summary
@@ -146,6 +146,7 @@ def _suites(
             evaluation,
             count_changes(before, evaluation),
             {name: count_changes(other, evaluation) for name, other in known.items() if name != key},
+            change_of_perplexity(before, evaluation),
         )
         for key, evaluation in evaluations.items()
         if evaluation is not None
