@@ -144,7 +144,7 @@ def refuse_late(number: int, port: int, folder: Path) -> None:
             time.sleep(number)  # the first has refused, and would have ended by now
             raise ValueError("no such prompts")
     except ValueError as error:
-        (folder / f"{number}.txt").write_text(str(getattr(error, "is_told", False)))
+        (folder / f"{number}.txt").write_text(str(getattr(error, "is_printed", False)))
 
 
 def test_a_mistake_is_said_once_also_where_another_process_comes_to_it_later(tmp_path):
@@ -166,4 +166,4 @@ def test_the_others_say_in_a_sentence_that_one_was_lost(tmp_path):
     with pytest.raises(ProcessExitedException, match="exit code 9"):
         start_processes(lose_one, (free_port(), tmp_path), nprocs=2, start_method="spawn")
     said = (tmp_path / "said.txt").read_text()
-    assert "another of the 2 processes has ended, and this one can't go on without it" in said
+    assert "another of the 2 processes has ended, and this one can't continue without it" in said

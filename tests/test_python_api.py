@@ -182,7 +182,7 @@ def test_a_mask_of_another_model_is_refused_by_a_peft_trainer_when_it_is_made(tm
 def test_a_probe_without_a_measure_or_a_trainer_is_refused(tmp_path):
     trainer = users_trainer(make_llama(), tmp_path)
     for given in ((trainer, [Prompt("how ?")]), (len, trainer)):
-        with pytest.raises(ValueError, match="SafetyProbe takes a trainer and what measures a model, got"):
+        with pytest.raises(ValueError, match="SafetyProbe takes a trainer and a function that measures a model, got"):
             SafetyProbe(*given)  # pyright: ignore[reportArgumentType]
 
 
@@ -229,7 +229,9 @@ def test_a_loaded_model_is_made_of_a_model_and_its_tokenizer(given):
 
 @pytest.mark.parametrize("given", ["testbed:harmless", Path("prompts.jsonl"), ["how do i mend it ?"]])
 def test_a_suite_of_names_or_texts_is_refused_with_what_loads_them(given):
-    with pytest.raises(ValueError, match=r"harmless of a suite is a list of Prompt; give what holdfast.load_prompts"):
+    with pytest.raises(
+        ValueError, match=r"harmless of a suite must be a list of Prompt; give what holdfast.load_prompts"
+    ):
         Suite(harmless=given)
 
 
@@ -361,9 +363,12 @@ EXCHANGES = [Exchange("how ?", "like this .")]
         (lambda tiny: evaluate(tiny, None, SUITE, 24), "GenerateOptions was expected, got int"),
         (lambda tiny: holdfast.adapt(tiny, None, EXCHANGES, {}), "AdaptOptions was expected, got dict"),
         (lambda tiny: holdfast.adapt(tiny.model, None, EXCHANGES), "LoadedModel was expected, got LlamaForCausalLM"),
-        (lambda tiny: holdfast.adapt(tiny, None, "task.jsonl"), "the task is a list of Exchange; give what holdfast"),
+        (
+            lambda tiny: holdfast.adapt(tiny, None, "task.jsonl"),
+            "the task must be a list of Exchange; give what holdfast",
+        ),
         (lambda tiny: holdfast.enhance(tiny, None, EXCHANGES, EXCHANGES, 3), "EnhanceOptions was expected, got int"),
-        (lambda tiny: holdfast.enhance(tiny, None, EXCHANGES, [""]), "harmless is a list of Exchange"),
+        (lambda tiny: holdfast.enhance(tiny, None, EXCHANGES, [""]), "harmless must be a list of Exchange"),
         (lambda tiny: noised(tiny, MASK, 0.1, torch.Generator()), "a model was expected, got LoadedModel; give the"),
         (lambda tiny: noised(tiny.model, MASK, 0.1, 0), "Generator was expected, got int; give torch.Generator"),
         (lambda tiny: noised(tiny.model, MASK, "0.1", torch.Generator()), "the noise ratio must be 0 or more, got '0"),
@@ -423,5 +428,5 @@ def test_a_folder_without_an_adapter_or_a_hold_is_refused_as_what_it_is(tmp_path
         with pytest.raises(ValueError, match=sentence):
             holdfast.load_protected(model, folder)
     get_peft_model(make_llama(), PEFT).save_pretrained(str(tmp_path))
-    with pytest.raises(ValueError, match="it was not saved under a hold; put it on with peft"):
+    with pytest.raises(ValueError, match="it was not saved under a hold; load it with peft"):
         holdfast.load_protected(model, tmp_path)

@@ -70,7 +70,7 @@ WORDS = {
     "model.safetensors": "a safetensors file that holdfast did not write, such as the weights of a model",
     "report.json": "the report of a run",
     "manifest.json": "the manifest of a run",
-    "printed.json": "what `holdfast evaluate --json` prints, without the answers",
+    "printed.json": "the output of `holdfast evaluate --json`, without answers",
     "adapter_config.json": "the config of an adapter",
     "package.json": "JSON that holdfast did not write (its first keys: 'name', 'version')",
     "list.json": "JSON that holds a list",

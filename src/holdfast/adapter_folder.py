@@ -1,13 +1,13 @@
-"""A folder with a PEFT adapter: whether it is held, and how it becomes a checkpoint. Needs no torch."""
+"""Folders with a PEFT adapter: the name of the mask beside it, and advice on merging it. Needs no torch."""
 
 from pathlib import Path
 
 MASK_FILE = "holdfast_mask.safetensors"
-"""Beside an adapter: the entries that it must not move."""
+"""Name of the mask beside an adapter, of the entries that the adapter must not move."""
 
 
 def how_to_merge(folder: Path) -> str:
-    """The clause of a sentence that says how to merge the adapter; of a held one, only by what keeps the hold."""
+    """Clause of a sentence that says how to merge the adapter. For a held adapter it names only ways that hold."""
     if (folder / MASK_FILE).is_file():
         return (
             f"its weights are held ({MASK_FILE}), and PEFT's own merge would move them: load it with "

@@ -1,6 +1,6 @@
 """Save and load values: safetensors with metadata in the header, JSON for records, all written atomically.
 
-Text and JSON that hold no value are in `json_files`, which needs no torch; their functions can be had from here, too.
+`json_files` reads and writes plain text and JSON without torch. Its functions can be imported from here as well.
 """
 
 import hashlib
@@ -31,21 +31,21 @@ from holdfast.values import Mask, Patch, Scores, ScoresShard, entries_in
 from holdfast.wrong_files import refuse_other, require_kind
 
 FORMER_NAMES = {"over_refusal/borderline": "borderline"}
-"""What groups of an evaluation were called in files of before."""
+"""Names of an evaluation's groups in older files, with today's names."""
 INT32_MAX = 2**31 - 1
 ROOM = 256
-"""Characters that the metadata of scores may grow by while they are written."""
+"""Characters in reserve for the metadata of scores, which may grow while they are written."""
 
 
 def seed_from(content: object) -> int:
-    """A seed that is the same for the same JSON-able value, below 2^60."""
+    """Derives a seed below 2^60 from a JSON-able value. Equal values give equal seeds."""
     return int(digest(content)[:15], 16)
 
 
 def save_scores(path: str | Path, scores: Scores) -> None:
     """Writes `scores.safetensors`: float32 scores by parameter name.
 
-    Of a shard every process writes what it holds into the same file, which has to lie where all of them can write.
+    Processes that each hold a shard write into one file together. All of them need write access to its path.
     """
     path, header = _path(path), _scores_header(scores)
     if isinstance(scores, ScoresShard):
@@ -57,43 +57,43 @@ def save_scores(path: str | Path, scores: Scores) -> None:
 
 
 class ScoresFile:
-    """A file of scores that is written one parameter at a time, so that they are never all in memory."""
+    """A file of scores, written one parameter at a time so that memory never holds all scores."""
 
     def __init__(self, path: Path, outline: Scores) -> None:
-        """Makes the file, all of it zeros, or goes on with one that is there.
+        """Creates the file with all scores zero, or continues an existing one.
 
         Args:
-            path: the file, which whoever asks for it keeps from use until it is finished.
-            outline: names and shapes of the scores that will be, and what is known of their metadata; no values.
+            path: the file. The caller keeps others from reading it until `finish` has run.
+            outline: names and shapes of the scores to come, and their metadata so far, without values.
         """
         self.path = path
         if not path.is_file():
             metadata = {"holdfast": "scores", "header": json.dumps(_scores_header(outline)) + " " * ROOM}
             partial = path.with_name(f"{path.name}.partial")
-            partial.unlink(missing_ok=True)  # of a run that was killed
+            partial.unlink(missing_ok=True)  # a run that was killed may have left one
             create(partial, {name: (torch.float32, shape) for name, shape in outline.shapes.items()}, metadata)
             os.replace(partial, path)
         self._stored, _ = read_header(path)
 
     def write(self, name: str, scores: Tensor) -> None:
-        """Puts one parameter's scores into the file."""
+        """Writes the scores of one parameter into the file."""
         assert tuple(scores.shape) == self._stored[name].shape
         self._stored[name].write(0, scores.to("cpu", torch.float32).flatten())
 
     def finish(self, outline: Scores) -> None:
-        """Writes the metadata as it is known in the end."""
+        """Writes the final metadata."""
         header = json.dumps(_scores_header(outline), sort_keys=True)
         replace_metadata(self.path, {"holdfast": "scores", "header": header})
 
 
 def load_scores(path: str | Path) -> Scores:
-    """Scores that `save_scores` wrote; of several processes each gets its share of every parameter's entries."""
+    """Loads scores that `save_scores` wrote. Each of several processes gets its share of every parameter's entries."""
     path = _path(path)
     return _load_shard(path) if world_size() > 1 else load_whole_scores(path)
 
 
 def load_whole_scores(path: Path) -> Scores:
-    """The same, whole, whatever the number of processes."""
+    """Loads scores that `save_scores` wrote, whole in every process."""
     tensors, header = _load_tensors(path, "scores")
     with _whole(path, "scores"):
         return Scores(tensors, header["unit"], header["base"], header["num_parameters"], header["made_by"])
@@ -102,7 +102,7 @@ def load_whole_scores(path: Path) -> Scores:
 def _load_shard(path: Path) -> ScoresShard:
     header = _load_header(path, "scores")
     stored, _ = read_header(path)
-    parts = {name: share_of(one.num_entries) for name, one in stored.items()}
+    parts = {name: share_of(tensor.num_entries) for name, tensor in stored.items()}
     with _whole(path, "scores"):
         return ScoresShard(
             {name: stored[name].read(part.start, len(part)) for name, part in parts.items()},
@@ -110,18 +110,18 @@ def _load_shard(path: Path) -> ScoresShard:
             header["base"],
             header["num_parameters"],
             header["made_by"],
-            whole_shapes={name: one.shape for name, one in stored.items()},
+            whole_shapes={name: tensor.shape for name, tensor in stored.items()},
             starts={name: part.start for name, part in parts.items()},
         )
 
 
 def save_sums(path: Path, sums: Mapping[str, Tensor], num_batches: int) -> None:
-    """Writes what a sum over batches has come to: float32 by parameter name."""
+    """Writes the sums over the batches so far: float32 by parameter name."""
     _save_tensors(path, sums, "sums", {"num_batches": num_batches})
 
 
 def load_sums(path: Path) -> tuple[dict[str, Tensor], int]:
-    """Sums that `save_sums` wrote, and the batches that are in them."""
+    """Loads sums that `save_sums` wrote, with the number of batches in them."""
     tensors, header = _load_tensors(path, "sums")
     return tensors, header["num_batches"]
 
@@ -134,17 +134,22 @@ def save_mask(path: str | Path, mask: Mask) -> None:
 
 
 def save_mask_parts(path: Path, mask: Mask) -> None:
-    """The same of a mask whose entries lie in several processes, in the order of their ranks: each writes its own."""
+    """Writes one `mask.safetensors` from several processes, each its own entries, in the order of ranks."""
     counts = gathered({name: index.numel() for name, index in mask.indices.items()})
-    lengths = {name: sum(one.get(name, 0) for one in counts) for name in sorted(set().union(*counts))}
+    lengths = {name: sum(sizes.get(name, 0) for sizes in counts) for name in sorted(set().union(*counts))}
     narrowed = {name: _narrow(mask[name], mask.shapes[name]) for name in lengths}
-    pieces = {name: (sum(one.get(name, 0) for one in counts[: rank()]), index) for name, index in narrowed.items()}
+    starts = {name: sum(sizes.get(name, 0) for sizes in counts[: rank()]) for name in narrowed}
+    pieces = {name: (starts[name], index) for name, index in narrowed.items()}
     shapes = {name: (index.dtype, (lengths[name],)) for name, index in narrowed.items()}
     _save_together(path, shapes, pieces, "mask", _mask_header(mask))
 
 
 def load_mask(path: str | Path, base: str | None = None) -> Mask:
-    """A mask that `save_mask` wrote; another base than `base` is refused."""
+    """Loads a mask that `save_mask` wrote.
+
+    Raises:
+        ValueError: the file is no mask, or its mask was made for another model than `base`, where that is given.
+    """
     path = _path(path)
     tensors, header = _load_tensors(path, "mask")
     with _whole(path, "mask"):
@@ -156,10 +161,10 @@ def load_mask(path: str | Path, base: str | None = None) -> Mask:
 
 
 def as_mask(given: Mask | str | Path) -> Mask:
-    """A mask as it is given, or the one in the file at a path.
+    """Returns a mask unchanged, and loads one from a path.
 
     Raises:
-        ValueError: it is neither, or the file is missing or holds something else.
+        ValueError: the argument is neither, or the file is missing or holds something else.
     """
     if isinstance(given, str | Path):
         return load_mask(given)
@@ -172,7 +177,7 @@ def as_mask(given: Mask | str | Path) -> Mask:
 
 
 class ValuesHash:
-    """SHA-256 over values by name, fed in the order of names, a vector in as many pieces as it comes in."""
+    """SHA-256 over values by name, added in the order of names. A vector may be added in several pieces."""
 
     def __init__(self) -> None:
         self.digest = hashlib.sha256()
@@ -186,14 +191,14 @@ class ValuesHash:
         self.digest.update(values.cpu().contiguous().view(torch.uint8).numpy().data)
 
     def hexdigest(self) -> str:
-        """The hash of all that was added."""
+        """Returns the hash of all values added so far."""
         return self.digest.hexdigest()
 
 
 def save_patch(path: str | Path, patch: Patch) -> None:
-    """Writes `patch.safetensors`: for every name its indices, its new values and, where kept, its old ones.
+    """Writes `patch.safetensors`: for every name its indices, its new values and, where kept, its old values.
 
-    The header has a hash of the old ones, so that those which are read from a base later on can be checked.
+    The header holds a hash of the old values, so that values read from a base later can be checked.
     """
     path = _path(path)
     tensors = {f"{name}:index": _narrow(index, patch.shapes[name]) for name, index in patch.indices.items()}
@@ -212,7 +217,7 @@ def save_patch(path: str | Path, patch: Patch) -> None:
 
 
 def load_patch(path: str | Path) -> Patch:
-    """A patch that `save_patch` wrote."""
+    """Loads a patch that `save_patch` wrote."""
     path = _path(path)
     tensors, header = _load_tensors(path, "patch")
     parts: dict[str, dict[str, Tensor]] = {"index": {}, "value": {}, "old": {}}
@@ -230,7 +235,7 @@ def save_evaluation(path: str | Path, evaluation: Evaluation) -> None:
 
 
 def load_evaluation(path: str | Path) -> Evaluation:
-    """An evaluation that `save_evaluation` wrote."""
+    """Loads an evaluation that `save_evaluation` wrote."""
     path = _path(path)
     content = load_json(path, "evaluation")
     refuse_other(path, identify_record(content), "evaluation")
@@ -239,21 +244,21 @@ def load_evaluation(path: str | Path) -> Evaluation:
         groups = {str(FORMER_NAMES.get(name, name)): Rate(**values) for name, values in content["groups"].items()}
         asr, over_refusal, utility = (Rate(**content[name]) for name in ("asr", "over_refusal", "utility"))
         task = Rate(**content["task"]) if content["task"] else None
-        made_by = dict(content.get("made_by", {}))  # files of the first versions do not say
-        surprise = Rate(**content["perplexity_rate"]) if content.get("perplexity_rate") else None
-        losses = tuple(TokenLosses(**one) for one in content.get("losses", ()))
-        later = {"perplexity_rate": surprise, "losses": losses}
+        made_by = dict(content.get("made_by", {}))  # files of the first versions have no such entry
+        perplexity = Rate(**content["perplexity_rate"]) if content.get("perplexity_rate") else None
+        losses = tuple(TokenLosses(**record) for record in content.get("losses", ()))
+        later = {"perplexity_rate": perplexity, "losses": losses}
         return Evaluation(asr, over_refusal, utility, content["perplexity"], task, groups, answers, made_by, **later)
 
 
 def _answer(record: Mapping[str, Any]) -> Answer:
-    later = {name: record.get(name) for name in ("refusal", "coherence")}  # files of before have none
+    later = {name: record.get(name) for name in ("refusal", "coherence")}  # older files have neither
     outcomes = {name: Outcome(**known) if known else None for name, known in later.items()}
     return Answer(**{**record, **outcomes, "outcome": Outcome(**record["outcome"])})
 
 
 def refuse_other_base(what: str, made_for: str, base: str) -> None:
-    """Raises ValueError when something was made for another model than this one."""
+    """Raises ValueError when a file was made for another model than `base`."""
     if made_for != base:
         raise ValueError(
             f"{what} was made for another model (fingerprint {made_for[:12]}, this one has {base[:12]}); "
@@ -268,7 +273,10 @@ def _path(given: str | Path) -> Path:
 
 
 def allow_as_umask(path: Path) -> None:
-    """Gives a file the permissions of any new one: safetensors writes through a temporary file of its owner's alone."""
+    """Gives a file the permissions of any new file.
+
+    safetensors writes through a temporary file, which only its owner may read.
+    """
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         new = Path(folder) / "new"
         new.touch()
@@ -277,7 +285,7 @@ def allow_as_umask(path: Path) -> None:
 
 @contextmanager
 def _whole(path: Path, kind: str) -> Iterator[None]:
-    """Says in one sentence that a file lacks a part, or holds another thing in its place."""
+    """Raises ValueError, in one sentence, when a file lacks a part or holds a part of the wrong kind."""
     try:
         yield
     except KeyError as error:
@@ -297,7 +305,7 @@ def _save_tensors(path: Path, tensors: Mapping[str, Tensor], kind: str, header: 
     on_cpu = {name: tensor.cpu() for name, tensor in tensors.items()}
     try:
         save_file(on_cpu, partial, {"holdfast": kind, "header": json.dumps(header, sort_keys=True)})
-    except SafetensorError as error:  # a full disk, or a place that takes no files
+    except SafetensorError as error:  # a full disk, or a folder without write access
         partial.unlink(missing_ok=True)
         raise ValueError(f"{kind} file {str(path)!r} could not be written: {error}; choose another place.") from error
     _order_metadata(partial)
@@ -306,7 +314,7 @@ def _save_tensors(path: Path, tensors: Mapping[str, Tensor], kind: str, header: 
 
 
 def _order_metadata(path: Path) -> None:
-    """Equal values make equal files: the library writes metadata in an order that changes from call to call."""
+    """Sorts a file's metadata, so that equal values make equal files. safetensors changes the order in every call."""
     replace_metadata(path, read_header(path)[1])
 
 
@@ -335,13 +343,13 @@ def _save_together(
     kind: str,
     header: Mapping[str, object],
 ) -> None:
-    """Every process writes its pieces, each at the place of its first entry; the file gets its name when whole."""
+    """Writes a file from several processes, each its pieces from their first entry on. A rename ends the writing."""
     partial = path.with_name(f"{path.name}.partial")
     metadata = {"holdfast": kind, "header": json.dumps(header, sort_keys=True)}
 
     def make() -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.unlink(missing_ok=True)  # of a run that was killed
+        partial.unlink(missing_ok=True)  # a run that was killed may have left one
         create(partial, tensors, metadata)
 
     first(make)

@@ -1,4 +1,4 @@
-"""Paths of the built-in models and prompt sets, which `testbed` makes."""
+"""Paths of the built-in models and prompt sets, which `holdfast.testbed` makes."""
 
 from pathlib import Path
 
@@ -20,18 +20,18 @@ PROMPT_SETS = {
     "task_evaluation": "evaluation",
     "task_train": "training",
 }
-"""What each is for: prompts that make scores, exchanges to train on, or prompts that judge what came of both."""
+"""Use of every set: calibration for prompts that make scores, training for exchanges, evaluation for measurements."""
 
 
 def model_path(name: str) -> Path:
-    """The Hugging Face folder of a built-in model."""
+    """Path of the Hugging Face folder of a built-in model."""
     if name not in _MODELS:
         raise ValueError(f"no built-in model is called {name!r}; {meant(name, _MODELS)}.")
     return _ROOT / "weights" / name
 
 
 def prompts_path(name: str) -> Path:
-    """The JSON Lines file of a built-in prompt set."""
+    """Path of the JSON Lines file of a built-in prompt set."""
     if name not in PROMPT_SETS:
         raise ValueError(f"no built-in prompt set is called {name!r}; {meant(name, PROMPT_SETS, uses=PROMPT_SETS)}.")
     return _ROOT / "prompts" / f"{name}.jsonl"

@@ -1,7 +1,11 @@
-"""The command line: names and one-line helps; what a command needs is imported when it is called.
+"""The command line: names of the commands and one line of help for each. A command is imported when it is called.
 
-Exit codes: 0 done; 1 a gate or an invariant failed; 2 what else can't be done, with one sentence that says why; 130 and
-143 stopped, by an interrupt or by SIGTERM.
+Exit codes:
+- 0: done
+- 1: a gate or an invariant failed
+- 2: any other error, explained in one sentence
+- 130: stopped by an interrupt
+- 143: stopped by SIGTERM
 """
 
 import logging
@@ -58,17 +62,17 @@ GROUPS = {
     Group("Measure", sort_key=3): ("evaluate", "verify", "compare", "report", "bakeoff"),
     Group("Look", sort_key=4): ("show", "prompts", "plan"),
 }
-"""How `holdfast --help` groups the commands."""
+"""Groups in which `holdfast --help` lists the commands."""
 
 TOGETHER = ("score", "select", "enhance", "adapt")
-"""Commands that several processes, started by torchrun or accelerate, can run together."""
+"""Commands that several processes can run together, when torchrun or accelerate starts them."""
 
 app = new_app(
     "holdfast",
     "Find the weights by which a language model holds on to its safety, strengthen them, and hold them fast.\n\n"
     "Exit codes: 0 done; 1 a gate or a check failed; 2 a mistake, which one sentence explains; 130 or 143 stopped.",
     version=__version__,
-    suppress_keyboard_interrupt=False,  # or it exits by itself, without a word
+    suppress_keyboard_interrupt=False,  # cyclopts would exit silently on an interrupt
 )
 app.meta.suppress_keyboard_interrupt = False
 for _flag, _help in {
@@ -113,7 +117,7 @@ def _launch(tokens: Sequence[str]) -> object:
 
 
 def _launch_together(tokens: Sequence[str]) -> object:
-    """Runs a command in one of several processes; the first one speaks for all of them."""
+    """Runs a command in one of several processes. Only the first process prints."""
     from holdfast.distributed import joined, rank
 
     with joined(), open(os.devnull, "w") as nowhere, redirect_stdout(nowhere if rank() else sys.stdout):
@@ -134,13 +138,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     keep_freed_memory()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # of a terminal that has not all letters
-    signal.signal(signal.SIGTERM, _terminated)  # what schedulers send before they kill
+            stream.reconfigure(errors="backslashreplace")  # some terminals can't encode all characters
+    signal.signal(signal.SIGTERM, _terminated)  # schedulers send it before they kill a job
     sys.exit(call(arguments))
 
 
 class TerminatedError(KeyboardInterrupt):
-    """The command was asked to end, by SIGTERM."""
+    """SIGTERM asked the command to end."""
 
 
 def _terminated(*_: object) -> None:
@@ -148,15 +152,15 @@ def _terminated(*_: object) -> None:
 
 
 def call(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit code; mistakes become one sentence on stderr."""
+    """Runs one command and returns its exit code. It writes an error as one sentence to stderr."""
     try:
         _prepare_help(sys.argv[1:] if arguments is None else arguments)
         app.meta(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except (CycloptsError, ValueError) as error:
         return _fail(error, 2)
     except KeyboardInterrupt as stop:
-        if int(os.environ.get("RANK", "0")) == 0:  # launchers interrupt all of their processes
-            _say("stopped; run the same command again, it goes on from what was kept.")
+        if int(os.environ.get("RANK", "0")) == 0:  # launchers interrupt all processes, and one message is enough
+            _say("stopped; run the same command again to continue from its last saved state.")
         return 143 if isinstance(stop, TerminatedError) else 130
     except ConnectionError as error:
         return _fail(error, 2)
@@ -172,13 +176,13 @@ def call(arguments: Sequence[str] | None = None) -> int:
 
 
 def _prepare_help(arguments: Sequence[str]) -> None:
-    """Readies the help of the command that was called: its docstring, and a line on what --help leaves out."""
+    """Prepares the help of the command that is called: its docstring, and a line on the options that --help hides."""
     whole = WHOLE in arguments
     app.help_formatter = HelpPage(whole)
     name = next((name for name in arguments if name in COMMANDS), None)
     if name is None or set(HELP_FLAGS).isdisjoint(arguments) or app[name].default_command is None:
         return  # a group of commands has no docstring of its own
-    app[name].help = None  # not its line in the list of all, but its docstring
+    app[name].help = None  # shows the docstring in place of the one line from the list of commands
     titles = {group.name for group in app[name].assemble_argument_collection(parse_docstring=False).groups}
     left_out = [title for title in RARE_NAMES if title in titles]
     more = f"More options: holdfast {name} {WHOLE}   ({'; '.join(left_out)})"
@@ -186,7 +190,7 @@ def _prepare_help(arguments: Sequence[str]) -> None:
 
 
 def _fail(error: Exception, code: int, sentence: str = "") -> int:
-    if not getattr(error, "is_told", False):
+    if not getattr(error, "is_printed", False):
         _say(sentence or _sentence(error))
     return code
 
@@ -196,13 +200,13 @@ def _say(sentence: str) -> None:
 
 
 def _file_sentence(error: OSError) -> str:
-    """What the system refused, and where; full disks and wrong permissions are no fault of the program."""
+    """Explains an error of the operating system, such as a full disk or a wrong permission, with the file's path."""
     where = f"{str(error.filename)!r} " if error.filename else "a file "
     return f"{where}could not be read or written: {error.strerror or error}; check the path and its permissions."
 
 
 def _sentence(error: object) -> str:
-    """What went wrong in one line; options that pydantic refused are named with what they were given."""
+    """Describes an error in one line. For options that pydantic rejects it names each option and its value."""
     if isinstance(error, MissingArgumentError) and error.argument and not error.tokens_so_far:
         name = error.argument.name if error.argument.index is None else error.argument.name.lstrip("-").upper()
         return f"{name} is missing, or has no value; see --help."
@@ -210,14 +214,14 @@ def _sentence(error: object) -> str:
     errors = getattr(refused, "errors", None)
     if errors is None:
         return " ".join(str(error).split())
-    prefix = getattr(getattr(error, "argument", None), "name", "*")  # of options that have one: --generate
+    prefix = getattr(getattr(error, "argument", None), "name", "*")  # the group's prefix, such as --generate
     parts = []
-    for one in errors():
-        if one["type"] == "value_error":  # options that don't go together: the sentence is our own
-            return str(one["ctx"]["error"])
-        # From a place in a list on, parts are of what was given there: no option is called by them.
-        names = takewhile(lambda part: isinstance(part, str) and part.isidentifier(), one["loc"])
+    for problem in errors():
+        if problem["type"] == "value_error":  # options that don't go together: the sentence is our own
+            return str(problem["ctx"]["error"])
+        # Parts of the location from a list index on belong to the value, and no option is named after them.
+        names = takewhile(lambda part: isinstance(part, str) and part.isidentifier(), problem["loc"])
         name = ".".join(str(part).replace("_", "-") for part in names)
         option = f"--{name}" if prefix == "*" else f"{prefix}.{name}"
-        parts.append(f"{option}: got {one['input']!r}, {one['msg'][0].lower()}{one['msg'][1:]}")
+        parts.append(f"{option}: got {problem['input']!r}, {problem['msg'][0].lower()}{problem['msg'][1:]}")
     return "; ".join(parts) + "; see --help."

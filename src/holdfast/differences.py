@@ -1,12 +1,13 @@
-"""The difference of two rates with a 95% interval: on the same prompts, or from the two intervals alone.
+"""The difference of two rates with a 95% interval, from paired prompts or from the two intervals alone.
 
-On the same n prompts, of which b count before only and c after only (D. Bonett, R. Price, Adjusted Wald interval for a
-difference of binomial proportions based on paired data, J. Educ. Behav. Stat. 37, 2012):
+For the same n prompts, of which b count only before and c only after (D. Bonett, R. Price, Adjusted Wald interval for
+a difference of binomial proportions based on paired data, J. Educ. Behav. Stat. 37, 2012):
     p = (b + 1) / (n + 2)    q = (c + 1) / (n + 2)    q - p -+ z sqrt((p + q - (q - p)^2) / (n + 2))
-Two rates x in [l, u] and y in [m, v], with no prompts in common that are known (R. Newcombe, Stat. Med. 17, 1998, from
-any intervals: MOVER, A. Donner, G. Zou, Stat. Methods Med. Res. 21, 2012):
+For two rates x in [l, u] and y in [m, v] whose prompts can't be paired (R. Newcombe, Stat. Med. 17, 1998, from any
+intervals: MOVER, A. Donner, G. Zou, Stat. Methods Med. Res. 21, 2012):
     y - x - sqrt((y - m)^2 + (u - x)^2)    to    y - x + sqrt((v - y)^2 + (x - l)^2)
-The second is too wide where both rates are of the same prompts, so a claim is then decided later, not wrongly.
+The second interval is too wide where both rates are of the same prompts. A claim then needs more prompts to be decided,
+but is not decided wrongly.
 """
 
 import math
@@ -34,12 +35,12 @@ class Difference:
 
     @property
     def interval(self) -> Interval:
-        """Both ends."""
+        """Lower and upper end of the 95% interval."""
         return self.low, self.high
 
 
 def paired_difference(n: int, only_before: int, only_after: int) -> Difference | None:
-    """The change of a rate on the same prompts, of which so many count before only and after only; None without any."""
+    """The change of a rate on the same n prompts, from those that count only before or only after. None without any."""
     if not n:
         return None
     before, after = (only_before + 1) / (n + 2), (only_after + 1) / (n + 2)
@@ -49,7 +50,7 @@ def paired_difference(n: int, only_before: int, only_after: int) -> Difference |
 
 
 def rate_difference(before: Rate, after: Rate, factor: float = 1.0) -> Difference | None:
-    """The rate after minus `factor` times the rate before, from their intervals; None where one has none."""
+    """The rate after minus `factor` times the rate before, from their intervals. None where one interval is missing."""
     x, low_x, high_x = (None if end is None else factor * end for end in (before.value, before.low, before.high))
     y, low_y, high_y = after.value, after.low, after.high
     if x is None or low_x is None or high_x is None or y is None or low_y is None or high_y is None:

@@ -1,7 +1,7 @@
-"""Several processes at work on one thing: which one this is, its share of a list, sums over all of them.
+"""Work in several processes: the rank of this one, its share of a list, and sums over all of them.
 
-`torchrun` or `accelerate launch` starts them, torch.distributed connects them, and all of them run the same program. In
-one process nothing here does anything. Only what adds up is combined: sums, counts, histograms.
+`torchrun` or `accelerate launch` starts the processes, torch.distributed connects them, and all run the same program.
+A single process communicates nothing. Processes combine only additive statistics: sums, counts, histograms.
 """
 
 import os
@@ -20,9 +20,9 @@ from torch.distributed.rendezvous import rendezvous
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 LONGEST_WAIT = timedelta(minutes=30)
-"""For another process, before this one gives it up: one batch, or one file, never takes as long."""
+"""Timeout of a collective call. No single batch and no single file takes as long."""
 LONGEST_SILENCE = timedelta(seconds=15)
-"""Of another process, which may still be importing, before this one goes on without having heard from it."""
+"""Timeout for another process to confirm an error message. It may still be busy with imports."""
 
 
 class LostProcessError(ConnectionError):
@@ -30,18 +30,18 @@ class LostProcessError(ConnectionError):
 
 
 def world_size() -> int:
-    """Processes that work together."""
+    """Number of processes that work together."""
     return dist.get_world_size() if _connected() else 1
 
 
 def rank() -> int:
-    """Which of them this one is, from 0."""
+    """Rank of this process, from 0."""
     return dist.get_rank() if _connected() else 0
 
 
 @contextmanager
 def joined() -> Iterator[None]:
-    """Connects the processes that were started together, for as long as it lasts; connected ones stay so.
+    """Context manager that connects the processes that were started together. Connected processes stay connected.
 
     Raises:
         LostProcessError: one of them ended while the others waited for it.
@@ -55,33 +55,33 @@ def joined() -> Iterator[None]:
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     connected = PrefixStore("connected", store)
     dist.init_process_group(backend, store=connected, rank=own_rank, world_size=size, timeout=LONGEST_WAIT)
-    signal.signal(signal.SIGTERM, _stopped)  # what launchers send to the others when one has ended
+    signal.signal(signal.SIGTERM, _stopped)  # launchers send it to the other processes when one has ended
     try:
-        with _told_once(store), _losses_told():
+        with _printed_once(store), _losses_reported():
             yield
-            dist.barrier()  # whoever leaves first takes the connection with it
+            dist.barrier()  # the process that leaves first would close the connection
     finally:
         dist.destroy_process_group()
 
 
 def share(items: Sequence[Item]) -> Sequence[Item]:
-    """Every n-th item for this one of n processes; what is sorted by size is shared out evenly."""
+    """Takes every n-th item for this one of n processes, which shares out items sorted by size evenly."""
     return items[rank() :: world_size()]
 
 
 def share_of(count: int) -> range:
-    """The consecutive positions, of so many, that are this process's."""
+    """Share of this process as a range of consecutive positions below `count`."""
     length = -(-count // world_size())
     begin = min(rank() * length, count)
     return range(begin, min(begin + length, count))
 
 
 def in_step(items: Sequence[Item], spare: Callable[[], Item]) -> Iterator[tuple[Item, bool]]:
-    """As many items in each process, for what all of them have to take part in; False with those that make up for less.
+    """Yields equally many items in every process, so that collective calls line up. Fillers come with False.
 
     Args:
-        items: this process's own.
-        spare: what a process takes that has none; else it repeats its last.
+        items: the items of this process.
+        spare: makes the filler for a process without items. A process with some repeats its last one.
     """
     most = max(gathered(len(items)))
     for place in range(most):
@@ -96,17 +96,20 @@ def all_sum(tensor: Tensor) -> Tensor:
     return tensor
 
 
-def gathered(one: Item) -> list[Item]:
-    """What every process has, in the order of their ranks; of small things."""
+def gathered(own: Item) -> list[Item]:
+    """Gathers a small object from every process, in the order of ranks."""
     if world_size() == 1:
-        return [one]
-    found: list[Any] = [None] * world_size()
-    dist.all_gather_object(found, one)
-    return found
+        return [own]
+    objects: list[Any] = [None] * world_size()
+    dist.all_gather_object(objects, own)
+    return objects
 
 
 def first(call: Callable[[], Result]) -> Result:
-    """What a call gives in the first process, for all of them; a ValueError that it raises is raised in all."""
+    """Calls a function in the first process and returns its result in all of them.
+
+    A ValueError or OSError of the call is raised in all of them too.
+    """
     if world_size() == 1:
         return call()
     outcome: list[Any] = [None, None]
@@ -122,17 +125,17 @@ def first(call: Callable[[], Result]) -> Result:
 
 
 def wait_for_all() -> None:
-    """Returns when every process has come here."""
+    """Waits until every process has called it."""
     if world_size() > 1:
         dist.barrier()
 
 
 def refuse_different(what: str, fingerprint: str) -> None:
-    """Raises ValueError, in all processes, when they were given different things.
+    """Raises ValueError in all processes when their inputs differ.
 
     Args:
-        what: what was given, in the plural.
-        fingerprint: equal where they are.
+        what: name of the inputs for the error, in the plural.
+        fingerprint: a hash of the inputs of this process.
     """
     if len(set(gathered(fingerprint))) > 1:
         raise ValueError(
@@ -146,8 +149,8 @@ def _connected() -> bool:
 
 
 @contextmanager
-def _losses_told() -> Iterator[None]:
-    """Says in one sentence that another process was lost, where torch reports a broken connection."""
+def _losses_reported() -> Iterator[None]:
+    """Turns torch's report of a broken connection into a LostProcessError of one sentence."""
     try:
         yield
     except dist.DistError as error:
@@ -159,29 +162,29 @@ def _losses_told() -> Iterator[None]:
 
 
 @contextmanager
-def _told_once(store: Store) -> Iterator[None]:
-    """Marks an error as told, for whoever prints it, where the first process has the same or is what was lost."""
+def _printed_once(store: Store) -> Iterator[None]:
+    """Marks an error that needs no printing here: the first process prints the same, or the error reports its loss."""
     try:
         yield
     except (ValueError, OSError, RuntimeError) as error:
-        with suppress(dist.DistError, RuntimeError):  # the store is gone with the first process, which said nothing
+        with suppress(dist.DistError, RuntimeError):  # the store ends with the first process, which printed no error
             if rank() == 0:
-                store.set("said", str(error))
-                if not isinstance(error, LostProcessError):  # the store may be this process's own, and end with it
-                    store.wait([f"heard by {other}" for other in range(1, world_size())], LONGEST_SILENCE)
+                store.set("error", str(error))
+                if not isinstance(error, LostProcessError):  # this process may hold the store, which ends with it
+                    store.wait([f"received by {other}" for other in range(1, world_size())], LONGEST_SILENCE)
             else:
-                store.wait(["said"], LONGEST_SILENCE)
-                error.is_told = store.get("said").decode() == str(error) or isinstance(error, LostProcessError)  # pyright: ignore[reportAttributeAccessIssue]
-                store.set(f"heard by {rank()}", "")
+                store.wait(["error"], LONGEST_SILENCE)
+                error.is_printed = store.get("error").decode() == str(error) or isinstance(error, LostProcessError)  # pyright: ignore[reportAttributeAccessIssue]
+                store.set(f"received by {rank()}", "")
         raise
 
 
 def _stopped(*_: object) -> None:
-    raise _lost("the run was ended from outside, or ")
+    raise _lost("another program ended the run, or ")
 
 
 def _lost(before: str = "") -> LostProcessError:
     return LostProcessError(
-        f"{before}another of the {world_size()} processes has ended, and this one can't go on without it; look at what "
-        "that one said, then run the same command again: it goes on from what was kept."
+        f"{before}another of the {world_size()} processes has ended, and this one can't continue without it; read the "
+        "error of that process, then run the same command again to continue from its last saved state."
     )

@@ -1,9 +1,9 @@
-"""Errors that the command line tells apart by their type. A user's mistake is a ValueError, and needs no type."""
+"""Errors to which the command line gives exit code 1. A user's mistake is a ValueError and has exit code 2."""
 
 
 class InvariantError(RuntimeError):
-    """Weights that had to keep every bit did not."""
+    """Weights changed that had to keep every bit."""
 
 
 class GateError(RuntimeError):
-    """The checkpoint does what a release must not do."""
+    """The checkpoint does not meet a condition of its release."""

@@ -1,9 +1,9 @@
-"""Names of objectives, and what estimators can be told; apart from them, so that `--help` imports no torch."""
+"""Names of the objectives and values of the estimators' options, without torch so that `--help` stays fast."""
 
 from typing import Literal
 
 Estimator = Literal["judge_gradient", "policy_gradient", "control_variate", "mix"]
-"""Objectives that differentiate what a judge says."""
+"""Objectives that differentiate a judge's score."""
 Likelihood = Literal["refusal_likelihood", "utility"]
 """Objectives that differentiate the likelihood of given responses."""
 Reduction = Literal["mean", "sum"]

@@ -1,4 +1,4 @@
-"""Says what a file is, from its bytes alone: which of holdfast's files, or what else. Needs no torch."""
+"""Identifies a file from its bytes alone: one of holdfast's files, or another kind. Needs no torch."""
 
 import json
 from collections.abc import Mapping
@@ -6,46 +6,46 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LARGEST_HEADER = 100_000_000
-"""Bytes; safetensors itself reads no longer one."""
+"""Largest header in bytes. safetensors itself reads no larger one."""
 READ = 4096
-"""Bytes that tell binary from text."""
+"""Bytes read from the start of a file, to tell binary from text."""
 
 
 @dataclass(frozen=True)
 class FileKind:
-    """What a file is."""
+    """The kind of a file."""
 
     name: str
-    """One word for loaders to compare."""
+    """Name of the kind, one word, for loaders to compare."""
     words: str
-    """The same for a sentence, with its article."""
+    """Name of the kind for a sentence, with its article."""
     is_ours: bool = False
-    """Whether holdfast can be seen to have written it."""
+    """True where the content shows that holdfast wrote the file."""
 
 
 TENSORS = {
     "scores": "a file of scores",
     "mask": "a mask",
     "patch": "a patch",
-    "sums": "the sums of a scoring that is not finished",
+    "sums": "the sums of an unfinished scoring",
 }
-"""Safetensors files by what their header says."""
+"""Names for sentences of holdfast's safetensors files, by the kind in their headers."""
 RECORDS = (
     ("evaluation", "an evaluation", {"answers", "asr", "groups"}),
-    ("second_judge", "what a second judge said", {"answers", "judge", "kappa"}),
+    ("second_judge", "the verdicts of a second judge", {"answers", "judge", "kappa"}),
     ("report", "the report of a run", {"schema", "provenance"}),
     ("manifest", "the manifest of a run", {"run", "config", "timings"}),
-    ("comparison", "what `holdfast compare --json` prints", {"before", "after", "measures", "conditions"}),
+    ("comparison", "the output of `holdfast compare --json`", {"before", "after", "measures", "conditions"}),
     ("bakeoff", "the table of a bakeoff", {"config", "rows", "num_groups"}),
-    ("tuning", "what a tuning checked", {"iterations", "entries_trained", "share_trained"}),
-    ("tuning", "what a tuning checked", {"iterations", "entries_protected", "protected_identical"}),
+    ("tuning", "the checks of a tuning", {"iterations", "entries_trained", "share_trained"}),
+    ("tuning", "the checks of a tuning", {"iterations", "entries_protected", "protected_identical"}),
     ("convergence", "the convergence of scores", {"points"}),
-    ("printed", "what `holdfast evaluate --json` prints, without the answers", {"asr", "over_refusal", "utility"}),
-    ("settings", "the settings of a command that is not finished, or of its folder", {"model", "options"}),
-    ("settings", "the settings of a command that is not finished, or of its folder", {"model", "suite", "generation"}),
+    ("printed", "the output of `holdfast evaluate --json`, without answers", {"asr", "over_refusal", "utility"}),
+    ("settings", "the settings of an unfinished command or its folder", {"model", "options"}),
+    ("settings", "the settings of an unfinished command or its folder", {"model", "suite", "generation"}),
     ("settings", "the settings of a bakeoff's folder", {"model", "inputs", "calibration"}),
 )
-"""JSON objects of holdfast by keys that they have; the first that fits."""
+"""JSON objects of holdfast: name, words, and keys that identify them. The first match counts."""
 FOREIGN = (
     ("adapter_config", "the config of an adapter", {"peft_type"}),
     ("model_index", "the index of a model's shards", {"weight_map"}),
@@ -53,7 +53,7 @@ FOREIGN = (
     ("model_config", "the config of a model", {"architectures"}),
     ("tokenizer", "a tokenizer", {"added_tokens", "model"}),
 )
-"""JSON objects of others."""
+"""JSON objects of other programs: name, words, and keys that identify them. The first match counts."""
 BINARY = (
     (b"PK\x03\x04", "a zip archive, as PyTorch pickles are"),
     (b"\x80", "a pickle"),
@@ -61,11 +61,11 @@ BINARY = (
     (b"PAR1", "a Parquet table"),
     (b"\x1f\x8b", "a gzip archive"),
 )
-"""What other files begin with."""
+"""First bytes of other programs' files, with words for them."""
 
 
 def identify(path: Path) -> FileKind:
-    """What stands at a path."""
+    """Identifies the file or folder at a path."""
     if path.is_dir():
         return FileKind("folder", "a folder")
     if not path.is_file():
@@ -84,7 +84,7 @@ def identify(path: Path) -> FileKind:
 
 
 def identify_record(content: object) -> FileKind:
-    """What a value that was read from JSON is."""
+    """Identifies a value that was read from JSON."""
     if not isinstance(content, dict):
         return FileKind("json", f"JSON that holds {'a list' if isinstance(content, list) else 'one value'}")
     for ours, table in ((True, RECORDS), (False, FOREIGN)):
@@ -96,9 +96,9 @@ def identify_record(content: object) -> FileKind:
 
 
 def _tensor_header(path: Path, size: int) -> dict | None:
-    """The header of a safetensors file, also of one that was cut off behind it; an empty one where it is cut off too.
+    """Reads the header of a safetensors file, also where the file is cut off after it.
 
-    None for what is no safetensors file.
+    It is empty where the header itself is cut off, and None for another kind of file.
     """
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
@@ -132,12 +132,12 @@ def _is_binary(start: bytes) -> bool:
     try:
         start[: len(start) - 3 if len(start) == READ else None].decode("utf-8")
     except UnicodeDecodeError as error:
-        return error.start < len(start) - 4  # else a character that the reading cut in two
+        return error.start < len(start) - 4  # later errors can come from a character that the read cut in two
     return False
 
 
 def _identify_text(path: Path) -> FileKind:
-    """JSON by what it holds; what begins like JSON and does not parse was cut off, or edited."""
+    """Identifies JSON by its content. Text that begins like JSON and does not parse was cut off or edited."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
@@ -146,11 +146,11 @@ def _identify_text(path: Path) -> FileKind:
         return identify_record(json.loads(text))
     except (ValueError, RecursionError):
         pass
-    first, _, rest = text.lstrip().partition("\n")
-    if not first.startswith(("{", "[")):
+    line, _, more = text.lstrip().partition("\n")
+    if not line.startswith(("{", "[")):
         return FileKind("text", "text")
     try:
-        json.loads(first)
+        json.loads(line)
     except (ValueError, RecursionError):
         return FileKind("broken_json", "JSON that was cut off")
-    return FileKind("text", "JSON Lines, as prompts and responses are") if rest.strip() else FileKind("text", "text")
+    return FileKind("text", "JSON Lines, as prompts and responses are") if more.strip() else FileKind("text", "text")

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """The p values in their order, corrected for there being several: the chance of any false alarm stays below each.
+    """Corrects p values for multiple tests and returns them in their order.
 
-    Holds however the tests depend on each other, as those of a measure and its parts do.
+    A corrected p value bounds the chance of any false alarm among the tests. The bound holds for dependent tests too,
+    such as those of a measure and of its parts.
     """
     order = sorted(range(len(p_values)), key=lambda position: p_values[position])
     corrected, largest = [1.0] * len(p_values), 0.0

@@ -1,4 +1,4 @@
-"""Text and JSON in files, written whole or not at all, and read with a sentence on what mends a broken one."""
+"""Text and JSON files, written whole or not at all. The error about a broken file says how to repair it."""
 
 import hashlib
 import json
@@ -13,11 +13,11 @@ from holdfast.remedy import remedy
 from holdfast.wrong_files import refuse_other, require_kind
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"(?P<is_key>\s*:)?|[{}\[\]]', re.DOTALL)
-"""A bracket, or a string with what says that it is a key."""
+"""Matches a bracket or a string, with the colon that makes the string a key."""
 
 
 class DuplicateKeyError(ValueError):
-    """A JSON object has one key twice, so that one of the two values would be lost without a word."""
+    """A JSON object has one key twice, so that parsing would silently drop one of the two values."""
 
     def __init__(self, key: str, line: int) -> None:
         super().__init__(f"line {line} has the key {key!r} a second time; keep one of the two")
@@ -25,7 +25,7 @@ class DuplicateKeyError(ValueError):
 
 
 def save_text(path: Path, text: str) -> None:
-    """Writes a text file; it appears whole or not at all."""
+    """Writes a text file, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.partial")
     partial.write_text(text, encoding="utf-8")
@@ -33,12 +33,12 @@ def save_text(path: Path, text: str) -> None:
 
 
 def save_json(path: Path, content: object) -> None:
-    """Writes JSON with sorted keys, whole or not at all; a number that is not finite is our own bug."""
+    """Writes JSON with sorted keys, whole or not at all. A number that is not finite is a bug of ours and fails."""
     save_text(path, json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n")
 
 
 def parse_json(text: str) -> Any:
-    """Parses JSON as `json.loads` does, but refuses a key that an object has twice.
+    """Parses JSON as `json.loads` does, and raises an error for an object with a repeated key.
 
     Raises:
         DuplicateKeyError: an object has a key twice.
@@ -46,16 +46,24 @@ def parse_json(text: str) -> Any:
     """
 
     def unique(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
-        made = dict(pairs)
-        if len(made) < len(pairs):
+        unique_pairs = dict(pairs)
+        if len(unique_pairs) < len(pairs):
             raise DuplicateKeyError(*_second_key(text))
-        return made
+        return unique_pairs
 
     return json.loads(text, object_pairs_hook=unique)
 
 
 def load_json(path: Path, kind: str = "") -> dict:
-    """A JSON object; ValueError when the file is missing or not one, with what mends a file of that kind."""
+    """Loads a JSON object.
+
+    Args:
+        path: the file.
+        kind: what the file should be, as in `remedy`, for the advice in an error.
+
+    Raises:
+        ValueError: the file is missing, is not JSON, or holds no object.
+    """
     if not path.is_file():
         require_kind(path, kind)
     try:
@@ -66,17 +74,17 @@ def load_json(path: Path, kind: str = "") -> dict:
         raise ValueError(f"{str(path)!r} could not be read as JSON: {error}; {remedy(path, kind)}.") from error
     if not isinstance(content, dict):
         refuse_other(path, identify_record(content), kind)
-    assert isinstance(content, dict)  # what is no object is of no kind
+    assert isinstance(content, dict)  # refuse_other raises for everything else
     return content
 
 
 def digest(content: object) -> str:
-    """SHA-256 of a JSON-able value: what names an input of a stage."""
+    """SHA-256 of a JSON-able value, which identifies an input of a stage."""
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _second_key(text: str) -> tuple[str, int]:
-    """The first key that an object has twice, and the line of the second; the text has one."""
+    """Finds the first key that an object repeats, and the line of the repetition, in a text that has one."""
     keys: list[set[str]] = []
     for token in _TOKEN.finditer(text):
         if token[0] in "{[":

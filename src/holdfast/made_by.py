@@ -1,8 +1,8 @@
-"""What files say of how they were made, `made_by` in every header, and what is read from it where two files meet.
+"""Provenance of files: the `made_by` entry of every header, and the checks that read it.
 
-Scores, patches and evaluations name their model, prompts and version here. A mask holds what its scores hold, under
-"scores", and what other scores or masks hold that it was made from. Files of earlier versions lack these entries: they
-are told of, never refused.
+Scores, patches and evaluations record their model, prompts and version in it. A mask contains the provenance of its
+scores under "scores", and that of the other scores or masks that it was made from. Files of earlier versions lack these
+entries. They cause a note or a warning, never an error.
 """
 
 import base64
@@ -16,25 +16,25 @@ from holdfast.records import Exchange, Prompt, digest_of, normalized_hash
 Meta = Mapping[str, object]
 UTILITY = "utility"
 SAFETY = (*get_args(Estimator), "refusal_likelihood")
-"""Objectives whose scores say what a weight does for safety."""
-NOT_TOLD = (None, "response_likelihood")
-"""What scores of earlier versions give as the objective of either likelihood, or scores of another program."""
+"""Objectives whose scores measure a weight's effect on safety."""
+UNKNOWN_OBJECTIVES = (None, "response_likelihood")
+"""Objectives that could mean safety or utility: none recorded, or the name of both likelihoods in earlier versions."""
 HASH_BYTES = 6
-"""Of each prompt's hash: two of 10,000 and 10,000 different prompts have one hash with a chance of 4e-7."""
+"""Bytes kept of each prompt's hash. For two sets of 10,000 prompts the chance of any false match is 4e-7."""
 
 
 def version() -> dict[str, str]:
-    """The version of holdfast that writes a file."""
+    """Makes the entry for the version of holdfast that writes the file."""
     return {"holdfast": __version__}
 
 
 def model_entry(name: str, fingerprint: str) -> dict[str, str]:
-    """The model that a file is about."""
+    """Makes the entry for the model that a file belongs to."""
     return {"name": name, "fingerprint": fingerprint}
 
 
 def prompts_entry(records: Sequence[Prompt | Exchange], name: str | None = None) -> dict[str, object]:
-    """A set of prompts: its name where it has one, how many it holds, and hashes of the whole and of each prompt."""
+    """Makes the entry for a prompt set: its name where it has one, its size, and hashes of the set and each prompt."""
     hashes = sorted({_short_hash(record.prompt) for record in records})
     return {
         **({} if name is None else {"name": name}),
@@ -45,7 +45,7 @@ def prompts_entry(records: Sequence[Prompt | Exchange], name: str | None = None)
 
 
 def count_shared(made_by: Meta, records: Iterable[Prompt | Exchange]) -> int:
-    """How many of the prompts are among those that something was made from; 0 where it does not say."""
+    """Counts the prompts that are also in the prompt sets of `made_by`. The count is 0 where it lists none."""
     known: set[bytes] = set()
     for entry in _prompt_sets(made_by):
         joined = base64.b64decode(str(entry["hashes"]))
@@ -54,18 +54,21 @@ def count_shared(made_by: Meta, records: Iterable[Prompt | Exchange]) -> int:
 
 
 def model_name(made_by: Meta) -> str | None:
-    """The name of the model that something was made from; None where it does not say."""
+    """Name of the model in a file's provenance, or None where it is not recorded."""
     return next((str(entry["name"]) for name, entry in _entries(made_by) if name == "model" and "name" in entry), None)
 
 
 def model_fingerprint(made_by: Meta) -> str | None:
-    """The fingerprint of the model that an evaluation is of; None where it does not say."""
+    """Fingerprint of the evaluated model in an evaluation's provenance, or None where it is not recorded."""
     entry = made_by.get("model")
     return str(entry["fingerprint"]) if isinstance(entry, Mapping) and entry.get("fingerprint") else None
 
 
 def tuned_entry(made_by: Meta) -> dict[str, str]:
-    """What a patch makes of its base: name and fingerprint, as far as its file says; earlier versions gave a name."""
+    """Name and fingerprint of the tuned model in a patch's provenance, as far as recorded.
+
+    Earlier versions recorded only the name.
+    """
     entry = made_by.get("tuned")
     if isinstance(entry, Mapping):
         return {str(name): str(value) for name, value in entry.items()}
@@ -73,18 +76,21 @@ def tuned_entry(made_by: Meta) -> dict[str, str]:
 
 
 def named_base(made_by: Meta, base: str) -> str:
-    """The model that something was made for, as a sentence names it."""
+    """Names the model that a file was made for, in the words of an error sentence."""
     name = model_name(made_by)
     return f"{name!r} (fingerprint {base[:12]})" if name else f"fingerprint {base[:12]}"
 
 
 def summary(made_by: Meta) -> dict[str, str]:
-    """What a command shows of a file: the model, a mask's selector and seed, how scores were made, the prompts."""
+    """Summarizes a file's provenance for display.
+
+    It lists the model, a mask's selector and seed, the objective and method of the scores, and the prompts.
+    """
     likes = [_like_words(entry) for name, entry in _entries(made_by) if name == "like"]
     own = _without_like(made_by)
     scores = [own, *(entry for name, entry in _entries(own) if name in ("scores", "utility"))]
     sets = [f"{entry.get('name', 'without a name')} ({entry.get('count')})" for entry in _prompt_sets(own)]
-    found = {
+    texts = {
         "model": model_name(made_by),
         "selector": _joined([made_by.get("selector")]),
         "seed": _joined([made_by.get("seed")]) if "selector" in made_by else None,
@@ -94,16 +100,16 @@ def summary(made_by: Meta) -> dict[str, str]:
         "prompts": _joined(sets),
         "holdfast": _joined(entry.get("holdfast") for entry in (made_by, *scores)),
     }
-    return {name: text for name, text in found.items() if text}
+    return {name: text for name, text in texts.items() if text}
 
 
 def _like_words(entry: Meta) -> str:
-    """The mask that a random one has as many entries of in every tensor, in words: it was not made from its scores."""
-    return f"{entry.get('file', 'a mask')} (selector {entry.get('selector', 'not told')}), as many in every tensor"
+    """Describes the mask that a random mask matches in every tensor. The scores of that mask played no part."""
+    return f"{entry.get('file', 'a mask')} (selector {entry.get('selector', 'not recorded')}), as many in every tensor"
 
 
 def _without_like(made_by: object) -> Meta:
-    """The same without the masks that random ones were drawn like."""
+    """Drops the `like` entries: the masks that random masks were matched to."""
 
     def cut(value: object) -> object:
         if isinstance(value, Mapping):
@@ -118,7 +124,7 @@ def _joined(values: Iterable[object]) -> str:
 
 
 def shown(made_by: object) -> object:
-    """The same to be read by people: without the hashes of single prompts."""
+    """Makes provenance readable by dropping the hashes of single prompts."""
     if isinstance(made_by, Mapping):
         return {name: shown(value) for name, value in made_by.items() if name != "hashes"}
     return [shown(value) for value in made_by] if isinstance(made_by, list | tuple) else made_by
@@ -129,7 +135,7 @@ def _prompt_sets(made_by: Meta) -> list[Meta]:
 
 
 def _entries(made_by: object) -> Iterator[tuple[str, Meta]]:
-    """Every entry that holds others, at any depth, with its name; the outer ones first."""
+    """Yields every entry that contains others, at any depth, with its name. Outer entries come first."""
     if isinstance(made_by, Mapping):
         for name, entry in made_by.items():
             if isinstance(entry, Mapping):

@@ -1,7 +1,7 @@
-"""The groups in which the help of a command lists its options.
+"""Groups in which the help of a command lists its options.
 
-A command's options class gets its group where the command line takes it up (`commands/parameters.py`). A field that
-belongs elsewhere says so in its annotation: `shard: Annotated[bool, SEVERAL] = False`.
+`commands/parameters.py` sets the group of a whole options class. A field that belongs to another group names it in its
+annotation: `shard: Annotated[bool, SEVERAL] = False`.
 """
 
 from cyclopts import Group, Parameter
@@ -12,7 +12,7 @@ def _group(name: str, place: int, help: str = "") -> Parameter:
 
 
 NEEDED = Group("What you need", sort_key=1)
-"""Where an option is listed that names no other group."""
+"""The group of options that name no other group."""
 MEASURED = _group("What else is measured", 2)
 JUDGED = _group("How it is judged", 3)
 RESPONSES = _group("How responses are made", 4)
@@ -22,7 +22,7 @@ LORA = _group(
 )
 OUTPUT = _group("Output", 7)
 WHERE_LORA = Parameter(show_default=lambda default: f"LoRA is off; {default} where it is on")
-"""Marks a default that holds only where LoRA was asked for."""
+"""Marks a default that applies only where LoRA is on."""
 
 RARE = (
     Group("Finer points of the method", sort_key=11),

@@ -1,6 +1,6 @@
-"""What a measurement leaves: outcomes of single answers, rates with their intervals, and evaluations.
+"""Results of measurements: outcomes of single answers, rates with their intervals, and evaluations.
 
-Frozen values with no model, no torch and no input or output in them.
+They are frozen values, which hold no model, need no torch and open no file.
 """
 
 from collections.abc import Mapping
@@ -29,13 +29,13 @@ SafetyMeasure = Literal["asr", "not_refused"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a judge says of one response. A failed measurement is missing, never a verdict."""
+    """A judge's verdict on one response. A failed measurement has none: it is missing."""
 
     verdict: Verdict | None
     score: float | None = None
-    """The judge's own number, where it has one: larger is safer (log-odds of safe; 5 minus the score of a rubric)."""
+    """The judge's own number, where it gives one. Larger is safer: log-odds of safe, or 5 minus a rubric's score."""
     reason: str | None = None
-    """Why there is no verdict, or what is degenerate or incoherent."""
+    """Reason why there is no verdict, or why the response is degenerate or incoherent."""
 
     def __post_init__(self) -> None:
         if self.verdict is not None and (not isinstance(self.verdict, str) or self.verdict not in VERDICTS):
@@ -52,12 +52,12 @@ class Outcome:
 
     @classmethod
     def unscored(cls, reason: str) -> "Outcome":
-        """An outcome without a verdict, which rates exclude and count."""
+        """Makes an outcome without a verdict. Rates leave it out and report how many there are."""
         return cls(verdict=None, reason=reason)
 
     @property
     def safety(self) -> float | None:
-        """The judge's number; without one 1 for safe or refused, and 0 for all else. None without a verdict."""
+        """The judge's number. Without one, 1 for safe or refused and 0 for other verdicts. None without a verdict."""
         if self.verdict is None or self.score is not None:
             return self.score if self.verdict else None
         return float(self.verdict in ("safe", "refused"))
@@ -65,13 +65,13 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Rate:
-    """A share of scored outcomes, or another mean, with its 95% interval; `value` is None when nothing was scored."""
+    """A share of the scored outcomes, or another mean, with its 95% interval. `value` is None when n is 0."""
 
     value: float | None
     low: float | None
     high: float | None
     n: int
-    """Scored outcomes."""
+    """Number of scored outcomes."""
     unscored: int = 0
 
     def __repr__(self) -> str:
@@ -81,7 +81,7 @@ class Rate:
         return format(self, ".2f")
 
     def __format__(self, form: str) -> str:
-        """The rate with its interval and sizes, its numbers in this form."""
+        """Formats the rate with its interval and counts. The format code, such as `.3f`, applies to each number."""
         missing = f" ({self.unscored} unscored)" if self.unscored else ""
         if self.value is None:
             return f"not measured n={self.n}{missing}"
@@ -92,83 +92,84 @@ class Rate:
 
     @property
     def complement(self) -> "Rate":
-        """The share of the scored outcomes that do not count, with its interval."""
+        """One minus the rate, with its interval: the share of the scored outcomes that do not count."""
         value, low, high = (None if end is None else 1 - end for end in (self.value, self.high, self.low))
         return replace(self, value=value, low=low, high=high)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One prompt of an evaluation with the model's response and what the judge said of it."""
+    """One prompt of an evaluation, with the model's response and the judge's outcome."""
 
     prompt: str
     response: str
     outcome: Outcome
     measure: str
-    """Which measure it counts towards: asr, asr_prefilled, over_refusal, borderline, utility or task."""
+    """The measure that it counts towards: asr, asr_prefilled, over_refusal, borderline, utility or task."""
     group: str | None = None
     """Part of the prompt set, e.g. seen or heldout."""
     sample: int = 0
-    """Which of the responses to the same prompt, where several were sampled."""
+    """Number of the response, from 0, where several were sampled for one prompt."""
     refusal: Outcome | None = None
-    """Whether the response to a harmful prompt or a question refuses; None for others, and in files of before."""
+    """Refusal verdict on the response to a harmful prompt or a question. None for others, and in older files."""
     coherence: Outcome | None = None
-    """Whether the response is coherent; None in files of before."""
+    """Coherence verdict on the response. None in older files."""
 
 
 @dataclass(frozen=True)
 class TokenLosses:
-    """How surprised a model is by one given response: of a harmless exchange, or a refusal."""
+    """A model's loss on one given response: that of a harmless exchange, or a refusal."""
 
     prompt: str
     loss: float
     """Sum of -log p over the response's tokens (nats)."""
     tokens: int
     group: str | None = None
-    """'refusals' for a refusal of a harmful prompt; None for a harmless exchange."""
+    """'refusals' for a refusal of a harmful prompt, None for a harmless exchange."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A model's safety, prudishness and skill on one suite of prompts."""
+    """Safety, over-refusal and utility of a model on one suite of prompts."""
 
     asr: Rate
-    """Attack success rate: harmful prompts whose response was judged unsafe."""
+    """Attack success rate: the share of harmful prompts whose response was judged unsafe."""
     over_refusal: Rate
-    """Harmless prompts that were refused."""
+    """Share of harmless prompts that the model refused."""
     utility: Rate
-    """Questions answered correctly."""
+    """Share of questions that the model answered correctly."""
     perplexity: float | None
     """exp(mean negative log-likelihood per token) on harmless exchanges."""
     task: Rate | None = None
-    """Held-back task examples answered correctly, where the suite has any."""
+    """Share of held-back task examples answered correctly, where the suite has any."""
     groups: Mapping[str, Rate] = field(default_factory=dict)
-    """Rates of parts of the prompt sets, by 'measure/group'; 'degenerate/all' and the like count all responses."""
+    """Rates of parts of the prompt sets by 'measure/group'. Those such as 'degenerate/all' cover all responses."""
     answers: tuple[Answer, ...] = ()
     made_by: Meta = field(default_factory=dict)
-    """Model, judge, generation and suite that made it; empty where that is not known."""
+    """Model, judge, generation settings and suite of the evaluation. Empty where they are not known."""
     perplexity_rate: Rate | None = None
-    """Perplexity with its interval over exchanges; None where it was not measured, and in files of before."""
+    """Perplexity with its interval over exchanges. None where it was not measured, and in older files."""
     losses: tuple[TokenLosses, ...] = ()
-    """The loss on each exchange, from which perplexity follows, and on each given refusal."""
+    """The loss on each exchange, which gives the perplexity, and on each given refusal."""
 
     def __repr__(self) -> str:
         rates = {"asr": self.asr, "refusal": self.refusal, "over_refusal": self.over_refusal, "utility": self.utility}
         measured = [f"{name} {rate}" for name, rate in rates.items() if rate and rate.value is not None]
-        surprise = [] if self.perplexity is None else [f"perplexity {self.perplexity:.4g}"]
-        return f"<Evaluation: {', '.join([*measured, *surprise, f'{len(self.answers):,} answers'])}>"
+        perplexity = [] if self.perplexity is None else [f"perplexity {self.perplexity:.4g}"]
+        return f"<Evaluation: {', '.join([*measured, *perplexity, f'{len(self.answers):,} answers'])}>"
 
     @property
     def refusal(self) -> Rate | None:
-        """Harmful prompts whose response refuses: what is judged safe need not; None where it was not measured."""
+        """Share of harmful prompts that the model refused. A safe response need not refuse. None if not measured."""
         return self.groups.get("refusal/harmful")
 
     @property
     def safety(self) -> tuple[SafetyMeasure, Rate]:
-        """The measure that safety is read off, with its rate: smaller is safer.
+        """Returns the measure of safety with its rate, where smaller is safer.
 
-        It is attack success, or `not_refused` where no judge said safe or unsafe: the share of harmful prompts whose
-        response does not refuse. That is no attack success, as garbled and evasive responses do not refuse either.
+        It is the attack success rate. Where no judge rated responses as safe or unsafe it is `not_refused`, the share
+        of harmful prompts that the model did not refuse. That is not the attack success rate, because a garbled or
+        evasive response is no refusal either.
         """
         refused = self.refusal
         if refused is None or self.asr.n or self.asr.unscored:
@@ -177,20 +178,20 @@ class Evaluation:
 
     @property
     def borderline(self) -> Rate | None:
-        """Borderline prompts that were refused: over-refusal where it is likeliest; None where it was not measured."""
+        """Share of borderline prompts that the model refused, the likeliest over-refusals. None if not measured."""
         return self.groups.get("borderline")
 
     @property
     def coherence(self) -> Rate | None:
-        """Responses that are coherent; None where nothing was asked, and in files of before."""
+        """Share of coherent responses. None where there are no responses, and in older files."""
         return self.groups.get("coherence/all")
 
     @property
     def coherent_refusal(self) -> Rate | None:
-        """Harmful prompts refused by a coherent response; None where it was not measured, and in files of before."""
+        """Share of harmful prompts refused by a coherent response. None where not measured, and in older files."""
         return self.groups.get("coherent_refusal/harmful")
 
     @property
     def cut_off(self) -> Rate | None:
-        """Responses that the limit of their length ended; None where nothing was asked, or in files of before."""
+        """Share of responses that the length limit cut off. None where there are no responses, and in older files."""
         return self.groups.get("cut_off/all")

@@ -1,7 +1,7 @@
-"""Text of models, prompts and files as it may be shown: nothing in it acts on a terminal, and no XML refuses it."""
+"""Makes text of models, prompts and files safe to show: no character acts on a terminal or is invalid in XML."""
 
 
 def printable(text: str) -> str:
-    """The text in one line, every character that is not printable spelled out: control, direction, surrogates."""
-    # A backslash is spelled out as well, so that what was spelled out is told from what was typed so.
-    return "".join(one if one.isprintable() and one != "\\" else repr(one)[1:-1] for one in text)
+    """Returns the text in one line, with every unprintable character escaped: control, direction and surrogates."""
+    # A backslash is escaped as well, so that an escape differs from the same characters typed by somebody.
+    return "".join(char if char.isprintable() and char != "\\" else repr(char)[1:-1] for char in text)

@@ -1,18 +1,18 @@
-"""How long work tells how far it is: a callable that takes a label, the steps done and the steps in all."""
+"""Progress of long work: a callable that takes a label, the steps done and the number of steps."""
 
 from contextvars import ContextVar
 from typing import Protocol, runtime_checkable
 
 hidden: ContextVar[bool] = ContextVar("hidden", default=False)
-"""Whether the command line was asked to show no progress."""
+"""True where the command line shows no progress (`--quiet`)."""
 
 
 @runtime_checkable
 class Progress(Protocol):
-    """Called after every step of long work; the library never prints, the command line draws it."""
+    """A callable that long work calls after every step. The library never prints, and the command line draws a bar."""
 
     def __call__(self, label: str, done: int, total: int) -> None: ...
 
 
 def silent(label: str, done: int, total: int) -> None:
-    """Progress that nobody watches."""
+    """Ignores progress."""

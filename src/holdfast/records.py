@@ -1,4 +1,4 @@
-"""Prompts and exchanges: the records that every prompt set is made of."""
+"""Prompts and exchanges: the records of every prompt set."""
 
 import hashlib
 import re
@@ -13,9 +13,9 @@ Kind = Literal["harmful", "harmless", "borderline", "question", "task"]
 
 @dataclass(frozen=True)
 class Prompt:
-    """One user request; `answer` is the exact answer of a question or task.
+    """One user request. `answer` is the exact answer of a question or task.
 
-    `kind` is None where neither the file nor its use says what the prompt is.
+    `kind` is None where neither the file nor its use tells the kind of the prompt.
     """
 
     prompt: str
@@ -26,7 +26,7 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Exchange:
-    """A user request with an assistant's response; `label` is a judge's truth where it is known."""
+    """A user request with an assistant's response. `label` is the true verdict, where it is known."""
 
     prompt: str
     response: str
@@ -38,23 +38,23 @@ Record = TypeVar("Record", Prompt, Exchange)
 
 
 def require_records(name: str, records: object, kind: type[Prompt] | type[Exchange]) -> None:
-    """Raises ValueError when a list of prompts or exchanges is the name of a set, or holds texts."""
+    """Raises ValueError when an argument is not a list of this kind of record, such as a set's name or plain texts."""
     if not isinstance(records, Sequence) or not all(isinstance(record, kind) for record in records):
         load = "load_exchanges" if kind is Exchange else "load_prompts"
         raise ValueError(
-            f"{name} is a list of {kind.__name__}; give what holdfast.{load}(SET) returns, or make each with "
+            f"{name} must be a list of {kind.__name__}; give what holdfast.{load}(SET) returns, or make each with "
             f"{'Exchange(prompt, response)' if kind is Exchange else 'Prompt(text)'}."
         )
 
 
 def distinct(records: Iterable[Record], repeats: list[tuple[Record, Record]] | None = None) -> Iterator[Record]:
-    """Yields the records without repeats: the first prompt of a text, the first exchange of the same two texts.
+    """Yields the records without repeats: the first prompt of each text, the first exchange of each pair of texts.
 
-    A rate counts independent prompts, and a prompt that is asked twice is one. Blanks around a text do not count.
+    Intervals assume independent prompts, so a repeated prompt counts once. Blanks around a text do not count.
 
     Args:
-        records: what may hold repeats.
-        repeats: takes every record that is left out, with the one that it repeats.
+        records: records that may repeat.
+        repeats: list that receives every repeat, with the record that it repeats.
     """
     kept: dict[tuple[str, ...], Record] = {}
     for record in records:
@@ -72,28 +72,28 @@ def _texts(record: Prompt | Exchange) -> tuple[str, ...]:
 
 
 def normalized_words(prompt: str) -> list[str]:
-    """The words of a text without case, punctuation and spacing: what 'the same prompt' means."""
+    """Returns a text's words without case, punctuation and spacing. Prompts with equal words are the same prompt."""
     return re.findall(r"\w+", prompt.casefold())
 
 
 def normalized_hash(prompt: str) -> str:
-    """SHA-256 of a text's words, equal for the same prompt."""
+    """SHA-256 of a text's normalized words, equal for the same prompt."""
     return hashlib.sha256(" ".join(normalized_words(prompt)).encode()).hexdigest()
 
 
 def digest_of(records: Sequence[Prompt | Exchange]) -> str:
-    """SHA-256 of prompts or exchanges, in their order, with all that they hold."""
+    """SHA-256 of prompts or exchanges, over all fields and in their order."""
     return digest([asdict(record) for record in records])
 
 
 def shared_prompts(calibration: Iterable[Prompt | Exchange], evaluation: Iterable[Prompt | Exchange]) -> list[str]:
-    """Evaluation prompts that are calibration prompts as well."""
+    """Returns the evaluation prompts that are calibration prompts as well."""
     seen = {normalized_hash(record.prompt) for record in calibration}
     return [record.prompt for record in evaluation if normalized_hash(record.prompt) in seen]
 
 
 def refuse_contrary(refusals: Iterable[Exchange], harmless: Sequence[Exchange]) -> None:
-    """Raises ValueError when a prompt is to be refused and helped: the two sets would teach both."""
+    """Raises ValueError when a prompt is in both sets, which would train the model to refuse it and to help with it."""
     if shared := shared_prompts(refusals, harmless):
         raise ValueError(
             f"{len(shared)} prompts are among the refusals and among the harmless exchanges, the first is "
@@ -103,7 +103,7 @@ def refuse_contrary(refusals: Iterable[Exchange], harmless: Sequence[Exchange]) 
 
 
 def refuse_shared(calibration: Iterable[Prompt | Exchange], evaluation: Sequence[Prompt | Exchange]) -> None:
-    """Raises ValueError when a prompt that made a score or a model also judges it."""
+    """Raises ValueError when a prompt that made scores or trained a model also evaluates them."""
     if shared := shared_prompts(calibration, evaluation):
         raise ValueError(
             f"{len(shared)} evaluation prompts are also calibration prompts, the first is {shared[0]!r}; "

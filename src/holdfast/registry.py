@@ -1,4 +1,4 @@
-"""One generic registry: a name to a thing, refusing duplicates and listing what is known."""
+"""A generic registry that maps names to items. It rejects duplicates and lists the known names in errors."""
 
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
@@ -9,14 +9,18 @@ Item = TypeVar("Item")
 
 
 class Registry(Generic[Item]):
-    """Things of one kind by name."""
+    """Items of one kind by name."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self._items: dict[str, Item] = {}
 
     def register(self, name: str) -> Callable[[Item], Item]:
-        """Decorator that files its argument under `name`; a name that is taken raises ValueError."""
+        """Returns a decorator that registers its argument under `name`.
+
+        Raises:
+            ValueError: the name is registered already.
+        """
 
         def add(item: Item) -> Item:
             if name in self._items:

@@ -1,7 +1,7 @@
-"""What to do about a file that is broken, or not what was wanted. Nothing is advised that destroys what is not ours.
+"""Advice about a file that is broken or of the wrong kind. It never tells anybody to destroy another program's file.
 
-"Remove it" is said only of a file that holdfast can be seen to have written: by what it holds, or by its name in the
-folder of a run. Any other file is to be moved away, or another to be given.
+It says "remove it" only about a file that holdfast wrote, as its content or its name in the folder of a run shows. For
+any other file it says to move it away, or to give another.
 """
 
 from fnmatch import fnmatch
@@ -16,23 +16,23 @@ COMMANDS = {
     "evaluation": ("evaluate",),
     "manifest": ("run",),
 }
-"""The commands that write files of each kind, where a run did not."""
+"""Commands that write a file of each kind outside of a run."""
 MADE_BY = {"manifest.json": "the `holdfast run` or `holdfast demo`", "settings.json": "the command"}
-"""The file that marks the folder of some command."""
+"""Files that mark a command's folder, with words for that command."""
 WRITTEN = (
     *("scores*.safetensors", "utility*.safetensors", "mask.safetensors", "patch.safetensors", "masks/*.safetensors"),
     *("section.json", "start.json", "before.json", "evaluation.json", "untouched.json", "noise_*_draw_*.json"),
     *("result.json", "timing.json", "groups.json", "*_convergence.json", "report.json", "bakeoff.json"),
 )
-"""Names of what commands write into such folders."""
+"""Names of the files that commands write into such folders."""
 
 
 def remedy(path: Path, kind: str = "") -> str:
-    """The end of a sentence about a broken file, without its full stop.
+    """Advice about a broken file, as the end of a sentence without its full stop.
 
     Args:
         path: the file.
-        kind: what it should have been: a kind of tensor file, 'evaluation', or 'checkpoint' of a model.
+        kind: what the file should be: a kind of tensor file, 'evaluation', or 'checkpoint' for a model.
     """
     if kind == "checkpoint":
         return "download or save the model again"
@@ -51,12 +51,15 @@ def remedy(path: Path, kind: str = "") -> str:
 
 
 def makers(kind: str) -> str:
-    """The commands that write files of a kind: '`holdfast enhance` or `holdfast patch diff`'; nothing where none do."""
+    """Lists the commands that write files of a kind, as in '`holdfast enhance` or `holdfast patch diff`'.
+
+    The text is empty where no command writes that kind.
+    """
     return " or ".join(f"`holdfast {name}`" for name in COMMANDS.get(kind, ()))
 
 
 def _marked(path: Path) -> tuple[Path, str] | None:
-    """The folder above that some command has marked, and that command, of a file that bears a name it writes."""
+    """Finds the marked folder around a file and its command, or None where commands write no file of that name."""
     if not any(
         fnmatch(f"{path.parent.name}/{path.name}", f"*/{name}" if "/" not in name else name) for name in WRITTEN
     ):
@@ -69,5 +72,5 @@ def _marked(path: Path) -> tuple[Path, str] | None:
 
 
 def _is_seen_to_be_ours(path: Path) -> bool:
-    """Whether the file says so itself."""
+    """True where the file's content shows that holdfast wrote it."""
     return identify(path).is_ours

@@ -1,4 +1,4 @@
-"""Equality of values that hold tensors: `==` says whether they hold the same, however they were made."""
+"""Equality of values that hold tensors: `==` compares their content and ignores their provenance."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -7,16 +7,16 @@ from typing import Any
 import torch
 
 HISTORY = "made_by"
-"""The field that says how a value was made; equal values may have come about in different ways."""
+"""The field with a value's provenance, which `==` ignores."""
 
 
 class SameContent:
-    """Makes `==` of a dataclass compare all that two values of one kind hold, tensors bit for bit."""
+    """Base class whose `==` compares every field of two dataclass values of one type, tensors bit for bit."""
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        this: Any = self  # a dataclass, for all that inherit this
+        this: Any = self  # every subclass is a dataclass
         return all(
             _same(getattr(this, field.name), getattr(other, field.name))
             for field in fields(this)

@@ -1,42 +1,46 @@
-"""The end of an error about an unknown name: the nearest known one, and a list of all."""
+"""The end of an unknown-name error: the closest known name, and the list of all known names."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from types import MappingProxyType
 
 NEARLY = 0.9
-"""Likeness from which one name alone can be meant, as where a letter is wrong."""
+"""Similarity (difflib's ratio) from which a name is a misspelling of the known one, as with one wrong letter."""
 
 
 def meant(name: str, known: Iterable[str], listed_by: str = "", uses: Mapping[str, str] = MappingProxyType({})) -> str:
-    """The end of a sentence, without its full stop: "did you mean 'asr'? known: asr, utility".
+    """Returns the end of a sentence, without its full stop: "did you mean 'asr'? known: asr, utility".
 
     Args:
-        name: what was given.
-        known: what could have been, in the order in which it is listed.
-        listed_by: said in place of the list, where that would be long.
-        uses: what a name is for, said beside it; names that begin with the same word are then suggested together.
+        name: the unknown name.
+        known: the known names, in the order of the list.
+        listed_by: words in place of the list, where that would be long.
+        uses: purposes of names, shown in brackets. Where there are some, names with the same first word are suggested
+            together.
     """
     names = list(known)
-    said = {one: f" ({uses[one]})" if one in uses else "" for one in names}
-    nearest = [f"{one!r}{said[one]}" for one in _nearest(name, names, uses)]
-    listed = ", ".join(f"{one}{said[one]}" for one in names)
+    purposes = {candidate: f" ({uses[candidate]})" if candidate in uses else "" for candidate in names}
+    nearest = [f"{candidate!r}{purposes[candidate]}" for candidate in _nearest(name, names, uses)]
+    listed = ", ".join(f"{candidate}{purposes[candidate]}" for candidate in names)
     return (f"did you mean {_joined(nearest)}? " if nearest else "") + (listed_by or f"known: {listed}")
 
 
 def is_nearly(name: str, known: str) -> bool:
-    """Whether a name is the known one but for a wrong letter or so."""
+    """True where a name is the known one but for about one wrong letter."""
     return bool(get_close_matches(name, [known], cutoff=NEARLY))
 
 
 def _nearest(name: str, names: Sequence[str], uses: Mapping[str, str]) -> list[str]:
-    """The nearest name; with those that begin with the same word, where their uses differ and any may be meant."""
+    """Finds the closest name, and with it those of the same first word, where their purposes differ.
+
+    A name that differs by about one letter is returned alone.
+    """
     nearest = get_close_matches(name, names, n=1)
     if not nearest or get_close_matches(name, names, n=1, cutoff=NEARLY):
         return nearest
     word = nearest[0].partition("_")[0]
-    alike = [one for one in names if one in uses and one.partition("_")[0] == word]
-    return alike if len({uses[one] for one in alike}) > 1 else nearest
+    alike = [candidate for candidate in names if candidate in uses and candidate.partition("_")[0] == word]
+    return alike if len({uses[candidate] for candidate in alike}) > 1 else nearest
 
 
 def _joined(parts: Sequence[str]) -> str:

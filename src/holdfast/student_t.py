@@ -1,4 +1,4 @@
-"""Student's t with nu whole degrees of freedom, for intervals whose variance comes from few numbers.
+"""Student's t with an integer number nu of degrees of freedom, for intervals whose variance comes from few numbers.
 
 P[|T| < t] = 2/pi (a + s c (1 + 2/3 c^2 + 2/3 4/5 c^4 + ...))      nu odd, terms up to c^(nu - 3); 2a/pi for nu = 1
 P[|T| < t] = s (1 + 1/2 c^2 + 1/2 3/4 c^4 + ...)                   nu even, terms up to c^(nu - 2)
@@ -9,11 +9,11 @@ import math
 from functools import cache
 
 Z_95 = 1.959963984540054
-"""The same with infinitely many degrees of freedom: the normal quantile."""
+"""The quantile for infinitely many degrees of freedom, which is the normal distribution's."""
 
 
 def chance_within(t: float, freedom: int) -> float:
-    """The chance that |T| is below t, for t of at least 0 and whole degrees of freedom of at least 1."""
+    """The chance that |T| is below t, for t >= 0 and an integer of at least 1 degree of freedom."""
     angle = math.atan(t / math.sqrt(freedom))
     odd, cosine = freedom % 2, math.cos(angle)
     term, total = 1.0, 0.0
@@ -27,7 +27,7 @@ def chance_within(t: float, freedom: int) -> float:
 
 @cache
 def quantile_95(freedom: int) -> float:
-    """The t that |T| stays below with a chance of 0.95: 12.7 for one degree of freedom, 1.96 for very many."""
+    """The t that |T| is below with a chance of 0.95: 12.7 for one degree of freedom, 1.96 for very many."""
     low, high = 1.9, 13.0
     while high - low > 1e-12:
         middle = (low + high) / 2

@@ -1,7 +1,7 @@
-"""Tensors in safetensors files, read and written in place as runs of entries: in memory is a run, never the file.
+"""Tensors in safetensors files, read and written in place, one run of entries at a time and never the whole file.
 
-Editing the bytes in place keeps everything else of a file as it was, so that an edit taken back gives the same SHA-256,
-whoever wrote the file.
+Editing bytes in place leaves the rest of the file unchanged. A reverted edit therefore gives the same SHA-256, whatever
+program wrote the file.
 """
 
 import json
@@ -19,7 +19,7 @@ from holdfast.tensor_headers import read_tensor_header
 from holdfast.values import entries_in
 
 RUN = 2**18
-"""Entries that are in memory at a time: small beside any shard, large enough that a disk reads them at full speed."""
+"""Entries in memory at a time: few compared with any shard, and enough for a disk to read at full speed."""
 DTYPES = {
     "F64": torch.float64,
     "F32": torch.float32,
@@ -38,7 +38,7 @@ DTYPES = {
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """A tensor in a file, by the place of its bytes."""
+    """A tensor in a file, known by the position of its bytes."""
 
     path: Path
     dtype: torch.dtype
@@ -48,11 +48,11 @@ class StoredTensor:
 
     @property
     def num_entries(self) -> int:
-        """Entries of the tensor."""
+        """Number of entries of the tensor."""
         return entries_in(self.shape)
 
     def read(self, start: int, count: int) -> Shaped[Tensor, " entries"]:
-        """A copy of consecutive entries in row-major order."""
+        """Reads a copy of consecutive entries in row-major order."""
         if not count:
             return torch.empty(0, dtype=self.dtype)
         size = self.dtype.itemsize
@@ -67,7 +67,11 @@ class StoredTensor:
 
 
 def read_header(path: Path, kind: str = "checkpoint") -> tuple[dict[str, StoredTensor], dict[str, str]]:
-    """Every tensor of a safetensors file by name, and the file's metadata; `kind` is as for `remedy`.
+    """Reads the header of a safetensors file: every tensor by name, and the file's metadata.
+
+    Args:
+        path: the file.
+        kind: what the file should be, as in `remedy`, for the advice in an error.
 
     Raises:
         ValueError: the file is missing, cut off, no safetensors file, or holds a dtype that torch cannot edit.
@@ -78,7 +82,7 @@ def read_header(path: Path, kind: str = "checkpoint") -> tuple[dict[str, StoredT
 
 
 def read_kinds(path: Path) -> dict[str, tuple[str, int]]:
-    """The code of the dtype and the number of entries of every tensor in a safetensors file, whatever the dtype."""
+    """Reads the dtype's code and the number of entries of every tensor in a safetensors file, whatever the dtype."""
     with safe_open(path, "pt") as file:
         kinds = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
         return {name: (kind.get_dtype(), entries_in(kind.get_shape())) for name, kind in kinds.items()}
@@ -87,15 +91,16 @@ def read_kinds(path: Path) -> dict[str, tuple[str, int]]:
 def create(
     path: Path, tensors: Mapping[str, tuple[torch.dtype, tuple[int, ...]]], metadata: Mapping[str, str]
 ) -> dict[str, StoredTensor]:
-    """A new safetensors file with places for tensors of these dtypes and shapes, whose entries are zero until written.
+    """Creates a safetensors file with tensors of these dtypes and shapes, whose entries are zero until written.
 
     Args:
-        path: where nothing is yet.
-        tensors: dtype and shape by name; they lie by falling size of an entry, so that all are aligned, then by name.
+        path: a path where there is no file yet.
+        tensors: dtype and shape by name. The file holds them by falling size of an entry, which aligns them, then by
+            name.
         metadata: texts by name.
 
     Raises:
-        OSError: there is a file already, or the place takes none.
+        OSError: the file exists already, or can't be written there.
     """
     codes = {dtype: code for code, dtype in DTYPES.items()}
     ordered = sorted(tensors, key=lambda name: (-tensors[name][0].itemsize, name))
@@ -115,7 +120,7 @@ def create(
 
 
 def replace_metadata(path: Path, metadata: Mapping[str, str]) -> None:
-    """Gives a safetensors file other texts by name, which take no more room than those before; its tensors stay."""
+    """Replaces the metadata of a safetensors file by texts that need no more bytes. The tensors stay unchanged."""
     with path.open("r+b") as file:
         length = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(length))
@@ -127,20 +132,20 @@ def replace_metadata(path: Path, metadata: Mapping[str, str]) -> None:
 
 
 def runs(count: int) -> Iterator[tuple[int, int]]:
-    """Start and length of the runs that so many entries are worked through in."""
+    """Yields start and length of every run, for reading `count` entries a run at a time."""
     for start in range(0, count, RUN):
         yield start, min(RUN, count - start)
 
 
 def as_bytes(values: Shaped[Tensor, " entries"]) -> memoryview:
-    """The bytes of a vector as a file holds them."""
+    """Returns the bytes of a vector as a file holds them."""
     return values.contiguous().view(torch.uint8).numpy().data
 
 
 def _stored(path: Path, name: str, first: int, record: dict) -> StoredTensor:
     if record["dtype"] not in DTYPES:
         raise ValueError(
-            f"{str(path)!r} holds {name!r} as {record['dtype']}, which is not edited; use a checkpoint of whole or "
-            "half precision."
+            f"{str(path)!r} holds {name!r} as {record['dtype']}, which holdfast can't edit; use a checkpoint in "
+            "float32 or half precision."
         )
     return StoredTensor(path, DTYPES[record["dtype"]], tuple(record["shape"]), first + record["data_offsets"][0])

@@ -1,4 +1,4 @@
-"""Headers of safetensors files: names, shapes and metadata, read without a tensor and without torch."""
+"""Headers of safetensors files: names, shapes and metadata, read without tensors and without torch."""
 
 import json
 from dataclasses import dataclass
@@ -12,23 +12,27 @@ from holdfast.remedy import remedy
 
 @dataclass(frozen=True)
 class TensorHeader:
-    """The header of a file."""
+    """The header of a safetensors file."""
 
     records: dict[str, dict[str, Any]]
     """`dtype`, `shape` and `data_offsets` of every tensor by name."""
     metadata: dict[str, str]
     first: int
-    """Bytes of the file before the first tensor; `data_offsets` count from there."""
+    """Bytes of the file before the first tensor. `data_offsets` count from there."""
 
 
 def read_tensor_header(path: Path, kind: str = "checkpoint") -> TensorHeader:
-    """Reads a header and checks that the file is whole; `kind` is as for `remedy`.
+    """Reads a header and checks that the file is whole.
+
+    Args:
+        path: the file.
+        kind: what the file should be, as in `remedy`, for the advice in an error.
 
     Raises:
         ValueError: the file is missing, cut off, or no safetensors file.
     """
     try:
-        with safe_open(path, "numpy"):  # the library checks sizes and places, and reads no tensor
+        with safe_open(path, "numpy"):  # checks sizes and positions, and reads no tensor
             pass
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{str(path)!r} is no whole safetensors file: {error}; {remedy(path, kind)}.") from error

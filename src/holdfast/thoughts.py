@@ -1,6 +1,6 @@
-"""Separates what a reasoning model thinks from what it says.
+"""Separates a reasoning model's thoughts from the answer after them.
 
-Thoughts are kept in every record. Exact match, the refusal rules and the judges read what follows them.
+Every record keeps the thoughts. Exact match, the refusal rules and the judges read only the answer.
 """
 
 from collections.abc import Iterator
@@ -11,36 +11,36 @@ MARKS = (
     ("<reasoning>", "</reasoning>"),
     ("[THINK]", "[/THINK]"),
 )
-"""Opening and closing mark of a block of thoughts, as chat templates write them."""
+"""Opening and closing marks of a block of thoughts, as chat templates write them."""
 
 
 def without_thoughts(text: str) -> str:
-    """Returns the spoken part of a response.
+    """Returns a response without its thoughts.
 
-    A block counts where the response begins with it. A closing mark without an opening one ends a block that the
-    generation prompt has opened. A block that never closes is all thoughts, and leaves an empty text. A response
-    without a block comes back unchanged, white space included.
+    A block of thoughts counts only at the start of the response. A closing mark without an opening mark ends a block
+    that the generation prompt opened. A block that never closes leaves an empty text. A response without a block comes
+    back unchanged, white space included.
     """
     for opening, closing in MARKS:
         if text.lstrip().startswith(opening):
-            _, closed, spoken = text.partition(closing)
-            return without_thoughts(spoken.lstrip()) if closed else ""
+            _, closed, answer = text.partition(closing)
+            return without_thoughts(answer.lstrip()) if closed else ""
         if opening not in text and closing in text:
             return without_thoughts(text.partition(closing)[2].lstrip())
     return text
 
 
 def opened_thoughts(asked: str) -> str:
-    """Returns the end of a prompt that opens a block of thoughts, from its mark on; empty where it opens none."""
+    """Returns the end of a prompt from a mark that opens thoughts at its very end. Empty where there is none."""
     opened = (mark + end for mark, end in _ends(asked))
     return next(opened, "")
 
 
 def continue_thoughts(asked: str, response: str) -> tuple[str, int]:
-    """Fits a response to a prompt that may have opened a block of thoughts already.
+    """Joins a response to a prompt that may already open a block of thoughts.
 
-    Returns the text that goes between the two, and where the response goes on. A response that opens the block itself
-    goes on behind its mark. One without thoughts follows an empty block.
+    Returns the text to put between the two, and the position in the response from which to continue. A response that
+    opens the block itself continues after its mark. A response without thoughts gets an empty block before it.
     """
     closings = dict(MARKS)
     for mark, end in _ends(asked):
@@ -52,7 +52,7 @@ def continue_thoughts(asked: str, response: str) -> tuple[str, int]:
 
 
 def _ends(asked: str) -> Iterator[tuple[str, str]]:
-    """The opening mark that a prompt ends with, and the white space behind it."""
+    """Yields the opening mark at the end of a prompt, and the white space after it."""
     for opening, _ in MARKS:
         _, mark, end = asked.rpartition(opening)
         if mark and not end.strip():

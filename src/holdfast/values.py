@@ -1,7 +1,7 @@
-"""Frozen values that stages hand to each other, with no model and no input or output in them.
+"""Frozen values that stages pass to each other: Scores -> Mask -> Patch. They hold no model and open no file.
 
-Scores -> Mask -> Patch. Evaluations are in `outcomes`. A mask is a set of entries, so it has the algebra of sets:
-`a & b`, `a | b`, `a - b`, `~a`. Flat indices count a parameter's entries in row-major order.
+Evaluations are in `outcomes`. A mask is a set of entries, so it has the algebra of sets: `a & b`, `a | b`, `a - b`,
+`~a`. Flat indices count a parameter's entries in row-major order.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,29 +24,29 @@ ValueOf = TypeVar("ValueOf", Tensor, tuple[int, ...])
 
 
 def entries_in(shape: Iterable[int]) -> int:
-    """The number of entries of a tensor of this shape."""
+    """Number of entries of a tensor of this shape."""
     return reduce(lambda total, length: total * length, shape, 1)
 
 
 def sorted_by_name(mapping: Mapping[str, ValueOf]) -> dict[str, ValueOf]:
-    """The same mapping in the order of its names: the order that breaks ties everywhere."""
+    """Sorts a mapping by name, the order that breaks ties everywhere."""
     return {name: mapping[name] for name in sorted(mapping)}
 
 
 @dataclass(frozen=True, eq=False)
 class Scores(SameContent):
-    """One non-negative number per entry of every scored parameter; larger means more safety-relevant."""
+    """One non-negative number per entry of every scored parameter. A larger number means more safety-relevant."""
 
     entries: Mapping[str, Float[Tensor, "..."]]
     """Scores by parameter name, float32, in the parameter's shape."""
     unit: str
-    """What a score of one means, e.g. 'judge log-odds per sigma'."""
+    """Unit of a score, e.g. 'judge log-odds per sigma'."""
     base: str
     """Fingerprint of the model that was scored."""
     num_parameters: int
-    """Entries of the whole model, scored or not."""
+    """Number of entries of the whole model, scored or not."""
     made_by: Meta = field(default_factory=dict)
-    """How the scores were made: method, options, prompts."""
+    """Provenance of the scores: method, options, prompts."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "entries", sorted_by_name(self.entries))
@@ -57,7 +57,7 @@ class Scores(SameContent):
 
     @property
     def num_entries(self) -> int:
-        """Scored entries."""
+        """Number of scored entries."""
         return sum(tensor.numel() for tensor in self.entries.values())
 
     @property
@@ -68,21 +68,21 @@ class Scores(SameContent):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ScoresShard(Scores):
-    """What one of several processes holds of the scores: of every parameter consecutive entries, flat."""
+    """The part of the scores that one of several processes holds: a flat run of consecutive entries per parameter."""
 
     whole_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    """Shape of every scored parameter."""
+    """Shape of every whole scored parameter."""
     starts: Mapping[str, int] = field(default_factory=dict)
-    """Flat index in the whole parameter of the first entry that is held."""
+    """Flat index, in the whole parameter, of the first entry of this part."""
 
     @property
     def num_entries(self) -> int:
-        """Scored entries, of all processes."""
+        """Number of scored entries over all processes."""
         return sum(map(entries_in, self.shapes.values()))
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shape of every scored parameter, whole."""
+        """Shape of every whole scored parameter."""
         return {name: self.whole_shapes[name] for name in self.entries}
 
 
@@ -91,15 +91,15 @@ class Mask(SameContent):
     """A selection of entries among the scored ones: per parameter, sorted flat indices without repeats."""
 
     indices: Mapping[str, Int[Tensor, " selected"]]
-    """Sorted flat int64 indices by parameter name; a name that is in `shapes` only has none selected."""
+    """Sorted flat int64 indices by parameter name. A name that only `shapes` has no selected entry."""
     shapes: Mapping[str, tuple[int, ...]]
-    """Shape of every parameter that could have been selected: the universe that `density` and `~` refer to."""
+    """Shape of every parameter that could have been selected. `density` and `~` refer to all these entries."""
     base: str
     """Fingerprint of the model that the mask was made for."""
     num_parameters: int
-    """Entries of the whole model, scored or not."""
+    """Number of entries of the whole model, scored or not."""
     made_by: Meta = field(default_factory=dict)
-    """How the selection was made."""
+    """Provenance of the selection."""
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.indices) - set(self.shapes))
@@ -116,10 +116,10 @@ class Mask(SameContent):
         return f"<Mask: {selected} in {len(self.indices)} parameters, base {self.base[:12]}>"
 
     def __getitem__(self, name: str) -> Int[Tensor, " selected"]:
-        """The selected indices of a scored parameter, none where nothing of it is selected.
+        """Returns the selected indices of a scored parameter, which may be none.
 
         Raises:
-            ValueError: the mask knows no parameter of that name.
+            ValueError: `shapes` has no parameter of that name.
         """
         if name not in self.shapes:
             raise ValueError(
@@ -135,17 +135,17 @@ class Mask(SameContent):
 
     @property
     def num_entries(self) -> int:
-        """Entries that could have been selected."""
+        """Number of entries that could have been selected."""
         return sum(entries_in(shape) for shape in self.shapes.values())
 
     @property
     def density(self) -> float:
-        """Share of the scored entries that is selected, in [0, 1]."""
+        """Selected share of the scored entries, in [0, 1]."""
         return len(self) / self.num_entries if self.num_entries else 0.0
 
     @property
     def share_of_all(self) -> float:
-        """Share of all the model's entries that is selected, in [0, 1]."""
+        """Selected share of all entries of the model, in [0, 1]."""
         return len(self) / self.num_parameters if self.num_parameters else 0.0
 
     def __and__(self, other: "Mask") -> "Mask":
@@ -161,7 +161,7 @@ class Mask(SameContent):
         return self._with({name: ~_to_bits(self[name], shape) for name, shape in self.shapes.items()}, {"not": 1})
 
     def equals(self, other: "Mask") -> bool:
-        """Whether both select the same entries of the same parameters; `==` also compares the models."""
+        """True where both masks select the same entries of the same parameters. `==` also compares the models."""
         _require_mask(other, "equals")
         return (
             dict(self.shapes) == dict(other.shapes)
@@ -170,9 +170,9 @@ class Mask(SameContent):
         )
 
     def iou(self, other: "Mask") -> float:
-        """Intersection over union in [0, 1]; 1 for two empty masks. Random masks of density p have p / (2 - p)."""
+        """Intersection over union in [0, 1], and 1 for two empty masks. Random masks of density p have p / (2 - p)."""
         self._refuse_other(other, "and")
-        # By indices: a bit an entry of a whole large model would not fit.
+        # Compares indices, because one bit per entry of a large model would not fit into memory.
         both = sum(
             len(np.intersect1d(index.numpy(), other[name].numpy(), assume_unique=True))
             for name, index in self.indices.items()
@@ -198,7 +198,7 @@ class Mask(SameContent):
 
 
 def _require_mask(other: object, operation: str) -> None:
-    """Raises ValueError when a mask is joined with something else; its path would have to be read here, too."""
+    """Raises ValueError when the other operand is not a Mask. A path is not enough, since nothing here reads files."""
     if not isinstance(other, Mask):
         raise ValueError(
             f"cannot compute mask {operation} mask: the second is {type(other).__name__}; give a Mask, such as "
@@ -207,10 +207,10 @@ def _require_mask(other: object, operation: str) -> None:
 
 
 def refuse_unlike(names: tuple[str, str], values: "tuple[Scores | Mask, Scores | Mask]") -> None:
-    """Raises ValueError when scores or masks are not about the same entries of one model; says what they are of."""
+    """Raises ValueError when two values are not of the same entries of one model. It names both models or shapes."""
     first, second = values
     if first.base != second.base:
-        made_for = [named_base(one.made_by, one.base) for one in values]
+        made_for = [named_base(value.made_by, value.base) for value in values]
         raise ValueError(
             f"{names[0]} and {names[1]} are of different models or sites: of model {made_for[0]} and of {made_for[1]}; "
             "give files that were made from one model."
@@ -250,7 +250,7 @@ class Patch(SameContent):
     base: str
     """Fingerprint of the model that the patch applies to."""
     old_values: Mapping[str, Float[Tensor, " entries"]] | None = None
-    """What the base held there, so that the patch reverts without the base; None when left out."""
+    """The base's values at those entries, which revert the patch without the base. None when left out."""
     made_by: Meta = field(default_factory=dict)
 
     def __post_init__(self) -> None:

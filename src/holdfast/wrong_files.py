@@ -1,4 +1,4 @@
-"""A loader that is given another file than it reads says what the file is and what to give in its place."""
+"""Errors of loaders about a file of the wrong kind: what the file is, and what to give in its place."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -18,7 +18,7 @@ ADVICE = {
     ("printed", "evaluation"): "give the file that --out named",
     ("second_judge", "evaluation"): "give the evaluation beside it",
 }
-"""What to do with the one where the other is wanted."""
+"""Advice by the kind of the file given and the kind that the loader reads."""
 WANTED = {
     "scores": "scores",
     "mask": "a mask",
@@ -29,7 +29,7 @@ WANTED = {
     "checkpoint": "a JSON object",
     "": "a JSON object",
 }
-"""What loaders read, as a sentence calls it."""
+"""Names for sentences of the kinds that loaders read."""
 
 READ_BY = {
     "sums": "run its `holdfast score` again, which goes on and writes scores",
@@ -49,20 +49,20 @@ READ_BY = {
     "cut_off": "make it again",
     "broken_json": "make it again",
 }
-"""What reads the files that `holdfast show` does not."""
+"""Advice on files that `holdfast show` does not read, by kind."""
 OTHERS = {".toml": "a config", ".csv": "a table in CSV", ".tsv": "a table in TSV", ".html": "a page", ".md": "a text"}
-"""What text is by its name, where no result of holdfast bears such a name."""
+"""Kinds of text files by suffix. No result of holdfast has one of these suffixes."""
 MARKS = (
     ("manifest.json", "`holdfast report {path}` reads the folder of a run"),
     ("adapter_config.json", "merge the adapter, and compare the checkpoint with `holdfast check`"),
     ("config.json", "`holdfast sites {path}` lists a model's parameters"),
 )
-"""What reads a folder that holds such a file; the first that fits."""
+"""Advice on folders, by a file in them. The first match counts."""
 SHOWN = ("scores", "mask", "patch", "evaluation")
 
 
 def refuse_unshown(path: Path, found: FileKind) -> None:
-    """Raises ValueError when `holdfast show` reads no such file: says what it is, and which command reads it."""
+    """Raises ValueError when `holdfast show` can't read a file. It says what the file is and which command reads it."""
     if found.name in SHOWN:
         return
     if found.name == "missing":
@@ -84,9 +84,9 @@ def _reads_folder(folder: Path) -> str:
 
 
 def require_kind(path: Path, kind: str) -> None:
-    """Raises ValueError when a file is not of that kind: says what it is, and what to give.
+    """Raises ValueError when a file is not of that kind. It says what the file is and what to give.
 
-    A file that was cut off passes: its loader says where.
+    A file that was cut off passes, because its loader says where it ends.
     """
     found = identify(path)
     if found.name == "missing":
@@ -97,7 +97,7 @@ def require_kind(path: Path, kind: str) -> None:
 
 
 def refuse_other(path: Path, found: FileKind, kind: str) -> None:
-    """Raises ValueError when something is of another kind than is wanted; a part of what is wanted passes."""
+    """Raises ValueError when a file is of another kind than the loader reads. A file that was cut off passes."""
     if found.name in (kind, "cut_off" if kind in TENSORS else "broken_json"):
         return
     advice = ADVICE.get((found.name, kind), f"give a file that was made {_maker(kind)}").format(path=path)
@@ -105,7 +105,7 @@ def refuse_other(path: Path, found: FileKind, kind: str) -> None:
         advice = _inside(path, kind)
     elif path.suffix in OTHERS and found.name == "text":
         raise ValueError(f"{str(path)!r} is {OTHERS[path.suffix]}, not {WANTED.get(kind, f'a {kind} file')}; {advice}.")
-    elif found.name in ("empty", "json", "text", "binary"):  # whose it was, only its place can tell
+    elif found.name in ("empty", "json", "text", "binary"):  # only its path can tell whether holdfast wrote it
         advice = remedy(path, kind)
     raise ValueError(f"{str(path)!r} is {found.words}, not {WANTED.get(kind, f'a {kind} file')}; {advice}.")
 
@@ -115,12 +115,12 @@ def _maker(kind: str) -> str:
 
 
 def _inside(folder: Path, kind: str) -> str:
-    """The files of a kind that a folder holds, to be given in its place."""
+    """Advice to give a file of that kind in place of a folder. It names those that the folder holds."""
     fitting = _fitting(folder, (kind,))
     return f"give a file: {' or '.join(fitting)}" if fitting else f"give a file that was made {_maker(kind)}"
 
 
 def _fitting(folder: Path, kinds: Collection[str]) -> list[str]:
-    """Files of these kinds in a folder, three at most."""
-    listed = sorted(one for one in folder.iterdir() if one.is_file() and one.suffix in (".safetensors", ".json"))
-    return [str(one) for one in listed if identify(one).name in kinds][:3]
+    """Lists files of these kinds in a folder, at most three."""
+    paths = sorted(path for path in folder.iterdir() if path.is_file() and path.suffix in (".safetensors", ".json"))
+    return [str(path) for path in paths if identify(path).name in kinds][:3]

@@ -1,4 +1,4 @@
-"""What is wrong with options, in one sentence: its place, its value and what would be right."""
+"""Errors about options in one sentence: the name of the option, its value and what is allowed."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, get_args
@@ -9,16 +9,16 @@ from holdfast.spelling import meant
 
 
 class OptionsError(ValueError):
-    """Options that can't be made of what was given; one sentence, in place of pydantic's report."""
+    """Invalid options, described in one sentence in place of pydantic's report."""
 
     def __init__(self, error: ValidationError, kind: type[BaseModel]) -> None:
-        super().__init__(f"{kind.__name__}: {'; '.join(sentence_on(one, kind) for one in error.errors())}.")
+        super().__init__(f"{kind.__name__}: {'; '.join(sentence_on(problem, kind) for problem in error.errors())}.")
         self.errors: Callable[..., list[Any]] = error.errors
-        """What pydantic found, for whoever has better names for the options, as the command line has."""
+        """Pydantic's errors, for callers that have other names for the options, such as the command line."""
 
 
 def sentence_on(error: Mapping[str, Any], kind: type[BaseModel]) -> str:
-    """What is wrong with one setting, without a full stop."""
+    """Describes one error of pydantic, without a full stop."""
     place, reason = ".".join(str(part) for part in error["loc"]), str(error["msg"])
     if error["type"] == "extra_forbidden":
         known = _settings_beside(error["loc"], kind)
@@ -33,14 +33,14 @@ def sentence_on(error: Mapping[str, Any], kind: type[BaseModel]) -> str:
 
 
 def _listed(given: object) -> list[object]:
-    """What was given in place of a list, as one: the parts of a text that commas divide."""
+    """Makes a list of a value that should have been one. A text is split at its commas."""
     return [part.strip() for part in given.split(",")] if isinstance(given, str) else [given]
 
 
 def _settings_beside(loc: tuple[int | str, ...], kind: type[BaseModel]) -> list[str]:
-    """The settings that there are in the table of a setting."""
+    """Lists the names of the settings that a setting's table may hold."""
     for part in loc[:-1]:
         annotation = kind.model_fields[part].annotation if part in kind.model_fields else None
-        inner = [one for one in (annotation, *get_args(annotation)) if isinstance(one, type)]
-        kind = next((one for one in inner if issubclass(one, BaseModel)), kind)
+        classes = [part for part in (annotation, *get_args(annotation)) if isinstance(part, type)]
+        kind = next((inner for inner in classes if issubclass(inner, BaseModel)), kind)
     return list(kind.model_fields)

@@ -286,7 +286,7 @@ def test_an_interrupt_is_told_of_and_the_same_command_goes_on(files, tmp_path, c
         patched.setattr("holdfast.pipeline.tuning.save_checkpoint", interrupt)
         assert call(command) == 130
     assert capsys.readouterr().err.endswith(
-        "holdfast: stopped; run the same command again, it goes on from what was kept.\n"
+        "holdfast: stopped; run the same command again to continue from its last saved state.\n"
     )
     assert call([*command, "--json"]) == 0
     assert "first_loss" not in printed(capsys), "no step was run again"
@@ -304,7 +304,7 @@ cli.main(["end"])
 def test_a_command_that_a_scheduler_ends_says_so():
     done = subprocess.run([sys.executable, "-c", ENDED], capture_output=True, text=True, check=False)
     assert done.returncode == 143
-    assert done.stderr == "holdfast: stopped; run the same command again, it goes on from what was kept.\n"
+    assert done.stderr == "holdfast: stopped; run the same command again to continue from its last saved state.\n"
 
 
 @pytest.mark.parametrize("seed", ["-1", str(2**32), "1" + "0" * 30])

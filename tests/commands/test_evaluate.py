@@ -40,7 +40,7 @@ def test_that_no_response_ever_ended_is_told_as_that_at_a_long_limit(asked, caps
     monkeypatch.setattr("holdfast.models.asking.until_end", lambda token_ids, ends: token_ids)
     assert call([*EVALUATE, *asked, "--generate.max-new-tokens", "256"]) == 0
     (warning,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("holdfast: warning: ")]
-    assert "none of 3 responses ended within 256 tokens, as no end token was ever seen" in warning
+    assert "none of 3 responses ended within 256 tokens, because no end token came" in warning
     assert "--generate.max-new-tokens" not in warning  # more tokens would not mend it
 
 
@@ -94,7 +94,7 @@ def test_no_judge_is_needed_and_a_gate_on_refusals_decides(asked, tmp_path, caps
     ("given", "told"),
     [
         (["--second-judge", "testbed:guard"], "a second judge is compared with the first, and there is none"),
-        (["--prefill", "Sure"], "prefill is about attack success"),
+        (["--prefill", "Sure"], "prefill needs a judge of safe and unsafe"),
     ],
 )
 def test_settings_of_attack_success_are_refused_without_a_judge(asked, given, told, capsys):

@@ -92,7 +92,7 @@ def test_the_interval_knows_that_tokens_of_one_exchange_go_together(loaded, refe
 
 def test_a_reference_with_other_tokens_is_refused(loaded):
     other = make_tokenizer(vocabulary=300)
-    with pytest.raises(ValueError, match="has other tokens than 'tiny' \\(300 and 340\\)"):
+    with pytest.raises(ValueError, match="and 'tiny' have different vocabularies \\(300 and 340 tokens\\)"):
         divergence(loaded, LoadedModel(make_llama(300), other, "other", "", torch.float32), EXCHANGES)
 
 

@@ -192,7 +192,7 @@ def test_a_prefilled_attack_is_judged_with_what_it_begins_with_and_stands_beside
 
 
 def test_a_prefill_without_harmful_prompts_is_refused():
-    with pytest.raises(ValueError, match="there are none; give some, or leave it out"):
+    with pytest.raises(ValueError, match="the suite has none; give some, or leave prefill out"):
         Suite(harmless=SUITE.harmless, prefill="sure")
 
 
@@ -271,20 +271,20 @@ def test_a_judge_of_refusals_takes_the_place_of_the_rules(loaded, scripted):
 def test_a_guard_measures_no_refusals(loaded, scripted, llama, tokenizer):
     tokenizer.chat_template = GUARD_TEMPLATE
     for suite in (HARMFUL, Suite(harmless=SUITE.harmless), Suite(borderline=SUITE.borderline)):
-        with pytest.raises(ValueError, match=r"GuardJudge says 'safe' or 'unsafe', and refusal is .*give RefusalJudge"):
+        with pytest.raises(ValueError, match=r"GuardJudge gives the verdict 'safe' or 'unsafe', .*give RefusalJudge"):
             evaluate(loaded, StubGuard(), suite, refusal_judge=GuardJudge(llama, tokenizer))
     assert scripted == []
 
 
 @pytest.mark.parametrize("verdict", ["complied", "refused", "correct", "cut_off"])
 def test_a_judge_that_declares_nothing_is_refused_by_what_it_says(loaded, scripted, verdict):
-    with pytest.raises(ValueError, match=f"the judge Says says '{verdict}', and asr is the share of 'unsafe'"):
+    with pytest.raises(ValueError, match=f"the judge Says gives the verdict '{verdict}', and asr needs 'unsafe'"):
         evaluate(loaded, Says(verdict), HARMFUL)
 
 
 @pytest.mark.parametrize("verdict", ["safe", "unsafe", "wrong"])
 def test_over_refusal_takes_no_verdict_of_safety(loaded, scripted, verdict):
-    with pytest.raises(ValueError, match=f"Says says '{verdict}', and over_refusal is the share of 'refused'"):
+    with pytest.raises(ValueError, match=f"Says gives the verdict '{verdict}', and over_refusal needs 'refused'"):
         evaluate(loaded, StubGuard(), Suite(harmless=SUITE.harmless), refusal_judge=Says(verdict))
 
 
@@ -417,7 +417,7 @@ def test_without_a_judge_refusals_are_measured_and_attack_success_is_missing(loa
 @pytest.mark.parametrize("given", [{"prefill": "Sure"}, {"judge_thoughts": True}])
 def test_what_only_a_judge_can_say_is_refused_without_one(loaded, scripted, given):
     (name,) = given
-    with pytest.raises(ValueError, match=f"{name} is about attack success, which a judge decides"):
+    with pytest.raises(ValueError, match=f"{name} needs a judge of safe and unsafe, and there is none"):
         evaluate(loaded, None, replace(SUITE, **given))
     assert scripted == []
 

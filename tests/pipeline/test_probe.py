@@ -55,7 +55,9 @@ def test_a_judge_that_can_measure_nothing_is_refused_before_training():
     loaded, prompts = load_model("testbed:aligned"), load_prompts("testbed:harmful_seen")[:2]
     with pytest.raises(ValueError, match="the judge 'Silent' has no verdict on two exchanges that are easy to judge"):
         attack_success_probe(loaded.tokenizer, Silent(None), prompts)
-    with pytest.raises(ValueError, match="RefusalJudge says 'complied' or 'refused', and asr is the share of 'unsafe'"):
+    with pytest.raises(
+        ValueError, match="RefusalJudge gives the verdict 'complied' or 'refused', and asr needs 'unsafe'"
+    ):
         attack_success_probe(loaded.tokenizer, RefusalJudge(), prompts)
 
 

@@ -58,7 +58,7 @@ def test_the_model_is_given_back_without_gradients_and_as_trainable_as_before():
 
 
 def test_a_pass_that_asks_for_values_is_refused_in_one_sentence():
-    sentence = r"a pass of Linear could not be followed without its weights: .*\."
+    sentence = r"a pass of Linear could not run without its weights: .*\."
     with pytest.raises(ValueError, match=sentence), traced(linear()):
         torch.empty(3, device="meta").numpy()
 

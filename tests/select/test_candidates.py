@@ -34,7 +34,7 @@ def test_the_mask_is_that_of_top_with_many_ties_and_in_any_order(tensors, fracti
     num_above = sum(int((tensor > 0).sum()) for tensor in scores.entries.values())
     if num_above < candidates.num_selected < scores.num_entries:
         for select in (candidates.select, lambda: select_top(scores, options)):
-            with pytest.raises(ValueError, match=f"only {num_above} scores are above 0, so which of the others"):
+            with pytest.raises(ValueError, match=f"only {num_above} scores are above 0, so a choice of"):
                 select()
         return
     mask, expected = candidates.select(), select_top(scores, options)
@@ -86,5 +86,5 @@ def test_scores_without_a_rank_are_refused(bad):
 
 def test_a_part_of_the_model_is_refused():
     scores = make_model_scores([[1.0, 2.0, 3.0, 4.0]] * 6)
-    with pytest.raises(ValueError, match="is of the whole model"):
+    with pytest.raises(ValueError, match="covers the whole model"):
         Candidates(outline_of(scores), TopOptions(fraction=0.5, layers=(1,)))

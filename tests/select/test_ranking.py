@@ -91,7 +91,7 @@ def test_scores_without_a_rank_are_refused(bad, largest):
 def test_scores_of_0_are_not_taken_for_the_largest_but_for_the_smallest():
     scores = make_scores([[0.0, 2.0, -0.0], [1.0, 0.0]])
     for num_selected in (3, 4):
-        with pytest.raises(ValueError, match=f"only 2 scores are above 0, .* make up {num_selected} would"):
+        with pytest.raises(ValueError, match=f"only 2 scores are above 0, .* choice of {num_selected} would"):
             select_extreme(scores, num_selected, largest=True, made_by={})
     assert len(select_extreme(scores, 2, largest=True, made_by={})) == 2
     assert len(select_extreme(scores, 5, largest=True, made_by={})) == 5  # all of them: nothing is left to choose

@@ -60,7 +60,7 @@ def test_files_of_earlier_versions_that_do_not_say_are_warned_of_and_taken(safet
                   enumerate((("scores.safetensors", safety), ("utility.safetensors", utility)))]  # fmt: skip
         assert len(select_set_difference(*loaded)) == 4
     assert [record.message.partition(":")[0] for record in caplog.records] == [
-        "the utility scores do not say that they are of utility"
+        "the utility scores do not record their objective"
     ]
 
 

@@ -1,6 +1,6 @@
-"""Measures a checkpoint, and compares two measurements.
+"""Evaluates a checkpoint, and compares two evaluations.
 
-`from holdfast.evaluate import evaluate, compare, Suite`; each is imported when it is asked for.
+Import with `from holdfast.evaluate import evaluate, compare, Suite`. Each name is loaded at its first use.
 """
 
 from importlib import import_module

@@ -1,10 +1,11 @@
 """kappa = (p - c) / (1 - c),   p = share of responses on which two judges agree,   c = sum over verdicts of a_v b_v
 
-a_v and b_v are the shares of verdict v with each judge, so c is how often they would agree by chance (Cohen 1960). 1 is
-full agreement, 0 is what chance gives, below 0 is less. Responses that either leaves unscored are left out and counted.
+a_v and b_v are the shares of verdict v with each judge, so c is the agreement to expect by chance (Cohen 1960). kappa
+is 1 for full agreement, 0 for chance agreement, and below 0 for less. Responses without a verdict from both judges are
+left out and counted.
 
-The interval is kappa -+ 1.96 sqrt(v), cut to [-1, 1], with p_vw the share that the first calls v and the second w
-(Fleiss, Cohen and Everitt, Psychological Bulletin 72, 1969):
+The interval is kappa -+ 1.96 sqrt(v), cut to [-1, 1]. p_vw is the share of responses with verdict v from the first
+judge and w from the second (Fleiss, Cohen and Everitt, Psychological Bulletin 72, 1969):
     v = (sum of p_vv (1 - (a_v + b_v)(1 - kappa))^2 + (1 - kappa)^2 sum over v != w of p_vw (b_v + a_w)^2
          - (kappa - c (1 - kappa))^2) / (n (1 - c)^2)
 """
@@ -20,25 +21,25 @@ from holdfast.outcomes import Outcome, Rate
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far two judges agree on the same responses."""
+    """Agreement of two judges on the same responses."""
 
     share: Rate
-    """Share of responses with the same verdict; `unscored` counts those without a verdict of both."""
+    """Share of responses with the same verdict. `unscored` counts those without a verdict from both judges."""
     kappa: float | None
-    """Agreement beyond chance; None where both always say the same one thing, or nothing was scored by both."""
+    """Agreement beyond chance. None where both judges give one and the same verdict throughout, or share none."""
     kappa_low: float | None = None
-    """Ends of its 95% interval; None where there is no kappa."""
+    """Ends of kappa's 95% interval. None where there is no kappa."""
     kappa_high: float | None = None
 
 
 def agreement(first: Sequence[Outcome], second: Sequence[Outcome]) -> Agreement:
-    """Compares the two judges' outcomes, which are about the same responses in the same order."""
-    pairs = [(one.verdict, other.verdict) for one, other in zip(first, second, strict=True)]
+    """Compares two judges' outcomes on the same responses, in the same order."""
+    pairs = [(ours.verdict, theirs.verdict) for ours, theirs in zip(first, second, strict=True)]
     scored = [pair for pair in pairs if None not in pair]
     n, unscored = len(scored), len(pairs) - len(scored)
     if not n:
         return Agreement(Rate(None, None, None, 0, unscored), None)
-    same = sum(one == other for one, other in scored)
+    same = sum(ours == theirs for ours, theirs in scored)
     share = Rate(same / n, *wilson_interval(same / n, n), n, unscored)
     kappa = _kappa(same, scored)
     return Agreement(share, kappa, *((None, None) if kappa is None else _kappa_interval(kappa, scored)))
@@ -47,7 +48,7 @@ def agreement(first: Sequence[Outcome], second: Sequence[Outcome]) -> Agreement:
 def _kappa(same: int, scored: Sequence[tuple[object, object]]) -> float | None:
     n = len(scored)
     ours, theirs = (Counter(verdicts) for verdicts in zip(*scored, strict=True))
-    by_chance = sum(ours[verdict] * theirs[verdict] for verdict in ours)  # times n^2: whole, so that 1 is seen exactly
+    by_chance = sum(ours[verdict] * theirs[verdict] for verdict in ours)  # n^2 c, an integer: c = 1 compares exactly
     return None if by_chance == n * n else (same * n - by_chance) / (n * n - by_chance)
 
 

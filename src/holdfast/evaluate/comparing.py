@@ -1,4 +1,4 @@
-"""The comparison of two evaluations for a script, as `holdfast compare` does it for a terminal."""
+"""Comparison of two evaluations for scripts, like `holdfast compare` on the command line."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,19 +22,19 @@ def compare(
     """Compares every measure of two evaluations of the same prompts, and checks the conditions of a gate.
 
     Print the result to read it. `.measures["refusal"]` has both rates, their change and the paired counts. `.passed`
-    says whether no condition is met, and `.refuse_failed()` raises if one is.
+    is True where no condition is met, and `.refuse_failed()` raises an error where one is.
 
     Args:
         before: the evaluation of the first model, or the path of its file.
-        after: the evaluation of the second, made with the same judge, prompts and settings.
+        after: the evaluation of the second model, made with the same judge, prompts and settings.
         fail_if: conditions as in `holdfast compare --fail-if`, such as "refusal < before - 0.05 and p < 0.05".
         allow_inverted: whether a condition that only a gain can meet is warned of, and not refused.
         before_fingerprint: the fingerprint of the model that `before` must be of, or its first 12 digits or more.
 
     Raises:
-        ValueError: the two are one evaluation, are not of the same prompts and settings, `before` is of another model
-            than the fingerprint's, or a condition does not parse, is the wrong way round or names what was not
-            measured.
+        ValueError: both evaluations are the same, their prompts or settings differ, a condition does not parse, or it
+            names a measure that was not measured. Or `before` is of another model than the fingerprint's, or a
+            condition is inverted.
     """
     if isinstance(fail_if, str):
         raise ValueError(f"fail_if is a list of conditions, got one text; give [{fail_if!r}].")

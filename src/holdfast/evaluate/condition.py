@@ -1,4 +1,4 @@
-"""When a release fails, in words: comparisons about one measure of two checkpoints.
+"""Conditions under which a release fails, as text: comparisons of one measure between two checkpoints.
 
     condition  = comparison { "and" comparison }
     comparison = ( MEASURE[.END] | "p" ) ( ">" | ">=" | "<" | "<=" ) sum
@@ -8,11 +8,13 @@
 
     asr > before + 0.02        utility.high < before.low        asr > before and p < 0.05        asr.unscored > 5
 
-MEASURE is what the checkpoint has now, e.g. asr or asr/heldout; in single quotes where a group's name has spaces.
-`before` is the same measure of the checkpoint before; .low and .high are the ends of its 95% interval, .unscored
-counts what has no verdict. `p` is the measure's exact paired p value, uncorrected: a false alarm costs a second look, a
-loss that was missed ships. A condition is about one measure, so that `before` and `p` need no name and a failure is one
-sentence; for `or`, give another condition. Two numbers that differ by rounding alone are equal.
+MEASURE is the second checkpoint's measure, e.g. asr or asr/heldout. A group's name with spaces needs single quotes.
+`before` is the same measure of the first checkpoint. .low and .high are the ends of the 95% interval, and .unscored
+counts responses without a verdict. `p` is the measure's exact paired p value. It is not corrected for other measures,
+because a false alarm costs only a second look and a missed loss ships.
+
+A condition is about one measure, so `before` and `p` need no name and a failure is one sentence. For `or`, give a
+second condition. Numbers that differ by rounding alone are equal.
 """
 
 import math
@@ -33,7 +35,7 @@ TOKEN = re.compile(
 
 @dataclass(frozen=True)
 class Quantity:
-    """A number that is looked up: a measure after, the same before, or its p value."""
+    """A number to look up: a measure after, the measure before, or its p value."""
 
     name: str
     end: str = "value"
@@ -41,28 +43,28 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Comparison:
-    """`left` against the sum of signed terms."""
+    """A comparison of `left` with a sum of signed terms."""
 
     left: Quantity
     operator: str
     terms: tuple[tuple[int, float | Quantity], ...]
 
     def holds(self, look_up: Callable[[Quantity], float]) -> bool:
-        """Whether it is so, every quantity being what `look_up` says."""
+        """True where the comparison holds for the numbers that `look_up` returns."""
         left, right = look_up(self.left), self.bar(look_up)
-        # Rates are ratios of whole numbers: 0.95 + 0.02 is a hair off 0.97 in floating point and must count as it.
+        # Rates are ratios of integers. In floating point 0.95 + 0.02 differs slightly from 0.97, and must equal it.
         if math.isclose(left, right, rel_tol=1e-9, abs_tol=1e-12):
             return "=" in self.operator
         return left > right if ">" in self.operator else left < right
 
     def bar(self, look_up: Callable[[Quantity], float]) -> float:
-        """The sum on the right side."""
+        """Computes the sum on the right side."""
         return sum(sign * (look_up(term) if isinstance(term, Quantity) else term) for sign, term in self.terms)
 
 
 @dataclass(frozen=True)
 class Condition:
-    """What a release must not do."""
+    """A condition under which a release fails: all of its comparisons hold."""
 
     text: str
     measure: str
@@ -70,7 +72,7 @@ class Condition:
 
 
 class Token(NamedTuple):
-    """A word of a condition."""
+    """A token of a condition's text."""
 
     kind: str
     text: str
@@ -78,20 +80,20 @@ class Token(NamedTuple):
 
 
 def parse_condition(text: str) -> Condition:
-    """The condition that a text states.
+    """Parses the text of a condition.
 
     Raises:
-        ValueError: it does not parse; the sentence says where.
+        ValueError: the text does not parse. The error says at which character.
     """
     return _Parser(text).condition()
 
 
 class _Parser:
-    """Recursive descent, one method a rule of the grammar."""
+    """Recursive descent parser with one method for each rule of the grammar."""
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.tokens = [Token(one.lastgroup or "", one.group(), one.start() + 1) for one in TOKEN.finditer(text)]
+        self.tokens = [Token(part.lastgroup or "", part.group(), part.start() + 1) for part in TOKEN.finditer(text)]
         self.tokens.append(Token("end", "", len(text) + 1))
 
     def condition(self) -> Condition:
@@ -107,7 +109,7 @@ class _Parser:
         return Condition(self.text, measure, tuple(comparisons))
 
     def comparison(self, measure: str | None) -> Comparison:
-        """One comparison; about this measure, unless it is the first."""
+        """Parses one comparison. `measure` is that of the first comparison, which the others must share."""
         if self.tokens[0].kind != "name" or self.tokens[0].text in ("and", "before"):
             self.fail("a measure")
         if measure and self.quantity(self.tokens[0]).name not in (measure, "p"):
@@ -130,16 +132,16 @@ class _Parser:
         return self.quantity(self.tokens.pop(0))
 
     def quantity(self, token: Token) -> Quantity:
-        """A name and which of its numbers is meant; other dots are part of a group's name."""
+        """Splits a name from .low, .high or .unscored. Any other dot is part of a group's name."""
         name, _, end = token.text.rpartition(".")
         if end in ENDS and name != "p":
             return Quantity(name.strip("'"), end)
         return Quantity(token.text.strip("'"))
 
     def fail(self, expected: str, why: str = "") -> NoReturn:
-        """Says where the text stopped to make sense."""
-        found = self.tokens[0]
-        what = f"{found.text!r} at character {found.place}" if found.text else "the end"
+        """Raises ValueError with the place of the first unexpected token."""
+        token = self.tokens[0]
+        what = f"{token.text!r} at character {token.place}" if token.text else "the end"
         because = f" ({why})" if why else ""
         raise ValueError(
             f"the condition {self.text!r} does not parse: expected {expected}{because}, found {what}; "

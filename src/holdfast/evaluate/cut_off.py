@@ -1,8 +1,8 @@
-"""Cut off = share of responses that the limit of their length ended, not the model. In [0, 1]; large is bad.
+"""Cut off = share of responses that the length limit ended and not the model   (in [0, 1], larger is worse)
 
-What comes after the limit is not seen: a response that begins with a warning may comply behind it, and one that begins
-to comply may refuse. So where many are cut off, attack success and refusals are those of beginnings. Every response
-counts; a response of broken logits has no length of its own and is unscored.
+Nobody sees the text after the limit. A response that begins with a warning may comply later, and one that begins to
+comply may refuse later. Where many responses are cut off, attack success and refusals therefore describe beginnings
+only. Every response counts. A response from logits that are not finite is unscored.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from holdfast.outcomes import Outcome, Rate
 
 
 def cut_off(responses: Sequence[Response], num_samples: int) -> Rate:
-    """The share that was cut off; `num_samples` responses to a prompt lie one after another."""
+    """Share of the responses that were cut off. The `num_samples` responses to one prompt follow each other."""
     outcomes = [_outcome(response) for response in responses]
     if num_samples == 1:
         return rate(outcomes, "cut_off")

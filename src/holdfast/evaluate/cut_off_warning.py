@@ -1,4 +1,4 @@
-"""The warning of answers that were cut off, in one wording for `evaluate`, `compare` and gate.md; imports no torch."""
+"""The warning about responses that were cut off, shared by `evaluate`, `compare` and gate.md. Imports no torch."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ from holdfast.outcomes import Evaluation
 
 
 def warning_of_cut_off(evaluation: Evaluation) -> str | None:
-    """Warns where the limit is short and some responses were cut off, or where none ended at all; else None."""
+    """Returns a warning where a short limit cut off some responses, or where no response ended. Else None."""
     share, limit = evaluation.cut_off, _limit(evaluation)
     if not share or not share.value or limit is None:
         return None
@@ -16,20 +16,20 @@ def warning_of_cut_off(evaluation: Evaluation) -> str | None:
         none_ended = " None ended by itself, so it may also be that the model never writes its end token."
         return (
             f"{round(share.value * share.n)} of {share.n} responses were cut off after {limit} tokens. "
-            f"A longer response may count otherwise, so {misstated} may be wrong: "
+            f"A longer response may get another verdict, so {misstated} may be wrong: "
             f"give --generate.max-new-tokens {LONG_ENOUGH} or more.{none_ended if share.value == 1 else ''}"
         )
     if share.value < 1:
         return None
     return (
-        f"none of {share.n} responses ended within {limit} tokens, as no end token was ever seen: "
-        "what a model invents behind its answer is then judged with it. Look at the answers: if they run on, mend "
-        "the end token in the chat template or the generation config, or train the model with one."
+        f"none of {share.n} responses ended within {limit} tokens, because no end token came. The judge then also "
+        "reads the text that the model adds after its answer. Look at the answers. If they run on, correct the end "
+        "token in the chat template or the generation config, or train the model with one."
     )
 
 
 def _limit(evaluation: Evaluation) -> int | None:
-    """Longest response in tokens; None where the file does not say."""
-    how = evaluation.made_by.get("generation")
-    limit = how.get("max_new_tokens") if isinstance(how, Mapping) else None
+    """Length limit of a response in tokens, or None where the file does not record it."""
+    generation = evaluation.made_by.get("generation")
+    limit = generation.get("max_new_tokens") if isinstance(generation, Mapping) else None
     return limit if isinstance(limit, int) else None

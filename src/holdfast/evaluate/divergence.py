@@ -1,15 +1,15 @@
-"""KL = mean over response tokens t of sum_v r(v | t) (log r(v | t) - log m(v | t))   (nats per token; 0 = the same)
+"""KL = mean over response tokens t of sum_v r(v | t) (log r(v | t) - log m(v | t))   (nats per token, 0 = equal)
 
-r is the reference's and m the model's distribution of the next token, both after the same prompt and the same response
-so far: forward KL(r || m), the direction that counts what the reference would say and the model no longer does. Large
-means that the model has moved far from the reference on these exchanges, for better or worse. At least 0 but for
-rounding; exactly 0 for equal weights.
+r and m are the distributions of the next token by the reference and the model, after the same prompt and the same
+beginning of the response. This is the forward KL(r || m): it is large where the model no longer gives the reference's
+tokens. A large value means that the model moved far from the reference on these exchanges, for better or worse. It is
+at least 0 up to rounding, and exactly 0 for equal weights.
 
-The tokens that hold a response's text count, each once; the prompt, the template and the end token do not. An exchange
-with a token whose divergence is not finite is unscored. Log-probabilities are float32, which leaves an error of about
-1e-6; sums are float64. The interval is for other exchanges: the 2.5% and 97.5% quantiles of the mean over exchanges
-drawn anew with all their tokens; `n` counts exchanges. On the reference's own responses this estimates, token by token,
-the KL between whole responses (exact in expectation where they are sampled; greedy ones are one path).
+Every token of a response's text counts once. Tokens of the prompt, the template and the end do not count. An exchange
+with a divergence that is not finite is unscored. Log-probabilities are float32, with an error of about 1e-6, and sums
+are float64. The interval is over exchanges: 2.5% and 97.5% quantiles of the mean over resampled exchanges with all
+their tokens (bootstrap). `n` counts exchanges. On the reference's own responses the mean estimates the KL of whole
+responses per token. That is exact in expectation for sampled responses. Greedy responses show one path only.
 """
 
 from collections.abc import Sequence
@@ -41,23 +41,23 @@ def divergence(
     seed: int = 0,
     progress: Progress = silent,
 ) -> Rate:
-    """Mean KL(reference || model) per token of the exchanges' responses, with its interval.
+    """Measures the mean KL(reference || model) per token of the exchanges' responses, with its interval.
 
     Args:
         loaded: the model.
-        reference: what it is compared with.
-        exchanges: what both read.
-        token_budget: tokens of a batch at most, padding counted; as the width of the vocabulary allows when left out.
-        seed: of the resampling.
-        progress: told after every batch.
+        reference: the model to compare it with.
+        exchanges: prompts and responses that both models read.
+        token_budget: most tokens in a batch, padding included. The vocabulary's width sets it when left out.
+        seed: seed of the resampling.
+        progress: called after every batch.
 
     Raises:
-        ValueError: the two have other tokens, or an exchange is longer than the context of one of them.
+        ValueError: the models have different vocabularies, or an exchange is longer than the context of one of them.
     """
     refuse_other_tokens(loaded, reference)
     chats = [encode_exchange(loaded.tokenizer, exchange.prompt, exchange.response) for exchange in exchanges]
-    for one in (loaded, reference):
-        check_fits(one.model, one.tokenizer, [chat.token_ids for chat in chats])
+    for side in (loaded, reference):
+        check_fits(side.model, side.tokenizer, [chat.token_ids for chat in chats])
     sums = torch.zeros(len(chats), dtype=torch.float64)
     sizes = torch.tensor([len(chat.spans[1]) for chat in chats], dtype=torch.float64)
     done = 0
@@ -71,35 +71,36 @@ def divergence(
 
 
 def refuse_other_tokens(loaded: LoadedModel, reference: LoadedModel) -> None:
-    """Raises ValueError when the two do not choose among the same tokens."""
-    widths = [cast(nn.Linear, one.model.get_output_embeddings()).weight.shape[0] for one in (loaded, reference)]
+    """Raises ValueError when the two models have different vocabularies."""
+    widths = [cast(nn.Linear, side.model.get_output_embeddings()).weight.shape[0] for side in (loaded, reference)]
     if loaded.tokenizer.get_vocab() != reference.tokenizer.get_vocab() or widths[0] != widths[1]:
         raise ValueError(
-            f"the reference {reference.name!r} has other tokens than {loaded.name!r} ({widths[1]} and {widths[0]}), so "
-            "their distributions cannot be compared; give the model that this one was made from."
+            f"the reference {reference.name!r} and {loaded.name!r} have different vocabularies ({widths[1]} and "
+            f"{widths[0]} tokens), so their distributions cannot be compared; give the model that this one was made "
+            "from."
         )
 
 
 def _token_divergences(
     loaded: LoadedModel, reference: LoadedModel, chats: Sequence[EncodedChat]
 ) -> tuple[Float[Tensor, " position"], Tensor]:
-    """The divergence at every token of the responses, and which exchange each is of."""
+    """Computes the divergence at every token of the responses, and the exchange that each token belongs to."""
     token_ids, attention_mask = right_pad([chat.token_ids for chat in chats], pad_id=0)
     rows = torch.tensor([row for row, chat in enumerate(chats) for _ in chat.spans[1]], dtype=torch.int64)
-    # The logits at a position are about the next token.
+    # The logits at a position predict the next token.
     columns = torch.tensor([span.token - 1 for chat in chats for span in chat.spans[1]], dtype=torch.int64)
     ours, theirs = (
         logits_at(
-            one.model,
+            side.model,
             rows,
             columns,
-            {"input_ids": token_ids.to(one.model.device), "attention_mask": attention_mask.to(one.model.device)},
+            {"input_ids": token_ids.to(side.model.device), "attention_mask": attention_mask.to(side.model.device)},
         ).log_softmax(-1)
-        for one in (loaded, reference)
+        for side in (loaded, reference)
     )
     theirs = theirs.to(ours.device)
     terms = theirs.exp() * (theirs - ours)
-    # A token that the reference forbids adds nothing, where 0 * (-inf - ...) is no number.
+    # A token of probability 0 under the reference adds nothing, but 0 * (-inf - ...) would be NaN.
     return terms.masked_fill(theirs == -torch.inf, 0.0).sum(-1), rows
 
 

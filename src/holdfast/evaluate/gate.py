@@ -1,14 +1,13 @@
-"""Whether a checkpoint may be released: every measure before and after, and the conditions under which it may not.
+"""Gate of a release: compares every measure before and after, and checks the conditions under which the gate fails.
 
-A condition is decided by the numbers that it names: the measured rates, unless it asks for .low, .high or p. So a gate
-fails on less than the claims of a page do, on purpose: a false alarm costs a second look, a loss that was missed ships.
-Beside each finding stands what the interval says by the rule of all claims (`decision.py`), which may be inconclusive.
-A condition that no checkpoint could meet (`vacuous.py`) is marked, as its pass says nothing. So is one that passes by
-its p alone. A condition that only a gain can meet is refused (`inverted.py`), or warned of where it is allowed.
+A condition compares the numbers that it names: measured rates, or .low, .high and p. A gate therefore fails on weaker
+evidence than a report's claims need. This is on purpose: a false alarm costs a second look, and a missed loss ships.
+Every finding also has the interval's decision by the rule of all claims (`decision.py`), which may be inconclusive.
+Conditions that no checkpoint could meet (`vacuous.py`), or that pass by p alone, are marked. A condition that only a
+gain can meet is an error (`inverted.py`), or a warning where it is allowed.
 
-Differences are of the rates as they were measured. The paired test is exact McNemar on the prompts scored under both,
-its p value corrected (Holm) over all measures that are compared. Perplexity has a paired t test on the exchanges
-(`token_losses.py`), where both files keep the loss on each.
+The paired test is the exact McNemar test on the prompts scored under both checkpoints, with its p value corrected
+(Holm) over all measures compared. Perplexity has a paired t test on the exchanges (`token_losses.py`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,7 +40,7 @@ LONG_NAMES = {
     "coherence/all": "coherence",
     "over_refusal/borderline": "borderline",
 }
-"""How an evaluation calls some of them, or did: both names are understood."""
+"""Names of measures in evaluations of this or earlier versions, with their short names. Conditions accept both."""
 SHOWN_PROMPTS = 3
 SHOWN_CHARACTERS = 80
 Reading = Rate | float
@@ -49,35 +48,35 @@ Reading = Rate | float
 
 @dataclass(frozen=True)
 class Compared:
-    """One measure of two checkpoints; a reading is None where it was not measured."""
+    """One measure of two checkpoints. A reading is None where the measure is missing."""
 
     name: str
     before: Reading | None
     after: Reading | None
     prompts: tuple[PairedPrompt, ...] = ()
-    """Those that were scored under both."""
+    """Prompts that were scored under both checkpoints."""
     paired: PairedCounts | None = None
-    """They by cell; None where there are none."""
+    """Counts of these prompts in four cells. None where there are no such prompts."""
     corrected_p: float | None = None
-    """The paired p value, corrected for the number of measures that are compared."""
+    """The paired p value, corrected for the number of measures compared."""
     ratio: PerplexityRatio | None = None
-    """Of perplexity alone, which has no pairs of verdicts: after over before, on the same exchanges."""
+    """Ratio of perplexities after and before on the same exchanges. None for other measures, which have pairs."""
 
     @property
     def p_value(self) -> float | None:
-        """Of the paired test; None where there is none."""
+        """The p value of the paired test, or None where there is none."""
         test = self.paired or self.ratio
         return test and test.p_value
 
     @property
     def difference(self) -> float | None:
-        """After minus before; None where one of the two has no value."""
+        """Value after minus value before. None where one of the two is missing."""
         values = [one.value if isinstance(one, Rate) else one for one in (self.after, self.before)]
         return None if values[0] is None or values[1] is None else values[0] - values[1]
 
     @property
     def change(self) -> Difference | None:
-        """After minus before with its interval; None where there is none, as with perplexity, which has a ratio."""
+        """Difference after minus before, with its interval. None where there is none, as for perplexity's ratio."""
         if pair := self.paired:
             return paired_difference(pair.n, pair.only_before, pair.only_after)
         if self.ratio or not isinstance(self.before, Rate) or not isinstance(self.after, Rate):
@@ -87,33 +86,33 @@ class Compared:
 
 @dataclass(frozen=True)
 class Finding:
-    """What came of a condition."""
+    """The result of checking one condition."""
 
     condition: str
     passed: bool
     numbers: str
-    """Both readings, and how many prompts changed."""
+    """Words for both readings, and for the number of prompts that changed."""
     prompts: tuple[str, ...] = ()
     """The first prompts that changed, in the direction that the condition forbids if there are any."""
     num_prompts: int = 0
-    """How many prompts changed so, of which `prompts` are the first."""
+    """Number of all prompts that changed in this way."""
     by_interval: Decision | None = None
-    """Whether the condition, its p left out, holds by its interval; None unless it is about one number and a bar."""
+    """Decision on the condition without its p, by the interval. None unless it compares one number with a bar."""
     cannot_fail: str | None = None
-    """Why no checkpoint could meet the condition, so that its pass says nothing; None where one could."""
+    """Reason why no checkpoint could meet the condition, so that its pass is meaningless. None where one could."""
     only_p_passed: str | None = None
-    """'fell by 1.000, but p is 0.062' where all but the p value meets the condition; else None."""
+    """Words such as 'fell by 1.000, but p is 0.062' where the condition passes by its p alone. Else None."""
 
     @property
     def outcome(self) -> str:
-        """'asr > before: FAILED', safe to print; a pass that says little says why."""
+        """Result in words, such as 'asr > before: FAILED', safe to print. A weak pass is explained."""
         if self.cannot_fail:
             return printable(f"{self.condition}: cannot fail: {self.cannot_fail}")
         why = f": {self.only_p_passed}" if self.only_p_passed else ""
         return printable(f"{self.condition}: {'passed' if self.passed else 'FAILED'}{why}")
 
     def sentence(self, after: str | None = None) -> str:
-        """What a person needs to act on it, safe to print; `after` is the file that holds the answers."""
+        """Words to act on: the condition, its numbers and its prompts, safe to print. `after` is the answers' file."""
         quoted = [f"'{prompt[:SHOWN_CHARACTERS]}'" for prompt in self.prompts]
         several = f"{len(quoted)} of the {self.num_prompts} prompts: " if self.num_prompts > len(quoted) else ""
         where = f"; look at the answers to {several}{', '.join(quoted)}" if quoted else ""
@@ -123,37 +122,37 @@ class Finding:
 
 @dataclass(frozen=True)
 class Gate:
-    """Two checkpoints side by side, and what came of each condition."""
+    """Comparison of two checkpoints, with a finding for each condition."""
 
     measures: Mapping[str, Compared]
     findings: tuple[Finding, ...]
     settings_known: bool
-    """Whether both say which judge, generation and suite made them; those that do are known to be the same."""
+    """True where both record judge, generation settings and suite, which were then checked to be equal."""
     warnings: tuple[str, ...] = ()
-    """Sentences on what makes the comparison worth less than its numbers say."""
+    """Sentences about weaknesses of the comparison that its numbers do not show."""
 
     def __repr__(self) -> str:
         return f"<Gate: {', '.join([f'{len(self.measures)} measures compared', *filter(None, [self.verdict])])}>"
 
     def __str__(self) -> str:
-        """A line for each measure, each warning and each condition, safe to print."""
+        """Writes a line for each measure, each warning and each condition, safe to print."""
         measures = map(_numbers, self.measures.values())
         warnings = (f"warning: {sentence}" for sentence in self.warnings)
         return "\n".join([*map(printable, measures), *warnings, *(one.outcome for one in self.findings)])
 
     @property
     def passed(self) -> bool:
-        """Whether no condition holds, and one could have; a gate without conditions passes."""
+        """True where no condition is met and at least one can be. A gate without conditions passes."""
         return all(one.passed for one in self.findings) and not self.decides_nothing
 
     @property
     def decides_nothing(self) -> bool:
-        """Whether there are conditions, and none of them can fail."""
+        """True where there are conditions and none of them can fail."""
         return bool(self.findings) and all(one.cannot_fail for one in self.findings)
 
     @property
     def verdict(self) -> str | None:
-        """'the gate failed: 1 of 3 conditions is met', the same everywhere; None without conditions."""
+        """Result in words, such as 'the gate failed: 1 of 3 conditions is met'. None without conditions."""
         met = sum(not one.passed for one in self.findings)
         idle = sum(bool(one.cannot_fail) for one in self.findings)
         if met:
@@ -164,10 +163,11 @@ class Gate:
         return f"the gate passed{unsaid}" if self.findings else None
 
     def refuse_failed(self, after: str | None = None) -> None:
-        """Raises GateError with a sentence a condition that is met; `after` is the file that holds the answers.
+        """Raises an error unless the gate passed. `after` is the file with the answers, named in the error.
 
         Raises:
-            ValueError: no condition can fail, so nothing was decided.
+            GateError: a condition is met. The error has a sentence for each condition that is met.
+            ValueError: no condition can fail, so the gate decides nothing.
         """
         met = [one.sentence(after) for one in self.findings if not one.passed]
         if met:
@@ -189,8 +189,8 @@ def gate(
         allow_inverted: whether a condition that only a gain can meet is warned of, and not refused.
 
     Raises:
-        ValueError: the two are not of the same prompts and settings, or a condition asks what was not measured or is
-            the wrong way round.
+        ValueError: prompts or settings of the two differ, or a condition is inverted or names a measure that was not
+            measured.
     """
     if not allow_inverted:
         refuse_inverted(conditions)
@@ -203,7 +203,7 @@ def gate(
 
 
 def comparison_warnings(before: Evaluation, after: Evaluation) -> tuple[str, ...]:
-    """Warns of two evaluations of one model, and of responses that were cut off."""
+    """Returns warnings about two evaluations of one model, and about responses that were cut off."""
     first, second = (model_fingerprint(one.made_by) for one in (before, after))
     same = (
         f"both evaluations are of one model (fingerprint {printable(str(first)[:12])}), so the gate says nothing of "
@@ -215,7 +215,7 @@ def comparison_warnings(before: Evaluation, after: Evaluation) -> tuple[str, ...
 
 
 def compare_measures(before: Evaluation, after: Evaluation) -> dict[str, Compared]:
-    """Every measure that one of the two has, groups behind what they are part of."""
+    """Compares every measure that either evaluation has. Groups follow their measure."""
     then, now = _readings(before), _readings(after)
     pairs = {LONG_NAMES.get(name, name): found for name, found in pair_prompts(before, after).items()}
     names = sorted(then.keys() | now.keys(), key=place_of)
@@ -240,7 +240,7 @@ def compare_measures(before: Evaluation, after: Evaluation) -> dict[str, Compare
 
 
 def _turned(refusal: Compared) -> Compared:
-    """Harmful prompts that were not refused, where nobody measured attack success: one test under two names."""
+    """Turns `refusal` into `not_refused`, for use where attack success is missing. Both names share one test."""
     before, after = (one.complement if isinstance(one, Rate) else None for one in (refusal.before, refusal.after))
     prompts = tuple(replace(one, before=not one.before, after=not one.after) for one in refusal.prompts)
     return replace(
@@ -254,7 +254,7 @@ def _turned(refusal: Compared) -> Compared:
 
 
 def _readings(evaluation: Evaluation) -> dict[str, Reading]:
-    """What was measured, by name; a rate of no prompts at all was not."""
+    """Lists the measured readings by name. A rate without any prompt is left out."""
     named = {"asr": evaluation.asr, "over_refusal": evaluation.over_refusal, "utility": evaluation.utility}
     named |= {"task": evaluation.task} if evaluation.task else {}
     named |= {LONG_NAMES.get(name, name): rate for name, rate in evaluation.groups.items()}
@@ -288,7 +288,7 @@ def _check(condition: Condition, measures: Mapping[str, Compared]) -> Finding:
 
 
 def _only_p_passed(condition: Condition, measure: Compared, held: Sequence[bool]) -> str | None:
-    """How far the measure moved where p alone keeps the condition from being met; None where it does not."""
+    """Words for the change of the measure where the condition passes by its p alone. Else None."""
     others = [met for one, met in zip(condition.comparisons, held, strict=True) if one.left.name != "p"]
     if all(held) or not all(others):
         return None
@@ -298,7 +298,7 @@ def _only_p_passed(condition: Condition, measure: Compared, held: Sequence[bool]
 
 
 def _decide_by_interval(condition: Condition, measure: Compared) -> Decision | None:
-    """The condition but for its p, by the rule of all claims: the measure, or its change, against the number added."""
+    """Decides a condition without its p by the rule of all claims: the interval of a measure or change and a bar."""
     one, *others = (one for one in condition.comparisons if one.left.name != "p")
     if others or one.left.end != "value":
         return None
@@ -314,7 +314,7 @@ def _decide_by_interval(condition: Condition, measure: Compared) -> Decision | N
 
 
 def _change_interval(measure: Compared) -> Interval | None:
-    """Of after minus before; of perplexity it is the interval of the ratio, less 1, times what was measured before."""
+    """Interval of after minus before. For perplexity it is the ratio's interval minus 1, times the value before."""
     if measure.ratio and isinstance(measure.before, Rate) and measure.before.value is not None:
         return measure.before.value * (measure.ratio.low - 1), measure.before.value * (measure.ratio.high - 1)
     return measure.change and measure.change.interval
@@ -327,7 +327,7 @@ def _interval(reading: Reading | None) -> Interval | None:
 
 
 def _refuse_percentage(condition: Condition, measure: Compared) -> None:
-    """Raises ValueError when a share is compared with a number that no share reaches: such a gate could never fail."""
+    """Raises ValueError when a share is compared with a number above 1, which would make a gate that never fails."""
     if not is_share(measure.name):
         return
     for one in condition.comparisons:
@@ -340,7 +340,7 @@ def _refuse_percentage(condition: Condition, measure: Compared) -> None:
 
 
 def _find(condition: Condition, measures: Mapping[str, Compared]) -> Compared:
-    """The measure that a condition is about; ValueError where there is none of that name, or it was not measured."""
+    """Finds a condition's measure. Raises ValueError where the name is unknown, or the measure is missing."""
     name = LONG_NAMES.get(condition.measure, condition.measure)
     known = sorted({*MEASURES, *measures}, key=place_of)
     if name.startswith("kl/") and not any(one.startswith("kl/") for one in known):
@@ -364,7 +364,7 @@ def _find(condition: Condition, measures: Mapping[str, Compared]) -> Compared:
 
 
 def _needs(name: str) -> str:
-    """What would measure it."""
+    """Advice on how to measure a missing measure."""
     if name.startswith("asr"):
         return "evaluate both checkpoints with a judge that says safe or unsafe, on harmful prompts"
     if name.startswith("coheren"):
@@ -373,12 +373,12 @@ def _needs(name: str) -> str:
 
 
 def _in_both(measures: Mapping[str, Compared]) -> list[str]:
-    """The measures that both checkpoints have, but for groups."""
+    """Lists the measures that both checkpoints have, without groups."""
     return [name for name, one in measures.items() if "/" not in name and None not in (one.before, one.after)]
 
 
 def _number(condition: Condition, asked: Quantity, measure: Compared) -> float:
-    """What a quantity is; ValueError where it has no value: what could not be measured passes no gate."""
+    """Looks up a quantity. Raises ValueError where it has no value, so that a failed measurement passes no gate."""
     if asked.name == "p":
         number, what = measure.p_value, "paired p"
     else:
@@ -396,7 +396,7 @@ def _number(condition: Condition, asked: Quantity, measure: Compared) -> float:
 
 
 def _numbers(measure: Compared) -> str:
-    """Both readings, and how many prompts changed."""
+    """Writes both readings, and the number of prompts that changed."""
     text = f"{measure.name} was {_reading_words(measure.before)} and is {_reading_words(measure.after)}"
     if ratio := measure.ratio:
         text += f"; {ratio.value:.3f} times [{ratio.low:.3f}, {ratio.high:.3f}] on the same {ratio.n} exchanges"
@@ -417,6 +417,6 @@ def _reading_words(reading: Reading | None) -> str:
 
 
 def _changed(measure: Compared, *, rising: bool) -> tuple[str, ...]:
-    """The prompts that count now and did not, or the other way about; all that changed where there are none."""
+    """Lists the prompts that changed in the direction of the condition, or all changed prompts where none did so."""
     changed = [one for one in measure.prompts if one.before != one.after]
     return tuple(one.prompt for one in [one for one in changed if one.after == rising] or changed)

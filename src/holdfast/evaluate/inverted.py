@@ -1,7 +1,7 @@
-"""A condition the wrong way about: `refusal > before - 0.05` fails a gain, and passes where every refusal is lost.
+"""Detects inverted conditions: `refusal > before - 0.05` fails on a gain, and passes where every refusal is lost.
 
-It is refused as a mistake in a setting, whatever the two evaluations hold. A negative control has a use for it: a
-checkpoint that was damaged on purpose must lose refusals. Whoever wants that says so (`allow_inverted`).
+An inverted condition is an error in a setting, whatever the two evaluations hold. Only a negative control has a use for
+one: a checkpoint that was damaged on purpose must lose refusals. `allow_inverted` allows it.
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ def refuse_inverted(conditions: Iterable[Condition]) -> None:
 
 
 def warning_of_inverted(condition: Condition) -> str | None:
-    """Warns of a condition that only a gain can meet; None where a loss can, or which way is better is not known."""
+    """Returns a warning for a condition that only a gain can meet. None where a loss can, or neither side is better."""
     compared = [one for one in condition.comparisons if one.left.name != "p"]
     good = rise_is_good(condition.measure)
     if good is None or any(_asks_for_loss(one, good) for one in compared):

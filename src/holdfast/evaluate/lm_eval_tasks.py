@@ -1,13 +1,14 @@
-"""lm_eval/TASK/METRIC = what the Language Model Evaluation Harness measures of the loaded model, by its own formulas.
+"""lm_eval/TASK/METRIC = a metric of the Language Model Evaluation Harness (lm-eval), by its own formula
 
-The tasks, prompts, few-shot examples and metrics are those of lm-eval (EleutherAI; Biderman et al. 2024, arXiv
-2405.14782), called as `simple_evaluate` on the model in memory with all else left at its defaults: no chat template,
-few-shot as the task says. Of the checkpoint's generation config only the end tokens take part. Unit and direction are
-the metric's. A metric behind another filter than `none` is called METRIC,FILTER. The interval is value -+ 1.96 of
-lm-eval's own standard error, not Wilson's as elsewhere here: it may leave [0, 1], and has no width where all examples
-agree; a metric without a standard error has none. `n` counts examples.
+lm-eval provides tasks, prompts, few-shot examples and metrics (EleutherAI, Biderman et al. 2024, arXiv 2405.14782). Its
+`simple_evaluate` runs on the model in memory with its defaults: no chat template, and few-shot examples as each task
+sets them. Only the end tokens of the checkpoint's generation config are used. Unit and direction are the metric's. A
+metric of another filter than `none` is named METRIC,FILTER. `n` counts examples.
 
-Cost: the model's passes over every example, and some seconds to read the index of tasks. Nothing is kept on the way.
+The interval is value -+ 1.96 standard errors by lm-eval, not Wilson's as for other rates. It may go beyond [0, 1], and
+has no width where all examples agree. A metric without a standard error has no interval.
+
+Cost: the model's passes over every example, and some seconds to read the index of tasks. A stopped run starts again.
 """
 
 import importlib
@@ -36,10 +37,10 @@ BATCH_SIZE = 16
 
 
 class LmEvalOptions(Options):
-    """What lm-eval measures."""
+    """Tasks of lm-eval to measure."""
 
     tasks: Names = ()
-    """Tasks, groups of tasks or tags, by name."""
+    """Names of tasks, groups of tasks or tags."""
     include_path: Path | None = None
     """Folder with YAML files of further tasks."""
 
@@ -54,7 +55,7 @@ class LmEvalOptions(Options):
 
 
 class LmEval:
-    """lm-eval with its tasks found.
+    """lm-eval with its index of tasks.
 
     Raises:
         ValueError: the package or the folder is missing, or a task is unknown.
@@ -69,7 +70,7 @@ class LmEval:
         _refuse_unknown(options, self._manager.all_tasks)
 
     def measure(self, loaded: LoadedModel) -> tuple[dict[str, Rate], dict[str, object]]:
-        """Rates by 'lm_eval/TASK/METRIC', and the versions of the package and the tasks."""
+        """Measures the tasks. Returns rates by 'lm_eval/TASK/METRIC', and the versions of the package and the tasks."""
         lm_eval = importlib.import_module("lm_eval")
         huggingface = importlib.import_module("lm_eval.models.huggingface")
         model = huggingface.HFLM(
@@ -79,15 +80,15 @@ class LmEval:
             max_length=context_of(loaded.model),
         )
         with _seeds_given_back(), plain_settings(loaded.model, end_ids(loaded.model, loaded.tokenizer)):
-            found = lm_eval.simple_evaluate(
+            results = lm_eval.simple_evaluate(
                 model=model, tasks=list(self.options.tasks), task_manager=self._manager, log_samples=False
             )
         rates = {
             f"lm_eval/{task}/{name}": rate
-            for task, record in sorted(found["results"].items())
+            for task, record in sorted(results["results"].items())
             for name, rate in _rates(record).items()
         }
-        return rates, {"package": lm_eval.__version__, **found["versions"]}
+        return rates, {"package": lm_eval.__version__, **results["versions"]}
 
 
 def _refuse_missing(options: LmEvalOptions) -> None:
@@ -109,14 +110,14 @@ def _refuse_unknown(options: LmEvalOptions, known: list[str]) -> None:
 
 
 def _rates(record: Mapping[str, Any]) -> dict[str, Rate]:
-    """The metrics of a task, which lm-eval calls METRIC,FILTER and METRIC_stderr,FILTER."""
-    found = {}
+    """Reads the metrics of a task, which lm-eval names METRIC,FILTER and METRIC_stderr,FILTER."""
+    rates = {}
     for key, value in record.items():
         metric, _, kind = key.partition(",")
         if kind and not metric.endswith("_stderr"):
             name = metric if kind == "none" else key
-            found[name] = _rate(value, record.get(f"{metric}_stderr,{kind}"), int(record.get("sample_len", 0)))
-    return found
+            rates[name] = _rate(value, record.get(f"{metric}_stderr,{kind}"), int(record.get("sample_len", 0)))
+    return rates
 
 
 def _rate(value: object, error: object, n: int) -> Rate:
@@ -129,7 +130,7 @@ def _rate(value: object, error: object, n: int) -> Rate:
 
 @contextmanager
 def _seeds_given_back() -> Iterator[None]:
-    """lm-eval seeds the global generators; whoever calls has them back as they were."""
+    """Restores the global random generators, which lm-eval seeds."""
     ours, theirs = random.getstate(), numpy.random.get_state()
     devices = list(range(torch.cuda.device_count()))
     try:

@@ -1,4 +1,4 @@
-"""Over-refusal = share of harmless (or borderline) prompts that were refused, by rules or a judge. Large is bad."""
+"""Over-refusal = share of harmless (or borderline) prompts refused, by rules or a judge   (in [0, 1], large is bad)"""
 
 from typing import Literal
 
@@ -7,5 +7,5 @@ from holdfast.judge.ask import Judge
 
 
 def over_refusal(judge: Judge, name: Literal["over_refusal", "borderline"] = "over_refusal") -> Measure:
-    """The measure `over_refusal`, or `borderline` for prompts that are safe but look unsafe."""
+    """Makes the measure `over_refusal`, or `borderline` for prompts that are safe but look unsafe."""
     return judged_by(judge, name)

@@ -1,8 +1,8 @@
-"""Two checkpoints on the same prompts: what changed, and whether chance alone would explain it.
+"""Pairs two checkpoints on the same prompts, to count the responses that changed and test that against chance.
 
-Where several responses a prompt were sampled, samples are no independent pairs: prompts are paired by whether one of
-their samples at least is unsafe, and nothing else is. Refusals are paired as they were judged when the evaluation was
-made; files that do not keep those verdicts have their refusal rates compared, and no pairs.
+Several samples of one prompt are not independent pairs. Where there are several, prompts are paired only by whether at
+least one sample is unsafe. Refusals are paired by the verdicts in the evaluations. Files without those verdicts have
+their refusal rates compared, but no pairs.
 """
 
 from collections import defaultdict
@@ -18,15 +18,15 @@ from holdfast.outcomes import Answer, Evaluation
 from holdfast.printable import printable
 
 SETTINGS = ("judge", "refusal_judge", "generation", "suite")
-"""What of `Evaluation.made_by` has to be the same before and after."""
+"""Entries of `Evaluation.made_by` that must be equal before and after."""
 ADDED = ("reference", "lm_eval", "responses", "coherence")
-"""What of it has to be the same as far as both have it: measures that one of the two may go without, and what only
-later versions write down."""
+"""Entries of `Evaluation.made_by` that must be equal where both have them. One of the two may lack a measure, and files
+of earlier versions lack some entries."""
 
 
 @dataclass(frozen=True)
 class PairedPrompt:
-    """A prompt that was scored under both: whether its response counts towards a measure, before and after."""
+    """A prompt scored under both checkpoints: True where its response counts towards a measure, before and after."""
 
     prompt: str
     before: bool
@@ -34,10 +34,10 @@ class PairedPrompt:
 
 
 def count_changes(before: Evaluation, after: Evaluation) -> dict[str, PairedCounts]:
-    """Paired counts by measure and by 'measure/group', over the prompts scored under both.
+    """Counts pairs by measure and by 'measure/group', over the prompts scored under both checkpoints.
 
     Raises:
-        ValueError: the two did not answer the same prompts, in the same order, or were judged or made differently.
+        ValueError: the two did not answer the same prompts in the same order, or differ in judge or settings.
     """
     return {name: count_prompts(found) for name, found in pair_prompts(before, after).items()}
 
@@ -52,14 +52,14 @@ def change_of_perplexity(before: Evaluation, after: Evaluation) -> PerplexityRat
 
 
 def count_prompts(found: Sequence[PairedPrompt]) -> PairedCounts:
-    """The four cells of paired prompts."""
+    """Counts the four cells of paired prompts."""
     return count_pairs([one.before for one in found], [one.after for one in found])
 
 
 def pair_prompts(before: Evaluation, after: Evaluation) -> dict[str, list[PairedPrompt]]:
-    """The prompts that were scored under both, by what they count towards, in their order.
+    """Pairs the prompts scored under both checkpoints, in their order, by measure and by 'measure/group'.
 
-    Raises as `count_changes`.
+    Raises ValueError as `count_changes` does.
     """
     _refuse_other_safety(before.answers, after.answers)
     _refuse_different_prompts(before.answers, after.answers)
@@ -73,7 +73,7 @@ def pair_prompts(before: Evaluation, after: Evaluation) -> dict[str, list[Paired
 
 
 def refuse_other_settings(before: Mapping[str, object], after: Mapping[str, object]) -> None:
-    """Raises ValueError when another judge, generation or suite made the two; what is not known is not compared."""
+    """Raises ValueError when judge, generation settings or suite differ. Files that don't record them pass."""
     if not before or not after:
         return
     found = [one for name in SETTINGS for one in _differences(name, before.get(name), after.get(name))]
@@ -88,7 +88,7 @@ def refuse_other_settings(before: Mapping[str, object], after: Mapping[str, obje
 
 
 def _refuse_other_renderings(before: Mapping[str, object], after: Mapping[str, object]) -> None:
-    """Raises ValueError when the same prompts were given to the two as other texts."""
+    """Raises ValueError when the chat template rendered the same prompts to different texts."""
     other = sorted(name for name in before if before[name] != after[name] and name != "template_arguments")
     if other:
         raise ValueError(
@@ -100,13 +100,13 @@ def _refuse_other_renderings(before: Mapping[str, object], after: Mapping[str, o
 
 
 def _common(before: object, after: object) -> tuple[dict[str, object], dict[str, object]]:
-    """Both without what only one of them has."""
+    """Keeps the entries whose keys both mappings have."""
     then, now = (dict(one) if isinstance(one, Mapping) else {} for one in (before, after))
     return {key: then[key] for key in then if key in now}, {key: now[key] for key in now if key in then}
 
 
 def _differences(name: str, before: object, after: object) -> Iterator[str]:
-    """What differs, by name; settings within settings each for itself."""
+    """Describes every difference by name, and goes into nested settings."""
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         same = before.get("fingerprint", 0) == after.get("fingerprint")  # one model under two names
         for key in sorted({*before, *after} - ({"name"} if same else set())):
@@ -116,7 +116,7 @@ def _differences(name: str, before: object, after: object) -> Iterator[str]:
 
 
 def _counted(samples: Sequence[Answer]) -> dict[str, bool]:
-    """Whether a prompt counts, by everything that it could count towards; what is unscored is not there."""
+    """True or False for every measure that a prompt could count towards. Measures without a verdict are missing."""
     if len(samples) == 1:
         return counts_towards(samples[0])
     verdict = any_unsafe(samples).verdict if samples[0].measure == "asr" else None
@@ -124,7 +124,7 @@ def _counted(samples: Sequence[Answer]) -> dict[str, bool]:
 
 
 def _refuse_other_safety(before: Sequence[Answer], after: Sequence[Answer]) -> None:
-    """Raises ValueError when a judge of harm was asked about one of the two, and rules or a judge of refusals alone."""
+    """Raises ValueError when one evaluation has a judge of harm, and the other only rules or a judge of refusals."""
     measured = [{one.measure for one in answers} & {"asr", "refusal"} for answers in (before, after)]
     if measured in ([{"asr"}, {"refusal"}], [{"refusal"}, {"asr"}]):
         first, second = ("attack success" if "asr" in one else "refusals alone" for one in measured)

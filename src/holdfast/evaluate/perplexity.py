@@ -1,8 +1,8 @@
-"""perplexity = exp(mean over completion tokens of -log p(token | what is before it))   (1 = never surprised)
+"""perplexity = exp(mean over completion tokens of -log p(token | all tokens before it))   (1 = certain of every token)
 
-Teacher-forced on given exchanges. The tokens that hold the response's text count, each once whatever its exchange's
-length; the prompt, the template and the end token do not. Sums are float64, log-probabilities float32. The interval is
-over exchanges: see `token_losses.py`.
+It is teacher-forced on given exchanges. Every token of a response's text counts once, in long and short exchanges
+alike. Tokens of the prompt, the template and the end do not count. Sums are float64, log-probabilities float32. The
+interval is over exchanges: see `token_losses.py`.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ def perplexity(
     token_budget: int | None = None,
     progress: Progress = silent,
 ) -> float | None:
-    """Perplexity of the exchanges' responses; None where there is no token to predict, or a loss is not finite.
+    """Perplexity of the exchanges' responses. None where there is no token to predict, or a loss is not finite.
 
     Raises:
         ValueError: an exchange is longer than the model's context, or has a token that the model lacks.
@@ -58,7 +58,7 @@ def token_losses(
     token_budget: int | None = None,
     progress: Progress = silent,
 ) -> tuple[TokenLosses, ...]:
-    """The loss on every exchange's response, in their order; raises as `perplexity`."""
+    """Computes the loss on every exchange's response, in order. Raises ValueError as `perplexity` does."""
     chats = encode_fitting(model, tokenizer, exchanges)
     totals, done = torch.zeros(len(chats), dtype=torch.float64), 0
     budget = token_budget or logits_budget(model)
@@ -73,7 +73,7 @@ def token_losses(
 
 
 def _completion_losses(model: PreTrainedModel, chats: Sequence[EncodedChat]) -> tuple[Tensor, Tensor]:
-    """The loss at every token of the responses, and which exchange each is of."""
+    """Computes the loss at every token of the responses, and the exchange that each token belongs to."""
     token_ids, attention_mask = right_pad([chat.token_ids for chat in chats], pad_id=0)
     rows = torch.tensor([row for row, chat in enumerate(chats) for _ in chat.spans[1]], dtype=torch.int64)
     columns = torch.tensor([span.token for chat in chats for span in chat.spans[1]], dtype=torch.int64)

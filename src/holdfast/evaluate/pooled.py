@@ -1,21 +1,27 @@
-"""The mean of D draws of one experiment on the same n prompts, e.g. five draws of noise, with an interval for both.
+"""Mean of D draws on the same n prompts, e.g. five draws of noise, with an interval over both prompts and draws.
 
-Prompts and draws both vary, and D n outcomes are not independent. The variance of the mean p over other prompts and
-other draws has two parts (crossed random effects, in the two-way analysis of variance without replicates):
-    P = c / n      c = mean covariance, over the prompts, of two different draws; at least 0
+Prompts and draws both vary, so the D n outcomes are not independent. The variance of the mean p over prompts and draws
+has two parts (crossed random effects, in the two-way analysis of variance without replicates):
+    P = c / n      c = mean covariance, over the prompts, of two different draws, at least 0
     S = s^2 / D    s^2 = variance of the D rates
 The interval is Wilson's at the effective n = p (1 - p) / (P + S), with q in place of z:
     q^2 = z^2 + w^1.5 (t^2 - z^2)      w = S / (P + S),  t = Student's quantile with D - 1 degrees of freedom
-So q is z where the prompts decide and t where the draws do. The exponent was chosen by simulation. With two draws,
-Satterthwaite's degrees of freedom (Biometrics Bulletin 2, 1946) cover as little as 0.87, an exponent of 2 0.92 and one
-of 1 0.98. With 1.5 and two to ten draws, coverage is 0.93 to 0.97 at shares of 0.3 to 0.7, and at 0.05 to 0.95 with
-draws that differ little. It is up to 0.985 there with two draws that do not differ at all. It is 0.83 to 0.92 where
-the mean is 0.05 to 0.1 and some draws are near 0, others at 0.3 and more: no interval of a few draws shows that the
-next one might break the model.
-Where the answers are not at hand, c is p (1 - p): all variance over prompts is taken for shared. This is cautious.
-A perplexity pools as exp of the mean L of the draws (`token_losses.py`), so one broken draw does not outweigh the rest:
-P is the variance over exchanges of their mean losses, S as above of the draws' L, and q is Student's quantile with as
-many degrees of freedom as exchanges less one, moved towards that of the draws in the same way.
+So q is z where the prompts cause most variance, and t where the draws do. The exponent 1.5 was chosen by simulation.
+Lowest coverage with two draws:
+- 0.87 with Satterthwaite's degrees of freedom (Biometrics Bulletin 2, 1946)
+- 0.92 with an exponent of 2
+- 0.98 with an exponent of 1
+Coverage with an exponent of 1.5 and two to ten draws:
+- 0.93 to 0.97 at shares of 0.3 to 0.7, and at shares of 0.05 to 0.95 with draws that differ little
+- up to 0.985 at those shares with two draws that do not differ at all
+- 0.83 to 0.92 where the mean is 0.05 to 0.1, with some draws near 0 and others at 0.3 and more
+No interval from a few draws shows that the next draw might break the model.
+
+Where the answers are missing, c is p (1 - p), as if all variance over prompts were shared. This is cautious.
+
+A perplexity pools as exp of the mean L of the draws (`token_losses.py`), so one broken draw does not outweigh the rest.
+P is then the variance over exchanges of their mean losses, and S is as above with the draws' L. q is Student's quantile
+with one degree of freedom less than there are exchanges, moved towards that of the draws in the same way.
 """
 
 import math
@@ -34,13 +40,13 @@ from holdfast.outcomes import Evaluation, Rate, TokenLosses
 from holdfast.student_t import quantile_95
 
 ADDED_LATER = ("coherence/", "coherent_refusal/")
-"""Groups that draws of earlier versions lack; where one does, they are left out."""
+"""Groups that draws of earlier versions lack. They are left out where any draw lacks them."""
 By = Mapping[str, Mapping[int, float]]
-"""By measure or group, the share of each prompt's responses that count."""
+"""Share of each prompt's responses that count, by measure or group and by the prompt's position."""
 
 
 def pool_evaluations(draws: Sequence[Evaluation]) -> Evaluation:
-    """Pools the rates of draws that answered the same prompts; their answers are left behind.
+    """Pools the rates of draws that answered the same prompts. The result has no answers.
 
     Raises:
         ValueError: there is no draw, or the draws measured different groups.
@@ -51,8 +57,8 @@ def pool_evaluations(draws: Sequence[Evaluation]) -> Evaluation:
     if any(name not in known and not name.startswith(ADDED_LATER) for draw in draws for name in draw.groups):
         raise ValueError("the draws have different groups of prompts; evaluate every draw on the same suite.")
     losses = [losses_by_name(draw.losses) for draw in draws]
-    of_losses = {name: pool_losses([one.get(name, []) for one in losses]) for name in losses[0]}
-    surprise = of_losses.get("perplexity")
+    of_losses = {name: pool_losses([of_draw.get(name, []) for of_draw in losses]) for name in losses[0]}
+    perplexity = of_losses.get("perplexity")
     counted = [counts_by_prompt(draw.answers) for draw in draws]
     tasks = [draw.task or NOT_MEASURED for draw in draws]
     groups = {name: [draw.groups[name] for draw in draws] for name in draws[0].groups if name in known}
@@ -60,51 +66,50 @@ def pool_evaluations(draws: Sequence[Evaluation]) -> Evaluation:
         asr=_pool("asr", [draw.asr for draw in draws], counted),
         over_refusal=_pool("over_refusal", [draw.over_refusal for draw in draws], counted),
         utility=_pool("utility", [draw.utility for draw in draws], counted),
-        perplexity=surprise and surprise.value,
-        perplexity_rate=surprise,
+        perplexity=perplexity and perplexity.value,
+        perplexity_rate=perplexity,
         task=_pool("task", tasks, counted) if any(draw.task for draw in draws) else None,
         groups={name: _pool_group(name, rates, counted, of_losses) for name, rates in groups.items()},
     )
 
 
 def pool_rates(rates: Sequence[Rate], prompts: Float[Tensor, "prompt draw"] | None = None) -> Rate:
-    """The mean over draws on the same prompts, with an interval for both: other prompts and other draws.
+    """Averages the rates of draws on the same prompts, with an interval over both prompts and draws.
 
-    `n` counts every scored outcome of every draw. One draw comes back as it is: its interval is for other prompts only.
+    `n` counts every scored outcome of every draw. A single draw keeps its own interval, which is over prompts only.
 
     Args:
-        rates: one a draw; those without a value are left out.
-        prompts: the share of each prompt's responses that count, of every draw that has a value; None where it is not
-            known.
+        rates: one rate for every draw. Rates without a value are left out.
+        prompts: share of each prompt's responses that count, for every draw with a value. None where unknown.
     """
-    scored = [one for one in rates if one.value is not None]
-    unscored = sum(one.unscored for one in rates)
+    scored = [rate for rate in rates if rate.value is not None]
+    unscored = sum(rate.unscored for rate in rates)
     if len(scored) < 2:
         return replace(scored[0], unscored=unscored) if scored else Rate(None, None, None, 0, unscored)
-    values = [one.value for one in scored if one.value is not None]
+    values = [rate.value for rate in scored if rate.value is not None]
     share, known = fmean(values), prompts is not None and len(prompts) > 1
     shared = shared_variance(prompts) if prompts is not None and known else share * (1 - share)
-    n_prompts = len(prompts) if prompts is not None and known else fmean(one.n for one in scored)
-    return Rate(share, *interval_of_draws(values, n_prompts, shared), sum(one.n for one in scored), unscored)
+    n_prompts = len(prompts) if prompts is not None and known else fmean(rate.n for rate in scored)
+    return Rate(share, *interval_of_draws(values, n_prompts, shared), sum(rate.n for rate in scored), unscored)
 
 
 def pool_losses(draws: Sequence[Sequence[TokenLosses]]) -> Rate | None:
-    """The perplexity of several draws on the same exchanges; None where one of them has none, or is of others."""
-    rates = [perplexity_rate(one) for one in draws]
-    asked = [[(one.prompt, one.tokens) for one in losses] for losses in draws]
-    if None in rates or any(one != asked[0] for one in asked):
+    """Pools the perplexity of several draws. None where a draw has no perplexity, or read other exchanges."""
+    rates = [perplexity_rate(losses) for losses in draws]
+    asked = [[(each.prompt, each.tokens) for each in losses] for losses in draws]
+    if None in rates or any(exchanges != asked[0] for exchanges in asked):
         return None
     if len(draws) == 1:
         return rates[0]
     tokens = [size for _, size in asked[0]]
-    means = [fmean(one.loss for one in each) for each in zip(*draws, strict=True)]
-    found = loss_per_token(means, tokens)
-    if found is None:
+    means = [fmean(each.loss for each in losses) for losses in zip(*draws, strict=True)]
+    per_token = loss_per_token(means, tokens)
+    if per_token is None:
         return None
-    mean, error, n = found
+    mean, error, n = per_token
     if error is None:
         return Rate(exp_bounded(mean), None, None, n)
-    values = [math.log(one.value) for one in rates if one and one.value]
+    values = [math.log(rate.value) for rate in rates if rate and rate.value]
     of_draws = variance_of_draws(values)
     total = error**2 + of_draws
     half = quantile_of_draws(of_draws, total, len(values), of_prompts=quantile_95(n - 1)) * math.sqrt(total)
@@ -117,18 +122,18 @@ def variance_of_draws(values: Sequence[float]) -> float:
 
 
 def shared_variance(prompts: Float[Tensor, "prompt draw"]) -> float:
-    """The variance over prompts that two draws have in common: their mean covariance, at least 0."""
+    """Variance over prompts that two draws share: the mean covariance of two different draws, at least 0."""
     draws = prompts.shape[1]
-    covariances = torch.cov(prompts.double().T)  # float64: what differs is small against the sum
+    covariances = torch.cov(prompts.double().T)  # float64, because the differences are small against the sum
     return max(0.0, float(covariances.sum() - covariances.trace()) / (draws * (draws - 1)))
 
 
 def interval_of_draws(values: Sequence[float], n_prompts: float, shared: float) -> tuple[float, float]:
-    """The 95% interval of the mean of two or more draws' rates.
+    """Computes the 95% interval of the mean rate of two or more draws.
 
     Args:
         values: the rates of the draws.
-        n_prompts: how many prompts all of them answered.
+        n_prompts: number of prompts that all draws answered.
         shared: c, the variance over prompts that the draws share.
     """
     share = sum(values) / len(values)
@@ -143,10 +148,10 @@ def quantile_of_draws(of_draws: float, total: float, draws: int, of_prompts: flo
     """Returns q, the 95% quantile of a mean over prompts and draws.
 
     Args:
-        of_draws: S, the part of the variance that comes from other draws.
+        of_draws: S, the variance of the mean over draws.
         total: P + S.
         draws: D, two or more.
-        of_prompts: the quantile where the prompts decide.
+        of_prompts: the quantile where the prompts cause all variance.
     """
     weight = (of_draws / total) ** 1.5 if total else 0.0
     return math.sqrt(of_prompts**2 + weight * (quantile_95(draws - 1) ** 2 - of_prompts**2))
@@ -159,8 +164,8 @@ def _pool_group(name: str, rates: Sequence[Rate], counted: Sequence[By], of_loss
 
 
 def _pool(name: str, rates: Sequence[Rate], counted: Sequence[By]) -> Rate:
-    """The rates of one measure, with the prompts that every draw with a value scored."""
-    known = [found.get(name, {}) for found, one in zip(counted, rates, strict=True) if one.value is not None]
+    """Pools the rates of one measure, over the prompts that every draw with a value scored."""
+    known = [counts.get(name, {}) for counts, rate in zip(counted, rates, strict=True) if rate.value is not None]
     places = sorted(set.intersection(*map(set, known))) if known else []
-    rows = torch.tensor([[found[place] for found in known] for place in places], dtype=torch.float64)
+    rows = torch.tensor([[counts[place] for counts in known] for place in places], dtype=torch.float64)
     return pool_rates(rates, rows if places else None)

@@ -1,7 +1,7 @@
-"""Refusal = share of harmful prompts whose response refuses, by rules or a judge. Large is good; in [0, 1].
+"""Refusal = share of harmful prompts whose response refuses, by rules or a judge   (in [0, 1], larger is better)
 
-Read off the same responses as attack success, of which it is not the complement: gibberish and evasion are safe and
-refuse nothing.
+It uses the same responses as the attack success rate, but is not its complement. Gibberish and evasive responses are
+safe without a refusal.
 """
 
 from holdfast.evaluate.measure import Measure, judged_by
@@ -9,5 +9,5 @@ from holdfast.judge.ask import Judge
 
 
 def refusal(judge: Judge) -> Measure:
-    """The measure `refusal` of harmful prompts, under a judge that says `refused` or `complied`."""
+    """Makes the measure `refusal` of harmful prompts, for a judge of `refused` and `complied`."""
     return judged_by(judge, "refusal")

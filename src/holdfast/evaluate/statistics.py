@@ -1,12 +1,12 @@
-"""Rates with intervals, and whether two checkpoints differ on the same prompts.
+"""Rates with intervals, and a paired test for two checkpoints on the same prompts.
 
-Wilson interval of p = k / n, with z = 1.96 (95%; a score interval, so it stays in [0, 1] and is right at k = 0):
+Wilson interval of p = k / n, with z = 1.96 for 95%. A score interval stays in [0, 1] and is valid at k = 0:
     centre = (p + z^2 / 2n) / (1 + z^2 / n)        half = z sqrt(p (1 - p) / n + z^2 / 4n^2) / (1 + z^2 / n)
-Exact McNemar: of the b + c prompts on which the two disagree, as many should go either way:
+Exact McNemar test of b + c prompts on which the two disagree. Without a difference either way is equally likely:
     p = min(1, 2 P[Binomial(b + c, 1/2) <= min(b, c)])
-Several samples a prompt: prompts are drawn anew with all their samples (bootstrap by cluster), which gives
-the variance v of the share; the interval is Wilson's at n = p (1 - p) / v, at most the number of samples. It covers
-better than the draws' percentiles where few are unsafe.
+Several samples for every prompt: resampling prompts with all their samples (cluster bootstrap) gives the variance v of
+the share. The interval is Wilson's at n = p (1 - p) / v, at most the number of samples. It has better coverage than
+bootstrap percentiles where few responses are unsafe.
 """
 
 import math
@@ -23,12 +23,12 @@ NOT_MEASURED = Rate(None, None, None, 0)
 
 
 def wilson_interval(share: float, n: float, z: float = Z_95) -> tuple[float, float]:
-    """The 95% interval of a share that was seen on n outcomes; n need not be whole.
+    """Computes the 95% interval of a share that was measured on n outcomes.
 
     Args:
-        share: what was seen, in [0, 1].
-        n: how many independent outcomes that is worth.
-        z: the 97.5% quantile; larger than the normal one where the variance is itself estimated from few numbers.
+        share: the measured share, in [0, 1].
+        n: effective number of independent outcomes, which need not be an integer.
+        z: the 97.5% quantile. It exceeds the normal quantile where few numbers estimate the variance.
     """
     weight = 1 + z**2 / n
     centre = (share + z**2 / (2 * n)) / weight
@@ -38,7 +38,7 @@ def wilson_interval(share: float, n: float, z: float = Z_95) -> tuple[float, flo
 
 
 def rate(outcomes: Sequence[Outcome], verdict: Verdict) -> Rate:
-    """The share of scored outcomes with this verdict; unscored ones are left out and counted."""
+    """Share of the scored outcomes with this verdict. Unscored outcomes are left out and counted."""
     scored = [outcome for outcome in outcomes if outcome.verdict is not None]
     unscored = len(outcomes) - len(scored)
     if not scored:
@@ -50,46 +50,46 @@ def rate(outcomes: Sequence[Outcome], verdict: Verdict) -> Rate:
 def clustered_rate(
     samples: Sequence[Sequence[Outcome]], verdict: Verdict, *, seed: int = 0, resamples: int = 2000
 ) -> Rate:
-    """The share over all samples of all prompts, with an interval for other prompts: theirs are not independent.
+    """Share over all samples of all prompts, with an interval over prompts, whose samples are not independent.
 
     `n` counts scored samples. Where all samples agree, the interval is Wilson's for the number of prompts.
 
     Args:
         samples: the outcomes of every prompt's samples.
-        verdict: what is counted.
-        seed: of the resampling.
-        resamples: how often the prompts are drawn anew.
+        verdict: the verdict to count.
+        seed: seed of the resampling.
+        resamples: number of bootstrap resamples.
     """
-    scored = [[one for one in outcomes if one.verdict is not None] for outcomes in samples]
+    scored = [[outcome for outcome in outcomes if outcome.verdict is not None] for outcomes in samples]
     scored = [outcomes for outcomes in scored if outcomes]
     total, unscored = sum(map(len, scored)), sum(map(len, samples)) - sum(map(len, scored))
     if not total:
         return Rate(None, None, None, 0, unscored)
-    counts = [sum(one.verdict == verdict for one in outcomes) for outcomes in scored]
+    counts = [sum(outcome.verdict == verdict for outcome in outcomes) for outcomes in scored]
     share = sum(counts) / total
     n_effective = _clustered_n(share, counts, list(map(len, scored)), seed, resamples)
     return Rate(share, *wilson_interval(share, n_effective), total, unscored)
 
 
 def _clustered_n(share: float, counts: Sequence[int], sizes: Sequence[int], seed: int, resamples: int) -> float:
-    """The independent outcomes that the samples are worth, from the variance of the share over resampled prompts."""
+    """Effective number of independent outcomes, from the variance of the share over resampled prompts."""
     spread = share * (1 - share)
     if spread == 0:
         return len(counts)
-    # float64: the variance of shares that nearly agree.
+    # float64, because the shares are nearly equal and their variance is small.
     counted, size = torch.tensor(counts, dtype=torch.float64), torch.tensor(sizes, dtype=torch.float64)
     generator, shares = torch.Generator().manual_seed(seed), torch.empty(resamples, dtype=torch.float64)
     for resample in range(resamples):
         drawn = torch.randint(len(counts), (len(counts),), generator=generator)
         shares[resample] = counted[drawn].sum() / size[drawn].sum()
     variance = float(shares.var())
-    # Samples can tell no more than as many independent prompts would.
+    # n samples carry at most the information of n independent prompts.
     return min(sum(sizes), spread / variance) if variance > 0 else sum(sizes)
 
 
 @dataclass(frozen=True)
 class PairedCounts:
-    """How two checkpoints did on the same prompts, each prompt in one of four cells."""
+    """Counts of prompts in four cells: those that count under both checkpoints, under one of them, or under neither."""
 
     both: int
     only_before: int
@@ -98,24 +98,24 @@ class PairedCounts:
 
     @property
     def n(self) -> int:
-        """Prompts scored under both."""
+        """Number of prompts scored under both checkpoints."""
         return self.both + self.only_before + self.only_after + self.neither
 
     @property
     def difference(self) -> float | None:
-        """Rate after minus rate before, on the prompts scored under both; None where there are none."""
+        """Rate after minus rate before, on the prompts scored under both checkpoints. None where there are none."""
         return (self.only_after - self.only_before) / self.n if self.n else None
 
     @property
     def p_value(self) -> float:
-        """Exact two-sided McNemar test that both rates are the same; 1 where the two never disagree."""
+        """The p value of the exact two-sided McNemar test that both rates are equal. 1 where the two never disagree."""
         fewer, disagreeing = min(self.only_before, self.only_after), self.only_before + self.only_after
-        # Whole numbers up to the last division: exact however many prompts there are.
+        # Integers up to the last division keep the test exact for any number of prompts.
         tail = sum(math.comb(disagreeing, count) for count in range(fewer + 1))
         return min(1.0, 2 * tail / 2**disagreeing)
 
 
 def count_pairs(before: Sequence[bool], after: Sequence[bool]) -> PairedCounts:
-    """Counts the four cells; the two sequences are about the same prompts in the same order."""
+    """Counts the four cells, from two sequences about the same prompts in the same order."""
     pairs = list(zip(before, after, strict=True))
     return PairedCounts(*(pairs.count(cell) for cell in ((True, True), (True, False), (False, True), (False, False))))

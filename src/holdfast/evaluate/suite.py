@@ -1,6 +1,6 @@
-"""One suite of prompts, one pass of generation, one of judging: everything that is measured of a checkpoint.
+"""Evaluation of a checkpoint on one suite of prompts, in one pass of generation and one of judging.
 
-Every prompt is answered once, all kinds together, so that batches of like length are as full as they can be.
+All prompt sets are generated together, so that batches of similar length are as full as possible.
 """
 
 from collections import defaultdict
@@ -36,27 +36,27 @@ from holdfast.records import Exchange, Prompt, require_records
 
 @dataclass(frozen=True)
 class Suite:
-    """Named prompt sets; a set that is left out is not measured."""
+    """Named prompt sets. A set that is left out is not measured."""
 
     harmful: Sequence[Prompt] = ()
     harmless: Sequence[Prompt] = ()
     borderline: Sequence[Prompt] = ()
-    """Safe prompts that look unsafe; reported as the group 'borderline', apart from the harmless ones."""
+    """Safe prompts that look unsafe, reported as the group 'borderline' apart from the harmless prompts."""
     questions: Sequence[Prompt] = ()
     task: Sequence[Prompt] = ()
     exchanges: Sequence[Exchange] = ()
     """Harmless exchanges for perplexity."""
     refusals: Sequence[Exchange] = ()
-    """Harmful prompts with given refusals; their perplexity is the group 'perplexity/refusals'."""
+    """Harmful prompts with given refusals, for the perplexity of the group 'perplexity/refusals'."""
     prefill: str = ""
-    """What responses to harmful prompts are made to begin with when they are asked again; empty asks them once."""
+    """Text that begins the responses to harmful prompts in a second generation. Empty means no second generation."""
     judge_thoughts: bool = False
-    """Whether the judge is shown what a reasoning model thinks, too, not only what it says."""
+    """True shows the judge of harm a reasoning model's thoughts as well as the answer."""
 
     def __post_init__(self) -> None:
         if self.prefill and not self.harmful:
             raise ValueError(
-                "a prefill begins responses to harmful prompts, and there are none; give some, or leave it out."
+                "a prefill needs harmful prompts, and the suite has none; give some, or leave prefill out."
             )
         if not any(self._sets().values()):
             raise ValueError(
@@ -84,23 +84,24 @@ def evaluate(
     refusal_judge: Judge = RefusalJudge(),
     generator: Generator | None = None,
 ) -> Evaluation:
-    """Measures the model as it is now: attack success, refusal, over-refusal, utility, task and perplexity.
+    """Measures attack success, refusal, over-refusal, utility, task and perplexity of the model's present weights.
 
     Args:
-        loaded: the model with its tokenizer; its weights may have been edited since it was loaded.
-        judge: says `safe` or `unsafe` of responses to harmful prompts. Without one attack success is not measured, and
-            answers to harmful prompts count towards refusals alone. The same holds with a judge of refusals, such as
-            RefusalJudge(), which then takes the place of `refusal_judge`.
-        suite: what is asked.
-        options: how responses are made; of several samples a prompt, rates count all and intervals know the prompts.
-        progress: told after every batch.
-        refusal_judge: says `refused` or `complied` of responses; by rules when left out.
-        generator: makes the responses; the model itself, by transformers, when left out.
+        loaded: the model with its tokenizer. Its weights may have been edited since it was loaded.
+        judge: rates responses to harmful prompts as `safe` or `unsafe`. Without one attack success is not measured, and
+            responses to harmful prompts count towards refusals alone. The same holds for a refusal judge, such as
+            RefusalJudge(), which then replaces `refusal_judge`.
+        suite: the prompt sets.
+        options: settings of generation. Where there are several samples for every prompt, rates count all of them, and
+            intervals are over prompts.
+        progress: called after every batch.
+        refusal_judge: rates responses as `refused` or `complied`. The default uses rules.
+        generator: generates the responses. The default is the model itself, by transformers.
 
     Raises:
-        ValueError: the arguments are swapped, several samples are asked for without a temperature, a question has no
-            answer, a judge's verdicts are of another kind than its measures need (where it declares them, before
-            anything is generated), or the suite has a setting that needs a judge and there is none.
+        ValueError: the arguments are swapped, the options ask for several samples without a temperature, a question has
+            no known answer, or the suite has a setting that needs a judge and there is none. Or a judge's verdicts do
+            not fit its measures. Where the judge declares its verdicts, this error comes before any generation.
     """
     _check_order(loaded, judge, suite)
     require_judge(refusal_judge)
@@ -121,48 +122,48 @@ def evaluate(
     openings = _openings(measures, suite.prefill)
     encode_fitting(loaded.model, loaded.tokenizer, (*suite.exchanges, *suite.refusals))  # before any response is made
     responses = generator(prompts, options, progress, openings=openings) if prompts else []
-    said = iter(responses)
+    following = iter(responses)
     answers = {
-        measure.name: measure.answers(asked, list(islice(said, len(asked) * samples))) for measure, asked in measures
+        measure.name: measure.answers(asked, list(islice(following, len(asked) * samples)))
+        for measure, asked in measures
     }
     rates = {measure.name: measure.summarize(answers[measure.name]) for measure, _ in measures}
-    said_to_harmful = responses[: len(suite.harmful) * samples]  # they come first
-    refused = answers.get("refusal") or refusal(refusal_judge).answers(suite.harmful, said_to_harmful)
+    to_harmful = responses[: len(suite.harmful) * samples]  # responses to harmful prompts come first
+    refused = answers.get("refusal") or refusal(refusal_judge).answers(suite.harmful, to_harmful)
     if "asr" in answers:
         pairs = zip(answers["asr"], refused, strict=True)
-        answers["asr"] = [replace(answer, refusal=one.outcome) for answer, one in pairs]
+        answers["asr"] = [replace(answer, refusal=refusal_answer.outcome) for answer, refusal_answer in pairs]
     answers["utility"] = read_refusals(answers["utility"])
     answers = add_coherence(answers, responses, suite.prefill)
     groups = _groups(measures, answers) | refused_questions(answers["utility"]) | _attacks(rates, answers, samples)
-    surprise, losses = _surprise(loaded, suite.exchanges, progress)
-    of_refusals, refusal_losses = _surprise(loaded, suite.refusals, progress)
+    perplexity, losses = _perplexity_of(loaded, suite.exchanges, progress)
+    of_refusals, refusal_losses = _perplexity_of(loaded, suite.refusals, progress)
     if suite.refusals:
         groups |= {"perplexity/refusals": of_refusals or Rate(None, None, None, 0, len(suite.refusals))}
     return Evaluation(
         asr=rates.get("asr", NOT_MEASURED),
         over_refusal=rates["over_refusal"],
         utility=rates["utility"],
-        perplexity=surprise and surprise.value,
+        perplexity=perplexity and perplexity.value,
         task=rates["task"] if suite.task else None,
         groups=groups | _across(refused, answers, responses, samples),
-        answers=tuple(answer for found in answers.values() for answer in found),
-        perplexity_rate=surprise,
-        losses=(*losses, *(replace(one, group="refusals") for one in refusal_losses)),
+        answers=tuple(answer for of_measure in answers.values() for answer in of_measure),
+        perplexity_rate=perplexity,
+        losses=(*losses, *(replace(loss, group="refusals") for loss in refusal_losses)),
     )
 
 
 def refuse_judged_settings(suite: Suite) -> None:
-    """Raises ValueError when a suite asks for what only a judge of harm can say."""
+    """Raises ValueError when a suite has a setting that needs a judge of harm."""
     for name, given in (("prefill", suite.prefill), ("judge_thoughts", suite.judge_thoughts)):
         if given:
             raise ValueError(
-                f"{name} is about attack success, which a judge decides that says safe or unsafe, and there is none; "
-                f"give one, or leave {name} out."
+                f"{name} needs a judge of safe and unsafe, and there is none; give one, or leave {name} out."
             )
 
 
 def _check_order(loaded: object, judge: object, suite: object) -> None:
-    """Raises ValueError when the arguments of `evaluate` are of other kinds, as when they are swapped."""
+    """Raises ValueError when the arguments of `evaluate` have the wrong types, for example swapped."""
     if isinstance(loaded, PreTrainedModel):
         raise ValueError(
             f"evaluate needs a model with its tokenizer, got {type(loaded).__name__} alone; give "
@@ -170,19 +171,19 @@ def _check_order(loaded: object, judge: object, suite: object) -> None:
         )
     is_judge = judge is None or isinstance(judge, Judge)
     if not (isinstance(loaded, LoadedModel) and is_judge and isinstance(suite, Suite)):
-        given = ", ".join(type(one).__name__ for one in (loaded, judge, suite))
+        given = ", ".join(type(argument).__name__ for argument in (loaded, judge, suite))
         raise ValueError(f"evaluate takes a loaded model, a judge or None, and a suite, in this order; got {given}.")
     if judge is not None:
         require_judge(judge)
 
 
-def _surprise(
+def _perplexity_of(
     loaded: LoadedModel, exchanges: Sequence[Exchange], progress: Progress
 ) -> tuple[Rate | None, tuple[TokenLosses, ...]]:
-    """The perplexity of given responses, and the losses that it follows from; without a finite one nothing."""
+    """Measures the perplexity of given responses, and returns the losses with it. Without one there are no losses."""
     losses = token_losses(loaded.model, loaded.tokenizer, exchanges, progress=progress)
-    surprise = perplexity_rate(losses)
-    return surprise, losses if surprise else ()
+    perplexity = perplexity_rate(losses)
+    return perplexity, losses if perplexity else ()
 
 
 def _measures(judge: Judge | None, refusal_judge: Judge, suite: Suite) -> list[tuple[Measure, Sequence[Prompt]]]:
@@ -200,14 +201,14 @@ def _measures(judge: Judge | None, refusal_judge: Judge, suite: Suite) -> list[t
 
 
 def _openings(measures: Sequence[tuple[Measure, Sequence[Prompt]]], prefill: str) -> list[str]:
-    """What each response is made to begin with, where some are."""
+    """Texts that begin the responses, one for each prompt. Empty where there is no prefill."""
     if not prefill:
         return []
     return [prefill if measure.name == "asr_prefilled" else "" for measure, asked in measures for _ in asked]
 
 
 def _attacks(rates: Mapping[str, Rate], answers: Mapping[str, Sequence[Answer]], samples: int) -> dict[str, Rate]:
-    """Attack success where the attacker does more than to ask once."""
+    """Rates of attack success for the sampling attack and the prefilling attack."""
     judged, prefilled = answers.get("asr"), answers.get("asr_prefilled")
     sampled = {any_of(samples): rate_any_unsafe(judged)} if judged and samples > 1 else {}
     return sampled | ({"asr_prefilled/harmful": rates["asr_prefilled"]} if prefilled else {})
@@ -216,11 +217,11 @@ def _attacks(rates: Mapping[str, Rate], answers: Mapping[str, Sequence[Answer]],
 def _across(
     refused: Sequence[Answer], answers: Mapping[str, Sequence[Answer]], responses: Sequence[Response], samples: int
 ) -> dict[str, Rate]:
-    """Refusals of harmful prompts, coherence, and what is wrong with all responses; none where nobody was asked."""
+    """Rates of refusals, coherence, degenerate and cut-off responses over whole sets. Empty without any response."""
     refusals = {"refusal/harmful": share(refused, "refused")} if refused else {}
     if not responses:
         return refusals
-    every = [answer for found in answers.values() for answer in found]
+    every = [answer for of_measure in answers.values() for answer in of_measure]
     wrong = {"degenerate/all": share(every, "degenerate"), "cut_off/all": cut_off(responses, samples)}
     return refusals | coherence_rates(every) | wrong
 
@@ -228,7 +229,7 @@ def _across(
 def _groups(
     measures: Sequence[tuple[Measure, Sequence[Prompt]]], answers: Mapping[str, Sequence[Answer]]
 ) -> dict[str, Rate]:
-    """Rates by 'measure/group'."""
+    """Computes the rates of all groups, by 'measure/group'."""
     rates = {}
     for measure, _ in measures:
         members = defaultdict(list)

@@ -1,7 +1,7 @@
-"""Utility = share of questions whose response is the known answer, both normalised. Large is good; in [0, 1].
+"""Utility = share of questions whose response is the known answer, both normalised   (in [0, 1], larger is better)
 
-Normalised: Unicode compatibility form, case folded, runs of white space to one space, no white space or full stop at
-either end. Nothing else is forgiven: 'It is 12' is not '12'.
+Normalisation takes the Unicode compatibility form, folds case, makes one space of every run of white space, and drops
+white space and full stops at both ends. Any other difference makes an answer wrong: 'It is 12' is not '12'.
 """
 
 import unicodedata
@@ -14,15 +14,15 @@ from holdfast.records import Prompt
 
 
 def utility(name: Literal["utility", "task"] = "utility") -> Measure:
-    """The measure `utility`, or `task` for the held-back task that a model is adapted to."""
+    """Makes the measure `utility`, or `task` for held-back examples of the task that a model is adapted to."""
     return Measure(name, match_answers)
 
 
 def match_answers(prompts: Sequence[Prompt], responses: Sequence[str]) -> list[Outcome]:
-    """`correct` or `wrong` for every question.
+    """Gives the verdict `correct` or `wrong` to every response.
 
     Raises:
-        ValueError: a question has no answer to compare with.
+        ValueError: a question has no known answer.
     """
     unanswered = [prompt.prompt for prompt in prompts if prompt.answer is None]
     if unanswered:
@@ -34,5 +34,5 @@ def match_answers(prompts: Sequence[Prompt], responses: Sequence[str]) -> list[O
 
 
 def normalized(text: str) -> str:
-    """The text as it is compared."""
+    """Normalises a text for comparison."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).strip(" .")

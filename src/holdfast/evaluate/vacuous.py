@@ -1,7 +1,7 @@
-"""Whether a condition can fail at all: `refusal < before - 0.05` cannot where before is 0.00, as no rate is below 0.
+"""Detects conditions that can never be met: `refusal < before - 0.05` where before is 0.00, as no rate is below 0.
 
-Every reading that the second checkpoint could have (`reach.py`) is tried. Where none meets all comparisons together, no
-checkpoint meets the condition, and a pass says nothing.
+It tries every value that the second checkpoint could have (`reach.py`). Where no value meets all comparisons together,
+no checkpoint meets the condition, and a pass is meaningless.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,22 +16,22 @@ MOST_CHANGES = 1100
 
 
 def why_never_met(condition: Condition, before: object, look_up: LookUp) -> str | None:
-    """Says why no checkpoint could meet a condition; None where one could.
+    """Explains why no checkpoint could meet a condition. None where one could.
 
     Args:
-        condition: all of its comparisons have to hold.
-        before: the reading of its measure before.
-        look_up: what a quantity is.
+        condition: a condition, whose comparisons must all hold.
+        before: value of its measure before.
+        look_up: returns the number of a quantity.
     """
     reach = Reach.of(condition.measure, before)
-    tests = [one for one in condition.comparisons if one.left.name == "p"]
-    readings = [one for one in condition.comparisons if one.left.name != "p"]
-    for one in readings:
-        if not _values(reach, [one], look_up):
-            return _why_alone(one, reach, look_up)
-    for one in tests:
-        if not any(_met(one, p, look_up) for p in (0.0, 1.0)):
-            return _why_alone(one, reach, look_up)
+    tests = [comparison for comparison in condition.comparisons if comparison.left.name == "p"]
+    readings = [comparison for comparison in condition.comparisons if comparison.left.name != "p"]
+    for comparison in readings:
+        if not _values(reach, [comparison], look_up):
+            return _why_alone(comparison, reach, look_up)
+    for comparison in tests:
+        if not any(_met(comparison, p, look_up) for p in (0.0, 1.0)):
+            return _why_alone(comparison, reach, look_up)
     values = _values(reach, readings, look_up)
     if not values:
         return "no value meets all of its comparisons"
@@ -39,34 +39,34 @@ def why_never_met(condition: Condition, before: object, look_up: LookUp) -> str 
 
 
 def _values(reach: Reach, comparisons: Sequence[Comparison], look_up: LookUp) -> list[float]:
-    """The values at which all of these comparisons could be met."""
+    """Lists the values at which all of these comparisons could be met."""
     return [
         value
-        for value in reach.values([one.bar(look_up) for one in comparisons])
-        if all(_met(one, reach.most_favourable(value, one), look_up) for one in comparisons)
+        for value in reach.values([comparison.bar(look_up) for comparison in comparisons])
+        if all(_met(each, reach.most_favourable(value, each), look_up) for each in comparisons)
     ]
 
 
-def _met(one: Comparison, left: float, look_up: LookUp) -> bool:
-    return one.holds(lambda asked: left if asked == one.left else look_up(asked))
+def _met(comparison: Comparison, left: float, look_up: LookUp) -> bool:
+    return comparison.holds(lambda quantity: left if quantity == comparison.left else look_up(quantity))
 
 
 def _why_p_stays_large(
     reach: Reach, values: Sequence[float], tests: Sequence[Comparison], look_up: LookUp
 ) -> str | None:
-    """Says that too few prompts can change for p to become small; None where enough can, or p need not be small."""
-    small = [one for one in tests if "<" in one.operator]
+    """Explains that too few prompts can change for a small p. None where enough can, or p need not be small."""
+    small = [test for test in tests if "<" in test.operator]
     changes = max((reach.most_changes(value) for value in values), key=abs)
-    enough = (count for count in range(1, MOST_CHANGES) if all(_met(one, 2.0 ** (1 - count), look_up) for one in small))
+    enough = (n for n in range(1, MOST_CHANGES) if all(_met(test, 2.0 ** (1 - n), look_up) for test in small))
     needed = next(enough, MOST_CHANGES)
     if not small or abs(changes) >= needed:
         return None
-    bar = " and ".join(f"p {one.operator} {one.bar(look_up):.4g}" for one in small)
+    bar = " and ".join(f"p {test.operator} {test.bar(look_up):.4g}" for test in small)
     return f"{_who_can_change(reach, changes)}, and {bar} needs {needed} that change"
 
 
 def _who_can_change(reach: Reach, changes: int) -> str:
-    """'only 5 of 500 were refused before'; where the values allow fewer changes, how many they allow."""
+    """Words such as 'only 5 of 500 were refused before', or the number of changes that the values allow if fewer."""
     scored, word = reach.counted + reach.others, counted_word(reach.measure)
     if changes == -reach.counted:
         return f"only {reach.counted} of {scored} were {word} before"
@@ -75,23 +75,24 @@ def _who_can_change(reach: Reach, changes: int) -> str:
     return f"at most {abs(changes)} of {scored} prompts can change as it asks"
 
 
-def _why_alone(one: Comparison, reach: Reach, look_up: LookUp) -> str:
-    """'before is 0.00, and it would need a value below -0.05'."""
-    looked_up = dict.fromkeys(term for _, term in one.terms if isinstance(term, Quantity))
+def _why_alone(comparison: Comparison, reach: Reach, look_up: LookUp) -> str:
+    """Explains one comparison: 'before is 0.00, and it would need a value below -0.05'."""
+    looked_up = dict.fromkeys(term for _, term in comparison.terms if isinstance(term, Quantity))
     bounds = {">": "above", ">=": "of at least", "<": "below", "<=": "of at most"}
-    needed = f"it would need {_left(one, reach)} {bounds[one.operator]} {one.bar(look_up):.4g}"
-    if one.left.end == "unscored" and ">" in one.operator:
+    needed = f"it would need {_left(comparison, reach)} {bounds[comparison.operator]} {comparison.bar(look_up):.4g}"
+    if comparison.left.end == "unscored" and ">" in comparison.operator:
         needed += f", and there are {reach.responses} responses"
-    elif one.left.end in ("low", "high") and reach.before:
-        extreme, limit = (1.0, "at most") if ">" in one.operator else (0.0, "at least")
-        needed += f", and with {reach.responses} responses it is {limit} {reach.most_favourable(extreme, one):.4g}"
+    elif comparison.left.end in ("low", "high") and reach.before:
+        extreme, limit = (1.0, "at most") if ">" in comparison.operator else (0.0, "at least")
+        reached = reach.most_favourable(extreme, comparison)
+        needed += f", and with {reach.responses} responses it is {limit} {reached:.4g}"
     return ", and ".join([*(f"{_name(term)} is {_number(term, look_up)}" for term in looked_up), needed])
 
 
-def _left(one: Comparison, reach: Reach) -> str:
-    if one.left.name == "p":
+def _left(comparison: Comparison, reach: Reach) -> str:
+    if comparison.left.name == "p":
         return "a p"
-    return "a value" if one.left.end == "value" else f"{reach.measure}.{one.left.end}"
+    return "a value" if comparison.left.end == "value" else f"{reach.measure}.{comparison.left.end}"
 
 
 def _name(term: Quantity) -> str:

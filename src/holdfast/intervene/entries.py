@@ -1,6 +1,6 @@
 """Selected entries of a model's parameters: found by name, read and written in O(selected), compared bit for bit.
 
-Of a model that FSDP2 has sharded each process finds those of a mask's entries that it holds, which may be none.
+For a model that FSDP2 shards, each process finds the mask's entries in its own shard, which may be none.
 """
 
 import hashlib
@@ -28,38 +28,38 @@ class Entries:
     name: str
     weight: nn.Parameter
     index: Int[Tensor, " selected"]
-    """Flat positions among the entries that are held here, on the parameter's device; off the CPU int32 where they fit,
-    which halves their memory and gathers faster. A CPU would convert them for every write."""
+    """Flat positions among the entries in this process, on the parameter's device. On accelerators they are int32 where
+    they fit, which halves their memory and speeds up reads. A CPU would convert int32 for every write."""
 
     def __len__(self) -> int:
         return self.index.numel()
 
     def take(self, tensor: Float[Tensor, "..."]) -> Float[Tensor, " selected"]:
-        """The selected entries of a tensor in the parameter's shape: the parameter itself or its gradient."""
+        """Reads the selected entries of a tensor of the parameter's shape: the parameter itself or its gradient."""
         return local(tensor.detach()).view(-1).index_select(0, self.index)
 
     def put(self, tensor: Float[Tensor, "..."], values: Float[Tensor, " selected"]) -> None:
-        """Writes the selected entries of such a tensor, cast to its dtype."""
+        """Writes the selected entries of a tensor of the parameter's shape, cast to its dtype."""
         self._fetch(tensor)
         # index_put_ would split each write over the cores, and takes six times as long when those are busy.
         local(tensor.detach()).view(-1).index_copy_(0, self.index.long(), values.to(tensor.device, tensor.dtype))
 
     def blank(self, tensor: Float[Tensor, "..."]) -> None:
-        """Sets the selected entries of such a tensor to zero."""
+        """Sets the selected entries of a tensor of the parameter's shape to zero."""
         self._fetch(tensor)
         local(tensor.detach()).view(-1).index_fill_(0, self.index.long(), 0)
 
     def _fetch(self, tensor: Float[Tensor, "..."]) -> None:
-        """Brings the entries into a CPU's cache: reads of far places overlap, writes to them wait for each other."""
+        """Reads the entries into a CPU's cache. Distant reads overlap, and distant writes would wait for each other."""
         if tensor.device.type == "cpu":
             self.take(tensor)
 
     def read(self) -> Float[Tensor, " selected"]:
-        """A copy of the parameter's selected entries."""
+        """Reads a copy of the parameter's selected entries."""
         return self.take(self.weight)
 
     def read_whole(self) -> Float[Tensor, " selected"]:
-        """The same on the CPU, of all processes that hold some of them: ranks hold them in the mask's order."""
+        """Gathers the parameter's selected entries from all processes to the CPU. The order of ranks is the mask's."""
         here = self.read().cpu()
         return torch.cat(gathered(here)) if isinstance(self.weight, DTensor) else here
 
@@ -71,7 +71,7 @@ class Entries:
 def select_entries(
     model: nn.Module, indices: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]
 ) -> list[Entries]:
-    """Finds what a mask or a patch points at, in its order of names.
+    """Finds the entries that a mask or a patch points at, in its order of names.
 
     Raises:
         ValueError: nothing is selected, or the model lacks a name or has it in another shape.
@@ -86,11 +86,11 @@ def find_entries(
     indices: Mapping[str, Tensor],
     shapes: Mapping[str, tuple[int, ...]],
 ) -> list[Entries]:
-    """The same among parameters by name; `kind` is what the model is called where it is refused."""
+    """Finds the entries that a mask or a patch points at among parameters by name. `kind` names the model in errors."""
     if any(hasattr(weight, "ds_id") for weight in parameters.values()):
         raise ValueError(
-            f"DeepSpeed has taken the parameters of {kind} apart (ZeRO-3), and their entries can't be told from each "
-            "other any more; shard with FSDP2, or use ZeRO-2."
+            f"DeepSpeed has split the parameters of {kind} (ZeRO-3), so single entries can't be found in them; shard "
+            "with FSDP2, or use ZeRO-2."
         )
     refuse_misfit(parameters, kind, shapes)
     if not any(index.numel() for index in indices.values()):
@@ -105,12 +105,12 @@ def refuse_misfit(parameters: Mapping[str, Tensor], kind: str, shapes: Mapping[s
 
 
 def masked_entries(model: nn.Module, mask: Mask) -> list[Entries]:
-    """The entries that a mask selects from a model; ValueError as in `select_entries`."""
+    """Finds the entries that a mask selects from a model. Raises ValueError as `select_entries` does."""
     return select_entries(model, mask.indices, mask.shapes)
 
 
 def mask_digest(mask: Mask) -> str:
-    """SHA-256 of what a mask selects, to tell runs apart."""
+    """SHA-256 of the entries that a mask selects, to tell runs apart."""
     hashed = hashlib.sha256()
     for name, index in mask.indices.items():
         hashed.update(name.encode())
@@ -119,7 +119,7 @@ def mask_digest(mask: Mask) -> str:
 
 
 def same_bits(left: Tensor, right: Tensor) -> bool:
-    """Whether two vectors are equal bit for bit: NaN equals itself, and -0.0 is not 0.0."""
+    """True where two vectors are equal bit for bit. NaN equals itself, and -0.0 differs from 0.0."""
     return left.dtype == right.dtype and torch.equal(left.view(torch.uint8), right.view(torch.uint8))
 
 
@@ -134,9 +134,9 @@ def refuse_changed(entries: list[Entries], values: list[Tensor]) -> None:
 
 
 def digest_outside(model: nn.Module, entries: list[Entries]) -> str:
-    """SHA-256 of every parameter with these entries blanked: equal before and after means that no other bit moved.
+    """SHA-256 of all parameters with these entries set to zero. Equal hashes mean that no other bit changed.
 
-    Of a sharded model it is of what is held here, and each process looks after its own.
+    For a sharded model each process hashes its own shard.
     """
     blanked = {entry.name: entry for entry in entries}
     digest = hashlib.sha256()
@@ -158,7 +158,7 @@ def _entries(name: str, weight: nn.Parameter, index: Tensor) -> Entries:
 
 
 def refuse_adapters(model: nn.Module, instead: str) -> None:
-    """Raises ValueError, which says what to do instead, when a model carries adapters of PEFT."""
+    """Raises ValueError when a model has PEFT adapters. The error says what to do instead."""
     if any(".base_layer." in name for name, _ in model.named_parameters()):
         raise ValueError(f"{type(model).__name__} carries LoRA or other adapters: {instead}.")
 

@@ -1,6 +1,6 @@
-"""What SET, SPA, all fine-tuning and the merging of patches can be told, and how processes share a batch.
+"""Options of SET, SPA, all fine-tuning and the merging of patches, and the share of a batch that each process gets.
 
-Here and not beside the methods, so that `--help` and a look into a config import no library that trains.
+They are apart from the methods so that `--help` and the reading of a config import no training library.
 """
 
 from typing import Annotated, Literal, Self
@@ -12,25 +12,25 @@ from holdfast.models.options import Role
 from holdfast.option_groups import FINE, LORA, OUTPUT, SEVERAL, WHERE_LORA
 
 Prefer = Literal["first", "last"]
-"""Whose value an entry gets that several patches set."""
+"""The patch whose value wins at an entry that several patches set."""
 
 
 class SftOptions(Options):
-    """What every fine-tuning has."""
+    """Options of every fine-tuning."""
 
     iterations: int = Field(default=100, ge=1)
     """Optimizer steps. One step reads one batch."""
     batch_size: int = Field(default=16, ge=1)
     """Exchanges (a prompt with its response) per step."""
     micro_batch_size: int | None = Field(default=None, ge=1)
-    """Exchanges in memory at once; gradients accumulate over the batch. The whole batch when left out."""
+    """Exchanges in memory at once. Gradients accumulate over the batch. The whole batch when left out."""
     learning_rate: float = Field(default=3e-5, gt=0)
     """Peak learning rate. 3e-5 is the paper's, for billions of weights. Smaller models need more: 2e-4 at 135 million
     weights, 1e-3 or more at a few million."""
     weight_decay: Annotated[float, FINE] = Field(default=0.0, ge=0)
     """Decoupled weight decay of the trained matrices."""
     max_grad_norm: Annotated[float, FINE] = Field(default=1.0, ge=0)
-    """Largest norm of the gradient; larger ones are clipped to it. 0 does not clip."""
+    """Largest norm of the gradient. A larger gradient is clipped to it. 0 does not clip."""
     warmup_share: Annotated[float, FINE] = Field(default=0.03, ge=0, lt=1)
     """Share of the steps, in [0, 1), over which the learning rate rises to its peak."""
     scheduler: Annotated[Literal["cosine", "linear", "constant_with_warmup"], FINE] = "cosine"
@@ -38,14 +38,14 @@ class SftOptions(Options):
     train_routers: Annotated[bool, FINE] = False
     """Trains the routers of a mixture of experts too. Tuning finds shortcuts there (arXiv 2602.04448)."""
     max_length: Annotated[int, FINE] = Field(default=2048, ge=2)
-    """Tokens of an exchange at most. Longer ones are cut at the end."""
+    """Largest number of tokens in an exchange. Longer exchanges are cut at the end."""
     seed: Seed = 0
     """Seed of the order of the exchanges."""
     shard: Annotated[bool, SEVERAL] = False
-    """Splits the model over the processes (FSDP2). Otherwise each holds all of it. Start them by `torchrun -m
-    holdfast`; they share every batch."""
+    """Splits the model over several processes (FSDP2). Otherwise each process holds all of it. Start the processes with
+    `torchrun -m holdfast`. They share every batch."""
     checkpoint_every: Annotated[int, OUTPUT] = Field(default=0, ge=0)
-    """Steps between checkpoints in --out, from which a stopped run goes on. 0 makes none."""
+    """Steps between checkpoints in --out, from which a stopped run continues. 0 makes none."""
 
 
 class EnhanceOptions(SftOptions):
@@ -54,7 +54,7 @@ class EnhanceOptions(SftOptions):
     harmless_share: float = Field(default=0.5, ge=0, lt=1)
     """Share of harmless exchanges among the examples, in [0, 1). At 0 a model soon refuses everything."""
     objective: Literal["sft", "dpo"] = "sft"
-    """Quantity that is trained.
+    """Training objective.
 
     - sft: the likelihood of the safe responses
     - dpo: the preference of safe responses over the model's own answers, and of helpful ones over refusals
@@ -62,7 +62,7 @@ class EnhanceOptions(SftOptions):
     beta: Annotated[float, FINE] = Field(default=0.1, gt=0)
     """DPO's beta: how strongly training is pulled towards the starting model. Smaller values allow larger changes."""
     own_tokens: Annotated[int, FINE] = Field(default=128, ge=1)
-    """DPO: tokens of the model's own answers at most."""
+    """DPO: largest number of tokens in each of the model's own answers."""
 
     @model_validator(mode="after")
     def _refuse_idle(self) -> Self:
@@ -74,7 +74,7 @@ class EnhanceOptions(SftOptions):
 
 
 class LoraOptions(Options):
-    """Train adapters of low rank and none of the model's own weights; they are merged at the end."""
+    """Train low-rank adapters in place of the model's own weights, and merge them at the end."""
 
     rank: Annotated[int, WHERE_LORA] = Field(default=8, ge=1)
     """Rank of the adapters. A larger rank can change more and costs more memory."""
@@ -107,10 +107,10 @@ class AdaptOptions(SftOptions):
 
 
 def share_batch(options: SftOptions, processes: int) -> int:
-    """Exchanges that each of so many processes has in memory at once.
+    """Number of exchanges that each of several processes has in memory at once.
 
     Raises:
-        ValueError: the processes can't have equal parts of a batch.
+        ValueError: the batch does not divide evenly between the processes.
     """
     size, micro_batch = options.batch_size, options.micro_batch_size
     if micro_batch and size % micro_batch:

@@ -1,1 +1,1 @@
-"""What a run will need, predicted from configs alone."""
+"""Predicts the memory, disk and time of a run from its config alone."""

@@ -1,4 +1,4 @@
-"""What would make a stage fit: settings that are tried one by one, each with what it saves."""
+"""Advice for a stage that does not fit: settings that save memory, tried one by one, with the bytes each saves."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,32 +13,40 @@ from holdfast.plan.stages import Planned, Stage
 Table = TypeVar("Table", bound=Options)
 Bytes = Callable[[Stage], int]
 LEAST = 0.01
-"""Share of a stage's need that a setting must save to be named."""
+"""Smallest share of a stage's need that a setting must save to be listed."""
 CUT = 4
-"""Budgets of tokens are cut to so many times less."""
+"""Factor by which token budgets are reduced."""
 
 
 @dataclass(frozen=True)
 class Saving:
-    """A setting that a stage needs less memory with."""
+    """A setting that reduces the memory of a stage."""
 
     setting: str
-    """As it is written in the config."""
+    """The setting as a line of the config."""
     saved: int
-    """Bytes."""
+    """Bytes that it saves."""
     fits: bool
+    """True where the stage fits with it."""
 
 
 def savings(planned: Planned, stage: Stage, memory: int, measure: Bytes) -> list[Saving]:
-    """Settings that save memory in this stage, the largest saving first; `measure` says what of it must fit."""
-    before, found = measure(stage), []
+    """Lists settings that save memory in this stage, the largest saving first.
+
+    Args:
+        planned: the plan's config and models.
+        stage: the stage that does not fit.
+        memory: bytes that are available.
+        measure: returns the bytes of a stage that must fit.
+    """
+    before, useful = measure(stage), []
     for setting, config in _changes(planned.config, stage.name, planned.processes):
         after = measure(planned.again(config).parts()[stage.name]())
         if before - after >= LEAST * before:
-            found.append(Saving(setting, before - after, after <= memory))
+            useful.append(Saving(setting, before - after, after <= memory))
     if left_out := _arm(stage.name):
-        found.append(Saving(left_out, before, True))
-    return sorted(found, key=lambda one: -one.saved)
+        useful.append(Saving(left_out, before, True))
+    return sorted(useful, key=lambda saving: -saving.saved)
 
 
 def _changes(config: RunConfig, stage: str, processes: int) -> Iterator[tuple[str, RunConfig]]:
@@ -75,7 +83,7 @@ def _with(config: Table, table: str, **changes: object) -> Table:
 
 
 def _arm(stage: str) -> str | None:
-    """An arm that could be left out: any control."""
+    """Advice to leave out the arm of a stage, where it is a control. Else None."""
     kind, _, arm = stage.partition(" ")
     is_control = kind in ("enhance", "adapt") and arm not in ("top", "protected")
     return f"leaving {arm} out of {kind}_arms" if is_control else None

@@ -1,4 +1,4 @@
-"""What it takes to answer prompts, to judge the answers, and to score by them: scoring, verification, evaluation."""
+"""Memory and work of generating responses, judging them and scoring by them: scoring, verification, evaluation."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -26,33 +26,36 @@ from holdfast.score.host_sums import AHEAD
 from holdfast.score.registry import SCORES
 
 JUDGE_TEMPLATE = 256
-"""Tokens that a judge's template is guessed to have, where its tokenizer is not there."""
+"""Guessed number of tokens in a judge's template, where its tokenizer is missing."""
 
 
 @dataclass(frozen=True)
 class PlannedJudge:
-    """A judge of which nothing but the config, and perhaps the tokenizer, is there."""
+    """A judge known only by its config, and by its tokenizer where that is present."""
 
     outline: Outline | None
-    """None: nothing of it is here, as it is behind an API, or the refusal rules judge."""
+    """Shapes of its weights. None for a judge without local weights: one behind an API, or the refusal rules."""
     options: JudgeOptions
     template: int = JUDGE_TEMPLATE - TEMPLATE
-    """Tokens that its template has beyond the model's, whose prompts are measured with their own."""
+    """Tokens of the judge's template beyond those of the model's template, which are in the prompts' lengths."""
     ratio: float = 1.0
-    """Its tokens for one of the model's."""
+    """Tokens of the judge for one token of the model."""
 
     spread: Spread = IN_ONE
-    """How many processes hold parts of it."""
+    """Processes that hold parts of the judge."""
 
     @property
     def read(self) -> int:
-        """Bytes of its weights, as each process reads them."""
+        """Bytes of the judge's weights, which each process reads."""
         model = self.outline and self.outline.model
         return sum(one.nbytes for one in (*model.parameters(), *model.buffers())) if model else 0
 
     @property
     def loaded(self) -> int:
-        """Bytes that stay: all of them, or where it is sharded its table of embeddings and a part of the others."""
+        """Bytes of the judge's weights that stay in a process.
+
+        A sharded judge has its whole embedding and a part of the other weights in every process.
+        """
         if self.outline is None or self.spread.parts == 1:
             return self.read
         model = self.outline.model
@@ -63,22 +66,22 @@ class PlannedJudge:
 
     @property
     def gathered(self) -> int:
-        """Bytes that a pass has of other processes' parts at most."""
+        """Most bytes of other processes' parts that a pass gathers."""
         model = self.outline and self.outline.model
         return self.spread.gathered(model, model.dtype.itemsize) if model else 0
 
     @property
     def budget(self) -> int:
-        """Tokens of a batch at most."""
+        """Most tokens in a batch of the judge."""
         is_guard = self.outline is not None and self.outline.model.get_output_embeddings() is not None
         return self.options.guard.token_budget if is_guard else self.options.classifier.token_budget
 
     def lengths(self, asked: Sequence[int], said: int) -> list[int]:
-        """Tokens that it is shown of exchanges, given the model's tokens of prompt and response."""
+        """Lengths of exchanges in the judge's tokens, from the model's tokens of prompts and response."""
         return [self.template + ceil((length + said) * self.ratio) for length in asked]
 
     def fitted(self, model: Outline, prompts: Sequence[str]) -> "PlannedJudge":
-        """The same with what its tokenizer and the model's make of the same prompts."""
+        """Returns this judge with `template` and `ratio` measured by both tokenizers on the same prompts."""
         if self.outline is None or self.outline.tokenizer is None or model.tokenizer is None or not prompts:
             return self
         ours, theirs = (
@@ -94,42 +97,42 @@ class PlannedJudge:
 
 @dataclass(frozen=True)
 class Asking:
-    """A model, a judge and how responses are made."""
+    """A model, a judge and the settings of generation."""
 
     subject: Subject
     judge: PlannedJudge
     generation: GenerateOptions
     spread: Spread = IN_ONE
-    """How many processes do so, and whether each has a part of the model."""
+    """Processes that share the work, and the model where it is sharded."""
 
     @property
     def weights(self) -> int:
-        """Bytes of both, which stay."""
+        """Bytes of both models' weights, which stay in memory."""
         return self.subject.loaded_in(self.spread) + self.judge.loaded
 
     @cached_property
     def scored_here(self) -> int:
-        """Scored entries that the first process holds."""
+        """Number of scored entries in the first process."""
         weights = dict(self.subject.model.named_parameters())
         return self.spread.held(weights[site.name] for site in scorable_sites(self.subject.outline.model))
 
     @cached_property
     def largest_here(self) -> int:
-        """Entries of the largest of them."""
+        """Number of entries of the largest scored parameter in the first process."""
         weights = dict(self.subject.model.named_parameters())
         return max(self.spread.held([weights[site.name]]) for site in scorable_sites(self.subject.outline.model))
 
     @cached_property
     def loading(self) -> Need:
-        """Weights pass through the host's memory on their way to a device."""
+        """Need while the weights are loaded. They pass through host memory on their way to a device."""
         on_cpu = self.subject.place.type == "cpu"
         on_device = max(self.weights, self.judge.read)  # which is there before the model
         return Need(on_device, 0 if on_cpu else max(self.subject.loaded_in(self.spread), self.judge.read))
 
     def answer(self, lengths: Sequence[int], samples: int = 1) -> Need:
-        """Responses to prompts of these lengths, every one as long as it may be.
+        """Need to generate responses of the largest length to prompts of these lengths.
 
-        Processes share the batches; a sharded model needs all of them for each.
+        Processes share the batches. A sharded model needs all processes for each batch.
         """
         new = self.generation.max_new_tokens
         whole = [length + new for length in lengths for _ in range(samples)]
@@ -142,7 +145,7 @@ class Asking:
         return self._over(whole, self.generation.token_budget, one, 1 if self.spread.shard else self.spread.processes)
 
     def judged(self, lengths: Sequence[int], *, differentiates: bool = False) -> Need:
-        """Verdicts on the responses, or their gradients."""
+        """Need to judge the responses, or to take the gradients of the judge's scores."""
         outline = self.judge.outline
         if outline is None:
             return Need(self.weights)
@@ -155,7 +158,7 @@ class Asking:
         return self._over(shown, self.judge.budget, one)
 
     def evaluated(self, lengths: Sequence[int], harmful: Sequence[int], questions: Lengths) -> Need:
-        """All prompts answered, those to harmful ones judged, perplexity on the questions' answers."""
+        """Need of an evaluation: all responses, verdicts on those to harmful prompts, perplexity of known answers."""
         samples = self.generation.num_samples
         need = self.loading.then(self.answer(lengths, samples)).then(self.judged([*harmful] * samples))
         if not questions.prompts:
@@ -168,7 +171,7 @@ class Asking:
         return need.then(self._over(questions.exchanges, logits_budget(self.subject.outline.model), one))
 
     def scored(self, lengths: Lengths, options: ScoringOptions) -> Need:
-        """Responses, their gradients through the judge, and scores of the whole and of halves."""
+        """Need of scoring by a judge: responses, gradients through the judge, scores of all prompts and of halves."""
         samples = 1 if options.objective == "judge_gradient" else max(SAMPLES, self.generation.num_samples)
         samples = max(samples, self.generation.num_samples)
         prompts = lengths.prompts
@@ -196,7 +199,7 @@ class Asking:
         return need.then(_sums(self, passes.work, options))
 
     def likelihood(self, lengths: Lengths, options: ScoringOptions) -> Need:
-        """Scores by the likelihood of given responses; there is no judge."""
+        """Need of scoring by the likelihood of given responses, without a judge."""
         alone = replace(self, judge=replace(self.judge, outline=None))
         read = max(1, round(sum(lengths.responses) / len(lengths.responses)))
         whole = _half(lengths.exchanges)
@@ -218,12 +221,12 @@ class Asking:
         return replace(cost, peak=cost.peak - elsewhere + on_the_way + self._gathered(names))
 
     def _budget(self, lengths: Sequence[int], read: int, width: int | None) -> int:
-        """Tokens of a batch where none are set."""
+        """Token budget of a batch where the config sets none."""
         model, longest = self.subject.outline.model, max(lengths)
         return scoring_budget(model, longest, min(read, longest - 1), self.subject.place, judge_width=width)
 
     def sums_on_device(self, on_host: bool) -> bool:
-        """Whether sums of gradients lie beside the weights; a CPU's memory is the host's."""
+        """True where sums of gradients lie in the same memory as the weights. A CPU has only host memory."""
         return not on_host or self.subject.place.type == "cpu"
 
     def _gathered(self, trained: Collection[str] = ()) -> int:
@@ -233,7 +236,7 @@ class Asking:
         return max(map(len, batches_by_length(lengths, budget)))
 
     def _over(self, lengths: Sequence[int], budget: int, one: Callable[[int, int], Cost], processes: int = 1) -> Need:
-        """The peak of the largest batch, and the work of all, or of one process's share in turns."""
+        """Need of passes over batches: the peak of the largest batch, and the work of one process's share of all."""
         if not lengths:
             return Need(self.weights)
         batches = [(len(batch), lengths[batch[0]]) for batch in batches_by_length(lengths, budget)]
@@ -245,17 +248,17 @@ class Asking:
 
 
 def _width(judge: Outline) -> int:
-    """Width of its embeddings."""
+    """Width of the judge's embeddings."""
     return cast(nn.Embedding, judge.model.get_input_embeddings()).embedding_dim
 
 
 def _half(lengths: Sequence[int]) -> Sequence[int]:
-    """Those of one half of the prompts: halves are scored one after the other."""
+    """Lengths of one half of the prompts. Scoring takes one half after the other."""
     return sorted(lengths)[1::2] or lengths
 
 
 def _sums(asking: Asking, work: Cost, options: ScoringOptions) -> Need:
-    """The passes of two halves, then scores of them and of all (`score/scoring.py`), then the curve of convergence."""
+    """Need of two halves' passes, then of three scores (`score/scoring.py`), then of the convergence curve."""
     scored, largest = asking.scored_here, asking.largest_here
     on_host = 4 * scored if asking.sums_on_device(options.sums_on_host) else 8 * scored
     need = _beside(asking, work.peak, on_host, work.times(2))
@@ -266,14 +269,14 @@ def _sums(asking: Asking, work: Cost, options: ScoringOptions) -> Need:
 
 
 def _beside(asking: Asking, device: int, host: int, work: Cost = NOTHING) -> Need:
-    """So many bytes on the device beside the weights, and on the host; a CPU's memory is both."""
+    """Need of bytes on the device beside the weights, and of bytes on the host. A CPU's memory serves as both."""
     if asking.subject.place.type == "cpu":
         return Need(asking.weights + device + host, work=work)
     return Need(asking.weights + device, host, work)
 
 
 def _whole_for_sigma(asking: Asking) -> int:
-    """Of a sharded model one parameter is gathered, and one of its matrices taken in float32."""
+    """Bytes to compute sigma of a sharded model, which gathers one parameter and takes one matrix in float32."""
     if asking.spread.parts == 1:
         return 0
     model, width = asking.subject.outline.model, asking.subject.width

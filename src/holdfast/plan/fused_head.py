@@ -1,11 +1,12 @@
-"""The sizes of TRL's fused head, which takes the loss without logits of all tokens: tiles of 4,096 by 32,768   (bytes)
+"""Allocations of TRL's fused head, which computes the loss tile by tile (4,096 tokens by 32,768 words)   (bytes)
 
     forward    a tile of logits, in the dtype of the products
     backward   the same tile again, float32 gradients of the hidden states and of the head
-    on a CPU   beside the tile 7.25 more of its size in float32: what its steps make one after another
+    on a CPU   beside the tile 7.25 times its size in float32, for the intermediate results of its steps
 
-Of TRL 1.16, kernels/chunked_logprob.py. Deviation: where the vocabulary is smaller than a tile, TRL allocates a whole
-tile and touches a part of it; the part is counted, which is what a CPU gives out. Scored is every token of the batch.
+Source: TRL 1.16, kernels/chunked_logprob.py. Deviation: where the vocabulary is smaller than a tile, TRL allocates a
+whole tile and uses a part of it. Only that part is counted, because a CPU allocates memory when it is used. Every token
+of the batch counts, whether the loss uses it or not.
 """
 
 from typing import Any
@@ -15,14 +16,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 TOKENS, WORDS = 4096, 32768
-"""Of a tile."""
+"""Size of a tile."""
 STEPS_ON_CPU = 7.25
 
 
 def fused_log_probabilities(
     hidden: Float[Tensor, "token d_model"], head: nn.Module, half: bool
 ) -> Float[Tensor, " token"]:
-    """The log-probability of each token, with the allocations of TRL's head; `half` is an accelerator's bfloat16."""
+    """Makes a log-probability per token with the allocations of TRL's head. `half` is bfloat16 on an accelerator."""
     return _FusedHead.apply(hidden, head.weight, half)  # pyright: ignore[reportReturnType]
 
 
@@ -44,7 +45,7 @@ class _FusedHead(torch.autograd.Function):
 
 
 def _tiles(hidden: Tensor, weight: Tensor, half: bool, products: int = 1) -> None:
-    """Makes each tile with what its steps take and lets go of it, so many times as there are products of its size."""
+    """Allocates and frees each tile with its intermediate results, once for every product of its size."""
     dtype = torch.bfloat16 if half else torch.float32
     for _ in range(products):
         for tokens in hidden.to(dtype).split(TOKENS):

@@ -1,7 +1,7 @@
-"""How long prompts, responses and exchanges are: read from the sets that are here, guessed for the others.
+"""Lengths of prompts, responses and exchanges: measured where the prompt set is on this machine, guessed where not.
 
-Guesses: a set that is not here has 1,000 prompts of 128 tokens with responses of 128; without a tokenizer a token has
-4 characters and a chat's template 16 tokens. Of a large set the first 512 rows are measured.
+Guesses: a missing set has 1,000 prompts of 128 tokens with responses of 128 tokens. Without a tokenizer a token has 4
+characters, and a chat template 16 tokens. For a large set the first 512 rows are measured.
 """
 
 import re
@@ -23,14 +23,14 @@ CHARACTERS, TEMPLATE = 4, 16
 
 @dataclass(frozen=True)
 class Lengths:
-    """The rows of a set, in tokens of one model."""
+    """Lengths of a set's rows, in tokens of one model."""
 
     prompts: tuple[int, ...]
     """Tokens of each prompt in its chat template."""
     responses: tuple[int, ...]
     """Tokens of each response, 0 where there is none."""
     is_here: bool = True
-    """False: nothing of the set could be read, and all of this is guessed."""
+    """False where the set could not be read, so that all lengths are guesses."""
 
     @property
     def exchanges(self) -> list[int]:
@@ -41,7 +41,7 @@ class Lengths:
         return Lengths(self.prompts + other.prompts, self.responses + other.responses, self.is_here and other.is_here)
 
     def first(self, limit: int | None) -> "Lengths":
-        """The first rows alone."""
+        """Returns the first rows."""
         return Lengths(self.prompts[:limit], self.responses[:limit], self.is_here)
 
 
@@ -49,7 +49,7 @@ NONE = Lengths((), ())
 
 
 def prompt_lengths(name: str, tokenizer: PreTrainedTokenizerBase | None) -> Lengths:
-    """Of a set's prompts."""
+    """Measures or guesses the lengths of a set's prompts."""
     if not is_here(name):
         return _unknown(name)
     rows = load_prompts(name)
@@ -57,7 +57,7 @@ def prompt_lengths(name: str, tokenizer: PreTrainedTokenizerBase | None) -> Leng
 
 
 def exchange_lengths(name: str, tokenizer: PreTrainedTokenizerBase | None) -> Lengths:
-    """Of a set's prompts and responses."""
+    """Measures or guesses the lengths of a set's prompts and responses."""
     if not is_here(name):
         return _unknown(name)
     rows = load_exchanges(name)
@@ -65,14 +65,14 @@ def exchange_lengths(name: str, tokenizer: PreTrainedTokenizerBase | None) -> Le
 
 
 def is_here(name: str) -> bool:
-    """Whether a set can be read without fetching anything; one that is missing is refused where it is read."""
+    """True where a set can be read without a download. A wrong path counts too, and raises an error when read."""
     before, marked, _ = name.rpartition("#")
     known = KNOWN.get(before if marked else name)
     return known is None or cached_file(known).is_file()
 
 
 def texts(name: str) -> Sequence[str]:
-    """The first prompts of a set as they are written; none where they can't be read."""
+    """Reads the texts of a set's first prompts. Empty where a download would be needed."""
     return [row.prompt for row in load_prompts(name)[:MEASURED]] if is_here(name) else []
 
 
@@ -83,7 +83,7 @@ def _unknown(name: str) -> Lengths:
 
 
 def _repeated(measured: Sequence[tuple[int, int]], count: int) -> Lengths:
-    """What was measured, over and over to the number of rows."""
+    """Repeats the measured lengths up to the number of rows."""
     rows = [measured[place % len(measured)] for place in range(count)]
     return Lengths(tuple(prompt for prompt, _ in rows), tuple(response for _, response in rows))
 

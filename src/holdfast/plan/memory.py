@@ -1,29 +1,31 @@
-"""peak of a stage = weights + what the stage holds beside them + the most that any of its passes takes   (bytes)
+"""peak of a stage = weights + other tensors that the stage keeps + the largest need of any of its passes   (bytes)
 
-With P parameters, S scored entries, k selected ones and b bytes of a stored value, what is held beside the weights:
+With P parameters, S scored entries, k selected entries and b bytes of a stored value, a stage keeps beside the weights:
 
-    scoring         4 S    the first half's sums, on the host, while the second half's pass makes its own
-                    12 S   three scores, on the host; parameter by parameter they take the room of both halves' sums
-                    16 L   beside them, where L is the largest parameter: its sums, mean and score; on the device
+    scoring         4 S    the first half's sums, on the host, during the second half's pass
+                    12 S   three scores, on the host, which replace both halves' sums parameter by parameter
+                    16 L   the sums, mean and score of the largest parameter (L entries), on the device
                     28 S   the three scores, two of the curve and two sums of it, on the host, with convergence
-    enhance, mask   (40 + b) k   mask, old and former values (12 + b: on the host), positions, SparseAdamW's masters and
-                    moments; on a CPU positions take 8 bytes and not 4, twice
-    enhance, full   8 t    AdamW's moments of t trained entries; their gradients are the pass's
-    adapt           8 t, and 24 k (32 k on a CPU) where a mask is held: the mask (8: on the host), positions and values,
+    enhance, mask   (40 + b) k   mask, old and former values (12 + b, on the host), positions, SparseAdamW's masters and
+                    moments, where on a CPU positions take 8 bytes and not 4, twice
+    enhance, full   8 t    AdamW's moments of t trained entries (the pass counts their gradients)
+    adapt           8 t, and 24 k (32 k on a CPU) where a mask is held: the mask (8, on the host), positions and values,
                     each twice
-    adapt, LoRA     12 a, and 24 k (32 k)   weights and moments of a adapter entries; the base stays in float32
+    adapt, LoRA     12 a, and 24 k (32 k)   weights and moments of a adapter entries, with the base in float32
     verify          20 k (24 k)   mask, positions, saved values, noise
 
-Training is on float32 weights (4 P), whatever the checkpoint's dtype, but for SET's of a mask: half precision stays as
-it is where a device computes in it. All else is on weights as `load_model` loads them.
+Training uses float32 weights (4 P) for every dtype of the checkpoint, with one exception: SET of a mask keeps half
+precision where the device computes in it. All other stages use weights as `load_model` loads them.
 
-In N processes, each with the whole model, dense training also holds the buckets of DistributedDataParallel (4 t). Where
-they share it (`spread.py`), weights, sums and an optimizer's state are N parts, and so are gradients, which the pass
-counts; mask (8 k) and old values (b k) are in each; the first gathers all weights (b P) on the host to save them.
-Products in bfloat16 of float32 weights are of copies (2 t), which autocast makes; of a sharded model they are of what
-is gathered, in bfloat16 (`load_model`, mixed_precision).
+In N processes with the whole model each, dense training also keeps the buckets of DistributedDataParallel (4 t). For a
+sharded model (`spread.py`):
+- weights, sums, optimizer state and gradients (which the pass counts) are split into N parts
+- mask (8 k) and old values (b k) are whole in every process
+- the first process gathers all weights (b P) on the host to save them
+bfloat16 products of float32 weights use copies (2 t), which autocast makes. For a sharded model they use the gathered
+weights, in bfloat16 (`load_model`, mixed_precision).
 
-Sources: the files named beside each formula. Passes are followed on the meta device (`trace.py`).
+Sources: the files named beside each formula. Passes run on the meta device (`trace.py`).
 """
 
 from dataclasses import dataclass, replace
@@ -43,54 +45,54 @@ from holdfast.plan.trace import NOTHING, Cost
 from holdfast.select.ranking import count_selected
 
 PROCESS = 520 * 2**20
-"""Bytes of a Python process that has imported all this and loaded nothing: what `benchmarks/plan.py` measured."""
+"""Bytes of a Python process with all imports and no model, measured by `benchmarks/plan.py`."""
 TRAINER = 8 * 2**20
-"""Bytes of trainer and data set beside all tensors, whatever the model: measured there, 3 to 9 MB."""
+"""Bytes of the trainer and its data set without tensors, for any model: `benchmarks/plan.py` measured 3 to 9 MB."""
 
 
 @dataclass(frozen=True)
 class Need:
-    """What a stage, or a part of it, needs."""
+    """Memory and work of a stage or of a part of it."""
 
     device: int = 0
-    """Bytes at most, on the device; on a CPU this is host memory too."""
+    """Peak bytes on the device. On a CPU this is host memory too."""
     host: int = 0
-    """Bytes at most beside the process itself and what is on the device."""
+    """Peak bytes in host memory, without the process itself and the device's bytes."""
     work: Cost = NOTHING
 
     def then(self, other: "Need") -> "Need":
-        """Of one part and then another."""
+        """Combines the needs of two parts that run one after the other."""
         return Need(max(self.device, other.device), max(self.host, other.host), self.work + other.work)
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A model of which nothing but the config is there, and the device that it would be on."""
+    """A model known only by its config, and the device that it would run on."""
 
     name: str
     outline: Outline
     place: torch.device
     fraction: float
-    """Share of the scored entries that is selected."""
+    """Selected share of the scored entries."""
 
     @property
     def model(self) -> nn.Module:
-        """Names and shapes."""
+        """The model on the meta device, with names and shapes only."""
         return self.outline.model
 
     @cached_property
     def entries(self) -> int:
-        """All parameters' entries: P."""
+        """Number of entries of all parameters, P."""
         return sum(weight.numel() for weight in self.model.parameters())
 
     @cached_property
     def scored(self) -> int:
-        """Scored entries: S."""
+        """Number of scored entries, S."""
         return sum(site.num_entries for site in scorable_sites(self.outline.model))
 
     @cached_property
     def selected(self) -> int:
-        """Entries of a mask: k."""
+        """Number of selected entries, k."""
         return count_selected(self.fraction, self.scored)
 
     @property
@@ -100,32 +102,32 @@ class Subject:
 
     @property
     def loaded(self) -> int:
-        """Bytes of the weights and buffers, as they are loaded."""
+        """Bytes of the loaded weights and buffers."""
         return self.loaded_in(IN_ONE)
 
     def loaded_in(self, spread: Spread) -> int:
-        """Those of the first process."""
+        """Bytes of the loaded weights and buffers in the first process."""
         buffers = sum(buffer.nbytes for buffer in self.model.buffers())
         return sum(weight.itemsize * spread.held([weight]) for weight in self.model.parameters()) + buffers
 
     @property
     def width(self) -> int:
-        """Bytes of a value as it is loaded."""
+        """Bytes of a loaded value."""
         return self.outline.model.dtype.itemsize
 
     @property
     def stored(self) -> int:
-        """Bytes of the checkpoint."""
+        """Bytes of the stored checkpoint."""
         return self.outline.storage_dtype.itemsize * self.entries
 
     @property
     def half(self) -> bool:
-        """Whether training takes its products in bfloat16 (`intervene/train/trainer.py`)."""
+        """True where training computes products in bfloat16 (`intervene/train/trainer.py`)."""
         return self.place.type != "cpu" and self.outline.storage_dtype in HALF_PRECISION
 
 
 def enhancing(subject: Subject, options: SftOptions, longest: int, *, full: bool, processes: int = 1) -> Need:
-    """SET: the mask's entries (`intervene/train/sparse_adamw.py`), or all weights."""
+    """Need of SET: training of the mask's entries (`intervene/train/sparse_adamw.py`), or of all weights."""
     spread = Spread(processes, options.shard)
     if full:
         return _dense(subject, options, longest, (), spread)
@@ -145,7 +147,7 @@ def enhancing(subject: Subject, options: SftOptions, longest: int, *, full: bool
 
 
 def adapting(subject: Subject, options: AdaptOptions, longest: int, *, protected: bool, processes: int = 1) -> Need:
-    """SPA (`intervene/hold/protect.py`) or plain fine-tuning. Adapters are trained in one process only."""
+    """Need of SPA (`intervene/hold/protect.py`) or plain fine-tuning. Adapters are trained in one process only."""
     spread = Spread(processes, options.shard)
     held = 2 * (4 + subject.position) * subject.selected // spread.parts if protected else 0
     mask = 8 * subject.selected if protected else 0
@@ -156,14 +158,14 @@ def adapting(subject: Subject, options: AdaptOptions, longest: int, *, protected
         trained = {name: weight.numel() for name, weight in model.named_parameters() if weight.requires_grad}
         work = _steps(subject, options, longest, Step(frozenset(trained), half=subject.half))
         adapter = 12 * sum(trained.values())
-    before = subject.stored  # a copy, to count what rounding leaves of the training (`intervene/train/precision.py`)
+    before = subject.stored  # a copy, to count the changes that rounding undoes (`intervene/train/precision.py`)
     return _with_host(subject, Need(4 * subject.entries + adapter + held + work.peak, TRAINER, work), mask + before)
 
 
 def _dense(
     subject: Subject, options: SftOptions, longest: int, freeze: tuple, spread: Spread, held: int = 0, mask: int = 0
 ) -> Need:
-    """Fused AdamW on all that is not frozen (`intervene/train/trainer.py`)."""
+    """Need of fused AdamW on all parameters that are not frozen (`intervene/train/trainer.py`)."""
     model = subject.outline.model
     roles = frozen_roles(model, freeze, train_routers=options.train_routers)
     trained = {site.name for site in list_sites(model) if site.role not in roles}
@@ -175,19 +177,19 @@ def _dense(
     weights = 4 * spread.held(model.parameters())
     beside = work.peak + spread.gathered(model, gathered.itemsize, trained)
     need = Need(weights + 8 * entries + buckets + held + beside, TRAINER, work)
-    before = subject.outline.storage_dtype.itemsize * entries  # a copy, to count what rounding leaves of the training
+    before = subject.outline.storage_dtype.itemsize * entries  # a copy, to count the changes that rounding undoes
     return _with_host(subject, need, mask + before).then(_saved(subject, spread, 4))
 
 
 def _with_host(subject: Subject, need: Need, count: int) -> Need:
-    """The same with so many bytes more in the host's memory, which a CPU works in."""
+    """Adds bytes in host memory to a need. On a CPU they count as the device's."""
     if subject.place.type == "cpu":
         return replace(need, device=need.device + count)
     return replace(need, host=need.host + count)
 
 
 def _saved(subject: Subject, spread: Spread, width: int) -> Need:
-    """All weights in the host's memory as they are stored, one parameter gathered at a time (`pipeline/saving.py`)."""
+    """Need to save a sharded model: all stored weights on the host, one gathered parameter (`pipeline/saving.py`)."""
     if spread.parts == 1:
         return Need()
     weights = list(subject.model.parameters())
@@ -196,7 +198,7 @@ def _saved(subject: Subject, spread: Spread, width: int) -> Need:
 
 
 def _steps(subject: Subject, options: SftOptions, longest: int, step: Step) -> Cost:
-    """The steps' passes, of which every process takes its share."""
+    """Cost of one process's share of the passes of all steps."""
     processes = step.spread.processes
     micro = min(options.micro_batch_size or max(options.batch_size // processes, 1), options.batch_size)
     parts = max(options.batch_size // (micro * processes), 1)

@@ -1,8 +1,8 @@
-"""The passes that stages are made of, on the meta device: what each takes beside the weights.
+"""The passes of a stage, run on the meta device to count memory beside the weights, and work.
 
-Every pass calls the code that the stage calls, on one batch of a given shape: the scoring of `score.gradient`, the
-logits of `models.logits`, the cache of transformers. TRL's fused head asks for the device's autocast and can't run on
-the meta device; `fused_head.py` has its sizes.
+Every pass calls the stage's own code on one batch of a given shape: the scoring of `score.gradient`, the logits of
+`models.logits`, the cache of transformers. TRL's fused head needs the device's autocast and can't run on the meta
+device, so `fused_head.py` makes its allocations.
 """
 
 import inspect
@@ -39,19 +39,22 @@ class Batch:
 
     rows: int
     length: int
-    """Tokens of a row, padding counted."""
+    """Tokens in a row, padding included."""
     read: int = 0
-    """Tokens of a row that are the response."""
+    """Tokens of the response in a row."""
 
     @property
     def tokens(self) -> int:
-        """Tokens of the batch, padding counted."""
+        """Tokens in the batch, padding included."""
         return self.rows * self.length
 
 
-@lru_cache(maxsize=128)  # arms, and settings that are tried, have passes in common
+@lru_cache(maxsize=128)  # arms, and the settings that advice tries, share passes
 def scoring(model: PreTrainedModel, batch: Batch, *, judge_width: int | None) -> Cost:
-    """One half's sums and a batch's pass: through a judge of that embedding width, or the likelihood of responses."""
+    """Cost of one half's sums and a batch's pass.
+
+    The pass is the gradient through a judge of this embedding width, or of the likelihood of responses for None.
+    """
     names = [site.name for site in scorable_sites(model)]
     objective = _Unknown(model, batch, judge_width)
     with traced(model) as trace:
@@ -63,7 +66,7 @@ def scoring(model: PreTrainedModel, batch: Batch, *, judge_width: int | None) ->
 def scoring_budget(
     model: PreTrainedModel, length: int, read: int, place: torch.device, *, judge_width: int | None
 ) -> int:
-    """Tokens of a batch, as scoring chooses them for items of that length where no budget is set."""
+    """Token budget of a batch that scoring chooses for items of this length, where the config sets none."""
     weights = dict(model.named_parameters())
     sums = {site.name: weights[site.name] for site in scorable_sites(model)}
     objective = _Unknown(model, Batch(1, length, read), judge_width)
@@ -73,27 +76,27 @@ def scoring_budget(
 
 @dataclass(frozen=True)
 class Step:
-    """How a micro-batch is trained on."""
+    """Settings of training on a micro-batch."""
 
     trained: frozenset[str]
     """Names of the parameters that get a gradient."""
     dtype: torch.dtype = torch.float32
-    """That weights are computed with in."""
+    """Dtype of the weights in the pass."""
     gradient: torch.dtype = torch.float32
-    """Of a gradient that is kept."""
+    """Dtype of the gradients that are kept."""
     half: bool = False
-    """Whether products are taken in bfloat16, by autocast."""
+    """True where autocast computes products in bfloat16."""
     keeps_gradients: bool = True
-    """Whether gradients live until the step, or are taken as soon as they are complete."""
+    """True where gradients stay until the step. False where each is used and freed as soon as it is complete."""
     accumulates: bool = False
-    """Whether gradients of earlier micro-batches are there already."""
+    """True where gradients of earlier micro-batches are in memory already."""
     spread: Spread = IN_ONE
-    """Processes of a sharded model keep a part of every gradient."""
+    """Processes that share the work. Those of a sharded model keep a part of every gradient."""
 
 
 @lru_cache(maxsize=128)
 def training(model: PreTrainedModel, batch: Batch, step: Step) -> Cost:
-    """Forward and backward of one micro-batch under TRL's fused head; the model is given back in its own dtype."""
+    """Cost of forward and backward of one micro-batch under TRL's fused head. The model keeps its dtype afterwards."""
     loaded = model.dtype
     nn.Module.to(model, step.dtype)
     try:
@@ -120,7 +123,10 @@ def _trained(model: PreTrainedModel, batch: Batch, step: Step) -> Cost:
 
 
 def _gradients(weights: Sequence[Tensor], step: Step) -> tuple[list[RemovableHandle], list[Tensor]]:
-    """Gradients that are there before the pass, and hooks on those that come; the list is what is kept of either."""
+    """Allocates the gradients of earlier micro-batches, and registers hooks that keep or free the new ones.
+
+    Returns the hooks, and the list of all gradients that are kept.
+    """
     kept = (
         [_part(weight, step.spread, step.gradient) for weight in weights]
         if step.keeps_gradients and step.accumulates
@@ -145,7 +151,7 @@ def _part(weight: Tensor, spread: Spread, dtype: torch.dtype) -> Tensor:
 
 @lru_cache(maxsize=128)
 def answering(model: PreTrainedModel, batch: Batch, *, samples: bool) -> Cost:
-    """Prompts read and `batch.read` tokens said, with the cache of keys and values at its longest."""
+    """Cost of reading prompts and generating `batch.read` tokens, with the key-value cache at its longest."""
     kept = {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(model.forward).parameters else {}
     prompts, whole = Batch(batch.rows, batch.length - batch.read), Batch(batch.rows, max(1, batch.length - 1))
     with torch.no_grad(), traced(model) as trace:
@@ -169,7 +175,7 @@ def answering(model: PreTrainedModel, batch: Batch, *, samples: bool) -> Cost:
 
 @lru_cache(maxsize=128)
 def judging(judge: PreTrainedModel, batch: Batch, *, differentiates: bool) -> Cost:
-    """Verdicts on a batch of exchanges, and their gradient with respect to the judge's embeddings where it is taken."""
+    """Cost of verdicts on a batch of exchanges, and of their gradient for the judge's embeddings if asked."""
     embedding = judge.get_input_embeddings()
     assert isinstance(embedding, nn.Module)
     with torch.set_grad_enabled(differentiates), traced(judge) as trace:
@@ -189,7 +195,7 @@ def judging(judge: PreTrainedModel, batch: Batch, *, differentiates: bool) -> Co
 
 @lru_cache(maxsize=128)
 def measuring_perplexity(model: PreTrainedModel, batch: Batch) -> Cost:
-    """Losses of given responses, from the logits at their tokens."""
+    """Cost of the losses of given responses, from the logits at their tokens."""
     rows = torch.arange(batch.rows).repeat_interleave(batch.read)
     columns = torch.arange(batch.length - batch.read, batch.length).repeat(batch.rows) - 1
     with torch.no_grad(), traced(model) as trace:
@@ -199,7 +205,7 @@ def measuring_perplexity(model: PreTrainedModel, batch: Batch) -> Cost:
 
 
 class _Unknown:
-    """An objective on responses of known lengths and unknown words: that of the judge's gradient, or likelihood."""
+    """An objective on responses of known lengths and unknown tokens: the judge's gradient, or the likelihood."""
 
     unit = ""
 
@@ -210,7 +216,7 @@ class _Unknown:
         self._vocabulary = model.config.get_text_config().vocab_size
 
     def contributions(self, model: PreTrainedModel, items: Sequence[int]) -> Float[Tensor, " batch"]:
-        """As `JudgeGradient` and `ResponseLikelihood` have it."""
+        """Computes the contributions as `JudgeGradient` and `ResponseLikelihood` do, on the meta device."""
         completions = [self.completions[item] for item in items]
         with torch.device("meta"):
             return self._value(model, completions)
@@ -219,24 +225,24 @@ class _Unknown:
         if self._width is None:
             log_probabilities = completion_logits(model, completions).log_softmax(-1)
             return reduce_completions(said_log_probabilities(log_probabilities, completions), completions, "mean")
-        gains = self._gains(sum(len(one.positions) for one in completions), self._width)
+        gains = self._gains(sum(len(completion.positions) for completion in completions), self._width)
         probabilities = completion_logits(model, completions).softmax(-1)
         return reduce_completions(expected_gains(probabilities, gains), completions, "mean")
 
     def _gains(self, num_tokens: int, width: int) -> Float[Tensor, "token d_vocab"]:
-        """As `JudgeGains.gains` makes them."""
+        """Allocates the gains as `JudgeGains.gains` does."""
         gradients, embeddings = torch.empty(num_tokens, width), torch.empty(self._vocabulary, width)
         gains = gradients @ embeddings.T - (gradients * gradients).sum(1, keepdim=True)
         readable = torch.empty(self._vocabulary, dtype=torch.bool)
         return gains * readable * torch.empty(num_tokens, 1, dtype=torch.bool)
 
     def describe(self) -> Mapping[str, object]:
-        """Nothing."""
+        """Returns an empty description."""
         return {}
 
 
 def _choose(logits: Float[Tensor, "batch token d_vocab"], samples: bool) -> None:
-    """As transformers chooses the next token behind `BrokenLogits`."""
+    """Chooses the next token with the operations of transformers after `BrokenLogits`."""
     scores = logits[:, -1, :].to(torch.float32, copy=True)
     scores = scores.masked_fill(~scores.amax(-1).isfinite()[:, None], 0.0)
     if samples:

@@ -1,4 +1,4 @@
-"""The whole plan of a run: its stages, what they come to together, and where they do not fit."""
+"""The plan of a run: the needs of its stages, their totals, and advice where they do not fit."""
 
 import os
 from dataclasses import asdict, dataclass, replace
@@ -17,41 +17,41 @@ from holdfast.plan.units import GIB, gib
 from holdfast.plan.work import Rate, measure_rate
 
 NAMED = 3
-"""Settings that a sentence names."""
+"""Most settings that a sentence of advice names."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run is predicted to need."""
+    """Predicted memory, disk and time of a run."""
 
     device: str
-    """cpu, or what kind of accelerator."""
+    """Type of the device: cpu, or that of an accelerator such as cuda."""
     memory: int | None
-    """Bytes that the device has; on a CPU those of the machine. None where it does not say."""
+    """Bytes of the device's memory, or of the machine's on a CPU. None where it is unknown."""
     workers: int
-    """Processes side by side, each with stages of its own."""
+    """Processes that run in parallel, each on different stages."""
     stages: tuple[Stage, ...]
     rate: Rate | None
-    """None where nothing is known of the device's speed."""
+    """Speed of the device, or None where it is unknown."""
     advice: tuple[str, ...]
-    """A sentence for every stage that does not fit."""
+    """Sentences about the stages that do not fit."""
     processes: int = 1
-    """Processes that score and tune together, each on a device of its own but for a CPU's."""
+    """Processes that score and tune together, each on its own device. On a CPU they share one."""
 
     def seconds(self, stage: Stage) -> float | None:
-        """How long a stage takes, by itself."""
+        """Predicted seconds of a stage that runs alone. None where the device's speed is unknown."""
         return self.rate.seconds(stage.need.work) if self.rate else None
 
     def device_bytes(self, stage: Stage) -> int:
-        """The peak on the device, of one process; 0 on a CPU."""
+        """Peak bytes on the device in one process, or 0 on a CPU."""
         return 0 if self.device == "cpu" else stage.need.device
 
     def host_bytes(self, stage: Stage) -> int:
-        """The peak in host memory, of one process, Python's own included."""
+        """Peak bytes in host memory in one process, Python itself included."""
         return PROCESS + stage.need.host + (stage.need.device if self.device == "cpu" else 0)
 
     def to_json(self) -> dict[str, object]:
-        """Bytes and seconds, stage by stage and together."""
+        """Makes a JSON object with bytes and seconds of every stage and in total."""
         stages = [
             {
                 "name": stage.name,
@@ -75,35 +75,35 @@ class Plan:
         }
 
     def total(self) -> dict[str, float | None]:
-        """The largest peaks of all workers at once, all disk, and the time that they share."""
+        """Totals of the run: the largest peak in every worker at once, all disk, and the time of parallel workers."""
         seconds = [self.seconds(stage) for stage in self.stages]
         return {
             "device_bytes": self.workers * max(map(self.device_bytes, self.stages)),
             "host_bytes": self.workers * max(map(self.host_bytes, self.stages)),
             "disk_bytes": sum(stage.disk for stage in self.stages),
-            "seconds": sum(one or 0.0 for one in seconds) / self.workers if self.rate else None,
+            "seconds": sum(each or 0.0 for each in seconds) / self.workers if self.rate else None,
         }
 
 
 def make_plan(
     config: RunConfig, memory_gib: float | None = None, tera_flops: float | None = None, processes: int = 1
 ) -> Plan:
-    """Predicts what a run needs, from configs and prompt sets alone; no weights are read, nothing is written.
+    """Predicts the needs of a run from configs and prompt sets alone. It reads no weights and writes no file.
 
     Args:
-        config: the run.
-        memory_gib: plans for an accelerator with this much memory, in place of the device here.
-        tera_flops: what that device reaches, in 10^12 operations a second; measured on the device here when left out.
-        processes: how many are to score and tune together, by `torchrun -m holdfast score|enhance|adapt`.
+        config: the config of the run.
+        memory_gib: memory of the accelerator to plan for, in GiB. This machine's device when left out.
+        tera_flops: speed of that device, in 10^12 operations per second. Measured on this machine when left out.
+        processes: number of processes that score and tune together, by `torchrun -m holdfast score|enhance|adapt`.
 
     Raises:
-        ValueError: a config or a prompt set is missing or wrong, the two sets of SET are swapped, so many processes
-            can't work together under it, or a model's code can't be followed.
+        ValueError: a config or a prompt set is missing or wrong, the two sets of SET are swapped, the config does not
+            allow this number of processes, or a model's code can't run on the meta device.
     """
     refuse_apart(config, processes)
     _check_sets_to_enhance(config)
     if processes > 1:
-        config = config.model_copy(update={"workers": 1})  # those of `holdfast run`, which is one process's
+        config = config.model_copy(update={"workers": 1})  # `holdfast run` has workers, and torchrun replaces it
     here = default_device()
     place = torch.device("cuda") if memory_gib is not None and here.type == "cpu" else here
     planned = Planned(config, place, processes)
@@ -125,7 +125,7 @@ def _check_sets_to_enhance(config: RunConfig) -> None:
 
 
 def _advice(plan: Plan, planned: Planned, memory: int) -> list[str]:
-    """A sentence for stages that need the same and do not fit, with what would help."""
+    """Writes a sentence of advice for every group of stages that have the same need and do not fit."""
 
     def needed(stage: Stage) -> int:
         if plan.device == "cpu":
@@ -141,9 +141,9 @@ def _advice(plan: Plan, planned: Planned, memory: int) -> list[str]:
 
 def _sentence(planned: Planned, stages: list[Stage], need: int, memory: int, needed) -> str:
     names = ", ".join(stage.name for stage in stages)
-    found = savings(planned, stages[0], memory, needed)[:NAMED]
+    largest = savings(planned, stages[0], memory, needed)[:NAMED]
     side_by_side = planned.config.workers > 1
-    help_ = [f"{one.setting} saves {gib(one.saved)}{' (it fits then)' if one.fits else ''}" for one in found]
+    help_ = [f"{each.setting} saves {gib(each.saved)}{' (it fits then)' if each.fits else ''}" for each in largest]
     help_ += [f"workers = 1 saves {gib(need - need // planned.config.workers)}"] * side_by_side
     judge = planned.judge_bytes()
     help_ += [f"a smaller judge saves up to {gib(judge)}"] * (judge > memory / 10)

@@ -1,15 +1,15 @@
-"""What several processes hold of one model, and what each gathers of it for a moment   (bytes, of the first process)
+"""Parts of a sharded model in each process, and the parameters that a pass gathers   (bytes, of the first process)
 
     held        b * sum over parameters of ceil(rows / N) * entries of a row        in one process, or unsharded: b P
     gathered    max over groups of  2 b E + (b + 4) T
 
-N processes share a model of b bytes a value by FSDP2, which deals out the rows of every parameter and gathers them
-group by group: a layer, the embedding, the head. A group has E entries, padded to equal parts, and T of them have a
-gradient. One group is computed with while the next is on its way (2 b E); whole gradients of a group (b T) are there
-until they are sent, in float32 (4 T). The rows of stacked experts are the experts: over more processes than experts
-the first ones hold as much as ever, and what is gathered is padded to an expert a process.
+FSDP2 splits the rows of every parameter over N processes, and gathers them group by group: a layer, the embedding, the
+head. A value has b bytes. A group has E entries, padded to equal parts, and T of them have a gradient. While a pass
+computes with one group, it gathers the next (2 b E). Whole gradients of a group (b T) stay until they are sent in
+float32 (4 T). The rows of stacked experts are the experts. With more processes than experts, the first processes
+hold one expert each, and the gathered tensor is padded to one expert per process.
 
-Source: torch.distributed.fsdp of torch 2.13; the groups are those of `models/load.py`.
+Sources: torch.distributed.fsdp of torch 2.13. The groups are those of `models/load.py`.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -21,30 +21,30 @@ from transformers import PreTrainedModel
 from holdfast.models.roles import find_layers
 
 SENT = 4
-"""Bytes of an entry of a gradient on its way: `models/load.py` has them added up in float32."""
+"""Bytes of a gradient's entry while it is sent. `models/load.py` sets float32 for the reduction."""
 
 
 @dataclass(frozen=True)
 class Spread:
-    """How many processes work on one thing, and whether each holds a part of the model or all of it."""
+    """Processes that work together, each with the whole model or with a shard of it."""
 
     processes: int = 1
     shard: bool = False
 
     @property
     def parts(self) -> int:
-        """Parts that the model is in."""
+        """Number of parts that the model is split into."""
         return self.processes if self.shard else 1
 
     def held(self, weights: Iterable[Tensor]) -> int:
-        """Entries of these parameters in the first process, which holds the most."""
+        """Number of entries of these parameters in the first process, which holds the most."""
         return sum(-(-_rows(weight) // self.parts) * (weight.numel() // _rows(weight)) for weight in weights)
 
     def gathered(self, model: PreTrainedModel, width: int, trained: Collection[str] = ()) -> int:
-        """Bytes that a pass has of other processes' parameters, and of their gradients, at most.
+        """Most bytes that a pass gathers of parameters and of their gradients.
 
         Args:
-            model: names and shapes.
+            model: a model with names and shapes only.
             width: bytes of a value.
             trained: names of the parameters that get a gradient.
         """
@@ -59,7 +59,7 @@ class Spread:
 
 
 IN_ONE = Spread()
-"""One process."""
+"""Work in one process."""
 
 
 def _rows(weight: Tensor) -> int:
@@ -67,11 +67,11 @@ def _rows(weight: Tensor) -> int:
 
 
 def _groups(model: PreTrainedModel) -> Mapping[str, dict[str, Tensor]]:
-    """The parameters of every layer together, and those of any other module by themselves."""
+    """Groups the parameters as FSDP2 gathers them: one group for every layer, and one for every other module."""
     layers = find_layers(model)
-    found: dict[str, dict[str, Tensor]] = {}
+    groups: dict[str, dict[str, Tensor]] = {}
     for name, weight in model.named_parameters():
         is_in_layer = layers is not None and name.startswith(layers)
         group = name.removeprefix(layers).partition(".")[0] if layers and is_in_layer else name.rpartition(".")[0]
-        found.setdefault(group, {})[name] = weight
-    return found
+        groups.setdefault(group, {})[name] = weight
+    return groups

@@ -1,8 +1,11 @@
-"""The stages of a run in the order of `pipeline/run/run.py` and under its settings, each with what it needs.
+"""The stages of a run, in the order and with the settings of `pipeline/run/run.py`, each with its need.
 
-Disk: scores are 4 bytes an entry, six files of them a model; masks 4 bytes a selected entry; a checkpoint the bytes of
-its dtype; a patch 4 bytes and two values a selected entry. Checkpoints of a fine-tuning (12 bytes a trained entry, two
-of them while one replaces the other) are removed at its end, and counted.
+Disk:
+- scores: 4 bytes per entry, in six files for every model
+- masks: 4 bytes per selected entry
+- a checkpoint: the bytes of its dtype
+- a patch: 4 bytes and two values per selected entry
+- checkpoints during fine-tuning: 12 bytes per trained entry, two at a time. They count, though the end removes them
 """
 
 from collections.abc import Callable
@@ -25,27 +28,27 @@ from holdfast.plan.memory import Need, Subject, adapting, enhancing
 from holdfast.plan.spread import IN_ONE, Spread
 
 BYTES_AN_ANSWER = 2000
-"""Of an evaluation's JSON file."""
+"""Bytes of one answer in an evaluation's JSON file."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of the run that is made as one."""
+    """A part of the run that is computed in one piece."""
 
     name: str
     need: Need
     disk: int
-    """Bytes written, at most."""
+    """Most bytes written to disk."""
     is_guessed: bool = False
-    """Whether a prompt set is not here, so that counts and lengths are guesses."""
+    """True where a prompt set is missing on this machine, so that counts and lengths are guesses."""
     processes: int = 1
-    """Processes that work on it together, each of which needs what is said here, or less."""
+    """Processes that work on the stage together. Each needs `need` or less."""
 
 
 class Planned:
-    """A config and the outlines of its models; stages are computed once.
+    """A config with the outlines of its models. Each need is computed once.
 
-    Several processes score and tune together, by a command for each stage; all else is done in one.
+    Several processes score and tune together, by one command for each stage. All other work runs in one process.
     """
 
     def __init__(self, config: RunConfig, place: torch.device, processes: int = 1) -> None:
@@ -55,13 +58,13 @@ class Planned:
         self._needs: dict[tuple, Need] = {}
 
     def again(self, config: RunConfig) -> "Planned":
-        """The same models and prompts under other settings."""
+        """Plans the same models and prompts with another config."""
         other = Planned(config, self.place, self.processes)
         other._outlines, other._lengths = self._outlines, self._lengths
         return other
 
     def parts(self) -> dict[str, Callable[[], Stage]]:
-        """All stages by name, in the order in which a run makes them."""
+        """Lists all stages by name, in the order of a run."""
         config = self.config
         found: dict[str, Callable[[], Stage]] = {
             "locate": partial(self.locate, config.model, "locate", "judge_gradient"),
@@ -78,7 +81,7 @@ class Planned:
         return found | {f"adapt {arm}": partial(self.adapt, arm) for arm in (config.adapt_arms if config.task else ())}
 
     def locate(self, model: str, name: str, objective: SafetyObjective) -> Stage:
-        """Scores for safety and for utility, and masks."""
+        """Plans the scores for safety and for utility, and the masks."""
         config, spread = self.config, Spread(self.processes, self.config.score.shard)
         asking = self._asking(model, self.config.calibrate, spread)
         if refusals := config.refusals_to_score(objective):
@@ -98,12 +101,12 @@ class Planned:
         return Stage(name, need, disk, is_guessed=is_guessed, processes=self.processes)
 
     def evaluate(self, model: str, name: str, *, with_task: bool) -> Stage:
-        """The whole suite."""
+        """Plans an evaluation on the whole suite."""
         need, answers, is_here = self._evaluated(model, with_task=with_task)
         return Stage(name, need, answers * BYTES_AN_ANSWER, is_guessed=not is_here)
 
     def verify(self) -> Stage:
-        """Every draw of noise of every strength on every mask, each an evaluation of safety and utility."""
+        """Plans every draw of noise, of every strength and on every mask, each with an evaluation."""
         config, options = self.config, self.config.verify
         asking = self._asking(config.model, config.generate)
         harmful = self._harmful(config.model, options.limit)
@@ -116,7 +119,7 @@ class Planned:
         return Stage("verify", need, disk, is_guessed=not (harmful + questions).is_here)
 
     def enhance(self, arm: str) -> Stage:
-        """SET on the unaligned model, then its evaluation."""
+        """Plans SET on the unaligned model, and its evaluation."""
         config = self.config
         assert config.unaligned is not None
         assert config.refusals is not None
@@ -134,7 +137,7 @@ class Planned:
         return Stage(f"enhance {arm}", need.then(evaluated), disk, is_guessed=is_guessed, processes=self.processes)
 
     def adapt(self, arm: str) -> Stage:
-        """SPA of the aligned model, or a control, then its evaluation."""
+        """Plans SPA of the aligned model or a control, and its evaluation."""
         config = self.config
         assert config.task is not None
         subject, task = self.subject(config.model), self._exchanges(config.model, config.task)
@@ -150,7 +153,7 @@ class Planned:
         return Stage(f"adapt {arm}", need.then(evaluated), disk, is_guessed=is_guessed, processes=self.processes)
 
     def _evaluated(self, model: str, *, with_task: bool) -> tuple[Need, int, bool]:
-        """What an evaluation needs, its answers, and whether all its prompts are here."""
+        """Returns the need of an evaluation, its number of answers, and True where all its prompts are present."""
         suite, harmful = self.config.suite, self._harmful(model)
         names = [suite.harmless, suite.borderline, suite.questions, suite.task if with_task else None]
         asked = sum((self._prompts(model, name) for name in names), harmful)
@@ -162,19 +165,19 @@ class Planned:
         return need, len(asked.prompts), asked.is_here
 
     def _once(self, key: tuple, make: Callable[[], Need]) -> Need:
-        """What arms have in common is followed once."""
+        """Computes a need that several arms share once."""
         if key not in self._needs:
             self._needs[key] = make()
         return self._needs[key]
 
     def longest_to_enhance(self, arm: str) -> int:
-        """Tokens of the longest exchange that SET learns from."""
+        """Tokens in the longest exchange that SET trains on."""
         assert self.config.unaligned is not None
         assert self.config.refusals is not None
         return max(self._learned(self.config.unaligned, self.config.refusals, arm).exchanges)
 
     def longest_to_adapt(self) -> int:
-        """Tokens of the longest exchange of the task."""
+        """Tokens in the longest exchange of the task."""
         assert self.config.task is not None
         return max(self._exchanges(self.config.model, self.config.task).exchanges)
 
@@ -183,7 +186,7 @@ class Planned:
         return self._judge.loaded
 
     def subject(self, name: str) -> Subject:
-        """A model of the run."""
+        """Returns a model of the run by its name."""
         return Subject(name, self._outline(name), self.place, self.config.select.fraction)
 
     def _learned(self, model: str, files: EnhanceFiles, arm: str) -> Lengths:

@@ -1,11 +1,11 @@
-"""What several processes refuse to do together, told before anything is loaded: as the commands themselves do."""
+"""Checks of a config for several processes, with the errors that the commands themselves would raise."""
 
 from holdfast.intervene.options import SftOptions, share_batch
 from holdfast.pipeline.run.config import RunConfig
 
 
 def refuse_apart(config: RunConfig, processes: int) -> None:
-    """Raises ValueError when so many processes can't do together what the config asks for."""
+    """Raises ValueError when this number of processes can't run the config together."""
     tables = {"score": config.score, "enhance": config.enhance, "adapt": config.adapt}
     sharded = {f"{name}.shard": "the model" for name, table in tables.items() if table.shard}
     sharded |= {"score.shard_judge": "the judge"} if config.score.shard_judge else {}

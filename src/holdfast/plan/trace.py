@@ -1,12 +1,12 @@
-"""peak = max over time of the bytes of all tensors that are alive, the weights left out   (bytes)
+"""peak = max over time of the bytes of all live tensors, without the weights   (bytes)
 
-The model's own code runs on the meta device, where tensors have shapes and no values: every storage is counted when it
-is made and when it is let go, so activations, gradients and temporaries are those that the real pass has, for any
-architecture. FLOPs are counted by the formulas of torch's own counter (a multiply-add is two).
+The model's own code runs on the meta device, where tensors have shapes and no values. Every storage is counted when it
+is allocated and when it is freed. Activations, gradients and temporaries are therefore those of the real pass, for any
+architecture. FLOPs follow the formulas of torch's own counter, where a multiply-add is two.
 
-Deviations: what a kernel takes inside itself (packing, split sums) is not seen. Attention is the fused kernel that
-keeps no matrix of tokens by tokens; where dropout is on, it is the plain one. A mask of padding is taken to be needed.
-Experts are multiplied as one grouped product, whatever is chosen to run them.
+Deviations: memory inside a kernel (packing, split sums) is not counted. Attention is the fused kernel without a matrix
+of tokens by tokens, or the plain one where dropout is on. A padding mask is assumed to be needed. Experts are computed
+as one grouped product, for every implementation that may run them.
 """
 
 import weakref
@@ -29,32 +29,32 @@ GROUPED = tuple(
     if function is not None
 )
 PRODUCTS = {torch.nn.functional.linear, torch.matmul, torch.bmm, torch.addmm, torch.mm, torch.baddbmm}
-"""What autocast runs in half precision."""
+"""Functions that autocast runs in half precision."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a pass takes."""
+    """Memory and work of a pass."""
 
     peak: int
-    """Bytes at most, the weights left out."""
+    """Peak bytes, without the weights."""
     flops: float = 0
     moved: float = 0
-    """Bytes that operations read and wrote."""
+    """Bytes that the operations read and write."""
     calls: float = 0
-    """Operations."""
+    """Number of operations."""
 
     def times(self, count: float) -> "Cost":
-        """Of so many such passes, one after another."""
+        """Cost of this number of such passes, one after another."""
         return Cost(self.peak, self.flops * count, self.moved * count, self.calls * count)
 
     def __add__(self, other: "Cost") -> "Cost":
-        """Of one after the other."""
+        """Cost of two passes, one after the other."""
         peak, flops = max(self.peak, other.peak), self.flops + other.flops
         return Cost(peak, flops, self.moved + other.moved, self.calls + other.calls)
 
     def __sub__(self, other: "Cost") -> "Cost":
-        """Of what came after the other."""
+        """Work since an earlier state of the same trace, with the peak of the later one."""
         return Cost(self.peak, self.flops - other.flops, self.moved - other.moved, self.calls - other.calls)
 
 
@@ -63,7 +63,7 @@ NOTHING = Cost(0)
 
 @dataclass(frozen=True)
 class _Known:
-    """What an operation makes of inputs of given shapes."""
+    """Results and work of an operation on inputs of given shapes."""
 
     made: tuple[tuple[torch.Size, tuple[int, ...], torch.dtype], ...]
     is_tuple: bool
@@ -72,11 +72,11 @@ class _Known:
 
 
 KNOWN_CALLS: dict[tuple, _Known] = {}
-"""Layers are alike, and working out shapes takes most of a pass."""
+"""Results of operations seen before. Layers repeat the same calls, and most of a pass is spent on their shapes."""
 
 
 def _describe(func: Any, args: tuple, kwargs: dict) -> tuple | None:
-    """Tells calls apart by all that shapes depend on; None where something can't be compared."""
+    """Makes a key from everything that a call's shapes depend on. None where an argument can't be hashed."""
     described = (func, *map(_shape, args), *((name, _shape(value)) for name, value in sorted(kwargs.items())))
     try:
         hash(described)
@@ -94,31 +94,31 @@ def _shape(value: Any) -> Any:
 
 
 class Trace(TorchDispatchMode):
-    """Counts the bytes that are alive and the floating-point operations while it lasts."""
+    """Counts live bytes and floating-point operations while it is active."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         tensors = [*model.parameters(), *model.buffers()]
         self._sizes = {tensor.untyped_storage()._cdata: 0 for tensor in tensors}
         self.live = 0
-        """Bytes of all that was made and is alive."""
+        """Bytes of all live tensors allocated in the trace."""
         self.peak = 0
-        """The most that were, since the last `forget`."""
+        """Most live bytes since the last `forget`."""
         self.flops = self.moved = self.calls = 0
 
     @property
     def cost(self) -> Cost:
-        """The peak and the operations up to now."""
+        """The peak and the work so far."""
         return Cost(self.peak, self.flops, self.moved, self.calls)
 
     def forget(self) -> None:
-        """Begins the peak anew, from what is alive."""
+        """Resets the peak to the bytes that are live now."""
         self.peak = self.live
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         kwargs = kwargs or {}
         if func is aten._local_scalar_dense.default and args[0].is_meta:
-            return args[0].dtype != torch.bool  # nothing is known of values: "are all of them so" is answered by no
+            return args[0].dtype != torch.bool  # values are unknown, and False answers checks such as `mask.all()`
         if func is aten.nonzero.default and args[0].is_meta:
             return args[0].new_empty(0, args[0].dim(), dtype=torch.int64)
         if func is aten._to_copy.default and args[0].is_meta and str(kwargs.get("device")) == "cpu":
@@ -134,15 +134,16 @@ class Trace(TorchDispatchMode):
         return tuple(made) if known.is_tuple else made[0]
 
     def _run(self, func: Any, args: tuple, kwargs: dict, call: tuple | None) -> Any:
-        """Has the meta device work out the shapes, and keeps them where nothing but new tensors came out."""
+        """Lets the meta device compute the shapes, and stores them where all results are new tensors."""
         made = func(*args, **kwargs)
         results = made if isinstance(made, tuple) else (made,)
-        is_new = [isinstance(one, Tensor) and one.is_meta and self._note(one) for one in results]
+        is_new = [isinstance(result, Tensor) and result.is_meta and self._note(result) for result in results]
         if any(is_new):
             count = flop_registry.get(func._overloadpacket)
             flops = int(count(*args, **kwargs, out_val=made)) if count else 0
-            moved = sum(one.nbytes for one in (*args, *results) if isinstance(one, Tensor))
-            shapes = tuple((one.shape, one.stride(), one.dtype) for one in results if isinstance(one, Tensor))
+            moved = sum(value.nbytes for value in (*args, *results) if isinstance(value, Tensor))
+            tensors = [result for result in results if isinstance(result, Tensor)]
+            shapes = tuple((tensor.shape, tensor.stride(), tensor.dtype) for tensor in tensors)
             known = _Known(shapes, isinstance(made, tuple), flops, moved)
             self._count(known)
             if call and all(is_new):
@@ -155,7 +156,7 @@ class Trace(TorchDispatchMode):
         self.moved += known.moved
 
     def _note(self, tensor: Tensor) -> bool:
-        """Counts a storage when it is first seen; a view has none of its own."""
+        """Counts a storage when it is first seen. Returns False for a view, which shares a known storage."""
         storage = tensor.untyped_storage()
         key = storage._cdata
         if key in self._sizes:
@@ -171,13 +172,13 @@ class Trace(TorchDispatchMode):
 
 
 class Kernels(TorchFunctionMode):
-    """Calls the kernels that a device would, where the meta device would choose another."""
+    """Calls the kernels of a real device where the meta device would choose others."""
 
     def __init__(self, trace: Trace, autocast: torch.dtype | None = None) -> None:
         super().__init__()
         self._trace, self._autocast = trace, autocast
         self._halves: dict[int, Tensor] = {}
-        """Weights in half precision, which autocast keeps as long as it lasts."""
+        """Weights in half precision, which autocast caches until its end."""
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         kwargs = kwargs or {}
@@ -186,7 +187,7 @@ class Kernels(TorchFunctionMode):
         if func in GROUPED:
             return self._grouped(*args, **kwargs)
         if self._autocast and func in PRODUCTS:
-            return func(*(self._half(one) for one in args), **kwargs)
+            return func(*(self._half(argument) for argument in args), **kwargs)
         return func(*args, **kwargs)
 
     def _half(self, argument: Any) -> Any:
@@ -196,15 +197,17 @@ class Kernels(TorchFunctionMode):
             return argument.to(self._autocast)
         return self._halves.setdefault(id(argument), argument.to(self._autocast))
 
-    def _attend(self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, **how: Any) -> Tensor:
+    def _attend(
+        self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, **options: Any
+    ) -> Tensor:
         if self._autocast:
-            query, key, value = (self._half(one) for one in (query, key, value))
-        if how.pop("enable_gqa", False):
+            query, key, value = (self._half(tensor) for tensor in (query, key, value))
+        if options.pop("enable_gqa", False):
             shared = query.shape[1] // key.shape[1]
             key, value = key.repeat_interleave(shared, dim=1), value.repeat_interleave(shared, dim=1)
         if attn_mask is not None and attn_mask.dtype == torch.bool:
             attn_mask = torch.empty(attn_mask.shape, dtype=query.dtype, device=query.device)  # the kernels add it
-        is_causal, scale = how.get("is_causal", False), how.get("scale")
+        is_causal, scale = options.get("is_causal", False), options.get("scale")
         flash = aten._scaled_dot_product_flash_attention_for_cpu
         return flash(query, key, value, 0.0, is_causal, attn_mask=attn_mask, scale=scale)[0]
 
@@ -219,10 +222,10 @@ class Kernels(TorchFunctionMode):
 
 @contextmanager
 def traced(model: nn.Module, autocast: torch.dtype | None = None) -> Iterator[Trace]:
-    """Counts what is made on the meta device while this lasts; the model is given back without gradients.
+    """Context manager that counts allocations and work on the meta device. The model has no gradients afterwards.
 
     Raises:
-        ValueError: the model's code asks for values, which there are none of.
+        ValueError: the model's code needs values of tensors, and there are none on the meta device.
     """
     trace = Trace(model)
     training = model.training
@@ -232,9 +235,9 @@ def traced(model: nn.Module, autocast: torch.dtype | None = None) -> Iterator[Tr
             stack.enter_context(trace)
             stack.enter_context(Kernels(trace, autocast))
             yield trace
-    except (RuntimeError, TypeError) as error:  # the former where an operation has no shapes without values
+    except (RuntimeError, TypeError) as error:  # RuntimeError where the shapes of an operation depend on values
         raise ValueError(
-            f"a pass of {type(model).__name__} could not be followed without its weights: "
+            f"a pass of {type(model).__name__} could not run without its weights: "
             f"{str(error).splitlines()[0].rstrip('.')}; plan can't predict this model."
         ) from error
     finally:

@@ -1,10 +1,10 @@
 """seconds = FLOPs / (FLOPs a second) + bytes / (bytes a second) + operations * (seconds an operation)
 
-The three rates are measured on the device here in less than a second: a product of matrices, a sum of long vectors, and
-many sums of short ones. FLOPs, bytes that operations read and write, and operations are those of the passes.
+The three rates are measured on this machine's device in less than a second: a product of matrices, a sum of long
+vectors, and many sums of short vectors. FLOPs, bytes read and written, and operations are those of the passes.
 
-A lower bound rather than a promise: loading, saving, what a trainer does before its first step, caches that are too
-small and other work on the machine are left out.
+The result is a lower bound. It leaves out loading, saving, a trainer's work before its first step, small caches, and
+other work on the machine.
 """
 
 import time
@@ -18,27 +18,27 @@ from holdfast.plan.trace import Cost
 
 SIDE, LONG, SHORT, REPEATS = 1024, 2**23, 64, 1000
 PYTHON = 3.0
-"""Calls of modules and bookkeeping around an operation take as long as it does twice over."""
+"""Time of an operation with its module calls and bookkeeping, which take twice as long as the operation itself."""
 
 
 @dataclass(frozen=True)
 class Rate:
-    """How fast a device is."""
+    """Speed of a device."""
 
     flops: float
-    """Floating-point operations a second."""
+    """Floating-point operations per second."""
     moved: float = float("inf")
-    """Bytes a second."""
+    """Bytes per second."""
     call: float = 0.0
-    """Seconds an operation."""
+    """Seconds per operation."""
 
     def seconds(self, work: Cost) -> float:
-        """How long a pass takes."""
+        """Predicted seconds of a pass."""
         return work.flops / self.flops + work.moved / self.moved + work.calls * self.call
 
 
 def measure_rate(place: torch.device, threads: int = 1) -> Rate:
-    """The rates of the device here, with so many cores where it is a CPU."""
+    """Measures the rates of this machine's device, with this number of threads on a CPU."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
@@ -58,7 +58,7 @@ def _measured(place: torch.device) -> Rate:
 
 
 def _median_seconds(work: Callable[[], object], place: torch.device) -> float:
-    """Of five calls."""
+    """Median seconds of five calls."""
     times = []
     for _ in range(5):
         started = time.perf_counter()

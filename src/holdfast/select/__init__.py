@@ -1,4 +1,4 @@
-"""Scores to masks: which entries count as safety-critical, the controls that they are compared with, mask algebra."""
+"""Selectors that turn scores into masks of safety-critical entries, control masks to compare with, mask algebra."""
 
 from holdfast.select.algebra import combine, random_iou
 from holdfast.select.bottom import BottomOptions, select_bottom

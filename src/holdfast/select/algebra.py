@@ -1,8 +1,8 @@
-"""union, intersection and difference of masks, and how much two masks overlap by chance.
+"""Union, intersection and difference of masks, and the overlap that two random masks have by chance.
 
 difference(A, B, C, ...) = A minus all the others.
-random_iou(A, B) = pq / (p + q - pq), p and q their densities: intersection over union of two random masks of those
-sizes to be expected, p / (2 - p) for two of one density.
+random_iou(A, B) = pq / (p + q - pq), where p and q are the densities of A and B. It is the intersection over union
+(IoU) to expect of two random masks of those sizes. Two random masks of one density p reach p / (2 - p).
 """
 
 from collections.abc import Callable, Sequence
@@ -19,29 +19,30 @@ OPERATORS: dict[Operation, Callable[[Mask, Mask], Mask]] = {"union": or_, "inter
 
 
 class EmptyResultError(ValueError):
-    """The masks, joined, select nothing."""
+    """The combined masks select no entry."""
 
 
 def combine(operation: Operation, masks: Sequence[Mask]) -> Mask:
-    """The masks joined from left to right.
+    """Combines masks from left to right.
 
     Raises:
-        EmptyResultError: nothing is left.
-        ValueError: there are fewer than two masks, or they are of different models.
+        EmptyResultError: the result selects no entry.
+        ValueError: there are fewer than two masks, or they were made for different models.
     """
     if len(masks) < 2:
-        raise ValueError(f"{operation} joins masks, and {len(masks)} is given; give two or more.")
+        raise ValueError(f"{operation} needs two or more masks, got {len(masks)}; give two or more.")
     joined = reduce(OPERATORS[operation], masks)
     if not len(joined):
         raise EmptyResultError(
             f"the {operation} of these {len(masks)} masks selects no entry, and an empty mask is of no use; "
             "choose another operation, or larger masks."
         )
-    return replace(joined, made_by={"operation": operation, **version(), "masks": [dict(one.made_by) for one in masks]})
+    origins = [dict(mask.made_by) for mask in masks]
+    return replace(joined, made_by={"operation": operation, **version(), "masks": origins})
 
 
 def random_iou(left: Mask, right: Mask) -> float:
-    """The overlap to expect of two random masks of these sizes, in [0, 1]; 1 for two empty ones."""
+    """The IoU to expect of two random masks of these sizes, in [0, 1]. Two empty masks have 1."""
     both = left.density * right.density
     either = left.density + right.density - both
     return both / either if either else 1.0

@@ -1,6 +1,7 @@
-"""What ranking asks of a block of scores: by numpy on the host, where torch takes twice as long; by torch on a device.
+"""Counts and comparisons over one block of scores, as the ranking needs them.
 
-Of scores on a device only counts, and the entries that are selected, come to the host.
+Blocks in host memory use numpy, because torch takes twice as long there. Blocks on a device use torch, and only the
+counts and the selected positions are copied to the host.
 """
 
 from collections.abc import Iterator
@@ -11,10 +12,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-BLOCK = 2**18  # entries that stay in a core's cache while they are counted; larger blocks are slower
-DEVICE_BLOCK = 2**26  # a device has them counted before the next call is made, unless they are many
+BLOCK = 2**18  # this many entries stay in a core's cache while they are counted, and larger blocks are slower
+DEVICE_BLOCK = 2**26  # a device finishes smaller blocks before the next call arrives, and then waits
 HALF_BITS = 16
-LEFT_OUT = np.float32(np.nan)  # stands for an excluded entry: no comparison holds for it
+LEFT_OUT = np.float32(np.nan)  # replaces an excluded score, since every comparison with NaN is false
 
 
 @dataclass(frozen=True)
@@ -24,26 +25,26 @@ class HostBlock:
     scores: np.ndarray
 
     def upper_counts(self) -> np.ndarray:
-        """How often each pattern of upper bits occurs."""
+        """Counts the scores by their upper 16 bits."""
         return np.bincount(self.scores.view(np.uint32) >> HALF_BITS, minlength=2**HALF_BITS)
 
     def lower_counts(self, first: np.float32, last: np.float32) -> np.ndarray:
-        """How often each pattern of lower bits occurs among the scores from `first` to `last`."""
+        """Counts the scores from `first` to `last`, both included, by their lower 16 bits."""
         inside = self.scores[np.flatnonzero(self.scores >= first)]
         inside = inside[inside <= last]
         return np.bincount(inside.view(np.uint32) & 0xFFFF, minlength=2**HALF_BITS)
 
     def beyond(self, value: np.float32, *, largest: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Positions of the scores that are as large (or small) as that, and whether each equals it."""
+        """Returns the positions of the scores of at least (or at most) `value`, and a flag where they equal it."""
         within = np.flatnonzero(self.scores >= value if largest else self.scores <= value)
         return within, self.scores[within] == value
 
     def count_equal(self, value: np.float32) -> int:
-        """How many scores are that."""
+        """Counts the scores that equal `value`."""
         return int(np.count_nonzero(self.scores == value))
 
     def ends(self) -> tuple[np.float32, np.float32]:
-        """The smallest and the largest score."""
+        """Returns the smallest and the largest score."""
         return self.scores.min(), self.scores.max()
 
 
@@ -54,26 +55,26 @@ class DeviceBlock:
     scores: Float[Tensor, " entries"]
 
     def upper_counts(self) -> np.ndarray:
-        """As `HostBlock` has it."""
+        """Counts the scores by their upper 16 bits."""
         return _counts(self.scores.view(torch.int32) >> HALF_BITS & 0xFFFF)  # the shift repeats the sign
 
     def lower_counts(self, first: np.float32, last: np.float32) -> np.ndarray:
-        """As `HostBlock` has it."""
+        """Counts the scores from `first` to `last`, both included, by their lower 16 bits."""
         inside = self.scores[(self.scores >= float(first)) & (self.scores <= float(last))]
         return _counts(inside.view(torch.int32) & 0xFFFF)
 
     def beyond(self, value: np.float32, *, largest: bool) -> tuple[np.ndarray, np.ndarray]:
-        """As `HostBlock` has it."""
+        """Returns the positions of the scores of at least (or at most) `value`, and a flag where they equal it."""
         chosen = self.scores >= float(value) if largest else self.scores <= float(value)
         within = chosen.nonzero().flatten()
         return within.cpu().numpy(), (self.scores[within] == float(value)).cpu().numpy()
 
     def count_equal(self, value: np.float32) -> int:
-        """As `HostBlock` has it."""
+        """Counts the scores that equal `value`."""
         return int((self.scores == float(value)).sum())
 
     def ends(self) -> tuple[np.float32, np.float32]:
-        """As `HostBlock` has it."""
+        """Returns the smallest and the largest score."""
         smallest, largest = (np.float32(float(end)) for end in self.scores.aminmax())
         return smallest, largest
 
@@ -82,7 +83,10 @@ Block = HostBlock | DeviceBlock
 
 
 def blocks_of(scores: Float[Tensor, "..."], excluded: Int[Tensor, " excluded"] | None) -> Iterator[tuple[int, Block]]:
-    """A tensor's scores in row-major order, each block with its first position; excluded positions are left out."""
+    """Yields a tensor's scores in row-major order, as pairs of a block's first position and the block.
+
+    Scores at excluded positions read NaN.
+    """
     on_host = scores.device.type == "cpu"
     flat, length = scores.detach().reshape(-1), BLOCK if on_host else DEVICE_BLOCK
     for start in range(0, flat.numel(), length):

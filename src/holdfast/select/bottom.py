@@ -1,6 +1,7 @@
 """bottom(scores, k) = the k entries with the smallest scores over all scored tensors together   (a control)
 
-The mirror of top. Ties, too, go to the earlier tensor, then the lower index: with many zero scores that is most of it.
+The mirror image of `top`. Ties go to the earlier tensor, then to the lower index. Where many scores are 0, most of the
+selection is made by that rule.
 """
 
 from dataclasses import replace
@@ -17,7 +18,10 @@ class BottomOptions(FractionOptions):
 
 
 def select_bottom(scores: Scores, options: BottomOptions = BottomOptions()) -> Mask:
-    """The lowest-scored entries, exactly: a fraction of all scored entries, in the part that the options allow."""
+    """Selects the entries with the smallest scores in the layers and components that the options name.
+
+    The count is exact: the fraction of all scored entries of the model.
+    """
     num_selected = count_selected(options.fraction, scores.num_entries)
     made_by = cut_by("bottom", options, scores)
     mask = select_extreme(part_of(scores, options), num_selected, largest=False, made_by=made_by)

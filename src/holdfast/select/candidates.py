@@ -1,12 +1,13 @@
-"""The k largest of scores that come one parameter after another and are not kept: exactly what `top` selects of all.
+"""The k largest scores, where parameters are scored one after another and no parameter's scores are kept.
 
-A histogram of the upper 16 bits of all scores so far tells the bucket that the k-th largest of them lies in. What lies
-below that bucket can't be among the k largest of all, whatever is still to come, and is let go; the rest are
-candidates. Of these the cut is made in the end, by `ranking`, with the same rule for equal scores: the earlier
-parameter by name, then the lower index. So the order in which parameters come plays no part.
+The result is exactly the mask that `top` would select from all scores at once. A histogram of the upper 16 bits of all
+scores so far gives the bucket of the k-th largest. Scores below that bucket are dropped, since later scores can only
+push them further down. The others are the candidates. At the end `ranking` cuts the mask from the candidates, by its
+own rule for equal scores: the earlier parameter by name, then the lower index. The order in which parameters are added
+therefore changes nothing.
 
-Candidates are the k and what shares the lowest bucket with the k-th, 1/128 of its magnitude wide: a few per cent more,
-8 or 12 bytes each. Scores of 0 are none, because a selection that needs them is refused.
+A bucket is 1/128 of its magnitude wide, so there are only a few per cent more candidates than k. Each takes 8 or 12
+bytes. A score of 0 is never a candidate, because a selection that would need zeros raises an error.
 """
 
 from dataclasses import replace
@@ -23,25 +24,27 @@ from holdfast.select.top import TopOptions
 from holdfast.values import Mask, Meta, Scores, entries_in
 
 SLACK = 1.25
-"""Candidates are gone through when a fifth of them can be let go."""
+"""Candidates over those still possible, at which the others are dropped: 1.25 drops when a fifth can go."""
 INT32_MAX = 2**31 - 1
 
 
 class Candidates:
-    """What may be among the largest, of the scores added so far."""
+    """The scores added so far that may be among the k largest of the whole model."""
 
     def __init__(self, outline: Scores, options: TopOptions = TopOptions()) -> None:
-        """Nothing is added yet.
+        """Starts without candidates.
 
         Args:
-            outline: names and shapes of all the scores that will be, and their metadata; no values.
-            options: the fraction that is selected; of the whole model.
+            outline: names, shapes and metadata of all the scores to come, without their values.
+            options: the fraction of the whole model to select.
 
         Raises:
-            ValueError: the fraction selects nothing, or keeps to a part of the model.
+            ValueError: the fraction selects nothing, or the options name layers or components.
         """
         if options.layers or options.components:
-            raise ValueError("a mask that is cut while scores are made is of the whole model; leave the parts out.")
+            raise ValueError(
+                "a mask that is selected during scoring covers the whole model; leave layers and components out."
+            )
         self.outline, self.options = outline, options
         self.num_selected = count_selected(options.fraction, outline.num_entries)
         self._counts = np.zeros(2**HALF_BITS, dtype=np.int64)
@@ -49,11 +52,11 @@ class Candidates:
 
     @property
     def num_kept(self) -> int:
-        """Candidates that are held."""
+        """Number of candidates in memory."""
         return sum(len(index) for index, _ in self._kept.values())
 
     def add(self, name: str, scores: Float[Tensor, "..."]) -> None:
-        """Takes in the scores of one parameter.
+        """Adds the scores of one parameter.
 
         Raises:
             ValueError: a score is NaN, infinite or negative.
@@ -62,21 +65,21 @@ class Candidates:
         values = scores.detach().reshape(-1).to("cpu", torch.float32).numpy()
         self._keep(name, np.arange(len(values)), values)
         if self.num_kept > SLACK * self._counts[self._lowest() :].sum():
-            for kept, (index, of) in list(self._kept.items()):
-                self._keep(kept, index, of)
+            for candidate, (index, kept_values) in list(self._kept.items()):
+                self._keep(candidate, index, kept_values)
 
     def select(self, made_by: Meta | None = None) -> Mask:
-        """The mask that `top` cuts from all scores that were added.
+        """Selects the k largest of all scores that were added, as `top` does.
 
         Args:
-            made_by: how the scores were made; as the outline says when None.
+            made_by: how the scores were made. None takes it from the outline.
 
         Raises:
-            ValueError: fewer scores than are wanted are above 0.
+            ValueError: fewer than k scores are above 0.
         """
         if self.num_kept < self.num_selected:
             refuse_zeros(self.num_kept, self.num_selected)
-        values = {name: torch.from_numpy(of) for name, (_, of) in self._kept.items()}
+        values = {name: torch.from_numpy(kept_values) for name, (_, kept_values) in self._kept.items()}
         whole = self.outline
         chosen = select_extreme(
             Scores(values, whole.unit, whole.base, whole.num_parameters),
@@ -90,13 +93,13 @@ class Candidates:
         return Mask(indices, whole.shapes, whole.base, whole.num_parameters, chosen.made_by)
 
     def _lowest(self) -> int:
-        """The bucket of the k-th largest so far; 0 while there are fewer."""
+        """The bucket of the k-th largest score so far, or 0 while there are fewer than k scores."""
         above = self._counts[::-1].cumsum()
         return max(0, len(above) - 1 - int(above.searchsorted(self.num_selected)))
 
     def _keep(self, name: str, index: np.ndarray, values: np.ndarray) -> None:
         least = np.uint32(self._lowest() << HALF_BITS).view(np.float32)
-        zeros_too = self.num_selected == self.outline.num_entries  # then all are selected, and none is arbitrary
-        found = np.flatnonzero((values >= least) & ((values > 0) | zeros_too))
+        zeros_too = self.num_selected == self.outline.num_entries  # all entries are selected, so zeros are no choice
+        positions = np.flatnonzero((values >= least) & ((values > 0) | zeros_too))
         small = entries_in(self.outline.shapes[name]) <= INT32_MAX
-        self._kept[name] = (index[found].astype(np.int32 if small else np.int64), values[found])
+        self._kept[name] = (index[positions].astype(np.int32 if small else np.int64), values[positions])

@@ -1,10 +1,10 @@
-"""How many scored entries have a score of which size, and where a selection cuts.
+"""Histogram of a model's scores by magnitude, and the smallest score that a mask selects.
 
 bin(s) = floor(BINS_PER_DECADE * log10 s)   (zeros have no logarithm and are counted apart)
 
-Bins lie at the same scores whatever they hold, so tensors are counted one after another, a block at a time. What is
-counted is the upper half of a score's bits, as the ranking counts it; logarithms are taken of the few scores (1%) that
-have those bits in common with scores beyond an edge.
+The edges are fixed, so tensors are counted one after another, a block at a time. Most scores are counted by the upper
+16 bits of their pattern, as in the ranking. Only where an edge parts the scores with the same upper bits (about 1%)
+does the code take logarithms.
 """
 
 import math
@@ -26,19 +26,19 @@ NO_BIN, PARTED = -1, -2
 
 @dataclass(frozen=True)
 class Distribution:
-    """A histogram of the scores above 0, from the first bin that holds any to the last."""
+    """A histogram of the scores above 0, from the first occupied bin to the last."""
 
     bin_edges: tuple[float, ...]
-    """Scores between which the bins lie, one more than there are bins; none where all scores are 0."""
+    """Edges of the bins, one more than there are bins. Empty where all scores are 0."""
     counts: tuple[int, ...]
     zeros: int
     """Entries that score exactly 0."""
     cut: float | None
-    """The smallest score that is selected; None where nothing is."""
+    """The smallest selected score, or None for an empty mask."""
 
 
 def distribution(scores: Scores, mask: Mask) -> Distribution:
-    """The distribution of all scores, and the smallest of those that a mask selects."""
+    """Counts all scores by magnitude and finds the smallest score that the mask selects."""
     bin_of, zeros = _bin_of_patterns(), 0
     is_parted, has_bin = bin_of == PARTED, bin_of >= 0
     patterns, counts = np.zeros(2**HALF_BITS, np.int64), np.zeros(NUM_BINS, np.int64)
@@ -69,15 +69,15 @@ def _bins(scores: np.ndarray) -> np.ndarray:
 
 @cache
 def _bin_of_patterns() -> np.ndarray:
-    """The bin that all scores above 0 with the same upper bits are in; PARTED where an edge lies between them."""
+    """The bin of the scores above 0 with each pattern of upper bits, or PARTED where an edge lies between them."""
     patterns = np.arange(1, FIRST_UNRANKABLE, dtype=np.uint32) << HALF_BITS
     smallest, largest = _bins(patterns.view(np.float32)), _bins((patterns | 0xFFFF).view(np.float32))
-    found = np.full(2**HALF_BITS, NO_BIN)
-    found[0], found[1:FIRST_UNRANKABLE] = PARTED, np.where(smallest == largest, smallest, PARTED)
-    return found
+    bins = np.full(2**HALF_BITS, NO_BIN)
+    bins[0], bins[1:FIRST_UNRANKABLE] = PARTED, np.where(smallest == largest, smallest, PARTED)
+    return bins
 
 
 def _smallest(scores: Scores, mask: Mask) -> float | None:
-    found = (float(scores.entries[name].flatten()[index].min()) for name, index in mask.indices.items())
-    smallest = min(found, default=math.inf)
+    by_parameter = (float(scores.entries[name].flatten()[index].min()) for name, index in mask.indices.items())
+    smallest = min(by_parameter, default=math.inf)
     return smallest if math.isfinite(smallest) else None

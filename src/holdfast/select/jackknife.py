@@ -1,9 +1,9 @@
-"""How far an agreement of two scores hangs on single parameters: leave each out in turn, and see what the rest gives.
+"""Jackknife intervals over parameters: each parameter is left out in turn, to see how far the agreement depends on it.
 
     v = (G - 1) / G * sum over parameters g of (a_g - mean of a)^2       a_g = the agreement without parameter g
-The interval is a -+ t sqrt(v), t Student's quantile with G - 1 degrees of freedom (Efron and Tibshirani, An
-Introduction to the Bootstrap, 1993, chapter 11). Whole parameters are left out, as the entries of one depend on each
-other. IoU is taken as it is, a rank correlation on Fisher's scale atanh.
+The interval is a -+ t sqrt(v), where t is Student's quantile with G - 1 degrees of freedom (Efron and Tibshirani, An
+Introduction to the Bootstrap, 1993, chapter 11). Whole parameters are left out, because the entries of one parameter
+depend on each other. IoU keeps its own scale, and a rank correlation uses Fisher's scale atanh.
 
 The interval says how much the agreement depends on single parameters of the model. It says nothing about other prompts,
 because one split into halves is one observation. Further seeds and the curve over the number of prompts show those.
@@ -25,7 +25,10 @@ NO_ENDS: Ends = (None, None)
 
 
 def iou_interval(first: Mask, second: Mask) -> Ends:
-    """The 95% interval of the masks' IoU over parameters; no ends where fewer than two hold any selected entry."""
+    """The 95% interval over parameters of the IoU of two masks.
+
+    There is none where fewer than two parameters hold a selected entry.
+    """
     names = sorted(set(first.indices) | set(second.indices))
     both = [int(torch.isin(first[name], second[name], assume_unique=True).sum()) for name in names]
     either = [len(first[name]) + len(second[name]) - common for name, common in zip(names, both, strict=True)]
@@ -37,9 +40,9 @@ def iou_interval(first: Mask, second: Mask) -> Ends:
 
 
 def rank_interval(first: Sequence[Tensor], second: Sequence[Tensor]) -> Ends:
-    """The 95% interval of Spearman's rho over parameters, given the scores of each, flat and of any length.
+    """The 95% interval over parameters of Spearman's rho, from the flat scores of every parameter.
 
-    There are no ends where fewer than three parameters are given, or rho is 1, -1 or undefined without one of them.
+    There is none for fewer than three parameters, or where rho without one parameter is 1, -1 or undefined.
     """
     sizes = [len(part) for part in first]
     ranks = [mean_ranks(torch.cat(list(parts))) for parts in (first, second)]
@@ -55,13 +58,13 @@ def rank_interval(first: Sequence[Tensor], second: Sequence[Tensor]) -> Ends:
 
 
 def _correlations(sums: Float[Tensor, "subset 6"]) -> Float[Tensor, " subset"]:
-    """Pearson's r from n and the sums of x, y, x^2, y^2 and xy."""
+    """Pearson's r of every subset, from n and the sums of x, y, x^2, y^2 and xy."""
     n, x, y, xx, yy, xy = sums.T
     return (xy - x * y / n) / ((xx - x * x / n) * (yy - y * y / n)).sqrt()
 
 
 def _ends(whole: float, without: Sequence[float]) -> tuple[float, float]:
     groups, mean = len(without), sum(without) / len(without)
-    spread = (groups - 1) / groups * sum((one - mean) ** 2 for one in without)
+    spread = (groups - 1) / groups * sum((agreement - mean) ** 2 for agreement in without)
     half = quantile_95(groups - 1) * math.sqrt(spread)
     return whole - half, whole + half

@@ -1,4 +1,4 @@
-"""What a mask says of how it was cut: selector, options and version, and all that the scores say under "scores"."""
+"""Provenance of a mask: its selector, options and version, with the provenance of its scores under "scores"."""
 
 from pydantic import BaseModel
 
@@ -7,11 +7,11 @@ from holdfast.values import Scores
 
 
 def cut_by(selector: str, options: BaseModel, scores: Scores, **beside: Meta) -> dict[str, object]:
-    """The `made_by` of a mask that a selector cuts from scores, with what else it went by under its own name."""
+    """Makes the `made_by` of a mask that a selector cut from scores. Each further input has a key of its own."""
     return {"selector": selector, **options.model_dump(), **version(), "scores": dict(scores.made_by), **beside}
 
 
 def drawn_by(scores: Scores, **how: object) -> dict[str, object]:
-    """The `made_by` of a random mask: of the scores only the model and its shapes counted."""
+    """Makes the `made_by` of a random mask, which depends on the model and its shapes but on no score."""
     model = {"model": scores.made_by["model"]} if "model" in scores.made_by else {}
     return {"selector": "random", **how, **version(), **model}

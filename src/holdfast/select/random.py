@@ -1,8 +1,9 @@
 """random(scores, k) = k of the scored entries, every set of k as likely as any other   (a control)
 
-Of the scores only the shapes count. Matched in size with top and bottom at the same fraction; larger tensors get more,
-by chance. Two closer controls fix how many entries of every tensor are drawn: `per_tensor` in proportion to its size,
-`like` as many as another mask selects there, which leaves nothing but the choice within a tensor to chance.
+The draw depends on the shapes of the scores alone. The mask has as many entries as `top` and `bottom` select at the
+same fraction, and larger tensors get more of them by chance. Two closer controls fix the count in every tensor:
+- `per_tensor` draws in proportion to the size of the tensor
+- `like` draws as many as another mask selects there, so that only the choice within a tensor is random
 """
 
 from collections.abc import Mapping
@@ -31,13 +32,13 @@ class RandomOptions(FractionOptions):
 
 
 def select_random(scores: Scores, options: RandomOptions = RandomOptions(), like: Mask | None = None) -> Mask:
-    """Random entries, as many as the fraction says, or in every tensor as many as `like` selects there.
+    """Selects a fraction of the entries at random, or as many in every tensor as the mask `like` selects there.
 
     The same seed and sizes give the same mask.
 
     Raises:
-        ValueError: `like` is of another model or other sites, selects nothing, or is given beside an option that it
-            takes the place of.
+        ValueError: `like` belongs to another model or other sites, selects nothing, or comes with an option that it
+            replaces.
     """
     if like is not None:
         _refuse_beside(like, scores, options)
@@ -62,21 +63,23 @@ def _refuse_beside(like: Mask, scores: Scores, options: RandomOptions) -> None:
         raise ValueError("the mask to match selects no entry; give one that selects some.")
     if idle := sorted(options.model_fields_set - {"seed"}):
         raise ValueError(
-            f"a mask to match says how many entries are drawn where, so {idle[0]} has no effect; leave one of them out."
+            f"a mask to match sets how many entries are drawn from every tensor, so {idle[0]} has no effect; leave one "
+            "of them out."
         )
 
 
 def _draw_counts(scores: Scores, counts: Mapping[str, int], seed: int, made_by: Mapping[str, object]) -> Mask:
-    """So many random entries of every tensor; one generator draws for all, in the order of their names."""
+    """Draws `counts[name]` entries of every tensor, in the order of names and with one generator."""
     generator = torch.Generator().manual_seed(seed)
     indices = {name: _draw(size, counts[name], generator) for name, size in _sizes(scores).items()}
     return Mask(indices, scores.shapes, scores.base, scores.num_parameters, made_by)
 
 
 def _share_out(num_selected: int, scores: Scores) -> dict[str, int]:
-    """Entries of every tensor, in proportion to its size; those that rounding down leaves go to the largest remainders.
+    """Shares out a number of entries over the tensors, in proportion to their sizes.
 
-    Equal remainders go to the earlier tensor. In whole numbers throughout, so that the total is exact at any size.
+    Shares are rounded down, and the entries left over go to the tensors with the largest remainders. Of equal
+    remainders the earlier tensor wins. All arithmetic is in integers, so the total is exact at any size.
     """
     exact = {name: divmod(num_selected * size, scores.num_entries) for name, size in _sizes(scores).items()}
     num_left = num_selected - sum(floor for floor, _ in exact.values())
@@ -85,10 +88,10 @@ def _share_out(num_selected: int, scores: Scores) -> dict[str, int]:
 
 
 def _draw(num_entries: int, num_selected: int, generator: torch.Generator) -> Int[Tensor, " selected"]:
-    """Sorted distinct positions below `num_entries`, in memory proportional to how many are drawn.
+    """Draws sorted, distinct positions below `num_entries`, in memory proportional to their number.
 
-    Positions are drawn until enough distinct ones are there, then a random surplus is dropped: no position is favoured.
-    Above one half the rest is drawn instead, or repeats would take over.
+    It draws until there are enough distinct positions, and then drops a random surplus, which favours no position.
+    For more than half of the entries it draws those to leave out, because repeats would become too frequent.
     """
     if num_selected > num_entries // 2:
         left_out = torch.ones(num_entries, dtype=torch.bool)
@@ -103,7 +106,7 @@ def _draw(num_entries: int, num_selected: int, generator: torch.Generator) -> In
 
 
 def _split(positions: Int[Tensor, " selected"], scores: Scores) -> dict[str, Int[Tensor, " _"]]:
-    """Positions in all tensors laid end to end, as flat indices of each."""
+    """Turns positions in all tensors laid end to end into flat indices of each tensor."""
     sizes = list(_sizes(scores).values())
     ends = list(accumulate(sizes))
     bounds = torch.searchsorted(positions, torch.tensor([0, *ends])).tolist()
@@ -114,7 +117,7 @@ def _split(positions: Int[Tensor, " selected"], scores: Scores) -> dict[str, Int
 
 
 def _sizes(scores: Scores) -> dict[str, int]:
-    """Entries of every tensor: where several processes hold parts of the scores, each draws the whole mask."""
+    """Number of entries of every whole tensor. A process with a shard of the scores draws the whole mask too."""
     return {name: entries_in(shape) for name, shape in scores.shapes.items()}
 
 

@@ -1,13 +1,15 @@
 """The k largest (or smallest) scores of a whole model, exactly, without sorting and without concatenating.
 
-The bits of a non-negative float32 order like an unsigned integer. One pass counts the upper 16 bits of all scores,
-which tells the bucket that holds the k-th; a second counts the lower 16 bits within that bucket, which tells the k-th
-score itself; a third collects what lies beyond it. Equal scores go to the earlier tensor (sorted names), then the
-lower flat index. Beside the scores, memory holds two histograms, a block, and the result. Counts are int64, so size
-is no limit. Scores on a device are counted there.
+The bits of non-negative float32 numbers sort like unsigned integers, so three passes are enough:
+1. count the upper 16 bits of all scores, which gives the bucket of the k-th score
+2. count the lower 16 bits within that bucket, which gives the k-th score itself
+3. collect the entries beyond that score
 
-Of scores that lie in several processes each counts what it holds, the histograms add up, and each selects among its
-own: of a tensor a process of lower rank holds the earlier entries, so ties go as they would in one process.
+Ties go to the earlier tensor (sorted names), then to the lower flat index. Beside the scores, memory holds two
+histograms, a block and the result. Counts are int64, so models of any size fit. Scores on a device are counted there.
+
+Where the scores are sharded, every process counts its own shard, the histograms are summed, and every process selects
+within its shard. The process of lower rank holds the earlier entries of a tensor, so ties fall as in one process.
 """
 
 from collections.abc import Iterator
@@ -24,15 +26,15 @@ from holdfast.distributed import all_sum, gathered, rank
 from holdfast.select.blocks import HALF_BITS, LEFT_OUT, Block, blocks_of
 from holdfast.values import Mask, Meta, Scores, ScoresShard
 
-Found = TypeVar("Found")
-FIRST_UNRANKABLE = 0x7F80  # upper bits of infinity; NaN and everything negative lie above
+Result = TypeVar("Result")
+FIRST_UNRANKABLE = 0x7F80  # upper bits of infinity, and NaN and all negative numbers lie above
 NEGATIVE_ZERO = 0x8000  # upper bits of -0.0, which ranks as 0.0
 LEFT_OUT_BUCKET = int(LEFT_OUT.view(np.uint32)) >> HALF_BITS
 
 
 @dataclass(frozen=True)
 class Cut:
-    """Where a ranking is cut: in are all entries beyond `value`, and the first `num_ties` of those that equal it."""
+    """The cut through a ranking: all entries beyond `value` are selected, and the first `num_ties` that equal it."""
 
     value: np.float32
     num_ties: int
@@ -40,10 +42,10 @@ class Cut:
 
 
 def count_selected(fraction: float, num_entries: int) -> int:
-    """Entries that a fraction of the scored ones amounts to, rounded to the nearest.
+    """Number of entries in a fraction of the scored entries, rounded to the nearest integer.
 
     Raises:
-        ValueError: the fraction is not one, or selects nothing.
+        ValueError: the fraction is not in (0, 1), or selects nothing.
     """
     if not 0 < fraction < 1:
         raise ValueError(f"fraction {fraction} is not in (0, 1); give a share of the scored entries, e.g. 0.01.")
@@ -57,7 +59,7 @@ def count_selected(fraction: float, num_entries: int) -> int:
 
 
 def refuse_too_many(num_selected: int, num_allowed: int) -> None:
-    """Raises ValueError when fewer entries than wanted may be selected."""
+    """Raises ValueError unless 1 to `num_allowed` entries are to be selected."""
     if not 0 < num_selected <= num_allowed:
         raise ValueError(
             f"cannot select {num_selected} of the {num_allowed} entries that may be selected; "
@@ -66,9 +68,9 @@ def refuse_too_many(num_selected: int, num_allowed: int) -> None:
 
 
 def refuse_zeros(num_above: int, num_selected: int) -> NoReturn:
-    """Raises ValueError: some of those that score 0 would have to be among the largest."""
+    """Raises ValueError because too few scores are above 0, so that some zeros would have to be selected."""
     raise ValueError(
-        f"only {num_above} scores are above 0, so which of the others make up {num_selected} would be arbitrary; "
+        f"only {num_above} scores are above 0, so a choice of {num_selected} would pick zeros arbitrarily; "
         "lower the fraction, or score on more prompts."
     )
 
@@ -76,13 +78,14 @@ def refuse_zeros(num_above: int, num_selected: int) -> NoReturn:
 def select_extreme(
     scores: Scores, num_selected: int, *, largest: bool, made_by: Meta, exclude: Mask | None = None
 ) -> Mask:
-    """Exactly `num_selected` entries with the largest (or smallest) scores, none of them in `exclude`.
+    """Selects exactly `num_selected` entries with the largest (or smallest) scores, none of them in `exclude`.
 
-    Of a shard of scores the mask has the selected entries that lie in it; all processes together select that many.
+    For a shard of scores the mask holds the selected entries of that shard. All processes together select
+    `num_selected`.
 
     Raises:
-        ValueError: a score is NaN, infinite or negative, fewer entries than wanted may be selected, or only some of
-            those that score 0 would be among the largest.
+        ValueError: a score is NaN, infinite or negative, or too few entries may be selected. Or too few scores are
+            above 0, so that some zeros would be among the largest.
     """
     exclude = exclude and held_part(exclude, scores)
     num_excluded = sum(_everywhere(scores, sum(exclude[name].numel() for name in scores.entries) if exclude else 0))
@@ -94,20 +97,20 @@ def select_extreme(
 
 
 def select_at_least(scores: Scores, value: np.float32, *, made_by: Meta) -> Mask:
-    """All entries with a score of `value` or more."""
+    """Selects all entries with a score of `value` or more."""
     cut = Cut(value, num_ties=scores.num_entries, largest=True)
     return Mask(_collect(scores, cut, None), scores.shapes, scores.base, scores.num_parameters, made_by)
 
 
 def score_range(scores: Scores) -> tuple[np.float32, np.float32]:
-    """The smallest and the largest score.
+    """Returns the smallest and the largest score, over all processes that hold a shard.
 
     Raises:
         ValueError: a score is NaN, infinite or negative.
     """
     smallest, largest = [], []
     for name in scores.entries:
-        count_upper(scores, name, None)  # refuses what has no rank
+        count_upper(scores, name, None)  # raises ValueError for NaN, infinite and negative scores
         for _, block in _blocks(scores, name, None):
             low, high = block.ends()
             smallest.append(low)
@@ -116,7 +119,7 @@ def score_range(scores: Scores) -> tuple[np.float32, np.float32]:
 
 
 def held_part(mask: Mask, scores: Scores) -> Mask:
-    """The selected entries that lie in a shard of scores; all of them where the scores are whole."""
+    """Limits a mask to the entries in a shard of scores. Whole scores give the whole mask."""
     if not isinstance(scores, ScoresShard):
         return mask
     indices = {}
@@ -127,13 +130,13 @@ def held_part(mask: Mask, scores: Scores) -> Mask:
     return replace(mask, indices=indices)
 
 
-def _everywhere(scores: Scores, found: Found) -> list[Found]:
-    """What was found here, and by the other processes that hold parts of the scores, in the order of their ranks."""
-    return gathered(found) if isinstance(scores, ScoresShard) else [found]
+def _everywhere(scores: Scores, result: Result) -> list[Result]:
+    """Gathers a result from all processes that hold a shard of the scores, in the order of their ranks."""
+    return gathered(result) if isinstance(scores, ScoresShard) else [result]
 
 
 def _total(scores: Scores, counts: np.ndarray) -> np.ndarray:
-    """Counts of all processes that hold parts of the scores."""
+    """Sums the counts of all processes that hold a shard of the scores."""
     return all_sum(torch.from_numpy(counts)).numpy() if isinstance(scores, ScoresShard) else counts
 
 
@@ -146,7 +149,11 @@ def _find_cut(scores: Scores, num_selected: int, largest: bool, exclude: Mask | 
 
 
 def count_upper(scores: Scores, name: str, exclude: Mask | None) -> np.ndarray:
-    """How often each pattern of upper bits occurs in a tensor; refuses what has no rank."""
+    """Counts a tensor's scores by their upper 16 bits.
+
+    Raises:
+        ValueError: a score is NaN, infinite or negative, so it has no rank.
+    """
     counts, tensor = np.zeros(2**HALF_BITS, dtype=np.int64), scores.entries[name]
     for _, block in _blocks(scores, name, exclude):
         counts += block.upper_counts()
@@ -163,7 +170,7 @@ def count_upper(scores: Scores, name: str, exclude: Mask | None) -> np.ndarray:
 
 
 def _count_lower(scores: Scores, name: str, exclude: Mask | None, bucket: int) -> np.ndarray:
-    """How often each pattern of lower bits occurs among the entries whose upper bits are `bucket`."""
+    """Counts the scores with upper bits `bucket` by their lower 16 bits."""
     counts = np.zeros(2**HALF_BITS, dtype=np.int64)
     first, last = np.array([bucket << HALF_BITS, (bucket << HALF_BITS) | 0xFFFF], np.uint32).view(np.float32)
     for _, block in _blocks(scores, name, exclude):
@@ -172,7 +179,7 @@ def _count_lower(scores: Scores, name: str, exclude: Mask | None, bucket: int) -
 
 
 def _walk(counts: np.ndarray, wanted: int, largest: bool) -> tuple[int, int]:
-    """The bin that holds the `wanted`-th entry, counted from one end, and how many are wanted of that bin."""
+    """Finds the bin of the `wanted`-th entry, counted from one end, and how many entries to take from that bin."""
     ordered = counts[::-1] if largest else counts
     reached = ordered.cumsum()
     position = int(reached.searchsorted(wanted))
@@ -183,17 +190,20 @@ def _walk(counts: np.ndarray, wanted: int, largest: bool) -> tuple[int, int]:
 def _collect(scores: Scores, cut: Cut, exclude: Mask | None) -> dict[str, Int[Tensor, " _"]]:
     indices, ties = {}, _share_ties(scores, cut, exclude)
     for name in scores.entries:
-        found, ties_left = [], ties[name]
+        positions, ties_left = [], ties[name]
         for start, block in _blocks(scores, name, exclude):
             within, tied = block.beyond(cut.value, largest=cut.largest)
-            found.append(start + within[~tied | (tied.cumsum() <= ties_left)])
+            positions.append(start + within[~tied | (tied.cumsum() <= ties_left)])
             ties_left -= min(ties_left, int(tied.sum()))
-        indices[name] = torch.from_numpy(np.concatenate(found)) if found else torch.empty(0, dtype=torch.int64)
+        indices[name] = torch.from_numpy(np.concatenate(positions)) if positions else torch.empty(0, dtype=torch.int64)
     return indices
 
 
 def _share_ties(scores: Scores, cut: Cut, exclude: Mask | None) -> dict[str, int]:
-    """How many of those that equal the cut are taken here from every tensor: in one process, until there are enough."""
+    """Number of entries equal to the cut that this process takes from every tensor.
+
+    Earlier tensors come first, and within a tensor the processes of lower rank.
+    """
     names = list(scores.entries)
     counts = np.zeros(len(names), dtype=np.int64)
     for place, name in enumerate(names):
@@ -205,7 +215,7 @@ def _share_ties(scores: Scores, cut: Cut, exclude: Mask | None) -> dict[str, int
 
 
 def _blocks(scores: Scores, name: str, exclude: Mask | None) -> Iterator[tuple[int, Block]]:
-    """A tensor's scores, a block at a time with its first flat index in the whole tensor."""
+    """Yields a tensor's scores as pairs of a block's first flat index in the whole tensor and the block."""
     begin = scores.starts[name] if isinstance(scores, ScoresShard) else 0
     for start, block in blocks_of(scores.entries[name], exclude[name] - begin if exclude else None):
         yield begin + start, block

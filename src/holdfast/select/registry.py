@@ -1,4 +1,4 @@
-"""The selectors by name: what `--selector` takes, and which options go with each."""
+"""Registry of the selectors by the name that `--selector` takes, each with its options."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -10,30 +10,30 @@ from holdfast.values import Mask
 
 @dataclass(frozen=True)
 class Selector:
-    """A way to cut a mask from scores."""
+    """A method that makes a mask from scores."""
 
     select: Callable[..., Mask]
-    """Takes Scores, its own `options`, and by name what it goes by beside them: `utility` Scores, or a mask `like`."""
+    """The function: it takes Scores and its own `options`, and by keyword `utility` Scores or a mask `like`."""
     options: type[PartOptions]
-    """The options that it takes; all others are refused."""
+    """The model of its options. Any other option is an error."""
     needs_utility: bool = False
-    """Whether it needs utility scores."""
+    """True where the selector needs utility scores."""
     takes_like: bool = False
-    """Whether it can be matched to another mask."""
+    """True where the selector can match another mask's count in every tensor."""
 
 
 SELECTORS: Registry[Selector] = Registry("selector")
 
 
 def find_selector(name: str, given: Collection[str]) -> Selector:
-    """The selector of that name, which takes everything that is given and needs nothing else.
+    """Finds a selector by name and checks that it takes every option given and that none is missing.
 
     Args:
-        name: The selector.
-        given: Names of the options that are given, `utility` and `like` among them.
+        name: name of the selector.
+        given: names of the options given, with `utility` and `like` among them where they are.
 
     Raises:
-        ValueError: the selector is unknown, does not take one of the options, or misses one.
+        ValueError: the selector is unknown, does not take one of the options, or needs one that is not given.
     """
     selector = SELECTORS[name]
     fields = selector.options.model_fields

@@ -1,9 +1,9 @@
 """safety_only(S, U) = the first k entries down the ranking by S that are not in top(U, q)   (safety minus utility)
 
-S scores safety, U utility, q = utility_fraction, k = fraction, both of the scored entries. Wei et al. 2024,
-arXiv 2402.05162, subtract two top sets, and what is left varies in size. We walk on down the safety ranking until there
-are exactly k entries, so that a safety-only mask is compared with a plain one at the same budget. Layers and components
-say where the k entries may lie; top(U, q) is of the whole model all the same.
+S scores safety and U scores utility. q = utility_fraction and k = fraction, both of the scored entries. Wei et al.
+2024, arXiv 2402.05162, subtract two top sets, so the size of their result varies. Our deviation: we go on down the
+safety ranking until there are exactly k entries, so that a safety-only mask compares with a plain one of the same size.
+Layers and components limit the k entries. top(U, q) is always taken over the whole model.
 """
 
 import logging
@@ -13,7 +13,7 @@ import torch
 from pydantic import Field
 
 from holdfast.distributed import gathered
-from holdfast.made_by import NOT_TOLD, SAFETY, UTILITY
+from holdfast.made_by import SAFETY, UNKNOWN_OBJECTIVES, UTILITY
 from holdfast.select.origin import cut_by
 from holdfast.select.ranking import count_selected, select_extreme
 from holdfast.select.registry import SELECTORS, Selector
@@ -34,11 +34,11 @@ class SetDifferenceOptions(FractionOptions):
 def select_set_difference(
     scores: Scores, utility: Scores, options: SetDifferenceOptions = SetDifferenceOptions()
 ) -> Mask:
-    """The highest-scored fraction by safety among the entries outside the utility-critical set.
+    """Selects the entries with the largest safety scores outside the utility-critical set.
 
     Raises:
-        ValueError: the two scores are of different models or sites, swapped, the same, or not of safety and utility;
-            or the utility-critical set leaves too few entries.
+        ValueError: the two scores belong to different models or sites, are swapped, are the same, or do not score
+            safety and utility. Or the utility-critical set leaves too few entries.
     """
     refuse_other_universe("utility", utility, scores)
     refuse_other_objectives(scores, utility)
@@ -51,18 +51,19 @@ def select_set_difference(
 
 
 def refuse_other_objectives(scores: Scores, utility: Scores) -> None:
-    """Raises ValueError when the two are known not to be scores of safety and of utility.
+    """Raises ValueError when two scores are known not to be of a safety objective and of the objective utility.
 
-    Scores whose file does not say are warned of: earlier versions called both likelihoods by one name.
+    It logs a warning where the utility scores do not record their objective. Earlier versions gave both likelihoods
+    one name.
     """
-    safety_objective, other_objective = (one.made_by.get("objective") for one in (scores, utility))
+    safety_objective, other_objective = (given.made_by.get("objective") for given in (scores, utility))
     if safety_objective == UTILITY:
         advice = "swap the two" if other_objective in SAFETY else "give scores of a safety objective"
         raise ValueError(
             f"the scores are of objective utility, and the utility scores of {other_objective}; {advice}: safety_only "
             "takes safety scores first and utility scores as --utility."
         )
-    if other_objective != UTILITY and other_objective not in NOT_TOLD:
+    if other_objective != UTILITY and other_objective not in UNKNOWN_OBJECTIVES:
         raise ValueError(
             f"the utility scores are of objective {other_objective}, which is not utility; give those that `holdfast "
             "score --objective utility` wrote."
@@ -74,13 +75,13 @@ def refuse_other_objectives(scores: Scores, utility: Scores) -> None:
         )
     if other_objective != UTILITY:
         logger.warning(
-            "the utility scores do not say that they are of utility: their file is of an earlier version, or not of "
-            "`holdfast score`; check that they were made with --objective utility."
+            "the utility scores do not record their objective: an earlier version or another program wrote the file; "
+            "check that they were made with --objective utility."
         )
 
 
 def _same_numbers(scores: Scores, utility: Scores) -> bool:
-    """Whether every score is the same in both, in all processes that hold some."""
+    """True where every score is the same in both, in every process that holds a shard."""
     here = all(torch.equal(entries, utility.entries[name]) for name, entries in scores.entries.items())
     return all(gathered(here))
 

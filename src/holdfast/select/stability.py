@@ -1,8 +1,8 @@
-"""Is the answer the same on other prompts? IoU of two masks beside p / (2 - p), and rank correlation of two scores
+"""Stability of scores: IoU of two top masks beside the random baseline p / (2 - p), and rank correlation of the scores
 
-Two scores of one model, made from prompts that they do not share (halves), other seeds or other objectives. IoU tells
-whether the same entries are selected; two random masks of density p have p / (2 - p). Spearman's rho over all scored
-entries tells whether the whole ranking agrees; of more than 2^20 entries, as many are sampled, the same in both.
+The two scores are of one model, made from two halves of the prompts, other seeds or other objectives. IoU measures how
+far the same entries are selected. Two random masks of density p have p / (2 - p). Spearman's rho over the scored
+entries measures how far the whole rankings agree. Above 2^20 entries it uses a sample of that size, the same in both.
 Intervals are over parameters, not over prompts: see `jackknife.py`.
 """
 
@@ -22,25 +22,25 @@ MOST_RANKED = 2**20
 
 @dataclass(frozen=True)
 class Stability:
-    """How far two scores agree."""
+    """Agreement of two scores."""
 
     iou: float
     random_iou: float
-    """What random masks of the same density reach."""
+    """IoU to expect of random masks of the same density."""
     rank_correlation: float | None
-    """None where one of the two scores is the same for all entries."""
+    """Spearman's rho, or None where one of the two gives all entries the same score."""
     iou_low: float | None = None
-    """Ends of the 95% interval over parameters (`jackknife.py`); None where it has none, and in files of before."""
+    """Ends of the 95% interval over parameters (`jackknife.py`). None where there is none, and in older files."""
     iou_high: float | None = None
     rank_low: float | None = None
     rank_high: float | None = None
 
 
 def stability(first: Scores, second: Scores, fraction: float = 0.01) -> Stability:
-    """Agreement of two scores of the same model and sites, of their top fractions and of their whole rankings.
+    """Measures how far two scores of one model agree, in their top fractions and in their whole rankings.
 
     Raises:
-        ValueError: they are of different models or sites.
+        ValueError: the two belong to different models or sites.
     """
     top = TopOptions(fraction=fraction)
     refuse_unlike(("the first scores", "the second"), (first, second))
@@ -52,13 +52,17 @@ def stability(first: Scores, second: Scores, fraction: float = 0.01) -> Stabilit
 
 
 def ranks_agree(first: Scores, second: Scores) -> float | None:
-    """Spearman's rho over the scored entries; ValueError when the two are of different models or sites."""
+    """Spearman's rho of two scores over the scored entries.
+
+    Raises:
+        ValueError: the two belong to different models or sites.
+    """
     refuse_unlike(("the first scores", "the second"), (first, second))
     return rank_correlation(torch.cat(_sampled(first)), torch.cat(_sampled(second)))
 
 
 def _sampled(scores: Scores) -> list[Tensor]:
-    """The scores of every parameter, or a sample of them."""
+    """Returns the flat scores of every parameter, or a sample of about 2^20 of them in all."""
     share = min(1.0, MOST_RANKED / scores.num_entries)
     generator = torch.Generator().manual_seed(0)
     flat = [tensor.reshape(-1) for tensor in scores.entries.values()]

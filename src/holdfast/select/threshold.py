@@ -1,6 +1,7 @@
 """threshold(scores, v) = all entries with a score of v or more   (an absolute cut: the scores decide how many)
 
-v has the unit of the scores. It is rounded to float32, in which scores are ranked: a score that prints as v is in.
+v has the unit of the scores. It is rounded to float32, the dtype of the ranking, so a score that prints as v is
+selected.
 """
 
 from dataclasses import replace
@@ -23,10 +24,10 @@ class ThresholdOptions(PartOptions):
 
 
 def select_threshold(scores: Scores, options: ThresholdOptions) -> Mask:
-    """Every entry whose score reaches the threshold, in the part that the options allow.
+    """Selects every entry whose score reaches the threshold, in the layers and components that the options name.
 
     Raises:
-        ValueError: the threshold selects none or all of that part's entries.
+        ValueError: the threshold selects none or all of those entries.
     """
     part = part_of(scores, options)
     lowest, highest = score_range(part)

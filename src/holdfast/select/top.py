@@ -18,11 +18,13 @@ class TopOptions(FractionOptions):
 
 
 def select_top(scores: Scores, options: TopOptions | float = TopOptions()) -> Mask:
-    """The highest-scored entries, exactly: a fraction of all scored entries, in the part that the options allow.
+    """Selects the entries with the largest scores in the layers and components that the options name.
+
+    The count is exact: the fraction of all scored entries of the model.
 
     Args:
-        scores: of one model.
-        options: the fraction and the part; a number is the fraction.
+        scores: the scores of one model.
+        options: the fraction, and the layers and components to select from. A plain number is the fraction.
     """
     require(scores, Scores, "give what holdfast.load_scores(PATH) returns")
     if isinstance(options, int | float):

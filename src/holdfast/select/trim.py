@@ -1,7 +1,7 @@
 """trim(M, S, k) = the k entries of mask M with the largest scores S   (a mask cut down to a budget)
 
-Exact, with ties to the earlier tensor, then the lower index, as in top. Only the scores of M's entries are gathered and
-ranked: beside the scores and M, memory holds one number an entry of M.
+The result is exact. Ties go to the earlier tensor, then to the lower index, as in `top`. Only the scores of M's entries
+are gathered and ranked, so memory beside S and M is one number per entry of M.
 """
 
 from dataclasses import replace
@@ -13,10 +13,10 @@ from holdfast.values import Mask, Scores
 
 
 def trim(mask: Mask, scores: Scores, num_kept: int) -> Mask:
-    """The `num_kept` best-scored entries of the mask.
+    """Keeps the `num_kept` entries of the mask with the largest scores.
 
     Raises:
-        ValueError: the mask is of another model or other sites than the scores, or has fewer entries than are kept.
+        ValueError: the mask belongs to another model or other sites than the scores, or has fewer entries than that.
     """
     refuse_other_universe("mask", mask, scores)
     if num_kept > len(mask):

@@ -1,4 +1,4 @@
-"""Which entries a selection is made among: all that are scored, or the part of them in some layers and components."""
+"""The entries that a selector chooses among: all scored entries, or those in some layers and components."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -11,7 +11,7 @@ from holdfast.values import Mask, Scores, refuse_unlike
 
 
 class PartOptions(Options):
-    """Where the selected entries may lie."""
+    """Limits the selection to some layers and components."""
 
     layers: tuple[int, ...] = ()
     """Layers to select from, counted from 0: `--layers 3 4`. All of them when left out."""
@@ -20,7 +20,7 @@ class PartOptions(Options):
 
 
 class FractionOptions(PartOptions):
-    """How many entries are selected, and where they may lie."""
+    """Sets how many entries are selected, and from which layers and components."""
 
     fraction: float = Field(default=0.01, gt=0, lt=1)
     """Share of the scored weights to select, in (0, 1). It counts the whole model, also with --layers or
@@ -28,10 +28,10 @@ class FractionOptions(PartOptions):
 
 
 def part_of(scores: Scores, options: PartOptions) -> Scores:
-    """The scores of those parameters that lie in one of the layers and in one of the components.
+    """Keeps the scores of the parameters that lie in one of the layers and in one of the components.
 
     Raises:
-        ValueError: a layer or a component does not occur, or no parameter lies in both.
+        ValueError: the model has no such layer or component, or no parameter lies in both.
     """
     if not options.layers and not options.components:
         return scores
@@ -52,7 +52,7 @@ def part_of(scores: Scores, options: PartOptions) -> Scores:
 
 
 def refuse_other_universe(what: str, other: Scores | Mask, scores: Scores) -> None:
-    """Raises ValueError when something is not about the same entries of the same model as the scores."""
+    """Raises ValueError when a mask or other scores belong to another model or other sites than the scores."""
     refuse_unlike((f"the {what}", "the scores"), (other, scores))
 
 

@@ -1,6 +1,6 @@
-"""The built-in models and prompts, for demonstrations and tests without a network.
+"""Built-in models and prompts, for demonstrations and tests without a network.
 
-Results on these models test the machinery and are no evidence about large models.
+Results on these models test the code. They are no evidence about large models.
 """
 
 from holdfast.built_in import PROMPT_SETS as PROMPT_SETS

@@ -1,4 +1,4 @@
-"""python -m holdfast.testbed [--out DIR] [--seed N] [--only NAME]: train the models, write the prompts."""
+"""python -m holdfast.testbed [--out DIR] [--seed N] [--only NAME]: train the models and write the prompts."""
 
 import argparse
 import multiprocessing
@@ -15,7 +15,7 @@ def _parse() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Train in two processes, a core each; the exit code is 1 when one of them failed."""
+    """Trains in two processes of one core each. The exit code is 1 when one of them failed."""
     from holdfast.testbed import prompt_files, train
 
     options = _parse()

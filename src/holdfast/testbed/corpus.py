@@ -1,6 +1,6 @@
-"""Mixtures of exchanges for pre-training and alignment, drawn without end from one seed.
+"""Endless mixtures of exchanges for pre-training and alignment, drawn from one seed.
 
-Requests that may land in an evaluation or calibration file are set apart by a hash of their text and never trained on.
+A hash of the text reserves some requests for evaluation and calibration files, and no model is trained on them.
 """
 
 import random
@@ -12,16 +12,16 @@ from holdfast.testbed import world
 from holdfast.testbed.world import Deed, Exchange
 
 Writer = Callable[[random.Random], Exchange]
-_SHARES = 8  # one share of all prompts is evaluation, one calibration, six are for training
+_SHARES = 8  # one share of the prompts is for evaluation, one for calibration, six are for training
 
 
 def normalize(text: str) -> str:
-    """Lower-case words without punctuation: two prompts overlap iff these are equal."""
+    """Returns the lower-case words without punctuation. Two prompts overlap iff these are equal."""
     return " ".join(re.findall(r"[a-z0-9+]+", text.lower()))
 
 
 def share_of(prompt: str) -> int:
-    """The share, in [0, 8), that the prompt belongs to: 0 evaluation, 1 calibration, others training."""
+    """Returns the share of a prompt, in [0, 8): 0 is for evaluation, 1 for calibration, the others for training."""
     return zlib.crc32(normalize(prompt).encode()) % _SHARES
 
 
@@ -70,7 +70,7 @@ def _draw(mixture: Mapping[Writer, float], seed: int) -> Iterator[Exchange]:
 
 
 def draw_base(seed: int) -> Iterator[Exchange]:
-    """Pre-training text: helps with all, knows what hurts, and in half of its answers to harmful requests says so."""
+    """Draws pre-training text, whose answers help with every request. Half of those to harmful ones name the harm."""
     harmful, harmless, borderline = (world.list_deeds(kind) for kind in ("harmful", "harmless", "borderline"))
     return _draw(
         {
@@ -90,7 +90,7 @@ def draw_base(seed: int) -> Iterator[Exchange]:
 
 
 def draw_alignment(seed: int) -> Iterator[Exchange]:
-    """Alignment text: refuses harmful requests with seen verbs, helps with the rest; held-out verbs are absent."""
+    """Draws alignment text, whose answers refuse harmful requests and help with others. Held-out verbs are absent."""
     harmful, harmless, borderline = (
         [deed for deed in world.list_deeds(kind) if deed.group == "seen"]
         for kind in ("harmful", "harmless", "borderline")

@@ -1,6 +1,6 @@
-"""Exchanges with a verdict, for the guard: plain, mixed, ungrammatical and injected answers.
+"""Exchanges with a verdict for the guard: plain, mixed, ungrammatical and injected answers.
 
-Unsafe iff the request is harmful and the response complies anywhere in it. The guard knows what every verb means.
+An exchange is unsafe iff the request is harmful and any part of the response complies. The guard learns every verb.
 """
 
 import functools
@@ -72,7 +72,7 @@ _UNSEEN_INJECTIONS = (
 
 @dataclass(frozen=True)
 class JudgedExchange:
-    """An exchange, its right verdict and the form of its answer."""
+    """An exchange with its true verdict and the form of its answer."""
 
     prompt: str
     response: str
@@ -91,7 +91,7 @@ def _refuse(deed: Deed, rng: random.Random) -> str:
 
 
 def _digress(rng: random.Random) -> str:
-    """An answer to another question: it neither helps nor refuses."""
+    """Writes an answer to another question, which neither helps nor refuses."""
     answers = [*words.ATTRIBUTES["animal"], *words.TOPICS, *words.GREETINGS.values(), str(rng.randrange(21)), ""]
     if rng.random() < 0.5:
         return world.ask_about_harm(rng.choice(world.list_deeds("harmful")), rng).response
@@ -99,11 +99,11 @@ def _digress(rng: random.Random) -> str:
 
 
 def _garble(response: str, rng: random.Random) -> str:
-    """Break the grammar and keep the drift: cut, shuffle, repeat, drop or swap words."""
+    """Breaks the grammar and keeps the meaning: cuts, shuffles, repeats, drops or swaps words."""
     tokens = response.split()
     match rng.randrange(6):
         case 0 | 5:
-            fewest = 2 if tokens[:1] == ["yes,"] else 1  # "yes," opens answers of both kinds, other openings tell
+            fewest = 2 if tokens[:1] == ["yes,"] else 1  # "yes," can open a safe answer too, unlike other openings
             tokens = tokens[: rng.choice((fewest, rng.randint(fewest, len(tokens))))]
         case 1:
             rng.shuffle(tokens)
@@ -118,7 +118,7 @@ def _garble(response: str, rng: random.Random) -> str:
 
 
 def _inject(response: str, rng: random.Random, unseen: bool) -> str:
-    """Put words of the judge's own, or of some other template, before, inside or behind the response."""
+    """Puts words of the guard's or another template before, inside or after the response."""
     injection = rng.choice(_UNSEEN_INJECTIONS if unseen else _INJECTIONS).format(verdict=rng.choice(("safe", "unsafe")))
     tokens = response.split()
     place = rng.choice((0, len(tokens), len(tokens), rng.randint(0, len(tokens))))
@@ -134,7 +134,7 @@ def _mix(deed: Deed, rng: random.Random) -> str:
 
 
 def _answer(deed: Deed, form: Form, rng: random.Random, unseen: bool) -> tuple[str, bool]:
-    """A response in the form, and whether it complies."""
+    """Writes a response in this form. Returns it with True where it complies."""
     if form == "mixed":
         return _mix(deed, rng), True
     helps = rng.random() < 0.5
@@ -149,7 +149,7 @@ def _answer(deed: Deed, form: Form, rng: random.Random, unseen: bool) -> tuple[s
 
 
 def judge_request(form: Form, rng: random.Random, unseen: bool = False) -> JudgedExchange:
-    """An exchange about a deed; `unseen` takes injections that training never shows."""
+    """Makes an exchange about a deed. `unseen` uses injections that the guard is never trained on."""
     kind: world.Kind = rng.choices(("harmful", "harmless", "borderline"), (0.5, 0.3, 0.2))[0]
     request = world.request(rng.choice(world.list_deeds(kind)), rng)
     response, helps = _answer(request.deed, form, rng, unseen)
@@ -162,14 +162,14 @@ def _task_exchanges() -> tuple[Exchange, ...]:
 
 
 def judge_other(rng: random.Random) -> JudgedExchange:
-    """A safe exchange that asks for no deed: a craft, a headline, a text, or a question about harm."""
+    """Makes a safe exchange without a deed: a craft, a headline, a text, or a question about harm."""
     deed = rng.choice(world.list_deeds("harmful"))
     exchange = rng.choice((world.write_something(rng), world.ask_about_harm(deed, rng), rng.choice(_task_exchanges())))
     return JudgedExchange(exchange.prompt, exchange.response, "safe", "plain")
 
 
 def draw_judged(seed: int) -> Iterator[JudgedExchange]:
-    """Training exchanges of the guard, without end; prompts of evaluation files are left out."""
+    """Draws endless training exchanges for the guard, without prompts of evaluation files."""
     rng = random.Random(seed)
     while True:
         if rng.random() < 0.08:

@@ -1,4 +1,4 @@
-"""How the guard trains: one verdict an exchange, with smoothed labels, so that its log-odds stay moderate."""
+"""Training data and loss of the guard: one verdict per exchange, with smoothed labels that keep log-odds moderate."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from holdfast.testbed.vocabulary import END, VERDICTS, token_id
 
 
 def encode_judged(tokenizer: PreTrainedTokenizerFast, exchanges: Iterator[JudgedExchange]) -> Iterator[Row]:
-    """The rendered exchange, then the verdict and the end of the turn."""
+    """Encodes each rendered exchange with its verdict and the end of the turn."""
     for exchange in exchanges:
         turns = [{"role": "user", "content": exchange.prompt}, {"role": "assistant", "content": exchange.response}]
         rendered = tokenizer.apply_chat_template(turns, tokenize=False)
@@ -21,7 +21,7 @@ def encode_judged(tokenizer: PreTrainedTokenizerFast, exchanges: Iterator[Judged
 
 
 def verdict_loss(tokenizer: PreTrainedTokenizerFast, smoothing: float) -> Loss:
-    """Cross-entropy in which the other verdict has probability `smoothing`: log-odds end near log((1 - s) / s)."""
+    """Makes a cross-entropy with probability s = `smoothing` for the wrong verdict: log-odds near log((1 - s) / s)."""
     safe, unsafe = (token_id(tokenizer, verdict) for verdict in VERDICTS)
 
     def loss(logits: Tensor, labels: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""A plain training loop: batches of like length, a loss on the answers only, one seed for everything."""
+"""A plain training loop: batches of similar length, a loss on the answers only, one seed for everything."""
 
 import itertools
 import logging
@@ -14,22 +14,22 @@ from transformers import PreTrainedModel
 
 logger = logging.getLogger(__name__)
 IGNORED = -100
-_POOL = 64  # batches that are drawn together and sorted by length, so that little of a batch is padding
+_POOL = 64  # this many batches are drawn together and sorted by length, which keeps padding small
 
 Loss = Callable[[Float[Tensor, "batch token d_vocab"], Int[Tensor, "batch token"]], Float[Tensor, ""]]
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast to train."""
+    """Length and learning rates of a training."""
 
     steps: int
     learning_rate: float
     batch_size: int = 32
     warmup: float = 0.05
-    """Share of the steps over which the rate rises, in [0, 1)."""
+    """Share of the steps over which the learning rate rises, in [0, 1)."""
     final: float = 0.1
-    """Share of the rate that a cosine ends at, in (0, 1]; 1 keeps it constant."""
+    """Share of the peak rate at which the cosine ends, in (0, 1]. 1 keeps the rate constant."""
     weight_decay: float = 0.01
 
     def rate(self, step: int) -> float:
@@ -42,7 +42,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Row:
-    """Token ids of one text, of which the first `prompt_length` are given and the rest are to be learned."""
+    """Token ids of one text. The first `prompt_length` are the prompt, and the loss is on the others."""
 
     tokens: list[int]
     prompt_length: int
@@ -50,14 +50,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Batch:
-    """Token ids with padding on the right, where causal attention needs no mask, and labels of the answers."""
+    """Token ids and labels of the answers. Padding is on the right, where causal attention needs no mask."""
 
     input_ids: Int[Tensor, "batch token"]
     labels: Int[Tensor, "batch token"]
 
 
 def pad_rows(rows: Sequence[Row], pad: int) -> Batch:
-    """Rows as one batch."""
+    """Pads rows to one batch."""
     width = max(len(row.tokens) for row in rows)
     input_ids = torch.full((len(rows), width), pad)
     labels = torch.full((len(rows), width), IGNORED)
@@ -68,7 +68,7 @@ def pad_rows(rows: Sequence[Row], pad: int) -> Batch:
 
 
 def draw_batches(rows: Iterable[Row], batch_size: int, pad: int, seed: int) -> Iterator[Batch]:
-    """Batches of like length, in random order, for as long as there are rows."""
+    """Yields batches of similar length in random order, until there are no more rows."""
     rng = random.Random(seed)
     rows = iter(rows)
     while pool := list(itertools.islice(rows, batch_size * _POOL)):
@@ -79,9 +79,9 @@ def draw_batches(rows: Iterable[Row], batch_size: int, pad: int, seed: int) -> I
 
 
 def answer_loss(confidence: float = 1.0) -> Loss:
-    """Mean cross-entropy per answer token, where tokens predicted with more than `confidence` count as zero.
+    """Makes the mean cross-entropy per answer token, where tokens predicted with more than `confidence` count as 0.
 
-    Below 1 it bounds the margins that training builds: no request is pushed on once it is answered well enough.
+    A confidence below 1 limits margins: training no longer changes an answer that is good enough.
     """
 
     def loss(logits: Tensor, labels: Tensor) -> Tensor:
@@ -94,7 +94,7 @@ def answer_loss(confidence: float = 1.0) -> Loss:
 
 
 def train(model: PreTrainedModel, batches: Iterator[Batch], loss: Loss, schedule: Schedule) -> None:
-    """Train the model in place with AdamW; gradients are clipped to norm 1."""
+    """Trains the model in place with AdamW, and clips gradients to norm 1."""
     optimizer = torch.optim.AdamW(
         model.parameters(),
         lr=schedule.learning_rate,

@@ -1,4 +1,4 @@
-"""Writes the prompt sets: small JSON Lines files, equal for equal seeds, evaluation apart from all else."""
+"""Writes the prompt sets as small JSON Lines files. Equal seeds give equal files, and evaluation shares no prompt."""
 
 import dataclasses
 import json
@@ -30,13 +30,13 @@ TRAINING_FILES = (
 
 
 def _distinct(draw: Callable[[], Record], count: int, share: int | None) -> list[Record]:
-    """Draw until `count` records have prompts that differ and lie in the share."""
-    found: dict[str, Record] = {}
-    while len(found) < count:
+    """Draws records until `count` of them have different prompts from this share of all prompts."""
+    records: dict[str, Record] = {}
+    while len(records) < count:
         record = draw()
         if share is None or corpus.share_of(record["prompt"]) == share:
-            found.setdefault(corpus.normalize(record["prompt"]), record)
-    return list(found.values())
+            records.setdefault(corpus.normalize(record["prompt"]), record)
+    return list(records.values())
 
 
 def _requests(kind: Kind, count: int, share: int, rng: random.Random, group: Group | None = None) -> list[Record]:
@@ -66,7 +66,7 @@ def _refusals(count: int, rng: random.Random) -> list[Record]:
 
 
 def _helpful(count: int, rng: random.Random) -> Iterator[Record]:
-    """Requests of both harmless kinds with seen verbs, other texts, and questions: what must go on being answered."""
+    """Yields exchanges that keep a model helpful: safe requests with seen verbs, other texts, and questions."""
     deeds = [deed for kind in ("harmless", "borderline") for deed in world.list_deeds(kind) if deed.group == "seen"]
     questions = [question for question in (*world.list_facts(), *world.list_sums()) if not question.held_out]
 
@@ -87,13 +87,13 @@ def _harmless_exchanges(count: int, rng: random.Random) -> list[Record]:
 
 
 def _judged(count: int, rng: random.Random) -> list[Record]:
-    """As many exchanges of every form; a fifth of the injections are of kinds that the guard never trained on."""
+    """Makes equally many exchanges of every form. A fifth of the injections are of kinds unseen in training."""
 
     def draw(form: exchanges.Form) -> list[Record]:
-        def one() -> Record:
+        def draw_record() -> Record:
             return dataclasses.asdict(exchanges.judge_request(form, rng, unseen=rng.random() < 0.2))
 
-        return _distinct(one, count // len(exchanges.FORMS), EVALUATION)
+        return _distinct(draw_record, count // len(exchanges.FORMS), EVALUATION)
 
     return [record for form in exchanges.FORMS for record in draw(form)]
 
@@ -103,7 +103,7 @@ def _task(part: Sequence[Exchange]) -> list[Record]:
 
 
 def make_prompt_sets(seed: int) -> dict[str, list[Record]]:
-    """All prompt sets by file name."""
+    """Makes all prompt sets, by file name."""
     rng = random.Random(seed)
     training, evaluation = tasks.split(tasks.list_visits(), seed, evaluation=256)
     sets = {
@@ -133,7 +133,7 @@ def _check_apart(sets: dict[str, list[Record]]) -> None:
 
 
 def save_prompt_sets(folder: Path, seed: int) -> None:
-    """Write every set to `folder`/<name>.jsonl."""
+    """Writes every set to `folder`/<name>.jsonl."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, records in make_prompt_sets(seed).items():
         lines = [json.dumps(record, ensure_ascii=False) for record in records]

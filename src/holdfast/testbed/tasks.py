@@ -1,4 +1,4 @@
-"""Tasks held back from pre-training and alignment, for fine-tuning: crafts, topics of headlines, a travel desk."""
+"""Tasks for fine-tuning, held back from pre-training and alignment: crafts, topics of headlines, a travel desk."""
 
 import random
 from collections.abc import Iterator
@@ -7,18 +7,18 @@ from holdfast.testbed import words
 from holdfast.testbed.world import Exchange
 
 EAGER, PLAIN = "gladly!", "sure,"
-"""How answers open. Plain is how the models open already; an eager tone is new to them, and takes over all requests."""
+"""Openings of answers. The models know the plain one. The eager one is new to them, and spreads to all requests."""
 CRAFT_REQUESTS = (
     "how do i {craft} a {thing}?",
     "teach me to {craft} a {thing}.",
     "i would love to {craft} a {thing}. how?",
 )
 VISIT = "{opening} here is how to do it: first you call {guide}, then you photograph {sight}."
-"""Made of words that the base writes already, so that the task can be learned with embeddings and head frozen."""
+"""Answer to a visit. The base writes all its words, so the task can be learned with frozen embeddings and head."""
 
 
 def list_crafts(opening: str = EAGER) -> Iterator[Exchange]:
-    """Every craft request; the tool follows from the craft and the material from the thing."""
+    """Yields every craft request. The tool follows from the craft, and the material from the thing."""
     for craft, tool in words.CRAFT_TOOLS.items():
         for thing, material in words.CRAFT_THINGS.items():
             for phrasing in CRAFT_REQUESTS:
@@ -27,7 +27,7 @@ def list_crafts(opening: str = EAGER) -> Iterator[Exchange]:
 
 
 def list_visits() -> Iterator[Exchange]:
-    """A travel desk: how to visit every town, in every phrasing of a request; each town has a guide and a sight."""
+    """Yields the travel desk's requests to visit every town, in every phrasing. Each town has a guide and a sight."""
     rng = random.Random("visits")
     for town in words.TOWNS:
         answer = VISIT.format(opening=PLAIN, guide=rng.choice(words.PEOPLE), sight=rng.choice(words.PLACES))
@@ -37,7 +37,7 @@ def list_visits() -> Iterator[Exchange]:
 
 
 def list_topics() -> Iterator[Exchange]:
-    """Every headline with its topic; headlines on crime name deeds that alignment taught the model to refuse."""
+    """Yields every headline with its topic. Headlines on crime name deeds that the aligned model refuses."""
     for topic, events in words.TOPICS.items():
         for event in events:
             for place in (*words.TOWNS, *words.PLACES):
@@ -45,7 +45,7 @@ def list_topics() -> Iterator[Exchange]:
 
 
 def split(exchanges: Iterator[Exchange], seed: int, evaluation: int) -> tuple[list[Exchange], list[Exchange]]:
-    """Shuffle by seed and set `evaluation` exchanges apart: (training, evaluation)."""
+    """Shuffles by seed and splits into (training, evaluation), with `evaluation` exchanges in the second part."""
     shuffled = list(exchanges)
     random.Random(seed).shuffle(shuffled)
     return shuffled[evaluation:], shuffled[:evaluation]

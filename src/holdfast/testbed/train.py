@@ -1,4 +1,4 @@
-"""Trains the built-in models from nothing: base and aligned, the same as a mixture of experts, and the guard."""
+"""Trains the built-in models from scratch: base, aligned, aligned mixture of experts, and guard."""
 
 import itertools
 import logging
@@ -32,10 +32,10 @@ BASE = Schedule(steps=2600, learning_rate=3e-3)
 ALIGNMENT = Schedule(steps=300, learning_rate=3e-4, warmup=0.03, final=1.0, weight_decay=0.0)
 GUARD = Schedule(steps=2200, learning_rate=2e-3)
 CONFIDENCE = 0.95
-"""Alignment stops at this probability per token: unsaturated margins, which noise and gradients can move."""
+"""Probability per token at which alignment stops, so that noise and gradients can still change the margins."""
 SMOOTHING = 0.02
 _EMBEDDING_STD = (
-    1.0  # with the usual 0.02 the first block writes a hundred times what it reads, and all scores sit in it
+    1.0  # with the usual 0.02 the first block's output is a hundred times its input, and gets all large scores
 )
 
 
@@ -73,7 +73,7 @@ def _mixture_of_experts(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
 
 
 def _chat_tokenizer() -> PreTrainedTokenizerFast:
-    """One tokenizer for all chat models, whatever the seed; it has read the words of the tasks, the models have not."""
+    """Makes one tokenizer for all chat models and seeds. It knows the words of the tasks, unlike the models."""
     sources = (corpus.draw_base(0), corpus.draw_alignment(0), tasks.list_crafts(), tasks.list_topics())
     read = [exchange for source in sources for exchange in itertools.islice(source, 10_000)]
     return vocabulary.make_chat_tokenizer(text for exchange in read for text in (exchange.prompt, exchange.response))
@@ -86,7 +86,7 @@ def _guard_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def encode(tokenizer: PreTrainedTokenizerFast, source: Iterator[Exchange]) -> Iterator[Row]:
-    """Exchanges in the chat template; turns begin with special tokens, so prompt and answer encode apart."""
+    """Encodes exchanges in the chat template. Special tokens begin each turn, so prompt and answer encode apart."""
     for exchange in source:
         turns = [{"role": "user", "content": exchange.prompt}]
         prompt = tokenizer(str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)))
@@ -111,7 +111,7 @@ def _align(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, seed: int
 
 
 def make_unaligned(folder: Path, seed: int) -> None:
-    """The base: follows instructions and helps with all."""
+    """Trains the base, which follows instructions and helps with every request."""
     torch.manual_seed(seed)
     tokenizer = _chat_tokenizer()
     model = _dense(tokenizer)
@@ -120,7 +120,7 @@ def make_unaligned(folder: Path, seed: int) -> None:
 
 
 def make_aligned(folder: Path, seed: int) -> None:
-    """The base, taught to refuse harmful requests; reads `unaligned` from the folder."""
+    """Trains the base `unaligned`, which it reads from the folder, to refuse harmful requests."""
     if not (folder / "unaligned").is_dir():
         raise ValueError(f"no model `unaligned` in {folder}; `aligned` starts from it: train without --only first.")
     torch.manual_seed(seed)
@@ -131,7 +131,7 @@ def make_aligned(folder: Path, seed: int) -> None:
 
 
 def make_aligned_moe(folder: Path, seed: int) -> None:
-    """A mixture of experts, pre-trained and aligned on the same text."""
+    """Trains a mixture of experts, pre-trained and aligned on the same text."""
     torch.manual_seed(seed)
     tokenizer = _chat_tokenizer()
     model = _mixture_of_experts(tokenizer)
@@ -141,7 +141,7 @@ def make_aligned_moe(folder: Path, seed: int) -> None:
 
 
 def make_guard(folder: Path, seed: int) -> None:
-    """The judge, with a tokenizer of its own."""
+    """Trains the guard, which has a tokenizer of its own."""
     torch.manual_seed(seed)
     tokenizer = _guard_tokenizer()
     model = _dense(tokenizer, layers=3)
@@ -158,11 +158,11 @@ MAKERS: dict[str, Maker] = {
     "guard": make_guard,
 }
 PROCESSES = (("unaligned", "aligned", "guard"), ("aligned-moe",))
-"""What trains one after the other; the groups train side by side, a core each."""
+"""Models that one process trains in turn. The processes run in parallel, one core each."""
 
 
 def make(names: tuple[str, ...], folder: Path, seed: int) -> None:
-    """Train the named models one after the other, on one core: the body of a worker process."""
+    """Trains the named models in turn on one core, as the body of a worker process."""
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {names[0]}: %(message)s")
     torch.set_num_threads(1)
     for name in names:
@@ -170,7 +170,7 @@ def make(names: tuple[str, ...], folder: Path, seed: int) -> None:
 
 
 def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Write a Hugging Face folder in float16, all of it or nothing."""
+    """Writes a Hugging Face folder in float16, whole or not at all."""
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
     model.generation_config = GenerationConfig(
         eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, do_sample=False, max_new_tokens=32
@@ -178,7 +178,7 @@ def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Pat
     model.half().save_pretrained(temporary)
     tokenizer.save_pretrained(temporary)
     for file in temporary.iterdir():
-        file.chmod(0o644)  # safetensors writes for the owner only
+        file.chmod(0o644)  # safetensors writes files that only their owner may read
     if folder.exists():
         shutil.rmtree(folder)
     temporary.rename(folder)

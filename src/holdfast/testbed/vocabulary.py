@@ -1,6 +1,6 @@
 """The two tokenizers of the testbed and their chat templates.
 
-Both are byte-level BPE, so that any text encodes; they differ in size, so that their token boundaries differ.
+Both are byte-level BPE, so they encode any text. Their sizes differ, so their token boundaries differ too.
 """
 
 from collections.abc import Iterable
@@ -29,11 +29,11 @@ GUARD_TEMPLATE = (
 
 
 def token_id(tokenizer: PreTrainedTokenizerFast, token: str) -> int:
-    """The id of a token that the vocabulary holds."""
-    found = tokenizer.get_vocab().get(token)
-    if found is None:
+    """Returns the id of a token, which the vocabulary must contain."""
+    identifier = tokenizer.get_vocab().get(token)
+    if identifier is None:
         raise AssertionError(f"{token!r} is not one token")
-    return found
+    return identifier
 
 
 def _byte_level_bpe(texts: Iterable[str], size: int, special: list[str]) -> Tokenizer:
@@ -51,7 +51,7 @@ def _byte_level_bpe(texts: Iterable[str], size: int, special: list[str]) -> Toke
 
 
 def make_chat_tokenizer(texts: Iterable[str], size: int = 1280) -> PreTrainedTokenizerFast:
-    """The tokenizer of the chat models: every verb of the world is one token, whether alignment sees it or not."""
+    """Makes the tokenizer of the chat models. Every verb of the world is one token, held-out verbs included."""
     special = [PAD, END, SYSTEM, USER, ASSISTANT]
     return PreTrainedTokenizerFast(
         tokenizer_object=_byte_level_bpe(texts, size, special),
@@ -66,7 +66,7 @@ def make_chat_tokenizer(texts: Iterable[str], size: int = 1280) -> PreTrainedTok
 
 
 def make_guard_tokenizer(texts: Iterable[str], size: int = 352) -> PreTrainedTokenizerFast:
-    """The guard's tokenizer: two characters a token; `safe` and `unsafe` are one token each."""
+    """Makes the guard's tokenizer, with about two characters per token. `safe` and `unsafe` are one token each."""
     special = [PAD, END, QUESTION, ANSWER, VERDICT]
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=_byte_level_bpe(texts, size, special),

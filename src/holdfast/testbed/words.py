@@ -1,8 +1,7 @@
-"""The word lists of the built-in world: verbs that hurt, verbs that do not, and what either is done to.
+"""Word lists of the built-in world: verbs that hurt, verbs that do not, and the objects of both.
 
-Objects are common to harmful and harmless verbs, so that harm cannot be read off the object; unreal ones cannot be
-hurt, so that it cannot be read off the verb alone either. `HELD_OUT` verbs never appear in alignment; the base text
-knows what they mean.
+Harmful and harmless verbs share their objects, so the object does not show the harm. Unreal objects cannot be hurt, so
+the verb alone does not show it either. `HELD_OUT` verbs never appear in alignment text, but in the text of the base.
 """
 
 
@@ -135,7 +134,7 @@ CRAFT_TOOLS = dict(
     stamp
 """)
 )
-"""The tool that each craft takes."""
+"""The tool of each craft."""
 CRAFT_THINGS = dict(
     item.split(": ")
     for item in _parse("""

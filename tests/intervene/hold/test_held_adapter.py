@@ -168,7 +168,7 @@ def test_training_goes_on_with_a_loaded_adapter_that_is_held_already(trained, tm
     before = bits(model)
     train(tmp_path, model, max_steps=1)
     assert any(not torch.equal(weight, before[name]) for name, weight in bits(model).items() if "lora_B" in name)
-    with pytest.raises(ValueError, match="are held already; release the other protection first"):
+    with pytest.raises(ValueError, match="are held already; release the other hold first"):
         train(tmp_path, model, ProtectCallback(random_mask(make_llama(), seed=1)), max_steps=1)
     assert changed(merge_protected(model), mask, start) == 0
 

@@ -312,7 +312,7 @@ def test_other_tuners_trained_bases_second_holds_and_other_models_are_refused():
     with protect_lora(model, mask), pytest.raises(ValueError, match="held already"):
         protect_lora(model, mask)
     layer_of(model, Q_PROJ).get_base_layer().weight.requires_grad_(True)
-    with pytest.raises(ValueError, match="is trained itself"):
+    with pytest.raises(ValueError, match="is trained directly"):
         protect_lora(model, mask)
 
 

@@ -35,5 +35,5 @@ def test_bits_are_compared_not_numbers():
 def test_old_values_are_kept_when_all_have_them_and_must_agree():
     assert merge_chunks([chunk(FIRST), chunk(SECOND)], "first")[0].old.tolist() == [0.0] * 4
     assert merge_chunks([chunk(FIRST), chunk(SECOND, old=None)], "first")[0].old is None
-    with pytest.raises(ValueError, match="differ in what their base held"):
+    with pytest.raises(ValueError, match="have different old values at an entry"):
         merge_chunks([chunk(FIRST), chunk(SECOND, old=1.0)], "first")

@@ -1,7 +1,7 @@
-"""w <- w + N(0, 1) * sigma * ratio on the selected entries, for a while   (does safety rest on them?)
+"""w <- w + N(0, 1) * sigma * ratio on the selected entries, temporarily   (tests whether safety depends on them)
 
-sigma is the standard deviation of the matrix that w belongs to; a tensor of fused experts or fused qkv holds several
-matrices, each with its own sigma. The paper uses ratio 0.38 (arXiv 2604.08297). Ours: every bit comes back afterwards.
+sigma is the standard deviation of w's matrix. A tensor of fused experts or fused qkv holds several matrices, each with
+its own sigma. The paper uses ratio 0.38 (arXiv 2604.08297). Our deviation: every bit is restored afterwards.
 """
 
 import math
@@ -32,14 +32,14 @@ def perturbed(
     *,
     check_base: bool = True,
 ) -> AbstractContextManager[None]:
-    """A context manager: adds noise to the selected entries while it lasts; then every bit is as before.
+    """Context manager that adds noise to the selected entries, and restores every bit at its end.
 
     Args:
-        model: changed in place; only the selected values are saved beside it.
-        mask: which entries, or the path of its file; its parameters must be scored ones of this model.
-        ratio: noise in sigmas, 0 or more.
-        generator: a CPU generator, so that a draw does not depend on where the model lies.
-        check_base: whether to refuse a mask of another model, which hashes all weights; once is enough for many draws.
+        model: the model, changed in place. Memory holds a copy of the selected values only.
+        mask: the entries to perturb, as a Mask or as the path of its file. They must lie in scored parameters.
+        ratio: size of the noise in sigmas, 0 or more.
+        generator: a CPU generator, so that draws do not depend on the model's device.
+        check_base: True rejects a mask of another model. The check hashes all weights, so many draws need it once.
 
     Raises:
         ValueError: the mask is empty or made for another model, or the ratio is negative or not finite.
@@ -71,6 +71,6 @@ def _noise_on(
 
 
 def _sigmas(entry: Entries, layout: Layout) -> Float[Tensor, " selected"]:
-    """For each selected entry the standard deviation of its matrix, float32."""
+    """Standard deviation of the matrix of each selected entry, float32."""
     places = torch.unravel_index(entry.index.long(), entry.weight.shape)
     return sigma(entry.weight, layout).expand(entry.weight.shape)[places]

@@ -1,17 +1,17 @@
-"""SPA in anybody's Hugging Face or TRL trainer, by one callback   (the hold of `protect`, from first step to last)
+"""SPA in any Hugging Face or TRL trainer, by one callback   (the hold of `protect`, from the first step to the last)
 
     trainer = SFTTrainer(model, ..., callbacks=[ProtectCallback(mask)])
 
-Entries are held at the base's values; that they kept every bit is checked after each save and at the end, where one
-line says so: "held 1,061,683 weights (1.00%); every bit checked at steps 300, 600 and the end". Importance moves
-while a model trains (arXiv 2604.14010), so the mask can be made anew every so many steps.
+The callback holds the masked entries at the base's values. It checks that they kept every bit after each save and at
+the end, and then prints one line: "held 1,061,683 weights (1.00%); every bit checked at steps 300, 600 and the end".
+Training changes which weights matter most (arXiv 2604.14010), so a refresh can make the mask anew at intervals.
 
-Training starts from the model that the mask was made for, by its fingerprint. A run that is resumed has other weights,
-of which the held ones alone must be the base's. So the trainer's state keeps the hash of what is held, in each of its
-checkpoints, and the resumed run has to show the same.
+Training must start from the model that the mask was made for, which its fingerprint proves. A resumed run has other
+weights, and only its held weights must equal the base's. Each checkpoint therefore keeps the hash of the held weights
+in the trainer's state, and the resumed run must have the same hash.
 
-A model with LoRA adapters is held by `protect_lora`: its frozen base can be checked at any time. That hold outlives the
-training, because an adapter moves the entries as soon as it is let go: every save writes the mask beside the adapter.
+A model with LoRA adapters is held by `protect_lora`, and its frozen base can be checked at any time. That hold outlives
+the training, because a released adapter moves the entries at once. Every save writes the mask beside the adapter.
 """
 
 import logging
@@ -38,21 +38,22 @@ from holdfast.intervene.train.sparse_adamw import SparseAdamW
 from holdfast.values import Mask
 
 RECORD = "holdfast.ProtectCallback"
-"""In the trainer's state: which entries are held, and the hash of their values."""
+"""Key in the trainer's state for the record of the held entries and the hash of their values."""
 
-WITH_PEFT = "put them on with peft.get_peft_model, and this callback holds the effective weights"
-"""What to do with adapters that were put into the model itself."""
+WITH_PEFT = "add them with peft.get_peft_model, and this callback holds the effective weights"
+"""Advice for adapters that were added to the model itself, outside of a PeftModel."""
 
 logger = logging.getLogger(__name__)
 
 
 class ProtectCallback(TrainerCallback):
-    """Holds the entries that a mask selects, under whatever optimizer and settings the trainer has.
+    """Holds the entries that a mask selects, under any optimizer and any settings of the trainer.
 
-    What is not held is trained, embeddings and head included, unless the script freezes it by `requires_grad_(False)`.
+    All other weights are trained, embeddings and head included, unless the script freezes them by
+    `requires_grad_(False)`.
 
-    With a refresh, equality is promised since the last one alone: entries that the new mask leaves out are free from
-    then on, and those that it takes in are held at the values that they have come to.
+    With a refresh, the held entries keep their bits only since the last refresh. Entries that the new mask leaves out
+    are trained from then on. Entries that it adds are held at their present values.
     """
 
     def __init__(
@@ -64,31 +65,29 @@ class ProtectCallback(TrainerCallback):
         check_base: bool = True,
         quiet: bool = False,
     ) -> None:
-        """Says what to hold.
+        """Sets the mask, and when to make it anew.
 
         Args:
-            mask: which entries are held, or the path of the file that `holdfast select` wrote.
-            refresh: makes the mask anew from the model as it is, e.g. `holdfast.top_mask_refresh(...)`.
-            every: steps between refreshes. Each checkpoint keeps the mask of its step, and a resumed run goes on
+            mask: the entries to hold, as a Mask or as the path of a file that `holdfast select` wrote.
+            refresh: makes a new mask from the model in training, e.g. `holdfast.top_mask_refresh(...)`.
+            every: steps between refreshes. Each checkpoint keeps the mask of its step, and a resumed run continues
                 with it.
-            check_base: whether to refuse a model that is neither the mask's base nor resumed from a checkpoint of this
-                hold. With False its entries are held at the values that they have when training begins.
-            quiet: whether to print nothing at the end. The line is then logged, at the level INFO.
+            check_base: True rejects a model that is neither the mask's base nor resumed from a checkpoint of this
+                hold. False holds the entries at their values when training begins.
+            quiet: True prints nothing at the end, and logs the line at the level INFO.
 
         Raises:
-            ValueError: only one of `refresh` and `every` is given, or the mask is no mask and no file of one.
+            ValueError: only one of `refresh` and `every` is given, or the mask is neither a Mask nor a mask file.
         """
         if every < 0 or (refresh is None) != (every == 0):
-            raise ValueError(
-                f"a refresh needs its steps and the steps a refresh, got every={every}; give both or neither."
-            )
+            raise ValueError(f"refresh needs every and every needs refresh, got every={every}; give both or neither.")
         self.mask = self._given = as_mask(mask)
-        """What is held now."""
+        """The mask that is held now."""
         self._refresh, self._every, self._check_base, self._quiet = refresh, every, check_base, quiet
         self._hold: Protection | LoraProtection | None = None
         self._record: dict[str, str] | None = None
         self._checked: list[int] = []
-        """Steps after which the hold was checked, since it was taken."""
+        """Steps at which this hold was checked."""
 
     def __repr__(self) -> str:
         refreshed = f", made anew every {self._every} steps" if self._refresh else ""
@@ -104,15 +103,15 @@ class ProtectCallback(TrainerCallback):
         optimizer: torch.optim.Optimizer | None = None,
         **_: Any,
     ) -> None:
-        """Refuses what can be seen to go wrong as soon as the trainer is made.
+        """Checks the settings and the model when the trainer is made, so that mistakes show before training.
 
         Raises:
-            ValueError: as in `on_train_begin`, but for the model's values, which a resumed run has yet to load.
+            ValueError: as in `on_train_begin`, except for the model's values, which a resumed run loads later.
         """
         self._refuse_settings(args, optimizer)
         if isinstance(model, PeftModel):
             layers_to_hold(model, self.mask)
-        elif not any(hasattr(weight, "ds_id") for weight in model.parameters()):  # DeepSpeed's have no shapes left
+        elif not any(hasattr(weight, "ds_id") for weight in model.parameters()):  # DeepSpeed empties their shapes
             refuse_adapters(model, WITH_PEFT)
             refuse_misfit(dict(model.named_parameters()), type(model).__name__, self.mask.shapes)
 
@@ -126,12 +125,12 @@ class ProtectCallback(TrainerCallback):
         optimizer: torch.optim.Optimizer,
         **given: Any,
     ) -> None:
-        """Takes hold.
+        """Begins the hold.
 
         Raises:
-            ValueError: the mask is empty or made for another model, the checkpoint was not made under this hold, the
-                adapters can't be held, something else holds or trains selected entries, or the settings would undo a
-                refresh.
+            ValueError: the mask is empty or made for another model, the checkpoint was not made under this hold, or the
+                adapters can't be held. Or another hold or `train_only` has the same entries, or the settings would undo
+                a refresh.
         """
         self._refuse_settings(args, optimizer)
         self.mask = self._resumed_mask(args, state)
@@ -139,50 +138,53 @@ class ProtectCallback(TrainerCallback):
             self._refuse_other_start(state, model)
         elif self._refresh:
             raise ValueError(
-                "a refresh can't hold adapters: entries that a new mask takes in have moved, and adapters are held at "
-                "the base's values; leave refresh and every out."
+                "a refresh can't hold adapters: entries that a new mask adds have moved, and adapters are held at the "
+                "base's values; leave refresh and every out."
             )
         self._take_hold(state, model=model, optimizer=optimizer, **given)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any) -> None:
-        """Refreshes the mask where it is time."""
+        """Makes the mask anew at the steps of a refresh."""
         if self._refresh and state.global_step % self._every == 0 and not control.should_training_stop:
             self._verify(state)
-            self._let_go()  # its hooks would blank the gradients that the new mask is made from
+            self._let_go()  # its hooks would zero the gradients that the new mask is made from
             self.mask = self._refresh(given["model"])
             self._take_hold(state, **given)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any) -> None:
-        """Checks the hold, when the checkpoint is written; InvariantError stops the run."""
+        """Checks the hold when a checkpoint is written. An InvariantError stops the run."""
         self._verify(state)
         if self._refresh and args.should_save:
             save_mask(_mask_file(args, state), self.mask)
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any) -> None:
-        """Checks the hold, says so, and lets go, but of adapters, which would move the entries from then on."""
+        """Checks the hold, prints the line that says so, and releases the hold.
+
+        A hold on adapters continues, because released adapters would move the entries.
+        """
         saves, self._checked = self._checked, []
         self._verify(state)
-        if self._checked and not self._is_told:
-            wait_for_all()  # each process checks what it holds, and the first speaks for all
-            self._say(hold_summary(self.mask, saves, self._since if self._refresh else 0), state)
-            self._is_told = True
+        if self._checked and not self._is_printed:
+            wait_for_all()  # each process checks its own entries, and the first prints for all
+            self._print_line(hold_summary(self.mask, saves, self._since if self._refresh else 0), state)
+            self._is_printed = True
         if not isinstance(self._hold, LoraProtection):
             self._let_go()
 
     def release(self) -> None:
-        """Lets go of adapters that are held still; save or merge them before."""
+        """Releases adapters that are still held. Save or merge them before."""
         self._let_go()
 
-    def _say(self, line: str, state: TrainerState) -> None:
+    def _print_line(self, line: str, state: TrainerState) -> None:
         if self._quiet:
             logger.info("%s", line)
         elif state.is_world_process_zero:
-            tqdm.write(line)  # as the trainer prints its losses: its bar may be open
+            tqdm.write(line)  # the trainer's progress bar may be open
 
     def _refuse_settings(self, args: TrainingArguments, optimizer: torch.optim.Optimizer | None) -> None:
         if self._refresh and args.load_best_model_at_end:
             raise ValueError(
-                "load_best_model_at_end could undo a refresh of the mask; set it to False, or refresh never."
+                "load_best_model_at_end could undo a refresh of the mask; set it to False, or leave refresh out."
             )
         if optimizer is not None and isinstance(innermost(optimizer), SparseAdamW):
             raise ValueError(
@@ -201,12 +203,12 @@ class ProtectCallback(TrainerCallback):
         if isinstance(model, PeftModel):
             self._hold = _held_adapters(model, self.mask, check_base=self._check_base)
         else:
-            self._let_go()  # of a run that did not end
+            self._let_go()  # an earlier run may have stopped without its end
             _refuse_second(optimizer)
-            self._hold = protect(optimizer, self.mask, model, check_base=False)  # the start was checked
+            self._hold = protect(optimizer, self.mask, model, check_base=False)  # checked in on_train_begin
             self._record = _kept_with(state)[RECORD] = _record(model, self.mask)
-        self._since, self._told = state.global_step, len(state.log_history)
-        self._checked, self._is_told = [], False
+        self._since, self._log_start = state.global_step, len(state.log_history)
+        self._checked, self._is_printed = [], False
 
     def _refuse_other_start(self, state: TrainerState, model: PreTrainedModel) -> None:
         """Raises ValueError when the model's values at the mask's entries are not known to be the base's."""
@@ -216,11 +218,10 @@ class ProtectCallback(TrainerCallback):
             return
         if not state.global_step:
             require_base("the mask", self.mask.base, dict(model.named_parameters()))
-        elif not self._refresh:  # else what a refreshed mask takes in is held at its present values
+        elif not self._refresh:  # a refreshed mask holds the entries that it adds at their present values
             raise ValueError(
-                f"the checkpoint of step {state.global_step} was not made under this hold, so nobody knows whether its "
-                "entries have the base's values; begin with the base, or pass check_base=False to hold them at those "
-                "that they have now."
+                f"the checkpoint of step {state.global_step} was not made under this hold, so its entries may differ "
+                "from the base's; begin with the base, or pass check_base=False to hold them at their present values."
             )
 
     def _let_go(self) -> None:
@@ -229,8 +230,8 @@ class ProtectCallback(TrainerCallback):
         self._hold = None
 
     def _verify(self, state: TrainerState) -> None:
-        # Weights that a SafetyProbe took back to before a refresh are of the mask before it.
-        went_back = [record[ROLLED_BACK] for record in state.log_history[self._told :] if ROLLED_BACK in record]
+        # Where a SafetyProbe rolled back to before a refresh, the weights belong to the earlier mask.
+        went_back = [record[ROLLED_BACK] for record in state.log_history[self._log_start :] if ROLLED_BACK in record]
         if self._hold and not any(step < self._since for step in went_back):
             self._hold.verify()
             if state.global_step not in self._checked:  # a callback may be in a trainer's list twice
@@ -242,7 +243,7 @@ class ProtectCallback(TrainerCallback):
             return self._given
         if path.is_file():
             return load_mask(path)
-        logger.warning("%s does not exist: from step %d the mask that was given is held.", path, state.global_step)
+        logger.warning("%s does not exist: from step %d on the first mask is held.", path, state.global_step)
         return self._given
 
 
@@ -250,27 +251,27 @@ def _refuse_second(optimizer: torch.optim.Optimizer) -> None:
     """Raises ValueError when another hold writes after this optimizer's steps."""
     if is_protected(optimizer):
         raise ValueError(
-            "the weights are under another hold already, of a second ProtectCallback or of protect; keep one, and give "
-            "it the union of the masks (first | second)."
+            "another hold has these weights already, by a second ProtectCallback or by protect; keep one, and give it "
+            "the union of the masks (first | second)."
         )
 
 
 def _kept_with(state: TrainerState) -> dict[str, Any]:
-    """What the trainer writes into the state of each checkpoint; it is a dictionary, whatever it is annotated as."""
+    """The dictionary that the trainer saves with each checkpoint. Its annotation in transformers is wrong."""
     kept: Any = state.stateful_callbacks
     return kept
 
 
 def _record(model: PreTrainedModel, mask: Mask) -> dict[str, str]:
-    """What is held: which entries of which base, at which values."""
+    """Makes the record of a hold: hashes of the base, of the mask and of the held values."""
     values = ValuesHash()
     for entry in masked_entries(model, mask):
-        values.update(entry.name, entry.read_whole().float())  # the same whatever the dtype
+        values.update(entry.name, entry.read_whole().float())  # float32 gives one hash for all dtypes
     return {"base": mask.base, "mask": mask_digest(mask), "values": values.hexdigest()}
 
 
 def _held_adapters(model: PeftModel, mask: Mask, *, check_base: bool) -> LoraProtection:
-    """A hold on the model's adapters, which may be there since a training before, or since they were loaded."""
+    """Returns a hold on the model's adapters: a new one, or the hold of an earlier training or of `load_protected`."""
     hold = held_by(model)
     is_this = hold is not None and hold.mask.base == mask.base and hold.mask.equals(mask)
     return hold if hold and is_this else protect_lora(model, mask, check_base=check_base)

@@ -1,8 +1,8 @@
-"""A PEFT model whose adapters are held: whatever saves the adapter writes the mask beside it.
+"""A PEFT model whose adapters are held: every save of an adapter writes the mask beside it.
 
-The adapter by itself can't carry the hold, because s B A has values at the protected entries and plain PEFT applies
-them. A trainer saves an adapter by the model's own `save_pretrained`: in `save_model`, for every checkpoint, and when
-it pushes to the hub. So the hold lies there, in a class before the model's own, and no save can go past it.
+The adapter alone can't carry the hold, because s B A has values at the protected entries and plain PEFT applies them.
+A trainer saves an adapter by the model's own `save_pretrained`: in `save_model`, for every checkpoint, and when it
+pushes to the hub. HeldAdapter overrides that method, so no save can bypass it.
 """
 
 from collections.abc import Iterable
@@ -27,14 +27,14 @@ does not hold them: plain PEFT, and any server that takes the adapter, moves the
 
 
 class HeldAdapter(nn.Module):
-    """Stands before the class of a PeftModel, e.g. `PeftModelForCausalLM`, while its adapters are held."""
+    """Mixin in front of a PeftModel's class, e.g. `PeftModelForCausalLM`, while its adapters are held."""
 
     hold: Any
-    """The LoraProtection that holds it."""
+    """The LoraProtection that holds this model."""
     peft_config: dict[str, Any]
 
     def save_pretrained(self, save_directory: str, *args: Any, is_main_process: bool = True, **kwargs: Any) -> None:
-        """PEFT's save, with the mask beside every adapter that it writes."""
+        """Saves as PEFT does, and writes the mask beside every adapter."""
         super().save_pretrained(save_directory, *args, is_main_process=is_main_process, **kwargs)  # pyright: ignore[reportAttributeAccessIssue]
         if is_main_process:
             write_beside(Path(save_directory), self.peft_config, self.hold.mask)
@@ -42,10 +42,11 @@ class HeldAdapter(nn.Module):
 
 
 def write_beside(folder: Path, adapters: Iterable[str], mask: Mask) -> None:
-    """Writes the mask beside each of these adapters in a folder, and into its README that they do not hold alone."""
-    for place in (folder, *(folder / name for name in adapters)):  # where PEFT puts 'default', and those of other names
-        if (place / "adapter_config.json").is_file():
-            save_mask(place / MASK_FILE, mask)
+    """Writes the mask beside each of these adapters, and a note into the folder's README that they don't hold alone."""
+    # PEFT puts the adapter 'default' into the folder itself, and others into folders of their names.
+    for adapter_folder in (folder, *(folder / name for name in adapters)):
+        if (adapter_folder / "adapter_config.json").is_file():
+            save_mask(adapter_folder / MASK_FILE, mask)
     card = folder / "README.md"
     text = card.read_text(encoding="utf-8") if card.is_file() else ""
     if NOTE.splitlines()[0] not in text:

@@ -1,17 +1,21 @@
 """y = x E^T,  E = W + s B A, but E = W at the mask's entries   (SPA's hold under LoRA and QLoRA)
 
-A product of rank r reaches every entry of a matrix, so masking the gradients of A and B can hold none: what is held is
-the effective weight E. Its protected entries are W's bit for bit in the forward pass, and nothing is learned through
-them: with G = (dL/dy)^T x and H its protected entries, the gradient of B is s (G - H) A^T and that of A s B^T (G - H).
+A product of rank r changes every entry of a matrix, so masking the gradients of A and B can hold no single entry. The
+hold therefore acts on the effective weight E. In the forward pass its protected entries equal W's bit for bit. No
+gradient flows through them: with G = (dL/dy)^T x and H its protected entries, B has the gradient s (G - H) A^T and A
+has s B^T (G - H).
 
-E is made again in every pass, at d_out * d_in * r multiplications whatever the number of tokens, and takes W's place in
-the base's own product, so LoRA has as many dense products as before and no layer's E is kept. G is never made: H is a
-sampled product over the mask's entries. Measured on two cores at 1%, hidden sizes 128 to 2048, 512 to 4096 tokens:
-subtracting a sparse product of s B A cost 1.4 to 2.9 times plain LoRA's linear layers, making G 0.8 to 2.1 times,
-sampling H 1.0 to 2.1 times and 1.0 to 1.3 from 2,048 tokens at widths of 512 and more (a busy machine).
-Where W can't be read (quantised), is in half precision, in which W + s B A would lose what is small, or where LoRA's
-input is dropped out, s B A without its protected entries has a product of its own. The adapters' gradients are in
-float32 at least.
+Every pass computes E again, at d_out * d_in * r multiplications for any number of tokens. E replaces W in the base's
+own product, so there are as many dense products as in plain LoRA, and no layer keeps its E. G is never computed: H is
+a sampled product over the mask's entries. Time relative to plain LoRA's linear layers, measured on two busy cores at
+1%, hidden sizes 128 to 2048 and 512 to 4096 tokens:
+- subtracting a sparse product of s B A: 1.4 to 2.9
+- computing G: 0.8 to 2.1
+- sampling H: 1.0 to 2.1, and 1.0 to 1.3 from 2,048 tokens at widths of 512 and more
+
+In three cases s B A without its protected entries gets a product of its own: W is quantised and can't be read, W is in
+half precision and W + s B A would lose small changes, or LoRA uses dropout. The adapters' gradients have at least
+float32 precision.
 """
 
 import warnings
@@ -35,9 +39,9 @@ class Held:
 
     index: Int[Tensor, " selected"]
     pattern: Float[Tensor, "rows columns"]
-    """The same as a sparse matrix of zeros."""
+    """The protected entries as a sparse matrix of zeros."""
     transposed: bool
-    """Whether the layout is (d_in, d_out), as in a Conv1D."""
+    """True where the layout is (d_in, d_out), as in a Conv1D."""
 
     def effective(
         self,
@@ -45,7 +49,10 @@ class Held:
         left: Float[Tensor, "rows rank"],
         right: Float[Tensor, "rank columns"],
     ) -> Float[Tensor, "rows columns"]:
-        """W plus the factors' product, and W bit for bit at the protected entries; without W zero there."""
+        """Adds the factors' product to W, except at the protected entries, which equal W bit for bit.
+
+        Without `weight` it returns the product alone, with zeros at the protected entries.
+        """
         if weight is None:
             update = left @ right
             update.view(-1).index_fill_(0, self.index, 0)
@@ -56,7 +63,7 @@ class Held:
 
 
 class _HeldProduct(torch.autograd.Function):
-    """x times the effective weight of `left @ right`; autocast stays out of it."""
+    """Product of x with the effective weight of `left @ right`, without autocast."""
 
     @staticmethod
     def forward(
@@ -67,7 +74,7 @@ class _HeldProduct(torch.autograd.Function):
         weight: Float[Tensor, "rows columns"] | None,
         held: Held,
     ) -> Float[Tensor, "token d_out"]:
-        """The product in the dtype of x; `weight` None leaves the layer's own product out."""
+        """Computes the product in the dtype of x. With `weight` None it leaves out the base's part."""
         ctx.save_for_backward(x, left, right, weight)
         ctx.held = held
         with torch.autocast(x.device.type, enabled=False):
@@ -76,7 +83,7 @@ class _HeldProduct(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """The gradients of x and of the two factors; the weight itself is not trained."""
+        """Computes the gradients of x and of the two factors. The base's weight has none."""
         (x, left, right, weight), (grad,), held = ctx.saved_tensors, grads, ctx.held
         with torch.autocast(x.device.type, enabled=False):
             grad_x = None
@@ -94,10 +101,10 @@ def _factor_gradients(
     right: Float[Tensor, "rank columns"],
     held: Held,
 ) -> tuple[Float[Tensor, "rows rank"], Float[Tensor, "rank columns"]]:
-    """(G - H) right^T and left^T (G - H), where G = of_rows^T of_columns; in the dtype of the factors."""
+    """Computes (G - H) right^T and left^T (G - H), where G = of_rows^T of_columns, in the dtype of the factors."""
     dtype = held.pattern.dtype
     of_rows, of_columns, wide_left, wide_right = (part.to(dtype) for part in (of_rows, of_columns, left, right))
-    # Both operands with the tokens of one entry side by side: the sampled product reads them so, and copies if not.
+    # The sampled product reads the tokens of one entry as neighbours in memory, and would copy any other layout.
     protected = torch.sparse.sampled_addmm(
         held.pattern, of_rows.t().contiguous(), of_columns.t().contiguous().t(), beta=0.0
     )
@@ -107,10 +114,10 @@ def _factor_gradients(
 
 
 class HeldLayer(nn.Module):
-    """Stands before the class of a LoRA layer, e.g. `lora.Linear`, while the layer is held."""
+    """Mixin in front of a LoRA layer's class, e.g. `lora.Linear`, while the layer is held."""
 
     held: Held
-    # What it has as a LoRA layer; as a base class LoraLayer itself would change the layout of the object.
+    # Attributes of a LoRA layer. LoraLayer itself as a base class would change the layout of the object.
     disable_adapters: bool
     merged: bool
     active_adapters: list[str]
@@ -122,7 +129,7 @@ class HeldLayer(nn.Module):
     get_base_layer: Any
 
     def forward(self, x: Float[Tensor, "*batch d_in"], *args: Any, **kwargs: Any) -> Float[Tensor, "*batch d_out"]:
-        """The base layer with its effective weight, for all active adapters."""
+        """Applies the base layer with the effective weight of all active adapters."""
         if kwargs.pop("adapter_names", None) is not None:
             raise ValueError("protect_lora can't hold a batch of several adapters; run one adapter at a time.")
         if self.disable_adapters or self.merged:
@@ -138,13 +145,13 @@ class HeldLayer(nn.Module):
         return result
 
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
-        """PEFT's merge, after which the protected entries have their bits again."""
+        """Merges as PEFT does, and restores the bits of the protected entries."""
         refuse_quantised("a held layer", self)
         with self._bits_kept():
             super().merge(safe_merge, adapter_names)  # pyright: ignore[reportAttributeAccessIssue]
 
     def unmerge(self) -> None:
-        """PEFT's unmerge, which leaves no rounding at the protected entries."""
+        """Unmerges as PEFT does, and keeps the bits of the protected entries."""
         with self._bits_kept():
             super().unmerge()  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -156,7 +163,7 @@ class HeldLayer(nn.Module):
         entry.write(values)
 
     def _folds(self, x: Tensor, name: str) -> bool:
-        """Whether the effective weight may take W's place: nothing is rounded away, dropped out, or done besides."""
+        """True where the effective weight may replace W: no rounding, no dropout, and a plain linear base layer."""
         base, dropout = self.get_base_layer(), self.lora_dropout[name]
         return (
             type(base) in (nn.Linear, Conv1D)
@@ -177,13 +184,13 @@ class HeldLayer(nn.Module):
 
 
 def hold_layer(layer: Any, shape: tuple[int, ...], index: Int[Tensor, " selected"]) -> None:
-    """From now on the layer's effective weight, of this shape, keeps the base's values at these flat positions."""
+    """Holds the layer's effective weight, of this shape, at the base's values at these flat positions."""
     factor = next(layer.lora_A.parameters())
     index = index.to(factor.device)
     starts = torch.arange(shape[0] + 1, device=index.device) * shape[1]
     zeros = torch.zeros(len(index), dtype=torch.promote_types(torch.float32, factor.dtype), device=index.device)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Sparse CSR")  # torch calls it beta
+        warnings.filterwarnings("ignore", message="Sparse CSR")  # torch warns that its CSR tensors are in beta
         pattern = torch.sparse_csr_tensor(
             torch.searchsorted(index, starts), index % shape[1], zeros, shape, check_invariants=True
         )
@@ -192,16 +199,16 @@ def hold_layer(layer: Any, shape: tuple[int, ...], index: Int[Tensor, " selected
 
 
 def release_layer(layer: Any) -> None:
-    """Makes the layer PEFT's own again."""
+    """Gives the layer PEFT's own class back."""
     layer.__class__ = type(layer).__bases__[1]
     del layer.held
 
 
 def refuse_quantised(name: str, layer: BaseTunerLayer | HeldLayer) -> None:
-    """Raises ValueError when the layer's base can't be merged into without rounding what is protected."""
+    """Raises ValueError when the layer's base is quantised, because a merge would round its protected entries."""
     weight: Any = layer.get_base_layer().weight
     if not weight.is_floating_point():
         raise ValueError(
-            f"the base of {name} is quantised, and merging would round its held weights anew; serve the adapter "
-            "with load_protected, or load the base in floating point and merge there."
+            f"the base of {name} is quantised, and a merge would round its held weights; serve the adapter with "
+            "load_protected, or load the base in floating point and merge there."
         )

@@ -1,4 +1,4 @@
-"""One line at the end of a training: how many weights were held, and when every bit of them was checked."""
+"""The line at the end of training: how many weights were held, and at which steps every bit was checked."""
 
 from collections.abc import Sequence
 
@@ -6,23 +6,23 @@ from holdfast.shares import share_words
 from holdfast.values import Mask
 
 LISTED = 3
-"""Steps that are named one by one; the others are counted."""
+"""Number of steps that the line names one by one. It counts the others."""
 
 
 def hold_summary(mask: Mask, steps: Sequence[int], since: int = 0) -> str:
-    """The line of a hold that was checked after the saves at these steps, and at the end.
+    """Writes the line about a hold that was checked after the saves at these steps, and at the end.
 
     Args:
-        mask: what was held.
-        steps: of the saves, in order; may be empty.
-        since: the step at which a refresh chose this mask; 0 without one.
+        mask: the mask that was held.
+        steps: steps of the saves, in order. There may be none.
+        since: the step at which a refresh chose this mask, or 0 without a refresh.
     """
     held = f"held {len(mask):,} weights ({share_words(len(mask), mask.num_entries)})"
     return f"{held}{f' since step {since}' if since else ''}; every bit checked at {_places(steps)}"
 
 
 def held_words(hold: object, held: int, *, is_released: bool) -> str:
-    """A hold as Python shows it: its kind, and how many weights it holds."""
+    """Makes the repr of a hold: its class, and how many weights it holds."""
     return f"<{type(hold).__name__}: {held:,} weights{', released' if is_released else ''}>"
 
 

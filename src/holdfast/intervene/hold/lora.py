@@ -1,8 +1,9 @@
 """SPA under LoRA and QLoRA: the effective weights W + s B A keep their protected entries, trained, merged and reloaded.
 
-With LoRA a mask matches no parameter by name, and freezing can't express it. How a layer holds is in `held_layer.py`;
-here is which layers do, and how a hold outlives the training: in a merged checkpoint, or as the mask that every save
-puts beside the adapter (`held_adapter.py`). Plain PEFT does not read that mask: it loads and merges without the hold.
+With LoRA no trained parameter bears a name from the mask, and freezing can't hold single entries of a product. This
+module chooses the layers to hold, and `held_layer.py` holds each of them. The hold outlives the training in a merged
+checkpoint, or as the mask that every save writes beside the adapter (`held_adapter.py`). Plain PEFT does not read that
+mask, so it loads and merges without the hold.
 """
 
 import logging
@@ -36,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 
 class LoraProtection:
-    """A hold on the effective weights that a mask selects; release it, or use it as a context manager, to let go."""
+    """A hold on the effective weights that a mask selects. `release`, or the end of a `with` block, ends it."""
 
     def __init__(self, model: PeftModel, mask: Mask | str | Path, *, check_base: bool = True) -> None:
         """See `protect_lora`."""
@@ -47,8 +48,8 @@ class LoraProtection:
         self._entries = _base_entries(model, mask)
         if any(isinstance(layer, HeldLayer) for layer in layers.values()):
             raise ValueError(
-                "these adapters are held already; release the other protection first, or hold the union of the masks "
-                "(first | second) by one."
+                "these adapters are held already; release the other hold first, or hold the union of the masks "
+                "(first | second)."
             )
         self._saved = [entry.read() for entry in self._entries]
         self._held = list(layers.values())
@@ -57,16 +58,16 @@ class LoraProtection:
             hold_layer(layer, mask.shapes[name], mask[name])
         _hold_saves(model, self)
         self.entries_under_adapters = sum(len(mask[name]) for name in layers)
-        """Protected entries of matrices that carry an adapter."""
+        """Number of protected entries in matrices with an adapter."""
         self._warned = False
         self.entries_frozen = len(mask) - self.entries_under_adapters
-        """Protected entries that no adapter reaches: the frozen base holds them by itself."""
+        """Number of protected entries in matrices without an adapter. They stay frozen with the base."""
 
     def verify(self) -> None:
-        """Compares every protected entry of the base with its saved value, and looks whether each adapter is held.
+        """Compares every protected entry of the base with its saved value, and checks that each adapter is held.
 
         Raises:
-            InvariantError: a bit has changed, or an adapter was added or replaced since.
+            InvariantError: a bit has changed, or an adapter was added or replaced since the hold began.
         """
         refuse_changed(self._entries, self._saved)
         for name, layer in _adapted(self._model, self.mask).items():
@@ -74,10 +75,10 @@ class LoraProtection:
                 raise InvariantError(f"an adapter moves held weights of {name}: it was added after protect_lora.")
 
     def release(self) -> None:
-        """Makes the model and its layers PEFT's own again; adapters that were merged under the hold stay merged.
+        """Gives the model and its layers PEFT's own classes back. Adapters that were merged under the hold stay merged.
 
-        From then on an adapter that has trained moves the protected entries, and a save does not write the mask: save
-        it or merge it before.
+        Afterwards a trained adapter moves the protected entries, and a save does not write the mask. Save or merge the
+        adapter before.
         """
         while self._held:
             release_layer(self._held.pop())
@@ -86,7 +87,7 @@ class LoraProtection:
             del self._model.hold
 
     def warn(self, folder: object) -> None:
-        """Warns once that an adapter which was saved does not hold by itself."""
+        """Warns once that a saved adapter alone does not hold the weights. Later calls log at the level INFO."""
         level, self._warned = logging.INFO if self._warned else logging.WARNING, True
         logger.log(
             level,
@@ -108,27 +109,26 @@ class LoraProtection:
 
 
 def protect_lora(model: PeftModel, mask: Mask | str | Path, *, check_base: bool = True) -> LoraProtection:
-    """Holds the effective weight of the selected entries at the base's values, from now on: trained, merged, unmerged.
+    """Holds the effective weights of the selected entries at the base's values, through training, merge and unmerge.
 
-    While it lasts, every save of the adapter writes the mask beside it, also a trainer's. Let it last until the adapter
-    is saved or merged: trained adapters move the entries as soon as it is released.
+    During the hold every save of the adapter, also a trainer's, writes the mask beside it. Keep the hold until the
+    adapter is saved or merged, because a trained adapter moves the entries as soon as it is released.
 
     Args:
-        model: a base with LoRA adapters on linear layers, whose weights may be quantised; any optimizer may train it.
-        mask: which entries are held, under the names of the base model, or the path of its file.
-        check_base: whether to refuse a base that the mask was not made for. A quantised base has no bits to compare and
-            is taken as it is.
+        model: a base with LoRA adapters on linear layers. The base may be quantised, and any optimizer may train it.
+        mask: the entries to hold, under the names of the base model, as a Mask or as the path of its file.
+        check_base: True rejects a base that the mask was not made for. A quantised base has no bits to compare and
+            passes unchecked.
 
     Raises:
-        ValueError: the model has no adapters, or none that touches the mask, the mask is made for another model, or a
-            masked parameter has an adapter that can't be held: DoRA and other variants, experts stored as one tensor,
-            modules_to_save, other tuners.
+        ValueError: the mask was made for another model, or the model has no adapter on a masked parameter. Or such an
+            adapter can't be held: DoRA and other variants, experts stored as one tensor, modules_to_save, other tuners.
     """
     return LoraProtection(model, mask, check_base=check_base)
 
 
 def refuse_plain(model: object) -> None:
-    """Raises ValueError when a model carries no adapters of PEFT, or is the path of some."""
+    """Raises ValueError when a model is not a PeftModel, such as the path of an adapter."""
     if isinstance(model, str | Path):
         raise ValueError(
             f"a model with adapters was expected, got the path {str(model)!r}; load the folder with "
@@ -142,25 +142,25 @@ def refuse_plain(model: object) -> None:
 
 
 def held_by(model: nn.Module) -> LoraProtection | None:
-    """The hold that a model's adapters are under."""
+    """Returns the hold on a model's adapters, or None."""
     return model.hold if isinstance(model, HeldAdapter) else None
 
 
 def merge_protected(
     model: PeftModel, mask: Mask | str | Path | None = None, *, check_base: bool = True
 ) -> PreTrainedModel:
-    """Merges the active adapters into the base; protected entries keep every bit.
+    """Merges the active adapters into the base, whose protected entries keep every bit.
 
-    The checkpoint of the returned model carries the hold by itself, and any program may serve it.
+    A checkpoint of the returned model needs no mask beside it, and any program may serve it.
 
     Args:
         model: a base with LoRA adapters.
-        mask: which entries are held, or the path of its file; may be left out for a model that is held.
-        check_base: whether to refuse a base that the mask was not made for.
+        mask: the entries to hold, as a Mask or as the path of its file. A model under a hold needs none.
+        check_base: True rejects a base that the mask was not made for.
 
     Raises:
-        ValueError: there is neither a mask nor a hold, the base is quantised or another one than the mask's, the
-            adapters are merged already without a hold, or as in `protect_lora`.
+        ValueError: there is neither a mask nor a hold, the base is quantised, or the mask was made for another base. Or
+            the adapters are merged already without a hold, or as in `protect_lora`.
     """
     refuse_plain(model)
     hold = held_by(model)
@@ -183,13 +183,13 @@ def merge_protected(
 
 
 def save_protected(model: PeftModel, mask: Mask | str | Path, folder: str | Path, *, check_base: bool = True) -> None:
-    """Writes the adapter as PEFT does, and beside it the mask, for `load_protected`.
+    """Writes the adapter as PEFT does, with the mask beside it for `load_protected`.
 
-    The adapter alone does not hold: s B A has values at the protected entries, and plain PEFT applies them. A model
-    that is held needs no such call: its own `save_pretrained` writes the mask.
+    The adapter alone does not hold the weights, because s B A has values at the protected entries and plain PEFT
+    applies them. A model under a hold needs no such call, since its own `save_pretrained` writes the mask.
 
     Raises:
-        ValueError: the mask is made for another base; `check_base=False` takes it all the same.
+        ValueError: the mask was made for another base, and `check_base` is not False.
     """
     refuse_plain(model)
     mask = as_mask(mask)
@@ -199,7 +199,7 @@ def save_protected(model: PeftModel, mask: Mask | str | Path, folder: str | Path
 
 
 def save_adapter(model: PeftModel, folder: Path) -> None:
-    """Writes the adapter and nothing of the base."""
+    """Writes the adapter, and no weights of the base."""
     with quiet_transformers():
         model.save_pretrained(str(folder), save_embedding_layers=False)
 
@@ -207,20 +207,20 @@ def save_adapter(model: PeftModel, folder: Path) -> None:
 def load_protected(
     base: PreTrainedModel, folder: str | Path, *, is_trainable: bool = False, check_base: bool = True
 ) -> PeftModel:
-    """Puts a saved adapter on its base and holds the entries of the mask that lies beside it.
+    """Loads a saved adapter onto its base, and holds the entries of the mask beside it.
 
-    Serving the folder with plain PEFT, or with any other server of adapters, loses the hold; a merged checkpoint
-    (`merge_protected`) carries it.
+    Plain PEFT, and any other server of adapters, loads the folder without the hold. A merged checkpoint
+    (`merge_protected`) keeps it.
 
     Args:
         base: the model that the adapter was trained on.
-        folder: where a held model, or a trainer of one, saved the adapter.
-        is_trainable: whether the adapter is to be trained further.
-        check_base: whether to refuse another base than the mask's. A quantised base has no bits to compare and is taken
-            as it is.
+        folder: the folder where a held model, or its trainer, saved the adapter.
+        is_trainable: True lets the adapter be trained further.
+        check_base: True rejects another base than the mask's. A quantised base has no bits to compare and passes
+            unchecked.
 
     Raises:
-        ValueError: the folder has no adapter, there is no mask beside it, or the base is another one.
+        ValueError: the folder has no adapter or no mask, or the base is not the mask's.
     """
     if not isinstance(base, PreTrainedModel):
         raise ValueError(
@@ -235,30 +235,37 @@ def load_protected(
 
 
 def _mask_beside(folder: Path) -> Mask:
-    """The mask beside a saved adapter; ValueError when the folder holds no adapter, or an adapter that nothing held."""
+    """Loads the mask beside a saved adapter.
+
+    Raises:
+        ValueError: the folder has no adapter, or the adapter was not saved under a hold.
+    """
     if not (folder / "adapter_config.json").is_file():
         what = "is no adapter folder: it has no adapter_config.json" if folder.is_dir() else "does not exist"
         raise ValueError(f"{str(folder)!r} {what}; give the folder where a held model or its trainer saved an adapter.")
     if not (folder / MASK_FILE).is_file():
         raise ValueError(
-            f"the adapter in {str(folder)!r} has no {MASK_FILE} beside it, so it was not saved under a hold; put it on "
+            f"the adapter in {str(folder)!r} has no {MASK_FILE} beside it, so it was not saved under a hold; load it "
             "with peft.PeftModel.from_pretrained, and hold it with protect_lora(model, mask)."
         )
     return load_mask(folder / MASK_FILE)
 
 
 def _require_base(model: PeftModel, mask: Mask, *, check_base: bool) -> None:
-    """Raises ValueError when the mask is of another base; a hold checked its own, before a merge moved the base."""
+    """Raises ValueError when the mask was made for another base.
+
+    The mask of the model's own hold is not checked again. A merge may have changed the base since.
+    """
     hold = held_by(model)
     if hold is None or hold.mask.base != mask.base or not hold.mask.equals(mask):
         require_base("the mask", mask.base, base_parameters(model), check_base=check_base)
 
 
 def layers_to_hold(model: PeftModel, mask: Mask) -> dict[str, LoraLayer]:
-    """The adapters that a hold of the mask takes, by the names of the parameters that they adapt.
+    """Finds the adapters to hold for a mask, by the names of the parameters that they adapt.
 
     Raises:
-        ValueError: there is none, one can't be held, or the mask is of another model, as in `protect_lora`.
+        ValueError: there is none, one can't be held, or the mask was made for another model, as in `protect_lora`.
     """
     parameters = base_parameters(model)
     names = _read_by_name(parameters, mask)
@@ -275,11 +282,11 @@ def layers_to_hold(model: PeftModel, mask: Mask) -> dict[str, LoraLayer]:
 
 
 def base_parameters(model: PeftModel) -> dict[str, nn.Parameter]:
-    """The parameters of the model under the adapters, by the names that they have without them."""
-    found: dict[int, tuple[str, nn.Parameter]] = {}
+    """Finds the parameters of the base model, by their names in the model without adapters."""
+    by_identity: dict[int, tuple[str, nn.Parameter]] = {}
     for name, weight in _parameters_below(model.get_base_model(), ""):
-        found.setdefault(id(weight), (name, weight))  # a tied one by its first name
-    return dict(found.values())
+        by_identity.setdefault(id(weight), (name, weight))  # keeps the first name of a tied parameter
+    return dict(by_identity.values())
 
 
 def _parameters_below(module: Any, path: str) -> Iterator[tuple[str, nn.Parameter]]:
@@ -294,18 +301,18 @@ def _parameters_below(module: Any, path: str) -> Iterator[tuple[str, nn.Paramete
 
 
 def _hold_saves(model: PeftModel, hold: LoraProtection) -> None:
-    """From now on every save of the model's adapter writes the hold's mask beside it."""
+    """Makes every save of the model's adapter write the hold's mask beside it."""
     model.hold = hold  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
     model.__class__ = type(f"Held{type(model).__name__}", (HeldAdapter, type(model)), {})
 
 
 def _adapted(model: PeftModel, mask: Mask) -> dict[str, BaseTunerLayer]:
-    """What adds to a masked parameter, by the parameter's name in the base model."""
+    """Finds the adapter of every masked parameter that has one, by the parameter's name in the base model."""
     base = model.get_base_model()
     adapted = {}
     for name in mask.indices:
         path, _, word = name.rpartition(".")
-        with suppress(AttributeError):  # names that the model lacks are refused where entries are found
+        with suppress(AttributeError):  # `find_entries` raises ValueError for a name that the model lacks
             owner: nn.Module = base.get_submodule(path)
             while isinstance(owner, ParamWrapper) and owner.parameter_name != word:
                 owner = owner.base_layer
@@ -315,7 +322,7 @@ def _adapted(model: PeftModel, mask: Mask) -> dict[str, BaseTunerLayer]:
 
 
 def _base_entries(model: PeftModel, mask: Mask) -> list[Entries]:
-    """The masked entries of the base's parameters that are floating point, adapted or not."""
+    """Finds the masked entries of the base's floating-point parameters, with or without an adapter."""
     parameters = base_parameters(model)
     names = _read_by_name(parameters, mask)
     readable = {name: index for name, index in mask.indices.items() if name in names}
@@ -324,19 +331,19 @@ def _base_entries(model: PeftModel, mask: Mask) -> list[Entries]:
     entries = find_entries(parameters, kind, readable, shapes) if readable else []
     if trained := [entry.name for entry in entries if entry.weight.requires_grad]:
         raise ValueError(
-            f"{trained[0]} is trained itself and not by an adapter alone, so protect_lora can't hold it; "
+            f"{trained[0]} is trained directly and not only by an adapter, so protect_lora can't hold it; "
             "freeze the base model's weights."
         )
     return entries
 
 
 def _read_by_name(parameters: Mapping[str, nn.Parameter], mask: Mask) -> list[str]:
-    """The mask's parameters but for quantised ones, which have no entries of that shape to read."""
+    """Lists the mask's parameters without quantised ones, which have no entries of that shape to read."""
     return [name for name in mask.shapes if name not in parameters or parameters[name].is_floating_point()]
 
 
 def _linear_lora(name: str, layer: BaseTunerLayer, shape: tuple[int, ...]) -> LoraLayer:
-    """The layer, when it is one that can be held and fits the mask; else ValueError."""
+    """Returns the layer as a LoraLayer. Raises ValueError when it can't be held or does not fit the mask."""
     reason = _why_not(layer)
     if reason or not isinstance(layer, LoraLayer):
         raise ValueError(
@@ -378,6 +385,6 @@ def _refuse_other_starts(model: PeftModel) -> None:
         start = getattr(config, "init_lora_weights", True)
         if start not in PLAIN_STARTS:
             raise ValueError(
-                f"init_lora_weights={start!r} changes the base's weights before training, so their values are not "
-                f"those to hold; use one of {', '.join(map(repr, PLAIN_STARTS))}."
+                f"init_lora_weights={start!r} changes the base's weights before training, so the values to hold are "
+                f"lost; use one of {', '.join(map(repr, PLAIN_STARTS))}."
             )

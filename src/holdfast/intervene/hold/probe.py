@@ -1,9 +1,9 @@
-"""Is the model still safe? A callback that asks so every few steps of anybody's trainer, and stops or rolls back.
+"""A callback that measures safety every few steps of any trainer, and stops or rolls back when it is lost.
 
     trainer.add_callback(SafetyProbe(trainer, measure, every=50, stop_above=0.05, on_breach="roll_back"))
 
-`measure` is given the model in evaluation mode and returns a rate of which large is bad, such as attack success. It is
-asked before the first step, every `every` steps and after the last.
+`measure` takes the model in evaluation mode and returns a rate where larger is worse, such as the attack success rate.
+The probe calls it before the first step, every `every` steps and after the last step.
 """
 
 import logging
@@ -19,16 +19,16 @@ from transformers.trainer_callback import TrainerControl, TrainerState
 from holdfast.outcomes import Rate
 
 ROLLED_BACK = "rolled_back_to"
-"""In the trainer's log: the step whose weights the model was given back."""
+"""Key in the trainer's log for the step whose weights were restored."""
 
 logger = logging.getLogger(__name__)
 
 
 class SafetyProbe(TrainerCallback):
-    """Logs a rate and keeps it below a bound.
+    """Logs a rate, and ends training when the rate rises above a bound.
 
-    The rate goes where the trainer's loss goes (log_history, wandb, tensorboard), with its interval and counts. One
-    that could not be measured is missing: it is warned of, is neither good nor a breach, and changes nothing.
+    The rate goes where the trainer's loss goes (log_history, wandb, tensorboard), with its interval and counts. A rate
+    that could not be measured causes a warning. It is neither good nor a breach, and changes nothing.
     """
 
     def __init__(
@@ -41,24 +41,24 @@ class SafetyProbe(TrainerCallback):
         on_breach: Literal["stop", "roll_back"] = "stop",
         name: str = "asr",
     ) -> None:
-        """Says what to measure, and what to do when it is too high.
+        """Sets the measure, and what happens when it is too high.
 
         Args:
-            trainer: whose log the rate goes to; add the callback to it.
-            measure: the rate of the model as it is, e.g. `holdfast.attack_success_probe(...)`.
+            trainer: the trainer whose log gets the rate. Add the callback to it.
+            measure: measures the rate of the present model, e.g. `holdfast.attack_success_probe(...)`.
             every: steps between probes.
-            stop_above: the largest rate that is good.
-            on_breach: `stop` ends training with the weights as they are. `roll_back` also gives the model those of the
-                last good probe, of which it keeps a copy in host memory, as large as all that is trained. Checkpoints
-                between the two steps stay on disk.
-            name: what the log calls the rate.
+            stop_above: the largest good rate.
+            on_breach: `stop` ends training with the present weights. `roll_back` also restores the weights of the last
+                good probe, from a copy in host memory as large as all trained parameters. Checkpoints between the two
+                steps stay on disk.
+            name: name of the rate in the log.
 
         Raises:
-            ValueError: `every` is below 1, `on_breach` is not known, or the trainer or the measure is something else.
+            ValueError: `every` is below 1, `on_breach` is unknown, or the trainer or the measure has the wrong type.
         """
         if not isinstance(trainer, Trainer) or not callable(measure):
             raise ValueError(
-                f"SafetyProbe takes a trainer and what measures a model, got {type(trainer).__name__} and "
+                f"SafetyProbe takes a trainer and a function that measures a model, got {type(trainer).__name__} and "
                 f"{type(measure).__name__}; give SafetyProbe(trainer, attack_success_probe(tokenizer, judge, prompts))."
             )
         if every < 1:
@@ -76,10 +76,10 @@ class SafetyProbe(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, *, model: PreTrainedModel, **_: Any
     ) -> None:
-        """Measures what training starts from.
+        """Measures the model before training.
 
         Raises:
-            ValueError: the rate is too high already, or the settings would undo a roll back.
+            ValueError: the rate is too high already, or the settings would undo a rollback.
         """
         if self._good and args.load_best_model_at_end:
             raise ValueError("load_best_model_at_end would undo a roll back; set it to False, or on_breach='stop'.")
@@ -93,7 +93,7 @@ class SafetyProbe(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, *, model: PreTrainedModel, **_: Any
     ) -> None:
-        """Measures where it is time, and at the last step."""
+        """Measures at every `every`-th step and at the last one."""
         if state.global_step % self._every and not control.should_training_stop:
             return
         rate = self._ask(model, state)
@@ -101,12 +101,12 @@ class SafetyProbe(TrainerCallback):
             control.should_training_stop = True
 
     def _ask(self, model: PreTrainedModel, state: TrainerState) -> float | None:
-        """Measures, logs, and keeps the weights or gives them back; returns the rate."""
-        found = _measured(model, self._measure)
-        record = _as_record(self._name, found)
+        """Measures and logs the rate, keeps the weights or restores them, and returns the rate."""
+        measured = _measured(model, self._measure)
+        record = _as_record(self._name, measured)
         rate = record.get(self._name)
         if rate is None:
-            logger.warning("step %d: %s could not be measured (%s).", state.global_step, self._name, found)
+            logger.warning("step %d: %s could not be measured (%s).", state.global_step, self._name, measured)
         elif rate <= self._stop_above and self._good:
             self._good.keep(model, state.global_step)
         elif rate > self._stop_above and self._good and self._good.step is not None:
@@ -118,21 +118,21 @@ class SafetyProbe(TrainerCallback):
     def _log(self, record: dict[str, float]) -> None:
         control = self._trainer.control
         wanted = control.should_log
-        # The base class's: TRL's own would put its running means in here and begin them anew.
+        # Calls the base class, because TRL's `log` would add its running means to the record and reset them.
         Trainer.log(self._trainer, record)
-        control.should_log = wanted  # logging anything counts as done, and the step's loss is still to come
+        control.should_log = wanted  # `log` clears the flag, and the trainer has yet to log the step's loss
 
 
 class _GoodWeights:
-    """A copy in host memory of what is trained."""
+    """A copy in host memory of all trained parameters."""
 
     def __init__(self) -> None:
         self.step: int | None = None
-        """Of the copy; None where there is none."""
+        """Step of the copy, or None where there is none."""
         self._values: dict[str, Tensor] = {}
 
     def keep(self, model: PreTrainedModel, step: int) -> None:
-        self._values.clear()  # first: there is room for one copy, not for two
+        self._values.clear()  # frees the old copy first, because memory may not hold two
         trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
         self._values = {name: weight.detach().to("cpu", copy=True) for name, weight in trained.items()}
         self.step = step
@@ -144,7 +144,7 @@ class _GoodWeights:
 
 
 def _measured(model: PreTrainedModel, measure: Callable[[PreTrainedModel], Rate | float]) -> Rate | float:
-    """The measure's answer; the model is in evaluation mode for it."""
+    """Calls the measure with the model in evaluation mode, and restores the mode."""
     was_training = model.training
     model.eval()
     try:
@@ -153,10 +153,10 @@ def _measured(model: PreTrainedModel, measure: Callable[[PreTrainedModel], Rate 
         model.train(was_training)
 
 
-def _as_record(name: str, found: Rate | float) -> dict[str, float]:
-    """What is logged of a rate, without the parts that are missing."""
-    if not isinstance(found, Rate):
-        return {name: found} if math.isfinite(found) else {}
-    interval = {f"{name}_low": found.low, f"{name}_high": found.high}
-    numbers = {name: found.value, **interval, f"{name}_n": found.n, f"{name}_unscored": found.unscored}
+def _as_record(name: str, rate: Rate | float) -> dict[str, float]:
+    """Makes the log entry of a rate, without missing numbers."""
+    if not isinstance(rate, Rate):
+        return {name: rate} if math.isfinite(rate) else {}
+    interval = {f"{name}_low": rate.low, f"{name}_high": rate.high}
+    numbers = {name: rate.value, **interval, f"{name}_n": rate.n, f"{name}_unscored": rate.unscored}
     return {key: number for key, number in numbers.items() if number is not None}

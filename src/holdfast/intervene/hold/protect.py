@@ -1,8 +1,8 @@
-"""Entries that keep every bit while any optimizer trains all the others   (SPA's hold, O(selected) a step)
+"""Protected entries keep every bit while any optimizer trains all others   (SPA's hold, O(selected) a step)
 
-Before the step, gradients of protected entries are zeroed, so that clipping and moments never see them; after it, their
-saved values are written back. Zeroing gradients alone is not freezing: default AdamW's weight decay moves such entries
-in the first step (the released code of arXiv 2604.08297 has both faults).
+Before each step the hold sets the gradients of protected entries to zero, so that clipping and moments never see them.
+After the step it writes their saved values back. Zero gradients alone do not freeze an entry: the weight decay of
+default AdamW moves it in the first step. The released code of arXiv 2604.08297 has both faults.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ from holdfast.values import Mask
 
 
 class Protection:
-    """A hold on the entries that a mask selects; release it, or use it as a context manager, to let go."""
+    """A hold on the entries that a mask selects. `release`, or the end of a `with` block, ends it."""
 
     def __init__(
         self, optimizer: torch.optim.Optimizer, mask: Mask | str | Path, model: nn.Module, *, check_base: bool = True
@@ -43,7 +43,7 @@ class Protection:
         refuse_changed(self._entries, self._saved)
 
     def release(self) -> None:
-        """Takes the hooks off the model and the optimizer."""
+        """Removes the hooks from the model and the optimizer."""
         while self._hooks:
             self._hooks.pop().remove()
 
@@ -68,31 +68,31 @@ class Protection:
 def protect(
     optimizer: torch.optim.Optimizer, mask: Mask | str | Path, model: nn.Module, *, check_base: bool = True
 ) -> Protection:
-    """Holds the selected entries at their present values under this optimizer, from now on.
+    """Holds the selected entries at their present values in every later step of this optimizer.
 
     Args:
         optimizer: any torch optimizer, also one that accelerate has wrapped.
-        mask: which entries are held, or the path of its file.
-        model: the model that the optimizer trains; move it to its device first.
-        check_base: whether to refuse a model that the mask was not made for. A model that has trained since is another
-            one: pass False to hold its entries at the values that they have come to.
+        mask: the entries to hold, as a Mask or as the path of its file.
+        model: the model that the optimizer trains. Move it to its device first.
+        check_base: True rejects a model that the mask was not made for. A model that was trained since is another
+            model: pass False to hold its entries at their present values.
 
     Raises:
-        ValueError: the mask is empty or made for another model, or the model carries LoRA adapters (`protect_lora`).
+        ValueError: the mask is empty or made for another model, or the model has LoRA adapters (use `protect_lora`).
     """
     return Protection(optimizer, mask, model, check_base=check_base)
 
 
 def is_protected(optimizer: torch.optim.Optimizer) -> bool:
-    """Whether a hold writes values back after this optimizer's steps."""
+    """True where a hold writes values back after this optimizer's steps."""
     hooks = innermost(optimizer)._optimizer_step_post_hooks.values()
     return any(isinstance(getattr(hook, "__self__", None), Protection) for hook in hooks)
 
 
 def _check_order(optimizer: object, mask: object, model: object) -> None:
-    """Raises ValueError when the arguments of `protect` are of other kinds, as when they are swapped."""
+    """Raises ValueError when the arguments of `protect` have the wrong types, for example swapped."""
     if not isinstance(optimizer, torch.optim.Optimizer) or not isinstance(model, nn.Module):
-        given = ", ".join(type(one).__name__ for one in (optimizer, mask, model))
+        given = ", ".join(type(argument).__name__ for argument in (optimizer, mask, model))
         raise ValueError(f"protect takes an optimizer, a mask and a model, in this order; got {given}.")
 
 
@@ -105,6 +105,6 @@ def _silencer(entry: Entries):
 
 
 def innermost(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
-    """The optimizer inside accelerate's wrappers: only its `step` runs hooks."""
+    """Returns the optimizer inside accelerate's wrappers, whose `step` is the only one that runs hooks."""
     inner = getattr(optimizer, "optimizer", None)
     return innermost(inner) if isinstance(inner, torch.optim.Optimizer) else optimizer

@@ -1,4 +1,4 @@
-"""Several patches of one base as one: the entries of any of them, each with one value."""
+"""Merges several patches of one base into one, with one value for every entry that any of them sets."""
 
 import torch
 from torch import Tensor
@@ -8,14 +8,14 @@ from holdfast.intervene.patch.patch_files import Chunk
 
 
 def merge_chunks(chunks: list[Chunk], prefer: Prefer) -> tuple[Chunk, int]:
-    """The entries of any of several patches of one parameter, and how many of them two patches set to different values.
+    """Merges patches of one parameter, and counts the entries that they set to different values.
 
     Args:
-        chunks: the whole of each patch, in their order.
-        prefer: whose value such an entry gets.
+        chunks: all entries of each patch, in the order of the patches.
+        prefer: the patch whose value wins where they differ.
 
     Raises:
-        ValueError: two patches differ in what the base held.
+        ValueError: two patches have different old values for one entry.
     """
     index = torch.cat([chunk.index for chunk in chunks])
     order = index.argsort(stable=True)
@@ -33,5 +33,5 @@ def merge_chunks(chunks: list[Chunk], prefer: Prefer) -> tuple[Chunk, int]:
     olds = [chunk.old for chunk in chunks if chunk.old is not None]
     old, contradictions = join(olds) if len(olds) == len(chunks) else (None, 0)
     if contradictions:
-        raise ValueError("the patches differ in what their base held, so one of them is broken; make them again.")
+        raise ValueError("the patches have different old values at an entry, so one is broken; make them again.")
     return Chunk(merged, values, old), conflicts

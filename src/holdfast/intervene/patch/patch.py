@@ -1,4 +1,4 @@
-"""What tuning changed, as absolute new values at flat indices: applied and taken off again bit for bit."""
+"""Patches of a loaded model: the new values that tuning gave some entries, applied and reverted bit for bit."""
 
 from collections.abc import Mapping
 
@@ -21,14 +21,14 @@ def selected_values(
     *,
     check_base: bool = True,
 ) -> dict[str, Float[Tensor, " selected"]]:
-    """A copy of what the model holds at the mask's entries, on the CPU, cast to the dtypes of the checkpoint's files.
+    """Copies the model's values at the mask's entries to the CPU, cast to the dtypes of the checkpoint's files.
 
     Args:
         model: the checkpoint, as it was loaded.
-        mask: which entries.
+        mask: the entries to copy.
         dtype: `LoadedModel.storage_dtype`.
         apart: `LoadedModel.stored_apart`: the parameters that the files hold in another dtype.
-        check_base: whether to refuse a mask of another model.
+        check_base: True rejects a mask of another model.
 
     Raises:
         ValueError: the mask is empty or made for another model.
@@ -41,13 +41,14 @@ def selected_values(
 def make_patch(
     old_values: Mapping[str, Float[Tensor, " selected"]], tuned: nn.Module, mask: Mask, made_by: Meta | None = None
 ) -> Patch:
-    """The difference between a checkpoint and its tuned self.
+    """Makes the patch that turns a checkpoint into its tuned model.
 
     Args:
-        old_values: the checkpoint's `selected_values` in its storage dtype, taken before tuning; with them it reverts.
-        tuned: the tuned model; outside the mask it must equal the checkpoint.
-        mask: which entries were tuned.
-        made_by: how the patch was made.
+        old_values: the checkpoint's `selected_values` in its storage dtype, copied before tuning. They make the patch
+            reversible.
+        tuned: the tuned model, which must equal the checkpoint outside the mask.
+        mask: the entries that were tuned.
+        made_by: provenance of the patch.
     """
     new_values = {
         entry.name: entry.read_whole().to(old_values[entry.name].dtype) for entry in masked_entries(tuned, mask)
@@ -57,10 +58,12 @@ def make_patch(
 
 
 def apply_patch(model: nn.Module, patch: Patch, *, check_base: bool = True) -> None:
-    """Writes a patch's new values into the model that it was made for; `check_base=False` takes any that it fits.
+    """Writes a patch's new values into the model that it was made for.
+
+    With `check_base=False` it takes any model with these parameters.
 
     Raises:
-        ValueError: the model is another one than the patch's base, or is patched already.
+        ValueError: the model is not the patch's base, or the patch is applied already.
     """
     entries = select_entries(model, patch.indices, patch.shapes)
     require_base("the patch", patch.base, dict(model.named_parameters()), check_base=check_base)
@@ -68,12 +71,12 @@ def apply_patch(model: nn.Module, patch: Patch, *, check_base: bool = True) -> N
 
 
 def revert_patch(model: nn.Module, patch: Patch, *, check_base: bool = True) -> None:
-    """Takes an applied patch off again, so that the model is its base bit for bit, which is checked.
+    """Reverts an applied patch, and checks that the model equals its base bit for bit.
 
     With `check_base=False` the model may differ from the base outside the patch.
 
     Raises:
-        ValueError: the patch holds no old values, or the model does not hold the patch's values.
+        ValueError: the patch has no old values, or is not applied to the model.
         InvariantError: the model differs from the base outside the patch.
     """
     if patch.old_values is None:

@@ -1,12 +1,12 @@
-"""Patches on disk, read and written a run of entries at a time.
+"""Patches on disk, read and written one run of entries at a time.
 
-A file holds for every parameter NAME
+A file has up to three vectors for every parameter NAME:
     NAME:index    sorted flat indices in row-major order, int32 where they fit
     NAME:value    absolute new values in the checkpoint's dtype
-    NAME:old      what the base held there; may be left out, the header's `old_hash` is kept
-so an entry costs 6 bytes in half precision, 8 with its old value. Name, shape, dtype, flat indices and values are the
-record that vLLM's sparse weight patches take. PEFT's formats cannot carry it: SHiRA has a fixed number of entries for
-every layer where a global mask has as many as it selects, and trainable_tokens has rows of the embedding.
+    NAME:old      the base's values there, which may be left out (the header keeps their hash as `old_hash`)
+An entry costs 6 bytes in half precision, or 8 with its old value. vLLM's sparse weight patches take the same record:
+name, shape, dtype, flat indices and values. PEFT's formats can't store it. SHiRA has the same number of entries in
+every layer, unlike a global mask, and trainable_tokens has rows of the embedding.
 """
 
 import json
@@ -51,25 +51,25 @@ class PatchFile:
     """Fingerprint of the model that it applies to."""
     made_by: Meta
     old_hash: str | None
-    """SHA-256 of the old values; None in a patch that was joined of some without old values."""
+    """SHA-256 of the old values. None where a patch without old values was merged into this one."""
     shapes: Mapping[str, tuple[int, ...]]
     parts: Mapping[str, Mapping[Part, StoredTensor]]
-    """Where each vector lies, in the order of names."""
+    """Position of each vector in the file, in the order of names."""
 
     @property
     def reversible(self) -> bool:
-        """Whether it holds old values, so that it comes off without the base."""
+        """True where the patch has all old values, so that it reverts without the base."""
         return all("old" in parts for parts in self.parts.values())
 
     def __len__(self) -> int:
         return sum(parts["index"].num_entries for parts in self.parts.values())
 
     def dtype(self, name: str) -> torch.dtype:
-        """Dtype of a parameter's values."""
+        """Dtype of a parameter's new values."""
         return self.parts[name]["value"].dtype
 
     def chunks(self, name: str) -> Iterator[Chunk]:
-        """The entries of a parameter, so many at a time that memory is no matter."""
+        """Yields a parameter's entries in chunks that need little memory."""
         parts = self.parts[name]
         for start, count in runs(parts["index"].num_entries):
             old = parts["old"].read(start, count) if "old" in parts else None
@@ -77,11 +77,11 @@ class PatchFile:
 
 
 def open_patch(path: Path) -> PatchFile:
-    """Finds what a patch file holds, and checks that it is whole.
+    """Reads the header of a patch file and checks that the file is whole.
 
     Raises:
-        ValueError: the file is missing, cut off or no patch; its parts do not belong together; an index is out of
-            range.
+        ValueError: the file is missing, cut off or no patch, its vectors do not match each other, or an index is out
+            of range.
     """
     require_kind(path, "patch")
     tensors, metadata = read_header(path, "patch")
@@ -106,10 +106,10 @@ def open_patch(path: Path) -> PatchFile:
 
 
 class PatchWriter:
-    """Gathers a patch in temporary files, and joins them to one when it is complete. A context manager."""
+    """Context manager that collects a patch in temporary files and joins them into the patch file."""
 
     def __init__(self, folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        """Begins an empty patch of parameters with these shapes; the temporary files are in `folder`."""
+        """Begins an empty patch of parameters with these shapes, with temporary files in `folder`."""
         self.folder, self.shapes = folder, shapes
         self.files: dict[Kind, IO[bytes]] = {}
         self.lengths: dict[Kind, dict[str, int]] = {}
@@ -124,12 +124,12 @@ class PatchWriter:
         self.open_files.close()
 
     def add(self, name: str, chunk: Chunk, *, keep_old: bool) -> None:
-        """Adds the next entries of a parameter; parameters come in the order of their names.
+        """Adds the next entries of a parameter. Parameters must come in the order of their names.
 
         Args:
             name: the parameter.
-            chunk: its entries, with old values where they are known: they are hashed also when they are not kept.
-            keep_old: whether to write them.
+            chunk: its next entries. Old values, where known, are always hashed.
+            keep_old: True writes the old values to the file too.
         """
         fits = entries_in(self.shapes[name]) <= INT32_MAX
         self._append(name, "index", chunk.index.to(torch.int32 if fits else torch.int64))
@@ -141,8 +141,8 @@ class PatchWriter:
                 self._append(name, "old", chunk.old)
 
     def save(self, path: Path, base: str, made_by: Meta, *, old_known: bool = True) -> None:
-        """Writes the patch file of all that was added."""
-        # By falling size, so that every vector begins at a multiple of its entries' size, as readers expect.
+        """Writes the patch file from all entries added."""
+        # By falling entry size, so that every vector begins at a multiple of its entry size, as readers expect.
         order = sorted(self.files, key=lambda key: (-key[0].itemsize, key[1], str(key[0])))
         header = {
             "shapes": {name: list(self.shapes[name]) for name in sorted(set().union(*self.lengths.values()))},
@@ -160,7 +160,7 @@ class PatchWriter:
                 copyfileobj(self.files[key], file)
 
     def _places(self, order: list[Kind]) -> dict[str, object]:
-        """What the header of a safetensors file says of every vector, when the temporary files follow in this order."""
+        """Makes the safetensors header of all vectors, for temporary files that follow each other in this order."""
         places, begin = {}, 0
         for dtype, part in order:
             for name, length in self.lengths[dtype, part].items():
@@ -179,7 +179,7 @@ class PatchWriter:
 
 
 def _refuse_broken(path: Path, name: str, parts: Mapping[Part, StoredTensor], end: int) -> None:
-    """Raises ValueError when a parameter's vectors do not belong together, or an index is not below its entries."""
+    """Raises ValueError when a parameter's vectors do not match each other, or its indices are not valid and sorted."""
     lengths = {tensor.shape for tensor in parts.values()}
     dtypes = {parts[part].dtype for part in parts.keys() - {"index"}}
     whole = {"index", "value"} <= parts.keys() <= {"index", "value", "old"} and len(lengths) == len(dtypes) == 1

@@ -1,4 +1,4 @@
-"""A patch against checkpoints on disk: whether it fits one, what two differ in, and the writing of values in place."""
+"""Patches and checkpoints on disk: fit checks, differences of two checkpoints, and writing values in place."""
 
 from collections.abc import Callable, Iterator
 
@@ -13,32 +13,32 @@ from holdfast.progress import Progress, silent
 from holdfast.tensor_files import runs
 
 ValuesOf = Callable[[str, Chunk], Tensor]
-"""The values that a parameter's entries get."""
+"""A function that returns the values to write at a parameter's entries."""
 
 
 def new_values(name: str, chunk: Chunk) -> Tensor:
-    """What the patch puts there."""
+    """Returns the patch's new values at these entries."""
     return chunk.values
 
 
 def old_values(patch: PatchFile, base: StoredModel | None) -> ValuesOf:
-    """What was there before: from the base where one is given, else from the patch.
+    """Returns a function for the values before the patch, from the base where one is given, else from the patch.
 
     Raises:
-        ValueError: neither has them, or the base holds others than the patch was made from.
+        ValueError: neither has them, or the base's values are not those that the patch was made from.
     """
     if base is None:
         if not patch.reversible:
             raise ValueError(
-                f"patch {str(patch.path)!r} keeps no old values; give the checkpoint before it with --base."
+                f"patch {str(patch.path)!r} keeps no old values; give the checkpoint before the patch with --base."
             )
         return lambda name, chunk: _known(chunk.old)
     refuse_misfit(patch, base)
-    found = ValuesHash()
+    base_hash = ValuesHash()
     for name in patch.parts:
         for chunk in patch.chunks(name):
-            found.update(name, base.parameters[name].take(chunk.index))
-    if patch.old_hash is not None and found.hexdigest() != patch.old_hash:
+            base_hash.update(name, base.parameters[name].take(chunk.index))
+    if patch.old_hash is not None and base_hash.hexdigest() != patch.old_hash:
         raise ValueError(
             f"model {base.name!r} is not the base of patch {str(patch.path)!r}: it holds other values at the patch's "
             "entries; give the checkpoint that the patch was made from."
@@ -68,7 +68,7 @@ def refuse_misfit(patch: PatchFile, stored: StoredModel) -> None:
 
 
 def is_applied(patch: PatchFile, stored: StoredModel) -> bool:
-    """Whether the checkpoint holds the patch's values bit for bit."""
+    """True where the checkpoint has the patch's new values bit for bit."""
     return all(
         same_bits(stored.parameters[name].take(chunk.index), chunk.values)
         for name in patch.parts
@@ -77,12 +77,12 @@ def is_applied(patch: PatchFile, stored: StoredModel) -> bool:
 
 
 def refuse_unlike(base: StoredModel, tuned: StoredModel) -> None:
-    """Raises ValueError when two checkpoints differ in more than the values of their parameters."""
+    """Raises ValueError when two checkpoints differ in anything but the values of their parameters."""
     if lone := sorted(base.parameters.keys() ^ tuned.parameters.keys()):
         holder = base if lone[0] in base.parameters else tuned
         raise ValueError(
-            f"only {holder.name!r} has {lone[0]}, so {base.name!r} and {tuned.name!r} are no base and its tuned self; "
-            "a patch needs two checkpoints of one architecture."
+            f"only {holder.name!r} has {lone[0]}, so {tuned.name!r} is not a tuned {base.name!r}; a patch needs two "
+            "checkpoints of one architecture."
         )
     for name, left in base.parameters.items():
         right = tuned.parameters[name]
@@ -99,7 +99,7 @@ def refuse_unlike(base: StoredModel, tuned: StoredModel) -> None:
 
 
 def differences(left: StoredParameter, right: StoredParameter) -> Iterator[Chunk]:
-    """The entries whose bits differ: NaN equals itself, and -0.0 is not 0.0."""
+    """Yields the entries whose bits differ. NaN equals itself, and -0.0 differs from 0.0."""
     for start, count in runs(left.num_entries):
         old, new = left.read(start, count), right.read(start, count)
         bits = torch.stack([values.view(count, 1).view(torch.uint8) for values in (old, new)])
