@@ -108,7 +108,7 @@ def test_workers_end_when_the_run_is_killed_or_interrupted(stop, tmp_path):
     code = f"from tests.pipeline.test_workers import run_for_long; run_for_long({str(tmp_path)!r})"
     run = subprocess.Popen(
         [sys.executable, "-c", code],
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         stderr=subprocess.DEVNULL,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         start_new_session=True,
