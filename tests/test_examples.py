@@ -68,7 +68,8 @@ def test_the_lora_example_merges_a_checkpoint_whose_held_weights_are_the_bases(r
     mask, before = random_mask(start), bits(start)
     run("lora_spa", mask)
     said = capsys.readouterr().out
-    assert f"held {len(mask):,} weights ({share_words(len(mask), mask.num_entries)}); every bit checked at step 2 and the end" in said
+    share = share_words(len(mask), mask.num_entries)
+    assert f"held {len(mask):,} weights ({share}); every bit checked at step 2 and the end" in said
     assert f"{len(mask):,} held weights are the base's, " in said
     assert (tmp_path / "out" / "adapter" / "holdfast_mask.safetensors").is_file()
     after = bits(load_model(tmp_path / "out").model)

@@ -105,7 +105,7 @@ def wait_until(holds, seconds: float) -> bool:
 
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
 def test_workers_end_when_the_run_is_killed_or_interrupted(stop, tmp_path):
-    code = f"from tests.pipeline.test_workers import run_for_long; run_for_long({str(tmp_path)!r})"
+    code = f"from tests.pipeline.run.test_workers import run_for_long; run_for_long({str(tmp_path)!r})"
     run = subprocess.Popen(
         [sys.executable, "-c", code],
         cwd=Path(__file__).parents[3],
