@@ -241,12 +241,15 @@ def verify(config: RunConfig, out: Path, arm: str, ratio: float, progress: Progr
 
 def enhance(config: RunConfig, out: Path, arm: str, progress: Progress = silent) -> None:
     """Tunes the unaligned model with one mask, or all of it, and evaluates what comes out."""
-    folder, selected = out / "enhance" / arm, arm_named("enhance", arm).mask
-    mask = out / "enhance" / "locate" / "masks" / f"{selected}.safetensors" if selected else None
+    folder, row = out / "enhance" / arm, arm_named("enhance", arm)
+    mask = out / "enhance" / "locate" / "masks" / f"{row.mask}.safetensors" if row.mask else None
     assert config.unaligned is not None
     assert config.refusals is not None
     if not all(path.is_file() for path in enhanced_files(out, arm)):
-        data, how = config.refusals, {"options": enhance_options(config, arm), "progress": progress}
+        data, how = (
+            config.refusals,
+            {"options": enhance_options(config, arm), "method": row.method, "progress": progress},
+        )
         tuning.enhance_model(config.unaligned, mask, data.refusals, data.harmless, folder, **how)
     tuned = with_arguments_of(str(folder / "model"), config.unaligned)
     evaluate(config, tuned, folder / "evaluation.json", task=False, progress=progress)
@@ -254,15 +257,16 @@ def enhance(config: RunConfig, out: Path, arm: str, progress: Progress = silent)
 
 def adapt(config: RunConfig, out: Path, arm: str, progress: Progress = silent) -> None:
     """Fine-tunes the aligned model on the task, with one mask held or none, and evaluates what comes out."""
-    folder, held = out / "adapt" / arm, arm_named("adapt", arm).mask
+    folder, row = out / "adapt" / arm, arm_named("adapt", arm)
     assert config.task is not None
     if not (folder / "result.json").is_file():
         tuning.adapt_model(
             config.model,
-            out / "locate" / "masks" / f"{held}.safetensors" if held else None,
+            out / "locate" / "masks" / f"{row.mask}.safetensors" if row.mask else None,
             config.task,
             folder,
-            options=config.adapt.model_copy(update={"seed": config.seed}),
+            options=config.adapt.model_copy(update={"seed": config.seed, **row.options}),
+            method=row.method,
             progress=progress,
         )
     tuned = with_arguments_of(str(folder / "model"), config.model)
