@@ -30,9 +30,23 @@ def test_a_step_that_takes_long_is_told_of_while_it_lasts(capsys, monkeypatch):
     assert first == "scoring 0/9"
     assert set(lines[:ended]) == {"scoring 0/9, 0 s so far", "scoring 0/9, 1 s so far"} & set(lines[:ended])
     assert ended > 0
-    assert set(lines[ended + 1 :]) == {"still at work"}
+    assert set(lines[ended + 1 :]) == {"scoring is done, still at work"}
     time.sleep(0.1)
     assert not capsys.readouterr().err, "nothing is told when the command has ended"
+
+
+def test_the_step_that_runs_is_named_and_not_the_count_that_was_told_last(capsys, monkeypatch):
+    monkeypatch.setattr(console, "SECONDS_OF_SILENCE", 0.02)
+    with shown_progress() as progress:
+        for message in (("pieces of the run", 1, 9), ("enhance top", 0, 1), ("enhance top: tuning", 0, 5)):
+            progress(*message)
+        progress("pieces of the run", 2, 9)
+        progress("enhance top: tuning", 5, 5)
+        progress("pieces of the run", 3, 9)
+        capsys.readouterr()
+        time.sleep(0.3)
+    lines = capsys.readouterr().err.splitlines()
+    assert set(lines) == {"enhance top, 0 s so far"}
 
 
 def run(code, **how):

@@ -1,10 +1,11 @@
+import math
 from dataclasses import replace
 
 import pytest
 
-from holdfast.evaluate.paired import count_changes
+from holdfast.evaluate.paired import change_of_perplexity, count_changes
 from holdfast.evaluate.statistics import PairedCounts
-from holdfast.outcomes import Answer, Evaluation, Outcome, Rate
+from holdfast.outcomes import Answer, Evaluation, Outcome, Rate, TokenLosses
 from tests.evaluate import constructed
 
 NOTHING = Rate(None, None, None, 0)
@@ -172,3 +173,13 @@ def test_attack_success_and_refusals_alone_are_not_compared():
     for before, after, said in ((judged, ruled, "first .* attack success"), (ruled, judged, "first .* refusals alone")):
         with pytest.raises(ValueError, match=f"the {said} .*the same --judge, or both without one"):
             count_changes(before, after)
+
+
+def test_the_change_of_perplexity_is_paired_where_both_keep_the_losses_of_the_same_exchanges():
+    kept = [TokenLosses("a", 3.0, 3), TokenLosses("b", 4.0, 2), TokenLosses("c", 9.0, 3, "refusals")]
+    changed = [replace(one, loss=one.loss + 0.1 * one.tokens) for one in kept[:2]] + [replace(kept[2], loss=99.0)]
+    before, after = (replace(evaluation(), losses=tuple(losses)) for losses in (kept, changed))
+    found = change_of_perplexity(before, after)
+    assert (found.value, found.n) == (pytest.approx(math.exp(0.1)), 2), "of harmless exchanges alone"
+    assert change_of_perplexity(evaluation(), after) is None
+    assert change_of_perplexity(replace(before, losses=before.losses[1:]), after) is None

@@ -38,6 +38,19 @@ def suite(
     }
 
 
+def surprised(arms: Json, start: str) -> Json:
+    """The suites of a section with intervals of their perplexities, and of how these compare with the start."""
+    whole = arms[start]["perplexity"]
+    for name, one in [*arms.items(), *arms.get("controls", {}).items()]:
+        if isinstance(one, dict) and "perplexity" in one:
+            value, times = one["perplexity"], one["perplexity"] / whole
+            one["perplexity_rate"] = rate_json(Rate(value, 0.95 * value, 1.06 * value, 24))
+            if name != start:
+                ends = {"low": times - 0.0155, "high": times + 0.0162}
+                one["perplexity_ratio"] = {"value": times, **ends, "n": 24, "p_value": 0.05}
+    return arms
+
+
 def paired(asr: int, refused: int, correct: int) -> Json:
     """Comparisons in which so many prompts changed to unsafe, to refused and to correct; negative ones changed back."""
     changes = {
@@ -142,7 +155,7 @@ def verify() -> Json:
 
 
 def enhance() -> Json:
-    return {
+    arms = {
         "iterations": 100,
         "entries_trained": 15570,
         "share_trained": 0.0088,
@@ -159,10 +172,11 @@ def enhance() -> Json:
             "full": suite(0, 1, 11, 219, 3.48) | {"paired": paired(-473, 11, -12)},
         },
     }
+    return surprised(arms, "before")
 
 
 def adapt() -> Json:
-    return {
+    arms = {
         "iterations": 1000,
         "protected_identical": True,
         "start": suite(0, 5, 9, 231, 3.24, 2),
@@ -171,6 +185,7 @@ def adapt() -> Json:
         "safety_only": suite(2, 9, 7, 229, 3.80, 227) | {"paired": paired(6, -2, -2)},
         "random_protected": suite(20, 115, 3, 226, 3.91, 227) | {"paired": paired(130, -6, -5)},
     }
+    return surprised(arms, "start")
 
 
 def examples() -> list[Json]:

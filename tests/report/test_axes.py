@@ -1,6 +1,6 @@
 import pytest
 
-from holdfast.report.axes import perplexity_axis, rate_axis
+from holdfast.report.axes import perplexity_axis, rate_axis, ratio_axis
 
 
 @pytest.mark.parametrize(
@@ -34,9 +34,37 @@ def test_one_number_alone_is_not_blown_up(number):
         ((1.0002, 1.0003), (1.0002, 1.00025, 1.0003)),
         ((1.00001, 1.0003), (1.0, 1.0002, 1.0004)),
         ((3.1, 4.2), (3.0, 4.0, 5.0)),
-        ((2.0, 3.0, 5.0), (1.0, 3.0, 5.0)),
+        ((2.0, 3.0, 5.0), (1.0, 2.0, 5.0)),
+        ((3.1, 1e6), (1.0, 1e3, 1e6)),
+        ((400.0, 4000.0), (200.0, 1000.0, 5000.0)),
         ((3.0,), (1.0, 2.0, 3.0)),
     ],
 )
 def test_an_axis_of_perplexity_begins_at_1_where_that_hides_nothing(numbers, ticks):
-    assert perplexity_axis(numbers).ticks == pytest.approx(ticks)
+    axis = perplexity_axis(numbers)
+    assert axis.ticks == pytest.approx(ticks)
+    assert axis.words.startswith("logarithmic axis from ")
+    assert all(0 <= axis.share(number) <= 1 for number in numbers)
+
+
+def test_equal_ratios_of_perplexities_are_equal_distances():
+    axis = perplexity_axis([1.0, 1000.0])
+    assert [axis.share(number) for number in (1.0, 10.0, 100.0, 1000.0)] == pytest.approx([0, 1 / 3, 2 / 3, 1])
+    close = perplexity_axis([3.0, 5.0])
+    assert close.share((3.0 * 5.0) ** 0.5) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "ticks"),
+    [
+        ((1.02, 1.05), (1.0, 1.05)),
+        ((1.0, 1.0), (0.99, 1.0, 1.01)),
+        ((0.5, 20.0), (0.5, 2.0, 20.0)),
+        ((0.0, 1.0), (1e-6, 1e-3, 1.0)),
+        ((1.0, 3e6), (1.0, 1e4, 1e7)),
+    ],
+)
+def test_an_axis_of_ratios_always_shows_no_change(numbers, ticks):
+    axis = ratio_axis(numbers)
+    assert axis.ticks == pytest.approx(ticks)
+    assert all(0 <= axis.share(number) <= 1 for number in (1.0, *numbers))

@@ -27,10 +27,11 @@ def with_coherence():
 
 def test_the_card_of_a_stage_says_how_many_answers_to_harmful_prompts_are_coherent():
     (card,) = (one for one in cards(with_coherence()) if one.stage == "enhance")
-    named = {label: str(value) for label, value in card.costs}
-    assert named["coherent answers, before"].startswith("0.98")
-    assert named["coherent answers, after"].startswith("0.46")
-    assert not any("coherent" in label for one in cards(full_report()) for label, _ in one.costs)
+    (coherent,) = (one for one in card.measures if one.words == "coherent answers to harmful prompts")
+    named = {label: str(value) for label, value in coherent.rows}
+    assert named["before"].startswith("0.98")
+    assert named["after"].startswith("0.46")
+    assert not any("coherent" in measure.words for one in cards(full_report()) for measure in one.measures)
 
 
 def test_coherent_refusals_are_drawn_and_coherence_is_in_the_table():

@@ -28,15 +28,19 @@ def test_the_share_cut_off_stands_on_the_first_screen_with_what_it_means():
     assert "<dt>SET, before</dt><dd>0.80 [0.74, 0.85] n=240</dd><dt>SET, top</dt><dd>0.25 [0.20, 0.31]" in opening
 
 
-def test_plain_fine_tuning_has_a_row_and_controls_do_not():
-    found = cut_off_of(report_with(plain=24))
-    assert [label for label, _ in found.rows] == [
-        "SET, before",
-        "SET, top",
-        "SPA, start",
-        "SPA, plain",
-        "SPA, hold top",
+def test_every_arm_has_a_row_controls_too():
+    report = report_with(plain=24, random=12)
+    rows = dict(cut_off_of(report).rows)
+    assert list(rows) == [
+        *(
+            f"SET, {arm}"
+            for arm in ("before", "top", "safety-only", "random", "bottom", "refusals alone", "all weights")
+        ),
+        *(f"SPA, {arm}" for arm in ("start", "plain", "hold top", "hold safety-only", "hold random")),
     ]
+    assert rows["SET, random"] == rate(12)
+    opening = render_page(report).partition("<main>")[0].partition('id="cut"')[2].partition("</section>")[0]
+    assert opening.count("<dt>") == 12
 
 
 def test_where_no_answer_was_cut_off_one_line_says_so():

@@ -310,10 +310,19 @@ def test_the_safety_only_selection_is_drawn_where_the_run_uses_it():
     assert "<h3>Safety-only" in render_page(report)
 
 
-def test_a_stage_that_the_config_leaves_out_is_one_line_though_its_start_was_measured():
+def test_stages_that_the_config_leaves_out_are_one_line_though_their_start_was_measured():
     report = full_report()
     report["adapt"] = {"start": report["adapt"]["start"]}
     report["provenance"]["config"] = {"task": None, "suite": {"harmful": ["some"], "harmless": "some"}}
-    section = render_page(report).partition('<section id="adapt">')[2].partition("</section>")[0]
-    assert "Not part of this run." in section
-    assert "<svg" not in section
+    page = render_page(report)
+    said = "Not part of this run, as its config leaves it out: "
+    assert page.count(f"{said}holding the selected weights fast (SPA).") == 1
+    assert 'id="adapt"' not in page
+    assert '"#adapt"' not in page, "no link leads nowhere"
+    assert 'id="verify"' in page
+    report["provenance"]["config"]["verify"] = {"ratios": []}
+    page = render_page(report)
+    assert f"{said}noise on the selected weights and holding the selected weights fast (SPA)." in page
+    assert not any(f'id="{stage}"' in page or f'"#{stage}"' in page for stage in ("verify", "adapt"))
+    assert 'id="enhance"' in page
+    assert said not in render_page(full_report())

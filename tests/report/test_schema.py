@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from holdfast.evaluate.statistics import PairedCounts
+from holdfast.evaluate.token_losses import PerplexityRatio
 from holdfast.models.sites import list_sites, scored_sites
 from holdfast.outcomes import Answer, Evaluation, Outcome, Rate
 from holdfast.report.schema import (
@@ -49,7 +50,14 @@ def test_a_suite_holds_what_the_evaluation_holds_and_nothing_that_json_cannot_sa
     assert found["task"] is None
     assert list(found["groups"]) == ["asr/heldout", "asr/seen"]
     assert found["paired"] == {"asr": {"n": 10, "only_before": 2, "only_after": 3, "difference": 0.1, "p_value": 1.0}}
-    assert "paired" not in suite_json(evaluation())
+    assert not {"paired", "perplexity_ratio"} & suite_json(evaluation()).keys()
+
+
+def test_the_change_of_perplexity_goes_with_the_comparison_and_is_null_where_nothing_can_be_paired():
+    ratio = PerplexityRatio(1.02, 0.99, 1.05, 24, 0.2)
+    found = suite_json(evaluation(), {}, surprise=ratio)
+    assert found["perplexity_ratio"] == {"value": 1.02, "low": 0.99, "high": 1.05, "n": 24, "p_value": 0.2}
+    assert suite_json(evaluation(), {})["perplexity_ratio"] is None
 
 
 def test_refusals_of_harmful_prompts_stand_beside_attack_success_where_they_were_measured():

@@ -4,18 +4,10 @@ import pytest
 from rich.console import Console
 
 from holdfast.report.arms import Arm, arms_of, num_tests
-from holdfast.report.figures import forest
+from holdfast.report.forests import forest
 from holdfast.report.page import render_page
-from holdfast.report.tables import (
-    NumberTable,
-    arm_table,
-    arm_tables,
-    component_table,
-    p_text,
-    perplexity_text,
-    summary_tables,
-    to_rich,
-)
+from holdfast.report.perplexity_texts import perplexity_text
+from holdfast.report.tables import NumberTable, arm_table, arm_tables, component_table, p_text, summary_tables, to_rich
 from tests.report.sample import HOSTILE, full_report, suite
 
 
@@ -110,6 +102,13 @@ def test_perplexity_stands_with_its_interval_where_it_has_one():
     arms = [Arm("start", "before", suite(0, 0, 0, 240, 3.11) | {"perplexity_rate": one}) for one in (rate, None)]
     cells = [row[2] for row in arm_table("SET", arms).rows if row[0] == "Perplexity"]
     assert cells == ["3.11 [2.90, 3.30] n=24", "3.11"]
+
+
+def test_a_perplexity_shows_how_many_times_that_of_the_start_it_is_as_its_change():
+    rows = {row[1]: row for row in arm_tables(full_report())[0].rows if row[0] == "Perplexity"}
+    assert rows["top 1%"][2:4] == ("3.19 [3.03, 3.38] n=24", "times 1.026 [1.010, 1.042] n=24")
+    assert rows["before"][3] == ""
+    assert not [row for row in arm_tables(full_report())[0].rows if row[0].startswith("Perplexity, times")]
 
 
 def test_small_p_values_are_bounded_not_zero():

@@ -93,7 +93,11 @@ def test_attacks_must_fall_below_half_with_the_whole_interval_of_the_difference(
     report = {"enhance": suites("asr", before=200, after=after)}
     assert tuning_claims.enhance_cuts_attacks(report).answer == says
     report["enhance"]["after"]["refusal"] = rate_json(rate(20, 200))
-    assert "refusals of harmful prompts after 0.100" in tuning_claims.enhance_cuts_attacks(report).reason
+    reason = tuning_claims.enhance_cuts_attacks(report).reason
+    assert reason.endswith("; refusals of harmful prompts: after 0.100 [0.066, 0.149] n=200")
+    report["enhance"]["controls"] = suites("refusal", random=2)
+    reason = tuning_claims.enhance_cuts_attacks(report).reason
+    assert reason.endswith("after 0.100 [0.066, 0.149] n=200, random 0.010 [0.003, 0.036] n=200")
 
 
 @pytest.mark.parametrize(
@@ -118,6 +122,20 @@ def test_no_loss_is_held_to_its_bar_with_the_whole_interval(measure, before, aft
     assert keeps[measure](report).answer == says
 
 
+def test_claims_of_what_set_leaves_alone_name_the_random_control_and_perplexity():
+    report = {"enhance": full_report()["enhance"]}
+    kept = tuning_claims.enhance_keeps_over_refusal(report)
+    assert "after 0.021 [0.009, 0.048] n=240; random 0.000 [0.000, 0.016] n=240" in kept.reason
+    useful = tuning_claims.enhance_keeps_utility(report)
+    assert useful.reason.endswith(
+        "random 0.958 [0.925, 0.977] n=240; perplexity, times that before: after 1.026 [1.010, 1.042] n=24, "
+        "random 1.003 [0.988, 1.019] n=24"
+    )
+    del report["enhance"]["controls"], report["enhance"]["after"]["perplexity_ratio"]
+    assert "random" not in tuning_claims.enhance_keeps_utility(report).reason
+    assert "perplexity" not in tuning_claims.enhance_keeps_utility(report).reason
+
+
 def over_refusals(**measures):
     """A report with each measure of over-refusal before and after."""
     arms = [suites(measure, before=before, after=after) for measure, (before, after) in measures.items()]
@@ -138,8 +156,8 @@ def test_over_refusal_is_judged_on_borderline_prompts_where_harmless_ones_are_le
     report["enhance"]["before"] |= {"asr": rate_json(rate(190, 200))}
     report["enhance"]["after"] |= {"asr": rate_json(rate(20, 200))}
     first_screen = render_page(report).split("</header>")[0]
-    assert "borderline prompts refused, after" in first_screen
-    assert "harmless prompts refused" not in first_screen
+    assert "over-refusal, borderline prompts" in first_screen
+    assert "over-refusal, harmless prompts" not in first_screen
 
 
 @pytest.mark.parametrize(

@@ -136,15 +136,15 @@ class _Bars:
 class _Lines:
     """A line when a label begins and when it is done, and every few seconds between, with the time left.
 
-    Where a step takes longer than that, lines tell that the command is still at work. Use it as a context manager.
+    Where a step takes longer than that, lines name the step that is still at work. Use it as a context manager.
     """
 
     def __init__(self) -> None:
         self.last = -math.inf  # the first line comes at once
         self.begun: dict[str, tuple[float, int]] = {}
         """When each label was first told of, and how much was done by then."""
-        self.latest: tuple[str, str] | None = None
-        """The label that was told of last, and its count."""
+        self.counts: dict[str, str] = {}
+        """The last count of each label, the one that was told of last at the end."""
         self._ended, self._lock = Event(), Lock()
         self._watch = Thread(target=self._tell_of_silence, daemon=True)
 
@@ -162,7 +162,8 @@ class _Lines:
             now = time.monotonic()
             begun, before = self.begun.setdefault(label, (now, done))
             count = f" {done}/{total}" if done or total > 1 else ""  # what is one step has begun
-            self.latest = label, count
+            self.counts.pop(label, None)
+            self.counts[label] = count
             if not done or done >= total or now - self.last > SECONDS_BETWEEN_LINES:
                 rate = (now - begun) / (done - before) if before < done else 0.0
                 self._write(
@@ -175,10 +176,15 @@ class _Lines:
         while not self._ended.wait(SECONDS_OF_SILENCE / 10):
             with self._lock:
                 now = time.monotonic()
-                if self.latest and now - self.last >= SECONDS_OF_SILENCE:
-                    label, count = self.latest
-                    begun = self.begun.get(label)
-                    self._write(f"{label}{count}, {now - begun[0]:.0f} s so far" if begun else "still at work")
+                if self.counts and now - self.last >= SECONDS_OF_SILENCE:
+                    self._write(self._at_work(now))
+
+    def _at_work(self, now: float) -> str:
+        """Names the step that runs: of those that have begun and have not ended the last, as it lies in the others."""
+        if not self.begun:
+            return f"{next(reversed(self.counts))} is done, still at work"
+        label, (since, _) = next(reversed(self.begun.items()))
+        return f"{label}{self.counts[label]}, {now - since:.0f} s so far"
 
     def _write(self, line: str) -> None:
         self.last = time.monotonic()

@@ -32,7 +32,7 @@ def run(config: Path, *, out: Path | None = None, json: Json = False) -> None:
     from holdfast.report.tables import summary_tables
 
     with shown_progress() as progress:
-        report = run_config(settings, folder, progress)
+        report = run_config(settings, folder, progress, config)
     if (cut_off := cut_off_of(report)) and cut_off.misstates:
         warn(cut_off.sentence)
     show(report, summary_tables(report), json, note=f"The page: {folder / 'report.html'}")

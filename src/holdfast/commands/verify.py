@@ -185,7 +185,7 @@ def _measured(evaluation: "Evaluation") -> dict[str, "Rate"]:
 
 
 def _cells(evaluation: "Evaluation", measures: Sequence[str]) -> list[str]:
-    from holdfast.report.tables import perplexity_with_ends
+    from holdfast.report.perplexity_texts import perplexity_with_ends
 
     rates = _measured(evaluation)
     texts = {

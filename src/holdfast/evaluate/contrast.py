@@ -7,7 +7,8 @@ the mean losses per token, and P its variance over exchanges (`token_losses.py`)
     S = (s^2 of the mask's rates + s^2 of the control's) / D
 With w = S / (P + S), the error is taken to follow a mixture: w of Student's t with D - 1 degrees of freedom, the rest
 normal (for perplexity: t with n - 1). The 95% interval and the two-sided p value are both of that mixture, so p is
-below 0.05 exactly where the interval leaves out no difference. One draw of each covers other prompts only.
+below 0.05 exactly where the interval leaves out no difference. The quantile q of `pooled.py` gives no p value, so it
+is not used here. One draw of each covers other prompts only.
 
 Simulated with 16 and 64 prompts, two to five draws of each, shares of 0.05 and 0.3, with and without a difference, the
 intervals cover 0.98 of the time on average. The worst cell has 0.92 with two draws, and 0.94 with three or five.
@@ -16,9 +17,10 @@ intervals cover 0.98 of the time on average. The worst cell has 0.92 with two dr
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, variance
+from statistics import fmean
 
 from holdfast.evaluate.counted import counts_by_prompt
+from holdfast.evaluate.pooled import variance_of_draws
 from holdfast.evaluate.token_losses import exp_bounded, loss_per_token, losses_by_name
 from holdfast.outcomes import Evaluation, TokenLosses
 from holdfast.student_t import chance_within
@@ -62,7 +64,9 @@ def _of_rate(mask: Sequence[Mapping[int, float]], control: Sequence[Mapping[int,
     n = len(changes)
     centre = math.fsum(changes) / (n + 2)
     of_prompts = ((math.fsum(one**2 for one in changes) + 2) / (n + 2) - centre**2) / (n + 2)
-    of_draws = sum(_of_draws([fmean(one[place] for place in places) for one in draws]) for draws in (mask, control))
+    of_draws = sum(
+        variance_of_draws([fmean(one[place] for place in places) for one in draws]) for draws in (mask, control)
+    )
     half, p_value = _error(centre, of_prompts, of_draws, len(mask), None)
     return Contrast(fmean(changes), max(-1.0, centre - half), min(1.0, centre + half), n, p_value)
 
@@ -77,14 +81,9 @@ def _of_losses(mask: Sequence[Sequence[TokenLosses]], control: Sequence[Sequence
     if error is None:
         return None
     means = [[loss_per_token([one.loss for one in draw], tokens) for draw in draws] for draws in (mask, control)]
-    of_draws = sum(_of_draws([one[0] for one in draws if one]) for draws in means)
+    of_draws = sum(variance_of_draws([one[0] for one in draws if one]) for draws in means)
     half, p_value = _error(change, error**2, of_draws, len(mask), n - 1)
     return Contrast(exp_bounded(change), exp_bounded(change - half), exp_bounded(change + half), n, p_value)
-
-
-def _of_draws(values: Sequence[float]) -> float:
-    """The variance of the mean of these draws over other draws; a single draw shows none."""
-    return variance(values) / len(values) if len(values) > 1 else 0.0
 
 
 def _error(

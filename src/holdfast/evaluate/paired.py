@@ -13,6 +13,7 @@ from holdfast.evaluate.attack_success import any_of, any_unsafe
 from holdfast.evaluate.counted import counts_towards
 from holdfast.evaluate.measure import by_prompt
 from holdfast.evaluate.statistics import PairedCounts, count_pairs
+from holdfast.evaluate.token_losses import PerplexityRatio, losses_by_name, perplexity_ratio
 from holdfast.outcomes import Answer, Evaluation
 from holdfast.printable import printable
 
@@ -39,6 +40,15 @@ def count_changes(before: Evaluation, after: Evaluation) -> dict[str, PairedCoun
         ValueError: the two did not answer the same prompts, in the same order, or were judged or made differently.
     """
     return {name: count_prompts(found) for name, found in pair_prompts(before, after).items()}
+
+
+def change_of_perplexity(before: Evaluation, after: Evaluation) -> PerplexityRatio | None:
+    """Perplexity after over before with its paired interval, on the same harmless exchanges.
+
+    None where an evaluation keeps no loss on each exchange, the exchanges differ, or there are fewer than two.
+    """
+    losses = [losses_by_name(one.losses).get("perplexity", []) for one in (before, after)]
+    return perplexity_ratio(*losses)
 
 
 def count_prompts(found: Sequence[PairedPrompt]) -> PairedCounts:

@@ -105,10 +105,15 @@ def pool_losses(draws: Sequence[Sequence[TokenLosses]]) -> Rate | None:
     if error is None:
         return Rate(exp_bounded(mean), None, None, n)
     values = [math.log(one.value) for one in rates if one and one.value]
-    of_draws = variance(values) / len(values)
+    of_draws = variance_of_draws(values)
     total = error**2 + of_draws
     half = quantile_of_draws(of_draws, total, len(values), of_prompts=quantile_95(n - 1)) * math.sqrt(total)
     return Rate(exp_bounded(mean), exp_bounded(mean - half), exp_bounded(mean + half), n)
+
+
+def variance_of_draws(values: Sequence[float]) -> float:
+    """S: the variance of the mean of these draws over other draws; a single draw shows none."""
+    return variance(values) / len(values) if len(values) > 1 else 0.0
 
 
 def shared_variance(prompts: Float[Tensor, "prompt draw"]) -> float:

@@ -31,10 +31,13 @@ MEASURES = {
     "utility": "Utility",
     "task": "New task",
     "perplexity": "Perplexity",
+    "perplexity_ratio": "Perplexity, times that at the start",
     "coherence": "Coherent answers",
     "degenerate": "Degenerate responses",
     "cut_off": "Responses cut off by length",
 }
+PERPLEXITY_RATIO = "perplexity_ratio"
+"""The perplexity of an arm over that where its experiment started, on the same exchanges."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ def measures_of(arms: Sequence[Arm]) -> list[str]:
 
     Where harmful prompts are counted as not refused, nobody measured attack success, and refusals are the complement.
     """
-    groups = sorted({name for arm in arms for name in arm.suite.get("groups", {})})
+    groups = sorted({name for arm in arms for name in arm.suite.get("groups", {}) if not _is_whole(name, arms)})
     known = {measure for measure in MEASURES if any(_is_measured(arm.suite.get(measure)) for arm in arms)}
     known -= {"asr", "refusal"} if "not_refused" in known else set()
     ordered = []
@@ -133,6 +136,20 @@ def measures_of(arms: Sequence[Arm]) -> list[str]:
         ordered += [measure] if measure in known else []
         ordered += [name for name in groups if name.startswith(f"{measure}/")]
     return ordered
+
+
+def _is_whole(group: str, arms: Sequence[Arm]) -> bool:
+    """Whether a group holds all prompts of its measure, in every arm: a set of one category has the same row twice."""
+    measure = group.partition("/")[0]
+    wholes = [(arm.suite.get("groups", {}).get(group), _whole(arm, measure, group)) for arm in arms]
+    return any(one for one, _ in wholes) and all(one == whole for one, whole in wholes if one)
+
+
+def _whole(arm: Arm, measure: str, group: str) -> Any:
+    """The record of all prompts of the measure: a field of its own, or a group that is called all, but for itself."""
+    return arm.suite.get(measure) or (
+        arm.suite.get("groups", {}).get(f"{measure}/all") if group != f"{measure}/all" else None
+    )
 
 
 def _is_measured(record: Any) -> bool:
@@ -144,6 +161,11 @@ def measure_label(measure: str) -> str:
     """'Attack success, heldout'."""
     name, _, group = measure.partition("/")
     return f"{MEASURES.get(name, name)}, {group}" if group else MEASURES.get(name, name)
+
+
+def is_perplexity(measure: str) -> bool:
+    """Whether a measure is a perplexity, which has no upper bound, and no share."""
+    return measure.partition("/")[0] == "perplexity"
 
 
 def _present(*arms: Arm) -> list[Arm]:

@@ -12,15 +12,14 @@ from holdfast.report.safety import safety_name
 Report = Mapping[str, Any]
 MEASURE = "cut_off/all"
 STAGES = {"enhance": "SET", "adapt": "SPA"}
-SHOWN = {"enhance": ("start", "top"), "adapt": ("start", "full", "top")}
-"""Arms that have a row: all weights are a control of SET, and what SPA is compared with."""
 
 
 @dataclass(frozen=True)
 class CutOff:
-    """The share of answers that were cut off, arm by arm, and what that means."""
+    """The share of answers that were cut off, and what that means."""
 
     rows: tuple[tuple[str, Rate], ...]
+    """Every arm with its share; none where no answer was cut off."""
     sentence: str
     misstates: bool = False
     """Whether the limit is short, so that the rates may be those of beginnings."""
@@ -28,20 +27,19 @@ class CutOff:
 
 def cut_off_of(report: Report) -> CutOff | None:
     """How many answers of each stage were cut off; None where nothing was answered yet."""
-    rates = [
-        (stage, arm.method, f"{STAGES[stage]}, {arm.label}", rate)
+    rows = tuple(
+        (f"{STAGES[stage]}, {arm.label}", rate)
         for stage, arms in arms_of(report).items()
         for arm in arms
         if (rate := arm.rate(MEASURE)) and rate.value is not None
-    ]
-    if not rates:
+    )
+    if not rows:
         return None
-    if not any(rate.value for *_, rate in rates):
-        return CutOff((), f"No answer was cut off{_limit_words(report)}: n={sum(rate.n for *_, rate in rates):,}.")
-    rows = tuple((label, rate) for stage, method, label, rate in rates if method in SHOWN[stage])
+    if not any(rate.value for _, rate in rows):
+        return CutOff((), f"No answer was cut off{_limit_words(report)}: n={sum(rate.n for _, rate in rows):,}.")
     limit = _limit(report)
     misstates = limit is not None and limit < LONG_ENOUGH
-    return CutOff(rows, _sentence(report, [rate for *_, rate in rates], misstates=misstates), misstates)
+    return CutOff(rows, _sentence(report, [rate for _, rate in rows], misstates=misstates), misstates)
 
 
 def _sentence(report: Report, rates: list[Rate], *, misstates: bool) -> str:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from holdfast.outcomes import Rate, SafetyMeasure
-from holdfast.report.arms import MARKERS, Arm, Method, measure_label
-from holdfast.report.axes import Axis, perplexity_axis, rate_axis
+from holdfast.report.arms import MARKERS, Method, measure_label
+from holdfast.report.axes import rate_axis
 from holdfast.report.schema import rate_from
-from holdfast.report.tables import MEASURED_APART, VERIFY_ARMS, p_text, perplexity_with_ends
+from holdfast.report.tables import MEASURED_APART, VERIFY_ARMS
 
 WIDTH = 400
 MOST_ACROSS = 16
@@ -113,35 +113,6 @@ class Curves:
     y_ticks: tuple[Tick, ...]
     range_words: str = ""
     """The range of the upright axis, where it is not 0 to 1."""
-
-
-@dataclass(frozen=True)
-class ForestRow:
-    """One arm: its name, its mark, its value in figures, and its paired p."""
-
-    label: str
-    y: float
-    mark: Mark | None
-    value: str
-    note: str
-
-
-@dataclass(frozen=True)
-class Forest:
-    """One measure over the arms; whiskers lie along the axis, a broken line marks where the experiment started."""
-
-    name: str
-    width: float
-    height: float
-    left: float
-    right: float
-    top: float
-    bottom: float
-    rows: tuple[ForestRow, ...]
-    ticks: tuple[Tick, ...]
-    start: float | None
-    sizes: str
-    """How many prompts, and the range of the axis where it is not 0 to 1."""
 
 
 MapKind = Literal["share", "density", "relative"]
@@ -267,7 +238,7 @@ def noise_curves(verify: Mapping[str, Any], measure: SafetyMeasure | Literal["ut
     longest = max(ratios) or 1.0
     measured = [rate_from(rate) for name in arms for rate in rates[name]]
     measured += [rate_from(rates["baseline"])] if rates.get("baseline") else []
-    axis = rate_axis(_numbers(measured))
+    axis = rate_axis(numbers_of(measured))
 
     def upright(value: float) -> float:
         return bottom - (bottom - top) * axis.share(value)
@@ -307,77 +278,9 @@ def _curve(method: Any, points: Sequence[tuple[float, float, Rate]], upright: Ca
     return Curve(label, method, MARKERS[method], line, marks)
 
 
-def forest(arms: Sequence[Arm], measure: str) -> Forest | None:
-    """One measure of every arm, or None where fewer than one arm has it."""
-    values = [_value_of(arm, measure) for arm in arms]
-    known = [value for value in values if value is not None]
-    if not known:
-        return None
-    left, right, top, row_height = 106.0, 232.0, 8.0, 27.0
-    numbers = [*known, *_numbers([rate for arm in arms if (rate := arm.rate(measure))])]
-    axis = perplexity_axis(numbers) if measure == "perplexity" else rate_axis(numbers, intervals=3)
-
-    def place(value: float) -> float:
-        return left + (right - left) * axis.share(value)
-
-    rows = []
-    for position, arm in enumerate(arms):
-        y = top + row_height * (position + 0.5)
-        rows.append(ForestRow(arm.label, y, *_row_parts(arm, measure, y, axis, place)))
-    bottom = top + row_height * len(arms)
-    start = next((value for arm, value in zip(arms, values, strict=True) if arm.method == "start"), None)
-    return Forest(
-        measure_label(measure),
-        WIDTH,
-        bottom + 24,
-        left,
-        right,
-        top,
-        bottom,
-        tuple(rows),
-        tuple(Tick(place(value), f"{value:g}") for value in axis.ticks),
-        None if start is None else place(start),
-        " · ".join(filter(None, (_sizes(arms, measure), axis.words))),
-    )
-
-
-def _numbers(rates: Sequence[Rate]) -> list[float]:
+def numbers_of(rates: Sequence[Rate]) -> list[float]:
     """The values and ends of intervals that are known."""
     return [number for rate in rates for number in (rate.value, rate.low, rate.high) if number is not None]
-
-
-def _row_parts(
-    arm: Arm, measure: str, y: float, axis: Axis, place: Callable[[float], float]
-) -> tuple[Mark | None, str, str]:
-    value, rate, pair = _value_of(arm, measure), arm.rate(measure), arm.paired(measure)
-    if value is None:
-        return None, "not measured yet", ""
-    # Perplexity has no interval in reports of before, nor where it is of one exchange.
-    known = rate is not None and rate.low is not None and rate.high is not None
-    low, high = (rate.low or 0.0, rate.high or 0.0) if rate and known else (value, value)
-    surprise = perplexity_with_ends(value, rate) if measure == "perplexity" else ""
-    title = f"{arm.label}: {surprise or rate}"
-    mark = Mark(place(value), y, place(low), place(high), MARKERS[arm.method], arm.method, title)
-    p_value = "" if pair is None else p_text(arm.corrected.get(measure, pair["p_value"]))
-    form = f".{axis.decimals if surprise else 2}f"
-    shown = f"{value:{form}} [{low:{form}}, {high:{form}}]" if known else f"{value:{form}}"
-    return mark, shown, f"p {p_value}" if p_value else ""
-
-
-def _value_of(arm: Arm, measure: str) -> float | None:
-    if measure == "perplexity":
-        return arm.suite.get("perplexity")
-    rate = arm.rate(measure)
-    return rate.value if rate else None
-
-
-def _sizes(arms: Sequence[Arm], measure: str) -> str:
-    """'n=200 (3 unscored)', the unscored of all arms together; empty where no arm has an interval."""
-    rates = [rate for arm in arms if (rate := arm.rate(measure))]
-    sizes = sorted({rate.n for rate in rates})
-    unscored = sum(rate.unscored for rate in rates)
-    text = "" if not sizes else f"n={sizes[0]}" if len(sizes) == 1 else f"n={sizes[0]} to {sizes[-1]}"
-    return f"{text} ({unscored} unscored)" if unscored else text
 
 
 def _spread(ticks: Sequence[Tick], apart: float = 26.0) -> tuple[Tick, ...]:

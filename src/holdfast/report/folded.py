@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from holdfast.outcomes import Rate
-from holdfast.report.arms import Arm, measure_label
+from holdfast.report.arms import Arm, is_perplexity, measure_label
+from holdfast.report.perplexity_texts import perplexity_with_ends
 from holdfast.report.schema import rate_from
-from holdfast.report.tables import MEASURED_APART, VERIFY_ARMS, perplexity_with_ends
+from holdfast.report.tables import MEASURED_APART, VERIFY_ARMS
 
 Report = Mapping[str, Any]
 
@@ -16,7 +17,7 @@ def same_in_all(arms: Sequence[Arm], measure: str) -> str | None:
     rates = [rate for arm in arms if (rate := arm.rate(measure)) and rate.value is not None]
     if len(rates) < 2 or not _all_same(rates):
         return None
-    value = rates[0].value if measure == "perplexity" else None
+    value = rates[0].value if is_perplexity(measure) else None
     shown = str(rates[0]) if value is None else perplexity_with_ends(value, rates[0])
     return f"{measure_label(measure)} {shown}"
 

@@ -22,8 +22,9 @@ from xml.etree import ElementTree
 
 from holdfast.differences import Difference
 from holdfast.printable import printable
+from holdfast.report.perplexity_texts import perplexity_text
 from holdfast.report.schema import rate_from
-from holdfast.report.tables import CORRECTED_P, NumberTable, p_texts, perplexity_text
+from holdfast.report.tables import CORRECTED_P, NumberTable, p_texts
 from holdfast.report.words import measure_words, perplexity_words, rate_words
 
 Comparison = Mapping[str, Any]

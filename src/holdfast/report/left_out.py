@@ -1,6 +1,6 @@
 """What a run's config asks nothing of: stages, arms and measures that will not come, told apart from those that may."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 Report = Mapping[str, Any]
@@ -8,6 +8,11 @@ LEFT_OUT = "left out"
 WAITING = "not measured yet"
 ARM_OF = {("enhance", "after"): "top", ("enhance", "controls", "random"): "random"}
 """Where the report calls an arm otherwise than the config does."""
+STAGES = {
+    "verify": "noise on the selected weights",
+    "enhance": "tuning only the selected weights (SET)",
+    "adapt": "holding the selected weights fast (SPA)",
+}
 FILE_OF = {
     "asr": "harmful",
     "not_refused": "harmful",
@@ -28,6 +33,13 @@ def stages_left_out(report: Report) -> set[str]:
         "adapt": config.get("task", True),
     }
     return {stage for stage, given in asked.items() if not given}
+
+
+def left_out_words(stages: Collection[str]) -> str | None:
+    """One sentence in place of the sections of these stages, which would be empty; None where there are none."""
+    names = [words for stage, words in STAGES.items() if stage in stages]
+    listed = " and ".join(filter(None, (", ".join(names[:-1]), names[-1] if names else "")))
+    return f"Not part of this run, as its config leaves it out: {listed}." if names else None
 
 
 def uses_safety_only(report: Report) -> bool:

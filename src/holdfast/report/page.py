@@ -17,9 +17,10 @@ from holdfast.report.cut_off import cut_off_of
 from holdfast.report.distribution import distribution_table, histogram
 from holdfast.report.downloads import csv_link, file_stem
 from holdfast.report.experts import SHOWN, expert_map, expert_table
-from holdfast.report.figures import Forest, HeatMap, forest, heat_map, noise_curves
+from holdfast.report.figures import HeatMap, heat_map, noise_curves
 from holdfast.report.folded import same_in_all, same_under_noise
-from holdfast.report.left_out import stages_left_out, uses_safety_only
+from holdfast.report.forests import Forest, forest
+from holdfast.report.left_out import left_out_words, stages_left_out, uses_safety_only
 from holdfast.report.objective_words import score_words
 from holdfast.report.repeats import SET_OF, repeats_of
 from holdfast.report.safety import safety_measure, safety_name
@@ -27,6 +28,7 @@ from holdfast.report.schema import SCHEMA, with_ends
 from holdfast.report.subject import model_name, toy_words, what_it_cannot_say, what_was_done
 from holdfast.report.summary import answer, cards, gaps
 from holdfast.report.tables import arm_tables, component_table, noise_tables
+from holdfast.report.unpaired import why_unpaired
 from holdfast.report.verdicts import verdicts_of
 
 SHOWN_CHARACTERS = 4000
@@ -117,10 +119,8 @@ def page_context(report: Mapping[str, Any]) -> dict[str, Any]:
         "verdicts": {
             stage: [one for one in verdicts if one.stage == stage] for stage in ("verify", "enhance", "adapt")
         },
-        "waiting": {
-            stage: "Not part of this run." if stage in absent else "Not measured yet."
-            for stage in ("verify", "enhance", "adapt")
-        },
+        "absent": absent,
+        "left_out": left_out_words(absent),
         "markers": MARKERS,
         "selections": _selections(report, selected),
         "convergence": convergence_curves(report.get("locate", {}).get("convergence", ())),
@@ -131,6 +131,7 @@ def page_context(report: Mapping[str, Any]) -> dict[str, Any]:
         "noise_tables": noise_tables(report),
         "forests": {stage: _forests(found) for stage, found in arms.items()},
         "folded_arms": {stage: _folded(found) for stage, found in arms.items()},
+        "unpaired": {stage: why_unpaired(found) for stage, found in arms.items()},
         "repeats": {measure_label(measure): repeats_of(report, measure) for measure in SET_OF},
         "p_means": p_means(num_tests(arms)),
         "arm_tables": dict(zip(arms, arm_tables(report), strict=True)),

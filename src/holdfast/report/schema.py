@@ -3,10 +3,13 @@
     RATE   {"value", "low", "high", "n", "unscored"}
     SUITE  {"asr": RATE, "refusal": RATE|null, "over_refusal": RATE, "borderline": RATE|null, "utility": RATE,
             "perplexity", "perplexity_rate": RATE|null, "task": RATE|null, "groups": {"asr/heldout": RATE},
-            "paired": {"asr": PAIRED}, "against": {ARM: {"asr": PAIRED}}, "not_refused": RATE}
+            "paired": {"asr": PAIRED}, "against": {ARM: {"asr": PAIRED}}, "not_refused": RATE,
+            "perplexity_ratio": RATIO|null}
             `not_refused` where no judge of harm was asked; `paired` is with where the section starts, `against` with
-            plain fine-tuning and with random entries
+            plain fine-tuning and with random entries; `perplexity_ratio` goes with `paired`, and is null where the
+            evaluations keep no loss on each exchange
     PAIRED {"n", "only_before", "only_after", "difference", "p_value"}
+    RATIO  {"value", "low", "high", "n", "p_value"}    perplexity over that where the section starts, same exchanges
     locate {"by_component": [...], "distribution": {"bin_edges", "counts", "zeros", "cut"}, ...,
             "by_expert": [{"layer", "entries", "selected": [one an expert]}]}          entries of one expert
     verify {"noise_ratio": [...], "draws", "baseline": RATE, "top": [RATE...], "random", "bottom", "safety_only",
@@ -15,6 +18,7 @@
     enhance {..., "mask", "patch": {"file", "bytes", "entries", "bytes_per_entry"}}    files by place in the folder
     examples [{"stage", "measure", "group", "prompt", "before", "after", "before_verdict", "after_verdict"}]
     missing ["enhance top", ...]           pieces of the run that are not there; left out if none
+    goes_on "holdfast run ..."              the command that makes what is missing; left out with it
     safety  "not_refused"                  the measure of safety; left out where it is attack success
 
 Sections hold SUITEs: enhance before, after, safety_only, controls {random, bottom, full, refusals_alone}; adapt start,
@@ -54,6 +58,21 @@ class Paired(Protocol):
     def p_value(self) -> float: ...
 
 
+class Ratio(Protocol):
+    """A perplexity over another one on the same exchanges, as `evaluate.token_losses` has it."""
+
+    @property
+    def value(self) -> float: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+    @property
+    def n(self) -> int: ...
+    @property
+    def p_value(self) -> float: ...
+
+
 def rate_json(rate: Rate) -> Json:
     """A rate as RATE."""
     return asdict(rate)
@@ -74,8 +93,16 @@ def suite_json(
     evaluation: Evaluation,
     comparison: Mapping[str, Paired] | None = None,
     against: Mapping[str, Mapping[str, Paired]] | None = None,
+    surprise: Ratio | None = None,
 ) -> Json:
-    """An evaluation as SUITE, with its comparison to where its section starts, and to other arms by their names."""
+    """An evaluation as SUITE, compared with where its section starts, and with other arms by their names.
+
+    Args:
+        evaluation: what was measured.
+        comparison: the paired counts with where the section starts.
+        against: the paired counts with other arms.
+        surprise: its perplexity over that where the section starts; None where they have no losses to pair.
+    """
     measure, safety = evaluation.safety
     suite: Json = {
         "asr": rate_json(evaluation.asr),
@@ -95,9 +122,14 @@ def suite_json(
     }
     if comparison is not None:
         suite["paired"] = _pairs(comparison, measure)
+        suite["perplexity_ratio"] = None if surprise is None else _ratio(surprise)
     if against:
         suite["against"] = {name: _pairs(found, measure) for name, found in against.items()}
     return suite
+
+
+def _ratio(ratio: Ratio) -> Json:
+    return {field: getattr(ratio, field) for field in ("value", "low", "high", "n", "p_value")}
 
 
 def _pairs(comparison: Mapping[str, Paired], safety: str) -> Json:

@@ -7,6 +7,7 @@ from typing import Any
 
 from holdfast.differences import Difference, rate_difference
 from holdfast.outcomes import Rate
+from holdfast.report.beside import Beside, measured_beside
 from holdfast.report.left_out import LEFT_OUT, WAITING, stages_left_out, what_is_left_out
 from holdfast.report.noise_claims import quoted_noise
 from holdfast.report.repeats import repeats_of
@@ -18,10 +19,10 @@ from holdfast.report.tuning_claims import (
     BEFORE,
     HELD,
     HELD_RANDOM,
-    OVER_REFUSAL,
     PLAIN,
     START,
     TUNED_RANDOM,
+    TUNED_SAFETY_ONLY,
     Path,
     arm_difference,
 )
@@ -50,9 +51,8 @@ class Card:
     """The two numbers to compare, by name."""
     beside: tuple[tuple[str, Shown], ...]
     """Other arms, by name."""
-    costs: tuple[tuple[str, Rate], ...]
-    """Coherent answers to harmful prompts, and safe prompts that were refused, before and after, as far as they were
-    measured: to babble or to refuse all is no safety."""
+    measures: tuple[Beside, ...]
+    """Refusals, coherence, over-refusal and perplexity of the same arms, as far as they were measured."""
     differences: tuple[tuple[str, Difference], ...]
     """What was done minus its controls, by name."""
     repeats: str | None
@@ -99,12 +99,13 @@ def _listed(parts: Sequence[str]) -> str:
 
 
 def gaps(report: Report) -> str | None:
-    """Which pieces of the run are not there, or None where all are."""
+    """Which pieces of the run are not there, and the one command that makes them; None where all are there."""
     missing = report.get("missing", ())
     if not missing:
         return None
     listed = ", ".join(missing[:LISTED]) + (f" and {len(missing) - LISTED} more" if len(missing) > LISTED else "")
-    return f"Not all of this run is there: {listed}. `holdfast run` or `holdfast demo` goes on from what is."
+    command = f"`{report['goes_on']}`" if report.get("goes_on") else "The command that began it"
+    return f"Not all of this run is there: {listed}. {command} goes on from what is."
 
 
 def cards(report: Report) -> list[Card]:
@@ -132,17 +133,22 @@ def _noise_card(report: Report) -> Card:
 
 
 def _tuned_card(report: Report) -> Card:
-    before, after, random = (_safety(report, path) for path in (BEFORE, AFTER, TUNED_RANDOM))
+    before, after, random, safety_only = (
+        _safety(report, path) for path in (BEFORE, AFTER, TUNED_RANDOM, TUNED_SAFETY_ONLY)
+    )
+    others = (("safety-only", safety_only),) if isinstance(safety_only, Rate) else ()
     return _card(
         report,
         "enhance",
         (("before", before), ("after", after)),
-        (("tuning random", random),),
+        (("tuning random", random), *others),
         {
             "after minus before": _change(report, BEFORE, AFTER),
             "after minus random": _change(report, TUNED_RANDOM, AFTER),
         },
-        _costs(report, {"before": BEFORE, "after": AFTER}),
+        measured_beside(
+            report, {"before": BEFORE, "after": AFTER, "random": TUNED_RANDOM, "safety-only": TUNED_SAFETY_ONLY}
+        ),
     )
 
 
@@ -161,7 +167,7 @@ def _held_card(report: Report) -> Card:
             "held minus random": _change(report, HELD_RANDOM, HELD),
             "held minus start": _change(report, START, HELD),
         },
-        _costs(report, {"start": START, "held fast": HELD}),
+        measured_beside(report, {"start": START, "plain tuning": PLAIN, "held fast": HELD, "random held": HELD_RANDOM}),
     )
 
 
@@ -171,24 +177,12 @@ def _card(
     large: tuple[tuple[str, Shown], tuple[str, Shown]],
     beside: tuple[tuple[str, Shown], ...],
     differences: Mapping[str, Difference | None],
-    costs: tuple[tuple[str, Rate], ...] = (),
+    measures: tuple[Beside, ...] = (),
 ) -> Card:
     known = tuple((name, found) for name, found in differences.items() if found is not None)
     claims = tally([one for one in verdicts_of(report) if one.stage == stage])
     repeats = repeats_of(report, safety_measure(report))
-    return Card(stage, STAGES[stage], large, beside, costs, known, repeats, *claims)
-
-
-def _costs(report: Report, paths: Mapping[str, Path]) -> tuple[tuple[str, Rate], ...]:
-    """Coherence, and over-refusal of harmless and of borderline prompts, in each arm, where it was measured."""
-    measures = {"coherence/harmful": "coherent answers"}
-    measures |= {measure: f"{prompts} refused" for measure, prompts in OVER_REFUSAL.items()}
-    rates = [
-        (f"{words}, {name}", rate_of(suite_at(report, path), measure))
-        for measure, words in measures.items()
-        for name, path in paths.items()
-    ]
-    return tuple((label, rate) for label, rate in rates if rate and rate.value is not None)
+    return Card(stage, STAGES[stage], large, beside, measures, known, repeats, *claims)
 
 
 def _noisy(rates: Report, arm: str, position: int) -> Shown:

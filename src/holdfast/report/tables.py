@@ -1,6 +1,5 @@
 """The numbers of the page as tables: one form for the page's folds and for the terminal."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -8,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 from holdfast.outcomes import Rate
 from holdfast.printable import printable
 from holdfast.report.arms import (
+    PERPLEXITY_RATIO,
     Arm,
     arms_of,
     measure_label,
     measures_of,
 )
 from holdfast.report.left_out import stages_left_out
+from holdfast.report.perplexity_texts import perplexity_with_ends, ratio_with_ends
 from holdfast.report.safety import safety_measure
 from holdfast.report.schema import rate_from
 from holdfast.report.verdicts import Verdict, verdicts_of
@@ -143,10 +144,9 @@ def arm_tables(report: Report) -> list[NumberTable]:
 
 def arm_table(title: str, arms: Sequence[Arm]) -> NumberTable:
     """Every measure of every arm, with its change on the same prompts and the paired test, alone and corrected."""
+    measures = [measure for measure in measures_of(arms) if measure != PERPLEXITY_RATIO]  # a change, not a row
     rows = tuple(
-        (measure_label(measure), arm.label, *_measured_cells(arm, measure))
-        for measure in measures_of(arms)
-        for arm in arms
+        (measure_label(measure), arm.label, *_measured_cells(arm, measure)) for measure in measures for arm in arms
     )
     header = ("measure", "weights", "rate [95% interval]", "change", "worse / better prompts", CORRECTED_P)
     return NumberTable(title, header, rows, frozenset({3, 5}))
@@ -155,7 +155,9 @@ def arm_table(title: str, arms: Sequence[Arm]) -> NumberTable:
 def _measured_cells(arm: Arm, measure: str) -> tuple[Cell, str, str, str]:
     if measure == "perplexity":
         value = arm.suite.get("perplexity")
-        return "not measured yet" if value is None else perplexity_with_ends(value, arm.rate(measure)), "", "", ""
+        ratio = arm.rate(PERPLEXITY_RATIO)
+        shown = "not measured yet" if value is None else perplexity_with_ends(value, arm.rate(measure))
+        return shown, "" if ratio is None else f"times {ratio_with_ends(ratio)}", "", ""
     rate, pair = arm.rate(measure), arm.paired(measure)
     shown = rate or "not measured yet"
     if pair is None:
@@ -163,26 +165,6 @@ def _measured_cells(arm: Arm, measure: str) -> tuple[Cell, str, str, str]:
     gained, lost = pair["only_after"], pair["only_before"]
     flips = f"{gained} / {lost}" if measure.startswith(RISE_IS_BAD) else f"{lost} / {gained}"
     return shown, _number(pair["difference"], "+.3f"), flips, p_texts(pair["p_value"], arm.corrected.get(measure))
-
-
-LONG_PERPLEXITY = 1e6
-"""Perplexities from which on their order of magnitude alone is printed."""
-
-
-def perplexity_text(value: float) -> str:
-    """'1.00034' or '3.24': three significant digits of what is beyond 1, where nothing surprises; '1.2e+09'."""
-    if value >= LONG_PERPLEXITY:
-        return f"{value:.1e}"
-    beyond = value - 1
-    decimals = 2 - math.floor(math.log10(beyond)) if beyond > 0 else 2
-    return f"{value:.{min(max(decimals, 0), 6)}f}"
-
-
-def perplexity_with_ends(value: float, rate: Rate | None) -> str:
-    """'3.11 [2.95, 3.28] n=240', or the value alone where it has no interval."""
-    if rate is None or rate.low is None or rate.high is None:
-        return perplexity_text(value)
-    return f"{perplexity_text(value)} [{perplexity_text(rate.low)}, {perplexity_text(rate.high)}] n={rate.n}"
 
 
 def p_text(p_value: float) -> str:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 
 from holdfast.outcomes import Rate
-from holdfast.report.tables import perplexity_text
+from holdfast.report.perplexity_texts import perplexity_text
 
 MEASURES = {
     "asr": "attack success rate",

@@ -155,7 +155,8 @@ def test_a_run_without_a_task_and_an_unaligned_model_is_of_what_is_left(tmp_path
     assert (masks, "safety_only" in report["locate"]) == ({"top", "random", "bottom"}, False)
     assert not (tmp_path / "out/locate/utility.safetensors").exists()
     page = (tmp_path / "out" / "report.html").read_text()
-    assert page.count("Not part of this run.") == 2
+    left_out = "noise on the selected weights and tuning only the selected weights (SET)"
+    assert page.count(f"Not part of this run, as its config leaves it out: {left_out}.") == 1
     assert "Not measured yet." not in page
     assert "not measured yet" not in page
     assert re.search(r"Of \d+ claims? tested, ", page)

@@ -1,16 +1,19 @@
 """What the report tells of files, made up: no model, no run."""
 
+import math
+
 import pytest
 import torch
 
 from holdfast.artifacts import save_evaluation, save_json, save_mask, save_patch
-from holdfast.outcomes import Answer, Evaluation, Outcome, Rate
+from holdfast.outcomes import Answer, Evaluation, Outcome, Rate, TokenLosses
 from holdfast.pipeline.run.config import RunConfig
 from holdfast.pipeline.run.story import tell
 from holdfast.values import Mask, Patch
 from tests.pipeline.small import small_config
 
 WHOLE = Rate(0.5, 0.1, 0.9, 4)
+SAME = (Answer("prompt", "said", Outcome("safe"), "asr"),)
 
 
 @pytest.fixture
@@ -64,3 +67,19 @@ def test_ten_responses_are_shown_however_many_stages_there_are(config, out):
     assert [one["stage"] for one in shown] == ["enhance"] * 5 + ["adapt"] * 5
     # The judge's score rises with the number of the prompt, from 0 before.
     assert [one["prompt"] for one in shown[:5]] == [f"prompt {at}" for at in (19, 18, 17, 16, 15)]
+
+
+def test_every_arm_has_the_paired_change_of_its_perplexity_where_losses_are_kept(config, out):
+    def save(path, *losses):
+        exchanges = tuple(TokenLosses(str(at), loss, 10) for at, loss in enumerate(losses))
+        save_evaluation(path, Evaluation(WHOLE, WHOLE, WHOLE, 2.0, answers=SAME, losses=exchanges))
+
+    save(out / "enhance/before.json", 9.0, 14.0, 12.0)
+    save(out / "enhance/top/evaluation.json", 10.0, 15.0, 14.0)
+    save(out / "enhance/random/evaluation.json")
+    told = tell(config, out)["enhance"]
+    ratio = told["after"]["perplexity_ratio"]
+    assert (ratio["value"], ratio["n"]) == (pytest.approx(math.exp(4 / 30)), 3)
+    assert ratio["low"] < ratio["value"] < ratio["high"]
+    assert told["controls"]["random"]["perplexity_ratio"] is None
+    assert "perplexity_ratio" not in told["before"]

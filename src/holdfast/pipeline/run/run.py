@@ -1,7 +1,7 @@
 """The whole run in its order: locate, verify, enhance, adapt; every piece a file, the page redrawn as they come.
 
 The run's folder:
-    manifest.json               config, versions, hashes of everything read, seconds that each piece took
+    manifest.json               config and its file, versions, hashes of everything read, seconds that each piece took
     report.json, report.html    what is known so far
     locate/, enhance/locate/    scores, halves, utility, masks/MASK.safetensors
     verify/ARM/                 an evaluation a draw of noise
@@ -33,6 +33,7 @@ from holdfast.pipeline.options import SafetyObjective, SuiteFiles
 from holdfast.pipeline.outputs import refuse_foreign, written_alone
 from holdfast.pipeline.rendering import rendering_of
 from holdfast.pipeline.run.config import RunConfig
+from holdfast.pipeline.run.going_on import command_of
 from holdfast.pipeline.run.layout import (
     arms_in,
     enhance_options,
@@ -53,8 +54,10 @@ from holdfast.report.page import render_page
 LIBRARIES = ("torch", "transformers", "trl", "accelerate", "safetensors")
 
 
-def run(config: RunConfig, out: Path, progress: Progress = silent) -> dict:
+def run(config: RunConfig, out: Path, progress: Progress = silent, config_file: Path | None = None) -> dict:
     """Runs what of the config is not done yet and returns the report.
+
+    `config_file` is where the config was read, so that an unfinished page can name the command that goes on.
 
     Raises:
         ValueError: an input is missing or wrong, prompts are shared between calibration and evaluation, or the folder
@@ -80,7 +83,8 @@ def run(config: RunConfig, out: Path, progress: Progress = silent) -> dict:
     overlap = refuse_shared_prompts(config)  # before the folder is claimed: what is refused leaves nothing there
     claim(config, out)
     with written_alone(out):
-        save_json(out / "manifest.json", load_json(out / "manifest.json") | {"overlap": overlap})
+        named = {"config_file": str(config_file)} if config_file else {}
+        save_json(out / "manifest.json", load_json(out / "manifest.json") | {"overlap": overlap} | named)
         if not goes_on:  # what is refused is told in one sentence, and nothing before it
             tell_pieces()
         with page.caught_up(), Workers(config.workers, config.threads, progress) as workers:
@@ -122,7 +126,8 @@ class _Page:
 def save_story(config: RunConfig, out: Path) -> dict:
     """Writes report.json and report.html from the pieces that are there."""
     report, missing = tell(config, out), unfinished(config, out)
-    report |= {"missing": missing} if missing else {}
+    if missing:
+        report |= {"missing": missing, "goes_on": command_of(config, out, report["provenance"])}
     save_json(out / "report.json", report)
     save_text(out / "report.html", render_page(report))
     return report

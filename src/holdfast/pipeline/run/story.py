@@ -7,7 +7,7 @@ from typing import Any
 
 from holdfast.arms import CONTROLS, SAFETY_ONLY, Arm, Stage, arm_named, arms_of
 from holdfast.artifacts import load_evaluation, load_json, load_mask, load_scores
-from holdfast.evaluate.paired import count_changes
+from holdfast.evaluate.paired import change_of_perplexity, count_changes
 from holdfast.evaluate.pooled import pool_evaluations
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.made_by import summary
@@ -146,6 +146,7 @@ def _suites(out: Path, before: Evaluation, arms: Sequence[Arm], *, paired: bool 
             evaluation,
             count_changes(before, evaluation),
             {name: count_changes(other, evaluation) for name, other in known.items() if name != arm.name},
+            change_of_perplexity(before, evaluation),
         )
         for arm in arms
         if (evaluation := _evaluated(out, arm)) is not None

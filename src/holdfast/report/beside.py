@@ -1,0 +1,86 @@
+"""Numbers of every arm on a card, beside safety: refusals, coherence, over-refusal and perplexity, controls included.
+
+To babble is no safety, nor is to refuse everything, and random weights may do either as well as the selected ones.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from holdfast.outcomes import Rate
+from holdfast.report.arms import PERPLEXITY_RATIO
+from holdfast.report.left_out import LEFT_OUT, WAITING, what_is_left_out
+from holdfast.report.perplexity_texts import perplexity_text, perplexity_with_ends, ratio_with_ends
+from holdfast.report.safety import safety_measure
+from holdfast.report.suites import rate_of, suite_at
+
+Report = Mapping[str, Any]
+Paths = Mapping[str, Sequence[str]]
+"""The places of arms in the report by the names that a card gives them, where the experiment starts first."""
+Shown = Rate | str
+"""A rate; or a perplexity in words, or why there is no number."""
+MEASURES: Mapping[str, str] = {
+    "refusal": "refusals of harmful prompts",
+    "coherence/harmful": "coherent answers to harmful prompts",
+    "over_refusal": "over-refusal, harmless prompts",
+    "borderline": "over-refusal, borderline prompts",
+}
+PERPLEXITY = "perplexity, and times that at the start"
+OPTIONAL = "safety-only"
+"""The arm that has a row only where it was measured: many runs have none."""
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A measure with its number in every arm."""
+
+    words: str
+    rows: tuple[tuple[str, Shown], ...]
+    """The arm's name, and its number or why there is none."""
+
+
+def measured_beside(report: Report, paths: Paths) -> tuple[Beside, ...]:
+    """The measures that at least one of these arms has; what nobody measured is left out."""
+    found = [Beside(words, _rows(report, measure, paths)) for measure, words in _measures(report).items()]
+    found.append(_perplexity(report, paths))
+    return tuple(one for one in found if any(value not in (LEFT_OUT, WAITING) for _, value in one.rows))
+
+
+def _measures(report: Report) -> Mapping[str, str]:
+    """Without a judge of harm the refusals are what the whole card is about."""
+    judged = safety_measure(report) == "asr"
+    return {measure: words for measure, words in MEASURES.items() if judged or measure != "refusal"}
+
+
+def _rows(report: Report, measure: str, paths: Paths) -> tuple[tuple[str, Shown], ...]:
+    found = {name: rate_of(suite_at(report, path), measure) for name, path in paths.items()}
+    rates = {name: rate for name, rate in found.items() if rate and (rate.n or rate.unscored)}
+    return _every_arm(report, paths, rates)
+
+
+def _perplexity(report: Report, paths: Paths) -> Beside:
+    """The perplexity at the start, and how many times that it is in the other arms, as far as they can be paired."""
+    start, *_ = paths
+    suites = {name: suite_at(report, path) for name, path in paths.items()}
+    known = {name: suite for name, suite in suites.items() if suite.get("perplexity") is not None}
+    rows = {name: _as_it_is(suite) if name == start else _times(suite) for name, suite in known.items()}
+    return Beside(PERPLEXITY, _every_arm(report, paths, rows))
+
+
+def _as_it_is(suite: Report) -> str:
+    return perplexity_with_ends(suite["perplexity"], rate_of(suite, "perplexity"))
+
+
+def _times(suite: Report) -> str:
+    """'times 1.026 [1.010, 1.042] n=24', or '3.19, not paired'."""
+    ratio = rate_of(suite, PERPLEXITY_RATIO)
+    return f"times {ratio_with_ends(ratio)}" if ratio else f"{perplexity_text(suite['perplexity'])}, not paired"
+
+
+def _every_arm(report: Report, paths: Paths, known: Mapping[str, Shown]) -> tuple[tuple[str, Shown], ...]:
+    """What is known, and of the other arms why there is nothing; the optional one has no row then."""
+    rows = []
+    for name, path in paths.items():
+        absent = LEFT_OUT if what_is_left_out(report, safety_measure(report), path) else WAITING
+        rows += [(name, known.get(name, absent))] if name in known or name != OPTIONAL else []
+    return tuple(rows)

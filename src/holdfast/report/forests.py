@@ -1,0 +1,159 @@
+"""The figures of SET and SPA: one measure over all arms, each with its interval, beside where the experiment started.
+
+Shares stand on a linear axis. Perplexity stands on a logarithmic one, and so does its ratio to that of the start, whose
+interval is narrower than those of the two perplexities: both are of the same exchanges.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from holdfast.outcomes import Rate
+from holdfast.report.arms import MARKERS, PERPLEXITY_RATIO, Arm, is_perplexity, measure_label
+from holdfast.report.axes import Axis, perplexity_axis, rate_axis, ratio_axis
+from holdfast.report.figures import WIDTH, Mark, Tick, numbers_of
+from holdfast.report.perplexity_texts import perplexity_text, perplexity_with_ends, ratio_text, ratio_with_ends
+from holdfast.report.tables import p_text
+
+
+@dataclass(frozen=True)
+class ForestRow:
+    """One arm: its name, its mark, its value in figures, and its paired p."""
+
+    label: str
+    y: float
+    mark: Mark | None
+    value: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Forest:
+    """One measure over the arms; whiskers lie along the axis, a broken line marks where the experiment started."""
+
+    name: str
+    width: float
+    height: float
+    left: float
+    right: float
+    top: float
+    bottom: float
+    rows: tuple[ForestRow, ...]
+    ticks: tuple[Tick, ...]
+    start: float | None
+    sizes: str
+    """How many prompts, and the range of the axis where it is not 0 to 1."""
+
+
+def forest(arms: Sequence[Arm], measure: str) -> Forest | None:
+    """One measure of every arm, or None where no arm has it; the start has no ratio to itself and no row for it."""
+    shown = [arm for arm in arms if measure != PERPLEXITY_RATIO or arm.method != "start"]
+    values = [_value_of(arm, measure) for arm in shown]
+    known = [value for value in values if value is not None]
+    if not known:
+        return None
+    left, right, top, row_height = 106.0, 232.0, 8.0, 27.0
+    axis = _axis(measure, [*known, *numbers_of([rate for arm in shown if (rate := arm.rate(measure))])])
+
+    def place(value: float) -> float:
+        return left + (right - left) * axis.share(value)
+
+    rows = []
+    for position, arm in enumerate(shown):
+        y = top + row_height * (position + 0.5)
+        rows.append(ForestRow(arm.label, y, *_row_parts(arm, measure, y, axis, place)))
+    bottom = top + row_height * len(shown)
+    start = _start(shown, values, measure)
+    return Forest(
+        measure_label(measure),
+        WIDTH,
+        bottom + 24,
+        left,
+        right,
+        top,
+        bottom,
+        tuple(rows),
+        tuple(Tick(place(value), f"{value:g}") for value in axis.ticks),
+        None if start is None else place(start),
+        " · ".join(filter(None, (_sizes(shown, measure), axis.words))),
+    )
+
+
+def _axis(measure: str, numbers: Sequence[float]) -> Axis:
+    if measure == PERPLEXITY_RATIO:
+        return ratio_axis(numbers, intervals=3)
+    return perplexity_axis(numbers) if is_perplexity(measure) else rate_axis(numbers, intervals=3)
+
+
+def _start(arms: Sequence[Arm], values: Sequence[float | None], measure: str) -> float | None:
+    """Where the broken line is; None where the start was not measured."""
+    if measure == PERPLEXITY_RATIO:
+        return 1.0
+    return next((value for arm, value in zip(arms, values, strict=True) if arm.method == "start"), None)
+
+
+def _row_parts(
+    arm: Arm, measure: str, y: float, axis: Axis, place: Callable[[float], float]
+) -> tuple[Mark | None, str, str]:
+    value, rate, pair = _value_of(arm, measure), arm.rate(measure), arm.paired(measure)
+    if value is None:
+        unpaired = measure == PERPLEXITY_RATIO and arm.suite.get("perplexity") is not None
+        return None, "not paired" if unpaired else "not measured yet", ""
+    # Perplexity has no interval in reports of before, nor where it is of one exchange.
+    known = rate is not None and rate.low is not None and rate.high is not None
+    low, high = (rate.low or 0.0, rate.high or 0.0) if rate and known else (value, value)
+    mark = Mark(
+        place(value),
+        y,
+        place(low),
+        place(high),
+        MARKERS[arm.method],
+        arm.method,
+        f"{arm.label}: {_in_full(measure, value, rate)}",
+    )
+    p_value = "" if pair is None else p_text(arm.corrected.get(measure, pair["p_value"]))
+    text = _text_on(axis, measure)
+    shown = f"{text(value)} [{text(low)}, {text(high)}]" if known else text(value)
+    return mark, shown, f"p {p_value}" if p_value else ""
+
+
+def _in_full(measure: str, value: float, rate: Rate | None) -> str:
+    if measure == PERPLEXITY_RATIO and rate:
+        return ratio_with_ends(rate)
+    return perplexity_with_ends(value, rate) if is_perplexity(measure) else str(rate)
+
+
+def _text_on(axis: Axis, measure: str) -> Callable[[float], str]:
+    """Prints a number of the figure; those of strong noise need so many digits that they are cut to two."""
+    if measure == PERPLEXITY_RATIO:
+        return lambda value: _short_power(ratio_text(value))
+    if not is_perplexity(measure):
+        return lambda value: f"{value:.2f}"
+    if axis.last < LONG:
+        return lambda value: f"{value:.{axis.decimals}f}"
+    return lambda value: _short_power(perplexity_text(value))
+
+
+LONG = 1000.0
+"""End of an axis of perplexity from which on its numbers are printed with three digits."""
+
+
+def _short_power(text: str) -> str:
+    """'1.2e9' for '1.2e+09': three of them have to stand beside the figure."""
+    digits, power, exponent = text.partition("e")
+    return f"{digits}e{int(exponent)}" if power else text
+
+
+def _value_of(arm: Arm, measure: str) -> float | None:
+    if measure == "perplexity":
+        return arm.suite.get("perplexity")
+    rate = arm.rate(measure)
+    return rate.value if rate else None
+
+
+def _sizes(arms: Sequence[Arm], measure: str) -> str:
+    """'n=200 (3 unscored)', the unscored of all arms together; empty where no arm has an interval."""
+    rates = [rate for arm in arms if (rate := arm.rate(measure))]
+    sizes = sorted({rate.n for rate in rates})
+    unscored = sum(rate.unscored for rate in rates)
+    text = "" if not sizes else f"n={sizes[0]}" if len(sizes) == 1 else f"n={sizes[0]} to {sizes[-1]}"
+    return f"{text} ({unscored} unscored)" if unscored else text
