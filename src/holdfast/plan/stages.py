@@ -14,12 +14,13 @@ from transformers import AutoModelForSequenceClassification
 
 from holdfast.arms import Arm
 from holdfast.intervene.options import SftOptions
+from holdfast.intervene.train.methods import METHODS
 from holdfast.models.load import Outline, load_outline
 from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.judges import has_weights, kind_of
 from holdfast.pipeline.options import EnhanceFiles, SafetyObjective
 from holdfast.pipeline.run.config import RunConfig
-from holdfast.pipeline.run.layout import arms_in, enhance_options, masks_of
+from holdfast.pipeline.run.layout import arms_in, enhance_options, masks_of, trains_mask_alone
 from holdfast.plan.asking import Asking, PlannedJudge
 from holdfast.plan.lengths import NONE, Lengths, exchange_lengths, prompt_lengths, texts
 from holdfast.plan.memory import Need, Subject, adapting, enhancing
@@ -122,7 +123,7 @@ class Planned:
         assert config.unaligned is not None
         assert config.refusals is not None
         subject, learned = self.subject(config.unaligned), self._learned(config.unaligned, config.refusals, arm.name)
-        is_full, longest = arm.mask is None, max(learned.exchanges)
+        is_full, longest = not trains_mask_alone(arm), max(learned.exchanges)
         need = self._once(
             ("enhance", is_full, longest),
             lambda: enhancing(subject, config.enhance, longest, full=is_full, processes=self.processes),
@@ -139,7 +140,7 @@ class Planned:
         config = self.config
         assert config.task is not None
         subject, task = self.subject(config.model), self._exchanges(config.model, config.task)
-        is_held, longest = arm.mask is not None, max(task.exchanges)
+        is_held, longest = METHODS[arm.method].hold.needs_mask, max(task.exchanges)
         need = self._once(
             ("adapt", is_held),
             lambda: adapting(subject, config.adapt, longest, protected=is_held, processes=self.processes),

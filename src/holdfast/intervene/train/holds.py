@@ -43,13 +43,19 @@ def _mask_held(tuning: Tuning) -> Iterator[torch.optim.Optimizer]:
 
 @contextmanager
 def _rest_held(tuning: Tuning) -> Iterator[torch.optim.Optimizer]:
-    model, options = tuning.model, tuning.options
-    rates = {"lr": options.learning_rate, "weight_decay": options.weight_decay, "max_grad_norm": options.max_grad_norm}
-    with (
-        freeze_unmasked(model, tuning.selected),
-        SparseAdamW(model, tuning.selected, **rates, check_base=False) as optimizer,
-    ):
+    with freeze_unmasked(tuning.model, tuning.selected), _sparse_adamw(tuning) as optimizer:
         yield optimizer
+
+
+def _sparse_adamw(tuning: Tuning) -> SparseAdamW:
+    return SparseAdamW(
+        tuning.model,
+        tuning.selected,
+        lr=tuning.options.learning_rate,
+        weight_decay=tuning.options.weight_decay,
+        max_grad_norm=tuning.options.max_grad_norm,
+        check_base=False,  # `start.py` has
+    )
 
 
 NOTHING = Hold(_free)

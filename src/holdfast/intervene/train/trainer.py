@@ -162,10 +162,16 @@ class Quiet(Trainer):
         self.combine: Combine = summed
         self._term: Loss | None = None
 
+    @property
+    def unwrapped(self) -> nn.Module:
+        """The model itself, whatever the trainer wraps it in."""
+        assert isinstance(self.model, nn.Module)
+        return self.model
+
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
         """One micro-batch; its loss is a share of the step's mean, so the shares of a step add up."""
         backward = [partial(self._propagate, term, *args, **kwargs) for term in (None, *self.terms)]
-        loss = self.combine(self.model, backward)
+        loss = self.combine(self.unwrapped, backward)
         step = self.state.global_step
         mean = all_sum(loss.detach().clone()).item() / world_size()
         self.losses[step] = self.losses.get(step, 0.0) + mean

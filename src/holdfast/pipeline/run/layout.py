@@ -4,6 +4,7 @@ from pathlib import Path
 
 from holdfast.arms import STAGES, STARTS, Arm, Stage, arm_named, arms_of, masks
 from holdfast.intervene.options import EnhanceOptions
+from holdfast.intervene.train.methods import METHODS
 from holdfast.pipeline import verifying
 from holdfast.pipeline.run.config import RunConfig
 
@@ -24,17 +25,22 @@ def masks_of(config: RunConfig) -> tuple[str, ...]:
     return masks(arm for stage in STAGES for arm in arms_in(config, stage))
 
 
+def trains_mask_alone(arm: Arm) -> bool:
+    """Whether the method of an arm trains the mask's entries and no other, so that a patch holds all that changed."""
+    return METHODS[arm.method].hold.is_sparse
+
+
 def enhance_options(config: RunConfig, arm: str) -> EnhanceOptions:
     """SET's options in an arm, under the run's seed; tuning all weights may have a learning rate of its own."""
     row = arm_named("enhance", arm)
-    rate = config.full_learning_rate if row.mask is None else None
+    rate = None if trains_mask_alone(row) else config.full_learning_rate
     changes = {"seed": config.seed, "learning_rate": rate or config.enhance.learning_rate, **row.options}
     return config.enhance.model_copy(update=changes)
 
 
 def enhanced_files(out: Path, arm: str) -> list[Path]:
     """What the tuning of an arm of SET leaves beside its checkpoint; tuning all weights leaves no patch."""
-    names = ("result.json", *(() if arm_named("enhance", arm).mask is None else ("patch.safetensors",)))
+    names = ("result.json", *(("patch.safetensors",) if trains_mask_alone(arm_named("enhance", arm)) else ()))
     return [out / "enhance" / arm / name for name in names]
 
 
