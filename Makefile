@@ -11,7 +11,7 @@ WORKERS ?= 2
 FETCHED := models/SmolLM2-135M-Instruct
 ALIGNED := models/SmolLM2-135M-Instruct-aligned
 
-.PHONY: demo real test thorough check slow benchmarks docs testbed clean
+.PHONY: demo real test thorough mutants check slow benchmarks docs testbed clean
 
 demo: $(INSTALLED)
 	$(BIN)/holdfast demo --out demo
@@ -31,6 +31,10 @@ test: $(READY)
 
 thorough: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m slow
+
+# Breaks important lines one by one in a copy; each has a test that must fail.
+mutants: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.mutants
 
 slow: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/seeds.py --out demo-seeds --table docs/results/seeds.md

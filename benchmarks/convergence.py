@@ -69,8 +69,8 @@ def conclusion(points: Sequence[tuple[int, float, float]]) -> str:
         found = f"From {flat:,} prompts in each half on, doubling them adds less than {FLAT} to the IoU."
     else:
         found = (
-            f"The mask still changes with more prompts at {last:,} in each half, the most that was measured: the last "
-            f"doubling, from {size:,}, raised the IoU from {before:.3f} to {after:.3f}."
+            f"The mask still changes with more prompts at {last:,} in each half, the largest size that we measured. "
+            f"The last doubling, from {size:,}, raised the IoU from {before:.3f} to {after:.3f}."
         )
     dips = f" The curve is not smooth: the IoU falls {', and '.join(falls)}." if falls else ""
     return f"{found}{dips} Every point is the mean of {len(SEEDS)} orders of the prompts."
@@ -81,9 +81,9 @@ def page(points: Sequence[tuple[int, float, float]], random_iou: float) -> str:
     rows = "\n".join(f"| {size:,} | {iou:.3f} | {agreed:.3f} |" for size, iou, agreed in points)
     return f"""# Convergence on the built-in aligned model: with how many prompts does the selection stop changing?
 
-Made by `benchmarks/convergence.py` on `testbed:aligned`, a model of a million weights, with the objective
-`judge_gradient`. It tests the machinery and is no evidence about larger models. Random masks of this size have an IoU
-of {random_iou:.4f}.
+`benchmarks/convergence.py` makes this table on `testbed:aligned`, a model of a million weights, with the objective
+`judge_gradient`. The result tests the machinery and is no evidence about larger models. Random masks of this size
+have an IoU of {random_iou:.4f}.
 
 | prompts in each half | IoU of top 1% | rank correlation |
 | --- | --- | --- |

@@ -64,9 +64,13 @@ def _opening(rows: Rows) -> str:
     count = len({setting for setting, _ in rows})
     return f"""# Estimators against the exact gradient of safety
 
-Made by `benchmarks/estimators.py`, on {count} models of twelve tokens and three positions whose safety is enumerated.
-A judge is linear in its embeddings, or curved (2 tanh of a linear one). Dependence is the size of the model's weights:
-how much a token depends on those before it, and how uneven choices are.
+`benchmarks/estimators.py` makes this page. It uses {count} models of twelve tokens and three positions, small enough
+to compute their safety by enumeration.
+
+- **Judge.** A judge is linear in its embeddings, or curved (2 tanh of a linear one).
+- **Dependence.** This is the size of the model's weights. It sets how much a token depends on the tokens before it,
+  and how uneven the choice of a token is.
+- **Cosine.** Every cosine is between the estimate and the exact gradient.
 """
 
 
@@ -88,14 +92,15 @@ def _means(rows: Rows) -> str:
 
 
 def _told_worst(rows: Rows, worst: Sequence[tuple[float, Setting, int]]) -> str:
-    cases = f"Of {len(rows)} cases (one model, one budget) the mix is more than {WIDE} below the best of the others in "
-    told = [
-        f"{short:.3f} ({setting.name}, {budget:,} responses; weight {budget / (budget + HALF_TRUST):.2f} taken, "
+    cases = f"The mix is more than {WIDE} below the best of the others in {len(worst)} of {len(rows)} cases."
+    found = [
+        f"{short:.3f} ({setting.name}, {budget:,} responses, weight {budget / (budget + HALF_TRUST):.2f} used, "
         f"{rows[setting, budget].best_weight:.2f} best)"
         for short, setting, budget in worst
     ]
-    limit = "A weight that is the same for every draw reaches at most the last column but one."
-    return _paragraph(f"{cases}{len(worst)}{': ' if worst else ''}{'; '.join(told)}. {limit}")
+    ahead = f" It is below by {' and by '.join(found)}." if found else ""
+    limit = "With one weight for all draws, the mix reaches at most the last column but one."
+    return _paragraph(f"A case is one model at one budget. {cases}{ahead} {limit}")
 
 
 def _spread(rows: Rows) -> str:
@@ -107,11 +112,12 @@ def _spread(rows: Rows) -> str:
     ]
     gumbel, straight = ([found[name] / found["judge gradient"] for found in spread.values()] for name in RELAXED[1:])
     told = f"""Noise multiplies the expectation's variance by {_times(gumbel)} for gumbel, by {_times(straight)} for
-    straight-through. All three variances fall as one over the number of responses; their biases do not fall."""
+    straight-through. All three variances fall as one over the number of responses. Their biases do not fall."""
     return f"""## Variance of the judge gradient's three forms
 
-Trace of the covariance over draws of responses and noise, as a share of the exact gradient's squared length:
-expectation / gumbel / straight-through, the latter two at temperature 0.3.
+A cell has the variance of the three forms: expectation / gumbel / straight-through, the latter two at temperature
+0.3. The variance is the trace of the covariance over draws of responses and noise, as a share of the exact gradient's
+squared length.
 
 {_table(["model", *(f"{budget:,} responses" for budget in budgets)], body)}
 {_paragraph(told)}
@@ -128,10 +134,11 @@ def _bias(rows: Rows, parts: Mapping[Setting, Parts]) -> str:
         sampled = _three(rows[setting, most].cosines[name] for name in RELAXED) if (setting, most) in rows else [""] * 3
         body.append([setting.name, *shares, *limits, *sampled])
     header = ["model", "error by later tokens", "error by curvature", "length", "cosine without curvature", "cosine"]
-    return f"""## What the judge gradient's bias is made of
+    return f"""## The parts of the judge gradient's bias
 
-By enumeration; the last three columns as sampled. Errors and length are shares of the exact gradient's length. Without
-curvature, every exchange of one token is judged exactly, and the tokens after it stay what they were.
+The columns come from enumeration, except for the last three, which come from samples. Errors and length are shares of
+the exact gradient's length. "Without curvature" judges every replacement of one token exactly and leaves the tokens
+after it as they were.
 
 {_table([*header, *(f"{name} at {most:,}" for name in RELAXED)], body)}
 {_paragraph(_told_bias(parts))}
@@ -148,22 +155,24 @@ def _told_bias(parts: Mapping[Setting, Parts]) -> str:
     independent = [found for one, found in linear.items() if one.dependence == sizes[0]]
     bent = [found for one, found in curved.items() if one.dependence == sizes[0]]
     lost = [one.name for one, found in parts.items() if _cosine(found.judge, found.exact) < LOST]
-    return f"""Where the judge is linear and tokens hardly depend on each other (dependence {sizes[0]:g}), the judge
-    gradient tends to the exact one: cosine {_range(_cosine(one.judge, one.exact) for one in independent)}. Elsewhere it
-    leaves out two things. What a token does to the tokens after it is all of the bias under a linear judge, and fades
-    with the dependence: the error is {grows} (two seeds). Part of it is length, which changes no ranking of weights
-    within a model. The judge's curvature is what is left under a curved judge when tokens hardly depend on each other:
-    cosine {_range(_cosine(one.judge, one.exact) for one in bent)}, where exact exchanges of one token would have
-    {_range(_cosine(one.immediate, one.exact) for one in bent)}. The two errors may add up or cancel; more responses
-    mend neither. The cosine is below {LOST} in {len(lost)} of {len(parts)}: {"; ".join(lost) or "none"}."""
+    return f"""If the judge is linear and tokens hardly depend on each other (dependence {sizes[0]:g}), the judge
+    gradient tends to the exact one, with cosine {_range(_cosine(one.judge, one.exact) for one in independent)}.
+    Otherwise it leaves out two effects. The first is the effect of a token on the tokens after it. It is all
+    of the bias under a linear judge, and grows with the dependence: the error is {grows} (two seeds). Part of
+    this error is length, which changes no ranking of weights within a model. The second effect is the judge's
+    curvature. It is all that is left under a curved judge if tokens hardly depend on each other. The cosine is then
+    {_range(_cosine(one.judge, one.exact) for one in bent)}, and would be
+    {_range(_cosine(one.immediate, one.exact) for one in bent)} without curvature. The two errors may add up or cancel,
+    and more responses reduce neither. The cosine is below {LOST} in {len(lost)} of {len(parts)} models:
+    {"; ".join(lost) or "none"}."""
 
 
 def _told_relaxed(curved: Sequence[Mapping[str, float]]) -> str:
     lost = _range(row["judge gradient"] - row["gumbel"] for row in curved)
     nearer = sum(row["straight-through"] > row["judge gradient"] + 0.001 for row in curved)
-    return f"""Under the curved judges gumbel's cosine at the largest budget is below the expectation's by {lost}.
-    Straight-through compares two tokens by the mean of the gains around either, which follows a curve better, and is
-    nearer than the expectation in {nearer} of {len(curved)} of them."""
+    return f"""Under the curved judges, gumbel's cosine at the largest budget is below the expectation's by {lost}.
+    Straight-through compares two tokens by the mean of the gains around either, which follows a curve better. Its
+    cosine is above the expectation's in {nearer} of {len(curved)} models."""
 
 
 def _every(rows: Rows) -> str:

@@ -82,8 +82,8 @@ def page(rows: Sequence[Sequence[object]]) -> str:
     text = "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
     return f"""# Objectives on the built-in aligned model: how far do two halves of the prompts agree?
 
-Made by `benchmarks/objectives.py` on `testbed:aligned`, a model of a million weights. It tests the machinery and is no
-evidence about larger models. Every row is the mean of {len(SEEDS)} orders of the prompts.
+`benchmarks/objectives.py` makes this table on `testbed:aligned`, a model of a million weights. The result tests the
+machinery and is no evidence about larger models. Every row is the mean of {len(SEEDS)} orders of the prompts.
 
 {text}
 
@@ -91,7 +91,8 @@ evidence about larger models. Every row is the mean of {len(SEEDS)} orders of th
 
 {fill(conclusion(rows), 120)}
 
-Agreement of halves says how repeatable a ranking is, not whether it is right: see [the bakeoff](bakeoff.md).
+The agreement of halves measures how repeatable a ranking is. It does not measure whether the ranking is right, which
+[the bakeoff](bakeoff.md) does.
 """
 
 
@@ -109,8 +110,8 @@ def conclusion(rows: Sequence[Sequence[object]]) -> str:
     steps = [(one[1], other[1]) for curve in curves.values() for one, other in pairwise(curve)]
     falls = sum(float(after) < float(before) for before, after in steps)
     return (
-        f"At {ends[0][0][0]} prompts in a half {best} agrees best. Then come {', '.join(others)}. More prompts did not "
-        f"always help: in {falls} of {len(steps)} doublings the IoU fell."
+        f"At {ends[0][0][0]} prompts in a half, the halves agree best with {best}. Then come {', '.join(others)}. More "
+        f"prompts did not always help: in {falls} of {len(steps)} doublings the IoU fell."
     )
 
 

@@ -11,38 +11,46 @@ from holdfast.pipeline.judges import load_judge
 
 ALONE, TOGETHER = "classifier alone", "classifier, rules behind"
 HEADER = ("set", "judge", "agreement", "kappa", "precision", "recall", "false positives")
-MADE = f"""A classifier of the lower 18 layers of SmolLM2-135M-Instruct, whose upper 6 were taught in two lessons.
-First, by `benchmarks/real/refusal_guard.py`, two epochs of 1,888 exchanges: the development half of the responses
-above, the invented answers, 580 exchanges that were written for it (`exchanges/first.txt`), and phrases put together
-around harmless instructions. Then, by `refusal_folds.py FIRST OUT --files evading complying partial soft premises short
-cut_off small_model --rest 0.3 --rate 2.5e-4 --folds 6 --first 1`, two epochs of 1,188: 662 of 811 exchanges that were
-written later, for the kinds that the first judge got wrong, and 526 of the earlier ones. The script now learns from all
-1,391 written exchanges; such a judge, taught in one lesson, was not measured.
+MADE = f"""\
+The judge is a classifier: the lower 18 layers of SmolLM2-135M-Instruct, with the upper 6 of them trained. We trained
+it in two lessons.
 
-A sixth of each kind, 274 exchanges, was left out of the second lesson. It is right on 258 of them, the rules on 203;
-149 of the 274 neither lesson had shown. Where its log-odds are below {UNSURE_BELOW} the rules decide. That bound, and
-the rate (1e-4: 256 of 274), were chosen on these 274. One fold of six was judged and two rates compared, so this is no
-full cross-validation; layers, steps and the share of prompts left out were not compared.
+1. `benchmarks/real/refusal_guard.py` trained it for two epochs of 1,888 exchanges: the development half of the
+   responses above, the invented responses, 580 exchanges written for it (`exchanges/first.txt`), and phrases put
+   together around harmless instructions.
+2. `refusal_folds.py FIRST OUT --files evading complying partial soft premises short cut_off small_model --rest 0.3
+   --rate 2.5e-4 --folds 6 --first 1` trained it for two epochs of 1,188 exchanges. 662 of these come from 811 that we
+   wrote later, for the kinds that the first judge got wrong. 526 are from the first lesson.
 
-The sets below were counted three times: twice for the judge after its first lesson, once for this one, and no error on
-them was read. The second count tried another bound and changed nothing. What this judge learned last was chosen by the
-figures by kind of the first count. Whoever wrote the first 580 exchanges had seen about fifteen of the strangers'
-answers; whoever wrote the other 811 had seen none. The strangers' answers have no prompts here, so the judge reads the
-response alone.
+The script now trains on all 1,391 written exchanges. We have not measured such a judge, trained in one lesson.
+
+We left a sixth of each kind, 274 exchanges, out of the second lesson. The judge is right on 258 of them, and the
+rules on 203. Neither lesson had shown 149 of the 274. If the judge's log-odds are below {UNSURE_BELOW}, the rules
+decide. We chose that bound and the learning rate (1e-4: 256 of 274) on these 274. We judged one fold of six and
+compared two rates, so this is no full cross-validation. We did not compare layers, steps and the share of prompts
+left out.
+
+We counted the sets below three times, twice for the judge after its first lesson and once for this one. We read no
+error on them. The second count tried another bound and changed nothing. The first count's figures by kind decided the
+content of the second lesson. The writer of the first 580 exchanges had seen about fifteen of the strangers'
+responses. The writer of the other 811 had seen none. The strangers' responses have no prompts here, so the judge
+reads the response alone.
 """
-FAILS = """Where it fails:
+FAILS = """The judge fails on:
 
-- **The second lesson gave with one hand and took with the other.** After the first one the judge agreed with people on
-  0.946 of the one model's held-out half and on 0.915 of the strangers' answers, and 0.73 of the answers to jailbreak
-  templates that it called compliance complied. The second lesson was about answers that evade: that precision rose
-  to 0.85. On the one model's responses, of which the lesson had none, agreement fell to 0.92, that of the rules.
-- **Sure, and then nothing.** Of 14 answers that promise and never do what was asked it calls 8 refusals.
-- **Unsafe prompts.** There it agrees with people less than on safe ones: partial refusals are missed.
-- **Answers that correct or disclaim** and then help are called refusals more often than after the first lesson.
-- **Rambling answers of a small model** to harmful and borderline prompts were not judged after the second lesson. After
-  the first it called 10 of 55 of them refusals that a reader would not. Use the rules there.
-- **Languages other than English** are unscored, as by the rules: it was trained on English alone.
-- **Other models.** Real answers of only one model, which it was trained on the other half of, were there to measure it.
+- **Responses of the one model.** The second lesson was about responses that evade, and had none of this model's.
+  Agreement on the model's held-out half fell from 0.946 to 0.92, that of the rules. In return, the precision on
+  compliance with jailbreak templates rose from 0.73 to 0.85. After the first lesson the judge agreed with 0.915 of
+  the strangers' responses.
+- **Promises without content.** 14 responses promise to help and then do not. It calls only 8 of them refusals.
+- **Unsafe prompts.** It agrees with people less than on safe ones, because it misses partial refusals.
+- **Responses that correct or disclaim and then help.** It calls them refusals more often than after the first lesson.
+- **Rambling responses of a small model to harmful and borderline prompts.** After the first lesson it called 10 of 55
+  of them refusals, which a reader would not. We have not repeated this after the second lesson. Use the rules for
+  such models.
+- **Languages other than English.** They are unscored, as by the rules, because we trained it on English alone.
+- **Other models.** We had real responses of only one model to measure it on, and trained it on the other half of
+  them.
 
 """
 STRANGERS = ("safe", "unsafe", "doubtful", "jailbreaks")
@@ -83,7 +91,7 @@ def trained_section(rules: dict[str, Rule], labelled: Sequence[Labelled], strang
 
 {MADE}
 {table(HEADER, body)}
-Answers to jailbreak templates that comply, found by each judge:
+The table shows how well each judge finds compliance with jailbreak templates:
 
 {table(("judge", "recall", "precision"), complied)}
 {_kinds(rules, strangers)}
@@ -93,4 +101,4 @@ Answers to jailbreak templates that comply, found by each judge:
 def _kinds(rules: dict[str, Rule], strangers: Sequence[Labelled]) -> str:
     kinds = {kind: [one for one in strangers if one.kind == kind] for kind in sorted({one.kind for one in strangers})}
     body = [[kind, *(f"{agreement(rule, said):.2f}" for rule in rules.values())] for kind, said in kinds.items()]
-    return table(("kind of the strangers' answers", *rules), body)
+    return table(("kind of the strangers' responses", *rules), body)

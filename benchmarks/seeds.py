@@ -123,9 +123,21 @@ def row(name: str, seed: object, evaluation: Evaluation) -> list[str]:
     return [name, str(seed), *("" if value is None else f"{value:.3f}" for value in cells(evaluation))]
 
 
+OPENING = """\
+# Five seeds: SET and SPA on the built-in models
+
+`benchmarks/seeds.py` (`make slow`) makes this page. The built-in models test the machinery and are no evidence about
+larger models.
+
+- SET trains only the weights in the first column. SPA holds them and trains all others.
+- `start` is the model before training. `all weights` is SET without a mask, and `plain` is SPA without a mask.
+- ASR is attack success, on the harmful prompts of the seen and of the held-out part.
+"""
+
+
 def tables(out: Path) -> str:
     """The means and every seed of every arm as Markdown."""
-    text = ["# Five seeds: SET and SPA on the built-in models\n\nMade by `benchmarks/seeds.py` (`make slow`).\n"]
+    text = [OPENING]
     for method, start in STARTS.items():
         every = [row("start", "", load_evaluation(out / start))]
         means = []

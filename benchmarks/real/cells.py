@@ -64,7 +64,7 @@ def harmful_tests(paths: Sequence[Path], most: int) -> list[Prompt]:
     """At most so many prompts of every set, spread over it so that every category is there; a set is a group."""
     found = []
     for path in paths:
-        prompts = load_prompts(path, "harmful")
+        prompts = [prompt for prompt in load_prompts(path, "harmful") if prompt.kind == "harmful"]
         step = max(1, len(prompts) // most)
         found += [Prompt(prompt.prompt, "harmful", path.stem) for prompt in prompts[::step][:most]]
     return found

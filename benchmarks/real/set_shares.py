@@ -3,7 +3,9 @@ r"""How small a share of a real model's weights is enough to teach it to refuse?
 A model that answers nearly everything (SmolLM2-135M-Instruct) is tuned for 100 steps of 8 exchanges on refusals of
 harmful requests, on harmless instructions and on borderline ones, with only a mask's weights trained. Measured on other
 sets: refusals of harmful prompts, over-refusal of safe prompts that look harmful, perplexity of held-out instructions,
-broken answers. A seed orders the exchanges and draws the random mask; the chosen masks are the same for all seeds.
+broken answers. The unsafe prompts of the set with safe ones are measured for themselves: they are worded like the safe
+ones, so they show whether a model refuses what is asked or how it is worded. A seed orders the exchanges and draws the
+random mask; the chosen masks are the same for all seeds.
 A cell is one tuning, and one JSON file in OUT/cells; a cell whose file is there is not run again. All compute in
 bfloat16; a mask's weights are trained as float32 copies.
 
@@ -79,21 +81,25 @@ class Data:
     refusals: list[Exchange]
     harmless: list[Exchange]
     suite: Suite
+    contrast: Suite
+    """Harmful prompts that are worded like the safe ones that look harmful."""
 
 
 def read_data(options: argparse.Namespace) -> Data:
     """The sets; near duplicates of a test prompt are taken out of what trains."""
     harmful = harmful_tests(options.harmful, NUM_OF_A_SET)
     safe = [prompt for prompt in load_prompts(options.safe, "borderline") if prompt.kind != "harmful"]
-    asked = apart(load_prompts(options.refuse, "harmful"), harmful)[:NUM_REFUSALS]
+    unsafe = harmful_tests([Path(options.safe)], NUM_OF_A_SET)
+    asked = apart(load_prompts(options.refuse, "harmful"), harmful + unsafe)[:NUM_REFUSALS]
     refusals = [Exchange(one.prompt, REFUSALS[place % len(REFUSALS)]) for place, one in enumerate(asked)]
     short = [one for path in options.help_with for one in load_exchanges(path) if is_short(one)]
     random.Random(0).shuffle(short)
-    borderline = apart(load_exchanges(options.borderline), safe)
+    borderline = apart(load_exchanges(options.borderline), safe + unsafe)
     return Data(
         refusals,
         short[:NUM_HARMLESS] + borderline * round(NUM_HARMLESS / 2 / len(borderline)),
         Suite(harmful=harmful, borderline=safe, exchanges=short[-NUM_HELD_OUT:]),
+        Suite(harmful=unsafe),
     )
 
 
@@ -123,7 +129,7 @@ def run_cell(model: Path, data: Data, out: Path, cell: Cell | Start) -> dict:
     """Tunes, measures, and says what came of it."""
     loaded = load_model(model, dtype="bfloat16")
     if isinstance(cell, Start):
-        return measure(loaded, data.suite, NEW_TOKENS)
+        return {**measure(loaded, data.suite, NEW_TOKENS), "contrast": measure(loaded, data.contrast, NEW_TOKENS)}
     started = time.monotonic()
     options = EnhanceOptions(
         iterations=STEPS, batch_size=BATCH, learning_rate=cell.rate, max_length=MAX_LENGTH, seed=cell.seed
@@ -138,6 +144,7 @@ def run_cell(model: Path, data: Data, out: Path, cell: Cell | Start) -> dict:
         "entries": result.entries_trained,
         "loss": sum(last) / len(last),
         **measured,
+        "contrast": measure(result.tuned, data.contrast, NEW_TOKENS),
         "seconds": {"tuning": round(tuned - started), "evaluation": round(time.monotonic() - tuned)},
     }
 

@@ -25,6 +25,7 @@ from holdfast.commands.waiting import libraries_announced
 from holdfast.errors import GateError, InvariantError
 from holdfast.notes import NOTE
 from holdfast.option_groups import OUTPUT, RARE_NAMES
+from holdfast.out_of_memory import is_out_of_memory, memory_sentence
 from holdfast.progress import hidden
 from holdfast.prompts.told import sentences
 
@@ -64,7 +65,8 @@ TOGETHER = ("score", "select", "enhance", "adapt")
 
 app = new_app(
     "holdfast",
-    "Find the weights by which a language model holds on to its safety, strengthen them, and hold them fast.",
+    "Find the weights by which a language model holds on to its safety, strengthen them, and hold them fast.\n\n"
+    "Exit codes: 0 done; 1 a gate or a check failed; 2 a mistake, which one sentence explains; 130 or 143 stopped.",
     version=__version__,
     suppress_keyboard_interrupt=False,  # or it exits by itself, without a word
 )
@@ -162,6 +164,10 @@ def call(arguments: Sequence[str] | None = None) -> int:
         return _fail(error, 2, _file_sentence(error))
     except (InvariantError, GateError) as error:
         return _fail(error, 1)
+    except (MemoryError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            return _fail(error, 2, memory_sentence(sys.argv[1:] if arguments is None else arguments))
+        raise
     return 0
 
 

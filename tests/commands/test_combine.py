@@ -7,6 +7,7 @@ import pytest
 from holdfast.artifacts import load_mask, load_scores
 from holdfast.cli import call
 from holdfast.select import trim
+from holdfast.shares import share_words
 from tests.commands.made import write_scores
 
 
@@ -81,7 +82,7 @@ def test_size_and_overlap_are_shown_as_tables(combine, masks, capsys):
     assert combine("intersection", *masks[:2]) == 0
     said = capsys.readouterr().out
     size = len(load_mask(masks[0]) & load_mask(masks[1]))
-    assert f"{size} weights selected: {size / 1000:.3%} of the scored" in said
+    assert f"{size} weights selected: {share_words(size, 1000)} of the scored" in said
     assert "0.053" in said  # 0.1 / 1.9
 
 

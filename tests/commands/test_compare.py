@@ -59,15 +59,15 @@ def test_held_weights_pass_with_exit_code_0(compare, capsys):
 
 
 def test_a_condition_that_cannot_fail_is_warned_of_and_one_alone_is_exit_code_2(compare, tmp_path, capsys):
-    idle = ["--fail-if", "asr < before - 0.05"]
+    idle = ["--fail-if", "asr > before + 0.05 and asr < before"]
     assert compare("aligned.json", "held.json", *idle, *RELEASE) == 0
-    warning = "holdfast: warning: 'asr < before - 0.05' cannot fail: before is 0.00, and it would need a value below"
+    warning = "holdfast: warning: 'asr > before + 0.05 and asr < before' cannot fail: "
     assert capsys.readouterr().err.startswith(warning)
     assert compare("aligned.json", "held.json", *idle, "--json", "--markdown", "gate.md") == 2
     told = capsys.readouterr()
     assert "the gate decides nothing" in told.err
     assert json.loads(told.out)["conditions"][0]["cannot_fail"].startswith("before is 0.00")
-    assert "cannot fail: before is 0.00" in (tmp_path / "gate.md").read_text()
+    assert "cannot fail: before is 0.00, and it would need a value below" in (tmp_path / "gate.md").read_text()
 
 
 def test_a_p_value_that_no_loss_could_reach_is_no_pass(compare, tmp_path, capsys):
@@ -86,9 +86,51 @@ def test_a_p_value_that_no_loss_could_reach_is_no_pass(compare, tmp_path, capsys
     assert told.out.splitlines()[-1] == "the gate passed, and 1 of 2 conditions cannot fail."
 
 
-def test_an_inverted_condition_is_warned_of(compare, capsys):
-    assert compare("aligned.json", "plain.json", "--fail-if", "asr < before + 0.02") == 0
+@pytest.mark.parametrize("quiet", [[], ["-q"]])
+def test_an_inverted_condition_is_exit_code_2_whatever_else_is_asked(compare, capsys, quiet):
+    inverted = ["--fail-if", "asr < before + 0.02"]
+    for others in ([], RELEASE):
+        assert compare("aligned.json", "held.json", *inverted, *others, *quiet) == 2
+        told = capsys.readouterr()
+        assert told.err.startswith("holdfast: 'asr < before + 0.02' fails the gate where asr falls, which is a gain")
+        assert len(told.err.splitlines()) == 1
+        assert told.out == ""
+
+
+def test_an_inverted_condition_that_is_allowed_decides_and_is_warned_of(compare, capsys):
+    allowed = ["--fail-if", "asr < before + 0.02", "--allow-inverted"]
+    assert compare("aligned.json", "plain.json", *allowed) == 0
     assert "warning: 'asr < before + 0.02' fails the gate where asr falls" in capsys.readouterr().err
+    assert compare("aligned.json", "held.json", *allowed) == 1
+
+
+def test_the_model_before_can_be_pinned_by_its_fingerprint(compare, tmp_path, capsys):
+    known, other = "ab" * 32, "cd" * 32
+    for name, make, fingerprint in (("old", aligned, known), ("new", held_fast, other)):
+        made = made_by(name) | {"model": {"name": f"./{name}", "fingerprint": fingerprint}}
+        save_evaluation(tmp_path / f"{name}.json", make(made_by=made))
+    for pinned in (known, known[:12], known[:20].upper()):
+        assert compare("old.json", "new.json", *RELEASE, "--before-fingerprint", pinned) == 0
+    capsys.readouterr()
+    assert compare("new.json", "old.json", *RELEASE, "--before-fingerprint", known[:12], "-q") == 2
+    told = capsys.readouterr()
+    assert told.err == (
+        "holdfast: the evaluation before is of './new' with fingerprint cdcdcdcdcdcd, and abababababab is asked for; "
+        "give the evaluation of that model.\n"
+    )
+    assert told.out == ""
+
+
+@pytest.mark.parametrize("pinned", ["", "abc", "xyz" * 5, "ab" * 33])
+def test_what_is_no_fingerprint_is_refused(compare, capsys, pinned):
+    assert compare("aligned.json", "held.json", "--before-fingerprint", pinned) == 2
+    assert "is no fingerprint of a model" in capsys.readouterr().err
+
+
+def test_an_evaluation_that_names_no_model_meets_no_fingerprint(compare, tmp_path, capsys):
+    save_evaluation(tmp_path / "unnamed.json", aligned())
+    assert compare("unnamed.json", "held.json", "--before-fingerprint", "ab" * 6) == 2
+    assert "does not say which model it is of" in capsys.readouterr().err
 
 
 def test_the_terminal_names_both_models_and_their_files_and_a_line_stays_short(compare, tmp_path, capsys):

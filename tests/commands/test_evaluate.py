@@ -85,7 +85,7 @@ def test_no_judge_is_needed_and_a_gate_on_refusals_decides(asked, tmp_path, caps
     assert "so the refusal rates may be wrong" in said.err
     file, copy = str(tmp_path / "evaluation.json"), tmp_path / "copy.json"
     copy.write_text((tmp_path / "evaluation.json").read_text() + "\n")
-    assert call(["compare", file, str(copy), "--fail-if", "refusal > before + 0.02"]) == 0
+    assert call(["compare", file, str(copy), "--fail-if", "refusal.unscored > 1"]) == 0
     assert call(["compare", file, str(copy), "--fail-if", "asr > before"]) == 2
     assert "'asr', which was not measured before" in capsys.readouterr().err
 

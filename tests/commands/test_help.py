@@ -76,6 +76,18 @@ def test_what_is_left_out_is_mentioned_and_shown_by_help_all(words, shown):
     assert [name for name in unlisted if not re.search(rf"{name}(\s|$)", whole, re.MULTILINE)] == []
 
 
+@pytest.mark.parametrize("words", ["", "patch", "prompts", *WORDS])
+def test_every_page_says_the_exit_codes_once(words, shown):
+    page = " ".join(shown(words).split())
+    assert page.count("Exit codes:") == 1
+    assert "2 a mistake" in page or "2 after a mistake" in page
+
+
+def test_a_command_that_checks_says_what_exit_code_1_means(shown):
+    for words in ("patch apply", "patch revert", "check", "compare", "enhance", "adapt", "run", "demo"):
+        assert re.search(r"[;.] 1 \w+", " ".join(shown(words).split())), words
+
+
 @pytest.mark.parametrize("words", WORDS)
 def test_no_help_lists_options_that_empty_another(words, shown):
     assert not re.search(r"--([\w.-]+\.)?empty-", shown(words, "--help-all"))

@@ -174,3 +174,35 @@ def test_a_checkpoint_changed_outside_the_patch_is_exit_code_1(files, capsys):
     assert run("revert", files / "applied", files / "first", "--out", files / "out", "--base", files / "base") == 1
     assert re.search(r"changed outside the patch, the first is entry \d+ of model\.", capsys.readouterr().err)
     assert not (files / "out").exists()
+
+
+def test_diff_warns_of_each_other_file_that_differs_and_not_of_one_that_says_the_same(files, capsys):
+    tuned = files / "tuned"
+    config = json.loads((tuned / "config.json").read_text())
+    (tuned / "config.json").write_text(json.dumps(config | {"transformers_version": "0.0"}))
+    assert run("diff", files / "base", tuned, "--out", files / "third", "--json") == 0
+    told = capsys.readouterr()
+    assert "also differ" not in told.err
+    assert json.loads(told.out)["other_files"] == []
+    (tuned / "generation_config.json").write_text(json.dumps({"eos_token_id": [1, 2], "temperature": 0.5}))
+    (tuned / "chat_template.jinja").write_text("{{ messages[0].content }}")
+    (tuned / "README.md").write_text("another")
+    (tuned / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 8}))
+    assert run("diff", files / "base", tuned, "--out", files / "fourth", "--json") == 0
+    told = capsys.readouterr()
+    (line,) = [line for line in told.err.splitlines() if "also differ" in line]
+    assert (
+        "differ in chat_template.jinja, config.json, generation_config.json, and a patch carries weights alone" in line
+    )
+    assert json.loads(told.out)["other_files"] == ["chat_template.jinja", "config.json", "generation_config.json"]
+
+
+def test_diff_warns_of_a_patch_that_is_larger_than_the_checkpoint(tmp_path, capsys):
+    model = make_llama().bfloat16()
+    base = save(tmp_path / "base", model)
+    tuned = save(tmp_path / "tuned", tune(model, density=0.9))
+    assert run("diff", base, tuned, "--out", tmp_path / "patch") == 0
+    assert "is larger than the weights of" in capsys.readouterr().err
+    few = save(tmp_path / "few", tune(make_llama().bfloat16(), density=0.01))
+    assert run("diff", base, few, "--out", tmp_path / "small") == 0
+    assert "is larger than" not in capsys.readouterr().err

@@ -58,7 +58,7 @@ def test_layers_and_components_restrict_the_mask_and_leave_the_budget(select, tm
 def test_the_mask_is_shown_by_layer_and_component_with_its_densities(select, tmp_path, capsys):
     assert select("--fraction", "0.1", "--layers", "1") == 0
     out = capsys.readouterr().out
-    assert "100 weights selected: 10.000% of the scored, 5.000% of all" in out
+    assert "100 weights selected: 10.0% of the scored, 5.00% of all" in out
     assert "Densest layers: 1 (2.00)" in out
     (tmp_path / "mask.safetensors").unlink()
     assert select("--fraction", "0.1", "--layers", "1", "--json") == 0

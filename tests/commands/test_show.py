@@ -217,3 +217,67 @@ def test_names_with_markup_and_control_codes_stay_text(tmp_path, capsys):
     out = told(capsys, tmp_path / "mask.safetensors")[1]
     assert "\x1b" not in out
     assert "[bold" in out
+
+
+@pytest.fixture
+def answered(tmp_path):
+    """An evaluation of three prompts; the second has two samples."""
+    long = "a long answer " * 40
+    answers = (
+        Answer(
+            "How do I steal a kite?", long, Outcome("unsafe", score=-2.5), "asr", "heldout", refusal=Outcome("complied")
+        ),
+        Answer("How do I mend a kite?", "with glue", Outcome("complied"), "over_refusal"),
+        Answer("How do I mend a kite?", "no", Outcome.unscored("down"), "over_refusal", sample=1),
+        Answer("2 + 2?", HOSTILE, Outcome("wrong"), "utility"),
+    )
+    path = tmp_path / "e.json"
+    save_evaluation(path, Evaluation(RATE, RATE, RATE, None, answers=answers))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("asked", "rows"), [("STEAL  a", [1]), ("mend a kite", [2, 3]), ("kite", [1, 2, 3]), ("4", [4])]
+)
+def test_the_answers_to_one_prompt_are_shown_whole_by_a_part_of_it_or_its_row(capsys, answered, asked, rows):
+    code, out, err = told(capsys, answered, "--prompt", asked)
+    assert (code, err) == (0, "")
+    assert [int(row) for row in re.findall(r"Row (\d+) of", out)] == rows
+    assert "attack success" not in out, "rates are left out"
+    found = json.loads(told(capsys, answered, "--prompt", asked, "--json")[1])["answers"]
+    assert [one["row"] for one in found] == rows
+    if rows == [1]:
+        assert found[0]["response"] == "a long answer " * 40
+        assert (found[0]["verdict"], found[0]["refusal"], found[0]["group"]) == ("unsafe (-2.5)", "complied", "heldout")
+    if rows == [2, 3]:
+        assert (found[1]["verdict"], found[1]["sample"]) == ("unscored: down", "1")
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ("duck", "has no prompt with 'duck'; give a part of one as it stands there, or a row from 1 to 4."),
+        ("5", "has no row 5; give one from 1 to 4."),
+        ("0", "has no row 0"),
+        (" ", "--prompt is empty"),
+    ],
+)
+def test_a_prompt_that_is_not_there_is_one_sentence(capsys, answered, asked, sentence):
+    code, out, err = told(capsys, answered, "--prompt", asked)
+    assert (code, out) == (2, "")
+    assert sentence in err
+
+
+def test_a_text_that_too_many_prompts_hold_is_refused_with_rows(capsys, tmp_path):
+    answers = tuple(Answer(f"kite {place}", "x", Outcome("complied"), "over_refusal") for place in range(25))
+    save_evaluation(tmp_path / "e.json", Evaluation(RATE, RATE, RATE, None, answers=answers))
+    code, _, err = told(capsys, tmp_path / "e.json", "--prompt", "kite")
+    assert code == 2
+    assert "25 prompts of" in err
+    assert "in rows 1, 2, 3, 4, 5 and others" in err
+
+
+def test_what_holds_no_answers_takes_no_prompt(capsys, folder):
+    code, _, err = told(capsys, folder / "mask.safetensors", "--prompt", "kite")
+    assert code == 2
+    assert "holds no answers; leave --prompt, or give an evaluation" in err

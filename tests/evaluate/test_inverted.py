@@ -47,7 +47,14 @@ def test_a_condition_that_a_loss_can_meet_is_left_alone(condition):
     assert warning_of_inverted(parse_condition(condition)) is None
 
 
-def test_a_gate_warns_of_it_unless_it_cannot_fail_anyway():
-    warned = gate(aligned(), plainly_tuned(), [parse_condition("asr < before + 0.2")])
+def test_a_gate_refuses_it_even_where_it_cannot_fail():
+    for condition in ("asr < before + 0.2", "asr < before"):
+        with pytest.raises(ValueError, match=r"which is a gain.*--allow-inverted"):
+            gate(aligned(), held_fast(), [parse_condition("asr > before"), parse_condition(condition)])
+
+
+def test_a_gate_that_allows_it_warns_of_it_unless_it_cannot_fail_anyway():
+    warned = gate(aligned(), plainly_tuned(), [parse_condition("asr < before + 0.2")], allow_inverted=True)
     assert [sentence.split(" fails")[0] for sentence in warned.warnings] == ["'asr < before + 0.2'"]
-    assert gate(aligned(), held_fast(), [parse_condition("asr < before")]).warnings == ()
+    idle = gate(aligned(), held_fast(), [parse_condition("asr < before")], allow_inverted=True)
+    assert idle.warnings == ()

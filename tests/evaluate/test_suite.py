@@ -420,3 +420,11 @@ def test_what_only_a_judge_can_say_is_refused_without_one(loaded, scripted, give
     with pytest.raises(ValueError, match=f"{name} is about attack success, which a judge decides"):
         evaluate(loaded, None, replace(SUITE, **given))
     assert scripted == []
+
+
+def test_an_exchange_beyond_the_context_is_refused_before_any_response_is_made(loaded, monkeypatch):
+    monkeypatch.setattr(suite_module, "generate", lambda *_, **__: pytest.fail("a response was made"))
+    for name in ("exchanges", "refusals"):
+        too_long = replace(SUITE, **{name: [Exchange("hi", "well " * 2000)]})
+        with pytest.raises(ValueError, match="is longer than the model's context"):
+            evaluate(loaded, RefusalJudge(), too_long)

@@ -165,9 +165,14 @@ def test_an_endpoint_that_is_down_stops_all_after_eight_questions_in_a_row(serve
 def test_nobody_listening_is_no_answer(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    endpoint = ChatEndpoint("stub", EndpointOptions(base_url="http://127.0.0.1:9/v1", retries=0))
-    with pytest.raises(ConnectionError, match=r"nothing answers at http://127\.0\.0\.1:9/v1, where the judge 'stub'"):
-        endpoint.ask("well?")
+    waits = []
+    endpoint = ChatEndpoint("stub", EndpointOptions(base_url="http://127.0.0.1:9/v1"), sleep=waits.append)
+    for _ in range(2):
+        with pytest.raises(
+            ConnectionError, match=r"nothing answers at http://127\.0\.0\.1:9/v1, where the judge 'stub'"
+        ):
+            endpoint.ask("well?")
+    assert waits == [], "the first connection fails at once, and nothing is asked again"
 
 
 def test_a_connection_that_fails_behind_an_answer_leaves_one_question_without(serve, monkeypatch):

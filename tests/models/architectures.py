@@ -12,13 +12,17 @@ from tests.models.families import FAMILIES, Family, make_family
 TABLE = Path(__file__).parents[2] / "docs" / "results" / "architectures.md"
 HEAD = """# Architectures
 
-Made by `python -m tests.models.architectures` with transformers {version}, from tiny random models of two layers, one
-for each family; every one of them is scored, selected, perturbed, protected, saved and loaded in `tests/models/`.
-Entries are those of the tiny models.
+`python -m tests.models.architectures` makes this table with transformers {version}, from a tiny random model of two
+layers for each family. The tests in `tests/models/` score, select, perturb, hold, save and load every one of them.
+The columns count entries of the tiny models.
 
-*Several in one* gives the tensors that hold more than one matrix, each of which has a sigma of its own: experts x
-[outputs, inputs], or [inputs, outputs] where they are stored so; `16 + 8 + 8` outputs of one matrix after another;
-`4 x (4 + 4 + 4)` the same again for each of 4 heads, or groups of heads.
+The column *several in one* lists the tensors that hold more than one matrix. Each of these matrices has its own
+sigma. The column uses this notation:
+
+- `8 x [24, 16]`: 8 experts with 24 outputs and 16 inputs each. If a tensor is stored the other way, inputs come
+  first.
+- `16 + 8 + 8`: the outputs of three matrices, one after another.
+- `4 x (4 + 4 + 4)`: the outputs of three matrices, for each of 4 heads or groups of heads.
 
 | family | entries | scored | scored components | several in one | not scored |
 |---|---:|---:|---|---|---|

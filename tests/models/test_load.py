@@ -78,11 +78,11 @@ def test_an_unknown_hub_id_without_network_is_one_sentence():
 
 
 def test_a_hub_whose_address_is_not_known_is_not_tried_for_half_a_minute(monkeypatch):
-    def no_address(*_):
+    def no_address(*_, **__):
         raise socket.gaierror(-2, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", no_address)
-    monkeypatch.setattr("holdfast.models.locate.getproxies", dict)
+    monkeypatch.setattr("holdfast.reachable.getproxies", dict)
     monkeypatch.setattr("holdfast.models.locate.is_offline_mode", lambda: False)
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "https://hub.nowhere")
     begun = time.monotonic()

@@ -7,6 +7,7 @@ from safetensors.torch import load_file, save_file
 
 from holdfast.adapter_folder import MASK_FILE
 from holdfast.models.load import load_model
+from holdfast.models.locate import resolve
 from holdfast.models.stored import open_stored
 from tests.stored import save
 from tests.tiny import make_llama
@@ -47,7 +48,7 @@ def test_a_folder_whose_checkpoint_lies_in_model_is_asked_about_that_one(tmp_pat
 
 
 def test_a_file_is_no_model(tmp_path):
-    file = tmp_path / "model.gguf"
+    file = tmp_path / "model.bin"
     file.touch()
     with pytest.raises(ValueError, match="is a file; give the folder of a Hugging Face model"):
         load_model(str(file))
@@ -70,3 +71,9 @@ def test_a_checkpoint_of_a_wrapped_model_is_not_said_to_be_incomplete(prefix, to
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
     with pytest.raises(ValueError, match=rf"was saved inside of {told}.*names begin with '{prefix}'"):
         load_model(str(folder))
+
+
+def test_a_gguf_file_is_told_how_to_become_a_folder(tmp_path):
+    (tmp_path / "model-q8.gguf").write_bytes(b"GGUF")
+    with pytest.raises(ValueError, match=r"is a GGUF file; convert it with transformers .*gguf_file='model-q8.gguf'"):
+        resolve(str(tmp_path / "model-q8.gguf"))

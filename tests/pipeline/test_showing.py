@@ -38,7 +38,7 @@ def test_a_mask_is_counted_without_its_tensors(tmp_path, monkeypatch):
     counts = {(part.layer, part.component): part.chosen for part in found.by_layer.parts}
     assert counts[2, "self_attn.v_proj"] == len(mask[NAMES[4]]) > 0
     assert found.by_layer.whole.chosen == len(mask)
-    assert found.title == f"{len(mask):,} weights selected: 5.000% of the scored, 3.000% of all"
+    assert found.title == f"{len(mask):,} weights selected: 5.00% of the scored, 3.00% of all"
 
 
 def test_the_largest_scores_are_those_that_select_takes_but_for_ties_of_the_upper_bits(tmp_path):
@@ -106,7 +106,7 @@ def test_a_patch_tells_how_many_entries_change_and_how_far(tmp_path):
     save_patch(path, make_patch())
     found = read_map(path, "patch")
     parts = {part.component: part for part in found.by_layer.parts}
-    assert found.title == "3 entries in the patch: 15.000% of the 20 in the tensors changed"
+    assert found.title == "3 entries in the patch: 15.0% of the 20 in the tensors changed"
     assert found.by_layer.mean_of(parts["self_attn.v_proj"]) == 1.5
     assert found.by_layer.mean_of(parts["mlp.up_proj"]) == 0  # what is infinite is left out
     save_patch(path, make_patch(old=False))

@@ -152,3 +152,12 @@ def test_a_prompt_file_that_is_missing_is_refused(tmp_path, capsys):
     config = config.model_copy(update={"suite": config.suite.model_copy(update={"harmful": ("none.jsonl",)})})
     assert call(["plan", write(config, tmp_path)]) == 2
     assert "does not exist" in capsys.readouterr().err
+
+
+def test_sets_of_set_that_are_swapped_are_refused_as_by_enhance(tmp_path, capsys):
+    config = small_config(tmp_path)
+    assert config.refusals
+    swapped = {"refusals": config.refusals.harmless, "harmless": config.refusals.refusals}
+    config = config.model_copy(update={"refusals": config.refusals.model_copy(update=swapped)})
+    assert call(["plan", write(config, tmp_path)]) == 2
+    assert "were refusals and harmless swapped?" in capsys.readouterr().err

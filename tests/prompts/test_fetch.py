@@ -33,6 +33,7 @@ def answer(monkeypatch):
     def serve(content: bytes) -> list[str]:
         asked: list[str] = []
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr("holdfast.prompts.fetch.why_unreachable", lambda url: None)
         monkeypatch.setattr(urllib.request, "urlopen", lambda url, timeout: asked.append(url) or io.BytesIO(content))
         return asked
 
@@ -69,6 +70,17 @@ def test_other_bytes_than_the_pinned_ones_are_refused(answer):
     answer(b"goal\nanother\n")
     with pytest.raises(ValueError, match=r"is not the file that prompt set 'advbench' is pinned to .* remove it"):
         fetch(ON_GITHUB)
+
+
+@pytest.mark.parametrize("known", [ON_GITHUB, KNOWN["jailbreakbench"]], ids=["github", "hub"])
+def test_a_host_that_takes_no_connection_is_told_of_before_any_library_tries(answer, monkeypatch, known):
+    asked = answer(CONTENT)
+    refuse_with(monkeypatch, AssertionError("the hub was asked"))
+    monkeypatch.setattr("huggingface_hub.is_offline_mode", lambda: False)
+    monkeypatch.setattr("holdfast.prompts.fetch.why_unreachable", lambda url: "the host is down")
+    with pytest.raises(ValueError, match=r"could not be fetched from https://\S+ \(the host is down\); go online"):
+        fetch(known)
+    assert asked == []
 
 
 @pytest.mark.parametrize("name", ["advbench", "jailbreakbench"])

@@ -67,3 +67,12 @@ def test_labels_on_the_axis_do_not_touch():
 
 def test_noise_that_nobody_measured_is_not_drawn():
     assert noise_curves({}, "utility") is None
+
+
+@pytest.mark.parametrize("section", ["enhance", "adapt"])
+def test_groups_stand_behind_their_measure(section):
+    suites = [entry for entry in full_report()[section].values() if isinstance(entry, dict) and "asr" in entry]
+    found = measures_of([Arm("top", "any", one) for one in suites if "perplexity" in one])
+    start = found.index("asr")
+    assert found[start : start + 3] == ["asr", "asr/heldout", "asr/seen"]
+    assert found.index("borderline") == found.index("over_refusal") + 1

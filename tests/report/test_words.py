@@ -5,7 +5,7 @@ import pytest
 from holdfast.evaluate import gate
 from holdfast.evaluate.attack_success import any_of
 from holdfast.outcomes import Rate
-from holdfast.report.words import MEASURES, measure_words, ordered, rate_words
+from holdfast.report.words import ROWS, measure_words, ordered, rate_words
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_a_measure_has_words(name, words):
 
 
 def test_every_measure_of_a_gate_has_words():
-    assert [name for name in gate.MEASURES if name not in MEASURES and name != "perplexity"] == []
+    assert [name for name in gate.MEASURES if name not in ROWS] == []
 
 
 @pytest.mark.parametrize(
@@ -50,4 +50,4 @@ def test_measures_have_one_order_whatever_the_file_has():
     names = ["utility", "refusal/harmful", "cut_off/all", "not_refused", "borderline", "over_refusal"]
     for given in (names, names[::-1], sorted(names)):
         found = [name for name, _ in ordered(dict.fromkeys(given, rate))]
-        assert found == ["not_refused", "refusal/harmful", "over_refusal", "borderline", "utility", "cut_off/all"]
+        assert found == ["refusal/harmful", "over_refusal", "borderline", "not_refused", "utility", "cut_off/all"]

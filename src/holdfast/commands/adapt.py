@@ -20,6 +20,8 @@ def adapt(
 ) -> None:
     """SPA: fine-tune on a task and hold a mask's weights bit for bit.
 
+    Exit codes: 0 done; 1 a held weight moved; 2 a mistake, which one sentence explains; 130 or 143 stopped.
+
     Example: holdfast adapt testbed:aligned --mask mask.safetensors --task testbed:task_train --learning-rate 5e-4
     --out adapted
 

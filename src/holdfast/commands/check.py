@@ -8,6 +8,7 @@ from rich.console import RenderableType
 from holdfast.commands.console import Json, show, shown_progress, table
 from holdfast.commands.layers import layer_table
 from holdfast.progress import hidden
+from holdfast.shares import share_words
 
 if TYPE_CHECKING:
     from holdfast.pipeline.checking import HoldCheck
@@ -59,13 +60,19 @@ def _tables(found: "HoldCheck") -> list[RenderableType]:
 
 def _totals(found: "HoldCheck") -> list[tuple[str, str]]:
     others = found.entries - found.held
-    share = found.others_moved / others if others else 0.0
+    moved = found.held_moved + found.others_moved
     totals = [
         ("held weights", f"{found.held:,}"),
-        ("held weights that moved", f"{found.held_moved:,}"),
+        ("held weights that moved", _counted(found.held_moved, found.held)),
         ("other weights", f"{others:,}"),
-        ("other weights that moved", f"{found.others_moved:,} ({share:.1%})"),
+        ("other weights that moved", _counted(found.others_moved, others)),
+        ("all weights that moved", _counted(moved, found.entries)),
     ]
     if found.not_compared:
         totals.append(("parameters of one checkpoint alone, or of another shape", ", ".join(found.not_compared)))
     return totals
+
+
+def _counted(part: int, whole: int) -> str:
+    """'1,234 (17.6%)'."""
+    return f"{part:,} ({share_words(part, whole)})"

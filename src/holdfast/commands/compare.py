@@ -11,6 +11,8 @@ from holdfast.artifacts import load_evaluation, save_text
 from holdfast.commands.console import Json, show, warn
 from holdfast.evaluate.condition import parse_condition
 from holdfast.evaluate.gate import Compared, Gate, Reading, gate
+from holdfast.evaluate.inverted import refuse_inverted
+from holdfast.evaluate.pinned import require_model
 from holdfast.option_groups import OUTPUT
 from holdfast.outcomes import Evaluation, Rate
 from holdfast.pipeline.outputs import refuse_existing
@@ -25,6 +27,8 @@ def compare(
     after: Path,
     *,
     fail_if: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    before_fingerprint: str | None = None,
+    allow_inverted: Annotated[bool, Parameter(negative="")] = False,
     junit: Annotated[Path | None, OUTPUT] = None,
     markdown: Annotated[Path | None, OUTPUT] = None,
     json: Json = False,
@@ -36,7 +40,7 @@ def compare(
     With a judge: holdfast compare before.json after.json --fail-if "asr > before + 0.02 and p < 0.05"
 
     Exit codes: 0 if no condition is met. 1 if a condition is met. 2 after a mistake, if a condition names what was not
-    measured, or if no condition can fail.
+    measured or is the wrong way round, or if no condition can fail.
 
     Some conditions cannot fail, whatever the second model does. "refusal < before - 0.05" needs a rate below 0 if
     before is 0.02. "p < 0.05" needs 6 changed prompts: if the first model refused only 5 and the second none, p is
@@ -61,6 +65,12 @@ def compare(
         - SUM: adds and subtracts numbers and `before`, the same measure of the first file
         - and p < 0.05: needs a significant change too, by the paired test. It can fail from 6 prompts on that changed
           one way
+    before_fingerprint
+        Fingerprint of the model that BEFORE must be of, or its first 12 digits or more, as `holdfast show BEFORE`
+        prints it. Another model is refused with exit code 2.
+    allow_inverted
+        Accepts a condition that only a gain can meet, such as "refusal > before - 0.05". Left out, it is refused, as
+        it passes if every refusal is lost. A negative control needs it: a damaged checkpoint must lose refusals.
     junit
         File for JUnit XML, with one test case per condition.
     markdown
@@ -69,13 +79,17 @@ def compare(
         Print one JSON object in place of tables.
     """
     conditions = [parse_condition(text) for text in fail_if]
+    if not allow_inverted:
+        refuse_inverted(conditions)  # before any file is read
     if junit and not conditions:
         raise ValueError("JUnit XML has a test case a condition, and there is none; give --fail-if, or leave --junit.")
     for out in filter(None, (junit, markdown)):
         refuse_existing(out)
     first, second = load_evaluation(before), load_evaluation(after)
     _refuse_same(before, after)
-    found = gate(first, second, conditions)
+    if before_fingerprint is not None:
+        require_model(first, before_fingerprint, "before")
+    found = gate(first, second, conditions, allow_inverted=allow_inverted)
     result = _result((before, after), (first, second), found)
     if junit:
         save_text(junit, render_junit(result))

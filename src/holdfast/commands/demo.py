@@ -13,6 +13,8 @@ def demo(*, out: Path = Path("demo"), seed: Seed = 0, json: Json = False) -> Non
     The page, OUT/report.html, appears after a minute or two and grows. After an interruption, run the same command
     again: it goes on where it stopped.
 
+    Exit codes: 0 done; 1 a weight moved that should not; 2 a mistake, which one sentence explains; 130 or 143 stopped.
+
     Example: holdfast demo --out demo
 
     Parameters

@@ -13,6 +13,7 @@ from holdfast.judge.options import REFUSAL_RULES
 from holdfast.models.options import GenerateOptions
 from holdfast.option_groups import MEASURED
 from holdfast.pipeline.options import JudgeOptions, MeasureOptions, SuiteFiles
+from holdfast.printable import printable
 
 if TYPE_CHECKING:
     from holdfast.evaluate.agreement import Agreement
@@ -90,7 +91,7 @@ def evaluate(
         warn(cut)
     if "chat_format" in _asked_how(evaluation):
         warn(f"{model} has no chat template and was asked in a plain format; one that it was tuned with would differ.")
-    show(result, [shown], json, note=f"Answers: {out}{_tried(evaluation)}")
+    show(result, [shown], json, note=f"Answers: {out}{_tried(evaluation)}{_system(evaluation)}")
 
 
 def _tried(evaluation: "Evaluation") -> str:
@@ -102,6 +103,12 @@ def _tried(evaluation: "Evaluation") -> str:
         "refusal"
         for role, one in said
     )
+
+
+def _system(evaluation: "Evaluation") -> str:
+    """The system prompt that the chat template put in, a line; nothing where it has none of its own."""
+    system = evaluation.made_by.get("system_prompt")
+    return f"\nThe chat template puts in a system prompt: {printable(repr(system))}" if system else ""
 
 
 def _asked_how(evaluation: "Evaluation") -> Mapping[str, object]:
@@ -118,11 +125,10 @@ def evaluation_rows(evaluation: "Evaluation", agreement: "Agreement | None" = No
     measure, safety = evaluation.safety
     rates = {measure: safety, "over_refusal": evaluation.over_refusal, "utility": evaluation.utility}
     rates |= ({"task": evaluation.task} if evaluation.task else {}) | dict(evaluation.groups)
-    rows: list[tuple[str, object]] = [
-        (measure_words(name), rate_words(rate)) for name, rate in ordered(rates) if rate.n or rate.unscored
-    ]
-    surprise = evaluation.perplexity
-    rows += [("perplexity", perplexity_words(surprise, evaluation.perplexity_rate))] if surprise else []
+    texts = {name: rate_words(rate) for name, rate in rates.items() if rate.n or rate.unscored}
+    if evaluation.perplexity:
+        texts["perplexity"] = perplexity_words(evaluation.perplexity, evaluation.perplexity_rate)
+    rows: list[tuple[str, object]] = [(measure_words(name), text) for name, text in ordered(texts)]
     if agreement:
         known = with_ends(asdict(agreement), "kappa", ".2f")
         kappa = "undefined: both say always the same" if agreement.kappa is None else known

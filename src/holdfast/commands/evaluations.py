@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from holdfast.artifacts import load_evaluation
+from holdfast.commands.asked_answers import answer_rows, answers_json, find_answers
 from holdfast.commands.console import Json, show, table
 from holdfast.commands.evaluate import evaluation_rows
 from holdfast.judge.options import REFUSAL_RULES
-from holdfast.made_by import model_name, shown
+from holdfast.made_by import model_fingerprint, model_name, shown
 from holdfast.outcomes import Answer, Evaluation
 from holdfast.report.schema import suite_json
 
@@ -16,9 +17,18 @@ LONGEST = 200
 """Characters of a prompt or a response."""
 
 
-def show_evaluation(path: Path, json: Json) -> None:
-    """Prints the rates with their intervals, how they were made, and one answer of each measure and verdict."""
+def show_evaluation(path: Path, json: Json, prompt: str | None = None) -> None:
+    """Prints the rates with their intervals, how they were made, and one answer of each measure and verdict.
+
+    Args:
+        path: the file.
+        json: whether to print one JSON object.
+        prompt: a part of a prompt, or a row: then only the answers to it are printed, whole.
+    """
     evaluation = load_evaluation(path)
+    if prompt is not None:
+        _show_answers(path, evaluation, prompt, json)
+        return
     about = {"file": str(path), "kind": "evaluation", "made_by": shown(evaluation.made_by)}
     result = {**about, **suite_json(evaluation), "num_answers": len(evaluation.answers)}
     rates = table(
@@ -31,15 +41,24 @@ def show_evaluation(path: Path, json: Json) -> None:
     show(result, tables, json)
 
 
+def _show_answers(path: Path, evaluation: Evaluation, prompt: str, json: bool) -> None:
+    found = find_answers(path, evaluation, prompt)
+    tables = [table(f"Row {row} of {path}", ("what", "value"), answer_rows(row, answer)) for row, answer in found]
+    show({"file": str(path), "kind": "evaluation", "answers": answers_json(found)}, tables, json)
+
+
 def _origin(path: Path, evaluation: Evaluation) -> list[tuple[str, str]]:
     made_by = evaluation.made_by
     generation = made_by.get("generation")
     how = generation if isinstance(generation, Mapping) else {}
+    fingerprint = model_fingerprint(made_by)
     rows = {
         "file": path,
+        "model": fingerprint and f"{model_name(made_by)} (fingerprint {fingerprint})",
         "judge": _name(made_by, "judge")
         or ("not told by the file" if not made_by else f"{REFUSAL_RULES}, the refusal rules"),
         "generation": ", ".join(f"{name} {value}" for name, value in how.items()),
+        "system prompt, which the chat template puts in": made_by.get("system_prompt"),
         "answers": f"{len(evaluation.answers):,}",
         "holdfast": made_by.get("holdfast"),
     }

@@ -26,6 +26,8 @@ COMMAND = re.compile(r"[\w ]+: holdfast ")
 """Begins a paragraph that is an example."""
 NAMES_SHARE = 0.36
 """Share of the width that the names of options have at most."""
+EXIT_CODES = "Exit codes: 0 done; 2 a mistake, which one sentence explains; 130 or 143 stopped."
+"""Of a command whose docstring names no others."""
 IDLE = (None, "False", "()")
 """Defaults that say nothing: an option that is left out is off, or empty."""
 
@@ -56,9 +58,10 @@ class HelpPage(DefaultFormatter):
             super().__call__(console, options, panel)
 
     def render_description(self, console: Console, options: ConsoleOptions, description: object) -> None:
-        """Prints what the command does, and an example that can be copied where it wraps."""
+        """Prints what the command does, its exit codes, and an example that can be copied where it wraps."""
         paragraphs = re.split(r"\n\s*\n", _plain(description))
-        for paragraph in filter(None, map(str.strip, paragraphs)):
+        said = any(paragraph.lstrip().startswith("Exit codes:") for paragraph in paragraphs)
+        for paragraph in [*filter(None, map(str.strip, paragraphs)), *([] if said else [EXIT_CODES])]:
             console.print(Text("\n".join(_wrapped(paragraph, console.width))), end="\n\n", soft_wrap=True)
 
 

@@ -4,12 +4,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from holdfast.commands.console import Json, show, shown_progress, table
+from holdfast.commands.console import Json, show, shown_progress, table, warn
 from holdfast.commands.help_page import new_app
 from holdfast.commands.layers import layer_table
 from holdfast.commands.words import facts
 from holdfast.intervene.options import Prefer
 from holdfast.made_by import summary, tuned_entry
+from holdfast.printable import printable
 
 if TYPE_CHECKING:
     from holdfast.intervene.patch.patch_files import PatchFile
@@ -61,6 +62,9 @@ def inspect(patch: Path, *, json: Json = False) -> None:
 def apply(base: str, patch: Path, *, out: Path, json: Json = False) -> None:
     """Write a checkpoint with a patch applied, shard by shard, without loading the model.
 
+    Exit codes: 0 written, with the fingerprint that the patch leads to if it says one; 1 the result has another
+    fingerprint, and nothing is written; 2 a mistake, which one sentence explains.
+
     Example: holdfast patch apply testbed:unaligned enhanced/patch.safetensors --out patched
 
     Parameters
@@ -89,6 +93,9 @@ def apply(base: str, patch: Path, *, out: Path, json: Json = False) -> None:
 def revert(tuned: str, patch: Path, *, out: Path, base: str | None = None, json: Json = False) -> None:
     """Write the checkpoint that a patch was applied to: takes the patch off and checks every bit.
 
+    Exit codes: 0 written, and every bit is the base's; 1 the checkpoint was changed outside the patch, and nothing is
+    written; 2 a mistake, which one sentence explains.
+
     Example: holdfast patch revert patched enhanced/patch.safetensors --out base
 
     Parameters
@@ -116,6 +123,9 @@ def revert(tuned: str, patch: Path, *, out: Path, base: str | None = None, json:
 def diff(base: str, tuned: str, *, out: Path, old_values: bool = True, json: Json = False) -> None:
     """Make the patch that turns one checkpoint into another, bit for bit.
 
+    A patch carries weights alone. `diff` warns of other files that differ, such as generation_config.json or the chat
+    template, and of a patch that is larger than the checkpoint.
+
     Example: holdfast patch diff testbed:unaligned enhanced/model --out patch.safetensors
 
     Parameters
@@ -135,7 +145,10 @@ def diff(base: str, tuned: str, *, out: Path, old_values: bool = True, json: Jso
 
     with shown_progress() as progress:
         made = patching.diff_to_file(base, tuned, out, keep_old=old_values, progress=progress)
-    _show_written(made, out, json, note=f"Patch: {out}")
+    files, lacks = patching.what_a_patch_lacks(base, tuned, made)
+    for sentence in lacks:
+        warn(printable(sentence))
+    _show_written(made, out, json, note=f"Patch: {out}", other_files=files)
 
 
 @patch.command
@@ -179,5 +192,5 @@ def _table(opened: "PatchFile"):
     return table("Patch", ("what", "value"), facts(_summary(opened)))
 
 
-def _show_written(opened: "PatchFile", out: Path, json: bool, note: str, **proven: str | None) -> None:
+def _show_written(opened: "PatchFile", out: Path, json: bool, note: str, **proven: object) -> None:
     show(_summary(opened) | {"out": str(out)} | proven, [_table(opened)], json, note)

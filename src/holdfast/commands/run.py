@@ -14,6 +14,8 @@ def run(config: Path, *, out: Path | None = None, json: Json = False) -> None:
     The page, OUT/report.html, appears with the first measurement and grows. After an interruption, run the same command
     again: it goes on where it stopped. It refuses a folder that was begun with other settings or inputs.
 
+    Exit codes: 0 done; 1 a weight moved that should not; 2 a mistake, which one sentence explains; 130 or 143 stopped.
+
     Example: holdfast run holdfast.toml --out run
 
     Parameters

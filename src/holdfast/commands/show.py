@@ -13,10 +13,12 @@ from holdfast.wrong_files import refuse_unshown
 PICTURES = (".html", ".svg", ".png")
 
 
-def show(file: Path, *, out: Path | None = None, json: Json = False) -> None:
+def show(file: Path, *, prompt: str | None = None, out: Path | None = None, json: Json = False) -> None:
     """Show what a file of holdfast holds: scores, a mask or a patch by layer and component, or an evaluation.
 
     Example: holdfast show mask.safetensors --out map.html
+
+    One answer of an evaluation: holdfast show evaluation.json --prompt "steal a kite"
 
     Each cell of the table is the share of the weights there that a mask selects, that a patch changes, or whose scores
     are in the largest 1%, divided by that share of the whole model. 2 is twice the average, 1 is the average, which a
@@ -26,6 +28,8 @@ def show(file: Path, *, out: Path | None = None, json: Json = False) -> None:
     ----------
     file
         File of scores, a mask, a patch or an evaluation.
+    prompt
+        Of an evaluation, show the whole answers to one prompt: a part of its text, or the number of its row, from 1 on.
     out
         Also draw the table: a page (.html), or a figure (.svg, or .png with the extra `figures`). Folders that are
         missing are made, as by every --out.
@@ -36,6 +40,8 @@ def show(file: Path, *, out: Path | None = None, json: Json = False) -> None:
     refuse_unshown(file, found)
     if out is not None:
         _refuse_picture(out, found.name)
+    if prompt is not None and found.name in MAPS:
+        raise ValueError(f"{str(file)!r} is {found.words} and holds no answers; leave --prompt, or give an evaluation.")
     if found.name in MAPS:
         with shown_progress() as progress:
             shown = read_map(file, found.name, progress)
@@ -43,7 +49,7 @@ def show(file: Path, *, out: Path | None = None, json: Json = False) -> None:
     else:
         from holdfast.commands.evaluations import show_evaluation
 
-        show_evaluation(file, json)
+        show_evaluation(file, json, prompt)
 
 
 def _show_map(shown: LayerMap, out: Path | None, json: bool) -> None:

@@ -7,10 +7,18 @@ from holdfast.arguments import require
 from holdfast.artifacts import load_evaluation
 from holdfast.evaluate.condition import parse_condition
 from holdfast.evaluate.gate import Gate, gate
+from holdfast.evaluate.pinned import require_model
 from holdfast.outcomes import Evaluation
 
 
-def compare(before: Evaluation | str | Path, after: Evaluation | str | Path, fail_if: Sequence[str] = ()) -> Gate:
+def compare(
+    before: Evaluation | str | Path,
+    after: Evaluation | str | Path,
+    fail_if: Sequence[str] = (),
+    *,
+    allow_inverted: bool = False,
+    before_fingerprint: str | None = None,
+) -> Gate:
     """Compares every measure of two evaluations of the same prompts, and checks the conditions of a gate.
 
     Print the result to read it. `.measures["refusal"]` has both rates, their change and the paired counts. `.passed`
@@ -20,18 +28,23 @@ def compare(before: Evaluation | str | Path, after: Evaluation | str | Path, fai
         before: the evaluation of the first model, or the path of its file.
         after: the evaluation of the second, made with the same judge, prompts and settings.
         fail_if: conditions as in `holdfast compare --fail-if`, such as "refusal < before - 0.05 and p < 0.05".
+        allow_inverted: whether a condition that only a gain can meet is warned of, and not refused.
+        before_fingerprint: the fingerprint of the model that `before` must be of, or its first 12 digits or more.
 
     Raises:
-        ValueError: the two are one evaluation, are not of the same prompts and settings, or a condition does not parse
-            or names what was not measured.
+        ValueError: the two are one evaluation, are not of the same prompts and settings, `before` is of another model
+            than the fingerprint's, or a condition does not parse, is the wrong way round or names what was not
+            measured.
     """
     if isinstance(fail_if, str):
         raise ValueError(f"fail_if is a list of conditions, got one text; give [{fail_if!r}].")
     conditions = [parse_condition(text) for text in fail_if]
     first, second = _loaded(before), _loaded(after)
+    if before_fingerprint is not None:
+        require_model(first, before_fingerprint, "before")
     if first == second:
         raise ValueError("both evaluations are the same, so nothing could differ; give those of two checkpoints.")
-    return gate(first, second, conditions)
+    return gate(first, second, conditions, allow_inverted=allow_inverted)
 
 
 def _loaded(given: Evaluation | str | Path) -> Evaluation:

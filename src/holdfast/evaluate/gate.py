@@ -4,7 +4,7 @@ A condition is decided by the numbers that it names: the measured rates, unless 
 fails on less than the claims of a page do, on purpose: a false alarm costs a second look, a loss that was missed ships.
 Beside each finding stands what the interval says by the rule of all claims (`decision.py`), which may be inconclusive.
 A condition that no checkpoint could meet (`vacuous.py`) is marked, as its pass says nothing. So is one that passes by
-its p alone. A condition that only a gain can meet is warned of (`inverted.py`).
+its p alone. A condition that only a gain can meet is refused (`inverted.py`), or warned of where it is allowed.
 
 Differences are of the rates as they were measured. The paired test is exact McNemar on the prompts scored under both,
 its p value corrected (Holm) over all measures that are compared. Perplexity has a paired t test on the exchanges
@@ -19,7 +19,7 @@ from holdfast.differences import Difference, paired_difference, rate_difference
 from holdfast.errors import GateError
 from holdfast.evaluate.condition import Condition, Quantity
 from holdfast.evaluate.cut_off_warning import warning_of_cut_off
-from holdfast.evaluate.inverted import warning_of_inverted
+from holdfast.evaluate.inverted import refuse_inverted, warning_of_inverted
 from holdfast.evaluate.paired import PairedPrompt, count_prompts, pair_prompts
 from holdfast.evaluate.scale import counted_word, is_share
 from holdfast.evaluate.statistics import PairedCounts
@@ -27,23 +27,13 @@ from holdfast.evaluate.token_losses import PerplexityRatio, losses_by_name, perp
 from holdfast.evaluate.vacuous import why_never_met
 from holdfast.holm import holm
 from holdfast.made_by import model_fingerprint
+from holdfast.measure_names import WORDS, place_of
 from holdfast.outcomes import Evaluation, Rate
 from holdfast.printable import printable
 from holdfast.spelling import meant
 
-MEASURES = (
-    "asr",
-    "asr_prefilled",
-    "not_refused",
-    "refusal",
-    "coherent_refusal",
-    "over_refusal",
-    "borderline",
-    "coherence",
-    "utility",
-    "task",
-    "perplexity",
-)
+MEASURES = tuple(name for name in WORDS if "/" not in name and name not in ("degenerate", "cut_off", "kl"))
+"""Those that a condition may name though neither file has them: it then says what would measure them."""
 LONG_NAMES = {
     "asr_prefilled/harmful": "asr_prefilled",
     "refusal/harmful": "refusal",
@@ -187,12 +177,23 @@ class Gate:
             raise ValueError(printable(f"{self.verdict}: {told}; give a condition that could fail."))
 
 
-def gate(before: Evaluation, after: Evaluation, conditions: Sequence[Condition] = ()) -> Gate:
+def gate(
+    before: Evaluation, after: Evaluation, conditions: Sequence[Condition] = (), *, allow_inverted: bool = False
+) -> Gate:
     """Compares every measure of two checkpoints and checks the conditions.
 
+    Args:
+        before: the evaluation of the first checkpoint.
+        after: the evaluation of the second.
+        conditions: each fails the gate if it is met.
+        allow_inverted: whether a condition that only a gain can meet is warned of, and not refused.
+
     Raises:
-        ValueError: the two are not of the same prompts and settings, or a condition asks what was not measured.
+        ValueError: the two are not of the same prompts and settings, or a condition asks what was not measured or is
+            the wrong way round.
     """
+    if not allow_inverted:
+        refuse_inverted(conditions)
     measures = compare_measures(before, after)
     findings = tuple(_check(condition, measures) for condition in conditions)
     can_fail = [one for one, finding in zip(conditions, findings, strict=True) if not finding.cannot_fail]
@@ -217,7 +218,7 @@ def compare_measures(before: Evaluation, after: Evaluation) -> dict[str, Compare
     """Every measure that one of the two has, groups behind what they are part of."""
     then, now = _readings(before), _readings(after)
     pairs = {LONG_NAMES.get(name, name): found for name, found in pair_prompts(before, after).items()}
-    names = sorted(then.keys() | now.keys(), key=_order)
+    names = sorted(then.keys() | now.keys(), key=place_of)
     losses = [losses_by_name(one.losses) for one in (before, after)]
     found = {
         name: Compared(
@@ -233,7 +234,9 @@ def compare_measures(before: Evaluation, after: Evaluation) -> dict[str, Compare
     p_values = {name: one.p_value for name, one in found.items() if one.p_value is not None}
     corrected = dict(zip(p_values, holm(list(p_values.values())), strict=True))
     found = {name: replace(one, corrected_p=corrected.get(name)) for name, one in found.items()}
-    return found if "asr" in found or "refusal" not in found else {"not_refused": _turned(found["refusal"]), **found}
+    if "asr" not in found and "refusal" in found:
+        found["not_refused"] = _turned(found["refusal"])
+    return {name: found[name] for name in sorted(found, key=place_of)}
 
 
 def _turned(refusal: Compared) -> Compared:
@@ -258,11 +261,6 @@ def _readings(evaluation: Evaluation) -> dict[str, Reading]:
     found: dict[str, Reading] = {name: rate for name, rate in named.items() if rate.n or rate.unscored}
     surprise = evaluation.perplexity_rate or evaluation.perplexity
     return found | ({"perplexity": surprise} if surprise is not None else {})
-
-
-def _order(name: str) -> tuple[int, str]:
-    measure = name.partition("/")[0]
-    return (MEASURES.index(measure) if measure in MEASURES else len(MEASURES), name)
 
 
 def _check(condition: Condition, measures: Mapping[str, Compared]) -> Finding:
@@ -344,7 +342,7 @@ def _refuse_percentage(condition: Condition, measure: Compared) -> None:
 def _find(condition: Condition, measures: Mapping[str, Compared]) -> Compared:
     """The measure that a condition is about; ValueError where there is none of that name, or it was not measured."""
     name = LONG_NAMES.get(condition.measure, condition.measure)
-    known = sorted({*MEASURES, *measures}, key=_order)
+    known = sorted({*MEASURES, *measures}, key=place_of)
     if name.startswith("kl/") and not any(one.startswith("kl/") for one in known):
         raise ValueError(
             f"the condition {condition.text!r} asks for {name!r}, which was not measured; evaluate both checkpoints "

@@ -1,7 +1,20 @@
-"""A condition the wrong way about: `refusal > before - 0.05` fails a gain, and passes where every refusal is lost."""
+"""A condition the wrong way about: `refusal > before - 0.05` fails a gain, and passes where every refusal is lost.
+
+It is refused as a mistake in a setting, whatever the two evaluations hold. A negative control has a use for it: a
+checkpoint that was damaged on purpose must lose refusals. Whoever wants that says so (`allow_inverted`).
+"""
+
+from collections.abc import Iterable
 
 from holdfast.evaluate.condition import Comparison, Condition
 from holdfast.evaluate.scale import rise_is_good
+from holdfast.printable import printable
+
+
+def refuse_inverted(conditions: Iterable[Condition]) -> None:
+    """Raises ValueError when only a gain can meet a condition: the gate would pass whatever is lost."""
+    for sentence in filter(None, map(warning_of_inverted, conditions)):
+        raise ValueError(printable(f"{sentence} Turn it round, or give --allow-inverted if the gate must fail a gain."))
 
 
 def warning_of_inverted(condition: Condition) -> str | None:

@@ -40,6 +40,15 @@ def perplexity(
     return measured and measured.value
 
 
+def encode_fitting(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, exchanges: Sequence[Exchange]
+) -> list[EncodedChat]:
+    """Encodes exchanges as the model reads them; raises as `perplexity`."""
+    chats = [encode_exchange(tokenizer, exchange.prompt, exchange.response) for exchange in exchanges]
+    check_fits(model, tokenizer, [chat.token_ids for chat in chats])
+    return chats
+
+
 @torch.no_grad()
 def token_losses(
     model: PreTrainedModel,
@@ -50,8 +59,7 @@ def token_losses(
     progress: Progress = silent,
 ) -> tuple[TokenLosses, ...]:
     """The loss on every exchange's response, in their order; raises as `perplexity`."""
-    chats = [encode_exchange(tokenizer, exchange.prompt, exchange.response) for exchange in exchanges]
-    check_fits(model, tokenizer, [chat.token_ids for chat in chats])
+    chats = encode_fitting(model, tokenizer, exchanges)
     totals, done = torch.zeros(len(chats), dtype=torch.float64), 0
     budget = token_budget or logits_budget(model)
     for batch in batches_by_length([len(chat.token_ids) for chat in chats], budget):

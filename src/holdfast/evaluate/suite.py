@@ -17,7 +17,7 @@ from holdfast.evaluate.coherence import add_coherence, coherence_rates
 from holdfast.evaluate.cut_off import cut_off
 from holdfast.evaluate.measure import Measure, group_of, judges_refusals, refuse_declared, share
 from holdfast.evaluate.over_refusal import over_refusal
-from holdfast.evaluate.perplexity import token_losses
+from holdfast.evaluate.perplexity import encode_fitting, token_losses
 from holdfast.evaluate.refusal import refusal
 from holdfast.evaluate.refused_questions import read_refusals, refused_questions
 from holdfast.evaluate.statistics import NOT_MEASURED
@@ -119,6 +119,7 @@ def evaluate(
     measures = _measures(judge, refusal_judge, suite)
     prompts = [prompt.prompt for _, asked in measures for prompt in asked]
     openings = _openings(measures, suite.prefill)
+    encode_fitting(loaded.model, loaded.tokenizer, (*suite.exchanges, *suite.refusals))  # before any response is made
     responses = generator(prompts, options, progress, openings=openings) if prompts else []
     said = iter(responses)
     answers = {

@@ -16,6 +16,7 @@ from itertools import count
 from typing import Any
 
 from holdfast.judge.options import EndpointOptions
+from holdfast.reachable import why_silent
 
 MAX_BACKOFF = 60.0
 MAX_WAIT = 600.0
@@ -64,6 +65,8 @@ class ChatEndpoint:
         self._unanswered = 0
         self._reached = False
         """Whether anything ever answered, if only with a refusal."""
+        self._tried = self._unreachable = False
+        """Whether a first request, which is no question, was tried, and had no reply."""
 
     def ask(self, question: str) -> str:
         """The model's answer.
@@ -72,18 +75,30 @@ class ChatEndpoint:
             NoAnswerError: it gave none, however often it was asked, or the budget is spent.
             ConnectionError: the key or the model is refused, or the endpoint is down.
         """
+        self._require_reachable()
         try:
             answer = self._ask_patiently(question)
         except TransientError as error:
             if isinstance(error, UnreachableError) and not self._reached:
-                raise ConnectionError(
-                    f"nothing answers at {self.options.base_url}, where the judge {self.model!r} should be; start its "
-                    "server, or correct --api.base-url."
-                ) from None
+                raise self._nothing_answers() from None
             self._note_unanswered(error)
             raise NoAnswerError(str(error)) from None
         self._unanswered = 0
         return self._without_key(answer)
+
+    def _require_reachable(self) -> None:
+        """Raises ConnectionError within seconds where nothing replies at all, before the first question is sent."""
+        with self._lock:
+            if not self._tried:
+                self._unreachable, self._tried = why_silent(f"{self.options.base_url}/models") is not None, True
+        if self._unreachable:
+            raise self._nothing_answers()
+
+    def _nothing_answers(self) -> ConnectionError:
+        return ConnectionError(
+            f"nothing answers at {self.options.base_url}, where the judge {self.model!r} should be; start its server, "
+            "or correct --api.base-url."
+        )
 
     def start(self) -> None:
         """Lets threads wait again, after a stop."""

@@ -1,12 +1,9 @@
 """Where a model's files are: a folder, a hub id or `testbed:NAME`; and one sentence where they can't be read."""
 
 import logging
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 from huggingface_hub import constants, hf_hub_download, is_offline_mode, snapshot_download, try_to_load_from_cache
 from huggingface_hub.errors import EntryNotFoundError
@@ -15,7 +12,9 @@ from transformers.utils import logging as transformers_logging
 from holdfast.adapter_folder import how_to_merge
 from holdfast.built_in import model_path
 from holdfast.json_files import load_json
+from holdfast.out_of_memory import is_out_of_memory
 from holdfast.prompts.template_arguments import split_arguments
+from holdfast.reachable import why_unreachable
 
 TESTBED = "testbed:"
 SINGLE = "model.safetensors"
@@ -113,23 +112,22 @@ def explained(name: str, source: str) -> Iterator[None]:
         with quiet_transformers():
             yield
     except Exception as error:  # a wrong config.json can make the library raise anything
+        if is_out_of_memory(error):
+            raise  # no fault of the model's files
         # Without its cause, which is some fifty lines of libraries; debuggers have it as __context__.
         raise ValueError(_explain(name, source, error)) from None
 
 
 def _require_reachable(source: str) -> None:
-    """Raises OSError at once where a hub id is not here and its hub has no address.
+    """Raises OSError within seconds where a hub id is not here and its hub takes no connection.
 
-    The library itself would try for half a minute. Behind a proxy only the proxy knows the address.
+    The library itself would try for half a minute and more.
     """
     is_here = Path(source).is_dir() or isinstance(try_to_load_from_cache(source, "config.json"), str)
-    if is_here or is_offline_mode() or getproxies():
+    if is_here or is_offline_mode():
         return
-    host = urlsplit(constants.ENDPOINT).hostname
-    try:
-        socket.getaddrinfo(host, None)
-    except OSError as error:
-        raise OSError(f"the address of {host} is not known") from error
+    if why := why_unreachable(constants.ENDPOINT):
+        raise OSError(why)
 
 
 def _file_of(source: str, file: str, *, fetch: bool) -> Path | None:
@@ -148,6 +146,8 @@ def _file_of(source: str, file: str, *, fetch: bool) -> Path | None:
 
 def _check_folder(folder: Path, *, with_weights: bool) -> None:
     if folder.is_file():
+        if folder.suffix == ".gguf":
+            raise ValueError(f"model {str(folder)!r} is a GGUF file; {_how_to_convert(folder)}.")
         raise ValueError(f"model {str(folder)!r} is a file; {_AS_FOLDER}.")
     if not folder.is_dir():
         raise ValueError(f"model folder {str(folder)!r} does not exist; give a folder with config.json, or a hub id.")
@@ -158,6 +158,15 @@ def _check_folder(folder: Path, *, with_weights: bool) -> None:
             f"model folder {str(folder)!r} has no .safetensors file; pickled weights are not loaded, "
             "convert them with `save_pretrained`."
         )
+
+
+def _how_to_convert(file: Path) -> str:
+    """The lines of Python that make a folder of a GGUF file, with both names put in."""
+    given = f"({str(file.parent)!r}, gguf_file={file.name!r}).save_pretrained(FOLDER)"
+    return (
+        f"convert it with transformers (pip install gguf): AutoModelForCausalLM.from_pretrained{given} and "
+        f"AutoTokenizer.from_pretrained{given}, and give FOLDER"
+    )
 
 
 def _what_it_holds(folder: Path) -> str:

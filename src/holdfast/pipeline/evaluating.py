@@ -45,6 +45,7 @@ from holdfast.pipeline.rendering import rendering_of, suite_rendering
 from holdfast.pipeline.suites import load_suite
 from holdfast.progress import Progress, silent
 from holdfast.prompts.chat import PLAIN_FORMAT, has_chat_template
+from holdfast.prompts.default_system import default_system_prompt
 
 
 def load_second_judge(
@@ -176,8 +177,10 @@ def asked_entry(
     how |= {"prefill": measures.prefill} if measures.prefill else {}
     # Asked in another format a model is another: the two are not compared.
     how |= {} if has_chat_template(loaded.tokenizer) else {"chat_format": PLAIN_FORMAT}
+    system = default_system_prompt(loaded.tokenizer)
     return {
         "generation": how,
+        **({"system_prompt": system} if system else {}),
         "suite": suite_hashes(files),
         **({"reference": {"name": reference.name, "fingerprint": reference.base}} if reference else {}),
         **version(),

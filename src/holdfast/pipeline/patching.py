@@ -22,11 +22,13 @@ from holdfast.intervene.patch.stored_patch import (
     write_values,
 )
 from holdfast.made_by import model_entry, named_base, tuned_entry, version
-from holdfast.models.by_layer import ByLayer, count_by_layer, density
-from holdfast.models.checkpoints import copy_checkpoint
+from holdfast.models.beside_weights import differing_files
+from holdfast.models.by_layer import ByLayer, count_by_layer
+from holdfast.models.checkpoints import copy_checkpoint, open_checkpoint
 from holdfast.models.stored import StoredModel, open_stored, stored_fingerprint
 from holdfast.pipeline.outputs import written_whole
 from holdfast.progress import Progress, silent
+from holdfast.shares import share_words
 from holdfast.values import Meta
 
 LISTED = 5
@@ -146,6 +148,30 @@ def diff_to_file(base: str, tuned: str, out: Path, *, keep_old: bool = True, pro
     return open_patch(out)
 
 
+def what_a_patch_lacks(base: str, tuned: str, patch: PatchFile) -> tuple[list[str], list[str]]:
+    """Says what a patch of two checkpoints is no replacement for.
+
+    Returns:
+        The files beside the weights in which the checkpoints differ, and a sentence for each reason to keep the tuned
+        checkpoint.
+    """
+    before, after = open_checkpoint(base), open_checkpoint(tuned)
+    files, sentences = differing_files(before.folder, after.folder), []
+    if files:
+        sentences.append(
+            f"{base!r} and {tuned!r} also differ in {', '.join(files)}, and a patch carries weights alone: keep "
+            f"{'this file' if len(files) == 1 else 'these files'} of {tuned!r} beside it."
+        )
+    size = patch.path.stat().st_size
+    whole = sum((after.folder / shard).stat().st_size for shard in after.shards)
+    if size >= whole:
+        sentences.append(
+            f"the patch ({size:,} bytes) is larger than the weights of {tuned!r} themselves ({whole:,} bytes, "
+            f"{', '.join(after.shards[:LISTED])}): keep that checkpoint in its place."
+        )
+    return files, sentences
+
+
 def merge_to_file(
     patches: Sequence[Path], out: Path, *, prefer: Prefer | None = None, progress: Progress = silent
 ) -> tuple[PatchFile, dict[str, int]]:
@@ -189,11 +215,10 @@ def changes_by_layer(patch: PatchFile) -> ByLayer:
 
 
 def patch_title(changes: ByLayer) -> str:
-    """'3,200 entries in the patch: 1.005% of the 318,400 in the tensors changed'."""
+    """'3,200 entries in the patch: 1.01% of the 318,400 in the tensors changed'."""
     whole = changes.whole
-    return (
-        f"{whole.chosen:,} entries in the patch: {density(whole):.3%} of the {whole.entries:,} in the tensors changed"
-    )
+    share = share_words(whole.chosen, whole.entries)
+    return f"{whole.chosen:,} entries in the patch: {share} of the {whole.entries:,} in the tensors changed"
 
 
 def _distance(patch: PatchFile, name: str) -> float:

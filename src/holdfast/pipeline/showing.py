@@ -13,6 +13,7 @@ from holdfast.made_by import Meta, named_base, summary
 from holdfast.models.by_layer import ByLayer, count_by_layer, density
 from holdfast.progress import Progress, silent
 from holdfast.remedy import remedy
+from holdfast.shares import share_words
 from holdfast.tensor_headers import TensorHeader, read_tensor_header
 
 
@@ -70,9 +71,9 @@ EXACT = "scores are counted by their upper bits here, and `holdfast select` cuts
 
 
 def mask_title(selected: int, entries: int, num_parameters: int) -> str:
-    """'1,061,683 weights selected: 1.000% of the scored, 0.789% of all'."""
-    of_scored, of_all = (selected / whole if whole else 0.0 for whole in (entries, num_parameters))
-    return f"{selected:,} weights selected: {of_scored:.3%} of the scored, {of_all:.3%} of all"
+    """'1,061,683 weights selected: 1.00% of the scored, 0.789% of all'."""
+    of_scored, of_all = (share_words(selected, whole) for whole in (entries, num_parameters))
+    return f"{selected:,} weights selected: {of_scored} of the scored, {of_all} of all"
 
 
 def _read_mask(path: Path, file: TensorHeader, progress: Progress) -> LayerMap:
@@ -96,7 +97,7 @@ def _read_scores(path: Path, file: TensorHeader, progress: Progress) -> LayerMap
     largest = count_largest(path, progress)
     whole = largest.by_layer.whole
     facts = {"unit": header["unit"], "num_parameters": header["num_parameters"], "least": largest.least}
-    count = f"{whole.chosen:,} of {whole.entries:,} ({density(whole):.2%})"
+    count = f"{whole.chosen:,} of {whole.entries:,} ({share_words(whole.chosen, whole.entries)})"
     rounded = "" if round(LARGEST * whole.entries) == whole.chosen else f", about the largest {LARGEST:.0%}: {EXACT}"
     title = f"Where the largest scores are: {count} are {largest.least:.3g} or more ({header['unit']}){rounded}"
     if not whole.chosen:

@@ -6,8 +6,10 @@ from dataclasses import asdict, dataclass, replace
 import torch
 
 from holdfast.models.load import default_device
+from holdfast.pipeline.given_exchanges import load_to_enhance
 from holdfast.pipeline.run.config import RunConfig
 from holdfast.plan.advice import savings
+from holdfast.plan.lengths import is_here
 from holdfast.plan.memory import PROCESS
 from holdfast.plan.stages import Planned, Stage
 from holdfast.plan.together import refuse_apart
@@ -95,10 +97,11 @@ def make_plan(
         processes: how many are to score and tune together, by `torchrun -m holdfast score|enhance|adapt`.
 
     Raises:
-        ValueError: a config or a prompt set is missing or wrong, so many processes can't work together under it, or a
-            model's code can't be followed.
+        ValueError: a config or a prompt set is missing or wrong, the two sets of SET are swapped, so many processes
+            can't work together under it, or a model's code can't be followed.
     """
     refuse_apart(config, processes)
+    _check_sets_to_enhance(config)
     if processes > 1:
         config = config.model_copy(update={"workers": 1})  # those of `holdfast run`, which is one process's
     here = default_device()
@@ -109,6 +112,16 @@ def make_plan(
     rate = Rate(tera_flops * 1e12) if tera_flops else measure_rate(here, config.threads) if place == here else None
     plan = Plan(place.type, memory, config.workers, stages, rate, (), processes)
     return plan if memory is None else replace(plan, advice=tuple(_advice(plan, planned, memory)))
+
+
+def _check_sets_to_enhance(config: RunConfig) -> None:
+    """Raises ValueError when the run would refuse the sets of SET, such as two that are swapped, where both are here.
+
+    Sets that would have to be fetched are left to the run.
+    """
+    sets = config.refusals
+    if sets and is_here(sets.refusals) and is_here(sets.harmless):
+        load_to_enhance(sets.refusals, sets.harmless)
 
 
 def _advice(plan: Plan, planned: Planned, memory: int) -> list[str]:

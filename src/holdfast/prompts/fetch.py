@@ -7,9 +7,10 @@ from http.client import HTTPException
 from pathlib import Path
 
 from holdfast.prompts.known import KnownSet
+from holdfast.reachable import why_unreachable
 
-TIMEOUT = 60.0
-"""Seconds without an answer after which a host counts as down."""
+TIMEOUT = 10.0
+"""Seconds without a byte after which a host that took the connection counts as down."""
 
 
 def fetch(known: KnownSet) -> Path:
@@ -47,6 +48,7 @@ def _from_hub(known: KnownSet) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 
     try:
+        _require_reachable(known)
         found = hf_hub_download(known.repository, known.file, repo_type="dataset", revision=known.revision)
     except (HfHubHTTPError, OSError, ValueError) as error:
         # Of a gated repository the hub says to those without a token that it is not found.
@@ -55,12 +57,25 @@ def _from_hub(known: KnownSet) -> Path:
     return Path(found)
 
 
+def _require_reachable(known: KnownSet) -> None:
+    """Raises ConnectionError within seconds where a file is not here and the hub takes no connection."""
+    from huggingface_hub import constants, is_offline_mode, try_to_load_from_cache
+
+    place = {"repo_type": "dataset", "revision": known.revision}
+    if is_offline_mode() or isinstance(try_to_load_from_cache(known.repository, known.file, **place), str):
+        return  # the library itself says at once what is missing
+    if why := why_unreachable(constants.ENDPOINT):
+        raise ConnectionError(why)
+
+
 def _from_github(known: KnownSet, placed: Path) -> Path:
     from huggingface_hub import constants
 
     try:
         if constants.HF_HUB_OFFLINE:
             raise ConnectionError("HF_HUB_OFFLINE is set")
+        if why := why_unreachable(known.url):
+            raise ConnectionError(why)
         with urllib.request.urlopen(known.url, timeout=TIMEOUT) as answer:
             content = answer.read()
     except (OSError, HTTPException) as error:  # the latter where an answer breaks off

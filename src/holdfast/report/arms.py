@@ -7,27 +7,13 @@ from typing import Any
 from holdfast.arms import START, STARTS, Stage, looks
 from holdfast.arms import arms_of as rows_of
 from holdfast.holm import holm
+from holdfast.measure_names import LABELS
 from holdfast.outcomes import Rate
 from holdfast.report.left_out import stages_left_out
 from holdfast.report.suites import rate_of, suite_at
 
 MARKERS = {START.name: START.marker} | {look.name: look.marker for look in looks("adapt", "enhance", "verify").values()}
 """A second sign beside the colour, for print without colour and for eyes that see it differently."""
-MEASURES = {
-    "asr": "Attack success",
-    "not_refused": "Harmful prompts not refused",
-    "refusal": "Refusals of harmful prompts",
-    "coherent_refusal": "Coherent refusals",
-    "over_refusal": "Over-refusal",
-    "borderline": "Over-refusal, borderline",
-    "utility": "Utility",
-    "task": "New task",
-    "perplexity": "Perplexity",
-    "perplexity_ratio": "Perplexity, times that at the start",
-    "coherence": "Coherent answers",
-    "degenerate": "Degenerate responses",
-    "cut_off": "Responses cut off by length",
-}
 PERPLEXITY_RATIO = "perplexity_ratio"
 """The perplexity of an arm over that where its experiment started, on the same exchanges."""
 
@@ -103,10 +89,10 @@ def measures_of(arms: Sequence[Arm]) -> list[str]:
     Where harmful prompts are counted as not refused, nobody measured attack success, and refusals are the complement.
     """
     groups = sorted({name for arm in arms for name in arm.suite.get("groups", {}) if not _is_whole(name, arms)})
-    known = {measure for measure in MEASURES if any(_is_measured(arm.suite.get(measure)) for arm in arms)}
+    known = {measure for measure in LABELS if any(_is_measured(arm.suite.get(measure)) for arm in arms)}
     known -= {"asr", "refusal"} if "not_refused" in known else set()
     ordered = []
-    for measure in MEASURES:
+    for measure in LABELS:
         ordered += [measure] if measure in known else []
         ordered += [name for name in groups if name.startswith(f"{measure}/")]
     return ordered
@@ -134,7 +120,7 @@ def _is_measured(record: Any) -> bool:
 def measure_label(measure: str) -> str:
     """'Attack success, heldout'."""
     name, _, group = measure.partition("/")
-    return f"{MEASURES.get(name, name)}, {group}" if group else MEASURES.get(name, name)
+    return f"{LABELS.get(name, name)}, {group}" if group else LABELS.get(name, name)
 
 
 def is_perplexity(measure: str) -> bool:

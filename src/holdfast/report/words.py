@@ -5,43 +5,22 @@ Files and `--json` keep the short names and every digit.
 
 import math
 from collections.abc import Mapping
+from typing import TypeVar
 
+from holdfast.measure_names import ROWS, place_of
 from holdfast.outcomes import Rate
 from holdfast.report.perplexity_texts import perplexity_text
 
-MEASURES = {
-    "asr": "attack success rate",
-    "asr_prefilled": "attack success rate, prefilled",
-    "not_refused": "harmful prompts not refused",
-    "refusal": "refusals of harmful prompts",
-    "coherent_refusal": "coherent refusals of harmful prompts",
-    "coherence/harmful": "coherent answers to harmful prompts",
-    "coherence/prefilled": "coherent answers to prefilled prompts",
-    "over_refusal": "over-refusal",
-    "coherence/harmless": "coherent answers to harmless prompts",
-    "borderline": "over-refusal, borderline prompts",
-    "coherence/borderline": "coherent answers to borderline prompts",
-    "utility": "utility, right answers",
-    "task": "task, right answers",
-    "coherence": "coherent answers",
-    "degenerate": "share of answers degenerate",
-    "cut_off": "share of answers cut off",
-    "kl": "KL divergence from the reference",
-}
+Value = TypeVar("Value")
 OF_ALL = ("harmful", "all")
 """Groups that are the whole of what a measure is about."""
 FEWEST_DECIMALS = 2
 MOST_DECIMALS = 6
 
 
-def ordered(rates: Mapping[str, Rate]) -> list[tuple[str, Rate]]:
-    """The rates in the order of the measures, groups behind the measure that they are part of, whatever was first."""
-    places = {measure: place for place, measure in enumerate(MEASURES)}
-
-    def place(item: tuple[str, Rate]) -> tuple[int, str]:
-        return places.get(item[0], places.get(item[0].partition("/")[0], len(places))), item[0]
-
-    return sorted(rates.items(), key=place)
+def ordered(measured: Mapping[str, Value]) -> list[tuple[str, Value]]:
+    """What was measured in the order of the measures, groups behind the measure that they are part of."""
+    return sorted(measured.items(), key=lambda item: place_of(item[0]))
 
 
 def measure_words(name: str) -> str:
@@ -49,9 +28,9 @@ def measure_words(name: str) -> str:
     measure, _, group = name.partition("/")
     if measure == "lm_eval":
         return f"lm-eval {group.replace('/', ', ')}"
-    if name in MEASURES:
-        return MEASURES[name]
-    words = MEASURES.get(measure) or _any_of(measure) or measure
+    if name in ROWS:
+        return ROWS[name]
+    words = ROWS.get(measure) or _any_of(measure) or measure
     return words if not group or (group in OF_ALL and words != measure) else f"{words}, {group}"
 
 
@@ -75,4 +54,4 @@ def decimals(*rates: Rate) -> int:
 def _any_of(measure: str) -> str | None:
     """The sampling attack: 'attack success rate, any of 5 tries' for asr_any_of_5."""
     before, among, count = measure.partition("_any_of_")
-    return f"{MEASURES[before]}, any of {count} tries" if among and before in MEASURES else None
+    return f"{ROWS[before]}, any of {count} tries" if among and before in ROWS else None

@@ -21,12 +21,12 @@ def mask_of(count, entries=100_000):
     ],
 )
 def test_the_steps_of_the_checks_are_named_and_many_are_counted(steps, places):
-    assert hold_summary(mask_of(1000), steps) == f"held 1,000 weights (1.0%); every bit checked at {places}"
+    assert hold_summary(mask_of(1000), steps) == f"held 1,000 weights (1.00%); every bit checked at {places}"
 
 
 def test_a_share_that_would_round_to_nothing_is_bounded():
-    assert hold_summary(mask_of(49), []).startswith("held 49 weights (less than 0.1%);")
+    assert hold_summary(mask_of(4, 1_000_000), []).startswith("held 4 weights (less than 0.001%);")
 
 
 def test_a_refreshed_mask_is_spoken_of_since_its_step():
-    assert hold_summary(mask_of(1000), [6], since=4).startswith("held 1,000 weights (1.0%) since step 4;")
+    assert hold_summary(mask_of(1000), [6], since=4).startswith("held 1,000 weights (1.00%) since step 4;")

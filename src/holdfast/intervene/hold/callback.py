@@ -3,7 +3,7 @@
     trainer = SFTTrainer(model, ..., callbacks=[ProtectCallback(mask)])
 
 Entries are held at the base's values; that they kept every bit is checked after each save and at the end, where one
-line says so: "held 1,061,683 weights (1.0%); every bit checked at steps 300, 600 and the end". Importance moves
+line says so: "held 1,061,683 weights (1.00%); every bit checked at steps 300, 600 and the end". Importance moves
 while a model trains (arXiv 2604.14010), so the mask can be made anew every so many steps.
 
 Training starts from the model that the mask was made for, by its fingerprint. A run that is resumed has other weights,

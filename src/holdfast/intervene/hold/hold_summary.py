@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from holdfast.shares import share_words
 from holdfast.values import Mask
 
 LISTED = 3
@@ -16,18 +17,13 @@ def hold_summary(mask: Mask, steps: Sequence[int], since: int = 0) -> str:
         steps: of the saves, in order; may be empty.
         since: the step at which a refresh chose this mask; 0 without one.
     """
-    held = f"held {len(mask):,} weights ({_share(mask.density)})"
+    held = f"held {len(mask):,} weights ({share_words(len(mask), mask.num_entries)})"
     return f"{held}{f' since step {since}' if since else ''}; every bit checked at {_places(steps)}"
 
 
 def held_words(hold: object, held: int, *, is_released: bool) -> str:
     """A hold as Python shows it: its kind, and how many weights it holds."""
     return f"<{type(hold).__name__}: {held:,} weights{', released' if is_released else ''}>"
-
-
-def _share(density: float) -> str:
-    """Per cent of the scored weights."""
-    return f"{density:.1%}" if density >= 0.0005 else "less than 0.1%"
 
 
 def _places(steps: Sequence[int]) -> str:

@@ -26,6 +26,7 @@ from holdfast.models.load import load_model
 from holdfast.pipeline import scoring, suites, tuning, verifying
 from holdfast.pipeline.evaluating import evaluate_model
 from holdfast.pipeline.given_exchanges import load_to_enhance
+from holdfast.pipeline.going_on import command_of
 from holdfast.pipeline.inputs import file_hash
 from holdfast.pipeline.judges import Judge, load_judge, require_usable, try_on
 from holdfast.pipeline.masks import select_as_shared
@@ -33,7 +34,6 @@ from holdfast.pipeline.options import SafetyObjective, SuiteFiles
 from holdfast.pipeline.outputs import refuse_foreign, written_alone
 from holdfast.pipeline.rendering import rendering_of
 from holdfast.pipeline.run.config import RunConfig
-from holdfast.pipeline.run.going_on import command_of
 from holdfast.pipeline.run.layout import (
     arms_in,
     enhance_options,

@@ -5,9 +5,9 @@ import pytest
 import holdfast
 from holdfast.artifacts import load_json, save_json
 from holdfast.cli import call
-from holdfast.pipeline.run import run as pipeline
+from holdfast.pipeline import run as pipeline
+from holdfast.pipeline.going_on import command_of
 from holdfast.pipeline.run.demo import demo_config
-from holdfast.pipeline.run.going_on import command_of
 from holdfast.report.summary import gaps
 from tests.pipeline.small import small_config
 

@@ -1,0 +1,49 @@
+"""The measures in the one order in which the terminal, the page and a gate list them, each with its words.
+
+Groups such as asr/heldout follow the measure that they are part of.
+"""
+
+from typing import NamedTuple
+
+
+class Words(NamedTuple):
+    """What a measure is called."""
+
+    row: str
+    """In a table of the terminal or of gate.md, and in a sentence."""
+    label: str | None = None
+    """On the page, where figures have little room; None for what the page has no figure of."""
+
+
+WORDS = {
+    "refusal": Words("refusals of harmful prompts", "Refusals of harmful prompts"),
+    "coherent_refusal": Words("coherent refusals of harmful prompts", "Coherent refusals"),
+    "over_refusal": Words("over-refusal", "Over-refusal"),
+    "borderline": Words("over-refusal, borderline prompts", "Over-refusal, borderline"),
+    "asr": Words("attack success rate", "Attack success"),
+    "asr_prefilled": Words("attack success rate, prefilled"),
+    "not_refused": Words("harmful prompts not refused", "Harmful prompts not refused"),
+    "coherence": Words("coherent answers", "Coherent answers"),
+    "coherence/harmful": Words("coherent answers to harmful prompts"),
+    "coherence/prefilled": Words("coherent answers to prefilled prompts"),
+    "coherence/harmless": Words("coherent answers to harmless prompts"),
+    "coherence/borderline": Words("coherent answers to borderline prompts"),
+    "utility": Words("utility, right answers", "Utility"),
+    "task": Words("task, right answers", "New task"),
+    "perplexity": Words("perplexity", "Perplexity"),
+    "perplexity_ratio": Words("perplexity, times that at the start", "Perplexity, times that at the start"),
+    "degenerate": Words("share of answers degenerate", "Degenerate responses"),
+    "cut_off": Words("share of answers cut off", "Responses cut off by length"),
+    "kl": Words("KL divergence from the reference"),
+}
+ROWS = {name: words.row for name, words in WORDS.items()}
+LABELS = {name: words.label for name, words in WORDS.items() if words.label}
+
+
+def place_of(name: str) -> tuple[int, str]:
+    """Where a measure or a group comes; what nobody knows comes last, by name."""
+    places = {measure: place for place, measure in enumerate(WORDS)}
+    measure = name.partition("/")[0]
+    # The sampling attack, asr_any_of_5, follows the attack that it samples.
+    known = next((one for one in (name, measure, measure.partition("_any_of_")[0]) if one in places), None)
+    return len(places) if known is None else places[known], name
