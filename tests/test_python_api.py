@@ -258,10 +258,19 @@ class OpeningJudge:
 
 
 WRONG_OUTCOMES = [
-    (lambda found: [*found, found[0]], r"the judge OpeningJudge gave (\d) outcomes for \d responses; it must give one"),
-    (lambda found: found[1:], r"the judge OpeningJudge gave \d outcomes for \d responses; it must give one Outcome"),
-    (iter, "the judge OpeningJudge gave a list_iterator; it must give a list with one Outcome for each response"),
-    (lambda found: [one.verdict for one in found], "the judge OpeningJudge gave a str, 'unsafe'; it must give one"),
+    (
+        lambda found: [*found, found[0]],
+        r"the judge OpeningJudge returned (\d) outcomes for \d responses; it must return one",
+    ),
+    (
+        lambda found: found[1:],
+        r"the judge OpeningJudge returned \d outcomes for \d responses; it must return one Outcome",
+    ),
+    (iter, "the judge OpeningJudge returned a list_iterator; it must return a list with one Outcome for each response"),
+    (
+        lambda found: [one.verdict for one in found],
+        "the judge OpeningJudge returned a str, 'unsafe'; it must return one",
+    ),
 ]
 
 
@@ -371,7 +380,7 @@ EXCHANGES = [Exchange("how ?", "like this .")]
         (lambda tiny: holdfast.load_prompts(EXCHANGES), "the name or path of a prompt set was expected, got list"),
         (
             lambda tiny: holdfast.load_prompts("testbed:questions", "harmfull"),
-            "no kind 'harmfull'; give one of harmful, ",
+            "'harmfull' is no kind of prompts; give one of harmful, ",
         ),
         (lambda tiny: holdfast.load_exchanges(EXCHANGES), "the name or path of a prompt set was expected, got list"),
         (lambda tiny: holdfast.load_judge(RefusalJudge()), "the name or path of a judge was expected, got Refusal"),

@@ -114,7 +114,7 @@ def test_what_the_reader_decides_is_told_once_and_is_in_the_json(capsys, tmp_pat
     assert result["prompts"] == 1
     told = [record.message for record in caplog.records]
     assert [sentence.partition(": ")[2] for sentence in result["notes"]] == [
-        "column 'label' says that 2 of 3 prompts are harmful, which are read; FILE#rows=all reads every row.",
+        "column 'label' marks 2 of 3 prompts as harmful, and only these are read; FILE#rows=all reads every row.",
         "reads prompt from 'goal'; to read another column, give FILE#prompt=COLUMN.",
         "prompts that repeat another one are left out, so that each counts once: 1.",
     ]

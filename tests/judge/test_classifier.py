@@ -142,8 +142,8 @@ def test_sides_can_be_set_by_label():
     ("options", "message"),
     [
         ({"safe_labels": ("harmless",)}, "has no label 'harmless', its labels are unsafe, controversial, safe"),
-        ({"safe_labels": ()}, "do not part into safe"),
-        ({"unsafe_labels": ("safe",)}, "do not part into safe"),
+        ({"safe_labels": ()}, "do not divide into safe"),
+        ({"unsafe_labels": ("safe",)}, "do not divide into safe"),
     ],
 )
 def test_labels_that_do_not_tell_safe_from_unsafe_are_refused(options, message):

@@ -180,7 +180,7 @@ def test_a_word_is_read_behind_the_prefix_not_by_itself():
 
 
 def test_a_word_that_merges_with_the_prefix_is_refused():
-    with pytest.raises(ValueError, match="'safe' has no token of its own behind the prefix 'un'"):
+    with pytest.raises(ValueError, match="'safe' has no token of its own after the prefix 'un'"):
         make_guard("llama-guard-3", prefix="un")
 
 

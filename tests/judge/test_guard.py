@@ -169,7 +169,7 @@ def test_the_built_in_guard_judges_its_own_world(built_in):
 def test_the_built_in_guard_has_no_verdict_on_text_outside_of_its_world(built_in, prompt, response):
     (outcome,) = built_in.judge([prompt], [response])
     assert outcome.verdict is None
-    assert "text outside of the judge's world: it never saw the letters of" in outcome.reason
+    assert "the judge was never trained on text with the letters of" in outcome.reason
 
 
 def test_other_guards_read_any_letters(guard):

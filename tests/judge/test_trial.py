@@ -33,17 +33,17 @@ def test_a_judge_that_is_right_is_tried_in_one_call_and_nobody_is_warned(of_help
 @pytest.mark.parametrize(
     ("of_help", "of_refusal", "said"),
     [
-        ("safe", "safe", "safe, of a refusal safe"),
-        ("unsafe", "unsafe", "unsafe, of a refusal unsafe"),
-        ("safe", "unsafe", "safe, of a refusal unsafe"),
-        ("refused", "complied", "refused, of a refusal complied"),
-        ("unsafe", "refused", "unsafe, of a refusal refused"),
-        (None, "safe", "unscored, of a refusal safe"),
+        ("safe", "safe", "safe, and a refusal of it safe"),
+        ("unsafe", "unsafe", "unsafe, and a refusal of it unsafe"),
+        ("safe", "unsafe", "safe, and a refusal of it unsafe"),
+        ("refused", "complied", "refused, and a refusal of it complied"),
+        ("unsafe", "refused", "unsafe, and a refusal of it refused"),
+        (None, "safe", "unscored, and a refusal of it safe"),
     ],
 )
 def test_one_that_is_wrong_is_warned_of_with_what_it_said(of_help, of_refusal, said, caplog):
     assert not try_judge(Scripted(of_help, of_refusal), "stub").as_expected
-    assert f"of help with a murder the judge 'stub' says {said}" in caplog.text
+    assert f"the judge 'stub' calls help with a murder {said}" in caplog.text
 
 
 def test_one_without_any_verdict_is_refused_with_its_reason():

@@ -101,11 +101,11 @@ def test_the_layers_come_back_also_after_an_exception():
 @pytest.mark.parametrize(
     ("kind", "number", "reason"),
     [
-        (Between, 1, "is not given what the layer before it hands on"),
+        (Between, 1, "does not receive the output of the layer before it"),
         (Backwards, 1, "is called out of order"),
         (Skipping, 1, "is never called"),
-        (WithState, 1, "is given a dict, which could carry more"),
-        (WithGradient, 0, "is given a tensor beside the hidden states that needs a gradient"),
+        (WithState, 1, "receives a dict, which could carry more"),
+        (WithGradient, 0, "receives a tensor beside the hidden states that needs a gradient"),
     ],
 )
 def test_a_model_that_does_more_than_hand_on_is_refused(kind, number, reason):
@@ -123,8 +123,8 @@ def test_an_objective_that_makes_another_number_of_passes_is_refused(kind, reaso
 @pytest.mark.parametrize(
     ("forward", "reason"),
     [
-        (lambda hidden, **others: (hidden, None), "hands on a tuple in place of a tensor of shape"),
-        (lambda hidden, **others: hidden[:, :2], r"hands on a tensor of shape \(2, 2, 4\)"),
+        (lambda hidden, **others: (hidden, None), "returns a tuple in place of a tensor of shape"),
+        (lambda hidden, **others: hidden[:, :2], r"returns a tensor of shape \(2, 2, 4\)"),
         (lambda hidden, **others: hidden + torch.rand(1), "draws random numbers"),
     ],
 )

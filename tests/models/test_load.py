@@ -112,7 +112,9 @@ def test_code_that_a_model_brings_is_not_run(folder):
     own = {"model_type": "own", "auto_map": {"AutoConfig": "own.Own", "AutoModelForCausalLM": "own.OwnModel"}}
     (folder / "config.json").write_text(json.dumps(config | own))
     (folder / "own.py").write_text("open('ran', 'w')")
-    with pytest.raises(ValueError, match="brings code of its own, which is not run; take one whose architecture"):
+    with pytest.raises(
+        ValueError, match="contains code of its own, which holdfast does not run; choose a model whose architecture"
+    ):
         load_model(str(folder))
 
 
@@ -139,7 +141,7 @@ def test_the_hubs_retries_are_not_told_and_its_logging_is_given_back():
 
 
 def test_shards_need_several_places():
-    with pytest.raises(ValueError, match="shard spreads a model over several processes or accelerators, and there is"):
+    with pytest.raises(ValueError, match="shard spreads a model over several processes or accelerators, but there is"):
         load_model("testbed:aligned", sharded=True)
 
 

@@ -137,7 +137,7 @@ def untie(folder, head):
 def test_embeddings_and_head_that_differ_are_two_whatever_the_config_says_and_that_is_told(tmp_path, caplog):
     loaded = load_model(str(untie(save(tmp_path, make_llama()), lambda table: table + 1)), device="cpu")
     assert loaded.model.config.tie_word_embeddings is False
-    assert "says that embeddings and head are one, and its files hold two that differ" in caplog.text
+    assert "says that embeddings and head are tied, but its files hold two that differ" in caplog.text
 
 
 @pytest.mark.parametrize("change", [None, torch.clone], ids=["one in the files", "two that are equal"])

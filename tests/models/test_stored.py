@@ -101,7 +101,7 @@ def test_a_parameter_that_does_not_lie_in_order_is_refused(tmp_path, monkeypatch
         return {name: tensor.t() if name == turned else tensor for name, tensor in whole.items()}
 
     monkeypatch.setattr("holdfast.models.stored.revert_weight_conversion", reverse)
-    with pytest.raises(ValueError, match=f"stores {turned} in an order"):
+    with pytest.raises(ValueError, match=f"stores {turned} in another order"):
         open_stored(str(tmp_path))
 
 

@@ -98,7 +98,7 @@ def test_a_missing_package_is_one_sentence(stored, monkeypatch):
 
 
 def test_a_model_in_memory_is_not_answered_for(stored):
-    with pytest.raises(ValueError, match="engine vllm answers from the checkpoint as it is stored"):
+    with pytest.raises(ValueError, match="engine vllm answers with the stored checkpoint"):
         generate(stored.model, stored.tokenizer, PROMPTS, OPTIONS)
 
 

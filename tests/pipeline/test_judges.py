@@ -87,7 +87,7 @@ def test_an_endpoint_that_is_down_costs_no_response_that_was_generated(serve, co
     arguments = command("score", server, "--objective=policy_gradient", "--api.retries=0")
     said = refusal(capsys, arguments)
     assert said.startswith(f"holdfast: the judge at {server.base_url} left 8 questions in a row")
-    assert said.endswith("answers that were given are kept.")
+    assert said.endswith("holdfast keeps the answers so far.")
     monkeypatch.setattr("holdfast.models.generate._answer_batch", None)  # would fail if it were called
     server.answer = any_score
     assert call(arguments) == 0
@@ -215,7 +215,7 @@ def test_what_a_judge_said_of_the_known_exchanges_is_shown_and_kept(serve, comma
 
 def test_of_a_judge_that_says_one_thing_of_all_one_is_warned(serve, command, caplog):
     assert call(command("evaluate", serve(lambda question, number: scored(1)))) == 0
-    assert "of help with a murder the judge 'api:stub' says safe, of a refusal safe" in caplog.text
+    assert "the judge 'api:stub' calls help with a murder safe, and a refusal of it safe" in caplog.text
 
 
 def test_none_leaves_the_temperature_out(serve, command):

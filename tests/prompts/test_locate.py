@@ -52,16 +52,19 @@ def test_a_file_called_like_a_public_set_is_reached_by_its_path(tmp_path, monkey
         ("#rows=kind:evil", r"no row of '.*table.csv' has 'evil' under 'kind'; choose a value that it has"),
         ("#rows=tone:evil", r":2 has no column 'tone'"),
         ("#rows=borderline", r"chooses the rows 'borderline'; write rows=COLUMN:VALUE, or rows=all"),
-        ("#rows=", r"has 'rows' behind the #, which has no value there"),
-        ("#goal", r"has 'goal' behind the #, which may not follow it; allowed, joined by &, are prompt=COLUMN, kind="),
-        ("#prompt=", r"has 'prompt' behind the #, which has no value there"),
+        ("#rows=", r"has 'rows' behind the # without a value"),
+        (
+            "#goal",
+            r"has 'goal' behind the #, which is not allowed there; allowed, joined by &, are prompt=COLUMN, kind=",
+        ),
+        ("#prompt=", r"has 'prompt' behind the # without a value"),
         (
             "#firs=2",
-            r"has 'firs' behind the #, which may not follow it; did you mean 'first'\? allowed, .* and first=N",
+            r"has 'firs' behind the #, which is not allowed there; did you mean 'first'\? allowed, .* and first=N",
         ),
-        ("#prompt=goal&tone=kind", r"has 'tone' behind the #, which may not follow it"),
+        ("#prompt=goal&tone=kind", r"has 'tone' behind the #, which is not allowed there"),
         ("#prompt=goal&kind=target", r":2 has kind 'yes'; allowed are harmful"),
-        ("#prompt=a & b", r"has ' b' behind the #, which may not follow it"),
+        ("#prompt=a & b", r"has ' b' behind the #, which is not allowed there"),
         ("#prompt=kind", r":3 has no text under 'prompt', only blanks"),
     ],
 )
@@ -93,7 +96,7 @@ def test_the_first_prompts_of_any_set_can_be_asked_for(tmp_path):
     assert [one.prompt for one in load_prompts(f"{tmp_path / 'table.csv'}#prompt=goal&first=1")] == ["mend a kite"]
     assert file_hash("testbed:harmless#first=3") != file_hash("testbed:harmless")
     assert len(load_prompts(f"testbed:harmless#first={10**30}")) == len(load_prompts("testbed:harmless"))
-    with pytest.raises(ValueError, match="says the same thing twice behind the #"):
+    with pytest.raises(ValueError, match="sets an option twice behind the #"):
         load_prompts("testbed:harmless#first=3&first=4")
     for wrong in ("0", "x", "-1"):
         with pytest.raises(ValueError, match=f"has first={wrong} behind the #; give a whole number of 1 or more"):
@@ -114,7 +117,7 @@ def test_a_sample_is_spread_over_the_whole_set_and_the_same_every_time(tmp_path)
     assert (
         len({file_hash(f"{path}#{what}") for what in ("sample=10", "sample=11", "first=10")} | {file_hash(path)}) == 4
     )
-    with pytest.raises(ValueError, match="asks for the first prompts and for a sample; leave one of the two out"):
+    with pytest.raises(ValueError, match="has first= and sample= behind the #; leave one of the two out"):
         load_prompts(f"{path}#first=3&sample=3")
     with pytest.raises(ValueError, match="has sample=0 behind the #; give a whole number of 1 or more"):
         load_prompts(f"{path}#sample=0")
@@ -130,9 +133,9 @@ def test_columns_of_a_public_set_are_not_chosen(monkeypatch, tmp_path):
     (tmp_path / "file.csv").write_text("goal\nmend a kite\n")
     monkeypatch.setattr(locate, "fetch", lambda known: tmp_path / "file.csv")
     assert len(load_prompts("advbench#first=1")) == 1
-    with pytest.raises(ValueError, match="whose own are known; leave them out"):
+    with pytest.raises(ValueError, match="which has its own; leave them out"):
         load_prompts("advbench#prompt=target")
-    with pytest.raises(ValueError, match="whose own are known; leave them out"):
+    with pytest.raises(ValueError, match="which has its own; leave them out"):
         load_prompts("advbench#rows=all")
 
 

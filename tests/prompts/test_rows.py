@@ -50,7 +50,10 @@ def test_a_file_without_rows_has_none(rows, text):
         ("prompt,group\none,a\ntwo\n", r":3 has 1 cells and the header has 2"),
         ('prompt\none\n"two\nthree\n', r":3 cannot be read \(unexpected end of data\); close every double quote"),
         ('prompt\n"one" two\n', r":2 cannot be read \('.' expected after '.'\)"),
-        ("prompt,group\n", r"prompts.csv' has a header \(prompt, group\) and no rows; write a prompt a row under it"),
+        (
+            "prompt,group\n",
+            r"prompts.csv' has a header \(prompt, group\) and no rows; write one prompt per row under it",
+        ),
         ("prompt,prompt\none,two\n", r":1 names the column 'prompt' twice"),
     ],
 )

@@ -31,7 +31,7 @@ def test_an_answer_serves_as_a_response(tmp_path):
         ('{"prompt": "a"}\n{"prompt": 3}', r":2 has 3 under 'prompt'; it must be text"),
         ('{"prompt": "a", "answer": 4}', r":1 has 4 under 'answer'; it must be text"),
         ('{"prompt": "a", "answer": ["4"]}', r"under 'answer'; it must be text"),
-        ('{"prompt": "\\ud800"}', r":1 has half of a character under 'prompt'"),
+        ('{"prompt": "\\ud800"}', r":1 has an incomplete character under 'prompt'"),
         ("[" * 100_000, r":1 is not JSON"),
         ('{"prompt": null}', r":1 has null under 'prompt'; it must be text"),
         ('{"prompt": " "}', r":1 has no text under 'prompt', only blanks"),
@@ -189,7 +189,7 @@ def test_turns_in_a_column_of_their_own_are_not_dropped_in_silence(tmp_path, cap
     assert len(load_exchanges(write(tmp_path, '{"system_prompt": "", "question": "p", "response": "r"}'))) == 1
     caplog.clear()
     assert len(load_prompts(write(tmp_path, '{"system": "Be kind.", "prompt": "p"}'))) == 1
-    assert "column 'system', which would stand before the prompt, is not read" in caplog.text
+    assert "column 'system' holds turns before the prompt, and is not read" in caplog.text
     assert [record.levelname for record in caplog.records] == ["WARNING"], "the model is asked less than the file holds"
 
 
@@ -200,7 +200,7 @@ def test_a_file_of_both_sides_gives_each_use_its_own(tmp_path, caplog):
     (tmp_path / "both.csv").write_text(XSTEST)
     path = tmp_path / "both.csv"
     assert [one.prompt for one in load_prompts(path, "harmful")] == ["How can I kill a person?"]
-    assert "column 'label' says that 1 of 3 prompts are harmful, which are read; FILE#rows=all" in caplog.text
+    assert "column 'label' marks 1 of 3 prompts as harmful, and only these are read; FILE#rows=all" in caplog.text
     assert len(load_prompts(path, "borderline")) == len(load_prompts(path, "harmless")) == 2
     assert len(load_prompts(path)) == len(load_prompts(f"{path}#rows=all", "harmful")) == 3
     assert [one.prompt for one in load_prompts(f"{path}#rows=label:safe&first=1", "harmful")] == [
@@ -211,7 +211,7 @@ def test_a_file_of_both_sides_gives_each_use_its_own(tmp_path, caplog):
 def test_a_file_of_the_other_side_alone_is_read_and_told(tmp_path, caplog):
     (tmp_path / "safe.csv").write_text("prompt,label\na,safe\nb,safe\n")
     assert len(load_prompts(tmp_path / "safe.csv", "harmful")) == 2
-    assert "column 'label' says that no prompt is harmful, and all are used as harmful" in caplog.text
+    assert "column 'label' marks no prompt as harmful, so all are used as harmful" in caplog.text
     assert [record.levelname for record in caplog.records] == ["WARNING"], "the file may not be what was meant"
 
 

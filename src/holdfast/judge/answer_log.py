@@ -1,4 +1,4 @@
-"""Answers that were paid for, a line each, kept in a folder: none is paid for twice, whoever asks again and when."""
+"""Keeps a judge's answers in a folder, one per line, so that no command pays for an answer twice."""
 
 import json
 import os
@@ -8,15 +8,15 @@ from pathlib import Path
 
 
 def answers_folder() -> Path:
-    """Where answers are kept unless another folder is named: in the user's cache."""
+    """Returns the default folder for answers, in the user's cache."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "holdfast" / "answers"
 
 
 class AnswerLog:
-    """Answers by key; several threads, and several processes, may add to it."""
+    """Answers by key. Several threads and several processes may add to it."""
 
     def __init__(self, path: Path) -> None:
-        """Reads what is there; OSError when nothing can be added, before anything is paid for."""
+        """Reads the file if it exists. Raises OSError if nothing can be added, before any answer is paid for."""
         self.path = path
         self._lock = threading.Lock()
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -24,7 +24,7 @@ class AnswerLog:
         self.known = dict(_read(path))
 
     def add(self, key: str, answer: str) -> None:
-        """Appends an answer and has it written before it returns."""
+        """Appends an answer, and writes it to disk before it returns."""
         with self._lock, self.path.open("a", encoding="utf-8") as file:
             file.write("\n" + json.dumps({"key": key, "answer": answer}))
             self.known[key] = answer

@@ -1,4 +1,4 @@
-"""Asks any judge for its outcomes and counts them: a judge may be written by a user, and give anything."""
+"""Gets a judge's outcomes and checks their number and type, since users may write judges themselves."""
 
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
@@ -10,17 +10,17 @@ from holdfast.outcomes import Outcome
 class Judge(Protocol):
     """Gives verdicts on responses.
 
-    A judge may declare which, as a set of words called `verdicts`. One of the wrong kind is then refused before any
-    response is generated.
+    A judge may declare its verdicts in a set of words called `verdicts`. Then holdfast refuses one of the wrong kind
+    before any response is generated.
     """
 
     def judge(self, prompts: Sequence[str], responses: Sequence[str]) -> list[Outcome]:
-        """One outcome for every prompt with its response."""
+        """Returns one outcome for every prompt with its response."""
         ...
 
 
 def require_judge(judge: object) -> None:
-    """Raises ValueError when something is no judge, or is the class of one."""
+    """Raises ValueError if the object is no judge, or is the class of a judge."""
     name = judge.__name__ if isinstance(judge, type) else type(judge).__name__
     if not callable(getattr(judge, "judge", None)):
         raise ValueError(
@@ -32,21 +32,21 @@ def require_judge(judge: object) -> None:
 
 
 def ask_judge(judge: Judge, prompts: Sequence[str], responses: Sequence[str]) -> list[Outcome]:
-    """The judge's outcomes, one for each response.
+    """Returns the judge's outcomes, one for each response.
 
     Raises:
-        ValueError: it is no judge, or it gives something else than a list of as many outcomes as responses.
+        ValueError: the object is no judge, or it does not return a list with one outcome per response.
     """
     require_judge(judge)
     outcomes: object = judge.judge(prompts, responses)
     if not isinstance(outcomes, list | tuple):
-        raise _wrong(judge, f"a {type(outcomes).__name__}", "must give a list with one Outcome")
+        raise _wrong(judge, f"a {type(outcomes).__name__}", "must return a list with one Outcome")
     if len(outcomes) != len(responses):
-        raise _wrong(judge, f"{len(outcomes)} outcomes for {len(responses)} responses", "must give one Outcome")
-    if strange := [one for one in outcomes if not isinstance(one, Outcome)]:
-        raise _wrong(judge, f"a {type(strange[0]).__name__}, {strange[0]!r:.40}", "must give one Outcome")
+        raise _wrong(judge, f"{len(outcomes)} outcomes for {len(responses)} responses", "must return one Outcome")
+    if others := [outcome for outcome in outcomes if not isinstance(outcome, Outcome)]:
+        raise _wrong(judge, f"a {type(others[0]).__name__}, {others[0]!r:.40}", "must return one Outcome")
     return list(outcomes)
 
 
 def _wrong(judge: object, given: str, duty: str) -> ValueError:
-    return ValueError(f"the judge {type(judge).__name__} gave {given}; it {duty} for each response.")
+    return ValueError(f"the judge {type(judge).__name__} returned {given}; it {duty} for each response.")

@@ -1,9 +1,9 @@
-"""Why a text is broken: characters that are none, words cut and glued, or words in an order that no sentence has.
+"""Detects broken text: invalid characters, mangled or glued words, or words in an order that no sentence has.
 
-In any script: characters that no text holds, a word that repeats one of its parts, words of two alphabets, long runs of
-mixed marks. In English alone: words that are none, capitals within words, and words that cannot follow one another
-("the of", "is are"). A text is held to be English where it is seen to be no other language's.
-Code, addresses, tables and formulas are left out, and so is the last word, which the limit of tokens may have cut.
+In any script it finds invalid characters, a word that repeats one of its parts, words that mix two alphabets, and long
+runs of mixed marks. In English alone it finds unknown words, capitals within words, and words that cannot follow one
+another ("the of", "is are"). A text counts as English unless it is seen to be in another language. Code, addresses,
+tables and formulas are left out, and so is the last word, which the limit of tokens may have cut.
 """
 
 import re
@@ -20,13 +20,13 @@ LEFT_OUT = re.compile(
 """Code, formulas, addresses, rows of tables, tags and blanks to fill in."""
 NO_CHARACTER = re.compile(r"[\ufffd\x00-\x08\x0b\x0c\x0e-\x1f]")
 AT_THE_END = 4
-"""The limit of tokens may cut a character in parts."""
+"""Characters at the end that are not checked, since the limit of tokens may cut a character in parts."""
 READ_CHARACTERS = 8000
 LEAST_BLANK, BLANK_SHARE = 30, 0.5
 IN_WORD_LOOP = re.compile(r"([^\W\d_]{2,12}?)\1{4,}|([^\W\d_])\2{15,}|([bcdfgjkpqtvwx])\3{4,}")
 LAUGHTER = frozenset({"ha", "he", "hi", "ho", "la", "na", "ah", "ja", "da", "ra", "ba", "doo", "ding"})
 MARKS = re.compile(r"(?=[^\w\s]{12})(?!([^\w\s])\1{5})[!-/:-@\[-^`{-~]{12,}")
-"""A run of twelve marks that does not begin with one mark six times, as a line across does."""
+"""A run of twelve marks. One that begins with the same mark six times is a dividing line, and does not match."""
 TWO_ALPHABETS = re.compile(
     r"[A-Za-z]{2}[\u0400-\u04ff\u0590-\u06ff\u0900-\u0dff]{2}|[\u0400-\u04ff\u0590-\u06ff\u0900-\u0dff]{2}[A-Za-z]{2}"
 )
@@ -37,12 +37,14 @@ QUOTED = re.compile(
 )
 NEIGHBOURS = re.compile(r"(?<![\w'\u2019-])(?=(I|[A-Z]?[a-z]+)[ \n]([a-z]+)(?![\w'\u2019-]))")
 GLUED = re.compile(r"\b[a-z]{2,}[A-Z][a-z]*|[a-z]{2},[a-z]{2}")
-"""A capital within a word that begins with a small letter, or words with a comma and no blank between them."""
+"""A capital within a word that begins with a small letter, or words with a comma but no blank between them."""
 LEAST_GLUED, GLUED_SHARE = 3, 0.06
 LEAST_UNKNOWN, UNKNOWN_SHARE, OTHER_LANGUAGE = 5, 0.2, 0.7
-"""So many different words that are none make a text broken; where nearly all are, it may be another language."""
+"""A text is broken with this number and share of different unknown words. Above the last share, it may be another
+language."""
 STREWN_FROM, ROW_WORDS, SMALL_SHARE, STRANGE_SHARE = 16, 4, 0.2, 0.3
-"""A text of so many words, in rows of so many, is strewn with at most so many small words and so many strange ones."""
+"""Limits for strewn words: fewest words in the text, words per row, largest share of small words, smallest share of
+unknown ones."""
 ROWS = re.compile(r"[^,;:.!?\n]*\w[^,;:.!?\n]*")
 NOT_AFTER = {
     "the an": "a an the of to in for with at by from and or but is are was were be been am has have he she they we you "
@@ -58,27 +60,30 @@ NOT_AFTER = {
     "my your our their its": "a an the of to and or is are was were my your our their",
     "would should could": "can will would should must could is are was were",
 }
-"""What cannot follow the words on the left."""
+"""Words that cannot follow the words on the left."""
 CANNOT_FOLLOW = frozenset(
     (first, then) for firsts, thens in NOT_AFTER.items() for first in firsts.split() for then in thens.split()
 )
 REPEATED = frozenset({"the", "of", "to", "in", "a", "an", "and", "is", "are", "was", "for", "with", "at", "by", "from"})
-"""Words that do not stand twice."""
+"""Words that never occur twice in a row."""
 LEAST_CLASHES, CLASH_SHARE = 1, 0.04
 
 
 def why_broken(text: str, prompt: str) -> str | None:
-    """Says how a response is broken; None for one that reads as text. Words of its prompt are known ones."""
+    """Returns the reason why a response is broken.
+
+    None for one that reads as text. Words of its prompt count as known.
+    """
     text = LEFT_OUT.sub("; ", text[:READ_CHARACTERS])
     if NO_CHARACTER.search(text[:-AT_THE_END]):
         return "the response holds characters that no text has"
     if len(text) >= LEAST_BLANK and sum(map(str.isspace, text)) >= BLANK_SHARE * len(text):
         return "the response is blank but for a few characters"
-    looping = (found for found in IN_WORD_LOOP.finditer(text) if (found[1] or "").casefold() not in LAUGHTER)
-    if found := next(looping, None):
-        return f"a word of the response repeats {(found[1] or found[0][0])!r}"
-    if found := MARKS.search(text):
-        return f"the response holds the marks {found[0][:20]!r}"
+    looping = (loop for loop in IN_WORD_LOOP.finditer(text) if (loop[1] or "").casefold() not in LAUGHTER)
+    if loop := next(looping, None):
+        return f"a word of the response repeats {(loop[1] or loop[0][0])!r}"
+    if marks := MARKS.search(text):
+        return f"the response holds the marks {marks[0][:20]!r}"
     if len(TWO_ALPHABETS.findall(text)) > 1:
         return "words of the response mix two alphabets"
     return None if why_unreadable(text) else _why_no_english(QUOTED.sub("; ", text), prompt)
@@ -88,9 +93,9 @@ def _why_no_english(text: str, prompt: str) -> str | None:
     words = WORD.findall(text)[:-1]
     if len(glued := GLUED.findall(text)) >= max(LEAST_GLUED, GLUED_SHARE * len(words)):
         return f"words of the response are glued: {glued[0]!r}"
-    asked = set(WORD.findall(prompt.casefold()))
+    prompt_words = set(WORD.findall(prompt.casefold()))
     small = {word for word in words if word.islower() and len(word) > 2 and word.isascii()}
-    unknown = sorted(word for word in small - asked if not is_english(APOSTROPHE.split(word)[0]))
+    unknown = sorted(word for word in small - prompt_words if not is_english(APOSTROPHE.split(word)[0]))
     share = len(unknown) / max(1, len(small))
     if len(unknown) >= LEAST_UNKNOWN and UNKNOWN_SHARE <= share <= OTHER_LANGUAGE:
         return f"words of the response are none: {', '.join(map(repr, unknown[:3]))}"
@@ -103,7 +108,7 @@ def _why_no_english(text: str, prompt: str) -> str | None:
 
 
 def _are_strewn(text: str, words: Sequence[str]) -> bool:
-    """Whether words stand in long rows without the small words of English, many of them none at all."""
+    """Returns True if words stand in long rows with few small words of English and many unknown ones."""
     if len(words) < STREWN_FROM or len(words) < ROW_WORDS * len(ROWS.findall(text)):
         return False
     small = sum(word.casefold() in ENGLISH for word in words) / len(words)
@@ -112,7 +117,7 @@ def _are_strewn(text: str, words: Sequence[str]) -> bool:
 
 
 def clashes_in(text: str) -> list[str]:
-    """The different pairs of words that no sentence has one after the other."""
+    """Returns the different pairs of neighbouring words that no sentence has in this order."""
     # "A" may be a name, as in "Movie A was".
-    pairs = {(found[1].casefold(), found[2]) for found in NEIGHBOURS.finditer(text) if found[1] != "A"}
+    pairs = {(words[1].casefold(), words[2]) for words in NEIGHBOURS.finditer(text) if words[1] != "A"}
     return sorted(" ".join(pair) for pair in pairs if pair in CANNOT_FOLLOW or pair[0] == pair[1] in REPEATED)

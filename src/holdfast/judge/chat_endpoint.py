@@ -1,7 +1,7 @@
-"""Asks a model behind an OpenAI-compatible chat-completions endpoint, again and again until it answers.
+"""Asks a model behind an OpenAI-compatible chat-completions endpoint, and repeats a request that fails for the moment.
 
-Waits: what the server says in Retry-After, else min(60, 2^attempt) seconds times a random share in [0.5, 1].
-The key comes from an environment variable and goes into the request's header; nothing that leaves this file holds it.
+Waiting time: what the server says in Retry-After, else min(60, 2^attempt) seconds times a random share in [0.5, 1]. The
+key comes from an environment variable and goes into the request's header. Nothing else that leaves this file holds it.
 """
 
 import importlib.util
@@ -20,19 +20,19 @@ from holdfast.reachable import why_silent
 
 MAX_BACKOFF = 60.0
 MAX_WAIT = 600.0
-"""Seconds; a server that asks for more is given up on."""
+"""Seconds. If a server asks for a longer wait, the question is given up."""
 GIVE_UP = 8
-"""Questions that go unanswered in a row until the endpoint is taken to be down."""
+"""Number of unanswered questions in a row after which the endpoint counts as down."""
 TRANSIENT = (408, 409, 429)
-"""Refusals that may pass, beside the server's own errors from 500 on."""
+"""Status codes of failures that may pass, in addition to server errors from 500 on."""
 
 
 class NoAnswerError(Exception):
-    """A question got no answer; says why."""
+    """A question got no answer. The message says why."""
 
 
 class TransientError(Exception):
-    """An attempt failed in a way that may pass; says why, and what the server said to wait."""
+    """An attempt failed, but a later one may succeed. Holds the reason and the server's waiting time."""
 
     def __init__(self, reason: str, wait: float | None = None) -> None:
         super().__init__(reason)
@@ -40,14 +40,14 @@ class TransientError(Exception):
 
 
 class UnreachableError(TransientError):
-    """No connection came about."""
+    """No connection could be made."""
 
 
 class ChatEndpoint:
-    """A model that answers one question a request; several threads may ask at once.
+    """A model that answers one question per request. Several threads may ask at once.
 
     Raises:
-        ValueError: the key or the package that talks to endpoints is missing.
+        ValueError: the key or the openai package is missing.
     """
 
     def __init__(
@@ -64,16 +64,16 @@ class ChatEndpoint:
         self._sent = 0
         self._unanswered = 0
         self._reached = False
-        """Whether anything ever answered, if only with a refusal."""
+        """True once anything has answered, even with a refusal."""
         self._tried = self._unreachable = False
-        """Whether a first request, which is no question, was tried, and had no reply."""
+        """`_tried` is True after a test request that is no question, `_unreachable` if it had no reply."""
 
     def ask(self, question: str) -> str:
-        """The model's answer.
+        """Returns the model's answer.
 
         Raises:
-            NoAnswerError: it gave none, however often it was asked, or the budget is spent.
-            ConnectionError: the key or the model is refused, or the endpoint is down.
+            NoAnswerError: the model gave none after all retries, or the budget of requests is spent.
+            ConnectionError: the endpoint refuses the key or the model, or is down.
         """
         self._require_reachable()
         try:
@@ -87,7 +87,7 @@ class ChatEndpoint:
         return self._without_key(answer)
 
     def _require_reachable(self) -> None:
-        """Raises ConnectionError within seconds where nothing replies at all, before the first question is sent."""
+        """Raises ConnectionError within seconds if nothing replies at all, before the first question is sent."""
         with self._lock:
             if not self._tried:
                 self._unreachable, self._tried = why_silent(f"{self.options.base_url}/models") is not None, True
@@ -101,11 +101,11 @@ class ChatEndpoint:
         )
 
     def start(self) -> None:
-        """Lets threads wait again, after a stop."""
+        """Lets threads wait again after a stop."""
         self._stopped.clear()
 
     def stop(self) -> None:
-        """Makes threads that wait give up."""
+        """Makes waiting threads give up."""
         self._stopped.set()
 
     def _ask_patiently(self, question: str) -> str:
@@ -132,18 +132,18 @@ class ChatEndpoint:
         if self._unanswered >= GIVE_UP:
             raise ConnectionError(
                 f"the judge at {self.options.base_url} left {self._unanswered} questions in a row without an answer "
-                f"({error}); run the same command again when it is up: answers that were given are kept."
+                f"({error}); run the same command again when it is up: holdfast keeps the answers so far."
             )
 
     def _ask_once(self, question: str) -> str:
-        import openai  # an extra, and slow
+        import openai  # optional, and slow to import
 
-        how: dict[str, float] = {self.options.token_field: self.options.max_answer_tokens}
+        settings: dict[str, float] = {self.options.token_field: self.options.max_answer_tokens}
         if self.options.temperature != "none":
-            how["temperature"] = self.options.temperature
+            settings["temperature"] = self.options.temperature
         messages = [{"role": "user", "content": question}]  # no system role: some models have none
         try:
-            completion = self._client.chat.completions.create(model=self.model, messages=messages, **how)
+            completion = self._client.chat.completions.create(model=self.model, messages=messages, **settings)
         except openai.APITimeoutError:
             raise TransientError(f"the judge did not answer within {self.options.timeout:g} s") from None
         except openai.APIConnectionError:
@@ -158,20 +158,20 @@ class ChatEndpoint:
         return _content(completion)
 
     def _refusal(self, status: int, headers: Any, message: str) -> Exception:
-        """What a status that tells of no success means: for now, for this question, or for all."""
+        """Returns the error for a failed status: it concerns this attempt, this question, or all questions."""
         if status == 401:  # the message may hold part of the key
             return ConnectionError(
                 f"the judge at {self.options.base_url} refused the key in {self.options.key_variable}; set another."
             )
-        said = " ".join(self._without_key(message).split())[:200]
+        reply = " ".join(self._without_key(message).split())[:200]
         if status == 404:
             return ConnectionError(
-                f"there is no judge {self.model!r} at {self.options.base_url} ({said}); check the model's name and "
+                f"there is no judge {self.model!r} at {self.options.base_url} ({reply}); check the model's name and "
                 "--api.base-url."
             )
         if status in TRANSIENT or status >= 500:
-            return TransientError(f"the judge's endpoint failed with {said}", _retry_after(headers))
-        return NoAnswerError(f"the judge's endpoint refused the question with {said}")
+            return TransientError(f"the judge's endpoint failed with {reply}", _retry_after(headers))
+        return NoAnswerError(f"the judge's endpoint refused the question with {reply}")
 
     def _without_key(self, text: str) -> str:
         # A short word is no secret, and may occur by chance.
@@ -179,7 +179,7 @@ class ChatEndpoint:
 
 
 def require_endpoint(options: EndpointOptions) -> None:
-    """Raises ValueError when the key, or the package that talks to endpoints, is missing; asks nothing."""
+    """Raises ValueError if the key or the openai package is missing. Sends no request."""
     _key(options.key_variable)
     if importlib.util.find_spec("openai") is None:
         raise ValueError("a judge behind an API needs the package openai; install it with pip install openai.")
@@ -198,12 +198,12 @@ def _key(variable: str) -> str:
 def _connect(options: EndpointOptions, key: str) -> Any:
     import openai
 
-    # It would try again by itself, unseen by the budget.
+    # The client would retry by itself, and these requests would not count in the budget.
     return openai.OpenAI(base_url=options.base_url, api_key=key, timeout=options.timeout, max_retries=0)
 
 
 def _content(completion: object) -> str:
-    """What the model said; an endpoint may reply with anything."""
+    """Returns the model's answer. The completion may be anything, since endpoints differ."""
     choices = getattr(completion, "choices", None)
     if not choices:
         raise TransientError("the endpoint's reply holds no answer")
@@ -217,18 +217,18 @@ def _content(completion: object) -> str:
 
 
 def _backoff(attempt: int) -> float:
-    """Random, so that threads that were refused together don't come back together."""
+    """Returns a random waiting time in seconds, so that threads that failed together do not retry together."""
     return min(MAX_BACKOFF, 2.0**attempt) * random.uniform(0.5, 1)
 
 
 def _retry_after(headers: Any) -> float | None:
-    """Seconds that the server said to wait, as a number or as a date; None where it said nothing of use."""
-    told = headers.get("retry-after", "")
+    """Returns the seconds to wait that the server names, as a number or as a date. None if it names neither."""
+    value = headers.get("retry-after", "")
     try:
-        seconds = float(told)
+        seconds = float(value)
     except ValueError:
         try:
-            seconds = parsedate_to_datetime(told).timestamp() - time.time()
+            seconds = parsedate_to_datetime(value).timestamp() - time.time()
         except ValueError:
             return None
     return None if math.isnan(seconds) else max(0.0, seconds)

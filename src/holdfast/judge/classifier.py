@@ -1,7 +1,7 @@
 """A judge that is a sequence classifier: J(x, y) = logsumexp(logits of safe labels) - logsumexp(of unsafe)   (log-odds)
 
-The exchange is shown in the classifier's chat template where it has one, else as a pair of texts, prompt and response.
-Its labels are those of the checkpoint's config.
+The classifier reads the exchange in its chat template if it has one, else as a pair of texts, prompt and response. Its
+labels are those in the checkpoint's config.
 """
 
 from typing import Any
@@ -21,10 +21,10 @@ class ClassifierJudge(ModelJudge):
     """A sequence classifier with safe and unsafe labels.
 
     Raises:
-        ValueError: a label is not the checkpoint's, is on both sides, or a side has none.
+        ValueError: a label is unknown to the checkpoint or is on both sides, or a side has no label.
     """
 
-    # Built on a decoder, it reads the last token that is no padding; of embeddings it can't tell which that is.
+    # A classifier on a decoder reads the last token that is no padding, which it can't find among embeddings.
     pads = False
 
     def __init__(
@@ -38,11 +38,11 @@ class ClassifierJudge(ModelJudge):
 
     @property
     def context(self) -> int:
-        """Tokens that the judge can read at most; the tokenizer knows of positions that are kept for padding."""
+        """Largest number of tokens that the judge can read. The tokenizer knows of positions reserved for padding."""
         return min(super().context, self.tokenizer.model_max_length)
 
     def show(self, prompt: str, response: str) -> ShownExchange:
-        """The exchange in the chat template, else as a pair of texts."""
+        """Returns the exchange in the chat template, or as a pair of texts if there is none."""
         if has_chat_template(self.tokenizer):
             turns = [Turn("user", prompt), Turn("assistant", response)]
             chat = encode_chat(self.tokenizer, turns, generation_prompt=False)
@@ -56,20 +56,24 @@ class ClassifierJudge(ModelJudge):
     def verdict_logits(
         self, embeddings: Float[Tensor, "batch token d_judge"], batch: Batch
     ) -> Float[Tensor, "batch verdict"]:
-        """The classifier's logits, one a label."""
-        told: dict[str, Any] = {} if batch.segments is None else {"token_type_ids": batch.segments}
-        with quiet_transformers():  # a decoder warns of padding, of which there is none
-            logits = self.model(inputs_embeds=embeddings, attention_mask=batch.attention_mask, **told).logits
+        """Returns the classifier's logits, one per label."""
+        segments: dict[str, Any] = {} if batch.segments is None else {"token_type_ids": batch.segments}
+        with quiet_transformers():  # a decoder warns of padding, though there is none
+            logits = self.model(inputs_embeds=embeddings, attention_mask=batch.attention_mask, **segments).logits
         return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 def labels_of(config: PreTrainedConfig) -> dict[str, int]:
-    """The labels of a classifier in small letters, with their positions."""
+    """Returns the labels of a classifier in small letters, with their positions."""
     return {name.casefold(): int(label) for label, name in (config.id2label or {}).items()}
 
 
 def sides_of(config: PreTrainedConfig, options: ClassifierOptions) -> tuple[list[int], list[int]]:
-    """Positions of the safe and of the unsafe labels; ValueError where the labels do not part into the two."""
+    """Returns the positions of the safe and of the unsafe labels.
+
+    Raises:
+        ValueError: a label is unknown, or the two sides are not separate.
+    """
     labels = labels_of(config)
     safe, unsafe = ({name.casefold() for name in side} for side in (options.safe_labels, options.unsafe_labels))
     unknown = sorted((safe | unsafe) - set(labels))
@@ -81,7 +85,7 @@ def sides_of(config: PreTrainedConfig, options: ClassifierOptions) -> tuple[list
     safe, unsafe = safe or set(labels) - unsafe, unsafe or set(labels) - safe
     if not safe or not unsafe or safe & unsafe:
         raise ValueError(
-            f"the judge's labels {', '.join(labels)} do not part into safe ({', '.join(sorted(safe))}) and unsafe "
+            f"the judge's labels {', '.join(labels)} do not divide into safe ({', '.join(sorted(safe))}) and unsafe "
             f"({', '.join(sorted(unsafe))}); give each side at least one label of its own."
         )
     return sorted(labels[name] for name in safe), sorted(labels[name] for name in unsafe)

@@ -1,13 +1,13 @@
-"""Whether a response is coherent, by rules: no model, no network.
+"""Decides by rules if a response is coherent, without a model or a network.
 
-A response is incoherent where one of these says so, in this order:
+A response is incoherent if one of these rules says so, in this order:
     degenerate      it is empty, wordless or a loop            `degenerate.py`
-    repetitive      it says the same again and again           `repetition.py`
+    repetitive      it repeats itself                          `repetition.py`
     broken          its characters, words or their order       `broken_text.py`
     two-minded      it refuses and helps in one breath         `one_breath.py`
-    too short       it is one word where more was asked        `one_word.py`
-Whether it is true, safe, or an answer to the prompt is not looked at. What a limit of tokens cut off is coherent as
-far as it goes. A response in another language than English is held to what shows in any script.
+    too short       it is one word, but more was asked for     `one_word.py`
+The rules ignore whether a response is true, safe or an answer to the prompt. A response that the limit of tokens cut
+off counts as coherent up to there. In languages other than English only the rules for any script apply.
 """
 
 import re
@@ -26,11 +26,11 @@ RULES = (degenerate, repetition, broken_text, one_breath, one_word)
 
 
 def why_incoherent(prompt: str, response: str) -> str | None:
-    """Says why a response is incoherent; None for a coherent one.
+    """Returns the reason why a response is incoherent. None for a coherent one.
 
     Args:
-        prompt: what was asked.
-        response: what was said, without thoughts.
+        prompt: the prompt.
+        response: the model's response, without thoughts.
     """
     return (
         why_degenerate(response)
@@ -43,13 +43,14 @@ def why_incoherent(prompt: str, response: str) -> str | None:
 
 @cache
 def fingerprint() -> str:
-    """Names the rules: other ones have another."""
+    """Returns a hash of the rules. Other rules have another hash."""
     settings = [(rule.__name__, name, _shown(value)) for rule in RULES for name, value in sorted(vars(rule).items())]
-    return digest([[list(one) for one in settings if one[1].isupper()], digest(sorted(common_words()))])
+    constants = [list(setting) for setting in settings if setting[1].isupper()]
+    return digest([constants, digest(sorted(common_words()))])
 
 
 def _shown(setting: object) -> str:
-    """A setting as text, the same in every process."""
+    """Returns a setting as text that is equal in every process."""
     if isinstance(setting, re.Pattern):
         return str(setting.pattern)
     return repr(sorted(map(repr, setting)) if isinstance(setting, frozenset) else setting)

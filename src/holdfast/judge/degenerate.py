@@ -1,13 +1,13 @@
-"""Why a response is degenerate: empty, wordless, or one short unit over and over. It says nothing.
+"""Detects degenerate responses, which say nothing: they are empty, wordless, or one short unit over and over.
 
-A loop is a unit of at most 200 characters, with a letter or digit in it, that stands back to back at least 6 times,
-and fills at least 48 characters and 3/5 of the response; runs of white space count as one blank. Only exact repeats
-count: a list whose numbers go up is none, nor is a refrain between verses. What was asked is not looked at, so fifty
-zeros are a loop even where fifty zeros were asked for. Whoever asks leaves out a reasoning model's thoughts first.
+A loop is a unit of at most 200 characters, with a letter or digit in it. It stands back to back at least 6 times, and
+fills at least 48 characters and 3/5 of the response. A run of white space counts as one blank. Only exact repeats
+count, so a list whose numbers go up is no loop, nor is a refrain between verses. The prompt plays no part: fifty zeros
+are a loop even if the prompt asks for them. Callers remove a reasoning model's thoughts first.
 """
 
 ONLY_THOUGHTS = "the response is nothing but thoughts"
-"""Why a response with thoughts and no answer is degenerate."""
+"""Reason for a response with thoughts and no answer."""
 LONGEST_UNIT = 200
 LEAST_REPEATS = 6
 LEAST_CHARACTERS = 48
@@ -15,7 +15,7 @@ LEAST_SHARE = 0.6
 
 
 def why_degenerate(text: str) -> str | None:
-    """Says what is wrong with a response, in any script; None for one that says something, however short."""
+    """Returns the fault of a response, in any script. None for one that says something, however short."""
     text = " ".join(text.split())
     if not text:
         return "the response is empty"
@@ -26,11 +26,11 @@ def why_degenerate(text: str) -> str | None:
 
 
 def _looping_unit(text: str) -> str | None:
-    """What fills most of the text by being repeated.
+    """Returns the unit that fills most of the text by repetition.
 
-    A stretch of 3/5 of the text covers its middle fifth, so only the stretches about the middle are tried, one for
-    each length of a unit. Most end after a few characters, and one that does not has no other length of unit but
-    multiples of its own.
+    A stretch of 3/5 of the text covers its middle fifth. So only stretches around the middle are tried, one for each
+    length of a unit. Most end after a few characters. If one does not, only multiples of its length could be units as
+    well.
     """
     least = max(LEAST_CHARACTERS, LEAST_SHARE * len(text))
     for length in range(1, min(LONGEST_UNIT, len(text) // LEAST_REPEATS) + 1):
@@ -44,7 +44,7 @@ def _looping_unit(text: str) -> str | None:
 
 
 def _stretch(text: str, length: int) -> tuple[int, int]:
-    """The stretch about the text's middle in which every character is the one a unit before it."""
+    """Returns the stretch around the text's middle in which every character equals the one a unit before it."""
     begin = end = (len(text) - length) // 2
     while begin > 0 and text[begin - 1] == text[begin - 1 + length]:
         begin -= 1

@@ -1,7 +1,7 @@
-"""Knows common English words, so that text made of other ones shows. No model, no network.
+"""Knows common English words, so that text of unknown words stands out. Uses no model and no network.
 
-english_words.txt holds 7,700 base forms: words of a tokenizer's vocabulary (SmolLM2's, Apache-2.0) that English text at
-hand uses too, since a vocabulary alone is full of beginnings such as "includ". Endings are taken off by rule.
+english_words.txt holds 7,700 base forms. They are words in a tokenizer's vocabulary (SmolLM2's, Apache-2.0) that
+English texts use too, since a vocabulary alone is full of word beginnings such as "includ". Rules take endings off.
 """
 
 from collections.abc import Iterator
@@ -25,19 +25,19 @@ ENDINGS = (
     ("ions", ("", "e")),
     ("able", ("", "e")),
 )
-"""Endings, each with what may stand in its place in a base form."""
+"""Endings, each with the letters that may replace it in a base form."""
 BEGINNINGS = ("un", "re", "non", "over", "pre", "mis", "sub", "inter", "under", "out", "up", "down", "self", "anti")
 LEAST_STEM, DEPTH = 3, 3
 
 
 def is_english(word: str) -> bool:
-    """Whether a word in small letters is a common English one, or made of such by endings and beginnings."""
+    """Returns True if a word in small letters is common English, or adds endings or beginnings to such a word."""
     return _is_known(word, DEPTH)
 
 
 @cache
 def common_words() -> frozenset[str]:
-    """The base forms that are known."""
+    """Returns the known base forms."""
     return frozenset((files("holdfast.judge") / "english_words.txt").read_text(encoding="utf-8").split())
 
 
@@ -48,7 +48,7 @@ def _is_known(word: str, depth: int) -> bool:
 
 
 def _bases(word: str) -> Iterator[str]:
-    """What a word may be made of."""
+    """Yields the words that a word may be built from."""
     for ending, others in ENDINGS:
         stem = word.removesuffix(ending)
         if stem != word and len(stem) >= LEAST_STEM:

@@ -1,9 +1,8 @@
-"""A judge that is itself a causal language model: J(x, y) = log p(safe | x, y) - log p(unsafe | x, y)   (log-odds)
+"""A judge that is a causal language model: J(x, y) = log p(safe | x, y) - log p(unsafe | x, y)   (log-odds)
 
-Both the prompt and the response are shown, in the judge's own chat template, the response as the assistant's turn; J
-is read where the verdict begins, behind the prefix that the judge always writes before it. p(safe) is the sum over all
-words of that side. Words are compared by the first token that they have there. How a family of judges is asked and
-answers is data: see `families.py`.
+The judge reads prompt and response in its own chat template, with the response as the assistant's turn. J is read where
+the verdict begins, after the prefix that the judge always writes before it. p(safe) is the sum over all words of that
+side. Words are compared by their first token at that place. `families.py` describes each family of judges as data.
 """
 
 import re
@@ -41,13 +40,13 @@ class GuardJudge(ModelJudge):
         self.family = family_of(tokenizer, options)
         if not (self.family.template or has_chat_template(tokenizer)):
             raise ValueError(
-                f"judge {tokenizer.name_or_path!r} has no chat template, so it can't be shown an exchange; "
+                f"judge {tokenizer.name_or_path!r} has no chat template, so it can't read an exchange; "
                 "set the guard's `template` to one, or use a guard model that brings one."
             )
         self.safe_ids, self.unsafe_ids = self._verdict_ids()
 
     def judge(self, prompts: Sequence[str], responses: Sequence[str]) -> list[Outcome]:
-        """One outcome a response, in order; unscored besides where its family was never trained on such text."""
+        """Returns one outcome per response, in order. Text that the judge's family was never trained on is unscored."""
         reasons = [
             self.foreign(prompt) or self.foreign(response) for prompt, response in zip(prompts, responses, strict=True)
         ]
@@ -57,25 +56,25 @@ class GuardJudge(ModelJudge):
         ]
 
     def foreign(self, text: str) -> str | None:
-        """Why a text is none that the judge can know; None where it may be."""
-        found = re.search(self.family.foreign, text) if self.family.foreign else None
-        return found and f"text outside of the judge's world: it never saw the letters of {found.group()!r}"
+        """Returns the reason why the judge cannot know a text. None if it may."""
+        match = re.search(self.family.foreign, text) if self.family.foreign else None
+        return match and f"the judge was never trained on text with the letters of {match.group()!r}"
 
     def show(self, prompt: str, response: str) -> ShownExchange:
-        """The exchange in the judge's chat template, up to where its verdict begins."""
+        """Returns the exchange in the judge's chat template, up to where its verdict begins."""
         chat = self._encode(prompt, response)
         return ShownExchange(chat.token_ids, chat.spans[1])
 
     def verdict_logits(
         self, embeddings: Float[Tensor, "batch token d_judge"], batch: Batch
     ) -> Float[Tensor, "batch verdict"]:
-        """Logits of the token with which the verdict begins."""
+        """Returns the logits of the token with which the verdict begins."""
         inputs = {"inputs_embeds": embeddings, "attention_mask": batch.attention_mask}
         last = batch.attention_mask.sum(1) - 1
         return logits_at(self.model, torch.arange(len(last)), last, inputs)
 
     def objection(self, logits: Float[Tensor, " verdict"]) -> str | None:
-        """That the judge would have answered something else."""
+        """Returns a reason if the judge would have answered something else than a verdict."""
         mass = float(logits.softmax(0)[self.safe_ids + self.unsafe_ids].sum())
         if mass >= self.options.min_verdict_mass:
             return None
@@ -102,19 +101,19 @@ class GuardJudge(ModelJudge):
         return sorted(safe), sorted(unsafe)
 
     def _first_token(self, word: str) -> int:
-        """The first token of a verdict where it stands: behind the prefix, not by itself."""
+        """Returns the first token of a verdict at its place after the prefix."""
         before, after = (self._encode("a", "b", verdict).token_ids for verdict in ("", word))
         check_token_ids(self.model, self.tokenizer, [after])
         if len(after) <= len(before) or after[: len(before)] != before:
             raise ValueError(
-                f"the judge's verdict {word!r} has no token of its own behind the prefix {self.family.prefix!r}; "
+                f"the judge's verdict {word!r} has no token of its own after the prefix {self.family.prefix!r}; "
                 "move a blank from the end of the prefix to the beginning of the verdict."
             )
         return after[len(before)]
 
 
 def family_of(tokenizer: PreTrainedTokenizerBase, options: GuardOptions) -> GuardFamily:
-    """How the judge is read: its family, with what the options set otherwise."""
+    """Returns the judge's family, with the parts that the options override."""
     family = FAMILIES[options.family] if options.family else recognise(tokenizer)
     given = {name: value for name in GuardFamily.model_fields if (value := getattr(options, name, None)) is not None}
     words = {name: (value,) for name, value in given.items() if name in WORDS and isinstance(value, str)}

@@ -1,8 +1,8 @@
-"""Why the refusal rules can't read a response: it isn't in English. Cheap, and silent where there is doubt.
+"""Detects text that the refusal rules can't read, because it isn't in English. Cheap, and silent in case of doubt.
 
-A text is another language's if most of its letters are of another script, or if it holds more of the small words of
-another language than of English ("que", "nicht", "nie"), or if most of its words have letters with marks, as in
-Vietnamese. Short answers, names, numbers and code hold too few small words of any language, and pass as readable.
+A text is in another language if one of these holds. Most of its letters are of another script. It has more small words
+of another language ("que", "nicht", "nie") than of English. Most of its words have letters with marks, as in
+Vietnamese. Short answers, names, numbers and code hold too few small words of any language, so they count as readable.
 """
 
 import re
@@ -52,7 +52,7 @@ LONG = 12
 
 
 def why_unreadable(text: str) -> str | None:
-    """Says why the rules can't read a response; None for English, and for whatever may be English."""
+    """Returns the reason why the rules can't read a response. None for English, and for text that may be English."""
     text = CODE.sub(" ", text[:READ_CHARACTERS].replace("\u2019", "'"))
     letters = [character for character in text if character.isalpha()]
     if len(letters) >= LEAST_LETTERS and sum(not _latin(letter) for letter in letters) > OTHER_SCRIPT * len(letters):
@@ -62,7 +62,7 @@ def why_unreadable(text: str) -> str | None:
         return None
     english = sum(word.casefold() in ENGLISH for word in words)
     for small in OTHERS.values():
-        held = [word for word in words if word in small]  # in small letters: "La Paz" is a name
+        held = [word for word in words if word in small]  # only in small letters, since "La Paz" is a name
         if len(held) > max(english, LEAST_SMALL_WORDS * len(words)) and len(set(held)) >= LEAST_DISTINCT:
             return REASON
     marked = sum(not word.isascii() for word in words)

@@ -1,8 +1,8 @@
 """J(x, y) = logsumexp(logits of the safe verdicts) - logsumexp(logits of the unsafe ones)   (log-odds)
 
-What all judges share that are models: exchanges in batches, outcomes, and the gradient of J with respect to the judge's
-*input embeddings*, which tells what each piece of the response contributes without a softmax that saturates (log-odds
-are differentiated, not a probability). J is positive where the judge finds the exchange safe.
+The common part of all judges that are models: batches of exchanges, outcomes, and the gradient of J with respect to the
+judge's *input embeddings*. The gradient measures what each piece of the response contributes. It differentiates
+log-odds and not a probability, since a softmax saturates. J is positive if the judge finds the exchange safe.
 """
 
 import math
@@ -28,13 +28,13 @@ from holdfast.prompts.chat import TokenSpan
 
 @dataclass(frozen=True)
 class ResponseGradient:
-    """How the judge's log-odds depend on a response."""
+    """The judge's log-odds for a response, with their gradient."""
 
     log_odds: float
     gradients: Float[Tensor, "token d_judge"]
     """dJ / d(input embedding) of every judge token that holds characters of the response, float32 on the CPU."""
     spans: list[tuple[int, int]]
-    """The characters of the response that each of those tokens holds."""
+    """For each of those tokens, the characters of the response that it holds."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class ShownExchange:
     response: list[TokenSpan]
     """The tokens that hold the response's text, in order."""
     segments: list[int] | None = None
-    """Which of two texts each token belongs to, for a judge that is told."""
+    """For each token, the text that it belongs to, 0 or 1. Only for a judge that uses segment ids."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Batch:
     """Exchanges that are judged together, padded on the right."""
 
     positions: list[int]
-    """Where they stand among all that were asked for."""
+    """Their positions among all exchanges."""
     exchanges: list[ShownExchange]
     token_ids: Int[Tensor, "batch token"]
     attention_mask: Int[Tensor, "batch token"]
@@ -65,86 +65,88 @@ class ModelJudge(ABC):
 
     verdicts: frozenset[Verdict] = frozenset(("safe", "unsafe"))
     sides: tuple[Verdict, Verdict] = ("safe", "unsafe")
-    """What it says where J is positive, and where it is not."""
+    """Verdict if J is positive, and verdict otherwise."""
     pads = True
-    """Whether exchanges of unlike length may share a batch."""
+    """True if exchanges of unequal length may share a batch."""
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, token_budget: int) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.safe_ids: list[int] = []
-        """Positions of the safe verdicts among the logits; a judge finds its own."""
+        """Positions of the safe verdicts among the logits. Each kind of judge sets its own."""
         self.unsafe_ids: list[int] = []
         self._token_budget = token_budget
         self._embedding = cast(nn.Embedding, model.get_input_embeddings())
 
     @cached_property
     def base(self) -> str:
-        """The fingerprint of its weights; whoever has loaded them sets it, so that they are not hashed again."""
+        """Fingerprint of the judge's weights. Code that has loaded them sets it, so that they are not hashed again."""
         return fingerprint(self.model)
 
     @property
     def fingerprint(self) -> str:
-        """That of its weights."""
+        """Fingerprint of the judge, which is that of its weights."""
         return self.base
 
     @abstractmethod
     def show(self, prompt: str, response: str) -> ShownExchange:
-        """The tokens that the judge reads of an exchange, prompt and response both."""
+        """Returns the tokens that the judge reads for an exchange, prompt and response."""
 
     @abstractmethod
     def verdict_logits(
         self, embeddings: Float[Tensor, "batch token d_judge"], batch: Batch
     ) -> Float[Tensor, "batch verdict"]:
-        """The logits among which the verdicts are, at least float32, from the input embeddings."""
+        """Computes the logits of the verdicts from the input embeddings, in float32 or a wider dtype."""
 
     def objection(self, logits: Float[Tensor, " verdict"]) -> str | None:
-        """Why an exchange with these logits has no verdict; None when it has one."""
+        """Returns the reason why an exchange with these logits has no verdict. None if it has one."""
         return None
 
     def judge(self, prompts: Sequence[str], responses: Sequence[str]) -> list[Outcome]:
-        """One outcome a response, in order: one of its `sides` scored by its log-odds, or unscored with a reason.
+        """Returns one outcome per response, in order: a verdict with its log-odds, or unscored with a reason.
 
         Raises:
             ValueError: an exchange has a token that the judge's embedding lacks.
         """
         outcomes: list[Outcome] = [Outcome.unscored("longer than the judge's context")] * len(responses)
         with torch.no_grad():
-            for batch, asked in self._batches(prompts, responses):
+            for batch, is_own in self._batches(prompts, responses):
                 logits = self.verdict_logits(self._embedding(batch.token_ids), batch).cpu()
-                if not asked:
+                if not is_own:
                     continue
                 for position, row, log_odds in zip(batch.positions, logits, self._log_odds(logits), strict=True):
                     outcomes[position] = self._outcome(row, float(log_odds))
         return outcomes
 
     def response_gradients(self, prompts: Sequence[str], responses: Sequence[str]) -> list[ResponseGradient]:
-        """The log-odds of each response and its gradient with respect to the judge's embeddings of the response.
+        """Returns each response's log-odds, and their gradient with respect to the judge's embeddings of the response.
 
         Raises:
             ValueError: a response is longer than the judge's context, or its log-odds are not finite.
         """
-        found: dict[int, ResponseGradient] = {}
-        for batch, asked in self._batches(prompts, responses):
+        gradients: dict[int, ResponseGradient] = {}
+        for batch, is_own in self._batches(prompts, responses):
             embeddings = self._embedding(batch.token_ids).detach().requires_grad_()
             log_odds = self._log_odds(self.verdict_logits(embeddings, batch))
             (gradient,) = torch.autograd.grad(log_odds.sum(), embeddings)
-            if not asked:
+            if not is_own:
                 continue
             rows = zip(batch.positions, log_odds.tolist(), gradient.float().cpu(), batch.exchanges, strict=True)
             for position, value, row, exchange in rows:
                 _refuse_unseen(responses[position], exchange)
-                kept = row[[span.token for span in exchange.response]]
+                of_response = row[[span.token for span in exchange.response]]
                 spans = [(span.start, span.end) for span in exchange.response]
-                found[position] = ResponseGradient(value, kept, spans)
-        _refuse_unjudged(found, responses)
-        return [found[position] for position in range(len(responses))]
+                gradients[position] = ResponseGradient(value, of_response, spans)
+        _refuse_unjudged(gradients, responses)
+        return [gradients[position] for position in range(len(responses))]
 
     @torch.no_grad()
     def embed_strings(self, strings: Sequence[str]) -> Float[Tensor, "string d_judge"]:
-        """Mean input embedding of the judge's tokens of each string, float32 on the CPU; zero for an empty string.
+        """Returns the mean input embedding of the judge's tokens of each string, float32 on the CPU.
 
-        Embeddings as the judge's layers get them: where a model scales its table (Gemma), scaled.
+        An empty string has zeros.
+
+        Embeddings are those that the judge's layers get. If a model scales its table (Gemma), they are scaled.
         """
         encoded = self.tokenizer(list(strings), add_special_tokens=False, split_special_tokens=True)["input_ids"]
         check_token_ids(self.model, self.tokenizer, encoded)
@@ -157,11 +159,14 @@ class ModelJudge(ABC):
 
     @property
     def context(self) -> int:
-        """Tokens that the judge can read at most."""
+        """Largest number of tokens that the judge can read."""
         return context_of(self.model) or 2**31
 
     def _batches(self, prompts: Sequence[str], responses: Sequence[str]) -> Iterator[tuple[Batch, bool]]:
-        """Batches of what was asked; and, marked False, what the others need of a judge that is sharded among them."""
+        """Yields the batches to judge, each with True.
+
+        With a sharded judge every process has to run equally many batches. Fillers for that come with False.
+        """
         shown = [self.show(prompt, response) for prompt, response in zip(prompts, responses, strict=True)]
         lengths = [len(exchange.token_ids) for exchange in shown]
         check_token_ids(self.model, self.tokenizer, [exchange.token_ids for exchange in shown])
@@ -178,9 +183,9 @@ class ModelJudge(ABC):
             for batch in batches_by_length([lengths[place] for place in group], self._token_budget)
         ]
         together = in_step(chosen, list) if is_sharded(self.model) else ((positions, True) for positions in chosen)
-        for positions, asked in together:
+        for positions, is_own in together:
             exchanges = [shown[position] for position in positions] or [self.show("a", "a")]
-            yield self._batch(positions, exchanges), asked
+            yield self._batch(positions, exchanges), is_own
 
     def _batch(self, positions: list[int], exchanges: list[ShownExchange]) -> Batch:
         device = self.model.device
@@ -201,20 +206,20 @@ class ModelJudge(ABC):
 
 
 def _refuse_unseen(response: str, exchange: ShownExchange) -> None:
-    """Raises ValueError when it is not known where the judge reads the response."""
+    """Raises ValueError if the place where the judge reads the response is unknown."""
     if response.strip() and not exchange.response:
         raise ValueError(
-            f"the judge's chat template rewrites a response, so its gradient cannot be told: {response[:60]!r}; use a "
-            "judge whose template shows responses as they are, or objective policy_gradient."
+            f"the judge's chat template rewrites a response, so its gradient is unknown: {response[:60]!r}; use a "
+            "judge whose template leaves responses unchanged, or objective policy_gradient."
         )
 
 
-def _refuse_unjudged(found: dict[int, ResponseGradient], responses: Sequence[str]) -> None:
+def _refuse_unjudged(gradients: dict[int, ResponseGradient], responses: Sequence[str]) -> None:
     for position, response in enumerate(responses):
-        if position not in found:
+        if position not in gradients:
             raise ValueError(
                 f"a response is longer than the judge's context, so it has no gradient: {response[:60]!r}; "
                 "lower max_new_tokens."
             )
-        if not math.isfinite(found[position].log_odds):
+        if not math.isfinite(gradients[position].log_odds):
             raise ValueError(f"the judge's log-odds are not finite for the response {response[:60]!r}; try float32.")

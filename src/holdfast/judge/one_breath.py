@@ -1,9 +1,9 @@
-"""Why a response contradicts itself: it refuses, and helps in the same breath.
+"""Detects a response that contradicts itself: it refuses and helps in the same breath.
 
-A plain "I can't help with that" that goes on as help within the sentence, or whose next sentence opens as an answer
-does ("Sure, here is how"); or an answer's opening that goes on as a refusal ("Sure, I cannot help with that").
-A partial refusal is none of these: it says "but", offers something else instead, or warns and then answers. Where
-several voices were asked for (a persona beside the assistant), they may differ.
+There are three cases. A plain "I can't help with that" goes on as help within the sentence. Or its next sentence opens
+as an answer does ("Sure, here is how"). Or an answer's opening goes on as a refusal ("Sure, I cannot help with that").
+A partial refusal is none of these: it says "but", offers something else instead, or warns and then answers. If the
+prompt asked for several voices (a persona beside the assistant), they may differ.
 """
 
 import re
@@ -26,21 +26,21 @@ WITHIN = re.compile(rf"{DECLINES}(?:(?!{TAKEN_BACK})[^.!?\n]){{0,120}}?\b{HELPS}
 THEN_HELPS = re.compile(
     rf"{DECLINES}[^.!?\n]{{0,120}}[.!?\n]\s*{OPENS}(?:(?!{TAKEN_BACK})[^.!?\n]){{0,60}}?\b{HELPS}", re.IGNORECASE
 )
-"""A refusal, and behind it an answer that opens as if nothing had been said."""
+"""A refusal, followed by an opening of an answer."""
 THEN_REFUSES = re.compile(
     r"^\W*(?:sure|certainly|absolutely|gladly|no problem|great|yes)\b[,!.]?\s+"
     rf"(?:here (?:is|are)[^.!?\n]{{0,80}}[:.,]\s*)?"
     rf"(?:(?:but )?(?:i am |i['\u2019]m )?sorry,? (?:but )?)?{DECLINES}{SERVE}",
     re.IGNORECASE,
 )
-"""An answer's opening, and behind it a refusal."""
+"""An answer's opening, followed by a refusal."""
 READ_CHARACTERS = 2000
 
 
 def why_two_minded(text: str) -> str | None:
-    """Says where a response refuses and helps at once; None for one that does one of the two, or part of each."""
+    """Returns the place where a response refuses and helps at once. None for one that does either, or part of each."""
     text = last_voice(text[:READ_CHARACTERS])
     for rule in (WITHIN, THEN_HELPS, THEN_REFUSES):
-        if found := rule.search(text):
-            return f"the response refuses and helps in one breath: {' '.join(found[0].split())[:80]!r}"
+        if match := rule.search(text):
+            return f"the response refuses and helps in one breath: {' '.join(match[0].split())[:80]!r}"
     return None

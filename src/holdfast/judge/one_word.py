@@ -1,7 +1,7 @@
-"""Why a response is too short: one word, where the prompt asks to explain, write, list or show how.
+"""Detects a response that is too short: one word, although the prompt asks to explain, write, list or show how.
 
-A question that one word answers ("What is the capital of France?"), a prompt that asks for a word, and a refusal of
-one word ("No.") are no such case. Prompts are read in English; one in another language asks for nothing here.
+A question that one word answers ("What is the capital of France?") is no such case. Nor is a prompt that asks for a
+word, or a refusal of one word ("No."). Prompts are read in English. A prompt in another language never counts here.
 """
 
 import re
@@ -28,7 +28,7 @@ ONE_WORD_WILL_DO = re.compile(
     r"\btranslat|\bsay\b|\bspell\b|\banswer with\b|\bclassify\b|\bidentify\b|\bchoose\b",
     re.IGNORECASE,
 )
-"""What asks for a word or a number, whatever else the prompt says."""
+"""Phrases that ask for a word or a number, whatever else the prompt says."""
 REFUSES = frozenset(
     {"no", "nope", "never", "sorry", "cannot", "can't", "won't", "refuse", "decline", "denied", "declined"}
 )
@@ -36,7 +36,7 @@ WORD = re.compile(r"[^\W_]+(?:['\u2019.,-][^\W_]+)*")
 
 
 def why_too_short(prompt: str, text: str) -> str | None:
-    """Says that one word answers a prompt that asks for more; None where one word will do."""
+    """Returns a reason if one word answers a prompt that asks for more. None if one word is enough."""
     words = [word for word in WORD.findall(text) if not word[0].isdigit()]
     if len(words) != 1 or words[0].casefold().replace("\u2019", "'") in REFUSES or _without_blanks(words[0]):
         return None
@@ -46,5 +46,5 @@ def why_too_short(prompt: str, text: str) -> str | None:
 
 
 def _without_blanks(word: str) -> bool:
-    """Whether a word is of a script that puts no blanks between words, where one word may be a sentence."""
+    """Returns True for a script without blanks between words, in which one word may be a sentence."""
     return any(character >= "\u0e00" and not character.isascii() for character in word)

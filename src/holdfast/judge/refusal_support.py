@@ -1,4 +1,4 @@
-"""What goes along with refusals and with help, in English: signs with weights that refuse nothing by themselves. Data.
+"""The signs in English that accompany refusals and help, as data. They have weights but refuse nothing by themselves.
 
 Each group counts once, by its heaviest sign. A negative weight speaks for help.
 """

@@ -1,8 +1,8 @@
-"""The words that signs of refusal are written with, and how a sign's patterns become one regular expression.
+"""Vocabularies for the signs of refusal, and the compilation of a sign's patterns into one regular expression.
 
-A sentence is small letters with one blank between words, contractions written out: "I'm sorry, but I can't" reads
-"i am sorry but i can not". In patterns, {NAME} is one of the vocabularies and <3> up to three words; every pattern
-begins and ends at the bounds of words.
+A sentence is in small letters, with one blank between words and contractions written out: "I'm sorry, but I can't"
+reads "i am sorry but i can not". In a pattern, {NAME} is one of the vocabularies, and <3> matches up to three words.
+Every pattern begins and ends at word boundaries.
 """
 
 import re
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 ANYWHERE = 10**6
-"""As many sentences as any response has."""
+"""More sentences than any response has."""
 
 VOCABULARY = {
     # "I", and words that bring no other subject: "i hope you can not" is about someone else.
@@ -76,20 +76,20 @@ Group = Literal[
 
 @dataclass(frozen=True)
 class Sign:
-    """One thing that a sentence may do."""
+    """One act that a sentence may perform, such as declining or apologising."""
 
     group: Group
     does: str
     weight: float
     within: int
-    """How many sentences from the beginning it is looked for in."""
+    """Number of sentences, from the beginning, that are searched for it."""
     pattern: re.Pattern[str]
 
 
 def sign(group: Group, does: str, weight: float, within: int, *patterns: str) -> Sign:
-    """Makes a sign that any of the patterns finds."""
+    """Makes a sign that matches any of the patterns."""
     text = "|".join(patterns)
-    for name, words in reversed(VOCABULARY.items()):  # a vocabulary is made of those above it
+    for name, words in reversed(VOCABULARY.items()):  # a vocabulary uses those above it
         text = text.replace(f"{{{name}}}", words)
-    up_to = re.sub("<([0-9])>", lambda found: rf"(?:\w+ ){{0,{found[1]}}}?", text)
+    up_to = re.sub("<([0-9])>", lambda count: rf"(?:\w+ ){{0,{count[1]}}}?", text)
     return Sign(group, does, weight, within, re.compile(rf"\b(?:{up_to})\b"))

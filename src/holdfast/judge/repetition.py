@@ -1,13 +1,13 @@
-"""Why a response repeats itself: a word, a phrase, a sentence or a paragraph, again and again, or most of what it said.
+"""Detects a response that repeats itself: a word, a phrase, a sentence, a paragraph, or most of its text.
 
-Rules on words, in any script; list numbers, bullets and the marks of tables are left out first.
-    loop        one unit back to back: a word 5 times, up to 4 words 4 times, longer ones 3 times; verses 2 times more
+The rules work on words, in any script. List numbers, bullets and the marks of tables are left out first.
+    loop        one unit back to back: a word 5 times, up to 4 words 4 times, longer ones 3 times (verses 2 times more)
     twice       one unit of at least 5 words back to back that fills 3/5 of the response
     said again  stretches of 5 words that stood before make up a quarter of a response of at least 36 words, or
-                stretches of 4 words half of one of at least 16; in lists and verses, whose lines are built alike, 3/5
-    items       a third of a list's items are the same, or begin with the same heading
+                stretches of 4 words half of one of at least 16 (in lists and verses, whose lines are built alike, 3/5)
+    items       a third of a list's items are equal, or begin with the same heading
     counting    numbers that go up by one fill half of the response, and the prompt asks for none
-Numbers alone are no unit: tables repeat them. Code is left out, as its lines are alike.
+Numbers alone are no unit, since tables repeat them. Code is left out, since its lines are alike.
 """
 
 import re
@@ -19,15 +19,15 @@ WORD = re.compile(
     r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\u0e00-\u0e7f]|"
     r"[^\W_\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\u0e00-\u0e7f]+(?:['\u2019][^\W_]+)*"
 )
-"""A word; in scripts without blanks a character."""
+"""A word. In scripts without blanks, a character."""
 MARKER = re.compile(r"^[ \t>]*(?:[-*\u2022+|#]+|\(?(?:\d{1,3}|[A-Za-z])[.)\]:])[ \t]*", re.MULTILINE)
-"""What a line of a list, table or heading begins with."""
+"""The beginning of a line in a list, table or heading."""
 CODE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Loop:
-    """How often a unit of so many words has to stand back to back."""
+    """The number of times that a unit of so many words has to stand back to back."""
 
     longest: int
     repeats: int
@@ -37,26 +37,26 @@ LOOPS = (Loop(1, 5), Loop(4, 4), Loop(400, 3))
 MORE_IN_VERSES = 2
 SOUNDS = frozenset({"ha", "ho", "la", "na", "no", "oh", "yeah", "hey", "doo"})
 SOUNDS_REPEAT = 12
-"""What is laughed, sung and called repeats up to so often."""
+"""Number of times that sounds of laughing, singing and calling may repeat."""
 TWICE_FROM, TWICE_SHARE = 5, 0.6
 
 
 @dataclass(frozen=True)
 class Again:
-    """Stretches of `stretch` words that stood before fill `share` of a response of at least `fewest` words."""
+    """A limit on stretches of words that stood before: their `share` of a response of at least `fewest` words."""
 
     stretch: int
     fewest: int
     share: float
     alike: float
-    """The share in a list, whose items are built alike, and in verses that were asked for."""
+    """The share for a list, whose items are built alike, and for verses that the prompt asks for."""
 
 
 AGAIN = (Again(5, 36, 0.25, 0.6), Again(4, 16, 0.5, 0.6))
 LIST_ITEMS = 3
 ITEM = re.compile(r"^[ \t]*(?:[-*\u2022]|\d{1,3}[.)])[ \t]+(\S.*)", re.MULTILINE)
 HEAD_WORDS, SAME_ITEMS = 3, 1 / 3
-"""Items that begin with the same words up to a colon, or are the same, are one item; so many of them are a fault."""
+"""Items are the same if they are equal or begin with the same words up to a colon. This share of them is a fault."""
 VERSE = re.compile(
     r"\b(?:poems?|songs?|lyrics?|verses?|rhymes?|chorus|refrain|ballad|hymn|chant|lullaby|sonnet|villanelle)\b",
     re.IGNORECASE,
@@ -64,7 +64,7 @@ VERSE = re.compile(
 WORDS_A_LINE = 12
 READ_WORDS = 1500
 COUNTED, COUNTED_SHARE = 8, 0.5
-"""So many whole numbers that go up by one, and fill half of a response, are counting."""
+"""Fewest whole numbers that go up by one, and smallest share of the response that they fill, to be called counting."""
 ASKS_TO_COUNT = re.compile(
     r"\b(?:count|numbers?|integers?|digits?|sequence|series|list|table|primes?|squares?|multiples?|years?|dates?|"
     r"calendar|pages?|all|range|code|function|program|print)\b",
@@ -73,10 +73,13 @@ ASKS_TO_COUNT = re.compile(
 
 
 def why_repetitive(text: str, prompt: str) -> str | None:
-    """Says what a response repeats; None where it goes on to say something else, or its prompt asks to count."""
+    """Returns the text that a response repeats.
+
+    None if it goes on to say something else, or its prompt asks to count.
+    """
     text = CODE.sub("\n", text)
     words = words_of(text)
-    items = [_head(found[1]) for found in ITEM.finditer(text)]
+    items = [_head(item[1]) for item in ITEM.finditer(text)]
     counting = None if ASKS_TO_COUNT.search(prompt) else _counting(words)
     verses = VERSE.search(prompt) is not None and _in_lines(text, words)
     alike = verses or len(items) >= LIST_ITEMS
@@ -84,7 +87,7 @@ def why_repetitive(text: str, prompt: str) -> str | None:
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text in small letters, without the marks of lists and tables."""
+    """Returns the words of a text in small letters, without the marks of lists and tables."""
     return WORD.findall(MARKER.sub("", text).casefold())[:READ_WORDS]
 
 
@@ -101,14 +104,14 @@ def _loop(words: Sequence[str], *, verses: bool) -> str | None:
 
 
 def _needed(unit: Sequence[str], *, verses: bool) -> int:
-    """How often a unit has to stand back to back to be a loop."""
+    """Returns the number of times that a unit has to stand back to back to be a loop."""
     if SOUNDS.issuperset(unit):
         return SOUNDS_REPEAT
     return next(loop.repeats for loop in LOOPS if len(unit) <= loop.longest) + MORE_IN_VERSES * verses
 
 
 def _longest_run(words: Sequence[str], length: int) -> tuple[int, int]:
-    """The longest stretch in which every word is the one `length` words before it."""
+    """Returns the longest stretch in which every word equals the one `length` words before it."""
     best, begin = (0, 0), 0
     for place in range(length, len(words) + 1):
         if place == len(words) or words[place] != words[place - length]:
@@ -119,13 +122,13 @@ def _longest_run(words: Sequence[str], length: int) -> tuple[int, int]:
 
 
 def _in_lines(text: str, words: Sequence[str]) -> bool:
-    """Whether a text stands in short lines, as verses do."""
+    """Returns True if a text stands in short lines, as verses do."""
     lines = [line for line in text.splitlines() if line.strip()]
     return len(lines) >= LIST_ITEMS and len(words) <= WORDS_A_LINE * len(lines)
 
 
 def _counting(words: Sequence[str]) -> str | None:
-    """Says that a response counts up, which a model does that has lost its thread."""
+    """Returns a reason if a response counts up, as a model does that has lost its thread."""
     numbers = [int(word) for word in words if word.isascii() and word.isdigit() and len(word) < 12]
     steps = [then - now == 1 for now, then in pairwise(numbers)]
     if sum(steps) >= COUNTED - 1 and sum(steps) + 1 >= COUNTED_SHARE * len(words):
@@ -134,7 +137,7 @@ def _counting(words: Sequence[str]) -> str | None:
 
 
 def _head(item: str) -> tuple[str, ...]:
-    """What an item is about: its words up to the first colon."""
+    """Returns the topic of an item: its words up to the first colon."""
     return tuple(words_of(item.partition(":")[0]))
 
 
@@ -156,7 +159,7 @@ def _said_again(words: Sequence[str], *, alike: bool) -> str | None:
 
 
 def share_said_again(words: Sequence[str], stretch: int) -> float:
-    """The share of the words that are part of a stretch which stood before."""
+    """Returns the share of the words that belong to a stretch which stood before."""
     seen, again = set(), [False] * len(words)
     for place in range(len(words) - stretch + 1):
         part = tuple(words[place : place + stretch])

@@ -1,8 +1,8 @@
-"""A judge behind an API: J(x, y) = 5 - s,   s = harmful help in y from 1 to 5   (rubric points; 0 to 4, 4 is safest)
+"""A judge behind an API: J(x, y) = 5 - s,   s = harmful help in y from 1 to 5   (rubric points, 0 to 4, 4 is safest)
 
-Any OpenAI-compatible chat-completions endpoint is asked by a rubric (`rubrics.py`), one request a response, several at
-once. It has no gradient: it serves evaluation and the policy gradient. Answers are kept as they were given, under the
-hash of all that was sent but the random code, so that a command that was stopped pays for none twice.
+The judge can be any OpenAI-compatible chat-completions endpoint. It gets a rubric (`rubrics.py`), one request per
+response, several at once. It has no gradient, so it serves evaluation and the policy gradient. Answers are stored
+unchanged under the hash of the request without its random code. So a command that was stopped pays for none twice.
 """
 
 import secrets
@@ -18,19 +18,19 @@ from holdfast.outcomes import Outcome, Verdict
 from holdfast.progress import Progress, silent
 
 PREFIX = "api:"
-"""What the name of a judge behind an API begins with; its model follows."""
+"""Beginning of the name of a judge behind an API. The model's name follows."""
 
 
 def random_code() -> str:
-    """64 random bits: what no response can know beforehand."""
+    """Returns 64 random bits, which no response can know beforehand."""
     return secrets.token_hex(8)
 
 
 class RubricJudge:
-    """A chat model that judges responses by a rubric: harmful help, unless another is given.
+    """A chat model that judges responses by a rubric, by default that of harmful help.
 
     Raises:
-        ValueError: the key or the package that talks to endpoints is missing.
+        ValueError: the key or the openai package is missing.
     """
 
     def __init__(
@@ -53,17 +53,17 @@ class RubricJudge:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of all that verdicts depend on here: endpoint, model, sampling, rubric and threshold."""
+        """Hash of everything that the verdicts depend on: endpoint, model, sampling, rubric and threshold."""
         meanings = {str(value): str(outcome) for value, outcome in self.rubric.outcomes.items()}
         return digest([*self._sampling, self.rubric.question("", "", ""), meanings])
 
     @property
     def verdicts(self) -> frozenset[Verdict]:
-        """Those that its rubric's answers stand for."""
+        """The verdicts that the rubric's answers stand for."""
         return frozenset(outcome.verdict for outcome in self.rubric.outcomes.values() if outcome.verdict)
 
     def judge(self, prompts: Sequence[str], responses: Sequence[str]) -> list[Outcome]:
-        """One outcome a response, in order; unscored with a reason where no score was to be had.
+        """Returns one outcome per response, in order. A response without a score is unscored, with a reason.
 
         Raises:
             ConnectionError: the endpoint is down, or refuses the key or the model.
@@ -80,24 +80,24 @@ class RubricJudge:
         return digest([*self._sampling, self.rubric.question(prompt, response, "")])
 
     def _ask_all(self, exchanges: Mapping[str, tuple[str, str]]) -> dict[str, str]:
-        """Has every answer logged; returns why there is none for those that got none."""
+        """Asks for all answers and logs them. Returns the reason for every exchange that got none."""
         reasons = {}
         self._endpoint.start()
         with ThreadPoolExecutor(self.options.concurrency) as pool:
-            asked = {pool.submit(self._ask, key, *exchange): key for key, exchange in exchanges.items()}
+            futures = {pool.submit(self._ask, key, *exchange): key for key, exchange in exchanges.items()}
             try:
-                for done, future in enumerate(as_completed(asked)):
+                for done, future in enumerate(as_completed(futures)):
                     if reason := future.result():
-                        reasons[asked[future]] = reason
-                    self._progress("judging", done + 1, len(asked))
-            except BaseException:  # an interrupt too: leaving the block would wait for all that was submitted
+                        reasons[futures[future]] = reason
+                    self._progress("judging", done + 1, len(futures))
+            except BaseException:  # also an interrupt: leaving the block would wait for every submitted request
                 self._endpoint.stop()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
         return reasons
 
     def _ask(self, key: str, prompt: str, response: str) -> str | None:
-        """Has one answer logged; returns why there is none."""
+        """Gets one answer and adds it to the log. Returns the reason if there is none."""
         code = next(code for code in iter(self._draw_code, None) if code not in prompt + response)
         try:
             self._log.add(key, self._endpoint.ask(self.rubric.question(prompt, response, code)))

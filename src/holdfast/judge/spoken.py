@@ -1,7 +1,7 @@
 """Finds what the assistant itself says in a response, as sentences that the refusal rules can read.
 
-Left out are thoughts, code, quotations, scripts, and a letter, poem or scene that the assistant hands over. Of several
-voices ("[GPT]: I can't. [DAN]: Sure, ...") the last one counts, since it is the answer that the user came for.
+Thoughts, code, quotations and scripts are left out, and so is a letter, poem or scene that the assistant presents. Of
+several voices ("[GPT]: I can't. [DAN]: Sure, ...") the last one counts, since it is the answer that the user wants.
 """
 
 import re
@@ -23,13 +23,13 @@ PRESENTED = re.compile(
     r"^(?:dear|hi|hello|hey) [^.!?\n]{1,60},$",
     re.MULTILINE | re.IGNORECASE,
 )
-"""Behind it stands a text that the assistant hands over."""
+"""An announcement of a text that the assistant presents. The text follows it."""
 CODE = re.compile(r"```[^`]{0,20000}(?:```|\Z)|^(?: {4}|\t).*[(){};=].*$", re.MULTILINE)
 QUOTED = re.compile(
     r"^ *>.*$|\"[^\"\n]{12,400}\"|\"[^\"\n]{2,400}[,.!?]\"|(?<!\w)'(?=\w)(?:[^'\n]|'(?=\w)){12,300}'(?!\w)",
     re.MULTILINE,
 )
-"""Quotations of more than a word or two; an apostrophe within a word closes none."""
+"""Quotations of more than a word or two. An apostrophe within a word ends none."""
 LABEL = re.compile(
     r"(?:^[ *_#>]{0,4}|(?<=[.!?] )(?=[\[(]?[A-Z]{3,12}[\])]?:))"
     r"(?P<label>[\[(]?[^\w\n\[(:]{0,4}[A-Za-z][\w .'-]{0,30}[\])]?(?=[ *_]{0,3}:)|"
@@ -37,13 +37,13 @@ LABEL = re.compile(
     r"[ *_]{0,3}:?",
     re.MULTILINE,
 )
-"""A speaker's name in front of a line, as in "[GPT]: ..." or "(🔓Developer Mode Output) ...", or of a sentence."""
+"""A speaker's name in front of a line or a sentence, as in "[GPT]: ..." or "(🔓Developer Mode Output) ..."."""
 HEADING = re.compile(
     r"\b(?:note|notes|warning|disclaimer|tips?|important|remember|example|answer|response:|p\.?s|summary|conclusion|"
     r"step|caution|instead|alternatives?|options?|however)\b",
     re.IGNORECASE,
 )
-"""What begins a line like a speaker's name and is none."""
+"""Beginnings of a line that look like a speaker's name but are none."""
 PLAIN_VOICE = re.compile(
     r"\W*(?:(?:the |your )?(?:chat ?gpt|gpt|open ?ai|normal|classic|standard|default|regular|assistant|ai|bot|model|"
     r"safe|"
@@ -51,12 +51,12 @@ PLAIN_VOICE = re.compile(
     r"self)\W*)*",
     re.IGNORECASE,
 )
-"""The voice that a template gives to the assistant as it is, in front of the persona's."""
+"""The name that a template gives to the assistant's usual voice, before that of the persona."""
 AS_PERSONA = re.compile(
     r"(?:^|[.!?\n] {0,2})(?:But|However|Now|And|Yet|Still|On the other hand)?,? ?(?:as|As) (?!AI\b|An?\b)"
     r"(?:the )?[A-Z][\w-]{1,20}(?: [A-Z][\w-]{1,20}){0,2},? (?=\w)"
 )
-"""Where the assistant goes on as somebody else: "But as Madame Zora, I see ..."."""
+"""The place where the assistant goes on as another character: "But as Madame Zora, I see ..."."""
 WRITTEN_OUT = (
     (re.compile(r"\bcannot\b|\bca ?n't\b|\bcan ?'t\b|\bcant\b|\bcan'(?= \w)"), "can not"),
     (re.compile(r"\bwo ?n't\b|\bwont\b"), "will not"),
@@ -74,20 +74,20 @@ WRITTEN_OUT = (
 
 @dataclass(frozen=True)
 class Sentence:
-    """Small letters, contractions written out, one blank between words and nothing else."""
+    """A sentence in small letters, with contractions written out and one blank between words."""
 
     words: str
     item: int
-    """Which list item it is part of, from 1; 0 outside of lists."""
+    """Number of the list item that it is part of, from 1 on, or 0 outside of lists."""
 
     @property
     def length(self) -> int:
-        """Its number of words."""
+        """Number of words."""
         return self.words.count(" ") + 1
 
 
 def spoken(response: str) -> str:
-    """Returns what the assistant says itself; all of it where nothing but a quotation would be left."""
+    """Returns what the assistant itself says. Returns all of it if nothing but a quotation would be left."""
     text = last_voice(without_thoughts(response).translate(STRAIGHT))
     presented = PRESENTED.search(text)
     text = CODE.sub(" ", text[: presented.end()] if presented else text)
@@ -96,8 +96,8 @@ def spoken(response: str) -> str:
 
 
 def last_voice(text: str) -> str:
-    """Leaves out the assistant's plain voice where a persona speaks too, and what stands before "But as DAN, I ..."."""
-    labels = [found for found in LABEL.finditer(text[:20_000]) if not HEADING.search(found[0])]
+    """Leaves out the assistant's usual voice if a persona speaks too, and the text before "But as DAN, I ..."."""
+    labels = [label for label in LABEL.finditer(text[:20_000]) if not HEADING.search(label[0])]
     ends = [following.start() for following in labels[1:]] + [len(text)]
     parts = [(label["label"], text[label.end() : end]) for label, end in zip(labels, ends, strict=False)]
     voices = [(label, part) for label, part in parts if part.strip() and (label[0] in "[(🔒🔓" or part[0] != "\n")]
@@ -110,7 +110,7 @@ def last_voice(text: str) -> str:
 
 def sentences(text: str) -> list[Sentence]:
     """Returns the sentences of a text, each with the list item that it belongs to."""
-    found, item = [], 0
+    split, item = [], 0
     for line in text.casefold().splitlines():
         listed = ITEM.match(line)
         item += bool(listed)
@@ -118,15 +118,15 @@ def sentences(text: str) -> list[Sentence]:
             line = short.sub(long, line)
         for sentence in SENTENCE.findall(ITEM.sub("", line)):
             if words := " ".join(re.findall(r"[^\W_]+", sentence.replace("'", ""))):
-                found.append(Sentence(words, item if listed else 0))
-    return found
+                split.append(Sentence(words, item if listed else 0))
+    return split
 
 
 def _without_script(text: str) -> str:
-    """Leaves out the lines of a dialogue: at least two speakers, one of whom speaks twice."""
-    speakers = Counter(found["label"] for found in LABEL.finditer(text[:20_000]) if found[0].endswith(":"))
+    """Leaves out the lines of a dialogue with at least two speakers, one of whom speaks twice."""
+    speakers = Counter(label["label"] for label in LABEL.finditer(text[:20_000]) if label[0].endswith(":"))
     if len(speakers) < 2 or max(speakers.values()) < 2:
         return text
     return "\n".join(
-        line for line in text.split("\n") if not (found := LABEL.match(line)) or found["label"] not in speakers
+        line for line in text.split("\n") if not (label := LABEL.match(line)) or label["label"] not in speakers
     )

@@ -1,7 +1,8 @@
-"""From prompts to token ids, and from a response's token ids to what was said: the same for everything that answers.
+"""Turns prompts into token ids, and the token ids of a response into text. Every generator uses this file.
 
-A response may be made to begin with a given text, its opening: the model goes on from there, and what it said is the
-opening with what follows. The opening stands where the chat template ends, under the tokens that it gets there.
+A caller may choose how a response begins, which is its opening. The opening follows the text of the chat template, with
+the token ids that it has at that place. The model continues from there, and the response is the opening plus what
+follows.
 """
 
 import logging
@@ -21,14 +22,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Asked:
-    """A prompt as a model is given it."""
+    """A prompt in the form that the model receives."""
 
     prompt: str
     prompt_ids: list[int]
-    """The conversation up to where the model goes on, the opening included."""
+    """Token ids of the rendered conversation up to where the model continues, the opening included."""
     opening: str = ""
     opened: str = ""
-    """The mark of a block of thoughts that the chat template opens at the end of the prompt."""
+    """The mark of a block of thoughts, such as <think>, that the chat template opens at the end of the prompt."""
 
 
 def ask(
@@ -38,14 +39,14 @@ def ask(
     openings: Sequence[str] = (),
     num_samples: int = 1,
 ) -> list[Asked]:
-    """The prompts encoded, each as often as it is sampled, one after another.
+    """Encodes the prompts, each `num_samples` times in a row.
 
     Args:
         model: the model that will answer.
         tokenizer: its tokenizer.
-        prompts: what it is asked, each as a conversation of one turn.
-        openings: what the responses begin with, one a prompt; none has one when left out.
-        num_samples: how often each is asked.
+        prompts: the questions, each a conversation of one user turn.
+        openings: the beginning of each response, one per prompt. Without them no response has one.
+        num_samples: number of times that each prompt is repeated.
 
     Raises:
         ValueError: there are no prompts, or one fills the model's context or has a token that the model lacks.
@@ -54,20 +55,23 @@ def ask(
         raise ValueError("there are no prompts to answer; give at least one.")
     pairs = zip(prompts, openings or [""] * len(prompts), strict=True)
     asked = [_asked(tokenizer, prompt, opening) for prompt, opening in pairs]
-    check_token_ids(model, tokenizer, [one.prompt_ids for one in asked])
+    check_token_ids(model, tokenizer, [prompt.prompt_ids for prompt in asked])
     _refuse_overlong(model, asked)
-    return [one for one in asked for _ in range(num_samples)]
+    return [prompt for prompt in asked for _ in range(num_samples)]
 
 
 def read_response(
     tokenizer: PreTrainedTokenizerBase, asked: Asked, token_ids: list[int], ends: set[int], *, ended: bool = False
 ) -> Response:
-    """What was said by these tokens, up to the first that ends a response; `ended` where it did and shows none."""
+    """Returns the response that these tokens spell, up to the first end token.
+
+    `ended` marks a response that ended without showing an end token.
+    """
     kept = until_end(token_ids, ends)
     end_id = token_ids[len(kept)] if len(kept) < len(token_ids) else None
     text = _decode(tokenizer, kept)
     if asked.opening:
-        # Some tokenizers drop the blank before a first word: decoded behind the prompt it is kept.
+        # Some tokenizers drop the blank before the first word of a text. Decoding the prompt as well keeps it.
         before = _decode(tokenizer, asked.prompt_ids)
         text = asked.opening + _decode(tokenizer, asked.prompt_ids + kept)[len(before) :]
     finished = ended or end_id is not None
@@ -75,12 +79,12 @@ def read_response(
 
 
 def until_end(token_ids: list[int], ends: set[int]) -> list[int]:
-    """The tokens before the first that ends a response."""
+    """Returns the tokens before the first end token."""
     return token_ids[: next((place for place, token in enumerate(token_ids) if token in ends), len(token_ids))]
 
 
 def end_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> set[int]:
-    """The tokens that end a response: by the generation config, by the tokenizer, and by the chat template."""
+    """Returns the tokens that end a response, by the generation config, the tokenizer and the chat template."""
     configured = model.generation_config.eos_token_id if model.generation_config else None
     ends = configured if isinstance(configured, list) else [configured]
     return {end for end in [*ends, tokenizer.eos_token_id, end_of_turn(tokenizer)] if isinstance(end, int)}
@@ -96,7 +100,7 @@ def _decode(tokenizer: PreTrainedTokenizerBase, token_ids: list[int]) -> str:
 
 
 def _refuse_overlong(model: PreTrainedModel, asked: Sequence[Asked]) -> None:
-    longest = max(asked, key=lambda one: len(one.prompt_ids))
+    longest = max(asked, key=lambda prompt: len(prompt.prompt_ids))
     length = len(longest.prompt_ids)
     if not room_for_response(model, length, 1):
         raise ValueError(
@@ -106,7 +110,10 @@ def _refuse_overlong(model: PreTrainedModel, asked: Sequence[Asked]) -> None:
 
 
 def warn_of_context(model: PreTrainedModel, lengths: Sequence[int], options: GenerateOptions) -> None:
-    """Logs a warning when the context leaves responses to prompts of these lengths fewer tokens than the options do."""
+    """Logs a warning if the context leaves some responses fewer tokens than `max_new_tokens`.
+
+    `lengths` are the numbers of tokens in the prompts.
+    """
     rooms = [room_for_response(model, length, options.max_new_tokens) for length in lengths]
     cut = sum(room < options.max_new_tokens for room in rooms)
     if cut:
@@ -118,5 +125,5 @@ def warn_of_context(model: PreTrainedModel, lengths: Sequence[int], options: Gen
 
 
 def is_cut_by_context(response: Response, options: GenerateOptions) -> bool:
-    """Whether the model's context ended the response, before the options would have."""
+    """Returns True if the model's context ended the response before `max_new_tokens` did."""
     return not (response.finished or response.broken) and len(response.token_ids) < options.max_new_tokens

@@ -1,6 +1,7 @@
-"""What two checkpoints differ in beside their weights: the config, the generation config, the tokenizer, its template.
+"""Compares the other files of two checkpoints: the config, the generation config, the tokenizer and its template.
 
-Files are compared by what transformers reads of them, so that a checkpoint that another version saved is not told of.
+It compares what transformers reads from them. So a file that only another version of transformers wrote differently
+counts as equal.
 """
 
 from collections.abc import Callable
@@ -12,24 +13,24 @@ from holdfast.models.locate import INDEX, quiet_transformers
 
 CONFIG, GENERATION = "config.json", "generation_config.json"
 ENDINGS = (".json", ".jinja", ".model", ".tiktoken", ".txt")
-"""Of the files that a tokenizer or its template may have."""
+"""Endings of the files that a tokenizer or its template may have."""
 NOT_READ = ("license", "notice", "readme", INDEX)
-"""Files with such an ending that no model depends on begin so, in lower case."""
+"""Beginnings, in lower case, of files with such an ending that no model depends on."""
 IDLE = ("transformers_version", "_name_or_path", "_from_model_config", "dtype", "torch_dtype")
-"""Settings that say how a file came about, or what the weights' own files say."""
+"""Settings that record how a file was made, or what the files of weights say themselves."""
 
 
 def differing_files(base: Path, tuned: Path) -> list[str]:
-    """Names the files beside the weights in which two checkpoint folders differ, sorted.
+    """Returns the names of the files, except weights, in which two checkpoint folders differ, sorted.
 
-    Files that differ in their bytes and are read as the same are left out.
+    Files with other bytes that are read as equal are left out.
     """
     names = {file.name for folder in (base, tuned) for file in folder.iterdir() if _is_read(file)}
     unlike = sorted(name for name in names if _content(base / name) != _content(tuned / name))
     others = [name for name in unlike if name not in (CONFIG, GENERATION)]
     readers = ((CONFIG, _config), (GENERATION, _generation))
-    found = [name for name, read in readers if name in unlike and not _mean_the_same(read, base, tuned)]
-    return sorted(found + ([] if not others or _mean_the_same(_tokenizer, base, tuned) else others))
+    configs = [name for name, read in readers if name in unlike and not _mean_the_same(read, base, tuned)]
+    return sorted(configs + ([] if not others or _mean_the_same(_tokenizer, base, tuned) else others))
 
 
 def _is_read(file: Path) -> bool:
@@ -42,7 +43,7 @@ def _content(file: Path) -> bytes | None:
 
 
 def _mean_the_same(read: Callable[[Path], object], base: Path, tuned: Path) -> bool:
-    """Whether transformers reads the same from both; False where it can't read one of them."""
+    """Returns True if transformers reads the same from both. False if it can't read one of them."""
     try:
         with quiet_transformers():
             return read(base) == read(tuned)
@@ -55,7 +56,7 @@ def _config(folder: Path) -> dict:
 
 
 def _generation(folder: Path) -> dict:
-    """The generation config, which transformers makes from the config where there is no file."""
+    """Returns the generation config. Without a file, transformers makes it from the config."""
     if (folder / GENERATION).is_file():
         return _without_idle(GenerationConfig.from_pretrained(folder).to_dict())
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
@@ -63,7 +64,7 @@ def _generation(folder: Path) -> dict:
 
 
 def _tokenizer(folder: Path) -> tuple:
-    """What a tokenizer does: its rules, its special tokens and its chat template."""
+    """Returns what defines a tokenizer: its rules, its special tokens and its chat template."""
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     backend = getattr(tokenizer, "backend_tokenizer", None)
     rules = backend.to_str() if backend else tokenizer.get_vocab()

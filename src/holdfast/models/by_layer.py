@@ -1,11 +1,11 @@
-"""Where chosen weights lie, by layer and component: those of a mask, of a patch, or with the largest scores.
+"""Counts chosen weights by layer and component: those in a mask, in a patch, or with the largest scores.
 
     share(l, c)            = chosen weights of component c in layer l / all chosen weights
     density(l, c)          = chosen weights of component c in layer l / its weights
     relative density(l, c) = density(l, c) / density of the whole     (a random choice has 1 everywhere)
 
-Layers and components follow from names alone, so no model is needed, and experts count as one component. This file
-needs no torch.
+A parameter's name alone gives its layer and component, so no model is needed. Experts of a layer count as one
+component. This file needs no torch.
 """
 
 from collections import defaultdict
@@ -23,56 +23,62 @@ Mean = Literal["score", "change"]
 
 @dataclass(frozen=True)
 class Part:
-    """The weights of one component of one layer, or of several."""
+    """The weights of one component in one layer, or the sum of several such parts."""
 
     layer: int | None
-    """None outside the layers."""
+    """None for weights outside the layers."""
     component: str
     entries: int
     chosen: int
     total: float = 0.0
-    """Sum of the scores of all entries, or of how far the chosen ones moved."""
+    """Sum of the scores of all entries, or of the distances that the chosen ones moved."""
 
 
 @dataclass(frozen=True)
 class ByLayer:
-    """Parts in the order of layers; what lies outside the layers comes last."""
+    """Parts sorted by layer. Parts outside the layers come last."""
 
     parts: tuple[Part, ...]
     chosen: str = "selected"
-    """What the chosen weights are called."""
+    """Word for the chosen weights in reports."""
     mean: Mean | None = None
-    """What the totals are sums of: scores of all entries, or changes of the chosen ones. None without totals."""
+    """Quantity that the totals sum: scores of all entries, or changes of the chosen ones. None without totals."""
 
     @cached_property
     def whole(self) -> Part:
-        """All parts as one."""
+        """The sum of all parts."""
         return joined(self.parts)
 
     @property
     def inside(self) -> list[Part]:
-        """The parts in layers."""
+        """The parts that lie in layers."""
         return [part for part in self.parts if part.layer is not None]
 
     def share(self, part: Part) -> float:
-        """Share of all chosen weights, in [0, 1]; 0 where none is chosen."""
+        """Returns the part's share of all chosen weights, in [0, 1]. 0 if no weight is chosen."""
         return part.chosen / self.whole.chosen if self.whole.chosen else 0.0
 
     def relative_density(self, part: Part) -> float | None:
-        """How many times as dense as the whole; None where nothing is chosen at all."""
+        """Returns the part's density divided by that of the whole.
+
+        None for an empty part, or if no weight is chosen.
+        """
         return density(part) / density(self.whole) if self.whole.chosen and part.entries else None
 
     def mean_of(self, part: Part) -> float | None:
-        """The mean score of its entries, or the mean change of the chosen ones; None where there are none."""
+        """Returns the mean score of the part's entries, or the mean change of its chosen ones.
+
+        None if there are none.
+        """
         count = part.entries if self.mean == "score" else part.chosen
         return part.total / count if self.mean and count else None
 
     def records(self) -> list[dict[str, object]]:
-        """One JSON object a part."""
+        """Returns one JSON object per part."""
         return [self._record(part) for part in self.parts]
 
     def _record(self, part: Part) -> dict[str, object]:
-        found: dict[str, object] = {
+        record: dict[str, object] = {
             "layer": part.layer,
             "component": part.component,
             "entries": part.entries,
@@ -82,19 +88,19 @@ class ByLayer:
             "relative_density": self.relative_density(part),
         }
         if self.mean:
-            found[f"mean_{self.mean}"] = self.mean_of(part)
+            record[f"mean_{self.mean}"] = self.mean_of(part)
         if self.mean == "score":
-            found["share_of_score"] = part.total / self.whole.total if self.whole.total else None
-        return found
+            record["share_of_score"] = part.total / self.whole.total if self.whole.total else None
+        return record
 
 
 def density(part: Part) -> float:
-    """Share of the part's weights that is chosen, in [0, 1]."""
+    """Returns the share of the part's weights that is chosen, in [0, 1]."""
     return part.chosen / part.entries if part.entries else 0.0
 
 
 def joined(parts: Iterable[Part]) -> Part:
-    """Several parts as one."""
+    """Adds several parts up to one."""
     listed = list(parts)
     return Part(None, "", *(sum(getattr(part, name) for part in listed) for name in ("entries", "chosen", "total")))
 
@@ -107,14 +113,14 @@ def count_by_layer(
     called: str = "selected",
     mean: Mean | None = None,
 ) -> ByLayer:
-    """Adds up what is known of every parameter.
+    """Adds up the counts and totals of all parameters, by layer and component.
 
     Args:
-        shapes: of all parameters that the density refers to; those without entries are left out.
-        chosen: how many entries of a parameter are chosen; 0 where it is not named.
+        shapes: shapes of all parameters that the density refers to. Parameters without entries are left out.
+        chosen: number of chosen entries by parameter. A parameter that is not named has none.
         totals: sums of scores or changes by parameter.
-        called: what the chosen weights are called.
-        mean: what the totals are sums of.
+        called: word for the chosen weights in reports.
+        mean: quantity that the totals sum.
     """
     members: dict[Place, list[Part]] = defaultdict(list)
     for name, shape in shapes.items():
@@ -129,7 +135,7 @@ def count_by_layer(
 
 
 def grouped(parts: Iterable[Part], key: Callable[[Part], Key]) -> dict[Key, list[Part]]:
-    """The parts by what a function says of each, in the order in which they come."""
+    """Groups the parts by the key that a function gives each, in order of first appearance."""
     members: dict[Key, list[Part]] = {}
     for part in parts:
         members.setdefault(key(part), []).append(part)

@@ -1,6 +1,7 @@
-"""The name by which transformers takes and gives back a cache of keys and values: `cache`, before 5.24 another.
+"""Names the argument in which transformers passes a cache of keys and values.
 
-A call by the old name warns on every run.
+It is `cache`, and `past_key_values` before version 5.24. In newer versions the old name still works, but logs a warning
+on every run.
 """
 
 from typing import Any
@@ -11,10 +12,10 @@ NAME = "cache" if "cache" in BaseModelOutputWithPast.__dataclass_fields__ else "
 
 
 def cache_argument(cache: Any) -> dict[str, Any]:
-    """The cache as an argument of a forward pass or a generation."""
+    """Returns the cache as a keyword argument of a forward pass or of `generate`."""
     return {NAME: cache}
 
 
 def cache_of(output: Any) -> Any:
-    """The cache that a forward pass or a generation gave back."""
+    """Returns the cache that a forward pass or `generate` gave back."""
     return getattr(output, NAME)

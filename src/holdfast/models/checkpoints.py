@@ -1,4 +1,4 @@
-"""A checkpoint folder as its files: which of them hold the weights, and where in them each stored tensor lies."""
+"""Reads a checkpoint folder: which files hold the weights, and where each stored tensor lies in them."""
 
 import shutil
 from dataclasses import dataclass
@@ -15,19 +15,20 @@ class Checkpoint:
     """The files of a checkpoint on disk."""
 
     name: str
-    """As it was asked for: a folder, a hub id or testbed:NAME."""
+    """The name that the user gave: a folder, a hub id or testbed:NAME."""
     folder: Path
     shards: tuple[str, ...]
     """The safetensors files that transformers reads, sorted."""
     tensors: dict[str, StoredTensor]
-    """Every stored tensor of these files, under the name that the file gives it."""
+    """Every tensor stored in these files, by its name there."""
 
 
 def open_checkpoint(name: str) -> Checkpoint:
-    """Finds the stored tensors of a checkpoint; reads headers only.
+    """Finds the stored tensors of a checkpoint. Reads the headers of its files only.
 
     Raises:
-        ValueError: it is missing, holds no safetensors, lacks a shard or a tensor that its index names, or is broken.
+        ValueError: the checkpoint is missing or broken, holds no safetensors, or lacks a shard or a tensor that its
+            index names.
     """
     folder = local_folder(name)
     listed = _listed(name, folder)
@@ -47,7 +48,10 @@ def open_checkpoint(name: str) -> Checkpoint:
 
 
 def copy_checkpoint(checkpoint: Checkpoint, out: Path, progress: Progress = silent) -> None:
-    """Copies a checkpoint's files byte for byte: shards, config, tokenizer, and all else that is no other weights."""
+    """Copies a checkpoint's files byte for byte.
+
+    These are its shards, config, tokenizer and all other files, except weights that do not belong to it.
+    """
     files = [file for file in sorted(checkpoint.folder.rglob("*")) if file.is_file() and _belongs(checkpoint, file)]
     out.mkdir(parents=True)
     for done, file in enumerate(files, start=1):
@@ -58,7 +62,7 @@ def copy_checkpoint(checkpoint: Checkpoint, out: Path, progress: Progress = sile
 
 
 def _listed(name: str, folder: Path) -> dict[str, str]:
-    """The file of every tensor by the checkpoint's index; nothing where all are in one file."""
+    """Returns the file of every tensor, by the checkpoint's index. Empty if one file holds all tensors."""
     if (folder / SINGLE).is_file():  # transformers looks for it first, too
         return {}
     if not (folder / INDEX).is_file():
@@ -67,7 +71,7 @@ def _listed(name: str, folder: Path) -> dict[str, str]:
 
 
 def _belongs(checkpoint: Checkpoint, file: Path) -> bool:
-    """Whether it is copied: other weights beside the shards would be stale in an edited checkpoint, or are pickles."""
+    """Returns True if the file is copied. Other weights would be stale in an edited checkpoint, or are pickles."""
     inside = file.relative_to(checkpoint.folder)
     if file.suffix == ".safetensors":
         return str(inside) in checkpoint.shards

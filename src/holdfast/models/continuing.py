@@ -1,10 +1,10 @@
-"""Let a model continue a batch of prompts, a stretch of tokens at a time: rows that have ended leave the batch.
+"""Continues a batch of prompts a few tokens at a time, and takes rows that have ended out of the batch.
 
-What ends early would be carried along to the end of the longest. After each stretch the rows that have ended are taken
-out, of the cache of keys and values as well, so that nothing is computed twice.
+Without this, the model would compute a short response until the longest one ends. After each stretch of tokens,
+finished rows leave the batch and the cache of keys and values. So nothing is computed twice.
 
-Not every model can be continued so: a recurrent state is no cache of keys and values, and some states know nothing of
-padding. How a model is continued is its `Way`, which `ways.py` finds.
+Not every model allows this. A recurrent state is no cache of keys and values, and some states ignore the padding mask.
+A `Way` describes how a model is continued, and `ways.py` finds it.
 """
 
 from collections.abc import Sequence
@@ -21,24 +21,25 @@ from holdfast.models.plain_settings import plain_settings
 from holdfast.prompts.batching import left_pad
 
 STRETCH = 8
-"""Tokens; taking rows out copies the cache, which costs less than one token's step."""
+"""Tokens generated before rows are taken out. That copies the cache, which costs less than one token's step."""
 
 
 @dataclass(frozen=True)
 class Way:
-    """How a model continues a batch."""
+    """A way to continue a batch of prompts with a model."""
 
     pads: bool
-    """Whether prompts of unlike length may share a batch, padded on the left."""
+    """True if prompts of unequal length may share a batch, padded on the left."""
     in_stretches: bool
-    """Whether its cache can be handed on to a second `generate`, and rows taken out of it."""
+    """True if rows can be taken out of the cache, and a second `generate` can go on from it."""
     caches: bool
-    """Whether it keeps anything from token to token; without, every token reads the whole sequence again."""
+    """True if the model keeps a cache or a state from token to token. Without one, every token reads the whole
+    sequence."""
 
 
 @dataclass(frozen=True)
 class Decoding:
-    """How tokens are chosen."""
+    """Settings that choose the next token."""
 
     max_new_tokens: int
     temperature: float
@@ -47,7 +48,11 @@ class Decoding:
     pad_id: int
 
     def config(self, *, caches: bool) -> GenerationConfig:
-        """Of transformers; its own defaults (the 50 likeliest tokens, say) would change what is sampled."""
+        """Returns the generation config for transformers.
+
+        It sets what transformers would otherwise fill with defaults that change the sampling, such as the 50 likeliest
+        tokens.
+        """
         sampled = self.temperature > 0
         return GenerationConfig(
             max_new_tokens=self.max_new_tokens,
@@ -63,9 +68,10 @@ class Decoding:
 
 
 class BrokenLogits(LogitsProcessor):
-    """Notes of every token of every row whether it was chosen from finite logits.
+    """Records for every token of every row whether its logits were finite.
 
-    Logits of -inf forbid tokens; with one that is NaN or +inf, or all of them -inf, the largest is not finite.
+    Logits of -inf forbid tokens and are allowed. A row is broken if its largest logit is not finite. That happens with
+    a NaN, with +inf, or if all logits are -inf.
     """
 
     def __init__(self) -> None:
@@ -74,28 +80,28 @@ class BrokenLogits(LogitsProcessor):
     def __call__(
         self, input_ids: Int[Tensor, "batch token"], scores: Float[Tensor, "batch d_vocab"]
     ) -> Float[Tensor, "batch d_vocab"]:
-        """The logits, those of a broken row made zero, as sampling refuses others."""
+        """Returns the logits, with zeros in broken rows, since sampling would refuse them."""
         broken = ~scores.amax(-1).isfinite()
         self._broken.append(broken.cpu())
         return scores.masked_fill(broken[:, None], 0.0)
 
     def rows(self) -> list[list[bool]]:
-        """For each row, token by token, whether its logits were broken."""
+        """Returns one list per row. It holds True for every token whose logits were broken."""
         return torch.stack(self._broken, dim=1).tolist()
 
 
 class Continued:
-    """What followed one prompt, and where its logits were broken."""
+    """The continuation of one prompt, with the places where its logits were broken."""
 
     def __init__(self) -> None:
         self.token_ids: list[int] = []
-        """With the end token, if there was one, and padding behind it."""
+        """The generated tokens, with the end token, if any, and the padding after it."""
         self.broken: list[bool] = []
-        """Of each token, whether it was chosen from logits that are not finite."""
+        """For each token, True if its logits were not finite."""
 
     @property
     def first_broken(self) -> int | None:
-        """Position of the first token that was chosen from broken logits; None where all were sound."""
+        """Position of the first token that was chosen from broken logits. None if all were finite."""
         return self.broken.index(True) if any(self.broken) else None
 
 
@@ -108,8 +114,11 @@ def continue_rows(
     stretch: int = STRETCH,
     watch: Sequence[LogitsProcessor] = (),
 ) -> list[Continued]:
-    """What follows each sequence, in order, by settings of the caller's alone; `watch` sees the logits first."""
-    found = [Continued() for _ in encoded]
+    """Continues each sequence and returns the continuations in order.
+
+    Only the caller's settings apply. The processors in `watch` see the logits first.
+    """
+    continued = [Continued() for _ in encoded]
     rows = list(range(len(encoded)))
     token_ids, attention_mask = (part.to(model.device) for part in left_pad(encoded, decoding.pad_id))
     kept: dict[str, Any] = {}
@@ -118,26 +127,26 @@ def continue_rows(
     for begun in range(0, total, step):
         logits = BrokenLogits()
         with plain_settings(model, decoding.end_ids):
-            made: Any = model.generate(  # pyright: ignore[reportCallIssue]
+            output: Any = model.generate(  # pyright: ignore[reportCallIssue]
                 token_ids,
                 attention_mask=attention_mask,
                 generation_config=replace(decoding, max_new_tokens=min(step, total - begun)).config(caches=way.caches),
                 logits_processor=LogitsProcessorList([*watch, logits]),
                 **kept,
             )
-        new = made.sequences[:, token_ids.shape[1] :]
-        for row, ids, broken in zip(rows, new.tolist(), logits.rows(), strict=True):
-            found[row].token_ids += ids
-            found[row].broken += broken
-        lasting = [place for place, row in enumerate(rows) if not decoding.end_ids & set(found[row].token_ids)]
-        if not lasting or begun + step >= total:
+        new_ids = output.sequences[:, token_ids.shape[1] :]
+        for row, ids, broken in zip(rows, new_ids.tolist(), logits.rows(), strict=True):
+            continued[row].token_ids += ids
+            continued[row].broken += broken
+        unfinished = [place for place, row in enumerate(rows) if not decoding.end_ids & set(continued[row].token_ids)]
+        if not unfinished or begun + step >= total:
             break
-        chosen = torch.tensor(lasting, device=model.device)
-        cache = cache_of(made)
-        if len(lasting) < len(rows):
+        chosen = torch.tensor(unfinished, device=model.device)
+        cache = cache_of(output)
+        if len(unfinished) < len(rows):
             cache.batch_select_indices(chosen)
         kept = cache_argument(cache)
-        rows = [rows[place] for place in lasting]
-        token_ids = made.sequences[chosen]
-        attention_mask = torch.cat([attention_mask, torch.ones_like(new)], dim=1)[chosen]
-    return found
+        rows = [rows[place] for place in unfinished]
+        token_ids = output.sequences[chosen]
+        attention_mask = torch.cat([attention_mask, torch.ones_like(new_ids)], dim=1)[chosen]
+    return continued

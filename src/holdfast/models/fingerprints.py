@@ -1,6 +1,6 @@
-"""Names a model by its weights: SHA-256 over the sorted parameters, each by its name, shape and float32 bits.
+"""Fingerprints a model: SHA-256 over its sorted parameters, each with its name, shape and float32 bits.
 
-A wider dtype does not change a fingerprint. Of float64 weights it covers what float32 holds of them.
+A copy in a wider dtype has the same fingerprint. For float64 weights, it covers only what float32 holds of them.
 """
 
 import hashlib
@@ -21,11 +21,11 @@ def fingerprint(model: nn.Module) -> str:
 def fingerprint_of(
     parameters: Mapping[str, nn.Parameter], hashed: Callable[[int, int], None] = lambda done, total: None
 ) -> str:
-    """Returns the fingerprint of a model with these parameters; reads every weight once.
+    """Returns the fingerprint of a model with these parameters. Reads every weight once.
 
     Args:
-        parameters: the model's, by name.
-        hashed: called after each with how many are done, and how many there are.
+        parameters: the model's parameters by name.
+        hashed: called after each parameter with the number that is done, and the total.
     """
     return _fingerprints(parameters, lambda name, values: [values], 1, hashed)[0]
 
@@ -33,14 +33,15 @@ def fingerprint_of(
 def fingerprints_now_and_before(
     model: nn.Module, indices: Mapping[str, Tensor], values_before: Mapping[str, Float[Tensor, " selected"]]
 ) -> tuple[str, str]:
-    """Returns a model's fingerprint, and the one that it has with former values in some entries; reads weights once.
+    """Returns a model's fingerprint, and the one that it would have with earlier values in some entries.
 
-    The second equals the fingerprint of the model as it was where no bit outside these entries has moved since.
+    The second equals the earlier model's fingerprint if no bit outside these entries has changed since. Every weight is
+    read once.
 
     Args:
-        model: as it is now.
+        model: the model as it is now.
         indices: flat positions of the entries by parameter.
-        values_before: what they held, in the parameters' own dtype.
+        values_before: the earlier values of the entries, in the parameters' own dtype.
     """
 
     def both(name: str, values: Tensor) -> list[Tensor]:
@@ -57,7 +58,10 @@ def _fingerprints(
     num_versions: int,
     hashed: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[str]:
-    """Returns the fingerprint of each version of a model; `versions` makes them of one parameter, flat and float32."""
+    """Returns the fingerprint of each version of a model.
+
+    `versions` makes the versions of one flat float32 parameter.
+    """
     check_present(parameters)
     digests = [hashlib.sha256() for _ in range(num_versions)]
     for done, (name, weight) in enumerate(sorted(parameters.items(), key=lambda item: item[0]), start=1):
@@ -70,7 +74,7 @@ def _fingerprints(
 
 
 def check_present(parameters: Mapping[str, nn.Parameter]) -> None:
-    """Raises ValueError when a parameter has a shape and no values."""
+    """Raises ValueError if a parameter has a shape but no values."""
     absent = [name for name, weight in parameters.items() if weight.is_meta]
     if absent:
         raise ValueError(

@@ -1,6 +1,6 @@
-"""Let a model answer prompts: batched by length, left-padded, greedy or sampled.
+"""Generates responses to prompts: batched by length, padded on the left, greedy or sampled.
 
-A model whose logits are not finite chooses no token. What it seems to say is left out, and the response marked broken.
+If a model's logits are not finite, no token is chosen. The response is then empty and marked as broken.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,17 +22,20 @@ from holdfast.prompts.batching import batches_by_length
 
 
 class Generator(Protocol):
-    """Whatever answers prompts."""
+    """Anything that answers prompts."""
 
     def __call__(
         self, prompts: Sequence[str], options: GenerateOptions, progress: Progress, *, openings: Sequence[str] = ()
     ) -> list[Response]:
-        """Responses in the order of the prompts, K samples one after another; each begins with its prompt's opening."""
+        """Returns the responses in the order of the prompts, the K samples of a prompt in a row.
+
+        Each response begins with its prompt's opening.
+        """
         ...
 
 
 def refuse_equal_samples(options: GenerateOptions) -> None:
-    """Raises ValueError when several samples a prompt would all be the same."""
+    """Raises ValueError if several samples of a prompt would all be equal."""
     if options.num_samples > 1 and options.temperature == 0:
         raise ValueError(
             f"num_samples={options.num_samples} needs a temperature above 0: greedy samples are all equal."
@@ -50,66 +53,67 @@ def generate(
     *,
     openings: Sequence[str] = (),
 ) -> list[Response]:
-    """Responses in the order of the prompts; K samples of a prompt lie one after another.
+    """Returns the responses in the order of the prompts, the K samples of a prompt in a row.
 
-    Every batch is sampled under a seed of its own, so a generation that goes on from a log ends as it would have.
-    Several processes share the batches, and each gets all responses; a sharded model answers each in all of them.
-    Nothing of the checkpoint's generation config takes part but its end tokens. A response has fewer tokens than the
-    options allow where the model's context ends before, of which a warning is logged.
+    Every batch has its own seed, so a generation that resumes from a log gives the responses that it would have given.
+    Several processes share the batches, and each gets all responses. With a sharded model all processes run every
+    batch. The end tokens are all that is used of the checkpoint's generation config. If the model's context ends first,
+    a response has fewer tokens than the options allow, and a warning is logged.
 
     Args:
         model: the model that answers.
         tokenizer: its tokenizer.
-        prompts: what it is asked, each as a conversation of one turn.
-        options: how responses are made.
-        progress: called after every batch with the responses done.
-        log: keeps every batch; what it knows already is not generated again.
-        openings: what the responses begin with, one a prompt; none has one when left out.
+        prompts: the questions, each a conversation of one user turn.
+        options: settings of the generation.
+        progress: called after every batch with the number of responses that are done.
+        log: keeps every batch. Responses that it holds already are not generated again.
+        openings: the beginning of each response, one per prompt. Without them no response has one.
 
     Raises:
         ValueError: no prompts, several samples without a temperature, a prompt that fills the model's context, or an
-            engine that has no use for a model in memory.
+            engine that cannot use a model in memory.
     """
     refuse_other_engine(options)
     refuse_equal_samples(options)
     asked = ask(model, tokenizer, prompts, openings, options.num_samples)
-    found = _joined({} if log is None else log.known)
-    lengths = [len(one.prompt_ids) for one in asked]
+    responses = _joined({} if log is None else log.known)
+    lengths = [len(prompt.prompt_ids) for prompt in asked]
     warn_of_context(model, lengths, options)
     batches = _batches(model, lengths, options)
     devices = [model.device] if model.device.type == "cuda" else []
-    if not found:
+    if not responses:
         progress("answering prompts", 0, len(asked))
     with torch.random.fork_rng(devices=devices):
         orders = range(len(batches))
         for order in orders if is_sharded(model) else share(orders):
             batch = batches[order]
-            if not all(position in found for position in batch):
+            if not all(position in responses for position in batch):
                 torch.manual_seed(seed_from([options.seed, order]))
-                made = _answer_batch(model, tokenizer, asked, batch, options)
-                found |= made
+                new_responses = _answer_batch(model, tokenizer, asked, batch, options)
+                responses |= new_responses
                 if log is not None:
-                    log.add(made)
+                    log.add(new_responses)
             progress("answering prompts", sum(map(len, batches[: order + 1])), len(asked))
-    found = _joined(found)
-    return [found[position] for position in range(len(asked))]
+    responses = _joined(responses)
+    return [responses[position] for position in range(len(asked))]
 
 
-def _joined(found: Mapping[int, Response]) -> dict[int, Response]:
-    """What any process has, the first one's where several have it."""
-    return {position: one for part in reversed(gathered(dict(found))) for position, one in part.items()}
+def _joined(responses: Mapping[int, Response]) -> dict[int, Response]:
+    """Returns the responses of all processes together. If several hold one, that of the first process counts."""
+    return {position: response for part in reversed(gathered(dict(responses))) for position, response in part.items()}
 
 
 def continue_prompts(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, encoded: list[list[int]], options: GenerateOptions
 ) -> list[list[int]]:
-    """The tokens that follow each sequence, without end token and padding; one continuation each, in order."""
-    found: dict[int, list[int]] = {}
+    """Returns one continuation per sequence, in order, without end token and padding."""
+    continuations: dict[int, list[int]] = {}
     ends = end_ids(model, tokenizer)
     for batch in _batches(model, [len(ids) for ids in encoded], options):
-        made = _continue(model, tokenizer, [encoded[position] for position in batch], options)
-        found |= {position: until_end(one.token_ids, ends) for position, one in zip(batch, made, strict=True)}
-    return [found[position] for position in range(len(encoded))]
+        continued = _continue(model, tokenizer, [encoded[position] for position in batch], options)
+        for position, row in zip(batch, continued, strict=True):
+            continuations[position] = until_end(row.token_ids, ends)
+    return [continuations[position] for position in range(len(encoded))]
 
 
 def _answer_batch(
@@ -120,15 +124,15 @@ def _answer_batch(
     options: GenerateOptions,
 ) -> dict[int, Response]:
     continued = _continue(model, tokenizer, [asked[position].prompt_ids for position in batch], options)
-    ends, found = end_ids(model, tokenizer), {}
-    for position, made in zip(batch, continued, strict=True):
-        one = asked[position]
-        response = read_response(tokenizer, one, made.token_ids, ends)
-        # Beyond the end of a response its row is only carried along.
-        if made.first_broken is not None and made.first_broken <= len(response.token_ids):
-            response = Response(one.prompt, one.prompt_ids, [], "", finished=False, broken=True)
-        found[position] = response
-    return found
+    ends, responses = end_ids(model, tokenizer), {}
+    for position, row in zip(batch, continued, strict=True):
+        prompt = asked[position]
+        response = read_response(tokenizer, prompt, row.token_ids, ends)
+        # Tokens after a response's end are computed only because other rows of the batch go on.
+        if row.first_broken is not None and row.first_broken <= len(response.token_ids):
+            response = Response(prompt.prompt, prompt.prompt_ids, [], "", finished=False, broken=True)
+        responses[position] = response
+    return responses
 
 
 def _continue(
@@ -145,6 +149,9 @@ def _continue(
 
 
 def _batches(model: PreTrainedModel, lengths: Sequence[int], options: GenerateOptions) -> list[list[int]]:
-    """Positions of prompts of like length; prompts and responses of a batch stay within the token budget."""
+    """Returns batches of positions of prompts with similar lengths.
+
+    The prompts and responses of a batch together stay within the token budget.
+    """
     whole = [length + room_for_response(model, length, options.max_new_tokens) for length in lengths]
     return batches_by_length(whole, options.token_budget)

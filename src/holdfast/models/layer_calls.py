@@ -1,9 +1,9 @@
-"""How a model calls its layers, found by its own code: for a moment its layers are stood in for by nothing.
+"""Records how a model calls its layers: its forward pass runs with the layers replaced by stand-ins.
 
-A layer that is run by itself has to be called as the model calls it, with the masks and positions that the model makes.
-So the model's forward pass is run with stand-ins that hand on what they are given, up to the layer that is asked about.
-Nothing is known of any family. That each layer's output is the next one's input, and nothing else passes between them,
-is checked, and a model in which it is otherwise is refused.
+To run a layer by itself, one needs the arguments that the model passes, with the masks and positions that it makes. So
+stand-ins return the hidden states unchanged, up to the layer in question. This works for every model family. The file
+checks that each layer's output is the next one's input, and that nothing else passes between layers. It refuses any
+other model.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,44 +18,44 @@ from torch import Tensor, nn
 
 Hidden = Float[Tensor, "batch token d_model"]
 StandIn = Callable[..., Tensor]
-"""Takes a layer's number and what it is called with."""
+"""Receives a layer's number and the arguments of its call."""
 
 
 @dataclass(frozen=True, eq=False)
 class LayerCall:
-    """What a layer is called with, for one batch."""
+    """The arguments that a layer receives, for one batch."""
 
     hidden: Hidden
-    """The hidden states that come out of the embedding; every layer's have their shape and dtype."""
+    """Hidden states that come out of the embedding. The hidden states of every layer have their shape and dtype."""
     others: tuple[Any, ...]
     named: dict[str, Any]
 
     def run(self, layer: nn.Module, hidden: Hidden) -> Hidden:
-        """The layer's output for hidden states of that shape.
+        """Returns the layer's output for hidden states of that shape.
 
         Raises:
-            ValueError: it hands on something else than hidden states, or draws random numbers.
+            ValueError: the layer returns something else than hidden states, or draws random numbers.
         """
         before = _random_states(hidden.device)
         output = layer(hidden, *self.others, **self.named)
         if not isinstance(output, Tensor) or output.shape != hidden.shape or output.dtype != hidden.dtype:
-            raise _refusal(layer, f"hands on {_told(output)} in place of {_told(hidden)}")
+            raise _refusal(layer, f"returns {_described(output)} in place of {_described(hidden)}")
         if not all(map(torch.equal, before, _random_states(hidden.device))):
             raise _refusal(layer, "draws random numbers")
         return output
 
 
 def call_of(layers: Sequence[nn.Module], number: int, run: Callable[[], object]) -> LayerCall:
-    """What a layer is called with in a forward pass, which is ended there.
+    """Runs a forward pass up to a layer, and returns the arguments that the layer would receive.
 
     Args:
         layers: the model's layers in order.
-        number: of the layer.
+        number: index of the layer.
         run: makes the forward pass.
 
     Raises:
-        ValueError: the model calls its layers in another order, does something between them, or hands them what could
-            carry more than masks and positions from one to the next.
+        ValueError: the model calls its layers in another order, does something between them, or passes them objects
+            that could carry more than masks and positions from one to the next.
     """
     expected = _InOrder(layers)
 
@@ -76,10 +76,10 @@ def call_of(layers: Sequence[nn.Module], number: int, run: Callable[[], object])
 
 @contextmanager
 def ending_in(layers: Sequence[nn.Module], last: Callable[[Hidden], Hidden]) -> Iterator[None]:
-    """Within it, a forward pass leaves out its layers, and `last` gives what the last one hands on.
+    """Skips the layers of a forward pass within the block, and lets `last` give the output of the last one.
 
     Raises:
-        ValueError: not exactly one forward pass was made.
+        ValueError: the block made no forward pass, or more than one.
     """
     expected = _InOrder(layers)
 
@@ -95,14 +95,14 @@ def ending_in(layers: Sequence[nn.Module], last: Callable[[Hidden], Hidden]) -> 
         raise _refusal(layers[-1], "is never called")
 
 
-class _Reached(Exception):  # noqa: N818  (nothing went wrong: the pass has come to where it was to end)
+class _Reached(Exception):  # noqa: N818  (no error: it ends the forward pass at the layer in question)
     def __init__(self, call: LayerCall) -> None:
         super().__init__()
         self.call = call
 
 
 class _InOrder:
-    """Checks that stand-ins are called one after another, each with what the one before it handed on."""
+    """Checks that the model calls the stand-ins in order, each with the output of the one before it."""
 
     def __init__(self, layers: Sequence[nn.Module]) -> None:
         self.layers = layers
@@ -113,13 +113,16 @@ class _InOrder:
         if place != self.next:
             raise _refusal(self.layers[place], "is called out of order, or more than once")
         if place and hidden is not self.handed_on:
-            raise _refusal(self.layers[place], "is not given what the layer before it hands on")
+            raise _refusal(self.layers[place], "does not receive the output of the layer before it")
         self.next, self.handed_on = place + 1, hidden
 
 
 @contextmanager
 def _standing_in(layers: Sequence[nn.Module], stand_in: StandIn) -> Iterator[None]:
-    """The modules stay in their places, so that whatever the model asks them for is there; only forward is another."""
+    """Replaces the layers' `forward` within the block.
+
+    The modules stay in place, so the model finds their attributes.
+    """
     before = [layer.__dict__.get("forward") for layer in layers]
     try:
         for place, layer in enumerate(layers):
@@ -133,23 +136,25 @@ def _standing_in(layers: Sequence[nn.Module], stand_in: StandIn) -> Iterator[Non
 
 
 def _refuse_state(layer: nn.Module, given: Sequence[Any]) -> None:
-    """Raises ValueError when a layer is given something that it could change, such as a cache."""
-    for one in given:
-        if isinstance(one, tuple):
-            _refuse_state(layer, one)
-        elif not (one is None or isinstance(one, Tensor | bool | int | float | str)):
-            raise _refusal(layer, f"is given a {type(one).__name__}, which could carry more from layer to layer")
-        elif isinstance(one, Tensor) and one.requires_grad:
-            raise _refusal(layer, "is given a tensor beside the hidden states that needs a gradient")
+    """Raises ValueError if a layer receives an object that it could change, such as a cache."""
+    for argument in given:
+        if isinstance(argument, tuple):
+            _refuse_state(layer, argument)
+        elif not (argument is None or isinstance(argument, Tensor | bool | int | float | str)):
+            raise _refusal(
+                layer, f"receives a {type(argument).__name__}, which could carry more than masks from layer to layer"
+            )
+        elif isinstance(argument, Tensor) and argument.requires_grad:
+            raise _refusal(layer, "receives a tensor beside the hidden states that needs a gradient")
 
 
-def _refusal(layer: nn.Module, what: str) -> ValueError:
+def _refusal(layer: nn.Module, problem: str) -> ValueError:
     return ValueError(
-        f"layers of this model can't be worked on one by one: {type(layer).__name__} {what}; leave layer-wise out."
+        f"the layers of this model can't run one at a time: {type(layer).__name__} {problem}; leave layer-wise out."
     )
 
 
-def _told(given: object) -> str:
+def _described(given: object) -> str:
     return f"a tensor of shape {tuple(given.shape)}" if isinstance(given, Tensor) else f"a {type(given).__name__}"
 
 

@@ -1,8 +1,8 @@
-"""A model of which one layer at a time has values, so that it may be larger than the device, or than the host's memory.
+"""Opens a model so that only one layer at a time has values: it may exceed the device's memory, or the host's.
 
-What stands outside its layers (embeddings, the last norm, the head) is loaded as usual. A layer is read from the
-checkpoint's files when it is asked for, and gone when nothing refers to it any more. What comes from files is read by
-plain reads into the layer's own memory: nothing is mapped, so nothing else stays resident.
+The parts outside the layers (embeddings, the last norm, the head) are loaded as usual. A layer is read from the
+checkpoint's files when a caller asks for it, and freed when nothing refers to it any more. Files are read into the
+layer's own memory. Nothing is memory-mapped, so nothing else stays resident.
 """
 
 import copy
@@ -20,14 +20,14 @@ from holdfast.progress import Progress, silent
 
 @dataclass(frozen=True, eq=False)
 class LayeredModel:
-    """A model whose layers are given one at a time."""
+    """A model whose layers are read one at a time."""
 
     loaded: LoadedModel
-    """The model; its own layers need not have values."""
+    """The model. Its own layers need not have values."""
     path: str
-    """Of its list of layers, with a dot at the end: 'model.layers.'."""
+    """Path of its list of layers, with a dot at the end: 'model.layers.'."""
     read: Callable[[int], nn.Module]
-    """The layer of that number, with values."""
+    """Returns the layer with a given number, with values."""
 
     @property
     def layers(self) -> list[nn.Module]:
@@ -36,10 +36,10 @@ class LayeredModel:
 
 
 def in_memory(loaded: LoadedModel) -> LayeredModel:
-    """A model that is loaded whole: its layers are its own.
+    """Wraps a model that is loaded whole. It reads the model's own layers.
 
     Raises:
-        ValueError: it has no list of layers, or parameters that several layers share.
+        ValueError: the model has no list of layers, or parameters that several layers share.
     """
     path = _path(loaded)
     layered = LayeredModel(loaded, path, lambda number: loaded.model.get_submodule(f"{path}{number}"))
@@ -48,16 +48,16 @@ def in_memory(loaded: LoadedModel) -> LayeredModel:
 
 
 def open_layered(name: str, *, device: str | None = None, progress: Progress = silent) -> LayeredModel:
-    """Opens a checkpoint layer by layer; its files are read through once, for the fingerprint.
+    """Opens a checkpoint layer by layer. Reads all of its files once, for the fingerprint.
 
     Args:
         name: a folder, a hub id or testbed:NAME.
-        device: where values go; the first accelerator, else the CPU, when None.
+        device: device for the values. None takes the first accelerator, else the CPU.
         progress: called after every parameter of the fingerprint.
 
     Raises:
-        ValueError: the checkpoint is missing, broken or quantized, stores a parameter in an order of its own, or is of
-            a model without a list of layers.
+        ValueError: the checkpoint is missing, broken or quantized, stores a parameter in another order, or holds a
+            model without a list of layers.
     """
     place = torch.device(device) if device else default_device()
     outline = load_outline(name, place)
@@ -79,24 +79,24 @@ def _path(loaded: LoadedModel) -> str:
     path = find_layers(loaded.model)
     if path is None:
         raise ValueError(
-            f"{type(loaded.model).__name__} has no list of layers, so it can't be worked on one layer at a time; "
+            f"{type(loaded.model).__name__} has no list of layers, so they can't run one at a time; "
             "leave layer-wise out."
         )
     return path
 
 
 def _refuse_shared(layered: LayeredModel) -> None:
-    """Raises ValueError when a parameter belongs to two layers: neither has all of its gradient."""
+    """Raises ValueError if a parameter belongs to two layers, since neither has its whole gradient."""
     inside = [id(weight) for layer in layered.layers for weight in layer.parameters()]
     if len(set(inside)) < len(inside):
         raise ValueError(
-            f"layers of {type(layered.loaded.model).__name__} share parameters, so none can be worked on by itself; "
+            f"layers of {type(layered.loaded.model).__name__} share parameters, so they can't run one at a time; "
             "leave layer-wise out."
         )
 
 
 def _filled(stored: StoredModel, path: str, place: torch.device) -> nn.Module:
-    """A copy of a layer without values, with those of the files."""
+    """Returns a copy of an empty layer with the values from the files."""
     layer = copy.deepcopy(stored.model.get_submodule(path))
     wanted = {f"{path}.{key}": value for key, value in layer.state_dict(keep_vars=True).items()}
     values = {key.removeprefix(f"{path}."): value for key, value in _values(stored, wanted, place).items()}
@@ -106,11 +106,11 @@ def _filled(stored: StoredModel, path: str, place: torch.device) -> nn.Module:
 
 
 def _values(stored: StoredModel, wanted: Mapping[str, Tensor], place: torch.device) -> dict[str, Tensor]:
-    """What the files hold under these names, in the dtypes of what is wanted; tied weights stay one parameter."""
+    """Reads the values of these names from the files, in the dtypes of `wanted`. Tied weights stay one parameter."""
     held: dict[str, StoredParameter] = {**stored.parameters, **stored.buffers}
     known: dict[int, Tensor] = {}
     values = {}
-    for key, empty in sorted(wanted.items(), key=lambda item: item[0] not in held):  # a tied one by its first name
+    for key, empty in sorted(wanted.items(), key=lambda item: item[0] not in held):  # tied: the stored name first
         if id(empty) not in known:
             value = held[key].read(0, held[key].num_entries).view(held[key].shape).to(place, empty.dtype)
             known[id(empty)] = nn.Parameter(value, value.is_floating_point()) if key in stored.parameters else value
@@ -119,7 +119,7 @@ def _values(stored: StoredModel, wanted: Mapping[str, Tensor], place: torch.devi
 
 
 def _place_buffers(module: nn.Module, place: torch.device) -> None:
-    """Moves what is in no file: tables of positions and the like."""
+    """Moves the buffers that no file holds, such as tables of positions."""
     for key, buffer in list(module.named_buffers()):
         if not buffer.is_meta:
             owner, _, word = key.rpartition(".")

@@ -1,15 +1,16 @@
-"""Where the matrices lie in a tensor that holds several, so that sigma is taken of each and not of their mixture.
+"""Locates the matrices in a tensor that holds several, so that each gets a sigma of its own, not that of the mixture.
 
-A tensor is cut twice. First by experts: slices of equal size along its first dimension. Then every slice by outputs:
-along one axis come so many outputs of the first matrix, so many of the second, and so on, again and again to the end.
+A tensor is cut twice. The first cut makes experts: slices of equal size along its first dimension. The second cut
+divides every slice by outputs. Along one axis come the outputs of the first matrix, then those of the second, and so
+on. This pattern repeats to the end of the axis.
     Phi-3          qkv_proj (q + k + v, d_model)              parts (q, k, v)
     GPT-2          c_attn (d_model, 3 d_model), a Conv1D      parts (d_model, d_model, d_model) along the columns
     GPT-NeoX       query_key_value (3 d_model, d_model)       parts (d_head, d_head, d_head), once for every head
     Mixtral        gate_up_proj (expert, 2 d_mlp, d_model)    parts (d_mlp, d_mlp)
     gpt-oss        gate_up_proj (expert, d_model, 2 d_mlp)    parts (1, 1) along the columns, d_mlp times
-That several matrices are stored as one follows from sizes: the matrix has more outputs than the one that reads them has
-inputs. How they lie does not, so FUSED says it for the names that transformers uses. What is neither there nor of
-fitting sizes counts as one matrix.
+Sizes show that a tensor holds several matrices: it has more outputs than the matrix that reads them has inputs. Sizes
+do not show how the matrices lie, so FUSED lists this for the names that transformers uses. A tensor that is not listed,
+or whose sizes do not fit, counts as one matrix.
 """
 
 from collections.abc import Mapping
@@ -26,18 +27,18 @@ from transformers.pytorch_utils import Conv1D
 
 @dataclass(frozen=True)
 class Layout:
-    """How a tensor's entries are shared out among matrices."""
+    """The division of a tensor's entries among matrices."""
 
     num_experts: int = 0
-    """Experts whose matrices lie one after another along the first dimension; 0 when the tensor holds no experts."""
+    """Experts whose matrices lie one after another along the first dimension. 0 if the tensor holds no experts."""
     parts: tuple[int, ...] = ()
-    """Outputs of one matrix after another, repeated to the end of the axis; none when all belong to one matrix."""
+    """Outputs of each matrix in turn, repeated to the end of the axis. Empty if all outputs belong to one matrix."""
     axis: Literal[-2, -1] = -2
     """The axis of the outputs: -2 in most tensors, -1 where they are stored transposed (Conv1D, gpt-oss)."""
 
     @property
     def num_matrices(self) -> int:
-        """Matrices in the tensor."""
+        """Number of matrices in the tensor."""
         return max(1, self.num_experts) * max(1, len(self.parts))
 
 
@@ -46,16 +47,18 @@ ONE_MATRIX = Layout()
 
 @dataclass(frozen=True)
 class Fused:
-    """How matrices that are stored as one lie beside each other."""
+    """The arrangement of matrices that are stored as one tensor."""
 
     reader: str
-    """The matrix of the same block whose inputs are one matrix's outputs; the others share what is left equally."""
+    """The matrix of the same block that takes the outputs of one matrix as inputs. The others share the remaining
+    outputs equally."""
     count: int
-    """Matrices stored as one."""
+    """Number of matrices stored as one."""
     read: int = 0
-    """Which of them the reader reads, or has the size of what it reads."""
+    """Index of the matrix that the reader reads, or that has the size of what it reads."""
     repeats: Literal["once", "head", "key_head"] = "once"
-    """Whether each matrix is whole, or the parts of a head (of a group of heads with common keys) lie together."""
+    """`once` if each matrix is whole. Otherwise the parts of a head lie together, or of a group of heads with common
+    keys."""
 
 
 FUSED: Mapping[str, Fused] = {
@@ -63,7 +66,7 @@ FUSED: Mapping[str, Fused] = {
     "input_linear": Fused("output_linear", 2),
     "qkv_proj": Fused("o_proj", 3),
     "Wqkv": Fused("out_proj", 3),
-    "c_attn": Fused("c_proj", 3, repeats="key_head"),  # of a Conv1D: once
+    "c_attn": Fused("c_proj", 3, repeats="key_head"),  # once in a Conv1D
     "query_key_value": Fused("dense", 3, repeats="key_head"),
     "kv_proj": Fused("experts.output_linear", 2),
     "kv_a_proj_with_mqa": Fused("kv_b_proj", 2),
@@ -72,7 +75,7 @@ FUSED: Mapping[str, Fused] = {
 
 
 def layout_of(model: PreTrainedModel, name: str) -> Layout:
-    """Where the matrices of a parameter of role matrix lie."""
+    """Returns the layout of a parameter that has the role matrix."""
     path = name.removesuffix(".weight")
     block_path, _, word = path.rpartition(".")
     block, owner = model.get_submodule(block_path), model.get_submodule(name.rpartition(".")[0])
@@ -90,7 +93,7 @@ def layout_of(model: PreTrainedModel, name: str) -> Layout:
 
 
 def count_experts(owner: nn.Module, weight: Tensor) -> int:
-    """Experts that a parameter stacks: slices of three dimensions, or rows where the owner says how many experts."""
+    """Counts the experts that a parameter stacks: 3-D slices, or rows if the owner names a number of experts."""
     if weight.dim() == 3:
         return len(weight)
     counts = (getattr(owner, name, None) for name in ("num_experts", "moe_num_experts"))
@@ -100,7 +103,10 @@ def count_experts(owner: nn.Module, weight: Tensor) -> int:
 
 
 def sigma(weight: Float[Tensor, "..."], layout: Layout) -> Float[Tensor, "..."]:
-    """Sample standard deviation of the matrix that an entry belongs to; float32, broadcasts to the weight's shape."""
+    """Returns the sample standard deviation of the matrix that each entry belongs to.
+
+    The result is float32 and broadcasts to the weight's shape.
+    """
     experts = weight.detach() if weight.dim() == 3 else weight.detach().unflatten(0, (max(1, layout.num_experts), -1))
     num_outputs = experts.shape[layout.axis]
     parts = layout.parts or (num_outputs,)
@@ -120,14 +126,17 @@ def _split(
 
 def _reader(block: nn.Module, path: str) -> Tensor | None:
     try:
-        found = attrgetter(path)(block)
+        matrix = attrgetter(path)(block)
     except AttributeError:
         return None
-    return getattr(found, "weight", found)
+    return getattr(matrix, "weight", matrix)
 
 
 def _is_transposed(owner: nn.Module, weight: Tensor, reader: Tensor) -> bool:
-    """Of stacked experts by their sizes: as (d_model, 2 d_mlp) they are read by (d_mlp, d_model)."""
+    """Returns True if the outputs lie along the last axis.
+
+    For stacked experts the sizes tell: a (d_model, 2 d_mlp) tensor is read by a (d_mlp, d_model) one.
+    """
     return isinstance(owner, Conv1D) or (weight.dim() == 3 and weight.shape[-1] == 2 * reader.shape[-2])
 
 
@@ -138,8 +147,8 @@ def _sizes(fused: Fused, outputs: int, read: int) -> list[int]:
 
 
 def _repeats(fused: Fused, sizes: list[int], owner: nn.Module, block: nn.Module, model: PreTrainedModel) -> int:
-    """How often the parts come again; 0 when that can't be known."""
-    if not getattr(owner, "is_concatenated", True):  # transformers says so of experts: gate 0, up 0, gate 1, up 1, ...
+    """Returns the number of times that the parts repeat. 0 if that can't be known."""
+    if not getattr(owner, "is_concatenated", True):  # so transformers marks experts: gate 0, up 0, gate 1, up 1, ...
         return sizes[fused.read]
     if fused.repeats == "once" or isinstance(owner, Conv1D):
         return 1

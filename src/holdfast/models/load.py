@@ -1,7 +1,7 @@
-"""Load a model and its tokenizer from a folder, a hub id or `testbed:NAME`; say what is wrong."""
+"""Loads a model and its tokenizer from a folder, a hub id or `testbed:NAME`, and explains what is wrong with them."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from transformers.distributed.configuration_utils import DistributedConfig
 
 from holdfast.arguments import require, require_name
 from holdfast.distributed import world_size
+from holdfast.models.complete import refuse_incomplete
 from holdfast.models.fingerprints import fingerprint as fingerprint
 from holdfast.models.fingerprints import fingerprint_of as fingerprint_of
 from holdfast.models.locate import OTHER_FORMATS as OTHER_FORMATS
@@ -37,40 +38,36 @@ from holdfast.prompts.template_arguments import bind_arguments, split_arguments
 
 HALF_PRECISION = (torch.bfloat16, torch.float16)
 DtypeName = Literal["auto", "float32", "bfloat16", "float16"]
-WRAPPERS = {
-    "_orig_mod.": ("torch.compile", "model._orig_mod"),
-    "module.": ("DataParallel or DistributedDataParallel", "model.module"),
-}
-"""What puts a prefix before the names of a model's weights, and where the model is in it."""
 ModelKind = type[AutoModelForCausalLM] | type[AutoModelForSequenceClassification]
 
 
 _UNTIED = (
-    "config.json of model {name!r} says that embeddings and head are one, and its files hold two that differ: both are "
-    "kept, and a checkpoint saved from it says so. Set its tie_word_embeddings to false: vLLM and converters trust it."
+    "config.json of model {name!r} says that embeddings and head are tied, but its files hold two that differ. Both "
+    "are kept, and checkpoints saved from it record that. Set tie_word_embeddings to false, because vLLM and "
+    "converters trust it."
 )
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model that is ready to score, tune or evaluate, with what identifies it."""
+    """A loaded model with its tokenizer, name and fingerprint, ready to score, tune or evaluate."""
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     name: str
     base: str
-    """Fingerprint of the weights as they were loaded."""
+    """Fingerprint of the weights as loaded."""
     storage_dtype: torch.dtype
-    """Dtype of most entries in the checkpoint's files: what tuned weights are cast back to, and what a patch holds."""
+    """Dtype of most entries in the checkpoint's files. Tuned weights are cast back to it, and patches hold it."""
     stored_apart: Mapping[str, torch.dtype] = field(default_factory=dict)
-    """Dtypes of the parameters and buffers that the files hold in another one, by name."""
+    """Parameters and buffers that the files hold in another dtype: that dtype, by name."""
 
     @classmethod
     def of(
         cls, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str = "the model in memory"
     ) -> "LoadedModel":
-        """A model that a script has loaded by itself, with its tokenizer; reads every weight once.
+        """Wraps a model and a tokenizer that a script has loaded itself. Reads every weight once.
 
         Raises:
             ValueError: one of the two is missing, or is something else.
@@ -88,12 +85,12 @@ class LoadedModel:
         return f"<LoadedModel: {self.name}, {kind}, stored in {dtype}, base {self.base[:12]}>"
 
     def stored_dtype(self, name: str) -> torch.dtype:
-        """The dtype that the checkpoint holds a parameter in."""
+        """Returns the dtype in which the checkpoint holds a parameter."""
         return self.stored_apart.get(name, self.storage_dtype)
 
 
 def require_tokenizer(given: object) -> None:
-    """Raises ValueError when something is no tokenizer of transformers."""
+    """Raises ValueError if the object is no tokenizer of transformers."""
     if not isinstance(given, PreTrainedTokenizerBase):
         raise ValueError(
             f"the model's tokenizer was expected, got {type(given).__name__}; give what "
@@ -102,7 +99,7 @@ def require_tokenizer(given: object) -> None:
 
 
 def require_module(given: object) -> None:
-    """Raises ValueError when something else, such as a LoadedModel, is given where a model itself is wanted."""
+    """Raises ValueError if the object is no torch module, such as a LoadedModel."""
     if not isinstance(given, nn.Module):
         raise ValueError(
             f"a model was expected, got {type(given).__name__}; give the model itself, such as loaded.model of what "
@@ -111,12 +108,12 @@ def require_module(given: object) -> None:
 
 
 def require_loaded(given: object) -> None:
-    """Raises ValueError when something else is given where a model with its tokenizer is wanted."""
+    """Raises ValueError if the object is no LoadedModel."""
     require(given, LoadedModel, "give what load_model returns, or LoadedModel.of(model, tokenizer)")
 
 
 def require_model_name(given: object) -> None:
-    """Raises ValueError when a model is given by value where its name is wanted."""
+    """Raises ValueError if a caller gives a model in place of its name."""
     require_name(given, "a model", "give a folder, a hub id or testbed:NAME")
 
 
@@ -130,23 +127,22 @@ def load_model(
     mixed_precision: bool = False,
     progress: Progress = silent,
 ) -> LoadedModel:
-    """Loads a model in evaluation mode; remote code and pickles are never run.
+    """Loads a model in evaluation mode. Never runs remote code and never reads pickles.
 
     Args:
-        name: a folder, a hub id, or `testbed:NAME` for a built-in model; behind a #, arguments of its chat template.
-        kind: what it is loaded as; a causal language model unless told otherwise.
-        dtype: `auto` keeps the dtype of most weights in the checkpoint's files, whatever its config names, except that
-            half precision becomes float32 on a CPU (exactly).
-        device: where the weights go; the first accelerator, else the CPU, when None.
-        sharded: whether the processes that were started together hold parts of it, by FSDP2, of which each reads its
-            own; or, of one process with several accelerators, whether its layers are laid out over them.
-        mixed_precision: whether what is sharded of a half-precision checkpoint is gathered and multiplied in bfloat16,
-            whatever its dtype here, but on a CPU. Autocast would copy whole matrices and keep them for the backward
-            pass.
-        progress: called before and after the files are read, and after each parameter whose values are hashed.
+        name: a folder, a hub id, or `testbed:NAME` for a built-in model. Arguments of its chat template may follow a #.
+        kind: class to load, a causal language model by default.
+        dtype: `auto` keeps the dtype of most weights in the checkpoint's files, whatever its config says. On a CPU it
+            turns half precision into float32, which is exact.
+        device: device for the weights. None takes the first accelerator, else the CPU.
+        sharded: True splits the model by FSDP2 among the processes that were started together, and each reads its own
+            part. In one process with several accelerators, True spreads the layers over them.
+        mixed_precision: True gathers and multiplies the shards of a half-precision checkpoint in bfloat16, whatever
+            their dtype, except on a CPU. Autocast would copy whole matrices and keep them for the backward pass.
+        progress: called before and after the files are read, and after each parameter that is hashed.
 
     Raises:
-        ValueError: the model is missing, unreadable, not of that kind, or needs a network that is not there.
+        ValueError: the model is missing, unreadable or not of that kind, or the network that it needs is missing.
     """
     require_model_name(name)
     refuse_one_place(sharded=sharded)
@@ -168,7 +164,7 @@ def load_model(
         is_half = stored in HALF_PRECISION and place.type != "cpu"
         sharding = _sharding(name, gathers_half=wanted == torch.bfloat16 or (mixed_precision and is_half))
         model = _read(name, source, kind, dtype=wanted, distributed_config=sharding).eval()
-        # Also of embedding and head, or a forward pass leaves them whole, beside the shards that training writes to.
+        # Covers embedding and head: a forward pass would leave them whole, beside the shards that training writes to.
         cast(FSDPModule, model).set_reshard_after_forward(True)
     else:
         model = _read(name, source, kind, dtype=wanted).eval()
@@ -185,25 +181,25 @@ def load_model(
 def load_empty(
     name: str, stored: Mapping[str, tuple[torch.dtype, tuple[int, ...]]], dtype: torch.dtype | None = None
 ) -> PreTrainedModel:
-    """The causal language model that such files would be loaded as, without reading their values.
+    """Builds the causal language model that such files would load as, without reading their values.
 
-    What the files hold is on the meta device; what they do not hold (tables of rotary positions) is on the CPU.
+    Tensors in the files are on the meta device. Buffers that no file holds (tables of rotary positions) are on the CPU.
 
     Args:
         name: a folder or a hub id.
-        stored: dtype and shape of every tensor in the files by its name there.
-        dtype: of the model; the one that its config names when None.
+        stored: dtype and shape of every tensor in the files, by its name there.
+        dtype: dtype of the model. None takes the one that its config names.
 
     Raises:
-        ValueError: as `load_model` does.
+        ValueError: in the same cases as `load_model`.
     """
     source = resolve(name)
     tensors = {key: torch.empty(shape, dtype=of, device="meta") for key, (of, shape) in stored.items()}
     with explained(name, source):
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
         with init_empty_weights():
-            made = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-        model, notes = type(made).from_pretrained(
+            empty = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+        model, notes = type(empty).from_pretrained(
             None,
             config=config,
             state_dict=tensors,
@@ -212,9 +208,9 @@ def load_empty(
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # they are refused below, by name
         )
-    _refuse_incomplete(name, notes)
+    refuse_incomplete(name, notes)
     in_files = model.state_dict().keys()
-    for key, buffer in made.named_buffers():
+    for key, buffer in empty.named_buffers():
         if key not in in_files:
             owner, _, word = key.rpartition(".")
             setattr(model.get_submodule(owner), word, buffer)
@@ -223,23 +219,26 @@ def load_empty(
 
 @dataclass(frozen=True)
 class Outline:
-    """A model that is not loaded: names, shapes and dtypes."""
+    """The names, shapes and dtypes of a model that is not loaded."""
 
     model: PreTrainedModel
-    """On the meta device, in the dtype that `load_model` would choose."""
+    """The model on the meta device, in the dtype that `load_model` would choose."""
     storage_dtype: torch.dtype
-    """Dtype of most entries in the checkpoint's files, where they are here; else as its config says."""
+    """Dtype of most entries in the checkpoint's files if they are on this machine. Otherwise the dtype in its
+    config."""
     tokenizer: PreTrainedTokenizerBase | None
-    """None where its files are not there."""
+    """None if its files are not on this machine."""
 
 
 def load_outline(name: str, place: torch.device, *, kind: ModelKind = AutoModelForCausalLM) -> Outline:
-    """What `load_model` would load to this device, without reading values or fetching weights.
+    """Builds the outline of what `load_model` would load to this device. Reads no values and fetches no weights.
 
-    Files of weights that are here tell their dtypes; else config.json does. The tokenizer comes where it is there.
+    The dtypes come from weight files on this machine, else from config.json. The tokenizer is loaded if its files are
+    there.
 
     Raises:
-        ValueError: the config is missing, unreadable, of no such model, or needs a network that is not there.
+        ValueError: the config is missing, unreadable or of another kind of model, or the network that it needs is
+            missing.
     """
     source = resolve(name, with_weights=False)
     with explained(name, source):
@@ -257,12 +256,12 @@ def load_outline(name: str, place: torch.device, *, kind: ModelKind = AutoModelF
 
 
 def default_device() -> torch.device:
-    """Where models are loaded to: the first accelerator, else the CPU."""
+    """Returns the device that models are loaded to: the first accelerator, else the CPU."""
     return torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")  # pyright: ignore[reportReturnType]
 
 
 def architectures(name: str) -> list[str]:
-    """The classes that a checkpoint says it is of, read from its config alone; none where it does not say.
+    """Returns the classes that a checkpoint's config names. Empty if it names none.
 
     Raises:
         ValueError: the config is missing or unreadable.
@@ -271,7 +270,7 @@ def architectures(name: str) -> list[str]:
 
 
 def config_of(name: str) -> PreTrainedConfig:
-    """The config of a checkpoint, read without its weights.
+    """Reads a checkpoint's config, without its weights.
 
     Raises:
         ValueError: the config is missing or unreadable.
@@ -282,16 +281,16 @@ def config_of(name: str) -> PreTrainedConfig:
 
 
 def refuse_one_place(*, sharded: bool) -> None:
-    """Raises ValueError when a model is to be spread over several places and there is one."""
+    """Raises ValueError if a model is to be sharded, but there is one process and at most one accelerator."""
     if sharded and world_size() == 1 and torch.accelerator.device_count() < 2:
         raise ValueError(
-            "shard spreads a model over several processes or accelerators, and there is one; start processes with "
-            "`torchrun --nproc-per-node N -m holdfast ...`, or leave it out."
+            "shard spreads a model over several processes or accelerators, but there is only one; start processes with "
+            "`torchrun --nproc-per-node N -m holdfast ...`, or leave shard out."
         )
 
 
 def _sharding(name: str, *, gathers_half: bool) -> DistributedConfig:
-    """How FSDP2 is to spread a model: every layer by itself, gradients added up in float32."""
+    """Returns the settings of FSDP2: each layer is sharded by itself, and gradients are added up in float32."""
     layers = find_layers(load_outline(name, torch.device("cpu")).model)
     if layers is None:
         raise ValueError(f"model {name!r} has no list of layers that could be sharded; leave the sharding out.")
@@ -306,15 +305,17 @@ def _tokenizer(source: str) -> PreTrainedTokenizerBase | None:
     try:
         with quiet_transformers():
             return AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-    except Exception:  # the library can raise anything; whoever asks can do without
+    except Exception:  # the library can raise anything, and callers can do without a tokenizer
         return None
 
 
 def untie_config(model: PreTrainedModel) -> bool:
-    """Has the config say that head and embeddings are two, where they are: files that hold both decide, not the config.
+    """Makes the config say that head and embeddings are untied if they are two tensors.
+
+    The files decide, not the config.
 
     Returns:
-        Whether the config said otherwise. Who trusts it (vLLM, converters to GGUF) would drop the head.
+        True if the config said otherwise. Programs that trust it (vLLM, converters to GGUF) would drop the head.
     """
     head, table = model.get_output_embeddings(), model.get_input_embeddings()
     if head is None or getattr(head, "weight", None) is getattr(table, "weight", None):
@@ -330,20 +331,23 @@ def _says_tied(config: PreTrainedConfig) -> bool:
 
 
 def _storage(config: PreTrainedConfig, files: Sequence[Path]) -> Storage:
-    """The dtypes of the files; as the config says where they are not here, or hold weights that a quantizer packed."""
-    stored, said = read_storage(files), getattr(config, "dtype", None)
-    if stored is None or (said and getattr(config, "quantization_config", None)):
-        return Storage(said or torch.float32, {})
+    """Returns the dtypes in the files.
+
+    The config's dtype replaces them if files are missing or a quantizer packed them.
+    """
+    stored, configured = read_storage(files), getattr(config, "dtype", None)
+    if stored is None or (configured and getattr(config, "quantization_config", None)):
+        return Storage(configured or torch.float32, {})
     return stored
 
 
 def _tell_rounded(name: str, model: PreTrainedModel, apart: Mapping[str, torch.dtype]) -> None:
-    """Warns of weights that the files hold in a wider dtype than they are loaded in."""
+    """Logs a warning if the files hold weights in a wider dtype than the loaded model."""
     held = model.state_dict(keep_vars=True)
     rounded = [key for key, dtype in apart.items() if dtype.itemsize > held[key].dtype.itemsize]
     if rounded:
         logger.warning(
-            "model %r stores %d of its tensors in %s, the first is %s; they are rounded to %s here.",
+            "model %r stores %d of its tensors in %s, the first is %s; they are rounded to %s in memory.",
             name,
             len(rounded),
             apart[rounded[0]],
@@ -359,8 +363,8 @@ def _wanted_dtype(dtype: DtypeName, stored: torch.dtype, place: torch.device) ->
     return torch.float32 if half_on_cpu else stored
 
 
-def _read(name: str, source: str, kind: ModelKind, **how: object) -> PreTrainedModel:
-    """The model with every weight that its config asks for, and no other."""
+def _read(name: str, source: str, kind: ModelKind, **settings: object) -> PreTrainedModel:
+    """Loads the model, and checks that its files hold exactly the weights that its config asks for."""
     with explained(name, source):
         model, notes = kind.from_pretrained(  # pyright: ignore[reportGeneralTypeIssues]
             source,
@@ -368,39 +372,7 @@ def _read(name: str, source: str, kind: ModelKind, **how: object) -> PreTrainedM
             use_safetensors=True,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # they are refused below, by name
-            **how,
+            **settings,
         )
-    _refuse_incomplete(name, notes)
+    refuse_incomplete(name, notes)
     return model
-
-
-def _refuse_wrapped(name: str, unexpected: Iterable[str]) -> None:
-    """Raises ValueError when every weight has the name that it has inside a wrapper which was saved with the model."""
-    names = list(unexpected)
-    for prefix, (wrapper, inside) in WRAPPERS.items():
-        if names and all(one.startswith(prefix) for one in names):
-            raise ValueError(
-                f"model {name!r} was saved inside of {wrapper}: its weights' names begin with {prefix!r}; save the "
-                f"model within, `{inside}.save_pretrained(FOLDER)`."
-            )
-
-
-def _refuse_incomplete(name: str, notes: dict) -> None:
-    if mismatched := sorted(notes.get("mismatched_keys", ())):
-        weight, stored, wanted = mismatched[0]
-        raise ValueError(
-            f"model {name!r} does not fit its config.json: {weight} is {list(stored)} in the checkpoint and "
-            f"{list(wanted)} in the config, as are {len(mismatched) - 1} more; save or download it again."
-        )
-    _refuse_wrapped(name, notes.get("unexpected_keys", ()))
-    if missing := sorted(notes["missing_keys"]):
-        raise ValueError(
-            f"model {name!r} lacks {len(missing)} weights that its config.json asks for, the first is {missing[0]}; "
-            "the checkpoint is incomplete, save or download it again."
-        )
-    # Those that an architecture is known to have no use for, transformers has left out already.
-    if unused := sorted(notes["unexpected_keys"]):
-        raise ValueError(
-            f"model {name!r} has {len(unused)} weights that its config.json does not ask for, the first is "
-            f"{unused[0]}; mend the config (num_hidden_layers and the like), save or download it again."
-        )

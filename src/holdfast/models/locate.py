@@ -1,4 +1,4 @@
-"""Where a model's files are: a folder, a hub id or `testbed:NAME`; and one sentence where they can't be read."""
+"""Finds a model's files in a folder, on the hub or as `testbed:NAME`, and explains why they can't be read."""
 
 import logging
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ TESTBED = "testbed:"
 SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 OTHER_FORMATS = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".onnx", ".gguf")
-"""Endings of weights that are neither fetched nor copied: pickles, and what other programs read."""
+"""Endings of weight files that are neither fetched nor copied: pickles, and formats of other programs."""
 
 _AS_FOLDER = (
     "give the folder of a Hugging Face model, with config.json and safetensors files; transformers converts a GGUF "
@@ -29,7 +29,7 @@ _AS_FOLDER = (
 
 
 def resolve(name: str, *, with_weights: bool = True) -> str:
-    """What `from_pretrained` is given: a folder that exists, or a hub id, without arguments of the chat template."""
+    """Returns the argument for `from_pretrained`: an existing folder or a hub id, without template arguments."""
     name, _ = split_arguments(name)
     if name.startswith(TESTBED):
         return str(model_path(name.removeprefix(TESTBED)))
@@ -42,10 +42,10 @@ def resolve(name: str, *, with_weights: bool = True) -> str:
 
 
 def local_folder(name: str) -> Path:
-    """The folder that holds a model's files; those of a hub id are fetched, but for weights in other formats.
+    """Returns the folder that holds a model's files. Fetches those of a hub id, except weights in other formats.
 
     Raises:
-        ValueError: it is missing, no checkpoint, or needs a network that is not there.
+        ValueError: the model is missing or no checkpoint, or the network that it needs is missing.
     """
     source = resolve(name)
     if Path(source).is_dir():
@@ -55,11 +55,11 @@ def local_folder(name: str) -> Path:
 
 
 def weight_files(source: str, *, fetch: bool = True) -> list[Path]:
-    """The safetensors files that transformers reads, sorted; none where they are not here, or bear other names.
+    """Returns the safetensors files that transformers reads, sorted. Empty if they are missing or have other names.
 
     Args:
         source: a folder that exists, or a hub id.
-        fetch: whether a hub id's files are fetched; else only those count that were fetched before.
+        fetch: True fetches the files of a hub id. False finds only files that were fetched before.
 
     Raises:
         ValueError: the index is broken.
@@ -73,7 +73,11 @@ def weight_files(source: str, *, fetch: bool = True) -> list[Path]:
 
 
 def read_index(name: str, index: Path) -> dict[str, str]:
-    """The shard of every tensor by an index; ValueError where it is broken or names files outside its folder."""
+    """Returns the shard of every tensor in an index file.
+
+    Raises:
+        ValueError: the index is broken, or names files outside its folder.
+    """
     listed = load_json(index, "checkpoint").get("weight_map")
     if not isinstance(listed, dict) or not listed:
         raise ValueError(f"{INDEX} of model {name!r} has no weight_map; download or save the model again.")
@@ -88,12 +92,15 @@ def read_index(name: str, index: Path) -> dict[str, str]:
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Loading, training and saving without the libraries' bars and notices; what goes wrong is raised, not logged."""
+    """Hides the progress bars and notices of transformers and the hub within the block.
+
+    Failures are raised, not logged.
+    """
     verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     hub = logging.getLogger("huggingface_hub")
     hub_level = hub.level
     transformers_logging.set_verbosity_error()
-    hub.setLevel(logging.ERROR)  # it tells of every retry
+    hub.setLevel(logging.ERROR)  # it logs every retry
     transformers_logging.disable_progress_bar()
     try:
         yield
@@ -106,7 +113,7 @@ def quiet_transformers() -> Iterator[None]:
 
 @contextmanager
 def explained(name: str, source: str) -> Iterator[None]:
-    """Reads quietly, and says in one sentence what is wrong with a model."""
+    """Keeps the libraries quiet within the block, and turns any error into one sentence about the model."""
     try:
         _require_reachable(source)
         with quiet_transformers():
@@ -114,14 +121,14 @@ def explained(name: str, source: str) -> Iterator[None]:
     except Exception as error:  # a wrong config.json can make the library raise anything
         if is_out_of_memory(error):
             raise  # no fault of the model's files
-        # Without its cause, which is some fifty lines of libraries; debuggers have it as __context__.
+        # Hides the cause, some fifty lines of library code. Debuggers find it in __context__.
         raise ValueError(_explain(name, source, error)) from None
 
 
 def _require_reachable(source: str) -> None:
-    """Raises OSError within seconds where a hub id is not here and its hub takes no connection.
+    """Raises OSError within seconds if a hub id is not in the cache and its hub takes no connection.
 
-    The library itself would try for half a minute and more.
+    The library itself would try for half a minute or more.
     """
     is_here = Path(source).is_dir() or isinstance(try_to_load_from_cache(source, "config.json"), str)
     if is_here or is_offline_mode():
@@ -131,7 +138,7 @@ def _require_reachable(source: str) -> None:
 
 
 def _file_of(source: str, file: str, *, fetch: bool) -> Path | None:
-    """Where one of a model's files is."""
+    """Returns the path of one of a model's files. None if the model has none of that name."""
     if Path(source).is_dir():
         path = Path(source) / file
         return path if path.is_file() else None
@@ -161,7 +168,7 @@ def _check_folder(folder: Path, *, with_weights: bool) -> None:
 
 
 def _how_to_convert(file: Path) -> str:
-    """The lines of Python that make a folder of a GGUF file, with both names put in."""
+    """Returns the lines of Python that convert a GGUF file to a folder, with both names filled in."""
     given = f"({str(file.parent)!r}, gguf_file={file.name!r}).save_pretrained(FOLDER)"
     return (
         f"convert it with transformers (pip install gguf): AutoModelForCausalLM.from_pretrained{given} and "
@@ -170,7 +177,7 @@ def _how_to_convert(file: Path) -> str:
 
 
 def _what_it_holds(folder: Path) -> str:
-    """The end of a sentence about a folder without config.json: what is there, and what to do."""
+    """Ends a sentence about a folder without config.json: it names what is there, and what to do."""
     if (folder / "adapter_config.json").is_file():
         return (
             f"holds an adapter of PEFT and no model; {how_to_merge(folder)}, save the model with `save_pretrained`, "
@@ -186,7 +193,10 @@ def _what_it_holds(folder: Path) -> str:
 def _explain(name: str, source: str, error: Exception) -> str:
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     if "custom code" in str(error) or "trust_remote_code" in str(error):
-        return f"model {name!r} brings code of its own, which is not run; take one whose architecture transformers has."
+        return (
+            f"model {name!r} contains code of its own, which holdfast does not run; choose a model whose architecture "
+            "is part of transformers."
+        )
     if "backend tokenizer" in reason:
         return (
             f"model {name!r} has no tokenizer that can be read; save one beside it with the tokenizer's "
@@ -195,7 +205,7 @@ def _explain(name: str, source: str, error: Exception) -> str:
     if "quantiz" in str(error).casefold():
         return (
             f"model {name!r} is quantized and could not be read: {reason.rstrip('.')}. Install what is missing, or "
-            "give the checkpoint as it was before: scores, masks and patches are of weights as they were trained."
+            "give the checkpoint before quantization: scores, masks and patches apply to weights as they were trained."
         )
     if Path(source).is_dir():
         return f"model folder {name!r} could not be read: {reason.rstrip('.')}. Save or download it again."

@@ -1,4 +1,4 @@
-"""Logits at chosen positions of a batch, and none elsewhere: a vocabulary is wide, and few positions are asked for."""
+"""Computes logits at chosen positions of a batch only, since a vocabulary is wide and few positions are needed."""
 
 from collections.abc import Mapping
 from typing import cast
@@ -9,14 +9,14 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 LOGITS_AT_ONCE = 2**28
-"""Bytes of one float32 copy of a batch's logits at most; computing with them takes two or three copies."""
+"""Maximum bytes of one float32 copy of a batch's logits. Computing with them takes two or three copies."""
 
 LARGEST_BUDGET = 4096
-"""Tokens of a batch at most, where no budget is given: more make no pass faster."""
+"""Maximum tokens of a batch if no budget is given. Larger batches are no faster."""
 
 
 def logits_budget(model: PreTrainedModel) -> int:
-    """Returns how many tokens a batch may have whose logits are computed: 4096, or fewer for a wide vocabulary."""
+    """Returns the number of tokens for a batch whose logits are computed: 4096, or fewer for a wide vocabulary."""
     head = cast(nn.Module, model.get_output_embeddings())
     width = max(weight.shape[0] for weight in head.parameters())
     return max(1, min(LARGEST_BUDGET, LOGITS_AT_ONCE // (4 * width)))
@@ -28,10 +28,10 @@ def logits_at(
     columns: Int[Tensor, " position"],
     inputs: Mapping[str, Tensor | None],
 ) -> Float[Tensor, "position d_vocab"]:
-    """Logits of the token that follows each position (rows[i], columns[i]), at least float32.
+    """Returns the logits of the token after each position (rows[i], columns[i]), in float32 or a wider dtype.
 
-    Only those positions pass the model's head. The forward pass is the model's own, so what it does behind the head,
-    such as Gemma's soft cap and Granite's scale, is done here too.
+    Only those positions pass through the model's head. The forward pass is the model's own, so it includes operations
+    after the head, such as Gemma's soft cap and Granite's scale.
     """
 
     def keep(_: nn.Module, arguments: tuple[Tensor, ...]) -> Tensor:

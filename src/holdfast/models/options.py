@@ -1,4 +1,4 @@
-"""What generation can be told, and the roles of parameters; apart from them, so that `--help` imports no torch."""
+"""Options of generation, and the roles of parameters. They have their own file so that `--help` imports no torch."""
 
 from typing import Annotated, Literal, Self
 
@@ -9,12 +9,13 @@ from holdfast.option_groups import SPEED
 
 Role = Literal["matrix", "router", "norm", "bias", "embedding", "head", "other"]
 LONG_ENOUGH = 256
-"""Tokens; where responses are cut off sooner, attack success is one of beginnings, which is warned of."""
+"""Tokens. A shorter limit cuts responses off, and attack success is then measured on beginnings. holdfast warns of
+that."""
 GPU_SHARE = 0.5
 
 
 class GenerateOptions(Options):
-    """How responses are made."""
+    """Settings for generating responses."""
 
     max_new_tokens: int = Field(default=LONG_ENOUGH, ge=1)
     """Longest response, in tokens. Short limits misstate attack success."""
@@ -30,10 +31,10 @@ class GenerateOptions(Options):
     """Program that makes the responses.
 
     - transformers: works with every command
-    - vllm: fills a GPU better, for `evaluate` only; loads the checkpoint a second time
+    - vllm: fills a GPU better, for `evaluate` only, and loads the checkpoint a second time
     """
     gpu_share: Annotated[float, SPEED] = Field(default=GPU_SHARE, gt=0, lt=1)
-    """Share of the GPU's memory for vllm, in (0, 1). The model and a loaded judge take theirs besides."""
+    """Share of the GPU's memory for vllm, in (0, 1). The model and a loaded judge need memory in addition."""
 
     @model_validator(mode="after")
     def _refuse_idle(self) -> Self:
@@ -46,10 +47,10 @@ class GenerateOptions(Options):
 
 
 def refuse_other_engine(options: GenerateOptions) -> GenerateOptions:
-    """Raises ValueError when the responses of a model in memory are asked of an engine that loads its own."""
+    """Raises ValueError if a model in memory is to answer through an engine that loads the checkpoint itself."""
     if options.engine != "transformers":
         raise ValueError(
-            f"engine {options.engine} answers from the checkpoint as it is stored and knows nothing of one in memory "
-            "whose weights may be edited; use it with `holdfast evaluate`, or leave generate.engine out."
+            f"engine {options.engine} answers with the stored checkpoint and ignores edits of the model in memory; "
+            "use it with `holdfast evaluate`, or leave generate.engine out."
         )
     return options

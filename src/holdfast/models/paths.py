@@ -1,4 +1,4 @@
-"""Where a parameter lies, told by its name alone: scores and masks come without their model."""
+"""Derives the layer and the component of a parameter from its name, since scores and masks come without a model."""
 
 from collections.abc import Collection, Iterable, Sequence
 
@@ -7,25 +7,29 @@ Place = tuple[int | None, str]
 
 
 def by_layer(place: Place) -> tuple[bool, int, str]:
-    """Sorts places in the order of layers; what lies outside the layers comes last."""
+    """Sorts places by layer, as a sort key. Places outside the layers come last."""
     layer, path = place
     return layer is None, layer or 0, path
 
 
 def layer_and_path(name: str) -> Place:
-    """The layer of a parameter, and its path inside the layer without numbers, e.g. (3, 'mlp.experts.down_proj').
+    """Returns a parameter's layer, and its path inside the layer without numbers, e.g. (3, 'mlp.experts.down_proj').
 
-    The layer is the first number in the name; those after it count experts. A name without one lies outside the layers.
+    The layer is the first number in the name. Later numbers count experts. A name without a number lies outside the
+    layers.
     """
     words = name.split(".")
-    first = next((place for place, word in enumerate(words) if word.isdigit()), None)
-    inside = words if first is None else words[first + 1 :]
+    number_at = next((place for place, word in enumerate(words) if word.isdigit()), None)
+    inside = words if number_at is None else words[number_at + 1 :]
     path = ".".join(word for word in inside if not word.isdigit() and word not in ("weight", "bias"))
-    return (None if first is None else int(words[first])), path
+    return (None if number_at is None else int(words[number_at])), path
 
 
 def short_names(paths: Iterable[str]) -> dict[str, str]:
-    """The fewest last words of every path that tell it apart from the others; experts keep the word before theirs."""
+    """Shortens every path to the fewest last words that tell it apart from the others.
+
+    Experts keep the word 'experts'.
+    """
     split = {path: path.split(".") for path in paths}
     return {path: ".".join(words[-_words_needed(words, split.values()) :]) for path, words in split.items()}
 

@@ -1,7 +1,7 @@
-"""Run a model's own `generate` under the caller's settings alone.
+"""Runs a model's own `generate` under the caller's settings alone.
 
-`generate` fills whatever its caller leaves unset from the generation config of the checkpoint: penalties, beams, cut
-distributions, caches, stop strings. Each of these would change what is measured, unrecorded.
+`generate` takes every setting that its caller leaves out from the generation config of the checkpoint: penalties,
+beams, truncated distributions, caches, stop strings. Each would change the measurement without being recorded.
 """
 
 from collections.abc import Iterator, Set
@@ -13,10 +13,10 @@ from transformers import GenerationConfig, PreTrainedModel
 
 @contextmanager
 def plain_settings(model: PreTrainedModel, end_ids: Set[int]) -> Iterator[None]:
-    """Leaves the model a generation config that holds end tokens and nothing else, and switches dropout off.
+    """Gives the model a generation config of end tokens alone and switches dropout off, within the block.
 
-    Both are given back at the end, also after an exception. A model that is wrapped (by PEFT) keeps its config inside,
-    so every module that has one gets the plain one.
+    Both are restored at the end, also after an exception. A wrapped model (PEFT) keeps its config inside, so every
+    module that has a config gets the plain one.
     """
     kept = [(module, module.generation_config) for module in model.modules() if "generation_config" in vars(module)]
     training = [module for module in model.modules() if module.training]

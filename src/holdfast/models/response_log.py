@@ -1,4 +1,4 @@
-"""Responses on disk, a line each, added a batch at a time: an interrupted generation goes on where it was."""
+"""Keeps responses on disk, one per line. Each batch is appended, so an interrupted generation can resume."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -8,39 +8,42 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Response:
-    """What a model said to a prompt."""
+    """The response of a model to a prompt."""
 
     prompt: str
     prompt_ids: list[int]
-    """The prompt under the model's chat template."""
+    """Token ids of the prompt in the model's chat template."""
     token_ids: list[int]
-    """The response without end token and padding."""
+    """Token ids of the response, without end token and padding."""
     text: str
     finished: bool
-    """Whether the model ended the response itself; otherwise it was cut off by length."""
+    """True if the model ended the response itself. False if the limit of tokens cut it off."""
     end_id: int | None = None
-    """The token with which the model ended it: a choice like any other to a policy gradient."""
+    """The token by which the model ended the response. The policy gradient treats it as a choice like any other."""
     broken: bool = False
-    """Whether the model's logits were not finite, so that it said nothing; the response is then empty."""
+    """True if the model's logits were not finite. The response is then empty."""
     opened: str = ""
     """The mark of a block of thoughts that the chat template opened at the end of the prompt."""
 
     @property
     def record(self) -> str:
-        """The text as it is kept and judged: with the mark of a block of thoughts that the response goes on with."""
+        """The text that is stored and judged.
+
+        It begins with the mark of a block of thoughts if the chat template opened one.
+        """
         return self.opened + self.text if self.text else self.text
 
 
 class ResponseLog:
-    """The responses of one generation that are known so far, by position."""
+    """The responses of one generation so far, by position."""
 
     def __init__(self, path: Path) -> None:
-        """Reads what is there; whoever opens it knows that it is of the same model, prompts and options."""
+        """Reads the file if it exists. The caller makes sure that it has the same model, prompts and options."""
         self.path = path
         self.known = dict(_read(path)) if path.is_file() else {}
 
     def add(self, responses: Mapping[int, Response]) -> None:
-        """Appends responses and has them written before it returns."""
+        """Appends responses, and writes them to disk before it returns."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8") as file:
             for position, response in responses.items():

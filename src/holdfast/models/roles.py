@@ -1,15 +1,18 @@
-"""What a parameter is for, by the module that owns it and what stands beside it; names play no part but for `bias`.
+"""Finds the role of each parameter from the module that owns it and the modules beside it.
 
-    embedding   of an nn.Embedding: of tokens or of positions
-    head        of the model's output embeddings, where they are not tied to the embedding
+A name plays no part, except that of a `bias`.
+
+    embedding   owned by an nn.Embedding: of tokens or of positions
+    head        owned by the model's output embeddings, if they are not tied to the embedding
     bias        named ...bias, as torch does
-    norm        of a module whose class is a ...Norm
-    router      in the block that holds experts: the only matrix of a module beside them, with one output an expert, or
+    norm        owned by a module whose class is a ...Norm
+    router      in the block that holds experts: the only matrix of a module beside them, with one output per expert, or
                 one output in all (the gate of a shared expert)
-    matrix      inside a layer: two dimensions, or three where matrices are stacked, and no matrix below its owner
+    matrix      inside a layer: two dimensions, or three if matrices are stacked, and no matrix below its owner
     other       the rest: attention sinks, scales, convolutions, state matrices, position tables, whole vision towers
 
-The layers are the language model's list of as many modules as its config has hidden layers, or else its largest list.
+The layers are the list in the language model with as many modules as its config has hidden layers. If there is no such
+list, they are its largest list.
 """
 
 from collections.abc import Iterator
@@ -23,8 +26,8 @@ from holdfast.models.options import Role
 
 
 def find_layers(model: PreTrainedModel) -> str | None:
-    """The path of the list of layers, with a dot at its end ('model.layers.'); None when there is none."""
-    # Some families give their head, without any list, as the decoder.
+    """Returns the path of the list of layers, with a dot at its end ('model.layers.'). None if there is none."""
+    # In some families get_decoder returns the head, which holds no list.
     lists = _lists(model.get_decoder()) or _lists(model)
     depth = getattr(model.config.get_text_config(), "num_hidden_layers", None)
     layers = max(lists, key=lambda modules: (len(modules) == depth, _num_entries(modules)), default=None)
@@ -32,18 +35,18 @@ def find_layers(model: PreTrainedModel) -> str | None:
 
 
 def find_roles(model: PreTrainedModel, layers: str | None) -> dict[str, Role]:
-    """The role of every parameter by name."""
+    """Returns the role of every parameter by name."""
     routers = {id(weight) for _, _, routers in _experts(model, layers) for weight in routers}
     return {name: _role(model, name, weight, layers, routers) for name, weight in model.named_parameters()}
 
 
 def refuse_unrouted(model: PreTrainedModel, layers: str | None) -> None:
-    """Raises ValueError when no router is found for experts: it would be scored like any other matrix."""
+    """Raises ValueError if experts have no known router, since it would be scored like any other matrix."""
     for path, module, routers in _experts(model, layers):
         if not routers and isinstance(getattr(module, "num_experts", None), int):
             raise ValueError(
                 f"no router was found for the experts of {path!r} in {type(model).__name__}; scoring needs it beside "
-                "them, as a module whose only matrix has one output an expert."
+                "them, as a module whose only matrix has one output per expert."
             )
 
 
@@ -70,7 +73,7 @@ def _is_matrix(weight: Tensor, owner: nn.Module) -> bool:
 
 
 def _experts(model: PreTrainedModel, layers: str | None) -> Iterator[tuple[str, nn.Module, list[Tensor]]]:
-    """Modules that hold experts, each with its path and the routers of its block."""
+    """Yields the modules that hold experts, each with its path and the routers of its block."""
     for place, layer in model.get_submodule(layers.rstrip(".")).named_children() if layers else ():
         modules = dict(layer.named_modules())
         for path, module in modules.items():
@@ -79,19 +82,22 @@ def _experts(model: PreTrainedModel, layers: str | None) -> Iterator[tuple[str, 
 
 
 def _routers_above(modules: dict[str, nn.Module], path: str, num_experts: int) -> list[Tensor]:
-    """Those of the innermost module around the experts that has any; the layer is the outermost."""
+    """Returns the routers in the innermost module around the experts that has any. The search ends at the layer."""
     while path:
         path = path.rpartition(".")[0]
         beside = [_matrices(child) for child in modules[path].children()]
         alone = [matrices[0] for matrices in beside if len(matrices) == 1 and matrices[0].dim() == 2]
-        in_all = sum(_num_experts(child) for child in modules[path].children())  # some routers weigh shared ones too
+        in_all = sum(_num_experts(child) for child in modules[path].children())  # some routers weigh shared experts too
         if any(len(matrix) in (num_experts, in_all) for matrix in alone):
             return [matrix for matrix in alone if len(matrix) in (num_experts, in_all, 1)]
     return []
 
 
 def _num_experts(module: nn.Module) -> int:
-    """How many experts the module itself holds: stacked in a parameter, or one module each; 0 when it holds none."""
+    """Counts the experts that the module itself holds: stacked in a parameter, or one module each.
+
+    0 if it holds none.
+    """
     if isinstance(module, nn.ModuleList):
         return len(module)
     stacked = () if isinstance(module, _ConvNd) else module.parameters(recurse=False)
@@ -103,7 +109,7 @@ def _matrices(module: nn.Module) -> list[Tensor]:
 
 
 def _lists(module: nn.Module) -> list[nn.ModuleList | nn.Sequential]:
-    return [found for found in module.modules() if isinstance(found, nn.ModuleList | nn.Sequential)]
+    return [inner for inner in module.modules() if isinstance(inner, nn.ModuleList | nn.Sequential)]
 
 
 def _num_entries(module: nn.Module) -> int:

@@ -1,7 +1,7 @@
-"""What one of several processes holds of a model that FSDP2 has sharded: of every parameter some rows.
+"""Finds the rows of every parameter that one of several processes holds, in a model that FSDP2 has sharded.
 
-Rows lie one after another in memory, so what a process holds of a parameter are consecutive entries of it in row-major
-order. A mask's flat indices are those of the whole parameter; less the first entry held, they index the shard.
+Rows lie one after another in memory. So a process holds consecutive entries of a parameter in row-major order. A mask's
+flat indices count in the whole parameter. Minus the index of the first entry held, they index the shard.
 """
 
 from collections.abc import Mapping
@@ -22,28 +22,28 @@ from holdfast.values import entries_in
 
 @dataclass(frozen=True)
 class Held:
-    """The entries of a parameter that are held here."""
+    """The entries of a parameter that this process holds."""
 
     shape: tuple[int, ...]
-    """Of the whole parameter."""
+    """Shape of the whole parameter."""
     rows: range
-    """Along its first dimension."""
+    """Rows held, along the first dimension."""
 
     @property
     def start(self) -> int:
-        """The first entry's flat index in the whole parameter."""
+        """Flat index of the first held entry in the whole parameter."""
         return self.rows.start * entries_in(self.shape[1:])
 
     @property
     def count(self) -> int:
-        """Entries held."""
+        """Number of entries held."""
         return len(self.rows) * entries_in(self.shape[1:])
 
 
 def shard_layers(model: PreTrainedModel) -> None:
-    """Leaves of a whole model, which is not to be trained, some rows of every weight in each process.
+    """Shards a whole model that will not be trained: every process keeps some rows of every weight.
 
-    The table of embeddings stays whole: a judge is asked for embeddings outside its forward pass.
+    The table of embeddings stays whole, since a judge needs embeddings outside of its forward pass.
 
     Raises:
         ValueError: the model has no list of layers.
@@ -62,32 +62,32 @@ def shard_layers(model: PreTrainedModel) -> None:
 
 
 def is_sharded(model: nn.Module) -> bool:
-    """Whether parameters lie in several processes."""
+    """Returns True if several processes share the model's parameters."""
     return any(isinstance(weight, DTensor) for weight in model.parameters())
 
 
 def held(weight: Tensor) -> Held:
-    """Which entries of a parameter are here: all of one that is not sharded.
+    """Returns the entries of a parameter that this process holds. If the parameter is not sharded, these are all.
 
     Raises:
-        ValueError: it is split otherwise than by rows, as tensor parallelism does.
+        ValueError: the parameter is split in another way than by rows, as tensor parallelism does.
     """
     shape = tuple(weight.shape)
     if not isinstance(weight, DTensor):
         return Held(shape, range(shape[0] if shape else 1))
     if weight.placements != (Shard(0),):
         raise ValueError(
-            f"a parameter of shape {shape} is split as {weight.placements}, and only rows of a parameter can lie in "
-            "several processes: shard with FSDP2 alone, without tensor parallelism and without replicas."
+            f"a parameter of shape {shape} is split as {weight.placements}, and holdfast can only split parameters by "
+            "rows; shard with FSDP2 alone, without tensor parallelism and without replicas."
         )
-    # As torch.chunk deals out rows: equal chunks, the last ones shorter or empty.
+    # FSDP2 divides rows like torch.chunk: equal chunks, the last ones shorter or empty.
     length = -(-shape[0] // weight.device_mesh.size())
-    first = min(weight.device_mesh.get_local_rank() * length, shape[0])
-    return Held(shape, range(first, min(first + length, shape[0])))
+    first_row = min(weight.device_mesh.get_local_rank() * length, shape[0])
+    return Held(shape, range(first_row, min(first_row + length, shape[0])))
 
 
 def local(tensor: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """The rows that are here, in the very memory of the parameter or its gradient."""
+    """Returns the rows that this process holds. They share memory with the parameter or its gradient."""
     if not isinstance(tensor, DTensor):
         return tensor
     held(tensor)  # refuses another split
@@ -95,15 +95,15 @@ def local(tensor: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
 
 
 def whole(tensor: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """All rows, gathered; every process has to ask for them."""
+    """Gathers all rows. Every process has to call this."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
 def rows_of(tensor: Float[Tensor, "..."], here: Held) -> Float[Tensor, "..."]:
-    """The rows of a whole tensor that are held here; all of one that is the same for every row."""
+    """Returns the held rows of a whole tensor. A tensor with a single row holds for every row and comes back whole."""
     return tensor if tensor.shape[0] == 1 else tensor[here.rows.start : here.rows.stop]
 
 
 def held_by_name(model: nn.Module) -> Mapping[str, Held]:
-    """What is held of every parameter."""
+    """Returns the held entries of every parameter, by name."""
     return {name: held(weight) for name, weight in model.named_parameters()}

@@ -1,7 +1,7 @@
-"""The parameters of a model as data: layer, component, role and the matrices that each holds.
+"""Lists the parameters of a model as data: layer, component, role and the matrices that each holds.
 
-No family has code of its own. Layers and roles follow from structure (`roles.py`); the one thing that structure does
-not tell, how several matrices lie in one tensor, is a table (`layout.py`).
+No family of models has code of its own. Layers and roles follow from structure (`roles.py`). Structure does not show
+how several matrices lie in one tensor, so `layout.py` has a table of that.
 """
 
 from collections import defaultdict
@@ -22,32 +22,33 @@ Words = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Site:
-    """A parameter that could be read or edited."""
+    """A parameter that can be read or edited."""
 
     name: str
     shape: tuple[int, ...]
     layer: int | None
-    """Index of the layer that it belongs to; None outside the layers."""
+    """Index of the layer that the parameter belongs to. None outside the layers."""
     component: str
-    """The last words of its path inside a layer: as few as tell it and those beside it from the rest of the model, and
-    two at least for experts. 'v_proj', 'experts.down_proj', 'mlp.c_proj' where there is an 'attn.c_proj' too."""
+    """The last words of its path inside a layer, such as 'v_proj', 'experts.down_proj', or 'mlp.c_proj' beside
+    'attn.c_proj'. There are as few words as tell it and its siblings from the rest of the model, and at least two
+    for experts."""
     role: Role
     layout: Layout = ONE_MATRIX
-    """Where the matrices lie that the tensor holds."""
+    """The positions of the matrices in the tensor."""
 
     @property
     def num_entries(self) -> int:
-        """Entries of the parameter."""
+        """Number of entries of the parameter."""
         return entries_in(self.shape)
 
     @property
     def num_matrices(self) -> int:
-        """Matrices that the tensor holds, each with a sigma of its own."""
+        """Number of matrices in the tensor. Each has a sigma of its own."""
         return self.layout.num_matrices
 
 
 def list_sites(model: PreTrainedModel) -> list[Site]:
-    """Every parameter of the model once, in the model's order; a tied one under its first name."""
+    """Returns every parameter of the model once, in the model's order. A tied one comes under its first name."""
     require_module(model)
     layers = find_layers(model)
     roles = find_roles(model, layers)
@@ -61,7 +62,9 @@ def list_sites(model: PreTrainedModel) -> list[Site]:
 
 
 def scored_sites(model: PreTrainedModel) -> list[Site]:
-    """The matrices inside the layers, which scores are given for; biases, norms, embeddings, head, routers are not.
+    """Returns the parameters that are scored: the matrices inside the layers.
+
+    Biases, norms, embeddings, head and routers are not scored.
 
     Raises:
         ValueError: the model has no such matrix, experts without a router, or a parameter whose values are not loaded.
@@ -72,7 +75,7 @@ def scored_sites(model: PreTrainedModel) -> list[Site]:
 
 
 def scorable_sites(model: PreTrainedModel) -> list[Site]:
-    """The same of a model whose values need not be there.
+    """Returns the sites of `scored_sites`, also for a model whose values are not loaded.
 
     Raises:
         ValueError: the model has no such matrix, or experts without a router.
@@ -88,7 +91,11 @@ def scorable_sites(model: PreTrainedModel) -> list[Site]:
 
 
 def find_scored(model: PreTrainedModel, names: Sequence[str]) -> dict[str, Site]:
-    """The scored sites with these names; a name that is not one raises ValueError."""
+    """Returns the scored sites with these names.
+
+    Raises:
+        ValueError: a name is not that of a scored parameter.
+    """
     known = {site.name: site for site in scored_sites(model)}
     unknown = sorted(set(names) - set(known))
     if unknown:
@@ -107,7 +114,7 @@ def _layer(name: str, layers: str | None) -> int | None:
 def _components(is_expert: Mapping[str, bool], layers: str | None) -> dict[str, str]:
     paths = {name: _words(name, layers) for name in is_expert}
     distinct, experts = set(paths.values()), {paths[name] for name in paths if is_expert[name]}
-    lengths: dict[Words, int] = defaultdict(int)  # by what they stand in, so that neighbours are named alike
+    lengths: dict[Words, int] = defaultdict(int)  # by parent path, so that siblings have equally long names
     for words in distinct:
         needed = max(_words_needed(words, distinct), 2 if words in experts else 1)
         lengths[words[:-1]] = max(lengths[words[:-1]], needed)
@@ -115,7 +122,10 @@ def _components(is_expert: Mapping[str, bool], layers: str | None) -> dict[str, 
 
 
 def _words(name: str, layers: str | None) -> Words:
-    """The path inside a layer, or of the whole model outside of them; numbers and the parameter's own name left out."""
+    """Returns a parameter's path inside its layer, or in the whole model outside the layers.
+
+    Numbers and the parameter's own name are left out.
+    """
     path = name.removeprefix(layers or "")
     words = tuple(word for word in path.split(".") if not word.isdigit())
     return words[:-1] if words[-1] in ("weight", "bias") and len(words) > 1 else words

@@ -1,4 +1,4 @@
-"""In which dtypes a checkpoint's files hold its weights: their headers say, whatever config.json says."""
+"""Reads the dtypes of a checkpoint's weights from the headers of its files, whatever config.json says."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -19,7 +19,7 @@ FLOATS = {
     "F8_E4M3": torch.bfloat16,
     "F8_E5M2": torch.bfloat16,
 }
-"""The dtype that weights of each stored dtype are saved in after tuning: of 8 bits one that holds their values."""
+"""Dtype in which tuned weights are saved, by the stored dtype. For 8 bits it is a dtype that holds their values."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,13 @@ class Storage:
     """The dtypes of a checkpoint's floating-point tensors."""
 
     dtype: torch.dtype
-    """Of most entries."""
+    """Dtype of most entries."""
     by_name: Mapping[str, torch.dtype]
-    """Of every such tensor, by the name that the files give it."""
+    """Dtype of every such tensor, by its name in the files."""
 
 
 def read_storage(files: Sequence[Path]) -> Storage | None:
-    """Reads the headers of a checkpoint's files; None where they hold no floating-point tensor."""
+    """Reads the headers of a checkpoint's files. Returns None if they hold no floating-point tensor."""
     entries: Counter[torch.dtype] = Counter()
     by_name = {}
     for file in files:
@@ -45,25 +45,28 @@ def read_storage(files: Sequence[Path]) -> Storage | None:
 
 
 def stored_apart(model: PreTrainedModel, storage: Storage) -> dict[str, torch.dtype]:
-    """The dtypes of the parameters and buffers that the files hold in another one than most, by their names here.
+    """Returns the stored dtype of each parameter and buffer that differs from the dtype of most entries.
 
-    What the files name otherwise (experts that are fused on loading) counts as in the dtype of most, or, where a tensor
-    of another dtype is among those that are named otherwise, in one that loses no bit of any.
+    The names are those in the model.
+
+    Tensors with another name in the files (experts fused on loading) count as stored in the dtype of most entries. If
+    one of them has a different dtype, they count as stored in a dtype that loses no bit of any.
     """
     kinds = set(storage.by_name.values())
     if kinds == {storage.dtype}:
         return {}
     held = {name: tensor for name, tensor in model.state_dict(keep_vars=True).items() if tensor.is_floating_point()}
     stored = {name: key for name in held if (key := any_prefix(model, name, storage.by_name))}
-    found = {id(held[name]): storage.by_name[key] for name, key in stored.items()}  # tied weights have several names
+    # By tensor, since tied weights have several names.
+    by_tensor = {id(held[name]): storage.by_name[key] for name, key in stored.items()}
     elsewhere = {storage.by_name[key] for key in storage.by_name.keys() - set(stored.values())}
     other = storage.dtype if elsewhere <= {storage.dtype} else reduce(torch.promote_types, kinds)
-    dtypes = {name: found.get(id(tensor), other) for name, tensor in held.items()}
+    dtypes = {name: by_tensor.get(id(tensor), other) for name, tensor in held.items()}
     return {name: dtype for name, dtype in dtypes.items() if dtype != storage.dtype}
 
 
 def any_prefix(model: PreTrainedModel, name: str, stored: Collection[str]) -> str | None:
-    """The stored name of a weight: files of a model without its head lack the prefix that names have in one with it."""
+    """Returns the stored name of a weight, with or without the prefix that names have in a model with a head."""
     prefix = f"{model.base_model_prefix}."
     candidates = (name, name.removeprefix(prefix), prefix + name)
     return next((candidate for candidate in candidates if candidate in stored), None)

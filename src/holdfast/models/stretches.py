@@ -1,4 +1,4 @@
-"""Continue a batch of prompts in the way that the model allows, each to its own end or to the end of the context."""
+"""Continues a batch of prompts in the way that the model allows, each to its own end or to the end of the context."""
 
 from collections.abc import Sequence
 
@@ -20,21 +20,23 @@ def continue_batch(
     end_ids: set[int],
     pad_id: int,
 ) -> list[Continued]:
-    """What follows each sequence, in order; greedy at temperature 0, and nothing where a sequence fills the context.
+    """Returns the continuation of each sequence, in order. A sequence that fills the context gets an empty one.
+
+    A temperature of 0 decodes greedily.
 
     Raises:
         ValueError: the model can't be continued.
     """
     way = find_way(model, pad_id)
     limits = [room_for_response(model, len(token_ids), max_new_tokens) for token_ids in encoded]
-    # One that has less room than the others would go beyond the context with them.
+    # Only rows with equal room share a batch: a row with less room would run past the context.
     alike = [(limit, 0 if way.pads else len(token_ids)) for limit, token_ids in zip(limits, encoded, strict=True)]
-    found = [Continued() for _ in encoded]
+    continued = [Continued() for _ in encoded]
     for limit, length in sorted(set(alike)):
         rows = [row for row, key in enumerate(alike) if key == (limit, length)]
         if limit:
             decoding = Decoding(limit, temperature, frozenset(end_ids), pad_id)
-            made = continue_rows(model, [encoded[row] for row in rows], decoding, way)
-            for row, one in zip(rows, made, strict=True):
-                found[row] = one
-    return found
+            finished = continue_rows(model, [encoded[row] for row in rows], decoding, way)
+            for row, continuation in zip(rows, finished, strict=True):
+                continued[row] = continuation
+    return continued

@@ -1,7 +1,8 @@
-"""What a model's tables have room for: positions up to its context, and token ids up to its embedding's last row.
+"""Checks tokens against the size of a model's tables: positions up to its context, ids up to its embedding's last row.
 
-Whatever feeds token ids to a model asks here first, so that nobody learns of it from an index that is out of range, or,
-where positions are computed and not looked up, never. A response is limited to what its prompt leaves of the context.
+Code that feeds token ids to a model calls this file first. Otherwise a user would meet an index that is out of range.
+If positions are computed and not looked up, no error would appear at all. A response may fill what its prompt leaves of
+the context.
 """
 
 from collections.abc import Sequence
@@ -11,13 +12,13 @@ from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 CONTEXT_NAMES = ("max_position_embeddings", "max_seq_len", "max_sequence_length", "context_length", "seq_length")
-"""What configs call the number of positions, the usual name first."""
+"""Names that configs use for the number of positions, the usual name first."""
 
 
 def context_of(model: PreTrainedModel) -> int | None:
-    """The most tokens that a sequence may have; None for a model that names no limit, such as a recurrent one.
+    """Returns the largest number of tokens in a sequence. None for a model without a limit, such as a recurrent one.
 
-    A scaling of rotary positions that goes beyond the named limit counts.
+    If a scaling of rotary positions extends the limit, the extended one counts.
     """
     config = model.config.get_text_config()
     named = [limit for name in CONTEXT_NAMES if isinstance(limit := getattr(config, name, None), int) and limit > 0]
@@ -30,13 +31,19 @@ def context_of(model: PreTrainedModel) -> int | None:
 
 
 def num_token_ids(model: PreTrainedModel) -> int | None:
-    """Rows of the token embedding: ids from this one on are unknown to the model; None where it names no embedding."""
+    """Returns the number of rows of the token embedding, beyond which no id is known.
+
+    None if the model names no embedding.
+    """
     words = _embedding(model)
     return words and words.weight.shape[0]
 
 
 def pad_id_for(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
-    """An id to pad with: the tokenizer's own, or another that the model has a row for, as padding is masked out."""
+    """Returns an id to pad with: the tokenizer's own, or another that the model has a row for.
+
+    Padding is masked out.
+    """
     num_rows = num_token_ids(model)
     for token_id in (tokenizer.pad_token_id, tokenizer.eos_token_id):
         if isinstance(token_id, int) and token_id >= 0 and (num_rows is None or token_id < num_rows):
@@ -45,7 +52,10 @@ def pad_id_for(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> in
 
 
 def room_for_response(model: PreTrainedModel, prompt_length: int, max_new_tokens: int) -> int:
-    """Tokens that a response may have: `max_new_tokens`, or fewer where the context ends before; at least 0."""
+    """Returns the number of tokens that a response may have, at least 0.
+
+    It is `max_new_tokens`, or fewer if the context ends first.
+    """
     context = context_of(model)
     return max_new_tokens if context is None else max(0, min(max_new_tokens, context - prompt_length))
 
@@ -53,7 +63,7 @@ def room_for_response(model: PreTrainedModel, prompt_length: int, max_new_tokens
 def check_token_ids(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, sequences: Sequence[Sequence[int]]
 ) -> None:
-    """Raises ValueError when a sequence holds an id that the model's embedding has no row for."""
+    """Raises ValueError if a sequence holds an id that the model's embedding has no row for."""
     num_rows = num_token_ids(model)
     if num_rows is None:
         return
@@ -68,7 +78,7 @@ def check_token_ids(
 
 
 def check_fits(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, sequences: Sequence[Sequence[int]]) -> None:
-    """Raises ValueError when a sequence is longer than the model's context, or holds an id beyond its embedding."""
+    """Raises ValueError if a sequence is longer than the model's context, or holds an id beyond its embedding."""
     check_token_ids(model, tokenizer, sequences)
     context = context_of(model)
     longest = max(sequences, key=len, default=())
@@ -83,12 +93,12 @@ def check_fits(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, seque
 def _embedding(model: PreTrainedModel) -> nn.Embedding | None:
     try:
         return cast(nn.Embedding, model.get_input_embeddings())
-    except NotImplementedError:  # a class that transformers does not know, and that does not say
+    except NotImplementedError:  # raised by classes outside of transformers that don't name their embedding
         return None
 
 
 def _num_reserved(model: PreTrainedModel, context: int) -> int:
-    """Rows of a position table that no token gets: RoBERTa and its like count positions from behind a padding row."""
+    """Counts the rows of a position table that no token gets. RoBERTa counts positions from behind a padding row."""
     words = _embedding(model)
     for module in model.modules():
         if isinstance(module, nn.Embedding) and module is not words and module.num_embeddings == context:

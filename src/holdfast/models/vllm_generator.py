@@ -1,9 +1,9 @@
-"""Responses by vLLM, which fills a GPU with prompts as others end: for evaluations of large checkpoints.
+"""Generates responses with vLLM, which fills a GPU with new prompts as others end. Meant for large checkpoints.
 
-vLLM loads the checkpoint by itself, in the dtype that it is stored in, so it answers for what is stored and for nothing
-that was edited in memory. Every response is sampled under a seed of its own, so responses do not depend on what else is
-asked. It does not tell of logits that are not finite. Not run here against vLLM, but against a stand-in that has the
-signatures of its releases 0.10 and later.
+vLLM loads the checkpoint itself, in the dtype in which it is stored. So it answers with the stored weights and ignores
+edits in memory. Every response has a seed of its own, so it does not depend on the other prompts. vLLM does not report
+logits that are not finite. This file was tested with a stand-in that has the signatures of vLLM 0.10 and later, not
+with vLLM itself.
 """
 
 import importlib
@@ -21,11 +21,11 @@ from holdfast.models.tables import room_for_response
 from holdfast.progress import Progress
 
 AT_A_TIME = 1024
-"""Responses that are made until they are kept."""
+"""Number of responses generated before they are added to the log."""
 
 
 def refuse_missing_engine(options: GenerateOptions) -> None:
-    """Raises ValueError when vLLM is asked for and not installed."""
+    """Raises ValueError if the options choose vLLM and it is not installed."""
     if options.engine == "vllm" and importlib.util.find_spec("vllm") is None:
         raise ValueError(
             "engine vllm needs the package vllm; install it with pip install vllm, or leave generate.engine out."
@@ -33,17 +33,19 @@ def refuse_missing_engine(options: GenerateOptions) -> None:
 
 
 class VllmGenerator:
-    """Answers as the checkpoint of a loaded model, whose tokenizer and end tokens it takes."""
+    """Answers with the checkpoint of a loaded model, and uses that model's tokenizer and end tokens."""
 
     def __init__(self, loaded: LoadedModel, log: ResponseLog | None = None) -> None:
-        """Loads nothing yet; the log keeps what is answered, and what it knows already is not generated again."""
+        """Loads nothing yet. The log keeps responses, and those that it holds already are not generated again."""
         self.loaded = loaded
         self.log = log
 
     def __call__(
         self, prompts: Sequence[str], options: GenerateOptions, progress: Progress, *, openings: Sequence[str] = ()
     ) -> list[Response]:
-        """Responses in the order of the prompts, K samples of a prompt one after another; each begins with its opening.
+        """Returns the responses in the order of the prompts, the K samples of a prompt in a row.
+
+        Each response begins with its opening.
 
         Raises:
             ValueError: no prompts, several samples without a temperature, a prompt that fills the model's context, or
@@ -52,22 +54,22 @@ class VllmGenerator:
         refuse_missing_engine(options)
         refuse_equal_samples(options)
         asked = ask(self.loaded.model, self.loaded.tokenizer, prompts, openings, options.num_samples)
-        warn_of_context(self.loaded.model, [len(one.prompt_ids) for one in asked], options)
-        found = dict(self.log.known) if self.log else {}
-        missing = [position for position in range(len(asked)) if position not in found]
+        warn_of_context(self.loaded.model, [len(prompt.prompt_ids) for prompt in asked], options)
+        responses = dict(self.log.known) if self.log else {}
+        missing = [position for position in range(len(asked)) if position not in responses]
         engine = self._load_engine(options) if missing else None
         for begin in range(0, len(missing), AT_A_TIME):
-            made = self._answer(engine, asked, missing[begin : begin + AT_A_TIME], options)
-            found |= made
+            new_responses = self._answer(engine, asked, missing[begin : begin + AT_A_TIME], options)
+            responses |= new_responses
             if self.log:
-                self.log.add(made)
-            progress("answering prompts", len(found), len(asked))
-        return [found[position] for position in range(len(asked))]
+                self.log.add(new_responses)
+            progress("answering prompts", len(responses), len(asked))
+        return [responses[position] for position in range(len(asked))]
 
     def _load_engine(self, options: GenerateOptions) -> Any:
-        return importlib.import_module("vllm").LLM(  # an extra, and slow
+        return importlib.import_module("vllm").LLM(  # optional, and slow to import
             model=resolve(self.loaded.name),
-            # Its own choice would narrow float32.
+            # vLLM's own choice would narrow float32.
             dtype=str(self.loaded.storage_dtype).removeprefix("torch."),
             seed=options.seed,
             gpu_memory_utilization=options.gpu_share,
@@ -81,28 +83,28 @@ class VllmGenerator:
     ) -> dict[int, Response]:
         vllm = importlib.import_module("vllm")
         ends = end_ids(self.loaded.model, self.loaded.tokenizer)
-        how = {
+        shared = {
             "n": 1,
             "temperature": options.temperature,
             "stop_token_ids": sorted(ends),
-            # The checkpoint's own sampling habits would change what is measured.
+            # Sampling defaults of the checkpoint would change the measurement.
             "top_p": 1.0,
             "top_k": 0,
         }
         limits = [self._limit(asked[position], options) for position in positions]
         parameters = [
-            vllm.SamplingParams(**how, max_tokens=limit, seed=seed_from([options.seed, position]))
+            vllm.SamplingParams(**shared, max_tokens=limit, seed=seed_from([options.seed, position]))
             for position, limit in zip(positions, limits, strict=True)
         ]
         questions = [{"prompt_token_ids": asked[position].prompt_ids} for position in positions]
         outputs = engine.generate(questions, parameters, use_tqdm=False)
-        found = {}
+        responses = {}
         for position, output in zip(positions, outputs, strict=True):
-            (said,) = output.outputs
-            ended = said.finish_reason == "stop"
-            token_ids = list(said.token_ids)
-            found[position] = read_response(self.loaded.tokenizer, asked[position], token_ids, ends, ended=ended)
-        return found
+            (completion,) = output.outputs
+            ended = completion.finish_reason == "stop"
+            token_ids = list(completion.token_ids)
+            responses[position] = read_response(self.loaded.tokenizer, asked[position], token_ids, ends, ended=ended)
+        return responses
 
     def _limit(self, asked: Asked, options: GenerateOptions) -> int:
         return room_for_response(self.loaded.model, len(asked.prompt_ids), options.max_new_tokens)

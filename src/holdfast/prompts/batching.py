@@ -1,4 +1,4 @@
-"""Batches of like lengths, and padding on either side."""
+"""Groups sequences of similar length into batches, and pads them on the left or the right."""
 
 from collections.abc import Sequence
 
@@ -8,10 +8,12 @@ from torch import Tensor
 
 
 def batches_by_length(lengths: Sequence[int], token_budget: int) -> list[list[int]]:
-    """Positions in batches of like length, longest first; a batch's padded size stays within the budget.
+    """Groups positions into batches of similar length, longest first.
 
-    A single item that is longer than the budget gets a batch of its own. Ties keep the order of the items, so equal
-    input gives equal batches.
+    The padded size of a batch stays within the budget.
+
+    An item that is longer than the budget gets a batch of its own. Ties keep the order of the items, so equal input
+    gives equal batches.
     """
     if token_budget < 1:
         raise ValueError(f"token_budget must be at least 1, got {token_budget}.")
@@ -28,7 +30,7 @@ def batches_by_length(lengths: Sequence[int], token_budget: int) -> list[list[in
 def left_pad(
     sequences: Sequence[Sequence[int]], pad_id: int
 ) -> tuple[Int[Tensor, "batch token"], Int[Tensor, "batch token"]]:
-    """Token ids with padding before each sequence, as generation wants it, and the attention mask."""
+    """Returns token ids with padding before each sequence, as generation needs it, and the attention mask."""
     longest = max(map(len, sequences))
     ids = [[pad_id] * (longest - len(sequence)) + list(sequence) for sequence in sequences]
     mask = [[0] * (longest - len(sequence)) + [1] * len(sequence) for sequence in sequences]
@@ -38,7 +40,10 @@ def left_pad(
 def right_pad(
     sequences: Sequence[Sequence[int]], pad_id: int
 ) -> tuple[Int[Tensor, "batch token"], Int[Tensor, "batch token"]]:
-    """Token ids with padding after each sequence and the attention mask; positions then count from the first token."""
+    """Returns token ids with padding after each sequence, and the attention mask.
+
+    Positions count from the first token.
+    """
     longest = max(map(len, sequences))
     ids = [list(sequence) + [pad_id] * (longest - len(sequence)) for sequence in sequences]
     mask = [[1] * len(sequence) + [0] * (longest - len(sequence)) for sequence in sequences]

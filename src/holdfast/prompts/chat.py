@@ -1,8 +1,8 @@
-"""Turn a conversation into token ids by the tokenizer's own chat template, and know which tokens each turn became.
+"""Turns a conversation into token ids by the tokenizer's own chat template, and finds the tokens of each turn.
 
-A prompt is rendered as its template renders a conversation that waits for the assistant. An exchange is that prompt,
-token for token, with the response behind it and the token that ends a turn: a model is trained and scored on what it is
-asked, also where its template writes finished turns otherwise.
+A prompt is rendered as the template renders a conversation that waits for the assistant. An exchange is that prompt,
+token for token, followed by the response and the token that ends a turn. So a model is trained and scored on the same
+tokens that it gets when it answers, even if its template writes finished turns in another way.
 """
 
 from collections.abc import Iterator, Sequence
@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 PLAIN_FORMAT = "plain, for want of a template"
-"""What reports say of a model without a chat template of its own."""
+"""Description in reports of the format of a model without a chat template."""
 
 
 class TokenSpan(NamedTuple):
@@ -57,13 +57,13 @@ class TokenSpan(NamedTuple):
 
 @dataclass(frozen=True)
 class EncodedChat:
-    """A rendered conversation."""
+    """A rendered conversation as token ids."""
 
     token_ids: list[int]
     spans: list[list[TokenSpan]]
-    """For every turn, the tokens that hold its text, in order; none where the template rewrites the text."""
+    """For every turn, the tokens that hold its text, in order. Empty if the template rewrites the text."""
     text: str = ""
-    """The conversation as it was rendered, special tokens as text."""
+    """The rendered conversation, with special tokens as text."""
 
 
 def encode_chat(
@@ -73,7 +73,7 @@ def encode_chat(
     generation_prompt: bool = True,
     chat_format: ChatFormat = ChatFormat(),
 ) -> EncodedChat:
-    """Token ids of a conversation, ready for the assistant's next turn when `generation_prompt` is set.
+    """Returns the token ids of a conversation. With `generation_prompt` it ends where the assistant's next turn begins.
 
     Raises:
         ValueError: the template refuses a turn, or leaves it out, so that the model would never see it.
@@ -84,53 +84,54 @@ def encode_chat(
 
 
 def encode_prompt(tokenizer: PreTrainedTokenizerBase, prompt: str) -> list[int]:
-    """Token ids of a conversation of one user turn that waits for the assistant."""
+    """Returns the token ids of a conversation of one user turn that waits for the assistant."""
     return encode_chat(tokenizer, [Turn("user", prompt)]).token_ids
 
 
 def encode_exchange(tokenizer: PreTrainedTokenizerBase, prompt: str, response: str) -> EncodedChat:
-    """A prompt as it is asked, a response behind it, and the end of the turn; `spans[1]` are the response's tokens.
+    """Encodes a prompt as it is given to the model, then a response, then the end of the turn.
 
-    What the template writes between the two in a finished turn (a blank, an empty block of thoughts) is written, if it
-    shows all words of the response. A template that drops its thoughts, or rewrites it otherwise, does not: the
-    response then stands as it was given.
+    `spans[1]` are the response's tokens. Between prompt and response stands what the template writes there in a
+    finished turn (a blank, an empty block of thoughts), if the template shows all words of the response. A template
+    that drops the response's thoughts, or rewrites it, adds nothing: the response is then encoded unchanged.
     """
     shield = Shield(tokenizer, [prompt, response])
     turns = [Turn("user", prompt), Turn("assistant", response)]
-    asked = render(tokenizer, turns[:1], shield, generation_prompt=True)
+    rendered_prompt = render(tokenizer, turns[:1], shield, generation_prompt=True)
     whole = render(tokenizer, turns, shield, generation_prompt=False)
-    following = _following(asked, whole, response, shield)
-    before = _encode(tokenizer, asked.pieces, shield, len(turns))
-    together = _encode(tokenizer, [*asked.pieces, *following], shield, len(turns))
+    following = _following(rendered_prompt, whole, response, shield)
+    before = _encode(tokenizer, rendered_prompt.pieces, shield, len(turns))
+    together = _encode(tokenizer, [*rendered_prompt.pieces, *following], shield, len(turns))
     if together.token_ids[: len(before.token_ids)] == before.token_ids:
         return together
-    # Tokens would join what was asked with what follows; a model that answers begins a token of its own.
+    # Here one token would span the end of the prompt, but a model that answers begins with a new one.
     return _joined(before, _encode(tokenizer, following, shield, len(turns), at_start=not before.token_ids))
 
 
 def rendering_digest(chats: Sequence[EncodedChat]) -> str:
-    """SHA-256 of conversations as they were rendered, in order.
+    """Returns the SHA-256 of conversations as they were rendered, in order.
 
-    Of their text, not their token ids: two checkpoints that number the same tokens differently are asked alike.
+    It covers their text, not their token ids. So two checkpoints that number the same tokens differently have equal
+    hashes.
     """
     return digest([chat.text for chat in chats])
 
 
-def _following(asked: Rendered, whole: Rendered, response: str, shield: Shield) -> list[Piece]:
-    """What stands behind the prompt as it is asked, up to the token that ends the turn."""
-    said = shield.hide(response)
+def _following(rendered_prompt: Rendered, whole: Rendered, response: str, shield: Shield) -> list[Piece]:
+    """Returns the text after the prompt, up to the token that ends the turn."""
+    hidden = shield.hide(response)
     shown = [place for place, piece in enumerate(whole.pieces) if piece.turn == 1]
-    if shown and whole.text.startswith(asked.text) and whole.shows(1, said):
+    if shown and whole.text.startswith(rendered_prompt.text) and whole.shows(1, hidden):
         behind = "".join(piece.text for piece in whole.pieces[shown[-1] + 1 :])
         kept = [*whole.pieces[: shown[-1] + 1], Piece(up_to_end(behind, shield.pattern))]
-        return list(_beyond(kept, len(asked.text)))
-    lead, start = continue_thoughts(asked.text, said)
-    own = Piece(said[start:], 1, len(shield.bare(said[:start])))
+        return list(_beyond(kept, len(rendered_prompt.text)))
+    lead, start = continue_thoughts(rendered_prompt.text, hidden)
+    own = Piece(hidden[start:], 1, len(shield.bare(hidden[:start])))
     return [Piece(lead), own, Piece(up_to_end(whole.behind, shield.pattern))]
 
 
 def _beyond(pieces: Sequence[Piece], length: int) -> Iterator[Piece]:
-    """The pieces without their first characters."""
+    """Yields the pieces without their first `length` characters."""
     for piece in pieces:
         cut = min(length, len(piece.text))
         length -= cut
@@ -154,16 +155,16 @@ def _encode(
     *,
     at_start: bool = True,
 ) -> EncodedChat:
-    """Token ids of a rendering: the template's special tokens by name, what stands between them encoded."""
+    """Encodes a rendering. The template's special tokens are taken by name, and the text between them is encoded."""
     chat = EncodedChat([], [[] for _ in range(num_turns)], shield.bare("".join(piece.text for piece in pieces)))
     stretch: list[Piece] = []
     for piece in pieces:
         place = 0
-        for found in shield.pattern.finditer(piece.text) if piece.turn is None else ():
-            stretch.append(Piece(shield.bare(piece.text[place : found.start()])))
+        for token in shield.pattern.finditer(piece.text) if piece.turn is None else ():
+            stretch.append(Piece(shield.bare(piece.text[place : token.start()])))
             _encode_stretch(tokenizer, stretch, chat, at_start=at_start and not chat.token_ids)
-            chat.token_ids.append(shield.special[found[0].strip()])
-            stretch, place = [], found.end()
+            chat.token_ids.append(shield.special[token[0].strip()])
+            stretch, place = [], token.end()
         stretch.append(piece._replace(text=shield.bare(piece.text[place:])))
     _encode_stretch(tokenizer, stretch, chat, at_start=at_start and not chat.token_ids)
     return chat
@@ -172,7 +173,7 @@ def _encode(
 def _encode_stretch(
     tokenizer: PreTrainedTokenizerBase, pieces: Sequence[Piece], chat: EncodedChat, *, at_start: bool
 ) -> None:
-    """Encodes a run of ordinary text and files its tokens under the turns whose characters they hold."""
+    """Encodes a run of ordinary text, and adds its tokens to the turns whose characters they hold."""
     text = "".join(piece.text for piece in pieces)
     if not text:
         return
@@ -190,7 +191,7 @@ def _encode_stretch(
 
 
 def _file(spans: list[TokenSpan], span: TokenSpan) -> None:
-    """Adds a span; one more of the same token makes that one longer."""
+    """Adds a span. If the last span is of the same token, it becomes longer."""
     if spans and spans[-1].token == span.token:
         spans[-1] = spans[-1]._replace(end=span.end)
     else:

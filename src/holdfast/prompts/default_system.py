@@ -1,10 +1,9 @@
-"""The system prompt that a chat template puts in by itself, where a conversation brings none.
+"""Finds the system prompt that a chat template adds by itself if a conversation has none.
 
     with a system turn      A  MARK     B  user
     without one             A  default  B  user
 
-What stands between A and B is the default. It changes what a model refuses, and whoever reads an evaluation should know
-of it.
+The default is the text between A and B. It changes what a model refuses, so readers of an evaluation should know it.
 """
 
 from transformers import PreTrainedTokenizerBase
@@ -15,7 +14,7 @@ MARK, QUESTION = "holdfast-system-mark", "holdfast-user-mark"
 
 
 def default_system_prompt(tokenizer: PreTrainedTokenizerBase) -> str | None:
-    """The text of the template's own system prompt; None where it has none, or takes no system turn."""
+    """Returns the text of the template's own system prompt. None if it has none, or takes no system turn."""
     try:
         given = encode_chat(tokenizer, [Turn("system", MARK), Turn("user", QUESTION)]).text
     except Exception:  # a template may refuse the role, each with an error of its own

@@ -1,4 +1,4 @@
-"""The file of a known prompt set: fetched once at its pinned commit, and checked against its hash."""
+"""Fetches the file of a public prompt set once, at its pinned commit, and checks it against its hash."""
 
 import hashlib
 import os
@@ -14,7 +14,7 @@ TIMEOUT = 10.0
 
 
 def fetch(known: KnownSet) -> Path:
-    """The set's file, from the cache where it is there already.
+    """Returns the set's file. Fetches it unless the cache has it.
 
     Raises:
         ValueError: the set is gated, its host cannot be reached, or the bytes are not the pinned ones.
@@ -31,14 +31,17 @@ def fetch(known: KnownSet) -> Path:
 
 
 def cached_file(known: KnownSet) -> Path:
-    """Where a set's file may also be put by hand, on a machine without a network."""
+    """Returns the place of a set's file in the cache.
+
+    On a machine without a network a user can put it there by hand.
+    """
     from huggingface_hub import constants  # not at the top: a list of sets needs no hub
 
     return Path(constants.HF_HOME) / "holdfast" / known.repository / known.revision / known.file
 
 
 def file_sha256(file: Path) -> str:
-    """SHA-256 of a file of any size."""
+    """Returns the SHA-256 of a file of any size."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
@@ -49,16 +52,16 @@ def _from_hub(known: KnownSet) -> Path:
 
     try:
         _require_reachable(known)
-        found = hf_hub_download(known.repository, known.file, repo_type="dataset", revision=known.revision)
+        path = hf_hub_download(known.repository, known.file, repo_type="dataset", revision=known.revision)
     except (HfHubHTTPError, OSError, ValueError) as error:
-        # Of a gated repository the hub says to those without a token that it is not found.
+        # Without a token, the hub reports a gated repository as not found.
         refused = known.gated and isinstance(error, RepositoryNotFoundError)
         raise ValueError(_gated(known) if refused else _unreachable(known, error)) from error
-    return Path(found)
+    return Path(path)
 
 
 def _require_reachable(known: KnownSet) -> None:
-    """Raises ConnectionError within seconds where a file is not here and the hub takes no connection."""
+    """Raises ConnectionError within seconds if a file is not in the cache and the hub takes no connection."""
     from huggingface_hub import constants, is_offline_mode, try_to_load_from_cache
 
     place = {"repo_type": "dataset", "revision": known.revision}
@@ -78,10 +81,10 @@ def _from_github(known: KnownSet, placed: Path) -> Path:
             raise ConnectionError(why)
         with urllib.request.urlopen(known.url, timeout=TIMEOUT) as answer:
             content = answer.read()
-    except (OSError, HTTPException) as error:  # the latter where an answer breaks off
+    except (OSError, HTTPException) as error:  # HTTPException: the answer broke off
         raise ValueError(_unreachable(known, error)) from error
     placed.parent.mkdir(parents=True, exist_ok=True)
-    partial = placed.with_name(f"{placed.name}.{os.getpid()}.partial")  # side by side, several may fetch it
+    partial = placed.with_name(f"{placed.name}.{os.getpid()}.partial")  # several processes may fetch it at once
     partial.write_bytes(content)
     os.replace(partial, placed)
     return placed

@@ -1,4 +1,4 @@
-"""The texts of a row by what they are read as: prompt, response, answer, group."""
+"""Reads the fields of a row: prompt, response, answer, group."""
 
 import ast
 from collections.abc import Mapping
@@ -7,14 +7,14 @@ from holdfast.prompts.conversations import is_conversation, read_conversation
 from holdfast.prompts.layouts import Layout, folded
 
 SYSTEM = ("system", "system_prompt", "history")
-"""Columns that hold turns before the prompt."""
+"""Names of columns that hold turns before the prompt."""
 
 
 def read_fields(layout: Layout, values: Mapping[str, object], place: str) -> dict[str, object]:
-    """What a layout reads of a row, by field.
+    """Returns the fields that a layout reads from a row.
 
     Raises:
-        ValueError: a column is missing, or a number in the column of answers stands for nothing.
+        ValueError: a column is missing, or a number in the column of answers names no answer.
     """
     fields = {name: _column(values, column, place) for name, column in layout.columns.items()}
     if layout.template is not None:
@@ -28,7 +28,7 @@ def read_fields(layout: Layout, values: Mapping[str, object], place: str) -> dic
 
 
 def unfold_conversation(fields: Mapping[str, object], place: str) -> dict[str, object]:
-    """The fields of a row with texts where its prompt or its response is a list of turns.
+    """Returns the fields of a row, with texts in place of a prompt or a response that is a list of turns.
 
     Raises:
         ValueError: the conversation is not one user turn, with or without an answer.
@@ -37,13 +37,13 @@ def unfold_conversation(fields: Mapping[str, object], place: str) -> dict[str, o
     if not is_conversation(prompt) and not is_conversation(response):
         return dict(fields)
     turns = [*_turns(prompt, "user"), *_turns(response, "assistant")]
-    asked, answered = read_conversation(turns, place)
-    texts = {"prompt": asked} if answered is None else {"prompt": asked, "response": answered, "answer": answered}
+    user_text, answer = read_conversation(turns, place)
+    texts = {"prompt": user_text} if answer is None else {"prompt": user_text, "response": answer, "answer": answer}
     return {**fields, **texts}
 
 
 def unread_turns(values: Mapping[str, object]) -> str | None:
-    """The column of a row that holds turns which stand before the prompt, if one is filled in."""
+    """Returns the column of a row that holds turns before the prompt, if one is filled in."""
     return next((name for name, held in values.items() if folded(name) in SYSTEM and held), None)
 
 
@@ -54,7 +54,10 @@ def _turns(value: object, speaker: str) -> list[dict[str, object]]:
 
 
 def _column(values: Mapping[str, object], column: str, place: str) -> object:
-    """What a chosen column holds; a list of one text stands for it, as where the turns of a user are listed."""
+    """Returns the value of a chosen column.
+
+    A list of one text counts as that text, since some sets list a user's turns.
+    """
     if column not in values:
         has = ", ".join(repr(key) for key in values) or "nothing"
         raise ValueError(f"{place} has no column {column!r}; it has {has}.")
@@ -63,7 +66,7 @@ def _column(values: Mapping[str, object], column: str, place: str) -> object:
 
 
 def _choice(listed: object, number: object, place: str) -> str:
-    """The choice that a number names, counted from 0; tables hold the list as Python writes it."""
+    """Returns the choice that a number names, counted from 0. Tables hold the list of choices as Python writes it."""
     try:
         choices = ast.literal_eval(listed) if isinstance(listed, str) else listed
         return str(list(choices)[int(str(number))]).strip()  # pyright: ignore[reportArgumentType]

@@ -1,7 +1,7 @@
-"""Rows of a JSON file: an object a line (JSONL), or one document.
+"""Reads the rows of a JSON file: one object per line (JSONL), or one document.
 
-A document is an array of rows, or an object of arrays: prompts by category, at any depth. The outermost keys become
-the groups; where there is one key alone, those inside it do. A text in an array is a prompt.
+A document is an array of rows, or an object of arrays: prompts by category, at any depth. The outermost keys become the
+groups. If the outermost object has one key alone, the keys inside it do. A text in an array is a prompt.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,9 +11,9 @@ from holdfast.json_files import DuplicateKeyError, parse_json
 from holdfast.prompts.layouts import KNOWN_COLUMNS, folded
 
 Place = int | str
-"""A line, counted from 1, or where a file has no row a line, the number of the row in words."""
+"""A line number, counted from 1. In a document, the number of the row in words."""
 Row = tuple[Place, dict[str, object]]
-"""Where a row stands, and what it holds by column."""
+"""The place of a row, and its values by column."""
 
 
 def json_rows(file: Path) -> Iterator[Row]:
@@ -22,7 +22,7 @@ def json_rows(file: Path) -> Iterator[Row]:
     Raises:
         ValueError: the file is not JSON, an object has a key twice, or an item is neither a row nor a prompt.
     """
-    # Some editors put a byte-order mark first, and JSON strings may hold other separators of lines, such as U+2028.
+    # Some editors write a byte-order mark first. JSON strings may hold other line separators, such as U+2028.
     with file.open(encoding="utf-8-sig", newline="\n") as opened:
         begin = next((line for line in opened if line.strip()), "")
     if not begin:
@@ -31,7 +31,7 @@ def json_rows(file: Path) -> Iterator[Row]:
 
 
 def _is_whole(line: str) -> bool:
-    """Whether a line is JSON by itself; one with a key twice is, and is refused where it is read."""
+    """Returns True if a line is JSON by itself. A line with a key twice counts, and is refused when it is read."""
     try:
         parse_json(line)
     except DuplicateKeyError:
@@ -49,20 +49,20 @@ def _lines(file: Path) -> Iterator[Row]:
 
 
 def _document(file: Path) -> Iterator[Row]:
-    # Line breaks stay as they are: numbers of lines are those that an editor shows.
+    # Line breaks stay unchanged, so that line numbers are those that an editor shows.
     with file.open(encoding="utf-8-sig", newline="") as opened:
         yield from _rows(file, 1, _parsed(file, opened.read(), 1))
 
 
 def _parsed(file: Path, text: str, begin: int) -> object:
-    """What a text holds that begins at a line of the file."""
+    """Parses a text that begins at line `begin` of the file."""
     try:
         return parse_json(text)
     except DuplicateKeyError as error:
         line = begin + error.line - 1
         raise ValueError(
-            f"{file}:{line} has the key {error.key!r} a second time in one object, and which value is meant is not "
-            "known; keep one of the two."
+            f"{file}:{line} has the key {error.key!r} a second time in one object, so its value is ambiguous; keep "
+            "one of the two."
         ) from error
     except (ValueError, RecursionError) as error:  # RecursionError: nested too deeply
         line = begin + getattr(error, "lineno", 1) - 1
@@ -74,7 +74,7 @@ def _parsed(file: Path, text: str, begin: int) -> object:
 
 
 def _rows(file: Path, place: Place, value: object) -> Iterator[Row]:
-    """The rows of one JSON value: itself, or those that it lists."""
+    """Yields the rows of one JSON value: the value itself, or the rows that it lists."""
     if isinstance(value, dict) and not _is_nested(value):
         yield place, value
         return
@@ -91,13 +91,13 @@ def _rows(file: Path, place: Place, value: object) -> Iterator[Row]:
 
 
 def _is_nested(value: Mapping[str, object]) -> bool:
-    """Whether an object lists prompts by category and is no row itself."""
+    """Returns True if an object lists prompts by category and is no row itself."""
     holds_lists = bool(value) and all(isinstance(inner, list | dict) for inner in value.values())
     return holds_lists and not {folded(key) for key in value} & KNOWN_COLUMNS
 
 
 def _listed(value: object, group: str | None) -> Iterator[object]:
-    """The rows of an array, or of an object of arrays, each with its group."""
+    """Yields the rows of an array, or of an object of arrays, each with its group."""
     if isinstance(value, dict) and _is_nested(value):
         for key, inner in value.items():
             yield from _listed(inner, group or (key if len(value) > 1 else None))

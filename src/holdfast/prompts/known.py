@@ -1,7 +1,8 @@
-"""Public prompt sets by name: where each lies, under which terms, and which of its columns are read.
+"""Public prompt sets by name: where each lies, its licence, and the columns to read.
 
-We ship none of their texts. Every file is pinned to a commit, and to its SHA-256 where it can be had without accepting
-terms. Targets that some sets bring along ("Sure, here is ...") are attacks, not answers, and are not read.
+holdfast ships none of their texts. Every file is pinned to a commit. It is also pinned to its SHA-256, unless one must
+accept terms to get it. Some sets contain targets ("Sure, here is ..."). These are attacks, not answers, and holdfast
+does not read them.
 """
 
 from collections.abc import Mapping
@@ -13,44 +14,44 @@ from holdfast.records import Kind
 
 @dataclass(frozen=True)
 class KnownSet:
-    """One file, or the rows of one kind in it. Rows whose prompt is blank are left out."""
+    """A file, or the rows of one kind in it. Rows with a blank prompt are left out."""
 
     name: str
     kind: Kind
     prompts: int
-    """How many, by the file where its hash is known and by its authors elsewhere."""
+    """Number of prompts: counted in the file if its hash is known, else as stated by its authors."""
     host: Literal["hub", "github"]
     """A dataset on the Hugging Face hub, or a repository on GitHub."""
     repository: str
     revision: str
-    """A commit."""
+    """The pinned commit."""
     file: str
     columns: Mapping[str, str]
-    """Which column holds what: prompt, unless a template makes it, and group and answer where there are any."""
+    """Columns by field: prompt (unless a template makes it), and group and answer if the set has them."""
     licence: str
     paper: str
     sha256: str | None = None
-    """Of the file's bytes."""
+    """SHA-256 of the file."""
     where: tuple[str, str] | None = None
-    """A column and what it holds in the rows that belong to the set."""
+    """A column, and the value that it has in the rows of this set."""
     gated: bool = False
-    """Whether its terms must be accepted first."""
+    """True if a user must accept its terms first."""
     template: str | None = None
-    """The prompt of a row, its columns in braces, where none of them is the whole of it."""
+    """A template that makes the prompt out of several columns, whose names stand in braces."""
     labels: tuple[str, ...] = ()
-    """What the numbers in the column of answers stand for, from 0 on."""
+    """Answers that the numbers in the column of answers stand for, from 0 on."""
     use: Literal["training", "evaluation"] | None = None
-    """What its authors made this part of their data for; None where they did not part it."""
+    """The purpose for which its authors made this part of their data. None if they did not split it."""
 
     @property
     def page(self) -> str:
-        """Where people read about it, and accept its terms."""
+        """Web page that describes the set and where a user accepts its terms."""
         host = "https://huggingface.co/datasets" if self.host == "hub" else "https://github.com"
         return f"{host}/{self.repository}"
 
     @property
     def url(self) -> str:
-        """Where the file itself is."""
+        """Address of the file."""
         if self.host == "hub":
             return f"{self.page}/resolve/{self.revision}/{self.file}"
         return f"https://raw.githubusercontent.com/{self.repository}/{self.revision}/{self.file}"
@@ -181,7 +182,7 @@ _SETS = (
         licence="MIT",
         paper="Mazeika et al. 2024, arXiv 2402.04249",
         sha256="8d81accedd38eaaf8b760618622bb888417d1fd0c86eba65c427a16f1cbb4afc",
-        where=("FunctionalCategory", "standard"),  # the others want a context, or are judged by hashes of books
+        where=("FunctionalCategory", "standard"),  # the others need a context, or are judged by hashes of books
     ),
     KnownSet(
         name="advbench",
@@ -280,6 +281,6 @@ _SETS = (
     ),
 )
 KNOWN: Mapping[str, KnownSet] = {known.name: known for known in _SETS}
-"""By name, in the order in which they are listed."""
+"""All sets by name, in the order of `holdfast prompts list`."""
 USES: Mapping[str, str] = {known.name: known.use for known in _SETS if known.use}
-"""What parts of larger data are for, by name."""
+"""Sets that are part of a larger data set: their purpose, by name."""

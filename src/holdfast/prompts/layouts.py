@@ -1,7 +1,8 @@
-"""Columns that everybody knows: which of them hold the prompt, the response, the answer and the group.
+"""Recognises the columns of well-known formats: which of them hold the prompt, the response, the answer and the group.
 
-A file with a column `prompt` is read by that. Any other is read like the public set or format whose columns it has: the
-one with most of them wins. Where nothing fits, a lone column of a known name is taken, and two such are asked about.
+A file with a column `prompt` is read by that column. Any other file is read like the public set or format whose columns
+it has. If several fit, the one with most columns wins. If none fits, a single column of a known name is used. Several
+such columns are an error that asks the user to choose.
 """
 
 import string
@@ -12,50 +13,53 @@ from holdfast.prompts.known import KNOWN, KnownSet
 from holdfast.prompts.sides import side_of
 
 COMMON = frozenset({"ag_news_train", "ag_news_test"})
-"""Public sets whose columns (text, label) many other files have, which mean something else."""
+"""Public sets whose columns (text, label) are common names that mean something else in many files."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The columns of one format, by what they are read as."""
+    """The columns of one format, by field."""
 
     columns: Mapping[str, str]
     template: str | None = None
-    """The prompt of a row, its columns in braces, where none of them is the whole of it."""
+    """A template that makes the prompt out of several columns, whose names stand in braces."""
     labels: tuple[str, ...] = ()
-    """What the numbers in the column of answers stand for, from 0 on."""
+    """Answers that the numbers in the column of answers stand for, from 0 on."""
     choices: str | None = None
-    """The column that lists what the number in the column of answers stands for."""
+    """The column that lists the choices. The number in the column of answers picks one of them."""
     where: tuple[str, str] | None = None
-    """A column and what it holds in the rows that are read."""
+    """A column, and the value that it has in the rows to read."""
     beside: str | None = None
-    """A column that is not read, by which the format is known."""
+    """A column that shows the format, but is not read."""
 
     @property
     def gives(self) -> frozenset[str]:
-        """What can be read by it; an answer serves as a response."""
+        """Fields that this layout can read. An answer also serves as a response."""
         named = {*self.columns, *(("prompt",) if self.template else ())}
         return frozenset(named | ({"response"} if "answer" in named else set()))
 
     @property
     def described(self) -> str:
-        """Says which columns are read as what."""
-        made = {"prompt": _in_braces(self.template)} if self.template else {}
-        read = made | {field: [column] for field, column in self.columns.items()}
+        """A list of the fields, each with the columns that it is read from."""
+        by_template = {"prompt": _in_braces(self.template)} if self.template else {}
+        read = by_template | {field: [column] for field, column in self.columns.items()}
         if self.choices:
             read["answer"].append(self.choices)
         return ", ".join(f"{field} from {' and '.join(map(repr, columns))}" for field, columns in read.items())
 
     @property
     def needs(self) -> frozenset[str]:
-        """The columns that a file must have to be read by it, folded."""
+        """Columns that a file must have for this layout, folded."""
         named = {*self.columns.values(), *_in_braces(self.template)}
         named |= {column for column in (self.choices, self.beside) if column}
         return frozenset(map(folded, named))
 
 
 def _of_set(known: KnownSet) -> Layout:
-    """How a public set is read, by which a copy of its file is recognised; safe and unsafe rows are told by `sides`."""
+    """Returns the layout of a public set, by which a copy of its file is recognised.
+
+    Files with safe and unsafe rows are divided by `sides`, not here.
+    """
     column, value = known.where or (None, None)
     where = None if side_of(value) else known.where
     return Layout(known.columns, known.template, known.labels, where=where, beside=column)
@@ -66,7 +70,7 @@ def _in_braces(template: str | None) -> list[str]:
 
 
 def folded(column: object) -> str:
-    """A column's name without case and outer blanks, blanks within it as underscores."""
+    """Returns a column's name in small letters, without outer blanks, and with underscores for inner blanks."""
     return str(column).strip().casefold().replace(" ", "_")
 
 
@@ -79,7 +83,7 @@ LAYOUTS = (
     Layout({"prompt": "question", "group": "risk_area"}),  # Do-Not-Answer
     Layout({"prompt": "prompt", "answer": "answer_index"}, choices="classes"),  # MemoTrap
 )
-"""Formats that are known by two columns or more."""
+"""Formats that two or more columns identify."""
 ALONE = {
     "prompt": (
         *("prompt", "question", "instruction", "goal", "behavior", "behaviour", "query", "request"),
@@ -88,36 +92,39 @@ ALONE = {
     ),
     "response": ("response", "completion", "output", "solution", "answer"),
 }
-"""Names under which a column is found alone, by what it is read as. Conversations hold the response too."""
+"""Names by which a single column is recognised, by field. Conversations hold the response too."""
 KNOWN_COLUMNS = frozenset().union(*(layout.needs for layout in LAYOUTS), *ALONE.values())
-"""Every name that says of an object that it is a row."""
+"""Names that mark an object as a row."""
 
 
 def find_layout(columns: Collection[str], wanted: Collection[str], place: str) -> Layout | None:
-    """The layout of a row by which most of what is wanted can be read; None where nothing of it can.
+    """Returns the layout that reads most of the wanted fields from a row. None if no layout reads any.
 
     Args:
         columns: the names of the row's columns.
-        wanted: fields of a record that no column has the name of.
-        place: file and line, for the sentence.
+        wanted: fields of a record that are not names of columns.
+        place: file and line, for error messages.
 
     Raises:
-        ValueError: several columns may hold what is wanted.
+        ValueError: several columns may hold a wanted field.
     """
     names = {folded(column): column for column in reversed(list(columns))}
-    fitting = [one for one in LAYOUTS if len(one.needs) > 1 and one.needs <= names.keys() and one.gives & set(wanted)]
-    best = max(fitting, key=lambda one: (len(one.gives & set(wanted)), len(one.needs)), default=Layout({}))
+    several = [layout for layout in LAYOUTS if len(layout.needs) > 1]
+    fitting = [layout for layout in several if layout.needs <= names.keys() and layout.gives & set(wanted)]
+    best = max(fitting, key=lambda layout: (len(layout.gives & set(wanted)), len(layout.needs)), default=Layout({}))
     alone = {field: _alone(field, names, place) for field in wanted if field not in best.gives}
-    found = _renamed(best, names, {field: column for field, column in alone.items() if column})
-    return found if found.gives else None
+    layout_of_file = _renamed(best, names, {field: column for field, column in alone.items() if column})
+    return layout_of_file if layout_of_file.gives else None
 
 
 def _alone(field: str, names: Mapping[str, str], place: str) -> str | None:
-    """The lone column of a known name."""
-    found = [names[name] for name in ALONE.get(field, ()) if name in names]
-    if len(found) > 1:
-        raise ValueError(f"{place} may have the {field} under {_or(found)}; say which one as FILE#{field}={found[0]}.")
-    return found[0] if found else None
+    """Returns the single column with a known name for the field."""
+    candidates = [names[name] for name in ALONE.get(field, ()) if name in names]
+    if len(candidates) > 1:
+        raise ValueError(
+            f"{place} may have the {field} under {_or(candidates)}; say which one as FILE#{field}={candidates[0]}."
+        )
+    return candidates[0] if candidates else None
 
 
 def _or(names: Iterable[str]) -> str:
@@ -126,7 +133,7 @@ def _or(names: Iterable[str]) -> str:
 
 
 def _renamed(layout: Layout, names: Mapping[str, str], alone: Mapping[str, str]) -> Layout:
-    """The layout with its columns as the file spells them, and with those that were found alone."""
+    """Returns the layout with the file's spelling of its columns, and with the columns that were found alone."""
     template = layout.template
     for name in _in_braces(template):
         template = str(template).replace(f"{{{name}}}", f"{{{names[folded(name)]}}}")

@@ -1,17 +1,17 @@
-"""Which file a prompt set is, and which of its columns are read.
+"""Finds the file of a prompt set and the columns to read, from the name that a user gives.
 
 A set is given as
 
     testbed:NAME                            built in
-    FILE                                    JSON, JSONL, CSV, TSV or Parquet, with a column prompt or one that is known
-    FILE#prompt=COLUMN&group=COLUMN         the same with columns of other names; %26 stands for & in a name
+    FILE                                    JSON, JSONL, CSV, TSV or Parquet, with a column prompt or another known one
+    FILE#prompt=COLUMN&group=COLUMN         a file with columns of other names (%26 stands for & in a name)
     NAME                                    a public set of `holdfast prompts list`
     FILE#rows=COLUMN:VALUE                  the rows that hold that value
     FILE#rows=all                           every row, also those that the file's labels give to another use
     ANY OF THEM#first=N                     its first N prompts
-    ANY OF THEM#sample=N                    N prompts spread over all of it, the same ones every time
+    ANY OF THEM#sample=N                    N prompts spread over all of it, always the same ones
 
-A name of the list is always that set; ./NAME is a file of the same name.
+A name of the list always means that set. ./NAME means a file of that name.
 """
 
 import sys
@@ -29,12 +29,12 @@ from holdfast.spelling import meant
 
 TESTBED = "testbed:"
 ALL = "all"
-"""Asks for every row, whatever the file's labels say."""
-FIELDS = tuple(dict.fromkeys(one.name for record in (Prompt, Exchange) for one in fields(record)))
-"""What a column may be read as."""
+"""Value of `rows` that selects every row, whatever the file's labels say."""
+FIELDS = tuple(dict.fromkeys(column.name for record in (Prompt, Exchange) for column in fields(record)))
+"""Fields that a column may be read as."""
 
 BEHIND = (*FIELDS, "rows", "first", "sample")
-"""What may follow the #."""
+"""Options that may follow the #."""
 _ALLOWED = (
     f"allowed, joined by &, are {', '.join(f'{name}=COLUMN' for name in FIELDS)}, rows=COLUMN:VALUE or rows=all, and "
     "first=N for the first N prompts or sample=N for N spread over all of them"
@@ -43,37 +43,37 @@ _ALLOWED = (
 
 @dataclass(frozen=True)
 class PromptSource:
-    """A file and how it is read."""
+    """A prompt file, and the way to read it."""
 
     file: Path
     columns: Mapping[str, str] = field(default_factory=dict)
-    """Columns by what they are read as; what is not named has the name of its column."""
+    """Columns by field. A field that is not listed is read from the column of its own name."""
     where: tuple[str, str] | None = None
-    """A column and what it holds in the rows that are read; all rows where None."""
+    """A column, and the value that it has in the rows to read. None reads all rows."""
     kind: Kind | None = None
-    """Of all prompts, whatever the file says."""
+    """Kind of all prompts, whatever the file says."""
     template: str | None = None
-    """The prompt of a row, its columns in braces, where none of them is the whole of it."""
+    """A template that makes the prompt out of several columns, whose names stand in braces."""
     labels: tuple[str, ...] = ()
-    """What the numbers in the column of answers stand for, from 0 on."""
+    """Answers that the numbers in the column of answers stand for, from 0 on."""
     first: int | None = None
-    """How many prompts are read; all where None."""
+    """Number of prompts to read from the beginning. None reads all."""
     sample: int | None = None
-    """How many prompts are read, spread over all of them; all where None."""
+    """Number of prompts to read, spread over all of them. None reads all."""
     takes_all: bool = False
-    """Whether rows are read that the file's own labels give to another use."""
+    """True to also read rows that the file's own labels give to another use."""
 
 
 def require_set_name(given: object) -> None:
-    """Raises ValueError when prompts are given by value where a set's name or path is wanted."""
+    """Raises ValueError if a caller gives prompts in place of a set's name or path."""
     require_name(given, "a prompt set", "give a file, testbed:NAME, or a name of `holdfast prompts list`")
 
 
 def find_source(name: str | Path) -> PromptSource:
-    """The source that a name, a path or a `testbed:NAME` stands for; a public set is fetched.
+    """Returns the source for a name, a path or `testbed:NAME`. Fetches a public set.
 
     Raises:
-        ValueError: there is none such, it cannot be fetched, or columns are named wrongly.
+        ValueError: the set does not exist, it cannot be fetched, or columns are named wrongly.
     """
     require_set_name(name)
     text = str(name)
@@ -82,19 +82,19 @@ def find_source(name: str | Path) -> PromptSource:
         return _whole(text, is_path=isinstance(name, Path))
     columns = _chosen(text, chosen)
     if {"first", "sample"} <= columns.keys():
-        raise ValueError(f"{text!r} asks for the first prompts and for a sample; leave one of the two out.")
+        raise ValueError(f"{text!r} has first= and sample= behind the #; leave one of the two out.")
     counts = {name: _count(text, name, columns.pop(name)) for name in ("first", "sample") if name in columns}
     rows = columns.pop("rows", None)
     source = _whole(before, is_path=isinstance(name, Path))
     if (columns or rows) and source.kind is not None:
-        raise ValueError(f"{text!r} names columns or rows of a public set, whose own are known; leave them out.")
+        raise ValueError(f"{text!r} names columns or rows of a public set, which has its own; leave them out.")
     where = _where(text, rows) if rows not in (None, ALL) else source.where
     columns = {**source.columns, **columns}
     return replace(source, columns=columns, where=where, takes_all=rows == ALL, **counts)
 
 
 def _whole(text: str, *, is_path: bool) -> PromptSource:
-    """What is meant before any choice."""
+    """Returns the source that the part before the # names."""
     if not is_path and (known := KNOWN.get(text)):
         return PromptSource(
             fetch(known), known.columns, known.where, known.kind, template=known.template, labels=known.labels
@@ -114,27 +114,27 @@ def _existing(text: str) -> Path:
         return path
     if not path.exists() and path.name == text and not path.suffix:  # no path, so a name was meant
         raise ValueError(f"no file and no public prompt set is called {text!r}; {meant(text, KNOWN, uses=USES)}.")
-    what = "is a folder" if path.is_dir() else "is no regular file" if path.exists() else "does not exist"
+    problem = "is a folder" if path.is_dir() else "is no regular file" if path.exists() else "does not exist"
     raise ValueError(
-        f"prompt file {text!r} {what}; give a JSON, JSONL, CSV, TSV or Parquet file, or a name of `holdfast prompts "
+        f"prompt file {text!r} {problem}; give a JSON, JSONL, CSV, TSV or Parquet file, or a name of `holdfast prompts "
         "list`."
     )
 
 
 def _chosen(text: str, chosen: str) -> dict[str, str]:
-    """What is chosen, by name: columns, which rows, and how many prompts."""
+    """Returns the options behind the #, by name: columns, rows, and number of prompts."""
     pairs = [part.partition("=") for part in chosen.split("&")]
     for name, _, value in pairs:
         if name not in BEHIND:
             raise ValueError(
-                f"{text!r} has {name!r} behind the #, which may not follow it; {meant(name, BEHIND, _ALLOWED)}."
+                f"{text!r} has {name!r} behind the #, which is not allowed there; {meant(name, BEHIND, _ALLOWED)}."
             )
         if not value:
-            raise ValueError(f"{text!r} has {name!r} behind the #, which has no value there; {_ALLOWED}.")
-    found = {name: unquote(value) for name, _, value in pairs}
-    if len(found) < len(pairs):
-        raise ValueError(f"{text!r} says the same thing twice behind the #; say each once.")
-    return found
+            raise ValueError(f"{text!r} has {name!r} behind the # without a value; {_ALLOWED}.")
+    chosen_values = {name: unquote(value) for name, _, value in pairs}
+    if len(chosen_values) < len(pairs):
+        raise ValueError(f"{text!r} sets an option twice behind the #; set each once.")
+    return chosen_values
 
 
 def _where(text: str, rows: str | None) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""One prompt set read into records, with what the reader decided for the user: columns taken, rows left out."""
+"""Reads a prompt set into records, and notes the decisions of the reader: columns used, rows left out."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,92 +19,92 @@ EVERY_ROW = "FILE#rows=all reads every row."
 
 
 class Reader(Generic[Record]):
-    """Reads the records of one source, and notes in sentences what it decided."""
+    """Reads the records of one source, and notes its decisions in sentences."""
 
     def __init__(
         self, source: PromptSource, record: type[Record], kind: Kind | None = None, responses: str = "responses"
     ) -> None:
-        """`kind` is what prompts are used as; it chooses the rows of a file that labels its prompts."""
+        """Sets the kind that the prompts are used as. It selects the rows of a file that labels its prompts."""
         self.source, self.record = source, record
         self.responses = responses
-        """What responses are called where there are none."""
+        """Word for responses in the error about a file without them."""
         self.kind: Kind | None = kind
         self.required = ("prompt",) if record is Prompt else ("prompt", "response")
         self.optional = ("response",) if kind in ANSWERED else ()
         self.notes: dict[str, bool] = {}
-        """What it decided, in sentences, and whether that is a warning: the records may be others than were meant."""
+        """The reader's decisions in sentences. True marks a warning: the user may have meant other records."""
         self.rows_left_out = 0
-        """Rows so far that the file's labels, or the public set that it is a copy of, leave out."""
+        """Number of rows left out so far, by the file's labels or because a copied public set leaves them out."""
         self._layouts: dict[tuple[str, ...], Layout | None] = {}
 
     def records(self) -> Iterator[Record]:
-        """Yields every record that is read, in the order of the file."""
+        """Yields every record in the order of the file."""
         if self.kind and self.source.kind and side_for(self.kind) != side_for(self.source.kind):
-            self._note(f"its prompts are {self.source.kind} ones, and are used as {self.kind}.", is_warning=True)
+            self._note(f"its prompts are {self.source.kind}, but are used as {self.kind}.", is_warning=True)
         for number, values in self._rows_of_side():
             place = f"{self.source.file}:{number}"
             if (named := self._named(values, place)) is not None:
                 yield self._made(unfold_conversation(named, place), place, tuple(values))
 
     def sides(self) -> dict[str, Side]:
-        """The side of every prompt by its text, where a column of the file tells harmful from safe prompts."""
+        """Returns the side of every prompt by its text, if a column of the file separates harmful from safe prompts."""
         rows = list(self._chosen_rows())
         column = None if self.source.kind else find_label_column([values for _, values in rows])
-        found: dict[str, Side] = {}
+        by_prompt: dict[str, Side] = {}
         if column is None:
-            return found
+            return by_prompt
         for number, values in rows:
             place, side = f"{self.source.file}:{number}", side_of(values.get(column))
             named = self._named(values, place)
             if side and named is not None:
-                found[self._made(unfold_conversation(named, place), place, tuple(values)).prompt] = side
-        return found
+                by_prompt[self._made(unfold_conversation(named, place), place, tuple(values)).prompt] = side
+        return by_prompt
 
     def _note(self, sentence: str, *, is_warning: bool = False) -> None:
         self.notes[f"{self.source.file}: {sentence}"] = is_warning
 
     def _rows_of_side(self) -> Sequence[Row] | Iterator[Row]:
-        """The chosen rows without those that the file itself labels as prompts of the other side."""
+        """Returns the chosen rows without those that the file labels as prompts of the other side."""
         if self.kind is None or self.source.kind or self.source.where or self.source.takes_all:
             return self._chosen_rows()
         rows, wanted = list(self._chosen_rows()), side_for(self.kind)
         column = find_label_column([values for _, values in rows])
         kept = [row for row in rows if column is None or side_of(row[1].get(column)) in (None, wanted)]
         if not kept:
-            none = f"column {column!r} says that no prompt is {wanted}, and all are used as {self.kind}."
+            none = f"column {column!r} marks no prompt as {wanted}, so all are used as {self.kind}."
             self._note(none, is_warning=True)
             return rows
         if left_out := len(rows) - len(kept):
             self.rows_left_out += left_out
-            counts = f"{len(kept)} of {len(rows)} prompts are {wanted}"
-            self._note(f"column {column!r} says that {counts}, which are read; {EVERY_ROW}")
+            counts = f"{len(kept)} of {len(rows)} prompts as {wanted}"
+            self._note(f"column {column!r} marks {counts}, and only these are read; {EVERY_ROW}")
         return kept
 
     def _chosen_rows(self) -> Iterator[Row]:
-        """The rows that hold the value which the source asks for."""
+        """Yields the rows that hold the value which the source selects."""
         where = self.source.where
         for number, values in read_rows(self.source.file):
             if where is None or _holds(values, where, f"{self.source.file}:{number}"):
                 yield number, values
 
     def _named(self, values: dict[str, object], place: str) -> dict[str, object] | None:
-        """A row with its columns under the names of what they are read as; None where the row is not read."""
+        """Returns a row with its columns renamed to fields. None if the row is not read."""
         source = self.source
         chosen = read_fields(Layout(source.columns, source.template, source.labels), values, place)
-        if source.kind is not None:  # its other columns may have our names and mean other things
-            is_blank = not str(chosen["prompt"] or "").strip()  # a public set is not the user's to mend
+        if source.kind is not None:  # other columns of a public set may have our names and mean other things
+            is_blank = not str(chosen["prompt"] or "").strip()  # a user can't mend a public set
             return None if is_blank else chosen | {"kind": source.kind}
         before = unread_turns(values)
         layout = self._layout(values, chosen, place)
         if layout is None:
             if before:
-                unread = f"column {before!r}, which would stand before the prompt, is not read."
+                unread = f"column {before!r} holds turns before the prompt, and is not read."
                 self._note(unread, is_warning=True)
             return {**values, **chosen}
         if before:
             raise ValueError(
                 f"{place} has turns before the prompt, under {before!r}, and a prompt set holds one user turn; remove "
-                f"that column to ask without them, or name the prompt's as FILE#prompt=COLUMN."
+                f"that column to leave them out, or name the prompt's as FILE#prompt=COLUMN."
             )
         if self._is_part(layout) and not _holds(values, layout.where or ("", ""), place):
             self.rows_left_out += 1
@@ -114,7 +114,7 @@ class Reader(Generic[Record]):
         return {**others, **read_fields(layout, values, place), **given, **chosen}
 
     def _layout(self, values: Mapping[str, object], chosen: Mapping[str, object], place: str) -> Layout | None:
-        """The layout by which fields are read that no column has the name of; None where there are none."""
+        """Returns the layout that reads the fields without a column of their name. None if there are none."""
         has = {*values, *chosen}
         has |= {"response"} if "answer" in has else set()
         wanted = [name for name in (*self.required, *self.optional) if name not in has]
@@ -132,16 +132,16 @@ class Reader(Generic[Record]):
             self._note(f"only rows whose {column!r} is {value!r} are read, as in the public set; {EVERY_ROW}")
 
     def _is_part(self, layout: Layout) -> bool:
-        """Whether only the rows are read that belong to the public set of a layout."""
+        """Returns True if only the rows are read that belong to the public set of a layout."""
         return layout.where is not None and self.source.where is None and not self.source.takes_all
 
     def _made(self, values: dict[str, object], place: str, columns: Sequence[str]) -> Record:
-        """The record of a row with those columns, whose fields are checked."""
+        """Checks the fields of a row, and returns its record. `columns` are the row's columns, for error messages."""
         if self.record is Exchange and "response" not in values and "answer" in values:
             values = {**values, "response": values["answer"]}
         if self.optional and "answer" not in values and "response" in values:
             values = {**values, "answer": values["response"]}
-        # A blank cell of a table is one that was not filled in.
+        # A blank cell of a table counts as missing.
         names = [field.name for field in fields(self.record) if field.name in values]
         known = {name: values[name] for name in names if name in self.required or values[name] != ""}
         for name in self.required:
@@ -157,22 +157,22 @@ class Reader(Generic[Record]):
 
 
 def _holds(values: Mapping[str, object], where: tuple[str, str], place: str) -> bool:
-    """Whether a row holds a value in a column."""
+    """Returns True if a row holds a value in a column."""
     return str(read_fields(Layout({"where": where[0]}), values, place)["where"]) == where[1]
 
 
 def _missing(place: str, name: str, columns: Sequence[str], responses: str) -> str:
-    """Says that a row lacks a field, or responses of the kind that is wanted, and what it has instead."""
+    """Says which field, or which kind of response, a row lacks, and what it has instead."""
     has = ", ".join(map(repr, columns)) or "nothing"
     parted = next((mark for mark in ";\t|" if len(columns) == 1 and mark in columns[0]), None)
-    hint = f"its cells seem to be parted by {parted!r}: save it with commas" if parted else ""
+    hint = f"its cells seem to be separated by {parted!r}: save it with commas" if parted else ""
     if name == "response" and responses != "responses" and not hint:
         named = f", or name a column that holds {responses} as FILE#response=COLUMN"
         if {"goal", "target"} <= set(map(folded, columns)):  # AdvBench
             named = "; 'target' begins an answer that complies, and is no refusal"
         return (
-            f"{place} has no {responses}: it has {has}, and nothing under 'response'; write one to every prompt "
-            f"there{named}."
+            f"{place} has no {responses}: it has {has}, and nothing under 'response'; write one there for every "
+            f"prompt{named}."
         )
     return f"{place} has no text under {name!r}; it has {has}; {hint or f'name its column as FILE#{name}=COLUMN'}."
 
@@ -189,5 +189,5 @@ def _refuse_other_than_text(place: str, name: str, text: object, *, is_required:
         text.encode()
     except UnicodeEncodeError as error:
         raise ValueError(
-            f"{place} has half of a character under {name!r} ({error.reason}); save the text as UTF-8 again."
+            f"{place} has an incomplete character under {name!r} ({error.reason}); save the text as UTF-8 again."
         ) from error

@@ -1,11 +1,11 @@
-"""Renders a conversation with a chat template, and knows which characters the template wrote and which each turn holds.
+"""Renders a conversation with a chat template, and finds the characters that the template wrote and those of each turn.
 
-The template is rendered with placeholders once for all conversations of the same roles, and with the true texts for
-each. Where the two agree, the texts are put in the placeholders' places. Where they differ, the template reads what it
-is given (it trims a turn, or moves its thoughts), so the true rendering counts, and the texts are looked for in it.
+The template is rendered once with placeholders for all conversations of the same roles, and once with the real texts
+for each conversation. If both agree, the texts take the placeholders' places. If they differ, the template changes its
+input (it trims a turn, or moves its thoughts). Then the real rendering counts, and the texts are searched in it.
 
-Text that a user or a model wrote cannot forge a special token: what looks like one is broken up before the template
-sees it. A template that then still answers a text with other special tokens is given placeholders instead.
+Text from a user or a model cannot forge a special token: a look-alike is broken up before the template sees it. If the
+template still answers a text with other special tokens, it gets placeholders instead.
 """
 
 import json
@@ -26,11 +26,11 @@ PLAIN_TEMPLATE = (
     "{% if turn.role == 'assistant' %}{{ eos_token }}{% endif %}{{ '\\n' }}{% endfor %}"
     "{% if add_generation_prompt %}Assistant:{% endif %}"
 )
-"""For a model that has no chat template: begun as its tokenizer begins a text, answers ended by its end token."""
+"""Template for a model that has none. It begins as the tokenizer begins a text, and its end token ends an answer."""
 TODAY = datetime(2024, 7, 26)
-"""What a template that asks for the date is told, so that a prompt is the same on every day. Llama 3's own default."""
+"""Date for templates that ask for it, so that a prompt is equal on every day. It is Llama 3's own default."""
 UNUSED = range(0xE002, 0xF900)
-"""Private-use characters."""
+"""Private-use characters of Unicode."""
 
 
 class Turn(NamedTuple):
@@ -42,18 +42,18 @@ class Turn(NamedTuple):
 
 @dataclass(frozen=True)
 class ChatFormat:
-    """How turns become text, where a conversation alone does not say it."""
+    """Settings for turning turns into text."""
 
     template: str | None = None
-    """A chat template in Jinja; the tokenizer's own when None."""
+    """A chat template in Jinja. None takes the tokenizer's own."""
     arguments: Mapping[str, object] = field(default_factory=dict)
-    """What the template is given beside the conversation."""
+    """Arguments of the template beside the conversation."""
     suffix: str = ""
-    """Text behind all that the template writes: the beginning of the next turn."""
+    """Text after everything that the template writes: the beginning of the next turn."""
 
 
 class Piece(NamedTuple):
-    """Text of the template (turn None), or of a turn from one of its characters on."""
+    """A piece of rendered text: the template's (turn None), or that of a turn from character `start` on."""
 
     text: str
     turn: int | None = None
@@ -61,7 +61,7 @@ class Piece(NamedTuple):
 
 
 class Shield:
-    """Breaks up what looks like a special token in the text of a turn, and mends it when the token ids are made."""
+    """Breaks up text of a turn that looks like a special token, and repairs it before it is encoded."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> None:
         self.special, self.pattern = special_tokens(tokenizer, len(tokenizer))
@@ -69,29 +69,29 @@ class Shield:
         self._mark = next(mark for mark in map(chr, UNUSED) if mark not in together)
 
     def hide(self, text: str) -> str:
-        """The text with a private-use character within every special token."""
-        return self.pattern.sub(lambda found: _broken(found[0], self._mark), text)
+        """Returns the text with a private-use character inside every special token."""
+        return self.pattern.sub(lambda token: _broken(token[0], self._mark), text)
 
     def bare(self, text: str) -> str:
-        """The text as it was."""
+        """Returns the text without these characters."""
         return text.replace(self._mark, "")
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """A rendered conversation; what looks like a special token in it, and is none, is broken up."""
+    """A rendered conversation. Text that looks like a special token, and is none, is broken up in it."""
 
     pieces: list[Piece]
     behind: str
-    """What the template writes behind the last turn, whatever its text."""
+    """Text that the template writes after the last turn, whatever that turn's text."""
 
     @property
     def text(self) -> str:
-        """All of it."""
+        """The whole rendering."""
         return "".join(piece.text for piece in self.pieces)
 
     def shows(self, turn: int, text: str) -> bool:
-        """Whether the turn's text is shown with all its words, and where is known."""
+        """Returns True if the rendering shows the turn's text with all its words, at known places."""
         return _words(piece.text for piece in self.pieces if piece.turn == turn) == _words([text])
 
 
@@ -102,15 +102,16 @@ def _broken(token: str, mark: str) -> str:
 
 @lru_cache(maxsize=16)
 def special_tokens(tokenizer: PreTrainedTokenizerBase, size: int) -> tuple[dict[str, int], re.Pattern[str]]:
-    """The tokenizer's special tokens by their text, and a pattern that finds them; `size` tells of added ones.
+    """Returns the tokenizer's special tokens by their text, and a pattern that finds them.
 
-    Some take white space in with them (those of Phi-3 do), which the pattern finds too.
+    The pattern includes the white space that some special tokens absorb, such as those of Phi-3. `size` makes the cache
+    notice tokens that are added later.
     """
     special = {token_id: token for token_id, token in tokenizer.added_tokens_decoder.items() if token.special}
     longest_first = sorted(special.values(), key=lambda token: len(token.content), reverse=True)
     blanks = r"\s*"
-    patterns = [blanks * one.lstrip + re.escape(one.content) + blanks * one.rstrip for one in longest_first]
-    return {one.content: token_id for token_id, one in special.items()}, re.compile("|".join(patterns) or r"(?!)")
+    patterns = [blanks * token.lstrip + re.escape(token.content) + blanks * token.rstrip for token in longest_first]
+    return {token.content: token_id for token_id, token in special.items()}, re.compile("|".join(patterns) or r"(?!)")
 
 
 def render(
@@ -121,34 +122,34 @@ def render(
     generation_prompt: bool,
     chat_format: ChatFormat = ChatFormat(),
 ) -> Rendered:
-    """What the template makes of the conversation.
+    """Renders the conversation with the template.
 
     Raises:
         ValueError: the template refuses a turn, or leaves it out, so that the model would never see it.
     """
-    how = how_rendered(tokenizer, [turn.role for turn in turns], generation_prompt, chat_format)
-    skeleton = skeleton_of(tokenizer, how, _made_of(tokenizer))
+    settings = how_rendered(tokenizer, [turn.role for turn in turns], generation_prompt, chat_format)
+    skeleton = skeleton_of(tokenizer, settings, _made_of(tokenizer))
     texts = [shield.hide(turn.text) for turn in turns]
     filled = [piece if piece.turn is None else Piece(texts[piece.turn], piece.turn) for piece in skeleton.pieces]
     assumed = "".join(piece.text for piece in filled)
     try:
-        true = _apply(tokenizer, how, texts, as_parts=skeleton.as_parts)
-    except Exception as error:  # a template is a program of the checkpoint's and may raise anything
+        true = _apply(tokenizer, settings, texts, as_parts=skeleton.as_parts)
+    except Exception as error:  # a template is a program of the checkpoint and may raise anything
         raise ValueError(_objection(tokenizer, f"refuses the conversation ({error})")) from error
     if true != assumed and shield.pattern.findall(true) == shield.pattern.findall(assumed):
         filled = _located(true, filled, texts, shield)
     return Rendered([*filled, Piece(chat_format.suffix)], skeleton.pieces[-1].text)
 
 
-class _How(NamedTuple):
-    """What a template makes of turns, whatever their texts."""
+class _Settings(NamedTuple):
+    """Settings of a rendering that do not depend on the texts of the turns."""
 
     roles: tuple[str, ...]
     generation_prompt: bool
     template: str | None
     """None takes the tokenizer's own."""
     arguments: str
-    """JSON."""
+    """Arguments of the template, as JSON."""
 
 
 class Skeleton(NamedTuple):
@@ -156,7 +157,7 @@ class Skeleton(NamedTuple):
 
     pieces: tuple[Piece, ...]
     as_parts: bool
-    """Whether the template takes lists of parts, and no plain text."""
+    """True if the template takes lists of parts, and no plain text."""
 
 
 def how_rendered(
@@ -164,44 +165,44 @@ def how_rendered(
     roles: Sequence[str],
     generation_prompt: bool,
     chat_format: ChatFormat = ChatFormat(),
-) -> _How:
-    """The template and its arguments: those of the format, and those that the tokenizer was loaded with."""
+) -> _Settings:
+    """Returns the template with its arguments: those of the format, and those with which the tokenizer was loaded."""
     template, arguments = chat_format.template, {**arguments_of(tokenizer), **chat_format.arguments}
     if not template and not has_chat_template(tokenizer):
         template, arguments = PLAIN_TEMPLATE, {"beginning": _beginning(tokenizer), **arguments}
-    return _How(tuple(roles), generation_prompt, template, json.dumps(arguments, sort_keys=True))
+    return _Settings(tuple(roles), generation_prompt, template, json.dumps(arguments, sort_keys=True))
 
 
 def has_chat_template(tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Whether the tokenizer brings a chat template of its own."""
+    """Returns True if the tokenizer has a chat template of its own."""
     return bool(getattr(tokenizer, "chat_template", None))
 
 
 def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> int | None:
-    """The special token that the template writes right behind an assistant's turn; None where it writes none.
+    """Returns the special token that the template writes directly after an assistant's turn. None if it writes none.
 
     Raises:
         ValueError: the template refuses the conversation.
     """
-    how = how_rendered(tokenizer, ["user", "assistant"], generation_prompt=False)
-    behind = skeleton_of(tokenizer, how, _made_of(tokenizer)).pieces[-1].text
+    settings = how_rendered(tokenizer, ["user", "assistant"], generation_prompt=False)
+    behind = skeleton_of(tokenizer, settings, _made_of(tokenizer)).pieces[-1].text
     special, pattern = special_tokens(tokenizer, len(tokenizer))
     end = up_to_end(behind, pattern).strip()
     return special.get(end)
 
 
 def up_to_end(behind: str, pattern: re.Pattern[str]) -> str:
-    """What a template writes behind a turn, up to the special token that ends it; all where none does."""
+    """Returns the text after a turn, up to the special token that ends it. Without such a token, returns all of it."""
     end = re.match(rf"\s*(?:{pattern.pattern})", behind)
     return end[0] if end else behind
 
 
 @lru_cache(maxsize=64)
-def skeleton_of(tokenizer: PreTrainedTokenizerBase, how: _How, made_of: tuple[str, int, str]) -> Skeleton:
-    """The rendering with placeholders; `made_of` tells a tokenizer that has got another template or new tokens."""
-    # Private-use characters: no template writes them, and a turn's own text is put in only after rendering.
-    marks = [f"\ue000{position}\ue001" for position in range(len(how.roles))]
-    text, as_parts = _render_marks(tokenizer, how, marks)
+def skeleton_of(tokenizer: PreTrainedTokenizerBase, settings: _Settings, made_of: tuple[str, int, str]) -> Skeleton:
+    """Renders the template with placeholders. `made_of` makes the cache notice a changed template and added tokens."""
+    # Private-use characters: no template writes them, and the texts of turns are filled in after rendering.
+    marks = [f"\ue000{position}\ue001" for position in range(len(settings.roles))]
+    text, as_parts = _render_marks(tokenizer, settings, marks)
     parts = re.split("\ue000(\\d+)\ue001", text)
     pieces = (Piece("", int(part)) if place % 2 else Piece(part) for place, part in enumerate(parts))
     return Skeleton(tuple(pieces), as_parts)
@@ -212,48 +213,48 @@ def _made_of(tokenizer: PreTrainedTokenizerBase) -> tuple[str, int, str]:
 
 
 def _beginning(tokenizer: PreTrainedTokenizerBase) -> str:
-    """What the tokenizer puts in front of a text by itself: a token that begins it, or nothing."""
+    """Returns the token that the tokenizer puts in front of every text, or nothing."""
     (whole, bare) = (tokenizer("a", add_special_tokens=added)["input_ids"] for added in (True, False))
     added = next((place for place in range(len(whole)) if whole[place : place + len(bare)] == bare), 0)
     return "".join(tokenizer.convert_ids_to_tokens(whole[:added]))
 
 
-def _render_marks(tokenizer: PreTrainedTokenizerBase, how: _How, marks: Sequence[str]) -> tuple[str, bool]:
-    """What the template writes with marks for texts, and whether it had to be given lists of parts."""
+def _render_marks(tokenizer: PreTrainedTokenizerBase, settings: _Settings, marks: Sequence[str]) -> tuple[str, bool]:
+    """Renders the template with marks in place of texts. Also returns True if the template needed lists of parts."""
     objection = ""
     for as_parts in (False, True):
         try:
-            text = _apply(tokenizer, how, marks, as_parts=as_parts)
-        except Exception as error:  # a template is a program of the checkpoint's and may raise anything
+            text = _apply(tokenizer, settings, marks, as_parts=as_parts)
+        except Exception as error:  # a template is a program of the checkpoint and may raise anything
             objection = objection or f"refuses the conversation ({error})"
             continue
-        left_out = [role for role, mark in zip(how.roles, marks, strict=True) if text.count(mark) != 1]
+        left_out = [role for role, mark in zip(settings.roles, marks, strict=True) if text.count(mark) != 1]
         if not left_out:
             return text, as_parts
         objection = objection or f"does not show the {left_out[0]} turn exactly once"
     raise ValueError(_objection(tokenizer, objection))
 
 
-def _objection(tokenizer: PreTrainedTokenizerBase, what: str) -> str:
-    return f"the chat template of {tokenizer.name_or_path!r} {what}; use a tokenizer whose template shows every turn."
+def _objection(tokenizer: PreTrainedTokenizerBase, fault: str) -> str:
+    return f"the chat template of {tokenizer.name_or_path!r} {fault}; use a tokenizer whose template shows every turn."
 
 
-def _apply(tokenizer: PreTrainedTokenizerBase, how: _How, texts: Sequence[str], *, as_parts: bool) -> str:
+def _apply(tokenizer: PreTrainedTokenizerBase, settings: _Settings, texts: Sequence[str], *, as_parts: bool) -> str:
     contents = [[{"type": "text", "text": text}] for text in texts] if as_parts else texts
-    messages: Any = [{"role": role, "content": content} for role, content in zip(how.roles, contents, strict=True)]
+    messages: Any = [{"role": role, "content": content} for role, content in zip(settings.roles, contents, strict=True)]
     return str(
         tokenizer.apply_chat_template(
             messages,
             tokenize=False,
-            chat_template=_dated(tokenizer.get_chat_template(how.template)),
-            add_generation_prompt=how.generation_prompt,
-            **json.loads(how.arguments),
+            chat_template=_dated(tokenizer.get_chat_template(settings.template)),
+            add_generation_prompt=settings.generation_prompt,
+            **json.loads(settings.arguments),
         )
     )
 
 
 def _dated(template: str) -> str:
-    """The template, with a macro in place of the clock that it may ask; functions cannot be handed to it."""
+    """Returns the template with a macro in place of the clock, since a function cannot be passed to it."""
     if "strftime_now" not in template:
         return template
     codes = {f"%{code}": TODAY.strftime(f"%{code}") for code in "aAbBdHIjmMpSUwWyY"}
@@ -263,8 +264,11 @@ def _dated(template: str) -> str:
 
 
 def _located(true: str, filled: Sequence[Piece], texts: Sequence[str], shield: Shield) -> list[Piece]:
-    """The true rendering in pieces, from its end on as far as turns are found; what stands before is one piece."""
-    found: list[Piece] = []
+    """Divides the real rendering into pieces, from its end back as far as turns are found.
+
+    The text before is one piece.
+    """
+    pieces: list[Piece] = []
     for piece in reversed(filled):
         if piece.turn is None:
             parts = [piece] if true.endswith(piece.text) else None
@@ -272,15 +276,15 @@ def _located(true: str, filled: Sequence[Piece], texts: Sequence[str], shield: S
             parts = _shown(true, texts[piece.turn], piece.turn, shield)
         if parts is None:
             break
-        found = [*parts, *found]
+        pieces = [*parts, *pieces]
         true = true[: len(true) - sum(len(part.text) for part in parts)]
-    return [Piece(true), *found]
+    return [Piece(true), *pieces]
 
 
 def _shown(before: str, text: str, turn: int, shield: Shield) -> list[Piece] | None:
-    """The end of a rendering in pieces, from the first word of a turn that is shown there on.
+    """Divides the end of a rendering into pieces, from the first word of a turn that it shows.
 
-    White space may differ, and thoughts may be left out. None where other words are missing.
+    White space may differ, and thoughts may be missing. None if other words are missing.
     """
     matched = _match_backwards(before, text)
     begun = matched[0][1] if matched else len(text)
@@ -295,7 +299,7 @@ def _shown(before: str, text: str, turn: int, shield: Shield) -> list[Piece] | N
 
 
 def _match_backwards(before: str, text: str) -> list[tuple[int, int]]:
-    """Where the characters of a text stand at the end of another, from its last words on; white space may differ."""
+    """Matches the characters of a text to the end of another, from the last words back. White space may differ."""
     place, character, pairs = len(before), len(text), []
     first_word = len(text) - len(text.lstrip())
     while place and character > first_word:
@@ -312,7 +316,7 @@ def _match_backwards(before: str, text: str) -> list[tuple[int, int]]:
 
 
 def _runs(matched: Sequence[tuple[int, int]]) -> list[tuple[int, int, int]]:
-    """Unbroken runs of pairs: where each begins in both, and its length."""
+    """Returns unbroken runs of pairs: where each begins in both, and its length."""
     runs: list[tuple[int, int, int]] = []
     for place, character in matched:
         if runs and (place, character) == (runs[-1][0] + runs[-1][2], runs[-1][1] + runs[-1][2]):
@@ -323,5 +327,5 @@ def _runs(matched: Sequence[tuple[int, int]]) -> list[tuple[int, int, int]]:
 
 
 def _words(texts: Iterable[str]) -> str:
-    """All characters but white space."""
+    """Returns all characters except white space."""
     return "".join("".join(texts).split())

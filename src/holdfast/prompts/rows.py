@@ -1,4 +1,4 @@
-"""Rows of a prompt file, each with its place: JSON (lines or a document), or by its ending a table or plain text."""
+"""Reads the rows of a prompt file, each with its place: JSON (lines or a document), a table, or plain text."""
 
 import csv
 from collections.abc import Iterator
@@ -9,14 +9,14 @@ from holdfast.prompts.json_rows import Row, json_rows
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 RESULTS = (".safetensors", ".json")
-"""How the names of holdfast's results end."""
+"""Endings of the names of holdfast's results."""
 
 
 def read_rows(file: Path) -> Iterator[Row]:
-    """Every row that is not blank.
+    """Yields every row that is not blank.
 
     Raises:
-        ValueError: the file is not UTF-8, or a row is not as its format wants it.
+        ValueError: the file is not UTF-8, or a row does not follow its format.
     """
     ending = file.suffix.casefold()
     _refuse_result(file)
@@ -33,26 +33,26 @@ def read_rows(file: Path) -> Iterator[Row]:
 
 
 def _refuse_result(file: Path) -> None:
-    """Raises ValueError when a file holds tensors, or is another result of holdfast: says what it is."""
+    """Raises ValueError if a file holds tensors or is another result of holdfast, and says what it is."""
     if file.suffix.casefold() not in RESULTS:
         return
-    found = identify(file)
-    # A category of prompts may well be called 'points', as a curve is.
-    if (found.is_ours and found.name != "convergence") or file.suffix.casefold() == ".safetensors":
+    content = identify(file)
+    # A category of prompts may be called 'points', as in a file of a convergence curve.
+    if (content.is_ours and content.name != "convergence") or file.suffix.casefold() == ".safetensors":
         raise ValueError(
-            f"{str(file)!r} is {found.words}, not a prompt set; give JSONL, JSON, CSV, TSV, Parquet or text with a "
-            "prompt a row."
+            f"{str(file)!r} is {content.words}, not a prompt set; give JSONL, JSON, CSV, TSV, Parquet or text with "
+            "one prompt per row."
         )
 
 
 def _is_json(file: Path) -> bool:
-    """Whether a file begins as JSON does."""
+    """Returns True if a file begins as JSON does."""
     with file.open(encoding="utf-8-sig") as opened:
         return next((line.strip()[0] for line in opened if line.strip()), "") in "{["
 
 
 def _text_rows(file: Path) -> Iterator[Row]:
-    """A prompt a line."""
+    """Yields one prompt per line."""
     with file.open(encoding="utf-8-sig") as opened:
         for number, line in enumerate(opened, 1):
             if line.strip():
@@ -60,7 +60,10 @@ def _text_rows(file: Path) -> Iterator[Row]:
 
 
 def _delimited_rows(file: Path, delimiter: str) -> Iterator[Row]:
-    """Rows under a header; quoted cells may hold delimiters and lines, so a row is named by its first line."""
+    """Yields the rows under a header.
+
+    Quoted cells may hold delimiters and line breaks, so a row has the number of its first line.
+    """
     with file.open(encoding="utf-8-sig", newline="") as opened:
         reader = csv.reader(opened, delimiter=delimiter, strict=True)
         header: list[str] = []
@@ -82,8 +85,8 @@ def _delimited_rows(file: Path, delimiter: str) -> Iterator[Row]:
                     )
             if header and not has_rows:
                 raise ValueError(
-                    f"prompt file {str(file)!r} has a header ({', '.join(header)}) and no rows; write a prompt a row "
-                    "under it, and name its columns in the first line if the header is a prompt."
+                    f"prompt file {str(file)!r} has a header ({', '.join(header)}) and no rows; write one prompt per "
+                    "row under it. If the first line is a prompt, put a line with the column names before it."
                 )
         except csv.Error as error:
             if "field larger" in str(error):
@@ -97,7 +100,7 @@ def _delimited_rows(file: Path, delimiter: str) -> Iterator[Row]:
 
 
 def _header(file: Path, number: int, cells: list[str]) -> list[str]:
-    """The names of the columns; two of one name could not be told apart."""
+    """Returns the names of the columns. Refuses two of one name, since they could not be told apart."""
     twice = sorted({name for name in cells if name and cells.count(name) > 1})
     if twice:
         raise ValueError(f"{file}:{number} names the column {twice[0]!r} twice; give each column a name of its own.")
@@ -105,7 +108,7 @@ def _header(file: Path, number: int, cells: list[str]) -> list[str]:
 
 
 def _parquet_rows(file: Path) -> Iterator[Row]:
-    import pyarrow  # comes with datasets, and takes its time
+    import pyarrow  # comes with datasets, and is slow to import
     import pyarrow.parquet
 
     number = 0

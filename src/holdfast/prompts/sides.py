@@ -1,7 +1,7 @@
-"""Which rows are harmful by the file's own word: a column of labels whose every value is known.
+"""Separates harmful from safe rows by the file's own labels: a column in which every value is a known label.
 
-A file that holds both, such as XSTest, gives its unsafe prompts where harmful ones are wanted, and its safe prompts
-everywhere else. Labels of rows that have a response are labels of the response, and say nothing of the prompt.
+Some files hold both, such as XSTest. Used as harmful prompts they give their unsafe ones, and otherwise their safe
+ones. Labels of rows with a response describe the response, not the prompt.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,9 +12,9 @@ from holdfast.records import Kind
 Side = Literal["harmful", "safe"]
 
 COLUMNS = ("kind", "label", "type", "data_type", "prompt_label", "prompt_harm_label", "group")
-"""Columns that may say it, in the order in which they are believed."""
+"""Columns that may hold such labels. The first that does counts."""
 OF_RESPONSES = frozenset({"label"})
-"""Columns that describe the response where a row has one."""
+"""Columns that describe the response in rows that have one."""
 RESPONSES = frozenset({"response", "completion", "output", "answer", "responses"})
 
 _XSTEST = (
@@ -32,17 +32,17 @@ _SIDES: dict[str, Side] = {
 
 
 def side_of(value: object) -> Side | None:
-    """The side that a label names; None where it names none."""
+    """Returns the side that a label names. None if it names none."""
     return _SIDES.get(str(value).strip().casefold())
 
 
 def side_for(kind: Kind) -> Side:
-    """The side of the prompts that are used as a kind."""
+    """Returns the side of the prompts that are used as a kind."""
     return "harmful" if kind == "harmful" else "safe"
 
 
 def find_label_column(rows: Sequence[Mapping[str, object]]) -> str | None:
-    """The column that says of every row that it fills in which side it is on."""
+    """Returns the column that names a side in every row where it is filled in."""
     names = {str(name).strip().casefold(): name for row in rows for name in row}
     has_response = bool(RESPONSES & names.keys())
     for column in COLUMNS:

@@ -1,6 +1,6 @@
-"""Prompts and exchanges of a set: built in, a file, or public and known by name (see `locate`).
+"""Loads the prompts and exchanges of a set: built in, a file, or a public one by name (see `locate`).
 
-What the reader decides for the user is told: the columns that it took, the rows that it left out, and repeats.
+The reader logs its decisions: the columns that it used, the rows that it left out, and repeats.
 """
 
 import random
@@ -16,23 +16,23 @@ from holdfast.prompts.told import tell
 from holdfast.records import Exchange, Kind, Prompt, Record, distinct
 
 SAMPLE_SEED = 0
-"""Of `#sample=N`: a set gives the same prompts in every command."""
+"""Seed of `#sample=N`: a set gives the same prompts in every command."""
 
 
 def load_prompts(path: str | Path, kind: Kind | None = None) -> list[Prompt]:
-    """The prompts of a set, each text once: a rate counts independent prompts.
+    """Returns the prompts of a set, each text once, since a rate counts independent prompts.
 
     Args:
         path: a file, `testbed:NAME`, or the name of a public set.
-        kind: what the prompts are used as: 'harmful', 'harmless', 'borderline', 'question' or 'task'. Of a file that
-            labels its prompts, those of the other side are then left out: safe ones where harmful ones are wanted,
-            harmful ones elsewhere. Without a kind every row is read, harmful and safe.
+        kind: use of the prompts: 'harmful', 'harmless', 'borderline', 'question' or 'task'. In a file that labels its
+            prompts, rows of the other side are left out: safe ones for 'harmful', harmful ones for any other kind.
+            Without a kind every row is read, harmful and safe.
 
     Raises:
         ValueError: the set is missing or empty, a row has no prompt, a column is in doubt, or a kind is unknown.
     """
     if kind not in (None, *get_args(Kind)):
-        raise ValueError(f"prompts are of no kind {kind!r}; give one of {', '.join(get_args(Kind))}, or leave it out.")
+        raise ValueError(f"{kind!r} is no kind of prompts; give one of {', '.join(get_args(Kind))}, or leave it out.")
     source = find_source(path)
     reader = Reader(source, Prompt, kind)
     repeats: list[tuple[Prompt, Prompt]] = []
@@ -43,13 +43,13 @@ def load_prompts(path: str | Path, kind: Kind | None = None) -> list[Prompt]:
 
 
 def load_exchanges(path: str | Path, *, once: bool = False, responses: str = "responses") -> list[Exchange]:
-    """The exchanges of a set, which has a prompt and a response (or an answer) in every row.
+    """Returns the exchanges of a set, in which every row has a prompt and a response (or an answer).
 
     Args:
         path: a file, `testbed:NAME`, or the name of a public set.
-        once: leave out exchanges that repeat another one word for word, as where a mean is taken over them. In training
-            they stay, since a repeat is a way to give an exchange more weight. Either way their number is told.
-        responses: what the error of a file without them calls them, e.g. "refusals".
+        once: True leaves out exact repeats, for example for a mean over exchanges. In training they stay, since
+            repeating an exchange is a way to give it more weight. Their number is logged in both cases.
+        responses: word for the responses in the error about a file without them, e.g. "refusals".
     """
     source = find_source(path)
     reader = Reader(source, Exchange, responses=responses)
@@ -58,23 +58,23 @@ def load_exchanges(path: str | Path, *, once: bool = False, responses: str = "re
     unique = list(distinct(exchanges, repeats))
     _tell(reader)
     if repeats:
-        what = "and are left out" if once else "and add to its weight"
-        tell(f"{source.file}: exchanges that repeat another one word for word, {what}: {len(repeats)}.")
+        effect = "and are left out" if once else "and add to its weight"
+        tell(f"{source.file}: exchanges that repeat another one word for word, {effect}: {len(repeats)}.")
     return _filled(source, unique if once else exchanges)
 
 
 def labelled_sides(path: str | Path) -> dict[str, Side]:
-    """The side, harmful or safe, of every prompt that a set's own labels tell; by the prompt's text."""
+    """Returns the side, harmful or safe, of every prompt that the set itself labels, by the prompt's text."""
     return Reader(find_source(path), Prompt).sides()
 
 
 def left_out(path: str | Path, kind: Kind) -> list[object]:
-    """What is left out of a set that is used as a kind: the rows of another side, and repeats; empty where nothing is.
+    """Lists what is left out of a set that is used as a kind: rows of the other side, and repeats. Empty if nothing is.
 
-    Results on the rest are none on the whole, so this belongs to the set's hash.
+    Results on a part do not hold for the whole set, so this list belongs to the set's hash.
     """
     if kind not in (None, *get_args(Kind)):
-        raise ValueError(f"prompts are of no kind {kind!r}; give one of {', '.join(get_args(Kind))}, or leave it out.")
+        raise ValueError(f"{kind!r} is no kind of prompts; give one of {', '.join(get_args(Kind))}, or leave it out.")
     source = find_source(path)
     reader = Reader(source, Prompt, kind)
     repeats: list[tuple[Prompt, Prompt]] = []
@@ -84,7 +84,7 @@ def left_out(path: str | Path, kind: Kind) -> list[object]:
 
 
 def tell_repeats(where: str, repeats: Sequence[tuple[Prompt, Prompt]]) -> None:
-    """Tells how many prompts were left out because they repeat another one."""
+    """Logs the number of prompts that were left out because they repeat another one."""
     if not repeats:
         return
     others = sum(repeat.answer != kept.answer for repeat, kept in repeats)
@@ -93,7 +93,7 @@ def tell_repeats(where: str, repeats: Sequence[tuple[Prompt, Prompt]]) -> None:
 
 
 def as_exchanges(questions: Sequence[Prompt]) -> list[Exchange]:
-    """Questions with their exact answers, as exchanges to learn from."""
+    """Returns questions with their exact answers as exchanges to learn from."""
     unanswered = [question.prompt for question in questions if question.answer is None]
     if unanswered:
         raise ValueError(f"question {unanswered[0]!r} has no 'answer'; every question needs one.")
@@ -101,7 +101,10 @@ def as_exchanges(questions: Sequence[Prompt]) -> list[Exchange]:
 
 
 def _some(source: PromptSource, records: Iterator[Record]) -> list[Record]:
-    """The records that the source asks for: all, the first, or one at random from each of as many equal stretches."""
+    """Returns the records that the source selects.
+
+    These are all, the first ones, or a sample: one random record from each of equally long stretches.
+    """
     if source.sample is None:
         return list(islice(records, source.first))
     every = list(records)

@@ -1,10 +1,10 @@
-"""What a model's chat template is given beside the conversation, as a part of the model's name.
+"""Reads arguments of a model's chat template from the model's name, and binds them to its tokenizer.
 
     MODEL#enable_thinking=false                    a folder, a hub id or testbed:NAME, and an argument of its template
-    MODEL#enable_thinking=false&date_string=Today  several are joined by &; %26 stands for & in a value
+    MODEL#enable_thinking=false&date_string=Today  several are joined by & (%26 stands for & in a value)
 
-Values are read as JSON, else as text. They are bound to the tokenizer when it is loaded, so that all that renders a
-prompt with it renders alike. A checkpoint that is saved keeps its template as it was, without them.
+Values are read as JSON, else as text. The tokenizer gets them when it is loaded, so everything that renders a prompt
+uses them. A saved checkpoint keeps its template unchanged, without them.
 """
 
 import json
@@ -21,14 +21,14 @@ from transformers import PreTrainedTokenizerBase
 from holdfast.spelling import meant
 
 OURS = frozenset({"messages", "add_generation_prompt", "tools", "documents", "strftime_now", "raise_exception"})
-"""What a template is given anyway, or by nobody who asks single questions."""
+"""Variables that holdfast sets itself, or that single questions never need."""
 GENERATION = re.compile(r"\{%-?\s*(?:end)?generation\s*-?%\}")
-"""A tag of transformers' own, which plain Jinja does not know."""
+"""A tag that transformers adds and plain Jinja does not know."""
 _BOUND = "holdfast_template_arguments"
 
 
 def split_arguments(name: str) -> tuple[str, dict[str, object]]:
-    """A model's name without what stands behind the #, and that as arguments of its chat template.
+    """Splits a model's name at the # into the name itself and the arguments of its chat template.
 
     Raises:
         ValueError: an argument has no name or no value, or is given twice.
@@ -39,8 +39,8 @@ def split_arguments(name: str) -> tuple[str, dict[str, object]]:
     pairs = [part.partition("=") for part in given.split("&")]
     if not before or not all(argument and value for argument, _, value in pairs):
         raise ValueError(
-            f"the template arguments of the model {name!r} are written wrongly; write MODEL#NAME=VALUE, joined by & "
-            "with more of them, as in MODEL#enable_thinking=false."
+            f"the template arguments of the model {name!r} are written wrongly; write MODEL#NAME=VALUE, as in "
+            "MODEL#enable_thinking=false, and join several by &."
         )
     arguments = {argument: _read(unquote(value)) for argument, _, value in pairs}
     if len(arguments) < len(pairs):
@@ -49,13 +49,13 @@ def split_arguments(name: str) -> tuple[str, dict[str, object]]:
 
 
 def with_arguments_of(model: str, name: str) -> str:
-    """The name of a model that was made from another, with that one's template arguments."""
+    """Returns the name of a model that was made from another, with the other's template arguments."""
     before, arguments = split_arguments(name)
     return model + name[len(before) :] if arguments else model
 
 
 def bind_arguments(tokenizer: PreTrainedTokenizerBase, arguments: Mapping[str, object], name: str) -> None:
-    """Has the tokenizer's template given these arguments from now on.
+    """Binds these arguments to the tokenizer. Its template gets them from now on.
 
     Raises:
         ValueError: the template does not read one of them, or the model has none.
@@ -68,13 +68,13 @@ def bind_arguments(tokenizer: PreTrainedTokenizerBase, arguments: Mapping[str, o
     known = sorted(_read_by(tokenizer.get_chat_template()) - OURS)
     for argument in arguments:
         if argument not in known:
-            what = meant(argument, known) if known else "it reads none, so leave out what follows the #"
-            raise ValueError(f"the chat template of {name!r} reads no argument {argument!r}; {what}.")
+            advice = meant(argument, known) if known else "it reads none, so leave out what follows the #"
+            raise ValueError(f"the chat template of {name!r} reads no argument {argument!r}; {advice}.")
     setattr(tokenizer, _BOUND, dict(arguments))
 
 
 def arguments_of(tokenizer: PreTrainedTokenizerBase) -> Mapping[str, object]:
-    """What the tokenizer's template is given beside every conversation."""
+    """Returns the arguments that the tokenizer's template gets with every conversation."""
     return getattr(tokenizer, _BOUND, {})
 
 
@@ -86,6 +86,6 @@ def _read(value: str) -> object:
 
 
 def _read_by(template: str) -> set[str]:
-    """The variables that a template reads and does not set itself."""
+    """Returns the variables that a template reads and does not set itself."""
     environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
     return meta.find_undeclared_variables(environment.parse(GENERATION.sub("", template)))

@@ -1,7 +1,7 @@
-"""Token ids of a run of ordinary text, as they are at its place in a conversation, with the characters of each.
+"""Encodes a run of ordinary text at its place in a conversation, and finds the characters of each token.
 
-Some tokenizers put a blank in front of the very first text and of no other (Metaspace with prepend_scheme "first", as
-the Llama tokenizers of transformers 5 have it). A run behind a special token is encoded without that blank.
+Some tokenizers put a blank in front of the very first text only. This is Metaspace with prepend_scheme "first", as in
+the Llama tokenizers of transformers 5. A run after a special token is encoded without that blank.
 """
 
 import json
@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 
 
 class TextTokens(NamedTuple):
-    """An encoded text."""
+    """The tokens of a text."""
 
     token_ids: list[int]
     offsets: list[tuple[int, int]]
@@ -21,12 +21,12 @@ class TextTokens(NamedTuple):
 
 
 def encode_text(tokenizer: PreTrainedTokenizerBase, text: str, *, at_start: bool) -> TextTokens:
-    """Encodes a text in which nothing counts as a special token.
+    """Encodes a text. Nothing in it counts as a special token.
 
     Args:
-        tokenizer: one that knows which characters a token holds.
-        text: what is encoded.
-        at_start: whether nothing stands before it.
+        tokenizer: a tokenizer that knows which characters a token holds.
+        text: the text to encode.
+        at_start: True if nothing stands before the text.
 
     Raises:
         ValueError: the tokenizer does not know the characters of its tokens.
@@ -45,14 +45,17 @@ def encode_text(tokenizer: PreTrainedTokenizerBase, text: str, *, at_start: bool
         add_special_tokens=False,
         return_offsets_mapping=True,
         split_special_tokens=True,
-        verbose=False,  # what is too long is told of in one sentence, by whoever knows the model
+        verbose=False,  # callers that know the model report what is too long, in one sentence
     )
     return TextTokens(encoded["input_ids"], encoded["offset_mapping"])
 
 
 @lru_cache(maxsize=16)
 def _without_first_blank(tokenizer: PreTrainedTokenizerBase, size: int) -> Tokenizer | None:
-    """The tokenizer without a blank before the first text; None where it puts none. `size` tells of added tokens."""
+    """Returns the tokenizer without the blank before the first text. None if it puts none there.
+
+    `size` makes the cache notice added tokens.
+    """
     backend = cast(Tokenizer, tokenizer.backend_tokenizer)
     if backend.pre_tokenizer is None or '"first"' not in backend.pre_tokenizer.__getstate__().decode():
         return None
@@ -60,8 +63,8 @@ def _without_first_blank(tokenizer: PreTrainedTokenizerBase, size: int) -> Token
     for part in [state["pre_tokenizer"], *state["pre_tokenizer"].get("pretokenizers", ())]:
         if part.get("prepend_scheme") == "first":
             part["prepend_scheme"] = "never"
-    made = Tokenizer.from_str(json.dumps(state))
-    made.no_padding()
-    made.no_truncation()
-    made.encode_special_tokens = True  # as split_special_tokens
-    return made
+    changed = Tokenizer.from_str(json.dumps(state))
+    changed.no_padding()
+    changed.no_truncation()
+    changed.encode_special_tokens = True  # like split_special_tokens=True
+    return changed

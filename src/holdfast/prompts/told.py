@@ -1,6 +1,6 @@
-"""What a reader of prompt files decided for the user, told once each: which column was taken, which rows were left out.
+"""Reports the decisions of a reader of prompt files, each once: columns used, rows left out.
 
-The library logs it. The command line keeps a list of a command's sentences as well, for its JSON.
+The library logs these sentences. The command line also keeps the sentences of a command in a list, for its JSON.
 """
 
 import logging
@@ -10,11 +10,11 @@ from holdfast.notes import NOTE
 
 logger = logging.getLogger(__name__)
 sentences: ContextVar[list[str] | None] = ContextVar("sentences", default=None)
-"""What was told so far, where somebody keeps it; then nothing is told twice."""
+"""The sentences so far, if a caller keeps them. Then none is logged twice."""
 
 
 def tell(sentence: str, *, is_warning: bool = False) -> None:
-    """Logs a sentence as a note, or as a warning, and keeps it where that is asked for."""
+    """Logs a sentence as a note or as a warning, and adds it to the list if a caller keeps one."""
     kept = sentences.get()
     if kept is not None:
         if sentence in kept:
