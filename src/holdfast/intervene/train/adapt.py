@@ -17,10 +17,10 @@ from holdfast.intervene.options import AdaptOptions
 from holdfast.intervene.train.examples import shuffled_positions
 from holdfast.intervene.train.frozen import frozen_roles
 from holdfast.intervene.train.holds import MASK
-from holdfast.intervene.train.methods import identity_of, method_for, usual_method
+from holdfast.intervene.train.methods import Method, identity_of, method_for, usual_method
 from holdfast.intervene.train.one_tuning import MakeOptimizer, Tuning
 from holdfast.intervene.train.start import refuse_wrong_start
-from holdfast.intervene.train.train_by import train_by
+from holdfast.intervene.train.train_by import Trained, train_by
 from holdfast.intervene.train.trainer import dense_adamw, fine_tune
 from holdfast.models.load import LoadedModel, require_loaded
 from holdfast.models.options import Role
@@ -103,20 +103,20 @@ def adapt(
         output_dir=None if output_dir is None else Path(output_dir),
         identity=identity_of("adapt", loaded, mask, chosen),
     )
-    trained = train_by(
-        chosen,
-        tuning,
-        fit,
-        read=exchanges,
-        last_batch=[exchanges[place] for place in order[-options.batch_size :]],
-        adapter_dir=None if adapter_dir is None else Path(adapter_dir),
-    )
+    last_batch = [exchanges[place] for place in order[-options.batch_size :]]
+    folder = None if adapter_dir is None else Path(adapter_dir)
+    trained = train_by(chosen, tuning, fit, read=exchanges, last_batch=last_batch, adapter_dir=folder)
+    return _result(tuning, chosen, trained)
+
+
+def _result(tuning: Tuning, method: Method, trained: Trained) -> AdaptResult:
+    is_held = method.hold is MASK
     return AdaptResult(
-        tuned=replace(loaded, base=trained.base),
-        entries_protected=len(mask) if mask is not None and chosen.hold is MASK else 0,
-        protected_identical=True if chosen.hold is MASK else None,
+        tuned=replace(tuning.loaded, base=trained.base),
+        entries_protected=len(tuning.selected) if is_held else 0,
+        protected_identical=True if is_held else None,
         losses=trained.losses,
-        frozen=roles,
+        frozen=tuning.frozen,
         routing_drift=trained.routing_drift,
         entries_changed=trained.entries_changed,
         start_loss=trained.start_loss,

@@ -341,34 +341,28 @@ def _first(config: RunConfig, out: Path) -> list[Unit]:
 def _second(config: RunConfig, out: Path) -> list[Unit]:
     """What can be done side by side once the masks are there; the longest pieces last, so that no core waits."""
     noise = [
-        Unit(
-            f"noise {ratio:g} on {arm.name}",
-            verify,
-            noise_paths(config, out, arm.name, ratio),
-            {"config": config, "out": out, "arm": arm.name, "ratio": ratio},
-        )
+        _unit(f"noise {ratio:g} on {arm.name}", verify, files, config, out, arm=arm.name, ratio=ratio)
         for ratio in config.verify.ratios
         for arm in arms_in(config, "verify")
+        for files in [noise_paths(config, out, arm.name, ratio)]
     ]
     tuned = [
-        Unit(
-            f"enhance {arm.name}",
-            enhance,
-            [*enhanced_files(out, arm.name), out / f"enhance/{arm.name}/evaluation.json"],
-            {"config": config, "out": out, "arm": arm.name},
-        )
+        _unit(f"enhance {arm.name}", enhance, files, config, out, arm=arm.name)
         for arm in arms_in(config, "enhance")
+        for files in [[*enhanced_files(out, arm.name), out / f"enhance/{arm.name}/evaluation.json"]]
     ]
     adapted = [
-        Unit(
-            f"adapt {arm.name}",
-            adapt,
-            [out / f"adapt/{arm.name}/{name}.json" for name in ("result", "evaluation")],
-            {"config": config, "out": out, "arm": arm.name},
-        )
+        _unit(f"adapt {arm.name}", adapt, files, config, out, arm=arm.name)
         for arm in arms_in(config, "adapt")
+        for files in [[out / f"adapt/{arm.name}/{name}.json" for name in ("result", "evaluation")]]
     ]
     return noise + tuned + adapted
+
+
+def _unit(
+    label: str, make: Callable[..., None], files: list[Path], config: RunConfig, out: Path, **arguments: object
+) -> Unit:
+    return Unit(label, make, files, {"config": config, "out": out, **arguments})
 
 
 def _timed(workers: Workers, units: list[Unit], out: Path, redraw: Callable[[], object]) -> None:
