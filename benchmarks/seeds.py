@@ -23,6 +23,7 @@ from holdfast.pipeline import tuning
 from holdfast.pipeline.run import run as pipeline
 from holdfast.pipeline.run.config import RunConfig
 from holdfast.pipeline.run.demo import demo_config
+from holdfast.pipeline.run.layout import enhance_options
 from holdfast.pipeline.run.workers import Unit, Workers
 from holdfast.progress import Progress
 
@@ -79,7 +80,7 @@ def measure(arm: Arm, out: Path, progress: Progress) -> None:
 def tune(config: RunConfig, arm: Arm, mask: Path | None, folder: Path, progress: Progress) -> None:
     """One fine-tuning with the demo's settings."""
     if arm.method == "SET":
-        options = pipeline.enhance_options(config, full=mask is None)
+        options = enhance_options(config, "full" if mask is None else "top")
         data = config.refusals
         tuning.enhance_model(
             config.unaligned, mask, data.refusals, data.harmless, folder, options=options, progress=progress

@@ -2,7 +2,7 @@ import copy
 
 import pytest
 
-from holdfast.report.arms import Arm, enhance_arms
+from holdfast.report.arms import Arm, measured_arms
 from holdfast.report.forests import forest
 from holdfast.report.page import page_context, render_page
 from tests.report.sample import enhance, full_report, suite
@@ -72,7 +72,7 @@ def test_garbage_does_not_push_all_other_perplexities_into_one_place():
 
 def test_the_change_of_perplexity_stands_with_its_paired_interval_beside_no_change():
     section = enhance()
-    figure = forest(enhance_arms(section), "perplexity_ratio")
+    figure = forest(measured_arms("enhance", section), "perplexity_ratio")
     assert [row.label for row in figure.rows][:3] == ["top", "safety-only", "random"], "the start has none"
     assert figure.left <= figure.start <= figure.right
     top, random = figure.rows[0], figure.rows[2]

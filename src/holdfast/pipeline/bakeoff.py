@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from holdfast.arms import SAFETY_ONLY
 from holdfast.artifacts import load_json, load_mask, load_scores, save_json, save_text
 from holdfast.evaluate.expected_safety import ExpectedSafety
 from holdfast.evaluate.pooled import pool_evaluations
@@ -28,7 +29,6 @@ from holdfast.pipeline.objectives import refuse_contradictions
 from holdfast.pipeline.options import Likelihood, ScoringOptions
 from holdfast.pipeline.outputs import claimed, refuse_unclaimable
 from holdfast.pipeline.rendering import rendering_of
-from holdfast.pipeline.run.config import SAFETY_ONLY
 from holdfast.progress import Progress, silent
 from holdfast.prompts.sources import load_prompts
 from holdfast.ranks import spearman_interval

@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from holdfast.arms import SAFETY_ONLY
 from holdfast.config import Options, Seed
 from holdfast.estimators import Estimator
 from holdfast.judge.options import REFUSAL_RULES
@@ -16,7 +17,6 @@ from holdfast.pipeline.options import (
     SuiteFiles,
     refuse_no_gradient,
 )
-from holdfast.pipeline.run.config import SAFETY_ONLY
 
 
 class BakeoffConfig(Options):

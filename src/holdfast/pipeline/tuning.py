@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
+from holdfast.arms import Stage
 from holdfast.artifacts import (
     load_mask,
     refuse_other_base,
@@ -21,6 +22,7 @@ from holdfast.intervene.options import AdaptOptions, EnhanceOptions, SftOptions,
 from holdfast.intervene.train.adapt import AdaptResult, adapt
 from holdfast.intervene.train.checkpoints import discard_checkpoints
 from holdfast.intervene.train.enhance import EnhanceResult, enhance
+from holdfast.intervene.train.methods import usual_method
 from holdfast.models.load import LoadedModel, load_model
 from holdfast.pipeline.given_exchanges import load_to_enhance
 from holdfast.pipeline.inputs import digest_of
@@ -41,9 +43,12 @@ def enhance_model(
     out: Path,
     *,
     options: EnhanceOptions = EnhanceOptions(),
+    method: str | None = None,
     progress: Progress = silent,
 ) -> EnhanceResult:
     """Writes the tuned checkpoint, its patch and what was checked to a folder; one that was stopped goes on.
+
+    The method is SET with a mask, and plain fine-tuning without one, where no other is named.
 
     Raises:
         ValueError: an input is missing or wrong, training broke the model, or the folder is not of these settings.
@@ -52,10 +57,13 @@ def enhance_model(
     refuse_unclaimable(out)
     unsafe, safe = load_to_enhance(refusals, harmless)
     loaded, selected = _load_to_tune(model, mask, options, progress, all_weights=mask is None)
-    settings = _settings(loaded, selected, options, refusals=unsafe, harmless=safe)
+    settings = _settings(
+        loaded, selected, options, _unusual(method, "enhance", selected), refusals=unsafe, harmless=safe
+    )
     with claimed(out, settings):
         kept = _checkpoints(out, options)
-        result = enhance(loaded, selected, unsafe, safe, options, progress, kept, just_loaded=True)
+        how = {"method": method, "just_loaded": True}
+        result = enhance(loaded, selected, unsafe, safe, options, progress, kept, **how)
         if result.patch is not None:
             named = _with_names(result.patch.made_by, refusals=refusals, harmless=harmless)
             first(partial(save_patch, out / "patch.safetensors", replace(result.patch, made_by=named)))
@@ -80,9 +88,12 @@ def adapt_model(
     out: Path,
     *,
     options: AdaptOptions = AdaptOptions(),
+    method: str | None = None,
     progress: Progress = silent,
 ) -> AdaptResult:
     """Writes the adapted checkpoint and what was checked to a folder; one that was stopped goes on.
+
+    The method is SPA with a mask, and plain fine-tuning without one, where no other is named.
 
     Raises:
         ValueError: an input is missing or wrong, training broke the model, or the folder is not of these settings.
@@ -91,9 +102,9 @@ def adapt_model(
     refuse_unclaimable(out)
     task = load_exchanges(exchanges)
     loaded, selected = _load_to_tune(model, mask, options, progress, all_weights=options.lora is None)
-    with claimed(out, _settings(loaded, selected, options, task=task)):
+    with claimed(out, _settings(loaded, selected, options, _unusual(method, "adapt", selected), task=task)):
         kept = _checkpoints(out, options)
-        how = {"adapter_dir": out / "adapter", "just_loaded": True}
+        how = {"adapter_dir": out / "adapter", "method": method, "just_loaded": True}
         result = adapt(loaded, selected, task, options, progress, kept, **how)
         checked = {
             "iterations": options.iterations,
@@ -138,10 +149,11 @@ def _load_to_tune(
 
 
 def _settings(
-    loaded: LoadedModel, mask: Mask | None, options: SftOptions, **read: Sequence[Exchange]
+    loaded: LoadedModel, mask: Mask | None, options: SftOptions, method: str | None, **read: Sequence[Exchange]
 ) -> dict[str, object]:
     """What a tuned checkpoint depends on."""
     return {
+        **({"method": method} if method else {}),
         "model": loaded.base,
         "mask": mask and mask_digest(mask),
         **{name: digest_of(exchanges) for name, exchanges in read.items()},
@@ -149,6 +161,11 @@ def _settings(
         "options": options.model_dump(mode="json"),
         "number of processes": world_size(),
     }
+
+
+def _unusual(method: str | None, stage: Stage, mask: Mask | None) -> str | None:
+    """The method, unless it is the usual one: folders of earlier versions do not name it, and go on."""
+    return None if method == usual_method(stage, mask) else method
 
 
 def _with_names(made_by: Meta, **names: str) -> Meta:

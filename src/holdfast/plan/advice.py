@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
+from holdfast.arms import ARMS
 from holdfast.config import Options
 from holdfast.intervene.options import LoraOptions
 from holdfast.models.logits import LARGEST_BUDGET
@@ -85,5 +86,5 @@ def _with(config: Table, table: str, **changes: object) -> Table:
 def _arm(stage: str) -> str | None:
     """Advice to leave out the arm of a stage, where it is a control. Else None."""
     kind, _, arm = stage.partition(" ")
-    is_control = kind in ("enhance", "adapt") and arm not in ("top", "protected")
-    return f"leaving {arm} out of {kind}_arms" if is_control else None
+    can_go = any(row.is_control for row in ARMS if (row.stage, row.name) == (kind, arm))
+    return f"leaving {arm} out of {kind}_arms" if can_go else None

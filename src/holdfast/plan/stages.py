@@ -15,13 +15,15 @@ from functools import cached_property, partial
 import torch
 from transformers import AutoModelForSequenceClassification
 
+from holdfast.arms import Arm
 from holdfast.intervene.options import SftOptions
+from holdfast.intervene.train.methods import METHODS
 from holdfast.models.load import Outline, load_outline
 from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.judges import has_weights, kind_of
 from holdfast.pipeline.options import EnhanceFiles, SafetyObjective
 from holdfast.pipeline.run.config import RunConfig
-from holdfast.pipeline.run.layout import ADAPT_ARMS, ALONE, masks_of
+from holdfast.pipeline.run.layout import arms_in, enhance_options, masks_of, trains_mask_alone
 from holdfast.plan.asking import Asking, PlannedJudge
 from holdfast.plan.lengths import NONE, Lengths, exchange_lengths, prompt_lengths, texts
 from holdfast.plan.memory import Need, Subject, adapting, enhancing
@@ -77,8 +79,8 @@ class Planned:
             found["evaluate unaligned"] = partial(self.evaluate, name, "evaluate unaligned", with_task=False)
         if config.verify.ratios:
             found["verify"] = self.verify
-        found |= {f"enhance {arm}": partial(self.enhance, arm) for arm in (config.enhance_arms if name else ())}
-        return found | {f"adapt {arm}": partial(self.adapt, arm) for arm in (config.adapt_arms if config.task else ())}
+        found |= {f"enhance {arm.name}": partial(self.enhance, arm) for arm in arms_in(config, "enhance")}
+        return found | {f"adapt {arm.name}": partial(self.adapt, arm) for arm in arms_in(config, "adapt")}
 
     def locate(self, model: str, name: str, objective: SafetyObjective) -> Stage:
         """Plans the scores for safety and for utility, and the masks."""
@@ -112,36 +114,36 @@ class Planned:
         harmful = self._harmful(config.model, options.limit)
         questions = prompts = self._prompts(config.model, config.suite.questions).first(options.limit)
         need = asking.evaluated((harmful + questions).prompts, harmful.prompts, NONE)
-        draws = len(options.ratios) * len(masks_of(config)) * options.draws
+        draws = len(options.ratios) * len(arms_in(config, "verify")) * options.draws
         held = (16 + asking.subject.position) * asking.subject.selected
         disk = draws * len((harmful + prompts).prompts) * BYTES_AN_ANSWER
         need = replace(need, device=need.device + held, work=need.work.times(draws))
         return Stage("verify", need, disk, is_guessed=not (harmful + questions).is_here)
 
-    def enhance(self, arm: str) -> Stage:
+    def enhance(self, arm: Arm) -> Stage:
         """Plans SET on the unaligned model, and its evaluation."""
         config = self.config
         assert config.unaligned is not None
         assert config.refusals is not None
-        subject, learned = self.subject(config.unaligned), self._learned(config.unaligned, config.refusals, arm)
-        is_full, longest = arm == "full", max(learned.exchanges)
+        subject, learned = self.subject(config.unaligned), self._learned(config.unaligned, config.refusals, arm.name)
+        is_full, longest = not trains_mask_alone(arm), max(learned.exchanges)
         need = self._once(
             ("enhance", is_full, longest),
             lambda: enhancing(subject, config.enhance, longest, full=is_full, processes=self.processes),
         )
         evaluated, answers, is_here = self._evaluated(config.unaligned, with_task=False)
-        patch = 0 if arm == "full" else (4 + 2 * subject.outline.storage_dtype.itemsize) * subject.selected
-        trained = subject.entries if arm == "full" else subject.selected
+        patch = 0 if is_full else (4 + 2 * subject.outline.storage_dtype.itemsize) * subject.selected
+        trained = subject.entries if is_full else subject.selected
         disk = subject.stored + patch + answers * BYTES_AN_ANSWER + _checkpoints(config.enhance, subject, trained)
         is_guessed = not (is_here and learned.is_here)
-        return Stage(f"enhance {arm}", need.then(evaluated), disk, is_guessed=is_guessed, processes=self.processes)
+        return Stage(f"enhance {arm.name}", need.then(evaluated), disk, is_guessed=is_guessed, processes=self.processes)
 
-    def adapt(self, arm: str) -> Stage:
+    def adapt(self, arm: Arm) -> Stage:
         """Plans SPA of the aligned model or a control, and its evaluation."""
         config = self.config
         assert config.task is not None
         subject, task = self.subject(config.model), self._exchanges(config.model, config.task)
-        is_held, longest = ADAPT_ARMS[arm] is not None, max(task.exchanges)
+        is_held, longest = METHODS[arm.method].hold.needs_mask, max(task.exchanges)
         need = self._once(
             ("adapt", is_held),
             lambda: adapting(subject, config.adapt, longest, protected=is_held, processes=self.processes),
@@ -150,7 +152,7 @@ class Planned:
         trained = 0 if config.adapt.lora else subject.entries
         disk = subject.stored + answers * BYTES_AN_ANSWER + _checkpoints(config.adapt, subject, trained)
         is_guessed = not (is_here and task.is_here)
-        return Stage(f"adapt {arm}", need.then(evaluated), disk, is_guessed=is_guessed, processes=self.processes)
+        return Stage(f"adapt {arm.name}", need.then(evaluated), disk, is_guessed=is_guessed, processes=self.processes)
 
     def _evaluated(self, model: str, *, with_task: bool) -> tuple[Need, int, bool]:
         """Returns the need of an evaluation, its number of answers, and True where all its prompts are present."""
@@ -191,7 +193,9 @@ class Planned:
 
     def _learned(self, model: str, files: EnhanceFiles, arm: str) -> Lengths:
         refusals = self._exchanges(model, files.refusals)
-        return refusals if arm == ALONE else refusals + self._exchanges(model, files.harmless)
+        if not enhance_options(self.config, arm).harmless_share:
+            return refusals
+        return refusals + self._exchanges(model, files.harmless)
 
     def _asking(self, model: str, generation: GenerateOptions, spread: Spread = IN_ONE) -> Asking:
         subject = self.subject(model)

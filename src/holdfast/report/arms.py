@@ -2,25 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
+from holdfast.arms import START, STARTS, Stage, looks
+from holdfast.arms import arms_of as rows_of
 from holdfast.holm import holm
 from holdfast.measure_names import LABELS
 from holdfast.outcomes import Rate
 from holdfast.report.left_out import stages_left_out
-from holdfast.report.suites import rate_of
+from holdfast.report.suites import rate_of, suite_at
 
-Method = Literal["start", "full", "top", "safety_only", "random", "bottom", "alone"]
-"""What was done to the weights; style.css gives each one colour."""
-MARKERS = {
-    "start": "ring",
-    "full": "diamond",
-    "top": "circle",
-    "safety_only": "triangle",
-    "random": "square",
-    "bottom": "cross",
-    "alone": "bar",
-}
+MARKERS = {START.name: START.marker} | {look.name: look.marker for look in looks("adapt", "enhance", "verify").values()}
 """A second sign beside the colour, for print without colour and for eyes that see it differently."""
 PERPLEXITY_RATIO = "perplexity_ratio"
 """The perplexity of an arm over that where its experiment started, on the same exchanges."""
@@ -30,7 +22,8 @@ PERPLEXITY_RATIO = "perplexity_ratio"
 class Arm:
     """One way of treating the model, with what was measured of it."""
 
-    method: Method
+    method: str
+    """Name of its look: the style sheet gives each one colour."""
     label: str
     suite: Mapping[str, Any]
     corrected: Mapping[str, float] = field(default_factory=dict)
@@ -45,29 +38,12 @@ class Arm:
         return self.suite.get("paired", {}).get(measure)
 
 
-def enhance_arms(section: Mapping[str, Any], selected: str = "top") -> list[Arm]:
-    """Before SET, and after it with every choice of weights that was measured so far."""
-    controls = section.get("controls", {})
-    return _present(
-        Arm("start", "before", section.get("before") or {}),
-        Arm("top", selected, section.get("after") or {}),
-        Arm("safety_only", "safety-only", section.get("safety_only") or {}),
-        Arm("random", "random", controls.get("random") or {}),
-        Arm("bottom", "bottom", controls.get("bottom") or {}),
-        Arm("alone", "refusals alone", controls.get("refusals_alone") or {}),
-        Arm("full", "all weights", controls.get("full") or {}),
-    )
-
-
-def adapt_arms(section: Mapping[str, Any], selected: str = "top") -> list[Arm]:
-    """The start, plain fine-tuning, and fine-tuning with entries held fast, as far as they were measured."""
-    return _present(
-        Arm("start", "start", section.get("start") or {}),
-        Arm("full", "plain", section.get("plain") or {}),
-        Arm("top", f"hold {selected}", section.get("protected") or {}),
-        Arm("safety_only", "hold safety-only", section.get("safety_only") or {}),
-        Arm("random", "hold random", section.get("random_protected") or {}),
-    )
+def measured_arms(stage: Stage, section: Mapping[str, Any], selected: str = "top") -> list[Arm]:
+    """The start of a stage and its arms, as far as they were measured, the main mask called as `selected` says."""
+    start = Arm(START.name, STARTS[stage], section.get(STARTS[stage]) or {})
+    rows = rows_of(stage).values()
+    arms = [Arm(row.look.name, row.label_for(selected), suite_at({stage: section}, row.path)) for row in rows]
+    return [arm for arm in (start, *arms) if arm.suite]
 
 
 def arms_of(report: Mapping[str, Any]) -> dict[str, list[Arm]]:
@@ -77,10 +53,8 @@ def arms_of(report: Mapping[str, Any]) -> dict[str, list[Arm]]:
     """
     selected, absent = selected_label(report), stages_left_out(report)
     sections = {
-        "enhance": enhance_arms(report.get("enhance", {}), selected),
-        "adapt": adapt_arms(report.get("adapt", {}), selected),
+        stage: [] if stage in absent else measured_arms(stage, report.get(stage, {}), selected) for stage in STARTS
     }
-    sections |= {name: [] for name in sections if name in absent}
     shown = [(name, at, measure) for name, arms in sections.items() for at, measure in _tests_of(arms)]
     p_values = [sections[name][at].suite["paired"][measure]["p_value"] for name, at, measure in shown]
     corrected = dict(zip(shown, holm(p_values), strict=True))
@@ -152,7 +126,3 @@ def measure_label(measure: str) -> str:
 def is_perplexity(measure: str) -> bool:
     """Whether a measure is a perplexity, which has no upper bound, and no share."""
     return measure.partition("/")[0] == "perplexity"
-
-
-def _present(*arms: Arm) -> list[Arm]:
-    return [arm for arm in arms if arm.suite]

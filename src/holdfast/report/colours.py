@@ -5,15 +5,10 @@ small text wants 4.5. On any colour black or white has 4.58 at least, the square
 the one that has more.
 """
 
-COLOURS = {
-    "top": ("#0b66a5", "#5fb4ee"),
-    "safety_only": ("#96397f", "#dd92ca"),
-    "random": ("#787e87", "#98a0aa"),
-    "bottom": ("#00795c", "#45c4a0"),
-    "alone": ("#8a6d00", "#d9b94a"),
-    "full": ("#c44d08", "#f28d4f"),
-}
-"""One colour a method, told apart by the common kinds of colour blindness; markers differ too."""
+from holdfast.arms import looks
+
+COLOURS = {look.name: (look.light, look.dark) for look in looks("verify", "enhance", "adapt").values()}
+"""One colour a look, told apart by the common kinds of colour blindness; markers differ too."""
 CARD = ("#ffffff", "#1b1f25")
 """What cells of a map lie on."""
 BALANCE = (1.05 * 0.05) ** 0.5 - 0.05

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from holdfast.outcomes import Rate, SafetyMeasure
-from holdfast.report.arms import MARKERS, Method, measure_label
+from holdfast.report.arms import measure_label
 from holdfast.report.axes import rate_axis
 from holdfast.report.schema import rate_from
 from holdfast.report.tables import MEASURED_APART, VERIFY_ARMS
@@ -82,7 +82,7 @@ class Mark:
     low: float
     high: float
     marker: str
-    method: Method
+    method: str
     title: str
 
 
@@ -91,7 +91,7 @@ class Curve:
     """One arm along the noise ratios."""
 
     label: str
-    method: Method
+    method: str
     marker: str
     points: str
     marks: tuple[Mark, ...]
@@ -259,23 +259,23 @@ def noise_curves(verify: Mapping[str, Any], measure: SafetyMeasure | Literal["ut
     return Curves(name, WIDTH, 250, *ends, tuple(curves), x_ticks, y_ticks, axis.words)
 
 
-def _curve(method: Any, points: Sequence[tuple[float, float, Rate]], upright: Callable[[float], float]) -> Curve:
-    label = VERIFY_ARMS[method]
+def _curve(name: str, points: Sequence[tuple[float, float, Rate]], upright: Callable[[float], float]) -> Curve:
+    label, look = VERIFY_ARMS[name].label, VERIFY_ARMS[name].look
     marks = tuple(
         Mark(
             x,
             upright(rate.value),
             upright(rate.value if rate.low is None else rate.low),
             upright(rate.value if rate.high is None else rate.high),
-            MARKERS[method],
-            method,
+            look.marker,
+            look.name,
             f"{label}, noise ratio {ratio:g}: {rate}",
         )
         for x, ratio, rate in points
         if rate.value is not None
     )
     line = " ".join(f"{mark.x:.1f},{mark.y:.1f}" for mark in marks)
-    return Curve(label, method, MARKERS[method], line, marks)
+    return Curve(label, look.name, look.marker, line, marks)
 
 
 def numbers_of(rates: Sequence[Rate]) -> list[float]:

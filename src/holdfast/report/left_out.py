@@ -3,11 +3,13 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from holdfast.arms import ARMS, STARTS
+
 Report = Mapping[str, Any]
 LEFT_OUT = "left out"
 WAITING = "not measured yet"
-ARM_OF = {("enhance", "after"): "top", ("enhance", "controls", "random"): "random"}
-"""Where the report calls an arm otherwise than the config does."""
+ARM_AT = {row.path: row for row in ARMS}
+"""The arm at a place of the report."""
 STAGES = {
     "verify": "noise on the selected weights",
     "enhance": "tuning only the selected weights (SET)",
@@ -45,8 +47,8 @@ def left_out_words(stages: Collection[str]) -> str | None:
 def uses_safety_only(report: Report) -> bool:
     """Whether some stage of the run works on the safety-only selection, or may, where there is no config."""
     config, absent = _config(report), stages_left_out(report)
-    arms = [config.get(f"{stage}_arms", ("safety_only",)) for stage in ("enhance", "adapt") if stage not in absent]
-    return "verify" not in absent or any("safety_only" in asked for asked in arms)
+    rows = [row for row in ARMS if row.needs_utility and row.stage in STARTS and row.stage not in absent]
+    return "verify" not in absent or any(row.name in config.get(f"{row.stage}_arms", (row.name,)) for row in rows)
 
 
 def what_is_left_out(report: Report, measure: str, *paths: Sequence[str]) -> list[str]:
@@ -55,10 +57,11 @@ def what_is_left_out(report: Report, measure: str, *paths: Sequence[str]) -> lis
     arms = []
     for stage, *place in paths:
         asked = config.get(f"{stage}_arms")
-        arm = ARM_OF.get((stage, *place), place[-1])
-        if asked is not None and arm not in (*asked, "start", "before"):
+        row = ARM_AT.get((stage, *place))
+        arm = row.name if row else place[-1]
+        if asked is not None and arm not in (*asked, *STARTS.values()):
             arms.append(f"{stage}_arms {arm}")
-        if arm == "safety_only" and not config.get("calibration", {}).get("utility", True):
+        if row and row.needs_utility and not config.get("calibration", {}).get("utility", True):
             arms.append("calibration.utility")
     suite = config.get("suite")
     absent = suite is not None and not suite.get(FILE_OF[measure])

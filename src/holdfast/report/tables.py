@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from holdfast.arms import arms_of as rows_of
 from holdfast.outcomes import Rate
 from holdfast.printable import printable
 from holdfast.report.arms import (
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 Report = Mapping[str, Any]
-VERIFY_ARMS = {"top": "top", "safety_only": "safety-only", "random": "random", "bottom": "bottom"}
+VERIFY_ARMS = rows_of("verify")
 RISE_IS_BAD = ("asr", "not_refused", "over_refusal", "borderline")
 MEANS = {"mean_esi": "mean score", "mean_score": "mean score", "mean_change": "mean change"}
 """Columns of means, by the name that records have for them. Scores need not be ESI."""
@@ -129,7 +130,7 @@ def _noise_table(title: str, ratios: Sequence[float], rates: Report) -> NumberTa
     arms = [name for name in VERIFY_ARMS if rates.get(name)]
     rows = [("0", *(_rate_at([rates["baseline"]], 0) for _ in arms))] if rates.get("baseline") and arms else []
     rows += [(f"{ratio:g}", *(_rate_at(rates[name], row) for name in arms)) for row, ratio in enumerate(ratios)]
-    return NumberTable(title, ("noise ratio", *(VERIFY_ARMS[name] for name in arms)), tuple(rows), frozenset({0}))
+    return NumberTable(title, ("noise ratio", *(VERIFY_ARMS[name].label for name in arms)), tuple(rows), frozenset({0}))
 
 
 def _rate_at(records: Sequence[Report], row: int) -> Cell:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
+from holdfast.arms import STARTS, arms_of
 from holdfast.differences import Difference, rate_difference
 from holdfast.outcomes import Rate
 from holdfast.report.arms import PERPLEXITY_RATIO
@@ -16,9 +17,9 @@ from holdfast.report.verdict import Part, Verdict, decided, joined, unmeasured
 
 Report = Mapping[str, Any]
 Path = Sequence[str]
-BEFORE, AFTER, TUNED_RANDOM = ("enhance", "before"), ("enhance", "after"), ("enhance", "controls", "random")
-TUNED_SAFETY_ONLY = ("enhance", "safety_only")
-START, PLAIN, HELD, HELD_RANDOM = (("adapt", arm) for arm in ("start", "plain", "protected", "random_protected"))
+BEFORE, START = (("enhance", STARTS["enhance"]), ("adapt", STARTS["adapt"]))
+AFTER, TUNED_RANDOM, TUNED_SAFETY_ONLY = (arms_of("enhance")[name].path for name in ("top", "random", "safety_only"))
+PLAIN, HELD, HELD_RANDOM = (arms_of("adapt")[name].path for name in ("plain", "protected", "random_protected"))
 
 
 def enhance_cuts_attacks(report: Report) -> Verdict:

@@ -5,7 +5,7 @@ import pytest
 from holdfast.pipeline.bakeoff_config import BakeoffConfig
 from holdfast.pipeline.run.config import RunConfig
 from holdfast.pipeline.run.config_file import load_config, read_config
-from holdfast.pipeline.run.layout import MASKS, masks_of
+from holdfast.pipeline.run.layout import masks_of
 
 COMPLETE = {
     "model": "testbed:aligned",
@@ -76,7 +76,10 @@ def test_set_alone_needs_neither_utility_scores_nor_its_model_twice(tmp_path):
     assert config.enhance_arms == ("top", "random", "bottom", "refusals_alone", "full")
     assert masks_of(config) == ("top", "random", "bottom")
     whole = read_config(COMPLETE, RunConfig, tmp_path)
-    assert (whole.unaligned, masks_of(whole)) == ("testbed:unaligned", MASKS)
+    assert (whole.unaligned, masks_of(whole)) == (
+        "testbed:unaligned",
+        ("top", "safety_only", "random", "bottom"),
+    )
     assert "safety_only" in whole.enhance_arms
     bakeoff = {"model": "a", "judge": "j", "calibration": {"harmful": "b"}, "suite": {}}
     with pytest.raises(ValueError, match="selector safety_only takes utility scores; give calib"):

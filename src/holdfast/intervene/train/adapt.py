@@ -6,39 +6,27 @@ against somebody who wants the safety gone (arXiv 2402.05162). Without a mask th
 batches.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import nn
 
 from holdfast.arguments import require_options
 from holdfast.artifacts import as_mask
-from holdfast.intervene.entries import mask_digest, masked_entries, refuse_changed
-from holdfast.intervene.hold.lora import merge_protected, protect_lora, save_adapter
-from holdfast.intervene.hold.protect import protect
 from holdfast.intervene.options import AdaptOptions
-from holdfast.intervene.train.adapters import adapters
 from holdfast.intervene.train.examples import shuffled_positions
-from holdfast.intervene.train.frozen import frozen, frozen_roles
-from holdfast.intervene.train.loss import mean_loss, warn_of_worse
-from holdfast.intervene.train.precision import kept_by_all, refuse_broken, trained_in_float32, warn_of_no_change
-from holdfast.intervene.train.routing import routing, routing_drift
+from holdfast.intervene.train.frozen import frozen_roles
+from holdfast.intervene.train.holds import MASK
+from holdfast.intervene.train.methods import Method, identity_of, method_for, usual_method
+from holdfast.intervene.train.one_tuning import MakeOptimizer, Tuning
 from holdfast.intervene.train.start import refuse_wrong_start
+from holdfast.intervene.train.train_by import Trained, train_by
 from holdfast.intervene.train.trainer import dense_adamw, fine_tune
-from holdfast.models.fingerprints import fingerprint
 from holdfast.models.load import LoadedModel, require_loaded
 from holdfast.models.options import Role
 from holdfast.progress import Progress, silent
 from holdfast.records import Exchange, require_records
 from holdfast.values import Mask
-
-MakeOptimizer = Callable[[nn.Module], torch.optim.Optimizer]
-Train = Callable[..., tuple[float, ...]]
 
 
 @dataclass(frozen=True)
@@ -74,6 +62,7 @@ def adapt(
     make_optimizer: MakeOptimizer | None = None,
     adapter_dir: str | Path | None = None,
     *,
+    method: str | None = None,
     check_base: bool = True,
     just_loaded: bool = False,
 ) -> AdaptResult:
@@ -88,6 +77,7 @@ def adapt(
         output_dir: where checkpoints go, when `checkpoint_every` asks for them.
         make_optimizer: any torch optimizer for the model, in place of fused AdamW.
         adapter_dir: where the adapter goes with `lora`, with the mask beside it, before it is merged.
+        method: row of `methods.py`; None is SPA with a mask, and plain fine-tuning without one.
         check_base: whether to refuse a mask of another model.
         just_loaded: whether the weights are as `load_model` has just hashed them; else they are hashed again, and a
             model that has changed since is refused.
@@ -96,94 +86,48 @@ def adapt(
         ValueError: the mask or the data do not fit, or the loss or a weight is not finite.
         InvariantError: a protected entry has changed.
     """
-    require_loaded(loaded)
-    require_options(options, AdaptOptions)
-    require_records("the task", exchanges, Exchange)
+    _check(loaded, exchanges, options)
     mask = None if mask is None else as_mask(mask)
-    output_dir, adapter_dir = (None if folder is None else Path(folder) for folder in (output_dir, adapter_dir))
     refuse_wrong_start(loaded, mask, check_base=check_base, just_loaded=just_loaded)
-    if not exchanges:
-        raise ValueError("there are no exchanges to adapt to; give at least one.")
-    model = loaded.model
-    entries = [] if mask is None else masked_entries(model, mask)
-    held, routed = [entry.read() for entry in entries], routing(loaded, exchanges)
-    roles = () if options.lora else frozen_roles(model, options.freeze, train_routers=options.train_routers)
+    chosen = method_for(method or usual_method("adapt", mask), mask)
+    roles = () if options.lora else frozen_roles(loaded.model, options.freeze, train_routers=options.train_routers)
+    tuning = Tuning(loaded, mask, options, make_optimizer or partial(dense_adamw, options=options), roles)
     order = shuffled_positions(len(exchanges), options.iterations * options.batch_size, options.seed)
-    last_batch = [exchanges[place] for place in order[-options.batch_size :]]
-    start_loss = mean_loss(loaded, last_batch, options)
-    train = _fine_tuning(loaded, mask, exchanges, order, options, progress, output_dir)
-    make = make_optimizer or partial(dense_adamw, options=options)
-    with frozen(model, roles), trained_in_float32(loaded) as kept:
-        if options.lora:
-            losses = _train_adapters(loaded, mask, train, make, options, adapter_dir)
-        else:
-            losses = _train_weights(loaded, mask, train, make)
-    refuse_broken(loaded, options)
-    refuse_changed(entries, held)
-    kept = kept_by_all(kept, loaded)
-    warn_of_no_change(kept, loaded, options)
-    saved_loss = mean_loss(loaded, last_batch, options)
-    warn_of_worse(start_loss, saved_loss, options)
-    return AdaptResult(
-        tuned=replace(loaded, base=fingerprint(model)),
-        entries_protected=0 if mask is None else len(mask),
-        protected_identical=None if mask is None else True,
-        losses=losses,
-        frozen=roles,
-        routing_drift=routing_drift(routed, routing(loaded, exchanges)),
-        entries_changed=kept.changed,
-        start_loss=start_loss,
-        saved_loss=saved_loss,
-    )
-
-
-def _fine_tuning(
-    loaded: LoadedModel,
-    mask: Mask | None,
-    exchanges: Sequence[Exchange],
-    order: Sequence[int],
-    options: AdaptOptions,
-    progress: Progress,
-    output_dir: Path | None,
-) -> Train:
-    """What is left to say is the model, which may be wrapped by then, and its optimizer."""
-    return partial(
+    fit = partial(
         fine_tune,
         examples=exchanges,
         order=order,
         options=options,
         label="adapting",
-        clip=True,
         progress=progress,
-        output_dir=output_dir,
-        identity=[loaded.base, mask and mask_digest(mask)],
+        output_dir=None if output_dir is None else Path(output_dir),
+        identity=identity_of("adapt", loaded, mask, chosen),
+    )
+    last_batch = [exchanges[place] for place in order[-options.batch_size :]]
+    folder = None if adapter_dir is None else Path(adapter_dir)
+    trained = train_by(chosen, tuning, fit, read=exchanges, last_batch=last_batch, adapter_dir=folder)
+    return _result(tuning, chosen, trained)
+
+
+def _result(tuning: Tuning, method: Method, trained: Trained) -> AdaptResult:
+    is_held = method.hold is MASK
+    return AdaptResult(
+        tuned=replace(tuning.loaded, base=trained.base),
+        entries_protected=len(tuning.selected) if is_held else 0,
+        protected_identical=True if is_held else None,
+        losses=trained.losses,
+        frozen=tuning.frozen,
+        routing_drift=trained.routing_drift,
+        entries_changed=trained.entries_changed,
+        start_loss=trained.start_loss,
+        saved_loss=trained.saved_loss,
     )
 
 
-def _train_weights(
-    loaded: LoadedModel, mask: Mask | None, train: Train, make_optimizer: MakeOptimizer
-) -> tuple[float, ...]:
-    optimizer = make_optimizer(loaded.model)
-    with nullcontext() if mask is None else protect(optimizer, mask, loaded.model, check_base=False):
-        return train(loaded, optimizer=optimizer)
-
-
-def _train_adapters(
-    loaded: LoadedModel,
-    mask: Mask | None,
-    train: Train,
-    make_optimizer: MakeOptimizer,
-    options: AdaptOptions,
-    adapter_dir: Path | None,
-) -> tuple[float, ...]:
-    assert options.lora is not None
-    with adapters(loaded.model, options.lora, options.seed) as model:
-        adapted: Any = model  # a PeftModel passes on what a PreTrainedModel has
-        with nullcontext() if mask is None else protect_lora(model, mask, check_base=False) as protection:
-            losses = train(replace(loaded, model=adapted), optimizer=make_optimizer(model))
-            if protection:
-                protection.verify()
-            if adapter_dir:
-                save_adapter(model, adapter_dir)  # under a hold with the mask beside it
-            merge_protected(model) if protection else model.merge_and_unload()  # pyright: ignore[reportCallIssue]
-        return losses
+def _check(loaded: LoadedModel, exchanges: Sequence[Exchange], options: AdaptOptions) -> None:
+    """Raises ValueError when an argument is of another kind, or there is nothing to learn."""
+    require_loaded(loaded)
+    require_options(options, AdaptOptions)
+    require_records("the task", exchanges, Exchange)
+    if not exchanges:
+        raise ValueError("there are no exchanges to adapt to; give at least one.")

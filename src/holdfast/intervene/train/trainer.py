@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,9 @@ from holdfast.distributed import all_sum, first, world_size
 from holdfast.intervene.entries import mask_digest as mask_digest
 from holdfast.intervene.options import SftOptions, share_batch
 from holdfast.intervene.train.checkpoints import claim_folder
+from holdfast.intervene.train.combine import Combine, summed
 from holdfast.intervene.train.examples import training_row, warn_without_end
+from holdfast.intervene.train.methods import Loss
 from holdfast.intervene.train.sharded_checkpoint import ShardedCheckpoints, last_state, load_state
 from holdfast.intervene.train.sparse_adamw import SparseAdamW
 from holdfast.intervene.train.untouched import left_as_found
@@ -79,6 +82,8 @@ def fine_tune(
     output_dir: Path | None = None,
     identity: object = None,
     training: Training | None = None,
+    terms: Sequence[Loss] = (),
+    combine: Combine = summed,
 ) -> tuple[float, ...]:
     """Trains the model in place on examples in a given order and returns the loss of each step that was run.
 
@@ -94,6 +99,8 @@ def fine_tune(
         output_dir: where checkpoints go; needed when any are wanted.
         identity: names the run beside the options and examples, so that a folder of another run is refused.
         training: how; None is supervised fine-tuning.
+        terms: losses beside that of the training.
+        combine: makes one gradient of those of all losses.
 
     Raises:
         ValueError: the loss is not finite, the batch does not divide, or the folder holds another run.
@@ -117,6 +124,7 @@ def fine_tune(
             optimizers=(optimizer, _schedule(optimizer, args, options, done) if sharded else None),
             callbacks=[_ProgressCallback(label, progress, done)],
         )
+        trainer.terms, trainer.combine = terms, combine
         if sharded and options.checkpoint_every:
             trainer.add_callback(ShardedCheckpoints(folder, options.checkpoint_every, done))
         trainer.remove_callback(PrinterCallback)
@@ -149,11 +157,21 @@ class Quiet(Trainer):
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.losses: dict[int, float] = {}
-        """Mean loss per response token of each step that was run."""
+        """Loss of each step that was run: the mean per response token, and what other terms add."""
+        self.terms: Sequence[Loss] = ()
+        self.combine: Combine = summed
+        self._term: Loss | None = None
+
+    @property
+    def unwrapped(self) -> nn.Module:
+        """The model itself, whatever the trainer wraps it in."""
+        assert isinstance(self.model, nn.Module)
+        return self.model
 
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
         """One micro-batch; its loss is a share of the step's mean, so the shares of a step add up."""
-        loss = super().training_step(*args, **kwargs)
+        backward = [partial(self._propagate, term, *args, **kwargs) for term in (None, *self.terms)]
+        loss = self.combine(self.unwrapped, backward)
         step = self.state.global_step
         mean = all_sum(loss.detach().clone()).item() / world_size()
         self.losses[step] = self.losses.get(step, 0.0) + mean
@@ -163,6 +181,21 @@ class Quiet(Trainer):
                 f"still those of step {step}. Lower learning_rate={self.args.learning_rate}, or look at the exchanges."
             )
         return loss
+
+    def _propagate(self, term: Loss | None, *args: Any, **kwargs: Any) -> Tensor:
+        """Adds the gradient of one loss, and returns the loss; None is the trainer's own."""
+        self._term = term
+        return super().training_step(*args, **kwargs)
+
+    def compute_loss(
+        self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """The loss that is propagated now, as a share of the step's mean where the trainer makes none of it itself."""
+        if self._term is None:
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        loss = self._term(model, inputs)
+        is_taken_as_share = self.model_accepts_loss_kwargs and num_items_in_batch is not None
+        return loss / self.current_gradient_accumulation_steps if is_taken_as_share else loss
 
     def _wrap_model(self, model: nn.Module, *args: Any, **kwargs: Any) -> nn.Module:
         """Keeps a model out of DistributedDataParallel whose gradients SparseAdamW takes, and adds up itself."""

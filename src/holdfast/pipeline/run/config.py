@@ -1,9 +1,10 @@
 """The config of a whole run: models, prompt sets and the options of every stage."""
 
-from typing import Literal, Self, get_args
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
+from holdfast.arms import Stage, arms_of, help_on
 from holdfast.config import Options, Seed
 from holdfast.estimators import Likelihood
 from holdfast.intervene.options import AdaptOptions, EnhanceOptions
@@ -22,10 +23,12 @@ from holdfast.pipeline.options import (
     refuse_no_gradient,
 )
 
-EnhanceArm = Literal["top", "safety_only", "random", "bottom", "refusals_alone", "full"]
-SAFETY_ONLY = "safety_only"
-"""The arms whose mask takes utility scores."""
-AdaptArm = Literal["plain", "protected", "safety_only", "random_protected"]
+if TYPE_CHECKING:  # a checker cannot read names from a table
+    EnhanceArm, AdaptArm = str, str
+else:
+    EnhanceArm, AdaptArm = (Literal[tuple(arms_of(stage))] for stage in ("enhance", "adapt"))
+LEARNS_FROM: dict[Stage, str] = {"enhance": "refusals", "adapt": "task"}
+"""The setting that names what a stage learns from."""
 
 
 def _utility_of(calibration: object) -> object:
@@ -48,21 +51,14 @@ class RunConfig(Options):
     `model`. Without `refusals`, SET is skipped."""
     task: str | None = None
     """Exchanges of a task to adapt the aligned model to. Left out, SPA is skipped."""
-    enhance_arms: tuple[EnhanceArm, ...] = get_args(EnhanceArm)
-    """Weights that SET trains, one arm each. All of them when left out.
-
-    - top: the mask
-    - safety_only, random, bottom: its controls
-    - refusals_alone: the mask, without harmless examples
-    - full: all weights
-    """
-    adapt_arms: tuple[AdaptArm, ...] = get_args(AdaptArm)
-    """Weights that SPA holds, one arm each. All of them when left out.
-
-    - plain: none
-    - protected: the mask
-    - safety_only, random_protected: its controls
-    """
+    enhance_arms: tuple[EnhanceArm, ...] = Field(
+        default=tuple(arms_of("enhance")),
+        description=f"Weights that SET trains, one arm each. All of them when left out.\n\n{help_on('enhance')}",
+    )
+    adapt_arms: tuple[AdaptArm, ...] = Field(
+        default=tuple(arms_of("adapt")),
+        description=f"Weights that SPA holds, one arm each. All of them when left out.\n\n{help_on('adapt')}",
+    )
     enhance_objective: SafetyObjective = "judge_gradient"
     """Objective that scores the weights of SET. With judge_gradient, it is the objective that the table score names.
     For a model that never refuses take refusal_likelihood, which scores by the safe responses that SET teaches."""
@@ -106,18 +102,21 @@ class RunConfig(Options):
         if filled.get("refusals") and not filled.get("unaligned"):
             filled["unaligned"] = filled.get("model")
         if not _utility_of(filled.get("calibration")):
-            for needed, name, arms in (("refusals", "enhance_arms", EnhanceArm), ("task", "adapt_arms", AdaptArm)):
-                if filled.get(needed) and name not in filled:
-                    filled[name] = tuple(arm for arm in get_args(arms) if arm != SAFETY_ONLY)
+            for stage, needed in LEARNS_FROM.items():
+                if filled.get(needed) and f"{stage}_arms" not in filled:
+                    filled[f"{stage}_arms"] = tuple(
+                        name for name, arm in arms_of(stage).items() if not arm.needs_utility
+                    )
         return filled
 
     @model_validator(mode="after")
     def _refuse_safety_only(self) -> Self:
-        for name, needed in (("enhance_arms", self.refusals), ("adapt_arms", self.task)):
-            if needed and SAFETY_ONLY in getattr(self, name) and self.calibration.utility is None:
+        for stage, needed in LEARNS_FROM.items():
+            idle = [name for name in getattr(self, f"{stage}_arms") if arms_of(stage)[name].needs_utility]
+            if getattr(self, needed) and idle and self.calibration.utility is None:
                 raise ValueError(
-                    f"{name} has {SAFETY_ONLY}, a mask of what matters to safety and not to utility, and there are no "
-                    f"utility scores; give calibration.utility, or leave {SAFETY_ONLY} out."
+                    f"{stage}_arms has {idle[0]}, a mask of what matters to safety and not to utility, and there are "
+                    f"no utility scores; give calibration.utility, or leave {idle[0]} out."
                 )
         return self
 

@@ -3,8 +3,8 @@
 The run's folder:
     manifest.json               config and its file, versions, hashes of everything read, seconds that each piece took
     report.json, report.html    what is known so far
-    locate/, enhance/locate/    scores, halves, utility, masks/{top,safety_only,random,bottom}.safetensors
-    verify/MASK/                an evaluation a draw of noise
+    locate/, enhance/locate/    scores, halves, utility, masks/MASK.safetensors
+    verify/ARM/                 an evaluation a draw of noise
     enhance/ARM/, adapt/ARM/    model/, patch.safetensors (enhance), result.json, evaluation.json
     adapt/start.json, enhance/before.json
 
@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import holdfast
+from holdfast.arms import arm_named
 from holdfast.artifacts import digest, load_json, save_json, save_text
-from holdfast.intervene.options import EnhanceOptions
 from holdfast.models.load import load_model
 from holdfast.pipeline import scoring, suites, tuning, verifying
 from holdfast.pipeline.evaluating import evaluate_model
@@ -34,7 +34,15 @@ from holdfast.pipeline.options import SafetyObjective, SuiteFiles
 from holdfast.pipeline.outputs import refuse_foreign, written_alone
 from holdfast.pipeline.rendering import rendering_of
 from holdfast.pipeline.run.config import RunConfig
-from holdfast.pipeline.run.layout import ADAPT_ARMS, ALONE, enhanced_files, masks_of, noise_draws, noise_paths
+from holdfast.pipeline.run.layout import (
+    arms_in,
+    enhance_options,
+    enhanced_files,
+    masks_of,
+    noise_draws,
+    noise_paths,
+    start_file,
+)
 from holdfast.pipeline.run.linking import link_file, link_folder
 from holdfast.pipeline.run.other_run import refuse_other_inputs, refuse_other_settings, settings_of
 from holdfast.pipeline.run.story import locate_section, tell
@@ -218,8 +226,9 @@ def cut(config: RunConfig, folder: Path, selector: str, path: Path) -> None:
         select_as_shared(folder / "scores.safetensors", selector, path, shared=shared, utility=utility)
 
 
-def verify(config: RunConfig, out: Path, mask: str, ratio: float, progress: Progress = silent) -> None:
+def verify(config: RunConfig, out: Path, arm: str, ratio: float, progress: Progress = silent) -> None:
     """Evaluates every draw of noise of one strength on one mask: safety and utility."""
+    mask = arm_named("verify", arm).mask
     files = SuiteFiles(harmful=config.suite.harmful, questions=config.suite.questions)
     verifying.verify(
         config.model,
@@ -227,7 +236,7 @@ def verify(config: RunConfig, out: Path, mask: str, ratio: float, progress: Prog
         out / "locate" / "masks" / f"{mask}.safetensors",
         files,
         noise_draws(config, ratio),
-        out / "verify" / mask,
+        out / "verify" / arm,
         limit=config.verify.limit,
         judging=config.judging,
         generation=config.generate,
@@ -237,39 +246,32 @@ def verify(config: RunConfig, out: Path, mask: str, ratio: float, progress: Prog
 
 def enhance(config: RunConfig, out: Path, arm: str, progress: Progress = silent) -> None:
     """Tunes the unaligned model with one mask, or all of it, and evaluates what comes out."""
-    folder = out / "enhance" / arm
-    selector = "top" if arm == ALONE else arm
-    mask = None if arm == "full" else out / "enhance" / "locate" / "masks" / f"{selector}.safetensors"
-    options = enhance_options(config, full=arm == "full")
-    if arm == ALONE:
-        options = options.model_copy(update={"harmless_share": 0.0})
+    folder, row = out / "enhance" / arm, arm_named("enhance", arm)
+    mask = out / "enhance" / "locate" / "masks" / f"{row.mask}.safetensors" if row.mask else None
     assert config.unaligned is not None
     assert config.refusals is not None
     if not all(path.is_file() for path in enhanced_files(out, arm)):
-        data, how = config.refusals, {"options": options, "progress": progress}
+        data, how = (
+            config.refusals,
+            {"options": enhance_options(config, arm), "method": row.method, "progress": progress},
+        )
         tuning.enhance_model(config.unaligned, mask, data.refusals, data.harmless, folder, **how)
     tuned = with_arguments_of(str(folder / "model"), config.unaligned)
     evaluate(config, tuned, folder / "evaluation.json", task=False, progress=progress)
 
 
-def enhance_options(config: RunConfig, *, full: bool) -> EnhanceOptions:
-    """SET's options under the run's seed; tuning all weights may have a learning rate of its own."""
-    rate = config.full_learning_rate if full and config.full_learning_rate else config.enhance.learning_rate
-    return config.enhance.model_copy(update={"seed": config.seed, "learning_rate": rate})
-
-
 def adapt(config: RunConfig, out: Path, arm: str, progress: Progress = silent) -> None:
     """Fine-tunes the aligned model on the task, with one mask held or none, and evaluates what comes out."""
-    folder = out / "adapt" / arm
-    held = ADAPT_ARMS[arm]
+    folder, row = out / "adapt" / arm, arm_named("adapt", arm)
     assert config.task is not None
     if not (folder / "result.json").is_file():
         tuning.adapt_model(
             config.model,
-            out / "locate" / "masks" / f"{held}.safetensors" if held else None,
+            out / "locate" / "masks" / f"{row.mask}.safetensors" if row.mask else None,
             config.task,
             folder,
-            options=config.adapt.model_copy(update={"seed": config.seed}),
+            options=config.adapt.model_copy(update={"seed": config.seed, **row.options}),
+            method=row.method,
             progress=progress,
         )
     tuned = with_arguments_of(str(folder / "model"), config.model)
@@ -330,43 +332,37 @@ def _first(config: RunConfig, out: Path) -> list[Unit]:
     return starting_units(
         config,
         aligned=out / "locate",
-        aligned_start=out / "adapt" / "start.json",
+        aligned_start=start_file(out, "adapt"),
         unaligned=out / "enhance" / "locate",
-        unaligned_start=out / "enhance" / "before.json",
+        unaligned_start=start_file(out, "enhance"),
     )
 
 
 def _second(config: RunConfig, out: Path) -> list[Unit]:
     """What can be done side by side once the masks are there; the longest pieces last, so that no core waits."""
     noise = [
-        Unit(
-            f"noise {ratio:g} on {mask}",
-            verify,
-            noise_paths(config, out, mask, ratio),
-            {"config": config, "out": out, "mask": mask, "ratio": ratio},
-        )
+        _unit(f"noise {ratio:g} on {arm.name}", verify, files, config, out, arm=arm.name, ratio=ratio)
         for ratio in config.verify.ratios
-        for mask in masks_of(config)
+        for arm in arms_in(config, "verify")
+        for files in [noise_paths(config, out, arm.name, ratio)]
     ]
     tuned = [
-        Unit(
-            f"enhance {arm}",
-            enhance,
-            [*enhanced_files(out, arm), out / f"enhance/{arm}/evaluation.json"],
-            {"config": config, "out": out, "arm": arm},
-        )
-        for arm in (config.enhance_arms if config.unaligned else ())
+        _unit(f"enhance {arm.name}", enhance, files, config, out, arm=arm.name)
+        for arm in arms_in(config, "enhance")
+        for files in [[*enhanced_files(out, arm.name), out / f"enhance/{arm.name}/evaluation.json"]]
     ]
     adapted = [
-        Unit(
-            f"adapt {arm}",
-            adapt,
-            [out / f"adapt/{arm}/{name}.json" for name in ("result", "evaluation")],
-            {"config": config, "out": out, "arm": arm},
-        )
-        for arm in (config.adapt_arms if config.task else ())
+        _unit(f"adapt {arm.name}", adapt, files, config, out, arm=arm.name)
+        for arm in arms_in(config, "adapt")
+        for files in [[out / f"adapt/{arm.name}/{name}.json" for name in ("result", "evaluation")]]
     ]
     return noise + tuned + adapted
+
+
+def _unit(
+    label: str, make: Callable[..., None], files: list[Path], config: RunConfig, out: Path, **arguments: object
+) -> Unit:
+    return Unit(label, make, files, {"config": config, "out": out, **arguments})
 
 
 def _timed(workers: Workers, units: list[Unit], out: Path, redraw: Callable[[], object]) -> None:

@@ -1,10 +1,11 @@
 """report.json from the pieces of a run that are there: a section appears once its first piece does."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from holdfast.arms import CONTROLS, SAFETY_ONLY, Arm, Stage, arm_named, arms_of
 from holdfast.artifacts import load_evaluation, load_json, load_mask, load_scores
 from holdfast.evaluate.paired import change_of_perplexity, count_changes
 from holdfast.evaluate.pooled import pool_evaluations
@@ -13,8 +14,8 @@ from holdfast.made_by import summary
 from holdfast.models.load import load_model
 from holdfast.models.sites import list_sites
 from holdfast.outcomes import Evaluation
-from holdfast.pipeline.run.config import SAFETY_ONLY, RunConfig
-from holdfast.pipeline.run.layout import ADAPT_ARMS, ALONE, masks_of, noise_paths
+from holdfast.pipeline.run.config import RunConfig
+from holdfast.pipeline.run.layout import arms_in, masks_of, noise_paths, start_file
 from holdfast.pipeline.scoring import convergence_of, files_of
 from holdfast.report.experts import expert_rows
 from holdfast.report.schema import SCHEMA, changed_answers, component_rows, suite_json, verify_section
@@ -23,6 +24,8 @@ from holdfast.select.stability import stability
 from holdfast.tensor_files import read_header
 
 Json = dict[str, Any]
+EXAMPLES: Mapping[Stage, str] = {"enhance": "top", "adapt": "plain"}
+"""The arm of each stage whose changed answers the page shows."""
 NUM_EXAMPLES = 10
 """Responses that the page shows before and after."""
 
@@ -79,47 +82,45 @@ def locate_section(config: RunConfig, model: str, folder: Path) -> Json:
 
 
 def _verify(config: RunConfig, out: Path) -> Json:
-    start = _evaluation(out / "adapt" / "start.json")
+    start = _evaluation(start_file(out, "adapt"))
     if start is None:
         return {}
     arms = {}
-    for mask in masks_of(config):
+    for arm in arms_in(config, "verify"):
         points = []
         for ratio in config.verify.ratios:
-            paths = noise_paths(config, out, mask, ratio)
+            paths = noise_paths(config, out, arm.name, ratio)
             if not all(path.is_file() for path in paths):
                 break
             points.append(pool_evaluations([load_evaluation(path) for path in paths]))
-        arms[mask] = points
+        arms[arm.name] = points
     return verify_section(config.verify.ratios, start, arms, config.verify.draws) if any(arms.values()) else {}
 
 
 def _enhance(out: Path) -> Json:
     folder = out / "enhance"
-    before = _evaluation(folder / "before.json")
+    before = _evaluation(start_file(out, "enhance"))
     if before is None:
         return {}
     section: Json = {"before": suite_json(before), **_json(folder / "top" / "result.json")}
     section |= _file("mask", folder / "locate" / "masks" / "top.safetensors", out)
     patch = folder / "top" / "patch.safetensors"
     section |= {"patch": _patch_size(patch) | _file("file", patch, out)} if patch.is_file() else {}
-    random = {"random": _evaluation(folder / "random" / "evaluation.json")}
-    section |= _suites(folder, before, {"after": "top", "safety_only": "safety_only"}, random)
-    controls = _suites(folder, before, {arm: arm for arm in ("random", "bottom", "full", ALONE)})
+    arms = arms_of("enhance").values()
+    section |= _suites(out, before, [arm for arm in arms if CONTROLS not in arm.path], paired=True)
+    controls = _suites(out, before, [arm for arm in arms if CONTROLS in arm.path])
     located = _json(folder / "locate" / "section.json")
     section |= {"locate": located} if located else {}
     return section | ({"controls": controls} if controls else {})
 
 
 def _adapt(out: Path) -> Json:
-    folder = out / "adapt"
-    start = _evaluation(folder / "start.json")
+    start = _evaluation(start_file(out, "adapt"))
     if start is None:
         return {}
-    section: Json = {"start": suite_json(start), **_json(folder / "protected" / "result.json")}
+    section: Json = {"start": suite_json(start), **_json(out / "adapt" / "protected" / "result.json")}
     section |= _file("mask", out / "locate" / "masks" / "top.safetensors", out)
-    others = {arm: _evaluation(folder / arm / "evaluation.json") for arm in ("plain", "random_protected")}
-    return section | _suites(folder, start, {arm: arm for arm in ADAPT_ARMS}, others)
+    return section | _suites(out, start, list(arms_of("adapt").values()), paired=True)
 
 
 def _file(key: str, path: Path, out: Path) -> Json:
@@ -135,36 +136,36 @@ def _patch_size(path: Path) -> Json:
     return {"bytes": size, "entries": entries, "bytes_per_entry": size / entries if entries else None}
 
 
-def _suites(
-    folder: Path, before: Evaluation, arms: Mapping[str, str], others: Mapping[str, Evaluation | None] | None = None
-) -> Json:
-    """SUITE of every arm that was evaluated, paired with where it started and with the other arms that are there."""
-    evaluations = {key: _evaluation(folder / arm / "evaluation.json") for key, arm in arms.items()}
-    known = {name: other for name, other in (others or {}).items() if other is not None}
+def _suites(out: Path, before: Evaluation, arms: Sequence[Arm], *, paired: bool = False) -> Json:
+    """SUITE of every arm that was evaluated, paired with where it started and, if asked, with the arms to compare."""
+    others = arms_of(arms[0].stage).values() if paired else ()
+    measured = {arm.name: _evaluated(out, arm) for arm in others if arm.is_compared}
+    known = {name: other for name, other in measured.items() if other is not None}
     return {
-        key: suite_json(
+        arm.path[-1]: suite_json(
             evaluation,
             count_changes(before, evaluation),
-            {name: count_changes(other, evaluation) for name, other in known.items() if name != key},
+            {name: count_changes(other, evaluation) for name, other in known.items() if name != arm.name},
             change_of_perplexity(before, evaluation),
         )
-        for key, evaluation in evaluations.items()
-        if evaluation is not None
+        for arm in arms
+        if (evaluation := _evaluated(out, arm)) is not None
     }
 
 
 def _examples(out: Path) -> list[Json]:
     """The answers that changed most: five under SET and five under plain fine-tuning, or ten where only one was run."""
-    pairs = {
-        stage: (_evaluation(out / start), _evaluation(out / after))
-        for stage, start, after in (
-            ("enhance", "enhance/before.json", "enhance/top/evaluation.json"),
-            ("adapt", "adapt/start.json", "adapt/plain/evaluation.json"),
-        )
-    }
-    measured = [(stage, start, after) for stage, (start, after) in pairs.items() if start and after]
+    measured = [
+        (stage, start, after)
+        for stage, arm in EXAMPLES.items()
+        if (start := _evaluation(start_file(out, stage))) and (after := _evaluated(out, arm_named(stage, arm)))
+    ]
     limit = NUM_EXAMPLES // max(1, len(measured))
     return [one for stage, start, after in measured for one in changed_answers(stage, start, after, limit)]
+
+
+def _evaluated(out: Path, arm: Arm) -> Evaluation | None:
+    return _evaluation(out / arm.stage / arm.name / "evaluation.json")
 
 
 def _json(path: Path) -> Json:

@@ -1,0 +1,68 @@
+"""What a method of fine-tuning does with the trained model, and what it keeps of the start for that."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from holdfast.errors import InvariantError
+from holdfast.intervene.entries import masked_entries, refuse_changed
+from holdfast.intervene.patch.patch import make_patch, selected_values
+from holdfast.intervene.train.one_tuning import Tuning
+from holdfast.models.fingerprints import fingerprint, fingerprints_now_and_before
+from holdfast.values import Patch
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The tuned model, in the values of its checkpoint, once its method is done with it."""
+
+    base: str
+    """Its fingerprint."""
+    patch: Patch | None = None
+    """The difference to the start, where the method makes one."""
+    changed: int | None = None
+    """Entries of the patch that differ from the start."""
+
+
+Afterwards = Callable[[Tuning], Callable[[], Finished]]
+"""Is called before training, to keep what it needs of the start; what it returns is called on the trained model."""
+
+
+def nothing(tuning: Tuning) -> Callable[[], Finished]:
+    """Leaves the trained model as it is."""
+    return lambda: Finished(fingerprint(tuning.model))
+
+
+def compare_held(tuning: Tuning) -> Callable[[], Finished]:
+    """Compares every entry of the mask with the start.
+
+    What it returns raises InvariantError when a bit has changed.
+    """
+    entries = masked_entries(tuning.model, tuning.selected)
+    start = [entry.read() for entry in entries]
+
+    def compare() -> Finished:
+        refuse_changed(entries, start)
+        return Finished(fingerprint(tuning.model))
+
+    return compare
+
+
+def make_patch_and_compare_rest(tuning: Tuning) -> Callable[[], Finished]:
+    """Makes the patch of the mask's entries and compares all others with the start.
+
+    With the former values put back the model has the fingerprint that it was loaded with: no other bit has moved. What
+    it returns raises InvariantError when one has.
+    """
+    loaded, mask = tuning.loaded, tuning.selected
+    old_values = selected_values(loaded.model, mask, loaded.storage_dtype, loaded.stored_apart, check_base=False)
+    former = {entry.name: entry.read_whole() for entry in masked_entries(loaded.model, mask)}
+
+    def finish() -> Finished:
+        base, without = fingerprints_now_and_before(loaded.model, mask.indices, former)
+        if without != loaded.base:
+            raise InvariantError("entries outside the mask have changed while the masked ones were trained.")
+        patch = make_patch(old_values, loaded.model, mask, {})
+        changed = sum(int((patch.values[name] != old).sum()) for name, old in old_values.items())
+        return Finished(base, patch, changed)
+
+    return finish

@@ -1,0 +1,140 @@
+"""Trains a model by a method, and measures what that did to its loss, its routing and its rounded values."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from holdfast.distributed import gathered
+from holdfast.intervene.hold.lora import held_by, merge_protected, save_adapter
+from holdfast.intervene.options import LoraOptions
+from holdfast.intervene.train.adapters import adapters
+from holdfast.intervene.train.frozen import frozen
+from holdfast.intervene.train.loss import mean_loss, warn_of_worse
+from holdfast.intervene.train.methods import Method
+from holdfast.intervene.train.one_tuning import Tuning
+from holdfast.intervene.train.precision import Kept, kept_by_all, refuse_broken, trained_in_float32, warn_of_no_change
+from holdfast.intervene.train.routing import routing, routing_drift
+from holdfast.models.shards import is_sharded
+from holdfast.records import Exchange
+from holdfast.values import Patch
+
+Fit = Callable[..., tuple[float, ...]]
+"""`fine_tune` on the examples; what is left to say is the model, its optimizer, the loss terms and clipping."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training left."""
+
+    losses: tuple[float, ...]
+    """Loss of each step that was run now."""
+    base: str
+    """Fingerprint of the tuned model."""
+    patch: Patch | None
+    entries_changed: int
+    start_loss: float | None
+    saved_loss: float | None
+    """Mean loss on the last batch, before training and as the model is saved; None without a batch."""
+    routing_drift: float | None
+
+
+def train_by(
+    method: Method,
+    tuning: Tuning,
+    fit: Fit,
+    *,
+    read: Sequence[Exchange],
+    last_batch: Sequence[Exchange],
+    adapter_dir: Path | None = None,
+) -> Trained:
+    """Trains the model in place.
+
+    Args:
+        method: how.
+        tuning: the model, the mask and the options.
+        fit: runs the steps.
+        read: exchanges that routing is measured on.
+        last_batch: exchanges that the loss before and after is measured on.
+        adapter_dir: where adapters go before they are merged.
+
+    Raises:
+        ValueError: the loss or a weight is not finite.
+        InvariantError: an entry that the method holds has changed.
+    """
+    loaded, options = tuning.loaded, tuning.options
+    routed = routing(loaded, read)
+    start_loss = mean_loss(loaded, last_batch, options) if last_batch else None
+    finish = method.afterwards(tuning)
+    if method.hold.is_sparse:
+        losses, kept = _train_sparsely(method, tuning, fit)
+    else:
+        losses, kept = _train_densely(method, tuning, fit, adapter_dir)
+    refuse_broken(loaded, options)
+    finished = finish()
+    changed = kept.changed if finished.changed is None else finished.changed
+    warn_of_no_change(replace(kept, changed=changed), loaded, options)
+    saved_loss = mean_loss(loaded, last_batch, options) if last_batch else None
+    warn_of_worse(start_loss, saved_loss, options)
+    drift = routing_drift(routed, routing(loaded, read))
+    return Trained(losses, finished.base, finished.patch, changed, start_loss, saved_loss, drift)
+
+
+def _train_densely(
+    method: Method, tuning: Tuning, fit: Fit, adapter_dir: Path | None
+) -> tuple[tuple[float, ...], Kept]:
+    """Trains all weights that the method leaves free, or adapters, in float32."""
+    with (
+        frozen(tuning.loaded.model, tuning.frozen),
+        trained_in_float32(tuning.loaded) as kept,
+        _adapted(tuning) as adapted,
+        method.hold.under(adapted) as optimizer,
+    ):
+        losses = _fit(method, adapted, fit, optimizer)
+        if adapted is not tuning:
+            _merge(adapted, adapter_dir)
+    return losses, kept_by_all(kept, tuning.loaded)
+
+
+def _train_sparsely(method: Method, tuning: Tuning, fit: Fit) -> tuple[tuple[float, ...], Kept]:
+    """Trains the mask's entries; what rounding leaves of them the method itself counts."""
+    model: Any = tuning.model
+    # The masters are float32 whatever the weights are: half precision is not widened where a device computes in it.
+    precise = trained_in_float32(tuning.loaded, counted=False) if model.dtype == torch.float32 else nullcontext()
+    with precise, method.hold.under(tuning) as optimizer:
+        sparse: Any = optimizer
+        losses, moved = _fit(method, tuning, fit, optimizer), sparse.num_moved
+    return losses, Kept(sum(gathered(moved)) if is_sharded(model) else moved)
+
+
+def _fit(method: Method, tuning: Tuning, fit: Fit, optimizer: torch.optim.Optimizer) -> tuple[float, ...]:
+    terms = [make(tuning) for make in method.losses]
+    # SparseAdamW clips for itself: the dense gradients that a trainer clips are gone by then.
+    clip = not method.hold.is_sparse
+    return fit(tuning.loaded, optimizer=optimizer, clip=clip, terms=terms, combine=method.combine)
+
+
+@contextmanager
+def _adapted(tuning: Tuning) -> Iterator[Tuning]:
+    """The tuning with adapters on its model, where the options ask for them; else the tuning itself."""
+    lora: LoraOptions | None = getattr(tuning.options, "lora", None)
+    if lora is None:
+        yield tuning
+        return
+    with adapters(tuning.loaded.model, lora, tuning.options.seed) as model:
+        adapted: Any = model  # a PeftModel passes on what a PreTrainedModel has
+        yield replace(tuning, loaded=replace(tuning.loaded, model=adapted))
+
+
+def _merge(adapted: Tuning, folder: Path | None) -> None:
+    """Merges the adapters, after they were checked and saved; under a hold the mask goes beside them."""
+    model: Any = adapted.model
+    hold = held_by(model)
+    if hold:
+        hold.verify()
+    if folder:
+        save_adapter(model, folder)
+    merge_protected(model) if hold else model.merge_and_unload()
