@@ -7,16 +7,13 @@ are told of, never refused.
 
 import base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import cast, get_args
+from typing import cast
 
 from holdfast import __version__
-from holdfast.estimators import Estimator
 from holdfast.records import Exchange, Prompt, digest_of, normalized_hash
 
 Meta = Mapping[str, object]
 UTILITY = "utility"
-SAFETY = (*get_args(Estimator), "refusal_likelihood")
-"""Objectives whose scores say what a weight does for safety."""
 NOT_TOLD = (None, "response_likelihood")
 """What scores of earlier versions give as the objective of either likelihood, or scores of another program."""
 HASH_BYTES = 6

@@ -21,7 +21,7 @@ def meant(name: str, known: Iterable[str], listed_by: str = "", uses: Mapping[st
     said = {one: f" ({uses[one]})" if one in uses else "" for one in names}
     nearest = [f"{one!r}{said[one]}" for one in _nearest(name, names, uses)]
     listed = ", ".join(f"{one}{said[one]}" for one in names)
-    return (f"did you mean {_joined(nearest)}? " if nearest else "") + (listed_by or f"known: {listed}")
+    return (f"did you mean {joined(nearest)}? " if nearest else "") + (listed_by or f"known: {listed}")
 
 
 def is_nearly(name: str, known: str) -> bool:
@@ -39,5 +39,6 @@ def _nearest(name: str, names: Sequence[str], uses: Mapping[str, str]) -> list[s
     return alike if len({uses[one] for one in alike}) > 1 else nearest
 
 
-def _joined(parts: Sequence[str]) -> str:
-    return " or ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
+def joined(parts: Sequence[str], conjunction: str = "or") -> str:
+    """Lists parts as a sentence does: 'a, b or c'."""
+    return f" {conjunction} ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))

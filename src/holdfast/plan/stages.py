@@ -13,10 +13,12 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 from holdfast.intervene.options import SftOptions
+from holdfast.made_by import UTILITY
 from holdfast.models.load import Outline, load_outline
 from holdfast.models.options import GenerateOptions
+from holdfast.objective.registry import DEFAULT
 from holdfast.pipeline.judges import has_weights, kind_of
-from holdfast.pipeline.options import EnhanceFiles, SafetyObjective
+from holdfast.pipeline.options import EnhanceFiles, EnhanceObjective
 from holdfast.pipeline.run.config import RunConfig
 from holdfast.pipeline.run.layout import ADAPT_ARMS, ALONE, masks_of
 from holdfast.plan.asking import Asking, PlannedJudge
@@ -64,7 +66,7 @@ class Planned:
         """All stages by name, in the order in which a run makes them."""
         config = self.config
         found: dict[str, Callable[[], Stage]] = {
-            "locate": partial(self.locate, config.model, "locate", "judge_gradient"),
+            "locate": partial(self.locate, config.model, "locate", DEFAULT),
             "evaluate aligned": partial(self.evaluate, config.model, "evaluate aligned", with_task=True),
         }
         name, objective = config.unaligned, config.enhance_objective
@@ -77,19 +79,19 @@ class Planned:
         found |= {f"enhance {arm}": partial(self.enhance, arm) for arm in (config.enhance_arms if name else ())}
         return found | {f"adapt {arm}": partial(self.adapt, arm) for arm in (config.adapt_arms if config.task else ())}
 
-    def locate(self, model: str, name: str, objective: SafetyObjective) -> Stage:
+    def locate(self, model: str, name: str, objective: EnhanceObjective) -> Stage:
         """Scores for safety and for utility, and masks."""
         config, spread = self.config, Spread(self.processes, self.config.score.shard)
         asking = self._asking(model, self.config.calibrate, spread)
         if refusals := config.refusals_to_score(objective):
             safety = self._exchanges(model, refusals)
-            need = asking.likelihood(safety, config.likelihood_options("refusal_likelihood"))
+            need = asking.likelihood(safety, config.given_options(config.scored_by(objective)))
         else:
             safety = self._prompts(model, config.calibration.harmful)
             need = asking.scored(safety, config.score)
         utility = self._exchanges(model, config.calibration.utility) if config.calibration.utility else NONE
         if config.calibration.utility:
-            need = need.then(asking.likelihood(utility, config.likelihood_options("utility")))
+            need = need.then(asking.likelihood(utility, config.given_options(UTILITY)))
         subject = asking.subject
         # Sums of two halves are kept until the scores are there.
         files = 6 if config.calibration.utility else 3

@@ -5,15 +5,15 @@ from typing import Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from holdfast.config import Options, Seed
-from holdfast.estimators import Likelihood
 from holdfast.intervene.options import AdaptOptions, EnhanceOptions
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.models.options import GenerateOptions
+from holdfast.objective.registry import DEFAULT, OBJECTIVES, is_safety
 from holdfast.pipeline.options import (
     EnhanceFiles,
+    EnhanceObjective,
     JudgeOptions,
     OneResponse,
-    SafetyObjective,
     ScoreFiles,
     ScoringOptions,
     SelectOptions,
@@ -63,7 +63,7 @@ class RunConfig(Options):
     - protected: the mask
     - safety_only, random_protected: its controls
     """
-    enhance_objective: SafetyObjective = "judge_gradient"
+    enhance_objective: EnhanceObjective = DEFAULT
     """Objective that scores the weights of SET. With judge_gradient, it is the objective that the table score names.
     For a model that never refuses take refusal_likelihood, which scores by the safe responses that SET teaches."""
     full_learning_rate: float | None = Field(default=None, gt=0)
@@ -123,8 +123,9 @@ class RunConfig(Options):
 
     @model_validator(mode="after")
     def _refuse_objectives(self) -> Self:
-        if self.score.objective == "utility":
-            raise ValueError("score.objective utility is no measure of safety; choose another, or leave it out.")
+        objective = self.score.objective
+        if not is_safety(OBJECTIVES[objective]):
+            raise ValueError(f"score.objective {objective} is no measure of safety; choose another, or leave it out.")
         refuse_no_gradient(self.score.objective, self.judge)
         return self
 
@@ -148,7 +149,7 @@ class RunConfig(Options):
     @property
     def is_located_once(self) -> bool:
         """Whether one model is scored for both stages, from the same prompts."""
-        here, there = (self.refusals_to_score(objective) for objective in ("judge_gradient", self.enhance_objective))
+        here, there = (self.refusals_to_score(objective) for objective in (DEFAULT, self.enhance_objective))
         return self.unaligned == self.model and here == there
 
     @property
@@ -156,13 +157,17 @@ class RunConfig(Options):
         """Whether one evaluation is where both stages start."""
         return self.unaligned == self.model and self.suite.task is None
 
-    def refusals_to_score(self, objective: SafetyObjective) -> str | None:
-        """The given refusals whose likelihood scores a model; None where its own responses are judged."""
-        if objective == "refusal_likelihood" and self.refusals:
-            return self.refusals.refusals
-        return self.calibration.harmful if self.score.objective == "refusal_likelihood" else None
+    def scored_by(self, objective: EnhanceObjective) -> EnhanceObjective:
+        """The objective that scores a model: the one that reads the refusals of SET, or that of the table score."""
+        return objective if OBJECTIVES[objective].given and self.refusals else self.score.objective
 
-    def likelihood_options(self, objective: Likelihood) -> ScoringOptions:
+    def refusals_to_score(self, objective: EnhanceObjective) -> str | None:
+        """The given refusals whose likelihood scores a model; None where its own responses are judged."""
+        if OBJECTIVES[objective].given and self.refusals:
+            return self.refusals.refusals
+        return self.calibration.harmful if OBJECTIVES[self.score.objective].given else None
+
+    def given_options(self, objective: str) -> ScoringOptions:
         """Options of a scoring by given responses.
 
         Those of `score` where it names the objective. Otherwise only what of them fits batches into memory.
@@ -170,4 +175,4 @@ class RunConfig(Options):
         if self.score.objective == objective:
             return self.score
         sizes = {"token_budget": self.score.token_budget, "sums_on_host": self.score.sums_on_host}
-        return ScoringOptions.model_validate({"objective": objective, **sizes})
+        return ScoringOptions(objective=objective, **sizes)
