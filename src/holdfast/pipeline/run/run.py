@@ -183,8 +183,8 @@ def locate(
     if not _is_scored(scores):
         _score(config, model, scores, objective, progress)
     if config.calibration.utility and not _is_scored(utility):
-        how = {"options": config.given_options(UTILITY), "seed": config.seed, "progress": progress}
-        scoring.score_likelihood(model, config.calibration.utility, utility, **how)
+        spec = ScoringSpec(model=model, prompts=config.calibration.utility, out=utility, seed=config.seed)
+        scoring.score_model(replace(spec, options=config.given_options(UTILITY)), progress)
     for name in masks_of(config):
         cut(config, folder, name, folder / "masks" / f"{name}.safetensors")
     save_json(folder / "section.json", locate_section(config, model, folder))
