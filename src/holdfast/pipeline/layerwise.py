@@ -17,7 +17,7 @@ from holdfast.models.layered import open_layered
 from holdfast.pipeline.outputs import unfinished
 from holdfast.pipeline.scoring_files import files_of, stability_of
 from holdfast.pipeline.scoring_sources import GivenExchanges, JudgedPrompts
-from holdfast.pipeline.scoring_spec import Scored, ScoringSpec
+from holdfast.pipeline.scoring_spec import Scored
 from holdfast.progress import Progress
 from holdfast.score import layer_scores
 from holdfast.score.layer_scores import LayerScores
@@ -29,8 +29,9 @@ from holdfast.select.top import TopOptions
 from holdfast.values import Scores
 
 
-def score_by_layer(spec: ScoringSpec, source: GivenExchanges | JudgedPrompts, progress: Progress) -> Scored:
+def score_by_layer(source: GivenExchanges | JudgedPrompts, progress: Progress) -> Scored:
     """Writes scores, or masks, with one layer of the model in memory at a time."""
+    spec = source.spec
     layered = open_layered(spec.model, progress=progress)
     settings = {**spec.settings(layered.loaded), "keep": spec.layers.keep, **source.settings}
     how = ScoreOptions(method=spec.options.method, token_budget=spec.options.token_budget)

@@ -4,9 +4,8 @@ While it runs the folder OUT.unfinished holds the responses as they come and the
 """
 
 import json
-import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -24,15 +23,13 @@ from holdfast.pipeline.scoring_files import convergence_of, files_of, responses_
 from holdfast.pipeline.scoring_sources import GivenExchanges, JudgedPrompts, read_source
 from holdfast.pipeline.scoring_spec import Scored, ScoringSpec, require_spec
 from holdfast.progress import Progress, silent
-from holdfast.score.convergence import FEWEST, growing_halves
+from holdfast.score.convergence import growing_halves
 from holdfast.score.scoring import HalvedScores, ScoreOptions, score_halves
 from holdfast.select.stability import Stability, stability
 from holdfast.spelling import joined
 from holdfast.values import Scores, ScoresShard
 
 UTILITY_OPTIONS = ScoringOptions(objective="utility")
-
-logger = logging.getLogger(__name__)
 
 
 def score_safety(
@@ -96,15 +93,13 @@ def score_model(spec: ScoringSpec, progress: Progress = silent) -> Scored:
         ValueError: a setting contradicts another, a result is there already, the judge can't be used, or the prompts
             are too few or of another kind.
     """
-    spec = require_spec(spec)
-    source = read_source(spec, progress)
-    if spec.layers.layer_wise:
-        return score_by_layer(spec, source, progress)
-    return _score_whole(_with_useful_curve(spec, source.prompts), source, progress)
+    source = read_source(require_spec(spec), progress)
+    return score_by_layer(source, progress) if spec.layers.layer_wise else _score_whole(source, progress)
 
 
-def _score_whole(spec: ScoringSpec, source: GivenExchanges | JudgedPrompts, progress: Progress) -> Scored:
+def _score_whole(source: GivenExchanges | JudgedPrompts, progress: Progress) -> Scored:
     """Scores with the whole model at once, or with a part of it in each process."""
+    spec = source.spec
     loaded = load_model(spec.model, sharded=spec.options.shard, progress=progress)
     settings = {"number of processes": world_size(), **spec.settings(loaded), **source.settings}
     how = ScoreOptions(**spec.options.model_dump(include=set(ScoreOptions.model_fields)))
@@ -120,20 +115,6 @@ def _score_whole(spec: ScoringSpec, source: GivenExchanges | JudgedPrompts, prog
             first(lambda: save_json(convergence_of(spec.out), told))
         _save(halved, spec.out)
     return Scored(halved.whole, _largest(halved.whole))
-
-
-def _with_useful_curve(spec: ScoringSpec, prompts: Sequence[str]) -> ScoringSpec:
-    """Leaves convergence out, with a warning, where its one size would be that of the halves that are scored anyway."""
-    distinct = len(set(prompts))
-    if not spec.options.convergence or distinct >= FEWEST:
-        return spec
-    logger.warning(
-        "convergence compares halves of 8, 16, 32 ... prompts and needs %d distinct prompts or more, got %d; it is "
-        "left out, and the agreement of the two halves is printed anyway.",
-        FEWEST,
-        distinct,
-    )
-    return replace(spec, options=spec.options.model_copy(update={"convergence": False}))
 
 
 def _save(halved: HalvedScores, out: Path) -> None:

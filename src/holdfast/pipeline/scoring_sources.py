@@ -15,7 +15,7 @@ from holdfast.pipeline.given_responses import log_given, read_responses
 from holdfast.pipeline.inputs import digest_of
 from holdfast.pipeline.judges import Judge, differentiable, has_weights, load_judge, reading, require_usable, try_on
 from holdfast.pipeline.objectives import make_objective
-from holdfast.pipeline.scoring_spec import ScoringSpec
+from holdfast.pipeline.scoring_spec import ScoringSpec, with_useful_curve
 from holdfast.progress import Progress
 from holdfast.prompts.sources import load_prompts
 from holdfast.records import Exchange, Prompt
@@ -109,16 +109,20 @@ class JudgedPrompts:
 def read_source(spec: ScoringSpec, progress: Progress) -> GivenExchanges | JudgedPrompts:
     """Reads the prompts, and loads and tries the judge of an objective that takes one.
 
+    Convergence that the prompts are too few for is left out of the specification that comes back with them.
+
     Raises:
         ValueError: there are too few prompts, most of what should be refusals are none, or the judge can't be used.
     """
     if spec.objective.given:
-        return GivenExchanges(spec, load_given(spec.prompts, spec.options))
-    assert spec.judge is not None
+        exchanges = load_given(spec.prompts, spec.options)
+        return GivenExchanges(with_useful_curve(spec, [one.prompt for one in exchanges]), exchanges)
     records = load_prompts(spec.prompts, "harmful")
     asked = [record.prompt for record in records]
     refuse_too_few(asked)
+    spec = with_useful_curve(spec, asked)
     responses = read_responses(spec.layers.responses) if spec.layers.responses else ()
+    assert spec.judge is not None
     require_usable(spec.judging, spec.judge)
     if has_weights(spec.judge):
         resolve(spec.model)  # before the judge is loaded

@@ -1,6 +1,7 @@
 """The specification of a scoring: a model, prompts and options, and what of them contradicts what else."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -21,8 +22,11 @@ from holdfast.pipeline.options import (
 from holdfast.pipeline.rendering import rendering_of
 from holdfast.pipeline.scoring_files import convergence_of, files_of, refuse_outputs, responses_of, stability_of
 from holdfast.prompts.locate import require_set_name
+from holdfast.score.convergence import FEWEST
 from holdfast.score.layer_scores import refuse_other_needs
 from holdfast.values import Scores
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +106,20 @@ def require_spec(spec: ScoringSpec) -> ScoringSpec:
         refuse_idle(spec.judging, spec.judge)
         _require_responses_by_layer(spec)
     return spec
+
+
+def with_useful_curve(spec: ScoringSpec, prompts: Sequence[str]) -> ScoringSpec:
+    """Leaves convergence out, with a warning, where its one size would be that of the halves that are scored anyway."""
+    distinct = len(set(prompts))
+    if not spec.options.convergence or distinct >= FEWEST:
+        return spec
+    logger.warning(
+        "convergence compares halves of 8, 16, 32 ... prompts and needs %d distinct prompts or more, got %d; it is "
+        "left out, and the agreement of the two halves is printed anyway.",
+        FEWEST,
+        distinct,
+    )
+    return replace(spec, options=spec.options.model_copy(update={"convergence": False}))
 
 
 def _require_names(spec: ScoringSpec) -> None:

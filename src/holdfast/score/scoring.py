@@ -86,7 +86,8 @@ def score_halves(
     """
     how = {"token_budget": options.token_budget, "on_host": options.sums_on_host, "progress": progress}
     halves = measure_halves(loaded, objective, SCORES[options.method].needs, **how, seed=seed, keep=keep)
-    sets = halved_sets(*(half.num_items for half in halves), seed, beside or {})
+    num_first, num_second = (half.num_items for half in halves)
+    sets = halved_sets(num_first, num_second, seed, beside or {})
     remaining = [dict(half.sums) for half in halves]
     del halves  # `remaining` alone holds the sums now, and each is freed once it is taken out
     weights = dict(loaded.model.named_parameters())
