@@ -22,9 +22,9 @@ from pathlib import Path
 
 from holdfast.models.sites import scorable_sites
 from holdfast.models.stored import open_stored
-from holdfast.pipeline.layerwise import score_likelihood_by_layer
 from holdfast.pipeline.options import LayerWiseOptions, ScoringOptions
-from holdfast.pipeline.scoring import score_likelihood
+from holdfast.pipeline.scoring import score_model
+from holdfast.pipeline.scoring_spec import ScoringSpec
 from plan import memory_mb, reset_memory, return_freed_memory, save_decoder
 
 BAR = 1.10
@@ -38,11 +38,8 @@ SMALL = {"hidden_size": 96, "intermediate_size": 256, "num_attention_heads": 4}
 
 def work(way: str, model: str, out: Path) -> None:
     """Scores a checkpoint into files."""
-    if way == "whole":
-        score_likelihood(model, QUESTIONS, out, options=OPTIONS)
-    else:
-        layers = LayerWiseOptions(layer_wise=True, keep=0.01 if way == "masks" else None)
-        score_likelihood_by_layer(model, QUESTIONS, out, layers, options=OPTIONS)
+    layers = LayerWiseOptions(layer_wise=way != "whole", keep=0.01 if way == "masks" else None)
+    score_model(ScoringSpec(model=model, prompts=QUESTIONS, out=out, layers=layers, options=OPTIONS))
 
 
 def measure(way: str, model: str, small: str) -> dict[str, float]:

@@ -25,9 +25,8 @@ from holdfast.models.load import LoadedModel, load_model
 from holdfast.models.options import GenerateOptions
 from holdfast.objective.completions import Objective
 from holdfast.pipeline.judges import load_judge
-from holdfast.pipeline.objectives import safety_objective
+from holdfast.pipeline.objectives import make_objective
 from holdfast.pipeline.options import ScoringOptions
-from holdfast.progress import silent
 from holdfast.prompts.sources import load_exchanges, load_prompts
 from holdfast.score import ResponseLikelihood, ScoreOptions, score
 from holdfast.select.stability import Stability, stability
@@ -53,8 +52,8 @@ def made(loaded: LoadedModel, judge, objective: str, positions: Sequence[int], f
         return ResponseLikelihood(loaded.tokenizer, [exchanges[position] for position in positions])
     prompts = load_prompts("testbed:harmful_calibration")
     asked = [prompts[position].prompt for position in positions]
-    options = ScoringOptions.model_validate({"objective": objective})
-    return safety_objective(loaded, judge, asked, options, GenerateOptions(max_new_tokens=1), 0, silent, folder)[0]
+    options, generation = ScoringOptions(objective=objective), GenerateOptions(max_new_tokens=1)
+    return make_objective(options, loaded, folder, judge=judge, prompts=asked, generation=generation).objective
 
 
 def compare(loaded: LoadedModel, judge, objective: str, count: int, seed: int, folder: Path) -> tuple[float, Stability]:

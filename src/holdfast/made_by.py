@@ -7,16 +7,13 @@ entries. They cause a note or a warning, never an error.
 
 import base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import cast, get_args
+from typing import cast
 
 from holdfast import __version__
-from holdfast.estimators import Estimator
 from holdfast.records import Exchange, Prompt, digest_of, normalized_hash
 
 Meta = Mapping[str, object]
 UTILITY = "utility"
-SAFETY = (*get_args(Estimator), "refusal_likelihood")
-"""Objectives whose scores measure a weight's effect on safety."""
 UNKNOWN_OBJECTIVES = (None, "response_likelihood")
 """Objectives that could mean safety or utility: none recorded, or the name of both likelihoods in earlier versions."""
 HASH_BYTES = 6

@@ -37,3 +37,7 @@ class Registry(Generic[Item]):
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._items))
+
+    def registered(self) -> tuple[Item, ...]:
+        """Returns everything in the order of registration."""
+        return tuple(self._items.values())

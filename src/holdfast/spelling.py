@@ -22,7 +22,7 @@ def meant(name: str, known: Iterable[str], listed_by: str = "", uses: Mapping[st
     purposes = {candidate: f" ({uses[candidate]})" if candidate in uses else "" for candidate in names}
     nearest = [f"{candidate!r}{purposes[candidate]}" for candidate in _nearest(name, names, uses)]
     listed = ", ".join(f"{candidate}{purposes[candidate]}" for candidate in names)
-    return (f"did you mean {_joined(nearest)}? " if nearest else "") + (listed_by or f"known: {listed}")
+    return (f"did you mean {joined(nearest)}? " if nearest else "") + (listed_by or f"known: {listed}")
 
 
 def is_nearly(name: str, known: str) -> bool:
@@ -43,5 +43,6 @@ def _nearest(name: str, names: Sequence[str], uses: Mapping[str, str]) -> list[s
     return alike if len({uses[candidate] for candidate in alike}) > 1 else nearest
 
 
-def _joined(parts: Sequence[str]) -> str:
-    return " or ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
+def joined(parts: Sequence[str], conjunction: str = "or") -> str:
+    """Lists parts as a sentence does: 'a, b or c'."""
+    return f" {conjunction} ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))

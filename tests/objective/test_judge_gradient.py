@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from holdfast.estimators import Reduction
 from holdfast.judge.guard import GuardJudge
 from holdfast.models.generate import generate
 from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import Response
 from holdfast.models.sites import scored_sites
 from holdfast.objective import gains as gains_module
+from holdfast.objective.choices import Reduction
 from holdfast.objective.gains import JudgeGains
 from holdfast.objective.judge_gradient import JudgeGradient
 from holdfast.objective.relaxation import Relaxation

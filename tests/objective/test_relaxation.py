@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from holdfast.estimators import RelaxationKind
 from holdfast.objective import relaxation as relaxation_module
+from holdfast.objective.choices import RelaxationKind
 from holdfast.objective.completions import Completion
 from holdfast.objective.relaxation import Relaxation, exponentials, gumbel_noise_given
 

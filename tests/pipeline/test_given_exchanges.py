@@ -5,9 +5,10 @@ import re
 
 import pytest
 
-from holdfast.pipeline import layerwise, scoring, tuning
+from holdfast.pipeline import scoring, tuning
 from holdfast.pipeline.given_exchanges import MOST_READ, load_given, load_to_enhance, read_refusals
 from holdfast.pipeline.options import LayerWiseOptions, ScoringOptions
+from holdfast.pipeline.scoring_spec import ScoringSpec
 from holdfast.records import Exchange
 
 REFUSALS = ScoringOptions(objective="refusal_likelihood")
@@ -34,7 +35,7 @@ def test_compliance_is_not_scored_as_refusals(tmp_path):
         scoring.score_likelihood("none", given, tmp_path / "scores.safetensors", options=REFUSALS)
     layers, out = LayerWiseOptions(layer_wise=True), tmp_path / "scores.safetensors"
     with pytest.raises(ValueError, match=told):
-        layerwise.score_likelihood_by_layer("none", given, out, layers, options=REFUSALS)
+        scoring.score_model(ScoringSpec(model="none", prompts=given, out=out, layers=layers, options=REFUSALS))
 
 
 def test_refusals_that_some_responses_do_not_share_and_right_answers_are_scored(tmp_path, caplog):

@@ -6,16 +6,23 @@ import pytest
 
 from holdfast.artifacts import load_json, load_mask, load_scores
 from holdfast.models.options import GenerateOptions
-from holdfast.pipeline.layerwise import score_likelihood_by_layer, score_safety_by_layer, stability_of
 from holdfast.pipeline.masks import select
 from holdfast.pipeline.options import LayerWiseOptions, ScoringOptions
-from holdfast.pipeline.scoring import files_of, responses_of, score_likelihood, score_safety
+from holdfast.pipeline.scoring import score_likelihood, score_model, score_safety
+from holdfast.pipeline.scoring_files import files_of, responses_of, stability_of
+from holdfast.pipeline.scoring_spec import Scored, ScoringSpec
+from holdfast.progress import Progress, silent
 from holdfast.select.stability import stability
 from tests.pipeline.small import small_config
 
 MODEL, MOE, GUARD = "testbed:aligned", "testbed:aligned-moe", "testbed:guard"
 LAYER_WISE = LayerWiseOptions(layer_wise=True)
 UTILITY = ScoringOptions(objective="utility", token_budget=512)
+
+
+def by_layer(model, prompts, out, layers=LAYER_WISE, progress: Progress = silent, **how) -> Scored:
+    spec = ScoringSpec(model=model, prompts=str(prompts), out=out, layers=layers, **how)
+    return score_model(spec, progress)
 
 
 def assert_same_files(found, expected) -> None:
@@ -48,11 +55,11 @@ def test_given_responses_make_the_files_of_the_scoring_that_made_them(objective,
     whole, out = tmp_path / "whole.safetensors", tmp_path / "layers.safetensors"
     score_safety(MODEL, GUARD, prompts, whole, options=options, generation=generation)
     layers = LayerWiseOptions(layer_wise=True, responses=responses_of(whole))
-    result = score_safety_by_layer(MODEL, GUARD, prompts, out, layers, options=options)
+    result = by_layer(MODEL, prompts, out, layers, judge=GUARD, options=options)
     assert_same_files(out, whole)
     scores = load_scores(whole)
     assert dict(result.largest) == {name: float(entries.max()) for name, entries in scores.entries.items()}
-    assert result.outline.made_by == scores.made_by
+    assert result.scores.made_by == scores.made_by
     assert not (tmp_path / "layers.safetensors.unfinished").exists()
 
 
@@ -62,7 +69,7 @@ def test_masks_that_are_cut_on_the_way_are_those_that_top_cuts_from_scores(name,
     whole, out, top = (tmp_path / f"{word}.safetensors" for word in ("whole", "mask", "top"))
     score_likelihood(name, questions, whole, options=UTILITY)
     layers = LayerWiseOptions(layer_wise=True, keep=0.02)
-    result = score_likelihood_by_layer(name, questions, out, layers, options=UTILITY)
+    result = by_layer(name, questions, out, layers, options=UTILITY)
     select(whole, "top", top, given={"fraction": 0.02})
     mask, expected = load_mask(out), load_mask(top)
     assert mask.equals(expected)
@@ -78,7 +85,7 @@ def test_masks_that_are_cut_on_the_way_are_those_that_top_cuts_from_scores(name,
 def test_the_files_say_how_many_experts_were_idle_on_all_prompts_and_on_each_half(tmp_path):
     whole, out = tmp_path / "whole.safetensors", tmp_path / "layers.safetensors"
     score_likelihood(MOE, "testbed:questions_calibration#first=2", whole, options=UTILITY)
-    score_likelihood_by_layer(MOE, "testbed:questions_calibration#first=2", out, LAYER_WISE, options=UTILITY)
+    by_layer(MOE, "testbed:questions_calibration#first=2", out, LAYER_WISE, options=UTILITY)
     idle = [load_scores(path).made_by["idle_experts"] for path in files_of(out)]
     assert 0 < idle[0] < min(idle[1:])
     assert_same_files(out, whole)
@@ -91,7 +98,7 @@ def at_once(tmp_path_factory):
     questions = small_config(folder).calibration.utility
     for keep in (None, 0.02):
         layers = LayerWiseOptions(layer_wise=True, keep=keep)
-        score_likelihood_by_layer(MOE, questions, folder / f"{keep}.safetensors", layers, options=UTILITY)
+        by_layer(MOE, questions, folder / f"{keep}.safetensors", layers, options=UTILITY)
     return questions, folder
 
 
@@ -101,15 +108,15 @@ def test_one_that_was_stopped_goes_on_to_the_same_bits(step, keep, at_once, tmp_
     layers = LayerWiseOptions(layer_wise=True, keep=keep)
     once, out = folder / f"{keep}.safetensors", tmp_path / "stopped.safetensors"
     with pytest.raises(KeyboardInterrupt):
-        score_likelihood_by_layer(MOE, questions, out, layers, options=UTILITY, progress=stop_at(step))
+        by_layer(MOE, questions, out, layers, options=UTILITY, progress=stop_at(step))
     assert not out.exists()
     with pytest.raises(ValueError, match="made with another seed"):
-        score_likelihood_by_layer(MOE, questions, out, layers, options=UTILITY, seed=1)
+        by_layer(MOE, questions, out, layers, options=UTILITY, seed=1)
     other = LayerWiseOptions(layer_wise=True, keep=0.03)
     with pytest.raises(ValueError, match="made with another keep"):
-        score_likelihood_by_layer(MOE, questions, out, other, options=UTILITY)
+        by_layer(MOE, questions, out, other, options=UTILITY)
     told = []
-    score_likelihood_by_layer(MOE, questions, out, layers, options=UTILITY, progress=lambda *step: told.append(step))
+    by_layer(MOE, questions, out, layers, options=UTILITY, progress=lambda *step: told.append(step))
     begun = min(done for label, done, _ in told if label == "scoring layers")
     assert begun == 1 + (step if keep is None else min(step, 8))
     for left, right in zip(files_of(out), files_of(once), strict=True):
@@ -119,7 +126,7 @@ def test_one_that_was_stopped_goes_on_to_the_same_bits(step, keep, at_once, tmp_
 def refused(tmp_path, objective="judge_gradient", **changes):
     config = small_config(tmp_path)
     given = {"layers": LAYER_WISE, "options": ScoringOptions(objective=objective), **changes}
-    score_safety_by_layer(MODEL, GUARD, config.calibration.harmful, tmp_path / "out.safetensors", **given)
+    by_layer(MODEL, config.calibration.harmful, tmp_path / "out.safetensors", judge=GUARD, **given)
 
 
 def test_what_layer_wise_scoring_has_not_is_refused(tmp_path):
@@ -133,7 +140,7 @@ def test_what_layer_wise_scoring_has_not_is_refused(tmp_path):
         refused(tmp_path, options=ScoringOptions(shard=True))
     layers = LayerWiseOptions(layer_wise=True, responses=tmp_path / "none.jsonl")
     with pytest.raises(ValueError, match="leave --responses out"):
-        score_likelihood_by_layer(MODEL, "testbed:questions", tmp_path / "a.safetensors", layers, options=UTILITY)
+        by_layer(MODEL, "testbed:questions", tmp_path / "a.safetensors", layers, options=UTILITY)
     assert list(tmp_path.glob("out*")) == []
 
 

@@ -90,17 +90,17 @@ def test_an_objective_that_takes_a_judges_gradient_is_refused_by_the_config(tmp_
 
 def test_given_refusals_are_scored_as_the_config_says(tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(
-        "holdfast.pipeline.scoring.score_likelihood", lambda *files, options, **how: asked.append(options)
-    )
+    monkeypatch.setattr("holdfast.pipeline.scoring.score_model", lambda spec, progress: asked.append(spec))
     monkeypatch.setattr("holdfast.pipeline.run.run.cut", lambda *arguments: None)
     monkeypatch.setattr("holdfast.pipeline.run.run.locate_section", lambda *arguments: {})
     table = {"objective": "refusal_likelihood", "method": "snip", "token_budget": 64}
     config = without_judge(tmp_path).model_copy(update={"score": ScoringOptions.model_validate(table)})
     locate(config, config.model, tmp_path / "locate")
     refusals, utility = asked
-    assert refusals == config.score
-    assert utility == ScoringOptions(objective="utility", token_budget=64)
+    assert refusals.options == config.score
+    assert utility.options == ScoringOptions(objective="utility", token_budget=64)
+    assert (refusals.prompts, utility.prompts) == (config.calibration.harmful, config.calibration.utility)
+    assert refusals.judge is None
 
 
 def test_a_plan_reads_the_size_of_batches_of_given_refusals(tmp_path):

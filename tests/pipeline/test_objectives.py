@@ -5,13 +5,15 @@ import torch
 
 from holdfast.models.load import load_model
 from holdfast.models.options import GenerateOptions
+from holdfast.objective.material import refuse_unscored
+from holdfast.objective.registry import names
 from holdfast.outcomes import Outcome
 from holdfast.pipeline import scoring
-from holdfast.pipeline.objectives import refuse_contradictions, refuse_unscored
+from holdfast.pipeline.objectives import refuse_contradictions
 from holdfast.pipeline.options import ScoringOptions
 from tests.pipeline.small import small_config
 
-ESTIMATORS = ("judge_gradient", "policy_gradient", "control_variate", "mix")
+ESTIMATORS = names(lambda record: record.judge)
 
 
 def score(folder, objective, **given):
@@ -56,6 +58,17 @@ def test_a_contradiction_is_refused_before_anything_is_loaded(objective, given, 
     with pytest.raises(ValueError, match=sentence):
         score(tmp_path, objective, model="/no/such/model", **given)
     assert not (tmp_path / "scores.safetensors.unfinished").exists()
+
+
+def test_a_reduction_that_a_likelihood_cannot_have_is_refused(tmp_path):
+    options = ScoringOptions(objective="utility", reduction="sum")
+    with pytest.raises(ValueError, match="utility is a mean over tokens; leave the reduction out, or set it to mean"):
+        scoring.score_likelihood("/no/such/model", "testbed:questions", tmp_path / "scores", options=options)
+
+
+def test_an_objective_without_a_judge_is_not_scored_with_one(tmp_path):
+    with pytest.raises(ValueError, match="objective utility asks no judge, and there is --judge"):
+        score(tmp_path, "utility", model="/no/such/model")
 
 
 def test_settings_that_are_left_out_contradict_nothing():

@@ -6,7 +6,7 @@ import torch
 from holdfast.artifacts import load_json, load_scores
 from holdfast.models.load import load_model
 from holdfast.models.options import GenerateOptions
-from holdfast.pipeline import given_exchanges, scoring
+from holdfast.pipeline import given_exchanges, scoring, scoring_sources
 from holdfast.pipeline.options import ScoringOptions
 from holdfast.pipeline.saving import save_checkpoint
 from holdfast.select.stability import stability
@@ -185,8 +185,8 @@ def test_an_exchange_that_is_repeated_scores_once(tmp_path, monkeypatch):
 
 def test_only_the_harmful_side_of_a_file_scores_safety(tmp_path, monkeypatch):
     seen = []
-    monkeypatch.setattr(scoring, "refuse_too_few", seen.append)
-    monkeypatch.setattr(scoring, "load_judge", lambda *_, **__: pytest.fail("far enough"))
+    monkeypatch.setattr(scoring_sources, "refuse_too_few", seen.append)
+    monkeypatch.setattr(scoring_sources, "load_judge", lambda *_, **__: pytest.fail("far enough"))
     (tmp_path / "both.csv").write_text("prompt,label\nmend it,safe\nbreak it,unsafe\n")
     with pytest.raises(pytest.fail.Exception, match="far enough"):
         scoring.score_safety(

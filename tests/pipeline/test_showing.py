@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from holdfast.artifacts import save_mask, save_patch, save_scores
 from holdfast.pipeline.counting import count_largest
-from holdfast.pipeline.scoring import files_of, halves_stability
+from holdfast.pipeline.scoring_files import files_of, halves_stability
 from holdfast.pipeline.showing import read_map
 from holdfast.select import TopOptions, select_top
 from holdfast.tensor_files import StoredTensor

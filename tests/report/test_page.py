@@ -4,12 +4,11 @@ import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
-from typing import get_args
 
 import pytest
 
-from holdfast.pipeline.options import Estimator, Likelihood
-from holdfast.report.objective_words import SCORED
+from holdfast.objective.registry import MOVED, OBJECTIVES
+from holdfast.report.objective_words import OTHERWISE, score_words
 from holdfast.report.page import SHOWN_CHARACTERS, bytes_text, page_context, plain_rows, render_page
 from tests.report.sample import HOSTILE, by_expert, full_report, rate, suite
 
@@ -292,7 +291,10 @@ def test_the_page_describes_the_objective_that_was_run(objective, words):
 
 
 def test_every_objective_has_its_sentence():
-    assert set(SCORED) == {*get_args(Estimator), *get_args(Likelihood)}
+    words = {name: score_words(name) for name in OBJECTIVES}
+    assert len(set(words.values())) == len(words)
+    assert all(sentence.startswith("how much ") and MOVED in sentence for sentence in words.values())
+    assert OTHERWISE not in words.values()
 
 
 def test_examples_are_no_choice_of_a_judge_where_there_was_none():

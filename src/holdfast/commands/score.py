@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from rich.console import RenderableType
 
@@ -15,9 +15,11 @@ from holdfast.json_files import load_json
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.made_by import summary
 from holdfast.models.options import GenerateOptions
-from holdfast.pipeline.options import JudgeOptions, LayerWiseOptions, Likelihood, ScoringOptions, refuse_no_gradient
+from holdfast.objective.registry import OBJECTIVES
+from holdfast.pipeline.options import JudgeOptions, LayerWiseOptions, ScoringOptions, refuse_no_gradient
 
 if TYPE_CHECKING:
+    from holdfast.pipeline.scoring_spec import Scored, ScoringSpec
     from holdfast.pipeline.showing import LayerMap
     from holdfast.progress import Progress
     from holdfast.values import Scores
@@ -61,60 +63,52 @@ def score(
     json
         Print one JSON object in place of tables.
     """
+    if not OBJECTIVES[options.objective].given:
+        judge = judge or REFUSAL_RULES
+        refuse_no_gradient(options.objective, judge)
     with shown_progress() as progress:
-        how: dict[str, Any] = {"options": options, "seed": seed, "progress": progress}
-        if options.objective in get_args(Likelihood):
-            from holdfast.pipeline.judges import refuse_judging
+        from holdfast.pipeline.scoring import score_model
+        from holdfast.pipeline.scoring_spec import ScoringSpec
 
-            refuse_judging(options.objective, judge, judging)
-            _refuse_generating(options.objective, generate)
-        else:
-            refuse_no_gradient(options.objective, judge or REFUSAL_RULES)
-            how |= {"judge": judge or REFUSAL_RULES, "judging": judging}
-        if layers.layer_wise:
-            result, tables = _by_layer(model, prompts, out, layers, generate, how)
-        else:
-            result, tables = _whole(model, prompts, out, generate, how)
+        spec = ScoringSpec(
+            model=model,
+            prompts=prompts,
+            out=out,
+            judge=judge,
+            options=options,
+            judging=judging,
+            generation=generate,
+            layers=layers,
+            seed=seed,
+        )
+        result, tables = _told(spec, score_model(spec, progress), progress)
         where = _where(out, "mask" if layers.keep else "scores", progress)
     result |= {"by_component": where.by_layer.records()}
     tables = [layer_table(where.title, where.by_layer), *tables]
     show(result, tables, json, note=f"{'Mask' if layers.keep else 'Scores'}: {out}")
 
 
-def _whole(
-    model: str, prompts: str, out: Path, generate: GenerateOptions, how: dict[str, Any]
+def _told(
+    spec: "ScoringSpec", scored: "Scored", progress: "Progress"
 ) -> tuple[dict[str, object], list[RenderableType]]:
-    """Scores with the whole model at once; what is told of them."""
-    from holdfast.pipeline import scoring
+    """What is printed of a scoring: facts, and tables of how far halves agree."""
     from holdfast.values import ScoresShard
 
-    if "judge" in how:
-        scores = scoring.score_safety(model, prompts=prompts, out=out, generation=generate, **how)
-    else:
-        scores = scoring.score_likelihood(model, prompts, out, **how)
-    curve = scoring.convergence_of(out)
-    points = load_json(curve)["points"] if curve.is_file() else None  # left out where the prompts are too few
-    largest = _largest(scores)
-    result: dict[str, object] = {"out": str(out), "largest": largest, **_summary(scores)}
+    result: dict[str, object] = {"out": str(spec.out), "largest": dict(scored.largest), **_summary(scored.scores)}
+    points = _convergence(spec)
     result |= {"convergence": points} if points else {}
-    agreement = None if isinstance(scores, ScoresShard) else _agreement(out, how["progress"])
+    agreement = scored.agreement
+    if agreement is None and not isinstance(scored.scores, ScoresShard):
+        agreement = _agreement(spec.out, progress)
     return _with_agreement(result, _convergence_tables(points), agreement)
 
 
-def _by_layer(
-    model: str, prompts: str, out: Path, layers: LayerWiseOptions, generate: GenerateOptions, how: dict[str, Any]
-) -> tuple[dict[str, object], list[RenderableType]]:
-    """Scores one layer at a time; what is told of them."""
-    from holdfast.pipeline import layerwise
+def _convergence(spec: "ScoringSpec") -> list[dict[str, Any]] | None:
+    """The curve of agreement over the number of prompts; None where it was not asked for, or prompts are too few."""
+    from holdfast.pipeline.scoring_files import convergence_of
 
-    if generate.model_fields_set:
-        raise ValueError("layer-wise scoring makes no responses; leave --generate out, and give --responses.")
-    if "judge" in how:
-        found = layerwise.score_safety_by_layer(model, prompts=prompts, out=out, layers=layers, **how)
-    else:
-        found = layerwise.score_likelihood_by_layer(model, prompts, out, layers, **how)
-    result: dict[str, object] = {"out": str(out), "largest": dict(found.largest), **_summary(found.outline)}
-    return _with_agreement(result, [], found.agreement or _agreement(out, how["progress"]))
+    path = convergence_of(spec.out)
+    return load_json(path)["points"] if path.is_file() and not spec.layers.layer_wise else None
 
 
 def _where(out: Path, kind: str, progress: "Progress") -> "LayerMap":
@@ -128,7 +122,7 @@ def _where(out: Path, kind: str, progress: "Progress") -> "LayerMap":
 def _agreement(out: Path, progress: "Progress") -> Mapping[str, float | None] | None:
     """How far the scores of the two halves agree; None, and a warning, where they have no ranking."""
     from holdfast.distributed import first
-    from holdfast.pipeline.scoring import halves_stability
+    from holdfast.pipeline.scoring_files import halves_stability
 
     give_back_freed_memory()  # the model's, which is gone, before the files are mapped into memory
     try:
@@ -154,19 +148,6 @@ def _with_agreement(
         rows.append(with_ends(agreement, "rank_correlation", ends="rank"))
     agreed = table("How far two halves of the prompts agree", columns, [rows])
     return result | {"stability": dict(agreement)}, [*tables, agreed]
-
-
-def _refuse_generating(objective: str, generate: GenerateOptions) -> None:
-    if generate.model_fields_set:
-        raise ValueError(f"objective {objective} scores responses that are given and makes none; leave --generate out.")
-
-
-def _largest(scores: "Scores") -> dict[str, float]:
-    """The largest score of every parameter; several processes may hold parts of it."""
-    from holdfast.distributed import gathered
-
-    parts = gathered({name: float(tensor.max()) for name, tensor in scores.entries.items() if tensor.numel()})
-    return {name: max(part.get(name, 0.0) for part in parts) for name in scores.entries}
 
 
 def _summary(scores: "Scores") -> dict[str, object]:

@@ -13,10 +13,10 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from holdfast.estimators import Reduction
 from holdfast.models.load import LoadedModel
 from holdfast.models.logits import logits_at
 from holdfast.models.tables import check_fits
+from holdfast.objective.choices import Reduction
 from holdfast.prompts.batching import right_pad
 
 

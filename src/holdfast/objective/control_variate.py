@@ -33,6 +33,7 @@ from holdfast.objective.completions import (
     said_log_probabilities,
 )
 from holdfast.objective.gains import DifferentiableJudge, JudgeGains
+from holdfast.objective.material import TRIED, Made, Material
 from holdfast.objective.policy_gradient import groups_by_prompt, leave_one_out, sampled_completion
 
 HALF_TRUST = 64
@@ -117,6 +118,20 @@ class ControlVariate:
             own.log_odds - reference.log_odds - gains.cumsum(0)
             for own, reference, gains in zip(self._own, self._references, explained, strict=True)
         ]
+
+
+def make(material: Material, weight: float | None = 1.0) -> Made:
+    """Makes the unbiased estimator from samples and one greedy response a prompt."""
+    responses = material.answer()
+    material.verdicts(responses[:TRIED])
+    references = material.answer_greedily()
+    judge, tokenizer = material.differentiable_judge, material.loaded.tokenizer
+    return Made(ControlVariate(judge, tokenizer, references, responses, weight), [*references, *responses])
+
+
+def make_mix(material: Material) -> Made:
+    """Makes its mix with the judge gradient."""
+    return make(material, weight=None)
 
 
 def extended(worth: Float[Tensor, " token"], length: int) -> Float[Tensor, " length"]:

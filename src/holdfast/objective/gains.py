@@ -69,7 +69,8 @@ class JudgeGains:
 
     def gains(self, judged: Sequence[Judged], device: torch.device) -> Float[Tensor, "token d_vocab"]:
         """C for every token of every response, one response after another."""
-        embeddings, readable = self._embeddings, self._readable = self._embeddings.to(device), self._readable.to(device)
+        self._embeddings = embeddings = self._embeddings.to(device)
+        self._readable = readable = self._readable.to(device)
         gradients = torch.cat([one.gradients for one in judged]).to(device)
         said = torch.tensor([token for one in judged for token in one.token_ids], dtype=torch.int64, device=device)
         gains = gradients @ embeddings.T - (gradients * embeddings[said]).sum(1, keepdim=True)

@@ -31,10 +31,11 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from holdfast.estimators import Reduction
 from holdfast.models.response_log import Response
+from holdfast.objective.choices import Reduction
 from holdfast.objective.completions import Completion, completion_logits, expected_gains, reduce_completions
 from holdfast.objective.gains import DifferentiableJudge, JudgeGains
+from holdfast.objective.material import TRIED, Made, Material
 from holdfast.objective.relaxation import Relaxation
 
 
@@ -71,6 +72,15 @@ class JudgeGradient:
     def describe(self) -> dict[str, object]:
         """The estimator and its choices."""
         return {"objective": "judge_gradient", "reduction": self._reduction, **self._relaxation.describe()}
+
+
+def make(material: Material) -> Made:
+    """Makes the objective from responses as the generation options say; the judge is tried on the first of them."""
+    responses = material.answer()
+    material.verdicts(responses[:TRIED])
+    relaxation = Relaxation(material.relaxation, material.temperature, material.seed)
+    judge, tokenizer = material.differentiable_judge, material.loaded.tokenizer
+    return Made(JudgeGradient(judge, tokenizer, responses, material.reduction, relaxation), responses)
 
 
 def _completion(response: Response) -> Completion:

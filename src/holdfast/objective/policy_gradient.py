@@ -19,14 +19,15 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from holdfast.estimators import Reduction
 from holdfast.models.response_log import Response
+from holdfast.objective.choices import Reduction
 from holdfast.objective.completions import (
     Completion,
     completion_logits,
     reduce_completions,
     said_log_probabilities,
 )
+from holdfast.objective.material import Made, Material
 from holdfast.outcomes import Outcome
 
 
@@ -64,11 +65,35 @@ class PolicyGradient:
         return {"objective": "policy_gradient", "reduction": self._reduction, "num_left_out": self.num_left_out}
 
 
+def make(material: Material) -> Made:
+    """Makes the objective from samples and the judge's verdicts on all of them.
+
+    Raises:
+        ValueError: the judge finds all responses to each prompt equally safe.
+    """
+    responses = material.answer()
+    outcomes = material.verdicts(responses)
+    objective = PolicyGradient(responses, outcomes, material.reduction)
+    if not objective.num_unequal:
+        good = sum(outcome.verdict in ("safe", "refused") for outcome in outcomes)
+        what = "refused" if _are_of_refusals(outcomes) else "safe"
+        raise ValueError(
+            f"the judge finds all responses to the same prompt equally safe ({good} of {len(outcomes)} are {what}), so "
+            "a policy gradient has nothing to compare; draw more samples a prompt, or longer ones, or score the "
+            "likelihood of given refusals (refusal_likelihood)."
+        )
+    return Made(objective, responses)
+
+
 def _unit(outcomes: Sequence[Outcome]) -> str:
     if any(outcome.score is not None for outcome in outcomes):
         return "judge score"
-    of_refusals = any(outcome.verdict in ("refused", "complied") for outcome in outcomes)
-    return "probability of refusal" if of_refusals else "probability of safe"
+    return "probability of refusal" if _are_of_refusals(outcomes) else "probability of safe"
+
+
+def _are_of_refusals(outcomes: Sequence[Outcome]) -> bool:
+    """Whether the judge says refused or complied, which is not about harm."""
+    return any(outcome.verdict in ("refused", "complied") for outcome in outcomes)
 
 
 def groups_by_prompt(prompts: Sequence[str], positions: Iterable[int]) -> list[list[int]]:

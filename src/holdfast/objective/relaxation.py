@@ -26,7 +26,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from holdfast.estimators import TEMPERATURE, RelaxationKind
+from holdfast.objective.choices import TEMPERATURE, RelaxationKind
 from holdfast.objective.completions import Completion, completion_tokens
 
 SEEDS_APART = 1_000_003

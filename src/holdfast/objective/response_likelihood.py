@@ -17,6 +17,7 @@ from holdfast.objective.completions import (
     reduce_completions,
     said_log_probabilities,
 )
+from holdfast.objective.material import Made, Material
 from holdfast.prompts.chat import encode_exchange
 from holdfast.records import Exchange
 
@@ -54,6 +55,11 @@ class ResponseLikelihood:
     def describe(self) -> dict[str, object]:
         """The objective's name."""
         return {"objective": self.name}
+
+
+def make(material: Material) -> Made:
+    """Makes the objective from given exchanges."""
+    return Made(ResponseLikelihood(material.loaded.tokenizer, material.exchanges, material.name))
 
 
 def _completion(tokenizer: PreTrainedTokenizerBase, exchange: Exchange) -> Completion:

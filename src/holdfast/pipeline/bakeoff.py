@@ -11,24 +11,27 @@ is there is not made again.
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from holdfast.arms import SAFETY_ONLY
 from holdfast.artifacts import load_json, load_mask, load_scores, save_json, save_text
 from holdfast.evaluate.expected_safety import ExpectedSafety
 from holdfast.evaluate.pooled import pool_evaluations
 from holdfast.models.load import LoadedModel, load_model
+from holdfast.objective.registry import OBJECTIVES, takes_gradient
 from holdfast.pipeline import faithfulness, scoring, suites, verifying
 from holdfast.pipeline.bakeoff_config import BakeoffConfig
 from holdfast.pipeline.inputs import file_hash, suite_hashes
 from holdfast.pipeline.judges import Judge, differentiable, load_judge, require_usable, try_on
 from holdfast.pipeline.masks import select_as_shared
 from holdfast.pipeline.objectives import refuse_contradictions
-from holdfast.pipeline.options import Likelihood, ScoringOptions
+from holdfast.pipeline.options import ScoringOptions
 from holdfast.pipeline.outputs import claimed, refuse_unclaimable
 from holdfast.pipeline.rendering import rendering_of
+from holdfast.pipeline.scoring_files import files_of, responses_of
+from holdfast.pipeline.scoring_spec import ScoringSpec
 from holdfast.progress import Progress, silent
 from holdfast.prompts.sources import load_prompts
 from holdfast.ranks import spearman_interval
@@ -86,8 +89,9 @@ def bakeoff(config: BakeoffConfig, out: Path, progress: Progress = silent) -> di
     calibration = config.calibration
     overlap = suites.refuse_overlap(_calibrating(config), config.suite, calibration.harmful)
     loaded, judge = load_model(config.model), load_judge(config.judge, config.judging)
-    for objective in set(config.objectives) - {"policy_gradient", *get_args(Likelihood)}:
-        differentiable(judge, objective)
+    for objective in config.objectives:
+        if takes_gradient(OBJECTIVES[objective]):
+            differentiable(judge, objective)
     try_on(judge, config.judge, [prompt.prompt for prompt in suites.load_suite(config.suite).harmful])
     with claimed(out, {**config.model_dump(mode="json"), "inputs": input_hashes(config, loaded, judge)}):
         groups = faithfulness.make_groups(loaded, config.groups)
@@ -108,10 +112,10 @@ def refuse_unknown(config: BakeoffConfig) -> None:
         SCORES[method]
     for selector in config.selectors:
         find_selector(selector, ["utility"] if SELECTORS[selector].needs_utility else [])
-    for objective in set(config.objectives) - set(get_args(Likelihood)):
-        refuse_contradictions(ScoringOptions.model_validate({"objective": objective}), config.calibrate)
-    if "refusal_likelihood" in config.objectives and config.refusals is None:
-        raise ValueError("objective refusal_likelihood needs harmful prompts with safe responses; set `refusals`.")
+    for objective in config.objectives:
+        refuse_contradictions(ScoringOptions(objective=objective), config.calibrate)
+        if OBJECTIVES[objective].given and config.refusals is None:
+            raise ValueError(f"objective {objective} needs harmful prompts with safe responses; set `refusals`.")
 
 
 def _calibrating(config: BakeoffConfig) -> list[str]:
@@ -142,7 +146,7 @@ def compete(
     """One row of the table."""
     folder = out / "scores" / contestant.scores_name
     score(config, contestant, folder, config.seed, progress)
-    whole, first, second = map(load_scores, scoring.files_of(folder / "scores.safetensors"))
+    whole, first, second = map(load_scores, files_of(folder / "scores.safetensors"))
     points = [noise_point(config, contestant, folder, fraction, progress) for fraction in config.fractions]
     reference = contestants(config)[0]
     return {
@@ -195,22 +199,25 @@ def overlap(first: Mask, second: Mask) -> dict[str, float | None]:
 def score(config: BakeoffConfig, contestant: Contestant, folder: Path, seed: int, progress: Progress) -> None:
     """Scores the model as the contestant does, and notes how long it took, loading left out as far as it is shared."""
     path = folder / "scores.safetensors"
-    options = ScoringOptions.model_validate({"method": contestant.method, "objective": contestant.objective})
-    how = {"options": options, "seed": seed, "progress": progress}
-    made = scoring.files_of(path)
+    made = files_of(path)
     if all(file.is_file() for file in [folder / "timing.json", *made]):
         return
     started = time.monotonic()
-    for file in [*made, scoring.responses_of(path)]:
+    for file in [*made, responses_of(path)]:
         file.unlink(missing_ok=True)  # not all is there: it was interrupted in between, or a broken file was removed
-    if contestant.objective in get_args(Likelihood):
-        assert config.refusals is not None
-        scoring.score_likelihood(config.model, config.refusals, path, **how)
-    else:
-        files = (config.model, config.judge, config.calibration.harmful, path)
-        generation = config.calibrate if seed == config.seed else config.calibrate.model_copy(update={"seed": seed})
-        scoring.score_safety(*files, judging=config.judging, generation=generation, **how)
+    scoring.score_model(spec_of(config, contestant, path, seed), progress)
     save_json(folder / "timing.json", {"seconds": round(time.monotonic() - started, 2)})
+
+
+def spec_of(config: BakeoffConfig, contestant: Contestant, out: Path, seed: int) -> ScoringSpec:
+    """The scoring of a contestant, on what its objective needs."""
+    options = ScoringOptions(method=contestant.method, objective=contestant.objective)
+    spec = ScoringSpec(model=config.model, prompts=config.calibration.harmful, out=out, options=options, seed=seed)
+    if spec.objective.given:
+        assert config.refusals is not None
+        return replace(spec, prompts=config.refusals)
+    generation = config.calibrate if seed == config.seed else config.calibrate.model_copy(update={"seed": seed})
+    return replace(spec, judge=config.judge, judging=config.judging, generation=generation)
 
 
 def noise_point(

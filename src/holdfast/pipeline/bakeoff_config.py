@@ -1,17 +1,18 @@
 """What a bakeoff is made of: a model, prompt sets, and the scores and selectors that it compares."""
 
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
 from holdfast.arms import SAFETY_ONLY
 from holdfast.config import Options, Seed
-from holdfast.estimators import Estimator
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.models.options import GenerateOptions
+from holdfast.objective.registry import DEFAULT
 from holdfast.pipeline.options import (
     JudgeOptions,
     OneResponse,
+    SafetyObjective,
     ScoreFiles,
     SelectOptions,
     SuiteFiles,
@@ -36,7 +37,7 @@ class BakeoffConfig(Options):
     """Prompt sets that measure safety and utility. They share no prompt with those that make the scores."""
     methods: tuple[str, ...] = ("esi", "gradient_magnitude", "snip", "wanda", "magnitude", "random")
     """Formulas to compare. The first one also goes with every other objective and selector."""
-    objectives: tuple[Estimator | Literal["refusal_likelihood"], ...] = ("judge_gradient",)
+    objectives: tuple[SafetyObjective, ...] = (DEFAULT,)
     """Objectives to compare. The first one also goes with every other method and selector."""
     selectors: tuple[str, ...] = ("top", "safety_only", "bottom")
     """Selectors to compare. The first one also goes with every other method and objective. The method random gives a

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from holdfast.judge.refusal import RefusalJudge
+from holdfast.objective.registry import OBJECTIVES
 from holdfast.outcomes import Outcome
 from holdfast.pipeline.options import ScoringOptions
 from holdfast.prompts.sources import load_exchanges
@@ -67,11 +68,12 @@ def load_given(source: str, options: ScoringOptions) -> list[Exchange]:
     Raises:
         ValueError: there are too few, or most of what should be refusals are none.
     """
-    refusals = options.objective == "refusal_likelihood"
-    given = load_exchanges(source, once=True, responses="refusals" if refusals else "responses")
+    wanted = OBJECTIVES[options.objective].given
+    assert wanted is not None
+    given = load_exchanges(source, once=True, responses=wanted)
     refuse_too_few([exchange.prompt for exchange in given])
-    if refusals:
-        _require_refusals(read_refusals(source, given))
+    if wanted == "refusals":
+        _require_refusals(read_refusals(source, given), options.objective)
     return given
 
 
@@ -130,12 +132,12 @@ def _refuse_complying(read: Read) -> None:
     _warn_of_unread(read)
 
 
-def _require_refusals(read: Read) -> None:
+def _require_refusals(read: Read, objective: str) -> None:
     if 2 * read.refused >= len(read.responses):
         return
     if 2 * (read.refused + len(read.unread)) < len(read.responses):
         raise ValueError(
-            f"{read.counted()}, one that is not begins {read.complying}, and objective refusal_likelihood scores what "
+            f"{read.counted()}, one that is not begins {read.complying}, and objective {objective} scores what "
             "makes refusals likely; give refusals, or objective utility for right answers."
         )
     _warn_of_unread(read)

@@ -8,6 +8,7 @@ from holdfast.json_files import parse_json
 from holdfast.models.load import LoadedModel
 from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import Response, ResponseLog
+from holdfast.objective.registry import OBJECTIVES
 from holdfast.prompts.chat import encode_prompt
 
 
@@ -34,7 +35,7 @@ def log_given(
 ) -> GenerateOptions:
     """Puts responses into the logs that the objective's generation goes on from, so that none is left to make.
 
-    Control variate and mix have one greedy response a prompt before the samples.
+    An objective that compares its samples with greedy responses has one a prompt of those before them.
 
     Returns:
         Options of the generation that they would have come from.
@@ -42,12 +43,12 @@ def log_given(
     Raises:
         ValueError: they are not of these prompts, or not of this model's tokenizer and template.
     """
-    referenced = objective in ("control_variate", "mix")
-    count = len(prompts) if referenced else 0
+    record = OBJECTIVES[objective]
+    count = len(prompts) if record.compares_with_greedy else 0
     references, responses = given[:count], given[count:]
     samples = len(responses) // len(prompts)
     expected = [*prompts[:count], *(prompt for prompt in prompts for _ in range(samples))]
-    if [response.prompt for response in given] != expected or samples < (1 if objective == "judge_gradient" else 2):
+    if [response.prompt for response in given] != expected or samples < (2 if record.samples else 1):
         raise ValueError(
             f"the {len(given)} responses are not what objective {objective} makes of the {len(prompts)} prompts; give "
             "the prompts that they answer, and responses from a scoring with the same objective."

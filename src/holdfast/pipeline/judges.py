@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, PreTrainedConfig
 
@@ -24,14 +24,14 @@ from holdfast.judge.rubrics import REFUSAL_RUBRIC, Rubric
 from holdfast.judge.trial import try_judge
 from holdfast.models.load import LoadedModel, architectures, config_of, load_model
 from holdfast.models.shards import shard_layers
+from holdfast.objective.registry import names, takes_verdicts
 from holdfast.outcomes import Answer, Evaluation, Outcome
-from holdfast.pipeline.options import Estimator, JudgeOptions
+from holdfast.pipeline.options import JudgeOptions, OptionKind
 from holdfast.progress import Progress, silent
-from holdfast.spelling import is_nearly
+from holdfast.spelling import is_nearly, joined
 from holdfast.thoughts import without_thoughts
 
 Judge = ModelJudge | RubricJudge | RefusalJudge
-OptionKind = Literal["guard", "classifier", "api"]
 JudgeKind = Literal[OptionKind, "rules"]
 
 
@@ -174,26 +174,11 @@ def _api_model(name: str) -> str:
 
 def refuse_idle(options: JudgeOptions, *names: str | None) -> None:
     """Raises ValueError when options of one kind of judge were given, and none of the judges is of that kind."""
-    given = _given(options)
+    given = options.given
     kinds = {kind_of(name) for name in names if name} if given else set()
     if idle := [kind for kind in given if kind not in kinds]:
         what = {"api": "called api:MODEL", "classifier": "a sequence classifier", "guard": "a guard model"}[idle[0]]
         raise ValueError(f"there are --{idle[0]} options, and no judge is {what}; leave them out, or name one.")
-
-
-def refuse_judging(objective: str, judge: str | None, options: JudgeOptions) -> None:
-    """Raises ValueError when a judge, or options of one, were given to an objective that asks none."""
-    given = [*(["--judge"] if judge else []), *(f"--{kind} options" for kind in _given(options))]
-    if given:
-        raise ValueError(
-            f"objective {objective} asks no judge, and there is {' and '.join(given)}; leave that out, or choose one "
-            f"of the objectives that are judged: {', '.join(get_args(Estimator))}."
-        )
-
-
-def _given(options: JudgeOptions) -> list[OptionKind]:
-    """The kinds of judge whose options differ from their defaults."""
-    return [kind for kind in get_args(OptionKind) if getattr(options, kind) != type(getattr(options, kind))()]
 
 
 def reading(options: JudgeOptions) -> dict[str, object]:
@@ -203,14 +188,14 @@ def reading(options: JudgeOptions) -> dict[str, object]:
     return {kind: one.model_dump(mode="json", exclude=unimportant) for kind, one in kinds.items()}
 
 
-def differentiable(judge: Judge, objective: str) -> ModelJudge:
+def differentiable(judge: JudgesResponses, objective: str) -> ModelJudge:
     """The judge, as one that has a gradient; ValueError when it has none."""
     if isinstance(judge, ModelJudge):
         return judge
     what = "the refusal rules have" if isinstance(judge, RefusalJudge) else "a judge behind an API has"
     raise ValueError(
-        f"objective {objective} takes the judge's gradient, and {what} none; choose the objective policy_gradient, "
-        "or a judge that is loaded here."
+        f"objective {objective} takes the judge's gradient, and {what} none; choose the objective "
+        f"{joined(names(takes_verdicts))}, or a judge that is loaded here."
     )
 
 

@@ -1,17 +1,34 @@
 """Options that the commands and a whole run share: prompt sets, and how to score, judge, measure and verify."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from holdfast.config import Options
-from holdfast.estimators import TEMPERATURE, Estimator, Likelihood, Reduction, RelaxationKind
 from holdfast.judge.options import REFUSAL_RULES, ClassifierOptions, GuardOptions, RubricOptions
 from holdfast.models.options import GenerateOptions, refuse_other_engine
+from holdfast.objective.choices import TEMPERATURE, Reduction, RelaxationKind
+from holdfast.objective.registry import (
+    DEFAULT,
+    OBJECTIVES,
+    choices_help,
+    defaults_in_words,
+    is_safety,
+    names,
+    takes_gradient,
+)
 from holdfast.option_groups import CLASSIFIERS, ENDPOINTS, FINE, GUARDS, JUDGED, SEVERAL
+from holdfast.spelling import joined
 
-SafetyObjective = Literal["judge_gradient", "refusal_likelihood"]
+OptionKind = Literal["guard", "classifier", "api"]
+"""Kinds of judge that have options of their own."""
+if TYPE_CHECKING:  # a checker can't know the names that are registered
+    ObjectiveName = SafetyObjective = EnhanceObjective = str
+else:
+    ObjectiveName = Literal[names()]
+    SafetyObjective = Literal[names(is_safety)]
+    EnhanceObjective = Literal[(DEFAULT, *names(lambda record: is_safety(record) and record.given))]
 
 
 def refuse_samples(generation: GenerateOptions) -> GenerateOptions:
@@ -26,11 +43,22 @@ def refuse_samples(generation: GenerateOptions) -> GenerateOptions:
 
 def refuse_no_gradient(objective: str, judge: str) -> None:
     """Raises ValueError when an objective takes the gradient of a judge, and the refusal rules judge."""
-    if judge == REFUSAL_RULES and objective in set(get_args(Estimator)) - {"policy_gradient"}:
+    if judge == REFUSAL_RULES and takes_gradient(OBJECTIVES[objective]):
         raise ValueError(
             f"objective {objective} needs a judge with a gradient, and the refusal rules have none; choose objective "
             "policy_gradient, whose reward is 1 where they say refused, or refusal_likelihood of given refusals, or "
             "name a guard model as the judge."
+        )
+
+
+def refuse_judging(objective: str, judge: str | None, options: "JudgeOptions") -> None:
+    """Raises ValueError when a judge, or options of one, were given to an objective that asks none."""
+    given = [*(["--judge"] if judge else []), *(f"--{kind} options" for kind in options.given)]
+    if given:
+        judged = ", ".join(names(lambda record: record.judge))
+        raise ValueError(
+            f"objective {objective} asks no judge, and there is {' and '.join(given)}; leave that out, or choose one "
+            f"of the objectives that are judged: {judged}."
         )
 
 
@@ -40,17 +68,14 @@ OneResponse = Annotated[GenerateOptions, AfterValidator(refuse_samples), AfterVa
 class ScoringOptions(Options):
     """How weights are scored."""
 
-    objective: Literal[Estimator, Likelihood] = "judge_gradient"
-    """Quantity that a weight's effect is measured on. Without a guard model choose refusal_likelihood. Or choose
-    policy_gradient, for a model that refuses some of the prompts: it rewards refusals, found by the built-in rules.
-
-    - judge_gradient: safety of the model's responses, by the judge's gradient
-    - policy_gradient: safety of sampled responses as a reward, from any judge
-    - control_variate: policy gradient made less noisy by the judge's gradient
-    - mix: judge gradient for few responses, control variate for many
-    - refusal_likelihood: likelihood of given refusals; needs no judge
-    - utility: likelihood of given right answers; needs no judge
-    """
+    objective: ObjectiveName = Field(
+        default=DEFAULT,
+        description=choices_help(
+            "Quantity that a weight's effect is measured on. Without a guard model choose refusal_likelihood. Or "
+            "choose policy_gradient, for a model that refuses some of the prompts: it rewards refusals, found by the "
+            "built-in rules."
+        ),
+    )
     method: str = "esi"
     """Formula of the score.
 
@@ -61,13 +86,14 @@ class ScoringOptions(Options):
     - magnitude: size of the weight, a control
     - random: noise, a control
     """
-    reduction: Annotated[Reduction | None, FINE] = None
-    """Combines the tokens of a response. When left out: mean for judge_gradient, sum for all other objectives, which
-    are unbiased only with sum.
+    reduction: Annotated[Reduction | None, FINE] = Field(
+        default=None,
+        description=f"""Combines the tokens of a response. When left out: {defaults_in_words()}.
+Sampled objectives are unbiased only with sum.
 
-    - mean: every response counts alike
-    - sum: every token counts alike, so that long responses count more
-    """
+- mean: every response counts alike
+- sum: every token counts alike, so that long responses count more""",
+    )
     relaxation: Annotated[RelaxationKind, FINE] = "expectation"
     """Replaces the choice of the next token by something that has a gradient (judge_gradient only).
 
@@ -93,10 +119,10 @@ class ScoringOptions(Options):
 
     @model_validator(mode="after")
     def _refuse_idle(self) -> Self:
-        if self.relaxation != "expectation" and self.objective != "judge_gradient":
+        if self.relaxation != "expectation" and not OBJECTIVES[self.objective].relaxes:
             raise ValueError(
-                f"objective {self.objective} has no relaxation, and {self.relaxation} was asked for; "
-                "leave the relaxation out, or choose objective judge_gradient."
+                f"objective {self.objective} has no relaxation, and {self.relaxation} was asked for; leave the "
+                f"relaxation out, or choose objective {joined(names(lambda record: record.relaxes))}."
             )
         if self.temperature != TEMPERATURE and self.relaxation == "expectation":
             raise ValueError(
@@ -136,6 +162,11 @@ class JudgeOptions(Options):
     """How a sequence classifier is read."""
     api: Annotated[RubricOptions, ENDPOINTS] = RubricOptions()
     """How a judge behind an API, api:MODEL, is asked."""
+
+    @property
+    def given(self) -> list[OptionKind]:
+        """The kinds of judge whose options differ from their defaults."""
+        return [kind for kind in get_args(OptionKind) if getattr(self, kind) != type(getattr(self, kind))()]
 
 
 class SuiteFiles(Options):

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import get_args
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -14,11 +13,11 @@ from holdfast.judge.model_judge import ModelJudge
 from holdfast.models.fingerprints import fingerprint
 from holdfast.models.load import LoadedModel, require_tokenizer
 from holdfast.models.options import GenerateOptions
+from holdfast.objective.registry import OBJECTIVES
 from holdfast.outcomes import Rate
 from holdfast.pipeline.judges import load_judge, try_on
-from holdfast.pipeline.objectives import refuse_contradictions, safety_objective
-from holdfast.pipeline.options import Likelihood, ScoringOptions
-from holdfast.progress import silent
+from holdfast.pipeline.objectives import make_objective, refuse_contradictions
+from holdfast.pipeline.options import ScoringOptions
 from holdfast.prompts.sources import load_prompts
 from holdfast.records import Prompt
 from holdfast.score.measure import refuse_too_few
@@ -86,7 +85,7 @@ def top_mask_refresh(
         ValueError: there is no tokenizer, the objective needs no judge, a setting contradicts another, or there are too
             few prompts.
     """
-    if scoring.objective in get_args(Likelihood):
+    if OBJECTIVES[scoring.objective].given:
         raise ValueError(
             f"objective {scoring.objective} needs exchanges and no judge; choose an objective that judges."
         )
@@ -100,9 +99,9 @@ def top_mask_refresh(
     def refresh(model: PreTrainedModel) -> Mask:
         loaded = _in_training(model, tokenizer, fingerprint(model))
         with TemporaryDirectory() as folder:
-            given = (loaded, judge, asked, scoring, generation, seed, silent, Path(folder))
-            objective, _ = safety_objective(*given)
-        scores = score_halves(loaded, objective, how, seed=seed).whole
+            given = {"judge": judge, "prompts": asked, "generation": generation, "seed": seed}
+            made = make_objective(scoring, loaded, Path(folder), **given)
+        scores = score_halves(loaded, made.objective, how, seed=seed).whole
         return select_top(scores, TopOptions(fraction=fraction))
 
     return refresh

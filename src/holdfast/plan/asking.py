@@ -13,7 +13,9 @@ from holdfast.models.load import Outline
 from holdfast.models.logits import logits_budget
 from holdfast.models.options import GenerateOptions
 from holdfast.models.sites import scorable_sites
-from holdfast.pipeline.objectives import SAMPLES, TRIED
+from holdfast.objective.material import TRIED
+from holdfast.objective.registry import OBJECTIVES, takes_gradient
+from holdfast.pipeline.objectives import sampled
 from holdfast.pipeline.options import JudgeOptions, ScoringOptions
 from holdfast.plan.lengths import TEMPLATE, Lengths
 from holdfast.plan.memory import Need, Subject
@@ -172,15 +174,15 @@ class Asking:
 
     def scored(self, lengths: Lengths, options: ScoringOptions) -> Need:
         """Need of scoring by a judge: responses, gradients through the judge, scores of all prompts and of halves."""
-        samples = 1 if options.objective == "judge_gradient" else max(SAMPLES, self.generation.num_samples)
-        samples = max(samples, self.generation.num_samples)
-        prompts = lengths.prompts
-        tried = prompts if options.objective == "policy_gradient" else prompts[:TRIED]
+        record, prompts = OBJECTIVES[options.objective], lengths.prompts
+        differentiates = takes_gradient(record)
+        samples = (sampled(self.generation) if record.samples else self.generation).num_samples
+        tried = prompts[:TRIED] if differentiates else prompts
         need = self.loading.then(self.answer(prompts, samples)).then(self.judged(tried))
         if SCORES[options.method].needs != "gradient":
             return need.then(_sums(self, Cost(0), options))
         whole = [length + self.generation.max_new_tokens for length in _half(prompts) for _ in range(samples)]
-        outline = self.judge.outline if options.objective != "policy_gradient" else None
+        outline = self.judge.outline if differentiates else None
         width = _width(outline) if outline else None
         new = self.generation.max_new_tokens
         budget = options.token_budget or self._budget(whole, new, width)

@@ -18,10 +18,12 @@ from transformers import AutoModelForSequenceClassification
 from holdfast.arms import Arm
 from holdfast.intervene.options import SftOptions
 from holdfast.intervene.train.methods import METHODS
+from holdfast.made_by import UTILITY
 from holdfast.models.load import Outline, load_outline
 from holdfast.models.options import GenerateOptions
+from holdfast.objective.registry import DEFAULT
 from holdfast.pipeline.judges import has_weights, kind_of
-from holdfast.pipeline.options import EnhanceFiles, SafetyObjective
+from holdfast.pipeline.options import EnhanceFiles, EnhanceObjective
 from holdfast.pipeline.run.config import RunConfig
 from holdfast.pipeline.run.layout import arms_in, enhance_options, masks_of, trains_mask_alone
 from holdfast.plan.asking import Asking, PlannedJudge
@@ -69,7 +71,7 @@ class Planned:
         """Lists all stages by name, in the order of a run."""
         config = self.config
         found: dict[str, Callable[[], Stage]] = {
-            "locate": partial(self.locate, config.model, "locate", "judge_gradient"),
+            "locate": partial(self.locate, config.model, "locate", DEFAULT),
             "evaluate aligned": partial(self.evaluate, config.model, "evaluate aligned", with_task=True),
         }
         name, objective = config.unaligned, config.enhance_objective
@@ -82,19 +84,19 @@ class Planned:
         found |= {f"enhance {arm.name}": partial(self.enhance, arm) for arm in arms_in(config, "enhance")}
         return found | {f"adapt {arm.name}": partial(self.adapt, arm) for arm in arms_in(config, "adapt")}
 
-    def locate(self, model: str, name: str, objective: SafetyObjective) -> Stage:
+    def locate(self, model: str, name: str, objective: EnhanceObjective) -> Stage:
         """Plans the scores for safety and for utility, and the masks."""
         config, spread = self.config, Spread(self.processes, self.config.score.shard)
         asking = self._asking(model, self.config.calibrate, spread)
         if refusals := config.refusals_to_score(objective):
             safety = self._exchanges(model, refusals)
-            need = asking.likelihood(safety, config.likelihood_options("refusal_likelihood"))
+            need = asking.likelihood(safety, config.given_options(config.scored_by(objective)))
         else:
             safety = self._prompts(model, config.calibration.harmful)
             need = asking.scored(safety, config.score)
         utility = self._exchanges(model, config.calibration.utility) if config.calibration.utility else NONE
         if config.calibration.utility:
-            need = need.then(asking.likelihood(utility, config.likelihood_options("utility")))
+            need = need.then(asking.likelihood(utility, config.given_options(UTILITY)))
         subject = asking.subject
         # Sums of two halves are kept until the scores are there.
         files = 6 if config.calibration.utility else 3

@@ -80,7 +80,10 @@ def sum_gradients(
             finish()
             progress("scoring weights", sum(map(len, batches[: rounds[order] + world_size()])), len(items))
     for total in sums.values():
-        _ = total.mul_(world_size()) if sharded else all_sum(total)  # FSDP2 takes the mean over the processes
+        if sharded:
+            total.mul_(world_size())  # FSDP2 takes the mean over the processes
+        else:
+            all_sum(total)
     return Sums(sums, len(items))
 
 

@@ -85,15 +85,18 @@ def score_halves(
         ValueError: there are fewer than two distinct prompts.
     """
     how = {"token_budget": options.token_budget, "on_host": options.sums_on_host, "progress": progress}
-    first, second = measure_halves(loaded, objective, SCORES[options.method].needs, **how, seed=seed, keep=keep)
+    halves = measure_halves(loaded, objective, SCORES[options.method].needs, **how, seed=seed, keep=keep)
+    num_first, num_second = (half.num_items for half in halves)
+    sets = halved_sets(num_first, num_second, seed, beside or {})
+    remaining = [dict(half.sums) for half in halves]
+    del halves  # `remaining` alone holds the sums now, and each is freed once it is taken out
     weights = dict(loaded.model.named_parameters())
 
     def take(name: str) -> tuple[Tensor, Tensor, Tensor]:
         """A parameter's sums, of which nothing is kept: they make room for its scores."""
-        of_first, of_second = (half.sums.pop(name).to(weights[name].device) for half in (first, second))
+        of_first, of_second = (sums.pop(name).to(weights[name].device) for sums in remaining)
         return of_first + of_second, of_first, of_second
 
-    sets = halved_sets(first.num_items, second.num_items, seed, beside or {})
     return HalvedScores(*scores_from(loaded, objective, options, take, sets))
 
 

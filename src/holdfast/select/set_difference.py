@@ -13,7 +13,8 @@ import torch
 from pydantic import Field
 
 from holdfast.distributed import gathered
-from holdfast.made_by import SAFETY, UNKNOWN_OBJECTIVES, UTILITY
+from holdfast.made_by import UNKNOWN_OBJECTIVES, UTILITY
+from holdfast.objective.registry import is_safety, names
 from holdfast.select.origin import cut_by
 from holdfast.select.ranking import count_selected, select_extreme
 from holdfast.select.registry import SELECTORS, Selector
@@ -58,7 +59,7 @@ def refuse_other_objectives(scores: Scores, utility: Scores) -> None:
     """
     safety_objective, other_objective = (given.made_by.get("objective") for given in (scores, utility))
     if safety_objective == UTILITY:
-        advice = "swap the two" if other_objective in SAFETY else "give scores of a safety objective"
+        advice = "swap the two" if other_objective in names(is_safety) else "give scores of a safety objective"
         raise ValueError(
             f"the scores are of objective utility, and the utility scores of {other_objective}; {advice}: safety_only "
             "takes safety scores first and utility scores as --utility."

@@ -6,15 +6,15 @@ from pydantic import Field, model_validator
 
 from holdfast.arms import Stage, arms_of, help_on
 from holdfast.config import Options, Seed
-from holdfast.estimators import Likelihood
 from holdfast.intervene.options import AdaptOptions, EnhanceOptions
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.models.options import GenerateOptions
+from holdfast.objective.registry import DEFAULT, OBJECTIVES, is_safety
 from holdfast.pipeline.options import (
     EnhanceFiles,
+    EnhanceObjective,
     JudgeOptions,
     OneResponse,
-    SafetyObjective,
     ScoreFiles,
     ScoringOptions,
     SelectOptions,
@@ -24,7 +24,8 @@ from holdfast.pipeline.options import (
 )
 
 if TYPE_CHECKING:  # a checker cannot read names from a table
-    EnhanceArm, AdaptArm = str, str
+    EnhanceArm = str
+    AdaptArm = str
 else:
     EnhanceArm, AdaptArm = (Literal[tuple(arms_of(stage))] for stage in ("enhance", "adapt"))
 LEARNS_FROM: dict[Stage, str] = {"enhance": "refusals", "adapt": "task"}
@@ -59,7 +60,7 @@ class RunConfig(Options):
         default=tuple(arms_of("adapt")),
         description=f"Weights that SPA holds, one arm each. All of them when left out.\n\n{help_on('adapt')}",
     )
-    enhance_objective: SafetyObjective = "judge_gradient"
+    enhance_objective: EnhanceObjective = DEFAULT
     """Objective that scores the weights of SET. With judge_gradient, it is the objective that the table score names.
     For a model that never refuses take refusal_likelihood, which scores by the safe responses that SET teaches."""
     full_learning_rate: float | None = Field(default=None, gt=0)
@@ -122,8 +123,9 @@ class RunConfig(Options):
 
     @model_validator(mode="after")
     def _refuse_objectives(self) -> Self:
-        if self.score.objective == "utility":
-            raise ValueError("score.objective utility is no measure of safety; choose another, or leave it out.")
+        objective = self.score.objective
+        if not is_safety(OBJECTIVES[objective]):
+            raise ValueError(f"score.objective {objective} is no measure of safety; choose another, or leave it out.")
         refuse_no_gradient(self.score.objective, self.judge)
         return self
 
@@ -147,7 +149,7 @@ class RunConfig(Options):
     @property
     def is_located_once(self) -> bool:
         """Whether one model is scored for both stages, from the same prompts."""
-        here, there = (self.refusals_to_score(objective) for objective in ("judge_gradient", self.enhance_objective))
+        here, there = (self.refusals_to_score(objective) for objective in (DEFAULT, self.enhance_objective))
         return self.unaligned == self.model and here == there
 
     @property
@@ -155,13 +157,17 @@ class RunConfig(Options):
         """Whether one evaluation is where both stages start."""
         return self.unaligned == self.model and self.suite.task is None
 
-    def refusals_to_score(self, objective: SafetyObjective) -> str | None:
-        """The given refusals whose likelihood scores a model; None where its own responses are judged."""
-        if objective == "refusal_likelihood" and self.refusals:
-            return self.refusals.refusals
-        return self.calibration.harmful if self.score.objective == "refusal_likelihood" else None
+    def scored_by(self, objective: EnhanceObjective) -> EnhanceObjective:
+        """The objective that scores a model: the one that reads the refusals of SET, or that of the table score."""
+        return objective if OBJECTIVES[objective].given and self.refusals else self.score.objective
 
-    def likelihood_options(self, objective: Likelihood) -> ScoringOptions:
+    def refusals_to_score(self, objective: EnhanceObjective) -> str | None:
+        """The given refusals whose likelihood scores a model; None where its own responses are judged."""
+        if OBJECTIVES[objective].given and self.refusals:
+            return self.refusals.refusals
+        return self.calibration.harmful if OBJECTIVES[self.score.objective].given else None
+
+    def given_options(self, objective: str) -> ScoringOptions:
         """Options of a scoring by given responses.
 
         Those of `score` where it names the objective. Otherwise only what of them fits batches into memory.
@@ -169,4 +175,4 @@ class RunConfig(Options):
         if self.score.objective == objective:
             return self.score
         sizes = {"token_budget": self.score.token_budget, "sums_on_host": self.score.sums_on_host}
-        return ScoringOptions.model_validate({"objective": objective, **sizes})
+        return ScoringOptions(objective=objective, **sizes)

@@ -15,6 +15,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,9 @@ from typing import Any
 import holdfast
 from holdfast.arms import arm_named
 from holdfast.artifacts import digest, load_json, save_json, save_text
+from holdfast.made_by import UTILITY
 from holdfast.models.load import load_model
+from holdfast.objective.registry import DEFAULT
 from holdfast.pipeline import scoring, suites, tuning, verifying
 from holdfast.pipeline.evaluating import evaluate_model
 from holdfast.pipeline.given_exchanges import load_to_enhance
@@ -30,7 +33,7 @@ from holdfast.pipeline.going_on import command_of
 from holdfast.pipeline.inputs import file_hash
 from holdfast.pipeline.judges import Judge, load_judge, require_usable, try_on
 from holdfast.pipeline.masks import select_as_shared
-from holdfast.pipeline.options import SafetyObjective, SuiteFiles
+from holdfast.pipeline.options import EnhanceObjective, SuiteFiles
 from holdfast.pipeline.outputs import refuse_foreign, written_alone
 from holdfast.pipeline.rendering import rendering_of
 from holdfast.pipeline.run.config import RunConfig
@@ -47,6 +50,8 @@ from holdfast.pipeline.run.linking import link_file, link_folder
 from holdfast.pipeline.run.other_run import refuse_other_inputs, refuse_other_settings, settings_of
 from holdfast.pipeline.run.story import locate_section, tell
 from holdfast.pipeline.run.workers import Unit, Workers
+from holdfast.pipeline.scoring_files import files_of, remove_rest
+from holdfast.pipeline.scoring_spec import ScoringSpec
 from holdfast.progress import Progress, silent
 from holdfast.prompts.template_arguments import with_arguments_of
 from holdfast.report.page import render_page
@@ -182,7 +187,7 @@ def locate(
     config: RunConfig,
     model: str,
     folder: Path,
-    objective: SafetyObjective = "judge_gradient",
+    objective: EnhanceObjective = DEFAULT,
     copies: Sequence[Path] = (),
     progress: Progress = silent,
 ) -> None:
@@ -191,8 +196,8 @@ def locate(
     if not _is_scored(scores):
         _score(config, model, scores, objective, progress)
     if config.calibration.utility and not _is_scored(utility):
-        how = {"options": config.likelihood_options("utility"), "seed": config.seed, "progress": progress}
-        scoring.score_likelihood(model, config.calibration.utility, utility, **how)
+        spec = ScoringSpec(model=model, prompts=config.calibration.utility, out=utility, seed=config.seed)
+        scoring.score_model(replace(spec, options=config.given_options(UTILITY)), progress)
     for name in masks_of(config):
         cut(config, folder, name, folder / "masks" / f"{name}.safetensors")
     save_json(folder / "section.json", locate_section(config, model, folder))
@@ -202,21 +207,21 @@ def locate(
 
 def _is_scored(scores: Path) -> bool:
     """Whether scores and those of both halves are there; the rest of what is not whole is removed."""
-    if all(path.is_file() for path in scoring.files_of(scores)):
+    if all(path.is_file() for path in files_of(scores)):
         return True
-    scoring.remove_rest(scores)
+    remove_rest(scores)
     return False
 
 
-def _score(config: RunConfig, model: str, scores: Path, objective: SafetyObjective, progress: Progress) -> None:
+def _score(config: RunConfig, model: str, scores: Path, objective: EnhanceObjective, progress: Progress) -> None:
     """Scores a model for safety, on what the objective needs."""
-    how = {"seed": config.seed, "progress": progress}
+    spec = ScoringSpec(model=model, prompts=config.calibration.harmful, out=scores, seed=config.seed)
     if refusals := config.refusals_to_score(objective):
-        options = config.likelihood_options("refusal_likelihood")
-        scoring.score_likelihood(model, refusals, scores, options=options, **how)
-        return
-    how |= {"options": config.score, "judging": config.judging, "generation": config.calibrate}
-    scoring.score_safety(model, config.judge, config.calibration.harmful, scores, **how)
+        spec = replace(spec, prompts=refusals, options=config.given_options(config.scored_by(objective)))
+    else:
+        judged = {"judge": config.judge, "judging": config.judging, "generation": config.calibrate}
+        spec = replace(spec, options=config.score, **judged)
+    scoring.score_model(spec, progress)
 
 
 def cut(config: RunConfig, folder: Path, selector: str, path: Path) -> None:
@@ -301,7 +306,7 @@ def starting_units(
 ) -> list[Unit]:
     """What all else needs: where the weights of both models are (folders), and where both start (files)."""
 
-    def locating(label: str, model: str, folder: Path, objective: SafetyObjective, *copies: Path) -> Unit:
+    def locating(label: str, model: str, folder: Path, objective: EnhanceObjective, *copies: Path) -> Unit:
         arguments = {"config": config, "model": model, "folder": folder, "objective": objective, "copies": copies}
         made = [path for one in (folder, *copies) for path in _located_files(config, one)]
         return Unit(label, locate, made, arguments)
@@ -312,7 +317,7 @@ def starting_units(
 
     once, once_evaluated = config.is_located_once, config.is_evaluated_once
     units = [
-        locating("locate", config.model, aligned, "judge_gradient", *([unaligned] if once else [])),
+        locating("locate", config.model, aligned, DEFAULT, *([unaligned] if once else [])),
         evaluating(
             "evaluate aligned", config.model, aligned_start, *([unaligned_start] if once_evaluated else []), task=True
         ),

@@ -16,7 +16,7 @@ from holdfast.models.sites import list_sites
 from holdfast.outcomes import Evaluation
 from holdfast.pipeline.run.config import RunConfig
 from holdfast.pipeline.run.layout import arms_in, masks_of, noise_paths, start_file
-from holdfast.pipeline.scoring import convergence_of, files_of
+from holdfast.pipeline.scoring_files import convergence_of, files_of
 from holdfast.report.experts import expert_rows
 from holdfast.report.schema import SCHEMA, changed_answers, component_rows, suite_json, verify_section
 from holdfast.select.distribution import distribution

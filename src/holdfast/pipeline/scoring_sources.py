@@ -1,0 +1,133 @@
+"""What an objective is made from, as a scoring reads it: exchanges that are given, or prompts with a judge."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from holdfast.artifacts import digest
+from holdfast.made_by import prompts_entry
+from holdfast.models.load import LoadedModel, resolve
+from holdfast.models.response_log import Response
+from holdfast.objective.material import Made
+from holdfast.objective.registry import takes_gradient
+from holdfast.pipeline.given_exchanges import load_given
+from holdfast.pipeline.given_responses import log_given, read_responses
+from holdfast.pipeline.inputs import digest_of
+from holdfast.pipeline.judges import Judge, differentiable, has_weights, load_judge, reading, require_usable, try_on
+from holdfast.pipeline.objectives import make_objective
+from holdfast.pipeline.scoring_spec import ScoringSpec, with_useful_curve
+from holdfast.progress import Progress
+from holdfast.prompts.sources import load_prompts
+from holdfast.records import Exchange, Prompt
+from holdfast.score.measure import refuse_too_few
+
+
+@dataclass(frozen=True, eq=False)
+class GivenExchanges:
+    """Prompts whose responses are given."""
+
+    spec: ScoringSpec
+    exchanges: Sequence[Exchange]
+
+    @property
+    def prompts(self) -> list[str]:
+        """The prompts, in order."""
+        return [exchange.prompt for exchange in self.exchanges]
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """What unfinished work depends on."""
+        return {"exchanges": digest_of(self.exchanges)}
+
+    def make(self, loaded: LoadedModel, folder: Path, progress: Progress) -> Made:
+        """Makes the objective."""
+        return make_objective(self.spec.options, loaded, folder, exchanges=self.exchanges, progress=progress)
+
+    def beside(self, responses: Sequence[Response]) -> dict[str, object]:
+        """What the scores' metadata say of it; it has no other responses."""
+        spec = self.spec
+        return {"objective": spec.options.objective, "prompts": prompts_entry(self.exchanges, spec.prompts)}
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedPrompts:
+    """Prompts that the model answers, and the judge of the answers."""
+
+    spec: ScoringSpec
+    records: Sequence[Prompt]
+    judge: Judge
+    responses: Sequence[Response] = ()
+    """The model's responses where they are given, as layer by layer it can't make any."""
+
+    @property
+    def prompts(self) -> list[str]:
+        """The prompts, in order."""
+        return [record.prompt for record in self.records]
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """What unfinished work depends on."""
+        made = {"generation": self.spec.generation.model_dump(mode="json")}
+        given = {"responses": digest([asdict(response) for response in self.responses])}
+        return {
+            "judge": [self.judge.fingerprint, reading(self.spec.judging)],
+            "prompts": digest(self.prompts),
+            **(given if self.responses else made),
+        }
+
+    def make(self, loaded: LoadedModel, folder: Path, progress: Progress) -> Made:
+        """Makes the objective from responses that the model makes, or from those that are given."""
+        spec, generation = self.spec, self.spec.generation
+        if self.responses:
+            generation = log_given(self.responses, self.prompts, loaded, spec.options.objective, folder)
+        return make_objective(
+            spec.options,
+            loaded,
+            folder,
+            judge=self.judge,
+            prompts=self.prompts,
+            generation=generation,
+            seed=spec.seed,
+            progress=progress,
+        )
+
+    def beside(self, responses: Sequence[Response]) -> dict[str, object]:
+        """What the scores' metadata say: the objective as it was chosen, judge, prompts and responses."""
+        spec = self.spec
+        return {
+            "objective": spec.options.objective,
+            "judge": {"name": spec.judge, "fingerprint": self.judge.fingerprint, "reading": reading(spec.judging)},
+            "prompts": prompts_entry(self.records, spec.prompts),
+            "responses": {
+                "count": len(responses),
+                "longest": max(len(response.token_ids) for response in responses),
+                "sha256": digest([asdict(response) for response in responses]),
+            },
+        }
+
+
+def read_source(spec: ScoringSpec, progress: Progress) -> GivenExchanges | JudgedPrompts:
+    """Reads the prompts, and loads and tries the judge of an objective that takes one.
+
+    Convergence that the prompts are too few for is left out of the specification that comes back with them.
+
+    Raises:
+        ValueError: there are too few prompts, most of what should be refusals are none, or the judge can't be used.
+    """
+    if spec.objective.given:
+        exchanges = load_given(spec.prompts, spec.options)
+        return GivenExchanges(with_useful_curve(spec, [one.prompt for one in exchanges]), exchanges)
+    records = load_prompts(spec.prompts, "harmful")
+    asked = [record.prompt for record in records]
+    refuse_too_few(asked)
+    spec = with_useful_curve(spec, asked)
+    responses = read_responses(spec.layers.responses) if spec.layers.responses else ()
+    assert spec.judge is not None
+    require_usable(spec.judging, spec.judge)
+    if has_weights(spec.judge):
+        resolve(spec.model)  # before the judge is loaded
+    judge = load_judge(spec.judge, spec.judging, progress, sharded=spec.options.shard_judge)
+    if takes_gradient(spec.objective):
+        differentiable(judge, spec.options.objective)
+    try_on(judge, spec.judge, asked)
+    return JudgedPrompts(spec, records, judge, responses)

@@ -1,0 +1,188 @@
+"""The specification of a scoring: a model, prompts and options, and what of them contradicts what else."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from holdfast.arguments import require_name, require_options
+from holdfast.distributed import first, world_size
+from holdfast.models.load import LoadedModel, refuse_one_place, require_model_name
+from holdfast.models.options import GenerateOptions
+from holdfast.objective.registry import OBJECTIVES, ObjectiveRecord
+from holdfast.pipeline.judges import has_weights, refuse_idle, require_judge_name
+from holdfast.pipeline.objectives import refuse_contradictions
+from holdfast.pipeline.options import (
+    JudgeOptions,
+    LayerWiseOptions,
+    ScoringOptions,
+    refuse_judging,
+    refuse_no_gradient,
+)
+from holdfast.pipeline.rendering import rendering_of
+from holdfast.pipeline.scoring_files import convergence_of, files_of, refuse_outputs, responses_of, stability_of
+from holdfast.prompts.locate import require_set_name
+from holdfast.score.convergence import FEWEST
+from holdfast.score.layer_scores import refuse_other_needs
+from holdfast.values import Scores
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoringSpec:
+    """Everything that decides what scores a file will hold."""
+
+    model: str
+    prompts: str
+    """Harmful prompts, or the exchanges that an objective of given responses reads."""
+    out: Path
+    judge: str | None = None
+    """None for objectives of given responses."""
+    options: ScoringOptions = field(default_factory=ScoringOptions)
+    judging: JudgeOptions = field(default_factory=JudgeOptions)
+    generation: GenerateOptions = field(default_factory=GenerateOptions)
+    layers: LayerWiseOptions = field(default_factory=LayerWiseOptions)
+    seed: int = 0
+
+    @property
+    def objective(self) -> ObjectiveRecord:
+        """The record of the objective."""
+        return OBJECTIVES[self.options.objective]
+
+    @property
+    def outputs(self) -> list[Path]:
+        """Files that it writes."""
+        if self.layers.layer_wise:
+            return [*files_of(self.out), *([stability_of(self.out)] if self.layers.keep else [])]
+        responses = [] if self.objective.given else [responses_of(self.out)]
+        return [*files_of(self.out), *responses, convergence_of(self.out)]
+
+    def settings(self, loaded: LoadedModel) -> dict[str, object]:
+        """Everything that unfinished work depends on, whatever the objective and the way of scoring."""
+        return {
+            "model": loaded.base,
+            "options": self.options.model_dump(mode="json"),
+            "seed": self.seed,
+            "rendering": rendering_of(loaded.tokenizer),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """The scores that a scoring has written."""
+
+    scores: Scores
+    """Scores of all prompts. Made one layer at a time they have names, shapes and metadata, and no values."""
+    largest: Mapping[str, float]
+    """The largest score of every parameter."""
+    agreement: Mapping[str, float | None] | None = None
+    """Of masks: the IoU of those of two halves, and that of random ones."""
+
+
+def require_spec(spec: ScoringSpec) -> ScoringSpec:
+    """Returns the specification with its file as a path.
+
+    Raises:
+        ValueError: a result is there already, something is given by value or by another kind of options, or a setting
+            contradicts the objective, the judge, the way of scoring or the number of processes.
+    """
+    _require_names(spec)
+    spec = replace(spec, out=Path(spec.out))
+    first(lambda: refuse_outputs(spec.outputs, spec.out))
+    if spec.layers.layer_wise:
+        _refuse_by_layer(spec)
+    else:
+        _refuse_unshardable(spec.options)
+        _refuse_unshardable_judge(spec.options, spec.judge)
+    if spec.objective.given:
+        refuse_judging(spec.options.objective, spec.judge, spec.judging)
+        _refuse_making_responses(spec)
+        refuse_contradictions(spec.options, GenerateOptions())
+    else:
+        assert spec.judge is not None
+        refuse_contradictions(spec.options, spec.generation)
+        refuse_no_gradient(spec.options.objective, spec.judge)
+        refuse_idle(spec.judging, spec.judge)
+        _require_responses_by_layer(spec)
+    return spec
+
+
+def with_useful_curve(spec: ScoringSpec, prompts: Sequence[str]) -> ScoringSpec:
+    """Leaves convergence out, with a warning, where its one size would be that of the halves that are scored anyway."""
+    distinct = len(set(prompts))
+    if not spec.options.convergence or distinct >= FEWEST:
+        return spec
+    logger.warning(
+        "convergence compares halves of 8, 16, 32 ... prompts and needs %d distinct prompts or more, got %d; it is "
+        "left out, and the agreement of the two halves is printed anyway.",
+        FEWEST,
+        distinct,
+    )
+    return replace(spec, options=spec.options.model_copy(update={"convergence": False}))
+
+
+def _require_names(spec: ScoringSpec) -> None:
+    """Raises ValueError when a model, a set or a file is given by value: they are kept by name in what is written."""
+    require_model_name(spec.model)
+    require_set_name(spec.prompts)
+    require_name(spec.out, "a file to write the scores to", "give a path such as 'scores.safetensors'")
+    require_options(spec.options, ScoringOptions)
+    require_options(spec.judging, JudgeOptions)
+    require_options(spec.generation, GenerateOptions)
+    if not spec.objective.given:
+        require_judge_name(spec.judge)
+
+
+def _refuse_by_layer(spec: ScoringSpec) -> None:
+    """Raises ValueError when something is asked for that layer-wise scoring has not."""
+    refuse_other_needs(spec.options.method)
+    if spec.options.convergence:
+        raise ValueError("convergence compares scores of the whole model again and again; leave it or layer-wise out.")
+    if spec.options.shard or spec.options.shard_judge or world_size() > 1:
+        raise ValueError(
+            "layer-wise scoring works in one process; start it without torchrun and accelerate and leave shard and "
+            "shard-judge out, or leave layer-wise out."
+        )
+    if spec.generation.model_fields_set and not spec.objective.given:
+        raise ValueError("layer-wise scoring makes no responses; leave --generate out, and give --responses.")
+
+
+def _require_responses_by_layer(spec: ScoringSpec) -> None:
+    if spec.layers.layer_wise and spec.layers.responses is None:
+        raise ValueError(
+            f"objective {spec.options.objective} takes the model's responses, which it can't make one layer at a time; "
+            "give --responses, the OUT_responses.jsonl of a scoring on a host that holds the model."
+        )
+
+
+def _refuse_making_responses(spec: ScoringSpec) -> None:
+    """Raises ValueError when an objective of given responses is told how to make or where to read others."""
+    objective = spec.options.objective
+    if spec.generation.model_fields_set:
+        raise ValueError(f"objective {objective} scores responses that are given and makes none; leave --generate out.")
+    if spec.layers.responses is not None:
+        raise ValueError(f"objective {objective} has its responses in --prompts; leave --responses out.")
+
+
+def _refuse_unshardable(options: ScoringOptions) -> None:
+    """Raises ValueError when a sharded model has one place to be in, or what needs all scores in one place is asked."""
+    refuse_one_place(sharded=options.shard)
+    if options.shard and options.convergence:
+        raise ValueError(
+            "convergence compares whole rankings, and with shard no process has one; leave one of them out."
+        )
+
+
+def _refuse_unshardable_judge(options: ScoringOptions, judge: str | None) -> None:
+    """Raises ValueError when the judge is to be sharded, and there is no other process, or no judge's weights here."""
+    if not options.shard_judge:
+        return
+    if judge is None or not has_weights(judge):
+        said = f"the judge {judge!r} has none here" if judge else f"objective {options.objective} asks none"
+        raise ValueError(f"shard-judge spreads the weights of a judge over processes, and {said}; leave it out.")
+    if world_size() == 1:
+        raise ValueError(
+            "shard-judge spreads the judge over several processes, and there is one; start them with "
+            "`torchrun --nproc-per-node N -m holdfast score ...`, or leave it out."
+        )
