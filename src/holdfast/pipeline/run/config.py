@@ -24,7 +24,8 @@ from holdfast.pipeline.options import (
 )
 
 if TYPE_CHECKING:  # a checker cannot read names from a table
-    EnhanceArm, AdaptArm = str, str
+    EnhanceArm = str
+    AdaptArm = str
 else:
     EnhanceArm, AdaptArm = (Literal[tuple(arms_of(stage))] for stage in ("enhance", "adapt"))
 LEARNS_FROM: dict[Stage, str] = {"enhance": "refusals", "adapt": "task"}
