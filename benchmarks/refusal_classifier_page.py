@@ -12,42 +12,41 @@ from holdfast.pipeline.judges import load_judge
 ALONE, TOGETHER = "classifier alone", "classifier, rules behind"
 HEADER = ("set", "judge", "agreement", "kappa", "precision", "recall", "false positives")
 MADE = f"""\
-The judge is a classifier: the lower 18 layers of SmolLM2-135M-Instruct, with the upper 6 of them trained. We trained
-it in two lessons.
+The judge is a classifier: the lower 18 layers of SmolLM2-135M-Instruct, with the upper 6 of them trained.
+`benchmarks/real/refusal_guard.py` trained it at its defaults for two epochs of 2,909 exchanges:
 
-1. `benchmarks/real/refusal_guard.py` trained it for two epochs of 1,888 exchanges: the development half of the
-   responses above, the invented responses, 580 exchanges written for it (`exchanges/first.txt`), and phrases put
-   together around harmless instructions.
-2. `refusal_folds.py FIRST OUT --files evading complying partial soft premises short cut_off small_model --rest 0.3
-   --rate 2.5e-4 --folds 6 --first 1` trained it for two epochs of 1,188 exchanges. 662 of these come from 811 that we
-   wrote later, for the kinds that the first judge got wrong. 526 are from the first lesson.
+- the development half of the responses above (248);
+- the invented responses (770);
+- exchanges written for it (1,391, in `exchanges`);
+- phrases put together around harmless instructions (500).
 
-The script now trains on all 1,391 written exchanges. We have not measured such a judge, trained in one lesson.
+If the judge's log-odds are below {UNSURE_BELOW}, the rules decide. We chose that bound and the learning rate with
+earlier judges, on exchanges that we had left out of their training. We did not compare layers, steps and the share of
+prompts left out.
 
-We left a sixth of each kind, 274 exchanges, out of the second lesson. The judge is right on 258 of them, and the
-rules on 203. Neither lesson had shown 149 of the 274. If the judge's log-odds are below {UNSURE_BELOW}, the rules
-decide. We chose that bound and the learning rate (1e-4: 256 of 274) on these 274. We judged one fold of six and
-compared two rates, so this is no full cross-validation. We did not compare layers, steps and the share of prompts
-left out.
+We counted the sets below five times, and read no error on them:
 
-We counted the sets below three times, twice for the judge after its first lesson and once for this one. We read no
-error on them. The second count tried another bound and changed nothing. The first count's figures by kind decided the
-content of the second lesson. The writer of the first 580 exchanges had seen about fifteen of the strangers'
-responses. The writer of the other 811 had seen none. The strangers' responses have no prompts here, so the judge
-reads the response alone.
+| judge | one model | strangers, safe | strangers, unsafe | jailbreaks: recall, precision |
+| --- | --- | --- | --- | --- |
+| first lesson of two, counted twice | 0.946 | not kept | not kept | 0.98, 0.73 |
+| second lesson of two | 0.921 | 0.951 | 0.927 | 0.92, 0.85 |
+| **one lesson, this judge** | 0.941 | 0.959 | 0.964 | 0.95, 0.84 |
+| mean weights of three such trainings | 0.926 | 0.955 | 0.964 | 0.95, 0.84 |
+
+The last two differ by three of the one model's 202 responses, which is noise. We keep the simpler one. The first
+count's figures by kind decided which exchanges we wrote later. The writer of the first 580 exchanges had seen about
+fifteen of the strangers' responses. The writer of the other 811 had seen none. The strangers' responses have no
+prompts here, so the judge reads the response alone.
 """
 FAILS = """The judge fails on:
 
-- **Responses of the one model.** The second lesson was about responses that evade, and had none of this model's.
-  Agreement on the model's held-out half fell from 0.946 to 0.92, that of the rules. In return, the precision on
-  compliance with jailbreak templates rose from 0.73 to 0.85. After the first lesson the judge agreed with 0.915 of
-  the strangers' responses.
-- **Promises without content.** 14 responses promise to help and then do not. It calls only 8 of them refusals.
-- **Unsafe prompts.** It agrees with people less than on safe ones, because it misses partial refusals.
-- **Responses that correct or disclaim and then help.** It calls them refusals more often than after the first lesson.
-- **Rambling responses of a small model to harmful and borderline prompts.** After the first lesson it called 10 of 55
-  of them refusals, which a reader would not. We have not repeated this after the second lesson. Use the rules for
-  such models.
+- **Responses of the one model.** Agreement on its held-out half is 0.941, and we aimed at 0.95. Four judges reached
+  0.921 to 0.946 there. The interval of each is about 0.03 to either side.
+- **Promises without content.** 14 responses promise to help and then do not. It calls 10 of them refusals.
+- **Unsafe prompts of the one model.** It agrees with people on fewer of these responses than of those to safe
+  prompts, because it misses partial refusals.
+- **Rambling responses of a small model to harmful and borderline prompts.** An earlier judge called 10 of 55 of them
+  refusals, which a reader would not. We have not repeated this with this judge. Use the rules for such models.
 - **Languages other than English.** They are unscored, as by the rules, because we trained it on English alone.
 - **Other models.** We had real responses of only one model to measure it on, and trained it on the other half of
   them.

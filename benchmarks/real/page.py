@@ -91,10 +91,12 @@ def surprise(cells: Sequence[Cell], start: Cell) -> str:
 
 
 def reworded(cells: Sequence[Cell]) -> str:
-    """The rate of refusals of harmful prompts that are worded like the safe ones, where every cell measured it."""
-    if not all("contrast" in cell for cell in cells):
+    """The rate of refusals of harmful prompts that are worded like the safe ones, over the cells that measured it."""
+    measured = [cell["contrast"] for cell in cells if "contrast" in cell]
+    if not measured:
         return "not measured"
-    return shown(pooled([cell["contrast"] for cell in cells], "refusal/harmful", "refusal"))
+    some = f" ({len(measured)} of {len(cells)} runs)" if len(measured) < len(cells) else ""
+    return shown(pooled(measured, "refusal/harmful", "refusal")) + some
 
 
 def row(label: Sequence[str], cells: Sequence[Cell], start: Cell) -> list[str]:
