@@ -187,7 +187,7 @@ def test_a_probe_without_a_measure_or_a_trainer_is_refused(tmp_path):
 
 
 def test_a_probe_without_prompts_or_a_tokenizer_is_refused():
-    with pytest.raises(ValueError, match="there are no harmful prompts to ask"):
+    with pytest.raises(ValueError, match="there are no harmful prompts; give"):
         holdfast.attack_success_probe(make_tokenizer(), RefusalJudge(), [])
     with pytest.raises(ValueError, match="the model's tokenizer was expected, got NoneType"):
         holdfast.attack_success_probe(None, RefusalJudge(), "testbed:harmful_seen")  # pyright: ignore[reportArgumentType]

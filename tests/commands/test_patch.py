@@ -168,7 +168,7 @@ def test_a_checkpoint_changed_outside_the_patch_is_exit_code_1(files, capsys):
     assert run("apply", files / "base", files / "both", "--out", files / "applied") == 0
     assert run("revert", files / "applied", files / "first", "--out", files / "out") == 1
     told = (
-        "changed outside the patch, where is not known (give its base as --base to be told); give the checkpoint that"
+        "changed outside the patch, the place is unknown (give its base as --base to find it); give the checkpoint that"
     )
     assert told in capsys.readouterr().err
     assert run("revert", files / "applied", files / "first", "--out", files / "out", "--base", files / "base") == 1

@@ -164,7 +164,7 @@ def test_a_judge_is_not_sharded_where_that_means_nothing(tmp_path, judge, senten
             tmp_path / "scores.safetensors",
             options=ScoringOptions(shard_judge=True),
         )
-    with pytest.raises(ValueError, match="objective utility asks none; leave it out"):
+    with pytest.raises(ValueError, match="objective utility uses none; leave it out"):
         scoring.score_likelihood(
             "testbed:aligned",
             config.calibration.utility,

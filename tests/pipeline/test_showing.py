@@ -56,11 +56,11 @@ def test_the_largest_scores_are_those_that_select_takes_but_for_ties_of_the_uppe
 
 
 def test_a_count_that_is_larger_than_a_masks_says_why(tmp_path):
-    path, exact = tmp_path / "scores.safetensors", "`holdfast select` cuts exactly"
+    path, exact = tmp_path / "scores.safetensors", "`holdfast select` selects exactly"
     save_scores(path, make_scores())
     found = read_map(path, "scores")
     assert found.by_layer.whole.chosen > len(select_top(make_scores(), TopOptions(fraction=0.01)))
-    assert found.title.endswith(f"about the largest 1%: scores are counted by their upper bits here, and {exact}")
+    assert found.title.endswith(f"about the largest 1%: this count uses the upper bits of scores, and {exact}")
     save_scores(path, Scores({NAMES[0]: torch.arange(100.0).view(10, 10)}, "nats", "base", 100))
     assert exact not in read_map(path, "scores").title, "one of 100 is what select takes, too"
 
@@ -126,7 +126,7 @@ HEADER = {"shapes": {"layers.0.a": [2, 2]}, "base": "b", "num_parameters": 4, "m
         ({}, HEADER | {"num_parameters": "4"}, "is not as holdfast writes it"),
         ({}, [], "is not as holdfast writes it"),
         ({}, {"shapes": {}}, "lacks 'num_parameters'"),
-        ({}, HEADER | {"shapes": {}}, "is about no weight"),
+        ({}, HEADER | {"shapes": {}}, "contains no weight"),
     ],
 )
 def test_a_mask_that_is_not_as_it_was_written_is_refused_in_one_sentence(tensors, header, sentence, tmp_path):

@@ -87,7 +87,7 @@ def test_a_config_may_name_it_and_an_unknown_name_is_told_of_it(told):
 
 
 def test_what_its_record_does_not_have_is_refused(told):
-    assert f"objective {TOY} has no relaxation, and gumbel was asked for" in told["no relaxation"]
+    assert f"objective {TOY} has no relaxation, but got gumbel" in told["no relaxation"]
     assert TOY in told["no judge"]
 
 

@@ -84,7 +84,7 @@ def test_a_control_that_is_the_mask_is_refused_and_one_of_another_size_warned_of
     save_mask(masks[1], replace(random_mask(load_model(MODEL).model, 0.1, seed=1), base="another"))
     with pytest.raises(ValueError, match=r"mask .*random.* was made for another model"):  # so that nothing is generated
         verify(masks, tmp_path / "out", control=masks[1])
-    assert "cut both with the same --fraction" in caplog.text
+    assert "select both with the same --fraction" in caplog.text
 
 
 def test_given_refusals_alone_show_what_noise_does(masks, tmp_path):

@@ -1,9 +1,9 @@
-"""What objectives can be told beside their names. Imports no torch, so that `--help` is fast."""
+"""Choices that configure an objective. Imports no torch, so that `--help` is fast."""
 
 from typing import Literal
 
 Reduction = Literal["mean", "sum"]
-"""Combines the tokens of a response."""
+"""How a response's token values become one number."""
 RelaxationKind = Literal["expectation", "straight_through", "gumbel"]
 TEMPERATURE = 0.3
-"""tau of the code released with arXiv 2604.08297."""
+"""Default tau of a relaxed draw, as in the code released with arXiv 2604.08297."""

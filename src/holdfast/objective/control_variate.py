@@ -2,18 +2,18 @@
                               + (1 - w) * sum_t sum_v p(v | x, y_<t) C_t(v)                               (log-odds)
 
 The policy gradient with the judge gradient as its control variate. y0 is a fixed response to the same prompt, the
-greedy one; c_t(v) = G0_t . (E(v) - E(y0_t)) is the judge's first-order model of J around it, zero
-beyond its end. What this model says of J, f(y) = J(y0) + sum_t c_t(y_t), is taken out of the policy gradient, and its
-immediate part put back as an exact expectation over the next token:
+greedy one. c_t(v) = G0_t . (E(v) - E(y0_t)) is the judge's first-order model of J around y0, and zero beyond its end.
+This model predicts J as f(y) = J(y0) + sum_t c_t(y_t). The estimator subtracts f from the policy gradient and adds its
+immediate part back, as an exact expectation over the next token:
 
     A_t = J(y) - f(y) + sum_{s > t} c_s(y_s) - b_t = J(y) - J(y0) - sum_{s <= t} c_s(y_s) - b_t
 
-with b_t the mean of the same over the other responses to the prompt. With w = 1 the gradient is exact in expectation,
-whatever c is. C_t is the gain around the sampled response itself, so w = 0 is the judge gradient (sum over tokens):
-cheap and biased. The mix takes w = n / (n + 64) over n responses, which follows the judge gradient while responses are
-few and the unbiased one when they are many.
+The baseline b_t is the mean of the same quantity over the other responses to the prompt. With w = 1 the gradient is
+exact in expectation, for any c. C_t is the gain around the sampled response itself, so w = 0 gives the judge gradient
+(summed over tokens), which is cheap and biased. The mix takes w = n / (n + 64) for n responses. It follows the judge
+gradient with few responses and the unbiased estimator with many.
 
-Conventions: as for the policy gradient. Only gradients of L mean anything; A, c and C are held constant.
+Conventions: as for the policy gradient. Only the gradient of L has a meaning. A, c and C are held constant.
 """
 
 from collections.abc import Sequence
@@ -37,11 +37,11 @@ from holdfast.objective.material import TRIED, Made, Material
 from holdfast.objective.policy_gradient import groups_by_prompt, leave_one_out, sampled_completion
 
 HALF_TRUST = 64
-"""Responses at which the mix trusts both of its parts alike."""
+"""Number of responses at which the mix gives both of its parts equal weight."""
 
 
 class ControlVariate:
-    """The unbiased estimator, or its mix with the judge gradient."""
+    """The unbiased estimator of the gradient, or its mix with the judge gradient."""
 
     unit = "judge log-odds"
 
@@ -53,37 +53,39 @@ class ControlVariate:
         responses: Sequence[Response],
         weight: float | None = None,
     ) -> None:
-        """Judges everything once; after that only the model is run.
+        """Judges all responses once. Later calls run the model only.
 
         Args:
-            judge: gives log-odds and their gradients.
-            tokenizer: the model's.
-            references: one response a prompt, the greedy one.
-            responses: K >= 2 samples at temperature 1 to each of these prompts.
-            weight: w, in [0, 1]; None takes n / (n + 64).
+            judge: judge that gives log-odds and their gradients.
+            tokenizer: the model's tokenizer.
+            references: one greedy response a prompt.
+            responses: K >= 2 samples at temperature 1 for each of these prompts.
+            weight: w, in [0, 1]. None takes n / (n + 64).
 
         Raises:
-            ValueError: a prompt has no reference, none has two responses, or the weight is not in [0, 1].
+            ValueError: a sampled prompt has no reference, no prompt has two responses, or the weight is not in [0, 1].
         """
         if weight is not None and not 0 <= weight <= 1:
             raise ValueError(f"the weight of the unbiased part must be in [0, 1], got {weight}.")
         self._gains = JudgeGains(judge, tokenizer)
-        by_prompt = dict(zip((one.prompt for one in references), self._gains.judge(references), strict=True))
-        if missing := [one.prompt for one in responses if one.prompt not in by_prompt]:
-            raise ValueError(f"the prompt {missing[0][:60]!r} has samples and no reference response; give every one.")
-        groups = groups_by_prompt([one.prompt for one in responses], range(len(responses)))
+        by_prompt = dict(zip((response.prompt for response in references), self._gains.judge(references), strict=True))
+        if missing := [response.prompt for response in responses if response.prompt not in by_prompt]:
+            raise ValueError(
+                f"the prompt {missing[0][:60]!r} has samples and no reference response; give one for every prompt."
+            )
+        groups = groups_by_prompt([response.prompt for response in responses], range(len(responses)))
         kept = [position for group in groups for position in group]
         self.weight = len(kept) / (len(kept) + HALF_TRUST) if weight is None else weight
         self.completions = [sampled_completion(responses[position]) for position in kept]
         lengths = [len(completion.positions) for completion in self.completions]
         own = self._gains.judge([responses[position] for position in kept])
         around = [by_prompt[responses[position].prompt] for position in kept]
-        self._own = [one.fitted(length) for one, length in zip(own, lengths, strict=True)]
-        self._references = [one.fitted(length) for one, length in zip(around, lengths, strict=True)]
+        self._own = [judged.fitted(length) for judged, length in zip(own, lengths, strict=True)]
+        self._references = [judged.fitted(length) for judged, length in zip(around, lengths, strict=True)]
         self._advantages = self._compare([len(group) for group in groups])
 
     def contributions(self, model: PreTrainedModel, items: Sequence[int]) -> Float[Tensor, " batch"]:
-        """One surrogate a response."""
+        """Returns one surrogate a response."""
         completions = [self.completions[item] for item in items]
         log_probabilities = completion_logits(model, completions).log_softmax(-1)
         likelihoods = said_log_probabilities(log_probabilities, completions)
@@ -95,25 +97,25 @@ class ControlVariate:
         return reduce_completions(self.weight * advantages * likelihoods + expected, completions, "sum")
 
     def describe(self) -> dict[str, object]:
-        """The estimator and its weight."""
+        """Returns the estimator's name and weight."""
         return {"objective": "control_variate", "weight": self.weight}
 
     def _compare(self, group_sizes: Sequence[int]) -> list[Float[Tensor, " token"]]:
-        """A_t of every response: what it is worth beyond the first-order model, less what its peers are."""
+        """Returns A_t of every response: its safety beyond the first-order model, minus the mean over its peers."""
         worth, advantages = iter(self._worth()), []
         for size in group_sizes:
             group = list(islice(worth, size))
-            longest = max(len(one) for one in group)
-            table = torch.stack([extended(one, longest) for one in group])
+            longest = max(len(response_worth) for response_worth in group)
+            table = torch.stack([extended(response_worth, longest) for response_worth in group])
             compared = table - leave_one_out(table)
-            advantages += [row[: len(one)] for row, one in zip(compared, group, strict=True)]
+            advantages += [row[: len(response_worth)] for row, response_worth in zip(compared, group, strict=True)]
         return advantages
 
     def _worth(self) -> list[Float[Tensor, " token"]]:
-        """J(y) - J(y0) - sum_{s <= t} c_s(y_s) at every token t of every response."""
-        said = torch.tensor(completion_tokens(self.completions), dtype=torch.int64)
+        """Returns J(y) - J(y0) - sum_{s <= t} c_s(y_s) at every token t of every response."""
+        token_ids = torch.tensor(completion_tokens(self.completions), dtype=torch.int64)
         lengths = [len(completion.positions) for completion in self.completions]
-        explained = self._gains.gains_of_said(self._references, said).split(lengths)
+        explained = self._gains.gains_of_said(self._references, token_ids).split(lengths)
         return [
             own.log_odds - reference.log_odds - gains.cumsum(0)
             for own, reference, gains in zip(self._own, self._references, explained, strict=True)
@@ -130,12 +132,12 @@ def make(material: Material, weight: float | None = 1.0) -> Made:
 
 
 def make_mix(material: Material) -> Made:
-    """Makes its mix with the judge gradient."""
+    """Makes the mix of the unbiased estimator with the judge gradient."""
     return make(material, weight=None)
 
 
 def extended(worth: Float[Tensor, " token"], length: int) -> Float[Tensor, " length"]:
-    """The first `length` values; after a response has ended its worth stays what it was."""
+    """Returns the first `length` values. Beyond the end of a response its last value repeats."""
     if not len(worth):
         return worth.new_zeros(length)
     return worth[torch.arange(length).clamp(max=len(worth) - 1)]

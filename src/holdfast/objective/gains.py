@@ -1,8 +1,8 @@
-"""C[t, v] = G_t . (E(v) - E(y_t))   (log-odds: to first order, what J gains when response token t is exchanged for v)
+"""C[t, v] = G_t . (E(v) - E(y_t))   (log-odds: the first-order gain in J when v replaces response token t)
 
-G_t is the judge's gradient dJ/d(embedding) at the characters of response token t, E(v) the judge's embedding of the
-text of model token v. A token without a text of its own (special tokens, bytes of a character) has no embedding to
-compare: C = 0, as good as what was said.
+G_t is the judge's gradient dJ/d(embedding) at the characters of response token t. E(v) is the judge's embedding of the
+text of model token v. Special tokens and bytes of a character have no text of their own, and so no embedding to
+compare: their gain C is 0, as for the token of the response itself.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ class DifferentiableJudge(StringEmbedder, Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """What the judge says of one response, and how that depends on its tokens."""
+    """The judge's log-odds on one response, and their gradient at each of its tokens."""
 
     token_ids: list[int]
     log_odds: float
@@ -39,7 +39,7 @@ class Judged:
     """G_t of every token."""
 
     def fitted(self, length: int) -> "Judged":
-        """Its first `length` tokens; beyond its end, and at an end token, nothing is gained."""
+        """Returns the first `length` tokens. Tokens beyond the end of the response have zero gradient."""
         missing = length - len(self.gradients)
         if missing <= 0:
             return Judged(self.token_ids[:length], self.log_odds, self.gradients[:length])
@@ -48,7 +48,7 @@ class Judged:
 
 
 class JudgeGains:
-    """Carries a judge's gradients over to a model's tokens and vocabulary."""
+    """Maps a judge's gradients to a model's tokens and vocabulary."""
 
     def __init__(self, judge: DifferentiableJudge, tokenizer: PreTrainedTokenizerBase) -> None:
         self._judge = judge
@@ -56,38 +56,42 @@ class JudgeGains:
         self._embeddings, self._readable = embed_vocabulary(judge, tokenizer)
 
     def judge(self, responses: Sequence[Response]) -> list[Judged]:
-        """J of every response and G_t of every token: one forward and one backward pass of the judge.
+        """Returns J of every response and G_t of every token, from one forward and one backward pass of the judge.
 
-        The judge reads what a response says, not what it thinks: G_t is zero at a token of its thoughts.
+        The judge reads the response without its thoughts, so G_t is zero at the tokens of the thoughts.
         """
         spoken = [without_thoughts(response.record) for response in responses]
-        found = self._judge.response_gradients([response.prompt for response in responses], spoken)
+        results = self._judge.response_gradients([response.prompt for response in responses], spoken)
         return [
-            Judged(response.token_ids, one.log_odds, self._aligned(response, one, len(response.text) - len(text)))
-            for response, one, text in zip(responses, found, spoken, strict=True)
+            Judged(response.token_ids, result.log_odds, self._aligned(response, result, len(response.text) - len(text)))
+            for response, result, text in zip(responses, results, spoken, strict=True)
         ]
 
     def gains(self, judged: Sequence[Judged], device: torch.device) -> Float[Tensor, "token d_vocab"]:
-        """C for every token of every response, one response after another."""
+        """Returns C for every token of every response, one response after another."""
         self._embeddings = embeddings = self._embeddings.to(device)
         self._readable = readable = self._readable.to(device)
-        gradients = torch.cat([one.gradients for one in judged]).to(device)
-        said = torch.tensor([token for one in judged for token in one.token_ids], dtype=torch.int64, device=device)
-        gains = gradients @ embeddings.T - (gradients * embeddings[said]).sum(1, keepdim=True)
-        return gains * readable * readable[said, None]
+        gradients = torch.cat([response.gradients for response in judged]).to(device)
+        own = torch.tensor(
+            [token for response in judged for token in response.token_ids], dtype=torch.int64, device=device
+        )
+        gains = gradients @ embeddings.T - (gradients * embeddings[own]).sum(1, keepdim=True)
+        return gains * readable * readable[own, None]
 
     def gains_of_said(self, judged: Sequence[Judged], said: Int[Tensor, " token"]) -> Float[Tensor, " token"]:
-        """C[t, said_t] for every token of these responses: what it gains to say other tokens instead."""
-        known = said < len(self._embeddings)  # a vocabulary padded beyond its tokenizer's has no text there
+        """Returns C[t, said_t], the gain from replacing each token of these responses by the given token."""
+        known = said < len(self._embeddings)  # padding entries of the vocabulary have no text
         said = said.where(known, 0)
-        gradients = torch.cat([one.gradients for one in judged])
-        own = torch.tensor([token for one in judged for token in one.token_ids], dtype=torch.int64)
+        gradients = torch.cat([response.gradients for response in judged])
+        own = torch.tensor([token for response in judged for token in response.token_ids], dtype=torch.int64)
         embeddings, readable = self._embeddings.cpu(), self._readable.cpu()
         gains = (gradients * (embeddings[said] - embeddings[own])).sum(1)
         return gains * known * readable[said] * readable[own]
 
     def _aligned(self, response: Response, judged: ResponseGradient, thoughts: int) -> Float[Tensor, "token d_judge"]:
-        """G_t of every token of a response; `thoughts` counts the characters before what the judge was shown."""
+        """Returns G_t of every token of a response. `thoughts` counts the characters before the text that the judge
+        read.
+        """
         spans = token_spans(self._tokenizer, response.token_ids, response.text)
         shown = [(start + thoughts, end + thoughts) for start, end in judged.spans]
         return align(judged.gradients, shown, spans)

@@ -1,4 +1,4 @@
-"""What an objective is made from: a model with the responses that it makes and a judge of them, or given exchanges."""
+"""Inputs of an objective: a model with its responses and a judge, or given exchanges."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ from holdfast.records import Exchange
 from holdfast.thoughts import without_thoughts
 
 TRIED = 64
-"""Responses that a judge is tried on before its gradients are taken for a verdict's."""
+"""Number of responses that must mostly have a verdict before the judge's gradients are used."""
 
 
 @dataclass(frozen=True)
 class Made:
-    """An objective, and the responses that it was made from where the model made them."""
+    """An objective, with the responses that the model generated for it, if any."""
 
     objective: Objective
     responses: Sequence[Response] = ()
@@ -33,20 +33,20 @@ class Made:
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
-    """Everything that an objective may be made from. Each takes what its record says that it needs."""
+    """Inputs from which objectives are made. Each objective uses those that its record names."""
 
     name: str
     """The objective's name."""
     loaded: LoadedModel
     folder: Path
-    """Keeps responses as they come; those that are there are not generated again."""
+    """Keeps responses as the model generates them. Responses that it already holds are not generated again."""
     judge: Judge | None = None
     prompts: Sequence[str] = ()
     """Prompts that the model answers."""
     exchanges: Sequence[Exchange] = ()
     """Prompts with given responses."""
     generation: GenerateOptions
-    """How responses are made; they are sampled at temperature 1 where the record says so."""
+    """Options of generation. Where the record asks for samples, the temperature is 1."""
     reduction: Reduction
     relaxation: RelaxationKind = "expectation"
     temperature: float = TEMPERATURE
@@ -57,20 +57,20 @@ class Material:
 
     @property
     def differentiable_judge(self) -> ModelJudge:
-        """The judge, which has a gradient: whoever makes material checks that."""
+        """The judge, as one with a gradient. The maker of the material checks that it has one."""
         assert isinstance(self.judge, ModelJudge)
         return self.judge
 
     def answer(self) -> list[Response]:
-        """Returns the model's responses, from the log of the folder and, where it ends, from the model.
+        """Returns the model's responses: those in the folder's log, then newly generated ones.
 
         Raises:
-            ValueError: the model is broken.
+            ValueError: the model's logits are not finite.
         """
         return self._answers("responses", self.generation)
 
     def answer_greedily(self) -> list[Response]:
-        """Returns one greedy response a prompt, kept apart from the others."""
+        """Returns one greedy response a prompt, from a log of their own."""
         return self._answers("references", self.generation.model_copy(update={"temperature": 0.0, "num_samples": 1}))
 
     def _answers(self, name: str, options: GenerateOptions) -> list[Response]:
@@ -81,10 +81,10 @@ class Material:
         return responses
 
     def verdicts(self, responses: Sequence[Response]) -> list[Outcome]:
-        """Returns the judge's verdicts on responses; a response that is nothing but thoughts has none.
+        """Returns the judge's verdicts on responses. A response with nothing but thoughts has no verdict.
 
         Raises:
-            ValueError: most have no verdict.
+            ValueError: most responses have no verdict.
         """
         assert self.judge is not None
         spoken = [without_thoughts(response.record) for response in responses]
@@ -99,19 +99,19 @@ class Material:
 
 
 def refuse_broken(responses: Sequence[Response]) -> None:
-    """Raises ValueError when the model's logits were not finite: nothing that it says can be scored."""
+    """Raises ValueError for responses from logits that were not finite, because no such response can be scored."""
     if broken := [response.prompt for response in responses if response.broken]:
         raise ValueError(
             f"the model's logits are not finite for {len(broken)} of {len(responses)} responses, the first to "
-            f"{broken[0][:60]!r}; load it in float32, or mend its weights."
+            f"{broken[0][:60]!r}; load it in float32, or repair its weights."
         )
 
 
 def refuse_unscored(outcomes: Sequence[Outcome]) -> None:
-    """Raises ValueError when most responses have no verdict: the gradient of what is not said scores nothing."""
+    """Raises ValueError when most responses have no verdict, because their gradients would mean nothing."""
     reasons = [str(outcome.reason) for outcome in outcomes if outcome.verdict is None]
     if 2 * len(reasons) > len(outcomes):
         raise ValueError(
             f"the judge has no verdict on {len(reasons)} of {len(outcomes)} responses ({reasons[0]}); "
-            "give a judge that says safe or unsafe of most."
+            "give a judge that finds most responses safe or unsafe."
         )

@@ -1,14 +1,14 @@
 """L = mean over responses of (J(x, y) - b) * sum_t log p(y_t | x, y_<t),   b = mean J of the other responses to x
 
-The gradient of safety S = E[J(x, y)] by the score function (Williams 1992; strategy I of Qi et al., arXiv 2604.08297);
-the advantage J - b is held constant. Any judge will do, as long as it gives numbers or verdicts: under
-the refusal rules J is 1 where they say refused, and S the probability of refusal. Unbiased, because b
-does not depend on y, and noisy: its variance falls with the number of responses alone.
+The gradient of safety S = E[J(x, y)] by the score function (Williams 1992; strategy I of Qi et al., arXiv 2604.08297).
+The advantage J - b is held constant. Any judge with numbers or verdicts will do. Under the refusal rules J is 1 for a
+refusal, and S the probability of refusal. The estimator is unbiased, because b does not depend on y. It is noisy: its
+variance falls only with the number of responses.
 
-Conventions: responses are sampled at temperature 1, K >= 2 to a prompt. The end token is a choice and counts as one;
-where a response was cut off by length, S is that of the cut responses. `reduction` "sum" (default) is the formula
-above; "mean" divides each response's sum by its tokens, which weighs short responses more and is biased. A response
-without a verdict is left out, not counted as safe.
+Conventions: responses are sampled at temperature 1, K >= 2 to a prompt. The end token is a choice of the model and
+counts as one. Where a response was cut off by length, S is that of the cut responses. `reduction` "sum" (default) is
+the formula above. "mean" divides each response's sum by its number of tokens, which gives short responses more weight
+and is biased. A response without a verdict is left out, not counted as safe.
 """
 
 from collections import defaultdict
@@ -51,22 +51,22 @@ class PolicyGradient:
         self._advantages = [advantages[position] for position in kept]
         self._reduction: Reduction = reduction
         self.num_unequal = sum(advantage != 0 for advantage in self._advantages)
-        """Responses that were judged otherwise than their peers on average; without any the gradient is zero."""
+        """Number of responses whose reward differs from their peers' mean. At 0 the gradient is zero."""
 
     def contributions(self, model: PreTrainedModel, items: Sequence[int]) -> Float[Tensor, " batch"]:
-        """One surrogate a response: its advantage times its log-likelihood."""
+        """Returns one surrogate a response: its advantage times its log-likelihood."""
         completions = [self.completions[item] for item in items]
         said = said_log_probabilities(completion_logits(model, completions).log_softmax(-1), completions)
         likelihoods = reduce_completions(said, completions, self._reduction)
         return likelihoods * torch.tensor([self._advantages[item] for item in items]).to(likelihoods)
 
     def describe(self) -> dict[str, object]:
-        """The estimator, its choice, and what it could not use."""
+        """Returns the estimator's name, its reduction and the number of responses left out."""
         return {"objective": "policy_gradient", "reduction": self._reduction, "num_left_out": self.num_left_out}
 
 
 def make(material: Material) -> Made:
-    """Makes the objective from samples and the judge's verdicts on all of them.
+    """Makes the objective from sampled responses and the judge's verdicts on all of them.
 
     Raises:
         ValueError: the judge finds all responses to each prompt equally safe.
@@ -92,15 +92,15 @@ def _unit(outcomes: Sequence[Outcome]) -> str:
 
 
 def _are_of_refusals(outcomes: Sequence[Outcome]) -> bool:
-    """Whether the judge says refused or complied, which is not about harm."""
+    """True where the judge answers refused or complied, which is not about harm."""
     return any(outcome.verdict in ("refused", "complied") for outcome in outcomes)
 
 
 def groups_by_prompt(prompts: Sequence[str], positions: Iterable[int]) -> list[list[int]]:
-    """The positions with the same prompt, together; those that are alone are left out.
+    """Groups positions by their prompt. Positions that are alone with their prompt are left out.
 
     Raises:
-        ValueError: all are alone.
+        ValueError: every position is alone.
     """
     by_prompt = defaultdict(list)
     for position in positions:
@@ -115,12 +115,12 @@ def groups_by_prompt(prompts: Sequence[str], positions: Iterable[int]) -> list[l
 
 
 def leave_one_out(values: Float[Tensor, "response ..."]) -> Float[Tensor, "response ..."]:
-    """For each response the mean over the others."""
+    """Returns for each response the mean over the others."""
     return (values.sum(0) - values) / (len(values) - 1)
 
 
 def sampled_completion(response: Response) -> Completion:
-    """The response with its end token, where the model chose one."""
+    """Returns the response as a completion, with its end token where the model chose one."""
     ended = [] if response.end_id is None else [response.end_id]
     token_ids = response.prompt_ids + response.token_ids + ended
     return Completion(response.prompt, token_ids, list(range(len(response.prompt_ids), len(token_ids))))

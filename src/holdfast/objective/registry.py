@@ -1,8 +1,8 @@
-"""The objectives by name: what `--objective` takes, a record each.
+"""The registry of objectives: one record for each name that `--objective` takes.
 
 A new objective is one file, with the function that makes it, and one record at the end of this one. The options and
 their help, scoring, runs, plans, bakeoffs, judges and the page read the record. This file imports no torch, so that
-`--help` is fast, and an objective's own file is imported when it is first made.
+`--help` is fast. The file of an objective is imported when the objective is first made.
 """
 
 from collections.abc import Callable
@@ -20,29 +20,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectiveRecord:
-    """Says what an objective is, what it needs and how it is made."""
+    """The name, needs and maker of an objective."""
 
     name: str
     help: str
-    """What it measures, as a line of the option's help."""
+    """The measured quantity, as a line of the option's help."""
     words: str
-    """What a weight's score is, as the page puts it."""
+    """Meaning of a weight's score, as the page words it."""
     maker: str
-    """`module:function`; the function takes `Material` and returns `Made`."""
+    """`module:function`. The function takes `Material` and returns `Made`."""
     quantity: Literal["safety", "utility"] = "safety"
-    """What its scores say that a weight matters to."""
+    """Behaviour of the model that the scored weights carry."""
     judge: Literal["verdict", "gradient"] | None = None
-    """What it takes of a judge; None for an objective that needs no judge."""
+    """Output of the judge that the objective uses. None for an objective that needs no judge."""
     samples: bool = False
-    """Whether it compares responses to the same prompt, sampled at temperature 1."""
+    """True where it compares responses to the same prompt, sampled at temperature 1."""
     compares_with_greedy: bool = False
-    """Whether it also takes one greedy response a prompt."""
+    """True where it also uses one greedy response a prompt."""
     given: Literal["refusals", "responses"] | None = None
-    """Responses that it is given; None where the model makes them."""
+    """Kind of given responses that it uses. None where the model generates the responses."""
     reductions: tuple[Reduction, ...] = ("mean",)
-    """The reductions that it can have, its default first."""
+    """Reductions that it offers, the default first."""
     relaxes: bool = False
-    """Whether it can replace the choice of the next token by a relaxed draw."""
+    """True where it can replace the choice of the next token by a relaxed draw."""
 
     def make(self, material: "Material") -> "Made":
         """Makes the objective."""
@@ -55,7 +55,7 @@ DEFAULT = "judge_gradient"
 
 
 def register(record: ObjectiveRecord) -> None:
-    """Files an objective under its name; a name that is taken raises ValueError."""
+    """Registers an objective under its name. Raises ValueError for a name that is taken."""
     OBJECTIVES.register(record.name)(record)
 
 
@@ -65,17 +65,17 @@ def names(fits: Callable[[ObjectiveRecord], object] = lambda record: True) -> tu
 
 
 def is_safety(record: ObjectiveRecord) -> bool:
-    """Whether an objective measures safety."""
+    """True for an objective that measures safety."""
     return record.quantity == "safety"
 
 
 def takes_gradient(record: ObjectiveRecord) -> bool:
-    """Whether an objective takes the gradient of a judge."""
+    """True for an objective that uses the gradient of a judge."""
     return record.judge == "gradient"
 
 
 def takes_verdicts(record: ObjectiveRecord) -> bool:
-    """Whether any judge will do for an objective, one without a gradient too."""
+    """True for an objective that uses verdicts only, so that any judge will do."""
     return record.judge == "verdict"
 
 
@@ -86,7 +86,7 @@ def choices_help(paragraph: str) -> str:
 
 
 def defaults_in_words() -> str:
-    """Returns the reduction of every objective where none is chosen: 'mean for utility, sum for mix and ...'."""
+    """Describes the default reduction of every objective: 'mean for utility, sum for mix and ...'."""
     reductions: dict[Reduction, list[str]] = {}
     for record in OBJECTIVES.registered():
         reductions.setdefault(record.reductions[0], []).append(record.name)

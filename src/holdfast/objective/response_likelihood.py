@@ -1,8 +1,8 @@
-"""L = mean over exchanges of (1/T) sum_t log p(y_t | x, y_<t)   (nats a token; up = the given responses grow likelier)
+"""L = mean over exchanges of (1/T) sum_t log p(y_t | x, y_<t)   (nats a token; up = the given responses become
+likelier)
 
-On correct responses to harmless questions this is the *utility* objective: the entries that it depends on are those
-that a safety-only mask leaves out. The tokens that hold the response's text count; prompt, template and end token do
-not.
+On correct responses to harmless questions this is the *utility* objective: a safety-only mask leaves out the entries on
+which it depends most. Only the tokens of the response's text count, not those of the prompt, the template or the end.
 """
 
 from collections.abc import Sequence
@@ -33,27 +33,27 @@ class ResponseLikelihood:
         """Encodes the exchanges.
 
         Args:
-            tokenizer: the model's.
-            exchanges: prompts with the responses whose likelihood is taken.
-            name: what files call the objective: "utility" of right answers, "refusal_likelihood" of refusals. Without
-                it files do not say which of the two they are.
+            tokenizer: the model's tokenizer.
+            exchanges: prompts with the responses whose likelihood is measured.
+            name: name of the objective in files: "utility" for right answers, "refusal_likelihood" for refusals. The
+                default does not tell the two apart.
 
         Raises:
             ValueError: there is no exchange, or one has an empty response.
         """
         if not exchanges:
-            raise ValueError("there are no exchanges to take the likelihood of; give at least one.")
+            raise ValueError("the likelihood of responses needs at least one exchange, got none; give one or more.")
         self.name = name
         self.completions = [_completion(tokenizer, exchange) for exchange in exchanges]
 
     def contributions(self, model: PreTrainedModel, items: Sequence[int]) -> Float[Tensor, " batch"]:
-        """The mean log-probability of each response's tokens."""
+        """Returns the mean log-probability of each response's tokens."""
         completions = [self.completions[item] for item in items]
         log_probabilities = completion_logits(model, completions).log_softmax(-1)
         return reduce_completions(said_log_probabilities(log_probabilities, completions), completions, "mean")
 
     def describe(self) -> dict[str, object]:
-        """The objective's name."""
+        """Returns the objective's name."""
         return {"objective": self.name}
 
 

@@ -1,12 +1,17 @@
-"""Every score and every selector at one budget, under one evaluation: which finds the weights that safety rests on?
+"""Compares scores and selectors at one budget, under one evaluation: which finds the weights that safety depends on?
 
-The contestants: every method on the first objective; every further objective under the first method; every further
-selector on the first of both. Each is timed, asked how well it predicts the effect of noise on groups of weights, how
-far two halves of its prompts agree, how far it agrees with itself under other seeds and with the first contestant, and
-what noise on its selection does to safety and utility, at every budget.
+A contestant is a method, an objective and a selector. The contestants are every method with the first objective and
+selector, every further objective with the first method and selector, and every further selector with the first method
+and objective. Each row of the table reports:
 
-The folder: settings.json; scores/CONTESTANT/, with masks and evaluations; groups.json; bakeoff.json, bakeoff.html. What
-is there is not made again.
+- the time of scoring
+- how well the scores predict the effect of noise on groups of weights
+- the agreement between scores from two halves of the prompts
+- the agreement with scores under other seeds, and with the first contestant
+- the effect of noise on the selection on safety and utility, at every budget
+
+The folder holds settings.json, scores/CONTESTANT/ with masks and evaluations, groups.json, bakeoff.json and
+bakeoff.html. Existing files are not made again.
 """
 
 import time
@@ -49,7 +54,7 @@ MASK = "mask.safetensors"
 
 @dataclass(frozen=True)
 class Contestant:
-    """One way to find weights."""
+    """A combination of method, objective and selector that finds weights."""
 
     method: str
     objective: str
@@ -57,27 +62,27 @@ class Contestant:
 
     @property
     def scores_name(self) -> str:
-        """The folder of its scores, which selectors share."""
+        """Folder of the scores, which selectors share."""
         return f"{self.method}-{self.objective}"
 
     @property
     def name(self) -> str:
-        """What the table calls it."""
+        """Name in the table."""
         return f"{self.method}, {self.objective.replace('_', ' ')}, {self.selector.replace('_', '-')}"
 
 
 def contestants(config: BakeoffConfig) -> list[Contestant]:
-    """In the order of the table, the reference first."""
+    """Lists the contestants in the order of the table, the reference first."""
     method, objective, selector = config.methods[0], config.objectives[0], config.selectors[0]
     return [
-        *(Contestant(one, objective, selector) for one in config.methods),
-        *(Contestant(method, one, selector) for one in config.objectives[1:]),
-        *(Contestant(method, objective, one) for one in config.selectors[1:]),
+        *(Contestant(each, objective, selector) for each in config.methods),
+        *(Contestant(method, each, selector) for each in config.objectives[1:]),
+        *(Contestant(method, objective, each) for each in config.selectors[1:]),
     ]
 
 
 def bakeoff(config: BakeoffConfig, out: Path, progress: Progress = silent) -> dict[str, Any]:
-    """Runs what is not done yet and returns the table.
+    """Runs the steps that are not done yet, and returns the table.
 
     Raises:
         ValueError: an input is missing or wrong, a name is unknown, calibration and evaluation share prompts, or the
@@ -107,7 +112,7 @@ def bakeoff(config: BakeoffConfig, out: Path, progress: Progress = silent) -> di
 
 
 def refuse_unknown(config: BakeoffConfig) -> None:
-    """Raises ValueError when a name is not known, or an objective lacks its files or contradicts a setting."""
+    """Raises ValueError for an unknown name, or an objective that lacks its files or contradicts a setting."""
     for method in config.methods:
         SCORES[method]
     for selector in config.selectors:
@@ -119,12 +124,12 @@ def refuse_unknown(config: BakeoffConfig) -> None:
 
 
 def _calibrating(config: BakeoffConfig) -> list[str]:
-    """The prompt sets that make scores."""
+    """Lists the prompt sets from which scores are made."""
     return list(filter(None, (config.calibration.harmful, config.calibration.utility)))
 
 
 def input_hashes(config: BakeoffConfig, loaded: LoadedModel, judge: Judge) -> dict[str, object]:
-    """Hashes of everything that is read: a folder is refused to other contents of the same names."""
+    """Hashes all inputs, so that a folder is refused when files of the same names have other contents."""
     files = [*_calibrating(config), *([config.refusals] if config.refusals else [])]
     return {
         "model": loaded.base,
@@ -143,10 +148,10 @@ def compete(
     measured: Sequence[float],
     progress: Progress,
 ) -> dict[str, Any]:
-    """One row of the table."""
+    """Makes one row of the table."""
     folder = out / "scores" / contestant.scores_name
     score(config, contestant, folder, config.seed, progress)
-    whole, first, second = map(load_scores, files_of(folder / "scores.safetensors"))
+    whole, first_half, second_half = map(load_scores, files_of(folder / "scores.safetensors"))
     points = [noise_point(config, contestant, folder, fraction, progress) for fraction in config.fractions]
     reference = contestants(config)[0]
     return {
@@ -156,15 +161,15 @@ def compete(
         "selector": contestant.selector,
         "seconds": load_json(folder / "timing.json")["seconds"],
         **predicts(whole, groups, measured),
-        "halves": asdict(stability(first, second, config.fractions[0])),
+        "halves": asdict(stability(first_half, second_half, config.fractions[0])),
         "seeds": reseeded(config, contestant, whole, out, progress),
-        "with_first": overlap(*(load_mask(mask_of(config, one, out)) for one in (contestant, reference))),
+        "with_first": overlap(*(load_mask(mask_of(config, each, out)) for each in (contestant, reference))),
         "points": points,
     }
 
 
 def predicts(scores: Scores, groups: Sequence[Mask], measured: Sequence[float]) -> dict[str, float | None]:
-    """How well scores predict the effect of noise on groups, with an interval over groups."""
+    """Measures how well scores predict the effect of noise on groups, with an interval over groups."""
     rho = faithfulness.faithfulness(scores, groups, measured)
     low, high = (spearman_interval(rho, len(groups)) if rho is not None else None) or (None, None)
     return {"predicts": rho, "predicts_low": low, "predicts_high": high}
@@ -173,44 +178,44 @@ def predicts(scores: Scores, groups: Sequence[Mask], measured: Sequence[float]) 
 def reseeded(
     config: BakeoffConfig, contestant: Contestant, whole: Scores, out: Path, progress: Progress
 ) -> list[dict[str, object]]:
-    """How far the same scores agree with themselves under every further seed."""
+    """Measures how far the scores agree with those of every further seed."""
     if (contestant.method, contestant.selector) != (config.methods[0], config.selectors[0]):
         return []
-    found = []
+    agreements = []
     for seed in config.seeds:
         folder = out / "scores" / f"{contestant.scores_name}-seed_{seed}"
         score(config, contestant, folder, seed, progress)
         again = load_scores(folder / "scores.safetensors")
-        found.append({"seed": seed, **asdict(stability(whole, again, config.fractions[0]))})
-    return found
+        agreements.append({"seed": seed, **asdict(stability(whole, again, config.fractions[0]))})
+    return agreements
 
 
 def mask_of(config: BakeoffConfig, contestant: Contestant, out: Path) -> Path:
-    """A contestant's mask of the first size."""
+    """Returns the path of a contestant's mask of the first size."""
     return out / "scores" / contestant.scores_name / contestant.selector / f"{config.fractions[0]:g}" / MASK
 
 
 def overlap(first: Mask, second: Mask) -> dict[str, float | None]:
-    """IoU of two selections, with its interval over parameters, beside that of random ones."""
+    """Returns the IoU of two selections, with its interval over parameters, and that of random selections."""
     low, high = iou_interval(first, second)
     return {"iou": first.iou(second), "random_iou": random_iou(first, second), "iou_low": low, "iou_high": high}
 
 
 def score(config: BakeoffConfig, contestant: Contestant, folder: Path, seed: int, progress: Progress) -> None:
-    """Scores the model as the contestant does, and notes how long it took, loading left out as far as it is shared."""
+    """Scores the model for the contestant and saves the time it took. Shared loading is not counted."""
     path = folder / "scores.safetensors"
     made = files_of(path)
     if all(file.is_file() for file in [folder / "timing.json", *made]):
         return
     started = time.monotonic()
     for file in [*made, responses_of(path)]:
-        file.unlink(missing_ok=True)  # not all is there: it was interrupted in between, or a broken file was removed
+        file.unlink(missing_ok=True)  # incomplete: the run was interrupted, or somebody removed a broken file
     scoring.score_model(spec_of(config, contestant, path, seed), progress)
     save_json(folder / "timing.json", {"seconds": round(time.monotonic() - started, 2)})
 
 
 def spec_of(config: BakeoffConfig, contestant: Contestant, out: Path, seed: int) -> ScoringSpec:
-    """The scoring of a contestant, on what its objective needs."""
+    """Returns the scoring settings of a contestant, with the inputs that its objective needs."""
     options = ScoringOptions(method=contestant.method, objective=contestant.objective)
     spec = ScoringSpec(model=config.model, prompts=config.calibration.harmful, out=out, options=options, seed=seed)
     if spec.objective.given:
@@ -223,14 +228,14 @@ def spec_of(config: BakeoffConfig, contestant: Contestant, out: Path, seed: int)
 def noise_point(
     config: BakeoffConfig, contestant: Contestant, folder: Path, fraction: float, progress: Progress
 ) -> dict[str, Any]:
-    """Safety and utility under noise on the contestant's selection of one size."""
+    """Measures safety and utility under noise on the contestant's selection of one size."""
     place = folder / contestant.selector / f"{fraction:g}"
     mask = place / MASK
     if not mask.is_file():
         shared = {**config.select.model_dump(), "fraction": fraction, "seed": config.seed}
         utility = utility_scores(config, folder.parent / "utility", progress)
         select_as_shared(folder / "scores.safetensors", contestant.selector, mask, shared=shared, utility=utility)
-    found = verifying.verify(
+    evaluations = verifying.verify(
         config.model,
         config.judge,
         mask,
@@ -242,13 +247,13 @@ def noise_point(
         generation=config.generate,
         progress=progress,
     )
-    pooled = pool_evaluations(found)
+    pooled = pool_evaluations(evaluations)
     measure, rate = pooled.safety
     return {"fraction": fraction, measure: rate_json(rate), "utility": rate_json(pooled.utility)}
 
 
 def utility_scores(config: BakeoffConfig, folder: Path, progress: Progress) -> Path | None:
-    """Utility importance, made once, where a selector leaves it out."""
+    """Makes the utility scores once, for the selector that subtracts them. Returns None where they are not needed."""
     path, prompts = folder / "scores.safetensors", config.calibration.utility
     if SAFETY_ONLY not in config.selectors or prompts is None:
         return None
@@ -265,7 +270,7 @@ def measure_groups(
     out: Path,
     progress: Progress,
 ) -> list[float]:
-    """How far noise on each group of weights moves S; the same for every contestant."""
+    """Measures how far noise on each group of weights moves S. All contestants share the result."""
     path = out / "groups.json"
     if path.is_file():
         return load_json(path)["measured"]

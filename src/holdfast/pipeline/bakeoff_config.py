@@ -1,4 +1,4 @@
-"""What a bakeoff is made of: a model, prompt sets, and the scores and selectors that it compares."""
+"""The config of a bakeoff: a model, prompt sets, and the scores and selectors to compare."""
 
 from typing import Self
 
@@ -24,13 +24,13 @@ class BakeoffConfig(Options):
     """Scores and selectors to compare."""
 
     model: str
-    """An aligned model. A folder, a hub id or `testbed:NAME`."""
+    """Aligned model: a folder, a hub id or `testbed:NAME`."""
     judge: str = REFUSAL_RULES
-    """A causal guard model that answers safe or unsafe. Left out, the refusal rules judge."""
+    """A causal guard model that answers safe or unsafe. By default the refusal rules judge."""
     judging: JudgeOptions = JudgeOptions()
-    """How the judge is read."""
+    """Options of the judge."""
     calibration: ScoreFiles
-    """What makes the scores."""
+    """Prompt sets from which scores are made."""
     refusals: str | None = None
     """Harmful prompts with safe responses, for the objective refusal_likelihood."""
     suite: SuiteFiles
@@ -47,32 +47,33 @@ class BakeoffConfig(Options):
     noise_ratio: float = Field(default=2.0, gt=0)
     """Strength of the noise on the masks, in standard deviations of each weight's matrix."""
     draws: int = Field(default=3, ge=1)
-    """Random draws of that noise."""
+    """Number of random draws of the noise on the masks."""
     limit: int | None = Field(default=128, ge=1)
     """Prompts to take from every evaluation file, counted from its start. None takes all."""
     seeds: tuple[Seed, ...] = ()
-    """More seeds, under which the first method is scored again with every objective: does the answer depend on the
-    seed? With greedy responses the seed changes nothing."""
+    """More seeds, under which the first method is scored again with every objective. They show whether the scores
+    depend on the seed. With greedy responses the seed changes nothing."""
     groups: int = Field(default=50, ge=3)
-    """Groups of weights, at least, on which the predicted change of safety is compared with the measured one."""
+    """Smallest number of groups of weights on which the predicted change of safety is compared with the measured
+    one."""
     group_noise_ratio: float = Field(default=0.38, gt=0)
     """Strength of the noise on a group, in standard deviations of each weight's matrix."""
     group_draws: int = Field(default=16, ge=2)
-    """Random draws of that noise."""
+    """Number of random draws of the noise on a group."""
     branches: int | None = Field(default=64, ge=2)
     """First tokens per prompt over which expected safety is summed. None takes the whole vocabulary."""
     generate: OneResponse = GenerateOptions()
-    """How the responses are made that the judge reads."""
+    """Options of generation for the responses that the judge reads."""
     calibrate: GenerateOptions = GenerateOptions()
-    """How the responses are made that scores come from."""
+    """Options of generation for the responses from which scores are made."""
     select: SelectOptions = SelectOptions()
     seed: Seed = 0
-    """Seed of everything random."""
+    """Seed of all random numbers."""
 
     @model_validator(mode="after")
     def _refuse_no_utility(self) -> Self:
         if SAFETY_ONLY in self.selectors and self.calibration.utility is None:
-            raise ValueError(f"selector {SAFETY_ONLY} takes utility scores; give calibration.utility, or leave it out.")
+            raise ValueError(f"selector {SAFETY_ONLY} needs utility scores; give calibration.utility, or leave it out.")
         return self
 
     @model_validator(mode="after")

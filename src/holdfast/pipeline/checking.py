@@ -1,7 +1,7 @@
 """Checks on files that a mask's weights kept every bit, and counts which other weights moved.
 
-Two checkpoints are compared a run of entries at a time: neither is loaded, and one run of each is in memory. Values are
-compared after an exact cast to a wider dtype, so float32 and bfloat16 files of the same values are equal. NaN equals
+The check reads two checkpoints a run of entries at a time. It loads neither, and memory holds one run of each. Values
+are compared after an exact cast to a wider dtype, so float32 and bfloat16 files of equal values are equal. NaN equals
 itself, and -0.0 differs from 0.0.
 """
 
@@ -28,7 +28,7 @@ from holdfast.values import EMPTY, Mask
 
 logger = logging.getLogger(__name__)
 LISTED = 10
-"""Held entries that moved which are named one by one."""
+"""Most held entries that moved and are listed one by one."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Component:
     """Counts for one component of one layer."""
 
     layer: int | None
-    """None outside the layers."""
+    """Number of the layer. None outside the layers."""
     component: str
     entries: int
     held: int
@@ -57,17 +57,17 @@ class Component:
 
 @dataclass(frozen=True)
 class HoldCheck:
-    """What `check_hold` found."""
+    """Result of `check_hold`."""
 
     components: tuple[Component, ...]
-    """In the order of layers; what lies outside the layers comes last."""
+    """Counts by component, in the order of layers. Components outside the layers come last."""
     moved: tuple[MovedEntry, ...]
     """The first held entries that moved."""
     not_compared: tuple[str, ...]
-    """Parameters that one of the two lacks, or that have another shape there; none of them is in the mask."""
+    """Parameters that one of the two checkpoints lacks or stores in another shape. None of them is in the mask."""
 
     def __repr__(self) -> str:
-        """The totals alone: components and moved entries can be thousands."""
+        """Shows only the totals, because components and moved entries can be thousands."""
         others = self.entries - self.held
         return (
             f"<HoldCheck: {self.held_moved:,} of {self.held:,} held weights moved, {self.others_moved:,} of "
@@ -76,27 +76,27 @@ class HoldCheck:
 
     @property
     def held(self) -> int:
-        """Entries that the mask selects."""
-        return sum(one.held for one in self.components)
+        """Number of entries that the mask selects."""
+        return sum(component.held for component in self.components)
 
     @property
     def held_moved(self) -> int:
-        """Held entries that moved; 0 is what the hold promises."""
-        return sum(one.held_moved for one in self.components)
+        """Number of held entries that moved. The hold promises 0."""
+        return sum(component.held_moved for component in self.components)
 
     @property
     def entries(self) -> int:
-        """Entries that were compared."""
-        return sum(one.entries for one in self.components)
+        """Number of entries that were compared."""
+        return sum(component.entries for component in self.components)
 
     @property
     def others_moved(self) -> int:
-        """Entries outside the mask that moved."""
-        return sum(one.others_moved for one in self.components)
+        """Number of entries outside the mask that moved."""
+        return sum(component.others_moved for component in self.components)
 
     @property
     def verdict(self) -> str:
-        """What moved, in one line of words."""
+        """The result in one line of words."""
         others = f"{self.others_moved:,} others moved"
         if self.held_moved:
             text = f"{self.held_moved:,} of {self.held:,} held weights moved, {self._where_held_moved()}; {others}"
@@ -106,34 +106,37 @@ class HoldCheck:
         return f"{text}; {alone:,} parameter{'s' * (alone > 1)} could not be compared" if alone else text
 
     def moved_by_layer(self) -> ByLayer:
-        """Where weights moved, held or not."""
-        return self._by_layer(lambda one: (one.entries, one.held_moved + one.others_moved))
+        """Counts the weights that moved by layer, held or not."""
+        return self._by_layer(lambda component: (component.entries, component.held_moved + component.others_moved))
 
     def held_moved_by_layer(self) -> ByLayer:
-        """Where held weights moved, among the held ones."""
-        return self._by_layer(lambda one: (one.held, one.held_moved))
+        """Counts the held weights that moved by layer, among the held ones."""
+        return self._by_layer(lambda component: (component.held, component.held_moved))
 
     def _by_layer(self, count: Callable[[Component], tuple[int, int]]) -> ByLayer:
-        return ByLayer(tuple(Part(one.layer, one.component, *count(one)) for one in self.components), "moved")
+        return ByLayer(
+            tuple(Part(component.layer, component.component, *count(component)) for component in self.components),
+            "moved",
+        )
 
     def _where_held_moved(self) -> str:
-        """The component where most of them moved."""
-        most = max(self.components, key=lambda one: one.held_moved)
+        """Names the component in which most of them moved."""
+        most = max(self.components, key=lambda component: component.held_moved)
         place = most.component if most.layer is None else f"layer {most.layer} {most.component}"
         return f"all in {place}" if most.held_moved == self.held_moved else f"most in {place} ({most.held_moved:,})"
 
     def as_json(self) -> dict[str, object]:
-        """The check as one JSON object."""
+        """Returns the check as one JSON object."""
         totals = {name: getattr(self, name) for name in ("held", "held_moved", "entries", "others_moved")}
         return totals | asdict(self)
 
     def refuse_moved(self) -> None:
         """Raises InvariantError when a held entry moved."""
         if self.held_moved:
-            first = self.moved[0]
+            entry = self.moved[0]
             raise InvariantError(
-                f"{self.held_moved:,} of {self.held:,} held weights moved, the first is entry {first.index} of "
-                f"{first.name}: {first.before!r} before, {first.after!r} after."
+                f"{self.held_moved:,} of {self.held:,} held weights moved, the first is entry {entry.index} of "
+                f"{entry.name}: {entry.before!r} before, {entry.after!r} after."
             )
 
 
@@ -141,10 +144,10 @@ def check_hold(model: str | Path, base: str | Path, mask: Mask | str | Path, pro
     """Compares a checkpoint with the one that it was tuned from, inside and outside a mask.
 
     Args:
-        model: the tuned checkpoint: a folder, a hub id or testbed:NAME. LoRA adapters have to be merged,
-            held ones by `load_protected` and `merge_protected`.
+        model: the tuned checkpoint: a folder, a hub id or testbed:NAME. LoRA adapters must be merged first, and held
+            ones by `load_protected` and `merge_protected`.
         base: the checkpoint that the mask was made for.
-        mask: what was held, or its file.
+        mask: mask of the held entries, or the path of its file.
         progress: called after every parameter.
 
     Raises:
@@ -162,14 +165,19 @@ def check_hold(model: str | Path, base: str | Path, mask: Mask | str | Path, pro
     for done, name in enumerate(both, start=1):
         count = counts[layer_and_path(name)]
         for run in _compare(start.parameters[name], tuned.parameters[name], held.indices.get(name, EMPTY)):
-            found = run.differs[run.held]
-            numbers = (len(run.differs), len(run.held), int(found.sum()), int(run.differs.sum() - found.sum()))
+            held_differs = run.differs[run.held]
+            numbers = (
+                len(run.differs),
+                len(run.held),
+                int(held_differs.sum()),
+                int(run.differs.sum() - held_differs.sum()),
+            )
             count[:] = [total + number for total, number in zip(count, numbers, strict=True)]
             moved += run.moved(name, limit=LISTED - len(moved))
         progress("comparing parameters", done, len(both))
     components = tuple(Component(*place, *counts[place]) for place in sorted(counts, key=by_layer))
     apart = sorted((start.parameters.keys() | tuned.parameters.keys()) - set(both))
-    _tell_dtypes(held, start, tuned, kept=not moved)
+    _log_dtypes(held, start, tuned, kept=not moved)
     return HoldCheck(components, tuple(moved), tuple(apart))
 
 
@@ -184,8 +192,10 @@ def _require_base(mask: Mask, base: StoredModel, model: StoredModel, progress: P
     refuse_other_base("the mask", mask.base, fingerprint)
 
 
-def _tell_dtypes(mask: Mask, base: StoredModel, model: StoredModel, *, kept: bool) -> None:
-    """Says where the held weights lie in other dtypes in the two files: a warning where one of them moved."""
+def _log_dtypes(mask: Mask, base: StoredModel, model: StoredModel, *, kept: bool) -> None:
+    """Logs a note when the two files store the held weights in different dtypes, and a warning when one of them
+    moved.
+    """
     before, after = (_dtypes(mask, stored) for stored in (base, model))
     if before == after:
         return
@@ -210,10 +220,10 @@ class _Run:
     after: Shaped[Tensor, " entries"]
     differs: Bool[Tensor, " entries"]
     held: Int[Tensor, " held"]
-    """Positions in the run."""
+    """Positions of held entries in the run."""
 
     def moved(self, name: str, limit: int) -> list[MovedEntry]:
-        """The first held entries that differ."""
+        """Returns the first held entries that differ."""
         places = self.held[self.differs[self.held]][:limit].tolist()
         return [
             MovedEntry(name, self.start + place, float(self.before[place]), float(self.after[place]))
@@ -226,8 +236,8 @@ def _compare(before: StoredParameter, after: StoredParameter, index: Int[Tensor,
     bits = torch.int64 if wide == torch.float64 else torch.int32
     for start, count in runs(before.num_entries):
         old, new = before.read(start, count).to(wide), after.read(start, count).to(wide)
-        first, last = torch.searchsorted(index, torch.tensor([start, start + count])).tolist()
-        yield _Run(start, old, new, old.view(bits) != new.view(bits), index[first:last] - start)
+        begin, end = torch.searchsorted(index, torch.tensor([start, start + count])).tolist()
+        yield _Run(start, old, new, old.view(bits) != new.view(bits), index[begin:end] - start)
 
 
 def _alike(start: StoredModel, tuned: StoredModel, name: str) -> bool:
@@ -235,7 +245,7 @@ def _alike(start: StoredModel, tuned: StoredModel, name: str) -> bool:
 
 
 def _require_masked(mask: Mask, *models: StoredModel) -> None:
-    """Raises ValueError when nothing is selected, or a checkpoint has no such entries."""
+    """Raises ValueError for an empty mask, or a checkpoint without the mask's entries."""
     if not len(mask):
         raise ValueError("the mask selects no entry, so there is nothing to check; select at least one.")
     for stored in models:

@@ -1,7 +1,7 @@
-"""Counts the largest scores of a file by layer and component; in memory is a run of scores, never the file.
+"""Counts the largest scores of a file by layer and component. Memory holds a run of scores, never the whole file.
 
-Scores are ranked by their upper 16 bits alone, which takes one pass. So with the last of the largest 1% come all that
-share its bits: about a hundredth more, or many more where many scores are equal.
+Scores are ranked by their upper 16 bits alone, which takes one pass. So the count includes all scores that share the
+upper bits of the last of the largest 1%: about a hundredth more, or many more where many scores are equal.
 """
 
 from dataclasses import dataclass
@@ -17,20 +17,20 @@ from holdfast.select.ranking import FIRST_UNRANKABLE, NEGATIVE_ZERO
 from holdfast.tensor_files import StoredTensor, read_header, runs
 
 LARGEST = 0.01
-"""Share of the scores that is counted: what `holdfast select` takes unless it is told otherwise."""
+"""Share of the scores that is counted. It is the default of `holdfast select`."""
 
 
 @dataclass(frozen=True)
 class LargestScores:
-    """Where the largest scores lie."""
+    """The largest scores, counted by layer."""
 
     by_layer: ByLayer
     least: float
-    """The score from which on entries count among the largest."""
+    """Smallest score that counts among the largest."""
 
 
 def count_largest(path: Path, progress: Progress = silent) -> LargestScores:
-    """Counts, for every layer and component, the scores among the largest 1% that are above 0, and adds up all scores.
+    """Counts, by layer and component, the scores above 0 that are among the largest 1%, and adds up all scores.
 
     Raises:
         ValueError: the file is broken, or a score is NaN, infinite or negative.
@@ -55,7 +55,7 @@ def count_largest(path: Path, progress: Progress = silent) -> LargestScores:
 
 
 def _count(path: Path, name: str, tensor: StoredTensor) -> tuple[np.ndarray, float]:
-    """How often each pattern of upper bits occurs, and the sum of the scores."""
+    """Counts each pattern of upper bits, and sums the scores."""
     counts, total = np.zeros(2**HALF_BITS, np.int64), 0.0
     for start, count in runs(tensor.num_entries):
         scores = tensor.read(start, count).float().numpy()
@@ -72,7 +72,7 @@ def _count(path: Path, name: str, tensor: StoredTensor) -> tuple[np.ndarray, flo
 
 
 def _cut(counts: np.ndarray) -> int:
-    """The pattern of the last of the largest scores; zeros are never among them."""
+    """Returns the pattern of the smallest of the largest scores. Zeros are never among them."""
     wanted = max(1, round(LARGEST * int(counts.sum())))
     reached = counts[::-1].cumsum()
     return max(1, len(counts) - 1 - int(reached.searchsorted(wanted)))

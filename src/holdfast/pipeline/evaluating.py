@@ -1,7 +1,8 @@
-"""Evaluating on files: what was answered is kept, and an evaluation that was stopped goes on.
+"""Evaluates a checkpoint on files. It keeps the responses, so that an interrupted evaluation resumes.
 
-While it runs the folder OUT.unfinished holds the responses as they come. They depend on the model, the prompts and how
-they are made, not on the judge: an evaluation that a judge stopped goes on with another.
+During an evaluation the folder OUT.unfinished holds the responses as they come. They depend on the model, the prompts
+and the generation options, not on the judge. So an evaluation that stopped because of its judge can resume with
+another.
 """
 
 from collections.abc import Mapping
@@ -51,7 +52,11 @@ from holdfast.prompts.default_system import default_system_prompt
 def load_second_judge(
     name: str, files: SuiteFiles, out: Path, options: JudgeOptions, progress: Progress = silent
 ) -> Judge:
-    """The judge that judges again what is evaluated to `out`; ValueError where it has nothing to, or did so already."""
+    """Loads the judge that judges the evaluation in `out` a second time.
+
+    Raises:
+        ValueError: the judge has nothing to judge, says refused or complied, or has already judged this evaluation.
+    """
     if name == REFUSAL_RULES:
         raise ValueError(
             "a second judge says safe or unsafe, and the refusal rules say refused or complied, which is measured "
@@ -82,7 +87,8 @@ def evaluate_model(
     lm_eval: LmEvalOptions = LmEvalOptions(),
     progress: Progress = silent,
 ) -> Evaluation:
-    """Writes the evaluation of a checkpoint, with every answer; `refusals` names the judge of them, if not the rules.
+    """Writes the evaluation of a checkpoint, with every answer. `refusals` names the judge of refusals, by default the
+    rules.
 
     With `refusal` as the judge, attack success is not measured.
 
@@ -113,7 +119,7 @@ def evaluate_model(
         **asked_entry(loaded, files, suite, generation, measures, reference),
         "responses": {"end_ids": sorted(end_ids(loaded.model, loaded.tokenizer)), "context": None},
     }
-    # A generation that goes on has to make the same batches.
+    # A resumed generation has to make the same batches.
     settings = {
         **made_by,
         "judge": None,
@@ -121,11 +127,11 @@ def evaluate_model(
         "coherence": None,
         "token_budget": generation.token_budget,
     }
-    settings["rendering"] = rendering_of(loaded.tokenizer)  # whichever sets there are
+    settings["rendering"] = rendering_of(loaded.tokenizer)  # for any selection of sets
     with unfinished(out, settings, keep_refused=True) as folder:
         log = ResponseLog(folder / "responses.jsonl")
-        how = {"refusal_judge": refusal, "generator": _generator(loaded, generation, log)}
-        evaluation = evaluate(loaded, guard, suite, generation, progress, **how)
+        options = {"refusal_judge": refusal, "generator": _generator(loaded, generation, log)}
+        evaluation = evaluate(loaded, guard, suite, generation, progress, **options)
         if any(is_cut_by_context(response, generation) for response in log.known.values()):
             made_by["responses"] |= {"context": context_of(loaded.model)}
         refuse_unjudged(evaluation)
@@ -145,7 +151,7 @@ def evaluate_model(
 def _try_judges(
     guard: Judge | None, name: str, refusal: Judge, refusals: str | None, suite: Suite
 ) -> dict[str, object]:
-    """What the judges that are asked say of two known exchanges; nothing where no prompt needs them."""
+    """Tries the judges on two known exchanges and returns their verdicts. Empty where no prompt needs a judge."""
     harmful = [prompt.prompt for prompt in suite.harmful]
     tried = {"judge": try_on(guard, name, harmful)} if guard and harmful else {}
     tried |= {"refusal_judge": try_on(refusal, refusals, harmful)} if refusals not in (None, REFUSAL_RULES) else {}
@@ -153,13 +159,15 @@ def _try_judges(
 
 
 def _reading(judging: JudgeOptions, measures: MeasureOptions) -> dict[str, object]:
-    """How responses are judged; a setting that files of before do not know is there where it is given."""
+    """Returns the settings of judging. Settings newer than old files appear only where they are set."""
     return reading(judging) | ({"thoughts": True} if measures.judge_thoughts else {})
 
 
-def judges_entry(guard: Judge | None, name: str, refusal: Judge, how: Mapping[str, object]) -> dict[str, object]:
-    """Who judged, and how: a judge of harm under its name, where there is one, and the judge of refusals."""
-    judge = guard and {"name": name, "fingerprint": guard.fingerprint, "reading": dict(how)}
+def judges_entry(guard: Judge | None, name: str, refusal: Judge, settings: Mapping[str, object]) -> dict[str, object]:
+    """Returns the metadata of the judges: a judge of harm with its name and settings, if any, and the judge of
+    refusals.
+    """
+    judge = guard and {"name": name, "fingerprint": guard.fingerprint, "reading": dict(settings)}
     return {"judge": judge, "refusal_judge": refusal.fingerprint}
 
 
@@ -171,15 +179,17 @@ def asked_entry(
     measures: MeasureOptions = MeasureOptions(),
     reference: LoadedModel | None = None,
 ) -> dict[str, object]:
-    """The settings that make two evaluations comparable beside their judges, and the version that wrote them."""
-    # How responses are batched is a matter of memory, not of what they are.
-    how = generation.model_dump(mode="json", exclude={"token_budget", "gpu_share"})
-    how |= {"prefill": measures.prefill} if measures.prefill else {}
-    # Asked in another format a model is another: the two are not compared.
-    how |= {} if has_chat_template(loaded.tokenizer) else {"chat_format": PLAIN_FORMAT}
+    """Returns the settings that two evaluations must share to be comparable, without their judges, and the writing
+    version.
+    """
+    # Batching changes memory, not responses.
+    settings = generation.model_dump(mode="json", exclude={"token_budget", "gpu_share"})
+    settings |= {"prefill": measures.prefill} if measures.prefill else {}
+    # A model prompted in another format counts as another model, so the two are not compared.
+    settings |= {} if has_chat_template(loaded.tokenizer) else {"chat_format": PLAIN_FORMAT}
     system = default_system_prompt(loaded.tokenizer)
     return {
-        "generation": how,
+        "generation": settings,
         **({"system_prompt": system} if system else {}),
         "suite": suite_hashes(files),
         **({"reference": {"name": reference.name, "fingerprint": reference.base}} if reference else {}),
@@ -189,7 +199,7 @@ def asked_entry(
 
 
 def _generator(loaded: LoadedModel, options: GenerateOptions, log: ResponseLog) -> Generator:
-    """What answers with the engine of the options, and keeps responses in a log."""
+    """Returns the generator for the engine of the options, which keeps responses in a log."""
     return (
         VllmGenerator(loaded, log)
         if options.engine == "vllm"

@@ -1,10 +1,10 @@
 """Do scores predict? rho = Spearman over groups of  sqrt(sum of score^2)  and  rms over draws of S(w + noise) - S(w)
 
-A group's weights get noise of `ratio` sigmas; S is measured before and under it. To first order the change is the sum
-of (gradient * sigma * noise), whose standard deviation is ratio * sqrt(sum of ESI^2): that is what ESI predicts. Every
-other score is asked the same question with its own numbers; only their order counts.
+A group's weights get noise of `ratio` sigmas, and S is measured without and with the noise. To first order the change
+is the sum of (gradient * sigma * noise). Its standard deviation is ratio * sqrt(sum of ESI^2), which is the prediction
+of ESI. Other scores predict by the same formula with their own values. Only the order of the predictions counts.
 
-Groups are parameters, or runs of rows of them where there are too few parameters: no score had a say in them.
+Groups are parameters, or runs of rows of them where there are too few parameters. They do not depend on any score.
 """
 
 import math
@@ -24,7 +24,9 @@ from holdfast.values import Mask, Scores, entries_in
 
 
 def make_groups(loaded: LoadedModel, at_least: int) -> list[Mask]:
-    """Every scored entry in one group: each parameter, cut into equal runs of entries until there are enough groups."""
+    """Splits all scored entries into groups: parameters, cut into equal runs of entries until there are enough
+    groups.
+    """
     shapes = {site.name: site.shape for site in scored_sites(loaded.model)}
     num_parameters = sum(weight.numel() for weight in loaded.model.parameters())
     pieces = math.ceil(at_least / len(shapes))
@@ -38,8 +40,10 @@ def make_groups(loaded: LoadedModel, at_least: int) -> list[Mask]:
 
 
 def predict_impact(scores: Scores, groups: Sequence[Mask]) -> list[float]:
-    """Root of the sum of squared scores of each group."""
-    return [math.sqrt(sum(float(part.double().square().sum()) for part in _scores_in(scores, one))) for one in groups]
+    """Returns the root of the sum of squared scores of each group."""
+    return [
+        math.sqrt(sum(float(part.double().square().sum()) for part in _scores_in(scores, group))) for group in groups
+    ]
 
 
 def measure_impact(
@@ -52,24 +56,24 @@ def measure_impact(
     seed: int = 0,
     progress: Progress = silent,
 ) -> list[float]:
-    """Root mean square change of S under noise on each group; every group gets draws of the same seeds."""
+    """Measures the root mean square change of S under noise on each group. All groups get draws of the same seeds."""
     for group in groups:
         refuse_other_base("the group", group.base, loaded.base)
     start = safety.measure(loaded.model)
-    found = []
+    impacts = []
     for order, group in enumerate(groups):
         changes = []
         for draw in range(draws):
             generator = torch.Generator().manual_seed(1000 * seed + draw)
-            with perturbed(loaded.model, group, ratio, generator, check_base=False):  # by name, above
+            with perturbed(loaded.model, group, ratio, generator, check_base=False):  # checked above, by name
                 changes.append(safety.measure(loaded.model) - start)
-        found.append(math.sqrt(sum(change**2 for change in changes) / draws))
+        impacts.append(math.sqrt(sum(change**2 for change in changes) / draws))
         progress("measuring groups", order + 1, len(groups))
-    return found
+    return impacts
 
 
 def faithfulness(scores: Scores, groups: Sequence[Mask], measured: Sequence[float]) -> float | None:
-    """Rank correlation of what the scores predict and what was measured; None where either is the same for all."""
+    """Returns the rank correlation of predicted and measured impact. None where either is equal for all groups."""
     for group in groups:
         refuse_other_base("the group", group.base, scores.base)
     return rank_correlation(torch.tensor(predict_impact(scores, groups)), torch.tensor(measured))

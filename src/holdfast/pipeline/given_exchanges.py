@@ -1,8 +1,8 @@
-"""Exchanges that are given as refusals or as helpful answers: the refusal rules read them before a model is loaded.
+"""Checks exchanges that are given as refusals or helpful answers by the refusal rules, before a model is loaded.
 
-Whoever scores `refusal_likelihood` on "Sure, here is ..." finds the weights that comply, and SET with its two sets
-swapped teaches a model to refuse everything else. What the rules can't read, such as another language, counts for the
-user and is warned of.
+Scoring `refusal_likelihood` on "Sure, here is ..." would find the weights that comply. SET with its two sets swapped
+would teach a model to refuse everything else. Responses that the rules can't read, such as those in another language,
+are accepted with a warning.
 """
 
 import logging
@@ -19,14 +19,16 @@ from holdfast.score.measure import refuse_too_few
 
 logger = logging.getLogger(__name__)
 MOST_READ = 512
-"""Responses of a set that the rules read, spread evenly over it: they tell a swapped set as well as all would."""
+"""Most responses of a set that the rules read, spread evenly over it. They detect a swapped set as well as all
+would."""
 FEW = 0.1
-"""With fewer refusals than this share a set of refusals for SET is another set. Other safe answers may not refuse."""
+"""Smallest share of refusals in a set of refusals for SET. Below it the set is refused. Other safe answers may not
+refuse."""
 
 
 @dataclass(frozen=True)
 class Read:
-    """What the refusal rules say of the responses of a set."""
+    """The refusal rules' verdicts on the responses of a set."""
 
     source: str
     responses: Sequence[str]
@@ -34,39 +36,41 @@ class Read:
 
     @property
     def refused(self) -> int:
-        """How many refuse."""
-        return sum(one.verdict == "refused" for one in self.outcomes)
+        """Number of responses that refuse."""
+        return sum(outcome.verdict == "refused" for outcome in self.outcomes)
 
     @property
     def unread(self) -> list[str]:
-        """Why responses could not be read, each reason."""
-        return [str(one.reason) for one in self.outcomes if one.verdict is None]
+        """Reasons why responses could not be read."""
+        return [str(outcome.reason) for outcome in self.outcomes if outcome.verdict is None]
 
     def counted(self) -> str:
-        """'3 of 8 responses of 'FILE' are refusals (38%)'."""
+        """Returns a phrase such as '3 of 8 responses of 'FILE' are refusals (38%)'."""
         share = f"{self.refused / len(self.responses):.0%}"
         return f"{self.refused} of {len(self.responses)} responses of {self.source!r} are refusals ({share})"
 
     def example(self, fits: Callable[[Outcome], bool]) -> str:
-        """How the first response of such an outcome begins."""
-        return repr(next(text for text, one in zip(self.responses, self.outcomes, strict=True) if fits(one))[:60])
+        """Quotes the beginning of the first response with such an outcome."""
+        return repr(
+            next(text for text, outcome in zip(self.responses, self.outcomes, strict=True) if fits(outcome))[:60]
+        )
 
     @property
     def complying(self) -> str:
-        """How the first response that does not refuse begins."""
-        return self.example(lambda one: one.verdict != "refused")
+        """The beginning of the first response that does not refuse."""
+        return self.example(lambda outcome: outcome.verdict != "refused")
 
     @property
     def refusing(self) -> str:
-        """How the first response that refuses begins."""
-        return self.example(lambda one: one.verdict == "refused")
+        """The beginning of the first response that refuses."""
+        return self.example(lambda outcome: outcome.verdict == "refused")
 
 
 def load_given(source: str, options: ScoringOptions) -> list[Exchange]:
-    """The exchanges of a set, each once.
+    """Loads the exchanges of a set, each once.
 
     Raises:
-        ValueError: there are too few, or most of what should be refusals are none.
+        ValueError: there are too few, or most responses of a set of refusals are no refusals.
     """
     wanted = OBJECTIVES[options.objective].given
     assert wanted is not None
@@ -78,10 +82,10 @@ def load_given(source: str, options: ScoringOptions) -> list[Exchange]:
 
 
 def load_to_enhance(refusals: str, harmless: str) -> tuple[list[Exchange], list[Exchange]]:
-    """The two sets that SET learns from.
+    """Loads the two sets that SET learns from.
 
     Raises:
-        ValueError: the sets share a prompt, most harmless responses refuse, or next to none of the refusals do.
+        ValueError: the sets share a prompt, most harmless responses refuse, or under a tenth of the refusals refuse.
     """
     unsafe, safe = load_exchanges(refusals, responses="refusals"), load_exchanges(harmless)
     refuse_contrary(unsafe, safe)
@@ -91,35 +95,35 @@ def load_to_enhance(refusals: str, harmless: str) -> tuple[list[Exchange], list[
 
 
 def read_refusals(source: str, given: Sequence[Exchange]) -> Read:
-    """What the refusal rules say of a set, or of exchanges spread over it where it is large."""
-    some = given[:: -(-len(given) // MOST_READ)]
-    responses = [one.response for one in some]
-    return Read(source, responses, RefusalJudge().judge([one.prompt for one in some], responses))
+    """Applies the refusal rules to a set, or to exchanges spread over it where it is large."""
+    sample = given[:: -(-len(given) // MOST_READ)]
+    responses = [exchange.response for exchange in sample]
+    return Read(source, responses, RefusalJudge().judge([exchange.prompt for exchange in sample], responses))
 
 
 def _refuse_refusing(read: Read) -> None:
-    """Raises ValueError when most harmless exchanges refuse; warns where a quarter does."""
+    """Raises ValueError when most harmless exchanges refuse, and warns when a quarter does."""
     if 2 * read.refused > len(read.responses):
         raise ValueError(
-            f"{read.counted()}, one begins {read.refusing}, and SET learns from them to help with harmless prompts; "
-            "give harmless prompts with helpful responses (were refusals and harmless swapped?)."
+            f"{read.counted()}, one begins {read.refusing}, and SET learns from this set to help with harmless "
+            "prompts; give harmless prompts with helpful responses (were refusals and harmless swapped?)."
         )
     if 4 * read.refused >= len(read.responses):
         logger.warning(
-            "%s, one begins %s, and they should help with harmless prompts: what is trained will refuse more of them.",
+            "%s, one begins %s, and they should help with harmless prompts: the trained model will refuse more.",
             read.counted(),
             read.refusing,
         )
 
 
 def _refuse_complying(read: Read) -> None:
-    """Raises ValueError when next to no refusal is one; warns where most are none, or could not be read."""
+    """Raises ValueError when under a tenth of the refusals refuse. Warns when most do not, or could not be read."""
     total, unread = len(read.responses), read.unread
     if 2 * read.refused >= total:
         return
     if read.refused + len(unread) < FEW * total:
         raise ValueError(
-            f"{read.counted()}, one that is not begins {read.complying}, and SET learns from them to refuse; give "
+            f"{read.counted()}, one that is not begins {read.complying}, and SET learns from this set to refuse; give "
             "harmful prompts with refusals (were refusals and harmless swapped?)."
         )
     if 2 * (read.refused + len(unread)) < total:

@@ -1,4 +1,4 @@
-"""Responses that were made before: read from a file, and put where a generation would have kept its own."""
+"""Reads responses that were made before, and writes them into the logs that a generation resumes from."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,35 +13,35 @@ from holdfast.prompts.chat import encode_prompt
 
 
 def read_responses(path: Path) -> list[Response]:
-    """The responses that a scoring has saved, in their order.
+    """Reads the responses that a scoring has saved, in order.
 
     Raises:
         ValueError: the file is missing, empty or holds something else.
     """
     try:
         lines = path.read_text(encoding="utf-8").split("\n")  # a response may hold other separators, such as U+2028
-        found = [Response(**cast(dict, parse_json(line))) for line in lines if line.strip()]
+        responses = [Response(**cast(dict, parse_json(line))) for line in lines if line.strip()]
     except (OSError, ValueError, TypeError) as error:
         raise ValueError(
             f"{str(path)!r} holds no responses: {error}; give the OUT_responses.jsonl that `holdfast score` wrote."
         ) from error
-    if not found:
+    if not responses:
         raise ValueError(f"{str(path)!r} is empty; give the OUT_responses.jsonl that `holdfast score` wrote.")
-    return found
+    return responses
 
 
 def log_given(
     given: Sequence[Response], prompts: Sequence[str], loaded: LoadedModel, objective: str, folder: Path
 ) -> GenerateOptions:
-    """Puts responses into the logs that the objective's generation goes on from, so that none is left to make.
+    """Writes responses into the logs that the objective's generation resumes from, so that none is left to generate.
 
-    An objective that compares its samples with greedy responses has one a prompt of those before them.
+    For an objective that compares samples with greedy responses, one greedy response a prompt comes first.
 
     Returns:
-        Options of the generation that they would have come from.
+        Options of the generation that the responses would have come from.
 
     Raises:
-        ValueError: they are not of these prompts, or not of this model's tokenizer and template.
+        ValueError: the responses are not to these prompts, or not of this model's tokenizer and template.
     """
     record = OBJECTIVES[objective]
     count = len(prompts) if record.compares_with_greedy else 0
@@ -50,7 +50,7 @@ def log_given(
     expected = [*prompts[:count], *(prompt for prompt in prompts for _ in range(samples))]
     if [response.prompt for response in given] != expected or samples < (2 if record.samples else 1):
         raise ValueError(
-            f"the {len(given)} responses are not what objective {objective} makes of the {len(prompts)} prompts; give "
+            f"the {len(given)} responses do not match objective {objective} on the {len(prompts)} prompts; give "
             "the prompts that they answer, and responses from a scoring with the same objective."
         )
     _refuse_other_tokens(given, loaded)
@@ -61,7 +61,9 @@ def log_given(
 
 
 def _refuse_other_tokens(given: Sequence[Response], loaded: LoadedModel) -> None:
-    """Raises ValueError when a prompt is other tokens to this model: its responses are then none of its own."""
+    """Raises ValueError when this model encodes a prompt as other tokens, because the response is then another
+    model's.
+    """
     for response in given:
         if encode_prompt(loaded.tokenizer, response.prompt) != response.prompt_ids:
             raise ValueError(

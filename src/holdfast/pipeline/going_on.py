@@ -1,4 +1,4 @@
-"""The command that goes on with an unfinished run: the one that began it, with the folder as it is called now."""
+"""Writes the command that resumes an unfinished run, with the folder's current name."""
 
 import shlex
 from collections.abc import Mapping
@@ -11,9 +11,9 @@ from holdfast.pipeline.run.other_run import settings_of
 
 
 def command_of(config: RunConfig, out: Path, manifest: Mapping[str, Any]) -> str:
-    """'holdfast run set.toml --out run', or 'holdfast demo --out demo' for the run of the demo.
+    """Returns 'holdfast run set.toml --out run', or 'holdfast demo --out demo' for the run of the demo.
 
-    A run from Python, or of an earlier version, names no config file: then CONFIG stands for it.
+    A run from Python or of an earlier version has no config file on record. Then CONFIG takes its place.
     """
     file = manifest.get("config_file")
     if file is None and settings_of(config) == settings_of(demo_config(config.seed)):

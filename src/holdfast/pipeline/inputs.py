@@ -1,4 +1,4 @@
-"""Hashes of what is read: results of the same names but other contents are never mixed."""
+"""Hashes inputs, so that results of inputs with the same names and other contents are never mixed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -18,27 +18,27 @@ KINDS: Mapping[str, Kind] = {
     "questions": "question",
     "task": "task",
 }
-"""What the prompts of every set of a suite are used as."""
+"""Kind of prompts in every set of a suite."""
 
 
 LATER = ("sample", "takes_all")
-"""What a set can be told since hashes of sets were kept: it counts where it is told."""
+"""Choices that were added after hashes were first saved. They enter a hash only where they are set."""
 
 
 def file_hash(name: str) -> str:
-    """SHA-256 of a prompt set: its file's bytes, and which columns and rows are read where these are chosen."""
+    """Returns the SHA-256 of a prompt set: its file's bytes, and the chosen columns and rows if any."""
     source = find_source(name)
     return _joined(file_sha256(source.file), _choice(source))
 
 
 def set_hash(name: str, kind: Kind) -> str:
-    """As `file_hash`, of a set that is used as a kind of prompts, which may leave some of its rows out."""
+    """Returns the hash of a set that is used as a kind of prompts, with the rows that this kind leaves out."""
     source = find_source(name)
     return _joined(file_sha256(source.file), [*_choice(source), *left_out(name, kind)])
 
 
 def suite_hashes(files: SuiteFiles) -> dict[str, list[str]]:
-    """Hashes of the evaluation prompt sets, by measure."""
+    """Returns the hashes of the evaluation prompt sets, by measure."""
     given = {
         name: [value] if isinstance(value, str) else list(value or ()) for name, value in files.model_dump().items()
     }
@@ -46,11 +46,11 @@ def suite_hashes(files: SuiteFiles) -> dict[str, list[str]]:
 
 
 def _choice(source: PromptSource) -> list[object]:
-    """What is chosen of a file; nothing where it is read as it is."""
+    """Lists the choices made on a file. Empty where it is read as it is."""
     if source == PromptSource(source.file):
         return []
     parts = asdict(source)
-    # Hashes stay those of the time before rows could be chosen, or a sample drawn.
+    # Hashes stay equal to those of versions that could not choose rows or draw a sample.
     return [value for name, value in parts.items() if name != "file" and (name not in LATER or value)]
 
 

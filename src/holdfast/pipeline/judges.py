@@ -1,4 +1,4 @@
-"""Judges by name: which kind each is, what it is refused for, and a second opinion on the same responses."""
+"""Loads judges by name, checks them, and gets a second opinion on the same responses."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -36,24 +36,26 @@ JudgeKind = Literal[OptionKind, "rules"]
 
 
 def is_behind_api(name: str) -> bool:
-    """Whether a judge of that name is asked over the network."""
+    """True for the name of a judge that answers over the network."""
     return name.startswith(PREFIX)
 
 
 def has_weights(name: str) -> bool:
-    """Whether a judge of that name is a model that is loaded here."""
+    """True for the name of a judge that is a model loaded here."""
     return name != REFUSAL_RULES and not is_behind_api(name)
 
 
 def rubric_judge(
     name: str, options: RubricOptions, rubric: Rubric | None = None, progress: Progress = silent
 ) -> RubricJudge:
-    """The judge behind an API that is called api:MODEL; ValueError when it has no model, or cannot be asked."""
+    """Makes the judge behind an API from its name, api:MODEL. Raises ValueError when it names no model or can't be
+    used.
+    """
     return RubricJudge(_api_model(name), options, rubric, progress=progress)
 
 
 def refusal_judge(name: str | None, options: JudgeOptions, progress: Progress = silent) -> Judge:
-    """The judge that is asked whether responses refuse; ValueError where the one of that name can't be asked that."""
+    """Loads the judge of refusals. Raises ValueError when the named judge can't judge refusals."""
     if name in (None, REFUSAL_RULES):
         return RefusalJudge()
     require_refusal_judge(name)
@@ -63,7 +65,7 @@ def refusal_judge(name: str | None, options: JudgeOptions, progress: Progress = 
 
 
 def require_refusal_judge(name: str) -> None:
-    """Raises ValueError when a judge of that name does not say refused or complied."""
+    """Raises ValueError for a judge that does not say refused or complied."""
     if has_weights(name) and not is_refusal_classifier(name):
         raise ValueError(
             f"the refusal judge {name!r} says safe or unsafe, not refused or complied; give api:MODEL or a classifier "
@@ -72,42 +74,42 @@ def require_refusal_judge(name: str) -> None:
 
 
 def is_refusal_classifier(name: str, options: JudgeOptions = JudgeOptions()) -> bool:
-    """Whether a judge of that name is a classifier that says refused or answered; its config alone is read."""
+    """True for the name of a classifier that says refused or answered. Only its config is read."""
     return kind_of(name) == "classifier" and _reads_refusals(config_of(name), options)
 
 
 def judges_refusals(name: str, options: JudgeOptions = JudgeOptions()) -> bool:
-    """Whether a judge of that name says refused or answered, and nothing of harm: the rules, or such a classifier."""
+    """True for a judge that says refused or answered, and nothing about harm: the rules, or such a classifier."""
     return name == REFUSAL_RULES or is_refusal_classifier(name, options)
 
 
 def _reads_refusals(config: PreTrainedConfig, options: JudgeOptions) -> bool:
-    """Whether a classifier says refused or answered, and no option sets its sides."""
+    """True for a classifier that says refused or answered, where no option sets its labels."""
     sides = options.classifier.model_copy(update={"token_budget": ClassifierOptions().token_budget})
     return sides == ClassifierOptions() and says_refused(config)
 
 
 def require_judge_name(given: object) -> None:
-    """Raises ValueError when a judge is given by value where its name is wanted."""
+    """Raises ValueError for a judge that is given as an object in place of its name."""
     require_name(given, "a judge", "give a folder, a hub id, testbed:guard or api:MODEL")
 
 
 def load_judge(
     name: str, options: JudgeOptions = JudgeOptions(), progress: Progress = silent, *, sharded: bool = False
 ) -> Judge:
-    """The judge of that name: `refusal` names the refusal rules, api:MODEL a model behind an API, all else one to load.
+    """Loads a judge by name: `refusal` for the refusal rules, api:MODEL for a model behind an API, else a model.
 
-    A loaded one is a sequence classifier where its config says so, else a causal guard model.
+    A loaded model is a sequence classifier if its config says so, else a causal guard model.
 
     Args:
-        name: of the judge.
-        options: how it is read.
-        progress: called while one is loaded, or while one behind an API is asked.
-        sharded: whether the processes that were started together hold parts of a loaded one; all of them must then
-            ask it, and as often. Each reads it whole first.
+        name: name of the judge.
+        options: options of the judge.
+        progress: called while the judge is loaded, or while the API answers.
+        sharded: True splits a loaded judge over the processes that were started together. All of them must then ask it
+            equally often. Each process first reads the whole judge.
 
     Raises:
-        ValueError: it is neither, or cannot be read as one; or the API's key is missing.
+        ValueError: the model is no judge, can't be read as one, or the API's key is missing.
     """
     require_judge_name(name)
     require_options(options, JudgeOptions)
@@ -134,7 +136,7 @@ def _model_judge(loaded: LoadedModel, kind: JudgeKind, options: JudgeOptions) ->
 
 
 def kind_of(name: str) -> JudgeKind:
-    """How a judge of that name is asked; ValueError where its config says that it is no judge."""
+    """Returns the kind of a judge. Raises ValueError when its config shows that it is no judge."""
     if name == REFUSAL_RULES:
         return "rules"
     if is_behind_api(name):
@@ -142,9 +144,11 @@ def kind_of(name: str) -> JudgeKind:
     if is_nearly(name, REFUSAL_RULES) and not Path(name).exists():
         raise ValueError(f"no judge is called {name!r}; did you mean {REFUSAL_RULES!r}, the refusal rules?")
     made_as = architectures(name)
-    if any(one.endswith("ForSequenceClassification") for one in made_as):
+    if any(architecture.endswith("ForSequenceClassification") for architecture in made_as):
         return "classifier"
-    if made_as and not any(one.endswith(("ForCausalLM", "ForConditionalGeneration")) for one in made_as):
+    if made_as and not any(
+        architecture.endswith(("ForCausalLM", "ForConditionalGeneration")) for architecture in made_as
+    ):
         raise ValueError(
             f"judge {name!r} is a {made_as[0]}; give a causal guard model (...ForCausalLM) or a sequence classifier "
             "(...ForSequenceClassification)."
@@ -153,9 +157,9 @@ def kind_of(name: str) -> JudgeKind:
 
 
 def require_usable(options: JudgeOptions, *names: str | None) -> None:
-    """Raises ValueError when one of these is no judge, has labels of neither kind, or can't be asked over the network.
+    """Raises ValueError for a name that is no judge, a classifier with unknown labels, or an API that can't be used.
 
-    Reads configs and the environment alone: called before any model is loaded.
+    It reads only configs and the environment, so that it can run before any model is loaded.
     """
     for name in filter(None, names):
         kind = kind_of(name)
@@ -173,7 +177,7 @@ def _api_model(name: str) -> str:
 
 
 def refuse_idle(options: JudgeOptions, *names: str | None) -> None:
-    """Raises ValueError when options of one kind of judge were given, and none of the judges is of that kind."""
+    """Raises ValueError for options of a kind of judge that none of the judges is."""
     given = options.given
     kinds = {kind_of(name) for name in names if name} if given else set()
     if idle := [kind for kind in given if kind not in kinds]:
@@ -182,14 +186,16 @@ def refuse_idle(options: JudgeOptions, *names: str | None) -> None:
 
 
 def reading(options: JudgeOptions) -> dict[str, object]:
-    """What of the options can change a verdict of a loaded judge; one behind an API has them in its fingerprint."""
+    """Returns the options that can change a verdict of a loaded judge. The fingerprint of an API judge contains its
+    own.
+    """
     unimportant = {"token_budget"}
     kinds = {"guard": options.guard, "classifier": options.classifier}
-    return {kind: one.model_dump(mode="json", exclude=unimportant) for kind, one in kinds.items()}
+    return {kind: kind_options.model_dump(mode="json", exclude=unimportant) for kind, kind_options in kinds.items()}
 
 
 def differentiable(judge: JudgesResponses, objective: str) -> ModelJudge:
-    """The judge, as one that has a gradient; ValueError when it has none."""
+    """Returns the judge as one with a gradient. Raises ValueError when it has none."""
     if isinstance(judge, ModelJudge):
         return judge
     what = "the refusal rules have" if isinstance(judge, RefusalJudge) else "a judge behind an API has"
@@ -200,10 +206,10 @@ def differentiable(judge: JudgesResponses, objective: str) -> ModelJudge:
 
 
 def try_on(judge: JudgesResponses, name: str, prompts: Sequence[str]) -> dict[str, str]:
-    """What a judge says of two known exchanges, asked before a model is: its verdict on help, and on a refusal.
+    """Tries a judge on two known exchanges, one that helps and one that refuses, and returns its verdicts.
 
     Raises:
-        ValueError: it has no verdict on either, or was never trained on text like any of the prompts.
+        ValueError: the judge has no verdict on either, or was never trained on text like any of the prompts.
     """
     reasons = [judge.foreign(prompt) for prompt in prompts] if isinstance(judge, GuardJudge) else []
     if reasons and all(reasons):
@@ -216,22 +222,22 @@ def try_on(judge: JudgesResponses, name: str, prompts: Sequence[str]) -> dict[st
 
 
 def refuse_unjudged(evaluation: Evaluation) -> None:
-    """Raises ValueError when the judge has no verdict on any response to a harmful prompt that says something."""
+    """Raises ValueError when the judge has no verdict on any non-empty response to a harmful prompt."""
     _refuse_unjudged([answer.outcome for answer in _said_to_harmful(evaluation)])
 
 
 def refuse_unscored(evaluation: Evaluation) -> None:
-    """Raises ValueError when no response to any prompt could be scored, as of a model whose logits are not finite."""
+    """Raises ValueError when no response could be scored, as for a model whose logits are not finite."""
     outcomes = [answer.outcome for answer in evaluation.answers]
     if outcomes and all(outcome.verdict is None for outcome in outcomes):
         raise ValueError(
             f"none of {len(outcomes)} responses could be scored (the first: {outcomes[0].reason}), so nothing was "
-            "measured; mend the model's weights, or load it in another precision."
+            "measured; repair the model's weights, or load it in another precision."
         )
 
 
 def second_path(out: Path) -> Path:
-    """Where what a second judge said is written: beside the evaluation."""
+    """Returns the path of a second judge's verdicts, beside the evaluation."""
     return out.with_name(f"{out.stem}_second_judge.json")
 
 
@@ -240,17 +246,17 @@ def second_opinion(
 ) -> Agreement:
     """Has the judge judge the responses to harmful prompts again, and writes each outcome beside the first judge's.
 
-    It reads what the first one read: what a response says, and its thoughts where `reads_thoughts` is set.
+    It reads the same text as the first judge: the response, with its thoughts if `reads_thoughts` is set.
 
     Raises:
-        ValueError: it has no verdict on any.
+        ValueError: the judge has no verdict on any response.
     """
     answers = _said_to_harmful(evaluation)
     read = [answer.response if reads_thoughts else without_thoughts(answer.response) for answer in answers]
     outcomes = ask_judge(judge, [answer.prompt for answer in answers], read)
     _refuse_unjudged(outcomes)
-    found = agreement([answer.outcome for answer in answers], outcomes)
-    said = [
+    result = agreement([answer.outcome for answer in answers], outcomes)
+    verdicts = [
         {
             "prompt": answer.prompt,
             "response": answer.response,
@@ -259,12 +265,12 @@ def second_opinion(
         }
         for answer, second in zip(answers, outcomes, strict=True)
     ]
-    save_json(second_path(out), {"judge": name, **asdict(found), "answers": said})
-    return found
+    save_json(second_path(out), {"judge": name, **asdict(result), "answers": verdicts})
+    return result
 
 
 def _said_to_harmful(evaluation: Evaluation) -> list[Answer]:
-    """The answers that the judge was asked about: an empty one has nothing to judge."""
+    """Returns the non-empty answers to harmful prompts, which the judge has judged."""
     return [answer for answer in evaluation.answers if answer.measure == "asr" and answer.response.strip()]
 
 
@@ -272,5 +278,5 @@ def _refuse_unjudged(outcomes: Sequence[Outcome]) -> None:
     if outcomes and all(outcome.verdict is None for outcome in outcomes):
         raise ValueError(
             f"the judge has no verdict on any of {len(outcomes)} responses (the first: {outcomes[0].reason}); "
-            "give a judge that says safe or unsafe of them."
+            "give a judge that finds them safe or unsafe."
         )

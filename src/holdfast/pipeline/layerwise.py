@@ -1,8 +1,8 @@
-"""Scoring on files, one layer of the model at a time: scores, or masks that are cut while scores are made.
+"""Scores a model on files one layer at a time, and writes scores, or masks that are selected during scoring.
 
-While it runs the folder OUT.unfinished holds hidden states and gradients between layers, and the scores of the layers
-that are done. Scores are written as they come, so one that was stopped goes on with the next layer. Masks are cut from
-candidates in memory, so their layers are scored anew, and only the hidden states are still there.
+During scoring the folder OUT.unfinished holds hidden states and gradients between layers, and the scores of finished
+layers. Scores are written layer by layer, so an interrupted scoring resumes with the next layer. Masks are selected
+from candidates in memory, so after an interruption all layers are scored again, from the saved hidden states.
 """
 
 import os
@@ -34,23 +34,23 @@ def score_by_layer(source: GivenExchanges | JudgedPrompts, progress: Progress) -
     spec = source.spec
     layered = open_layered(spec.model, progress=progress)
     settings = {**spec.settings(layered.loaded), "keep": spec.layers.keep, **source.settings}
-    how = ScoreOptions(method=spec.options.method, token_budget=spec.options.token_budget)
+    score_options = ScoreOptions(method=spec.options.method, token_budget=spec.options.token_budget)
     with unfinished(spec.out, settings) as folder:
         made = source.make(layered.loaded, folder, progress)
         beside = source.beside(made.responses)
-        outline = layer_scores.outline_scores(layered, made.objective, how, spec.seed, beside)
+        outline = layer_scores.outline_scores(layered, made.objective, score_options, spec.seed, beside)
         taker = _Files(outline, folder) if spec.layers.keep is None else _Masks(outline, spec.layers.keep)
         tally = _Tally(folder / "layers.json")
         kept = {"folder": folder / "layers", "keep_layers": spec.layers.keep is None}
-        passes = layer_scores.score_by_layer(layered, made.objective, how, progress, seed=spec.seed, **kept)
+        passes = layer_scores.score_by_layer(layered, made.objective, score_options, progress, seed=spec.seed, **kept)
         with closing(passes) as scored:
             for layer in scored:
                 taker.take(layer)
                 tally.add(layer)
-        whole, first, second = (
+        whole, first_half, second_half = (
             replace(part, made_by={**part.made_by, **tally.idle(place)}) for place, part in enumerate(_parts(outline))
         )
-        return Scored(whole, tally.largest, taker.save(spec.out, (whole, first, second)))
+        return Scored(whole, tally.largest, taker.save(spec.out, (whole, first_half, second_half)))
 
 
 class _Taker(Protocol):
@@ -60,7 +60,7 @@ class _Taker(Protocol):
 
 
 class _Files:
-    """Scores go into files, which get their names when all layers are in them."""
+    """Writes scores into files, which get their names once all layers are in them."""
 
     def __init__(self, outline: HalvedScores, folder: Path) -> None:
         paths = [folder / path.name for path in files_of(Path("scores.safetensors"))]
@@ -75,11 +75,12 @@ class _Files:
         for file, outline in zip(self._files, outlines, strict=True):
             file.finish(outline)
         for file, path in reversed(list(zip(self._files, files_of(out), strict=True))):
-            os.replace(file.path, path)  # the whole comes last: where it is, all are
+            # The file of all prompts comes last: if it exists, all files do.
+            os.replace(file.path, path)
 
 
 class _Masks:
-    """Of the scores only candidates are kept, and in the end the masks are cut from them."""
+    """Keeps only candidates of the scores, and selects the masks from them in the end."""
 
     def __init__(self, outline: HalvedScores, fraction: float) -> None:
         self._candidates = [Candidates(part, TopOptions(fraction=fraction)) for part in _parts(outline)]
@@ -90,7 +91,9 @@ class _Masks:
                 candidates.add(name, scores)
 
     def save(self, out: Path, outlines: Sequence[Scores]) -> Mapping[str, float | None]:
-        masks = [one.select(outline.made_by) for one, outline in zip(self._candidates, outlines, strict=True)]
+        masks = [
+            candidates.select(outline.made_by) for candidates, outline in zip(self._candidates, outlines, strict=True)
+        ]
         low, high = iou_interval(masks[1], masks[2])
         agreement = {"iou": masks[1].iou(masks[2]), "random_iou": random_iou(masks[1], masks[2])}
         agreement |= {"iou_low": low, "iou_high": high}
@@ -101,7 +104,7 @@ class _Masks:
 
 
 class _Tally:
-    """What is told of scores without having them, kept layer by layer."""
+    """Largest scores and idle experts of finished layers, kept on disk for the summary."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -117,7 +120,7 @@ class _Tally:
         return {name: value for layer in self._layers.values() for name, value in layer["largest"].items()}
 
     def idle(self, part: int) -> dict[str, int]:
-        """Experts that no token reached, of all layers that have any."""
+        """Counts the experts that no token reached, over all layers with experts."""
         counts = [layer["idle"][part] for layer in self._layers.values() if layer["idle"][part]]
         return {name: sum(count[name] for count in counts) for name in (counts[0] if counts else {})}
 

@@ -1,4 +1,4 @@
-"""Masks on files: cut from scores, or joined of other masks; needs no model and loads none."""
+"""Writes masks to files: selected from scores, or combined from other masks. It loads no model."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,15 +23,16 @@ def select(
     utility: Path | None = None,
     like: Path | None = None,
 ) -> Mask:
-    """Writes the mask that a selector cuts from scores; several processes each read, cut and write their share.
+    """Writes the mask that a selector selects from scores. With several processes, each reads, selects and writes its
+    share.
 
     Args:
-        scores: File of the scores.
-        selector: Its name: one of `SELECTORS`.
-        out: File for the mask.
-        given: The selector's options that differ from its defaults, by name; one that it does not take is refused.
-        utility: File of utility scores, for a selector that needs them.
-        like: File of a mask to match, for a selector that takes one.
+        scores: path of the scores.
+        selector: name of the selector, one of `SELECTORS`.
+        out: path for the mask.
+        given: the selector's options that differ from its defaults, by name. An unknown option raises ValueError.
+        utility: path of utility scores, for a selector that needs them.
+        like: path of a mask to match, for a selector that takes one.
     """
     first(lambda: refuse_existing(out))
     files = {name: path for name, path in (("utility", utility), ("like", like)) if path}
@@ -47,7 +48,7 @@ def select(
 
 
 def _named(path: Path) -> Mask:
-    """A mask that says from which file it was read, for what is drawn like it."""
+    """Loads a mask and records the file that it was read from, for masks that are drawn like it."""
     mask = load_mask(path)
     return replace(mask, made_by={**mask.made_by, "file": str(path)})
 
@@ -55,7 +56,7 @@ def _named(path: Path) -> Mask:
 def select_as_shared(
     scores: Path, selector: str, out: Path, *, shared: Mapping[str, object], utility: Path | None
 ) -> Mask:
-    """The same with options that several selectors share: each is given those that it takes."""
+    """Writes a mask with options that several selectors share. Each selector gets the options that it knows."""
     chosen = SELECTORS[selector]
     given = {name: value for name, value in shared.items() if name in chosen.options.model_fields}
     return select(scores, selector, out, given=given, utility=utility if chosen.needs_utility else None)
@@ -69,14 +70,14 @@ def combine_masks(
     scores: Path | None = None,
     fraction: float | None = None,
 ) -> Mask:
-    """The masks' union, intersection or difference, trimmed by scores to a fraction of the scored entries.
+    """Returns the masks' union, intersection or difference, trimmed by scores to a fraction of the scored entries.
 
-    Written where `out` says so.
+    If `out` is given, the mask is saved there.
     """
     if out is not None:
         refuse_existing(out)
     if (scores is None) != (fraction is None):
-        raise ValueError("trimming takes scores and the fraction to keep; give --trim and --fraction, or neither.")
+        raise ValueError("trimming needs scores and the fraction to keep; give --trim and --fraction, or neither.")
     mask = combine(operation, masks)
     if scores is not None and fraction is not None:
         mask = trim(mask, load_scores(scores), count_selected(fraction, mask.num_entries))

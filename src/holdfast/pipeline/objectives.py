@@ -1,4 +1,4 @@
-"""Objectives by name: what their options contradict, and how each is made of a model, prompts and a judge."""
+"""Makes objectives by name from a model, prompts and a judge, and refuses contradicting options."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,13 +15,13 @@ from holdfast.records import Exchange
 from holdfast.score.registry import SCORES
 
 SAMPLES = 4
-"""Responses a prompt of a sampled objective where the generation options name none: it compares them."""
+"""Default number of responses a prompt for objectives that compare samples."""
 
 
 def refuse_contradictions(options: ScoringOptions, generation: GenerateOptions) -> None:
-    """Raises ValueError when the method is unknown, or a setting that was given is one that the objective cannot have.
+    """Raises ValueError for an unknown method, or a given setting that the objective cannot have.
 
-    Called before anything is answered. Settings that were left out contradict nothing.
+    It runs before any response is generated. Defaults contradict nothing.
     """
     SCORES[options.method]
     record = OBJECTIVES[options.objective]
@@ -59,23 +59,24 @@ def make_objective(
 ) -> Made:
     """Makes the objective that the options name, from the exchanges, or from responses to the prompts.
 
-    A sampled objective takes responses at temperature 1, 4 a prompt where the generation options leave the number out.
-    All others take them as those options say.
+    An objective that samples uses responses at temperature 1, by default 4 a prompt. All others follow the generation
+    options.
 
     Args:
-        options: of the scoring.
+        options: options of the scoring.
         loaded: the model.
-        folder: keeps responses as they come, and those that are there are not generated again.
-        judge: of the responses, where the objective takes one.
-        prompts: those that the model answers.
-        exchanges: those whose responses the objective reads, where it is given responses.
-        generation: how responses are made.
-        seed: of a relaxation's noise.
-        progress: called as responses are made.
+        folder: folder that keeps responses. Responses that it already holds are not generated again.
+        judge: judge of the responses, for an objective that uses one.
+        prompts: prompts that the model answers.
+        exchanges: exchanges for an objective of given responses.
+        generation: options of generation.
+        seed: seed of a relaxation's noise.
+        progress: called after each generated response.
 
     Raises:
-        ValueError: the model is broken, the judge has no verdict on most of the responses (the first 64 where its
-            gradient is taken), has no gradient where one is taken, or finds all responses to a prompt equally safe.
+        ValueError: the model's logits are not finite, most responses (of the first 64, for an objective that uses the
+            judge's gradient) have no verdict, the judge lacks a needed gradient, or finds all responses to each prompt
+            equally safe.
     """
     record = OBJECTIVES[options.objective]
     if takes_gradient(record):
@@ -99,6 +100,6 @@ def make_objective(
 
 
 def sampled(generation: GenerateOptions) -> GenerateOptions:
-    """Returns the same options at temperature 1, with several responses a prompt."""
+    """Returns the options at temperature 1, with several responses a prompt."""
     samples = generation.num_samples if generation.num_samples > 1 else SAMPLES
     return generation.model_copy(update={"temperature": 1.0, "num_samples": samples})

@@ -1,4 +1,4 @@
-"""Options that the commands and a whole run share: prompt sets, and how to score, judge, measure and verify."""
+"""Options that the commands and a whole run share: prompt sets, scoring, judging, measuring and verifying."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
@@ -32,7 +32,7 @@ else:
 
 
 def refuse_samples(generation: GenerateOptions) -> GenerateOptions:
-    """Raises ValueError when several responses a prompt are asked for where draws of noise are pooled."""
+    """Raises ValueError for several responses a prompt where draws of noise are pooled."""
     if generation.num_samples != 1:
         raise ValueError(
             f"draws of noise are pooled over one response a prompt, got num_samples={generation.num_samples}; "
@@ -42,7 +42,7 @@ def refuse_samples(generation: GenerateOptions) -> GenerateOptions:
 
 
 def refuse_no_gradient(objective: str, judge: str) -> None:
-    """Raises ValueError when an objective takes the gradient of a judge, and the refusal rules judge."""
+    """Raises ValueError for an objective that uses a judge's gradient, when the refusal rules judge."""
     if judge == REFUSAL_RULES and takes_gradient(OBJECTIVES[objective]):
         raise ValueError(
             f"objective {objective} needs a judge with a gradient, and the refusal rules have none; choose objective "
@@ -52,12 +52,12 @@ def refuse_no_gradient(objective: str, judge: str) -> None:
 
 
 def refuse_judging(objective: str, judge: str | None, options: "JudgeOptions") -> None:
-    """Raises ValueError when a judge, or options of one, were given to an objective that asks none."""
+    """Raises ValueError for a judge, or options of one, with an objective that uses no judge."""
     given = [*(["--judge"] if judge else []), *(f"--{kind} options" for kind in options.given)]
     if given:
         judged = ", ".join(names(lambda record: record.judge))
         raise ValueError(
-            f"objective {objective} asks no judge, and there is {' and '.join(given)}; leave that out, or choose one "
+            f"objective {objective} uses no judge, but got {' and '.join(given)}; leave that out, or choose one "
             f"of the objectives that are judged: {judged}."
         )
 
@@ -66,7 +66,7 @@ OneResponse = Annotated[GenerateOptions, AfterValidator(refuse_samples), AfterVa
 
 
 class ScoringOptions(Options):
-    """How weights are scored."""
+    """Options of scoring."""
 
     objective: ObjectiveName = Field(
         default=DEFAULT,
@@ -82,7 +82,7 @@ class ScoringOptions(Options):
     - esi: gradient times the spread of the matrix's weights (the paper's)
     - gradient_magnitude: gradient alone
     - snip: gradient times the weight
-    - wanda: weight times the size of its inputs; no gradient, so no judge's say
+    - wanda: weight times the size of its inputs, without gradient or judge
     - magnitude: size of the weight, a control
     - random: noise, a control
     """
@@ -99,29 +99,30 @@ Sampled objectives are unbiased only with sum.
 
     - expectation: the exact mean over all tokens
     - gumbel: one random soft draw, by Gumbel softmax
-    - straight_through: one soft draw around the token of the response; sample the responses
+    - straight_through: one soft draw around the token of the response, for sampled responses
     """
     temperature: Annotated[float, FINE] = Field(default=TEMPERATURE, gt=0)
-    """Temperature of gumbel and straight_through. Low is noisy, high is biased towards an even choice."""
+    """Temperature of gumbel and straight_through. A low value is noisy, a high one biased towards a uniform choice."""
     token_budget: Annotated[int | None, FINE] = Field(default=None, ge=1)
-    """Tokens in a batch, padding included. Lower it when memory runs out; scores stay the same. When left out, a batch
-    keeps at most 512 MiB for the backward pass on a CPU, an eighth of the memory on a GPU, and has at most 4096."""
+    """Tokens in a batch, padding included. Lower it when memory runs out. The scores stay the same. By default a batch
+    keeps at most 512 MiB for the backward pass on a CPU, or an eighth of the memory on a GPU, and has at most 4096
+    tokens."""
     shard: Annotated[bool, SEVERAL] = False
-    """Splits the model over the processes (FSDP2). Otherwise each holds all of it. Start them by `torchrun -m holdfast
-    score`."""
+    """Splits the model over the processes (FSDP2). Otherwise each process holds all of it. Start them by `torchrun -m
+    holdfast score`."""
     shard_judge: Annotated[bool, SEVERAL] = False
-    """Splits a loaded judge over the processes too, if it is too large to be in each."""
+    """Splits a loaded judge over the processes too, if it is too large for each of them."""
     sums_on_host: Annotated[bool, SEVERAL] = False
-    """Keeps sums of gradients in host memory: saves 4 bytes per scored weight on the device, and is slower."""
+    """Keeps sums of gradients in host memory. This saves 4 bytes per scored weight on the device, and is slower."""
     convergence: Annotated[bool, FINE] = False
-    """Measures whether more prompts would help: how far halves of 8, 16, 32 ... prompts agree. Needs 18 or more
-    prompts, better 64. Goes to a JSON file beside the scores, after a second pass over the responses."""
+    """Measures how far halves of 8, 16, 32 ... prompts agree, which shows whether more prompts would help. Needs 18 or
+    more prompts, better 64. A second pass over the responses writes the result to a JSON file beside the scores."""
 
     @model_validator(mode="after")
     def _refuse_idle(self) -> Self:
         if self.relaxation != "expectation" and not OBJECTIVES[self.objective].relaxes:
             raise ValueError(
-                f"objective {self.objective} has no relaxation, and {self.relaxation} was asked for; leave the "
+                f"objective {self.objective} has no relaxation, but got {self.relaxation}; leave the "
                 f"relaxation out, or choose objective {joined(names(lambda record: record.relaxes))}."
             )
         if self.temperature != TEMPERATURE and self.relaxation == "expectation":
@@ -133,14 +134,14 @@ Sampled objectives are unbiased only with sum.
 
 
 class LayerWiseOptions(Options):
-    """Scoring one layer at a time."""
+    """Options of scoring one layer at a time."""
 
     layer_wise: bool = False
     """Holds one layer in memory at a time, for models larger than the device. Hidden states go to files beside --out.
     For the methods esi, gradient_magnitude and snip."""
     keep: float | None = Field(default=None, gt=0, lt=1)
-    """Share of the scored weights to keep, in (0, 1): writes a mask of them in place of the scores, and how far the
-    masks of two halves of the prompts agree. Needs --layer-wise."""
+    """Share of the scored weights to keep, in (0, 1). Writes a mask of them in place of the scores, and the agreement
+    of the masks of two halves of the prompts. Needs --layer-wise."""
     responses: Path | None = None
     """The model's responses to the prompts, as an earlier scoring wrote them (OUT_responses.jsonl). Needs --layer-wise
     and a judge."""
@@ -154,23 +155,23 @@ class LayerWiseOptions(Options):
 
 
 class JudgeOptions(Options):
-    """How judges are read; each kind of judge has its own."""
+    """Options of judges, for each kind of judge."""
 
     guard: Annotated[GuardOptions, GUARDS] = GuardOptions()
-    """How a causal guard model is read."""
+    """Options of a causal guard model."""
     classifier: Annotated[ClassifierOptions, CLASSIFIERS] = ClassifierOptions()
-    """How a sequence classifier is read."""
+    """Options of a sequence classifier."""
     api: Annotated[RubricOptions, ENDPOINTS] = RubricOptions()
-    """How a judge behind an API, api:MODEL, is asked."""
+    """Options of a judge behind an API, api:MODEL."""
 
     @property
     def given(self) -> list[OptionKind]:
-        """The kinds of judge whose options differ from their defaults."""
+        """Kinds of judge whose options differ from their defaults."""
         return [kind for kind in get_args(OptionKind) if getattr(self, kind) != type(getattr(self, kind))()]
 
 
 class SuiteFiles(Options):
-    """Evaluation prompt sets. One that is left out is not measured."""
+    """Evaluation prompt sets. A measure without a set is not measured."""
 
     harmful: tuple[str, ...] = ()
     """Harmful prompts, for attack success and refusals. All prompt sets are a file (JSONL, CSV, TSV, Parquet;
@@ -178,7 +179,7 @@ class SuiteFiles(Options):
     harmless: str | None = None
     """Harmless prompts, for over-refusal."""
     borderline: str | None = None
-    """Safe prompts that look unsafe, for over-refusal of their own."""
+    """Safe prompts that look unsafe, for a separate over-refusal rate."""
     questions: str | None = None
     """Questions with exact answers, for utility and perplexity."""
     task: str | None = None
@@ -186,7 +187,7 @@ class SuiteFiles(Options):
 
 
 class MeasureOptions(Options):
-    """What `evaluate` measures beside the rates of its prompt sets."""
+    """Measures of `evaluate` in addition to the rates of its prompt sets."""
 
     prefill: str | None = None
     """Text that begins every response to a harmful prompt, for a second attack success rate."""
@@ -194,7 +195,7 @@ class MeasureOptions(Options):
     """Model to compare next-token predictions with (KL divergence), on questions and on its responses to harmless
     prompts."""
     judge_thoughts: Annotated[bool, JUDGED] = False
-    """Shows the judge what a reasoning model thinks (<think>...</think>) as well as what it says."""
+    """Shows the judge a reasoning model's thoughts (<think>...</think>) in addition to its answer."""
 
     @field_validator("prefill")
     @classmethod
@@ -205,17 +206,18 @@ class MeasureOptions(Options):
 
 
 class ScoreFiles(Options):
-    """Calibration prompt sets: what makes the scores."""
+    """Calibration prompt sets, from which scores are made."""
 
     harmful: str
-    """Harmful prompts that the model answers itself; with safe responses for the objective refusal_likelihood."""
+    """Harmful prompts that the model answers itself. The objective refusal_likelihood needs safe responses with
+    them."""
     utility: str | None = None
-    """Questions or exchanges with right answers, for the utility importance that safety-only masks leave out. Left out,
-    there are no safety-only masks."""
+    """Questions or exchanges with right answers. Safety-only masks leave out the weights that matter most to them.
+    Without this set there are no safety-only masks."""
 
 
 class EnhanceFiles(Options):
-    """What SET learns from."""
+    """Prompt sets that SET learns from."""
 
     refusals: str
     """Harmful prompts with safe responses."""
@@ -224,7 +226,7 @@ class EnhanceFiles(Options):
 
 
 class SelectOptions(Options):
-    """How masks are cut from scores."""
+    """Options of masks."""
 
     fraction: float = Field(default=0.01, gt=0, lt=1)
     """Share of the scored weights that every mask selects, in (0, 1)."""
@@ -233,13 +235,13 @@ class SelectOptions(Options):
 
 
 class VerifyOptions(Options):
-    """How noise is put on the selected weights."""
+    """Options of the noise on the selected weights."""
 
     ratios: tuple[Annotated[float, Field(ge=0)], ...] = (0.38, 2.0, 4.0)
     """Strengths of the noise, in standard deviations of each weight's matrix. The paper uses 0.38. Larger values change
     the model more. With none, nothing is verified."""
     draws: int = Field(default=5, ge=1)
-    """Random draws of the noise at every strength. More draws narrow the intervals."""
+    """Number of random draws of the noise at every strength. More draws narrow the intervals."""
     limit: int | None = Field(default=None, ge=1)
-    """Prompts to take from every file, counted from its start. Fewer are faster and give wider intervals. All when left
-    out."""
+    """Prompts to take from every file, counted from its start. Fewer prompts are faster and give wider intervals. By
+    default all."""

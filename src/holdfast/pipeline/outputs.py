@@ -1,8 +1,7 @@
-"""Where results go: never over what somebody else put there, written by one command at a time, and known to be writable
-before the work begins.
+"""Checks and claims the paths of results: no overwriting, one command at a time, and writable before the work begins.
 
-While long work runs there is a folder OUT.unfinished beside what it will write, with settings.json and what was done
-so far. It goes when the result is written.
+During long work a folder OUT.unfinished lies beside the output, with settings.json and the work done so far. It is
+removed when the result is written.
 """
 
 import os
@@ -17,12 +16,12 @@ from holdfast.pipeline.setting_differences import differences, listed
 
 
 def claim_folder(out: Path, settings: Mapping[str, object]) -> None:
-    """Marks the folder as made with these settings, or goes on with it.
+    """Marks the folder as made with these settings, or resumes it.
 
-    A folder of ours in which nothing was made yet may be marked anew.
+    A marked folder without results may be marked again with other settings.
 
     Raises:
-        ValueError: it was made with others, holds something else, or cannot be written.
+        ValueError: the folder was made with other settings, holds something else, or cannot be written.
     """
     mark = out / "settings.json"
     if not mark.is_file():
@@ -41,7 +40,7 @@ def claim_folder(out: Path, settings: Mapping[str, object]) -> None:
 
 
 def _which(known: Mapping[str, object], settings: Mapping[str, object], name: str) -> str:
-    """' (seed is 1 here and 0 there)' where a setting is itself made of some."""
+    """Returns ' (seed is 1 here and 0 there)' for a setting that consists of several, else ''."""
     before, now = known.get(name), settings.get(name)
     if not (isinstance(before, Mapping) and isinstance(now, Mapping)):
         return ""
@@ -49,27 +48,27 @@ def _which(known: Mapping[str, object], settings: Mapping[str, object], name: st
 
 
 def refuse_unclaimable(out: Path) -> None:
-    """Raises ValueError when `out` can be nobody's folder: told before what the settings hold is loaded."""
+    """Raises ValueError when `out` can't become a result folder. It runs before the inputs are loaded."""
     if not (out / "settings.json").is_file():
         refuse_foreign(out)
 
 
 def refuse_foreign(out: Path) -> None:
-    """Raises ValueError when there is something at `out`, and it is not an empty folder, or none can be made."""
+    """Raises ValueError when `out` exists and is not an empty folder, or when no folder can be made there."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"{str(out)!r} is not empty and holds no run; choose another folder with --out.")
     refuse_unwritable(out)
 
 
 def refuse_existing(path: Path) -> None:
-    """Raises ValueError when a result is there already, or none can be written there."""
+    """Raises ValueError when a result exists already, or none can be written there."""
     if path.exists():
         raise ValueError(f"{str(path)!r} exists already; choose another name for the output, or move it away first.")
     refuse_unwritable(path)
 
 
 def refuse_unwritable(path: Path) -> None:
-    """Raises ValueError when the nearest folder above that exists is none, or may not be written to."""
+    """Raises ValueError when the nearest existing parent is not a folder, or is not writable."""
     above = next(parent for parent in path.absolute().parents if parent.exists())
     if not above.is_dir():
         raise ValueError(f"{str(path)!r} cannot be written: {str(above)!r} is a file; choose another path.")
@@ -78,21 +77,21 @@ def refuse_unwritable(path: Path) -> None:
 
 
 def unfinished_folder(out: Path) -> Path:
-    """Where work on `out` keeps what it has done."""
+    """Returns the folder in which work on `out` keeps its progress."""
     return out.with_name(f"{out.name}.unfinished")
 
 
 @contextmanager
 def unfinished(out: Path, settings: Mapping[str, object], *, keep_refused: bool = False) -> Iterator[Path]:
-    """The folder of work in progress; it stays when the work is stopped, and is refused to other settings.
+    """Yields the folder of work in progress. It stays after an interruption, and is refused under other settings.
 
     Args:
-        out: what is written in the end.
-        settings: all that what is kept depends on.
-        keep_refused: whether what was done also stays when a mistake is found. Otherwise it goes: the same call would
-            be refused again, and a better one has other settings.
+        out: path of the final result.
+        settings: all settings that the kept work depends on.
+        keep_refused: True keeps the work after a ValueError too. False removes it, because the same call would fail
+            again and a corrected one has other settings.
     """
-    # Here, so that commands which only write a file, such as init, import no torch.
+    # Imported here, so that commands which only write a file, such as init, import no torch.
     from holdfast.distributed import first, wait_for_all
 
     folder = unfinished_folder(out)
@@ -104,17 +103,17 @@ def unfinished(out: Path, settings: Mapping[str, object], *, keep_refused: bool 
 
 @contextmanager
 def claimed(out: Path, settings: Mapping[str, object], *, keep_refused: bool = True) -> Iterator[None]:
-    """Marks the folder as made with these settings, and keeps other commands out while this lasts.
+    """Marks the folder as made with these settings, and keeps other commands out during the context.
 
-    A mistake that is found before anything is made leaves no folder.
+    A ValueError before any result is made leaves no folder.
 
     Args:
         out: the folder.
-        settings: all that what is made there depends on.
-        keep_refused: whether what was made stays when a mistake is found later.
+        settings: all settings that the results depend on.
+        keep_refused: True keeps the results after a later ValueError.
 
     Raises:
-        ValueError: as `claim_folder` and `written_alone` do, or processes were given different settings.
+        ValueError: as `claim_folder` and `written_alone` do, or the processes have different settings.
     """
     from holdfast.distributed import first, rank, refuse_different
 
@@ -131,13 +130,14 @@ def claimed(out: Path, settings: Mapping[str, object], *, keep_refused: bool = T
 
 
 def holds_nothing(folder: Path) -> bool:
-    """Whether a folder of ours was claimed and nothing was made in it."""
+    """True for a claimed folder without results."""
     return list(folder.iterdir()) == [folder / "settings.json"]
 
 
 @contextmanager
 def written_alone(folder: Path) -> Iterator[None]:
-    """Refuses the folder to other commands while this lasts; the system's lock ends with the process, however it ends.
+    """Locks the folder against other commands during the context. The operating system frees the lock when the process
+    ends.
 
     Raises:
         ValueError: another command is writing there.
@@ -170,10 +170,11 @@ def _lock(opened: int, folder: Path) -> None:
 
 @contextmanager
 def written_whole(out: Path) -> Iterator[Path]:
-    """A path to write a file or a folder at, which gets its name when it is whole and is removed when it fails.
+    """Yields a temporary path for a file or folder. It gets its name once it is complete, and is removed after a
+    failure.
 
     Raises:
-        ValueError: there is something at `out`, or the rest of a run that was killed, or nothing can be written there.
+        ValueError: `out` exists, a killed run left its temporary path behind, or nothing can be written there.
     """
     refuse_existing(out)
     partial = out.with_name(f"{out.name}.partial")
@@ -182,6 +183,6 @@ def written_whole(out: Path) -> Iterator[Path]:
     try:
         yield partial
         os.replace(partial, out)
-    except BaseException:  # also an interrupt leaves nothing behind
+    except BaseException:  # an interrupt leaves nothing behind either
         shutil.rmtree(partial) if partial.is_dir() else partial.unlink(missing_ok=True)
         raise

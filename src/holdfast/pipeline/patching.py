@@ -1,4 +1,6 @@
-"""Patches on files: made of two checkpoints, put on one and taken off, joined, looked into. Models are never loaded."""
+"""Works on patch files: makes them from two checkpoints, applies, reverts, merges and inspects them. It loads no
+model.
+"""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -32,12 +34,12 @@ from holdfast.shares import share_words
 from holdfast.values import Meta
 
 LISTED = 5
-"""Parameters that a sentence names."""
+"""Most parameters that a sentence names."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """One entry of a patch."""
+    """Change of one entry in a patch."""
 
     name: str
     index: int
@@ -46,10 +48,10 @@ class Change:
 
 
 def apply_to_folder(base: str, patch: Path, out: Path, progress: Progress = silent) -> PatchFile:
-    """Writes the patched checkpoint, complete, to a new folder.
+    """Writes the complete patched checkpoint to a new folder.
 
     Raises:
-        ValueError: the patch is broken or of another base, the checkpoint is broken, or there is something at `out`.
+        ValueError: the patch is broken or of another base, the checkpoint is broken, or `out` exists.
         InvariantError: the patched checkpoint is not the one that the patch's file names.
     """
     with written_whole(out) as partial:
@@ -70,17 +72,18 @@ def apply_to_folder(base: str, patch: Path, out: Path, progress: Progress = sile
 def revert_to_folder(
     tuned: str, patch: Path, out: Path, *, base: str | None = None, progress: Progress = silent
 ) -> PatchFile:
-    """Writes the checkpoint as it was before the patch to a new folder.
+    """Writes the checkpoint without the patch to a new folder.
 
     Args:
         tuned: the patched checkpoint.
-        patch: what was applied.
-        out: the folder.
-        base: where old values come from, for a patch that keeps none.
-        progress: told after each step.
+        patch: path of the applied patch.
+        out: the new folder.
+        base: checkpoint that provides the old values, for a patch without them.
+        progress: called after each step.
 
     Raises:
-        ValueError: as above, or the patch is not applied, or there are no old values, or those of the base are others.
+        ValueError: the patch is broken, of another base or not applied, the checkpoint is broken, `out` exists, or old
+            values are missing or wrong.
         InvariantError: the checkpoint differs from the base outside the patch.
     """
     with written_whole(out) as partial:
@@ -106,7 +109,9 @@ def revert_to_folder(
 
 
 def _require_tuned(patch: PatchFile, patched: StoredModel, progress: Progress) -> None:
-    """Raises InvariantError when a patched checkpoint is not the one that the patch leads to, as far as it says."""
+    """Raises InvariantError when the patched checkpoint has another fingerprint than the patch records, if it records
+    one.
+    """
     known = tuned_entry(patch.made_by).get("fingerprint")
     if known and (found := stored_fingerprint(patched, progress)) != known:
         raise InvariantError(
@@ -116,9 +121,9 @@ def _require_tuned(patch: PatchFile, patched: StoredModel, progress: Progress) -
 
 
 def _where_changed(reverted: StoredModel, base: StoredModel | None) -> str:
-    """The first entry that differs from the base, where that is at hand."""
+    """Names the first entry that differs from the base, if the base is given."""
     if base is None:
-        return "where is not known (give its base as --base to be told)"
+        return "the place is unknown (give its base as --base to find it)"
     for name, parameter in base.parameters.items():
         for chunk in differences(parameter, reverted.parameters[name]):
             return f"the first is entry {int(chunk.index[0])} of {name}"
@@ -126,10 +131,10 @@ def _where_changed(reverted: StoredModel, base: StoredModel | None) -> str:
 
 
 def diff_to_file(base: str, tuned: str, out: Path, *, keep_old: bool = True, progress: Progress = silent) -> PatchFile:
-    """Writes the patch that makes one checkpoint of the other.
+    """Writes the patch that turns one checkpoint into the other.
 
     Raises:
-        ValueError: they are identical, differ in more than values, or are broken, or there is something at `out`.
+        ValueError: the checkpoints are identical, differ in more than values, or are broken, or `out` exists.
     """
     with written_whole(out) as partial:
         left, right = open_stored(base), open_stored(tuned)
@@ -142,18 +147,17 @@ def diff_to_file(base: str, tuned: str, out: Path, *, keep_old: bool = True, pro
                 progress("comparing parameters", done, len(shapes))
             if not writer.num_entries:
                 raise ValueError(f"{base!r} and {tuned!r} are identical, so there is no patch between them.")
-            before, after = (stored_fingerprint(one, progress) for one in (left, right))
+            before, after = (stored_fingerprint(stored, progress) for stored in (left, right))
             ends = {"model": model_entry(base, before), "tuned": model_entry(tuned, after)}
             writer.save(partial, before, {"method": "diff", **ends, **version()})
     return open_patch(out)
 
 
 def what_a_patch_lacks(base: str, tuned: str, patch: PatchFile) -> tuple[list[str], list[str]]:
-    """Says what a patch of two checkpoints is no replacement for.
+    """Finds reasons to keep the tuned checkpoint although there is a patch.
 
     Returns:
-        The files beside the weights in which the checkpoints differ, and a sentence for each reason to keep the tuned
-        checkpoint.
+        The files beside the weights in which the checkpoints differ, and a sentence for each reason.
     """
     before, after = open_checkpoint(base), open_checkpoint(tuned)
     files, sentences = differing_files(before.folder, after.folder), []
@@ -175,11 +179,11 @@ def what_a_patch_lacks(base: str, tuned: str, patch: PatchFile) -> tuple[list[st
 def merge_to_file(
     patches: Sequence[Path], out: Path, *, prefer: Prefer | None = None, progress: Progress = silent
 ) -> tuple[PatchFile, dict[str, int]]:
-    """Writes one patch with the entries of several; also returns the conflicts of each parameter that has any.
+    """Writes one patch with the entries of several, and returns it with the number of conflicts of each parameter.
 
     Raises:
-        ValueError: there are fewer than two, they are broken or of different bases, or they conflict and no preference
-            is given.
+        ValueError: there are fewer than two patches, they are broken or of different bases, or they conflict and no
+            preference is given.
     """
     with written_whole(out) as partial:
         opened = [open_patch(path) for path in patches]
@@ -203,9 +207,10 @@ def merge_to_file(
 
 
 def changes_by_layer(patch: PatchFile) -> ByLayer:
-    """Changed entries by layer and component among the parameters that the patch changes; their mean change, if known.
+    """Counts changed entries by layer and component among the parameters that the patch changes, with their mean
+    change.
 
-    Changes that are not finite are left out of the mean, which needs old values.
+    The mean needs old values, and leaves out changes that are not finite.
     """
     counts = {name: parts["index"].num_entries for name, parts in patch.parts.items()}
     if not patch.reversible:
@@ -215,21 +220,21 @@ def changes_by_layer(patch: PatchFile) -> ByLayer:
 
 
 def patch_title(changes: ByLayer) -> str:
-    """'3,200 entries in the patch: 1.01% of the 318,400 in the tensors changed'."""
+    """Returns '3,200 entries in the patch: 1.01% of the 318,400 in the tensors changed'."""
     whole = changes.whole
     share = share_words(whole.chosen, whole.entries)
     return f"{whole.chosen:,} entries in the patch: {share} of the {whole.entries:,} in the tensors changed"
 
 
 def _distance(patch: PatchFile, name: str) -> float:
-    """The sum of how far the entries of a parameter move."""
+    """Returns the sum of the absolute changes of a parameter's entries."""
     changes = (chunk.values.double() - chunk.old.double() for chunk in patch.chunks(name) if chunk.old is not None)
     return sum(float(change.abs().nan_to_num(nan=0.0, posinf=0.0).sum()) for change in changes)
 
 
 def largest_change(patch: PatchFile) -> Change | None:
-    """The entry that moves farthest, of those that are finite before and after; None without old values."""
-    largest, found = -1.0, None
+    """Returns the entry with the largest change that is finite before and after. None without old values."""
+    largest, change = -1.0, None
     for name in patch.parts:
         for chunk in patch.chunks(name):
             if chunk.old is None:
@@ -238,14 +243,16 @@ def largest_change(patch: PatchFile) -> Change | None:
             place = int(moved.argmax())
             if float(moved[place]) > largest:
                 largest = float(moved[place])
-                found = Change(name, int(chunk.index[place]), float(chunk.old[place]), float(chunk.values[place]))
-    return found
+                change = Change(name, int(chunk.index[place]), float(chunk.old[place]), float(chunk.values[place]))
+    return change
 
 
 def _joined_shapes(patches: Sequence[PatchFile]) -> dict[str, tuple[int, ...]]:
-    """The parameters of any of the patches; ValueError when they do not belong together."""
+    """Returns the parameters of all patches with their shapes. Raises ValueError when the patches do not belong
+    together.
+    """
     if len(patches) < 2:
-        raise ValueError(f"merging takes patches, and {len(patches)} is given; give two or more.")
+        raise ValueError(f"merging needs two or more patches, got {len(patches)}; give more.")
     first, kinds = patches[0], {}
     for patch in patches:
         if patch.base != first.base:
@@ -265,7 +272,9 @@ def _joined_shapes(patches: Sequence[PatchFile]) -> dict[str, tuple[int, ...]]:
 def _whole(patch: PatchFile, name: str) -> Chunk:
     chunks = list(patch.chunks(name))
     olds = [chunk.old for chunk in chunks if chunk.old is not None]
-    index, values = (torch.cat(vectors) for vectors in zip(*((one.index, one.values) for one in chunks), strict=True))
+    index, values = (
+        torch.cat(vectors) for vectors in zip(*((chunk.index, chunk.values) for chunk in chunks), strict=True)
+    )
     return Chunk(index, values, torch.cat(olds) if olds else None)
 
 
@@ -275,5 +284,5 @@ def _conflict_sentence(conflicts: Mapping[str, int]) -> str:
     more = f" and {len(named) - LISTED} more parameters" if len(named) > LISTED else ""
     return (
         f"the patches set {sum(conflicts.values())} entries to different values, in {listed}{more}; "
-        "say whose to take with --prefer first or --prefer last."
+        "choose between them with --prefer first or --prefer last."
     )

@@ -1,4 +1,4 @@
-"""Writes what `holdfast show` read as a picture: a page, or a figure."""
+"""Writes the tables of `holdfast show` as a picture: a page, or a figure."""
 
 from pathlib import Path
 
@@ -10,10 +10,10 @@ from holdfast.report.layer_map import map_figure, map_page
 
 
 def save_picture(shown: LayerMap, out: Path) -> None:
-    """Writes a page (.html) or a figure (.svg, .png), by the ending of the name.
+    """Writes a page (.html) or a figure (.svg, .png), by the file's suffix.
 
     Raises:
-        ValueError: there is something at `out`, or CairoSVG is not installed.
+        ValueError: `out` exists, or CairoSVG is not installed.
     """
     with written_whole(out) as partial:
         if out.suffix == ".html":

@@ -1,4 +1,4 @@
-"""What callbacks ask of a model in training, made of the stages: how safe is it, and which weights hold its safety?"""
+"""Makes the measurements for callbacks during training: attack success of the model, and the mask of its safety."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -32,17 +32,17 @@ def attack_success_probe(
     prompts: Sequence[Prompt] | str | Path,
     generation: GenerateOptions = GenerateOptions(),
 ) -> Callable[[PreTrainedModel], Rate]:
-    """The attack success rate of a model as it is, for `SafetyProbe`.
+    """Makes a function that measures a model's current attack success rate, for `SafetyProbe`.
 
     Args:
-        tokenizer: the model's.
-        judge: says `safe` or `unsafe`, or its name; see `load_judge`.
-        prompts: harmful prompts that nothing was trained or scored on, or the name or file of a set of them.
-        generation: how responses are made; the shorter and the fewer, the faster a probe.
+        tokenizer: the model's tokenizer.
+        judge: judge that says `safe` or `unsafe`, or its name (see `load_judge`).
+        prompts: harmful prompts that were not used in training or scoring, or the name or file of a set of them.
+        generation: options of generation. Fewer and shorter responses make a faster probe.
 
     Raises:
-        ValueError: there is no tokenizer or no prompt, or the judge says something else than safe and unsafe, or
-            nothing of two known exchanges.
+        ValueError: the tokenizer or the prompts are missing, or the judge does not say safe or unsafe, or has no
+            verdict on two known exchanges.
     """
     require_tokenizer(tokenizer)
     prompts = _harmful(prompts)
@@ -68,18 +68,18 @@ def top_mask_refresh(
     generation: GenerateOptions = GenerateOptions(),
     seed: int = 0,
 ) -> Callable[[PreTrainedModel], Mask]:
-    """The mask that `holdfast score` and `holdfast select` would cut from a model as it is, for `ProtectCallback`.
+    """Makes a function that selects a new mask from the current model, as `holdfast score` and `select` do.
 
-    Give the prompts and options that the first mask was made with.
+    It is for `ProtectCallback`. Give the prompts and options that the first mask was made with.
 
     Args:
-        tokenizer: the model's.
-        judge: see `load_judge`.
-        prompts: the harmful prompts that scores come from, or the name or file of a set of them.
-        fraction: share of the scored entries, in (0, 1).
-        scoring: how weights are scored.
-        generation: how responses are made that scores come from.
-        seed: of the halves that sums are made in, and of a relaxation's noise.
+        tokenizer: the model's tokenizer.
+        judge: a judge with a gradient (see `load_judge`).
+        prompts: harmful prompts from which scores are made, or the name or file of a set of them.
+        fraction: share of the scored entries to select, in (0, 1).
+        scoring: options of scoring.
+        generation: options of generation for the responses from which scores are made.
+        seed: seed of the split into halves and of a relaxation's noise.
 
     Raises:
         ValueError: there is no tokenizer, the objective needs no judge, a setting contradicts another, or there are too
@@ -87,32 +87,32 @@ def top_mask_refresh(
     """
     if OBJECTIVES[scoring.objective].given:
         raise ValueError(
-            f"objective {scoring.objective} needs exchanges and no judge; choose an objective that judges."
+            f"objective {scoring.objective} needs exchanges and no judge; choose an objective that uses a judge."
         )
     refuse_contradictions(scoring, generation)
     require_judge(judge)
     require_tokenizer(tokenizer)
-    asked = [prompt.prompt for prompt in _harmful(prompts)]
-    refuse_too_few(asked)
-    how = ScoreOptions(method=scoring.method, token_budget=scoring.token_budget)
+    prompt_texts = [prompt.prompt for prompt in _harmful(prompts)]
+    refuse_too_few(prompt_texts)
+    score_options = ScoreOptions(method=scoring.method, token_budget=scoring.token_budget)
 
     def refresh(model: PreTrainedModel) -> Mask:
         loaded = _in_training(model, tokenizer, fingerprint(model))
         with TemporaryDirectory() as folder:
-            given = {"judge": judge, "prompts": asked, "generation": generation, "seed": seed}
+            given = {"judge": judge, "prompts": prompt_texts, "generation": generation, "seed": seed}
             made = make_objective(scoring, loaded, Path(folder), **given)
-        scores = score_halves(loaded, made.objective, how, seed=seed).whole
+        scores = score_halves(loaded, made.objective, score_options, seed=seed).whole
         return select_top(scores, TopOptions(fraction=fraction))
 
     return refresh
 
 
 def _harmful(prompts: Sequence[Prompt] | str | Path) -> list[Prompt]:
-    """The prompts that were given, or those of a set; ValueError where there is none."""
-    found = load_prompts(prompts, "harmful") if isinstance(prompts, str | Path) else list(prompts)
-    if not found:
-        raise ValueError("there are no harmful prompts to ask; give a set, or what load_prompts returns of one.")
-    return found
+    """Returns the given prompts, or those of a set. Raises ValueError where there are none."""
+    harmful = load_prompts(prompts, "harmful") if isinstance(prompts, str | Path) else list(prompts)
+    if not harmful:
+        raise ValueError("there are no harmful prompts; give a prompt set, or the prompts that load_prompts returns.")
+    return harmful
 
 
 def _in_training(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, base: str) -> LoadedModel:

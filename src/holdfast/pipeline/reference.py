@@ -1,7 +1,8 @@
-"""A model beside its reference: how far its next tokens have moved, on questions and on harmless prompts.
+"""Compares a model's next-token predictions with a reference model's, on questions and on harmless prompts.
 
-Two groups: kl/questions on the questions with their right answers, kl/harmless on what the reference itself says to the
-harmless prompts. Neither text depends on the model, so that checkpoints compared with one reference read the same.
+There are two groups. kl/questions uses the questions with their right answers, kl/harmless the reference's own
+responses to the harmless prompts. Neither text depends on the model, so checkpoints compared with one reference read
+the same text.
 """
 
 from holdfast.evaluate.divergence import divergence, refuse_other_tokens
@@ -16,18 +17,18 @@ from holdfast.records import Exchange
 
 
 def refuse_idle_reference(suite: Suite, measures: MeasureOptions) -> None:
-    """Raises ValueError when there is a reference and nothing to compare it on, or it is not there."""
+    """Raises ValueError for a reference without prompts to compare it on, or one that does not exist."""
     if measures.reference and not (suite.exchanges or suite.harmless):
         raise ValueError(
             f"the reference {measures.reference!r} is compared on questions or harmless prompts, and there are none; "
             "give --questions or --harmless, or leave --reference out."
         )
     if measures.reference:
-        architectures(measures.reference)  # a folder or name that is wrong is told before the model is loaded
+        architectures(measures.reference)  # a wrong folder or name raises before the model is loaded
 
 
 def load_reference(loaded: LoadedModel, measures: MeasureOptions, progress: Progress = silent) -> LoadedModel | None:
-    """The reference, if there is one; ValueError where it has other tokens than the model."""
+    """Loads the reference, if there is one. Raises ValueError when its tokens differ from the model's."""
     if measures.reference is None:
         return None
     reference = load_model(measures.reference, progress=progress)
@@ -43,14 +44,18 @@ def reference_divergences(
     generation: GenerateOptions,
     progress: Progress,
 ) -> dict[str, Rate]:
-    """KL(reference || model) by group; `answering` are the reference's responses, one a prompt."""
-    found = {"kl/questions": suite.exchanges} if suite.exchanges else {}
+    """Measures KL(reference || model) by group. `answering` generates the reference's responses, one a prompt."""
+    exchanges_by_group = {"kl/questions": suite.exchanges} if suite.exchanges else {}
     if suite.harmless:
-        once = generation.model_copy(update={"num_samples": 1})
-        said = answering([prompt.prompt for prompt in suite.harmless], once, progress)
-        found |= {"kl/harmless": [Exchange(one.prompt, one.record) for one in said if one.text.strip()]}
+        single = generation.model_copy(update={"num_samples": 1})
+        responses = answering([prompt.prompt for prompt in suite.harmless], single, progress)
+        exchanges_by_group |= {
+            "kl/harmless": [
+                Exchange(response.prompt, response.record) for response in responses if response.text.strip()
+            ]
+        }
     return {
         name: divergence(loaded, reference, exchanges, progress=progress)
-        for name, exchanges in found.items()
+        for name, exchanges in exchanges_by_group.items()
         if exchanges
     }

@@ -1,7 +1,7 @@
-"""How prompts were rendered: SHA-256 by set, so that only what was asked alike is compared, or gone on with.
+"""Hashes rendered prompts (SHA-256 by set), so that only results of equal renderings are compared or resumed.
 
-Whatever makes two renderings of a prompt differ is in it: the chat template and its arguments, a system prompt that the
-template puts in, a date, the plain format, the token that begins a text.
+The hash covers everything that changes a rendering: the chat template and its arguments, a system prompt or date that
+the template inserts, the plain format, and the token that begins a text.
 """
 
 from collections.abc import Sequence
@@ -18,21 +18,23 @@ SETS = ("harmful", "harmless", "borderline", "questions", "task")
 
 
 EXAMPLE = Exchange(" a \n", " a \n")
-"""With white space, which some templates trim."""
+"""An exchange with white space, which some templates trim."""
 
 
 def suite_rendering(tokenizer: PreTrainedTokenizerBase, suite: Suite) -> dict[str, object]:
-    """The digest of every set as the model is asked it, of the exchanges as it reads them, and template arguments."""
+    """Returns the digest of every set of prompts and exchanges as the model reads it, and the template's arguments."""
     prompts = {name: [prompt.prompt for prompt in getattr(suite, name)] for name in SETS}
-    found: dict[str, object] = {name: _of_prompts(tokenizer, asked) for name, asked in prompts.items() if asked}
+    digests: dict[str, object] = {
+        name: _of_prompts(tokenizer, set_prompts) for name, set_prompts in prompts.items() if set_prompts
+    }
     given = {"exchanges": suite.exchanges, "refusals": suite.refusals}
-    found |= {name: _of_exchanges(tokenizer, exchanges) for name, exchanges in given.items() if exchanges}
+    digests |= {name: _of_exchanges(tokenizer, exchanges) for name, exchanges in given.items() if exchanges}
     arguments = dict(arguments_of(tokenizer))
-    return found | ({"template_arguments": arguments} if arguments else {})
+    return digests | ({"template_arguments": arguments} if arguments else {})
 
 
 def rendering_of(tokenizer: PreTrainedTokenizerBase) -> str:
-    """The digest of an example, to tell whether work that goes on renders as it did before."""
+    """Returns the digest of an example, which shows whether resumed work still renders prompts as before."""
     return digest([_of_prompts(tokenizer, [EXAMPLE.prompt]), _of_exchanges(tokenizer, [EXAMPLE])])
 
 
@@ -41,4 +43,4 @@ def _of_prompts(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]) -> s
 
 
 def _of_exchanges(tokenizer: PreTrainedTokenizerBase, exchanges: Sequence[Exchange]) -> str:
-    return rendering_digest([encode_exchange(tokenizer, one.prompt, one.response) for one in exchanges])
+    return rendering_digest([encode_exchange(tokenizer, exchange.prompt, exchange.response) for exchange in exchanges])

@@ -1,4 +1,4 @@
-"""A tuned model as a checkpoint like any of Hugging Face's, in the dtypes of its base's files, with its tokenizer."""
+"""Saves a tuned model as a Hugging Face checkpoint, in the dtypes of its base's files, with its tokenizer."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from holdfast.models.stored import open_stored
 
 
 def save_checkpoint(folder: Path, tuned: LoadedModel) -> None:
-    """Writes the checkpoint; the first of several processes does, in whose memory a sharded model is gathered."""
+    """Writes the checkpoint from the first process, which gathers a sharded model in its memory."""
     if is_sharded(tuned.model):
         values = _gathered(tuned)
         first(lambda: _save_values(folder, tuned, values))
@@ -31,9 +31,9 @@ def _save_whole(folder: Path, tuned: LoadedModel) -> None:
 
 @contextmanager
 def _as_stored(tuned: LoadedModel) -> Iterator[None]:
-    """While this lasts everything that is saved is in the dtype of the checkpoint's files.
+    """Casts all saved tensors to the dtypes of the checkpoint's files during the context.
 
-    It is exact, because the tuned values are already ones that those dtypes hold. Tables of positions are not saved
+    The cast is exact, because the tuned values are already rounded to those dtypes. Tables of positions are not saved
     and keep their dtype.
     """
     saved = [(name, tensor, tensor.dtype) for name, tensor in tuned.model.state_dict(keep_vars=True).items()]
@@ -48,7 +48,7 @@ def _as_stored(tuned: LoadedModel) -> Iterator[None]:
 
 
 def _gathered(tuned: LoadedModel) -> dict[str, Tensor]:
-    """A sharded model's values, one tensor after another, as the checkpoint will hold them; the others keep none."""
+    """Gathers a sharded model's values in the first process, one tensor at a time, in the dtypes of the checkpoint."""
     weights = dict(tuned.model.named_parameters())
     tied = {name for name, _ in tuned.model.named_parameters(remove_duplicate=False)} - weights.keys()
     values = {}
@@ -62,7 +62,7 @@ def _gathered(tuned: LoadedModel) -> dict[str, Tensor]:
 
 
 def _save_values(folder: Path, tuned: LoadedModel, values: dict[str, Tensor]) -> None:
-    """Of a sharded model, which can't change its dtype: through one of the same kind that holds no values."""
+    """Saves a sharded model, which can't change its dtype, through an empty model of the same class."""
     _write(folder, tuned, open_stored(tuned.name, tuned.storage_dtype).model, values)
 
 
@@ -71,7 +71,7 @@ def _write(folder: Path, tuned: LoadedModel, model: PreTrainedModel, values: dic
         with quiet_transformers():
             model.save_pretrained(folder, state_dict=values)
             tuned.tokenizer.save_pretrained(folder)
-    except SafetensorError as error:  # a full disk, or a place that takes no files
+    except SafetensorError as error:  # a full disk, or a folder that is not writable
         raise ValueError(
             f"{str(folder)!r} could not be written: {error}; make room, or choose another place."
         ) from error
@@ -81,7 +81,7 @@ def _write(folder: Path, tuned: LoadedModel, model: PreTrainedModel, values: dic
 
 
 def _say_dtype(config: Path, tuned: LoadedModel) -> None:
-    """Has the config name the dtype of most weights: the library names that of the first."""
-    said, dtype = load_json(config), str(tuned.storage_dtype).removeprefix("torch.")
-    if said.get("dtype") != dtype:
-        save_json(config, said | {"dtype": dtype})
+    """Writes the dtype of most weights into the config, because the library writes that of the first weight."""
+    settings, dtype = load_json(config), str(tuned.storage_dtype).removeprefix("torch.")
+    if settings.get("dtype") != dtype:
+        save_json(config, settings | {"dtype": dtype})

@@ -1,6 +1,6 @@
-"""Scoring on files: what a long scoring has done so far is kept, and an interrupted one goes on to the same bits.
+"""Scores a model on files. It keeps its progress, so that an interrupted scoring resumes and ends with the same bits.
 
-While it runs the folder OUT.unfinished holds the responses as they come and the sums as they grow.
+During scoring the folder OUT.unfinished holds the responses as they come and the sums as they grow.
 """
 
 import json
@@ -44,7 +44,7 @@ def score_safety(
     seed: int = 0,
     progress: Progress = silent,
 ) -> Scores:
-    """Writes scores to `out`, those of two halves of the prompts beside it, and the responses they come from."""
+    """Writes scores to `out`, and beside it those of two halves of the prompts and the responses."""
     spec = ScoringSpec(
         model=model,
         judge=judge,
@@ -67,10 +67,10 @@ def score_likelihood(
     seed: int = 0,
     progress: Progress = silent,
 ) -> Scores:
-    """Writes scores to `out`: the effect of every weight on the likelihood of responses.
+    """Writes scores to `out`: the effect of every weight on the likelihood of given responses.
 
-    Of right answers it is utility importance; of refusals, the likelihood of refusing. Which of the two it is, the
-    options' objective says, and so does the file.
+    For right answers the score is utility importance, for refusals the effect on the likelihood of refusing. The
+    options' objective says which of the two it is, and the file records it.
 
     Raises:
         ValueError: the objective is refusal_likelihood, and fewer than half of the responses are refusals.
@@ -87,11 +87,11 @@ def score_likelihood(
 
 
 def score_model(spec: ScoringSpec, progress: Progress = silent) -> Scored:
-    """Writes scores, or masks cut from them, as the specification says, with those of two halves of the prompts.
+    """Writes the scores or masks of a specification, with those of two halves of the prompts.
 
     Raises:
-        ValueError: a setting contradicts another, a result is there already, the judge can't be used, or the prompts
-            are too few or of another kind.
+        ValueError: a setting contradicts another, a result exists already, the judge can't be used, or the prompts are
+            too few or of another kind.
     """
     source = read_source(require_spec(spec), progress)
     return score_by_layer(source, progress) if spec.layers.layer_wise else _score_whole(source, progress)
@@ -102,17 +102,19 @@ def _score_whole(source: GivenExchanges | JudgedPrompts, progress: Progress) -> 
     spec = source.spec
     loaded = load_model(spec.model, sharded=spec.options.shard, progress=progress)
     settings = {"number of processes": world_size(), **spec.settings(loaded), **source.settings}
-    how = ScoreOptions(**spec.options.model_dump(include=set(ScoreOptions.model_fields)))
+    score_options = ScoreOptions(**spec.options.model_dump(include=set(ScoreOptions.model_fields)))
     with unfinished(spec.out, settings) as folder:
         made = source.make(loaded, folder, progress)
         beside = source.beside(made.responses)
-        halved = score_halves(loaded, made.objective, how, progress, seed=spec.seed, keep=folder, beside=beside)
+        halved = score_halves(
+            loaded, made.objective, score_options, progress, seed=spec.seed, keep=folder, beside=beside
+        )
         if made.responses:
             first(lambda: _save_responses(responses_of(spec.out), made.responses))
         if spec.options.convergence:
-            curve = converge(loaded, made.objective, how, spec.seed, progress)
-            told = {"points": [asdict(point) for point in curve], "made_by": halved.whole.made_by}
-            first(lambda: save_json(convergence_of(spec.out), told))
+            curve = converge(loaded, made.objective, score_options, spec.seed, progress)
+            content = {"points": [asdict(point) for point in curve], "made_by": halved.whole.made_by}
+            first(lambda: save_json(convergence_of(spec.out), content))
         _save(halved, spec.out)
     return Scored(halved.whole, _largest(halved.whole))
 
@@ -120,7 +122,7 @@ def _score_whole(source: GivenExchanges | JudgedPrompts, progress: Progress) -> 
 def _save(halved: HalvedScores, out: Path) -> None:
     parts = (halved.whole, halved.first, halved.second)
     for path, scores in reversed(list(zip(files_of(out), parts, strict=True))):
-        # The whole comes last: where it is, all are.
+        # The file of all prompts comes last: if it exists, all files do.
         if isinstance(scores, ScoresShard):
             save_scores(path, scores)
         else:
@@ -128,25 +130,27 @@ def _save(halved: HalvedScores, out: Path) -> None:
 
 
 def _largest(scores: Scores) -> dict[str, float]:
-    """The largest score of every parameter; several processes may hold parts of it."""
+    """Returns the largest score of every parameter, over the parts that several processes may hold."""
     parts = gathered({name: float(tensor.max()) for name, tensor in scores.entries.items() if tensor.numel()})
     return {name: max(part.get(name, 0.0) for part in parts) for name in scores.entries}
 
 
 @dataclass(frozen=True, kw_only=True)
 class CurvePoint(Stability):
-    """How far halves of one size agree: their top 1% and their whole rankings."""
+    """Agreement of halves of one size: of their top 1% and of their whole rankings."""
 
     num_prompts: int
-    """In each half."""
+    """Number of prompts in each half."""
 
 
 def converge(
     loaded: LoadedModel, objective: Objective, options: ScoreOptions, seed: int = 0, progress: Progress = silent
 ) -> list[CurvePoint]:
-    """The curve of agreement over the number of prompts."""
+    """Returns the curve of agreement over the number of prompts."""
     halves = growing_halves(loaded, objective, options, progress, seed=seed)
-    return [CurvePoint(**asdict(stability(one.first, one.second)), num_prompts=one.num_prompts) for one in halves]
+    return [
+        CurvePoint(**asdict(stability(grown.first, grown.second)), num_prompts=grown.num_prompts) for grown in halves
+    ]
 
 
 def _save_responses(path: Path, responses: Sequence[Response]) -> None:

@@ -1,4 +1,4 @@
-"""The files that a scoring leaves: scores, those of two halves beside them, and what they come from."""
+"""Paths of the files of a scoring: scores, those of two halves beside them, responses, convergence and stability."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,27 +11,27 @@ HALVES = ("first_half", "second_half")
 
 
 def files_of(out: Path) -> list[Path]:
-    """The scores, and those of the halves beside them."""
+    """Returns the path of the scores, and those of the halves beside them."""
     return [out, *(out.with_name(f"{out.stem}_{half}.safetensors") for half in HALVES)]
 
 
 def responses_of(out: Path) -> Path:
-    """The responses that scores were made from."""
+    """Returns the path of the responses that scores were made from."""
     return out.with_name(f"{out.stem}_responses.jsonl")
 
 
 def convergence_of(out: Path) -> Path:
-    """How far halves of fewer prompts agree."""
+    """Returns the path of the convergence: the agreement of halves of fewer prompts."""
     return out.with_name(f"{out.stem}_convergence.json")
 
 
 def stability_of(out: Path) -> Path:
-    """How far the masks of two halves agree."""
+    """Returns the path of the stability: the agreement of the masks of two halves."""
     return out.with_name(f"{out.stem}_stability.json")
 
 
 def halves_stability(out: Path) -> Stability:
-    """How far the scores of the two halves agree, which lie beside `out`.
+    """Measures how far the scores of the two halves beside `out` agree.
 
     Raises:
         ValueError: a file is missing, or too few scores are above 0 for a ranking.
@@ -41,13 +41,13 @@ def halves_stability(out: Path) -> Stability:
 
 
 def remove_rest(out: Path) -> None:
-    """Removes what stands beside scores that are gone, but for a scoring that is not finished: it goes on."""
+    """Removes files beside missing scores, unless an unfinished scoring will resume."""
     if not unfinished_folder(out).exists():
         for path in [*files_of(out), responses_of(out), convergence_of(out)]:
             path.unlink(missing_ok=True)
 
 
 def refuse_outputs(paths: Sequence[Path], out: Path) -> None:
-    """Raises ValueError when a result is there already; beside an unfinished scoring, what it wrote may be."""
+    """Raises ValueError when a result exists. Beside an unfinished scoring, only the scores themselves are checked."""
     for path in [out] if unfinished_folder(out).exists() else paths:
         refuse_existing(path)

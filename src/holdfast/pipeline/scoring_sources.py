@@ -1,4 +1,4 @@
-"""What an objective is made from, as a scoring reads it: exchanges that are given, or prompts with a judge."""
+"""Reads the inputs of an objective for a scoring: given exchanges, or prompts with a judge."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -24,7 +24,7 @@ from holdfast.score.measure import refuse_too_few
 
 @dataclass(frozen=True, eq=False)
 class GivenExchanges:
-    """Prompts whose responses are given."""
+    """Prompts with given responses."""
 
     spec: ScoringSpec
     exchanges: Sequence[Exchange]
@@ -36,7 +36,7 @@ class GivenExchanges:
 
     @property
     def settings(self) -> dict[str, object]:
-        """What unfinished work depends on."""
+        """Settings that unfinished work depends on."""
         return {"exchanges": digest_of(self.exchanges)}
 
     def make(self, loaded: LoadedModel, folder: Path, progress: Progress) -> Made:
@@ -44,20 +44,20 @@ class GivenExchanges:
         return make_objective(self.spec.options, loaded, folder, exchanges=self.exchanges, progress=progress)
 
     def beside(self, responses: Sequence[Response]) -> dict[str, object]:
-        """What the scores' metadata say of it; it has no other responses."""
+        """Returns the scores' metadata on the objective and its exchanges. `responses` is empty and unused."""
         spec = self.spec
         return {"objective": spec.options.objective, "prompts": prompts_entry(self.exchanges, spec.prompts)}
 
 
 @dataclass(frozen=True, eq=False)
 class JudgedPrompts:
-    """Prompts that the model answers, and the judge of the answers."""
+    """Prompts that the model answers, with the judge of the answers."""
 
     spec: ScoringSpec
     records: Sequence[Prompt]
     judge: Judge
     responses: Sequence[Response] = ()
-    """The model's responses where they are given, as layer by layer it can't make any."""
+    """The model's responses if they are given. Layer-wise scoring can't generate any."""
 
     @property
     def prompts(self) -> list[str]:
@@ -66,7 +66,7 @@ class JudgedPrompts:
 
     @property
     def settings(self) -> dict[str, object]:
-        """What unfinished work depends on."""
+        """Settings that unfinished work depends on."""
         made = {"generation": self.spec.generation.model_dump(mode="json")}
         given = {"responses": digest([asdict(response) for response in self.responses])}
         return {
@@ -76,7 +76,7 @@ class JudgedPrompts:
         }
 
     def make(self, loaded: LoadedModel, folder: Path, progress: Progress) -> Made:
-        """Makes the objective from responses that the model makes, or from those that are given."""
+        """Makes the objective from responses that the model generates, or from given ones."""
         spec, generation = self.spec, self.spec.generation
         if self.responses:
             generation = log_given(self.responses, self.prompts, loaded, spec.options.objective, folder)
@@ -92,7 +92,7 @@ class JudgedPrompts:
         )
 
     def beside(self, responses: Sequence[Response]) -> dict[str, object]:
-        """What the scores' metadata say: the objective as it was chosen, judge, prompts and responses."""
+        """Returns the scores' metadata on the objective, the judge, the prompts and the responses."""
         spec = self.spec
         return {
             "objective": spec.options.objective,
@@ -107,20 +107,21 @@ class JudgedPrompts:
 
 
 def read_source(spec: ScoringSpec, progress: Progress) -> GivenExchanges | JudgedPrompts:
-    """Reads the prompts, and loads and tries the judge of an objective that takes one.
+    """Reads the prompts, and loads and tries the judge of an objective that uses one.
 
-    Convergence that the prompts are too few for is left out of the specification that comes back with them.
+    The returned specification has no convergence where there are too few prompts for it.
 
     Raises:
-        ValueError: there are too few prompts, most of what should be refusals are none, or the judge can't be used.
+        ValueError: there are too few prompts, most responses of a set of refusals are no refusals, or the judge can't
+            be used.
     """
     if spec.objective.given:
         exchanges = load_given(spec.prompts, spec.options)
-        return GivenExchanges(with_useful_curve(spec, [one.prompt for one in exchanges]), exchanges)
+        return GivenExchanges(with_useful_curve(spec, [exchange.prompt for exchange in exchanges]), exchanges)
     records = load_prompts(spec.prompts, "harmful")
-    asked = [record.prompt for record in records]
-    refuse_too_few(asked)
-    spec = with_useful_curve(spec, asked)
+    prompts = [record.prompt for record in records]
+    refuse_too_few(prompts)
+    spec = with_useful_curve(spec, prompts)
     responses = read_responses(spec.layers.responses) if spec.layers.responses else ()
     assert spec.judge is not None
     require_usable(spec.judging, spec.judge)
@@ -129,5 +130,5 @@ def read_source(spec: ScoringSpec, progress: Progress) -> GivenExchanges | Judge
     judge = load_judge(spec.judge, spec.judging, progress, sharded=spec.options.shard_judge)
     if takes_gradient(spec.objective):
         differentiable(judge, spec.options.objective)
-    try_on(judge, spec.judge, asked)
+    try_on(judge, spec.judge, prompts)
     return JudgedPrompts(spec, records, judge, responses)

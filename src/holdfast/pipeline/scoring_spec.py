@@ -1,4 +1,4 @@
-"""The specification of a scoring: a model, prompts and options, and what of them contradicts what else."""
+"""The specification of a scoring: a model, prompts and options, with checks that they do not contradict each other."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -31,14 +31,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class ScoringSpec:
-    """Everything that decides what scores a file will hold."""
+    """All inputs that determine the scores of a file."""
 
     model: str
     prompts: str
     """Harmful prompts, or the exchanges that an objective of given responses reads."""
     out: Path
     judge: str | None = None
-    """None for objectives of given responses."""
+    """Name of the judge. None for objectives of given responses."""
     options: ScoringOptions = field(default_factory=ScoringOptions)
     judging: JudgeOptions = field(default_factory=JudgeOptions)
     generation: GenerateOptions = field(default_factory=GenerateOptions)
@@ -52,14 +52,14 @@ class ScoringSpec:
 
     @property
     def outputs(self) -> list[Path]:
-        """Files that it writes."""
+        """Paths of the files that the scoring writes."""
         if self.layers.layer_wise:
             return [*files_of(self.out), *([stability_of(self.out)] if self.layers.keep else [])]
         responses = [] if self.objective.given else [responses_of(self.out)]
         return [*files_of(self.out), *responses, convergence_of(self.out)]
 
     def settings(self, loaded: LoadedModel) -> dict[str, object]:
-        """Everything that unfinished work depends on, whatever the objective and the way of scoring."""
+        """Returns the settings that all unfinished work depends on, for any objective and way of scoring."""
         return {
             "model": loaded.base,
             "options": self.options.model_dump(mode="json"),
@@ -73,19 +73,19 @@ class Scored:
     """The scores that a scoring has written."""
 
     scores: Scores
-    """Scores of all prompts. Made one layer at a time they have names, shapes and metadata, and no values."""
+    """Scores of all prompts. After layer-wise scoring they have names, shapes and metadata, and no values."""
     largest: Mapping[str, float]
-    """The largest score of every parameter."""
+    """Largest score of every parameter."""
     agreement: Mapping[str, float | None] | None = None
-    """Of masks: the IoU of those of two halves, and that of random ones."""
+    """For masks, the IoU of the masks of two halves, and that of random masks."""
 
 
 def require_spec(spec: ScoringSpec) -> ScoringSpec:
-    """Returns the specification with its file as a path.
+    """Returns the checked specification, with its file as a path.
 
     Raises:
-        ValueError: a result is there already, something is given by value or by another kind of options, or a setting
-            contradicts the objective, the judge, the way of scoring or the number of processes.
+        ValueError: a result exists already, an argument has the wrong type, or a setting contradicts the objective, the
+            judge, the way of scoring or the number of processes.
     """
     _require_names(spec)
     spec = replace(spec, out=Path(spec.out))
@@ -109,7 +109,7 @@ def require_spec(spec: ScoringSpec) -> ScoringSpec:
 
 
 def with_useful_curve(spec: ScoringSpec, prompts: Sequence[str]) -> ScoringSpec:
-    """Leaves convergence out, with a warning, where its one size would be that of the halves that are scored anyway."""
+    """Drops convergence with a warning when there are too few prompts for a second size."""
     distinct = len(set(prompts))
     if not spec.options.convergence or distinct >= FEWEST:
         return spec
@@ -123,7 +123,7 @@ def with_useful_curve(spec: ScoringSpec, prompts: Sequence[str]) -> ScoringSpec:
 
 
 def _require_names(spec: ScoringSpec) -> None:
-    """Raises ValueError when a model, a set or a file is given by value: they are kept by name in what is written."""
+    """Raises ValueError for an argument that is an object in place of a name, because the outputs record names."""
     require_model_name(spec.model)
     require_set_name(spec.prompts)
     require_name(spec.out, "a file to write the scores to", "give a path such as 'scores.safetensors'")
@@ -135,7 +135,7 @@ def _require_names(spec: ScoringSpec) -> None:
 
 
 def _refuse_by_layer(spec: ScoringSpec) -> None:
-    """Raises ValueError when something is asked for that layer-wise scoring has not."""
+    """Raises ValueError for options that layer-wise scoring does not have."""
     refuse_other_needs(spec.options.method)
     if spec.options.convergence:
         raise ValueError("convergence compares scores of the whole model again and again; leave it or layer-wise out.")
@@ -157,7 +157,7 @@ def _require_responses_by_layer(spec: ScoringSpec) -> None:
 
 
 def _refuse_making_responses(spec: ScoringSpec) -> None:
-    """Raises ValueError when an objective of given responses is told how to make or where to read others."""
+    """Raises ValueError for options that make or read responses, with an objective of given responses."""
     objective = spec.options.objective
     if spec.generation.model_fields_set:
         raise ValueError(f"objective {objective} scores responses that are given and makes none; leave --generate out.")
@@ -166,7 +166,9 @@ def _refuse_making_responses(spec: ScoringSpec) -> None:
 
 
 def _refuse_unshardable(options: ScoringOptions) -> None:
-    """Raises ValueError when a sharded model has one place to be in, or what needs all scores in one place is asked."""
+    """Raises ValueError for sharding with a single place for the model, or with options that need all scores in one
+    place.
+    """
     refuse_one_place(sharded=options.shard)
     if options.shard and options.convergence:
         raise ValueError(
@@ -175,12 +177,12 @@ def _refuse_unshardable(options: ScoringOptions) -> None:
 
 
 def _refuse_unshardable_judge(options: ScoringOptions, judge: str | None) -> None:
-    """Raises ValueError when the judge is to be sharded, and there is no other process, or no judge's weights here."""
+    """Raises ValueError for a sharded judge without a second process, or without a judge that is loaded here."""
     if not options.shard_judge:
         return
     if judge is None or not has_weights(judge):
-        said = f"the judge {judge!r} has none here" if judge else f"objective {options.objective} asks none"
-        raise ValueError(f"shard-judge spreads the weights of a judge over processes, and {said}; leave it out.")
+        reason = f"the judge {judge!r} has none here" if judge else f"objective {options.objective} uses none"
+        raise ValueError(f"shard-judge spreads the weights of a judge over processes, and {reason}; leave it out.")
     if world_size() == 1:
         raise ValueError(
             "shard-judge spreads the judge over several processes, and there is one; start them with "

@@ -1,21 +1,21 @@
-"""In which settings two records differ, in words. Needs no torch."""
+"""Describes in words the settings in which two records differ. Needs no torch."""
 
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
 NAMED = 3
-"""Differences that a sentence names."""
+"""Most differences that a sentence names."""
 
 
 def listed(found: Sequence[str]) -> str:
-    """The first differences, and how many more there are."""
-    more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
-    return f"{', '.join(found[:NAMED])}{more}"
+    """Joins the first differences, and counts the others."""
+    others = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+    return f"{', '.join(found[:NAMED])}{others}"
 
 
 def differences(here: object, there: object, *names: str) -> Iterator[str]:
-    """'adapt.learning_rate is 0.001 here and 3e-05 there' for every setting that differs."""
+    """Yields 'adapt.learning_rate is 0.001 here and 3e-05 there' for every setting that differs."""
     if isinstance(here, Mapping) and isinstance(there, Mapping):
         for name in {**here, **there}:
             yield from differences(here.get(name), there.get(name), *names, str(name))
@@ -26,7 +26,7 @@ def differences(here: object, there: object, *names: str) -> Iterator[str]:
 
 
 def _is_hash(value: object) -> bool:
-    """Whether a value is a SHA-256 or a list of some, which tells a reader nothing."""
+    """True for a SHA-256 or a list of them, which tells a reader nothing."""
     parts = value if isinstance(value, list | tuple) and value else [value]
     return all(isinstance(part, str) and re.fullmatch("[0-9a-f]{64}", part) for part in parts)
 

@@ -1,4 +1,4 @@
-"""Configs that come with the package, for models that people have; `holdfast init --like NAME` writes one."""
+"""Reads the configs that the package ships, for well-known models. `holdfast init --like NAME` writes one of them."""
 
 from pathlib import Path
 
@@ -6,19 +6,19 @@ from holdfast.spelling import meant
 
 FOLDER = Path(__file__).parents[1] / "configs"
 DEMO = Path(__file__).with_name("demo.toml")
-"""The demo's config, written by its options: reading it is instant, and making it imports all that a run needs."""
+"""Path of the demo's config, stored as a file so that reading it imports none of a run's libraries."""
 
 
 def shipped_names() -> list[str]:
-    """Their names, sorted."""
+    """Returns the names of the shipped configs, sorted."""
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
 def shipped_config(name: str) -> str:
-    """The text of one, comments and all.
+    """Returns the text of a shipped config, with its comments.
 
     Raises:
-        ValueError: there is none of that name.
+        ValueError: no shipped config has that name.
     """
     names = shipped_names()
     if name not in names:

@@ -1,6 +1,6 @@
-"""Reads any of holdfast's files of tensors as counts by layer and component. Of a mask only the header is read.
+"""Reads holdfast's tensor files as counts by layer and component. For a mask it reads only the header.
 
-Libraries for tensors are imported where a file needs them, so that a mask of any size is there at once.
+Tensor libraries are imported only for files that need them, so that a mask of any size opens at once.
 """
 
 import json
@@ -19,25 +19,25 @@ from holdfast.tensor_headers import TensorHeader, read_tensor_header
 
 @dataclass(frozen=True)
 class LayerMap:
-    """A file of tensors by layer and component."""
+    """Counts of a tensor file by layer and component."""
 
     path: Path
     kind: str
     by_layer: ByLayer
     title: str
-    """How much is chosen of what."""
+    """Sentence with the selected number and the total."""
     base: str
     """Fingerprint of the model."""
     made_by: Meta
     facts: Mapping[str, object]
-    """Numbers of the whole, by name."""
+    """Numbers about the whole file, by name."""
 
     def rows(self) -> list[tuple[str, str]]:
-        """What a reader is told of the file beside the table."""
+        """Returns rows of facts about the file, to print beside the table."""
         return [("file", str(self.path)), ("model", named_base(self.made_by, self.base)), *self._origin()]
 
     def as_json(self) -> dict[str, object]:
-        """All of it as one JSON object."""
+        """Returns the counts and facts as one JSON object."""
         whole = self.by_layer.whole
         counts = {"entries": whole.entries, "selected": whole.chosen, "density": density(whole)}
         about = {"file": str(self.path), "kind": self.kind, "base": self.base, "made_from": summary(self.made_by)}
@@ -51,27 +51,27 @@ def read_map(path: Path, kind: str, progress: Progress = silent) -> LayerMap:
     """Reads a file of this kind, one of `MAPS`.
 
     Raises:
-        ValueError: the file is broken, or about no weight.
+        ValueError: the file is broken, or contains no weight.
     """
     header = read_tensor_header(path, kind)
     try:
-        found = MAPS[kind](path, header, progress)
+        layer_map = MAPS[kind](path, header, progress)
     except KeyError as error:
         raise ValueError(f"{kind} file {str(path)!r} lacks {error}; {remedy(path, kind)}.") from error
     except (TypeError, AttributeError, IndexError, json.JSONDecodeError) as error:
         what = f"{kind} file {str(path)!r} is not as holdfast writes it: {error}"
         raise ValueError(f"{what}; {remedy(path, kind)}.") from error
-    if not found.by_layer.parts:
-        raise ValueError(f"{kind} file {str(path)!r} is about no weight, so there is nothing to show; give another.")
-    return found
+    if not layer_map.by_layer.parts:
+        raise ValueError(f"{kind} file {str(path)!r} contains no weight, so there is nothing to show; give another.")
+    return layer_map
 
 
-EXACT = "scores are counted by their upper bits here, and `holdfast select` cuts exactly"
-"""Why the count of a score file is a little larger than a mask of the same share."""
+EXACT = "this count uses the upper bits of scores, and `holdfast select` selects exactly"
+"""The reason why the count of a score file is a little larger than a mask of the same share."""
 
 
 def mask_title(selected: int, entries: int, num_parameters: int) -> str:
-    """'1,061,683 weights selected: 1.00% of the scored, 0.789% of all'."""
+    """Returns '1,061,683 weights selected: 1.00% of the scored, 0.789% of all'."""
     of_scored, of_all = (share_words(selected, whole) for whole in (entries, num_parameters))
     return f"{selected:,} weights selected: {of_scored} of the scored, {of_all} of all"
 
@@ -79,15 +79,15 @@ def mask_title(selected: int, entries: int, num_parameters: int) -> str:
 def _read_mask(path: Path, file: TensorHeader, progress: Progress) -> LayerMap:
     header = _own_header(file)
     counts = {name: record["shape"][0] for name, record in file.records.items()}
-    found = count_by_layer(header["shapes"], counts)
+    by_layer = count_by_layer(header["shapes"], counts)
     unknown = sorted(counts.keys() - header["shapes"].keys())
-    if unknown or any(part.chosen > part.entries for part in found.parts):
+    if unknown or any(part.chosen > part.entries for part in by_layer.parts):
         what = f"selects entries of {unknown[0]!r}, which has no shape" if unknown else "selects more than there is"
         raise ValueError(f"mask file {str(path)!r} {what}; {remedy(path, 'mask')}.")
-    whole, num_parameters = found.whole, header["num_parameters"]
+    whole, num_parameters = by_layer.whole, header["num_parameters"]
     facts = {"num_parameters": num_parameters}
     title = mask_title(whole.chosen, whole.entries, num_parameters)
-    return LayerMap(path, "mask", found, title, header["base"], header["made_by"], facts)
+    return LayerMap(path, "mask", by_layer, title, header["base"], header["made_by"], facts)
 
 
 def _read_scores(path: Path, file: TensorHeader, progress: Progress) -> LayerMap:
@@ -110,10 +110,10 @@ def _read_patch(path: Path, file: TensorHeader, progress: Progress) -> LayerMap:
     from holdfast.pipeline.patching import changes_by_layer, patch_title
 
     opened = open_patch(path)
-    found = changes_by_layer(opened)
-    size, mean = path.stat().st_size, found.mean_of(found.whole)
+    by_layer = changes_by_layer(opened)
+    size, mean = path.stat().st_size, by_layer.mean_of(by_layer.whole)
     facts = {"reversible": opened.reversible, "bytes": size, "mean_change": mean}
-    return LayerMap(path, "patch", found, patch_title(found), opened.base, opened.made_by, facts)
+    return LayerMap(path, "patch", by_layer, patch_title(by_layer), opened.base, opened.made_by, facts)
 
 
 def _own_header(file: TensorHeader) -> dict[str, Any]:
@@ -125,4 +125,4 @@ MAPS: Mapping[str, Callable[[Path, TensorHeader, Progress], LayerMap]] = {
     "scores": _read_scores,
     "patch": _read_patch,
 }
-"""Kinds of files that have a table by layer, and how each is read."""
+"""Readers of files that have a table by layer, by kind."""

@@ -1,4 +1,4 @@
-"""Loads evaluation prompts, and finds those that also made scores or train."""
+"""Loads evaluation prompts, and finds those that also made scores or trained a model."""
 
 import logging
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 def load_suite(files: SuiteFiles, limit: int | None = None) -> Suite:
-    """The evaluation prompts, each once in a measure; `limit` keeps the first of every file."""
+    """Loads the evaluation prompts, each once in a measure. `limit` keeps the first prompts of every file."""
 
     def read(measure: str, path: str | None) -> list[Prompt]:
         return load_prompts(path, KINDS[measure])[:limit] if path else []
@@ -39,7 +39,7 @@ def load_suite(files: SuiteFiles, limit: int | None = None) -> Suite:
 
 
 def warn_of_shared(mask: Mask, suite: Suite) -> None:
-    """Warns where prompts that a mask was made from also judge it, as far as its file says."""
+    """Logs a warning when evaluation prompts also made the mask's scores, according to the mask's file."""
     judging = [*suite.harmful, *suite.harmless, *suite.borderline, *suite.questions, *suite.task, *suite.refusals]
     if shared := count_shared(mask.made_by, judging):
         logger.warning(
@@ -51,10 +51,11 @@ def warn_of_shared(mask: Mask, suite: Suite) -> None:
 
 
 def refuse_overlap(calibration: Sequence[str], files: SuiteFiles, harmful: str | None = None) -> dict[str, Any]:
-    """How many prompts that judge resemble one that makes scores or trains; ValueError when one is the same.
+    """Counts evaluation prompts that nearly repeat a calibration or training prompt. Raises ValueError for an equal
+    prompt.
 
-    Of the set `harmful`, one of calibration, only prompts that its file does not label as safe make scores. Every set
-    that judges is counted for itself, too, with the prompts that nearly repeat an earlier one in it.
+    From the calibration set `harmful`, only prompts that its file does not label as safe make scores. Each evaluation
+    set also has its own count, and a count of prompts that nearly repeat an earlier one in it.
     """
     suite = load_suite(files)
     kinds: dict[str | None, Kind] = {harmful: "harmful"}

@@ -1,4 +1,4 @@
-"""SET and SPA on files: loads a model, a mask and exchanges, tunes, and saves the result.
+"""Runs SET and SPA on files: loads a model, a mask and exchanges, tunes, and saves the result.
 
 Commands and runs share these functions.
 """
@@ -46,12 +46,12 @@ def enhance_model(
     method: str | None = None,
     progress: Progress = silent,
 ) -> EnhanceResult:
-    """Writes the tuned checkpoint, its patch and what was checked to a folder; one that was stopped goes on.
+    """Writes the tuned checkpoint, its patch and the results of its checks to a folder. An interrupted call resumes.
 
-    The method is SET with a mask, and plain fine-tuning without one, where no other is named.
+    The default method is SET with a mask, and plain fine-tuning without one.
 
     Raises:
-        ValueError: an input is missing or wrong, training broke the model, or the folder is not of these settings.
+        ValueError: an input is missing or wrong, training broke the model, or the folder has other settings.
         InvariantError: an entry outside the mask has changed.
     """
     refuse_unclaimable(out)
@@ -62,8 +62,8 @@ def enhance_model(
     )
     with claimed(out, settings):
         kept = _checkpoints(out, options)
-        how = {"method": method, "just_loaded": True}
-        result = enhance(loaded, selected, unsafe, safe, options, progress, kept, **how)
+        call_options = {"method": method, "just_loaded": True}
+        result = enhance(loaded, selected, unsafe, safe, options, progress, kept, **call_options)
         if result.patch is not None:
             named = _with_names(result.patch.made_by, refusals=refusals, harmless=harmless)
             first(partial(save_patch, out / "patch.safetensors", replace(result.patch, made_by=named)))
@@ -91,12 +91,12 @@ def adapt_model(
     method: str | None = None,
     progress: Progress = silent,
 ) -> AdaptResult:
-    """Writes the adapted checkpoint and what was checked to a folder; one that was stopped goes on.
+    """Writes the adapted checkpoint and the results of its checks to a folder. An interrupted call resumes.
 
-    The method is SPA with a mask, and plain fine-tuning without one, where no other is named.
+    The default method is SPA with a mask, and plain fine-tuning without one.
 
     Raises:
-        ValueError: an input is missing or wrong, training broke the model, or the folder is not of these settings.
+        ValueError: an input is missing or wrong, training broke the model, or the folder has other settings.
         InvariantError: a protected entry has changed.
     """
     refuse_unclaimable(out)
@@ -104,8 +104,8 @@ def adapt_model(
     loaded, selected = _load_to_tune(model, mask, options, progress, all_weights=options.lora is None)
     with claimed(out, _settings(loaded, selected, options, _unusual(method, "adapt", selected), task=task)):
         kept = _checkpoints(out, options)
-        how = {"adapter_dir": out / "adapter", "method": method, "just_loaded": True}
-        result = adapt(loaded, selected, task, options, progress, kept, **how)
+        call_options = {"adapter_dir": out / "adapter", "method": method, "just_loaded": True}
+        result = adapt(loaded, selected, task, options, progress, kept, **call_options)
         checked = {
             "iterations": options.iterations,
             "entries_protected": result.entries_protected,
@@ -123,12 +123,12 @@ def adapt_model(
 def _load_to_tune(
     model: str, mask: Path | None, options: SftOptions, progress: Progress, *, all_weights: bool
 ) -> tuple[LoadedModel, Mask | None]:
-    """The model, spread over the processes where that is asked for, and its mask.
+    """Loads the model, split over the processes if the options say so, and its mask.
 
-    The model's own dtype does where few weights are trained.
+    The model keeps its own dtype where only a few weights are trained.
 
     Raises:
-        ValueError: as `load_model` and `load_mask` do, or the options are not for so many processes.
+        ValueError: as `load_model` and `load_mask` do, or the options do not fit the number of processes.
     """
     if options.shard and world_size() == 1:
         raise ValueError(
@@ -139,7 +139,7 @@ def _load_to_tune(
     for name, alone in (("lora", "adapters are trained"), ("objective", "preferences are learned")):
         if world_size() > 1 and getattr(options, name, None) not in (None, "sft"):
             raise ValueError(f"{alone} in one process; leave {name} out, or start the command without torchrun.")
-    selected = load_mask(mask) if mask else None  # a wrong one is told before the model is loaded
+    selected = load_mask(mask) if mask else None  # a wrong mask raises before the model is loaded
     in_float32 = options.shard and all_weights
     dtype = "float32" if in_float32 else "auto"
     loaded = load_model(model, sharded=options.shard, dtype=dtype, mixed_precision=in_float32, progress=progress)
@@ -151,7 +151,7 @@ def _load_to_tune(
 def _settings(
     loaded: LoadedModel, mask: Mask | None, options: SftOptions, method: str | None, **read: Sequence[Exchange]
 ) -> dict[str, object]:
-    """What a tuned checkpoint depends on."""
+    """Returns the settings that a tuned checkpoint depends on."""
     return {
         **({"method": method} if method else {}),
         "model": loaded.base,
@@ -164,27 +164,27 @@ def _settings(
 
 
 def _unusual(method: str | None, stage: Stage, mask: Mask | None) -> str | None:
-    """The method, unless it is the usual one: folders of earlier versions do not name it, and go on."""
+    """Returns the method unless it is the default, which folders of earlier versions do not name."""
     return None if method == usual_method(stage, mask) else method
 
 
 def _with_names(made_by: Meta, **names: str) -> Meta:
-    """What a patch says of how it was made, with the names of its sets of prompts."""
+    """Returns the patch's metadata with the names of its prompt sets."""
     return {**made_by, **{key: {**cast(Meta, made_by[key]), "name": name} for key, name in names.items()}}
 
 
 def _drift(share: float | None) -> dict[str, float]:
-    """Of a mixture of experts alone."""
+    """Returns the entry of routing drift. Empty for a model without a mixture of experts."""
     return {} if share is None else {"routing_drift": share}
 
 
 def _checkpoints(out: Path, options: SftOptions) -> Path | None:
-    """Where training keeps its checkpoints, if it makes any."""
+    """Returns the folder of training checkpoints, if training makes any."""
     return out / "training" if options.checkpoint_every else None
 
 
 def _save_tuned(out: Path, tuned: LoadedModel, checked: Mapping[str, object]) -> None:
-    """The checkpoint, then what was checked: a folder with result.json is whole."""
+    """Saves the checkpoint, then the results of its checks. A folder with result.json is complete."""
     save_checkpoint(out / "model", tuned)
     first(lambda: discard_checkpoints(out / "training"))
     first(lambda: save_json(out / "result.json", checked))

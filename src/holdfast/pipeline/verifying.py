@@ -1,9 +1,9 @@
-"""Evaluates a model under noise on the weights of a mask, a file a draw, and gives it back bit for bit.
+"""Evaluates a model under noise on the weights of a mask, one file a draw, and restores it bit for bit.
 
 A folder that `holdfast verify` writes:
-    settings.json, untouched.json        which verification this is, and the evaluation without noise
-    noise_RATIO_draw_NUMBER.json         an evaluation a draw of noise on the mask
-    control/                             settings.json and the same draws on a control mask, where there is one
+    settings.json, untouched.json        settings of the verification, and the evaluation without noise
+    noise_RATIO_draw_NUMBER.json         an evaluation for each draw of noise on the mask
+    control/                             settings.json and the same draws on a control mask, if there is one
 """
 
 import logging
@@ -35,9 +35,9 @@ from holdfast.values import Mask
 
 logger = logging.getLogger(__name__)
 UNTOUCHED = "untouched.json"
-"""The evaluation without noise, beside those of the draws."""
+"""File of the evaluation without noise, beside those of the draws."""
 CONTROL = "control"
-"""The folder of the control's draws."""
+"""Folder of the control's draws."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,12 @@ class NoiseDraw:
 
     @property
     def stem(self) -> str:
-        """The name of its file."""
+        """Name of the draw's file, without suffix."""
         return f"noise_{self.ratio:g}_draw_{self.draw}"
 
 
 def noise_draws(ratio: float, draws: int, seed: int) -> list[NoiseDraw]:
-    """The draws of noise of one strength; every mask and every strength gets the same seeds."""
+    """Returns the draws of noise of one strength. All masks and strengths get the same seeds."""
     return [NoiseDraw(ratio, draw, seed * 1000 + draw) for draw in range(draws)]
 
 
@@ -65,9 +65,9 @@ class Verification:
 
     untouched: Evaluation
     mask: tuple[Evaluation, ...]
-    """One a draw of noise on the mask."""
+    """Evaluations under noise on the mask, one a draw."""
     control: tuple[Evaluation, ...] = ()
-    """One a draw of noise on the control; empty without one."""
+    """Evaluations under noise on the control, one a draw. Empty without a control."""
 
 
 def verify(
@@ -83,7 +83,7 @@ def verify(
     generation: GenerateOptions = GenerateOptions(),
     progress: Progress = silent,
 ) -> list[Evaluation]:
-    """Evaluates the model under each draw of noise on the mask's entries, a file a draw; those that exist are kept."""
+    """Evaluates the model under each draw of noise on the mask's entries, one file a draw. Existing files are kept."""
     paths = [out / f"{draw.stem}.json" for draw in draws]
     if not all(path.is_file() for path in paths):
         suite = replace(load_suite(files, limit), exchanges=())  # a run reports no perplexity under noise
@@ -110,25 +110,25 @@ def verify_alone(
     seed: int = 0,
     progress: Progress = silent,
 ) -> Verification:
-    """Evaluates the untouched model and every draw of noise, in a folder of their own; those that exist are kept.
+    """Evaluates the untouched model and every draw of noise, in a folder of their own. Existing files are kept.
 
     Args:
-        model: its name.
-        judge: the name of the judge of responses to harmful prompts.
-        mask: file of the mask that noise is put on.
+        model: name of the model.
+        judge: name of the judge of responses to harmful prompts.
+        mask: path of the mask whose weights get noise.
         files: the evaluation prompt sets.
         draws: the draws of noise.
-        out: the folder. It is refused to draws of another mask, model, judge, suite or seed.
-        control: file of a mask that gets the same draws, in a folder within.
+        out: the folder. A folder with another mask, model, judge, suite or seed raises ValueError.
+        control: path of a control mask that gets the same draws, in a subfolder.
         refusals: set of harmful prompts with refusals, whose perplexity is measured.
-        limit: prompts to take from every set; all when left out.
-        judging: how the judge is read.
-        generation: how responses are made.
-        seed: of the first draw.
+        limit: prompts to take from every set. None takes all.
+        judging: options of the judge.
+        generation: options of generation.
+        seed: seed of the first draw.
         progress: called after every evaluation.
 
     Raises:
-        ValueError: an input is missing or wrong, or the control selects what the mask selects.
+        ValueError: an input is missing or wrong, or the control selects the mask's entries.
     """
     refuse_idle(judging, judge)
     refuse_samples(generation)
@@ -164,13 +164,13 @@ def verify_alone(
             with claimed(out / CONTROL, settings | {"mask": mask_digest(masks[control])}):
                 noise.measure(control, masks[control], draws, out / CONTROL, progress, "draws of noise on the control")
     folders = [out, *([out / CONTROL] if control else [])]
-    found = [tuple(load_evaluation(folder / f"{draw.stem}.json") for draw in draws) for folder in folders]
-    return Verification(load_evaluation(out / UNTOUCHED), *found)
+    evaluations = [tuple(load_evaluation(folder / f"{draw.stem}.json") for draw in draws) for folder in folders]
+    return Verification(load_evaluation(out / UNTOUCHED), *evaluations)
 
 
 @dataclass(frozen=True)
 class _Noise:
-    """A model with all that it is evaluated with, and what the files of its evaluations record of that."""
+    """A model with everything that its evaluations need, and the metadata for their files."""
 
     model: str
     loaded: LoadedModel
@@ -192,7 +192,7 @@ class _Noise:
         generation: GenerateOptions,
         refusals: str | None = None,
     ) -> "_Noise":
-        """Notes how the evaluations will have been made, as `holdfast evaluate` does."""
+        """Collects the metadata of the evaluations, as `holdfast evaluate` does."""
         of_harm = not judges_refusals(name, judging)
         judges = (judge, name, RefusalJudge()) if of_harm else (None, name, judge)
         made_by = {**judges_entry(*judges, reading(judging)), **asked_entry(loaded, files, suite, generation)}
@@ -200,7 +200,7 @@ class _Noise:
         return cls(model, loaded, judge, suite, generation, {**made_by, "suite": suite_hashes(files) | given})
 
     def measure_untouched(self, path: Path, progress: Progress) -> None:
-        """Evaluates the model as it is, where there is no file yet."""
+        """Evaluates the model without noise, if there is no file yet."""
         if not path.is_file():
             self._save(path, {"model": model_entry(self.model, self.loaded.base)})
         progress("the untouched model", 1, 1)
@@ -214,21 +214,23 @@ class _Noise:
         progress: Progress,
         label: str = "draws of noise",
     ) -> None:
-        """Evaluates under every draw on a mask that has no file yet."""
+        """Evaluates the draws on a mask that have no file yet."""
         for position, draw in enumerate(draws):
             path = out / f"{draw.stem}.json"
             if not path.is_file():
                 generator = torch.Generator().manual_seed(draw.seed)
-                with perturbed(self.loaded.model, mask, draw.ratio, generator, check_base=False):  # whoever asks has
+                with perturbed(
+                    self.loaded.model, mask, draw.ratio, generator, check_base=False
+                ):  # callers have checked it
                     self._save(path, self._noisy(name, mask, draw))
             progress(label, position + 1, len(draws))
 
     def _noisy(self, name: Path, mask: Mask, draw: NoiseDraw) -> Meta:
-        """The noisy model as a model of its own: it names the noise, and its fingerprint is of that, too."""
+        """Returns the metadata of the noisy model as a model of its own: name and fingerprint include the noise."""
         noise = {"mask": mask_digest(mask), "ratio": draw.ratio, "seed": draw.seed}
-        told = f"{self.model} with noise {draw.ratio:g} on {name}, draw {draw.draw}"
+        name_with_noise = f"{self.model} with noise {draw.ratio:g} on {name}, draw {draw.draw}"
         return {
-            "model": model_entry(told, digest([self.loaded.base, noise])),
+            "model": model_entry(name_with_noise, digest([self.loaded.base, noise])),
             "noise": {"model": self.loaded.base, "file": str(name), "draw": draw.draw, **noise},
         }
 
@@ -238,7 +240,7 @@ class _Noise:
 
 
 def _suite(files: SuiteFiles, refusals: str | None, limit: int | None) -> Suite:
-    """The evaluation prompts with the given refusals, which alone are enough."""
+    """Loads the evaluation prompts with the given refusals, which alone suffice."""
     if refusals is None:
         return load_suite(files, limit)
     given = load_exchanges(refusals)[:limit]
@@ -248,7 +250,7 @@ def _suite(files: SuiteFiles, refusals: str | None, limit: int | None) -> Suite:
 
 
 def _check_control(mask: Mask, control: Mask, path: Path) -> None:
-    """Raises ValueError when the control is no other mask; warns where it is not of the same size."""
+    """Raises ValueError for a control with the mask's entries, and warns about one of another size."""
     if mask_digest(mask) == mask_digest(control):
         raise ValueError(
             f"the control {str(path)!r} selects the same weights as the mask, so nothing can differ; give a random one."
@@ -256,7 +258,7 @@ def _check_control(mask: Mask, control: Mask, path: Path) -> None:
     if len(mask) != len(control):
         logger.warning(
             "the control selects %s weights and the mask %s, so that more noise on one of them may explain the "
-            "difference; cut both with the same --fraction.",
+            "difference; select both with the same --fraction.",
             f"{len(control):,}",
             f"{len(mask):,}",
         )

@@ -1,4 +1,4 @@
-"""A model, its responses and a judge to a number per weight: how much safety depends on it."""
+"""Scores every weight of a model by how much safety, as a judge measures it on the model's responses, depends on it."""
 
 from holdfast.objective.control_variate import ControlVariate
 from holdfast.objective.judge_gradient import JudgeGradient

@@ -1,7 +1,8 @@
-"""Scores of two halves as they grow: n prompts each, then 2n, 4n, ...   (do more prompts still change the answer?)
+"""Scores of two halves of the prompts as the halves grow: n prompts each, then 2n, 4n, ...
 
-The halves share no prompt, and each size holds the prompts of the one before. Sums over items add up, so a size goes on
-from the sums of the one before, and the whole curve costs one pass over the prompts.
+The curve shows whether more prompts still change the scores. The halves share no prompt, and each size contains the
+prompts of the size before. Sums over items add up, so each size continues from the sums before it, and the whole curve
+costs one pass over the prompts.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +23,7 @@ from holdfast.values import Scores
 SMALLEST = 8
 """Prompts of each half at the first size."""
 FEWEST = 2 * SMALLEST + 2
-"""Distinct prompts from which on there is a second size."""
+"""Smallest number of distinct prompts that gives a second size."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class GrownHalves:
     """Scores of two halves of one size."""
 
     num_prompts: int
-    """In each half."""
+    """Number of prompts in each half."""
     first: Scores
     second: Scores
 
@@ -44,15 +45,15 @@ def growing_halves(
     smallest: int = SMALLEST,
     seed: int = 0,
 ) -> Iterator[GrownHalves]:
-    """Scores of both halves at every size, from `smallest` prompts each up to all that there are.
+    """Yields the scores of both halves at every size, from `smallest` prompts each up to all prompts.
 
     Args:
         loaded: the model.
-        objective: what is measured on.
-        options: how weights are scored.
-        progress: called after every batch with the items done.
-        smallest: prompts in each half at first; a half that has fewer starts whole.
-        seed: of the halves.
+        objective: objective whose completions the scores are measured on.
+        options: options of scoring.
+        progress: called after every batch with the number of items done.
+        smallest: prompts in each half at the first size. A half with fewer prompts starts whole.
+        seed: seed of the split into halves.
 
     Raises:
         ValueError: there are fewer than two distinct prompts.
@@ -64,9 +65,13 @@ def growing_halves(
     for start, stop in pairwise([0, *sizes]):
         for half, prompts in enumerate(halves):
             items = [item for prompt in prompts[start:stop] for item in prompt]
-            told = part_of(progress, done, len(objective.completions))
-            how = {"token_budget": options.token_budget, "on_host": options.sums_on_host, "progress": told}
-            part = measure(loaded, objective, needs, items, **how).on_host()
+            half_progress = part_of(progress, done, len(objective.completions))
+            settings = {
+                "token_budget": options.token_budget,
+                "on_host": options.sums_on_host,
+                "progress": half_progress,
+            }
+            part = measure(loaded, objective, needs, items, **settings).on_host()
             before = grown[half]
             grown[half] = part if before is None else before + part
             done += len(items)
@@ -75,7 +80,7 @@ def growing_halves(
 
 
 def doubled(smallest: int, largest: int) -> list[int]:
-    """`smallest`, twice that, and so on below `largest`, which comes last."""
+    """Returns `smallest`, twice that, and so on while below `largest`, then `largest`."""
     sizes = []
     while smallest < largest:
         sizes.append(smallest)
@@ -84,10 +89,10 @@ def doubled(smallest: int, largest: int) -> list[int]:
 
 
 def _by_prompt(objective: Objective, items: Sequence[int]) -> list[list[int]]:
-    """The items of each prompt, shuffled, so that the first few are a sample of them all."""
-    found: dict[str, list[int]] = {}
+    """Groups items by their prompt and shuffles the groups, so that the first few are a sample of all."""
+    items_of: dict[str, list[int]] = {}
     for item in items:
-        found.setdefault(objective.completions[item].prompt, []).append(item)
-    prompts = list(found.values())
+        items_of.setdefault(objective.completions[item].prompt, []).append(item)
+    prompts = list(items_of.values())
     order = torch.randperm(len(prompts), generator=torch.Generator().manual_seed(len(prompts))).tolist()
     return [prompts[position] for position in order]

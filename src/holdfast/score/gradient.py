@@ -1,12 +1,12 @@
 """sum over items of dL/dw for every scored weight, accumulated in float32   (additive over batches, halves and ranks)
 
-Each gradient moves into a float32 sum and is freed the moment that backward has it, so that at most one dense gradient
-in the model's own dtype exists at a time. Items are batched by length; the order of items and batches changes the sums
-by float32 rounding only.
+As soon as backward has a parameter's gradient, it is added to a float32 sum and freed. So at most one dense gradient in
+the model's own dtype exists at a time. Items are batched by length. The order of items and batches changes the sums by
+float32 rounding only.
 
-Several processes share the batches. Where each has the whole model, their sums are added in the end; where FSDP2 has
-sharded it, each sums the rows that it holds. A process that has run out of batches goes through one more, at weight
-zero, for the others: they may need its part of the model, or of the judge.
+Several processes share the batches. Where each has the whole model, their sums are added in the end. Where FSDP2 has
+sharded it, each process sums the rows that it holds. A process without batches left repeats its last one with weight
+zero, because the others may need its part of the model or of the judge.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,20 +40,20 @@ def sum_gradients(
     checkpoint: Checkpoint | None = None,
     on_host: bool = False,
 ) -> Sums:
-    """The objective's gradient summed over some of its items, with respect to the named parameters.
+    """Sums the objective's gradient over some of its items, with respect to the named parameters.
 
-    A parameter that no item reached (an idle expert) sums to zero. The model is given back as it was. Of a sharded
-    model the sums have the rows that are held here.
+    A parameter that no item reached (an idle expert) sums to zero. The model is left as it was. For a sharded model the
+    sums have the rows that this process holds.
 
     Args:
-        model: the model that the objective is about.
+        model: the model that the objective runs.
         names: parameters to differentiate by.
-        objective: what is differentiated.
+        objective: objective to differentiate.
         items: positions in the objective's completions.
-        token_budget: tokens of a batch at most, padding counted; as many as fit into memory when left out.
-        progress: called after every batch with the items done.
-        checkpoint: keeps the sums now and then; what it holds is not computed again.
-        on_host: whether the sums lie in host memory, so that the device holds the weights and one gradient at a time.
+        token_budget: most tokens of a batch, padding counted. None takes as many as fit into memory.
+        progress: called after every batch with the number of items done.
+        checkpoint: saves the sums now and then. Saved batches are not computed again.
+        on_host: True keeps the sums in host memory, so that the device holds the weights and one gradient at a time.
 
     Raises:
         ValueError: the objective is not finite for an item.
@@ -90,16 +90,16 @@ def sum_gradients(
 def token_budget_of(
     model: PreTrainedModel, sums: Mapping[str, Tensor], objective: Objective, items: Sequence[int], place: torch.device
 ) -> int:
-    """Returns how many tokens a batch may have to fit into the memory of `place`, with gradients for all of `sums`."""
+    """Returns the tokens of a batch that fit into the memory of `place`, with gradients for all of `sums`."""
     with collecting(model, sums):
         return fitting_budget(model, objective, items, allowed_bytes(place))
 
 
 @contextmanager
 def collecting(model: nn.Module, sums: Mapping[str, Tensor]) -> Iterator[Callable[[], None]]:
-    """Within it, backward adds to `sums` and leaves no gradient; afterwards the model is as it was.
+    """Makes backward add to `sums` and leave no gradient. Afterwards the model is as it was.
 
-    Sums that lie in host memory, and not on the device, are complete when what it yields has been called.
+    Sums in host memory are complete after a call of the function that this context manager yields.
     """
     weights = dict(model.named_parameters())
     before = {name: (weight.requires_grad, weight.grad) for name, weight in weights.items()}
@@ -114,8 +114,8 @@ def collecting(model: nn.Module, sums: Mapping[str, Tensor]) -> Iterator[Callabl
                 hooks.append(weight.register_post_accumulate_grad_hook(_moves_gradient_into(sums[name], on_host)))
 
         def finish() -> None:
-            for one in on_host.values():
-                one.finish()
+            for host_sums in on_host.values():
+                host_sums.finish()
 
         yield finish
     finally:

@@ -1,6 +1,7 @@
 """score(w) = |mean over prompts of dS/dw|   (the objective's unit per unit of weight)
 
-ESI without sigma: the same ranking within a matrix, another exchange rate between matrices. A comparison, no more.
+ESI without sigma: the ranking within a matrix is equal, the comparison between matrices is not. It serves only as a
+comparison for ESI.
 """
 
 from jaxtyping import Float
@@ -12,7 +13,7 @@ from holdfast.score.registry import SCORES, ScoreMethod
 def gradient_magnitude(
     weight: Float[Tensor, "..."], gradient: Float[Tensor, "..."], sigma: Float[Tensor, "..."]
 ) -> Float[Tensor, "..."]:
-    """|gradient|, given its mean over prompts."""
+    """Returns |gradient|, given its mean over prompts."""
     return gradient.abs()
 
 

@@ -1,11 +1,11 @@
 """sum over items of x_i^2 for every input feature i of every scored matrix, in float32   (Wanda's norms, squared)
 
 x are the inputs of a matrix at the positions that predict the item's completion: from the last token of the prompt to
-the last token but one. What stands before is run first and kept as keys and values, so that it is not counted. Items
-are batched with others of the same lengths: no padding is ever counted.
+the last token but one. Earlier tokens run first and stay in the key-value cache, so that they are not counted. Items
+are batched with others of the same lengths, so that no padding is counted.
 
-The inputs are seen where torch multiplies them with the parameter, not by hooks on modules, so that experts that are
-stored as one tensor count the tokens that each was given. The sum for a parameter has its shape, with 1 in place of
+The inputs are recorded where torch multiplies them with the parameter, not by hooks on modules. So experts that are
+stored as one tensor count only the tokens that each received. The sum for a parameter has its shape, with 1 in place of
 its outputs.
 """
 
@@ -41,10 +41,10 @@ def sum_input_squares(
     checkpoint: Checkpoint | None = None,
     **unused: object,
 ) -> Sums:
-    """The squares of every named matrix's inputs, summed over the positions that predict some of the completions.
+    """Sums the squares of every named matrix's inputs over the positions that predict the completions of some items.
 
-    Of the objective only the completions count. An expert that no token reached sums to zero. One forward pass is
-    worth neither a checkpoint nor sharing among processes: none is kept, and each reads all.
+    Only the completions of the objective count. An expert that no token reached sums to zero. The pass is a single
+    forward pass, so it keeps no checkpoint and every process runs all of it.
 
     Raises:
         ValueError: a parameter outside the experts was never multiplied with an input, so its inputs are not known, or
@@ -53,7 +53,7 @@ def sum_input_squares(
     if is_sharded(model):
         raise ValueError(
             "a score that reads the inputs of matrices needs them whole, and this model is sharded; leave the sharding "
-            "out, or choose a score that is made of gradients."
+            "out, or choose a score that uses gradients."
         )
     weights = {name: weight for name, weight in model.named_parameters() if name in set(names)}
     seen = _SeenInputs(weights)
@@ -72,7 +72,7 @@ def sum_input_squares(
 
 
 class _SeenInputs(TorchFunctionMode):
-    """Within it, every product of an input with one of the weights adds the input's squares to a sum."""
+    """A mode in which every product of an input with one of the weights adds the input's squares to a sum."""
 
     PRODUCTS: Mapping[Callable, tuple[int, int]] = {
         nn.functional.linear: (0, 1),
@@ -83,7 +83,7 @@ class _SeenInputs(TorchFunctionMode):
         torch.bmm: (0, 1),
         torch.addmm: (1, 2),
     }
-    """Where each takes its input and its weight."""
+    """Argument positions of the input and of the weight, for each function."""
 
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
         super().__init__()
@@ -93,20 +93,20 @@ class _SeenInputs(TorchFunctionMode):
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         if func in self.PRODUCTS and len(args) > max(self.PRODUCTS[func]):
-            first, second = self.PRODUCTS[func]
-            name = self._owner(args[second])
+            input_position, weight_position = self.PRODUCTS[func]
+            name = self._owner(args[weight_position])
             if name is not None:
-                self._add(name, args[first], args[second], by_rows=func is nn.functional.linear)
+                self._add(name, args[input_position], args[weight_position], by_rows=func is nn.functional.linear)
         return func(*args, **(kwargs or {}))
 
     def _owner(self, operand: Tensor) -> str | None:
-        """The parameter that a matrix is, or lies in."""
+        """Returns the name of the parameter that a matrix is, or lies in."""
         place = bisect_right(self._starts, (operand.data_ptr(), "\U0010ffff")) - 1
         start, name = self._starts[place]
         return name if place >= 0 and operand.data_ptr() < start + self.weights[name].nbytes else None
 
     def total(self, name: str) -> Float[Tensor, "..."]:
-        """The sum for a parameter; zero where nothing was seen."""
+        """Returns the sum for a parameter. It is zero where no product was recorded."""
         weight = self.weights[name]
         return self.sums.get(name, torch.zeros(1, device=weight.device).expand(*[1] * weight.dim()))
 
@@ -128,17 +128,17 @@ class _SeenInputs(TorchFunctionMode):
 
 
 def _predict(completions: Sequence[Completion], model: PreTrainedModel, seen: _SeenInputs) -> None:
-    """Runs the model over completions of the same lengths; only what predicts their tokens is seen."""
+    """Runs the model over completions of the same lengths, and records only the inputs that predict their tokens."""
     begin, end = _predicting(completions[0])
     token_ids = torch.tensor([completion.token_ids for completion in completions], device=model.device)
-    run = model.base_model  # without the head: nothing is made of its logits
+    run = model.base_model  # without the head, whose logits are not needed
     past = cache_of(run(input_ids=token_ids[:, :begin], use_cache=True)) if begin else None
     with seen:
         run(input_ids=token_ids[:, begin:end], **cache_argument(past), use_cache=True)
 
 
 def _predicting(completion: Completion) -> tuple[int, int]:
-    """The first and the end of the positions whose outputs predict the completion's tokens."""
+    """Returns the start and the end of the positions whose outputs predict the completion's tokens."""
     return completion.positions[0] - 1, completion.positions[-1]
 
 
@@ -156,7 +156,7 @@ def _batches_of_equal_lengths(
 
 @contextmanager
 def _whole_experts_apart(model: PreTrainedModel) -> Iterator[None]:
-    """Within it, evaluation mode, and experts multiply one by one: fused kernels hide which tokens each was given."""
+    """Sets evaluation mode, and has experts multiply one by one: fused kernels hide the tokens that each received."""
     config, was_training = model.config, model.training
     before = getattr(config, "_experts_implementation", None)
     try:

@@ -1,6 +1,7 @@
-"""Scores one layer at a time, of all prompts and of two halves: what `score_halves` gives, never all in memory at once.
+"""Scores one layer at a time, from all prompts and from two halves, so that memory never holds all scores.
 
-As there, the halves share no prompt, and the sums of the whole are those of the halves added up.
+The scores equal those of `score_halves`. The halves share no prompt, and the sums of the halves add up to those of the
+whole.
 """
 
 from collections.abc import Generator, Mapping
@@ -35,17 +36,17 @@ from holdfast.values import Scores
 
 @dataclass(frozen=True, eq=False)
 class LayerScores:
-    """One layer's scores: from all prompts, from the first half, from the second."""
+    """One layer's scores: from all prompts, from the first half and from the second."""
 
     number: int
     entries: tuple[Mapping[str, Tensor], ...]
     """Scores by parameter name, float32, on the CPU."""
     idle: tuple[Mapping[str, int], ...]
-    """How many of the layer's experts no token reached; empty where it has none."""
+    """Number of the layer's experts that no token reached. Empty for a layer without experts."""
 
 
 def refuse_other_needs(method: str) -> None:
-    """Raises ValueError when a formula takes something else than gradients."""
+    """Raises ValueError for a formula that does not use gradients."""
     if SCORES[method].needs != "gradient":
         possible = ", ".join(sorted(name for name in SCORES if SCORES[name].needs == "gradient"))
         raise ValueError(
@@ -61,16 +62,16 @@ def outline_scores(
     seed: int = 0,
     beside: Mapping[str, object] | None = None,
 ) -> HalvedScores:
-    """All that is known of the scores before any layer is scored: names and shapes, on the meta device, and metadata.
+    """Returns the scores before any layer is scored: names and shapes, on the meta device, and metadata.
 
-    `beside` is what the metadata say beside what the objective says, or in its place.
+    `beside` adds entries to the metadata, or replaces the objective's entries.
 
     Raises:
-        ValueError: the formula takes no gradients, or there are fewer than two distinct prompts.
+        ValueError: the formula uses no gradients, or there are fewer than two distinct prompts.
     """
     refuse_other_needs(options.method)
     model, loaded = layered.loaded.model, layered.loaded
-    first, second = split_by_prompt(objective.completions, seed)
+    first_half, second_half = split_by_prompt(objective.completions, seed)
 
     def outline(items: ItemSet) -> Scores:
         return Scores(
@@ -81,7 +82,7 @@ def outline_scores(
             made_by=how_made(loaded, objective, options, items.num_items, items.made_by),
         )
 
-    return HalvedScores(*map(outline, halved_sets(len(first), len(second), seed, beside or {})))
+    return HalvedScores(*map(outline, halved_sets(len(first_half), len(second_half), seed, beside or {})))
 
 
 def score_by_layer(
@@ -94,35 +95,42 @@ def score_by_layer(
     folder: Path | None = None,
     keep_layers: bool = True,
 ) -> Generator[LayerScores]:
-    """The scores of one layer after another, the last one first; a layer is done when the next one is asked for.
+    """Yields the scores of one layer after another, from the last to the first.
+
+    A layer counts as done once the caller asks for the next one.
 
     Args:
         layered: the model.
-        objective: what is measured on.
-        options: how weights are scored.
+        objective: objective whose completions the scores are measured on.
+        options: options of scoring.
         progress: called after every layer, forward and backward.
-        seed: of the halves.
-        folder: where a pass that was stopped goes on; in memory if None.
-        keep_layers: whether layers that were handed over stay done when the pass is taken up again.
+        seed: seed of the split into halves.
+        folder: folder from which an interrupted pass resumes. None keeps everything in memory.
+        keep_layers: True does not yield layers again that were done before an interruption.
 
     Raises:
-        ValueError: the formula takes no gradients, there are fewer than two distinct prompts, or the layers can't be
-            worked on one by one.
+        ValueError: the formula uses no gradients, there are fewer than two distinct prompts, or the layers can't run
+            one by one.
     """
     refuse_other_needs(options.method)
     halves = split_by_prompt(objective.completions, seed)
-    how = {"token_budget": options.token_budget, "progress": progress, "folder": folder, "keep_layers": keep_layers}
-    with closing(sum_by_layer(layered, objective, halves, **how)) as layers:
+    settings = {
+        "token_budget": options.token_budget,
+        "progress": progress,
+        "folder": folder,
+        "keep_layers": keep_layers,
+    }
+    with closing(sum_by_layer(layered, objective, halves, **settings)) as layers:
         for sums in layers:
             yield _scores(sums, options.method)
 
 
 def _scores(sums: LayerSums, method: str) -> LayerScores:
-    first, second = sums.parts
+    first_half, second_half = sums.parts
     here = {name: held(weight) for name, weight in sums.weights.items()}
     spread = {site.name: spread_of(sums.weights[site.name], site) for site in sums.sites}
     entries, idle = [], []
-    for total in (first + second, first, second):
+    for total in (first_half + second_half, first_half, second_half):
         entries.append({
             name: scores_of(sums.weights[name], total.mean(name), sigma, method) for name, sigma in spread.items()
         })  # fmt: skip

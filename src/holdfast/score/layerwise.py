@@ -1,14 +1,14 @@
-"""The same sums as gradient.py, one layer l at a time, the last one first:
+"""Sums the gradients of gradient.py one layer l at a time, from the last to the first:
 
     dL/dw_l = dL/dh_{l+1} dh_{l+1}/dw_l,        dL/dh_l = dL/dh_{l+1} dh_{l+1}/dh_l
 
-h_l are the hidden states before layer l, L the objective. Forward, each layer is run over all batches, and what it
-hands on is kept beside the device. The head gives dL/dh at the last boundary. Backward, from the last layer to the
-first, each layer is run again on what was kept, its gradients are summed in float32 over all batches, handed over and
-freed. So the device holds what stands outside the layers, one layer with its sums, and one batch.
+h_l are the hidden states before layer l, L the objective. The forward pass runs each layer over all batches and stores
+its outputs off the device. The head gives dL/dh at the last boundary. The backward pass goes from the last layer to the
+first. It runs each layer again on the stored inputs, sums its gradients in float32 over all batches, hands them over
+and frees them. So the device holds the weights outside the layers, one layer with its sums, and one batch.
 
-The sums are those of the whole model up to float32 rounding: the same operations on the same batches, with hidden
-states and their gradients stored between layers in the very dtype that they have.
+The sums equal those of the whole model up to float32 rounding. The operations and batches are the same, and hidden
+states and their gradients are stored between layers in their own dtype.
 """
 
 from collections.abc import Generator, Mapping, Sequence
@@ -38,7 +38,7 @@ class LayerSums:
 
     number: int
     sites: Sequence[Site]
-    """What of the layer is scored."""
+    """The layer's scored sites."""
     weights: Mapping[str, Tensor]
     """The layer's scored parameters by name."""
     parts: tuple[Sums, ...]
@@ -54,26 +54,27 @@ def sum_by_layer(
     folder: Path | None = None,
     keep_layers: bool = True,
 ) -> Generator[LayerSums]:
-    """The objective's gradient summed over each part of its items, for one layer after another, the last one first.
+    """Sums the objective's gradient over each part of its items, one layer after another, from the last to the first.
 
-    A layer counts as done when the next one is asked for. The model is given back as it was when the iterator is
-    exhausted or closed.
+    A layer counts as done once the caller asks for the next one. The model is as it was when the iterator is exhausted
+    or closed.
 
     Args:
         layered: the model.
-        objective: what is differentiated.
-        parts: positions in the objective's completions; those of a part are summed.
-        token_budget: tokens of a batch at most, padding counted; 4096 when left out.
+        objective: objective to differentiate.
+        parts: lists of positions in the objective's completions. Each list has a sum of its own.
+        token_budget: most tokens of a batch, padding counted. None takes 4096.
         progress: called after every layer, forward and backward.
-        folder: where hidden states and gradients are kept, so that a pass that was stopped goes on; in memory if None.
-        keep_layers: whether layers that were handed over stay done when the pass is taken up again.
+        folder: folder for hidden states and gradients, from which an interrupted pass resumes. None keeps them in
+            memory.
+        keep_layers: True does not yield layers again that were done before an interruption.
 
     Raises:
-        ValueError: the layers can't be worked on one by one, the objective is not finite for an item, or a completion
-            is longer than the model's context or has a token that the model lacks.
+        ValueError: the layers can't run one by one, the objective is not finite for an item, or a completion is longer
+            than the model's context or has a token that the model lacks.
     """
     if is_sharded(layered.loaded.model):
-        raise ValueError("a model is scored layer by layer in one process, or sharded over several; choose one.")
+        raise ValueError("a sharded model can't be scored layer by layer; choose one of the two.")
     check_completions(layered.loaded, objective)
     boundaries = Boundaries(folder)
     passes = _Passes(layered, objective, _batches(objective, parts, token_budget), boundaries)
@@ -99,13 +100,13 @@ class _Batch:
 
 
 def _batches(objective: Objective, parts: Sequence[Sequence[int]], token_budget: int | None) -> list[_Batch]:
-    """Every part's own batches, as they would be if it were summed alone."""
-    found = []
+    """Returns every part's own batches, as if it were summed alone."""
+    all_batches = []
     for part, items in enumerate(parts):
         lengths = [len(objective.completions[item].token_ids) for item in items]
         for batch in batches_by_length(lengths, token_budget or LARGEST_BUDGET):
-            found.append(_Batch(part, [items[position] for position in batch]))
-    return found
+            all_batches.append(_Batch(part, [items[position] for position in batch]))
+    return all_batches
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +120,9 @@ class _Passes:
 
     @torch.no_grad()
     def forward(self, number: int) -> None:
-        """Boundary n to boundary n + 1; boundary 0 is the embedding's, which is made anew when it is needed."""
+        """Runs a layer from boundary n to boundary n + 1. The embedding's output, boundary 0, is recomputed when
+        needed.
+        """
         layer = self.layered.read(number)
         for place, batch in enumerate(self.batches):
             call = self._call(number, batch)
@@ -127,7 +130,7 @@ class _Passes:
             self.boundaries.put("hidden", number + 1, place, output)
 
     def head(self) -> None:
-        """The objective, as the hidden states behind the last layer give it, and its gradient there."""
+        """Computes the objective from the hidden states behind the last layer, and its gradient there."""
         depth = len(self.layered.layers)
         for place, batch in enumerate(self.batches):
             leaves: list[Tensor] = []
@@ -144,7 +147,7 @@ class _Passes:
             self.boundaries.put("gradient", depth, place, leaves[0].grad)
 
     def backward(self, number: int, num_parts: int) -> LayerSums:
-        """The layer's sums, and the gradient at the boundary before it from the one behind it."""
+        """Returns the layer's sums, and stores the gradient at the boundary before it."""
         layer, before = self.layered.read(number), f"{self.layered.path}{number}."
         sites = [site for site in scorable_sites(self.layered.loaded.model) if site.layer == number]
         weights = {site.name: layer.get_parameter(site.name.removeprefix(before)) for site in sites}

@@ -1,4 +1,7 @@
-"""score(w) = |w|   (weight; a control: how far does size alone go, without prompts, judge or gradient?)"""
+"""score(w) = |w|   (weight)
+
+A control without prompts, judge or gradient: it shows how well size alone finds safety-critical weights.
+"""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -9,7 +12,7 @@ from holdfast.score.registry import SCORES, ScoreMethod
 def magnitude(
     weight: Float[Tensor, "..."], nothing: Float[Tensor, "0"], sigma: Float[Tensor, "..."]
 ) -> Float[Tensor, "..."]:
-    """|weight|, float32."""
+    """Returns |weight|, float32."""
     return weight.float().abs()
 
 

@@ -1,4 +1,6 @@
-"""What formulas are made of, summed over an objective's items or halves of them: gradients, inputs, noise, nothing."""
+"""Sums the quantity that a formula needs (gradients, inputs, noise or nothing) over all or half of an objective's
+items.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +23,7 @@ from holdfast.score.sums import Sums
 
 
 class Measure(Protocol):
-    """A sum over some of an objective's items for every named parameter."""
+    """A function that sums over some of an objective's items for every named parameter."""
 
     def __call__(
         self,
@@ -44,7 +46,7 @@ def sum_nothing(
     items: Sequence[int],
     **unused: object,
 ) -> Sums:
-    """An empty tensor a parameter, for formulas that need none."""
+    """Returns an empty tensor a parameter, for formulas that need no measurement."""
     return Sums({name: torch.empty(0) for name in names}, len(items))
 
 
@@ -67,15 +69,15 @@ def measure(
     checkpoint: Checkpoint | None = None,
     on_host: bool = False,
 ) -> Sums:
-    """What formulas of one kind need, summed over some items, for every scored parameter.
+    """Sums the quantity that formulas of one kind need over some items, for every scored parameter.
 
     Raises:
         ValueError: a completion is longer than the model's context, or has a token that the model lacks.
     """
     check_completions(loaded, objective)
     names = [site.name for site in scored_sites(loaded.model)]
-    how = {"token_budget": token_budget, "progress": progress, "checkpoint": checkpoint, "on_host": on_host}
-    return MEASURES[needs](loaded.model, names, objective, items, **how)
+    settings = {"token_budget": token_budget, "progress": progress, "checkpoint": checkpoint, "on_host": on_host}
+    return MEASURES[needs](loaded.model, names, objective, items, **settings)
 
 
 def measure_halves(
@@ -89,48 +91,48 @@ def measure_halves(
     keep: Path | None = None,
     on_host: bool = False,
 ) -> tuple[Sums, Sums]:
-    """The same of two random halves of the prompts; formulas that need the same can share it.
+    """Measures two random halves of the prompts. Formulas that need the same quantity can share the sums.
 
-    A half that is done makes room on the device: its sums move to host memory.
+    The sums of a finished half move to host memory, to make room on the device.
 
     Args:
         loaded: the model.
-        objective: what is measured on.
-        needs: what is measured.
-        seed: of the halves.
-        token_budget: tokens of a batch at most, padding counted; as many as fit into memory when left out.
-        progress: called after every batch with the items of both halves that are done.
-        keep: folder in which the sums are kept as they grow, so that an interrupted pass goes on.
-        on_host: whether sums of gradients lie in host memory.
+        objective: objective whose completions are measured.
+        needs: quantity to measure.
+        seed: seed of the split into halves.
+        token_budget: most tokens of a batch, padding counted. None takes as many as fit into memory.
+        progress: called after every batch with the number of items done in both halves.
+        keep: folder that saves the sums as they grow, so that an interrupted pass resumes.
+        on_host: True keeps sums of gradients in host memory.
 
     Raises:
         ValueError: there are fewer than two distinct prompts.
     """
     halves = split_by_prompt(objective.completions, seed)
-    found, before = [], 0
+    sums, items_before = [], 0
     for order, items in enumerate(halves):
         checkpoint = Checkpoint(keep / f"{needs}_half_{order + 1}.safetensors") if keep else None
-        part = part_of(progress, before, len(objective.completions))
-        how = {"token_budget": token_budget, "progress": part, "checkpoint": checkpoint, "on_host": on_host}
-        found.append(measure(loaded, objective, needs, items, **how).on_host())
-        give_back_freed_memory()  # what a pass kept for backward lies between the sums
-        before += len(items)
-    return found[0], found[1]
+        part = part_of(progress, items_before, len(objective.completions))
+        settings = {"token_budget": token_budget, "progress": part, "checkpoint": checkpoint, "on_host": on_host}
+        sums.append(measure(loaded, objective, needs, items, **settings).on_host())
+        give_back_freed_memory()  # freed activations lie between the sums
+        items_before += len(items)
+    return sums[0], sums[1]
 
 
 def refuse_too_few(prompts: Sequence[str]) -> None:
-    """Raises ValueError when there are fewer distinct prompts than halves."""
+    """Raises ValueError for fewer distinct prompts than halves."""
     if (distinct := len(set(prompts))) < 2:
         raise ValueError(f"halves need at least 2 distinct prompts, got {distinct}; give more prompts.")
 
 
 def split_by_prompt(completions: Sequence[Completion], seed: int) -> tuple[list[int], list[int]]:
-    """Positions in two halves that share no prompt; several responses to one prompt stay together."""
+    """Splits positions into two halves that share no prompt. Several responses to one prompt stay together."""
     prompts = list(dict.fromkeys(completion.prompt for completion in completions))
     refuse_too_few(prompts)
     order = torch.randperm(len(prompts), generator=torch.Generator().manual_seed(seed)).tolist()
-    first = {prompts[position] for position in order[: len(prompts) // 2]}
-    chosen = [completion.prompt in first for completion in completions]
+    first_prompts = {prompts[position] for position in order[: len(prompts) // 2]}
+    chosen = [completion.prompt in first_prompts for completion in completions]
     return (
         [position for position, is_first in enumerate(chosen) if is_first],
         [position for position, is_first in enumerate(chosen) if not is_first],
@@ -138,9 +140,9 @@ def split_by_prompt(completions: Sequence[Completion], seed: int) -> tuple[list[
 
 
 def part_of(progress: Progress, before: int, whole: int) -> Progress:
-    """Progress of a part, told as progress of the whole."""
+    """Wraps a progress callback so that a part reports its progress within the whole."""
 
-    def tell(label: str, done: int, total: int) -> None:
+    def report(label: str, done: int, total: int) -> None:
         progress(label, before + done, whole)
 
-    return tell
+    return report

@@ -1,6 +1,7 @@
-"""score(w) = noise, uniform in [0, 1)   (a control: what does any ranking at all reach?)
+"""score(w) = noise, uniform in [0, 1)
 
-Two halves of the items are drawn apart, so that their masks overlap as chance has it: IoU p / (2 - p).
+A control: it shows the result that any ranking reaches. Two halves of the items get independent noise, so that their
+masks overlap by chance: IoU p / (2 - p).
 """
 
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ from holdfast.score.sums import Sums
 def random(
     weight: Float[Tensor, "..."], noise: Float[Tensor, "..."], sigma: Float[Tensor, "..."]
 ) -> Float[Tensor, "..."]:
-    """The noise that was drawn for the parameter."""
+    """Returns the noise that was drawn for the parameter."""
     return noise
 
 
@@ -31,9 +32,9 @@ def draw_noise(
     items: Sequence[int],
     **unused: object,
 ) -> Sums:
-    """Uniform noise for every named parameter; the same prompts give the same noise."""
-    asked = [objective.completions[item].prompt for item in items]
-    generator = torch.Generator().manual_seed(seed_from(asked))
+    """Draws uniform noise for every named parameter. The same prompts give the same noise."""
+    prompts = [objective.completions[item].prompt for item in items]
+    generator = torch.Generator().manual_seed(seed_from(prompts))
     weights = dict(model.named_parameters())
     drawn = {name: torch.rand(weights[name].shape, generator=generator) for name in names}
     here = {name: rows_of(noise, held(weights[name])) for name, noise in drawn.items()}

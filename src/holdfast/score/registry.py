@@ -1,4 +1,4 @@
-"""The scores by name: what `--method` takes. Each is a formula over weights and one thing that is measured."""
+"""The registry of scores, the choices of `--method`. Each is a formula over weights and one measured quantity."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ class ScoreMethod:
     """A formula for one parameter's scores."""
 
     formula: Callable[[Tensor, Tensor, Tensor], Tensor]
-    """Takes the weight, the mean over items of what it needs (float32) and sigma, the standard deviation of the matrix
-    that an entry belongs to (broadcast to the weight's shape); returns scores of 0 or more, float32. All three may be
-    of some rows of the weight."""
+    """Maps three tensors to scores of 0 or more, float32: the weight, the mean over items of the measured quantity
+    (float32), and sigma. sigma is the standard deviation of the matrix that an entry belongs to, broadcast to the
+    weight's shape. All three may cover only some rows of the weight."""
     unit: str
-    """What a score of one means; `{objective}` stands for the objective's unit."""
+    """Unit of the scores, with `{objective}` in place of the objective's unit."""
     needs: Needs = "gradient"
-    """The objective's gradient, the squares of a matrix's inputs (with 1 in place of its outputs), noise in the
-    weight's shape, or nothing (an empty tensor)."""
+    """Measured quantity: the objective's gradient, the squares of a matrix's inputs (with 1 in place of its outputs),
+    noise in the weight's shape, or nothing (an empty tensor)."""
 
 
 SCORES: Registry[ScoreMethod] = Registry("score")

@@ -1,4 +1,4 @@
-"""Scores of every scored weight: a formula over its value and what was measured of it, from all prompts or halves."""
+"""Scores every scored weight by a formula over its value and a measured quantity, from all prompts or from halves."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,21 +28,22 @@ from holdfast.values import Scores, ScoresShard
 
 
 class ScoreOptions(Options):
-    """How weights are scored."""
+    """Options of scoring."""
 
     method: str = "esi"
     """Name of the formula: esi, gradient_magnitude, snip, wanda, magnitude or random."""
     token_budget: int | None = Field(default=None, ge=1)
-    """Tokens of a batch at most, padding counted; changes speed and memory, not the scores. When left out, a batch
-    keeps at most 512 MiB for the backward pass on a CPU, an eighth of the memory on a GPU, and has 4096 tokens at
-    most."""
+    """Most tokens of a batch, padding counted. It changes speed and memory, not the scores. By default a batch keeps at
+    most 512 MiB for the backward pass on a CPU, or an eighth of the memory on a GPU, and has at most 4096 tokens."""
     sums_on_host: bool = False
-    """Keep the sums of gradients in host memory: 4 bytes a scored entry less on the device, and slower."""
+    """Keep the sums of gradients in host memory. This saves 4 bytes a scored entry on the device, and is slower."""
 
 
 @dataclass(frozen=True)
 class HalvedScores:
-    """Scores from all prompts, and from each of two halves that share no prompt: how stable is the answer?"""
+    """Scores from all prompts, and from each of two halves that share no prompt, which show how stable the scores
+    are.
+    """
 
     whole: Scores
     first: Scores
@@ -52,11 +53,11 @@ class HalvedScores:
 def score(
     loaded: LoadedModel, objective: Objective, options: ScoreOptions = ScoreOptions(), progress: Progress = silent
 ) -> Scores:
-    """Scores of every scored weight from all items of the objective."""
+    """Scores every scored weight from all items of the objective."""
     items = range(len(objective.completions))
     needs = SCORES[options.method].needs
-    how = {"token_budget": options.token_budget, "on_host": options.sums_on_host}
-    total = measure(loaded, objective, needs, items, **how, progress=progress)
+    settings = {"token_budget": options.token_budget, "on_host": options.sums_on_host}
+    total = measure(loaded, objective, needs, items, **settings, progress=progress)
     return to_scores(loaded, objective, total, options)
 
 
@@ -70,22 +71,23 @@ def score_halves(
     keep: Path | None = None,
     beside: Mapping[str, object] | None = None,
 ) -> HalvedScores:
-    """Scores from two random halves of the prompts and from all, for the price of the whole: the sums add up.
+    """Scores from two random halves of the prompts and from all. The sums add up, so all three cost one pass.
 
     Args:
         loaded: the model.
-        objective: what is measured on.
-        options: how weights are scored.
+        objective: objective whose completions the scores are measured on.
+        options: options of scoring.
         progress: called after every batch.
-        seed: of the halves.
-        keep: folder to keep the sums in, so that an interrupted call goes on when it is made again, to the same bits.
-        beside: what the metadata say beside what the objective says, or in its place.
+        seed: seed of the split into halves.
+        keep: folder that saves the sums, so that a repeated call resumes an interrupted one and ends with the same
+            bits.
+        beside: entries that are added to the metadata, or replace the objective's entries.
 
     Raises:
         ValueError: there are fewer than two distinct prompts.
     """
-    how = {"token_budget": options.token_budget, "on_host": options.sums_on_host, "progress": progress}
-    halves = measure_halves(loaded, objective, SCORES[options.method].needs, **how, seed=seed, keep=keep)
+    settings = {"token_budget": options.token_budget, "on_host": options.sums_on_host, "progress": progress}
+    halves = measure_halves(loaded, objective, SCORES[options.method].needs, **settings, seed=seed, keep=keep)
     num_first, num_second = (half.num_items for half in halves)
     sets = halved_sets(num_first, num_second, seed, beside or {})
     remaining = [dict(half.sums) for half in halves]
@@ -93,30 +95,32 @@ def score_halves(
     weights = dict(loaded.model.named_parameters())
 
     def take(name: str) -> tuple[Tensor, Tensor, Tensor]:
-        """A parameter's sums, of which nothing is kept: they make room for its scores."""
-        of_first, of_second = (sums.pop(name).to(weights[name].device) for sums in remaining)
-        return of_first + of_second, of_first, of_second
+        """Removes and returns a parameter's sums, which makes room for its scores."""
+        first_sum, second_sum = (sums.pop(name).to(weights[name].device) for sums in remaining)
+        return first_sum + second_sum, first_sum, second_sum
 
     return HalvedScores(*scores_from(loaded, objective, options, take, sets))
 
 
 def to_scores(loaded: LoadedModel, objective: Objective, total: Sums, options: ScoreOptions) -> Scores:
-    """One formula's scores from what was measured; of a sharded model, of the rows that are held here."""
+    """Returns one formula's scores from measured sums. For a sharded model they cover the rows that this process
+    holds.
+    """
     sets = [ItemSet(total.num_items)]
     return scores_from(loaded, objective, options, lambda name: (total.sums[name],), sets)[0]
 
 
 @dataclass(frozen=True)
 class ItemSet:
-    """Items that sums were taken over."""
+    """The items behind some sums."""
 
     num_items: int
     made_by: Mapping[str, object] = field(default_factory=dict)
-    """What the scores' metadata say of them."""
+    """Entries for the items in the scores' metadata."""
 
 
 def halved_sets(num_first: int, num_second: int, seed: int, beside: Mapping[str, object]) -> list[ItemSet]:
-    """All items and those of each half, with what the metadata of their scores say."""
+    """Returns all items and those of each half, with the entries for their scores' metadata."""
     halves = [
         ItemSet(count, {**beside, "half": half, "seed": seed}) for half, count in ((1, num_first), (2, num_second))
     ]
@@ -130,7 +134,7 @@ def scores_from(
     sums_of: Callable[[str], Sequence[Tensor]],
     sets: Sequence[ItemSet],
 ) -> list[Scores]:
-    """One formula's scores of several sets of items: every parameter's sums are asked for once, and scored together."""
+    """Returns one formula's scores for several sets of items. It asks for every parameter's sums once."""
     method, sites = SCORES[options.method], scored_sites(loaded.model)
     weights = dict(loaded.model.named_parameters())
     here = {site.name: held(weights[site.name]) for site in sites}
@@ -139,24 +143,24 @@ def scores_from(
     reached: list[dict[str, Tensor]] = [{} for _ in sets]
     for site in sites:
         spread = spread_of(weights[site.name], site)
-        give_back_freed_memory()  # sums of other sizes than the scores that come next
-        for one, sums, found, rows in zip(sets, sums_of(site.name), entries, reached, strict=True):
-            found[site.name] = scores_of(weights[site.name], sums / one.num_items, spread, options.method)
+        give_back_freed_memory()  # the freed sums have other sizes than the next scores
+        for items, sums, scored, rows in zip(sets, sums_of(site.name), entries, reached, strict=True):
+            scored[site.name] = scores_of(weights[site.name], sums / items.num_items, spread, options.method)
             if site.layout.num_experts and method.needs in ("gradient", "inputs"):
                 rows[site.name] = count_rows(sums, here[site.name], site.layout.num_experts)
 
-    def scores(one: ItemSet, found: dict[str, Tensor], rows: dict[str, Tensor]) -> Scores:
+    def scores(items: ItemSet, scored: dict[str, Tensor], rows: dict[str, Tensor]) -> Scores:
         idle = count_idle(sites, rows, all_sum if sharded else _keep)
         return Scores(
-            found,
+            scored,
             unit=method.unit.format(objective=objective.unit),
             base=loaded.base,
             num_parameters=sum(weight.numel() for weight in weights.values()),
-            made_by=how_made(loaded, objective, options, one.num_items, {**idle, **one.made_by}),
+            made_by=how_made(loaded, objective, options, items.num_items, {**idle, **items.made_by}),
         )
 
     made = [scores(*each) for each in zip(sets, entries, reached, strict=True)]
-    return [as_shard(one, here) for one in made] if sharded else made
+    return [as_shard(whole_scores, here) for whole_scores in made] if sharded else made
 
 
 def how_made(
@@ -166,23 +170,23 @@ def how_made(
     num_items: int,
     beside: Mapping[str, object],
 ) -> dict[str, object]:
-    """What the scores' metadata keep of how they were made; `beside` may name what is known only to the caller."""
+    """Returns the scores' metadata about their making. `beside` adds entries that only the caller knows."""
     plain: dict[str, object] = {} if has_chat_template(loaded.tokenizer) else {"chat_format": PLAIN_FORMAT}
     plain |= {"template_arguments": dict(given)} if (given := arguments_of(loaded.tokenizer)) else {}
-    chosen = options.model_dump(exclude={"sums_on_host"})  # where sums lie changes no score
-    asked = {} if "prompts" in beside else {"prompts": _prompts_of(objective)}
+    chosen = options.model_dump(exclude={"sums_on_host"})  # the place of the sums changes no score
+    prompts = {} if "prompts" in beside else {"prompts": _prompts_of(objective)}
     about = {"model": model_entry(loaded.name, loaded.base), **version()}
-    return {**chosen, **objective.describe(), "num_items": num_items, **plain, **asked, **about, **beside}
+    return {**chosen, **objective.describe(), "num_items": num_items, **plain, **prompts, **about, **beside}
 
 
 def _prompts_of(objective: Objective) -> dict[str, object]:
-    """The distinct prompts of an objective's items."""
+    """Returns the entry for the distinct prompts of an objective's items."""
     prompts = dict.fromkeys(completion.prompt for completion in objective.completions)
     return prompts_entry([Prompt(prompt) for prompt in prompts])
 
 
 def as_shard(scores: Scores, here: Mapping[str, Held]) -> ScoresShard:
-    """Scores of some rows of every parameter, with what is known of the whole."""
+    """Returns the scores of some rows of every parameter, with the shapes of the whole."""
     return ScoresShard(
         {name: tensor.flatten() for name, tensor in scores.entries.items()},
         scores.unit,
@@ -195,19 +199,23 @@ def as_shard(scores: Scores, here: Mapping[str, Held]) -> ScoresShard:
 
 
 def spread_of(weight: Tensor, site: Site) -> Tensor:
-    """The spread of whole matrices, sigma, for the rows that are held here: one parameter is gathered at a time."""
+    """Returns sigma, the spread of whole matrices, for the rows that this process holds. It gathers one parameter at a
+    time.
+    """
     return rows_of(sigma(whole(weight.detach()), site.layout), held(weight))
 
 
 def scores_of(weight: Tensor, mean: Tensor, spread: Tensor, method: str) -> Tensor:
-    """The formula on the rows that are held here."""
+    """Applies the formula to the rows that this process holds."""
     return SCORES[method].formula(local(weight.detach()), mean.to(weight.device), spread).cpu()
 
 
 def count_idle(
     sites: Sequence[Site], rows: Mapping[str, Tensor], combine: Callable[[Tensor], Tensor]
 ) -> dict[str, int]:
-    """Experts of all layers of which nothing but zeros was measured: no token reached them, so their scores are 0."""
+    """Counts the experts of all layers that no token reached. Only zeros were measured for them, so their scores are
+    0.
+    """
     reached: dict[tuple[int | None, str, int], Tensor] = {}
     for site in sites:
         if site.name in rows:
@@ -218,7 +226,7 @@ def count_idle(
 
 
 def count_rows(total: Tensor, here: Held, num_experts: int) -> Tensor:
-    """Rows of each expert, of those held here, of which something was measured."""
+    """Counts, for each expert, the rows held here that have a measurement other than zero."""
     experts = torch.arange(here.rows.start, here.rows.stop) * num_experts // here.shape[0]
     measured = total.flatten(1).any(dim=1).cpu()
     return torch.zeros(num_experts).index_add_(0, experts, measured.float())

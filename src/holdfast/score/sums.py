@@ -1,4 +1,4 @@
-"""Sums over items that add up: over batches, over halves of the prompts, over ranks."""
+"""Sums over items that add up over batches, halves of the prompts and ranks."""
 
 from dataclasses import dataclass
 
@@ -8,21 +8,21 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Sums:
-    """What a score is made of, summed over items: a tensor a parameter."""
+    """The measured quantity of a score, summed over items: one tensor a parameter."""
 
     sums: dict[str, Float[Tensor, "..."]]
-    """The sum by parameter name, float32, on the parameter's device or on the host."""
+    """Sum by parameter name, float32, on the parameter's device or on the host."""
     num_items: int
-    """Items in the sum."""
+    """Number of items in the sum."""
 
     def __add__(self, other: "Sums") -> "Sums":
         sums = {name: total + other.sums[name] for name, total in self.sums.items()}
         return Sums(sums, self.num_items + other.num_items)
 
     def on_host(self) -> "Sums":
-        """The same in host memory."""
+        """Returns a copy of the sums in host memory."""
         return Sums({name: total.cpu() for name, total in self.sums.items()}, self.num_items)
 
     def mean(self, name: str) -> Float[Tensor, "..."]:
-        """The mean over items, for one parameter."""
+        """Returns the mean over items, for one parameter."""
         return self.sums[name] / self.num_items

@@ -1,11 +1,12 @@
 """score(w_ij) = |w_ij| * sqrt(mean over responses of the sum of x_j^2)   (weight times input)
 
-Wanda (Sun et al. 2024, arXiv 2306.11695): a weight matters by its size times the size of what it multiplies. x_j is
-input j of w's matrix at the positions that predict the response. Wei et al. 2024 (arXiv 2402.05162) find
-safety-critical weights with it, from the model's own refusals.
+Wanda (Sun et al. 2024, arXiv 2306.11695) scores a weight by its size times the size of its input. x_j is input j of w's
+matrix at the positions that predict the response. Wei et al. 2024 (arXiv 2402.05162) find safety-critical weights with
+it, from the model's own refusals.
 
-Deviation: they rank within every row of outputs; our scores are ranked over the whole model, like all others. No
-gradient, so no judge: what is large is used by the response, whether or not safety depends on it.
+Deviation: they rank within every row of outputs. Our scores are ranked over the whole model, like all others. The score
+uses no gradient, and so no judge: a large value means that the response uses the weight, whether or not safety depends
+on it.
 """
 
 from jaxtyping import Float
@@ -17,7 +18,7 @@ from holdfast.score.registry import SCORES, ScoreMethod
 def wanda(
     weight: Float[Tensor, "..."], squares: Float[Tensor, "..."], sigma: Float[Tensor, "..."]
 ) -> Float[Tensor, "..."]:
-    """|weight| times the norm of its input, given the inputs' mean squares."""
+    """Returns |weight| times the norm of its input, given the inputs' mean squares."""
     return weight.float().abs() * squares.sqrt()
 
 

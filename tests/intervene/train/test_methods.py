@@ -116,7 +116,7 @@ def test_an_unknown_method_and_a_missing_mask_are_refused(tune):
     with pytest.raises(ValueError, match="unknown method 'spar'"):
         tune(load_tiny(), None, HARMLESS, method="spar")
     for name in ("spa", "set"):
-        with pytest.raises(ValueError, match=f"method {name} takes a mask, and there is none"):
+        with pytest.raises(ValueError, match=f"method {name} needs a mask and got none"):
             tune(load_tiny(), None, HARMLESS, method=name)
 
 

@@ -116,7 +116,7 @@ def test_several_processes_are_refused():
     model = make_llama()
     with (
         train_only(model, random_mask(model)) as only,
-        pytest.raises(ValueError, match="2 processes add gradients up that SparseAdamW has taken"),
+        pytest.raises(ValueError, match="2 processes add up gradients that SparseAdamW has freed"),
     ):
         only.on_train_begin(SimpleNamespace(world_size=2), None, None, model=model, optimizer=only.optimizers[0])
 

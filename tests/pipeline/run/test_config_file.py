@@ -82,6 +82,6 @@ def test_set_alone_needs_neither_utility_scores_nor_its_model_twice(tmp_path):
     )
     assert "safety_only" in whole.enhance_arms
     bakeoff = {"model": "a", "judge": "j", "calibration": {"harmful": "b"}, "suite": {}}
-    with pytest.raises(ValueError, match="selector safety_only takes utility scores; give calib"):
+    with pytest.raises(ValueError, match="selector safety_only needs utility scores; give calib"):
         read_config(bakeoff, BakeoffConfig, tmp_path)
     assert read_config(bakeoff | {"selectors": ["top"]}, BakeoffConfig, tmp_path).calibration.utility is None

@@ -1,9 +1,9 @@
-"""SPA, safety preserving adaptation: fine-tune the whole model on a task but for the entries that hold its safety.
+"""SPA, safety preserving adaptation: fine-tunes the whole model on a task, except the entries that hold its safety.
 
-The entries of the mask keep their values bit for bit (Qi et al. 2026, arXiv 2604.08297: at most one point of safety
-lost in 1,000 iterations), under any optimizer, with weight decay and momentum on. It protects against accidents, not
-against somebody who wants the safety gone (arXiv 2402.05162). Without a mask this is plain fine-tuning on the same
-batches.
+The entries of the mask keep their values bit for bit, under any optimizer, with weight decay and momentum on. Qi et al.
+2026 (arXiv 2604.08297) report a loss of at most one point of safety in 1,000 iterations. SPA protects against
+accidents, not against an attacker who wants to remove the safety (arXiv 2402.05162). Without a mask this is plain
+fine-tuning on the same batches.
 """
 
 from collections.abc import Sequence
@@ -31,25 +31,25 @@ from holdfast.values import Mask
 
 @dataclass(frozen=True)
 class AdaptResult:
-    """A model that was fine-tuned on a task, and what of it was held."""
+    """A fine-tuned model, with its losses and the entries that were protected."""
 
     tuned: LoadedModel
-    """The same model object with its new fingerprint; its values are what a checkpoint in the storage dtype holds."""
+    """The given model object with its new fingerprint. Its values are those of a checkpoint in the storage dtype."""
     entries_protected: int
     protected_identical: bool | None
-    """True: checked, every protected entry kept every bit. None without a mask."""
+    """True after a check that every protected entry kept every bit. None without a mask."""
     losses: tuple[float, ...]
-    """Loss of each step that was run now."""
+    """Loss of each step of this call. Steps before a resumed checkpoint are not included."""
     frozen: tuple[Role, ...] = ()
-    """Roles of parameters that were not trained."""
+    """Roles of the parameters that were not trained."""
     routing_drift: float | None = None
-    """Share of a mixture's choices of experts, on the first exchanges, that are no longer made; else None."""
+    """Share of a mixture's choices of experts, on the first exchanges, that training changed. None without experts."""
     entries_changed: int = 0
-    """Entries that differ from the checkpoint in its own dtype: a small step is lost to rounding."""
+    """Number of entries that differ from the checkpoint in its own dtype. Rounding undoes small steps."""
     start_loss: float | None = None
-    """Mean loss per response token of the model before training, on the last batch."""
+    """Mean loss per response token on the last batch, before training."""
     saved_loss: float | None = None
-    """Mean loss per response token of the model as it is saved, on the last batch."""
+    """Mean loss per response token on the last batch, of the model as saved."""
 
 
 def adapt(
@@ -66,24 +66,24 @@ def adapt(
     check_base: bool = True,
     just_loaded: bool = False,
 ) -> AdaptResult:
-    """Fine-tunes the model in place; load it again for another arm.
+    """Fine-tunes the model in place. For another arm, load the model again.
 
     Args:
-        loaded: the model to tune, as it was loaded.
-        mask: what to hold, or the path of its file; None holds nothing.
-        exchanges: the task.
-        options: length, rate and the like.
-        progress: told after each step.
-        output_dir: where checkpoints go, when `checkpoint_every` asks for them.
-        make_optimizer: any torch optimizer for the model, in place of fused AdamW.
-        adapter_dir: where the adapter goes with `lora`, with the mask beside it, before it is merged.
-        method: row of `methods.py`; None is SPA with a mask, and plain fine-tuning without one.
-        check_base: whether to refuse a mask of another model.
-        just_loaded: whether the weights are as `load_model` has just hashed them; else they are hashed again, and a
-            model that has changed since is refused.
+        loaded: the model to tune, unchanged since loading.
+        mask: entries to protect, or the path of a mask file. None protects nothing.
+        exchanges: examples of the task.
+        options: number of steps, learning rate and other training options.
+        progress: called after each step.
+        output_dir: folder for checkpoints, needed with `checkpoint_every`.
+        make_optimizer: makes any torch optimizer for the model. None makes fused AdamW.
+        adapter_dir: with `lora`, folder for the adapter and the mask, saved before the adapter is merged.
+        method: name of a row in `methods.py`. None is SPA with a mask, and plain fine-tuning without one.
+        check_base: True refuses a mask of another model.
+        just_loaded: True trusts the hash that `load_model` has just made. False hashes the weights again and refuses a
+            model that has changed since loading.
 
     Raises:
-        ValueError: the mask or the data do not fit, or the loss or a weight is not finite.
+        ValueError: the mask or the exchanges do not fit the model, or the loss or a weight is not finite.
         InvariantError: a protected entry has changed.
     """
     _check(loaded, exchanges, options)
@@ -125,7 +125,7 @@ def _result(tuning: Tuning, method: Method, trained: Trained) -> AdaptResult:
 
 
 def _check(loaded: LoadedModel, exchanges: Sequence[Exchange], options: AdaptOptions) -> None:
-    """Raises ValueError when an argument is of another kind, or there is nothing to learn."""
+    """Raises ValueError for an argument of the wrong kind, or for an empty task."""
     require_loaded(loaded)
     require_options(options, AdaptOptions)
     require_records("the task", exchanges, Exchange)

@@ -1,4 +1,4 @@
-"""LoRA adapters on the matrices inside the layers, put on for a fine-tuning and taken off afterwards."""
+"""Puts LoRA adapters on the matrices inside the layers for a fine-tuning, and removes them afterwards."""
 
 import warnings
 from collections.abc import Iterator
@@ -18,7 +18,8 @@ from holdfast.models.sites import scorable_sites
 
 @contextmanager
 def adapters(model: PreTrainedModel, options: LoraOptions, seed: int) -> Iterator[PeftModel]:
-    """The model with new adapters; afterwards they are off, merged or not, and its weights can be trained as before.
+    """Yields the model with new adapters. Afterwards they are gone, merged or not, and its weights can be trained as
+    before.
 
     Raises:
         ValueError: a target is no linear layer of this model.
@@ -26,12 +27,12 @@ def adapters(model: PreTrainedModel, options: LoraOptions, seed: int) -> Iterato
     config = LoraConfig(
         task_type="CAUSAL_LM",
         r=options.rank,
-        lora_alpha=options.alpha,  # pyright: ignore[reportArgumentType]  # a scale, whatever it is annotated as
+        lora_alpha=options.alpha,  # pyright: ignore[reportArgumentType]  # a float scale, although annotated as int
         target_modules=_targets(model, options),
     )
     trained = [weight for weight in model.parameters() if weight.requires_grad]
     with torch.random.fork_rng(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # PEFT asks transformers by an old name
+        warnings.simplefilter("ignore", FutureWarning)  # PEFT uses an old name of transformers
         torch.manual_seed(seed)
         adapted: Any = get_peft_model(model, config)
     try:
@@ -45,7 +46,7 @@ def adapters(model: PreTrainedModel, options: LoraOptions, seed: int) -> Iterato
 
 
 def _targets(model: PreTrainedModel, options: LoraOptions) -> list[str]:
-    """Full names, so that a name outside the layers is never hit."""
+    """Returns the full names of the target matrices, so that no module outside the layers matches by a short name."""
     owners = {site.name.removesuffix(".weight"): site.component for site in scorable_sites(model)}
     modules = dict(model.named_modules())
     linear = {name: word for name, word in owners.items() if isinstance(modules.get(name), nn.Linear | Conv1D)}

@@ -1,4 +1,4 @@
-"""What a method of fine-tuning does with the trained model, and what it keeps of the start for that."""
+"""Steps that a method takes after training: it may compare entries with the start, or make a patch."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ from holdfast.values import Patch
 
 @dataclass(frozen=True)
 class Finished:
-    """The tuned model, in the values of its checkpoint, once its method is done with it."""
+    """The tuned model's fingerprint and patch, after the method's last step."""
 
     base: str
-    """Its fingerprint."""
+    """Fingerprint of the tuned model."""
     patch: Patch | None = None
-    """The difference to the start, where the method makes one."""
+    """The difference to the start, for a method that makes a patch."""
     changed: int | None = None
-    """Entries of the patch that differ from the start."""
+    """Number of entries of the patch that differ from the start."""
 
 
 Afterwards = Callable[[Tuning], Callable[[], Finished]]
-"""Is called before training, to keep what it needs of the start; what it returns is called on the trained model."""
+"""Called before training, to keep values of the start. Returns a function to call on the trained model."""
 
 
 def nothing(tuning: Tuning) -> Callable[[], Finished]:
@@ -35,7 +35,7 @@ def nothing(tuning: Tuning) -> Callable[[], Finished]:
 def compare_held(tuning: Tuning) -> Callable[[], Finished]:
     """Compares every entry of the mask with the start.
 
-    What it returns raises InvariantError when a bit has changed.
+    The returned function raises InvariantError when a bit has changed.
     """
     entries = masked_entries(tuning.model, tuning.selected)
     start = [entry.read() for entry in entries]
@@ -48,18 +48,18 @@ def compare_held(tuning: Tuning) -> Callable[[], Finished]:
 
 
 def make_patch_and_compare_rest(tuning: Tuning) -> Callable[[], Finished]:
-    """Makes the patch of the mask's entries and compares all others with the start.
+    """Makes the patch of the mask's entries and compares all other entries with the start.
 
-    With the former values put back the model has the fingerprint that it was loaded with: no other bit has moved. What
-    it returns raises InvariantError when one has.
+    With the former values of the mask's entries put back, the model must have the fingerprint that it was loaded with.
+    Then no other bit has changed. The returned function raises InvariantError when one has.
     """
     loaded, mask = tuning.loaded, tuning.selected
     old_values = selected_values(loaded.model, mask, loaded.storage_dtype, loaded.stored_apart, check_base=False)
     former = {entry.name: entry.read_whole() for entry in masked_entries(loaded.model, mask)}
 
     def finish() -> Finished:
-        base, without = fingerprints_now_and_before(loaded.model, mask.indices, former)
-        if without != loaded.base:
+        base, without_patch = fingerprints_now_and_before(loaded.model, mask.indices, former)
+        if without_patch != loaded.base:
             raise InvariantError("entries outside the mask have changed while the masked ones were trained.")
         patch = make_patch(old_values, loaded.model, mask, {})
         changed = sum(int((patch.values[name] != old).sum()) for name, old in old_values.items())

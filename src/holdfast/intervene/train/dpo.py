@@ -1,9 +1,9 @@
 """SET by preference: -log sigmoid(beta * (log-ratio of the preferred response - log-ratio of the other))
 
-Direct preference optimisation (Rafailov et al. 2023, arXiv 2305.18290), by TRL's DPOTrainer; log-ratios are to the
-model as it was at the start. Of a harmful prompt the safe response is preferred over what the model itself answers; of
-a harmless one the helpful response is preferred over a refusal. A prompt that the model refuses in the very words that
-are preferred teaches nothing and is left out.
+Direct preference optimisation (Rafailov et al. 2023, arXiv 2305.18290), by TRL's DPOTrainer. Log-ratios are relative to
+the model before training. For a harmful prompt the safe response is preferred over the model's own answer. For a
+harmless prompt the helpful response is preferred over a refusal. A harmful prompt is left out where the model's own
+answer already matches the preferred response, because it would teach nothing.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ from holdfast.thoughts import without_thoughts
 
 @dataclass(frozen=True)
 class Preference:
-    """A prompt with the response to prefer and the one to avoid."""
+    """A prompt with a preferred and a rejected response."""
 
     prompt: str
     chosen: str
@@ -35,34 +35,38 @@ class Preference:
 
 
 class QuietDpoTrainer(Quiet, DPOTrainer):
-    """Preference training on rows that are tokenized already."""
+    """Preference training on rows that are already tokenized."""
 
     def _prepare_dataset(self, dataset: Dataset, *_: Any, **__: Any) -> Dataset:
         return dataset
 
     def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
-        """Adds the start's log-probabilities, without the progress bars and the cache on disk of the trainer's own."""
-        found: list[dict[str, Any]] = []
+        """Adds the reference log-probabilities of the model before training, without DPOTrainer's progress bars and
+        disk cache.
+        """
+        rows_with_reference: list[dict[str, Any]] = []
         for start in range(0, len(dataset), batch_size):
             rows = [dataset[place] for place in range(start, min(start + batch_size, len(dataset)))]
             batch = {key: value.to(self.args.device) for key, value in self.data_collator(rows).items()}
             chosen, rejected = self.compute_ref_log_probs(self.model, batch)
             for row, ours, theirs in zip(rows, chosen.tolist(), rejected.tolist(), strict=True):
-                found.append({**row, "ref_chosen_logps": ours, "ref_rejected_logps": theirs})
-        return Dataset.from_list(found)
+                rows_with_reference.append({**row, "ref_chosen_logps": ours, "ref_rejected_logps": theirs})
+        return Dataset.from_list(rows_with_reference)
 
 
 def preferences(beta: float) -> Training:
-    """Training on preferences; the start's log-probabilities are computed first, so no second model is kept."""
+    """Configures training on preferences. Reference log-probabilities are computed first, so no second model is
+    kept.
+    """
     settings = {"beta": beta, "precompute_ref_log_probs": True}
     return Training(QuietDpoTrainer, DPOConfig, preference_row, settings)
 
 
 def preference_row(tokenizer: PreTrainedTokenizerBase, preference: Preference, max_length: int) -> dict[str, list[int]]:
-    """Token ids of the prompt and of both responses.
+    """Returns the token ids of the prompt and of both responses.
 
     Raises:
-        ValueError: nothing of a response is left within `max_length`.
+        ValueError: no token of a response fits within `max_length`.
     """
     chosen, rejected = (
         training_row(tokenizer, Exchange(preference.prompt, response), max_length)
@@ -85,13 +89,13 @@ def make_preferences(
     seed: int = 0,
     progress: Progress = silent,
 ) -> tuple[list[Preference], list[Preference]]:
-    """Preferences of harmful prompts and of harmless ones.
+    """Makes the preferences for harmful prompts, then those for harmless ones.
 
     Raises:
-        ValueError: the model's own answer to every harmful prompt is empty, or the safe response.
+        ValueError: the model's own answer to every harmful prompt is empty or is the safe response.
     """
     options = GenerateOptions(max_new_tokens=max_new_tokens)
-    own = generate(loaded.model, loaded.tokenizer, [one.prompt for one in refusals], options, progress)
+    own = generate(loaded.model, loaded.tokenizer, [exchange.prompt for exchange in refusals], options, progress)
     harmful = [
         Preference(exchange.prompt, exchange.response, response.record)
         for exchange, response in zip(refusals, own, strict=True)
@@ -99,7 +103,7 @@ def make_preferences(
     ]
     if not harmful:
         raise ValueError(
-            "the model's own answers are empty or the safe responses already, so there is nothing to prefer; give "
+            "the model's own answers are empty or are the safe responses already, so there is nothing to prefer; give "
             "other refusals, or objective sft."
         )
     others = shuffled_positions(len(refusals), len(harmless), seed)

@@ -1,9 +1,11 @@
-"""SET, safety enhancement tuning: train the selected entries, and no other, to refuse what should be refused.
+"""SET, safety enhancement tuning: trains only the selected entries, so that the model refuses harmful prompts.
 
 Harmful prompts are paired with safe responses (Qi et al. 2026, arXiv 2604.08297: 100 iterations on 1% of the weights).
-Ours: by default every second example is a harmless exchange, because refusals alone teach a model to refuse everything;
-what was not selected is checked to be untouched bit for bit; without a mask the same examples tune the whole model, as
-a control.
+Our additions:
+
+- By default every second example is a harmless exchange, because refusals alone teach a model to refuse everything.
+- A check shows that every entry outside the mask kept every bit.
+- Without a mask, the same examples tune the whole model, as a control.
 """
 
 from collections.abc import Sequence
@@ -34,27 +36,27 @@ from holdfast.values import Mask, Meta, Patch
 
 @dataclass(frozen=True)
 class EnhanceResult:
-    """A model that was taught to refuse, and what of it was trained."""
+    """A model that was trained to refuse, with its patch and the entries that were trained."""
 
     tuned: LoadedModel
-    """The same model object with its new fingerprint; its values are what a checkpoint in the storage dtype holds."""
+    """The given model object with its new fingerprint. Its values are those of a checkpoint in the storage dtype."""
     patch: Patch | None
-    """The difference to the checkpoint; None without a mask."""
+    """The difference to the checkpoint. None without a mask."""
     entries_trained: int
     share_trained: float
-    """Share of all the model's entries, in [0, 1]."""
+    """Share of the model's entries that were trained, in [0, 1]."""
     untouched_identical: bool | None
-    """True: checked, every other entry kept every bit. None without a mask."""
+    """True after a check that every other entry kept every bit. None without a mask."""
     losses: tuple[float, ...]
-    """Loss of each step that was run now."""
+    """Loss of each step of this call. Steps before a resumed checkpoint are not included."""
     routing_drift: float | None = None
-    """Share of a mixture's choices of experts, on the first examples, that are no longer made; None without experts."""
+    """Share of a mixture's choices of experts, on the first examples, that training changed. None without experts."""
     entries_changed: int = 0
-    """Entries that differ from the checkpoint in its own dtype: a small step is lost to rounding."""
+    """Number of entries that differ from the checkpoint in its own dtype. Rounding undoes small steps."""
     start_loss: float | None = None
-    """Mean loss per response token of the model before training, on the last batch; None for preferences."""
+    """Mean loss per response token on the last batch, before training. None for preferences."""
     saved_loss: float | None = None
-    """Mean loss per response token of the model as it is saved, on the last batch; None for preferences."""
+    """Mean loss per response token on the last batch, of the model as saved. None for preferences."""
 
 
 def enhance(
@@ -70,23 +72,23 @@ def enhance(
     check_base: bool = True,
     just_loaded: bool = False,
 ) -> EnhanceResult:
-    """Tunes the model in place; load it again for another arm.
+    """Trains the model in place. For another arm, load the model again.
 
     Args:
-        loaded: the model to tune, as it was loaded.
-        mask: what to train, or the path of its file; None trains everything by dense AdamW on the same examples.
+        loaded: the model to tune, unchanged since loading.
+        mask: entries to train, or the path of a mask file. None trains all entries by dense AdamW on the same examples.
         refusals: harmful prompts with safe responses.
         harmless: harmless prompts with helpful responses.
-        options: length, rate, shares.
-        progress: told after each step.
-        output_dir: where checkpoints go, when `checkpoint_every` asks for them.
-        method: row of `methods.py`; None is SET with a mask, and plain fine-tuning without one.
-        check_base: whether to refuse a mask of another model.
-        just_loaded: whether the weights are as `load_model` has just hashed them; else they are hashed again, and a
-            model that has changed since is refused.
+        options: number of steps, learning rate, shares and other training options.
+        progress: called after each step.
+        output_dir: folder for checkpoints, needed with `checkpoint_every`.
+        method: name of a row in `methods.py`. None is SET with a mask, and plain fine-tuning without one.
+        check_base: True refuses a mask of another model.
+        just_loaded: True trusts the hash that `load_model` has just made. False hashes the weights again and refuses a
+            model that has changed since loading.
 
     Raises:
-        ValueError: the mask or the data do not fit, or the loss or a weight is not finite.
+        ValueError: the mask or the exchanges do not fit the model, or the loss or a weight is not finite.
         InvariantError: an entry outside the mask has changed.
     """
     _check(loaded, refusals, harmless, options)
@@ -118,7 +120,7 @@ def enhance(
 def _check(
     loaded: LoadedModel, refusals: Sequence[Exchange], harmless: Sequence[Exchange], options: EnhanceOptions
 ) -> None:
-    """Raises ValueError when an argument is of another kind."""
+    """Raises ValueError for an argument of the wrong kind."""
     require_loaded(loaded)
     require_options(options, EnhanceOptions)
     for name, records in (("refusals", refusals), ("harmless", harmless)):
@@ -133,11 +135,11 @@ def _examples(
     options: EnhanceOptions,
     progress: Progress,
 ) -> tuple[Sequence[object], list[int], Training | None]:
-    """The examples of the objective, their order, and the training that reads them; None reads exchanges."""
+    """Returns the examples of the objective, their order, and the training that reads them. None reads exchanges."""
     unsafe, safe, training = refusals, harmless, None
     if options.objective == "dpo":
-        how = {"max_new_tokens": options.own_tokens, "seed": options.seed, "progress": progress}
-        unsafe, safe = make_preferences(loaded, refusals, harmless if options.harmless_share else (), **how)
+        settings = {"max_new_tokens": options.own_tokens, "seed": options.seed, "progress": progress}
+        unsafe, safe = make_preferences(loaded, refusals, harmless if options.harmless_share else (), **settings)
         training = preferences(options.beta)
     return [*unsafe, *safe], mix(len(unsafe), len(safe), options), training
 
@@ -150,7 +152,7 @@ def _made_by(
     options: EnhanceOptions,
     base: str,
 ) -> Meta:
-    """How the patch came to be."""
+    """Returns the patch's metadata: its method, options, model, mask and prompts."""
     return {
         "method": "enhance",
         "options": options.model_dump(),
@@ -182,7 +184,7 @@ def _result(tuning: Tuning, method: Method, trained: Trained, made_by: Meta) -> 
 
 
 def refuse_none(refusals: Sequence[Exchange], harmless: Sequence[Exchange], options: EnhanceOptions) -> None:
-    """Raises ValueError when there is nothing of a kind that the examples are to have."""
+    """Raises ValueError when a kind of example has a share above 0 and no exchange."""
     for what, records, share in (
         ("refusal", refusals, 1 - options.harmless_share),
         ("harmless", harmless, options.harmless_share),
@@ -194,7 +196,10 @@ def refuse_none(refusals: Sequence[Exchange], harmless: Sequence[Exchange], opti
 
 
 def mix(num_unsafe: int, num_safe: int, options: EnhanceOptions) -> list[int]:
-    """For each example its position among the unsafe and then the safe ones: spread evenly, each in shuffled order."""
+    """Returns each example's position in the list of harmful exchanges followed by harmless ones.
+
+    Harmless examples are spread evenly among the others. Each kind comes in shuffled order.
+    """
     share, num_examples = options.harmless_share, options.iterations * options.batch_size
     is_harmless = [int((place + 1) * share) > int(place * share) for place in range(num_examples)]
     num_harmless = sum(is_harmless)
@@ -202,5 +207,5 @@ def mix(num_unsafe: int, num_safe: int, options: EnhanceOptions) -> list[int]:
         False: iter(shuffled_positions(num_unsafe, num_examples - num_harmless, options.seed)),
         True: iter(shuffled_positions(num_safe, num_harmless, options.seed + 1)),
     }
-    first = {False: 0, True: num_unsafe}
-    return [first[kind] + next(positions[kind]) for kind in is_harmless]
+    offset = {False: 0, True: num_unsafe}
+    return [offset[kind] + next(positions[kind]) for kind in is_harmless]

@@ -1,7 +1,7 @@
-"""Turns exchanges into rows of token ids, and puts them into an order that depends on the seed alone.
+"""Turns exchanges into rows of token ids, and shuffles them in an order that depends only on the seed.
 
-A row is the prompt, token for token as generation renders it, then the response and the token that ends the turn. The
-loss covers these two.
+A row holds the prompt, with the same tokens as in generation, then the response and the token that ends the turn. The
+loss covers the last two.
 """
 
 import logging
@@ -21,7 +21,7 @@ IGNORED = -100
 
 
 def shuffled_positions(count: int, length: int, seed: int) -> list[int]:
-    """`length` positions below `count`: each once before any comes again, newly shuffled each time."""
+    """Returns `length` positions below `count`, in shuffled rounds that each contain every position once."""
     generator = torch.Generator().manual_seed(seed)
     positions: list[int] = []
     while len(positions) < length:
@@ -30,10 +30,11 @@ def shuffled_positions(count: int, length: int, seed: int) -> list[int]:
 
 
 def training_row(tokenizer: PreTrainedTokenizerBase, exchange: Exchange, max_length: int) -> dict[str, list[int]]:
-    """Token ids and labels of an exchange; the prompt, as generation asks it, is left out of the loss.
+    """Returns the token ids and labels of an exchange. The loss leaves out the prompt, which is rendered as in
+    generation.
 
     Raises:
-        ValueError: nothing of the response is left within `max_length`.
+        ValueError: no token of the response fits within `max_length`.
     """
     token_ids = encode_exchange(tokenizer, exchange.prompt, exchange.response).token_ids
     shared = len(encode_prompt(tokenizer, exchange.prompt))
@@ -47,10 +48,10 @@ def training_row(tokenizer: PreTrainedTokenizerBase, exchange: Exchange, max_len
 
 
 def warn_without_end(tokenizer: PreTrainedTokenizerBase) -> None:
-    """Logs a warning when no token ends a turn, so that a model trained on it does not learn to stop."""
+    """Logs a warning when no token ends a turn, because a model trained without one does not learn to stop."""
     if end_of_turn(tokenizer) is None:
         logger.warning(
-            "no special token ends an assistant's turn in the chat template of %r, so training teaches no end: "
-            "responses will run on until their limit; use a template that ends turns with one.",
+            "no special token ends an assistant's turn in the chat template of %r, so training can't teach the model "
+            "to stop: responses will run until their token limit; use a template that ends turns with a special token.",
             tokenizer.name_or_path,
         )

@@ -1,4 +1,4 @@
-"""Parameters that are not trained at all, by role: asked for, or routers, which are left alone unless asked for."""
+"""Freezes parameters by role: the roles that the caller names, and by default the routers of a mixture of experts."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,19 +10,19 @@ from holdfast.models.sites import list_sites
 
 
 def frozen_roles(model: PreTrainedModel, roles: Sequence[Role], *, train_routers: bool) -> tuple[Role, ...]:
-    """The roles that were asked for, and the routers of a mixture of experts."""
+    """Returns the given roles, and the role of routers for a mixture of experts whose routers are not to be trained."""
     has_routers = any(site.role == "router" for site in list_sites(model))
     return (*roles, "router") if has_routers and not train_routers and "router" not in roles else tuple(roles)
 
 
 @contextmanager
 def frozen(model: PreTrainedModel, roles: Sequence[Role]) -> Iterator[None]:
-    """While this lasts, parameters of these roles need no gradient.
+    """Freezes parameters of these roles inside the context: they need no gradient.
 
-    A head that is tied to the embedding is frozen with it: both roles may be named for every model.
+    A head that is tied to the embedding is frozen with it, so both roles may be given for every model.
 
     Raises:
-        ValueError: a role has no parameter in this model, as a tied head without the embedding.
+        ValueError: a role has no parameter in this model, such as a tied head given without the embedding.
     """
     sites = list_sites(model)
     present = {site.role for site in sites} | ({"head"} if "embedding" in roles else set())

@@ -1,4 +1,4 @@
-"""What a method of fine-tuning holds: nothing, the mask's entries, or all entries but the mask's."""
+"""The entries that a method of fine-tuning keeps fixed: none, the mask's, or all but the mask's."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -15,13 +15,13 @@ from holdfast.intervene.train.sparse_adamw import SparseAdamW, freeze_unmasked
 
 @dataclass(frozen=True)
 class Hold:
-    """What is held while a model trains."""
+    """A way to keep entries fixed while a model trains."""
 
     under: Callable[[Tuning], AbstractContextManager[torch.optim.Optimizer]]
-    """Holds as long as it lasts, and yields the optimizer to train with."""
+    """Context manager that keeps the entries fixed inside it, and yields the optimizer to train with."""
     needs_mask: bool = False
     is_sparse: bool = False
-    """Whether the mask's entries are trained and no other, so that nothing is spent on the others."""
+    """True where only the mask's entries are trained, so that the others cost no optimizer memory or time."""
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def _free(tuning: Tuning) -> Iterator[torch.optim.Optimizer]:
 
 @contextmanager
 def _mask_held(tuning: Tuning) -> Iterator[torch.optim.Optimizer]:
-    # Whether the mask is this model's was asked before training (`start.py`).
+    # `start.py` has checked before training that the mask belongs to this model.
     if isinstance(tuning.model, PeftModel):
         with protect_lora(tuning.model, tuning.selected, check_base=False):
             yield tuning.make_optimizer(tuning.model)
@@ -54,7 +54,7 @@ def _sparse_adamw(tuning: Tuning) -> SparseAdamW:
         lr=tuning.options.learning_rate,
         weight_decay=tuning.options.weight_decay,
         max_grad_norm=tuning.options.max_grad_norm,
-        check_base=False,  # `start.py` has
+        check_base=False,  # `start.py` has checked it
     )
 
 

@@ -1,4 +1,4 @@
-"""The loss of a model as it stands, and a warning where training made it worse."""
+"""Measures a model's loss, and warns when training made it worse."""
 
 import logging
 from collections.abc import Sequence
@@ -13,12 +13,12 @@ from holdfast.records import Exchange
 
 logger = logging.getLogger(__name__)
 WORSE_BY = 0.1
-"""Nats per token by which the saved loss may exceed the loss before training: every token is 10% less likely."""
+"""Nats per token by which the saved loss may exceed the loss before training. At 0.1 each token is 10% less likely."""
 
 
 @torch.no_grad()
 def mean_loss(loaded: LoadedModel, exchanges: Sequence[Exchange], options: SftOptions) -> float:
-    """Mean loss per response token, in nats, of the model as it is: what training reports of a batch."""
+    """Returns the model's mean loss per response token, in nats, as training reports it for a batch."""
     total, num_tokens = 0.0, 0
     for exchange in exchanges:
         row = training_row(loaded.tokenizer, exchange, options.max_length)
@@ -31,11 +31,11 @@ def mean_loss(loaded: LoadedModel, exchanges: Sequence[Exchange], options: SftOp
 
 
 def warn_of_worse(start: float | None, saved: float | None, options: SftOptions) -> None:
-    """Warns where the saved model predicts the last batch worse than the model before training did."""
+    """Logs a warning when the saved model predicts the last batch worse than the model before training."""
     if start is None or saved is None or saved <= start + WORSE_BY:
         return
     logger.warning(
-        "training made the model worse at what it trained on: the loss on the last step's batch was %.3g before "
+        "training made the model worse on its own training data: the loss on the last step's batch was %.3g before "
         "training and is %.3g in the saved checkpoint; lower learning_rate=%g.",
         start,
         saved,

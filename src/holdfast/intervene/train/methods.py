@@ -1,6 +1,6 @@
-"""Methods of fine-tuning, one row each: loss terms, how gradients are combined, what is held, what happens afterwards.
+"""Methods of fine-tuning, one row each: loss terms, combination of gradients, held entries, and a step after training.
 
-A control is a method with another mask, such as a random one, and so a row of `holdfast.arms`.
+A control is a method with another mask, such as a random one. It is a row of `holdfast.arms`.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,9 +20,9 @@ from holdfast.spelling import meant
 from holdfast.values import Mask
 
 Loss = Callable[[nn.Module, dict[str, Any]], Tensor]
-"""A mean over a micro-batch, as the trainer collates it."""
+"""Returns the mean loss over a micro-batch that the trainer has collated."""
 MakeLoss = Callable[[Tuning], Loss]
-"""Is called once before training, to keep what the term needs of the start."""
+"""Makes a loss term. It is called once before training, so that the term can keep values of the start."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,13 @@ class Method:
 
     name: str
     losses: tuple[MakeLoss, ...] = ()
-    """Loss terms beside the one that the examples are trained by."""
+    """Loss terms in addition to the loss of the examples."""
     combine: Combine = summed
-    """How the gradients of all terms become one."""
+    """Combines the gradients of all terms into one."""
     hold: Hold = NOTHING
-    """What is held while the model trains."""
+    """Entries that stay fixed during training."""
     afterwards: Afterwards = nothing
-    """What happens to the trained model."""
+    """Step on the trained model."""
 
 
 METHODS: dict[str, Method] = {
@@ -49,32 +49,32 @@ METHODS: dict[str, Method] = {
     )
 }
 USUAL: Mapping[Stage, str] = {"enhance": "set", "adapt": "spa"}
-"""What a stage does with a mask where no method is named."""
+"""Default method of a stage with a mask."""
 
 
 def method_for(name: str, mask: Mask | None) -> Method:
-    """The row of a method.
+    """Returns the row of a method.
 
     Raises:
-        ValueError: there is no such method, or it takes a mask and there is none.
+        ValueError: the method does not exist, or needs a mask and has none.
     """
     if name not in METHODS:
         raise ValueError(f"unknown method {name!r}; {meant(name, METHODS)}.")
     method = METHODS[name]
     if method.hold.needs_mask and mask is None:
-        raise ValueError(f"method {name} takes a mask, and there is none; give one, or choose method plain.")
+        raise ValueError(f"method {name} needs a mask and got none; give one, or choose method plain.")
     return method
 
 
 def usual_method(stage: Stage, mask: Mask | None) -> str:
-    """The method of a stage where none is named: that of its mask, and plain fine-tuning without one."""
+    """Returns the default method of a stage: its own with a mask, and plain fine-tuning without one."""
     return "plain" if mask is None else USUAL[stage]
 
 
 def identity_of(stage: Stage, loaded: LoadedModel, mask: Mask | None, method: Method) -> list[object]:
-    """What checkpoints of a training depend on beside its options and examples.
+    """Lists the inputs that identify a run's checkpoints, in addition to its options and examples.
 
-    The usual method is not named, so that folders of earlier versions go on.
+    A default method adds no entry, so that runs of earlier versions can resume.
     """
     named = [] if method.name == usual_method(stage, mask) else [method.name]
     return [loaded.base, mask and mask_digest(mask), *named]

@@ -1,4 +1,4 @@
-"""One fine-tuning, as the parts of a method see it: the model, the mask, and how the optimizer is made."""
+"""The inputs of one fine-tuning that all parts of a method share: the model, the mask, and the optimizer's maker."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,23 +16,23 @@ MakeOptimizer = Callable[[nn.Module], torch.optim.Optimizer]
 
 @dataclass(frozen=True)
 class Tuning:
-    """A model that is to be tuned, and how."""
+    """A model to tune, with its mask and options."""
 
     loaded: LoadedModel
     mask: Mask | None
     options: SftOptions
     make_optimizer: MakeOptimizer
-    """Makes the optimizer of a training of all weights."""
+    """Makes the optimizer for methods that train all weights."""
     frozen: tuple[Role, ...] = ()
     """Roles of parameters that are not trained."""
 
     @property
     def model(self) -> nn.Module:
-        """The model, with its adapters while it has any."""
+        """The model, with its adapters if it has any."""
         return self.loaded.model
 
     @property
     def selected(self) -> Mask:
-        """The mask of a method that needs one."""
-        assert self.mask is not None  # `method_for` has refused such a method without one
+        """The mask, for methods that need one."""
+        assert self.mask is not None  # `method_for` refuses such a method without a mask
         return self.mask

@@ -1,10 +1,10 @@
-"""Training in float32, the one cast back to the dtypes of the checkpoint's files, and what of the training it leaves
+"""Trains in float32, casts back once to the dtypes of the checkpoint's files, and counts the changes that survive
 
     moved    entries that training changed, in float32
-    changed  those of them that still differ from the checkpoint once they are cast
+    changed  those of them that still differ from the checkpoint after the cast
 
-bfloat16 keeps 8 bits, so a weight moves only by steps of at least 2^-9 of itself: at a learning rate of 1e-6 nearly all
-of a training is lost, whatever the loss in float32 was.
+bfloat16 keeps 8 bits, so a weight moves only by steps of at least 2^-9 of itself. At a learning rate of 1e-6 the cast
+undoes nearly all of a training, whatever its loss in float32 was.
 """
 
 import logging
@@ -26,23 +26,25 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Kept:
-    """What the cast left of a training; of a sharded model, of the entries that are held here."""
+    """Counts of entries that training moved, and that still differ after the cast. For a sharded model, of those held
+    here.
+    """
 
     moved: int = 0
-    """Entries that training changed, in float32."""
+    """Number of entries that training changed, in float32."""
     changed: int = 0
-    """Entries that differ from the checkpoint in its own dtype."""
+    """Number of entries that differ from the checkpoint in its own dtype."""
 
 
 @contextmanager
 def trained_in_float32(loaded: LoadedModel, *, counted: bool = True) -> Iterator[Kept]:
-    """While this lasts the weights are float32; then they hold what a checkpoint in the stored dtypes can hold.
+    """Keeps the weights in float32 inside the context, then rounds them to values that the stored dtypes can hold.
 
-    What it yields is filled in at the end, where it is counted: that takes a copy of all that needs a gradient, in host
-    memory and in the stored dtypes.
+    The yielded counts are filled in at the end, if `counted`. Counting needs a copy of all weights that need a
+    gradient, in host memory and in the stored dtypes.
 
     Raises:
-        ValueError: a sharded model was not loaded in float32, and can't change its dtype any more.
+        ValueError: a sharded model was not loaded in float32, and its dtype can't change any more.
     """
     before, kept = _floating(loaded.model), Kept()
     start = _stored_values(loaded) if counted else {}
@@ -59,7 +61,7 @@ def trained_in_float32(loaded: LoadedModel, *, counted: bool = True) -> Iterator
 
 
 def kept_by_all(kept: Kept, loaded: LoadedModel) -> Kept:
-    """The same of the whole model, where processes hold parts of it."""
+    """Adds up the counts of all processes that hold parts of a sharded model."""
     if not is_sharded(loaded.model):
         return kept
     counts = gathered((kept.moved, kept.changed))
@@ -67,7 +69,7 @@ def kept_by_all(kept: Kept, loaded: LoadedModel) -> Kept:
 
 
 def warn_of_no_change(kept: Kept, loaded: LoadedModel, options: SftOptions) -> None:
-    """Warns where no weight was trained, or where the cast undid most of what was trained."""
+    """Logs a warning when training changed no weight, or when the cast undid most changes."""
     if not kept.moved:
         logger.warning(
             "no weight changed in %d training steps at learning_rate=%g: the rate starts at 0 and rises during the "
@@ -93,7 +95,8 @@ def refuse_broken(loaded: LoadedModel, options: SftOptions) -> None:
     """Raises ValueError when training, or the cast to the checkpoint's dtype, left a weight that is not finite."""
     weights = {name: local(weight.detach()) for name, weight in loaded.model.named_parameters()}
     counts = gathered({name: int((~weight.isfinite()).sum()) for name, weight in weights.items()})
-    broken = {name: max(one[name] for one in counts) for name in weights if any(one[name] for one in counts)}
+    largest = {name: max(of_process[name] for of_process in counts) for name in weights}
+    broken = {name: count for name, count in largest.items() if count}
     if broken:
         raise ValueError(
             f"training left {sum(broken.values()):,} weights that are not finite in {loaded.storage_dtype}, the first "
@@ -102,7 +105,9 @@ def refuse_broken(loaded: LoadedModel, options: SftOptions) -> None:
 
 
 def _stored_values(loaded: LoadedModel) -> dict[str, Tensor]:
-    """A copy on the CPU of what is held here and needs a gradient, in the dtypes of the checkpoint's files."""
+    """Copies the weights that this process holds and that need a gradient to the CPU, in the dtypes of the checkpoint's
+    files.
+    """
     trained = [(name, weight) for name, weight in loaded.model.named_parameters() if weight.requires_grad]
     return {name: local(weight.detach()).to("cpu", loaded.stored_dtype(name), copy=True) for name, weight in trained}
 
@@ -119,7 +124,9 @@ def _cast_back(loaded: LoadedModel, start: Mapping[str, Tensor], kept: Kept) -> 
 
 
 def _floating(model: nn.Module) -> list[tuple[dict[str, Any], str, torch.dtype]]:
-    """Where each module keeps parameters and buffers, and their dtypes: tables of positions have one of their own."""
+    """Lists the parameters and buffers with their dtypes, because some buffers, such as tables of positions, have
+    another.
+    """
     places = [place for module in model.modules() for place in (module._parameters, module._buffers)]
     return [
         (place, key, tensor.dtype)

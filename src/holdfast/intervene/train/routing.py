@@ -1,10 +1,10 @@
 """drift = share of the experts chosen for a token that are no longer chosen   (0 = routed as before, in [0, 1])
 
-Per token and layer of experts, the k with the largest router logits, k as the model's config has it. Naive safety
-tuning of a mixture of experts finds shortcuts in the routing (arXiv 2602.04448), so routers are left alone by default;
-what reaches them can drift all the same, and that is what this measures.
+For every token and layer of experts, the chosen experts are the k with the largest router logits. k comes from the
+model's config. Naive safety tuning of a mixture of experts finds shortcuts in the routing (arXiv 2602.04448), so
+routers are frozen by default. Their inputs can still change and with them the routing, and drift measures that.
 
-The router's logits are taken without what some families add to them afterwards (groups of experts, balancing biases).
+The router's logits exclude later additions of some families (groups of experts, balancing biases).
 """
 
 from collections.abc import Sequence
@@ -22,27 +22,28 @@ from holdfast.prompts.chat import encode_exchange
 from holdfast.records import Exchange
 
 MOST_EXCHANGES = 64
-"""That drift is measured on, the first ones."""
+"""Number of exchanges, the first ones, on which drift is measured."""
 CHOSEN = ("num_experts_per_tok", "top_k_experts", "moe_top_k", "moe_k")
-"""What configs call the number of experts a token."""
+"""Names that configs use for the number of experts a token."""
 
 Routing = Int[Tensor, "router token chosen"]
 
 
 def router_names(model: PreTrainedModel) -> list[str]:
-    """The routers' parameters that choose among several experts, in the model's order; none in a dense model."""
+    """Returns the parameters of routers with several experts, in the model's order. Empty for a dense model."""
     return [site.name for site in list_sites(model) if site.role == "router" and site.shape[0] > 1]
 
 
 @torch.no_grad()
 def routing(loaded: LoadedModel, exchanges: Sequence[Exchange], token_budget: int = 4096) -> Routing | None:
-    """The experts chosen for every token of the first exchanges; None where the model has no routers."""
+    """Returns the experts chosen for every token of the first exchanges. None for a model without routers."""
     model, names = loaded.model, router_names(loaded.model)
     if not names:
         return None
     read = exchanges[:MOST_EXCHANGES]
-    context = context_of(model)  # training reads no more of an exchange either
-    encoded = [encode_exchange(loaded.tokenizer, one.prompt, one.response).token_ids[:context] for one in read]
+    context = context_of(model)  # training cuts an exchange here too
+    chats = [encode_exchange(loaded.tokenizer, exchange.prompt, exchange.response) for exchange in read]
+    encoded = [chat.token_ids[:context] for chat in chats]
     check_token_ids(model, loaded.tokenizer, encoded)
     parts = []
     for batch in batches_by_length([len(ids) for ids in encoded], token_budget):
@@ -53,7 +54,7 @@ def routing(loaded: LoadedModel, exchanges: Sequence[Exchange], token_budget: in
 
 
 def routing_drift(before: Routing | None, after: Routing | None) -> float | None:
-    """Share of choices that are no longer made; None without routers."""
+    """Returns the share of choices that are no longer made. None without routers."""
     if before is None or after is None:
         return None
     kept = (before[..., :, None] == after[..., None, :]).any(-1)
@@ -66,10 +67,11 @@ def _choices(
     token_ids: Int[Tensor, "batch token"],
     attention_mask: Int[Tensor, "batch token"],
 ) -> Int[Tensor, "router position chosen"]:
-    """For every position of a batch, padding included."""
-    found: dict[str, Tensor] = {}
+    """Returns the chosen experts for every position of a batch, padding included."""
+    logits: dict[str, Tensor] = {}
     hooks = [
-        model.get_submodule(name.rpartition(".")[0]).register_forward_pre_hook(_recorder(found, name)) for name in names
+        model.get_submodule(name.rpartition(".")[0]).register_forward_pre_hook(_recorder(logits, name))
+        for name in names
     ]
     was_training = model.training
     try:
@@ -80,21 +82,21 @@ def _choices(
         for hook in hooks:
             hook.remove()
     count = num_chosen(model)
-    return torch.stack([found[name].topk(count, dim=-1).indices.sort(dim=-1).values.cpu() for name in names])
+    return torch.stack([logits[name].topk(count, dim=-1).indices.sort(dim=-1).values.cpu() for name in names])
 
 
 def num_chosen(model: PreTrainedModel) -> int:
-    """Experts a token, wherever the config says so; 1 where it does not."""
+    """Returns the number of experts a token from the config, and 1 for a config without one."""
     settings = model.config.get_text_config().to_dict()
     nested = [settings, *(part for part in settings.values() if isinstance(part, dict))]
     return next((int(part[name]) for part in nested for name in CHOSEN if part.get(name)), 1)
 
 
-def _recorder(found: dict[str, Float[Tensor, "position expert"]], name: str):
+def _recorder(logits: dict[str, Float[Tensor, "position expert"]], name: str):
     def record(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
         weight = module.get_parameter(name.rpartition(".")[2])
         bias = dict(module.named_parameters(recurse=False)).get("bias")
         hidden = arguments[0].reshape(-1, weight.shape[1]).to(weight.dtype)
-        found[name] = nn.functional.linear(hidden, weight, bias)
+        logits[name] = nn.functional.linear(hidden, weight, bias)
 
     return record

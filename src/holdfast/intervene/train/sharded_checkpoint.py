@@ -1,8 +1,8 @@
-"""Mid-run checkpoints of a sharded model and its optimizer, by torch.distributed.checkpoint, in safetensors.
+"""Saves and resumes checkpoints of a sharded model and its optimizer, by torch.distributed.checkpoint, in safetensors.
 
-Every process writes what it holds, so nothing is gathered. A trainer that is given a sharded model keeps no optimizer
-state; this callback does. Going on takes as many processes as before: the entries that a SparseAdamW has packed are
-each one's own.
+Every process writes the parts that it holds, so nothing is gathered. The Hugging Face trainer saves no optimizer state
+for a model that it receives sharded, so this callback does. A run must resume in as many processes as before, because
+each packs its own entries in SparseAdamW.
 """
 
 import os
@@ -34,7 +34,7 @@ PREFIX = "sharded-"
 
 
 class ShardedCheckpoints(TrainerCallback):
-    """Keeps the last checkpoint of a run, of which some steps may have been made before."""
+    """A trainer callback that keeps the last checkpoint of a run. `steps_before` counts the steps of earlier calls."""
 
     def __init__(self, folder: Path, every: int, steps_before: int) -> None:
         self._folder, self._every, self._before = folder, every, steps_before
@@ -49,14 +49,14 @@ class ShardedCheckpoints(TrainerCallback):
         optimizer: torch.optim.Optimizer,
         **_: Any,
     ) -> None:
-        """Keeps the state where it is time."""
+        """Saves the state every `every` steps."""
         step = self._before + state.global_step
         if step % self._every == 0:
             save_state(self._folder / f"{PREFIX}{step}", model, innermost(optimizer))
 
 
 def save_state(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Writes a checkpoint, which gets its name when it is whole, and removes those before it."""
+    """Writes a checkpoint, renames it once complete, and removes earlier ones."""
     partial = folder.with_name(f"{folder.name}.partial")
     first(lambda: shutil.rmtree(partial, ignore_errors=True))
     writer = HuggingFaceStorageWriter(str(partial), save_distributed=True)
@@ -72,24 +72,26 @@ def save_state(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer)
 
 
 def load_state(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
-    """Puts a checkpoint's values into the model and the optimizer, and returns the steps that were made."""
+    """Loads a checkpoint into the model and the optimizer, and returns its number of steps."""
     tensors = _tensors(model, optimizer)
     load(tensors, storage_reader=HuggingFaceStorageReader(str(folder)))
     set_model_state_dict(model, _under("model.", tensors))
-    if not isinstance(optimizer, SparseAdamW):  # whose own tensors were read into
+    if not isinstance(optimizer, SparseAdamW):  # `load` has written into SparseAdamW's own tensors
         whole = get_optimizer_state_dict(model, optimizer, options=FLAT)
         set_optimizer_state_dict(model, optimizer, whole | _under("optimizer.", tensors), options=FLAT)
     return int(folder.name.removeprefix(PREFIX))
 
 
 def last_state(folder: Path) -> Path | None:
-    """The whole checkpoint with the most steps in a folder."""
-    found = [path for path in folder.glob(f"{PREFIX}*") if path.suffix != ".partial"]
-    return max(found, key=lambda path: int(path.name.removeprefix(PREFIX)), default=None)
+    """Returns the complete checkpoint with the most steps in a folder."""
+    complete = [path for path in folder.glob(f"{PREFIX}*") if path.suffix != ".partial"]
+    return max(complete, key=lambda path: int(path.name.removeprefix(PREFIX)), default=None)
 
 
 def _tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """All that a run needs to go on, by flat names; what is one process's own has its rank in the name."""
+    """Returns all tensors that a run needs to resume, by flat names. The names of a process's own tensors contain its
+    rank.
+    """
     tensors = {f"model.{name}": value for name, value in get_model_state_dict(model).items()}
     if isinstance(optimizer, SparseAdamW):
         packs = [optimizer.state[master] for group in optimizer.param_groups for master in group["params"]]

@@ -1,13 +1,13 @@
 """AdamW on the selected entries alone   (tuning 1% of the weights costs 1% of the optimizer)
 
 As soon as a parameter's gradient is complete, its selected entries are added to one packed float32 vector and the dense
-gradient is freed. Master copies and moments exist for the selected entries only; torch's fused AdamW steps the vector,
-and the result is scattered back. A master copy is needed because a step of 3e-5 is lost to rounding for every bfloat16
-weight above 0.0078; the released code of arXiv 2604.08297 loses it.
+gradient is freed. Master copies and moments exist only for the selected entries. torch's fused AdamW steps the vector,
+and the result is scattered back. A master copy is needed because rounding undoes a step of 3e-5 for every bfloat16
+weight above 0.0078. The released code of arXiv 2604.08297 loses such steps.
 
-In several processes each trains what it holds of a model that FSDP2 has sharded, whose gradients come already added up.
-Where each has the whole model, they take the mean of the packed gradients, 1% of what DistributedDataParallel would
-send: the model must not be wrapped in it, which would look for the gradients that are gone.
+With a model that FSDP2 has sharded, each process trains the entries that it holds, and FSDP2 has already added up their
+gradients. Where each process has the whole model, they average the packed gradients, 1% of what DistributedDataParallel
+would send. Don't wrap the model in DistributedDataParallel, which needs the dense gradients that are freed here.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -28,23 +28,23 @@ from holdfast.models.shards import is_sharded
 from holdfast.values import Mask
 
 WITHOUT_ADAPTERS = (
-    "an update of low rank moves every entry of a matrix, so it can't train the mask's alone; enhance the base model "
-    "without them and apply its patch of a few megabytes"
+    "a low-rank update changes every entry of a matrix, so it can't train only the mask's; enhance the base model "
+    "without adapters and apply its patch of a few megabytes"
 )
-"""Why SET refuses a model with adapters, and what to do instead."""
+"""The reason why SET refuses a model with adapters, and the alternative."""
 
 
 class SparseAdamW(torch.optim.Optimizer):
     """Trains the entries that a mask selects, and no other bit of the model.
 
-    In a Hugging Face or TRL trainer use it through `train_only`: the dense gradients are gone before the trainer could
-    clip them. `step` consumes the gathered gradients. Close it, or use it as a context manager, to take its hooks off
-    the model.
+    In a Hugging Face or TRL trainer, use it through `train_only`, because the dense gradients are freed before the
+    trainer could clip them. `step` consumes the gathered gradients. Close it, or use it as a context manager, to remove
+    its hooks from the model.
     """
 
     _step_supports_amp_scaling = True
-    """Tells a GradScaler (fp16) to call `step` also when a gradient overflowed: what was gathered is then let go here.
-    A scaler that skips the call would leave the overflow in the packed gradient for ever."""
+    """Tells a GradScaler (fp16) to call `step` even after a gradient overflow, so that `step` can drop the gathered
+    gradients. A scaler that skips the call would leave the overflow in the packed gradient for ever."""
 
     def __init__(
         self,
@@ -58,17 +58,17 @@ class SparseAdamW(torch.optim.Optimizer):
         max_grad_norm: float = 0.0,
         check_base: bool = True,
     ) -> None:
-        """Takes hold of the selected entries as they are now; move the model to its device first.
+        """Copies the current values of the selected entries. Move the model to its device first.
 
         Args:
-            model: the parameters that the mask selects from need gradients, and no others may (see `freeze_unmasked`).
-            mask: which entries are trained, or the path of its file.
-            lr: learning rate; schedulers change it through `param_groups` as usual.
+            model: a model in which the mask's parameters need gradients, and no others do (see `freeze_unmasked`).
+            mask: entries to train, or the path of a mask file.
+            lr: learning rate. Schedulers change it through `param_groups` as usual.
             betas: decay of the first and second moment.
-            eps: added to the root of the second moment.
-            weight_decay: decoupled, on the selected entries alone.
-            max_grad_norm: largest norm of the selected entries' gradient; 0 does not clip.
-            check_base: whether to refuse a model that the mask was not made for; pass False to go on with one that has
+            eps: term added to the root of the second moment.
+            weight_decay: decoupled weight decay, on the selected entries alone.
+            max_grad_norm: largest norm of the selected entries' gradient. 0 does not clip.
+            check_base: True refuses a model that the mask was not made for. Pass False for a model that has been
                 trained since.
 
         Raises:
@@ -82,7 +82,7 @@ class SparseAdamW(torch.optim.Optimizer):
         _refuse_uncovered(model, {entry.name for entry in entries})
         devices = dict.fromkeys(entry.weight.device for entry in entries)
         self.is_sharded = is_sharded(model)
-        """Whether several processes hold parts of the model."""
+        """True where several processes hold parts of the model."""
         self._packs = [_Pack([entry for entry in entries if entry.weight.device == device]) for device in devices]
         defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "fused": True}
         super().__init__([pack.master for pack in self._packs], {**defaults, "max_grad_norm": max_grad_norm})
@@ -93,7 +93,7 @@ class SparseAdamW(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Steps the selected entries by the gradients gathered since the last step; without any it changes nothing."""
+        """Steps the selected entries by the gradients since the last step. Without gradients it changes nothing."""
         if not self._hooks:
             raise ValueError("this SparseAdamW is closed and receives no gradients; make a new one.")
         loss = None
@@ -110,12 +110,14 @@ class SparseAdamW(torch.optim.Optimizer):
         return loss
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Goes on from a saved state, its float32 masters included; the state must be of a mask of the same size."""
+        """Resumes from a saved state, its float32 masters included. The state must belong to a mask of the same
+        size.
+        """
         saved = [state["master"].numel() for state in state_dict["state"].values()]
         if saved != [pack.master.numel() for pack in self._packs]:
             raise ValueError(
                 f"the saved optimizer state has {sum(saved)} entries and this mask has {self.num_entries} here; "
-                "resume with the mask, and in as many processes, as the run was started with."
+                "resume with the mask and the number of processes that the run started with."
             )
         super().load_state_dict(state_dict)
         for pack in self._packs:
@@ -123,7 +125,7 @@ class SparseAdamW(torch.optim.Optimizer):
             self.state[pack.master]["master"] = pack.master
 
     def close(self) -> None:
-        """Takes the hooks off the model, which keeps its trained weights."""
+        """Removes the hooks from the model, which keeps its trained weights."""
         while self._hooks:
             self._hooks.pop().remove()
 
@@ -135,16 +137,16 @@ class SparseAdamW(torch.optim.Optimizer):
 
     @property
     def num_entries(self) -> int:
-        """Entries that are trained, of those that are held here."""
+        """Number of trained entries that this process holds."""
         return sum(pack.master.numel() for pack in self._packs)
 
     @property
     def num_moved(self) -> int:
-        """Entries, of those that are held here, whose float32 master has changed: rounding may keep their weights."""
+        """Number of entries held here whose float32 master has changed. Rounding may leave their weights unchanged."""
         return sum(int((pack.master != start).sum()) for pack, start in zip(self._packs, self._start, strict=True))
 
     def _combine(self) -> None:
-        """Gives every process the mean of what all have gathered, where each has the whole model."""
+        """Averages the gathered gradients over the processes where each has the whole model."""
         if self.is_sharded or world_size() == 1:
             return
         for pack in self._packs:
@@ -153,7 +155,9 @@ class SparseAdamW(torch.optim.Optimizer):
             all_sum(pack.master.grad).div_(world_size())
 
     def _overflowed(self) -> bool:
-        """Takes a GradScaler's factor out of the gradients; True where the scaler found one that is not finite."""
+        """Divides the gradients by a GradScaler's factor. Returns True where the scaler found one that is not
+        finite.
+        """
         scale: Tensor | None = getattr(self, "grad_scale", None)
         if any(gathered(bool(getattr(self, "found_inf", False)))):
             return True
@@ -193,7 +197,9 @@ class SparseAdamW(torch.optim.Optimizer):
 
 @contextmanager
 def freeze_unmasked(model: nn.Module, mask: Mask) -> Iterator[None]:
-    """While this lasts, gradients are needed where the mask selects and nowhere else; what was comes back."""
+    """Requires gradients only for parameters with masked entries inside the context, and restores the settings
+    afterwards.
+    """
     selected = {entry.name for entry in masked_entries(model, mask)}
     before = [(weight, weight.requires_grad) for weight in model.parameters()]
     try:
@@ -206,7 +212,7 @@ def freeze_unmasked(model: nn.Module, mask: Mask) -> Iterator[None]:
 
 
 class _Pack:
-    """The selected entries on one device, of all its parameters one after another, in float32."""
+    """The selected entries of all parameters on one device, one after another, in float32."""
 
     def __init__(self, entries: list[Entries]) -> None:
         self.entries = entries
@@ -214,13 +220,13 @@ class _Pack:
         self.master = torch.cat([entry.read().float() for entry in entries])
 
     def first_state(self) -> dict[str, Tensor]:
-        """AdamW's state before the first step; the master is part of it, so that a resumed run loses no bit."""
+        """Returns AdamW's state before the first step. It includes the master, so that a resumed run loses no bit."""
         step = torch.zeros((), device=self.master.device)
         moments = {"exp_avg": torch.zeros_like(self.master), "exp_avg_sq": torch.zeros_like(self.master)}
         return {"step": step, **moments, "master": self.master}
 
     def listen(self) -> Iterator[torch.utils.hooks.RemovableHandle]:
-        """Hooks that gather each gradient as soon as it is complete."""
+        """Registers and yields the hooks that gather each gradient as soon as it is complete."""
         start = 0
         for entry in self.entries:
             gather = self._gatherer(entry, start, start + len(entry))
@@ -234,7 +240,7 @@ class _Pack:
         if threads == 1:
             _write(values)
             return
-        # One thread a core over the parameters: torch writes fewer than 32,768 entries serially, half the step's time.
+        # One thread a core: torch writes fewer than 32,768 entries serially, which takes half the step's time.
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(_write, (values[place::threads] for place in range(threads))))
 

@@ -1,4 +1,4 @@
-"""Refuses to train from another start than the mask and the loaded model say."""
+"""Refuses to train a model that differs from its mask's model or from the checkpoint it was loaded from."""
 
 from holdfast.artifacts import refuse_other_base
 from holdfast.intervene.entries import mask_digest as mask_digest
@@ -10,9 +10,9 @@ from holdfast.values import Mask
 def refuse_wrong_start(
     loaded: LoadedModel, mask: Mask | None, *, check_base: bool = True, just_loaded: bool = False
 ) -> None:
-    """Raises ValueError when the mask is another model's or the model is no longer the one that was loaded.
+    """Raises ValueError for a mask of another model, or a model that has changed since it was loaded.
 
-    `check_base=False` takes a mask of another model. A model that was `just_loaded` is not hashed again.
+    `check_base=False` accepts a mask of another model. A `just_loaded` model is not hashed again.
     """
     if mask is not None and check_base:
         refuse_other_base("the mask", mask.base, loaded.base)

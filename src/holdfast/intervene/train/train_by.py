@@ -1,4 +1,4 @@
-"""Trains a model by a method, and measures what that did to its loss, its routing and its rounded values."""
+"""Trains a model by a method, and measures the effect on its loss, its routing and its rounded values."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -23,22 +23,22 @@ from holdfast.records import Exchange
 from holdfast.values import Patch
 
 Fit = Callable[..., tuple[float, ...]]
-"""`fine_tune` on the examples; what is left to say is the model, its optimizer, the loss terms and clipping."""
+"""`fine_tune` with its examples. The caller adds the model, its optimizer, the loss terms and clipping."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training left."""
+    """Results of a training."""
 
     losses: tuple[float, ...]
-    """Loss of each step that was run now."""
+    """Loss of each step of this call."""
     base: str
     """Fingerprint of the tuned model."""
     patch: Patch | None
     entries_changed: int
     start_loss: float | None
     saved_loss: float | None
-    """Mean loss on the last batch, before training and as the model is saved; None without a batch."""
+    """Mean loss on the last batch, before training and of the model as saved. None without a batch."""
     routing_drift: float | None
 
 
@@ -54,12 +54,12 @@ def train_by(
     """Trains the model in place.
 
     Args:
-        method: how.
+        method: method of fine-tuning.
         tuning: the model, the mask and the options.
         fit: runs the steps.
-        read: exchanges that routing is measured on.
-        last_batch: exchanges that the loss before and after is measured on.
-        adapter_dir: where adapters go before they are merged.
+        read: exchanges on which routing is measured.
+        last_batch: exchanges on which the loss before and after training is measured.
+        adapter_dir: folder for the adapters, saved before they are merged.
 
     Raises:
         ValueError: the loss or a weight is not finite.
@@ -100,9 +100,9 @@ def _train_densely(
 
 
 def _train_sparsely(method: Method, tuning: Tuning, fit: Fit) -> tuple[tuple[float, ...], Kept]:
-    """Trains the mask's entries; what rounding leaves of them the method itself counts."""
+    """Trains the mask's entries. The method itself counts the entries that rounding leaves changed."""
     model: Any = tuning.model
-    # The masters are float32 whatever the weights are: half precision is not widened where a device computes in it.
+    # The masters are always float32, so weights in half precision stay in it.
     precise = trained_in_float32(tuning.loaded, counted=False) if model.dtype == torch.float32 else nullcontext()
     with precise, method.hold.under(tuning) as optimizer:
         sparse: Any = optimizer
@@ -112,25 +112,25 @@ def _train_sparsely(method: Method, tuning: Tuning, fit: Fit) -> tuple[tuple[flo
 
 def _fit(method: Method, tuning: Tuning, fit: Fit, optimizer: torch.optim.Optimizer) -> tuple[float, ...]:
     terms = [make(tuning) for make in method.losses]
-    # SparseAdamW clips for itself: the dense gradients that a trainer clips are gone by then.
+    # SparseAdamW clips itself, because it frees the dense gradients before the trainer could clip them.
     clip = not method.hold.is_sparse
     return fit(tuning.loaded, optimizer=optimizer, clip=clip, terms=terms, combine=method.combine)
 
 
 @contextmanager
 def _adapted(tuning: Tuning) -> Iterator[Tuning]:
-    """The tuning with adapters on its model, where the options ask for them; else the tuning itself."""
+    """Yields the tuning with adapters on its model if the options have `lora`, or the tuning itself."""
     lora: LoraOptions | None = getattr(tuning.options, "lora", None)
     if lora is None:
         yield tuning
         return
     with adapters(tuning.loaded.model, lora, tuning.options.seed) as model:
-        adapted: Any = model  # a PeftModel passes on what a PreTrainedModel has
+        adapted: Any = model  # a PeftModel forwards the attributes of its PreTrainedModel
         yield replace(tuning, loaded=replace(tuning.loaded, model=adapted))
 
 
 def _merge(adapted: Tuning, folder: Path | None) -> None:
-    """Merges the adapters, after they were checked and saved; under a hold the mask goes beside them."""
+    """Checks, saves and merges the adapters. Under a hold, the mask is saved beside them."""
     model: Any = adapted.model
     hold = held_by(model)
     if hold:

@@ -1,13 +1,13 @@
-"""SET in anybody's Hugging Face or TRL trainer: SparseAdamW, and a callback for what a trainer does around it
+"""SET in any Hugging Face or TRL trainer: SparseAdamW, and a callback that fits it to the trainer
 
     with train_only(model, mask, lr=1e-3) as only:
         trainer = SFTTrainer(model, ..., optimizers=only.optimizers, callbacks=[only])
         trainer.train()
 
-A trainer clips dense gradients, which are gone by then: the callback has SparseAdamW clip the selected entries by the
-trainer's `max_grad_norm`; the `grad_norm` in the trainer's log is of no gradient, and 0. A trainer that skips a step,
-for gradients that are not finite, clears only the dense ones: the callback clears the others. Learning rate and weight
-decay are those given here and not the trainer's, as with any optimizer that a trainer is handed; its schedule applies.
+A trainer clips dense gradients, which SparseAdamW has freed by then. So the callback has SparseAdamW clip the selected
+entries by the trainer's `max_grad_norm`. The trainer logs a `grad_norm` of 0. A trainer that skips a step, because
+gradients are not finite, clears only the dense gradients. The callback clears the packed ones. As with any optimizer
+given to a trainer, learning rate and weight decay are those of the optimizer, and the trainer's schedule applies.
 """
 
 from collections.abc import Iterator, Mapping
@@ -36,34 +36,36 @@ def train_only(
     weight_decay: float = 0.0,
     check_base: bool = True,
 ) -> AbstractContextManager["TrainOnly"]:
-    """A context manager: while it lasts, a trainer that is given what it yields trains the mask's entries and no other.
+    """Returns a context manager that yields a callback and an optimizer with which a trainer trains only the mask's
+    entries.
 
     Args:
-        model: on the device that it will be trained on.
-        mask: which entries are trained, or the path of its file.
-        lr: peak learning rate; 3e-5 is the paper's, for billions of weights.
-        weight_decay: decoupled, on the selected entries alone.
-        check_base: whether to refuse a model that the mask was not made for; pass False for one that has trained since.
+        model: the model, on the device that trains it.
+        mask: entries to train, or the path of a mask file.
+        lr: peak learning rate. 3e-5 is the paper's, for billions of weights.
+        weight_decay: decoupled weight decay, on the selected entries alone.
+        check_base: True refuses a model that the mask was not made for. Pass False for a model that has been trained
+            since.
 
     Raises:
-        ValueError: the model is none, or the mask is none, is empty or made for another model.
+        ValueError: `model` is not a model, or `mask` is not a mask, is empty or was made for another model.
     """
     require_module(model)
     return _trained_alone(model, as_mask(mask), {"lr": lr, "weight_decay": weight_decay, "check_base": check_base})
 
 
 @contextmanager
-def _trained_alone(model: PreTrainedModel, mask: Mask, how: Mapping[str, Any]) -> Iterator["TrainOnly"]:
-    with freeze_unmasked(model, mask), SparseAdamW(model, mask, **how) as optimizer:
+def _trained_alone(model: PreTrainedModel, mask: Mask, settings: Mapping[str, Any]) -> Iterator["TrainOnly"]:
+    with freeze_unmasked(model, mask), SparseAdamW(model, mask, **settings) as optimizer:
         yield TrainOnly(optimizer, masked_entries(model, mask))
 
 
 class TrainOnly(TrainerCallback):
-    """What a trainer needs to train selected entries alone; made by `train_only`."""
+    """The optimizer and callback with which a trainer trains selected entries alone. `train_only` makes it."""
 
     def __init__(self, optimizer: SparseAdamW, entries: list[Entries]) -> None:
         self.optimizers = (optimizer, None)
-        """For the trainer's `optimizers`; it makes the schedule."""
+        """Argument for the trainer's `optimizers`. The trainer makes the schedule."""
         self._optimizer, self._entries = optimizer, entries
 
     def __repr__(self) -> str:
@@ -79,10 +81,11 @@ class TrainOnly(TrainerCallback):
         optimizer: torch.optim.Optimizer,
         **_: Any,
     ) -> None:
-        """Has the trainer's clipping done, and notes what must not change.
+        """Passes the trainer's clipping on to SparseAdamW, and records a digest of the entries that must not change.
 
         Raises:
-            ValueError: the trainer has another optimizer, several processes, or another device than the model had.
+            ValueError: the trainer has another optimizer, runs several processes, or uses another device than the model
+                had.
         """
         self._refuse_unfit(args, optimizer)
         for group in self._optimizer.param_groups:
@@ -90,7 +93,7 @@ class TrainOnly(TrainerCallback):
         self._rest = digest_outside(model, self._entries)
 
     def on_step_end(self, *_: Any, **__: Any) -> None:
-        """Drops the gradients of a step that was skipped."""
+        """Clears the packed gradients, also after a step that the trainer skipped."""
         self._optimizer.zero_grad()
 
     def on_train_end(
@@ -99,7 +102,7 @@ class TrainOnly(TrainerCallback):
         """Checks that no other entry has changed.
 
         Raises:
-            InvariantError: one has.
+            InvariantError: an entry outside the mask has changed.
         """
         if digest_outside(model, self._entries) != self._rest:
             raise InvariantError("entries outside the mask have changed while the masked ones were trained.")
@@ -109,7 +112,7 @@ class TrainOnly(TrainerCallback):
             raise ValueError("the trainer made an optimizer of its own; give it `optimizers=only.optimizers` as well.")
         if args.world_size > 1 and not self._optimizer.is_sharded:
             raise ValueError(
-                f"the trainer's {args.world_size} processes add gradients up that SparseAdamW has taken by then; load "
+                f"the trainer's {args.world_size} processes add up gradients that SparseAdamW has freed by then; load "
                 f"the model with distributed_config=DistributedConfig(fsdp_size={args.world_size}), train in one "
                 "process, or use `holdfast enhance`."
             )

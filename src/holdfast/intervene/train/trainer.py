@@ -1,6 +1,6 @@
-"""Supervised fine-tuning by TRL's SFTTrainer, as SET and SPA share it: quiet, seeded and resumable.
+"""Fine-tunes with TRL's trainers, for SET and SPA alike: quiet, seeded and resumable.
 
-The order of the examples depends on the seed alone, so all arms of a comparison read the same batches. Training runs on
+The order of the examples depends only on the seed, so all arms of a comparison read the same batches. Training runs on
 float32 weights (`precision.py`).
 """
 
@@ -49,18 +49,18 @@ from holdfast.progress import Progress
 
 @dataclass(frozen=True)
 class Training:
-    """What the trainers of TRL differ in."""
+    """A kind of training: TRL's trainer, its config, and its rows of token ids."""
 
     trainer: Callable[..., "Quiet"]
     config: Callable[..., TrainingArguments]
     rows: Callable[[PreTrainedTokenizerBase, Any, int], dict[str, list[int]]]
-    """Token ids of one example, given the tokenizer, the example and the most tokens that it may have."""
+    """Returns the token ids of one example, given the tokenizer, the example and its maximum number of tokens."""
     settings: Mapping[str, object] = field(default_factory=dict)
-    """Of the config, beside those that all share."""
+    """Settings of the config, in addition to those that all kinds share."""
 
 
 def dense_adamw(model: nn.Module, options: SftOptions) -> torch.optim.Optimizer:
-    """Fused AdamW over all parameters that need a gradient; vectors (norms, biases) are not decayed."""
+    """Makes fused AdamW over all parameters that need a gradient, without weight decay on vectors (norms, biases)."""
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     groups = [
         {"params": [weight for weight in weights if weight.dim() > 1], "weight_decay": options.weight_decay},
@@ -85,38 +85,38 @@ def fine_tune(
     terms: Sequence[Loss] = (),
     combine: Combine = summed,
 ) -> tuple[float, ...]:
-    """Trains the model in place on examples in a given order and returns the loss of each step that was run.
+    """Trains the model in place on examples in a given order, and returns the loss of each step of this call.
 
     Args:
         loaded: the model, in float32.
-        examples: what may be read: exchanges, unless another training is given.
-        order: positions in it, `iterations * batch_size` of them.
-        optimizer: steps whatever it was built on.
-        options: length, rate and the like.
-        label: what progress calls this.
-        clip: whether the trainer clips the dense gradients; SparseAdamW clips for itself.
-        progress: told after each step.
-        output_dir: where checkpoints go; needed when any are wanted.
-        identity: names the run beside the options and examples, so that a folder of another run is refused.
-        training: how; None is supervised fine-tuning.
-        terms: losses beside that of the training.
-        combine: makes one gradient of those of all losses.
+        examples: examples to choose from: exchanges, unless `training` reads others.
+        order: positions in `examples`, `iterations * batch_size` of them.
+        optimizer: optimizer of the parameters to train.
+        options: number of steps, learning rate and other training options.
+        label: label of the progress bar.
+        clip: True has the trainer clip the dense gradients. SparseAdamW clips its own.
+        progress: called after each step.
+        output_dir: folder for checkpoints, needed with `checkpoint_every`.
+        identity: identifies the run together with its options and examples, so that a folder of another run is refused.
+        training: kind of training. None is supervised fine-tuning.
+        terms: losses in addition to that of the training.
+        combine: combines the gradients of all losses into one.
 
     Raises:
         ValueError: the loss is not finite, the batch does not divide, or the folder holds another run.
     """
-    how = training or SUPERVISED
+    kind = training or SUPERVISED
     with ExitStack() as stack:
         stack.enter_context(left_as_found(loaded))
         warn_without_end(loaded.tokenizer)
-        rows = rows_within_context(loaded, examples, how.rows, options.max_length)
+        rows = rows_within_context(loaded, examples, kind.rows, options.max_length)
         run = digest([options.model_dump(), identity, rows, order])
         folder = output_dir or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         checkpoint = first(lambda: claim_folder(folder, run, options, is_kept=output_dir is not None))
         sharded = is_sharded(loaded.model)
         done = _go_on(folder, loaded.model, optimizer) if sharded else 0
-        args = _trainer_arguments(how, loaded, options, folder, clip, steps_done=done)
-        trainer = how.trainer(
+        args = _trainer_arguments(kind, loaded, options, folder, clip, steps_done=done)
+        trainer = kind.trainer(
             model=loaded.model,
             args=args,
             train_dataset=Dataset.from_list(rows).select(order[done * options.batch_size :]),
@@ -134,42 +134,46 @@ def fine_tune(
 
 
 def _go_on(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
-    """Takes a sharded model to its last checkpoint, if there is one; the steps that it has made."""
+    """Loads a sharded model's last checkpoint, if there is one, and returns its number of steps."""
     last = first(lambda: last_state(folder))
     return load_state(last, model, optimizer) if last else 0
 
 
 def _schedule(optimizer: torch.optim.Optimizer, args: TrainingArguments, options: SftOptions, done: int) -> LRScheduler:
-    """The trainer's schedule of all steps, of which some are done."""
+    """Makes the trainer's schedule of all steps, advanced by the steps that are done."""
     schedule = get_scheduler(
         args.lr_scheduler_type, optimizer, args.get_warmup_steps(options.iterations), options.iterations
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # the optimizer's steps were made before
+        warnings.simplefilter(
+            "ignore", UserWarning
+        )  # torch warns because the optimizer made its steps in an earlier call
         for _ in range(done):
             schedule.step()
     return schedule
 
 
 class Quiet(Trainer):
-    """Mixed into a trainer of TRL's: no telemetry, no model cards, and it stops when the loss is not finite."""
+    """A mixin for TRL's trainers: it sends no telemetry, writes no model cards, and stops when the loss is not
+    finite.
+    """
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.losses: dict[int, float] = {}
-        """Loss of each step that was run: the mean per response token, and what other terms add."""
+        """Loss of each step of this call: the mean per response token, plus the other terms."""
         self.terms: Sequence[Loss] = ()
         self.combine: Combine = summed
         self._term: Loss | None = None
 
     @property
     def unwrapped(self) -> nn.Module:
-        """The model itself, whatever the trainer wraps it in."""
+        """The model itself, without the trainer's wrappers."""
         assert isinstance(self.model, nn.Module)
         return self.model
 
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
-        """One micro-batch; its loss is a share of the step's mean, so the shares of a step add up."""
+        """Runs one micro-batch. Its loss is a share of the step's mean, so the shares of a step add up."""
         backward = [partial(self._propagate, term, *args, **kwargs) for term in (None, *self.terms)]
         loss = self.combine(self.unwrapped, backward)
         step = self.state.global_step
@@ -183,14 +187,16 @@ class Quiet(Trainer):
         return loss
 
     def _propagate(self, term: Loss | None, *args: Any, **kwargs: Any) -> Tensor:
-        """Adds the gradient of one loss, and returns the loss; None is the trainer's own."""
+        """Adds the gradient of one loss, and returns the loss. None is the trainer's own loss."""
         self._term = term
         return super().training_step(*args, **kwargs)
 
     def compute_loss(
         self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """The loss that is propagated now, as a share of the step's mean where the trainer makes none of it itself."""
+        """Computes the loss of the current term. It becomes a share of the step's mean here, unless the trainer divides
+        it.
+        """
         if self._term is None:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         loss = self._term(model, inputs)
@@ -198,10 +204,12 @@ class Quiet(Trainer):
         return loss / self.current_gradient_accumulation_steps if is_taken_as_share else loss
 
     def _wrap_model(self, model: nn.Module, *args: Any, **kwargs: Any) -> nn.Module:
-        """Keeps a model out of DistributedDataParallel whose gradients SparseAdamW takes, and adds up itself."""
+        """Keeps the model out of DistributedDataParallel when SparseAdamW takes its gradients and adds them up
+        itself.
+        """
         takes_gradients = isinstance(self.optimizer, SparseAdamW) and not self.optimizer.is_sharded
         if world_size() > 1 and takes_gradients and model is self.model:
-            # A wrapper of one device only calls the model; the trainer leaves models alone that come wrapped.
+            # DataParallel on one device only calls the model, and the trainer does not wrap a wrapped model again.
             return nn.DataParallel(model, [] if self.args.use_cpu else [self.args.device])
         return super()._wrap_model(model, *args, **kwargs)  # pyright: ignore[reportArgumentType]
 
@@ -228,11 +236,11 @@ class _ProgressCallback(TrainerCallback):
 
 
 def _trainer_arguments(
-    how: Training, loaded: LoadedModel, options: SftOptions, folder: Path, clip: bool, *, steps_done: int
+    kind: Training, loaded: LoadedModel, options: SftOptions, folder: Path, clip: bool, *, steps_done: int
 ) -> TrainingArguments:
     micro_batch = share_batch(options, world_size())
     on_cpu = loaded.model.device.type == "cpu"
-    return how.config(
+    return kind.config(
         output_dir=str(folder),
         max_steps=options.iterations - steps_done,
         per_device_train_batch_size=micro_batch,
@@ -256,7 +264,7 @@ def _trainer_arguments(
         report_to="none",
         disable_tqdm=True,
         seed=options.seed,
-        **how.settings,
+        **kind.settings,
     )
 
 

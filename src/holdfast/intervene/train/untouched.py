@@ -1,4 +1,4 @@
-"""Gives a model, its tokenizer and the global random generators back as they were before a trainer ran."""
+"""Restores a model, its tokenizer and the global random generators after a trainer has run."""
 
 import random
 import warnings
@@ -15,7 +15,7 @@ from holdfast.models.tables import pad_id_for
 
 @contextmanager
 def left_as_found(loaded: LoadedModel) -> Iterator[None]:
-    """Gives back what a trainer leaves on the model and the tokenizer: a patched forward, token ids in the configs."""
+    """Restores what a trainer changes on the model and the tokenizer: a patched forward, token ids in the configs."""
     model, tokenizer = loaded.model, loaded.tokenizer
     configs = [vars(config) for config in (model.config, model.generation_config) if config is not None]
     before, attributes, pad_token = [dict(config) for config in configs], set(vars(model)), tokenizer.pad_token
@@ -36,7 +36,7 @@ def left_as_found(loaded: LoadedModel) -> Iterator[None]:
 
 @contextmanager
 def _global_state_kept(device: torch.device) -> Iterator[None]:
-    """The trainer seeds every global generator and warns about its own defaults; neither reaches the caller."""
+    """Restores the global generators that the trainer seeds, and hides its warnings about its own defaults."""
     python_state, numpy_state = random.getstate(), np.random.get_state()
     devices = [device] if device.type == "cuda" else []
     try:

@@ -1,4 +1,4 @@
-"""Token ids of training examples that fit the model: no longer than its context, and none that it has no row for."""
+"""Makes rows of token ids that fit the model: within its context, and with tokens that it has embeddings for."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -14,16 +14,18 @@ logger = logging.getLogger(__name__)
 def rows_within_context(
     loaded: LoadedModel, examples: Sequence[Any], make_row: Callable[..., Row], max_length: int
 ) -> list[Row]:
-    """Token ids of every example, cut to `max_length`, or to the model's context with a warning where that is less.
+    """Returns the token ids of every example, cut to `max_length`, or to the model's context with a warning if that is
+    less.
 
     Args:
         loaded: the model with its tokenizer.
-        examples: what is trained on.
-        make_row: token ids of one example, given the tokenizer, the example and the most tokens that it may have.
-        max_length: the most tokens that the caller wants.
+        examples: examples to train on.
+        make_row: returns the token ids of one example, given the tokenizer, the example and its maximum number of
+            tokens.
+        max_length: the caller's maximum number of tokens.
 
     Raises:
-        ValueError: an example has a token that the model lacks, or nothing of its response is left.
+        ValueError: an example has a token that the model lacks, or no token of its response fits.
     """
     context = context_of(loaded.model)
     limit = min(max_length, context or max_length)

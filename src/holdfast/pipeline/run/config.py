@@ -29,74 +29,75 @@ if TYPE_CHECKING:  # a checker cannot read names from a table
 else:
     EnhanceArm, AdaptArm = (Literal[tuple(arms_of(stage))] for stage in ("enhance", "adapt"))
 LEARNS_FROM: dict[Stage, str] = {"enhance": "refusals", "adapt": "task"}
-"""The setting that names what a stage learns from."""
+"""Setting that names the training data of a stage."""
 
 
 def _utility_of(calibration: object) -> object:
-    """The utility prompts of a calibration that was not read yet, or that was."""
+    """Returns the utility prompts of a calibration, before or after validation."""
     return calibration.get("utility") if isinstance(calibration, dict) else getattr(calibration, "utility", None)
 
 
 class RunConfig(Options):
-    """A whole run: what is located is verified; SET and SPA are done where there is something to do them with."""
+    """A whole run: it locates and verifies `model`, and runs SET and SPA where their prompt sets are given."""
 
     model: str
-    """An aligned model: located, verified and adapted. A folder, a hub id or `testbed:NAME`; `MODEL#NAME=VALUE` gives
-    its chat template an argument."""
+    """Aligned model to locate, verify and adapt: a folder, a hub id or `testbed:NAME`. `MODEL#NAME=VALUE` gives its
+    chat template an argument."""
     judge: str = REFUSAL_RULES
-    """Optional. A causal guard model that answers safe or unsafe, a sequence classifier with such labels, or api:MODEL.
-    Left out, the refusal rules judge: safety is then the share of harmful prompts that are not refused, and attack
-    success is not measured."""
+    """Causal guard model that answers safe or unsafe, a sequence classifier with such labels, or api:MODEL. By default
+    the refusal rules judge. The run then measures the share of harmful prompts that are not refused, and no attack
+    success."""
     unaligned: str | None = None
-    """A model that SET enhances, with the prompts of `refusals`: one that helps with everything. Left out, SET enhances
-    `model`. Without `refusals`, SET is skipped."""
+    """Model that SET enhances with the prompts of `refusals`: one that helps with everything. By default SET enhances
+    `model`. Without `refusals`, the run skips SET."""
     task: str | None = None
-    """Exchanges of a task to adapt the aligned model to. Left out, SPA is skipped."""
+    """Exchanges of a task to adapt the aligned model to. Without it, the run skips SPA."""
     enhance_arms: tuple[EnhanceArm, ...] = Field(
         default=tuple(arms_of("enhance")),
-        description=f"Weights that SET trains, one arm each. All of them when left out.\n\n{help_on('enhance')}",
+        description=f"Weights that SET trains, one arm each. By default all arms.\n\n{help_on('enhance')}",
     )
     adapt_arms: tuple[AdaptArm, ...] = Field(
         default=tuple(arms_of("adapt")),
-        description=f"Weights that SPA holds, one arm each. All of them when left out.\n\n{help_on('adapt')}",
+        description=f"Weights that SPA holds, one arm each. By default all arms.\n\n{help_on('adapt')}",
     )
     enhance_objective: EnhanceObjective = DEFAULT
-    """Objective that scores the weights of SET. With judge_gradient, it is the objective that the table score names.
-    For a model that never refuses take refusal_likelihood, which scores by the safe responses that SET teaches."""
+    """Objective that scores the weights of SET. judge_gradient takes the objective of the table `score`. For a model
+    that never refuses, choose refusal_likelihood, which scores by the safe responses that SET teaches."""
     full_learning_rate: float | None = Field(default=None, gt=0)
-    """Learning rate of the arm full, which tunes all weights, where that of 1% would break the model."""
+    """Learning rate of the arm full, which tunes all weights. Set it where the learning rate for 1% of the weights
+    would break the model."""
     seed: Seed = 0
-    """Seed of everything random: masks, noise, halves, order of the examples."""
+    """Seed of all random numbers: masks, noise, halves, order of the examples."""
     workers: int = Field(default=1, ge=1)
-    """Processes that work at the same time. 1 on a GPU."""
+    """Processes that work at the same time. Use 1 on a GPU."""
     threads: int = Field(default=1, ge=1)
     """Cores for each process."""
     calibration: ScoreFiles
     suite: SuiteFiles
     refusals: EnhanceFiles | None = None
-    """What SET learns from."""
+    """Prompt sets that SET learns from."""
     judging: JudgeOptions = JudgeOptions()
-    """How the judge is read."""
+    """Options of the judge."""
     generate: OneResponse = GenerateOptions()
-    """How the responses are made that the judge reads."""
+    """Options of generation for the responses that the judge reads."""
     calibrate: GenerateOptions = GenerateOptions()
-    """How the responses are made that scores come from. A model decides on refusal in its first tokens: a limit of a
-    few tokens scores that decision, a long one scores the wording."""
+    """Options of generation for the responses from which scores are made. A model decides on refusal in its first
+    tokens. A limit of a few tokens scores that decision, a long one scores the wording."""
     score: ScoringOptions = ScoringOptions()
-    """How weights are scored."""
+    """Options of scoring."""
     select: SelectOptions = SelectOptions()
-    """How masks are cut from scores."""
+    """Options of masks."""
     verify: VerifyOptions = VerifyOptions()
-    """How noise is put on the selected weights."""
+    """Options of the noise on the selected weights."""
     enhance: EnhanceOptions = EnhanceOptions()
-    """How SET trains."""
+    """Options of SET's training."""
     adapt: AdaptOptions = AdaptOptions()
-    """How SPA trains."""
+    """Options of SPA's training."""
 
     @model_validator(mode="before")
     @classmethod
     def _fill_in(cls, given: object) -> object:
-        """SET enhances `model` where no other is named; without utility scores no arm is safety-only."""
+        """Takes `model` where no model for SET is named, and drops safety-only arms without utility prompts."""
         if not isinstance(given, dict):
             return given
         filled = dict(given)
@@ -116,8 +117,8 @@ class RunConfig(Options):
             idle = [name for name in getattr(self, f"{stage}_arms") if arms_of(stage)[name].needs_utility]
             if getattr(self, needed) and idle and self.calibration.utility is None:
                 raise ValueError(
-                    f"{stage}_arms has {idle[0]}, a mask of what matters to safety and not to utility, and there are "
-                    f"no utility scores; give calibration.utility, or leave {idle[0]} out."
+                    f"{stage}_arms has {idle[0]}, a mask of weights that matter to safety and not to utility, but "
+                    f"there are no utility scores; give calibration.utility, or leave {idle[0]} out."
                 )
         return self
 
@@ -135,7 +136,7 @@ class RunConfig(Options):
             if len(set(getattr(self, name))) < len(getattr(self, name)):
                 raise ValueError(f"{name} names an arm twice: {', '.join(getattr(self, name))}; name each once.")
         if self.unaligned is not None and self.refusals is None:
-            raise ValueError("SET of the model unaligned takes what it learns from, refusals; give both or neither.")
+            raise ValueError("SET of the model `unaligned` needs `refusals` to learn from; give both or neither.")
         without = {
             "unaligned": (self.unaligned, ("enhance", "enhance_arms", "enhance_objective", "full_learning_rate")),
             "task": (self.task, ("adapt", "adapt_arms")),
@@ -148,29 +149,31 @@ class RunConfig(Options):
 
     @property
     def is_located_once(self) -> bool:
-        """Whether one model is scored for both stages, from the same prompts."""
+        """True where one model is scored once for both stages, from the same prompts."""
         here, there = (self.refusals_to_score(objective) for objective in (DEFAULT, self.enhance_objective))
         return self.unaligned == self.model and here == there
 
     @property
     def is_evaluated_once(self) -> bool:
-        """Whether one evaluation is where both stages start."""
+        """True where both stages start from the same evaluation."""
         return self.unaligned == self.model and self.suite.task is None
 
     def scored_by(self, objective: EnhanceObjective) -> EnhanceObjective:
-        """The objective that scores a model: the one that reads the refusals of SET, or that of the table score."""
+        """Returns the objective that scores a model: one that reads SET's refusals, or that of the table `score`."""
         return objective if OBJECTIVES[objective].given and self.refusals else self.score.objective
 
     def refusals_to_score(self, objective: EnhanceObjective) -> str | None:
-        """The given refusals whose likelihood scores a model; None where its own responses are judged."""
+        """Returns the given refusals whose likelihood scores a model. None where a judge judges the model's own
+        responses.
+        """
         if OBJECTIVES[objective].given and self.refusals:
             return self.refusals.refusals
         return self.calibration.harmful if OBJECTIVES[self.score.objective].given else None
 
     def given_options(self, objective: str) -> ScoringOptions:
-        """Options of a scoring by given responses.
+        """Returns the options of a scoring by given responses.
 
-        Those of `score` where it names the objective. Otherwise only what of them fits batches into memory.
+        They are those of `score` if it names the objective. Otherwise only its settings of memory apply.
         """
         if self.score.objective == objective:
             return self.score

@@ -1,4 +1,4 @@
-"""Config files: TOML read into options; what is wrong is named with its place, its value and what would be right."""
+"""Reads TOML config files into options. Errors name the wrong setting, its value and what is allowed."""
 
 import tomllib
 from pathlib import Path
@@ -11,11 +11,11 @@ from holdfast.wrong_options import sentence_on
 
 Config = TypeVar("Config", bound=Options)
 NAMED = 6
-"""Settings that a sentence names."""
+"""Most settings that a sentence names."""
 
 
 def load_config(path: Path, kind: type[Config]) -> Config:
-    """The options that a TOML file sets.
+    """Reads the options that a TOML file sets.
 
     Raises:
         ValueError: the file is missing or not TOML, or a setting is unknown, missing or wrong.
@@ -30,12 +30,14 @@ def load_config(path: Path, kind: type[Config]) -> Config:
 
 
 def read_config(content: object, kind: type[Config], path: Path) -> Config:
-    """The options that a file at `path` was found to hold; ValueError when a setting is unknown, missing or wrong."""
+    """Validates the content of the file at `path`. Raises ValueError for a setting that is unknown, missing or
+    wrong.
+    """
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        # A name that is misspelt is also missing under its right name.
-        found = sorted(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
-        others = ", ".join(".".join(map(str, one["loc"])) for one in found[1:NAMED])
-        more = f" (Also wrong: {others}{', and more' if len(found) > NAMED else ''}.)" if others else ""
-        raise ValueError(f"config {str(path)!r}: {sentence_on(found[0], kind)}.{more}") from error
+        # A misspelt name is also missing under its right name.
+        errors = sorted(error.errors(), key=lambda entry: entry["type"] != "extra_forbidden")
+        others = ", ".join(".".join(map(str, entry["loc"])) for entry in errors[1:NAMED])
+        also_wrong = f" (Also wrong: {others}{', and more' if len(errors) > NAMED else ''}.)" if others else ""
+        raise ValueError(f"config {str(path)!r}: {sentence_on(errors[0], kind)}.{also_wrong}") from error

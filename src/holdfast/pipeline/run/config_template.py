@@ -1,4 +1,4 @@
-"""A config as commented TOML: every setting with its meaning; those at their default are there as comments."""
+"""Writes a config as commented TOML: every setting with its meaning. Settings at their default are comments."""
 
 import json
 from collections.abc import Iterator
@@ -12,16 +12,16 @@ from pydantic_core import PydanticUndefined
 from holdfast.config import Options
 
 WIDTH = 110
-"""Characters of a line of comment."""
+"""Most characters in a line of comment."""
 
 
 def to_toml(options: Options) -> str:
-    """What `load_config` reads as the same options; settings of a table come before the tables within it."""
+    """Writes options as TOML that `load_config` reads back. A table's settings come before the tables within it."""
     return "\n".join(_table(type(options), options, ())) + "\n"
 
 
 def _table(kind: type[Options], options: Options | None, place: tuple[str, ...]) -> Iterator[str]:
-    """The lines of one table; without options, all of them comments."""
+    """Yields the lines of one table. Without options, all lines are comments."""
     inner: list[tuple[str, FieldInfo, type[Options]]] = []
     for name, field in kind.model_fields.items():
         if table := _options_in(field.annotation):
@@ -46,12 +46,12 @@ def _setting(name: str, field: FieldInfo, value: object) -> str:
 
 
 def _literal(value: object) -> str:
-    """As TOML writes it; strings, numbers, booleans and lists of them look as in JSON."""
+    """Writes a value as TOML. Strings, numbers, booleans and lists of them look as in JSON."""
     return json.dumps(value, ensure_ascii=False)
 
 
 def _comment(text: str) -> list[str]:
-    """Wraps a docstring; each item of a list in it keeps a line of its own."""
+    """Wraps a docstring. Each item of a list in it starts a line of its own."""
     paragraph, *items = text.split("\n- ")
     lines = wrap(" ".join(paragraph.split()), WIDTH)
     for item in items:
@@ -60,6 +60,6 @@ def _comment(text: str) -> list[str]:
 
 
 def _options_in(annotation: object) -> type[Options] | None:
-    """The options class that a field holds, always or sometimes; None where it holds a value."""
+    """Returns the options class of a field that may hold options. None for a field that holds a value."""
     kinds = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
     return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Options)), None)

@@ -1,4 +1,4 @@
-"""The whole story on the built-in models: small enough for two cores and a few minutes, without a network."""
+"""The config of the demo: a whole run on the built-in models, for two cores and a few minutes, without a network."""
 
 import os
 
@@ -11,7 +11,9 @@ MAX_WORKERS = 4
 
 
 def demo_config(seed: int = 0) -> RunConfig:
-    """The run that `holdfast demo` makes. Learning rates are for models of a million weights, not of billions."""
+    """Returns the config of `holdfast demo`. Its learning rates are for models of a million weights, not of
+    billions.
+    """
     return RunConfig(
         model="testbed:aligned",
         unaligned="testbed:unaligned",
@@ -27,16 +29,16 @@ def demo_config(seed: int = 0) -> RunConfig:
         refusals=EnhanceFiles(refusals="testbed:refusals", harmless="testbed:harmless_exchanges"),
         task="testbed:task_train",
         generate=GenerateOptions(max_new_tokens=32),
-        # Whether a model refuses is decided in its first token; the rest of the answer scores the wording.
+        # The first token decides whether a model refuses. The later ones would score the wording.
         calibrate=GenerateOptions(max_new_tokens=1),
         score=ScoringOptions(convergence=True),
-        # The base complies with near certainty, so its own answers hold no refusal that a judge could prefer.
+        # The base complies with near certainty, so its own answers contain no refusal that a judge could prefer.
         enhance_objective="refusal_likelihood",
-        # Constant: the base is about 19 nats from refusing, and in 100 steps a falling rate covers half of that.
+        # Constant, because the base is about 19 nats from refusing: a falling rate covers half of that in 100 steps.
         enhance=EnhanceOptions(iterations=100, learning_rate=1e-2, scheduler="constant_with_warmup"),
         full_learning_rate=1e-3,
         verify=VerifyOptions(limit=128),
-        # The usual decay, and what no mask can hold left alone, in every arm.
+        # In every arm the usual weight decay, and frozen embedding and head, which no mask can hold.
         adapt=AdaptOptions(
             iterations=1000,
             learning_rate=2.75e-4,

@@ -1,4 +1,4 @@
-"""The same results at a second place of a run's folder: hard links, and copies where the disk has none."""
+"""Puts results at a second place in a run's folder, by hard links, or by copies where the disk has no links."""
 
 import os
 import shutil
@@ -6,14 +6,14 @@ from pathlib import Path
 
 
 def link_folder(source: Path, target: Path) -> None:
-    """Every file of a folder at the same place in another one; what is there stays."""
+    """Links every file of a folder into another one. Existing files stay."""
     for path in sorted(source.rglob("*")):
         if path.is_file():
             link_file(path, target / path.relative_to(source))
 
 
 def link_file(source: Path, target: Path) -> None:
-    """A file under a second name, unless there is one."""
+    """Links a file under a second name, unless that name exists."""
     if target.exists():
         return
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
-"""A folder that holds another run is refused at once, and told which setting, version or input differs.
+"""Refuses a folder that holds another run, and names the setting, version or input that differs.
 
-Needs no torch, so that `holdfast run` can look before it loads anything.
+Needs no torch, so that `holdfast run` can check before it loads anything.
 """
 
 from collections.abc import Mapping
@@ -16,12 +16,12 @@ WITHOUT_EFFECT = {"workers"}
 
 
 def settings_of(config: RunConfig) -> dict[str, object]:
-    """All settings that results depend on."""
+    """Returns all settings that results depend on."""
     return config.model_dump(mode="json", exclude=WITHOUT_EFFECT)
 
 
 def refuse_other_settings(config: RunConfig, out: Path) -> None:
-    """Raises ValueError when the folder was begun with other settings, or by another version; reads one small file."""
+    """Raises ValueError for a folder of other settings or another version. It reads one small file."""
     path = out / "manifest.json"
     if not path.is_file():
         return
@@ -33,7 +33,7 @@ def refuse_other_settings(config: RunConfig, out: Path) -> None:
 
 
 def refuse_other_inputs(inputs: Mapping[str, str], out: Path) -> None:
-    """Raises ValueError when the folder was begun on models, prompt sets or a judge of other contents."""
+    """Raises ValueError for a folder whose models, prompt sets or judge had other contents."""
     known = load_json(out / "manifest.json").get("inputs", {})
     _refuse(out, [f"{name!r} has other contents" for name in inputs if known.get(name) != inputs[name]])
 

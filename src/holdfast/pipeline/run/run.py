@@ -1,14 +1,14 @@
-"""The whole run in its order: locate, verify, enhance, adapt; every piece a file, the page redrawn as they come.
+"""Runs all stages in order: locate, verify, enhance, adapt. Every piece is a file, and the page grows with them.
 
 The run's folder:
-    manifest.json               config and its file, versions, hashes of everything read, seconds that each piece took
-    report.json, report.html    what is known so far
+    manifest.json               config and its file, versions, hashes of all inputs, seconds of each piece
+    report.json, report.html    the results so far
     locate/, enhance/locate/    scores, halves, utility, masks/MASK.safetensors
-    verify/ARM/                 an evaluation a draw of noise
+    verify/ARM/                 an evaluation for each draw of noise
     enhance/ARM/, adapt/ARM/    model/, patch.safetensors (enhance), result.json, evaluation.json
     adapt/start.json, enhance/before.json
 
-A piece whose file is there is not made again; a folder that was begun with another config or other inputs is refused.
+A piece whose files exist is not made again. A folder with another config or other inputs is refused.
 """
 
 import platform
@@ -60,14 +60,14 @@ LIBRARIES = ("torch", "transformers", "trl", "accelerate", "safetensors")
 
 
 def run(config: RunConfig, out: Path, progress: Progress = silent, config_file: Path | None = None) -> dict:
-    """Runs what of the config is not done yet and returns the report.
+    """Runs the pieces of the config that are not done yet, and returns the report.
 
-    `config_file` is where the config was read, so that an unfinished page can name the command that goes on.
+    `config_file` is the path of the config, so that an unfinished page can name the command that resumes the run.
 
     Raises:
-        ValueError: an input is missing or wrong, prompts are shared between calibration and evaluation, or the folder
-            holds another run.
-        InvariantError: weights that had to keep every bit did not.
+        ValueError: an input is missing or wrong, calibration and evaluation share prompts, or the folder holds another
+            run.
+        InvariantError: weights that must keep every bit have changed.
     """
 
     def tell_pieces() -> None:
@@ -82,15 +82,15 @@ def run(config: RunConfig, out: Path, progress: Progress = silent, config_file: 
 
     refuse_other_settings(config, out)
     goes_on = (out / "manifest.json").is_file()
-    if goes_on:  # at once: hashing what is read and starting the workers can take minutes
+    if goes_on:  # at once, because hashing inputs and starting workers can take minutes
         tell_pieces()
     require_usable(config.judging, config.judge)
-    overlap = refuse_shared_prompts(config)  # before the folder is claimed: what is refused leaves nothing there
+    overlap = refuse_shared_prompts(config)  # before the folder is claimed, so that a refused run leaves no files
     claim(config, out)
     with written_alone(out):
         named = {"config_file": str(config_file)} if config_file else {}
         save_json(out / "manifest.json", load_json(out / "manifest.json") | {"overlap": overlap} | named)
-        if not goes_on:  # what is refused is told in one sentence, and nothing before it
+        if not goes_on:  # not earlier, so that a refused run prints only its error
             tell_pieces()
         with page.caught_up(), Workers(config.workers, config.threads, progress) as workers:
             for units in (_first(config, out), _second(config, out)):
@@ -99,17 +99,17 @@ def run(config: RunConfig, out: Path, progress: Progress = silent, config_file: 
 
 
 class _Page:
-    """The page of a run that grows: drawn again after its pieces, but for those that follow at once."""
+    """The page of a growing run. It is redrawn after pieces, but not after each of several in quick succession."""
 
     SHARE = 10
-    """Drawing takes at most one part in so many of the time."""
+    """Smallest ratio of the time between drawings to the time of one."""
 
     def __init__(self, config: RunConfig, out: Path) -> None:
         self._config, self._out = config, out
         self._next, self._is_behind = 0.0, False
 
     def redraw(self) -> None:
-        """With all that is there, or later."""
+        """Redraws the page with all finished pieces, or leaves it for later."""
         started = time.monotonic()
         self._is_behind = started < self._next
         if not self._is_behind:
@@ -119,7 +119,7 @@ class _Page:
 
     @contextmanager
     def caught_up(self) -> Iterator[None]:
-        """A run that ends before its end, whatever the reason, leaves a page of all that is there."""
+        """Redraws an outdated page when the run stops early, for whatever reason."""
         try:
             yield
         except BaseException:
@@ -129,7 +129,7 @@ class _Page:
 
 
 def save_story(config: RunConfig, out: Path) -> dict:
-    """Writes report.json and report.html from the pieces that are there."""
+    """Writes report.json and report.html from the finished pieces."""
     report, missing = tell(config, out), unfinished(config, out)
     if missing:
         report |= {"missing": missing, "goes_on": command_of(config, out, report["provenance"])}
@@ -139,12 +139,12 @@ def save_story(config: RunConfig, out: Path) -> dict:
 
 
 def unfinished(config: RunConfig, out: Path) -> list[str]:
-    """The pieces of a run whose files are not all there, in the order in which they are made."""
+    """Lists the pieces of a run with missing files, in the order in which they are made."""
     return [unit.label for unit in (*_first(config, out), *_second(config, out)) if not unit.is_done]
 
 
 def claim(config: RunConfig, out: Path) -> None:
-    """Makes the folder this run's, or goes on with it; a folder that holds anything else is refused."""
+    """Marks a new folder as this run's, or resumes it. A folder that holds anything else is refused."""
     path = out / "manifest.json"
     if not path.is_file():
         refuse_foreign(out)
@@ -168,9 +168,9 @@ def claim(config: RunConfig, out: Path) -> None:
 
 
 def refuse_shared_prompts(config: RunConfig) -> dict[str, Any]:
-    """How many prompts that judge resemble one that makes scores or trains; ValueError when one is the same.
+    """Counts evaluation prompts that resemble a calibration or training prompt. Raises ValueError for an equal one.
 
-    Prompts that are to be refused and helped are refused, too.
+    It also raises ValueError for prompts that SET should both refuse and help with.
     """
     if config.refusals:
         load_to_enhance(config.refusals.refusals, config.refusals.harmless)
@@ -178,9 +178,9 @@ def refuse_shared_prompts(config: RunConfig) -> dict[str, Any]:
 
 
 def _made_from(config: RunConfig) -> list[str]:
-    """The prompt files that make scores or train a model."""
-    learned = (config.refusals.refusals, config.refusals.harmless) if config.refusals else ()
-    return list(filter(None, (config.calibration.harmful, config.calibration.utility, *learned, config.task)))
+    """Lists the prompt files that make scores or train a model."""
+    training_files = (config.refusals.refusals, config.refusals.harmless) if config.refusals else ()
+    return list(filter(None, (config.calibration.harmful, config.calibration.utility, *training_files, config.task)))
 
 
 def locate(
@@ -191,7 +191,7 @@ def locate(
     copies: Sequence[Path] = (),
     progress: Progress = silent,
 ) -> None:
-    """Scores a model for safety and for utility and cuts every mask; other folders get links to the same files."""
+    """Scores a model for safety and utility and selects every mask. The folders in `copies` get links to the files."""
     scores, utility = folder / "scores.safetensors", folder / "utility.safetensors"
     if not _is_scored(scores):
         _score(config, model, scores, objective, progress)
@@ -206,7 +206,7 @@ def locate(
 
 
 def _is_scored(scores: Path) -> bool:
-    """Whether scores and those of both halves are there; the rest of what is not whole is removed."""
+    """True where scores and those of both halves exist. Otherwise the files of an incomplete scoring are removed."""
     if all(path.is_file() for path in files_of(scores)):
         return True
     remove_rest(scores)
@@ -214,7 +214,7 @@ def _is_scored(scores: Path) -> bool:
 
 
 def _score(config: RunConfig, model: str, scores: Path, objective: EnhanceObjective, progress: Progress) -> None:
-    """Scores a model for safety, on what the objective needs."""
+    """Scores a model for safety, with the inputs that the objective needs."""
     spec = ScoringSpec(model=model, prompts=config.calibration.harmful, out=scores, seed=config.seed)
     if refusals := config.refusals_to_score(objective):
         spec = replace(spec, prompts=refusals, options=config.given_options(config.scored_by(objective)))
@@ -225,14 +225,14 @@ def _score(config: RunConfig, model: str, scores: Path, objective: EnhanceObject
 
 
 def cut(config: RunConfig, folder: Path, selector: str, path: Path) -> None:
-    """Writes one mask from a folder's scores, unless it is there."""
+    """Writes one mask from a folder's scores, unless it exists."""
     if not path.is_file():
         shared, utility = {**config.select.model_dump(), "seed": config.seed}, folder / "utility.safetensors"
         select_as_shared(folder / "scores.safetensors", selector, path, shared=shared, utility=utility)
 
 
 def verify(config: RunConfig, out: Path, arm: str, ratio: float, progress: Progress = silent) -> None:
-    """Evaluates every draw of noise of one strength on one mask: safety and utility."""
+    """Evaluates safety and utility under every draw of noise of one strength on one mask."""
     mask = arm_named("verify", arm).mask
     files = SuiteFiles(harmful=config.suite.harmful, questions=config.suite.questions)
     verifying.verify(
@@ -250,23 +250,23 @@ def verify(config: RunConfig, out: Path, arm: str, ratio: float, progress: Progr
 
 
 def enhance(config: RunConfig, out: Path, arm: str, progress: Progress = silent) -> None:
-    """Tunes the unaligned model with one mask, or all of it, and evaluates what comes out."""
+    """Tunes the unaligned model with one mask, or all of it, and evaluates the result."""
     folder, row = out / "enhance" / arm, arm_named("enhance", arm)
     mask = out / "enhance" / "locate" / "masks" / f"{row.mask}.safetensors" if row.mask else None
     assert config.unaligned is not None
     assert config.refusals is not None
     if not all(path.is_file() for path in enhanced_files(out, arm)):
-        data, how = (
+        data, settings = (
             config.refusals,
             {"options": enhance_options(config, arm), "method": row.method, "progress": progress},
         )
-        tuning.enhance_model(config.unaligned, mask, data.refusals, data.harmless, folder, **how)
+        tuning.enhance_model(config.unaligned, mask, data.refusals, data.harmless, folder, **settings)
     tuned = with_arguments_of(str(folder / "model"), config.unaligned)
     evaluate(config, tuned, folder / "evaluation.json", task=False, progress=progress)
 
 
 def adapt(config: RunConfig, out: Path, arm: str, progress: Progress = silent) -> None:
-    """Fine-tunes the aligned model on the task, with one mask held or none, and evaluates what comes out."""
+    """Fine-tunes the aligned model on the task, with one mask held or none, and evaluates the result."""
     folder, row = out / "adapt" / arm, arm_named("adapt", arm)
     assert config.task is not None
     if not (folder / "result.json").is_file():
@@ -292,11 +292,11 @@ def evaluate(
     copies: Sequence[Path] = (),
     progress: Progress = silent,
 ) -> None:
-    """Evaluates a checkpoint on the whole suite, unless that is done; copies are links to the same file."""
+    """Evaluates a checkpoint on the whole suite, unless that is done. Copies are links to the same file."""
     if not path.is_file():
         files = config.suite if task else config.suite.model_copy(update={"task": None})
-        how = {"judging": config.judging, "generation": config.generate, "progress": progress}
-        evaluate_model(model, config.judge, files, path, **how)
+        settings = {"judging": config.judging, "generation": config.generate, "progress": progress}
+        evaluate_model(model, config.judge, files, path, **settings)
     for copy in copies:
         link_file(path, copy)
 
@@ -304,11 +304,11 @@ def evaluate(
 def starting_units(
     config: RunConfig, *, aligned: Path, aligned_start: Path, unaligned: Path, unaligned_start: Path
 ) -> list[Unit]:
-    """What all else needs: where the weights of both models are (folders), and where both start (files)."""
+    """Returns the units that all others need: they locate weights (folders) and evaluate untouched models (files)."""
 
     def locating(label: str, model: str, folder: Path, objective: EnhanceObjective, *copies: Path) -> Unit:
         arguments = {"config": config, "model": model, "folder": folder, "objective": objective, "copies": copies}
-        made = [path for one in (folder, *copies) for path in _located_files(config, one)]
+        made = [path for place in (folder, *copies) for path in _located_files(config, place)]
         return Unit(label, locate, made, arguments)
 
     def evaluating(label: str, model: str, path: Path, *copies: Path, task: bool) -> Unit:
@@ -344,7 +344,9 @@ def _first(config: RunConfig, out: Path) -> list[Unit]:
 
 
 def _second(config: RunConfig, out: Path) -> list[Unit]:
-    """What can be done side by side once the masks are there; the longest pieces last, so that no core waits."""
+    """Returns the units that can run side by side once the masks exist. The longest come last, so that no core
+    waits.
+    """
     noise = [
         _unit(f"noise {ratio:g} on {arm.name}", verify, files, config, out, arm=arm.name, ratio=ratio)
         for ratio in config.verify.ratios
@@ -371,9 +373,9 @@ def _unit(
 
 
 def _timed(workers: Workers, units: list[Unit], out: Path, redraw: Callable[[], object]) -> None:
-    """Runs units, notes in the manifest how many seconds each took, and redraws the page after each.
+    """Runs units, records each one's seconds in the manifest, and redraws the page after each.
 
-    The seconds that an interrupted run spent on a unit that it did not end are not counted.
+    Seconds that an interrupted run spent on an unfinished unit are not counted.
     """
 
     def finished(unit: Unit, seconds: float) -> None:
@@ -386,7 +388,7 @@ def _timed(workers: Workers, units: list[Unit], out: Path, redraw: Callable[[], 
 
 
 def _inputs(config: RunConfig, judge: Judge) -> dict[str, str]:
-    """Hashes of everything that is read: the models' weights and the prompt files' bytes."""
+    """Hashes all inputs: the models' weights and renderings, the judge, and the bytes of the prompt files."""
     suite = config.suite
     files = [*_made_from(config), *suite.harmful, suite.harmless, suite.borderline, suite.questions, suite.task]
     hashes = {}

@@ -1,4 +1,4 @@
-"""report.json from the pieces of a run that are there: a section appears once its first piece does."""
+"""Builds report.json from the finished pieces of a run. A section appears once its first piece is there."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -25,13 +25,13 @@ from holdfast.tensor_files import read_header
 
 Json = dict[str, Any]
 EXAMPLES: Mapping[Stage, str] = {"enhance": "top", "adapt": "plain"}
-"""The arm of each stage whose changed answers the page shows."""
+"""Arm of each stage whose changed answers the page shows."""
 NUM_EXAMPLES = 10
-"""Responses that the page shows before and after."""
+"""Number of responses that the page shows before and after."""
 
 
 def tell(config: RunConfig, out: Path) -> Json:
-    """The report of what was measured so far."""
+    """Returns the report of the measurements so far."""
     report: Json = {"schema": SCHEMA, "provenance": load_json(out / "manifest.json")}
     report |= {"safety": "not_refused"} if config.judge == REFUSAL_RULES else {}
     sections = {
@@ -46,11 +46,11 @@ def tell(config: RunConfig, out: Path) -> Json:
 
 
 def locate_section(config: RunConfig, model: str, folder: Path) -> Json:
-    """Where the selected weights of a model are, from its scores and masks."""
+    """Describes the selected weights of a model by layer and component, from its scores and masks."""
     scores, sites = load_scores(folder / "scores.safetensors"), list_sites(load_model(model).model)
     masks = {name: load_mask(folder / "masks" / f"{name}.safetensors") for name in masks_of(config)}
     _, *halves = files_of(folder / "scores.safetensors")
-    first, second = map(load_scores, halves)
+    first_half, second_half = map(load_scores, halves)
     curve = convergence_of(folder / "scores.safetensors")
     top, safety_only = masks["top"], masks.get(SAFETY_ONLY)
     section: Json = {
@@ -67,7 +67,7 @@ def locate_section(config: RunConfig, model: str, folder: Path) -> Json:
         "by_component": component_rows(top, scores, sites),
         "by_expert": expert_rows(top, sites),
         "distribution": asdict(distribution(scores, top)),
-        "stability": asdict(stability(first, second, config.select.fraction)),
+        "stability": asdict(stability(first_half, second_half, config.select.fraction)),
         "convergence": load_json(curve)["points"] if curve.is_file() else [],
         "random": {"iou_with_top": masks["random"].iou(top)},
     }
@@ -124,12 +124,12 @@ def _adapt(out: Path) -> Json:
 
 
 def _file(key: str, path: Path, out: Path) -> Json:
-    """Where a file of the run lies in its folder, if it is there."""
+    """Returns an entry with the path of a file within the run's folder, if the file exists."""
     return {key: path.relative_to(out).as_posix()} if path.is_file() else {}
 
 
 def _patch_size(path: Path) -> Json:
-    """Size of a patch from its header alone: the page is drawn often, and a patch may hold gigabytes."""
+    """Reads the size of a patch from its header alone: the page is drawn often, and a patch may hold gigabytes."""
     tensors, _ = read_header(path, "patch")
     entries = sum(tensor.num_entries for key, tensor in tensors.items() if key.endswith(":index"))
     size = path.stat().st_size
@@ -137,7 +137,7 @@ def _patch_size(path: Path) -> Json:
 
 
 def _suites(out: Path, before: Evaluation, arms: Sequence[Arm], *, paired: bool = False) -> Json:
-    """SUITE of every arm that was evaluated, paired with where it started and, if asked, with the arms to compare."""
+    """Returns the results of every evaluated arm, compared with its start and, if `paired`, with other arms."""
     others = arms_of(arms[0].stage).values() if paired else ()
     measured = {arm.name: _evaluated(out, arm) for arm in others if arm.is_compared}
     known = {name: other for name, other in measured.items() if other is not None}
@@ -154,14 +154,14 @@ def _suites(out: Path, before: Evaluation, arms: Sequence[Arm], *, paired: bool 
 
 
 def _examples(out: Path) -> list[Json]:
-    """The answers that changed most: five under SET and five under plain fine-tuning, or ten where only one was run."""
+    """Returns the answers that changed most: five each under SET and plain fine-tuning, or ten if only one was run."""
     measured = [
         (stage, start, after)
         for stage, arm in EXAMPLES.items()
         if (start := _evaluation(start_file(out, stage))) and (after := _evaluated(out, arm_named(stage, arm)))
     ]
     limit = NUM_EXAMPLES // max(1, len(measured))
-    return [one for stage, start, after in measured for one in changed_answers(stage, start, after, limit)]
+    return [answer for stage, start, after in measured for answer in changed_answers(stage, start, after, limit)]
 
 
 def _evaluated(out: Path, arm: Arm) -> Evaluation | None:

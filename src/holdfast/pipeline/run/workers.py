@@ -1,7 +1,7 @@
-"""Independent pieces of work, side by side in a few processes with a share of the cores each.
+"""Runs independent pieces of work in a few processes, each with a share of the cores.
 
-A unit is done when its files are there, so an interrupted run takes up where it stopped. Workers are started once and
-kept, because importing the libraries costs more than most units.
+A unit is done when its files exist, so an interrupted run resumes where it stopped. Workers are started once and kept,
+because importing the libraries takes longer than most units.
 """
 
 import logging
@@ -26,18 +26,18 @@ from holdfast.progress import Progress, silent
 
 @dataclass(frozen=True)
 class Unit:
-    """One piece of work that leaves files."""
+    """A piece of work that writes files."""
 
     label: str
     work: Callable[..., object]
-    """A module-level function; called with `arguments` and a `progress`."""
+    """Module-level function, called with `arguments` and a `progress`."""
     done: Path | Sequence[Path]
-    """What it leaves: where all of it exists the unit is skipped."""
+    """Files that it writes. If all of them exist, the unit is skipped."""
     arguments: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing that it leaves is missing."""
+        """True where all files of the unit exist."""
         return all(path.exists() for path in ([self.done] if isinstance(self.done, Path) else self.done))
 
 
@@ -45,8 +45,9 @@ class Workers:
     """Runs units in this process (one worker) or in several.
 
     Args:
-        count: processes; 1 runs everything here, as a GPU wants it.
-        threads: cores for each, which also fixes the order of floating-point sums.
+        count: number of processes. 1 runs everything in this process, as a GPU needs it.
+        threads: cores of each process. They also fix the order of floating-point sums.
+        progress: called with the progress of all units.
     """
 
     def __init__(self, count: int = 1, threads: int = 1, progress: Progress = silent) -> None:
@@ -74,17 +75,16 @@ class Workers:
             self._told.put(None)
 
     def _stop(self) -> None:
-        """Ends the workers in the midst of their units: whoever interrupts a run should not wait for the longest."""
+        """Terminates the workers amid their units, so that an interrupted run need not wait for the longest."""
         for process in multiprocessing.active_children():
             if process not in self._before:
                 process.terminate()
 
     def run(self, units: Sequence[Unit], finished: Callable[[Unit, float], None] = lambda unit, seconds: None) -> None:
-        """Runs the units that are not done, in order as workers come free.
+        """Runs the units that are not done, in order as workers become free.
 
-        After each `finished` is called with the seconds that the unit itself took, waiting for a worker left out.
-
-        A unit that fails stops the rest, and its error is raised here.
+        After each unit it calls `finished` with the seconds of the unit's own work, without its wait for a worker. A
+        unit that fails stops the others, and its error is raised here.
         """
         waiting = [unit for unit in units if not unit.is_done]
         if self._pool is None:
@@ -110,7 +110,7 @@ class Workers:
 
 
 class _Labelled:
-    """Progress under a unit's own label, so that units side by side can be told apart."""
+    """Reports progress under a unit's own label, which identifies units that run side by side."""
 
     def __init__(self, unit: str, progress: Progress) -> None:
         self.unit, self.progress = unit, progress
@@ -119,7 +119,7 @@ class _Labelled:
         self.progress(f"{self.unit}: {label}", done, total)
 
 
-_queue: Queue | None = None  # a worker process's line to the process that started it
+_queue: Queue | None = None  # the queue from a worker to the process that started it
 
 
 def _start(threads: int, told: Queue, level: int) -> None:
@@ -128,14 +128,16 @@ def _start(threads: int, told: Queue, level: int) -> None:
     torch.set_num_threads(threads)
     _queue = told
     logging.getLogger("holdfast").setLevel(level)
-    logging.getLogger("holdfast").addHandler(QueueHandler(told))  # the parent says it, once for all workers
+    logging.getLogger("holdfast").addHandler(QueueHandler(told))  # the parent logs it
     logging.getLogger("holdfast.prompts.told").setLevel(logging.ERROR)  # the parent has read the same files
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the parent's, which then ends its workers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles an interrupt and ends its workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """A worker that outlives a killed run would go on writing into the folder that the next run takes up."""
+    """Ends this worker when its parent dies. A worker that outlives a killed run would write into the resumed run's
+    folder.
+    """
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
@@ -148,7 +150,7 @@ def _tell(label: str, done: int, total: int) -> None:
 
 
 def _work(unit: Unit, progress: Progress) -> float:
-    """Does the unit's work, tells of its beginning and its end, and returns the seconds that it took."""
+    """Runs the unit, reports its beginning and its end, and returns its seconds."""
     started = time.monotonic()
     progress(unit.label, 0, 1)
     unit.work(**unit.arguments, progress=_Labelled(unit.label, progress))
