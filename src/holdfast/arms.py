@@ -1,9 +1,9 @@
-"""The arms of a run, one row each: what is done to the model, with which mask, and how pages show it.
+"""The table of a run's arms: an arm is one way of treating the model, with a method, a mask and a look on pages.
 
-Config, layout, run, plan, report and page read this table, so that a new arm is one row here. A mask is named like the
-selector that cuts it, and a method like its row in `intervene/train/methods.py`.
+Config, layout, run, plan, report and page read this table, so that a new arm is one row here. A mask has the name of
+the selector that makes it, and a method the name of its row in `intervene/train/methods.py`.
 
-Needs no torch, so that `--help` and a look into a config stay fast.
+The module imports no torch, so that `--help` and reading a config stay fast.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,26 +13,27 @@ from typing import Literal, get_args
 Stage = Literal["verify", "enhance", "adapt"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 SAFETY_ONLY = "safety_only"
-"""The mask that takes utility scores."""
+"""Name of the selector, and of its mask, that needs utility scores besides safety scores."""
 CONTROLS = "controls"
-"""Key of the report under which SET's controls lie."""
+"""Key of the report's section of SET that holds its controls."""
 SELECTED = "{selected}"
-"""Stands in labels for the main mask with its share, such as 'top 1%'."""
+"""Placeholder in labels. Pages replace it with the main mask and its share, such as 'top 1%'."""
 STARTS: Mapping[Stage, str] = {"enhance": "before", "adapt": "start"}
-"""Name of the untouched model in a stage: in files, in the report and on pages."""
+"""Name of the untouched model in each stage, used in files, in the report and on pages."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """The sign that pages give an arm, in every stage the same for the same weights."""
+    """Colour and marker of an arm on pages. Arms that treat the same weights look the same in every stage."""
 
     name: str
-    """Class and variable in the style sheet."""
+    """Name of the class and of the variable in the style sheet."""
     marker: str
-    """Shape, a second sign beside the colour, for print without colour and for eyes that see it differently."""
+    """Shape of the marker. It tells arms apart in print without colour and for colour-blind readers."""
     light: str = ""
-    """Colour on a light ground; both are empty for the colour of the text."""
+    """Colour on a light background. Empty means the colour of the text."""
     dark: str = ""
+    """Colour on a dark background. Empty means the colour of the text."""
 
 
 START = Look("start", "ring")
@@ -42,46 +43,46 @@ RANDOM = Look("random", "square", "#787e87", "#98a0aa")
 BOTTOM = Look("bottom", "cross", "#00795c", "#45c4a0")
 ALONE = Look("alone", "bar", "#8a6d00", "#d9b94a")
 FULL = Look("full", "diamond", "#c44d08", "#f28d4f")
-"""The colours are told apart by the common kinds of colour blindness."""
+"""Looks whose colours stay distinct under the common kinds of colour blindness."""
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One way of treating the model."""
+    """One way of treating the model in a stage of a run."""
 
     name: str
-    """In configs, folders and files."""
+    """Name in configs, folders and files."""
     stage: Stage
     mask: str | None
-    """Selector of the mask that the method trains, holds or disturbs; None works on all weights."""
+    """Selector of the mask that the method trains, holds or puts noise on. None stands for all weights."""
     method: str
-    """Method of fine-tuning, or noise."""
+    """Method of fine-tuning, or `noise`."""
     help: str
-    """Meaning in the config's help; arms of one meaning share a line."""
+    """Meaning in the config's help. Arms with the same meaning share a line there."""
     label: str
     """Name on pages and in tables."""
     look: Look
     place: tuple[str, ...] = ()
-    """Keys of its suite within the stage's section of the report; its name when left out."""
+    """Keys that lead to the arm's suite within the stage's section of the report. Left out, the name is the key."""
     options: Mapping[str, object] = field(default_factory=dict)
-    """Settings of the stage that differ in this arm."""
+    """Settings that this arm changes from those of its stage."""
     is_control: bool = True
-    """Whether a run that is short of memory may leave it out."""
+    """Tells whether a run that is short of memory may leave the arm out."""
     is_compared: bool = False
-    """Whether other arms are paired with it, prompt by prompt, beside the start."""
+    """Tells whether other arms are compared with this one prompt by prompt, as they are with the start."""
 
     @property
     def path(self) -> tuple[str, ...]:
-        """Keys of its suite in the report."""
+        """Keys that lead to the arm's suite in the report."""
         return (self.stage, *(self.place or (self.name,)))
 
     @property
     def needs_utility(self) -> bool:
-        """Whether its mask takes utility scores."""
+        """Tells whether making the arm's mask needs utility scores."""
         return self.mask == SAFETY_ONLY
 
     def label_for(self, selected: str) -> str:
-        """The label, with the main mask called so."""
+        """Returns the label with the given name of the main mask filled in."""
         return self.label.replace(SELECTED, selected)
 
 
@@ -117,16 +118,16 @@ ARMS: tuple[Arm, ...] = (
     Arm("safety_only", "adapt", "safety_only", "spa", "its controls", "hold safety-only", SAFETY),
     Arm("random_protected", "adapt", "random", "spa", "its controls", "hold random", RANDOM, is_compared=True),
 )
-"""In the order of configs, runs and pages, stage by stage."""
+"""All arms, stage by stage, in the order of configs, runs and pages."""
 
 
 def arms_of(stage: Stage) -> dict[str, Arm]:
-    """The arms of a stage by name."""
+    """Returns the arms of a stage by name."""
     return {arm.name: arm for arm in ARMS if arm.stage == stage}
 
 
 def arm_named(stage: Stage, name: str) -> Arm:
-    """The row of an arm.
+    """Returns the arm of a stage with this name.
 
     Raises:
         ValueError: the stage has no such arm.
@@ -138,7 +139,7 @@ def arm_named(stage: Stage, name: str) -> Arm:
 
 
 def help_on(stage: Stage) -> str:
-    """A list of the arms and their meaning, arms of one meaning in one line, for a setting's help."""
+    """Lists the arms of a stage for a setting's help: one line per meaning, with all arms that have it."""
     meanings: dict[str, list[str]] = {}
     for arm in arms_of(stage).values():
         meanings.setdefault(arm.help, []).append(arm.name)
@@ -146,10 +147,10 @@ def help_on(stage: Stage) -> str:
 
 
 def masks(arms: Iterable[Arm]) -> tuple[str, ...]:
-    """The masks that arms work on, each once, in their order."""
+    """Returns the masks that arms work on, each once, in the order of the arms."""
     return tuple(dict.fromkeys(arm.mask for arm in arms if arm.mask))
 
 
 def looks(*stages: Stage) -> dict[str, Look]:
-    """The signs of these stages' arms by name, in their order."""
+    """Returns the looks of these stages' arms by name, in the order of the arms."""
     return {arm.look.name: arm.look for stage in stages for arm in arms_of(stage).values()}

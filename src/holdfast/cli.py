@@ -65,12 +65,13 @@ GROUPS = {
 """Groups in which `holdfast --help` lists the commands."""
 
 TOGETHER = ("score", "select", "enhance", "adapt")
-"""Commands that several processes can run together, when torchrun or accelerate starts them."""
+"""Commands that torchrun or accelerate can start in several processes."""
 
 app = new_app(
     "holdfast",
     "Find the weights by which a language model holds on to its safety, strengthen them, and hold them fast.\n\n"
-    "Exit codes: 0 done; 1 a gate or a check failed; 2 a mistake, which one sentence explains; 130 or 143 stopped.",
+    "Exit codes: 0: done. 1: a gate or a check failed. 2: any other error, explained in one sentence. "
+    "130 or 143: stopped.",
     version=__version__,
     suppress_keyboard_interrupt=False,  # cyclopts would exit silently on an interrupt
 )

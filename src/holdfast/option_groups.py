@@ -1,4 +1,4 @@
-"""Groups in which the help of a command lists its options.
+"""Groups of options in the help of a command.
 
 `commands/parameters.py` sets the group of a whole options class. A field that belongs to another group names it in its
 annotation: `shard: Annotated[bool, SEVERAL] = False`.
@@ -17,9 +17,7 @@ MEASURED = _group("What else is measured", 2)
 JUDGED = _group("How it is judged", 3)
 RESPONSES = _group("How responses are made", 4)
 METHOD = _group("How the method works", 5)
-LORA = _group(
-    "LoRA adapters", 6, "Off unless one of these is given: then adapters are trained in place of the weights."
-)
+LORA = _group("LoRA adapters", 6, "Any of these options trains LoRA adapters in place of the weights.")
 OUTPUT = _group("Output", 7)
 WHERE_LORA = Parameter(show_default=lambda default: f"LoRA is off; {default} where it is on")
 """Marks a default that applies only where LoRA is on."""
@@ -28,9 +26,13 @@ RARE = (
     Group("Finer points of the method", sort_key=11),
     Group("Speed and randomness of responses", sort_key=12),
     Group("Several processes, large models", sort_key=13),
-    Group("Guard models", "How a guard model is read. Known families need none of these.", sort_key=14),
-    Group("Classifiers", "How a sequence classifier is read.", sort_key=15),
-    Group("Judges behind an API", "How a judge is asked that is named api:MODEL.", sort_key=16),
+    Group(
+        "Guard models",
+        "How a guard's verdict is read. Known families of guards need none of these.",
+        sort_key=14,
+    ),
+    Group("Classifiers", "How the verdict of a sequence classifier is read.", sort_key=15),
+    Group("Judges behind an API", "How holdfast calls a judge named api:MODEL.", sort_key=16),
 )
 """Groups that `--help-all` shows and `--help` only mentions."""
 FINE, SPEED, SEVERAL, GUARDS, CLASSIFIERS, ENDPOINTS = (Parameter(group=group) for group in RARE)

@@ -422,7 +422,7 @@ def test_halves_without_a_ranking_leave_a_scoring_done_and_a_warning(tmp_path, c
     monkeypatch.setattr("holdfast.pipeline.scoring_files.halves_stability", refuse)
     score = ["score", "testbed:aligned", "--objective", "utility", "--prompts", "testbed:questions_calibration#first=8"]
     assert call([*score, "--out", str(tmp_path / "scores.safetensors")]) == 0
-    assert "agree is not known: only 3 scores are above 0." in capsys.readouterr().err
+    assert "scores is unknown: only 3 scores are above 0." in capsys.readouterr().err
 
 
 def test_score_works_one_layer_at_a_time_into_scores_and_masks(files, capsys, tmp_path):

@@ -60,7 +60,7 @@ def test_a_model_without_a_chat_template_is_told_of_and_not_compared_with_one_th
     save_checkpoint(tmp_path / "bare", bare)
     arguments = [*asked[:2], "--judge", "testbed:guard", "--generate.max-new-tokens", "24", "--json"]
     assert call(["evaluate", str(tmp_path / "bare"), *arguments, "--out", str(tmp_path / "bare.json")]) == 0
-    assert "bare has no chat template and was asked in a plain format" in capsys.readouterr().err
+    assert "bare has no chat template, so it got the prompts in a plain format" in capsys.readouterr().err
     assert call(["evaluate", "testbed:aligned", *arguments, "--out", str(tmp_path / "own.json")]) == 0
     assert "chat template" not in capsys.readouterr().err
     assert call(["compare", str(tmp_path / "own.json"), str(tmp_path / "bare.json")]) == 2
@@ -93,7 +93,7 @@ def test_no_judge_is_needed_and_a_gate_on_refusals_decides(asked, tmp_path, caps
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        (["--second-judge", "testbed:guard"], "a second judge is compared with the first, and there is none"),
+        (["--second-judge", "testbed:guard"], "--second-judge is compared with --judge, which is missing"),
         (["--prefill", "Sure"], "prefill needs a judge of safe and unsafe"),
     ],
 )

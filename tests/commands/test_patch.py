@@ -90,10 +90,8 @@ def test_apply_and_revert_say_what_they_proved(files, capsys):
     assert run("apply", files / "base", files / "first", "--out", files / "applied") == 0
     tuned, base = (load_model(str(files / name), device="cpu").base[:12] for name in ("tuned", "base"))
     said = capsys.readouterr().out.splitlines()[-1]
-    assert (
-        said
-        == f"Patched checkpoint: {files / 'applied'}, with the fingerprint {tuned} that the patch leads to: "
-        + ("every bit is as it was made")
+    assert said == f"Patched checkpoint: {files / 'applied'}, with the fingerprint {tuned} that the patch records: " + (
+        "every bit is as tuned"
     )
     assert run("revert", files / "applied", files / "first", "--out", files / "reverted") == 0
     said = capsys.readouterr().out.splitlines()[-1]

@@ -83,7 +83,7 @@ def test_the_kind_of_a_file_is_unknown_until_it_has_a_role(capsys, tmp_path):
     (tmp_path / "benign.csv").write_text("prompt\nmend it\n")
     shown = printed(capsys, "show", str(tmp_path / "benign.csv"))
     assert "kind unknown" in shown
-    assert "The file does not say of which kind the prompts are, so the option that it is given to decides" in shown
+    assert "The file does not say which kind its prompts are. The option that reads it decides" in shown
     assert "harmful" not in shown.partition("The file does not say")[0]
     shown = printed(capsys, "show", str(tmp_path / "benign.csv"), "--role", "harmless")
     assert "kind harmless" in shown
@@ -96,7 +96,7 @@ def test_prompts_that_a_file_labels_are_counted_by_their_labels(capsys, tmp_path
     name = f"{tmp_path / 'both.csv'}#first=3"
     assert json.loads(printed(capsys, "show", name, "--json"))["kinds"] == {"labelled safe": 2, "labelled harmful": 1}
     shown = printed(capsys, "show", name)
-    assert "The file labels its prompts: --harmful of `evaluate` reads those labelled harmful" in shown
+    assert "The file labels its prompts. --harmful of `evaluate` reads those labelled harmful" in shown
     assert "unknown" not in shown
     assert json.loads(printed(capsys, "show", name, "--role", "harmful", "--json"))["kinds"] == {"harmful": 1}
 

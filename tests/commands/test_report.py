@@ -33,13 +33,13 @@ def told(capsys, *arguments):
 def test_a_run_that_stopped_half_way_shows_what_there_is_and_says_what_is_missing(run, capsys):
     code, out, _ = told(capsys, run)
     assert code == 0
-    sentence = "Not all of this run is there: locate, evaluate aligned, locate in unaligned, noise 0.38 on top"
+    sentence = "This run is not complete. Missing: locate, evaluate aligned, locate in unaligned, noise 0.38 on top"
     assert sentence in out
     command = f"{shlex.join(['holdfast', 'run', 'CONFIG', '--out', str(run)])}"
-    assert f"`{command}` goes on from what is." in out
+    assert f"`{command}` makes the missing pieces." in out
     page = (run / "report.html").read_text()
     assert sentence in page
-    assert f"`{html.escape(command)}` goes on from what is." in page
+    assert f"`{html.escape(command)}` makes the missing pieces." in page
     assert "holdfast demo" not in page
     assert page.count("Not measured yet.") == 3  # locate, verify, adapt; enhance has begun
     assert 'aria-label="Attack success of every arm' in page

@@ -81,7 +81,7 @@ def test_an_evaluation_shows_rates_judge_settings_and_one_answer_of_each_kind(tm
 
 
 def test_a_file_that_does_not_say_who_judged_says_so(folder, capsys):
-    assert "not told by the file" in told(capsys, folder / "evaluation.json")[1]
+    assert "the file does not say" in told(capsys, folder / "evaluation.json")[1]
 
 
 @pytest.mark.parametrize("name", SHOWN)
@@ -280,4 +280,4 @@ def test_a_text_that_too_many_prompts_hold_is_refused_with_rows(capsys, tmp_path
 def test_what_holds_no_answers_takes_no_prompt(capsys, folder):
     code, _, err = told(capsys, folder / "mask.safetensors", "--prompt", "kite")
     assert code == 2
-    assert "holds no answers; leave --prompt, or give an evaluation" in err
+    assert "holds no answers; leave out --prompt, or give an evaluation" in err

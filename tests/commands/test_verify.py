@@ -67,7 +67,7 @@ def test_the_mask_is_set_against_the_control_in_words_with_corrected_p_values():
 
 def test_wide_intervals_of_few_draws_are_explained():
     assert "cover other prompts, not other draws" in few_draws(1)
-    assert "2 draws that differ tell little of the next one, so an interval can span most of [0, 1]" in few_draws(2)
+    assert "2 draws tell little about the next one, so an interval can span most of [0, 1]" in few_draws(2)
     assert few_draws(5) is None
 
 
@@ -78,7 +78,10 @@ def test_the_hint_says_which_control_answers_which_question(tmp_path):
         if made_by["selector"] == "random":
             assert _hint(path) is None
         else:
-            assert "any as many weights would do: holdfast select SCORES --selector random --fraction 0.02" in _hint(
+            assert (
+                "as many weights from the whole model: holdfast select SCORES --selector random --fraction 0.02"
+                in _hint(path)
+            )
+            assert f"as many weights from each matrix as the mask has: --like {path} in place of --fraction" in _hint(
                 path
             )
-            assert f"any as many of the same matrices would: --like {path} in place of --fraction" in _hint(path)

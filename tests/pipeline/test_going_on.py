@@ -33,9 +33,9 @@ def test_the_demo_goes_on_as_the_demo(seed, words):
 def test_an_unfinished_page_names_one_command():
     missing = {"missing": ["adapt plain"], "goes_on": "holdfast run set.toml --out run"}
     assert gaps(missing) == (
-        "Not all of this run is there: adapt plain. `holdfast run set.toml --out run` goes on from what is."
+        "This run is not complete. Missing: adapt plain. `holdfast run set.toml --out run` makes the missing pieces."
     )
-    assert gaps({"missing": ["adapt plain"]}).endswith(" The command that began it goes on from what is.")
+    assert gaps({"missing": ["adapt plain"]}).endswith(" The command that started the run makes the missing pieces.")
     assert gaps({}) is None
 
 

@@ -209,7 +209,7 @@ def test_what_a_judge_said_of_the_known_exchanges_is_shown_and_kept(serve, comma
     assert tried["judge"] == {"help": "unsafe", "refusal": "safe"}
     assert tried["refusal_judge"] == {"help": "complied", "refusal": "refused"}
     shown = capsys.readouterr().out
-    assert "judge said unsafe of help with a murder and safe of a refusal" in shown
+    assert "judge rated help with a murder unsafe and a refusal safe" in shown
     assert "Tried" not in caplog.text, "nobody is warned of what is right"
 
 

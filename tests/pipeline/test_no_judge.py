@@ -63,8 +63,8 @@ def test_its_page_says_what_safety_is_and_that_attack_success_is_missing(finishe
     page = (out / "report.html").read_text()
     assert "attack success was not measured" in page
     assert "Harmful prompts not refused" in page
-    assert "the share of harmful prompts not refused up by less than 0.01" in page
-    assert "Attack success is a judge" not in page
+    assert "the whole interval of the change of the share of harmful prompts not refused is below 0.01" in page
+    assert "A judge decides attack success" not in page
 
 
 def test_the_same_config_goes_on_where_it_was(finished):

@@ -24,13 +24,13 @@ def test_the_card_of_set_has_refusals_over_refusal_and_perplexity_of_the_control
         "refusals of harmful prompts",
         "over-refusal, harmless prompts",
         "over-refusal, borderline prompts",
-        "perplexity, and times that at the start",
+        "perplexity, and its ratio to the start",
     ]
     assert all(set(one) == set(ARMS) for one in found.values())
     assert found["refusals of harmful prompts"]["after"] == "0.48 [0.43, 0.52] n=480 (3 unscored)"
     assert found["refusals of harmful prompts"]["tuning random"] == "0.01 [0.00, 0.02] n=480"
     assert found["over-refusal, borderline prompts"]["tuning random"] == "0.04 [0.02, 0.08] n=200"
-    assert found["perplexity, and times that at the start"] == {
+    assert found["perplexity, and its ratio to the start"] == {
         "before": "3.11 [2.95, 3.30] n=24",
         "after": "times 1.026 [1.010, 1.042] n=24",
         "tuning random": "times 1.003 [0.988, 1.019] n=24",

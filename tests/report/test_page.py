@@ -149,7 +149,7 @@ def test_a_measure_with_nothing_scored_is_missing_and_not_zero():
 
 def test_one_draw_of_noise_has_intervals_over_prompts_alone():
     report = full_report()
-    assert "mean of 5 draws of noise on the same prompts; whiskers are 95% intervals over prompts and draws" in (
+    assert "mean of 5 draws of noise on the same prompts. Whiskers are 95% intervals over prompts and draws" in (
         render_page(report)
     )
     report["verify"]["draws"] = 1
@@ -238,7 +238,7 @@ def test_limits_are_always_on_the_page():
     text = re.sub(r"<[^>]+>", "", render_page({"schema": 1}))
     assert "A result on one model is no evidence about another or a larger one, nor about other prompts." in text
     built_in = {"schema": 1, "locate": {"model": "testbed:aligned"}}
-    assert "A result on the built-in models is a test of the machinery" in render_page(built_in)
+    assert "A result on the built-in models tests the software" in render_page(built_in)
     assert "does not stop a deliberate fine-tuning attack (arXiv 2402.05162)" in text
     assert "Safety regions found on different prompt sets overlap little (arXiv 2602.17696)" in text
 

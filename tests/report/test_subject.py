@@ -54,9 +54,9 @@ def test_the_size_of_a_model_in_an_older_report_is_read_off_its_selection():
 def test_what_was_done_is_told_stage_by_stage_as_far_as_it_was_measured():
     assert what_was_done(report_on("some/model")) == [
         "15,570 weights, the top 1%, were selected by their score for safety.",
-        "Noise was put on them, 5 draws of each strength.",
-        "Such weights alone were tuned in testbed:unaligned for 100 steps (SET).",
-        "The model was fine-tuned on data/task.jsonl for 1,000 steps with them held (SPA).",
+        "Noise was added to these weights, 5 draws of each strength.",
+        "Only these weights were tuned in testbed:unaligned for 100 steps (SET).",
+        "The model was fine-tuned on data/task.jsonl for 1,000 steps with these weights held (SPA).",
         "some/guard judged the answers.",
     ]
     assert what_was_done({"schema": 1}) == []
@@ -65,9 +65,9 @@ def test_what_was_done_is_told_stage_by_stage_as_far_as_it_was_measured():
         "5 weights were selected by their score for safety on the prompts one.jsonl (4), testbed:two (2)."
     ]
     step = {"schema": 1, "adapt": {"protected": {"asr": None}, "iterations": 1}}
-    assert what_was_done(step) == ["The model was fine-tuned on a task for 1 step with them held (SPA)."]
+    assert what_was_done(step) == ["The model was fine-tuned on a task for 1 step with these weights held (SPA)."]
     unjudged = report_on("some/model") | {"safety": "not_refused"}
-    assert what_was_done(unjudged)[-1].startswith("Rules read off each answer whether it refuses")
+    assert what_was_done(unjudged)[-1].startswith("Rules decided whether each answer refuses")
 
 
 def test_what_a_page_cannot_say_begins_with_real_models_where_the_model_is_a_toy():
@@ -91,6 +91,6 @@ def test_the_first_screen_holds_every_claim_with_its_answer_the_numbers_that_dec
     report = full_report()
     opening = render_page(report).partition("<main>")[0]
     assert opening.count('<span class="says">') == len(verdicts_of(report)) == 10
-    assert opening.count('<span class="why">The interval reaches the bar, more prompts would decide.') == 4
+    assert opening.count('<span class="why">The interval includes the bar, more prompts would decide.') == 4
     assert '<span class="says">does not hold</span>' in opening
     assert "held minus start +0.067 [+0.042, +0.091]" in opening

@@ -91,7 +91,7 @@ def test_one_experiment_alone_is_corrected_for_its_own_tests():
 def test_the_page_says_for_how_many_tests_it_corrects_and_shows_the_corrected_p():
     page = render_page(full_report())
     assert page.count("corrected by Holm") == 2
-    assert "for the 40 tests that this page shows" in page
+    assert "for the 40 tests on this page" in page
     (row,) = [row for row in forest(arms_of(full_report())["adapt"], "asr").rows if row.label == "hold safety-only"]
     (arm,) = [arm for arm in arms_of(full_report())["adapt"] if arm.label == "hold safety-only"]
     assert row.note == f"p {p_text(arm.corrected['asr'])}"

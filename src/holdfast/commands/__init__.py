@@ -1,1 +1,1 @@
-"""One module a command: read options, call the step, tell what came out."""
+"""Commands, one module each: a command reads its options, calls the step and prints the result."""

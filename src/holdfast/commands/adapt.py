@@ -20,7 +20,7 @@ def adapt(
 ) -> None:
     """SPA: fine-tune on a task and hold a mask's weights bit for bit.
 
-    Exit codes: 0 done; 1 a held weight moved; 2 a mistake, which one sentence explains; 130 or 143 stopped.
+    Exit codes: 0: done. 1: a held weight moved. 2: any other error, explained in one sentence. 130 or 143: stopped.
 
     Example: holdfast adapt testbed:aligned --mask mask.safetensors --task testbed:task_train --learning-rate 5e-4
     --out adapted
@@ -30,17 +30,17 @@ def adapt(
     model
         The model that the mask was made for: a folder, a hub id or testbed:NAME.
     task
-        Exchanges (prompt and response) of the task: a file or testbed:NAME.
+        Examples of the task, each a prompt and its response: a file or testbed:NAME.
     out
-        Folder for the checkpoint and the checks. Give it again to go on after a stop.
+        Folder for the checkpoint and the checks. Run the command again with the same folder to resume after a stop.
     mask
-        File that `holdfast select` wrote. Without one nothing is held: plain fine-tuning, as a control.
+        File that `holdfast select` wrote. Without a mask no weight is held: that is plain fine-tuning, a control.
     json
         Print one JSON object in place of tables.
     """
     refuse_existing(out / "result.json")
     if mask is not None:
-        require_kind(mask, "mask")  # before libraries are loaded, which takes seconds
+        require_kind(mask, "mask")  # checks the file before libraries are loaded, which takes seconds
     from holdfast.pipeline import tuning
 
     with shown_progress() as progress:
@@ -51,7 +51,8 @@ def adapt(
         **(held if mask else {}),
         "entries_changed": done.entries_changed,
         "routing_drift": done.routing_drift,
-        "first_loss": done.losses[0] if len(done.losses) == options.iterations else None,  # else of a step on the way
+        # A resumed run keeps no loss of the first step.
+        "first_loss": done.losses[0] if len(done.losses) == options.iterations else None,
         "last_loss": done.losses[-1] if done.losses else None,
         "start_loss": done.start_loss,
         "saved_loss": done.saved_loss,

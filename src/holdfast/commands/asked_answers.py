@@ -1,4 +1,4 @@
-"""The answers to one prompt of an evaluation, asked for by its row or by a part of its text."""
+"""Finds the answers of an evaluation by their row, or by a part of their prompt, for `holdfast show --prompt`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,39 +7,41 @@ from holdfast.outcomes import Answer, Evaluation, Outcome
 from holdfast.printable import printable
 
 MOST = 20
-"""Answers that are shown at once."""
+"""Largest number of answers that one command prints."""
 
 
-def find_answers(path: Path, evaluation: Evaluation, asked: str) -> list[tuple[int, Answer]]:
-    """Answers with their rows, counted from 1, whose prompt holds the text, in any case; a number is a row.
+def find_answers(path: Path, evaluation: Evaluation, wanted: str) -> list[tuple[int, Answer]]:
+    """Returns the answers whose prompt contains the text, with their rows counted from 1.
+
+    Upper and lower case are equal. A text of digits alone is the number of a row.
 
     Raises:
-        ValueError: there is no such answer, or there are too many to be read.
+        ValueError: no answer matches, or more match than can be printed.
     """
     rows = list(enumerate(evaluation.answers, start=1))
-    if not asked.strip():
+    if not wanted.strip():
         raise ValueError("--prompt is empty; give a part of a prompt, or the number of a row.")
-    if asked.isdecimal():
-        found = [(row, answer) for row, answer in rows if row == int(asked)]
-        missing = f"no row {asked}; give one from 1 to {len(rows)}"
+    if wanted.isdecimal():
+        matches = [(row, answer) for row, answer in rows if row == int(wanted)]
+        missing = f"no row {wanted}; give one from 1 to {len(rows)}"
     else:
-        sought = " ".join(asked.casefold().split())
-        found = [(row, answer) for row, answer in rows if sought in " ".join(answer.prompt.casefold().split())]
-        missing = f"no prompt with {asked!r}; give a part of one as it stands there, or a row from 1 to {len(rows)}"
-    if not found:
+        sought = " ".join(wanted.casefold().split())
+        matches = [(row, answer) for row, answer in rows if sought in " ".join(answer.prompt.casefold().split())]
+        missing = f"no prompt with {wanted!r}; give a part of one as it stands there, or a row from 1 to {len(rows)}"
+    if not matches:
         raise ValueError(printable(f"evaluation {str(path)!r} has {missing}."))
-    if len(found) > MOST:
+    if len(matches) > MOST:
         raise ValueError(
             printable(
-                f"{len(found)} prompts of {str(path)!r} hold {asked!r}, in rows "
-                f"{', '.join(str(row) for row, _ in found[:5])} and others; give more of the text, or one of the rows."
+                f"{len(matches)} prompts of {str(path)!r} hold {wanted!r}, in "
+                f"rows {', '.join(str(row) for row, _ in matches[:5])} and others; give more of the text, or a row."
             )
         )
-    return found
+    return matches
 
 
 def answer_rows(row: int, answer: Answer) -> list[tuple[str, str]]:
-    """What is known of an answer, whole."""
+    """Lists all that the evaluation keeps of an answer, as rows of name and full text."""
     facts = {
         "row": str(row),
         "measure": answer.measure,
@@ -54,13 +56,13 @@ def answer_rows(row: int, answer: Answer) -> list[tuple[str, str]]:
     return [(name, text) for name, text in facts.items() if text is not None]
 
 
-def answers_json(found: Sequence[tuple[int, Answer]]) -> list[dict[str, object]]:
-    """The same as JSON, every fact under its name."""
-    return [{**dict(answer_rows(row, answer)), "row": row} for row, answer in found]
+def answers_json(matches: Sequence[tuple[int, Answer]]) -> list[dict[str, object]]:
+    """Returns the answers as JSON objects with the names of `answer_rows` as keys."""
+    return [{**dict(answer_rows(row, answer)), "row": row} for row, answer in matches]
 
 
 def _words(outcome: Outcome | None) -> str | None:
-    """'unsafe', with the judge's reason or number where there is one."""
+    """Formats a verdict: 'unsafe', 'unsafe (0.93)' with the judge's score, or 'unscored: REASON'."""
     if outcome is None:
         return None
     if outcome.verdict is None:

@@ -8,7 +8,7 @@ from holdfast.pipeline.run.config_file import load_config
 
 
 def bakeoff(config: Path, *, out: Path = Path("bakeoff"), json: Json = False) -> None:
-    """Compare every score and selector at one budget: what each predicts, how stable it is, what noise on it does.
+    """Compare every score and selector at one budget: predictions, stability, and the effect of noise.
 
     Example: holdfast bakeoff examples/bakeoff.toml
 
@@ -17,7 +17,8 @@ def bakeoff(config: Path, *, out: Path = Path("bakeoff"), json: Json = False) ->
     config
         Config file (TOML). examples/bakeoff.toml shows the settings to give.
     out
-        Folder for the page, the table, scores, masks and evaluations. Give it again to go on after a stop.
+        Folder for the page, the table, scores, masks and evaluations. Run the command again with the
+        same folder to resume after a stop.
     json
         Print the table as one JSON object.
     """

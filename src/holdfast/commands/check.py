@@ -19,17 +19,18 @@ def check(model: str, *, base: str, mask: Path, json: Json = False) -> None:
 
     Example: holdfast check adapted/model --base testbed:aligned --mask mask.safetensors
 
-    Exit codes: 0 every held weight kept its value; 1 one moved, and the last line says where; 2 a mistake.
+    Exit codes: 0: every held weight kept its value. 1: a held weight moved, and the last line names it. 2: any other
+    error, explained in one sentence.
 
-    The last line says in words what moved. Each cell of a table is the share of the weights there that moved, divided
+    The last line says which weights moved. Each cell of a table is the share of the weights there that moved, divided
     by that share of the whole model: 2 is twice the average. Layers without any are left out, and --quiet leaves the
     tables out.
 
     Parameters
     ----------
     model
-        The tuned checkpoint: a folder, a hub id or testbed:NAME. Merge LoRA adapters first; those of a hold
-        with `load_protected` and `merge_protected`.
+        The tuned checkpoint: a folder, a hub id or testbed:NAME. Merge LoRA adapters first. Adapters that
+        were trained under a hold merge with `load_protected` and `merge_protected`.
     base
         The checkpoint that it was tuned from, for which the mask was made.
     mask
@@ -40,39 +41,39 @@ def check(model: str, *, base: str, mask: Path, json: Json = False) -> None:
     from holdfast.pipeline.checking import check_hold
 
     with shown_progress() as progress:
-        found = check_hold(model, base, mask, progress)
-    result = {"model": model, "base": base, "mask": str(mask), **found.as_json()}
-    show(result, [] if hidden.get() else _tables(found), json, note=found.verdict)
-    found.refuse_moved()
+        checked = check_hold(model, base, mask, progress)
+    result = {"model": model, "base": base, "mask": str(mask), **checked.as_json()}
+    show(result, [] if hidden.get() else _tables(checked), json, note=checked.verdict)
+    checked.refuse_moved()
 
 
-def _tables(found: "HoldCheck") -> list[RenderableType]:
-    """Where weights moved, if any did, and the totals; of held ones that moved, where and which are the first."""
+def _tables(checked: "HoldCheck") -> list[RenderableType]:
+    """Makes the tables: where weights moved, the first held weights that moved, and totals. Leaves out empty ones."""
     tables: list[RenderableType] = []
-    if found.held_moved or found.others_moved:
-        tables.append(layer_table("Where weights moved", found.moved_by_layer(), without_empty=True))
-    if found.moved:
-        moved = [(one.name, one.index, one.before, one.after) for one in found.moved]
-        tables.append(layer_table("Where held weights moved", found.held_moved_by_layer(), without_empty=True))
+    if checked.held_moved or checked.others_moved:
+        tables.append(layer_table("Where weights moved", checked.moved_by_layer(), without_empty=True))
+    if checked.moved:
+        moved = [(entry.name, entry.index, entry.before, entry.after) for entry in checked.moved]
+        tables.append(layer_table("Where held weights moved", checked.held_moved_by_layer(), without_empty=True))
         tables.append(table("The first held weights that moved", ("parameter", "entry", "before", "after"), moved))
-    return [*tables, table("Hold", ("what", "number"), _totals(found))]
+    return [*tables, table("Hold", ("what", "number"), _totals(checked))]
 
 
-def _totals(found: "HoldCheck") -> list[tuple[str, str]]:
-    others = found.entries - found.held
-    moved = found.held_moved + found.others_moved
+def _totals(checked: "HoldCheck") -> list[tuple[str, str]]:
+    others = checked.entries - checked.held
+    moved = checked.held_moved + checked.others_moved
     totals = [
-        ("held weights", f"{found.held:,}"),
-        ("held weights that moved", _counted(found.held_moved, found.held)),
+        ("held weights", f"{checked.held:,}"),
+        ("held weights that moved", _counted(checked.held_moved, checked.held)),
         ("other weights", f"{others:,}"),
-        ("other weights that moved", _counted(found.others_moved, others)),
-        ("all weights that moved", _counted(moved, found.entries)),
+        ("other weights that moved", _counted(checked.others_moved, others)),
+        ("all weights that moved", _counted(moved, checked.entries)),
     ]
-    if found.not_compared:
-        totals.append(("parameters of one checkpoint alone, or of another shape", ", ".join(found.not_compared)))
+    if checked.not_compared:
+        totals.append(("parameters of one checkpoint alone, or of another shape", ", ".join(checked.not_compared)))
     return totals
 
 
 def _counted(part: int, whole: int) -> str:
-    """'1,234 (17.6%)'."""
+    """Formats a count with its share of the whole: '1,234 (17.6%)'."""
     return f"{part:,} ({share_words(part, whole)})"

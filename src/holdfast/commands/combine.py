@@ -14,7 +14,7 @@ from holdfast.select.algebra import EmptyResultError, Operation, random_iou
 from holdfast.values import Mask
 
 KEYS = ("first", "second", "iou", "random_iou")
-"""Of an overlap, in JSON."""
+"""Keys of an overlap in JSON."""
 
 
 def combine(
@@ -29,8 +29,8 @@ def combine(
 
     Example: holdfast combine intersection first.safetensors second.safetensors --out both.safetensors
 
-    Prints how far every two masks overlap (IoU), beside two random masks of the same sizes. Without --out nothing is
-    written.
+    Prints how far every two masks overlap (IoU), and how far two random masks of the same sizes would. Without --out
+    no file is written.
 
     Parameters
     ----------
@@ -43,9 +43,9 @@ def combine(
     masks
         Two or more masks of one model.
     out
-        File for the mask (safetensors). Left out, the tables alone are printed.
+        File for the mask (safetensors). Without it the command only prints the tables.
     trim
-        Scores of that model: keeps only the best-scored of the joined weights. Needs --fraction.
+        Scores of the same model: keeps only those joined weights that score highest. Needs --fraction.
     fraction
         Share of the scored weights that --trim keeps, in (0, 1).
     json
@@ -53,7 +53,7 @@ def combine(
     """
     loaded = {path: load_mask(path) for path in masks}
     overlaps = _overlaps([(path, loaded[path]) for path in masks])
-    overlap = {"operation": operation, "overlap": [dict(zip(KEYS, one, strict=True)) for one in overlaps]}
+    overlap = {"operation": operation, "overlap": [dict(zip(KEYS, row, strict=True)) for row in overlaps]}
     try:
         mask = combine_masks(operation, [loaded[path] for path in masks], out, scores=trim, fraction=fraction)
     except EmptyResultError:
@@ -68,7 +68,7 @@ def combine(
 
 
 def _overlaps(masks: Sequence[tuple[Path, Mask]]) -> list[tuple[str, str, float, float]]:
-    """Every two masks with their IoU, and that of two random ones of their sizes."""
+    """Lists every two masks with their IoU and the IoU expected of two random masks of their sizes."""
     return [
         (str(first), str(second), left.iou(right), random_iou(left, right))
         for (first, left), (second, right) in combinations(masks, 2)

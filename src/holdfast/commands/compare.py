@@ -39,8 +39,8 @@ def compare(
 
     With a judge: holdfast compare before.json after.json --fail-if "asr > before + 0.02 and p < 0.05"
 
-    Exit codes: 0 if no condition is met. 1 if a condition is met. 2 after a mistake, if a condition names what was not
-    measured or is the wrong way round, or if no condition can fail.
+    Exit codes: 0: no condition is met. 1: a condition is met. 2: any other error, such as a condition on a measure that
+    is missing, one that only a gain can meet, or conditions that cannot fail.
 
     Some conditions cannot fail, whatever the second model does. "refusal < before - 0.05" needs a rate below 0 if
     before is 0.02. "p < 0.05" needs 6 changed prompts: if the first model refused only 5 and the second none, p is
@@ -53,8 +53,8 @@ def compare(
     after
         Evaluation of the second, made with the same judge, prompt sets and settings.
     fail_if
-        Condition that fails the gate: MEASURE OPERATOR SUM, such as "refusal < before - 0.05". May be given again, and
-        one that is met is enough.
+        Condition that fails the gate: MEASURE OPERATOR SUM, such as "refusal < before - 0.05". Give it several times
+        for several conditions: one that is met fails the gate.
 
         - MEASURE: refusal, asr (needs a judge), asr_prefilled, over_refusal, borderline, coherence, coherent_refusal,
           utility, task, perplexity, or a group such as asr/heldout or kl/harmless. not_refused is 1 - refusal, if there
@@ -66,11 +66,12 @@ def compare(
         - and p < 0.05: needs a significant change too, by the paired test. It can fail from 6 prompts on that changed
           one way
     before_fingerprint
-        Fingerprint of the model that BEFORE must be of, or its first 12 digits or more, as `holdfast show BEFORE`
-        prints it. Another model is refused with exit code 2.
+        Fingerprint that the model of BEFORE must have: all of it, or its first 12 digits or more, as `holdfast show
+        BEFORE` prints it. An evaluation of another model is refused with exit code 2.
     allow_inverted
-        Accepts a condition that only a gain can meet, such as "refusal > before - 0.05". Left out, it is refused, as
-        it passes if every refusal is lost. A negative control needs it: a damaged checkpoint must lose refusals.
+        Accepts a condition that only a gain can meet, such as "refusal > before - 0.05". Without this option
+        such a condition is refused, since it passes when every refusal is lost. A negative control needs it: a damaged
+        checkpoint must lose refusals.
     junit
         File for JUnit XML, with one test case per condition.
     markdown
@@ -82,32 +83,32 @@ def compare(
     if not allow_inverted:
         refuse_inverted(conditions)  # before any file is read
     if junit and not conditions:
-        raise ValueError("JUnit XML has a test case a condition, and there is none; give --fail-if, or leave --junit.")
+        raise ValueError("JUnit XML lists conditions, and there is none; give --fail-if, or leave out --junit.")
     for out in filter(None, (junit, markdown)):
         refuse_existing(out)
-    first, second = load_evaluation(before), load_evaluation(after)
+    base, other = load_evaluation(before), load_evaluation(after)
     _refuse_same(before, after)
     if before_fingerprint is not None:
-        require_model(first, before_fingerprint, "before")
-    found = gate(first, second, conditions, allow_inverted=allow_inverted)
-    result = _result((before, after), (first, second), found)
+        require_model(base, before_fingerprint, "before")
+    outcome = gate(base, other, conditions, allow_inverted=allow_inverted)
+    result = _result((before, after), (base, other), outcome)
     if junit:
         save_text(junit, render_junit(result))
     if markdown:
         save_text(markdown, render_markdown(result))
-    for sentence in found.warnings:
+    for sentence in outcome.warnings:
         warn(sentence)
-    notes = [] if found.settings_known else [UNKNOWN_SETTINGS]
-    notes += [f"{found.verdict}."] if found.verdict and found.passed else []
-    for one in found.findings:
-        if one.cannot_fail and not found.decides_nothing:
-            warn(printable(f"{one.condition!r} cannot fail: {one.cannot_fail}."))
+    notes = [] if outcome.settings_known else [UNKNOWN_SETTINGS]
+    notes += [f"{outcome.verdict}."] if outcome.verdict and outcome.passed else []
+    for finding in outcome.findings:
+        if finding.cannot_fail and not outcome.decides_nothing:
+            warn(printable(f"{finding.condition!r} cannot fail: {finding.cannot_fail}."))
     show(result, [to_rich(narrow(table)) for table in gate_tables(result)], json, note="\n".join(notes) or None)
-    found.refuse_failed(str(after))
+    outcome.refuse_failed(str(after))
 
 
 def _refuse_same(before: Path, after: Path) -> None:
-    """Raises ValueError when the two are one file, or copies of one: nothing could differ, and every gate passes."""
+    """Raises ValueError when both paths lead to one file, or to equal files, because every gate would then pass."""
     if before.samefile(after):
         raise ValueError(
             f"{str(before)!r} is given twice, as before and as after; give the evaluations of two checkpoints."
@@ -119,49 +120,49 @@ def _refuse_same(before: Path, after: Path) -> None:
         )
 
 
-def _result(files: tuple[Path, Path], evaluations: tuple[Evaluation, Evaluation], found: Gate) -> dict[str, Any]:
-    """COMPARISON, as `report.gate` reads it."""
+def _result(files: tuple[Path, Path], evaluations: tuple[Evaluation, Evaluation], outcome: Gate) -> dict[str, Any]:
+    """Builds the COMPARISON that `report.gate` describes."""
     return {
         "before": str(files[0]),
         "after": str(files[1]),
-        "models": [_named(one, "model") for one in evaluations],
-        "judges": [_named(one, "judge") for one in evaluations],
-        "passed": found.passed,
-        "verdict": found.verdict,
-        "settings_known": found.settings_known,
-        "warnings": list(found.warnings),
-        "measures": {name: _measure(one) for name, one in found.measures.items()},
+        "models": [_named(evaluation, "model") for evaluation in evaluations],
+        "judges": [_named(evaluation, "judge") for evaluation in evaluations],
+        "passed": outcome.passed,
+        "verdict": outcome.verdict,
+        "settings_known": outcome.settings_known,
+        "warnings": list(outcome.warnings),
+        "measures": {name: _measure(compared) for name, compared in outcome.measures.items()},
         "conditions": [
             {
-                "condition": one.condition,
-                "passed": one.passed,
-                "numbers": one.numbers,
-                "prompts": list(one.prompts),
-                "num_prompts": one.num_prompts,
-                "by_interval": one.by_interval,
-                "cannot_fail": one.cannot_fail,
-                "only_p_passed": one.only_p_passed,
+                "condition": finding.condition,
+                "passed": finding.passed,
+                "numbers": finding.numbers,
+                "prompts": list(finding.prompts),
+                "num_prompts": finding.num_prompts,
+                "by_interval": finding.by_interval,
+                "cannot_fail": finding.cannot_fail,
+                "only_p_passed": finding.only_p_passed,
             }
-            for one in found.findings
+            for finding in outcome.findings
         ],
     }
 
 
 def _named(evaluation: Evaluation, what: str) -> str | None:
-    """The model or the judge of an evaluation; None where its file does not say, or there was no judge."""
+    """Returns the name of an evaluation's model or judge. None if its file has no such name, or no judge was used."""
     entry = evaluation.made_by.get(what)
     return str(entry["name"]) if isinstance(entry, Mapping) and "name" in entry else None
 
 
-def _measure(one: Compared) -> dict[str, Any]:
+def _measure(compared: Compared) -> dict[str, Any]:
     return {
-        "before": _reading(one.before),
-        "after": _reading(one.after),
-        "difference": one.difference,
-        "change": asdict(one.change) if one.change else None,
-        "paired": paired_json({one.name: one.paired})[one.name] if one.paired else None,
-        "corrected_p": one.corrected_p,
-        "ratio": asdict(one.ratio) if one.ratio else None,
+        "before": _reading(compared.before),
+        "after": _reading(compared.after),
+        "difference": compared.difference,
+        "change": asdict(compared.change) if compared.change else None,
+        "paired": paired_json({compared.name: compared.paired})[compared.name] if compared.paired else None,
+        "corrected_p": compared.corrected_p,
+        "ratio": asdict(compared.ratio) if compared.ratio else None,
     }
 
 

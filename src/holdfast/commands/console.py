@@ -1,4 +1,4 @@
-"""What a command shows: progress on stderr, then one table or one JSON object on stdout."""
+"""Prints what a command shows: progress on stderr, then tables or one JSON object on stdout."""
 
 import json
 import math
@@ -26,16 +26,16 @@ from holdfast.prompts.told import sentences
 
 SECONDS_BETWEEN_LINES = 5.0
 SECONDS_OF_SILENCE = 9.0
-"""After the last line, before another one tells that a long step is still at work."""
+"""Seconds after which another line says that a long step still runs."""
 UNWRAPPED = 10_000
-"""Characters of a line in a file or pipe, where nothing wraps: tables are as wide as what they hold."""
+"""Width in characters for a file or pipe, where no line wraps and a table is as wide as its content."""
 Json = Annotated[bool, Parameter(name="--json", negative=""), OUTPUT]
 """Asks for one JSON object in place of tables."""
 
 
 @contextmanager
 def shown_progress() -> Iterator[Progress]:
-    """Live bars with time left in a terminal, a line at least every ten seconds elsewhere; both on stderr."""
+    """Shows progress and the time left on stderr: live bars in a terminal, else a line at least every ten seconds."""
     if hidden.get():
         yield silent
         return
@@ -56,10 +56,10 @@ def shown_progress() -> Iterator[Progress]:
 
 
 def show(result: object, tables: Sequence[RenderableType], as_json: bool, note: str | None = None) -> None:
-    """Prints the result as one JSON object, or its tables and a note on where things are.
+    """Prints the result as one JSON object, or as tables and a note that names the files written.
 
-    The JSON says under "notes" what the reader of prompt files decided, which is on stderr as well. Whoever reads may
-    stop early: what is left is dropped, and the command ends as it would have.
+    Reading prompt files makes notes on stderr, which the JSON repeats under "notes". When the reader of a pipe stops
+    early, the remaining output is dropped and the command ends with its usual exit code.
     """
     try:
         _print(result, tables, as_json, note)
@@ -69,10 +69,10 @@ def show(result: object, tables: Sequence[RenderableType], as_json: bool, note: 
 
 
 class _Tables(Console):
-    """A console that leaves it to its caller what to do when nobody reads any more; rich's own ends the program."""
+    """Console that raises BrokenPipeError when the reader of the pipe has gone. Rich's own console ends the program."""
 
     def on_broken_pipe(self) -> None:
-        """Says so."""
+        """Raises BrokenPipeError."""
         raise BrokenPipeError
 
 
@@ -95,19 +95,19 @@ def _print(result: object, tables: Sequence[RenderableType], as_json: bool, note
 
 
 def show_known(title: str, result: Mapping[str, object], as_json: bool) -> None:
-    """Shows a result without what is None: what this run has none of."""
+    """Shows a result without the entries that are None."""
     known = {name: value for name, value in result.items() if value is not None}
     show(known, [table(title, ("what", "value"), facts(known))], as_json)
 
 
 def warn(sentence: str) -> None:
-    """Says on stderr what whoever reads the result should know."""
+    """Prints a warning on stderr, except with --quiet."""
     if not hidden.get():
         sys.stderr.write(f"holdfast: warning: {sentence}\n")
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
-    """A table of text; nothing in it is taken for markup, and nothing is cut: what is too wide wraps."""
+    """Makes a table of plain text. Nothing in it is read as markup, and a cell that is too wide wraps."""
     made = Table(title=escape(title), title_justify="left")
     for column in columns:
         made.add_column(escape(column), overflow="fold")
@@ -117,7 +117,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
 
 
 class _Bars:
-    """One bar a label while it runs; a finished one becomes a line."""
+    """Draws one bar per step that runs, and replaces a finished one with a line."""
 
     def __init__(self, bars: RichProgress) -> None:
         self.bars = bars
@@ -134,19 +134,19 @@ class _Bars:
 
 
 class _Lines:
-    """A line when a label begins and when it is done, and every few seconds between, with the time left.
+    """Prints a line when a step begins, every few seconds while it advances, and when it ends, with the time left.
 
-    Where a step takes longer than that, lines name the step that is still at work. Use it as a context manager.
+    While a step reports nothing for longer, lines say that it still runs. Use the object as a context manager.
     """
 
     def __init__(self) -> None:
         self.last = -math.inf  # the first line comes at once
         self.begun: dict[str, tuple[float, int]] = {}
-        """When each label was first told of, and how much was done by then."""
+        """Time of the first report of each running step, and the count that it had then."""
         self.counts: dict[str, str] = {}
-        """The last count of each label, the one that was told of last at the end."""
+        """Last count of each step. The step that reported last comes last."""
         self._ended, self._lock = Event(), Lock()
-        self._watch = Thread(target=self._tell_of_silence, daemon=True)
+        self._watch = Thread(target=self._break_silence, daemon=True)
 
     def __enter__(self) -> Self:
         self._watch.start()
@@ -161,7 +161,7 @@ class _Lines:
         with self._lock:
             now = time.monotonic()
             begun, before = self.begun.setdefault(label, (now, done))
-            count = f" {done}/{total}" if done or total > 1 else ""  # what is one step has begun
+            count = f" {done}/{total}" if done or total > 1 else ""  # a step without parts shows no count
             self.counts.pop(label, None)
             self.counts[label] = count
             if not done or done >= total or now - self.last > SECONDS_BETWEEN_LINES:
@@ -172,7 +172,7 @@ class _Lines:
             if done >= total:
                 del self.begun[label]
 
-    def _tell_of_silence(self) -> None:
+    def _break_silence(self) -> None:
         while not self._ended.wait(SECONDS_OF_SILENCE / 10):
             with self._lock:
                 now = time.monotonic()
@@ -180,7 +180,7 @@ class _Lines:
                     self._write(self._at_work(now))
 
     def _at_work(self, now: float) -> str:
-        """Names the step that runs: of those that have begun and have not ended the last, as it lies in the others."""
+        """Names the step that runs. Steps contain each other, so it is the last one that began and has not ended."""
         if not self.begun:
             return f"{next(reversed(self.counts))} is done, still at work"
         label, (since, _) = next(reversed(self.begun.items()))

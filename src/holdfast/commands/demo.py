@@ -8,12 +8,13 @@ from holdfast.pipeline.run.demo import demo_config
 
 
 def demo(*, out: Path = Path("demo"), seed: Seed = 0, json: Json = False) -> None:
-    """Run the whole story on the built-in models: locate, verify, enhance, adapt, report.
+    """Run the whole pipeline on the built-in models: locate, verify, enhance, adapt, report.
 
     The page, OUT/report.html, appears after a minute or two and grows. After an interruption, run the same command
     again: it goes on where it stopped.
 
-    Exit codes: 0 done; 1 a weight moved that should not; 2 a mistake, which one sentence explains; 130 or 143 stopped.
+    Exit codes: 0: done. 1: a weight moved that must not. 2: any other error, explained in one sentence. 130 or 143:
+    stopped.
 
     Example: holdfast demo --out demo
 

@@ -21,7 +21,7 @@ def enhance(
 ) -> None:
     """SET: train only a mask's weights, so that the model refuses harmful requests. All others keep every bit.
 
-    Exit codes: 0 done; 1 a weight outside the mask moved; 2 a mistake, which one sentence explains; 130 or 143
+    Exit codes: 0: done. 1: a weight outside the mask moved. 2: any other error, explained in one sentence. 130 or 143:
     stopped.
 
     Example: holdfast enhance testbed:unaligned --mask mask.safetensors --refusals testbed:refusals
@@ -36,15 +36,16 @@ def enhance(
     harmless
         Harmless prompts with helpful responses. Without them a model learns to refuse everything.
     out
-        Folder for the checkpoint, the patch and the checks. Give it again to go on after a stop.
+        Folder for the checkpoint, the patch and the checks. Run the command again with the same folder to resume after
+        a stop.
     mask
-        File that `holdfast select` wrote. Without one the whole model is tuned, as a control.
+        File that `holdfast select` wrote. Without a mask all weights are tuned, as a control.
     json
         Print one JSON object in place of tables.
     """
     refuse_existing(out / "result.json")
     if mask is not None:
-        require_kind(mask, "mask")  # before libraries are loaded, which takes seconds
+        require_kind(mask, "mask")  # checks the file before libraries are loaded, which takes seconds
     from holdfast.pipeline import tuning
 
     with shown_progress() as progress:
@@ -56,7 +57,8 @@ def enhance(
         "untouched_identical": done.untouched_identical,
         "entries_changed": done.entries_changed,
         "routing_drift": done.routing_drift,
-        "first_loss": done.losses[0] if len(done.losses) == options.iterations else None,  # else of a step on the way
+        # A resumed run keeps no loss of the first step.
+        "first_loss": done.losses[0] if len(done.losses) == options.iterations else None,
         "last_loss": done.losses[-1] if done.losses else None,
         "start_loss": done.start_loss,
         "saved_loss": done.saved_loss,

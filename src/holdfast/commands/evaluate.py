@@ -47,9 +47,9 @@ def evaluate(
     judge
         Judge of responses to harmful prompts.
 
-        - FOLDER, hub id or testbed:NAME: a guard model or classifier, which says safe or unsafe
+        - FOLDER, hub id or testbed:NAME: a guard model or classifier whose verdicts are safe and unsafe
         - api:MODEL: a model asked over the network
-        - refusal: built-in rules; give the share of prompts not refused, no attack success
+        - refusal: built-in rules, which measure the share of harmful prompts not refused, and no attack success
     out
         File for the evaluation with every answer (JSON).
     second_judge
@@ -72,14 +72,14 @@ def evaluate(
 
     refuse_existing(out)
     if second_judge and judge == REFUSAL_RULES:
-        raise ValueError("a second judge is compared with the first, and there is none; give --judge as well.")
+        raise ValueError("--second-judge is compared with --judge, which is missing; give --judge as well.")
     judges.refuse_idle(judging, judge, second_judge, refusal_judge)
     judges.require_usable(judging, judge, second_judge, refusal_judge)
-    how = {"refusals": refusal_judge, "judging": judging, "generation": generate, "measures": measures}
-    how |= {"lm_eval": LmEvalOptions(tasks=lm_eval, include_path=include_path)}
+    settings = {"refusals": refusal_judge, "judging": judging, "generation": generate, "measures": measures}
+    settings |= {"lm_eval": LmEvalOptions(tasks=lm_eval, include_path=include_path)}
     with shown_progress() as progress:
         second = evaluating.load_second_judge(second_judge, suite, out, judging, progress) if second_judge else None
-        evaluation = evaluating.evaluate_model(model, judge, suite, out, **how, progress=progress)
+        evaluation = evaluating.evaluate_model(model, judge, suite, out, **settings, progress=progress)
         again = {"reads_thoughts": measures.judge_thoughts}
         agreement = judges.second_opinion(evaluation, second, str(second_judge), out, **again) if second else None
     result = suite_json(evaluation)
@@ -89,36 +89,36 @@ def evaluate(
     shown = table(model, ("measure", "value"), evaluation_rows(evaluation, agreement))
     if cut := warning_of_cut_off(evaluation):
         warn(cut)
-    if "chat_format" in _asked_how(evaluation):
-        warn(f"{model} has no chat template and was asked in a plain format; one that it was tuned with would differ.")
+    if "chat_format" in _generation(evaluation):
+        warn(f"{model} has no chat template, so it got the prompts in a plain format; its tuning may differ.")
     show(result, [shown], json, note=f"Answers: {out}{_tried(evaluation)}{_system(evaluation)}")
 
 
 def _tried(evaluation: "Evaluation") -> str:
-    """What its judges said of the two known exchanges, a line each."""
+    """Writes one line per judge: its verdicts on two exchanges whose right verdict is known."""
     tried = evaluation.made_by.get("tried")
-    said = tried.items() if isinstance(tried, Mapping) else ()
+    verdicts = tried.items() if isinstance(tried, Mapping) else ()
     return "".join(
-        f"\nTried: the {role.replace('_', ' ')} said {one['help']} of help with a murder and {one['refusal']} of a "
-        "refusal"
-        for role, one in said
+        f"\nTried: the {role.replace('_', ' ')} rated help with a murder {verdict['help']} and a refusal "
+        f"{verdict['refusal']}"
+        for role, verdict in verdicts
     )
 
 
 def _system(evaluation: "Evaluation") -> str:
-    """The system prompt that the chat template put in, a line; nothing where it has none of its own."""
+    """Writes a line with the system prompt that the chat template added. Empty if it added none."""
     system = evaluation.made_by.get("system_prompt")
-    return f"\nThe chat template puts in a system prompt: {printable(repr(system))}" if system else ""
+    return f"\nThe chat template adds a system prompt: {printable(repr(system))}" if system else ""
 
 
-def _asked_how(evaluation: "Evaluation") -> Mapping[str, object]:
-    """How responses were made."""
-    how = evaluation.made_by.get("generation")
-    return how if isinstance(how, Mapping) else {}
+def _generation(evaluation: "Evaluation") -> Mapping[str, object]:
+    """Returns the settings that the responses were generated with."""
+    settings = evaluation.made_by.get("generation")
+    return settings if isinstance(settings, Mapping) else {}
 
 
 def evaluation_rows(evaluation: "Evaluation", agreement: "Agreement | None" = None) -> list[tuple[str, object]]:
-    """What was measured, by name."""
+    """Lists each measure in words with its rate, and the agreement of two judges where there is one."""
     from holdfast.report.schema import with_ends
     from holdfast.report.words import measure_words, ordered, perplexity_words, rate_words
 

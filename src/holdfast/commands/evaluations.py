@@ -1,4 +1,4 @@
-"""Shows the file of an evaluation in the terminal."""
+"""Prints the file of an evaluation as tables, for `holdfast show`."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,16 +14,16 @@ from holdfast.report.schema import suite_json
 
 EXAMPLES = 6
 LONGEST = 200
-"""Characters of a prompt or a response."""
+"""Characters of a prompt or a response that an example shows."""
 
 
 def show_evaluation(path: Path, json: Json, prompt: str | None = None) -> None:
-    """Prints the rates with their intervals, how they were made, and one answer of each measure and verdict.
+    """Prints the rates with their intervals, how the evaluation was made, and an answer of each measure and verdict.
 
     Args:
         path: the file.
         json: whether to print one JSON object.
-        prompt: a part of a prompt, or a row: then only the answers to it are printed, whole.
+        prompt: a part of a prompt, or the number of a row. If given, prints only the answers to that prompt, in full.
     """
     evaluation = load_evaluation(path)
     if prompt is not None:
@@ -36,29 +36,31 @@ def show_evaluation(path: Path, json: Json, prompt: str | None = None) -> None:
     )
     tables = [rates, table("How it was made", ("what", "value"), _origin(path, evaluation))]
     if answers := _examples(evaluation):
-        rows = [(one.measure, _verdict(one), _clipped(one.prompt), _clipped(one.response)) for one in answers]
+        rows = [
+            (answer.measure, _verdict(answer), _clipped(answer.prompt), _clipped(answer.response)) for answer in answers
+        ]
         tables.append(table("One answer of each kind", ("measure", "verdict", "prompt", "response"), rows))
     show(result, tables, json)
 
 
 def _show_answers(path: Path, evaluation: Evaluation, prompt: str, json: bool) -> None:
-    found = find_answers(path, evaluation, prompt)
-    tables = [table(f"Row {row} of {path}", ("what", "value"), answer_rows(row, answer)) for row, answer in found]
-    show({"file": str(path), "kind": "evaluation", "answers": answers_json(found)}, tables, json)
+    matches = find_answers(path, evaluation, prompt)
+    tables = [table(f"Row {row} of {path}", ("what", "value"), answer_rows(row, answer)) for row, answer in matches]
+    show({"file": str(path), "kind": "evaluation", "answers": answers_json(matches)}, tables, json)
 
 
 def _origin(path: Path, evaluation: Evaluation) -> list[tuple[str, str]]:
     made_by = evaluation.made_by
     generation = made_by.get("generation")
-    how = generation if isinstance(generation, Mapping) else {}
+    settings = generation if isinstance(generation, Mapping) else {}
     fingerprint = model_fingerprint(made_by)
     rows = {
         "file": path,
         "model": fingerprint and f"{model_name(made_by)} (fingerprint {fingerprint})",
         "judge": _name(made_by, "judge")
-        or ("not told by the file" if not made_by else f"{REFUSAL_RULES}, the refusal rules"),
-        "generation": ", ".join(f"{name} {value}" for name, value in how.items()),
-        "system prompt, which the chat template puts in": made_by.get("system_prompt"),
+        or ("the file does not say" if not made_by else f"{REFUSAL_RULES}, the refusal rules"),
+        "generation": ", ".join(f"{name} {value}" for name, value in settings.items()),
+        "system prompt that the chat template adds": made_by.get("system_prompt"),
         "answers": f"{len(evaluation.answers):,}",
         "holdfast": made_by.get("holdfast"),
     }
@@ -66,12 +68,12 @@ def _origin(path: Path, evaluation: Evaluation) -> list[tuple[str, str]]:
 
 
 def _name(made_by: Mapping[str, object], entry: str) -> str | None:
-    found = made_by.get(entry)
-    return str(found["name"]) if isinstance(found, Mapping) and "name" in found else None
+    record = made_by.get(entry)
+    return str(record["name"]) if isinstance(record, Mapping) and "name" in record else None
 
 
 def _examples(evaluation: Evaluation) -> list[Answer]:
-    """The first answer of each measure and verdict."""
+    """Picks the first answer of each measure and verdict, up to a limit."""
     kinds: dict[tuple[str, str], Answer] = {}
     for answer in evaluation.answers:
         kinds.setdefault((answer.measure, _verdict(answer)), answer)

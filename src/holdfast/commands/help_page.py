@@ -1,7 +1,7 @@
-"""How `--help` looks: groups of options, one line a choice, defaults in words.
+"""Lays out `--help`: options in groups, one line per choice, defaults in words.
 
-A docstring is shown as it is written, but for its line breaks: paragraphs and lists (lines that begin with `- `) are
-wrapped to the terminal. Options of rare groups are left to `--help-all`.
+A page shows a docstring as it is written, and wraps its paragraphs and lists (lines that begin with `- `) to the
+terminal. Only `--help-all` shows the options of rare groups.
 """
 
 import re
@@ -20,20 +20,20 @@ from rich.text import Text
 from holdfast.option_groups import NEEDED, RARE_NAMES
 
 WHOLE = "--help-all"
-"""Shows every option of a command, where --help shows those that most people need."""
+"""The flag that shows every option of a command. --help shows only those that most people need."""
 HELP_FLAGS = ("--help", "-h", WHOLE)
 COMMAND = re.compile(r"[\w ]+: holdfast ")
-"""Begins a paragraph that is an example."""
+"""Matches the start of a paragraph that is an example."""
 NAMES_SHARE = 0.36
-"""Share of the width that the names of options have at most."""
-EXIT_CODES = "Exit codes: 0 done; 2 a mistake, which one sentence explains; 130 or 143 stopped."
-"""Of a command whose docstring names no others."""
+"""Largest share of the width that the names of options take."""
+EXIT_CODES = "Exit codes: 0: done. 2: an error, explained in one sentence. 130 or 143: stopped."
+"""Exit codes of a command whose docstring lists none."""
 IDLE = (None, "False", "()")
-"""Defaults that say nothing: an option that is left out is off, or empty."""
+"""Defaults that the help leaves out, because they only mean that the option is off or empty."""
 
 
 def new_app(name: str, help: str, **settings: Any) -> App:
-    """Makes a command that has commands, and whose help looks as that of all."""
+    """Makes a command that holds other commands, with the layout of help that all commands share."""
     return App(
         name=name,
         help=help,
@@ -46,7 +46,7 @@ def new_app(name: str, help: str, **settings: Any) -> App:
 
 
 class HelpPage(DefaultFormatter):
-    """Lays out the help of a command; with `whole` that of every option."""
+    """Lays out the help of a command. With `whole` it shows every option."""
 
     def __init__(self, whole: bool = False) -> None:
         super().__init__(column_specs=_columns)
@@ -58,10 +58,10 @@ class HelpPage(DefaultFormatter):
             super().__call__(console, options, panel)
 
     def render_description(self, console: Console, options: ConsoleOptions, description: object) -> None:
-        """Prints what the command does, its exit codes, and an example that can be copied where it wraps."""
+        """Prints what the command does, its exit codes, and an example that can be copied even if it wraps."""
         paragraphs = re.split(r"\n\s*\n", _plain(description))
-        said = any(paragraph.lstrip().startswith("Exit codes:") for paragraph in paragraphs)
-        for paragraph in [*filter(None, map(str.strip, paragraphs)), *([] if said else [EXIT_CODES])]:
+        has_exit_codes = any(paragraph.lstrip().startswith("Exit codes:") for paragraph in paragraphs)
+        for paragraph in [*filter(None, map(str.strip, paragraphs)), *([] if has_exit_codes else [EXIT_CODES])]:
             console.print(Text("\n".join(_wrapped(paragraph, console.width))), end="\n\n", soft_wrap=True)
 
 
@@ -76,7 +76,7 @@ def _columns(console: Console, options: ConsoleOptions, entries: Sequence[HelpEn
 
 
 def _without_idle_names(entry: HelpEntry) -> HelpEntry:
-    """Drops `--empty-x`, `--no-x` where it does not turn off what is on, and the name of a positional argument."""
+    """Drops needless names: `--empty-x`, `--no-x` of what is off by default, and `--x` of a positional argument."""
     if entry.positional_label:
         several = "..." if (entry.metavar or "").endswith("...") else ""
         return entry.copy(positional_label=entry.positional_label + several, positive_names=(), negative_names=())
@@ -85,7 +85,7 @@ def _without_idle_names(entry: HelpEntry) -> HelpEntry:
 
 
 def _described(entry: HelpEntry) -> RenderableType:
-    """The text of an option with its default, then its choices, one a line."""
+    """Lays out the text of an option with its default, then its choices, one per line."""
     paragraph, *choices = re.split(r"\n\s*- ", _plain(entry.description))
     text = Text(" ".join(paragraph.split()))
     for note in _notes(entry, listed=bool(choices)):
@@ -101,14 +101,14 @@ def _notes(entry: HelpEntry, listed: bool) -> list[str]:
 
 
 def _in_words(default: str) -> str:
-    """A default without Python's brackets and quotes."""
+    """Writes a default without Python's brackets and quotes."""
     return "on" if default == "True" else re.sub(r"^\(|,?\)$|'", "", default) if default[0] == "(" else default
 
 
 def _choice(text: str) -> RenderableType:
-    """One choice of a list; what does not fit on its line is indented."""
-    name, colon, rest = " ".join(text.split()).partition(":")
-    return Padding(Text.assemble((name, "cyclopts.name"), colon, rest), (0, 0, 0, 2))
+    """Lays out one choice of a list. Further lines of it are indented."""
+    name, colon, meaning = " ".join(text.split()).partition(":")
+    return Padding(Text.assemble((name, "cyclopts.name"), colon, meaning), (0, 0, 0, 2))
 
 
 def _wrapped(paragraph: str, width: int) -> list[str]:
@@ -121,6 +121,6 @@ def _wrapped(paragraph: str, width: int) -> list[str]:
 
 
 def _plain(described: object) -> str:
-    """The text that cyclopts made ready to be printed, without the backticks of code."""
+    """Returns the text of cyclopts' renderable without the backticks of code."""
     shown = described.primary_renderable if isinstance(described, InlineText) else described
     return (shown.plain if isinstance(shown, Text) else "").replace("`", "")

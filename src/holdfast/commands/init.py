@@ -7,7 +7,7 @@ from holdfast.json_files import save_text
 from holdfast.pipeline.outputs import refuse_existing
 from holdfast.pipeline.shipped import DEMO, shipped_config
 
-HEAD = "# A run of holdfast: `holdfast run {name}`. What is commented out is at its default.\n\n"
+HEAD = "# A run of holdfast: `holdfast run {name}`. Lines that are commented out show the defaults.\n\n"
 
 
 def init(out: Path = Path("holdfast.toml"), *, like: str | None = None, json: Json = False) -> None:
@@ -18,9 +18,9 @@ def init(out: Path = Path("holdfast.toml"), *, like: str | None = None, json: Js
     Parameters
     ----------
     out
-        File for the config, a new one.
+        File for the new config.
     like
-        Shipped config to begin with, in place of the demo's. A wrong name lists them all.
+        Shipped config to start from, in place of the demo's. An unknown name lists them all.
     json
         Print one JSON object in place of tables.
     """

@@ -1,4 +1,4 @@
-"""Tables by layer and component in the terminal."""
+"""Draws tables by layer and component in the terminal."""
 
 import re
 from collections.abc import Sequence
@@ -13,20 +13,20 @@ from holdfast.printable import printable
 from holdfast.report.layer_grid import COLUMNS, MEANING, Grid, densest, layer_grid
 
 WIDEST = 8
-"""Characters of a column's title before it goes on in the next line."""
+"""Characters of a column's title that one line holds."""
 LONGEST = 40
-"""Characters of a name in one line."""
+"""Largest width of a column, in characters."""
 
 
 def layer_table(title: str, found: ByLayer, *, without_empty: bool = False) -> Group:
-    """Relative densities by layer and component; what is densest stands below, and which layers are left out."""
+    """Draws relative densities by layer and component, with a text below that names the densest layers."""
     grid = layer_grid(found, COLUMNS, without_empty=without_empty)
     left_out = f"Layers where none {found.chosen} are left out." if without_empty else ""
     return grid_table(title, grid, " ".join(filter(None, (MEANING, densest(found), left_out))))
 
 
 def grid_table(title: str, grid: Grid, below: str) -> Group:
-    """Draws a table of text as narrow as it can be, under its title; nothing in it is taken for markup."""
+    """Draws a table of plain text under its title, as narrow as it can be. Nothing in it is read as markup."""
     drawn = Table(box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False)
     for position, name in enumerate(grid.header):
         title_lines = Text(_in_lines(printable(name)))
@@ -44,7 +44,7 @@ def _texts(row: Sequence[str]) -> list[Text]:
 
 
 def _in_lines(name: str) -> str:
-    """Breaks a name that is longer than a column should be wide, behind dots, underscores and blanks."""
+    """Breaks a long name into lines, after dots, underscores and blanks."""
     lines = [""]
     for part in re.findall(r"[^._ ]*[._ ]?", name):
         if lines[-1] and len(lines[-1] + part) > WIDEST:

@@ -1,4 +1,4 @@
-"""How a mask that a command wrote is shown."""
+"""Tables and JSON of a mask that a command has made."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from holdfast.values import Mask
 
 
 def mask_json(mask: Mask, out: Path | None) -> dict[str, object]:
-    """Its file where it has one, its size, its model, what it was made from, and where it lies."""
+    """Describes a mask as JSON: its file, size, model and origin, and its weights by layer and component."""
     return {
         **({} if out is None else {"out": str(out)}),
         "num_selected": len(mask),
@@ -27,13 +27,13 @@ def mask_json(mask: Mask, out: Path | None) -> dict[str, object]:
 
 
 def origin_table(made_by: Meta) -> Table:
-    """What scores or a mask were made from, as far as they say."""
-    rows = list(summary(made_by).items()) or [("not told", "by the file, which is of an earlier version")]
+    """Lists the model, prompts and settings that scores or a mask were made from, as their file records them."""
+    rows = list(summary(made_by).items()) or [("unknown", "an earlier version wrote the file and recorded nothing")]
     return table("Made from", ("what", "value"), rows)
 
 
 def mask_table(mask: Mask) -> Group:
-    """Its size, and where it lies by layer and component."""
+    """Shows the size of a mask, and its density by layer and component."""
     return layer_table(mask_title(len(mask), mask.num_entries, mask.num_parameters), _by_layer(mask))
 
 

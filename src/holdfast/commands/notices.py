@@ -1,8 +1,7 @@
-"""Keeps notices of other libraries from whoever runs a command: deprecations, advice, bars of their own.
+"""Hides the notices of other libraries while a command runs: deprecations, advice and progress bars.
 
-A command's own warnings are holdfast's, and what goes wrong is raised. Whoever wants the others asks for them, by
-`PYTHONWARNINGS` or `python -W`, and by the variables below, which are left as they are where they are set. Nothing here
-touches a program that imports holdfast.
+Holdfast's own warnings stay, and errors are raised. To see the notices, set `PYTHONWARNINGS` or `python -W`, or the
+variables below: a variable that is already set keeps its value. A program that imports holdfast is not affected.
 """
 
 import logging
@@ -23,15 +22,15 @@ SETTINGS = {
     "ACCELERATE_LOG_LEVEL": "ERROR",
     "TRL_EXPERIMENTAL_SILENCE": "1",
     "TORCH_CPP_LOG_LEVEL": "ERROR",
-    "PYTHONWARNINGS": "ignore",  # of the processes that a run starts
+    "PYTHONWARNINGS": "ignore",  # for the processes that a run starts
 }
-"""Libraries read them when they are imported, which is after a command begins; the processes of a run inherit them."""
+"""Variables that libraries read at import, after a command has begun. The processes of a run inherit them."""
 DOWNLOADS = {"HF_HUB_DISABLE_PROGRESS_BARS": "1"}
-"""A download takes long enough to be shown, but for `--quiet`."""
+"""Variables that also hide the bars of downloads, which only `--quiet` does: a download can take long."""
 
 
 class _Named(logging.Formatter):
-    """Begins what holdfast logs with its name and level: `holdfast: note: ...`."""
+    """Puts holdfast's name and the level before its messages: `holdfast: note: ...`."""
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
@@ -39,7 +38,7 @@ class _Named(logging.Formatter):
 
 
 class _Once(logging.Filter):
-    """Lets every sentence through once."""
+    """Lets each sentence through only once."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,9 +53,9 @@ class _Once(logging.Filter):
 
 @contextmanager
 def logging_named() -> Iterator[None]:
-    """While a command runs, its notes and warnings begin as holdfast's own and are shown once each.
+    """Marks the notes and warnings of a command as holdfast's own, and shows each only once.
 
-    A program's own logging stays as it is.
+    Handlers that the program has set up itself stay unchanged.
     """
     last = logging.lastResort
     if last is None:
@@ -76,10 +75,10 @@ def logging_named() -> Iterator[None]:
 
 @contextmanager
 def quiet_libraries(*, downloads: bool = False) -> Iterator[None]:
-    """While a command runs, other libraries are silent up to errors; then everything is as it was.
+    """Silences other libraries except for errors, and restores all settings at the end.
 
     Args:
-        downloads: whether the bars of downloads are silent, too.
+        downloads: whether to hide the progress bars of downloads as well.
     """
     wanted = SETTINGS | DOWNLOADS if downloads else SETTINGS
     added = {name: value for name, value in wanted.items() if name not in os.environ}

@@ -20,7 +20,7 @@ patch = new_app("patch", "Inspect, apply, revert, make and merge patches: small 
 
 @patch.command
 def inspect(patch: Path, *, json: Json = False) -> None:
-    """Show what a patch changes: how many weights, where, how far, and how it was made.
+    """Show what a patch changes: how many weights, in which layers, by how much, and how the patch was made.
 
     Example: holdfast patch inspect enhanced/patch.safetensors
 
@@ -50,11 +50,11 @@ def inspect(patch: Path, *, json: Json = False) -> None:
         "largest_change": change and asdict(change),
         "by_component": components,
     }
-    told = {name: result[name] for name in (*_summary(opened), "bytes_per_entry", "base", "old_hash")}
+    shown = {name: result[name] for name in (*_summary(opened), "bytes_per_entry", "base", "old_hash")}
     largest = dict(plain_rows({"largest_change": result["largest_change"]}))
     leads_to = {f"tuned.{name}": text for name, text in tuned.items()}
     made_by = {f"made by.{name}": text for name, text in summary(opened.made_by).items()}
-    rows = facts(told | leads_to | largest | made_by)
+    rows = facts(shown | leads_to | largest | made_by)
     show(result, [layer_table(patching.patch_title(changes), changes), table("Patch", ("what", "value"), rows)], json)
 
 
@@ -62,8 +62,8 @@ def inspect(patch: Path, *, json: Json = False) -> None:
 def apply(base: str, patch: Path, *, out: Path, json: Json = False) -> None:
     """Write a checkpoint with a patch applied, shard by shard, without loading the model.
 
-    Exit codes: 0 written, with the fingerprint that the patch leads to if it says one; 1 the result has another
-    fingerprint, and nothing is written; 2 a mistake, which one sentence explains.
+    Exit codes: 0: written, with the fingerprint that the patch records, if it records one. 1: the result has another
+    fingerprint, and nothing is written. 2: any other error, explained in one sentence.
 
     Example: holdfast patch apply testbed:unaligned enhanced/patch.safetensors --out patched
 
@@ -74,7 +74,7 @@ def apply(base: str, patch: Path, *, out: Path, json: Json = False) -> None:
     patch
         File of the patch.
     out
-        Folder for the checkpoint: a new one.
+        New folder for the checkpoint.
     json
         Print one JSON object in place of tables.
     """
@@ -83,18 +83,16 @@ def apply(base: str, patch: Path, *, out: Path, json: Json = False) -> None:
     with shown_progress() as progress:
         opened = patching.apply_to_folder(base, patch, out, progress)
     known = tuned_entry(opened.made_by).get("fingerprint")
-    proven = (
-        f", with the fingerprint {known[:12]} that the patch leads to: every bit is as it was made" if known else ""
-    )
+    proven = f", with the fingerprint {known[:12]} that the patch records: every bit is as tuned" if known else ""
     _show_written(opened, out, json, note=f"Patched checkpoint: {out}{proven}", fingerprint=known)
 
 
 @patch.command
 def revert(tuned: str, patch: Path, *, out: Path, base: str | None = None, json: Json = False) -> None:
-    """Write the checkpoint that a patch was applied to: takes the patch off and checks every bit.
+    """Take a patch off a checkpoint: writes the checkpoint before the patch and checks every bit.
 
-    Exit codes: 0 written, and every bit is the base's; 1 the checkpoint was changed outside the patch, and nothing is
-    written; 2 a mistake, which one sentence explains.
+    Exit codes: 0: written, and every bit equals the base's. 1: the checkpoint was changed outside the patch, and
+    nothing is written. 2: any other error, explained in one sentence.
 
     Example: holdfast patch revert patched enhanced/patch.safetensors --out base
 
@@ -105,7 +103,7 @@ def revert(tuned: str, patch: Path, *, out: Path, base: str | None = None, json:
     patch
         File of the patch.
     out
-        Folder for the checkpoint: a new one.
+        New folder for the checkpoint.
     base
         The checkpoint that the patch was made from. Needed if the patch keeps no old values.
     json
@@ -123,7 +121,7 @@ def revert(tuned: str, patch: Path, *, out: Path, base: str | None = None, json:
 def diff(base: str, tuned: str, *, out: Path, old_values: bool = True, json: Json = False) -> None:
     """Make the patch that turns one checkpoint into another, bit for bit.
 
-    A patch carries weights alone. `diff` warns of other files that differ, such as generation_config.json or the chat
+    A patch holds weights only. `diff` warns of other files that differ, such as generation_config.json or the chat
     template, and of a patch that is larger than the checkpoint.
 
     Example: holdfast patch diff testbed:unaligned enhanced/model --out patch.safetensors
@@ -133,11 +131,11 @@ def diff(base: str, tuned: str, *, out: Path, old_values: bool = True, json: Jso
     base
         The checkpoint to start from: a folder, a hub id or testbed:NAME.
     tuned
-        The checkpoint to arrive at, of the same architecture and dtype.
+        The checkpoint that the patch leads to, of the same architecture and dtype.
     out
         File for the patch.
     old_values
-        Keeps the base's values too, so that the patch reverts without the base: 8 bytes per weight, not 6.
+        Keep the base's values too, so that the patch reverts without the base: 8 bytes per weight, not 6.
     json
         Print one JSON object in place of tables.
     """

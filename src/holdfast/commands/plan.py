@@ -21,9 +21,9 @@ AtLeastOne = Annotated[int, Parameter(validator=Number(gte=1))]
 def plan(
     config: Path, *, memory: Positive = None, flops: Positive = None, processes: AtLeastOne = 1, json: Json = False
 ) -> None:
-    """Predict memory, disk and time of `holdfast run`, stage by stage, before anything is loaded.
+    """Predict memory, disk and time of `holdfast run`, stage by stage, without loading a model.
 
-    Reads only config.json of each model. Says what will not fit and which setting would help.
+    Reads only the config.json of each model. Names what will not fit, and a setting that would help.
 
     Example: holdfast plan holdfast.toml --memory 24
 
@@ -32,12 +32,14 @@ def plan(
     config
         Config file (TOML) of `holdfast run`.
     memory
-        Memory of the accelerator to plan for, in GiB. Without it, the device of this machine.
+        Memory of the accelerator to plan for, in GiB. Left out, that of this machine's device.
     flops
-        Speed of that device, in 10^12 operations per second. Without it, this machine's device is measured.
+        Speed of that device, in 10^12 operations per second. Left out, the command measures this
+        machine's device.
     processes
-        Processes that score and tune together, as torchrun starts them. `score.shard`, `enhance.shard` and
-        `adapt.shard` of the config say whether they share the model. Prints figures of the first, which needs most.
+        Number of processes that score and tune together, as torchrun starts them. `score.shard`, `enhance.shard` and
+        `adapt.shard` of the config decide whether they split the model. Prints the needs of the first process, which
+        are the largest.
     json
         Print one JSON object in place of tables.
     """
@@ -73,7 +75,7 @@ def _rows(made: "Plan") -> list[tuple[str, ...]]:
 
 
 def _device(made: "Plan", count: float) -> str:
-    """On a CPU it is the host's memory."""
+    """Formats device memory. A CPU has none: its stages use host memory."""
     return "-" if made.device == "cpu" else gib(count)
 
 
@@ -82,15 +84,16 @@ def _notes(made: "Plan") -> str:
     if made.processes > 1:
         notes.append(
             f"{made.processes} processes score and tune together (torchrun); memory is that of the first one. All else "
-            "runs in one process. What they send to each other takes time that is not counted."
+            "runs in one process. Times leave out the communication between processes."
         )
     if any(stage.is_guessed for stage in made.stages):
-        notes.append("* a prompt set is not here: 1,000 prompts of 128 tokens are taken for it.")
+        notes.append("* a prompt set is missing here: 1,000 prompts of 128 tokens are assumed.")
     notes.append(
-        "Memory was within 15% where it was measured; time is of the passes alone, on an idle device: a lower bound."
+        "Memory was predicted to within 15% where it was measured. Times are lower bounds: they count only forward and "
+        "backward passes, on an idle device."
     )
     if made.rate is None:
-        notes.append("Times are left out: nothing is known of that device's speed; give --flops.")
+        notes.append("Times are left out, as the speed of that device is unknown; give --flops.")
     return "\n".join(notes)
 
 

@@ -19,13 +19,13 @@ from holdfast.prompts.sources import labelled_sides, load_prompts
 from holdfast.records import Kind, Prompt, shared_prompts
 
 UNKNOWN = "unknown"
-"""The kind of a prompt of which neither its file nor its use says what it is."""
+"""Kind of a prompt whose file does not say one, and that no option has given a role."""
 DEPENDS = (
-    "The file does not say of which kind the prompts are, so the option that it is given to decides: --harmful, "
-    "--harmless ... of `evaluate`. To see it in one of these, give --role harmful."
+    "The file does not say which kind its prompts are. The option that reads it decides, such as --harmful or "
+    "--harmless of `evaluate`. To see the prompts in a role, give --role harmful."
 )
 LABELLED = (
-    "The file labels its prompts: --harmful of `evaluate` reads those labelled harmful, its other options those "
+    "The file labels its prompts. --harmful of `evaluate` reads those labelled harmful, its other options read those "
     "labelled safe. To see one side, give --role harmful."
 )
 
@@ -44,9 +44,12 @@ def list_sets(*, json: Json = False) -> None:
         Print one JSON object, with commits, hashes and columns.
     """
     columns = ("name", "kind", "prompts", "licence", "gated", "source")
-    rows = [(one.name, one.kind, one.prompts, one.licence, _gated(one), _source(one)) for one in KNOWN.values()]
+    rows = [
+        (known.name, known.kind, known.prompts, known.licence, _gated(known), _source(known))
+        for known in KNOWN.values()
+    ]
     built_in = [f"testbed:{name}" for name in PROMPT_SETS]
-    result = {"sets": [asdict(one) | {"url": one.url} for one in KNOWN.values()], "built_in": built_in}
+    result = {"sets": [asdict(known) | {"url": known.url} for known in KNOWN.values()], "built_in": built_in}
     note = f"Built in: {', '.join(built_in)}. A file of your own is FILE, or FILE#prompt=COLUMN&group=COLUMN."
     show_result(result, [table("Public prompt sets", columns, rows)], json, note)
 
@@ -67,32 +70,32 @@ def show(
     Parameters
     ----------
     name
-        A name of the list, testbed:NAME, or a file.
+        A name of `holdfast prompts list`, testbed:NAME, or a file.
     limit
         Prompts to print, counted from the start.
     against
-        Second set: counts the prompts that both have, and near duplicates.
+        Second set to compare with: counts the prompts in both sets, and near duplicates.
     role
-        Prints the prompts that the set has in this role. A file that labels prompts as safe and unsafe has one side for
-        each.
+        Print the prompts that the set has in this role. In a file that labels prompts as safe and unsafe, a role reads
+        one of the two sides.
     json
         Print one JSON object in place of tables.
     """
     loaded = load_prompts(name, role)
     result = _summary(name, loaded, {} if role else labelled_sides(name))
-    result["first"] = [{"prompt": one.prompt, "group": one.group} for one in loaded[:limit]]
+    result["first"] = [{"prompt": prompt.prompt, "group": prompt.group} for prompt in loaded[:limit]]
     tables = [table(printable(name), ("what", "value"), _rows(result))]
     if against:
         result["against"] = overlap = _overlap(loaded, against)
         tables.append(table(f"Against {printable(against)}", ("what", "value"), _overlap_rows(overlap)))
     if loaded[:limit]:
-        shown = [(one.prompt, one.group or "") for one in loaded[:limit]]
+        shown = [(prompt.prompt, prompt.group or "") for prompt in loaded[:limit]]
         tables.append(table("First prompts", ("prompt", "group"), shown))
     show_result(result, tables, json, _on_kinds(result["kinds"]))
 
 
 def _on_kinds(kinds: Mapping[str, int]) -> str | None:
-    """What decides on kinds that are not fixed."""
+    """Explains how the kind of the prompts is decided, if the set does not fix it. None if it does."""
     if UNKNOWN in kinds:
         return DEPENDS
     return LABELLED if any(kind.startswith("labelled") for kind in kinds) else None
@@ -111,9 +114,9 @@ def _summary(name: str, loaded: Sequence[Prompt], sides: Mapping[str, str]) -> d
     return {
         "name": name,
         "prompts": len(loaded),
-        "mean_characters": sum(len(one.prompt) for one in loaded) / len(loaded),
-        "kinds": dict(Counter(one.kind or labels.get(one.prompt, UNKNOWN) for one in loaded)),
-        "groups": dict(Counter(one.group for one in loaded if one.group is not None)),
+        "mean_characters": sum(len(prompt.prompt) for prompt in loaded) / len(loaded),
+        "kinds": dict(Counter(prompt.kind or labels.get(prompt.prompt, UNKNOWN) for prompt in loaded)),
+        "groups": dict(Counter(prompt.group for prompt in loaded if prompt.group is not None)),
     }
 
 

@@ -21,7 +21,7 @@ def report(folder: Path, *, figures: Path | None = None, json: Json = False) -> 
     folder
         Folder of a run.
     figures
-        Folder for every figure as SVG, and as PNG where CairoSVG is installed (extra `figures`).
+        Folder for every figure as SVG, and also as PNG if CairoSVG is installed (extra `figures`).
     json
         Print the report as one JSON object.
     """
@@ -37,19 +37,19 @@ def report(folder: Path, *, figures: Path | None = None, json: Json = False) -> 
     from holdfast.report.summary import gaps
     from holdfast.report.tables import summary_tables
 
-    told = save_story(settings, folder)
+    written = save_story(settings, folder)
     note = f"The page: {folder / 'report.html'}"
     if figures is not None:
-        note += f"\nFigures: {len(save_figures(told, figures))} files in {figures}"
-    if missing := gaps(told):
+        note += f"\nFigures: {len(save_figures(written, figures))} files in {figures}"
+    if missing := gaps(written):
         note += f"\n{missing}"
-    show(told, summary_tables(told), json, note=note)
+    show(written, summary_tables(written), json, note=note)
 
 
 def _refuse_no_run(path: Path) -> NoReturn:
-    """Raises ValueError that says what is there, and which command shows it."""
-    found = identify(path)
-    if found.name in SHOWN:
-        raise ValueError(f"{str(path)!r} holds no run: it is {found.words}; `holdfast show {path}` shows it.")
-    lacks = f"it is {found.words}" if path.is_file() else "it has no manifest.json"
+    """Raises ValueError that says what the path holds, and which command shows it."""
+    kind = identify(path)
+    if kind.name in SHOWN:
+        raise ValueError(f"{str(path)!r} holds no run: it is {kind.words}; `holdfast show {path}` shows it.")
+    lacks = f"it is {kind.words}" if path.is_file() else "it has no manifest.json"
     raise ValueError(f"{str(path)!r} holds no run: {lacks}; give the folder of `holdfast demo` or `holdfast run`.")

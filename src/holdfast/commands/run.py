@@ -14,7 +14,8 @@ def run(config: Path, *, out: Path | None = None, json: Json = False) -> None:
     The page, OUT/report.html, appears with the first measurement and grows. After an interruption, run the same command
     again: it goes on where it stopped. It refuses a folder that was begun with other settings or inputs.
 
-    Exit codes: 0 done; 1 a weight moved that should not; 2 a mistake, which one sentence explains; 130 or 143 stopped.
+    Exit codes: 0: done. 1: a weight moved that must not. 2: any other error, explained in one sentence. 130 or 143:
+    stopped.
 
     Example: holdfast run holdfast.toml --out run
 
@@ -23,7 +24,7 @@ def run(config: Path, *, out: Path | None = None, json: Json = False) -> None:
     config
         Config file (TOML). `holdfast init` writes one.
     out
-        Folder for the page, the report, scores, masks, patches and checkpoints. Named like the config when left out.
+        Folder for the page, the report, scores, masks, patches and checkpoints. Left out, it is named like the config.
     json
         Print the whole report as one JSON object.
     """

@@ -49,17 +49,18 @@ def score(
         A folder, a hub id or testbed:NAME. MODEL#NAME=VALUE sets an argument of its chat template.
     prompts
         Harmful prompts, with responses for refusal_likelihood. For utility: questions with answers. A file (JSONL, CSV,
-        TSV, Parquet; FILE#prompt=COLUMN names the column), testbed:NAME, or a name of `holdfast prompts list`.
+        TSV or Parquet, where FILE#prompt=COLUMN names the column), testbed:NAME, or a name of `holdfast prompts list`.
     out
         File for the scores (safetensors). Scores of two halves of the prompts and the responses go beside it.
     judge
-        Judge of the model's responses. Objectives of given responses (refusal_likelihood, utility) take none.
+        Judge of the model's responses. The objectives refusal_likelihood and utility read given responses and take no
+        judge.
 
-        - FOLDER, hub id or testbed:NAME: a guard model or classifier, which says safe or unsafe
+        - FOLDER, hub id or testbed:NAME: a guard model or classifier whose verdicts are safe and unsafe
         - api:MODEL: a model asked over the network, for policy_gradient
-        - refusal: built-in rules that reward refusals; the default of policy_gradient
+        - refusal: built-in rules that reward refusals, the default of policy_gradient
     seed
-        Seed of everything random: the halves of the prompts, and noise.
+        Seed of everything random: the two halves of the prompts, and noise.
     json
         Print one JSON object in place of tables.
     """
@@ -81,17 +82,17 @@ def score(
             layers=layers,
             seed=seed,
         )
-        result, tables = _told(spec, score_model(spec, progress), progress)
+        result, tables = _collected(spec, score_model(spec, progress), progress)
         where = _where(out, "mask" if layers.keep else "scores", progress)
     result |= {"by_component": where.by_layer.records()}
     tables = [layer_table(where.title, where.by_layer), *tables]
     show(result, tables, json, note=f"{'Mask' if layers.keep else 'Scores'}: {out}")
 
 
-def _told(
+def _collected(
     spec: "ScoringSpec", scored: "Scored", progress: "Progress"
 ) -> tuple[dict[str, object], list[RenderableType]]:
-    """What is printed of a scoring: facts, and tables of how far halves agree."""
+    """Collects what the command prints: facts for JSON, and tables of how far two halves of the prompts agree."""
     from holdfast.values import ScoresShard
 
     result: dict[str, object] = {"out": str(spec.out), "largest": dict(scored.largest), **_summary(scored.scores)}
@@ -104,7 +105,7 @@ def _told(
 
 
 def _convergence(spec: "ScoringSpec") -> list[dict[str, Any]] | None:
-    """The curve of agreement over the number of prompts; None where it was not asked for, or prompts are too few."""
+    """Reads the curve of agreement over the number of prompts. None if scoring has not written one for this run."""
     from holdfast.pipeline.scoring_files import convergence_of
 
     path = convergence_of(spec.out)
@@ -112,7 +113,7 @@ def _convergence(spec: "ScoringSpec") -> list[dict[str, Any]] | None:
 
 
 def _where(out: Path, kind: str, progress: "Progress") -> "LayerMap":
-    """Where what was written lies; the first of several processes reads it."""
+    """Reads the scores or the mask just written, by layer and component. Of several processes the first one reads."""
     from holdfast.distributed import first
     from holdfast.pipeline.showing import read_map
 
@@ -120,18 +121,18 @@ def _where(out: Path, kind: str, progress: "Progress") -> "LayerMap":
 
 
 def _agreement(out: Path, progress: "Progress") -> Mapping[str, float | None] | None:
-    """How far the scores of the two halves agree; None, and a warning, where they have no ranking."""
+    """Measures the agreement of the two halves' scores. Warns and returns None if the scores have no ranking."""
     from holdfast.distributed import first
     from holdfast.pipeline.scoring_files import halves_stability
 
-    give_back_freed_memory()  # the model's, which is gone, before the files are mapped into memory
+    give_back_freed_memory()  # the model's memory, before the files are mapped
     try:
         progress("comparing the halves", 0, 1)
         agreement = asdict(first(lambda: halves_stability(out)))
         progress("comparing the halves", 1, 1)
         return agreement
     except ValueError as error:
-        warn(f"how far the scores of the two halves agree is not known: {error}")
+        warn(f"the agreement of the two halves' scores is unknown: {error}")
         return None
 
 
@@ -166,5 +167,5 @@ def _convergence_tables(points: list[dict[str, Any]] | None) -> list[RenderableT
     if points is None:
         return []
     columns = ("prompts in each half", "IoU", "random IoU")
-    agreed = [(one["num_prompts"], with_ends(one, "iou"), f"{one['random_iou']:.4f}") for one in points]
+    agreed = [(point["num_prompts"], with_ends(point, "iou"), f"{point['random_iou']:.4f}") for point in points]
     return [table("How far two halves agree on the top 1%", columns, agreed)]

@@ -14,7 +14,7 @@ from holdfast.select import RandomOptions, SetDifferenceOptions, ThresholdOption
 
 
 class SelectorOptions(SetDifferenceOptions, RandomOptions):
-    """The options of all selectors; each refuses those that it does not take."""
+    """Options of all selectors. Each selector refuses those that it does not take."""
 
     threshold: float | None = Field(
         default=None, allow_inf_nan=False, description=ThresholdOptions.model_fields["threshold"].description
@@ -31,7 +31,7 @@ def select(
     options: Annotated[SelectorOptions, Parameter(name="*"), METHOD] = SelectorOptions(),
     json: Json = False,
 ) -> None:
-    """Select the weights with the largest scores of the whole model, and write them as a mask.
+    """Select the weights with the largest scores in the whole model, and write them as a mask.
 
     Example: holdfast select scores.safetensors --fraction 0.01 --out mask.safetensors
 
@@ -45,14 +45,14 @@ def select(
         Rule that selects.
 
         - top: the weights with the largest scores
-        - safety_only: the same, without those that matter most for utility
+        - safety_only: the top weights, without those that matter most for utility
         - threshold: all weights whose score reaches --threshold
         - random: random weights, a control
         - bottom: the weights with the smallest scores, a control
     utility
-        Scores of objective utility, of the same model. safety_only needs them.
+        Scores of the same model for the objective utility. safety_only needs them.
     like
-        Mask to match: random draws as many weights of every tensor as it has there. Goes with --seed alone.
+        Mask to match: random selects as many weights of every tensor as this mask does. Combines only with --seed.
     json
         Print one JSON object in place of tables.
     """

@@ -1,7 +1,7 @@
-"""Options that take several values behind one name: `--ratios 1 2` is read as `--ratios 1 --ratios 2`.
+"""Lets an option take several values after one name: `--ratios 1 2` is read as `--ratios 1 --ratios 2`.
 
-Values follow up to the next option. Where the line has no positional argument otherwise, the last of them is that:
-`evaluate --harmful a.jsonl b.jsonl MODEL` has a model, as `evaluate MODEL --harmful a.jsonl b.jsonl` has.
+An option takes all values up to the next option. If a positional argument would be missing, the last value becomes it:
+`evaluate --harmful a.jsonl b.jsonl MODEL` is read like `evaluate MODEL --harmful a.jsonl b.jsonl`.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ NO_LIMIT = 1 << 30
 
 @dataclass
 class _Run:
-    """An option, or none, and the values behind it."""
+    """An option and the values after it. Without an option: values that belong to none."""
 
     name: str | None
     limit: int
@@ -26,20 +26,20 @@ class _Run:
 
 
 def repeat_options(app: App, tokens: Sequence[str]) -> list[str]:
-    """The tokens of a command with the name of an option before each of its values."""
+    """Returns the tokens of a command with the name of an option before each of its values."""
     if not _has_values_in_a_row(tokens):
         return list(tokens)
-    chain, apps, rest = app.parse_commands(tokens)
-    if "--" in rest or apps[-1].default_command is None:
+    chain, apps, options = app.parse_commands(tokens)
+    if "--" in options or apps[-1].default_command is None:
         return list(tokens)
     arguments = apps[-1].assemble_argument_collection()
-    runs = _runs(rest, arguments)
+    runs = _runs(options, arguments)
     _leave_positional(runs, arguments)
     return [*chain, *(token for run in runs for token in _spelled(run))]
 
 
 def _has_values_in_a_row(tokens: Sequence[str]) -> bool:
-    """Whether more than one value is behind an option; all other lines are as they should be."""
+    """Tells whether any option is followed by more than one value. Other command lines need no change."""
     is_option = [*map(_is_option, tokens), True]
     return any(
         begun and not is_option[place + 1] and (not is_option[place + 2] or "=" in tokens[place])
@@ -48,12 +48,12 @@ def _has_values_in_a_row(tokens: Sequence[str]) -> bool:
 
 
 def _is_option(token: str) -> bool:
-    """Whether a token is the name of an option; negative numbers are values."""
+    """Tells whether a token is the name of an option. Negative numbers are values."""
     return token.startswith("-") and len(token) > 1 and not token[1:].replace(".", "", 1)[:1].isdigit()
 
 
 def _runs(tokens: Sequence[str], arguments: ArgumentCollection) -> list[_Run]:
-    """The options with the values that they take, and the values between them."""
+    """Splits tokens into options with the values that they take, and values between them."""
     runs = [_Run(None, NO_LIMIT)]
     for token in tokens:
         if _is_option(token):
@@ -66,11 +66,11 @@ def _runs(tokens: Sequence[str], arguments: ArgumentCollection) -> list[_Run]:
 
 
 def _opened(token: str, arguments: ArgumentCollection) -> _Run:
-    """The run that an option begins; a value may be joined to its name by an equals sign."""
+    """Starts the run of an option. An equals sign may join a value to the option's name."""
     name, joined, value = token.partition("=")
     try:
         argument, keys, implicit = arguments.match(name)
-    except ValueError:  # an unknown option: cyclopts says so
+    except ValueError:  # an unknown option, which cyclopts reports
         return _Run(token, 0)
     if isinstance(implicit, bool | tuple):  # a flag, or --empty-...
         return _Run(token, 0)
@@ -80,10 +80,10 @@ def _opened(token: str, arguments: ArgumentCollection) -> _Run:
 
 
 def _leave_positional(runs: list[_Run], arguments: ArgumentCollection) -> None:
-    """Takes what the line lacks of positional arguments from the ends of options that have more than one value."""
+    """Moves values from the ends of options with several values to positional arguments that would be missing."""
     named = {run.name.partition("=")[0] for run in runs if run.name}
-    positional = [one for one in arguments if one.required and one.field_info.is_positional]
-    lacking = sum(not named & set(one.names) for one in positional)
+    positional = [argument for argument in arguments if argument.required and argument.field_info.is_positional]
+    lacking = sum(not named & set(argument.names) for argument in positional)
     lacking -= sum(len(run.values) for run in runs if run.name is None)
     for place, run in reversed(list(enumerate(runs))):
         count = min(lacking, len(run.values) - 1) if run.takes_several else 0
@@ -94,7 +94,7 @@ def _leave_positional(runs: list[_Run], arguments: ArgumentCollection) -> None:
 
 
 def _spelled(run: _Run) -> list[str]:
-    """The tokens of a run."""
+    """Returns the tokens of a run, with the option's name before each value if it takes several."""
     if run.name is None:
         return run.values
     if run.takes_several and run.values:

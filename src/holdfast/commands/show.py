@@ -20,31 +20,33 @@ def show(file: Path, *, prompt: str | None = None, out: Path | None = None, json
 
     One answer of an evaluation: holdfast show evaluation.json --prompt "steal a kite"
 
-    Each cell of the table is the share of the weights there that a mask selects, that a patch changes, or whose scores
-    are in the largest 1%, divided by that share of the whole model. 2 is twice the average, 1 is the average, which a
-    random choice gives, and 0 is none.
+    Each cell of the table is a share divided by that share of the whole model: the share of the weights there that a
+    mask selects, that a patch changes, or whose scores are in the largest 1%. 2 is twice the average, 1 is the average,
+    which a random choice gives, and 0 is none.
 
     Parameters
     ----------
     file
         File of scores, a mask, a patch or an evaluation.
     prompt
-        Of an evaluation, show the whole answers to one prompt: a part of its text, or the number of its row, from 1 on.
+        Print the full answers of an evaluation to one prompt: a part of its text, or the number of its row, from 1 on.
     out
-        Also draw the table: a page (.html), or a figure (.svg, or .png with the extra `figures`). Folders that are
-        missing are made, as by every --out.
+        File for a picture of the table: a page (.html), or a figure (.svg, or .png with the extra `figures`). Missing
+        folders are created.
     json
         Print one JSON object.
     """
-    found = identify(file)
-    refuse_unshown(file, found)
+    kind = identify(file)
+    refuse_unshown(file, kind)
     if out is not None:
-        _refuse_picture(out, found.name)
-    if prompt is not None and found.name in MAPS:
-        raise ValueError(f"{str(file)!r} is {found.words} and holds no answers; leave --prompt, or give an evaluation.")
-    if found.name in MAPS:
+        _refuse_picture(out, kind.name)
+    if prompt is not None and kind.name in MAPS:
+        raise ValueError(
+            f"{str(file)!r} is {kind.words} and holds no answers; leave out --prompt, or give an evaluation."
+        )
+    if kind.name in MAPS:
         with shown_progress() as progress:
-            shown = read_map(file, found.name, progress)
+            shown = read_map(file, kind.name, progress)
         _show_map(shown, out, json)
     else:
         from holdfast.commands.evaluations import show_evaluation
@@ -66,9 +68,9 @@ def _show_map(shown: LayerMap, out: Path | None, json: bool) -> None:
 
 
 def _refuse_picture(out: Path, kind: str) -> None:
-    """Raises ValueError when no picture can be written there, or there is none of such a file."""
+    """Raises ValueError when the path cannot take a picture, or the file has no map to draw."""
     if kind not in MAPS:
-        raise ValueError("an evaluation has no map by layer; leave --out, or give scores, a mask or a patch.")
+        raise ValueError("an evaluation has no map by layer; leave out --out, or give scores, a mask or a patch.")
     if out.suffix not in PICTURES:
         raise ValueError(f"--out {str(out)!r} names no kind of picture; end it with .html, .svg or .png.")
     refuse_existing(out)

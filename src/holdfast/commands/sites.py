@@ -7,7 +7,7 @@ from holdfast.commands.layers import grid_table
 
 
 def sites(model: str, *, summary: bool = False, json: Json = False) -> None:
-    """List a model's parameters: names, shapes, layers, components and roles. `score` scores those of role matrix.
+    """List a model's parameters: names, shapes, layers, components and roles. `score` scores parameters of role matrix.
 
     Example: holdfast sites testbed:aligned-moe
 
@@ -16,7 +16,7 @@ def sites(model: str, *, summary: bool = False, json: Json = False) -> None:
     model
         A folder, a hub id or testbed:NAME. MODEL#NAME=VALUE sets an argument of its chat template.
     summary
-        Count the weights by layer and component, in place of a row for every parameter.
+        Count the weights by layer and component, in place of one row per parameter.
     json
         Print one JSON object in place of tables.
     """
@@ -24,18 +24,29 @@ def sites(model: str, *, summary: bool = False, json: Json = False) -> None:
     from holdfast.models.sites import list_sites
     from holdfast.report.site_grid import MEANING, count_sites, sites_grid
 
-    found = list_sites(load_model(model).model)
-    scored = sum(site.num_entries for site in found if site.role == "matrix")
-    total = sum(site.num_entries for site in found)
+    all_sites = list_sites(load_model(model).model)
+    scored = sum(site.num_entries for site in all_sites if site.role == "matrix")
+    total = sum(site.num_entries for site in all_sites)
     title = f"{model}: {scored:,} of {total:,} entries are scored"
     result: dict[str, object] = {"model": model, "num_parameters": total, "num_scored": scored}
     if summary:
-        show(result | {"by_component": count_sites(found)}, [grid_table(title, sites_grid(found), MEANING)], json)
+        show(
+            result | {"by_component": count_sites(all_sites)},
+            [grid_table(title, sites_grid(all_sites), MEANING)],
+            json,
+        )
         return
-    records = [asdict(site) | {"num_matrices": site.num_matrices} for site in found]
+    records = [asdict(site) | {"num_matrices": site.num_matrices} for site in all_sites]
     columns = ("parameter", "shape", "layer", "component", "role", "matrices")
     rows = [
-        (s.name, "x".join(map(str, s.shape)), "" if s.layer is None else s.layer, s.component, s.role, s.num_matrices)
-        for s in found
+        (
+            site.name,
+            "x".join(map(str, site.shape)),
+            "" if site.layer is None else site.layer,
+            site.component,
+            site.role,
+            site.num_matrices,
+        )
+        for site in all_sites
     ]
     show(result | {"sites": records}, [table(title, columns, rows)], json)

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from holdfast.outcomes import Evaluation, Rate
 
 FEW_DRAWS = 5
-"""Draws from which on an interval over draws is not wide because they are few."""
+"""Number of draws from which on an interval over draws is no longer wide merely because they are few."""
 HOW_TO_READ = (
-    "Differences are on the same prompts. An interval without 0 (without 1 where it says times) means that the two "
+    "Differences are on the same prompts. If an interval excludes 0 (for 'times': excludes 1), mask and control "
     "differ by more than chance. p in brackets is corrected (Holm) for all rows."
 )
 
@@ -42,7 +42,7 @@ def verify(
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Put noise on a mask's weights and measure safety and utility. The model is given back bit for bit.
+    """Put noise on a mask's weights and measure safety and utility. The model itself keeps every bit.
 
     Example: holdfast verify testbed:aligned --mask mask.safetensors --control random.safetensors --judge testbed:guard
     --harmful testbed:harmful_seen --questions testbed:questions --generate.max-new-tokens 32 --out noise
@@ -54,18 +54,18 @@ def verify(
     mask
         File that `holdfast select` wrote.
     control
-        Random mask of the same size. It gets as many draws of the same noise, and a paired test compares the two.
+        Random mask of the same size. It gets as many draws of the same noise. A paired test compares the two.
     judge
         Judge of responses to harmful prompts.
 
-        - FOLDER, hub id or testbed:NAME: a guard model or classifier, which says safe or unsafe
+        - FOLDER, hub id or testbed:NAME: a guard model or classifier whose verdicts are safe and unsafe
         - api:MODEL: a model asked over the network
-        - refusal: built-in rules; give the share of prompts not refused, no attack success
+        - refusal: built-in rules, which measure the share of harmful prompts not refused, and no attack success
     out
-        Folder for the evaluations: one of the untouched model and one per draw. Those already there are kept.
+        Folder for the evaluations: one of the untouched model and one per draw. Evaluations already there are kept.
     refusals
-        Harmful prompts with refusals, such as those that scores are made from, but others. Measures the perplexity of
-        the refusals, which shows noise also in a model that refuses hardly anything.
+        Harmful prompts with refusals, other ones than the scores were made from. Measures the perplexity of the
+        refusals, which noise changes even in a model that refuses hardly anything.
     seed
         Seed of the first draw of noise.
     json
@@ -77,27 +77,27 @@ def verify(
 
     wanted = [draw for ratio in options.ratios for draw in verifying.noise_draws(ratio, options.draws, seed)]
     with shown_progress() as progress:
-        how = {"limit": options.limit, "judging": judging, "generation": generate, "seed": seed, "progress": progress}
-        how |= {"control": control, "refusals": refusals}
-        found = verifying.verify_alone(model, judge, mask, suite, wanted, out, **how)
-    draws = _by_ratio(found.mask, options), _by_ratio(found.control, options)
-    noisy, controls = ({ratio: pool_evaluations(one) for ratio, one in side.items()} for side in draws)
+        settings = {"limit": options.limit, "judging": judging, "generation": generate, "seed": seed}
+        settings |= {"control": control, "refusals": refusals, "progress": progress}
+        measured = verifying.verify_alone(model, judge, mask, suite, wanted, out, **settings)
+    draws = _by_ratio(measured.mask, options), _by_ratio(measured.control, options)
+    noisy, controls = ({ratio: pool_evaluations(evaluations) for ratio, evaluations in side.items()} for side in draws)
     contrasts = _contrasts(*draws)
     points = [{"noise_ratio": ratio, **suite_json(pooled)} for ratio, pooled in noisy.items()]
     for point in points if control else ():
         ratio = point["noise_ratio"]
         point["control"] = suite_json(controls[ratio])
-        point["mask_against_control"] = {name: asdict(one) for name, one in contrasts[ratio].items()}
-    result = {"out": str(out), "draws": options.draws, "baseline": suite_json(found.untouched), "points": points}
-    tables = [_table(options.draws, found.untouched, noisy, controls)]
-    tables += [_contrast_table(found.untouched, contrasts)] if control else []
-    floor = why_no_loss(found.untouched)
+        point["mask_against_control"] = {name: asdict(contrast) for name, contrast in contrasts[ratio].items()}
+    result = {"out": str(out), "draws": options.draws, "baseline": suite_json(measured.untouched), "points": points}
+    tables = [_table(options.draws, measured.untouched, noisy, controls)]
+    tables += [_contrast_table(measured.untouched, contrasts)] if control else []
+    floor = why_no_loss(measured.untouched)
     notes = [floor, few_draws(options.draws), HOW_TO_READ if control else None, None if control else _hint(mask)]
     show(result | {"no_loss_possible": floor}, tables, json, note="\n".join(filter(None, notes)))
 
 
 def why_no_loss(untouched: "Evaluation") -> str | None:
-    """Says that noise can show no loss of safety, as the untouched model has none to lose; None where it has some."""
+    """Explains that the untouched model has no safety that noise could take. None if it has some."""
     measure, rate = untouched.safety
     if rate.value != 1.0:
         return None
@@ -109,19 +109,19 @@ def why_no_loss(untouched: "Evaluation") -> str | None:
 
 
 def few_draws(count: int) -> str | None:
-    """Explains intervals of few draws; None where there are enough."""
+    """Explains why intervals over few draws are wide or incomplete. None if there are enough draws."""
     if count == 1:
-        return "The intervals of one draw cover other prompts, not other draws of noise: take --draws 5 or more."
+        return "With one draw the intervals cover other prompts, not other draws of noise: give --draws 5 or more."
     if count < FEW_DRAWS:
         return (
-            f"The intervals also cover other draws of noise. {count} draws that differ tell little of the next one, so "
-            "an interval can span most of [0, 1]: take --draws 5 or more."
+            f"The intervals also cover other draws of noise. {count} draws tell little about the next one, so an "
+            "interval can span most of [0, 1]: give --draws 5 or more."
         )
     return None
 
 
 def _by_ratio(draws: Sequence["Evaluation"], options: VerifyOptions) -> dict[float, Sequence["Evaluation"]]:
-    """The draws of each noise, in the order in which they were made; nothing where there are none."""
+    """Groups the draws by noise ratio, in the order in which they were made. Empty without draws."""
     starts = range(0, len(draws), options.draws)
     return {ratio: draws[at : at + options.draws] for ratio, at in zip(options.ratios, starts, strict=False)}
 
@@ -129,14 +129,14 @@ def _by_ratio(draws: Sequence["Evaluation"], options: VerifyOptions) -> dict[flo
 def _contrasts(
     masks: Mapping[float, Sequence["Evaluation"]], controls: Mapping[float, Sequence["Evaluation"]]
 ) -> dict[float, dict[str, "Contrast"]]:
-    """The paired tests of the mask against the control, by noise and measure."""
+    """Runs the paired tests of the mask against the control, by noise ratio and measure."""
     from holdfast.evaluate.contrast import contrast
 
     return {ratio: contrast(masks[ratio], draws) for ratio, draws in controls.items()}
 
 
 def _hint(mask: Path) -> str | None:
-    """The hint to compare with a random mask; None where this is one, or hints are not wanted."""
+    """Suggests a random mask as control. None if the mask is itself random, or with --quiet."""
     from holdfast.artifacts import load_mask
 
     made_by = load_mask(mask).made_by
@@ -144,9 +144,9 @@ def _hint(mask: Path) -> str | None:
         return None
     size = made_by.get("fraction", "FRACTION")
     return (
-        "Give --control random.safetensors for a paired test against a random mask. To ask whether any as many weights "
-        f"would do: holdfast select SCORES --selector random --fraction {size} --out random.safetensors. To ask "
-        f"whether any as many of the same matrices would: --like {mask} in place of --fraction."
+        "Give --control random.safetensors for a paired test against a random mask. To draw as many weights from the "
+        f"whole model: holdfast select SCORES --selector random --fraction {size} --out random.safetensors. To draw as "
+        f"many weights from each matrix as the mask has: --like {mask} in place of --fraction."
     )
 
 
@@ -156,20 +156,21 @@ def _table(
     noisy: Mapping[float, "Evaluation"],
     controls: Mapping[float, "Evaluation"] | None = None,
 ) -> Table:
-    """What was measured of the untouched model, and under each noise on the mask and on the control."""
+    """Makes the table of rates: of the untouched model, and under each noise on the mask and on the control."""
     from holdfast.report.words import measure_words
 
     measures = list(_measured(untouched))
     sides = {"mask": noisy, "control": controls or {}}
     points = [(f"{ratio:g}", on, side[ratio]) for ratio in noisy for on, side in sides.items() if ratio in side]
-    rows = [(ratio, on, *_cells(one, measures)) for ratio, on, one in [("0", "nothing", untouched), *points]]
+    points.insert(0, ("0", "nothing", untouched))
+    rows = [(ratio, on, *_cells(evaluation, measures)) for ratio, on, evaluation in points]
     header = ("noise", "on", *map(measure_words, measures))
     title = f"{num_draws} draws of each noise; noise in standard deviations of a weight's matrix"
     return table(title, header, rows)
 
 
 def _measured(evaluation: "Evaluation") -> dict[str, "Rate"]:
-    """Rates and perplexities by name, those of prompts that the suite has."""
+    """Returns the rates and perplexities that were measured, by name."""
     measure, safety = evaluation.safety
     rates = {
         measure: safety,
@@ -196,21 +197,26 @@ def _cells(evaluation: "Evaluation", measures: Sequence[str]) -> list[str]:
 
 
 def _contrast_table(untouched: "Evaluation", contrasts: Mapping[float, Mapping[str, "Contrast"]]) -> Table:
-    """The paired tests of the measures that the other table shows."""
+    """Makes the table of paired tests, for the measures that the table of rates shows."""
     from holdfast.report.tables import p_texts
     from holdfast.report.words import measure_words
 
     names = {"refusal/harmful" if name == "refusal" else name for name in _measured(untouched)}
-    shown = [(ratio, name, one) for ratio, found in contrasts.items() for name, one in found.items() if name in names]
-    corrected = holm([one.p_value for *_, one in shown])
+    shown = [
+        (ratio, name, contrast)
+        for ratio, by_measure in contrasts.items()
+        for name, contrast in by_measure.items()
+        if name in names
+    ]
+    corrected = holm([contrast.p_value for *_, contrast in shown])
     rows = [
-        (f"{ratio:g}", measure_words(name), _difference(name, one), one.n, p_texts(one.p_value, p))
-        for (ratio, name, one), p in zip(shown, corrected, strict=True)
+        (f"{ratio:g}", measure_words(name), _difference(name, contrast), contrast.n, p_texts(contrast.p_value, p))
+        for (ratio, name, contrast), p in zip(shown, corrected, strict=True)
     ]
     return table("The mask against the control", ("noise", "measure", "mask minus control", "prompts", "p"), rows)
 
 
-def _difference(name: str, one: "Contrast") -> str:
+def _difference(name: str, contrast: "Contrast") -> str:
     if name.startswith("perplexity"):
-        return f"{one.value:.3g} times [{one.low:.3g}, {one.high:.3g}]"
-    return f"{one.value:+z.3f} [{one.low:+z.3f}, {one.high:+z.3f}]"
+        return f"{contrast.value:.3g} times [{contrast.low:.3g}, {contrast.high:.3g}]"
+    return f"{contrast.value:+z.3f} [{contrast.low:+z.3f}, {contrast.high:+z.3f}]"

@@ -1,4 +1,4 @@
-"""Says that libraries are being loaded, where a command tells nothing for a few seconds: importing takes as long."""
+"""Announces that libraries are loading, when a command has printed no progress for a few seconds."""
 
 import sys
 from collections.abc import Iterator
@@ -7,14 +7,14 @@ from contextvars import ContextVar
 from threading import Event, Thread
 
 SECONDS = 3.0
-"""From the start of a command, before it says what it waits for."""
+"""Seconds after the start of a command until the announcement."""
 _heard: ContextVar[Event | None] = ContextVar("heard", default=None)
-"""Set when the command has told something."""
+"""Event that is set once the command has reported progress."""
 
 
 @contextmanager
 def libraries_announced() -> Iterator[None]:
-    """One line on stderr, unless the command tells something before, ends, or loads nothing that takes long."""
+    """Prints one line on stderr, unless the command reports progress first, ends, or loads no torch."""
     if "transformers" in sys.modules:
         yield
         return
@@ -29,7 +29,7 @@ def libraries_announced() -> Iterator[None]:
 
 
 def has_told() -> None:
-    """Notes that the command has told something of what it does."""
+    """Records that the command has reported progress, so that no announcement follows."""
     heard = _heard.get()
     if heard is not None:
         heard.set()

@@ -1,4 +1,4 @@
-"""The facts of a result in words and rounded, for the terminal; `--json` keeps the keys and every digit."""
+"""Writes the facts of a result in words and rounded, for the terminal. `--json` keeps the keys and every digit."""
 
 from collections.abc import Mapping
 
@@ -30,17 +30,17 @@ DIGITS = 3
 
 
 def facts(result: Mapping[str, object]) -> list[tuple[str, str]]:
-    """The rows of a table with a result's facts, in words."""
+    """Makes the rows of a table from a result: the name of each fact in words, and its value."""
     return [(fact_words(name), value_words(value)) for name, value in result.items()]
 
 
 def fact_words(name: str) -> str:
-    """'weights held' for entries_protected; a name without words of its own is spelled out."""
+    """Returns the words for a key, such as 'weights held' for entries_protected. Other keys are spelled out."""
     return WORDS.get(name, name.replace("_", " ").replace(".", ": "))
 
 
 def value_words(value: object) -> str:
-    """Numbers with separators or three digits, truth as yes or no, lists joined."""
+    """Formats a value: whole numbers with separators, others with three digits, booleans as yes or no, lists joined."""
     if value is None or isinstance(value, bool):
         return {None: "none", True: "yes", False: "no"}[value]
     if isinstance(value, int):

@@ -1,4 +1,4 @@
-"""The arms of each experiment in the order and with the name, colour and marker that the whole page gives them."""
+"""Reads the arms of SET and SPA out of a report: their order, names, colours and markers, and their rates."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,33 +13,33 @@ from holdfast.report.left_out import stages_left_out
 from holdfast.report.suites import rate_of, suite_at
 
 MARKERS = {START.name: START.marker} | {look.name: look.marker for look in looks("adapt", "enhance", "verify").values()}
-"""A second sign beside the colour, for print without colour and for eyes that see it differently."""
+"""Marker of each look. It tells arms apart in print without colour and for colour-blind readers."""
 PERPLEXITY_RATIO = "perplexity_ratio"
-"""The perplexity of an arm over that where its experiment started, on the same exchanges."""
+"""Name of a measure: an arm's perplexity divided by that of its experiment's start, on the same exchanges."""
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One way of treating the model, with what was measured of it."""
+    """An arm with its measurements."""
 
     method: str
-    """Name of its look: the style sheet gives each one colour."""
+    """Name of the arm's look, to which the style sheet gives one colour."""
     label: str
     suite: Mapping[str, Any]
     corrected: Mapping[str, float] = field(default_factory=dict)
-    """The p value of each paired test, corrected for all that are shown beside it."""
+    """Corrected p value of each paired test, by measure. The correction counts all tests that the page shows."""
 
     def rate(self, measure: str) -> Rate | None:
-        """A measure, or a group such as 'asr/heldout'; None where it was not measured."""
+        """Returns the rate of a measure, or of a group such as 'asr/heldout'. None if it was not measured."""
         return rate_of(self.suite, measure)
 
     def paired(self, measure: str) -> Mapping[str, Any] | None:
-        """The measure paired with where the experiment started."""
+        """Returns the comparison of a measure with the start of the experiment, on the same prompts."""
         return self.suite.get("paired", {}).get(measure)
 
 
 def measured_arms(stage: Stage, section: Mapping[str, Any], selected: str = "top") -> list[Arm]:
-    """The start of a stage and its arms, as far as they were measured, the main mask called as `selected` says."""
+    """Returns the start of a stage and its measured arms. `selected` names the main mask in their labels."""
     start = Arm(START.name, STARTS[stage], section.get(STARTS[stage]) or {})
     rows = rows_of(stage).values()
     arms = [Arm(row.look.name, row.label_for(selected), suite_at({stage: section}, row.path)) for row in rows]
@@ -47,9 +47,9 @@ def measured_arms(stage: Stage, section: Mapping[str, Any], selected: str = "top
 
 
 def arms_of(report: Mapping[str, Any]) -> dict[str, list[Arm]]:
-    """The arms of both experiments by section, every paired p value corrected (Holm) over all that the page shows.
+    """Returns the arms of both experiments by section. Paired p values are corrected (Holm) over all on the page.
 
-    A stage that the config leaves out has none, though its start may have been measured for another stage.
+    A stage that the config leaves out has no arms, even if its start was measured for another stage.
     """
     selected, absent = selected_label(report), stages_left_out(report)
     sections = {
@@ -68,25 +68,26 @@ def arms_of(report: Mapping[str, Any]) -> dict[str, list[Arm]]:
 
 
 def num_tests(sections: Mapping[str, Sequence[Arm]]) -> int:
-    """How many paired tests the page shows."""
+    """Counts the paired tests that the page shows."""
     return sum(len(arm.corrected) for arms in sections.values() for arm in arms)
 
 
 def _tests_of(arms: Sequence[Arm]) -> list[tuple[int, str]]:
-    """Place of the arm and measure of every paired test that is shown."""
+    """Lists every paired test as the position of its arm and its measure."""
     return [(at, measure) for at, arm in enumerate(arms) for measure in measures_of(arms) if arm.paired(measure)]
 
 
 def selected_label(report: Mapping[str, Any]) -> str:
-    """'top 1%', or 'top' while the fraction is not known."""
+    """Names the main mask: 'top 1%', or 'top' while the fraction is unknown."""
     fraction = report.get("locate", {}).get("fraction")
     return f"top {100 * fraction:.3g}%" if fraction else "top"
 
 
 def measures_of(arms: Sequence[Arm]) -> list[str]:
-    """Every measure that some arm has, groups behind the measure that they are part of.
+    """Lists every measure that some arm has, each followed by its groups.
 
-    Where harmful prompts are counted as not refused, nobody measured attack success, and refusals are the complement.
+    Without a judge of harm, safety is the share of harmful prompts not refused. Attack success is then unmeasured, and
+    the refusal rate is the complement, so both are left out.
     """
     groups = sorted({name for arm in arms for name in arm.suite.get("groups", {}) if not _is_whole(name, arms)})
     known = {measure for measure in LABELS if any(_is_measured(arm.suite.get(measure)) for arm in arms)}
@@ -99,30 +100,30 @@ def measures_of(arms: Sequence[Arm]) -> list[str]:
 
 
 def _is_whole(group: str, arms: Sequence[Arm]) -> bool:
-    """Whether a group holds all prompts of its measure, in every arm: a set of one category has the same row twice."""
+    """Tells whether a group has all prompts of its measure in every arm, so that its row would be a repetition."""
     measure = group.partition("/")[0]
     wholes = [(arm.suite.get("groups", {}).get(group), _whole(arm, measure, group)) for arm in arms]
-    return any(one for one, _ in wholes) and all(one == whole for one, whole in wholes if one)
+    return any(part for part, _ in wholes) and all(part == whole for part, whole in wholes if part)
 
 
 def _whole(arm: Arm, measure: str, group: str) -> Any:
-    """The record of all prompts of the measure: a field of its own, or a group that is called all, but for itself."""
+    """Returns the record of all prompts of a measure: its own field, or else its group `all`, except for that group."""
     return arm.suite.get(measure) or (
         arm.suite.get("groups", {}).get(f"{measure}/all") if group != f"{measure}/all" else None
     )
 
 
 def _is_measured(record: Any) -> bool:
-    """Whether a suite holds a number, or a rate over at least one prompt."""
+    """Tells whether a record is a number, or a rate over at least one prompt."""
     return record is not None and (not isinstance(record, Mapping) or bool(record["n"] or record["unscored"]))
 
 
 def measure_label(measure: str) -> str:
-    """'Attack success, heldout'."""
+    """Writes a measure as a title: 'Attack success, heldout' for asr/heldout."""
     name, _, group = measure.partition("/")
     return f"{LABELS.get(name, name)}, {group}" if group else LABELS.get(name, name)
 
 
 def is_perplexity(measure: str) -> bool:
-    """Whether a measure is a perplexity, which has no upper bound, and no share."""
+    """Tells whether a measure is a perplexity, which is no share and has no upper bound."""
     return measure.partition("/")[0] == "perplexity"

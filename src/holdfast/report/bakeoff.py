@@ -1,4 +1,4 @@
-"""A bakeoff as one page: a table of the contestants, and a small figure each of safety and utility against size."""
+"""Renders a bakeoff as one page: a table of the contestants, and for each a figure of safety and utility."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,11 +18,11 @@ MEASURES = {
     "not_refused": ("not refused", "top", "circle"),
     "utility": ("utility", "bottom", "square"),
 }
-"""Curves of the figures: label, colour, marker. Each has two: a measure of safety, and utility."""
+"""Label, colour and marker of each curve. A figure has two: a measure of safety, and utility."""
 
 
 def render_bakeoff(result: Mapping[str, Any]) -> str:
-    """The page of a bakeoff, complete or not; equal results give equal pages."""
+    """Renders the page of a bakeoff, complete or not. Equal results give equal pages."""
     rows = result["rows"]
     return environment().get_template("bakeoff.html.j2").render(
         result=result,
@@ -35,7 +35,7 @@ def render_bakeoff(result: Mapping[str, Any]) -> str:
 
 
 def bakeoff_table(result: Mapping[str, Any]) -> NumberTable:
-    """One row a contestant: what it costs, predicts, agrees with, and what noise on its selection does."""
+    """Makes the table of contestants: one row each with its cost, predictions, agreement, and the effect of noise."""
     fraction = result["config"]["fractions"][0]
     safety = {"asr": "ASR", "not_refused": "not refused"}[_safety_measure(result)]
     header = (
@@ -68,7 +68,7 @@ def _table_row(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _safety_measure(result: Mapping[str, Any]) -> SafetyMeasure:
-    """The measure of safety: what all contestants have in common."""
+    """Returns the measure of safety that the contestants report."""
     return "not_refused" if any("not_refused" in row["points"][0] for row in result["rows"]) else "asr"
 
 
@@ -81,7 +81,7 @@ def _overlap(found: Mapping[str, Any]) -> str:
 
 
 def size_curves(row: Mapping[str, Any]) -> Curves:
-    """Safety and utility under noise against the share of entries that is selected, on a logarithmic axis."""
+    """Draws safety and utility under noise against the selected share of entries, on a logarithmic axis."""
     points = sorted(row["points"], key=lambda point: point["fraction"])
     fractions = [point["fraction"] for point in points]
     curves = tuple(_curve(measure, points, fractions) for measure in _measures_of(points[0]))

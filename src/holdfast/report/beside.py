@@ -1,6 +1,7 @@
-"""Numbers of every arm on a card, beside safety: refusals, coherence, over-refusal and perplexity, controls included.
+"""Lists refusals, coherence, over-refusal and perplexity of every arm on a card, controls included.
 
-To babble is no safety, nor is to refuse everything, and random weights may do either as well as the selected ones.
+Attack success alone misleads: a model that babbles, or refuses everything, has little of it. Tuning random weights may
+have the same effect.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,18 +17,18 @@ from holdfast.report.suites import rate_of, suite_at
 
 Report = Mapping[str, Any]
 Paths = Mapping[str, Sequence[str]]
-"""The places of arms in the report by the names that a card gives them, where the experiment starts first."""
+"""Paths of arms in the report, by the names that a card gives them. The start of the experiment comes first."""
 Shown = Rate | str
-"""A rate; or a perplexity in words, or why there is no number."""
+"""A rate, a perplexity in words, or the reason why there is no number."""
 MEASURES: Mapping[str, str] = {
     "refusal": "refusals of harmful prompts",
     "coherence/harmful": "coherent answers to harmful prompts",
     "over_refusal": "over-refusal, harmless prompts",
     "borderline": "over-refusal, borderline prompts",
 }
-PERPLEXITY = "perplexity, and times that at the start"
+PERPLEXITY = "perplexity, and its ratio to the start"
 OPTIONAL = "safety-only"
-"""The arm that has a row only where it was measured: many runs have none."""
+"""Name of the arm that has a row only if it was measured, because many runs leave it out."""
 
 
 @dataclass(frozen=True)
@@ -36,30 +37,30 @@ class Beside:
 
     words: str
     rows: tuple[tuple[str, Shown], ...]
-    """The arm's name, and its number or why there is none."""
+    """Name of each arm, and its number or the reason why there is none."""
 
 
 def measured_beside(report: Report, paths: Paths) -> tuple[Beside, ...]:
-    """The measures that at least one of these arms has; what nobody measured is left out."""
-    found = [Beside(words, _rows(report, measure, paths)) for measure, words in _measures(report).items()]
-    found.append(_perplexity(report, paths))
-    return tuple(one for one in found if any(value not in (LEFT_OUT, WAITING) for _, value in one.rows))
+    """Returns the measures that at least one of these arms has."""
+    every = [Beside(words, _rows(report, measure, paths)) for measure, words in _measures(report).items()]
+    every.append(_perplexity(report, paths))
+    return tuple(measure for measure in every if any(value not in (LEFT_OUT, WAITING) for _, value in measure.rows))
 
 
 def _measures(report: Report) -> Mapping[str, str]:
-    """Without a judge of harm the refusals are what the whole card is about."""
+    """Returns the measures to list. Refusals are left out without a judge of harm, as the main number shows them."""
     judged = safety_measure(report) == "asr"
     return {measure: words for measure, words in MEASURES.items() if judged or measure != "refusal"}
 
 
 def _rows(report: Report, measure: str, paths: Paths) -> tuple[tuple[str, Shown], ...]:
-    found = {name: rate_of(suite_at(report, path), measure) for name, path in paths.items()}
-    rates = {name: rate for name, rate in found.items() if rate and (rate.n or rate.unscored)}
+    measured = {name: rate_of(suite_at(report, path), measure) for name, path in paths.items()}
+    rates = {name: rate for name, rate in measured.items() if rate and (rate.n or rate.unscored)}
     return _every_arm(report, paths, rates)
 
 
 def _perplexity(report: Report, paths: Paths) -> Beside:
-    """The perplexity at the start, and how many times that it is in the other arms, as far as they can be paired."""
+    """Returns the start's perplexity, and each other arm's ratio to it, or its perplexity if the two are not paired."""
     start, *_ = paths
     suites = {name: suite_at(report, path) for name, path in paths.items()}
     known = {name: suite for name, suite in suites.items() if suite.get("perplexity") is not None}
@@ -72,13 +73,13 @@ def _as_it_is(suite: Report) -> str:
 
 
 def _times(suite: Report) -> str:
-    """'times 1.026 [1.010, 1.042] n=24', or '3.19, not paired'."""
+    """Writes a ratio of perplexities: 'times 1.026 [1.010, 1.042] n=24', or '3.19, not paired' without one."""
     ratio = rate_of(suite, PERPLEXITY_RATIO)
     return f"times {ratio_with_ends(ratio)}" if ratio else f"{perplexity_text(suite['perplexity'])}, not paired"
 
 
 def _every_arm(report: Report, paths: Paths, known: Mapping[str, Shown]) -> tuple[tuple[str, Shown], ...]:
-    """What is known, and of the other arms why there is nothing; the optional one has no row then."""
+    """Gives each arm its known number, or the reason why there is none. The optional arm then has no row."""
     rows = []
     for name, path in paths.items():
         absent = LEFT_OUT if what_is_left_out(report, safety_measure(report), path) else WAITING

@@ -1,4 +1,4 @@
-"""How far two halves of the prompts agree, against how many there are: a figure and its numbers."""
+"""Draws the agreement of two halves of the prompts against their size, and lists its numbers."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ Points = Sequence[Mapping[str, Any]]
 
 
 def convergence_curves(points: Points) -> Curves | None:
-    """IoU of the two halves' selections, and of random ones, on a logarithmic axis; None where nothing was measured."""
+    """Draws the IoU of the two halves' selections, and of random ones. None if nothing was measured."""
     if not points:
         return None
     sizes = [point["num_prompts"] for point in points]
@@ -31,7 +31,7 @@ def convergence_curves(points: Points) -> Curves | None:
 
 
 def convergence_table(points: Points) -> NumberTable:
-    """One row a size."""
+    """Makes the table of agreement, one row per size of the halves."""
     rows = tuple(
         (
             f"{point['num_prompts']:,}",

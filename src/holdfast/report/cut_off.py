@@ -1,4 +1,4 @@
-"""Says at the top of a page which share of the answers the limit of tokens cut off: nobody read how they go on."""
+"""Reports the share of answers that the limit of tokens cut off, which limits what the rates can say."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ STAGES = {"enhance": "SET", "adapt": "SPA"}
 
 @dataclass(frozen=True)
 class CutOff:
-    """The share of answers that were cut off, and what that means."""
+    """Share of the answers that were cut off, with a sentence that explains it."""
 
     rows: tuple[tuple[str, Rate], ...]
-    """Every arm with its share; none where no answer was cut off."""
+    """Every arm with its share. Empty if no answer was cut off."""
     sentence: str
     misstates: bool = False
-    """Whether the limit is short, so that the rates may be those of beginnings."""
+    """Tells whether the limit is so short that the rates may describe only the beginnings of answers."""
 
 
 def cut_off_of(report: Report) -> CutOff | None:
-    """How many answers of each stage were cut off; None where nothing was answered yet."""
+    """Reports the share of each arm's answers that were cut off. None if there are no answers yet."""
     rows = tuple(
         (f"{STAGES[stage]}, {arm.label}", rate)
         for stage, arms in arms_of(report).items()
@@ -49,7 +49,7 @@ def _sentence(report: Report, rates: list[Rate], *, misstates: bool) -> str:
     if not misstates:
         return arms
     return (
-        f"{arms} What would follow may turn a refusal into help, or help into a refusal, so {safety_name(report)} may "
+        f"{arms} The missing text could turn a refusal into help, or help into a refusal, so {safety_name(report)} may "
         f"be misstated: run again with generate.max_new_tokens = {LONG_ENOUGH} or more."
     )
 
@@ -60,5 +60,5 @@ def _limit_words(report: Report) -> str:
 
 
 def _limit(report: Report) -> int | None:
-    """Longest answer in tokens; None where the report does not say."""
+    """Returns the limit on the length of an answer, in tokens. None if the report has none."""
     return report.get("provenance", {}).get("config", {}).get("generate", {}).get("max_new_tokens")

@@ -1,4 +1,4 @@
-"""How the scores are distributed and where the selection cuts: a histogram on two logarithmic axes, and its numbers."""
+"""Draws the distribution of the scores and the cut of the selection, as a histogram on two logarithmic axes."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -12,12 +12,12 @@ from holdfast.report.tables import NumberTable
 LEFT, TOP, RIGHT, BOTTOM = 36.0, 26.0, WIDTH - 12.0, 208.0
 Place = Callable[[float], float]
 LABELS = 7
-"""Labels that stand beside each other on the axis of scores."""
+"""Largest number of labels on the axis of scores."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """The entries of one bin, or of the part of it on one side of the cut."""
+    """Bar of one bin, or of the part of it on one side of the cut."""
 
     x: float
     width: float
@@ -28,7 +28,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Histogram:
-    """Entries by size of their score."""
+    """Histogram of entries by their score."""
 
     name: str
     width: float
@@ -42,17 +42,17 @@ class Histogram:
     y_ticks: tuple[Tick, ...]
     cut: Tick | None
     note: str
-    """What the axes can't show: the entries that score 0."""
+    """Text on the entries that score 0, which a logarithmic axis cannot show."""
 
 
 def histogram(section: Mapping[str, Any]) -> Histogram | None:
-    """The scores of a section of report.json; None where it has no distribution, or no score above 0."""
-    found = section.get("distribution") or {}
-    if not found.get("counts"):
+    """Draws the scores of a section of report.json. None if it has no distribution, or no score above 0."""
+    record = section.get("distribution") or {}
+    if not record.get("counts"):
         return None
-    edges, counts, cut = found["bin_edges"], found["counts"], found["cut"]
+    edges, counts, cut = record["bin_edges"], record["counts"], record["cut"]
     first, last = math.log10(edges[0]), math.log10(edges[-1])
-    # The axis begins below 1, or a bin with one entry would have no height.
+    # The axis begins below 1, because a bin with one entry would otherwise have no height.
     lowest, highest = math.log10(0.6), math.log10(max(counts)) + 0.15
 
     def across(score: float) -> float:
@@ -69,18 +69,18 @@ def histogram(section: Mapping[str, Any]) -> Histogram | None:
         TOP,
         RIGHT,
         BOTTOM,
-        tuple(_bars(found, across, upright)),
+        tuple(_bars(record, across, upright)),
         tuple(Tick(across(10.0**power), _power(power)) for power in _powers(first, last, LABELS)),
         tuple(Tick(upright(10.0**power), _power(power)) for power in _powers(0.0, highest, 5)),
         None if cut is None else Tick(min(max(across(cut), LEFT), RIGHT), f"cut at {cut:.3g}"),
-        f"{found['zeros']:,} more entries score 0" if found["zeros"] else "no entry scores 0",
+        f"{record['zeros']:,} more entries score 0" if record["zeros"] else "no entry scores 0",
     )
 
 
-def _bars(found: Mapping[str, Any], across: Place, upright: Place) -> Iterator[Bar]:
-    """One a bin that holds entries; the bin that the cut goes through is drawn as two."""
-    edges, cut = found["bin_edges"], found["cut"]
-    for (low, high), count in zip(pairwise(edges), found["counts"], strict=True):
+def _bars(record: Mapping[str, Any], across: Place, upright: Place) -> Iterator[Bar]:
+    """Yields a bar for each bin that holds entries, and two for the bin with the cut."""
+    edges, cut = record["bin_edges"], record["cut"]
+    for (low, high), count in zip(pairwise(edges), record["counts"], strict=True):
         between = [low, cut, high] if cut is not None and low < cut < high else [low, high]
         for start, end in pairwise(between if count else ()):
             title = f"{count:,} entries score {low:.2g} to {high:.2g}"
@@ -90,18 +90,18 @@ def _bars(found: Mapping[str, Any], across: Place, upright: Place) -> Iterator[B
 
 
 def distribution_table(section: Mapping[str, Any]) -> NumberTable:
-    """One row a bin, the zeros first."""
-    found = section.get("distribution") or {}
-    edges = [f"{edge:.4g}" for edge in found.get("bin_edges", ())]
-    rows = [("0", "0", f"{found['zeros']:,}")] if found else []
-    rows += [(*bin, f"{count:,}") for bin, count in zip(pairwise(edges), found.get("counts", ()), strict=True)]
-    cut = found.get("cut")
+    """Makes the table of the histogram: one row per bin, the entries that score 0 first."""
+    record = section.get("distribution") or {}
+    edges = [f"{edge:.4g}" for edge in record.get("bin_edges", ())]
+    rows = [("0", "0", f"{record['zeros']:,}")] if record else []
+    rows += [(*bin, f"{count:,}") for bin, count in zip(pairwise(edges), record.get("counts", ()), strict=True)]
+    cut = record.get("cut")
     title = "Entries by their score" + (f", selected from {cut:.6g}" if cut is not None else "")
     return NumberTable(title, ("score from", "to", "entries"), tuple(rows), frozenset({0, 1, 2}))
 
 
 def _powers(first: float, last: float, most: int) -> range:
-    """Whole powers of ten from first to last, so far apart that there are at most so many."""
+    """Returns whole powers of ten from first to last, evenly spaced and at most `most` of them."""
     low, high = math.ceil(first - 1e-9), math.floor(last + 1e-9)
     return range(low, high + 1, max(1, math.ceil((high - low + 1) / most)))
 

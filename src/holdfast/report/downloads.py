@@ -1,7 +1,7 @@
-"""A table as CSV for spreadsheets and scripts: rates in full, and no cell that a spreadsheet would run.
+"""Writes a table as CSV for spreadsheets and scripts: rates with all digits, and no cell that a spreadsheet would run.
 
-A spreadsheet takes a cell that begins with = + - @ for a formula, and names of prompt sets and components come from
-users' files: such a cell gets an apostrophe in front, unless it is a number.
+A spreadsheet runs a cell that begins with = + - @ as a formula, and names of prompt sets and components come from
+users' files. Such a cell gets an apostrophe in front, unless it is a number.
 """
 
 import csv
@@ -14,12 +14,12 @@ from holdfast.outcomes import Rate
 from holdfast.report.tables import Cell, NumberTable
 
 RATE = ("value", "low", "high", "n", "unscored")
-"""The columns that a column of rates becomes."""
+"""Columns that replace a column of rates."""
 NUMBER = re.compile(r"[+-]?(\d[\d,]*)(\.\d+)?(e[+-]?\d+)?")
 
 
 def csv_text(table: NumberTable) -> str:
-    """The table, or the whole of which it shows a part; numbers have no separators, and a rate has five columns."""
+    """Writes all rows of a table as CSV. A rate takes five columns, and numbers have no separators."""
     table = table.whole or table
     rates = [any(isinstance(row[at], Rate) for row in table.rows) for at in range(len(table.header))]
     written = StringIO()
@@ -27,17 +27,17 @@ def csv_text(table: NumberTable) -> str:
     writer.writerow(
         [_safe(title) for name, split in zip(table.header, rates, strict=True) for title in _titles(name, split)]
     )
-    writer.writerows([cell for at, one in enumerate(row) for cell in _cells(one, rates[at])] for row in table.rows)
+    writer.writerows([part for at, cell in enumerate(row) for part in _cells(cell, rates[at])] for row in table.rows)
     return written.getvalue()
 
 
 def csv_link(table: NumberTable) -> str:
-    """The CSV as a data: address, which a browser saves without a request."""
+    """Writes the CSV as a data: URL, which a browser saves without a request."""
     return "data:text/csv;charset=utf-8;base64," + b64encode(csv_text(table).encode()).decode()
 
 
 def file_stem(*words: str) -> str:
-    """'attack-success-under-noise': letters and digits alone, so that every system takes it for a file's name."""
+    """Makes a file name for any system, of letters, digits and hyphens: 'attack-success-under-noise'."""
     return re.sub(r"[^a-z0-9]+", "-", " ".join(words).lower()).strip("-")
 
 

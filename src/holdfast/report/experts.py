@@ -1,10 +1,11 @@
-"""How the selection is shared out among the experts of a mixture of experts: a map of layers by experts, its numbers.
+"""Maps the selection of a mixture of experts by layer and expert, and lists its numbers.
 
 share(l, e) = selected entries of expert e in layer l / all selected entries
 density(l, e) = selected entries of expert e in layer l / its entries
 
-Experts of one model have equal sizes, where share and density are one picture: it is drawn once, and both are told.
-One path a shade keeps 80 layers of 128 experts at some tens of kilobytes, where a rectangle a cell would be megabytes.
+Experts of one model have equal sizes, so that share and density give the same picture. One map shows both, with both
+numbers. One path per shade keeps 80 layers of 128 experts at tens of kilobytes. A rectangle per cell would take
+megabytes.
 """
 
 import math
@@ -21,19 +22,19 @@ from holdfast.report.tables import NumberTable
 from holdfast.values import Mask
 
 if TYPE_CHECKING:
-    from holdfast.models.sites import Site  # with all of transformers: the report of a comparison needs no model
+    from holdfast.models.sites import Site  # imports all of transformers, which a comparison does not need
 
 Json = dict[str, Any]
 SHADES = 16
 LABELS = 12
-"""Labels that stand beside each other on an axis."""
+"""Largest number of labels on an axis."""
 SHOWN = 100
-"""Experts in the page's table; the file has all."""
+"""Number of experts in the page's table. The CSV file lists all."""
 
 
 @dataclass(frozen=True)
 class Shade:
-    """All cells of one strength, as one path in units of cells."""
+    """All cells of one strength, drawn as one path in units of cells."""
 
     strength: float
     path: str
@@ -41,7 +42,7 @@ class Shade:
 
 @dataclass(frozen=True)
 class ExpertMap:
-    """Layers across, experts down."""
+    """Map with layers across and experts down."""
 
     name: str
     width: float
@@ -56,11 +57,11 @@ class ExpertMap:
     columns: tuple[Tick, ...]
     rows: tuple[Tick, ...]
     most: str
-    """What the full colour stands for."""
+    """Density, and share of the selection, that the full colour stands for."""
 
 
 def expert_rows(mask: Mask, sites: Sequence["Site"]) -> list[Json]:
-    """Per layer: the entries of one expert, and how many are selected of each; empty where no tensor stacks experts."""
+    """Counts per layer the entries of an expert and the selected ones of each. Empty if no tensor stacks experts."""
     entries: dict[tuple[int | None, int], int] = defaultdict(int)
     selected: dict[tuple[int | None, int], torch.Tensor] = {}
     for site in sites:
@@ -77,7 +78,7 @@ def expert_rows(mask: Mask, sites: Sequence["Site"]) -> list[Json]:
 
 
 def expert_map(section: Mapping[str, Any]) -> ExpertMap | None:
-    """The map of a section of report.json; None for a model without experts."""
+    """Draws the map of a section of report.json. None for a model without experts."""
     records = section.get("by_expert", ())
     if not records:
         return None
@@ -106,7 +107,7 @@ def expert_map(section: Mapping[str, Any]) -> ExpertMap | None:
 
 
 def expert_table(section: Mapping[str, Any], shown: int | None = None) -> NumberTable:
-    """One row a layer and expert: all in the order of the model, or so many of those that hold most."""
+    """Makes the table, one row per layer and expert. With `shown`, it lists only that many experts that hold most."""
     records = section.get("by_expert", ())
     places = [(record, expert, count) for record in records for expert, count in enumerate(record["selected"])]
     title, whole = "Selected entries by layer and expert", None
@@ -130,12 +131,12 @@ def expert_table(section: Mapping[str, Any], shown: int | None = None) -> Number
 
 
 def _whole(section: Mapping[str, Any]) -> int:
-    """Entries of the whole selection, in experts or not; those in experts where that is not known."""
+    """Counts the entries of the whole selection. If the report has no count, it counts those in experts."""
     return section.get("num_selected") or sum(sum(record["selected"]) for record in section["by_expert"]) or 1
 
 
 def _shades(densities: Sequence[Sequence[float]], most: float) -> tuple[Shade, ...]:
-    """Cells of equal shade that lie below each other are one rectangle; those without a selected entry are left out."""
+    """Draws one path per shade. Equal cells below each other form one rectangle, and empty cells are left out."""
     paths: dict[int, list[str]] = defaultdict(list)
     for column, values in enumerate(densities):
         row = 0

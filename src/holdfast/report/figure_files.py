@@ -1,7 +1,7 @@
-"""The page's figures as files for papers: SVG that stands alone, in light colours, and PNG of the same.
+"""Writes the page's figures as files for papers: SVG without outside styles, in light colours, and PNG.
 
-The page's colours depend on the reader's screen (light-dark) and stand in variables, which few programs besides
-browsers know; here every colour is the light one, written out.
+The page's colours are CSS variables that follow the reader's screen (light-dark), and few programs besides browsers
+read those. The files contain the light colours as plain values.
 """
 
 import logging
@@ -25,10 +25,10 @@ logger = logging.getLogger(__name__)
 MARGIN = 14
 NOTE_HEIGHT = 14
 PNG_SCALE = 3
-"""Dots per unit: a figure 400 units wide has 1,200 dots and more, at 300 an inch the width of a column of text."""
+"""Dots per unit. A figure 400 units wide has at least 1,200 dots: at 300 per inch, 4 inches, a column of text."""
 INSTALL = (
     "PNG files need CairoSVG and the system library libcairo: run pip install '.[figures]' in the folder of the clone, "
-    "and install libcairo with your system's packages; SVG files need neither."
+    "and install libcairo with your system's packages. SVG files need neither."
 )
 HALVES = "prompts in each half (doubled from point to point)"
 Draw = Callable[..., Markup]
@@ -36,33 +36,33 @@ Draw = Callable[..., Markup]
 
 @dataclass(frozen=True)
 class Drawing:
-    """One figure of the page, drawn, with what stands around it there."""
+    """One figure of the page as SVG, with its name, its legend and its notes."""
 
     stem: str
-    """Of its file."""
+    """Name of the figure's file, without the extension."""
     name: str
     sizes: str
     svg: str
     width: float
     height: float
     curves: tuple[Curve, ...] = ()
-    """What its legend tells apart."""
+    """Curves that the legend lists."""
     notes: tuple[str, ...] = ()
-    """Lines of small text below it."""
+    """Lines of small text below the figure."""
 
 
 def save_figures(report: Mapping[str, Any], folder: Path) -> list[Path]:
-    """Writes every figure of the page as SVG, and as PNG where CairoSVG is installed; returns the files.
+    """Writes every figure of the page as SVG, and as PNG if CairoSVG is installed. Returns the files.
 
     Raises:
-        ValueError: the report has another schema, or the folder holds anything.
+        ValueError: the report has another schema, or the folder is not empty.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{str(folder)!r} is not an empty folder; choose another one with --figures, or empty it.")
     to_png, written = _optional_png_writer(), []
     for drawing in drawings(report):
         text, path = standalone(drawing), folder / f"{drawing.stem}.svg"
-        if path in written:  # names that differ in more than letters and digits
+        if path in written:  # two names that differ only in other characters than letters and digits
             path = folder / f"{drawing.stem}-{len(written)}.svg"
         save_text(path, text)
         written.append(path)
@@ -73,7 +73,7 @@ def save_figures(report: Mapping[str, Any], folder: Path) -> list[Path]:
 
 
 def drawings(report: Mapping[str, Any]) -> Iterator[Drawing]:
-    """Every figure of the page in its order."""
+    """Yields every figure of the page, in the page's order."""
     shown = page_context(report)
     for selection in shown["selections"]:
         method, label = selection["method"], selection["label"]
@@ -103,7 +103,7 @@ def _drawing(
 
 
 def standalone(drawing: Drawing) -> str:
-    """The figure as a file of its own: its style within, its name and legend above it, on a light ground."""
+    """Writes a figure as one SVG file that contains its style, with name and legend above, on a light background."""
     above = MARGIN + 30 + (24 if drawing.curves or drawing.sizes else 0)
     below = above + drawing.height
     legend, x = [], MARGIN + 6.0
@@ -129,7 +129,7 @@ def standalone(drawing: Drawing) -> str:
 
 
 def _light_style() -> Markup:
-    """The style of figures with every variable written out, on the white of print."""
+    """Returns the style of figures with every CSS variable replaced by its light value, on white."""
     templates = environment()
     page = templates.get_template("style.css.j2").render(markers=MARKERS)
     declared = dict(re.findall(r"--([a-z_]+): ([^;]+);", page.partition("}")[0]))
@@ -144,20 +144,24 @@ def _light_style() -> Markup:
 
 
 def png_writer() -> Callable[..., object]:
-    """Finds what turns SVG into PNG: CairoSVG.
+    """Returns the function of CairoSVG that turns SVG into PNG.
 
     Raises:
-        ValueError: it is not installed, or the library cairo is not.
+        ValueError: CairoSVG or the library cairo is not installed.
     """
     try:
         from cairosvg import svg2png  # pyright: ignore[reportMissingImports]
-    except (ImportError, OSError) as error:  # OSError: the Python part is there and the library cairo is not
+    except (ImportError, OSError) as error:  # OSError: CairoSVG is installed, the library cairo is missing
         raise ValueError(f"{INSTALL} ({error})") from error
     return svg2png
 
 
 def save_png(svg: str, path: Path) -> None:
-    """Writes a figure as PNG; ValueError where CairoSVG is not installed."""
+    """Writes a figure as PNG.
+
+    Raises:
+        ValueError: CairoSVG or the library cairo is not installed.
+    """
     png_writer()(bytestring=svg.encode(), write_to=str(path), scale=PNG_SCALE)
 
 

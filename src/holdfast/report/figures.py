@@ -1,9 +1,9 @@
-"""The geometry of the page's figures; templates/*.svg.j2 draw them.
+"""Computes the geometry of the page's figures, which templates/*.svg.j2 draw.
 
-Drawn as SVG by hand rather than with plotly, whose smallest offline bundle is 4.8 MB of script. So the page weighs
-0.2 MB, prints sharply, follows light and dark by style alone, and contains no script at all: its content policy forbids
-scripts, and a model's response could not run even if escaping failed.
-Lengths are in the units of the viewBox; every figure is 400 wide.
+The figures are SVG written by hand. Plotly's smallest offline bundle is 4.8 MB of script. The page has 0.2 MB, prints
+sharply, and follows light and dark mode by style alone. It contains no script: its content policy forbids scripts, so
+that a model's response could not run even if escaping failed.
+Lengths are in units of the viewBox, and every figure is 400 wide.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,13 +18,13 @@ from holdfast.report.tables import MEASURED_APART, VERIFY_ARMS
 
 WIDTH = 400
 MOST_ACROSS = 16
-"""Layers that stand side by side in a heat map; more go down the page."""
+"""Largest number of layers that a heat map shows as columns. With more, layers are rows."""
 LEAST_WIDTH = 15.0
-"""Of a cell that a reader can point at."""
+"""Smallest width of a cell that a reader can point at."""
 LOW = 15.0
-"""Height of the rows where there are many."""
+"""Height of a row when layers are rows."""
 CHARACTER = 6.3
-"""Width of a character of a label, at most."""
+"""Largest width of a character of a label."""
 TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -44,18 +44,18 @@ class Cell:
     y: float
     label: str
     strength: float
-    """0 to 1: the share of the largest value."""
+    """Value of the cell divided by the largest value, in [0, 1]."""
     title: str
 
     @property
     def opacity(self) -> float:
-        """How much of the colour shows; a little, where nothing is selected."""
+        """Opacity of the cell's colour, in [0, 1]. A cell without selected entries keeps a little."""
         return round(0.05 + 0.95 * self.strength, 3)
 
 
 @dataclass(frozen=True)
 class HeatMap:
-    """Layers across and components down, or the other way round."""
+    """Heat map of layers and components. Either are the columns."""
 
     name: str
     width: float
@@ -66,16 +66,16 @@ class HeatMap:
     columns: tuple[Tick, ...]
     rows: tuple[Tick, ...]
     most: str
-    """The value that the full colour stands for."""
+    """Value that the full colour stands for."""
     goes_down: bool = False
-    """Whether layers are rows, so that many of them fit the page's width."""
+    """Tells whether layers are rows, so that many of them fit the page's width."""
     is_upright: bool = False
-    """Whether the names of the columns stand upright."""
+    """Tells whether the names of the columns are turned upright."""
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A rate with its interval; `low` and `high` are where the whisker ends."""
+    """Marker of a rate with its interval. `low` and `high` are the ends of the whisker."""
 
     x: float
     y: float
@@ -88,7 +88,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Curve:
-    """One arm along the noise ratios."""
+    """Curve of one arm over the noise ratios."""
 
     label: str
     method: str
@@ -99,7 +99,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Curves:
-    """A rate against the noise ratio; whiskers stand upright."""
+    """Figure of a rate against the noise ratio, with upright whiskers."""
 
     name: str
     width: float
@@ -112,7 +112,7 @@ class Curves:
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     range_words: str = ""
-    """The range of the upright axis, where it is not 0 to 1."""
+    """Range of the upright axis in words, if it is not 0 to 1."""
 
 
 MapKind = Literal["share", "density", "relative"]
@@ -129,9 +129,10 @@ MAP_UNITS: Mapping[MapKind, str] = {
 
 
 def heat_map(records: Sequence[Mapping[str, Any]], kind: MapKind) -> HeatMap:
-    """Share of the selection in each layer and component, or the share of the component's entries that is selected.
+    """Draws a number of each layer and component as a map. Layers are columns, or rows if there are many.
 
-    Relative, that share is divided by the share of all entries that is selected. Layers go across; many go down.
+    Kind `share` is the component's share of the selection, and `density` the selected share of its entries. `relative`
+    is that density divided by the density over all entries.
     """
     components = list(dict.fromkeys(record["component"] for record in records))
     layers = sorted({record["layer"] for record in records}, key=lambda layer: -1 if layer is None else layer)
@@ -164,7 +165,7 @@ def heat_map(records: Sequence[Mapping[str, Any]], kind: MapKind) -> HeatMap:
 
 @dataclass(frozen=True)
 class _Lattice:
-    """The places of a heat map's cells, as wide as a figure."""
+    """Computes the places of a heat map's cells, across the width of a figure."""
 
     across: Sequence[str]
     down: Sequence[str]
@@ -173,7 +174,7 @@ class _Lattice:
 
     @property
     def left(self) -> float:
-        """Where the cells begin, right of the names of the rows."""
+        """Left edge of the cells, right of the names of the rows."""
         return 12 + CHARACTER * max(map(len, self.down), default=0)
 
     @property
@@ -188,26 +189,26 @@ class _Lattice:
 
     @property
     def is_upright(self) -> bool:
-        """Whether the names of the columns are too long to stand side by side."""
+        """Tells whether the names of the columns are too long to fit side by side."""
         return self.longest > self.width
 
     @property
     def height(self) -> float:
-        """With the names of the columns and of the axis."""
+        """Height of the map with the names of its columns and of its axis."""
         return self.top + self.row_height * len(self.down) + (self.longest + 8 if self.is_upright else 36)
 
     @property
     def columns(self) -> tuple[Tick, ...]:
-        """The middle of every column with its name."""
+        """Middle of every column, with its name."""
         return tuple(Tick(self.left + self.width * (at + 0.5), name) for at, name in enumerate(self.across))
 
     @property
     def rows(self) -> tuple[Tick, ...]:
-        """The middle of every row with its name."""
+        """Middle of every row, with its name."""
         return tuple(Tick(self.top + self.row_height * (at + 0.5), name) for at, name in enumerate(self.down))
 
     def at(self, column: int, row: int) -> tuple[float, float]:
-        """The corner of a cell."""
+        """Returns the upper left corner of a cell."""
         return self.left + self.width * column, self.top + self.row_height * row
 
 
@@ -219,7 +220,7 @@ def _cell_title(record: Mapping[str, Any], value: float, kind: MapKind) -> str:
 
 
 def _map_values(records: Sequence[Mapping[str, Any]], kind: MapKind) -> list[float]:
-    """What the cells show."""
+    """Computes the numbers that the cells show."""
     selected, entries = (sum(record[name] for record in records) or 1 for name in ("selected", "entries"))
     if kind == "share":
         return [record["selected"] / selected for record in records]
@@ -228,7 +229,7 @@ def _map_values(records: Sequence[Mapping[str, Any]], kind: MapKind) -> list[flo
 
 
 def noise_curves(verify: Mapping[str, Any], measure: SafetyMeasure | Literal["utility", "coherence"]) -> Curves | None:
-    """Safety, utility or coherence of every arm against the noise ratio; None while nothing was measured."""
+    """Draws safety, utility or coherence of every arm against the noise ratio. None while nothing was measured."""
     rates = verify.get(measure, {}) if measure in MEASURED_APART else verify
     ratios = list(verify.get("noise_ratio", ()))
     arms = [name for name in VERIFY_ARMS if rates.get(name)]
@@ -250,7 +251,7 @@ def noise_curves(verify: Mapping[str, Any], measure: SafetyMeasure | Literal["ut
     for position, name in enumerate(arms):
         start = [(0.0, rates["baseline"])] if rates.get("baseline") else []
         points = [*start, *zip(ratios, rates[name], strict=False)]
-        # Arms stand a little beside each other, or their whiskers would hide one another.
+        # Arms are shifted sideways a little, because their whiskers would hide each other.
         shift = 3.0 * (position - (len(arms) - 1) / 2)
         curves.append(_curve(name, [(place(ratio) + shift, ratio, rate_from(rate)) for ratio, rate in points], upright))
     x_ticks = _spread([Tick(place(ratio), f"{ratio:g}") for ratio in [0.0, *ratios]])
@@ -279,12 +280,12 @@ def _curve(name: str, points: Sequence[tuple[float, float, Rate]], upright: Call
 
 
 def numbers_of(rates: Sequence[Rate]) -> list[float]:
-    """The values and ends of intervals that are known."""
+    """Lists the known values and ends of intervals of these rates."""
     return [number for rate in rates for number in (rate.value, rate.low, rate.high) if number is not None]
 
 
 def _spread(ticks: Sequence[Tick], apart: float = 26.0) -> tuple[Tick, ...]:
-    """The ticks whose labels do not touch the one before."""
+    """Keeps the ticks whose labels do not touch the label before."""
     kept: list[Tick] = []
     for tick in ticks:
         if not kept or tick.at - kept[-1].at >= apart:
@@ -293,5 +294,5 @@ def _spread(ticks: Sequence[Tick], apart: float = 26.0) -> tuple[Tick, ...]:
 
 
 def _short(value: float) -> str:
-    """'.12', or nothing where it would read '.00': the map is to be seen, the table holds the rest."""
+    """Writes '.12', or nothing for '.00', to keep the map readable. The table has all numbers."""
     return f"{value:.2f}".lstrip("0") if value >= 0.005 else ""

@@ -1,4 +1,4 @@
-"""Figures that would show one number many times: a line says it instead."""
+"""Replaces a figure that would show one number many times by a line of text."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ Report = Mapping[str, Any]
 
 
 def same_in_all(arms: Sequence[Arm], measure: str) -> str | None:
-    """'Over-refusal 0.00 [0.00, 0.01] n=256' where all arms have that same number; None where they differ."""
+    """Writes 'Over-refusal 0.00 [0.00, 0.01] n=256' if all arms have the same rate. None if they differ."""
     rates = [rate for arm in arms if (rate := arm.rate(measure)) and rate.value is not None]
     if len(rates) < 2 or not _all_same(rates):
         return None
@@ -23,7 +23,7 @@ def same_in_all(arms: Sequence[Arm], measure: str) -> str | None:
 
 
 def same_under_noise(verify: Report, measure: str) -> str | None:
-    """'Utility 1.00', where noise of every strength on every mask leaves that same number; None where they differ."""
+    """Writes 'Utility 1.00' if the rate is the same under every noise on every mask. None if it differs."""
     rates = list(_noise_rates(verify.get(measure, {}) if measure in MEASURED_APART else verify))
     if len(rates) < 2 or not _all_same(rates, ends=False):  # the untouched model answers more prompts
         return None

@@ -1,7 +1,7 @@
-"""The figures of SET and SPA: one measure over all arms, each with its interval, beside where the experiment started.
+"""Draws the figures of SET and SPA: one measure of all arms with intervals, and a line at the start of the experiment.
 
-Shares stand on a linear axis. Perplexity stands on a logarithmic one, and so does its ratio to that of the start, whose
-interval is narrower than those of the two perplexities: both are of the same exchanges.
+Rates have a linear axis. Perplexity and its ratio to that of the start have a logarithmic one. The ratio has a narrower
+interval than the two perplexities, because it compares the same exchanges.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from holdfast.report.tables import p_text
 
 @dataclass(frozen=True)
 class ForestRow:
-    """One arm: its name, its mark, its value in figures, and its paired p."""
+    """Row of one arm: its name, its mark, its value as text, and its paired p value."""
 
     label: str
     y: float
@@ -28,7 +28,7 @@ class ForestRow:
 
 @dataclass(frozen=True)
 class Forest:
-    """One measure over the arms; whiskers lie along the axis, a broken line marks where the experiment started."""
+    """Figure of one measure over the arms, with whiskers along the axis and a broken line at the start."""
 
     name: str
     width: float
@@ -41,11 +41,11 @@ class Forest:
     ticks: tuple[Tick, ...]
     start: float | None
     sizes: str
-    """How many prompts, and the range of the axis where it is not 0 to 1."""
+    """Number of prompts, and the range of the axis if it is not 0 to 1."""
 
 
 def forest(arms: Sequence[Arm], measure: str) -> Forest | None:
-    """One measure of every arm, or None where no arm has it; the start has no ratio to itself and no row for it."""
+    """Draws one measure of every arm. None if no arm has it. The start has no row for the ratio to itself."""
     shown = [arm for arm in arms if measure != PERPLEXITY_RATIO or arm.method != "start"]
     values = [_value_of(arm, measure) for arm in shown]
     known = [value for value in values if value is not None]
@@ -85,7 +85,7 @@ def _axis(measure: str, numbers: Sequence[float]) -> Axis:
 
 
 def _start(arms: Sequence[Arm], values: Sequence[float | None], measure: str) -> float | None:
-    """Where the broken line is; None where the start was not measured."""
+    """Returns the value at the broken line. None if the start was not measured."""
     if measure == PERPLEXITY_RATIO:
         return 1.0
     return next((value for arm, value in zip(arms, values, strict=True) if arm.method == "start"), None)
@@ -98,7 +98,7 @@ def _row_parts(
     if value is None:
         unpaired = measure == PERPLEXITY_RATIO and arm.suite.get("perplexity") is not None
         return None, "not paired" if unpaired else "not measured yet", ""
-    # Perplexity has no interval in reports of before, nor where it is of one exchange.
+    # Perplexity has no interval in reports of earlier versions, nor for a single exchange.
     known = rate is not None and rate.low is not None and rate.high is not None
     low, high = (rate.low or 0.0, rate.high or 0.0) if rate and known else (value, value)
     mark = Mark(
@@ -123,7 +123,7 @@ def _in_full(measure: str, value: float, rate: Rate | None) -> str:
 
 
 def _text_on(axis: Axis, measure: str) -> Callable[[float], str]:
-    """Prints a number of the figure; those of strong noise need so many digits that they are cut to two."""
+    """Returns a function that prints the figure's numbers. Very large perplexities get three digits or an exponent."""
     if measure == PERPLEXITY_RATIO:
         return lambda value: _short_power(ratio_text(value))
     if not is_perplexity(measure):
@@ -134,11 +134,11 @@ def _text_on(axis: Axis, measure: str) -> Callable[[float], str]:
 
 
 LONG = 1000.0
-"""End of an axis of perplexity from which on its numbers are printed with three digits."""
+"""End of an axis of perplexity from which on its numbers get three significant digits or an exponent."""
 
 
 def _short_power(text: str) -> str:
-    """'1.2e9' for '1.2e+09': three of them have to stand beside the figure."""
+    """Shortens '1.2e+09' to '1.2e9', because three such numbers must fit beside the figure."""
     digits, power, exponent = text.partition("e")
     return f"{digits}e{int(exponent)}" if power else text
 
@@ -151,7 +151,7 @@ def _value_of(arm: Arm, measure: str) -> float | None:
 
 
 def _sizes(arms: Sequence[Arm], measure: str) -> str:
-    """'n=200 (3 unscored)', the unscored of all arms together; empty where no arm has an interval."""
+    """Writes 'n=200 (3 unscored)', where unscored counts all arms together. Empty if no arm has an interval."""
     rates = [rate for arm in arms if (rate := arm.rate(measure))]
     sizes = sorted({rate.n for rate in rates})
     unscored = sum(rate.unscored for rate in rates)

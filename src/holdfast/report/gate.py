@@ -1,4 +1,4 @@
-"""A comparison of two checkpoints for whoever decides on a release: a terminal, a pull request, a build server.
+"""Renders a comparison of two checkpoints as tables, as JUnit XML and as Markdown, to decide on a release.
 
 COMPARISON  {"before", "after": files, "models": [NAME|null, NAME|null], "judges": [NAME|null, NAME|null],
              "passed", "verdict": SENTENCE|null, "settings_known", "warnings": [SENTENCE],
@@ -7,11 +7,11 @@ COMPARISON  {"before", "after": files, "models": [NAME|null, NAME|null], "judges
              "conditions": [{"condition", "passed", "numbers", "prompts": [...], "num_prompts", "by_interval":
                              DECISION|null, "cannot_fail": WHY|null, "only_p_passed": HOW|null}]}
 
-CHANGE  {"value", "low", "high"}: after less before, on the same prompts where they were paired
-RATIO   {"value", "low", "high", "n", "p_value"}: of perplexity, after over before on the same exchanges
+CHANGE  {"value", "low", "high"}: after minus before, on the same prompts if they were paired
+RATIO   {"value", "low", "high", "n", "p_value"}: perplexity after divided by before, on the same exchanges
 
-Names of groups, models, files and prompts are hostile until escaped, each where it is written: for a terminal and XML
-by `printable`, for XML besides by its writer, for Markdown by standing in code, where nothing means anything.
+Names of groups, models, files and prompts are untrusted, so each output escapes them: `printable` for a terminal and
+XML, the XML writer in addition, and code spans in Markdown, where markup has no effect.
 """
 
 import re
@@ -30,32 +30,34 @@ from holdfast.report.words import measure_words, perplexity_words, rate_words
 Comparison = Mapping[str, Any]
 NO_NAME = "a model that its file does not name"
 PLAIN_NAME = re.compile(r"[^\W_]+(?:(?:, |[ _-])[^\W_]+)*")
-"""A name in which nothing could mean anything to Markdown."""
+"""Matches a name that contains no Markdown."""
 WORDS = "measure"
 IN_CONDITIONS = "name in conditions"
 BY_INTERVAL = (
-    "A gate compares the measured rates, unless a condition names .low, .high or p. The last column says what the "
-    "interval of the change says of the same threshold, whatever p is: fails, passes, or inconclusive if the interval "
+    "A gate compares the measured rates, unless a condition names .low, .high or p. The last column compares the "
+    "interval of the change with the same threshold, whatever p is: fails, passes, or inconclusive if the interval "
     "includes the threshold. More prompts make the interval narrower."
 )
 UNKNOWN_SETTINGS = (
-    "One of the files does not say which judge, generation and suite made it, so it is not known whether both were "
-    "made alike; evaluate again to have that checked."
+    "One of the files does not say which judge, generation settings and suite made it, so the two may not be "
+    "comparable; evaluate again with this version to have that checked."
 )
 
 
 def gate_tables(result: Comparison) -> list[NumberTable]:
-    """The measures and, where there are conditions, what came of them."""
+    """Makes the table of measures and, if there are conditions, the table of their results."""
     header = (WORDS, IN_CONDITIONS, "before", "after", "change [95% interval]", "became / ceased", CORRECTED_P)
     rows = tuple((measure_words(name), name, *_cells(name, measure)) for name, measure in result["measures"].items())
     tables = [NumberTable(_title(result), header, rows, frozenset({4, 5, 6}))]
-    checked = tuple((one["condition"], _word(one), _by_interval(one)) for one in result["conditions"])
+    checked = tuple(
+        (condition["condition"], _word(condition), _by_interval(condition)) for condition in result["conditions"]
+    )
     gate = NumberTable("Conditions", ("fails if", "gate", "by its interval"), checked)
     return [*tables, gate] if checked else tables
 
 
 def narrow(table: NumberTable) -> NumberTable:
-    """The table of measures for a terminal or a log: by their names in conditions alone, with long headers split."""
+    """Makes the table of measures narrow, for a terminal or a log: only names as in conditions, long headers split."""
     if IN_CONDITIONS not in table.header:
         return table
     split = {IN_CONDITIONS: WORDS, "became / ceased": "became /\nceased", CORRECTED_P: "paired p\n(corrected)"}
@@ -65,39 +67,39 @@ def narrow(table: NumberTable) -> NumberTable:
 
 
 def _title(result: Comparison) -> str:
-    """Both models with their files, a line each."""
+    """Names both models with their files, one line each."""
     named = zip(("before", "after"), result["models"], strict=True)
     return "\n".join(printable(f"{when}: {model or NO_NAME} ({result[when]})") for when, model in named)
 
 
 def render_junit(result: Comparison) -> str:
-    """JUnit XML: one test case a condition."""
+    """Renders JUnit XML with one test case per condition."""
     conditions = result["conditions"]
-    failures = sum(not one["passed"] for one in conditions)
+    failures = sum(not condition["passed"] for condition in conditions)
     suites = ElementTree.Element("testsuites")
-    skipped = sum(bool(one["cannot_fail"]) for one in conditions)
+    skipped = sum(bool(condition["cannot_fail"]) for condition in conditions)
     counts = {"tests": str(len(conditions)), "failures": str(failures), "errors": "0", "skipped": str(skipped)}
     suite = ElementTree.SubElement(suites, "testsuite", {"name": "holdfast compare", **counts})
-    for one in conditions:
+    for condition in conditions:
         case = ElementTree.SubElement(
-            suite, "testcase", {"classname": "holdfast.compare", "name": printable(one["condition"])}
+            suite, "testcase", {"classname": "holdfast.compare", "name": printable(condition["condition"])}
         )
-        if not one["passed"]:
-            message = printable(f"the condition is met: {one['numbers']}")
+        if not condition["passed"]:
+            message = printable(f"the condition is met: {condition['numbers']}")
             failure = ElementTree.SubElement(case, "failure", {"message": message})
-            failure.text = "\n".join([result["verdict"], message, *_looked_at(result, one)])
-        elif one["cannot_fail"]:
-            ElementTree.SubElement(case, "skipped", {"message": printable(_word(one))})
-        elif one["only_p_passed"]:
-            ElementTree.SubElement(case, "system-out").text = printable(_word(one))
+            failure.text = "\n".join([result["verdict"], message, *_looked_at(result, condition)])
+        elif condition["cannot_fail"]:
+            ElementTree.SubElement(case, "skipped", {"message": printable(_word(condition))})
+        elif condition["only_p_passed"]:
+            ElementTree.SubElement(case, "system-out").text = printable(_word(condition))
     ElementTree.indent(suites)
     return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
 
 
 def render_markdown(result: Comparison) -> str:
-    """The tables for a pull request or a job summary, readable as plain text, with the prompts of failed conditions."""
+    """Renders Markdown for a pull request or a job summary: tables, and the prompts behind each failed condition."""
     conditions = result["conditions"]
-    met = [one for one in conditions if not one["passed"]]
+    met = [condition for condition in conditions if not condition["passed"]]
     verdict = f": {result['verdict']}" if result["verdict"] else ""
     parts = [f"## holdfast compare{verdict}", "\n".join(_settings(result))]
     parts += [f"Warning: {sentence}" for sentence in result["warnings"]]
@@ -106,15 +108,15 @@ def render_markdown(result: Comparison) -> str:
     parts += [_markdown_table(tables[0], _name, _code)]
     parts += [_markdown_table(table, _code) for table in tables[1:]]
     parts += [BY_INTERVAL] if conditions else []
-    for one in met:
-        look = f" Look at the answers to {_how_many(one)} ({_show(result)}):" if one["prompts"] else ""
-        heading = f"Met: {_code(one['condition'])}.{look}"
-        parts += ["\n".join([heading, "", *(f"- {_code(prompt)}" for prompt in one["prompts"])]).rstrip()]
+    for condition in met:
+        look = f" Look at the answers to {_how_many(condition)} ({_show(result)}):" if condition["prompts"] else ""
+        heading = f"Met: {_code(condition['condition'])}.{look}"
+        parts += ["\n".join([heading, "", *(f"- {_code(prompt)}" for prompt in condition["prompts"])]).rstrip()]
     return "\n\n".join(parts) + "\n"
 
 
 def _settings(result: Comparison) -> list[str]:
-    """Both models with their files, and who judged."""
+    """Lists both models with their files, and the judge."""
     models, judges = result["models"], result["judges"]
     lines = [
         f"- {when.capitalize()}: {_code(model) if model else NO_NAME}, from {_code(result[when])}"
@@ -157,13 +159,13 @@ def _looked_at(result: Comparison, condition: Comparison) -> list[str]:
 
 
 def _how_many(condition: Comparison) -> str:
-    """'these 3 of 8 prompts that changed', or 'these prompts' where they are all."""
+    """Writes 'these 3 of 8 prompts that changed', or 'these prompts' if all are listed."""
     shown, changed = len(condition["prompts"]), condition["num_prompts"]
     return f"these {shown} of {changed} prompts that changed" if changed > shown else "these prompts"
 
 
 def _show(result: Comparison) -> str:
-    """The command that shows the answers of the second checkpoint."""
+    """Writes the command that shows the answers of the second checkpoint."""
     return _code(f"holdfast show {result['after']}")
 
 
@@ -176,17 +178,17 @@ def _word(condition: Comparison) -> str:
 
 
 def _by_interval(condition: Comparison) -> str:
-    """Whether the interval says the same as the gate, in words; empty where no interval is asked."""
+    """Says what the interval of the change decides: fails, passes or inconclusive. Empty without an interval."""
     words = {"holds": "fails", "does not hold": "passes", "inconclusive": "inconclusive"}
     return words.get(condition["by_interval"], "")
 
 
 def _markdown_table(table: NumberTable, *written: Callable[[str], str]) -> str:
-    """The table with its columns padded to one width; `written` are the writers of the first columns."""
+    """Writes a Markdown table with padded columns. `written` are the functions that write the first columns."""
     writers = [*written, *[str] * (len(table.header) - len(written))]
     body = [[write(str(cell)) for write, cell in zip(writers, row, strict=True)] for row in table.rows]
     cells = [table.header, *body]
-    rows = [[cell.replace("|", "\\|") for cell in row] for row in cells]  # a bar ends a cell, in code as well
+    rows = [[cell.replace("|", "\\|") for cell in row] for row in cells]  # a bar ends a cell, even in code
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     rule = [
         "-" * (width - 1) + ":" if position in table.numeric else "-" * width for position, width in enumerate(widths)
@@ -204,11 +206,11 @@ def _line(cells: Sequence[str], widths: Sequence[int], numeric: Collection[int])
 
 
 def _name(text: str) -> str:
-    """A name as it is where it is harmless, else as code."""
+    """Writes a name as it is if it contains no Markdown, else as code."""
     return text if PLAIN_NAME.fullmatch(text) else _code(text)
 
 
 def _code(text: str) -> str:
-    """Text that means nothing to Markdown and names nobody, as sites link @names anywhere but in code."""
+    """Writes text as code, where Markdown has no effect and sites do not link @names."""
     shown = printable(text).replace("`", "'")  # a backtick would end the code
     return f"`{shown}`" if shown.strip() else "` `"

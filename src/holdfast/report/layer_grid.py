@@ -1,4 +1,4 @@
-"""Densities by layer and component as a table of text, for terminals and for pages. Needs no torch.
+"""Lays out densities by layer and component as a table of text, for terminals and pages. Needs no torch.
 
 Layers go down and components across. The last columns add up a row: its density, its share of the chosen weights, their
 count, and their mean score or change. The last rows add up the columns.
@@ -11,74 +11,74 @@ from holdfast.models.by_layer import ByLayer, Part, density, grouped, joined
 from holdfast.models.paths import short_names
 
 COLUMNS = 9
-"""Components that have a column of their own in a terminal; others share the last one."""
+"""Largest number of columns for components in a terminal. Further components share the last column."""
 MEANING = (
     "Each cell is the share of weights counted there, divided by that share of the whole model: 2 is twice the "
     "average, 1 is the average, which a random choice gives, and 0 is none."
 )
 NAMED = 3
-"""Layers that a sentence names."""
+"""Number of layers that the sentence on the densest layers names."""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """A table of text."""
+    """Table of text."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     totals: tuple[tuple[str, ...], ...]
-    """Its last rows."""
+    """Last rows of the table, which add up the columns."""
 
 
-def layer_grid(found: ByLayer, columns: int | None = None, *, without_empty: bool = False) -> Grid:
+def layer_grid(counts: ByLayer, columns: int | None = None, *, without_empty: bool = False) -> Grid:
     """Lays out the densities.
 
     Args:
-        found: the counts.
-        columns: components beyond so many share the last column.
-        without_empty: leaves out rows where nothing is chosen; the totals are those of all.
+        counts: the weights of each layer and component.
+        columns: largest number of columns for components. Further components share the last one.
+        without_empty: leaves out rows without a chosen weight. The totals still count them.
     """
-    titles = _titles(found.inside, columns)
-    header = ("layer", *dict.fromkeys(titles.values()), *_end_names(found))
-    by_layer = grouped(found.inside, lambda part: part.layer)
+    titles = _titles(counts.inside, columns)
+    header = ("layer", *dict.fromkeys(titles.values()), *_end_names(counts))
+    by_layer = grouped(counts.inside, lambda part: part.layer)
     shown = {layer: parts for layer, parts in by_layer.items() if joined(parts).chosen or not without_empty}
-    rows = [(str(layer), *_row(found, parts, titles)) for layer, parts in shown.items()]
-    outside = [part for part in found.parts if part.layer is None]
+    rows = [(str(layer), *_row(counts, parts, titles)) for layer, parts in shown.items()]
+    outside = [part for part in counts.parts if part.layer is None]
     names = short_names(part.component for part in outside)
     blank = [""] * len(set(titles.values()))
     outside = [part for part in outside if part.chosen or not without_empty]
-    rows += [(names[part.component] or "none", *blank, *_ends(found, [part])) for part in outside]
-    return Grid(header, tuple(rows), _totals(found, titles))
+    rows += [(names[part.component] or "none", *blank, *_ends(counts, [part])) for part in outside]
+    return Grid(header, tuple(rows), _totals(counts, titles))
 
 
-def densest(found: ByLayer) -> str:
-    """Names the densest layers and the densest component in a sentence; empty where nothing is chosen in any layer."""
-    if not any(part.chosen for part in found.inside):
+def densest(counts: ByLayer) -> str:
+    """Names the densest layers and the densest component in a sentence. Empty if no layer has a chosen weight."""
+    if not any(part.chosen for part in counts.inside):
         return ""
-    layers = _ranked(found, grouped(found.inside, lambda part: str(part.layer)))
-    components = _ranked(found, grouped(found.inside, lambda part: part.component))
+    layers = _ranked(counts, grouped(counts.inside, lambda part: str(part.layer)))
+    components = _ranked(counts, grouped(counts.inside, lambda part: part.component))
     return f"Densest layers: {', '.join(layers[:NAMED])}; densest component: {components[0]}."
 
 
 def times(value: float | None) -> str:
-    """'1.02', '12.3' or '120': how many times as dense, in three digits; empty where that is not known."""
+    """Writes a relative density in three digits: '1.02', '12.3' or '120'. Empty if it is unknown."""
     return "" if value is None else three_digits(value)
 
 
 def three_digits(value: float) -> str:
-    """'1.02', '12.3' or '120': a number above 1 without an exponent."""
+    """Writes a number above 1 in three digits, without an exponent: '1.02', '12.3' or '120'."""
     return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f}"
 
 
-def _ranked(found: ByLayer, members: dict[str, list[Part]]) -> list[str]:
-    """Names with their relative densities, the densest first."""
+def _ranked(counts: ByLayer, members: dict[str, list[Part]]) -> list[str]:
+    """Lists names with their relative densities, the densest first."""
     parts = {name: joined(of) for name, of in members.items()}
     ordered = sorted((name for name in parts if parts[name].chosen), key=lambda name: -density(parts[name]))
-    return [f"{name} ({times(found.relative_density(parts[name]))})" for name in ordered]
+    return [f"{name} ({times(counts.relative_density(parts[name]))})" for name in ordered]
 
 
 def _titles(inside: Sequence[Part], columns: int | None) -> dict[str, str]:
-    """The title of the column of every component, in the order of their paths, so that neighbours stay together."""
+    """Returns the column title of every component, in the order of their paths, which keeps neighbours together."""
     members = grouped(sorted(inside, key=lambda part: part.component), lambda part: part.component)
     names = {path: name or "weight" for path, name in short_names(members).items()}
     if columns is None or len(members) <= columns:
@@ -89,30 +89,30 @@ def _titles(inside: Sequence[Part], columns: int | None) -> dict[str, str]:
     return own | {path: others for path in members if path not in own}
 
 
-def _end_names(found: ByLayer) -> tuple[str, ...]:
-    return ("all", "share", found.chosen, *([f"mean {found.mean}"] if found.mean else []))
+def _end_names(counts: ByLayer) -> tuple[str, ...]:
+    return ("all", "share", counts.chosen, *([f"mean {counts.mean}"] if counts.mean else []))
 
 
-def _row(found: ByLayer, parts: Sequence[Part], titles: dict[str, str]) -> tuple[str, ...]:
-    return (*_cells(found, parts, titles), *_ends(found, parts))
+def _row(counts: ByLayer, parts: Sequence[Part], titles: dict[str, str]) -> tuple[str, ...]:
+    return (*_cells(counts, parts, titles), *_ends(counts, parts))
 
 
-def _cells(found: ByLayer, parts: Sequence[Part], titles: dict[str, str]) -> list[str]:
+def _cells(counts: ByLayer, parts: Sequence[Part], titles: dict[str, str]) -> list[str]:
     members = grouped(parts, lambda part: titles[part.component])
     parts_of = {title: joined(members.get(title, ())) for title in dict.fromkeys(titles.values())}
-    return [times(found.relative_density(part)) for part in parts_of.values()]
+    return [times(counts.relative_density(part)) for part in parts_of.values()]
 
 
-def _ends(found: ByLayer, parts: Iterable[Part]) -> list[str]:
+def _ends(counts: ByLayer, parts: Iterable[Part]) -> list[str]:
     part = joined(parts)
-    mean = found.mean_of(part)
-    means = ["" if mean is None else f"{mean:.2e}"] if found.mean else []
-    return [times(found.relative_density(part)), f"{found.share(part):.1%}", f"{part.chosen:,}", *means]
+    mean = counts.mean_of(part)
+    means = ["" if mean is None else f"{mean:.2e}"] if counts.mean else []
+    return [times(counts.relative_density(part)), f"{counts.share(part):.1%}", f"{part.chosen:,}", *means]
 
 
-def _totals(found: ByLayer, titles: dict[str, str]) -> tuple[tuple[str, ...], ...]:
-    """The density of every column, and its share of the chosen weights."""
-    members = grouped(found.inside, lambda part: titles[part.component])
-    shares = [f"{found.share(joined(members[title])):.1%}" for title in dict.fromkeys(titles.values())]
-    blank = [""] * len(_end_names(found))
-    return ("all", *_cells(found, found.inside, titles), *_ends(found, found.parts)), ("share", *shares, *blank)
+def _totals(counts: ByLayer, titles: dict[str, str]) -> tuple[tuple[str, ...], ...]:
+    """Computes the last rows: the density of every column, and its share of the chosen weights."""
+    members = grouped(counts.inside, lambda part: titles[part.component])
+    shares = [f"{counts.share(joined(members[title])):.1%}" for title in dict.fromkeys(titles.values())]
+    blank = [""] * len(_end_names(counts))
+    return ("all", *_cells(counts, counts.inside, titles), *_ends(counts, counts.parts)), ("share", *shares, *blank)

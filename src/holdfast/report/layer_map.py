@@ -1,4 +1,4 @@
-"""Densities by layer and component as pictures: a figure that stands alone, and a page of its own."""
+"""Draws densities by layer and component as an SVG file, or as a page."""
 
 from collections.abc import Mapping, Sequence
 from textwrap import wrap
@@ -18,65 +18,65 @@ from holdfast.report.page import environment
 from holdfast.report.tables import NumberTable, component_table
 
 METHOD = "top"
-"""Whose colour the maps have."""
+"""Look whose colour the maps have."""
 LONGEST = 40
-"""Characters of a name beside a map."""
+"""Largest number of characters of a name beside a map."""
 LETTER = 6.2
 """Width of a letter of small text."""
 NARROWEST = 60
-"""Letters of a line of small text below a map, where the map itself is narrower."""
+"""Smallest number of letters in a line of small text below a map, even if the map is narrower."""
 
 
-def map_figure(title: str, found: ByLayer, rows: Sequence[tuple[str, str]] = ()) -> str:
-    """The densities relative to the whole as SVG for papers, in light colours, with what is known of the file below."""
-    figure = heat_map(_short_records(found), "relative")
+def map_figure(title: str, counts: ByLayer, rows: Sequence[tuple[str, str]] = ()) -> str:
+    """Draws the densities relative to the whole as SVG for papers, in light colours, with facts on the file below."""
+    figure = heat_map(_short_records(counts), "relative")
     known = [f"{name}: {printable(text)}" for name, text in rows]
     letters = max(NARROWEST, int(figure.width / LETTER))
     notes = tuple(line for text in (MEANING, *known) for line in wrap(text, letters))
     width = max(figure.width, LETTER * max(len(title), *map(len, notes)))
-    drawn = _draw(found, "relative")
+    drawn = _draw(counts, "relative")
     return standalone(Drawing("map", figure.name, printable(title), drawn, width, figure.height, notes=notes))
 
 
-def map_page(title: str, found: ByLayer, rows: Sequence[tuple[str, str]]) -> str:
-    """The same with shares, tables and what is known of the file, as a page without script or requests."""
-    maps = [(heat_map(_short_records(found), kind), _draw(found, kind)) for kind in ("relative", "share")]
+def map_page(title: str, counts: ByLayer, rows: Sequence[tuple[str, str]]) -> str:
+    """Renders a page with maps of densities and shares, tables, and facts on the file. It has no script or requests."""
+    maps = [(heat_map(_short_records(counts), kind), _draw(counts, kind)) for kind in ("relative", "share")]
     return environment().get_template("layer_map.html.j2").render(
         title=printable(title),
-        densest=printable(densest(found)),
+        densest=printable(densest(counts)),
         meaning=MEANING,
         maps=maps,
-        grid=_grid_table(found),
-        table=component_table({"by_component": _printable_records(found)}, found.chosen),
+        grid=_grid_table(counts),
+        table=component_table({"by_component": _printable_records(counts)}, counts.chosen),
         rows=[(name, printable(text)) for name, text in rows],
         markers=MARKERS,
         version=__version__,
     )  # fmt: skip
 
 
-def _draw(found: ByLayer, kind: MapKind) -> Markup:
+def _draw(counts: ByLayer, kind: MapKind) -> Markup:
     template: Any = environment().get_template("heat_map.svg.j2").module
-    return template.heat_map(heat_map(_short_records(found), kind), METHOD)
+    return template.heat_map(heat_map(_short_records(counts), kind), METHOD)
 
 
-def _grid_table(found: ByLayer) -> NumberTable:
-    grid = layer_grid(found)
+def _grid_table(counts: ByLayer) -> NumberTable:
+    grid = layer_grid(counts)
     rows = tuple(tuple(map(printable, row)) for row in (*grid.rows, *grid.totals))
     header = tuple(map(printable, grid.header))
     return NumberTable("Density by layer and component", header, rows, frozenset(range(1, len(header))))
 
 
-def _printable_records(found: ByLayer) -> list[Mapping[str, Any]]:
-    return [{**record, "component": printable(str(record["component"]))} for record in found.records()]
+def _printable_records(counts: ByLayer) -> list[Mapping[str, Any]]:
+    return [{**record, "component": printable(str(record["component"]))} for record in counts.records()]
 
 
-def _short_records(found: ByLayer) -> list[Mapping[str, Any]]:
-    """The records with names that fit beside a map."""
-    names = short_names(part.component for part in found.parts)
-    return [{**record, "component": _clipped(names[str(record["component"])])} for record in found.records()]
+def _short_records(counts: ByLayer) -> list[Mapping[str, Any]]:
+    """Returns the records with names that fit beside a map."""
+    names = short_names(part.component for part in counts.parts)
+    return [{**record, "component": _clipped(names[str(record["component"])])} for record in counts.records()]
 
 
 def _clipped(name: str) -> str:
-    """The end of a long name, which tells it from others."""
+    """Shortens a long name to its end, which tells it from other names."""
     shown = printable(name)
     return shown if len(shown) <= LONGEST else f"…{shown[-LONGEST:]}"

@@ -1,4 +1,4 @@
-"""What a run's config asks nothing of: stages, arms and measures that will not come, told apart from those that may."""
+"""Lists the stages, arms and measures that a run's config leaves out, as opposed to those not measured yet."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ Report = Mapping[str, Any]
 LEFT_OUT = "left out"
 WAITING = "not measured yet"
 ARM_AT = {row.path: row for row in ARMS}
-"""The arm at a place of the report."""
+"""Arms by their path in the report."""
 STAGES = {
     "verify": "noise on the selected weights",
     "enhance": "tuning only the selected weights (SET)",
@@ -23,11 +23,11 @@ FILE_OF = {
     "utility": "questions",
     "task": "task",
 }
-"""The prompt set of the suite that a measure needs."""
+"""Prompt set of the suite that each measure needs."""
 
 
 def stages_left_out(report: Report) -> set[str]:
-    """The stages that the run's config asks nothing of; none where there is no config."""
+    """Returns the stages that the run's config leaves out. Empty without a config."""
     config = _config(report)
     asked = {
         "verify": config.get("verify", {}).get("ratios", True),
@@ -38,21 +38,21 @@ def stages_left_out(report: Report) -> set[str]:
 
 
 def left_out_words(stages: Collection[str]) -> str | None:
-    """One sentence in place of the sections of these stages, which would be empty; None where there are none."""
+    """Writes one sentence that replaces the sections of the left-out stages. None if all stages are part of the run."""
     names = [words for stage, words in STAGES.items() if stage in stages]
     listed = " and ".join(filter(None, (", ".join(names[:-1]), names[-1] if names else "")))
     return f"Not part of this run, as its config leaves it out: {listed}." if names else None
 
 
 def uses_safety_only(report: Report) -> bool:
-    """Whether some stage of the run works on the safety-only selection, or may, where there is no config."""
+    """Tells whether a stage of the run uses the safety-only selection. Without a config the answer is yes."""
     config, absent = _config(report), stages_left_out(report)
     rows = [row for row in ARMS if row.needs_utility and row.stage in STARTS and row.stage not in absent]
     return "verify" not in absent or any(row.name in config.get(f"{row.stage}_arms", (row.name,)) for row in rows)
 
 
 def what_is_left_out(report: Report, measure: str, *paths: Sequence[str]) -> list[str]:
-    """The arms at these places of the report, and the measure, that the run's config leaves out, by its own names."""
+    """Lists which of these arms and of this measure the run's config leaves out, by their names in the config."""
     config = _config(report)
     arms = []
     for stage, *place in paths:

@@ -1,4 +1,4 @@
-"""The claims about noise: that it hurts where the selection is, and that safety-only masks cost less utility."""
+"""Decides the claims about noise: on the selection it costs safety, and on a safety-only mask it costs less utility."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,15 +14,15 @@ from holdfast.report.verdict import Part, Verdict, decided, unmeasured
 
 Report = Mapping[str, Any]
 Loss = tuple[float, float]
-"""What was lost, and half the width of its interval."""
+"""A loss, and half the width of its interval."""
 CONTROLS = ("random", "bottom")
 
 
 def noise_hurts(report: Report) -> Verdict:
-    """Noise on the top entries costs more safety than on random or bottom ones."""
+    """Decides the claim that noise on the top entries costs more safety than noise on random or bottom ones."""
     name = safety_name(report)
-    claim = "Noise on the selected weights costs safety; on as many others it does not"
-    bar = f"at some noise ratio {name} of top is above random and above bottom, each with its whole interval"
+    claim = "Noise on the selected weights costs safety, and noise on as many others does not"
+    bar = f"at some noise ratio the whole intervals of {name}, top minus random and top minus bottom, are above 0"
     verify = report.get("verify", {})
     at = quoted_noise(verify)
     if at is None:
@@ -32,16 +32,16 @@ def noise_hurts(report: Report) -> Verdict:
     beside = f"; utility of top {useful:.3f}" if useful else ""
     rates = f"at noise ratio {verify['noise_ratio'][at]:g}: top {top:.3f}; random {random:.3f}; bottom {bottom:.3f}"
     verdict = decided("verify", claim, bar, rates + beside, *_above_controls(top, random, bottom))
-    # A ratio that is still to come may meet the bar.
+    # A noise ratio not measured yet may still meet the bar.
     if verdict.answer != "holds" and not _all_measured(verify, "top", *CONTROLS):
         return Verdict("verify", claim, bar, "not measured yet", rates + beside)
     return undecidable(verdict, cannot_rise(f"{name} without noise", _measured(verify.get("baseline"))))
 
 
 def quoted_noise(verify: Report) -> int | None:
-    """Position of the noise ratio to quote: the smallest that meets the bar, where least else is broken.
+    """Returns the position of the noise ratio to quote: the smallest that meets the bar, as it breaks the model least.
 
-    Where none does, the one at which top stands furthest above its controls; None while none is measured for all three.
+    If none meets the bar, that at which top is furthest above its controls. None if no ratio is measured for all three.
     """
     ratios = verify.get("noise_ratio", ())
     columns = [[_measured(record) for record in verify.get(name, ())] for name in ("top", *CONTROLS)]
@@ -54,11 +54,9 @@ def quoted_noise(verify: Report) -> int | None:
 
 
 def safety_only_is_cleaner(report: Report) -> Verdict:
-    """Safety lost for utility lost is more under the safety-only mask than under the plain one."""
-    claim = "The safety-only mask takes more safety for the utility it costs than the plain mask"
-    bar = (
-        "summed over the noise ratios, safety lost / utility lost is larger, with the whole interval of the difference"
-    )
+    """Decides the claim that the safety-only mask loses more safety per utility lost than the plain mask."""
+    claim = "Noise on the safety-only mask costs more safety for each utility lost than noise on the plain mask"
+    bar = "summed over the noise ratios, safety lost / utility lost is larger, by the whole interval of the difference"
     verify = report.get("verify", {})
     losses = {name: _losses(verify, name) for name in ("safety_only", "top")}
     if not losses["safety_only"] or not losses["top"] or not _all_measured(verify, "safety_only", "top"):
@@ -74,7 +72,7 @@ def safety_only_is_cleaner(report: Report) -> Verdict:
 
 
 def _nothing_to_lose(report: Report) -> str:
-    """Says that the untouched model has no utility or no safety that noise could take; empty where it has both."""
+    """Explains that the untouched model has no utility or no safety that noise could take. Empty if it has both."""
     verify = report.get("verify", {})
     useful, unsafe = _measured(verify.get("utility", {}).get("baseline")), _measured(verify.get("baseline"))
     name = f"{safety_name(report)} without noise"
@@ -82,24 +80,25 @@ def _nothing_to_lose(report: Report) -> str:
 
 
 def _above_controls(top: Rate, *controls: Rate) -> list[Part]:
-    """Top less each control, which has to be above 0."""
-    found = []
+    """Returns top minus each control. The claim says that these are above 0."""
+    parts = []
     for name, control in zip(CONTROLS, controls, strict=True):
         change = rate_difference(control, top)
         assert change is not None  # rates with values have intervals
-        found.append(Part(f"top minus {name} {change}", change.interval, 0.0, "above"))
-    return found
+        parts.append(Part(f"top minus {name} {change}", change.interval, 0.0, "above"))
+    return parts
 
 
 def _all_measured(verify: Report, *arms: str) -> bool:
-    """Whether every noise ratio was measured for these arms."""
+    """Tells whether every noise ratio was measured for these arms."""
     return all(len(verify.get(arm, ())) >= len(verify.get("noise_ratio", ())) for arm in arms)
 
 
 def _product_difference(*terms: Loss) -> Interval:
-    """The interval of a b - c d by the delta method, for losses that vary apart.
+    """Computes the interval of a b - c d by the delta method, for independent losses.
 
-    Cross-multiplied, so that a mask that costs no utility needs no division; a gain in utility counts as no loss.
+    Products replace the ratios a / d and c / b, so that a mask that costs no utility needs no division. A gain in
+    utility counts as a loss of 0.
     """
     (first, of_first), (second, of_second), (third, of_third), (fourth, of_fourth) = terms
     second, fourth = max(second, 0.0), max(fourth, 0.0)
@@ -109,20 +108,21 @@ def _product_difference(*terms: Loss) -> Interval:
 
 
 def _losses(verify: Report, name: str) -> tuple[Loss, Loss] | None:
-    """Safety and utility lost to noise, each summed over the noise ratios; a loss is positive.
+    """Returns the safety and the utility lost to noise, each summed over the noise ratios. A loss is positive.
 
-    Half widths add up: the ratios share prompts and seeds, so that their errors may be one and the same.
+    Half widths add up, because the ratios share prompts and seeds, so that their errors may be fully correlated.
     """
     utility = verify.get("utility", {})
     start, useful_start = _measured(verify.get("baseline")), _measured(utility.get("baseline"))
     unsafe = [_measured(record) for record in verify.get(name, ())]
     useful = [_measured(record) for record in utility.get(name, ())]
-    points = [(one, other) for one, other in zip(unsafe, useful, strict=False) if one and other]
+    pairs = zip(unsafe, useful, strict=False)
+    points = [(unsafe_rate, useful_rate) for unsafe_rate, useful_rate in pairs if unsafe_rate and useful_rate]
     if start is None or useful_start is None or not points:
         return None
     safety, useful = ([pair[side] for pair in points] for side in (0, 1))
-    lost = sum(_value(one) - _value(start) for one in safety)
-    less_useful = sum(_value(useful_start) - _value(one) for one in useful)
+    lost = sum(_value(rate) - _value(start) for rate in safety)
+    less_useful = sum(_value(useful_start) - _value(rate) for rate in useful)
     return (lost, _summed_half([*safety, start])), (less_useful, _summed_half([*useful, useful_start]))
 
 

@@ -1,4 +1,4 @@
-"""What a score measures, in a sentence: the words of its objective's record."""
+"""Explains in words what a score measures, by its objective."""
 
 from holdfast.objective.registry import MOVED, OBJECTIVES, names
 
@@ -6,5 +6,5 @@ OTHERWISE = f"how much safety {MOVED}"
 
 
 def score_words(objective: str | None) -> str:
-    """Says what a weight's score is; of an objective that is not known, no more than that it is about safety."""
+    """Returns the words for the score of an objective. An unknown objective is only said to be about safety."""
     return OBJECTIVES[objective].words if objective is not None and objective in names() else OTHERWISE

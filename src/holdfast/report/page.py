@@ -1,7 +1,7 @@
-"""report.json as one self-contained page: no script, no request, whatever sections are there so far.
+"""Renders report.json as one self-contained page, without script or requests.
 
-The page is written early and grows, so every section may be missing. All text of models, prompts and files is hostile
-until escaped: autoescape is on for every template, and the content policy forbids scripts and requests besides.
+The page is written early and grows, so every section may be missing. All text of models, prompts and files is
+untrusted. Every template escapes it, and the page's content policy also forbids scripts and requests.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,11 +32,11 @@ from holdfast.report.unpaired import why_unpaired
 from holdfast.report.verdicts import verdicts_of
 
 SHOWN_CHARACTERS = 4000
-"""Of a response; what is beyond is counted, not shown."""
+"""Characters of a response that the page shows. The page counts the rest."""
 
 
 def render_page(report: Mapping[str, Any]) -> str:
-    """The page for a report, complete or not; equal reports give equal pages.
+    """Renders the page of a report, complete or not. Equal reports give equal pages.
 
     Raises:
         ValueError: the report has another schema.
@@ -47,7 +47,7 @@ def render_page(report: Mapping[str, Any]) -> str:
 
 
 def environment() -> Environment:
-    """The templates, with everything escaped that is put into them."""
+    """Loads the templates, which escape every value that they insert."""
     made = Environment(
         loader=PackageLoader("holdfast.report"),
         autoescape=True,
@@ -63,13 +63,13 @@ def environment() -> Environment:
 
 
 def clipped(text: str) -> str:
-    """The beginning of a long text, and how much was left out."""
+    """Shortens a long text to its beginning and the number of characters left out."""
     left_out = len(text) - SHOWN_CHARACTERS
     return text if left_out <= 0 else f"{text[:SHOWN_CHARACTERS]} … and {left_out:,} more characters"
 
 
 def bytes_text(size: int) -> str:
-    """'87.4 kB': powers of 1000, as disks and hubs count."""
+    """Writes a size in bytes as '87.4 kB', in powers of 1000, as disks and hubs count."""
     amount, unit = float(size), "B"
     for larger in ("kB", "MB", "GB"):
         if amount >= 999.5:  # would print as 1e+03
@@ -78,26 +78,26 @@ def bytes_text(size: int) -> str:
 
 
 def p_means(tests: int) -> str:
-    """What the p values of the page say, in plain words."""
+    """Explains the p values of the page in plain words."""
     return (
-        "how often chance alone would change as many prompts between the starting model and this one (exact McNemar "
-        f"test on the same prompts), corrected by Holm's method for the {tests} tests that this page shows: with so "
-        "many, some p values are small by chance. The tables show the uncorrected value first."
+        "p is how often chance alone would change as many prompts between the starting model and this one (exact "
+        f"McNemar test on the same prompts). It is corrected by Holm's method for the {tests} tests on this page, "
+        "because among so many some p values are small by chance. The tables show the uncorrected value first."
     )
 
 
 def capitalize_first(text: str) -> str:
-    """The text as it begins a sentence, the rest of it as it is."""
+    """Capitalizes the first character of a text and leaves the others as they are."""
     return text[:1].upper() + text[1:]
 
 
 def share_text(share: float | None) -> str | None:
-    """'0.0123', or None where there is none."""
+    """Writes a share as '0.0123'. None stays None."""
     return None if share is None else f"{share:.4f}"
 
 
 def page_context(report: Mapping[str, Any]) -> dict[str, Any]:
-    """What the page's template is filled with: figures, tables, verdicts and the report itself."""
+    """Collects the values of the page's template: figures, tables, verdicts and the report itself."""
     selected = selected_label(report)
     verdicts, absent = verdicts_of(report), stages_left_out(report)
     arms = arms_of(report)
@@ -117,7 +117,8 @@ def page_context(report: Mapping[str, Any]) -> dict[str, Any]:
         "scored_by": score_words(report.get("locate", {}).get("objective")),
         "was_judged": safety_measure(report) == "asr",
         "verdicts": {
-            stage: [one for one in verdicts if one.stage == stage] for stage in ("verify", "enhance", "adapt")
+            stage: [verdict for verdict in verdicts if verdict.stage == stage]
+            for stage in ("verify", "enhance", "adapt")
         },
         "absent": absent,
         "left_out": left_out_words(absent),
@@ -129,9 +130,9 @@ def page_context(report: Mapping[str, Any]) -> dict[str, Any]:
         "distribution_table": distribution_table(report.get("locate", {})),
         **_noise(report),
         "noise_tables": noise_tables(report),
-        "forests": {stage: _forests(found) for stage, found in arms.items()},
-        "folded_arms": {stage: _folded(found) for stage, found in arms.items()},
-        "unpaired": {stage: why_unpaired(found) for stage, found in arms.items()},
+        "forests": {stage: _forests(measured) for stage, measured in arms.items()},
+        "folded_arms": {stage: _folded(measured) for stage, measured in arms.items()},
+        "unpaired": {stage: why_unpaired(measured) for stage, measured in arms.items()},
         "repeats": {measure_label(measure): repeats_of(report, measure) for measure in SET_OF},
         "p_means": p_means(num_tests(arms)),
         "arm_tables": dict(zip(arms, arm_tables(report), strict=True)),
@@ -141,7 +142,7 @@ def page_context(report: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _provenance(provenance: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
-    """Headings, each with its rows of name and value; what stands alone is of the run."""
+    """Groups the provenance under headings, with rows of name and value. Single values go under 'run'."""
     parts = {name: entry for name, entry in provenance.items() if isinstance(entry, Mapping)}
     alone = {name: entry for name, entry in provenance.items() if name not in parts}
     units = {"timings": " s"}
@@ -152,7 +153,7 @@ def _provenance(provenance: Mapping[str, Any]) -> dict[str, list[tuple[str, str]
 
 
 def plain_rows(entry: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
-    """Settings as rows of name and value, those within others by their path; what is not set says none."""
+    """Lists settings as rows of name and value. A nested setting is named by its dotted path. Unset ones say none."""
     rows = []
     for key, value in entry.items():
         if isinstance(value, Mapping):
@@ -169,7 +170,7 @@ def _plain(value: object) -> str:
 
 
 def _selections(report: Mapping[str, Any], selected: str) -> list[dict[str, Any]]:
-    """The plain selection and, where the run uses it, the safety-only one, with their heat maps and numbers."""
+    """Describes the plain selection and, if the run uses it, the safety-only one, with heat maps and tables."""
     locate = report.get("locate", {})
     sections = {selected: ("top", locate)}
     if uses_safety_only(report):
@@ -190,18 +191,18 @@ def _selections(report: Mapping[str, Any], selected: str) -> list[dict[str, Any]
 
 
 def _maps(records: Sequence[Mapping[str, Any]]) -> list[HeatMap]:
-    """The two maps of a selection; none of an empty one."""
+    """Draws the two maps of a selection. An empty selection has none."""
     selected = any(record["selected"] for record in records)
     return [heat_map(records, kind) for kind in ("share", "density")] if selected else []
 
 
 def _noise(report: Mapping[str, Any]) -> dict[str, Any]:
-    """The curves of safety, utility and coherence that are drawn, each with how to read it; a line for the others."""
+    """Draws the curves of safety, utility and coherence, or writes a line on those that noise does not change."""
     verify, drawn, folded = report.get("verify", {}), [], []
     directions: dict[SafetyMeasure | Literal["utility", "coherence"], str] = {
         safety_measure(report): "lower is safer",
         "utility": "higher is better",
-        "coherence": "of harmful prompts; higher is better",
+        "coherence": "of answers to harmful prompts, higher is better",
     }
     for measure, direction in directions.items():
         curves = noise_curves(verify, measure)
@@ -214,7 +215,7 @@ def _noise(report: Mapping[str, Any]) -> dict[str, Any]:
 
 def _forests(arms: list[Arm]) -> list[Forest]:
     drawn = [forest(arms, measure) for measure in _shown(arms) if same_in_all(arms, measure) is None]
-    return [one for one in drawn if one is not None]
+    return [figure for figure in drawn if figure is not None]
 
 
 def _folded(arms: list[Arm]) -> list[str]:
@@ -223,6 +224,6 @@ def _folded(arms: list[Arm]) -> list[str]:
 
 
 def _shown(arms: list[Arm]) -> list[str]:
-    # What is of skill, or wrong with responses, is in the table only; parts of safety are worth a figure.
+    # Groups of utility, and of faults in responses, are in the table only. Groups of safety get a figure.
     in_table = ("utility/", "task/", "coherence/", "degenerate/", "cut_off/")
     return [measure for measure in measures_of(arms) if not measure.startswith(in_table)]

@@ -1,4 +1,4 @@
-"""Near duplicates, said beside the rates of the prompts that repeat each other: such a rate is worth a smaller n."""
+"""Warns beside a rate that many of its prompts are near duplicates, so that the rate is worth a smaller n."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,25 +13,25 @@ SET_OF = {
     "utility": "questions",
     "task": "task",
 }
-"""The prompt set that a measure is of."""
+"""Prompt set of each measure."""
 WORDS = {"harmful": "harmful prompts", "harmless": "harmless prompts", "borderline": "borderline prompts"}
 WORDS |= {"questions": "questions", "task": "examples of the task"}
 SHOWN_FROM = 0.05
-"""Share of near duplicates from which on a page says so."""
+"""Share of near duplicates from which on a page mentions them."""
 
 
 def repeats_of(report: Report, measure: str) -> str | None:
-    """What a reader of the measure must know of near duplicates in its prompts; None where there are few, or unknown.
+    """Writes a sentence on near duplicates among the prompts of a measure. None if there are few, or none were counted.
 
-    A part of a set, such as 'asr/heldout', has none of its own: its set's are said beside the whole.
+    A group such as 'asr/heldout' has no sentence of its own. That of its measure covers the whole set.
     """
     counts = report.get("provenance", {}).get("overlap", {}).get("sets", {}).get(SET_OF.get(measure))
     if not counts:
         return None
-    whole, said = counts["prompts"], []
+    whole, warnings = counts["prompts"], []
     if counts["repeats"] >= SHOWN_FROM * whole:
         left = whole - counts["repeats"]
-        said.append(f"{counts['repeats']} nearly repeat an earlier one (worth about n={left})")
+        warnings.append(f"{counts['repeats']} nearly repeat an earlier one (worth about n={left})")
     if counts["near_calibration"] >= SHOWN_FROM * whole:
-        said.append(f"{counts['near_calibration']} resemble one that scores or training used")
-    return f"Of {whole} {WORDS[SET_OF[measure]]}, {' and '.join(said)}." if said else None
+        warnings.append(f"{counts['near_calibration']} resemble one that scores or training used")
+    return f"Of {whole} {WORDS[SET_OF[measure]]}, {' and '.join(warnings)}." if warnings else None

@@ -1,7 +1,7 @@
 """Finds claims that a measurement cannot decide, because a rate at the end of its range has no room left to move.
 
 A model that answers no question right cannot lose utility, and one that helps with every harmful request cannot help
-with more. That nothing changed then says nothing, however many prompts were asked.
+with more. If nothing changes then, that decides nothing, however many prompts were used.
 """
 
 from dataclasses import replace
@@ -11,17 +11,17 @@ from holdfast.report.verdict import Verdict
 
 
 def cannot_fall(name: str, rate: Rate | None, by: float = 0.0) -> str:
-    """Says that a rate has no room to fall by so much; empty where it has, or nothing was scored."""
+    """Explains that a rate is too low to fall by this much. Empty if it can fall, or if nothing was scored."""
     return "" if rate is None or rate.value is None or rate.value > by else _cannot(name, rate, "fall", by)
 
 
 def cannot_rise(name: str, rate: Rate | None, by: float = 0.0) -> str:
-    """Says that a rate has no room to rise by so much; empty where it has, or nothing was scored."""
+    """Explains that a rate is too high to rise by this much. Empty if it can rise, or if nothing was scored."""
     return "" if rate is None or rate.value is None or 1 - rate.value > by else _cannot(name, rate, "rise", by)
 
 
 def undecidable(verdict: Verdict, why: str) -> Verdict:
-    """The verdict without its answer, where there is a reason why the change in question could not show."""
+    """Makes a verdict inconclusive if there is a reason why the change in question could not show."""
     if not why or not verdict.measured:
         return verdict
     return replace(verdict, answer="inconclusive", why=why)

@@ -1,6 +1,6 @@
-"""What a report reads safety off: attack success, or the share of harmful prompts that are not refused.
+"""Chooses the measure of safety of a report: attack success, or the share of harmful prompts not refused.
 
-A run without a judge of harm has the latter. It is no attack success, and is never called that.
+A run without a judge of harm has the second. It is not attack success, and no text calls it that.
 """
 
 from collections.abc import Mapping
@@ -12,10 +12,10 @@ NAMES: dict[SafetyMeasure, str] = {"asr": "attack success", "not_refused": "the 
 
 
 def safety_measure(report: Mapping[str, Any]) -> SafetyMeasure:
-    """The measure that stands for safety in this report."""
+    """Returns the measure of safety of a report."""
     return cast(SafetyMeasure, report.get("safety", "asr"))
 
 
 def safety_name(report: Mapping[str, Any]) -> str:
-    """What a sentence calls it."""
+    """Returns the words for the measure of safety in a sentence."""
     return NAMES[safety_measure(report)]

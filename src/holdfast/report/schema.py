@@ -5,24 +5,24 @@
             "perplexity", "perplexity_rate": RATE|null, "task": RATE|null, "groups": {"asr/heldout": RATE},
             "paired": {"asr": PAIRED}, "against": {ARM: {"asr": PAIRED}}, "not_refused": RATE,
             "perplexity_ratio": RATIO|null}
-            `not_refused` where no judge of harm was asked; `paired` is with where the section starts, `against` with
-            plain fine-tuning and with random entries; `perplexity_ratio` goes with `paired`, and is null where the
-            evaluations keep no loss on each exchange
+            `not_refused` is there if no judge of harm was used. `paired` compares with the start of the section,
+            `against` with plain fine-tuning and with random entries. `perplexity_ratio` comes with `paired`, and is
+            null if the evaluations keep no loss on each exchange.
     PAIRED {"n", "only_before", "only_after", "difference", "p_value"}
-    RATIO  {"value", "low", "high", "n", "p_value"}    perplexity over that where the section starts, same exchanges
+    RATIO  {"value", "low", "high", "n", "p_value"}    perplexity divided by the start's, same exchanges
     locate {"by_component": [...], "distribution": {"bin_edges", "counts", "zeros", "cut"}, ...,
             "by_expert": [{"layer", "entries", "selected": [one an expert]}]}          entries of one expert
     verify {"noise_ratio": [...], "draws", "baseline": RATE, "top": [RATE...], "random", "bottom", "safety_only",
             "utility": {"baseline": RATE, "top": [RATE...], ...}}         safety, utility at every noise ratio
-            "coherence": as "utility", of harmful prompts; left out where a draw of an earlier version has none
+            "coherence": like "utility", of harmful prompts. Left out if a draw of an earlier version has none.
     enhance {..., "mask", "patch": {"file", "bytes", "entries", "bytes_per_entry"}}    files by place in the folder
     examples [{"stage", "measure", "group", "prompt", "before", "after", "before_verdict", "after_verdict"}]
-    missing ["enhance top", ...]           pieces of the run that are not there; left out if none
-    goes_on "holdfast run ..."              the command that makes what is missing; left out with it
-    safety  "not_refused"                  the measure of safety; left out where it is attack success
+    missing ["enhance top", ...]           pieces of the run that are missing, left out if none are
+    goes_on "holdfast run ..."              the command that makes them, left out with `missing`
+    safety  "not_refused"                  the measure of safety, left out if it is attack success
 
-Sections hold SUITEs: enhance before, after, safety_only, controls {random, bottom, full, refusals_alone}; adapt start,
-plain, protected, random_protected, safety_only. Any may be missing: the page is written while they are being measured.
+Sections hold SUITEs. enhance: before, after, safety_only, controls {random, bottom, full, refusals_alone}. adapt:
+start, plain, protected, random_protected, safety_only. Any may be missing, because the page is written during the run.
 """
 
 import math
@@ -37,14 +37,14 @@ from holdfast.outcomes import Answer, Evaluation, Rate
 from holdfast.values import Mask, Scores
 
 if TYPE_CHECKING:
-    from holdfast.models.sites import Site  # with all of transformers: the report of a comparison needs no model
+    from holdfast.models.sites import Site  # imports all of transformers, which a comparison does not need
 
 Json = dict[str, Any]
 SCHEMA = 1
 
 
 class Paired(Protocol):
-    """Two checkpoints on the same prompts, as `evaluate.compare` counts them."""
+    """Counts of changed prompts between two checkpoints, as `evaluate.compare` makes them."""
 
     @property
     def n(self) -> int: ...
@@ -59,7 +59,7 @@ class Paired(Protocol):
 
 
 class Ratio(Protocol):
-    """A perplexity over another one on the same exchanges, as `evaluate.token_losses` has it."""
+    """Ratio of two perplexities on the same exchanges, as `evaluate.token_losses` computes it."""
 
     @property
     def value(self) -> float: ...
@@ -74,17 +74,17 @@ class Ratio(Protocol):
 
 
 def rate_json(rate: Rate) -> Json:
-    """A rate as RATE."""
+    """Converts a rate to RATE."""
     return asdict(rate)
 
 
 def rate_from(record: Mapping[str, Any]) -> Rate:
-    """The rate that a RATE describes."""
+    """Converts RATE to a rate."""
     return Rate(record["value"], record["low"], record["high"], record["n"], record.get("unscored", 0))
 
 
 def paired_json(comparison: Mapping[str, Paired]) -> Json:
-    """Paired counts by measure."""
+    """Converts paired counts to PAIRED, by measure."""
     fields = ("n", "only_before", "only_after", "difference", "p_value")
     return {measure: {field: getattr(pair, field) for field in fields} for measure, pair in comparison.items()}
 
@@ -95,13 +95,13 @@ def suite_json(
     against: Mapping[str, Mapping[str, Paired]] | None = None,
     surprise: Ratio | None = None,
 ) -> Json:
-    """An evaluation as SUITE, compared with where its section starts, and with other arms by their names.
+    """Converts an evaluation to SUITE, with its comparisons to the start of its section and to other arms.
 
     Args:
         evaluation: what was measured.
-        comparison: the paired counts with where the section starts.
-        against: the paired counts with other arms.
-        surprise: its perplexity over that where the section starts; None where they have no losses to pair.
+        comparison: the paired counts with the start of the section.
+        against: the paired counts with other arms, by the names of the arms.
+        surprise: its perplexity divided by that of the start. None if the two have no losses to pair.
     """
     measure, safety = evaluation.safety
     suite: Json = {
@@ -133,7 +133,7 @@ def _ratio(ratio: Ratio) -> Json:
 
 
 def _pairs(comparison: Mapping[str, Paired], safety: str) -> Json:
-    """PAIRED by measure, with the measure of safety where it is read off the refusals."""
+    """Converts paired counts to PAIRED by measure. Without a judge it adds not_refused, from the refusals."""
     paired = paired_json(comparison)
     if safety == "not_refused" and "refusal" in paired:
         paired |= {safety: _turned(paired["refusal"])}
@@ -141,14 +141,14 @@ def _pairs(comparison: Mapping[str, Paired], safety: str) -> Json:
 
 
 def _turned(paired: Json) -> Json:
-    """PAIRED of the complement."""
+    """Converts PAIRED of a measure to PAIRED of its complement."""
     change = paired["difference"]
     ends = {"only_before": paired["only_after"], "only_after": paired["only_before"]}
     return {**paired, **ends, "difference": None if change is None else 0 - change}
 
 
 def component_rows(mask: Mask, scores: Scores, sites: Sequence["Site"]) -> list[Json]:
-    """Per layer and component: entries, how many are selected, and their mean score; in the order of the model.
+    """Counts entries and selected entries per layer and component, with their mean score, in the model's order.
 
     Raises:
         ValueError: the mask was made from other scores, or a scored parameter is not among the sites.
@@ -184,13 +184,13 @@ def _component_row(layer: int | None, component: str, names: Sequence[str], mask
 def verify_section(
     noise_ratios: Sequence[float], baseline: Evaluation, arms: Mapping[str, Sequence[Evaluation]], draws: int
 ) -> Json:
-    """What noise does to safety and utility.
+    """Builds the section on noise: safety and utility at every noise ratio.
 
     Args:
-        noise_ratios: the grid.
-        baseline: the untouched model.
-        arms: for top, random, bottom and safety_only, one evaluation (pooled over draws) a noise ratio so far measured.
-        draws: how many were pooled.
+        noise_ratios: all noise ratios of the run.
+        baseline: the evaluation of the untouched model.
+        arms: for top, random, bottom and safety_only, one evaluation (pooled over draws) per measured noise ratio.
+        draws: the number of draws that were pooled.
 
     Raises:
         ValueError: an arm has more evaluations than there are noise ratios.
@@ -198,10 +198,14 @@ def verify_section(
     longer = sorted(name for name, evaluations in arms.items() if len(evaluations) > len(noise_ratios))
     if longer:
         raise ValueError(
-            f"{longer[0]!r} has more evaluations than the {len(noise_ratios)} noise ratios; give one a ratio."
+            f"{longer[0]!r} has more evaluations than the {len(noise_ratios)} noise ratios; give one per ratio."
         )
-    safety = {name: [rate_json(one.safety[1]) for one in evaluations] for name, evaluations in arms.items()}
-    utility = {name: [rate_json(one.utility) for one in evaluations] for name, evaluations in arms.items()}
+    safety = {
+        name: [rate_json(evaluation.safety[1]) for evaluation in evaluations] for name, evaluations in arms.items()
+    }
+    utility = {
+        name: [rate_json(evaluation.utility) for evaluation in evaluations] for name, evaluations in arms.items()
+    }
     coherence = _coherence({"baseline": [baseline], **arms})
     return {
         "noise_ratio": list(noise_ratios),
@@ -214,15 +218,18 @@ def verify_section(
 
 
 def _coherence(arms: Mapping[str, Sequence[Evaluation]]) -> Json:
-    """Coherence of the responses to harmful prompts by arm; empty where one was not measured."""
-    rates = {name: [one.groups.get("coherence/harmful") for one in found] for name, found in arms.items()}
+    """Returns the coherence of the responses to harmful prompts by arm. Empty if any evaluation has none."""
+    rates = {
+        name: [evaluation.groups.get("coherence/harmful") for evaluation in evaluations]
+        for name, evaluations in arms.items()
+    }
     if any(rate is None for found in rates.values() for rate in found):
         return {}
     return {name: [rate_json(rate) for rate in found if rate] for name, found in rates.items()}
 
 
 def changed_answers(stage: str, before: Evaluation, after: Evaluation, limit: int = 10) -> list[Json]:
-    """Responses whose verdict changed, those whose judge's score moved most first, ties in the order of the prompts."""
+    """Lists responses whose verdict changed, largest change of the judge's score first, ties in prompt order."""
     pairs = [
         (first, second)
         for first, second in zip(before.answers, after.answers, strict=True)
@@ -251,13 +258,13 @@ def _score_change(before: Answer, after: Answer) -> float:
 
 
 def with_ends(record: Mapping[str, Any], name: str, form: str = ".3f", *, ends: str | None = None) -> str:
-    """'0.412 [0.371, 0.453]': a number of a record with the ends of its interval, where it has them; 'none' without it.
+    """Formats a number of a record with its interval: '0.412 [0.371, 0.453]'. A missing number gives 'none'.
 
     Args:
-        record: holds them.
-        name: of the number.
-        form: of all three.
-        ends: what the names of the ends begin with; that of the number when left out.
+        record: holds the number and the ends of its interval.
+        name: key of the number.
+        form: format of the three numbers.
+        ends: prefix of the keys of the two ends. Left out, it is the key of the number.
     """
     value, low, high = (record.get(key) for key in (name, f"{ends or name}_low", f"{ends or name}_high"))
     if value is None:
@@ -266,5 +273,5 @@ def with_ends(record: Mapping[str, Any], name: str, form: str = ".3f", *, ends: 
 
 
 def finite(number: float | None) -> float | None:
-    """The number, or None where JSON has no word for it (infinite, not a number)."""
+    """Returns the number, or None for values that JSON cannot write (infinite, not a number)."""
     return number if number is not None and math.isfinite(number) else None

@@ -1,4 +1,4 @@
-"""Weights of a model by layer and component, as a table of text; layers with equal counts share a row."""
+"""Counts a model's weights by layer and component, as a table of text. Layers with equal counts share a row."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +9,7 @@ from holdfast.models.paths import short_names
 from holdfast.report.layer_grid import Grid, three_digits
 
 if TYPE_CHECKING:
-    from holdfast.models.sites import Site  # with all of transformers
+    from holdfast.models.sites import Site  # imports all of transformers
 
 MEANING = (
     "A cell counts the weights of a component in one layer. Only matrices inside the layers are scored. "
@@ -19,7 +19,7 @@ Counts = Mapping[str, int]
 
 
 def count_sites(sites: Iterable["Site"]) -> list[dict[str, object]]:
-    """One JSON object a layer, component and role: its weights, and whether they are scored; in the model's order."""
+    """Counts weights per layer, component and role, in the model's order. Each record tells whether they are scored."""
     counted: Counter[tuple[int | None, str, str]] = Counter()
     for site in sites:
         counted[site.layer, site.component, site.role] += site.num_entries
@@ -30,7 +30,7 @@ def count_sites(sites: Iterable["Site"]) -> list[dict[str, object]]:
 
 
 def sites_grid(sites: Sequence["Site"]) -> Grid:
-    """Counts of the scored components by layer, with what is scored and what is not; totals of the model last."""
+    """Makes the table: weights of each scored component by layer, weights scored and not scored, and totals last."""
     inside = [site for site in sites if site.layer is not None]
     components = list(dict.fromkeys(site.component for site in inside if site.role == "matrix"))
     layers = sorted({site.layer for site in sites if site.layer is not None})
@@ -45,7 +45,7 @@ def sites_grid(sites: Sequence["Site"]) -> Grid:
 
 
 def rounded(count: int) -> str:
-    """'9,216', '3.54M' or '1.88B': three digits of what is a million or more."""
+    """Writes a count: '9,216', or in three digits from a million on: '3.54M', '1.88B'."""
     for size, letter in ((10**9, "B"), (10**6, "M")):
         if count >= size:
             return three_digits(count / size) + letter
@@ -61,5 +61,5 @@ def _cells(sites: Sequence["Site"], components: Sequence[str]) -> tuple[str, ...
 
 
 def _named(layers: Sequence[int]) -> str:
-    """'3', or '0 to 31'."""
+    """Names layers in a row: '3', or '0 to 31'."""
     return str(layers[0]) if len(layers) == 1 else f"{layers[0]} to {layers[-1]}"

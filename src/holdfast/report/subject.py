@@ -1,4 +1,4 @@
-"""What a page is about, in words: which model, what was done to it, and what nobody can conclude from that."""
+"""Writes the opening of a page: the model, the stages that ran, and the questions that the page leaves open."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,19 +10,19 @@ Report = Mapping[str, Any]
 TESTBED = "testbed:"
 UNNAMED = "this model"
 TUNED = "model"
-"""The folder of a tuned checkpoint."""
+"""Name of the folder that holds a tuned checkpoint."""
 
 
 def model_name(report: Report) -> str:
-    """The model's name: a hub id or `testbed:NAME` as it is, of a path its last part."""
+    """Returns the model's name: a hub id or `testbed:NAME` unchanged, and the last part of a path."""
     given = _config(report).get("model") or report.get("locate", {}).get("model")
     return short_name(given) if given else UNNAMED
 
 
 def short_name(model: str) -> str:
-    """The model without the folders before it, which say nothing to others.
+    """Shortens the path of a model to its last part, as other folders mean nothing to other readers.
 
-    `enhance` and `adapt` write a folder `model` into one that the user has named, and that name tells more.
+    `enhance` and `adapt` write the folder `model` into a folder that the user names. Then the user's name is kept.
     """
     is_path = model.startswith(("/", ".", "~")) or "\\" in model
     if not is_path:
@@ -33,7 +33,7 @@ def short_name(model: str) -> str:
 
 
 def toy_words(report: Report) -> str | None:
-    """Says that the model is a toy, and of how many weights; None where it is not one."""
+    """Says that the model is a built-in test model, with its number of weights. None for other models."""
     if not model_name(report).startswith(TESTBED):
         return None
     weights = num_weights(report)
@@ -42,20 +42,20 @@ def toy_words(report: Report) -> str | None:
 
 
 def num_weights(report: Report) -> int | None:
-    """All weights of the model that was located; None while that is not known."""
+    """Returns the number of all weights of the model. None while it is unknown."""
     locate = report.get("locate", {})
     selected, share = locate.get("num_selected"), locate.get("share_of_all")
     return locate.get("num_parameters") or (round(selected / share) if selected and share else None)
 
 
 def what_was_done(report: Report) -> list[str]:
-    """A sentence a stage that there are numbers of, and one on who judged."""
+    """Writes a sentence on each stage that has numbers, and one on the judge."""
     said = [_located(report), _disturbed(report), _strengthened(report), _held(report), _judged(report)]
     return [sentence for sentence in said if sentence]
 
 
 def what_it_cannot_say(report: Report, verdicts: Sequence[Verdict]) -> list[str]:
-    """The questions that this page leaves open, the most important one first."""
+    """Lists the questions that the page leaves open, the most important one first."""
     said = ["anything about real models"] if toy_words(report) else ["anything about another model"]
     said += ["how another seed of training would come out", "what a deliberate attack would do"]
     said += ["how often the judge errs"] if safety_measure(report) == "asr" else ["whether an answer does harm"]
@@ -63,7 +63,7 @@ def what_it_cannot_say(report: Report, verdicts: Sequence[Verdict]) -> list[str]
 
 
 def _undecided(verdicts: Sequence[Verdict]) -> list[str]:
-    """The claims without an answer: those that more prompts would decide, and those that they would not."""
+    """Lists the inconclusive claims: those that more prompts would decide, and those that they would not."""
     never = sum(bool(verdict.why) for verdict in verdicts)
     unsure = len(verdicts) - never
     claims = "the claim that is" if unsure == 1 else f"the {unsure} claims that are"
@@ -88,7 +88,7 @@ def _disturbed(report: Report) -> str | None:
     if not verify.get("top"):
         return None
     draws = verify.get("draws", 1)
-    return f"Noise was put on them, {draws} {'draw' if draws == 1 else 'draws'} of each strength."
+    return f"Noise was added to these weights, {draws} {'draw' if draws == 1 else 'draws'} of each strength."
 
 
 def _strengthened(report: Report) -> str | None:
@@ -96,14 +96,15 @@ def _strengthened(report: Report) -> str | None:
     if not enhance.get("after"):
         return None
     where = short_name(model) if model else "an under-aligned model"
-    return f"Such weights alone were tuned in {where}{_steps(enhance)} (SET)."
+    return f"Only these weights were tuned in {where}{_steps(enhance)} (SET)."
 
 
 def _held(report: Report) -> str | None:
     adapt, task = report.get("adapt", {}), _config(report).get("task")
     if not adapt.get("protected"):
         return None
-    return f"The model was fine-tuned on {short_name(task) if task else 'a task'}{_steps(adapt)} with them held (SPA)."
+    trained_on = short_name(task) if task else "a task"
+    return f"The model was fine-tuned on {trained_on}{_steps(adapt)} with these weights held (SPA)."
 
 
 def _steps(section: Report) -> str:
@@ -114,7 +115,7 @@ def _steps(section: Report) -> str:
 def _judged(report: Report) -> str | None:
     judge = _config(report).get("judge")
     if safety_measure(report) == "not_refused":
-        return "Rules read off each answer whether it refuses; no judge said whether it does harm."
+        return "Rules decided whether each answer refuses. No judge rated whether it does harm."
     return f"{short_name(judge)} judged the answers." if judge else None
 
 

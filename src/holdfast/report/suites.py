@@ -1,4 +1,4 @@
-"""Reads rates and differences out of a SUITE of report.json, by measure."""
+"""Reads rates and differences of a measure out of a SUITE of report.json."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,20 +11,20 @@ Report = Mapping[str, Any]
 
 
 def rate_of(suite: Report, measure: str) -> Rate | None:
-    """A measure, or a group such as 'asr/heldout'; None where it is not there. Its value may still be None."""
+    """Returns the rate of a measure, or of a group such as 'asr/heldout'. None if missing. Its value may be None."""
     field = "perplexity_rate" if measure == "perplexity" else measure
     record = suite.get("groups", {}).get(measure) if "/" in measure else suite.get(field)
     return rate_from(record) if record else None
 
 
 def difference_of(before: Report, after: Report, measure: str, other: str | None = None) -> Difference | None:
-    """The measure after minus before: on the same prompts where they were paired, else from the two intervals.
+    """Returns the measure after minus before: on the same prompts if they were paired, else from the two intervals.
 
     Args:
         before: the SUITE to start from.
-        after: the SUITE that is compared with it, which holds the pairs.
-        measure: what is compared.
-        other: the arm that `before` is; None where it is the start of the section.
+        after: the SUITE to compare with it, which holds the paired counts.
+        measure: name of the measure.
+        other: name of the arm of `before`. None if that is the start of the section.
     """
     pairs = after.get("paired", {}) if other is None else after.get("against", {}).get(other, {})
     if pair := pairs.get(measure):
@@ -34,8 +34,8 @@ def difference_of(before: Report, after: Report, measure: str, other: str | None
 
 
 def suite_at(report: Report, path: Sequence[str]) -> Report:
-    """The SUITE at a place of the report; empty where there is none."""
-    found = report
+    """Returns the SUITE at a path of the report. Empty if there is none."""
+    section = report
     for key in path:
-        found = found.get(key) or {}
-    return found
+        section = section.get(key) or {}
+    return section

@@ -1,4 +1,4 @@
-"""The first screen of the page: the answer in a sentence, and one card a stage, written from the numbers."""
+"""Writes the first screen of the page from the numbers: the answer in a sentence, and one card per stage."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ from holdfast.report.verdicts import tally, verdicts_of
 
 Report = Mapping[str, Any]
 Shown = Rate | str
-"""A rate; or why there is none."""
+"""A rate, or the reason why there is none."""
 STAGES = {
     "verify": "Noise on the selected weights",
     "enhance": "Tuning only the selected weights (SET)",
@@ -38,47 +38,47 @@ STAGES = {
 }
 
 LISTED = 8
-"""Missing pieces that are named; the others are counted."""
+"""Number of missing pieces that are named. Further ones are counted."""
 
 
 @dataclass(frozen=True)
 class Card:
-    """A stage at a glance: safety under the control and under what was done, and how they differ."""
+    """Summary of a stage: safety of the control and of the treated model, and their difference."""
 
     stage: str
     title: str
     large: tuple[tuple[str, Shown], tuple[str, Shown]]
-    """The two numbers to compare, by name."""
+    """Names and values of the two numbers to compare."""
     beside: tuple[tuple[str, Shown], ...]
-    """Other arms, by name."""
+    """Names and values of other arms."""
     measures: tuple[Beside, ...]
     """Refusals, coherence, over-refusal and perplexity of the same arms, as far as they were measured."""
     differences: tuple[tuple[str, Difference], ...]
-    """What was done minus its controls, by name."""
+    """Differences between the treated model and its controls, by name."""
     repeats: str | None
-    """What near duplicates mean for these rates."""
+    """Sentence on near duplicates among the prompts of these rates."""
     holding: int
     measured: int
 
     @property
     def complete(self) -> bool:
-        """Whether both large numbers are there."""
+        """Tells whether both numbers to compare were measured."""
         return all(isinstance(rate, Rate) for _, rate in self.large)
 
     @property
     def waiting(self) -> str:
-        """Why it is not complete."""
+        """Reason why the card is not complete."""
         return LEFT_OUT if LEFT_OUT in (rate for _, rate in self.large) else WAITING
 
 
 def answer(report: Report) -> str:
-    """How many of the claims hold on this model, which do not, and how many cannot be told, each reason apart."""
+    """Writes how many claims hold on this model, which do not hold, and how many have no answer, by reason."""
     verdicts = verdicts_of(report)
     holding, measured = tally(verdicts)
     if not measured:
         return "No claim is tested yet. This page grows while the run goes on."
-    counts = Counter(one.answer for one in verdicts)
-    failing = [f"“{one.claim}”" for one in verdicts if one.answer == "does not hold"]
+    counts = Counter(verdict.answer for verdict in verdicts)
+    failing = [f"“{verdict.claim}”" for verdict in verdicts if verdict.answer == "does not hold"]
     said = [f"{holding or 'none'} {_verb(holding, 'holds', 'hold')}"]
     said += [f"{len(failing)} {_verb(len(failing), 'does', 'do')} not"] if failing else []
     said += [f"{unsure} {_verb(unsure, 'is', 'are')} inconclusive"] if (unsure := counts["inconclusive"]) else []
@@ -87,29 +87,29 @@ def answer(report: Report) -> str:
 
 
 def _untested(counts: Mapping[str, int]) -> str:
-    """A sentence on each reason why claims have no answer."""
+    """Writes a sentence for each reason why claims were not tested."""
     left_out, waiting = counts[LEFT_OUT], counts[WAITING]
     said = f" {left_out} more {_verb(left_out, 'was', 'were')} left out by the config." if left_out else ""
     return said + (f" {waiting} more {_verb(waiting, 'is', 'are')} not measured yet." if waiting else "")
 
 
 def _listed(parts: Sequence[str]) -> str:
-    """'6 hold, 1 does not and 3 are inconclusive'."""
+    """Joins parts into a list: '6 hold, 1 does not and 3 are inconclusive'."""
     return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
 
 
 def gaps(report: Report) -> str | None:
-    """Which pieces of the run are not there, and the one command that makes them; None where all are there."""
+    """Names the missing pieces of the run, and the command that makes them. None if the run is complete."""
     missing = report.get("missing", ())
     if not missing:
         return None
     listed = ", ".join(missing[:LISTED]) + (f" and {len(missing) - LISTED} more" if len(missing) > LISTED else "")
-    command = f"`{report['goes_on']}`" if report.get("goes_on") else "The command that began it"
-    return f"Not all of this run is there: {listed}. {command} goes on from what is."
+    command = f"`{report['goes_on']}`" if report.get("goes_on") else "The command that started the run"
+    return f"This run is not complete. Missing: {listed}. {command} makes the missing pieces."
 
 
 def cards(report: Report) -> list[Card]:
-    """One a stage of the run, in the order of the page."""
+    """Makes one card per stage of the run, in the order of the page."""
     made = {"verify": _noise_card, "enhance": _tuned_card, "adapt": _held_card}
     absent = stages_left_out(report)
     return [make(report) for stage, make in made.items() if stage not in absent]
@@ -155,7 +155,7 @@ def _tuned_card(report: Report) -> Card:
 def _held_card(report: Report) -> Card:
     start, plain, held, random = (_safety(report, path) for path in (START, PLAIN, HELD, HELD_RANDOM))
     compared, other = ("plain tuning", plain), ("start", start)
-    if not isinstance(plain, Rate) and isinstance(start, Rate):  # without plain tuning, the start is what is left
+    if not isinstance(plain, Rate) and isinstance(start, Rate):  # without plain tuning the start is the only control
         compared, other = other, compared
     return _card(
         report,
@@ -179,8 +179,8 @@ def _card(
     differences: Mapping[str, Difference | None],
     measures: tuple[Beside, ...] = (),
 ) -> Card:
-    known = tuple((name, found) for name, found in differences.items() if found is not None)
-    claims = tally([one for one in verdicts_of(report) if one.stage == stage])
+    known = tuple((name, difference) for name, difference in differences.items() if difference is not None)
+    claims = tally([verdict for verdict in verdicts_of(report) if verdict.stage == stage])
     repeats = repeats_of(report, safety_measure(report))
     return Card(stage, STAGES[stage], large, beside, measures, known, repeats, *claims)
 
@@ -211,5 +211,5 @@ def _rate(record: Report | None) -> Shown:
 
 
 def _verb(count: int, singular: str, plural: str) -> str:
-    """The word that goes with so many; none takes the singular."""
+    """Returns the form of a word that goes with a count. 0 takes the singular."""
     return singular if count < 2 else plural

@@ -1,4 +1,4 @@
-"""The numbers of the page as tables: one form for the page's folds and for the terminal."""
+"""Makes the tables of numbers that the page and the terminal both show."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,30 +27,30 @@ Report = Mapping[str, Any]
 VERIFY_ARMS = rows_of("verify")
 RISE_IS_BAD = ("asr", "not_refused", "over_refusal", "borderline")
 MEANS = {"mean_esi": "mean score", "mean_score": "mean score", "mean_change": "mean change"}
-"""Columns of means, by the name that records have for them. Scores need not be ESI."""
+"""Titles of the columns of means, by their key in records. Scores need not be ESI."""
 CORRECTED_P = "paired p (corrected)"
 MEASURED_APART = ("utility", "coherence")
-"""What noise does beside safety: sections of their own within the section of noise."""
+"""Measures that have a section of their own within the section on noise."""
 Cell = str | Rate
-"""Rates stay what they are, so that a file can hold all their digits; shown, they are text like any cell."""
+"""Text, or a rate that is kept whole, so that a CSV file can hold all its digits."""
 
 
 @dataclass(frozen=True)
 class NumberTable:
-    """A title, column names and rows; `numeric` columns are set flush right."""
+    """Table with a title, column names and rows. Columns in `numeric` are aligned right."""
 
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     numeric: frozenset[int] = frozenset()
     whole: "NumberTable | None" = None
-    """The table of all rows, where this one shows some."""
+    """Table of all rows, if this one shows only some."""
 
 
 def summary_tables(report: Report) -> list["Table"]:
-    """What the terminal shows at the end: the verdicts and the numbers behind them, as rich tables.
+    """Makes the tables that the terminal shows at the end: the verdicts and the numbers behind them.
 
-    Stages that the config leaves out have none.
+    Stages that the config leaves out have no table.
     """
     arms, absent = dict(zip(arms_of(report), arm_tables(report), strict=True)), stages_left_out(report)
     asked = [table for section, table in arms.items() if section not in absent]
@@ -59,7 +59,7 @@ def summary_tables(report: Report) -> list["Table"]:
 
 
 def to_rich(table: NumberTable) -> "Table":
-    """The table for a terminal; every cell is plain text, so that markup and control codes in a name stay text."""
+    """Draws a table for the terminal. Every cell is plain text, so that markup and control codes have no effect."""
     from rich.table import Table
     from rich.text import Text
 
@@ -73,17 +73,17 @@ def to_rich(table: NumberTable) -> "Table":
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> NumberTable:
-    """One row a claim."""
-    rows = tuple((one.claim, one.answer, one.numbers) for one in verdicts)
+    """Makes the table of verdicts, one row per claim."""
+    rows = tuple((verdict.claim, verdict.answer, verdict.numbers) for verdict in verdicts)
     return NumberTable("Do the claims hold on this model?", ("claim", "answer", "numbers"), rows)
 
 
 def component_table(section: Report, chosen: str = "selected") -> NumberTable:
-    """Where the chosen entries lie: one row a layer and component, with their mean where it is known.
+    """Makes the table of chosen entries: one row per layer and component, with their mean score or change if known.
 
     Args:
         section: holds the records, under "by_component".
-        chosen: the word for entries that are chosen.
+        chosen: the word for chosen entries, such as "selected".
     """
     records = section.get("by_component", ())
     mean = next((name for name in MEANS if any(name in record for record in records)), None)
@@ -118,7 +118,7 @@ def _mean(value: float | None) -> str:
 
 
 def noise_tables(report: Report) -> list[NumberTable]:
-    """Safety, utility and, where it was measured, coherence at every noise ratio, one table each."""
+    """Makes one table each of safety, utility and, if measured, coherence at every noise ratio."""
     verify, safety = report.get("verify", {}), measure_label(safety_measure(report))
     measured = {f"{safety} under noise": verify, "Utility under noise": verify.get("utility", {})}
     if "coherence" in verify:
@@ -138,13 +138,13 @@ def _rate_at(records: Sequence[Report], row: int) -> Cell:
 
 
 def arm_tables(report: Report) -> list[NumberTable]:
-    """SET and SPA: one table each, one row a measure and arm."""
+    """Makes the tables of SET and SPA, with one row per measure and arm."""
     titles = {"enhance": "SET: before and after", "adapt": "SPA: start, plain and held fast"}
     return [arm_table(titles[section], arms) for section, arms in arms_of(report).items()]
 
 
 def arm_table(title: str, arms: Sequence[Arm]) -> NumberTable:
-    """Every measure of every arm, with its change on the same prompts and the paired test, alone and corrected."""
+    """Makes a table of every measure of every arm, with the change on the same prompts and its paired test."""
     measures = [measure for measure in measures_of(arms) if measure != PERPLEXITY_RATIO]  # a change, not a row
     rows = tuple(
         (measure_label(measure), arm.label, *_measured_cells(arm, measure)) for measure in measures for arm in arms
@@ -169,12 +169,12 @@ def _measured_cells(arm: Arm, measure: str) -> tuple[Cell, str, str, str]:
 
 
 def p_text(p_value: float) -> str:
-    """'0.032', or '<0.001'."""
+    """Formats a p value: '0.032', or '<0.001'."""
     return "<0.001" if p_value < 0.001 else f"{p_value:.3f}"
 
 
 def p_texts(p_value: float, corrected: float | None) -> str:
-    """'0.032 (0.450)': alone, and corrected for all tests that are shown together, where that is known."""
+    """Formats a p value alone and corrected for all tests shown: '0.032 (0.450)'. None leaves out the second."""
     return p_text(p_value) if corrected is None else f"{p_text(p_value)} ({p_text(corrected)})"
 
 

@@ -1,15 +1,15 @@
-"""Says why a change of perplexity has no interval: it takes the loss on each exchange, before and after."""
+"""Explains why a change of perplexity has no interval, which needs the loss on each exchange, before and after."""
 
 from collections.abc import Sequence
 
 from holdfast.report.arms import PERPLEXITY_RATIO, Arm
 
-KEPT = "an evaluation keeps no loss on each exchange, or the two are of other exchanges"
-ONE = "one exchange has no interval"
+KEPT = "an evaluation has no loss for each exchange, or the two used different exchanges"
+ONE = "there is only one exchange"
 
 
 def why_unpaired(arms: Sequence[Arm]) -> str | None:
-    """The sentence on arms whose perplexity has no paired change; None where every arm has one, or no perplexity."""
+    """Writes a sentence on arms whose perplexity has no paired change. None if every arm has one, or no perplexity."""
     lacking = [
         arm
         for arm in arms

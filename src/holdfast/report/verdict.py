@@ -1,4 +1,4 @@
-"""One claim of the page with its bar and its answer; every answer comes from an interval against a bar."""
+"""Decides a claim of the page by comparing an interval with the claim's bar."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,66 +9,66 @@ from holdfast.report.left_out import what_is_left_out
 
 Report = Mapping[str, Any]
 Answer = Literal[Decision, "not measured yet", "left out"]
-UNDECIDED = "the interval reaches the bar, more prompts would decide"
+UNDECIDED = "the interval includes the bar, more prompts would decide"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim, the bar it was held to, and what the numbers say."""
+    """A claim with its bar, its answer and its numbers."""
 
     stage: str
     claim: str
     bar: str
     answer: Answer
     reason: str = ""
-    """The rates; or what of the run is left out."""
+    """The rates, or what the config leaves out."""
     finding: str = ""
-    """The difference that decides, with its interval."""
+    """Difference that decides, with its interval."""
     why: str = ""
-    """Why nothing is decided, where more prompts would not help."""
+    """Reason why more prompts would not decide the claim."""
 
     @property
     def measured(self) -> bool:
-        """Whether there are numbers to answer from."""
+        """Tells whether the numbers of the claim were measured."""
         return self.answer in ("holds", "does not hold", "inconclusive")
 
     @property
     def undecided(self) -> str:
-        """Why there is no answer: what would decide, why nothing can, or what the config leaves out."""
+        """Reason why there is no answer: too few prompts, no room to change, or a part that the config leaves out."""
         if self.answer == "inconclusive":
             return self.why or (UNDECIDED if self.finding else "")
         return f"the config leaves out {self.reason}" if self.answer == "left out" else ""
 
     @property
     def numbers(self) -> str:
-        """Everything that was measured, and what would decide where nothing is decided yet."""
+        """All measured numbers, and the reason why they do not decide if they do not."""
         return "; ".join(filter(None, (self.reason, self.finding, self.undecided if self.measured else "")))
 
 
 @dataclass(frozen=True)
 class Part:
-    """A number with its interval, the bar, and the side of it that a claim says the number is on."""
+    """Number with its interval, a bar, and the side of the bar on which the claim puts the number."""
 
     finding: str
-    """The number in words, with its interval."""
+    """Number in words, with its interval."""
     interval: Interval
     bar: float
     claimed: Literal["above", "below"]
 
     @property
     def decision(self) -> Decision:
-        """Whether it is as claimed."""
+        """Decision: the interval is on the claimed side of the bar, on the other side, or includes it."""
         return decide(self.interval, self.bar, claimed=self.claimed)
 
 
 def decided(stage: str, claim: str, bar: str, reason: str, *parts: Part) -> Verdict:
-    """The verdict on a claim that needs every part."""
+    """Makes the verdict on a claim that holds only if every part holds."""
     answer = decide_all([part.decision for part in parts])
     return Verdict(stage, claim, bar, answer, reason, "; ".join(part.finding for part in parts))
 
 
 def joined(parts: Mapping[str, Verdict]) -> Verdict:
-    """The verdict on one claim that was measured on several sets of prompts, by their names; the worst one decides."""
+    """Joins the verdicts on one claim from several sets of prompts, by the names of the sets. The worst decides."""
     verdicts = list(parts.values())
     answer = decide_all([cast(Decision, verdict.answer) for verdict in verdicts])
     reason = "; ".join(f"{name}: {verdict.reason}" for name, verdict in parts.items())
@@ -79,6 +79,6 @@ def joined(parts: Mapping[str, Verdict]) -> Verdict:
 
 
 def unmeasured(report: Report, claim: str, bar: str, measure: str, *paths: Sequence[str]) -> Verdict:
-    """The verdict on a claim that some numbers are missing for: they are still to come, or were not asked for."""
+    """Makes the verdict on a claim without all its numbers: not measured yet, or left out by the config."""
     absent = what_is_left_out(report, measure, *paths)
     return Verdict(paths[0][0], claim, bar, "left out" if absent else "not measured yet", ", ".join(absent))

@@ -1,8 +1,8 @@
-"""Whether the paper's claims hold on this model: decided from the numbers of the report, each with its bar stated.
+"""Decides from the numbers of a report whether the paper's claims hold on this model.
 
-Every claim is an interval against a bar (`decision.py`): it holds where the whole interval lies as claimed, does not
-where it lies on the other side, and is inconclusive while it straddles the bar, which more prompts would end.
-Numbers have three decimals, one more than the bars, so that a reader sees on which side of its bar a number is.
+Every claim compares an interval with a bar (`decision.py`). It holds if the whole interval is on the claimed side. It
+does not hold if the whole interval is on the other side. It is inconclusive while the interval includes the bar, which
+more prompts would change. Numbers have three decimals, one more than the bars, to show the side on which they are.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ Report = Mapping[str, Any]
 
 
 def verdicts_of(report: Report) -> list[Verdict]:
-    """Every claim about the stages of the run, in the order of the page."""
+    """Decides every claim about the stages of the run, in the order of the page."""
     absent = stages_left_out(report)
     every = [
         noise_hurts(report),
@@ -40,9 +40,9 @@ def verdicts_of(report: Report) -> list[Verdict]:
         protection_beats_random(report),
         protection_learns(report),
     ]
-    return [one for one in every if one.stage not in absent]
+    return [verdict for verdict in every if verdict.stage not in absent]
 
 
 def tally(verdicts: Sequence[Verdict]) -> tuple[int, int]:
-    """How many of the claims hold, and how many were measured."""
-    return sum(one.answer == "holds" for one in verdicts), sum(one.measured for one in verdicts)
+    """Counts the claims that hold, and those that were measured."""
+    return sum(verdict.answer == "holds" for verdict in verdicts), sum(verdict.measured for verdict in verdicts)

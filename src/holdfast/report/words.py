@@ -1,4 +1,4 @@
-"""The measures in words, and rates with as many digits as their interval supports, for whoever reads a table.
+"""Writes measures in words, and rates with as many digits as their interval supports, for tables.
 
 Files and `--json` keep the short names and every digit.
 """
@@ -13,18 +13,18 @@ from holdfast.report.perplexity_texts import perplexity_text
 
 Value = TypeVar("Value")
 OF_ALL = ("harmful", "all")
-"""Groups that are the whole of what a measure is about."""
+"""Names of groups that contain all prompts of a measure."""
 FEWEST_DECIMALS = 2
 MOST_DECIMALS = 6
 
 
 def ordered(measured: Mapping[str, Value]) -> list[tuple[str, Value]]:
-    """What was measured in the order of the measures, groups behind the measure that they are part of."""
+    """Sorts results in the order of the measures, with groups after the measure that they belong to."""
     return sorted(measured.items(), key=lambda item: place_of(item[0]))
 
 
 def measure_words(name: str) -> str:
-    """'attack success rate, heldout' for asr/heldout; names that nobody knows stay as they are."""
+    """Writes a measure in words: 'attack success rate, heldout' for asr/heldout. Unknown names stay unchanged."""
     measure, _, group = name.partition("/")
     if measure == "lm_eval":
         return f"lm-eval {group.replace('/', ', ')}"
@@ -35,23 +35,23 @@ def measure_words(name: str) -> str:
 
 
 def rate_words(rate: Rate) -> str:
-    """'0.12 [0.08, 0.17] n=200 (3 unscored)'."""
+    """Formats a rate: '0.12 [0.08, 0.17] n=200 (3 unscored)'."""
     return format(rate, f".{decimals(rate)}f")
 
 
 def perplexity_words(value: float, rate: Rate | None) -> str:
-    """'3.11 [2.95, 3.28] n=240', or the value alone where it has no interval."""
+    """Formats a perplexity: '3.11 [2.95, 3.28] n=240'. Without an interval: the value alone."""
     return perplexity_text(value) if rate is None or rate.low is None else rate_words(rate)
 
 
 def decimals(*rates: Rate) -> int:
-    """Decimals up to the first digit of the narrowest half-interval, and never fewer than two."""
+    """Returns the decimals up to the first digit of the narrowest half-interval, at least two."""
     widths = [rate.high - rate.low for rate in rates if rate.low is not None and rate.high is not None]
     narrowest = min((width / 2 for width in widths if width > 0), default=1.0)
     return min(max(math.floor(-math.log10(narrowest)) + 1, FEWEST_DECIMALS), MOST_DECIMALS)
 
 
 def _any_of(measure: str) -> str | None:
-    """The sampling attack: 'attack success rate, any of 5 tries' for asr_any_of_5."""
+    """Names the measure of a sampling attack: 'attack success rate, any of 5 tries' for asr_any_of_5."""
     before, among, count = measure.partition("_any_of_")
     return f"{ROWS[before]}, any of {count} tries" if among and before in ROWS else None
