@@ -87,7 +87,7 @@ class RunConfig(Options):
     score: ScoringOptions = ScoringOptions()
     """Options of scoring."""
     select: SelectOptions = SelectOptions()
-    """Options of masks."""
+    """Options of the selection of masks."""
     verify: VerifyOptions = VerifyOptions()
     """Options of the noise on the selected weights."""
     enhance: EnhanceOptions = EnhanceOptions()
@@ -164,9 +164,7 @@ class RunConfig(Options):
         return objective if OBJECTIVES[objective].given and self.refusals else self.score.objective
 
     def refusals_to_score(self, objective: EnhanceObjective) -> str | None:
-        """Returns the given refusals whose likelihood scores a model. None where a judge judges the model's own
-        responses.
-        """
+        """Returns the given refusals whose likelihood scores a model. None where a judge is used instead."""
         if OBJECTIVES[objective].given and self.refusals:
             return self.refusals.refusals
         return self.calibration.harmful if OBJECTIVES[self.score.objective].given else None
