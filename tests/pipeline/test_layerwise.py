@@ -168,7 +168,7 @@ def test_responses_that_are_not_the_models_to_these_prompts_are_refused(response
     lines, other = responses.read_text().splitlines(), tmp_path / "other.jsonl"
     with pytest.raises(ValueError, match="the 7 responses do not match objective judge_gradient on the 8"):
         refused(tmp_path, layers=write(other, lines[1:]))
-    with pytest.raises(ValueError, match="the 8 responses are not what"):
+    with pytest.raises(ValueError, match="the 8 responses do not match"):
         refused(tmp_path, layers=write(other, reversed(lines)))
     with pytest.raises(ValueError, match="the 8 responses do not match objective policy_gradient"):
         refused(tmp_path, objective="policy_gradient", layers=write(other, lines))

@@ -56,9 +56,7 @@ def token_spans(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int], te
 def align(
     gradients: Float[Tensor, "judge_token d_judge"], judge_spans: Sequence[tuple[int, int]], spans: Sequence[Span]
 ) -> Float[Tensor, "token d_judge"]:
-    """Returns the judge's gradient at each model token: the sum over judge tokens, each weighted by its overlapping
-    share.
-    """
+    """Returns the judge's gradient at each model token: the sum over judge tokens, weighted by overlap."""
     starts, ends = torch.tensor(spans, dtype=gradients.dtype).reshape(-1, 2).T[:, :, None]
     judge_starts, judge_ends = torch.tensor(judge_spans, dtype=gradients.dtype).reshape(-1, 2).T[:, None, :]
     overlap = (torch.minimum(ends, judge_ends) - torch.maximum(starts, judge_starts)).clamp(min=0)

@@ -45,8 +45,8 @@ class Objective(Protocol):
         ...
 
     def contributions(self, model: PreTrainedModel, items: Sequence[int]) -> Float[Tensor, " batch"]:
-        """Returns one surrogate an item (a position in `completions`), whose gradient is the item's part of the
-        objective's.
+        """Returns a surrogate for each item, a position in `completions`. Its gradient is the item's part of the
+        whole.
         """
         ...
 
@@ -56,9 +56,7 @@ class Objective(Protocol):
 
 
 def check_completions(loaded: LoadedModel, objective: Objective) -> None:
-    """Raises ValueError for a completion that is longer than the model's context, or has a token that the model
-    lacks.
-    """
+    """Raises ValueError for a completion beyond the model's context, or with a token that the model lacks."""
     check_fits(loaded.model, loaded.tokenizer, [completion.token_ids for completion in objective.completions])
 
 

@@ -1,8 +1,8 @@
 """C[t, v] = G_t . (E(v) - E(y_t))   (log-odds: the first-order gain in J when v replaces response token t)
 
 G_t is the judge's gradient dJ/d(embedding) at the characters of response token t. E(v) is the judge's embedding of the
-text of model token v. Special tokens and bytes of a character have no text of their own, and so no embedding to
-compare: their gain C is 0, as for the token of the response itself.
+text of model token v. Special tokens and bytes of a character have no text of their own, so the judge has no embedding
+for them. Their gain C is 0, as for the token of the response itself.
 """
 
 from collections.abc import Sequence
@@ -89,9 +89,7 @@ class JudgeGains:
         return gains * known * readable[said] * readable[own]
 
     def _aligned(self, response: Response, judged: ResponseGradient, thoughts: int) -> Float[Tensor, "token d_judge"]:
-        """Returns G_t of every token of a response. `thoughts` counts the characters before the text that the judge
-        read.
-        """
+        """Returns G_t of every token of a response. `thoughts` counts the characters before the judged text."""
         spans = token_spans(self._tokenizer, response.token_ids, response.text)
         shown = [(start + thoughts, end + thoughts) for start, end in judged.spans]
         return align(judged.gradients, shown, spans)

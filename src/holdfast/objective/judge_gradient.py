@@ -78,9 +78,7 @@ class JudgeGradient:
 
 
 def make(material: Material) -> Made:
-    """Makes the objective from the model's responses, after a check that the judge has verdicts on the first 64 of
-    them.
-    """
+    """Makes the objective from the model's responses. The judge must have a verdict on most of the first 64."""
     responses = material.answer()
     material.verdicts(responses[:TRIED])
     relaxation = Relaxation(material.relaxation, material.temperature, material.seed)

@@ -56,8 +56,8 @@ class PolicyGradient:
     def contributions(self, model: PreTrainedModel, items: Sequence[int]) -> Float[Tensor, " batch"]:
         """Returns one surrogate a response: its advantage times its log-likelihood."""
         completions = [self.completions[item] for item in items]
-        said = said_log_probabilities(completion_logits(model, completions).log_softmax(-1), completions)
-        likelihoods = reduce_completions(said, completions, self._reduction)
+        log_probabilities = said_log_probabilities(completion_logits(model, completions).log_softmax(-1), completions)
+        likelihoods = reduce_completions(log_probabilities, completions, self._reduction)
         return likelihoods * torch.tensor([self._advantages[item] for item in items]).to(likelihoods)
 
     def describe(self) -> dict[str, object]:

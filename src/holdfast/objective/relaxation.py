@@ -51,9 +51,7 @@ class Relaxation:
     def weights(
         self, logits: Float[Tensor, "token d_vocab"], completions: Sequence[Completion], items: Sequence[int]
     ) -> Float[Tensor, "token d_vocab"]:
-        """Returns p or q of every token of these completions, differentiable. `items` are the completions'
-        positions.
-        """
+        """Returns p or q of every token, differentiable. `items` are the positions of the completions."""
         if self.kind == "expectation":
             return logits.softmax(-1)
         width = logits.shape[1]
@@ -70,9 +68,7 @@ class Relaxation:
         return ((logits + noise) / self.temperature).softmax(-1)
 
     def describe(self) -> dict[str, object]:
-        """Returns the kind of draw, its temperature and the noise seed. Empty for the expectation, which draws
-        nothing.
-        """
+        """Returns the kind of draw, its temperature and the noise seed. Empty for the expectation."""
         if self.kind == "expectation":
             return {}
         return {"relaxation": self.kind, "temperature": self.temperature, "noise_seed": self.seed}
@@ -94,9 +90,7 @@ def gumbel_noise_given(
     log_probabilities: Float[Tensor, "token d_vocab"],
     exponential: Float[Tensor, "token d_vocab"],
 ) -> Float[Tensor, "token d_vocab"]:
-    """Returns Gumbel noise under which the given token has the largest log p(v) + g_v, from equally many draws from
-    Exp(1).
-    """
+    """Returns Gumbel noise under which the given token has the largest log p(v) + g_v, made from Exp(1) draws."""
     winner = said[:, None]
     winner_draw = exponential.gather(1, winner)
     noise = -(exponential + log_probabilities.exp() * winner_draw).log()

@@ -1,8 +1,8 @@
 """Compares scores and selectors at one budget, under one evaluation: which finds the weights that safety depends on?
 
-A contestant is a method, an objective and a selector. The contestants are every method with the first objective and
-selector, every further objective with the first method and selector, and every further selector with the first method
-and objective. Each row of the table reports:
+A contestant is a method, an objective and a selector. One of the three varies at a time, the other two are the first
+of their lists: all methods come first, then the further objectives, then the further selectors. Each row of the table
+reports:
 
 - the time of scoring
 - how well the scores predict the effect of noise on groups of weights

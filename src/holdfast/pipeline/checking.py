@@ -193,9 +193,7 @@ def _require_base(mask: Mask, base: StoredModel, model: StoredModel, progress: P
 
 
 def _log_dtypes(mask: Mask, base: StoredModel, model: StoredModel, *, kept: bool) -> None:
-    """Logs a note when the two files store the held weights in different dtypes, and a warning when one of them
-    moved.
-    """
+    """Logs a note when the two files store held weights in different dtypes, a warning when one of them moved."""
     before, after = (_dtypes(mask, stored) for stored in (base, model))
     if before == after:
         return

@@ -1,7 +1,7 @@
 """Counts the largest scores of a file by layer and component. Memory holds a run of scores, never the whole file.
 
-Scores are ranked by their upper 16 bits alone, which takes one pass. So the count includes all scores that share the
-upper bits of the last of the largest 1%: about a hundredth more, or many more where many scores are equal.
+Scores are ranked by their upper 16 bits alone, which takes one pass. So the count includes all scores with the
+same upper bits as the smallest of the largest 1%: about a hundredth more, or many more where many are equal.
 """
 
 from dataclasses import dataclass

@@ -164,9 +164,7 @@ def _reading(judging: JudgeOptions, measures: MeasureOptions) -> dict[str, objec
 
 
 def judges_entry(guard: Judge | None, name: str, refusal: Judge, settings: Mapping[str, object]) -> dict[str, object]:
-    """Returns the metadata of the judges: a judge of harm with its name and settings, if any, and the judge of
-    refusals.
-    """
+    """Returns the metadata of the judge of harm, if any, with its settings, and of the judge of refusals."""
     judge = guard and {"name": name, "fingerprint": guard.fingerprint, "reading": dict(settings)}
     return {"judge": judge, "refusal_judge": refusal.fingerprint}
 
@@ -179,9 +177,7 @@ def asked_entry(
     measures: MeasureOptions = MeasureOptions(),
     reference: LoadedModel | None = None,
 ) -> dict[str, object]:
-    """Returns the settings that two evaluations must share to be comparable, without their judges, and the writing
-    version.
-    """
+    """Returns the settings, except the judges, that two comparable evaluations share, with the package's version."""
     # Batching changes memory, not responses.
     settings = generation.model_dump(mode="json", exclude={"token_budget", "gpu_share"})
     settings |= {"prefill": measures.prefill} if measures.prefill else {}

@@ -24,9 +24,7 @@ from holdfast.values import Mask, Scores, entries_in
 
 
 def make_groups(loaded: LoadedModel, at_least: int) -> list[Mask]:
-    """Splits all scored entries into groups: parameters, cut into equal runs of entries until there are enough
-    groups.
-    """
+    """Splits all scored entries into groups: parameters, cut into equal runs until there are enough groups."""
     shapes = {site.name: site.shape for site in scored_sites(loaded.model)}
     num_parameters = sum(weight.numel() for weight in loaded.model.parameters())
     pieces = math.ceil(at_least / len(shapes))

@@ -61,9 +61,7 @@ def log_given(
 
 
 def _refuse_other_tokens(given: Sequence[Response], loaded: LoadedModel) -> None:
-    """Raises ValueError when this model encodes a prompt as other tokens, because the response is then another
-    model's.
-    """
+    """Raises ValueError when this model encodes a prompt differently, because the response is another model's."""
     for response in given:
         if encode_prompt(loaded.tokenizer, response.prompt) != response.prompt_ids:
             raise ValueError(

@@ -46,7 +46,7 @@ def suite_hashes(files: SuiteFiles) -> dict[str, list[str]]:
 
 
 def _choice(source: PromptSource) -> list[object]:
-    """Lists the choices made on a file. Empty where it is read as it is."""
+    """Lists the choices made on a file. Empty where they are all defaults."""
     if source == PromptSource(source.file):
         return []
     parts = asdict(source)

@@ -48,9 +48,7 @@ def has_weights(name: str) -> bool:
 def rubric_judge(
     name: str, options: RubricOptions, rubric: Rubric | None = None, progress: Progress = silent
 ) -> RubricJudge:
-    """Makes the judge behind an API from its name, api:MODEL. Raises ValueError when it names no model or can't be
-    used.
-    """
+    """Makes the judge behind an API from its name, api:MODEL. Raises ValueError when the API can't be used."""
     return RubricJudge(_api_model(name), options, rubric, progress=progress)
 
 
@@ -186,9 +184,7 @@ def refuse_idle(options: JudgeOptions, *names: str | None) -> None:
 
 
 def reading(options: JudgeOptions) -> dict[str, object]:
-    """Returns the options that can change a verdict of a loaded judge. The fingerprint of an API judge contains its
-    own.
-    """
+    """Returns the options that can change verdicts of a loaded judge. An API judge has them in its fingerprint."""
     unimportant = {"token_budget"}
     kinds = {"guard": options.guard, "classifier": options.classifier}
     return {kind: kind_options.model_dump(mode="json", exclude=unimportant) for kind, kind_options in kinds.items()}

@@ -74,9 +74,9 @@ def make_objective(
         progress: called after each generated response.
 
     Raises:
-        ValueError: the model's logits are not finite, most responses (of the first 64, for an objective that uses the
-            judge's gradient) have no verdict, the judge lacks a needed gradient, or finds all responses to each prompt
-            equally safe.
+        ValueError: the model's logits are not finite, or the judge has no verdict on most responses, lacks a needed
+            gradient, or finds all responses to each prompt equally safe. An objective that uses the judge's gradient
+            checks the verdicts on the first 64 responses.
     """
     record = OBJECTIVES[options.objective]
     if takes_gradient(record):

@@ -226,7 +226,7 @@ class EnhanceFiles(Options):
 
 
 class SelectOptions(Options):
-    """Options of masks."""
+    """Options of the selection of masks."""
 
     fraction: float = Field(default=0.01, gt=0, lt=1)
     """Share of the scored weights that every mask selects, in (0, 1)."""

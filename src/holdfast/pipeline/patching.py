@@ -1,6 +1,4 @@
-"""Works on patch files: makes them from two checkpoints, applies, reverts, merges and inspects them. It loads no
-model.
-"""
+"""Makes patch files from two checkpoints, applies, reverts, merges and inspects them. It loads no model."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -109,13 +107,11 @@ def revert_to_folder(
 
 
 def _require_tuned(patch: PatchFile, patched: StoredModel, progress: Progress) -> None:
-    """Raises InvariantError when the patched checkpoint has another fingerprint than the patch records, if it records
-    one.
-    """
+    """Raises InvariantError when the patched checkpoint has another fingerprint than the patch records."""
     known = tuned_entry(patch.made_by).get("fingerprint")
-    if known and (found := stored_fingerprint(patched, progress)) != known:
+    if known and (actual := stored_fingerprint(patched, progress)) != known:
         raise InvariantError(
-            f"the patched checkpoint has fingerprint {found[:12]}, and patch {str(patch.path)!r} leads to "
+            f"the patched checkpoint has fingerprint {actual[:12]}, and patch {str(patch.path)!r} leads to "
             f"{known[:12]}: the patch was changed after it was made; make it again."
         )
 
@@ -248,18 +244,16 @@ def largest_change(patch: PatchFile) -> Change | None:
 
 
 def _joined_shapes(patches: Sequence[PatchFile]) -> dict[str, tuple[int, ...]]:
-    """Returns the parameters of all patches with their shapes. Raises ValueError when the patches do not belong
-    together.
-    """
+    """Returns the shapes of all patches' parameters. Raises ValueError when the patches do not belong together."""
     if len(patches) < 2:
         raise ValueError(f"merging needs two or more patches, got {len(patches)}; give more.")
-    first, kinds = patches[0], {}
+    reference, kinds = patches[0], {}
     for patch in patches:
-        if patch.base != first.base:
+        if patch.base != reference.base:
             raise ValueError(
-                f"patches {str(first.path)!r} and {str(patch.path)!r} have different bases, model "
-                f"{named_base(first.made_by, first.base)} and {named_base(patch.made_by, patch.base)}; merge patches "
-                "of one base."
+                f"patches {str(reference.path)!r} and {str(patch.path)!r} have different bases, model "
+                f"{named_base(reference.made_by, reference.base)} and {named_base(patch.made_by, patch.base)}; merge "
+                "patches of one base."
             )
         for name, shape in patch.shapes.items():
             if kinds.setdefault(name, (shape, patch.dtype(name))) != (shape, patch.dtype(name)):

@@ -166,9 +166,7 @@ def _refuse_making_responses(spec: ScoringSpec) -> None:
 
 
 def _refuse_unshardable(options: ScoringOptions) -> None:
-    """Raises ValueError for sharding with a single place for the model, or with options that need all scores in one
-    place.
-    """
+    """Raises ValueError for sharding with a single place for the model, or with convergence."""
     refuse_one_place(sharded=options.shard)
     if options.shard and options.convergence:
         raise ValueError(

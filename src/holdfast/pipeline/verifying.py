@@ -219,9 +219,8 @@ class _Noise:
             path = out / f"{draw.stem}.json"
             if not path.is_file():
                 generator = torch.Generator().manual_seed(draw.seed)
-                with perturbed(
-                    self.loaded.model, mask, draw.ratio, generator, check_base=False
-                ):  # callers have checked it
+                # Callers have checked the base.
+                with perturbed(self.loaded.model, mask, draw.ratio, generator, check_base=False):
                     self._save(path, self._noisy(name, mask, draw))
             progress(label, position + 1, len(draws))
 

@@ -27,9 +27,7 @@ COMMON_GPU = 80 * 2**30
 
 
 def fitting_budget(model: PreTrainedModel, objective: Objective, items: Sequence[int], allowed: int) -> int:
-    """Returns the tokens of a batch, padding counted, that keep `allowed` bytes. The number is equal in all
-    processes.
-    """
+    """Returns the tokens of a batch, padding counted, that keep `allowed` bytes. All processes get one number."""
     item = max(items, key=lambda place: _density(objective.completions[place]))
     length = len(objective.completions[item].token_ids)
     per_item = bytes_kept(model, objective, [item, item]) - bytes_kept(model, objective, [item])

@@ -120,9 +120,7 @@ class _Passes:
 
     @torch.no_grad()
     def forward(self, number: int) -> None:
-        """Runs a layer from boundary n to boundary n + 1. The embedding's output, boundary 0, is recomputed when
-        needed.
-        """
+        """Runs a layer from boundary n to boundary n + 1. Boundary 0, the embedding's output, is recomputed."""
         layer = self.layered.read(number)
         for place, batch in enumerate(self.batches):
             call = self._call(number, batch)

@@ -1,6 +1,4 @@
-"""Sums the quantity that a formula needs (gradients, inputs, noise or nothing) over all or half of an objective's
-items.
-"""
+"""Sums the quantity that a formula needs (gradients, inputs, noise or nothing) over an objective's items or halves."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

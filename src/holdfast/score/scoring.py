@@ -41,9 +41,7 @@ class ScoreOptions(Options):
 
 @dataclass(frozen=True)
 class HalvedScores:
-    """Scores from all prompts, and from each of two halves that share no prompt, which show how stable the scores
-    are.
-    """
+    """Scores from all prompts, and from two halves that share no prompt, which show how stable the scores are."""
 
     whole: Scores
     first: Scores
@@ -103,9 +101,7 @@ def score_halves(
 
 
 def to_scores(loaded: LoadedModel, objective: Objective, total: Sums, options: ScoreOptions) -> Scores:
-    """Returns one formula's scores from measured sums. For a sharded model they cover the rows that this process
-    holds.
-    """
+    """Returns one formula's scores from measured sums, for the rows of a sharded model that this process holds."""
     sets = [ItemSet(total.num_items)]
     return scores_from(loaded, objective, options, lambda name: (total.sums[name],), sets)[0]
 
@@ -199,9 +195,7 @@ def as_shard(scores: Scores, here: Mapping[str, Held]) -> ScoresShard:
 
 
 def spread_of(weight: Tensor, site: Site) -> Tensor:
-    """Returns sigma, the spread of whole matrices, for the rows that this process holds. It gathers one parameter at a
-    time.
-    """
+    """Returns sigma of whole matrices for the rows that this process holds. It gathers one parameter at a time."""
     return rows_of(sigma(whole(weight.detach()), site.layout), held(weight))
 
 
@@ -213,9 +207,7 @@ def scores_of(weight: Tensor, mean: Tensor, spread: Tensor, method: str) -> Tens
 def count_idle(
     sites: Sequence[Site], rows: Mapping[str, Tensor], combine: Callable[[Tensor], Tensor]
 ) -> dict[str, int]:
-    """Counts the experts of all layers that no token reached. Only zeros were measured for them, so their scores are
-    0.
-    """
+    """Counts the experts of all layers that no token reached, so that all their measurements and scores are 0."""
     reached: dict[tuple[int | None, str, int], Tensor] = {}
     for site in sites:
         if site.name in rows:

@@ -41,9 +41,7 @@ class QuietDpoTrainer(Quiet, DPOTrainer):
         return dataset
 
     def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
-        """Adds the reference log-probabilities of the model before training, without DPOTrainer's progress bars and
-        disk cache.
-        """
+        """Adds the starting model's log-probabilities, without DPOTrainer's progress bars and disk cache."""
         rows_with_reference: list[dict[str, Any]] = []
         for start in range(0, len(dataset), batch_size):
             rows = [dataset[place] for place in range(start, min(start + batch_size, len(dataset)))]
@@ -55,9 +53,7 @@ class QuietDpoTrainer(Quiet, DPOTrainer):
 
 
 def preferences(beta: float) -> Training:
-    """Configures training on preferences. Reference log-probabilities are computed first, so no second model is
-    kept.
-    """
+    """Configures training on preferences. It computes reference log-probabilities first and keeps no second model."""
     settings = {"beta": beta, "precompute_ref_log_probs": True}
     return Training(QuietDpoTrainer, DPOConfig, preference_row, settings)
 

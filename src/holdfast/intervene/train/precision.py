@@ -26,9 +26,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Kept:
-    """Counts of entries that training moved, and that still differ after the cast. For a sharded model, of those held
-    here.
-    """
+    """Counts of entries that training moved, and that differ after the cast, among those that this process holds."""
 
     moved: int = 0
     """Number of entries that training changed, in float32."""
@@ -105,9 +103,7 @@ def refuse_broken(loaded: LoadedModel, options: SftOptions) -> None:
 
 
 def _stored_values(loaded: LoadedModel) -> dict[str, Tensor]:
-    """Copies the weights that this process holds and that need a gradient to the CPU, in the dtypes of the checkpoint's
-    files.
-    """
+    """Copies all weights held here that need a gradient to the CPU, in the dtypes of the checkpoint's files."""
     trained = [(name, weight) for name, weight in loaded.model.named_parameters() if weight.requires_grad]
     return {name: local(weight.detach()).to("cpu", loaded.stored_dtype(name), copy=True) for name, weight in trained}
 
@@ -124,9 +120,7 @@ def _cast_back(loaded: LoadedModel, start: Mapping[str, Tensor], kept: Kept) -> 
 
 
 def _floating(model: nn.Module) -> list[tuple[dict[str, Any], str, torch.dtype]]:
-    """Lists the parameters and buffers with their dtypes, because some buffers, such as tables of positions, have
-    another.
-    """
+    """Lists parameters and buffers with their dtypes, because buffers such as tables of positions differ."""
     places = [place for module in model.modules() for place in (module._parameters, module._buffers)]
     return [
         (place, key, tensor.dtype)

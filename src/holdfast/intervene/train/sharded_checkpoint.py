@@ -89,9 +89,7 @@ def last_state(folder: Path) -> Path | None:
 
 
 def _tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """Returns all tensors that a run needs to resume, by flat names. The names of a process's own tensors contain its
-    rank.
-    """
+    """Returns all tensors that a run needs to resume, by flat names. A process's own tensors are named by rank."""
     tensors = {f"model.{name}": value for name, value in get_model_state_dict(model).items()}
     if isinstance(optimizer, SparseAdamW):
         packs = [optimizer.state[master] for group in optimizer.param_groups for master in group["params"]]

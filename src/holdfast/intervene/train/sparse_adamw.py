@@ -110,9 +110,7 @@ class SparseAdamW(torch.optim.Optimizer):
         return loss
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Resumes from a saved state, its float32 masters included. The state must belong to a mask of the same
-        size.
-        """
+        """Resumes from a saved state with its float32 masters. The state must belong to a mask of the same size."""
         saved = [state["master"].numel() for state in state_dict["state"].values()]
         if saved != [pack.master.numel() for pack in self._packs]:
             raise ValueError(
@@ -155,9 +153,7 @@ class SparseAdamW(torch.optim.Optimizer):
             all_sum(pack.master.grad).div_(world_size())
 
     def _overflowed(self) -> bool:
-        """Divides the gradients by a GradScaler's factor. Returns True where the scaler found one that is not
-        finite.
-        """
+        """Divides gradients by a GradScaler's factor. Returns True where the scaler found one that is not finite."""
         scale: Tensor | None = getattr(self, "grad_scale", None)
         if any(gathered(bool(getattr(self, "found_inf", False)))):
             return True
@@ -197,9 +193,7 @@ class SparseAdamW(torch.optim.Optimizer):
 
 @contextmanager
 def freeze_unmasked(model: nn.Module, mask: Mask) -> Iterator[None]:
-    """Requires gradients only for parameters with masked entries inside the context, and restores the settings
-    afterwards.
-    """
+    """Requires gradients only for parameters with masked entries inside the context, then restores the settings."""
     selected = {entry.name for entry in masked_entries(model, mask)}
     before = [(weight, weight.requires_grad) for weight in model.parameters()]
     try:

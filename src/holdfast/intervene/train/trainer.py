@@ -145,18 +145,15 @@ def _schedule(optimizer: torch.optim.Optimizer, args: TrainingArguments, options
         args.lr_scheduler_type, optimizer, args.get_warmup_steps(options.iterations), options.iterations
     )
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", UserWarning
-        )  # torch warns because the optimizer made its steps in an earlier call
+        # torch warns because the optimizer made its steps in an earlier call.
+        warnings.simplefilter("ignore", UserWarning)
         for _ in range(done):
             schedule.step()
     return schedule
 
 
 class Quiet(Trainer):
-    """A mixin for TRL's trainers: it sends no telemetry, writes no model cards, and stops when the loss is not
-    finite.
-    """
+    """A mixin for TRL's trainers: no telemetry, no model cards, and a stop when the loss is not finite."""
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
@@ -194,9 +191,7 @@ class Quiet(Trainer):
     def compute_loss(
         self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """Computes the loss of the current term. It becomes a share of the step's mean here, unless the trainer divides
-        it.
-        """
+        """Computes the loss of the current term, as a share of the step's mean unless the trainer divides it."""
         if self._term is None:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         loss = self._term(model, inputs)
@@ -204,9 +199,7 @@ class Quiet(Trainer):
         return loss / self.current_gradient_accumulation_steps if is_taken_as_share else loss
 
     def _wrap_model(self, model: nn.Module, *args: Any, **kwargs: Any) -> nn.Module:
-        """Keeps the model out of DistributedDataParallel when SparseAdamW takes its gradients and adds them up
-        itself.
-        """
+        """Keeps the model out of DistributedDataParallel when SparseAdamW adds up its gradients itself."""
         takes_gradients = isinstance(self.optimizer, SparseAdamW) and not self.optimizer.is_sharded
         if world_size() > 1 and takes_gradients and model is self.model:
             # DataParallel on one device only calls the model, and the trainer does not wrap a wrapped model again.

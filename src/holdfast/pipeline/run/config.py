@@ -44,9 +44,9 @@ class RunConfig(Options):
     """Aligned model to locate, verify and adapt: a folder, a hub id or `testbed:NAME`. `MODEL#NAME=VALUE` gives its
     chat template an argument."""
     judge: str = REFUSAL_RULES
-    """Causal guard model that answers safe or unsafe, a sequence classifier with such labels, or api:MODEL. By default
-    the refusal rules judge. The run then measures the share of harmful prompts that are not refused, and no attack
-    success."""
+    """Optional. A causal guard model that answers safe or unsafe, a sequence classifier with such labels, or api:MODEL.
+    By default the refusal rules judge. The run then measures the share of harmful prompts that are not refused, and no
+    attack success."""
     unaligned: str | None = None
     """Model that SET enhances with the prompts of `refusals`: one that helps with everything. By default SET enhances
     `model`. Without `refusals`, the run skips SET."""
@@ -61,8 +61,9 @@ class RunConfig(Options):
         description=f"Weights that SPA holds, one arm each. By default all arms.\n\n{help_on('adapt')}",
     )
     enhance_objective: EnhanceObjective = DEFAULT
-    """Objective that scores the weights of SET. judge_gradient takes the objective of the table `score`. For a model
-    that never refuses, choose refusal_likelihood, which scores by the safe responses that SET teaches."""
+    """Objective that scores the weights of SET. The value judge_gradient means the objective that the table `score`
+    names. For a model that never refuses, choose refusal_likelihood, which scores by the safe responses that SET
+    teaches."""
     full_learning_rate: float | None = Field(default=None, gt=0)
     """Learning rate of the arm full, which tunes all weights. Set it where the learning rate for 1% of the weights
     would break the model."""
@@ -86,7 +87,7 @@ class RunConfig(Options):
     score: ScoringOptions = ScoringOptions()
     """Options of scoring."""
     select: SelectOptions = SelectOptions()
-    """Options of masks."""
+    """Options of the selection of masks."""
     verify: VerifyOptions = VerifyOptions()
     """Options of the noise on the selected weights."""
     enhance: EnhanceOptions = EnhanceOptions()
@@ -163,9 +164,7 @@ class RunConfig(Options):
         return objective if OBJECTIVES[objective].given and self.refusals else self.score.objective
 
     def refusals_to_score(self, objective: EnhanceObjective) -> str | None:
-        """Returns the given refusals whose likelihood scores a model. None where a judge judges the model's own
-        responses.
-        """
+        """Returns the given refusals whose likelihood scores a model. None where a judge is used instead."""
         if OBJECTIVES[objective].given and self.refusals:
             return self.refusals.refusals
         return self.calibration.harmful if OBJECTIVES[self.score.objective].given else None

@@ -30,9 +30,7 @@ def load_config(path: Path, kind: type[Config]) -> Config:
 
 
 def read_config(content: object, kind: type[Config], path: Path) -> Config:
-    """Validates the content of the file at `path`. Raises ValueError for a setting that is unknown, missing or
-    wrong.
-    """
+    """Validates the content of the file at `path`. Raises ValueError for unknown, missing or wrong settings."""
     try:
         return kind.model_validate(content)
     except ValidationError as error:

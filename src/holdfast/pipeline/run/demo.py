@@ -11,9 +11,7 @@ MAX_WORKERS = 4
 
 
 def demo_config(seed: int = 0) -> RunConfig:
-    """Returns the config of `holdfast demo`. Its learning rates are for models of a million weights, not of
-    billions.
-    """
+    """Returns the config of `holdfast demo`. Its learning rates are for a million weights, not for billions."""
     return RunConfig(
         model="testbed:aligned",
         unaligned="testbed:unaligned",

@@ -344,9 +344,7 @@ def _first(config: RunConfig, out: Path) -> list[Unit]:
 
 
 def _second(config: RunConfig, out: Path) -> list[Unit]:
-    """Returns the units that can run side by side once the masks exist. The longest come last, so that no core
-    waits.
-    """
+    """Returns the units that can run side by side once the masks exist, the longest last, so that no core waits."""
     noise = [
         _unit(f"noise {ratio:g} on {arm.name}", verify, files, config, out, arm=arm.name, ratio=ratio)
         for ratio in config.verify.ratios

@@ -135,9 +135,7 @@ def _start(threads: int, told: Queue, level: int) -> None:
 
 
 def _end_with_parent() -> None:
-    """Ends this worker when its parent dies. A worker that outlives a killed run would write into the resumed run's
-    folder.
-    """
+    """Ends this worker when its parent dies. Otherwise it would write into the folder of a resumed run."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
