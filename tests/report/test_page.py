@@ -238,7 +238,7 @@ def test_limits_are_always_on_the_page():
     text = re.sub(r"<[^>]+>", "", render_page({"schema": 1}))
     assert "A result on one model is no evidence about another or a larger one, nor about other prompts." in text
     built_in = {"schema": 1, "locate": {"model": "testbed:aligned"}}
-    assert "A result on the built-in models tests the software" in render_page(built_in)
+    assert "A result on the built-in models tests the machinery" in render_page(built_in)
     assert "does not stop a deliberate fine-tuning attack (arXiv 2402.05162)" in text
     assert "Safety regions found on different prompt sets overlap little (arXiv 2602.17696)" in text
 

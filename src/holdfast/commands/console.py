@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as RichProgress
 from rich.table import Table
 
-from holdfast.commands.waiting import has_told
+from holdfast.commands.waiting import note_progress
 from holdfast.commands.words import facts
 from holdfast.option_groups import OUTPUT
 from holdfast.printable import printable
@@ -124,7 +124,7 @@ class _Bars:
         self.tasks: dict[str, TaskID] = {}
 
     def __call__(self, label: str, done: int, total: int) -> None:
-        has_told()
+        note_progress()
         if label not in self.tasks:
             self.tasks[label] = self.bars.add_task(escape(label), total=total)
         self.bars.update(self.tasks[label], completed=done, total=total)
@@ -157,7 +157,7 @@ class _Lines:
         self._watch.join()
 
     def __call__(self, label: str, done: int, total: int) -> None:
-        has_told()
+        note_progress()
         with self._lock:
             now = time.monotonic()
             begun, before = self.begun.setdefault(label, (now, done))

@@ -18,11 +18,11 @@ LONGEST = 40
 """Largest width of a column, in characters."""
 
 
-def layer_table(title: str, found: ByLayer, *, without_empty: bool = False) -> Group:
+def layer_table(title: str, counts: ByLayer, *, without_empty: bool = False) -> Group:
     """Draws relative densities by layer and component, with a text below that names the densest layers."""
-    grid = layer_grid(found, COLUMNS, without_empty=without_empty)
-    left_out = f"Layers where none {found.chosen} are left out." if without_empty else ""
-    return grid_table(title, grid, " ".join(filter(None, (MEANING, densest(found), left_out))))
+    grid = layer_grid(counts, COLUMNS, without_empty=without_empty)
+    left_out = f"Layers where none {counts.chosen} are left out." if without_empty else ""
+    return grid_table(title, grid, " ".join(filter(None, (MEANING, densest(counts), left_out))))
 
 
 def grid_table(title: str, grid: Grid, below: str) -> Group:

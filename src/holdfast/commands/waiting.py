@@ -28,7 +28,7 @@ def libraries_announced() -> Iterator[None]:
         _heard.reset(before)
 
 
-def has_told() -> None:
+def note_progress() -> None:
     """Records that the command has reported progress, so that no announcement follows."""
     heard = _heard.get()
     if heard is not None:

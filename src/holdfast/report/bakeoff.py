@@ -76,8 +76,8 @@ def _measures_of(point: Mapping[str, Any]) -> list[str]:
     return [measure for measure in MEASURES if measure in point]
 
 
-def _overlap(found: Mapping[str, Any]) -> str:
-    return f"{with_ends(found, 'iou', '.2f')} ({found['random_iou']:.3f})"
+def _overlap(overlap: Mapping[str, Any]) -> str:
+    return f"{with_ends(overlap, 'iou', '.2f')} ({overlap['random_iou']:.3f})"
 
 
 def size_curves(row: Mapping[str, Any]) -> Curves:

@@ -137,7 +137,7 @@ def _light_style() -> Markup:
     light["paper"] = "#fff"
 
     def written_out(text: str) -> str:
-        return re.sub(r"var\(--([a-z_]+)\)", lambda found: written_out(light[found[1]]), text)
+        return re.sub(r"var\(--([a-z_]+)\)", lambda match: written_out(light[match[1]]), text)
 
     style = templates.get_template("figures.css.j2").render(markers=MARKERS)
     return Markup(written_out(style))

@@ -124,7 +124,7 @@ def suite_json(
         suite["paired"] = _pairs(comparison, measure)
         suite["perplexity_ratio"] = None if surprise is None else _ratio(surprise)
     if against:
-        suite["against"] = {name: _pairs(found, measure) for name, found in against.items()}
+        suite["against"] = {name: _pairs(paired, measure) for name, paired in against.items()}
     return suite
 
 
@@ -223,31 +223,31 @@ def _coherence(arms: Mapping[str, Sequence[Evaluation]]) -> Json:
         name: [evaluation.groups.get("coherence/harmful") for evaluation in evaluations]
         for name, evaluations in arms.items()
     }
-    if any(rate is None for found in rates.values() for rate in found):
+    if any(rate is None for arm_rates in rates.values() for rate in arm_rates):
         return {}
-    return {name: [rate_json(rate) for rate in found if rate] for name, found in rates.items()}
+    return {name: [rate_json(rate) for rate in arm_rates if rate] for name, arm_rates in rates.items()}
 
 
 def changed_answers(stage: str, before: Evaluation, after: Evaluation, limit: int = 10) -> list[Json]:
     """Lists responses whose verdict changed, largest change of the judge's score first, ties in prompt order."""
     pairs = [
-        (first, second)
-        for first, second in zip(before.answers, after.answers, strict=True)
-        if first.outcome.verdict != second.outcome.verdict
+        (old, new)
+        for old, new in zip(before.answers, after.answers, strict=True)
+        if old.outcome.verdict != new.outcome.verdict
     ]
     pairs.sort(key=lambda pair: -_score_change(*pair))
     return [
         {
             "stage": stage,
-            "measure": first.measure,
-            "group": first.group,
-            "prompt": first.prompt,
-            "before": first.response,
-            "after": second.response,
-            "before_verdict": first.outcome.verdict,
-            "after_verdict": second.outcome.verdict,
+            "measure": old.measure,
+            "group": old.group,
+            "prompt": old.prompt,
+            "before": old.response,
+            "after": new.response,
+            "before_verdict": old.outcome.verdict,
+            "after_verdict": new.outcome.verdict,
         }
-        for first, second in pairs[:limit]
+        for old, new in pairs[:limit]
     ]
 
 

@@ -50,16 +50,16 @@ def num_weights(report: Report) -> int | None:
 
 def what_was_done(report: Report) -> list[str]:
     """Writes a sentence on each stage that has numbers, and one on the judge."""
-    said = [_located(report), _disturbed(report), _strengthened(report), _held(report), _judged(report)]
-    return [sentence for sentence in said if sentence]
+    texts = [_located(report), _disturbed(report), _strengthened(report), _held(report), _judged(report)]
+    return [sentence for sentence in texts if sentence]
 
 
 def what_it_cannot_say(report: Report, verdicts: Sequence[Verdict]) -> list[str]:
     """Lists the questions that the page leaves open, the most important one first."""
-    said = ["anything about real models"] if toy_words(report) else ["anything about another model"]
-    said += ["how another seed of training would come out", "what a deliberate attack would do"]
-    said += ["how often the judge errs"] if safety_measure(report) == "asr" else ["whether an answer does harm"]
-    return said + _undecided([verdict for verdict in verdicts if verdict.answer == "inconclusive"])
+    questions = ["anything about real models"] if toy_words(report) else ["anything about another model"]
+    questions += ["how another seed of training would come out", "what a deliberate attack would do"]
+    questions += ["how often the judge errs"] if safety_measure(report) == "asr" else ["whether an answer does harm"]
+    return questions + _undecided([verdict for verdict in verdicts if verdict.answer == "inconclusive"])
 
 
 def _undecided(verdicts: Sequence[Verdict]) -> list[str]:
@@ -67,10 +67,10 @@ def _undecided(verdicts: Sequence[Verdict]) -> list[str]:
     never = sum(bool(verdict.why) for verdict in verdicts)
     unsure = len(verdicts) - never
     claims = "the claim that is" if unsure == 1 else f"the {unsure} claims that are"
-    said = [f"whether {claims} inconclusive would hold with more prompts"] if unsure else []
+    questions = [f"whether {claims} inconclusive would hold with more prompts"] if unsure else []
     more = "other " if unsure else ""
     claims = f"the {more}inconclusive claim holds" if never == 1 else f"the {never} {more}inconclusive claims hold"
-    return said + ([f"whether {claims}, where a rate had no room to change"] if never else [])
+    return questions + ([f"whether {claims}, where a rate had no room to change"] if never else [])
 
 
 def _located(report: Report) -> str | None:

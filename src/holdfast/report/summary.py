@@ -79,18 +79,20 @@ def answer(report: Report) -> str:
         return "No claim is tested yet. This page grows while the run goes on."
     counts = Counter(verdict.answer for verdict in verdicts)
     failing = [f"“{verdict.claim}”" for verdict in verdicts if verdict.answer == "does not hold"]
-    said = [f"{holding or 'none'} {_verb(holding, 'holds', 'hold')}"]
-    said += [f"{len(failing)} {_verb(len(failing), 'does', 'do')} not"] if failing else []
-    said += [f"{unsure} {_verb(unsure, 'is', 'are')} inconclusive"] if (unsure := counts["inconclusive"]) else []
+    parts = [f"{holding or 'none'} {_verb(holding, 'holds', 'hold')}"]
+    parts += [f"{len(failing)} {_verb(len(failing), 'does', 'do')} not"] if failing else []
+    parts += [f"{unsure} {_verb(unsure, 'is', 'are')} inconclusive"] if (unsure := counts["inconclusive"]) else []
     exceptions = f" What does not hold: {'; '.join(failing)}." if failing else ""
-    return f"Of {measured} {_verb(measured, 'claim', 'claims')} tested, {_listed(said)}.{exceptions}{_untested(counts)}"
+    return (
+        f"Of {measured} {_verb(measured, 'claim', 'claims')} tested, {_listed(parts)}.{exceptions}{_untested(counts)}"
+    )
 
 
 def _untested(counts: Mapping[str, int]) -> str:
     """Writes a sentence for each reason why claims were not tested."""
     left_out, waiting = counts[LEFT_OUT], counts[WAITING]
-    said = f" {left_out} more {_verb(left_out, 'was', 'were')} left out by the config." if left_out else ""
-    return said + (f" {waiting} more {_verb(waiting, 'is', 'are')} not measured yet." if waiting else "")
+    sentences = f" {left_out} more {_verb(left_out, 'was', 'were')} left out by the config." if left_out else ""
+    return sentences + (f" {waiting} more {_verb(waiting, 'is', 'are')} not measured yet." if waiting else "")
 
 
 def _listed(parts: Sequence[str]) -> str:

@@ -53,11 +53,8 @@ def enhance_keeps_utility(report: Report) -> Verdict:
         return verdict
     ratios = {NAMES[path]: rate_of(suite_at(report, path), PERPLEXITY_RATIO) for path in (AFTER, TUNED_RANDOM)}
     texts = ", ".join(f"{name} {ratio_with_ends(ratio)}" for name, ratio in ratios.items() if ratio)
-    return (
-        verdict
-        if not texts
-        else replace(verdict, reason=f"{verdict.reason}; perplexity divided by that before: {texts}")
-    )
+    reason = f"{verdict.reason}; perplexity divided by that before: {texts}"
+    return replace(verdict, reason=reason) if texts else verdict
 
 
 def enhance_keeps_over_refusal(report: Report) -> Verdict:
