@@ -17,7 +17,6 @@ from holdfast.score import SCORES
 from holdfast.select.stability import stability
 from tests.pipeline.small import small_config
 
-
 pytestmark = pytest.mark.xdist_group("cli")
 
 
