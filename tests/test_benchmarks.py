@@ -83,7 +83,7 @@ def test_the_recording_runs_a_command_on_the_given_model(recording, tmp_path):
 
 def test_the_recording_refuses_a_command_that_fails(recording, tmp_path):
     with pytest.raises(SystemExit, match="exit code 2"):
-        recording["run"]('holdfast sites "$MODEL"', "no-such-model", tmp_path)
+        recording["run"]('holdfast run "$MODEL"', "none.toml", tmp_path)
 
 
 def test_the_picture_counts_the_lines_that_it_leaves_out_and_loads_nothing(recording):

@@ -1,6 +1,6 @@
 """One process against two and four, which share the prompts, or of which each holds a part of the model.
 
-Four are sharded only: that prompts are shared out is seen with two.
+`make thorough` adds four, sharded only: that prompts are shared out is seen with two.
 """
 
 from collections.abc import Callable
@@ -183,7 +183,7 @@ def work(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """What one, two and four processes make of the same."""
+    """What one process and two make of the same."""
     folder = tmp_path_factory.mktemp("together")
     for name, make in (("spa", make_llama), ("set", make_moe)):
         save(folder / name, make(width=32))
@@ -199,14 +199,22 @@ def folder(tmp_path_factory) -> Path:
     tied = {name: torch.randint(4, shape, generator=generator).float() for name, shape in shapes.items()}
     save_scores(folder / "ties.safetensors", Scores(tied, "unit", "base", 300_000))
     work(folder)
-    for num_processes in (2, 4):
-        run_together(num_processes, work, folder)
+    run_together(2, work, folder)
     return folder
 
 
-@pytest.fixture(params=WAYS, ids=lambda way: name_of(*way))
+@pytest.fixture(scope="module")
+def with_four(folder) -> Path:
+    run_together(4, work, folder)
+    return folder
+
+
+@pytest.fixture(
+    params=[pytest.param(way, marks=[pytest.mark.slow] * (way[0] > 2)) for way in WAYS], ids=lambda way: name_of(*way)
+)
 def way(request, folder) -> Path:
-    return folder / name_of(*request.param)
+    num_processes, shard = request.param
+    return (request.getfixturevalue("with_four") if num_processes == 4 else folder) / name_of(num_processes, shard)
 
 
 @pytest.mark.parametrize("file", [*SCORED, "dense_first_half", "moe_second_half", "utility"])
