@@ -85,7 +85,7 @@ def test_a_model_that_can_t_be_continued_is_refused_in_one_sentence_before_anyth
         raise RuntimeError("no kernel\nat line 3")
 
     monkeypatch.setattr(type(llama), "forward", broken)
-    with pytest.raises(ValueError, match=r"LlamaForCausalLM can't continue a prompt .* \(no kernel\); take a model"):
+    with pytest.raises(ValueError, match=r"LlamaForCausalLM can't continue a prompt .* \(no kernel\); choose a model"):
         continue_batch(llama, PROMPTS, max_new_tokens=3, temperature=0, end_ids=set(), pad_id=0)
 
 
