@@ -148,7 +148,7 @@ def refuse_late(number: int, port: int, folder: Path) -> None:
 
 
 def test_a_mistake_is_said_once_also_where_another_process_comes_to_it_later(tmp_path):
-    start_processes(refuse_late, (free_port(), tmp_path), nprocs=2, start_method="spawn")
+    start_processes(refuse_late, (free_port(), tmp_path), nprocs=2, start_method="forkserver")
     assert [(tmp_path / f"{number}.txt").read_text() for number in range(2)] == ["False", "True"]
 
 
@@ -164,6 +164,6 @@ def lose_one(number: int, port: int, folder: Path) -> None:
 
 def test_the_others_say_in_a_sentence_that_one_was_lost(tmp_path):
     with pytest.raises(ProcessExitedException, match="exit code 9"):
-        start_processes(lose_one, (free_port(), tmp_path), nprocs=2, start_method="spawn")
+        start_processes(lose_one, (free_port(), tmp_path), nprocs=2, start_method="forkserver")
     said = (tmp_path / "said.txt").read_text()
     assert "another of the 2 processes has ended, and this one can't continue without it" in said

@@ -1,10 +1,14 @@
-"""Every command and script in docs, README and help runs, on few prompts and steps; the site builds quietly."""
+"""Every command and script in docs, README and help runs, on few prompts and steps; the site builds quietly.
+
+`make test` runs the README's and the examples of the help. `make docs` and `make thorough` run the other pages'.
+"""
 
 import importlib.util
 import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -78,9 +82,8 @@ def scripts(page):
 
 
 def marked(page):
-    """Pages of methods repeat what others show: they are run by `make docs`."""
-    is_slow = page.parent.name == "methods" or page.stem == "plan"
-    return pytest.param(page, id=page.stem, marks=[pytest.mark.slow] if is_slow else [])
+    """The README shows what every user runs first."""
+    return pytest.param(page, id=page.stem, marks=[] if page.name == "README.md" else [pytest.mark.slow])
 
 
 @pytest.mark.parametrize("page", [marked(page) for page in PAGES if commands(page) or scripts(page)])
@@ -103,6 +106,25 @@ def test_whoever_writes_a_script_is_told_how_to_load_a_built_in_model():
         assert any("model_path(" in script for script in scripts(ROOT / name)), name
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Makes a folder in which commands were run, each command once however many examples begin with it."""
+    folders = {(): tmp_path_factory.mktemp("nothing")}
+
+    def make(commands):
+        if commands not in folders:
+            before, folder = make(commands[:-1]), tmp_path_factory.mktemp("made") / "made"
+            shutil.copytree(before, folder)
+            with pytest.MonkeyPatch.context() as inside:
+                inside.chdir(folder)
+                assert call(shlex.split(small(commands[-1]))[1:]) == 0, commands[-1]
+            folders[commands] = folder
+        return folders[commands]
+
+    return make
+
+
+@pytest.mark.xdist_group("help_examples")
 @pytest.mark.parametrize(
     ("words", "example"),
     [
@@ -110,17 +132,13 @@ def test_whoever_writes_a_script_is_told_how_to_load_a_built_in_model():
         for found in help_examples.examples()
     ],
 )
-def test_the_example_in_the_help_of_every_command_runs(words, example, tmp_path, monkeypatch, capsys):
+def test_the_example_in_the_help_of_every_command_runs(words, example, made, tmp_path, monkeypatch, capsys):
+    shutil.copytree(made(tuple(help_examples.BEFORE.get(words, ()))), tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("holdfast.commands.demo.demo_config", lambda seed: small_config(tmp_path))
-    for command in help_examples.BEFORE.get(words, ()):
-        assert call(shlex.split(small(command))[1:]) == 0, f"{command}\n{capsys.readouterr().err}"
     help_examples.place_files(words, tmp_path, small)
     assert example.startswith(f"holdfast {words}"), "its docstring has a paragraph that begins with 'Example: holdfast'"
     assert call(shlex.split(small(example))[1:]) == 0, f"{example}\n{capsys.readouterr().err}"
-    capsys.readouterr()
-    assert call([*words.split(), "--help"]) == 0
-    assert "Example: holdfast" in capsys.readouterr().out
 
 
 def test_every_command_is_in_the_readme():

@@ -72,7 +72,8 @@ def test_a_model_of_which_nothing_could_be_scored_is_an_error_and_no_evaluation(
     with torch.no_grad():
         broken.model.get_input_embeddings().weight.fill_(torch.nan)
     save_checkpoint(tmp_path / "broken", broken)
-    assert call(["evaluate", str(tmp_path / "broken"), *asked, "--judge", "testbed:guard"]) == 2
+    short = ["--generate.max-new-tokens", "8"]
+    assert call(["evaluate", str(tmp_path / "broken"), *asked, *short, "--judge", "testbed:guard"]) == 2
     assert "none of 3 responses could be scored" in capsys.readouterr().err
     assert not (tmp_path / "evaluation.json").exists()
 

@@ -17,8 +17,8 @@ MODEL, GUARD = "testbed:unaligned", "testbed:guard"
 FEW = ("--iterations", "3", "--batch-size", "2")
 SUITE = ("--harmful", "harmful.jsonl", "--generate.max-new-tokens", "4", "--judge", GUARD)
 TUNED = {
-    "enhance": ("--refusals", "testbed:refusals", "--harmless", "testbed:harmless_exchanges", *FEW),
-    "adapt": ("--task", "testbed:task_train", *FEW),
+    "enhance": ("--refusals", "testbed:refusals#first=8", "--harmless", "testbed:harmless_exchanges#first=8", *FEW),
+    "adapt": ("--task", "testbed:task_train#first=8", *FEW),
 }
 
 
@@ -66,7 +66,7 @@ def passes(folder, monkeypatch):
 
 
 def test_scoring_hashes_the_model_once(passes):
-    how = ("--objective", "refusal_likelihood", "--prompts", "testbed:refusals")
+    how = ("--objective", "refusal_likelihood", "--prompts", "testbed:refusals#first=8")
     assert passes("score", MODEL, *how, "--out", "scores.safetensors") == 1
 
 

@@ -82,7 +82,7 @@ def test_without_draws_of_one_side_nothing_is_compared():
         contrast(harmful([True]), [])
 
 
-@pytest.mark.parametrize("draws", [2, 5])
+@pytest.mark.parametrize("draws", [2, pytest.param(5, marks=pytest.mark.slow)])
 def test_the_interval_covers_a_difference_over_other_prompts_and_draws(draws):
     # Prompts lean, draws shift all prompts; the mask's noise shifts them by 0.8 more. 400 experiments: standard error
     # 0.011 at 0.95. The intervals are wide on purpose: they cover at least 0.95 here.

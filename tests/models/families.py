@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
@@ -229,6 +230,11 @@ FAMILIES = [
         },
     ),
 ]
+
+FAST = ("llama", "gemma3_text", "gpt2", "falcon", "qwen3_moe", "jamba")
+"""A dense family, a tied one, one of learned positions, one of fused q, k and v, experts, and a recurrent one."""
+EVERY = [pytest.param(one, id=one.name, marks=[] if one.name in FAST else [pytest.mark.slow]) for one in FAMILIES]
+"""For sweeps: `make test` runs those of `FAST`, `make thorough` the others."""
 
 WIDE = {"initializer_range": 0.4}
 """Weights far enough apart that no two tokens are nearly as likely."""

@@ -7,7 +7,7 @@ import torch
 
 from holdfast.models.continuing import STRETCH, Decoding, Way, continue_rows
 from holdfast.models.ways import find_way
-from tests.models.families import FAMILIES, make_family
+from tests.models.families import EVERY, make_family
 from tests.tiny import make_llama
 
 PROMPTS = [[5, 6, 7], [8], [9, 10, 11, 12, 13], [14, 15], [16, 17, 18, 19]]
@@ -16,7 +16,7 @@ LENGTH = 3 * STRETCH - 2
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+@pytest.mark.parametrize("family", EVERY)
 def test_every_row_goes_on_as_it_does_in_one_stretch(family, monkeypatch):
     model = make_family(family).eval()
     way = find_way(model, pad_id=0)

@@ -16,7 +16,7 @@ from holdfast.records import Exchange
 from holdfast.score import ResponseLikelihood, score
 from holdfast.select import TopOptions, select_top
 from tests.intervene.given import as_booleans, bits, equal_bits, loss_of, random_mask
-from tests.models.families import FAMILIES, SMALL, make_family, make_with_tower
+from tests.models.families import EVERY, FAMILIES, SMALL, make_family, make_with_tower
 from tests.tiny import make_loaded, make_tokenizer
 
 EXCHANGES = [
@@ -24,7 +24,7 @@ EXCHANGES = [
     Exchange("naïve café ?", "safe"),
 ]
 BY_NAME = {family.name: family for family in FAMILIES}
-every_family = pytest.mark.parametrize("family", FAMILIES, ids=list(BY_NAME))
+every_family = pytest.mark.parametrize("family", EVERY)
 
 
 @pytest.fixture(autouse=True)

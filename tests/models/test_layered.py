@@ -9,7 +9,7 @@ from torch import nn
 
 from holdfast.models.layered import in_memory, open_layered
 from holdfast.models.load import load_model, quiet_transformers
-from tests.models.families import FAMILIES, make_family
+from tests.models.families import EVERY, make_family
 from tests.stored import save
 from tests.tiny import make_llama, make_loaded, make_tokenizer
 
@@ -39,7 +39,7 @@ def assert_as_loaded(folder) -> None:
         assert torch.equal(tensors(layered.loaded.model)[name], tensor), name
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+@pytest.mark.parametrize("family", EVERY)
 def test_every_family_is_read_layer_by_layer_as_it_is_loaded_whole(family, tmp_path):
     with quiet_transformers():
         assert_as_loaded(save(tmp_path, make_family(family), "40KB"))

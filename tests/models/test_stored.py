@@ -8,7 +8,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from holdfast.models.load import fingerprint, load_model, quiet_transformers
 from holdfast.models.stored import open_stored, stored_fingerprint
 from holdfast.tensor_files import RUN
-from tests.models.families import FAMILIES, make_family, make_with_tower
+from tests.models.families import EVERY, make_family, make_with_tower
 from tests.stored import save
 from tests.tiny import make_llama, make_moe
 
@@ -35,7 +35,7 @@ def test_a_built_in_checkpoint_has_the_fingerprint_of_the_loaded_model(name):
     assert stored_fingerprint(open_stored(name)) == load_model(name).base
 
 
-@pytest.mark.parametrize("family", [*FAMILIES, None], ids=lambda family: family.name if family else "with a tower")
+@pytest.mark.parametrize("family", [*EVERY, pytest.param(None, id="with a tower")])
 def test_every_family_is_found_in_its_shards_as_it_is_loaded(family, tmp_path):
     with quiet_transformers():
         model = make_family(family) if family else make_with_tower()

@@ -19,7 +19,7 @@ def encode(text: str) -> list[int]:
     return TOKENIZER(text, add_special_tokens=False)["input_ids"]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 @given(TEXT)
 def test_spans_cover_the_text_in_order_without_gaps(text):
     token_ids = encode(text)
@@ -31,7 +31,7 @@ def test_spans_cover_the_text_in_order_without_gaps(text):
     assert not ends or ends[-1] == len(text)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 @given(TEXT)
 def test_spans_of_whole_tokens_hold_exactly_their_text(text):
     for token, (start, end) in zip(encode(text), token_spans(TOKENIZER, encode(text), text), strict=True):
@@ -98,7 +98,7 @@ def test_a_judge_with_the_models_tokenizer_gives_what_token_by_token_arithmetic_
     torch.testing.assert_close(found[:, same], expected[:, same])
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 @given(TEXT)
 def test_no_gradient_is_lost_between_two_tokenizers(text):
     other = JUDGE_TOKENIZER(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]

@@ -18,6 +18,7 @@ from holdfast.plan.stages import Planned
 from holdfast.report.bakeoff import bakeoff_table, render_bakeoff
 from tests.pipeline.small import located_alone, small_config
 
+pytestmark = pytest.mark.xdist_group("no_judge")
 GIVEN = ScoringOptions(objective="refusal_likelihood")
 SHORT = GenerateOptions(max_new_tokens=4)
 

@@ -84,7 +84,8 @@ def test_what_enhance_writes_is_patched_and_taken_back(name, tmp_path):
     save_mask(tmp_path / "mask", random_mask(loaded.model, density=0.01))
     options = EnhanceOptions(iterations=2, batch_size=4, learning_rate=1e-2)
     out = tmp_path / "enhanced"
-    enhance_model(name, tmp_path / "mask", "testbed:refusals", "testbed:harmless_exchanges", out, options=options)
+    sets = ("testbed:refusals#first=8", "testbed:harmless_exchanges#first=8")
+    enhance_model(name, tmp_path / "mask", *sets, out, options=options)
     opened = apply_to_folder(name, out / "patch.safetensors", tmp_path / "applied")
     assert hashes(tmp_path / "applied") == hashes(out / "model")
     assert opened.made_by["tuned"] == {"fingerprint": load_model(str(out / "model")).base}

@@ -1,4 +1,7 @@
-"""One process against two and four, which share the prompts, or of which each holds a part of the model."""
+"""One process against two and four, which share the prompts, or of which each holds a part of the model.
+
+`make thorough` adds four, sharded only: that prompts are shared out is seen with two.
+"""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,12 +28,13 @@ from tests.tiny import make_llama, make_moe
 from tests.together import run_together
 
 pytestmark = pytest.mark.xdist_group("several_processes")
-WAYS = [(2, False), (2, True), (4, False), (4, True)]
+WAYS = [(2, False), (2, True), (4, True)]
 """Processes, and whether the model is sharded."""
 SCORED = ("dense", "moe")
 TUNED = ("set", "spa")
 """SET of the mixture of experts, SPA of the dense model."""
-TRAINED = {"learning_rate": 1e-3, "batch_size": 8, "iterations": 50, "weight_decay": 0.1, "warmup_share": 0.1}
+STEPS, STOPPED_AFTER, KEPT_EVERY = 20, 11, 10
+TRAINED = {"learning_rate": 1e-3, "batch_size": 8, "iterations": STEPS, "weight_decay": 0.1, "warmup_share": 0.1}
 MASK = {"fraction": 0.013}
 TIED = {"top": {"fraction": 0.2}, "bottom": {"fraction": 0.3}, "threshold": {"threshold": 2.0}, "random": {}}
 """Selections from scores of 0 to 3, so that most that are selected equal others that are not."""
@@ -46,7 +50,9 @@ def score(out: Path, shard: bool) -> None:
     moe, dense, utility = (out / f"{name}.safetensors" for name in ("moe", "dense", "utility"))
     how = {"options": options, "generation": generation}
     scoring.score_safety("testbed:aligned-moe", "testbed:guard", prompts, moe, **how)
-    how["options"] = ScoringOptions(token_budget=32, shard=shard, shard_judge=world_size() == 4)
+    how["options"] = ScoringOptions(
+        token_budget=32, shard=shard, shard_judge=world_size() == 4 or (world_size() == 2 and not shard)
+    )
     scoring.score_safety("testbed:aligned", "testbed:guard", prompts, dense, **how)
     options = ScoringOptions(objective="utility", token_budget=32, shard=shard)
     scoring.score_likelihood("testbed:aligned", "testbed:questions#first=8", utility, options=options)
@@ -82,21 +88,21 @@ class StoppedError(RuntimeError):
 TRAINING = ("enhancing", "adapting")
 
 
-def stop_at_26(label: str, done: int, total: int) -> None:
-    if label in TRAINING and done == 26:
+def stop_early(label: str, done: int, total: int) -> None:
+    if label in TRAINING and done == STOPPED_AFTER:
         raise StoppedError
 
 
 def tune_with_a_stop(folder: Path, out: Path) -> None:
-    """The same, kept every 25 steps and stopped after 26: the second call goes on."""
-    data, how = str(folder / "task.jsonl"), {**TRAINED, "shard": True, "checkpoint_every": 25}
+    """The same, kept every ten steps and stopped after eleven: the second call goes on."""
+    data, how = str(folder / "task.jsonl"), {**TRAINED, "shard": True, "checkpoint_every": KEPT_EVERY}
     given = {what: (str(folder / what), folder / f"{what}_mask.safetensors") for what in TUNED}
     seen: list[int] = []
 
     def note(label: str, done: int, total: int) -> None:
         seen.extend([done] if label in TRAINING else [])
 
-    for progress in (stop_at_26, note):
+    for progress in (stop_early, note):
         with suppress(StoppedError):
             options = EnhanceOptions(**how)
             tuning.enhance_model(
@@ -105,7 +111,7 @@ def tune_with_a_stop(folder: Path, out: Path) -> None:
         with suppress(StoppedError):
             options = AdaptOptions(**how)
             tuning.adapt_model(*given["spa"], data, out / "spa_again", options=options, progress=progress)
-    assert seen == 2 * list(range(25, 51))  # with the 25 steps that are there already
+    assert seen == 2 * list(range(KEPT_EVERY, STEPS + 1))  # with the steps that are there already
 
 
 def tune_as_on_a_device(folder: Path, out: Path) -> None:
@@ -177,7 +183,7 @@ def work(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """What one, two and four processes make of the same."""
+    """What one process and two make of the same."""
     folder = tmp_path_factory.mktemp("together")
     for name, make in (("spa", make_llama), ("set", make_moe)):
         save(folder / name, make(width=32))
@@ -193,14 +199,22 @@ def folder(tmp_path_factory) -> Path:
     tied = {name: torch.randint(4, shape, generator=generator).float() for name, shape in shapes.items()}
     save_scores(folder / "ties.safetensors", Scores(tied, "unit", "base", 300_000))
     work(folder)
-    for num_processes in (2, 4):
-        run_together(num_processes, work, folder)
+    run_together(2, work, folder)
     return folder
 
 
-@pytest.fixture(params=WAYS, ids=lambda way: name_of(*way))
+@pytest.fixture(scope="module")
+def with_four(folder) -> Path:
+    run_together(4, work, folder)
+    return folder
+
+
+@pytest.fixture(
+    params=[pytest.param(way, marks=[pytest.mark.slow] * (way[0] > 2)) for way in WAYS], ids=lambda way: name_of(*way)
+)
 def way(request, folder) -> Path:
-    return folder / name_of(*request.param)
+    num_processes, shard = request.param
+    return (request.getfixturevalue("with_four") if num_processes == 4 else folder) / name_of(num_processes, shard)
 
 
 @pytest.mark.parametrize("file", [*SCORED, "dense_first_half", "moe_second_half", "utility"])
@@ -238,12 +252,12 @@ def values_of(place: Path) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("what", TUNED)
-def test_fifty_steps_end_where_one_process_ends(folder, way, what):
+def test_twenty_steps_end_where_one_process_ends(folder, way, what):
     start = values_of(folder / what)
     expected, found = (values_of(place / what / "model") for place in (folder / "1", way))
     assert found.keys() == expected.keys() == start.keys()
     moved = max(float((values - start[name]).abs().max()) for name, values in expected.items())
-    assert moved > 1e-2  # three orders of magnitude above what they may differ by
+    assert moved > 5e-3  # hundreds of times what they may differ by
     for name, values in expected.items():
         assert found[name].dtype == values.dtype
         torch.testing.assert_close(found[name], values, rtol=0, atol=1e-5)

@@ -12,7 +12,7 @@ from holdfast.cli import call
 from holdfast.intervene.options import AdaptOptions, EnhanceOptions, LoraOptions
 from holdfast.models.load import load_outline
 from holdfast.models.options import GenerateOptions
-from holdfast.pipeline.options import JudgeOptions, ScoringOptions
+from holdfast.pipeline.options import JudgeOptions, ScoringOptions, VerifyOptions
 from holdfast.pipeline.run.config_template import to_toml
 from holdfast.plan.asking import Asking, PlannedJudge, _sums
 from holdfast.plan.memory import TRAINER, Subject, _saved, adapting, enhancing
@@ -194,14 +194,15 @@ def test_processes_answer_some_of_the_batches_and_all_of_those_of_a_sharded_mode
     assert sharded == alone
 
 
-def plan_of(folder, processes, **changes):
-    config = small_config(folder)
+def plan_of(config, processes, **changes):
     updates = {name: getattr(config, name).model_copy(update=more) for name, more in changes.items()}
     return make_plan(config.model_copy(update=updates), memory_gib=80, processes=processes)
 
 
 def test_a_plan_for_several_processes_honours_what_each_stage_shards(tmp_path):
-    whole, sharded = plan_of(tmp_path, 2), plan_of(tmp_path, 2, score={"shard": True})
+    config = located_alone(tmp_path, "adapt", adapt_arms=("plain",))
+    config = config.model_copy(update={"verify": VerifyOptions(ratios=(2.0,), draws=1)})
+    whole, sharded = plan_of(config, 2), plan_of(config, 2, score={"shard": True})
     need = [{stage.name: stage for stage in plan.stages} for plan in (whole, sharded)]
     assert need[1]["locate"].need.device < need[0]["locate"].need.device
     assert need[1]["adapt plain"].need == need[0]["adapt plain"].need
@@ -222,7 +223,7 @@ def test_a_plan_for_several_processes_honours_what_each_stage_shards(tmp_path):
 )
 def test_what_several_processes_refuse_is_refused_before(tmp_path, processes, changes, sentence):
     with pytest.raises(ValueError, match=re.escape(sentence)):
-        plan_of(tmp_path, processes, **changes)
+        plan_of(small_config(tmp_path), processes, **changes)
 
 
 def test_workers_are_those_of_a_run_in_one_process(tmp_path):

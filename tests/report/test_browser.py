@@ -29,6 +29,11 @@ OVERFLOWING = """[...document.querySelectorAll('body *')].filter(one => !one.clo
     && one.getBoundingClientRect().right > innerWidth + 1).map(one => one.outerHTML.slice(0, 80))"""
 
 
+def slowly(*values):
+    """A width or a scheme beyond the narrowest window in light, run by `make thorough`."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 @pytest.fixture(scope="module")
 def tab(tmp_path_factory):
     with browser(tmp_path_factory.mktemp("profile")) as opened:
@@ -52,8 +57,8 @@ def page(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize(("width", "media"), [(390, "screen"), (1440, "screen"), (A4, "print")])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("width", "media"), [(390, "screen"), slowly(1440, "screen"), slowly(A4, "print")])
 def test_the_page_is_whole_quiet_and_no_wider_than_its_window(tab, page, width, scheme, media):
     tab.open(page, width, scheme, media)
     tab.value("document.querySelectorAll('details').forEach(one => one.open = true)")
@@ -65,7 +70,7 @@ def test_the_page_is_whole_quiet_and_no_wider_than_its_window(tab, page, width, 
     assert [event["request"]["url"] for event in tab.events("Network.requestWillBeSent")] == [page.as_uri()]
 
 
-@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("width", [390, slowly(1440)])
 def test_every_section_is_one_tap_away_and_no_link_is_too_small_for_a_thumb(tab, page, width):
     tab.open(page, width)
     links = tab.value("[...document.querySelectorAll('.bar nav a')].map(one => one.getAttribute('href'))")
@@ -120,7 +125,7 @@ def test_a_table_is_saved_as_csv_without_a_request(tab, page, tmp_path):
     assert tab.events("Log.entryAdded") == []
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 1440), ("light", 390)])
+@pytest.mark.parametrize(("scheme", "width"), [slowly("light", 1440), slowly("dark", 1440), ("light", 390)])
 def test_axe_finds_no_serious_barrier(tab, page, scheme, width):
     axe = next((path for path in AXE if path.is_file()), None)
     if axe is None:

@@ -82,7 +82,7 @@ def test_an_empty_mask_and_one_without_layers_have_pages():
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium: apt-get install chromium")
-@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("width", [390, pytest.param(1440, marks=pytest.mark.slow)])
 def test_the_page_is_no_wider_than_its_window(width, tmp_path):
     path = tmp_path / "map.html"
     path.write_text(map_page("90 weights selected", counted(), [("file", "f" * 200)]), encoding="utf-8")

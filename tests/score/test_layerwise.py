@@ -23,7 +23,7 @@ from holdfast.score.layer_scores import outline_scores, score_by_layer
 from holdfast.score.layerwise import sum_by_layer
 from holdfast.score.scoring import HalvedScores
 from holdfast.values import Scores
-from tests.models.families import FAMILIES, SMALL, make_family
+from tests.models.families import EVERY, SMALL, make_family
 from tests.score.test_gradient import EXCHANGES, Broken
 from tests.tiny import make_llama, make_loaded, make_moe, make_tokenizer
 
@@ -76,7 +76,7 @@ def test_a_built_in_model_is_scored_from_its_files_as_it_is_in_memory(name, meth
     assert_same(open_layered(name, device="cpu"), objective, expected, options, folder=tmp_path)
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+@pytest.mark.parametrize("family", EVERY)
 def test_every_family_is_scored_layer_by_layer_or_refused(family):
     with quiet_transformers():
         loaded = make_loaded(make_family(family), make_tokenizer())

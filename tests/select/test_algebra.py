@@ -22,7 +22,7 @@ def mask_of(entries, base="base"):
     return Mask(indices, SHAPES, base, 20)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=40)
 @given(sets=SETS, operation=st.sampled_from(sorted(EXPECTED)))
 def test_masks_combine_like_sets(sets, operation):
     expected = EXPECTED[operation](sets)

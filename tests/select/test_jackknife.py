@@ -31,6 +31,7 @@ def test_the_interval_of_an_iou_is_that_of_leaving_parameters_out():
     assert (low, high) == pytest.approx((1 / 3, 1 / 3))
 
 
+@pytest.mark.slow
 def test_the_interval_of_an_iou_covers_that_of_many_more_parameters():
     # A parameter's 50 entries are found again with a probability of its own, Beta(4, 2). IoU of all: E c / E (100 - c).
     generator, covered, trials = np.random.default_rng(0), 0, 300

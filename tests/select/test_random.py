@@ -23,7 +23,7 @@ def counts_of(mask: Mask) -> dict[str, int]:
     return {name: mask[name].numel() for name in mask.shapes}
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 @given(sizes=SIZES, choice=st.randoms())
 def test_per_tensor_counts_are_shares_rounded_to_the_exact_total(sizes, choice):
     scores, total = scores_of(sizes), sum(sizes)
@@ -36,7 +36,7 @@ def test_per_tensor_counts_are_shares_rounded_to_the_exact_total(sizes, choice):
     assert len(mask) == num_selected
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 @given(sizes=SIZES, choice=st.randoms())
 def test_a_random_mask_like_another_has_its_count_in_every_tensor(sizes, choice):
     scores, total = scores_of(sizes), sum(sizes)

@@ -29,7 +29,7 @@ def place(request) -> Iterator[None]:
         yield
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 @given(tensors=TENSORS, largest=st.booleans(), block=st.sampled_from([1, 3, 64]), choice=st.randoms())
 def test_selection_equals_a_sort_with_ties_to_the_earlier_tensor_and_index(tensors, largest, block, choice):
     scores = make_scores(tensors)
@@ -43,7 +43,7 @@ def test_selection_equals_a_sort_with_ties_to_the_earlier_tensor_and_index(tenso
     assert selected_entries(mask) == set(sorted_entries(scores, largest)[:num_selected])
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 @given(tensors=TENSORS, largest=st.booleans(), block=st.sampled_from([1, 3, 64]), choice=st.randoms())
 def test_excluded_entries_are_passed_over_and_made_up_for(tensors, largest, block, choice):
     scores = make_scores(tensors)

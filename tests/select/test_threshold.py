@@ -9,7 +9,7 @@ from holdfast.values import Scores
 from tests.select.given import TENSORS, make_scores, selected_entries, sorted_entries
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 @given(tensors=TENSORS, choice=st.randoms())
 def test_all_entries_that_reach_the_threshold_are_selected_and_none_or_all_are_refused(tensors, choice):
     scores = make_scores(tensors)

@@ -14,7 +14,7 @@ def mask_of(entries: set[tuple[str, int]], scores: Scores, base: str = "base") -
     return Mask(indices, scores.shapes, base, 1000, {"selector": "test"})
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 @given(tensors=TENSORS, choice=st.randoms())
 def test_trimming_keeps_the_best_scored_entries_of_the_mask_with_ties_as_in_top(tensors, choice):
     scores = make_scores(tensors)

@@ -46,7 +46,7 @@ def seeded_scores(seed=0):
     return make_model_scores(torch.rand(6, 4, generator=torch.Generator().manual_seed(seed)).tolist())
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 @given(tensors=MODEL_TENSORS, part=PARTS, largest=st.booleans(), num_selected=st.integers(1, 23))
 def test_a_restricted_ranking_equals_a_sort_of_the_entries_that_are_left(tensors, part, largest, num_selected):
     scores, (layers, components) = make_model_scores(tensors), part

@@ -6,7 +6,7 @@ import torch
 from holdfast.intervene.train.routing import router_names, routing, routing_drift
 from holdfast.prompts.chat import encode_exchange
 from tests.intervene.given import HARMLESS, load_tiny
-from tests.models.families import FAMILIES, make_family
+from tests.models.families import EVERY, make_family
 from tests.tiny import make_loaded, make_moe
 
 
@@ -58,7 +58,7 @@ def test_the_model_is_given_back_without_a_hook(moe):
     assert not any(module._forward_pre_hooks for module in moe.model.modules())
 
 
-@pytest.mark.parametrize("family", [one for one in FAMILIES if "router" in one.excluded], ids=lambda one: one.name)
+@pytest.mark.parametrize("family", [one for one in EVERY if "router" in one.values[0].excluded])
 def test_every_family_of_experts_is_read(family, tokenizer):
     loaded = make_loaded(make_family(family), tokenizer)
     found = routing(loaded, HARMLESS)

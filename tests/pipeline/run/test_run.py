@@ -2,11 +2,12 @@
 
 import json
 import re
+import shutil
 
 import pytest
 import torch
 
-from holdfast.artifacts import load_json, load_mask, load_patch
+from holdfast.artifacts import load_json, load_mask, load_patch, save_json
 from holdfast.intervene.options import EnhanceOptions
 from holdfast.models.load import load_model
 from holdfast.pipeline.options import VerifyOptions
@@ -71,10 +72,16 @@ def test_the_patch_is_all_that_set_changed(finished):
         assert torch.equal(tuned[name].detach().flatten(), expected)
 
 
+@pytest.mark.parametrize("begins_with", [pytest.param("nothing", marks=pytest.mark.slow), "all but SET"])
 def test_a_second_run_gives_the_same_report_though_it_is_interrupted_and_makes_nothing_twice(
-    finished, tmp_path, monkeypatch
+    finished, begins_with, tmp_path, monkeypatch
 ):
-    config, _, report = finished
+    config, out, report = finished
+    if begins_with == "all but SET":
+        shutil.copytree(out, tmp_path / "out")
+        for arm in ("top", "safety_only", "random"):
+            shutil.rmtree(tmp_path / "out/enhance" / arm)
+        save_json(tmp_path / "out/manifest.json", load_json(out / "manifest.json") | {"timings": {}})
     made: list[str] = []
 
     def counted(name, work, stop_at=None):

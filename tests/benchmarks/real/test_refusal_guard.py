@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from benchmarks.real import refusal_guard
 from benchmarks.real.refusal_exchanges import Exchange
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from benchmarks.real import refusal_guard
 from holdfast.pipeline.judges import load_judge
 from tests.judge.guards import SIZES, VOCABULARY
 from tests.tiny import make_tokenizer

@@ -3,8 +3,8 @@
 import json
 
 import torch
-from benchmarks.real import step
 
+from benchmarks.real import step
 from holdfast.models.load import load_model
 
 

@@ -4,10 +4,10 @@ import json
 from collections import Counter
 
 import torch
-from benchmarks.real import refusal_folds, refusal_guard
 from benchmarks.real.refusal_exchanges import Exchange
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from benchmarks.real import refusal_folds, refusal_guard
 from tests.judge.guards import SIZES, VOCABULARY
 from tests.tiny import make_tokenizer
 

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from functools import cache
 from typing import get_args
 
 import pytest
@@ -15,26 +16,32 @@ from holdfast.score import SCORES
 from holdfast.select import SELECTORS
 from tests.help_examples import examples
 
+pytestmark = pytest.mark.xdist_group("help")
 MOST_LINES = 60
 WIDTH = 100
 PANEL = re.compile(r"^╭─ (.+?) ─+╮$", re.MULTILINE)
 WORDS = dict(examples())
 """Every command, and those of groups of commands, with its example."""
+SHOWN: dict[tuple[str, str, int], str] = {}
+"""Pages by words, flag and width."""
 
 
 @pytest.fixture
 def shown(monkeypatch, capsys):
-    """The help of a command at 100 columns."""
+    """The help of a command at 100 columns, made once for all tests."""
 
     def of(words, flag="--help", width=WIDTH):
-        # A console that another test made would keep the width of its terminal.
-        monkeypatch.setattr(app, "console", Console(width=width))
-        assert call([*words.split(), flag]) == 0
-        return capsys.readouterr().out
+        if (words, flag, width) not in SHOWN:
+            # A console that another test made would keep the width of its terminal.
+            monkeypatch.setattr(app, "console", Console(width=width))
+            assert call([*words.split(), flag]) == 0
+            SHOWN[words, flag, width] = capsys.readouterr().out
+        return SHOWN[words, flag, width]
 
     return of
 
 
+@cache
 def arguments(words):
     command = app
     for word in words.split():

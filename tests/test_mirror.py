@@ -1,0 +1,45 @@
+"""Tests mirror the source: a test file lies where its module does, below tests instead of src/holdfast."""
+
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+ROOT = TESTS.parent
+SCRIPTS = "benchmarks"
+"""Folder whose scripts tests mirror, too."""
+OF_THE_REPOSITORY = {
+    "test_benchmarks", "test_docs", "test_errors_page", "test_examples", "test_gate_example", "test_mirror",
+    "test_mutants", "test_real_example",
+}  # fmt: skip
+"""Pages, examples and tests themselves."""
+OF_SEVERAL_MODULES = {
+    "test_arrow", "test_python_api", "commands/test_hashed_once", "commands/test_imports",
+    "commands/test_refused_before_loading", "models/test_architectures", "models/test_families", "objective/test_bias",
+    "pipeline/test_broken_run", "pipeline/test_load_judge", "pipeline/test_no_judge", "pipeline/test_refusal_judges",
+    "pipeline/test_several_processes", "pipeline/test_toy_objective", "report/test_browser", "report/test_coherence",
+    "score/test_real_checkpoint", "score/test_same_scores", "select/test_large", "select/test_selectors",
+    "testbed/test_models",
+}  # fmt: skip
+"""What a whole folder promises, or one thing that goes through several modules."""
+
+
+def misplaced(tests: list[str], modules: set[str]) -> list[str]:
+    """Test files, named without their endings, that mirror no module."""
+    found = {test: test.replace("test_", "", 1) for test in tests}
+    return [test for test, module in found.items() if module not in modules]
+
+
+def names_below(folder: Path, pattern: str) -> list[str]:
+    return sorted(str(path.relative_to(folder).with_suffix("")) for path in folder.rglob(pattern))
+
+
+def test_every_test_file_lies_where_its_module_does():
+    modules = set(names_below(ROOT / "src/holdfast", "*.py"))
+    modules |= {f"{SCRIPTS}/{name}" for name in names_below(ROOT / SCRIPTS, "*.py")}
+    assert set(misplaced(names_below(TESTS, "test_*.py"), modules)) == OF_THE_REPOSITORY | OF_SEVERAL_MODULES
+
+
+@pytest.mark.parametrize(("test", "is_there"), [("select/test_top", True), ("score/test_top", False)])
+def test_a_test_in_another_folder_is_found(test, is_there):
+    assert (misplaced([test], {"select/top", "latest_score"}) == []) == is_there
