@@ -9,6 +9,7 @@ import pytest
 from holdfast.arms import ARMS, STAGES, arm_named, arms_of, help_on, looks, masks
 from holdfast.select import SELECTORS
 
+pytestmark = pytest.mark.xdist_group("toy_arm")
 ROOT = Path(__file__).parents[1]
 
 
