@@ -143,7 +143,7 @@ def test_conflicts_are_counted_and_listed_and_go_to_the_preferred(files, capsys)
         (["diff", "{base}", "{base}", "--out", "{out}"], "are identical"),
         (["diff", "{base}", "testbed:aligned", "--out", "{out}"], "a patch needs two checkpoints of one architecture"),
         (["diff", "{base}", "{tuned}", "--out", "{first}"], "exists already"),
-        (["merge", "{first}", "--out", "{out}"], "give two or more"),
+        (["merge", "{first}", "--out", "{out}"], "merging needs two or more patches"),
         (["merge", "{first}", "{first}", "--out", "{out}", "--prefer", "neither"], "--prefer"),
         (["inspect", "{none}"], "does not exist"),
         (["unmake", "{first}"], "unmake"),

@@ -34,7 +34,7 @@ def test_the_gradient_points_up_in_likelihood(llama, tokenizer):
 
 
 def test_no_exchange_and_an_empty_response_are_refused(tokenizer):
-    with pytest.raises(ValueError, match="there are no exchanges"):
+    with pytest.raises(ValueError, match="needs at least one exchange"):
         ResponseLikelihood(tokenizer, [])
     with pytest.raises(ValueError, match="the response to 'help' is empty"):
         ResponseLikelihood(tokenizer, [Exchange("help", "")])

@@ -125,7 +125,7 @@ def test_what_does_not_fit_is_refused_and_nothing_is_written(pair, tmp_path):
         (lambda: apply_to_folder(str(base), patch, tuned), "exists already"),
         (lambda: revert_to_folder(str(tuned), patch, tuned), "exists already"),
         (lambda: diff_to_file(str(base), str(tuned), patch), "exists already"),
-        (lambda: merge_to_file([patch], out), "give two or more"),
+        (lambda: merge_to_file([patch], out), "merging needs two or more patches"),
     ):
         with pytest.raises(ValueError, match=sentence) as raised:
             refused()
