@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from holdfast.artifacts import load_evaluation, save_text
 from holdfast.commands.console import Json, show, warn
 from holdfast.evaluate.condition import parse_condition
+from holdfast.evaluate.consistent import require_consistent
 from holdfast.evaluate.gate import Compared, Gate, Reading, gate
 from holdfast.evaluate.inverted import refuse_inverted
 from holdfast.evaluate.pinned import require_model
@@ -88,6 +89,8 @@ def compare(
         refuse_existing(out)
     base, other = load_evaluation(before), load_evaluation(after)
     _refuse_same(before, after)
+    for evaluation, path in ((base, before), (other, after)):
+        require_consistent(evaluation, repr(str(path)))
     if before_fingerprint is not None:
         require_model(base, before_fingerprint, "before")
     outcome = gate(base, other, conditions, allow_inverted=allow_inverted)

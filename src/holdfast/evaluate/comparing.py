@@ -6,6 +6,7 @@ from pathlib import Path
 from holdfast.arguments import require
 from holdfast.artifacts import load_evaluation
 from holdfast.evaluate.condition import parse_condition
+from holdfast.evaluate.consistent import require_consistent
 from holdfast.evaluate.gate import Gate, gate
 from holdfast.evaluate.pinned import require_model
 from holdfast.outcomes import Evaluation
@@ -33,13 +34,13 @@ def compare(
 
     Raises:
         ValueError: both evaluations are the same, their prompts or settings differ, a condition does not parse, or it
-            names a measure that was not measured. Or `before` is of another model than the fingerprint's, or a
-            condition is inverted.
+            names a measure that was not measured. Or a rate contradicts the answers of its evaluation, `before` is of
+            another model than the fingerprint's, or a condition is inverted.
     """
     if isinstance(fail_if, str):
         raise ValueError(f"fail_if is a list of conditions, got one text; give [{fail_if!r}].")
     conditions = [parse_condition(text) for text in fail_if]
-    first, second = _loaded(before), _loaded(after)
+    first, second = _loaded(before, "before"), _loaded(after, "after")
     if before_fingerprint is not None:
         require_model(first, before_fingerprint, "before")
     if first == second:
@@ -47,8 +48,11 @@ def compare(
     return gate(first, second, conditions, allow_inverted=allow_inverted)
 
 
-def _loaded(given: Evaluation | str | Path) -> Evaluation:
+def _loaded(given: Evaluation | str | Path, which: str) -> Evaluation:
     if isinstance(given, str | Path):
-        return load_evaluation(Path(given))
-    require(given, Evaluation, "give what `evaluate` returns, or the path of a file of `holdfast evaluate`")
-    return given
+        evaluation, name = load_evaluation(Path(given)), repr(str(given))
+    else:
+        require(given, Evaluation, "give what `evaluate` returns, or the path of a file of `holdfast evaluate`")
+        evaluation, name = given, f"the evaluation {which}"
+    require_consistent(evaluation, name)
+    return evaluation
