@@ -90,6 +90,13 @@ def test_the_path_without_a_judge_runs_on_two_built_in_models(tmp_path, monkeypa
     assert (tmp_path / "gate.md").read_text().startswith("## holdfast compare: the gate passed")
 
 
+def test_both_models_can_be_pinned():
+    (pins,) = re.findall(r"^  # PINS: (.*)$", TEXT, re.MULTILINE)
+    _, bound, ignored = app.parse_args(words(COMPARE, PINS=pins)[1:], exit_on_error=False, print_error=False)
+    assert {bound.arguments[f"{when}_fingerprint"] for when in ("before", "after")} == {"0123456789ab"}
+    assert ignored == {}
+
+
 def test_the_conditions_with_a_judge_parse_too():
     conditions = re.findall(r"^  # (?:LOSS|UNSCORED): (.*)$", TEXT, re.MULTILINE)
     assert [parse_condition(one).measure for one in conditions] == ["asr", "asr"]

@@ -18,13 +18,14 @@ from io import TextIOWrapper
 from itertools import takewhile
 from typing import Annotated
 
-from cyclopts import CycloptsError, Group, MissingArgumentError, Parameter
+from cyclopts import CycloptsError, Group, MissingArgumentError, Parameter, UnusedCliTokensError
 
 from holdfast import __version__
 from holdfast.allocator import keep_freed_memory
 from holdfast.commands.help_page import HELP_FLAGS, WHOLE, HelpPage, new_app
 from holdfast.commands.notices import logging_named, quiet_libraries
 from holdfast.commands.several import repeat_options
+from holdfast.commands.superfluous import superfluous_sentence
 from holdfast.commands.waiting import libraries_announced
 from holdfast.errors import GateError, InvariantError
 from holdfast.notes import NOTE
@@ -211,6 +212,8 @@ def _sentence(error: object) -> str:
     if isinstance(error, MissingArgumentError) and error.argument and not error.tokens_so_far:
         name = error.argument.name if error.argument.index is None else error.argument.name.lstrip("-").upper()
         return f"{name} is missing, or has no value; see --help."
+    if isinstance(error, UnusedCliTokensError):
+        return superfluous_sentence(app, error)
     refused = error.__cause__ if isinstance(error, CycloptsError) else error
     errors = getattr(refused, "errors", None)
     if errors is None:

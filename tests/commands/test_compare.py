@@ -86,6 +86,18 @@ def test_a_p_value_that_no_loss_could_reach_is_no_pass(compare, tmp_path, capsys
     assert told.out.splitlines()[-1] == "the gate passed, and 1 of 2 conditions cannot fail."
 
 
+def test_strict_is_exit_code_2_where_any_condition_cannot_fail(compare, capsys):
+    idle = ["--fail-if", "asr > before + 0.05 and asr < before"]
+    assert compare("aligned.json", "held.json", *idle, *RELEASE, "--strict") == 2
+    told = capsys.readouterr()
+    assert told.err.startswith(
+        "holdfast: the gate is strict and 1 of 3 conditions cannot fail: 'asr > before + 0.05 and"
+    )
+    assert len(told.err.splitlines()) == 1
+    assert compare("aligned.json", "held.json", *RELEASE, "--strict") == 0
+    assert compare("aligned.json", "plain.json", *idle, *RELEASE, "--strict") == 1
+
+
 @pytest.mark.parametrize("quiet", [[], ["-q"]])
 def test_an_inverted_condition_is_exit_code_2_whatever_else_is_asked(compare, capsys, quiet):
     inverted = ["--fail-if", "asr < before + 0.02"]
@@ -112,6 +124,9 @@ def test_the_model_before_can_be_pinned_by_its_fingerprint(compare, tmp_path, ca
     for pinned in (known, known[:12], known[:20].upper()):
         assert compare("old.json", "new.json", *RELEASE, "--before-fingerprint", pinned) == 0
     capsys.readouterr()
+    assert compare("old.json", "new.json", *RELEASE, "--after-fingerprint", other[:12]) == 0
+    assert compare("old.json", "new.json", *RELEASE, "--after-fingerprint", known[:12]) == 2
+    assert "the evaluation after is of './new' with fingerprint cdcdcdcdcdcd" in capsys.readouterr().err
     assert compare("new.json", "old.json", *RELEASE, "--before-fingerprint", known[:12], "-q") == 2
     told = capsys.readouterr()
     assert told.err == (
@@ -147,7 +162,15 @@ def test_conditions_may_stand_before_the_files(compare):
 
 def test_without_a_condition_the_table_is_shown_and_nothing_fails(compare, capsys):
     assert compare("aligned.json", "plain.json") == 0
-    assert "0.120" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "0.120" in told
+    assert told.splitlines()[-1].startswith("Nothing is gated, so the exit code says nothing: give a condition")
+
+
+def test_the_note_that_nothing_is_gated_is_left_out_with_conditions_and_when_quiet(compare, capsys):
+    assert compare("aligned.json", "held.json", *RELEASE) == 0
+    assert compare("aligned.json", "plain.json", "-q") == 0
+    assert "gated" not in capsys.readouterr().out
 
 
 def test_a_failed_gate_prints_whole_json_too(compare, capsys):
@@ -155,6 +178,7 @@ def test_a_failed_gate_prints_whole_json_too(compare, capsys):
     result = json.loads(capsys.readouterr().out)
     assert (result["passed"], result["settings_known"]) == (False, True)
     assert [one["passed"] for one in result["conditions"]] == [False, True]
+    assert [one["by_interval"] for one in result["conditions"]] == ["fails", "inconclusive"]
     assert result["measures"]["asr"]["paired"]["only_after"] == 24
     assert result["measures"]["asr"]["difference"] == pytest.approx(0.12)
 

@@ -9,6 +9,7 @@ import torch
 
 from holdfast.artifacts import save_evaluation, save_mask
 from holdfast.cli import COMMANDS
+from holdfast.evaluate.statistics import wilson_interval
 from holdfast.outcomes import Answer, Evaluation, Outcome, Rate
 from holdfast.values import Mask
 from tests.commands.made import write_scores
@@ -53,7 +54,7 @@ def needs_torch(line: str) -> bool:
 def found(tmp_path_factory):
     """Of every command its exit code, and what heavy libraries it was the first to import; in one process."""
     folder = tmp_path_factory.mktemp("imports")
-    rate = Rate(0.0, 0.0, 0.7, 1)
+    rate = Rate(0.0, *wilson_interval(0.0, 1), 1)
     answers = (Answer("how ?", "no", Outcome("safe"), "asr"),)
     for name, perplexity in (("before.json", None), ("after.json", 2.0)):
         save_evaluation(folder / name, Evaluation(rate, Rate(None, None, None, 0), rate, perplexity, answers=answers))

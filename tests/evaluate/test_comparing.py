@@ -45,9 +45,35 @@ def print_lines(found):
         ((aligned(), "nowhere.json"), "does not exist"),
         ((aligned(), held_fast(), "asr > 0.1"), r"fail_if is a list of conditions, got one text; give \['asr > 0.1'\]"),
         ((aligned(), held_fast(), ["asr >"]), "does not parse"),
+        ((aligned(), held_fast(), 5), r"fail_if is a list of conditions, got 5; give one such as \["),
+        ((aligned(), held_fast(), [5]), r"a condition of fail_if is a text, got 5; give one such as \["),
+        ((aligned(), held_fast(), ["asr < before"]), r"or give allow_inverted=True if the gate must fail a gain"),
     ],
 )
 def test_a_mistake_is_one_sentence(arguments, sentence):
     with pytest.raises(ValueError, match=sentence) as refused:
         holdfast.compare(*arguments)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("pinned", ["before_fingerprint", "after_fingerprint"])
+@pytest.mark.parametrize("wrong", [12, b"ab" * 12, "abc"])
+def test_what_is_no_fingerprint_is_one_sentence(pinned, wrong):
+    with pytest.raises(ValueError, match="is no fingerprint of a model; give 12 to 64") as refused:
+        holdfast.compare(aligned(), held_fast(), **{pinned: wrong})
+    assert "\n" not in str(refused.value)
+
+
+def test_both_models_can_be_pinned():
+    made = [{"model": {"name": name, "fingerprint": digits * 32}} for name, digits in (("old", "ab"), ("new", "cd"))]
+    files = aligned(made_by=made[0]), held_fast(made_by=made[1])
+    pins = {"before_fingerprint": "ab" * 6, "after_fingerprint": "cd" * 6}
+    assert holdfast.compare(*files, **pins).passed
+    with pytest.raises(ValueError, match="the evaluation after is of 'new' with fingerprint cdcdcdcdcdcd, and ababab"):
+        holdfast.compare(*files, after_fingerprint="ab" * 6)
+
+
+def test_strict_refuses_a_condition_that_cannot_fail_beside_others():
+    conditions = ["asr > before + 0.05 and asr < before", "asr > before + 0.02"]
+    assert holdfast.compare(aligned(), held_fast(), conditions).passed
+    assert not holdfast.compare(aligned(), held_fast(), conditions, strict=True).passed

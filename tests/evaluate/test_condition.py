@@ -55,7 +55,7 @@ def test_further_comparisons_are_about_the_same_measure_or_its_p_value():
         ("asr > before or asr > 0.5", "found 'or' at character 14"),
         ("asr > -0.1", "found '-' at character 7"),
         ("asr > before and", "expected a measure, found the end"),
-        ("asr > before and utility < 1", r"expected asr or p \(.*another --fail-if for another\), found 'utility'"),
+        ("asr > before and utility < 1", r"expected asr or p \(.*another condition for another\), found 'utility'"),
         ("asr > before and p.low < 1", "expected asr or p .*found 'p.low'"),
         ("__import__('os')", "does not parse"),
         ("asr\x1b > 1", r"the condition 'asr\\x1b > 1' does not parse"),

@@ -263,15 +263,15 @@ def test_counts_are_compared_with_any_number():
 @pytest.mark.parametrize(
     ("make", "condition", "passed", "by_interval"),
     [
-        (plainly_tuned, "asr > before + 0.02", False, "holds"),  # +0.120 [+0.072, +0.166]
+        (plainly_tuned, "asr > before + 0.02", False, "fails"),  # +0.120 [+0.072, +0.166]
         (plainly_tuned, "asr > before + 0.10", False, "inconclusive"),
         (held_fast, "asr > before", False, "inconclusive"),  # +0.005 [-0.012, +0.022]
         (held_fast, "asr > before + 0.02", True, "inconclusive"),
-        (held_fast, "asr > before + 0.03", True, "does not hold"),
+        (held_fast, "asr > before + 0.03", True, "passes"),
         (held_fast, "utility < before - 0.01", True, "inconclusive"),  # -0.005 [-0.022, +0.012]
-        (plainly_tuned, "asr > 0.05", False, "holds"),  # 0.120 [0.082, 0.172]
+        (plainly_tuned, "asr > 0.05", False, "fails"),  # 0.120 [0.082, 0.172]
         (plainly_tuned, "asr > 0.15", True, "inconclusive"),
-        (plainly_tuned, "asr > 0.20", True, "does not hold"),
+        (plainly_tuned, "asr > 0.20", True, "passes"),
         (plainly_tuned, "asr > before + 0.10 and p < 0.05", False, "inconclusive"),
         (plainly_tuned, "asr.high > before.high", False, None),
         (plainly_tuned, "asr > before + before", False, None),
@@ -326,7 +326,7 @@ def test_a_rate_that_is_met_and_passes_by_its_p_alone_says_so():
 def test_the_interval_of_perplexity_decides_too():
     before, after = surprised(0.0), surprised(0.1)
     # 2.54 before, and 1.105 times [1.10, 1.11] as much after: +0.267 [+0.25, +0.28].
-    for bar, by_interval in ((0.2, "holds"), (0.267, "inconclusive"), (0.4, "does not hold")):
+    for bar, by_interval in ((0.2, "fails"), (0.267, "inconclusive"), (0.4, "passes")):
         (finding,) = judged(before, after, f"perplexity > before + {bar} and p < 0.05").findings
         assert finding.by_interval == by_interval
 
@@ -345,3 +345,28 @@ def test_a_gate_none_of_whose_conditions_can_fail_does_not_pass():
         found.refuse_failed()
     assert judged(aligned(), held_fast(), "asr < before - 0.05", *RELEASE).passed
     assert judged(aligned(), held_fast()).passed, "without a condition"
+
+
+def test_a_strict_gate_does_not_pass_where_any_condition_cannot_fail():
+    conditions = [parse_condition(text) for text in ("asr < before - 0.05", *RELEASE)]
+    found = gate(aligned(), held_fast(), conditions, allow_inverted=True, strict=True)
+    assert not found.passed
+    assert found.verdict == "the gate is strict and 1 of 3 conditions cannot fail"
+    with pytest.raises(
+        ValueError, match=r"strict .* cannot fail: 'asr < before - 0.05' cannot fail: before is 0\.00"
+    ) as told:
+        found.refuse_failed()
+    assert "utility" not in str(told.value), "only those that cannot fail are named"
+    assert gate(aligned(), held_fast(), conditions[1:], strict=True).passed
+    met = gate(aligned(), plainly_tuned(), conditions, allow_inverted=True, strict=True)
+    with pytest.raises(GateError, match="the gate failed: 1 of 3 conditions is met"):
+        met.refuse_failed()
+
+
+def test_a_measure_that_is_not_there_is_named_with_the_nearest():
+    found = compare_measures(refusals(20), refusals(8))
+    with pytest.raises(ValueError, match="neither evaluation has a measure 'refusals'; did you mean 'refusal'") as told:
+        found["refusals"]
+    assert "\n" not in str(told.value)
+    assert found.get("refusals") is None
+    assert "refusals" not in found

@@ -49,7 +49,7 @@ def test_a_condition_that_a_loss_can_meet_is_left_alone(condition):
 
 def test_a_gate_refuses_it_even_where_it_cannot_fail():
     for condition in ("asr < before + 0.2", "asr < before"):
-        with pytest.raises(ValueError, match=r"which is a gain.*--allow-inverted"):
+        with pytest.raises(ValueError, match=r"which is a gain.* or give allow_inverted=True if"):
             gate(aligned(), held_fast(), [parse_condition("asr > before"), parse_condition(condition)])
 
 

@@ -41,7 +41,7 @@ def comparison(prompt="mend the clock", group="heldout", passed=False, model="so
         "warnings": [],
         "measures": {f"asr/{group}": measure, "perplexity": alone},
         "conditions": [
-            failed | unsaid | {"by_interval": "holds", "num_prompts": 1},
+            failed | unsaid | {"by_interval": "fails", "num_prompts": 1},
             passing | unsaid | {"by_interval": None, "num_prompts": 0},
         ],
     }
@@ -147,6 +147,13 @@ def test_a_gate_says_what_the_interval_says():
     result["conditions"][1]["by_interval"] = "inconclusive"
     assert [row[2] for row in gate_tables(result)[1].rows] == ["fails", "inconclusive"]
     assert re.search(r"\| `utility < 0.5` \| passed \| inconclusive    \|", render_markdown(result))
+
+
+@pytest.mark.parametrize(("former", "word"), [("holds", "fails"), ("does not hold", "passes")])
+def test_a_comparison_of_earlier_versions_is_shown_in_the_words_of_today(former, word):
+    result = comparison()
+    result["conditions"][0]["by_interval"] = former
+    assert gate_tables(result)[1].rows[0][2] == word
 
 
 def test_a_condition_that_cannot_fail_is_neither_passed_nor_failed():

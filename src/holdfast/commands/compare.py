@@ -9,17 +9,25 @@ from cyclopts import Parameter
 
 from holdfast.artifacts import load_evaluation, save_text
 from holdfast.commands.console import Json, show, warn
+from holdfast.evaluate.compared import Compared, Reading
 from holdfast.evaluate.condition import parse_condition
-from holdfast.evaluate.gate import Compared, Gate, Reading, gate
+from holdfast.evaluate.consistent import require_consistent
+from holdfast.evaluate.gate import Gate, gate
 from holdfast.evaluate.inverted import refuse_inverted
-from holdfast.evaluate.pinned import require_model
+from holdfast.evaluate.pinned import require_models
 from holdfast.option_groups import OUTPUT
 from holdfast.outcomes import Evaluation, Rate
 from holdfast.pipeline.outputs import refuse_existing
 from holdfast.printable import printable
+from holdfast.progress import hidden
 from holdfast.report.gate import UNKNOWN_SETTINGS, gate_tables, narrow, render_junit, render_markdown
 from holdfast.report.schema import paired_json, rate_json
 from holdfast.report.tables import to_rich
+
+NOTHING_GATED = (
+    "Nothing is gated, so the exit code says nothing: give a condition, such as "
+    '--fail-if "refusal < before - 0.05 and p < 0.05".'
+)
 
 
 def compare(
@@ -28,6 +36,8 @@ def compare(
     *,
     fail_if: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     before_fingerprint: str | None = None,
+    after_fingerprint: str | None = None,
+    strict: Annotated[bool, Parameter(negative="")] = False,
     allow_inverted: Annotated[bool, Parameter(negative="")] = False,
     junit: Annotated[Path | None, OUTPUT] = None,
     markdown: Annotated[Path | None, OUTPUT] = None,
@@ -68,6 +78,10 @@ def compare(
     before_fingerprint
         Fingerprint that the model of BEFORE must have: all of it, or its first 12 digits or more, as `holdfast show
         BEFORE` prints it. An evaluation of another model is refused with exit code 2.
+    after_fingerprint
+        Fingerprint that the model of AFTER must have, in the same way.
+    strict
+        Ends with exit code 2 if any condition cannot fail. Without this option one that can fail is enough.
     allow_inverted
         Accepts a condition that only a gain can meet, such as "refusal > before - 0.05". Without this option
         such a condition is refused, since it passes when every refusal is lost. A negative control needs it: a damaged
@@ -81,16 +95,17 @@ def compare(
     """
     conditions = [parse_condition(text) for text in fail_if]
     if not allow_inverted:
-        refuse_inverted(conditions)  # before any file is read
+        refuse_inverted(conditions, "--allow-inverted")  # before any file is read
     if junit and not conditions:
         raise ValueError("JUnit XML lists conditions, and there is none; give --fail-if, or leave out --junit.")
     for out in filter(None, (junit, markdown)):
         refuse_existing(out)
     base, other = load_evaluation(before), load_evaluation(after)
     _refuse_same(before, after)
-    if before_fingerprint is not None:
-        require_model(base, before_fingerprint, "before")
-    outcome = gate(base, other, conditions, allow_inverted=allow_inverted)
+    for evaluation, path in ((base, before), (other, after)):
+        require_consistent(evaluation, repr(str(path)))
+    require_models((base, other), before_fingerprint, after_fingerprint)
+    outcome = gate(base, other, conditions, allow_inverted=allow_inverted, strict=strict)
     result = _result((before, after), (base, other), outcome)
     if junit:
         save_text(junit, render_junit(result))
@@ -99,9 +114,10 @@ def compare(
     for sentence in outcome.warnings:
         warn(sentence)
     notes = [] if outcome.settings_known else [UNKNOWN_SETTINGS]
+    notes += [] if conditions or hidden.get() else [NOTHING_GATED]
     notes += [f"{outcome.verdict}."] if outcome.verdict and outcome.passed else []
     for finding in outcome.findings:
-        if finding.cannot_fail and not outcome.decides_nothing:
+        if finding.cannot_fail and not outcome.decides_too_little:
             warn(printable(f"{finding.condition!r} cannot fail: {finding.cannot_fail}."))
     show(result, [to_rich(narrow(table)) for table in gate_tables(result)], json, note="\n".join(notes) or None)
     outcome.refuse_failed(str(after))

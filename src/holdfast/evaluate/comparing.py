@@ -1,14 +1,17 @@
 """Comparison of two evaluations for scripts, like `holdfast compare` on the command line."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from holdfast.arguments import require
 from holdfast.artifacts import load_evaluation
-from holdfast.evaluate.condition import parse_condition
+from holdfast.evaluate.condition import Condition, parse_condition
+from holdfast.evaluate.consistent import require_consistent
 from holdfast.evaluate.gate import Gate, gate
-from holdfast.evaluate.pinned import require_model
+from holdfast.evaluate.pinned import require_models
 from holdfast.outcomes import Evaluation
+
+EXAMPLE = '["refusal < before - 0.05 and p < 0.05"]'
 
 
 def compare(
@@ -18,6 +21,8 @@ def compare(
     *,
     allow_inverted: bool = False,
     before_fingerprint: str | None = None,
+    after_fingerprint: str | None = None,
+    strict: bool = False,
 ) -> Gate:
     """Compares every measure of two evaluations of the same prompts, and checks the conditions of a gate.
 
@@ -30,25 +35,40 @@ def compare(
         fail_if: conditions as in `holdfast compare --fail-if`, such as "refusal < before - 0.05 and p < 0.05".
         allow_inverted: whether a condition that only a gain can meet is warned of, and not refused.
         before_fingerprint: the fingerprint of the model that `before` must be of, or its first 12 digits or more.
+        after_fingerprint: the same for the model of `after`.
+        strict: whether every condition must be able to fail. Else the gate passes by those that can.
 
     Raises:
         ValueError: both evaluations are the same, their prompts or settings differ, a condition does not parse, or it
-            names a measure that was not measured. Or `before` is of another model than the fingerprint's, or a
-            condition is inverted.
+            names a measure that was not measured. Or a rate contradicts the answers of its evaluation, a model
+            is another one than its fingerprint's, or a condition is inverted.
     """
-    if isinstance(fail_if, str):
-        raise ValueError(f"fail_if is a list of conditions, got one text; give [{fail_if!r}].")
-    conditions = [parse_condition(text) for text in fail_if]
-    first, second = _loaded(before), _loaded(after)
-    if before_fingerprint is not None:
-        require_model(first, before_fingerprint, "before")
+    conditions = _parsed(fail_if)
+    first, second = _loaded(before, "before"), _loaded(after, "after")
+    require_models((first, second), before_fingerprint, after_fingerprint)
     if first == second:
         raise ValueError("both evaluations are the same, so nothing could differ; give those of two checkpoints.")
-    return gate(first, second, conditions, allow_inverted=allow_inverted)
+    return gate(first, second, conditions, allow_inverted=allow_inverted, strict=strict)
 
 
-def _loaded(given: Evaluation | str | Path) -> Evaluation:
+def _parsed(fail_if: Sequence[str]) -> list[Condition]:
+    """Parses conditions. Raises ValueError where they are no list of texts."""
+    if isinstance(fail_if, str):
+        raise ValueError(f"fail_if is a list of conditions, got one text; give [{fail_if!r}].")
+    if not isinstance(fail_if, Iterable):
+        raise ValueError(f"fail_if is a list of conditions, got {fail_if!r}; give one such as {EXAMPLE}.")
+    texts = list(fail_if)
+    for text in texts:
+        if not isinstance(text, str):
+            raise ValueError(f"a condition of fail_if is a text, got {text!r}; give one such as {EXAMPLE}.")
+    return [parse_condition(text) for text in texts]
+
+
+def _loaded(given: Evaluation | str | Path, which: str) -> Evaluation:
     if isinstance(given, str | Path):
-        return load_evaluation(Path(given))
-    require(given, Evaluation, "give what `evaluate` returns, or the path of a file of `holdfast evaluate`")
-    return given
+        evaluation, name = load_evaluation(Path(given)), repr(str(given))
+    else:
+        require(given, Evaluation, "give what `evaluate` returns, or the path of a file of `holdfast evaluate`")
+        evaluation, name = given, f"the evaluation {which}"
+    require_consistent(evaluation, name)
+    return evaluation

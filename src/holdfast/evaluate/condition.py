@@ -113,7 +113,7 @@ class _Parser:
         if self.tokens[0].kind != "name" or self.tokens[0].text in ("and", "before"):
             self.fail("a measure")
         if measure and self.quantity(self.tokens[0]).name not in (measure, "p"):
-            self.fail(f"{measure} or p", "a condition is about one measure; give another --fail-if for another")
+            self.fail(f"{measure} or p", "a condition is about one measure; give another condition for another")
         left = self.quantity(self.tokens.pop(0))
         if self.tokens[0].kind != "sign" or self.tokens[0].text in "+-":
             self.fail(">, >=, < or <=")

@@ -13,16 +13,15 @@ The paired test is the exact McNemar test on the prompts scored under both check
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from holdfast.decision import Decision, Interval, decide
-from holdfast.differences import Difference, paired_difference, rate_difference
 from holdfast.errors import GateError
+from holdfast.evaluate.by_interval import IntervalDecision, decide_by_interval
+from holdfast.evaluate.compared import Compared, Measures, Reading
 from holdfast.evaluate.condition import Condition, Quantity
 from holdfast.evaluate.cut_off_warning import warning_of_cut_off
 from holdfast.evaluate.inverted import refuse_inverted, warning_of_inverted
-from holdfast.evaluate.paired import PairedPrompt, count_prompts, pair_prompts
+from holdfast.evaluate.paired import count_prompts, pair_prompts
 from holdfast.evaluate.scale import counted_word, is_share
-from holdfast.evaluate.statistics import PairedCounts
-from holdfast.evaluate.token_losses import PerplexityRatio, losses_by_name, perplexity_ratio
+from holdfast.evaluate.token_losses import losses_by_name, perplexity_ratio
 from holdfast.evaluate.vacuous import why_never_met
 from holdfast.holm import holm
 from holdfast.made_by import model_fingerprint
@@ -43,45 +42,6 @@ LONG_NAMES = {
 """Names of measures in evaluations of this or earlier versions, with their short names. Conditions accept both."""
 SHOWN_PROMPTS = 3
 SHOWN_CHARACTERS = 80
-Reading = Rate | float
-
-
-@dataclass(frozen=True)
-class Compared:
-    """One measure of two checkpoints. A reading is None where the measure is missing."""
-
-    name: str
-    before: Reading | None
-    after: Reading | None
-    prompts: tuple[PairedPrompt, ...] = ()
-    """Prompts that were scored under both checkpoints."""
-    paired: PairedCounts | None = None
-    """Counts of these prompts in four cells. None where there are no such prompts."""
-    corrected_p: float | None = None
-    """The paired p value, corrected for the number of measures compared."""
-    ratio: PerplexityRatio | None = None
-    """Ratio of perplexities after and before on the same exchanges. None for other measures, which have pairs."""
-
-    @property
-    def p_value(self) -> float | None:
-        """The p value of the paired test, or None where there is none."""
-        test = self.paired or self.ratio
-        return test and test.p_value
-
-    @property
-    def difference(self) -> float | None:
-        """Value after minus value before. None where one of the two is missing."""
-        values = [one.value if isinstance(one, Rate) else one for one in (self.after, self.before)]
-        return None if values[0] is None or values[1] is None else values[0] - values[1]
-
-    @property
-    def change(self) -> Difference | None:
-        """Difference after minus before, with its interval. None where there is none, as for perplexity's ratio."""
-        if pair := self.paired:
-            return paired_difference(pair.n, pair.only_before, pair.only_after)
-        if self.ratio or not isinstance(self.before, Rate) or not isinstance(self.after, Rate):
-            return None
-        return rate_difference(self.before, self.after)
 
 
 @dataclass(frozen=True)
@@ -96,7 +56,7 @@ class Finding:
     """The first prompts that changed, in the direction that the condition forbids if there are any."""
     num_prompts: int = 0
     """Number of all prompts that changed in this way."""
-    by_interval: Decision | None = None
+    by_interval: IntervalDecision | None = None
     """Decision on the condition without its p, by the interval. None unless it compares one number with a bar."""
     cannot_fail: str | None = None
     """Reason why no checkpoint could meet the condition, so that its pass is meaningless. None where one could."""
@@ -130,6 +90,8 @@ class Gate:
     """True where both record judge, generation settings and suite, which were then checked to be equal."""
     warnings: tuple[str, ...] = ()
     """Sentences about weaknesses of the comparison that its numbers do not show."""
+    strict: bool = False
+    """True where every condition must be able to fail."""
 
     def __repr__(self) -> str:
         return f"<Gate: {', '.join([f'{len(self.measures)} measures compared', *filter(None, [self.verdict])])}>"
@@ -142,13 +104,18 @@ class Gate:
 
     @property
     def passed(self) -> bool:
-        """True where no condition is met and at least one can be. A gate without conditions passes."""
-        return all(one.passed for one in self.findings) and not self.decides_nothing
+        """True where no condition is met and at least one can be, or every one if strict. Without conditions True."""
+        return all(one.passed for one in self.findings) and not self.decides_too_little
 
     @property
     def decides_nothing(self) -> bool:
         """True where there are conditions and none of them can fail."""
         return bool(self.findings) and all(one.cannot_fail for one in self.findings)
+
+    @property
+    def decides_too_little(self) -> bool:
+        """True where none of the conditions can fail. If strict, True where any of them cannot."""
+        return self.decides_nothing or (self.strict and any(one.cannot_fail for one in self.findings))
 
     @property
     def verdict(self) -> str | None:
@@ -159,6 +126,8 @@ class Gate:
             return f"the gate failed: {met} of {len(self.findings)} conditions {'is' if met == 1 else 'are'} met"
         if self.decides_nothing:
             return "the gate decides nothing"
+        if self.decides_too_little:
+            return f"the gate is strict and {idle} of {len(self.findings)} conditions cannot fail"
         unsaid = f", and {idle} of {len(self.findings)} conditions cannot fail" if idle else ""
         return f"the gate passed{unsaid}" if self.findings else None
 
@@ -167,18 +136,24 @@ class Gate:
 
         Raises:
             GateError: a condition is met. The error has a sentence for each condition that is met.
-            ValueError: no condition can fail, so the gate decides nothing.
+            ValueError: no condition can fail, so the gate decides nothing. Or it is strict, and one cannot.
         """
         met = [one.sentence(after) for one in self.findings if not one.passed]
         if met:
             raise GateError(f"{self.verdict}. {'. '.join(met)}.")
-        if self.decides_nothing:
-            told = "; ".join(f"{one.condition!r} cannot fail: {one.cannot_fail}" for one in self.findings)
+        if self.decides_too_little:
+            idle = [one for one in self.findings if one.cannot_fail]
+            told = "; ".join(f"{one.condition!r} cannot fail: {one.cannot_fail}" for one in idle)
             raise ValueError(printable(f"{self.verdict}: {told}; give a condition that could fail."))
 
 
 def gate(
-    before: Evaluation, after: Evaluation, conditions: Sequence[Condition] = (), *, allow_inverted: bool = False
+    before: Evaluation,
+    after: Evaluation,
+    conditions: Sequence[Condition] = (),
+    *,
+    allow_inverted: bool = False,
+    strict: bool = False,
 ) -> Gate:
     """Compares every measure of two checkpoints and checks the conditions.
 
@@ -187,6 +162,7 @@ def gate(
         after: the evaluation of the second.
         conditions: each fails the gate if it is met.
         allow_inverted: whether a condition that only a gain can meet is warned of, and not refused.
+        strict: whether every condition must be able to fail. Else one that can is enough.
 
     Raises:
         ValueError: prompts or settings of the two differ, or a condition is inverted or names a measure that was not
@@ -199,7 +175,7 @@ def gate(
     can_fail = [one for one, finding in zip(conditions, findings, strict=True) if not finding.cannot_fail]
     inverted = filter(None, map(warning_of_inverted, can_fail))
     warnings = (*comparison_warnings(before, after), *map(printable, inverted))
-    return Gate(measures, findings, bool(before.made_by and after.made_by), warnings)
+    return Gate(measures, findings, bool(before.made_by and after.made_by), warnings, strict)
 
 
 def comparison_warnings(before: Evaluation, after: Evaluation) -> tuple[str, ...]:
@@ -214,7 +190,7 @@ def comparison_warnings(before: Evaluation, after: Evaluation) -> tuple[str, ...
     return (*warnings, *(f"in the evaluation {when}, {sentence}" for when, sentence in cut.items() if sentence))
 
 
-def compare_measures(before: Evaluation, after: Evaluation) -> dict[str, Compared]:
+def compare_measures(before: Evaluation, after: Evaluation) -> Measures:
     """Compares every measure that either evaluation has. Groups follow their measure."""
     then, now = _readings(before), _readings(after)
     pairs = {LONG_NAMES.get(name, name): found for name, found in pair_prompts(before, after).items()}
@@ -236,7 +212,7 @@ def compare_measures(before: Evaluation, after: Evaluation) -> dict[str, Compare
     found = {name: replace(one, corrected_p=corrected.get(name)) for name, one in found.items()}
     if "asr" not in found and "refusal" in found:
         found["not_refused"] = _turned(found["refusal"])
-    return {name: found[name] for name in sorted(found, key=place_of)}
+    return Measures({name: found[name] for name in sorted(found, key=place_of)})
 
 
 def _turned(refusal: Compared) -> Compared:
@@ -281,7 +257,7 @@ def _check(condition: Condition, measures: Mapping[str, Compared]) -> Finding:
         _numbers(measure),
         changed[:SHOWN_PROMPTS],
         len(changed),
-        None if never else _decide_by_interval(condition, measure),
+        None if never else decide_by_interval(condition, measure),
         never,
         None if never else _only_p_passed(condition, measure, held),
     )
@@ -295,35 +271,6 @@ def _only_p_passed(condition: Condition, measure: Compared, held: Sequence[bool]
     change = measure.difference
     moved = f"{'rose' if change > 0 else 'fell'} by {abs(change):.3f}" if change else "met but for p"
     return f"{moved}, but p is {measure.p_value:.2g}"
-
-
-def _decide_by_interval(condition: Condition, measure: Compared) -> Decision | None:
-    """Decides a condition without its p by the rule of all claims: the interval of a measure or change and a bar."""
-    one, *others = (one for one in condition.comparisons if one.left.name != "p")
-    if others or one.left.end != "value":
-        return None
-    bar = sum(sign * term for sign, term in one.terms if isinstance(term, float))
-    looked_up = [(sign, term) for sign, term in one.terms if isinstance(term, Quantity)]
-    if not looked_up:
-        interval = _interval(measure.after)
-    elif looked_up == [(1, Quantity("before"))]:
-        interval = _change_interval(measure)
-    else:
-        return None
-    return None if interval is None else decide(interval, bar, claimed="above" if ">" in one.operator else "below")
-
-
-def _change_interval(measure: Compared) -> Interval | None:
-    """Interval of after minus before. For perplexity it is the ratio's interval minus 1, times the value before."""
-    if measure.ratio and isinstance(measure.before, Rate) and measure.before.value is not None:
-        return measure.before.value * (measure.ratio.low - 1), measure.before.value * (measure.ratio.high - 1)
-    return measure.change and measure.change.interval
-
-
-def _interval(reading: Reading | None) -> Interval | None:
-    if not isinstance(reading, Rate) or reading.low is None or reading.high is None:
-        return None
-    return reading.low, reading.high
 
 
 def _refuse_percentage(condition: Condition, measure: Compared) -> None:

@@ -11,6 +11,13 @@ FEWEST_DIGITS = 12
 WRITTEN = re.compile(rf"[0-9a-f]{{{FEWEST_DIGITS},64}}")
 
 
+def require_models(evaluations: tuple[Evaluation, Evaluation], before: str | None, after: str | None) -> None:
+    """Raises ValueError when one of two evaluations is of another model than its fingerprint's. None pins nothing."""
+    for evaluation, fingerprint, which in zip(evaluations, (before, after), ("before", "after"), strict=True):
+        if fingerprint is not None:
+            require_model(evaluation, fingerprint, which)
+
+
 def require_model(evaluation: Evaluation, fingerprint: str, which: str) -> None:
     """Raises ValueError when an evaluation is of another model than the one with this fingerprint.
 
@@ -19,7 +26,7 @@ def require_model(evaluation: Evaluation, fingerprint: str, which: str) -> None:
         fingerprint: all 64 hexadecimal digits, or the first 12 or more.
         which: what a sentence calls the evaluation: before or after.
     """
-    wanted = fingerprint.strip().casefold()
+    wanted = fingerprint.strip().casefold() if isinstance(fingerprint, str) else ""
     if not WRITTEN.fullmatch(wanted):
         raise ValueError(
             f"{fingerprint!r} is no fingerprint of a model; give {FEWEST_DIGITS} to 64 of its hexadecimal digits, as "

@@ -5,7 +5,7 @@ COMPARISON  {"before", "after": files, "models": [NAME|null, NAME|null], "judges
              "measures": {"asr": {"before": RATE|number|null, "after", "difference", "change": CHANGE|null,
                                   "paired": PAIRED|null, "corrected_p", "ratio": RATIO|null}},
              "conditions": [{"condition", "passed", "numbers", "prompts": [...], "num_prompts", "by_interval":
-                             DECISION|null, "cannot_fail": WHY|null, "only_p_passed": HOW|null}]}
+                             "fails"|"passes"|"inconclusive"|null, "cannot_fail": WHY|null, "only_p_passed": HOW|null}]}
 
 CHANGE  {"value", "low", "high"}: after minus before, on the same prompts if they were paired
 RATIO   {"value", "low", "high", "n", "p_value"}: perplexity after divided by before, on the same exchanges
@@ -38,6 +38,8 @@ BY_INTERVAL = (
     "interval of the change with the same threshold, whatever p is: fails, passes, or inconclusive if the interval "
     "includes the threshold. More prompts make the interval narrower."
 )
+FORMER_DECISIONS = {"holds": "fails", "does not hold": "passes"}
+"""Words for a decision by the interval in comparisons of earlier versions, with today's words."""
 UNKNOWN_SETTINGS = (
     "One of the files does not say which judge, generation settings and suite made it, so the two may not be "
     "comparable; evaluate again with this version to have that checked."
@@ -179,8 +181,8 @@ def _word(condition: Comparison) -> str:
 
 def _by_interval(condition: Comparison) -> str:
     """Says what the interval of the change decides: fails, passes or inconclusive. Empty without an interval."""
-    words = {"holds": "fails", "does not hold": "passes", "inconclusive": "inconclusive"}
-    return words.get(condition["by_interval"], "")
+    decision = condition["by_interval"]
+    return FORMER_DECISIONS.get(decision, decision) or ""
 
 
 def _markdown_table(table: NumberTable, *written: Callable[[str], str]) -> str:

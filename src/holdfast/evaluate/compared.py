@@ -1,0 +1,60 @@
+"""One measure of two checkpoints side by side: both readings, the prompts that were paired, and the tests."""
+
+from dataclasses import dataclass
+
+from holdfast.differences import Difference, paired_difference, rate_difference
+from holdfast.evaluate.paired import PairedPrompt
+from holdfast.evaluate.statistics import PairedCounts
+from holdfast.evaluate.token_losses import PerplexityRatio
+from holdfast.outcomes import Rate
+from holdfast.printable import printable
+from holdfast.spelling import meant
+
+Reading = Rate | float
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One measure of two checkpoints. A reading is None where the measure is missing."""
+
+    name: str
+    before: Reading | None
+    after: Reading | None
+    prompts: tuple[PairedPrompt, ...] = ()
+    """Prompts that were scored under both checkpoints."""
+    paired: PairedCounts | None = None
+    """Counts of these prompts in four cells. None where there are no such prompts."""
+    corrected_p: float | None = None
+    """The paired p value, corrected for the number of measures compared."""
+    ratio: PerplexityRatio | None = None
+    """Ratio of perplexities after and before on the same exchanges. None for other measures, which have pairs."""
+
+    @property
+    def p_value(self) -> float | None:
+        """The p value of the paired test, or None where there is none."""
+        test = self.paired or self.ratio
+        return test and test.p_value
+
+    @property
+    def difference(self) -> float | None:
+        """Value after minus value before. None where one of the two is missing."""
+        values = [one.value if isinstance(one, Rate) else one for one in (self.after, self.before)]
+        return None if values[0] is None or values[1] is None else values[0] - values[1]
+
+    @property
+    def change(self) -> Difference | None:
+        """Difference after minus before, with its interval. None where there is none, as for perplexity's ratio."""
+        if pair := self.paired:
+            return paired_difference(pair.n, pair.only_before, pair.only_after)
+        if self.ratio or not isinstance(self.before, Rate) or not isinstance(self.after, Rate):
+            return None
+        return rate_difference(self.before, self.after)
+
+
+class Measures(dict[str, Compared]):
+    """Compared measures by name. An unknown name is an error that suggests the nearest one."""
+
+    def __missing__(self, name: object) -> Compared:
+        """Raises ValueError with the nearest measured name, and all measured names."""
+        near = printable(meant(str(name), self))
+        raise ValueError(f"neither evaluation has a measure {printable(repr(name))}; {near}.")
