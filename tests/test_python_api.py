@@ -235,6 +235,13 @@ def test_a_suite_of_names_or_texts_is_refused_with_what_loads_them(given):
         Suite(harmless=given)
 
 
+def test_the_errors_that_a_script_catches_come_from_the_package():
+    from holdfast import errors
+
+    assert holdfast.GateError is errors.GateError
+    assert holdfast.InvariantError is errors.InvariantError
+
+
 def test_functions_that_share_a_packages_name_come_from_that_package():
     import holdfast.evaluate as package
 
