@@ -102,6 +102,12 @@ def test_files_are_saved_and_loaded_by_a_path_that_is_text(name, value, tmp_path
         getattr(holdfast, f"save_{name}")(value, path)
 
 
+@pytest.mark.parametrize("name", ["scores", "mask", "patch", "evaluation"])
+def test_what_is_no_path_is_refused_where_a_file_is_loaded(name):
+    with pytest.raises(ValueError, match=r"^the path of a file was expected, got NoneType; give the file to load\.$"):
+        getattr(holdfast, f"load_{name}")(None)
+
+
 @pytest.fixture
 def mask_file(tmp_path):
     """A model, and the path of a mask of it."""
