@@ -289,6 +289,22 @@ def test_an_interrupt_is_told_of_and_the_same_command_goes_on(files, tmp_path, c
     assert "first_loss" not in printed(capsys), "no step was run again"
 
 
+@pytest.mark.parametrize("every", ["0", "2"])
+def test_tuning_that_saved_no_checkpoint_is_said_to_begin_again(files, tmp_path, capsys, monkeypatch, every):
+    _, config = files
+    tuning = ["--iterations", "2", "--batch-size", "2", "--checkpoint-every", every, "--out", str(tmp_path / "out")]
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("holdfast.intervene.train.trainer.Quiet.training_step", interrupt)
+    assert call(["adapt", "testbed:aligned", "--task", config.task, *tuning]) == 130
+    assert capsys.readouterr().err.endswith(
+        "holdfast: stopped; no state was saved, so the same command starts from the beginning. --checkpoint-every N "
+        "saves one every N steps.\n"
+    )
+
+
 ENDED = """
 import os, signal, sys
 from holdfast import cli
@@ -301,7 +317,7 @@ cli.main(["end"])
 def test_a_command_that_a_scheduler_ends_says_so():
     done = subprocess.run([sys.executable, "-c", ENDED], capture_output=True, text=True, check=False)
     assert done.returncode == 143
-    assert done.stderr == "holdfast: stopped; run the same command again to continue from its last saved state.\n"
+    assert done.stderr == "holdfast: stopped; no state was saved, so the same command starts from the beginning.\n"
 
 
 @pytest.mark.parametrize("seed", ["-1", str(2**32), "1" + "0" * 30])

@@ -102,6 +102,12 @@ def test_files_are_saved_and_loaded_by_a_path_that_is_text(name, value, tmp_path
         getattr(holdfast, f"save_{name}")(value, path)
 
 
+@pytest.mark.parametrize("name", ["scores", "mask", "patch", "evaluation"])
+def test_what_is_no_path_is_refused_where_a_file_is_loaded(name):
+    with pytest.raises(ValueError, match=r"^the path of a file was expected, got NoneType; give the file to load\.$"):
+        getattr(holdfast, f"load_{name}")(None)
+
+
 @pytest.fixture
 def mask_file(tmp_path):
     """A model, and the path of a mask of it."""
@@ -233,6 +239,13 @@ def test_a_suite_of_names_or_texts_is_refused_with_what_loads_them(given):
         ValueError, match=r"harmless of a suite must be a list of Prompt; give what holdfast.load_prompts"
     ):
         Suite(harmless=given)
+
+
+def test_the_errors_that_a_script_catches_come_from_the_package():
+    from holdfast import errors
+
+    assert holdfast.GateError is errors.GateError
+    assert holdfast.InvariantError is errors.InvariantError
 
 
 def test_functions_that_share_a_packages_name_come_from_that_package():

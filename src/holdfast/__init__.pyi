@@ -8,6 +8,8 @@ from .artifacts import save_evaluation as save_evaluation
 from .artifacts import save_mask as save_mask
 from .artifacts import save_patch as save_patch
 from .artifacts import save_scores as save_scores
+from .errors import GateError as GateError
+from .errors import InvariantError as InvariantError
 from .evaluate.comparing import compare as compare
 from .evaluate.suite import Suite as Suite
 from .intervene.edit.perturb import perturbed as perturbed

@@ -47,7 +47,7 @@ def save_scores(path: str | Path, scores: Scores) -> None:
 
     Processes that each hold a shard write into one file together. All of them need write access to its path.
     """
-    path, header = _path(path), _scores_header(scores)
+    path, header = _path_to_save(path), _scores_header(scores)
     if isinstance(scores, ScoresShard):
         pieces = {name: (scores.starts[name], tensor) for name, tensor in scores.entries.items()}
         shapes = {name: (torch.float32, shape) for name, shape in scores.shapes.items()}
@@ -128,7 +128,7 @@ def load_sums(path: Path) -> tuple[dict[str, Tensor], int]:
 
 def save_mask(path: str | Path, mask: Mask) -> None:
     """Writes `mask.safetensors`: sorted flat indices by parameter name, int32 where they fit."""
-    path, header = _path(path), _mask_header(mask)
+    path, header = _path_to_save(path), _mask_header(mask)
     tensors = {name: _narrow(index, mask.shapes[name]) for name, index in mask.indices.items()}
     _save_tensors(path, tensors, "mask", header)
 
@@ -200,7 +200,7 @@ def save_patch(path: str | Path, patch: Patch) -> None:
 
     The header holds a hash of the old values, so that values read from a base later can be checked.
     """
-    path = _path(path)
+    path = _path_to_save(path)
     tensors = {f"{name}:index": _narrow(index, patch.shapes[name]) for name, index in patch.indices.items()}
     tensors |= {f"{name}:value": values.contiguous() for name, values in patch.values.items()}
     old = ValuesHash()
@@ -231,7 +231,7 @@ def load_patch(path: str | Path) -> Patch:
 
 def save_evaluation(path: str | Path, evaluation: Evaluation) -> None:
     """Writes an evaluation with every answer as JSON."""
-    save_json(_path(path), asdict(evaluation))
+    save_json(_path_to_save(path), asdict(evaluation))
 
 
 def load_evaluation(path: str | Path) -> Evaluation:
@@ -267,6 +267,12 @@ def refuse_other_base(what: str, made_for: str, base: str) -> None:
 
 
 def _path(given: str | Path) -> Path:
+    if not isinstance(given, str | Path):
+        raise ValueError(f"the path of a file was expected, got {type(given).__name__}; give the file to load.")
+    return Path(given)
+
+
+def _path_to_save(given: str | Path) -> Path:
     if not isinstance(given, str | Path):
         raise ValueError(f"the path of a file comes first, got {type(given).__name__}; give the path, then the value.")
     return Path(given)

@@ -10,7 +10,6 @@ Exit codes:
 
 import logging
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext, redirect_stdout
@@ -33,6 +32,7 @@ from holdfast.option_groups import OUTPUT, RARE_NAMES
 from holdfast.out_of_memory import is_out_of_memory, memory_sentence
 from holdfast.progress import hidden
 from holdfast.prompts.told import sentences
+from holdfast.stopping import TerminatedError, end_on_sigterm, stopped_sentence
 
 COMMANDS = {
     "demo": "Show the whole story on tiny built-in models, in minutes and offline.",
@@ -141,16 +141,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # some terminals can't encode all characters
-    signal.signal(signal.SIGTERM, _terminated)  # schedulers send it before they kill a job
+    end_on_sigterm()
     sys.exit(call(arguments))
-
-
-class TerminatedError(KeyboardInterrupt):
-    """SIGTERM asked the command to end."""
-
-
-def _terminated(*_: object) -> None:
-    raise TerminatedError
 
 
 def call(arguments: Sequence[str] | None = None) -> int:
@@ -162,7 +154,8 @@ def call(arguments: Sequence[str] | None = None) -> int:
         return _fail(error, 2)
     except KeyboardInterrupt as stop:
         if int(os.environ.get("RANK", "0")) == 0:  # launchers interrupt all processes, and one message is enough
-            _say("stopped; run the same command again to continue from its last saved state.")
+            given = sys.argv[1:] if arguments is None else arguments
+            _say(stopped_sentence(stop, next((name for name in given if name in COMMANDS), None)))
         return 143 if isinstance(stop, TerminatedError) else 130
     except ConnectionError as error:
         return _fail(error, 2)

@@ -40,6 +40,7 @@ def test_a_checkpoint_whose_other_weights_moved_passes_and_they_are_counted_by_c
         tuned.get_parameter(NAME).view(-1)[index] = model.get_parameter(NAME).view(-1)[index]
     found = check_hold(saved(tmp_path, tuned), folder, mask_of(model, index))
     found.refuse_moved()
+    assert found
     expected = {name: int((weight != tuned.get_parameter(name)).sum()) for name, weight in model.named_parameters()}
     assert found.others_moved == sum(expected.values()) > 0
     assert (found.held, found.held_moved, found.moved) == (3, 0, ())
@@ -56,6 +57,7 @@ def test_the_lowest_bit_of_one_held_entry_is_found_and_named_in_sharded_files_to
         tuned.get_parameter(NAME).view(-1).view(torch.int32)[entry] ^= 1
     found = check_hold(saved(tmp_path, tuned, "15KB"), folder, mask_of(model, [3, entry]))
     assert (found.held_moved, found.others_moved) == (1, 0)
+    assert not found, "`assert check_hold(...)` must fail"
     assert [(one.name, one.index) for one in found.moved] == [(NAME, entry)]
     with pytest.raises(InvariantError, match=f"1 of 2 held weights moved, the first is entry {entry} of {NAME}"):
         found.refuse_moved()
@@ -63,10 +65,7 @@ def test_the_lowest_bit_of_one_held_entry_is_found_and_named_in_sharded_files_to
 
 def test_an_entry_beside_the_held_ones_counts_as_another(base, tmp_path):
     model, folder = base
-    tuned = make_llama().bfloat16().float()
-    with torch.no_grad():
-        tuned.get_parameter(NAME).view(-1)[18] += 1
-    found = check_hold(saved(tmp_path, tuned), folder, mask_of(model, [17, 19]))
+    found = check_hold(saved(tmp_path, with_one_moved()), folder, mask_of(model, [17, 19]))
     assert (found.held_moved, found.others_moved) == (0, 1)
 
 
@@ -74,12 +73,34 @@ def test_float32_and_bfloat16_files_of_the_same_values_are_equal_and_both_dtypes
     model, folder = base
     found = check_hold(saved(tmp_path, make_llama().bfloat16()), folder, mask_of(model, [0, 5]))
     assert (found.held_moved, found.others_moved) == (0, 0)
-    assert caplog.messages == ["every held weight kept its value (base float32, model bfloat16)."]
+    assert caplog.messages[0] == "every held weight kept its value (base float32, model bfloat16)."
 
 
-def test_checkpoints_of_one_dtype_are_compared_without_a_word_on_it(base, caplog):
+def test_checkpoints_of_one_dtype_are_compared_without_a_word_on_it(base, tmp_path, caplog):
     model, folder = base
-    check_hold(folder, folder, mask_of(model, [0, 5]))
+    check_hold(saved(tmp_path, with_one_moved()), folder, mask_of(model, [0, 5]))
+    assert caplog.messages == []
+
+
+def with_one_moved():
+    """The base with entry 18 moved."""
+    tuned = make_llama().bfloat16().float()
+    with torch.no_grad():
+        tuned.get_parameter(NAME).view(-1)[18] += 1
+    return tuned
+
+
+def test_the_base_in_place_of_the_tuned_checkpoint_is_warned_of(base, caplog):
+    model, folder = base
+    assert check_hold(folder, folder, mask_of(model, [0, 5]))
+    (warning,) = caplog.messages
+    assert warning.startswith(f"no other weight moved either: {folder!r} holds the base's own weights; check that")
+
+
+@pytest.mark.parametrize("held", [[18], [17]])
+def test_a_single_weight_that_moved_is_enough_for_no_such_warning(base, tmp_path, caplog, held):
+    model, folder = base
+    check_hold(saved(tmp_path, with_one_moved()), folder, mask_of(model, held))
     assert caplog.messages == []
 
 

@@ -227,3 +227,9 @@ def test_template_arguments_are_recorded_and_whether_thoughts_are_judged(tmp_pat
     assert "template_arguments" not in plain.made_by["rendering"]
     assert "thoughts" not in plain.made_by["judge"]["reading"]
     assert found.made_by["rendering"]["harmful"] != plain.made_by["rendering"]["harmful"]
+
+
+def test_right_answers_within_longer_responses_are_warned_of(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("holdfast.pipeline.evaluating.warning_of_contained", lambda *given: f"of {given[2]}")
+    evaluate(small_config(tmp_path), tmp_path / "evaluation.json")
+    assert {"of utility", "of task"} <= set(caplog.messages)

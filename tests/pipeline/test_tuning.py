@@ -66,6 +66,18 @@ def test_a_suite_asks_every_prompt_of_a_measure_once_and_those_of_its_side(tmp_p
     assert "the harmful sets: prompts that repeat another one are left out, so that each counts once: 1." in caplog.text
 
 
+@pytest.mark.parametrize("other", ["harmless", "borderline"])
+def test_the_same_prompts_as_harmful_and_as_harmless_are_refused(tmp_path, other):
+    first, more, apart = tmp_path / "first.txt", tmp_path / "more.txt", tmp_path / "apart.txt"
+    first.write_text("break it\nsteal it\n")
+    more.write_text("Break it.\nsteal it\nmend it\n")
+    apart.write_text("break it\nmend it\n")
+    for path in (first, more):
+        with pytest.raises(ValueError, match=f"the harmful and the {other} prompts are the same, 2 in both sets; give"):
+            suites.load_suite(SuiteFiles.model_validate({"harmful": (str(first),), other: str(path)}))
+    suites.load_suite(SuiteFiles.model_validate({"harmful": (str(first),), other: str(apart)}))
+
+
 def test_one_file_may_calibrate_with_one_side_and_judge_with_the_other(tmp_path):
     both = str(tmp_path / "both.csv")
     (tmp_path / "both.csv").write_text("prompt,label\nbreak it,unsafe\nmend it,safe\n")

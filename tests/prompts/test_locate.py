@@ -80,7 +80,7 @@ def test_a_wrong_choice_of_columns_is_one_sentence(table, behind, message):
         ("qqq", "known: harmbench, advbench, "),
         (
             "none.csv#prompt=goal",
-            "'none.csv' does not exist; give a JSON, JSONL, CSV, TSV or Parquet file, or a name of",
+            "'none.csv' does not exist; give a text file with one prompt a line, a JSON, JSONL, CSV, TSV or Parquet",
         ),
         ("no/such", "'no/such' does not exist"),
     ],
@@ -88,6 +88,20 @@ def test_a_wrong_choice_of_columns_is_one_sentence(table, behind, message):
 def test_a_set_that_is_not_there_is_said_to_be_so(name, message):
     with pytest.raises(ValueError, match=message):
         find_source(name)
+
+
+@pytest.mark.parametrize("name", ["harmles.txt", "harmless.csv", "harmles.txt#first=3"])
+def test_a_missing_file_suggests_the_one_of_a_near_name_in_its_folder(name, tmp_path):
+    (tmp_path / "harmless.txt").write_text("mend a kite\n")
+    with pytest.raises(ValueError, match=r"does not exist; did you mean 'harmless.txt'\? give a text file"):
+        find_source(f"{tmp_path}/{name}")
+
+
+@pytest.mark.parametrize("name", ["harmful.txt", "other.txt", "no/harmless.txt"])
+def test_a_file_of_another_name_or_folder_is_not_suggested(name, tmp_path):
+    (tmp_path / "harmless.txt").write_text("mend a kite\n")
+    with pytest.raises(ValueError, match="does not exist; give a text file"):
+        find_source(tmp_path / name)
 
 
 def test_the_first_prompts_of_any_set_can_be_asked_for(tmp_path):

@@ -52,7 +52,10 @@ def test_a_missing_file_is_refused(tmp_path):
 
 
 def test_a_folder_is_not_said_to_be_missing(tmp_path):
-    with pytest.raises(ValueError, match="is a folder; give a JSON, JSONL, CSV, TSV or Parquet file"):
+    with pytest.raises(
+        ValueError,
+        match="is a folder; give a text file with one prompt a line, a JSON, JSONL, CSV, TSV or Parquet file",
+    ):
         load_prompts(tmp_path)
 
 

@@ -22,9 +22,9 @@ def check(model: str, *, base: str, mask: Path, json: Json = False) -> None:
     Exit codes: 0: every held weight kept its value. 1: a held weight moved, and the last line names it. 2: any other
     error, explained in one sentence.
 
-    The last line says which weights moved. Each cell of a table is the share of the weights there that moved, divided
-    by that share of the whole model: 2 is twice the average. Layers without any are left out, and --quiet leaves the
-    tables out.
+    The last line says which weights moved. Tables show where, by layer and component, in multiples of the model's
+    average: 2 in a cell means that twice as large a share of these weights moved as of all weights. Layers where none
+    moved are left out. --quiet leaves the tables out.
 
     Parameters
     ----------

@@ -45,7 +45,7 @@ class SftOptions(Options):
     """Splits the model over several processes (FSDP2). Otherwise each process holds all of it. Start the processes with
     `torchrun -m holdfast`. They share every batch."""
     checkpoint_every: Annotated[int, OUTPUT] = Field(default=0, ge=0)
-    """Steps between checkpoints in --out, from which a stopped run continues. 0 makes none."""
+    """Steps between checkpoints in the output folder, from which a stopped run continues. 0 makes none."""
 
 
 class EnhanceOptions(SftOptions):
@@ -81,7 +81,7 @@ class LoraOptions(Options):
     alpha: Annotated[float, WHERE_LORA] = Field(default=16, gt=0)
     """Scale of the adapters: their product is multiplied by alpha / rank."""
     targets: Names = ()
-    """Components that get an adapter, as `holdfast sites` lists them: `--lora.targets q_proj v_proj`. All scored linear
+    """Components that get an adapter, as `holdfast sites` lists them, such as q_proj and v_proj. All scored linear
     layers when left out. Experts stored as one tensor get none."""
 
 
@@ -92,7 +92,7 @@ class AdaptOptions(SftOptions):
     """Optimizer steps. One step reads one batch."""
     freeze: tuple[Role, ...] = ()
     """Roles of parameters that are not trained at all, with or without a mask. Masks cannot hold embeddings and head,
-    which have no scores, so training those can cost safety: `--freeze embedding --freeze head`."""
+    which have no scores, so training those can cost safety. Freezing both embedding and head avoids that."""
     lora: Annotated[LoraOptions | None, LORA] = None
     """Trains LoRA adapters in place of the weights and merges them at the end. Usual learning rates are 1e-4 and
     more."""

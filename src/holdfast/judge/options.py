@@ -32,7 +32,7 @@ class GuardOptions(Options):
     template: str | None = None
     """Chat template (Jinja) to use in place of the guard's own."""
     arguments: dict[str, object] | None = None
-    """Arguments of the chat template beside the conversation, such as a policy: `--guard.arguments.policy TEXT`."""
+    """Arguments of the chat template beside the conversation, by name, such as policy with its text."""
     generation_prompt: bool | None = None
     """Lets the chat template open the guard's turn. The family decides when left out."""
     min_verdict_mass: float = Field(default=0.5, ge=0, le=1)

@@ -74,6 +74,10 @@ class HoldCheck:
             f"{others:,} others>"
         )
 
+    def __bool__(self) -> bool:
+        """True where every held weight kept its bits, so that `assert check_hold(...)` proves the hold."""
+        return not self.held_moved
+
     @property
     def held(self) -> int:
         """Number of entries that the mask selects."""
@@ -178,7 +182,23 @@ def check_hold(model: str | Path, base: str | Path, mask: Mask | str | Path, pro
     components = tuple(Component(*place, *counts[place]) for place in sorted(counts, key=by_layer))
     apart = sorted((start.parameters.keys() | tuned.parameters.keys()) - set(both))
     _log_dtypes(held, start, tuned, kept=not moved)
-    return HoldCheck(components, tuple(moved), tuple(apart))
+    checked = HoldCheck(components, tuple(moved), tuple(apart))
+    _warn_of_base(checked, tuned)
+    return checked
+
+
+def _warn_of_base(checked: HoldCheck, model: StoredModel) -> None:
+    """Logs a warning when no weight moved at all, because then the path of the tuned checkpoint may be wrong."""
+    if checked.held_moved or checked.others_moved:
+        return
+    count = len(checked.not_compared)
+    alone = f", apart from {count:,} parameter{'s' * (count > 1)} that could not be compared" if count else ""
+    logger.warning(
+        "no other weight moved either: %r holds the base's own weights%s; check that this is the path of the tuned "
+        "checkpoint.",
+        model.name,
+        alone,
+    )
 
 
 def _require_base(mask: Mask, base: StoredModel, model: StoredModel, progress: Progress) -> None:

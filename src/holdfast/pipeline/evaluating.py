@@ -5,12 +5,14 @@ and the generation options, not on the judge. So an evaluation that stopped beca
 another.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from holdfast.artifacts import save_evaluation
+from holdfast.evaluate.contained import warning_of_contained
 from holdfast.evaluate.lm_eval_tasks import LmEval, LmEvalOptions
 from holdfast.evaluate.suite import Suite, evaluate, refuse_judged_settings
 from holdfast.judge import coherence
@@ -47,6 +49,8 @@ from holdfast.pipeline.suites import load_suite
 from holdfast.progress import Progress, silent
 from holdfast.prompts.chat import PLAIN_FORMAT, has_chat_template
 from holdfast.prompts.default_system import default_system_prompt
+
+logger = logging.getLogger(__name__)
 
 
 def load_second_judge(
@@ -132,6 +136,9 @@ def evaluate_model(
         log = ResponseLog(folder / "responses.jsonl")
         options = {"refusal_judge": refusal, "generator": _generator(loaded, generation, log)}
         evaluation = evaluate(loaded, guard, suite, generation, progress, **options)
+        for measure, questions in {"utility": suite.questions, "task": suite.task}.items():
+            if contained := warning_of_contained(questions, evaluation.answers, measure):
+                logger.warning(contained)
         if any(is_cut_by_context(response, generation) for response in log.known.values()):
             made_by["responses"] |= {"context": context_of(loaded.model)}
         refuse_unjudged(evaluation)

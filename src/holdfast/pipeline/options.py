@@ -174,8 +174,9 @@ class SuiteFiles(Options):
     """Evaluation prompt sets. A measure without a set is not measured."""
 
     harmful: tuple[str, ...] = ()
-    """Harmful prompts, for attack success and refusals. All prompt sets are a file (JSONL, CSV, TSV, Parquet;
-    FILE#prompt=COLUMN names the column), testbed:NAME, or a name of `holdfast prompts list`."""
+    """Harmful prompts, for attack success and refusals. All prompt sets are a file, testbed:NAME, or a name of
+    `holdfast prompts list`. A file is text with one prompt a line, or JSONL, CSV, TSV or Parquet, where
+    FILE#prompt=COLUMN names the column."""
     harmless: str | None = None
     """Harmless prompts, for over-refusal."""
     borderline: str | None = None

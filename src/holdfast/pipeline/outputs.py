@@ -13,6 +13,7 @@ from pathlib import Path
 
 from holdfast.json_files import digest, load_json, save_json
 from holdfast.pipeline.setting_differences import differences, listed
+from holdfast.stopping import mark_saved
 
 
 def claim_folder(out: Path, settings: Mapping[str, object]) -> None:
@@ -102,7 +103,9 @@ def unfinished(out: Path, settings: Mapping[str, object], *, keep_refused: bool 
 
 
 @contextmanager
-def claimed(out: Path, settings: Mapping[str, object], *, keep_refused: bool = True) -> Iterator[None]:
+def claimed(
+    out: Path, settings: Mapping[str, object], *, keep_refused: bool = True, states: str = "."
+) -> Iterator[None]:
     """Marks the folder as made with these settings, and keeps other commands out during the context.
 
     A ValueError before any result is made leaves no folder.
@@ -111,6 +114,7 @@ def claimed(out: Path, settings: Mapping[str, object], *, keep_refused: bool = T
         out: the folder.
         settings: all settings that the results depend on.
         keep_refused: True keeps the results after a later ValueError.
+        states: subfolder of the states from which an interrupted command continues.
 
     Raises:
         ValueError: as `claim_folder` and `written_alone` do, or the processes have different settings.
@@ -126,6 +130,9 @@ def claimed(out: Path, settings: Mapping[str, object], *, keep_refused: bool = T
         except ValueError:
             if rank() == 0 and (not keep_refused or holds_nothing(out)):
                 shutil.rmtree(out)
+            raise
+        except KeyboardInterrupt as stop:
+            mark_saved(stop, out / states)
             raise
 
 

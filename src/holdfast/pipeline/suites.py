@@ -11,7 +11,7 @@ from holdfast.pipeline.options import SuiteFiles
 from holdfast.pipeline.rendering import SETS
 from holdfast.prompts.near_duplicates import THRESHOLD, count_near_duplicates, count_repeats
 from holdfast.prompts.sources import as_exchanges, load_prompts, tell_repeats
-from holdfast.records import Kind, Prompt, distinct, refuse_shared
+from holdfast.records import Kind, Prompt, distinct, normalized_hash, refuse_shared
 from holdfast.values import Mask
 
 logger = logging.getLogger(__name__)
@@ -35,7 +35,22 @@ def load_suite(files: SuiteFiles, limit: int | None = None) -> Suite:
         exchanges=as_exchanges(questions),
     )
     tell_repeats("the harmful sets", repeats)
+    _refuse_same_prompts(suite)
     return suite
+
+
+def _refuse_same_prompts(suite: Suite) -> None:
+    """Raises ValueError when two sets of opposite kinds are the same, or one is part of the other.
+
+    Sets that share only a few prompts are allowed, because public sets of opposite kinds can overlap.
+    """
+    for one, other in (("harmful", "harmless"), ("harmful", "borderline"), ("harmless", "borderline")):
+        texts = [{normalized_hash(prompt.prompt) for prompt in getattr(suite, name)} for name in (one, other)]
+        if all(texts) and len(texts[0] & texts[1]) == min(map(len, texts)):
+            raise ValueError(
+                f"the {one} and the {other} prompts are the same, {len(texts[0] & texts[1])} in both sets; give a set "
+                "of its own for each."
+            )
 
 
 def warn_of_shared(mask: Mask, suite: Suite) -> None:

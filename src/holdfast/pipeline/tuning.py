@@ -34,6 +34,9 @@ from holdfast.prompts.sources import load_exchanges
 from holdfast.records import Exchange
 from holdfast.values import Mask, Meta
 
+TRAINING = "training"
+"""Subfolder of the training checkpoints."""
+
 
 def enhance_model(
     model: str,
@@ -60,7 +63,7 @@ def enhance_model(
     settings = _settings(
         loaded, selected, options, _unusual(method, "enhance", selected), refusals=unsafe, harmless=safe
     )
-    with claimed(out, settings):
+    with claimed(out, settings, states=TRAINING):
         kept = _checkpoints(out, options)
         call_options = {"method": method, "just_loaded": True}
         result = enhance(loaded, selected, unsafe, safe, options, progress, kept, **call_options)
@@ -102,7 +105,8 @@ def adapt_model(
     refuse_unclaimable(out)
     task = load_exchanges(exchanges)
     loaded, selected = _load_to_tune(model, mask, options, progress, all_weights=options.lora is None)
-    with claimed(out, _settings(loaded, selected, options, _unusual(method, "adapt", selected), task=task)):
+    settings = _settings(loaded, selected, options, _unusual(method, "adapt", selected), task=task)
+    with claimed(out, settings, states=TRAINING):
         kept = _checkpoints(out, options)
         call_options = {"adapter_dir": out / "adapter", "method": method, "just_loaded": True}
         result = adapt(loaded, selected, task, options, progress, kept, **call_options)
@@ -180,11 +184,11 @@ def _drift(share: float | None) -> dict[str, float]:
 
 def _checkpoints(out: Path, options: SftOptions) -> Path | None:
     """Returns the folder of training checkpoints, if training makes any."""
-    return out / "training" if options.checkpoint_every else None
+    return out / TRAINING if options.checkpoint_every else None
 
 
 def _save_tuned(out: Path, tuned: LoadedModel, checked: Mapping[str, object]) -> None:
     """Saves the checkpoint, then the results of its checks. A folder with result.json is complete."""
     save_checkpoint(out / "model", tuned)
-    first(lambda: discard_checkpoints(out / "training"))
+    first(lambda: discard_checkpoints(out / TRAINING))
     first(lambda: save_json(out / "result.json", checked))

@@ -3,6 +3,7 @@
 A set is given as
 
     testbed:NAME                            built in
+    FILE                                    text, one prompt a line
     FILE                                    JSON, JSONL, CSV, TSV or Parquet, with a column prompt or another known one
     FILE#prompt=COLUMN&group=COLUMN         a file with columns of other names (%26 stands for & in a name)
     NAME                                    a public set of `holdfast prompts list`
@@ -17,6 +18,7 @@ A name of the list always means that set. ./NAME means a file of that name.
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -27,6 +29,8 @@ from holdfast.prompts.known import KNOWN, USES
 from holdfast.records import Exchange, Kind, Prompt
 from holdfast.spelling import meant
 
+SIMILAR = 0.75
+"""Similarity (difflib's ratio) of two files' names without their endings. harmful and harmless have 0.67."""
 TESTBED = "testbed:"
 ALL = "all"
 """Value of `rows` that selects every row, whatever the file's labels say."""
@@ -115,10 +119,17 @@ def _existing(text: str) -> Path:
     if not path.exists() and path.name == text and not path.suffix:  # no path, so a name was meant
         raise ValueError(f"no file and no public prompt set is called {text!r}; {meant(text, KNOWN, uses=USES)}.")
     problem = "is a folder" if path.is_dir() else "is no regular file" if path.exists() else "does not exist"
-    raise ValueError(
-        f"prompt file {text!r} {problem}; give a JSON, JSONL, CSV, TSV or Parquet file, or a name of `holdfast prompts "
-        "list`."
+    allowed = (
+        "give a text file with one prompt a line, a JSON, JSONL, CSV, TSV or Parquet file, or a name of `holdfast "
+        "prompts list`"
     )
+    raise ValueError(f"prompt file {text!r} {problem}; {meant(path.name, _alike(path), allowed)}.")
+
+
+def _alike(path: Path) -> list[str]:
+    """Lists the files of the same folder with a similar name, whatever its ending."""
+    names = sorted(file.name for file in path.parent.glob("*") if file.is_file())
+    return [name for name in names if get_close_matches(path.stem, [Path(name).stem], cutoff=SIMILAR)]
 
 
 def _chosen(text: str, chosen: str) -> dict[str, str]:

@@ -40,3 +40,7 @@ def test_every_setting_is_there_and_what_is_commented_out_is_the_default(tmp_pat
     for name, field in RunConfig.model_fields.items():
         assert re.search(rf"^(# )?({name} (=|is not set)|\[{name}\])", text, re.MULTILINE), name
         assert (field.description or "").split(".")[0][:30] in text.replace("\n# ", " ")
+
+
+def test_no_comment_shows_an_option_in_the_form_of_the_command_line():
+    assert [line for line in render().splitlines() if re.search(r"(?<![-\w])--[a-z]", line)] == []

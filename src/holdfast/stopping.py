@@ -1,0 +1,67 @@
+"""Ends a command on SIGTERM, also within a long call of native code, and says whether the same command continues."""
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+GRACE = 10.0
+"""Seconds between SIGTERM and the end of a process that can't react to it."""
+MARKS = frozenset({"settings.json", "fine_tuning.json"})
+"""Files that name the work of a folder and hold none of it."""
+CUT_OFF = "stopped in the middle of a step; the same command continues from its last saved state, if there is one."
+CONTINUES = "stopped; run the same command again to continue from its last saved state."
+BEGINS_AGAIN = "stopped; no state was saved, so the same command starts from the beginning."
+RUNS = frozenset({"run", "demo"})
+"""Commands of several steps, each of which saves its result."""
+TUNING = frozenset({"adapt", "enhance"})
+
+
+class TerminatedError(KeyboardInterrupt):
+    """SIGTERM asked the command to end."""
+
+
+def end_on_sigterm() -> None:
+    """Raises TerminatedError on SIGTERM, which schedulers send before they kill a job.
+
+    Python calls a handler between two instructions of its own, and the backward pass of a large model is one. A thread
+    therefore ends the process when the handler was not called within `GRACE` seconds. Launchers of several processes
+    have such a limit themselves.
+    """
+    handled = threading.Event()
+
+    def handle(*_: object) -> None:
+        handled.set()
+        raise TerminatedError
+
+    signal.signal(signal.SIGTERM, handle)
+    if sys.platform == "win32" or int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        return
+    told, tells = os.pipe()
+    os.set_blocking(tells, False)
+    signal.set_wakeup_fd(tells, warn_on_full_buffer=False)
+    os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1))  # a worker's end is not this process's
+    threading.Thread(target=_watch, args=(told, handled), daemon=True).start()
+
+
+def _watch(told: int, handled: threading.Event) -> None:
+    """Waits for SIGTERM, and ends the process if the main thread does not react to it."""
+    while signal.SIGTERM not in os.read(told, 1):
+        pass
+    if not handled.wait(GRACE):
+        os.write(2, f"holdfast: {CUT_OFF}\n".encode())
+        os._exit(143)
+
+
+def mark_saved(stop: KeyboardInterrupt, folder: Path) -> None:
+    """Records on an interrupt that the folder holds a state from which the command continues, if it does."""
+    if any(path.name not in MARKS and path.is_file() and path.stat().st_size for path in folder.rglob("*")):
+        stop.has_saved = True  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def stopped_sentence(stop: KeyboardInterrupt, command: str | None) -> str:
+    """Says what the same command does when it is run again."""
+    if command in RUNS or getattr(stop, "has_saved", False):
+        return CONTINUES
+    return f"{BEGINS_AGAIN} --checkpoint-every N saves one every N steps." if command in TUNING else BEGINS_AGAIN
