@@ -48,9 +48,8 @@ def score(
     model
         A folder, a hub id or testbed:NAME. MODEL#NAME=VALUE sets an argument of its chat template.
     prompts
-        Harmful prompts, with responses for refusal_likelihood. For utility: questions with answers. A file,
-        testbed:NAME, or a name of `holdfast prompts list`. A file is text with one prompt a line, or JSONL, CSV, TSV or
-        Parquet, where FILE#prompt=COLUMN names the column.
+        Harmful prompts, with responses for refusal_likelihood. For utility: questions with answers. A file (text, JSONL,
+        CSV, TSV, Parquet; FILE#prompt=COLUMN names the column), testbed:NAME, or a name of `holdfast prompts list`.
     out
         File for the scores (safetensors). Scores of two halves of the prompts and the responses go beside it.
     judge
