@@ -75,7 +75,7 @@ JUDGED = ["--judge", GUARD]
         (EVALUATE + JUDGED + ["--refusal-judge", "api:x"], "needs its key in the environment variable"),
         (EVALUATE + JUDGED + ["--refusal-judge", GUARD], "says safe or unsafe, not refused or complied"),
         (
-            EVALUATE + JUDGED + ["--reference", "/no/such/model", "--harmless", HARMFUL],
+            EVALUATE + JUDGED + ["--reference", "/no/such/model", "--harmless", "testbed:harmless#first=4"],
             "'/no/such/model' does not exist",
         ),
         ([*EVALUATE[:-1], "{tmp}/taken", *JUDGED, "--second-judge", GUARD], "taken' exists already"),
