@@ -25,9 +25,9 @@ def meant(name: str, known: Iterable[str], listed_by: str = "", uses: Mapping[st
     return (f"did you mean {joined(nearest)}? " if nearest else "") + (listed_by or f"known: {listed}")
 
 
-def is_nearly(name: str, known: str) -> bool:
-    """True where a name is the known one but for about one wrong letter."""
-    return bool(get_close_matches(name, [known], cutoff=NEARLY))
+def is_nearly(name: str, known: str, similarity: float = NEARLY) -> bool:
+    """True where a name is the known one but for about one wrong letter, or as similar as asked for."""
+    return bool(get_close_matches(name, [known], cutoff=similarity))
 
 
 def _nearest(name: str, names: Sequence[str], uses: Mapping[str, str]) -> list[str]:

@@ -18,7 +18,6 @@ A name of the list always means that set. ./NAME means a file of that name.
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -27,7 +26,7 @@ from holdfast.built_in import prompts_path
 from holdfast.prompts.fetch import fetch
 from holdfast.prompts.known import KNOWN, USES
 from holdfast.records import Exchange, Kind, Prompt
-from holdfast.spelling import meant
+from holdfast.spelling import is_nearly, meant
 
 SIMILAR = 0.75
 """Similarity (difflib's ratio) of two files' names without their endings. harmful and harmless have 0.67."""
@@ -129,7 +128,7 @@ def _existing(text: str) -> Path:
 def _alike(path: Path) -> list[str]:
     """Lists the files of the same folder with a similar name, whatever its ending."""
     names = sorted(file.name for file in path.parent.glob("*") if file.is_file())
-    return [name for name in names if get_close_matches(path.stem, [Path(name).stem], cutoff=SIMILAR)]
+    return [name for name in names if is_nearly(path.stem, Path(name).stem, SIMILAR)]
 
 
 def _chosen(text: str, chosen: str) -> dict[str, str]:
