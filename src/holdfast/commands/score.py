@@ -49,7 +49,7 @@ def score(
         A folder, a hub id or testbed:NAME. MODEL#NAME=VALUE sets an argument of its chat template.
     prompts
         Harmful prompts, with responses for refusal_likelihood. For utility: questions with answers. A file (text,
-        JSONL, CSV, TSV, Parquet; FILE#prompt=COLUMN names it), testbed:NAME, or a name of `holdfast prompts list`.
+        JSONL, CSV, TSV, Parquet), FILE#prompt=COLUMN, testbed:NAME, or a name of `holdfast prompts list`.
     out
         File for the scores (safetensors). Scores of two halves of the prompts and the responses go beside it.
     judge
