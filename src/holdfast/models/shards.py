@@ -4,7 +4,6 @@ Rows lie one after another in memory. So a process holds consecutive entries of 
 flat indices count in the whole parameter. Minus the index of the first entry held, they index the shard.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -102,8 +101,3 @@ def whole(tensor: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
 def rows_of(tensor: Float[Tensor, "..."], here: Held) -> Float[Tensor, "..."]:
     """Returns the held rows of a whole tensor. A tensor with a single row holds for every row and comes back whole."""
     return tensor if tensor.shape[0] == 1 else tensor[here.rows.start : here.rows.stop]
-
-
-def held_by_name(model: nn.Module) -> Mapping[str, Held]:
-    """Returns the held entries of every parameter, by name."""
-    return {name: held(weight) for name, weight in model.named_parameters()}

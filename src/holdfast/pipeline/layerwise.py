@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 from holdfast.artifacts import ScoresFile, load_json, save_json, save_mask
 from holdfast.models.layered import open_layered
@@ -51,12 +50,6 @@ def score_by_layer(source: GivenExchanges | JudgedPrompts, progress: Progress) -
             replace(part, made_by={**part.made_by, **tally.idle(place)}) for place, part in enumerate(_parts(outline))
         )
         return Scored(whole, tally.largest, taker.save(spec.out, (whole, first_half, second_half)))
-
-
-class _Taker(Protocol):
-    def take(self, layer: LayerScores) -> None: ...
-
-    def save(self, out: Path, outlines: Sequence[Scores]) -> Mapping[str, float | None] | None: ...
 
 
 class _Files:

@@ -4,7 +4,6 @@ import shutil
 from pathlib import Path
 
 from holdfast.artifacts import load_json, save_json
-from holdfast.intervene.entries import mask_digest as mask_digest
 from holdfast.intervene.options import SftOptions
 
 MARK = "fine_tuning.json"

@@ -11,7 +11,6 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from holdfast.intervene.entries import mask_digest as mask_digest
 from holdfast.prompts.chat import encode_exchange, encode_prompt, end_of_turn
 from holdfast.records import Exchange
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import torch
 
-from holdfast.intervene.entries import mask_digest as mask_digest
 from holdfast.intervene.options import SftOptions
 from holdfast.intervene.train.examples import IGNORED, training_row
 from holdfast.models.load import LoadedModel

@@ -1,7 +1,6 @@
 """Refuses to train a model that differs from its mask's model or from the checkpoint it was loaded from."""
 
 from holdfast.artifacts import refuse_other_base
-from holdfast.intervene.entries import mask_digest as mask_digest
 from holdfast.models.fingerprints import fingerprint
 from holdfast.models.load import LoadedModel
 from holdfast.values import Mask

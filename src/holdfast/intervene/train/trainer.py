@@ -32,7 +32,6 @@ from trl.trainer.sft_trainer import SFTTrainer
 
 from holdfast.artifacts import digest
 from holdfast.distributed import all_sum, first, world_size
-from holdfast.intervene.entries import mask_digest as mask_digest
 from holdfast.intervene.options import SftOptions, share_batch
 from holdfast.intervene.train.checkpoints import claim_folder
 from holdfast.intervene.train.combine import Combine, summed

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from holdfast.intervene.entries import mask_digest as mask_digest
 from holdfast.models.load import LoadedModel, quiet_transformers
 from holdfast.models.tables import pad_id_for
 
