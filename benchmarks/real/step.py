@@ -17,7 +17,8 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from copy import deepcopy
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -26,6 +27,7 @@ from benchmarks.subjects import random_mask
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from holdfast.allocator import keep_freed_memory
 from holdfast.intervene.hold.protect import protect
 from holdfast.intervene.options import EnhanceOptions, LoraOptions
 from holdfast.intervene.train.adapters import adapters
@@ -98,15 +100,13 @@ def hooks_timed(model: nn.Module, clock: Clock) -> Iterator[None]:
             table.update({key: hook for key, hook in hooks.items() if key in table})
 
 
-def arms_of(model: PreTrainedModel, mask: Mask) -> dict[str, Arm]:
-    """The four arms, which train one model in turn; SET and LoRA begin anew with each step."""
+def arms_of(model: PreTrainedModel, mask: Mask, stack: ExitStack) -> dict[str, Arm]:
+    """The four arms. SET trains a copy of the model; the others train one in turn, and LoRA begins anew each time."""
     options = EnhanceOptions(learning_rate=1e-6)
     dense = dense_adamw(model, options)
-
-    @contextmanager
-    def sparse() -> Iterator[tuple[nn.Module, torch.optim.Optimizer]]:
-        with freeze_unmasked(model, mask), SparseAdamW(model, mask, lr=1e-6, check_base=False) as optimizer:
-            yield model, optimizer
+    tuned = deepcopy(model)
+    stack.enter_context(freeze_unmasked(tuned, mask))
+    sparse = stack.enter_context(SparseAdamW(tuned, mask, lr=1e-6, check_base=False))
 
     @contextmanager
     def held() -> Iterator[tuple[nn.Module, torch.optim.Optimizer]]:
@@ -120,7 +120,7 @@ def arms_of(model: PreTrainedModel, mask: Mask) -> dict[str, Arm]:
 
     return {
         "plain": Arm(lambda: nullcontext((model, dense))),
-        "SET": Arm(sparse),
+        "SET": Arm(lambda: nullcontext((tuned, sparse))),
         "SPA": Arm(held),
         "LoRA": Arm(adapted),
     }
@@ -160,11 +160,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     token_ids = torch.randint(0, vocabulary, (chosen.batch, TOKENS), generator=torch.Generator().manual_seed(0))
     labels = token_ids.index_fill(1, torch.arange(TOKENS // 2), -100)
     loaded.model.train()
-    arms = arms_of(loaded.model, mask)
-    for _ in range(chosen.steps + 1):
-        for name, arm in arms.items():
-            arm.step(token_ids, labels)
-            print(name, arm.steps[-1], "optimizer:", arm.shares[-1], file=sys.stderr, flush=True)
+    keep_freed_memory()  # as the commands do
+    with ExitStack() as stack:
+        arms = arms_of(loaded.model, mask, stack)
+        for _ in range(chosen.steps + 1):
+            for name, arm in arms.items():
+                arm.step(token_ids, labels)
+                print(name, arm.steps[-1], "optimizer:", arm.shares[-1], file=sys.stderr, flush=True)
     figures = figures_of(arms)
     reached = {"SET": figures["SET"]["step_ratio"], "SPA": figures["SPA"]["step_ratio"]}
     reached["SET_optimizer"] = figures["SET"]["optimizer_ratio"]

@@ -10,11 +10,13 @@ gradients. Where each process has the whole model, they average the packed gradi
 would send. Don't wrap the model in DistributedDataParallel, which needs the dense gradients that are freed here.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +26,7 @@ from holdfast.artifacts import as_mask
 from holdfast.distributed import all_sum, gathered, world_size
 from holdfast.intervene.base import require_base
 from holdfast.intervene.entries import Entries, masked_entries, refuse_adapters
+from holdfast.intervene.train.sampled_gradient import SampledGradient, fits, owners_of
 from holdfast.models.shards import is_sharded
 from holdfast.values import Mask
 
@@ -83,7 +86,10 @@ class SparseAdamW(torch.optim.Optimizer):
         devices = dict.fromkeys(entry.weight.device for entry in entries)
         self.is_sharded = is_sharded(model)
         """True where several processes hold parts of the model."""
-        self._packs = [_Pack([entry for entry in entries if entry.weight.device == device]) for device in devices]
+        owners = owners_of(model)
+        self._packs = [
+            _Pack([entry for entry in entries if entry.weight.device == device], owners) for device in devices
+        ]
         defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "fused": True}
         super().__init__([pack.master for pack in self._packs], {**defaults, "max_grad_norm": max_grad_norm})
         for pack in self._packs:
@@ -106,6 +112,8 @@ class SparseAdamW(torch.optim.Optimizer):
                 self._step_group(group)
             for pack in self._packs:
                 pack.scatter()
+        for pack in self._packs:
+            pack.leave_out_dense()
         self.zero_grad()
         return loss
 
@@ -126,6 +134,8 @@ class SparseAdamW(torch.optim.Optimizer):
         """Removes the hooks from the model, which keeps its trained weights."""
         while self._hooks:
             self._hooks.pop().remove()
+        for pack in self._packs:
+            pack.close()
 
     def __enter__(self) -> Self:
         return self
@@ -208,8 +218,9 @@ def freeze_unmasked(model: nn.Module, mask: Mask) -> Iterator[None]:
 class _Pack:
     """The selected entries of all parameters on one device, one after another, in float32."""
 
-    def __init__(self, entries: list[Entries]) -> None:
-        self.entries = entries
+    def __init__(self, entries: list[Entries], owners: Mapping[Tensor, Sequence[nn.Module]]) -> None:
+        self.entries, self._owners = entries, owners
+        self._sampled: list[SampledGradient] = []
         self.lengths = [len(entry) for entry in entries]
         self.master = torch.cat([entry.read().float() for entry in entries])
 
@@ -221,11 +232,25 @@ class _Pack:
 
     def listen(self) -> Iterator[torch.utils.hooks.RemovableHandle]:
         """Registers and yields the hooks that gather each gradient as soon as it is complete."""
-        start = 0
-        for entry in self.entries:
-            gather = self._gatherer(entry, start, start + len(entry))
-            yield entry.weight.register_post_accumulate_grad_hook(gather)
-            start += len(entry)
+        stops = itertools.accumulate(self.lengths)
+        for entry, length, stop in zip(self.entries, self.lengths, stops, strict=True):
+            gather = partial(self._gather, slice(stop - length, stop))
+            sampled = None
+            if fits(layers := self._owners.get(entry.weight, ()), entry):
+                sampled = SampledGradient(cast(nn.Linear, layers[0]), entry, gather)
+                self._sampled.append(sampled)
+                yield sampled.listen()
+            yield entry.weight.register_post_accumulate_grad_hook(_taker(entry, gather, sampled))
+
+    def leave_out_dense(self) -> None:
+        """Has autograd compute no dense gradient where the sampled one agreed with it."""
+        for sampled in self._sampled:
+            sampled.leave_out_dense()
+
+    def close(self) -> None:
+        """Gives the parameters back as they were found."""
+        while self._sampled:
+            self._sampled.pop().close()
 
     def scatter(self) -> None:
         """Writes the masters into the parameters, rounded to their dtype."""
@@ -238,16 +263,25 @@ class _Pack:
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(_write, (values[place::threads] for place in range(threads))))
 
-    def _gatherer(self, entry: Entries, start: int, stop: int) -> Callable[[Tensor], None]:
-        def gather(weight: Tensor) -> None:
-            if weight.grad is None:
-                raise RuntimeError(f"the gradient of {entry.name} was taken already: close its other SparseAdamW.")
-            if self.master.grad is None:
-                self.master.grad = torch.zeros_like(self.master)
-            self.master.grad[start:stop] += entry.take(weight.grad)  # sums micro-batches in float32
-            weight.grad = None
+    def _gather(self, places: slice, gradient: Tensor) -> None:
+        if self.master.grad is None:
+            self.master.grad = torch.zeros_like(self.master)
+        self.master.grad[places] += gradient  # sums micro-batches in float32
 
-        return gather
+
+def _taker(
+    entry: Entries, gather: Callable[[Tensor], None], sampled: SampledGradient | None
+) -> Callable[[Tensor], None]:
+    """Returns a hook that gathers the selected entries of a dense gradient, and frees it."""
+
+    def take(weight: Tensor) -> None:
+        if weight.grad is None:
+            raise RuntimeError(f"the gradient of {entry.name} was taken already: close its other SparseAdamW.")
+        dense = entry.take(weight.grad)
+        gather(dense if sampled is None else sampled.beside(dense))
+        weight.grad = None
+
+    return take
 
 
 def _write(values: Sequence[tuple[Entries, Tensor]]) -> None:
