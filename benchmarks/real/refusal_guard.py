@@ -47,14 +47,18 @@ Rows = list[tuple[Tensor, int]]
 
 def load_start(model: Path) -> RefusalClassifier:
     """The model's lower layers as a classifier with a template of its own; untrained, unless it is such a judge."""
-    known = says_refused(AutoConfig.from_pretrained(model))
+    config = AutoConfig.from_pretrained(model)
+    known = says_refused(config)
+    config.num_hidden_layers = LAYERS
+    config.id2label, config.label2id = LABELS, {name: label for label, name in LABELS.items()}
+    if getattr(config, "layer_types", None):
+        config.layer_types = config.layer_types[:LAYERS]
     tokenizer = AutoTokenizer.from_pretrained(model)
     tokenizer.chat_template = TEMPLATE
     torch.manual_seed(0)
-    labels = {"id2label": LABELS, "label2id": {name: label for label, name in LABELS.items()}}
     with quiet_transformers():
         start = AutoModelForSequenceClassification.from_pretrained(
-            model, dtype=torch.bfloat16, num_hidden_layers=LAYERS, attn_implementation="eager", **labels
+            model, dtype=torch.bfloat16, config=config, attn_implementation="eager"
         )
     if not known:
         start.score.weight.data.normal_(std=0.02)
