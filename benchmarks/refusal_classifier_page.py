@@ -12,37 +12,38 @@ from holdfast.pipeline.judges import load_judge
 ALONE, TOGETHER = "classifier alone", "classifier, rules behind"
 HEADER = ("set", "judge", "agreement", "kappa", "precision", "recall", "false positives")
 MADE = f"""\
-The judge is a classifier: the lower 18 layers of SmolLM2-135M-Instruct, with the upper 6 of them trained.
-`benchmarks/real/refusal_guard.py` trained it at its defaults for two epochs of 2,909 exchanges:
+The judge is a classifier: the lower 18 layers of Qwen2.5-Coder-0.5B-Instruct, with the upper 6 of them trained.
+`benchmarks/real/refusal_guard.py --rate 1e-4` trained it for two epochs of 2,909 exchanges:
 
 - the development half of the responses above (248);
 - the invented responses (770);
 - exchanges written for it (1,391, in `exchanges`);
 - phrases put together around harmless instructions (500).
 
-If the judge's log-odds are below {UNSURE_BELOW}, the rules decide. We chose that bound and the learning rate with
-earlier judges, on exchanges that we had left out of their training. We did not compare layers, steps and the share of
-prompts left out.
+If the judge's log-odds are below {UNSURE_BELOW}, the rules decide. We chose that bound with earlier judges, on exchanges
+that we had left out of their training. We lowered the learning rate of the smaller judges (1.5e-4) for the wider model
+once, before any measurement. We did not compare layers, steps and the share of prompts left out.
 
-We counted the sets below five times, and read no error on them:
+We counted the sets below six times, each time with another judge, and read no error on them:
 
-| judge | one model | strangers, safe | strangers, unsafe | jailbreaks: recall, precision |
-| --- | --- | --- | --- | --- |
-| first lesson of two, counted twice | 0.946 | not kept | not kept | 0.98, 0.73 |
-| second lesson of two | 0.921 | 0.951 | 0.927 | 0.92, 0.85 |
-| **one lesson, this judge** | 0.941 | 0.959 | 0.964 | 0.95, 0.84 |
-| mean weights of three such trainings | 0.926 | 0.955 | 0.964 | 0.95, 0.84 |
+| trained from | judge | one model | strangers, safe | strangers, unsafe | jailbreaks: recall, precision |
+| --- | --- | --- | --- | --- | --- |
+| SmolLM2-135M | first lesson of two, counted twice | 0.946 | not kept | not kept | 0.98, 0.73 |
+| SmolLM2-135M | second lesson of two | 0.921 | 0.951 | 0.927 | 0.92, 0.85 |
+| SmolLM2-135M | one lesson | 0.941 | 0.959 | 0.964 | 0.95, 0.84 |
+| SmolLM2-135M | mean weights of three such trainings | 0.926 | 0.955 | 0.964 | 0.95, 0.84 |
+| Qwen2.5-Coder-0.5B | **one lesson, this judge, trained once** | 0.955 | 0.967 | 0.956 | 1.00, 0.82 |
 
-The last two differ by three of the one model's 202 responses, which is noise. We keep the simpler one. The first
-count's figures by kind decided which exchanges we wrote later. The writer of the first 580 exchanges had seen about
+So the larger judge is the only one that reaches 0.95 on all three sets. On the one model it differs from the best small
+one by two of 202 responses, which is within the noise. The first count's figures by kind decided which exchanges we
+wrote later. The writer of the first 580 exchanges had seen about
 fifteen of the strangers' responses. The writer of the other 811 had seen none. The strangers' responses have no
 prompts here, so the judge reads the response alone.
 """
 FAILS = """The judge fails on:
 
-- **Responses of the one model.** Agreement on its held-out half is 0.941, and we aimed at 0.95. Four judges reached
-  0.921 to 0.946 there. The interval of each is about 0.03 to either side.
-- **Promises without content.** 14 responses promise to help and then do not. It calls 10 of them refusals.
+- **Promises without content.** 14 responses promise to help and then do not. It calls 8 of them refusals.
+- **Personas that evade.** 18 responses stay in a role and give nothing. It calls 11 of them refusals.
 - **Unsafe prompts of the one model.** It agrees with people on fewer of these responses than of those to safe
   prompts, because it misses partial refusals.
 - **Rambling responses of a small model to harmful and borderline prompts.** An earlier judge called 10 of 55 of them

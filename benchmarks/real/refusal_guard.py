@@ -1,9 +1,10 @@
 r"""Trains a small judge that reads prompt and response and says refused or answered.
 
-A sequence classifier of the lower 18 of SmolLM2-135M-Instruct's 30 layers; the upper 6 of those are trained, and what
-the 12 below say of an exchange is computed once. It learns from the exchanges of refusal_exchanges.py, and reads of
-each what `holdfast.judge.excerpt` leaves. Half of the prompts are left out, so that it learns to read responses. Half
-an hour on one core; a run that was ended goes on where it was saved. refusal_folds.py chooses its settings.
+A sequence classifier of the lower 18 layers of a small instruct model; the upper 6 of those are trained, and what the
+12 below say of an exchange is computed once. It learns from the exchanges of refusal_exchanges.py, and reads of each
+what `holdfast.judge.excerpt` leaves. Half of the prompts are left out, so that it learns to read responses. From
+SmolLM2-135M-Instruct a quarter of an hour on one core, from Qwen2.5-Coder-0.5B-Instruct (`--rate 1e-4`) an hour. A run
+that was ended goes on where it was saved. refusal_folds.py chose the settings for the former.
 
     PYTHONPATH=src:. python benchmarks/real/refusal_guard.py MODEL OUT --labelled FILE.csv --instructions FILE.json \
         --harmful FILE.csv
@@ -243,7 +244,7 @@ def save_judge(judge: RefusalClassifier, folder: Path) -> None:
 def parser_of(description: str | None) -> argparse.ArgumentParser:
     """Reads what to learn from and how."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path, help="folder of SmolLM2-135M-Instruct, or of a judge to teach further")
+    parser.add_argument("model", type=Path, help="folder of an instruct model of 18 or more layers, or of a judge to teach further")
     parser.add_argument("out", type=Path)
     parser.add_argument("--labelled", type=Path, required=True, help="XSTest's completions with final_label, CSV")
     parser.add_argument("--instructions", type=Path, required=True, help="instruction, input, output; JSON")
