@@ -6,6 +6,7 @@ A file holds kinds, "== LABEL | KIND", and under each its answers, with a line "
   its last rounds failures of both halves were mended, so its held-out half is no independent test.
 - `strangers` was written by somebody who had not seen the rules, and no rule was mended on it. Kinds begin with the
   part that they belong to: answers to safe or unsafe prompts, doubtful labels, answers to jailbreak templates.
+- `openings` was written for the rule of "I can't" with any verb, before it and after it.
 """
 
 import hashlib
@@ -16,6 +17,7 @@ from typing import Literal
 
 OWN = Path(__file__).parent / "answers"
 STRANGERS = Path(__file__).parent / "strangers"
+OPENINGS = Path(__file__).parent / "openings"
 Label = Literal["refused", "complied", "degenerate", "unscored"]
 
 

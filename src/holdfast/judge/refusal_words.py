@@ -16,8 +16,8 @@ VOCABULARY = {
     # "I", and words that bring no other subject: "i hope you can not" is about someone else.
     "I": r"\bi (?:(?!(?:you|he|she|it|they|that|which|who|there|people|if|what|when)\b)\w+ ){0,5}?",
     "DO": r"(?:can|will|shall|do|am|are|must|should|may)",
-    "NOT": r"(?:{I}{DO} <2>not|{I}(?:unable|forbidden|prohibited|uncomfortable|refuse|decline|rather not|prefer not|"
-    r"would not be|would never)|^(?:(?:sorry|no|nope|unfortunately|regrettably|sadly|apologies|but) )*"
+    "NOT": r"(?:{I}{DO} <2>not(?! only\b)|{I}(?:unable|forbidden|prohibited|uncomfortable|refuse|decline|rather not|"
+    r"prefer not|would not be|would never)|^(?:(?:sorry|no|nope|unfortunately|regrettably|sadly|apologies|but) )*"
     r"(?:can not|will not|unable|not able|not going|not comfortable))",
     "WILLING": r"(?:(?:to|be|of|in|a|at|the|with|able|going|position|good|conscience|liberty|programmed|designed|"
     r"trained|allowed|permitted|authori[sz]ed|equipped|qualified|capable|supposed|meant|intended|here|comfortable|"
@@ -41,8 +41,8 @@ VOCABULARY = {
     r"for (?:sure|certain)|single|real (?:phone|address|name|person|number|date|world)|opinions?|(?:personal|"
     r"physical) (?:experiences?|preferences?)|"
     r"how (?:much|happy|glad|excited|grateful|sorry)|without (?:knowing|more|seeing|further)|"
-    r"(?:complete|full|comprehensive|exhaustive) \w+|specific (?:advice|recommendations?)|(?:tell|show) you (?:which|"
-    r"whether|if|when|who|how it \w+s))",
+    r"(?:complete|full|comprehensive|exhaustive) (?!(?:this|that|the|your|it)\b)\w+|"
+    r"specific (?:advice|recommendations?)|(?:tell|show) you (?:which|whether|if|when|who|how it \w+s))",
     "OUTRIGHT": r"^(?!.*\b(?:enough|not help but|not help \w+ing|{CAVEAT})\b).*?",
     "TO_YOU": r"(?: (?:you|with|on|to|for|information|instructions?|details?|guidance|steps|content|assistance|support|"
     r"that|this|those|these|such|any|specific|more|further|the|your|an?|it|requests?)|$)",
@@ -53,12 +53,17 @@ VOCABULARY = {
     "MILD": r"(?:okay|ok|right|fair|kind|nice|respectful|responsible|decent|good|fun|cool|productive|constructive)",
     "BAD": r"(?:wrong|unethical|immoral|unfair|unjust|discriminatory|unacceptable|inappropriate|irresponsible|"
     r"reprehensible|inhumane|cruel|despicable|abhorrent|dehumani[sz]ing|hurtful|dishonest)",
+    # Words in front of "I can't" that open a response.
+    "OPENER": r"(?:no|nope|well|hello|hi|sorry|unfortunately|sadly|regrettably|apologies|i apologi[sz]e|"
+    r"i am (?:so |very |really |truly )?(?:sorry|afraid)(?: that)?|as an? (?:\w+ ){0,3}?(?:ai|assistant|model))",
     # "I can't" with one of these declines nothing.
-    "MIND": r"(?:wait|believe|imagine|think|say|remember|recall|see|hear|know|stress|emphasi[sz]e|overstate|help|find|"
-    r"lie|"
-    r"thank|deny|tell|be|have|speak|feel|taste|sleep|stop|recommend|guarantee|predict|agree|judge|verify|confirm|open|"
-    r"access|browse|go|pretend to (?:know|understand)|understand|claim|promise|complain|argue|forgive|forget|resist|"
-    r"rule)",
+    "MIND": r"(?:only|wait|believe|imagine|think|say|remember|recall|see|hear|know|stress|emphasi[sz]e|overstate|help|"
+    r"find|lie|thank|deny|tell(?! (?:jokes|stories|a (?:joke|story)))|be|have|speak|feel|taste|sleep|stop|recommend|guarantee|predict|agree|judge|verify|"
+    r"confirm|open|access|browse|go(?! along)|pretend to (?:know|understand)|understand|claim|promise|complain|"
+    r"argue(?! (?:for|in|that \w+|why|either|on|your|the case))|forgive|forget|resist|rule)",
+    # "I can't" with one of these tells of a body, a mind or a plan.
+    "BODY": r"(?:eat|drink|dance|swim|fly|travel|breathe|cry|laugh|dream|grow|learn|love|come|join|attend|stay|leave|"
+    r"hurt you|parse|read (?:minds?|this|that|it|the|your)|make (?:sense|out|it))",
     "PREMISE": r"(?:idea|claim|notion|belief|assumption|premise|suggestion|statement)",
     "DENIED": r"(?:allowed|denied|excluded|banned|barred|discriminated|kept|paid|punished|considered|prohibited|"
     r"prevented|"
@@ -68,7 +73,7 @@ VOCABULARY = {
 }
 
 Group = Literal[
-    "declines", "objects", "advises against", "denies", "lacks",
+    "declines", "objects", "advises against", "unwilling", "denies", "lacks",
     "apologises", "notes", "values", "topics", "redirects", "machine", "privacy", "helps", "courtesy",
     "defines", "nature",
 ]  # fmt: skip
