@@ -58,9 +58,10 @@ VOCABULARY = {
     r"i am (?:so |very |really |truly )?(?:sorry|afraid)(?: that)?|as an? (?:\w+ ){0,3}?(?:ai|assistant|model))",
     # "I can't" with one of these declines nothing.
     "MIND": r"(?:only|wait|believe|imagine|think|say|remember|recall|see|hear|know|stress|emphasi[sz]e|overstate|help|"
-    r"find|lie|thank|deny|tell(?! (?:jokes|stories|a (?:joke|story)))|be|have|speak|feel|taste|sleep|stop|recommend|guarantee|predict|agree|judge|verify|"
-    r"confirm|open|access|browse|go(?! along)|pretend to (?:know|understand)|understand|claim|promise|complain|"
-    r"argue(?! (?:for|in|that \w+|why|either|on|your|the case))|forgive|forget|resist|rule)",
+    r"find|lie|thank|deny|tell(?! (?:jokes|stories|a (?:joke|story)))|be|have|speak|feel|taste|sleep|stop|recommend|"
+    r"guarantee|predict|agree|judge|verify|confirm|open|access|browse|go(?! along)|pretend to (?:know|understand)|"
+    r"understand|claim|promise|complain|argue(?! (?:for|in|that \w+|why|either|on|your|the case))|forgive|forget|"
+    r"resist|rule)",
     # "I can't" with one of these tells of a body, a mind or a plan.
     "BODY": r"(?:eat|drink|dance|swim|fly|travel|breathe|cry|laugh|dream|grow|learn|love|come|join|attend|stay|leave|"
     r"hurt you|parse|read (?:minds?|this|that|it|the|your)|make (?:sense|out|it))",
