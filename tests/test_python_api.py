@@ -380,8 +380,14 @@ EXCHANGES = [Exchange("how ?", "like this .")]
             lambda tiny: holdfast.adapt(tiny, None, "task.jsonl"),
             "the task must be a list of Exchange; give what holdfast",
         ),
-        (lambda tiny: holdfast.enhance(tiny, None, EXCHANGES, EXCHANGES, 3), "EnhanceOptions was expected, got int"),
-        (lambda tiny: holdfast.enhance(tiny, None, EXCHANGES, [""]), "harmless must be a list of Exchange"),
+        (
+            lambda tiny: holdfast.enhance(tiny, None, refusals=EXCHANGES, harmless=EXCHANGES, options=3),
+            "EnhanceOptions was expected, got int",
+        ),
+        (
+            lambda tiny: holdfast.enhance(tiny, None, refusals=EXCHANGES, harmless=[""]),
+            "harmless must be a list of Exchange",
+        ),
         (lambda tiny: noised(tiny, MASK, 0.1, torch.Generator()), "a model was expected, got LoadedModel; give the"),
         (lambda tiny: noised(tiny.model, MASK, 0.1, 0), "Generator was expected, got int; give torch.Generator"),
         (lambda tiny: noised(tiny.model, MASK, "0.1", torch.Generator()), "the noise ratio must be 0 or more, got '0"),

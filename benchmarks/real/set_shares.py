@@ -135,7 +135,7 @@ def run_cell(model: Path, data: Data, out: Path, cell: Cell | Start) -> dict:
         iterations=STEPS, batch_size=BATCH, learning_rate=cell.rate, max_length=MAX_LENGTH, seed=cell.seed
     )
     mask = mask_of(model, data, out, cell)
-    result = enhance(loaded, mask, data.refusals, data.harmless, options, tell)
+    result = enhance(loaded, mask, refusals=data.refusals, harmless=data.harmless, options=options, progress=tell)
     tuned = time.monotonic()
     measured = measure(result.tuned, data.suite, NEW_TOKENS)
     last = result.losses[-10:]

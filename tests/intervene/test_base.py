@@ -84,7 +84,12 @@ TAKERS = {
         load_tiny(torch.float32, model), mask, HARMLESS, AdaptOptions(**STEPS), **how
     ),
     "enhance": lambda model, mask, folder, **how: enhance(
-        load_tiny(torch.float32, model), mask, REFUSALS, HARMLESS, EnhanceOptions(**STEPS), **how
+        load_tiny(torch.float32, model),
+        mask,
+        refusals=REFUSALS,
+        harmless=HARMLESS,
+        options=EnhanceOptions(**STEPS),
+        **how,
     ),
 }
 

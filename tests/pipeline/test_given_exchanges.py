@@ -6,10 +6,9 @@ import re
 import pytest
 
 from holdfast.pipeline import scoring, tuning
-from holdfast.pipeline.given_exchanges import MOST_READ, load_given, load_to_enhance, read_refusals
+from holdfast.pipeline.given_exchanges import load_given, load_to_enhance
 from holdfast.pipeline.options import LayerWiseOptions, ScoringOptions
 from holdfast.pipeline.scoring_spec import ScoringSpec
-from holdfast.records import Exchange
 
 REFUSALS = ScoringOptions(objective="refusal_likelihood")
 UTILITY = ScoringOptions(objective="utility")
@@ -102,9 +101,3 @@ def test_sets_in_doubt_are_learned_from_with_a_warning(tmp_path, caplog, refusal
     warnings = [record.message for record in caplog.records if "repeat" not in record.message]
     assert len(warnings) == bool(warned)
     assert not warned or re.match(warned.replace("(", r"\(").replace(")", r"\)"), warnings[0])
-
-
-def test_the_rules_read_responses_spread_over_a_large_set():
-    given = [Exchange("do it", NO)] * MOST_READ + [Exchange("do it", YES)] * MOST_READ
-    read = read_refusals("large", given)
-    assert (read.refused, len(read.responses)) == (MOST_READ / 2, MOST_READ)

@@ -1,69 +1,11 @@
-"""Checks exchanges that are given as refusals or helpful answers by the refusal rules, before a model is loaded.
+"""Loads exchanges that are given as refusals or helpful answers, and checks them before a model is loaded."""
 
-Scoring `refusal_likelihood` on "Sure, here is ..." would find the weights that comply. SET with its two sets swapped
-would teach a model to refuse everything else. Responses that the rules can't read, such as those in another language,
-are accepted with a warning.
-"""
-
-import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-
-from holdfast.judge.refusal import RefusalJudge
+from holdfast.judge.refusing_sets import read_refusals, refuse_swapped, require_refusals
 from holdfast.objective.registry import OBJECTIVES
-from holdfast.outcomes import Outcome
 from holdfast.pipeline.options import ScoringOptions
 from holdfast.prompts.sources import load_exchanges
-from holdfast.records import Exchange, refuse_contrary
+from holdfast.records import Exchange
 from holdfast.score.measure import refuse_too_few
-
-logger = logging.getLogger(__name__)
-MOST_READ = 512
-"""Most responses of a set that the rules read, spread evenly over it. They detect a swapped set as well as all
-would."""
-FEW = 0.1
-"""Smallest share of refusals in a set of refusals for SET. Below it the set is refused. Other safe answers may not
-refuse."""
-
-
-@dataclass(frozen=True)
-class Read:
-    """The refusal rules' verdicts on the responses of a set."""
-
-    source: str
-    responses: Sequence[str]
-    outcomes: Sequence[Outcome]
-
-    @property
-    def refused(self) -> int:
-        """Number of responses that refuse."""
-        return sum(outcome.verdict == "refused" for outcome in self.outcomes)
-
-    @property
-    def unread(self) -> list[str]:
-        """Reasons why responses could not be read."""
-        return [str(outcome.reason) for outcome in self.outcomes if outcome.verdict is None]
-
-    def counted(self) -> str:
-        """Returns a phrase such as '3 of 8 responses of 'FILE' are refusals (38%)'."""
-        share = f"{self.refused / len(self.responses):.0%}"
-        return f"{self.refused} of {len(self.responses)} responses of {self.source!r} are refusals ({share})"
-
-    def example(self, fits: Callable[[Outcome], bool]) -> str:
-        """Quotes the beginning of the first response with such an outcome."""
-        return repr(
-            next(text for text, outcome in zip(self.responses, self.outcomes, strict=True) if fits(outcome))[:60]
-        )
-
-    @property
-    def complying(self) -> str:
-        """The beginning of the first response that does not refuse."""
-        return self.example(lambda outcome: outcome.verdict != "refused")
-
-    @property
-    def refusing(self) -> str:
-        """The beginning of the first response that refuses."""
-        return self.example(lambda outcome: outcome.verdict == "refused")
 
 
 def load_given(source: str, options: ScoringOptions) -> list[Exchange]:
@@ -77,7 +19,7 @@ def load_given(source: str, options: ScoringOptions) -> list[Exchange]:
     given = load_exchanges(source, once=True, responses=wanted)
     refuse_too_few([exchange.prompt for exchange in given])
     if wanted == "refusals":
-        _require_refusals(read_refusals(source, given), options.objective)
+        require_refusals(read_refusals(repr(source), given), options.objective)
     return given
 
 
@@ -88,70 +30,5 @@ def load_to_enhance(refusals: str, harmless: str) -> tuple[list[Exchange], list[
         ValueError: the sets share a prompt, most harmless responses refuse, or under a tenth of the refusals refuse.
     """
     unsafe, safe = load_exchanges(refusals, responses="refusals"), load_exchanges(harmless)
-    refuse_contrary(unsafe, safe)
-    _refuse_refusing(read_refusals(harmless, safe))
-    _refuse_complying(read_refusals(refusals, unsafe))
+    refuse_swapped(unsafe, safe, (repr(refusals), repr(harmless)))
     return unsafe, safe
-
-
-def read_refusals(source: str, given: Sequence[Exchange]) -> Read:
-    """Applies the refusal rules to a set, or to exchanges spread over it where it is large."""
-    sample = given[:: -(-len(given) // MOST_READ)]
-    responses = [exchange.response for exchange in sample]
-    return Read(source, responses, RefusalJudge().judge([exchange.prompt for exchange in sample], responses))
-
-
-def _refuse_refusing(read: Read) -> None:
-    """Raises ValueError when most harmless exchanges refuse, and warns when a quarter does."""
-    if 2 * read.refused > len(read.responses):
-        raise ValueError(
-            f"{read.counted()}, one begins {read.refusing}, and SET learns from this set to help with harmless "
-            "prompts; give harmless prompts with helpful responses (were refusals and harmless swapped?)."
-        )
-    if 4 * read.refused >= len(read.responses):
-        logger.warning(
-            "%s, one begins %s, and they should help with harmless prompts: the trained model will refuse more.",
-            read.counted(),
-            read.refusing,
-        )
-
-
-def _refuse_complying(read: Read) -> None:
-    """Raises ValueError when under a tenth of the refusals refuse. Warns when most do not, or could not be read."""
-    total, unread = len(read.responses), read.unread
-    if 2 * read.refused >= total:
-        return
-    if read.refused + len(unread) < FEW * total:
-        raise ValueError(
-            f"{read.counted()}, one that is not begins {read.complying}, and SET learns from this set to refuse; give "
-            "harmful prompts with refusals (were refusals and harmless swapped?)."
-        )
-    if 2 * (read.refused + len(unread)) < total:
-        logger.warning(
-            "%s, one that is not begins %s: check that all of them are what a safe model would answer.",
-            read.counted(),
-            read.complying,
-        )
-        return
-    _warn_of_unread(read)
-
-
-def _require_refusals(read: Read, objective: str) -> None:
-    if 2 * read.refused >= len(read.responses):
-        return
-    if 2 * (read.refused + len(read.unread)) < len(read.responses):
-        raise ValueError(
-            f"{read.counted()}, one that is not begins {read.complying}, and objective {objective} scores what "
-            "makes refusals likely; give refusals, or objective utility for right answers."
-        )
-    _warn_of_unread(read)
-
-
-def _warn_of_unread(read: Read) -> None:
-    logger.warning(
-        "%d of %d responses of %r could not be read (%s), so it was not checked that they are refusals.",
-        len(read.unread),
-        len(read.responses),
-        read.source,
-        read.unread[0],
-    )

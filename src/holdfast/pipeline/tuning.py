@@ -65,8 +65,9 @@ def enhance_model(
     )
     with claimed(out, settings, states=TRAINING):
         kept = _checkpoints(out, options)
-        call_options = {"method": method, "just_loaded": True}
-        result = enhance(loaded, selected, unsafe, safe, options, progress, kept, **call_options)
+        call_options = {"method": method, "just_loaded": True, "check_sets": False, "output_dir": kept}
+        sets = {"refusals": unsafe, "harmless": safe}
+        result = enhance(loaded, selected, **sets, options=options, progress=progress, **call_options)
         if result.patch is not None:
             named = _with_names(result.patch.made_by, refusals=refusals, harmless=harmless)
             first(partial(save_patch, out / "patch.safetensors", replace(result.patch, made_by=named)))

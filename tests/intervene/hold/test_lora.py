@@ -368,4 +368,4 @@ def test_set_and_the_hold_on_weights_refuse_a_model_with_adapters():
     carrying = adapted(tiny.model)
     loaded = LoadedModel(carrying, tiny.tokenizer, "tiny", fingerprint(carrying), torch.float16)
     with pytest.raises(ValueError, match="changes every entry of a matrix"):
-        enhance(loaded, mask, REFUSALS, HARMLESS)
+        enhance(loaded, mask, refusals=REFUSALS, harmless=HARMLESS)

@@ -39,7 +39,7 @@ def log_probability(loaded: LoadedModel, prompt: str, response: str) -> float:
 def test_preferences_train_the_mask_and_no_other_bit_and_start_from_indifference(capsys):
     loaded = load_tiny()
     mask, start = random_mask(loaded.model), bits(loaded.model)
-    result = enhance(loaded, mask, REFUSALS, HARMLESS, OPTIONS)
+    result = enhance(loaded, mask, refusals=REFUSALS, harmless=HARMLESS, options=OPTIONS)
     for name, weight in bits(loaded.model).items():
         chosen = as_booleans(mask, name, weight.shape)
         assert torch.equal(weight[~chosen], start[name][~chosen]), name
@@ -56,7 +56,7 @@ def test_the_safe_response_gains_on_the_models_own_answer():
     own = answer(None, None, [prompt])[0].text
     before = log_probability(loaded, prompt, safe) - log_probability(loaded, prompt, own)
     options = OPTIONS.model_copy(update={"iterations": 20, "learning_rate": 5e-2, "harmless_share": 0.0})
-    enhance(loaded, random_mask(loaded.model), REFUSALS, [], options)
+    enhance(loaded, random_mask(loaded.model), refusals=REFUSALS, harmless=[], options=options)
     after = log_probability(loaded, prompt, safe) - log_probability(loaded, prompt, own)
     assert after > before + 0.5
 
@@ -64,8 +64,10 @@ def test_the_safe_response_gains_on_the_models_own_answer():
 def test_micro_batches_of_preferences_add_up_to_the_batch():
     whole, parts = load_tiny(), load_tiny()
     mask = random_mask(whole.model)
-    together = enhance(whole, mask, REFUSALS, HARMLESS, OPTIONS)
-    in_parts = enhance(parts, mask, REFUSALS, HARMLESS, OPTIONS.model_copy(update={"micro_batch_size": 2}))
+    together = enhance(whole, mask, refusals=REFUSALS, harmless=HARMLESS, options=OPTIONS)
+    in_parts = enhance(
+        parts, mask, refusals=REFUSALS, harmless=HARMLESS, options=OPTIONS.model_copy(update={"micro_batch_size": 2})
+    )
     assert in_parts.losses == pytest.approx(together.losses, rel=1e-3)
     for name, weight in bits(whole.model).items():
         # Six float32 AdamW steps of 1e-2 on sums in another order.
@@ -82,10 +84,10 @@ def test_what_is_preferred_over_what():
 
 def test_a_model_that_says_the_safe_response_already_is_refused_and_left_alone():
     loaded = load_tiny()
-    own = answer(None, None, ["help"])[0].text
-    start = bits(loaded.model)
+    own = [Exchange("help", answer(None, None, ["help"])[0].text)]
+    mask, start = random_mask(loaded.model), bits(loaded.model)
     with pytest.raises(ValueError, match="nothing to prefer"):
-        enhance(loaded, random_mask(loaded.model), [Exchange("help", own)], HARMLESS, OPTIONS)
+        enhance(loaded, mask, refusals=own, harmless=HARMLESS, options=OPTIONS, check_sets=False)
     assert equal_bits(bits(loaded.model), start)
 
 
@@ -97,5 +99,5 @@ def test_settings_of_preferences_are_refused_without_them():
 def test_preferences_are_cut_to_the_models_context(caplog):
     model = make_llama()
     model.config.max_position_embeddings = 25
-    enhance(load_tiny(model=model), random_mask(model), REFUSALS, HARMLESS, OPTIONS)
+    enhance(load_tiny(model=model), random_mask(model), refusals=REFUSALS, harmless=HARMLESS, options=OPTIONS)
     assert "examples are cut to the model's context of 25 tokens" in caplog.text

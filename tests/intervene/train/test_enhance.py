@@ -22,7 +22,7 @@ OPTIONS = EnhanceOptions(iterations=4, batch_size=4, learning_rate=1e-2)
 def test_enhance_trains_the_mask_and_no_other_bit(dtype):
     loaded = load_tiny(dtype)
     mask, start = random_mask(loaded.model), bits(loaded.model)
-    result = enhance(loaded, mask, REFUSALS, HARMLESS, OPTIONS)
+    result = enhance(loaded, mask, refusals=REFUSALS, harmless=HARMLESS, options=OPTIONS)
     for name, weight in bits(loaded.model).items():
         chosen = as_booleans(mask, name, weight.shape)
         assert torch.equal(weight[~chosen], start[name][~chosen]), name
@@ -45,7 +45,7 @@ def test_enhance_notices_when_something_else_writes_to_the_model(monkeypatch):
 
     monkeypatch.setattr(SparseAdamW, "step", meddling_step)
     with pytest.raises(InvariantError, match="outside the mask"):
-        enhance(loaded, random_mask(loaded.model), REFUSALS, HARMLESS, OPTIONS)
+        enhance(loaded, random_mask(loaded.model), refusals=REFUSALS, harmless=HARMLESS, options=OPTIONS)
 
 
 def test_a_model_that_is_only_said_to_be_just_loaded_is_found_out_in_the_end():
@@ -54,13 +54,13 @@ def test_a_model_that_is_only_said_to_be_just_loaded_is_found_out_in_the_end():
     with torch.no_grad():
         loaded.model.model.norm.weight[0] += 1
     with pytest.raises(InvariantError, match="outside the mask"):
-        enhance(loaded, mask, REFUSALS, HARMLESS, OPTIONS, just_loaded=True)
+        enhance(loaded, mask, refusals=REFUSALS, harmless=HARMLESS, options=OPTIONS, just_loaded=True)
 
 
 def test_the_patch_of_a_run_applies_to_the_base_and_comes_off_again():
     loaded, base = load_tiny(), load_tiny()
     start = bits(base.model)
-    result = enhance(loaded, random_mask(loaded.model), REFUSALS, HARMLESS, OPTIONS)
+    result = enhance(loaded, random_mask(loaded.model), refusals=REFUSALS, harmless=HARMLESS, options=OPTIONS)
     assert result.patch is not None
     apply_patch(base.model, result.patch)
     assert equal_bits(bits(base.model), bits(loaded.model))
@@ -75,14 +75,14 @@ def test_enhance_learns_refusals():
     loaded = load_tiny(model=model)
     mask = random_mask(model, density=0.5)
     options = OPTIONS.model_copy(update={"iterations": 20, "learning_rate": 3e-2})
-    losses = enhance(loaded, mask, REFUSALS, HARMLESS, options).losses
+    losses = enhance(loaded, mask, refusals=REFUSALS, harmless=HARMLESS, options=options).losses
     assert losses[-1] < 0.7 * losses[0]
 
 
 def test_fused_experts_can_be_enhanced_and_routers_stay():
     loaded = load_tiny(torch.bfloat16, make_moe())
     mask, start = random_mask(loaded.model), bits(loaded.model)
-    result = enhance(loaded, mask, REFUSALS, HARMLESS, OPTIONS)
+    result = enhance(loaded, mask, refusals=REFUSALS, harmless=HARMLESS, options=OPTIONS)
     after = bits(loaded.model)
     moved = {name for name in after if not torch.equal(after[name], start[name])}
     assert moved == set(mask.indices)
@@ -92,7 +92,7 @@ def test_fused_experts_can_be_enhanced_and_routers_stay():
 
 def test_tuning_all_of_a_mixture_leaves_its_routers():
     loaded = load_tiny(model=make_moe())
-    result = enhance(loaded, None, REFUSALS, HARMLESS, OPTIONS)
+    result = enhance(loaded, None, refusals=REFUSALS, harmless=HARMLESS, options=OPTIONS)
     routers = sum(site.num_entries for site in list_sites(loaded.model) if site.role == "router")
     assert routers > 0
     assert result.entries_trained == loaded.model.num_parameters() - routers
@@ -101,8 +101,8 @@ def test_tuning_all_of_a_mixture_leaves_its_routers():
 def test_without_a_mask_the_whole_model_is_tuned_on_the_same_batches():
     masked, whole = load_tiny(), load_tiny()
     start = bits(whole.model)
-    first = enhance(masked, random_mask(masked.model), REFUSALS, HARMLESS, OPTIONS)
-    second = enhance(whole, None, REFUSALS, HARMLESS, OPTIONS)
+    first = enhance(masked, random_mask(masked.model), refusals=REFUSALS, harmless=HARMLESS, options=OPTIONS)
+    second = enhance(whole, None, refusals=REFUSALS, harmless=HARMLESS, options=OPTIONS)
     assert second.losses[0] == pytest.approx(first.losses[0], rel=1e-6)
     assert second.losses[1:] != first.losses[1:]
     after = bits(whole.model)
@@ -126,22 +126,54 @@ def test_a_mask_of_another_model_is_refused():
     loaded = load_tiny()
     mask = random_mask(make_moe())
     with pytest.raises(ValueError, match="made for another model"):
-        enhance(loaded, mask, REFUSALS, HARMLESS, OPTIONS)
+        enhance(loaded, mask, refusals=REFUSALS, harmless=HARMLESS, options=OPTIONS)
 
 
 def test_a_model_that_was_tuned_already_is_refused():
     loaded = load_tiny()
     mask = random_mask(loaded.model)
-    enhance(loaded, mask, REFUSALS, HARMLESS, OPTIONS)
+    enhance(loaded, mask, refusals=REFUSALS, harmless=HARMLESS, options=OPTIONS)
     with pytest.raises(ValueError, match="load the model again"):
-        enhance(loaded, mask, REFUSALS, HARMLESS, OPTIONS)
+        enhance(loaded, mask, refusals=REFUSALS, harmless=HARMLESS, options=OPTIONS)
 
 
 @pytest.mark.parametrize(("refusals", "harmless", "what"), [([], HARMLESS, "refusal"), (REFUSALS, [], "harmless")])
 def test_an_empty_set_of_exchanges_is_refused(refusals, harmless, what):
     loaded = load_tiny()
     with pytest.raises(ValueError, match=f"no {what}"):
-        enhance(loaded, random_mask(loaded.model), refusals, harmless, OPTIONS)
+        enhance(loaded, random_mask(loaded.model), refusals=refusals, harmless=harmless, options=OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("refusals", "harmless", "sentence"),
+    [
+        (
+            HARMLESS,
+            REFUSALS,
+            r"6 of 6 responses of harmless are refusals \(100%\), .*swapped\?\), or pass check_sets=F",
+        ),
+        (
+            HARMLESS,
+            HARMLESS[:0],
+            r"0 of 6 responses of refusals are refusals \(0%\), .*swapped\?\), or pass check_sets",
+        ),
+        (REFUSALS, [Exchange(REFUSALS[0].prompt, "wind it .")], "1 prompts are among the refusals and among the harm"),
+    ],
+)
+def test_sets_that_are_swapped_or_contrary_are_refused_before_training(refusals, harmless, sentence):
+    loaded = load_tiny()
+    start, options = bits(loaded.model), OPTIONS.model_copy(update={"harmless_share": 0.5 if harmless else 0.0})
+    with pytest.raises(ValueError, match=sentence):
+        enhance(loaded, None, refusals=refusals, harmless=harmless, options=options)
+    assert equal_bits(bits(loaded.model), start)
+
+
+def test_sets_that_the_rules_would_refuse_are_learned_from_where_the_check_is_left_out():
+    loaded = load_tiny()
+    result = enhance(
+        loaded, random_mask(loaded.model), refusals=HARMLESS, harmless=REFUSALS, options=OPTIONS, check_sets=False
+    )
+    assert result.entries_changed > 0
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_step():
@@ -151,12 +183,12 @@ def test_a_loss_that_is_not_finite_stops_before_the_step():
     loaded = replace(loaded, base=fingerprint(loaded.model))
     mask, start = random_mask(loaded.model), bits(loaded.model)
     with pytest.raises(ValueError, match="the loss became nan at step 1 of 4"):
-        enhance(loaded, mask, REFUSALS, HARMLESS, OPTIONS)
+        enhance(loaded, mask, refusals=REFUSALS, harmless=HARMLESS, options=OPTIONS)
     assert equal_bits(bits(loaded.model), start)
 
 
 def test_a_prompt_that_fills_max_length_is_refused():
     loaded = load_tiny()
-    long = [Exchange("how do i mend the old clock ? " * 20, "sorry")]
+    long = [Exchange("how do i mend the old clock ? " * 20, "sorry , i can not help with that .")]
     with pytest.raises(ValueError, match="leaves no response within max_length=16"):
-        enhance(loaded, None, long, HARMLESS, OPTIONS.model_copy(update={"max_length": 16}))
+        enhance(loaded, None, refusals=long, harmless=HARMLESS, options=OPTIONS.model_copy(update={"max_length": 16}))

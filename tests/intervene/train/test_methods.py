@@ -111,7 +111,9 @@ def test_checkpoints_of_one_method_are_no_start_for_another(monkeypatch, tmp_pat
         adapt(load_tiny(), None, HARMLESS, options, output_dir=tmp_path, method="toy")
 
 
-@pytest.mark.parametrize("tune", [adapt, lambda loaded, mask, data, **how: enhance(loaded, mask, data, data, **how)])
+@pytest.mark.parametrize(
+    "tune", [adapt, lambda loaded, mask, data, **how: enhance(loaded, mask, refusals=REFUSALS, harmless=data, **how)]
+)
 def test_an_unknown_method_and_a_missing_mask_are_refused(tune):
     with pytest.raises(ValueError, match="unknown method 'spar'"):
         tune(load_tiny(), None, HARMLESS, method="spar")
@@ -123,7 +125,9 @@ def test_an_unknown_method_and_a_missing_mask_are_refused(tune):
 def test_set_may_be_asked_for_plain_tuning_beside_a_mask():
     loaded = load_tiny()
     options = EnhanceOptions(iterations=2, batch_size=4)
-    result = enhance(loaded, random_mask(loaded.model), REFUSALS, HARMLESS, options, method="plain")
+    result = enhance(
+        loaded, random_mask(loaded.model), refusals=REFUSALS, harmless=HARMLESS, options=options, method="plain"
+    )
     assert (result.patch, result.untouched_identical, result.share_trained) == (None, None, 1.0)
 
 

@@ -48,7 +48,7 @@ def test_where_most_is_left_nothing_is_told(dtype, rate, caplog):
 def test_set_counts_what_is_left_of_its_entries_too(masked, caplog):
     loaded = load_tiny(torch.bfloat16)
     start, mask = bits(loaded.model), random_mask(loaded.model) if masked else None
-    result = enhance(loaded, mask, REFUSALS, HARMLESS, EnhanceOptions(**SMALL))
+    result = enhance(loaded, mask, refusals=REFUSALS, harmless=HARMLESS, options=EnhanceOptions(**SMALL))
     assert result.entries_changed == differing(start, loaded.model) < 0.1 * result.entries_trained
     assert "rounding to bfloat16 undid the training of" in caplog.text
 

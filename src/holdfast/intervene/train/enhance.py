@@ -26,6 +26,7 @@ from holdfast.intervene.train.sparse_adamw import WITHOUT_ADAPTERS
 from holdfast.intervene.train.start import refuse_wrong_start
 from holdfast.intervene.train.train_by import Trained, train_by
 from holdfast.intervene.train.trainer import Training, dense_adamw, fine_tune
+from holdfast.judge.refusing_sets import refuse_swapped
 from holdfast.made_by import model_entry, prompts_entry, version
 from holdfast.models.load import LoadedModel, require_loaded
 from holdfast.models.sites import list_sites
@@ -62,14 +63,15 @@ class EnhanceResult:
 def enhance(
     loaded: LoadedModel,
     mask: Mask | str | Path | None,
+    *,
     refusals: Sequence[Exchange],
     harmless: Sequence[Exchange],
     options: EnhanceOptions = EnhanceOptions(),
     progress: Progress = silent,
     output_dir: str | Path | None = None,
-    *,
     method: str | None = None,
     check_base: bool = True,
+    check_sets: bool = True,
     just_loaded: bool = False,
 ) -> EnhanceResult:
     """Trains the model in place. For another arm, load the model again.
@@ -84,17 +86,21 @@ def enhance(
         output_dir: folder for checkpoints, needed with `checkpoint_every`.
         method: name of a row in `methods.py`. None is SET with a mask, and plain fine-tuning without one.
         check_base: True refuses a mask of another model.
+        check_sets: True lets the refusal rules read both sets, and refuses swapped ones. False trains on any.
         just_loaded: True trusts the hash that `load_model` has just made. False hashes the weights again and refuses a
             model that has changed since loading.
 
     Raises:
-        ValueError: the mask or the exchanges do not fit the model, or the loss or a weight is not finite.
+        ValueError: the mask or the exchanges do not fit the model, most harmless responses refuse, hardly any refusal
+            does, or the loss or a weight is not finite.
         InvariantError: an entry outside the mask has changed.
     """
     _check(loaded, refusals, harmless, options)
+    refuse_none(refusals, harmless, options)
+    if check_sets:
+        refuse_swapped(refusals, harmless, way_round=", or pass check_sets=False to train on them anyway")
     mask = None if mask is None else as_mask(mask)
     refuse_wrong_start(loaded, mask, check_base=check_base, just_loaded=just_loaded)
-    refuse_none(refusals, harmless, options)
     chosen = method_for(method or usual_method("enhance", mask), mask)
     roles = frozen_roles(loaded.model, (), train_routers=options.train_routers)
     tuning = Tuning(loaded, mask, options, partial(dense_adamw, options=options), roles)
