@@ -32,6 +32,8 @@ def test_compliance_is_not_scored_as_refusals(tmp_path):
     given = exchanges(tmp_path, NO, YES, YES, YES)
     with pytest.raises(ValueError, match=told):
         scoring.score_likelihood("none", given, tmp_path / "scores.safetensors", options=REFUSALS)
+    with pytest.raises(ValueError, match=told):  # refusals are the default
+        scoring.score_likelihood("none", given, tmp_path / "scores.safetensors")
     layers, out = LayerWiseOptions(layer_wise=True), tmp_path / "scores.safetensors"
     with pytest.raises(ValueError, match=told):
         scoring.score_model(ScoringSpec(model="none", prompts=given, out=out, layers=layers, options=REFUSALS))

@@ -179,7 +179,12 @@ def test_an_exchange_that_is_repeated_scores_once(tmp_path, monkeypatch):
     monkeypatch.setattr(scoring, "load_model", lambda *_, **__: pytest.fail("far enough"))
     (tmp_path / "exchanges.jsonl").write_text('{"prompt": "a", "response": "b"}\n' * 2)
     with pytest.raises(pytest.fail.Exception, match="far enough"):
-        scoring.score_likelihood("none", str(tmp_path / "exchanges.jsonl"), tmp_path / "scores.safetensors")
+        scoring.score_likelihood(
+            "none",
+            str(tmp_path / "exchanges.jsonl"),
+            tmp_path / "scores.safetensors",
+            options=ScoringOptions(objective="utility"),
+        )
     assert seen == [["a"]]
 
 

@@ -258,7 +258,8 @@ def utility_scores(config: BakeoffConfig, folder: Path, progress: Progress) -> P
     if SAFETY_ONLY not in config.selectors or prompts is None:
         return None
     if not path.is_file():
-        scoring.score_likelihood(config.model, prompts, path, seed=config.seed, progress=progress)
+        options = ScoringOptions(objective="utility")
+        scoring.score_likelihood(config.model, prompts, path, options=options, seed=config.seed, progress=progress)
     return path
 
 

@@ -29,7 +29,7 @@ from holdfast.select.stability import Stability, stability
 from holdfast.spelling import joined
 from holdfast.values import Scores, ScoresShard
 
-UTILITY_OPTIONS = ScoringOptions(objective="utility")
+REFUSAL_OPTIONS = ScoringOptions(objective="refusal_likelihood")
 
 
 def score_safety(
@@ -63,14 +63,14 @@ def score_likelihood(
     exchanges: str,
     out: str | Path,
     *,
-    options: ScoringOptions = UTILITY_OPTIONS,
+    options: ScoringOptions = REFUSAL_OPTIONS,
     seed: int = 0,
     progress: Progress = silent,
 ) -> Scores:
     """Writes scores to `out`: the effect of every weight on the likelihood of given responses.
 
-    For right answers the score is utility importance, for refusals the effect on the likelihood of refusing. The
-    options' objective says which of the two it is, and the file records it.
+    By default the responses are refusals, and the score is the effect on the likelihood of refusing. For right answers
+    give `options=ScoringOptions(objective="utility")`, which scores utility importance. The file records the objective.
 
     Raises:
         ValueError: the objective is refusal_likelihood, and fewer than half of the responses are refusals.
