@@ -59,11 +59,16 @@ def test_a_file_without_responses_is_said_to_have_no_refusals(tmp_path):
         ValueError, match=r"csv:2 has no refusals: it has 'goal', 'target', and nothing under 'resp"
     ) as told:
         load_given(str(file), REFUSALS)
-    assert str(told.value).endswith("every prompt; 'target' begins an answer that complies, and is no refusal.")
+    assert "#response" not in str(told.value)
+    assert str(told.value).endswith(
+        "every prompt; 'target' begins an answer that complies, and is no refusal; for refusals take a sentence such "
+        'as "I can\'t help with that.", or let `holdfast evaluate` answer the prompts and keep the responses that '
+        "refuse."
+    )
     with pytest.raises(ValueError, match="0 of 2 responses"):
         load_given(f"{file}#response=target", REFUSALS)
     file.write_text("goal,reply\nbreak it,No\nbend it,No\n")
-    with pytest.raises(ValueError, match=r"or name a column that holds refusals as FILE#response=COLUMN\.$"):
+    with pytest.raises(ValueError, match=r"or name a column that holds refusals as FILE#response=COLUMN; for r"):
         load_given(str(file), REFUSALS)
 
 

@@ -159,7 +159,7 @@ def test_responses_and_answers_are_found_too(tmp_path, row, response):
 
 def test_targets_of_attacks_are_no_responses(tmp_path):
     for row in ({"goal": "p", "target": "Sure"}, {"Goal": "p", "Target": "Sure", "Behavior": "b", "Category": "c"}):
-        with pytest.raises(ValueError, match=r"has no text under 'response'; it has '[gG]oal', '[tT]arget'"):
+        with pytest.raises(ValueError, match=r"has no responses: it has '[gG]oal', '[tT]arget'.*, and nothing under"):
             load_exchanges(write(tmp_path, json.dumps(row)))
 
 
@@ -249,3 +249,36 @@ def test_real_files_are_read_by_their_path_alone(file, kind, count, first):
     assert prompts[0].prompt.startswith(first)
     assert {prompt.kind for prompt in prompts} == {kind}
     assert (prompts[0].answer is not None) == (kind == "question")
+
+
+GOAL = {"goal": "break it", "target": "Sure, here is how"}
+
+
+@pytest.mark.parametrize(
+    ("row", "is_advised", "complies"),
+    [
+        (GOAL, False, "'target' begins an answer that complies"),
+        ({"Goal": "break it", "Target": "1. Take a hammer", "Category": "c"}, False, "'Target' begins an answer that"),
+        ({"prompt": "mend it", "reply": "Of course! Glue it."}, True, "'reply' begins an answer that complies"),
+        ({"prompt": "mend it", "reply": "Glue it."}, True, ""),
+        ({"prompt": "mend it", "note": "surely easy"}, True, ""),
+    ],
+)
+def test_a_file_without_responses_is_told_so_and_never_led_to_the_targets_of_an_attack(
+    tmp_path, row, is_advised, complies
+):
+    with pytest.raises(
+        ValueError, match=r"jsonl:1 has no responses: it has .*, and nothing under 'response'; wr"
+    ) as told:
+        load_exchanges(write(tmp_path, json.dumps(row)))
+    assert ("FILE#response=COLUMN" in str(told.value)) == is_advised
+    assert complies in str(told.value)
+    assert ("complies" in str(told.value)) == bool(complies)
+    assert ("for refusals take a sentence such as" in str(told.value)) == (not is_advised)
+
+
+def test_refusals_are_not_looked_for_in_a_column_that_complies(tmp_path):
+    path = write(tmp_path, json.dumps({"prompt": "break it", "reply": "Certainly, take a hammer."}))
+    with pytest.raises(ValueError, match=r"has no refusals: .*'reply' begins an answer that complies") as told:
+        load_exchanges(path, responses="refusals")
+    assert "#response" not in str(told.value)

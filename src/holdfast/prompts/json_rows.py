@@ -31,7 +31,7 @@ def json_rows(file: Path) -> Iterator[Row]:
 
 
 def _is_whole(line: str) -> bool:
-    """Returns True if a line is JSON by itself. A line with a key twice counts, and is refused when it is read."""
+    """Returns True if a line is JSON by itself. One with a key twice counts, and is refused when it is read."""
     try:
         parse_json(line)
     except DuplicateKeyError:
@@ -45,13 +45,29 @@ def _lines(file: Path) -> Iterator[Row]:
     with file.open(encoding="utf-8-sig", newline="\n") as opened:
         for number, line in enumerate(opened, 1):
             if line.strip():
-                yield from _rows(file, number, _parsed(file, line, number))
+                # Without its line break, since a value that lacks its end would be reported one line below.
+                yield from _rows(file, number, _parsed(file, line.rstrip(), number))
 
 
 def _document(file: Path) -> Iterator[Row]:
     # Line breaks stay unchanged, so that line numbers are those that an editor shows.
     with file.open(encoding="utf-8-sig", newline="") as opened:
-        yield from _rows(file, 1, _parsed(file, opened.read(), 1))
+        text = opened.read()
+    try:
+        document = _parsed(file, text.rstrip(), 1)
+    except ValueError:
+        if not _is_lines(text):
+            raise
+        yield from _lines(file)  # which names the first line that is broken
+    else:
+        yield from _rows(file, 1, document)
+
+
+def _is_lines(text: str) -> bool:
+    """Returns True if a text that is no JSON is broken JSONL: it opens no document, and a line of it is an object."""
+    first, *others = text.strip().split("\n")
+    opens = first.startswith("[") or first.strip() == "{"
+    return not opens and any(line.startswith("{") and _is_whole(line) for line in others)
 
 
 def _parsed(file: Path, text: str, begin: int) -> object:

@@ -1,6 +1,7 @@
 """Reads a prompt set into records, and notes the decisions of the reader: columns used, rows left out."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Generic, get_args
@@ -15,6 +16,13 @@ from holdfast.records import Exchange, Kind, Prompt, Record
 
 ANSWERED = ("question", "task")
 """Kinds of prompts that have an exact answer."""
+COMPLYING = re.compile(r"\W*(?:sure|certainly|of course|absolutely|here (?:is|are)|here's)\b", re.IGNORECASE)
+"""Beginnings of answers that comply, as the targets of attacks such as AdvBench's have them."""
+MADE_REFUSALS = (
+    'take a sentence such as "I can\'t help with that.", or let `holdfast evaluate` answer the prompts and keep the '
+    "responses that refuse"
+)
+"""Where refusals of prompts come from, as docs/own-model.md says at length."""
 EVERY_ROW = "FILE#rows=all reads every row."
 
 
@@ -44,7 +52,7 @@ class Reader(Generic[Record]):
         for number, values in self._rows_of_side():
             place = f"{self.source.file}:{number}"
             if (named := self._named(values, place)) is not None:
-                yield self._made(unfold_conversation(named, place), place, tuple(values))
+                yield self._made(unfold_conversation(named, place), place, values)
 
     def sides(self) -> dict[str, Side]:
         """Returns the side of every prompt by its text, if a column of the file separates harmful from safe prompts."""
@@ -57,7 +65,7 @@ class Reader(Generic[Record]):
             place, side = f"{self.source.file}:{number}", side_of(values.get(column))
             named = self._named(values, place)
             if side and named is not None:
-                by_prompt[self._made(unfold_conversation(named, place), place, tuple(values)).prompt] = side
+                by_prompt[self._made(unfold_conversation(named, place), place, values).prompt] = side
         return by_prompt
 
     def _note(self, sentence: str, *, is_warning: bool = False) -> None:
@@ -135,8 +143,8 @@ class Reader(Generic[Record]):
         """Returns True if only the rows are read that belong to the public set of a layout."""
         return layout.where is not None and self.source.where is None and not self.source.takes_all
 
-    def _made(self, values: dict[str, object], place: str, columns: Sequence[str]) -> Record:
-        """Checks the fields of a row, and returns its record. `columns` are the row's columns, for error messages."""
+    def _made(self, values: dict[str, object], place: str, row: Mapping[str, object]) -> Record:
+        """Checks the fields of a row, and returns its record. `row` is the file's own, for error messages."""
         if self.record is Exchange and "response" not in values and "answer" in values:
             values = {**values, "response": values["answer"]}
         if self.optional and "answer" not in values and "response" in values:
@@ -146,7 +154,7 @@ class Reader(Generic[Record]):
         known = {name: values[name] for name in names if name in self.required or values[name] != ""}
         for name in self.required:
             if name not in values:
-                raise ValueError(_missing(place, name, columns, self.responses))
+                raise ValueError(_missing(place, name, row, self.responses))
         for name, text in known.items():
             _refuse_other_than_text(place, name, text, is_required=name in self.required)
         if self.record is Prompt:
@@ -161,20 +169,32 @@ def _holds(values: Mapping[str, object], where: tuple[str, str], place: str) -> 
     return str(read_fields(Layout({"where": where[0]}), values, place)["where"]) == where[1]
 
 
-def _missing(place: str, name: str, columns: Sequence[str], responses: str) -> str:
+def _missing(place: str, name: str, row: Mapping[str, object], responses: str) -> str:
     """Says which field, or which kind of response, a row lacks, and what it has instead."""
+    columns = list(row)
     has = ", ".join(map(repr, columns)) or "nothing"
     parted = next((mark for mark in ";\t|" if len(columns) == 1 and mark in columns[0]), None)
     hint = f"its cells seem to be separated by {parted!r}: save it with commas" if parted else ""
-    if name == "response" and responses != "responses" and not hint:
-        named = f", or name a column that holds {responses} as FILE#response=COLUMN"
-        if {"goal", "target"} <= set(map(folded, columns)):  # AdvBench
-            named = "; 'target' begins an answer that complies, and is no refusal"
-        return (
-            f"{place} has no {responses}: it has {has}, and nothing under 'response'; write one there for every "
-            f"prompt{named}."
-        )
+    if name == "response" and not hint:
+        sentence = f"{place} has no {responses}: it has {has}, and nothing under 'response'"
+        return _without_responses(sentence, row, responses)
     return f"{place} has no text under {name!r}; it has {has}; {hint or f'name its column as FILE#{name}=COLUMN'}."
+
+
+def _without_responses(sentence: str, row: Mapping[str, object], responses: str) -> str:
+    """Ends a sentence on a row without a response: how to get some. Never leads to the targets of an attack."""
+    names = {folded(column): column for column in row}
+    of_attack = {"goal", "target"} <= names.keys()  # AdvBench, JailbreakBench
+    complying = next((column for column, text in row.items() if COMPLYING.match(str(text))), None)
+    complying = names["target"] if of_attack else complying
+    advice = "write one there for every prompt"
+    if not of_attack and (complying is None or responses != "refusals"):
+        advice += f", or name a column that holds {responses} as FILE#response=COLUMN"
+    if complying is not None:
+        advice += f"; {complying!r} begins an answer that complies, and is no refusal"
+    if of_attack or responses == "refusals":
+        advice += f"; for refusals {MADE_REFUSALS}"
+    return f"{sentence}; {advice}."
 
 
 def _refuse_other_than_text(place: str, name: str, text: object, *, is_required: bool) -> None:
