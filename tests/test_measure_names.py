@@ -3,7 +3,7 @@
 import random
 
 from holdfast.commands.evaluate import evaluation_rows
-from holdfast.evaluate.gate import compare_measures
+from holdfast.evaluate.measures import compare_measures
 from holdfast.measure_names import LABELS, ROWS, WORDS, place_of
 from holdfast.outcomes import Rate
 from holdfast.report.arms import Arm, measure_label, measures_of

@@ -10,6 +10,7 @@ from .artifacts import save_patch as save_patch
 from .artifacts import save_scores as save_scores
 from .errors import GateError as GateError
 from .errors import InvariantError as InvariantError
+from .errors import UndecidedError as UndecidedError
 from .evaluate.comparing import compare as compare
 from .evaluate.suite import Suite as Suite
 from .intervene.edit.perturb import perturbed as perturbed

@@ -4,6 +4,7 @@ Exit codes:
 - 0: done
 - 1: a gate or an invariant failed
 - 2: any other error, explained in one sentence
+- 3: the data of a gate cannot decide
 - 130: stopped by an interrupt
 - 143: stopped by SIGTERM
 """
@@ -26,7 +27,7 @@ from holdfast.commands.notices import logging_named, quiet_libraries
 from holdfast.commands.several import repeat_options
 from holdfast.commands.superfluous import superfluous_sentence
 from holdfast.commands.waiting import libraries_announced
-from holdfast.errors import GateError, InvariantError
+from holdfast.errors import GateError, InvariantError, UndecidedError
 from holdfast.notes import NOTE
 from holdfast.option_groups import OUTPUT, RARE_NAMES
 from holdfast.out_of_memory import is_out_of_memory, memory_sentence
@@ -72,7 +73,7 @@ app = new_app(
     "holdfast",
     "Find the weights by which a language model holds on to its safety, strengthen them, and hold them fast.\n\n"
     "Exit codes: 0: done. 1: a gate or a check failed. 2: any other error, explained in one sentence. "
-    "130 or 143: stopped.",
+    "3: a gate cannot decide with these prompts. 130 or 143: stopped.",
     version=__version__,
     suppress_keyboard_interrupt=False,  # cyclopts would exit silently on an interrupt
 )
@@ -161,6 +162,8 @@ def call(arguments: Sequence[str] | None = None) -> int:
         return _fail(error, 2)
     except OSError as error:
         return _fail(error, 2, _file_sentence(error))
+    except UndecidedError as error:
+        return _fail(error, 3)
     except (InvariantError, GateError) as error:
         return _fail(error, 1)
     except (MemoryError, RuntimeError) as error:

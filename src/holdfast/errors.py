@@ -1,4 +1,4 @@
-"""Errors to which the command line gives exit code 1. A user's mistake is a ValueError and has exit code 2."""
+"""Errors of failed checks, which have exit code 1 or 3. A user's mistake is a ValueError and has exit code 2."""
 
 
 class InvariantError(RuntimeError):
@@ -6,4 +6,8 @@ class InvariantError(RuntimeError):
 
 
 class GateError(RuntimeError):
-    """The checkpoint does not meet a condition of its release."""
+    """A checkpoint meets a condition under which its release fails."""
+
+
+class UndecidedError(GateError):
+    """The data of a gate cannot decide a condition of the release. The command line gives it exit code 3."""

@@ -25,11 +25,16 @@ def chance_within(t: float, freedom: int) -> float:
     return math.sin(angle) * total
 
 
+def quantile(freedom: int, chance: float) -> float:
+    """The t that |T| is below with this chance, at least 0.0001 and at most 1e6."""
+    low, high = 1e-4, 1e6
+    while high - low > 1e-12 * high:
+        middle = math.sqrt(low * high) if high > 2 * low else (low + high) / 2
+        low, high = (middle, high) if chance_within(middle, freedom) < chance else (low, middle)
+    return high
+
+
 @cache
 def quantile_95(freedom: int) -> float:
     """The t that |T| is below with a chance of 0.95: 12.7 for one degree of freedom, 1.96 for very many."""
-    low, high = 1.9, 13.0
-    while high - low > 1e-12:
-        middle = (low + high) / 2
-        low, high = (middle, high) if chance_within(middle, freedom) < 0.95 else (low, middle)
-    return high
+    return quantile(freedom, 0.95)

@@ -96,13 +96,13 @@ def evaluation(*texts):
 
 
 def test_a_gate_fails_where_coherence_falls_and_names_the_prompts():
-    before, after = evaluation(*[REFUSAL] * 8), evaluation(LOOP, LOOP, *[REFUSAL] * 6)
-    conditions = ("coherence < before - 0.05", "coherent_refusal < 0.9", "refusal < before", "coherence/harmful < 0.5")
+    before, after = evaluation(*[REFUSAL] * 40), evaluation(*[LOOP] * 8, *[REFUSAL] * 32)
+    conditions = ("coherence < before - 0.05", "coherent_refusal < 0.95", "refusal < before", "coherence/harmful < 0.5")
     found = gate(before, after, [parse_condition(one) for one in conditions])
-    assert [one.passed for one in found.findings] == [False, False, True, True]
-    assert found.findings[0].prompts == ("prompt 0", "prompt 1")
-    assert "of 8 prompts scored under both 0 became coherent and 2 ceased to be" in found.findings[0].numbers
-    assert "0 became coherent refusals and 2 ceased" in found.findings[1].numbers
+    assert [one.outcome for one in found.findings] == ["fails", "fails", "undecided", "passes"]
+    assert found.findings[0].prompts == ("prompt 0", "prompt 1", "prompt 2")
+    assert "of 40 prompts scored under both 0 became coherent and 8 ceased to be" in found.findings[0].numbers
+    assert "0 became coherent refusals and 8 ceased" in found.findings[1].numbers
 
 
 def test_a_share_of_coherence_is_not_compared_with_a_percentage():

@@ -8,7 +8,7 @@ import pytest
 from holdfast import __version__
 from holdfast.artifacts import load_evaluation, save_mask
 from holdfast.commands.verify import _cells, _measured
-from holdfast.evaluate.gate import compare_measures
+from holdfast.evaluate.measures import compare_measures
 from holdfast.made_by import prompts_entry
 from holdfast.models.load import load_model
 from holdfast.models.options import GenerateOptions

@@ -4,10 +4,9 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from markdown_it import MarkdownIt
 
 from holdfast.outcomes import Rate
-from holdfast.report.gate import gate_tables, narrow, render_junit, render_markdown
+from holdfast.report.gate import gate_tables, narrow, render_junit
 from holdfast.report.schema import rate_json
 from tests.report.sample import rate
 
@@ -27,23 +26,49 @@ def comparison(prompt="mend the clock", group="heldout", passed=False, model="so
         "corrected_p": 0.04,
     }
     alone = {"before": 3.0, "after": None, "difference": None, "change": None, "paired": None, "corrected_p": None}
-    failed = {"condition": "asr > before", "passed": passed, "numbers": "asr was 0 and is 0.12", "prompts": [prompt]}
-    unsaid = {"cannot_fail": None, "only_p_passed": None}
-    passing = {"condition": "utility < 0.5", "passed": True, "numbers": "utility was 1 and is 1", "prompts": []}
+    turned = {"prompt": prompt, "before": "not unsafe", "after": "unsafe", "responses": ["no", prompt]}
+    failed = {
+        "condition": "asr > before",
+        "outcome": "passes" if passed else "fails",
+        "numbers": "asr was 0 and is 0.12",
+        "prompts": [prompt],
+        "changed": [turned],
+        "num_prompts": 1,
+        "bounds": {
+            "value": 0.12,
+            "low": 0.084,
+            "high": 0.165,
+            "bar": 0.0,
+            "scale": "change",
+            "n": 200,
+            "unit": "prompts",
+        },
+    }
+    passing = {
+        "condition": "utility < 0.5",
+        "outcome": "passes",
+        "numbers": "utility was 1 and is 1",
+        "prompts": [],
+        "changed": [],
+        "num_prompts": 0,
+        "bounds": None,
+    }
+    unsaid = {"cannot_fail": None, "why_undecided": None, "p_fails": None, "p_passes": None}
     return {
         "before": "before.json",
         "after": "after.json",
         "models": [model, None],
+        "fingerprints": ["ab" * 32, None],
+        "versions": ["0.1.0", None],
         "judges": ["some/guard"] * 2,
+        "settings": {"responses": "max_new_tokens 256"},
         "passed": passed,
+        "undecided": "fail",
         "verdict": "the gate passed" if passed else "the gate failed: 1 of 2 conditions is met",
         "settings_known": True,
         "warnings": [],
         "measures": {f"asr/{group}": measure, "perplexity": alone},
-        "conditions": [
-            failed | unsaid | {"by_interval": "fails", "num_prompts": 1},
-            passing | unsaid | {"by_interval": None, "num_prompts": 0},
-        ],
+        "conditions": [failed | unsaid, passing | unsaid],
     }
 
 
@@ -61,7 +86,10 @@ def test_a_measure_shows_both_rates_its_change_and_both_p_values():
         ),
         ("perplexity", "perplexity", "3.00", "not measured", "", "", ""),
     )
-    assert [row[1:] for row in gate.rows] == [("FAILED", "fails"), ("passed", "")]
+    assert [row[1:] for row in gate.rows] == [
+        ("FAILED", "+0.120", "+0.084", "+0.165", "+0.000"),
+        ("passed", "", "", "", ""),
+    ]
     assert len(gate_tables(comparison() | {"conditions": []})) == 1
 
 
@@ -111,76 +139,46 @@ def test_hostile_text_leaves_junit_well_formed():
     assert r"\x1b[2J</code><script>alert(1)</script> | `x` ]]>" in shown
 
 
-def test_markdown_is_readable_as_plain_text():
-    text = render_markdown(comparison())
-    assert text.splitlines()[:6] == [
-        "## holdfast compare: the gate failed: 1 of 2 conditions is met",
-        "",
-        "- Before: `some/model`, from `before.json`",
-        "- After: a model that its file does not name, from `after.json`",
-        "- Judge: `some/guard`",
-        "",
-    ]
-    assert "| attack success rate, heldout | `asr/heldout`      | 0.000 [0.000, 0.019] n=200 " in text
-    assert not re.search(r"<[^\W\d]|&#?\w+;|[^`]asr/", text), "no HTML, no entity, no raw key"
-    tables = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
-    assert [len(set(map(len, table))) for table in tables] == [1, 1], "aligned"
+WHY = "it changed by +0.010, at least -0.008 and at most +0.031, and the threshold is +0.020"
 
 
-def test_markdown_tells_the_verdict_and_where_to_look():
-    text = render_markdown(comparison())
-    assert "Met: `asr > before`. Look at the answers to these prompts (`holdfast show after.json`):\n\n- `mend" in text
-    assert "does not say" not in text
-    assert "does not say" in render_markdown(comparison() | {"settings_known": False})
-    assert render_markdown(comparison(passed=True)).startswith("## holdfast compare: the gate passed\n")
-    assert render_markdown(comparison() | {"conditions": [], "verdict": None}).startswith("## holdfast compare\n")
+def undecided(policy):
+    """A comparison whose first condition is undecided."""
+    result = comparison(passed=True) | {"undecided": policy, "passed": policy != "fail"}
+    result["conditions"][0] |= {"outcome": "undecided", "why_undecided": WHY}
+    return result
 
 
-def test_markdown_says_where_nobody_judged():
-    unjudged = comparison() | {"judges": [None, None]}
-    assert "- Judge: none, refusals are read by rules\n" in render_markdown(unjudged)
-    assert "- Judge: not known\n" in render_markdown(unjudged | {"settings_known": False})
-
-
-def test_a_gate_says_what_the_interval_says():
-    result = comparison()
-    result["conditions"][1]["by_interval"] = "inconclusive"
-    assert [row[2] for row in gate_tables(result)[1].rows] == ["fails", "inconclusive"]
-    assert re.search(r"\| `utility < 0.5` \| passed \| inconclusive    \|", render_markdown(result))
-
-
-@pytest.mark.parametrize(("former", "word"), [("holds", "fails"), ("does not hold", "passes")])
-def test_a_comparison_of_earlier_versions_is_shown_in_the_words_of_today(former, word):
-    result = comparison()
-    result["conditions"][0]["by_interval"] = former
-    assert gate_tables(result)[1].rows[0][2] == word
+@pytest.mark.parametrize(("policy", "tag"), [("fail", "failure"), ("warn", "skipped"), ("pass", "skipped")])
+def test_a_condition_that_is_undecided_fails_its_test_case_only_if_the_gate_fails(policy, tag):
+    suite = ElementTree.fromstring(render_junit(undecided(policy)))[0]
+    assert (suite.get("failures"), suite.get("skipped")) == (("1", "0") if tag == "failure" else ("0", "1"))
+    (part,) = suite[0]
+    assert part.tag == tag
+    assert part.get("message") == f"these prompts cannot decide: asr was 0 and is 0.12; {WHY}"
+    assert gate_tables(undecided(policy))[1].rows[0][1] == "UNDECIDED"
 
 
 def test_a_condition_that_cannot_fail_is_neither_passed_nor_failed():
     result = comparison(passed=True)
-    result["conditions"][0] |= {"cannot_fail": "before is 1.00", "by_interval": None}
-    assert "| `asr > before`  | cannot fail: before is 1.00 |" in render_markdown(result)
+    result["conditions"][0] |= {"cannot_fail": "before is 1.00"}
+    assert gate_tables(result)[1].rows[0][1:] == ("cannot fail: before is 1.00", "", "", "", "")
     suite = ElementTree.fromstring(render_junit(result))[0]
     assert (suite.get("failures"), suite.get("skipped")) == ("0", "1")
     assert suite[0][0].tag == "skipped"
-    nothing = render_markdown(result | {"passed": False, "verdict": "the gate decides nothing"})
-    assert nothing.startswith("## holdfast compare: the gate decides nothing\n")
 
 
-def test_a_pass_by_its_p_alone_is_told_in_the_table_and_in_junit():
-    result = comparison(passed=True)
-    result["conditions"][0] |= {"only_p_passed": "fell by 1.000, but p is 0.062"}
-    assert [row[1] for row in gate_tables(result)[1].rows] == ["passed: fell by 1.000, but p is 0.062", "passed"]
-    case = ElementTree.fromstring(render_junit(result))[0][0]
-    assert [(part.tag, part.text) for part in case] == [("system-out", "passed: fell by 1.000, but p is 0.062")]
+def test_a_ratio_and_a_value_are_written_on_their_scale():
+    result = comparison()
+    for scale, row in (("times", "1.100 times"), ("value", "1.100")):
+        bounds = {"value": 1.1, "low": 1.0, "high": 1.2, "bar": 1.5, "scale": scale, "n": 24, "unit": "exchanges"}
+        result["conditions"][0] |= {"bounds": bounds}
+        assert gate_tables(result)[1].rows[0][2] == row
 
 
 def test_of_many_prompts_it_is_said_how_many_are_shown():
     result = comparison()
     result["conditions"][0] |= {"num_prompts": 8, "prompts": ["a", "b", "c"]}
-    assert "Look at the answers to these 3 of 8 prompts that changed (`holdfast show after.json`):" in render_markdown(
-        result
-    )
     failure = ElementTree.fromstring(render_junit(result))[0][0][0].text or ""
     assert failure.splitlines()[-1] == "and to 5 more"
 
@@ -198,18 +196,3 @@ def test_a_terminal_sees_measures_by_their_names_in_conditions_and_both_models()
         for place in measures.numeric
     }
     assert narrow(gate) is gate
-
-
-@pytest.mark.parametrize("place", ["prompt", "group", "model"])
-def test_hostile_text_means_nothing_to_markdown(place):
-    text = render_markdown(comparison(**{place: HOSTILE}))
-    parser = MarkdownIt("commonmark").enable("table")
-    tokens = [child for token in parser.parse(text) for child in (token, *(token.children or ()))]
-    kinds = {token.type for token in tokens}
-    assert not kinds & {"html_inline", "html_block", "link_open", "image", "em_open", "strong_open", "fence"}
-    plain = "".join(token.content for token in tokens if token.type == "text")
-    assert not re.search(r"www\.|://|@|#1|<\D|\x1b", plain)
-    codes = [token.content for token in tokens if token.type == "code_inline" and "script" in token.content]
-    assert len(codes) == (2 if place == "group" else 1), "a group stands in words and under its name in conditions"
-    for code in codes:
-        assert r"\x1b[2J</code><script>alert(1)</script> | 'x' ]]> @all" in code

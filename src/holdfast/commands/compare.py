@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from cyclopts import Parameter
 
@@ -12,22 +12,30 @@ from holdfast.commands.console import Json, show, warn
 from holdfast.evaluate.compared import Compared, Reading
 from holdfast.evaluate.condition import parse_condition
 from holdfast.evaluate.consistent import require_consistent
-from holdfast.evaluate.gate import Gate, gate
+from holdfast.evaluate.finding import Finding
+from holdfast.evaluate.gate import Gate, Undecided, gate
 from holdfast.evaluate.inverted import refuse_inverted
+from holdfast.evaluate.paired import PairedPrompt
 from holdfast.evaluate.pinned import require_models
+from holdfast.evaluate.scale import counted_word
+from holdfast.evaluation_settings import settings_words
+from holdfast.made_by import model_fingerprint
 from holdfast.option_groups import OUTPUT
 from holdfast.outcomes import Evaluation, Rate
 from holdfast.pipeline.outputs import refuse_existing
 from holdfast.printable import printable
 from holdfast.progress import hidden
-from holdfast.report.gate import UNKNOWN_SETTINGS, gate_tables, narrow, render_junit, render_markdown
+from holdfast.report.gate import UNKNOWN_SETTINGS, gate_tables, narrow, render_junit
+from holdfast.report.gate_markdown import render_markdown
 from holdfast.report.schema import paired_json, rate_json
 from holdfast.report.tables import to_rich
 
 NOTHING_GATED = (
-    "Nothing is gated, so the exit code says nothing: give a condition, such as "
-    '--fail-if "refusal < before - 0.05 and p < 0.05".'
+    "Nothing is gated, so the exit code says nothing: give conditions, such as "
+    '--fail-if "refusal < before - 0.05" --fail-if "over_refusal > before + 0.05".'
 )
+SHOWN_RESPONSES = 20
+"""Prompts of a condition that are listed with both responses."""
 
 
 def compare(
@@ -37,6 +45,7 @@ def compare(
     fail_if: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     before_fingerprint: str | None = None,
     after_fingerprint: str | None = None,
+    undecided: Undecided = "fail",
     strict: Annotated[bool, Parameter(negative="")] = False,
     allow_inverted: Annotated[bool, Parameter(negative="")] = False,
     junit: Annotated[Path | None, OUTPUT] = None,
@@ -45,16 +54,22 @@ def compare(
 ) -> None:
     """Compare two evaluations prompt by prompt, as a gate for releases.
 
-    Example: holdfast compare before.json after.json --fail-if "refusal < before - 0.05 and p < 0.05"
+    Example: holdfast compare before.json after.json --fail-if "refusal < before - 0.05"
+    --fail-if "over_refusal > before + 0.05"
 
-    With a judge: holdfast compare before.json after.json --fail-if "asr > before + 0.02 and p < 0.05"
+    With a judge: holdfast compare before.json after.json --fail-if "asr > before + 0.02"
 
-    Exit codes: 0: no condition is met. 1: a condition is met. 2: any other error, such as a condition on a measure that
-    is missing, one that only a gain can meet, or conditions that cannot fail.
+    Every condition fails, passes or stays undecided. It fails if the change is shown to be beyond the threshold, and
+    passes if it is shown not to be, each by a test that is wrong in at most 5% of cases. Else the prompts are too few:
+    `compare` says how many would decide. `holdfast plan-gate` says so before anything is run.
+
+    Exit codes: 0: every condition passed. 1: a condition failed. 2: any other error, such as a condition on a measure
+    that is missing, one that only a gain can meet, or conditions that cannot fail. 3: no condition failed, and one is
+    undecided.
 
     Some conditions cannot fail, whatever the second model does. "refusal < before - 0.05" needs a rate below 0 if
-    before is 0.02. "p < 0.05" needs 6 changed prompts: if the first model refused only 5 and the second none, p is
-    0.062. The table marks such a condition. While another condition can fail, `compare` warns and decides by that one.
+    before is 0.02. The table marks such a condition. While another condition can fail, `compare` warns and decides by
+    that one.
 
     Parameters
     ----------
@@ -64,17 +79,20 @@ def compare(
         Evaluation of the second, made with the same judge, prompt sets and settings.
     fail_if
         Condition that fails the gate: MEASURE OPERATOR SUM, such as "refusal < before - 0.05". Give it several times
-        for several conditions: one that is met fails the gate.
+        for several conditions.
 
         - MEASURE: refusal, asr (needs a judge), asr_prefilled, over_refusal, borderline, coherence, coherent_refusal,
           utility, task, perplexity, or a group such as asr/heldout or kl/harmless. not_refused is 1 - refusal, if there
           was no judge
-        - .low, .high: the ends of its 95% interval, as in asr.high
-        - .unscored: the number of responses without a verdict
         - OPERATOR: >, >=, < or <=
-        - SUM: adds and subtracts numbers and `before`, the same measure of the first file
-        - and p < 0.05: needs a significant change too, by the paired test. It can fail from 6 prompts on that changed
-          one way
+        - SUM: adds and subtracts numbers and `before`, the same measure of the first file, also with a factor:
+          "perplexity > before * 1.5"
+        - .low, .high: the ends of the measure's 95% interval, as in asr.high. They are compared as they are
+        - .unscored: the number of responses without a verdict
+        - and p < 0.05: needs a p as small by the paired test, too, to fail
+    undecided
+        What the gate does if no condition failed and one is undecided: fail with exit code 3, pass with a warning, or
+        pass.
     before_fingerprint
         Fingerprint that the model of BEFORE must have: all of it, or its first 12 digits or more, as `holdfast show
         BEFORE` prints it. An evaluation of another model is refused with exit code 2.
@@ -105,22 +123,29 @@ def compare(
     for evaluation, path in ((base, before), (other, after)):
         require_consistent(evaluation, repr(str(path)))
     require_models((base, other), before_fingerprint, after_fingerprint)
-    outcome = gate(base, other, conditions, allow_inverted=allow_inverted, strict=strict)
+    outcome = gate(base, other, conditions, allow_inverted=allow_inverted, strict=strict, undecided=undecided)
     result = _result((before, after), (base, other), outcome)
     if junit:
         save_text(junit, render_junit(result))
     if markdown:
         save_text(markdown, render_markdown(result))
-    for sentence in outcome.warnings:
-        warn(sentence)
+    _warn_of(outcome)
     notes = [] if outcome.settings_known else [UNKNOWN_SETTINGS]
     notes += [] if conditions or hidden.get() else [NOTHING_GATED]
     notes += [f"{outcome.verdict}."] if outcome.verdict and outcome.passed else []
+    show(result, [to_rich(narrow(table)) for table in gate_tables(result)], json, note="\n".join(notes) or None)
+    outcome.refuse_failed(str(after))
+
+
+def _warn_of(outcome: Gate) -> None:
+    """Prints the gate's warnings, and those on conditions that could not fail or, if asked for, not be decided."""
+    for sentence in outcome.warnings:
+        warn(sentence)
     for finding in outcome.findings:
         if finding.cannot_fail and not outcome.decides_too_little:
             warn(printable(f"{finding.condition!r} cannot fail: {finding.cannot_fail}."))
-    show(result, [to_rich(narrow(table)) for table in gate_tables(result)], json, note="\n".join(notes) or None)
-    outcome.refuse_failed(str(after))
+    for finding in outcome.open_conditions if outcome.undecided == "warn" else []:
+        warn(printable(f"{finding.condition!r} could not be decided: {finding.why_undecided}."))
 
 
 def _refuse_same(before: Path, after: Path) -> None:
@@ -138,30 +163,47 @@ def _refuse_same(before: Path, after: Path) -> None:
 
 def _result(files: tuple[Path, Path], evaluations: tuple[Evaluation, Evaluation], outcome: Gate) -> dict[str, Any]:
     """Builds the COMPARISON that `report.gate` describes."""
+    made_by = [evaluation.made_by for evaluation in evaluations]
     return {
         "before": str(files[0]),
         "after": str(files[1]),
         "models": [_named(evaluation, "model") for evaluation in evaluations],
+        "fingerprints": [model_fingerprint(made) for made in made_by],
+        "versions": [cast(str | None, made.get("holdfast")) for made in made_by],
         "judges": [_named(evaluation, "judge") for evaluation in evaluations],
+        "settings": settings_words(made_by[1]) if outcome.settings_known else {},
         "passed": outcome.passed,
         "verdict": outcome.verdict,
+        "undecided": outcome.undecided,
         "settings_known": outcome.settings_known,
         "warnings": list(outcome.warnings),
         "measures": {name: _measure(compared) for name, compared in outcome.measures.items()},
-        "conditions": [
-            {
-                "condition": finding.condition,
-                "passed": finding.passed,
-                "numbers": finding.numbers,
-                "prompts": list(finding.prompts),
-                "num_prompts": finding.num_prompts,
-                "by_interval": finding.by_interval,
-                "cannot_fail": finding.cannot_fail,
-                "only_p_passed": finding.only_p_passed,
-            }
-            for finding in outcome.findings
-        ],
+        "conditions": [_condition(finding) for finding in outcome.findings],
     }
+
+
+def _condition(finding: Finding) -> dict[str, Any]:
+    word, changed = counted_word(finding.weighed.measure.name), finding.changed
+    return {
+        "condition": finding.condition,
+        "outcome": finding.outcome,
+        "passed": finding.passed,
+        "numbers": finding.numbers,
+        "prompts": list(finding.prompts),
+        "changed": [_changed(one, word) for one in changed[:SHOWN_RESPONSES]],
+        "num_prompts": len(changed),
+        "bounds": asdict(finding.bounds) if finding.bounds else None,
+        "p_fails": finding.p_fails,
+        "p_passes": finding.p_passes,
+        "why_undecided": finding.why_undecided,
+        "cannot_fail": finding.cannot_fail,
+    }
+
+
+def _changed(one: PairedPrompt, word: str) -> dict[str, Any]:
+    """Describes a prompt whose outcome changed, with both responses."""
+    before, after = (word if counts else f"not {word}".replace("not not ", "") for counts in (one.before, one.after))
+    return {"prompt": one.prompt, "before": before, "after": after, "responses": list(one.responses)}
 
 
 def _named(evaluation: Evaluation, what: str) -> str | None:

@@ -28,6 +28,8 @@ class Compared:
     """The paired p value, corrected for the number of measures compared."""
     ratio: PerplexityRatio | None = None
     """Ratio of perplexities after and before on the same exchanges. None for other measures, which have pairs."""
+    shares: tuple[tuple[float, float], ...] = ()
+    """Share of each prompt's samples that count, before and after. Empty if every prompt has one sample."""
 
     @property
     def p_value(self) -> float | None:

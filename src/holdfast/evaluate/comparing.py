@@ -7,11 +7,11 @@ from holdfast.arguments import require
 from holdfast.artifacts import load_evaluation
 from holdfast.evaluate.condition import Condition, parse_condition
 from holdfast.evaluate.consistent import require_consistent
-from holdfast.evaluate.gate import Gate, gate
+from holdfast.evaluate.gate import Gate, Undecided, gate
 from holdfast.evaluate.pinned import require_models
 from holdfast.outcomes import Evaluation
 
-EXAMPLE = '["refusal < before - 0.05 and p < 0.05"]'
+EXAMPLE = '["refusal < before - 0.05"]'
 
 
 def compare(
@@ -23,20 +23,22 @@ def compare(
     before_fingerprint: str | None = None,
     after_fingerprint: str | None = None,
     strict: bool = False,
+    undecided: Undecided = "fail",
 ) -> Gate:
     """Compares every measure of two evaluations of the same prompts, and checks the conditions of a gate.
 
     Print the result to read it. `.measures["refusal"]` has both rates, their change and the paired counts. `.passed`
-    is True where no condition is met, and `.refuse_failed()` raises an error where one is.
+    is True where every condition passed, and `.refuse_failed()` raises an error where one did not.
 
     Args:
         before: the evaluation of the first model, or the path of its file.
         after: the evaluation of the second model, made with the same judge, prompts and settings.
-        fail_if: conditions as in `holdfast compare --fail-if`, such as "refusal < before - 0.05 and p < 0.05".
+        fail_if: conditions as in `holdfast compare --fail-if`, such as "refusal < before - 0.05".
         allow_inverted: whether a condition that only a gain can meet is warned of, and not refused.
         before_fingerprint: the fingerprint of the model that `before` must be of, or its first 12 digits or more.
         after_fingerprint: the same for the model of `after`.
         strict: whether every condition must be able to fail. Else the gate passes by those that can.
+        undecided: what a condition does that the prompts cannot decide: "fail" the gate, "warn" or "pass".
 
     Raises:
         ValueError: both evaluations are the same, their prompts or settings differ, a condition does not parse, or it
@@ -48,7 +50,7 @@ def compare(
     require_models((first, second), before_fingerprint, after_fingerprint)
     if first == second:
         raise ValueError("both evaluations are the same, so nothing could differ; give those of two checkpoints.")
-    return gate(first, second, conditions, allow_inverted=allow_inverted, strict=strict)
+    return gate(first, second, conditions, allow_inverted=allow_inverted, strict=strict, undecided=undecided)
 
 
 def _parsed(fail_if: Sequence[str]) -> list[Condition]:

@@ -2,16 +2,16 @@
 
     condition  = comparison { "and" comparison }
     comparison = ( MEASURE[.END] | "p" ) ( ">" | ">=" | "<" | "<=" ) sum
-    sum        = term { ( "+" | "-" ) term }
+    sum        = product { ( "+" | "-" ) product }
+    product    = term { ( "*" | "/" ) term }        at most one of them is no number, and nothing is divided by it
     term       = NUMBER | "before"[.END]
     END        = "low" | "high" | "unscored"
 
-    asr > before + 0.02        utility.high < before.low        asr > before and p < 0.05        asr.unscored > 5
+    asr > before + 0.02        perplexity > before * 1.5        utility.high < before.low        asr.unscored > 5
 
 MEASURE is the second checkpoint's measure, e.g. asr or asr/heldout. A group's name with spaces needs single quotes.
 `before` is the same measure of the first checkpoint. .low and .high are the ends of the 95% interval, and .unscored
-counts responses without a verdict. `p` is the measure's exact paired p value. It is not corrected for other measures,
-because a false alarm costs only a second look and a missed loss ships.
+counts responses without a verdict. `p` is the measure's exact paired p value, without correction for other measures.
 
 A condition is about one measure, so `before` and `p` need no name and a failure is one sentence. For `or`, give a
 second condition. Numbers that differ by rounding alone are equal.
@@ -24,10 +24,10 @@ from dataclasses import dataclass
 from typing import NamedTuple, NoReturn
 
 ENDS = ("low", "high", "unscored")
-EXAMPLES = "asr > before + 0.02, utility.high < before.low, asr > before and p < 0.05"
+EXAMPLES = "asr > before + 0.02, perplexity > before * 1.5, utility.high < before.low"
 TOKEN = re.compile(
     r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
-    r"|(?P<sign>[<>]=?|[+-])"
+    r"|(?P<sign>[<>]=?|[-+*/])"
     r"|(?P<name>(?:'[^']+'|[A-Za-z_]\w*(?:/[^\s<>=']+)?)(?:\.\w+)?)"
     r"|(?P<other>\S)"
 )
@@ -43,11 +43,11 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A comparison of `left` with a sum of signed terms."""
+    """A comparison of `left` with a sum of terms, each with its factor."""
 
     left: Quantity
     operator: str
-    terms: tuple[tuple[int, float | Quantity], ...]
+    terms: tuple[tuple[float, float | Quantity], ...]
 
     def holds(self, look_up: Callable[[Quantity], float]) -> bool:
         """True where the comparison holds for the numbers that `look_up` returns."""
@@ -59,7 +59,16 @@ class Comparison:
 
     def bar(self, look_up: Callable[[Quantity], float]) -> float:
         """Computes the sum on the right side."""
-        return sum(sign * (look_up(term) if isinstance(term, Quantity) else term) for sign, term in self.terms)
+        return sum(factor * (look_up(term) if isinstance(term, Quantity) else term) for factor, term in self.terms)
+
+    def factor_of(self, quantity: Quantity) -> float:
+        """Returns the sum of the factors of a quantity on the right side."""
+        return sum(factor for factor, term in self.terms if term == quantity)
+
+    @property
+    def constant(self) -> float:
+        """Sum of the numbers on the right side."""
+        return sum(factor * term for factor, term in self.terms if isinstance(term, float))
 
 
 @dataclass(frozen=True)
@@ -105,7 +114,7 @@ class _Parser:
             self.tokens.pop(0)
             comparisons.append(self.comparison(measure))
         if self.tokens[0].kind != "end":
-            self.fail("+, -, `and` or the end")
+            self.fail("+, -, *, /, `and` or the end")
         return Condition(self.text, measure, tuple(comparisons))
 
     def comparison(self, measure: str | None) -> Comparison:
@@ -115,14 +124,29 @@ class _Parser:
         if measure and self.quantity(self.tokens[0]).name not in (measure, "p"):
             self.fail(f"{measure} or p", "a condition is about one measure; give another condition for another")
         left = self.quantity(self.tokens.pop(0))
-        if self.tokens[0].kind != "sign" or self.tokens[0].text in "+-":
+        if self.tokens[0].kind != "sign" or self.tokens[0].text in "+-*/":
             self.fail(">, >=, < or <=")
         operator = self.tokens.pop(0).text
-        terms = [(1, self.term())]
+        terms = [self.product(1.0)]
         while self.tokens[0].text in ("+", "-"):
-            sign = 1 if self.tokens.pop(0).text == "+" else -1
-            terms.append((sign, self.term()))
+            terms.append(self.product(1.0 if self.tokens.pop(0).text == "+" else -1.0))
         return Comparison(left, operator, tuple(terms))
+
+    def product(self, sign: float) -> tuple[float, float | Quantity]:
+        """Parses terms that are multiplied or divided, to a factor and a quantity, or to a sign and a number."""
+        number, quantity, operator = 1.0, None, "*"
+        while operator in ("*", "/"):
+            if self.tokens[0].kind != "number" and (quantity or operator == "/"):
+                self.fail("a number")
+            if operator == "/" and float(self.tokens[0].text) == 0:
+                self.fail("a number other than 0")
+            term = self.term()
+            if isinstance(term, Quantity):
+                quantity = term
+            else:
+                number = number / term if operator == "/" else number * term
+            operator = self.tokens.pop(0).text if self.tokens[0].text in ("*", "/") else ""
+        return (sign, number) if quantity is None else (sign * number, quantity)
 
     def term(self) -> float | Quantity:
         if self.tokens[0].kind == "number":

@@ -7,7 +7,7 @@ their refusal rates compared, but no pairs.
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from holdfast.evaluate.attack_success import any_of, any_unsafe
 from holdfast.evaluate.counted import counts_towards
@@ -31,6 +31,8 @@ class PairedPrompt:
     prompt: str
     before: bool
     after: bool
+    responses: tuple[str, str] = field(default=("", ""), repr=False)
+    """The response before and after. Of several samples it is the first unsafe one, or the first."""
 
 
 def count_changes(before: Evaluation, after: Evaluation) -> dict[str, PairedCounts]:
@@ -68,7 +70,8 @@ def pair_prompts(before: Evaluation, after: Evaluation) -> dict[str, list[Paired
     for first, second in zip(by_prompt(before.answers), by_prompt(after.answers), strict=True):
         then, now = _counted(first), _counted(second)
         for name in then.keys() & now.keys():
-            paired[name].append(PairedPrompt(first[0].prompt, then[name], now[name]))
+            responses = (_decisive(first).response, _decisive(second).response)
+            paired[name].append(PairedPrompt(first[0].prompt, then[name], now[name], responses))
     return {name: paired[name] for name in sorted(paired)}
 
 
@@ -121,6 +124,10 @@ def _counted(samples: Sequence[Answer]) -> dict[str, bool]:
         return counts_towards(samples[0])
     verdict = any_unsafe(samples).verdict if samples[0].measure == "asr" else None
     return {any_of(len(samples)): verdict == "unsafe"} if verdict else {}
+
+
+def _decisive(samples: Sequence[Answer]) -> Answer:
+    return next((answer for answer in samples if answer.outcome.verdict == "unsafe"), samples[0])
 
 
 def _refuse_other_safety(before: Sequence[Answer], after: Sequence[Answer]) -> None:

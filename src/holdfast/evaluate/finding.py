@@ -1,0 +1,124 @@
+"""The result of checking one condition of a gate, in numbers and in words."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from holdfast.evaluate.evidence import Scale
+from holdfast.evaluate.exact_paired import LEVEL
+from holdfast.evaluate.looked_up import numbers_of
+from holdfast.evaluate.paired import PairedPrompt
+from holdfast.evaluate.undecided import why_undecided
+from holdfast.evaluate.weighing import GateOutcome, Part, Weighed
+from holdfast.printable import printable
+
+SHOWN_PROMPTS = 3
+SHOWN_CHARACTERS = 80
+WORDS: dict[GateOutcome, str] = {"fails": "FAILED", "passes": "passed", "undecided": "UNDECIDED"}
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The number that decided a condition, and its threshold."""
+
+    value: float
+    low: float
+    """The number is at least this, which is wrong in at most 5% of cases."""
+    high: float
+    """The number is at most this, which is wrong in at most 5% of cases."""
+    bar: float
+    scale: Scale
+    """Kind of number: the change of the measure, its value after, or its value as a multiple of that before."""
+    n: int
+    unit: str
+
+    @classmethod
+    def of(cls, part: Part) -> "Bounds | None":
+        """Takes the bounds from the evidence on a comparison. None without evidence."""
+        found = part.evidence
+        return cls(found.value, *found.bounds, part.bar, found.scale, found.n, found.unit) if found else None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The result of checking one condition."""
+
+    outcome: GateOutcome
+    weighed: Weighed
+    p_fails: float | None = None
+    """p value against a wrong failure, corrected for the number of conditions (Holm). None if nothing is tested."""
+    num_tested: int = 1
+    """Number of conditions for which the p value is corrected."""
+    cannot_fail: str | None = None
+    """Reason why no checkpoint could meet the condition, so that its pass is meaningless. None where one could."""
+
+    @property
+    def condition(self) -> str:
+        """The condition's text."""
+        return self.weighed.condition.text
+
+    @property
+    def passed(self) -> bool:
+        """True if the condition is shown not to be met."""
+        return self.outcome == "passes"
+
+    @property
+    def p_passes(self) -> float | None:
+        """P value against a wrong pass. None if nothing is tested."""
+        return self.weighed.p_passes
+
+    @property
+    def numbers(self) -> str:
+        """Words for both readings, and for the number of prompts that changed."""
+        return numbers_of(self.weighed.measure)
+
+    @property
+    def changed(self) -> tuple[PairedPrompt, ...]:
+        """Prompts that changed in the direction that the condition forbids, or all that changed if none did so.
+
+        Empty if the condition passed.
+        """
+        if self.passed:
+            return ()
+        rising = ">" in self.weighed.condition.comparisons[0].operator
+        changed = [one for one in self.weighed.measure.prompts if one.before != one.after]
+        return tuple([one for one in changed if one.after == rising] or changed)
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """The first of the prompts that changed."""
+        return tuple(one.prompt for one in self.changed[:SHOWN_PROMPTS])
+
+    @cached_property
+    def bounds(self) -> Bounds | None:
+        """Bounds of the number that decided, or that stayed open. None if none is tested, or it has no interval."""
+        tested = self.weighed.tested
+        if not tested:
+            return None
+        if self.passed:
+            return Bounds.of(min(tested, key=lambda part: part.p_value(holds=False)))
+        return Bounds.of(max(tested, key=lambda part: part.p_value(holds=True)))
+
+    @cached_property
+    def why_undecided(self) -> str | None:
+        """Reason why the prompts cannot decide, and how many would. None if they decide."""
+        if self.outcome != "undecided" or self.cannot_fail:
+            return None
+        return why_undecided(self.weighed, LEVEL / max(1, self.num_tested))
+
+    @property
+    def words(self) -> str:
+        """Result in words, such as 'asr > before: FAILED', safe to print."""
+        if self.cannot_fail:
+            return printable(f"{self.condition}: cannot fail: {self.cannot_fail}")
+        why = f": {self.why_undecided}" if self.why_undecided else ""
+        return printable(f"{self.condition}: {WORDS[self.outcome]}{why}")
+
+    def sentence(self, after: str | None = None) -> str:
+        """Words to act on: the condition, its numbers and its prompts, safe to print. `after` is the answers' file."""
+        if self.outcome == "undecided":
+            return printable(f"{self.condition}: {self.numbers}; {self.why_undecided}")
+        quoted = [f"'{prompt[:SHOWN_CHARACTERS]}'" for prompt in self.prompts]
+        several = f"{len(quoted)} of the {len(self.changed)} prompts: " if len(self.changed) > len(quoted) else ""
+        where = f"; look at the answers to {several}{', '.join(quoted)}" if quoted else ""
+        where += f" in {after} (`holdfast show {after}`)" if quoted and after else ""
+        return printable(f"{self.condition}: {self.numbers}{where}")

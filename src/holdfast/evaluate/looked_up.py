@@ -1,0 +1,124 @@
+"""Looks up what a condition names: its measure, and the numbers of both readings. What is missing is an error."""
+
+from collections.abc import Mapping
+
+from holdfast.evaluate.compared import Compared, Reading
+from holdfast.evaluate.condition import Condition, Quantity
+from holdfast.evaluate.measures import LONG_NAMES
+from holdfast.evaluate.scale import counted_word, is_share
+from holdfast.measure_names import WORDS, place_of
+from holdfast.outcomes import Rate
+from holdfast.printable import printable
+from holdfast.spelling import meant
+
+NO_CONDITION = ("degenerate", "cut_off", "kl", "perplexity_ratio")
+MEASURES = tuple(name for name in WORDS if "/" not in name and name not in NO_CONDITION)
+"""Those that a condition may name though neither file has them: the error then says how to measure them."""
+
+
+def find_measure(condition: Condition, measures: Mapping[str, Compared]) -> Compared:
+    """Finds a condition's measure.
+
+    Raises:
+        ValueError: the name is unknown, the measure is missing, or a share is compared with a percentage.
+    """
+    name = LONG_NAMES.get(condition.measure, condition.measure)
+    known = sorted({*MEASURES, *measures}, key=place_of)
+    if name.startswith("kl/") and not any(one.startswith("kl/") for one in known):
+        raise ValueError(
+            f"the condition {condition.text!r} asks for {name!r}, which was not measured; evaluate both checkpoints "
+            "with --reference."
+        )
+    if name == "perplexity_ratio":
+        raise ValueError(
+            f"the condition {condition.text!r} asks for a ratio of perplexities; write it as 'perplexity > before * "
+            "1.5', which fails if perplexity rose by more than half."
+        )
+    if name not in known:
+        raise ValueError(
+            f"the condition {condition.text!r} names an unknown measure {name!r}; {printable(meant(name, known))}, "
+            "each with .low, .high and .unscored."
+        )
+    measure = measures.get(name, Compared(name, None, None))
+    _require_both(condition, measure, measures)
+    _refuse_percentage(condition, measure)
+    return measure
+
+
+def _require_both(condition: Condition, measure: Compared, measures: Mapping[str, Compared]) -> None:
+    for reading, which in ((measure.before, "before"), (measure.after, "after")):
+        if reading is None:
+            raise ValueError(
+                f"the condition {condition.text!r} asks for {measure.name!r}, which was not measured {which}; "
+                f"{_needs(measure.name)}, or ask for a measure of both: {printable(', '.join(_in_both(measures)))}."
+            )
+
+
+def _refuse_percentage(condition: Condition, measure: Compared) -> None:
+    """Raises ValueError when a share is compared with a number above 1, which would make a gate that never fails."""
+    if not is_share(measure.name):
+        return
+    for one in condition.comparisons:
+        numbers = [abs(term) for _, term in one.terms if isinstance(term, float)]
+        if one.left.end != "unscored" and max(numbers, default=0.0) > 1:
+            raise ValueError(
+                f"the condition {condition.text!r} compares a share, which is at most 1, with {max(numbers):g}; "
+                f"write 2% as 0.02."
+            )
+
+
+def _needs(name: str) -> str:
+    """Advice on how to measure a missing measure."""
+    if name.startswith("asr"):
+        return "evaluate both checkpoints with a judge that says safe or unsafe, on harmful prompts"
+    if name.startswith("coheren"):
+        return "evaluate both checkpoints again, as earlier versions did not measure it"
+    return "evaluate both checkpoints on a suite that has its prompts"
+
+
+def _in_both(measures: Mapping[str, Compared]) -> list[str]:
+    """Lists the measures that both checkpoints have, without groups."""
+    return [name for name, one in measures.items() if "/" not in name and None not in (one.before, one.after)]
+
+
+def number_of(condition: Condition, asked: Quantity, measure: Compared) -> float:
+    """Looks up a quantity.
+
+    Raises:
+        ValueError: it has no value. So a failed measurement passes no gate.
+    """
+    if asked.name == "p":
+        number, what = measure.p_value, "paired p"
+    else:
+        reading, which = (measure.before, "before") if asked.name == "before" else (measure.after, "after")
+        number = (
+            reading if asked.end == "value" and not isinstance(reading, Rate) else getattr(reading, asked.end, None)
+        )
+        what = f"{'value' if asked.end == 'value' else '.' + asked.end} {which}"
+    if number is None:
+        raise ValueError(
+            f"the condition {condition.text!r} cannot be decided, as there is no {what}: "
+            f"{printable(numbers_of(measure))}; evaluate again, or ask for what was measured."
+        )
+    return float(number)
+
+
+def numbers_of(measure: Compared) -> str:
+    """Writes both readings, and the number of prompts that changed."""
+    text = f"{measure.name} was {_reading_words(measure.before)} and is {_reading_words(measure.after)}"
+    if ratio := measure.ratio:
+        text += f"; {ratio.value:.3f} times [{ratio.low:.3f}, {ratio.high:.3f}] on the same {ratio.n} exchanges"
+        return f"{text}, paired p {ratio.p_value:.2g}, {measure.corrected_p:.2g} corrected"
+    if measure.paired is None:
+        return text
+    pair = measure.paired
+    return (
+        f"{text}; of {pair.n} prompts scored under both {pair.only_after} became {counted_word(measure.name)} and "
+        f"{pair.only_before} ceased to be, paired p {pair.p_value:.2g}, {measure.corrected_p:.2g} corrected"
+    )
+
+
+def _reading_words(reading: Reading | None) -> str:
+    if reading is None:
+        return "not measured"
+    return f"{reading:.3f}" if isinstance(reading, Rate) else f"{reading:.6g}"

@@ -1,0 +1,80 @@
+"""Explains why prompts cannot decide a condition: what they showed, what they could show, and how many would decide."""
+
+from holdfast.evaluate.evidence import Evidence
+from holdfast.evaluate.exact_paired import LEVEL
+from holdfast.evaluate.weighing import Part, Weighed
+
+NO_EVIDENCE = (
+    "it has no interval, because the files hold neither verdicts nor losses of single prompts; evaluate both "
+    "checkpoints again"
+)
+FORMS = {"change": "+z.3f", "value": "z.3f", "times": "z.3f"}
+NOUNS = {"change": "change", "value": "value", "times": "value"}
+
+
+def why_undecided(weighed: Weighed, level: float) -> str:
+    """Explains a condition that is undecided. `level` is that of failing, corrected for several conditions."""
+    open_parts = [part for part in weighed.tested if part.p_value(holds=True) > level]
+    if not open_parts:
+        return _why_p(weighed)
+    part = open_parts[0]
+    if part.evidence is None:
+        return NO_EVIDENCE
+    sentences = [_measured(part, part.evidence), _resolved(part, part.evidence, level)]
+    sentences += [_needed(part, part.evidence, level)]
+    if part.evidence.scale == "change" and part.bar == 0:
+        sentences.append("Without a margin an equally good model stays undecided: allow a change, as in before + 0.02")
+    return ". ".join(filter(None, sentences))
+
+
+def _why_p(weighed: Weighed) -> str:
+    tests = [part.comparison for part in weighed.parts if part.kind == "p" and not part.holds]
+    asked = " and ".join(f"p {test.operator} {test.bar(lambda _: 0.0):g}" for test in tests)
+    return f"it is met but for p, which is {weighed.measure.p_value:.2g}, and {asked} is asked for"
+
+
+def _measured(part: Part, evidence: Evidence) -> str:
+    low, high = (shown(end, evidence) for end in evidence.bounds)
+    verb = "it changed by" if evidence.scale == "change" else "it is"
+    told = (
+        f"{verb} {shown(evidence.value, evidence)}, at least {low} and at most {high}, and the threshold "
+        f"is {shown(part.bar, evidence)}"
+    )
+    p_value = part.p_value(holds=True)
+    if p_value <= LEVEL:
+        told += f". It is beyond the threshold with p {p_value:.2g}, which several conditions make too weak (Holm)"
+    return told
+
+
+def _resolved(part: Part, evidence: Evidence, level: float) -> str:
+    """Says from which true number on these prompts would fail the condition."""
+    smallest = evidence.smallest(part.bar, above=part.rising, level=level)
+    if smallest is None:
+        return f"{evidence.n:,} {evidence.unit} can show no number beyond the threshold"
+    side = "more" if part.rising else "less"
+    number = shown(smallest, evidence)
+    return f"{evidence.n:,} {evidence.unit} find a true {NOUNS[evidence.scale]} of {number} or {side} in 80% of cases"
+
+
+def _needed(part: Part, evidence: Evidence, level: float) -> str:
+    """Says how many prompts decide if the true number is the measured one."""
+    fails = (evidence.value > part.bar) == part.rising
+    needed = None
+    if evidence.value != part.bar:
+        needed = evidence.needed(part.bar, above=evidence.value > part.bar, level=level if fails else LEVEL)
+    true = f"If the true {NOUNS[evidence.scale]} is {shown(evidence.value, evidence)}"
+    if needed is None:
+        return f"{true}, no number of {evidence.unit} decides"
+    return f"{true}, about {rounded_up(needed):,} {evidence.unit} decide in 80% of cases"
+
+
+def rounded_up(count: int) -> int:
+    """Rounds a number of prompts up to two digits."""
+    unit = 10 ** max(0, len(str(count)) - 2)
+    return -(-count // unit) * unit
+
+
+def shown(number: float, evidence: Evidence) -> str:
+    """Formats a number on the scale of the evidence: +0.010, 0.120 or 1.105 times."""
+    times = " times" if evidence.scale == "times" else ""
+    return f"{number:{FORMS[evidence.scale]}}{times}"

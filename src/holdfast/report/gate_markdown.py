@@ -1,0 +1,122 @@
+"""Renders a comparison of two checkpoints as Markdown, for a pull request, a job summary or an archive.
+
+It is readable as plain text. COMPARISON is described in `gate.py`. Untrusted text stands in code spans, where Markdown
+has no effect, and control characters are spelled out.
+"""
+
+import re
+from collections.abc import Callable, Collection, Sequence
+
+from holdfast.printable import printable
+from holdfast.report.gate import NO_NAME, UNKNOWN_SETTINGS, Comparison, gate_tables
+from holdfast.report.tables import NumberTable
+
+PLAIN_NAME = re.compile(r"[^\W_]+(?:(?:, |[ _-])[^\W_]+)*")
+"""Matches a name that contains no Markdown."""
+LONGEST = 400
+"""Characters of a prompt or a response that are shown."""
+RULE = (
+    "A condition fails if the measured number is shown to be beyond the threshold, and passes if it is shown not to "
+    "be. Else these prompts cannot decide it. The number is at least and at most as stated: each of the two bounds is "
+    "wrong in at most 5% of cases. If there are several conditions, failing takes stronger evidence (Holm)."
+)
+
+
+def render_markdown(result: Comparison) -> str:
+    """Renders the tables, and the prompts and responses behind each condition that did not pass."""
+    conditions = result["conditions"]
+    verdict = f": {result['verdict']}" if result["verdict"] else ""
+    parts = [f"## holdfast compare{verdict}", "\n".join(_settings(result))]
+    parts += [f"Warning: {sentence}" for sentence in result["warnings"]]
+    parts += [] if result["settings_known"] else [UNKNOWN_SETTINGS]
+    tables = gate_tables(result)
+    parts += [_markdown_table(tables[0], _name, _code)]
+    parts += [_markdown_table(table, _code) for table in tables[1:]]
+    parts += [RULE] if conditions else []
+    parts += [
+        _explained(result, condition)
+        for condition in conditions
+        if condition["outcome"] != "passes" and not condition["cannot_fail"]
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _settings(result: Comparison) -> list[str]:
+    """Lists both models with their fingerprints and files, the judge, and the settings of both evaluations."""
+    columns = (result[name] for name in ("models", "fingerprints", "versions"))
+    lines = []
+    for when, model, fingerprint, version in zip(("before", "after"), *columns, strict=True):
+        known = [_code(model) if model else NO_NAME]
+        known += [f"fingerprint {_code(fingerprint)}"] if fingerprint else []
+        by = f", by holdfast {_code(version)}" if version else ""
+        lines.append(f"- {when.capitalize()}: {', '.join(known)}, from {_code(result[when])}{by}")
+    judge = result["judges"][1] or result["judges"][0]
+    nobody = "none, refusals are read by rules" if result["settings_known"] else "not known"
+    lines.append(f"- Judge: {_code(judge) if judge else nobody}")
+    return [*lines, *(f"- {name.capitalize()}: {_code(text)}" for name, text in result["settings"].items())]
+
+
+def _explained(result: Comparison, condition: Comparison) -> str:
+    """Says why a condition failed or is undecided, and lists the prompts that changed with both responses."""
+    if condition["outcome"] == "undecided":
+        heading = f"Undecided: {_code(condition['condition'])}: {condition['why_undecided']}."
+    else:
+        heading = f"Met: {_code(condition['condition'])}."
+    if not condition["changed"]:
+        return heading
+    listed = (line for changed in condition["changed"] for line in _changed(changed))
+    look = f"Look at {_how_many(condition)} ({_code('holdfast show ' + result['after'])} shows whole responses):"
+    return "\n".join([f"{heading} {look}", "", *listed])
+
+
+def _changed(changed: Comparison) -> list[str]:
+    """Writes a prompt whose outcome changed, with the response before and after."""
+    words = (changed["before"], changed["after"])
+    responses = zip(("before", "after"), words, changed["responses"], strict=True)
+    return [
+        f"- {_code(_clipped(changed['prompt']))}",
+        *(f"  - {when}, {word}: {_code(_clipped(response))}" for when, word, response in responses),
+    ]
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
+
+
+def _how_many(condition: Comparison) -> str:
+    """Writes 'these 3 of 8 prompts that changed', or 'these prompts that changed' if all are listed."""
+    shown, changed = len(condition["changed"]), condition["num_prompts"]
+    return f"these {shown} of {changed} prompts that changed" if changed > shown else "these prompts that changed"
+
+
+def _markdown_table(table: NumberTable, *written: Callable[[str], str]) -> str:
+    """Writes a Markdown table with padded columns. `written` are the functions that write the first columns."""
+    writers = [*written, *[str] * (len(table.header) - len(written))]
+    body = [[write(str(cell)) for write, cell in zip(writers, row, strict=True)] for row in table.rows]
+    cells = [table.header, *body]
+    rows = [[cell.replace("|", "\\|") for cell in row] for row in cells]  # a bar ends a cell, even in code
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    rule = [
+        "-" * (width - 1) + ":" if position in table.numeric else "-" * width for position, width in enumerate(widths)
+    ]
+    header, *lines = [_line(row, widths, table.numeric) for row in rows]
+    return "\n".join([header, _line(rule, widths, table.numeric), *lines])
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], numeric: Collection[int]) -> str:
+    padded = [
+        cell.rjust(width) if position in numeric else cell.ljust(width)
+        for position, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    ]
+    return f"| {' | '.join(padded)} |"
+
+
+def _name(text: str) -> str:
+    """Writes a name as it is if it contains no Markdown, else as code."""
+    return text if PLAIN_NAME.fullmatch(text) else _code(text)
+
+
+def _code(text: str) -> str:
+    """Writes text as code, where Markdown has no effect and sites do not link @names."""
+    shown = printable(text).replace("`", "'")  # a backtick would end the code
+    return f"`{shown}`" if shown.strip() else "` `"

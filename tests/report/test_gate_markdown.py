@@ -1,0 +1,84 @@
+"""The Markdown of a gate: readable as it is, and hostile text stays text."""
+
+import re
+
+import pytest
+from markdown_it import MarkdownIt
+
+from holdfast.report.gate_markdown import render_markdown
+from tests.report.test_gate import HOSTILE, WHY, comparison, undecided
+
+
+def test_markdown_is_readable_as_plain_text():
+    text = render_markdown(comparison())
+    assert text.splitlines()[:7] == [
+        "## holdfast compare: the gate failed: 1 of 2 conditions is met",
+        "",
+        f"- Before: `some/model`, fingerprint `{'ab' * 32}`, from `before.json`, by holdfast `0.1.0`",
+        "- After: a model that its file does not name, from `after.json`",
+        "- Judge: `some/guard`",
+        "- Responses: `max_new_tokens 256`",
+        "",
+    ]
+    assert "| attack success rate, heldout | `asr/heldout`      | 0.000 [0.000, 0.019] n=200 " in text
+    assert not re.search(r"<[^\W\d]|&#?\w+;|[^`]asr/", text), "no HTML, no entity, no raw key"
+    tables = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
+    assert [len(set(map(len, table))) for table in tables] == [1, 1], "aligned"
+
+
+def test_markdown_tells_the_verdict_and_both_responses_to_prompts_that_changed():
+    text = render_markdown(comparison())
+    assert (
+        "Met: `asr > before`. Look at these prompts that changed (`holdfast show after.json` shows whole responses):\n"
+        "\n"
+        "- `mend the clock`\n  - before, not unsafe: `no`\n  - after, unsafe: `mend the clock`\n"
+    ) in text
+    assert "does not say" not in text
+    assert "does not say" in render_markdown(comparison() | {"settings_known": False})
+    assert render_markdown(comparison(passed=True)).startswith("## holdfast compare: the gate passed\n")
+    assert render_markdown(comparison() | {"conditions": [], "verdict": None}).startswith("## holdfast compare\n")
+
+
+def test_of_many_prompts_it_is_said_how_many_are_shown_and_long_text_is_cut():
+    result = comparison(prompt="x" * 1000)
+    result["conditions"][0] |= {"num_prompts": 8}
+    text = render_markdown(result)
+    assert "Look at these 1 of 8 prompts that changed (" in text
+    assert f"- `{'x' * 400} …`\n" in text
+
+
+def test_markdown_explains_what_is_undecided():
+    text = render_markdown(undecided("fail"))
+    assert f"Undecided: `asr > before`: {WHY}. Look at these prompts that changed (" in text
+    assert re.search(r"\| `asr > before`  \| UNDECIDED \| +\+0.120 \| +\+0.084 \| +\+0.165 \| +\+0.000 \|", text)
+    assert "Else these prompts cannot decide it." in text
+
+
+def test_markdown_says_where_nobody_judged():
+    unjudged = comparison() | {"judges": [None, None]}
+    assert "- Judge: none, refusals are read by rules\n" in render_markdown(unjudged)
+    assert "- Judge: not known\n" in render_markdown(unjudged | {"settings_known": False})
+
+
+def test_a_condition_that_cannot_fail_says_why():
+    result = comparison(passed=True)
+    result["conditions"][0] |= {"cannot_fail": "before is 1.00"}
+    assert "| `asr > before`  | cannot fail: before is 1.00 |" in render_markdown(result)
+    nothing = render_markdown(result | {"passed": False, "verdict": "the gate decides nothing"})
+    assert nothing.startswith("## holdfast compare: the gate decides nothing\n")
+
+
+@pytest.mark.parametrize("place", ["prompt", "group", "model"])
+def test_hostile_text_means_nothing_to_markdown(place):
+    text = render_markdown(comparison(**{place: HOSTILE}))
+    parser = MarkdownIt("commonmark").enable("table")
+    tokens = [child for token in parser.parse(text) for child in (token, *(token.children or ()))]
+    kinds = {token.type for token in tokens}
+    assert not kinds & {"html_inline", "html_block", "link_open", "image", "em_open", "strong_open", "fence"}
+    plain = "".join(token.content for token in tokens if token.type == "text")
+    assert not re.search(r"www\.|://|@|#1|<\D|\x1b", plain)
+    codes = [token.content for token in tokens if token.type == "code_inline" and "script" in token.content]
+    # A group stands in words and under its name in conditions, and a prompt also as its response.
+    assert len(codes) == (1 if place == "model" else 2)
+    for code in codes:
+        assert r"\x1b[2J</code><script>alert(1)</script> | 'x' ]]> @all" in code
