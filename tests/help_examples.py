@@ -63,7 +63,8 @@ BEFORE: Mapping[str, Sequence[str]] = {
 def examples() -> Iterator[tuple[str, str]]:
     """Every command with its example, those of groups of commands each."""
     for name in COMMANDS:
-        command = getattr(import_module(f"holdfast.commands.{name}"), name)
+        module = name.replace("-", "_")
+        command = getattr(import_module(f"holdfast.commands.{module}"), module)
         inner = [word for word in command if not word.startswith("-")] if isinstance(command, App) else []
         named = {f"{name} {word}": command[word].default_command for word in inner} or {name: command}
         for words, function in named.items():

@@ -55,6 +55,7 @@ COMMANDS = {
     "show": "Show what a file of holdfast holds, layer by layer: a table or a picture.",
     "prompts": "List public prompt sets, and show what a set holds.",
     "plan": "Predict memory, disk and time of a run before it starts.",
+    "plan-gate": "Say how many prompts a gate needs, before anything is run.",
 }
 
 GROUPS = {
@@ -62,7 +63,7 @@ GROUPS = {
     Group("Find the weights", sort_key=1): ("score", "select", "combine", "sites"),
     Group("Change a model", sort_key=2): ("enhance", "adapt", "patch", "check"),
     Group("Measure", sort_key=3): ("evaluate", "verify", "compare", "report", "bakeoff"),
-    Group("Look", sort_key=4): ("show", "prompts", "plan"),
+    Group("Look", sort_key=4): ("show", "prompts", "plan", "plan-gate"),
 }
 """Groups in which `holdfast --help` lists the commands."""
 
@@ -85,7 +86,8 @@ for _flag, _help in {
     app[_flag].group, app[_flag].help = OUTPUT.group, _help
 for _group, _names in GROUPS.items():
     for _name in filter(COMMANDS.get, _names):
-        _path, _place = f"holdfast.commands.{_name}:{_name}", _names.index(_name)
+        _module, _place = _name.replace("-", "_"), _names.index(_name)
+        _path = f"holdfast.commands.{_module}:{_module}"
         app.command(_path, name=_name, help=COMMANDS[_name], group=_group, sort_key=_place)
 
 

@@ -1,0 +1,113 @@
+"""`holdfast plan-gate`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+from rich.table import Table
+
+from holdfast.commands.console import Json, show, table
+from holdfast.evaluate.condition import parse_condition
+from holdfast.evaluate.inverted import refuse_inverted
+
+if TYPE_CHECKING:
+    from holdfast.plan.gate import GatePlan
+
+Share = Annotated[float, Parameter(validator=Number(gte=0, lt=1))]
+Power = Annotated[float, Parameter(validator=Number(gt=0.05, lt=1))]
+Counts = Annotated[
+    tuple[Annotated[int, Parameter(validator=Number(gte=1, lte=1_000_000))], ...], Parameter(negative="")
+]
+
+
+def plan_gate(
+    *,
+    fail_if: Annotated[tuple[str, ...], Parameter(negative="")],
+    prompts: Counts = (),
+    change: Annotated[float | None, Parameter(validator=Number(gt=-1, lt=1))] = None,
+    discordance: Share = 0.05,
+    power: Power = 0.8,
+    json: Json = False,
+) -> None:
+    """Say how many prompts a gate needs, before anything is run.
+
+    A gate of `holdfast compare` fails, passes or cannot decide. This command predicts how often, for models that answer
+    the same prompts: one that is as good as before, and one that is worse.
+
+    Example: holdfast plan-gate --fail-if "asr > before + 0.02"
+
+    How many prompts show a rise of 2 points: holdfast plan-gate --fail-if "asr > before" --change 0.02
+
+    Parameters
+    ----------
+    fail_if
+        Condition of the gate: a share of prompts, and how much it may change, such as "refusal < before - 0.05". Give
+        all conditions of the gate: with several, failing takes stronger evidence (Holm).
+    prompts
+        Numbers of prompts to plan for. Left out: 50 to 3,200.
+    change
+        True change for the worse that the gate must find, such as 0.05. Left out: 0.03 more than the condition allows.
+    discordance
+        Share of prompts whose verdict changes although both models are equally good, half of them each way. `compare`
+        shows it for two earlier models: became and ceased, divided by n.
+    power
+        Share of cases in which the decision is to be right.
+    json
+        Print one JSON object in place of tables.
+    """
+    conditions = [parse_condition(text) for text in fail_if]
+    refuse_inverted(conditions, "--allow-inverted to compare")
+    from holdfast.plan.gate import USUAL_PROMPTS
+    from holdfast.plan.gate import plan_gate as plan
+
+    plans = [
+        plan(
+            condition,
+            prompts=prompts or USUAL_PROMPTS,
+            change=change,
+            discordance=discordance,
+            power=power,
+            num_conditions=len(conditions),
+        )
+        for condition in conditions
+    ]
+    show({"plans": [one.to_json() for one in plans]}, [_table(one) for one in plans], json, note=_notes(plans))
+
+
+def _table(plan: "GatePlan") -> Table:
+    columns = (
+        "prompts",
+        "passes if as good as before",
+        f"fails if worse by {plan.change:.3g}",
+        f"fails in {plan.power:.0%} of cases if worse by",
+    )
+    rows = [
+        (
+            f"{row.prompts:,}",
+            f"{row.passes_equal:.0%}",
+            f"{row.fails_worse:.0%}",
+            "-" if row.smallest is None else f"{row.smallest:.3f}",
+        )
+        for row in plan.rows
+    ]
+    return table(f"{plan.condition}: share of cases in which the gate", columns, rows)
+
+
+def _notes(plans: "list[GatePlan]") -> str:
+    lines = [line for plan in plans for line in _needs(plan)]
+    lines.append(
+        f"Assumed: {plans[0].discordance:.3g} of the prompts change although both models are equally good "
+        "(--discordance). In all other cases the gate cannot decide, and at most 5% are decided wrongly."
+    )
+    return "\n".join(lines)
+
+
+def _needs(plan: "GatePlan") -> list[str]:
+    told = f"{plan.condition}: in {plan.power:.0%} of cases"
+    if plan.to_pass is None:
+        passing = f"{told} no number of prompts passes a model that is only as good as before: allow a change"
+    else:
+        passing = f"{told} {plan.to_pass:,} prompts pass a model that is as good as before"
+    if plan.to_fail is None:
+        return [f"{passing}."]
+    return [f"{passing}, and {plan.to_fail:,} fail one that is worse by {plan.change:.3g}."]

@@ -1,0 +1,44 @@
+import json
+
+import pytest
+
+from holdfast.cli import call
+
+
+def test_it_says_how_many_prompts_are_needed(capsys):
+    assert call(["plan-gate", "--fail-if", "asr > before + 0.02", "--prompts", "100", "--discordance", "0"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "asr > before + 0.02: share of cases in which the gate" in lines[0]
+    assert any("100" in line and "0%" in line for line in lines)
+    assert lines[-2].startswith(
+        "asr > before + 0.02: in 80% of cases 150 prompts pass a model that is as good as before"
+    )
+    assert lines[-1].startswith("Assumed: 0 of the prompts change although both models are equally good")
+
+
+def test_json_has_a_plan_for_each_condition(capsys):
+    conditions = ["--fail-if", "refusal < before - 0.1", "over_refusal > before + 0.1", "--prompts", "50", "100"]
+    assert call(["plan-gate", *conditions, "--power", "0.9", "--json"]) == 0
+    first, second = json.loads(capsys.readouterr().out)["plans"]
+    assert (first["margin"], first["power"], [row["prompts"] for row in first["rows"]]) == (0.1, 0.9, [50, 100])
+    assert first["rows"] == second["rows"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "--fail-if is missing"),
+        (["--fail-if", "asr > befor"], "does not parse"),
+        (["--fail-if", "asr < before"], "which is a gain"),
+        (["--fail-if", "perplexity > before * 1.5"], "can't be planned"),
+        (["--fail-if", "asr > before", "--discordance", "2"], "--discordance"),
+        (["--fail-if", "asr > before", "--prompts", "0"], "--prompts"),
+        (["--fail-if", "asr > before", "--power", "1"], "--power"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_exit_code_2(arguments, sentence, capsys):
+    assert call(["plan-gate", *arguments]) == 2
+    told = capsys.readouterr()
+    assert sentence in told.err
+    assert len(told.err.splitlines()) == 1
+    assert told.out == ""
