@@ -47,7 +47,7 @@ def run(command: str, model: str, folder: Path) -> str:
         text=True,
         check=False,
     )
-    if done.returncode not in (0, 1):  # 1 is a gate that failed, and a result
+    if done.returncode not in (0, 1, 3):  # a gate that failed or cannot decide is a result
         raise SystemExit(f"{command} ended with exit code {done.returncode}:\n{done.stderr}")
     return done.stdout
 

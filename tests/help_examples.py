@@ -25,7 +25,7 @@ LIKELY = "holdfast score testbed:unaligned --objective refusal_likelihood --prom
 SELECTED = "holdfast select scores.safetensors --out mask.safetensors"
 ENHANCED = "holdfast enhance testbed:unaligned --mask mask.safetensors --refusals testbed:refusals \
 --harmless testbed:harmless_exchanges --out enhanced"
-EVALUATED = "--judge testbed:guard --harmful testbed:harmful_seen \
+EVALUATED = "--judge testbed:guard --harmful testbed:harmful_seen --harmless testbed:harmless \
 --questions testbed:questions --generate.max-new-tokens 4 --out"
 ADAPTED = "holdfast adapt testbed:aligned --mask mask.safetensors --task testbed:task_train --iterations 1 \
 --out adapted"

@@ -62,6 +62,11 @@ def small(text):
     return re.sub(rf"testbed:({'|'.join(sorted(PROMPT_SETS, key=len, reverse=True))})\b", r"testbed:\1#first=8", text)
 
 
+def passes(arguments):
+    """Exit codes of a command that does what its page says. With few prompts a gate cannot decide."""
+    return (0, 3) if arguments[0] == "compare" else (0,)
+
+
 def place_files(page, folder):
     """Writes the files that a page shows line by line, and those that it takes the reader to have."""
     for name, lines in FILE.findall(page.read_text(encoding="utf-8")):
@@ -96,7 +101,7 @@ def test_every_command_and_script_of_a_page_runs(page, tmp_path, monkeypatch, ca
         if arguments[0] in ELSEWHERE:
             assert (ROOT / ELSEWHERE[arguments[0]]).is_file()
             continue
-        assert call(arguments) == (1 if fails else 0), f"{command}\n{capsys.readouterr().err}"
+        assert call(arguments) in ((1,) if fails else passes(arguments)), f"{command}\n{capsys.readouterr().err}"
     for script in scripts(page):  # they read what the commands wrote
         exec(compile(small(script), str(page), "exec"), {})
 
@@ -138,7 +143,8 @@ def test_the_example_in_the_help_of_every_command_runs(words, example, made, tmp
     monkeypatch.setattr("holdfast.commands.demo.demo_config", lambda seed: small_config(tmp_path))
     help_examples.place_files(words, tmp_path, small)
     assert example.startswith(f"holdfast {words}"), "its docstring has a paragraph that begins with 'Example: holdfast'"
-    assert call(shlex.split(small(example))[1:]) == 0, f"{example}\n{capsys.readouterr().err}"
+    arguments = shlex.split(small(example))[1:]
+    assert call(arguments) in passes(arguments), f"{example}\n{capsys.readouterr().err}"
 
 
 def test_every_command_is_in_the_readme():

@@ -30,7 +30,9 @@ def said() -> str:
 def quotes(cell: str) -> list[str]:
     """The fixed parts of the sentences that an entry quotes."""
     return [
-        part.strip(" :") for part in cell.replace(" (exit 1)", "").replace(";", "...").split("...") if part.strip(" :")
+        part.strip(" :")
+        for part in cell.replace(" (exit 1)", "").replace(" (exit 3)", "").replace(";", "...").split("...")
+        if part.strip(" :")
     ]
 
 

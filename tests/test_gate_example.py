@@ -85,9 +85,9 @@ def test_the_job_shows_the_markdown_whatever_came_before():
 
 def test_the_path_without_a_judge_runs_on_two_built_in_models(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for line in (BEFORE, AFTER, COMPARE):
-        assert call(words(line, **SMALL)[1:]) == 0
-    assert (tmp_path / "gate.md").read_text().startswith("## holdfast compare: the gate passed")
+    assert [call(words(line, **SMALL)[1:]) for line in (BEFORE, AFTER, COMPARE)] == [0, 0, 3], "of 8 prompts"
+    title = (tmp_path / "gate.md").read_text().splitlines()[0]
+    assert title == "## holdfast compare: the gate cannot decide 4 of 5 conditions with these prompts"
 
 
 def test_both_models_can_be_pinned():
