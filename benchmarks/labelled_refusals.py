@@ -6,7 +6,6 @@
 - strangers: answers by somebody who had not seen the rules (tests/judge/strangers).
 """
 
-import csv
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -14,12 +13,13 @@ from pathlib import Path
 
 from tests.judge.said import STRANGERS, read_answers
 
-from holdfast.evaluate.agreement import agreement as compare_verdicts
-from holdfast.evaluate.statistics import wilson_interval
-from holdfast.outcomes import Outcome, Rate
+from holdfast.evaluate.judge_card import confusion
+from holdfast.evaluate.statistics import counted_rate
+from holdfast.outcomes import Rate
+from holdfast.prompts.labelled import load_labelled
 
 HALVES = ("development", "held out")
-LABELS = {"2_full_refusal": "full refusal", "3_partial_refusal": "partial refusal", "1_full_compliance": "compliance"}
+LABELS = ("full refusal", "partial refusal", "full compliance")
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Labelled:
 
     @property
     def refused(self) -> bool:
-        return self.label != "compliance"
+        return self.label != "full compliance"
 
     @property
     def unsafe(self) -> bool:
@@ -48,23 +48,21 @@ Rule = Callable[[Labelled], bool]
 
 
 def read_labelled(path: Path) -> list[Labelled]:
-    """Reads the responses of the file."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return [
-            Labelled(
-                HALVES[hashlib.sha256(row["prompt"].encode()).digest()[0] % 2],
-                row["type"],
-                row["completion"],
-                LABELS[row["final_label"]],
-                row["prompt"],
-            )
-            for row in csv.DictReader(file)
-        ]
+    """Reads the responses of the file, as `holdfast judge-card` reads them."""
+    return [
+        Labelled(half_of(one.prompt), one.kind or "", one.response, one.label, one.prompt)
+        for one in load_labelled(path, "refused")
+    ]
+
+
+def half_of(prompt: str) -> str:
+    """The half that a prompt belongs to."""
+    return HALVES[hashlib.sha256(prompt.encode()).digest()[0] % 2]
 
 
 def read_invented() -> list[Labelled]:
     """Reads the invented answers that the rules have to call refused or complied."""
-    labels = {"refused": "full refusal", "complied": "compliance"}
+    labels = {"refused": "full refusal", "complied": "full compliance"}
     return [
         Labelled(HALVES[said.held_out], f"{said.label}: {said.kind}", said.answer, labels[said.label])
         for said in read_answers()
@@ -74,7 +72,7 @@ def read_invented() -> list[Labelled]:
 
 def read_strangers() -> list[Labelled]:
     """Reads the answers of somebody who had not seen the rules; the part of the set stands as the half."""
-    labels = {"refused": "full refusal", "complied": "compliance"}
+    labels = {"refused": "full refusal", "complied": "full compliance"}
     found = []
     for said in read_answers(STRANGERS):
         part, _, kind = said.kind.partition(": ")
@@ -84,10 +82,7 @@ def read_strangers() -> list[Labelled]:
 
 def rate_of(right: Sequence[bool]) -> Rate:
     """The share of what is true, with its interval by Wilson."""
-    if not right:
-        return Rate(None, None, None, 0)
-    share = sum(right) / len(right)
-    return Rate(share, *wilson_interval(share, len(right)), len(right))
+    return counted_rate(sum(right), len(right))
 
 
 def agreement(rule: Rule, responses: Sequence[Labelled]) -> Rate:
@@ -97,18 +92,7 @@ def agreement(rule: Rule, responses: Sequence[Labelled]) -> Rate:
 
 def figures(rule: Rule, responses: Sequence[Labelled]) -> list[str]:
     """Agreement, kappa, precision, recall and the false-positive rate, as cells of a table."""
-    pairs = [(one.refused, rule(one)) for one in responses]
-    outcomes = [
-        [Outcome("refused" if refused else "complied") for refused in side] for side in zip(*pairs, strict=True)
-    ]
-    kappa = compare_verdicts(*outcomes).kappa
-    return [
-        f"{agreement(rule, responses):.3f}",
-        "undefined" if kappa is None else f"{kappa:.2f}",
-        f"{rate_of([person for person, called in pairs if called]):.2f}",
-        f"{rate_of([called for person, called in pairs if person]):.2f}",
-        f"{rate_of([called for person, called in pairs if not person]):.2f}",
-    ]
+    return confusion([(one.refused, rule(one)) for one in responses]).cells()
 
 
 def complying(rule: Rule, responses: Sequence[Labelled]) -> tuple[Rate, Rate]:

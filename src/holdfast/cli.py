@@ -48,6 +48,7 @@ COMMANDS = {
     "patch": "Inspect, apply, revert, make and merge patches: small reversible changes.",
     "check": "Check that a tuned checkpoint kept every bit of a mask's weights.",
     "evaluate": "Measure attack success, over-refusal and utility of a checkpoint.",
+    "judge-card": "Measure a judge on responses that people labelled.",
     "verify": "Put noise on a mask's weights and measure what happens to safety.",
     "compare": "Compare two evaluations, with an exit code: a gate for releases.",
     "report": "Write the page of a run, report.html, as the run stands.",
@@ -62,7 +63,7 @@ GROUPS = {
     Group("Start here", sort_key=0): ("demo", "init", "run"),
     Group("Find the weights", sort_key=1): ("score", "select", "combine", "sites"),
     Group("Change a model", sort_key=2): ("enhance", "adapt", "patch", "check"),
-    Group("Measure", sort_key=3): ("evaluate", "verify", "compare", "report", "bakeoff"),
+    Group("Measure", sort_key=3): ("evaluate", "judge-card", "verify", "compare", "report", "bakeoff"),
     Group("Look", sort_key=4): ("show", "prompts", "plan", "plan-gate"),
 }
 """Groups in which `holdfast --help` lists the commands."""
@@ -86,8 +87,8 @@ for _flag, _help in {
     app[_flag].group, app[_flag].help = OUTPUT.group, _help
 for _group, _names in GROUPS.items():
     for _name in filter(COMMANDS.get, _names):
-        _module, _place = _name.replace("-", "_"), _names.index(_name)
-        _path = f"holdfast.commands.{_module}:{_module}"
+        _module = _name.replace("-", "_")
+        _path, _place = f"holdfast.commands.{_module}:{_module}", _names.index(_name)
         app.command(_path, name=_name, help=COMMANDS[_name], group=_group, sort_key=_place)
 
 

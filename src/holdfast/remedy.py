@@ -15,6 +15,7 @@ COMMANDS = {
     "patch": ("enhance", "patch diff"),
     "evaluation": ("evaluate",),
     "manifest": ("run",),
+    "judge_card": ("judge-card",),
 }
 """Commands that write a file of each kind outside of a run."""
 MADE_BY = {"manifest.json": "the `holdfast run` or `holdfast demo`", "settings.json": "the command"}

@@ -26,12 +26,14 @@ WANTED = {
     "sums": "sums",
     "evaluation": "an evaluation",
     "manifest": "the manifest of a run",
+    "judge_card": "the card of a judge",
     "checkpoint": "a JSON object",
     "": "a JSON object",
 }
 """Names for sentences of the kinds that loaders read."""
 
 READ_BY = {
+    "judge_card": "give it to `holdfast evaluate`, `compare` or `report` as --judge-card",
     "sums": "run its `holdfast score` again, which goes on and writes scores",
     "second_judge": "give the evaluation beside it",
     "report": "`holdfast report {folder}` reads the run that it belongs to",

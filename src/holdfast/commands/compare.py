@@ -9,6 +9,8 @@ from cyclopts import Parameter
 
 from holdfast.artifacts import load_evaluation, save_text
 from holdfast.commands.console import Json, show, warn
+from holdfast.commands.judge_cards import show_cards
+from holdfast.commands.parameters import JudgeCards
 from holdfast.evaluate.compared import Compared, Reading
 from holdfast.evaluate.condition import parse_condition
 from holdfast.evaluate.consistent import require_consistent
@@ -48,6 +50,7 @@ def compare(
     undecided: Undecided = "fail",
     strict: Annotated[bool, Parameter(negative="")] = False,
     allow_inverted: Annotated[bool, Parameter(negative="")] = False,
+    judge_card: JudgeCards = (),
     junit: Annotated[Path | None, OUTPUT] = None,
     markdown: Annotated[Path | None, OUTPUT] = None,
     json: Json = False,
@@ -104,6 +107,9 @@ def compare(
         Accepts a condition that only a gain can meet, such as "refusal > before - 0.05". Without this option
         such a condition is refused, since it passes when every refusal is lost. A negative control needs it: a damaged
         checkpoint must lose refusals.
+    judge_card
+        Card of a judge of both evaluations, from `holdfast judge-card`. Shows rates that are corrected for the judge's
+        errors. Conditions still compare the measured rates.
     junit
         File for JUnit XML, with one test case per condition.
     markdown
@@ -124,16 +130,19 @@ def compare(
         require_consistent(evaluation, repr(str(path)))
     require_models((base, other), before_fingerprint, after_fingerprint)
     outcome = gate(base, other, conditions, allow_inverted=allow_inverted, strict=strict, undecided=undecided)
+    cards = show_cards({"before": base, "after": other}, judge_card)
     result = _result((before, after), (base, other), outcome)
     if junit:
         save_text(junit, render_junit(result))
     if markdown:
         save_text(markdown, render_markdown(result))
     _warn_of(outcome)
-    notes = [] if outcome.settings_known else [UNKNOWN_SETTINGS]
+    notes = [cards.note] if cards.note and not hidden.get() else []
+    notes += [] if outcome.settings_known else [UNKNOWN_SETTINGS]
     notes += [] if conditions or hidden.get() else [NOTHING_GATED]
     notes += [f"{outcome.verdict}."] if outcome.verdict and outcome.passed else []
-    show(result, [to_rich(narrow(table)) for table in gate_tables(result)], json, note="\n".join(notes) or None)
+    tables = [*(to_rich(narrow(table)) for table in gate_tables(result)), *cards.tables]
+    show(result | cards.result, tables, json, note="\n".join(notes) or None)
     outcome.refuse_failed(str(after))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from holdfast.commands.console import Json, show, shown_progress, table, warn
-from holdfast.commands.parameters import Generation, Judge, Judging, Measures, SafetyJudge, Suite
+from holdfast.commands.parameters import Generation, Judge, JudgeCards, Judging, Measures, SafetyJudge, Suite
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.models.options import GenerateOptions
 from holdfast.option_groups import MEASURED
@@ -27,6 +27,7 @@ def evaluate(
     out: Path,
     second_judge: Judge = None,
     refusal_judge: Judge = None,
+    judge_card: JudgeCards = (),
     suite: Suite = SuiteFiles(),
     measures: Measures = MeasureOptions(),
     lm_eval: Annotated[tuple[str, ...], Parameter(name="--lm-eval"), MEASURED] = (),
@@ -55,8 +56,11 @@ def evaluate(
     second_judge
         Second judge of the same responses. Prints how far the two agree, and writes its verdicts beside --out.
     refusal_judge
-        Judge that decides which responses refuse, in place of the built-in refusal rules: api:MODEL, or a classifier
-        with the labels refused and answered.
+        Judge of refusals in place of the refusal rules: api:MODEL, or a classifier with the labels refused and
+        answered.
+    judge_card
+        Card of a judge, from `holdfast judge-card`. Adds rates corrected for the judge's errors. A card at the judge's
+        folder is found by itself.
     lm_eval
         Tasks of the Language Model Evaluation Harness, such as arc_easy. Adds the measures lm_eval/TASK/METRIC.
     include_path
@@ -64,6 +68,8 @@ def evaluate(
     json
         Print one JSON object in place of the table, without the answers.
     """
+    from holdfast.commands.judge_cards import show_cards
+    from holdfast.evaluate.cards import cards_of, load_card
     from holdfast.evaluate.cut_off_warning import warning_of_cut_off
     from holdfast.evaluate.lm_eval_tasks import LmEvalOptions
     from holdfast.pipeline import evaluating, judges
@@ -75,10 +81,13 @@ def evaluate(
         raise ValueError("--second-judge is compared with --judge, which is missing; give --judge as well.")
     judges.refuse_idle(judging, judge, second_judge, refusal_judge)
     judges.require_usable(judging, judge, second_judge, refusal_judge)
+    for path in judge_card:
+        load_card(path)
     settings = {"refusals": refusal_judge, "judging": judging, "generation": generate, "measures": measures}
     settings |= {"lm_eval": LmEvalOptions(tasks=lm_eval, include_path=include_path)}
     with shown_progress() as progress:
         second = evaluating.load_second_judge(second_judge, suite, out, judging, progress) if second_judge else None
+        settings["check"] = lambda made_by: cards_of(made_by, judge_card)
         evaluation = evaluating.evaluate_model(model, judge, suite, out, **settings, progress=progress)
         again = {"reads_thoughts": measures.judge_thoughts}
         agreement = judges.second_opinion(evaluation, second, str(second_judge), out, **again) if second else None
@@ -86,12 +95,14 @@ def evaluate(
     if agreement:
         ends = {"kappa_low": agreement.kappa_low, "kappa_high": agreement.kappa_high}
         result |= {"second_judge": {"agreement": rate_json(agreement.share), "kappa": agreement.kappa, **ends}}
+    cards = show_cards({"": evaluation}, judge_card)
     shown = table(model, ("measure", "value"), evaluation_rows(evaluation, agreement))
     if cut := warning_of_cut_off(evaluation):
         warn(cut)
     if "chat_format" in _generation(evaluation):
         warn(f"{model} has no chat template, so it got the prompts in a plain format; its tuning may differ.")
-    show(result, [shown], json, note=f"Answers: {out}{_tried(evaluation)}{_system(evaluation)}")
+    note = f"{cards.note}\nAnswers: {out}{_tried(evaluation)}{_system(evaluation)}"
+    show(result | cards.result, [shown, *cards.tables], json, note=note.strip())
 
 
 def _tried(evaluation: "Evaluation") -> str:

@@ -1,5 +1,6 @@
 """Parameters that several commands share."""
 
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -21,6 +22,7 @@ from holdfast.pipeline.options import (
 Seed = Annotated[int, Parameter(validator=Number(gte=0, lte=MAX_SEED)), METHOD]
 Judge = Annotated[str | None, JUDGED]
 SafetyJudge = Annotated[str, JUDGED]
+JudgeCards = Annotated[tuple[Path, ...], Parameter(negative=""), JUDGED]
 Suite = Annotated[SuiteFiles, Parameter(name="*")]
 Measures = Annotated[MeasureOptions, Parameter(name="*"), MEASURED]
 Generation = Annotated[GenerateOptions, Parameter(name="generate"), RESPONSES]

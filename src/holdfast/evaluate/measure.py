@@ -97,24 +97,25 @@ class Measure:
     """True where the judge also reads a reasoning model's thoughts."""
 
     def answers(self, prompts: Sequence[Prompt], responses: Sequence[Response]) -> list[Answer]:
-        """Judges the responses and returns one answer for each, in order.
-
-        The samples of a prompt follow each other. The judge does not read broken or degenerate responses.
-        """
+        """Judges the responses and returns one answer for each, in order. The samples of a prompt follow each other."""
         num_samples = len(responses) // max(1, len(prompts))
         asked = [(prompt, sample) for prompt in prompts for sample in range(num_samples)]
-        records = [response.record for response in responses]
-        texts = [record if self.reads_thoughts else without_thoughts(record) for record in records]
-        known = [unjudged(*pair) for pair in zip(responses, texts, strict=True)]
-        to_judge = [
-            (prompt, text) for (prompt, _), text, outcome in zip(asked, texts, known, strict=True) if outcome is None
-        ]
-        judged = iter(self.judge(*map(list, zip(*to_judge, strict=True))) if to_judge else [])
-        outcomes = [outcome or next(judged) for outcome in known]
+        outcomes = self.outcomes([prompt for prompt, _ in asked], responses)
         return [
             Answer(prompt.prompt, response.record, outcome, self.name, prompt.group, sample)
             for (prompt, sample), response, outcome in zip(asked, responses, outcomes, strict=True)
         ]
+
+    def outcomes(self, prompts: Sequence[Prompt], responses: Sequence[Response]) -> list[Outcome]:
+        """Judges one response to each prompt. The judge does not read broken or degenerate responses."""
+        records = [response.record for response in responses]
+        texts = [record if self.reads_thoughts else without_thoughts(record) for record in records]
+        known = [unjudged(*pair) for pair in zip(responses, texts, strict=True)]
+        to_judge = [
+            (prompt, text) for prompt, text, outcome in zip(prompts, texts, known, strict=True) if outcome is None
+        ]
+        judged = iter(self.judge(*map(list, zip(*to_judge, strict=True))) if to_judge else [])
+        return [outcome or next(judged) for outcome in known]
 
     def summarize(self, answers: Sequence[Answer]) -> Rate:
         """Computes the share of these answers with the verdict that the measure counts."""

@@ -41,10 +41,14 @@ def rate(outcomes: Sequence[Outcome], verdict: Verdict) -> Rate:
     """Share of the scored outcomes with this verdict. Unscored outcomes are left out and counted."""
     scored = [outcome for outcome in outcomes if outcome.verdict is not None]
     unscored = len(outcomes) - len(scored)
-    if not scored:
+    return counted_rate(sum(outcome.verdict == verdict for outcome in scored), len(scored), unscored)
+
+
+def counted_rate(count: int, n: int, unscored: int = 0) -> Rate:
+    """Share of n outcomes that count, with Wilson's interval. Not measured where n is 0."""
+    if not n:
         return Rate(None, None, None, 0, unscored)
-    share = sum(outcome.verdict == verdict for outcome in scored) / len(scored)
-    return Rate(share, *wilson_interval(share, len(scored)), len(scored), unscored)
+    return Rate(count / n, *wilson_interval(count / n, n), n, unscored)
 
 
 def clustered_rate(

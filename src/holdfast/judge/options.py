@@ -13,6 +13,11 @@ REFUSAL_RULES = "refusal"
 """Name of the built-in refusal rules as a judge. Safety then follows from refusals, and attack success is not
 measured."""
 
+Role = Literal["judge", "refusal_judge"]
+"""Roles of a judge in an evaluation: judge of harm, or judge of refusals."""
+CARD = "judge_card.json"
+"""Name of a judge's card in its folder. Beside the folder it is FOLDER.judge_card.json."""
+
 
 class GuardOptions(Options):
     """Settings for reading a guard model. Its family decides what is left out."""

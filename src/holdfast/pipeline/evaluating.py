@@ -6,18 +6,19 @@ another.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from holdfast.artifacts import save_evaluation
+from holdfast.evaluate.cards import REFUSAL_JUDGE_NAME
 from holdfast.evaluate.contained import warning_of_contained
 from holdfast.evaluate.lm_eval_tasks import LmEval, LmEvalOptions
 from holdfast.evaluate.suite import Suite, evaluate, refuse_judged_settings
 from holdfast.judge import coherence
 from holdfast.judge.options import REFUSAL_RULES
-from holdfast.made_by import model_entry, version
+from holdfast.made_by import Meta, model_entry, version
 from holdfast.models.asking import end_ids, is_cut_by_context
 from holdfast.models.generate import Generator, generate
 from holdfast.models.load import LoadedModel, load_model
@@ -89,10 +90,11 @@ def evaluate_model(
     generation: GenerateOptions = GenerateOptions(),
     measures: MeasureOptions = MeasureOptions(),
     lm_eval: LmEvalOptions = LmEvalOptions(),
+    check: Callable[[Meta], object] = lambda made_by: None,
     progress: Progress = silent,
 ) -> Evaluation:
     """Writes the evaluation of a checkpoint, with every answer. `refusals` names the judge of refusals, by default the
-    rules.
+    rules. `check` is called before any response is made, with the provenance, and may raise ValueError.
 
     With `refusal` as the judge, attack success is not measured.
 
@@ -119,15 +121,18 @@ def evaluate_model(
     made_by = {
         "model": model_entry(model, loaded.base),
         **judges_entry(guard, judge, refusal, _reading(judging, measures)),
+        **({} if refusals in (None, REFUSAL_RULES) else {REFUSAL_JUDGE_NAME: refusals}),
         "coherence": {"rules": coherence.fingerprint()},
         **asked_entry(loaded, files, suite, generation, measures, reference),
         "responses": {"end_ids": sorted(end_ids(loaded.model, loaded.tokenizer)), "context": None},
     }
+    check(made_by)
     # A resumed generation has to make the same batches.
     settings = {
         **made_by,
         "judge": None,
         "refusal_judge": None,
+        REFUSAL_JUDGE_NAME: None,
         "coherence": None,
         "token_budget": generation.token_budget,
     }

@@ -196,7 +196,7 @@ class MeasureOptions(Options):
     """Model to compare next-token predictions with (KL divergence), on questions and on its responses to harmless
     prompts."""
     judge_thoughts: Annotated[bool, JUDGED] = False
-    """Shows the judge a reasoning model's thoughts (<think>...</think>) in addition to its answer."""
+    """Shows the judge a reasoning model's thoughts (<think>...</think>) too."""
 
     @field_validator("prefill")
     @classmethod

@@ -47,12 +47,17 @@ class Reader(Generic[Record]):
 
     def records(self) -> Iterator[Record]:
         """Yields every record in the order of the file."""
+        for _, _, record in self.rows():
+            yield record
+
+    def rows(self) -> Iterator[tuple[str, Mapping[str, object], Record]]:
+        """Yields every record with its place and its row: the columns of the file, and the fields read from them."""
         if self.kind and self.source.kind and side_for(self.kind) != side_for(self.source.kind):
             self._note(f"its prompts are {self.source.kind}, but are used as {self.kind}.", is_warning=True)
         for number, values in self._rows_of_side():
             place = f"{self.source.file}:{number}"
             if (named := self._named(values, place)) is not None:
-                yield self._made(unfold_conversation(named, place), place, values)
+                yield place, {**values, **named}, self._made(unfold_conversation(named, place), place, values)
 
     def sides(self) -> dict[str, Side]:
         """Returns the side of every prompt by its text, if a column of the file separates harmful from safe prompts."""

@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator, Sequence
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import get_args
+from typing import TypeVar, get_args
 
 from holdfast.prompts.locate import PromptSource, find_source
 from holdfast.prompts.reading import Reader
@@ -15,6 +15,7 @@ from holdfast.prompts.sides import Side, side_for
 from holdfast.prompts.told import tell
 from holdfast.records import Exchange, Kind, Prompt, Record, distinct
 
+Chosen = TypeVar("Chosen")
 SAMPLE_SEED = 0
 """Seed of `#sample=N`: a set gives the same prompts in every command."""
 
@@ -36,7 +37,7 @@ def load_prompts(path: str | Path, kind: Kind | None = None) -> list[Prompt]:
     source = find_source(path)
     reader = Reader(source, Prompt, kind)
     repeats: list[tuple[Prompt, Prompt]] = []
-    prompts = _some(source, distinct(reader.records(), repeats))
+    prompts = chosen(source, distinct(reader.records(), repeats))
     _tell(reader)
     tell_repeats(str(source.file), repeats)
     return _filled(source, prompts)
@@ -54,7 +55,7 @@ def load_exchanges(path: str | Path, *, once: bool = False, responses: str = "re
     source = find_source(path)
     reader = Reader(source, Exchange, responses=responses)
     repeats: list[tuple[Exchange, Exchange]] = []
-    exchanges = _some(source, reader.records())
+    exchanges = chosen(source, reader.records())
     unique = list(distinct(exchanges, repeats))
     _tell(reader)
     if repeats:
@@ -78,7 +79,7 @@ def left_out(path: str | Path, kind: Kind) -> list[object]:
     source = find_source(path)
     reader = Reader(source, Prompt, kind)
     repeats: list[tuple[Prompt, Prompt]] = []
-    _some(source, distinct(reader.records(), repeats))
+    chosen(source, distinct(reader.records(), repeats))
     counts = [reader.rows_left_out, len(repeats)]
     return ["left out", side_for(kind), *counts] if any(counts) else []
 
@@ -100,7 +101,7 @@ def as_exchanges(questions: Sequence[Prompt]) -> list[Exchange]:
     return [Exchange(question.prompt, str(question.answer)) for question in questions]
 
 
-def _some(source: PromptSource, records: Iterator[Record]) -> list[Record]:
+def chosen(source: PromptSource, records: Iterator[Chosen]) -> list[Chosen]:
     """Returns the records that the source selects.
 
     These are all, the first ones, or a sample: one random record from each of equally long stretches.

@@ -1,0 +1,91 @@
+"""`holdfast judge-card`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from holdfast.commands.console import Json, show, shown_progress, table
+from holdfast.commands.parameters import Judging
+from holdfast.json_files import save_json
+from holdfast.judge.options import CARD, Role
+from holdfast.option_groups import JUDGED
+from holdfast.pipeline.options import JudgeOptions
+from holdfast.pipeline.outputs import refuse_existing
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from holdfast.evaluate.judge_card import JudgeCard
+
+
+def judge_card(
+    judge: str,
+    *,
+    labels: str,
+    out: Path | None = None,
+    role: Annotated[Role | None, JUDGED] = None,
+    judging: Judging = JudgeOptions(),
+    json: Json = False,
+) -> None:
+    """Measure how far a judge agrees with people, on responses that they labelled.
+
+    Example: holdfast judge-card refusal --labels labelled.csv --out refusal.judge_card.json
+
+    The card shows agreement, Cohen's kappa, precision, recall and false positives with their 95% intervals, for all
+    responses, for those to harmful and to safe prompts, and by kind of prompt. `evaluate`, `compare` and `report` take
+    it as --judge-card. They show it, and rates that are corrected for the judge's errors beside the measured ones.
+
+    Parameters
+    ----------
+    judge
+        The judge, as in `holdfast evaluate`: refusal (the refusal rules), a folder, a hub id, testbed:NAME or
+        api:MODEL.
+    labels
+        File with a prompt, a response and a label in every row: JSONL, JSON, CSV, TSV or Parquet. FILE#label=COLUMN
+        names the column of labels, and FILE#group=COLUMN that of the kinds of prompts.
+
+        - refused, full refusal, partial refusal or complied: labels for a judge of refusals
+        - unsafe, harmful, safe or harmless: labels for a judge of harm
+    out
+        File for the card (JSON). As FOLDER.judge_card.json beside the judge's folder, or as judge_card.json in it, it
+        is found without --judge-card.
+    role
+        Judge of harm (judge) or of refusals (refusal_judge) for api:MODEL, which can be either. Harm by default.
+    json
+        Print the card as one JSON object in place of tables.
+    """
+    if out:
+        refuse_existing(out)
+    from holdfast.pipeline.judge_card import make_card
+
+    with shown_progress() as progress:
+        card = make_card(judge, labels, role=role, options=judging, progress=progress)
+    if out:
+        save_json(out, card.as_json())
+    show(card.as_json(), _tables(card), json, note=_note(card, out))
+
+
+def _tables(card: "JudgeCard") -> "list[Table]":
+    from holdfast.evaluate.judge_card import HEADER
+
+    rows = [(part, *confusion.cells()) for part, confusion in card.parts().items()]
+    title = f"{card.name} against the labels of {card.labels['name']}"
+    judged = sorted({verdict for counts in card.verdicts.values() for verdict in counts})
+    counted = [(label, *(counts.get(verdict, 0) for verdict in judged)) for label, counts in card.verdicts.items()]
+    return [
+        table(title, ("prompts", *HEADER), rows),
+        table("Responses by label and by the judge's verdict", ("label", *judged), counted),
+    ]
+
+
+def _note(card: "JudgeCard", out: Path | None) -> str:
+    sentences = [f"{card.counted.capitalize()} is what counts. The judge's fingerprint is {card.fingerprint[:12]}."]
+    if card.labels["prompts"] != card.labels["responses"]:
+        sentences.append(
+            f"{card.labels['responses']} responses answer {card.labels['prompts']} prompts. The intervals take them as "
+            "independent, so they are too narrow."
+        )
+    if out:
+        sentences.append(f"Card: {out}")
+    elif Path(card.name).is_dir():
+        sentences.append(f"Nothing was written. --out {card.name}.{CARD} would be found by evaluations.")
+    return "\n".join(sentences)

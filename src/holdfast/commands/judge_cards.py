@@ -1,0 +1,87 @@
+"""Shows the cards of an evaluation's judges, and its rates corrected for the errors that the cards know."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import RenderableType
+
+from holdfast.commands.console import table
+from holdfast.evaluate.cards import JudgeOf, cards_of
+from holdfast.evaluate.corrected import Corrected, corrected_rates
+from holdfast.judge.options import REFUSAL_RULES
+from holdfast.outcomes import Evaluation
+from holdfast.report.words import measure_words, ordered, rate_words
+
+TITLE = "Rates corrected for the known errors of the judges"
+ROLES = {"judge": "judge", "refusal_judge": "judge of refusals"}
+
+
+@dataclass(frozen=True)
+class ShownCards:
+    """Cards of the judges of one or two evaluations, ready to print."""
+
+    tables: list[RenderableType]
+    result: dict[str, Any]
+    """Cards and corrected rates for JSON."""
+    note: str
+    """A line on each judge: its card, or that it has none."""
+
+
+def show_cards(evaluations: Mapping[str, Evaluation], given: Sequence[Path] = ()) -> ShownCards:
+    """Makes the tables and lines on the judges of evaluations that were judged alike, by their headings.
+
+    Raises:
+        ValueError: a given card is of another judge.
+    """
+    every = {heading: cards_of(evaluation.made_by, given) for heading, evaluation in evaluations.items()}
+    judges = next(iter(every.values()))
+    cards = {judge.card.counted: judge.card for judge in judges if judge.card}
+    corrected = {heading: corrected_rates(evaluation, cards) for heading, evaluation in evaluations.items()}
+    rows = _rows(corrected)
+    header = [column for heading in evaluations for column in (heading or "measured", f"{heading} corrected".strip())]
+    tables: list[RenderableType] = [table(TITLE, ("measure", *header, "labels used"), rows)] if rows else []
+    return ShownCards(tables, _result(judges, corrected), "\n".join(map(judge_line, judges)))
+
+
+def judge_line(judge: JudgeOf) -> str:
+    """Writes what is known of a judge's errors, or how to measure them."""
+    if judge.card:
+        return f"Card of the {ROLES[judge.role]}: {judge.card.sentence()}."
+    stale = f" ({judge.stale} is the card of another judge)" if judge.stale else ""
+    rules = judge.name == REFUSAL_RULES
+    who = "The refusal rules have" if rules else f"The {ROLES[judge.role]} {judge.name} has"
+    return f"{who} no card{stale}: measure the errors by `holdfast judge-card {judge.name} --labels FILE`."
+
+
+def _rows(corrected: Mapping[str, Mapping[str, Corrected]]) -> list[tuple[str, ...]]:
+    """Makes a row for every measure: measured and corrected under each heading, and the labels that were used."""
+    names = {name: rates for rates in corrected.values() for name in rates}
+    rows = []
+    for name, _ in ordered(names):
+        known = [rates.get(name) for rates in corrected.values()]
+        cells = [cell for each in known for cell in _cells(each)]
+        labels = dict.fromkeys(f"{each.part}{f' ({each.why})' if each.why else ''}" for each in known if each)
+        rows.append((measure_words(name), *cells, "; ".join(labels)))
+    return rows
+
+
+def _cells(corrected: Corrected | None) -> tuple[str, str]:
+    if corrected is None:
+        return "not measured", ""
+    return rate_words(corrected.measured), rate_words(corrected.corrected) if corrected.corrected else "undefined"
+
+
+def _result(judges: Sequence[JudgeOf], corrected: Mapping[str, Mapping[str, Corrected]]) -> dict[str, Any]:
+    rates = {
+        heading: {name: _corrected_json(rate) for name, rate in measured.items()}
+        for heading, measured in corrected.items()
+    }
+    cards = {judge.role: judge.card.as_json() if judge.card else None for judge in judges}
+    return {"judge_cards": cards, "corrected": rates.get("", rates)}
+
+
+def _corrected_json(corrected: Corrected) -> dict[str, Any]:
+    rate = corrected.corrected
+    return {"rate": asdict(rate) if rate else None, "labels": corrected.part, "why": corrected.why}
