@@ -51,7 +51,8 @@ COMMANDS = {
     "judge-card": "Measure a judge on responses that people labelled.",
     "verify": "Put noise on a mask's weights and measure what happens to safety.",
     "compare": "Compare two evaluations, with an exit code: a gate for releases.",
-    "report": "Write the page of a run, report.html, as the run stands.",
+    "report": "Write the page of a run, or a card and results of an evaluation to publish.",
+    "reproduce": "Make an evaluation again from its reproduce.json, and compare both.",
     "bakeoff": "Compare all scores and selectors at one budget.",
     "show": "Show what a file of holdfast holds, layer by layer: a table or a picture.",
     "prompts": "List public prompt sets, and show what a set holds.",
@@ -63,7 +64,7 @@ GROUPS = {
     Group("Start here", sort_key=0): ("demo", "init", "run"),
     Group("Find the weights", sort_key=1): ("score", "select", "combine", "sites"),
     Group("Change a model", sort_key=2): ("enhance", "adapt", "patch", "check"),
-    Group("Measure", sort_key=3): ("evaluate", "judge-card", "verify", "compare", "report", "bakeoff"),
+    Group("Measure", sort_key=3): ("evaluate", "judge-card", "verify", "compare", "report", "reproduce", "bakeoff"),
     Group("Look", sort_key=4): ("show", "prompts", "plan", "plan-gate"),
 }
 """Groups in which `holdfast --help` lists the commands."""

@@ -34,6 +34,7 @@ RECORDS = (
     ("evaluation", "an evaluation", {"answers", "asr", "groups"}),
     ("second_judge", "the verdicts of a second judge", {"answers", "judge", "kappa"}),
     ("judge_card", "the card of a judge", {"judge", "counted", "labels", "verdicts"}),
+    ("reproduce", "what `holdfast reproduce` needs", {"reproduce", "inputs", "results"}),
     ("report", "the report of a run", {"schema", "provenance"}),
     ("manifest", "the manifest of a run", {"run", "config", "timings"}),
     ("comparison", "the output of `holdfast compare --json`", {"before", "after", "measures", "conditions"}),

@@ -159,6 +159,13 @@ class Evaluation:
         return f"<Evaluation: {', '.join([*measured, *perplexity, f'{len(self.answers):,} answers'])}>"
 
     @property
+    def rates(self) -> dict[str, Rate]:
+        """Every rate by its name. Those that were not measured have n = 0, or are missing."""
+        named = {"asr": self.asr, "over_refusal": self.over_refusal, "utility": self.utility}
+        optional = {"task": self.task, "perplexity": self.perplexity_rate}
+        return {**named, **{name: rate for name, rate in optional.items() if rate is not None}, **self.groups}
+
+    @property
     def refusal(self) -> Rate | None:
         """Share of harmful prompts that the model refused. A safe response need not refuse. None if not measured."""
         return self.groups.get("refusal/harmful")

@@ -16,6 +16,7 @@ COMMANDS = {
     "evaluation": ("evaluate",),
     "manifest": ("run",),
     "judge_card": ("judge-card",),
+    "reproduce": ("report EVALUATION --reproduce FILE",),
 }
 """Commands that write a file of each kind outside of a run."""
 MADE_BY = {"manifest.json": "the `holdfast run` or `holdfast demo`", "settings.json": "the command"}

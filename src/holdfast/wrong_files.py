@@ -27,6 +27,7 @@ WANTED = {
     "evaluation": "an evaluation",
     "manifest": "the manifest of a run",
     "judge_card": "the card of a judge",
+    "reproduce": "what `holdfast reproduce` needs",
     "checkpoint": "a JSON object",
     "": "a JSON object",
 }
@@ -34,6 +35,7 @@ WANTED = {
 
 READ_BY = {
     "judge_card": "give it to `holdfast evaluate`, `compare` or `report` as --judge-card",
+    "reproduce": "`holdfast reproduce {path}` makes the evaluation again",
     "sums": "run its `holdfast score` again, which goes on and writes scores",
     "second_judge": "give the evaluation beside it",
     "report": "`holdfast report {folder}` reads the run that it belongs to",

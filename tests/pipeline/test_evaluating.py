@@ -103,7 +103,7 @@ def test_vllm_answers_an_evaluation_as_transformers_does(tmp_path, monkeypatch):
     ours, theirs = evaluate(config, tmp_path / "a.json"), evaluate(config, tmp_path / "b.json", generation=vllm)
     assert len(engines) == 1
     assert theirs.answers == ours.answers
-    assert {name for name in theirs.made_by if theirs.made_by[name] != ours.made_by[name]} == {"generation"}
+    assert {name for name in theirs.made_by if theirs.made_by[name] != ours.made_by[name]} == {"generation", "recipe"}
 
 
 def test_a_model_is_where_its_reference_is_and_another_is_not(tmp_path):

@@ -1,6 +1,6 @@
 """Shows the cards of an evaluation's judges, and its rates corrected for the errors that the cards know."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from holdfast.evaluate.cards import JudgeOf, cards_of
 from holdfast.evaluate.corrected import Corrected, corrected_rates
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.outcomes import Evaluation
+from holdfast.report.markdown import code
 from holdfast.report.words import measure_words, ordered, rate_words
 
 TITLE = "Rates corrected for the known errors of the judges"
@@ -27,6 +28,17 @@ class ShownCards:
     """Cards and corrected rates for JSON."""
     note: str
     """A line on each judge: its card, or that it has none."""
+    markdown: list[str]
+    """The same lines in Markdown."""
+    corrected: Mapping[str, Mapping[str, Corrected]]
+    """Corrected rates by heading and measure."""
+
+    def corrected_words(self) -> dict[str, dict[str, str]]:
+        """Writes the corrected rates with the labels that they use, by heading and measure."""
+        return {
+            heading: {name: f"{_cells(rate)[1]}, by labels of {rate.part}" for name, rate in rates.items()}
+            for heading, rates in self.corrected.items()
+        }
 
 
 def show_cards(evaluations: Mapping[str, Evaluation], given: Sequence[Path] = ()) -> ShownCards:
@@ -39,20 +51,36 @@ def show_cards(evaluations: Mapping[str, Evaluation], given: Sequence[Path] = ()
     judges = next(iter(every.values()))
     cards = {judge.card.counted: judge.card for judge in judges if judge.card}
     corrected = {heading: corrected_rates(evaluation, cards) for heading, evaluation in evaluations.items()}
-    rows = _rows(corrected)
-    header = [column for heading in evaluations for column in (heading or "measured", f"{heading} corrected".strip())]
-    tables: list[RenderableType] = [table(TITLE, ("measure", *header, "labels used"), rows)] if rows else []
-    return ShownCards(tables, _result(judges, corrected), "\n".join(map(judge_line, judges)))
+    tables: list[RenderableType] = [_table(corrected)] if any(corrected.values()) else []
+    lines = [judge_line(judge) for judge in judges]
+    markdown = [judge_line(judge, code) for judge in judges]
+    return ShownCards(tables, _result(judges, corrected), "\n".join(lines), markdown, corrected)
 
 
-def judge_line(judge: JudgeOf) -> str:
-    """Writes what is known of a judge's errors, or how to measure them."""
+def judge_line(judge: JudgeOf, written: Callable[[str], str] = str) -> str:
+    """Writes what is known of a judge's errors, or how to measure them. `written` writes names."""
     if judge.card:
-        return f"Card of the {ROLES[judge.role]}: {judge.card.sentence()}."
+        return f"Card of the {ROLES[judge.role]}: {judge.card.sentence(written)}."
     stale = f" ({judge.stale} is the card of another judge)" if judge.stale else ""
     rules = judge.name == REFUSAL_RULES
-    who = "The refusal rules have" if rules else f"The {ROLES[judge.role]} {judge.name} has"
-    return f"{who} no card{stale}: measure the errors by `holdfast judge-card {judge.name} --labels FILE`."
+    who = "The refusal rules have" if rules else f"The {ROLES[judge.role]} {written(judge.name)} has"
+    return f"{who} no card{stale}: measure the errors by {written_command(judge.name)}."
+
+
+def written_command(name: str) -> str:
+    """Writes the command that measures a judge."""
+    return code(f"holdfast judge-card {name} --labels FILE")
+
+
+def _table(corrected: Mapping[str, Mapping[str, Corrected]]) -> RenderableType:
+    """Makes one column for each of two evaluations, and a row for each measure of more."""
+    if len(corrected) <= 2:
+        columns = [
+            column for heading in corrected for column in (heading or "measured", f"{heading} corrected".strip())
+        ]
+        return table(TITLE, ("measure", *columns, "labels used"), _rows(corrected))
+    rows = [(heading, *row) for heading, rates in corrected.items() for row in _rows({heading: rates})]
+    return table(TITLE, ("model", "measure", "measured", "corrected", "labels used"), rows)
 
 
 def _rows(corrected: Mapping[str, Mapping[str, Corrected]]) -> list[tuple[str, ...]]:

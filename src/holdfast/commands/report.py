@@ -1,30 +1,86 @@
 """`holdfast report`."""
 
 from pathlib import Path
-from typing import NoReturn
+from typing import Annotated, NoReturn
+
+from cyclopts import Parameter
 
 from holdfast.commands.console import Json, show
+from holdfast.commands.parameters import JudgeCards
 from holdfast.file_kinds import identify, identify_record
 from holdfast.json_files import load_json
+from holdfast.option_groups import PUBLISHED
+from holdfast.pipeline.outputs import refuse_existing
 from holdfast.pipeline.run.config import RunConfig
 from holdfast.pipeline.run.config_file import read_config
 from holdfast.wrong_files import SHOWN, refuse_other
 
 
-def report(folder: Path, *, figures: Path | None = None, json: Json = False) -> None:
-    """Write report.json and report.html of a run, finished or not.
+def report(
+    path: Path,
+    *,
+    figures: Path | None = None,
+    judge_card: JudgeCards = (),
+    card: Annotated[Path | None, PUBLISHED] = None,
+    prompts: Annotated[Path | None, PUBLISHED] = None,
+    eval_results: Annotated[Path | None, PUBLISHED] = None,
+    benchmark: Annotated[tuple[str, ...], Parameter(negative=""), PUBLISHED] = (),
+    source: Annotated[str | None, PUBLISHED] = None,
+    reproduce: Annotated[Path | None, PUBLISHED] = None,
+    json: Json = False,
+) -> None:
+    """Write report.json and report.html of a run, finished or not, or publish an evaluation.
 
     Example: holdfast report demo
 
+    Of an evaluation: holdfast report evaluation.json --card card.md --reproduce reproduce.json
+
     Parameters
     ----------
-    folder
-        Folder of a run.
+    path
+        Folder of a run. With one of the options on publishing also the file of an evaluation.
     figures
-        Folder for every figure as SVG, and also as PNG if CairoSVG is installed (extra `figures`).
+        Folder for every figure of a run as SVG, and also as PNG if CairoSVG is installed (extra `figures`).
+    judge_card
+        Card of a judge, from `holdfast judge-card`. Adds rates corrected for the judge's errors.
+    card
+        File for a card in Markdown: rates, judges, prompt sets, settings and limits, without any prompt.
+    prompts
+        File for the prompt sets as JSON: names, hashes, counts, licences and sources.
+    eval_results
+        Folder for .eval_results of a model's page on the Hugging Face hub, one YAML file for each measure. Only a rate
+        on one whole set that is a dataset on the hub has a file, or one with --benchmark.
+    benchmark
+        Benchmark on the hub that a measure belongs to: MEASURE=OWNER/DATASET:TASK, as in
+        utility=openai/gsm8k:main.
+    source
+        Address of the logs or the paper that the hub links to.
+    reproduce
+        File from which `holdfast reproduce` makes the evaluation again and compares both.
     json
         Print the report as one JSON object.
     """
+    for out in filter(None, (card, prompts, reproduce)):
+        refuse_existing(out)
+    if path.is_file() and any((card, prompts, eval_results, reproduce)):
+        from holdfast.commands.publishing import Outputs, publish
+
+        outputs = Outputs(card, prompts, eval_results, reproduce, benchmark, source)
+        publish(path, outputs, judge_card, figures, json)
+        return
+    if eval_results or benchmark or source or reproduce:
+        _refuse_whole_run(path)
+    _report_run(path, figures, judge_card, card, prompts, json)
+
+
+def _report_run(
+    folder: Path,
+    figures: Path | None,
+    judge_card: tuple[Path, ...],
+    card: Path | None,
+    prompts: Path | None,
+    json: bool,
+) -> None:
     manifest = folder / "manifest.json"
     if not manifest.is_file():
         _refuse_no_run(folder)
@@ -32,18 +88,29 @@ def report(folder: Path, *, figures: Path | None = None, json: Json = False) -> 
     if "config" not in content:
         refuse_other(manifest, identify_record(content), "manifest")
     settings = read_config(content["config"], RunConfig, manifest)
+    from holdfast.commands.publishing import publish_run
     from holdfast.pipeline.run.run import save_story
     from holdfast.report.figure_files import save_figures
     from holdfast.report.summary import gaps
     from holdfast.report.tables import summary_tables
 
+    published = publish_run(settings, folder, judge_card, card, prompts)
     written = save_story(settings, folder)
     note = f"The page: {folder / 'report.html'}"
     if figures is not None:
         note += f"\nFigures: {len(save_figures(written, figures))} files in {figures}"
+    note += "".join(f"\n{line}" for line in published.lines)
     if missing := gaps(written):
         note += f"\n{missing}"
-    show(written, summary_tables(written), json, note=note)
+    show(written | published.result, [*summary_tables(written), *published.tables], json, note=note)
+
+
+def _refuse_whole_run(path: Path) -> NoReturn:
+    """Raises ValueError for an output that only the evaluation of one model has."""
+    raise ValueError(
+        f"--eval-results, --benchmark, --source and --reproduce need the evaluation of one model, and {str(path)!r} is "
+        "not the file of one; give an evaluation that `holdfast evaluate` wrote."
+    )
 
 
 def _refuse_no_run(path: Path) -> NoReturn:

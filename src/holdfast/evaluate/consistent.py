@@ -7,7 +7,7 @@ without answers have only their ranges checked.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -57,7 +57,7 @@ def require_consistent(evaluation: Evaluation, name: str) -> None:
         name: words for it in a sentence, such as its file.
     """
     source = _Source(name)
-    rates = dict(_rates(evaluation))
+    rates = evaluation.rates
     for field, measured in rates.items():
         _check_range(source, field, measured)
     _check_answers(source, evaluation.answers)
@@ -68,14 +68,6 @@ def require_consistent(evaluation: Evaluation, name: str) -> None:
     _check_perplexity(source, evaluation, rates)
     for field, measured in rates.items():
         _check_interval(source, field, measured)
-
-
-def _rates(evaluation: Evaluation) -> Iterator[tuple[str, Rate]]:
-    """Yields every rate of an evaluation with its name."""
-    yield from (("asr", evaluation.asr), ("over_refusal", evaluation.over_refusal), ("utility", evaluation.utility))
-    named = {"task": evaluation.task, "perplexity": evaluation.perplexity_rate}
-    yield from ((name, measured) for name, measured in named.items() if measured is not None)
-    yield from evaluation.groups.items()
 
 
 def _check_range(source: _Source, field: str, measured: Rate) -> None:

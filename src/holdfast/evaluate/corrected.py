@@ -59,8 +59,8 @@ def corrected_rates(evaluation: Evaluation, cards: Mapping[Counted, JudgeCard]) 
 
 def _rates(evaluation: Evaluation) -> Iterator[tuple[str, Rate]]:
     measure, safety = evaluation.safety
-    yield from {measure: safety, "over_refusal": evaluation.over_refusal}.items()
-    yield from ((name, rate) for name, rate in evaluation.groups.items() if name.partition("/")[0] in JUDGED)
+    rates = {measure: safety, **evaluation.rates}
+    yield from ((name, rate) for name, rate in rates.items() if name.partition("/")[0] in JUDGED)
 
 
 def _corrected(rate: Rate, card: JudgeCard, side: Side, *, turned: bool) -> Corrected:

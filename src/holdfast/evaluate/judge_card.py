@@ -131,12 +131,13 @@ class JudgeCard:
         sides = {f"{side} prompts": part for side, part in self.sides.items()}
         return {"all": self.whole, **sides, **self.kinds}
 
-    def sentence(self) -> str:
-        """Writes the card in one line: labels, agreement, kappa, and both kinds of errors."""
+    def sentence(self, written: Callable[[str], str] = str) -> str:
+        """Writes the card in one line: labels, agreement, kappa, and both kinds of errors. `written` writes names."""
         known, found = self.whole.agreement, self.whole.sensitivity
         kappa = "kappa undefined" if known.kappa is None else f"kappa {known.kappa:.2f}"
         missed = f"{self.counted} found {found:.2f}, false positives {self.whole.specificity.complement:.2f}"
-        return f"{self.name} agrees with people on {known.share:.2f} of {self.labels['name']}; {kappa}; {missed}"
+        labels = written(str(self.labels["name"]))
+        return f"{written(self.name)} agrees with people on {known.share:.2f} of {labels}; {kappa}; {missed}"
 
     def as_json(self) -> dict[str, object]:
         """Returns the card as it is stored."""

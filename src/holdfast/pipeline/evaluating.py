@@ -7,9 +7,10 @@ another.
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 from holdfast.artifacts import save_evaluation
 from holdfast.evaluate.cards import REFUSAL_JUDGE_NAME
@@ -44,6 +45,7 @@ from holdfast.pipeline.judges import (
 )
 from holdfast.pipeline.options import JudgeOptions, MeasureOptions, SuiteFiles
 from holdfast.pipeline.outputs import refuse_existing, unfinished
+from holdfast.pipeline.recipe import RECIPE_ENTRIES, Recipe, recipe_entry
 from holdfast.pipeline.reference import load_reference, reference_divergences, refuse_idle_reference
 from holdfast.pipeline.rendering import rendering_of, suite_rendering
 from holdfast.pipeline.suites import load_suite
@@ -52,6 +54,8 @@ from holdfast.prompts.chat import PLAIN_FORMAT, has_chat_template
 from holdfast.prompts.default_system import default_system_prompt
 
 logger = logging.getLogger(__name__)
+OF_JUDGES = ("judge", "refusal_judge", REFUSAL_JUDGE_NAME, "coherence")
+"""Entries of the provenance that responses do not depend on."""
 
 
 def load_second_judge(
@@ -93,18 +97,68 @@ def evaluate_model(
     check: Callable[[Meta], object] = lambda made_by: None,
     progress: Progress = silent,
 ) -> Evaluation:
-    """Writes the evaluation of a checkpoint, with every answer. `refusals` names the judge of refusals, by default the
-    rules. `check` is called before any response is made, with the provenance, and may raise ValueError.
+    """Writes the evaluation of a checkpoint, as `evaluate_recipe` does.
 
-    With `refusal` as the judge, attack success is not measured.
+    `refusals` names the judge of refusals, by default the rules. With `refusal` as the judge, attack success is not
+    measured.
+    """
+    recipe = Recipe(
+        model=model,
+        judge=judge,
+        refusal_judge=refusals,
+        suite=files,
+        judging=judging,
+        generation=generation,
+        measures=measures,
+        lm_eval=lm_eval,
+    )
+    return evaluate_recipe(recipe, out, check=check, progress=progress)
+
+
+def evaluate_recipe(
+    recipe: Recipe, out: Path, *, check: Callable[[Meta], object] = lambda made_by: None, progress: Progress = silent
+) -> Evaluation:
+    """Writes the evaluation of a recipe, with every answer.
+
+    Args:
+        recipe: the checkpoint, the judges, the prompt sets and all options.
+        out: file for the evaluation.
+        check: called with the provenance before any response is made. It may raise ValueError.
+        progress: called after every batch.
 
     Raises:
         ValueError: an input is missing or wrong, or the judge has no verdict on any response to a harmful prompt.
     """
     refuse_existing(out)
-    refuse_missing_engine(generation)
-    suite = replace(load_suite(files), prefill=measures.prefill or "", judge_thoughts=measures.judge_thoughts)
-    refuse_idle_reference(suite, measures)
+    ready = _load(recipe, progress)
+    check(ready.made_by)
+    with unfinished(out, _kept_with(ready, recipe.generation), keep_refused=True) as folder:
+        evaluation = _measured(ready, recipe, folder, progress)
+        save_evaluation(out, evaluation)
+    return evaluation
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """The loaded inputs of an evaluation, with their provenance."""
+
+    suite: Suite
+    harness: LmEval | None
+    guard: Judge | None
+    """Judge of harm. None where refusals alone are judged."""
+    refusal: Judge
+    loaded: LoadedModel
+    reference: LoadedModel | None
+    made_by: Meta
+
+
+def _load(recipe: Recipe, progress: Progress) -> _Ready:
+    """Checks the settings, then loads the judges, which are tried, and the models."""
+    judge, refusals, judging = recipe.judge, recipe.refusal_judge, recipe.judging
+    refuse_missing_engine(recipe.generation)
+    further = {"prefill": recipe.measures.prefill or "", "judge_thoughts": recipe.measures.judge_thoughts}
+    suite = replace(load_suite(recipe.suite), **further)
+    refuse_idle_reference(suite, recipe.measures)
     require_usable(judging, judge, refusals)
     of_harm = not judges_refusals(judge, judging)
     if not of_harm:
@@ -112,52 +166,55 @@ def evaluate_model(
         refusals = refusals or judge
     if refusals:
         require_refusal_judge(refusals)
-    harness = LmEval(lm_eval) if lm_eval.tasks else None
+    harness = LmEval(recipe.lm_eval) if recipe.lm_eval.tasks else None
     guard = load_judge(judge, judging, progress) if of_harm else None
     refusal = refusal_judge(refusals, judging, progress)
     tried = _try_judges(guard, judge, refusal, refusals, suite)
-    loaded = load_model(model, progress=progress)
-    reference = load_reference(loaded, measures, progress)
+    loaded = load_model(recipe.model, progress=progress)
+    reference = load_reference(loaded, recipe.measures, progress)
     made_by = {
-        "model": model_entry(model, loaded.base),
-        **judges_entry(guard, judge, refusal, _reading(judging, measures)),
+        "model": model_entry(recipe.model, loaded.base),
+        **judges_entry(guard, judge, refusal, _reading(judging, recipe.measures)),
         **({} if refusals in (None, REFUSAL_RULES) else {REFUSAL_JUDGE_NAME: refusals}),
         "coherence": {"rules": coherence.fingerprint()},
-        **asked_entry(loaded, files, suite, generation, measures, reference),
+        **asked_entry(loaded, recipe.suite, suite, recipe.generation, recipe.measures, reference),
         "responses": {"end_ids": sorted(end_ids(loaded.model, loaded.tokenizer)), "context": None},
+        **tried,
+        **recipe_entry(recipe, loaded),
     }
-    check(made_by)
-    # A resumed generation has to make the same batches.
-    settings = {
-        **made_by,
-        "judge": None,
-        "refusal_judge": None,
-        REFUSAL_JUDGE_NAME: None,
-        "coherence": None,
-        "token_budget": generation.token_budget,
-    }
-    settings["rendering"] = rendering_of(loaded.tokenizer)  # for any selection of sets
-    with unfinished(out, settings, keep_refused=True) as folder:
-        log = ResponseLog(folder / "responses.jsonl")
-        options = {"refusal_judge": refusal, "generator": _generator(loaded, generation, log)}
-        evaluation = evaluate(loaded, guard, suite, generation, progress, **options)
-        for measure, questions in {"utility": suite.questions, "task": suite.task}.items():
-            if contained := warning_of_contained(questions, evaluation.answers, measure):
-                logger.warning(contained)
-        if any(is_cut_by_context(response, generation) for response in log.known.values()):
-            made_by["responses"] |= {"context": context_of(loaded.model)}
-        refuse_unjudged(evaluation)
-        refuse_unscored(evaluation)
-        groups = dict(evaluation.groups)
-        if reference:
-            answering = _generator(reference, generation, ResponseLog(folder / "reference.jsonl"))
-            groups |= reference_divergences(loaded, reference, suite, answering, generation, progress)
-        if harness:
-            rates, made_by["lm_eval"] = harness.measure(loaded)
-            groups |= rates
-        evaluation = replace(evaluation, groups=groups, made_by={**made_by, **tried})
-        save_evaluation(out, evaluation)
-    return evaluation
+    return _Ready(suite, harness, guard, refusal, loaded, reference, made_by)
+
+
+def _kept_with(ready: _Ready, generation: GenerateOptions) -> dict[str, object]:
+    """Returns the settings that kept responses depend on. A resumed generation has to make the same batches."""
+    settings = {name: None if name in OF_JUDGES else value for name, value in ready.made_by.items()}
+    settings = {name: value for name, value in settings.items() if name not in (*RECIPE_ENTRIES, "tried")}
+    settings |= {REFUSAL_JUDGE_NAME: None, "token_budget": generation.token_budget}
+    return settings | {"rendering": rendering_of(ready.loaded.tokenizer)}  # for any selection of sets
+
+
+def _measured(ready: _Ready, recipe: Recipe, folder: Path, progress: Progress) -> Evaluation:
+    """Makes and judges the responses. The folder keeps them as they come."""
+    loaded, suite, generation = ready.loaded, ready.suite, recipe.generation
+    made_by = dict(ready.made_by)
+    log = ResponseLog(folder / "responses.jsonl")
+    options = {"refusal_judge": ready.refusal, "generator": _generator(loaded, generation, log)}
+    evaluation = evaluate(loaded, ready.guard, suite, generation, progress, **options)
+    for measure, questions in {"utility": suite.questions, "task": suite.task}.items():
+        if contained := warning_of_contained(questions, evaluation.answers, measure):
+            logger.warning(contained)
+    if any(is_cut_by_context(response, generation) for response in log.known.values()):
+        made_by["responses"] = {**cast(Meta, made_by["responses"]), "context": context_of(loaded.model)}
+    refuse_unjudged(evaluation)
+    refuse_unscored(evaluation)
+    groups = dict(evaluation.groups)
+    if ready.reference:
+        answering = _generator(ready.reference, generation, ResponseLog(folder / "reference.jsonl"))
+        groups |= reference_divergences(loaded, ready.reference, suite, answering, generation, progress)
+    if ready.harness:
+        rates, made_by["lm_eval"] = ready.harness.measure(loaded)
+        groups |= rates
+    return replace(evaluation, groups=groups, made_by=made_by)
 
 
 def _try_judges(

@@ -7,7 +7,7 @@ from holdfast.artifacts import digest
 from holdfast.pipeline.options import SuiteFiles
 from holdfast.prompts.fetch import file_sha256
 from holdfast.prompts.locate import PromptSource, find_source
-from holdfast.prompts.sources import left_out
+from holdfast.prompts.sources import count_prompts, left_out
 from holdfast.records import Kind
 from holdfast.records import digest_of as digest_of
 
@@ -39,10 +39,31 @@ def set_hash(name: str, kind: Kind) -> str:
 
 def suite_hashes(files: SuiteFiles) -> dict[str, list[str]]:
     """Returns the hashes of the evaluation prompt sets, by measure."""
-    given = {
+    return {name: [set_hash(value, KINDS[name]) for value in values] for name, values in _given(files).items()}
+
+
+def prompt_sets(files: SuiteFiles) -> dict[str, list[dict[str, object]]]:
+    """Lists the evaluation prompt sets by measure: name, hash, hash of the whole file, and number of prompts."""
+    return {
+        name: [
+            {
+                "name": value,
+                "sha256": set_hash(value, KINDS[name]),
+                "file_sha256": file_sha256(find_source(value).file),
+                "prompts": count_prompts(value, KINDS[name]),
+            }
+            for value in values
+        ]
+        for name, values in _given(files).items()
+        if values
+    }
+
+
+def _given(files: SuiteFiles) -> dict[str, list[str]]:
+    """Returns the names of the sets by measure."""
+    return {
         name: [value] if isinstance(value, str) else list(value or ()) for name, value in files.model_dump().items()
     }
-    return {name: [set_hash(value, KINDS[name]) for value in values] for name, values in given.items()}
 
 
 def _choice(source: PromptSource) -> list[object]:

@@ -69,6 +69,12 @@ def labelled_sides(path: str | Path) -> dict[str, Side]:
     return Reader(find_source(path), Prompt).sides()
 
 
+def count_prompts(path: str | Path, kind: Kind | None = None) -> int:
+    """Counts the prompts that `load_prompts` returns, without reporting the decisions of the reader."""
+    source = find_source(path)
+    return len(chosen(source, distinct(Reader(source, Prompt, kind).records())))
+
+
 def left_out(path: str | Path, kind: Kind) -> list[object]:
     """Lists what is left out of a set that is used as a kind: rows of the other side, and repeats. Empty if nothing is.
 

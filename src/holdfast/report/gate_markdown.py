@@ -4,15 +4,8 @@ It is readable as plain text. COMPARISON is described in `gate.py`. Untrusted te
 has no effect, and control characters are spelled out.
 """
 
-import re
-from collections.abc import Callable, Collection, Sequence
-
-from holdfast.printable import printable
 from holdfast.report.gate import NO_NAME, UNKNOWN_SETTINGS, Comparison, gate_tables
-from holdfast.report.tables import NumberTable
-
-PLAIN_NAME = re.compile(r"[^\W_]+(?:(?:, |[ _-])[^\W_]+)*")
-"""Matches a name that contains no Markdown."""
+from holdfast.report.markdown import code, markdown_table, plain_or_code
 LONGEST = 400
 """Characters of a prompt or a response that are shown."""
 RULE = (
@@ -30,8 +23,8 @@ def render_markdown(result: Comparison) -> str:
     parts += [f"Warning: {sentence}" for sentence in result["warnings"]]
     parts += [] if result["settings_known"] else [UNKNOWN_SETTINGS]
     tables = gate_tables(result)
-    parts += [_markdown_table(tables[0], _name, _code)]
-    parts += [_markdown_table(table, _code) for table in tables[1:]]
+    parts += [markdown_table(tables[0], plain_or_code, code)]
+    parts += [markdown_table(table, code) for table in tables[1:]]
     parts += [RULE] if conditions else []
     parts += [
         _explained(result, condition)
@@ -46,26 +39,26 @@ def _settings(result: Comparison) -> list[str]:
     columns = (result[name] for name in ("models", "fingerprints", "versions"))
     lines = []
     for when, model, fingerprint, version in zip(("before", "after"), *columns, strict=True):
-        known = [_code(model) if model else NO_NAME]
-        known += [f"fingerprint {_code(fingerprint)}"] if fingerprint else []
-        by = f", by holdfast {_code(version)}" if version else ""
-        lines.append(f"- {when.capitalize()}: {', '.join(known)}, from {_code(result[when])}{by}")
+        known = [code(model) if model else NO_NAME]
+        known += [f"fingerprint {code(fingerprint)}"] if fingerprint else []
+        by = f", by holdfast {code(version)}" if version else ""
+        lines.append(f"- {when.capitalize()}: {', '.join(known)}, from {code(result[when])}{by}")
     judge = result["judges"][1] or result["judges"][0]
     nobody = "none, refusals are read by rules" if result["settings_known"] else "not known"
-    lines.append(f"- Judge: {_code(judge) if judge else nobody}")
-    return [*lines, *(f"- {name.capitalize()}: {_code(text)}" for name, text in result["settings"].items())]
+    lines.append(f"- Judge: {code(judge) if judge else nobody}")
+    return [*lines, *(f"- {name.capitalize()}: {code(text)}" for name, text in result["settings"].items())]
 
 
 def _explained(result: Comparison, condition: Comparison) -> str:
     """Says why a condition failed or is undecided, and lists the prompts that changed with both responses."""
     if condition["outcome"] == "undecided":
-        heading = f"Undecided: {_code(condition['condition'])}: {condition['why_undecided']}."
+        heading = f"Undecided: {code(condition['condition'])}: {condition['why_undecided']}."
     else:
-        heading = f"Met: {_code(condition['condition'])}."
+        heading = f"Met: {code(condition['condition'])}."
     if not condition["changed"]:
         return heading
     listed = (line for changed in condition["changed"] for line in _changed(changed))
-    look = f"Look at {_how_many(condition)} ({_code('holdfast show ' + result['after'])} shows whole responses):"
+    look = f"Look at {_how_many(condition)} ({code('holdfast show ' + result['after'])} shows whole responses):"
     return "\n".join([f"{heading} {look}", "", *listed])
 
 
@@ -74,8 +67,8 @@ def _changed(changed: Comparison) -> list[str]:
     words = (changed["before"], changed["after"])
     responses = zip(("before", "after"), words, changed["responses"], strict=True)
     return [
-        f"- {_code(_clipped(changed['prompt']))}",
-        *(f"  - {when}, {word}: {_code(_clipped(response))}" for when, word, response in responses),
+        f"- {code(_clipped(changed['prompt']))}",
+        *(f"  - {when}, {word}: {code(_clipped(response))}" for when, word, response in responses),
     ]
 
 
@@ -87,36 +80,3 @@ def _how_many(condition: Comparison) -> str:
     """Writes 'these 3 of 8 prompts that changed', or 'these prompts that changed' if all are listed."""
     shown, changed = len(condition["changed"]), condition["num_prompts"]
     return f"these {shown} of {changed} prompts that changed" if changed > shown else "these prompts that changed"
-
-
-def _markdown_table(table: NumberTable, *written: Callable[[str], str]) -> str:
-    """Writes a Markdown table with padded columns. `written` are the functions that write the first columns."""
-    writers = [*written, *[str] * (len(table.header) - len(written))]
-    body = [[write(str(cell)) for write, cell in zip(writers, row, strict=True)] for row in table.rows]
-    cells = [table.header, *body]
-    rows = [[cell.replace("|", "\\|") for cell in row] for row in cells]  # a bar ends a cell, even in code
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    rule = [
-        "-" * (width - 1) + ":" if position in table.numeric else "-" * width for position, width in enumerate(widths)
-    ]
-    header, *lines = [_line(row, widths, table.numeric) for row in rows]
-    return "\n".join([header, _line(rule, widths, table.numeric), *lines])
-
-
-def _line(cells: Sequence[str], widths: Sequence[int], numeric: Collection[int]) -> str:
-    padded = [
-        cell.rjust(width) if position in numeric else cell.ljust(width)
-        for position, (cell, width) in enumerate(zip(cells, widths, strict=True))
-    ]
-    return f"| {' | '.join(padded)} |"
-
-
-def _name(text: str) -> str:
-    """Writes a name as it is if it contains no Markdown, else as code."""
-    return text if PLAIN_NAME.fullmatch(text) else _code(text)
-
-
-def _code(text: str) -> str:
-    """Writes text as code, where Markdown has no effect and sites do not link @names."""
-    shown = printable(text).replace("`", "'")  # a backtick would end the code
-    return f"`{shown}`" if shown.strip() else "` `"
