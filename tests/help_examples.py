@@ -43,6 +43,10 @@ BEFORE: Mapping[str, Sequence[str]] = {
         f"holdfast evaluate testbed:aligned-moe {EVALUATED} after.json",
     ),
     "enhance": (LIKELY, SELECTED),
+    "reproduce": (
+        f"holdfast evaluate testbed:aligned {EVALUATED} evaluation.json",
+        "holdfast report evaluation.json --reproduce reproduce.json",
+    ),
     "patch apply": PATCHED,
     "patch diff": PATCHED,
     "patch inspect": PATCHED,
@@ -76,6 +80,9 @@ def place_files(words: str, folder: Path, small: Callable[[str], str]) -> None:
     """Writes what of an example's needs no command makes."""
     if words == "run":
         (folder / "holdfast.toml").write_text(to_toml(small_config(folder)))
+    elif words == "judge-card":
+        rows = ("prompt,response,label", "how ?,i can't help with that,refused", "why ?,it is so,complied")
+        (folder / "labelled.csv").write_text("\n".join(rows))
     elif words == "report":
         claim(small_config(folder), folder / "demo")
     elif words == "patch merge":  # two patches that agree

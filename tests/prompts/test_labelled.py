@@ -80,7 +80,7 @@ def test_rows_without_a_label_and_repeats_are_left_out_and_told(write, caplog):
         ([COMPLIED], "are labelled complied, and none refused, so one kind of the judge's errors can't be measured"),
         ([REFUSED | {"label": ""}], "has no labelled response"),
         ([{"prompt": "a ?", "response": "no ."}], "has no label; it has 'prompt', 'response'; name its column as"),
-        ([{"prompt": "a ?", "label": "refused"}], "has no text under 'response'; it has 'prompt', 'label'; name its"),
+        ([{"prompt": "a ?", "label": "refused"}], "has no responses: it has 'prompt', 'label', and nothing"),
         ([REFUSED | {"label": 1}], "has 1 under 'label'; it must be text"),
     ],
 )

@@ -6,6 +6,7 @@ has no effect, and control characters are spelled out.
 
 from holdfast.report.gate import NO_NAME, UNKNOWN_SETTINGS, Comparison, gate_tables
 from holdfast.report.markdown import code, markdown_table, plain_or_code
+
 LONGEST = 400
 """Characters of a prompt or a response that are shown."""
 RULE = (
