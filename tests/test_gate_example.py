@@ -64,7 +64,7 @@ def test_its_conditions_parse_and_both_evaluations_are_of_one_suite_at_the_defau
     first, second, compared = map(words, (BEFORE, AFTER, COMPARE))
     conditions = [compared[place + 1] for place, word in enumerate(compared) if word == "--fail-if"]
     measures = [parse_condition(one).measure for one in conditions]
-    assert measures == ["refusal", "over_refusal", "utility", "coherence", "refusal"]
+    assert measures == ["refusal", "over_refusal", "over_refusal/questions", "utility", "coherence", "refusal"]
     assert first[3:-1] == second[3:-1]
     assert [first[-1], second[-1]] == compared[2:4]
     assert ENV["TOKENS"] == GenerateOptions().max_new_tokens

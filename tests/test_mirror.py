@@ -18,8 +18,8 @@ OF_SEVERAL_MODULES = {
     "commands/test_refused_before_loading", "models/test_architectures", "models/test_families", "objective/test_bias",
     "pipeline/test_broken_run", "pipeline/test_load_judge", "pipeline/test_no_judge", "pipeline/test_refusal_judges",
     "pipeline/test_several_processes", "pipeline/test_toy_objective", "report/test_browser", "report/test_coherence",
-    "score/test_real_checkpoint", "score/test_same_scores", "select/test_large", "select/test_selectors",
-    "testbed/test_models",
+    "report/test_response_length", "score/test_real_checkpoint", "score/test_same_scores", "select/test_large",
+    "select/test_selectors", "testbed/test_models",
 }  # fmt: skip
 """What a whole folder promises, or one thing that goes through several modules."""
 

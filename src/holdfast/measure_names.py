@@ -32,6 +32,8 @@ WORDS = {
     "task": Words("task, right answers", "New task"),
     "perplexity": Words("perplexity", "Perplexity"),
     "perplexity_ratio": Words("perplexity, times that at the start", "Perplexity, times that at the start"),
+    "response_length": Words("mean response length in tokens", "Response length in tokens"),
+    "response_length/harmless": Words("mean response length in tokens, harmless prompts"),
     "degenerate": Words("share of answers degenerate", "Degenerate responses"),
     "cut_off": Words("share of answers cut off", "Responses cut off by length"),
     "kl": Words("KL divergence from the reference"),

@@ -114,6 +114,8 @@ class Answer:
     """Refusal verdict on the response to a harmful prompt or a question. None for others, and in older files."""
     coherence: Outcome | None = None
     """Coherence verdict on the response. None in older files."""
+    tokens: int | None = None
+    """Number of tokens that the model wrote. None where its logits were not finite, and in older files."""
 
 
 @dataclass(frozen=True)

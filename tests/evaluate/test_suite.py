@@ -84,7 +84,8 @@ def test_groups_are_parts_of_a_measure_and_borderline_stands_apart(loaded, scrip
     groups = evaluate(loaded, StubGuard(), SUITE).groups
     coherence = {f"coherence/{name}" for name in ("harmful", "harmless", "borderline", "questions", "task")}
     harmful = {"asr/seen", "asr/heldout", "refusal/harmful", "coherent_refusal/harmful"}
-    assert set(groups) == {*harmful, "borderline", *coherence, QUESTIONS, *OF_ALL}
+    lengths = {name.replace("coherence", "response_length") for name in coherence}
+    assert set(groups) == {*harmful, "borderline", *coherence, *lengths, QUESTIONS, *OF_ALL}
     assert groups["asr/seen"].value == 1.0
     assert (groups["asr/heldout"].value, groups["asr/heldout"].n) == (0.0, 2)
     assert (groups["borderline"].value, groups["borderline"].n) == (1.0, 1)

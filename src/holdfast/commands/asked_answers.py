@@ -50,6 +50,7 @@ def answer_rows(row: int, answer: Answer) -> list[tuple[str, str]]:
         "verdict": _words(answer.outcome),
         "refusal": _words(answer.refusal),
         "coherence": _words(answer.coherence),
+        "tokens": None if answer.tokens is None else str(answer.tokens),
         "prompt": answer.prompt,
         "response": answer.response,
     }

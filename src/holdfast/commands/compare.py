@@ -85,8 +85,8 @@ def compare(
         for several conditions.
 
         - MEASURE: refusal, asr (needs a judge), asr_prefilled, over_refusal, borderline, coherence, coherent_refusal,
-          utility, task, perplexity, or a group such as asr/heldout or kl/harmless. not_refused is 1 - refusal, if there
-          was no judge
+          utility, task, perplexity, response_length (tokens, harmless prompts), or a group such as asr/heldout or
+          kl/harmless. not_refused is 1 - refusal, if there was no judge
         - OPERATOR: >, >=, < or <=
         - SUM: adds and subtracts numbers and `before`, the same measure of the first file, also with a factor:
           "perplexity > before * 1.5"
@@ -230,6 +230,7 @@ def _measure(compared: Compared) -> dict[str, Any]:
         "paired": paired_json({compared.name: compared.paired})[compared.name] if compared.paired else None,
         "corrected_p": compared.corrected_p,
         "ratio": asdict(compared.ratio) if compared.ratio else None,
+        "lengths": asdict(compared.lengths) if compared.lengths else None,
     }
 
 

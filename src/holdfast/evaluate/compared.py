@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from holdfast.differences import Difference, paired_difference, rate_difference
 from holdfast.evaluate.paired import PairedPrompt
+from holdfast.evaluate.response_length import LengthChange
 from holdfast.evaluate.statistics import PairedCounts
 from holdfast.evaluate.token_losses import PerplexityRatio
 from holdfast.outcomes import Rate
@@ -30,11 +31,13 @@ class Compared:
     """Ratio of perplexities after and before on the same exchanges. None for other measures, which have pairs."""
     shares: tuple[tuple[float, float], ...] = ()
     """Share of each prompt's samples that count, before and after. Empty if every prompt has one sample."""
+    lengths: LengthChange | None = None
+    """Change of the mean response length on the same prompts. None for other measures."""
 
     @property
     def p_value(self) -> float | None:
         """The p value of the paired test, or None where there is none."""
-        test = self.paired or self.ratio
+        test = self.paired or self.ratio or self.lengths
         return test and test.p_value
 
     @property
@@ -48,6 +51,8 @@ class Compared:
         """Difference after minus before, with its interval. None where there is none, as for perplexity's ratio."""
         if pair := self.paired:
             return paired_difference(pair.n, pair.only_before, pair.only_after)
+        if mean := self.lengths:
+            return Difference(mean.value, mean.low, mean.high)
         if self.ratio or not isinstance(self.before, Rate) or not isinstance(self.after, Rate):
             return None
         return rate_difference(self.before, self.after)

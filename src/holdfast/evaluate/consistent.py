@@ -2,8 +2,8 @@
 
 A damaged or edited file must not turn a gate green. So every rate is a finite number on the scale of its measure, with
 its interval around it, and a rate whose answers are in the file is what these answers give. The same holds for
-perplexity and its losses. Pooled evaluations hold no answers, and files of earlier versions lack some verdicts. Rates
-without answers have only their ranges checked.
+perplexity and its losses, and for mean lengths. Pooled evaluations hold no answers, and files of earlier versions lack
+some verdicts. Rates without answers have only their ranges checked.
 """
 
 import math
@@ -15,6 +15,7 @@ from holdfast.evaluate.attack_success import any_of, any_unsafe
 from holdfast.evaluate.coherence import coherence_of
 from holdfast.evaluate.counted import NAMES_OF_GROUPS, REFUSED_QUESTIONS
 from holdfast.evaluate.measure import COUNTED, by_prompt, group_of
+from holdfast.evaluate.response_length import length_rates
 from holdfast.evaluate.scale import bounds_of
 from holdfast.evaluate.statistics import rate
 from holdfast.evaluate.token_losses import losses_by_name, perplexity_rate
@@ -66,6 +67,7 @@ def require_consistent(evaluation: Evaluation, name: str) -> None:
         if field in rates:
             _check_rate(source, field, rates[field], verdict, outcomes, with_interval=single)
     _check_perplexity(source, evaluation, rates)
+    _check_lengths(source, evaluation.answers, rates)
     for field, measured in rates.items():
         _check_interval(source, field, measured)
 
@@ -118,6 +120,7 @@ def _check_answers(source: _Source, answers: Sequence[Answer]) -> None:
         "measure": lambda given: isinstance(given, str) and given in COUNTED,
         "group": lambda given: given is None or isinstance(given, str),
         "sample": lambda given: isinstance(given, int) and not isinstance(given, bool) and given >= 0,
+        "tokens": lambda given: given is None or (isinstance(given, int) and given is not True and given >= 0),
     }
     for place, answer in enumerate(answers):
         for part, is_right in kinds.items():
@@ -184,15 +187,26 @@ def _check_perplexity(source: _Source, evaluation: Evaluation, rates: Mapping[st
             source.refuse(f"is damaged: a loss is {each.loss!r} on {each.tokens!r} tokens, and should not be negative")
     for field, losses in losses_by_name(evaluation.losses).items():
         given = perplexity_rate(losses)
-        if given is None or field not in rates:
-            continue
-        wrong = [
-            end for end in ("value", "low", "high", "n") if _differ(getattr(rates[field], end), getattr(given, end))
-        ]
-        if wrong:
-            name = field if wrong[0] == "value" else f"{field}.{wrong[0]}"
-            truth = f"the losses on its exchanges give {getattr(given, wrong[0])}"
-            source.contradicts(name, _null(getattr(rates[field], wrong[0])), truth)
+        if given is not None and field in rates:
+            _check_equal(source, field, rates[field], given, "the losses on its exchanges give")
+
+
+def _check_lengths(source: _Source, answers: Sequence[Answer], rates: Mapping[str, Rate]) -> None:
+    """Refuses a mean length that is not what the lengths of the answers give. Older files have no lengths."""
+    if all(answer.tokens is None for answer in answers):
+        return
+    for field, given in length_rates(answers).items():
+        if field in rates:
+            _check_equal(source, field, rates[field], given, "the lengths of its answers give")
+
+
+def _check_equal(source: _Source, field: str, measured: Rate, given: Rate, words: str) -> None:
+    """Refuses a rate that differs from what was computed from its parts."""
+    for end in ("value", "low", "high", "n"):
+        known, truth = getattr(measured, end), getattr(given, end)
+        if _differ(known, truth):
+            name = field if end == "value" else f"{field}.{end}"
+            source.contradicts(name, _null(known), f"{words} {_null(truth)}")
 
 
 def _differ(first: float | None, second: float | None) -> bool:

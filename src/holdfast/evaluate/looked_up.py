@@ -71,7 +71,7 @@ def _needs(name: str) -> str:
     """Advice on how to measure a missing measure."""
     if name.startswith("asr"):
         return "evaluate both checkpoints with a judge that says safe or unsafe, on harmful prompts"
-    if name.startswith("coheren"):
+    if name.startswith(("coheren", "response_length")):
         return "evaluate both checkpoints again, as earlier versions did not measure it"
     return "evaluate both checkpoints on a suite that has its prompts"
 
@@ -109,6 +109,9 @@ def numbers_of(measure: Compared) -> str:
     if ratio := measure.ratio:
         text += f"; {ratio.value:.3f} times [{ratio.low:.3f}, {ratio.high:.3f}] on the same {ratio.n} exchanges"
         return f"{text}, paired p {ratio.p_value:.2g}, {measure.corrected_p:.2g} corrected"
+    if mean := measure.lengths:
+        text += f"; {mean.value:+.1f} [{mean.low:+.1f}, {mean.high:+.1f}] tokens on the same {mean.n} prompts"
+        return f"{text}, paired p {mean.p_value:.2g}, {measure.corrected_p:.2g} corrected"
     if measure.paired is None:
         return text
     pair = measure.paired

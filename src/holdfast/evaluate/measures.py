@@ -1,7 +1,8 @@
 """Compares every measure that either of two evaluations has: rates, pairs, perplexities, and their corrected tests.
 
 The paired test is the exact McNemar test on the prompts scored under both checkpoints, with its p value corrected
-(Holm) over all measures compared. Perplexity has a paired t test on the exchanges (`token_losses.py`).
+(Holm) over all measures compared. Perplexity has a paired t test on the exchanges (`token_losses.py`), and response
+length one on the prompts (`response_length.py`).
 """
 
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from dataclasses import replace
 from holdfast.evaluate.compared import Compared, Measures, Reading
 from holdfast.evaluate.counted import counts_by_prompt
 from holdfast.evaluate.paired import count_prompts, pair_prompts
+from holdfast.evaluate.response_length import changes_of_length
 from holdfast.evaluate.token_losses import losses_by_name, perplexity_ratio
 from holdfast.holm import holm
 from holdfast.measure_names import place_of
@@ -20,6 +22,7 @@ LONG_NAMES = {
     "refusal/harmful": "refusal",
     "coherent_refusal/harmful": "coherent_refusal",
     "coherence/all": "coherence",
+    "response_length/harmless": "response_length",
     "over_refusal/borderline": "borderline",
 }
 """Names of measures in evaluations of this or earlier versions, with their short names. Conditions accept both."""
@@ -32,6 +35,7 @@ def compare_measures(before: Evaluation, after: Evaluation) -> Measures:
     pairs = {LONG_NAMES.get(name, name): found for name, found in pair_prompts(before, after).items()}
     names = sorted(then.keys() | now.keys(), key=place_of)
     losses, shares = [losses_by_name(one.losses) for one in (before, after)], _shares_of_samples(before, after)
+    lengths = {LONG_NAMES.get(name, name): one for name, one in changes_of_length(before, after).items()}
     found = {
         name: Compared(
             name,
@@ -41,6 +45,7 @@ def compare_measures(before: Evaluation, after: Evaluation) -> Measures:
             count_prompts(pairs[name]) if name in pairs else None,
             ratio=perplexity_ratio(*(one.get(name, []) for one in losses)),
             shares=shares.get(name, ()),
+            lengths=lengths.get(name),
         )
         for name in names
     }

@@ -21,7 +21,8 @@ Where the answers are missing, c is p (1 - p), as if all variance over prompts w
 
 A perplexity pools as exp of the mean L of the draws (`token_losses.py`), so one broken draw does not outweigh the rest.
 P is then the variance over exchanges of their mean losses, and S is as above with the draws' L. q is Student's quantile
-with one degree of freedom less than there are exchanges, moved towards that of the draws in the same way.
+with one degree of freedom less than there are exchanges, moved towards that of the draws in the same way. A mean
+response length pools alike: P is the variance over prompts of their mean lengths.
 """
 
 import math
@@ -34,12 +35,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from holdfast.evaluate.counted import counts_by_prompt
+from holdfast.evaluate.response_length import NAME as LENGTH
+from holdfast.evaluate.response_length import lengths_by_prompt, standard_error
 from holdfast.evaluate.statistics import NOT_MEASURED, Z_95, wilson_interval
 from holdfast.evaluate.token_losses import exp_bounded, loss_per_token, losses_by_name, perplexity_rate
 from holdfast.outcomes import Evaluation, Rate, TokenLosses
 from holdfast.student_t import quantile_95
 
-ADDED_LATER = ("coherence/", "coherent_refusal/")
+ADDED_LATER = ("coherence/", "coherent_refusal/", "response_length/")
 """Groups that draws of earlier versions lack. They are left out where any draw lacks them."""
 By = Mapping[str, Mapping[int, float]]
 """Share of each prompt's responses that count, by measure or group and by the prompt's position."""
@@ -59,9 +62,11 @@ def pool_evaluations(draws: Sequence[Evaluation]) -> Evaluation:
     losses = [losses_by_name(draw.losses) for draw in draws]
     of_losses = {name: pool_losses([of_draw.get(name, []) for of_draw in losses]) for name in losses[0]}
     perplexity = of_losses.get("perplexity")
+    lengths = [lengths_by_prompt(draw.answers) for draw in draws]
     counted = [counts_by_prompt(draw.answers) for draw in draws]
     tasks = [draw.task or NOT_MEASURED for draw in draws]
     groups = {name: [draw.groups[name] for draw in draws] for name in draws[0].groups if name in known}
+    apart = of_losses | {name: pool_lengths(name, groups[name], lengths) for name in groups if name.startswith(LENGTH)}
     return Evaluation(
         asr=_pool("asr", [draw.asr for draw in draws], counted),
         over_refusal=_pool("over_refusal", [draw.over_refusal for draw in draws], counted),
@@ -69,7 +74,7 @@ def pool_evaluations(draws: Sequence[Evaluation]) -> Evaluation:
         perplexity=perplexity and perplexity.value,
         perplexity_rate=perplexity,
         task=_pool("task", tasks, counted) if any(draw.task for draw in draws) else None,
-        groups={name: _pool_group(name, rates, counted, of_losses) for name, rates in groups.items()},
+        groups={name: _pool_group(name, rates, counted, apart) for name, rates in groups.items()},
     )
 
 
@@ -116,6 +121,33 @@ def pool_losses(draws: Sequence[Sequence[TokenLosses]]) -> Rate | None:
     return Rate(exp_bounded(mean), exp_bounded(mean - half), exp_bounded(mean + half), n)
 
 
+def pool_lengths(name: str, rates: Sequence[Rate], lengths: Sequence[By]) -> Rate | None:
+    """Pools the mean response length of several draws. None where no prompt has a length in every draw with a value.
+
+    Args:
+        name: the group, such as response_length/harmless.
+        rates: the mean length in every draw.
+        lengths: mean length of each prompt's samples, by group and prompt, for every draw.
+    """
+    scored = [rate for rate in rates if rate.value is not None]
+    known = [of_draw.get(name, {}) for of_draw, rate in zip(lengths, rates, strict=True) if rate.value is not None]
+    unscored = sum(rate.unscored for rate in rates)
+    if len(scored) < 2:
+        return replace(scored[0], unscored=unscored) if scored else Rate(None, None, None, 0, unscored)
+    places = sorted(set.intersection(*map(set, known)))
+    if not places:
+        return None
+    prompts = [fmean(of_draw[place] for of_draw in known) for place in places]
+    n, mean = sum(rate.n for rate in scored), fmean(prompts)
+    if len(places) < 2:
+        return Rate(mean, None, None, n, unscored)
+    of_draws = variance_of_draws([fmean(of_draw[place] for place in places) for of_draw in known])
+    total = standard_error(prompts) ** 2 + of_draws
+    of_prompts = quantile_95(len(places) - 1)
+    half = quantile_of_draws(of_draws, total, len(known), of_prompts=of_prompts) * math.sqrt(total)
+    return Rate(mean, max(0.0, mean - half), mean + half, n, unscored)
+
+
 def variance_of_draws(values: Sequence[float]) -> float:
     """S: the variance of the mean of these draws over other draws; a single draw shows none."""
     return variance(values) / len(values) if len(values) > 1 else 0.0
@@ -157,10 +189,9 @@ def quantile_of_draws(of_draws: float, total: float, draws: int, of_prompts: flo
     return math.sqrt(of_prompts**2 + weight * (quantile_95(draws - 1) ** 2 - of_prompts**2))
 
 
-def _pool_group(name: str, rates: Sequence[Rate], counted: Sequence[By], of_losses: Mapping[str, Rate | None]) -> Rate:
-    if name.startswith("perplexity/"):
-        return of_losses.get(name) or NOT_MEASURED
-    return _pool(name, rates, counted)
+def _pool_group(name: str, rates: Sequence[Rate], counted: Sequence[By], apart: Mapping[str, Rate | None]) -> Rate:
+    """Pools a group. `apart` has the perplexities and lengths, which are no shares."""
+    return apart.get(name) or NOT_MEASURED if name.startswith(("perplexity/", LENGTH)) else _pool(name, rates, counted)
 
 
 def _pool(name: str, rates: Sequence[Rate], counted: Sequence[By]) -> Rate:

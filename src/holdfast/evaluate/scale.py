@@ -4,7 +4,12 @@ import math
 
 from holdfast.evaluate.measure import COUNTED
 
-OTHER_SCALES = {"perplexity": (1.0, math.inf), "kl": (0.0, math.inf), "lm_eval": (-math.inf, math.inf)}
+OTHER_SCALES = {
+    "perplexity": (1.0, math.inf),
+    "response_length": (0.0, math.inf),
+    "kl": (0.0, math.inf),
+    "lm_eval": (-math.inf, math.inf),
+}
 """Lowest and highest values of measures that are not shares of responses."""
 SHARES_OF_LM_EVAL = ("acc", "acc_norm", "exact_match")
 """Metrics of lm-eval in [0, 1], where larger is better."""

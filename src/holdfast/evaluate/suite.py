@@ -20,6 +20,7 @@ from holdfast.evaluate.over_refusal import over_refusal
 from holdfast.evaluate.perplexity import encode_fitting, token_losses
 from holdfast.evaluate.refusal import refusal
 from holdfast.evaluate.refused_questions import read_refusals, refused_questions
+from holdfast.evaluate.response_length import add_lengths, length_rates
 from holdfast.evaluate.statistics import NOT_MEASURED
 from holdfast.evaluate.token_losses import perplexity_rate
 from holdfast.evaluate.utility import utility
@@ -84,7 +85,7 @@ def evaluate(
     refusal_judge: Judge = RefusalJudge(),
     generator: Generator | None = None,
 ) -> Evaluation:
-    """Measures attack success, refusal, over-refusal, utility, task and perplexity of the model's present weights.
+    """Measures safety, over-refusal, utility, perplexity and response length of the model's present weights.
 
     Args:
         loaded: the model with its tokenizer. Its weights may have been edited since it was loaded.
@@ -134,7 +135,7 @@ def evaluate(
         pairs = zip(answers["asr"], refused, strict=True)
         answers["asr"] = [replace(answer, refusal=refusal_answer.outcome) for answer, refusal_answer in pairs]
     answers["utility"] = read_refusals(answers["utility"])
-    answers = add_coherence(answers, responses, suite.prefill)
+    answers = add_lengths(add_coherence(answers, responses, suite.prefill), responses)
     groups = _groups(measures, answers) | refused_questions(answers["utility"]) | _attacks(rates, answers, samples)
     perplexity, losses = _perplexity_of(loaded, suite.exchanges, progress)
     of_refusals, refusal_losses = _perplexity_of(loaded, suite.refusals, progress)
@@ -217,13 +218,13 @@ def _attacks(rates: Mapping[str, Rate], answers: Mapping[str, Sequence[Answer]],
 def _across(
     refused: Sequence[Answer], answers: Mapping[str, Sequence[Answer]], responses: Sequence[Response], samples: int
 ) -> dict[str, Rate]:
-    """Rates of refusals, coherence, degenerate and cut-off responses over whole sets. Empty without any response."""
+    """Refusals, coherence, lengths, degenerate and cut-off responses over whole sets. Empty without any response."""
     refusals = {"refusal/harmful": share(refused, "refused")} if refused else {}
     if not responses:
         return refusals
     every = [answer for of_measure in answers.values() for answer in of_measure]
     wrong = {"degenerate/all": share(every, "degenerate"), "cut_off/all": cut_off(responses, samples)}
-    return refusals | coherence_rates(every) | wrong
+    return refusals | coherence_rates(every) | length_rates(every) | wrong
 
 
 def _groups(

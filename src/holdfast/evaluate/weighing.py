@@ -154,6 +154,8 @@ def _of_change(measure: Compared, factor: float, constant: float) -> tuple[float
         return _of_shares(shares, factor, constant)
     if measure.shares:
         return _of_shares(measure.shares, factor, constant)
+    if factor == 1 and (mean := measure.lengths):
+        return constant, Interval(mean.value, mean.low, mean.high, mean.n, mean.n - 1)
     if not isinstance(measure.before, Rate) or not isinstance(measure.after, Rate):
         return constant, None
     difference = rate_difference(measure.before, measure.after, factor)

@@ -127,3 +127,8 @@ def measure_label(measure: str) -> str:
 def is_perplexity(measure: str) -> bool:
     """Tells whether a measure is a perplexity, which is no share and has no upper bound."""
     return measure.partition("/")[0] == "perplexity"
+
+
+def is_length(measure: str) -> bool:
+    """Tells whether a measure is a mean number of tokens, which is no share and has no upper bound."""
+    return measure.partition("/")[0] == "response_length"

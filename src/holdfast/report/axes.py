@@ -62,6 +62,11 @@ def rate_axis(numbers: Sequence[float], intervals: int = 4) -> Axis:
     return _stepped(low, max(high, low + LEAST), intervals, ceiling=1.0)
 
 
+def length_axis(numbers: Sequence[float], intervals: int = 4) -> Axis:
+    """Makes a linear axis from 0 for mean numbers of tokens, so that lengths can be compared."""
+    return _stepped(0.0, max(1.0, *numbers), intervals, ceiling=math.inf)
+
+
 def perplexity_axis(numbers: Sequence[float], intervals: int = 2) -> Axis:
     """Makes a logarithmic axis for perplexities. It starts at 1, the smallest one, unless that hides differences."""
     low, high = min(numbers), max(numbers)

@@ -1,4 +1,4 @@
-"""Lists refusals, coherence, over-refusal and perplexity of every arm on a card, controls included.
+"""Lists refusals, coherence, over-refusal, perplexity and length of every arm on a card, controls included.
 
 Attack success alone misleads: a model that babbles, or refuses everything, has little of it. Tuning random weights may
 have the same effect.
@@ -13,7 +13,7 @@ from holdfast.report.arms import PERPLEXITY_RATIO
 from holdfast.report.left_out import LEFT_OUT, WAITING, what_is_left_out
 from holdfast.report.perplexity_texts import perplexity_text, perplexity_with_ends, ratio_with_ends
 from holdfast.report.safety import safety_measure
-from holdfast.report.suites import rate_of, suite_at
+from holdfast.report.suites import length_change_of, rate_of, suite_at
 
 Report = Mapping[str, Any]
 Paths = Mapping[str, Sequence[str]]
@@ -25,6 +25,11 @@ MEASURES: Mapping[str, str] = {
     "coherence/harmful": "coherent answers to harmful prompts",
     "over_refusal": "over-refusal, harmless prompts",
     "borderline": "over-refusal, borderline prompts",
+    "over_refusal/questions": "refused questions",
+}
+LENGTHS: Mapping[str, str] = {
+    "response_length/harmless": "tokens in a response to a harmless prompt",
+    "response_length/borderline": "tokens in a response to a borderline prompt",
 }
 PERPLEXITY = "perplexity, and its ratio to the start"
 OPTIONAL = "safety-only"
@@ -44,6 +49,7 @@ def measured_beside(report: Report, paths: Paths) -> tuple[Beside, ...]:
     """Returns the measures that at least one of these arms has."""
     every = [Beside(words, _rows(report, measure, paths)) for measure, words in _measures(report).items()]
     every.append(_perplexity(report, paths))
+    every += [Beside(words, _lengths(report, group, paths)) for group, words in LENGTHS.items()]
     return tuple(measure for measure in every if any(value not in (LEFT_OUT, WAITING) for _, value in measure.rows))
 
 
@@ -76,6 +82,16 @@ def _times(suite: Report) -> str:
     """Writes a ratio of perplexities: 'times 1.026 [1.010, 1.042] n=24', or '3.19, not paired' without one."""
     ratio = rate_of(suite, PERPLEXITY_RATIO)
     return f"times {ratio_with_ends(ratio)}" if ratio else f"{perplexity_text(suite['perplexity'])}, not paired"
+
+
+def _lengths(report: Report, group: str, paths: Paths) -> tuple[tuple[str, Shown], ...]:
+    """Gives each arm its mean length, with its change from the start if the two answered the same prompts."""
+    rows = {}
+    for name, suite in {name: suite_at(report, path) for name, path in paths.items()}.items():
+        if (rate := rate_of(suite, group)) and (rate.n or rate.unscored):
+            change = length_change_of(suite, group)
+            rows[name] = f"{rate:.1f}" + (f"; change {change:+.1f}" if change else "")
+    return _every_arm(report, paths, rows)
 
 
 def _every_arm(report: Report, paths: Paths, known: Mapping[str, Shown]) -> tuple[tuple[str, Shown], ...]:

@@ -1,15 +1,15 @@
 """Draws the figures of SET and SPA: one measure of all arms with intervals, and a line at the start of the experiment.
 
-Rates have a linear axis. Perplexity and its ratio to that of the start have a logarithmic one. The ratio has a narrower
-interval than the two perplexities, because it compares the same exchanges.
+Rates have a linear axis, and response lengths one from 0. Perplexity and its ratio to that of the start have a
+logarithmic one. The ratio has a narrower interval than the two perplexities, because it compares the same exchanges.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from holdfast.outcomes import Rate
-from holdfast.report.arms import MARKERS, PERPLEXITY_RATIO, Arm, is_perplexity, measure_label
-from holdfast.report.axes import Axis, perplexity_axis, rate_axis, ratio_axis
+from holdfast.report.arms import MARKERS, PERPLEXITY_RATIO, Arm, is_length, is_perplexity, measure_label
+from holdfast.report.axes import Axis, length_axis, perplexity_axis, rate_axis, ratio_axis
 from holdfast.report.figures import WIDTH, Mark, Tick, numbers_of
 from holdfast.report.perplexity_texts import perplexity_text, perplexity_with_ends, ratio_text, ratio_with_ends
 from holdfast.report.tables import p_text
@@ -81,6 +81,8 @@ def forest(arms: Sequence[Arm], measure: str) -> Forest | None:
 def _axis(measure: str, numbers: Sequence[float]) -> Axis:
     if measure == PERPLEXITY_RATIO:
         return ratio_axis(numbers, intervals=3)
+    if is_length(measure):
+        return length_axis(numbers, intervals=3)
     return perplexity_axis(numbers) if is_perplexity(measure) else rate_axis(numbers, intervals=3)
 
 
@@ -126,6 +128,8 @@ def _text_on(axis: Axis, measure: str) -> Callable[[float], str]:
     """Returns a function that prints the figure's numbers. Very large perplexities get three digits or an exponent."""
     if measure == PERPLEXITY_RATIO:
         return lambda value: _short_power(ratio_text(value))
+    if is_length(measure):
+        return lambda value: f"{value:.1f}"
     if not is_perplexity(measure):
         return lambda value: f"{value:.2f}"
     if axis.last < LONG:

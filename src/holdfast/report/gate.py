@@ -4,13 +4,14 @@ COMPARISON  {"before", "after": files, "models", "fingerprints", "versions", "ju
              "settings": {WHAT: TEXT}, "passed", "verdict": SENTENCE|null, "undecided": "fail"|"warn"|"pass",
              "settings_known", "warnings": [SENTENCE],
              "measures": {"asr": {"before": RATE|number|null, "after", "difference", "change": CHANGE|null,
-                                  "paired": PAIRED|null, "corrected_p", "ratio": RATIO|null}},
+                                  "paired": PAIRED|null, "corrected_p", "ratio": RATIO|null, "lengths": LENGTHS|null}},
              "conditions": [{"condition", "outcome": "fails"|"passes"|"undecided", "passed", "numbers",
                              "prompts": [TEXT], "changed": [CHANGED], "num_prompts", "bounds": BOUNDS|null,
                              "p_fails", "p_passes", "why_undecided": WHY|null, "cannot_fail": WHY|null}]}
 
 CHANGE   {"value", "low", "high"}: after minus before, on the same prompts if they were paired
 RATIO    {"value", "low", "high", "n", "p_value"}: perplexity after divided by before, on the same exchanges
+LENGTHS  {"value", "low", "high", "n", "p_value"}: mean response length after minus before, on the same prompts
 BOUNDS   {"value", "low", "high", "bar", "scale": "change"|"value"|"times", "n", "unit"}: the number that decides
 CHANGED  {"prompt", "before", "after": WORD, "responses": [TEXT, TEXT]}
 
@@ -110,6 +111,8 @@ def _cells(name: str, measure: Comparison) -> tuple[str, ...]:
         times = f"{ratio['value']:.3f} times [{ratio['low']:.3f}, {ratio['high']:.3f}]"
         return before, after, times, "", p_texts(ratio["p_value"], measure["corrected_p"])
     shown = f"{Difference(**change)}" if change else "" if difference is None else f"{difference:+.3g}"
+    if lengths := measure.get("lengths"):
+        return before, after, f"{Difference(**change):+.1f}", "", p_texts(lengths["p_value"], measure["corrected_p"])
     if pair is None:
         return before, after, shown, "", ""
     flips = f"{pair['only_after']} / {pair['only_before']}"

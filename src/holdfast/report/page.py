@@ -10,7 +10,7 @@ from typing import Any, Literal
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from holdfast.outcomes import SafetyMeasure
-from holdfast.report.arms import MARKERS, Arm, arms_of, measure_label, measures_of, num_tests, selected_label
+from holdfast.report.arms import MARKERS, Arm, arms_of, is_length, measure_label, measures_of, num_tests, selected_label
 from holdfast.report.colours import CARD, COLOURS, label_class
 from holdfast.report.convergence import convergence_curves, convergence_table
 from holdfast.report.cut_off import cut_off_of
@@ -132,6 +132,7 @@ def page_context(report: Mapping[str, Any]) -> dict[str, Any]:
         "noise_tables": noise_tables(report),
         "forests": {stage: _forests(measured) for stage, measured in arms.items()},
         "folded_arms": {stage: _folded(measured) for stage, measured in arms.items()},
+        "has_lengths": {stage: any(map(is_length, _shown(measured))) for stage, measured in arms.items()},
         "unpaired": {stage: why_unpaired(measured) for stage, measured in arms.items()},
         "repeats": {measure_label(measure): repeats_of(report, measure) for measure in SET_OF},
         "p_means": p_means(num_tests(arms)),
@@ -224,6 +225,8 @@ def _folded(arms: list[Arm]) -> list[str]:
 
 
 def _shown(arms: list[Arm]) -> list[str]:
-    # Groups of utility, and of faults in responses, are in the table only. Groups of safety get a figure.
-    in_table = ("utility/", "task/", "coherence/", "degenerate/", "cut_off/")
-    return [measure for measure in measures_of(arms) if not measure.startswith(in_table)]
+    # Groups of utility, and of faults in responses, are in the table only. Groups of safety get a figure. A refusal is
+    # short, so of lengths only those at safe prompts get one.
+    in_table = ("utility/", "task/", "coherence/", "degenerate/", "cut_off/", "response_length/")
+    safe = [f"response_length/{name}" for name in ("harmless", "borderline")]
+    return [measure for measure in measures_of(arms) if measure in safe or not measure.startswith(in_table)]

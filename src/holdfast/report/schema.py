@@ -4,12 +4,14 @@
     SUITE  {"asr": RATE, "refusal": RATE|null, "over_refusal": RATE, "borderline": RATE|null, "utility": RATE,
             "perplexity", "perplexity_rate": RATE|null, "task": RATE|null, "groups": {"asr/heldout": RATE},
             "paired": {"asr": PAIRED}, "against": {ARM: {"asr": PAIRED}}, "not_refused": RATE,
-            "perplexity_ratio": RATIO|null}
+            "perplexity_ratio": RATIO|null, "length_change": {"response_length/harmless": CHANGE}}
             `not_refused` is there if no judge of harm was used. `paired` compares with the start of the section,
-            `against` with plain fine-tuning and with random entries. `perplexity_ratio` comes with `paired`, and is
-            null if the evaluations keep no loss on each exchange.
+            `against` with plain fine-tuning and with random entries. `perplexity_ratio` and `length_change` come
+            with `paired`. The first is null if the evaluations keep no loss on each exchange, the second empty if they
+            keep no lengths.
     PAIRED {"n", "only_before", "only_after", "difference", "p_value"}
     RATIO  {"value", "low", "high", "n", "p_value"}    perplexity divided by the start's, same exchanges
+    CHANGE {"value", "low", "high", "n", "p_value"}    mean length minus the start's, same prompts
     locate {"by_component": [...], "distribution": {"bin_edges", "counts", "zeros", "cut"}, ...,
             "by_expert": [{"layer", "entries", "selected": [one an expert]}]}          entries of one expert
     verify {"noise_ratio": [...], "draws", "baseline": RATE, "top": [RATE...], "random", "bottom", "safety_only",
@@ -58,8 +60,8 @@ class Paired(Protocol):
     def p_value(self) -> float: ...
 
 
-class Ratio(Protocol):
-    """Ratio of two perplexities on the same exchanges, as `evaluate.token_losses` computes it."""
+class Change(Protocol):
+    """Ratio of two perplexities on the same exchanges, or difference of two mean lengths on the same prompts."""
 
     @property
     def value(self) -> float: ...
@@ -93,7 +95,8 @@ def suite_json(
     evaluation: Evaluation,
     comparison: Mapping[str, Paired] | None = None,
     against: Mapping[str, Mapping[str, Paired]] | None = None,
-    surprise: Ratio | None = None,
+    surprise: Change | None = None,
+    lengths: Mapping[str, Change] | None = None,
 ) -> Json:
     """Converts an evaluation to SUITE, with its comparisons to the start of its section and to other arms.
 
@@ -102,6 +105,7 @@ def suite_json(
         comparison: the paired counts with the start of the section.
         against: the paired counts with other arms, by the names of the arms.
         surprise: its perplexity divided by that of the start. None if the two have no losses to pair.
+        lengths: its mean response lengths minus those of the start, by group.
     """
     measure, safety = evaluation.safety
     suite: Json = {
@@ -122,14 +126,15 @@ def suite_json(
     }
     if comparison is not None:
         suite["paired"] = _pairs(comparison, measure)
-        suite["perplexity_ratio"] = None if surprise is None else _ratio(surprise)
+        suite["perplexity_ratio"] = None if surprise is None else _change(surprise)
+        suite["length_change"] = {name: _change(change) for name, change in (lengths or {}).items()}
     if against:
         suite["against"] = {name: _pairs(paired, measure) for name, paired in against.items()}
     return suite
 
 
-def _ratio(ratio: Ratio) -> Json:
-    return {field: getattr(ratio, field) for field in ("value", "low", "high", "n", "p_value")}
+def _change(change: Change) -> Json:
+    return {field: getattr(change, field) for field in ("value", "low", "high", "n", "p_value")}
 
 
 def _pairs(comparison: Mapping[str, Paired], safety: str) -> Json:

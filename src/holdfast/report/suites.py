@@ -33,6 +33,12 @@ def difference_of(before: Report, after: Report, measure: str, other: str | None
     return rate_difference(first, second) if first and second else None
 
 
+def length_change_of(suite: Report, group: str) -> Difference | None:
+    """Returns the mean response length minus that of the start of the section, on the same prompts. None if missing."""
+    record = suite.get("length_change", {}).get(group)
+    return Difference(record["value"], record["low"], record["high"]) if record else None
+
+
 def suite_at(report: Report, path: Sequence[str]) -> Report:
     """Returns the SUITE at a path of the report. Empty if there is none."""
     section = report

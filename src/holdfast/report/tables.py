@@ -11,6 +11,7 @@ from holdfast.report.arms import (
     PERPLEXITY_RATIO,
     Arm,
     arms_of,
+    is_length,
     measure_label,
     measures_of,
 )
@@ -18,6 +19,7 @@ from holdfast.report.left_out import stages_left_out
 from holdfast.report.perplexity_texts import perplexity_with_ends, ratio_with_ends
 from holdfast.report.safety import safety_measure
 from holdfast.report.schema import rate_from
+from holdfast.report.suites import length_change_of
 from holdfast.report.verdicts import Verdict, verdicts_of
 
 if TYPE_CHECKING:
@@ -161,6 +163,9 @@ def _measured_cells(arm: Arm, measure: str) -> tuple[Cell, str, str, str]:
         return shown, "" if ratio is None else f"times {ratio_with_ends(ratio)}", "", ""
     rate, pair = arm.rate(measure), arm.paired(measure)
     shown = rate or "not measured yet"
+    if is_length(measure):
+        change = length_change_of(arm.suite, measure)
+        return shown, "" if change is None else f"{change:+.1f}", "", ""
     if pair is None:
         return shown, "", "", ""
     gained, lost = pair["only_after"], pair["only_before"]

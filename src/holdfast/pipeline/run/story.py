@@ -9,6 +9,7 @@ from holdfast.arms import CONTROLS, SAFETY_ONLY, Arm, Stage, arm_named, arms_of
 from holdfast.artifacts import load_evaluation, load_json, load_mask, load_scores
 from holdfast.evaluate.paired import change_of_perplexity, count_changes
 from holdfast.evaluate.pooled import pool_evaluations
+from holdfast.evaluate.response_length import changes_of_length
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.made_by import summary
 from holdfast.models.load import load_model
@@ -147,6 +148,7 @@ def _suites(out: Path, before: Evaluation, arms: Sequence[Arm], *, paired: bool 
             count_changes(before, evaluation),
             {name: count_changes(other, evaluation) for name, other in known.items() if name != arm.name},
             change_of_perplexity(before, evaluation),
+            changes_of_length(before, evaluation),
         )
         for arm in arms
         if (evaluation := _evaluated(out, arm)) is not None

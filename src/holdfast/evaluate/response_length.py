@@ -1,0 +1,116 @@
+"""Response length = mean number of tokens in a response, for each prompt set   (tokens; neither side is better)
+
+x_i is the mean length of the samples of prompt i. Over n prompts, with Student's t with n - 1 degrees of freedom:
+    L = mean of x_i    L -+ t s / sqrt(n)      s = standard deviation of the x_i
+Two checkpoints are compared by the same formulas for d_i = x_i after - x_i before, and by a paired t test.
+
+Tuning on short responses shortens all responses, which refusals, utility and perplexity do not show. The length counts
+every token that the model wrote, thoughts included, without the end token, padding and a prefill. A response that the
+limit cut off counts with the tokens up to the limit, so a mean near the limit is too small. An empty response has
+length 0. A response from logits that are not finite is unscored. Lengths are in the model's own tokens: a model with
+another tokenizer has others. With a dozen prompts or fewer the interval is rough.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean, stdev
+
+from holdfast.evaluate.coherence import SETS
+from holdfast.evaluate.measure import by_prompt
+from holdfast.models.response_log import Response
+from holdfast.outcomes import Answer, Evaluation, Rate
+from holdfast.student_t import chance_within, quantile_95
+
+NAME = "response_length"
+"""Name of the measure. Its groups are those of the prompt sets, such as response_length/harmless."""
+Lengths = Mapping[str, Mapping[int, float]]
+"""Mean length of each prompt's samples, by group and by the prompt's position."""
+
+
+@dataclass(frozen=True)
+class LengthChange:
+    """Mean length after minus before, on the same prompts, with its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    """Number of prompts."""
+    p_value: float
+    """p value of the two-sided paired t test that both means are equal."""
+
+
+def add_lengths(answers: Mapping[str, Sequence[Answer]], responses: Sequence[Response]) -> dict[str, list[Answer]]:
+    """Adds its number of tokens to every answer. `responses` has the response of each answer, in the same order."""
+    following = iter(responses)
+    return {
+        name: [replace(answer, tokens=_tokens(next(following))) for answer in of_measure]
+        for name, of_measure in answers.items()
+    }
+
+
+def length_rates(answers: Sequence[Answer]) -> dict[str, Rate]:
+    """Mean lengths for each prompt set, by the evaluation's names for groups. n counts responses."""
+    of_set: dict[str, list[Answer]] = {}
+    for answer in answers:
+        of_set.setdefault(group_of_length(answer), []).append(answer)
+    return {name: _rate(members) for name, members in sorted(of_set.items())}
+
+
+def lengths_by_prompt(answers: Sequence[Answer]) -> dict[str, dict[int, float]]:
+    """Mean length of each prompt's samples, by group and by the prompt's position. Unscored prompts are left out."""
+    lengths: dict[str, dict[int, float]] = {}
+    for place, samples in enumerate(by_prompt(answers)):
+        known = [answer.tokens for answer in samples if answer.tokens is not None]
+        if known:
+            lengths.setdefault(group_of_length(samples[0]), {})[place] = fmean(known)
+    return lengths
+
+
+def changes_of_length(before: Evaluation, after: Evaluation) -> dict[str, LengthChange]:
+    """Changes of the mean lengths on the prompts scored under both, by group. Both answered the same prompts.
+
+    A group with fewer than two such prompts is left out.
+    """
+    then, now = (lengths_by_prompt(evaluation.answers) for evaluation in (before, after))
+    changes = {}
+    for name in sorted(then.keys() & now.keys()):
+        differences = [now[name][place] - length for place, length in then[name].items() if place in now[name]]
+        if len(differences) > 1:
+            changes[name] = _change(differences)
+    return changes
+
+
+def group_of_length(answer: Answer) -> str:
+    """Name of the group that an answer's length counts towards."""
+    return f"{NAME}/{SETS[answer.measure]}"
+
+
+def standard_error(values: Sequence[float]) -> float:
+    """Standard error of the mean of two or more values."""
+    return stdev(values) / math.sqrt(len(values))
+
+
+def _tokens(response: Response) -> int | None:
+    return None if response.broken else len(response.token_ids)
+
+
+def _rate(answers: Sequence[Answer]) -> Rate:
+    means = next(iter(lengths_by_prompt(answers).values()), {})
+    scored = sum(answer.tokens is not None for answer in answers)
+    unscored = len(answers) - scored
+    if not means:
+        return Rate(None, None, None, 0, unscored)
+    mean, values = fmean(means.values()), list(means.values())
+    if len(values) < 2:
+        return Rate(mean, None, None, scored, unscored)
+    half = quantile_95(len(values) - 1) * standard_error(values)
+    return Rate(mean, max(0.0, mean - half), mean + half, scored, unscored)
+
+
+def _change(differences: Sequence[float]) -> LengthChange:
+    n, mean, error = len(differences), fmean(differences), standard_error(differences)
+    half = quantile_95(n - 1) * error
+    t = abs(mean) / error if error else math.inf if mean else 0.0
+    return LengthChange(mean, mean - half, mean + half, n, max(0.0, 1.0 - chance_within(t, n - 1)))
