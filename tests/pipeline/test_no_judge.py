@@ -117,7 +117,7 @@ def test_a_plan_without_a_judge_has_the_stages_and_no_judge(tmp_path):
     planned = Planned(without_judge(tmp_path), torch.device("cpu"))
     assert planned.judge_bytes() == 0
     stages = [make() for make in planned.parts().values()]
-    assert [stage.name for stage in stages] == ["locate", "evaluate aligned"]
+    assert [stage.name for stage in stages] == ["locate", "evaluate"]
 
 
 def test_a_template_shows_the_judge_as_optional(tmp_path):

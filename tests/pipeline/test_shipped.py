@@ -60,4 +60,7 @@ def test_the_config_for_set_alone_has_no_judge_and_locates_its_one_model_once():
     assert "unaligned" not in shipped_config("set")
     assert (config.unaligned, config.calibration.utility) == (config.model, None)
     places = dict.fromkeys(("aligned", "aligned_start", "unaligned", "unaligned_start"), FOLDER)
-    assert [unit.label for unit in starting_units(config, **places)] == ["locate", "evaluate aligned"]
+    assert [unit.label for unit in starting_units(config, **places)] == ["locate", "evaluate"]
+    files = config.calibration.model_copy(update={"harmful": "mine.jsonl"})
+    mine = config.model_copy(update={"calibration": files})
+    assert mine.is_located_once, "also with files of one's own"

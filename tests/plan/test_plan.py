@@ -71,7 +71,7 @@ def test_what_will_not_fit_is_said_with_what_would_help(tmp_path):
     assert plan.device == "cuda"
     assert plan.rate is None
     by_name = {stage.name: stage for stage in plan.stages}
-    assert 16e9 < by_name["evaluate aligned"].need.device < 24 * GIB
+    assert 16e9 < by_name["evaluate"].need.device < 24 * GIB
     sums = 4 * 6_979_321_856  # of one half, float32
     assert 16e9 + sums < by_name["locate"].need.device < 16e9 + 1.5 * sums
     (sentence,) = plan.advice
@@ -92,7 +92,7 @@ def test_json_holds_the_same_and_the_exit_code_is_0(tmp_path, capsys):
     found = json.loads(capsys.readouterr().out)
     assert found["memory_bytes"] == 80 * GIB
     assert found["total"]["seconds"] > 0
-    assert [stage["name"] for stage in found["stages"]] == ["locate", "evaluate aligned"]
+    assert [stage["name"] for stage in found["stages"]] == ["locate", "evaluate"]
 
 
 def test_what_a_run_makes_once_for_both_models_is_planned_once(tmp_path):
@@ -100,10 +100,11 @@ def test_what_a_run_makes_once_for_both_models_is_planned_once(tmp_path):
     alike = {"unaligned": config.model, "enhance_objective": "judge_gradient"}
     once = config.model_copy(update=alike | {"suite": config.suite.model_copy(update={"task": None})})
     place = torch.device("cpu")
-    names = {name: set(Planned(one, place).parts()) for name, one in {"two": config, "once": once}.items()}
-    assert names["two"] - names["once"] == {"locate in unaligned", "evaluate unaligned"}
+    first, alone = list(Planned(config, place).parts())[:4], list(Planned(once, place).parts())
+    assert first == ["locate", "evaluate aligned", "locate in unaligned", "evaluate unaligned"]
+    assert alone[:3] == ["locate", "evaluate", "verify"]
     alike = config.model_copy(update=alike)
-    assert "evaluate unaligned" in Planned(alike, place).parts(), "the start of SPA has the task, that of SET has not"
+    assert "evaluate for SET" in Planned(alike, place).parts(), "the start of SPA has the task, that of SET has not"
 
 
 def test_models_without_weights_are_enough(tmp_path):
@@ -111,7 +112,7 @@ def test_models_without_weights_are_enough(tmp_path):
     folder.mkdir()
     shutil.copy(model_path("aligned") / "config.json", folder)
     bare = make_plan(located_alone(tmp_path, model=str(folder)))
-    assert {stage.name for stage in bare.stages} == {"locate", "evaluate aligned"}
+    assert {stage.name for stage in bare.stages} == {"locate", "evaluate"}
 
 
 @pytest.mark.parametrize(
@@ -141,7 +142,7 @@ def test_a_public_set_that_is_not_here_is_guessed_and_said(tmp_path, capsys, mon
     config = config.model_copy(update={"suite": config.suite.model_copy(update={"harmful": ("advbench#first=40",)})})
     assert call(["plan", write(config, tmp_path)]) == 0
     shown = capsys.readouterr().out
-    assert "evaluate aligned *" in shown
+    assert "evaluate *" in shown
     assert "1,000 prompts of 128 tokens" in shown
     for name, rows in (("advbench#first=40", 40), ("advbench#sample=30", 30), ("advbench", 1000)):
         assert len(prompt_lengths(name, None).prompts) == rows

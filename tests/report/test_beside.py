@@ -1,6 +1,6 @@
 from holdfast.outcomes import Rate
 from holdfast.report.beside import measured_beside
-from holdfast.report.left_out import LEFT_OUT, WAITING
+from holdfast.report.left_out import WAITING
 from holdfast.report.page import render_page
 from holdfast.report.schema import rate_json
 from holdfast.report.summary import cards
@@ -52,7 +52,7 @@ def test_the_control_says_why_it_has_no_number_and_safety_only_is_optional():
         assert dict(one.rows)["tuning random"] == WAITING
         assert "safety-only" not in dict(one.rows)
     report["provenance"]["config"] = {"enhance_arms": ["top"]}
-    assert {dict(one.rows)["tuning random"] for one in measured_beside(report, ARMS)} == {LEFT_OUT}
+    assert not any("tuning random" in dict(one.rows) for one in measured_beside(report, ARMS)), "it was left out"
     assert [label for label, _ in cards(report)[1].beside] == ["tuning random"]
 
 

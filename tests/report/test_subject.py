@@ -1,7 +1,15 @@
 import pytest
 
-from holdfast.report.page import render_page
-from holdfast.report.subject import model_name, num_weights, short_name, toy_words, what_it_cannot_say, what_was_done
+from holdfast.report.page import page_context, render_page
+from holdfast.report.subject import (
+    model_name,
+    num_weights,
+    own_mask_of_set,
+    short_name,
+    toy_words,
+    what_it_cannot_say,
+    what_was_done,
+)
 from holdfast.report.verdicts import verdicts_of
 from tests.report.sample import full_report
 
@@ -68,6 +76,44 @@ def test_what_was_done_is_told_stage_by_stage_as_far_as_it_was_measured():
     assert what_was_done(step) == ["The model was fine-tuned on a task for 1 step with these weights held (SPA)."]
     unjudged = report_on("some/model") | {"safety": "not_refused"}
     assert what_was_done(unjudged)[-1].startswith("Rules decided whether each answer refuses")
+
+
+def own_mask(report, **changes):
+    """The report of a run in which SET has a mask of its own."""
+    located = report["locate"] | {"model": "some/model", "made_from": {"prompts": "data/harmful.jsonl (64)"}}
+    own = located | {"model": "testbed:unaligned", "made_from": {"prompts": "data/refusals.jsonl (60)"}} | changes
+    return report | {"locate": located, "enhance": report["enhance"] | {"locate": own}}
+
+
+def test_the_mask_that_set_trained_is_named_where_it_is_another_one():
+    assert what_was_done(own_mask(report_on("some/model"))) == [
+        "15,570 weights of some/model, the top 1%, were selected by their score for safety on the prompts "
+        "data/harmful.jsonl (64).",
+        "Noise was added to these weights, 5 draws of each strength.",
+        "For SET, 15,570 weights of testbed:unaligned, the top 1%, were selected by their score for safety on the "
+        "prompts data/refusals.jsonl (60). Only those were tuned for 100 steps.",
+        "The model was fine-tuned on data/task.jsonl for 1,000 steps with the weights selected first held (SPA).",
+        "some/guard judged the answers.",
+    ]
+    once = report_on("some/model")
+    once["enhance"] = once["enhance"] | {"locate": once["locate"]}
+    assert own_mask_of_set(once) == {}
+    assert "Only these weights were tuned in testbed:unaligned for 100 steps (SET)." in what_was_done(once)
+
+
+def test_the_maps_show_the_mask_that_set_trained():
+    report = own_mask(report_on("some/model"), objective="refusal_likelihood", num_selected=77)
+    shown = page_context(report)["selections"]
+    assert [(one["label"], one["model"]) for one in shown] == [
+        ("top 1%: under noise and held by SPA", "some/model"),
+        ("safety-only", None),
+        ("top 1%: trained by SET", "testbed:unaligned"),
+    ]
+    page = render_page(report)
+    assert "There the score is how much the likelihood of the given refusals" in page
+    assert "<h3>Top 1%: trained by SET</h3>" in page
+    alone = page_context(report_on("some/model"))["selections"]
+    assert [one["label"] for one in alone] == ["top 1%", "safety-only"]
 
 
 def test_what_a_page_cannot_say_begins_with_real_models_where_the_model_is_a_toy():

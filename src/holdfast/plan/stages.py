@@ -21,11 +21,10 @@ from holdfast.intervene.train.methods import METHODS
 from holdfast.made_by import UTILITY
 from holdfast.models.load import Outline, load_outline
 from holdfast.models.options import GenerateOptions
-from holdfast.objective.registry import DEFAULT
 from holdfast.pipeline.judges import has_weights, kind_of
 from holdfast.pipeline.options import EnhanceFiles, EnhanceObjective
 from holdfast.pipeline.run.config import RunConfig
-from holdfast.pipeline.run.layout import arms_in, enhance_options, masks_of, trains_mask_alone
+from holdfast.pipeline.run.layout import arms_in, enhance_options, masks_of, starting_names, trains_mask_alone
 from holdfast.plan.asking import Asking, PlannedJudge
 from holdfast.plan.lengths import NONE, Lengths, exchange_lengths, prompt_lengths, texts
 from holdfast.plan.memory import Need, Subject, adapting, enhancing
@@ -69,16 +68,16 @@ class Planned:
 
     def parts(self) -> dict[str, Callable[[], Stage]]:
         """Lists all stages by name, in the order of a run."""
-        config = self.config
+        config, names = self.config, starting_names(self.config)
         found: dict[str, Callable[[], Stage]] = {
-            "locate": partial(self.locate, config.model, "locate", DEFAULT),
-            "evaluate aligned": partial(self.evaluate, config.model, "evaluate aligned", with_task=True),
+            names.locate: partial(self.locate, config.model, names.locate, config.located_by),
+            names.evaluate: partial(self.evaluate, config.model, names.evaluate, with_task=True),
         }
-        name, objective = config.unaligned, config.enhance_objective
-        if name and not config.is_located_once:
-            found["locate in unaligned"] = partial(self.locate, name, "locate in unaligned", objective)
-        if name and not config.is_evaluated_once:
-            found["evaluate unaligned"] = partial(self.evaluate, name, "evaluate unaligned", with_task=False)
+        model, objective = config.unaligned, config.enhance_objective
+        if model and not config.is_located_once:
+            found[names.locate_for_set] = partial(self.locate, model, names.locate_for_set, objective)
+        if model and not config.is_evaluated_once:
+            found[names.evaluate_for_set] = partial(self.evaluate, model, names.evaluate_for_set, with_task=False)
         if config.verify.ratios:
             found["verify"] = self.verify
         found |= {f"enhance {arm.name}": partial(self.enhance, arm) for arm in arms_in(config, "enhance")}

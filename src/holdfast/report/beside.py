@@ -10,7 +10,7 @@ from typing import Any
 
 from holdfast.outcomes import Rate
 from holdfast.report.arms import PERPLEXITY_RATIO
-from holdfast.report.left_out import LEFT_OUT, WAITING, what_is_left_out
+from holdfast.report.left_out import WAITING, what_is_left_out
 from holdfast.report.perplexity_texts import perplexity_text, perplexity_with_ends, ratio_with_ends
 from holdfast.report.safety import safety_measure
 from holdfast.report.suites import length_change_of, rate_of, suite_at
@@ -19,7 +19,7 @@ Report = Mapping[str, Any]
 Paths = Mapping[str, Sequence[str]]
 """Paths of arms in the report, by the names that a card gives them. The start of the experiment comes first."""
 Shown = Rate | str
-"""A rate, a perplexity in words, or the reason why there is no number."""
+"""A rate, a number in words, or that it is not measured yet."""
 MEASURES: Mapping[str, str] = {
     "refusal": "refusals of harmful prompts",
     "coherence/harmful": "coherent answers to harmful prompts",
@@ -42,7 +42,7 @@ class Beside:
 
     words: str
     rows: tuple[tuple[str, Shown], ...]
-    """Name of each arm, and its number or the reason why there is none."""
+    """Name of each arm that is part of the run, and its number if it was measured."""
 
 
 def measured_beside(report: Report, paths: Paths) -> tuple[Beside, ...]:
@@ -50,7 +50,7 @@ def measured_beside(report: Report, paths: Paths) -> tuple[Beside, ...]:
     every = [Beside(words, _rows(report, measure, paths)) for measure, words in _measures(report).items()]
     every.append(_perplexity(report, paths))
     every += [Beside(words, _lengths(report, group, paths)) for group, words in LENGTHS.items()]
-    return tuple(measure for measure in every if any(value not in (LEFT_OUT, WAITING) for _, value in measure.rows))
+    return tuple(measure for measure in every if any(value != WAITING for _, value in measure.rows))
 
 
 def _measures(report: Report) -> Mapping[str, str]:
@@ -95,9 +95,7 @@ def _lengths(report: Report, group: str, paths: Paths) -> tuple[tuple[str, Shown
 
 
 def _every_arm(report: Report, paths: Paths, known: Mapping[str, Shown]) -> tuple[tuple[str, Shown], ...]:
-    """Gives each arm its known number, or the reason why there is none. The optional arm then has no row."""
-    rows = []
-    for name, path in paths.items():
-        absent = LEFT_OUT if what_is_left_out(report, safety_measure(report), path) else WAITING
-        rows += [(name, known.get(name, absent))] if name in known or name != OPTIONAL else []
-    return tuple(rows)
+    """Gives each arm its known number, or says that it is not measured yet. An arm that was left out has no row."""
+    asked = [name for name, path in paths.items() if not what_is_left_out(report, safety_measure(report), path)]
+    waiting = {name: WAITING for name in asked if name != OPTIONAL}
+    return tuple((name, known.get(name) or waiting[name]) for name in paths if name in known or name in waiting)

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from holdfast.outcomes import SafetyMeasure
 from holdfast.report.arms import MARKERS, Arm, arms_of, is_length, measure_label, measures_of, num_tests, selected_label
 from holdfast.report.colours import CARD, COLOURS, label_class
+from holdfast.report.controls import arms_run, controls_of_set, holds_of_spa
 from holdfast.report.convergence import convergence_curves, convergence_table
 from holdfast.report.cut_off import cut_off_of
 from holdfast.report.distribution import distribution_table, histogram
@@ -25,7 +26,14 @@ from holdfast.report.objective_words import score_words
 from holdfast.report.repeats import SET_OF, repeats_of
 from holdfast.report.safety import safety_measure, safety_name
 from holdfast.report.schema import SCHEMA, with_ends
-from holdfast.report.subject import model_name, toy_words, what_it_cannot_say, what_was_done
+from holdfast.report.subject import (
+    model_name,
+    own_mask_of_set,
+    short_name,
+    toy_words,
+    what_it_cannot_say,
+    what_was_done,
+)
 from holdfast.report.summary import answer, cards, gaps
 from holdfast.report.tables import arm_tables, component_table, noise_tables
 from holdfast.report.unpaired import why_unpaired
@@ -100,7 +108,7 @@ def page_context(report: Mapping[str, Any]) -> dict[str, Any]:
     """Collects the values of the page's template: figures, tables, verdicts and the report itself."""
     selected = selected_label(report)
     verdicts, absent = verdicts_of(report), stages_left_out(report)
-    arms = arms_of(report)
+    arms, own = arms_of(report), own_mask_of_set(report)
     return {
         "report": report,
         "selected": selected,
@@ -114,7 +122,11 @@ def page_context(report: Mapping[str, Any]) -> dict[str, Any]:
         "cut_off": cut_off_of(report),
         "cards": cards(report),
         "safety": safety_name(report),
+        "own_mask": own and score_words(own.get("objective")),
         "scored_by": score_words(report.get("locate", {}).get("objective")),
+        "controls": controls_of_set(report),
+        "holds": holds_of_spa(report),
+        "has_plain": "plain" in arms_run(report, "adapt"),
         "was_judged": safety_measure(report) == "asr",
         "verdicts": {
             stage: [verdict for verdict in verdicts if verdict.stage == stage]
@@ -171,16 +183,18 @@ def _plain(value: object) -> str:
 
 
 def _selections(report: Mapping[str, Any], selected: str) -> list[dict[str, Any]]:
-    """Describes the plain selection and, if the run uses it, the safety-only one, with heat maps and tables."""
-    locate = report.get("locate", {})
-    sections = {selected: ("top", locate)}
+    """Describes the plain selection and, if the run uses them, the safety-only one and SET's own, with their maps."""
+    locate, own = report.get("locate", {}), own_mask_of_set(report)
+    sections = {f"{selected}{_used_by(report)}" if own else selected: ("top", locate)}
     if uses_safety_only(report):
         sections["safety-only"] = ("safety_only", locate.get("safety_only", {}))
+    sections |= {f"{selected}: trained by SET": ("top", own)} if own else {}
     return [
         {
             "label": label,
             "method": method,
             "section": section,
+            "model": short_name(section["model"]) if own and section.get("model") else None,
             "maps": _maps(section["by_component"]),
             "table": component_table(section),
             "experts": expert_map(section),
@@ -189,6 +203,12 @@ def _selections(report: Mapping[str, Any], selected: str) -> list[dict[str, Any]
         for label, (method, section) in sections.items()
         if section.get("by_component")
     ]
+
+
+def _used_by(report: Mapping[str, Any]) -> str:
+    """Names the stages that use the mask of `locate`, for its title beside that of SET's own mask."""
+    uses = {"verify": "under noise", "adapt": "held by SPA"}
+    return f": {words}" if (words := " and ".join(use for stage, use in uses.items() if stage in report)) else ""
 
 
 def _maps(records: Sequence[Mapping[str, Any]]) -> list[HeatMap]:

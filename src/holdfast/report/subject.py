@@ -48,6 +48,12 @@ def num_weights(report: Report) -> int | None:
     return locate.get("num_parameters") or (round(selected / share) if selected and share else None)
 
 
+def own_mask_of_set(report: Report) -> Report:
+    """Returns the section on SET's own mask, where SET trains another mask than that of `locate`. Else empty."""
+    located = report.get("enhance", {}).get("locate") or {}
+    return {} if located == report.get("locate") else located
+
+
 def what_was_done(report: Report) -> list[str]:
     """Writes a sentence on each stage that has numbers, and one on the judge."""
     texts = [_located(report), _disturbed(report), _strengthened(report), _held(report), _judged(report)]
@@ -77,10 +83,16 @@ def _located(report: Report) -> str | None:
     locate = report.get("locate", {})
     if not locate.get("num_selected"):
         return None
+    return f"{_selected(locate, names_model=bool(own_mask_of_set(report)))}."
+
+
+def _selected(locate: Report, *, names_model: bool) -> str:
+    """Writes how many weights were selected, of which model if there are two masks, and on which prompts."""
+    model = f" of {short_name(locate['model'])}" if names_model and locate.get("model") else ""
     share = f", the top {100 * locate['fraction']:.3g}%," if locate.get("fraction") else ""
     prompts = (locate.get("made_from") or {}).get("prompts")
     made_from = f" on the prompts {', '.join(map(short_name, prompts.split(', ')))}" if prompts else ""
-    return f"{locate['num_selected']:,} weights{share} were selected by their score for safety{made_from}."
+    return f"{locate['num_selected']:,} weights{model}{share} were selected by their score for safety{made_from}"
 
 
 def _disturbed(report: Report) -> str | None:
@@ -95,6 +107,8 @@ def _strengthened(report: Report) -> str | None:
     enhance, model = report.get("enhance", {}), _config(report).get("unaligned")
     if not enhance.get("after"):
         return None
+    if own := own_mask_of_set(report):
+        return f"For SET, {_selected(own, names_model=True)}. Only those were tuned{_steps(enhance)}."
     where = short_name(model) if model else "an under-aligned model"
     return f"Only these weights were tuned in {where}{_steps(enhance)} (SET)."
 
@@ -104,7 +118,8 @@ def _held(report: Report) -> str | None:
     if not adapt.get("protected"):
         return None
     trained_on = short_name(task) if task else "a task"
-    return f"The model was fine-tuned on {trained_on}{_steps(adapt)} with these weights held (SPA)."
+    held = "the weights selected first" if own_mask_of_set(report) else "these weights"
+    return f"The model was fine-tuned on {trained_on}{_steps(adapt)} with {held} held (SPA)."
 
 
 def _steps(section: Report) -> str:

@@ -1,5 +1,6 @@
 """The config of a whole run: models, prompt sets and the options of every stage."""
 
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
@@ -63,7 +64,7 @@ class RunConfig(Options):
     enhance_objective: EnhanceObjective = DEFAULT
     """Objective that scores the weights of SET. The value judge_gradient means the objective that the table `score`
     names. For a model that never refuses, choose refusal_likelihood, which scores by the safe responses that SET
-    teaches."""
+    teaches. Without noise and a task, it also scores `model`, if SET enhances that one."""
     full_learning_rate: float | None = Field(default=None, gt=0)
     """Learning rate of the arm full, which tunes all weights. Set it where the learning rate for 1% of the weights
     would break the model."""
@@ -149,15 +150,30 @@ class RunConfig(Options):
         return self
 
     @property
+    def is_one_model(self) -> bool:
+        """True where SET enhances `model` itself, or the run has no SET."""
+        return self.unaligned in (None, self.model)
+
+    @property
     def is_located_once(self) -> bool:
-        """True where one model is scored once for both stages, from the same prompts."""
-        here, there = (self.refusals_to_score(objective) for objective in (DEFAULT, self.enhance_objective))
+        """True where one scoring serves SET and the other stages: one model, scored alike or for SET alone."""
+        here, there = (self._scored_from(objective) for objective in (self.located_by, self.enhance_objective))
         return self.unaligned == self.model and here == there
+
+    @property
+    def located_by(self) -> EnhanceObjective:
+        """Objective that scores `model`: that of SET, where SET tunes this model and no other stage uses a mask."""
+        is_for_set_alone = self.unaligned == self.model and self.task is None and not self.verify.ratios
+        return self.enhance_objective if is_for_set_alone else DEFAULT
 
     @property
     def is_evaluated_once(self) -> bool:
         """True where both stages start from the same evaluation."""
         return self.unaligned == self.model and self.suite.task is None
+
+    def _scored_from(self, objective: EnhanceObjective) -> tuple[str, PurePath]:
+        """Returns the objective that scores a model, and the prompt set, where ./a.jsonl equals a.jsonl."""
+        return self.scored_by(objective), PurePath(self.refusals_to_score(objective) or self.calibration.harmful)
 
     def scored_by(self, objective: EnhanceObjective) -> EnhanceObjective:
         """Returns the objective that scores a model: one that reads SET's refusals, or that of the table `score`."""

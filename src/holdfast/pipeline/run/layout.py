@@ -1,12 +1,31 @@
 """The pieces of a run and the paths of their files, for the code that makes them and the code that reads them."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 from holdfast.arms import STAGES, STARTS, Arm, Stage, arm_named, arms_of, masks
 from holdfast.intervene.options import EnhanceOptions
 from holdfast.intervene.train.methods import METHODS
 from holdfast.pipeline import verifying
 from holdfast.pipeline.run.config import RunConfig
+
+
+class StartingNames(NamedTuple):
+    """Names of the pieces that come first. Those for SET are missing where one piece serves both."""
+
+    locate: str
+    evaluate: str
+    locate_for_set: str
+    evaluate_for_set: str
+
+
+TWO_MODELS = StartingNames("locate", "evaluate aligned", "locate in unaligned", "evaluate unaligned")
+ONE_MODEL = StartingNames("locate", "evaluate", "locate for SET", "evaluate for SET")
+
+
+def starting_names(config: RunConfig) -> StartingNames:
+    """Names the first pieces of a run. A run of one model calls it neither aligned nor unaligned."""
+    return ONE_MODEL if config.is_one_model else TWO_MODELS
 
 
 def arms_in(config: RunConfig, stage: Stage) -> list[Arm]:

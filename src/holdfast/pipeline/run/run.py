@@ -45,6 +45,7 @@ from holdfast.pipeline.run.layout import (
     noise_draws,
     noise_paths,
     start_file,
+    starting_names,
 )
 from holdfast.pipeline.run.linking import link_file, link_folder
 from holdfast.pipeline.run.other_run import refuse_other_inputs, refuse_other_settings, settings_of
@@ -315,17 +316,16 @@ def starting_units(
         arguments = {"config": config, "model": model, "path": path, "copies": copies, "task": task}
         return Unit(label, evaluate, [path, *copies], arguments)
 
-    once, once_evaluated = config.is_located_once, config.is_evaluated_once
+    names, once, once_evaluated = starting_names(config), config.is_located_once, config.is_evaluated_once
+    copy = [unaligned_start] if once_evaluated else []
     units = [
-        locating("locate", config.model, aligned, DEFAULT, *([unaligned] if once else [])),
-        evaluating(
-            "evaluate aligned", config.model, aligned_start, *([unaligned_start] if once_evaluated else []), task=True
-        ),
+        locating(names.locate, config.model, aligned, config.located_by, *([unaligned] if once else [])),
+        evaluating(names.evaluate, config.model, aligned_start, *copy, task=True),
     ]
     if config.unaligned is not None and not once:
-        units += [locating("locate in unaligned", config.unaligned, unaligned, config.enhance_objective)]
+        units += [locating(names.locate_for_set, config.unaligned, unaligned, config.enhance_objective)]
     if config.unaligned is not None and not once_evaluated:
-        units += [evaluating("evaluate unaligned", config.unaligned, unaligned_start, task=False)]
+        units += [evaluating(names.evaluate_for_set, config.unaligned, unaligned_start, task=False)]
     return units
 
 
