@@ -116,9 +116,24 @@ def test_a_tuning_that_was_stopped_goes_on_from_its_checkpoint(inputs, tmp_path,
 
     with pytest.raises(KeyboardInterrupt):
         tune(inputs, tmp_path / "out", progress=stop)
-    assert len(tune(inputs, tmp_path / "out").losses) == 1, "the first step was kept"
+    steps = []
+    resumed = tune(inputs, tmp_path / "out", progress=lambda label, done, total: steps.append((label, done)))
+    assert ("adapting", 0) not in steps
+    assert ("enhancing", 0) not in steps
+    assert resumed.losses == pytest.approx(tune(inputs, tmp_path / "whole").losses), "that of the first step was kept"
     assert (tmp_path / "out/result.json").is_file()
     assert not (tmp_path / "out/training").exists()
+
+
+def test_a_checkpoint_of_a_version_that_kept_no_losses_leaves_the_first_one_missing(inputs, tmp_path):
+    def stop(label, done, total):
+        if label == "adapting" and done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        adapt(inputs, tmp_path / "out", progress=stop)
+    (tmp_path / "out/training/losses.json").unlink()
+    assert len(adapt(inputs, tmp_path / "out").losses) == 1
 
 
 def test_a_folder_of_other_options_or_exchanges_is_refused(inputs, tmp_path):

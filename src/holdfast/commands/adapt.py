@@ -51,7 +51,7 @@ def adapt(
         **(held if mask else {}),
         "entries_changed": done.entries_changed,
         "routing_drift": done.routing_drift,
-        # A resumed run keeps no loss of the first step.
+        # A folder of an earlier version keeps no loss of the first step.
         "first_loss": done.losses[0] if len(done.losses) == options.iterations else None,
         "last_loss": done.losses[-1] if done.losses else None,
         "start_loss": done.start_loss,

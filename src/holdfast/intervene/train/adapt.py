@@ -39,7 +39,7 @@ class AdaptResult:
     protected_identical: bool | None
     """True after a check that every protected entry kept every bit. None without a mask."""
     losses: tuple[float, ...]
-    """Loss of each step of this call. Steps before a resumed checkpoint are not included."""
+    """Loss of each step, from the first on. Lacks the steps before a checkpoint of a version that kept no losses."""
     frozen: tuple[Role, ...] = ()
     """Roles of the parameters that were not trained."""
     routing_drift: float | None = None

@@ -49,7 +49,7 @@ class EnhanceResult:
     untouched_identical: bool | None
     """True after a check that every other entry kept every bit. None without a mask."""
     losses: tuple[float, ...]
-    """Loss of each step of this call. Steps before a resumed checkpoint are not included."""
+    """Loss of each step, from the first on. Lacks the steps before a checkpoint of a version that kept no losses."""
     routing_drift: float | None = None
     """Share of a mixture's choices of experts, on the first examples, that training changed. None without experts."""
     entries_changed: int = 0

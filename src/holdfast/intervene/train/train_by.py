@@ -31,7 +31,7 @@ class Trained:
     """Results of a training."""
 
     losses: tuple[float, ...]
-    """Loss of each step of this call."""
+    """Loss of each step."""
     base: str
     """Fingerprint of the tuned model."""
     patch: Patch | None

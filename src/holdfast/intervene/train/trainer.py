@@ -33,7 +33,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 from holdfast.artifacts import digest
 from holdfast.distributed import all_sum, first, world_size
 from holdfast.intervene.options import SftOptions, share_batch
-from holdfast.intervene.train.checkpoints import claim_folder
+from holdfast.intervene.train.checkpoints import claim_folder, load_losses, save_losses, steps_in
 from holdfast.intervene.train.combine import Combine, summed
 from holdfast.intervene.train.examples import training_row, warn_without_end
 from holdfast.intervene.train.methods import Loss
@@ -84,7 +84,7 @@ def fine_tune(
     terms: Sequence[Loss] = (),
     combine: Combine = summed,
 ) -> tuple[float, ...]:
-    """Trains the model in place on examples in a given order, and returns the loss of each step of this call.
+    """Trains the model in place on examples in a given order, and returns the loss of each step, resumed ones included.
 
     Args:
         loaded: the model, in float32.
@@ -124,12 +124,15 @@ def fine_tune(
             callbacks=[_ProgressCallback(label, progress, done)],
         )
         trainer.terms, trainer.combine = terms, combine
+        earlier = first(lambda: load_losses(folder, done if sharded else steps_in(checkpoint)))
+        kept = _LossesCallback(trainer, folder, options.checkpoint_every, done, earlier)
+        trainer.add_callback(kept)  # before the checkpoint of the same step is saved
         if sharded and options.checkpoint_every:
             trainer.add_callback(ShardedCheckpoints(folder, options.checkpoint_every, done))
         trainer.remove_callback(PrinterCallback)
         if done < options.iterations:
             trainer.train(resume_from_checkpoint=checkpoint)
-    return tuple(trainer.losses.values())
+    return tuple(kept.losses.values())
 
 
 def _go_on(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
@@ -225,6 +228,25 @@ class _ProgressCallback(TrainerCallback):
 
     def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         self.progress(self.label, self.before + state.global_step, self.before + state.max_steps)
+
+
+class _LossesCallback(TrainerCallback):
+    """Keeps the losses of every step beside the checkpoints."""
+
+    def __init__(
+        self, trainer: Quiet, folder: Path, every: int | None, steps_before: int, earlier: dict[int, float]
+    ) -> None:
+        self._trainer, self._folder, self._every, self._before = trainer, folder, every, steps_before
+        self._earlier = earlier
+
+    @property
+    def losses(self) -> dict[int, float]:
+        """Losses by step, from the first step on as far as they are known."""
+        return self._earlier | {self._before + step: loss for step, loss in self._trainer.losses.items()}
+
+    def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        if self._every and (self._before + state.global_step) % self._every == 0:
+            first(lambda: save_losses(self._folder, self.losses))
 
 
 def _trainer_arguments(
