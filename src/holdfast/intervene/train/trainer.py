@@ -124,12 +124,8 @@ def fine_tune(
             callbacks=[_ProgressCallback(label, progress, done)],
         )
         trainer.terms, trainer.combine = terms, combine
-        earlier = first(lambda: load_losses(folder, done if sharded else steps_in(checkpoint)))
-        kept = _LossesCallback(trainer, folder, options.checkpoint_every, done, earlier)
-        trainer.add_callback(kept)  # before the checkpoint of the same step is saved
-        if sharded and options.checkpoint_every:
-            trainer.add_callback(ShardedCheckpoints(folder, options.checkpoint_every, done))
-        trainer.remove_callback(PrinterCallback)
+        earlier = first(lambda: load_losses(folder, done or steps_in(checkpoint)))
+        kept = _keep(trainer, folder, options, done, earlier)
         if done < options.iterations:
             trainer.train(resume_from_checkpoint=checkpoint)
     return tuple(kept.losses.values())
@@ -247,6 +243,18 @@ class _LossesCallback(TrainerCallback):
     def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         if self._every and (self._before + state.global_step) % self._every == 0:
             first(lambda: save_losses(self._folder, self.losses))
+
+
+def _keep(
+    trainer: Quiet, folder: Path, options: SftOptions, steps_before: int, earlier: dict[int, float]
+) -> _LossesCallback:
+    """Has the trainer keep its losses and, for a sharded model, checkpoints. It prints nothing."""
+    kept = _LossesCallback(trainer, folder, options.checkpoint_every, steps_before, earlier)
+    trainer.add_callback(kept)  # before the checkpoint of the same step is saved
+    if is_sharded(trainer.unwrapped) and options.checkpoint_every:
+        trainer.add_callback(ShardedCheckpoints(folder, options.checkpoint_every, steps_before))
+    trainer.remove_callback(PrinterCallback)
+    return kept
 
 
 def _trainer_arguments(
