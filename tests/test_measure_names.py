@@ -2,13 +2,16 @@
 
 import random
 
+import pytest
+
 from holdfast.commands.evaluate import evaluation_rows
 from holdfast.evaluate.measures import compare_measures
-from holdfast.measure_names import LABELS, ROWS, WORDS, place_of
+from holdfast.measure_names import LABELS, ROWS, WORDS, is_category, mark_of, place_of
 from holdfast.outcomes import Rate
 from holdfast.report.arms import Arm, measure_label, measures_of
 from holdfast.report.schema import suite_json
-from tests.evaluate.constructed import aligned
+from holdfast.report.tables import arm_table
+from tests.evaluate.constructed import aligned, answers, evaluation, first
 
 ORDER = ["refusal", "over_refusal", "asr", "coherence", "utility", "perplexity", "cut_off"]
 RATE = Rate(0.5, 0.4, 0.6, 90)
@@ -19,14 +22,58 @@ def measured():
     return aligned(perplexity=3.0, **groups)
 
 
-def test_groups_follow_their_measure_and_strangers_come_last():
+def test_totals_come_first_then_strangers_and_categories_last():
     names = [*WORDS, "asr/heldout", "asr_any_of_4/harmful", "lm_eval/arc/acc", "mine"]
     mixed = names.copy()
     random.Random(0).shuffle(mixed)
     found = sorted(mixed, key=place_of)
     assert [name for name in found if name in WORDS] == list(WORDS)
-    assert found[found.index("asr") :][:3] == ["asr", "asr/heldout", "asr_any_of_4/harmful"]
-    assert found[-2:] == ["lm_eval/arc/acc", "mine"]
+    assert found[found.index("asr") :][:2] == ["asr", "asr_any_of_4/harmful"]
+    assert found[-3:] == ["lm_eval/arc/acc", "mine", "asr/heldout"]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("refusal/chemical", True),
+        ("asr/heldout", True),
+        ("refusal/harmful", False),
+        ("over_refusal/questions", False),
+        ("coherence/harmful", False),
+        ("response_length/harmless", False),
+        ("borderline", False),
+        ("lm_eval/arc/acc", False),
+    ],
+)
+def test_a_category_is_a_part_of_a_prompt_set(name, expected):
+    assert is_category(name) == expected
+    assert mark_of(name, 4) == (" (few prompts)" if expected else "")
+    assert mark_of(name, 10) == ""
+
+
+def with_categories():
+    parts = [answers("utility", first(2, 3), "algebra"), answers("utility", first(1, 12), "zoology")]
+    return evaluation(*parts, answers("over_refusal", first(0, 9)))
+
+
+def test_the_terminal_lists_categories_after_all_totals_and_marks_those_of_few_prompts():
+    rows = [words for words, _ in evaluation_rows(with_categories())]
+    assert rows == [
+        "over-refusal",
+        "utility, right answers",
+        "utility, right answers, algebra (few prompts)",
+        "utility, right answers, zoology",
+    ], "over-refusal has few prompts too, but is no category"
+
+
+def test_the_table_of_arms_does_so_too():
+    arms = [Arm("start", "before", suite_json(with_categories()))]
+    assert [row[0] for row in arm_table("SET", arms).rows] == [
+        "Over-refusal",
+        "Utility",
+        "Utility, algebra (few prompts)",
+        "Utility, zoology",
+    ]
 
 
 def test_the_terminal_lists_them_so():

@@ -1,6 +1,6 @@
 """The measures in the one order in which the terminal, the page and a gate list them, each with its words.
 
-Groups such as asr/heldout follow the measure that they are part of.
+Totals come first. Categories of prompts, such as asr/heldout, follow all of them, because they have few prompts each.
 """
 
 from typing import NamedTuple
@@ -42,10 +42,29 @@ ROWS = {name: words.row for name, words in WORDS.items()}
 LABELS = {name: words.label for name, words in WORDS.items() if words.label}
 
 
-def place_of(name: str) -> tuple[int, str]:
-    """Where a measure or a group comes; what nobody knows comes last, by name."""
+WITH_CATEGORIES = ("refusal", "over_refusal", "asr", "asr_prefilled", "utility", "task")
+"""Measures whose prompts may have categories."""
+TOTALS = ("refusal/harmful", "asr_prefilled/harmful", "over_refusal/questions")
+"""Groups of these measures that cover a whole prompt set."""
+FEW = 10
+"""Number of prompts below which tables mark a category."""
+
+
+def is_category(name: str) -> bool:
+    """True for a group of prompts that is a part of a prompt set, such as asr/heldout."""
+    measure, _, group = name.partition("/")
+    return bool(group) and measure in WITH_CATEGORIES and name not in TOTALS
+
+
+def mark_of(name: str, n: int) -> str:
+    """Returns ' (few prompts)' for a category of fewer than ten. Empty for others."""
+    return " (few prompts)" if is_category(name) and n < FEW else ""
+
+
+def place_of(name: str) -> tuple[bool, int, str]:
+    """Returns the sort key of a measure or a group: totals in their order, unknown names, categories by name."""
     places = {measure: place for place, measure in enumerate(WORDS)}
     measure = name.partition("/")[0]
     # The sampling attack, asr_any_of_5, follows the attack that it samples.
     known = next((one for one in (name, measure, measure.partition("_any_of_")[0]) if one in places), None)
-    return len(places) if known is None else places[known], name
+    return is_category(name), len(places) if known is None else places[known], name

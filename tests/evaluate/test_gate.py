@@ -235,10 +235,10 @@ def test_a_comparison_that_is_false_hides_none_that_cannot_be_decided():
     [
         (
             "asrr > 0",
-            r"unknown measure 'asrr'; did you mean 'asr'\? known: refusal, .*, asr, asr/heldout, asr_prefilled",
+            r"unknown measure 'asrr'; did you mean 'asr'\? known: refusal, .*, asr, asr_prefilled, .*, asr/heldout, each",
         ),
         ("asr.mid > 0", "unknown measure 'asr.mid'"),
-        ("asr/held > 0", r"did you mean 'asr/heldout'\? known: .* asr, asr/heldout, "),
+        ("asr/held > 0", r"did you mean 'asr/heldout'\? known: .* response_length, asr/heldout, "),
         ("qqqq > 0", "unknown measure 'qqqq'; known"),
         ("perplexity_ratio > 1.5", r"write it as 'perplexity > before \* 1.5'"),
         ("kl/harmless > 0.1", "asks for 'kl/harmless', which was not measured; .* with --reference"),

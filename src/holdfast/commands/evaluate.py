@@ -130,6 +130,7 @@ def _generation(evaluation: "Evaluation") -> Mapping[str, object]:
 
 def evaluation_rows(evaluation: "Evaluation", agreement: "Agreement | None" = None) -> list[tuple[str, object]]:
     """Lists each measure in words with its rate, and the agreement of two judges where there is one."""
+    from holdfast.measure_names import mark_of
     from holdfast.report.schema import with_ends
     from holdfast.report.words import measure_words, ordered, perplexity_words, rate_words
 
@@ -137,9 +138,12 @@ def evaluation_rows(evaluation: "Evaluation", agreement: "Agreement | None" = No
     rates = {measure: safety, "over_refusal": evaluation.over_refusal, "utility": evaluation.utility}
     rates |= ({"task": evaluation.task} if evaluation.task else {}) | dict(evaluation.groups)
     texts = {name: rate_words(rate) for name, rate in rates.items() if rate.n or rate.unscored}
+    marks = {name: mark_of(name, rate.n) for name, rate in rates.items()}
     if evaluation.perplexity:
         texts["perplexity"] = perplexity_words(evaluation.perplexity, evaluation.perplexity_rate)
-    rows: list[tuple[str, object]] = [(measure_words(name), text) for name, text in ordered(texts)]
+    rows: list[tuple[str, object]] = [
+        (f"{measure_words(name)}{marks.get(name, '')}", text) for name, text in ordered(texts)
+    ]
     if agreement:
         known = with_ends(asdict(agreement), "kappa", ".2f")
         kappa = "undefined: both say always the same" if agreement.kappa is None else known

@@ -7,7 +7,7 @@ from typing import Any
 from holdfast.arms import START, STARTS, Stage, looks
 from holdfast.arms import arms_of as rows_of
 from holdfast.holm import holm
-from holdfast.measure_names import LABELS
+from holdfast.measure_names import LABELS, is_category
 from holdfast.outcomes import Rate
 from holdfast.report.left_out import stages_left_out
 from holdfast.report.suites import rate_of, suite_at
@@ -84,7 +84,7 @@ def selected_label(report: Mapping[str, Any]) -> str:
 
 
 def measures_of(arms: Sequence[Arm]) -> list[str]:
-    """Lists every measure that some arm has, each followed by its groups.
+    """Lists every measure that some arm has, each followed by its groups, and categories of prompts at the end.
 
     Without a judge of harm, safety is the share of harmful prompts not refused. Attack success is then unmeasured, and
     the refusal rate is the complement, so both are left out.
@@ -96,7 +96,7 @@ def measures_of(arms: Sequence[Arm]) -> list[str]:
     for measure in LABELS:
         ordered += [measure] if measure in known else []
         ordered += [name for name in groups if name.startswith(f"{measure}/")]
-    return ordered
+    return sorted(ordered, key=is_category)
 
 
 def _is_whole(group: str, arms: Sequence[Arm]) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from holdfast.arms import arms_of as rows_of
+from holdfast.measure_names import mark_of
 from holdfast.outcomes import Rate
 from holdfast.printable import printable
 from holdfast.report.arms import (
@@ -149,10 +150,18 @@ def arm_table(title: str, arms: Sequence[Arm]) -> NumberTable:
     """Makes a table of every measure of every arm, with the change on the same prompts and its paired test."""
     measures = [measure for measure in measures_of(arms) if measure != PERPLEXITY_RATIO]  # a change, not a row
     rows = tuple(
-        (measure_label(measure), arm.label, *_measured_cells(arm, measure)) for measure in measures for arm in arms
+        (_marked_label(arms, measure), arm.label, *_measured_cells(arm, measure))
+        for measure in measures
+        for arm in arms
     )
     header = ("measure", "weights", "rate [95% interval]", "change", "worse / better prompts", CORRECTED_P)
     return NumberTable(title, header, rows, frozenset({3, 5}))
+
+
+def _marked_label(arms: Sequence[Arm], measure: str) -> str:
+    """Writes a measure as a title. A category with few prompts is marked."""
+    most = max((rate.n + rate.unscored for arm in arms if (rate := arm.rate(measure))), default=0)
+    return f"{measure_label(measure)}{mark_of(measure, most)}"
 
 
 def _measured_cells(arm: Arm, measure: str) -> tuple[Cell, str, str, str]:

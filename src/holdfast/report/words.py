@@ -19,7 +19,7 @@ MOST_DECIMALS = 6
 
 
 def ordered(measured: Mapping[str, Value]) -> list[tuple[str, Value]]:
-    """Sorts results in the order of the measures, with groups after the measure that they belong to."""
+    """Sorts results in the order of the measures, with categories of prompts after all totals."""
     return sorted(measured.items(), key=lambda item: place_of(item[0]))
 
 
