@@ -38,6 +38,7 @@ from .outcomes import Evaluation as Evaluation
 from .outcomes import Outcome as Outcome
 from .outcomes import Rate as Rate
 from .pipeline.checking import check_hold as check_hold
+from .pipeline.checking import check_only_mask_moved as check_only_mask_moved
 from .pipeline.judges import load_judge as load_judge
 from .pipeline.options import ScoringOptions as ScoringOptions
 from .pipeline.probe import attack_success_probe as attack_success_probe

@@ -60,6 +60,25 @@ def test_tables_have_the_layers_where_weights_moved_and_no_other(files, capsys):
     assert layers == ["0", "0"], "of two layers, in each of two tables"
 
 
+def test_only_the_mask_may_move_after_set_and_another_weight_that_did_exits_with_1_and_its_place(files, capsys):
+    assert run(files, "moved", "--only-mask-moved") == 0
+    told = capsys.readouterr().out
+    assert told.strip().endswith("weights outside the mask kept every bit; 1 of the mask's 2 moved")
+    assert "weights in the mask that moved" in told
+    model = make_llama()
+    with torch.no_grad():
+        model.get_parameter(NAME).view(-1)[[3, 9]] += 1
+    save(files / "both", model)
+    assert run(files, "both", "--only-mask-moved") == 1
+    told = capsys.readouterr()
+    assert f"weights outside the mask moved, the first is entry 3 of {NAME}" in told.err
+    assert "The first weights outside the mask that moved" in told.out
+    assert "Where weights outside the mask moved" in told.out
+    assert run(files, "both", "--only-mask-moved", "--json") == 1
+    found = json.loads(capsys.readouterr().out)
+    assert (found["only_mask_moved"], found["others_moved"], found["moved"][0]["index"]) == (True, 1, 3)
+
+
 def test_quiet_prints_the_verdict_alone(files, capsys):
     assert run(files, "base", "--quiet") == 0
     told = capsys.readouterr()

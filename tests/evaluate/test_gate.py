@@ -235,7 +235,7 @@ def test_a_comparison_that_is_false_hides_none_that_cannot_be_decided():
     [
         (
             "asrr > 0",
-            r"unknown measure 'asrr'; did you mean 'asr'\? known: refusal, .*, asr, asr_prefilled, .*, asr/heldout, each",
+            r"unknown measure 'asrr'; did you mean 'asr'\? known: refusal, .*, asr, asr_prefilled, .*, asr/heldout",
         ),
         ("asr.mid > 0", "unknown measure 'asr.mid'"),
         ("asr/held > 0", r"did you mean 'asr/heldout'\? known: .* response_length, asr/heldout, "),

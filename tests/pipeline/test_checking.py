@@ -6,7 +6,7 @@ import torch
 from holdfast.artifacts import save_mask
 from holdfast.errors import InvariantError
 from holdfast.models.load import fingerprint
-from holdfast.pipeline.checking import check_hold
+from holdfast.pipeline.checking import check_hold, check_only_mask_moved
 from holdfast.values import Mask
 from tests.stored import save, tune
 from tests.tiny import make_llama, make_moe
@@ -160,3 +160,51 @@ def test_a_checkpoint_without_the_masks_parameter_is_refused_and_one_with_more_w
     found = check_hold(str(save(tmp_path / "wide", wide)), folder, file)
     assert found.not_compared == ("model.embed_tokens.weight",)
     assert found.held_moved == 0
+
+
+@pytest.mark.parametrize("shard", ["50GB", "15KB"])
+def test_after_set_every_weight_outside_the_mask_is_proved_to_have_kept_its_bits(base, tmp_path, shard):
+    model, folder = base
+    tuned, mask = make_llama().bfloat16().float(), mask_of(model, [3, 17])
+    with torch.no_grad():
+        tuned.get_parameter(NAME).view(-1)[[3, 17]] += 1
+    found = check_only_mask_moved(saved(tmp_path, tuned, shard), folder, mask)
+    found.refuse_moved()
+    assert found, "`assert check_only_mask_moved(...)` passes"
+    others = sum(weight.numel() for weight in model.parameters()) - 2
+    assert found.verdict == f"{others:,} weights outside the mask kept every bit; 2 of the mask's 2 moved"
+    assert repr(found) == f"<OnlyMaskCheck: {found.verdict}>"
+
+
+@pytest.mark.parametrize("entry", [0, 16, 511])
+def test_after_set_the_lowest_bit_of_one_other_weight_is_found_and_named(base, tmp_path, entry):
+    model, folder = base
+    tuned, mask = make_llama().bfloat16().float(), mask_of(model, [3, 17])
+    with torch.no_grad():
+        tuned.get_parameter(NAME).view(-1).view(torch.int32)[[3, entry]] ^= 1
+    found = check_only_mask_moved(saved(tmp_path, tuned), folder, mask)
+    assert not found
+    assert (found.held_moved, found.others_moved) == (1, 1)
+    assert "weights outside the mask moved, all in layer 1 mlp.down_proj; 1 of the mask's 2 moved" in found.verdict
+    with pytest.raises(InvariantError, match=f"outside the mask moved, the first is entry {entry} of {NAME}"):
+        found.refuse_moved()
+
+
+def test_after_set_the_base_in_place_of_the_tuned_checkpoint_is_warned_of(base, caplog):
+    model, folder = base
+    assert check_only_mask_moved(folder, folder, mask_of(model, [3]))
+    assert "no weight moved at all" in caplog.text
+
+
+def test_after_set_a_parameter_that_cannot_be_compared_proves_nothing(base, tmp_path):
+    model, folder = base
+    longer = make_llama(vocabulary=350)
+    with torch.no_grad():
+        for name, weight in longer.named_parameters():
+            if weight.shape == model.get_parameter(name).shape:
+                weight.copy_(model.get_parameter(name))
+    found = check_only_mask_moved(saved(tmp_path, longer), folder, mask_of(model, [3]))
+    assert not found
+    assert found.verdict.endswith("; 1 parameter could not be compared")
+    with pytest.raises(InvariantError, match=r"is not known: model.embed_tokens.weight is in one checkpoint alone"):
+        found.refuse_moved()

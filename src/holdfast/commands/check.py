@@ -1,8 +1,9 @@
 """`holdfast check`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+from cyclopts import Parameter
 from rich.console import RenderableType
 
 from holdfast.commands.console import Json, show, shown_progress, table
@@ -14,13 +15,22 @@ if TYPE_CHECKING:
     from holdfast.pipeline.checking import HoldCheck
 
 
-def check(model: str, *, base: str, mask: Path, json: Json = False) -> None:
+def check(
+    model: str,
+    *,
+    base: str,
+    mask: Path,
+    only_mask_moved: Annotated[bool, Parameter(negative="")] = False,
+    json: Json = False,
+) -> None:
     """Check that a tuned checkpoint kept every bit of a mask's weights, and count which others moved.
 
     Example: holdfast check adapted/model --base testbed:aligned --mask mask.safetensors
 
-    Exit codes: 0: every held weight kept its value. 1: a held weight moved, and the last line names it. 2: any other
-    error, explained in one sentence.
+    After SET: holdfast check enhanced/model --base testbed:unaligned --mask mask.safetensors --only-mask-moved
+
+    Exit codes: 0: every weight that must not move kept its value. 1: one moved, and the last line names it. 2: any
+    other error, explained in one sentence.
 
     The last line says which weights moved. Tables show where, by layer and component, in multiples of the model's
     average: 2 in a cell means that twice as large a share of these weights moved as of all weights. Layers where none
@@ -34,37 +44,49 @@ def check(model: str, *, base: str, mask: Path, json: Json = False) -> None:
     base
         The checkpoint that it was tuned from, for which the mask was made.
     mask
-        File of the weights that were held.
+        File of the weights that were held, or that SET trained.
+    only_mask_moved
+        Check the opposite, for a model that `enhance` made: only the mask's weights may have moved, and all others must
+        have kept every bit.
     json
         Print one JSON object in place of tables.
     """
-    from holdfast.pipeline.checking import check_hold
+    from holdfast.pipeline.checking import check_hold, check_only_mask_moved
 
+    compare = check_only_mask_moved if only_mask_moved else check_hold
     with shown_progress() as progress:
-        checked = check_hold(model, base, mask, progress)
-    result = {"model": model, "base": base, "mask": str(mask), **checked.as_json()}
+        checked = compare(model, base, mask, progress)
+    result = {"model": model, "base": base, "mask": str(mask), "only_mask_moved": only_mask_moved, **checked.as_json()}
     show(result, [] if hidden.get() else _tables(checked), json, note=checked.verdict)
     checked.refuse_moved()
 
 
 def _tables(checked: "HoldCheck") -> list[RenderableType]:
-    """Makes the tables: where weights moved, the first held weights that moved, and totals. Leaves out empty ones."""
+    """Makes the tables: where weights moved, the first that must not have moved, and totals. Leaves out empty ones."""
+    from holdfast.pipeline.checking import OnlyMaskCheck
+
+    trained = isinstance(checked, OnlyMaskCheck)
+    kind = "weights outside the mask" if trained else "held weights"
     tables: list[RenderableType] = []
     if checked.held_moved or checked.others_moved:
         tables.append(layer_table("Where weights moved", checked.moved_by_layer(), without_empty=True))
     if checked.moved:
         moved = [(entry.name, entry.index, entry.before, entry.after) for entry in checked.moved]
-        tables.append(layer_table("Where held weights moved", checked.held_moved_by_layer(), without_empty=True))
-        tables.append(table("The first held weights that moved", ("parameter", "entry", "before", "after"), moved))
-    return [*tables, table("Hold", ("what", "number"), _totals(checked))]
+        by_layer = (
+            checked.others_moved_by_layer() if isinstance(checked, OnlyMaskCheck) else checked.held_moved_by_layer()
+        )
+        tables.append(layer_table(f"Where {kind} moved", by_layer, without_empty=True))
+        tables.append(table(f"The first {kind} that moved", ("parameter", "entry", "before", "after"), moved))
+    masked = "weights in the mask" if trained else "held weights"
+    return [*tables, table("Training" if trained else "Hold", ("what", "number"), _totals(checked, masked))]
 
 
-def _totals(checked: "HoldCheck") -> list[tuple[str, str]]:
+def _totals(checked: "HoldCheck", masked: str) -> list[tuple[str, str]]:
     others = checked.entries - checked.held
     moved = checked.held_moved + checked.others_moved
     totals = [
-        ("held weights", f"{checked.held:,}"),
-        ("held weights that moved", _counted(checked.held_moved, checked.held)),
+        (masked, f"{checked.held:,}"),
+        (f"{masked} that moved", _counted(checked.held_moved, checked.held)),
         ("other weights", f"{others:,}"),
         ("other weights that moved", _counted(checked.others_moved, others)),
         ("all weights that moved", _counted(moved, checked.entries)),

@@ -1,4 +1,4 @@
-"""Checks on files that a mask's weights kept every bit, and counts which other weights moved.
+"""Checks on files that a mask's weights kept every bit (a hold), or that only these moved (SET).
 
 The check reads two checkpoints a run of entries at a time. It loads neither, and memory holds one run of each. Values
 are compared after an exact cast to a wider dtype, so float32 and bfloat16 files of equal values are equal. NaN equals
@@ -7,7 +7,7 @@ itself, and -0.0 differs from 0.0.
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -62,7 +62,7 @@ class HoldCheck:
     components: tuple[Component, ...]
     """Counts by component, in the order of layers. Components outside the layers come last."""
     moved: tuple[MovedEntry, ...]
-    """The first held entries that moved."""
+    """The first held entries that moved. `OnlyMaskCheck` lists the first others."""
     not_compared: tuple[str, ...]
     """Parameters that one of the two checkpoints lacks or stores in another shape. None of them is in the mask."""
 
@@ -103,9 +103,13 @@ class HoldCheck:
         """The result in one line of words."""
         others = f"{self.others_moved:,} others moved"
         if self.held_moved:
-            text = f"{self.held_moved:,} of {self.held:,} held weights moved, {self._where_held_moved()}; {others}"
+            where = self._where_moved(lambda component: component.held_moved)
+            text = f"{self.held_moved:,} of {self.held:,} held weights moved, {where}; {others}"
         else:
             text = f"{self.held:,} held weights kept every bit; {others}"
+        return self._with_not_compared(text)
+
+    def _with_not_compared(self, text: str) -> str:
         alone = len(self.not_compared)
         return f"{text}; {alone:,} parameter{'s' * (alone > 1)} could not be compared" if alone else text
 
@@ -123,11 +127,12 @@ class HoldCheck:
             "moved",
         )
 
-    def _where_held_moved(self) -> str:
-        """Names the component in which most of them moved."""
-        most = max(self.components, key=lambda component: component.held_moved)
+    def _where_moved(self, count: Callable[[Component], int]) -> str:
+        """Names the component in which most of the counted entries moved."""
+        most = max(self.components, key=count)
         place = most.component if most.layer is None else f"layer {most.layer} {most.component}"
-        return f"all in {place}" if most.held_moved == self.held_moved else f"most in {place} ({most.held_moved:,})"
+        is_all = count(most) == sum(map(count, self.components))
+        return f"all in {place}" if is_all else f"most in {place} ({count(most):,})"
 
     def as_json(self) -> dict[str, object]:
         """Returns the check as one JSON object."""
@@ -141,6 +146,52 @@ class HoldCheck:
             raise InvariantError(
                 f"{self.held_moved:,} of {self.held:,} held weights moved, the first is entry {entry.index} of "
                 f"{entry.name}: {entry.before!r} before, {entry.after!r} after."
+            )
+
+
+@dataclass(frozen=True, repr=False)
+class OnlyMaskCheck(HoldCheck):
+    """Result of `check_only_mask_moved`. The mask's weights may move, and all others must keep every bit."""
+
+    def __repr__(self) -> str:
+        """Shows only the result, because components and moved entries can be thousands."""
+        return f"<OnlyMaskCheck: {self.verdict}>"
+
+    def __bool__(self) -> bool:
+        """True where every parameter was compared and no entry outside the mask moved."""
+        return not self.others_moved and not self.not_compared
+
+    @property
+    def others(self) -> int:
+        """Number of entries outside the mask."""
+        return self.entries - self.held
+
+    @property
+    def verdict(self) -> str:
+        """The result in one line of words."""
+        of_mask = f"{self.held_moved:,} of the mask's {self.held:,} moved"
+        if not self.others_moved:
+            return self._with_not_compared(f"{self.others:,} weights outside the mask kept every bit; {of_mask}")
+        where = self._where_moved(lambda component: component.others_moved)
+        text = f"{self.others_moved:,} of {self.others:,} weights outside the mask moved, {where}; {of_mask}"
+        return self._with_not_compared(text)
+
+    def others_moved_by_layer(self) -> ByLayer:
+        """Counts the weights outside the mask that moved by layer, among those outside it."""
+        return self._by_layer(lambda component: (component.entries - component.held, component.others_moved))
+
+    def refuse_moved(self) -> None:
+        """Raises InvariantError when an entry outside the mask moved, or a parameter could not be compared."""
+        if self.others_moved:
+            entry = self.moved[0]
+            raise InvariantError(
+                f"{self.others_moved:,} of {self.others:,} weights outside the mask moved, the first is entry "
+                f"{entry.index} of {entry.name}: {entry.before!r} before, {entry.after!r} after."
+            )
+        if self.not_compared:
+            raise InvariantError(
+                f"whether only the mask's weights moved is not known: {self.not_compared[0]} is in one checkpoint "
+                "alone, or has another shape there."
             )
 
 
@@ -159,16 +210,51 @@ def check_hold(model: str | Path, base: str | Path, mask: Mask | str | Path, pro
     """
     for name in (model, base):
         require_model_name(name)
-    held = as_mask(mask)
+    held, tuned, start = _opened(model, base, mask, progress)
+    checked = HoldCheck(*_compared(held, tuned, start, progress, lists_held=True))
+    _log_dtypes(sorted(held.indices), start, tuned, kept=bool(checked), words="held weight")
+    _warn_of_base(checked, tuned, "no other weight moved either")
+    return checked
+
+
+def check_only_mask_moved(
+    model: str | Path, base: str | Path, mask: Mask | str | Path, progress: Progress = silent
+) -> OnlyMaskCheck:
+    """Compares a checkpoint that SET tuned with its base: no weight outside the mask may have moved.
+
+    Arguments and errors are those of `check_hold`.
+    """
+    for name in (model, base):
+        require_model_name(name)
+    trained, tuned, start = _opened(model, base, mask, progress)
+    checked = OnlyMaskCheck(*_compared(trained, tuned, start, progress, lists_held=False))
+    both = [name for name in start.parameters if _alike(start, tuned, name)]
+    _log_dtypes(both, start, tuned, kept=bool(checked), words="weight outside the mask")
+    _warn_of_base(checked, tuned, "no weight moved at all")
+    return checked
+
+
+def _opened(
+    model: str | Path, base: str | Path, mask: Mask | str | Path, progress: Progress
+) -> tuple[Mask, StoredModel, StoredModel]:
+    """Opens both checkpoints, and checks that the mask was made for the base."""
+    chosen = as_mask(mask)
     tuned, start = open_stored(str(model)), open_stored(str(base))
-    _require_masked(held, tuned, start)
-    _require_base(held, start, tuned, progress)
+    _require_masked(chosen, tuned, start)
+    _require_base(chosen, start, tuned, progress)
+    return chosen, tuned, start
+
+
+def _compared(
+    mask: Mask, tuned: StoredModel, start: StoredModel, progress: Progress, *, lists_held: bool
+) -> tuple[tuple[Component, ...], tuple[MovedEntry, ...], tuple[str, ...]]:
+    """Compares all parameters, and lists the first entries that moved, of the mask's or of all others."""
     both = [name for name in start.parameters if _alike(start, tuned, name)]
     counts: dict[Place, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     moved: list[MovedEntry] = []
     for done, name in enumerate(both, start=1):
         count = counts[layer_and_path(name)]
-        for run in _compare(start.parameters[name], tuned.parameters[name], held.indices.get(name, EMPTY)):
+        for run in _compare(start.parameters[name], tuned.parameters[name], mask.indices.get(name, EMPTY)):
             held_differs = run.differs[run.held]
             numbers = (
                 len(run.differs),
@@ -177,27 +263,22 @@ def check_hold(model: str | Path, base: str | Path, mask: Mask | str | Path, pro
                 int(run.differs.sum() - held_differs.sum()),
             )
             count[:] = [total + number for total, number in zip(count, numbers, strict=True)]
-            moved += run.moved(name, limit=LISTED - len(moved))
+            moved += run.moved(name, LISTED - len(moved), held=lists_held)
         progress("comparing parameters", done, len(both))
     components = tuple(Component(*place, *counts[place]) for place in sorted(counts, key=by_layer))
     apart = sorted((start.parameters.keys() | tuned.parameters.keys()) - set(both))
-    _log_dtypes(held, start, tuned, kept=not moved)
-    checked = HoldCheck(components, tuple(moved), tuple(apart))
-    _warn_of_base(checked, tuned)
-    return checked
+    return components, tuple(moved), tuple(apart)
 
 
-def _warn_of_base(checked: HoldCheck, model: StoredModel) -> None:
+def _warn_of_base(checked: HoldCheck, model: StoredModel, finding: str) -> None:
     """Logs a warning when no weight moved at all, because then the path of the tuned checkpoint may be wrong."""
     if checked.held_moved or checked.others_moved:
         return
     count = len(checked.not_compared)
     alone = f", apart from {count:,} parameter{'s' * (count > 1)} that could not be compared" if count else ""
     logger.warning(
-        "no other weight moved either: %r holds the base's own weights%s; check that this is the path of the tuned "
-        "checkpoint.",
-        model.name,
-        alone,
+        "%s: %r holds the base's own weights%s; check that this is the path of the tuned checkpoint.",
+        *(finding, model.name, alone),
     )
 
 
@@ -212,21 +293,24 @@ def _require_base(mask: Mask, base: StoredModel, model: StoredModel, progress: P
     refuse_other_base("the mask", mask.base, fingerprint)
 
 
-def _log_dtypes(mask: Mask, base: StoredModel, model: StoredModel, *, kept: bool) -> None:
-    """Logs a note when the two files store held weights in different dtypes, a warning when one of them moved."""
-    before, after = (_dtypes(mask, stored) for stored in (base, model))
+def _log_dtypes(names: Sequence[str], base: StoredModel, model: StoredModel, *, kept: bool, words: str) -> None:
+    """Logs a note when the two files store these parameters in different dtypes, a warning when a weight moved.
+
+    `words` name one weight that must not move.
+    """
+    before, after = (_dtypes(names, stored) for stored in (base, model))
     if before == after:
         return
     what = (
-        "every held weight kept its value"
+        f"every {words} kept its value"
         if kept
-        else "held weights are compared by their values, and one that the smaller dtype cannot hold has moved"
+        else f"each {words} is compared by its value, and one that the smaller dtype cannot hold has moved"
     )
     logger.log(NOTE if kept else logging.WARNING, "%s (base %s, model %s).", what, before, after)
 
 
-def _dtypes(mask: Mask, stored: StoredModel) -> str:
-    return ", ".join(sorted({str(stored.parameters[name].dtype).removeprefix("torch.") for name in mask.indices}))
+def _dtypes(names: Sequence[str], stored: StoredModel) -> str:
+    return ", ".join(sorted({str(stored.parameters[name].dtype).removeprefix("torch.") for name in names}))
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,9 +324,11 @@ class _Run:
     held: Int[Tensor, " held"]
     """Positions of held entries in the run."""
 
-    def moved(self, name: str, limit: int) -> list[MovedEntry]:
-        """Returns the first held entries that differ."""
-        places = self.held[self.differs[self.held]][:limit].tolist()
+    def moved(self, name: str, limit: int, *, held: bool) -> list[MovedEntry]:
+        """Returns the first entries that differ: held ones, or those that are not held."""
+        others = self.differs.clone()
+        others[self.held] = False
+        places = (self.held[self.differs[self.held]] if held else others.nonzero().flatten())[:limit].tolist()
         return [
             MovedEntry(name, self.start + place, float(self.before[place]), float(self.after[place]))
             for place in places
