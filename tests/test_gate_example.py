@@ -87,7 +87,7 @@ def test_the_path_without_a_judge_runs_on_two_built_in_models(tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     assert [call(words(line, **SMALL)[1:]) for line in (BEFORE, AFTER, COMPARE)] == [0, 0, 3], "of 8 prompts"
     title = (tmp_path / "gate.md").read_text().splitlines()[0]
-    assert title == "## holdfast compare: the gate cannot decide 4 of 5 conditions with these prompts"
+    assert title == "## holdfast compare: the gate cannot decide 5 of 6 conditions with these prompts"
 
 
 def test_both_models_can_be_pinned():

@@ -94,7 +94,7 @@ def test_a_gate_fails_where_answers_get_shorter():
     texts = ("response_length < before - 10 and p < 0.05", "response_length.high < 10", "response_length > before")
     found = gate(evaluation(BEFORE), evaluation(AFTER), [parse_condition(text) for text in texts])
     assert [one.passed for one in found.findings] == [False, True, True]
-    assert found.findings[0].by_interval == "fails"
+    assert found.findings[0].outcome == "fails"
     p = f"paired p {ttest_rel(AFTER, BEFORE).pvalue:.2g}"
     assert f"tokens on the same 6 prompts, {p}" in found.findings[0].numbers
     measure = found.measures["response_length"]
