@@ -10,8 +10,10 @@ from rich.console import RenderableType
 from holdfast.commands.console import table
 from holdfast.evaluate.cards import JudgeOf, cards_of
 from holdfast.evaluate.corrected import Corrected, corrected_rates
+from holdfast.evaluate.judge_card import JudgeCard
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.outcomes import Evaluation
+from holdfast.prompts.labelled import Counted
 from holdfast.report.markdown import code
 from holdfast.report.words import measure_words, ordered, rate_words
 
@@ -49,7 +51,7 @@ def show_cards(evaluations: Mapping[str, Evaluation], given: Sequence[Path] = ()
     """
     every = {heading: cards_of(evaluation.made_by, given) for heading, evaluation in evaluations.items()}
     judges = next(iter(every.values()))
-    cards = {judge.card.counted: judge.card for judge in judges if judge.card}
+    cards: dict[Counted, JudgeCard] = {judge.card.counted: judge.card for judge in judges if judge.card}
     corrected = {heading: corrected_rates(evaluation, cards) for heading, evaluation in evaluations.items()}
     tables: list[RenderableType] = [_table(corrected)] if any(corrected.values()) else []
     lines = [judge_line(judge) for judge in judges]

@@ -1,4 +1,4 @@
-"""A judge's card: how far its verdicts agree with the labels of people, on the same responses.
+"""A judge's card: the agreement of its verdicts with the labels of people, on the same responses.
 
     agreement    share of responses on which judge and people agree
     sensitivity  share of the responses which people count that the judge counts too (recall)
@@ -195,8 +195,13 @@ def card_from(record: Mapping[str, Any]) -> JudgeCard:
 def confusion(pairs: Sequence[tuple[bool, bool | None]]) -> Confusion:
     """Counts the cells, from pairs of what people and the judge count. None stands for no verdict of the judge."""
     counts = Counter(pairs)
-    cells = [counts[pair] for pair in ((True, True), (True, False), (False, True), (False, False))]
-    return Confusion(*cells, sum(count for (_, verdict), count in counts.items() if verdict is None))
+    return Confusion(
+        both=counts[True, True],
+        only_people=counts[True, False],
+        only_judge=counts[False, True],
+        neither=counts[False, False],
+        unscored=counts[True, None] + counts[False, None],
+    )
 
 
 def _by(judged: Judged, key: Callable[[LabelledResponse], str | None]) -> dict[str, Confusion]:

@@ -20,14 +20,13 @@ The correction assumes that the judge errs on the evaluated responses as often a
 
 import math
 from dataclasses import replace
-from typing import TypeVar
 
 import numpy as np
 
 from holdfast.evaluate.statistics import Z_95
 from holdfast.outcomes import Rate
 
-Numbers = TypeVar("Numbers", float, np.ndarray)
+Numbers = float | np.ndarray
 
 
 def correct(measured: Rate, sensitivity: Rate, specificity: Rate) -> Rate:
@@ -52,7 +51,7 @@ def correct(measured: Rate, sensitivity: Rate, specificity: Rate) -> Rate:
         shares = f"sensitivity {sensitivity.value:.2f} and specificity {specificity.value:.2f}"
         raise ValueError(f"{shares} add up to no more than 1, as for a judge that guesses")
     value = _clipped((measured.value + specificity.value - 1) / gain)
-    low, high = ends(measured.value, effective_n(measured), *tested)
+    low, high = map(float, ends(measured.value, effective_n(measured), *tested))
     if high <= 0 or low >= 1:
         side, share = ("below", 1 - specificity.value) if high <= 0 else ("above", sensitivity.value)
         raise ValueError(
@@ -79,7 +78,7 @@ def ends(
 
 def adjusted_gain(sensitivity: float, n_counted: float, specificity: float, n_others: float) -> float:
     """Computes sensitivity + specificity - 1 as the interval uses it. There is no interval where it is 0 or less."""
-    return _adjusted(sensitivity, n_counted) + _adjusted(specificity, n_others) - 1
+    return float(_adjusted(sensitivity, n_counted) + _adjusted(specificity, n_others) - 1)
 
 
 def effective_n(rate: Rate) -> float:
