@@ -14,7 +14,7 @@ from torch.distributed.tensor import DTensor
 
 from holdfast.distributed import gathered
 from holdfast.errors import InvariantError
-from holdfast.models.load import require_module
+from holdfast.models.given import require_module
 from holdfast.models.shards import held, local
 from holdfast.values import Mask, entries_in
 

@@ -98,15 +98,6 @@ def require_tokenizer(given: object) -> None:
         )
 
 
-def require_module(given: object) -> None:
-    """Raises ValueError if the object is no torch module, such as a LoadedModel."""
-    if not isinstance(given, nn.Module):
-        raise ValueError(
-            f"a model was expected, got {type(given).__name__}; give the model itself, such as loaded.model of what "
-            "holdfast.load_model returns."
-        )
-
-
 def require_loaded(given: object) -> None:
     """Raises ValueError if the object is no LoadedModel."""
     require(given, LoadedModel, "give what load_model returns, or LoadedModel.of(model, tokenizer)")

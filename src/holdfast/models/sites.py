@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from transformers import PreTrainedModel
 
 from holdfast.models.fingerprints import check_present
+from holdfast.models.given import require_module
 from holdfast.models.layout import ONE_MATRIX, Layout, layout_of
-from holdfast.models.load import require_module
 from holdfast.models.options import Role
 from holdfast.models.roles import find_layers, find_roles, refuse_unrouted
 from holdfast.values import entries_in

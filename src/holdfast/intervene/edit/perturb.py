@@ -18,8 +18,8 @@ from holdfast.arguments import require
 from holdfast.artifacts import as_mask
 from holdfast.intervene.base import require_base
 from holdfast.intervene.entries import Entries, masked_entries
+from holdfast.models.given import require_module
 from holdfast.models.layout import Layout, sigma
-from holdfast.models.load import require_module
 from holdfast.models.sites import find_scored
 from holdfast.values import Mask
 

@@ -27,7 +27,7 @@ from holdfast.intervene.hold.held_adapter import MASK_FILE as MASK_FILE
 from holdfast.intervene.hold.held_adapter import HeldAdapter, write_beside
 from holdfast.intervene.hold.held_layer import HeldLayer, hold_layer, refuse_quantised, release_layer
 from holdfast.intervene.hold.hold_summary import held_words
-from holdfast.models.load import quiet_transformers
+from holdfast.models.locate import quiet_transformers
 from holdfast.values import Mask
 
 PLAIN_STARTS = (True, False, "gaussian", "eva")

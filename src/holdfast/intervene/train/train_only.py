@@ -24,7 +24,7 @@ from holdfast.errors import InvariantError
 from holdfast.intervene.entries import Entries, digest_outside, masked_entries
 from holdfast.intervene.hold.protect import innermost
 from holdfast.intervene.train.sparse_adamw import SparseAdamW, freeze_unmasked
-from holdfast.models.load import require_module
+from holdfast.models.given import require_module
 from holdfast.values import Mask
 
 
