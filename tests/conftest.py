@@ -16,7 +16,7 @@ install_import_hook(
     ["holdfast.score", "holdfast.select", "holdfast.judge", "holdfast.prompts", "holdfast.values"], "beartype.beartype"
 )
 
-from tests.judge.chat_server import KEY, ChatServer, Reply
+from tests.judge.chat_server import KEY, ChatServer
 from tests.tiny import GUARD_TEMPLATE, make_llama, make_tokenizer
 
 
@@ -61,9 +61,9 @@ def guard_model():
 
 
 @pytest.fixture
-def serve(monkeypatch) -> Iterator[Callable[[Callable[[str, int], Reply]], ChatServer]]:
+def serve(monkeypatch) -> Iterator[Callable[..., ChatServer]]:
     """Starts servers that answer chats as a function says; the key is set, and no proxy stands between."""
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with ExitStack() as running:
-        yield lambda answer: running.enter_context(ChatServer(answer).running())
+        yield lambda answer, models=None: running.enter_context(ChatServer(answer, models).running())

@@ -6,8 +6,8 @@ from email.utils import formatdate
 
 import pytest
 
-from holdfast.judge.chat_endpoint import ChatEndpoint, NoAnswerError
-from holdfast.judge.options import EndpointOptions
+from holdfast.chat_endpoint import ChatEndpoint, NoAnswerError
+from holdfast.endpoint_options import EndpointOptions
 from holdfast.wrong_options import OptionsError
 from tests.judge.chat_server import KEY, Reply, failed, said
 
@@ -122,7 +122,7 @@ def test_a_reply_that_is_no_completion_is_asked_for_again(serve, reply):
     [
         (failed(400, "content filter"), "refused the question with .*content filter"),
         (failed(403, "moderated"), "refused the question with .*moderated"),
-        (said(None, refusal="I won't."), 'refused to judge: "I won\'t."'),
+        (said(None, refusal="I won't."), 'refused to answer: "I won\'t."'),
         (said(None), r"answer is empty \(it ended with 'stop'\)"),
         (said("  \n"), "answer is empty"),
         (said([{"type": "text"}]), "answer is empty"),

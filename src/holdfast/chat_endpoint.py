@@ -10,14 +10,20 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
-from holdfast.judge.options import EndpointOptions
+from holdfast.endpoint_options import EndpointOptions
 from holdfast.reachable import why_silent
 
+Key = TypeVar("Key")
+Answer = TypeVar("Answer")
+NO_KEY = "none"
+"""Word in place of a key for an endpoint that asks for none."""
 MAX_BACKOFF = 60.0
 MAX_WAIT = 600.0
 """Seconds. If a server asks for a longer wait, the question is given up."""
@@ -25,6 +31,37 @@ GIVE_UP = 8
 """Number of unanswered questions in a row after which the endpoint counts as down."""
 TRANSIENT = (408, 409, 429)
 """Status codes of failures that may pass, in addition to server errors from 500 on."""
+
+
+@dataclass(frozen=True)
+class Role:
+    """Words by which messages name the model behind an endpoint, and the options that lead to it."""
+
+    name: str
+    kind: str
+    """The role with its article, at the start of a sentence about what it needs."""
+    address: str
+    """Option of the endpoint's address."""
+    key: str
+    """Option that names the variable of the key."""
+    needs_key: bool = True
+    """False for an endpoint that may ask for no key. Without one, the requests carry the word none."""
+
+
+JUDGE = Role("judge", "a judge behind an API", "--api.base-url", "--api.key-variable")
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A model's reply to one question, as the endpoint gives it."""
+
+    text: str | None
+    thoughts: str | None
+    """The thoughts of a reasoning model, where the endpoint gives them apart from the text."""
+    refusal: str | None
+    """The model's refusal, where the endpoint gives it apart from the text."""
+    ending: str | None
+    """Reason why the reply ended: stop, length or another word of the endpoint."""
 
 
 class NoAnswerError(Exception):
@@ -43,6 +80,10 @@ class UnreachableError(TransientError):
     """No connection could be made."""
 
 
+class MissingError(ConnectionError):
+    """The endpoint knows neither the address nor the model."""
+
+
 class ChatEndpoint:
     """A model that answers one question per request. Several threads may ask at once.
 
@@ -51,12 +92,17 @@ class ChatEndpoint:
     """
 
     def __init__(
-        self, model: str, options: EndpointOptions = EndpointOptions(), sleep: Callable[[float], object] | None = None
+        self,
+        model: str,
+        options: EndpointOptions = EndpointOptions(),
+        sleep: Callable[[float], object] | None = None,
+        role: Role = JUDGE,
     ) -> None:
         self.model = model
         self.options = options
-        require_endpoint(options)
-        self._key = _key(options.key_variable)
+        self.role = role
+        require_endpoint(options, role)
+        self._key = _key(options.key_variable, role)
         self._client = _connect(options, self._key)
         self._stopped = threading.Event()
         self._sleep = sleep or self._stopped.wait
@@ -69,22 +115,49 @@ class ChatEndpoint:
         """`_tried` is True after a test request that is no question, `_unreachable` if it had no reply."""
 
     def ask(self, question: str) -> str:
-        """Returns the model's answer.
+        """Returns the text of the model's answer.
 
         Raises:
-            NoAnswerError: the model gave none after all retries, or the budget of requests is spent.
+            NoAnswerError: the model gave none after all retries, or the budget of requests is spent. Or its answer is
+                empty, or a refusal.
             ConnectionError: the endpoint refuses the key or the model, or is down.
+        """
+        return self._text_of(self.reply(question))
+
+    def reply(self, question: str, settings: Mapping[str, object] | None = None) -> Reply:
+        """Returns the model's reply, which may be empty. Raises the errors of `ask`.
+
+        Args:
+            question: the conversation's only turn.
+            settings: more fields of the request, such as a seed.
         """
         self._require_reachable()
         try:
-            answer = self._ask_patiently(question)
+            reply = self._patiently(lambda: self._reply_once(question, settings or {}))
         except TransientError as error:
             if isinstance(error, UnreachableError) and not self._reached:
                 raise self._nothing_answers() from None
             self._note_unanswered(error)
             raise NoAnswerError(str(error)) from None
         self._unanswered = 0
-        return self._without_key(answer)
+        return reply
+
+    def names(self) -> list[str]:
+        """Returns the names of the models that the endpoint lists. Empty if it lists none.
+
+        Raises:
+            ConnectionError: nothing answers, or the endpoint refuses the key.
+        """
+        self._require_reachable()
+        try:
+            listed = self._patiently(lambda: self._answered(lambda: self._client.models.list()))
+        except UnreachableError:
+            raise self._nothing_answers() from None
+        except (TransientError, NoAnswerError, MissingError):
+            return []
+        models = getattr(listed, "data", None)
+        names = [getattr(model, "id", None) for model in models] if isinstance(models, list) else []
+        return [name for name in names if isinstance(name, str) and name]
 
     def _require_reachable(self) -> None:
         """Raises ConnectionError within seconds if nothing replies at all, before the first question is sent."""
@@ -96,8 +169,8 @@ class ChatEndpoint:
 
     def _nothing_answers(self) -> ConnectionError:
         return ConnectionError(
-            f"nothing answers at {self.options.base_url}, where the judge {self.model!r} should be; start its server, "
-            "or correct --api.base-url."
+            f"nothing answers at {self.options.base_url}, where the {self.role.name} {self.model!r} should be; start "
+            f"its server, or correct {self.role.address}."
         )
 
     def start(self) -> None:
@@ -108,11 +181,11 @@ class ChatEndpoint:
         """Makes waiting threads give up."""
         self._stopped.set()
 
-    def _ask_patiently(self, question: str) -> str:
+    def _patiently(self, request: Callable[[], Answer]) -> Answer:
         for attempt in count():
             self._spend()
             try:
-                return self._ask_once(question)
+                return request()
             except TransientError as error:
                 wait = _backoff(attempt) if error.wait is None else error.wait
                 if attempt == self.options.retries or wait > MAX_WAIT or self._stopped.is_set():
@@ -131,23 +204,30 @@ class ChatEndpoint:
             self._unanswered += 1
         if self._unanswered >= GIVE_UP:
             raise ConnectionError(
-                f"the judge at {self.options.base_url} left {self._unanswered} questions in a row without an answer "
-                f"({error}); run the same command again when it is up: holdfast keeps the answers so far."
+                f"the {self.role.name} at {self.options.base_url} left {self._unanswered} questions in a row without "
+                f"an answer ({error}); run the same command again when it is up: holdfast keeps the answers so far."
             )
 
-    def _ask_once(self, question: str) -> str:
+    def _reply_once(self, question: str, settings: Mapping[str, object]) -> Reply:
+        given = {self.options.token_field: self.options.max_answer_tokens, **settings}
+        if self.options.temperature != "none":
+            given["temperature"] = self.options.temperature
+        messages = [{"role": "user", "content": question}]  # no system role: some models have none
+        completion = self._answered(
+            lambda: self._client.chat.completions.create(model=self.model, messages=messages, **given)
+        )
+        return self._read(completion)
+
+    def _answered(self, request: Callable[[], Any]) -> Any:
+        """Sends a request, and raises its failure as the error that says whether a later one may succeed."""
         import openai  # optional, and slow to import
 
-        settings: dict[str, float] = {self.options.token_field: self.options.max_answer_tokens}
-        if self.options.temperature != "none":
-            settings["temperature"] = self.options.temperature
-        messages = [{"role": "user", "content": question}]  # no system role: some models have none
         try:
-            completion = self._client.chat.completions.create(model=self.model, messages=messages, **settings)
+            answer = request()
         except openai.APITimeoutError:
-            raise TransientError(f"the judge did not answer within {self.options.timeout:g} s") from None
+            raise TransientError(f"the {self.role.name} did not answer within {self.options.timeout:g} s") from None
         except openai.APIConnectionError:
-            raise UnreachableError("the connection to the judge failed") from None
+            raise UnreachableError(f"the connection to the {self.role.name} failed") from None
         except openai.APIStatusError as error:
             self._reached = True
             raise self._refusal(error.status_code, error.response.headers, error.message) from None
@@ -155,44 +235,83 @@ class ChatEndpoint:
             self._reached = True
             raise TransientError("the endpoint's reply is not JSON") from None
         self._reached = True
-        return _content(completion)
+        return answer
+
+    def _read(self, completion: object) -> Reply:
+        """Reads a completion, which may be anything, since endpoints differ. The texts come without the key."""
+        choices = getattr(completion, "choices", None)
+        if not choices:
+            raise TransientError("the endpoint's reply holds no answer")
+        message = choices[0].message
+        thoughts = getattr(message, "reasoning_content", None) or getattr(message, "reasoning", None)
+        parts = (getattr(message, "content", None), thoughts, getattr(message, "refusal", None))
+        texts = [self._without_key(part) if isinstance(part, str) else None for part in parts]
+        return Reply(*texts, ending=getattr(choices[0], "finish_reason", None))
+
+    def _text_of(self, reply: Reply) -> str:
+        if reply.refusal:
+            raise NoAnswerError(f"the {self.role.name} refused to answer: {reply.refusal[:80]!r}")
+        if not reply.text or not reply.text.strip():
+            raise NoAnswerError(f"the {self.role.name}'s answer is empty (it ended with {reply.ending!r})")
+        return reply.text
 
     def _refusal(self, status: int, headers: Any, message: str) -> Exception:
         """Returns the error for a failed status: it concerns this attempt, this question, or all questions."""
+        role, address = self.role, self.options.base_url
         if status == 401:  # the message may hold part of the key
-            return ConnectionError(
-                f"the judge at {self.options.base_url} refused the key in {self.options.key_variable}; set another."
-            )
+            variable = self.options.key_variable
+            refused = f"refused the key in {variable}; set another"
+            asks = f"asks for a key; put it into the environment variable {variable}, or name another with {role.key}"
+            return ConnectionError(f"the {role.name} at {address} {asks if self._key == NO_KEY else refused}.")
         reply = " ".join(self._without_key(message).split())[:200]
         if status == 404:
-            return ConnectionError(
-                f"there is no judge {self.model!r} at {self.options.base_url} ({reply}); check the model's name and "
-                "--api.base-url."
+            return MissingError(
+                f"there is no {role.name} {self.model!r} at {address} ({reply}); check the model's name and "
+                f"{role.address}."
             )
         if status in TRANSIENT or status >= 500:
-            return TransientError(f"the judge's endpoint failed with {reply}", _retry_after(headers))
-        return NoAnswerError(f"the judge's endpoint refused the question with {reply}")
+            return TransientError(f"the {role.name}'s endpoint failed with {reply}", _retry_after(headers))
+        return NoAnswerError(f"the {role.name}'s endpoint refused the question with {reply}")
 
     def _without_key(self, text: str) -> str:
         # A short word is no secret, and may occur by chance.
         return text.replace(self._key, "[key]") if len(self._key) >= 8 else text
 
 
-def require_endpoint(options: EndpointOptions) -> None:
+def ask_all(
+    endpoint: ChatEndpoint, requests: Mapping[Key, Callable[[], Answer]], concurrency: int
+) -> Iterator[tuple[Key, Answer]]:
+    """Makes several requests at a time, and yields each result as it comes, with its key.
+
+    An error or an interrupt makes the other requests give up.
+    """
+    endpoint.start()
+    with ThreadPoolExecutor(concurrency) as pool:
+        futures = {pool.submit(request): key for key, request in requests.items()}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BaseException:  # also an interrupt: leaving the block would wait for every submitted request
+            endpoint.stop()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def require_endpoint(options: EndpointOptions, role: Role = JUDGE) -> None:
     """Raises ValueError if the key or the openai package is missing. Sends no request."""
-    _key(options.key_variable)
+    _key(options.key_variable, role)
     if importlib.util.find_spec("openai") is None:
-        raise ValueError("a judge behind an API needs the package openai; install it with pip install openai.")
+        raise ValueError(f"{role.kind} needs the package openai; install it with pip install openai.")
 
 
-def _key(variable: str) -> str:
+def _key(variable: str, role: Role) -> str:
     key = os.environ.get(variable, "").strip()
-    if not key:
+    if not key and role.needs_key:
         raise ValueError(
-            f"a judge behind an API needs its key in the environment variable {variable}, which is not set; set it, to "
-            "any word where the endpoint asks for none, or name another with --api.key-variable."
+            f"{role.kind} needs its key in the environment variable {variable}, which is not set; set it, to any word "
+            f"where the endpoint asks for none, or name another with {role.key}."
         )
-    return key
+    return key or NO_KEY
 
 
 def _connect(options: EndpointOptions, key: str) -> Any:
@@ -200,20 +319,6 @@ def _connect(options: EndpointOptions, key: str) -> Any:
 
     # The client would retry by itself, and these requests would not count in the budget.
     return openai.OpenAI(base_url=options.base_url, api_key=key, timeout=options.timeout, max_retries=0)
-
-
-def _content(completion: object) -> str:
-    """Returns the model's answer. The completion may be anything, since endpoints differ."""
-    choices = getattr(completion, "choices", None)
-    if not choices:
-        raise TransientError("the endpoint's reply holds no answer")
-    message = choices[0].message
-    if refusal := getattr(message, "refusal", None):
-        raise NoAnswerError(f"the judge refused to judge: {str(refusal)[:80]!r}")
-    content = getattr(message, "content", None)
-    if not isinstance(content, str) or not content.strip():
-        raise NoAnswerError(f"the judge's answer is empty (it ended with {choices[0].finish_reason!r})")
-    return content
 
 
 def _backoff(attempt: int) -> float:

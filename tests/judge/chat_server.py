@@ -3,7 +3,7 @@
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,9 +20,10 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def said(content: str | None, **message: object) -> Reply:
+def said(content: str | None, finish_reason: str = "stop", **message: object) -> Reply:
     """A model's answer."""
-    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content, **message}}
+    told = {"role": "assistant", "content": content, **message}
+    choice = {"index": 0, "finish_reason": finish_reason, "message": told}
     return Reply(200, json.dumps({"id": "1", "object": "chat.completion", "model": "stub", "choices": [choice]}))
 
 
@@ -47,13 +48,17 @@ def reply_in(question: str) -> str:
 class ChatServer:
     """Answers as `answer` says, from the question and the number of requests before it; keeps what it was asked."""
 
-    def __init__(self, answer: Callable[[str, int], Reply]) -> None:
+    def __init__(
+        self, answer: Callable[[str, int], Reply], models: Sequence[str] | Reply | None = None, port: int = 0
+    ) -> None:
         self.answer = answer
+        self.models = models
+        """Names in the list of models, or a reply in its place; None has no such list."""
         self.bodies: list[dict] = []
         self.headers: list[Mapping[str, str]] = []
         self.closing = threading.Event()
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
 
     @property
     def base_url(self) -> str:
@@ -82,17 +87,33 @@ class ChatServer:
             self.headers.append(headers)
         return self.answer(body["messages"][0]["content"], number) if path == "/v1/chat/completions" else failed(404)
 
+    def _listed(self, path: str) -> Reply:
+        if path != "/v1/models" or self.models is None:
+            return failed(404)
+        if isinstance(self.models, Reply):
+            return self.models
+        return Reply(200, json.dumps({"object": "list", "data": [{"id": name} for name in self.models]}))
+
     def _handler(outer) -> type[BaseHTTPRequestHandler]:  # noqa: N805
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 reply = outer._reply(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
-                if outer.closing.is_set():
-                    return  # whoever asked has given up
+                if not outer.closing.is_set():  # else whoever asked has given up
+                    self._send(reply)
+
+            def do_GET(self) -> None:
+                self._send(outer._listed(self.path))
+
+            def _send(self, reply: Reply) -> None:
                 self.send_response(reply.status)
-                for name, value in {"content-type": "application/json", **reply.headers}.items():
+                length = str(len(reply.body.encode()))
+                for name, value in {
+                    "content-type": "application/json",
+                    "content-length": length,
+                    **reply.headers,
+                }.items():
                     self.send_header(name, value)
-                self.send_header("content-length", str(len(reply.body.encode())))
                 self.end_headers()
                 self.wfile.write(reply.body.encode())
 

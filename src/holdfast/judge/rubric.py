@@ -7,11 +7,11 @@ unchanged under the hash of the request without its random code. So a command th
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 
 from holdfast.artifacts import digest
+from holdfast.chat_endpoint import ChatEndpoint, NoAnswerError, ask_all
 from holdfast.judge.answer_log import AnswerLog, answers_folder
-from holdfast.judge.chat_endpoint import ChatEndpoint, NoAnswerError
 from holdfast.judge.options import RubricOptions
 from holdfast.judge.rubrics import Rubric, harm_rubric
 from holdfast.outcomes import Outcome, Verdict
@@ -82,18 +82,12 @@ class RubricJudge:
     def _ask_all(self, exchanges: Mapping[str, tuple[str, str]]) -> dict[str, str]:
         """Asks for all answers and logs them. Returns the reason for every exchange that got none."""
         reasons = {}
-        self._endpoint.start()
-        with ThreadPoolExecutor(self.options.concurrency) as pool:
-            futures = {pool.submit(self._ask, key, *exchange): key for key, exchange in exchanges.items()}
-            try:
-                for done, future in enumerate(as_completed(futures)):
-                    if reason := future.result():
-                        reasons[futures[future]] = reason
-                    self._progress("judging", done + 1, len(futures))
-            except BaseException:  # also an interrupt: leaving the block would wait for every submitted request
-                self._endpoint.stop()
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        requests = {key: partial(self._ask, key, *exchange) for key, exchange in exchanges.items()}
+        answered = ask_all(self._endpoint, requests, self.options.concurrency)
+        for done, (key, reason) in enumerate(answered, start=1):
+            if reason:
+                reasons[key] = reason
+            self._progress("judging", done, len(requests))
         return reasons
 
     def _ask(self, key: str, prompt: str, response: str) -> str | None:

@@ -9,10 +9,10 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 
 from holdfast.arguments import require_name, require_options
 from holdfast.artifacts import save_json
+from holdfast.chat_endpoint import require_endpoint
 from holdfast.evaluate.agreement import Agreement, agreement
 from holdfast.judge.ask import Judge as JudgesResponses
 from holdfast.judge.ask import ask_judge
-from holdfast.judge.chat_endpoint import require_endpoint
 from holdfast.judge.classifier import ClassifierJudge, sides_of
 from holdfast.judge.guard import GuardJudge
 from holdfast.judge.model_judge import ModelJudge
