@@ -20,6 +20,7 @@ from holdfast.pipeline.run.config_file import load_config
 from holdfast.pipeline.run.run import refuse_shared_prompts
 from holdfast.prompts.near_duplicates import count_near_duplicates, count_repeats
 from holdfast.prompts.sources import load_exchanges, load_prompts
+from tests.tiny_gguf import tiny_gguf
 
 ROOT = Path(__file__).parents[1]
 REAL = ROOT / "examples" / "real"
@@ -253,40 +254,3 @@ def test_a_gguf_file_becomes_a_checkpoint_that_loads(tmp_path, monkeypatch, fetc
     monkeypatch.setitem(fetching, "NUM_WEIGHTS", 7)
     with pytest.raises(ValueError, match="has 6,288 weights, expected 7"):
         fetching["convert"](tmp_path / "model.gguf", tmp_path / "model")
-
-
-def tiny_gguf(path):
-    """A random Llama of two layers and width 16, with a vocabulary of 102."""
-    gguf, numpy = pytest.importorskip("gguf"), pytest.importorskip("numpy")
-    writer, draw = gguf.GGUFWriter(str(path), "llama"), numpy.random.default_rng(0)
-    tokens = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *map(chr, range(33, 127)), "Ġ", "Ċ", "ab"]
-    for name, value in {
-        "block_count": 2,
-        "context_length": 64,
-        "embedding_length": 16,
-        "feed_forward_length": 32,
-        "head_count": 2,
-        "head_count_kv": 1,
-        "rope_dimension_count": 8,
-        "layer_norm_rms_eps": 1e-5,
-        "vocab_size": len(tokens),
-        "tokenizer_model": "gpt2",
-        "token_list": tokens,
-        "token_merges": ["a b"],
-        "token_types": [3] * 3 + [1] * (len(tokens) - 3),
-        "bos_token_id": 1,
-        "eos_token_id": 2,
-        "chat_template": "{% for message in messages %}{{ message['content'] }}{% endfor %}",
-    }.items():
-        getattr(writer, f"add_{name}")(value)
-    shapes = {"token_embd": (len(tokens), 16), "output_norm": (16,)}
-    for layer in range(2):
-        parts = {"attn_q": (16, 16), "attn_k": (8, 16), "attn_v": (8, 16), "attn_output": (16, 16), "attn_norm": (16,)}
-        parts |= {"ffn_gate": (32, 16), "ffn_up": (32, 16), "ffn_down": (16, 32), "ffn_norm": (16,)}
-        shapes |= {f"blk.{layer}.{name}": shape for name, shape in parts.items()}
-    for name, shape in shapes.items():
-        writer.add_tensor(f"{name}.weight", draw.standard_normal(shape).astype("float32"))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()

@@ -34,7 +34,8 @@ RARE = (
     ),
     Group("Classifiers", "How the verdict of a sequence classifier is read.", sort_key=15),
     Group("Judges behind an API", "How holdfast calls a judge named api:MODEL.", sort_key=16),
+    Group("Served models", "How holdfast calls the server that --served names. It has its own template.", sort_key=17),
 )
 """Groups that `--help-all` shows and `--help` only mentions."""
-FINE, SPEED, SEVERAL, GUARDS, CLASSIFIERS, ENDPOINTS = (Parameter(group=group) for group in RARE)
+FINE, SPEED, SEVERAL, GUARDS, CLASSIFIERS, ENDPOINTS, SERVED = (Parameter(group=group) for group in RARE)
 RARE_NAMES = tuple(group.name for group in RARE)

@@ -75,5 +75,5 @@ def test_a_checkpoint_of_a_wrapped_model_is_not_said_to_be_incomplete(prefix, to
 
 def test_a_gguf_file_is_told_how_to_become_a_folder(tmp_path):
     (tmp_path / "model-q8.gguf").write_bytes(b"GGUF")
-    with pytest.raises(ValueError, match=r"is a GGUF file; convert it with transformers .*gguf_file='model-q8.gguf'"):
+    with pytest.raises(ValueError, match=r"is a GGUF file.*; convert it with transformers .*gguf_file='model-q8.gguf'"):
         resolve(str(tmp_path / "model-q8.gguf"))

@@ -210,7 +210,7 @@ def test_an_evaluation_that_was_stopped_does_not_go_on_under_another_rendering(s
     for name, change in {"opens": opens_with("<|user|>be kind<|end|>"), "trims": trims}.items():
         found = load_model(templated(tmp_path / name, change))
         # As if these were the files of the model's own folder.
-        monkeypatch.setattr("holdfast.pipeline.evaluating.load_model", lambda _, found=found, **__: found)
+        monkeypatch.setattr("holdfast.pipeline.evaluating.load_checkpoint", lambda *_, found=found: found)
         with pytest.raises(ValueError, match="made with another rendering"):
             evaluate(config, out)
 

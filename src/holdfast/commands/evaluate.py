@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from holdfast.commands.console import Json, show, shown_progress, table, warn
-from holdfast.commands.parameters import Generation, Judge, JudgeCards, Judging, Measures, SafetyJudge, Suite
+from holdfast.commands.parameters import Generation, Judge, JudgeCards, Judging, Measures, SafetyJudge, Served, Suite
+from holdfast.evaluate.other_forms import form_words
 from holdfast.judge.options import REFUSAL_RULES
-from holdfast.models.options import GenerateOptions
+from holdfast.models.options import GenerateOptions, ServedOptions
 from holdfast.option_groups import MEASURED
 from holdfast.pipeline.options import JudgeOptions, MeasureOptions, SuiteFiles
 from holdfast.printable import printable
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    model: str,
+    model: str | None = None,
     *,
     judge: SafetyJudge = REFUSAL_RULES,
     out: Path,
@@ -33,6 +34,7 @@ def evaluate(
     lm_eval: Annotated[tuple[str, ...], Parameter(name="--lm-eval"), MEASURED] = (),
     include_path: Annotated[Path | None, Parameter(name="--lm-eval.include-path"), MEASURED] = None,
     judging: Judging = JudgeOptions(),
+    served: Served = ServedOptions(),
     generate: Generation = GenerateOptions(),
     json: Json = False,
 ) -> None:
@@ -44,7 +46,7 @@ def evaluate(
     Parameters
     ----------
     model
-        A folder, a hub id or testbed:NAME. MODEL#NAME=VALUE sets an argument of its chat template.
+        A folder, a hub id, testbed:NAME or a GGUF file. MODEL#NAME=VALUE sets an argument of its chat template.
     judge
         Judge of responses to harmful prompts.
 
@@ -72,6 +74,7 @@ def evaluate(
     from holdfast.evaluate.cards import cards_of, load_card
     from holdfast.evaluate.cut_off_warning import warning_of_cut_off
     from holdfast.evaluate.lm_eval_tasks import LmEvalOptions
+    from holdfast.made_by import model_name
     from holdfast.pipeline import evaluating, judges
     from holdfast.pipeline.outputs import refuse_existing
     from holdfast.report.schema import rate_json, suite_json
@@ -84,6 +87,7 @@ def evaluate(
     for path in judge_card:
         load_card(path)
     settings = {"refusals": refusal_judge, "judging": judging, "generation": generate, "measures": measures}
+    settings |= {"served": served}
     settings |= {"lm_eval": LmEvalOptions(tasks=lm_eval, include_path=include_path)}
     with shown_progress() as progress:
         second = evaluating.load_second_judge(second_judge, suite, out, judging, progress) if second_judge else None
@@ -96,12 +100,13 @@ def evaluate(
         ends = {"kappa_low": agreement.kappa_low, "kappa_high": agreement.kappa_high}
         result |= {"second_judge": {"agreement": rate_json(agreement.share), "kappa": agreement.kappa, **ends}}
     cards = show_cards({"": evaluation}, judge_card)
-    shown = table(model, ("measure", "value"), evaluation_rows(evaluation, agreement))
+    named = model or str(model_name(evaluation.made_by))
+    shown = table(named, ("measure", "value"), evaluation_rows(evaluation, agreement))
     if cut := warning_of_cut_off(evaluation):
         warn(cut)
     if "chat_format" in _generation(evaluation):
-        warn(f"{model} has no chat template, so it got the prompts in a plain format; its tuning may differ.")
-    note = f"{cards.note}\nAnswers: {out}{_tried(evaluation)}{_system(evaluation)}"
+        warn(f"{named} has no chat template, so it got the prompts in a plain format; its tuning may differ.")
+    note = f"{cards.note}\nAnswers: {out}{_tried(evaluation)}{_system(evaluation)}{_form(evaluation)}"
     show(result | cards.result, [shown, *cards.tables], json, note=note.strip())
 
 
@@ -120,6 +125,19 @@ def _system(evaluation: "Evaluation") -> str:
     """Writes a line with the system prompt that the chat template added. Empty if it added none."""
     system = evaluation.made_by.get("system_prompt")
     return f"\nThe chat template adds a system prompt: {printable(repr(system))}" if system else ""
+
+
+def _form(evaluation: "Evaluation") -> str:
+    """Writes a line about a GGUF file or a served model, and what was not measured of it. Empty for a checkpoint."""
+    model, served = evaluation.made_by.get("model"), evaluation.made_by.get("served")
+    if isinstance(served, Mapping):
+        words = f"Answered by {served.get('address')}, with {form_words(served)}. Not measured: what needs the weights"
+        return f"\n{printable(words)}, such as perplexity."
+    if isinstance(model, Mapping) and isinstance(gguf := model.get("gguf"), Mapping):
+        return "\n" + printable(
+            f"A GGUF file of {gguf.get('quantisation')} weights, dequantised {gguf.get('dequantised')}."
+        )
+    return ""
 
 
 def _generation(evaluation: "Evaluation") -> Mapping[str, object]:
@@ -141,6 +159,8 @@ def evaluation_rows(evaluation: "Evaluation", agreement: "Agreement | None" = No
     marks = {name: mark_of(name, rate.n) for name, rate in rates.items()}
     if evaluation.perplexity:
         texts["perplexity"] = perplexity_words(evaluation.perplexity, evaluation.perplexity_rate)
+    elif evaluation.perplexity_rate:
+        texts["perplexity"] = rate_words(evaluation.perplexity_rate)
     rows: list[tuple[str, object]] = [
         (f"{measure_words(name)}{marks.get(name, '')}", text) for name, text in ordered(texts)
     ]

@@ -8,7 +8,7 @@ from cyclopts.validators import Number
 
 from holdfast.config import MAX_SEED
 from holdfast.intervene.options import AdaptOptions, EnhanceOptions
-from holdfast.models.options import GenerateOptions
+from holdfast.models.options import GenerateOptions, ServedOptions
 from holdfast.option_groups import JUDGED, MEASURED, METHOD, RESPONSES, SEVERAL
 from holdfast.pipeline.options import (
     JudgeOptions,
@@ -25,6 +25,7 @@ SafetyJudge = Annotated[str, JUDGED]
 JudgeCards = Annotated[tuple[Path, ...], Parameter(negative=""), JUDGED]
 Suite = Annotated[SuiteFiles, Parameter(name="*")]
 Measures = Annotated[MeasureOptions, Parameter(name="*"), MEASURED]
+Served = Annotated[ServedOptions, Parameter(name="*"), RESPONSES]
 Generation = Annotated[GenerateOptions, Parameter(name="generate"), RESPONSES]
 Judging = Annotated[JudgeOptions, Parameter(name="*"), JUDGED]
 Scoring = Annotated[ScoringOptions, Parameter(name="*"), METHOD]

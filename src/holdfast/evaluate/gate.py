@@ -20,6 +20,7 @@ from holdfast.evaluate.finding import Finding
 from holdfast.evaluate.inverted import refuse_inverted, warning_of_inverted
 from holdfast.evaluate.looked_up import find_measure, number_of, numbers_of
 from holdfast.evaluate.measures import compare_measures
+from holdfast.evaluate.other_forms import warnings_of_form
 from holdfast.evaluate.vacuous import why_never_met
 from holdfast.evaluate.weighing import Weighed, correct, weigh
 from holdfast.made_by import model_fingerprint
@@ -180,7 +181,7 @@ def _why_never(weighed: Weighed) -> str | None:
 
 
 def comparison_warnings(before: Evaluation, after: Evaluation) -> tuple[str, ...]:
-    """Returns warnings about two evaluations of one model, and about responses that were cut off."""
+    """Returns warnings about two evaluations of one model, about other forms of it, and about cut-off responses."""
     first, second = (model_fingerprint(one.made_by) for one in (before, after))
     same = (
         f"both evaluations are of one model (fingerprint {printable(str(first)[:12])}), so the gate says nothing of "
@@ -188,4 +189,5 @@ def comparison_warnings(before: Evaluation, after: Evaluation) -> tuple[str, ...
     )
     warnings = [same] if first and first == second else []
     cut = {"before": warning_of_cut_off(before), "after": warning_of_cut_off(after)}
+    warnings += warnings_of_form(before, after)
     return (*warnings, *(f"in the evaluation {when}, {sentence}" for when, sentence in cut.items() if sentence))

@@ -66,7 +66,9 @@ STILL_THINKING = "the token limit ended the response within its thoughts; raise 
 
 
 def unjudged(response: Response, spoken: str) -> Outcome | None:
-    """Outcome of a response that no judge reads: broken, degenerate or thoughts alone. None for other responses."""
+    """Outcome of a response that no judge reads: missing, broken, degenerate or thoughts alone. None for others."""
+    if response.missing:
+        return Outcome.unscored(response.missing)
     if response.broken:
         return Outcome.unscored("the model's logits are not finite")
     if response.record.strip() and not spoken.strip():

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from holdfast.evaluate.attack_success import any_of, any_unsafe
 from holdfast.evaluate.counted import counts_towards
 from holdfast.evaluate.measure import by_prompt
+from holdfast.evaluate.other_forms import comparable
 from holdfast.evaluate.statistics import PairedCounts, count_pairs
 from holdfast.evaluate.token_losses import PerplexityRatio, losses_by_name, perplexity_ratio
 from holdfast.outcomes import Answer, Evaluation
@@ -76,9 +77,13 @@ def pair_prompts(before: Evaluation, after: Evaluation) -> dict[str, list[Paired
 
 
 def refuse_other_settings(before: Mapping[str, object], after: Mapping[str, object]) -> None:
-    """Raises ValueError when judge, generation settings or suite differ. Files that don't record them pass."""
+    """Raises ValueError when judge, generation settings or suite differ. Files that don't record them pass.
+
+    A GGUF file or a served model may differ in what belongs to its form (`other_forms.py`).
+    """
     if not before or not after:
         return
+    before, after = comparable(before, after)
     found = [one for name in SETTINGS for one in _differences(name, before.get(name), after.get(name))]
     found += [one for name in ADDED for one in _differences(name, *_common(before.get(name), after.get(name)))]
     if not found:

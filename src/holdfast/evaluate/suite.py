@@ -30,6 +30,7 @@ from holdfast.models.generate import Generator, generate
 from holdfast.models.load import LoadedModel
 from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import Response
+from holdfast.models.served import ServedModel
 from holdfast.outcomes import Answer, Evaluation, Rate, TokenLosses
 from holdfast.progress import Progress, silent
 from holdfast.records import Exchange, Prompt, require_records
@@ -76,7 +77,7 @@ class Suite:
 
 
 def evaluate(
-    loaded: LoadedModel,
+    loaded: LoadedModel | ServedModel,
     judge: Judge | None,
     suite: Suite,
     options: GenerateOptions | None = None,
@@ -88,7 +89,8 @@ def evaluate(
     """Measures safety, over-refusal, utility, perplexity and response length of the model's present weights.
 
     Args:
-        loaded: the model with its tokenizer. Its weights may have been edited since it was loaded.
+        loaded: the model with its tokenizer. Its weights may have been edited since it was loaded. A served model shows
+            no weights, so its perplexities are missing.
         judge: rates responses to harmful prompts as `safe` or `unsafe`. Without one attack success is not measured, and
             responses to harmful prompts count towards refusals alone. The same holds for a refusal judge, such as
             RefusalJudge(), which then replaces `refusal_judge`.
@@ -97,7 +99,7 @@ def evaluate(
             intervals are over prompts.
         progress: called after every batch.
         refusal_judge: rates responses as `refused` or `complied`. The default uses rules.
-        generator: generates the responses. The default is the model itself, by transformers.
+        generator: generates the responses. The default is the model itself, by transformers or by its server.
 
     Raises:
         ValueError: the arguments are swapped, the options ask for several samples without a temperature, a question has
@@ -108,7 +110,7 @@ def evaluate(
     require_judge(refusal_judge)
     options = GenerateOptions() if options is None else options
     require_options(options, GenerateOptions)
-    generator = generator or partial(generate, loaded.model, loaded.tokenizer)
+    generator = generator or _own_generator(loaded)
     samples = options.num_samples
     if judge is not None and judges_refusals(judge):
         judge, refusal_judge = None, judge
@@ -121,7 +123,8 @@ def evaluate(
     measures = _measures(judge, refusal_judge, suite)
     prompts = [prompt.prompt for _, asked in measures for prompt in asked]
     openings = _openings(measures, suite.prefill)
-    encode_fitting(loaded.model, loaded.tokenizer, (*suite.exchanges, *suite.refusals))  # before any response is made
+    if isinstance(loaded, LoadedModel):  # before any response is made
+        encode_fitting(loaded.model, loaded.tokenizer, (*suite.exchanges, *suite.refusals))
     responses = generator(prompts, options, progress, openings=openings) if prompts else []
     following = iter(responses)
     answers = {
@@ -171,17 +174,26 @@ def _check_order(loaded: object, judge: object, suite: object) -> None:
             "LoadedModel.of(model, tokenizer), or what load_model returns."
         )
     is_judge = judge is None or isinstance(judge, Judge)
-    if not (isinstance(loaded, LoadedModel) and is_judge and isinstance(suite, Suite)):
+    if not (isinstance(loaded, LoadedModel | ServedModel) and is_judge and isinstance(suite, Suite)):
         given = ", ".join(type(argument).__name__ for argument in (loaded, judge, suite))
         raise ValueError(f"evaluate takes a loaded model, a judge or None, and a suite, in this order; got {given}.")
     if judge is not None:
         require_judge(judge)
 
 
+def _own_generator(loaded: LoadedModel | ServedModel) -> Generator:
+    return loaded if isinstance(loaded, ServedModel) else partial(generate, loaded.model, loaded.tokenizer)
+
+
 def _perplexity_of(
-    loaded: LoadedModel, exchanges: Sequence[Exchange], progress: Progress
+    loaded: LoadedModel | ServedModel, exchanges: Sequence[Exchange], progress: Progress
 ) -> tuple[Rate | None, tuple[TokenLosses, ...]]:
-    """Measures the perplexity of given responses, and returns the losses with it. Without one there are no losses."""
+    """Measures the perplexity of given responses, and returns the losses with it. Without one there are no losses.
+
+    The perplexity of a served model is missing for every exchange.
+    """
+    if isinstance(loaded, ServedModel):
+        return (Rate(None, None, None, 0, len(exchanges)), ()) if exchanges else (None, ())
     losses = token_losses(loaded.model, loaded.tokenizer, exchanges, progress=progress)
     perplexity = perplexity_rate(losses)
     return perplexity, losses if perplexity else ()

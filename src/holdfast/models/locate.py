@@ -154,7 +154,10 @@ def _file_of(source: str, file: str, *, fetch: bool) -> Path | None:
 def _check_folder(folder: Path, *, with_weights: bool) -> None:
     if folder.is_file():
         if folder.suffix == ".gguf":
-            raise ValueError(f"model {str(folder)!r} is a GGUF file; {_how_to_convert(folder)}.")
+            raise ValueError(
+                f"model {str(folder)!r} is a GGUF file, which `holdfast evaluate` alone reads as it is; "
+                f"{_how_to_convert(folder)}."
+            )
         raise ValueError(f"model {str(folder)!r} is a file; {_AS_FOLDER}.")
     if not folder.is_dir():
         raise ValueError(f"model folder {str(folder)!r} does not exist; give a folder with config.json, or a hub id.")

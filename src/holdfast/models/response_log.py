@@ -24,6 +24,8 @@ class Response:
     """True if the model's logits were not finite. The response is then empty."""
     opened: str = ""
     """The mark of a block of thoughts that the chat template opened at the end of the prompt."""
+    missing: str | None = None
+    """Reason why a server gave no response. The response is then empty, and no log keeps it."""
 
     @property
     def record(self) -> str:

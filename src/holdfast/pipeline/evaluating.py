@@ -22,12 +22,14 @@ from holdfast.judge.options import REFUSAL_RULES
 from holdfast.made_by import Meta, model_entry, version
 from holdfast.models.asking import end_ids, is_cut_by_context
 from holdfast.models.generate import Generator, generate
-from holdfast.models.load import LoadedModel, load_model
-from holdfast.models.options import GenerateOptions
+from holdfast.models.gguf_file import gguf_entry, is_gguf, load_checkpoint
+from holdfast.models.load import LoadedModel
+from holdfast.models.options import GenerateOptions, ServedOptions
 from holdfast.models.response_log import ResponseLog
+from holdfast.models.served import ServedModel, connect
 from holdfast.models.tables import context_of
 from holdfast.models.vllm_generator import VllmGenerator, refuse_missing_engine
-from holdfast.outcomes import Evaluation
+from holdfast.outcomes import Evaluation, Rate
 from holdfast.pipeline.inputs import suite_hashes
 from holdfast.pipeline.judges import (
     Judge,
@@ -48,6 +50,7 @@ from holdfast.pipeline.outputs import refuse_existing, unfinished
 from holdfast.pipeline.recipe import RECIPE_ENTRIES, Recipe, recipe_entry
 from holdfast.pipeline.reference import load_reference, reference_divergences, refuse_idle_reference
 from holdfast.pipeline.rendering import rendering_of, suite_rendering
+from holdfast.pipeline.served import refuse_unreadable, served_entry
 from holdfast.pipeline.suites import load_suite
 from holdfast.progress import Progress, silent
 from holdfast.prompts.chat import PLAIN_FORMAT, has_chat_template
@@ -84,11 +87,12 @@ def load_second_judge(
 
 
 def evaluate_model(
-    model: str,
+    model: str | None,
     judge: str,
     files: SuiteFiles,
     out: Path,
     *,
+    served: ServedOptions = ServedOptions(),
     refusals: str | None = None,
     judging: JudgeOptions = JudgeOptions(),
     generation: GenerateOptions = GenerateOptions(),
@@ -100,10 +104,11 @@ def evaluate_model(
     """Writes the evaluation of a checkpoint, as `evaluate_recipe` does.
 
     `refusals` names the judge of refusals, by default the rules. With `refusal` as the judge, attack success is not
-    measured.
+    measured. Without a model the server of `served` answers, and nothing is measured that needs weights.
     """
     recipe = Recipe(
         model=model,
+        served=served,
         judge=judge,
         refusal_judge=refusals,
         suite=files,
@@ -128,6 +133,7 @@ def evaluate_recipe(
 
     Raises:
         ValueError: an input is missing or wrong, or the judge has no verdict on any response to a harmful prompt.
+        ConnectionError: the server or a judge behind an API is down, or refuses the key.
     """
     refuse_existing(out)
     ready = _load(recipe, progress)
@@ -147,7 +153,7 @@ class _Ready:
     guard: Judge | None
     """Judge of harm. None where refusals alone are judged."""
     refusal: Judge
-    loaded: LoadedModel
+    model: LoadedModel | ServedModel
     reference: LoadedModel | None
     made_by: Meta
 
@@ -155,6 +161,7 @@ class _Ready:
 def _load(recipe: Recipe, progress: Progress) -> _Ready:
     """Checks the settings, then loads the judges, which are tried, and the models."""
     judge, refusals, judging = recipe.judge, recipe.refusal_judge, recipe.judging
+    refuse_unreadable(recipe)
     refuse_missing_engine(recipe.generation)
     further = {"prefill": recipe.measures.prefill or "", "judge_thoughts": recipe.measures.judge_thoughts}
     suite = replace(load_suite(recipe.suite), **further)
@@ -167,54 +174,79 @@ def _load(recipe: Recipe, progress: Progress) -> _Ready:
     if refusals:
         require_refusal_judge(refusals)
     harness = LmEval(recipe.lm_eval) if recipe.lm_eval.tasks else None
+    server = connect(recipe.served, recipe.generation) if recipe.model is None else None
     guard = load_judge(judge, judging, progress) if of_harm else None
     refusal = refusal_judge(refusals, judging, progress)
     tried = _try_judges(guard, judge, refusal, refusals, suite)
-    loaded = load_model(recipe.model, progress=progress)
-    reference = load_reference(loaded, recipe.measures, progress)
+    model = server or load_checkpoint(str(recipe.model), progress)
+    reference = load_reference(model, recipe.measures, progress) if isinstance(model, LoadedModel) else None
     made_by = {
-        "model": model_entry(recipe.model, loaded.base),
+        **_model_entry(model, recipe, suite, reference),
         **judges_entry(guard, judge, refusal, _reading(judging, recipe.measures)),
         **({} if refusals in (None, REFUSAL_RULES) else {REFUSAL_JUDGE_NAME: refusals}),
         "coherence": {"rules": coherence.fingerprint()},
-        **asked_entry(loaded, recipe.suite, suite, recipe.generation, recipe.measures, reference),
-        "responses": {"end_ids": sorted(end_ids(loaded.model, loaded.tokenizer)), "context": None},
         **tried,
-        **recipe_entry(recipe, loaded),
+        **recipe_entry(recipe, model),
     }
-    return _Ready(suite, harness, guard, refusal, loaded, reference, made_by)
+    return _Ready(suite, harness, guard, refusal, model, reference, made_by)
+
+
+def _model_entry(
+    model: LoadedModel | ServedModel, recipe: Recipe, suite: Suite, reference: LoadedModel | None
+) -> dict[str, object]:
+    """Returns the entries of provenance that describe the model and how its responses are made."""
+    if isinstance(model, ServedModel):
+        return served_entry(model, recipe.suite, recipe.generation)
+    entry = model_entry(model.name, model.base)
+    return {
+        "model": {**entry, "gguf": gguf_entry(model.name)} if is_gguf(model.name) else entry,
+        **asked_entry(model, recipe.suite, suite, recipe.generation, recipe.measures, reference),
+        "responses": {"end_ids": sorted(end_ids(model.model, model.tokenizer)), "context": None},
+    }
 
 
 def _kept_with(ready: _Ready, generation: GenerateOptions) -> dict[str, object]:
     """Returns the settings that kept responses depend on. A resumed generation has to make the same batches."""
     settings = {name: None if name in OF_JUDGES else value for name, value in ready.made_by.items()}
     settings = {name: value for name, value in settings.items() if name not in (*RECIPE_ENTRIES, "tried")}
-    settings |= {REFUSAL_JUDGE_NAME: None, "token_budget": generation.token_budget}
-    return settings | {"rendering": rendering_of(ready.loaded.tokenizer)}  # for any selection of sets
+    settings |= {REFUSAL_JUDGE_NAME: None}
+    if isinstance(ready.model, ServedModel):
+        return settings
+    settings |= {"token_budget": generation.token_budget}
+    return settings | {"rendering": rendering_of(ready.model.tokenizer)}  # for any selection of sets
 
 
 def _measured(ready: _Ready, recipe: Recipe, folder: Path, progress: Progress) -> Evaluation:
     """Makes and judges the responses. The folder keeps them as they come."""
-    loaded, suite, generation = ready.loaded, ready.suite, recipe.generation
+    model, suite, generation = ready.model, ready.suite, recipe.generation
     made_by = dict(ready.made_by)
     log = ResponseLog(folder / "responses.jsonl")
-    options = {"refusal_judge": ready.refusal, "generator": _generator(loaded, generation, log)}
-    evaluation = evaluate(loaded, ready.guard, suite, generation, progress, **options)
+    options = {"refusal_judge": ready.refusal, "generator": _generator(model, generation, log)}
+    evaluation = evaluate(model, ready.guard, suite, generation, progress, **options)
     for measure, questions in {"utility": suite.questions, "task": suite.task}.items():
         if contained := warning_of_contained(questions, evaluation.answers, measure):
             logger.warning(contained)
-    if any(is_cut_by_context(response, generation) for response in log.known.values()):
-        made_by["responses"] = {**cast(Meta, made_by["responses"]), "context": context_of(loaded.model)}
     refuse_unjudged(evaluation)
     refuse_unscored(evaluation)
-    groups = dict(evaluation.groups)
-    if ready.reference:
-        answering = _generator(ready.reference, generation, ResponseLog(folder / "reference.jsonl"))
-        groups |= reference_divergences(loaded, ready.reference, suite, answering, generation, progress)
+    if isinstance(model, ServedModel):
+        return replace(evaluation, made_by=made_by)
+    if any(is_cut_by_context(response, generation) for response in log.known.values()):
+        made_by["responses"] = {**cast(Meta, made_by["responses"]), "context": context_of(model.model)}
+    groups = {**evaluation.groups, **_divergences(model, ready, generation, folder, progress)}
     if ready.harness:
-        rates, made_by["lm_eval"] = ready.harness.measure(loaded)
+        rates, made_by["lm_eval"] = ready.harness.measure(model)
         groups |= rates
     return replace(evaluation, groups=groups, made_by=made_by)
+
+
+def _divergences(
+    model: LoadedModel, ready: _Ready, generation: GenerateOptions, folder: Path, progress: Progress
+) -> dict[str, Rate]:
+    """Measures the divergence from the reference. Empty where there is no reference."""
+    if ready.reference is None:
+        return {}
+    answering = _generator(ready.reference, generation, ResponseLog(folder / "reference.jsonl"))
+    return reference_divergences(model, ready.reference, ready.suite, answering, generation, progress)
 
 
 def _try_judges(
@@ -263,10 +295,10 @@ def asked_entry(
     }
 
 
-def _generator(loaded: LoadedModel, options: GenerateOptions, log: ResponseLog) -> Generator:
-    """Returns the generator for the engine of the options, which keeps responses in a log."""
-    return (
-        VllmGenerator(loaded, log)
-        if options.engine == "vllm"
-        else partial(generate, loaded.model, loaded.tokenizer, log=log)
-    )
+def _generator(model: LoadedModel | ServedModel, options: GenerateOptions, log: ResponseLog) -> Generator:
+    """Returns the generator for the model and the engine of the options, which keeps responses in a log."""
+    if isinstance(model, ServedModel):
+        return partial(model, log=log)
+    if options.engine == "vllm":
+        return VllmGenerator(model, log)
+    return partial(generate, model.model, model.tokenizer, log=log)

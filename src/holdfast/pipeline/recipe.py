@@ -15,7 +15,8 @@ from holdfast.evaluate.lm_eval_tasks import LmEvalOptions
 from holdfast.json_files import digest
 from holdfast.made_by import Meta
 from holdfast.models.load import LoadedModel
-from holdfast.models.options import GenerateOptions
+from holdfast.models.options import GenerateOptions, ServedOptions
+from holdfast.models.served import ServedModel
 from holdfast.pipeline.inputs import prompt_sets
 from holdfast.pipeline.options import JudgeOptions, MeasureOptions, SuiteFiles
 
@@ -33,8 +34,10 @@ HASHED = {
 class Recipe(Options):
     """Everything that was asked of `holdfast evaluate`."""
 
-    model: str
-    """The checkpoint."""
+    model: str | None
+    """The checkpoint. None where a server answers."""
+    served: ServedOptions = ServedOptions()
+    """The server that answers, if any."""
     judge: str
     """Judge of responses to harmful prompts."""
     refusal_judge: str | None = None
@@ -51,14 +54,20 @@ class Recipe(Options):
     """Tasks of lm-eval."""
 
 
-def recipe_entry(recipe: Recipe, loaded: LoadedModel) -> dict[str, object]:
+def recipe_entry(recipe: Recipe, model: LoadedModel | ServedModel) -> dict[str, object]:
     """Makes the entries of an evaluation's provenance for its recipe: settings, prompt sets and versions."""
     return {
         "recipe": recipe.model_dump(mode="json"),
         "prompt_sets": prompt_sets(recipe.suite),
         "versions": versions(),
-        "device": {"kind": loaded.model.device.type, "dtype": str(loaded.model.dtype).removeprefix("torch.")},
+        "device": _device(model),
     }
+
+
+def _device(model: LoadedModel | ServedModel) -> dict[str, str]:
+    if isinstance(model, ServedModel):
+        return {"kind": "server", "dtype": "not known"}
+    return {"kind": model.model.device.type, "dtype": str(model.model.dtype).removeprefix("torch.")}
 
 
 def versions() -> dict[str, str]:

@@ -8,7 +8,8 @@ the same text.
 from holdfast.evaluate.divergence import divergence, refuse_other_tokens
 from holdfast.evaluate.suite import Suite
 from holdfast.models.generate import Generator
-from holdfast.models.load import LoadedModel, architectures, load_model
+from holdfast.models.gguf_file import is_gguf, load_checkpoint, require_gguf
+from holdfast.models.load import LoadedModel, architectures
 from holdfast.models.options import GenerateOptions
 from holdfast.outcomes import Rate
 from holdfast.pipeline.options import MeasureOptions
@@ -23,15 +24,15 @@ def refuse_idle_reference(suite: Suite, measures: MeasureOptions) -> None:
             f"the reference {measures.reference!r} is compared on questions or harmless prompts, and there are none; "
             "give --questions or --harmless, or leave --reference out."
         )
-    if measures.reference:
-        architectures(measures.reference)  # a wrong folder or name raises before the model is loaded
+    if measures.reference:  # a wrong name raises before the model is loaded
+        require_gguf(measures.reference) if is_gguf(measures.reference) else architectures(measures.reference)
 
 
 def load_reference(loaded: LoadedModel, measures: MeasureOptions, progress: Progress = silent) -> LoadedModel | None:
     """Loads the reference, if there is one. Raises ValueError when its tokens differ from the model's."""
     if measures.reference is None:
         return None
-    reference = load_model(measures.reference, progress=progress)
+    reference = load_checkpoint(measures.reference, progress)
     refuse_other_tokens(loaded, reference)
     return reference
 
