@@ -26,6 +26,7 @@ from .intervene.options import EnhanceOptions as EnhanceOptions
 from .intervene.options import LoraOptions as LoraOptions
 from .intervene.patch.patch import apply_patch as apply_patch
 from .intervene.patch.patch import revert_patch as revert_patch
+from .intervene.patch.vllm_patch import vllm_patches as vllm_patches
 from .intervene.train.adapt import adapt as adapt
 from .intervene.train.enhance import enhance as enhance
 from .intervene.train.train_only import train_only as train_only
