@@ -14,7 +14,7 @@ FLOORS = (
     {"score", "select", "intervene", "evaluate", "report", "testbed"},
     {"pipeline"},
     {"plan"},
-    {"commands"},
+    {"commands", "integrations"},
     {"cli"},
     {"__main__"},
 )
