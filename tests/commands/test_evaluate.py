@@ -8,6 +8,8 @@ import torch
 from holdfast.cli import call
 from holdfast.models.load import load_model
 from holdfast.pipeline.saving import save_checkpoint
+from tests.judge.chat_server import failed, said
+from tests.tiny_gguf import tiny_gguf
 
 EVALUATE = ["evaluate", "testbed:aligned", "--judge", "testbed:guard", "--json"]
 
@@ -101,3 +103,55 @@ def test_no_judge_is_needed_and_a_gate_on_refusals_decides(asked, tmp_path, caps
 def test_settings_of_attack_success_are_refused_without_a_judge(asked, given, told, capsys):
     assert call(["evaluate", "testbed:aligned", *asked, *given]) == 2
     assert told in capsys.readouterr().err
+
+
+def test_a_served_model_is_named_with_what_is_its_servers_and_what_was_not_measured(asked, serve, tmp_path, capsys):
+    pytest.importorskip("openai", reason="the extra api is not installed")
+    server = serve(lambda question, number: said("I can't help with that."), ["mine"])
+    questions = tmp_path / "questions.jsonl"
+    questions.write_text(json.dumps({"prompt": "1 + 1 ?", "answer": "2"}) + "\n")
+    served = ["evaluate", "--served", server.base_url, "--questions", str(questions), *asked]
+    assert call(served) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"The model: served as mine at {server.base_url}, with the server's own chat template and sampling" in shown
+    assert "temperature 0, other settings the server's own. Not measured: what needs the weights" in shown
+    assert "not measured n=0 (1 unscored)" in shown
+    assert call(["show", asked[-1]]) == 0
+    assert "form of the model" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ([], "there is no model; give a folder, a hub id, testbed:NAME or a GGUF file, or --served URL"),
+        (["testbed:aligned", "--served", "http://127.0.0.1:9/v1"], "a server were both given; leave MODEL out"),
+        (["--served", "http://127.0.0.1:9/v1", "--prefill", "Sure"], "--prefill needs the model's weights"),
+        (["--served", "ftp://host"], "served does not begin with http:// or https://"),
+        (["testbed:aligned", "--served-model", "m"], "has no effect without"),
+    ],
+)
+def test_a_model_and_a_server_that_do_not_go_together_are_one_sentence(asked, given, told, capsys):
+    assert call(["evaluate", *given, *asked]) == 2
+    (sentence,) = capsys.readouterr().err.splitlines()
+    assert told in sentence
+
+
+def test_a_server_that_is_down_or_refuses_the_key_is_one_sentence(asked, serve, capsys, monkeypatch):
+    pytest.importorskip("openai", reason="the extra api is not installed")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    assert call(["evaluate", "--served", "http://127.0.0.1:9/v1", *asked]) == 2
+    assert "nothing answers at http://127.0.0.1:9/v1" in capsys.readouterr().err
+    server = serve(lambda question, number: said("no"), failed(401))
+    assert call(["evaluate", "--served", server.base_url, *asked]) == 2
+    assert "asks for a key; put it into the environment variable SERVED_API_KEY" in capsys.readouterr().err
+
+
+def test_a_gguf_file_is_named_with_its_quantisation(asked, tmp_path, capsys):
+    pytest.importorskip("gguf", reason="the extra gguf is not installed")
+    tiny_gguf(tmp_path / "q8.gguf", width=32, quantised="Q8_0", file_type=7)
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("ab\n")
+    out = ["--harmful", str(prompts), "--generate.max-new-tokens", "3", "--out", asked[-1]]
+    assert call(["evaluate", str(tmp_path / "q8.gguf"), *out]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "The model: a GGUF file of Q8_0 weights, dequantised to float32 by transformers" in shown

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from holdfast.commands.console import Json, show, shown_progress, table, warn
 from holdfast.commands.parameters import Generation, Judge, JudgeCards, Judging, Measures, SafetyJudge, Served, Suite
-from holdfast.evaluate.other_forms import form_words
+from holdfast.evaluate.other_forms import form_line, is_served
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.models.options import GenerateOptions, ServedOptions
 from holdfast.option_groups import MEASURED
@@ -129,15 +129,9 @@ def _system(evaluation: "Evaluation") -> str:
 
 def _form(evaluation: "Evaluation") -> str:
     """Writes a line about a GGUF file or a served model, and what was not measured of it. Empty for a checkpoint."""
-    model, served = evaluation.made_by.get("model"), evaluation.made_by.get("served")
-    if isinstance(served, Mapping):
-        words = f"Answered by {served.get('address')}, with {form_words(served)}. Not measured: what needs the weights"
-        return f"\n{printable(words)}, such as perplexity."
-    if isinstance(model, Mapping) and isinstance(gguf := model.get("gguf"), Mapping):
-        return "\n" + printable(
-            f"A GGUF file of {gguf.get('quantisation')} weights, dequantised {gguf.get('dequantised')}."
-        )
-    return ""
+    line = form_line(evaluation.made_by)
+    missing = " Not measured: what needs the weights, such as perplexity." if is_served(evaluation.made_by) else ""
+    return f"\nThe model: {line}.{missing}" if line else ""
 
 
 def _generation(evaluation: "Evaluation") -> Mapping[str, object]:

@@ -7,6 +7,7 @@ from holdfast.artifacts import load_evaluation
 from holdfast.commands.asked_answers import answer_rows, answers_json, find_answers
 from holdfast.commands.console import Json, show, table
 from holdfast.commands.evaluate import evaluation_rows
+from holdfast.evaluate.other_forms import form_line
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.made_by import model_fingerprint, model_name, shown
 from holdfast.outcomes import Answer, Evaluation
@@ -57,6 +58,7 @@ def _origin(path: Path, evaluation: Evaluation) -> list[tuple[str, str]]:
     rows = {
         "file": path,
         "model": fingerprint and f"{model_name(made_by)} (fingerprint {fingerprint})",
+        "form of the model": form_line(made_by),
         "judge": _name(made_by, "judge")
         or ("the file does not say" if not made_by else f"{REFUSAL_RULES}, the refusal rules"),
         "generation": ", ".join(f"{name} {value}" for name, value in settings.items()),

@@ -45,6 +45,16 @@ def warnings_of_form(before: Evaluation, after: Evaluation) -> list[str]:
     ]
 
 
+def form_line(made_by: Meta) -> str | None:
+    """Describes a GGUF file or a served model in one line. None for a checkpoint."""
+    model, served = _mapping(made_by.get("model")), _mapping(made_by.get("served"))
+    if served:
+        return printable(f"served as {model.get('name')} at {served.get('address')}, with {form_words(served)}")
+    gguf = _mapping(model.get("gguf"))
+    words = f"a GGUF file of {gguf.get('quantisation')} weights, dequantised {gguf.get('dequantised')}"
+    return printable(words) if gguf else None
+
+
 def form_words(served: Mapping[str, object]) -> str:
     """Names the chat template and the sampling of a served model, from the entry `served` of its evaluation."""
     return f"{served.get('chat_template')} chat template and sampling: {served.get('sampling')}"
