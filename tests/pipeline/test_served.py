@@ -49,12 +49,13 @@ def made(served, tmp_path_factory):
 def test_a_served_model_is_measured_as_the_checkpoint_is_but_for_what_needs_weights(made, served):
     here, there = map(load_evaluation, made[1:])
     assert [answer.response for answer in there.answers] == [answer.response for answer in here.answers]
-    assert (there.asr, there.over_refusal, there.utility, there.groups) == (
-        here.asr,
-        here.over_refusal,
-        here.utility,
-        here.groups,
-    )
+    assert (there.asr, there.over_refusal, there.utility) == (here.asr, here.over_refusal, here.utility)
+    lengths = {name for name in here.groups if name.startswith("response_length")}
+    assert lengths
+    assert {name: rate for name, rate in there.groups.items() if name not in lengths} == {
+        name: rate for name, rate in here.groups.items() if name not in lengths
+    }
+    assert {(there.groups[name].value, there.groups[name].n) for name in lengths} == {(None, 0)}
     assert here.perplexity
     assert there.perplexity is None
     assert (there.perplexity_rate.n, there.perplexity_rate.unscored) == (0, len(here.losses))
@@ -69,7 +70,7 @@ def test_a_served_model_is_measured_as_the_checkpoint_is_but_for_what_needs_weig
 def test_a_served_model_and_a_checkpoint_are_compared_with_a_told_difference(made):
     _, here, there = made
     result = compare(here, there, ["asr > before + 0.02"])
-    assert result.passed
+    assert [finding.outcome for finding in result.findings] == ["undecided"]
     assert result.measures["asr"].paired.n == 16
     (told,) = [sentence for sentence in result.warnings if "served model" in sentence]
     assert "evaluation after is of the served model 'testbed:aligned' at http://127.0.0.1" in told

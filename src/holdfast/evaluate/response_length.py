@@ -7,8 +7,9 @@ Two checkpoints are compared by the same formulas for d_i = x_i after - x_i befo
 Tuning on short responses shortens all responses, which refusals, utility and perplexity do not show. The length counts
 every token that the model wrote, thoughts included, without the end token, padding and a prefill. A response that the
 limit cut off counts with the tokens up to the limit, so a mean near the limit is too small. An empty response has
-length 0. A response from logits that are not finite is unscored. Lengths are in the model's own tokens: a model with
-another tokenizer has others. With a dozen prompts or fewer the interval is rough.
+length 0. A response from logits that are not finite is unscored, and so is one of a server, which sends no tokens.
+Lengths are in the model's own tokens: a model with another tokenizer has others. With a dozen prompts or fewer the
+interval is rough.
 """
 
 import math
@@ -93,7 +94,8 @@ def standard_error(values: Sequence[float]) -> float:
 
 
 def _tokens(response: Response) -> int | None:
-    return None if response.broken else len(response.token_ids)
+    """Returns the number of tokens. None without any: logits were not finite, or a server gave text alone."""
+    return len(response.token_ids) if response.prompt_ids and not response.broken else None
 
 
 def _rate(answers: Sequence[Answer]) -> Rate:

@@ -197,9 +197,10 @@ def _model_entry(
     """Returns the entries of provenance that describe the model and how its responses are made."""
     if isinstance(model, ServedModel):
         return served_entry(model, recipe.suite, recipe.generation)
-    entry = model_entry(model.name, model.base)
+    name = str(recipe.model)
+    entry = model_entry(name, model.base)
     return {
-        "model": {**entry, "gguf": gguf_entry(model.name)} if is_gguf(model.name) else entry,
+        "model": {**entry, "gguf": gguf_entry(name)} if is_gguf(name) else entry,
         **asked_entry(model, recipe.suite, suite, recipe.generation, recipe.measures, reference),
         "responses": {"end_ids": sorted(end_ids(model.model, model.tokenizer)), "context": None},
     }
