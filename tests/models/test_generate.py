@@ -3,9 +3,11 @@ from dataclasses import replace
 import pytest
 import torch
 
+from holdfast.models.continuing import Written
 from holdfast.models.generate import continue_prompts, generate
 from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import ResponseLog
+from holdfast.models.ways import find_way
 from tests.models.families import FAMILIES, make_family
 from tests.tiny import make_llama
 
@@ -100,7 +102,7 @@ def test_a_generation_that_was_cut_off_goes_on_and_says_the_same(llama, tokenize
     whole = generate(llama, tokenizer, PROMPTS, options)
 
     def stop_after_three(label, done, total):
-        if done == 3:
+        if done == 3 * 6:  # tokens
             raise KeyboardInterrupt
 
     path = tmp_path / "responses.jsonl"
@@ -113,8 +115,43 @@ def test_a_generation_that_was_cut_off_goes_on_and_says_the_same(llama, tokenize
     told = []
     found = generate(llama, tokenizer, PROMPTS, options, lambda *step: told.append(step), log)
     assert found == whole
-    assert [done for _, done, _ in told] == [1, 2, 3, 4, 5, 6]
+    assert [done for _, done, _ in told if done % 6 == 0] == [6, 12, 18, 24, 30, 36]
     assert len(ResponseLog(path).known) == 6
+
+
+def reported(model, tokenizer, options):
+    told = []
+    responses = generate(model, tokenizer, PROMPTS, options, lambda *step: told.append(step))
+    return told, responses
+
+
+@pytest.mark.parametrize("in_stretches", [True, False])
+def test_progress_moves_with_every_token_of_a_batch(llama, tokenizer, monkeypatch, in_stretches):
+    way = replace(find_way(llama, 0), in_stretches=in_stretches)
+    monkeypatch.setattr("holdfast.models.stretches.find_way", lambda model, pad_id: way)
+    monkeypatch.setattr("holdfast.models.generate.end_ids", lambda model, tokenizer: set())
+    told, _ = reported(llama, tokenizer, GenerateOptions(max_new_tokens=12))
+    assert {label for label, _, _ in told} == {"answering 3 prompts, tokens"}
+    assert [done for _, done, _ in told] == [0, *range(3, 36, 3), 35, 36], "three rows of a token each; the end once"
+    assert {total for _, _, total in told} == {36}
+
+
+def test_batches_add_up(llama, tokenizer, monkeypatch):
+    monkeypatch.setattr("holdfast.models.generate.end_ids", lambda model, tokenizer: set())
+    told, _ = reported(llama, tokenizer, GenerateOptions(max_new_tokens=4, token_budget=1))
+    assert [done for _, done, _ in told] == [0, 1, 2, 3, 3, 4, 5, 6, 7, 7, 8, 9, 10, 11, 11, 12]
+
+
+def test_a_row_that_has_left_the_batch_counts_as_full():
+    told = []
+    written = Written(3, 24, told.append)
+    logits = torch.zeros(3, 5)
+    for _ in range(8):
+        assert written(torch.zeros(3, 2, dtype=torch.int64), logits) is logits
+    for _ in range(2):
+        written(torch.zeros(2, 2, dtype=torch.int64), logits)
+    assert told[:8] == list(range(3, 27, 3))
+    assert told[8:] == [24 + 2 * 9, 24 + 2 * 10]
 
 
 def test_what_a_log_knows_is_not_generated_again(llama, tokenizer, tmp_path, monkeypatch):

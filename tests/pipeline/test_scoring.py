@@ -23,15 +23,13 @@ def score(config, out, progress=lambda *step: None, **changes):
 
 def stop_at(label, share):
     def tell(said, done, total):
-        if said == label and done >= share * total:
+        if said.startswith(label) and done >= share * total:
             raise KeyboardInterrupt
 
     return tell
 
 
-@pytest.mark.parametrize(
-    ("label", "share"), [("answering prompts", 0.5), ("scoring weights", 0.3), ("scoring weights", 0.8)]
-)
+@pytest.mark.parametrize(("label", "share"), [("answering", 0.5), ("scoring weights", 0.3), ("scoring weights", 0.8)])
 def test_a_scoring_that_was_stopped_goes_on_to_the_same_bits(label, share, tmp_path):
     config = small_config(tmp_path)
     whole = score(config, tmp_path / "whole.safetensors")

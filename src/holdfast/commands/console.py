@@ -145,6 +145,8 @@ class _Lines:
         """Time of the first report of each running step, and the count that it had then."""
         self.counts: dict[str, str] = {}
         """Last count of each step. The step that reported last comes last."""
+        self.ended_at = 0.0
+        """Time at which a step ended last."""
         self._ended, self._lock = Event(), Lock()
         self._watch = Thread(target=self._break_silence, daemon=True)
 
@@ -171,6 +173,7 @@ class _Lines:
                 )
             if done >= total:
                 del self.begun[label]
+                self.ended_at = now
 
     def _break_silence(self) -> None:
         while not self._ended.wait(SECONDS_OF_SILENCE / 10):
@@ -182,7 +185,7 @@ class _Lines:
     def _at_work(self, now: float) -> str:
         """Names the step that runs. Steps contain each other, so it is the last one that began and has not ended."""
         if not self.begun:
-            return f"{next(reversed(self.counts))} is done, still at work"
+            return f"at work on what follows {next(reversed(self.counts))}, {now - self.ended_at:.0f} s so far"
         label, (since, _) = next(reversed(self.begun.items()))
         return f"{label}{self.counts[label]}, {now - since:.0f} s so far"
 

@@ -5,6 +5,7 @@ All prompt sets are generated together, so that batches of similar length are as
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -32,7 +33,7 @@ from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import Response
 from holdfast.models.served import ServedModel
 from holdfast.outcomes import Answer, Evaluation, Rate, TokenLosses
-from holdfast.progress import Progress, silent
+from holdfast.progress import Progress, silent, step
 from holdfast.records import Exchange, Prompt, require_records
 
 
@@ -127,10 +128,11 @@ def evaluate(
         encode_fitting(loaded.model, loaded.tokenizer, (*suite.exchanges, *suite.refusals))
     responses = generator(prompts, options, progress, openings=openings) if prompts else []
     following = iter(responses)
-    answers = {
-        measure.name: measure.answers(asked, list(islice(following, len(asked) * samples)))
-        for measure, asked in measures
-    }
+    with step(progress, "judging responses") if judge else nullcontext():  # rules take no time
+        answers = {
+            measure.name: measure.answers(asked, list(islice(following, len(asked) * samples)))
+            for measure, asked in measures
+        }
     rates = {measure.name: measure.summarize(answers[measure.name]) for measure, _ in measures}
     to_harmful = responses[: len(suite.harmful) * samples]  # responses to harmful prompts come first
     refused = answers.get("refusal") or refusal(refusal_judge).answers(suite.harmful, to_harmful)

@@ -7,7 +7,7 @@ Not every model allows this. A recurrent state is no cache of keys and values, a
 A `Way` describes how a model is continued, and `ways.py` finds it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -88,6 +88,22 @@ class BrokenLogits(LogitsProcessor):
     def rows(self) -> list[list[bool]]:
         """Returns one list per row. It holds True for every token whose logits were broken."""
         return torch.stack(self._broken, dim=1).tolist()
+
+
+class Written(LogitsProcessor):
+    """Reports after every token how many tokens of a batch are written. A row that has ended counts as full."""
+
+    def __init__(self, rows: int, limit: int, report: Callable[[int], None]) -> None:
+        self._rows, self._limit, self._report, self._tokens = rows, limit, report, 0
+
+    def __call__(
+        self, input_ids: Int[Tensor, "batch token"], scores: Float[Tensor, "batch d_vocab"]
+    ) -> Float[Tensor, "batch d_vocab"]:
+        """Reports the tokens, and returns the logits unchanged."""
+        self._tokens += 1
+        left = len(input_ids)
+        self._report((self._rows - left) * self._limit + left * self._tokens)
+        return scores
 
 
 class Continued:

@@ -3,7 +3,8 @@
 If a model's logits are not finite, no token is chosen. The response is then empty and marked as broken.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -65,7 +66,7 @@ def generate(
         tokenizer: its tokenizer.
         prompts: the questions, each a conversation of one user turn.
         options: settings of the generation.
-        progress: called after every batch with the number of responses that are done.
+        progress: called after every token with the tokens so far, where a response that has ended counts as full.
         log: keeps every batch. Responses that it holds already are not generated again.
         openings: the beginning of each response, one per prompt. Without them no response has one.
 
@@ -81,21 +82,42 @@ def generate(
     warn_of_context(model, lengths, options)
     batches = _batches(model, lengths, options)
     devices = [model.device] if model.device.type == "cuda" else []
+    rooms = [room_for_response(model, length, options.max_new_tokens) for length in lengths]
+    label, before = f"answering {len(asked):,} prompts, tokens", 0
     if not responses:
-        progress("answering prompts", 0, len(asked))
+        progress(label, 0, sum(rooms))
     with torch.random.fork_rng(devices=devices):
         orders = range(len(batches))
         for order in orders if is_sharded(model) else share(orders):
             batch = batches[order]
             if not all(position in responses for position in batch):
                 torch.manual_seed(seed_from([options.seed, order]))
-                new_responses = _answer_batch(model, tokenizer, asked, batch, options)
+                until = before + sum(rooms[position] for position in batch)
+                report = _Report(progress, label, before, until, sum(rooms))
+                new_responses = _answer_batch(model, tokenizer, asked, batch, options, report)
                 responses |= new_responses
                 if log is not None:
                     log.add(new_responses)
-            progress("answering prompts", sum(map(len, batches[: order + 1])), len(asked))
+            before = sum(rooms[position] for done in batches[: order + 1] for position in done)
+            progress(label, before, sum(rooms))
     responses = _joined(responses)
     return [responses[position] for position in range(len(asked))]
+
+
+@dataclass(frozen=True)
+class _Report:
+    """Reports the tokens of a batch as a part of all tokens that the responses could have."""
+
+    progress: Progress
+    label: str
+    before: int
+    """Tokens of earlier batches."""
+    until: int
+    """Tokens when this batch is done, which is reported once it is kept."""
+    total: int
+
+    def __call__(self, tokens: int) -> None:
+        self.progress(self.label, min(self.before + tokens, self.until - 1), self.total)
 
 
 def _joined(responses: Mapping[int, Response]) -> dict[int, Response]:
@@ -122,8 +144,9 @@ def _answer_batch(
     asked: Sequence[Asked],
     batch: list[int],
     options: GenerateOptions,
+    report: Callable[[int], None],
 ) -> dict[int, Response]:
-    continued = _continue(model, tokenizer, [asked[position].prompt_ids for position in batch], options)
+    continued = _continue(model, tokenizer, [asked[position].prompt_ids for position in batch], options, report)
     ends, responses = end_ids(model, tokenizer), {}
     for position, row in zip(batch, continued, strict=True):
         prompt = asked[position]
@@ -136,7 +159,11 @@ def _answer_batch(
 
 
 def _continue(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, encoded: list[list[int]], options: GenerateOptions
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    encoded: list[list[int]],
+    options: GenerateOptions,
+    report: Callable[[int], None] | None = None,
 ) -> list[Continued]:
     return continue_batch(
         model,
@@ -145,6 +172,7 @@ def _continue(
         temperature=options.temperature,
         end_ids=end_ids(model, tokenizer),
         pad_id=pad_id_for(model, tokenizer),
+        report=report,
     )
 
 

@@ -22,7 +22,7 @@ from holdfast.pipeline.outputs import unfinished
 from holdfast.pipeline.scoring_files import convergence_of, files_of, responses_of
 from holdfast.pipeline.scoring_sources import GivenExchanges, JudgedPrompts, read_source
 from holdfast.pipeline.scoring_spec import Scored, ScoringSpec, require_spec
-from holdfast.progress import Progress, silent
+from holdfast.progress import Progress, silent, step
 from holdfast.score.convergence import growing_halves
 from holdfast.score.scoring import HalvedScores, ScoreOptions, score_halves
 from holdfast.select.stability import Stability, stability
@@ -115,7 +115,8 @@ def _score_whole(source: GivenExchanges | JudgedPrompts, progress: Progress) -> 
             curve = converge(loaded, made.objective, score_options, spec.seed, progress)
             content = {"points": [asdict(point) for point in curve], "made_by": halved.whole.made_by}
             first(lambda: save_json(convergence_of(spec.out), content))
-        _save(halved, spec.out)
+        with step(progress, "saving scores"):
+            _save(halved, spec.out)
     return Scored(halved.whole, _largest(halved.whole))
 
 

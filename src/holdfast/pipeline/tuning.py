@@ -29,7 +29,7 @@ from holdfast.pipeline.inputs import digest_of
 from holdfast.pipeline.outputs import claimed, refuse_unclaimable
 from holdfast.pipeline.rendering import rendering_of
 from holdfast.pipeline.saving import save_checkpoint
-from holdfast.progress import Progress, silent
+from holdfast.progress import Progress, silent, step
 from holdfast.prompts.sources import load_exchanges
 from holdfast.records import Exchange
 from holdfast.values import Mask, Meta
@@ -81,7 +81,7 @@ def enhance_model(
             "untouched_identical": result.untouched_identical,
             **_drift(result.routing_drift),
         }
-        _save_tuned(out, result.tuned, checked)
+        _save_tuned(out, result.tuned, checked, progress)
     return result
 
 
@@ -121,7 +121,7 @@ def adapt_model(
             "protected_identical": result.protected_identical,
             **_drift(result.routing_drift),
         }
-        _save_tuned(out, result.tuned, checked)
+        _save_tuned(out, result.tuned, checked, progress)
     return result
 
 
@@ -188,8 +188,9 @@ def _checkpoints(out: Path, options: SftOptions) -> Path | None:
     return out / TRAINING if options.checkpoint_every else None
 
 
-def _save_tuned(out: Path, tuned: LoadedModel, checked: Mapping[str, object]) -> None:
+def _save_tuned(out: Path, tuned: LoadedModel, checked: Mapping[str, object], progress: Progress) -> None:
     """Saves the checkpoint, then the results of its checks. A folder with result.json is complete."""
-    save_checkpoint(out / "model", tuned)
+    with step(progress, "saving the checkpoint"):
+        save_checkpoint(out / "model", tuned)
     first(lambda: discard_checkpoints(out / TRAINING))
     first(lambda: save_json(out / "result.json", checked))

@@ -105,7 +105,9 @@ def adapt(
     )
     last_batch = [exchanges[place] for place in order[-options.batch_size :]]
     folder = None if adapter_dir is None else Path(adapter_dir)
-    trained = train_by(chosen, tuning, fit, read=exchanges, last_batch=last_batch, adapter_dir=folder)
+    trained = train_by(
+        chosen, tuning, fit, read=exchanges, last_batch=last_batch, adapter_dir=folder, progress=progress
+    )
     return _result(tuning, chosen, trained)
 
 

@@ -118,7 +118,8 @@ def enhance(
     )
     read = [*refusals, *harmless]
     last = mix(len(refusals), len(harmless), options)[-options.batch_size :] if options.objective == "sft" else ()
-    trained = train_by(chosen, tuning, fit, read=read, last_batch=[read[place] for place in last])
+    batch = [read[place] for place in last]
+    trained = train_by(chosen, tuning, fit, read=read, last_batch=batch, progress=progress)
     made_by = _made_by(loaded, mask, refusals, harmless, options, trained.base)
     return _result(tuning, chosen, trained, made_by)
 

@@ -19,6 +19,7 @@ from holdfast.intervene.train.one_tuning import Tuning
 from holdfast.intervene.train.precision import Kept, kept_by_all, refuse_broken, trained_in_float32, warn_of_no_change
 from holdfast.intervene.train.routing import routing, routing_drift
 from holdfast.models.shards import is_sharded
+from holdfast.progress import Progress, silent, step
 from holdfast.records import Exchange
 from holdfast.values import Patch
 
@@ -50,6 +51,7 @@ def train_by(
     read: Sequence[Exchange],
     last_batch: Sequence[Exchange],
     adapter_dir: Path | None = None,
+    progress: Progress = silent,
 ) -> Trained:
     """Trains the model in place.
 
@@ -60,26 +62,30 @@ def train_by(
         read: exchanges on which routing is measured.
         last_batch: exchanges on which the loss before and after training is measured.
         adapter_dir: folder for the adapters, saved before they are merged.
+        progress: called before and after the checks of the weights.
 
     Raises:
         ValueError: the loss or a weight is not finite.
         InvariantError: an entry that the method holds has changed.
     """
     loaded, options = tuning.loaded, tuning.options
-    routed = routing(loaded, read)
-    start_loss = mean_loss(loaded, last_batch, options) if last_batch else None
-    finish = method.afterwards(tuning)
+    with step(progress, "measuring before training"):
+        routed = routing(loaded, read)
+        start_loss = mean_loss(loaded, last_batch, options) if last_batch else None
+        finish = method.afterwards(tuning)
     if method.hold.is_sparse:
         losses, kept = _train_sparsely(method, tuning, fit)
     else:
         losses, kept = _train_densely(method, tuning, fit, adapter_dir)
-    refuse_broken(loaded, options)
-    finished = finish()
+    with step(progress, "checking the tuned weights"):
+        refuse_broken(loaded, options)
+        finished = finish()
     changed = kept.changed if finished.changed is None else finished.changed
     warn_of_no_change(replace(kept, changed=changed), loaded, options)
-    saved_loss = mean_loss(loaded, last_batch, options) if last_batch else None
+    with step(progress, "measuring after training"):
+        saved_loss = mean_loss(loaded, last_batch, options) if last_batch else None
+        drift = routing_drift(routed, routing(loaded, read))
     warn_of_worse(start_loss, saved_loss, options)
-    drift = routing_drift(routed, routing(loaded, read))
     return Trained(losses, finished.base, finished.patch, changed, start_loss, saved_loss, drift)
 
 
