@@ -11,7 +11,9 @@ from .artifacts import save_scores as save_scores
 from .errors import GateError as GateError
 from .errors import InvariantError as InvariantError
 from .errors import UndecidedError as UndecidedError
+from .evaluate.cards import load_card as load_card
 from .evaluate.comparing import compare as compare
+from .evaluate.corrected import corrected_rates as corrected_rates
 from .evaluate.suite import Suite as Suite
 from .intervene.edit.perturb import perturbed as perturbed
 from .intervene.hold.callback import ProtectCallback as ProtectCallback
@@ -40,6 +42,7 @@ from .outcomes import Outcome as Outcome
 from .outcomes import Rate as Rate
 from .pipeline.checking import check_hold as check_hold
 from .pipeline.checking import check_only_mask_moved as check_only_mask_moved
+from .pipeline.judge_card import make_card as make_card
 from .pipeline.judges import load_judge as load_judge
 from .pipeline.options import ScoringOptions as ScoringOptions
 from .pipeline.probe import attack_success_probe as attack_success_probe

@@ -112,6 +112,13 @@ def test_compare_shows_both_corrected_rates_beside_the_measured_ones(tmp_path, c
     assert "the labels do not tell harmful prompts apart" in said
     assert "Card of the judge: guard agrees with people on 0.85" in said
     assert "The refusal rules have no card" in said
+    gate = ["--judge-card", str(tmp_path / "card.json"), "--markdown", str(tmp_path / "gate.md")]
+    assert call(["compare", *files, *gate]) == 0
+    section = (tmp_path / "gate.md").read_text().partition("### Judges\n\n")[2]
+    assert section.startswith("- Card of the judge: `guard` agrees with people on 0.85")
+    assert "| measure" in section
+    assert "before corrected" in section
+    capsys.readouterr()
     assert call(["compare", *files, "--judge-card", str(tmp_path / "card.json"), "--json"]) == 0
     corrected = json.loads(capsys.readouterr().out)["corrected"]
     measured = load_evaluation(tmp_path / "after.json").asr.value

@@ -135,7 +135,7 @@ def compare(
     if junit:
         save_text(junit, render_junit(result))
     if markdown:
-        save_text(markdown, render_markdown(result))
+        save_text(markdown, "\n".join(filter(None, (render_markdown(result), cards.section()))))
     _warn_of(outcome)
     notes = [cards.note] if cards.note and not hidden.get() else []
     notes += [] if outcome.settings_known else [UNKNOWN_SETTINGS]

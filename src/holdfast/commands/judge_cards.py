@@ -7,14 +7,14 @@ from typing import Any
 
 from rich.console import RenderableType
 
-from holdfast.commands.console import table
 from holdfast.evaluate.cards import JudgeOf, cards_of
 from holdfast.evaluate.corrected import Corrected, corrected_rates
 from holdfast.evaluate.judge_card import JudgeCard
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.outcomes import Evaluation
 from holdfast.prompts.labelled import Counted
-from holdfast.report.markdown import code
+from holdfast.report.markdown import code, markdown_table, plain_or_code
+from holdfast.report.tables import NumberTable, to_rich
 from holdfast.report.words import measure_words, ordered, rate_words
 
 TITLE = "Rates corrected for the known errors of the judges"
@@ -42,6 +42,12 @@ class ShownCards:
             for heading, rates in self.corrected.items()
         }
 
+    def section(self) -> str:
+        """Writes the judges and the corrected rates as a section in Markdown. Empty without judges."""
+        lines = "\n".join(f"- {line}" for line in self.markdown)
+        rows = markdown_table(_numbers(self.corrected), plain_or_code) if any(self.corrected.values()) else ""
+        return "\n\n".join(["### Judges", lines, *filter(None, [rows])]) + "\n" if lines else ""
+
 
 def show_cards(evaluations: Mapping[str, Evaluation], given: Sequence[Path] = ()) -> ShownCards:
     """Makes the tables and lines on the judges of evaluations that were judged alike, by their headings.
@@ -53,7 +59,7 @@ def show_cards(evaluations: Mapping[str, Evaluation], given: Sequence[Path] = ()
     judges = next(iter(every.values()))
     cards: dict[Counted, JudgeCard] = {judge.card.counted: judge.card for judge in judges if judge.card}
     corrected = {heading: corrected_rates(evaluation, cards) for heading, evaluation in evaluations.items()}
-    tables: list[RenderableType] = [_table(corrected)] if any(corrected.values()) else []
+    tables: list[RenderableType] = [to_rich(_numbers(corrected))] if any(corrected.values()) else []
     lines = [judge_line(judge) for judge in judges]
     markdown = [judge_line(judge, code) for judge in judges]
     return ShownCards(tables, _result(judges, corrected), "\n".join(lines), markdown, corrected)
@@ -74,15 +80,15 @@ def written_command(name: str) -> str:
     return code(f"holdfast judge-card {name} --labels FILE")
 
 
-def _table(corrected: Mapping[str, Mapping[str, Corrected]]) -> RenderableType:
+def _numbers(corrected: Mapping[str, Mapping[str, Corrected]]) -> NumberTable:
     """Makes one column for each of two evaluations, and a row for each measure of more."""
     if len(corrected) <= 2:
         columns = [
             column for heading in corrected for column in (heading or "measured", f"{heading} corrected".strip())
         ]
-        return table(TITLE, ("measure", *columns, "labels used"), _rows(corrected))
+        return NumberTable(TITLE, ("measure", *columns, "labels used"), tuple(_rows(corrected)))
     rows = [(heading, *row) for heading, rates in corrected.items() for row in _rows({heading: rates})]
-    return table(TITLE, ("model", "measure", "measured", "corrected", "labels used"), rows)
+    return NumberTable(TITLE, ("model", "measure", "measured", "corrected", "labels used"), tuple(rows))
 
 
 def _rows(corrected: Mapping[str, Mapping[str, Corrected]]) -> list[tuple[str, ...]]:

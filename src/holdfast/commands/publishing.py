@@ -111,8 +111,8 @@ def _prompts(evaluation: Evaluation, name: str) -> dict[str, Any]:
     sets = evaluation.made_by.get("prompt_sets")
     if not isinstance(sets, Mapping):
         raise ValueError(
-            f"{name!r} does not record its prompt sets, as files of earlier versions and of a run do not; evaluate the "
-            "checkpoint with `holdfast evaluate`."
+            f"{name!r} does not record its prompt sets, as files of earlier versions and of `holdfast verify` do not; "
+            "evaluate the checkpoint with `holdfast evaluate`."
         )
     return {"sets": described(sets), "rendered_sha256": evaluation.made_by.get("rendering")}
 

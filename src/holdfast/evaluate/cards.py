@@ -24,8 +24,9 @@ REFUSAL_JUDGE_NAME = "refusal_judge_name"
 """Entry of an evaluation's provenance with the name of its judge of refusals. Absent for the refusal rules."""
 
 
-def load_card(path: Path) -> JudgeCard:
+def load_card(path: str | Path) -> JudgeCard:
     """Loads the card that `holdfast judge-card` wrote. Raises ValueError for another or a damaged file."""
+    path = Path(path)
     record = load_json(path, "judge_card")
     refuse_other(path, identify_record(record), "judge_card")
     try:

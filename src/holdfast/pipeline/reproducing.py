@@ -47,13 +47,13 @@ def reproduction_of(evaluation: Evaluation, name: str) -> Json:
     """Makes the content of reproduce.json from an evaluation. `name` names it in the error.
 
     Raises:
-        ValueError: an earlier version made the evaluation, or another command than `holdfast evaluate` did.
+        ValueError: an earlier version made the evaluation, or `holdfast verify` did.
     """
     made_by = evaluation.made_by
     if "recipe" not in made_by:
         raise ValueError(
-            f"{name} does not record how it was made, as files of earlier versions and of a run do not; evaluate the "
-            "checkpoint with `holdfast evaluate`."
+            f"{name} does not record how it was made, as files of earlier versions and of `holdfast verify` do not; "
+            "evaluate the checkpoint with `holdfast evaluate`."
         )
     return {
         "reproduce": SCHEMA,
