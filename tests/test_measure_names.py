@@ -12,6 +12,7 @@ from holdfast.report.arms import Arm, measure_label, measures_of
 from holdfast.report.schema import suite_json
 from holdfast.report.tables import arm_table
 from tests.evaluate.constructed import aligned, answers, evaluation, first
+from tests.report.sample import read_suite
 
 ORDER = ["refusal", "over_refusal", "asr", "coherence", "utility", "perplexity", "cut_off"]
 RATE = Rate(0.5, 0.4, 0.6, 90)
@@ -67,7 +68,7 @@ def test_the_terminal_lists_categories_after_all_totals_and_marks_those_of_few_p
 
 
 def test_the_table_of_arms_does_so_too():
-    arms = [Arm("start", "before", suite_json(with_categories()))]
+    arms = [Arm("start", "before", read_suite(suite_json(with_categories())))]
     assert [row[0] for row in arm_table("SET", arms).rows] == [
         "Over-refusal",
         "Utility",
@@ -84,7 +85,7 @@ def test_the_terminal_lists_them_so():
 
 
 def test_the_page_lists_them_so():
-    found = measures_of([Arm("start", "before", suite_json(measured()))])
+    found = measures_of([Arm("start", "before", read_suite(suite_json(measured())))])
     assert found == sorted(found, key=place_of)
     assert [name for name in found if name in ORDER] == ["refusal", "asr", "utility", "perplexity"]
     assert [measure_label(name) for name in LABELS] == list(LABELS.values())

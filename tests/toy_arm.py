@@ -75,13 +75,13 @@ def story_of(config, folder):
 def page():
     """The page of a run that measured the toy."""
     from holdfast.report.page import render_page
-    from tests.report.sample import full_report
+    from tests.report.sample import full_report, read
 
     report = full_report()
     report["verify"]["toy"] = report["verify"]["random"]
     report["enhance"]["toy"] = report["enhance"]["safety_only"]
     report["adapt"]["toy"] = report["adapt"]["safety_only"]
-    return render_page(report)
+    return render_page(read(report))
 
 
 if __name__ == "__main__":

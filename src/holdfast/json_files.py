@@ -4,14 +4,21 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
 
 from holdfast.file_kinds import identify_record
 from holdfast.remedy import remedy
 from holdfast.wrong_files import refuse_other, require_kind
 
+JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
+"""Content of a JSON file."""
+JsonObject: TypeAlias = dict[str, JsonValue]
+Record = TypeVar("Record")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"(?P<is_key>\s*:)?|[{}\[\]]', re.DOTALL)
 """Matches a bracket or a string, with the colon that makes the string a key."""
 
@@ -37,7 +44,7 @@ def save_json(path: Path, content: object) -> None:
     save_text(path, json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n")
 
 
-def parse_json(text: str) -> Any:
+def parse_json(text: str) -> JsonValue:
     """Parses JSON as `json.loads` does, and raises an error for an object with a repeated key.
 
     Raises:
@@ -52,6 +59,29 @@ def parse_json(text: str) -> Any:
         return unique_pairs
 
     return json.loads(text, object_pairs_hook=unique)
+
+
+def record_from(kind: type[Record], content: object) -> Record:
+    """Makes a record, with its inner records, from JSON. Fields that the record does not have are ignored.
+
+    Args:
+        kind: a dataclass, or a tuple or mapping of them.
+        content: JSON, parsed.
+
+    Raises:
+        ValueError: a field is missing or has a value of another kind.
+    """
+    try:
+        return _reader(kind).validate_python(content)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place, reason = ".".join(map(str, problem["loc"])), problem["msg"]
+        raise ValueError(f"{place} of the file is not as holdfast writes it: {reason}.") from error
+
+
+@cache
+def _reader(kind: type[Record]) -> TypeAdapter[Record]:
+    return TypeAdapter(kind)
 
 
 def load_json(path: Path, kind: str = "") -> dict:

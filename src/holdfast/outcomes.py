@@ -1,4 +1,4 @@
-"""Results of measurements: outcomes of single answers, rates with their intervals, and evaluations.
+"""Results of measurements: outcomes of single answers, rates with their intervals, evaluations, facts on scores.
 
 They are frozen values, which hold no model, need no torch and open no file.
 """
@@ -204,3 +204,32 @@ class Evaluation:
     def cut_off(self) -> Rate | None:
         """Share of responses that the length limit cut off. None where there are no responses, and in older files."""
         return self.groups.get("cut_off/all")
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """A histogram of the scores above 0, from the first occupied bin to the last."""
+
+    bin_edges: tuple[float, ...]
+    """Edges of the bins, one more than there are bins. Empty where all scores are 0."""
+    counts: tuple[int, ...]
+    zeros: int
+    """Entries that score exactly 0."""
+    cut: float | None
+    """The smallest selected score, or None for an empty mask."""
+
+
+@dataclass(frozen=True)
+class Stability:
+    """Agreement of two scores."""
+
+    iou: float
+    random_iou: float
+    """IoU to expect of random masks of the same density."""
+    rank_correlation: float | None = None
+    """Spearman's rho, or None where one of the two gives all entries the same score."""
+    iou_low: float | None = None
+    """Ends of the 95% interval over parameters. None where there is none, and in older files."""
+    iou_high: float | None = None
+    rank_low: float | None = None
+    rank_high: float | None = None

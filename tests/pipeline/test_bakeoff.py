@@ -7,7 +7,7 @@ from holdfast.pipeline.bakeoff import bakeoff, contestants
 from holdfast.pipeline.bakeoff_config import BakeoffConfig
 from holdfast.pipeline.options import ScoreFiles, SuiteFiles
 from holdfast.pipeline.run.config_file import load_config
-from holdfast.report.bakeoff import bakeoff_table, render_bakeoff
+from holdfast.report.bakeoff import bakeoff_table, read_bakeoff, render_bakeoff
 from tests.pipeline.small import small_config
 
 pytestmark = pytest.mark.xdist_group("bakeoff")
@@ -120,10 +120,10 @@ def test_calibration_prompts_may_not_judge(tmp_path):
 def test_the_page_escapes_names_and_shows_every_row(finished):
     _, _, result = finished
     hostile = {**result["rows"][0], "name": "<script>alert(1)</script>"}
-    page = render_bakeoff({**result, "rows": [hostile, *result["rows"][1:]]})
+    page = render_bakeoff(read_bakeoff({**result, "rows": [hostile, *result["rows"][1:]]}))
     assert "<script>" not in page
     assert page.count("<svg") >= len(result["rows"])
-    assert len(bakeoff_table(result).rows) == len(result["rows"])
+    assert len(bakeoff_table(read_bakeoff(result)).rows) == len(result["rows"])
 
 
 def test_the_example_is_a_bakeoff(tmp_path):

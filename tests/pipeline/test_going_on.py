@@ -10,6 +10,7 @@ from holdfast.pipeline.run import run as pipeline
 from holdfast.pipeline.run.demo import demo_config
 from holdfast.report.summary import gaps
 from tests.pipeline.small import small_config
+from tests.report.sample import read
 
 
 def test_a_run_of_a_config_file_goes_on_with_that_file(tmp_path):
@@ -32,11 +33,13 @@ def test_the_demo_goes_on_as_the_demo(seed, words):
 
 def test_an_unfinished_page_names_one_command():
     missing = {"missing": ["adapt plain"], "goes_on": "holdfast run set.toml --out run"}
-    assert gaps(missing) == (
+    assert gaps(read(missing)) == (
         "This run is not complete. Missing: adapt plain. `holdfast run set.toml --out run` makes the missing pieces."
     )
-    assert gaps({"missing": ["adapt plain"]}).endswith(" The command that started the run makes the missing pieces.")
-    assert gaps({}) is None
+    assert gaps(read({"missing": ["adapt plain"]})).endswith(
+        " The command that started the run makes the missing pieces."
+    )
+    assert gaps(read({})) is None
 
 
 def test_a_run_keeps_the_name_of_its_config_file(tmp_path, monkeypatch):

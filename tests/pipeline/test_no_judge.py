@@ -15,7 +15,7 @@ from holdfast.pipeline.run.config import RunConfig
 from holdfast.pipeline.run.config_template import to_toml
 from holdfast.pipeline.run.run import locate, run
 from holdfast.plan.stages import Planned
-from holdfast.report.bakeoff import bakeoff_table, render_bakeoff
+from holdfast.report.bakeoff import bakeoff_table, read_bakeoff, render_bakeoff
 from tests.pipeline.small import located_alone, small_config
 
 pytestmark = pytest.mark.xdist_group("no_judge")
@@ -149,8 +149,8 @@ def test_a_bakeoff_without_a_judge_measures_what_is_not_refused(tmp_path):
     result = bakeoff(config, tmp_path / "out")
     (point,) = result["rows"][0]["points"]
     assert set(point) == {"fraction", "not_refused", "utility"}
-    assert "not refused under noise, 0.01" in bakeoff_table(result).header
-    page = render_bakeoff(result)
+    assert "not refused under noise, 0.01" in bakeoff_table(read_bakeoff(result)).header
+    page = render_bakeoff(read_bakeoff(result))
     assert "judged by the refusal rules" in page
     assert "attack success" not in page.lower()
     with pytest.raises(ValueError, match="objective judge_gradient needs a judge with a gradient"):

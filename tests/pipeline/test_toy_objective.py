@@ -27,7 +27,7 @@ from holdfast.progress import silent
 from holdfast.report.page import render_page
 from tests.pipeline.small import small_config
 from tests.pipeline.test_bakeoff import small_bakeoff
-from tests.report.sample import full_report
+from tests.report.sample import full_report, read
 
 folder, toy = Path(sys.argv[1]), "safe_likelihood"
 
@@ -63,7 +63,7 @@ print(json.dumps({
     "made by": dict(load_scores(folder / "scored" / "scores.safetensors").made_by),
     "largest": max(float(one.max()) for one in load_scores(folder / "scored" / "scores.safetensors").entries.values()),
     "work": {objective: work(objective) for objective in (toy, "judge_gradient", "policy_gradient")},
-    "page": render_page(report),
+    "page": render_page(read(report)),
 }))
 """
 

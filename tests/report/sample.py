@@ -6,12 +6,46 @@ from typing import Any
 
 from holdfast.evaluate.pooled import pool_rates
 from holdfast.evaluate.statistics import PairedCounts, wilson_interval
-from holdfast.outcomes import Rate
-from holdfast.report.schema import SCHEMA, Json, paired_json, rate_json
+from holdfast.json_files import record_from
+from holdfast.outcomes import Distribution, Rate
+from holdfast.report.records import Component, Noise, Point, Report, Selection, read_report
+from holdfast.report.records import read_suite as read_suite
+from holdfast.report.schema import SCHEMA, paired_json, rate_json
+
+Json = dict[str, Any]
 
 COMPONENTS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 NOISE_RATIOS = (0.38, 1.0, 2.0, 3.0, 4.0)
 HOSTILE = "<img src=x onerror=\"alert('model text ran')\"></script><script>alert(1)</script> [bold]not markup[/bold]"
+
+
+def read(content: Json) -> Report:
+    """The record of a report, whose schema may be left out."""
+    return read_report({"schema": SCHEMA, **content})
+
+
+def read_noise(section: Json) -> Noise:
+    return read({"verify": section}).verify
+
+
+def read_selection(section: Json) -> Selection:
+    return read({"locate": section}).locate
+
+
+def read_components(records: list[Json]) -> tuple[Component, ...]:
+    return record_from(tuple[Component, ...], records)
+
+
+def read_distribution(section: Json) -> Distribution | None:
+    return read_selection(section).distribution
+
+
+def read_points(records: list[Json]) -> tuple[Point, ...]:
+    return record_from(tuple[Point, ...], records)
+
+
+def read_rate(content: Json) -> Rate:
+    return record_from(Rate, content)
 
 
 def rate(count: int, n: int = 240, unscored: int = 0) -> Rate:

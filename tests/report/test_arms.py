@@ -2,13 +2,13 @@ import pytest
 
 from holdfast.report.arms import Arm, measures_of
 from holdfast.report.schema import rate_json
-from tests.report.sample import full_report, rate
+from tests.report.sample import full_report, rate, read_suite
 
 
 @pytest.mark.parametrize("section", ["enhance", "adapt"])
 def test_categories_stand_behind_all_totals(section):
     suites = [entry for entry in full_report()[section].values() if isinstance(entry, dict) and "asr" in entry]
-    found = measures_of([Arm("top", "any", one) for one in suites if "perplexity" in one])
+    found = measures_of([Arm("top", "any", read_suite(one)) for one in suites if "perplexity" in one])
     assert found[-2:] == ["asr/heldout", "asr/seen"]
     assert found.index("asr") < found.index("utility") < found.index("cut_off/all")
     assert found.index("borderline") == found.index("over_refusal") + 1
@@ -20,7 +20,7 @@ def measures(section="enhance", **groups):
     for one in suites:
         one["groups"] = {name.replace("__", "/"): rate_json(rate(*found)) for name, found in groups.items()}
         one["over_refusal"], one["borderline"] = rate_json(rate(12)), rate_json(rate(50, 200))
-    return measures_of([Arm("start", "before", suites[0]), Arm("top", "top", suites[1])])
+    return measures_of([Arm("start", "before", read_suite(suites[0])), Arm("top", "top", read_suite(suites[1]))])
 
 
 def test_a_set_of_one_category_has_one_row():
@@ -49,13 +49,12 @@ def test_one_category_that_is_not_all_in_one_arm_keeps_its_row():
     suites = [full_report()["enhance"][name] for name in ("before", "after")]
     for one in suites:
         one["groups"] = {"borderline/xstest": one["borderline"]}
-    arms = [Arm("start", "before", suites[0]), Arm("top", "top", suites[1])]
-    assert "borderline/xstest" not in measures_of(arms)
+    assert "borderline/xstest" not in measures_of([Arm("top", "any", read_suite(one)) for one in suites])
     suites[1]["groups"]["borderline/xstest"] = rate_json(rate(3, 100))
-    assert "borderline/xstest" in measures_of(arms)
+    assert "borderline/xstest" in measures_of([Arm("top", "any", read_suite(one)) for one in suites])
 
 
 def test_the_refusals_of_one_category_are_not_shown_beside_all_that_are_not_refused():
     suite = full_report()["enhance"]["before"]
     suite |= {"not_refused": rate_json(rate(9)), "groups": {"refusal/jailbreakbench": suite["refusal"]}}
-    assert not [name for name in measures_of([Arm("start", "before", suite)]) if name.startswith("refusal")]
+    assert not [name for name in measures_of([Arm("start", "before", read_suite(suite))]) if name.startswith("refusal")]

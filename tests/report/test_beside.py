@@ -4,7 +4,7 @@ from holdfast.report.left_out import WAITING
 from holdfast.report.page import render_page
 from holdfast.report.schema import rate_json
 from holdfast.report.summary import cards
-from tests.report.sample import full_report, rate
+from tests.report.sample import full_report, rate, read
 
 ARMS = {
     "before": ("enhance", "before"),
@@ -15,7 +15,7 @@ ARMS = {
 
 
 def rows(report):
-    return {one.words: {name: str(value) for name, value in one.rows} for one in measured_beside(report, ARMS)}
+    return {one.words: {name: str(value) for name, value in one.rows} for one in measured_beside(read(report), ARMS)}
 
 
 def test_the_card_of_set_has_refusals_over_refusal_and_perplexity_of_the_control_too():
@@ -39,7 +39,7 @@ def test_the_card_of_set_has_refusals_over_refusal_and_perplexity_of_the_control
 
 
 def test_the_page_shows_them_on_the_card():
-    card = render_page(full_report()).partition('<a href="#enhance">Tuning')[2].partition("</li>")[0]
+    card = render_page(read(full_report())).partition('<a href="#enhance">Tuning')[2].partition("</li>")[0]
     assert '<div class="what">refusals of harmful prompts</div>' in card
     assert "<dt>random</dt><dd>times 1.003 [0.988, 1.019] n=24</dd>" in card
     assert card.count("<dt>safety-only</dt>") == 5, "attack success, and four measures beside it"
@@ -48,12 +48,12 @@ def test_the_page_shows_them_on_the_card():
 def test_the_control_says_why_it_has_no_number_and_safety_only_is_optional():
     report = full_report()
     del report["enhance"]["safety_only"], report["enhance"]["controls"]["random"]
-    for one in measured_beside(report, ARMS):
+    for one in measured_beside(read(report), ARMS):
         assert dict(one.rows)["tuning random"] == WAITING
         assert "safety-only" not in dict(one.rows)
     report["provenance"]["config"] = {"enhance_arms": ["top"]}
-    assert not any("tuning random" in dict(one.rows) for one in measured_beside(report, ARMS)), "it was left out"
-    assert [label for label, _ in cards(report)[1].beside] == ["tuning random"]
+    assert not any("tuning random" in dict(one.rows) for one in measured_beside(read(report), ARMS)), "it was left out"
+    assert [label for label, _ in cards(read(report))[1].beside] == ["tuning random"]
 
 
 def test_a_perplexity_that_cannot_be_paired_is_shown_as_it_is():

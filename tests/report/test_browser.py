@@ -8,7 +8,7 @@ import pytest
 
 from holdfast.report.page import render_page
 from tests.report.browser import CHROMIUM, browser
-from tests.report.sample import HOSTILE, by_expert, full_report
+from tests.report.sample import HOSTILE, by_expert, full_report, read
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium: apt-get install chromium")
 AXE = [
@@ -53,7 +53,7 @@ def page(tmp_path_factory):
     report["examples"][0]["after"] = "y" * 100_000
     report["examples"] += [report["examples"][0] | {"prompt": HOSTILE, "before": HOSTILE, "after": HOSTILE}]
     path = tmp_path_factory.mktemp("page") / "report.html"
-    path.write_text(render_page(report), encoding="utf-8")
+    path.write_text(render_page(read(report)), encoding="utf-8")
     return path
 
 

@@ -7,7 +7,7 @@ from holdfast.report.page import page_context, render_page
 from holdfast.report.schema import rate_json, verify_section
 from holdfast.report.summary import cards
 from holdfast.report.tables import noise_tables
-from tests.report.sample import full_report, noise, rate
+from tests.report.sample import full_report, noise, rate, read
 
 NOTHING = Rate(None, None, None, 0)
 
@@ -26,16 +26,16 @@ def with_coherence():
 
 
 def test_the_card_of_a_stage_says_how_many_answers_to_harmful_prompts_are_coherent():
-    (card,) = (one for one in cards(with_coherence()) if one.stage == "enhance")
+    (card,) = (one for one in cards(read(with_coherence())) if one.stage == "enhance")
     (coherent,) = (one for one in card.measures if one.words == "coherent answers to harmful prompts")
     named = {label: str(value) for label, value in coherent.rows}
     assert named["before"].startswith("0.98")
     assert named["after"].startswith("0.46")
-    assert not any("coherent" in measure.words for one in cards(full_report()) for measure in one.measures)
+    assert not any("coherent" in measure.words for one in cards(read(full_report())) for measure in one.measures)
 
 
 def test_coherent_refusals_are_drawn_and_coherence_is_in_the_table():
-    shown = page_context(with_coherence())
+    shown = page_context(read(with_coherence()))
     assert "Coherent refusals, harmful" in [figure.name for figure in shown["forests"]["enhance"]]
     rows = {row[0] for row in shown["arm_tables"]["enhance"].rows}
     assert {"Coherent answers, all", "Coherent answers, harmful", "Coherent refusals, harmful"} <= rows
@@ -43,10 +43,10 @@ def test_coherent_refusals_are_drawn_and_coherence_is_in_the_table():
 
 def test_noise_shows_coherence_beside_safety_and_utility_where_it_was_measured():
     report = with_coherence()
-    assert [curves.name for curves, _ in page_context(report)["noise"]][-1] == "Coherent answers"
-    assert noise_tables(report)[-1].title == "Coherent answers to harmful prompts under noise"
-    assert "Coherent answers to harmful prompts under noise" in render_page(report)
-    assert len(noise_tables(full_report())) == 2
+    assert [curves.name for curves, _ in page_context(read(report))["noise"]][-1] == "Coherent answers"
+    assert noise_tables(read(report))[-1].title == "Coherent answers to harmful prompts under noise"
+    assert "Coherent answers to harmful prompts under noise" in render_page(read(report))
+    assert len(noise_tables(read(full_report()))) == 2
 
 
 def test_the_section_of_noise_has_coherence_where_every_draw_has_it():

@@ -6,7 +6,7 @@ import pytest
 
 from holdfast.report.colours import COLOURS, label_class
 from holdfast.report.page import render_page
-from tests.report.sample import full_report
+from tests.report.sample import full_report, read
 
 AA = 4.5
 """What WCAG 2.2 asks of text as small as these labels."""
@@ -40,7 +40,7 @@ def declared(page):
 
 @pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
 def test_every_label_of_every_map_of_the_page_stands_out_from_its_cell(theme):
-    page = render_page(full_report())
+    page = render_page(read(full_report()))
     colours = {name: pair[theme] for name, pair in declared(page).items()}
     cells = re.findall(
         r'<g class="m-(\w+)">\s*<title>[^<]*</title>\s*<rect class="cell"[^>]* fill-opacity="([\d.]+)"/>'
@@ -54,7 +54,7 @@ def test_every_label_of_every_map_of_the_page_stands_out_from_its_cell(theme):
 
 @pytest.mark.parametrize("method", COLOURS)
 def test_a_label_stands_out_at_every_strength_of_every_colour(method):
-    colours = declared(render_page({"schema": 1}))
+    colours = declared(render_page(read({"schema": 1})))
     for step in range(1001):
         name = label_class(step / 1000, method).removeprefix("on-")
         for theme in (0, 1):

@@ -7,7 +7,7 @@ from holdfast.models.sites import list_sites, scored_sites
 from holdfast.report.experts import expert_map, expert_rows, expert_table
 from holdfast.report.page import render_page
 from holdfast.values import Mask
-from tests.report.sample import by_expert, full_report
+from tests.report.sample import by_expert, full_report, read, read_selection
 from tests.tiny import make_llama, make_moe
 
 
@@ -39,8 +39,8 @@ def test_entries_are_counted_for_the_expert_whose_slice_they_lie_in(moe_sites):
 def test_a_dense_model_has_no_experts():
     llama = make_llama()
     assert expert_rows(mask_of(llama, {}), list_sites(llama)) == []
-    assert expert_map({"by_expert": []}) is None
-    assert expert_map({}) is None
+    assert expert_map(read_selection({"by_expert": []})) is None
+    assert expert_map(read_selection({})) is None
 
 
 def area(shade):
@@ -52,7 +52,7 @@ def test_every_expert_with_a_selected_entry_is_drawn_once_and_the_fullest_in_ful
         {"layer": 3, "entries": 100, "selected": [0, 8, 8, 1]},
         {"layer": 4, "entries": 100, "selected": [4, 0, 0, 0]},
     ]
-    figure = expert_map({"by_expert": records})
+    figure = expert_map(read_selection({"by_expert": records}))
     assert figure is not None
     assert [(shade.strength, area(shade)) for shade in figure.shades] == [(0.125, 1), (0.5, 1), (1.0, 2)]
     assert figure.shades[-1].path == "M0 1h1v2h-1z"
@@ -62,13 +62,13 @@ def test_every_expert_with_a_selected_entry_is_drawn_once_and_the_fullest_in_ful
 
 
 def test_experts_of_which_none_is_selected_are_drawn_without_colour():
-    figure = expert_map({"by_expert": [{"layer": 0, "entries": 9, "selected": [0, 0]}]})
+    figure = expert_map(read_selection({"by_expert": [{"layer": 0, "entries": 9, "selected": [0, 0]}]}))
     assert figure is not None
     assert figure.shades == ()
 
 
 def test_labels_do_not_crowd_and_the_map_does_not_widen():
-    figure = expert_map({"by_expert": by_expert(80, 128)})
+    figure = expert_map(read_selection({"by_expert": by_expert(80, 128)}))
     assert figure is not None
     assert figure.width == 400
     assert len(figure.columns) <= 12
@@ -77,22 +77,22 @@ def test_labels_do_not_crowd_and_the_map_does_not_widen():
 
 def test_the_table_shows_those_that_hold_most_or_all():
     section = {"by_expert": by_expert(3, 8), "num_selected": 10**6}
-    whole = expert_table(section)
+    whole = expert_table(read_selection(section))
     assert [row[:2] for row in whole.rows[:9]] == [("0", str(expert)) for expert in range(8)] + [("1", "0")]
-    few = expert_table(section, shown=5)
+    few = expert_table(read_selection(section), shown=5)
     assert few.title.endswith("the 5 of 24 that hold most")
     held = [int(row[2].replace(",", "")) for row in few.rows]
     assert held == sorted((count for record in section["by_expert"] for count in record["selected"]), reverse=True)[:5]
-    assert expert_table(section, shown=24) == whole
+    assert expert_table(read_selection(section), shown=24) == whole
 
 
 def test_share_is_of_the_whole_selection():
     section = {"by_expert": [{"layer": 0, "entries": 50, "selected": [5, 0]}], "num_selected": 20}
-    assert expert_table(section).rows[0] == ("0", "0", "5", "50", "0.250000", "0.100000")
+    assert expert_table(read_selection(section)).rows[0] == ("0", "0", "5", "50", "0.250000", "0.100000")
 
 
 def test_the_page_of_a_mixture_of_experts_draws_them():
     report = full_report()
-    assert "by layer and expert" not in render_page(report)
+    assert "by layer and expert" not in render_page(read(report))
     report["locate"]["by_expert"] = by_expert(8, 16)
-    assert 'aria-label="Density within the expert, by layer and expert"' in render_page(report)
+    assert 'aria-label="Density within the expert, by layer and expert"' in render_page(read(report))

@@ -6,7 +6,7 @@ import pytest
 
 from holdfast.report.figure_files import INSTALL, drawings, save_figures, standalone
 from holdfast.report.page import render_page
-from tests.report.sample import HOSTILE, by_expert, full_report
+from tests.report.sample import HOSTILE, by_expert, full_report, read
 
 
 @pytest.fixture(scope="module")
@@ -17,12 +17,12 @@ def report():
 
 
 def svgs(report):
-    return [standalone(drawing) for drawing in drawings(report)]
+    return [standalone(drawing) for drawing in drawings(read(report))]
 
 
 def test_every_figure_of_the_page_is_a_file_and_is_drawn_alike(report):
-    page = render_page(report)
-    found = list(drawings(report))
+    page = render_page(read(report))
+    found = list(drawings(read(report)))
     assert len(found) == page.count("<figure>") > 20
     assert len({drawing.stem for drawing in found}) == len(found)
     assert all(drawing.svg.strip() in page for drawing in found)
@@ -37,10 +37,10 @@ def test_a_file_stands_alone(report):
 
 
 def test_curves_bring_their_legend_and_others_need_none(report):
-    (noise,) = [one for one in drawings(report) if one.stem == "verify-attack-success"]
+    (noise,) = [one for one in drawings(read(report)) if one.stem == "verify-attack-success"]
     text = standalone(noise)
     assert all(f">{label}</text>" in text for label in ("top", "safety-only", "random", "bottom"))
-    assert not [one for one in drawings(report) if one.curves and one.stem.startswith(("enhance", "adapt"))]
+    assert not [one for one in drawings(read(report)) if one.curves and one.stem.startswith(("enhance", "adapt"))]
 
 
 @pytest.mark.parametrize("name", [HOSTILE, "\x1b[2J\x00", "]]>&<!--"])
@@ -57,7 +57,7 @@ def test_names_that_differ_in_signs_alone_have_files_of_their_own(tmp_path):
     report = full_report()
     for name in ("asr/a b", "asr/a-b"):
         report["enhance"]["before"]["groups"][name] = copy.deepcopy(report["enhance"]["before"]["asr"])
-    written = save_figures(report, tmp_path)
+    written = save_figures(read(report), tmp_path)
     assert len(set(written)) == len(written) == len([*tmp_path.iterdir()])
 
 
@@ -65,7 +65,7 @@ def test_a_folder_that_holds_anything_is_refused(tmp_path):
     (tmp_path / "mine.svg").write_text("mine")
     for folder in (tmp_path, tmp_path / "mine.svg"):
         with pytest.raises(ValueError, match="is not an empty folder; choose another one with --figures"):
-            save_figures(full_report(), folder)
+            save_figures(read(full_report()), folder)
     assert (tmp_path / "mine.svg").read_text() == "mine"
 
 
@@ -73,14 +73,14 @@ def test_without_cairosvg_the_svg_files_are_written_and_one_sentence_says_what_t
     tmp_path, monkeypatch, caplog
 ):
     monkeypatch.setitem(__import__("sys").modules, "cairosvg", None)
-    written = save_figures(full_report(), tmp_path / "new")
+    written = save_figures(read(full_report()), tmp_path / "new")
     assert {path.suffix for path in written} == {".svg"}
     assert [record.getMessage().partition(" (")[0] for record in caplog.records] == [INSTALL]
 
 
 def test_png_files_lie_beside_them_where_cairosvg_is_installed(tmp_path):
     pytest.importorskip("cairosvg", reason="needs CairoSVG: the extra figures", exc_type=ImportError)
-    written = save_figures(full_report(), tmp_path)
+    written = save_figures(read(full_report()), tmp_path)
     images = [path for path in written if path.suffix == ".png"]
     assert len(images) == len(written) / 2
     for path in images:

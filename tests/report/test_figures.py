@@ -1,13 +1,13 @@
 import pytest
 
 from holdfast.report.figures import heat_map, noise_curves
-from tests.report.sample import by_component, verify
+from tests.report.sample import by_component, read_components, read_noise, verify
 
 
 def test_a_heat_map_has_one_cell_a_record_and_full_colour_at_the_most():
     records = by_component(3, 2, 10_000)
     for kind in ("share", "density"):
-        figure = heat_map(records, kind)
+        figure = heat_map(read_components(records), kind)
         assert len(figure.cells) == len(records)
         assert max(cell.strength for cell in figure.cells) == 1.0
 
@@ -17,19 +17,19 @@ def test_share_and_density_differ_as_components_differ_in_size():
         {"layer": 0, "component": "large", "selected": 30, "entries": 3000},
         {"layer": 0, "component": "small", "selected": 10, "entries": 100},
     ]
-    assert [cell.label for cell in heat_map(records, "share").cells] == [".75", ".25"]
-    assert [cell.label for cell in heat_map(records, "density").cells] == [".01", ".10"]
+    assert [cell.label for cell in heat_map(read_components(records), "share").cells] == [".75", ".25"]
+    assert [cell.label for cell in heat_map(read_components(records), "density").cells] == [".01", ".10"]
 
 
 def test_an_empty_selection_is_drawn_without_colour():
-    figure = heat_map([{"layer": None, "component": "a", "selected": 0, "entries": 9}], "share")
+    figure = heat_map(read_components([{"layer": None, "component": "a", "selected": 0, "entries": 9}]), "share")
     assert [(cell.strength, cell.label) for cell in figure.cells] == [(0.0, "")]
 
 
 @pytest.mark.parametrize(("num_layers", "goes_down"), [(16, False), (17, True), (30, True), (80, True)])
 def test_many_layers_go_down_the_page_so_that_none_is_hidden(num_layers, goes_down):
     records = [{**one, "layer": layer} for layer in range(num_layers) for one in by_component(3, 2, 10_000)[:7]]
-    figure = heat_map(records, "share")
+    figure = heat_map(read_components(records), "share")
     assert (figure.width, figure.goes_down) == (400, goes_down)
     assert len(figure.rows if goes_down else figure.columns) == num_layers
     assert max(cell.x + figure.cell_width for cell in figure.cells) <= 400.01
@@ -42,14 +42,16 @@ def test_long_names_of_components_stand_upright_under_their_columns():
         for layer in range(30)
         for name in ("experts.gate_up_proj", "experts.down_proj", *(f"{letter}_proj" for letter in "qkvo"))
     ]
-    figure = heat_map(records, "share")
+    figure = heat_map(read_components(records), "share")
     assert figure.is_upright
     assert figure.height - max(row.at for row in figure.rows) > 6.3 * len("experts.gate_up_proj")
-    assert not heat_map([{**one, "component": one["component"][-4:]} for one in records[:2]], "share").is_upright
+    assert not heat_map(
+        read_components([{**one, "component": one["component"][-4:]} for one in records[:2]]), "share"
+    ).is_upright
 
 
 def test_a_higher_rate_stands_higher_and_the_baseline_at_the_left():
-    figure = noise_curves(verify(), "asr")
+    figure = noise_curves(read_noise(verify()), "asr")
     assert figure is not None
     top = next(curve for curve in figure.curves if curve.method == "top")
     assert len(top.marks) == 6
@@ -60,10 +62,10 @@ def test_a_higher_rate_stands_higher_and_the_baseline_at_the_left():
 
 def test_labels_on_the_axis_do_not_touch():
     section = verify() | {"noise_ratio": [0.1, 0.2, 0.38, 1.0, 4.0]}
-    figure = noise_curves(section, "asr")
+    figure = noise_curves(read_noise(section), "asr")
     assert figure is not None
     assert [tick.label for tick in figure.x_ticks] == ["0", "0.38", "1", "4"]
 
 
 def test_noise_that_nobody_measured_is_not_drawn():
-    assert noise_curves({}, "utility") is None
+    assert noise_curves(read_noise({}), "utility") is None

@@ -8,6 +8,7 @@ import pytest
 from holdfast.models.by_layer import count_by_layer
 from holdfast.report.figures import heat_map
 from holdfast.report.layer_map import LONGEST, map_figure, map_page
+from holdfast.report.records import Component
 from tests.report.browser import CHROMIUM, browser
 from tests.report.sample import HOSTILE
 
@@ -24,8 +25,9 @@ def counted(more=(), **chosen):
 
 
 def test_a_relative_map_shows_multiples_of_the_density_of_the_whole():
-    records = count_by_layer({"layers.0.a": (10, 10), "layers.1.a": (10, 30)}, {"layers.0.a": 20, "layers.1.a": 20})
-    figure = heat_map(records.records(), "relative")
+    counts = count_by_layer({"layers.0.a": (10, 10), "layers.1.a": (10, 30)}, {"layers.0.a": 20, "layers.1.a": 20})
+    parts = [Component(part.layer, part.component, part.chosen, part.entries) for part in counts.parts]
+    figure = heat_map(parts, "relative")
     assert [cell.label for cell in figure.cells] == ["2.0", "0.7"]
     assert "20 of 100 entries selected, 2.0000 times the density of the whole" in figure.cells[0].title
     assert figure.most == "2"

@@ -10,7 +10,7 @@ import pytest
 from holdfast.objective.registry import MOVED, OBJECTIVES
 from holdfast.report.objective_words import OTHERWISE, score_words
 from holdfast.report.page import SHOWN_CHARACTERS, bytes_text, page_context, plain_rows, render_page
-from tests.report.sample import HOSTILE, by_expert, full_report, rate, suite
+from tests.report.sample import HOSTILE, by_expert, full_report, rate, read, suite
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SECTIONS = ("locate", "verify", "enhance", "adapt", "examples", "provenance")
@@ -38,13 +38,13 @@ def hostile_everywhere(value):
 
 
 def test_equal_reports_give_equal_pages_also_after_a_trip_through_json():
-    page = render_page(full_report())
-    assert page == render_page(full_report())
-    assert page == render_page(json.loads(json.dumps(full_report())))
+    page = render_page(read(full_report()))
+    assert page == render_page(read(full_report()))
+    assert page == render_page(read(json.loads(json.dumps(full_report()))))
 
 
 def test_the_page_is_small():
-    assert len(render_page(full_report()).encode()) < 500_000
+    assert len(render_page(read(full_report())).encode()) < 500_000
 
 
 def test_eighty_layers_of_128_experts_fit_in_eight_megabytes():
@@ -59,11 +59,11 @@ def test_eighty_layers_of_128_experts_fit_in_eight_megabytes():
         section["by_expert"] = by_expert(80, 128)
     report["examples"] = [{**report["examples"][1], "before": "y" * 10**5, "after": "<" * 10**5}] * 10
     # Measured: 2.3 MB, of which the files of experts are 1.0 MB and all figures 0.7 MB.
-    assert len(render_page(report).encode()) < 8_000_000
+    assert len(render_page(read(report)).encode()) < 8_000_000
 
 
 def test_the_page_has_no_script_and_loads_nothing():
-    tags = Tags(render_page(full_report())).found
+    tags = Tags(render_page(read(full_report()))).found
     assert not {tag for tag, _ in tags} & {"script", "link", "img", "iframe", "object", "embed", "form", "base"}
     assert not [name for _, attributes in tags for name in attributes if name in ("src", "srcset") or name[:2] == "on"]
     links = {attributes["href"] for tag, attributes in tags if tag == "a"}
@@ -71,12 +71,12 @@ def test_the_page_has_no_script_and_loads_nothing():
         "https://arxiv.org/abs/2402.05162",
         "https://arxiv.org/abs/2602.17696",
     }
-    assert "url(" not in render_page(full_report())
-    assert "@import" not in render_page(full_report())
+    assert "url(" not in render_page(read(full_report()))
+    assert "@import" not in render_page(read(full_report()))
 
 
 def test_the_content_policy_forbids_scripts_and_requests():
-    policies = [attributes for tag, attributes in Tags(render_page({"schema": 1})).found if tag == "meta"]
+    policies = [attributes for tag, attributes in Tags(render_page(read({"schema": 1}))).found if tag == "meta"]
     policy = next(one["content"] for one in policies if one.get("http-equiv") == "Content-Security-Policy")
     assert policy.startswith("default-src 'none';")
 
@@ -84,13 +84,13 @@ def test_the_content_policy_forbids_scripts_and_requests():
 def test_hostile_text_adds_no_tag_and_no_attribute_wherever_it_stands():
     hostile = hostile_everywhere(full_report())
     hostile["enhance"]["before"]["groups"][f"asr/{HOSTILE}"] = copy.deepcopy(hostile["enhance"]["before"]["asr"])
-    tags = Tags(render_page(hostile)).found
+    tags = Tags(render_page(read(hostile))).found
     assert not {tag for tag, _ in tags} & {"script", "img"}
     assert not [name for _, attributes in tags for name in attributes if name.startswith("on")]
 
 
 def test_a_hostile_response_is_shown_as_it_was_written():
-    page = render_page(full_report())
+    page = render_page(read(full_report()))
     assert "&lt;img src=x onerror=&#34;alert(&#39;model text ran&#39;)&#34;&gt;" in page
     assert "<img src=x" not in page
 
@@ -98,7 +98,7 @@ def test_a_hostile_response_is_shown_as_it_was_written():
 def test_a_very_long_response_is_cut_and_the_rest_counted():
     report = full_report()
     report["examples"][0]["after"] = "y" * 100_000
-    page = render_page(report)
+    page = render_page(read(report))
     assert f"… and {100_000 - SHOWN_CHARACTERS:,} more characters" in page
     assert "y" * (SHOWN_CHARACTERS + 1) not in page
 
@@ -107,12 +107,12 @@ def test_a_very_long_response_is_cut_and_the_rest_counted():
 def test_any_section_may_be_missing(missing):
     report = full_report()
     del report[missing]
-    waiting = render_page(report).count("Not measured yet.")
+    waiting = render_page(read(report)).count("Not measured yet.")
     assert waiting == (0 if missing == "examples" else 1)
 
 
 def test_a_report_that_only_began_says_so_everywhere():
-    page = render_page({"schema": 1})
+    page = render_page(read({"schema": 1}))
     assert "No claim is tested yet. This page grows while the run goes on." in page
     assert page.count("Not measured yet.") == 5
 
@@ -127,7 +127,7 @@ def test_a_report_that_only_began_says_so_everywhere():
     ],
 )
 def test_a_section_may_have_begun_only(section, known):
-    assert "holdfast" in render_page({"schema": 1, section: known})
+    assert "holdfast" in render_page(read({"schema": 1, section: known}))
 
 
 def test_a_noise_grid_that_is_half_measured_draws_what_there_is():
@@ -135,7 +135,7 @@ def test_a_noise_grid_that_is_half_measured_draws_what_there_is():
     for rates in (report["verify"], report["verify"]["utility"]):
         rates["bottom"] = rates["bottom"][:2]
         del rates["safety_only"]
-    page = render_page(report)
+    page = render_page(read(report))
     assert "bottom, noise ratio 1:" in page
     assert "bottom, noise ratio 2:" not in page
     assert "<td>not measured yet</td>" in page
@@ -144,16 +144,16 @@ def test_a_noise_grid_that_is_half_measured_draws_what_there_is():
 def test_a_measure_with_nothing_scored_is_missing_and_not_zero():
     report = full_report()
     report["enhance"]["after"]["asr"] = {"value": None, "low": None, "high": None, "n": 0, "unscored": 240}
-    assert "not measured n=0 (240 unscored)" in render_page(report)
+    assert "not measured n=0 (240 unscored)" in render_page(read(report))
 
 
 def test_one_draw_of_noise_has_intervals_over_prompts_alone():
     report = full_report()
     assert "mean of 5 draws of noise on the same prompts. Whiskers are 95% intervals over prompts and draws" in (
-        render_page(report)
+        render_page(read(report))
     )
     report["verify"]["draws"] = 1
-    page = render_page(report)
+    page = render_page(read(report))
     assert "intervals over prompts alone" in page
     assert "and the draws of noise" not in page
 
@@ -162,30 +162,30 @@ def test_overlaps_and_rank_correlations_stand_with_their_intervals_where_they_ha
     report = full_report()
     report["locate"]["stability"] |= {"iou_low": 0.371, "iou_high": 0.453}
     report["locate"]["convergence"][0] |= {"iou_low": 0.11, "iou_high": 0.26, "rank_low": 0.2, "rank_high": 0.39}
-    page = render_page(report)
+    page = render_page(read(report))
     assert "<dd>0.412 [0.371, 0.453]</dd>" in page
     assert "<td class=number>0.188 [0.110, 0.260]</td>" in page
     assert "<td class=number>0.300 [0.200, 0.390]</td>" in page
-    first, second = (mark for curve in page_context(report)["convergence"].curves[:1] for mark in curve.marks[:2])
+    first, second = (mark for curve in page_context(read(report))["convergence"].curves[:1] for mark in curve.marks[:2])
     assert first.high < first.y < first.low, "a whisker"
     assert second.high == second.y == second.low, "a report of before has none"
 
 
 def test_every_rate_is_printed_with_interval_size_and_unscored():
     assert str(rate(20, 480, 3)) == "0.04 [0.03, 0.06] n=480 (3 unscored)"
-    assert "0.04 [0.03, 0.06] n=480 (3 unscored)" in render_page(full_report())
+    assert "0.04 [0.03, 0.06] n=480 (3 unscored)" in render_page(read(full_report()))
 
 
 @pytest.mark.parametrize("section", ["enhance", "adapt"])
 def test_refusals_of_harmful_prompts_stand_beside_attack_success(section):
-    page = render_page({"schema": 1, section: full_report()[section]})
+    page = render_page(read({"schema": 1, section: full_report()[section]}))
     assert 'aria-label="Refusals of harmful prompts of every arm' in page
     assert "<td>Refusals of harmful prompts</td>" in page
     older = full_report()[section]
     for one in [*older.values(), *older.get("controls", {}).values()]:
         if isinstance(one, dict):
             one.pop("refusal", None)
-    assert "Refusals of harmful prompts" not in render_page({"schema": 1, section: older})
+    assert "Refusals of harmful prompts" not in render_page(read({"schema": 1, section: older}))
 
 
 def test_settings_are_rows_of_name_and_value():
@@ -197,10 +197,10 @@ def test_settings_are_rows_of_name_and_value():
         ("freeze", "none"),
         ("resume", "yes"),
     ]
-    page = render_page({"schema": 1, "provenance": {"config": config, "timings": {"locate": 2.5}, "run": "9f2c"}})
+    page = render_page(read({"schema": 1, "provenance": {"config": config, "timings": {"locate": 2.5}, "run": "9f2c"}}))
     assert "entries</summary>" not in page
     long = {f"setting_{at}": at for at in range(9)}
-    folded = render_page({"schema": 1, "provenance": {"config": long}})
+    folded = render_page(read({"schema": 1, "provenance": {"config": long}}))
     assert "<summary>9 entries</summary>" in folded
     assert "<dt>setting_8</dt><dd>8</dd>" in folded
     assert "<dt>score.method</dt><dd>esi</dd>" in page
@@ -211,14 +211,14 @@ def test_settings_are_rows_of_name_and_value():
 
 def test_what_set_changed_is_told_with_the_size_of_its_patch():
     report = full_report()
-    page = render_page(report)
+    page = render_page(read(report))
     for value in ("enhance/top/patch.safetensors", "95.3 kB", "6.12", "enhance/locate/masks/top.safetensors"):
         assert f"<dd>{value}</dd>" in page
     assert "choices of experts that changed" not in page
     report["enhance"]["routing_drift"] = 0.01234
-    assert "<dt>choices of experts that changed</dt><dd>0.0123</dd>" in render_page(report)
+    assert "<dt>choices of experts that changed</dt><dd>0.0123</dd>" in render_page(read(report))
     del report["enhance"]["patch"], report["enhance"]["mask"]
-    assert "patch that makes" not in render_page(report)
+    assert "patch that makes" not in render_page(read(report))
 
 
 @pytest.mark.parametrize(
@@ -229,29 +229,29 @@ def test_sizes_are_told_in_powers_of_a_thousand(size, text):
 
 
 def test_responses_stay_folded_until_they_are_asked_for():
-    opened = [attributes for tag, attributes in Tags(render_page(full_report())).found if tag == "details"]
+    opened = [attributes for tag, attributes in Tags(render_page(read(full_report()))).found if tag == "details"]
     assert opened
     assert not [one for one in opened if "open" in one]
 
 
 def test_limits_are_always_on_the_page():
-    text = re.sub(r"<[^>]+>", "", render_page({"schema": 1}))
+    text = re.sub(r"<[^>]+>", "", render_page(read({"schema": 1})))
     assert "A result on one model is no evidence about another or a larger one, nor about other prompts." in text
     built_in = {"schema": 1, "locate": {"model": "testbed:aligned"}}
-    assert "A result on the built-in models tests the machinery" in render_page(built_in)
+    assert "A result on the built-in models tests the machinery" in render_page(read(built_in))
     assert "does not stop a deliberate fine-tuning attack (arXiv 2402.05162)" in text
     assert "Safety regions found on different prompt sets overlap little (arXiv 2602.17696)" in text
 
 
 def test_another_schema_is_refused():
     with pytest.raises(ValueError, match="schema 2, this version reads 1"):
-        render_page({"schema": 2})
+        render_page(read({"schema": 2}))
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium: apt-get install chromium")
 def test_a_real_browser_opens_the_hostile_page_in_peace(tmp_path):
     page = tmp_path / "report.html"
-    page.write_text(render_page(hostile_everywhere(full_report())), encoding="utf-8")
+    page.write_text(render_page(read(hostile_everywhere(full_report()))), encoding="utf-8")
     command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]
     opened = subprocess.run(
         [*command, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", page.as_uri()],
@@ -261,12 +261,12 @@ def test_a_real_browser_opens_the_hostile_page_in_peace(tmp_path):
         check=True,
     )
     assert "CONSOLE" not in opened.stderr
-    assert opened.stdout.count("<svg") == render_page(full_report()).count("<svg")
+    assert opened.stdout.count("<svg") == render_page(read(full_report())).count("<svg")
     assert "<img" not in opened.stdout
 
 
 def test_what_is_wrong_with_responses_is_in_the_tables_and_is_no_figure():
-    page = render_page(full_report())
+    page = render_page(read(full_report()))
     figures = [part.split("</figure>")[0] for part in page.split("<figure")[1:]]
     for label in ("Degenerate responses, all", "Responses cut off by length, all"):
         assert f"<td>{label}</td>" in page
@@ -285,7 +285,7 @@ def test_what_is_wrong_with_responses_is_in_the_tables_and_is_no_figure():
 def test_the_page_describes_the_objective_that_was_run(objective, words):
     report = full_report()
     report["locate"]["objective"] = objective
-    page = render_page(report)
+    page = render_page(read(report))
     assert words in page
     assert ("own answers to harmful requests" in page) is (objective == "judge_gradient")
 
@@ -298,33 +298,33 @@ def test_every_objective_has_its_sentence():
 
 
 def test_examples_are_no_choice_of_a_judge_where_there_was_none():
-    assert "the judge rates most differently" in render_page(full_report())
-    assert "the judge rates" not in render_page(full_report() | {"safety": "not_refused"})
+    assert "the judge rates most differently" in render_page(read(full_report()))
+    assert "the judge rates" not in render_page(read(full_report() | {"safety": "not_refused"}))
 
 
 def test_the_safety_only_selection_is_drawn_where_the_run_uses_it():
     report = full_report()
     report["provenance"]["config"] = config = {"verify": {"ratios": []}, "enhance_arms": ["top"], "task": None}
-    assert "<h3>Safety-only" not in render_page(report)
+    assert "<h3>Safety-only" not in render_page(read(report))
     config["enhance_arms"] = ["top", "safety_only"]
-    assert "<h3>Safety-only" in render_page(report)
+    assert "<h3>Safety-only" in render_page(read(report))
     config |= {"enhance_arms": ["top"], "verify": {"ratios": [0.38]}}
-    assert "<h3>Safety-only" in render_page(report)
+    assert "<h3>Safety-only" in render_page(read(report))
 
 
 def test_stages_that_the_config_leaves_out_are_one_line_though_their_start_was_measured():
     report = full_report()
     report["adapt"] = {"start": report["adapt"]["start"]}
     report["provenance"]["config"] = {"task": None, "suite": {"harmful": ["some"], "harmless": "some"}}
-    page = render_page(report)
+    page = render_page(read(report))
     said = "Not part of this run, as its config leaves it out: "
     assert page.count(f"{said}holding the selected weights fast (SPA).") == 1
     assert 'id="adapt"' not in page
     assert '"#adapt"' not in page, "no link leads nowhere"
     assert 'id="verify"' in page
     report["provenance"]["config"]["verify"] = {"ratios": []}
-    page = render_page(report)
+    page = render_page(read(report))
     assert f"{said}noise on the selected weights and holding the selected weights fast (SPA)." in page
     assert not any(f'id="{stage}"' in page or f'"#{stage}"' in page for stage in ("verify", "adapt"))
     assert 'id="enhance"' in page
-    assert said not in render_page(full_report())
+    assert said not in render_page(read(full_report()))

@@ -1,6 +1,6 @@
 from holdfast.report.page import render_page
 from holdfast.report.repeats import repeats_of
-from tests.report.sample import full_report
+from tests.report.sample import full_report, read
 
 
 def with_counts(**sets):
@@ -13,29 +13,30 @@ def with_counts(**sets):
 
 def test_a_rate_of_prompts_that_repeat_each_other_is_worth_a_smaller_n():
     report = with_counts(harmful=(480, 300, 170), harmless=(240, 0, 30))
-    assert repeats_of(report, "asr") == repeats_of(report, "refusal")
-    assert repeats_of(report, "asr") == (
+    assert repeats_of(read(report), "asr") == repeats_of(read(report), "refusal")
+    assert repeats_of(read(report), "asr") == (
         "Of 480 harmful prompts, 300 nearly repeat an earlier one (worth about n=180) and 170 resemble one that scores "
         "or training used."
     )
     assert (
-        repeats_of(report, "over_refusal") == "Of 240 harmless prompts, 30 resemble one that scores or training used."
+        repeats_of(read(report), "over_refusal")
+        == "Of 240 harmless prompts, 30 resemble one that scores or training used."
     )
 
 
 def test_few_near_duplicates_are_not_worth_a_line():
-    assert repeats_of(with_counts(harmful=(480, 23, 23)), "asr") is None
-    assert repeats_of(with_counts(harmful=(480, 24, 0)), "asr") is not None
+    assert repeats_of(read(with_counts(harmful=(480, 23, 23))), "asr") is None
+    assert repeats_of(read(with_counts(harmful=(480, 24, 0))), "asr") is not None
 
 
 def test_what_was_not_counted_is_not_said():
-    assert repeats_of(full_report(), "asr") is None
-    assert repeats_of(with_counts(harmless=(240, 200, 0)), "asr") is None
-    assert repeats_of(with_counts(harmful=(480, 300, 0)), "asr/heldout") is None
+    assert repeats_of(read(full_report()), "asr") is None
+    assert repeats_of(read(with_counts(harmless=(240, 200, 0))), "asr") is None
+    assert repeats_of(read(with_counts(harmful=(480, 300, 0))), "asr/heldout") is None
 
 
 def test_near_duplicates_stand_in_the_cards_and_beside_the_figures_of_their_rates():
-    page = render_page(with_counts(harmful=(480, 300, 0)))
+    page = render_page(read(with_counts(harmful=(480, 300, 0))))
     opening, _, rest = page.partition("<main>")
     assert opening.count("300 nearly repeat an earlier one") == 3
     figures = [part.partition("</figure>")[0] for part in rest.split("<figure>")[1:]]

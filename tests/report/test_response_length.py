@@ -6,7 +6,7 @@ from holdfast.outcomes import Rate
 from holdfast.report.page import page_context, render_page
 from holdfast.report.schema import rate_json
 from holdfast.report.summary import cards
-from tests.report.sample import full_report
+from tests.report.sample import full_report, read
 
 HARMLESS, HARMFUL = "response_length/harmless", "response_length/harmful"
 
@@ -25,18 +25,18 @@ def with_lengths():
 
 
 def test_the_card_of_set_has_the_length_before_and_after_and_under_the_control():
-    (card,) = (one for one in cards(with_lengths()) if one.stage == "enhance")
+    (card,) = (one for one in cards(read(with_lengths())) if one.stage == "enhance")
     (length,) = (one for one in card.measures if one.words == "tokens in a response to a harmless prompt")
     assert dict(length.rows) == {
         "before": "120.0 [117.0, 123.0] n=240",
         "after": "14.5 [11.5, 17.5] n=240; change -105.5 [-108.5, -102.5]",
         "random": "118.2 [115.2, 121.2] n=240; change -1.8 [-4.8, +1.2]",
     }, "safety-only was measured, but not its length"
-    assert not any("tokens" in measure.words for one in cards(full_report()) for measure in one.measures)
+    assert not any("tokens" in measure.words for one in cards(read(full_report())) for measure in one.measures)
 
 
 def test_lengths_at_safe_prompts_are_drawn_from_zero_and_the_others_are_in_the_table():
-    shown = page_context(with_lengths())
+    shown = page_context(read(with_lengths()))
     (figure,) = (one for one in shown["forests"]["enhance"] if one.name.startswith("Response length"))
     assert figure.name == "Response length in tokens, harmless"
     assert [tick.label for tick in figure.ticks] == ["0", "50", "100", "150"]
@@ -50,6 +50,6 @@ def test_lengths_at_safe_prompts_are_drawn_from_zero_and_the_others_are_in_the_t
 
 
 def test_the_page_says_how_to_read_it():
-    page = render_page(with_lengths())
+    page = render_page(read(with_lengths()))
     assert "Response length has no better side" in page
-    assert "Response length has no better side" not in render_page(full_report())
+    assert "Response length has no better side" not in render_page(read(full_report()))

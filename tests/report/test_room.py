@@ -7,7 +7,7 @@ from holdfast.report.room import cannot_fall, cannot_rise
 from holdfast.report.schema import rate_json
 from holdfast.report.subject import what_it_cannot_say
 from holdfast.report.verdicts import verdicts_of
-from tests.report.sample import rate
+from tests.report.sample import rate, read
 
 MANY = 10_000
 """Prompts, so many that every interval is narrower than every bar: only room can be wanting."""
@@ -46,15 +46,17 @@ UTILITY, OVER, ASR = "utility", "over_refusal", "asr"
     ],
 )
 def test_a_claim_without_room_is_inconclusive_and_says_that_more_prompts_do_not_help(claim, report, why):
-    verdict = getattr(tuning_claims, claim)(report)
+    verdict = getattr(tuning_claims, claim)(read(report))
     assert verdict.answer == "inconclusive"
     assert why in verdict.undecided
     assert verdict.numbers.endswith("so more prompts would not decide")
 
 
 def test_a_claim_of_less_is_still_refuted_by_more():
-    refuted = tuning_claims.protection_beats_random({"adapt": arms(ASR, random_protected=0, protected=0.1)})
-    assert refuted.answer == tuning_claims.enhance_cuts_attacks({"enhance": arms(ASR, before=0, after=0.1)}).answer
+    refuted = tuning_claims.protection_beats_random(read({"adapt": arms(ASR, random_protected=0, protected=0.1)}))
+    assert (
+        refuted.answer == tuning_claims.enhance_cuts_attacks(read({"enhance": arms(ASR, before=0, after=0.1)})).answer
+    )
     assert refuted.answer == "does not hold"
 
 
@@ -72,23 +74,23 @@ def noisy(start, useful):
 
 
 def test_noise_on_a_model_with_nothing_to_lose_shows_nothing():
-    unsafe = noise_claims.noise_hurts(noisy(start=MANY, useful=MANY))
+    unsafe = noise_claims.noise_hurts(read(noisy(start=MANY, useful=MANY)))
     assert unsafe.undecided.startswith("attack success without noise is 1.000 and cannot rise further")
-    useless = noise_claims.safety_only_is_cleaner(noisy(start=0, useful=0))
+    useless = noise_claims.safety_only_is_cleaner(read(noisy(start=0, useful=0)))
     assert useless.undecided.startswith("utility without noise is 0.000 and cannot fall further")
-    assert noise_claims.noise_hurts(noisy(start=0, useful=MANY)).why == ""
+    assert noise_claims.noise_hurts(read(noisy(start=0, useful=MANY))).why == ""
 
 
 def test_one_set_of_over_refusal_without_room_is_named():
     enhance = {name: arms(OVER, it=1)["it"] | arms("borderline", it=0)["it"] for name in ("before", "after")}
-    verdict = tuning_claims.enhance_keeps_over_refusal({"enhance": enhance})
+    verdict = tuning_claims.enhance_keeps_over_refusal(read({"enhance": enhance}))
     assert verdict.answer == "inconclusive"
     assert verdict.why.startswith("harmless prompts: over-refusal before is 1.000")
 
 
 def test_the_first_screen_says_why_a_claim_is_not_decided():
     report = {"schema": 1, "enhance": arms(UTILITY, before=0, after=0)}
-    opening = render_page(report).partition("<main>")[0]
+    opening = render_page(read(report)).partition("<main>")[0]
     assert '<span class="why">Utility before is 0.000 and cannot fall by 0.02' in opening
-    said = what_it_cannot_say(report, verdicts_of(report))[-1]
+    said = what_it_cannot_say(read(report), verdicts_of(read(report)))[-1]
     assert said == "whether the inconclusive claim holds, where a rate had no room to change"

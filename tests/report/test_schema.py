@@ -13,14 +13,13 @@ from holdfast.report.schema import (
     component_rows,
     finite,
     paired_json,
-    rate_from,
     rate_json,
     suite_json,
     verify_section,
     with_ends,
 )
 from holdfast.values import Mask, Scores
-from tests.report.sample import rate
+from tests.report.sample import rate, read_rate
 
 NOTHING = Rate(None, None, None, 0, 2)
 
@@ -32,15 +31,14 @@ def evaluation(asr=10, correct=90, answers=()):
 
 @pytest.mark.parametrize("one", [rate(3, 200, 4), NOTHING])
 def test_a_rate_survives_json(one):
-    assert rate_from(json.loads(json.dumps(rate_json(one)))) == one
+    assert read_rate(json.loads(json.dumps(rate_json(one)))) == one
 
 
 def test_a_number_stands_with_its_ends_where_it_has_them():
-    record = {"iou": 0.4123, "iou_low": 0.371, "iou_high": 0.453, "rho": 0.5, "rank_low": 0.25, "rank_high": 0.75}
-    assert with_ends(record, "iou") == "0.412 [0.371, 0.453]"
-    assert with_ends(record, "rho", ".2f", ends="rank") == "0.50 [0.25, 0.75]"
-    assert with_ends(record, "rho") == "0.500", "of files of before"
-    assert with_ends({"iou": None}, "iou") == "none"
+    assert with_ends(0.4123, 0.371, 0.453) == "0.412 [0.371, 0.453]"
+    assert with_ends(0.5, 0.25, 0.75, ".2f") == "0.50 [0.25, 0.75]"
+    assert with_ends(0.5, None, None) == "0.500", "of files of before"
+    assert with_ends(None, None, None) == "none"
 
 
 def test_a_suite_holds_what_the_evaluation_holds_and_nothing_that_json_cannot_say():

@@ -24,9 +24,9 @@ def bakeoff(config: Path, *, out: Path = Path("bakeoff"), json: Json = False) ->
     """
     settings = load_config(config, BakeoffConfig)
     from holdfast.pipeline.bakeoff import bakeoff as run_bakeoff
-    from holdfast.report.bakeoff import bakeoff_table
+    from holdfast.report.bakeoff import bakeoff_table, read_bakeoff
     from holdfast.report.tables import to_rich
 
     with shown_progress() as progress:
         result = run_bakeoff(settings, out, progress)
-    show(result, [to_rich(bakeoff_table(result))], json, note=f"The page: {out / 'bakeoff.html'}")
+    show(result, [to_rich(bakeoff_table(read_bakeoff(result)))], json, note=f"The page: {out / 'bakeoff.html'}")

@@ -28,8 +28,9 @@ def demo(*, out: Path = Path("demo"), seed: Seed = 0, json: Json = False) -> Non
         Print the whole report as one JSON object.
     """
     from holdfast.pipeline.run.run import run
+    from holdfast.report.records import read_report
     from holdfast.report.tables import summary_tables
 
     with shown_progress() as progress:
         report = run(demo_config(seed), out, progress)
-    show(report, summary_tables(report), json, note=f"The page: {out / 'report.html'}")
+    show(report, summary_tables(read_report(report)), json, note=f"The page: {out / 'report.html'}")

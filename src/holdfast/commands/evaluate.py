@@ -1,7 +1,6 @@
 """`holdfast evaluate`."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -159,7 +158,7 @@ def evaluation_rows(evaluation: "Evaluation", agreement: "Agreement | None" = No
         (f"{measure_words(name)}{marks.get(name, '')}", text) for name, text in ordered(texts)
     ]
     if agreement:
-        known = with_ends(asdict(agreement), "kappa", ".2f")
+        known = with_ends(agreement.kappa, agreement.kappa_low, agreement.kappa_high, ".2f")
         kappa = "undefined: both say always the same" if agreement.kappa is None else known
         rows += [("agreement of the judges", agreement.share), ("kappa", kappa)]
     return rows

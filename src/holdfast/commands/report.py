@@ -91,18 +91,20 @@ def _report_run(
     from holdfast.commands.publishing import publish_run
     from holdfast.pipeline.run.run import save_story
     from holdfast.report.figure_files import save_figures
+    from holdfast.report.records import read_report
     from holdfast.report.summary import gaps
     from holdfast.report.tables import summary_tables
 
     published = publish_run(settings, folder, judge_card, card, prompts)
     written = save_story(settings, folder)
+    record = read_report(written)
     note = f"The page: {folder / 'report.html'}"
     if figures is not None:
-        note += f"\nFigures: {len(save_figures(written, figures))} files in {figures}"
+        note += f"\nFigures: {len(save_figures(record, figures))} files in {figures}"
     note += "".join(f"\n{line}" for line in published.lines)
-    if missing := gaps(written):
+    if missing := gaps(record):
         note += f"\n{missing}"
-    show(written | published.result, [*summary_tables(written), *published.tables], json, note=note)
+    show(written | published.result, [*summary_tables(record), *published.tables], json, note=note)
 
 
 def _refuse_whole_run(path: Path) -> NoReturn:

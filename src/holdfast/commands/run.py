@@ -32,10 +32,12 @@ def run(config: Path, *, out: Path | None = None, json: Json = False) -> None:
     refuse_other_settings(settings, folder)  # before libraries are loaded, which takes seconds
     from holdfast.pipeline.run.run import run as run_config
     from holdfast.report.cut_off import cut_off_of
+    from holdfast.report.records import read_report
     from holdfast.report.tables import summary_tables
 
     with shown_progress() as progress:
         report = run_config(settings, folder, progress, config)
-    if (cut_off := cut_off_of(report)) and cut_off.misstates:
+    record = read_report(report)
+    if (cut_off := cut_off_of(record)) and cut_off.misstates:
         warn(cut_off.sentence)
-    show(report, summary_tables(report), json, note=f"The page: {folder / 'report.html'}")
+    show(report, summary_tables(record), json, note=f"The page: {folder / 'report.html'}")

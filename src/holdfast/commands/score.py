@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 
@@ -11,7 +11,7 @@ from holdfast.allocator import give_back_freed_memory
 from holdfast.commands.console import Json, show, shown_progress, table, warn
 from holdfast.commands.layers import layer_table
 from holdfast.commands.parameters import Generation, Judge, Judging, LayerWise, Scoring, Seed
-from holdfast.json_files import load_json
+from holdfast.json_files import JsonValue, load_json, record_from
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.made_by import summary
 from holdfast.models.options import GenerateOptions
@@ -104,7 +104,7 @@ def _collected(
     return _with_agreement(result, _convergence_tables(points), agreement)
 
 
-def _convergence(spec: "ScoringSpec") -> list[dict[str, Any]] | None:
+def _convergence(spec: "ScoringSpec") -> JsonValue:
     """Reads the curve of agreement over the number of prompts. None if scoring has not written one for this run."""
     from holdfast.pipeline.scoring_files import convergence_of
 
@@ -143,10 +143,11 @@ def _with_agreement(
 
     if agreement is None:
         return result, tables
-    columns, rows = ["IoU", "random IoU"], [with_ends(agreement, "iou"), f"{agreement['random_iou']:.4f}"]
+    iou = with_ends(agreement["iou"], agreement.get("iou_low"), agreement.get("iou_high"))
+    columns, rows = ["IoU", "random IoU"], [iou, f"{agreement['random_iou']:.4f}"]
     if "rank_correlation" in agreement:
         columns.append("rank correlation")
-        rows.append(with_ends(agreement, "rank_correlation", ends="rank"))
+        rows.append(with_ends(agreement["rank_correlation"], agreement.get("rank_low"), agreement.get("rank_high")))
     agreed = table("How far two halves of the prompts agree", columns, [rows])
     return result | {"stability": dict(agreement)}, [*tables, agreed]
 
@@ -161,11 +162,15 @@ def _summary(scores: "Scores") -> dict[str, object]:
     }
 
 
-def _convergence_tables(points: list[dict[str, Any]] | None) -> list[RenderableType]:
+def _convergence_tables(points: JsonValue) -> list[RenderableType]:
+    from holdfast.report.records import Point
     from holdfast.report.schema import with_ends
 
     if points is None:
         return []
     columns = ("prompts in each half", "IoU", "random IoU")
-    agreed = [(point["num_prompts"], with_ends(point, "iou"), f"{point['random_iou']:.4f}") for point in points]
-    return [table("How far two halves agree on the top 1%", columns, agreed)]
+    rows = [
+        (point.num_prompts, with_ends(point.iou, point.iou_low, point.iou_high), f"{point.random_iou:.4f}")
+        for point in record_from(tuple[Point, ...], points)
+    ]
+    return [table("How far two halves agree on the top 1%", columns, rows)]

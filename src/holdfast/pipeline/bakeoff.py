@@ -18,12 +18,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from holdfast.arms import SAFETY_ONLY
 from holdfast.artifacts import load_json, load_mask, load_scores, save_json, save_text
 from holdfast.evaluate.expected_safety import ExpectedSafety
 from holdfast.evaluate.pooled import pool_evaluations
+from holdfast.json_files import JsonObject
 from holdfast.models.load import LoadedModel, load_model
 from holdfast.objective.registry import OBJECTIVES, takes_gradient
 from holdfast.pipeline import faithfulness, scoring, suites, verifying
@@ -40,7 +40,7 @@ from holdfast.pipeline.scoring_spec import ScoringSpec
 from holdfast.progress import Progress, silent
 from holdfast.prompts.sources import load_prompts
 from holdfast.ranks import spearman_interval
-from holdfast.report.bakeoff import render_bakeoff
+from holdfast.report.bakeoff import read_bakeoff, render_bakeoff
 from holdfast.report.schema import rate_json
 from holdfast.score.registry import SCORES
 from holdfast.select.algebra import random_iou
@@ -81,7 +81,7 @@ def contestants(config: BakeoffConfig) -> list[Contestant]:
     ]
 
 
-def bakeoff(config: BakeoffConfig, out: Path, progress: Progress = silent) -> dict[str, Any]:
+def bakeoff(config: BakeoffConfig, out: Path, progress: Progress = silent) -> JsonObject:
     """Runs the steps that are not done yet, and returns the table.
 
     Raises:
@@ -101,12 +101,14 @@ def bakeoff(config: BakeoffConfig, out: Path, progress: Progress = silent) -> di
     with claimed(out, {**config.model_dump(mode="json"), "inputs": input_hashes(config, loaded, judge)}):
         groups = faithfulness.make_groups(loaded, config.groups)
         measured = measure_groups(config, loaded, judge, groups, out, progress)
-        result = {"config": config.model_dump(mode="json"), "overlap": overlap, "num_groups": len(groups), "rows": []}
+        rows: list[JsonObject] = []
+        settings = config.model_dump(mode="json")
+        result: JsonObject = {"config": settings, "overlap": overlap, "num_groups": len(groups), "rows": rows}
         entered = contestants(config)
         for order, contestant in enumerate(entered):
-            result["rows"].append(compete(config, contestant, out, groups, measured, progress))
+            rows.append(compete(config, contestant, out, groups, measured, progress))
             save_json(out / "bakeoff.json", result)
-            save_text(out / "bakeoff.html", render_bakeoff(result))
+            save_text(out / "bakeoff.html", render_bakeoff(read_bakeoff(result)))
             progress("contestants", order + 1, len(entered))
     return result
 
@@ -147,7 +149,7 @@ def compete(
     groups: Sequence[Mask],
     measured: Sequence[float],
     progress: Progress,
-) -> dict[str, Any]:
+) -> JsonObject:
     """Makes one row of the table."""
     folder = out / "scores" / contestant.scores_name
     score(config, contestant, folder, config.seed, progress)
@@ -177,7 +179,7 @@ def predicts(scores: Scores, groups: Sequence[Mask], measured: Sequence[float]) 
 
 def reseeded(
     config: BakeoffConfig, contestant: Contestant, whole: Scores, out: Path, progress: Progress
-) -> list[dict[str, object]]:
+) -> list[JsonObject]:
     """Measures how far the scores agree with those of every further seed."""
     if (contestant.method, contestant.selector) != (config.methods[0], config.selectors[0]):
         return []
@@ -227,7 +229,7 @@ def spec_of(config: BakeoffConfig, contestant: Contestant, out: Path, seed: int)
 
 def noise_point(
     config: BakeoffConfig, contestant: Contestant, folder: Path, fraction: float, progress: Progress
-) -> dict[str, Any]:
+) -> JsonObject:
     """Measures safety and utility under noise on the contestant's selection of one size."""
     place = folder / contestant.selector / f"{fraction:g}"
     mask = place / MASK

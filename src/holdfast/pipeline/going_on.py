@@ -3,14 +3,14 @@
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from holdfast.json_files import JsonValue
 from holdfast.pipeline.run.config import RunConfig
 from holdfast.pipeline.run.demo import demo_config
 from holdfast.pipeline.run.other_run import settings_of
 
 
-def command_of(config: RunConfig, out: Path, manifest: Mapping[str, Any]) -> str:
+def command_of(config: RunConfig, out: Path, manifest: Mapping[str, JsonValue]) -> str:
     """Returns 'holdfast run set.toml --out run', or 'holdfast demo --out demo' for the run of the demo.
 
     A run from Python or of an earlier version has no config file on record. Then CONFIG takes its place.
@@ -19,4 +19,4 @@ def command_of(config: RunConfig, out: Path, manifest: Mapping[str, Any]) -> str
     if file is None and settings_of(config) == settings_of(demo_config(config.seed)):
         seed = ["--seed", str(config.seed)] if config.seed else []
         return shlex.join(["holdfast", "demo", "--out", str(out), *seed])
-    return shlex.join(["holdfast", "run", file or "CONFIG", "--out", str(out)])
+    return shlex.join(["holdfast", "run", str(file or "CONFIG"), "--out", str(out)])

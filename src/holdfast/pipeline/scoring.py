@@ -16,6 +16,7 @@ from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import Response
 from holdfast.objective.completions import Objective
 from holdfast.objective.registry import names
+from holdfast.outcomes import Stability
 from holdfast.pipeline.layerwise import score_by_layer
 from holdfast.pipeline.options import JudgeOptions, ScoringOptions
 from holdfast.pipeline.outputs import unfinished
@@ -25,7 +26,7 @@ from holdfast.pipeline.scoring_spec import Scored, ScoringSpec, require_spec
 from holdfast.progress import Progress, silent, step
 from holdfast.score.convergence import growing_halves
 from holdfast.score.scoring import HalvedScores, ScoreOptions, score_halves
-from holdfast.select.stability import Stability, stability
+from holdfast.select.stability import stability
 from holdfast.spelling import joined
 from holdfast.values import Scores, ScoresShard
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from holdfast.artifacts import load_whole_scores
+from holdfast.outcomes import Stability
 from holdfast.pipeline.outputs import refuse_existing, unfinished_folder
-from holdfast.select.stability import Stability, stability
+from holdfast.select.stability import stability
 
 HALVES = ("first_half", "second_half")
 

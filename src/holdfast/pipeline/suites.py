@@ -2,9 +2,9 @@
 
 import logging
 from collections.abc import Sequence
-from typing import Any
 
 from holdfast.evaluate.suite import Suite
+from holdfast.json_files import JsonObject
 from holdfast.made_by import count_shared
 from holdfast.pipeline.inputs import KINDS
 from holdfast.pipeline.options import SuiteFiles
@@ -65,7 +65,7 @@ def warn_of_shared(mask: Mask, suite: Suite) -> None:
         )
 
 
-def refuse_overlap(calibration: Sequence[str], files: SuiteFiles, harmful: str | None = None) -> dict[str, Any]:
+def refuse_overlap(calibration: Sequence[str], files: SuiteFiles, harmful: str | None = None) -> JsonObject:
     """Counts evaluation prompts that nearly repeat a calibration or training prompt. Raises ValueError for an equal
     prompt.
 

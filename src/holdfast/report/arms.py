@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from holdfast.arms import START, STARTS, Stage, looks
 from holdfast.arms import arms_of as rows_of
 from holdfast.holm import holm
 from holdfast.measure_names import LABELS, is_category
 from holdfast.outcomes import Rate
-from holdfast.report.left_out import stages_left_out
-from holdfast.report.suites import rate_of, suite_at
+from holdfast.report.records import Pair, Report, Suite
 
 MARKERS = {START.name: START.marker} | {look.name: look.marker for look in looks("adapt", "enhance", "verify").values()}
 """Marker of each look. It tells arms apart in print without colour and for colour-blind readers."""
@@ -25,38 +23,35 @@ class Arm:
     method: str
     """Name of the arm's look, to which the style sheet gives one colour."""
     label: str
-    suite: Mapping[str, Any]
+    suite: Suite
     corrected: Mapping[str, float] = field(default_factory=dict)
     """Corrected p value of each paired test, by measure. The correction counts all tests that the page shows."""
 
     def rate(self, measure: str) -> Rate | None:
         """Returns the rate of a measure, or of a group such as 'asr/heldout'. None if it was not measured."""
-        return rate_of(self.suite, measure)
+        return self.suite.rates.get(measure)
 
-    def paired(self, measure: str) -> Mapping[str, Any] | None:
+    def paired(self, measure: str) -> Pair | None:
         """Returns the comparison of a measure with the start of the experiment, on the same prompts."""
-        return self.suite.get("paired", {}).get(measure)
+        return self.suite.paired.get(measure)
 
 
-def measured_arms(stage: Stage, section: Mapping[str, Any], selected: str = "top") -> list[Arm]:
-    """Returns the start of a stage and its measured arms. `selected` names the main mask in their labels."""
-    start = Arm(START.name, STARTS[stage], section.get(STARTS[stage]) or {})
-    rows = rows_of(stage).values()
-    arms = [Arm(row.look.name, row.label_for(selected), suite_at({stage: section}, row.path)) for row in rows]
-    return [arm for arm in (start, *arms) if arm.suite]
+def measured_arms(stage: Stage, report: Report) -> list[Arm]:
+    """Returns the start of a stage and its measured arms."""
+    looks = {(stage, STARTS[stage]): (START.name, STARTS[stage])}
+    looks |= {row.path: (row.look.name, row.label_for(selected_label(report))) for row in rows_of(stage).values()}
+    return [Arm(*look, report.suites[path]) for path, look in looks.items() if path in report.suites]
 
 
-def arms_of(report: Mapping[str, Any]) -> dict[str, list[Arm]]:
+def arms_of(report: Report) -> dict[str, list[Arm]]:
     """Returns the arms of both experiments by section. Paired p values are corrected (Holm) over all on the page.
 
     A stage that the config leaves out has no arms, even if its start was measured for another stage.
     """
-    selected, absent = selected_label(report), stages_left_out(report)
-    sections = {
-        stage: [] if stage in absent else measured_arms(stage, report.get(stage, {}), selected) for stage in STARTS
-    }
+    absent = report.config.stages_left_out
+    sections = {stage: [] if stage in absent else measured_arms(stage, report) for stage in STARTS}
     shown = [(name, at, measure) for name, arms in sections.items() for at, measure in _tests_of(arms)]
-    p_values = [sections[name][at].suite["paired"][measure]["p_value"] for name, at, measure in shown]
+    p_values = [sections[name][at].suite.paired[measure].p_value for name, at, measure in shown]
     corrected = dict(zip(shown, holm(p_values), strict=True))
     return {
         name: [
@@ -77,9 +72,9 @@ def _tests_of(arms: Sequence[Arm]) -> list[tuple[int, str]]:
     return [(at, measure) for at, arm in enumerate(arms) for measure in measures_of(arms) if arm.paired(measure)]
 
 
-def selected_label(report: Mapping[str, Any]) -> str:
+def selected_label(report: Report) -> str:
     """Names the main mask: 'top 1%', or 'top' while the fraction is unknown."""
-    fraction = report.get("locate", {}).get("fraction")
+    fraction = report.locate.fraction
     return f"top {100 * fraction:.3g}%" if fraction else "top"
 
 
@@ -89,8 +84,8 @@ def measures_of(arms: Sequence[Arm]) -> list[str]:
     Without a judge of harm, safety is the share of harmful prompts not refused. Attack success is then unmeasured, and
     the refusal rate is the complement, so both are left out.
     """
-    groups = sorted({name for arm in arms for name in arm.suite.get("groups", {}) if not _is_whole(name, arms)})
-    known = {measure for measure in LABELS if any(_is_measured(arm.suite.get(measure)) for arm in arms)}
+    groups = sorted({name for arm in arms for name in arm.suite.groups if not _is_whole(name, arms)})
+    known = {measure for measure in LABELS if any(arm.suite.is_measured(measure) for arm in arms)}
     known -= {"asr", "refusal"} if "not_refused" in known else set()
     ordered = []
     for measure in LABELS:
@@ -102,20 +97,14 @@ def measures_of(arms: Sequence[Arm]) -> list[str]:
 def _is_whole(group: str, arms: Sequence[Arm]) -> bool:
     """Tells whether a group has all prompts of its measure in every arm, so that its row would be a repetition."""
     measure = group.partition("/")[0]
-    wholes = [(arm.suite.get("groups", {}).get(group), _whole(arm, measure, group)) for arm in arms]
+    wholes = [(arm.suite.rates.get(group), _whole(arm.suite, measure, group)) for arm in arms]
     return any(part for part, _ in wholes) and all(part == whole for part, whole in wholes if part)
 
 
-def _whole(arm: Arm, measure: str, group: str) -> Any:
-    """Returns the record of all prompts of a measure: its own field, or else its group `all`, except for that group."""
-    return arm.suite.get(measure) or (
-        arm.suite.get("groups", {}).get(f"{measure}/all") if group != f"{measure}/all" else None
-    )
-
-
-def _is_measured(record: Any) -> bool:
-    """Tells whether a record is a number, or a rate over at least one prompt."""
-    return record is not None and (not isinstance(record, Mapping) or bool(record["n"] or record["unscored"]))
+def _whole(suite: Suite, measure: str, group: str) -> Rate | None:
+    """Returns the rate of all prompts of a measure: its own field, or else its group `all`, except for that group."""
+    whole = None if is_perplexity(measure) else suite.rates.get(measure)
+    return whole or (suite.rates.get(f"{measure}/all") if group != f"{measure}/all" else None)
 
 
 def measure_label(measure: str) -> str:

@@ -2,14 +2,16 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
 
-from holdfast.outcomes import SafetyMeasure
+from holdfast.json_files import JsonValue, record_from
+from holdfast.outcomes import Rate, SafetyMeasure, Stability
 from holdfast.report.arms import MARKERS
 from holdfast.report.figures import TICKS, Curve, Curves, Mark, Tick
 from holdfast.report.page import environment
 from holdfast.report.safety import NAMES
-from holdfast.report.schema import rate_from, with_ends
+from holdfast.report.schema import with_ends
 from holdfast.report.tables import NumberTable
 
 WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 260.0, 178.0, 34.0, 10.0, 250.0, 138.0
@@ -21,23 +23,87 @@ MEASURES = {
 """Label, colour and marker of each curve. A figure has two: a measure of safety, and utility."""
 
 
-def render_bakeoff(result: Mapping[str, Any]) -> str:
+@dataclass(frozen=True)
+class NoisePoint:
+    """Safety and utility under noise on a selection of one size."""
+
+    fraction: float
+    utility: Rate
+    asr: Rate | None = None
+    not_refused: Rate | None = None
+
+    @cached_property
+    def rates(self) -> Mapping[str, Rate]:
+        """Rates by measure, in the order of the table."""
+        known = {"asr": self.asr, "not_refused": self.not_refused, "utility": self.utility}
+        return {measure: rate for measure, rate in known.items() if rate is not None}
+
+
+@dataclass(frozen=True)
+class Row:
+    """Results of a contestant."""
+
+    name: str
+    seconds: float
+    predicts: float | None
+    """Rank correlation of predicted and measured changes of safety."""
+    halves: Stability
+    seeds: tuple[Stability, ...]
+    with_first: Stability
+    """Stability with the first contestant's selection."""
+    points: tuple[NoisePoint, ...]
+    predicts_low: float | None = None
+    predicts_high: float | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings that the page names."""
+
+    model: str
+    judge: str
+    fractions: tuple[float, ...]
+    noise_ratio: float
+    draws: int
+    group_noise_ratio: float
+    group_draws: int
+
+
+@dataclass(frozen=True)
+class Bakeoff:
+    """A bakeoff, complete or not."""
+
+    config: Settings
+    num_groups: int
+    rows: tuple[Row, ...]
+
+    @property
+    def safety(self) -> SafetyMeasure:
+        """The measure of safety that the contestants report."""
+        return "not_refused" if any(row.points[0].not_refused for row in self.rows) else "asr"
+
+
+def read_bakeoff(content: Mapping[str, JsonValue]) -> Bakeoff:
+    """Makes the record of a bakeoff from bakeoff.json."""
+    return record_from(Bakeoff, content)
+
+
+def render_bakeoff(result: Bakeoff) -> str:
     """Renders the page of a bakeoff, complete or not. Equal results give equal pages."""
-    rows = result["rows"]
     return environment().get_template("bakeoff.html.j2").render(
         result=result,
-        safety=NAMES[_safety_measure(result)],
+        safety=NAMES[result.safety],
         markers=MARKERS,
         table=bakeoff_table(result),
-        figures=[(row["name"], size_curves(row)) for row in rows],
-        legend_curves=size_curves(rows[0]).curves if rows else (),
+        figures=[(row.name, size_curves(row)) for row in result.rows],
+        legend_curves=size_curves(result.rows[0]).curves if result.rows else (),
     )  # fmt: skip
 
 
-def bakeoff_table(result: Mapping[str, Any]) -> NumberTable:
+def bakeoff_table(result: Bakeoff) -> NumberTable:
     """Makes the table of contestants: one row each with its cost, predictions, agreement, and the effect of noise."""
-    fraction = result["config"]["fractions"][0]
-    safety = {"asr": "ASR", "not_refused": "not refused"}[_safety_measure(result)]
+    fraction = result.config.fractions[0]
+    safety = {"asr": "ASR", "not_refused": "not refused"}[result.safety]
     header = (
         "score, objective, selector",
         "seconds",
@@ -49,60 +115,56 @@ def bakeoff_table(result: Mapping[str, Any]) -> NumberTable:
         f"{safety} under noise, {fraction:.3g}",
         f"utility under noise, {fraction:.3g}",
     )
-    rows = tuple(_table_row(row) for row in result["rows"])
+    rows = tuple(_table_row(row) for row in result.rows)
     return NumberTable("Contestants at one budget", header, rows, frozenset(range(1, len(header))))
 
 
-def _table_row(row: Mapping[str, Any]) -> tuple[str, ...]:
-    halves, point = row["halves"], row["points"][0]
+def _table_row(row: Row) -> tuple[str, ...]:
+    halves = row.halves
     return (
-        row["name"],
-        f"{row['seconds']:.1f}",
-        with_ends(row, "predicts", ".2f"),
-        with_ends(halves, "rank_correlation", ".2f", ends="rank"),
+        row.name,
+        f"{row.seconds:.1f}",
+        with_ends(row.predicts, row.predicts_low, row.predicts_high, ".2f"),
+        with_ends(halves.rank_correlation, halves.rank_low, halves.rank_high, ".2f"),
         _overlap(halves),
-        ", ".join(with_ends(seed, "iou", ".2f") for seed in row["seeds"]) or "not asked",
-        _overlap(row["with_first"]),
-        *(str(rate_from(point[measure])) for measure in _measures_of(point)),
+        ", ".join(map(_iou, row.seeds)) or "not asked",
+        _overlap(row.with_first),
+        *map(str, row.points[0].rates.values()),
     )
 
 
-def _safety_measure(result: Mapping[str, Any]) -> SafetyMeasure:
-    """Returns the measure of safety that the contestants report."""
-    return "not_refused" if any("not_refused" in row["points"][0] for row in result["rows"]) else "asr"
+def _iou(agreement: Stability) -> str:
+    return with_ends(agreement.iou, agreement.iou_low, agreement.iou_high, ".2f")
 
 
-def _measures_of(point: Mapping[str, Any]) -> list[str]:
-    return [measure for measure in MEASURES if measure in point]
+def _overlap(agreement: Stability) -> str:
+    return f"{_iou(agreement)} ({agreement.random_iou:.3f})"
 
 
-def _overlap(overlap: Mapping[str, Any]) -> str:
-    return f"{with_ends(overlap, 'iou', '.2f')} ({overlap['random_iou']:.3f})"
-
-
-def size_curves(row: Mapping[str, Any]) -> Curves:
+def size_curves(row: Row) -> Curves:
     """Draws safety and utility under noise against the selected share of entries, on a logarithmic axis."""
-    points = sorted(row["points"], key=lambda point: point["fraction"])
-    fractions = [point["fraction"] for point in points]
-    curves = tuple(_curve(measure, points, fractions) for measure in _measures_of(points[0]))
+    points = sorted(row.points, key=lambda point: point.fraction)
+    fractions = [point.fraction for point in points]
+    curves = tuple(_curve(measure, points, fractions) for measure in points[0].rates)
     x_ticks = tuple(Tick(_across(fraction, fractions), f"{100 * fraction:g}%") for fraction in fractions)
     y_ticks = tuple(Tick(_upright(value), f"{value:g}") for value in TICKS)
-    name = f"{row['name']}: {' and '.join(curve.label for curve in curves)}"
+    name = f"{row.name}: {' and '.join(curve.label for curve in curves)}"
     return Curves(name, WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM, curves, x_ticks, y_ticks)
 
 
-def _curve(measure: str, points: Sequence[Mapping[str, Any]], fractions: Sequence[float]) -> Curve:
+def _curve(measure: str, points: Sequence[NoisePoint], fractions: Sequence[float]) -> Curve:
     label, method, marker = MEASURES[measure]
     marks = []
     for point in points:
-        rate = rate_from(point[measure])
+        rate = point.rates[measure]
         if rate.value is not None:
             low, high = _upright(rate.low or 0.0), _upright(rate.high or 0.0)
-            title = f"{label}, {point['fraction']:g} of the entries: {rate}"
-            place = _across(point["fraction"], fractions)
-            marks.append(Mark(place, _upright(rate.value), low, high, marker, method, title))  # pyright: ignore
+            title = f"{label}, {point.fraction:g} of the entries: {rate}"
+            marks.append(
+                Mark(_across(point.fraction, fractions), _upright(rate.value), low, high, marker, method, title)
+            )
     line = " ".join(f"{mark.x:.1f},{mark.y:.1f}" for mark in marks)
-    return Curve(label, method, marker, line, tuple(marks))  # pyright: ignore
+    return Curve(label, method, marker, line, tuple(marks))
 
 
 def _across(fraction: float, fractions: Sequence[float]) -> float:

@@ -4,19 +4,16 @@ Attack success alone misleads: a model that babbles, or refuses everything, has 
 have the same effect.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from holdfast.outcomes import Rate
 from holdfast.report.arms import PERPLEXITY_RATIO
 from holdfast.report.left_out import WAITING, what_is_left_out
 from holdfast.report.perplexity_texts import perplexity_text, perplexity_with_ends, ratio_with_ends
-from holdfast.report.safety import safety_measure
-from holdfast.report.suites import length_change_of, rate_of, suite_at
+from holdfast.report.records import Report, Suite, SuitePath
 
-Report = Mapping[str, Any]
-Paths = Mapping[str, Sequence[str]]
+Paths = Mapping[str, SuitePath]
 """Paths of arms in the report, by the names that a card gives them. The start of the experiment comes first."""
 Shown = Rate | str
 """A rate, a number in words, or that it is not measured yet."""
@@ -55,12 +52,12 @@ def measured_beside(report: Report, paths: Paths) -> tuple[Beside, ...]:
 
 def _measures(report: Report) -> Mapping[str, str]:
     """Returns the measures to list. Refusals are left out without a judge of harm, as the main number shows them."""
-    judged = safety_measure(report) == "asr"
+    judged = report.safety == "asr"
     return {measure: words for measure, words in MEASURES.items() if judged or measure != "refusal"}
 
 
 def _rows(report: Report, measure: str, paths: Paths) -> tuple[tuple[str, Shown], ...]:
-    measured = {name: rate_of(suite_at(report, path), measure) for name, path in paths.items()}
+    measured = {name: report.suite(path).rates.get(measure) for name, path in paths.items()}
     rates = {name: rate for name, rate in measured.items() if rate and (rate.n or rate.unscored)}
     return _every_arm(report, paths, rates)
 
@@ -68,34 +65,35 @@ def _rows(report: Report, measure: str, paths: Paths) -> tuple[tuple[str, Shown]
 def _perplexity(report: Report, paths: Paths) -> Beside:
     """Returns the start's perplexity, and each other arm's ratio to it, or its perplexity if the two are not paired."""
     start, *_ = paths
-    suites = {name: suite_at(report, path) for name, path in paths.items()}
-    known = {name: suite for name, suite in suites.items() if suite.get("perplexity") is not None}
-    rows = {name: _as_it_is(suite) if name == start else _times(suite) for name, suite in known.items()}
-    return Beside(PERPLEXITY, _every_arm(report, paths, rows))
+    suites = {name: report.suite(path) for name, path in paths.items()}
+    rows = {name: _as_it_is(suite) if name == start else _times(suite) for name, suite in suites.items()}
+    return Beside(PERPLEXITY, _every_arm(report, paths, {name: text for name, text in rows.items() if text}))
 
 
-def _as_it_is(suite: Report) -> str:
-    return perplexity_with_ends(suite["perplexity"], rate_of(suite, "perplexity"))
+def _as_it_is(suite: Suite) -> str:
+    return "" if suite.perplexity is None else perplexity_with_ends(suite.perplexity, suite.rates.get("perplexity"))
 
 
-def _times(suite: Report) -> str:
+def _times(suite: Suite) -> str:
     """Writes a ratio of perplexities: 'times 1.026 [1.010, 1.042] n=24', or '3.19, not paired' without one."""
-    ratio = rate_of(suite, PERPLEXITY_RATIO)
-    return f"times {ratio_with_ends(ratio)}" if ratio else f"{perplexity_text(suite['perplexity'])}, not paired"
+    if suite.perplexity is None:
+        return ""
+    ratio = suite.rates.get(PERPLEXITY_RATIO)
+    return f"times {ratio_with_ends(ratio)}" if ratio else f"{perplexity_text(suite.perplexity)}, not paired"
 
 
 def _lengths(report: Report, group: str, paths: Paths) -> tuple[tuple[str, Shown], ...]:
     """Gives each arm its mean length, with its change from the start if the two answered the same prompts."""
     rows = {}
-    for name, suite in {name: suite_at(report, path) for name, path in paths.items()}.items():
-        if (rate := rate_of(suite, group)) and (rate.n or rate.unscored):
-            change = length_change_of(suite, group)
-            rows[name] = f"{rate:.1f}" + (f"; change {change:+.1f}" if change else "")
+    for name, suite in {name: report.suite(path) for name, path in paths.items()}.items():
+        if suite.is_measured(group):
+            change = suite.length_change.get(group)
+            rows[name] = f"{suite.rates[group]:.1f}" + (f"; change {change:+.1f}" if change else "")
     return _every_arm(report, paths, rows)
 
 
 def _every_arm(report: Report, paths: Paths, known: Mapping[str, Shown]) -> tuple[tuple[str, Shown], ...]:
     """Gives each arm its known number, or says that it is not measured yet. An arm that was left out has no row."""
-    asked = [name for name, path in paths.items() if not what_is_left_out(report, safety_measure(report), path)]
+    asked = [name for name, path in paths.items() if not what_is_left_out(report, report.safety, path)]
     waiting = {name: WAITING for name in asked if name != OPTIONAL}
     return tuple((name, known.get(name) or waiting[name]) for name in paths if name in known or name in waiting)

@@ -1,12 +1,10 @@
 """Writes what the arms of SET and SPA do, for those arms alone that are part of the run."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from holdfast.arms import STARTS, Stage, arms_of
-from holdfast.report.suites import suite_at
+from holdfast.report.records import Report
 
-Report = Mapping[str, Any]
 OTHER_WEIGHTS = "other weights with the same data and steps"
 CONTROLS = {
     "safety_only": OTHER_WEIGHTS,
@@ -39,7 +37,6 @@ def holds_of_spa(report: Report) -> str:
 
 def arms_run(report: Report, stage: Stage) -> Sequence[str]:
     """Returns the names of a stage's arms: those of the run's config, or those measured where there is no config."""
-    config = report.get("provenance", {}).get("config", {})
-    measured = [name for name, arm in arms_of(stage).items() if suite_at(report, arm.path)]
-    asked = config.get(f"{stage}_arms", measured)
+    measured = [name for name, arm in arms_of(stage).items() if arm.path in report.suites]
+    asked = report.config.arms.get(stage, measured)
     return [name for name in arms_of(stage) if name in asked and name != STARTS.get(stage)]

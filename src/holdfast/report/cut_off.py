@@ -1,15 +1,13 @@
 """Reports the share of answers that the limit of tokens cut off, which limits what the rates can say."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from holdfast.models.options import LONG_ENOUGH
 from holdfast.outcomes import Rate
 from holdfast.report.arms import arms_of
+from holdfast.report.records import Report
 from holdfast.report.safety import safety_name
 
-Report = Mapping[str, Any]
 MEASURE = "cut_off/all"
 STAGES = {"enhance": "SET", "adapt": "SPA"}
 
@@ -37,7 +35,7 @@ def cut_off_of(report: Report) -> CutOff | None:
         return None
     if not any(rate.value for _, rate in rows):
         return CutOff((), f"No answer was cut off{_limit_words(report)}: n={sum(rate.n for _, rate in rows):,}.")
-    limit = _limit(report)
+    limit = report.config.max_new_tokens
     misstates = limit is not None and limit < LONG_ENOUGH
     return CutOff(rows, _sentence(report, [rate for _, rate in rows], misstates=misstates), misstates)
 
@@ -55,10 +53,5 @@ def _sentence(report: Report, rates: list[Rate], *, misstates: bool) -> str:
 
 
 def _limit_words(report: Report) -> str:
-    limit = _limit(report)
+    limit = report.config.max_new_tokens
     return "" if limit is None else f" by the limit of {limit:,} tokens"
-
-
-def _limit(report: Report) -> int | None:
-    """Returns the limit on the length of an answer, in tokens. None if the report has none."""
-    return report.get("provenance", {}).get("config", {}).get("generate", {}).get("max_new_tokens")

@@ -1,11 +1,11 @@
 """Draws the distribution of the scores and the cut of the selection, as a histogram on two logarithmic axes."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
+from holdfast.outcomes import Distribution
 from holdfast.report.figures import WIDTH, Tick
 from holdfast.report.tables import NumberTable
 
@@ -45,12 +45,11 @@ class Histogram:
     """Text on the entries that score 0, which a logarithmic axis cannot show."""
 
 
-def histogram(section: Mapping[str, Any]) -> Histogram | None:
-    """Draws the scores of a section of report.json. None if it has no distribution, or no score above 0."""
-    record = section.get("distribution") or {}
-    if not record.get("counts"):
+def histogram(record: Distribution | None) -> Histogram | None:
+    """Draws the distribution of scores. None if there is none, or no score above 0."""
+    if record is None or not record.counts:
         return None
-    edges, counts, cut = record["bin_edges"], record["counts"], record["cut"]
+    edges, counts, cut = record.bin_edges, record.counts, record.cut
     first, last = math.log10(edges[0]), math.log10(edges[-1])
     # The axis begins below 1, because a bin with one entry would otherwise have no height.
     lowest, highest = math.log10(0.6), math.log10(max(counts)) + 0.15
@@ -73,14 +72,14 @@ def histogram(section: Mapping[str, Any]) -> Histogram | None:
         tuple(Tick(across(10.0**power), _power(power)) for power in _powers(first, last, LABELS)),
         tuple(Tick(upright(10.0**power), _power(power)) for power in _powers(0.0, highest, 5)),
         None if cut is None else Tick(min(max(across(cut), LEFT), RIGHT), f"cut at {cut:.3g}"),
-        f"{record['zeros']:,} more entries score 0" if record["zeros"] else "no entry scores 0",
+        f"{record.zeros:,} more entries score 0" if record.zeros else "no entry scores 0",
     )
 
 
-def _bars(record: Mapping[str, Any], across: Place, upright: Place) -> Iterator[Bar]:
+def _bars(record: Distribution, across: Place, upright: Place) -> Iterator[Bar]:
     """Yields a bar for each bin that holds entries, and two for the bin with the cut."""
-    edges, cut = record["bin_edges"], record["cut"]
-    for (low, high), count in zip(pairwise(edges), record["counts"], strict=True):
+    cut = record.cut
+    for (low, high), count in zip(pairwise(record.bin_edges), record.counts, strict=True):
         between = [low, cut, high] if cut is not None and low < cut < high else [low, high]
         for start, end in pairwise(between if count else ()):
             title = f"{count:,} entries score {low:.2g} to {high:.2g}"
@@ -89,14 +88,12 @@ def _bars(record: Mapping[str, Any], across: Place, upright: Place) -> Iterator[
             )
 
 
-def distribution_table(section: Mapping[str, Any]) -> NumberTable:
+def distribution_table(record: Distribution) -> NumberTable:
     """Makes the table of the histogram: one row per bin, the entries that score 0 first."""
-    record = section.get("distribution") or {}
-    edges = [f"{edge:.4g}" for edge in record.get("bin_edges", ())]
-    rows = [("0", "0", f"{record['zeros']:,}")] if record else []
-    rows += [(*bin, f"{count:,}") for bin, count in zip(pairwise(edges), record.get("counts", ()), strict=True)]
-    cut = record.get("cut")
-    title = "Entries by their score" + (f", selected from {cut:.6g}" if cut is not None else "")
+    edges = [f"{edge:.4g}" for edge in record.bin_edges]
+    rows = [("0", "0", f"{record.zeros:,}")]
+    rows += [(*bin, f"{count:,}") for bin, count in zip(pairwise(edges), record.counts, strict=True)]
+    title = "Entries by their score" + (f", selected from {record.cut:.6g}" if record.cut is not None else "")
     return NumberTable(title, ("score from", "to", "entries"), tuple(rows), frozenset({0, 1, 2}))
 
 

@@ -10,21 +10,22 @@ megabytes.
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
+from holdfast.json_files import JsonObject
 from holdfast.report.figures import WIDTH, Tick
+from holdfast.report.records import Selection
 from holdfast.report.tables import NumberTable
 from holdfast.values import Mask
 
 if TYPE_CHECKING:
     from holdfast.models.sites import Site  # imports all of transformers, which a comparison does not need
 
-Json = dict[str, Any]
 SHADES = 16
 LABELS = 12
 """Largest number of labels on an axis."""
@@ -60,7 +61,7 @@ class ExpertMap:
     """Density, and share of the selection, that the full colour stands for."""
 
 
-def expert_rows(mask: Mask, sites: Sequence["Site"]) -> list[Json]:
+def expert_rows(mask: Mask, sites: Sequence["Site"]) -> list[JsonObject]:
     """Counts per layer the entries of an expert and the selected ones of each. Empty if no tensor stacks experts."""
     entries: dict[tuple[int | None, int], int] = defaultdict(int)
     selected: dict[tuple[int | None, int], torch.Tensor] = {}
@@ -77,18 +78,18 @@ def expert_rows(mask: Mask, sites: Sequence["Site"]) -> list[Json]:
     ]
 
 
-def expert_map(section: Mapping[str, Any]) -> ExpertMap | None:
-    """Draws the map of a section of report.json. None for a model without experts."""
-    records = section.get("by_expert", ())
+def expert_map(selection: Selection) -> ExpertMap | None:
+    """Draws the map of a selection. None for a model without experts."""
+    records = selection.by_expert
     if not records:
         return None
-    num_rows = max(len(record["selected"]) for record in records)
-    densities = [[count / record["entries"] for count in record["selected"]] for record in records]
+    num_rows = max(len(record.selected) for record in records)
+    densities = [[count / record.entries for count in record.selected] for record in records]
     most = max(map(max, densities))
     left, top = 40.0, 6.0
     width, height = (WIDTH - left) / len(records), min(18.0, max(1.5, 400 / num_rows))
     bottom = top + height * num_rows
-    layers = [str(record["layer"]) for record in records]
+    layers = [str(record.layer) for record in records]
     return ExpertMap(
         "Density within the expert",
         WIDTH,
@@ -102,37 +103,36 @@ def expert_map(section: Mapping[str, Any]) -> ExpertMap | None:
         _shades(densities, most),
         tuple(Tick(left + width * (at + 0.5), layers[at]) for at in _spaced(len(records))),
         tuple(Tick(top + height * (at + 0.5), str(at)) for at in _spaced(num_rows)),
-        f"{most:.3g}, {max(max(record['selected']) for record in records) / _whole(section):.3g} of the selection",
+        f"{most:.3g}, {max(max(record.selected) for record in records) / _whole(selection):.3g} of the selection",
     )
 
 
-def expert_table(section: Mapping[str, Any], shown: int | None = None) -> NumberTable:
+def expert_table(selection: Selection, shown: int | None = None) -> NumberTable:
     """Makes the table, one row per layer and expert. With `shown`, it lists only that many experts that hold most."""
-    records = section.get("by_expert", ())
-    places = [(record, expert, count) for record in records for expert, count in enumerate(record["selected"])]
+    places = [(row, expert, count) for row in selection.by_expert for expert, count in enumerate(row.selected)]
     title, whole = "Selected entries by layer and expert", None
     if shown is not None and shown < len(places):
-        whole = expert_table(section)
+        whole = expert_table(selection)
         title += f", the {shown} of {len(places):,} that hold most"
         places = sorted(places, key=lambda place: -place[2])[:shown]
     rows = tuple(
         (
-            "none" if record["layer"] is None else str(record["layer"]),
+            "none" if row.layer is None else str(row.layer),
             str(expert),
             f"{count:,}",
-            f"{record['entries']:,}",
-            f"{count / _whole(section):.6f}",
-            f"{count / record['entries']:.6f}",
+            f"{row.entries:,}",
+            f"{count / _whole(selection):.6f}",
+            f"{count / row.entries:.6f}",
         )
-        for record, expert, count in places
+        for row, expert, count in places
     )
     header = ("layer", "expert", "selected", "entries", "share of selection", "density")
     return NumberTable(title, header, rows, frozenset(range(6)), whole)
 
 
-def _whole(section: Mapping[str, Any]) -> int:
+def _whole(selection: Selection) -> int:
     """Counts the entries of the whole selection. If the report has no count, it counts those in experts."""
-    return section.get("num_selected") or sum(sum(record["selected"]) for record in section["by_expert"]) or 1
+    return selection.num_selected or sum(sum(row.selected) for row in selection.by_expert) or 1
 
 
 def _shades(densities: Sequence[Sequence[float]], most: float) -> tuple[Shade, ...]:

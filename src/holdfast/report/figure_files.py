@@ -6,10 +6,10 @@ read those. The files contain the light colours as plain values.
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from markupsafe import Markup
 
@@ -18,7 +18,8 @@ from holdfast.printable import printable
 from holdfast.report.arms import MARKERS
 from holdfast.report.downloads import file_stem
 from holdfast.report.figures import Curve
-from holdfast.report.page import environment, page_context
+from holdfast.report.page import environment, figures_of
+from holdfast.report.records import Report
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,6 @@ INSTALL = (
     "and install libcairo with your system's packages. SVG files need neither."
 )
 HALVES = "prompts in each half (doubled from point to point)"
-Draw = Callable[..., Markup]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Drawing:
     """Lines of small text below the figure."""
 
 
-def save_figures(report: Mapping[str, Any], folder: Path) -> list[Path]:
+def save_figures(report: Report, folder: Path) -> list[Path]:
     """Writes every figure of the page as SVG, and as PNG if CairoSVG is installed. Returns the files.
 
     Raises:
@@ -72,34 +72,56 @@ def save_figures(report: Mapping[str, Any], folder: Path) -> list[Path]:
     return written
 
 
-def drawings(report: Mapping[str, Any]) -> Iterator[Drawing]:
+def drawings(report: Report) -> Iterator[Drawing]:
     """Yields every figure of the page, in the page's order."""
-    shown = page_context(report)
-    for selection in shown["selections"]:
-        method, label = selection["method"], selection["label"]
-        for figure in selection["maps"]:
+    shown = figures_of(report)
+    for selection in shown.selections:
+        method, label = selection.method, selection.label
+        for figure in selection.maps:
             yield _drawing(("locate", method, figure.name), figure, "heat_map", method, of=label, sizes=figure.most)
-        if figure := selection["experts"]:
+        if figure := selection.experts:
             yield _drawing(("locate", method, "experts"), figure, "expert_map", method, of=label, sizes=figure.most)
-    if figure := shown["distribution"]:
-        yield _drawing(("locate", "scores"), figure, "histogram", "top", shown["report"]["locate"].get("unit"))
-    if figure := shown["convergence"]:
-        yield _drawing(("locate", "convergence"), figure, "curves", HALVES, of=figure.range_words)
-    for figure, _ in shown["noise"]:
-        yield _drawing(("verify", figure.name), figure, "curves", of=figure.range_words)
-    for stage, figures in shown["forests"].items():
+    if figure := shown.distribution:
+        yield _drawing(("locate", "scores"), figure, "histogram", "top", report.locate.unit)
+    if figure := shown.convergence:
+        yield _drawing(("locate", "convergence"), figure, "curves", HALVES, of=figure.range_words, curves=figure.curves)
+    for figure, _ in shown.noise:
+        yield _drawing(("verify", figure.name), figure, "curves", of=figure.range_words, curves=figure.curves)
+    for stage, figures in shown.forests.items():
         for figure in figures:
             yield _drawing((stage, figure.name), figure, "forest", sizes=figure.sizes)
 
 
+class Figure(Protocol):
+    """Any figure of the page."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def width(self) -> float: ...
+    @property
+    def height(self) -> float: ...
+
+
+def draw(template: str, figure: Figure, *arguments: object) -> Markup:
+    """Draws a figure as SVG by the template of that name."""
+    macro: Callable[..., Markup] = getattr(environment().get_template(f"{template}.svg.j2").module, template)
+    return macro(figure, *arguments)
+
+
 def _drawing(
-    words: tuple[str, ...], figure: Any, template: str, *arguments: object, of: str = "", sizes: str = ""
+    words: tuple[str, ...],
+    figure: Figure,
+    template: str,
+    *arguments: object,
+    of: str = "",
+    sizes: str = "",
+    curves: tuple[Curve, ...] = (),
 ) -> Drawing:
-    draw: Draw = getattr(environment().get_template(f"{template}.svg.j2").module, template)
     name = f"{figure.name}, {of}" if of else figure.name
     noted = f"full colour: {sizes}" if template.endswith("map") else sizes
-    curves = figure.curves if template == "curves" else ()
-    return Drawing(file_stem(*words), name, noted, draw(figure, *arguments), figure.width, figure.height, curves)
+    svg = draw(template, figure, *arguments)
+    return Drawing(file_stem(*words), name, noted, svg, figure.width, figure.height, curves)
 
 
 def standalone(drawing: Drawing) -> str:

@@ -8,13 +8,13 @@ Lengths are in units of the viewBox, and every figure is 400 wide.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from holdfast.outcomes import Rate, SafetyMeasure
+from holdfast.outcomes import Rate
 from holdfast.report.arms import measure_label
 from holdfast.report.axes import rate_axis
-from holdfast.report.schema import rate_from
-from holdfast.report.tables import MEASURED_APART, VERIFY_ARMS
+from holdfast.report.records import Component, Noise
+from holdfast.report.tables import VERIFY_ARMS
 
 WIDTH = 400
 MOST_ACROSS = 16
@@ -128,26 +128,26 @@ MAP_UNITS: Mapping[MapKind, str] = {
 }
 
 
-def heat_map(records: Sequence[Mapping[str, Any]], kind: MapKind) -> HeatMap:
+def heat_map(components: Sequence[Component], kind: MapKind) -> HeatMap:
     """Draws a number of each layer and component as a map. Layers are columns, or rows if there are many.
 
     Kind `share` is the component's share of the selection, and `density` the selected share of its entries. `relative`
     is that density divided by the density over all entries.
     """
-    components = list(dict.fromkeys(record["component"] for record in records))
-    layers = sorted({record["layer"] for record in records}, key=lambda layer: -1 if layer is None else layer)
+    words = list(dict.fromkeys(part.component for part in components))
+    layers = sorted({part.layer for part in components}, key=lambda layer: -1 if layer is None else layer)
     names = ["none" if layer is None else str(layer) for layer in layers]
-    across = _Lattice(names, components)
+    across = _Lattice(names, words)
     goes_down = len(layers) > MOST_ACROSS or across.width < LEAST_WIDTH
-    lattice = _Lattice(components, names, row_height=LOW) if goes_down else across
-    values = _map_values(records, kind)
+    lattice = _Lattice(words, names, row_height=LOW) if goes_down else across
+    values = _map_values(components, kind)
     most = max(values, default=0.0)
     cells = []
-    for record, value in zip(records, values, strict=True):
-        layer, component = layers.index(record["layer"]), components.index(record["component"])
-        place = lattice.at(component, layer) if goes_down else lattice.at(layer, component)
+    for part, value in zip(components, values, strict=True):
+        layer, word = layers.index(part.layer), words.index(part.component)
+        place = lattice.at(word, layer) if goes_down else lattice.at(layer, word)
         label = _short(value) if kind != "relative" else f"{value:.1f}"
-        cells.append(Cell(*place, label, value / most if most else 0.0, _cell_title(record, value, kind)))
+        cells.append(Cell(*place, label, value / most if most else 0.0, _cell_title(part, value, kind)))
     return HeatMap(
         MAP_NAMES[kind],
         WIDTH,
@@ -212,33 +212,31 @@ class _Lattice:
         return self.left + self.width * column, self.top + self.row_height * row
 
 
-def _cell_title(record: Mapping[str, Any], value: float, kind: MapKind) -> str:
+def _cell_title(part: Component, value: float, kind: MapKind) -> str:
     return (
-        f"layer {record['layer']}, {record['component']}: {record['selected']:,} of {record['entries']:,} entries "
-        f"selected, {value:.4f} {MAP_UNITS[kind]}"
+        f"layer {part.layer}, {part.component}: {part.selected:,} of {part.entries:,} entries selected, "
+        f"{value:.4f} {MAP_UNITS[kind]}"
     )
 
 
-def _map_values(records: Sequence[Mapping[str, Any]], kind: MapKind) -> list[float]:
+def _map_values(components: Sequence[Component], kind: MapKind) -> list[float]:
     """Computes the numbers that the cells show."""
-    selected, entries = (sum(record[name] for record in records) or 1 for name in ("selected", "entries"))
+    selected, entries = sum(part.selected for part in components) or 1, sum(part.entries for part in components) or 1
     if kind == "share":
-        return [record["selected"] / selected for record in records]
+        return [part.selected / selected for part in components]
     whole = selected / entries if kind == "relative" else 1.0
-    return [record["selected"] / record["entries"] / whole for record in records]
+    return [part.selected / part.entries / whole for part in components]
 
 
-def noise_curves(verify: Mapping[str, Any], measure: SafetyMeasure | Literal["utility", "coherence"]) -> Curves | None:
+def noise_curves(verify: Noise, measure: str) -> Curves | None:
     """Draws safety, utility or coherence of every arm against the noise ratio. None while nothing was measured."""
-    rates = verify.get(measure, {}) if measure in MEASURED_APART else verify
-    ratios = list(verify.get("noise_ratio", ()))
-    arms = [name for name in VERIFY_ARMS if rates.get(name)]
-    if not ratios or not arms:
+    rates, ratios = verify.rates(measure), verify.noise_ratio
+    if not ratios or not rates.arms:
         return None
     left, top, right, bottom = 40.0, 12.0, WIDTH - 12.0, 208.0
     longest = max(ratios) or 1.0
-    measured = [rate_from(rate) for name in arms for rate in rates[name]]
-    measured += [rate_from(rates["baseline"])] if rates.get("baseline") else []
+    start = [(0.0, rates.baseline)] if rates.baseline else []
+    measured = [rate for of_arm in rates.arms.values() for rate in of_arm] + [rate for _, rate in start]
     axis = rate_axis(numbers_of(measured))
 
     def upright(value: float) -> float:
@@ -248,12 +246,11 @@ def noise_curves(verify: Mapping[str, Any], measure: SafetyMeasure | Literal["ut
         return left + 14 + (right - left - 28) * ratio / longest
 
     curves = []
-    for position, name in enumerate(arms):
-        start = [(0.0, rates["baseline"])] if rates.get("baseline") else []
-        points = [*start, *zip(ratios, rates[name], strict=False)]
+    for position, (name, of_arm) in enumerate(rates.arms.items()):
+        points = [*start, *zip(ratios, of_arm, strict=False)]
         # Arms are shifted sideways a little, because their whiskers would hide each other.
-        shift = 3.0 * (position - (len(arms) - 1) / 2)
-        curves.append(_curve(name, [(place(ratio) + shift, ratio, rate_from(rate)) for ratio, rate in points], upright))
+        shift = 3.0 * (position - (len(rates.arms) - 1) / 2)
+        curves.append(_curve(name, [(place(ratio) + shift, ratio, rate) for ratio, rate in points], upright))
     x_ticks = _spread([Tick(place(ratio), f"{ratio:g}") for ratio in [0.0, *ratios]])
     y_ticks = tuple(Tick(round(upright(value), 1), f"{value:g}") for value in axis.ticks)
     name, ends = measure_label(measure), (left, top, right, bottom)

@@ -1,15 +1,11 @@
 """Replaces a figure that would show one number many times by a line of text."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from holdfast.outcomes import Rate
 from holdfast.report.arms import Arm, is_perplexity, measure_label
 from holdfast.report.perplexity_texts import perplexity_with_ends
-from holdfast.report.schema import rate_from
-from holdfast.report.tables import MEASURED_APART, VERIFY_ARMS
-
-Report = Mapping[str, Any]
+from holdfast.report.records import Noise, NoiseRates, measured
 
 
 def same_in_all(arms: Sequence[Arm], measure: str) -> str | None:
@@ -22,17 +18,17 @@ def same_in_all(arms: Sequence[Arm], measure: str) -> str | None:
     return f"{measure_label(measure)} {shown}"
 
 
-def same_under_noise(verify: Report, measure: str) -> str | None:
+def same_under_noise(verify: Noise, measure: str) -> str | None:
     """Writes 'Utility 1.00' if the rate is the same under every noise on every mask. None if it differs."""
-    rates = list(_noise_rates(verify.get(measure, {}) if measure in MEASURED_APART else verify))
+    rates = _noise_rates(verify.rates(measure))
     if len(rates) < 2 or not _all_same(rates, ends=False):  # the untouched model answers more prompts
         return None
     return f"{measure_label(measure)} {rates[0].value:.2f}"
 
 
-def _noise_rates(section: Report) -> Iterator[Rate]:
-    records = [section.get("baseline"), *(record for arm in VERIFY_ARMS for record in section.get(arm, ()))]
-    return (rate_from(record) for record in records if record and record["value"] is not None)
+def _noise_rates(rates: NoiseRates) -> list[Rate]:
+    every = [rates.baseline, *(rate for arm in rates.arms.values() for rate in arm)]
+    return [rate for rate in map(measured, every) if rate]
 
 
 def _all_same(rates: Sequence[Rate], *, ends: bool = True) -> bool:

@@ -98,7 +98,7 @@ def _row_parts(
 ) -> tuple[Mark | None, str, str]:
     value, rate, pair = _value_of(arm, measure), arm.rate(measure), arm.paired(measure)
     if value is None:
-        unpaired = measure == PERPLEXITY_RATIO and arm.suite.get("perplexity") is not None
+        unpaired = measure == PERPLEXITY_RATIO and arm.suite.perplexity is not None
         return None, "not paired" if unpaired else "not measured yet", ""
     # Perplexity has no interval in reports of earlier versions, nor for a single exchange.
     known = rate is not None and rate.low is not None and rate.high is not None
@@ -112,7 +112,7 @@ def _row_parts(
         arm.method,
         f"{arm.label}: {_in_full(measure, value, rate)}",
     )
-    p_value = "" if pair is None else p_text(arm.corrected.get(measure, pair["p_value"]))
+    p_value = "" if pair is None else p_text(arm.corrected.get(measure, pair.p_value))
     text = _text_on(axis, measure)
     shown = f"{text(value)} [{text(low)}, {text(high)}]" if known else text(value)
     return mark, shown, f"p {p_value}" if p_value else ""
@@ -149,7 +149,7 @@ def _short_power(text: str) -> str:
 
 def _value_of(arm: Arm, measure: str) -> float | None:
     if measure == "perplexity":
-        return arm.suite.get("perplexity")
+        return arm.suite.perplexity
     rate = arm.rate(measure)
     return rate.value if rate else None
 

@@ -25,9 +25,10 @@ from typing import Any
 from xml.etree import ElementTree
 
 from holdfast.differences import Difference
+from holdfast.json_files import record_from
+from holdfast.outcomes import Rate
 from holdfast.printable import printable
 from holdfast.report.perplexity_texts import perplexity_text
-from holdfast.report.schema import rate_from
 from holdfast.report.tables import CORRECTED_P, NumberTable, p_texts
 from holdfast.report.words import measure_words, perplexity_words, rate_words
 
@@ -123,7 +124,7 @@ def _reading(name: str, reading: Mapping[str, Any] | float | None) -> str:
     if reading is None:
         return "not measured"
     if isinstance(reading, Mapping):
-        rate = rate_from(reading)
+        rate = record_from(Rate, reading)
         if name == "perplexity" and rate.value is not None:
             return perplexity_words(rate.value, rate)
         return rate_words(rate)

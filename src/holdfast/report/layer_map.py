@@ -1,8 +1,7 @@
 """Draws densities by layer and component as an SVG file, or as a page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from textwrap import wrap
-from typing import Any
 
 from markupsafe import Markup
 
@@ -11,10 +10,11 @@ from holdfast.models.by_layer import ByLayer
 from holdfast.models.paths import short_names
 from holdfast.printable import printable
 from holdfast.report.arms import MARKERS
-from holdfast.report.figure_files import Drawing, standalone
+from holdfast.report.figure_files import Drawing, draw, standalone
 from holdfast.report.figures import MapKind, heat_map
 from holdfast.report.layer_grid import MEANING, densest, layer_grid
 from holdfast.report.page import environment
+from holdfast.report.records import Component
 from holdfast.report.tables import NumberTable, component_table
 
 METHOD = "top"
@@ -29,7 +29,7 @@ NARROWEST = 60
 
 def map_figure(title: str, counts: ByLayer, rows: Sequence[tuple[str, str]] = ()) -> str:
     """Draws the densities relative to the whole as SVG for papers, in light colours, with facts on the file below."""
-    figure = heat_map(_short_records(counts), "relative")
+    figure = heat_map(_shown_short(counts), "relative")
     known = [f"{name}: {printable(text)}" for name, text in rows]
     letters = max(NARROWEST, int(figure.width / LETTER))
     notes = tuple(line for text in (MEANING, *known) for line in wrap(text, letters))
@@ -40,14 +40,14 @@ def map_figure(title: str, counts: ByLayer, rows: Sequence[tuple[str, str]] = ()
 
 def map_page(title: str, counts: ByLayer, rows: Sequence[tuple[str, str]]) -> str:
     """Renders a page with maps of densities and shares, tables, and facts on the file. It has no script or requests."""
-    maps = [(heat_map(_short_records(counts), kind), _draw(counts, kind)) for kind in ("relative", "share")]
+    maps = [(heat_map(_shown_short(counts), kind), _draw(counts, kind)) for kind in ("relative", "share")]
     return environment().get_template("layer_map.html.j2").render(
         title=printable(title),
         densest=printable(densest(counts)),
         meaning=MEANING,
         maps=maps,
         grid=_grid_table(counts),
-        table=component_table({"by_component": _printable_records(counts)}, counts.chosen),
+        table=_component_table(counts),
         rows=[(name, printable(text)) for name, text in rows],
         markers=MARKERS,
         version=__version__,
@@ -55,8 +55,7 @@ def map_page(title: str, counts: ByLayer, rows: Sequence[tuple[str, str]]) -> st
 
 
 def _draw(counts: ByLayer, kind: MapKind) -> Markup:
-    template: Any = environment().get_template("heat_map.svg.j2").module
-    return template.heat_map(heat_map(_short_records(counts), kind), METHOD)
+    return draw("heat_map", heat_map(_shown_short(counts), kind), METHOD)
 
 
 def _grid_table(counts: ByLayer) -> NumberTable:
@@ -66,14 +65,23 @@ def _grid_table(counts: ByLayer) -> NumberTable:
     return NumberTable("Density by layer and component", header, rows, frozenset(range(1, len(header))))
 
 
-def _printable_records(counts: ByLayer) -> list[Mapping[str, Any]]:
-    return [{**record, "component": printable(str(record["component"]))} for record in counts.records()]
+def _component_table(counts: ByLayer) -> NumberTable:
+    return component_table(
+        _components(counts, printable), counts.chosen, f"mean {counts.mean}" if counts.mean else None
+    )
 
 
-def _short_records(counts: ByLayer) -> list[Mapping[str, Any]]:
-    """Returns the records with names that fit beside a map."""
+def _shown_short(counts: ByLayer) -> list[Component]:
+    """Returns the parts with names that fit beside a map."""
     names = short_names(part.component for part in counts.parts)
-    return [{**record, "component": _clipped(names[str(record["component"])])} for record in counts.records()]
+    return _components(counts, lambda name: _clipped(names[name]))
+
+
+def _components(counts: ByLayer, name: Callable[[str], str]) -> list[Component]:
+    return [
+        Component(part.layer, name(part.component), part.chosen, part.entries, counts.mean_of(part))
+        for part in counts.parts
+    ]
 
 
 def _clipped(name: str) -> str:

@@ -1,18 +1,16 @@
 """Decides the claims about noise: on the selection it costs safety, and on a safety-only mask it costs less utility."""
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from holdfast.decision import Interval
 from holdfast.differences import rate_difference
 from holdfast.outcomes import Rate
+from holdfast.report.records import Noise, Report, measured
 from holdfast.report.room import cannot_fall, cannot_rise, undecidable
-from holdfast.report.safety import safety_measure, safety_name
-from holdfast.report.schema import rate_from
+from holdfast.report.safety import safety_name
 from holdfast.report.verdict import Part, Verdict, decided, unmeasured
 
-Report = Mapping[str, Any]
 Loss = tuple[float, float]
 """A loss, and half the width of its interval."""
 CONTROLS = ("random", "bottom")
@@ -23,29 +21,30 @@ def noise_hurts(report: Report) -> Verdict:
     name = safety_name(report)
     claim = "Noise on the selected weights costs safety, and noise on as many others does not"
     bar = f"at some noise ratio the whole intervals of {name}, top minus random and top minus bottom, are above 0"
-    verify = report.get("verify", {})
+    verify = report.verify
     at = quoted_noise(verify)
     if at is None:
-        return unmeasured(report, claim, bar, safety_measure(report), ("verify", "top"))
-    top, random, bottom = (rate_from(verify[arm][at]) for arm in ("top", *CONTROLS))
-    useful = _measured(dict(enumerate(verify.get("utility", {}).get("top", ()))).get(at))
+        return unmeasured(report, claim, bar, report.safety, ("verify", "top"))
+    top, random, bottom = (verify.safety.arms[arm][at] for arm in ("top", *CONTROLS))
+    useful = verify.utility.at("top", at)
     beside = f"; utility of top {useful:.3f}" if useful else ""
-    rates = f"at noise ratio {verify['noise_ratio'][at]:g}: top {top:.3f}; random {random:.3f}; bottom {bottom:.3f}"
+    rates = f"at noise ratio {verify.noise_ratio[at]:g}: top {top:.3f}; random {random:.3f}; bottom {bottom:.3f}"
     verdict = decided("verify", claim, bar, rates + beside, *_above_controls(top, random, bottom))
     # A noise ratio not measured yet may still meet the bar.
     if verdict.answer != "holds" and not _all_measured(verify, "top", *CONTROLS):
         return Verdict("verify", claim, bar, "not measured yet", rates + beside)
-    return undecidable(verdict, cannot_rise(f"{name} without noise", _measured(verify.get("baseline"))))
+    return undecidable(verdict, cannot_rise(f"{name} without noise", measured(verify.safety.baseline)))
 
 
-def quoted_noise(verify: Report) -> int | None:
+def quoted_noise(verify: Noise) -> int | None:
     """Returns the position of the noise ratio to quote: the smallest that meets the bar, as it breaks the model least.
 
     If none meets the bar, that at which top is furthest above its controls. None if no ratio is measured for all three.
     """
-    ratios = verify.get("noise_ratio", ())
-    columns = [[_measured(record) for record in verify.get(name, ())] for name in ("top", *CONTROLS)]
-    points = {at: rates for at, rates in enumerate(zip(*columns, strict=False)) if None not in rates}
+    ratios = verify.noise_ratio
+    columns = [map(measured, verify.safety.arms.get(name, ())) for name in ("top", *CONTROLS)]
+    rows = [[rate for rate in row if rate] for row in zip(*columns, strict=False)]
+    points = {at: rates for at, rates in enumerate(rows) if len(rates) == len(columns)}
     apart = [at for at, rates in points.items() if all(part.decision == "holds" for part in _above_controls(*rates))]
     if apart:
         return min(apart, key=lambda at: ratios[at])
@@ -57,7 +56,7 @@ def safety_only_is_cleaner(report: Report) -> Verdict:
     """Decides the claim that the safety-only mask loses more safety per utility lost than the plain mask."""
     claim = "Noise on the safety-only mask costs more safety for each utility lost than noise on the plain mask"
     bar = "summed over the noise ratios, safety lost / utility lost is larger, by the whole interval of the difference"
-    verify = report.get("verify", {})
+    verify = report.verify
     losses = {name: _losses(verify, name) for name in ("safety_only", "top")}
     if not losses["safety_only"] or not losses["top"] or not _all_measured(verify, "safety_only", "top"):
         return unmeasured(report, claim, bar, "utility", ("verify", "safety_only"))
@@ -73,8 +72,7 @@ def safety_only_is_cleaner(report: Report) -> Verdict:
 
 def _nothing_to_lose(report: Report) -> str:
     """Explains that the untouched model has no utility or no safety that noise could take. Empty if it has both."""
-    verify = report.get("verify", {})
-    useful, unsafe = _measured(verify.get("utility", {}).get("baseline")), _measured(verify.get("baseline"))
+    useful, unsafe = measured(report.verify.utility.baseline), measured(report.verify.safety.baseline)
     name = f"{safety_name(report)} without noise"
     return cannot_fall("utility without noise", useful) or cannot_rise(name, unsafe)
 
@@ -89,9 +87,9 @@ def _above_controls(top: Rate, *controls: Rate) -> list[Part]:
     return parts
 
 
-def _all_measured(verify: Report, *arms: str) -> bool:
+def _all_measured(verify: Noise, *arms: str) -> bool:
     """Tells whether every noise ratio was measured for these arms."""
-    return all(len(verify.get(arm, ())) >= len(verify.get("noise_ratio", ())) for arm in arms)
+    return all(len(verify.safety.arms.get(arm, ())) >= len(verify.noise_ratio) for arm in arms)
 
 
 def _product_difference(*terms: Loss) -> Interval:
@@ -107,16 +105,13 @@ def _product_difference(*terms: Loss) -> Interval:
     return difference - half, difference + half
 
 
-def _losses(verify: Report, name: str) -> tuple[Loss, Loss] | None:
+def _losses(verify: Noise, name: str) -> tuple[Loss, Loss] | None:
     """Returns the safety and the utility lost to noise, each summed over the noise ratios. A loss is positive.
 
     Half widths add up, because the ratios share prompts and seeds, so that their errors may be fully correlated.
     """
-    utility = verify.get("utility", {})
-    start, useful_start = _measured(verify.get("baseline")), _measured(utility.get("baseline"))
-    unsafe = [_measured(record) for record in verify.get(name, ())]
-    useful = [_measured(record) for record in utility.get(name, ())]
-    pairs = zip(unsafe, useful, strict=False)
+    start, useful_start = measured(verify.safety.baseline), measured(verify.utility.baseline)
+    pairs = zip(*(map(measured, rates.arms.get(name, ())) for rates in (verify.safety, verify.utility)), strict=False)
     points = [(unsafe_rate, useful_rate) for unsafe_rate, useful_rate in pairs if unsafe_rate and useful_rate]
     if start is None or useful_start is None or not points:
         return None
@@ -137,7 +132,3 @@ def _value(rate: Rate) -> float:
 def _known(number: float | None) -> float:
     assert number is not None  # only rates that were measured come here
     return number
-
-
-def _measured(record: Report | None) -> Rate | None:
-    return rate_from(record) if record and record["value"] is not None else None

@@ -5,27 +5,28 @@ untrusted. Every template escapes it, and the page's content policy also forbids
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from holdfast.outcomes import SafetyMeasure
+from holdfast.arms import STAGES
 from holdfast.report.arms import MARKERS, Arm, arms_of, is_length, measure_label, measures_of, num_tests, selected_label
 from holdfast.report.colours import CARD, COLOURS, label_class
 from holdfast.report.controls import arms_run, controls_of_set, holds_of_spa
 from holdfast.report.convergence import convergence_curves, convergence_table
 from holdfast.report.cut_off import cut_off_of
-from holdfast.report.distribution import distribution_table, histogram
+from holdfast.report.distribution import Histogram, distribution_table, histogram
 from holdfast.report.downloads import csv_link, file_stem
-from holdfast.report.experts import SHOWN, expert_map, expert_table
-from holdfast.report.figures import HeatMap, heat_map, noise_curves
+from holdfast.report.experts import SHOWN, ExpertMap, expert_map, expert_table
+from holdfast.report.figures import Curves, HeatMap, heat_map, noise_curves
 from holdfast.report.folded import same_in_all, same_under_noise
 from holdfast.report.forests import Forest, forest
-from holdfast.report.left_out import left_out_words, stages_left_out, uses_safety_only
+from holdfast.report.left_out import left_out_words, uses_safety_only
 from holdfast.report.objective_words import score_words
+from holdfast.report.records import Component, Report, Selection
 from holdfast.report.repeats import SET_OF, repeats_of
-from holdfast.report.safety import safety_measure, safety_name
-from holdfast.report.schema import SCHEMA, with_ends
+from holdfast.report.safety import safety_name
+from holdfast.report.schema import with_ends
 from holdfast.report.subject import (
     model_name,
     own_mask_of_set,
@@ -35,7 +36,7 @@ from holdfast.report.subject import (
     what_was_done,
 )
 from holdfast.report.summary import answer, cards, gaps
-from holdfast.report.tables import arm_tables, component_table, noise_tables
+from holdfast.report.tables import NumberTable, arm_tables, component_table, noise_tables
 from holdfast.report.unpaired import why_unpaired
 from holdfast.report.verdicts import verdicts_of
 
@@ -43,14 +44,8 @@ SHOWN_CHARACTERS = 4000
 """Characters of a response that the page shows. The page counts the rest."""
 
 
-def render_page(report: Mapping[str, Any]) -> str:
-    """Renders the page of a report, complete or not. Equal reports give equal pages.
-
-    Raises:
-        ValueError: the report has another schema.
-    """
-    if report.get("schema") != SCHEMA:
-        raise ValueError(f"report.json has schema {report.get('schema')!r}, this version reads {SCHEMA}; run it again.")
+def render_page(report: Report) -> str:
+    """Renders the page of a report, complete or not. Equal reports give equal pages."""
     return environment().get_template("page.html.j2").render(**page_context(report))
 
 
@@ -104,14 +99,44 @@ def share_text(share: float | None) -> str | None:
     return None if share is None else f"{share:.4f}"
 
 
-def page_context(report: Mapping[str, Any]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class ShownSelection:
+    """A selection with its maps and tables."""
+
+    label: str
+    method: str
+    section: Selection
+    model: str | None
+    """Name of the model, where the page shows masks of two models."""
+    maps: list[HeatMap]
+    table: NumberTable
+    experts: ExpertMap | None
+    expert_table: NumberTable
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Figures of the page, and the lines of text that replace those in which nothing differs."""
+
+    selections: list[ShownSelection]
+    distribution: Histogram | None
+    convergence: Curves | None
+    noise: list[tuple[Curves, str]]
+    """Curves of each measure, with the direction that is better."""
+    folded_noise: list[str]
+    forests: dict[str, list[Forest]]
+    """Figures of the arms by stage."""
+    folded_arms: dict[str, list[str]]
+
+
+def page_context(report: Report) -> dict[str, object]:
     """Collects the values of the page's template: figures, tables, verdicts and the report itself."""
-    selected = selected_label(report)
-    verdicts, absent = verdicts_of(report), stages_left_out(report)
+    verdicts, absent = verdicts_of(report), report.config.stages_left_out
     arms, own = arms_of(report), own_mask_of_set(report)
     return {
+        **vars(figures_of(report)),
         "report": report,
-        "selected": selected,
+        "selected": selected_label(report),
         "answer": answer(report),
         "gaps": gaps(report),
         "model": model_name(report),
@@ -122,39 +147,44 @@ def page_context(report: Mapping[str, Any]) -> dict[str, Any]:
         "cut_off": cut_off_of(report),
         "cards": cards(report),
         "safety": safety_name(report),
-        "own_mask": own and score_words(own.get("objective")),
-        "scored_by": score_words(report.get("locate", {}).get("objective")),
+        "own_mask": own and score_words(own.objective),
+        "scored_by": score_words(report.locate.objective),
         "controls": controls_of_set(report),
         "holds": holds_of_spa(report),
         "has_plain": "plain" in arms_run(report, "adapt"),
-        "was_judged": safety_measure(report) == "asr",
-        "verdicts": {
-            stage: [verdict for verdict in verdicts if verdict.stage == stage]
-            for stage in ("verify", "enhance", "adapt")
-        },
+        "was_judged": report.safety == "asr",
+        "verdicts": {stage: [verdict for verdict in verdicts if verdict.stage == stage] for stage in STAGES},
         "absent": absent,
         "left_out": left_out_words(absent),
         "markers": MARKERS,
-        "selections": _selections(report, selected),
-        "convergence": convergence_curves(report.get("locate", {}).get("convergence", ())),
-        "convergence_table": convergence_table(report.get("locate", {}).get("convergence", ())),
-        "distribution": histogram(report.get("locate", {})),
-        "distribution_table": distribution_table(report.get("locate", {})),
-        **_noise(report),
+        "convergence_table": convergence_table(report.locate.convergence),
+        "distribution_table": report.locate.distribution and distribution_table(report.locate.distribution),
         "noise_tables": noise_tables(report),
-        "forests": {stage: _forests(measured) for stage, measured in arms.items()},
-        "folded_arms": {stage: _folded(measured) for stage, measured in arms.items()},
         "has_lengths": {stage: any(map(is_length, _shown(measured))) for stage, measured in arms.items()},
         "unpaired": {stage: why_unpaired(measured) for stage, measured in arms.items()},
         "repeats": {measure_label(measure): repeats_of(report, measure) for measure in SET_OF},
         "p_means": p_means(num_tests(arms)),
         "arm_tables": dict(zip(arms, arm_tables(report), strict=True)),
-        "examples": report.get("examples", ()),
-        "provenance": _provenance(report.get("provenance", {})),
+        "provenance": _provenance(report.provenance),
     }
 
 
-def _provenance(provenance: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
+def figures_of(report: Report) -> Figures:
+    """Draws every figure of the page."""
+    arms = arms_of(report)
+    noise, folded_noise = _noise(report)
+    return Figures(
+        selections=_selections(report),
+        distribution=histogram(report.locate.distribution),
+        convergence=convergence_curves(report.locate.convergence),
+        noise=noise,
+        folded_noise=folded_noise,
+        forests={stage: _forests(measured) for stage, measured in arms.items()},
+        folded_arms={stage: _folded(measured) for stage, measured in arms.items()},
+    )
+
+
+def _provenance(provenance: Mapping[str, object]) -> dict[str, list[tuple[str, str]]]:
     """Groups the provenance under headings, with rows of name and value. Single values go under 'run'."""
     parts = {name: entry for name, entry in provenance.items() if isinstance(entry, Mapping)}
     alone = {name: entry for name, entry in provenance.items() if name not in parts}
@@ -165,7 +195,7 @@ def _provenance(provenance: Mapping[str, Any]) -> dict[str, list[tuple[str, str]
     return rows | ({"run": plain_rows(alone)} if alone else {})
 
 
-def plain_rows(entry: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
+def plain_rows(entry: Mapping[str, object], before: str = "") -> list[tuple[str, str]]:
     """Lists settings as rows of name and value. A nested setting is named by its dotted path. Unset ones say none."""
     rows = []
     for key, value in entry.items():
@@ -182,56 +212,62 @@ def _plain(value: object) -> str:
     return {None: "none", True: "yes", False: "no"}[value] if value is None or isinstance(value, bool) else str(value)
 
 
-def _selections(report: Mapping[str, Any], selected: str) -> list[dict[str, Any]]:
+def _selections(report: Report) -> list[ShownSelection]:
     """Describes the plain selection and, if the run uses them, the safety-only one and SET's own, with their maps."""
-    locate, own = report.get("locate", {}), own_mask_of_set(report)
-    sections = {f"{selected}{_used_by(report)}" if own else selected: ("top", locate)}
-    if uses_safety_only(report):
-        sections["safety-only"] = ("safety_only", locate.get("safety_only", {}))
+    selected, own = selected_label(report), own_mask_of_set(report)
+    sections = {f"{selected}{_used_by(report)}" if own else selected: ("top", report.locate)}
+    if report.locate.safety_only is not None and uses_safety_only(report):
+        sections["safety-only"] = ("safety_only", report.locate.safety_only)
     sections |= {f"{selected}: trained by SET": ("top", own)} if own else {}
     return [
-        {
-            "label": label,
-            "method": method,
-            "section": section,
-            "model": short_name(section["model"]) if own and section.get("model") else None,
-            "maps": _maps(section["by_component"]),
-            "table": component_table(section),
-            "experts": expert_map(section),
-            "expert_table": expert_table(section, SHOWN),
-        }
+        ShownSelection(
+            label=label,
+            method=method,
+            section=section,
+            model=short_name(section.model) if own and section.model else None,
+            maps=_maps(section.by_component),
+            table=_component_table(section.by_component),
+            experts=expert_map(section),
+            expert_table=expert_table(section, SHOWN),
+        )
         for label, (method, section) in sections.items()
-        if section.get("by_component")
+        if section.by_component
     ]
 
 
-def _used_by(report: Mapping[str, Any]) -> str:
+def _used_by(report: Report) -> str:
     """Names the stages that use the mask of `locate`, for its title beside that of SET's own mask."""
-    uses = {"verify": "under noise", "adapt": "held by SPA"}
-    return f": {words}" if (words := " and ".join(use for stage, use in uses.items() if stage in report)) else ""
+    uses = ["under noise"] if report.verify.noise_ratio else []
+    uses += ["held by SPA"] if any(stage == "adapt" for stage, *_ in report.suites) else []
+    return f": {' and '.join(uses)}" if uses else ""
 
 
-def _maps(records: Sequence[Mapping[str, Any]]) -> list[HeatMap]:
+def _component_table(components: Sequence[Component]) -> NumberTable:
+    has_means = any(part.mean is not None for part in components)
+    return component_table(components, mean="mean score" if has_means else None)
+
+
+def _maps(components: Sequence[Component]) -> list[HeatMap]:
     """Draws the two maps of a selection. An empty selection has none."""
-    selected = any(record["selected"] for record in records)
-    return [heat_map(records, kind) for kind in ("share", "density")] if selected else []
+    selected = any(part.selected for part in components)
+    return [heat_map(components, kind) for kind in ("share", "density")] if selected else []
 
 
-def _noise(report: Mapping[str, Any]) -> dict[str, Any]:
+def _noise(report: Report) -> tuple[list[tuple[Curves, str]], list[str]]:
     """Draws the curves of safety, utility and coherence, or writes a line on those that noise does not change."""
-    verify, drawn, folded = report.get("verify", {}), [], []
-    directions: dict[SafetyMeasure | Literal["utility", "coherence"], str] = {
-        safety_measure(report): "lower is safer",
+    drawn, folded = [], []
+    directions = {
+        report.safety: "lower is safer",
         "utility": "higher is better",
         "coherence": "of answers to harmful prompts, higher is better",
     }
     for measure, direction in directions.items():
-        curves = noise_curves(verify, measure)
-        if line := same_under_noise(verify, measure):
+        curves = noise_curves(report.verify, measure)
+        if line := same_under_noise(report.verify, measure):
             folded.append(line)
         elif curves:
             drawn.append((curves, direction))
-    return {"noise": drawn, "folded_noise": folded}
+    return drawn, folded
 
 
 def _forests(arms: list[Arm]) -> list[Forest]:

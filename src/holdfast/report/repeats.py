@@ -1,9 +1,7 @@
 """Warns beside a rate that many of its prompts are near duplicates, so that the rate is worth a smaller n."""
 
-from collections.abc import Mapping
-from typing import Any
+from holdfast.report.records import Report
 
-Report = Mapping[str, Any]
 SET_OF = {
     "asr": "harmful",
     "not_refused": "harmful",
@@ -25,13 +23,12 @@ def repeats_of(report: Report, measure: str) -> str | None:
 
     A group such as 'asr/heldout' has no sentence of its own. That of its measure covers the whole set.
     """
-    counts = report.get("provenance", {}).get("overlap", {}).get("sets", {}).get(SET_OF.get(measure))
+    counts = report.repeats.get(SET_OF.get(measure, ""))
     if not counts:
         return None
-    whole, warnings = counts["prompts"], []
-    if counts["repeats"] >= SHOWN_FROM * whole:
-        left = whole - counts["repeats"]
-        warnings.append(f"{counts['repeats']} nearly repeat an earlier one (worth about n={left})")
-    if counts["near_calibration"] >= SHOWN_FROM * whole:
-        warnings.append(f"{counts['near_calibration']} resemble one that scores or training used")
+    whole, warnings = counts.prompts, []
+    if counts.repeats >= SHOWN_FROM * whole:
+        warnings.append(f"{counts.repeats} nearly repeat an earlier one (worth about n={whole - counts.repeats})")
+    if counts.near_calibration >= SHOWN_FROM * whole:
+        warnings.append(f"{counts.near_calibration} resemble one that scores or training used")
     return f"Of {whole} {WORDS[SET_OF[measure]]}, {' and '.join(warnings)}." if warnings else None

@@ -31,17 +31,17 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 
+from holdfast.json_files import JsonObject
 from holdfast.outcomes import Answer, Evaluation, Rate
 from holdfast.values import Mask, Scores
 
 if TYPE_CHECKING:
     from holdfast.models.sites import Site  # imports all of transformers, which a comparison does not need
 
-Json = dict[str, Any]
 SCHEMA = 1
 
 
@@ -75,17 +75,12 @@ class Change(Protocol):
     def p_value(self) -> float: ...
 
 
-def rate_json(rate: Rate) -> Json:
+def rate_json(rate: Rate) -> JsonObject:
     """Converts a rate to RATE."""
     return asdict(rate)
 
 
-def rate_from(record: Mapping[str, Any]) -> Rate:
-    """Converts RATE to a rate."""
-    return Rate(record["value"], record["low"], record["high"], record["n"], record.get("unscored", 0))
-
-
-def paired_json(comparison: Mapping[str, Paired]) -> Json:
+def paired_json(comparison: Mapping[str, Paired]) -> JsonObject:
     """Converts paired counts to PAIRED, by measure."""
     fields = ("n", "only_before", "only_after", "difference", "p_value")
     return {measure: {field: getattr(pair, field) for field in fields} for measure, pair in comparison.items()}
@@ -97,7 +92,7 @@ def suite_json(
     against: Mapping[str, Mapping[str, Paired]] | None = None,
     surprise: Change | None = None,
     lengths: Mapping[str, Change] | None = None,
-) -> Json:
+) -> JsonObject:
     """Converts an evaluation to SUITE, with its comparisons to the start of its section and to other arms.
 
     Args:
@@ -108,7 +103,7 @@ def suite_json(
         lengths: its mean response lengths minus those of the start, by group.
     """
     measure, safety = evaluation.safety
-    suite: Json = {
+    suite: JsonObject = {
         "asr": rate_json(evaluation.asr),
         **({} if measure == "asr" else {measure: rate_json(safety)}),
         "refusal": rate_json(evaluation.refusal) if evaluation.refusal else None,
@@ -133,26 +128,31 @@ def suite_json(
     return suite
 
 
-def _change(change: Change) -> Json:
+def _change(change: Change) -> JsonObject:
     return {field: getattr(change, field) for field in ("value", "low", "high", "n", "p_value")}
 
 
-def _pairs(comparison: Mapping[str, Paired], safety: str) -> Json:
+def _pairs(comparison: Mapping[str, Paired], safety: str) -> JsonObject:
     """Converts paired counts to PAIRED by measure. Without a judge it adds not_refused, from the refusals."""
     paired = paired_json(comparison)
-    if safety == "not_refused" and "refusal" in paired:
-        paired |= {safety: _turned(paired["refusal"])}
+    if safety == "not_refused" and "refusal" in comparison:
+        paired[safety] = _turned(comparison["refusal"])
     return paired
 
 
-def _turned(paired: Json) -> Json:
-    """Converts PAIRED of a measure to PAIRED of its complement."""
-    change = paired["difference"]
-    ends = {"only_before": paired["only_after"], "only_after": paired["only_before"]}
-    return {**paired, **ends, "difference": None if change is None else 0 - change}
+def _turned(refused: Paired) -> JsonObject:
+    """Converts paired counts of a measure to PAIRED of its complement."""
+    change = refused.difference
+    return {
+        "n": refused.n,
+        "only_before": refused.only_after,
+        "only_after": refused.only_before,
+        "difference": None if change is None else 0 - change,
+        "p_value": refused.p_value,
+    }
 
 
-def component_rows(mask: Mask, scores: Scores, sites: Sequence["Site"]) -> list[Json]:
+def component_rows(mask: Mask, scores: Scores, sites: Sequence["Site"]) -> list[JsonObject]:
     """Counts entries and selected entries per layer and component, with their mean score, in the model's order.
 
     Raises:
@@ -172,7 +172,7 @@ def component_rows(mask: Mask, scores: Scores, sites: Sequence["Site"]) -> list[
     return [_component_row(*place, names, mask, scores) for place, names in members.items()]
 
 
-def _component_row(layer: int | None, component: str, names: Sequence[str], mask: Mask, scores: Scores) -> Json:
+def _component_row(layer: int | None, component: str, names: Sequence[str], mask: Mask, scores: Scores) -> JsonObject:
     entries = sum(scores.entries[name].numel() for name in names)
     # float64: a float32 sum over millions of small scores loses the small ones.
     total = sum(scores.entries[name].sum(dtype=torch.float64).item() for name in names)
@@ -188,7 +188,7 @@ def _component_row(layer: int | None, component: str, names: Sequence[str], mask
 
 def verify_section(
     noise_ratios: Sequence[float], baseline: Evaluation, arms: Mapping[str, Sequence[Evaluation]], draws: int
-) -> Json:
+) -> JsonObject:
     """Builds the section on noise: safety and utility at every noise ratio.
 
     Args:
@@ -222,7 +222,7 @@ def verify_section(
     }
 
 
-def _coherence(arms: Mapping[str, Sequence[Evaluation]]) -> Json:
+def _coherence(arms: Mapping[str, Sequence[Evaluation]]) -> dict[str, list[JsonObject]]:
     """Returns the coherence of the responses to harmful prompts by arm. Empty if any evaluation has none."""
     rates = {
         name: [evaluation.groups.get("coherence/harmful") for evaluation in evaluations]
@@ -233,7 +233,7 @@ def _coherence(arms: Mapping[str, Sequence[Evaluation]]) -> Json:
     return {name: [rate_json(rate) for rate in arm_rates if rate] for name, arm_rates in rates.items()}
 
 
-def changed_answers(stage: str, before: Evaluation, after: Evaluation, limit: int = 10) -> list[Json]:
+def changed_answers(stage: str, before: Evaluation, after: Evaluation, limit: int = 10) -> list[JsonObject]:
     """Lists responses whose verdict changed, largest change of the judge's score first, ties in prompt order."""
     pairs = [
         (old, new)
@@ -262,16 +262,8 @@ def _score_change(before: Answer, after: Answer) -> float:
     return abs(after.outcome.score - before.outcome.score)
 
 
-def with_ends(record: Mapping[str, Any], name: str, form: str = ".3f", *, ends: str | None = None) -> str:
-    """Formats a number of a record with its interval: '0.412 [0.371, 0.453]'. A missing number gives 'none'.
-
-    Args:
-        record: holds the number and the ends of its interval.
-        name: key of the number.
-        form: format of the three numbers.
-        ends: prefix of the keys of the two ends. Left out, it is the key of the number.
-    """
-    value, low, high = (record.get(key) for key in (name, f"{ends or name}_low", f"{ends or name}_high"))
+def with_ends(value: float | None, low: float | None, high: float | None, form: str = ".3f") -> str:
+    """Formats a number with its interval: '0.412 [0.371, 0.453]'. A missing number gives 'none'."""
     if value is None:
         return "none"
     return f"{value:{form}}" if low is None or high is None else f"{value:{form}} [{low:{form}}, {high:{form}}]"

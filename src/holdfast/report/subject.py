@@ -1,12 +1,11 @@
 """Writes the opening of a page: the model, the stages that ran, and the questions that the page leaves open."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from holdfast.report.safety import safety_measure
+from holdfast.report.records import Report, Selection, Training
+from holdfast.report.tuning_claims import AFTER, HELD
 from holdfast.report.verdict import Verdict
 
-Report = Mapping[str, Any]
 TESTBED = "testbed:"
 UNNAMED = "this model"
 TUNED = "model"
@@ -15,7 +14,7 @@ TUNED = "model"
 
 def model_name(report: Report) -> str:
     """Returns the model's name: a hub id or `testbed:NAME` unchanged, and the last part of a path."""
-    given = _config(report).get("model") or report.get("locate", {}).get("model")
+    given = report.config.model or report.locate.model
     return short_name(given) if given else UNNAMED
 
 
@@ -43,15 +42,15 @@ def toy_words(report: Report) -> str | None:
 
 def num_weights(report: Report) -> int | None:
     """Returns the number of all weights of the model. None while it is unknown."""
-    locate = report.get("locate", {})
-    selected, share = locate.get("num_selected"), locate.get("share_of_all")
-    return locate.get("num_parameters") or (round(selected / share) if selected and share else None)
+    locate = report.locate
+    selected, share = locate.num_selected, locate.share_of_all
+    return locate.num_parameters or (round(selected / share) if selected and share else None)
 
 
-def own_mask_of_set(report: Report) -> Report:
-    """Returns the section on SET's own mask, where SET trains another mask than that of `locate`. Else empty."""
-    located = report.get("enhance", {}).get("locate") or {}
-    return {} if located == report.get("locate") else located
+def own_mask_of_set(report: Report) -> Selection | None:
+    """Returns the section on SET's own mask. None if SET trains the mask of `locate`."""
+    own = report.enhance.locate
+    return None if own == report.locate else own
 
 
 def what_was_done(report: Report) -> list[str]:
@@ -64,7 +63,7 @@ def what_it_cannot_say(report: Report, verdicts: Sequence[Verdict]) -> list[str]
     """Lists the questions that the page leaves open, the most important one first."""
     questions = ["anything about real models"] if toy_words(report) else ["anything about another model"]
     questions += ["how another seed of training would come out", "what a deliberate attack would do"]
-    questions += ["how often the judge errs"] if safety_measure(report) == "asr" else ["whether an answer does harm"]
+    questions += ["how often the judge errs"] if report.safety == "asr" else ["whether an answer does harm"]
     return questions + _undecided([verdict for verdict in verdicts if verdict.answer == "inconclusive"])
 
 
@@ -80,59 +79,54 @@ def _undecided(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def _located(report: Report) -> str | None:
-    locate = report.get("locate", {})
-    if not locate.get("num_selected"):
+    locate = report.locate
+    if not locate.num_selected:
         return None
-    return f"{_selected(locate, names_model=bool(own_mask_of_set(report)))}."
+    return f"{_selected(locate, names_model=own_mask_of_set(report) is not None)}."
 
 
-def _selected(locate: Report, *, names_model: bool) -> str:
+def _selected(selection: Selection, *, names_model: bool) -> str:
     """Writes how many weights were selected, of which model if there are two masks, and on which prompts."""
-    model = f" of {short_name(locate['model'])}" if names_model and locate.get("model") else ""
-    share = f", the top {100 * locate['fraction']:.3g}%," if locate.get("fraction") else ""
-    prompts = (locate.get("made_from") or {}).get("prompts")
+    model = f" of {short_name(selection.model)}" if names_model and selection.model else ""
+    share = f", the top {100 * selection.fraction:.3g}%," if selection.fraction else ""
+    prompts = selection.made_from.get("prompts")
     made_from = f" on the prompts {', '.join(map(short_name, prompts.split(', ')))}" if prompts else ""
-    return f"{locate['num_selected']:,} weights{model}{share} were selected by their score for safety{made_from}"
+    return f"{selection.num_selected:,} weights{model}{share} were selected by their score for safety{made_from}"
 
 
 def _disturbed(report: Report) -> str | None:
-    verify = report.get("verify", {})
-    if not verify.get("top"):
+    if not report.verify.safety.arms.get("top"):
         return None
-    draws = verify.get("draws", 1)
+    draws = 1 if report.verify.draws is None else report.verify.draws
     return f"Noise was added to these weights, {draws} {'draw' if draws == 1 else 'draws'} of each strength."
 
 
 def _strengthened(report: Report) -> str | None:
-    enhance, model = report.get("enhance", {}), _config(report).get("unaligned")
-    if not enhance.get("after"):
+    model = report.config.unaligned
+    if AFTER not in report.suites:
         return None
     if own := own_mask_of_set(report):
-        return f"For SET, {_selected(own, names_model=True)}. Only those were tuned{_steps(enhance)}."
+        return f"For SET, {_selected(own, names_model=True)}. Only those were tuned{_steps(report.enhance)}."
     where = short_name(model) if model else "an under-aligned model"
-    return f"Only these weights were tuned in {where}{_steps(enhance)} (SET)."
+    return f"Only these weights were tuned in {where}{_steps(report.enhance)} (SET)."
 
 
 def _held(report: Report) -> str | None:
-    adapt, task = report.get("adapt", {}), _config(report).get("task")
-    if not adapt.get("protected"):
+    task = report.config.task
+    if HELD not in report.suites:
         return None
     trained_on = short_name(task) if task else "a task"
     held = "the weights selected first" if own_mask_of_set(report) else "these weights"
-    return f"The model was fine-tuned on {trained_on}{_steps(adapt)} with {held} held (SPA)."
+    return f"The model was fine-tuned on {trained_on}{_steps(report.adapt)} with {held} held (SPA)."
 
 
-def _steps(section: Report) -> str:
-    steps = section.get("iterations")
+def _steps(training: Training) -> str:
+    steps = training.iterations
     return f" for {steps:,} {'step' if steps == 1 else 'steps'}" if steps else ""
 
 
 def _judged(report: Report) -> str | None:
-    judge = _config(report).get("judge")
-    if safety_measure(report) == "not_refused":
+    judge = report.config.judge
+    if report.safety == "not_refused":
         return "Rules decided whether each answer refuses. No judge rated whether it does harm."
     return f"{short_name(judge)} judged the answers." if judge else None
-
-
-def _config(report: Report) -> Report:
-    return report.get("provenance", {}).get("config", {})

@@ -3,17 +3,14 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from holdfast.differences import Difference, rate_difference
 from holdfast.outcomes import Rate
 from holdfast.report.beside import Beside, measured_beside
-from holdfast.report.left_out import LEFT_OUT, WAITING, stages_left_out, what_is_left_out
+from holdfast.report.left_out import LEFT_OUT, WAITING, what_is_left_out
 from holdfast.report.noise_claims import quoted_noise
+from holdfast.report.records import Report, SuitePath, measured
 from holdfast.report.repeats import repeats_of
-from holdfast.report.safety import safety_measure
-from holdfast.report.schema import rate_from
-from holdfast.report.suites import rate_of, suite_at
 from holdfast.report.tuning_claims import (
     AFTER,
     BEFORE,
@@ -23,12 +20,10 @@ from holdfast.report.tuning_claims import (
     START,
     TUNED_RANDOM,
     TUNED_SAFETY_ONLY,
-    Path,
     arm_difference,
 )
 from holdfast.report.verdicts import tally, verdicts_of
 
-Report = Mapping[str, Any]
 Shown = Rate | str
 """A rate, or the reason why there is none."""
 STAGES = {
@@ -102,29 +97,27 @@ def _listed(parts: Sequence[str]) -> str:
 
 def gaps(report: Report) -> str | None:
     """Names the missing pieces of the run, and the command that makes them. None if the run is complete."""
-    missing = report.get("missing", ())
+    missing = report.missing
     if not missing:
         return None
     listed = ", ".join(missing[:LISTED]) + (f" and {len(missing) - LISTED} more" if len(missing) > LISTED else "")
-    command = f"`{report['goes_on']}`" if report.get("goes_on") else "The command that started the run"
+    command = f"`{report.goes_on}`" if report.goes_on else "The command that started the run"
     return f"This run is not complete. Missing: {listed}. {command} makes the missing pieces."
 
 
 def cards(report: Report) -> list[Card]:
     """Makes one card per stage of the run, in the order of the page."""
     made = {"verify": _noise_card, "enhance": _tuned_card, "adapt": _held_card}
-    absent = stages_left_out(report)
-    return [make(report) for stage, make in made.items() if stage not in absent]
+    return [make(report) for stage, make in made.items() if stage not in report.config.stages_left_out]
 
 
 def _noise_card(report: Report) -> Card:
-    verify = report.get("verify") or {}
+    verify = report.verify
     at = quoted_noise(verify) or 0
-    ratio = dict(enumerate(verify.get("noise_ratio", ()))).get(at)
-    top, random = _noisy(verify, "top", at), _noisy(verify, "random", at)
-    useful = _noisy(verify.get("utility") or {}, "top", at)
-    named = "with noise" if ratio is None else f"noise {ratio:g} on them"
-    start = _rate(verify.get("baseline"))
+    top, random = (verify.safety.at(arm, at) or WAITING for arm in ("top", "random"))
+    useful = verify.utility.at("top", at) or WAITING
+    named = f"noise {verify.noise_ratio[at]:g} on them" if at < len(verify.noise_ratio) else "with noise"
+    start = measured(verify.safety.baseline) or WAITING
     return _card(
         report,
         "verify",
@@ -183,33 +176,24 @@ def _card(
 ) -> Card:
     known = tuple((name, difference) for name, difference in differences.items() if difference is not None)
     claims = tally([verdict for verdict in verdicts_of(report) if verdict.stage == stage])
-    repeats = repeats_of(report, safety_measure(report))
+    repeats = repeats_of(report, report.safety)
     return Card(stage, STAGES[stage], large, beside, measures, known, repeats, *claims)
-
-
-def _noisy(rates: Report, arm: str, position: int) -> Shown:
-    return _rate(dict(enumerate(rates.get(arm, ()))).get(position))
 
 
 def _less(before: Shown, after: Shown) -> Difference | None:
     return rate_difference(before, after) if isinstance(before, Rate) and isinstance(after, Rate) else None
 
 
-def _change(report: Report, before: Path, after: Path) -> Difference | None:
-    return arm_difference(report, safety_measure(report), before, after)
+def _change(report: Report, before: SuitePath, after: SuitePath) -> Difference | None:
+    return arm_difference(report, report.safety, before, after)
 
 
-def _safety(report: Report, path: Path) -> Shown:
-    measure = safety_measure(report)
-    rate = rate_of(suite_at(report, path), measure)
+def _safety(report: Report, path: SuitePath) -> Shown:
+    measure = report.safety
+    rate = report.suite(path).rates.get(measure)
     if rate is not None and rate.value is not None:
         return rate
     return LEFT_OUT if what_is_left_out(report, measure, path) else WAITING
-
-
-def _rate(record: Report | None) -> Shown:
-    rate = rate_from(record) if record else None
-    return rate if rate and rate.value is not None else WAITING
 
 
 def _verb(count: int, singular: str, plural: str) -> str:

@@ -1,8 +1,8 @@
 """Makes the tables of numbers that the page and the terminal both show."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from holdfast.arms import arms_of as rows_of
 from holdfast.measure_names import mark_of
@@ -16,24 +16,16 @@ from holdfast.report.arms import (
     measure_label,
     measures_of,
 )
-from holdfast.report.left_out import stages_left_out
 from holdfast.report.perplexity_texts import perplexity_with_ends, ratio_with_ends
-from holdfast.report.safety import safety_measure
-from holdfast.report.schema import rate_from
-from holdfast.report.suites import length_change_of
+from holdfast.report.records import Component, NoiseRates, Report
 from holdfast.report.verdicts import Verdict, verdicts_of
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-Report = Mapping[str, Any]
 VERIFY_ARMS = rows_of("verify")
 RISE_IS_BAD = ("asr", "not_refused", "over_refusal", "borderline")
-MEANS = {"mean_esi": "mean score", "mean_score": "mean score", "mean_change": "mean change"}
-"""Titles of the columns of means, by their key in records. Scores need not be ESI."""
 CORRECTED_P = "paired p (corrected)"
-MEASURED_APART = ("utility", "coherence")
-"""Measures that have a section of their own within the section on noise."""
 Cell = str | Rate
 """Text, or a rate that is kept whole, so that a CSV file can hold all its digits."""
 
@@ -55,8 +47,8 @@ def summary_tables(report: Report) -> list["Table"]:
 
     Stages that the config leaves out have no table.
     """
-    arms, absent = dict(zip(arms_of(report), arm_tables(report), strict=True)), stages_left_out(report)
-    asked = [table for section, table in arms.items() if section not in absent]
+    arms = dict(zip(arms_of(report), arm_tables(report), strict=True))
+    asked = [table for section, table in arms.items() if section not in report.config.stages_left_out]
     tables = [verdict_table(verdicts_of(report)), *noise_tables(report), *asked]
     return [to_rich(table) for table in tables if table.rows]
 
@@ -81,37 +73,28 @@ def verdict_table(verdicts: Sequence[Verdict]) -> NumberTable:
     return NumberTable("Do the claims hold on this model?", ("claim", "answer", "numbers"), rows)
 
 
-def component_table(section: Report, chosen: str = "selected") -> NumberTable:
-    """Makes the table of chosen entries: one row per layer and component, with their mean score or change if known.
+def component_table(components: Sequence[Component], chosen: str = "selected", mean: str | None = None) -> NumberTable:
+    """Makes the table of chosen entries, one row per layer and component.
 
     Args:
-        section: holds the records, under "by_component".
+        components: the counts of entries.
         chosen: the word for chosen entries, such as "selected".
+        mean: title of the column of means. None leaves the column out.
     """
-    records = section.get("by_component", ())
-    mean = next((name for name in MEANS if any(name in record for record in records)), None)
-    total = sum(record["selected"] for record in records) or 1
+    total = sum(part.selected for part in components) or 1
     rows = tuple(
         (
-            "none" if record["layer"] is None else str(record["layer"]),
-            record["component"],
-            f"{record['selected']:,}",
-            f"{record['entries']:,}",
-            f"{record['selected'] / total:.4f}",
-            f"{record['selected'] / record['entries']:.4f}",
-            *([_mean(record.get(mean))] if mean else []),
+            "none" if part.layer is None else str(part.layer),
+            part.component,
+            f"{part.selected:,}",
+            f"{part.entries:,}",
+            f"{part.selected / total:.4f}",
+            f"{part.selected / part.entries:.4f}",
+            *([_mean(part.mean)] if mean else []),
         )
-        for record in records
+        for part in components
     )
-    header = (
-        "layer",
-        "component",
-        chosen,
-        "entries",
-        f"share of {chosen}",
-        "density",
-        *([MEANS[mean]] if mean else []),
-    )
+    header = ("layer", "component", chosen, "entries", f"share of {chosen}", "density", *([mean] if mean else []))
     title = f"{chosen.capitalize()} entries by layer and component"
     return NumberTable(title, header, rows, frozenset(range(len(header))) - {1})
 
@@ -122,22 +105,22 @@ def _mean(value: float | None) -> str:
 
 def noise_tables(report: Report) -> list[NumberTable]:
     """Makes one table each of safety, utility and, if measured, coherence at every noise ratio."""
-    verify, safety = report.get("verify", {}), measure_label(safety_measure(report))
-    measured = {f"{safety} under noise": verify, "Utility under noise": verify.get("utility", {})}
-    if "coherence" in verify:
-        measured["Coherent answers to harmful prompts under noise"] = verify["coherence"]
-    return [_noise_table(title, verify.get("noise_ratio", ()), rates) for title, rates in measured.items()]
+    verify = report.verify
+    rates = {f"{measure_label(report.safety)} under noise": verify.safety, "Utility under noise": verify.utility}
+    if verify.coherence is not None:
+        rates["Coherent answers to harmful prompts under noise"] = verify.coherence
+    return [_noise_table(title, verify.noise_ratio, of_measure) for title, of_measure in rates.items()]
 
 
-def _noise_table(title: str, ratios: Sequence[float], rates: Report) -> NumberTable:
-    arms = [name for name in VERIFY_ARMS if rates.get(name)]
-    rows = [("0", *(_rate_at([rates["baseline"]], 0) for _ in arms))] if rates.get("baseline") and arms else []
-    rows += [(f"{ratio:g}", *(_rate_at(rates[name], row) for name in arms)) for row, ratio in enumerate(ratios)]
+def _noise_table(title: str, ratios: Sequence[float], rates: NoiseRates) -> NumberTable:
+    arms = list(rates.arms)
+    rows: list[tuple[Cell, ...]] = [("0", *(rates.baseline for _ in arms))] if rates.baseline and arms else []
+    rows += [(f"{ratio:g}", *(_rate_at(rates.arms[name], row) for name in arms)) for row, ratio in enumerate(ratios)]
     return NumberTable(title, ("noise ratio", *(VERIFY_ARMS[name].label for name in arms)), tuple(rows), frozenset({0}))
 
 
-def _rate_at(records: Sequence[Report], row: int) -> Cell:
-    return rate_from(records[row]) if row < len(records) else "not measured yet"
+def _rate_at(rates: Sequence[Rate], row: int) -> Cell:
+    return rates[row] if row < len(rates) else "not measured yet"
 
 
 def arm_tables(report: Report) -> list[NumberTable]:
@@ -166,20 +149,20 @@ def _marked_label(arms: Sequence[Arm], measure: str) -> str:
 
 def _measured_cells(arm: Arm, measure: str) -> tuple[Cell, str, str, str]:
     if measure == "perplexity":
-        value = arm.suite.get("perplexity")
+        value = arm.suite.perplexity
         ratio = arm.rate(PERPLEXITY_RATIO)
         shown = "not measured yet" if value is None else perplexity_with_ends(value, arm.rate(measure))
         return shown, "" if ratio is None else f"times {ratio_with_ends(ratio)}", "", ""
     rate, pair = arm.rate(measure), arm.paired(measure)
     shown = rate or "not measured yet"
     if is_length(measure):
-        change = length_change_of(arm.suite, measure)
+        change = arm.suite.length_change.get(measure)
         return shown, "" if change is None else f"{change:+.1f}", "", ""
     if pair is None:
         return shown, "", "", ""
-    gained, lost = pair["only_after"], pair["only_before"]
+    gained, lost = pair.only_after, pair.only_before
     flips = f"{gained} / {lost}" if measure.startswith(RISE_IS_BAD) else f"{lost} / {gained}"
-    return shown, _number(pair["difference"], "+.3f"), flips, p_texts(pair["p_value"], arm.corrected.get(measure))
+    return shown, _number(pair.difference, "+.3f"), flips, p_texts(pair.p_value, arm.corrected.get(measure))
 
 
 def p_text(p_value: float) -> str:

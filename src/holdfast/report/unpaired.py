@@ -13,7 +13,7 @@ def why_unpaired(arms: Sequence[Arm]) -> str | None:
     lacking = [
         arm
         for arm in arms
-        if arm.method != "start" and arm.suite.get("perplexity") is not None and arm.rate(PERPLEXITY_RATIO) is None
+        if arm.method != "start" and arm.suite.perplexity is not None and arm.rate(PERPLEXITY_RATIO) is None
     ]
     if not lacking:
         return None

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from holdfast.decision import Decision, Interval, decide, decide_all
 from holdfast.report.left_out import what_is_left_out
+from holdfast.report.records import Report
 
-Report = Mapping[str, Any]
 Answer = Literal[Decision, "not measured yet", "left out"]
 UNDECIDED = "the interval includes the bar, more prompts would decide"
 

@@ -5,11 +5,10 @@ does not hold if the whole interval is on the other side. It is inconclusive whi
 more prompts would change. Numbers have three decimals, one more than the bars, to show the side on which they are.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from holdfast.report.left_out import stages_left_out
 from holdfast.report.noise_claims import noise_hurts, safety_only_is_cleaner
+from holdfast.report.records import Report
 from holdfast.report.tuning_claims import (
     enhance_cuts_attacks,
     enhance_keeps_over_refusal,
@@ -22,12 +21,9 @@ from holdfast.report.tuning_claims import (
 )
 from holdfast.report.verdict import Verdict
 
-Report = Mapping[str, Any]
-
 
 def verdicts_of(report: Report) -> list[Verdict]:
     """Decides every claim about the stages of the run, in the order of the page."""
-    absent = stages_left_out(report)
     every = [
         noise_hurts(report),
         safety_only_is_cleaner(report),
@@ -40,7 +36,7 @@ def verdicts_of(report: Report) -> list[Verdict]:
         protection_beats_random(report),
         protection_learns(report),
     ]
-    return [verdict for verdict in every if verdict.stage not in absent]
+    return [verdict for verdict in every if verdict.stage not in report.config.stages_left_out]
 
 
 def tally(verdicts: Sequence[Verdict]) -> tuple[int, int]:

@@ -9,11 +9,11 @@ does the code take logarithms.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
+from holdfast.outcomes import Distribution
 from holdfast.select.blocks import BLOCK, HALF_BITS
 from holdfast.select.ranking import FIRST_UNRANKABLE
 from holdfast.values import Mask, Scores
@@ -22,19 +22,6 @@ BINS_PER_DECADE = 4
 FIRST_BIN = -46 * BINS_PER_DECADE  # the smallest float32 above 0 is 1.4e-45
 NUM_BINS = (39 + 46) * BINS_PER_DECADE  # the largest is 3.4e38
 NO_BIN, PARTED = -1, -2
-
-
-@dataclass(frozen=True)
-class Distribution:
-    """A histogram of the scores above 0, from the first occupied bin to the last."""
-
-    bin_edges: tuple[float, ...]
-    """Edges of the bins, one more than there are bins. Empty where all scores are 0."""
-    counts: tuple[int, ...]
-    zeros: int
-    """Entries that score exactly 0."""
-    cut: float | None
-    """The smallest selected score, or None for an empty mask."""
 
 
 def distribution(scores: Scores, mask: Mask) -> Distribution:

@@ -6,11 +6,10 @@ entries measures how far the whole rankings agree. Above 2^20 entries it uses a 
 Intervals are over parameters, not over prompts: see `jackknife.py`.
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
+from holdfast.outcomes import Stability
 from holdfast.ranks import rank_correlation
 from holdfast.select.algebra import random_iou
 from holdfast.select.jackknife import NO_ENDS, iou_interval, rank_interval
@@ -18,22 +17,6 @@ from holdfast.select.top import TopOptions, select_top
 from holdfast.values import Scores, refuse_unlike
 
 MOST_RANKED = 2**20
-
-
-@dataclass(frozen=True)
-class Stability:
-    """Agreement of two scores."""
-
-    iou: float
-    random_iou: float
-    """IoU to expect of random masks of the same density."""
-    rank_correlation: float | None
-    """Spearman's rho, or None where one of the two gives all entries the same score."""
-    iou_low: float | None = None
-    """Ends of the 95% interval over parameters (`jackknife.py`). None where there is none, and in older files."""
-    iou_high: float | None = None
-    rank_low: float | None = None
-    rank_high: float | None = None
 
 
 def stability(first: Scores, second: Scores, fraction: float = 0.01) -> Stability:

@@ -18,11 +18,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import holdfast
 from holdfast.arms import arm_named
 from holdfast.artifacts import digest, load_json, save_json, save_text
+from holdfast.json_files import JsonObject
 from holdfast.made_by import UTILITY
 from holdfast.models.load import load_model
 from holdfast.objective.registry import DEFAULT
@@ -56,11 +56,12 @@ from holdfast.pipeline.scoring_spec import ScoringSpec
 from holdfast.progress import Progress, silent
 from holdfast.prompts.template_arguments import with_arguments_of
 from holdfast.report.page import render_page
+from holdfast.report.records import read_report
 
 LIBRARIES = ("torch", "transformers", "trl", "accelerate", "safetensors")
 
 
-def run(config: RunConfig, out: Path, progress: Progress = silent, config_file: Path | None = None) -> dict:
+def run(config: RunConfig, out: Path, progress: Progress = silent, config_file: Path | None = None) -> JsonObject:
     """Runs the pieces of the config that are not done yet, and returns the report.
 
     `config_file` is the path of the config, so that an unfinished page can name the command that resumes the run.
@@ -129,13 +130,13 @@ class _Page:
             raise
 
 
-def save_story(config: RunConfig, out: Path) -> dict:
+def save_story(config: RunConfig, out: Path) -> JsonObject:
     """Writes report.json and report.html from the finished pieces."""
     report, missing = tell(config, out), unfinished(config, out)
     if missing:
-        report |= {"missing": missing, "goes_on": command_of(config, out, report["provenance"])}
+        report |= {"missing": missing, "goes_on": command_of(config, out, load_json(out / "manifest.json"))}
     save_json(out / "report.json", report)
-    save_text(out / "report.html", render_page(report))
+    save_text(out / "report.html", render_page(read_report(report)))
     return report
 
 
@@ -168,7 +169,7 @@ def claim(config: RunConfig, out: Path) -> None:
     save_json(path, manifest)
 
 
-def refuse_shared_prompts(config: RunConfig) -> dict[str, Any]:
+def refuse_shared_prompts(config: RunConfig) -> JsonObject:
     """Counts evaluation prompts that resemble a calibration or training prompt. Raises ValueError for an equal one.
 
     It also raises ValueError for prompts that SET should both refuse and help with.

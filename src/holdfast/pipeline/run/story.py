@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from holdfast.arms import CONTROLS, SAFETY_ONLY, Arm, Stage, arm_named, arms_of
 from holdfast.artifacts import load_evaluation, load_json, load_mask, load_scores
 from holdfast.evaluate.paired import change_of_perplexity, count_changes
 from holdfast.evaluate.pooled import pool_evaluations
 from holdfast.evaluate.response_length import changes_of_length
+from holdfast.json_files import JsonObject
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.made_by import summary
 from holdfast.models.load import load_model
@@ -24,16 +24,15 @@ from holdfast.select.distribution import distribution
 from holdfast.select.stability import stability
 from holdfast.tensor_files import read_header
 
-Json = dict[str, Any]
 EXAMPLES: Mapping[Stage, str] = {"enhance": "top", "adapt": "plain"}
 """Arm of each stage whose changed answers the page shows."""
 NUM_EXAMPLES = 10
 """Number of responses that the page shows before and after."""
 
 
-def tell(config: RunConfig, out: Path) -> Json:
+def tell(config: RunConfig, out: Path) -> JsonObject:
     """Returns the report of the measurements so far."""
-    report: Json = {"schema": SCHEMA, "provenance": load_json(out / "manifest.json")}
+    report: JsonObject = {"schema": SCHEMA, "provenance": load_json(out / "manifest.json")}
     report |= {"safety": "not_refused"} if config.judge == REFUSAL_RULES else {}
     sections = {
         "locate": _json(out / "locate" / "section.json"),
@@ -46,7 +45,7 @@ def tell(config: RunConfig, out: Path) -> Json:
     return report | ({"examples": examples} if examples else {})
 
 
-def locate_section(config: RunConfig, model: str, folder: Path) -> Json:
+def locate_section(config: RunConfig, model: str, folder: Path) -> JsonObject:
     """Describes the selected weights of a model by layer and component, from its scores and masks."""
     scores, sites = load_scores(folder / "scores.safetensors"), list_sites(load_model(model).model)
     masks = {name: load_mask(folder / "masks" / f"{name}.safetensors") for name in masks_of(config)}
@@ -54,12 +53,13 @@ def locate_section(config: RunConfig, model: str, folder: Path) -> Json:
     first_half, second_half = map(load_scores, halves)
     curve = convergence_of(folder / "scores.safetensors")
     top, safety_only = masks["top"], masks.get(SAFETY_ONLY)
-    section: Json = {
+    objective = scores.made_by.get("objective")
+    section: JsonObject = {
         "model": model,
-        "objective": scores.made_by.get("objective"),
+        "objective": None if objective is None else str(objective),
         "made_from": summary(scores.made_by),
         "unit": scores.unit,
-        "chat_format": scores.made_by.get("chat_format", "the model's own template"),
+        "chat_format": str(scores.made_by.get("chat_format", "the model's own template")),
         "fraction": config.select.fraction,
         "num_selected": len(top),
         "num_entries": top.num_entries,
@@ -82,7 +82,7 @@ def locate_section(config: RunConfig, model: str, folder: Path) -> Json:
     return section
 
 
-def _verify(config: RunConfig, out: Path) -> Json:
+def _verify(config: RunConfig, out: Path) -> JsonObject:
     start = _evaluation(start_file(out, "adapt"))
     if start is None:
         return {}
@@ -98,12 +98,12 @@ def _verify(config: RunConfig, out: Path) -> Json:
     return verify_section(config.verify.ratios, start, arms, config.verify.draws) if any(arms.values()) else {}
 
 
-def _enhance(out: Path) -> Json:
+def _enhance(out: Path) -> JsonObject:
     folder = out / "enhance"
     before = _evaluation(start_file(out, "enhance"))
     if before is None:
         return {}
-    section: Json = {"before": suite_json(before), **_json(folder / "top" / "result.json")}
+    section: JsonObject = {"before": suite_json(before), **_json(folder / "top" / "result.json")}
     section |= _file("mask", folder / "locate" / "masks" / "top.safetensors", out)
     patch = folder / "top" / "patch.safetensors"
     section |= {"patch": _patch_size(patch) | _file("file", patch, out)} if patch.is_file() else {}
@@ -115,21 +115,21 @@ def _enhance(out: Path) -> Json:
     return section | ({"controls": controls} if controls else {})
 
 
-def _adapt(out: Path) -> Json:
+def _adapt(out: Path) -> JsonObject:
     start = _evaluation(start_file(out, "adapt"))
     if start is None:
         return {}
-    section: Json = {"start": suite_json(start), **_json(out / "adapt" / "protected" / "result.json")}
+    section: JsonObject = {"start": suite_json(start), **_json(out / "adapt" / "protected" / "result.json")}
     section |= _file("mask", out / "locate" / "masks" / "top.safetensors", out)
     return section | _suites(out, start, list(arms_of("adapt").values()), paired=True)
 
 
-def _file(key: str, path: Path, out: Path) -> Json:
+def _file(key: str, path: Path, out: Path) -> JsonObject:
     """Returns an entry with the path of a file within the run's folder, if the file exists."""
     return {key: path.relative_to(out).as_posix()} if path.is_file() else {}
 
 
-def _patch_size(path: Path) -> Json:
+def _patch_size(path: Path) -> JsonObject:
     """Reads the size of a patch from its header alone: the page is drawn often, and a patch may hold gigabytes."""
     tensors, _ = read_header(path, "patch")
     entries = sum(tensor.num_entries for key, tensor in tensors.items() if key.endswith(":index"))
@@ -137,7 +137,7 @@ def _patch_size(path: Path) -> Json:
     return {"bytes": size, "entries": entries, "bytes_per_entry": size / entries if entries else None}
 
 
-def _suites(out: Path, before: Evaluation, arms: Sequence[Arm], *, paired: bool = False) -> Json:
+def _suites(out: Path, before: Evaluation, arms: Sequence[Arm], *, paired: bool = False) -> JsonObject:
     """Returns the results of every evaluated arm, compared with its start and, if `paired`, with other arms."""
     others = arms_of(arms[0].stage).values() if paired else ()
     measured = {arm.name: _evaluated(out, arm) for arm in others if arm.is_compared}
@@ -155,7 +155,7 @@ def _suites(out: Path, before: Evaluation, arms: Sequence[Arm], *, paired: bool 
     }
 
 
-def _examples(out: Path) -> list[Json]:
+def _examples(out: Path) -> list[JsonObject]:
     """Returns the answers that changed most: five each under SET and plain fine-tuning, or ten if only one was run."""
     measured = [
         (stage, start, after)
@@ -170,7 +170,7 @@ def _evaluated(out: Path, arm: Arm) -> Evaluation | None:
     return _evaluation(out / arm.stage / arm.name / "evaluation.json")
 
 
-def _json(path: Path) -> Json:
+def _json(path: Path) -> JsonObject:
     return load_json(path) if path.is_file() else {}
 
 
