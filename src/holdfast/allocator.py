@@ -7,7 +7,7 @@ until malloc_trim is called. After a scoring it was more than the scores themsel
 
 import ctypes
 import sys
-from typing import Any
+from collections.abc import Callable
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Parameters of mallopt, as <malloc.h> numbers them."""
@@ -32,6 +32,6 @@ def give_back_freed_memory() -> None:
         malloc_trim(0)
 
 
-def _from_libc(name: str) -> Any:
+def _from_libc(name: str) -> Callable[..., int] | None:
     """Finds a function of the C library, or returns None where it has none of that name."""
     return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None

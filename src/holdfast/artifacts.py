@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -251,7 +250,7 @@ def load_evaluation(path: str | Path) -> Evaluation:
         return Evaluation(asr, over_refusal, utility, content["perplexity"], task, groups, answers, made_by, **later)
 
 
-def _answer(record: Mapping[str, Any]) -> Answer:
+def _answer(record: dict) -> Answer:
     later = {name: record.get(name) for name in ("refusal", "coherence")}  # older files have neither
     outcomes = {name: Outcome(**known) if known else None for name, known in later.items()}
     return Answer(**{**record, **outcomes, "outcome": Outcome(**record["outcome"])})

@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -100,9 +100,9 @@ def gathered(own: Item) -> list[Item]:
     """Gathers a small object from every process, in the order of ranks."""
     if world_size() == 1:
         return [own]
-    objects: list[Any] = [None] * world_size()
+    objects: list[Item | None] = [None] * world_size()
     dist.all_gather_object(objects, own)
-    return objects
+    return cast(list[Item], objects)
 
 
 def first(call: Callable[[], Result]) -> Result:
@@ -112,16 +112,17 @@ def first(call: Callable[[], Result]) -> Result:
     """
     if world_size() == 1:
         return call()
-    outcome: list[Any] = [None, None]
+    outcome: list[Result | ValueError | OSError | None] = [None, None]
     if rank() == 0:
         try:
             outcome[0] = call()
         except (ValueError, OSError) as error:
             outcome[1] = error
     dist.broadcast_object_list(outcome, src=0)
-    if outcome[1] is not None:
-        raise outcome[1]
-    return outcome[0]
+    result, error = outcome
+    if isinstance(error, Exception):
+        raise error
+    return cast(Result, result)
 
 
 def wait_for_all() -> None:

@@ -1,5 +1,6 @@
 """What to do when memory runs out: each command has settings that need less of it."""
 
+import sys
 from collections.abc import Sequence
 
 ALLOCATOR = ("can't allocate memory", "not enough memory", "out of memory")
@@ -22,7 +23,8 @@ OTHERWISE = "close other programs, or take a smaller model"
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error means that memory ran out, on the device or on the host."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    torch = sys.modules.get("torch")  # without torch, no error is of its class
+    if isinstance(error, MemoryError) or (torch and isinstance(error, torch.OutOfMemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(said in str(error).casefold() for said in ALLOCATOR)
 

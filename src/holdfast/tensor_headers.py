@@ -3,19 +3,27 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from safetensors import SafetensorError, safe_open
 
 from holdfast.remedy import remedy
 
 
+class TensorRecord(TypedDict):
+    """Type, shape and place of a tensor in its file."""
+
+    dtype: str
+    shape: list[int]
+    data_offsets: list[int]
+
+
 @dataclass(frozen=True)
 class TensorHeader:
     """The header of a safetensors file."""
 
-    records: dict[str, dict[str, Any]]
-    """`dtype`, `shape` and `data_offsets` of every tensor by name."""
+    records: dict[str, TensorRecord]
+    """Records of the tensors by name."""
     metadata: dict[str, str]
     first: int
     """Bytes of the file before the first tensor. `data_offsets` count from there."""

@@ -1,9 +1,10 @@
 """Errors about options in one sentence: the name of the option, its value and what is allowed."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, get_args
+from collections.abc import Callable
+from typing import get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from holdfast.spelling import meant
 
@@ -13,11 +14,11 @@ class OptionsError(ValueError):
 
     def __init__(self, error: ValidationError, kind: type[BaseModel]) -> None:
         super().__init__(f"{kind.__name__}: {'; '.join(sentence_on(problem, kind) for problem in error.errors())}.")
-        self.errors: Callable[..., list[Any]] = error.errors
+        self.errors: Callable[..., list[ErrorDetails]] = error.errors
         """Pydantic's errors, for callers that have other names for the options, such as the command line."""
 
 
-def sentence_on(error: Mapping[str, Any], kind: type[BaseModel]) -> str:
+def sentence_on(error: ErrorDetails, kind: type[BaseModel]) -> str:
     """Describes one error of pydantic, without a full stop."""
     place, reason = ".".join(str(part) for part in error["loc"]), str(error["msg"])
     if error["type"] == "extra_forbidden":
@@ -26,7 +27,7 @@ def sentence_on(error: Mapping[str, Any], kind: type[BaseModel]) -> str:
     if error["type"] == "missing":
         return f"{place} is missing; add it"
     if error["type"] == "value_error":
-        return str(error["ctx"]["error"]).rstrip(".")
+        return str(error.get("ctx", {})["error"]).rstrip(".")
     if error["type"] == "tuple_type":
         return f"{place} is {error['input']!r}; give a list of them, such as {_listed(error['input'])}"
     return f"{place or 'all of it'} is {error['input']!r}; {reason[0].lower()}{reason[1:]}"

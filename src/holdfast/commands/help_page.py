@@ -7,7 +7,7 @@ terminal. Only `--help-all` shows the options of rare groups.
 import re
 import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import TypedDict, Unpack
 
 from cyclopts import App
 from cyclopts.help import HelpEntry, HelpPanel, InlineText
@@ -32,7 +32,12 @@ IDLE = (None, "False", "()")
 """Defaults that the help leaves out, because they only mean that the option is off or empty."""
 
 
-def new_app(name: str, help: str, **settings: Any) -> App:
+class _Settings(TypedDict, total=False):
+    version: str
+    suppress_keyboard_interrupt: bool
+
+
+def new_app(name: str, help: str, **settings: Unpack[_Settings]) -> App:
     """Makes a command that holds other commands, with the layout of help that all commands share."""
     return App(
         name=name,

@@ -2,8 +2,8 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Annotated, Any
+from dataclasses import asdict, dataclass
+from typing import Annotated
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -82,16 +82,17 @@ def show(
         Print one JSON object in place of tables.
     """
     loaded = load_prompts(name, role)
-    result = _summary(name, loaded, {} if role else labelled_sides(name))
-    result["first"] = [{"prompt": prompt.prompt, "group": prompt.group} for prompt in loaded[:limit]]
-    tables = [table(printable(name), ("what", "value"), _rows(result))]
+    summary = _summary(name, loaded, {} if role else labelled_sides(name))
+    first = [{"prompt": prompt.prompt, "group": prompt.group} for prompt in loaded[:limit]]
+    result: dict[str, object] = {**asdict(summary), "first": first}
+    tables = [table(printable(name), ("what", "value"), _rows(summary))]
     if against:
         result["against"] = overlap = _overlap(loaded, against)
         tables.append(table(f"Against {printable(against)}", ("what", "value"), _overlap_rows(overlap)))
     if loaded[:limit]:
         shown = [(prompt.prompt, prompt.group or "") for prompt in loaded[:limit]]
         tables.append(table("First prompts", ("prompt", "group"), shown))
-    show_result(result, tables, json, _on_kinds(result["kinds"]))
+    show_result(result, tables, json, _on_kinds(summary.kinds))
 
 
 def _on_kinds(kinds: Mapping[str, int]) -> str | None:
@@ -109,25 +110,33 @@ def _source(known: KnownSet) -> str:
     return f"{known.page.removeprefix('https://')} at {known.revision[:7]}"
 
 
-def _summary(name: str, loaded: Sequence[Prompt], sides: Mapping[str, str]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Summary:
+    """Counts of the prompts in a set."""
+
+    name: str
+    prompts: int
+    mean_characters: float
+    kinds: dict[str, int]
+    groups: dict[str, int]
+
+
+def _summary(name: str, loaded: Sequence[Prompt], sides: Mapping[str, str]) -> _Summary:
     labels = {prompt: f"labelled {side}" for prompt, side in sides.items()}
-    return {
-        "name": name,
-        "prompts": len(loaded),
-        "mean_characters": sum(len(prompt.prompt) for prompt in loaded) / len(loaded),
-        "kinds": dict(Counter(prompt.kind or labels.get(prompt.prompt, UNKNOWN) for prompt in loaded)),
-        "groups": dict(Counter(prompt.group for prompt in loaded if prompt.group is not None)),
-    }
+    return _Summary(
+        name=name,
+        prompts=len(loaded),
+        mean_characters=sum(len(prompt.prompt) for prompt in loaded) / len(loaded),
+        kinds=dict(Counter(prompt.kind or labels.get(prompt.prompt, UNKNOWN) for prompt in loaded)),
+        groups=dict(Counter(prompt.group for prompt in loaded if prompt.group is not None)),
+    )
 
 
-def _rows(summary: dict[str, object]) -> list[tuple[str, object]]:
-    rows: list[tuple[str, object]] = [("prompts", summary["prompts"])]
-    rows += [("mean characters", f"{summary['mean_characters']:.1f}")]
-    for what in ("kind", "group"):
-        counts = summary[f"{what}s"]
-        assert isinstance(counts, dict)
-        rows += [(f"{what} {name}", count) for name, count in counts.items()]
-    return rows
+def _rows(summary: _Summary) -> list[tuple[str, object]]:
+    rows: list[tuple[str, object]] = [("prompts", summary.prompts)]
+    rows += [("mean characters", f"{summary.mean_characters:.1f}")]
+    rows += [(f"kind {name}", count) for name, count in summary.kinds.items()]
+    return [*rows, *((f"group {name}", count) for name, count in summary.groups.items())]
 
 
 def _overlap_rows(overlap: Mapping[str, object]) -> list[tuple[str, object]]:

@@ -18,7 +18,7 @@ import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy
 import torch
@@ -109,7 +109,7 @@ def _refuse_unknown(options: LmEvalOptions, known: list[str]) -> None:
         raise ValueError(f"lm-eval has no task {unknown[0]!r}; {meant(unknown[0], known, listed)}.")
 
 
-def _rates(record: Mapping[str, Any]) -> dict[str, Rate]:
+def _rates(record: Mapping[str, float]) -> dict[str, Rate]:
     """Reads the metrics of a task, which lm-eval names METRIC,FILTER and METRIC_stderr,FILTER."""
     rates = {}
     for key, value in record.items():

@@ -4,8 +4,6 @@ The classifier reads the exchange in its chat template if it has one, else as a 
 labels are those in the checkpoint's config.
 """
 
-from typing import Any
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -57,7 +55,7 @@ class ClassifierJudge(ModelJudge):
         self, embeddings: Float[Tensor, "batch token d_judge"], batch: Batch
     ) -> Float[Tensor, "batch verdict"]:
         """Returns the classifier's logits, one per label."""
-        segments: dict[str, Any] = {} if batch.segments is None else {"token_type_ids": batch.segments}
+        segments: dict[str, Tensor] = {} if batch.segments is None else {"token_type_ids": batch.segments}
         with quiet_transformers():  # a decoder warns of padding, though there is none
             logits = self.model(inputs_embeds=embeddings, attention_mask=batch.attention_mask, **segments).logits
         return logits.to(torch.promote_types(logits.dtype, torch.float32))

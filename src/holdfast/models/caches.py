@@ -4,18 +4,18 @@ It is `cache`, and `past_key_values` before version 5.24. In newer versions the 
 on every run.
 """
 
-from typing import Any
-
+from transformers.cache_utils import Cache
 from transformers.modeling_outputs import BaseModelOutputWithPast
+from transformers.utils.generic import ModelOutput
 
 NAME = "cache" if "cache" in BaseModelOutputWithPast.__dataclass_fields__ else "past_key_values"
 
 
-def cache_argument(cache: Any) -> dict[str, Any]:
+def cache_argument(cache: Cache | None) -> dict[str, Cache | None]:
     """Returns the cache as a keyword argument of a forward pass or of `generate`."""
     return {NAME: cache}
 
 
-def cache_of(output: Any) -> Any:
+def cache_of(output: ModelOutput) -> Cache:
     """Returns the cache that a forward pass or `generate` gave back."""
     return getattr(output, NAME)

@@ -9,12 +9,13 @@ A `Way` describes how a model is continued, and `ways.py` finds it.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, PreTrainedModel
+from transformers.cache_utils import Cache
+from transformers.generation.utils import GenerateDecoderOnlyOutput
 
 from holdfast.models.caches import cache_argument, cache_of
 from holdfast.models.plain_settings import plain_settings
@@ -137,13 +138,13 @@ def continue_rows(
     continued = [Continued() for _ in encoded]
     rows = list(range(len(encoded)))
     token_ids, attention_mask = (part.to(model.device) for part in left_pad(encoded, decoding.pad_id))
-    kept: dict[str, Any] = {}
+    kept: dict[str, Cache | None] = {}
     total = decoding.max_new_tokens
     step = stretch if way.in_stretches else total
     for begun in range(0, total, step):
         logits = BrokenLogits()
         with plain_settings(model, decoding.end_ids):
-            output: Any = model.generate(  # pyright: ignore[reportCallIssue]
+            output: GenerateDecoderOnlyOutput = model.generate(  # pyright: ignore[reportCallIssue]
                 token_ids,
                 attention_mask=attention_mask,
                 generation_config=replace(decoding, max_new_tokens=min(step, total - begun)).config(caches=way.caches),

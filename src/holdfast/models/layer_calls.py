@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -27,8 +26,8 @@ class LayerCall:
 
     hidden: Hidden
     """Hidden states that come out of the embedding. The hidden states of every layer have their shape and dtype."""
-    others: tuple[Any, ...]
-    named: dict[str, Any]
+    others: tuple[object, ...]
+    named: dict[str, object]
 
     def run(self, layer: nn.Module, hidden: Hidden) -> Hidden:
         """Returns the layer's output for hidden states of that shape.
@@ -59,7 +58,7 @@ def call_of(layers: Sequence[nn.Module], number: int, run: Callable[[], object])
     """
     expected = _InOrder(layers)
 
-    def stand_in(place: int, hidden: Tensor, *others: Any, **named: Any) -> Tensor:
+    def stand_in(place: int, hidden: Tensor, *others: object, **named: object) -> Tensor:
         expected.check(place, hidden)
         if place == number:
             _refuse_state(layers[place], [*others, *named.values()])
@@ -83,7 +82,7 @@ def ending_in(layers: Sequence[nn.Module], last: Callable[[Hidden], Hidden]) -> 
     """
     expected = _InOrder(layers)
 
-    def stand_in(place: int, hidden: Tensor, *others: Any, **named: Any) -> Tensor:
+    def stand_in(place: int, hidden: Tensor, *others: object, **named: object) -> Tensor:
         expected.check(place, hidden)
         if place + 1 < len(layers):
             return hidden
@@ -135,7 +134,7 @@ def _standing_in(layers: Sequence[nn.Module], stand_in: StandIn) -> Iterator[Non
                 layer.forward = forward
 
 
-def _refuse_state(layer: nn.Module, given: Sequence[Any]) -> None:
+def _refuse_state(layer: nn.Module, given: Sequence[object]) -> None:
     """Raises ValueError if a layer receives an object that it could change, such as a cache."""
     for argument in given:
         if isinstance(argument, tuple):

@@ -8,8 +8,8 @@ with vLLM itself.
 
 import importlib
 import importlib.util
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from holdfast.artifacts import seed_from
 from holdfast.models.asking import Asked, ask, end_ids, read_response, warn_of_context
@@ -22,6 +22,27 @@ from holdfast.progress import Progress
 
 AT_A_TIME = 1024
 """Number of responses generated before they are added to the log."""
+
+
+class Completion(Protocol):
+    """A response of vLLM, as far as it is read here."""
+
+    token_ids: Sequence[int]
+    finish_reason: str | None
+
+
+class Output(Protocol):
+    """The responses of vLLM to one prompt."""
+
+    outputs: Sequence[Completion]
+
+
+class Engine(Protocol):
+    """vLLM's `LLM`, as far as it is used here."""
+
+    def generate(
+        self, prompts: Sequence[Mapping[str, object]], sampling_params: Sequence[object], *, use_tqdm: bool
+    ) -> Sequence[Output]: ...
 
 
 def refuse_missing_engine(options: GenerateOptions) -> None:
@@ -59,6 +80,7 @@ class VllmGenerator:
         missing = [position for position in range(len(asked)) if position not in responses]
         engine = self._load_engine(options) if missing else None
         for begin in range(0, len(missing), AT_A_TIME):
+            assert engine is not None
             new_responses = self._answer(engine, asked, missing[begin : begin + AT_A_TIME], options)
             responses |= new_responses
             if self.log:
@@ -66,7 +88,7 @@ class VllmGenerator:
             progress("answering prompts", len(responses), len(asked))
         return [responses[position] for position in range(len(asked))]
 
-    def _load_engine(self, options: GenerateOptions) -> Any:
+    def _load_engine(self, options: GenerateOptions) -> Engine:
         return importlib.import_module("vllm").LLM(  # optional, and slow to import
             model=resolve(self.loaded.name),
             # vLLM's own choice would narrow float32.
@@ -79,7 +101,7 @@ class VllmGenerator:
         )
 
     def _answer(
-        self, engine: Any, asked: Sequence[Asked], positions: Sequence[int], options: GenerateOptions
+        self, engine: Engine, asked: Sequence[Asked], positions: Sequence[int], options: GenerateOptions
     ) -> dict[int, Response]:
         vllm = importlib.import_module("vllm")
         ends = end_ids(self.loaded.model, self.loaded.tokenizer)

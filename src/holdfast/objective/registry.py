@@ -6,7 +6,7 @@ their help, scoring, runs, plans, bakeoffs, judges and the page read the record.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
@@ -117,30 +117,26 @@ register(
         reductions=("sum", "mean"),
     )
 )
-register(
-    ObjectiveRecord(
-        name="control_variate",
-        help="policy gradient made less noisy by the judge's gradient",
-        words=f"how much the expected verdict on the model's own sampled answers to harmful requests {MOVED}, with "
-        "the judge's gradient to lower the noise",
-        maker="holdfast.objective.control_variate:make",
-        judge="gradient",
-        samples=True,
-        compares_with_greedy=True,
-        reductions=("sum",),
-    )
+CONTROL_VARIATE = ObjectiveRecord(
+    name="control_variate",
+    help="policy gradient made less noisy by the judge's gradient",
+    words=f"how much the expected verdict on the model's own sampled answers to harmful requests {MOVED}, with the "
+    "judge's gradient to lower the noise",
+    maker="holdfast.objective.control_variate:make",
+    judge="gradient",
+    samples=True,
+    compares_with_greedy=True,
+    reductions=("sum",),
 )
+register(CONTROL_VARIATE)
 register(
-    ObjectiveRecord(
+    replace(
+        CONTROL_VARIATE,
         name="mix",
         help="judge gradient for few responses, control variate for many",
         words="how much the judge's verdict, and with many responses the expected verdict, on the model's own answers "
         f"to harmful requests {MOVED}",
         maker="holdfast.objective.control_variate:make_mix",
-        judge="gradient",
-        samples=True,
-        compares_with_greedy=True,
-        reductions=("sum",),
     )
 )
 register(

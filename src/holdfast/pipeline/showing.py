@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from holdfast.made_by import Meta, named_base, summary
 from holdfast.models.by_layer import ByLayer, count_by_layer, density
@@ -116,7 +116,18 @@ def _read_patch(path: Path, file: TensorHeader, progress: Progress) -> LayerMap:
     return LayerMap(path, "patch", by_layer, patch_title(by_layer), opened.base, opened.made_by, facts)
 
 
-def _own_header(file: TensorHeader) -> dict[str, Any]:
+class _Header(TypedDict):
+    """Header of a mask or of scores, as far as the table shows it."""
+
+    shapes: dict[str, list[int]]
+    num_parameters: int
+    base: str
+    made_by: Meta
+    unit: str
+    """Only scores have one."""
+
+
+def _own_header(file: TensorHeader) -> _Header:
     return json.loads(file.metadata["header"])
 
 

@@ -9,11 +9,10 @@ whole tile and uses a part of it. Only that part is counted, because a CPU alloc
 of the batch counts, whether the loss uses it or not.
 """
 
-from typing import Any
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx
 
 TOKENS, WORDS = 4096, 32768
 """Size of a tile."""
@@ -27,16 +26,24 @@ def fused_log_probabilities(
     return _FusedHead.apply(hidden, head.weight, half)  # pyright: ignore[reportReturnType]
 
 
+class _Context(FunctionCtx):
+    """Values that the forward pass keeps for the backward pass."""
+
+    half: bool
+    saved_tensors: tuple[Tensor, Tensor]
+    needs_input_grad: tuple[bool, ...]
+
+
 class _FusedHead(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, half: bool) -> Tensor:
+    def forward(ctx: "_Context", hidden: Tensor, weight: Tensor, half: bool) -> Tensor:
         ctx.save_for_backward(hidden, weight)
         ctx.half = half
         _tiles(hidden, weight, half)
         return hidden.new_empty(len(hidden), dtype=torch.float32)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+    def backward(ctx: "_Context", *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         hidden, weight = ctx.saved_tensors
         of_hidden = torch.zeros_like(hidden, dtype=torch.float32)
         of_weight = torch.zeros_like(weight, dtype=torch.float32) if ctx.needs_input_grad[1] else None

@@ -10,13 +10,14 @@ as one grouped product, for every implementation that may run them.
 """
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict, Unpack
 
 import torch
 from torch import Tensor, nn
+from torch._ops import OpOverload
 from torch.nn.functional import scaled_dot_product_attention
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -75,7 +76,7 @@ KNOWN_CALLS: dict[tuple, _Known] = {}
 """Results of operations seen before. Layers repeat the same calls, and most of a pass is spent on their shapes."""
 
 
-def _describe(func: Any, args: tuple, kwargs: dict) -> tuple | None:
+def _describe(func: OpOverload, args: tuple, kwargs: dict) -> tuple | None:
     """Makes a key from everything that a call's shapes depend on. None where an argument can't be hashed."""
     described = (func, *map(_shape, args), *((name, _shape(value)) for name, value in sorted(kwargs.items())))
     try:
@@ -85,7 +86,7 @@ def _describe(func: Any, args: tuple, kwargs: dict) -> tuple | None:
     return described
 
 
-def _shape(value: Any) -> Any:
+def _shape(value: object) -> object:
     if isinstance(value, Tensor):
         return (value.shape, value.stride(), value.dtype, value.device.type)
     if isinstance(value, list | tuple):
@@ -115,7 +116,9 @@ class Trace(TorchDispatchMode):
         """Resets the peak to the bytes that are live now."""
         self.peak = self.live
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+    def __torch_dispatch__(
+        self, func: OpOverload, types: object, args: tuple = (), kwargs: dict | None = None
+    ) -> object:
         kwargs = kwargs or {}
         if func is aten._local_scalar_dense.default and args[0].is_meta:
             return args[0].dtype != torch.bool  # values are unknown, and False answers checks such as `mask.all()`
@@ -133,7 +136,7 @@ class Trace(TorchDispatchMode):
             self._note(tensor)
         return tuple(made) if known.is_tuple else made[0]
 
-    def _run(self, func: Any, args: tuple, kwargs: dict, call: tuple | None) -> Any:
+    def _run(self, func: OpOverload, args: tuple, kwargs: dict, call: tuple | None) -> object:
         """Lets the meta device compute the shapes, and stores them where all results are new tensors."""
         made = func(*args, **kwargs)
         results = made if isinstance(made, tuple) else (made,)
@@ -171,6 +174,15 @@ class Trace(TorchDispatchMode):
         self.live -= self._sizes.pop(key, 0)
 
 
+class _AttentionOptions(TypedDict, total=False):
+    """Further arguments of scaled_dot_product_attention."""
+
+    dropout_p: float
+    is_causal: bool
+    scale: float | None
+    enable_gqa: bool
+
+
 class Kernels(TorchFunctionMode):
     """Calls the kernels of a real device where the meta device would choose others."""
 
@@ -180,29 +192,37 @@ class Kernels(TorchFunctionMode):
         self._halves: dict[int, Tensor] = {}
         """Weights in half precision, which autocast caches until its end."""
 
-    def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+    def __torch_function__(
+        self, func: Callable[..., object], types: object, args: tuple = (), kwargs: dict | None = None
+    ) -> object:
         kwargs = kwargs or {}
         if func is scaled_dot_product_attention and not kwargs.get("dropout_p"):
             return self._attend(*args, **kwargs)
         if func in GROUPED:
             return self._grouped(*args, **kwargs)
         if self._autocast and func in PRODUCTS:
-            return func(*(self._half(argument) for argument in args), **kwargs)
+            halves = (self._half(argument) if isinstance(argument, Tensor) else argument for argument in args)
+            return func(*halves, **kwargs)
         return func(*args, **kwargs)
 
-    def _half(self, argument: Any) -> Any:
-        if not isinstance(argument, Tensor) or not argument.is_floating_point():
-            return argument
-        if not (isinstance(argument, nn.Parameter) and argument.requires_grad):
-            return argument.to(self._autocast)
-        return self._halves.setdefault(id(argument), argument.to(self._autocast))
+    def _half(self, tensor: Tensor) -> Tensor:
+        if not tensor.is_floating_point():
+            return tensor
+        if not (isinstance(tensor, nn.Parameter) and tensor.requires_grad):
+            return tensor.to(self._autocast)
+        return self._halves.setdefault(id(tensor), tensor.to(self._autocast))
 
     def _attend(
-        self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, **options: Any
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attn_mask: Tensor | None = None,
+        **options: Unpack["_AttentionOptions"],
     ) -> Tensor:
         if self._autocast:
             query, key, value = (self._half(tensor) for tensor in (query, key, value))
-        if options.pop("enable_gqa", False):
+        if options.get("enable_gqa"):
             shared = query.shape[1] // key.shape[1]
             key, value = key.repeat_interleave(shared, dim=1), value.repeat_interleave(shared, dim=1)
         if attn_mask is not None and attn_mask.dtype == torch.bool:
@@ -211,7 +231,7 @@ class Kernels(TorchFunctionMode):
         flash = aten._scaled_dot_product_flash_attention_for_cpu
         return flash(query, key, value, 0.0, is_causal, attn_mask=attn_mask, scale=scale)[0]
 
-    def _grouped(self, rows: Tensor, weights: Tensor, offs: Tensor, **_: Any) -> Tensor:
+    def _grouped(self, rows: Tensor, weights: Tensor, offs: Tensor, **_: object) -> Tensor:
         from transformers.integrations import moe  # registers the operation, whose shapes are known for any dtype
 
         assert moe

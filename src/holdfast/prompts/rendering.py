@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from transformers import PreTrainedTokenizerBase
 
@@ -241,7 +241,7 @@ def _objection(tokenizer: PreTrainedTokenizerBase, fault: str) -> str:
 
 def _apply(tokenizer: PreTrainedTokenizerBase, settings: _Settings, texts: Sequence[str], *, as_parts: bool) -> str:
     contents = [[{"type": "text", "text": text}] for text in texts] if as_parts else texts
-    messages: Any = [{"role": role, "content": content} for role, content in zip(settings.roles, contents, strict=True)]
+    messages = [{"role": role, "content": content} for role, content in zip(settings.roles, contents, strict=True)]
     return str(
         tokenizer.apply_chat_template(
             messages,

@@ -6,7 +6,7 @@ sum.
 """
 
 from collections import deque
-from typing import Any
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -15,24 +15,37 @@ AHEAD = 2
 """Most gradients in flight. The device holds each until it is copied."""
 
 
+class Stream(Protocol):
+    """A stream of a device, also of the CPU, whose class in torch has no base in common with the others."""
+
+    def wait_stream(self, stream: object) -> None: ...
+
+
+class Event(Protocol):
+    """An event on such a stream."""
+
+    def record(self, stream: object) -> None: ...
+    def synchronize(self) -> None: ...
+
+
 class HostSums:
     """Adds the gradients of one device to sums in host memory. The sums are complete after `finish`."""
 
     def __init__(self, place: torch.device) -> None:
         self._place = place
-        self._stream: Any = None
-        self._waiting: deque[tuple[Tensor, Tensor, Tensor, Any]] = deque()
+        self._stream: Stream | None = None
+        self._waiting: deque[tuple[Tensor, Tensor, Tensor, Event]] = deque()
 
     def add(self, total: Tensor, gradient: Tensor) -> None:
         """Starts the copy of a gradient, and adds earlier gradients to their sums meanwhile."""
         device = torch.get_device_module(self._place)
-        self._stream = self._stream or device.Stream()
-        self._stream.wait_stream(device.current_stream(self._place))  # the gradient is complete
+        stream = self._stream = self._stream or device.Stream()
+        stream.wait_stream(device.current_stream(self._place))  # the gradient is complete
         copied = device.Event()
-        with device.stream(self._stream):
+        with device.stream(stream):
             staged = torch.empty(gradient.shape, dtype=gradient.dtype, pin_memory=self._place.type != "cpu")
             staged.copy_(gradient, non_blocking=True)
-            copied.record(self._stream)
+            copied.record(stream)
         # The queue keeps the gradient too, so that its memory is not reused while it is copied.
         self._waiting.append((total, staged, gradient, copied))
         while len(self._waiting) > AHEAD:

@@ -12,7 +12,7 @@ from holdfast.intervene.options import SftOptions
 from holdfast.intervene.train.examples import IGNORED, shuffled_positions, training_row, warn_without_end
 from holdfast.intervene.train.sparse_adamw import SparseAdamW, freeze_unmasked
 from holdfast.intervene.train.start import refuse_wrong_start
-from holdfast.intervene.train.trainer import dense_adamw, fine_tune
+from holdfast.intervene.train.trainer import SUPERVISED, Steps, dense_adamw, fine_tune
 from holdfast.models.generate import generate
 from holdfast.models.options import GenerateOptions
 from holdfast.progress import silent
@@ -29,7 +29,7 @@ OPTIONS = SftOptions(iterations=4, batch_size=4, learning_rate=1e-2)
 def tune(loaded, options=OPTIONS, progress=silent):
     order = shuffled_positions(len(HARMLESS), options.iterations * options.batch_size, options.seed)
     optimizer = dense_adamw(loaded.model, options)
-    return fine_tune(loaded, HARMLESS, order, optimizer, options, label="tuning", clip=True, progress=progress)
+    return fine_tune(loaded, Steps(SUPERVISED, HARMLESS, order, "tuning", progress), optimizer, options, clip=True)
 
 
 def users_own_trainer(model, tmp_path, optimizer, max_grad_norm):
@@ -214,7 +214,7 @@ def test_a_model_that_learned_its_answers_gives_them_when_it_is_asked_and_stops(
     options = SftOptions(iterations=150, batch_size=2, learning_rate=1e-2, scheduler="constant_with_warmup")
     order = [0, 1] * options.iterations
     optimizer = dense_adamw(loaded.model, options)
-    fine_tune(loaded, exchanges, order, optimizer, options, label="tuning", clip=True, progress=silent)
+    fine_tune(loaded, Steps(SUPERVISED, exchanges, order, "tuning", silent), optimizer, options, clip=True)
     loaded.model.generation_config.eos_token_id = None
     prompts = [Prompt(one.prompt, answer=one.response) for one in exchanges]
     said = generate(loaded.model, tokenizer, [one.prompt for one in exchanges], GenerateOptions(max_new_tokens=32))

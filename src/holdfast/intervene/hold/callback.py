@@ -17,7 +17,7 @@ the training, because a released adapter moves the entries at once. Every save w
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import torch
 from peft import PeftModel
@@ -101,7 +101,7 @@ class ProtectCallback(TrainerCallback):
         *,
         model: PreTrainedModel,
         optimizer: torch.optim.Optimizer | None = None,
-        **_: Any,
+        **_: object,
     ) -> None:
         """Checks the settings and the model when the trainer is made, so that mistakes show before training.
 
@@ -123,7 +123,7 @@ class ProtectCallback(TrainerCallback):
         *,
         model: PreTrainedModel,
         optimizer: torch.optim.Optimizer,
-        **given: Any,
+        **_: object,
     ) -> None:
         """Begins the hold.
 
@@ -141,23 +141,32 @@ class ProtectCallback(TrainerCallback):
                 "a refresh can't hold adapters: entries that a new mask adds have moved, and adapters are held at the "
                 "base's values; leave refresh and every out."
             )
-        self._take_hold(state, model=model, optimizer=optimizer, **given)
+        self._take_hold(state, model, optimizer)
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any) -> None:
+    def on_step_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        *,
+        model: PreTrainedModel,
+        optimizer: torch.optim.Optimizer,
+        **_: object,
+    ) -> None:
         """Makes the mask anew at the steps of a refresh."""
         if self._refresh and state.global_step % self._every == 0 and not control.should_training_stop:
             self._verify(state)
             self._let_go()  # its hooks would zero the gradients that the new mask is made from
-            self.mask = self._refresh(given["model"])
-            self._take_hold(state, **given)
+            self.mask = self._refresh(model)
+            self._take_hold(state, model, optimizer)
 
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any) -> None:
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
         """Checks the hold when a checkpoint is written. An InvariantError stops the run."""
         self._verify(state)
         if self._refresh and args.should_save:
             save_mask(_mask_file(args, state), self.mask)
 
-    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any) -> None:
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
         """Checks the hold, prints the line that says so, and releases the hold.
 
         A hold on adapters continues, because released adapters would move the entries.
@@ -193,12 +202,7 @@ class ProtectCallback(TrainerCallback):
             )
 
     def _take_hold(
-        self,
-        state: TrainerState,
-        *,
-        model: PreTrainedModel | PeftModel,
-        optimizer: torch.optim.Optimizer,
-        **_: Any,
+        self, state: TrainerState, model: PreTrainedModel | PeftModel, optimizer: torch.optim.Optimizer
     ) -> None:
         if isinstance(model, PeftModel):
             self._hold = _held_adapters(model, self.mask, check_base=self._check_base)
@@ -256,10 +260,9 @@ def _refuse_second(optimizer: torch.optim.Optimizer) -> None:
         )
 
 
-def _kept_with(state: TrainerState) -> dict[str, Any]:
+def _kept_with(state: TrainerState) -> dict[str, dict[str, str]]:
     """The dictionary that the trainer saves with each checkpoint. Its annotation in transformers is wrong."""
-    kept: Any = state.stateful_callbacks
-    return kept
+    return cast("dict[str, dict[str, str]]", state.stateful_callbacks)
 
 
 def _record(model: PreTrainedModel, mask: Mask) -> dict[str, str]:

@@ -7,8 +7,9 @@ pushes to the hub. HeldAdapter overrides that method, so no save can bypass it.
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
+from peft import PeftConfig
 from torch import nn
 
 from holdfast.adapter_folder import MASK_FILE as MASK_FILE
@@ -26,14 +27,23 @@ does not hold them: plain PEFT, and any server that takes the adapter, moves the
 """
 
 
+class Hold(Protocol):
+    """A hold on adapters, which `lora.py` makes."""
+
+    @property
+    def mask(self) -> Mask: ...
+    def warn(self, folder: object) -> None: ...
+
+
 class HeldAdapter(nn.Module):
     """Mixin in front of a PeftModel's class, e.g. `PeftModelForCausalLM`, while its adapters are held."""
 
-    hold: Any
-    """The LoraProtection that holds this model."""
-    peft_config: dict[str, Any]
+    hold: "Hold"
+    peft_config: dict[str, PeftConfig]
 
-    def save_pretrained(self, save_directory: str, *args: Any, is_main_process: bool = True, **kwargs: Any) -> None:
+    def save_pretrained(
+        self, save_directory: str, *args: object, is_main_process: bool = True, **kwargs: object
+    ) -> None:
         """Saves as PEFT does, and writes the mask beside every adapter."""
         super().save_pretrained(save_directory, *args, is_main_process=is_main_process, **kwargs)  # pyright: ignore[reportAttributeAccessIssue]
         if is_main_process:

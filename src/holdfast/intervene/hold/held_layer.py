@@ -19,15 +19,16 @@ float32 precision.
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
+from peft.tuners.lora.layer import LoraLayer
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx
 from transformers.pytorch_utils import Conv1D
 
 from holdfast.intervene.entries import Entries
@@ -62,12 +63,20 @@ class Held:
         return effective
 
 
+class _Context(FunctionCtx):
+    """Values that the forward pass keeps for the backward pass."""
+
+    held: Held
+    saved_tensors: tuple[Tensor, Tensor, Tensor, Tensor | None]
+    needs_input_grad: tuple[bool, ...]
+
+
 class _HeldProduct(torch.autograd.Function):
     """Product of x with the effective weight of `left @ right`, without autocast."""
 
     @staticmethod
     def forward(
-        ctx: Any,
+        ctx: "_Context",
         x: Float[Tensor, "token d_in"],
         left: Float[Tensor, "rows rank"],
         right: Float[Tensor, "rank columns"],
@@ -75,14 +84,14 @@ class _HeldProduct(torch.autograd.Function):
         held: Held,
     ) -> Float[Tensor, "token d_out"]:
         """Computes the product in the dtype of x. With `weight` None it leaves out the base's part."""
-        ctx.save_for_backward(x, left, right, weight)
+        ctx.save_for_backward(x, left, right, weight)  # pyright: ignore[reportArgumentType]
         ctx.held = held
         with torch.autocast(x.device.type, enabled=False):
             effective = held.effective(weight, left, right).to(x.dtype)
             return x @ (effective if held.transposed else effective.t())
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def backward(ctx: "_Context", *grads: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Computes the gradients of x and of the two factors. The base's weight has none."""
         (x, left, right, weight), (grad,), held = ctx.saved_tensors, grads, ctx.held
         with torch.autocast(x.device.type, enabled=False):
@@ -126,9 +135,11 @@ class HeldLayer(nn.Module):
     lora_dropout: nn.ModuleDict
     scaling: dict[str, float]
     base_layer: nn.Module
-    get_base_layer: Any
+    get_base_layer: Callable[[], nn.Linear | Conv1D]
 
-    def forward(self, x: Float[Tensor, "*batch d_in"], *args: Any, **kwargs: Any) -> Float[Tensor, "*batch d_out"]:
+    def forward(
+        self, x: Float[Tensor, "*batch d_in"], *args: object, **kwargs: object
+    ) -> Float[Tensor, "*batch d_out"]:
         """Applies the base layer with the effective weight of all active adapters."""
         if kwargs.pop("adapter_names", None) is not None:
             raise ValueError("protect_lora can't hold a batch of several adapters; run one adapter at a time.")
@@ -157,7 +168,7 @@ class HeldLayer(nn.Module):
 
     @contextmanager
     def _bits_kept(self) -> Iterator[None]:
-        entry = Entries("", self.get_base_layer().weight, self.held.index)
+        entry = Entries("", self.get_base_layer().get_parameter("weight"), self.held.index)
         values = entry.read()
         yield
         entry.write(values)
@@ -179,11 +190,11 @@ class HeldLayer(nn.Module):
     ) -> Float[Tensor, "*batch d_out"]:
         inputs, outputs = self.lora_A[name].get_parameter("weight"), self.lora_B[name].get_parameter("weight")
         left, right = (inputs.t(), outputs.t()) if self.held.transposed else (outputs, inputs)
-        product: Any = _HeldProduct.apply(x.flatten(0, -2), left * self.scaling[name], right, weight, self.held)
+        product: Tensor = _HeldProduct.apply(x.flatten(0, -2), left * self.scaling[name], right, weight, self.held)
         return product.unflatten(0, x.shape[:-1])
 
 
-def hold_layer(layer: Any, shape: tuple[int, ...], index: Int[Tensor, " selected"]) -> None:
+def hold_layer(layer: LoraLayer, shape: tuple[int, ...], index: Int[Tensor, " selected"]) -> None:
     """Holds the layer's effective weight, of this shape, at the base's values at these flat positions."""
     factor = next(layer.lora_A.parameters())
     index = index.to(factor.device)
@@ -194,20 +205,23 @@ def hold_layer(layer: Any, shape: tuple[int, ...], index: Int[Tensor, " selected
         pattern = torch.sparse_csr_tensor(
             torch.searchsorted(index, starts), index % shape[1], zeros, shape, check_invariants=True
         )
-    layer.held = Held(index, pattern, bool(getattr(layer, "fan_in_fan_out", False)))
+    held = Held(index, pattern, bool(getattr(layer, "fan_in_fan_out", False)))
     layer.__class__ = type(f"Held{type(layer).__name__}", (HeldLayer, type(layer)), {})
+    assert isinstance(layer, HeldLayer)
+    layer.held = held
 
 
-def release_layer(layer: Any) -> None:
+def release_layer(layer: LoraLayer) -> None:
     """Gives the layer PEFT's own class back."""
-    layer.__class__ = type(layer).__bases__[1]
+    assert isinstance(layer, HeldLayer)
     del layer.held
+    layer.__class__ = type(layer).__bases__[1]
 
 
 def refuse_quantised(name: str, layer: BaseTunerLayer | HeldLayer) -> None:
     """Raises ValueError when the layer's base is quantised, because a merge would round its protected entries."""
-    weight: Any = layer.get_base_layer().weight
-    if not weight.is_floating_point():
+    weight = layer.get_base_layer().weight
+    if isinstance(weight, Tensor) and not weight.is_floating_point():
         raise ValueError(
             f"the base of {name} is quantised, and a merge would round its held weights; serve the adapter with "
             "load_protected, or load the base in floating point and merge there."

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from peft import PeftModel
 from peft.tuners.lora.layer import LoraLayer, MultiheadAttention, ParamWrapper
@@ -143,7 +143,8 @@ def refuse_plain(model: object) -> None:
 
 def held_by(model: nn.Module) -> LoraProtection | None:
     """Returns the hold on a model's adapters, or None."""
-    return model.hold if isinstance(model, HeldAdapter) else None
+    hold = model.hold if isinstance(model, HeldAdapter) else None
+    return hold if isinstance(hold, LoraProtection) else None
 
 
 def merge_protected(
@@ -176,7 +177,7 @@ def merge_protected(
     entries = _base_entries(model, mask)
     _require_base(model, mask, check_base=check_base)
     saved = [entry.read() for entry in entries]
-    merged: Any = model.merge_and_unload()
+    merged = model.merge_and_unload()
     for entry, values in zip(entries, saved, strict=True):
         entry.write(values)
     return merged
@@ -289,7 +290,7 @@ def base_parameters(model: PeftModel) -> dict[str, nn.Parameter]:
     return dict(by_identity.values())
 
 
-def _parameters_below(module: Any, path: str) -> Iterator[tuple[str, nn.Parameter]]:
+def _parameters_below(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Parameter]]:
     if isinstance(module, BaseTunerLayer):
         yield from _parameters_below(module.get_base_layer(), path)
     elif isinstance(module, AuxiliaryTrainingWrapper):

@@ -9,7 +9,7 @@ The probe calls it before the first step, every `every` steps and after the last
 import logging
 import math
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -74,7 +74,13 @@ class SafetyProbe(TrainerCallback):
         return f"<SafetyProbe: {self._name} every {self._every} steps, {breach} above {self._stop_above:g}>"
 
     def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, *, model: PreTrainedModel, **_: Any
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        *,
+        model: PreTrainedModel,
+        **_: object,
     ) -> None:
         """Measures the model before training.
 
@@ -91,7 +97,13 @@ class SafetyProbe(TrainerCallback):
             )
 
     def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, *, model: PreTrainedModel, **_: Any
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        *,
+        model: PreTrainedModel,
+        **_: object,
     ) -> None:
         """Measures at every `every`-th step and at the last one."""
         if state.global_step % self._every and not control.should_training_stop:

@@ -7,7 +7,7 @@ fine-tuning on the same batches.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -17,11 +17,12 @@ from holdfast.intervene.options import AdaptOptions
 from holdfast.intervene.train.examples import shuffled_positions
 from holdfast.intervene.train.frozen import frozen_roles
 from holdfast.intervene.train.holds import MASK
-from holdfast.intervene.train.methods import Method, identity_of, method_for, usual_method
+from holdfast.intervene.train.methods import identity_of, method_for, usual_method
 from holdfast.intervene.train.one_tuning import MakeOptimizer, Tuning
+from holdfast.intervene.train.result import TuningResult
 from holdfast.intervene.train.start import refuse_wrong_start
-from holdfast.intervene.train.train_by import Trained, train_by
-from holdfast.intervene.train.trainer import dense_adamw, fine_tune
+from holdfast.intervene.train.train_by import train_by
+from holdfast.intervene.train.trainer import SUPERVISED, Steps, dense_adamw
 from holdfast.models.load import LoadedModel, require_loaded
 from holdfast.models.options import Role
 from holdfast.progress import Progress, silent
@@ -29,27 +30,15 @@ from holdfast.records import Exchange, require_records
 from holdfast.values import Mask
 
 
-@dataclass(frozen=True)
-class AdaptResult:
+@dataclass(frozen=True, kw_only=True)
+class AdaptResult(TuningResult):
     """A fine-tuned model, with its losses and the entries that were protected."""
 
-    tuned: LoadedModel
-    """The given model object with its new fingerprint. Its values are those of a checkpoint in the storage dtype."""
     entries_protected: int
     protected_identical: bool | None
     """True after a check that every protected entry kept every bit. None without a mask."""
-    losses: tuple[float, ...]
-    """Loss of each step, from the first on. Lacks the steps before a checkpoint of a version that kept no losses."""
     frozen: tuple[Role, ...] = ()
     """Roles of the parameters that were not trained."""
-    routing_drift: float | None = None
-    """Share of a mixture's choices of experts, on the first exchanges, that training changed. None without experts."""
-    entries_changed: int = 0
-    """Number of entries that differ from the checkpoint in its own dtype. Rounding undoes small steps."""
-    start_loss: float | None = None
-    """Mean loss per response token on the last batch, before training."""
-    saved_loss: float | None = None
-    """Mean loss per response token on the last batch, of the model as saved."""
 
 
 def adapt(
@@ -93,36 +82,18 @@ def adapt(
     roles = () if options.lora else frozen_roles(loaded.model, options.freeze, train_routers=options.train_routers)
     tuning = Tuning(loaded, mask, options, make_optimizer or partial(dense_adamw, options=options), roles)
     order = shuffled_positions(len(exchanges), options.iterations * options.batch_size, options.seed)
-    fit = partial(
-        fine_tune,
-        examples=exchanges,
-        order=order,
-        options=options,
-        label="adapting",
-        progress=progress,
-        output_dir=None if output_dir is None else Path(output_dir),
-        identity=identity_of("adapt", loaded, mask, chosen),
-    )
+    identity = identity_of("adapt", loaded, mask, chosen)
+    folder = None if output_dir is None else Path(output_dir)
+    steps = Steps(SUPERVISED, exchanges, order, "adapting", progress, folder, identity)
     last_batch = [exchanges[place] for place in order[-options.batch_size :]]
-    folder = None if adapter_dir is None else Path(adapter_dir)
-    trained = train_by(
-        chosen, tuning, fit, read=exchanges, last_batch=last_batch, adapter_dir=folder, progress=progress
-    )
-    return _result(tuning, chosen, trained)
-
-
-def _result(tuning: Tuning, method: Method, trained: Trained) -> AdaptResult:
-    is_held = method.hold is MASK
+    adapters = None if adapter_dir is None else Path(adapter_dir)
+    trained, _ = train_by(chosen, tuning, steps, read=exchanges, last_batch=last_batch, adapter_dir=adapters)
+    is_held = chosen.hold is MASK
     return AdaptResult(
-        tuned=replace(tuning.loaded, base=trained.base),
+        **vars(trained),
         entries_protected=len(tuning.selected) if is_held else 0,
         protected_identical=True if is_held else None,
-        losses=trained.losses,
         frozen=tuning.frozen,
-        routing_drift=trained.routing_drift,
-        entries_changed=trained.entries_changed,
-        start_loss=trained.start_loss,
-        saved_loss=trained.saved_loss,
     )
 
 

@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -34,7 +33,8 @@ def adapters(model: PreTrainedModel, options: LoraOptions, seed: int) -> Iterato
     with torch.random.fork_rng(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # PEFT uses an old name of transformers
         torch.manual_seed(seed)
-        adapted: Any = get_peft_model(model, config)
+        adapted = get_peft_model(model, config)
+    assert isinstance(adapted, PeftModel)
     try:
         yield adapted
     finally:

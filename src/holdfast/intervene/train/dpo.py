@@ -8,9 +8,8 @@ answer already matches the preferred response, because it would teach nothing.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from datasets import Dataset
+from datasets import Dataset, IterableDataset
 from transformers import PreTrainedTokenizerBase
 from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DPOTrainer
@@ -37,12 +36,14 @@ class Preference:
 class QuietDpoTrainer(Quiet, DPOTrainer):
     """Preference training on rows that are already tokenized."""
 
-    def _prepare_dataset(self, dataset: Dataset, *_: Any, **__: Any) -> Dataset:
+    def _prepare_dataset(
+        self, dataset: Dataset | IterableDataset, *_: object, **__: object
+    ) -> Dataset | IterableDataset:
         return dataset
 
     def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
         """Adds the starting model's log-probabilities, without DPOTrainer's progress bars and disk cache."""
-        rows_with_reference: list[dict[str, Any]] = []
+        rows_with_reference: list[dict[str, object]] = []
         for start in range(0, len(dataset), batch_size):
             rows = [dataset[place] for place in range(start, min(start + batch_size, len(dataset)))]
             batch = {key: value.to(self.args.device) for key, value in self.data_collator(rows).items()}
@@ -52,7 +53,7 @@ class QuietDpoTrainer(Quiet, DPOTrainer):
         return Dataset.from_list(rows_with_reference)
 
 
-def preferences(beta: float) -> Training:
+def preferences(beta: float) -> Training[Preference]:
     """Configures training on preferences. It computes reference log-probabilities first and keeps no second model."""
     settings = {"beta": beta, "precompute_ref_log_probs": True}
     return Training(QuietDpoTrainer, DPOConfig, preference_row, settings)

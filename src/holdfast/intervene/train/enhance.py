@@ -17,15 +17,16 @@ from holdfast.arguments import require_options
 from holdfast.artifacts import as_mask
 from holdfast.intervene.entries import refuse_adapters
 from holdfast.intervene.options import EnhanceOptions
-from holdfast.intervene.train.dpo import make_preferences, preferences
+from holdfast.intervene.train.dpo import Preference, make_preferences, preferences
 from holdfast.intervene.train.examples import shuffled_positions
 from holdfast.intervene.train.frozen import frozen_roles
 from holdfast.intervene.train.methods import Method, identity_of, method_for, usual_method
 from holdfast.intervene.train.one_tuning import Tuning
+from holdfast.intervene.train.result import TuningResult
 from holdfast.intervene.train.sparse_adamw import WITHOUT_ADAPTERS
 from holdfast.intervene.train.start import refuse_wrong_start
-from holdfast.intervene.train.train_by import Trained, train_by
-from holdfast.intervene.train.trainer import Training, dense_adamw, fine_tune
+from holdfast.intervene.train.train_by import train_by
+from holdfast.intervene.train.trainer import SUPERVISED, Steps, dense_adamw
 from holdfast.judge.refusing_sets import refuse_swapped
 from holdfast.made_by import model_entry, prompts_entry, version
 from holdfast.models.load import LoadedModel, require_loaded
@@ -35,12 +36,10 @@ from holdfast.records import Exchange, require_records
 from holdfast.values import Mask, Meta, Patch
 
 
-@dataclass(frozen=True)
-class EnhanceResult:
+@dataclass(frozen=True, kw_only=True)
+class EnhanceResult(TuningResult):
     """A model that was trained to refuse, with its patch and the entries that were trained."""
 
-    tuned: LoadedModel
-    """The given model object with its new fingerprint. Its values are those of a checkpoint in the storage dtype."""
     patch: Patch | None
     """The difference to the checkpoint. None without a mask."""
     entries_trained: int
@@ -48,16 +47,6 @@ class EnhanceResult:
     """Share of the model's entries that were trained, in [0, 1]."""
     untouched_identical: bool | None
     """True after a check that every other entry kept every bit. None without a mask."""
-    losses: tuple[float, ...]
-    """Loss of each step, from the first on. Lacks the steps before a checkpoint of a version that kept no losses."""
-    routing_drift: float | None = None
-    """Share of a mixture's choices of experts, on the first examples, that training changed. None without experts."""
-    entries_changed: int = 0
-    """Number of entries that differ from the checkpoint in its own dtype. Rounding undoes small steps."""
-    start_loss: float | None = None
-    """Mean loss per response token on the last batch, before training. None for preferences."""
-    saved_loss: float | None = None
-    """Mean loss per response token on the last batch, of the model as saved. None for preferences."""
 
 
 def enhance(
@@ -104,24 +93,18 @@ def enhance(
     chosen = method_for(method or usual_method("enhance", mask), mask)
     roles = frozen_roles(loaded.model, (), train_routers=options.train_routers)
     tuning = Tuning(loaded, mask, options, partial(dense_adamw, options=options), roles)
-    examples, order, training = _examples(loaded, refusals, harmless, options, progress)
-    fit = partial(
-        fine_tune,
-        examples=examples,
-        order=order,
-        options=options,
-        label="enhancing",
-        progress=progress,
-        output_dir=None if output_dir is None else Path(output_dir),
-        identity=identity_of("enhance", loaded, mask, chosen),
-        training=training,
-    )
-    read = [*refusals, *harmless]
-    last = mix(len(refusals), len(harmless), options)[-options.batch_size :] if options.objective == "sft" else ()
-    batch = [read[place] for place in last]
-    trained = train_by(chosen, tuning, fit, read=read, last_batch=batch, progress=progress)
-    made_by = _made_by(loaded, mask, refusals, harmless, options, trained.base)
-    return _result(tuning, chosen, trained, made_by)
+    identity = identity_of("enhance", loaded, mask, chosen)
+    folder = None if output_dir is None else Path(output_dir)
+    read, order = [*refusals, *harmless], mix(len(refusals), len(harmless), options)
+    last: Sequence[int] = order[-options.batch_size :]
+    steps: Steps = Steps(SUPERVISED, read, order, "enhancing", progress, folder, identity)
+    if options.objective == "dpo":
+        pairs, order = _preferences(loaded, refusals, harmless, options, progress)
+        steps = replace(steps, training=preferences(options.beta), examples=pairs, order=order)
+        last = ()
+    trained, patch = train_by(chosen, tuning, steps, read=read, last_batch=[read[place] for place in last])
+    made_by = _made_by(loaded, mask, refusals, harmless, options, trained.tuned.base)
+    return _result(tuning, chosen, trained, patch and replace(patch, made_by=made_by))
 
 
 def _check(
@@ -135,20 +118,17 @@ def _check(
     refuse_adapters(loaded.model, WITHOUT_ADAPTERS)
 
 
-def _examples(
+def _preferences(
     loaded: LoadedModel,
     refusals: Sequence[Exchange],
     harmless: Sequence[Exchange],
     options: EnhanceOptions,
     progress: Progress,
-) -> tuple[Sequence[object], list[int], Training | None]:
-    """Returns the examples of the objective, their order, and the training that reads them. None reads exchanges."""
-    unsafe, safe, training = refusals, harmless, None
-    if options.objective == "dpo":
-        settings = {"max_new_tokens": options.own_tokens, "seed": options.seed, "progress": progress}
-        unsafe, safe = make_preferences(loaded, refusals, harmless if options.harmless_share else (), **settings)
-        training = preferences(options.beta)
-    return [*unsafe, *safe], mix(len(unsafe), len(safe), options), training
+) -> tuple[list[Preference], list[int]]:
+    """Makes the preferences, and their order."""
+    settings = {"max_new_tokens": options.own_tokens, "seed": options.seed, "progress": progress}
+    unsafe, safe = make_preferences(loaded, refusals, harmless if options.harmless_share else (), **settings)
+    return [*unsafe, *safe], mix(len(unsafe), len(safe), options)
 
 
 def _made_by(
@@ -172,21 +152,16 @@ def _made_by(
     }
 
 
-def _result(tuning: Tuning, method: Method, trained: Trained, made_by: Meta) -> EnhanceResult:
-    loaded, is_sparse = tuning.loaded, method.hold.is_sparse
-    trainable = sum(site.num_entries for site in list_sites(loaded.model) if site.role not in tuning.frozen)
+def _result(tuning: Tuning, method: Method, trained: TuningResult, patch: Patch | None) -> EnhanceResult:
+    model, is_sparse = tuning.loaded.model, method.hold.is_sparse
+    trainable = sum(site.num_entries for site in list_sites(model) if site.role not in tuning.frozen)
     num_trained = len(tuning.selected) if is_sparse else trainable
     return EnhanceResult(
-        tuned=replace(loaded, base=trained.base),
-        patch=trained.patch and replace(trained.patch, made_by=made_by),
+        **vars(trained),
+        patch=patch,
         entries_trained=num_trained,
-        share_trained=num_trained / loaded.model.num_parameters(),
+        share_trained=num_trained / model.num_parameters(),
         untouched_identical=True if is_sparse else None,
-        losses=trained.losses,
-        routing_drift=trained.routing_drift,
-        entries_changed=trained.entries_changed,
-        start_loss=trained.start_loss,
-        saved_loss=trained.saved_loss,
     )
 
 

@@ -5,7 +5,6 @@ A control is a method with another mask, such as a random one. It is a row of `h
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -19,8 +18,10 @@ from holdfast.models.load import LoadedModel
 from holdfast.spelling import meant
 from holdfast.values import Mask
 
-Loss = Callable[[nn.Module, dict[str, Any]], Tensor]
-"""Returns the mean loss over a micro-batch that the trainer has collated."""
+Batch = dict[str, Tensor]
+"""Micro-batch that the trainer has collated."""
+Loss = Callable[[nn.Module, Batch], Tensor]
+"""Returns the mean loss over a micro-batch."""
 MakeLoss = Callable[[Tuning], Loss]
 """Makes a loss term. It is called once before training, so that the term can keep values of the start."""
 

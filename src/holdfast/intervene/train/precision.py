@@ -11,7 +11,6 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -54,8 +53,9 @@ def trained_in_float32(loaded: LoadedModel, *, counted: bool = True) -> Iterator
     finally:
         _cast_back(loaded, start, kept)
         for tensors, key, dtype in before:
-            if tensors[key].dtype != dtype:
-                tensors[key].data = tensors[key].data.to(dtype)
+            tensor = tensors[key]
+            if tensor is not None and tensor.dtype != dtype:
+                tensor.data = tensor.data.to(dtype)
 
 
 def kept_by_all(kept: Kept, loaded: LoadedModel) -> Kept:
@@ -119,7 +119,7 @@ def _cast_back(loaded: LoadedModel, start: Mapping[str, Tensor], kept: Kept) -> 
         values.copy_(stored)
 
 
-def _floating(model: nn.Module) -> list[tuple[dict[str, Any], str, torch.dtype]]:
+def _floating(model: nn.Module) -> list[tuple[Mapping[str, Tensor | None], str, torch.dtype]]:
     """Lists parameters and buffers with their dtypes, because buffers such as tables of positions differ."""
     places = [place for module in model.modules() for place in (module._parameters, module._buffers)]
     return [

@@ -8,12 +8,12 @@ each packs its own entries in SparseAdamW.
 import os
 import shutil
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader, HuggingFaceStorageWriter
 from torch.distributed.checkpoint.state_dict import (
+    DictValueType,
     StateDictOptions,
     get_model_state_dict,
     get_optimizer_state_dict,
@@ -47,7 +47,7 @@ class ShardedCheckpoints(TrainerCallback):
         *,
         model: nn.Module,
         optimizer: torch.optim.Optimizer,
-        **_: Any,
+        **_: object,
     ) -> None:
         """Saves the state every `every` steps."""
         step = self._before + state.global_step
@@ -78,7 +78,8 @@ def load_state(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer)
     set_model_state_dict(model, _under("model.", tensors))
     if not isinstance(optimizer, SparseAdamW):  # `load` has written into SparseAdamW's own tensors
         whole = get_optimizer_state_dict(model, optimizer, options=FLAT)
-        set_optimizer_state_dict(model, optimizer, whole | _under("optimizer.", tensors), options=FLAT)
+        flat = _under("optimizer.", tensors)
+        set_optimizer_state_dict(model, optimizer, {**whole, **flat}, options=FLAT)  # pyright: ignore[reportArgumentType]
     return int(folder.name.removeprefix(PREFIX))
 
 
@@ -88,7 +89,7 @@ def last_state(folder: Path) -> Path | None:
     return max(complete, key=lambda path: int(path.name.removeprefix(PREFIX)), default=None)
 
 
-def _tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+def _tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> DictValueType:
     """Returns all tensors that a run needs to resume, by flat names. A process's own tensors are named by rank."""
     tensors = {f"model.{name}": value for name, value in get_model_state_dict(model).items()}
     if isinstance(optimizer, SparseAdamW):
@@ -103,5 +104,5 @@ def _tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, An
     return tensors | {f"optimizer.{name}": value for name, value in state.items() if isinstance(value, Tensor)}
 
 
-def _under(prefix: str, tensors: dict[str, Any]) -> dict[str, Any]:
+def _under(prefix: str, tensors: DictValueType) -> DictValueType:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

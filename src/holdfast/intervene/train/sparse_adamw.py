@@ -16,11 +16,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Self, TypedDict, cast
 
 import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
+from torch.optim.optimizer import StateDict
 
 from holdfast.artifacts import as_mask
 from holdfast.distributed import all_sum, gathered, world_size
@@ -109,7 +110,7 @@ class SparseAdamW(torch.optim.Optimizer):
         self._combine()
         if not self._overflowed():
             for group in self.param_groups:
-                self._step_group(group)
+                self._step_group(cast(_Group, group))
             for pack in self._packs:
                 pack.scatter()
         for pack in self._packs:
@@ -117,7 +118,7 @@ class SparseAdamW(torch.optim.Optimizer):
         self.zero_grad()
         return loss
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: StateDict) -> None:
         """Resumes from a saved state with its float32 masters. The state must belong to a mask of the same size."""
         saved = [state["master"].numel() for state in state_dict["state"].values()]
         if saved != [pack.master.numel() for pack in self._packs]:
@@ -178,14 +179,14 @@ class SparseAdamW(torch.optim.Optimizer):
             norm = all_sum(norm.square()).sqrt()
         nn.utils.clip_grads_with_norm_(masters, max_norm, norm)
 
-    def _step_group(self, group: dict[str, Any]) -> None:
+    def _step_group(self, group: "_Group") -> None:
         masters = [master for master in group["params"] if master.grad is not None]
         if group["max_grad_norm"] > 0:
             self._clip(masters, group["max_grad_norm"])
         states = [self.state[master] for master in masters]
         adamw(
             masters,
-            [master.grad for master in masters],
+            [master.grad for master in masters if master.grad is not None],
             [state["exp_avg"] for state in states],
             [state["exp_avg_sq"] for state in states],
             [],
@@ -199,6 +200,18 @@ class SparseAdamW(torch.optim.Optimizer):
             eps=group["eps"],
             maximize=False,
         )
+
+
+class _Group(TypedDict):
+    """Masters of one parameter group, with AdamW's settings."""
+
+    params: list[Tensor]
+    lr: float
+    betas: tuple[float, float]
+    eps: float
+    weight_decay: float
+    max_grad_norm: float
+    fused: bool
 
 
 @contextmanager

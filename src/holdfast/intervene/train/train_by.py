@@ -1,12 +1,12 @@
 """Trains a model by a method, and measures the effect on its loss, its routing and its rounded values."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
+from peft import PeftModel
 
 from holdfast.distributed import gathered
 from holdfast.intervene.hold.lora import held_by, merge_protected, save_adapter
@@ -17,48 +17,31 @@ from holdfast.intervene.train.loss import mean_loss, warn_of_worse
 from holdfast.intervene.train.methods import Method
 from holdfast.intervene.train.one_tuning import Tuning
 from holdfast.intervene.train.precision import Kept, kept_by_all, refuse_broken, trained_in_float32, warn_of_no_change
+from holdfast.intervene.train.result import TuningResult
 from holdfast.intervene.train.routing import routing, routing_drift
+from holdfast.intervene.train.sparse_adamw import SparseAdamW
+from holdfast.intervene.train.trainer import Steps, fine_tune
 from holdfast.models.shards import is_sharded
-from holdfast.progress import Progress, silent, step
+from holdfast.progress import step
 from holdfast.records import Exchange
 from holdfast.values import Patch
-
-Fit = Callable[..., tuple[float, ...]]
-"""`fine_tune` with its examples. The caller adds the model, its optimizer, the loss terms and clipping."""
-
-
-@dataclass(frozen=True)
-class Trained:
-    """Results of a training."""
-
-    losses: tuple[float, ...]
-    """Loss of each step."""
-    base: str
-    """Fingerprint of the tuned model."""
-    patch: Patch | None
-    entries_changed: int
-    start_loss: float | None
-    saved_loss: float | None
-    """Mean loss on the last batch, before training and of the model as saved. None without a batch."""
-    routing_drift: float | None
 
 
 def train_by(
     method: Method,
     tuning: Tuning,
-    fit: Fit,
+    steps: Steps,
     *,
     read: Sequence[Exchange],
     last_batch: Sequence[Exchange],
     adapter_dir: Path | None = None,
-    progress: Progress = silent,
-) -> Trained:
-    """Trains the model in place.
+) -> tuple[TuningResult, Patch | None]:
+    """Trains the model in place. Returns the patch too, if the method makes one.
 
     Args:
         method: method of fine-tuning.
         tuning: the model, the mask and the options.
-        fit: runs the steps.
+        steps: the examples in their order.
         read: exchanges on which routing is measured.
         last_batch: exchanges on which the loss before and after training is measured.
         adapter_dir: folder for the adapters, saved before they are merged.
@@ -68,15 +51,15 @@ def train_by(
         ValueError: the loss or a weight is not finite.
         InvariantError: an entry that the method holds has changed.
     """
-    loaded, options = tuning.loaded, tuning.options
+    loaded, options, progress = tuning.loaded, tuning.options, steps.progress
     with step(progress, "measuring before training"):
         routed = routing(loaded, read)
         start_loss = mean_loss(loaded, last_batch, options) if last_batch else None
         finish = method.afterwards(tuning)
     if method.hold.is_sparse:
-        losses, kept = _train_sparsely(method, tuning, fit)
+        losses, kept = _train_sparsely(method, tuning, steps)
     else:
-        losses, kept = _train_densely(method, tuning, fit, adapter_dir)
+        losses, kept = _train_densely(method, tuning, steps, adapter_dir)
     with step(progress, "checking the tuned weights"):
         refuse_broken(loaded, options)
         finished = finish()
@@ -86,11 +69,19 @@ def train_by(
         saved_loss = mean_loss(loaded, last_batch, options) if last_batch else None
         drift = routing_drift(routed, routing(loaded, read))
     warn_of_worse(start_loss, saved_loss, options)
-    return Trained(losses, finished.base, finished.patch, changed, start_loss, saved_loss, drift)
+    result = TuningResult(
+        tuned=replace(loaded, base=finished.base),
+        losses=losses,
+        routing_drift=drift,
+        entries_changed=changed,
+        start_loss=start_loss,
+        saved_loss=saved_loss,
+    )
+    return result, finished.patch
 
 
 def _train_densely(
-    method: Method, tuning: Tuning, fit: Fit, adapter_dir: Path | None
+    method: Method, tuning: Tuning, steps: Steps, adapter_dir: Path | None
 ) -> tuple[tuple[float, ...], Kept]:
     """Trains all weights that the method leaves free, or adapters, in float32."""
     with (
@@ -99,28 +90,28 @@ def _train_densely(
         _adapted(tuning) as adapted,
         method.hold.under(adapted) as optimizer,
     ):
-        losses = _fit(method, adapted, fit, optimizer)
+        losses = _fit(method, adapted, steps, optimizer)
         if adapted is not tuning:
             _merge(adapted, adapter_dir)
     return losses, kept_by_all(kept, tuning.loaded)
 
 
-def _train_sparsely(method: Method, tuning: Tuning, fit: Fit) -> tuple[tuple[float, ...], Kept]:
+def _train_sparsely(method: Method, tuning: Tuning, steps: Steps) -> tuple[tuple[float, ...], Kept]:
     """Trains the mask's entries. The method itself counts the entries that rounding leaves changed."""
-    model: Any = tuning.model
     # The masters are always float32, so weights in half precision stay in it.
-    precise = trained_in_float32(tuning.loaded, counted=False) if model.dtype == torch.float32 else nullcontext()
+    is_float32 = tuning.loaded.model.dtype == torch.float32
+    precise = trained_in_float32(tuning.loaded, counted=False) if is_float32 else nullcontext()
     with precise, method.hold.under(tuning) as optimizer:
-        sparse: Any = optimizer
-        losses, moved = _fit(method, tuning, fit, optimizer), sparse.num_moved
-    return losses, Kept(sum(gathered(moved)) if is_sharded(model) else moved)
+        assert isinstance(optimizer, SparseAdamW)  # a sparse hold yields no other
+        losses, moved = _fit(method, tuning, steps, optimizer), optimizer.num_moved
+    return losses, Kept(sum(gathered(moved)) if is_sharded(tuning.model) else moved)
 
 
-def _fit(method: Method, tuning: Tuning, fit: Fit, optimizer: torch.optim.Optimizer) -> tuple[float, ...]:
+def _fit(method: Method, tuning: Tuning, steps: Steps, optimizer: torch.optim.Optimizer) -> tuple[float, ...]:
     terms = [make(tuning) for make in method.losses]
     # SparseAdamW clips itself, because it frees the dense gradients before the trainer could clip them.
     clip = not method.hold.is_sparse
-    return fit(tuning.loaded, optimizer=optimizer, clip=clip, terms=terms, combine=method.combine)
+    return fine_tune(tuning.loaded, steps, optimizer, tuning.options, clip=clip, terms=terms, combine=method.combine)
 
 
 @contextmanager
@@ -131,13 +122,14 @@ def _adapted(tuning: Tuning) -> Iterator[Tuning]:
         yield tuning
         return
     with adapters(tuning.loaded.model, lora, tuning.options.seed) as model:
-        adapted: Any = model  # a PeftModel forwards the attributes of its PreTrainedModel
-        yield replace(tuning, loaded=replace(tuning.loaded, model=adapted))
+        # A PeftModel forwards the attributes of its PreTrainedModel.
+        yield replace(tuning, loaded=replace(tuning.loaded, model=model))  # pyright: ignore[reportArgumentType]
 
 
 def _merge(adapted: Tuning, folder: Path | None) -> None:
     """Checks, saves and merges the adapters. Under a hold, the mask is saved beside them."""
-    model: Any = adapted.model
+    model = adapted.model
+    assert isinstance(model, PeftModel)
     hold = held_by(model)
     if hold:
         hold.verify()

@@ -10,10 +10,10 @@ gradients are not finite, clears only the dense gradients. The callback clears t
 given to a trainer, learning rate and weight decay are those of the optimizer, and the trainer's schedule applies.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, Unpack
 
 import torch
 from transformers import PreTrainedModel, TrainerCallback, TrainingArguments
@@ -51,11 +51,17 @@ def train_only(
         ValueError: `model` is not a model, or `mask` is not a mask, is empty or was made for another model.
     """
     require_module(model)
-    return _trained_alone(model, as_mask(mask), {"lr": lr, "weight_decay": weight_decay, "check_base": check_base})
+    return _trained_alone(model, as_mask(mask), lr=lr, weight_decay=weight_decay, check_base=check_base)
+
+
+class _Settings(TypedDict):
+    lr: float
+    weight_decay: float
+    check_base: bool
 
 
 @contextmanager
-def _trained_alone(model: PreTrainedModel, mask: Mask, settings: Mapping[str, Any]) -> Iterator["TrainOnly"]:
+def _trained_alone(model: PreTrainedModel, mask: Mask, **settings: Unpack[_Settings]) -> Iterator["TrainOnly"]:
     with freeze_unmasked(model, mask), SparseAdamW(model, mask, **settings) as optimizer:
         yield TrainOnly(optimizer, masked_entries(model, mask))
 
@@ -79,7 +85,7 @@ class TrainOnly(TrainerCallback):
         *,
         model: PreTrainedModel,
         optimizer: torch.optim.Optimizer,
-        **_: Any,
+        **_: object,
     ) -> None:
         """Passes the trainer's clipping on to SparseAdamW, and records a digest of the entries that must not change.
 
@@ -92,12 +98,18 @@ class TrainOnly(TrainerCallback):
             group["max_grad_norm"] = args.max_grad_norm
         self._rest = digest_outside(model, self._entries)
 
-    def on_step_end(self, *_: Any, **__: Any) -> None:
+    def on_step_end(self, *_: object, **__: object) -> None:
         """Clears the packed gradients, also after a step that the trainer skipped."""
         self._optimizer.zero_grad()
 
     def on_train_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, *, model: PreTrainedModel, **_: Any
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        *,
+        model: PreTrainedModel,
+        **_: object,
     ) -> None:
         """Checks that no other entry has changed.
 

@@ -12,13 +12,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Generic, TypedDict, Unpack
 
 import torch
 from datasets import Dataset
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
+from torch.utils.data import DataLoader
 from transformers import (
+    PreTrainedModel,
     PreTrainedTokenizerBase,
     PrinterCallback,
     Trainer,
@@ -36,26 +38,44 @@ from holdfast.intervene.options import SftOptions, share_batch
 from holdfast.intervene.train.checkpoints import claim_folder, load_losses, save_losses, steps_in
 from holdfast.intervene.train.combine import Combine, summed
 from holdfast.intervene.train.examples import training_row, warn_without_end
-from holdfast.intervene.train.methods import Loss
+from holdfast.intervene.train.methods import Batch, Loss
 from holdfast.intervene.train.sharded_checkpoint import ShardedCheckpoints, last_state, load_state
 from holdfast.intervene.train.sparse_adamw import SparseAdamW
 from holdfast.intervene.train.untouched import left_as_found
-from holdfast.intervene.train.within_context import rows_within_context
+from holdfast.intervene.train.within_context import Example, MakeRow, rows_within_context
 from holdfast.models.load import HALF_PRECISION, LoadedModel
 from holdfast.models.shards import is_sharded
 from holdfast.progress import Progress
 
 
 @dataclass(frozen=True)
-class Training:
+class Training(Generic[Example]):
     """A kind of training: TRL's trainer, its config, and its rows of token ids."""
 
-    trainer: Callable[..., "Quiet"]
+    trainer: type["Quiet"]
     config: Callable[..., TrainingArguments]
-    rows: Callable[[PreTrainedTokenizerBase, Any, int], dict[str, list[int]]]
-    """Returns the token ids of one example, given the tokenizer, the example and its maximum number of tokens."""
+    rows: MakeRow[Example]
     settings: Mapping[str, object] = field(default_factory=dict)
     """Settings of the config, in addition to those that all kinds share."""
+
+
+@dataclass(frozen=True)
+class Steps(Generic[Example]):
+    """The examples of a fine-tuning in the order in which its steps read them, and the folder of its checkpoints."""
+
+    training: Training[Example]
+    """Kind of training that reads the examples."""
+    examples: Sequence[Example]
+    order: Sequence[int]
+    """Positions in `examples`, `iterations * batch_size` of them."""
+    label: str
+    """Label of the progress bar."""
+    progress: Progress
+    """Called after each step."""
+    output_dir: Path | None = None
+    """Folder for checkpoints, needed with `checkpoint_every`."""
+    identity: object = None
+    """Identifies the run together with its options and examples, so that a folder of another run is refused."""
 
 
 def dense_adamw(model: nn.Module, options: SftOptions) -> torch.optim.Optimizer:
@@ -70,58 +90,45 @@ def dense_adamw(model: nn.Module, options: SftOptions) -> torch.optim.Optimizer:
 
 def fine_tune(
     loaded: LoadedModel,
-    examples: Sequence[Any],
-    order: Sequence[int],
+    steps: Steps[Example],
     optimizer: torch.optim.Optimizer,
     options: SftOptions,
     *,
-    label: str,
     clip: bool,
-    progress: Progress,
-    output_dir: Path | None = None,
-    identity: object = None,
-    training: Training | None = None,
     terms: Sequence[Loss] = (),
     combine: Combine = summed,
 ) -> tuple[float, ...]:
-    """Trains the model in place on examples in a given order, and returns the loss of each step, resumed ones included.
+    """Trains the model in place, and returns the loss of each step, resumed ones included.
 
     Args:
         loaded: the model, in float32.
-        examples: examples to choose from: exchanges, unless `training` reads others.
-        order: positions in `examples`, `iterations * batch_size` of them.
+        steps: the examples in their order.
         optimizer: optimizer of the parameters to train.
         options: number of steps, learning rate and other training options.
-        label: label of the progress bar.
         clip: True has the trainer clip the dense gradients. SparseAdamW clips its own.
-        progress: called after each step.
-        output_dir: folder for checkpoints, needed with `checkpoint_every`.
-        identity: identifies the run together with its options and examples, so that a folder of another run is refused.
-        training: kind of training. None is supervised fine-tuning.
         terms: losses in addition to that of the training.
         combine: combines the gradients of all losses into one.
 
     Raises:
         ValueError: the loss is not finite, the batch does not divide, or the folder holds another run.
     """
-    kind = training or SUPERVISED
     with ExitStack() as stack:
         stack.enter_context(left_as_found(loaded))
         warn_without_end(loaded.tokenizer)
-        rows = rows_within_context(loaded, examples, kind.rows, options.max_length)
-        run = digest([options.model_dump(), identity, rows, order])
-        folder = output_dir or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        checkpoint = first(lambda: claim_folder(folder, run, options, is_kept=output_dir is not None))
+        rows = rows_within_context(loaded, steps.examples, steps.training.rows, options.max_length)
+        run = digest([options.model_dump(), steps.identity, rows, steps.order])
+        folder = steps.output_dir or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        checkpoint = first(lambda: claim_folder(folder, run, options, is_kept=steps.output_dir is not None))
         sharded = is_sharded(loaded.model)
         done = _go_on(folder, loaded.model, optimizer) if sharded else 0
-        args = _trainer_arguments(kind, loaded, options, folder, clip, steps_done=done)
-        trainer = kind.trainer(
+        args = _trainer_arguments(steps.training, loaded, options, folder, clip, steps_done=done)
+        trainer = steps.training.trainer(
             model=loaded.model,
             args=args,
-            train_dataset=Dataset.from_list(rows).select(order[done * options.batch_size :]),
+            train_dataset=Dataset.from_list(rows).select(steps.order[done * options.batch_size :]),
             processing_class=loaded.tokenizer,
             optimizers=(optimizer, _schedule(optimizer, args, options, done) if sharded else None),
-            callbacks=[_ProgressCallback(label, progress, done)],
+            callbacks=[_ProgressCallback(steps.label, steps.progress, done)],
         )
         trainer.terms, trainer.combine = terms, combine
         earlier = first(lambda: load_losses(folder, done or steps_in(checkpoint)))
@@ -150,11 +157,22 @@ def _schedule(optimizer: torch.optim.Optimizer, args: TrainingArguments, options
     return schedule
 
 
+class _Parts(TypedDict):
+    """Arguments of a trainer."""
+
+    model: PreTrainedModel
+    args: TrainingArguments
+    train_dataset: Dataset
+    processing_class: PreTrainedTokenizerBase
+    optimizers: tuple[torch.optim.Optimizer, LRScheduler | None]
+    callbacks: list[TrainerCallback]
+
+
 class Quiet(Trainer):
     """A mixin for TRL's trainers: no telemetry, no model cards, and a stop when the loss is not finite."""
 
-    def __init__(self, **arguments: Any) -> None:
-        super().__init__(**arguments)
+    def __init__(self, **parts: Unpack["_Parts"]) -> None:
+        super().__init__(**parts)  # pyright: ignore[reportArgumentType]  # transformers names one kind of schedule
         self.losses: dict[int, float] = {}
         """Loss of each step of this call: the mean per response token, plus the other terms."""
         self.terms: Sequence[Loss] = ()
@@ -167,9 +185,10 @@ class Quiet(Trainer):
         assert isinstance(self.model, nn.Module)
         return self.model
 
-    def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
+    def training_step(self, model: nn.Module, inputs: Batch, num_items_in_batch: Tensor | int | None = None) -> Tensor:
         """Runs one micro-batch. Its loss is a share of the step's mean, so the shares of a step add up."""
-        backward = [partial(self._propagate, term, *args, **kwargs) for term in (None, *self.terms)]
+        terms = (None, *self.terms)
+        backward = [partial(self._propagate, term, model, inputs, num_items_in_batch) for term in terms]
         loss = self.combine(self.unwrapped, backward)
         step = self.state.global_step
         mean = all_sum(loss.detach().clone()).item() / world_size()
@@ -181,14 +200,20 @@ class Quiet(Trainer):
             )
         return loss
 
-    def _propagate(self, term: Loss | None, *args: Any, **kwargs: Any) -> Tensor:
+    def _propagate(
+        self, term: Loss | None, model: nn.Module, inputs: Batch, num_items_in_batch: Tensor | int | None
+    ) -> Tensor:
         """Adds the gradient of one loss, and returns the loss. None is the trainer's own loss."""
         self._term = term
-        return super().training_step(*args, **kwargs)
+        return super().training_step(model, inputs, num_items_in_batch)
 
     def compute_loss(
-        self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
-    ) -> Any:
+        self,
+        model: nn.Module,
+        inputs: Batch,
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Tensor | tuple[Tensor, object]:
         """Computes the loss of the current term, as a share of the step's mean unless the trainer divides it."""
         if self._term is None:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
@@ -196,18 +221,18 @@ class Quiet(Trainer):
         is_taken_as_share = self.model_accepts_loss_kwargs and num_items_in_batch is not None
         return loss / self.current_gradient_accumulation_steps if is_taken_as_share else loss
 
-    def _wrap_model(self, model: nn.Module, *args: Any, **kwargs: Any) -> nn.Module:
+    def _wrap_model(self, model: nn.Module, training: bool = True, dataloader: DataLoader | None = None) -> nn.Module:
         """Keeps the model out of DistributedDataParallel when SparseAdamW adds up its gradients itself."""
         takes_gradients = isinstance(self.optimizer, SparseAdamW) and not self.optimizer.is_sharded
         if world_size() > 1 and takes_gradients and model is self.model:
             # DataParallel on one device only calls the model, and the trainer does not wrap a wrapped model again.
             return nn.DataParallel(model, [] if self.args.use_cpu else [self.args.device])
-        return super()._wrap_model(model, *args, **kwargs)  # pyright: ignore[reportArgumentType]
+        return super()._wrap_model(model, training, dataloader)
 
     def _send_telemetry(self) -> None:
         """Sends nothing."""
 
-    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+    def create_model_card(self, *args: object, **kwargs: object) -> None:
         """Writes no card into checkpoints."""
 
 
@@ -219,10 +244,12 @@ class _ProgressCallback(TrainerCallback):
     def __init__(self, label: str, progress: Progress, before: int) -> None:
         self.label, self.progress, self.before = label, progress, before
 
-    def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
         self.on_step_end(args, state, control)
 
-    def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
         self.progress(self.label, self.before + state.global_step, self.before + state.max_steps)
 
 
@@ -240,7 +267,7 @@ class _LossesCallback(TrainerCallback):
         """Losses by step, from the first step on as far as they are known."""
         return self._earlier | {self._before + step: loss for step, loss in self._trainer.losses.items()}
 
-    def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
         if self._every and (self._before + state.global_step) % self._every == 0:
             first(lambda: save_losses(self._folder, self.losses))
 
@@ -258,7 +285,7 @@ def _keep(
 
 
 def _trainer_arguments(
-    kind: Training, loaded: LoadedModel, options: SftOptions, folder: Path, clip: bool, *, steps_done: int
+    kind: Training[Example], loaded: LoadedModel, options: SftOptions, folder: Path, clip: bool, *, steps_done: int
 ) -> TrainingArguments:
     micro_batch = share_batch(options, world_size())
     on_cpu = loaded.model.device.type == "cpu"

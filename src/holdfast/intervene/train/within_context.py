@@ -2,17 +2,22 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TypeVar
+
+from transformers import PreTrainedTokenizerBase
 
 from holdfast.models.load import LoadedModel
 from holdfast.models.tables import check_token_ids, context_of
 
+Example = TypeVar("Example")
 Row = dict[str, list[int]]
+MakeRow = Callable[[PreTrainedTokenizerBase, Example, int], Row]
+"""Returns the token ids of one example, given the tokenizer, the example and its maximum number of tokens."""
 logger = logging.getLogger(__name__)
 
 
 def rows_within_context(
-    loaded: LoadedModel, examples: Sequence[Any], make_row: Callable[..., Row], max_length: int
+    loaded: LoadedModel, examples: Sequence[Example], make_row: MakeRow[Example], max_length: int
 ) -> list[Row]:
     """Returns the token ids of every example, cut to `max_length`, or to the model's context with a warning if that is
     less.
@@ -20,8 +25,7 @@ def rows_within_context(
     Args:
         loaded: the model with its tokenizer.
         examples: examples to train on.
-        make_row: returns the token ids of one example, given the tokenizer, the example and its maximum number of
-            tokens.
+        make_row: returns the token ids of one example.
         max_length: the caller's maximum number of tokens.
 
     Raises:

@@ -1,0 +1,23 @@
+"""Results that SET and SPA have in common."""
+
+from dataclasses import dataclass
+
+from holdfast.models.load import LoadedModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuningResult:
+    """A tuned model, with its losses and the effect of the training."""
+
+    tuned: LoadedModel
+    """The given model object with its new fingerprint. Its values are those of a checkpoint in the storage dtype."""
+    losses: tuple[float, ...]
+    """Loss of each step, from the first on. Lacks the steps before a checkpoint of a version that kept no losses."""
+    routing_drift: float | None = None
+    """Share of a mixture's choices of experts, on the first examples, that training changed. None without experts."""
+    entries_changed: int = 0
+    """Number of entries that differ from the checkpoint in its own dtype. Rounding undoes small steps."""
+    start_loss: float | None = None
+    """Mean loss per response token on the last batch, before training. None for preferences."""
+    saved_loss: float | None = None
+    """Mean loss per response token on the last batch, of the model as saved. None for preferences."""
