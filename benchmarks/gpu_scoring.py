@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 from holdfast.models.sites import scored_sites
 from holdfast.objective.completions import Completion, completion_logits, expected_gains, reduce_completions
 from holdfast.score.gradient import sum_gradients
+from holdfast.score.passes import Pass
 from holdfast.select.ranking import select_extreme
 from holdfast.values import Scores
 
@@ -80,7 +81,7 @@ def measure_scoring(
     names = [site.name for site in scored_sites(model)]
     objective = RandomVerdict(judge, model.config.vocab_size, rows * BATCHES, length, meter)
     meter.forget_peak()
-    sums = sum_gradients(model, names, objective, range(rows * BATCHES), token_budget=rows * length).sums
+    sums = sum_gradients(model, names, objective, range(rows * BATCHES), Pass(token_budget=rows * length)).sums
     ends = [*objective.began[1:], meter.wait()]
     for times, began, end in zip(objective.times, objective.began, ends, strict=True):
         times["backward_s"] = end - began - times["judge_s"] - times["forward_s"]

@@ -12,6 +12,7 @@ from holdfast.plan.passes import Batch, answering
 from holdfast.records import Exchange
 from holdfast.score import ResponseLikelihood
 from holdfast.score.inputs import sum_input_squares
+from holdfast.score.passes import Pass
 from tests.tiny import make_llama
 
 
@@ -35,7 +36,7 @@ def generating(tokenizer):
 def reading_inputs(tokenizer):
     model, objective = make_llama(), ResponseLikelihood(tokenizer, [Exchange("help ?", "not that .")])
     names = [name for name, _ in model.named_parameters() if "v_proj" in name]
-    return sum_input_squares(model, names, objective, [0], token_budget=64)
+    return sum_input_squares(model, names, objective, [0], Pass(token_budget=64))
 
 
 def planning(tokenizer):

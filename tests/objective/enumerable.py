@@ -16,6 +16,7 @@ from holdfast.models.response_log import Response
 from holdfast.models.sites import scored_sites
 from holdfast.objective.completions import Objective
 from holdfast.score.gradient import sum_gradients
+from holdfast.score.passes import Pass
 
 LETTERS = list("abcdefghijkl")
 WORDS = ["a", "b", "c", "d", "e", "f", "ab", "cd", "abc", "fed", "bead", "ce"]
@@ -146,7 +147,7 @@ def cosine(left: dict[str, Tensor], right: dict[str, Tensor]) -> float:
 def gradient_of(world: World, objective: Objective) -> dict[str, Tensor]:
     """The estimate of dS/dw for every scored weight."""
     names = [site.name for site in scored_sites(world.model)]
-    total = sum_gradients(world.model, names, objective, range(len(objective.completions)), token_budget=2**15)
+    total = sum_gradients(world.model, names, objective, range(len(objective.completions)), Pass(token_budget=2**15))
     return {name: total.mean(name) for name in names}
 
 

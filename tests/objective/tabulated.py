@@ -19,6 +19,7 @@ from holdfast.models.sites import scored_sites
 from holdfast.objective.completions import Objective
 from holdfast.objective.gains import Judged, JudgeGains
 from holdfast.score.gradient import sum_gradients
+from holdfast.score.passes import Pass
 from tests.objective.enumerable import PROMPT_IDS, World
 
 
@@ -49,7 +50,9 @@ class Tabulated(PreTrainedModel):
 
     def estimate(self, objective: Objective) -> Tensor:
         """The objective's mean gradient by the scored weights, one after another as a vector."""
-        total = sum_gradients(self, ["head.weight"], objective, range(len(objective.completions)), token_budget=2**17)
+        total = sum_gradients(
+            self, ["head.weight"], objective, range(len(objective.completions)), Pass(token_budget=2**17)
+        )
         return self.carry_over(total.mean("head.weight").double())
 
     def carry_over(self, by_logits: Tensor) -> Tensor:

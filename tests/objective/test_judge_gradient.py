@@ -15,6 +15,7 @@ from holdfast.objective.judge_gradient import JudgeGradient
 from holdfast.objective.relaxation import Relaxation
 from holdfast.prompts.chat import Turn, encode_chat
 from holdfast.score.gradient import sum_gradients
+from holdfast.score.passes import Pass
 from tests.objective.enumerable import LETTERS, WORDS, LinearJudge, World, cosine, gradient_of
 
 
@@ -124,7 +125,7 @@ def test_scores_do_not_depend_on_batches_order_or_the_tokenizers_padding_side(
 
     def gradients(chosen: list[Response], token_budget: int) -> dict[str, torch.Tensor]:
         objective = JudgeGradient(guard, tokenizer, chosen)
-        total = sum_gradients(llama, names, objective, range(len(chosen)), token_budget=token_budget)
+        total = sum_gradients(llama, names, objective, range(len(chosen)), Pass(token_budget=token_budget))
         return {name: total.mean(name) for name in names}
 
     together = gradients(responses, 4096)
@@ -160,7 +161,7 @@ def test_relaxed_draws_depend_on_the_seed_and_not_on_batches(kind):
     def gradients(seed: int, token_budget: int) -> torch.Tensor:
         responses = world.sample_of_one_prompt(20, seed=0)
         objective = JudgeGradient(world.judge, world.tokenizer, responses, "sum", Relaxation(kind, seed=seed))
-        total = sum_gradients(world.model, names, objective, range(20), token_budget=token_budget)
+        total = sum_gradients(world.model, names, objective, range(20), Pass(token_budget=token_budget))
         return torch.cat([total.mean(name).flatten() for name in names])
 
     together, alone = gradients(0, 4096), gradients(0, 1)

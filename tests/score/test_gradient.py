@@ -12,6 +12,7 @@ from holdfast.records import Exchange
 from holdfast.score import checkpoint
 from holdfast.score.checkpoint import Checkpoint
 from holdfast.score.gradient import sum_gradients
+from holdfast.score.passes import Pass
 from tests.tiny import make_moe
 
 EXCHANGES = [
@@ -73,7 +74,7 @@ def test_sums_are_float32_when_the_model_is_bfloat16(llama, tokenizer):
     objective, names = ResponseLikelihood(tokenizer, EXCHANGES[:1]), scored_names(llama)
     llama.to(torch.bfloat16)
     one = sum_gradients(llama, names, objective, [0])
-    many = sum_gradients(llama, names, objective, [0] * 9, token_budget=1)
+    many = sum_gradients(llama, names, objective, [0] * 9, Pass(token_budget=1))
     for name in names:
         assert many.sums[name].dtype == torch.float32
         torch.testing.assert_close(many.mean(name), one.sums[name], rtol=1e-4, atol=1e-9)
@@ -89,7 +90,7 @@ def test_the_model_is_given_back_as_it_was(llama, tokenizer):
     sum_gradients(llama, scored_names(llama), ResponseLikelihood(tokenizer, EXCHANGES), range(4))
     assert_given_back(llama, before)
     with pytest.raises(ValueError, match="not finite"):
-        sum_gradients(llama, scored_names(llama), Broken(tokenizer, EXCHANGES), range(4), token_budget=1)
+        sum_gradients(llama, scored_names(llama), Broken(tokenizer, EXCHANGES), range(4), Pass(token_budget=1))
     assert_given_back(llama, before)
 
 
@@ -145,8 +146,7 @@ def test_progress_is_told_at_the_start_and_after_every_batch(llama, tokenizer):
         scored_names(llama),
         ResponseLikelihood(tokenizer, EXCHANGES),
         range(4),
-        token_budget=1,
-        progress=lambda label, done, total: told.append((done, total)),
+        Pass(1, lambda label, done, total: told.append((done, total))),
     )
     assert told == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
 
@@ -155,7 +155,7 @@ def test_progress_is_told_at_the_start_and_after_every_batch(llama, tokenizer):
 def test_an_interrupted_sum_goes_on_and_ends_in_the_same_bits(stop_after, llama, tokenizer, tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "MOST_OF_THE_TIME", 0)
     objective, names = ResponseLikelihood(tokenizer, EXCHANGES), scored_names(llama)
-    whole = sum_gradients(llama, names, objective, range(4), token_budget=1)
+    whole = sum_gradients(llama, names, objective, range(4), Pass(token_budget=1))
 
     def stop(label, done, total):
         if done == stop_after + 1:
@@ -164,11 +164,11 @@ def test_an_interrupted_sum_goes_on_and_ends_in_the_same_bits(stop_after, llama,
     path = tmp_path / "sums.safetensors"
     how = {"token_budget": 1, "progress": stop, "checkpoint": Checkpoint(path, seconds_between=0.0)}
     with pytest.raises(KeyboardInterrupt):
-        sum_gradients(llama, names, objective, range(4), **how)
+        sum_gradients(llama, names, objective, range(4), Pass(**how))
     assert load_sums(path)[1] == stop_after  # stopped before the last batch was kept
     told = []
     how = {"token_budget": 1, "progress": lambda *step: told.append(step), "checkpoint": Checkpoint(path)}
-    found = sum_gradients(llama, names, objective, range(4), **how)
+    found = sum_gradients(llama, names, objective, range(4), Pass(**how))
     assert [done for _, done, _ in told] == list(range(stop_after + 1, 5))
     for name in names:
         assert torch.equal(found.sums[name], whole.sums[name])
@@ -177,7 +177,7 @@ def test_an_interrupted_sum_goes_on_and_ends_in_the_same_bits(stop_after, llama,
 def test_a_finished_sum_is_read_and_not_computed_again(llama, tokenizer, tmp_path):
     objective, names = ResponseLikelihood(tokenizer, EXCHANGES), scored_names(llama)
     kept = Checkpoint(tmp_path / "sums.safetensors")
-    whole = sum_gradients(llama, names, objective, range(4), checkpoint=kept)
+    whole = sum_gradients(llama, names, objective, range(4), Pass(checkpoint=kept))
     broken = Broken(tokenizer, EXCHANGES)  # would be refused if it were run
-    again = sum_gradients(llama, names, broken, range(4), checkpoint=kept)
+    again = sum_gradients(llama, names, broken, range(4), Pass(checkpoint=kept))
     assert all(torch.equal(again.sums[name], whole.sums[name]) for name in names)

@@ -9,6 +9,7 @@ from holdfast.objective.response_likelihood import ResponseLikelihood
 from holdfast.records import Exchange
 from holdfast.score import ScoreOptions, score
 from holdfast.score.inputs import sum_input_squares
+from holdfast.score.passes import Pass
 from tests.tiny import make_llama, make_loaded, make_moe
 
 EXCHANGES = [
@@ -60,7 +61,7 @@ def test_sums_equal_what_hooks_see_of_each_item_alone(make_model, token_budget, 
     model = make_model()
     objective = ResponseLikelihood(tokenizer, EXCHANGES + EXCHANGES[:2])
     expected = seen_by_hooks(model, objective)
-    found = sum_input_squares(model, scored_names(model), objective, range(6), token_budget=token_budget)
+    found = sum_input_squares(model, scored_names(model), objective, range(6), Pass(token_budget=token_budget))
     assert expected
     for name, squares in expected.items():  # float32, with and without a cache of keys and values
         torch.testing.assert_close(found.sums[name].flatten(), squares, rtol=1e-4, atol=1e-6)

@@ -31,6 +31,7 @@ from holdfast.plan.fused_head import fused_log_probabilities
 from holdfast.plan.spread import IN_ONE, Spread
 from holdfast.plan.trace import Cost, traced
 from holdfast.score.gradient import sum_gradients, token_budget_of
+from holdfast.score.passes import Pass
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def scoring(model: PreTrainedModel, batch: Batch, *, judge_width: int | None) ->
     names = [site.name for site in scorable_sites(model)]
     objective = _Unknown(model, batch, judge_width)
     with traced(model) as trace:
-        sum_gradients(model, names, objective, range(batch.rows), token_budget=batch.tokens)
+        sum_gradients(model, names, objective, range(batch.rows), Pass(token_budget=batch.tokens))
     return trace.cost
 
 

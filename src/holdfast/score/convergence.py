@@ -15,6 +15,7 @@ from holdfast.models.load import LoadedModel
 from holdfast.objective.completions import Objective
 from holdfast.progress import Progress, silent
 from holdfast.score.measure import measure, part_of, split_by_prompt
+from holdfast.score.passes import Pass
 from holdfast.score.registry import SCORES
 from holdfast.score.scoring import ScoreOptions, to_scores
 from holdfast.score.sums import Sums
@@ -66,12 +67,8 @@ def growing_halves(
         for half, prompts in enumerate(halves):
             items = [item for prompt in prompts[start:stop] for item in prompt]
             half_progress = part_of(progress, done, len(objective.completions))
-            settings = {
-                "token_budget": options.token_budget,
-                "on_host": options.sums_on_host,
-                "progress": half_progress,
-            }
-            part = measure(loaded, objective, needs, items, **settings).on_host()
+            how = Pass(options.token_budget, half_progress, on_host=options.sums_on_host)
+            part = measure(loaded, objective, needs, items, how).on_host()
             before = grown[half]
             grown[half] = part if before is None else before + part
             done += len(items)

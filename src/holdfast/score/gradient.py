@@ -21,24 +21,15 @@ from transformers import PreTrainedModel
 from holdfast.distributed import all_sum, rank, world_size
 from holdfast.models.shards import is_sharded, local
 from holdfast.objective.completions import Objective
-from holdfast.progress import Progress, silent
 from holdfast.prompts.batching import batches_by_length
 from holdfast.score.batch_memory import allowed_bytes, fitting_budget
-from holdfast.score.checkpoint import Checkpoint
 from holdfast.score.host_sums import HostSums
+from holdfast.score.passes import Pass
 from holdfast.score.sums import Sums
 
 
 def sum_gradients(
-    model: PreTrainedModel,
-    names: Sequence[str],
-    objective: Objective,
-    items: Sequence[int],
-    *,
-    token_budget: int | None = None,
-    progress: Progress = silent,
-    checkpoint: Checkpoint | None = None,
-    on_host: bool = False,
+    model: PreTrainedModel, names: Sequence[str], objective: Objective, items: Sequence[int], how: Pass = Pass()
 ) -> Sums:
     """Sums the objective's gradient over some of its items, with respect to the named parameters.
 
@@ -50,18 +41,17 @@ def sum_gradients(
         names: parameters to differentiate by.
         objective: objective to differentiate.
         items: positions in the objective's completions.
-        token_budget: most tokens of a batch, padding counted. None takes as many as fit into memory.
-        progress: called after every batch with the number of items done.
-        checkpoint: saves the sums now and then. Saved batches are not computed again.
-        on_host: True keeps the sums in host memory, so that the device holds the weights and one gradient at a time.
+        how: settings of the pass.
 
     Raises:
         ValueError: the objective is not finite for an item.
     """
+    checkpoint, progress = how.checkpoint, how.progress
     weights = dict(model.named_parameters())
-    zeros = {"dtype": torch.float32, "requires_grad": False, "device": "cpu" if on_host else None}
+    zeros = {"dtype": torch.float32, "requires_grad": False, "device": "cpu" if how.on_host else None}
     sums = {name: torch.zeros_like(local(weights[name]), **zeros) for name in names}
     lengths = [len(objective.completions[item].token_ids) for item in items]
+    token_budget = how.token_budget
     if token_budget is None:
         choose = partial(token_budget_of, model, sums, objective, items, model.device)
         token_budget = checkpoint.token_budget(choose) if checkpoint else choose()

@@ -24,22 +24,13 @@ from holdfast.models.caches import cache_argument, cache_of
 from holdfast.models.logits import LARGEST_BUDGET
 from holdfast.models.shards import is_sharded
 from holdfast.objective.completions import Completion, Objective
-from holdfast.progress import Progress, silent
-from holdfast.score.checkpoint import Checkpoint
+from holdfast.score.passes import Pass
 from holdfast.score.sums import Sums
 
 
 @torch.no_grad()
 def sum_input_squares(
-    model: PreTrainedModel,
-    names: Sequence[str],
-    objective: Objective,
-    items: Sequence[int],
-    *,
-    token_budget: int | None = None,
-    progress: Progress = silent,
-    checkpoint: Checkpoint | None = None,
-    **unused: object,
+    model: PreTrainedModel, names: Sequence[str], objective: Objective, items: Sequence[int], how: Pass = Pass()
 ) -> Sums:
     """Sums the squares of every named matrix's inputs over the positions that predict the completions of some items.
 
@@ -59,10 +50,10 @@ def sum_input_squares(
     seen = _SeenInputs(weights)
     done = 0
     with _whole_experts_apart(model):
-        for batch in _batches_of_equal_lengths(objective.completions, items, token_budget or LARGEST_BUDGET):
+        for batch in _batches_of_equal_lengths(objective.completions, items, how.token_budget or LARGEST_BUDGET):
             _predict([objective.completions[item] for item in batch], model, seen)
             done += len(batch)
-            progress("reading inputs", done, len(items))
+            how.progress("reading inputs", done, len(items))
     if unseen := sorted(set(names) - seen.sums.keys() - {name for name in names if weights[name].dim() == 3}):
         raise ValueError(
             f"the inputs of {unseen[0]} were not seen: {type(model).__name__} does not multiply it as a matrix; "

@@ -1,8 +1,8 @@
 """Sums the quantity that a formula needs (gradients, inputs, noise or nothing) over an objective's items or halves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from transformers import PreTrainedModel
@@ -11,38 +11,21 @@ from holdfast.allocator import give_back_freed_memory
 from holdfast.models.load import LoadedModel
 from holdfast.models.sites import scored_sites
 from holdfast.objective.completions import Completion, Objective, check_completions
-from holdfast.progress import Progress, silent
+from holdfast.progress import Progress
 from holdfast.score.checkpoint import Checkpoint
 from holdfast.score.gradient import sum_gradients
 from holdfast.score.inputs import sum_input_squares
+from holdfast.score.passes import Pass
 from holdfast.score.random import draw_noise
 from holdfast.score.registry import Needs
 from holdfast.score.sums import Sums
 
-
-class Measure(Protocol):
-    """A function that sums over some of an objective's items for every named parameter."""
-
-    def __call__(
-        self,
-        model: PreTrainedModel,
-        names: Sequence[str],
-        objective: Objective,
-        items: Sequence[int],
-        *,
-        token_budget: int | None,
-        progress: Progress,
-        checkpoint: Checkpoint | None,
-        on_host: bool,
-    ) -> Sums: ...
+Measure = Callable[[PreTrainedModel, Sequence[str], Objective, Sequence[int], Pass], Sums]
+"""Sums over some of an objective's items, for every named parameter."""
 
 
 def sum_nothing(
-    model: PreTrainedModel,
-    names: Sequence[str],
-    objective: Objective,
-    items: Sequence[int],
-    **unused: object,
+    model: PreTrainedModel, names: Sequence[str], objective: Objective, items: Sequence[int], how: Pass = Pass()
 ) -> Sums:
     """Returns an empty tensor a parameter, for formulas that need no measurement."""
     return Sums({name: torch.empty(0) for name in names}, len(items))
@@ -56,17 +39,7 @@ MEASURES: Mapping[Needs, Measure] = {
 }
 
 
-def measure(
-    loaded: LoadedModel,
-    objective: Objective,
-    needs: Needs,
-    items: Sequence[int],
-    *,
-    token_budget: int | None = None,
-    progress: Progress = silent,
-    checkpoint: Checkpoint | None = None,
-    on_host: bool = False,
-) -> Sums:
+def measure(loaded: LoadedModel, objective: Objective, needs: Needs, items: Sequence[int], how: Pass = Pass()) -> Sums:
     """Sums the quantity that formulas of one kind need over some items, for every scored parameter.
 
     Raises:
@@ -74,20 +47,17 @@ def measure(
     """
     check_completions(loaded, objective)
     names = [site.name for site in scored_sites(loaded.model)]
-    settings = {"token_budget": token_budget, "progress": progress, "checkpoint": checkpoint, "on_host": on_host}
-    return MEASURES[needs](loaded.model, names, objective, items, **settings)
+    return MEASURES[needs](loaded.model, names, objective, items, how)
 
 
 def measure_halves(
     loaded: LoadedModel,
     objective: Objective,
     needs: Needs,
+    how: Pass = Pass(),
     *,
     seed: int = 0,
-    token_budget: int | None = None,
-    progress: Progress = silent,
     keep: Path | None = None,
-    on_host: bool = False,
 ) -> tuple[Sums, Sums]:
     """Measures two random halves of the prompts. Formulas that need the same quantity can share the sums.
 
@@ -97,11 +67,9 @@ def measure_halves(
         loaded: the model.
         objective: objective whose completions are measured.
         needs: quantity to measure.
+        how: settings of the pass. Its progress counts the items done in both halves.
         seed: seed of the split into halves.
-        token_budget: most tokens of a batch, padding counted. None takes as many as fit into memory.
-        progress: called after every batch with the number of items done in both halves.
         keep: folder that saves the sums as they grow, so that an interrupted pass resumes.
-        on_host: True keeps sums of gradients in host memory.
 
     Raises:
         ValueError: there are fewer than two distinct prompts.
@@ -110,9 +78,9 @@ def measure_halves(
     sums, items_before = [], 0
     for order, items in enumerate(halves):
         checkpoint = Checkpoint(keep / f"{needs}_half_{order + 1}.safetensors") if keep else None
-        part = part_of(progress, items_before, len(objective.completions))
-        settings = {"token_budget": token_budget, "progress": part, "checkpoint": checkpoint, "on_host": on_host}
-        sums.append(measure(loaded, objective, needs, items, **settings).on_host())
+        part = part_of(how.progress, items_before, len(objective.completions))
+        half = replace(how, progress=part, checkpoint=checkpoint)
+        sums.append(measure(loaded, objective, needs, items, half).on_host())
         give_back_freed_memory()  # freed activations lie between the sums
         items_before += len(items)
     return sums[0], sums[1]

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 from holdfast.artifacts import seed_from
 from holdfast.models.shards import held, rows_of
 from holdfast.objective.completions import Objective
+from holdfast.score.passes import Pass
 from holdfast.score.registry import SCORES, ScoreMethod
 from holdfast.score.sums import Sums
 
@@ -26,11 +27,7 @@ def random(
 
 
 def draw_noise(
-    model: PreTrainedModel,
-    names: Sequence[str],
-    objective: Objective,
-    items: Sequence[int],
-    **unused: object,
+    model: PreTrainedModel, names: Sequence[str], objective: Objective, items: Sequence[int], how: Pass = Pass()
 ) -> Sums:
     """Draws uniform noise for every named parameter. The same prompts give the same noise."""
     prompts = [objective.completions[item].prompt for item in items]

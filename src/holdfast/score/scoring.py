@@ -22,6 +22,7 @@ from holdfast.prompts.chat import PLAIN_FORMAT, has_chat_template
 from holdfast.prompts.template_arguments import arguments_of
 from holdfast.records import Prompt
 from holdfast.score.measure import measure, measure_halves
+from holdfast.score.passes import Pass
 from holdfast.score.registry import SCORES
 from holdfast.score.sums import Sums
 from holdfast.values import Scores, ScoresShard
@@ -54,9 +55,12 @@ def score(
     """Scores every scored weight from all items of the objective."""
     items = range(len(objective.completions))
     needs = SCORES[options.method].needs
-    settings = {"token_budget": options.token_budget, "on_host": options.sums_on_host}
-    total = measure(loaded, objective, needs, items, **settings, progress=progress)
+    total = measure(loaded, objective, needs, items, _pass(options, progress))
     return to_scores(loaded, objective, total, options)
+
+
+def _pass(options: ScoreOptions, progress: Progress) -> Pass:
+    return Pass(options.token_budget, progress, on_host=options.sums_on_host)
 
 
 def score_halves(
@@ -84,8 +88,8 @@ def score_halves(
     Raises:
         ValueError: there are fewer than two distinct prompts.
     """
-    settings = {"token_budget": options.token_budget, "on_host": options.sums_on_host, "progress": progress}
-    halves = measure_halves(loaded, objective, SCORES[options.method].needs, **settings, seed=seed, keep=keep)
+    needs = SCORES[options.method].needs
+    halves = measure_halves(loaded, objective, needs, _pass(options, progress), seed=seed, keep=keep)
     num_first, num_second = (half.num_items for half in halves)
     sets = halved_sets(num_first, num_second, seed, beside or {})
     remaining = [dict(half.sums) for half in halves]
