@@ -17,7 +17,7 @@ the training, because a released adapter moves the entries at once. Every save w
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import Unpack, cast
 
 import torch
 from peft import PeftModel
@@ -31,6 +31,7 @@ from holdfast.distributed import wait_for_all
 from holdfast.intervene.base import require_base
 from holdfast.intervene.entries import mask_digest, masked_entries, refuse_adapters, refuse_misfit
 from holdfast.intervene.hold.hold_summary import hold_summary
+from holdfast.intervene.hold.hook_arguments import HookArguments
 from holdfast.intervene.hold.lora import LoraProtection, held_by, layers_to_hold, protect_lora
 from holdfast.intervene.hold.probe import ROLLED_BACK
 from holdfast.intervene.hold.protect import Protection, innermost, is_protected, protect
@@ -94,21 +95,15 @@ class ProtectCallback(TrainerCallback):
         return f"<ProtectCallback: {self.mask!r}{refreshed}{', holding' if self._hold else ''}>"
 
     def on_init_end(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        *,
-        model: PreTrainedModel,
-        optimizer: torch.optim.Optimizer | None = None,
-        **_: object,
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Unpack[HookArguments]
     ) -> None:
         """Checks the settings and the model when the trainer is made, so that mistakes show before training.
 
         Raises:
             ValueError: as in `on_train_begin`, except for the model's values, which a resumed run loads later.
         """
-        self._refuse_settings(args, optimizer)
+        self._refuse_settings(args, given.get("optimizer"))
+        model = given["model"]
         if isinstance(model, PeftModel):
             layers_to_hold(model, self.mask)
         elif not any(hasattr(weight, "ds_id") for weight in model.parameters()):  # DeepSpeed empties their shapes
@@ -116,14 +111,7 @@ class ProtectCallback(TrainerCallback):
             refuse_misfit(dict(model.named_parameters()), type(model).__name__, self.mask.shapes)
 
     def on_train_begin(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        *,
-        model: PreTrainedModel,
-        optimizer: torch.optim.Optimizer,
-        **_: object,
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Unpack[HookArguments]
     ) -> None:
         """Begins the hold.
 
@@ -132,7 +120,8 @@ class ProtectCallback(TrainerCallback):
                 adapters can't be held. Or another hold or `train_only` has the same entries, or the settings would undo
                 a refresh.
         """
-        self._refuse_settings(args, optimizer)
+        model = given["model"]
+        self._refuse_settings(args, given["optimizer"])
         self.mask = self._resumed_mask(args, state)
         if not isinstance(model, PeftModel):
             self._refuse_other_start(state, model)
@@ -141,24 +130,17 @@ class ProtectCallback(TrainerCallback):
                 "a refresh can't hold adapters: entries that a new mask adds have moved, and adapters are held at the "
                 "base's values; leave refresh and every out."
             )
-        self._take_hold(state, model, optimizer)
+        self._take_hold(state, model, given["optimizer"])
 
     def on_step_end(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        *,
-        model: PreTrainedModel,
-        optimizer: torch.optim.Optimizer,
-        **_: object,
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Unpack[HookArguments]
     ) -> None:
         """Makes the mask anew at the steps of a refresh."""
         if self._refresh and state.global_step % self._every == 0 and not control.should_training_stop:
             self._verify(state)
             self._let_go()  # its hooks would zero the gradients that the new mask is made from
-            self.mask = self._refresh(model)
-            self._take_hold(state, model, optimizer)
+            self.mask = self._refresh(given["model"])
+            self._take_hold(state, given["model"], given["optimizer"])
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
         """Checks the hold when a checkpoint is written. An InvariantError stops the run."""

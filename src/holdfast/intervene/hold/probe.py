@@ -9,13 +9,14 @@ The probe calls it before the first step, every `every` steps and after the last
 import logging
 import math
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, Unpack
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import TrainerControl, TrainerState
 
+from holdfast.intervene.hold.hook_arguments import HookArguments
 from holdfast.outcomes import Rate
 
 ROLLED_BACK = "rolled_back_to"
@@ -74,13 +75,7 @@ class SafetyProbe(TrainerCallback):
         return f"<SafetyProbe: {self._name} every {self._every} steps, {breach} above {self._stop_above:g}>"
 
     def on_train_begin(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        *,
-        model: PreTrainedModel,
-        **_: object,
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Unpack[HookArguments]
     ) -> None:
         """Measures the model before training.
 
@@ -89,7 +84,7 @@ class SafetyProbe(TrainerCallback):
         """
         if self._good and args.load_best_model_at_end:
             raise ValueError("load_best_model_at_end would undo a roll back; set it to False, or on_breach='stop'.")
-        rate = self._ask(model, state)
+        rate = self._ask(given["model"], state)
         if rate is not None and rate > self._stop_above:
             raise ValueError(
                 f"{self._name} is {rate:.3g} before step {state.global_step + 1}, already above "
@@ -97,18 +92,12 @@ class SafetyProbe(TrainerCallback):
             )
 
     def on_step_end(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        *,
-        model: PreTrainedModel,
-        **_: object,
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Unpack[HookArguments]
     ) -> None:
         """Measures at every `every`-th step and at the last one."""
         if state.global_step % self._every and not control.should_training_stop:
             return
-        rate = self._ask(model, state)
+        rate = self._ask(given["model"], state)
         if rate is not None and rate > self._stop_above:
             control.should_training_stop = True
 

@@ -8,6 +8,7 @@ each packs its own entries in SparseAdamW.
 import os
 import shutil
 from pathlib import Path
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +27,7 @@ from transformers import TrainerCallback, TrainingArguments
 from transformers.trainer_callback import TrainerControl, TrainerState
 
 from holdfast.distributed import first, rank, wait_for_all
+from holdfast.intervene.hold.hook_arguments import HookArguments
 from holdfast.intervene.hold.protect import innermost
 from holdfast.intervene.train.sparse_adamw import SparseAdamW
 
@@ -40,19 +42,12 @@ class ShardedCheckpoints(TrainerCallback):
         self._folder, self._every, self._before = folder, every, steps_before
 
     def on_step_end(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        *,
-        model: nn.Module,
-        optimizer: torch.optim.Optimizer,
-        **_: object,
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Unpack[HookArguments]
     ) -> None:
         """Saves the state every `every` steps."""
         step = self._before + state.global_step
         if step % self._every == 0:
-            save_state(self._folder / f"{PREFIX}{step}", model, innermost(optimizer))
+            save_state(self._folder / f"{PREFIX}{step}", given["model"], innermost(given["optimizer"]))
 
 
 def save_state(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:

@@ -22,6 +22,7 @@ from transformers.trainer_callback import TrainerControl, TrainerState
 from holdfast.artifacts import as_mask
 from holdfast.errors import InvariantError
 from holdfast.intervene.entries import Entries, digest_outside, masked_entries
+from holdfast.intervene.hold.hook_arguments import HookArguments
 from holdfast.intervene.hold.protect import innermost
 from holdfast.intervene.train.sparse_adamw import SparseAdamW, freeze_unmasked
 from holdfast.models.given import require_module
@@ -78,14 +79,7 @@ class TrainOnly(TrainerCallback):
         return f"<TrainOnly: {sum(map(len, self._entries)):,} weights, optimizers=(SparseAdamW, None)>"
 
     def on_train_begin(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        *,
-        model: PreTrainedModel,
-        optimizer: torch.optim.Optimizer,
-        **_: object,
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Unpack[HookArguments]
     ) -> None:
         """Passes the trainer's clipping on to SparseAdamW, and records a digest of the entries that must not change.
 
@@ -93,30 +87,24 @@ class TrainOnly(TrainerCallback):
             ValueError: the trainer has another optimizer, runs several processes, or uses another device than the model
                 had.
         """
-        self._refuse_unfit(args, optimizer)
+        self._refuse_unfit(args, given["optimizer"])
         for group in self._optimizer.param_groups:
             group["max_grad_norm"] = args.max_grad_norm
-        self._rest = digest_outside(model, self._entries)
+        self._rest = digest_outside(given["model"], self._entries)
 
     def on_step_end(self, *_: object, **__: object) -> None:
         """Clears the packed gradients, also after a step that the trainer skipped."""
         self._optimizer.zero_grad()
 
     def on_train_end(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        *,
-        model: PreTrainedModel,
-        **_: object,
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Unpack[HookArguments]
     ) -> None:
         """Checks that no other entry has changed.
 
         Raises:
             InvariantError: an entry outside the mask has changed.
         """
-        if digest_outside(model, self._entries) != self._rest:
+        if digest_outside(given["model"], self._entries) != self._rest:
             raise InvariantError("entries outside the mask have changed while the masked ones were trained.")
 
     def _refuse_unfit(self, args: TrainingArguments, optimizer: torch.optim.Optimizer) -> None:

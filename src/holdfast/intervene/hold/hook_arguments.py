@@ -1,0 +1,14 @@
+"""Arguments that transformers' trainer gives to the hooks of a callback, beside its settings and its state."""
+
+from typing import TypedDict
+
+import torch
+from transformers import PreTrainedModel
+
+
+class HookArguments(TypedDict, total=False):
+    """Arguments that our callbacks use. The trainer gives others too."""
+
+    model: PreTrainedModel
+    optimizer: torch.optim.Optimizer
+    """Missing or None before the trainer has made it."""
