@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -106,6 +106,16 @@ def load_json(path: Path, kind: str = "") -> dict:
         refuse_other(path, identify_record(content), kind)
     assert isinstance(content, dict)  # refuse_other raises for everything else
     return content
+
+
+def whole_lines(path: Path) -> Iterator[dict]:
+    """Yields the objects of a file that has one a line, except a line that was cut off when the process stopped."""
+    for line in path.read_text(encoding="utf-8").split("\n"):
+        try:
+            content = json.loads(line)
+        except ValueError:
+            continue
+        yield content
 
 
 def digest(content: object) -> str:

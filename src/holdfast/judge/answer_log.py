@@ -3,8 +3,9 @@
 import json
 import os
 import threading
-from collections.abc import Iterator
 from pathlib import Path
+
+from holdfast.json_files import whole_lines
 
 
 def answers_folder() -> Path:
@@ -21,19 +22,10 @@ class AnswerLog:
         self._lock = threading.Lock()
         path.parent.mkdir(parents=True, exist_ok=True)
         path.open("a").close()
-        self.known = dict(_read(path))
+        self.known: dict[str, str] = {line["key"]: line["answer"] for line in whole_lines(path)}
 
     def add(self, key: str, answer: str) -> None:
         """Appends an answer, and writes it to disk before it returns."""
         with self._lock, self.path.open("a", encoding="utf-8") as file:
             file.write("\n" + json.dumps({"key": key, "answer": answer}))
             self.known[key] = answer
-
-
-def _read(path: Path) -> Iterator[tuple[str, str]]:
-    for line in path.read_text(encoding="utf-8").split("\n"):
-        try:
-            content = json.loads(line)
-        except ValueError:
-            continue  # cut off when the process was stopped
-        yield content["key"], content["answer"]

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from holdfast.json_files import whole_lines
+
 
 @dataclass(frozen=True)
 class Response:
@@ -54,9 +56,5 @@ class ResponseLog:
 
 
 def _read(path: Path) -> Iterator[tuple[int, Response]]:
-    for line in path.read_text(encoding="utf-8").split("\n"):
-        try:
-            content = json.loads(line)
-        except ValueError:
-            continue  # cut off when the process was stopped
-        yield content.pop("position"), Response(**content)
+    for line in whole_lines(path):
+        yield line.pop("position"), Response(**line)
