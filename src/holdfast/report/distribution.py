@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from holdfast.outcomes import Distribution
-from holdfast.report.figures import WIDTH, Tick
+from holdfast.report.figures import WIDTH, Plot, Tick
 from holdfast.report.tables import NumberTable
 
 LEFT, TOP, RIGHT, BOTTOM = 36.0, 26.0, WIDTH - 12.0, 208.0
@@ -27,16 +27,9 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Histogram:
+class Histogram(Plot):
     """Histogram of entries by their score."""
 
-    name: str
-    width: float
-    height: float
-    left: float
-    top: float
-    right: float
-    bottom: float
     bars: tuple[Bar, ...]
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from holdfast.json_files import JsonObject
-from holdfast.report.figures import WIDTH, Tick
+from holdfast.report.figures import WIDTH, Figure, Tick
 from holdfast.report.records import Selection
 from holdfast.report.tables import NumberTable
 from holdfast.values import Mask
@@ -42,12 +42,9 @@ class Shade:
 
 
 @dataclass(frozen=True)
-class ExpertMap:
+class ExpertMap(Figure):
     """Map with layers across and experts down."""
 
-    name: str
-    width: float
-    height: float
     left: float
     top: float
     cell_width: float

@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from markupsafe import Markup
 
@@ -17,7 +16,7 @@ from holdfast.artifacts import save_text
 from holdfast.printable import printable
 from holdfast.report.arms import MARKERS
 from holdfast.report.downloads import file_stem
-from holdfast.report.figures import Curve
+from holdfast.report.figures import Curve, Figure
 from holdfast.report.page import environment, figures_of
 from holdfast.report.records import Report
 
@@ -90,17 +89,6 @@ def drawings(report: Report) -> Iterator[Drawing]:
     for stage, figures in shown.forests.items():
         for figure in figures:
             yield _drawing((stage, figure.name), figure, "forest", sizes=figure.sizes)
-
-
-class Figure(Protocol):
-    """Any figure of the page."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def width(self) -> float: ...
-    @property
-    def height(self) -> float: ...
 
 
 def draw(template: str, figure: Figure, *arguments: object) -> Markup:

@@ -54,12 +54,28 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class HeatMap:
-    """Heat map of layers and components. Either are the columns."""
+class Figure:
+    """A figure of the page."""
 
     name: str
     width: float
     height: float
+
+
+@dataclass(frozen=True)
+class Plot(Figure):
+    """A figure with axes around an area."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(frozen=True)
+class HeatMap(Figure):
+    """Heat map of layers and components. Either are the columns."""
+
     cell_width: float
     cell_height: float
     cells: tuple[Cell, ...]
@@ -98,16 +114,9 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Curves:
+class Curves(Plot):
     """Figure of a rate against the noise ratio, with upright whiskers."""
 
-    name: str
-    width: float
-    height: float
-    left: float
-    top: float
-    right: float
-    bottom: float
     curves: tuple[Curve, ...]
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]

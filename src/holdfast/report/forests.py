@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from holdfast.outcomes import Rate
 from holdfast.report.arms import MARKERS, PERPLEXITY_RATIO, Arm, is_length, is_perplexity, measure_label
 from holdfast.report.axes import Axis, length_axis, perplexity_axis, rate_axis, ratio_axis
-from holdfast.report.figures import WIDTH, Mark, Tick, numbers_of
+from holdfast.report.figures import WIDTH, Mark, Plot, Tick, numbers_of
 from holdfast.report.perplexity_texts import perplexity_text, perplexity_with_ends, ratio_text, ratio_with_ends
 from holdfast.report.tables import p_text
 
@@ -27,16 +27,9 @@ class ForestRow:
 
 
 @dataclass(frozen=True)
-class Forest:
+class Forest(Plot):
     """Figure of one measure over the arms, with whiskers along the axis and a broken line at the start."""
 
-    name: str
-    width: float
-    height: float
-    left: float
-    right: float
-    top: float
-    bottom: float
     rows: tuple[ForestRow, ...]
     ticks: tuple[Tick, ...]
     start: float | None
@@ -68,8 +61,8 @@ def forest(arms: Sequence[Arm], measure: str) -> Forest | None:
         WIDTH,
         bottom + 24,
         left,
-        right,
         top,
+        right,
         bottom,
         tuple(rows),
         tuple(Tick(place(value), f"{value:g}") for value in axis.ticks),
