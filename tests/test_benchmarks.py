@@ -3,7 +3,6 @@
 import io
 import json
 import runpy
-import shutil
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -54,13 +53,12 @@ def test_without_a_gpu_the_benchmark_says_what_it_would_measure():
     assert found["pass"] is None
 
 
-def test_the_page_on_scaling_has_what_plan_says_today(tmp_path):
-    page = ROOT / "docs" / "scaling.md"
-    shutil.copy(page, tmp_path)
-    run("scaling.py", "--models", "Llama 1B", "--table", str(tmp_path / page.name))
-    rows = [line for line in (tmp_path / page.name).read_text().splitlines() if line.startswith("| Llama 1B |")]
-    assert len(rows) == 4
-    assert [row for row in rows if row not in page.read_text()] == []
+def test_the_benchmark_on_scaling_prints_the_first_mode_that_fits(capsys):
+    figures = run("scaling.py", "--models", "Llama 1B")["figures"]["Llama 1B"]
+    assert set(figures) == {"score", "SET", "SPA", "SPA by LoRA"}
+    assert figures["SPA"]["1"]["mode"] == "one device", "16 bytes for each of 1.2e9 weights are 20 of 80 GB"
+    assert figures["SPA"]["1"]["device"] > 16 * 1.2e9
+    assert figures["SET"]["64"]["seconds"] == pytest.approx(figures["SET"]["8"]["seconds"] / 8, rel=0.01)
 
 
 @pytest.fixture(scope="module")

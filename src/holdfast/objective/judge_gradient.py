@@ -10,7 +10,8 @@ q weights the candidates v for the next token and has three forms (formulas: rel
     expectation       q = p, exact over the next token (default)
     gumbel            q = softmax((log p + Gumbel noise) / tau), as in the code released with that paper, tau = 0.3
     straight_through  the same formula, with noise under which the model draws y_t. The judge reads the hard y, and the
-        gradient passes through q (straight-through Gumbel-softmax, Jang et al. 2017, arXiv 1611.01144)
+        gradient passes through q (straight-through Gumbel-softmax, Jang et al. 2017, arXiv 1611.01144). Only for
+        comparisons in Python: no option takes it
 
 All three ignore the effect of a token on later tokens. The expectation also ignores the judge's curvature. It is exact
 for one-token responses under a judge that is linear in its embeddings.

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from holdfast.config import Options
 from holdfast.judge.options import REFUSAL_RULES, ClassifierOptions, GuardOptions, RubricOptions
 from holdfast.models.options import GenerateOptions, refuse_other_engine
-from holdfast.objective.choices import TEMPERATURE, Reduction, RelaxationKind
+from holdfast.objective.choices import TEMPERATURE, Reduction
 from holdfast.objective.registry import (
     DEFAULT,
     OBJECTIVES,
@@ -94,15 +94,14 @@ Sampled objectives are unbiased only with sum.
 - mean: every response counts alike
 - sum: every token counts alike, so that long responses count more""",
     )
-    relaxation: Annotated[RelaxationKind, FINE] = "expectation"
+    relaxation: Annotated[Literal["expectation", "gumbel"], FINE] = "expectation"
     """Replaces the choice of the next token by something that has a gradient (judge_gradient only).
 
     - expectation: the exact mean over all tokens
-    - gumbel: one random soft draw, by Gumbel softmax
-    - straight_through: one soft draw around the token of the response, for sampled responses
+    - gumbel: one random soft draw, by Gumbel softmax, as in the code released with the paper. Noisier, and no better
     """
     temperature: Annotated[float, FINE] = Field(default=TEMPERATURE, gt=0)
-    """Temperature of gumbel and straight_through. A low value is noisy, a high one biased towards a uniform choice."""
+    """Temperature of gumbel. A low value is noisy, a high one biased towards a uniform choice."""
     token_budget: Annotated[int | None, FINE] = Field(default=None, ge=1)
     """Tokens in a batch, padding included. Lower it when memory runs out. The scores stay the same. By default a batch
     keeps at most 512 MiB for the backward pass on a CPU, or an eighth of the memory on a GPU, and has at most 4096
@@ -127,8 +126,8 @@ Sampled objectives are unbiased only with sum.
             )
         if self.temperature != TEMPERATURE and self.relaxation == "expectation":
             raise ValueError(
-                f"a temperature of {self.temperature:g} has no effect without relaxation gumbel or straight_through; "
-                "choose one, or set generate.temperature if responses should be sampled."
+                f"a temperature of {self.temperature:g} has no effect without relaxation gumbel; choose that, or "
+                "set generate.temperature if responses should be sampled."
             )
         return self
 
