@@ -9,8 +9,8 @@ from pathlib import Path
 from cyclopts import App
 
 from holdfast.cli import COMMANDS
+from holdfast.pipeline.run.claiming import claim
 from holdfast.pipeline.run.config_template import to_toml
-from holdfast.pipeline.run.run import claim
 from tests.pipeline.small import small_config
 
 ROOT = Path(__file__).parents[1]

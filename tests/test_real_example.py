@@ -15,9 +15,9 @@ import pytest
 
 from holdfast.judge.refusal import RefusalJudge
 from holdfast.models.load import load_model
+from holdfast.pipeline.run.claiming import refuse_shared_prompts
 from holdfast.pipeline.run.config import RunConfig
 from holdfast.pipeline.run.config_file import load_config
-from holdfast.pipeline.run.run import refuse_shared_prompts
 from holdfast.prompts.near_duplicates import count_near_duplicates, count_repeats
 from holdfast.prompts.sources import load_exchanges, load_prompts
 from tests.tiny_gguf import tiny_gguf

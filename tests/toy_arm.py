@@ -22,7 +22,7 @@ def main(folder: Path) -> dict[str, object]:
     from holdfast.pipeline.run.config_template import to_toml
     from holdfast.pipeline.run.demo import demo_config
     from holdfast.pipeline.run.layout import enhanced_files, masks_of
-    from holdfast.pipeline.run.run import unfinished
+    from holdfast.pipeline.run.units import unfinished
     from holdfast.plan.advice import _arm
     from holdfast.plan.stages import Planned
 
@@ -46,16 +46,16 @@ def main(folder: Path) -> dict[str, object]:
 
 def run_of(config, folder):
     """The arguments that a run hands on to the tuning."""
-    from holdfast.pipeline.run import run
+    from holdfast.pipeline.run import pieces
 
     calls = []
-    run.tuning.enhance_model = lambda model, mask, *_, options, method, **how: calls.append(
+    pieces.tuning.enhance_model = lambda model, mask, *_, options, method, **how: calls.append(
         [mask.name, method, options.iterations]
     )
-    run.tuning.adapt_model = lambda model, mask, *_, method, **how: calls.append([mask, method])
-    run.evaluate = lambda *_, **how: None
-    run.enhance(config, folder, "toy")
-    run.adapt(config, folder, "toy")
+    pieces.tuning.adapt_model = lambda model, mask, *_, method, **how: calls.append([mask, method])
+    pieces.evaluate = lambda *_, **how: None
+    pieces.enhance(config, folder, "toy")
+    pieces.adapt(config, folder, "toy")
     return calls
 
 

@@ -11,7 +11,7 @@ from holdfast.cli import call
 from holdfast.pipeline import bakeoff, evaluating, judges, layerwise, reference, scoring, tuning
 from holdfast.pipeline.bakeoff_config import BakeoffConfig
 from holdfast.pipeline.options import EnhanceFiles
-from holdfast.pipeline.run import run
+from holdfast.pipeline.run import claiming, run
 from holdfast.values import Mask
 from tests.commands.made import write_scores
 from tests.pipeline.small import small_config
@@ -27,7 +27,7 @@ def files(tmp_path, monkeypatch):
     def load(name, *arguments, **how):
         raise AssertionError(f"{name} was loaded")
 
-    for module in (bakeoff, evaluating, judges, reference, run, scoring, tuning):
+    for module in (bakeoff, claiming, evaluating, judges, reference, scoring, tuning):
         monkeypatch.setattr(module, "load_model", load)
     monkeypatch.setattr(layerwise, "open_layered", load)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)

@@ -7,7 +7,7 @@ import pytest
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.pipeline.run.config import RunConfig
 from holdfast.pipeline.run.config_file import load_config
-from holdfast.pipeline.run.run import starting_units
+from holdfast.pipeline.run.units import starting_units
 from holdfast.pipeline.shipped import FOLDER, shipped_config, shipped_names
 from holdfast.prompts.known import KNOWN
 

@@ -1,4 +1,4 @@
-"""The stages of a run, in the order and with the settings of `pipeline/run/run.py`, each with its need.
+"""The stages of a run, in the order and with the settings of `pipeline/run/units.py`, each with its need.
 
 Disk:
 - scores: 4 bytes per entry, in six files for every model

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from holdfast.pipeline.options import ScoreFiles
 from holdfast.pipeline.run import linking
-from holdfast.pipeline.run.run import starting_units
+from holdfast.pipeline.run.units import starting_units
 from tests.pipeline.small import small_config
 
 

@@ -11,7 +11,7 @@ from holdfast.artifacts import load_json, load_mask, load_patch, save_json
 from holdfast.intervene.options import EnhanceOptions
 from holdfast.models.load import load_model
 from holdfast.pipeline.options import VerifyOptions
-from holdfast.pipeline.run import run as pipeline
+from holdfast.pipeline.run import units
 from holdfast.pipeline.run.config import RunConfig
 from holdfast.pipeline.run.run import run
 from tests.pipeline.small import small_config
@@ -93,13 +93,13 @@ def test_a_second_run_gives_the_same_report_though_it_is_interrupted_and_makes_n
 
         return wrapper
 
-    originals = {name: getattr(pipeline, name) for name in ("locate", "verify", "enhance")}
-    monkeypatch.setattr(pipeline, "locate", counted("locate", originals["locate"]))
-    monkeypatch.setattr(pipeline, "enhance", counted("enhance", originals["enhance"], stop_at=2))
+    originals = {name: getattr(units, name) for name in ("locate", "verify", "enhance")}
+    monkeypatch.setattr(units, "locate", counted("locate", originals["locate"]))
+    monkeypatch.setattr(units, "enhance", counted("enhance", originals["enhance"], stop_at=2))
     with pytest.raises(KeyboardInterrupt):
         run(config, tmp_path / "out")
     before, timed = len(made), load_json(tmp_path / "out/manifest.json")["timings"]
-    monkeypatch.setattr(pipeline, "enhance", counted("enhance", originals["enhance"]))
+    monkeypatch.setattr(units, "enhance", counted("enhance", originals["enhance"]))
     told = []
     again = run(config, tmp_path / "out", lambda *message: told.append((*message, len(made))))
     assert without_timings(again) == without_timings(report)
