@@ -38,10 +38,11 @@ from holdfast.artifacts import save_mask
 from holdfast.intervene.options import AdaptOptions, EnhanceOptions, LoraOptions
 from holdfast.models.load import load_model
 from holdfast.models.options import GenerateOptions
-from holdfast.pipeline.evaluating import evaluate_model
+from holdfast.pipeline.evaluating import evaluate_recipe
 from holdfast.pipeline.options import EnhanceFiles, ScoreFiles, ScoringOptions, SuiteFiles
+from holdfast.pipeline.recipe import Recipe
 from holdfast.pipeline.run.config import RunConfig
-from holdfast.pipeline.run.run import locate
+from holdfast.pipeline.run.pieces import locate
 from holdfast.pipeline.tuning import adapt_model, enhance_model
 from holdfast.plan.memory import Need, adapting, enhancing
 from holdfast.plan.stages import Planned
@@ -104,13 +105,12 @@ def work(stage: str, config: RunConfig, mask: Path, out: Path) -> Callable[[], o
     assert task is not None
     stages: dict[str, Callable[[], object]] = {
         "locate": lambda: locate(config, config.model, out),
-        "enhance": lambda: enhance_model(
-            config.model, mask, files.refusals, files.harmless, out, options=config.enhance
-        ),
+        "enhance": lambda: enhance_model(config.model, mask, files, out, options=config.enhance),
         "adapt": lambda: adapt_model(config.model, mask, task, out, options=config.adapt),
         "adapt_lora": lambda: adapt_model(config.model, None, task, out, options=with_lora(config)),
-        "evaluate": lambda: evaluate_model(
-            config.model, GUARD, config.suite, out / "evaluation.json", generation=config.generate
+        "evaluate": lambda: evaluate_recipe(
+            Recipe(model=config.model, judge=GUARD, suite=config.suite, generation=config.generate),
+            out / "evaluation.json",
         ),
     }
     return stages[stage]

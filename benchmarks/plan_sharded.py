@@ -60,9 +60,7 @@ def work(stage: str, config: RunConfig, mask: Path, out: Path) -> Callable[[], o
             options=config.score,
             generation=config.calibrate,
         ),
-        "enhance": lambda: enhance_model(
-            config.model, mask, files.refusals, files.harmless, out, options=config.enhance
-        ),
+        "enhance": lambda: enhance_model(config.model, mask, files, out, options=config.enhance),
         "adapt": lambda: adapt_model(config.model, mask, task, out, options=config.adapt),
     }
     return stages[stage]

@@ -20,10 +20,11 @@ from statistics import fmean
 from holdfast.artifacts import load_evaluation, save_json, save_text
 from holdfast.outcomes import Evaluation
 from holdfast.pipeline import tuning
-from holdfast.pipeline.run import run as pipeline
+from holdfast.pipeline.run import pieces
 from holdfast.pipeline.run.config import RunConfig
 from holdfast.pipeline.run.demo import demo_config
 from holdfast.pipeline.run.layout import enhance_options
+from holdfast.pipeline.run.units import starting_units
 from holdfast.pipeline.run.workers import Unit, Workers
 from holdfast.progress import Progress
 
@@ -72,7 +73,7 @@ def measure(arm: Arm, out: Path, progress: Progress) -> None:
     mask = cut(config, located, arm) if arm.mask else None
     if not (folder / "result.json").is_file():
         tune(config, arm, mask, folder, progress)
-    pipeline.evaluate(
+    pieces.evaluate(
         config, str(folder / "model"), folder / "evaluation.json", task=arm.method == "SPA", progress=progress
     )
 
@@ -82,9 +83,7 @@ def tune(config: RunConfig, arm: Arm, mask: Path | None, folder: Path, progress:
     if arm.method == "SET":
         options = enhance_options(config, "full" if mask is None else "top")
         data = config.refusals
-        tuning.enhance_model(
-            config.unaligned, mask, data.refusals, data.harmless, folder, options=options, progress=progress
-        )
+        tuning.enhance_model(config.unaligned, mask, data, folder, options=options, progress=progress)
     else:
         options = config.adapt.model_copy(update={"seed": arm.seed})
         tuning.adapt_model(config.model, mask, config.task, folder, options=options, progress=progress)
@@ -96,13 +95,13 @@ def cut(config: RunConfig, located: Path, arm: Arm) -> Path:
     assert arm.fraction is not None
     path = arm.folder(located / "masks") / "mask.safetensors"
     select = config.select.model_copy(update={"fraction": arm.fraction})
-    pipeline.cut(config.model_copy(update={"select": select, "seed": arm.seed}), located, arm.mask, path)
+    pieces.cut(config.model_copy(update={"select": select, "seed": arm.seed}), located, arm.mask, path)
     return path
 
 
 def prepare(out: Path) -> list[Unit]:
     """Scores of both models, and where both start."""
-    return pipeline.starting_units(
+    return starting_units(
         demo_config(),
         aligned=out / "locate_aligned",
         aligned_start=out / "start_aligned.json",

@@ -10,9 +10,11 @@ from holdfast.artifacts import load_evaluation
 from holdfast.evaluate.paired import count_changes
 from holdfast.models.load import load_model
 from holdfast.models.options import GenerateOptions
-from holdfast.pipeline.evaluating import evaluate_model
+from holdfast.pipeline.evaluating import evaluate_recipe
 from holdfast.pipeline.options import MeasureOptions, SuiteFiles
+from holdfast.pipeline.recipe import Recipe
 from holdfast.pipeline.saving import save_checkpoint
+from holdfast.progress import silent
 from holdfast.testbed import model_path
 from tests.models.vllm_stand_in import install
 from tests.pipeline.small import small_config
@@ -20,9 +22,10 @@ from tests.pipeline.small import small_config
 SHORT = GenerateOptions(max_new_tokens=6, token_budget=200)
 
 
-def evaluate(config, out, generation=SHORT, **how):
+def evaluate(config, out, generation=SHORT, progress=silent, **how):
     files = config.suite.model_copy(update={"task": None, "borderline": None})
-    return evaluate_model(config.model, config.judge, files, out, generation=generation, **how)
+    given = {"model": config.model, "judge": config.judge, "suite": files, "generation": generation}
+    return evaluate_recipe(Recipe(**given, **how), out, progress=progress)
 
 
 @pytest.fixture
@@ -123,8 +126,9 @@ def test_a_model_is_where_its_reference_is_and_another_is_not(tmp_path):
 
 def test_a_reference_that_nothing_is_compared_on_is_refused_before_anything_is_loaded(tmp_path):
     files = SuiteFiles(harmful=("testbed:harmful_seen",))
+    recipe = Recipe(model="none", judge="none", suite=files, measures=MeasureOptions(reference="none"))
     with pytest.raises(ValueError, match="there are none; give --questions or --harmless"):
-        evaluate_model("none", "none", files, tmp_path / "a.json", measures=MeasureOptions(reference="none"))
+        evaluate_recipe(recipe, tmp_path / "a.json")
 
 
 def test_prefilled_answers_are_kept_by_what_they_begin_with(tmp_path):

@@ -78,18 +78,18 @@ def both(folder, refusals, harmless):
     for name, responses in sets.items():
         rows = [{"prompt": f"{name} {number}", "response": text} for number, text in enumerate(responses)]
         (folder / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    return [str(folder / f"{name}.jsonl") for name in sets]
+    return {name: str(folder / f"{name}.jsonl") for name in sets}
 
 
 def test_set_is_refused_two_sets_that_are_swapped_before_a_model_is_loaded(tmp_path):
     out = tmp_path / "out"
-    swapped = both(tmp_path, [YES] * 4, [NO, NO, NO, YES])
+    swapped = EnhanceFiles(**both(tmp_path, [YES] * 4, [NO, NO, NO, YES]))
     told = r"3 of 4 responses of .*harmless.jsonl' are refusals \(75%\), one begins \"I'm sorry, but .*swapped\?"
     with pytest.raises(ValueError, match=told):
-        tuning.enhance_model("none", None, *swapped, out)
+        tuning.enhance_model("none", None, swapped, out)
     told = r"0 of 4 responses of .*refusals.jsonl' are refusals \(0%\), one that is not begins 'Sure, .*swapped\?"
     with pytest.raises(ValueError, match=told):
-        tuning.enhance_model("none", None, *both(tmp_path, [YES] * 4, [YES] * 4), out)
+        tuning.enhance_model("none", None, EnhanceFiles(**both(tmp_path, [YES] * 4, [YES] * 4)), out)
     assert not out.exists()
 
 
@@ -103,7 +103,7 @@ def test_set_is_refused_two_sets_that_are_swapped_before_a_model_is_loaded(tmp_p
     ],
 )
 def test_sets_in_doubt_are_learned_from_with_a_warning(tmp_path, caplog, refusals, harmless, warned):
-    unsafe, safe = load_to_enhance(*both(tmp_path, refusals, harmless))
+    unsafe, safe = load_to_enhance(**both(tmp_path, refusals, harmless))
     assert ([one.response for one in unsafe], [one.response for one in safe]) == (refusals, harmless)
     warnings = [record.message for record in caplog.records if "repeat" not in record.message]
     assert len(warnings) == bool(warned)

@@ -43,8 +43,8 @@ def test_an_unfinished_page_names_one_command():
 
 
 def test_a_run_keeps_the_name_of_its_config_file(tmp_path, monkeypatch):
-    nothing = {"require_usable": None, "refuse_shared_prompts": {}, "_first": [], "_second": [], "save_story": {}}
-    for name, returned in nothing.items():
+    nothing = {"require_usable": None, "refuse_shared_prompts": {}, "save_story": {}}
+    for name, returned in {**nothing, "first_units": [], "second_units": []}.items():
         monkeypatch.setattr(pipeline, name, lambda *_, returned=returned: returned)
     monkeypatch.setattr(pipeline, "claim", lambda config, out: save_json(out / "manifest.json", {}))
     pipeline.run(small_config(tmp_path), tmp_path / "out", config_file=Path("set.toml"))

@@ -13,7 +13,8 @@ from holdfast.pipeline.bakeoff_config import BakeoffConfig
 from holdfast.pipeline.options import ScoreFiles, ScoringOptions, SelectOptions, SuiteFiles, VerifyOptions
 from holdfast.pipeline.run.config import RunConfig
 from holdfast.pipeline.run.config_template import to_toml
-from holdfast.pipeline.run.run import locate, run
+from holdfast.pipeline.run.pieces import locate
+from holdfast.pipeline.run.run import run
 from holdfast.plan.stages import Planned
 from holdfast.report.bakeoff import bakeoff_table, read_bakeoff, render_bakeoff
 from tests.pipeline.small import located_alone, small_config
@@ -92,8 +93,8 @@ def test_an_objective_that_takes_a_judges_gradient_is_refused_by_the_config(tmp_
 def test_given_refusals_are_scored_as_the_config_says(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr("holdfast.pipeline.scoring.score_model", lambda spec, progress: asked.append(spec))
-    monkeypatch.setattr("holdfast.pipeline.run.run.cut", lambda *arguments: None)
-    monkeypatch.setattr("holdfast.pipeline.run.run.locate_section", lambda *arguments: {})
+    monkeypatch.setattr("holdfast.pipeline.run.pieces.cut", lambda *arguments: None)
+    monkeypatch.setattr("holdfast.pipeline.run.pieces.locate_section", lambda *arguments: {})
     table = {"objective": "refusal_likelihood", "method": "snip", "token_budget": 64}
     config = without_judge(tmp_path).model_copy(update={"score": ScoringOptions.model_validate(table)})
     locate(config, config.model, tmp_path / "locate")

@@ -16,6 +16,7 @@ from holdfast.intervene.patch import patch_files
 from holdfast.intervene.patch.patch import apply_patch
 from holdfast.intervene.patch.patch_files import open_patch
 from holdfast.models.load import fingerprint, load_model
+from holdfast.pipeline.options import EnhanceFiles
 from holdfast.pipeline.patching import (
     apply_to_folder,
     changes_by_layer,
@@ -84,8 +85,8 @@ def test_what_enhance_writes_is_patched_and_taken_back(name, tmp_path):
     save_mask(tmp_path / "mask", random_mask(loaded.model, density=0.01))
     options = EnhanceOptions(iterations=2, batch_size=4, learning_rate=1e-2)
     out = tmp_path / "enhanced"
-    sets = ("testbed:refusals#first=8", "testbed:harmless_exchanges#first=8")
-    enhance_model(name, tmp_path / "mask", *sets, out, options=options)
+    sets = EnhanceFiles(refusals="testbed:refusals#first=8", harmless="testbed:harmless_exchanges#first=8")
+    enhance_model(name, tmp_path / "mask", sets, out, options=options)
     opened = apply_to_folder(name, out / "patch.safetensors", tmp_path / "applied")
     assert hashes(tmp_path / "applied") == hashes(out / "model")
     assert opened.made_by["tuned"] == {"fingerprint": load_model(str(out / "model")).base}

@@ -9,9 +9,9 @@ from holdfast.artifacts import load_evaluation, save_json
 from holdfast.errors import GateError
 from holdfast.models.options import GenerateOptions
 from holdfast.outcomes import Evaluation, Rate
-from holdfast.pipeline.evaluating import evaluate_model
+from holdfast.pipeline.evaluating import evaluate_recipe
 from holdfast.pipeline.options import SuiteFiles
-from holdfast.pipeline.recipe import inputs_of
+from holdfast.pipeline.recipe import Recipe, inputs_of
 from holdfast.pipeline.reproducing import (
     compared,
     load_reproduction,
@@ -34,7 +34,9 @@ def made(tmp_path_factory):
         (folder / f"{name}.jsonl").write_text("".join(rows))
     files = SuiteFiles(harmful=(str(folder / "harmful_seen.jsonl"),), questions=str(folder / "questions.jsonl"))
     short = GenerateOptions(max_new_tokens=8)
-    evaluation = evaluate_model(str(folder / "model"), "testbed:guard", files, folder / "e.json", generation=short)
+    evaluation = evaluate_recipe(
+        Recipe(model=str(folder / "model"), judge="testbed:guard", suite=files, generation=short), folder / "e.json"
+    )
     save_json(folder / "reproduce.json", reproduction_of(evaluation, "e.json"))
     return folder, evaluation
 

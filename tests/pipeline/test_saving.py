@@ -11,6 +11,7 @@ from transformers import AutoModelForCausalLM
 from holdfast.artifacts import save_mask
 from holdfast.intervene.options import AdaptOptions, EnhanceOptions, LoraOptions
 from holdfast.models.load import load_model
+from holdfast.pipeline.options import EnhanceFiles
 from holdfast.pipeline.patching import apply_to_folder, revert_to_folder
 from holdfast.pipeline.saving import save_checkpoint
 from holdfast.pipeline.tuning import adapt_model, enhance_model
@@ -69,7 +70,8 @@ def test_a_patch_applies_to_the_very_base_that_made_it_and_comes_off(case, tmp_p
     save_mask(tmp_path / "mask", random_mask(load_model(name, device="cpu").model))
     harmless = tmp_path / "harmless.jsonl"
     harmless.write_text('{"prompt": "how do i paint it ?", "response": "sorry"}\n')
-    enhance_model(name, tmp_path / "mask", task, str(harmless), tmp_path / "out", options=EnhanceOptions(**STEPS))
+    files = EnhanceFiles(refusals=task, harmless=str(harmless))
+    enhance_model(name, tmp_path / "mask", files, tmp_path / "out", options=EnhanceOptions(**STEPS))
     apply_to_folder(name, tmp_path / "out" / "patch.safetensors", tmp_path / "applied")
     tuned, applied = (load_file(tmp_path / one / "model.safetensors") for one in ("out/model", "applied"))
     assert tuned.keys() == applied.keys()

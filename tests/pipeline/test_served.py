@@ -11,8 +11,9 @@ from holdfast.evaluate.comparing import compare
 from holdfast.evaluate.lm_eval_tasks import LmEvalOptions
 from holdfast.models.load import load_model
 from holdfast.models.options import GenerateOptions, ServedOptions
-from holdfast.pipeline.evaluating import evaluate_model
+from holdfast.pipeline.evaluating import evaluate_recipe
 from holdfast.pipeline.options import MeasureOptions, SuiteFiles
+from holdfast.pipeline.recipe import Recipe
 from tests.judge.chat_server import failed, said
 from tests.model_server import model_server
 from tests.pipeline.small import small_config
@@ -21,6 +22,10 @@ from tests.tiny_gguf import tiny_gguf
 pytest.importorskip("openai", reason="the extra api is not installed")
 SHORT = GenerateOptions(max_new_tokens=12)
 FEW = {"task": None, "borderline": None}
+
+
+def evaluate_model(model, judge, files, out, *, refusals=None, **how):
+    return evaluate_recipe(Recipe(model=model, judge=judge, refusal_judge=refusals, suite=files, **how), out)
 
 
 def evaluated(model, config, out, **how):

@@ -20,7 +20,7 @@ from holdfast.models.load import load_model
 from holdfast.models.options import GenerateOptions
 from holdfast.models.shards import local
 from holdfast.pipeline import masks, scoring, tuning
-from holdfast.pipeline.options import ScoringOptions
+from holdfast.pipeline.options import EnhanceFiles, ScoringOptions
 from holdfast.values import Scores
 from tests.intervene.given import random_mask
 from tests.stored import save
@@ -70,14 +70,14 @@ def select(folder: Path, out: Path) -> None:
     masks.select(out / "dense.safetensors", "safety_only", mask, given=given, utility=utility)
 
 
-def helpful(folder: Path) -> str:
-    return str(folder / "harmless.jsonl")
+def files_of(folder: Path) -> EnhanceFiles:
+    return EnhanceFiles(refusals=str(folder / "task.jsonl"), harmless=str(folder / "harmless.jsonl"))
 
 
 def tune(folder: Path, out: Path, shard: bool) -> None:
     data, how = str(folder / "task.jsonl"), {**TRAINED, "shard": shard}
     given = {what: (str(folder / what), folder / f"{what}_mask.safetensors") for what in TUNED}
-    tuning.enhance_model(*given["set"], data, helpful(folder), out / "set", options=EnhanceOptions(**how))
+    tuning.enhance_model(*given["set"], files_of(folder), out / "set", options=EnhanceOptions(**how))
     tuning.adapt_model(*given["spa"], data, out / "spa", options=AdaptOptions(**how))
 
 
@@ -105,9 +105,8 @@ def tune_with_a_stop(folder: Path, out: Path) -> None:
     for progress in (stop_early, note):
         with suppress(StoppedError):
             options = EnhanceOptions(**how)
-            tuning.enhance_model(
-                *given["set"], data, helpful(folder), out / "set_again", options=options, progress=progress
-            )
+            files = files_of(folder)
+            tuning.enhance_model(*given["set"], files, out / "set_again", options=options, progress=progress)
         with suppress(StoppedError):
             options = AdaptOptions(**how)
             tuning.adapt_model(*given["spa"], data, out / "spa_again", options=options, progress=progress)
@@ -144,7 +143,7 @@ def refused(folder: Path, out: Path) -> dict[str, str]:
     utility = {"objective": "utility", "shard": True}
     asked = {
         "lora": lambda: tuning.adapt_model(base, mask, data, out / "lora", options=lora),
-        "dpo": lambda: tuning.enhance_model(base, mask, data, helpful(folder), out / "dpo", options=dpo),
+        "dpo": lambda: tuning.enhance_model(base, mask, files_of(folder), out / "dpo", options=dpo),
         "odd": lambda: tuning.adapt_model(base, mask, data, out / "odd", options=odd),
         "inputs": lambda: scoring.score_likelihood(
             base, data, out / "inputs.safetensors", options=ScoringOptions(method="wanda", **utility)

@@ -12,7 +12,7 @@ from holdfast.intervene.options import AdaptOptions, EnhanceOptions
 from holdfast.made_by import count_shared, prompts_entry
 from holdfast.models.load import load_model
 from holdfast.pipeline import suites, tuning
-from holdfast.pipeline.options import SuiteFiles
+from holdfast.pipeline.options import EnhanceFiles, SuiteFiles
 from holdfast.prompts.sources import load_exchanges
 from tests.intervene.given import random_mask
 from tests.tiny import make_llama, make_tokenizer
@@ -35,8 +35,12 @@ def adapt(inputs, out, options=ADAPT, **how):
     return tuning.adapt_model(inputs[0], None, inputs[1], out, options=options, **how)
 
 
+def files_of(inputs):
+    return EnhanceFiles(refusals=inputs[1], harmless=inputs[2])
+
+
 def enhance(inputs, out, options=ENHANCE, **how):
-    return tuning.enhance_model(inputs[0], None, inputs[1], inputs[2], out, options=options, **how)
+    return tuning.enhance_model(inputs[0], None, files_of(inputs), out, options=options, **how)
 
 
 def test_near_duplicates_of_what_calibrates_are_counted_and_told_of(tmp_path, caplog):
@@ -164,9 +168,8 @@ def test_every_file_has_the_permissions_that_the_umask_gives(inputs, tmp_path, u
     try:
         mask = random_mask(load_model(inputs[0]).model)
         save_mask(tmp_path / "mask.safetensors", mask)
-        tuning.enhance_model(
-            inputs[0], tmp_path / "mask.safetensors", inputs[1], inputs[2], tmp_path / "out", options=ENHANCE
-        )
+        mask = tmp_path / "mask.safetensors"
+        tuning.enhance_model(inputs[0], mask, files_of(inputs), tmp_path / "out", options=ENHANCE)
     finally:
         os.umask(before)
     files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
@@ -178,9 +181,8 @@ def test_a_patch_says_model_mask_prompts_and_version(inputs, tmp_path):
     loaded = load_model(inputs[0])
     mask = replace(random_mask(loaded.model, 0.1), made_by={"selector": "top", "scores": {"objective": "mix"}})
     save_mask(tmp_path / "mask.safetensors", mask)
-    tuning.enhance_model(
-        inputs[0], tmp_path / "mask.safetensors", inputs[1], inputs[2], tmp_path / "out", options=ENHANCE
-    )
+    mask_file, files = tmp_path / "mask.safetensors", files_of(inputs)
+    tuning.enhance_model(inputs[0], mask_file, files, tmp_path / "out", options=ENHANCE)
     patch = load_patch(tmp_path / "out/patch.safetensors")
     made_by = dict(patch.made_by)
     assert made_by["model"] == {"name": inputs[0], "fingerprint": loaded.base}

@@ -13,8 +13,9 @@ from holdfast.made_by import prompts_entry
 from holdfast.models.load import load_model
 from holdfast.models.options import GenerateOptions
 from holdfast.pipeline import verifying
-from holdfast.pipeline.evaluating import evaluate_model
+from holdfast.pipeline.evaluating import evaluate_recipe
 from holdfast.pipeline.options import SuiteFiles
+from holdfast.pipeline.recipe import Recipe
 from holdfast.pipeline.run.config import RunConfig
 from holdfast.prompts.sources import load_exchanges
 from tests.intervene.given import random_mask
@@ -37,14 +38,25 @@ def masks(tmp_path):
 def verify(masks, out, *, draws=1, files=None, **how):
     files = files or SuiteFiles(harmful=("testbed:harmful_seen#first=3",), questions="testbed:questions#first=4")
     wanted = verifying.noise_draws(2.0, draws, 0)
-    return verifying.verify_alone(MODEL, "testbed:guard", masks[0], files, wanted, out, generation=SHORT, **how)
+    given = {"model": MODEL, "judge": "testbed:guard", "mask": masks[0], "files": files, "draws": wanted, "out": out}
+    return verifying.verify_alone(verifying.NoiseSpec(**given, generation=SHORT, **how))
+
+
+def nothing(out, generation):
+    """A verification that must be refused before its model or its mask is read."""
+    given = {"model": "none", "judge": "none", "mask": out, "files": SuiteFiles(), "draws": [], "out": out}
+    return verifying.NoiseSpec(**given, generation=generation)
+
+
+def evaluate(files, out):
+    return evaluate_recipe(Recipe(model=MODEL, judge="testbed:guard", suite=files, generation=SHORT), out)
 
 
 def test_perplexity_is_measured_on_the_questions_with_and_without_noise(masks, tmp_path):
     found = verify(masks, tmp_path / "out")
     plain = tmp_path / "plain.json"
     files = SuiteFiles(harmful=("testbed:harmful_seen#first=3",), questions="testbed:questions#first=4")
-    evaluated = evaluate_model(MODEL, "testbed:guard", files, plain, generation=SHORT)
+    evaluated = evaluate(files, plain)
     assert found.untouched.perplexity == evaluated.perplexity
     assert len(found.mask[0].losses) == 4
     assert found.mask[0].perplexity != found.untouched.perplexity
@@ -53,7 +65,7 @@ def test_perplexity_is_measured_on_the_questions_with_and_without_noise(masks, t
 def test_files_say_how_they_were_made_and_are_compared_with_those_of_evaluate(masks, tmp_path):
     found = verify(masks, tmp_path / "out", control=masks[1])
     files = SuiteFiles(harmful=("testbed:harmful_seen#first=3",), questions="testbed:questions#first=4")
-    evaluated = evaluate_model(MODEL, "testbed:guard", files, tmp_path / "plain.json", generation=SHORT)
+    evaluated = evaluate(files, tmp_path / "plain.json")
     for one in (found.untouched, *found.mask, *found.control):
         assert one.made_by["holdfast"] == __version__
         for name in ("judge", "refusal_judge", "generation", "suite", "rendering"):
@@ -110,7 +122,7 @@ def test_limit_holds_for_given_refusals_too(masks, tmp_path):
 def test_noise_is_refused_several_samples_a_prompt_before_anything_is_loaded(tmp_path):
     sampling = GenerateOptions(num_samples=2, temperature=1.0)
     with pytest.raises(ValueError, match="num_samples=2; set it to 1, or sample with `holdfast evaluate`"):
-        verifying.verify_alone("none", "none", tmp_path, SuiteFiles(), [], tmp_path / "out", generation=sampling)
+        verifying.verify_alone(nothing(tmp_path / "out", sampling))
     with pytest.raises(ValueError, match="num_samples=2; set it to 1"):
         RunConfig.model_validate({**small_config(tmp_path).model_dump(), "generate": sampling.model_dump()})
 
@@ -118,7 +130,7 @@ def test_noise_is_refused_several_samples_a_prompt_before_anything_is_loaded(tmp
 def test_noise_is_refused_an_engine_that_would_not_see_it_before_anything_is_loaded(tmp_path):
     stored = GenerateOptions(engine="vllm")
     with pytest.raises(ValueError, match="use it with `holdfast evaluate`"):
-        verifying.verify_alone("none", "none", tmp_path, SuiteFiles(), [], tmp_path / "out", generation=stored)
+        verifying.verify_alone(nothing(tmp_path / "out", stored))
     with pytest.raises(ValueError, match="use it with `holdfast evaluate`"):
         RunConfig.model_validate({**small_config(tmp_path).model_dump(), "generate": stored.model_dump()})
 
@@ -136,11 +148,13 @@ def test_verifying_on_the_prompts_of_the_scores_is_warned_of(asked, said, tmp_pa
     files = SuiteFiles(harmful=(str(tmp_path / "asked.jsonl"),))
     with pytest.raises(ValueError, match=r"mask .* was made for another model"):  # so that nothing is generated
         verifying.verify_alone(
-            "testbed:aligned",
-            "testbed:guard",
-            tmp_path / "mask.safetensors",
-            files,
-            verifying.noise_draws(1.0, 1, 0),
-            tmp_path / "o",
+            verifying.NoiseSpec(
+                model="testbed:aligned",
+                judge="testbed:guard",
+                mask=tmp_path / "mask.safetensors",
+                files=files,
+                draws=verifying.noise_draws(1.0, 1, 0),
+                out=tmp_path / "o",
+            )
         )
     assert (said in caplog.text) if said else not caplog.text

@@ -4,9 +4,8 @@ from pathlib import Path
 
 from holdfast.commands.console import Json, show_known, shown_progress
 from holdfast.commands.parameters import Adapt
+from holdfast.commands.tuned import check_files, training_numbers
 from holdfast.intervene.options import AdaptOptions
-from holdfast.pipeline.outputs import refuse_existing
-from holdfast.wrong_files import require_kind
 
 
 def adapt(
@@ -38,9 +37,7 @@ def adapt(
     json
         Print one JSON object in place of tables.
     """
-    refuse_existing(out / "result.json")
-    if mask is not None:
-        require_kind(mask, "mask")  # checks the file before libraries are loaded, which takes seconds
+    check_files(out, mask)
     from holdfast.pipeline import tuning
 
     with shown_progress() as progress:
@@ -49,12 +46,6 @@ def adapt(
     result = {
         "out": str(out),
         **(held if mask else {}),
-        "entries_changed": done.entries_changed,
-        "routing_drift": done.routing_drift,
-        # A folder of an earlier version keeps no loss of the first step.
-        "first_loss": done.losses[0] if len(done.losses) == options.iterations else None,
-        "last_loss": done.losses[-1] if done.losses else None,
-        "start_loss": done.start_loss,
-        "saved_loss": done.saved_loss,
+        **training_numbers(done, options.iterations),
     }
     show_known("SPA" if mask else "Plain fine-tuning", result, json)

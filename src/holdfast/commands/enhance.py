@@ -4,9 +4,9 @@ from pathlib import Path
 
 from holdfast.commands.console import Json, show_known, shown_progress
 from holdfast.commands.parameters import Enhance
+from holdfast.commands.tuned import check_files, training_numbers
 from holdfast.intervene.options import EnhanceOptions
-from holdfast.pipeline.outputs import refuse_existing
-from holdfast.wrong_files import require_kind
+from holdfast.pipeline.options import EnhanceFiles
 
 
 def enhance(
@@ -43,24 +43,17 @@ def enhance(
     json
         Print one JSON object in place of tables.
     """
-    refuse_existing(out / "result.json")
-    if mask is not None:
-        require_kind(mask, "mask")  # checks the file before libraries are loaded, which takes seconds
+    check_files(out, mask)
     from holdfast.pipeline import tuning
 
     with shown_progress() as progress:
-        done = tuning.enhance_model(model, mask, refusals, harmless, out, options=options, progress=progress)
+        files = EnhanceFiles(refusals=refusals, harmless=harmless)
+        done = tuning.enhance_model(model, mask, files, out, options=options, progress=progress)
     result = {
         "out": str(out),
         "entries_trained": done.entries_trained,
         "share_trained": done.share_trained,
         "untouched_identical": done.untouched_identical,
-        "entries_changed": done.entries_changed,
-        "routing_drift": done.routing_drift,
-        # A folder of an earlier version keeps no loss of the first step.
-        "first_loss": done.losses[0] if len(done.losses) == options.iterations else None,
-        "last_loss": done.losses[-1] if done.losses else None,
-        "start_loss": done.start_loss,
-        "saved_loss": done.saved_loss,
+        **training_numbers(done, options.iterations),
     }
     show_known("SET" if mask else "Tuning of all weights", result, json)

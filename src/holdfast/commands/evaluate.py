@@ -1,6 +1,6 @@
 """`holdfast evaluate`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +18,7 @@ from holdfast.printable import printable
 if TYPE_CHECKING:
     from holdfast.evaluate.agreement import Agreement
     from holdfast.outcomes import Evaluation
+    from holdfast.pipeline.recipe import Recipe
 
 
 def evaluate(
@@ -46,12 +47,6 @@ def evaluate(
     ----------
     model
         A folder, a hub id, testbed:NAME or a GGUF file. MODEL#NAME=VALUE sets an argument of its chat template.
-    judge
-        Judge of responses to harmful prompts.
-
-        - FOLDER, hub id or testbed:NAME: a guard model or classifier whose verdicts are safe and unsafe
-        - api:MODEL: a model asked over the network
-        - refusal: built-in rules, which measure the share of harmful prompts not refused, and no attack success
     out
         File for the evaluation with every answer (JSON).
     second_judge
@@ -69,14 +64,11 @@ def evaluate(
     json
         Print one JSON object in place of the table, without the answers.
     """
-    from holdfast.commands.judge_cards import show_cards
-    from holdfast.evaluate.cards import cards_of, load_card
-    from holdfast.evaluate.cut_off_warning import warning_of_cut_off
+    from holdfast.evaluate.cards import load_card
     from holdfast.evaluate.lm_eval_tasks import LmEvalOptions
-    from holdfast.made_by import model_name
-    from holdfast.pipeline import evaluating, judges
+    from holdfast.pipeline import judges
     from holdfast.pipeline.outputs import refuse_existing
-    from holdfast.report.schema import rate_json, suite_json
+    from holdfast.pipeline.recipe import Recipe
 
     refuse_existing(out)
     if second_judge and judge == REFUSAL_RULES:
@@ -85,15 +77,46 @@ def evaluate(
     judges.require_usable(judging, judge, second_judge, refusal_judge)
     for path in judge_card:
         load_card(path)
-    settings = {"refusals": refusal_judge, "judging": judging, "generation": generate, "measures": measures}
-    settings |= {"served": served}
-    settings |= {"lm_eval": LmEvalOptions(tasks=lm_eval, include_path=include_path)}
+    recipe = Recipe(
+        model=model, served=served, judge=judge, refusal_judge=refusal_judge, suite=suite, judging=judging,
+        generation=generate, measures=measures, lm_eval=LmEvalOptions(tasks=lm_eval, include_path=include_path),
+    )  # fmt: skip
+    _show_evaluation(*_evaluated(recipe, out, second_judge, judge_card), judge_card, model, out, json)
+
+
+def _evaluated(
+    recipe: "Recipe", out: Path, second_judge: str | None, cards: Sequence[Path]
+) -> tuple["Evaluation", "Agreement | None"]:
+    """Evaluates the model, and measures how far a second judge agrees if there is one."""
+    from holdfast.evaluate.cards import cards_of
+    from holdfast.pipeline import evaluating, judges
+
     with shown_progress() as progress:
-        second = evaluating.load_second_judge(second_judge, suite, out, judging, progress) if second_judge else None
-        settings["check"] = lambda made_by: cards_of(made_by, judge_card)
-        evaluation = evaluating.evaluate_model(model, judge, suite, out, **settings, progress=progress)
-        again = {"reads_thoughts": measures.judge_thoughts}
+        second = None
+        if second_judge:
+            second = evaluating.load_second_judge(second_judge, recipe.suite, out, recipe.judging, progress)
+        evaluation = evaluating.evaluate_recipe(
+            recipe, out, check=lambda made_by: cards_of(made_by, cards), progress=progress
+        )
+        again = {"reads_thoughts": recipe.measures.judge_thoughts}
         agreement = judges.second_opinion(evaluation, second, str(second_judge), out, **again) if second else None
+    return evaluation, agreement
+
+
+def _show_evaluation(
+    evaluation: "Evaluation",
+    agreement: "Agreement | None",
+    judge_card: Sequence[Path],
+    model: str | None,
+    out: Path,
+    json: bool,
+) -> None:
+    """Prints the measures, and warns of what limits them."""
+    from holdfast.commands.judge_cards import show_cards
+    from holdfast.evaluate.cut_off_warning import warning_of_cut_off
+    from holdfast.made_by import model_name
+    from holdfast.report.schema import rate_json, suite_json
+
     result = suite_json(evaluation)
     if agreement:
         ends = {"kappa_low": agreement.kappa_low, "kappa_high": agreement.kappa_high}

@@ -19,9 +19,14 @@ from holdfast.pipeline.options import (
     VerifyOptions,
 )
 
+SAFETY_JUDGE = """Judge of responses to harmful prompts.
+
+- FOLDER, hub id or testbed:NAME: a guard model or classifier whose verdicts are safe and unsafe
+- api:MODEL: a model asked over the network
+- refusal: built-in rules, which measure the share of harmful prompts not refused, and no attack success"""
 Seed = Annotated[int, Parameter(validator=Number(gte=0, lte=MAX_SEED)), METHOD]
 Judge = Annotated[str | None, JUDGED]
-SafetyJudge = Annotated[str, JUDGED]
+SafetyJudge = Annotated[str, Parameter(help=SAFETY_JUDGE), JUDGED]
 JudgeCards = Annotated[tuple[Path, ...], Parameter(negative=""), JUDGED]
 Suite = Annotated[SuiteFiles, Parameter(name="*")]
 Measures = Annotated[MeasureOptions, Parameter(name="*"), MEASURED]

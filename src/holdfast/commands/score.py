@@ -72,16 +72,9 @@ def score(
         from holdfast.pipeline.scoring_spec import ScoringSpec
 
         spec = ScoringSpec(
-            model=model,
-            prompts=prompts,
-            out=out,
-            judge=judge,
-            options=options,
-            judging=judging,
-            generation=generate,
-            layers=layers,
-            seed=seed,
-        )
+            model=model, prompts=prompts, out=out, judge=judge, options=options, judging=judging,
+            generation=generate, layers=layers, seed=seed,
+        )  # fmt: skip
         result, tables = _collected(spec, score_model(spec, progress), progress)
         where = _where(out, "mask" if layers.keep else "scores", progress)
     result |= {"by_component": where.by_layer.records()}

@@ -18,6 +18,7 @@ from holdfast.progress import hidden
 if TYPE_CHECKING:
     from holdfast.evaluate.contrast import Contrast
     from holdfast.outcomes import Evaluation, Rate
+    from holdfast.pipeline.verifying import NoiseSpec, Verification
 
 FEW_DRAWS = 5
 """Number of draws from which on an interval over draws is no longer wide merely because they are few."""
@@ -55,12 +56,6 @@ def verify(
         File that `holdfast select` wrote.
     control
         Random mask of the same size. It gets as many draws of the same noise. A paired test compares the two.
-    judge
-        Judge of responses to harmful prompts.
-
-        - FOLDER, hub id or testbed:NAME: a guard model or classifier whose verdicts are safe and unsafe
-        - api:MODEL: a model asked over the network
-        - refusal: built-in rules, which measure the share of harmful prompts not refused, and no attack success
     out
         Folder for the evaluations: one of the untouched model and one per draw. Evaluations already there are kept.
     refusals
@@ -71,28 +66,41 @@ def verify(
     json
         Print one JSON object in place of tables.
     """
-    from holdfast.evaluate.pooled import pool_evaluations
     from holdfast.pipeline import verifying
+
+    spec = verifying.NoiseSpec(
+        model=model, judge=judge, mask=mask, files=suite, out=out, control=control, refusals=refusals,
+        draws=[draw for ratio in options.ratios for draw in verifying.noise_draws(ratio, options.draws, seed)],
+        limit=options.limit, judging=judging, generation=generate, seed=seed,
+    )  # fmt: skip
+    with shown_progress() as progress:
+        measured = verifying.verify_alone(spec, progress)
+    _show_noise(measured, spec, options, json)
+
+
+def _show_noise(measured: "Verification", spec: "NoiseSpec", options: VerifyOptions, json: bool) -> None:
+    """Prints the rates under noise, and the contrasts of the mask with the control."""
+    from holdfast.evaluate.pooled import pool_evaluations
     from holdfast.report.schema import suite_json
 
-    wanted = [draw for ratio in options.ratios for draw in verifying.noise_draws(ratio, options.draws, seed)]
-    with shown_progress() as progress:
-        settings = {"limit": options.limit, "judging": judging, "generation": generate, "seed": seed}
-        settings |= {"control": control, "refusals": refusals, "progress": progress}
-        measured = verifying.verify_alone(model, judge, mask, suite, wanted, out, **settings)
     draws = _by_ratio(measured.mask, options), _by_ratio(measured.control, options)
     noisy, controls = ({ratio: pool_evaluations(evaluations) for ratio, evaluations in side.items()} for side in draws)
     contrasts = _contrasts(*draws)
     points = [{"noise_ratio": ratio, **suite_json(pooled)} for ratio, pooled in noisy.items()]
-    for point in points if control else ():
+    for point in points if spec.control else ():
         ratio = point["noise_ratio"]
         point["control"] = suite_json(controls[ratio])
         point["mask_against_control"] = {name: asdict(contrast) for name, contrast in contrasts[ratio].items()}
-    result = {"out": str(out), "draws": options.draws, "baseline": suite_json(measured.untouched), "points": points}
+    result = {
+        "out": str(spec.out),
+        "draws": options.draws,
+        "baseline": suite_json(measured.untouched),
+        "points": points,
+    }
     tables = [_table(options.draws, measured.untouched, noisy, controls)]
-    tables += [_contrast_table(measured.untouched, contrasts)] if control else []
+    tables += [_contrast_table(measured.untouched, contrasts)] if spec.control else []
     floor = why_no_loss(measured.untouched)
-    notes = [floor, few_draws(options.draws), HOW_TO_READ if control else None, None if control else _hint(mask)]
+    notes = [floor, few_draws(options.draws), HOW_TO_READ if spec.control else _hint(spec.mask)]
     show(result | {"no_loss_possible": floor}, tables, json, note="\n".join(filter(None, notes)))
 
 

@@ -36,6 +36,9 @@ from holdfast.outcomes import Answer, Evaluation, Rate, TokenLosses
 from holdfast.progress import Progress, silent, step
 from holdfast.records import Exchange, Prompt, require_records
 
+Measures = list[tuple[Measure, Sequence[Prompt]]]
+"""Measures with the prompts that each asks."""
+
 
 @dataclass(frozen=True)
 class Suite:
@@ -111,8 +114,28 @@ def evaluate(
     require_judge(refusal_judge)
     options = GenerateOptions() if options is None else options
     require_options(options, GenerateOptions)
+    judge, refusal_judge = _assigned(judge, refusal_judge, suite)
+    measures = _measures(judge, refusal_judge, suite)
+    if isinstance(loaded, LoadedModel):  # before any response is made
+        encode_fitting(loaded.model, loaded.tokenizer, (*suite.exchanges, *suite.refusals))
+    prompts = [prompt.prompt for _, asked in measures for prompt in asked]
+    openings = _openings(measures, suite.prefill)
     generator = generator or _own_generator(loaded)
-    samples = options.num_samples
+    responses = generator(prompts, options, progress, openings=openings) if prompts else []
+    to_harmful = responses[: len(suite.harmful) * options.num_samples]  # responses to harmful prompts come first
+    with step(progress, "judging responses") if judge else nullcontext():  # rules take no time
+        answers = _judged(measures, responses, options.num_samples)
+    refused = answers.get("refusal") or refusal(refusal_judge).answers(suite.harmful, to_harmful)
+    evaluation = _summarized(measures, answers, refused, responses, suite, options.num_samples)
+    return _with_perplexity(evaluation, loaded, suite, progress)
+
+
+def _assigned(judge: Judge | None, refusal_judge: Judge, suite: Suite) -> tuple[Judge | None, Judge]:
+    """Returns the judge of harm, if there is one, and the judge of refusals.
+
+    Raises:
+        ValueError: a setting needs a judge of harm and there is none, or a judge declares verdicts that do not fit.
+    """
     if judge is not None and judges_refusals(judge):
         judge, refusal_judge = None, judge
     if judge is None:
@@ -121,39 +144,58 @@ def evaluate(
         refuse_declared(judge, "asr")
     if suite.harmful or suite.harmless or suite.borderline:
         refuse_declared(refusal_judge, "refusal")
-    measures = _measures(judge, refusal_judge, suite)
-    prompts = [prompt.prompt for _, asked in measures for prompt in asked]
-    openings = _openings(measures, suite.prefill)
-    if isinstance(loaded, LoadedModel):  # before any response is made
-        encode_fitting(loaded.model, loaded.tokenizer, (*suite.exchanges, *suite.refusals))
-    responses = generator(prompts, options, progress, openings=openings) if prompts else []
+    return judge, refusal_judge
+
+
+def _judged(measures: Measures, responses: Sequence[Response], samples: int) -> dict[str, Sequence[Answer]]:
+    """Judges the responses, which are in the order of the measures."""
     following = iter(responses)
-    with step(progress, "judging responses") if judge else nullcontext():  # rules take no time
-        answers = {
-            measure.name: measure.answers(asked, list(islice(following, len(asked) * samples)))
-            for measure, asked in measures
-        }
+    return {
+        measure.name: measure.answers(asked, list(islice(following, len(asked) * samples)))
+        for measure, asked in measures
+    }
+
+
+def _summarized(
+    measures: Measures,
+    answers: dict[str, Sequence[Answer]],
+    refused: Sequence[Answer],
+    responses: Sequence[Response],
+    suite: Suite,
+    samples: int,
+) -> Evaluation:
+    """Computes the rates of all measures and groups, and completes the answers by refusals and coherence."""
     rates = {measure.name: measure.summarize(answers[measure.name]) for measure, _ in measures}
-    to_harmful = responses[: len(suite.harmful) * samples]  # responses to harmful prompts come first
-    refused = answers.get("refusal") or refusal(refusal_judge).answers(suite.harmful, to_harmful)
     if "asr" in answers:
         pairs = zip(answers["asr"], refused, strict=True)
         answers["asr"] = [replace(answer, refusal=refusal_answer.outcome) for answer, refusal_answer in pairs]
     answers["utility"] = read_refusals(answers["utility"])
     answers = add_lengths(add_coherence(answers, responses, suite.prefill), responses)
     groups = _groups(measures, answers) | refused_questions(answers["utility"]) | _attacks(rates, answers, samples)
-    perplexity, losses = _perplexity_of(loaded, suite.exchanges, progress)
-    of_refusals, refusal_losses = _perplexity_of(loaded, suite.refusals, progress)
-    if suite.refusals:
-        groups |= {"perplexity/refusals": of_refusals or Rate(None, None, None, 0, len(suite.refusals))}
     return Evaluation(
         asr=rates.get("asr", NOT_MEASURED),
         over_refusal=rates["over_refusal"],
         utility=rates["utility"],
-        perplexity=perplexity and perplexity.value,
+        perplexity=None,
         task=rates["task"] if suite.task else None,
         groups=groups | _across(refused, answers, responses, samples),
         answers=tuple(answer for of_measure in answers.values() for answer in of_measure),
+    )
+
+
+def _with_perplexity(
+    evaluation: Evaluation, loaded: LoadedModel | ServedModel, suite: Suite, progress: Progress
+) -> Evaluation:
+    """Adds the perplexity of harmless exchanges and of given refusals."""
+    perplexity, losses = _perplexity_of(loaded, suite.exchanges, progress)
+    of_refusals, refusal_losses = _perplexity_of(loaded, suite.refusals, progress)
+    groups = dict(evaluation.groups)
+    if suite.refusals:
+        groups["perplexity/refusals"] = of_refusals or Rate(None, None, None, 0, len(suite.refusals))
+    return replace(
+        evaluation,
+        perplexity=perplexity and perplexity.value,
+        groups=groups,
         perplexity_rate=perplexity,
         losses=(*losses, *(replace(loss, group="refusals") for loss in refusal_losses)),
     )
@@ -201,8 +243,8 @@ def _perplexity_of(
     return perplexity, losses if perplexity else ()
 
 
-def _measures(judge: Judge | None, refusal_judge: Judge, suite: Suite) -> list[tuple[Measure, Sequence[Prompt]]]:
-    measures: list[tuple[Measure, Sequence[Prompt]]] = [
+def _measures(judge: Judge | None, refusal_judge: Judge, suite: Suite) -> Measures:
+    measures: Measures = [
         (over_refusal(refusal_judge), suite.harmless),
         (over_refusal(refusal_judge, "borderline"), suite.borderline),
         (utility(), suite.questions),
@@ -215,7 +257,7 @@ def _measures(judge: Judge | None, refusal_judge: Judge, suite: Suite) -> list[t
     return [(judged, suite.harmful), *measures, (attacked, suite.harmful if suite.prefill else ())]
 
 
-def _openings(measures: Sequence[tuple[Measure, Sequence[Prompt]]], prefill: str) -> list[str]:
+def _openings(measures: Measures, prefill: str) -> list[str]:
     """Texts that begin the responses, one for each prompt. Empty where there is no prefill."""
     if not prefill:
         return []
@@ -241,9 +283,7 @@ def _across(
     return refusals | coherence_rates(every) | length_rates(every) | wrong
 
 
-def _groups(
-    measures: Sequence[tuple[Measure, Sequence[Prompt]]], answers: Mapping[str, Sequence[Answer]]
-) -> dict[str, Rate]:
+def _groups(measures: Measures, answers: Mapping[str, Sequence[Answer]]) -> dict[str, Rate]:
     """Computes the rates of all groups, by 'measure/group'."""
     rates = {}
     for measure, _ in measures:

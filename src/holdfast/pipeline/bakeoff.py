@@ -237,19 +237,18 @@ def noise_point(
         shared = {**config.select.model_dump(), "fraction": fraction, "seed": config.seed}
         utility = utility_scores(config, folder.parent / "utility", progress)
         select_as_shared(folder / "scores.safetensors", contestant.selector, mask, shared=shared, utility=utility)
-    evaluations = verifying.verify(
-        config.model,
-        config.judge,
-        mask,
-        config.suite,
-        verifying.noise_draws(config.noise_ratio, config.draws, config.seed),
-        place,
+    spec = verifying.NoiseSpec(
+        model=config.model,
+        judge=config.judge,
+        mask=mask,
+        files=config.suite,
+        draws=verifying.noise_draws(config.noise_ratio, config.draws, config.seed),
+        out=place,
         limit=config.limit,
         judging=config.judging,
         generation=config.generate,
-        progress=progress,
     )
-    pooled = pool_evaluations(evaluations)
+    pooled = pool_evaluations(verifying.verify(spec, progress))
     measure, rate = pooled.safety
     return {"fraction": fraction, measure: rate_json(rate), "utility": rate_json(pooled.utility)}
 

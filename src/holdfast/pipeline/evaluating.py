@@ -15,7 +15,7 @@ from typing import cast
 from holdfast.artifacts import save_evaluation
 from holdfast.evaluate.cards import REFUSAL_JUDGE_NAME
 from holdfast.evaluate.contained import warning_of_contained
-from holdfast.evaluate.lm_eval_tasks import LmEval, LmEvalOptions
+from holdfast.evaluate.lm_eval_tasks import LmEval
 from holdfast.evaluate.suite import Suite, evaluate, refuse_judged_settings
 from holdfast.judge import coherence
 from holdfast.judge.options import REFUSAL_RULES
@@ -24,7 +24,7 @@ from holdfast.models.asking import end_ids, is_cut_by_context
 from holdfast.models.generate import Generator, generate
 from holdfast.models.gguf_file import gguf_entry, is_gguf, load_checkpoint
 from holdfast.models.load import LoadedModel
-from holdfast.models.options import GenerateOptions, ServedOptions
+from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import ResponseLog
 from holdfast.models.served import ServedModel, connect
 from holdfast.models.tables import context_of
@@ -86,44 +86,10 @@ def load_second_judge(
     return judge
 
 
-def evaluate_model(
-    model: str | None,
-    judge: str,
-    files: SuiteFiles,
-    out: Path,
-    *,
-    served: ServedOptions = ServedOptions(),
-    refusals: str | None = None,
-    judging: JudgeOptions = JudgeOptions(),
-    generation: GenerateOptions = GenerateOptions(),
-    measures: MeasureOptions = MeasureOptions(),
-    lm_eval: LmEvalOptions = LmEvalOptions(),
-    check: Callable[[Meta], object] = lambda made_by: None,
-    progress: Progress = silent,
-) -> Evaluation:
-    """Writes the evaluation of a checkpoint, as `evaluate_recipe` does.
-
-    `refusals` names the judge of refusals, by default the rules. With `refusal` as the judge, attack success is not
-    measured. Without a model the server of `served` answers, and nothing is measured that needs weights.
-    """
-    recipe = Recipe(
-        model=model,
-        served=served,
-        judge=judge,
-        refusal_judge=refusals,
-        suite=files,
-        judging=judging,
-        generation=generation,
-        measures=measures,
-        lm_eval=lm_eval,
-    )
-    return evaluate_recipe(recipe, out, check=check, progress=progress)
-
-
 def evaluate_recipe(
     recipe: Recipe, out: Path, *, check: Callable[[Meta], object] = lambda made_by: None, progress: Progress = silent
 ) -> Evaluation:
-    """Writes the evaluation of a recipe, with every answer.
+    """Writes the evaluation of a recipe, with every answer. Judged by `refusal`, it measures no attack success.
 
     Args:
         recipe: the checkpoint, the judges, the prompt sets and all options.

@@ -23,9 +23,11 @@ from holdfast.intervene.train.adapt import AdaptResult, adapt
 from holdfast.intervene.train.checkpoints import discard_checkpoints
 from holdfast.intervene.train.enhance import EnhanceResult, enhance
 from holdfast.intervene.train.methods import usual_method
+from holdfast.intervene.train.result import TuningResult
 from holdfast.models.load import LoadedModel, load_model
 from holdfast.pipeline.given_exchanges import load_to_enhance
 from holdfast.pipeline.inputs import digest_of
+from holdfast.pipeline.options import EnhanceFiles
 from holdfast.pipeline.outputs import claimed, refuse_unclaimable
 from holdfast.pipeline.rendering import rendering_of
 from holdfast.pipeline.saving import save_checkpoint
@@ -41,8 +43,7 @@ TRAINING = "training"
 def enhance_model(
     model: str,
     mask: Path | None,
-    refusals: str,
-    harmless: str,
+    files: EnhanceFiles,
     out: Path,
     *,
     options: EnhanceOptions = EnhanceOptions(),
@@ -58,7 +59,7 @@ def enhance_model(
         InvariantError: an entry outside the mask has changed.
     """
     refuse_unclaimable(out)
-    unsafe, safe = load_to_enhance(refusals, harmless)
+    unsafe, safe = load_to_enhance(files.refusals, files.harmless)
     loaded, selected = _load_to_tune(model, mask, options, progress, all_weights=mask is None)
     settings = _settings(
         loaded, selected, options, _unusual(method, "enhance", selected), refusals=unsafe, harmless=safe
@@ -69,19 +70,14 @@ def enhance_model(
         sets = {"refusals": unsafe, "harmless": safe}
         result = enhance(loaded, selected, **sets, options=options, progress=progress, **call_options)
         if result.patch is not None:
-            named = _with_names(result.patch.made_by, refusals=refusals, harmless=harmless)
+            named = _with_names(result.patch.made_by, refusals=files.refusals, harmless=files.harmless)
             first(partial(save_patch, out / "patch.safetensors", replace(result.patch, made_by=named)))
         checked = {
-            "iterations": options.iterations,
             "entries_trained": result.entries_trained,
             "share_trained": result.share_trained,
-            "entries_changed": result.entries_changed,
-            "start_loss": result.start_loss,
-            "saved_loss": result.saved_loss,
             "untouched_identical": result.untouched_identical,
-            **_drift(result.routing_drift),
         }
-        _save_tuned(out, result.tuned, checked, progress)
+        _save_tuned(out, result, options, checked, progress)
     return result
 
 
@@ -112,16 +108,11 @@ def adapt_model(
         call_options = {"adapter_dir": out / "adapter", "method": method, "just_loaded": True}
         result = adapt(loaded, selected, task, options, progress, kept, **call_options)
         checked = {
-            "iterations": options.iterations,
             "entries_protected": result.entries_protected,
-            "entries_changed": result.entries_changed,
-            "start_loss": result.start_loss,
-            "saved_loss": result.saved_loss,
             "frozen": list(result.frozen),
             "protected_identical": result.protected_identical,
-            **_drift(result.routing_drift),
         }
-        _save_tuned(out, result.tuned, checked, progress)
+        _save_tuned(out, result, options, checked, progress)
     return result
 
 
@@ -178,19 +169,24 @@ def _with_names(made_by: Meta, **names: str) -> Meta:
     return {**made_by, **{key: {**cast(Meta, made_by[key]), "name": name} for key, name in names.items()}}
 
 
-def _drift(share: float | None) -> dict[str, float]:
-    """Returns the entry of routing drift. Empty for a model without a mixture of experts."""
-    return {} if share is None else {"routing_drift": share}
-
-
 def _checkpoints(out: Path, options: SftOptions) -> Path | None:
     """Returns the folder of training checkpoints, if training makes any."""
     return out / TRAINING if options.checkpoint_every else None
 
 
-def _save_tuned(out: Path, tuned: LoadedModel, checked: Mapping[str, object], progress: Progress) -> None:
+def _save_tuned(
+    out: Path, result: TuningResult, options: SftOptions, checked: Mapping[str, object], progress: Progress
+) -> None:
     """Saves the checkpoint, then the results of its checks. A folder with result.json is complete."""
     with step(progress, "saving the checkpoint"):
-        save_checkpoint(out / "model", tuned)
+        save_checkpoint(out / "model", result.tuned)
     first(lambda: discard_checkpoints(out / TRAINING))
-    first(lambda: save_json(out / "result.json", checked))
+    drift = {} if result.routing_drift is None else {"routing_drift": result.routing_drift}
+    measured = {
+        "iterations": options.iterations,
+        "entries_changed": result.entries_changed,
+        "start_loss": result.start_loss,
+        "saved_loss": result.saved_loss,
+        **drift,
+    }
+    first(lambda: save_json(out / "result.json", {**checked, **measured}))

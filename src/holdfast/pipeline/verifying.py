@@ -8,7 +8,7 @@ A folder that `holdfast verify` writes:
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -59,6 +59,32 @@ def noise_draws(ratio: float, draws: int, seed: int) -> list[NoiseDraw]:
     return [NoiseDraw(ratio, draw, seed * 1000 + draw) for draw in range(draws)]
 
 
+@dataclass(frozen=True, kw_only=True)
+class NoiseSpec:
+    """All inputs of a verification."""
+
+    model: str
+    judge: str
+    """Judge of responses to harmful prompts."""
+    mask: Path
+    """File of the mask whose weights get noise."""
+    files: SuiteFiles
+    """The evaluation prompt sets."""
+    draws: Sequence[NoiseDraw]
+    out: Path
+    """Folder of the evaluations."""
+    control: Path | None = None
+    """File of a control mask that gets the same draws, in a subfolder."""
+    refusals: str | None = None
+    """Set of harmful prompts with refusals, whose perplexity is measured."""
+    limit: int | None = None
+    """Prompts to take from every set. None takes all."""
+    judging: JudgeOptions = field(default_factory=JudgeOptions)
+    generation: GenerateOptions = field(default_factory=GenerateOptions)
+    seed: int = 0
+    """Seed of the first draw."""
+
+
 @dataclass(frozen=True)
 class Verification:
     """The evaluations of one verification."""
@@ -70,182 +96,132 @@ class Verification:
     """Evaluations under noise on the control, one a draw. Empty without a control."""
 
 
-def verify(
-    model: str,
-    judge: str,
-    mask: Path,
-    files: SuiteFiles,
-    draws: Sequence[NoiseDraw],
-    out: Path,
-    *,
-    limit: int | None = None,
-    judging: JudgeOptions = JudgeOptions(),
-    generation: GenerateOptions = GenerateOptions(),
-    progress: Progress = silent,
-) -> list[Evaluation]:
+def verify(spec: NoiseSpec, progress: Progress = silent) -> list[Evaluation]:
     """Evaluates the model under each draw of noise on the mask's entries, one file a draw. Existing files are kept."""
-    paths = [out / f"{draw.stem}.json" for draw in draws]
+    paths = [spec.out / f"{draw.stem}.json" for draw in spec.draws]
     if not all(path.is_file() for path in paths):
-        suite = replace(load_suite(files, limit), exchanges=())  # a run reports no perplexity under noise
-        noise = _Noise.of(
-            model, load_model(model), judge, load_judge(judge, judging), judging, files, suite, generation
-        )
-        noise.measure(mask, load_mask(mask, noise.loaded.base), draws, out, progress)
+        suite = replace(load_suite(spec.files, spec.limit), exchanges=())  # a run reports no perplexity under noise
+        noise = _Noise.of(spec, load_model(spec.model), load_judge(spec.judge, spec.judging), suite)
+        noise.measure(spec.mask, load_mask(spec.mask, noise.loaded.base), spec.out, progress)
     return [load_evaluation(path) for path in paths]
 
 
-def verify_alone(
-    model: str,
-    judge: str,
-    mask: Path,
-    files: SuiteFiles,
-    draws: Sequence[NoiseDraw],
-    out: Path,
-    *,
-    control: Path | None = None,
-    refusals: str | None = None,
-    limit: int | None = None,
-    judging: JudgeOptions = JudgeOptions(),
-    generation: GenerateOptions = GenerateOptions(),
-    seed: int = 0,
-    progress: Progress = silent,
-) -> Verification:
+def verify_alone(spec: NoiseSpec, progress: Progress = silent) -> Verification:
     """Evaluates the untouched model and every draw of noise, in a folder of their own. Existing files are kept.
 
-    Args:
-        model: name of the model.
-        judge: name of the judge of responses to harmful prompts.
-        mask: path of the mask whose weights get noise.
-        files: the evaluation prompt sets.
-        draws: the draws of noise.
-        out: the folder. A folder with another mask, model, judge, suite or seed raises ValueError.
-        control: path of a control mask that gets the same draws, in a subfolder.
-        refusals: set of harmful prompts with refusals, whose perplexity is measured.
-        limit: prompts to take from every set. None takes all.
-        judging: options of the judge.
-        generation: options of generation.
-        seed: seed of the first draw.
-        progress: called after every evaluation.
-
     Raises:
-        ValueError: an input is missing or wrong, or the control selects the mask's entries.
+        ValueError: an input is missing or wrong, the control selects the mask's entries, or the folder has another
+            mask, model, judge, suite or seed.
     """
-    refuse_idle(judging, judge)
-    refuse_samples(generation)
-    refuse_other_engine(generation)
-    for folder in (out, out / CONTROL):
+    refuse_idle(spec.judging, spec.judge)
+    refuse_samples(spec.generation)
+    refuse_other_engine(spec.generation)
+    for folder in (spec.out, spec.out / CONTROL):
         refuse_unclaimable(folder)
-    require_usable(judging, judge)
-    masks = {path: load_mask(path) for path in (mask, control) if path}
-    if control:
-        _check_control(masks[mask], masks[control], control)
-    suite = _suite(files, refusals, limit)
-    warn_of_shared(masks[mask], suite)
-    loaded = load_model(model, progress=progress)
-    guard = load_judge(judge, judging, progress)
+    require_usable(spec.judging, spec.judge)
+    masks = {path: load_mask(path) for path in (spec.mask, spec.control) if path}
+    if spec.control:
+        _check_control(masks[spec.mask], masks[spec.control], spec.control)
+    suite = _suite(spec)
+    warn_of_shared(masks[spec.mask], suite)
+    noise = _load(spec, masks, suite, progress)
+    settings = noise.settings()
+    with claimed(spec.out, settings | {"mask": mask_digest(masks[spec.mask])}):
+        noise.measure_untouched(spec.out / UNTOUCHED, progress)
+        noise.measure(spec.mask, masks[spec.mask], spec.out, progress)
+        if spec.control:
+            folder = spec.out / CONTROL
+            with claimed(folder, settings | {"mask": mask_digest(masks[spec.control])}):
+                noise.measure(spec.control, masks[spec.control], folder, progress, "draws of noise on the control")
+    folders = [spec.out, *([spec.out / CONTROL] if spec.control else [])]
+    evaluations = [tuple(load_evaluation(folder / f"{draw.stem}.json") for draw in spec.draws) for folder in folders]
+    return Verification(load_evaluation(spec.out / UNTOUCHED), *evaluations)
+
+
+def _load(spec: NoiseSpec, masks: Mapping[Path, Mask], suite: Suite, progress: Progress) -> "_Noise":
+    """Loads the model and the judge. Raises ValueError for a mask of another model, or a judge with wrong verdicts."""
+    loaded = load_model(spec.model, progress=progress)
+    guard = load_judge(spec.judge, spec.judging, progress)
     for path, selected in masks.items():
         refuse_other_base(f"mask {str(path)!r}", selected.base, loaded.base)
-    if not judges_refusals(judge, judging):
-        try_on(guard, judge, [prompt.prompt for prompt in suite.harmful])
-    noise = _Noise.of(model, loaded, judge, guard, judging, files, suite, generation, refusals)
-    settings = {
-        "model": loaded.base,
-        "judge": [guard.fingerprint, reading(judging)],
-        "suite": noise.made_by["suite"],
-        "limit": limit,
-        "generation": generation.model_dump(mode="json"),
-        "rendering": rendering_of(loaded.tokenizer),
-        "seed": seed,
-    }
-    with claimed(out, settings | {"mask": mask_digest(masks[mask])}):
-        noise.measure_untouched(out / UNTOUCHED, progress)
-        noise.measure(mask, masks[mask], draws, out, progress)
-        if control:
-            with claimed(out / CONTROL, settings | {"mask": mask_digest(masks[control])}):
-                noise.measure(control, masks[control], draws, out / CONTROL, progress, "draws of noise on the control")
-    folders = [out, *([out / CONTROL] if control else [])]
-    evaluations = [tuple(load_evaluation(folder / f"{draw.stem}.json") for draw in draws) for folder in folders]
-    return Verification(load_evaluation(out / UNTOUCHED), *evaluations)
+    if not judges_refusals(spec.judge, spec.judging):
+        try_on(guard, spec.judge, [prompt.prompt for prompt in suite.harmful])
+    return _Noise.of(spec, loaded, guard, suite)
 
 
 @dataclass(frozen=True)
 class _Noise:
     """A model with everything that its evaluations need, and the metadata for their files."""
 
-    model: str
+    spec: NoiseSpec
     loaded: LoadedModel
     judge: Judge
     suite: Suite
-    generation: GenerateOptions
     made_by: Meta
 
     @classmethod
-    def of(
-        cls,
-        model: str,
-        loaded: LoadedModel,
-        name: str,
-        judge: Judge,
-        judging: JudgeOptions,
-        files: SuiteFiles,
-        suite: Suite,
-        generation: GenerateOptions,
-        refusals: str | None = None,
-    ) -> "_Noise":
+    def of(cls, spec: NoiseSpec, loaded: LoadedModel, judge: Judge, suite: Suite) -> "_Noise":
         """Collects the metadata of the evaluations, as `holdfast evaluate` does."""
-        of_harm = not judges_refusals(name, judging)
-        judges = (judge, name, RefusalJudge()) if of_harm else (None, name, judge)
-        made_by = {**judges_entry(*judges, reading(judging)), **asked_entry(loaded, files, suite, generation)}
-        given = {"refusals": [set_hash(refusals, "harmful")]} if refusals else {}
-        return cls(model, loaded, judge, suite, generation, {**made_by, "suite": suite_hashes(files) | given})
+        of_harm = not judges_refusals(spec.judge, spec.judging)
+        judges = (judge, spec.judge, RefusalJudge()) if of_harm else (None, spec.judge, judge)
+        made_by = {
+            **judges_entry(*judges, reading(spec.judging)),
+            **asked_entry(loaded, spec.files, suite, spec.generation),
+        }
+        given = {"refusals": [set_hash(spec.refusals, "harmful")]} if spec.refusals else {}
+        return cls(spec, loaded, judge, suite, {**made_by, "suite": suite_hashes(spec.files) | given})
+
+    def settings(self) -> dict[str, object]:
+        """Returns the settings that a folder of evaluations depends on, except the mask."""
+        return {
+            "model": self.loaded.base,
+            "judge": [self.judge.fingerprint, reading(self.spec.judging)],
+            "suite": self.made_by["suite"],
+            "limit": self.spec.limit,
+            "generation": self.spec.generation.model_dump(mode="json"),
+            "rendering": rendering_of(self.loaded.tokenizer),
+            "seed": self.spec.seed,
+        }
 
     def measure_untouched(self, path: Path, progress: Progress) -> None:
         """Evaluates the model without noise, if there is no file yet."""
         if not path.is_file():
-            self._save(path, {"model": model_entry(self.model, self.loaded.base)})
+            self._save(path, {"model": model_entry(self.spec.model, self.loaded.base)})
         progress("the untouched model", 1, 1)
 
-    def measure(
-        self,
-        name: Path,
-        mask: Mask,
-        draws: Sequence[NoiseDraw],
-        out: Path,
-        progress: Progress,
-        label: str = "draws of noise",
-    ) -> None:
+    def measure(self, name: Path, mask: Mask, out: Path, progress: Progress, label: str = "draws of noise") -> None:
         """Evaluates the draws on a mask that have no file yet."""
-        for position, draw in enumerate(draws):
+        for position, draw in enumerate(self.spec.draws):
             path = out / f"{draw.stem}.json"
             if not path.is_file():
                 generator = torch.Generator().manual_seed(draw.seed)
                 # Callers have checked the base.
                 with perturbed(self.loaded.model, mask, draw.ratio, generator, check_base=False):
                     self._save(path, self._noisy(name, mask, draw))
-            progress(label, position + 1, len(draws))
+            progress(label, position + 1, len(self.spec.draws))
 
     def _noisy(self, name: Path, mask: Mask, draw: NoiseDraw) -> Meta:
         """Returns the metadata of the noisy model as a model of its own: name and fingerprint include the noise."""
         noise = {"mask": mask_digest(mask), "ratio": draw.ratio, "seed": draw.seed}
-        name_with_noise = f"{self.model} with noise {draw.ratio:g} on {name}, draw {draw.draw}"
+        name_with_noise = f"{self.spec.model} with noise {draw.ratio:g} on {name}, draw {draw.draw}"
         return {
             "model": model_entry(name_with_noise, digest([self.loaded.base, noise])),
             "noise": {"model": self.loaded.base, "file": str(name), "draw": draw.draw, **noise},
         }
 
     def _save(self, path: Path, named: Mapping[str, object]) -> None:
-        evaluation = evaluate(self.loaded, self.judge, self.suite, self.generation)
+        evaluation = evaluate(self.loaded, self.judge, self.suite, self.spec.generation)
         save_evaluation(path, replace(evaluation, made_by={**self.made_by, **named}))
 
 
-def _suite(files: SuiteFiles, refusals: str | None, limit: int | None) -> Suite:
+def _suite(spec: NoiseSpec) -> Suite:
     """Loads the evaluation prompts with the given refusals, which alone suffice."""
-    if refusals is None:
-        return load_suite(files, limit)
-    given = load_exchanges(refusals)[:limit]
-    return (
-        replace(load_suite(files, limit), refusals=given) if any(files.model_dump().values()) else Suite(refusals=given)
-    )
+    if spec.refusals is None:
+        return load_suite(spec.files, spec.limit)
+    given = load_exchanges(spec.refusals)[: spec.limit]
+    if not any(spec.files.model_dump().values()):
+        return Suite(refusals=given)
+    return replace(load_suite(spec.files, spec.limit), refusals=given)
 
 
 def _check_control(mask: Mask, control: Mask, path: Path) -> None:

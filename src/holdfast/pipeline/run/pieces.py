@@ -9,9 +9,10 @@ from holdfast.artifacts import save_json
 from holdfast.made_by import UTILITY
 from holdfast.objective.registry import DEFAULT
 from holdfast.pipeline import scoring, tuning, verifying
-from holdfast.pipeline.evaluating import EvaluationSpec, evaluate_model
+from holdfast.pipeline.evaluating import evaluate_recipe
 from holdfast.pipeline.masks import select_as_shared
 from holdfast.pipeline.options import EnhanceObjective, SuiteFiles
+from holdfast.pipeline.recipe import Recipe
 from holdfast.pipeline.run.config import RunConfig
 from holdfast.pipeline.run.layout import enhance_options, enhanced_files, masks_of, noise_draws
 from holdfast.pipeline.run.linking import link_file, link_folder
@@ -132,14 +133,7 @@ def evaluate(
     """Evaluates a checkpoint on the whole suite, unless that is done. Copies are links to the same file."""
     if not path.is_file():
         files = config.suite if task else config.suite.model_copy(update={"task": None})
-        spec = EvaluationSpec(
-            model=model,
-            judge=config.judge,
-            files=files,
-            out=path,
-            judging=config.judging,
-            generation=config.generate,
-        )
-        evaluate_model(spec, progress)
+        asked = {"judging": config.judging, "generation": config.generate}
+        evaluate_recipe(Recipe(model=model, judge=config.judge, suite=files, **asked), path, progress=progress)
     for copy in copies:
         link_file(path, copy)
