@@ -135,8 +135,8 @@ MUTANTS = (
     Mutant(
         "responses without a verdict count as safe",
         "evaluate/statistics.py",
-        "    share = sum(outcome.verdict == verdict for outcome in scored) / len(scored)",
-        "    share = sum(outcome.verdict == verdict for outcome in scored) / len(outcomes)",
+        "return counted_rate(sum(outcome.verdict == verdict for outcome in scored), len(scored), unscored)",
+        "return counted_rate(sum(outcome.verdict == verdict for outcome in scored), len(outcomes), unscored)",
         "evaluate/test_statistics.py",
     ),
     Mutant(

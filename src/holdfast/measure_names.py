@@ -38,6 +38,15 @@ WORDS = {
     "cut_off": Words("share of answers cut off", "Responses cut off by length"),
     "kl": Words("KL divergence from the reference"),
 }
+PROMPT_SETS = {
+    "asr": "harmful",
+    "not_refused": "harmful",
+    "over_refusal": "harmless",
+    "borderline": "borderline",
+    "utility": "questions",
+    "task": "task",
+}
+"""Prompt set of each measure that is a share of a whole set."""
 ROWS = {name: words.row for name, words in WORDS.items()}
 LABELS = {name: words.label for name, words in WORDS.items() if words.label}
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from holdfast.measure_names import PROMPT_SETS
 from holdfast.outcomes import Evaluation, Rate
 from holdfast.report.prompt_sets import known_set
 from holdfast.report.words import decimals, measure_words
@@ -23,15 +24,6 @@ DEFAULT_TASK = "default"
 TASK_TYPE = "text-generation"
 BETTER = {"asr": "lower", "not_refused": "lower", "over_refusal": "lower", "borderline": "lower"}
 """Direction in which a measure is better, if it is not higher."""
-SETS = {
-    "asr": "harmful",
-    "not_refused": "harmful",
-    "over_refusal": "harmless",
-    "borderline": "borderline",
-    "utility": "questions",
-    "task": "task",
-}
-"""Option of the prompt sets that each measure is a share of."""
 Json = dict[str, Any]
 
 
@@ -98,7 +90,7 @@ def hub_results(
             raise ValueError(f"a benchmark is named for {name!r}, which was not measured; {meant(name, rates)}.")
     results, left_out = [], []
     for measure, rate in rates.items():
-        sets = _sets(evaluation, SETS[measure])
+        sets = _sets(evaluation, PROMPT_SETS[measure])
         found = benchmarks.get(measure) or _on_hub(sets)
         if found:
             results.append(HubResult(measure, rate, found, ", ".join([*_parts(sets), about])))
@@ -130,7 +122,7 @@ def _rates(evaluation: Evaluation) -> dict[str, Rate]:
     """Returns the measured rates that are shares of whole prompt sets."""
     measure, safety = evaluation.safety
     named = {measure: safety, **evaluation.rates}
-    return {name: rate for name, rate in named.items() if name in SETS and rate.value is not None}
+    return {name: rate for name, rate in named.items() if name in PROMPT_SETS and rate.value is not None}
 
 
 def _sets(evaluation: Evaluation, option: str) -> Sequence[Mapping[str, Any]]:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from holdfast.arms import ARMS, STARTS
+from holdfast.measure_names import PROMPT_SETS
 from holdfast.report.records import Report
 
 LEFT_OUT = "left out"
@@ -14,15 +15,6 @@ STAGES = {
     "enhance": "tuning only the selected weights (SET)",
     "adapt": "holding the selected weights fast (SPA)",
 }
-FILE_OF = {
-    "asr": "harmful",
-    "not_refused": "harmful",
-    "over_refusal": "harmless",
-    "borderline": "borderline",
-    "utility": "questions",
-    "task": "task",
-}
-"""Prompt set of the suite that each measure needs."""
 
 
 def left_out_words(stages: Collection[str]) -> str | None:
@@ -51,6 +43,6 @@ def what_is_left_out(report: Report, measure: str, *paths: Sequence[str]) -> lis
             names.append(f"{stage}_arms {arm}")
         if row and row.needs_utility and not config.has_utility:
             names.append("calibration.utility")
-    if config.prompt_sets is not None and FILE_OF[measure] not in config.prompt_sets:
-        names.append(f"suite.{FILE_OF[measure]}")
+    if config.prompt_sets is not None and PROMPT_SETS[measure] not in config.prompt_sets:
+        names.append(f"suite.{PROMPT_SETS[measure]}")
     return names

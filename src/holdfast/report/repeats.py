@@ -1,16 +1,9 @@
 """Warns beside a rate that many of its prompts are near duplicates, so that the rate is worth a smaller n."""
 
+from holdfast.measure_names import PROMPT_SETS
 from holdfast.report.records import Report
 
-SET_OF = {
-    "asr": "harmful",
-    "not_refused": "harmful",
-    "refusal": "harmful",
-    "over_refusal": "harmless",
-    "borderline": "borderline",
-    "utility": "questions",
-    "task": "task",
-}
+SET_OF = {**PROMPT_SETS, "refusal": "harmful"}
 """Prompt set of each measure."""
 WORDS = {"harmful": "harmful prompts", "harmless": "harmless prompts", "borderline": "borderline prompts"}
 WORDS |= {"questions": "questions", "task": "examples of the task"}
