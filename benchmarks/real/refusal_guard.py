@@ -244,7 +244,7 @@ def save_judge(judge: RefusalClassifier, folder: Path) -> None:
 def parser_of(description: str | None) -> argparse.ArgumentParser:
     """Reads what to learn from and how."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path, help="folder of an instruct model of 18 or more layers, or of a judge to teach further")
+    parser.add_argument("model", type=Path, help="folder of an instruct model, or of a judge to teach further")
     parser.add_argument("out", type=Path)
     parser.add_argument("--labelled", type=Path, required=True, help="XSTest's completions with final_label, CSV")
     parser.add_argument("--instructions", type=Path, required=True, help="instruction, input, output; JSON")

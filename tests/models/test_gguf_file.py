@@ -53,9 +53,7 @@ def test_a_name_is_of_a_gguf_file_by_its_ending():
 
 def test_an_architecture_that_transformers_cannot_read_is_named(tmp_path):
     tiny_gguf(tmp_path / "strange.gguf", architecture="nonesuch")
-    with pytest.raises(
-        ValueError, match=r"has the architecture 'nonesuch', which transformers .* can't read; serve"
-    ):
+    with pytest.raises(ValueError, match=r"has the architecture 'nonesuch', which transformers .* can't read; serve"):
         load_gguf(str(tmp_path / "strange.gguf"))
 
 

@@ -75,7 +75,7 @@ def test_a_record_holds_no_text(made):
 
 def test_other_prompts_are_refused_before_a_model_is_loaded(made, tmp_path, monkeypatch):
     folder, _ = made
-    monkeypatch.setattr("holdfast.pipeline.evaluating.load_model", lambda *_, **__: pytest.fail("it was loaded"))
+    monkeypatch.setattr("holdfast.pipeline.evaluating.load_checkpoint", lambda *_, **__: pytest.fail("it was loaded"))
     rows = (folder / "questions.jsonl").read_text().splitlines(keepends=True)
     (tmp_path / "q.jsonl").write_text("".join(rows[:-1]))
     with pytest.raises(ValueError, match="inputs are not those of the record: questions prompts") as error:
