@@ -15,7 +15,6 @@ from torch.multiprocessing.spawn import start_processes
 from holdfast.artifacts import save_scores
 from holdfast.cli import call
 from holdfast.distributed import (
-    LostProcessError,
     all_sum,
     first,
     gathered,
@@ -153,18 +152,20 @@ def test_a_mistake_is_said_once_also_where_another_process_comes_to_it_later(tmp
 
 
 def lose_one(number: int, port: int, folder: Path) -> None:
-    try:
-        with start_together(number, 2, port):
-            if number == 1:
-                os._exit(9)  # as when it is killed
-            all_sum(torch.ones(1))
-    except LostProcessError as error:
-        (folder / "said.txt").write_text(str(error))
+    start_together(number, 2, port)  # its environment alone
+    if number == 1:
+        with joined():
+            os._exit(9)  # as when it is killed
+    with redirect_stderr(io.StringIO()) as said:
+        code = call(["select", str(folder / "scores.safetensors"), "--out", str(folder / "mask.safetensors")])
+    (folder / "said.json").write_text(json.dumps([code, said.getvalue()]))
 
 
-def test_the_others_say_in_a_sentence_that_one_was_lost(tmp_path):
+def test_the_others_say_in_a_sentence_that_one_was_lost_and_end_with_a_code_of_its_own(tmp_path):
+    save_scores(tmp_path / "scores.safetensors", Scores({"weight": torch.rand(40, 5)}, "unit", "base", 200))
     processes = start_processes(lose_one, (free_port(), tmp_path), nprocs=2, join=False, start_method="forkserver")
     with pytest.raises(ProcessExitedException, match="exit code 9"):
         processes.join(grace_period=60)  # without it torch ends the other, perhaps in the middle of its sentence
-    said = (tmp_path / "said.txt").read_text()
+    code, said = json.loads((tmp_path / "said.json").read_text())
+    assert code == 75
     assert "another of the 2 processes has ended, and this one can't continue without it" in said

@@ -5,6 +5,7 @@ Exit codes:
 - 1: a gate or an invariant failed
 - 2: any other error, explained in one sentence
 - 3: the data of a gate cannot decide
+- 75: another process of this run was lost (EX_TEMPFAIL of sysexits.h: the same command may succeed later)
 - 130: stopped by an interrupt
 - 143: stopped by SIGTERM
 """
@@ -27,7 +28,7 @@ from holdfast.commands.notices import logging_named, quiet_libraries
 from holdfast.commands.several import repeat_options
 from holdfast.commands.superfluous import superfluous_sentence
 from holdfast.commands.waiting import libraries_announced
-from holdfast.errors import GateError, InvariantError, UndecidedError
+from holdfast.errors import GateError, InvariantError, LostProcessError, UndecidedError
 from holdfast.notes import NOTE
 from holdfast.option_groups import OUTPUT, RARE_NAMES
 from holdfast.out_of_memory import is_out_of_memory, memory_sentence
@@ -71,6 +72,9 @@ GROUPS = {
 
 TOGETHER = ("score", "select", "enhance", "adapt")
 """Commands that torchrun or accelerate can start in several processes."""
+
+LOST = 75
+"""Exit code if another process was lost. Schedulers can tell it from a mistake, and start the job again."""
 
 app = new_app(
     "holdfast",
@@ -162,6 +166,8 @@ def call(arguments: Sequence[str] | None = None) -> int:
             given = sys.argv[1:] if arguments is None else arguments
             _say(stopped_sentence(stop, next((name for name in given if name in COMMANDS), None)))
         return 143 if isinstance(stop, TerminatedError) else 130
+    except LostProcessError as error:
+        return _fail(error, LOST)
     except ConnectionError as error:
         return _fail(error, 2)
     except OSError as error:

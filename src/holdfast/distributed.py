@@ -17,16 +17,14 @@ from torch import Tensor
 from torch.distributed import PrefixStore, Store  # pyright: ignore[reportPrivateImportUsage]
 from torch.distributed.rendezvous import rendezvous
 
+from holdfast.errors import LostProcessError
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 LONGEST_WAIT = timedelta(minutes=30)
 """Timeout of a collective call. No single batch and no single file takes as long."""
 LONGEST_SILENCE = timedelta(seconds=15)
 """Timeout for another process to confirm an error message. It may still be busy with imports."""
-
-
-class LostProcessError(ConnectionError):
-    """Another process of this run has ended."""
 
 
 def world_size() -> int:

@@ -1,4 +1,4 @@
-"""Errors of failed checks, which have exit code 1 or 3. A user's mistake is a ValueError and has exit code 2."""
+"""Errors with an exit code of their own. A user's mistake is a ValueError, which has exit code 2."""
 
 
 class InvariantError(RuntimeError):
@@ -11,3 +11,7 @@ class GateError(RuntimeError):
 
 class UndecidedError(GateError):
     """The data of a gate cannot decide a condition of the release. The command line gives it exit code 3."""
+
+
+class LostProcessError(ConnectionError):
+    """Another process of this run has ended. The command line gives it exit code 75, by which schedulers try again."""
