@@ -26,7 +26,7 @@ WHERE_LORA = Parameter(show_default=lambda default: f"LoRA is off; {default} whe
 RARE = (
     Group("Finer points of the method", sort_key=11),
     Group("Speed and randomness of responses", sort_key=12),
-    Group("Several processes, large models", sort_key=13),
+    Group("Jobs, several processes, large models", sort_key=13),
     Group(
         "Guard models",
         "How a guard's verdict is read. Known families of guards need none of these.",

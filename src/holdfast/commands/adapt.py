@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from holdfast.commands.console import Json, show_known, shown_progress
+from holdfast.commands.once import ExistOk, Once
 from holdfast.commands.parameters import Adapt
-from holdfast.commands.tuned import check_files, training_numbers
+from holdfast.commands.tuned import check_mask, training_numbers
 from holdfast.intervene.options import AdaptOptions
 
 
@@ -15,6 +16,7 @@ def adapt(
     out: Path,
     mask: Path | None = None,
     options: Adapt = AdaptOptions(),
+    exist_ok: ExistOk = False,
     json: Json = False,
 ) -> None:
     """SPA: fine-tune on a task and hold a mask's weights bit for bit.
@@ -34,10 +36,17 @@ def adapt(
         Folder for the checkpoint and the checks. Run the command again with the same folder to resume after a stop.
     mask
         File that `holdfast select` wrote. Without a mask no weight is held: that is plain fine-tuning, a control.
+    exist_ok
+        Ends with exit code 0 if the same command has made OUT before, as when a scheduler starts a job again. The
+        options are recorded in OUT.command.json.
     json
         Print one JSON object in place of tables.
     """
-    check_files(out, mask)
+    once = Once(exist_ok, "adapt", out / "result.json", out, locals())
+    if once.is_done:
+        once.say(json)
+        return
+    check_mask(mask)
     from holdfast.pipeline import tuning
 
     with shown_progress() as progress:
@@ -48,4 +57,5 @@ def adapt(
         **(held if mask else {}),
         **training_numbers(done, options.iterations),
     }
+    once.record()
     show_known("SPA" if mask else "Plain fine-tuning", result, json)

@@ -63,16 +63,11 @@ def compare(
     With a judge: holdfast compare before.json after.json --fail-if "asr > before + 0.02"
 
     Every condition fails, passes or stays undecided. It fails if the change is shown to be beyond the threshold, and
-    passes if it is shown not to be, each by a test that is wrong in at most 5% of cases. Else the prompts are too few:
-    `compare` says how many would decide. `holdfast plan-gate` says so before anything is run.
+    passes if it is shown not to be. Each is wrong in at most 5% of cases. Else the prompts are too few, and `compare`
+    says how many would decide. `holdfast plan-gate` says so before anything is run.
 
-    Exit codes: 0: every condition passed. 1: a condition failed. 2: any other error, such as a condition on a measure
-    that is missing, one that only a gain can meet, or conditions that cannot fail. 3: no condition failed, and one is
-    undecided.
-
-    Some conditions cannot fail, whatever the second model does. "refusal < before - 0.05" needs a rate below 0 if
-    before is 0.02. The table marks such a condition. While another condition can fail, `compare` warns and decides by
-    that one.
+    Exit codes: 0: every condition passed. 1: a condition failed. 2: any other error, such as a measure that is missing
+    or conditions that cannot fail, whatever the second model does. 3: none failed, and one is undecided.
 
     Parameters
     ----------
@@ -88,14 +83,12 @@ def compare(
           utility, task, perplexity, response_length (tokens, harmless prompts), or a group such as asr/heldout or
           kl/harmless. not_refused is 1 - refusal, if there was no judge
         - OPERATOR: >, >=, < or <=
-        - SUM: adds and subtracts numbers and `before`, the same measure of the first file, also with a factor:
-          "perplexity > before * 1.5"
-        - .low, .high: the ends of the measure's 95% interval, as in asr.high. They are compared as they are
+        - SUM: numbers and `before`, the measure of the first file, also with a factor: "perplexity > before * 1.5"
+        - .low, .high: the ends of its 95% interval, as in asr.high. They are compared as they are
         - .unscored: the number of responses without a verdict
         - and p < 0.05: needs a p as small by the paired test, too, to fail
     undecided
-        What the gate does if no condition failed and one is undecided: fail with exit code 3, pass with a warning, or
-        pass.
+        What an undecided condition does: fail with exit code 3, pass with a warning, or pass.
     before_fingerprint
         Fingerprint that the model of BEFORE must have: all of it, or its first 12 digits or more, as `holdfast show
         BEFORE` prints it. An evaluation of another model is refused with exit code 2.

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from holdfast.commands.console import Json, show_known, shown_progress
+from holdfast.commands.once import ExistOk, Once
 from holdfast.commands.parameters import Enhance
-from holdfast.commands.tuned import check_files, training_numbers
+from holdfast.commands.tuned import check_mask, training_numbers
 from holdfast.intervene.options import EnhanceOptions
 from holdfast.pipeline.options import EnhanceFiles
 
@@ -17,6 +18,7 @@ def enhance(
     out: Path,
     mask: Path | None = None,
     options: Enhance = EnhanceOptions(),
+    exist_ok: ExistOk = False,
     json: Json = False,
 ) -> None:
     """SET: train only a mask's weights, so that the model refuses harmful requests. All others keep every bit.
@@ -40,10 +42,17 @@ def enhance(
         a stop.
     mask
         File that `holdfast select` wrote. Without a mask all weights are tuned, as a control.
+    exist_ok
+        Ends with exit code 0 if the same command has made OUT before, as when a scheduler starts a job again. The
+        options are recorded in OUT.command.json.
     json
         Print one JSON object in place of tables.
     """
-    check_files(out, mask)
+    once = Once(exist_ok, "enhance", out / "result.json", out, locals())
+    if once.is_done:
+        once.say(json)
+        return
+    check_mask(mask)
     from holdfast.pipeline import tuning
 
     with shown_progress() as progress:
@@ -56,4 +65,5 @@ def enhance(
         "untouched_identical": done.untouched_identical,
         **training_numbers(done, options.iterations),
     }
+    once.record()
     show_known("SET" if mask else "Tuning of all weights", result, json)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from holdfast.commands.console import Json, show, shown_progress, table, warn
+from holdfast.commands.once import ExistOk, Once
 from holdfast.commands.parameters import Generation, Judge, JudgeCards, Judging, Measures, SafetyJudge, Served, Suite
 from holdfast.evaluate.other_forms import form_line, is_served
 from holdfast.judge.options import REFUSAL_RULES
@@ -36,6 +37,7 @@ def evaluate(
     judging: Judging = JudgeOptions(),
     served: Served = ServedOptions(),
     generate: Generation = GenerateOptions(),
+    exist_ok: ExistOk = False,
     json: Json = False,
 ) -> None:
     """Measure attack success, refusals, over-refusal, utility and perplexity of a checkpoint.
@@ -61,16 +63,21 @@ def evaluate(
         Tasks of the Language Model Evaluation Harness, such as arc_easy. Adds the measures lm_eval/TASK/METRIC.
     include_path
         Folder with YAML files of more such tasks.
+    exist_ok
+        Ends with exit code 0 if the same command has made OUT before, as when a scheduler starts a job again. The
+        options are recorded in OUT.command.json.
     json
         Print one JSON object in place of the table, without the answers.
     """
+    once = Once(exist_ok, "evaluate", out, out, locals())
+    if once.is_done:
+        once.say(json)
+        return
     from holdfast.evaluate.cards import load_card
     from holdfast.evaluate.lm_eval_tasks import LmEvalOptions
     from holdfast.pipeline import judges
-    from holdfast.pipeline.outputs import refuse_existing
     from holdfast.pipeline.recipe import Recipe
 
-    refuse_existing(out)
     if second_judge and judge == REFUSAL_RULES:
         raise ValueError("--second-judge is compared with --judge, which is missing; give --judge as well.")
     judges.refuse_idle(judging, judge, second_judge, refusal_judge)
@@ -81,7 +88,9 @@ def evaluate(
         model=model, served=served, judge=judge, refusal_judge=refusal_judge, suite=suite, judging=judging,
         generation=generate, measures=measures, lm_eval=LmEvalOptions(tasks=lm_eval, include_path=include_path),
     )  # fmt: skip
-    _show_evaluation(*_evaluated(recipe, out, second_judge, judge_card), judge_card, model, out, json)
+    evaluation, agreement = _evaluated(recipe, out, second_judge, judge_card)
+    once.record()
+    _show_evaluation(evaluation, agreement, judge_card, model, out, json)
 
 
 def _evaluated(

@@ -10,6 +10,7 @@ from rich.console import RenderableType
 from holdfast.allocator import give_back_freed_memory
 from holdfast.commands.console import Json, show, shown_progress, table, warn
 from holdfast.commands.layers import layer_table
+from holdfast.commands.once import ExistOk, Once
 from holdfast.commands.parameters import Generation, Judge, Judging, LayerWise, Scoring, Seed
 from holdfast.json_files import JsonValue, load_json, record_from
 from holdfast.judge.options import REFUSAL_RULES
@@ -36,6 +37,7 @@ def score(
     judging: Judging = JudgeOptions(),
     generate: Generation = GenerateOptions(),
     seed: Seed = 0,
+    exist_ok: ExistOk = False,
     json: Json = False,
 ) -> None:
     """Score every weight by its effect on safety (ESI), or on utility.
@@ -61,9 +63,16 @@ def score(
         - refusal: built-in rules that reward refusals, the default of policy_gradient
     seed
         Seed of everything random: the two halves of the prompts, and noise.
+    exist_ok
+        Ends with exit code 0 if the same command has made OUT before, as when a scheduler starts a job again. The
+        options are recorded in OUT.command.json.
     json
         Print one JSON object in place of tables.
     """
+    once = Once(exist_ok, "score", out, out, locals())
+    if once.is_done:
+        once.say(json)
+        return
     if not OBJECTIVES[options.objective].given:
         judge = judge or REFUSAL_RULES
         refuse_no_gradient(options.objective, judge)
@@ -77,6 +86,7 @@ def score(
         )  # fmt: skip
         result, tables = _collected(spec, score_model(spec, progress), progress)
         where = _where(out, "mask" if layers.keep else "scores", progress)
+    once.record()
     result |= {"by_component": where.by_layer.records()}
     tables = [layer_table(where.title, where.by_layer), *tables]
     show(result, tables, json, note=f"{'Mask' if layers.keep else 'Scores'}: {out}")

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from holdfast.commands.console import Json, show
 from holdfast.commands.masks import mask_json, mask_table, origin_table
+from holdfast.commands.once import ExistOk, Once
 from holdfast.option_groups import METHOD
 from holdfast.pipeline.masks import select as select_to_file
 from holdfast.select import RandomOptions, SetDifferenceOptions, ThresholdOptions
@@ -29,6 +30,7 @@ def select(
     utility: Annotated[Path | None, METHOD] = None,
     like: Annotated[Path | None, METHOD] = None,
     options: Annotated[SelectorOptions, Parameter(name="*"), METHOD] = SelectorOptions(),
+    exist_ok: ExistOk = False,
     json: Json = False,
 ) -> None:
     """Select the weights with the largest scores in the whole model, and write them as a mask.
@@ -53,11 +55,19 @@ def select(
         Scores of the same model for the objective utility. safety_only needs them.
     like
         Mask to match: random selects as many weights of every tensor as this mask does. Combines only with --seed.
+    exist_ok
+        Ends with exit code 0 if the same command has made OUT before, as when a scheduler starts a job again. The
+        options are recorded in OUT.command.json.
     json
         Print one JSON object in place of tables.
     """
+    once = Once(exist_ok, "select", out, out, locals())
+    if once.is_done:
+        once.say(json)
+        return
     given = options.model_dump(exclude_unset=True)
     mask = select_to_file(scores, selector, out, given=given, utility=utility, like=like)
+    once.record()
     show(
         {**mask_json(mask, out), "selector": selector},
         [mask_table(mask), origin_table(mask.made_by)],

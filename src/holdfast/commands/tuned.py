@@ -1,18 +1,16 @@
-"""The checks that `holdfast enhance` and `holdfast adapt` begin with, and the numbers that both print."""
+"""The check that `holdfast enhance` and `holdfast adapt` begin with, and the numbers that both print."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from holdfast.pipeline.outputs import refuse_existing
 from holdfast.wrong_files import require_kind
 
 if TYPE_CHECKING:
     from holdfast.intervene.train.result import TuningResult  # imports all of transformers
 
 
-def check_files(out: Path, mask: Path | None) -> None:
-    """Raises ValueError for a finished result or a wrong mask, before libraries are loaded, which takes seconds."""
-    refuse_existing(out / "result.json")
+def check_mask(mask: Path | None) -> None:
+    """Raises ValueError for a file that is no mask, before libraries are loaded, which takes seconds."""
     if mask is not None:
         require_kind(mask, "mask")
 

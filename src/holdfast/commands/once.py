@@ -1,0 +1,81 @@
+"""Lets a scheduler start a finished command again: with --exist-ok it says that its result exists, and ends well.
+
+A command with --exist-ok records its name and options beside its result, in OUT.command.json. A result without such a
+record, or of other options, is refused as it is without --exist-ok.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from pydantic import BaseModel
+
+from holdfast.commands.console import show
+from holdfast.json_files import load_json, save_json
+from holdfast.option_groups import SEVERAL
+from holdfast.pipeline.outputs import refuse_existing
+from holdfast.pipeline.setting_differences import differences, listed
+
+ExistOk = Annotated[bool, Parameter(name="--exist-ok", negative=""), SEVERAL]
+"""Asks for exit code 0 where the same command has finished before."""
+NOT_COMPARED = ("exist_ok", "json", "out")
+
+
+class Once:
+    """A command that is to be done once, however often it is started."""
+
+    def __init__(self, exist_ok: bool, command: str, result: Path, out: Path, arguments: Mapping[str, object]) -> None:
+        """Raises ValueError where a result exists and may not, or was made by another command.
+
+        Args:
+            exist_ok: whether the result may exist.
+            command: name of the command.
+            result: file that exists once the command has finished.
+            out: file or folder of --out.
+            arguments: the command's arguments by name.
+        """
+        self.out = out
+        self._record = out.with_name(f"{out.name}.command.json") if exist_ok else None
+        options = {name: _plain(value) for name, value in arguments.items() if name not in NOT_COMPARED}
+        self._settings = {"command": command, "options": options}
+        self.is_done = exist_ok and result.exists()
+        if self.is_done:
+            self._refuse_other()
+        else:
+            refuse_existing(result)
+
+    def _refuse_other(self) -> None:
+        assert self._record is not None
+        if not self._record.is_file():
+            raise ValueError(
+                f"{str(self.out)!r} exists already, and no {str(self._record)!r} says which command made it; choose "
+                "another name for the output, or move it away first."
+            )
+        known = load_json(self._record)
+        if known != self._settings:
+            told = listed(list(differences(self._settings, known)))
+            raise ValueError(
+                f"{str(self.out)!r} was made by another command ({told}); choose another name for the output, or move "
+                "it away first."
+            )
+
+    def say(self, json: bool) -> None:
+        """Prints that the result exists."""
+        note = f"{self.out} exists: the same command made it, so there is nothing to do."
+        show({"out": str(self.out), "existed": True}, [], json, note=note)
+
+    def record(self) -> None:
+        """Records that the command has finished. Of several processes the first one does."""
+        if self._record and os.environ.get("RANK", "0") == "0":
+            save_json(self._record, self._settings)
+
+
+def _plain(value: object) -> object:
+    """Returns an argument as JSON has it."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
