@@ -52,7 +52,7 @@ def evaluate(
     out
         File for the evaluation with every answer (JSON).
     second_judge
-        Second judge of the same responses. Prints how far the two agree, and writes its verdicts beside --out.
+        Second judge. Prints how far both agree. Its verdicts lie beside --out.
     refusal_judge
         Judge of refusals in place of the refusal rules: api:MODEL, or a classifier with the labels refused and
         answered.

@@ -53,7 +53,7 @@ class ServedOptions(Options):
     model_config = ConfigDict(hide_input_in_errors=True)  # an address may hold a key
 
     served: str | None = None
-    """OpenAI-compatible server that answers in place of MODEL: vLLM, llama.cpp, Ollama."""
+    """Server that answers in place of MODEL (vLLM, llama.cpp, Ollama)."""
     served_model: Annotated[str | None, SERVED] = None
     """Name of the model on the server. Needed where the server lists several models, or none."""
     served_sampling: Annotated[Literal["asked", "server"], SERVED] = "asked"
