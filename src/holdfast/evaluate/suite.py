@@ -170,16 +170,16 @@ def _summarized(
         pairs = zip(answers["asr"], refused, strict=True)
         answers["asr"] = [replace(answer, refusal=refusal_answer.outcome) for answer, refusal_answer in pairs]
     answers["utility"] = read_refusals(answers["utility"])
-    answers = add_lengths(add_coherence(answers, responses, suite.prefill), responses)
-    groups = _groups(measures, answers) | refused_questions(answers["utility"]) | _attacks(rates, answers, samples)
+    every = add_lengths(add_coherence(answers, responses, suite.prefill), responses)
+    groups = _groups(measures, every) | refused_questions(every["utility"]) | _attacks(rates, every, samples)
     return Evaluation(
         asr=rates.get("asr", NOT_MEASURED),
         over_refusal=rates["over_refusal"],
         utility=rates["utility"],
         perplexity=None,
         task=rates["task"] if suite.task else None,
-        groups=groups | _across(refused, answers, responses, samples),
-        answers=tuple(answer for of_measure in answers.values() for answer in of_measure),
+        groups=groups | _across(refused, every, responses, samples),
+        answers=tuple(answer for of_measure in every.values() for answer in of_measure),
     )
 
 

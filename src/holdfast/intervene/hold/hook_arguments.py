@@ -6,9 +6,9 @@ import torch
 from transformers import PreTrainedModel
 
 
-class HookArguments(TypedDict, total=False):
+class HookArguments(TypedDict):
     """Arguments that our callbacks use. The trainer gives others too."""
 
     model: PreTrainedModel
     optimizer: torch.optim.Optimizer
-    """Missing or None before the trainer has made it."""
+    """Missing when the trainer is made, unless it was given one."""
