@@ -92,5 +92,5 @@ def test_arms_of_one_meaning_share_a_line_of_help():
 
 
 def test_an_unknown_arm_is_refused_with_those_that_are_known():
-    with pytest.raises(ValueError, match="adapt has no arm 'bottom'; choose one of plain, protected, safety_only"):
+    with pytest.raises(ValueError, match="adapt has no arm 'bottom'; known: plain, protected, safety_only"):
         arm_named("adapt", "bottom")

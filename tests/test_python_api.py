@@ -211,11 +211,23 @@ SUITE = Suite(harmless=[Prompt("how do i mend the old clock ?")])
 
 def test_swapped_arguments_of_evaluate_are_named():
     loaded = load_tiny()
-    for given in ((loaded, SUITE, RefusalJudge()), (RefusalJudge(), loaded, SUITE), ("testbed:aligned", None, SUITE)):
+    for given in ((loaded, SUITE, RefusalJudge()), (RefusalJudge(), loaded, SUITE), (loaded, None, "suite.json")):
         names = ", ".join(type(one).__name__ for one in given)
         with pytest.raises(
             ValueError, match=f"evaluate takes a loaded model, a judge or None, and a suite.*got {names}"
         ):
+            evaluate(*given)  # pyright: ignore[reportArgumentType]
+
+
+def test_names_in_place_of_a_loaded_model_or_judge_are_told_what_loads_them():
+    for given, sentence in (
+        (
+            ("testbed:aligned", None, SUITE),
+            r"a loaded model, got the name 'testbed:aligned'; give holdfast.load_model\(",
+        ),
+        ((load_tiny(), "testbed:guard", SUITE), r"a loaded judge, got the name 'testbed:guard'; give holdfast.load_ju"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
             evaluate(*given)  # pyright: ignore[reportArgumentType]
 
 
@@ -372,7 +384,10 @@ EXCHANGES = [Exchange("how ?", "like this .")]
             "TopOptions was expected, got str; give a number such as 0.01, or",
         ),
         (lambda tiny: holdfast.select_top(SCORES, TopOptions), "TopOptions was expected, got the class TopOptions"),
-        (lambda tiny: holdfast.select_top("scores.safetensors"), "Scores was expected, got str; give what holdfast"),
+        (
+            lambda tiny: holdfast.select_top(MASK),
+            "scores were expected, got Mask; give Scores, or the path of a file",
+        ),
         (lambda tiny: evaluate(tiny, None, SUITE, 24), "GenerateOptions was expected, got int"),
         (lambda tiny: holdfast.adapt(tiny, None, EXCHANGES, {}), "AdaptOptions was expected, got dict"),
         (lambda tiny: holdfast.adapt(tiny.model, None, EXCHANGES), "LoadedModel was expected, got LlamaForCausalLM"),
@@ -404,7 +419,7 @@ EXCHANGES = [Exchange("how ?", "like this .")]
         (lambda tiny: holdfast.load_prompts(EXCHANGES), "the name or path of a prompt set was expected, got list"),
         (
             lambda tiny: holdfast.load_prompts("testbed:questions", "harmfull"),
-            "'harmfull' is no kind of prompts; give one of harmful, ",
+            "'harmfull' is no kind of prompts; did you mean 'harmful'\\? known: harmful, harmless, ",
         ),
         (lambda tiny: holdfast.load_exchanges(EXCHANGES), "the name or path of a prompt set was expected, got list"),
         (lambda tiny: holdfast.load_judge(RefusalJudge()), "the name or path of a judge was expected, got Refusal"),

@@ -55,7 +55,7 @@ def test_a_mask_gives_no_indices_of_a_name_that_it_does_not_know():
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        (("bad",), "no verdict 'bad'; give one of safe, unsafe, refused"),
+        (("bad",), "no verdict 'bad'; known: safe, unsafe, refused"),
         ((True,), "no verdict True"),
         ((["safe"],), r"no verdict \['safe'\]"),
         (("safe", "x"), "the score of an outcome is 'x'; give a number"),

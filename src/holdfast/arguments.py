@@ -1,6 +1,74 @@
-"""Type checks of arguments, for scripts that call the library: each raises a ValueError of one sentence."""
+"""Checks of arguments, for scripts that call the library: each raises a ValueError of one sentence."""
 
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from pathlib import Path
+from typing import Any, TypeVar
+
+from holdfast.spelling import joined, meant
+
+Called = TypeVar("Called", bound=Callable[..., Any])
+VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+class MisfitError(ValueError):
+    """The arguments of a call do not fit: an unknown, missing or surplus one, or one of another type."""
+
+
+def checked_call(called: Called) -> Called:
+    """Decorates a function or class, so that arguments that do not fit its signature raise ValueError, not TypeError.
+
+    The error names the unknown, missing or surplus argument and those that the function takes.
+    """
+    if isinstance(called, type):
+        called.__init__ = _checked(called.__init__, called.__name__, skipped=1)
+        return called
+    return _checked(called, called.__name__)
+
+
+def _checked(function: Callable[..., Any], name: str, skipped: int = 0) -> Any:
+    @wraps(function)
+    def call(*given: object, **named: object) -> object:
+        try:
+            return function(*given, **named)
+        except TypeError:
+            parameters = list(inspect.signature(function).parameters.values())[skipped:]
+            if sentence := _misfit(name, parameters, given[skipped:], named):
+                raise MisfitError(sentence) from None
+            raise
+
+    return call
+
+
+def _misfit(
+    name: str, parameters: Sequence[inspect.Parameter], given: Sequence[object], named: Mapping[str, object]
+) -> str | None:
+    """Says why arguments do not fit a function's parameters. None where they fit."""
+    known = [parameter.name for parameter in parameters if parameter.kind not in VARIADIC]
+    by_place = [parameter.name for parameter in parameters if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
+    needed = [one.name for one in parameters if one.default is one.empty and one.kind not in VARIADIC]
+    kinds = {parameter.kind for parameter in parameters}
+    unknown = [] if inspect.Parameter.VAR_KEYWORD in kinds else [one for one in named if one not in known]
+    if unknown:
+        return f"{name} takes no {unknown[0]!r}; {meant(unknown[0], known)}."
+    if len(given) > len(by_place) and inspect.Parameter.VAR_POSITIONAL not in kinds:
+        others = [one for one in known if one not in by_place]
+        by_name = f"; give the others by name: {', '.join(others)}" if others else ""
+        takes = f"takes {len(by_place)} ({', '.join(by_place)})" if by_place else "takes none"
+        return f"{name} {takes} without a name, got {len(given)}{by_name or '; leave the others out'}."
+    if twice := [one for one in by_place[: len(given)] if one in named]:
+        return f"{name} got {twice[0]!r} twice, by its place and by its name; give it once."
+    if missing := [one for one in needed if one not in named and one not in by_place[: len(given)]]:
+        return f"{name} needs {joined(missing, 'and')}; {_call(name, parameters)}."
+    return None
+
+
+def _call(name: str, parameters: Sequence[inspect.Parameter]) -> str:
+    """Shows a call with the arguments that a function needs."""
+    needed = [one for one in parameters if one.default is one.empty and one.kind not in VARIADIC]
+    shown = [f"{one.name}=..." if one.kind is one.KEYWORD_ONLY else one.name for one in needed]
+    return f"call {name}({', '.join(shown)})"
 
 
 def require(given: object, kind: type, remedy: str) -> None:
@@ -12,6 +80,18 @@ def require(given: object, kind: type, remedy: str) -> None:
 def require_options(given: object, kind: type) -> None:
     """Raises ValueError when options are not of this class."""
     require(given, kind, f"give {kind.__name__}(NAME=VALUE), or leave the options out")
+
+
+def require_choice(name: str, given: object, choices: Sequence[str], remedy: str = "") -> None:
+    """Raises ValueError when an argument is none of the words that it may be. It suggests the nearest one."""
+    if not isinstance(given, str) or given not in choices:
+        raise ValueError(f"{name} is {given!r}; {meant(str(given), choices)}{remedy}.")
+
+
+def require_steps(name: str, given: object, least: int) -> None:
+    """Raises ValueError when an argument is no whole number of steps, or a smaller one than the least."""
+    if not isinstance(given, int) or given < least:
+        raise ValueError(f"{name}={given!r} is not a number of steps; give {least} or more.")
 
 
 def require_name(given: object, what: str, remedy: str) -> None:

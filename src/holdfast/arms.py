@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from holdfast.spelling import meant
+
 Stage = Literal["verify", "enhance", "adapt"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 SAFETY_ONLY = "safety_only"
@@ -134,7 +136,7 @@ def arm_named(stage: Stage, name: str) -> Arm:
     """
     known = arms_of(stage)
     if name not in known:
-        raise ValueError(f"{stage} has no arm {name!r}; choose one of {', '.join(known)}.")
+        raise ValueError(f"{stage} has no arm {name!r}; {meant(name, known)}.")
     return known[name]
 
 

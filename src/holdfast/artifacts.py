@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from holdfast.arguments import MisfitError, checked_call, require
 from holdfast.distributed import first, gathered, rank, share_of, wait_for_all, world_size
 from holdfast.file_kinds import identify_record
 from holdfast.json_files import digest as digest
@@ -41,12 +42,14 @@ def seed_from(content: object) -> int:
     return int(digest(content)[:15], 16)
 
 
+@checked_call
 def save_scores(path: str | Path, scores: Scores) -> None:
     """Writes `scores.safetensors`: float32 scores by parameter name.
 
     Processes that each hold a shard write into one file together. All of them need write access to its path.
     """
-    path, header = _path_to_save(path), _scores_header(scores)
+    path = _path_to_save(path, scores, Scores)
+    header = _scores_header(scores)
     if isinstance(scores, ScoresShard):
         pieces = {name: (scores.starts[name], tensor) for name, tensor in scores.entries.items()}
         shapes = {name: (torch.float32, shape) for name, shape in scores.shapes.items()}
@@ -85,6 +88,7 @@ class ScoresFile:
         replace_metadata(self.path, {"holdfast": "scores", "header": header})
 
 
+@checked_call
 def load_scores(path: str | Path) -> Scores:
     """Loads scores that `save_scores` wrote. Each of several processes gets its share of every parameter's entries."""
     path = _path(path)
@@ -125,9 +129,11 @@ def load_sums(path: Path) -> tuple[dict[str, Tensor], int]:
     return tensors, header["num_batches"]
 
 
+@checked_call
 def save_mask(path: str | Path, mask: Mask) -> None:
     """Writes `mask.safetensors`: sorted flat indices by parameter name, int32 where they fit."""
-    path, header = _path_to_save(path), _mask_header(mask)
+    path = _path_to_save(path, mask, Mask)
+    header = _mask_header(mask)
     tensors = {name: _narrow(index, mask.shapes[name]) for name, index in mask.indices.items()}
     _save_tensors(path, tensors, "mask", header)
 
@@ -143,6 +149,7 @@ def save_mask_parts(path: Path, mask: Mask) -> None:
     _save_together(path, shapes, pieces, "mask", _mask_header(mask))
 
 
+@checked_call
 def load_mask(path: str | Path, base: str | None = None) -> Mask:
     """Loads a mask that `save_mask` wrote.
 
@@ -157,22 +164,6 @@ def load_mask(path: str | Path, base: str | None = None) -> Mask:
         shapes = {name: tuple(shape) for name, shape in header["shapes"].items()}
         indices = {name: index.to(torch.int64) for name, index in tensors.items()}
         return Mask(indices, shapes, header["base"], header["num_parameters"], header["made_by"])
-
-
-def as_mask(given: Mask | str | Path) -> Mask:
-    """Returns a mask unchanged, and loads one from a path.
-
-    Raises:
-        ValueError: the argument is neither, or the file is missing or holds something else.
-    """
-    if isinstance(given, str | Path):
-        return load_mask(given)
-    if not isinstance(given, Mask):
-        raise ValueError(
-            f"a mask was expected, got {type(given).__name__}; give a Mask, or the path of a file that `holdfast "
-            "select` wrote."
-        )
-    return given
 
 
 class ValuesHash:
@@ -194,12 +185,13 @@ class ValuesHash:
         return self.digest.hexdigest()
 
 
+@checked_call
 def save_patch(path: str | Path, patch: Patch) -> None:
     """Writes `patch.safetensors`: for every name its indices, its new values and, where kept, its old values.
 
     The header holds a hash of the old values, so that values read from a base later can be checked.
     """
-    path = _path_to_save(path)
+    path = _path_to_save(path, patch, Patch)
     tensors = {f"{name}:index": _narrow(index, patch.shapes[name]) for name, index in patch.indices.items()}
     tensors |= {f"{name}:value": values.contiguous() for name, values in patch.values.items()}
     old = ValuesHash()
@@ -215,6 +207,7 @@ def save_patch(path: str | Path, patch: Patch) -> None:
     _save_tensors(path, tensors, "patch", header)
 
 
+@checked_call
 def load_patch(path: str | Path) -> Patch:
     """Loads a patch that `save_patch` wrote."""
     path = _path(path)
@@ -228,11 +221,13 @@ def load_patch(path: str | Path) -> Patch:
         return Patch(parts["index"], parts["value"], shapes, header["base"], parts["old"] or None, header["made_by"])
 
 
+@checked_call
 def save_evaluation(path: str | Path, evaluation: Evaluation) -> None:
     """Writes an evaluation with every answer as JSON."""
-    save_json(_path_to_save(path), asdict(evaluation))
+    save_json(_path_to_save(path, evaluation, Evaluation), asdict(evaluation))
 
 
+@checked_call
 def load_evaluation(path: str | Path) -> Evaluation:
     """Loads an evaluation that `save_evaluation` wrote."""
     path = _path(path)
@@ -271,9 +266,10 @@ def _path(given: str | Path) -> Path:
     return Path(given)
 
 
-def _path_to_save(given: str | Path) -> Path:
+def _path_to_save(given: str | Path, value: object, kind: type) -> Path:
     if not isinstance(given, str | Path):
         raise ValueError(f"the path of a file comes first, got {type(given).__name__}; give the path, then the value.")
+    require(value, kind, "give the path, then the value")
     return Path(given)
 
 
@@ -295,8 +291,8 @@ def _whole(path: Path, kind: str) -> Iterator[None]:
         yield
     except KeyError as error:
         raise ValueError(f"{kind} file {str(path)!r} lacks {error}; {remedy(path, kind)}.") from error
-    except (TypeError, AttributeError, json.JSONDecodeError) as error:
-        what = f"{kind} file {str(path)!r} is not as holdfast writes it: {error}"
+    except (TypeError, AttributeError, MisfitError, json.JSONDecodeError) as error:
+        what = f"{kind} file {str(path)!r} is not as holdfast writes it: {str(error).removesuffix('.')}"
         raise ValueError(f"{what}; {remedy(path, kind)}.") from error
 
 

@@ -35,6 +35,7 @@ from holdfast.out_of_memory import is_out_of_memory, memory_sentence
 from holdfast.progress import hidden
 from holdfast.prompts.told import sentences
 from holdfast.stopping import TerminatedError, end_on_sigterm, stopped_sentence
+from holdfast.wrong_options import reason_of
 
 COMMANDS = {
     "demo": "Show the whole story on tiny built-in models, in minutes and offline.",
@@ -233,5 +234,5 @@ def _sentence(error: object) -> str:
         names = takewhile(lambda part: isinstance(part, str) and part.isidentifier(), problem["loc"])
         name = ".".join(str(part).replace("_", "-") for part in names)
         option = f"--{name}" if prefix == "*" else f"{prefix}.{name}"
-        parts.append(f"{option}: got {problem['input']!r}, {problem['msg'][0].lower()}{problem['msg'][1:]}")
+        parts.append(f"{option}: got {problem['input']!r}, {reason_of(problem)}")
     return "; ".join(parts) + "; see --help."

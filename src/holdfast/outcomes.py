@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from numbers import Real
 from typing import Literal, get_args
 
+from holdfast.arguments import checked_call
 from holdfast.made_by import Meta
+from holdfast.spelling import meant
 
 Verdict = Literal[
     "safe",
@@ -27,6 +29,7 @@ VERDICTS = get_args(Verdict)
 SafetyMeasure = Literal["asr", "not_refused"]
 
 
+@checked_call
 @dataclass(frozen=True)
 class Outcome:
     """A judge's verdict on one response. A failed measurement has none: it is missing."""
@@ -40,8 +43,8 @@ class Outcome:
     def __post_init__(self) -> None:
         if self.verdict is not None and (not isinstance(self.verdict, str) or self.verdict not in VERDICTS):
             raise ValueError(
-                f"an outcome has no verdict {self.verdict!r}; give one of {', '.join(VERDICTS)}, or "
-                "Outcome.unscored(reason)."
+                f"an outcome has no verdict {self.verdict!r}; {meant(str(self.verdict), VERDICTS)}. Without a verdict "
+                "give Outcome.unscored(reason)."
             )
         if self.score is not None and (isinstance(self.score, bool) or not isinstance(self.score, Real)):
             raise ValueError(
@@ -63,6 +66,7 @@ class Outcome:
         return float(self.verdict in ("safe", "refused"))
 
 
+@checked_call
 @dataclass(frozen=True)
 class Rate:
     """A share of the scored outcomes, or another mean, with its 95% interval. `value` is None when n is 0."""
@@ -130,6 +134,7 @@ class TokenLosses:
     """'refusals' for a refusal of a harmful prompt, None for a harmless exchange."""
 
 
+@checked_call
 @dataclass(frozen=True)
 class Evaluation:
     """Safety, over-refusal and utility of a model on one suite of prompts."""

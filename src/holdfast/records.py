@@ -6,11 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal, TypeVar
 
+from holdfast.arguments import checked_call
 from holdfast.json_files import digest
 
 Kind = Literal["harmful", "harmless", "borderline", "question", "task"]
 
 
+@checked_call
 @dataclass(frozen=True)
 class Prompt:
     """One user request. `answer` is the exact answer of a question or task.
@@ -23,7 +25,11 @@ class Prompt:
     group: str | None = None
     answer: str | None = None
 
+    def __post_init__(self) -> None:
+        _require_text("the prompt", self.prompt, "Prompt(text)")
 
+
+@checked_call
 @dataclass(frozen=True)
 class Exchange:
     """A user request with an assistant's response. `label` is the true verdict, where it is known."""
@@ -33,8 +39,17 @@ class Exchange:
     label: Literal["safe", "unsafe"] | None = None
     form: str | None = None
 
+    def __post_init__(self) -> None:
+        for name, text in (("the prompt", self.prompt), ("the response", self.response)):
+            _require_text(f"{name} of an exchange", text, "Exchange(prompt, response)")
+
 
 Record = TypeVar("Record", Prompt, Exchange)
+
+
+def _require_text(what: str, given: object, call: str) -> None:
+    if not isinstance(given, str):
+        raise ValueError(f"{what} must be text, got {type(given).__name__}; give {call}.")
 
 
 def require_records(name: str, records: object, kind: type[Prompt] | type[Exchange]) -> None:

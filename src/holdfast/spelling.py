@@ -30,6 +30,11 @@ def is_nearly(name: str, known: str, similarity: float = NEARLY) -> bool:
     return bool(get_close_matches(name, [known], cutoff=similarity))
 
 
+def is_misspelt(name: str, known: Iterable[str]) -> bool:
+    """True where a name resembles a known one, so that `meant` suggests it."""
+    return bool(get_close_matches(name, list(known), n=1))
+
+
 def _nearest(name: str, names: Sequence[str], uses: Mapping[str, str]) -> list[str]:
     """Finds the closest name, and with it those of the same first word, where their purposes differ.
 

@@ -4,7 +4,7 @@ Evaluations are in `outcomes`. A mask is a set of entries, so it has the algebra
 `~a`. Flat indices count a parameter's entries in row-major order.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Literal, TypeVar
@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from holdfast.arguments import MisfitError, checked_call
 from holdfast.made_by import Meta as Meta
 from holdfast.made_by import named_base
 from holdfast.same_content import SameContent
@@ -33,6 +34,25 @@ def sorted_by_name(mapping: Mapping[str, ValueOf]) -> dict[str, ValueOf]:
     return {name: mapping[name] for name in sorted(mapping)}
 
 
+def _require_fields(value: "Scores | Mask | Patch", tensors: Sequence[str]) -> None:
+    """Raises ValueError when a field is of another type, for example because two arguments are swapped."""
+    kind = type(value).__name__
+    maps = [(name, getattr(value, name), Tensor, "tensors") for name in tensors]
+    if not isinstance(value, Scores):
+        maps.append(("shapes", value.shapes, tuple, "shapes, each a tuple of numbers"))
+    for name, given, held, what in maps:
+        if not isinstance(given, Mapping) or not all(isinstance(part, held) for part in given.values()):
+            raise MisfitError(f"{name} of a {kind} must map names of parameters to {what}, got {type(given).__name__}.")
+    texts = ("unit", "base") if isinstance(value, Scores) else ("base",)
+    for name in texts:
+        if not isinstance(getattr(value, name), str):
+            raise MisfitError(f"{name} of a {kind} must be text, got {type(getattr(value, name)).__name__}.")
+    number = getattr(value, "num_parameters", 0)
+    if not isinstance(number, int):
+        raise MisfitError(f"num_parameters of a {kind} must be a whole number, got {type(number).__name__}.")
+
+
+@checked_call
 @dataclass(frozen=True, eq=False)
 class Scores(SameContent):
     """One non-negative number per entry of every scored parameter. A larger number means more safety-relevant."""
@@ -49,6 +69,7 @@ class Scores(SameContent):
     """Provenance of the scores: method, options, prompts."""
 
     def __post_init__(self) -> None:
+        _require_fields(self, ("entries",))
         object.__setattr__(self, "entries", sorted_by_name(self.entries))
 
     def __repr__(self) -> str:
@@ -86,6 +107,7 @@ class ScoresShard(Scores):
         return {name: self.whole_shapes[name] for name in self.entries}
 
 
+@checked_call
 @dataclass(frozen=True, eq=False)
 class Mask(SameContent):
     """A selection of entries among the scored ones: per parameter, sorted flat indices without repeats."""
@@ -102,6 +124,7 @@ class Mask(SameContent):
     """Provenance of the selection."""
 
     def __post_init__(self) -> None:
+        _require_fields(self, ("indices",))
         unknown = sorted(set(self.indices) - set(self.shapes))
         if unknown:
             raise ValueError(f"mask names {unknown[:3]} have no shape; every selected parameter needs one.")
@@ -239,6 +262,7 @@ def _check_indices(kind: str, name: str, index: Tensor, num_entries: int) -> Non
         raise ValueError(f"{kind} indices of {name} must be increasing and in [0, {num_entries}).")
 
 
+@checked_call
 @dataclass(frozen=True, eq=False)
 class Patch(SameContent):
     """A sparse, reversible difference between two checkpoints: absolute new values at flat indices."""
@@ -254,6 +278,7 @@ class Patch(SameContent):
     made_by: Meta = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        _require_fields(self, ("indices", "values"))
         sizes = {name: index.numel() for name, index in self.indices.items()}
         for values in (self.values, self.old_values):
             if values is not None and {name: vector.numel() for name, vector in values.items()} != sizes:

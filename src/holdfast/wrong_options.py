@@ -1,12 +1,16 @@
 """Errors about options in one sentence: the name of the option, its value and what is allowed."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from typing import get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from holdfast.spelling import meant
+from holdfast.spelling import is_misspelt, meant
+
+CHOICE = re.compile(r"'([^']*)'")
+"""One of the choices in pydantic's list of them."""
 
 
 class OptionsError(ValueError):
@@ -20,7 +24,7 @@ class OptionsError(ValueError):
 
 def sentence_on(error: ErrorDetails, kind: type[BaseModel]) -> str:
     """Describes one error of pydantic, without a full stop."""
-    place, reason = ".".join(str(part) for part in error["loc"]), str(error["msg"])
+    place = place_of(error["loc"])
     if error["type"] == "extra_forbidden":
         known = _settings_beside(error["loc"], kind)
         return f"there is no setting {place}; {meant(str(error['loc'][-1]), known)}"
@@ -30,7 +34,27 @@ def sentence_on(error: ErrorDetails, kind: type[BaseModel]) -> str:
         return str(error.get("ctx", {})["error"]).rstrip(".")
     if error["type"] == "tuple_type":
         return f"{place} is {error['input']!r}; give a list of them, such as {_listed(error['input'])}"
-    return f"{place or 'all of it'} is {error['input']!r}; {reason[0].lower()}{reason[1:]}"
+    return f"{place or 'all of it'} is {error['input']!r}; {reason_of(error)}"
+
+
+def reason_of(error: ErrorDetails) -> str:
+    """Returns what an error of pydantic says is allowed. For a misspelt choice it suggests the nearest one first."""
+    reason, given = str(error["msg"]), error["input"]
+    choices = CHOICE.findall(str(error.get("ctx", {}).get("expected", "")))
+    if isinstance(given, str) and is_misspelt(given, choices):
+        return meant(given, choices)
+    return reason[0].lower() + reason[1:]
+
+
+def place_of(location: Sequence[int | str]) -> str:
+    """Names the place of a setting, such as 'item 2 of enhance_arms'. Items of a list are counted from 1."""
+    place = ""
+    for part in location:
+        if isinstance(part, int):
+            place = f"item {part + 1} of {place}" if place else f"item {part + 1}"
+        else:
+            place = f"{part} of {place}" if place.startswith("item ") else f"{place}.{part}".lstrip(".")
+    return place
 
 
 def _listed(given: object) -> list[object]:

@@ -38,7 +38,7 @@ def test_an_answer_serves_as_a_response(tmp_path):
         ("[1]", r":item 1 is not a JSON object; each item must be a text, or like"),
         ("1", r":1 is not a JSON object"),
         ("{oops", r":1 is not JSON"),
-        ('{"prompt": "a", "kind": "evil"}', r"kind 'evil'; allowed are harmful"),
+        ('{"prompt": "a", "kind": "evil"}', r"kind 'evil'; known: harmful"),
     ],
 )
 def test_a_bad_file_is_named_with_its_line(tmp_path, text, message):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from holdfast.arguments import require
+from holdfast.arguments import checked_call, require
 from holdfast.artifacts import load_evaluation
 from holdfast.evaluate.condition import Condition, parse_condition
 from holdfast.evaluate.consistent import require_consistent
@@ -14,6 +14,7 @@ from holdfast.outcomes import Evaluation
 EXAMPLE = '["refusal < before - 0.05"]'
 
 
+@checked_call
 def compare(
     before: Evaluation | str | Path,
     after: Evaluation | str | Path,

@@ -9,10 +9,11 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
+from pathlib import Path
 
 from transformers import PreTrainedModel
 
-from holdfast.arguments import require_options
+from holdfast.arguments import checked_call, require_options
 from holdfast.evaluate.attack_success import any_of, attack_success, rate_any_unsafe
 from holdfast.evaluate.coherence import add_coherence, coherence_rates
 from holdfast.evaluate.cut_off import cut_off
@@ -40,6 +41,7 @@ Measures = list[tuple[Measure, Sequence[Prompt]]]
 """Measures with the prompts that each asks."""
 
 
+@checked_call
 @dataclass(frozen=True)
 class Suite:
     """Named prompt sets. A set that is left out is not measured."""
@@ -80,6 +82,7 @@ class Suite:
         return {name: getattr(self, name) for name in names}
 
 
+@checked_call
 def evaluate(
     loaded: LoadedModel | ServedModel,
     judge: Judge | None,
@@ -217,6 +220,12 @@ def _check_order(loaded: object, judge: object, suite: object) -> None:
             f"evaluate needs a model with its tokenizer, got {type(loaded).__name__} alone; give "
             "LoadedModel.of(model, tokenizer), or what load_model returns."
         )
+    for name, argument, load in (("model", loaded, "load_model"), ("judge", judge, "load_judge")):
+        if isinstance(argument, str | Path):
+            raise ValueError(
+                f"evaluate needs a loaded {name}, got the name {str(argument)!r}; give "
+                f"holdfast.{load}({str(argument)!r})."
+            )
     is_judge = judge is None or isinstance(judge, Judge)
     if not (isinstance(loaded, LoadedModel | ServedModel) and is_judge and isinstance(suite, Suite)):
         given = ", ".join(type(argument).__name__ for argument in (loaded, judge, suite))

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 import torch
 from accelerate import init_empty_weights
@@ -22,7 +22,7 @@ from transformers import (
 )
 from transformers.distributed.configuration_utils import DistributedConfig
 
-from holdfast.arguments import require, require_name
+from holdfast.arguments import checked_call, require, require_choice, require_name
 from holdfast.distributed import world_size
 from holdfast.models.complete import refuse_incomplete
 from holdfast.models.fingerprints import fingerprint as fingerprint
@@ -49,6 +49,7 @@ _UNTIED = (
 logger = logging.getLogger(__name__)
 
 
+@checked_call
 @dataclass(frozen=True)
 class LoadedModel:
     """A loaded model with its tokenizer, name and fingerprint, ready to score, tune or evaluate."""
@@ -108,6 +109,7 @@ def require_model_name(given: object) -> None:
     require_name(given, "a model", "give a folder, a hub id or testbed:NAME")
 
 
+@checked_call
 def load_model(
     name: str | Path,
     *,
@@ -136,11 +138,12 @@ def load_model(
         ValueError: the model is missing, unreadable or not of that kind, or the network that it needs is missing.
     """
     require_model_name(name)
+    require_choice("dtype", dtype, get_args(DtypeName))
     refuse_one_place(sharded=sharded)
     name = str(name)
     source = resolve(name)
     progress(f"loading {name}", 0, 1)
-    place = torch.device(device) if device else default_device()
+    place = _device(device) if device else default_device()
     with explained(name, source):
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
@@ -244,6 +247,13 @@ def load_outline(name: str, place: torch.device, *, kind: ModelKind = AutoModelF
     if tokenizer is not None:
         bind_arguments(tokenizer, split_arguments(name)[1], name)
     return Outline(model.eval(), stored, tokenizer)
+
+
+def _device(name: str) -> torch.device:
+    try:
+        return torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(f"device is {name!r}, which torch does not know; give 'cpu', 'cuda' or 'cuda:0'.") from error
 
 
 def default_device() -> torch.device:

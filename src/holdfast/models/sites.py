@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from transformers import PreTrainedModel
 
+from holdfast.arguments import checked_call
 from holdfast.models.fingerprints import check_present
 from holdfast.models.given import require_module
 from holdfast.models.layout import ONE_MATRIX, Layout, layout_of
@@ -47,6 +48,7 @@ class Site:
         return self.layout.num_matrices
 
 
+@checked_call
 def list_sites(model: PreTrainedModel) -> list[Site]:
     """Returns every parameter of the model once, in the model's order. A tied one comes under its first name."""
     require_module(model)

@@ -15,7 +15,8 @@ import torch
 from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
-from holdfast.artifacts import as_mask, refuse_other_base
+from holdfast.arguments import checked_call
+from holdfast.artifacts import refuse_other_base
 from holdfast.errors import InvariantError
 from holdfast.models.by_layer import ByLayer, Part
 from holdfast.models.load import require_model_name
@@ -24,6 +25,7 @@ from holdfast.models.stored import StoredModel, StoredParameter, open_stored, st
 from holdfast.notes import NOTE
 from holdfast.progress import Progress, silent
 from holdfast.tensor_files import runs
+from holdfast.value_or_path import as_mask
 from holdfast.values import EMPTY, Mask
 
 logger = logging.getLogger(__name__)
@@ -195,6 +197,7 @@ class OnlyMaskCheck(HoldCheck):
             )
 
 
+@checked_call
 def check_hold(model: str | Path, base: str | Path, mask: Mask | str | Path, progress: Progress = silent) -> HoldCheck:
     """Compares a checkpoint with the one that it was tuned from, inside and outside a mask.
 

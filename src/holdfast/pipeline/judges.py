@@ -7,7 +7,7 @@ from typing import Literal
 
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, PreTrainedConfig
 
-from holdfast.arguments import require_name, require_options
+from holdfast.arguments import checked_call, require_name, require_options
 from holdfast.artifacts import save_json
 from holdfast.chat_endpoint import require_endpoint
 from holdfast.evaluate.agreement import Agreement, agreement
@@ -92,6 +92,7 @@ def require_judge_name(given: object) -> None:
     require_name(given, "a judge", "give a folder, a hub id, testbed:guard or api:MODEL")
 
 
+@checked_call
 def load_judge(
     name: str, options: JudgeOptions = JudgeOptions(), progress: Progress = silent, *, sharded: bool = False
 ) -> Judge:

@@ -117,6 +117,15 @@ Sampled objectives are unbiased only with sum.
     """Measures how far halves of 8, 16, 32 ... prompts agree, which shows whether more prompts would help. Needs 18 or
     more prompts, better 64. A second pass over the responses writes the result to a JSON file beside the scores."""
 
+    @field_validator("method")
+    @classmethod
+    def _refuse_unknown(cls, method: str) -> str:
+        if method != cls.model_fields["method"].default:
+            from holdfast.score import SCORES  # loads torch, which the default does without
+
+            SCORES[method]
+        return method
+
     @model_validator(mode="after")
     def _refuse_idle(self) -> Self:
         if self.relaxation != "expectation" and not OBJECTIVES[self.objective].relaxes:

@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from holdfast.arguments import checked_call, require_options
 from holdfast.evaluate.measure import refuse_declared
 from holdfast.evaluate.suite import Suite, evaluate
 from holdfast.judge.ask import Judge, require_judge
@@ -19,13 +20,14 @@ from holdfast.pipeline.judges import load_judge, try_on
 from holdfast.pipeline.objectives import make_objective, refuse_contradictions
 from holdfast.pipeline.options import ScoringOptions
 from holdfast.prompts.sources import load_prompts
-from holdfast.records import Prompt
+from holdfast.records import Prompt, require_records
 from holdfast.score.measure import refuse_too_few
 from holdfast.score.scoring import ScoreOptions, score_halves
 from holdfast.select.top import TopOptions, select_top
 from holdfast.values import Mask
 
 
+@checked_call
 def attack_success_probe(
     tokenizer: PreTrainedTokenizerBase,
     judge: Judge | str,
@@ -45,6 +47,7 @@ def attack_success_probe(
             verdict on two known exchanges.
     """
     require_tokenizer(tokenizer)
+    require_options(generation, GenerateOptions)
     prompts = _harmful(prompts)
     judge = load_judge(judge) if isinstance(judge, str) else judge
     require_judge(judge)
@@ -58,6 +61,7 @@ def attack_success_probe(
     return measure
 
 
+@checked_call
 def top_mask_refresh(
     tokenizer: PreTrainedTokenizerBase,
     judge: ModelJudge,
@@ -85,6 +89,8 @@ def top_mask_refresh(
         ValueError: there is no tokenizer, the objective needs no judge, a setting contradicts another, or there are too
             few prompts.
     """
+    require_options(scoring, ScoringOptions)
+    require_options(generation, GenerateOptions)
     if OBJECTIVES[scoring.objective].given:
         raise ValueError(
             f"objective {scoring.objective} needs exchanges and no judge; choose an objective that uses a judge."
@@ -109,6 +115,8 @@ def top_mask_refresh(
 
 def _harmful(prompts: Sequence[Prompt] | str | Path) -> list[Prompt]:
     """Returns the given prompts, or those of a set. Raises ValueError where there are none."""
+    if not isinstance(prompts, str | Path):
+        require_records("the harmful prompts", prompts, Prompt)
     harmful = load_prompts(prompts, "harmful") if isinstance(prompts, str | Path) else list(prompts)
     if not harmful:
         raise ValueError("there are no harmful prompts; give a prompt set, or the prompts that load_prompts returns.")

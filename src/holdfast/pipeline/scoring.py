@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
+from holdfast.arguments import checked_call
 from holdfast.artifacts import save_json, save_scores, save_text
 from holdfast.distributed import first, gathered, world_size
 from holdfast.models.load import LoadedModel, load_model
@@ -33,6 +34,7 @@ from holdfast.values import Scores, ScoresShard
 REFUSAL_OPTIONS = ScoringOptions(objective="refusal_likelihood")
 
 
+@checked_call
 def score_safety(
     model: str,
     judge: str,
@@ -59,6 +61,7 @@ def score_safety(
     return score_model(spec, progress).scores
 
 
+@checked_call
 def score_likelihood(
     model: str,
     exchanges: str,

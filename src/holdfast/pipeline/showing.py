@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
+from holdfast.arguments import MisfitError
 from holdfast.made_by import Meta, named_base, summary
 from holdfast.models.by_layer import ByLayer, count_by_layer, density
 from holdfast.progress import Progress, silent
@@ -58,8 +59,8 @@ def read_map(path: Path, kind: str, progress: Progress = silent) -> LayerMap:
         layer_map = MAPS[kind](path, header, progress)
     except KeyError as error:
         raise ValueError(f"{kind} file {str(path)!r} lacks {error}; {remedy(path, kind)}.") from error
-    except (TypeError, AttributeError, IndexError, json.JSONDecodeError) as error:
-        what = f"{kind} file {str(path)!r} is not as holdfast writes it: {error}"
+    except (TypeError, AttributeError, IndexError, MisfitError, json.JSONDecodeError) as error:
+        what = f"{kind} file {str(path)!r} is not as holdfast writes it: {str(error).removesuffix('.')}"
         raise ValueError(f"{what}; {remedy(path, kind)}.") from error
     if not layer_map.by_layer.parts:
         raise ValueError(f"{kind} file {str(path)!r} contains no weight, so there is nothing to show; give another.")

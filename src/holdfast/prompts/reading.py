@@ -13,6 +13,7 @@ from holdfast.prompts.locate import PromptSource
 from holdfast.prompts.rows import read_rows
 from holdfast.prompts.sides import Side, find_label_column, side_for, side_of
 from holdfast.records import Exchange, Kind, Prompt, Record
+from holdfast.spelling import meant
 
 ANSWERED = ("question", "task")
 """Kinds of prompts that have an exact answer."""
@@ -165,7 +166,7 @@ class Reader(Generic[Record]):
         if self.record is Prompt:
             known["kind"] = known.get("kind") or self.kind
             if known["kind"] not in (None, *get_args(Kind)):
-                raise ValueError(f"{place} has kind {known['kind']!r}; allowed are {', '.join(get_args(Kind))}.")
+                raise ValueError(f"{place} has kind {known['kind']!r}; {meant(str(known['kind']), get_args(Kind))}.")
         return self.record(**known)  # pyright: ignore[reportArgumentType]
 
 

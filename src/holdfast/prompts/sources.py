@@ -9,17 +9,20 @@ from itertools import islice, pairwise
 from pathlib import Path
 from typing import TypeVar, get_args
 
+from holdfast.arguments import checked_call
 from holdfast.prompts.locate import PromptSource, find_source
 from holdfast.prompts.reading import Reader
 from holdfast.prompts.sides import Side, side_for
 from holdfast.prompts.told import tell
 from holdfast.records import Exchange, Kind, Prompt, Record, distinct
+from holdfast.spelling import meant
 
 Chosen = TypeVar("Chosen")
 SAMPLE_SEED = 0
 """Seed of `#sample=N`: a set gives the same prompts in every command."""
 
 
+@checked_call
 def load_prompts(path: str | Path, kind: Kind | None = None) -> list[Prompt]:
     """Returns the prompts of a set, each text once, since a rate counts independent prompts.
 
@@ -32,8 +35,7 @@ def load_prompts(path: str | Path, kind: Kind | None = None) -> list[Prompt]:
     Raises:
         ValueError: the set is missing or empty, a row has no prompt, a column is in doubt, or a kind is unknown.
     """
-    if kind not in (None, *get_args(Kind)):
-        raise ValueError(f"{kind!r} is no kind of prompts; give one of {', '.join(get_args(Kind))}, or leave it out.")
+    require_kind_of_prompts(kind)
     source = find_source(path)
     reader = Reader(source, Prompt, kind)
     repeats: list[tuple[Prompt, Prompt]] = []
@@ -43,6 +45,13 @@ def load_prompts(path: str | Path, kind: Kind | None = None) -> list[Prompt]:
     return _filled(source, prompts)
 
 
+def require_kind_of_prompts(kind: object) -> None:
+    """Raises ValueError for a kind that there is not. None stands for every kind."""
+    if kind is not None and kind not in get_args(Kind):
+        raise ValueError(f"{kind!r} is no kind of prompts; {meant(str(kind), get_args(Kind))}; or leave it out.")
+
+
+@checked_call
 def load_exchanges(path: str | Path, *, once: bool = False, responses: str = "responses") -> list[Exchange]:
     """Returns the exchanges of a set, in which every row has a prompt and a response (or an answer).
 
@@ -80,8 +89,7 @@ def left_out(path: str | Path, kind: Kind) -> list[object]:
 
     Results on a part do not hold for the whole set, so this list belongs to the set's hash.
     """
-    if kind not in (None, *get_args(Kind)):
-        raise ValueError(f"{kind!r} is no kind of prompts; give one of {', '.join(get_args(Kind))}, or leave it out.")
+    require_kind_of_prompts(kind)
     source = find_source(path)
     reader = Reader(source, Prompt, kind)
     repeats: list[tuple[Prompt, Prompt]] = []

@@ -9,16 +9,19 @@ same fraction, and larger tensors get more of them by chance. Two closer control
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import accumulate
+from pathlib import Path
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from holdfast.arguments import checked_call
 from holdfast.config import Seed
 from holdfast.select.origin import drawn_by
 from holdfast.select.ranking import count_selected, refuse_too_many
 from holdfast.select.registry import SELECTORS, Selector
 from holdfast.select.universe import FractionOptions, part_of, refuse_other_universe
+from holdfast.value_or_path import as_mask, as_scores
 from holdfast.values import Mask, Scores, entries_in
 
 
@@ -31,7 +34,10 @@ class RandomOptions(FractionOptions):
     """Makes random take the same share of every tensor, in place of a draw from all tensors together."""
 
 
-def select_random(scores: Scores, options: RandomOptions = RandomOptions(), like: Mask | None = None) -> Mask:
+@checked_call
+def select_random(
+    scores: Scores | str | Path, options: RandomOptions = RandomOptions(), like: Mask | str | Path | None = None
+) -> Mask:
     """Selects a fraction of the entries at random, or as many in every tensor as the mask `like` selects there.
 
     The same seed and sizes give the same mask.
@@ -40,7 +46,9 @@ def select_random(scores: Scores, options: RandomOptions = RandomOptions(), like
         ValueError: `like` belongs to another model or other sites, selects nothing, or comes with an option that it
             replaces.
     """
+    scores = as_scores(scores)
     if like is not None:
+        like = as_mask(like)
         _refuse_beside(like, scores, options)
         counts = {name: like[name].numel() for name in scores.entries}
         made_by = drawn_by(scores, seed=options.seed, like=dict(like.made_by))

@@ -8,10 +8,12 @@ Layers and components limit the k entries. top(U, q) is always taken over the wh
 
 import logging
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from pydantic import Field
 
+from holdfast.arguments import checked_call
 from holdfast.distributed import gathered
 from holdfast.made_by import UNKNOWN_OBJECTIVES, UTILITY
 from holdfast.objective.registry import is_safety, names
@@ -20,6 +22,7 @@ from holdfast.select.ranking import count_selected, select_extreme
 from holdfast.select.registry import SELECTORS, Selector
 from holdfast.select.top import TopOptions, select_top
 from holdfast.select.universe import FractionOptions, part_of, refuse_other_universe
+from holdfast.value_or_path import as_scores
 from holdfast.values import Mask, Scores
 
 logger = logging.getLogger(__name__)
@@ -32,8 +35,9 @@ class SetDifferenceOptions(FractionOptions):
     """Share of the scored weights, those most important for utility, that safety_only leaves out, in (0, 1)."""
 
 
+@checked_call
 def select_set_difference(
-    scores: Scores, utility: Scores, options: SetDifferenceOptions = SetDifferenceOptions()
+    scores: Scores | str | Path, utility: Scores | str | Path, options: SetDifferenceOptions = SetDifferenceOptions()
 ) -> Mask:
     """Selects the entries with the largest safety scores outside the utility-critical set.
 
@@ -41,6 +45,7 @@ def select_set_difference(
         ValueError: the two scores belong to different models or sites, are swapped, are the same, or do not score
             safety and utility. Or the utility-critical set leaves too few entries.
     """
+    scores, utility = as_scores(scores), as_scores(utility)
     refuse_other_universe("utility", utility, scores)
     refuse_other_objectives(scores, utility)
     utility_critical = select_top(utility, TopOptions(fraction=options.utility_fraction))

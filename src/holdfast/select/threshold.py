@@ -5,14 +5,17 @@ selected.
 """
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from pydantic import Field
 
+from holdfast.arguments import checked_call
 from holdfast.select.origin import cut_by
 from holdfast.select.ranking import score_range, select_at_least
 from holdfast.select.registry import SELECTORS, Selector
 from holdfast.select.universe import PartOptions, part_of
+from holdfast.value_or_path import as_scores
 from holdfast.values import Mask, Scores
 
 
@@ -23,12 +26,14 @@ class ThresholdOptions(PartOptions):
     """Smallest score to select, in the unit of the scores. Needed by the selector threshold."""
 
 
-def select_threshold(scores: Scores, options: ThresholdOptions) -> Mask:
+@checked_call
+def select_threshold(scores: Scores | str | Path, options: ThresholdOptions) -> Mask:
     """Selects every entry whose score reaches the threshold, in the layers and components that the options name.
 
     Raises:
         ValueError: the threshold selects none or all of those entries.
     """
+    scores = as_scores(scores)
     part = part_of(scores, options)
     lowest, highest = score_range(part)
     with np.errstate(over="ignore"):  # beyond float32 is infinity, which no score reaches

@@ -4,12 +4,14 @@ k = fraction of the *scored* entries, not of all parameters. Ties go to the earl
 """
 
 from dataclasses import replace
+from pathlib import Path
 
-from holdfast.arguments import require
+from holdfast.arguments import checked_call, require
 from holdfast.select.origin import cut_by
 from holdfast.select.ranking import count_selected, select_extreme
 from holdfast.select.registry import SELECTORS, Selector
 from holdfast.select.universe import FractionOptions, part_of
+from holdfast.value_or_path import as_scores
 from holdfast.values import Mask, Scores
 
 
@@ -17,16 +19,17 @@ class TopOptions(FractionOptions):
     """Select the entries with the largest scores."""
 
 
-def select_top(scores: Scores, options: TopOptions | float = TopOptions()) -> Mask:
+@checked_call
+def select_top(scores: Scores | str | Path, options: TopOptions | float = TopOptions()) -> Mask:
     """Selects the entries with the largest scores in the layers and components that the options name.
 
     The count is exact: the fraction of all scored entries of the model.
 
     Args:
-        scores: the scores of one model.
+        scores: the scores of one model, or the path of their file.
         options: the fraction, and the layers and components to select from. A plain number is the fraction.
     """
-    require(scores, Scores, "give what holdfast.load_scores(PATH) returns")
+    scores = as_scores(scores)
     if isinstance(options, int | float):
         options = TopOptions(fraction=options)
     require(options, TopOptions, "give a number such as 0.01, or TopOptions(NAME=VALUE)")

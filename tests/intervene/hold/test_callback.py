@@ -207,7 +207,7 @@ def test_a_checkpoint_elsewhere_is_gone_on_from_with_the_given_mask_and_a_warnin
     assert "from step 2 on the first mask is held" in caplog.text
 
 
-@pytest.mark.parametrize("given", [{"every": 5}, {"refresh": Refresh()}, {"refresh": Refresh(), "every": -1}])
+@pytest.mark.parametrize("given", [{"every": 5}, {"refresh": Refresh()}, {"refresh": Refresh(), "every": 0}])
 def test_a_refresh_without_its_steps_is_refused(given):
     with pytest.raises(ValueError, match="give both or neither"):
         ProtectCallback(random_mask(make_llama()), **given)

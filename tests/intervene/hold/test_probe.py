@@ -192,7 +192,7 @@ def test_a_measure_that_fails_leaves_the_model_in_training(tmp_path):
     ("how", "sentence"),
     [
         ({"every": 0}, "every=0 is not a number of steps"),
-        ({"on_breach": "pray"}, "on_breach='pray' is not known; give 'stop' or 'roll_back'"),
+        ({"on_breach": "pray"}, "on_breach is 'pray'; known: stop, roll_back"),
     ],
 )
 def test_wrong_settings_are_refused(how, sentence, tmp_path):

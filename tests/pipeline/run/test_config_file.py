@@ -23,6 +23,7 @@ COMPLETE = {
     [
         ("model = ", "is not TOML: "),
         ("judge = 'x'", r"model is missing; add it\. \(Also wrong: calibration, suite"),
+        ("judge = 'x'\nmodel = 'y'\nselectors = ['top', 3]", r"\(Also wrong: .*item 2 of selectors"),
         ("modle = 'x'", "there is no setting modle; did you mean 'model'\\? known: model, judge, "),
     ],
 )
@@ -56,6 +57,13 @@ def test_a_config_with_a_byte_order_mark_is_read(tmp_path):
         ({"verify": {"ratios": [0.5, True]}}, r"verify.ratios is \[0.5, True\]; input should be a number"),
         ({"verify": {"limit": False}}, "verify.limit is False; input should be a number"),
         ({"enhance_objective": "x"}, "enhance_objective is 'x'; input should be 'judge_gradient' or 'refusal_like"),
+        (
+            {"enhance_objective": "refusal_likelyhood"},
+            r"is '.*'; did you mean 'refusal_likelihood'\? known: judge_grad",
+        ),
+        ({"enhance_arms": ["top", "randm"]}, r"item 2 of enhance_arms is 'randm'; did you mean 'random'\? known: top"),
+        ({"adapt": {"freeze": ["x"]}}, "item 1 of adapt.freeze is 'x'; input should be 'matrix', 'router', "),
+        ({"score": {"method": "snipp"}}, "unknown score 'snipp'; did you mean 'snip'"),
         ({"enhance": {"beta": 0.5}}, "beta is a setting of objective dpo"),
         ({"calibration": {"utility": "b.jsonl"}}, "calibration.harmful is missing; add it"),
         (

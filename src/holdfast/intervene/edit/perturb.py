@@ -14,16 +14,17 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from holdfast.arguments import require
-from holdfast.artifacts import as_mask
+from holdfast.arguments import checked_call, require
 from holdfast.intervene.base import require_base
 from holdfast.intervene.entries import Entries, masked_entries
 from holdfast.models.given import require_module
 from holdfast.models.layout import Layout, sigma
 from holdfast.models.sites import find_scored
+from holdfast.value_or_path import as_mask
 from holdfast.values import Mask
 
 
+@checked_call
 def perturbed(
     model: PreTrainedModel,
     mask: Mask | str | Path,

@@ -26,7 +26,8 @@ from transformers import PreTrainedModel, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import TrainerControl, TrainerState
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from holdfast.artifacts import ValuesHash, as_mask, load_mask, save_mask
+from holdfast.arguments import checked_call, require_steps
+from holdfast.artifacts import ValuesHash, load_mask, save_mask
 from holdfast.distributed import wait_for_all
 from holdfast.intervene.base import require_base
 from holdfast.intervene.entries import mask_digest, masked_entries, refuse_adapters, refuse_misfit
@@ -36,6 +37,7 @@ from holdfast.intervene.hold.lora import LoraProtection, held_by, layers_to_hold
 from holdfast.intervene.hold.probe import ROLLED_BACK
 from holdfast.intervene.hold.protect import Protection, innermost, is_protected, protect
 from holdfast.intervene.train.sparse_adamw import SparseAdamW
+from holdfast.value_or_path import as_mask
 from holdfast.values import Mask
 
 RECORD = "holdfast.ProtectCallback"
@@ -47,6 +49,7 @@ WITH_PEFT = "add them with peft.get_peft_model, and this callback holds the effe
 logger = logging.getLogger(__name__)
 
 
+@checked_call
 class ProtectCallback(TrainerCallback):
     """Holds the entries that a mask selects, under any optimizer and any settings of the trainer.
 
@@ -80,7 +83,8 @@ class ProtectCallback(TrainerCallback):
         Raises:
             ValueError: only one of `refresh` and `every` is given, or the mask is neither a Mask nor a mask file.
         """
-        if every < 0 or (refresh is None) != (every == 0):
+        require_steps("every", every, least=0)
+        if (refresh is None) != (every == 0):
             raise ValueError(f"refresh needs every and every needs refresh, got every={every}; give both or neither.")
         self.mask = self._given = as_mask(mask)
         """The mask that is held now."""

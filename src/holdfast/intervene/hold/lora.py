@@ -19,7 +19,8 @@ from peft.utils.other import AuxiliaryTrainingWrapper
 from torch import nn
 from transformers import PreTrainedModel
 
-from holdfast.artifacts import as_mask, load_mask
+from holdfast.arguments import checked_call, require_name
+from holdfast.artifacts import load_mask
 from holdfast.errors import InvariantError
 from holdfast.intervene.base import require_base
 from holdfast.intervene.entries import Entries, find_entries, refuse_changed, refuse_misfit
@@ -28,6 +29,7 @@ from holdfast.intervene.hold.held_adapter import HeldAdapter, write_beside
 from holdfast.intervene.hold.held_layer import HeldLayer, hold_layer, refuse_quantised, release_layer
 from holdfast.intervene.hold.hold_summary import held_words
 from holdfast.models.locate import quiet_transformers
+from holdfast.value_or_path import as_mask
 from holdfast.values import Mask
 
 PLAIN_STARTS = (True, False, "gaussian", "eva")
@@ -108,6 +110,7 @@ class LoraProtection:
         return held_words(self, len(self.mask), is_released=not self._held)
 
 
+@checked_call
 def protect_lora(model: PeftModel, mask: Mask | str | Path, *, check_base: bool = True) -> LoraProtection:
     """Holds the effective weights of the selected entries at the base's values, through training, merge and unmerge.
 
@@ -147,6 +150,7 @@ def held_by(model: nn.Module) -> LoraProtection | None:
     return hold if isinstance(hold, LoraProtection) else None
 
 
+@checked_call
 def merge_protected(
     model: PeftModel, mask: Mask | str | Path | None = None, *, check_base: bool = True
 ) -> PreTrainedModel:
@@ -183,6 +187,7 @@ def merge_protected(
     return merged
 
 
+@checked_call
 def save_protected(model: PeftModel, mask: Mask | str | Path, folder: str | Path, *, check_base: bool = True) -> None:
     """Writes the adapter as PEFT does, with the mask beside it for `load_protected`.
 
@@ -194,6 +199,7 @@ def save_protected(model: PeftModel, mask: Mask | str | Path, folder: str | Path
     """
     refuse_plain(model)
     mask = as_mask(mask)
+    require_name(folder, "a folder", "give the model, the mask and the folder for the adapter, in this order")
     _require_base(model, mask, check_base=check_base)
     save_adapter(model, Path(folder))
     write_beside(Path(folder), model.peft_config, mask)
@@ -205,6 +211,7 @@ def save_adapter(model: PeftModel, folder: Path) -> None:
         model.save_pretrained(str(folder), save_embedding_layers=False)
 
 
+@checked_call
 def load_protected(
     base: PreTrainedModel, folder: str | Path, *, is_trainable: bool = False, check_base: bool = True
 ) -> PeftModel:
@@ -228,6 +235,7 @@ def load_protected(
             f"load_protected takes a loaded model and then a folder, got {type(base).__name__}; load the base with "
             "AutoModelForCausalLM.from_pretrained first."
         )
+    require_name(folder, "an adapter's folder", "give the folder where a held model or its trainer saved the adapter")
     mask = _mask_beside(Path(folder))
     require_base("the mask beside the adapter", mask.base, dict(base.named_parameters()), check_base=check_base)
     model = PeftModel.from_pretrained(base, str(folder), is_trainable=is_trainable)

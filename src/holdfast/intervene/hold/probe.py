@@ -16,6 +16,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import TrainerControl, TrainerState
 
+from holdfast.arguments import checked_call, require_choice, require_steps
 from holdfast.intervene.hold.hook_arguments import HookArguments
 from holdfast.outcomes import Rate
 
@@ -25,6 +26,7 @@ ROLLED_BACK = "rolled_back_to"
 logger = logging.getLogger(__name__)
 
 
+@checked_call
 class SafetyProbe(TrainerCallback):
     """Logs a rate, and ends training when the rate rises above a bound.
 
@@ -62,10 +64,10 @@ class SafetyProbe(TrainerCallback):
                 f"SafetyProbe takes a trainer and a function that measures a model, got {type(trainer).__name__} and "
                 f"{type(measure).__name__}; give SafetyProbe(trainer, attack_success_probe(tokenizer, judge, prompts))."
             )
-        if every < 1:
-            raise ValueError(f"every={every} is not a number of steps; give 1 or more.")
-        if on_breach not in ("stop", "roll_back"):
-            raise ValueError(f"on_breach={on_breach!r} is not known; give 'stop' or 'roll_back'.")
+        require_steps("every", every, least=1)
+        require_choice("on_breach", on_breach, ("stop", "roll_back"))
+        if not isinstance(stop_above, int | float):
+            raise ValueError(f"stop_above={stop_above!r} is not a rate; give a number such as 0.05.")
         self._trainer, self._measure, self._name = trainer, measure, name
         self._every, self._stop_above = every, stop_above
         self._good = _GoodWeights() if on_breach == "roll_back" else None

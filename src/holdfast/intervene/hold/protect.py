@@ -11,10 +11,11 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from holdfast.artifacts import as_mask
+from holdfast.arguments import checked_call
 from holdfast.intervene.base import require_base
 from holdfast.intervene.entries import Entries, masked_entries, refuse_adapters, refuse_changed
 from holdfast.intervene.hold.hold_summary import held_words
+from holdfast.value_or_path import as_mask
 from holdfast.values import Mask
 
 
@@ -65,6 +66,7 @@ class Protection:
             entry.write(values)
 
 
+@checked_call
 def protect(
     optimizer: torch.optim.Optimizer, mask: Mask | str | Path, model: nn.Module, *, check_base: bool = True
 ) -> Protection:

@@ -1,15 +1,19 @@
 """Patches of a loaded model: the new values that tuning gave some entries, applied and reverted bit for bit."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from holdfast.arguments import checked_call
 from holdfast.errors import InvariantError
 from holdfast.intervene.base import require_base
 from holdfast.intervene.entries import Entries, masked_entries, same_bits, select_entries
 from holdfast.models.fingerprints import fingerprint
+from holdfast.models.load import require_module
+from holdfast.value_or_path import as_patch
 from holdfast.values import Mask, Meta, Patch
 
 
@@ -57,28 +61,32 @@ def make_patch(
     return Patch(dict(mask.indices), new_values, shapes, mask.base, dict(old_values), made_by or {})
 
 
-def apply_patch(model: nn.Module, patch: Patch, *, check_base: bool = True) -> None:
+@checked_call
+def apply_patch(model: nn.Module, patch: Patch | str | Path, *, check_base: bool = True) -> None:
     """Writes a patch's new values into the model that it was made for.
 
-    With `check_base=False` it takes any model with these parameters.
+    With `check_base=False` it takes any model with these parameters. The patch may be the path of its file.
 
     Raises:
         ValueError: the model is not the patch's base, or the patch is applied already.
     """
+    patch = _checked("apply_patch", model, patch)
     entries = select_entries(model, patch.indices, patch.shapes)
     require_base("the patch", patch.base, dict(model.named_parameters()), check_base=check_base)
     _write(entries, patch.values)
 
 
-def revert_patch(model: nn.Module, patch: Patch, *, check_base: bool = True) -> None:
+@checked_call
+def revert_patch(model: nn.Module, patch: Patch | str | Path, *, check_base: bool = True) -> None:
     """Reverts an applied patch, and checks that the model equals its base bit for bit.
 
-    With `check_base=False` the model may differ from the base outside the patch.
+    With `check_base=False` the model may differ from the base outside the patch. The patch may be the path of its file.
 
     Raises:
         ValueError: the patch has no old values, or is not applied to the model.
         InvariantError: the model differs from the base outside the patch.
     """
+    patch = _checked("revert_patch", model, patch)
     if patch.old_values is None:
         raise ValueError("the patch was saved without old values; load the base checkpoint again instead.")
     entries = select_entries(model, patch.indices, patch.shapes)
@@ -88,6 +96,18 @@ def revert_patch(model: nn.Module, patch: Patch, *, check_base: bool = True) -> 
     _write(entries, patch.old_values)
     if check_base and fingerprint(model) != patch.base:
         raise InvariantError("the reverted model is not the patch's base: it was changed outside the patch.")
+
+
+def _checked(name: str, model: object, patch: Patch | str | Path) -> Patch:
+    """Returns the patch. Raises ValueError when the two arguments have the wrong types, for example swapped."""
+    if isinstance(patch, nn.Module):
+        raise ValueError(f"{name} takes a model and a patch, in this order; got {_types(model, patch)}.")
+    require_module(model)
+    return as_patch(patch)
+
+
+def _types(*given: object) -> str:
+    return ", ".join(type(argument).__name__ for argument in given)
 
 
 def _write(entries: list[Entries], values: Mapping[str, Tensor]) -> None:

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from holdfast.arguments import require_options
-from holdfast.artifacts import as_mask
+from holdfast.arguments import checked_call, require_options
 from holdfast.intervene.options import AdaptOptions
 from holdfast.intervene.train.examples import shuffled_positions
 from holdfast.intervene.train.frozen import frozen_roles
@@ -27,6 +26,7 @@ from holdfast.models.load import LoadedModel, require_loaded
 from holdfast.models.options import Role
 from holdfast.progress import Progress, silent
 from holdfast.records import Exchange, require_records
+from holdfast.value_or_path import as_mask
 from holdfast.values import Mask
 
 
@@ -41,6 +41,7 @@ class AdaptResult(TuningResult):
     """Roles of the parameters that were not trained."""
 
 
+@checked_call
 def adapt(
     loaded: LoadedModel,
     mask: Mask | str | Path | None,

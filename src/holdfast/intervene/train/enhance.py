@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from holdfast.arguments import require_options
-from holdfast.artifacts import as_mask
+from holdfast.arguments import checked_call, require_options
 from holdfast.intervene.entries import refuse_adapters
 from holdfast.intervene.options import EnhanceOptions
 from holdfast.intervene.train.dpo import Preference, make_preferences, preferences
@@ -33,6 +32,7 @@ from holdfast.models.load import LoadedModel, require_loaded
 from holdfast.models.sites import list_sites
 from holdfast.progress import Progress, silent
 from holdfast.records import Exchange, require_records
+from holdfast.value_or_path import as_mask
 from holdfast.values import Mask, Meta, Patch
 
 
@@ -49,6 +49,7 @@ class EnhanceResult(TuningResult):
     """True after a check that every other entry kept every bit. None without a mask."""
 
 
+@checked_call
 def enhance(
     loaded: LoadedModel,
     mask: Mask | str | Path | None,

@@ -23,12 +23,13 @@ from torch import Tensor, nn
 from torch.optim.adamw import adamw
 from torch.optim.optimizer import StateDict
 
-from holdfast.artifacts import as_mask
+from holdfast.arguments import checked_call
 from holdfast.distributed import all_sum, gathered, world_size
 from holdfast.intervene.base import require_base
 from holdfast.intervene.entries import Entries, masked_entries, refuse_adapters
 from holdfast.intervene.train.sampled_gradient import SampledGradient, fits, owners_of
 from holdfast.models.shards import is_sharded
+from holdfast.value_or_path import as_mask
 from holdfast.values import Mask
 
 WITHOUT_ADAPTERS = (
@@ -38,6 +39,7 @@ WITHOUT_ADAPTERS = (
 """The reason why SET refuses a model with adapters, and the alternative."""
 
 
+@checked_call
 class SparseAdamW(torch.optim.Optimizer):
     """Trains the entries that a mask selects, and no other bit of the model.
 

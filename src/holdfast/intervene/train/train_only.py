@@ -19,16 +19,18 @@ import torch
 from transformers import PreTrainedModel, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import TrainerControl, TrainerState
 
-from holdfast.artifacts import as_mask
+from holdfast.arguments import checked_call
 from holdfast.errors import InvariantError
 from holdfast.intervene.entries import Entries, digest_outside, masked_entries
 from holdfast.intervene.hold.hook_arguments import HookArguments
 from holdfast.intervene.hold.protect import innermost
 from holdfast.intervene.train.sparse_adamw import SparseAdamW, freeze_unmasked
 from holdfast.models.given import require_module
+from holdfast.value_or_path import as_mask
 from holdfast.values import Mask
 
 
+@checked_call
 def train_only(
     model: PreTrainedModel,
     mask: Mask | str | Path,

@@ -7,7 +7,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from holdfast.config import Options
-from holdfast.wrong_options import sentence_on
+from holdfast.wrong_options import place_of, sentence_on
 
 Config = TypeVar("Config", bound=Options)
 NAMED = 6
@@ -36,6 +36,6 @@ def read_config(content: object, kind: type[Config], path: Path) -> Config:
     except ValidationError as error:
         # A misspelt name is also missing under its right name.
         errors = sorted(error.errors(), key=lambda entry: entry["type"] != "extra_forbidden")
-        others = ", ".join(".".join(map(str, entry["loc"])) for entry in errors[1:NAMED])
+        others = ", ".join(place_of(entry["loc"]) for entry in errors[1:NAMED])
         also_wrong = f" (Also wrong: {others}{', and more' if len(errors) > NAMED else ''}.)" if others else ""
         raise ValueError(f"config {str(path)!r}: {sentence_on(errors[0], kind)}.{also_wrong}") from error

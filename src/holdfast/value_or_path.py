@@ -1,0 +1,48 @@
+"""Takes a value, or loads it from the path of its file, so that functions that need one of the two take both."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from holdfast.artifacts import load_mask, load_patch, load_scores
+from holdfast.values import Mask, Patch, Scores
+
+Value = TypeVar("Value", Scores, Mask, Patch)
+
+
+def as_scores(given: Scores | str | Path) -> Scores:
+    """Returns scores unchanged, and loads them from a path.
+
+    Raises:
+        ValueError: the argument is neither, or the file is missing or holds something else.
+    """
+    return _value(
+        given,
+        Scores,
+        load_scores,
+        "scores were expected",
+        "give Scores, or the path of a file that `holdfast score` wrote",
+    )
+
+
+def as_mask(given: Mask | str | Path) -> Mask:
+    """Returns a mask unchanged, and loads one from a path. Raises ValueError as `as_scores` does."""
+    return _value(
+        given, Mask, load_mask, "a mask was expected", "give a Mask, or the path of a file that `holdfast select` wrote"
+    )
+
+
+def as_patch(given: Patch | str | Path) -> Patch:
+    """Returns a patch unchanged, and loads one from a path. Raises ValueError as `as_scores` does."""
+    wrote = "give a Patch, or the path of a file that `holdfast enhance` or `holdfast patch` wrote"
+    return _value(given, Patch, load_patch, "a patch was expected", wrote)
+
+
+def _value(
+    given: Value | str | Path, kind: type[Value], load: Callable[[str | Path], Value], expected: str, remedy: str
+) -> Value:
+    if isinstance(given, str | Path):
+        return load(given)
+    if not isinstance(given, kind):
+        raise ValueError(f"{expected}, got {type(given).__name__}; {remedy}.")
+    return given

@@ -1,0 +1,61 @@
+from dataclasses import dataclass
+
+import pytest
+
+from holdfast.arguments import checked_call, require_choice, require_steps
+
+
+@checked_call
+def tune(model: str, mask: str | None = None, *, rate: float, steps: int = 3) -> str:
+    """Tunes."""
+    return f"{model} {mask} {rate} {steps}"
+
+
+@checked_call
+@dataclass(frozen=True)
+class Sets:
+    harmful: int = 0
+    harmless: int = 0
+
+    def __post_init__(self) -> None:
+        len(self.harmful)  # pyright: ignore[reportArgumentType] - a mistake of ours, within
+
+
+@pytest.mark.parametrize(
+    ("given", "named", "sentence"),
+    [
+        ((), {"rate": 1}, "tune needs model; call tune(model, rate=...)."),
+        ((), {}, "tune needs model and rate; call tune(model, rate=...)."),
+        (("m", "a", 3), {}, "tune takes 2 (model, mask) without a name, got 3; give the others by name: rate, steps."),
+        (("m",), {"model": "m"}, "tune got 'model' twice, by its place and by its name; give it once."),
+        (("m",), {"rat": 1}, "tune takes no 'rat'; did you mean 'rate'? known: model, mask, rate, steps."),
+    ],
+)
+def test_a_call_that_does_not_fit_is_one_sentence(given, named, sentence):
+    with pytest.raises(ValueError, match=r"^tune ") as told:
+        tune(*given, **named)
+    assert str(told.value) == sentence
+    assert told.value.__cause__ is None
+
+
+def test_a_call_that_fits_is_made_and_keeps_its_name_and_its_own_errors():
+    assert tune("m", rate=1) == "m None 1 3"
+    assert (tune.__name__, tune.__doc__) == ("tune", "Tunes.")
+    with pytest.raises(TypeError, match=r"object of type 'int' has no len\(\)"):
+        Sets(3)
+    with pytest.raises(ValueError, match=r"^Sets takes no 'harmfull'; did you mean 'harmful'\? known: harmful, harml"):
+        Sets(harmfull=3)  # pyright: ignore[reportCallIssue]
+    with pytest.raises(ValueError, match=r"^Sets takes 2 \(harmful, harmless\) without a name, got 3; leave the oth"):
+        Sets(1, 2, 3)  # pyright: ignore[reportCallIssue]
+
+
+def test_a_choice_and_a_number_of_steps_are_checked():
+    require_choice("dtype", "float32", ("auto", "float32"))
+    for given, end in (("flaot32", "did you mean 'float32'? known: auto, float32."), (3, "known: auto, float32.")):
+        with pytest.raises(ValueError, match=r"^dtype is ") as told:
+            require_choice("dtype", given, ("auto", "float32"))
+        assert str(told.value).endswith(end)
+    require_steps("every", 0, least=0)
+    for given in (0, "5", 2.5):
+        with pytest.raises(ValueError, match=rf"^every={given!r} is not a number of steps; give 1 or more\.$"):
+            require_steps("every", given, least=1)
