@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from holdfast.spelling import joined, meant
 
@@ -23,7 +23,7 @@ def checked_call(called: Called) -> Called:
     """
     if isinstance(called, type):
         called.__init__ = _checked(called.__init__, called.__name__, skipped=1)
-        return called
+        return cast(Called, called)
     return _checked(called, called.__name__)
 
 

@@ -37,7 +37,7 @@ def sorted_by_name(mapping: Mapping[str, ValueOf]) -> dict[str, ValueOf]:
 def _require_fields(value: "Scores | Mask | Patch", tensors: Sequence[str]) -> None:
     """Raises ValueError when a field is of another type, for example because two arguments are swapped."""
     kind = type(value).__name__
-    maps = [(name, getattr(value, name), Tensor, "tensors") for name in tensors]
+    maps: list[tuple[str, object, type, str]] = [(name, getattr(value, name), Tensor, "tensors") for name in tensors]
     if not isinstance(value, Scores):
         maps.append(("shapes", value.shapes, tuple, "shapes, each a tuple of numbers"))
     for name, given, held, what in maps:
