@@ -21,8 +21,8 @@ The judge is a classifier: the lower 18 layers of Qwen2.5-Coder-0.5B-Instruct, w
 - phrases put together around harmless instructions (500).
 
 If the judge's log-odds are below {UNSURE_BELOW}, the rules decide. We chose that bound with earlier judges, on
-exchanges that we had left out of their training. We lowered the learning rate of the smaller judges (1.5e-4) for the wider model
-once, before any measurement. We did not compare layers, steps and the share of prompts left out.
+exchanges that we had left out of their training. We lowered the learning rate of the smaller judges (1.5e-4) for the
+wider model once, before any measurement. We did not compare layers, steps and the share of prompts left out.
 
 We counted the sets below six times, each time with another judge, and read no error on them:
 

@@ -25,6 +25,8 @@ HERE = Path(__file__).parent
 RESULTS, WORDS, PAGE = HERE / "results", HERE / "real_models.md", HERE.parents[1] / "docs/results/real_models.md"
 SETS = {"refusal/jailbreakbench": "JailbreakBench", "refusal/harmbench_behaviors_text_all": "HarmBench"}
 
+MANY_TIMES = 10
+"""Ratio of perplexities from which percents are hard to read."""
 Cell = Mapping
 """The JSON of one cell."""
 
@@ -85,9 +87,12 @@ def shown(rate: Rate | None) -> str:
 
 
 def surprise(cells: Sequence[Cell], start: Cell) -> str:
-    """Perplexity over that of the untouched model, in percent, as the mean over cells."""
+    """Perplexity over that of the untouched model, in percent or as a factor, as the mean over cells."""
     ratios = [cell["perplexity"]["value"] / start["perplexity"]["value"] for cell in cells if cell["perplexity"]]
-    return f"{100 * (fmean(ratios) - 1):+.1f}%" if ratios else "not measured"
+    if not ratios:
+        return "not measured"
+    mean = fmean(ratios)
+    return f"{100 * (mean - 1):+.1f}%" if mean < MANY_TIMES else f"{mean:,.0f} times"
 
 
 def reworded(cells: Sequence[Cell]) -> str:
@@ -179,6 +184,7 @@ def main() -> None:
         "set differences": differences("set", tuned, "top", "random"),
         "noise": table("noise", noisy, ["mask", "share", "noise"]),
         "noise differences": differences("noise", noisy, "top", "random"),
+        "noise differences, safety-only": differences("noise", noisy, "safety_only", "random"),
     }
     text = WORDS.read_text()
     for name, made in tables.items():
