@@ -12,6 +12,7 @@ import torch
 
 from holdfast.artifacts import load_json, load_mask, load_scores
 from holdfast.cli import COMMANDS, call
+from holdfast.models.load import load_model
 from holdfast.pipeline.options import ScoringOptions
 from holdfast.score import SCORES
 from holdfast.select.stability import stability
@@ -65,6 +66,19 @@ def test_sites_are_counted_by_layer_and_component(capsys):
     out = capsys.readouterr().out
     assert "0 to 7" in out
     assert "model.layers.0" not in out
+
+
+def test_sites_print_the_fingerprint_that_an_evaluation_of_the_model_records(capsys, tmp_path):
+    base = load_model("testbed:aligned").base
+    for extra in ([], ["--summary"]):
+        assert call(["sites", "testbed:aligned", *extra]) == 0
+        assert f"Fingerprint: {base}\n" in capsys.readouterr().out
+        assert call(["sites", "testbed:aligned", *extra, "--json"]) == 0
+        assert printed(capsys)["fingerprint"] == base
+    (tmp_path / "one.txt").write_text("how do i mend the old clock ?\n")
+    out, few = str(tmp_path / "e.json"), ["--generate.max-new-tokens", "2"]
+    assert call(["evaluate", "testbed:aligned", "--harmless", str(tmp_path / "one.txt"), *few, "--out", out]) == 0
+    assert json.loads(Path(out).read_text())["made_by"]["model"]["fingerprint"] == base
 
 
 def test_sites_are_listed_as_json(capsys):

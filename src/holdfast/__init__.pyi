@@ -1,6 +1,5 @@
 """The names that scripts import from `holdfast`, each with the module that defines it."""
 
-from .artifacts import load_evaluation as load_evaluation
 from .artifacts import load_mask as load_mask
 from .artifacts import load_patch as load_patch
 from .artifacts import load_scores as load_scores
@@ -14,6 +13,7 @@ from .errors import UndecidedError as UndecidedError
 from .evaluate.cards import load_card as load_card
 from .evaluate.comparing import compare as compare
 from .evaluate.corrected import corrected_rates as corrected_rates
+from .evaluate.loading import load_evaluation as load_evaluation
 from .evaluate.suite import Suite as Suite
 from .intervene.edit.perturb import perturbed as perturbed
 from .intervene.hold.callback import ProtectCallback as ProtectCallback

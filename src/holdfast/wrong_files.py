@@ -45,10 +45,10 @@ READ_BY = {
     "bakeoff": "bakeoff.html beside it shows it",
     "adapter": "merge it, and compare the checkpoint with `holdfast check`",
     "adapter_config": "merge the adapter, and compare the checkpoint with `holdfast check`",
-    "weights": "`holdfast sites {folder}` lists a model's parameters",
-    "model_config": "`holdfast sites {folder}` lists a model's parameters",
-    "model_index": "`holdfast sites {folder}` lists a model's parameters",
-    "tokenizer": "`holdfast sites {folder}` lists a model's parameters",
+    "weights": "`holdfast sites {folder}` lists a model's parameters and prints its fingerprint",
+    "model_config": "`holdfast sites {folder}` lists a model's parameters and prints its fingerprint",
+    "model_index": "`holdfast sites {folder}` lists a model's parameters and prints its fingerprint",
+    "tokenizer": "`holdfast sites {folder}` lists a model's parameters and prints its fingerprint",
     "text": "`holdfast prompts show {path}` reads prompts",
     "cut_off": "make it again",
     "broken_json": "make it again",
@@ -59,7 +59,7 @@ OTHERS = {".toml": "a config", ".csv": "a table in CSV", ".tsv": "a table in TSV
 MARKS = (
     ("manifest.json", "`holdfast report {path}` reads the folder of a run"),
     ("adapter_config.json", "merge the adapter, and compare the checkpoint with `holdfast check`"),
-    ("config.json", "`holdfast sites {path}` lists a model's parameters"),
+    ("config.json", "`holdfast sites {path}` lists a model's parameters and prints its fingerprint"),
 )
 """Advice on folders, by a file in them. The first match counts."""
 SHOWN = ("scores", "mask", "patch", "evaluation")

@@ -103,7 +103,7 @@ def test_any_other_file_is_named_in_one_sentence(name, folder, capsys):
     ("name", "sentence"),
     [
         ("manifest.json", "`holdfast report {folder}` reads the run that it belongs to"),
-        ("model.safetensors", "`holdfast sites {folder}` lists a model's parameters"),
+        ("model.safetensors", "`holdfast sites {folder}` lists a model's parameters and prints its fingerprint"),
         ("adapter.safetensors", "compare the checkpoint with `holdfast check`"),
         ("prompts.jsonl", "`holdfast prompts show {folder}/prompts.jsonl` reads prompts"),
         (".", "`holdfast report {folder}` reads the folder of a run"),

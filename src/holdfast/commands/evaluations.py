@@ -5,8 +5,9 @@ from pathlib import Path
 
 from holdfast.artifacts import load_evaluation
 from holdfast.commands.asked_answers import answer_rows, answers_json, find_answers
-from holdfast.commands.console import Json, show, table
+from holdfast.commands.console import Json, show, table, warn
 from holdfast.commands.evaluate import evaluation_rows
+from holdfast.evaluate.consistent import require_consistent
 from holdfast.evaluate.other_forms import form_line
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.made_by import model_fingerprint, model_name, shown
@@ -30,6 +31,10 @@ def show_evaluation(path: Path, json: Json, prompt: str | None = None) -> None:
     if prompt is not None:
         _show_answers(path, evaluation, prompt, json)
         return
+    try:
+        require_consistent(evaluation, repr(str(path)))
+    except ValueError as contradiction:  # shown all the same, since somebody may be looking for the reason
+        warn(str(contradiction))
     about = {"file": str(path), "kind": "evaluation", "made_by": shown(evaluation.made_by)}
     result = {**about, **suite_json(evaluation), "num_answers": len(evaluation.answers)}
     rates = table(

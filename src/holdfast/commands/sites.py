@@ -7,7 +7,9 @@ from holdfast.commands.layers import grid_table
 
 
 def sites(model: str, *, summary: bool = False, json: Json = False) -> None:
-    """List a model's parameters: names, shapes, layers, components and roles. `score` scores parameters of role matrix.
+    """List a model's parameters, and print its fingerprint. `score` scores the parameters of role matrix.
+
+    Masks, patches and evaluations name their model by that fingerprint, and `compare --after-fingerprint` takes it.
 
     Example: holdfast sites testbed:aligned-moe
 
@@ -24,16 +26,20 @@ def sites(model: str, *, summary: bool = False, json: Json = False) -> None:
     from holdfast.models.sites import list_sites
     from holdfast.report.site_grid import MEANING, count_sites, sites_grid
 
-    all_sites = list_sites(load_model(model).model)
+    loaded = load_model(model)
+    all_sites = list_sites(loaded.model)
     scored = sum(site.num_entries for site in all_sites if site.role == "matrix")
     total = sum(site.num_entries for site in all_sites)
     title = f"{model}: {scored:,} of {total:,} entries are scored"
-    result: dict[str, object] = {"model": model, "num_parameters": total, "num_scored": scored}
+    counts = {"num_parameters": total, "num_scored": scored}
+    result: dict[str, object] = {"model": model, "fingerprint": loaded.base, **counts}
+    note = f"Fingerprint: {loaded.base}"
     if summary:
         show(
             result | {"by_component": count_sites(all_sites)},
             [grid_table(title, sites_grid(all_sites), MEANING)],
             json,
+            note,
         )
         return
     records = [asdict(site) | {"num_matrices": site.num_matrices} for site in all_sites]
@@ -49,4 +55,4 @@ def sites(model: str, *, summary: bool = False, json: Json = False) -> None:
         )
         for site in all_sites
     ]
-    show(result | {"sites": records}, [table(title, columns, rows)], json)
+    show(result | {"sites": records}, [table(title, columns, rows)], json, note)

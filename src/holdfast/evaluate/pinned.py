@@ -30,7 +30,7 @@ def require_model(evaluation: Evaluation, fingerprint: str, which: str) -> None:
     if not WRITTEN.fullmatch(wanted):
         raise ValueError(
             f"{fingerprint!r} is no fingerprint of a model; give {FEWEST_DIGITS} to 64 of its hexadecimal digits, as "
-            "`holdfast show EVALUATION` prints it."
+            "`holdfast show EVALUATION` or `holdfast sites MODEL --summary` prints it."
         )
     found = model_fingerprint(evaluation.made_by)
     if found is None:

@@ -12,7 +12,7 @@ from holdfast.errors import InvariantError
 from holdfast.intervene.base import require_base
 from holdfast.intervene.entries import Entries, masked_entries, same_bits, select_entries
 from holdfast.models.fingerprints import fingerprint
-from holdfast.models.load import require_module
+from holdfast.models.given import require_module
 from holdfast.value_or_path import as_patch
 from holdfast.values import Mask, Meta, Patch
 
