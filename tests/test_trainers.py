@@ -119,7 +119,7 @@ def run_llama_factory(folder):
 
 def run_ms_swift(folder):
     config = {
-        "model": "base", "model_type": "llama3", "template": "llama3", "dataset": "train.jsonl", "tuner_type": "full",
+        "model": "base", "model_type": "llama", "template": "llama3", "dataset": "train.jsonl", "tuner_type": "full",
         "external_plugins": RECIPES / "ms_swift.py", "callbacks": "hold", "per_device_train_batch_size": 2,
         "gradient_accumulation_steps": 1, "max_length": 128, "output_dir": "out", "torch_dtype": "float32",
         "attn_impl": "eager", "lr_scheduler_type": "constant", "report_to": "none", "use_hf": "true",
@@ -128,10 +128,21 @@ def run_ms_swift(folder):
     return ["-m", "swift.cli.sft", *(part for key, value in config.items() for part in (f"--{key}", str(value)))]
 
 
+RUN = {"axolotl": run_axolotl, "llamafactory": run_llama_factory, "swift": run_ms_swift}
+"""How a folder is prepared and what Python runs, by the package of each trainer."""
+
+
+def has(package):
+    found = f"import importlib.util as util; assert util.find_spec({package!r})"
+    return subprocess.run([str(THEIRS), "-c", found], capture_output=True, check=False).returncode == 0
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not THEIRS, reason="HOLDFAST_TRAINERS names no Python that has the trainers")
-@pytest.mark.parametrize("run", [run_axolotl, run_llama_factory, run_ms_swift])
-def test_the_trainer_itself_moves_no_held_bit(run, tmp_path):
+@pytest.mark.parametrize("trainer", RUN)
+def test_the_trainer_itself_moves_no_held_bit(trainer, tmp_path):
+    if not has(trainer):
+        pytest.skip(f"{THEIRS} has no {trainer}")
     copytree(model_path("aligned"), tmp_path / "base")
     save_mask(tmp_path / "mask.safetensors", random_mask(load_model("testbed:aligned").model, density=0.01))
     prompts = (ROOT / "src/holdfast/testbed/prompts/task_train.jsonl").read_text().splitlines()[:24]
@@ -143,7 +154,12 @@ def test_the_trainer_itself_moves_no_held_bit(run, tmp_path):
     quiet = {"HF_HUB_OFFLINE": "1", "AXOLOTL_DO_NOT_TRACK": "1", "WANDB_MODE": "disabled", "DISABLE_VERSION_CHECK": "1"}
     environment = {**os.environ, **quiet, "PYTHONPATH": str(ROOT / "src"), "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(
-        [str(THEIRS), *run(tmp_path)], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        [str(THEIRS), *RUN[trainer](tmp_path)],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     out = next(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.artifacts import load_evaluation
+from holdfast.artifacts import load_evaluation, save_json
 from holdfast.evaluate.comparing import compare
 from holdfast.evaluate.lm_eval_tasks import LmEvalOptions
 from holdfast.models.load import load_model
@@ -14,6 +14,7 @@ from holdfast.models.options import GenerateOptions, ServedOptions
 from holdfast.pipeline.evaluating import evaluate_recipe
 from holdfast.pipeline.options import MeasureOptions, SuiteFiles
 from holdfast.pipeline.recipe import Recipe
+from holdfast.pipeline.reproducing import load_reproduction, recipe_of, reproduce, reproduction_of
 from tests.judge.chat_server import failed, said
 from tests.model_server import model_server
 from tests.pipeline.small import small_config
@@ -70,6 +71,15 @@ def test_a_served_model_is_measured_as_the_checkpoint_is_but_for_what_needs_weig
         "chat_template": "the server's own",
         "sampling": "temperature 0, other settings the server's own",
     }
+
+
+def test_an_evaluation_of_a_served_model_is_made_again_from_its_record(made, tmp_path):
+    save_json(tmp_path / "reproduce.json", reproduction_of(load_evaluation(made[2]), "there.json"))
+    record = load_reproduction(tmp_path / "reproduce.json")
+    result = reproduce(record, recipe_of(record, {}, {}), tolerance=0.0)
+    assert (result.different, result.other_responses, result.other_versions) == ([], 0, ())
+    with pytest.raises(ValueError, match="leave MODEL out"):
+        reproduce(record, recipe_of(record, {"model": "testbed:aligned"}, {}), tolerance=0.0)
 
 
 def test_a_served_model_and_a_checkpoint_are_compared_with_a_told_difference(made):
