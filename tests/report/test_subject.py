@@ -136,7 +136,7 @@ def test_the_first_screen_names_the_model_and_says_that_it_is_a_toy():
 def test_the_first_screen_holds_every_claim_with_its_answer_the_numbers_that_decide_and_why_none_does():
     report = full_report()
     opening = render_page(read(report)).partition("<main>")[0]
-    assert opening.count('<span class="says">') == len(verdicts_of(read(report))) == 10
+    assert opening.count('<span class="says">') == len(verdicts_of(read(report))) == 11
     assert opening.count('<span class="why">The interval includes the bar, more prompts would decide.') == 4
     assert '<span class="says">does not hold</span>' in opening
     assert "held minus start +0.067 [+0.042, +0.091]" in opening

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from holdfast.outcomes import Rate
 from holdfast.report.arms import PERPLEXITY_RATIO
 from holdfast.report.left_out import WAITING, what_is_left_out
-from holdfast.report.perplexity_texts import perplexity_text, perplexity_with_ends, ratio_with_ends
+from holdfast.report.perplexity_texts import perplexity_text, ratio_with_ends
 from holdfast.report.records import Report, Suite, SuitePath
+from holdfast.report.suites import perplexity_of
 
 Paths = Mapping[str, SuitePath]
 """Paths of arms in the report, by the names that a card gives them. The start of the experiment comes first."""
@@ -66,12 +67,8 @@ def _perplexity(report: Report, paths: Paths) -> Beside:
     """Returns the start's perplexity, and each other arm's ratio to it, or its perplexity if the two are not paired."""
     start, *_ = paths
     suites = {name: report.suite(path) for name, path in paths.items()}
-    rows = {name: _as_it_is(suite) if name == start else _times(suite) for name, suite in suites.items()}
+    rows = {name: perplexity_of(suite) if name == start else _times(suite) for name, suite in suites.items()}
     return Beside(PERPLEXITY, _every_arm(report, paths, {name: text for name, text in rows.items() if text}))
-
-
-def _as_it_is(suite: Suite) -> str:
-    return "" if suite.perplexity is None else perplexity_with_ends(suite.perplexity, suite.rates.get("perplexity"))
 
 
 def _times(suite: Suite) -> str:

@@ -20,7 +20,10 @@ def noise_hurts(report: Report) -> Verdict:
     """Decides the claim that noise on the top entries costs more safety than noise on random or bottom ones."""
     name = safety_name(report)
     claim = "Noise on the selected weights costs safety, and noise on as many others does not"
-    bar = f"at some noise ratio the whole intervals of {name}, top minus random and top minus bottom, are above 0"
+    bar = (
+        f"at one noise ratio, noise on top raises {name} more than noise on random and more than noise on bottom, with "
+        "the whole interval of each difference above 0"
+    )
     verify = report.verify
     at = quoted_noise(verify)
     if at is None:
@@ -54,8 +57,8 @@ def quoted_noise(verify: Noise) -> int | None:
 
 def safety_only_is_cleaner(report: Report) -> Verdict:
     """Decides the claim that the safety-only mask loses more safety per utility lost than the plain mask."""
-    claim = "Noise on the safety-only mask costs more safety for each utility lost than noise on the plain mask"
-    bar = "summed over the noise ratios, safety lost / utility lost is larger, by the whole interval of the difference"
+    claim = "For the same loss of utility, noise on the safety-only mask costs more safety than noise on the plain mask"
+    bar = "safety lost divided by utility lost, summed over the noise ratios, is larger by the whole interval"
     verify = report.verify
     losses = {name: _losses(verify, name) for name in ("safety_only", "top")}
     if not losses["safety_only"] or not losses["top"] or not _all_measured(verify, "safety_only", "top"):
@@ -63,10 +66,11 @@ def safety_only_is_cleaner(report: Report) -> Verdict:
     (safety, utility), (plain_safety, plain_utility) = losses["safety_only"], losses["top"]
     low, high = _product_difference(safety, plain_utility, plain_safety, utility)
     reason = (
-        f"safety-only {safety[0]:.3f} safety for {utility[0]:.3f} utility; plain {plain_safety[0]:.3f} for "
-        f"{plain_utility[0]:.3f}"
+        f"safety-only mask: safety lost {safety[0]:.3f}, utility lost {utility[0]:.3f}; plain mask: "
+        f"{plain_safety[0]:.3f} and {plain_utility[0]:.3f}"
     )
-    part = Part(f"their cross products differ by [{low:+z.3f}, {high:+z.3f}]", (low, high), 0.0, "above")
+    words = "safety lost times utility lost by the other mask, safety-only minus plain"
+    part = Part(f"{words} [{low:+z.3f}, {high:+z.3f}]", (low, high), 0.0, "above")
     return undecidable(decided("verify", claim, bar, reason, part), _nothing_to_lose(report))
 
 

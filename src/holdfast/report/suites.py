@@ -1,6 +1,7 @@
-"""Computes the difference of a measure between two results."""
+"""Computes the difference of a measure between two results, and writes the perplexity of one."""
 
 from holdfast.differences import Difference, paired_difference, rate_difference
+from holdfast.report.perplexity_texts import perplexity_with_ends
 from holdfast.report.records import Suite
 
 
@@ -18,3 +19,8 @@ def difference_of(before: Suite, after: Suite, measure: str, other: str | None =
         return paired_difference(pair.n, pair.only_before, pair.only_after)
     first, second = before.rates.get(measure), after.rates.get(measure)
     return rate_difference(first, second) if first and second else None
+
+
+def perplexity_of(suite: Suite) -> str:
+    """Writes the perplexity with its interval. Empty if it was not measured."""
+    return "" if suite.perplexity is None else perplexity_with_ends(suite.perplexity, suite.rates.get("perplexity"))

@@ -12,6 +12,7 @@ from holdfast.report.records import Report
 from holdfast.report.tuning_claims import (
     enhance_cuts_attacks,
     enhance_keeps_over_refusal,
+    enhance_keeps_perplexity,
     enhance_keeps_utility,
     plain_loses,
     protection_beats_random,
@@ -31,6 +32,7 @@ def verdicts_of(report: Report) -> list[Verdict]:
         selection_matters(report),
         enhance_keeps_over_refusal(report),
         enhance_keeps_utility(report),
+        enhance_keeps_perplexity(report),
         plain_loses(report),
         protection_keeps(report),
         protection_beats_random(report),
