@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from holdfast import __version__
-from holdfast.artifacts import load_patch, save_mask
+from holdfast.artifacts import load_json, load_patch, save_mask
 from holdfast.intervene.options import AdaptOptions, EnhanceOptions
 from holdfast.made_by import count_shared, prompts_entry
 from holdfast.models.load import load_model
@@ -125,6 +125,7 @@ def test_a_tuning_that_was_stopped_goes_on_from_its_checkpoint(inputs, tmp_path,
     assert ("adapting", 0) not in steps
     assert ("enhancing", 0) not in steps
     assert resumed.losses == pytest.approx(tune(inputs, tmp_path / "whole").losses), "that of the first step was kept"
+    assert load_json(tmp_path / "out/losses.json") == {"losses": list(resumed.losses)}
     assert (tmp_path / "out/result.json").is_file()
     assert not (tmp_path / "out/training").exists()
 

@@ -177,9 +177,10 @@ def _checkpoints(out: Path, options: SftOptions) -> Path | None:
 def _save_tuned(
     out: Path, result: TuningResult, options: SftOptions, checked: Mapping[str, object], progress: Progress
 ) -> None:
-    """Saves the checkpoint, then the results of its checks. A folder with result.json is complete."""
+    """Saves the checkpoint, the losses, and the results of the checks. A folder with result.json is complete."""
     with step(progress, "saving the checkpoint"):
         save_checkpoint(out / "model", result.tuned)
+    first(lambda: save_json(out / "losses.json", {"losses": list(result.losses)}))
     first(lambda: discard_checkpoints(out / TRAINING))
     drift = {} if result.routing_drift is None else {"routing_drift": result.routing_drift}
     measured = {
