@@ -140,6 +140,27 @@ MUTANTS = (
         "evaluate/test_statistics.py",
     ),
     Mutant(
+        "the exact paired test leaves out the level of its nuisance parameter",
+        "evaluate/exact_paired.py",
+        "    return np.minimum(1.0, largest + GAMMA)",
+        "    return np.minimum(1.0, largest)",
+        "evaluate/test_exact_paired.py",
+    ),
+    Mutant(
+        "a gate passes what its prompts do not show",
+        "evaluate/weighing.py",
+        "if p_passes is not None and p_passes <= LEVEL:",
+        "if p_passes is not None and p_passes <= 0.5:",
+        "evaluate/test_gate.py",
+    ),
+    Mutant(
+        "a gate fails without a correction for several conditions",
+        "evaluate/weighing.py",
+        "    corrected = iter(holm([p for p in p_values if p is not None]))",
+        "    corrected = iter([p for p in p_values if p is not None])",
+        "evaluate/test_weighing.py",
+    ),
+    Mutant(
         "generation pads on the right",
         "prompts/batching.py",
         "    ids = [[pad_id] * (longest - len(sequence)) + list(sequence) for sequence in sequences]\n"

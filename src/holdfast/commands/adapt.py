@@ -43,8 +43,7 @@ def adapt(
         Print one JSON object in place of tables.
     """
     once = Once(exist_ok, "adapt", out / "result.json", out, locals())
-    if once.is_done:
-        once.say(json)
+    if once.says_done(json):
         return
     check_mask(mask)
     from holdfast.pipeline import tuning

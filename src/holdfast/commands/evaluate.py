@@ -70,8 +70,7 @@ def evaluate(
         Print one JSON object in place of the table, without the answers.
     """
     once = Once(exist_ok, "evaluate", out, out, locals())
-    if once.is_done:
-        once.say(json)
+    if once.says_done(json):
         return
     from holdfast.evaluate.cards import load_card
     from holdfast.evaluate.lm_eval_tasks import LmEvalOptions

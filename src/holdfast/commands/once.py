@@ -40,8 +40,8 @@ class Once:
         self._record = out.with_name(f"{out.name}.command.json") if exist_ok else None
         options = {name: _plain(value) for name, value in arguments.items() if name not in NOT_COMPARED}
         self._settings = {"command": command, "options": options}
-        self.is_done = exist_ok and result.exists()
-        if self.is_done:
+        self._is_done = exist_ok and result.exists()
+        if self._is_done:
             self._refuse_other()
         else:
             refuse_existing(result)
@@ -61,10 +61,12 @@ class Once:
                 "it away first."
             )
 
-    def say(self, json: bool) -> None:
-        """Prints that the result exists."""
-        note = f"{self.out} exists: the same command made it, so there is nothing to do."
-        show({"out": str(self.out), "existed": True}, [], json, note=note)
+    def says_done(self, json: bool) -> bool:
+        """Prints that the result exists, and returns True, if the command has finished before."""
+        if self._is_done:
+            note = f"{self.out} exists: the same command made it, so there is nothing to do."
+            show({"out": str(self.out), "existed": True}, [], json, note=note)
+        return self._is_done
 
     def record(self) -> None:
         """Records that the command has finished. Of several processes the first one does."""

@@ -70,8 +70,7 @@ def score(
         Print one JSON object in place of tables.
     """
     once = Once(exist_ok, "score", out, out, locals())
-    if once.is_done:
-        once.say(json)
+    if once.says_done(json):
         return
     if not OBJECTIVES[options.objective].given:
         judge = judge or REFUSAL_RULES

@@ -62,8 +62,7 @@ def select(
         Print one JSON object in place of tables.
     """
     once = Once(exist_ok, "select", out, out, locals())
-    if once.is_done:
-        once.say(json)
+    if once.says_done(json):
         return
     given = options.model_dump(exclude_unset=True)
     mask = select_to_file(scores, selector, out, given=given, utility=utility, like=like)

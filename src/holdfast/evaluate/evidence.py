@@ -50,7 +50,7 @@ class Evidence(Protocol):
     def value(self) -> float: ...
     @property
     def bounds(self) -> tuple[float, float]:
-        """What the number is at least and at most."""
+        """The number is at least the first, and at most the second."""
         ...
 
     def p_value(self, bar: float, *, above: bool) -> float:

@@ -53,7 +53,7 @@ class Truth:
 
     @property
     def turned(self) -> "Truth":
-        """The same with before and after exchanged, so that a rise is a fall."""
+        """This assumption with before and after exchanged, so that a rise is a fall."""
         return Truth(self.only_after, self.only_before)
 
 

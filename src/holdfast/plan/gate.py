@@ -21,7 +21,7 @@ BEYOND = 0.03
 
 @dataclass(frozen=True)
 class Row:
-    """What a gate can decide with a number of prompts."""
+    """Chances of a gate with a number of prompts."""
 
     prompts: int
     passes_equal: float
