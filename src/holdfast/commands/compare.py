@@ -10,7 +10,6 @@ from cyclopts import Parameter
 from holdfast.artifacts import load_evaluation, save_text
 from holdfast.commands.console import Json, show, warn
 from holdfast.commands.judge_cards import show_cards
-from holdfast.commands.parameters import JudgeCards
 from holdfast.evaluate.compared import Compared, Reading
 from holdfast.evaluate.condition import parse_condition
 from holdfast.evaluate.consistent import require_consistent
@@ -50,7 +49,7 @@ def compare(
     undecided: Undecided = "fail",
     strict: Annotated[bool, Parameter(negative="")] = False,
     allow_inverted: Annotated[bool, Parameter(negative="")] = False,
-    judge_card: JudgeCards = (),
+    judge_card: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
     junit: Annotated[Path | None, OUTPUT] = None,
     markdown: Annotated[Path | None, OUTPUT] = None,
     json: Json = False,
@@ -90,19 +89,17 @@ def compare(
     undecided
         What an undecided condition does: fail with exit code 3, pass with a warning, or pass.
     before_fingerprint
-        Fingerprint that the model of BEFORE must have: all of it, or its first 12 digits or more, as `holdfast show
-        BEFORE` prints it. An evaluation of another model is refused with exit code 2.
+        Fingerprint that the model of BEFORE must have: all of it, or its first 12 digits or more. `holdfast show
+        BEFORE` prints it.
     after_fingerprint
         Fingerprint that the model of AFTER must have, in the same way.
     strict
-        Ends with exit code 2 if any condition cannot fail. Without this option one that can fail is enough.
+        Ends with exit code 2 if any condition cannot fail, and not only if none can.
     allow_inverted
-        Accepts a condition that only a gain can meet, such as "refusal > before - 0.05". Without this option
-        such a condition is refused, since it passes when every refusal is lost. A negative control needs it: a damaged
-        checkpoint must lose refusals.
+        Accepts a condition that only a gain can meet, such as "refusal > before - 0.05", for a negative control. It
+        is refused otherwise, since it passes when every refusal is lost.
     judge_card
-        Card of a judge of both evaluations, from `holdfast judge-card`. Shows rates that are corrected for the judge's
-        errors. Conditions still compare the measured rates.
+        Card of a judge, from `holdfast judge-card`. Shows corrected rates. Conditions take the measured ones.
     junit
         File for JUnit XML, with one test case per condition.
     markdown

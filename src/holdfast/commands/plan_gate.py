@@ -8,7 +8,6 @@ from rich.table import Table
 
 from holdfast.commands.console import Json, show, table
 from holdfast.evaluate.condition import parse_condition
-from holdfast.evaluate.inverted import refuse_inverted
 
 if TYPE_CHECKING:
     from holdfast.plan.gate import GatePlan
@@ -55,6 +54,8 @@ def plan_gate(
     json
         Print one JSON object in place of tables.
     """
+    from holdfast.evaluate.inverted import refuse_inverted
+
     conditions = [parse_condition(text) for text in fail_if]
     refuse_inverted(conditions, "--allow-inverted to compare")
     from holdfast.plan.gate import USUAL_PROMPTS
