@@ -21,9 +21,7 @@ def edited(tmp_path):
 
 
 def test_a_file_that_contradicts_itself_is_refused_unless_the_check_is_left_out(edited):
-    with pytest.raises(
-        ValueError, match=r"edited.json' contradicts itself: over_refusal is 0\.0, and 2 of its 20 ans"
-    ):
+    with pytest.raises(ValueError, match=r"edited.json' contradicts itself: over_refusal is 0\.0, and 2 of its 20 ans"):
         holdfast.load_evaluation(edited)
     assert holdfast.load_evaluation(str(edited), check=False).over_refusal.value == 0.0
 

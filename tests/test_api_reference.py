@@ -1,0 +1,38 @@
+"""docs/api-reference.md shows the signatures of the source, of every name that scripts import."""
+
+import holdfast
+from tests import api_reference
+
+
+def test_the_page_is_up_to_date():
+    written = api_reference.PAGE.read_text(encoding="utf-8")
+    assert written == api_reference.render(), "run `python -m tests.api_reference`"
+
+
+def test_every_name_that_scripts_import_has_a_signature_and_a_line():
+    page = api_reference.PAGE.read_text(encoding="utf-8")
+    for name in holdfast.__all__:
+        entry = page.partition(f"\n### {name}\n\n```py\n")[2].partition("\n### ")[0]
+        call, _, says = entry.partition("```")
+        assert name in call, name
+        assert says.strip(), name
+
+
+def test_a_signature_names_kinds_and_defaults_and_marks_what_has_a_name():
+    assert api_reference.entry("intervene.patch.patch.apply_patch").splitlines()[3] == (
+        "apply_patch(model: nn.Module, patch: Patch | str | Path, *, check_base: bool = True) -> None"
+    )
+    entry = api_reference.entry("values.Mask")
+    assert "    indices: Mapping[str, Tensor],\n" in entry
+    assert "- `.iou(other: Mask) -> float`: Intersection over union in [0, 1], and 1 for two empty masks." in entry
+    assert "from holdfast.testbed import model_path" in api_reference.entry("testbed.model_path")
+    assert "- `fraction` (default 0.01): Share of the scored weights" in api_reference.entry("select.top.TopOptions")
+
+
+def test_items_of_a_docstring_keep_what_follows_on_other_lines():
+    text, sections = api_reference.split(
+        "Does it.\n\nArgs:\n    a: one\n        more.\n    b: two.\n\nRaises:\n    ValueError: no."
+    )
+    assert text == "Does it."
+    assert api_reference.items(sections["Args"]) == [("a", "one more."), ("b", "two.")]
+    assert api_reference.items(sections["Raises"]) == [("ValueError", "no.")]
