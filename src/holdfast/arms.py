@@ -20,6 +20,8 @@ CONTROLS = "controls"
 """Key of the report's section of SET that holds its controls."""
 SELECTED = "{selected}"
 """Placeholder in labels. Pages replace it with the main mask and its share, such as 'top 1%'."""
+OTHER_WEIGHTS = "other weights with the same data and steps"
+"""Words for what most controls of SET tune."""
 STARTS: Mapping[Stage, str] = {"enhance": "before", "adapt": "start"}
 """Name of the untouched model in each stage, used in files, in the report and on pages."""
 
@@ -73,6 +75,9 @@ class Arm:
     is_compared: bool = False
     """Tells whether other arms are compared with this one prompt by prompt, as they are with the start."""
 
+    does: str = ""
+    """Words for what this arm tunes or holds, for a sentence of the page. Left out, the sentence does not name it."""
+
     @property
     def path(self) -> tuple[str, ...]:
         """Keys that lead to the arm's suite in the report."""
@@ -92,8 +97,10 @@ def _noise(mask: str, label: str, look: Look) -> Arm:
     return Arm(mask, "verify", mask, "noise", "noise on the mask", label, look)
 
 
-def _control(name: str, mask: str | None, method: str, help: str, label: str, look: Look, **more) -> Arm:
-    return Arm(name, "enhance", mask, method, help, label, look, (CONTROLS, name), **more)
+def _control(
+    name: str, mask: str | None, method: str, help: str, label: str, look: Look, does: str = OTHER_WEIGHTS, **more
+) -> Arm:
+    return Arm(name, "enhance", mask, method, help, label, look, (CONTROLS, name), does=does, **more)
 
 
 ARMS: tuple[Arm, ...] = (
@@ -102,7 +109,7 @@ ARMS: tuple[Arm, ...] = (
     _noise("random", "random", RANDOM),
     _noise("bottom", "bottom", BOTTOM),
     Arm("top", "enhance", "top", "set", "the mask", SELECTED, TOP, ("after",), is_control=False),
-    Arm("safety_only", "enhance", "safety_only", "set", "its controls", "safety-only", SAFETY),
+    Arm("safety_only", "enhance", "safety_only", "set", "its controls", "safety-only", SAFETY, does=OTHER_WEIGHTS),
     _control("random", "random", "set", "its controls", "random", RANDOM, is_compared=True),
     _control("bottom", "bottom", "set", "its controls", "bottom", BOTTOM),
     _control(
@@ -112,13 +119,43 @@ ARMS: tuple[Arm, ...] = (
         "the mask, without harmless examples",
         "refusals alone",
         ALONE,
+        "the selected weights on refusals alone, without harmless exchanges",
         options={"harmless_share": 0.0},
     ),
     _control("full", None, "plain", "all weights", "all weights", FULL),
-    Arm("plain", "adapt", None, "plain", "none", "plain", FULL, is_compared=True),
-    Arm("protected", "adapt", "top", "spa", "the mask", f"hold {SELECTED}", TOP, is_control=False),
-    Arm("safety_only", "adapt", "safety_only", "spa", "its controls", "hold safety-only", SAFETY),
-    Arm("random_protected", "adapt", "random", "spa", "its controls", "hold random", RANDOM, is_compared=True),
+    Arm("plain", "adapt", None, "plain", "none", "plain", FULL, is_compared=True, does="without a hold"),
+    Arm(
+        "protected",
+        "adapt",
+        "top",
+        "spa",
+        "the mask",
+        f"hold {SELECTED}",
+        TOP,
+        is_control=False,
+        does="with the selected entries held at their values",
+    ),
+    Arm(
+        "safety_only",
+        "adapt",
+        "safety_only",
+        "spa",
+        "its controls",
+        "hold safety-only",
+        SAFETY,
+        does="with the safety-only entries held",
+    ),
+    Arm(
+        "random_protected",
+        "adapt",
+        "random",
+        "spa",
+        "its controls",
+        "hold random",
+        RANDOM,
+        is_compared=True,
+        does="with as many random entries held",
+    ),
 )
 """All arms, stage by stage, in the order of configs, runs and pages."""
 
