@@ -300,7 +300,7 @@ def test_an_interrupt_is_told_of_and_the_same_command_goes_on(files, tmp_path, c
         "holdfast: stopped; run the same command again to continue from its last saved state.\n"
     )
     assert call([*command, "--json"]) == 0
-    assert "first_loss" not in printed(capsys), "no step was run again"
+    assert printed(capsys)["first_loss"] > 0, "no step was run again, and the losses were kept"
 
 
 @pytest.mark.parametrize("every", ["0", "2"])

@@ -277,6 +277,8 @@ def test_what_is_gathered_in_half_precision_is_trained_in_float32_and_held_bit_f
 def test_a_sharded_run_that_was_stopped_ends_in_the_same_bits(folder, what):
     expected, found = (values_of(folder / "2_sharded" / name / "model") for name in (what, f"{what}_again"))
     assert all(torch.equal(found[name], values) for name, values in expected.items())
+    whole, resumed = (load_json(folder / "2_sharded" / name / "losses.json") for name in (what, f"{what}_again"))
+    assert resumed == whole, "those before the stop are in its checkpoint"
 
 
 @pytest.mark.parametrize(("what", "held"), [("spa", True), ("set", False)])
