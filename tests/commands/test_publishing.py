@@ -7,8 +7,11 @@ import yaml
 
 from holdfast.artifacts import load_evaluation, save_evaluation, save_json
 from holdfast.cli import call
+from holdfast.evaluate.judge_card import Confusion, JudgeCard
+from holdfast.judge.refusal import RefusalJudge
 from tests.commands.test_judge_card import card_of_rules
 from tests.commands.test_report import run as run  # a fixture
+from tests.evaluate.constructed import aligned, plainly_tuned
 
 
 @pytest.fixture(scope="module")
@@ -101,3 +104,24 @@ def test_a_run_has_a_card_of_its_models(run, tmp_path, capsys):
     assert f"Card: {tmp_path / 'card.md'}" in capsys.readouterr().out
     assert call(["report", str(run), "--eval-results", str(tmp_path / "r")]) == 2
     assert "need the evaluation of one model" in capsys.readouterr().err
+
+
+def test_the_page_of_a_run_shows_the_judges_cards_and_corrected_rates(run, tmp_path, capsys):
+    made_by = {"judge": {"name": "<guard>", "fingerprint": "g"}, "refusal_judge": RefusalJudge().fingerprint}
+    for name, make in {"before": aligned, "top/evaluation": plainly_tuned}.items():
+        save_evaluation(run / f"enhance/{name}.json", make(made_by=made_by))
+    card = JudgeCard({"name": "<guard>", "fingerprint": "g"}, "unsafe", {"name": "l"}, Confusion(80, 20, 10, 90))
+    save_json(tmp_path / "card.json", card.as_json())
+    assert call(["report", str(run)]) == 0
+    assert "How often the judges err" not in (run / "report.html").read_text()
+    assert "how often the judge errs" in (run / "report.html").read_text()
+    capsys.readouterr()
+    assert call(["report", str(run), "--judge-card", str(tmp_path / "card.json")]) == 0
+    assert "Rates corrected for the known errors of the judges" in capsys.readouterr().out
+    page = (run / "report.html").read_text()
+    section = page.partition('<section id="judges">')[2].partition("</section>")[0]
+    assert "&lt;guard&gt; agrees with people on 0.85" in section
+    assert "The refusal rules have no card" in section
+    assert "by labels" not in section
+    assert section.count("<tr>") >= 3  # the header, and the start and the arm
+    assert "how often the judge errs" not in page

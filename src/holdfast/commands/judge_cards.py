@@ -10,6 +10,7 @@ from rich.console import RenderableType
 from holdfast.evaluate.cards import JudgeOf, cards_of
 from holdfast.evaluate.corrected import Corrected, corrected_rates
 from holdfast.evaluate.judge_card import JudgeCard
+from holdfast.json_files import JsonObject
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.outcomes import Evaluation
 from holdfast.prompts.labelled import Counted
@@ -41,6 +42,14 @@ class ShownCards:
             heading: {name: f"{_cells(rate)[1]}, by labels of {rate.part}" for name, rate in rates.items()}
             for heading, rates in self.corrected.items()
         }
+
+    def page(self) -> JsonObject | None:
+        """Returns the cards and the corrected rates as report.json holds them. None without a card."""
+        if not any(self.result["judge_cards"].values()):
+            return None
+        numbers = _numbers(self.corrected)
+        rows = [list(map(str, row)) for row in numbers.rows]
+        return {"lines": self.note.splitlines(), "header": list(numbers.header), "rows": rows}
 
     def section(self) -> str:
         """Writes the judges and the corrected rates as a section in Markdown. Empty without judges."""

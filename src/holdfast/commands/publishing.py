@@ -11,6 +11,7 @@ from holdfast.artifacts import load_evaluation, save_json, save_text
 from holdfast.commands.console import show, table
 from holdfast.commands.judge_cards import ShownCards, show_cards
 from holdfast.evaluate.consistent import require_consistent
+from holdfast.json_files import JsonObject
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.made_by import Meta
 from holdfast.outcomes import Evaluation
@@ -41,6 +42,8 @@ class Published:
     lines: list[str] = field(default_factory=list)
     tables: list[RenderableType] = field(default_factory=list)
     result: dict[str, Any] = field(default_factory=dict)
+    page: JsonObject | None = None
+    """Cards of the judges and corrected rates for the page. None without a card."""
 
 
 def publish(path: Path, outputs: Outputs, judge_cards: Sequence[Path], figures: Path | None, as_json: bool) -> None:
@@ -92,7 +95,7 @@ def publish_run(
             )
         return Published()
     cards = show_cards(evaluations, judge_cards)
-    done = Published(cards.note.splitlines(), list(cards.tables), cards.result)
+    done = Published(cards.note.splitlines(), list(cards.tables), cards.result, cards.page())
     if card:
         save_text(card, render_card(evaluations, _content(cards, ())))
         done.lines.append(f"Card: {card}")

@@ -96,7 +96,7 @@ def _report_run(
     from holdfast.report.tables import summary_tables
 
     published = publish_run(settings, folder, judge_card, card, prompts)
-    written = save_story(settings, folder)
+    written = save_story(settings, folder, published.page)
     record = read_report(written)
     note = f"The page: {folder / 'report.html'}"
     if figures is not None:

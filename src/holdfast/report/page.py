@@ -165,6 +165,7 @@ def page_context(report: Report) -> dict[str, object]:
         "repeats": {measure_label(measure): repeats_of(report, measure) for measure in SET_OF},
         "p_means": p_means(num_tests(arms)),
         "arm_tables": dict(zip(arms, arm_tables(report), strict=True)),
+        "judge_table": _judge_table(report),
         "provenance": _provenance(report.provenance),
     }
 
@@ -182,6 +183,12 @@ def figures_of(report: Report) -> Figures:
         forests={stage: _forests(measured) for stage, measured in arms.items()},
         folded_arms={stage: _folded(measured) for stage, measured in arms.items()},
     )
+
+
+def _judge_table(report: Report) -> NumberTable | None:
+    """Makes the table of rates corrected for the judges' errors. None if there are none."""
+    judges = report.judges
+    return NumberTable("Measured and corrected rates", judges.header, judges.rows) if judges and judges.rows else None
 
 
 def _provenance(provenance: Mapping[str, object]) -> dict[str, list[tuple[str, str]]]:

@@ -226,6 +226,17 @@ class Config:
 
 
 @dataclass(frozen=True)
+class Judges:
+    """Cards of the judges, and the rates that are corrected for their errors."""
+
+    lines: tuple[str, ...]
+    """A sentence on each judge."""
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    """Measured and corrected rates in words, under the header."""
+
+
+@dataclass(frozen=True)
 class Report:
     """The report of a run, complete or not."""
 
@@ -245,6 +256,8 @@ class Report:
     """Pieces of the run that are missing."""
     goes_on: str | None = None
     """Command that makes them."""
+    judges: Judges | None = None
+    """None if no judge has a card."""
 
     def suite(self, path: Sequence[str]) -> Suite:
         """Returns the results at a path. Without results it is empty."""

@@ -63,7 +63,8 @@ def what_it_cannot_say(report: Report, verdicts: Sequence[Verdict]) -> list[str]
     """Lists the questions that the page leaves open, the most important one first."""
     questions = ["anything about real models"] if toy_words(report) else ["anything about another model"]
     questions += ["how another seed of training would come out", "what a deliberate attack would do"]
-    questions += ["how often the judge errs"] if report.safety == "asr" else ["whether an answer does harm"]
+    errors = [] if report.judges else ["how often the judge errs"]
+    questions += errors if report.safety == "asr" else ["whether an answer does harm"]
     return questions + _undecided([verdict for verdict in verdicts if verdict.answer == "inconclusive"])
 
 

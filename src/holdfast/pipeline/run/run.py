@@ -101,9 +101,9 @@ class _Page:
             raise
 
 
-def save_story(config: RunConfig, out: Path) -> JsonObject:
-    """Writes report.json and report.html from the finished pieces."""
-    report, missing = tell(config, out), unfinished(config, out)
+def save_story(config: RunConfig, out: Path, judges: JsonObject | None = None) -> JsonObject:
+    """Writes report.json and report.html from the finished pieces. `judges` holds the cards of the judges, if any."""
+    report, missing = tell(config, out) | ({"judges": judges} if judges else {}), unfinished(config, out)
     if missing:
         report |= {"missing": missing, "goes_on": command_of(config, out, load_json(out / "manifest.json"))}
     save_json(out / "report.json", report)
