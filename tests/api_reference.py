@@ -51,17 +51,20 @@ SECTIONS = {
         *("intervene.hold.probe.SafetyProbe", "pipeline.probe.attack_success_probe", "pipeline.probe.top_mask_refresh"),
         *("intervene.train.sparse_adamw.SparseAdamW", "intervene.edit.perturb.perturbed"),
         *("intervene.patch.patch.apply_patch", "intervene.patch.patch.revert_patch"),
+        "intervene.patch.vllm_patch.vllm_patches",
     ),
     "Measuring": (
         *("evaluate.suite.evaluate", "evaluate.suite.Suite", "evaluate.comparing.compare"),
-        *("pipeline.checking.check_hold", "pipeline.judges.load_judge", "judge.refusal.RefusalJudge"),
+        *("pipeline.checking.check_hold", "pipeline.checking.check_only_mask_moved"),
+        *("pipeline.judge_card.make_card", "evaluate.cards.load_card", "evaluate.corrected.corrected_rates"),
+        *("pipeline.judges.load_judge", "judge.refusal.RefusalJudge"),
         "judge.trial.try_judge",
     ),
     "Values": (
         *("values.Scores", "values.Mask", "values.Patch", "outcomes.Evaluation", "outcomes.Rate", "outcomes.Outcome"),
         *("records.Prompt", "records.Exchange"),
     ),
-    "Errors": ("errors.InvariantError", "errors.GateError"),
+    "Errors": ("errors.InvariantError", "errors.GateError", "errors.UndecidedError"),
 }
 """What the page lists, by section."""
 

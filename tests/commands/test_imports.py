@@ -20,7 +20,7 @@ TORCH_ALONE = ("compare", "select", "combine")
 """Commands on files of tensors, or of values that may hold some."""
 HELP = ["--help", *(f"{command} --help" for command in COMMANDS)]
 ON_FILES = [
-    "compare before.json after.json --fail-if asr>before --undecided pass",
+    "compare before.json after.json --fail-if asr>before",
     "init holdfast.toml",
     "init like.toml --like cpu",
     "select scores.safetensors --out mask.safetensors",

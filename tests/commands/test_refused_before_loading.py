@@ -28,7 +28,7 @@ def files(tmp_path, monkeypatch):
         raise AssertionError(f"{name} was loaded")
 
     for module in (bakeoff, claiming, evaluating, judges, reference, scoring, tuning):
-        monkeypatch.setattr(module, "load_model", load)
+        monkeypatch.setattr(module, "load_checkpoint" if module is evaluating else "load_model", load)
     monkeypatch.setattr(layerwise, "open_layered", load)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     save_mask(tmp_path / "mask", Mask({}, {}, "base", 4))

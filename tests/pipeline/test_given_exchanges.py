@@ -7,7 +7,7 @@ import pytest
 
 from holdfast.pipeline import scoring, tuning
 from holdfast.pipeline.given_exchanges import load_given, load_to_enhance
-from holdfast.pipeline.options import LayerWiseOptions, ScoringOptions
+from holdfast.pipeline.options import EnhanceFiles, LayerWiseOptions, ScoringOptions
 from holdfast.pipeline.scoring_spec import ScoringSpec
 
 REFUSALS = ScoringOptions(objective="refusal_likelihood")

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from holdfast.arguments import checked_call, require_name
 from holdfast.evaluate.judge_card import JudgeCard, card_from
 from holdfast.file_kinds import identify_record
 from holdfast.json_files import load_json
@@ -24,8 +25,10 @@ REFUSAL_JUDGE_NAME = "refusal_judge_name"
 """Entry of an evaluation's provenance with the name of its judge of refusals. Absent for the refusal rules."""
 
 
+@checked_call
 def load_card(path: str | Path) -> JudgeCard:
     """Loads the card that `holdfast judge-card` wrote. Raises ValueError for another or a damaged file."""
+    require_name(path, "a card", "give the file that `holdfast judge-card` wrote")
     path = Path(path)
     record = load_json(path, "judge_card")
     refuse_other(path, identify_record(record), "judge_card")

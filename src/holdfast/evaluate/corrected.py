@@ -11,6 +11,7 @@ coherence, and coherent refusals.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from holdfast.arguments import checked_call, require
 from holdfast.evaluate.counted import REFUSED_QUESTIONS
 from holdfast.evaluate.judge_card import Confusion, JudgeCard
 from holdfast.evaluate.rogan_gladen import correct
@@ -45,8 +46,11 @@ class Corrected:
     """Reason for the part, or for a missing correction. None where the part fits and there is a correction."""
 
 
+@checked_call
 def corrected_rates(evaluation: Evaluation, cards: Mapping[Counted, JudgeCard]) -> dict[str, Corrected]:
     """Corrects every rate whose judge has a card, by the name of the measure or group."""
+    require(evaluation, Evaluation, "load_evaluation(PATH) reads one")
+    require(cards, Mapping, "give a dict such as {'refused': load_card(PATH)}")
     corrected = {}
     for name, rate in _rates(evaluation):
         counted, side = JUDGED[name.partition("/")[0]]

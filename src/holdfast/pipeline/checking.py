@@ -220,6 +220,7 @@ def check_hold(model: str | Path, base: str | Path, mask: Mask | str | Path, pro
     return checked
 
 
+@checked_call
 def check_only_mask_moved(
     model: str | Path, base: str | Path, mask: Mask | str | Path, progress: Progress = silent
 ) -> OnlyMaskCheck:

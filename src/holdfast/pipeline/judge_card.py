@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from holdfast.arguments import checked_call, require_name, require_options
 from holdfast.evaluate.cards import COUNTED
 from holdfast.evaluate.judge_card import JudgeCard, tally
 from holdfast.evaluate.measure import judged_by
@@ -28,6 +29,7 @@ from holdfast.prompts.labelled import LabelledResponse, load_labelled
 from holdfast.records import Prompt
 
 
+@checked_call
 def make_card(
     name: str,
     labels: str,
@@ -48,6 +50,9 @@ def make_card(
     Raises:
         ValueError: the judge or the labels cannot be used, or the judge has no verdict on any response.
     """
+    require_name(name, "a judge", "give the name or folder of a judge")
+    require_name(labels, "the labels", "give the path of a file")
+    require_options(options, JudgeOptions)
     refuse_idle(options, name)
     require_usable(options, name)
     of_refusals = judges_refusals(name, options)

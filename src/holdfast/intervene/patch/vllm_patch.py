@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from holdfast.arguments import checked_call, require_name
 from holdfast.artifacts import INT32_MAX
 from holdfast.intervene.patch.patch_files import PatchFile, open_patch
 from holdfast.intervene.patch.stored_patch import ValuesOf, new_values, old_values
@@ -34,6 +35,7 @@ class WeightPatch(NamedTuple):
     """Increasing flat indices into the whole tensor, int32 where they fit."""
 
 
+@checked_call
 def vllm_patches(base: str | Path, patch: str | Path, *, revert: bool = False) -> list[WeightPatch]:
     """Reads a patch as the records by which vLLM applies it to the served base, or takes it off again.
 
@@ -46,6 +48,8 @@ def vllm_patches(base: str | Path, patch: str | Path, *, revert: bool = False) -
         ValueError: the patch is broken, was made from another checkpoint, or holds a value that is not a number, which
             vLLM reads as unchanged.
     """
+    require_name(base, "the base", "give a folder, a hub id or testbed:NAME")
+    require_name(patch, "the patch", "give the path of its file")
     opened, stored = open_patch(Path(patch)), open_stored(str(base))
     before = old_values(opened, stored)  # also refuses another base
     values_of = before if revert else new_values
