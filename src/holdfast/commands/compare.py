@@ -1,24 +1,29 @@
 """`holdfast compare`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, cast
+from types import MappingProxyType
+from typing import Annotated, Any, NamedTuple, cast
 
 from cyclopts import Parameter
+from rich.console import RenderableType
 
 from holdfast.artifacts import load_evaluation, save_text
 from holdfast.commands.console import Json, show, warn
 from holdfast.commands.judge_cards import show_cards
 from holdfast.evaluate.compared import Compared, Reading
-from holdfast.evaluate.condition import parse_condition
+from holdfast.evaluate.condition import PLAIN_NAME, Condition, parse_condition
 from holdfast.evaluate.consistent import require_consistent
 from holdfast.evaluate.finding import Finding
 from holdfast.evaluate.gate import Gate, Undecided, gate
 from holdfast.evaluate.inverted import refuse_inverted
+from holdfast.evaluate.logs.comparing import gate_logs
+from holdfast.evaluate.logs.log import Log
+from holdfast.evaluate.logs.readers import read_logs, refuse_fingerprints
 from holdfast.evaluate.paired import PairedPrompt
 from holdfast.evaluate.pinned import require_models
-from holdfast.evaluate.scale import counted_word
+from holdfast.evaluate.scale import counted_word, rise_is_good
 from holdfast.evaluation_settings import settings_words
 from holdfast.made_by import model_fingerprint
 from holdfast.option_groups import OUTPUT
@@ -44,6 +49,7 @@ def compare(
     after: Path,
     *,
     fail_if: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    measure: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     before_fingerprint: str | None = None,
     after_fingerprint: str | None = None,
     undecided: Undecided = "fail",
@@ -71,9 +77,10 @@ def compare(
     Parameters
     ----------
     before
-        Evaluation of the first checkpoint, which `holdfast evaluate` wrote.
+        Evaluation of the first checkpoint, which `holdfast evaluate` wrote. Or a log of inspect, of lm-eval with
+        --log_samples (a folder), or of garak.
     after
-        Evaluation of the second, made with the same judge, prompt sets and settings.
+        Evaluation of the second, made with the same judge, prompt sets and settings. Or a log of the same task.
     fail_if
         Condition that fails the gate: MEASURE OPERATOR SUM, such as "refusal < before - 0.05". Give it several times
         for several conditions.
@@ -86,6 +93,9 @@ def compare(
         - .low, .high: the ends of its 95% interval, as in asr.high. They are compared as they are
         - .unscored: the number of responses without a verdict
         - and p < 0.05: needs a p as small by the paired test, too, to fail
+        - in logs MEASURE is a scorer of inspect (includes), a metric of lm-eval (acc), or asr for garak
+    measure
+        Measure of two logs to compare. The default is all.
     undecided
         What an undecided condition does: fail with exit code 3, pass with a warning, or pass.
     before_fingerprint
@@ -114,26 +124,100 @@ def compare(
         raise ValueError("JUnit XML lists conditions, and there is none; give --fail-if, or leave out --junit.")
     for out in filter(None, (junit, markdown)):
         refuse_existing(out)
-    base, other = load_evaluation(before), load_evaluation(after)
-    _refuse_same(before, after)
-    for evaluation, path in ((base, before), (other, after)):
-        require_consistent(evaluation, repr(str(path)))
-    require_models((base, other), before_fingerprint, after_fingerprint)
-    outcome = gate(base, other, conditions, allow_inverted=allow_inverted, strict=strict, undecided=undecided)
-    cards = show_cards({"before": base, "after": other}, judge_card)
-    result = _result((before, after), (base, other), outcome)
+    options = _Options(allow_inverted, strict, undecided, (before_fingerprint, after_fingerprint), judge_card, measure)
+    compared = _compare((before, after), conditions, options)
+    outcome, result = compared.gate, compared.result
     if junit:
         save_text(junit, render_junit(result))
     if markdown:
         save_text(markdown, "\n".join(filter(None, (render_markdown(result), cards.section()))))
     _warn_of(outcome)
-    notes = [cards.note] if cards.note and not hidden.get() else []
+    notes = [compared.note] if compared.note and not hidden.get() else []
     notes += [] if outcome.settings_known else [UNKNOWN_SETTINGS]
-    notes += [] if conditions or hidden.get() else [NOTHING_GATED]
+    notes += [] if conditions or hidden.get() else [compared.nothing_gated]
     notes += [f"{outcome.verdict}."] if outcome.verdict and outcome.passed else []
-    tables = [*(to_rich(narrow(table)) for table in gate_tables(result)), *cards.tables]
-    show(result | cards.result, tables, json, note="\n".join(notes) or None)
-    outcome.refuse_failed(str(after))
+    tables = [*(to_rich(narrow(table)) for table in gate_tables(result)), *compared.tables]
+    show(result | compared.of_cards, tables, json, note="\n".join(notes) or None)
+    outcome.refuse_failed(compared.answers)
+
+
+class _Options(NamedTuple):
+    """Options of the comparison. Two evaluations have fingerprints and cards of judges, two logs chosen measures."""
+
+    allow_inverted: bool
+    strict: bool
+    undecided: Undecided
+    fingerprints: tuple[str | None, str | None]
+    judge_card: tuple[Path, ...]
+    measure: tuple[str, ...]
+
+
+class _Compared(NamedTuple):
+    """A gate with the COMPARISON that `report.gate` describes, and what is printed beside it."""
+
+    gate: Gate
+    result: dict[str, Any]
+    note: str
+    answers: str | None = None
+    """File whose answers `holdfast show` shows."""
+    nothing_gated: str = NOTHING_GATED
+    tables: Sequence[RenderableType] = ()
+    of_cards: Mapping[str, Any] = MappingProxyType({})
+
+
+def _compare(files: tuple[Path, Path], conditions: Sequence[Condition], options: _Options) -> _Compared:
+    """Compares two evaluations, or two logs of another program."""
+    logs = read_logs(*files)
+    if logs is not None:
+        return _compare_logs(files, logs, conditions, options)
+    if options.measure:
+        raise ValueError(
+            f"--measure {options.measure[0]!r} chooses among the measures of logs of other programs, and evaluations "
+            "are compared in all; leave it out."
+        )
+    base, other = map(load_evaluation, files)
+    _refuse_same(*files)
+    for evaluation, path in zip((base, other), files, strict=True):
+        require_consistent(evaluation, repr(str(path)))
+    require_models((base, other), *options.fingerprints)
+    outcome = gate(base, other, conditions, **_of_gate(options))
+    cards = show_cards({"before": base, "after": other}, options.judge_card)
+    result = _result(files, (base, other), outcome)
+    return _Compared(outcome, result, cards.note, str(files[1]), tables=cards.tables, of_cards=cards.result)
+
+
+def _compare_logs(
+    files: tuple[Path, Path], logs: tuple[Log, Log], conditions: Sequence[Condition], options: _Options
+) -> _Compared:
+    refuse_fingerprints(*options.fingerprints)
+    if options.judge_card:
+        raise ValueError("logs of other programs have no card of their judge; leave out --judge-card.")
+    found = gate_logs(*logs, conditions, measures=options.measure, **_of_gate(options))
+    matched = found.matched
+    counts = {"samples": len(matched.pairs), "only_before": matched.only_before, "only_after": matched.only_after}
+    about = {
+        **{name: str(path) for name, path in zip(("before", "after"), files, strict=True)},
+        "models": [log.model for log in logs],
+        **{name: [None, None] for name in ("fingerprints", "versions", "judges")},
+        "settings": {},
+        "logs": {"program": logs[0].program, "matched": str(matched), **counts},
+    }
+    result = about | _result_of_gate(found.gate)
+    return _Compared(found.gate, result, f"Compared: {matched}.", nothing_gated=_nothing_gated(found.gate))
+
+
+def _of_gate(options: _Options) -> dict[str, Any]:
+    return {name: getattr(options, name) for name in ("allow_inverted", "strict", "undecided")}
+
+
+def _nothing_gated(outcome: Gate) -> str:
+    """Asks for a condition on the first measure of two logs."""
+    name = next(iter(outcome.measures))
+    compared = "> before + 0.05" if rise_is_good(name) is False else "< before - 0.05"
+    example = f"{name if PLAIN_NAME.fullmatch(name) else repr(name)} {compared}"
+    return (
+        f'Nothing is gated, so the exit code says nothing: give conditions, such as --fail-if "{printable(example)}".'
+    )
 
 
 def _warn_of(outcome: Gate) -> None:
@@ -171,6 +255,12 @@ def _result(files: tuple[Path, Path], evaluations: tuple[Evaluation, Evaluation]
         "versions": [cast(str | None, made.get("holdfast")) for made in made_by],
         "judges": [_named(evaluation, "judge") for evaluation in evaluations],
         "settings": settings_words(made_by[1]) if outcome.settings_known else {},
+        **_result_of_gate(outcome),
+    }
+
+
+def _result_of_gate(outcome: Gate) -> dict[str, Any]:
+    return {
         "passed": outcome.passed,
         "verdict": outcome.verdict,
         "undecided": outcome.undecided,
@@ -221,6 +311,7 @@ def _measure(compared: Compared) -> dict[str, Any]:
         "corrected_p": compared.corrected_p,
         "ratio": asdict(compared.ratio) if compared.ratio else None,
         "lengths": asdict(compared.lengths) if compared.lengths else None,
+        "mean": asdict(compared.mean) if compared.mean else None,
     }
 
 

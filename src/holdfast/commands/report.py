@@ -1,7 +1,7 @@
 """`holdfast report`."""
 
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 from cyclopts import Parameter
 
@@ -14,6 +14,9 @@ from holdfast.pipeline.outputs import refuse_existing
 from holdfast.pipeline.run.config import RunConfig
 from holdfast.pipeline.run.config_file import read_config
 from holdfast.wrong_files import SHOWN, refuse_other
+
+if TYPE_CHECKING:
+    from holdfast.evaluate.logs.log import Log
 
 
 def report(
@@ -38,7 +41,8 @@ def report(
     Parameters
     ----------
     path
-        Folder of a run. With one of the options on publishing also the file of an evaluation.
+        Folder of a run. With one of the options on publishing also the file of an evaluation. Or a log of inspect, of
+        lm-eval with --log_samples (a folder), or of garak, whose measures are printed with their intervals.
     figures
         Folder for every figure of a run as SVG, and also as PNG if CairoSVG is installed (extra `figures`).
     judge_card
@@ -83,7 +87,10 @@ def _report_run(
 ) -> None:
     manifest = folder / "manifest.json"
     if not manifest.is_file():
-        _refuse_no_run(folder)
+        if (log := _read_log(folder)) is None:
+            _refuse_no_run(folder)
+        _show_log(log, any((figures, judge_card, card, prompts)), json)
+        return
     content = load_json(manifest, "manifest")
     if "config" not in content:
         refuse_other(manifest, identify_record(content), "manifest")
@@ -113,6 +120,22 @@ def _refuse_whole_run(path: Path) -> NoReturn:
         f"--eval-results, --benchmark, --source and --reproduce need the evaluation of one model, and {str(path)!r} is "
         "not the file of one; give an evaluation that `holdfast evaluate` wrote."
     )
+
+
+def _read_log(path: Path) -> "Log | None":
+    from holdfast.evaluate.logs.readers import read_log
+
+    return read_log(path)
+
+
+def _show_log(log: "Log", is_for_runs: bool, json: bool) -> None:
+    from holdfast.commands.logs import show_log
+
+    if is_for_runs:
+        raise ValueError(
+            f"of a log of {log.program} only the measures are printed; leave out the options other than --json."
+        )
+    show_log(log, json)
 
 
 def _refuse_no_run(path: Path) -> NoReturn:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from holdfast.differences import Difference, paired_difference, rate_difference
 from holdfast.evaluate.paired import PairedPrompt
-from holdfast.evaluate.response_length import LengthChange
+from holdfast.evaluate.paired_mean import PairedMean
+from holdfast.evaluate.scale import Scale, scale_by_name
 from holdfast.evaluate.statistics import PairedCounts
 from holdfast.evaluate.token_losses import PerplexityRatio
 from holdfast.outcomes import Rate
@@ -31,14 +32,23 @@ class Compared:
     """Ratio of perplexities after and before on the same exchanges. None for other measures, which have pairs."""
     shares: tuple[tuple[float, float], ...] = ()
     """Share of each prompt's samples that count, before and after. Empty if every prompt has one sample."""
-    lengths: LengthChange | None = None
+    lengths: PairedMean | None = None
     """Change of the mean response length on the same prompts. None for other measures."""
+    mean: PairedMean | None = None
+    """Change of the mean of a log's numbers on the same samples. None for shares, and in evaluations."""
+    scale: Scale | None = None
+    """The values that the measure can have. None where its name tells, as for all measures of evaluations."""
 
     @property
     def p_value(self) -> float | None:
         """The p value of the paired test, or None where there is none."""
-        test = self.paired or self.ratio or self.lengths
+        test = self.paired or self.ratio or self.lengths or self.mean
         return test and test.p_value
+
+    @property
+    def known_scale(self) -> Scale:
+        """The values that the measure can have."""
+        return self.scale or scale_by_name(self.name)
 
     @property
     def difference(self) -> float | None:
@@ -51,7 +61,7 @@ class Compared:
         """Difference after minus before, with its interval. None where there is none, as for perplexity's ratio."""
         if pair := self.paired:
             return paired_difference(pair.n, pair.only_before, pair.only_after)
-        if mean := self.lengths:
+        if mean := self.lengths or self.mean:
             return Difference(mean.value, mean.low, mean.high)
         if self.ratio or not isinstance(self.before, Rate) or not isinstance(self.after, Rate):
             return None

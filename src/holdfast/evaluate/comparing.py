@@ -8,6 +8,8 @@ from holdfast.artifacts import load_evaluation
 from holdfast.evaluate.condition import Condition, parse_condition
 from holdfast.evaluate.consistent import require_consistent
 from holdfast.evaluate.gate import Gate, Undecided, gate
+from holdfast.evaluate.logs.comparing import gate_logs
+from holdfast.evaluate.logs.readers import read_logs, refuse_fingerprints
 from holdfast.evaluate.pinned import require_models
 from holdfast.outcomes import Evaluation
 
@@ -28,11 +30,13 @@ def compare(
 ) -> Gate:
     """Compares every measure of two evaluations of the same prompts, and checks the conditions of a gate.
 
+    Two paths may also lead to logs of inspect, lm-eval or garak, whose samples are matched by their ids or hashes.
+
     Print the result to read it. `.measures["refusal"]` has both rates, their change and the paired counts. `.passed`
     is True where every condition passed, and `.refuse_failed()` raises an error where one did not.
 
     Args:
-        before: the evaluation of the first model, or the path of its file.
+        before: the evaluation of the first model, or the path of its file or of another program's log.
         after: the evaluation of the second model, made with the same judge, prompts and settings.
         fail_if: conditions as in `holdfast compare --fail-if`, such as "refusal < before - 0.05".
         allow_inverted: whether a condition that only a gain can meet is warned of, and not refused.
@@ -47,6 +51,12 @@ def compare(
             is another one than its fingerprint's, or a condition is inverted.
     """
     conditions = _parsed(fail_if)
+    if isinstance(before, str | Path) and isinstance(after, str | Path):
+        logs = read_logs(Path(before), Path(after))
+        if logs is not None:
+            refuse_fingerprints(before_fingerprint, after_fingerprint)
+            options = {"allow_inverted": allow_inverted, "strict": strict}
+            return gate_logs(*logs, conditions, undecided=undecided, **options).gate
     first, second = _loaded(before, "before"), _loaded(after, "after")
     require_models((first, second), before_fingerprint, after_fingerprint)
     if first == second:

@@ -9,7 +9,8 @@
 
     asr > before + 0.02        perplexity > before * 1.5        utility.high < before.low        asr.unscored > 5
 
-MEASURE is the second checkpoint's measure, e.g. asr or asr/heldout. A group's name with spaces needs single quotes.
+MEASURE is the second checkpoint's measure, e.g. asr or asr/heldout. In logs of lm-eval it may have a filter, as in
+exact_match,strict-match. A group's name with spaces needs single quotes.
 `before` is the same measure of the first checkpoint. .low and .high are the ends of the 95% interval, and .unscored
 counts responses without a verdict. `p` is the measure's exact paired p value, without correction for other measures.
 
@@ -25,10 +26,12 @@ from typing import NamedTuple, NoReturn
 
 ENDS = ("low", "high", "unscored")
 EXAMPLES = "asr > before + 0.02, perplexity > before * 1.5, utility.high < before.low"
+PLAIN_NAME = re.compile(r"[A-Za-z_]\w*(?:,[^\s<>='/]+)?(?:/[^\s<>=']+)?")
+"""Matches the name of a measure that needs no quotes: acc, acc/arc_easy or exact_match,strict-match."""
 TOKEN = re.compile(
     r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
     r"|(?P<sign>[<>]=?|[-+*/])"
-    r"|(?P<name>(?:'[^']+'|[A-Za-z_]\w*(?:/[^\s<>=']+)?)(?:\.\w+)?)"
+    r"|(?P<name>(?:'[^']+'|" + PLAIN_NAME.pattern + r")(?:\.\w+)?)"
     r"|(?P<other>\S)"
 )
 

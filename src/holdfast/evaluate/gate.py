@@ -145,17 +145,29 @@ def gate(
         ValueError: prompts or settings of the two differ, or a condition is inverted or names a measure that was not
             measured.
     """
-    if undecided not in get_args(Undecided):
-        raise ValueError(f"undecided is {undecided!r}; give one of {', '.join(get_args(Undecided))}.")
     if not allow_inverted:
         refuse_inverted(conditions)
-    measures = compare_measures(before, after)
+    measures, settings_known = compare_measures(before, after), bool(before.made_by and after.made_by)
+    found = gate_measures(measures, conditions, strict=strict, undecided=undecided)
+    warnings = (*comparison_warnings(before, after), *found.warnings)
+    return replace(found, settings_known=settings_known, warnings=warnings)
+
+
+def gate_measures(
+    measures: Mapping[str, Compared],
+    conditions: Sequence[Condition],
+    *,
+    strict: bool = False,
+    undecided: Undecided = "fail",
+) -> Gate:
+    """Checks the conditions on measures that were compared: those of evaluations, or of logs of other programs."""
+    if undecided not in get_args(Undecided):
+        raise ValueError(f"undecided is {undecided!r}; give one of {', '.join(get_args(Undecided))}.")
     weighed = [_weigh(condition, measures) for condition in conditions]
     findings = tuple(_findings(weighed))
     can_fail = [one for one, finding in zip(conditions, findings, strict=True) if not finding.cannot_fail]
     inverted = filter(None, map(warning_of_inverted, can_fail))
-    warnings = (*comparison_warnings(before, after), *map(printable, inverted))
-    return Gate(measures, findings, bool(before.made_by and after.made_by), warnings, strict, undecided)
+    return Gate(measures, findings, True, tuple(map(printable, inverted)), strict, undecided)
 
 
 def _findings(weighed: Sequence[Weighed]) -> Iterator[Finding]:
@@ -177,7 +189,7 @@ def _why_never(weighed: Weighed) -> str | None:
         return None
     condition, measure = weighed.condition, weighed.measure
     look_up = partial(number_of, condition, measure=measure)
-    return why_never_met(replace(condition, measure=measure.name), measure.before, look_up)
+    return why_never_met(replace(condition, measure=measure.name), measure.before, look_up, measure.scale)
 
 
 def comparison_warnings(before: Evaluation, after: Evaluation) -> tuple[str, ...]:

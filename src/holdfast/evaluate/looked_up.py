@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from holdfast.evaluate.compared import Compared, Reading
 from holdfast.evaluate.condition import Condition, Quantity
 from holdfast.evaluate.measures import LONG_NAMES
-from holdfast.evaluate.scale import counted_word, is_share
+from holdfast.evaluate.scale import counted_word
 from holdfast.measure_names import WORDS, place_of
 from holdfast.outcomes import Rate
 from holdfast.printable import printable
@@ -56,7 +56,7 @@ def _require_both(condition: Condition, measure: Compared, measures: Mapping[str
 
 def _refuse_percentage(condition: Condition, measure: Compared) -> None:
     """Raises ValueError when a share is compared with a number above 1, which would make a gate that never fails."""
-    if not is_share(measure.name):
+    if measure.known_scale[:2] != (0.0, 1.0):
         return
     for one in condition.comparisons:
         numbers = [abs(term) for _, term in one.terms if isinstance(term, float)]
@@ -111,6 +111,9 @@ def numbers_of(measure: Compared) -> str:
         return f"{text}, paired p {ratio.p_value:.2g}, {measure.corrected_p:.2g} corrected"
     if mean := measure.lengths:
         text += f"; {mean.value:+.1f} [{mean.low:+.1f}, {mean.high:+.1f}] tokens on the same {mean.n} prompts"
+        return f"{text}, paired p {mean.p_value:.2g}, {measure.corrected_p:.2g} corrected"
+    if mean := measure.mean:
+        text += f"; on the same {mean.n} samples the mean changed by {measure.change}"
         return f"{text}, paired p {mean.p_value:.2g}, {measure.corrected_p:.2g} corrected"
     if measure.paired is None:
         return text

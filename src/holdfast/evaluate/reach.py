@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from holdfast.evaluate.condition import Comparison
-from holdfast.evaluate.scale import bounds_of, is_share_of_responses
+from holdfast.evaluate.scale import Scale, scale_by_name
 from holdfast.evaluate.statistics import wilson_interval
 from holdfast.outcomes import Rate
 
@@ -31,11 +31,14 @@ class Reach:
     measure: str
     before: Rate | None
     """The rate before, for a share of responses. None for other measures."""
+    scale: Scale
+    """Lowest and highest value of the measure."""
 
     @classmethod
-    def of(cls, measure: str, before: object) -> "Reach":
-        """Makes the reach of a measure from its value before."""
-        return cls(measure, before if isinstance(before, Rate) and is_share_of_responses(measure) else None)
+    def of(cls, measure: str, before: object, scale: Scale | None = None) -> "Reach":
+        """Makes the reach of a measure from its value before. Without a scale, the name of the measure tells it."""
+        scale = scale or scale_by_name(measure)
+        return cls(measure, before if isinstance(before, Rate) and scale.is_share_of_responses else None, scale)
 
     @property
     def responses(self) -> int:
@@ -57,7 +60,7 @@ class Reach:
         if self.before:
             yield from (count / self.responses for count in range(self.responses + 1))
             return
-        lowest, highest = bounds_of(self.measure)
+        lowest, highest, _ = self.scale
         beside = (bar + side * max(STEP, STEP * abs(bar)) for bar in bars for side in (-1, 0, 1))
         yield from (value for value in (lowest, *beside, highest) if lowest <= value <= highest)
 
@@ -70,7 +73,7 @@ class Reach:
             return value
         low, high = wilson_interval(value, self.responses) if self.before else (value, value)
         if rising == (comparison.left.end == "high"):
-            return bounds_of(self.measure)[rising]  # the interval widens up to the bounds as fewer responses are scored
+            return self.scale[rising]  # the interval widens up to the bounds as fewer responses are scored
         return low if rising else high
 
     def most_changes(self, value: float) -> int:

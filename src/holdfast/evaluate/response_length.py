@@ -14,32 +14,20 @@ interval is rough.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import fmean, stdev
 
 from holdfast.evaluate.coherence import SETS
 from holdfast.evaluate.measure import by_prompt
+from holdfast.evaluate.paired_mean import PairedMean, paired_mean
 from holdfast.models.response_log import Response
 from holdfast.outcomes import Answer, Evaluation, Rate
-from holdfast.student_t import chance_within, quantile_95
+from holdfast.student_t import quantile_95
 
 NAME = "response_length"
 """Name of the measure. Its groups are those of the prompt sets, such as response_length/harmless."""
 Lengths = Mapping[str, Mapping[int, float]]
 """Mean length of each prompt's samples, by group and by the prompt's position."""
-
-
-@dataclass(frozen=True)
-class LengthChange:
-    """Mean length after minus before, on the same prompts, with its 95% interval."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-    """Number of prompts."""
-    p_value: float
-    """p value of the two-sided paired t test that both means are equal."""
 
 
 def add_lengths(answers: Mapping[str, Sequence[Answer]], responses: Sequence[Response]) -> dict[str, list[Answer]]:
@@ -69,17 +57,17 @@ def lengths_by_prompt(answers: Sequence[Answer]) -> dict[str, dict[int, float]]:
     return lengths
 
 
-def changes_of_length(before: Evaluation, after: Evaluation) -> dict[str, LengthChange]:
+def changes_of_length(before: Evaluation, after: Evaluation) -> dict[str, PairedMean]:
     """Changes of the mean lengths on the prompts scored under both, by group. Both answered the same prompts.
 
     A group with fewer than two such prompts is left out.
     """
     then, now = (lengths_by_prompt(evaluation.answers) for evaluation in (before, after))
-    changes = {}
+    changes: dict[str, PairedMean] = {}
     for name in sorted(then.keys() & now.keys()):
-        differences = [now[name][place] - length for place, length in then[name].items() if place in now[name]]
-        if len(differences) > 1:
-            changes[name] = _change(differences)
+        both = [(length, now[name][place]) for place, length in then[name].items() if place in now[name]]
+        change = paired_mean([first for first, _ in both], [second for _, second in both])
+        changes |= {name: change} if change else {}
     return changes
 
 
@@ -109,10 +97,3 @@ def _rate(answers: Sequence[Answer]) -> Rate:
         return Rate(mean, None, None, scored, unscored)
     half = quantile_95(len(values) - 1) * standard_error(values)
     return Rate(mean, max(0.0, mean - half), mean + half, scored, unscored)
-
-
-def _change(differences: Sequence[float]) -> LengthChange:
-    n, mean, error = len(differences), fmean(differences), standard_error(differences)
-    half = quantile_95(n - 1) * error
-    t = abs(mean) / error if error else math.inf if mean else 0.0
-    return LengthChange(mean, mean - half, mean + half, n, max(0.0, 1.0 - chance_within(t, n - 1)))

@@ -8,22 +8,23 @@ from collections.abc import Callable, Sequence
 
 from holdfast.evaluate.condition import Comparison, Condition, Quantity
 from holdfast.evaluate.reach import Reach
-from holdfast.evaluate.scale import counted_word
+from holdfast.evaluate.scale import Scale, counted_word
 
 LookUp = Callable[[Quantity], float]
 MOST_CHANGES = 1100
 """2 / 2^1100 is 0 in floating point."""
 
 
-def why_never_met(condition: Condition, before: object, look_up: LookUp) -> str | None:
+def why_never_met(condition: Condition, before: object, look_up: LookUp, scale: Scale | None = None) -> str | None:
     """Explains why no checkpoint could meet a condition. None where one could.
 
     Args:
         condition: a condition, whose comparisons must all hold.
         before: value of its measure before.
         look_up: returns the number of a quantity.
+        scale: values that the measure can have. Without it, the name of the measure tells.
     """
-    reach = Reach.of(condition.measure, before)
+    reach = Reach.of(condition.measure, before, scale)
     tests = [comparison for comparison in condition.comparisons if comparison.left.name == "p"]
     readings = [comparison for comparison in condition.comparisons if comparison.left.name != "p"]
     for comparison in readings:

@@ -138,6 +138,8 @@ def _of_level(measure: Compared) -> Evidence | None:
         return None
     if _is_of_single_responses(rate):
         return Share(rate.n, round(rate.value * rate.n))
+    if measure.mean:
+        return Interval(rate.value, rate.low, rate.high, rate.n, rate.n - 1, scale="value", unit="samples")
     if measure.name.startswith("perplexity"):
         return Interval(
             rate.value, rate.low, rate.high, rate.n, rate.n - 1, scale="value", unit="exchanges", is_log=True
@@ -154,7 +156,7 @@ def _of_change(measure: Compared, factor: float, constant: float) -> tuple[float
         return _of_shares(shares, factor, constant)
     if measure.shares:
         return _of_shares(measure.shares, factor, constant)
-    if factor == 1 and (mean := measure.lengths):
+    if factor == 1 and (mean := measure.lengths or measure.mean):
         return constant, Interval(mean.value, mean.low, mean.high, mean.n, mean.n - 1)
     if not isinstance(measure.before, Rate) or not isinstance(measure.after, Rate):
         return constant, None

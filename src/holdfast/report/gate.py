@@ -4,14 +4,17 @@ COMPARISON  {"before", "after": files, "models", "fingerprints", "versions", "ju
              "settings": {WHAT: TEXT}, "passed", "verdict": SENTENCE|null, "undecided": "fail"|"warn"|"pass",
              "settings_known", "warnings": [SENTENCE],
              "measures": {"asr": {"before": RATE|number|null, "after", "difference", "change": CHANGE|null,
-                                  "paired": PAIRED|null, "corrected_p", "ratio": RATIO|null, "lengths": LENGTHS|null}},
+                                  "paired": PAIRED|null, "corrected_p", "ratio": RATIO|null, "lengths": MEAN|null,
+                                  "mean": MEAN|null}},
              "conditions": [{"condition", "outcome": "fails"|"passes"|"undecided", "passed", "numbers",
                              "prompts": [TEXT], "changed": [CHANGED], "num_prompts", "bounds": BOUNDS|null,
-                             "p_fails", "p_passes", "why_undecided": WHY|null, "cannot_fail": WHY|null}]}
+                             "p_fails", "p_passes", "why_undecided": WHY|null, "cannot_fail": WHY|null}],
+             "logs": {"program", "matched": WORDS, "samples", "only_before", "only_after"}, left out for evaluations}
 
 CHANGE   {"value", "low", "high"}: after minus before, on the same prompts if they were paired
 RATIO    {"value", "low", "high", "n", "p_value"}: perplexity after divided by before, on the same exchanges
-LENGTHS  {"value", "low", "high", "n", "p_value"}: mean response length after minus before, on the same prompts
+MEAN     {"value", "low", "high", "n", "p_value"}: mean after minus before, on the same prompts: of the response length
+         (lengths), or of the numbers of a log (mean)
 BOUNDS   {"value", "low", "high", "bar", "scale": "change"|"value"|"times", "n", "unit"}: the number that decides
 CHANGED  {"prompt", "before", "after": WORD, "responses": [TEXT, TEXT]}
 
@@ -114,6 +117,8 @@ def _cells(name: str, measure: Comparison) -> tuple[str, ...]:
     shown = f"{Difference(**change)}" if change else "" if difference is None else f"{difference:+.3g}"
     if lengths := measure.get("lengths"):
         return before, after, f"{Difference(**change):+.1f}", "", p_texts(lengths["p_value"], measure["corrected_p"])
+    if mean := measure.get("mean"):
+        return before, after, shown, "", p_texts(mean["p_value"], measure["corrected_p"])
     if pair is None:
         return before, after, shown, "", ""
     flips = f"{pair['only_after']} / {pair['only_before']}"
@@ -144,7 +149,7 @@ def _decided(condition: Comparison) -> tuple[str, ...]:
 
 
 def _looked_at(result: Comparison, condition: Comparison) -> list[str]:
-    where = printable(f"(holdfast show {result['after']})")
-    looked_at = [f"look at the answers to: {printable(prompt)} {where}" for prompt in condition["prompts"]]
+    where = "" if result.get("logs") else printable(f" (holdfast show {result['after']})")
+    looked_at = [f"look at the answers to: {printable(prompt)}{where}" for prompt in condition["prompts"]]
     unnamed = condition["num_prompts"] - len(looked_at)
     return [*looked_at, f"and to {unnamed} more"] if unnamed > 0 else looked_at

@@ -44,6 +44,8 @@ def _settings(result: Comparison) -> list[str]:
         known += [f"fingerprint {code(fingerprint)}"] if fingerprint else []
         by = f", by holdfast {code(version)}" if version else ""
         lines.append(f"- {when.capitalize()}: {', '.join(known)}, from {code(result[when])}{by}")
+    if logs := result.get("logs"):
+        return [*lines, f"- Logs of {logs['program']}: {logs['matched']}"]
     judge = result["judges"][1] or result["judges"][0]
     nobody = "none, refusals are read by rules" if result["settings_known"] else "not known"
     lines.append(f"- Judge: {code(judge) if judge else nobody}")
@@ -59,7 +61,8 @@ def _explained(result: Comparison, condition: Comparison) -> str:
     if not condition["changed"]:
         return heading
     listed = (line for changed in condition["changed"] for line in _changed(changed))
-    look = f"Look at {_how_many(condition)} ({code('holdfast show ' + result['after'])} shows whole responses):"
+    whole = "" if result.get("logs") else f" ({code('holdfast show ' + result['after'])} shows whole responses)"
+    look = f"Look at {_how_many(condition)}{whole}:"
     return "\n".join([f"{heading} {look}", "", *listed])
 
 

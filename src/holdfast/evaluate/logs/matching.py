@@ -1,0 +1,118 @@
+"""Matches the samples of two logs by their ids or hashes, and refuses two logs that measured different things."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from holdfast.evaluate.logs.log import Log, Sample
+from holdfast.printable import printable
+
+SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Pairs of one sample in both logs, and the number of samples that one log has alone."""
+
+    pairs: tuple[tuple[Sample, Sample], ...]
+    only_before: int
+    only_after: int
+
+    def __str__(self) -> str:
+        """Says how many samples match."""
+        n, before, after = len(self.pairs), len(self.pairs) + self.only_before, len(self.pairs) + self.only_after
+        if before == after == n:
+            return f"all {n} samples of both logs match"
+        return f"{n} of {before} samples before match {n} of {after} after"
+
+    @property
+    def warning(self) -> str | None:
+        """Returns a warning where samples are left out. None where all match."""
+        if not self.only_before and not self.only_after:
+            return None
+        return (
+            f"{self}; the others are left out, so the measures are those of the samples that match. Evaluate both "
+            "models on the same samples to compare all."
+        )
+
+
+def match_samples(before: Log, after: Log) -> Matched:
+    """Pairs the samples that both logs have, in the order of the first.
+
+    Raises:
+        ValueError: the logs are of different programs, tasks or settings of scoring, no sample is in both, or a sample
+            asks for different things in both.
+    """
+    _refuse_other_program(before, after)
+    refuse_other_scoring(before, after)
+    later = {(sample.group, sample.key): sample for sample in after.samples}
+    pairs = [
+        (sample, later[sample.group, sample.key]) for sample in before.samples if (sample.group, sample.key) in later
+    ]
+    if not pairs:
+        _refuse_other_groups(before, after)
+        raise ValueError(
+            f"no sample of {_path(before)} is in {_path(after)}, though both are of one task: the first has "
+            f"{_first(before)} and the second {_first(after)}; give logs of the same samples."
+        )
+    _refuse_other_data(pairs, before, after)
+    return Matched(tuple(pairs), len(before.samples) - len(pairs), len(after.samples) - len(pairs))
+
+
+def refuse_other_scoring(before: Log, after: Log) -> None:
+    """Raises ValueError when the task, its version or another setting that decides what is measured differs."""
+    if others := list(differences(before.scoring, after.scoring)):
+        raise ValueError(
+            f"{_path(before)} and {_path(after)} did not measure the same: {', '.join(others[:SHOWN])}; evaluate both "
+            "models with one task and the same settings."
+        )
+
+
+def warning_of_generation(before: Log, after: Log) -> str | None:
+    """Returns a warning where the settings of the responses differ, which the change then includes. Else None."""
+    others = list(differences(before.generation, after.generation))
+    if not others:
+        return None
+    return f"the two logs differ in more than the model: {', '.join(others[:SHOWN])}."
+
+
+def differences(before: Mapping[str, object], after: Mapping[str, object]) -> Iterator[str]:
+    """Describes every setting that differs. A setting that one log does not record is no difference."""
+    for name in before:
+        if name in after and before[name] != after[name]:
+            was, now = (printable(str(one[name])[:60]) for one in (before, after))
+            yield f"{printable(name)} was {was!r} and is {now!r}"
+
+
+def _refuse_other_program(before: Log, after: Log) -> None:
+    if before.program != after.program:
+        raise ValueError(
+            f"{_path(before)} is a log of {before.program} and {_path(after)} one of {after.program}; give two logs of "
+            "one program."
+        )
+
+
+def _refuse_other_groups(before: Log, after: Log) -> None:
+    """Raises ValueError when two logs have no task or probe in common."""
+    first, second = (", ".join(log.groups[:SHOWN]) for log in (before, after))
+    if first and second and not set(before.groups) & set(after.groups):
+        logs = f"{_path(before)} and {_path(after)}"
+        raise ValueError(printable(f"{logs} are of different tasks: {first} and {second}; give logs of one task."))
+
+
+def _refuse_other_data(pairs: list[tuple[Sample, Sample]], before: Log, after: Log) -> None:
+    """Raises ValueError when samples with one id have different data, as in two versions of a dataset."""
+    others = [first for first, second in pairs if first.asked != second.asked]
+    if others:
+        raise ValueError(
+            f"{len(others)} of {len(pairs)} samples have one id and different data in {_path(before)} and "
+            f"{_path(after)}, the first is {printable(others[0].label[:80])!r}; evaluate both models on one version of "
+            "the data."
+        )
+
+
+def _path(log: Log) -> str:
+    return repr(str(log.path))
+
+
+def _first(log: Log) -> str:
+    return printable(repr(log.samples[0].label[:60]))
