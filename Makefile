@@ -11,7 +11,11 @@ WORKERS ?= 2
 FETCHED := models/SmolLM2-135M-Instruct
 ALIGNED := models/SmolLM2-135M-Instruct-aligned
 
-.PHONY: demo real test thorough mutants check slow benchmarks docs testbed clean
+# `make doors`: inspect, lm-eval and garak, whose pinned dependencies need an environment of their own.
+DOORS := .venv-doors
+PROGRAMS := tests/evaluate/logs/programs/requirements.txt
+
+.PHONY: demo real test thorough doors mutants check slow benchmarks docs testbed clean
 
 demo: $(INSTALLED)
 	$(BIN)/holdfast demo --out demo
@@ -27,10 +31,13 @@ real: $(INSTALLED)
 	$(BIN)/holdfast run examples/real/smollm2.toml --out real
 
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not slow and not doors"
 
 thorough: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m slow
+
+doors: $(READY) $(DOORS)/.installed
+	HOLDFAST_DOORS=$(CURDIR)/$(DOORS)/bin/python $(BIN)/python -m pytest -m doors tests/evaluate/logs
 
 # Breaks important lines one by one in a copy; each has a test that must fail.
 mutants: $(READY)
@@ -71,9 +78,14 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(PIP) --constraint constraints.txt --editable .
 	touch $(INSTALLED)
 
+$(DOORS)/.installed: $(PROGRAMS)
+	test -x $(DOORS)/bin/python || $(PYTHON) -m venv $(DOORS)
+	$(DOORS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(PROGRAMS)
+	touch $(DOORS)/.installed
+
 $(READY): $(INSTALLED)
 	$(PIP) --constraint constraints.txt --editable '.[dev]'
 	touch $(READY)
 
 clean:
-	rm -rf $(VENV) site real $(FETCHED) $(ALIGNED) demo demo-seeds demo-objectives .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(DOORS) site real $(FETCHED) $(ALIGNED) demo demo-seeds demo-objectives .pytest_cache .ruff_cache

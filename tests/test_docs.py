@@ -20,6 +20,7 @@ from holdfast import load_prompts
 from holdfast.cli import COMMANDS, call
 from holdfast.testbed import PROMPT_SETS, model_path
 from tests import help_examples
+from tests.evaluate.logs.programs.making import unpack
 from tests.pipeline.small import small_config
 
 ROOT = Path(__file__).parents[1]
@@ -74,11 +75,22 @@ def place_files(page, folder):
     for name, prompts in {"harmful.txt": "harmful_heldout", "harmless.txt": "harmless"}.items():
         asked = "".join(f"{one.prompt}\n" for one in load_prompts(f"testbed:{prompts}#first=8"))
         (folder / name).write_text(asked, encoding="utf-8")
+    if page.name == "doors.md":
+        place_logs(folder)
     turns = [
         [{"role": "user", "content": one.prompt}, {"role": "assistant", "content": one.answer}]
         for one in load_prompts("testbed:task_train#first=8")
     ]
     (folder / "task.jsonl").write_text("".join(json.dumps({"messages": one}) + "\n" for one in turns), encoding="utf-8")
+
+
+def place_logs(folder):
+    """Writes logs of other programs under the names that a page gives them."""
+    made = unpack(folder / "made")
+    for model in ("before", "after"):
+        shutil.copy(made / f"inspect/{model}-once.json", folder / f"{model}.eval")
+        shutil.copytree(made / f"lm_eval/{model}", folder / model)
+        shutil.copy(made / f"garak/{model}-1.report.jsonl", folder / f"{model}.report.jsonl")
 
 
 def scripts(page):
