@@ -15,7 +15,7 @@ from jaxtyping import Shaped
 from safetensors import safe_open
 from torch import Tensor
 
-from holdfast.tensor_headers import read_tensor_header
+from holdfast.tensor_headers import TensorRecord, read_tensor_header
 from holdfast.values import entries_in
 
 RUN = 2**18
@@ -142,7 +142,7 @@ def as_bytes(values: Shaped[Tensor, " entries"]) -> memoryview:
     return values.contiguous().view(torch.uint8).numpy().data
 
 
-def _stored(path: Path, name: str, first: int, record: dict) -> StoredTensor:
+def _stored(path: Path, name: str, first: int, record: TensorRecord) -> StoredTensor:
     if record["dtype"] not in DTYPES:
         raise ValueError(
             f"{str(path)!r} holds {name!r} as {record['dtype']}, which holdfast can't edit; use a checkpoint in "

@@ -77,10 +77,9 @@ def compare(
     Parameters
     ----------
     before
-        Evaluation of the first checkpoint, which `holdfast evaluate` wrote. Or a log of inspect, of lm-eval with
-        --log_samples (a folder), or of garak.
+        Evaluation of the first checkpoint by `holdfast evaluate`, or a log of inspect, lm-eval (its folder) or garak.
     after
-        Evaluation of the second, made with the same judge, prompt sets and settings. Or a log of the same task.
+        Evaluation of the second, made with the same judge, prompt sets and settings, or a log of the same task.
     fail_if
         Condition that fails the gate: MEASURE OPERATOR SUM, such as "refusal < before - 0.05". Give it several times
         for several conditions.
@@ -93,9 +92,8 @@ def compare(
         - .low, .high: the ends of its 95% interval, as in asr.high. They are compared as they are
         - .unscored: the number of responses without a verdict
         - and p < 0.05: needs a p as small by the paired test, too, to fail
-        - in logs MEASURE is a scorer of inspect (includes), a metric of lm-eval (acc), or asr for garak
     measure
-        Measure of two logs to compare. The default is all.
+        Measure of two logs to compare, such as includes or acc. The default is all.
     undecided
         What an undecided condition does: fail with exit code 3, pass with a warning, or pass.
     before_fingerprint
@@ -130,14 +128,14 @@ def compare(
     if junit:
         save_text(junit, render_junit(result))
     if markdown:
-        save_text(markdown, "\n".join(filter(None, (render_markdown(result), cards.section()))))
+        save_text(markdown, "\n".join(filter(None, (render_markdown(result), compared.section))))
     _warn_of(outcome)
     notes = [compared.note] if compared.note and not hidden.get() else []
     notes += [] if outcome.settings_known else [UNKNOWN_SETTINGS]
     notes += [] if conditions or hidden.get() else [compared.nothing_gated]
     notes += [f"{outcome.verdict}."] if outcome.verdict and outcome.passed else []
     tables = [*(to_rich(narrow(table)) for table in gate_tables(result)), *compared.tables]
-    show(result | compared.of_cards, tables, json, note="\n".join(notes) or None)
+    show({**result, **compared.of_cards}, tables, json, note="\n".join(notes) or None)
     outcome.refuse_failed(compared.answers)
 
 
@@ -163,6 +161,8 @@ class _Compared(NamedTuple):
     nothing_gated: str = NOTHING_GATED
     tables: Sequence[RenderableType] = ()
     of_cards: Mapping[str, Any] = MappingProxyType({})
+    section: str = ""
+    """Markdown about the cards of the judges."""
 
 
 def _compare(files: tuple[Path, Path], conditions: Sequence[Condition], options: _Options) -> _Compared:
@@ -183,7 +183,8 @@ def _compare(files: tuple[Path, Path], conditions: Sequence[Condition], options:
     outcome = gate(base, other, conditions, **_of_gate(options))
     cards = show_cards({"before": base, "after": other}, options.judge_card)
     result = _result(files, (base, other), outcome)
-    return _Compared(outcome, result, cards.note, str(files[1]), tables=cards.tables, of_cards=cards.result)
+    beside = {"tables": cards.tables, "of_cards": cards.result, "section": cards.section()}
+    return _Compared(outcome, result, cards.note, str(files[1]), **beside)
 
 
 def _compare_logs(

@@ -55,8 +55,7 @@ def compare(
         logs = read_logs(Path(before), Path(after))
         if logs is not None:
             refuse_fingerprints(before_fingerprint, after_fingerprint)
-            options = {"allow_inverted": allow_inverted, "strict": strict}
-            return gate_logs(*logs, conditions, undecided=undecided, **options).gate
+            return gate_logs(*logs, conditions, allow_inverted=allow_inverted, strict=strict, undecided=undecided).gate
     first, second = _loaded(before, "before"), _loaded(after, "after")
     require_models((first, second), before_fingerprint, after_fingerprint)
     if first == second:

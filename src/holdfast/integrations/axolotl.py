@@ -11,7 +11,7 @@ in any Trainer: full fine-tuning holds the weights, LoRA and QLoRA hold the effe
 from pathlib import Path
 from typing import Any
 
-from axolotl.integrations.base import BasePlugin
+from axolotl.integrations.base import BasePlugin  # pyright: ignore[reportMissingImports]
 from pydantic import BaseModel
 from transformers import TrainerCallback
 

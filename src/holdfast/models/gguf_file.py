@@ -53,7 +53,7 @@ def load_gguf(name: str, progress: Progress = silent) -> LoadedModel:
     try:
         with quiet_transformers():
             tokenizer = AutoTokenizer.from_pretrained(**place)
-            model, notes = AutoModelForCausalLM.from_pretrained(
+            model, notes = AutoModelForCausalLM.from_pretrained(  # pyright: ignore[reportGeneralTypeIssues]
                 **place, dtype=torch.float32, output_loading_info=True, ignore_mismatched_sizes=True
             )
     except Exception as error:  # a damaged file can make the library raise anything
