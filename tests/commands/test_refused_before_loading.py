@@ -27,8 +27,10 @@ def files(tmp_path, monkeypatch):
     def load(name, *arguments, **how):
         raise AssertionError(f"{name} was loaded")
 
-    for module in (bakeoff, claiming, evaluating, judges, reference, scoring, tuning):
-        monkeypatch.setattr(module, "load_checkpoint" if module is evaluating else "load_model", load)
+    for module in (bakeoff, claiming, judges, scoring, tuning):
+        monkeypatch.setattr(module, "load_model", load)
+    for module in (evaluating, reference):
+        monkeypatch.setattr(module, "load_checkpoint", load)
     monkeypatch.setattr(layerwise, "open_layered", load)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     save_mask(tmp_path / "mask", Mask({}, {}, "base", 4))
