@@ -123,5 +123,6 @@ def test_the_page_of_a_run_shows_the_judges_cards_and_corrected_rates(run, tmp_p
     assert "&lt;guard&gt; agrees with people on 0.85" in section
     assert "The refusal rules have no card" in section
     assert "by labels" not in section
-    assert section.count("<tr>") >= 3  # the header, and the start and the arm
+    assert section.count("<tr>") == 2  # the header and attack success
+    assert "enhance: start corrected" in section
     assert "how often the judge errs" not in page
