@@ -202,9 +202,9 @@ class ChatEndpoint:
     def _note_unanswered(self, error: TransientError) -> None:
         with self._lock:
             self._unanswered += 1
-        if self._unanswered >= GIVE_UP:
+        if self._unanswered >= GIVE_UP:  # questions under way may add to it, so the error names the limit
             raise ConnectionError(
-                f"the {self.role.name} at {self.options.base_url} left {self._unanswered} questions in a row without "
+                f"the {self.role.name} at {self.options.base_url} left {GIVE_UP} questions in a row without "
                 f"an answer ({error}); run the same command again when it is up: holdfast keeps the answers so far."
             )
 
