@@ -113,8 +113,8 @@ def run_llama_factory(folder):
         "dataset_dir": ".", "template": "default", "cutoff_len": 128, "output_dir": "out", "report_to": "none",
         "per_device_train_batch_size": 2, "lr_scheduler_type": "constant", "use_cpu": True, **TRAINING,
     }  # fmt: skip
-    (folder / "config.json").write_text(json.dumps(config))
-    return [str(RECIPES / "llama_factory.py"), "config.json"]
+    (folder / "config.yaml").write_text(json.dumps(config))  # JSON is YAML, and its reader of JSON is broken
+    return [str(RECIPES / "llama_factory.py"), "config.yaml"]
 
 
 def run_ms_swift(folder):
