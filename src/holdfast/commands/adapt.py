@@ -36,9 +36,6 @@ def adapt(
         Folder for the checkpoint and the checks. Run the command again with the same folder to resume after a stop.
     mask
         File that `holdfast select` wrote. Without a mask no weight is held: that is plain fine-tuning, a control.
-    exist_ok
-        Ends with exit code 0 if the same command has made OUT before, as when a scheduler starts a job again. The
-        options are recorded in OUT.command.json.
     json
         Print one JSON object in place of tables.
     """

@@ -42,9 +42,6 @@ def enhance(
         a stop.
     mask
         File that `holdfast select` wrote. Without a mask all weights are tuned, as a control.
-    exist_ok
-        Ends with exit code 0 if the same command has made OUT before, as when a scheduler starts a job again. The
-        options are recorded in OUT.command.json.
     json
         Print one JSON object in place of tables.
     """

@@ -63,26 +63,16 @@ def evaluate(
         Tasks of the Language Model Evaluation Harness, such as arc_easy. Adds the measures lm_eval/TASK/METRIC.
     include_path
         Folder with YAML files of more such tasks.
-    exist_ok
-        Ends with exit code 0 if the same command has made OUT before, as when a scheduler starts a job again. The
-        options are recorded in OUT.command.json.
     json
         Print one JSON object in place of the table, without the answers.
     """
     once = Once(exist_ok, "evaluate", out, out, locals())
     if once.says_done(json):
         return
-    from holdfast.evaluate.cards import load_card
     from holdfast.evaluate.lm_eval_tasks import LmEvalOptions
-    from holdfast.pipeline import judges
     from holdfast.pipeline.recipe import Recipe
 
-    if second_judge and judge == REFUSAL_RULES:
-        raise ValueError("--second-judge is compared with --judge, which is missing; give --judge as well.")
-    judges.refuse_idle(judging, judge, second_judge, refusal_judge)
-    judges.require_usable(judging, judge, second_judge, refusal_judge)
-    for path in judge_card:
-        load_card(path)
+    _refuse_misfits(judging, judge, second_judge, refusal_judge, judge_card)
     recipe = Recipe(
         model=model, served=served, judge=judge, refusal_judge=refusal_judge, suite=suite, judging=judging,
         generation=generate, measures=measures, lm_eval=LmEvalOptions(tasks=lm_eval, include_path=include_path),
@@ -90,6 +80,21 @@ def evaluate(
     evaluation, agreement = _evaluated(recipe, out, second_judge, judge_card)
     once.record()
     _show_evaluation(evaluation, agreement, judge_card, model, out, json)
+
+
+def _refuse_misfits(
+    judging: JudgeOptions, judge: str, second: str | None, refusal: str | None, cards: Sequence[Path]
+) -> None:
+    """Raises ValueError for judges or cards that cannot be used, before a model is loaded."""
+    from holdfast.evaluate.cards import load_card
+    from holdfast.pipeline import judges
+
+    if second and judge == REFUSAL_RULES:
+        raise ValueError("--second-judge is compared with --judge, which is missing; give --judge as well.")
+    judges.refuse_idle(judging, judge, second, refusal)
+    judges.require_usable(judging, judge, second, refusal)
+    for path in cards:
+        load_card(path)
 
 
 def _evaluated(

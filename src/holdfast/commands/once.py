@@ -18,7 +18,9 @@ from holdfast.option_groups import SEVERAL
 from holdfast.pipeline.outputs import refuse_existing
 from holdfast.pipeline.setting_differences import differences, listed
 
-ExistOk = Annotated[bool, Parameter(name="--exist-ok", negative=""), SEVERAL]
+EXIST_OK = """Ends with exit code 0 if the same command has made OUT before, as when a scheduler starts a job again. The
+options are recorded in OUT.command.json."""
+ExistOk = Annotated[bool, Parameter(name="--exist-ok", negative="", help=EXIST_OK), SEVERAL]
 """Asks for exit code 0 where the same command has finished before."""
 NOT_COMPARED = ("exist_ok", "json", "out")
 

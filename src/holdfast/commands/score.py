@@ -63,9 +63,6 @@ def score(
         - refusal: built-in rules that reward refusals, the default of policy_gradient
     seed
         Seed of everything random: the two halves of the prompts, and noise.
-    exist_ok
-        Ends with exit code 0 if the same command has made OUT before, as when a scheduler starts a job again. The
-        options are recorded in OUT.command.json.
     json
         Print one JSON object in place of tables.
     """

@@ -55,9 +55,6 @@ def select(
         Scores of the same model for the objective utility. safety_only needs them.
     like
         Mask to match: random selects as many weights of every tensor as this mask does. Combines only with --seed.
-    exist_ok
-        Ends with exit code 0 if the same command has made OUT before, as when a scheduler starts a job again. The
-        options are recorded in OUT.command.json.
     json
         Print one JSON object in place of tables.
     """
