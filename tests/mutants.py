@@ -211,6 +211,34 @@ MUTANTS = (
         "noise * ratio",
         "intervene/edit/test_perturb.py",
     ),
+    Mutant(
+        "a partially correct answer in a log counts as correct",
+        "evaluate/logs/inspect_ai.py",
+        '"p": 0.5',
+        '"p": 1.0',
+        "evaluate/logs/test_inspect_ai.py",
+    ),
+    Mutant(
+        "a score at the threshold of a log is no hit",
+        "evaluate/logs/garak.py",
+        "sum(number >= threshold",
+        "sum(number > threshold",
+        "evaluate/logs/test_garak.py",
+    ),
+    Mutant(
+        "samples of a log match whatever their data",
+        "evaluate/logs/matching.py",
+        "if first.asked != second.asked",
+        "if not first.asked",
+        "evaluate/logs/test_matching.py",
+    ),
+    Mutant(
+        "the paired t test has a degree of freedom too many",
+        "evaluate/paired_mean.py",
+        "chance_within(t, n - 1)",
+        "chance_within(t, n)",
+        "evaluate/test_paired_mean.py",
+    ),
 )
 
 
