@@ -8,6 +8,7 @@ or fewer both are rough. Where all differences are equal, s is 0: p is 0, or 1 i
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean, stdev
 
 from holdfast.outcomes import Rate
 from holdfast.student_t import chance_within, quantile_95
@@ -30,10 +31,10 @@ def mean_rate(numbers: Sequence[float], unscored: int = 0) -> Rate:
     """Computes the mean with its interval. A single number has none."""
     if not numbers:
         return Rate(None, None, None, 0, unscored)
-    mean, error, n = _mean(numbers)
-    if error is None:
+    mean, n = fmean(numbers), len(numbers)
+    if n < 2:
         return Rate(mean, None, None, n, unscored)
-    half = quantile_95(n - 1) * error
+    half = quantile_95(n - 1) * standard_error(numbers)
     return Rate(mean, mean - half, mean + half, n, unscored)
 
 
@@ -42,17 +43,12 @@ def paired_mean(before: Sequence[float], after: Sequence[float]) -> PairedMean |
     differences = [second - first for first, second in zip(before, after, strict=True)]
     if len(differences) < 2:
         return None
-    mean, error, n = _mean(differences)
-    assert error is not None
+    mean, error, n = fmean(differences), standard_error(differences), len(differences)
     half = quantile_95(n - 1) * error
     t = abs(mean) / error if error else math.inf if mean else 0.0
     return PairedMean(mean, mean - half, mean + half, n, max(0.0, 1.0 - chance_within(t, n - 1)))
 
 
-def _mean(numbers: Sequence[float]) -> tuple[float, float | None, int]:
-    """Computes the mean, its standard error, and the count. A single number has no error."""
-    n = len(numbers)
-    mean = math.fsum(numbers) / n
-    if n < 2:
-        return mean, None, n
-    return mean, math.sqrt(math.fsum((number - mean) ** 2 for number in numbers) / (n - 1) / n), n
+def standard_error(numbers: Sequence[float]) -> float:
+    """Standard error of the mean of two or more numbers."""
+    return stdev(numbers) / math.sqrt(len(numbers))

@@ -35,8 +35,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from holdfast.evaluate.counted import counts_by_prompt
+from holdfast.evaluate.paired_mean import standard_error
 from holdfast.evaluate.response_length import NAME as LENGTH
-from holdfast.evaluate.response_length import lengths_by_prompt, standard_error
+from holdfast.evaluate.response_length import lengths_by_prompt
 from holdfast.evaluate.statistics import NOT_MEASURED, Z_95, wilson_interval
 from holdfast.evaluate.token_losses import exp_bounded, loss_per_token, losses_by_name, perplexity_rate
 from holdfast.outcomes import Evaluation, Rate, TokenLosses

@@ -12,17 +12,15 @@ Lengths are in the model's own tokens: a model with another tokenizer has others
 interval is rough.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from statistics import fmean, stdev
+from statistics import fmean
 
 from holdfast.evaluate.coherence import SETS
 from holdfast.evaluate.measure import by_prompt
-from holdfast.evaluate.paired_mean import PairedMean, paired_mean
+from holdfast.evaluate.paired_mean import PairedMean, mean_rate, paired_mean
 from holdfast.models.response_log import Response
 from holdfast.outcomes import Answer, Evaluation, Rate
-from holdfast.student_t import quantile_95
 
 NAME = "response_length"
 """Name of the measure. Its groups are those of the prompt sets, such as response_length/harmless."""
@@ -76,11 +74,6 @@ def group_of_length(answer: Answer) -> str:
     return f"{NAME}/{SETS[answer.measure]}"
 
 
-def standard_error(values: Sequence[float]) -> float:
-    """Standard error of the mean of two or more values."""
-    return stdev(values) / math.sqrt(len(values))
-
-
 def _tokens(response: Response) -> int | None:
     """Returns the number of tokens. None without any: logits were not finite, or a server gave text alone."""
     return len(response.token_ids) if response.prompt_ids and not response.broken else None
@@ -89,11 +82,5 @@ def _tokens(response: Response) -> int | None:
 def _rate(answers: Sequence[Answer]) -> Rate:
     means = next(iter(lengths_by_prompt(answers).values()), {})
     scored = sum(answer.tokens is not None for answer in answers)
-    unscored = len(answers) - scored
-    if not means:
-        return Rate(None, None, None, 0, unscored)
-    mean, values = fmean(means.values()), list(means.values())
-    if len(values) < 2:
-        return Rate(mean, None, None, scored, unscored)
-    half = quantile_95(len(values) - 1) * standard_error(values)
-    return Rate(mean, max(0.0, mean - half), mean + half, scored, unscored)
+    rate = mean_rate(list(means.values()), unscored=len(answers) - scored)
+    return replace(rate, low=rate.low and max(0.0, rate.low), n=scored)

@@ -89,16 +89,14 @@ class SparseAdamW(torch.optim.Optimizer):
         devices = dict.fromkeys(entry.weight.device for entry in entries)
         self.is_sharded = is_sharded(model)
         """True where several processes hold parts of the model."""
-        owners = owners_of(model)
-        self._packs = [
-            _Pack([entry for entry in entries if entry.weight.device == device], owners) for device in devices
-        ]
+        self._packs = [_Pack([entry for entry in entries if entry.weight.device == device]) for device in devices]
         defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "fused": True}
         super().__init__([pack.master for pack in self._packs], {**defaults, "max_grad_norm": max_grad_norm})
         for pack in self._packs:
             self.state[pack.master] = pack.first_state()
         self._start = [pack.master.clone() for pack in self._packs]
-        self._hooks = [hook for pack in self._packs for hook in pack.listen()]
+        owners = owners_of(model)
+        self._hooks = [hook for pack in self._packs for hook in pack.listen(owners)]
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -233,8 +231,8 @@ def freeze_unmasked(model: nn.Module, mask: Mask) -> Iterator[None]:
 class _Pack:
     """The selected entries of all parameters on one device, one after another, in float32."""
 
-    def __init__(self, entries: list[Entries], owners: Mapping[Tensor, Sequence[nn.Module]]) -> None:
-        self.entries, self._owners = entries, owners
+    def __init__(self, entries: list[Entries]) -> None:
+        self.entries = entries
         self._sampled: list[SampledGradient] = []
         self.lengths = [len(entry) for entry in entries]
         self.master = torch.cat([entry.read().float() for entry in entries])
@@ -245,13 +243,17 @@ class _Pack:
         moments = {"exp_avg": torch.zeros_like(self.master), "exp_avg_sq": torch.zeros_like(self.master)}
         return {"step": step, **moments, "master": self.master}
 
-    def listen(self) -> Iterator[torch.utils.hooks.RemovableHandle]:
-        """Registers and yields the hooks that gather each gradient as soon as it is complete."""
+    def listen(self, owners: Mapping[Tensor, Sequence[nn.Module]]) -> Iterator[torch.utils.hooks.RemovableHandle]:
+        """Registers and yields the hooks that gather each gradient as soon as it is complete.
+
+        Args:
+            owners: the modules that hold each parameter.
+        """
         stops = itertools.accumulate(self.lengths)
         for entry, length, stop in zip(self.entries, self.lengths, stops, strict=True):
             gather = partial(self._gather, slice(stop - length, stop))
             sampled = None
-            if fits(layers := self._owners.get(entry.weight, ()), entry):
+            if fits(layers := owners.get(entry.weight, ()), entry):
                 sampled = SampledGradient(cast(nn.Linear, layers[0]), entry, gather)
                 self._sampled.append(sampled)
                 yield sampled.listen()
