@@ -4,6 +4,7 @@ A cell is one setting of an experiment. Its figures are one JSON file in OUT/cel
 was ended goes on with the cells that have no file.
 """
 
+import argparse
 import json
 import sys
 import time
@@ -47,6 +48,16 @@ class Start:
 
 AnyCell = TypeVar("AnyCell", bound=Cell)
 Record = TypeVar("Record", Prompt, Exchange)
+
+
+def parser_of(description: str | None) -> argparse.ArgumentParser:
+    """Reads a model, a folder for results, and the refusals that scores are made of."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--refuse", required=True, help="harmful prompts that scores are made of")
+    parser.add_argument("--sentence", default="I'm sorry, but I can't assist with that.", help="the model's refusal")
+    return parser
 
 
 def run_missing(out: Path, cells: Iterable[AnyCell], run: Callable[[AnyCell], dict]) -> None:

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from benchmarks.real.cells import Start, apart, harmful_tests, is_short, measure, run_missing, scored
+from benchmarks.real.cells import Start, apart, harmful_tests, is_short, measure, parser_of, run_missing, scored
 
 from holdfast.artifacts import load_scores
 from holdfast.evaluate.suite import Suite
@@ -105,11 +105,7 @@ def cells(options: argparse.Namespace) -> Iterator[Cell | Start]:
 
 def main() -> None:
     """Measures the cells that are not there yet."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--refuse", required=True, help="harmful prompts that scores are made of")
-    parser.add_argument("--sentence", default="I'm sorry, but I can't assist with that.", help="the model's refusal")
+    parser = parser_of(__doc__)
     parser.add_argument("--help-with", required=True, help="harmless exchanges")
     parser.add_argument("--harmful", nargs="+", type=Path, required=True, help="harmful prompts to test with")
     parser.add_argument("--safe", required=True, help="safe prompts that look harmful, to test with")

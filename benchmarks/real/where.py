@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.real.cells import scored, tell
+from benchmarks.real.cells import parser_of, scored, tell
 
 from holdfast.artifacts import load_mask, load_scores, save_json, save_mask
 from holdfast.judge.options import REFUSAL_RULES
@@ -111,11 +111,7 @@ def overlaps(out: Path, names: list[str]) -> list[dict]:
 
 def main() -> None:
     """Scores in every way that has no file yet, then compares them all."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--refuse", required=True, help="harmful prompts")
-    parser.add_argument("--sentence", default="I'm sorry, but I can't assist with that.", help="the model's refusal")
+    parser = parser_of(__doc__)
     parser.add_argument("--judge", type=Path, help="a judge with a gradient (refusal_guard.py)")
     parser.add_argument("--prompts", type=int, default=64)
     options = parser.parse_args()

@@ -2,6 +2,7 @@ import pytest
 import torch
 from transformers import get_cosine_schedule_with_warmup
 
+from holdfast.intervene.train.sampled_gradient import LARGEST_DENSITY
 from holdfast.intervene.train.sparse_adamw import SparseAdamW, freeze_unmasked
 from holdfast.models.load import fingerprint
 from holdfast.values import Mask
@@ -10,6 +11,8 @@ from tests.tiny import make_llama
 
 MICRO_BATCHES = 2
 MAX_NORM = 3e-3
+FEW = LARGEST_DENSITY / 2
+"""Share of selected weights whose gradients are sampled."""
 RATES = {"lr": 1e-2, "betas": (0.9, 0.99), "eps": 1e-6}
 
 
@@ -105,9 +108,10 @@ def test_small_steps_on_bfloat16_weights_are_not_lost():
     assert bool((weight == torch.tensor(0.02, dtype=torch.bfloat16)).all())
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one_in_bfloat16():
-    through, halfway = (make_llama().to(torch.bfloat16) for _ in range(2))
-    mask = random_mask(through)
+@pytest.mark.parametrize(("dtype", "density"), [(torch.bfloat16, 0.05), (torch.float32, FEW)])
+def test_a_resumed_run_equals_an_uninterrupted_one(dtype, density):
+    through, halfway = (make_llama().to(dtype) for _ in range(2))
+    mask = random_mask(through, density)
 
     def steps(model, optimizer, which):
         for step in which:
@@ -238,9 +242,10 @@ def test_a_step_that_overflowed_changes_nothing_and_leaves_nothing_behind():
         torch.testing.assert_close(bits(scaled)[name], weight, rtol=0, atol=1e-6)
 
 
-def test_gradient_checkpointing_gives_the_same_steps():
+@pytest.mark.parametrize("density", [0.05, FEW])
+def test_gradient_checkpointing_gives_the_same_steps(density):
     plain, checkpointed = make_llama(), make_llama()
-    mask = random_mask(plain)
+    mask = random_mask(plain, density)
     checkpointed.activation_checkpointing_enable()
     checkpointed.train()
     losses = [lambda model, step=step: loss_of(model, step) for step in range(3)]
