@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from holdfast.evaluate.statistics import Z_95, wilson_interval
+from holdfast.evaluate.statistics import Z_95, counted_rate
 from holdfast.outcomes import Outcome, Rate
 
 
@@ -36,11 +36,10 @@ def agreement(first: Sequence[Outcome], second: Sequence[Outcome]) -> Agreement:
     """Compares two judges' outcomes on the same responses, in the same order."""
     pairs = [(ours.verdict, theirs.verdict) for ours, theirs in zip(first, second, strict=True)]
     scored = [pair for pair in pairs if None not in pair]
-    n, unscored = len(scored), len(pairs) - len(scored)
-    if not n:
-        return Agreement(Rate(None, None, None, 0, unscored), None)
     same = sum(ours == theirs for ours, theirs in scored)
-    share = Rate(same / n, *wilson_interval(same / n, n), n, unscored)
+    share = counted_rate(same, len(scored), unscored=len(pairs) - len(scored))
+    if not scored:
+        return Agreement(share, None)
     kappa = _kappa(same, scored)
     return Agreement(share, kappa, *((None, None) if kappa is None else _kappa_interval(kappa, scored)))
 

@@ -22,7 +22,7 @@ from holdfast.evaluate.logs.matching import Matched, match_samples, warning_of_g
 from holdfast.evaluate.paired import PairedPrompt, count_prompts
 from holdfast.evaluate.paired_mean import mean_rate, paired_mean
 from holdfast.evaluate.scale import UNBOUNDED, Scale
-from holdfast.evaluate.statistics import wilson_interval
+from holdfast.evaluate.statistics import counted_rate
 from holdfast.holm import holm
 from holdfast.measure_names import place_of
 from holdfast.outcomes import Rate
@@ -157,9 +157,8 @@ def _rate(numbers: Numbers, scale: Scale) -> Rate:
     """Computes a share with Wilson's interval, or a mean with Student's, within the bounds of the scale."""
     scored = [number for number in numbers if number is not None]
     unscored = len(numbers) - len(scored)
-    if scored and scale.is_share_of_responses:
-        share = sum(scored) / len(scored)
-        return Rate(share, *wilson_interval(share, len(scored)), len(scored), unscored)
+    if scale.is_share_of_responses:
+        return counted_rate(int(sum(scored)), len(scored), unscored)
     mean = mean_rate(scored, unscored)
     if mean.low is None or mean.high is None:
         return mean
