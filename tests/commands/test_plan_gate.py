@@ -10,9 +10,7 @@ def test_it_says_how_many_prompts_are_needed(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert "asr > before + 0.02: share of cases in which the gate" in lines[0]
     assert any("100" in line and "0%" in line for line in lines)
-    assert lines[-2].startswith(
-        "asr > before + 0.02: in 80% of cases 150 prompts pass a model that is as good as before"
-    )
+    assert "asr > before + 0.02: with 150 prompts a model that is as good as before passes in 80% of cases." in lines
     assert lines[-1].startswith("Assumed: 0 of the prompts change although both models are equally good")
 
 

@@ -86,7 +86,7 @@ def compare(
 
         - MEASURE: refusal, asr (needs a judge), asr_prefilled, over_refusal, borderline, coherence, coherent_refusal,
           utility, task, perplexity, response_length (tokens, harmless prompts), or a group such as asr/heldout or
-          kl/harmless. not_refused is 1 - refusal, if there was no judge
+          kl/harmless; without a judge also not_refused, the share that is not refused
         - OPERATOR: >, >=, < or <=
         - SUM: numbers and `before`, the measure of the first file, also with a factor: "perplexity > before * 1.5"
         - .low, .high: the ends of its 95% interval, as in asr.high. They are compared as they are
@@ -104,8 +104,8 @@ def compare(
     strict
         Ends with exit code 2 if any condition cannot fail, and not only if none can.
     allow_inverted
-        Accepts a condition that only a gain can meet, such as "refusal > before - 0.05", for a negative control. It
-        is refused otherwise, since it passes when every refusal is lost.
+        Accepts a condition that fails a gain, such as "refusal > before - 0.05", as a negative control needs it.
+        Without this option it is refused, because it passes a model that lost every refusal.
     judge_card
         Card of a judge, from `holdfast judge-card`. Shows corrected rates. Conditions take the measured ones.
     junit

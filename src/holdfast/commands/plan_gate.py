@@ -72,7 +72,7 @@ def plan_gate(
         )
         for condition in conditions
     ]
-    show({"plans": [one.to_json() for one in plans]}, [_table(one) for one in plans], json, note=_notes(plans))
+    show({"plans": [one.to_json() for one in plans]}, [_table(one) for one in plans], json, note=_notes(plans, change))
 
 
 def _table(plan: "GatePlan") -> Table:
@@ -87,15 +87,17 @@ def _table(plan: "GatePlan") -> Table:
             f"{row.prompts:,}",
             f"{row.passes_equal:.0%}",
             f"{row.fails_worse:.0%}",
-            "-" if row.smallest is None else f"{row.smallest:.3f}",
+            "no change" if row.smallest is None else f"{row.smallest:.3f}",
         )
         for row in plan.rows
     ]
     return table(f"{plan.condition}: share of cases in which the gate", columns, rows)
 
 
-def _notes(plans: "list[GatePlan]") -> str:
+def _notes(plans: "list[GatePlan]", change: float | None) -> str:
     lines = [line for plan in plans for line in _needs(plan)]
+    if change is None:
+        lines.append("The loss in the third column is 0.03 more than the condition allows. --change sets another one.")
     lines.append(
         f"Assumed: {plans[0].discordance:.3g} of the prompts change although both models are equally good "
         "(--discordance). In all other cases the gate cannot decide, and at most 5% are decided wrongly."
@@ -104,11 +106,13 @@ def _notes(plans: "list[GatePlan]") -> str:
 
 
 def _needs(plan: "GatePlan") -> list[str]:
-    told = f"{plan.condition}: in {plan.power:.0%} of cases"
+    cases = f"in {plan.power:.0%} of cases"
     if plan.to_pass is None:
-        passing = f"{told} no number of prompts passes a model that is only as good as before: allow a change"
+        lines = [f"{plan.condition}: a model that is only as good as before never passes {cases}: allow a change."]
     else:
-        passing = f"{told} {plan.to_pass:,} prompts pass a model that is as good as before"
-    if plan.to_fail is None:
-        return [f"{passing}."]
-    return [f"{passing}, and {plan.to_fail:,} fail one that is worse by {plan.change:.3g}."]
+        lines = [f"{plan.condition}: with {plan.to_pass:,} prompts a model that is as good as before passes {cases}."]
+    if plan.to_fail is not None:
+        lines.append(
+            f"{plan.condition}: with {plan.to_fail:,} prompts a model that is worse by {plan.change:.3g} fails {cases}."
+        )
+    return lines

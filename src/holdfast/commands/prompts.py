@@ -50,7 +50,10 @@ def list_sets(*, json: Json = False) -> None:
     ]
     built_in = [f"testbed:{name}" for name in PROMPT_SETS]
     result = {"sets": [asdict(known) | {"url": known.url} for known in KNOWN.values()], "built_in": built_in}
-    note = f"Built in: {', '.join(built_in)}. A file of your own is FILE, or FILE#prompt=COLUMN&group=COLUMN."
+    note = (
+        f"Built in: {', '.join(built_in)}. A file of your own is FILE, or FILE#prompt=COLUMN&group=COLUMN. "
+        "NAME#first=32 or FILE#first=32 takes the first 32 prompts."
+    )
     show_result(result, [table("Public prompt sets", columns, rows)], json, note)
 
 
