@@ -45,7 +45,7 @@ class Card:
     large: tuple[tuple[str, Shown], tuple[str, Shown]]
     """Names and values of the two numbers to compare."""
     beside: tuple[tuple[str, Shown], ...]
-    """Names and values of other arms."""
+    """Names and values of other arms, without those that the config leaves out."""
     measures: tuple[Beside, ...]
     """Refusals, coherence, over-refusal and perplexity of the same arms, as far as they were measured."""
     differences: tuple[tuple[str, Difference], ...]
@@ -177,6 +177,7 @@ def _card(
     known = tuple((name, difference) for name, difference in differences.items() if difference is not None)
     claims = tally([verdict for verdict in verdicts_of(report) if verdict.stage == stage])
     repeats = repeats_of(report, report.safety)
+    beside = tuple((name, shown) for name, shown in beside if shown != LEFT_OUT)
     return Card(stage, STAGES[stage], large, beside, measures, known, repeats, *claims)
 
 
