@@ -40,7 +40,7 @@ def print_lines(found):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ((aligned(), aligned()), "both evaluations are the same, so nothing could differ"),
+        ((aligned(), aligned()), "the evaluation before and the evaluation after hold the same evaluation; give"),
         ((aligned(), 3), "Evaluation was expected, got int; give what `evaluate` returns, or the path"),
         ((aligned(), "nowhere.json"), "does not exist"),
         ((aligned(), held_fast(), "asr > 0.1"), r"fail_if is a list of conditions, got one text; give \['asr > 0.1'\]"),

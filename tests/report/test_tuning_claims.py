@@ -1,6 +1,8 @@
 import pytest
 
+from holdfast.outcomes import Rate
 from holdfast.report import tuning_claims
+from holdfast.report.schema import rate_json
 from tests.report.sample import full_report, read
 
 YES, NO, UNSURE, WAITING, LEFT_OUT = "holds", "does not hold", "inconclusive", "not measured yet", "left out"
@@ -27,3 +29,10 @@ def test_a_perplexity_without_a_paired_interval_decides_nothing_and_one_that_is_
     assert tuning_claims.enhance_keeps_perplexity(read(report)).answer == WAITING
     report["provenance"] = {"config": {"suite": {"harmful": ["some"], "questions": None}}}
     assert tuning_claims.enhance_keeps_perplexity(read(report)).answer == LEFT_OUT
+
+
+def test_a_rate_that_could_not_be_scored_is_waited_for_although_its_prompts_are_paired():
+    report = full_report()
+    assert report["enhance"]["after"]["paired"]["utility"]["n"], "the pairs are there"
+    report["enhance"]["after"]["utility"] = rate_json(Rate(None, None, None, 0, 240))
+    assert tuning_claims.enhance_keeps_utility(read(report)).answer == WAITING

@@ -9,20 +9,18 @@ from typing import Annotated, Any, NamedTuple, cast
 from cyclopts import Parameter
 from rich.console import RenderableType
 
-from holdfast.artifacts import load_evaluation, save_text
+from holdfast.artifacts import save_text
 from holdfast.commands.console import Json, show, warn
 from holdfast.commands.judge_cards import show_cards
 from holdfast.evaluate.compared import Compared, Reading
+from holdfast.evaluate.comparing import GateOptions, compare_logs, compare_sides, load_sides
 from holdfast.evaluate.condition import PLAIN_NAME, Condition, parse_condition
-from holdfast.evaluate.consistent import require_consistent
 from holdfast.evaluate.finding import Finding
-from holdfast.evaluate.gate import Gate, Undecided, gate
+from holdfast.evaluate.gate import Gate, Undecided
 from holdfast.evaluate.inverted import refuse_inverted
-from holdfast.evaluate.logs.comparing import gate_logs
 from holdfast.evaluate.logs.log import Log
-from holdfast.evaluate.logs.readers import read_logs, refuse_fingerprints
+from holdfast.evaluate.logs.readers import read_logs
 from holdfast.evaluate.paired import PairedPrompt
-from holdfast.evaluate.pinned import require_models
 from holdfast.evaluate.scale import counted_word, rise_is_good
 from holdfast.evaluation_settings import settings_words
 from holdfast.made_by import model_fingerprint
@@ -122,8 +120,8 @@ def compare(
         raise ValueError("JUnit XML lists conditions, and there is none; give --fail-if, or leave out --junit.")
     for out in filter(None, (junit, markdown)):
         refuse_existing(out)
-    options = _Options(allow_inverted, strict, undecided, (before_fingerprint, after_fingerprint), judge_card, measure)
-    compared = _compare((before, after), conditions, options)
+    options = GateOptions(allow_inverted, strict, undecided, (before_fingerprint, after_fingerprint))
+    compared = _compare((before, after), conditions, options, _Beside(judge_card, measure))
     outcome, result = compared.gate, compared.result
     if junit:
         save_text(junit, render_junit(result))
@@ -139,13 +137,9 @@ def compare(
     outcome.refuse_failed(compared.answers)
 
 
-class _Options(NamedTuple):
-    """Options of the comparison. Two evaluations have fingerprints and cards of judges, two logs chosen measures."""
+class _Beside(NamedTuple):
+    """Options of one kind of input: two evaluations have cards of their judges, two logs chosen measures."""
 
-    allow_inverted: bool
-    strict: bool
-    undecided: Undecided
-    fingerprints: tuple[str | None, str | None]
     judge_card: tuple[Path, ...]
     measure: tuple[str, ...]
 
@@ -165,35 +159,37 @@ class _Compared(NamedTuple):
     """Markdown about the cards of the judges."""
 
 
-def _compare(files: tuple[Path, Path], conditions: Sequence[Condition], options: _Options) -> _Compared:
+def _compare(
+    files: tuple[Path, Path], conditions: Sequence[Condition], options: GateOptions, beside: _Beside
+) -> _Compared:
     """Compares two evaluations, or two logs of another program."""
     logs = read_logs(*files)
     if logs is not None:
-        return _compare_logs(files, logs, conditions, options)
-    if options.measure:
+        return _compare_logs(files, logs, conditions, options, beside)
+    if beside.measure:
         raise ValueError(
-            f"--measure {options.measure[0]!r} chooses among the measures of logs of other programs, and evaluations "
+            f"--measure {beside.measure[0]!r} chooses among the measures of logs of other programs, and evaluations "
             "are compared in all; leave it out."
         )
-    base, other = map(load_evaluation, files)
-    _refuse_same(*files)
-    for evaluation, path in zip((base, other), files, strict=True):
-        require_consistent(evaluation, repr(str(path)))
-    require_models((base, other), *options.fingerprints)
-    outcome = gate(base, other, conditions, **_of_gate(options))
-    cards = show_cards({"before": base, "after": other}, options.judge_card)
+    sides = load_sides(*files)
+    outcome = compare_sides(sides, conditions, options)
+    base, other = (side.evaluation for side in sides)
+    cards = show_cards({"before": base, "after": other}, beside.judge_card)
     result = _result(files, (base, other), outcome)
-    beside = {"tables": cards.tables, "of_cards": cards.result, "section": cards.section()}
-    return _Compared(outcome, result, cards.note, str(files[1]), **beside)
+    shown = {"tables": cards.tables, "of_cards": cards.result, "section": cards.section()}
+    return _Compared(outcome, result, cards.note, str(files[1]), **shown)
 
 
 def _compare_logs(
-    files: tuple[Path, Path], logs: tuple[Log, Log], conditions: Sequence[Condition], options: _Options
+    files: tuple[Path, Path],
+    logs: tuple[Log, Log],
+    conditions: Sequence[Condition],
+    options: GateOptions,
+    beside: _Beside,
 ) -> _Compared:
-    refuse_fingerprints(*options.fingerprints)
-    if options.judge_card:
+    if beside.judge_card:
         raise ValueError("logs of other programs have no card of their judge; leave out --judge-card.")
-    found = gate_logs(*logs, conditions, measures=options.measure, **_of_gate(options))
+    found = compare_logs(logs, conditions, options, beside.measure)
     matched = found.matched
     counts = {"samples": len(matched.pairs), "only_before": matched.only_before, "only_after": matched.only_after}
     about = {
@@ -205,10 +201,6 @@ def _compare_logs(
     }
     result = about | _result_of_gate(found.gate)
     return _Compared(found.gate, result, f"Compared: {matched}.", nothing_gated=_nothing_gated(found.gate))
-
-
-def _of_gate(options: _Options) -> dict[str, Any]:
-    return {name: getattr(options, name) for name in ("allow_inverted", "strict", "undecided")}
 
 
 def _nothing_gated(outcome: Gate) -> str:
@@ -230,19 +222,6 @@ def _warn_of(outcome: Gate) -> None:
             warn(printable(f"{finding.condition!r} cannot fail: {finding.cannot_fail}."))
     for finding in outcome.open_conditions if outcome.undecided == "warn" else []:
         warn(printable(f"{finding.condition!r} could not be decided: {finding.why_undecided}."))
-
-
-def _refuse_same(before: Path, after: Path) -> None:
-    """Raises ValueError when both paths lead to one file, or to equal files, because every gate would then pass."""
-    if before.samefile(after):
-        raise ValueError(
-            f"{str(before)!r} is given twice, as before and as after; give the evaluations of two checkpoints."
-        )
-    if before.read_bytes() == after.read_bytes():
-        raise ValueError(
-            f"{str(before)!r} and {str(after)!r} hold the same evaluation, byte for byte; give the evaluations of two "
-            "checkpoints."
-        )
 
 
 def _result(files: tuple[Path, Path], evaluations: tuple[Evaluation, Evaluation], outcome: Gate) -> dict[str, Any]:

@@ -1,19 +1,37 @@
-"""Comparison of two evaluations for scripts, like `holdfast compare` on the command line."""
+"""Comparison of two evaluations, for scripts and for `holdfast compare`: both make the same checks in one order."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from holdfast.arguments import checked_call, require
 from holdfast.artifacts import load_evaluation
 from holdfast.evaluate.condition import Condition, parse_condition
 from holdfast.evaluate.consistent import require_consistent
 from holdfast.evaluate.gate import Gate, Undecided, gate
-from holdfast.evaluate.logs.comparing import gate_logs
+from holdfast.evaluate.logs.comparing import LogGate, gate_logs
+from holdfast.evaluate.logs.log import Log
 from holdfast.evaluate.logs.readers import read_logs, refuse_fingerprints
 from holdfast.evaluate.pinned import require_models
 from holdfast.outcomes import Evaluation
 
 EXAMPLE = '["refusal < before - 0.05"]'
+
+
+class Side(NamedTuple):
+    """One of the two evaluations, and its name in error messages: the path of its file, or its place."""
+
+    evaluation: Evaluation
+    name: str
+
+
+class GateOptions(NamedTuple):
+    """Options of a gate, as `gate` takes them, and the fingerprints that the two models must have."""
+
+    allow_inverted: bool = False
+    strict: bool = False
+    undecided: Undecided = "fail"
+    fingerprints: tuple[str | None, str | None] = (None, None)
 
 
 @checked_call
@@ -51,16 +69,61 @@ def compare(
             is another one than its fingerprint's, or a condition is inverted.
     """
     conditions = _parsed(fail_if)
+    options = GateOptions(allow_inverted, strict, undecided, (before_fingerprint, after_fingerprint))
     if isinstance(before, str | Path) and isinstance(after, str | Path):
         logs = read_logs(Path(before), Path(after))
         if logs is not None:
-            refuse_fingerprints(before_fingerprint, after_fingerprint)
-            return gate_logs(*logs, conditions, allow_inverted=allow_inverted, strict=strict, undecided=undecided).gate
-    first, second = _loaded(before, "before"), _loaded(after, "after")
-    require_models((first, second), before_fingerprint, after_fingerprint)
+            return compare_logs(logs, conditions, options).gate
+    return compare_sides(load_sides(before, after), conditions, options)
+
+
+def compare_logs(
+    logs: tuple[Log, Log], conditions: Sequence[Condition], options: GateOptions, measures: Sequence[str] = ()
+) -> LogGate:
+    """Compares two logs of another program. Raises ValueError where a fingerprint is given, which no log records."""
+    refuse_fingerprints(*options.fingerprints)
+    return gate_logs(
+        *logs,
+        conditions,
+        measures=measures,
+        allow_inverted=options.allow_inverted,
+        strict=options.strict,
+        undecided=options.undecided,
+    )
+
+
+def load_sides(before: Evaluation | str | Path, after: Evaluation | str | Path) -> tuple[Side, Side]:
+    """Loads both evaluations. Raises ValueError where both paths lead to one file, as every gate would then pass."""
+    sides = _loaded(before, "before"), _loaded(after, "after")
+    if isinstance(before, str | Path) and isinstance(after, str | Path) and Path(before).samefile(after):
+        raise ValueError(
+            f"{sides[0].name} is given twice, as before and as after; give the evaluations of two checkpoints."
+        )
+    return sides
+
+
+def compare_sides(sides: tuple[Side, Side], conditions: Sequence[Condition], options: GateOptions) -> Gate:
+    """Compares two evaluations.
+
+    Raises:
+        ValueError: both are equal, one contradicts its answers or is of another model than its fingerprint's, or the
+            gate can't be decided (`gate`).
+    """
+    for side in sides:
+        require_consistent(side.evaluation, side.name)
+    first, second = (side.evaluation for side in sides)
+    require_models((first, second), *options.fingerprints)
     if first == second:
-        raise ValueError("both evaluations are the same, so nothing could differ; give those of two checkpoints.")
-    return gate(first, second, conditions, allow_inverted=allow_inverted, strict=strict, undecided=undecided)
+        names = " and ".join(side.name for side in sides)
+        raise ValueError(f"{names} hold the same evaluation; give the evaluations of two checkpoints.")
+    return gate(
+        first,
+        second,
+        conditions,
+        allow_inverted=options.allow_inverted,
+        strict=options.strict,
+        undecided=options.undecided,
+    )
 
 
 def _parsed(fail_if: Sequence[str]) -> list[Condition]:
@@ -76,11 +139,8 @@ def _parsed(fail_if: Sequence[str]) -> list[Condition]:
     return [parse_condition(text) for text in texts]
 
 
-def _loaded(given: Evaluation | str | Path, which: str) -> Evaluation:
+def _loaded(given: Evaluation | str | Path, which: str) -> Side:
     if isinstance(given, str | Path):
-        evaluation, name = load_evaluation(Path(given)), repr(str(given))
-    else:
-        require(given, Evaluation, "give what `evaluate` returns, or the path of a file of `holdfast evaluate`")
-        evaluation, name = given, f"the evaluation {which}"
-    require_consistent(evaluation, name)
-    return evaluation
+        return Side(load_evaluation(Path(given)), repr(str(given)))
+    require(given, Evaluation, "give what `evaluate` returns, or the path of a file of `holdfast evaluate`")
+    return Side(given, f"the evaluation {which}")

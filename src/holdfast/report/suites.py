@@ -14,11 +14,13 @@ def difference_of(before: Suite, after: Suite, measure: str, other: str | None =
         measure: name of the measure.
         other: name of the arm of `before`. None if that is the start of the section.
     """
+    first, second = before.rates.get(measure), after.rates.get(measure)
+    if not first or first.value is None or not second or second.value is None:
+        return None
     pairs = after.paired if other is None else after.against.get(other, {})
     if pair := pairs.get(measure):
         return paired_difference(pair.n, pair.only_before, pair.only_after)
-    first, second = before.rates.get(measure), after.rates.get(measure)
-    return rate_difference(first, second) if first and second else None
+    return rate_difference(first, second)
 
 
 def perplexity_of(suite: Suite) -> str:
