@@ -29,7 +29,7 @@ where the page shows another import. `Path` is `pathlib.Path`.
 """
 SECTIONS = {
     "Files": (
-        *(f"artifacts.{verb}_{kind}" for kind in ("scores", "mask", "patch") for verb in ("load", "save")),
+        *(f"artifacts.{verb}_{kind}" for kind in ("scores", "mask", "patch", "direction") for verb in ("load", "save")),
         *("evaluate.loading.load_evaluation", "artifacts.save_evaluation"),
         *("prompts.sources.load_prompts", "prompts.sources.load_exchanges"),
     ),
@@ -50,6 +50,7 @@ SECTIONS = {
         *("intervene.train.enhance.enhance", "intervene.options.EnhanceOptions"),
         *("intervene.hold.probe.SafetyProbe", "pipeline.probe.attack_success_probe", "pipeline.probe.top_mask_refresh"),
         *("intervene.train.sparse_adamw.SparseAdamW", "intervene.edit.perturb.perturbed"),
+        "intervene.edit.steer.steered",
         *("intervene.patch.patch.apply_patch", "intervene.patch.patch.revert_patch"),
         "intervene.patch.vllm_patch.vllm_patches",
     ),
@@ -61,7 +62,15 @@ SECTIONS = {
         "judge.trial.try_judge",
     ),
     "Values": (
-        *("values.Scores", "values.Mask", "values.Patch", "outcomes.Evaluation", "outcomes.Rate", "outcomes.Outcome"),
+        *(
+            "values.Scores",
+            "values.Mask",
+            "values.Patch",
+            "values.Direction",
+            "outcomes.Evaluation",
+            "outcomes.Rate",
+            "outcomes.Outcome",
+        ),
         *("records.Prompt", "records.Exchange"),
     ),
     "Errors": ("errors.InvariantError", "errors.GateError", "errors.UndecidedError"),

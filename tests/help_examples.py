@@ -29,6 +29,8 @@ EVALUATED = "--judge testbed:guard --harmful testbed:harmful_seen --harmless tes
 --questions testbed:questions --generate.max-new-tokens 4 --out"
 ADAPTED = "holdfast adapt testbed:aligned --mask mask.safetensors --task testbed:task_train --iterations 1 \
 --out adapted"
+FOUND = "holdfast direction find testbed:aligned --positive testbed:harmful_calibration#first=16 \
+--negative testbed:harmless#first=16 --layer 1 --out direction.safetensors"
 PATCHED = (LIKELY, SELECTED, ENHANCED)
 BEFORE: Mapping[str, Sequence[str]] = {
     "adapt": (SCORED, SELECTED),
@@ -42,6 +44,8 @@ BEFORE: Mapping[str, Sequence[str]] = {
         f"holdfast evaluate testbed:aligned {EVALUATED} before.json",
         f"holdfast evaluate testbed:aligned-moe {EVALUATED} after.json",
     ),
+    "direction steer": (FOUND,),
+    "direction test": (FOUND,),
     "enhance": (LIKELY, SELECTED),
     "reproduce": (
         f"holdfast evaluate testbed:aligned {EVALUATED} evaluation.json",

@@ -11,7 +11,7 @@ FLOORS = (
     {"models"},
     {"judge"},
     {"objective"},
-    {"score", "select", "intervene", "evaluate", "report", "testbed"},
+    {"score", "select", "directions", "intervene", "evaluate", "report", "testbed"},
     {"pipeline"},
     {"plan"},
     {"commands", "integrations"},

@@ -60,7 +60,9 @@ def small(text):
         text += " --iterations 2"  # and not the thousand that are the default
     for pattern, less in SMALLER.items():
         text = re.sub(pattern, less, text)
-    return re.sub(rf"testbed:({'|'.join(sorted(PROMPT_SETS, key=len, reverse=True))})\b", r"testbed:\1#first=8", text)
+    return re.sub(
+        rf"testbed:({'|'.join(sorted(PROMPT_SETS, key=len, reverse=True))})\b(?!#)", r"testbed:\1#first=8", text
+    )
 
 
 def passes(arguments):

@@ -12,7 +12,7 @@ from holdfast import Exchange, Prompt, RefusalJudge, Suite
 from holdfast.config import Options
 from holdfast.evaluate import evaluate
 from holdfast.outcomes import Evaluation, Rate
-from holdfast.values import Patch, Scores
+from holdfast.values import Direction, Patch, Scores
 from tests.intervene.given import HARMLESS, REFUSALS, load_tiny, random_mask, users_trainer
 
 RATE = Rate(0.125, 0.07, 0.2, 200)
@@ -39,6 +39,7 @@ def given(tmp_path_factory):
         "mask": mask,
         "scores": Scores({"a": torch.ones(10, 20)}, "log-odds", BASE, 300),
         "patch": Patch({"a": torch.arange(3)}, {"a": torch.ones(3)}, {"a": (10, 20)}, BASE),
+        "direction": Direction(torch.ones(16), 0, 1.0, BASE),
         "evaluation": Evaluation(RATE, RATE, RATE, 12.0),
         "optimizer": torch.optim.SGD(loaded.model.parameters(), lr=0.1),
         "suite": Suite(harmless=[Prompt("how ?")]),
@@ -54,14 +55,18 @@ def given(tmp_path_factory):
 
 CALLS = {
     "load_scores": ("path",),
+    "load_direction": ("path",),
     "load_mask": ("path",),
     "load_patch": ("path",),
     "load_evaluation": ("path",),
+    "save_direction": ("path", "direction"),
     "save_scores": ("path", "scores"),
     "save_mask": ("path", "mask"),
     "save_patch": ("path", "patch"),
     "save_evaluation": ("path", "evaluation"),
     "compare": ("evaluation", "evaluation"),
+    "Direction": (torch.ones(16), 0, 1.0, BASE),
+    "steered": ("model", "direction", 0.5),
     "perturbed": ("model", "mask", 0.1, "generator"),
     "ProtectCallback": ("mask",),
     "load_protected": ("model", "folder"),

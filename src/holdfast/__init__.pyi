@@ -1,8 +1,10 @@
 """The names that scripts import from `holdfast`, each with the module that defines it."""
 
+from .artifacts import load_direction as load_direction
 from .artifacts import load_mask as load_mask
 from .artifacts import load_patch as load_patch
 from .artifacts import load_scores as load_scores
+from .artifacts import save_direction as save_direction
 from .artifacts import save_evaluation as save_evaluation
 from .artifacts import save_mask as save_mask
 from .artifacts import save_patch as save_patch
@@ -16,6 +18,7 @@ from .evaluate.corrected import corrected_rates as corrected_rates
 from .evaluate.loading import load_evaluation as load_evaluation
 from .evaluate.suite import Suite as Suite
 from .intervene.edit.perturb import perturbed as perturbed
+from .intervene.edit.steer import steered as steered
 from .intervene.hold.callback import ProtectCallback as ProtectCallback
 from .intervene.hold.lora import load_protected as load_protected
 from .intervene.hold.lora import merge_protected as merge_protected
@@ -55,6 +58,7 @@ from .records import Exchange as Exchange
 from .records import Prompt as Prompt
 from .select.top import TopOptions as TopOptions
 from .select.top import select_top as select_top
+from .values import Direction as Direction
 from .values import Mask as Mask
 from .values import Patch as Patch
 from .values import Scores as Scores

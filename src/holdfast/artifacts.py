@@ -27,7 +27,7 @@ from holdfast.json_files import save_text as save_text
 from holdfast.outcomes import Answer, Evaluation, Outcome, Rate, TokenLosses
 from holdfast.remedy import remedy
 from holdfast.tensor_files import create, read_header, replace_metadata
-from holdfast.values import Mask, Patch, Scores, ScoresShard, entries_in
+from holdfast.values import Direction, Mask, Patch, Scores, ScoresShard, entries_in
 from holdfast.wrong_files import refuse_other, require_kind
 
 FORMER_NAMES = {"over_refusal/borderline": "borderline"}
@@ -219,6 +219,23 @@ def load_patch(path: str | Path) -> Patch:
             parts[part][name] = tensor.to(torch.int64) if part == "index" else tensor
         shapes = {name: tuple(shape) for name, shape in header["shapes"].items()}
         return Patch(parts["index"], parts["value"], shapes, header["base"], parts["old"] or None, header["made_by"])
+
+
+@checked_call
+def save_direction(path: str | Path, direction: Direction) -> None:
+    """Writes `direction.safetensors`: the vector in float32, with layer, norm and base in the header."""
+    path = _path_to_save(path, direction, Direction)
+    header = {name: getattr(direction, name) for name in ("layer", "norm", "base", "made_by")}
+    _save_tensors(path, {"vector": direction.vector.float().contiguous()}, "direction", header)
+
+
+@checked_call
+def load_direction(path: str | Path) -> Direction:
+    """Loads a direction that `save_direction` wrote."""
+    path = _path(path)
+    tensors, header = _load_tensors(path, "direction")
+    with _whole(path, "direction"):
+        return Direction(tensors["vector"], header["layer"], header["norm"], header["base"], header["made_by"])
 
 
 @checked_call

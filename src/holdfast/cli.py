@@ -55,6 +55,7 @@ COMMANDS = {
     "compare": "Compare two evaluations, with an exit code: a gate for releases.",
     "report": "Write the page of a run, or a card and results of an evaluation to publish.",
     "reproduce": "Make an evaluation again from its reproduce.json, and compare both.",
+    "direction": "Find, test and steer along directions in the residual stream.",
     "bakeoff": "Compare all scores and selectors at one budget.",
     "show": "Show what a file of holdfast holds, layer by layer: a table or a picture.",
     "prompts": "List public prompt sets, and show what a set holds.",
@@ -64,7 +65,7 @@ COMMANDS = {
 
 GROUPS = {
     Group("Start here", sort_key=0): ("demo", "init", "run"),
-    Group("Find the weights", sort_key=1): ("score", "select", "combine", "sites"),
+    Group("Find the weights", sort_key=1): ("score", "select", "combine", "direction", "sites"),
     Group("Change a model", sort_key=2): ("enhance", "adapt", "patch", "check"),
     Group("Measure", sort_key=3): ("evaluate", "judge-card", "verify", "compare", "report", "reproduce", "bakeoff"),
     Group("Look", sort_key=4): ("show", "prompts", "plan", "plan-gate"),
@@ -189,13 +190,19 @@ def _prepare_help(arguments: Sequence[str]) -> None:
     whole = WHOLE in arguments
     app.help_formatter = HelpPage(whole)
     name = next((name for name in arguments if name in COMMANDS), None)
-    if name is None or set(HELP_FLAGS).isdisjoint(arguments) or app[name].default_command is None:
+    if name is None or set(HELP_FLAGS).isdisjoint(arguments):
+        return
+    inner_ones = {word for word in app[name] if not word.startswith("-")}
+    inner = next((word for word in arguments if word in inner_ones), None)
+    command = app[name] if inner is None else app[name][inner]
+    if command.default_command is None:
         return  # a group of commands has no docstring of its own
-    app[name].help = None  # shows the docstring in place of the one line from the list of commands
-    titles = {group.name for group in app[name].assemble_argument_collection(parse_docstring=False).groups}
+    command.help = None  # shows the docstring in place of the one line from the list of commands
+    titles = {group.name for group in command.assemble_argument_collection(parse_docstring=False).groups}
     left_out = [title for title in RARE_NAMES if title in titles]
-    more = f"More options: holdfast {name} {WHOLE}   ({'; '.join(left_out)})"
-    app[name].help_epilogue = None if whole or not left_out else more
+    words = name if inner is None else f"{name} {inner}"
+    more = f"More options: holdfast {words} {WHOLE}   ({'; '.join(left_out)})"
+    command.help_epilogue = None if whole or not left_out else more
 
 
 def _fail(error: Exception, code: int, sentence: str = "") -> int:

@@ -27,6 +27,7 @@ TENSORS = {
     "scores": "a file of scores",
     "mask": "a mask",
     "patch": "a patch",
+    "direction": "a direction",
     "sums": "the sums of an unfinished scoring",
 }
 """Names for sentences of holdfast's safetensors files, by the kind in their headers."""

@@ -13,6 +13,7 @@ COMMANDS = {
     "scores": ("score",),
     "mask": ("select", "combine"),
     "patch": ("enhance", "patch diff"),
+    "direction": ("direction find",),
     "evaluation": ("evaluate",),
     "manifest": ("run",),
     "judge_card": ("judge-card",),

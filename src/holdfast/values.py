@@ -1,4 +1,5 @@
-"""Frozen values that stages pass to each other: Scores -> Mask -> Patch. They hold no model and open no file.
+"""Frozen values that stages pass to each other: Scores -> Mask -> Patch, and Direction. They hold no model and open
+no file.
 
 Evaluations are in `outcomes`. A mask is a set of entries, so it has the algebra of sets: `a & b`, `a | b`, `a - b`,
 `~a`. Flat indices count a parameter's entries in row-major order.
@@ -260,6 +261,41 @@ def _check_indices(kind: str, name: str, index: Tensor, num_entries: int) -> Non
         )
     if int(index[0]) < 0 or int(index[-1]) >= num_entries or bool((index[1:] <= index[:-1]).any()):
         raise ValueError(f"{kind} indices of {name} must be increasing and in [0, {num_entries}).")
+
+
+@checked_call
+@dataclass(frozen=True, eq=False)
+class Direction(SameContent):
+    """A direction in the residual stream: along it, prompts with a concept differ from prompts without it."""
+
+    vector: Float[Tensor, " d_model"]
+    """Mean state of the positive prompts minus that of the negative ones, float32."""
+    layer: int
+    """Index of the layer whose output it was found in."""
+    norm: float
+    """Median length (L2 norm) of the states there, which makes coefficients comparable between layers and models."""
+    base: str
+    """Fingerprint of the model that it was found in."""
+    made_by: Meta = field(default_factory=dict)
+    """Provenance: prompts, position, and what was measured."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.vector, Tensor) or self.vector.dim() != 1:
+            raise MisfitError(f"the vector of a Direction must be a tensor with one axis, got {self.vector!r:.60}.")
+        length = float(self.vector.norm())
+        if not 0 < length < float("inf") or not 0 < self.norm < float("inf"):
+            raise ValueError(
+                f"a direction needs a finite length above 0, got {length:g} for the vector and {self.norm:g} for the "
+                "states; the positive and the negative prompts may be the same."
+            )
+
+    def __repr__(self) -> str:
+        return f"<Direction: layer {self.layer}, {len(self.vector):,} dimensions, base {self.base[:12]}>"
+
+    @property
+    def unit(self) -> Float[Tensor, " d_model"]:
+        """The direction with length 1."""
+        return self.vector / self.vector.norm()
 
 
 @checked_call

@@ -23,6 +23,7 @@ WANTED = {
     "scores": "scores",
     "mask": "a mask",
     "patch": "a patch",
+    "direction": "a direction",
     "sums": "sums",
     "evaluation": "an evaluation",
     "manifest": "the manifest of a run",
@@ -62,7 +63,7 @@ MARKS = (
     ("config.json", "`holdfast sites {path}` lists a model's parameters and prints its fingerprint"),
 )
 """Advice on folders, by a file in them. The first match counts."""
-SHOWN = ("scores", "mask", "patch", "evaluation")
+SHOWN = ("scores", "mask", "patch", "direction", "evaluation")
 
 
 def refuse_unshown(path: Path, found: FileKind) -> None:
@@ -75,7 +76,8 @@ def refuse_unshown(path: Path, found: FileKind) -> None:
     if found.name == "folder":
         advice = _reads_folder(path)
     raise ValueError(
-        f"{str(path)!r} is {found.words}, and `holdfast show` reads scores, masks, patches and evaluations; {advice}."
+        f"{str(path)!r} is {found.words}, and `holdfast show` reads scores, masks, patches, directions and "
+        f"evaluations; {advice}."
     )
 
 

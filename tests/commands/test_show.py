@@ -95,7 +95,10 @@ def test_every_file_of_ours_is_shown(name, folder, capsys):
 def test_any_other_file_is_named_in_one_sentence(name, folder, capsys):
     code, out, err = told(capsys, folder / name)
     assert (code, out) == (2, "")
-    assert f"/{name}' is {WORDS[name]}, and `holdfast show` reads scores, masks, patches and evaluations; " in err
+    assert (
+        f"/{name}' is {WORDS[name]}, and `holdfast show` reads scores, masks, patches, directions and evaluations; "
+        in err
+    )
     assert err.count("\n") == 1
 
 
@@ -107,7 +110,10 @@ def test_any_other_file_is_named_in_one_sentence(name, folder, capsys):
         ("adapter.safetensors", "compare the checkpoint with `holdfast check`"),
         ("prompts.jsonl", "`holdfast prompts show {folder}/prompts.jsonl` reads prompts"),
         (".", "`holdfast report {folder}` reads the folder of a run"),
-        ("folder", "is a folder, and `holdfast show` reads scores, masks, patches and evaluations; give a file."),
+        (
+            "folder",
+            "is a folder, and `holdfast show` reads scores, masks, patches, directions and evaluations; give a file.",
+        ),
         ("nothing", "'{folder}/nothing' does not exist; check the path."),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 
 from holdfast import __version__
 from holdfast.artifacts import load_evaluation, save_mask
-from holdfast.commands.verify import _cells, _measured
+from holdfast.commands.rates import measured_rates, rate_cells
 from holdfast.evaluate.measures import compare_measures
 from holdfast.made_by import prompts_entry
 from holdfast.models.load import load_model
@@ -107,8 +107,8 @@ def test_given_refusals_alone_show_what_noise_does(masks, tmp_path):
     assert after.value > before.value
     assert found.untouched.perplexity is None
     assert [one.group for one in found.mask[0].losses] == ["refusals"] * 3
-    assert list(_measured(found.untouched)) == ["perplexity/refusals"]
-    assert _cells(found.untouched, ["perplexity/refusals", "utility"])[1] == "not measured"
+    assert list(measured_rates(found.untouched)) == ["perplexity/refusals"]
+    assert rate_cells(found.untouched, ["perplexity/refusals", "utility"])[1] == "not measured"
     with pytest.raises(ValueError, match="made with another suite"):
         verify(masks, tmp_path / "out", files=SuiteFiles(), refusals="testbed:refusals#first=4")
 

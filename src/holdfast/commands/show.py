@@ -5,16 +5,20 @@ from pathlib import Path
 from holdfast.commands.console import Json, shown_progress, table
 from holdfast.commands.console import show as show_result
 from holdfast.commands.layers import layer_table
+from holdfast.commands.words import facts
 from holdfast.file_kinds import identify
+from holdfast.made_by import named_base, shown, summary
 from holdfast.pipeline.outputs import refuse_existing
 from holdfast.pipeline.showing import MAPS, LayerMap, read_map
 from holdfast.wrong_files import refuse_unshown
 
 PICTURES = (".html", ".svg", ".png")
+KINDS = {"evaluation": "an evaluation", "direction": "a direction"}
+"""Kinds of files that no picture shows."""
 
 
 def show(file: Path, *, prompt: str | None = None, out: Path | None = None, json: Json = False) -> None:
-    """Show what a file of holdfast holds: scores, a mask or a patch by layer and component, or an evaluation.
+    """Show what a file of holdfast holds: scores, a mask or a patch by layer and component, a direction, an evaluation.
 
     Example: holdfast show mask.safetensors --out map.html
 
@@ -27,7 +31,7 @@ def show(file: Path, *, prompt: str | None = None, out: Path | None = None, json
     Parameters
     ----------
     file
-        File of scores, a mask, a patch or an evaluation.
+        File of scores, a mask, a patch, a direction or an evaluation.
     prompt
         Print the full answers of an evaluation to one prompt: a part of its text, or the number of its row, from 1 on.
     out
@@ -40,18 +44,38 @@ def show(file: Path, *, prompt: str | None = None, out: Path | None = None, json
     refuse_unshown(file, kind)
     if out is not None:
         _refuse_picture(out, kind.name)
-    if prompt is not None and kind.name in MAPS:
+    if prompt is not None and kind.name != "evaluation":
         raise ValueError(
             f"{str(file)!r} is {kind.words} and holds no answers; leave out --prompt, or give an evaluation."
         )
-    if kind.name in MAPS:
+    if kind.name == "direction":
+        _show_direction(file, json)
+    elif kind.name in MAPS:
         with shown_progress() as progress:
-            shown = read_map(file, kind.name, progress)
-        _show_map(shown, out, json)
+            found = read_map(file, kind.name, progress)
+        _show_map(found, out, json)
     else:
         from holdfast.commands.evaluations import show_evaluation
 
         show_evaluation(file, json, prompt)
+
+
+def _show_direction(file: Path, json: bool) -> None:
+    """Prints where a direction was found and from which prompts."""
+    from holdfast.artifacts import load_direction
+
+    direction = load_direction(file)
+    result = {
+        "file": str(file),
+        "model": named_base(direction.made_by, direction.base),
+        "layer": direction.layer,
+        "dimensions": len(direction.vector),
+        "length": float(direction.vector.norm()),
+        "norm": direction.norm,
+        **summary(direction.made_by),
+    }
+    about = result | {"made_by": shown(direction.made_by)}
+    show_result(about, [table("Direction", ("what", "value"), facts(result))], json)
 
 
 def _show_map(shown: LayerMap, out: Path | None, json: bool) -> None:
@@ -70,7 +94,7 @@ def _show_map(shown: LayerMap, out: Path | None, json: bool) -> None:
 def _refuse_picture(out: Path, kind: str) -> None:
     """Raises ValueError when the path cannot take a picture, or the file has no map to draw."""
     if kind not in MAPS:
-        raise ValueError("an evaluation has no map by layer; leave out --out, or give scores, a mask or a patch.")
+        raise ValueError(f"{KINDS[kind]} has no map by layer; leave out --out, or give scores, a mask or a patch.")
     if out.suffix not in PICTURES:
         raise ValueError(f"--out {str(out)!r} names no kind of picture; end it with .html, .svg or .png.")
     refuse_existing(out)

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from holdfast.commands.console import Json, show, shown_progress, table
 from holdfast.commands.parameters import Generation, Judging, SafetyJudge, Seed, Suite, Verify
+from holdfast.commands.rates import measured_rates, rate_cells
 from holdfast.holm import holm
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.models.options import GenerateOptions
@@ -17,7 +18,7 @@ from holdfast.progress import hidden
 
 if TYPE_CHECKING:
     from holdfast.evaluate.contrast import Contrast
-    from holdfast.outcomes import Evaluation, Rate
+    from holdfast.outcomes import Evaluation
     from holdfast.pipeline.verifying import NoiseSpec, Verification
 
 FEW_DRAWS = 5
@@ -167,41 +168,14 @@ def _table(
     """Makes the table of rates: of the untouched model, and under each noise on the mask and on the control."""
     from holdfast.report.words import measure_words
 
-    measures = list(_measured(untouched))
+    measures = list(measured_rates(untouched))
     sides = {"mask": noisy, "control": controls or {}}
     points = [(f"{ratio:g}", on, side[ratio]) for ratio in noisy for on, side in sides.items() if ratio in side]
     points.insert(0, ("0", "nothing", untouched))
-    rows = [(ratio, on, *_cells(evaluation, measures)) for ratio, on, evaluation in points]
+    rows = [(ratio, on, *rate_cells(evaluation, measures)) for ratio, on, evaluation in points]
     header = ("noise", "on", *map(measure_words, measures))
     title = f"{num_draws} draws of each noise; noise in standard deviations of a weight's matrix"
     return table(title, header, rows)
-
-
-def _measured(evaluation: "Evaluation") -> dict[str, "Rate"]:
-    """Returns the rates and perplexities that were measured, by name."""
-    measure, safety = evaluation.safety
-    rates = {
-        measure: safety,
-        "refusal": evaluation.refusal,
-        "over_refusal": evaluation.over_refusal,
-        "borderline": evaluation.borderline,
-        "utility": evaluation.utility,
-        "coherence": evaluation.coherence,
-        "perplexity": evaluation.perplexity_rate,
-        "perplexity/refusals": evaluation.groups.get("perplexity/refusals"),
-    }
-    return {name: rate for name, rate in rates.items() if rate and (rate.n or rate.unscored)}
-
-
-def _cells(evaluation: "Evaluation", measures: Sequence[str]) -> list[str]:
-    from holdfast.report.perplexity_texts import perplexity_with_ends
-
-    rates = _measured(evaluation)
-    texts = {
-        name: perplexity_with_ends(rate.value, rate) if name.startswith("perplexity") and rate.value else str(rate)
-        for name, rate in rates.items()
-    }
-    return [texts.get(name, "not measured") for name in measures]
 
 
 def _contrast_table(untouched: "Evaluation", contrasts: Mapping[float, Mapping[str, "Contrast"]]) -> Table:
@@ -209,7 +183,7 @@ def _contrast_table(untouched: "Evaluation", contrasts: Mapping[float, Mapping[s
     from holdfast.report.tables import p_texts
     from holdfast.report.words import measure_words
 
-    names = {"refusal/harmful" if name == "refusal" else name for name in _measured(untouched)}
+    names = {"refusal/harmful" if name == "refusal" else name for name in measured_rates(untouched)}
     shown = [
         (ratio, name, contrast)
         for ratio, by_measure in contrasts.items()

@@ -17,17 +17,15 @@ from holdfast.artifacts import digest, load_evaluation, load_mask, refuse_other_
 from holdfast.evaluate.suite import Suite, evaluate
 from holdfast.intervene.edit.perturb import perturbed
 from holdfast.intervene.entries import mask_digest
-from holdfast.judge.refusal import RefusalJudge
 from holdfast.made_by import Meta, model_entry
 from holdfast.models.load import LoadedModel, load_model
 from holdfast.models.options import GenerateOptions, refuse_other_engine
 from holdfast.outcomes import Evaluation
-from holdfast.pipeline.evaluating import asked_entry, judges_entry
+from holdfast.pipeline.changed_model import made_by_of, settings_of
 from holdfast.pipeline.inputs import set_hash, suite_hashes
-from holdfast.pipeline.judges import Judge, judges_refusals, load_judge, reading, refuse_idle, require_usable, try_on
+from holdfast.pipeline.judges import Judge, judges_refusals, load_judge, refuse_idle, require_usable, try_on
 from holdfast.pipeline.options import JudgeOptions, SuiteFiles, refuse_samples
 from holdfast.pipeline.outputs import claimed, refuse_unclaimable
-from holdfast.pipeline.rendering import rendering_of
 from holdfast.pipeline.suites import load_suite, warn_of_shared
 from holdfast.progress import Progress, silent
 from holdfast.prompts.sources import load_exchanges
@@ -162,26 +160,15 @@ class _Noise:
     @classmethod
     def of(cls, spec: NoiseSpec, loaded: LoadedModel, judge: Judge, suite: Suite) -> "_Noise":
         """Collects the metadata of the evaluations, as `holdfast evaluate` does."""
-        of_harm = not judges_refusals(spec.judge, spec.judging)
-        judges = (judge, spec.judge, RefusalJudge()) if of_harm else (None, spec.judge, judge)
-        made_by = {
-            **judges_entry(*judges, reading(spec.judging)),
-            **asked_entry(loaded, spec.files, suite, spec.generation),
-        }
-        given = {"refusals": [set_hash(spec.refusals, "harmful")]} if spec.refusals else {}
-        return cls(spec, loaded, judge, suite, {**made_by, "suite": suite_hashes(spec.files) | given})
+        made_by = made_by_of(spec, loaded, judge, suite)
+        if spec.refusals:
+            given = {"refusals": [set_hash(spec.refusals, "harmful")]}
+            made_by["suite"] = suite_hashes(spec.files) | given
+        return cls(spec, loaded, judge, suite, made_by)
 
     def settings(self) -> dict[str, object]:
         """Returns the settings that a folder of evaluations depends on, except the mask."""
-        return {
-            "model": self.loaded.base,
-            "judge": [self.judge.fingerprint, reading(self.spec.judging)],
-            "suite": self.made_by["suite"],
-            "limit": self.spec.limit,
-            "generation": self.spec.generation.model_dump(mode="json"),
-            "rendering": rendering_of(self.loaded.tokenizer),
-            "seed": self.spec.seed,
-        }
+        return settings_of(self.spec, self.loaded, self.judge, self.made_by)
 
     def measure_untouched(self, path: Path, progress: Progress) -> None:
         """Evaluates the model without noise, if there is no file yet."""

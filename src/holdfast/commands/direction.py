@@ -1,0 +1,213 @@
+"""`holdfast direction find | test | steer`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from holdfast.commands.console import Json, show, shown_progress, table
+from holdfast.commands.help_page import new_app
+from holdfast.commands.parameters import Generation, Judging, SafetyJudge, Seed, Suite
+from holdfast.commands.steered import show_steered
+from holdfast.intervene.edit.options import Rule, Where
+from holdfast.judge.options import REFUSAL_RULES
+from holdfast.models.options import GenerateOptions
+from holdfast.option_groups import FINE, METHOD
+from holdfast.pipeline.options import JudgeOptions, SuiteFiles
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from holdfast.directions.finding import Apart, Found, RatedLayer
+
+direction = new_app("direction", "Find, test and steer along directions in the residual stream, such as refusal.")
+SHOWN_LAYERS = 8
+"""Layers that the table lists, the best ones first."""
+
+
+@direction.command
+def find(
+    model: str,
+    *,
+    positive: str,
+    negative: str,
+    out: Path,
+    layer: Annotated[int | None, Parameter(validator=Number(gte=0)), METHOD] = None,
+    as_text: Annotated[bool, Parameter(negative=""), METHOD] = False,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Find the direction in which prompts with a concept differ from prompts without it (difference of means).
+
+    Example: holdfast direction find testbed:aligned --positive testbed:harmful_calibration#first=100
+    --negative testbed:harmless#first=100 --out direction.safetensors
+
+    One half of the pairs makes the direction and chooses its layer, the other half tests it. Beside the share of
+    recognised pairs stand three controls: shuffled labels, random directions, and the prompts' lengths alone.
+
+    Parameters
+    ----------
+    model
+        A folder, a hub id or testbed:NAME.
+    positive
+        Prompts with the concept, such as harmful ones: a file, testbed:NAME, or a name of `holdfast prompts list`.
+    negative
+        Prompts without it, of similar lengths. The first prompt of both sets is a pair, the second is one, and so on.
+    out
+        File for the direction (safetensors).
+    layer
+        Layer whose output is read, counted from 0. By default the layer that separates the first half best.
+    as_text
+        Reads the texts as they are, without the chat template. For statements that nobody asks a model.
+    seed
+        Seed of the halves and of the controls.
+    json
+        Print one JSON object in place of tables.
+    """
+    from holdfast.pipeline.directions import find_on_files
+
+    with shown_progress() as progress:
+        made, found = find_on_files(
+            model, positive, negative, out, layer=layer, as_text=as_text, seed=seed, progress=progress
+        )
+    result = {"out": str(out), "layer": made.layer, "norm": made.norm, "length": float(made.vector.norm())}
+    result |= {"recognised": made.made_by["recognised"], "layers": [_layer_json(one) for one in found.layers]}
+    show(result, [_recognition_table(found), _layer_table(found)], json, note=f"Direction: {out}")
+
+
+@direction.command(name="test")
+def recognise(model: str, file: Path, *, positive: str, negative: str, json: Json = False) -> None:
+    """Test a direction on other prompts: of another set, another wording, or another language.
+
+    Example: holdfast direction test testbed:aligned direction.safetensors --positive testbed:harmful_heldout
+    --negative testbed:borderline
+
+    Parameters
+    ----------
+    model
+        The model that the direction was found in.
+    file
+        File that `holdfast direction find` wrote.
+    positive
+        Prompts with the concept, none of which made the direction.
+    negative
+        Prompts without it.
+    json
+        Print one JSON object in place of tables.
+    """
+    from dataclasses import asdict
+
+    from holdfast.pipeline.directions import recognise_on_files
+
+    with shown_progress() as progress:
+        tested = recognise_on_files(model, file, positive, negative, progress)
+    rows = [
+        ("the direction", str(tested.recognised), f"{tested.separation:.2f}"),
+        ("control: length alone", str(tested.length), ""),
+    ]
+    result = {
+        "layer": tested.direction.layer,
+        "recognised": asdict(tested.recognised),
+        "separation": tested.separation,
+        "length": asdict(tested.length),
+    }
+    header = ("by", "share", "mean / spread of the margin")
+    show(result, [table("Pairs told apart (chance: 0.5)", header, rows)], json)
+
+
+def _recognition_table(found: "Found") -> "Table":
+    from holdfast.evaluate.statistics import counted_rate
+
+    recognition = found.recognition
+    own = recognition.direction
+    rows = [
+        (f"the direction of layer {found.layer}", str(counted_rate(*own.recognised)), f"{own.separation:.2f}"),
+        ("control: shuffled labels", *_ranges(recognition.shuffled)),
+        ("control: random directions", *_ranges(recognition.random)),
+        ("control: length alone", str(counted_rate(*recognition.length)), ""),
+    ]
+    return table("Held-out pairs told apart (chance: 0.5)", ("by", "share", "mean / spread of the margin"), rows)
+
+
+def _layer_table(found: "Found") -> "Table":
+    from holdfast.evaluate.statistics import counted_rate
+
+    best = sorted(found.layers, key=lambda one: (-one.apart.recognised.share, -one.apart.separation))[:SHOWN_LAYERS]
+    rows = [(one.layer, str(counted_rate(*one.apart.recognised)), f"{one.apart.separation:.2f}") for one in best]
+    header = ("layer", "pairs told apart", "mean / spread of the margin")
+    return table("Layers on the first half, by left-out pairs", header, rows)
+
+
+def _ranges(draws: "tuple[Apart, ...]") -> tuple[str, str]:
+    """Writes the range of the shares, and of the separations without their signs."""
+    shares = sorted(one.recognised.share for one in draws)
+    spread = sorted(abs(one.separation) for one in draws)
+    return f"{shares[0]:.2f} to {shares[-1]:.2f} in {len(draws)} draws", f"{spread[0]:.2f} to {spread[-1]:.2f}"
+
+
+def _layer_json(one: "RatedLayer") -> dict[str, object]:
+    return {"layer": one.layer, "recognised": list(one.apart.recognised), "separation": one.apart.separation}
+
+
+@direction.command
+def steer(
+    model: str,
+    file: Path,
+    *,
+    coefficient: Annotated[tuple[float, ...], Parameter(negative="")],
+    out: Path,
+    suite: Suite = SuiteFiles(),
+    random: Annotated[int, Parameter(validator=Number(gte=0)), METHOD] = 5,
+    rule: Annotated[Rule, METHOD] = "add",
+    where: Annotated[Where, METHOD] = "all",
+    renorm: Annotated[bool, Parameter(negative=""), FINE] = False,
+    limit: Annotated[int | None, Parameter(validator=Number(gte=1)), METHOD] = None,
+    judge: SafetyJudge = REFUSAL_RULES,
+    judging: Judging = JudgeOptions(),
+    generate: Generation = GenerateOptions(),
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Measure refusals, over-refusal and coherence while every state is moved along a direction.
+
+    Random directions of equal length are tried as well: an effect counts only beyond theirs.
+
+    Example: holdfast direction steer testbed:aligned direction.safetensors --coefficient 0.2 -0.2 --harmful
+    testbed:harmful_heldout --borderline testbed:borderline --generate.max-new-tokens 32 --out steered
+
+    Parameters
+    ----------
+    model
+        The model that the direction was found in.
+    file
+        File that `holdfast direction find` wrote.
+    coefficient
+        How far to move, in units of the usual length of a state. Negative numbers go the other way.
+    out
+        Folder for the evaluations.
+    random
+        Number of random directions. 20 give a fair picture of chance.
+    rule
+        add moves every state the same way, piecewise away from the boundary between the two sides.
+    where
+        Tokens whose states are moved: all, prompt, or response.
+    renorm
+        Gives every moved state the length that it had.
+    limit
+        Prompts to take from every set, counted from its start. By default all.
+    seed
+        Seed of the random directions.
+    json
+        Print one JSON object in place of tables.
+    """
+    from holdfast.pipeline.steering import SteerSpec
+    from holdfast.pipeline.steering import steer as steer_on_files
+
+    spec = SteerSpec(
+        model=model, direction=file, coefficients=coefficient, files=suite, out=out, judge=judge, judging=judging,
+        generation=generate, random=random, rule=rule, renorm=renorm, where=where, limit=limit, seed=seed,
+    )  # fmt: skip
+    with shown_progress() as progress:
+        measured = steer_on_files(spec, progress)
+    show_steered(measured, out, json)

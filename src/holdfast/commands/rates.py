@@ -1,0 +1,35 @@
+"""The rates and perplexities of an evaluation as cells of a table, for commands that measure a changed model."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from holdfast.outcomes import Evaluation, Rate
+
+
+def measured_rates(evaluation: "Evaluation") -> dict[str, "Rate"]:
+    """Returns the rates and perplexities that were measured, by name."""
+    measure, safety = evaluation.safety
+    rates = {
+        measure: safety,
+        "refusal": evaluation.refusal,
+        "over_refusal": evaluation.over_refusal,
+        "borderline": evaluation.borderline,
+        "utility": evaluation.utility,
+        "coherence": evaluation.coherence,
+        "perplexity": evaluation.perplexity_rate,
+        "perplexity/refusals": evaluation.groups.get("perplexity/refusals"),
+    }
+    return {name: rate for name, rate in rates.items() if rate and (rate.n or rate.unscored)}
+
+
+def rate_cells(evaluation: "Evaluation", measures: Sequence[str]) -> list[str]:
+    """Writes the rates of these measures, with intervals."""
+    from holdfast.report.perplexity_texts import perplexity_with_ends
+
+    rates = measured_rates(evaluation)
+    texts = {
+        name: perplexity_with_ends(rate.value, rate) if name.startswith("perplexity") and rate.value else str(rate)
+        for name, rate in rates.items()
+    }
+    return [texts.get(name, "not measured") for name in measures]

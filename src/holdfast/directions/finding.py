@@ -1,0 +1,196 @@
+"""Finds a direction on one half of the pairs, which also chooses the layer, and tests it on the other half.
+
+Within the first half every layer is rated by pairs that its vector was not made from: five parts take turns, each is
+left out once. The layer with most pairs recognised is taken. If several recognise as many, the one whose margins are
+largest for their spread counts (mean / standard deviation). The vector is then made from the whole first half.
+
+A share saturates: where the two sides lie far apart, a random direction tells all pairs apart or turns all round. So
+the separation (mean / standard deviation of the margins) stands beside every share, for controls without its sign.
+
+Controls on the test half: vectors from shuffled labels (exactly half of the pairs are turned round, so that the concept
+itself cancels out), random directions, and the number of tokens alone, as prompts that differ in length need no concept
+to be told apart.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from holdfast.directions.difference_in_means import difference_in_means, margins
+
+FEWEST_PAIRS = 10
+FOLDS = 5
+CONTROLS = 20
+"""Number of shuffled and of random vectors."""
+LayerStates = Float[Tensor, "layer pair d_model"]
+
+
+class Counted(NamedTuple):
+    """Pairs that were recognised, of those that were tested."""
+
+    count: int
+    n: int
+
+    @property
+    def share(self) -> float:
+        """Recognised share, 0 of no pairs."""
+        return self.count / self.n if self.n else 0.0
+
+
+class Apart(NamedTuple):
+    """How well a vector tells pairs apart."""
+
+    recognised: Counted
+    separation: float
+    """Mean of the margins divided by their standard deviation."""
+
+
+@dataclass(frozen=True)
+class RatedLayer:
+    """A layer's vectors on pairs that they were not made from."""
+
+    layer: int
+    apart: Apart
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """Pairs of the test half that the direction recognises, beside controls."""
+
+    direction: Apart
+    shuffled: tuple[Apart, ...]
+    """Vectors from shuffled labels."""
+    random: tuple[Apart, ...]
+    """Random directions."""
+    length: Counted
+    """Pairs told apart by their numbers of tokens. Equal numbers count for neither side, so they are left out."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A vector, its layer, and what was measured on the way."""
+
+    vector: Float[Tensor, " d_model"]
+    layer: int
+    norm: float
+    """Median length of the states of the first half in this layer."""
+    layers: tuple[RatedLayer, ...]
+    """Layers that could be chosen, rated on the first half."""
+    recognition: Recognition
+
+
+def split_pairs(count: int, seed: int) -> tuple[list[int], list[int]]:
+    """Splits pairs at random into a half to find a direction with, and a half to test it on.
+
+    Raises:
+        ValueError: there are fewer than ten pairs.
+    """
+    if count < FEWEST_PAIRS:
+        raise ValueError(
+            f"a direction needs {FEWEST_PAIRS} pairs of prompts or more, got {count}; 60 pairs give a useful interval."
+        )
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed)).tolist()
+    return sorted(order[: (count + 1) // 2]), sorted(order[(count + 1) // 2 :])
+
+
+def find_direction(
+    positive: LayerStates,
+    negative: LayerStates,
+    lengths: Sequence[tuple[int, int]],
+    *,
+    layer: int | None = None,
+    seed: int = 0,
+) -> Found:
+    """Finds the direction of a concept, in a given layer or in the one that separates best on the first half.
+
+    Args:
+        positive: states of the prompts with the concept.
+        negative: states of those without it, pair by pair.
+        lengths: numbers of tokens of each pair.
+        layer: layer to take. None chooses one.
+        seed: seed of the halves and of the controls.
+
+    Raises:
+        ValueError: fewer than ten pairs, or no such layer.
+    """
+    if layer is not None and not 0 <= layer < len(positive):
+        raise ValueError(f"layer {layer} is not one of this model's {len(positive)}; give 0 to {len(positive) - 1}.")
+    first, second = split_pairs(positive.shape[1], seed)
+    candidates = range(len(positive)) if layer is None else [layer]
+    rated = tuple(rate_layer(number, positive[number, first], negative[number, first], seed) for number in candidates)
+    best = max(rated, key=lambda one: (one.apart.recognised.share, one.apart.separation)).layer
+    vector = difference_in_means(positive[best, first], negative[best, first])
+    norm = float(torch.cat([positive[best, first], negative[best, first]]).norm(dim=1).median())
+    recognition = Recognition(
+        recognise(vector, positive[best, second], negative[best, second]),
+        *_controls(positive[best], negative[best], (first, second), seed),
+        tell_by_length([lengths[pair] for pair in first], [lengths[pair] for pair in second]),
+    )
+    return Found(vector, best, norm, rated, recognition)
+
+
+def recognise(
+    vector: Float[Tensor, " d_model"], positive: Float[Tensor, "pair d_model"], negative: Float[Tensor, "pair d_model"]
+) -> Apart:
+    """Tells pairs apart by a vector."""
+    return apart(margins(vector, positive, negative))
+
+
+def apart(found: Float[Tensor, " pair"]) -> Apart:
+    """Summarizes margins: the pairs above 0, and the mean by the standard deviation."""
+    return Apart(Counted(int((found > 0).sum()), len(found)), float(found.mean() / found.std().clamp_min(1e-30)))
+
+
+def rate_layer(
+    layer: int, positive: Float[Tensor, "pair d_model"], negative: Float[Tensor, "pair d_model"], seed: int
+) -> RatedLayer:
+    """Rates a layer by vectors that leave out the pairs they are rated on."""
+    part = torch.randperm(len(positive), generator=torch.Generator().manual_seed(seed)) % FOLDS
+    left_out = []
+    for number in range(FOLDS):
+        kept, tested = part != number, part == number
+        vector = difference_in_means(positive[kept], negative[kept])
+        left_out.append(margins(vector, positive[tested], negative[tested]))
+    return RatedLayer(layer, apart(torch.cat(left_out)))
+
+
+def tell_by_length(first: Sequence[tuple[int, int]], second: Sequence[tuple[int, int]]) -> Counted:
+    """Counts the test pairs that length alone tells apart, by the rule that fits the first half better."""
+    longer = math.copysign(1, sum((a > b) - (a < b) for a, b in first))
+    told = [longer * (a - b) > 0 for a, b in second if a != b]
+    return Counted(sum(told), len(told))
+
+
+def _controls(
+    positive: Float[Tensor, "pair d_model"],
+    negative: Float[Tensor, "pair d_model"],
+    halves: tuple[list[int], list[int]],
+    seed: int,
+) -> tuple[tuple[Apart, ...], tuple[Apart, ...]]:
+    """Tells the pairs of the second half apart by vectors from shuffled labels, and by random directions."""
+    first, second = halves
+    generator = torch.Generator().manual_seed(seed)
+    tested = positive[second], negative[second]
+    shuffled, random = [], []
+    for _ in range(CONTROLS):
+        shuffled.append(recognise(_shuffled_vector(positive[first], negative[first], generator), *tested))
+        drawn = torch.randn(positive.shape[1], generator=generator)
+        random.append(recognise(drawn, *tested))
+    return tuple(shuffled), tuple(random)
+
+
+def _shuffled_vector(
+    positive: Float[Tensor, "pair d_model"], negative: Float[Tensor, "pair d_model"], generator: torch.Generator
+) -> Float[Tensor, " d_model"]:
+    """Computes the vector of pairs of which half are turned round. An odd pair is left out."""
+    order = torch.randperm(len(positive), generator=generator)
+    half = len(order) // 2
+    kept, turned = order[:half], order[half : 2 * half]
+    ones = torch.cat([positive[kept], negative[turned]])
+    others = torch.cat([negative[kept], positive[turned]])
+    return difference_in_means(ones, others)

@@ -1,0 +1,165 @@
+"""Finds a direction from two prompt sets, and tests one on two others."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from holdfast.artifacts import load_direction, refuse_other_base, save_direction
+from holdfast.directions.finding import Apart, Found, Recognition, find_direction, recognise, tell_by_length
+from holdfast.directions.states import last_states
+from holdfast.evaluate.statistics import counted_rate
+from holdfast.made_by import Meta, count_shared, model_entry, prompts_entry, version
+from holdfast.models.asking import ask
+from holdfast.models.load import LoadedModel, load_model
+from holdfast.outcomes import Rate
+from holdfast.pipeline.outputs import refuse_existing
+from holdfast.progress import Progress, silent
+from holdfast.prompts.sources import load_prompts
+from holdfast.records import Prompt
+from holdfast.values import Direction
+
+logger = logging.getLogger(__name__)
+SEPARATES = 0.9
+"""Share of pairs told apart by length alone from which on a warning appears."""
+
+
+@dataclass(frozen=True)
+class PromptPairs:
+    """Prompts with a concept and without it, pair by pair."""
+
+    positive: Sequence[Prompt]
+    negative: Sequence[Prompt]
+
+    def __len__(self) -> int:
+        return len(self.positive)
+
+    @property
+    def texts(self) -> list[str]:
+        """All prompts: first the positive, then the negative ones."""
+        return [one.prompt for one in (*self.positive, *self.negative)]
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A direction on pairs that it was not made from."""
+
+    direction: Direction
+    recognised: Rate
+    separation: float
+    length: Rate
+
+
+def load_pairs(positive: str, negative: str) -> PromptPairs:
+    """Loads two sets and pairs their prompts in order. The longer set loses its end.
+
+    Raises:
+        ValueError: both sets have a prompt in common.
+    """
+    sides = [load_prompts(path) for path in (positive, negative)]
+    common = {one.prompt for one in sides[0]} & {one.prompt for one in sides[1]}
+    if common:
+        raise ValueError(
+            f"{positive!r} and {negative!r} have {len(common)} prompts in common, such as {min(common)[:60]!r}; leave "
+            "each out of one, as a prompt either has the concept or not."
+        )
+    count = min(map(len, sides))
+    for path, side in zip((positive, negative), sides, strict=True):
+        if len(side) > count:
+            logger.warning("%r has %d prompts: the first %d are used, one a pair.", path, len(side), count)
+    return PromptPairs(sides[0][:count], sides[1][:count])
+
+
+def find_on_files(
+    model: str,
+    positive: str,
+    negative: str,
+    out: Path,
+    *,
+    layer: int | None = None,
+    as_text: bool = False,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> tuple[Direction, Found]:
+    """Finds a direction on one half of the pairs, tests it on the other half, and saves it.
+
+    Raises:
+        ValueError: an input is missing or wrong, there are fewer than ten pairs, or the model has no such layer.
+    """
+    refuse_existing(out)
+    pairs = load_pairs(positive, negative)
+    loaded = load_model(model, progress=progress)
+    states, lengths = _read(loaded, pairs, as_text, progress)
+    found = find_direction(*states, lengths, layer=layer, seed=seed)
+    _warn_of_length(counted_rate(*found.recognition.length))
+    made_by: Meta = {
+        **version(),
+        "model": model_entry(model, loaded.base),
+        "method": "difference_in_means",
+        "position": "last",
+        "as_text": as_text,
+        "seed": seed,
+        "recognised": _meta(found.recognition),
+        "positive": prompts_entry(pairs.positive, positive),
+        "negative": prompts_entry(pairs.negative, negative),
+    }
+    direction = Direction(found.vector, found.layer, found.norm, loaded.base, made_by)
+    save_direction(out, direction)
+    return direction, found
+
+
+def recognise_on_files(model: str, path: Path, positive: str, negative: str, progress: Progress = silent) -> Tested:
+    """Counts the pairs of other prompts that a direction recognises.
+
+    Raises:
+        ValueError: an input is missing or wrong, the direction is of another model, or it was made from these prompts.
+    """
+    direction, pairs = load_direction(path), load_pairs(positive, negative)
+    if shared := count_shared(direction.made_by, [*pairs.positive, *pairs.negative]):
+        raise ValueError(
+            f"{shared} of these prompts made the direction {str(path)!r} or chose its layer; test it on other prompts."
+        )
+    loaded = load_model(model, progress=progress)
+    refuse_other_base(f"the direction {str(path)!r}", direction.base, loaded.base)
+    states, lengths = _read(loaded, pairs, bool(direction.made_by.get("as_text")), progress)
+    length = counted_rate(*tell_by_length(lengths, lengths))
+    _warn_of_length(length)
+    found = recognise(direction.vector, *(side[direction.layer] for side in states))
+    return Tested(direction, counted_rate(*found.recognised), found.separation, length)
+
+
+def _read(
+    loaded: LoadedModel, pairs: PromptPairs, as_text: bool, progress: Progress
+) -> tuple[tuple[Tensor, Tensor], list[tuple[int, int]]]:
+    """Reads the states of both sides, and the numbers of tokens of each pair."""
+    states = last_states(loaded.model, loaded.tokenizer, pairs.texts, as_text=as_text, progress=progress)
+    asked = [one.prompt_ids for one in ask(loaded.model, loaded.tokenizer, pairs.texts)]
+    lengths = [len(ids) for ids in asked]
+    return (states[:, : len(pairs)], states[:, len(pairs) :]), list(
+        zip(lengths[: len(pairs)], lengths[len(pairs) :], strict=True)
+    )
+
+
+def _meta(recognition: Recognition) -> dict[str, object]:
+    return {
+        "direction": _apart(recognition.direction),
+        "shuffled": [_apart(one) for one in recognition.shuffled],
+        "random": [_apart(one) for one in recognition.random],
+        "length": list(recognition.length),
+    }
+
+
+def _apart(one: Apart) -> dict[str, object]:
+    return {"recognised": list(one.recognised), "separation": one.separation}
+
+
+def _warn_of_length(told: Rate) -> None:
+    """Warns if the numbers of tokens alone tell most pairs apart."""
+    if told.value is not None and told.value >= SEPARATES:
+        logger.warning(
+            "the number of tokens alone tells %.0f%% of the pairs apart, so the direction may stand for length; choose "
+            "prompts of similar lengths.",
+            100 * told.value,
+        )

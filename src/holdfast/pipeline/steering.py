@@ -1,0 +1,189 @@
+"""Evaluates a model while its residual stream is moved along a direction, and along random ones as the control.
+
+A folder that `holdfast direction steer` writes:
+    settings.json, untouched.json           settings, and the evaluation without steering
+    steered_COEFFICIENT.json                an evaluation for every coefficient
+    random_NUMBER_COEFFICIENT.json          the same with random directions, of equal length, as they are in `norm`
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from holdfast.artifacts import digest, load_direction, load_evaluation, refuse_other_base, save_evaluation
+from holdfast.evaluate.suite import Suite, evaluate
+from holdfast.intervene.edit.options import Rule, Where
+from holdfast.intervene.edit.steer import steered
+from holdfast.made_by import count_shared, model_entry
+from holdfast.models.load import LoadedModel, load_model
+from holdfast.models.options import GenerateOptions, refuse_other_engine
+from holdfast.outcomes import Evaluation
+from holdfast.pipeline.changed_model import made_by_of, settings_of
+from holdfast.pipeline.judges import Judge, judges_refusals, load_judge, refuse_idle, require_usable, try_on
+from holdfast.pipeline.options import JudgeOptions, SuiteFiles, refuse_samples
+from holdfast.pipeline.outputs import claimed, refuse_unclaimable
+from holdfast.pipeline.suites import load_suite
+from holdfast.progress import Progress, silent
+from holdfast.values import Direction
+
+UNTOUCHED = "untouched.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SteerSpec:
+    """All inputs of a measurement under steering."""
+
+    model: str
+    direction: Path
+    coefficients: Sequence[float]
+    files: SuiteFiles
+    out: Path
+    judge: str
+    judging: JudgeOptions = field(default_factory=JudgeOptions)
+    generation: GenerateOptions = field(default_factory=GenerateOptions)
+    random: int = 0
+    """Number of random directions."""
+    rule: Rule = "add"
+    renorm: bool = False
+    where: Where = "all"
+    limit: int | None = None
+    seed: int = 0
+
+
+class Steering(NamedTuple):
+    """One direction with one coefficient, and its file."""
+
+    coefficient: float
+    draw: int | None
+    """Number of the random direction. None for the direction itself."""
+
+    @property
+    def file(self) -> str:
+        """Name of the evaluation's file."""
+        kind = "steered" if self.draw is None else f"random_{self.draw}"
+        return f"{kind}_{self.coefficient:g}.json"
+
+
+@dataclass(frozen=True)
+class Steered:
+    """The evaluations: without steering, and by coefficient with the direction and with random ones."""
+
+    untouched: Evaluation
+    by_coefficient: Mapping[float, Evaluation]
+    random: Mapping[float, tuple[Evaluation, ...]]
+
+
+def steer(spec: SteerSpec, progress: Progress = silent) -> Steered:
+    """Evaluates the model untouched and under every steering. Existing files are kept.
+
+    Raises:
+        ValueError: an input is missing or wrong, the direction is of another model or was made from prompts of the
+            suite, or the folder holds another measurement.
+    """
+    _refuse_coefficients(spec)
+    refuse_idle(spec.judging, spec.judge)
+    refuse_samples(spec.generation)
+    refuse_other_engine(spec.generation)
+    refuse_unclaimable(spec.out)
+    require_usable(spec.judging, spec.judge)
+    direction, suite = load_direction(spec.direction), load_suite(spec.files, spec.limit)
+    _refuse_shared(spec, direction, suite)
+    loaded = load_model(spec.model, progress=progress)
+    judge = load_judge(spec.judge, spec.judging, progress)
+    refuse_other_base(f"the direction {str(spec.direction)!r}", direction.base, loaded.base)
+    if not judges_refusals(spec.judge, spec.judging):
+        try_on(judge, spec.judge, [prompt.prompt for prompt in suite.harmful])
+    made_by = made_by_of(spec, loaded, judge, suite)
+    settings = settings_of(spec, loaded, judge, made_by) | _moved(spec, direction)
+    with claimed(spec.out, settings):
+        measured = _Measured(spec, loaded, judge, suite, made_by)
+        measured.save(UNTOUCHED, None, direction)
+        all_of_them = list(_steerings(spec))
+        for place, one in enumerate(all_of_them):
+            along = direction if one.draw is None else random_direction(direction, one.draw, spec.seed)
+            measured.save(one.file, one, along)
+            progress("steerings", place + 1, len(all_of_them))
+    return _load(spec)
+
+
+def random_direction(direction: Direction, draw: int, seed: int) -> Direction:
+    """Draws a direction of the same layer and length."""
+    generator = torch.Generator().manual_seed(seed * 1000 + draw)
+    drawn = torch.randn(len(direction.vector), generator=generator)
+    return replace(direction, vector=drawn / drawn.norm() * direction.vector.norm())
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """A model with everything that its evaluations need."""
+
+    spec: SteerSpec
+    loaded: LoadedModel
+    judge: Judge
+    suite: Suite
+    made_by: dict[str, object]
+
+    def save(self, name: str, steering: Steering | None, direction: Direction) -> None:
+        """Evaluates the model under one steering, if there is no file yet. The caller has checked the base."""
+        path = self.spec.out / name
+        if path.is_file():
+            return
+        moved = nullcontext() if steering is None else steered(
+            self.loaded.model, direction, steering.coefficient, rule=self.spec.rule, renorm=self.spec.renorm,
+            where=self.spec.where, check_base=False,
+        )  # fmt: skip
+        with moved:
+            evaluation = evaluate(self.loaded, self.judge, self.suite, self.spec.generation)
+        save_evaluation(path, replace(evaluation, made_by={**self.made_by, **self._named(steering)}))
+
+    def _named(self, steering: Steering | None) -> dict[str, object]:
+        """Returns the metadata of the steered model as a model of its own."""
+        if steering is None:
+            return {"model": model_entry(self.spec.model, self.loaded.base)}
+        along = str(self.spec.direction) if steering.draw is None else f"random direction {steering.draw}"
+        told = {"coefficient": steering.coefficient, "along": along}
+        name = f"{self.spec.model} moved by {steering.coefficient:g} along {along}"
+        return {"model": model_entry(name, digest([self.loaded.base, told, self.spec.seed])), "steering": told}
+
+
+def _steerings(spec: SteerSpec) -> Iterator[Steering]:
+    for coefficient in spec.coefficients:
+        yield Steering(coefficient, None)
+        for draw in range(spec.random):
+            yield Steering(coefficient, draw)
+
+
+def _load(spec: SteerSpec) -> Steered:
+    random = {
+        coefficient: tuple(load_evaluation(spec.out / Steering(coefficient, draw).file) for draw in range(spec.random))
+        for coefficient in spec.coefficients
+    }
+    own = {one: load_evaluation(spec.out / Steering(one, None).file) for one in spec.coefficients}
+    return Steered(load_evaluation(spec.out / UNTOUCHED), own, random)
+
+
+def _moved(spec: SteerSpec, direction: Direction) -> dict[str, object]:
+    vector = digest([direction.layer, direction.norm, direction.vector.tolist()])
+    return {"direction": vector, "rule": spec.rule, "renorm": spec.renorm, "where": spec.where}
+
+
+def _refuse_coefficients(spec: SteerSpec) -> None:
+    if not spec.coefficients or 0 in spec.coefficients or len(set(spec.coefficients)) < len(spec.coefficients):
+        raise ValueError(
+            f"coefficients are {list(spec.coefficients)}; give one or more different numbers other than 0, such as 0.5 "
+            "and -0.5. The untouched model is measured anyway."
+        )
+
+
+def _refuse_shared(spec: SteerSpec, direction: Direction, suite: Suite) -> None:
+    """Raises ValueError when prompts of the suite made the direction."""
+    asked = [*suite.harmful, *suite.harmless, *suite.borderline, *suite.questions, *suite.task]
+    if shared := count_shared(direction.made_by, asked):
+        raise ValueError(
+            f"{shared} of {len(asked)} evaluation prompts also made the direction {str(spec.direction)!r}; measure on "
+            "other prompts."
+        )

@@ -1,0 +1,98 @@
+"""Directions on files: found, tested on other prompts, and refused where they can't mean anything."""
+
+import pytest
+import torch
+
+from holdfast.artifacts import load_direction, save_direction
+from holdfast.cli import call
+from holdfast.models.load import load_model
+from holdfast.pipeline.directions import find_on_files, load_pairs, recognise_on_files
+from holdfast.values import Direction
+
+MODEL, HARMFUL, HARMLESS = "testbed:aligned", "testbed:harmful_calibration#first=24", "testbed:harmless#first=24"
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    path = tmp_path_factory.mktemp("found") / "direction.safetensors"
+    return path, *find_on_files(MODEL, HARMFUL, HARMLESS, path)
+
+
+def test_a_direction_is_found_saved_and_loaded_with_what_made_it(found):
+    path, direction, _ = found
+    assert load_direction(path) == direction
+    assert direction.base == load_model(MODEL).base
+    assert direction.made_by["positive"]["count"] == 24
+    assert direction.made_by["recognised"]["direction"]["recognised"] == [12, 12]
+
+
+def test_it_is_tested_on_prompts_that_did_not_make_it(found):
+    tested = recognise_on_files(MODEL, found[0], "testbed:harmful_heldout#first=40", "testbed:borderline#first=40")
+    assert tested.recognised.n == 40
+    assert tested.recognised.value >= 0.9
+    assert tested.separation > 1
+
+
+def test_prompts_that_made_it_do_not_test_it(found):
+    with pytest.raises(ValueError, match=r"24 of these prompts made the direction .* or chose its layer"):
+        recognise_on_files(MODEL, found[0], HARMFUL, "testbed:borderline#first=24")
+
+
+def test_a_direction_of_another_model_is_refused(found):
+    with pytest.raises(ValueError, match="was made for another model"):
+        recognise_on_files("testbed:unaligned", found[0], "testbed:harmful_heldout", "testbed:borderline")
+
+
+def test_sets_are_paired_in_order_and_may_share_no_prompt(tmp_path, caplog):
+    (tmp_path / "a.txt").write_text("\n".join(f"harm {number}" for number in range(12)))
+    (tmp_path / "b.txt").write_text("\n".join(f"good {number}" for number in range(10)))
+    pairs = load_pairs(str(tmp_path / "a.txt"), str(tmp_path / "b.txt"))
+    assert (len(pairs), pairs.texts[0], pairs.texts[10]) == (10, "harm 0", "good 0")
+    assert "has 12 prompts: the first 10 are used" in caplog.text
+    (tmp_path / "b.txt").write_text("good\nharm 3")
+    with pytest.raises(ValueError, match="have 1 prompts in common, such as 'harm 3'; leave each out of one"):
+        load_pairs(str(tmp_path / "a.txt"), str(tmp_path / "b.txt"))
+
+
+def test_sides_that_length_tells_apart_are_warned_of(tmp_path, caplog):
+    (tmp_path / "long.txt").write_text("\n".join(f"how do i mend the old clock {number} ?" for number in range(20)))
+    (tmp_path / "short.txt").write_text("\n".join(f"how {number} ?" for number in range(20)))
+    find_on_files(MODEL, str(tmp_path / "long.txt"), str(tmp_path / "short.txt"), tmp_path / "out.safetensors", layer=2)
+    assert "the number of tokens alone tells 100% of the pairs apart" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ["--positive", "testbed:harmful_seen#first=9", "--negative", "testbed:harmless"],
+            "10 pairs of prompts or more",
+        ),
+        (["--positive", HARMFUL, "--negative", HARMLESS, "--layer", "99"], "layer 99 is not one of this model's 8"),
+        (["--positive", HARMFUL, "--negative", HARMFUL], "have 24 prompts in common"),
+        (["--positive", HARMFUL], "--negative is missing"),
+        (["--positive", HARMFUL, "--negative", "none.txt"], "'none.txt' does not exist"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_exit_code_2(arguments, sentence, tmp_path, capsys):
+    assert call(["direction", "find", MODEL, *arguments, "--out", str(tmp_path / "new.safetensors")]) == 2
+    said = capsys.readouterr()
+    assert sentence in said.err.splitlines()[-1]
+    assert said.out == ""
+    assert not (tmp_path / "new.safetensors").exists()
+
+
+def test_a_direction_without_length_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="the positive and the negative prompts may be the same"):
+        Direction(torch.zeros(4), 0, 1.0, "base")
+    with pytest.raises(ValueError, match="Direction was expected"):
+        save_direction(tmp_path / "d.safetensors", torch.ones(4))
+
+
+def test_show_says_where_it_was_found_and_draws_no_picture(found, capsys):
+    assert call(["show", str(found[0])]) == 0
+    told = capsys.readouterr().out
+    assert "testbed:harmful_calibration" in told
+    assert str(found[1].layer) in told
+    assert call(["show", str(found[0]), "--out", "map.html"]) == 2
+    assert "a direction has no map by layer; leave out --out" in capsys.readouterr().err

@@ -1,0 +1,96 @@
+"""Steering on files: refusals move with the direction, not with random ones, and a folder is kept."""
+
+import json
+
+import pytest
+
+from holdfast.artifacts import load_direction
+from holdfast.cli import call
+from holdfast.models.options import GenerateOptions
+from holdfast.pipeline.directions import find_on_files
+from holdfast.pipeline.options import SuiteFiles
+from holdfast.pipeline.steering import SteerSpec, random_direction, steer
+
+MODEL = "testbed:aligned"
+SHORT = GenerateOptions(max_new_tokens=8)
+FILES = SuiteFiles(harmful=("testbed:harmful_heldout#first=16",), questions="testbed:questions#first=4")
+
+
+@pytest.fixture(scope="module")
+def direction(tmp_path_factory):
+    path = tmp_path_factory.mktemp("steering") / "direction.safetensors"
+    find_on_files(MODEL, "testbed:harmful_calibration#first=64", "testbed:harmless#first=64", path)
+    return path
+
+
+def spec(direction, out, **changed):
+    given = {
+        "coefficients": (-0.5,),
+        "files": FILES,
+        "judge": "refusal",
+        "random": 2,
+        "generation": GenerateOptions(max_new_tokens=8),
+    }
+    return SteerSpec(model=MODEL, direction=direction, out=out, **(given | changed))
+
+
+def test_refusals_follow_the_direction_and_not_random_ones(direction, tmp_path):
+    found = steer(spec(direction, tmp_path / "out"))
+    assert found.untouched.refusal.value == 1.0
+    assert found.by_coefficient[-0.5].refusal.value < 0.8
+    assert min(one.refusal.value for one in found.random[-0.5]) > 0.9
+    named = found.by_coefficient[-0.5].made_by
+    assert named["steering"] == {"coefficient": -0.5, "along": str(direction)}
+    prints = {
+        one.made_by["model"]["fingerprint"]
+        for one in (found.untouched, found.by_coefficient[-0.5], *found.random[-0.5])
+    }
+    assert len(prints) == 4, "each steering is a model of its own"
+
+
+def test_a_folder_goes_on_and_takes_no_other_measurement(direction, tmp_path, capsys):
+    steer(spec(direction, tmp_path / "out"))
+    before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*_*.json")}
+    steer(spec(direction, tmp_path / "out"))
+    assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*_*.json")} == before
+    with pytest.raises(ValueError, match="out"):
+        steer(spec(direction, tmp_path / "out", rule="piecewise"))
+
+
+def test_a_random_direction_has_the_same_length_and_another_way(direction):
+    given = load_direction(direction)
+    first, second = (random_direction(given, draw, seed=0) for draw in range(2))
+    assert float(first.vector.norm()) == pytest.approx(float(given.vector.norm()), rel=1e-5)
+    assert abs(float(first.unit @ second.unit)) < 0.5
+    assert first == random_direction(given, 0, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"coefficients": ()}, "give one or more different numbers other than 0"),
+        ({"coefficients": (0.0, 1.0)}, "give one or more different numbers other than 0"),
+        ({"coefficients": (1.0, 1.0)}, "give one or more different numbers other than 0"),
+        (
+            {"files": SuiteFiles(harmful=("testbed:harmful_calibration#first=3",))},
+            "3 of 3 evaluation prompts also made",
+        ),
+    ],
+)
+def test_what_cannot_be_measured_is_one_sentence(changed, sentence, direction, tmp_path):
+    with pytest.raises(ValueError, match=sentence):
+        steer(spec(direction, tmp_path / "out", **changed))
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_prints_rates_and_the_range_of_random_directions(direction, tmp_path, capsys):
+    arguments = ["direction", "steer", MODEL, str(direction), "--coefficient", "-0.5", "--random", "2", "--harmful"]
+    arguments += ["testbed:harmful_heldout#first=4", "--generate.max-new-tokens", "8", "--out", str(tmp_path / "out")]
+    assert call(arguments) == 0
+    told = capsys.readouterr().out
+    assert "2 random ones" in told
+    assert call([*arguments, "--json"]) == 0
+    (point,) = json.loads(capsys.readouterr().out)["points"]
+    assert point["coefficient"] == -0.5
+    assert len(point["random"]) == 2
+    assert point["reliability"]["refusal"]["n"] == 4
