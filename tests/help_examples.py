@@ -46,6 +46,7 @@ BEFORE: Mapping[str, Sequence[str]] = {
     ),
     "direction steer": (FOUND,),
     "direction test": (FOUND,),
+    "direction transplant": (FOUND,),
     "enhance": (LIKELY, SELECTED),
     "reproduce": (
         f"holdfast evaluate testbed:aligned {EVALUATED} evaluation.json",

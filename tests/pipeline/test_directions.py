@@ -6,7 +6,12 @@ import torch
 from holdfast.artifacts import load_direction, save_direction
 from holdfast.cli import call
 from holdfast.models.load import load_model
-from holdfast.pipeline.directions import find_on_files, load_pairs, recognise_on_files
+from holdfast.pipeline.directions import (
+    find_on_files,
+    load_pairs,
+    recognise_on_files,
+    transplant_on_files,
+)
 from holdfast.values import Direction
 
 MODEL, HARMFUL, HARMLESS = "testbed:aligned", "testbed:harmful_calibration#first=24", "testbed:harmless#first=24"
@@ -96,3 +101,22 @@ def test_show_says_where_it_was_found_and_draws_no_picture(found, capsys):
     assert str(found[1].layer) in told
     assert call(["show", str(found[0]), "--out", "map.html"]) == 2
     assert "a direction has no map by layer; leave out --out" in capsys.readouterr().err
+
+
+def test_a_direction_carried_into_another_model_recognises_there_what_it_recognised(found, tmp_path):
+    out = tmp_path / "carried.safetensors"
+    carried, fitted = transplant_on_files(
+        MODEL, "testbed:aligned-moe", found[0], "testbed:questions_calibration#first=100", out
+    )
+    assert load_direction(out) == carried
+    assert carried.base == load_model("testbed:aligned-moe").base
+    assert carried.made_by["direction"]["layer"] == found[1].layer
+    best = max(fitted, key=lambda one: one.explained)
+    assert best.layer == carried.layer
+    assert best.explained > 0.3
+    assert best.shuffled < 0.1
+
+
+def test_a_transplant_takes_the_directions_own_model(found, tmp_path):
+    with pytest.raises(ValueError, match="was made for another model"):
+        transplant_on_files("testbed:unaligned", MODEL, found[0], "testbed:questions", tmp_path / "out.safetensors")

@@ -1,4 +1,4 @@
-"""`holdfast direction find | test | steer`."""
+"""`holdfast direction find | test | transplant | steer`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from holdfast.directions.finding import Apart, Found, RatedLayer
 
-direction = new_app("direction", "Find, test and steer along directions in the residual stream, such as refusal.")
+direction = new_app(
+    "direction", "Find, test, transplant and steer along directions in the residual stream, such as refusal."
+)
 SHOWN_LAYERS = 8
 """Layers that the table lists, the best ones first."""
 
@@ -148,6 +150,62 @@ def _ranges(draws: "tuple[Apart, ...]") -> tuple[str, str]:
 
 def _layer_json(one: "RatedLayer") -> dict[str, object]:
     return {"layer": one.layer, "recognised": list(one.apart.recognised), "separation": one.apart.separation}
+
+
+@direction.command
+def transplant(
+    source: str,
+    target: str,
+    file: Path,
+    *,
+    sentences: str,
+    out: Path,
+    layer: Annotated[int | None, Parameter(validator=Number(gte=0)), METHOD] = None,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Carry a direction from one model into another, also one of another width and vocabulary (ConTrans).
+
+    Both models read the same sentences. A linear map from the states of one to those of the other, fitted on a part of
+    the sentences, carries the direction. The others say how much the map explains, beside shuffled sentences.
+
+    Example: holdfast direction transplant testbed:aligned testbed:aligned-moe direction.safetensors
+    --sentences testbed:harmless#first=100 --out carried.safetensors
+
+    Parameters
+    ----------
+    source
+        The model that the direction was found in.
+    target
+        The model to carry it into.
+    file
+        File that `holdfast direction find` wrote.
+    sentences
+        Sentences that both models read as they are, without a chat template: 50 or more, better thousands.
+    out
+        File for the carried direction (safetensors).
+    layer
+        Layer of the target, counted from 0. By default the one whose states the map explains best.
+    seed
+        Seed of the parts of the sentences.
+    json
+        Print one JSON object in place of tables.
+    """
+    from holdfast.pipeline.directions import transplant_on_files
+
+    with shown_progress() as progress:
+        carried, fitted = transplant_on_files(
+            source, target, file, sentences, out, layer=layer, seed=seed, progress=progress
+        )
+    best = sorted(fitted, key=lambda one: -one.explained)[:SHOWN_LAYERS]
+    rows = [(one.layer, f"{one.explained:.2f}", f"{one.shuffled:.2f}", one.rank) for one in best]
+    header = ("layer", "explained (R²)", "control: shuffled sentences", "rank")
+    layers = [
+        {"layer": one.layer, "explained": one.explained, "shuffled": one.shuffled, "rank": one.rank} for one in fitted
+    ]
+    result = {"out": str(out), "layer": carried.layer, "norm": carried.norm, "layers": layers}
+    title = "Variance of the target's states that the map explains, on sentences left out"
+    show(result, [table(title, header, rows)], json, note=f"Direction: {out}")
 
 
 @direction.command

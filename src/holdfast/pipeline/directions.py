@@ -10,6 +10,7 @@ from torch import Tensor
 from holdfast.artifacts import load_direction, refuse_other_base, save_direction
 from holdfast.directions.finding import Apart, Found, Recognition, find_direction, recognise, tell_by_length
 from holdfast.directions.states import last_states
+from holdfast.directions.transplant import Transplant, fit_transplant
 from holdfast.evaluate.statistics import counted_rate
 from holdfast.made_by import Meta, count_shared, model_entry, prompts_entry, version
 from holdfast.models.asking import ask
@@ -128,6 +129,49 @@ def recognise_on_files(model: str, path: Path, positive: str, negative: str, pro
     _warn_of_length(length)
     found = recognise(direction.vector, *(side[direction.layer] for side in states))
     return Tested(direction, counted_rate(*found.recognised), found.separation, length)
+
+
+def transplant_on_files(
+    source: str,
+    target: str,
+    path: Path,
+    sentences: str,
+    out: Path,
+    *,
+    layer: int | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> tuple[Direction, list[Transplant]]:
+    """Carries a direction from its model into another one, and saves it there.
+
+    Raises:
+        ValueError: an input is missing or wrong, the direction is not of the source, or there are too few sentences.
+    """
+    refuse_existing(out)
+    direction, texts = load_direction(path), [one.prompt for one in load_prompts(sentences)]
+    first = load_model(source, progress=progress)
+    refuse_other_base(f"the direction {str(path)!r}", direction.base, first.base)
+    from_source = last_states(first.model, first.tokenizer, texts, as_text=True, progress=progress)[direction.layer]
+    del first  # both models need not fit into memory together
+    second = load_model(target, progress=progress)
+    into = last_states(second.model, second.tokenizer, texts, as_text=True, progress=progress)
+    fitted = fit_transplant(from_source, into, layer=layer, seed=seed)
+    best = max(fitted, key=lambda one: one.explained)
+    made_by: Meta = {
+        **version(),
+        "model": model_entry(target, second.base),
+        "method": "transplant",
+        "direction": {"file": str(path), "layer": direction.layer, "made_by": direction.made_by},
+        "sentences": prompts_entry([Prompt(text) for text in texts], sentences),
+        "rank": best.rank,
+        "explained": best.explained,
+        "shuffled": best.shuffled,
+        "as_text": bool(direction.made_by.get("as_text")),
+    }
+    norm = float(into[best.layer].norm(dim=1).median())
+    carried = Direction(direction.vector @ best.matrix, best.layer, norm, second.base, made_by)
+    save_direction(out, carried)
+    return carried, fitted
 
 
 def _read(
