@@ -49,6 +49,7 @@ SECTIONS = {
         *("intervene.train.adapt.adapt", "intervene.options.AdaptOptions", "intervene.options.LoraOptions"),
         *("intervene.train.enhance.enhance", "intervene.options.EnhanceOptions"),
         *("intervene.hold.probe.SafetyProbe", "pipeline.probe.attack_success_probe", "pipeline.probe.top_mask_refresh"),
+        "pipeline.direction_probe.direction_turn_probe",
         *("intervene.train.sparse_adamw.SparseAdamW", "intervene.edit.perturb.perturbed"),
         "intervene.edit.steer.steered",
         *("intervene.patch.patch.apply_patch", "intervene.patch.patch.revert_patch"),
