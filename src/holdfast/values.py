@@ -282,6 +282,11 @@ class Direction(SameContent):
     def __post_init__(self) -> None:
         if not isinstance(self.vector, Tensor) or self.vector.dim() != 1:
             raise MisfitError(f"the vector of a Direction must be a tensor with one axis, got {self.vector!r:.60}.")
+        kinds: dict[str, type | tuple[type, ...]] = {"layer": int, "norm": (int, float), "base": str}
+        for name, kind in kinds.items():
+            if not isinstance(given := getattr(self, name), kind):
+                what = "text" if kind is str else "a number"
+                raise MisfitError(f"{name} of a Direction must be {what}, got {type(given).__name__}.")
         length = float(self.vector.norm())
         if not 0 < length < float("inf") or not 0 < self.norm < float("inf"):
             raise ValueError(
