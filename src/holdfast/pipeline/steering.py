@@ -101,11 +101,11 @@ def steer(spec: SteerSpec, progress: Progress = silent) -> Steered:
     settings = settings_of(spec, loaded, judge, made_by) | _moved(spec, direction)
     with claimed(spec.out, settings):
         measured = _Measured(spec, loaded, judge, suite, made_by)
-        measured.save(UNTOUCHED, None, direction)
+        measured.save(UNTOUCHED, None, direction, progress)
         all_of_them = list(_steerings(spec))
         for place, one in enumerate(all_of_them):
             along = direction if one.draw is None else random_direction(direction, one.draw, spec.seed)
-            measured.save(one.file, one, along)
+            measured.save(one.file, one, along, progress)
             progress("steerings", place + 1, len(all_of_them))
     return _load(spec)
 
@@ -127,7 +127,7 @@ class _Measured:
     suite: Suite
     made_by: dict[str, object]
 
-    def save(self, name: str, steering: Steering | None, direction: Direction) -> None:
+    def save(self, name: str, steering: Steering | None, direction: Direction, progress: Progress) -> None:
         """Evaluates the model under one steering, if there is no file yet. The caller has checked the base."""
         path = self.spec.out / name
         if path.is_file():
@@ -137,7 +137,7 @@ class _Measured:
             where=self.spec.where, check_base=False,
         )  # fmt: skip
         with moved:
-            evaluation = evaluate(self.loaded, self.judge, self.suite, self.spec.generation)
+            evaluation = evaluate(self.loaded, self.judge, self.suite, self.spec.generation, progress)
         save_evaluation(path, replace(evaluation, made_by={**self.made_by, **self._named(steering)}))
 
     def _named(self, steering: Steering | None) -> dict[str, object]:
