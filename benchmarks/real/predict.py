@@ -1,7 +1,7 @@
-r"""Does ESI predict what noise does? All weights of a layer x component get noise, and the likelihood of refusals moves.
+r"""Does ESI predict what noise does? A layer x component gets noise, and the likelihood of refusals moves.
 
-S is the mean log-likelihood of refusals (`refusal_likelihood`). Scores are made from one set of exchanges. The change of
-S is measured on the same ones and on others, which is the harder question. The prediction for a group is the root of its
+S is the mean log-likelihood of refusals (`refusal_likelihood`). One set of exchanges makes the scores. The change of S
+is measured on the same ones and on others, which is the harder question. The prediction for a group is the root of its
 summed squared scores (`pipeline/faithfulness.py`), for ESI, SNIP, gradient magnitude, and, as controls, magnitude and
 random scores. Told: Spearman's rho over the groups with its interval.
 
