@@ -10,7 +10,7 @@ SCRIPTS = "benchmarks"
 """Folder whose scripts tests mirror, too."""
 OF_THE_REPOSITORY = {
     "test_api_reference", "test_benchmarks", "test_docs", "test_errors_page", "test_examples", "test_gate_example",
-    "test_mirror", "test_mutants", "test_real_example", "test_trainers",
+    "test_mirror", "test_mutants", "test_quoted", "test_real_example", "test_trainers",
 }  # fmt: skip
 """Pages, examples and tests themselves."""
 OF_SEVERAL_MODULES = {

@@ -1,0 +1,224 @@
+"""Numbers that the README and the page of claims quote from runs, each with the committed result that it must equal."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import fmean
+from typing import NamedTuple
+
+from holdfast.evaluate.statistics import wilson_interval
+
+ROOT = Path(__file__).parents[1]
+REAL_MODELS, REAL, SEEDS = "docs/results/real_models.md", "docs/real.md", "docs/results/seeds.md"
+GATE, BAKEOFF, RULES = "docs/results/gate.md", "docs/results/bakeoff.md", "docs/results/refusal_judge.md"
+Value = Callable[[], float]
+
+
+class Quote(NamedTuple):
+    """A number in a page, and where it comes from."""
+
+    page: str
+    line: str
+    """A part of the line that has the number."""
+    number: str
+    value: Value
+
+
+def cell(page: str, row: str, column: str, *, below: str = "", part: int = 0) -> Value:
+    """Reads a number from the first row below a heading that begins with these cells.
+
+    Part 0 is the rate, 1 and 2 are the ends of its interval.
+    """
+
+    def read() -> float:
+        fitting = ((head, cells) for head, cells in _rows(page, below) if column in head and _begins(cells, row))
+        header, found = next(fitting)
+        return float(re.findall(r"[-+]?[\d,]*\.?\d+", found[header.index(column)])[part].replace(",", ""))
+
+    return read
+
+
+def text(page: str, pattern: str) -> Value:
+    """Reads the number that a pattern captures in a page that a script writes."""
+
+    def read() -> float:
+        (found,) = set(re.findall(pattern, " ".join((ROOT / page).read_text(encoding="utf-8").split())))
+        return float(found)
+
+    return read
+
+
+def mean(*values: Value) -> Value:
+    """The mean of several numbers."""
+    return lambda: fmean(value() for value in values)
+
+
+def turned(value: Value) -> Value:
+    """The other share: not refused in place of refused."""
+    return lambda: 1.0 - value()
+
+
+def perplexity(arm: str) -> Value:
+    """Mean perplexity over the seeds of SET on SmolLM2."""
+
+    def read() -> float:
+        files = sorted((ROOT / "benchmarks/real/results/set").glob(f"{arm}*.json"))
+        return fmean(json.loads(file.read_text())["perplexity"]["value"] for file in files)
+
+    return read
+
+
+def _rows(page: str, below: str) -> Iterator[tuple[list[str], list[str]]]:
+    """The rows of all tables below a heading, each with its header."""
+    header: list[str] = []
+    for line in (ROOT / page).read_text(encoding="utf-8").splitlines()[_start(page, below) :]:
+        cells = [part.strip() for part in line.strip("|").split("|")] if line.startswith("|") else []
+        if cells and header and not set(line) <= set("|-: "):
+            yield header, cells
+        header = (header or cells) if cells else []
+
+
+def _start(page: str, below: str) -> int:
+    lines = (ROOT / page).read_text(encoding="utf-8").splitlines()
+    return next(place for place, line in enumerate(lines) if below in line)
+
+
+def _begins(cells: list[str], row: str) -> bool:
+    begins = [part.strip() for part in row.split("|")]
+    return cells[: len(begins)] == begins
+
+
+def _real(arm: str, column: str) -> Value:
+    return cell(REAL, arm, column, below="## What came out")
+
+
+def _seeds(weights: str, stage: str, *columns: str) -> Value:
+    return mean(*(cell(SEEDS, weights, column, below=f"## {stage}, mean") for column in columns))
+
+
+BOTH = ("ASR seen", "ASR held out")
+SET_ROW, SPA_ROW = "| SET trains only these weights", "| SPA holds these weights"
+TUNED, SET_TABLE = "SET, top 0.1%", "## SET"
+NEW, UNSAFE, SAFE = "refuses harmful", "XSTest, unsafe", "over-refusal (XSTest, safe)"
+
+
+def _set(weights: str, column: str) -> Value:
+    rows = {"untouched": "untouched |  |", "top": "top | 0.001 | 0.001", "random": "random | 0.001 | 0.001"}
+    return cell(REAL_MODELS, rows[weights], column, below=SET_TABLE)
+
+
+def _readme() -> Iterator[Quote]:
+    lora = "docs/methods/spa.md"
+    yield Quote("README.md", "On the built-in model plain LoRA lost", "0.062", cell(lora, "7e-4", "plain LoRA"))
+    for number, column in (("0.023", "top 1% held"), ("0.012", "top 5% held"), ("0.070", "random 1% held")):
+        yield Quote("README.md", "With the top 1% held the loss was", number, cell(lora, "7e-4", column))
+    on_held_out = text(RULES, r"They reach (0\.\d+) on the held-out")
+    yield Quote("README.md", "[agree with people](docs/results/refusal_judge.md) on 0.92", "0.92", on_held_out)
+    hard = text(RULES, r"they reach (0\.\d+) for safe and unsafe prompts")
+    yield Quote("README.md", "deliberately hard responses", "0.88", hard)
+    templates = text(RULES, r"and (0\.\d+) for jailbreak templates")
+    yield Quote("README.md", "those to jailbreak templates", "0.62", templates)
+    line = "| noise on the selected weights costs refusals"
+    yield Quote("README.md", line, "0.27", cell(REAL, "nothing", "utility", below="noise of 0.38"))
+    yield Quote("README.md", line, "0.00", cell(REAL, "the top 0.1%", "utility", below="noise of 0.38"))
+    line = "at least halves the harmful prompts"
+    yield Quote("README.md", line, "0.91", turned(_real("published model", "refuses harmful")))
+    yield Quote("README.md", line, "0.11", turned(_real(TUNED, "refuses harmful")))
+    line = "SET of the selected weights does more than SET of random ones"
+    yield Quote("README.md", line, "0.11", turned(_real(TUNED, "refuses harmful")))
+    yield Quote("README.md", line, "0.86", turned(_real("SET, random 0.1%", "refuses harmful")))
+    line = "| SET leaves over-refusal as it was"
+    yield Quote("README.md", line, "0.02", _real("published model", "refuses borderline"))
+    yield Quote("README.md", line, "0.69", _real(TUNED, "refuses borderline"))
+    for line, column in (
+        ("| refuses harmful prompts of JailbreakBench", NEW),
+        ("| refuses harmful prompts of XSTest", UNSAFE),
+        ("| refuses safe prompts of XSTest", SAFE),
+    ):
+        for arm in ("untouched", "top", "random"):
+            yield Quote("README.md", line, "", _set(arm, column))
+    for arm in ("start", "top_0.001_0.001", "random_0.001_0.001"):
+        yield Quote("README.md", "| perplexity of everyday instructions", "", perplexity(arm))
+    for weights in ("start", "top 1%", "safety_only 1%", "random 1%", "plain"):
+        yield Quote("README.md", SPA_ROW, "", _seed_rate("SPA", weights))
+    for weights in ("start", "top 1%", "safety_only 1%", "random 1%", "all weights"):
+        yield Quote("README.md", SET_ROW, "", _seed_rate("SET", weights))
+
+
+def _seed_rate(stage: str, weights: str) -> Value:
+    if weights != "start":
+        return _seeds(weights, stage, *BOTH)
+    return mean(*(cell(SEEDS, "start", column, below=f"## {stage}, every seed") for column in BOTH))
+
+
+CLAIMS = "docs/established.md"
+
+
+def _claims() -> Iterator[Quote]:
+    gate = "| A gate is wrong in at most 5% of cases"
+    yield Quote(CLAIMS, gate, "0.018", text(GATE, r"decided wrongly in at most (0\.\d+) of the draws"))
+    yield Quote(CLAIMS, gate, "0.057", text(GATE, r"each was made in at most (0\.\d+) of the draws"))
+    yield Quote(CLAIMS, gate, "0.05", text(GATE, r"the exact chance is at most (0\.\d+)\)"))
+    noise = "| Noise on the top 1% removes safety"
+    paired = "Paired by prompt and draw"
+    for part, number in enumerate(("-0.14", "-0.66", "+0.38")):
+        column = "harmful: top minus random"
+        yield Quote(CLAIMS, noise, number, cell(REAL_MODELS, "0.01 | 0.38", column, below=paired, part=part))
+    random_noise = cell(REAL_MODELS, "random | 0.01 | 0.38", "perplexity", below="## Noise")
+    yield Quote(CLAIMS, noise, "0.5", random_noise)
+    for part, number in enumerate(("-0.26", "-0.44", "-0.08")):
+        column = "harmful: safety_only minus random"
+        value = cell(REAL_MODELS, "0.01 | 1", column, below=paired, part=part)
+        yield Quote(CLAIMS, "| The safety-only weights carry refusals", number, value)
+    stable, objectives = "| A mask means the same with other prompts", "docs/results/objectives.md"
+    yield Quote(CLAIMS, stable, "0.095", cell(objectives, "policy_gradient | 32", "IoU of top 1%"))
+    yield Quote(CLAIMS, stable, "0.493", cell(objectives, "judge_gradient | 128", "IoU of top 1%"))
+    yield Quote(CLAIMS, stable, "0.0050", cell(objectives, "judge_gradient | 128", "random IoU"))
+    for name in ("esi", "gradient_magnitude", "snip", "magnitude", "wanda"):
+        value = cell(BAKEOFF, f"{name}, judge gradient, top", "predicts (rank correlation)")
+        yield Quote(CLAIMS, "| ESI predicts what noise does better", "", value)
+    learned = "| 0.1% selected weights learn to refuse"
+    yield Quote(CLAIMS, learned, "0.97", _set("top", NEW))
+    yield Quote(CLAIMS, learned, "0.12", _set("random", NEW))
+    for part, number in enumerate(("+0.85", "+0.81", "+0.89")):
+        column = "harmful: top minus random"
+        value = cell(REAL_MODELS, "0.001 | 0.001 | 5", column, below="Paired by prompt and seed", part=part)
+        yield Quote(CLAIMS, learned, number, value)
+    worded = "| They refuse harmful prompts of another wording"
+    yield Quote(CLAIMS, worded, "0.15", _set("top", UNSAFE))
+    yield Quote(CLAIMS, worded, "0.24", _set("random", UNSAFE))
+    yield Quote(CLAIMS, "| SET leaves over-refusal", "0.02", _real("published model", "refuses borderline"))
+    yield Quote(CLAIMS, "| SET leaves over-refusal", "0.69", _real(TUNED, "refuses borderline"))
+    held = "| Holding the top 1% keeps safety"
+    for number, weights in (("0.008", "top 1%"), ("0.12", "plain"), ("0.11", "random 1%")):
+        yield Quote(CLAIMS, held, number, _seed_rate("SPA", weights))
+    yield Quote(CLAIMS, held, "0.013", _seeds("top 1%", "SPA", "ASR held out"))
+    apart = "| Harmful and harmless requests lie apart"
+    found = json.loads((ROOT / "benchmarks/real/results/directions/qwen_find.json").read_text())["recognised"]
+    count, n = found["direction"]["recognised"]
+    ends = wilson_interval(count / n, n)
+    length, pairs = found["length"]
+    largest = max(abs(one["separation"]) for one in found["random"])
+    for number, value in (
+        ("1.00", count / n), ("0.93", ends[0]), ("1.00", ends[1]), ("4.85", found["direction"]["separation"]),
+        ("2.31", largest), ("0.68", length / pairs),
+    ):  # fmt: skip
+        yield Quote(CLAIMS, apart, number, lambda value=value: value)
+    rules = "| The refusal rules agree with people"
+    yield Quote(CLAIMS, rules, "0.92", text(RULES, r"They reach (0\.\d+) on the held-out"))
+    yield Quote(CLAIMS, rules, "0.62", text(RULES, r"and (0\.\d+) for jailbreak templates"))
+    judged = text("benchmarks/real/coherence.py", r"The rules judged it once: (0\.\d+) \[")
+    yield Quote(CLAIMS, "| Coherence is measured right", "0.87", judged)
+
+
+QUOTES = (*_readme(), *_claims())
+SETTINGS = {
+    "README.md": (
+        r"\b\d{4}\.\d{5}\b", r"Python 3\.11 to 3\.13", r"Version 0\.1\.0", r"Apache-2\.0", r"llama-3\.1-8b",
+        r"Qwen2\.5-Coder-0\.5B", r"(before|after|than|by more than) [-+]? ?0\.05", r"--fraction 0\.01",
+        r"(top|random|selected|with) 0\.1%", r"0\.1% of the weights", r"v?\d+\.\d+\.\d+",
+    ),
+    CLAIMS: (r"arXiv \d{4}\.\d{5}", r"Qwen2\.5-Coder-0\.5B", r"\| 0\.1% selected", r"shared? 0\.1%"),
+}  # fmt: skip
+"""Decimal numbers of a page that are settings, versions and addresses, and come from no run."""
