@@ -47,6 +47,7 @@ COMMANDS = {
     "sites": "List a model's parameters: names, shapes, layers, components.",
     "enhance": "SET: train only a mask's weights, so that the model refuses harmful requests.",
     "adapt": "SPA: fine-tune on a task and hold a mask's weights bit for bit.",
+    "restore": "Put the aligned model's values back on few weights of a fine-tuned one.",
     "patch": "Inspect, apply, revert, make and merge patches: small reversible changes.",
     "check": "Check that a tuned checkpoint kept every bit of a mask's weights.",
     "evaluate": "Measure attack success, over-refusal and utility of a checkpoint.",
@@ -66,7 +67,7 @@ COMMANDS = {
 GROUPS = {
     Group("Start here", sort_key=0): ("demo", "init", "run"),
     Group("Find the weights", sort_key=1): ("score", "select", "combine", "direction", "sites"),
-    Group("Change a model", sort_key=2): ("enhance", "adapt", "patch", "check"),
+    Group("Change a model", sort_key=2): ("enhance", "adapt", "restore", "patch", "check"),
     Group("Measure", sort_key=3): ("evaluate", "judge-card", "verify", "compare", "report", "reproduce", "bakeoff"),
     Group("Look", sort_key=4): ("show", "prompts", "plan", "plan-gate"),
 }

@@ -68,22 +68,24 @@ class Candidates:
             for candidate, (index, kept_values) in list(self._kept.items()):
                 self._keep(candidate, index, kept_values)
 
-    def select(self, made_by: Meta | None = None) -> Mask:
+    def select(self, made_by: Meta | None = None, num_selected: int | None = None) -> Mask:
         """Selects the k largest of all scores that were added, as `top` does.
 
         Args:
             made_by: how the scores were made. None takes it from the outline.
+            num_selected: a smaller k than that of the options.
 
         Raises:
             ValueError: fewer than k scores are above 0.
         """
-        if self.num_kept < self.num_selected:
-            refuse_zeros(self.num_kept, self.num_selected)
+        num_selected = num_selected or self.num_selected
+        if self.num_kept < num_selected:
+            refuse_zeros(self.num_kept, num_selected)
         values = {name: torch.from_numpy(kept_values) for name, (_, kept_values) in self._kept.items()}
         whole = self.outline
         chosen = select_extreme(
             Scores(values, whole.unit, whole.base, whole.num_parameters),
-            self.num_selected,
+            num_selected,
             largest=True,
             made_by=cut_by("top", self.options, replace(whole, made_by=made_by or whole.made_by)),
         )
