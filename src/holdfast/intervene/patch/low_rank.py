@@ -84,7 +84,7 @@ def open_adapter(name: str, base: StoredModel) -> dict[str, LowRank]:
 def _refuse_other_kinds(name: str, config: Mapping[str, object]) -> None:
     merged = f"{how_to_merge(Path(name))}, and give the folder of the merged model"
     if (Path(name) / MASK_FILE).is_file():
-        raise ValueError(f"adapter {name!r} is held: {merged}.")
+        raise ValueError(f"adapter {name!r} does not work alone: {merged}.")
     beyond = [key for key in ("use_dora", "modules_to_save", "target_parameters") if config.get(key)]
     beyond += ["bias"] if config.get("bias", "none") != "none" else []
     beyond += [] if config.get("init_lora_weights") in PLAIN_STARTS else ["init_lora_weights"]
