@@ -53,7 +53,9 @@ SECTIONS = {
         *("intervene.train.sparse_adamw.SparseAdamW", "intervene.edit.perturb.perturbed"),
         "intervene.edit.steer.steered",
         *("intervene.patch.patch.apply_patch", "intervene.patch.patch.revert_patch"),
-        "intervene.patch.vllm_patch.vllm_patches",
+        *("intervene.patch.vllm_patch.vllm_patches", "pipeline.restoring.restore"),
+        *(f"intervene.patch.restore_options.{name}Options" for name in ("Restore", "SafeLora")),
+        "pipeline.restoring.safe_lora",
     ),
     "Measuring": (
         *("evaluate.suite.evaluate", "evaluate.suite.Suite", "evaluate.comparing.compare"),

@@ -89,6 +89,8 @@ CALLS = {
     "make_card": ("path", "path"),
     "corrected_rates": ("evaluation", {}),
     "vllm_patches": ("path", "path"),
+    "restore": ("path", "path", "path"),
+    "safe_lora": ("path", "path", "path", "path"),
     "load_judge": ("path",),
     "attack_success_probe": ("tokenizer", "judge", "prompts"),
     "top_mask_refresh": ("tokenizer", "judge", "prompts"),

@@ -31,6 +31,8 @@ from .intervene.options import EnhanceOptions as EnhanceOptions
 from .intervene.options import LoraOptions as LoraOptions
 from .intervene.patch.patch import apply_patch as apply_patch
 from .intervene.patch.patch import revert_patch as revert_patch
+from .intervene.patch.restore_options import RestoreOptions as RestoreOptions
+from .intervene.patch.restore_options import SafeLoraOptions as SafeLoraOptions
 from .intervene.patch.vllm_patch import vllm_patches as vllm_patches
 from .intervene.train.adapt import adapt as adapt
 from .intervene.train.enhance import enhance as enhance
@@ -51,6 +53,8 @@ from .pipeline.judges import load_judge as load_judge
 from .pipeline.options import ScoringOptions as ScoringOptions
 from .pipeline.probe import attack_success_probe as attack_success_probe
 from .pipeline.probe import top_mask_refresh as top_mask_refresh
+from .pipeline.restoring import restore as restore
+from .pipeline.restoring import safe_lora as safe_lora
 from .pipeline.scoring import score_likelihood as score_likelihood
 from .pipeline.scoring import score_safety as score_safety
 from .prompts.sources import load_exchanges as load_exchanges

@@ -52,7 +52,7 @@ def restore(
     if once.says_done(json):
         return
     if base is None:
-        _restore(aligned, tuned, out, options or RestoreOptions(), json)
+        _restore(aligned, tuned, out, options, json)
     elif options is not None:
         raise ValueError("SafeLoRA puts no weights back, so --base takes none of their options; leave them out.")
     else:
@@ -60,7 +60,7 @@ def restore(
     once.record()
 
 
-def _restore(aligned: str, tuned: str, out: Path, options: RestoreOptions, json: bool) -> None:
+def _restore(aligned: str, tuned: str, out: Path, options: RestoreOptions | None, json: bool) -> None:
     from holdfast.pipeline import patching, restoring
 
     with shown_progress() as progress:

@@ -73,7 +73,7 @@ def restore(
     aligned: str | Path,
     tuned: str | Path,
     out: str | Path,
-    options: RestoreOptions,
+    options: RestoreOptions | None = None,
     progress: Progress = silent,
 ) -> Restored:
     """Writes a tuned model with the aligned model's values on few of the weights that moved, and the patch to it.
@@ -82,7 +82,7 @@ def restore(
         aligned: the checkpoint before the tuning.
         tuned: the tuned checkpoint, or the folder of a LoRA adapter.
         out: new folder for the patch, the restored model and the counts.
-        options: the inputs, the selector and the budget.
+        options: the inputs, the selector and the budget. The selector effect needs refusals, and top needs scores.
         progress: called after each step.
 
     Raises:
@@ -92,6 +92,7 @@ def restore(
     require_model_name(aligned)
     require_model_name(tuned)
     require_name(out, "a folder to write to", "give a path such as 'restored'")
+    options = RestoreOptions() if options is None else options
     require_options(options, RestoreOptions)
     out = Path(out)
     refuse_existing(out)
@@ -102,6 +103,11 @@ def restore(
     task = load_exchanges(options.task) if options.task else []
     ends = open_ends(str(aligned), str(tuned), beside=options.beside)
     bases = stored_fingerprint(ends.aligned, progress), stored_fingerprint(ends.tuned, progress)
+    if bases[0] == bases[1]:
+        raise ValueError(
+            f"{str(aligned)!r} and {str(tuned)!r} hold the same weights, so there is nothing to restore; give the "
+            "checkpoint before the tuning and the one after it."
+        )
     return _Restoration(ends, bases, options, refusals, task, progress).write(str(aligned), str(tuned), out)
 
 
@@ -212,8 +218,8 @@ class _Restoration:
                 return _Choice(mask, choice.moved, before, tuple(tried))
             size //= 2
         raise ValueError(
-            f"the task score falls from {before:.3f} to {tried[-1][1]:.3f} even with {tried[-1][0]:,} weights put back, "
-            f"and the margin is {self.options.margin:g}; allow a larger margin, or choose by other scores."
+            f"the task score falls from {before:.3f} to {tried[-1][1]:.3f} even with {tried[-1][0]:,} weights put "
+            f"back, and the margin is {self.options.margin:g}; allow a larger margin, or choose another selector."
         )
 
     def _task_score(self, mask: Mask) -> float:

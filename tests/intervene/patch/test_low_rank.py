@@ -78,11 +78,11 @@ def test_adapters_of_another_base_held_ones_and_broken_ones_are_refused(tmp_path
     with pytest.raises(ValueError, match=r"as \(16, 32\), and .* has it as \(32, 64\)"):
         open_adapter(str(tmp_path / "adapter"), wide)
     (tmp_path / "adapter" / MASK_FILE).touch()
-    with pytest.raises(ValueError, match="does not work alone: its weights are held .*load_protected"):
+    with pytest.raises(ValueError, match=r"does not work alone: its weights are held .*load_protected"):
         open_adapter(str(tmp_path / "adapter"), wide)
     (tmp_path / "adapter" / MASK_FILE).unlink()
     (tmp_path / "adapter/adapter_model.safetensors").unlink()
-    with pytest.raises(ValueError, match="has no adapter_model.safetensors; save it again"):
+    with pytest.raises(ValueError, match=r"has no adapter_model\.safetensors; save it again"):
         open_adapter(str(tmp_path / "adapter"), wide)
 
 

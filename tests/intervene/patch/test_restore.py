@@ -54,7 +54,7 @@ def test_an_adapter_beside_its_corrected_base_gives_the_aligned_values(tmp_path)
 
 
 def test_beside_needs_an_adapter(tmp_path):
-    with pytest.raises(ValueError, match="beside corrects the base under a LoRA adapter, and .* is none"):
+    with pytest.raises(ValueError, match=r"beside corrects the base under a LoRA adapter, and .* is none"):
         open_ends("nowhere", str(tmp_path), beside=True)
 
 
@@ -73,7 +73,7 @@ def test_embeddings_with_an_added_token_are_named_and_left_alone(tmp_path):
 def test_other_shapes_and_other_words_are_refused(tmp_path):
     base = save(tmp_path / "base", make_llama())
     for name, other in {"wide": make_llama(width=32), "deep": make_llama(layers=3)}.items():
-        with pytest.raises(ValueError, match="was not tuned from .*give the checkpoint that the tuning began with"):
+        with pytest.raises(ValueError, match=r"was not tuned from .*give the checkpoint that the tuning began with"):
             open_ends(str(base), str(save(tmp_path / name, other)))
     other_words = save(tmp_path / "words", tune(make_llama()))
     make_tokenizer(markers=("<|first|>",)).save_pretrained(other_words)

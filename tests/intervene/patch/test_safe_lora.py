@@ -63,7 +63,7 @@ def test_matrices_up_to_the_threshold_are_projected_and_all_else_stays(tmp_path)
 def test_another_base_is_refused(tmp_path):
     aligned, wide = save(tmp_path / "aligned", make_llama()), save(tmp_path / "wide", make_llama(width=32))
     save_adapter(tmp_path / "adapter", make_llama())
-    with pytest.raises(ValueError, match="is not the base of .*; give the model before alignment"):
+    with pytest.raises(ValueError, match=r"is not the base of .*; give the model before alignment"):
         write_projected(*map(open_stored, map(str, (aligned, wide))), str(tmp_path / "adapter"), tmp_path / "out", 0.5)
     assert not (tmp_path / "out").exists()
 
