@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from safetensors.torch import save_file
 
 from holdfast.cli import call
 from holdfast.pipeline import restoring
@@ -35,7 +34,7 @@ def test_the_tables_say_how_many_went_back_and_where(tmp_path, capsys):
     base, tuned = save_pair(tmp_path)
     assert run(base, tuned, "--selector", "random", "--fraction", 0.02, "--out", tmp_path / "out") == 0
     printed = capsys.readouterr().out
-    for words in ("weights put back", "92 (2.00% of those scored)", "down_proj"):
+    for words in ("weights put back", "92 (2.00% of those scored)", "scored weights that moved", "Restored model: "):
         assert words in printed
 
 
@@ -55,8 +54,6 @@ def test_safe_lora_projects_an_adapter(tmp_path, capsys):
     given = (aligned, tmp_path / "adapter", "--base", base, "--out", tmp_path / "out")
     assert run(*given, "--safe-lora.threshold", 1, "--json") == 0
     assert [each["projected"] for each in json.loads(capsys.readouterr().out)["matrices"]] == [True] * 4
-    assert run(*given, "--fraction", 0.02) == 2
-    assert "SafeLoRA puts no weights back" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -83,7 +80,7 @@ def test_what_is_wrong_is_one_sentence_before_a_model_is_opened(options, sentenc
         raise AssertionError("opened")
 
     monkeypatch.setattr(restoring, "stored_fingerprint", opened)
-    save_file({}, tmp_path / "other")
+    (tmp_path / "other").write_text("years of work")
     given = [option.format(tmp=tmp_path) for option in options]
     assert run("testbed:aligned", "testbed:unaligned", *given, "--out", tmp_path / "out") == 2
     told = capsys.readouterr().err.strip().splitlines()[-1]

@@ -53,8 +53,6 @@ def restore(
         return
     if base is None:
         _restore(aligned, tuned, out, options, json)
-    elif options is not None:
-        raise ValueError("SafeLoRA puts no weights back, so --base takes none of their options; leave them out.")
     else:
         _project(aligned, base, tuned, out, safe_lora, json)
     once.record()
