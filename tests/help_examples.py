@@ -58,6 +58,7 @@ BEFORE: Mapping[str, Sequence[str]] = {
     "patch merge": PATCHED,
     "patch revert": (*PATCHED, "holdfast patch apply testbed:unaligned enhanced/patch.safetensors --out patched"),
     "plan": ("holdfast init holdfast.toml",),
+    "restore": (SCORED, SELECTED, ADAPTED),
     "select": (SCORED,),
     "show": (SCORED, SELECTED),
     "verify": (
