@@ -60,7 +60,9 @@ def test_the_largest_scores_among_the_moved_go_back_and_the_patch_comes_off(tmp_
     base, tuned = save_pair(tmp_path, shard="15KB")
     scores = random_scores(base)
     save_scores(tmp_path / "scores", scores)
-    done = restore(base, tuned, tmp_path / "out", RestoreOptions(selector="top", scores=tmp_path / "scores"))
+    done = restore(
+        base, tuned, tmp_path / "out", RestoreOptions(selector="top", scores=tmp_path / "scores", fraction=0.01)
+    )
     before, after = (_stored(folder) for folder in (base, tuned))
     moved = {name: scores.entries[name] * (before[name] != after[name]) for name in scores.entries}
     size = round(0.01 * scores.num_entries)
@@ -85,7 +87,11 @@ def test_utility_critical_weights_stay_as_tuned_under_safety_only(pair, tmp_path
     for name, each in (("scores", scores), ("utility", utility)):
         save_scores(tmp_path / name, each)
     options = RestoreOptions(
-        selector="safety_only", scores=tmp_path / "scores", utility=tmp_path / "utility", utility_fraction=0.3
+        selector="safety_only",
+        scores=tmp_path / "scores",
+        utility=tmp_path / "utility",
+        utility_fraction=0.3,
+        fraction=0.01,
     )
     restore(base, tuned, tmp_path / "out", options)
     critical = top_entries(utility.entries, round(0.3 * scores.num_entries))
@@ -98,7 +104,12 @@ def test_utility_critical_weights_stay_as_tuned_under_safety_only(pair, tmp_path
 
 def test_effect_is_the_gradient_at_the_tuned_model_times_the_difference(pair, tmp_path):
     base, tuned = pair
-    restore(base, tuned, tmp_path / "out", RestoreOptions(refusals=write_lines(tmp_path / "r.jsonl", REFUSALS)))
+    restore(
+        base,
+        tuned,
+        tmp_path / "out",
+        RestoreOptions(refusals=write_lines(tmp_path / "r.jsonl", REFUSALS), fraction=0.01),
+    )
     loaded, aligned = load_model(str(tuned), device="cpu"), load_model(str(base), device="cpu")
     likelihood = 0.0
     for exchange in REFUSALS:

@@ -35,7 +35,7 @@ class RestoreOptions(Options):
     - safety_only: the top ones, without those that matter most for utility
     - random: random ones, a control
     """
-    fraction: Annotated[float, METHOD] = Field(default=0.01, gt=0, lt=1)
+    fraction: Annotated[float, METHOD] = Field(default=0.003, gt=0, lt=1)
     """Largest share of the scored weights to put back, in (0, 1)."""
     margin: Annotated[float, METHOD] = Field(default=0.02, ge=0, lt=1)
     """Largest loss of task score that --task allows. The task score is the share of the response tokens that the model
