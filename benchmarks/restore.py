@@ -37,6 +37,8 @@ SELECTORS = ("effect", "random", "top", "safety_only")
 REFUSALS = "testbed:refusals#first=128"
 PLAIN = AdaptOptions(iterations=250, learning_rate=1e-3, weight_decay=0.01, freeze=("embedding", "head"))
 LORA = AdaptOptions(iterations=250, learning_rate=3e-3, lora=LoraOptions(rank=8))
+THRESHOLDS = (0.1, 0.2, 0.35, 0.5)
+"""Thresholds of SafeLoRA."""
 EVERY = 2
 """Every second prompt of each set is asked."""
 
@@ -99,12 +101,12 @@ def measure_arm(out: Path, seed: int, tuned_by: str, arm: Arm, scores: Path) -> 
     return counts | measure(str(folder / "model"))
 
 
-def measure_safe_lora(out: Path, seed: int) -> dict[str, object]:
+def measure_safe_lora(out: Path, seed: int, threshold: float) -> dict[str, object]:
     """Projects a plain LoRA's adapter, merges it and measures the result."""
     from peft import PeftModel  # imports all of PEFT
 
-    tuned, folder = tuned_model(out, seed, "lora"), out / f"safe_lora_{seed}"
-    done = safe_lora(ALIGNED, UNALIGNED, tuned / "adapter", folder / "adapter", SafeLoraOptions())
+    tuned, folder = tuned_model(out, seed, "lora"), out / f"safe_lora_{seed}_{threshold:g}"
+    done = safe_lora(ALIGNED, UNALIGNED, tuned / "adapter", folder / "adapter", SafeLoraOptions(threshold=threshold))
     loaded = load_model(ALIGNED)
     merged = PeftModel.from_pretrained(loaded.model, str(folder / "adapter")).merge_and_unload()
     merged.save_pretrained(folder / "model")
@@ -116,11 +118,12 @@ def run_seed(out: Path, seed: int, tuned_by: str, scores: Path) -> None:
     """Measures all arms of a seed that have no file yet."""
     folder = RESULTS / f"{tuned_by}_{seed}"
     pieces = {"tuned": lambda: measure(str(tuned_model(out, seed, tuned_by) / "model"))}
+    if tuned_by == "lora":
+        for threshold in THRESHOLDS:
+            pieces[f"safe_lora_{threshold:g}"] = lambda threshold=threshold: measure_safe_lora(out, seed, threshold)
     first = [Arm(selector, fraction) for selector in ("effect", "random") for fraction in (0.01, 0.003, 0.001)]
     for arm in sorted(ARMS, key=lambda arm: arm not in first):
         pieces[arm.name] = lambda arm=arm: measure_arm(out, seed, tuned_by, arm, scores)
-    if tuned_by == "lora":
-        pieces["safe_lora"] = lambda: measure_safe_lora(out, seed)
     for name, make in pieces.items():
         if not (folder / f"{name}.json").is_file():
             save_json(folder / f"{name}.json", make())
@@ -143,14 +146,19 @@ def asr(measured: dict[str, dict[str, float]]) -> float:
     return measured["asr"]["value"]
 
 
+def start() -> dict[str, dict[str, float]]:
+    """Reads the measurement of the aligned model."""
+    return json.loads((RESULTS / "start.json").read_text())
+
+
 def changes(tuned_by: str, name: str) -> dict[str, list[float]]:
     """Computes by seed the share of the lost safety that is back, and the changes of task score and over-refusal."""
-    start, found = json.loads((RESULTS / "start.json").read_text()), {"back": [], "task": [], "over_refusal": []}
+    found: dict[str, list[float]] = {"back": [], "task": [], "over_refusal": []}
     for seed in seeds_of(tuned_by):
         tuned, restored = read(f"{tuned_by}_{seed}", "tuned"), read(f"{tuned_by}_{seed}", name)
         if tuned is None or restored is None:
             continue
-        found["back"].append((asr(tuned) - asr(restored)) / (asr(tuned) - asr(start)))
+        found["back"].append((asr(tuned) - asr(restored)) / (asr(tuned) - asr(start())))
         for measure_name in ("task", "over_refusal"):
             found[measure_name].append(restored[measure_name]["value"] - tuned[measure_name]["value"])
     return found
@@ -192,7 +200,7 @@ def curve(tuned_by: str) -> str:
 
 def starts(tuned_by: str) -> str:
     """Writes what the fine-tuning did, seed by seed."""
-    measured = [("aligned", json.loads((RESULTS / "start.json").read_text()))]
+    measured = [("aligned", start())]
     measured += [(f"tuned, seed {seed}", read(f"{tuned_by}_{seed}", "tuned")) for seed in seeds_of(tuned_by)]
     rows = [
         [name, *(with_ends(found[key]) for key in ("asr", "over_refusal", "task"))] for name, found in measured if found
@@ -243,9 +251,27 @@ def page() -> str:
     parts = [OPENING.format(steps=PLAIN.iterations, rate=PLAIN.learning_rate, **sizes)]
     parts += ["## What the fine-tuning cost\n", starts("plain"), "## What comes back\n", curve("plain"), reverted()]
     if seeds_of("lora"):
-        parts += [f"## LoRA, rank {LORA.lora.rank if LORA.lora else 0}, merged\n", starts("lora"), curve("lora")]
+        parts += [
+            f"## LoRA, rank {LORA.lora.rank if LORA.lora else 0}, merged\n",
+            starts("lora"),
+            curve("lora"),
+            projected(),
+        ]
     parts += ["## Bars\n", bars()]
     return "\n".join(parts)
+
+
+def projected() -> str:
+    """Writes the rows of SafeLoRA, which needs the model before alignment."""
+    rows, forms = [], {"back": ".2f", "task": "+.3f", "over_refusal": "+.3f"}
+    for threshold in THRESHOLDS:
+        name = f"safe_lora_{threshold:g}"
+        found, counts = changes("lora", name), [read(f"lora_{seed}", name) for seed in seeds_of("lora")]
+        matrices = ", ".join(f"{each['projected']} of {each['matrices']}" for each in counts if each)
+        cells = [over_seeds(found[kind], form) for kind, form in forms.items()]
+        rows += [[f"{threshold:g}", str(len(found["back"])), matrices, *cells]] if found["back"] else []
+    header = ("threshold", "seeds", "matrices projected", "lost safety that is back", "task score", "over-refusal")
+    return f"### SafeLoRA, a rival\n\n{markdown(header, rows)}"
 
 
 def reverted() -> str:

@@ -72,7 +72,7 @@ def main() -> int:
 
     with TemporaryDirectory() as scratch:
         large, tiny = Path(scratch) / "large", Path(scratch) / "tiny"
-        for folder, shape in ((large, [18, 1024, "200MB"]), (tiny, [2, 64, "200MB"])):
+        for folder, shape in ((large, [12, 1024, "200MB"]), (tiny, [2, 64, "200MB"])):
             folder.mkdir()
             subprocess.run([sys.executable, __file__, str(folder), json.dumps(shape)], check=True)
         shards = [file.stat().st_size / 1e6 for file in (large / "aligned").glob("*.safetensors")]

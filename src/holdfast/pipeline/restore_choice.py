@@ -60,7 +60,7 @@ class Choice:
         for done, (name, shape) in enumerate(ends.shapes.items(), start=1):
             is_moved = moved_entries(ends, name)
             self.moved += int(is_moved.sum())
-            self._candidates.add(name, (ranking.scores_of(name) * is_moved).view(shape))
+            self._candidates.add(name, ranking.scores_of(name).mul_(is_moved).view(shape))
             progress("ranking parameters", done, len(ends.shapes))
         refuse_unmoved(ends, self.moved)
         self.size = min(self._candidates.num_selected, self._candidates.num_kept)
