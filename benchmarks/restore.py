@@ -226,6 +226,21 @@ measurement. The built-in models test the machinery and are no evidence about la
   `random`. With three seeds the intervals are wide.
 """
 
+READING = """\
+## What this says, and what it does not
+
+- **A tenth of a per cent is enough, if it is chosen by its effect.** A random choice of the same size brings nothing
+  back. Scores of the aligned model find the right weights too, but need ten to a hundred times as many.
+- **More is not better with `effect`.** It is a first-order estimate, and all weights that it picks push the same way.
+  At 1% the task suffers, and at 10% the model is broken. Give `--task`, or choose `top` for large budgets.
+- **The default of 0.3% was chosen on seeds 0 to 2 of this page.** Later seeds were measured with it fixed.
+- **The tuned task is narrow and the model tiny.** On a real model we only checked that it runs. SmolLM2-135M was tuned
+  for four steps, `restore` put 318,505 of 19,034,191 moved weights back, and reverting gave the tuned file's SHA-256.
+  SmolLM2 refuses hardly anything, so whether safety comes back on a real model is not measured.
+- **SafeLoRA** brings safety back where it projects, and there it takes the task away, because C is small: C B A is
+  much smaller than B A.
+"""
+
 
 def figures(tuned_by: str = "plain") -> dict[str, float | None]:
     """Returns the means over seeds that the bars are held against."""
@@ -257,7 +272,7 @@ def page() -> str:
             curve("lora"),
             projected(),
         ]
-    parts += ["## Bars\n", bars()]
+    parts += ["## Bars\n", bars(), READING]
     return "\n".join(parts)
 
 

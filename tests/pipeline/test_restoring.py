@@ -79,6 +79,8 @@ def test_the_largest_scores_among_the_moved_go_back_and_the_patch_comes_off(tmp_
     apply_to_folder(str(tuned), tmp_path / "out/patch.safetensors", tmp_path / "again")
     assert hashes(tmp_path / "again") == hashes(tmp_path / "out/model")
     assert json.loads((tmp_path / "out/result.json").read_text())["restored"] == size
+    assert done.patch.made_by["selector"] == "top"
+    assert done.patch.made_by["aligned"] == {"name": str(base), "fingerprint": scores.base}
 
 
 def test_utility_critical_weights_stay_as_tuned_under_safety_only(pair, tmp_path):

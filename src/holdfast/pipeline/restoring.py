@@ -170,7 +170,10 @@ class _Restoration:
         """Chooses the weights and writes all files."""
         chosen, before = self._choose(), self.bases[0 if self.options.beside else 1]
         ends = {"model": model_entry(tuned, self.bases[1]), "aligned": model_entry(aligned, self.bases[0])}
-        made_by = {"method": "restore", **ends, **version(), "mask": dict(chosen.mask.made_by)}
+        selector = "mask" if self.options.mask else self.options.selector
+        made_by = {
+            "method": "restore", "selector": selector, **ends, **version(), "mask": dict(chosen.mask.made_by)
+        }  # fmt: skip
         with written_whole(out) as folder:
             copy_checkpoint(self.ends.start.checkpoint, folder / "model", self.progress)
             with PatchWriter(folder, self.ends.shapes) as writer:
