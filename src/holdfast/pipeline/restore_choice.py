@@ -18,12 +18,13 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from holdfast.artifacts import load_mask, load_scores, outline_of_scores
+from holdfast.artifacts import load_mask, load_scores
 from holdfast.intervene.patch.restore import Ends
 from holdfast.intervene.patch.restore_options import RestoreOptions
 from holdfast.made_by import Meta, named_base, prompts_entry
 from holdfast.models.load import LoadedModel
 from holdfast.objective.response_likelihood import ResponseLikelihood
+from holdfast.pipeline.scoring_files import outline_of_scores
 from holdfast.progress import Progress
 from holdfast.records import Exchange
 from holdfast.score.gradient import sum_gradients

@@ -1,12 +1,19 @@
 """Paths of the files of a scoring: scores, those of two halves beside them, responses, convergence and stability."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
+
+import torch
 
 from holdfast.artifacts import load_whole_scores
 from holdfast.outcomes import Stability
 from holdfast.pipeline.outputs import refuse_existing, unfinished_folder
+from holdfast.remedy import remedy
 from holdfast.select.stability import stability
+from holdfast.tensor_files import StoredTensor, read_header
+from holdfast.values import Scores
+from holdfast.wrong_files import require_kind
 
 HALVES = ("first_half", "second_half")
 
@@ -52,3 +59,19 @@ def refuse_outputs(paths: Sequence[Path], out: Path) -> None:
     """Raises ValueError when a result exists. Beside an unfinished scoring, only the scores themselves are checked."""
     for path in [out] if unfinished_folder(out).exists() else paths:
         refuse_existing(path)
+
+
+def outline_of_scores(path: Path) -> tuple[Scores, dict[str, StoredTensor]]:
+    """Reads names, shapes and metadata of scores, on the meta device, and the place of their values in the file.
+
+    Raises:
+        ValueError: the file is missing, broken or of another kind.
+    """
+    require_kind(path, "scores")
+    stored, metadata = read_header(path, "scores")
+    try:
+        header = json.loads(metadata["header"])
+        entries = {name: torch.empty(tensor.shape, device="meta") for name, tensor in stored.items()}
+        return Scores(entries, header["unit"], header["base"], header["num_parameters"], header["made_by"]), stored
+    except (KeyError, json.JSONDecodeError) as error:
+        raise ValueError(f"scores file {str(path)!r} lacks {error}; {remedy(path, 'scores')}.") from error
