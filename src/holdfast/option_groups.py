@@ -26,16 +26,17 @@ WHERE_LORA = Parameter(show_default=lambda default: f"LoRA is off; {default} whe
 RARE = (
     Group("Finer points of the method", sort_key=11),
     Group("Speed and randomness of responses", sort_key=12),
-    Group("Jobs, several processes, large models", sort_key=13),
+    Group("Neurons in place of weights", sort_key=13),
+    Group("Jobs, several processes, large models", sort_key=14),
     Group(
         "Guard models",
         "How a guard's verdict is read. Known families of guards need none of these.",
-        sort_key=14,
+        sort_key=15,
     ),
-    Group("Classifiers", "How the verdict of a sequence classifier is read.", sort_key=15),
-    Group("Judges behind an API", "How holdfast calls a judge named api:MODEL.", sort_key=16),
-    Group("Served models", "How holdfast calls the server that --served names. It has its own template.", sort_key=17),
+    Group("Classifiers", "How the verdict of a sequence classifier is read.", sort_key=16),
+    Group("Judges behind an API", "How holdfast calls a judge named api:MODEL.", sort_key=17),
+    Group("Served models", "How holdfast calls the server that --served names. It has its own template.", sort_key=18),
 )
 """Groups that `--help-all` shows and `--help` only mentions."""
-FINE, SPEED, SEVERAL, GUARDS, CLASSIFIERS, ENDPOINTS, SERVED = (Parameter(group=group) for group in RARE)
+FINE, SPEED, NEURONS, SEVERAL, GUARDS, CLASSIFIERS, ENDPOINTS, SERVED = (Parameter(group=group) for group in RARE)
 RARE_NAMES = tuple(group.name for group in RARE)

@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from holdfast.arguments import MisfitError, checked_call
+from holdfast.granularity import UNITS, Granularity
 from holdfast.made_by import Meta as Meta
 from holdfast.made_by import named_base
 from holdfast.same_content import SameContent
@@ -68,13 +69,15 @@ class Scores(SameContent):
     """Number of entries of the whole model, scored or not."""
     made_by: Meta = field(default_factory=dict)
     """Provenance of the scores: method, options, prompts."""
+    granularity: Granularity = "weight"
+    """Units that are scored."""
 
     def __post_init__(self) -> None:
         _require_fields(self, ("entries",))
         object.__setattr__(self, "entries", sorted_by_name(self.entries))
 
     def __repr__(self) -> str:
-        parameters = f"{self.num_entries:,} weights in {len(self.entries)} parameters"
+        parameters = f"{self.num_entries:,} {UNITS[self.granularity]} in {len(self.entries)} parameters"
         return f"<{type(self).__name__}: {parameters}, unit {self.unit!r}, base {self.base[:12]}>"
 
     @property
@@ -123,6 +126,8 @@ class Mask(SameContent):
     """Number of entries of the whole model, scored or not."""
     made_by: Meta = field(default_factory=dict)
     """Provenance of the selection."""
+    granularity: Granularity = "weight"
+    """Units that are selected. `holdfast.neuron_weights` turns a mask of neurons into one of weights."""
 
     def __post_init__(self) -> None:
         _require_fields(self, ("indices",))
@@ -136,7 +141,7 @@ class Mask(SameContent):
         object.__setattr__(self, "shapes", sorted_by_name(self.shapes))
 
     def __repr__(self) -> str:
-        selected = f"{len(self):,} of {self.num_entries:,} weights (density {self.density:.3g})"
+        selected = f"{len(self):,} of {self.num_entries:,} {UNITS[self.granularity]} (density {self.density:.3g})"
         return f"<Mask: {selected} in {len(self.indices)} parameters, base {self.base[:12]}>"
 
     def __getitem__(self, name: str) -> Int[Tensor, " selected"]:
@@ -188,7 +193,8 @@ class Mask(SameContent):
         """True where both masks select the same entries of the same parameters. `==` also compares the models."""
         _require_mask(other, "equals")
         return (
-            dict(self.shapes) == dict(other.shapes)
+            self.granularity == other.granularity
+            and dict(self.shapes) == dict(other.shapes)
             and set(self.indices) == set(other.indices)
             and all(torch.equal(self[name], other[name]) for name in self.indices)
         )
@@ -218,7 +224,7 @@ class Mask(SameContent):
 
     def _with(self, bits: Mapping[str, Tensor], made_by: Meta) -> "Mask":
         indices = {name: chosen.nonzero().flatten() for name, chosen in bits.items()}
-        return Mask(indices, self.shapes, self.base, self.num_parameters, made_by)
+        return Mask(indices, self.shapes, self.base, self.num_parameters, made_by, self.granularity)
 
 
 def _require_mask(other: object, operation: str) -> None:
@@ -233,6 +239,11 @@ def _require_mask(other: object, operation: str) -> None:
 def refuse_unlike(names: tuple[str, str], values: "tuple[Scores | Mask, Scores | Mask]") -> None:
     """Raises ValueError when two values are not of the same entries of one model. It names both models or shapes."""
     first, second = values
+    if first.granularity != second.granularity:
+        raise ValueError(
+            f"{names[0]} and {names[1]} are of different units: {UNITS[first.granularity]} and "
+            f"{UNITS[second.granularity]}; give files of one unit."
+        )
     if first.base != second.base:
         made_for = [named_base(value.made_by, value.base) for value in values]
         raise ValueError(

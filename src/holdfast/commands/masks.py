@@ -7,6 +7,7 @@ from rich.table import Table
 
 from holdfast.commands.console import table
 from holdfast.commands.layers import layer_table
+from holdfast.granularity import UNITS
 from holdfast.made_by import Meta, summary
 from holdfast.models.by_layer import ByLayer, count_by_layer
 from holdfast.pipeline.showing import mask_title
@@ -17,6 +18,7 @@ def mask_json(mask: Mask, out: Path | None) -> dict[str, object]:
     """Describes a mask as JSON: its file, size, model and origin, and its weights by layer and component."""
     return {
         **({} if out is None else {"out": str(out)}),
+        "granularity": mask.granularity,
         "num_selected": len(mask),
         "density": mask.density,
         "share_of_all": mask.share_of_all,
@@ -34,7 +36,9 @@ def origin_table(made_by: Meta) -> Table:
 
 def mask_table(mask: Mask) -> Group:
     """Shows the size of a mask, and its density by layer and component."""
-    return layer_table(mask_title(len(mask), mask.num_entries, mask.num_parameters), _by_layer(mask))
+    return layer_table(
+        mask_title(len(mask), mask.num_entries, mask.num_parameters, UNITS[mask.granularity]), _by_layer(mask)
+    )
 
 
 def _by_layer(mask: Mask) -> ByLayer:

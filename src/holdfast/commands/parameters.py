@@ -9,11 +9,12 @@ from cyclopts.validators import Number
 from holdfast.config import MAX_SEED
 from holdfast.intervene.options import AdaptOptions, EnhanceOptions
 from holdfast.models.options import GenerateOptions, ServedOptions
-from holdfast.option_groups import JUDGED, MEASURED, METHOD, RESPONSES, SEVERAL
+from holdfast.option_groups import JUDGED, MEASURED, METHOD, NEURONS, RESPONSES, SEVERAL
 from holdfast.pipeline.options import (
     JudgeOptions,
     LayerWiseOptions,
     MeasureOptions,
+    NeuronOptions,
     ScoringOptions,
     SuiteFiles,
     VerifyOptions,
@@ -34,6 +35,7 @@ Served = Annotated[ServedOptions, Parameter(name="*"), RESPONSES]
 Generation = Annotated[GenerateOptions, Parameter(name="generate"), RESPONSES]
 Judging = Annotated[JudgeOptions, Parameter(name="*"), JUDGED]
 Scoring = Annotated[ScoringOptions, Parameter(name="*"), METHOD]
+Neurons = Annotated[NeuronOptions, Parameter(name="*"), NEURONS]
 LayerWise = Annotated[LayerWiseOptions, Parameter(name="*"), SEVERAL]
 Verify = Annotated[VerifyOptions, Parameter(name="*"), METHOD]
 Enhance = Annotated[EnhanceOptions, Parameter(name="*"), METHOD]

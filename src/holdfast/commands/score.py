@@ -11,13 +11,13 @@ from holdfast.allocator import give_back_freed_memory
 from holdfast.commands.console import Json, show, shown_progress, table, warn
 from holdfast.commands.layers import layer_table
 from holdfast.commands.once import ExistOk, Once
-from holdfast.commands.parameters import Generation, Judge, Judging, LayerWise, Scoring, Seed
+from holdfast.commands.parameters import Generation, Judge, Judging, LayerWise, Neurons, Scoring, Seed
 from holdfast.json_files import JsonValue, load_json, record_from
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.made_by import summary
 from holdfast.models.options import GenerateOptions
 from holdfast.objective.registry import OBJECTIVES
-from holdfast.pipeline.options import JudgeOptions, LayerWiseOptions, ScoringOptions, refuse_no_gradient
+from holdfast.pipeline.options import JudgeOptions, LayerWiseOptions, NeuronOptions, ScoringOptions, refuse_no_gradient
 
 if TYPE_CHECKING:
     from holdfast.pipeline.scoring_spec import Scored, ScoringSpec
@@ -34,6 +34,7 @@ def score(
     judge: Judge = None,
     options: Scoring = ScoringOptions(),
     layers: LayerWise = LayerWiseOptions(),
+    neurons: Neurons = NeuronOptions(),
     judging: Judging = JudgeOptions(),
     generate: Generation = GenerateOptions(),
     seed: Seed = 0,
@@ -78,7 +79,7 @@ def score(
 
         spec = ScoringSpec(
             model=model, prompts=prompts, out=out, judge=judge, options=options, judging=judging,
-            generation=generate, layers=layers, seed=seed,
+            generation=generate, layers=layers, neurons=neurons, seed=seed,
         )  # fmt: skip
         result, tables = _collected(spec, score_model(spec, progress), progress)
         where = _where(out, "mask" if layers.keep else "scores", progress)
@@ -95,12 +96,15 @@ def _collected(
     from holdfast.values import ScoresShard
 
     result: dict[str, object] = {"out": str(spec.out), "largest": dict(scored.largest), **_summary(scored.scores)}
+    if scored.completeness_error is not None:
+        result["completeness_error"] = scored.completeness_error
     points = _convergence(spec)
     result |= {"convergence": points} if points else {}
     agreement = scored.agreement
     if agreement is None and not isinstance(scored.scores, ScoresShard):
         agreement = _agreement(spec.out, progress)
-    return _with_agreement(result, _convergence_tables(points), agreement)
+    tables = [*_completeness_table(scored.completeness_error), *_convergence_tables(points)]
+    return _with_agreement(result, tables, agreement)
 
 
 def _convergence(spec: "ScoringSpec") -> JsonValue:
@@ -154,11 +158,19 @@ def _with_agreement(
 def _summary(scores: "Scores") -> dict[str, object]:
     return {
         "unit": scores.unit,
+        "granularity": scores.granularity,
         "num_entries": scores.num_entries,
         "num_parameters": scores.num_parameters,
         "base": scores.base,
         "made_from": summary(scores.made_by),
     }
+
+
+def _completeness_table(error: float | None) -> list[RenderableType]:
+    """Shows how far attributions add up to the difference that they explain. It is empty for other scores."""
+    if error is None:
+        return []
+    return [table("How far attributions add up", ["completeness error"], [[f"{error:.1%} of the differences"]])]
 
 
 def _convergence_tables(points: JsonValue) -> list[RenderableType]:

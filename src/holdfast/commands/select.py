@@ -11,10 +11,10 @@ from holdfast.commands.masks import mask_json, mask_table, origin_table
 from holdfast.commands.once import ExistOk, Once
 from holdfast.option_groups import METHOD
 from holdfast.pipeline.masks import select as select_to_file
-from holdfast.select import RandomOptions, SetDifferenceOptions, ThresholdOptions
+from holdfast.select import RandomOptions, SetDifferenceOptions, ThresholdOptions, VotesOptions
 
 
-class SelectorOptions(SetDifferenceOptions, RandomOptions):
+class SelectorOptions(SetDifferenceOptions, RandomOptions, VotesOptions):
     """Options of all selectors. Each selector refuses those that it does not take."""
 
     threshold: float | None = Field(
@@ -33,7 +33,7 @@ def select(
     exist_ok: ExistOk = False,
     json: Json = False,
 ) -> None:
-    """Select the weights with the largest scores in the whole model, and write them as a mask.
+    """Select the weights or neurons with the largest scores in the whole model, and write them as a mask.
 
     Example: holdfast select scores.safetensors --fraction 0.01 --out mask.safetensors
 
@@ -49,6 +49,7 @@ def select(
         - top: the weights with the largest scores
         - safety_only: the top weights, without those that matter most for utility
         - threshold: all weights whose score reaches --threshold
+        - votes: neurons that matter in the most examples, from the file OUT_examples.safetensors
         - random: random weights, a control
         - bottom: the weights with the smallest scores, a control
     utility

@@ -151,9 +151,9 @@ def _axes(
     transposed = _is_transposed(model, down, inputs.get(names.gate_up))
     yield "down", _axis(down, 1 if transposed or _is_stacked(down) else 2)
     if not names.gate_up:
-        for part, word in (("gate", names.gate), ("up", names.up)):
-            if word:
-                yield part, _axis(inputs[word], 2 if transposed else 1)
+        if names.gate:
+            yield "gate", _axis(inputs[names.gate], 2 if transposed else 1)
+        yield "up", _axis(inputs[names.up], 2 if transposed else 1)
         return
     both = inputs[names.gate_up]
     length = both.layout.parts[0] if both.layout.parts else 0  # without parts it is one matrix, and no MLP's

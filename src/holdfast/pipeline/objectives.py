@@ -9,27 +9,42 @@ from holdfast.models.options import GenerateOptions
 from holdfast.objective.material import Made, Material
 from holdfast.objective.registry import OBJECTIVES, takes_gradient
 from holdfast.pipeline.judges import differentiable
-from holdfast.pipeline.options import ScoringOptions
+from holdfast.pipeline.options import NeuronOptions, ScoringOptions
 from holdfast.progress import Progress, silent
 from holdfast.records import Exchange
-from holdfast.score.registry import SCORES
+from holdfast.score import NEURON_SCORES, SCORES
 
 SAMPLES = 4
 """Default number of responses a prompt for objectives that compare samples."""
 
 
-def refuse_contradictions(options: ScoringOptions, generation: GenerateOptions) -> None:
-    """Raises ValueError for an unknown method, or a given setting that the objective cannot have.
+def refuse_contradictions(
+    options: ScoringOptions, generation: GenerateOptions, neurons: NeuronOptions = NeuronOptions()
+) -> None:
+    """Raises ValueError for a method of another unit, or a given setting that the objective cannot have.
 
     It runs before any response is generated. Defaults contradict nothing.
     """
-    SCORES[options.method]
+    _refuse_other_unit(neurons.method(options), neurons.unit)
     record = OBJECTIVES[options.objective]
     if options.reduction not in (None, *record.reductions):
         only = record.reductions[0]
         raise ValueError(f"{options.objective} is a {only} over tokens; leave the reduction out, or set it to {only}.")
     if record.samples:
         _refuse_unsampled(options.objective, generation)
+
+
+def _refuse_other_unit(method: str, unit: str) -> None:
+    """Raises ValueError for a method that scores another unit."""
+    methods, others, other = (
+        (SCORES, NEURON_SCORES, "neuron") if unit == "weight" else (NEURON_SCORES, SCORES, "weight")
+    )
+    if method in others and method not in methods:
+        known = ", ".join(methods)
+        raise ValueError(
+            f"method {method} scores {other}s, not {unit}s; give --unit {other}, or choose one of {known}."
+        )
+    methods[method]
 
 
 def _refuse_unsampled(objective: str, generation: GenerateOptions) -> None:

@@ -121,9 +121,10 @@ Sampled objectives are unbiased only with sum.
     @classmethod
     def _refuse_unknown(cls, method: str) -> str:
         if method != cls.model_fields["method"].default:
-            from holdfast.score import SCORES  # loads torch, which the default does without
+            from holdfast.score import NEURON_SCORES, SCORES  # loads torch, which the default does without
 
-            SCORES[method]
+            if method not in (*SCORES, *NEURON_SCORES):
+                SCORES[method]
         return method
 
     @model_validator(mode="after")
@@ -139,6 +140,40 @@ Sampled objectives are unbiased only with sum.
                 "set generate.temperature if responses should be sampled."
             )
         return self
+
+
+class NeuronOptions(Options):
+    """Options of scoring neurons in place of weights."""
+
+    unit: Literal["weight", "neuron"] = "weight"
+    """Unit to score. A neuron is one hidden unit of an MLP. With neuron, --method is one of:
+
+    - integrated_gradients: share of the objective that is due to the neuron (the default)
+    - gradient_times_activation: one step of it, and far faster
+    - contrast: difference of its mean activation from that on the prompts --against
+    - probe: weight in a linear probe that tells --prompts from --against
+    - alpha_weighted: integrated gradients as in IRCAN's released code, which do not add up
+    """
+    against: str | None = None
+    """Other prompts, as in --prompts. contrast and probe compare activations with theirs, such as harmless ones.
+    Attributions start from theirs in place of zero, one for each prompt: the question without its context."""
+    steps: int = Field(default=20, ge=1)
+    """Steps of integrated gradients. More steps lower the completeness error that is printed."""
+    rule: Literal["gauss_legendre", "left", "right", "midpoint"] = "gauss_legendre"
+    """Places of the steps of integrated gradients."""
+
+    @model_validator(mode="after")
+    def _refuse_idle(self) -> Self:
+        for name in ("against", "steps", "rule"):
+            if getattr(self, name) != type(self).model_fields[name].default and self.unit == "weight":
+                raise ValueError(f"{name} has no effect on scores of weights; give --unit neuron, or leave it out.")
+        return self
+
+    def method(self, options: ScoringOptions) -> str:
+        """Returns the method of the scores. The default of weights stands for the default of neurons."""
+        if self.unit == "neuron" and "method" not in options.model_fields_set:
+            return "integrated_gradients"
+        return options.method
 
 
 class LayerWiseOptions(Options):

@@ -3,25 +3,23 @@
 During scoring the folder OUT.unfinished holds the responses as they come and the sums as they grow.
 """
 
-import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
 from holdfast.arguments import checked_call
-from holdfast.artifacts import save_json, save_scores, save_text
+from holdfast.artifacts import save_json, save_scores
 from holdfast.distributed import first, gathered, world_size
 from holdfast.models.load import LoadedModel, load_model
 from holdfast.models.options import GenerateOptions
-from holdfast.models.response_log import Response
 from holdfast.objective.completions import Objective
 from holdfast.objective.registry import names
 from holdfast.outcomes import Stability
 from holdfast.pipeline.layerwise import score_by_layer
+from holdfast.pipeline.neuron_scoring import score_neurons_to_files
 from holdfast.pipeline.options import JudgeOptions, ScoringOptions
 from holdfast.pipeline.outputs import unfinished
-from holdfast.pipeline.scoring_files import convergence_of, files_of, responses_of
+from holdfast.pipeline.scoring_files import convergence_of, files_of, responses_of, save_responses
 from holdfast.pipeline.scoring_sources import GivenExchanges, JudgedPrompts, read_source
 from holdfast.pipeline.scoring_spec import Scored, ScoringSpec, require_spec
 from holdfast.progress import Progress, silent, step
@@ -98,6 +96,8 @@ def score_model(spec: ScoringSpec, progress: Progress = silent) -> Scored:
             too few or of another kind.
     """
     source = read_source(require_spec(spec), progress)
+    if spec.by_neuron:
+        return score_neurons_to_files(source, progress)
     return score_by_layer(source, progress) if spec.layers.layer_wise else _score_whole(source, progress)
 
 
@@ -114,7 +114,7 @@ def _score_whole(source: GivenExchanges | JudgedPrompts, progress: Progress) -> 
             loaded, made.objective, score_options, progress, seed=spec.seed, keep=folder, beside=beside
         )
         if made.responses:
-            first(lambda: _save_responses(responses_of(spec.out), made.responses))
+            first(lambda: save_responses(responses_of(spec.out), made.responses))
         if spec.options.convergence:
             curve = converge(loaded, made.objective, score_options, spec.seed, progress)
             content = {"points": [asdict(point) for point in curve], "made_by": halved.whole.made_by}
@@ -156,8 +156,3 @@ def converge(
     return [
         CurvePoint(**asdict(stability(grown.first, grown.second)), num_prompts=grown.num_prompts) for grown in halves
     ]
-
-
-def _save_responses(path: Path, responses: Sequence[Response]) -> None:
-    """Writes one JSON object a response."""
-    save_text(path, "".join(json.dumps(asdict(response)) + "\n" for response in responses))

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
-from holdfast.artifacts import load_whole_scores
+from holdfast.artifacts import load_whole_scores, save_text
+from holdfast.models.response_log import Response
 from holdfast.outcomes import Stability
 from holdfast.pipeline.outputs import refuse_existing, unfinished_folder
 from holdfast.remedy import remedy
@@ -33,6 +35,11 @@ def convergence_of(out: Path) -> Path:
     return out.with_name(f"{out.stem}_convergence.json")
 
 
+def examples_of(out: Path) -> Path:
+    """Returns the path of the scores of neurons by example."""
+    return out.with_name(f"{out.stem}_examples.safetensors")
+
+
 def stability_of(out: Path) -> Path:
     """Returns the path of the stability: the agreement of the masks of two halves."""
     return out.with_name(f"{out.stem}_stability.json")
@@ -51,7 +58,7 @@ def halves_stability(out: Path) -> Stability:
 def remove_rest(out: Path) -> None:
     """Removes files beside missing scores, unless an unfinished scoring will resume."""
     if not unfinished_folder(out).exists():
-        for path in [*files_of(out), responses_of(out), convergence_of(out)]:
+        for path in [*files_of(out), responses_of(out), convergence_of(out), examples_of(out)]:
             path.unlink(missing_ok=True)
 
 
@@ -75,3 +82,8 @@ def outline_of_scores(path: Path) -> tuple[Scores, dict[str, StoredTensor]]:
         return Scores(entries, header["unit"], header["base"], header["num_parameters"], header["made_by"]), stored
     except (KeyError, json.JSONDecodeError) as error:
         raise ValueError(f"scores file {str(path)!r} lacks {error}; {remedy(path, 'scores')}.") from error
+
+
+def save_responses(path: Path, responses: Sequence[Response]) -> None:
+    """Writes one JSON object a response."""
+    save_text(path, "".join(json.dumps(asdict(response)) + "\n" for response in responses))

@@ -9,19 +9,28 @@ from holdfast.arguments import require_name, require_options
 from holdfast.distributed import first, world_size
 from holdfast.models.load import LoadedModel, refuse_one_place, require_model_name
 from holdfast.models.options import GenerateOptions
-from holdfast.objective.registry import OBJECTIVES, ObjectiveRecord
+from holdfast.objective.registry import OBJECTIVES, ObjectiveRecord, names
 from holdfast.pipeline.judges import has_weights, refuse_idle, require_judge_name
 from holdfast.pipeline.objectives import refuse_contradictions
 from holdfast.pipeline.options import (
     JudgeOptions,
     LayerWiseOptions,
+    NeuronOptions,
     ScoringOptions,
     refuse_judging,
     refuse_no_gradient,
 )
 from holdfast.pipeline.rendering import rendering_of
-from holdfast.pipeline.scoring_files import convergence_of, files_of, refuse_outputs, responses_of, stability_of
+from holdfast.pipeline.scoring_files import (
+    convergence_of,
+    examples_of,
+    files_of,
+    refuse_outputs,
+    responses_of,
+    stability_of,
+)
 from holdfast.prompts.locate import require_set_name
+from holdfast.score import NEURON_SCORES
 from holdfast.score.convergence import FEWEST
 from holdfast.score.layer_scores import refuse_other_needs
 from holdfast.values import Scores
@@ -43,7 +52,13 @@ class ScoringSpec:
     judging: JudgeOptions = field(default_factory=JudgeOptions)
     generation: GenerateOptions = field(default_factory=GenerateOptions)
     layers: LayerWiseOptions = field(default_factory=LayerWiseOptions)
+    neurons: NeuronOptions = field(default_factory=NeuronOptions)
     seed: int = 0
+
+    @property
+    def by_neuron(self) -> bool:
+        """True where neurons are scored in place of weights."""
+        return self.neurons.unit == "neuron"
 
     @property
     def objective(self) -> ObjectiveRecord:
@@ -56,7 +71,8 @@ class ScoringSpec:
         if self.layers.layer_wise:
             return [*files_of(self.out), *([stability_of(self.out)] if self.layers.keep else [])]
         responses = [] if self.objective.given else [responses_of(self.out)]
-        return [*files_of(self.out), *responses, convergence_of(self.out)]
+        beside = examples_of(self.out) if self.by_neuron else convergence_of(self.out)
+        return [*files_of(self.out), *responses, beside]
 
     def settings(self, loaded: LoadedModel) -> dict[str, object]:
         """Returns the settings that all unfinished work depends on, for any objective and way of scoring."""
@@ -64,6 +80,7 @@ class ScoringSpec:
             "model": loaded.base,
             "options": self.options.model_dump(mode="json"),
             "seed": self.seed,
+            **({"neurons": self.neurons.model_dump(mode="json")} if self.by_neuron else {}),
             "rendering": rendering_of(loaded.tokenizer),
         }
 
@@ -78,6 +95,8 @@ class Scored:
     """Largest score of every parameter."""
     agreement: Mapping[str, float | None] | None = None
     """For masks, the IoU of the masks of two halves, and that of random masks."""
+    completeness_error: float | None = None
+    """For attributions to neurons, the share of the objective's differences that they miss."""
 
 
 def require_spec(spec: ScoringSpec) -> ScoringSpec:
@@ -90,7 +109,9 @@ def require_spec(spec: ScoringSpec) -> ScoringSpec:
     _require_names(spec)
     spec = replace(spec, out=Path(spec.out))
     first(lambda: refuse_outputs(spec.outputs, spec.out))
-    if spec.layers.layer_wise:
+    if spec.by_neuron:
+        _refuse_by_neuron(spec)
+    elif spec.layers.layer_wise:
         _refuse_by_layer(spec)
     else:
         _refuse_unshardable(spec.options)
@@ -98,10 +119,10 @@ def require_spec(spec: ScoringSpec) -> ScoringSpec:
     if spec.objective.given:
         refuse_judging(spec.options.objective, spec.judge, spec.judging)
         _refuse_making_responses(spec)
-        refuse_contradictions(spec.options, GenerateOptions())
+        refuse_contradictions(spec.options, GenerateOptions(), spec.neurons)
     else:
         assert spec.judge is not None
-        refuse_contradictions(spec.options, spec.generation)
+        refuse_contradictions(spec.options, spec.generation, spec.neurons)
         refuse_no_gradient(spec.options.objective, spec.judge)
         refuse_idle(spec.judging, spec.judge)
         _require_responses_by_layer(spec)
@@ -132,6 +153,24 @@ def _require_names(spec: ScoringSpec) -> None:
     require_options(spec.generation, GenerateOptions)
     if not spec.objective.given:
         require_judge_name(spec.judge)
+
+
+def _refuse_by_neuron(spec: ScoringSpec) -> None:
+    """Raises ValueError for options that scoring neurons does not have, or for missing prompts to compare with."""
+    options, name = spec.options, spec.neurons.method(spec.options)
+    idle = {"layer-wise": spec.layers.layer_wise, "convergence": options.convergence, "shard": options.shard}
+    if given := [option for option, is_given in idle.items() if is_given]:
+        raise ValueError(f"{given[0]} is for scores of weights; leave it out, or leave --unit neuron out.")
+    if options.shard_judge or world_size() > 1:
+        raise ValueError("neurons are scored in one process; start the command without torchrun and accelerate.")
+    compares = name in NEURON_SCORES and NEURON_SCORES[name].compare is not None
+    if compares and spec.neurons.against is None:
+        raise ValueError(f"method {name} compares activations with those of other prompts; give them as --against.")
+    if compares and not spec.objective.given:
+        known = ", ".join(names(lambda record: record.given))
+        raise ValueError(f"method {name} uses no response of the model; choose an objective without a judge: {known}.")
+    if spec.neurons.against is not None:
+        require_set_name(spec.neurons.against)
 
 
 def _refuse_by_layer(spec: ScoringSpec) -> None:

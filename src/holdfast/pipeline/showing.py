@@ -7,9 +7,10 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from holdfast.arguments import MisfitError
+from holdfast.granularity import UNITS, Granularity
 from holdfast.made_by import Meta, named_base, summary
 from holdfast.models.by_layer import ByLayer, count_by_layer, density
 from holdfast.progress import Progress, silent
@@ -71,10 +72,10 @@ EXACT = "this count uses the upper bits of scores, and `holdfast select` selects
 """The reason why the count of a score file is a little larger than a mask of the same share."""
 
 
-def mask_title(selected: int, entries: int, num_parameters: int) -> str:
+def mask_title(selected: int, entries: int, num_parameters: int, units: str = UNITS["weight"]) -> str:
     """Returns '1,061,683 weights selected: 1.00% of the scored, 0.789% of all'."""
     of_scored, of_all = (share_words(selected, whole) for whole in (entries, num_parameters))
-    return f"{selected:,} weights selected: {of_scored} of the scored, {of_all} of all"
+    return f"{selected:,} {units} selected: {of_scored} of the scored, {of_all} of all"
 
 
 def _read_mask(path: Path, file: TensorHeader, progress: Progress) -> LayerMap:
@@ -87,7 +88,7 @@ def _read_mask(path: Path, file: TensorHeader, progress: Progress) -> LayerMap:
         raise ValueError(f"mask file {str(path)!r} {what}; {remedy(path, 'mask')}.")
     whole, num_parameters = by_layer.whole, header["num_parameters"]
     facts = {"num_parameters": num_parameters}
-    title = mask_title(whole.chosen, whole.entries, num_parameters)
+    title = mask_title(whole.chosen, whole.entries, num_parameters, UNITS[header.get("granularity", "weight")])
     return LayerMap(path, "mask", by_layer, title, header["base"], header["made_by"], facts)
 
 
@@ -126,6 +127,8 @@ class _Header(TypedDict):
     made_by: Meta
     unit: str
     """Only scores have one."""
+    granularity: NotRequired[Granularity]
+    """Only files of other units than weights have one."""
 
 
 def _own_header(file: TensorHeader) -> _Header:

@@ -166,7 +166,7 @@ def scores_from(
 def how_made(
     loaded: LoadedModel,
     objective: Objective,
-    options: ScoreOptions,
+    options: Options,
     num_items: int,
     beside: Mapping[str, object],
 ) -> dict[str, object]:

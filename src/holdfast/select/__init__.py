@@ -2,12 +2,14 @@
 
 from holdfast.select.algebra import combine, random_iou
 from holdfast.select.bottom import BottomOptions, select_bottom
+from holdfast.select.neurons import neuron_weights
 from holdfast.select.random import RandomOptions, select_random
 from holdfast.select.registry import SELECTORS
 from holdfast.select.set_difference import SetDifferenceOptions, select_set_difference
 from holdfast.select.threshold import ThresholdOptions, select_threshold
 from holdfast.select.top import TopOptions, select_top
 from holdfast.select.trim import trim
+from holdfast.select.votes import VotesOptions, select_votes
 
 __all__ = [
     "SELECTORS",
@@ -16,12 +18,15 @@ __all__ = [
     "SetDifferenceOptions",
     "ThresholdOptions",
     "TopOptions",
+    "VotesOptions",
     "combine",
+    "neuron_weights",
     "random_iou",
     "select_bottom",
     "select_random",
     "select_set_difference",
     "select_threshold",
     "select_top",
+    "select_votes",
     "trim",
 ]

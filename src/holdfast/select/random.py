@@ -18,7 +18,7 @@ from torch import Tensor
 from holdfast.arguments import checked_call
 from holdfast.config import Seed
 from holdfast.select.origin import drawn_by
-from holdfast.select.ranking import count_selected, refuse_too_many
+from holdfast.select.ranking import count_selected, mask_of, refuse_too_many
 from holdfast.select.registry import SELECTORS, Selector
 from holdfast.select.universe import FractionOptions, part_of, refuse_other_universe
 from holdfast.value_or_path import as_mask, as_scores
@@ -61,7 +61,7 @@ def select_random(
     else:
         generator = torch.Generator().manual_seed(options.seed)
         positions = _draw(part.num_entries, num_selected, generator)
-        mask = Mask(_split(positions, part), part.shapes, part.base, part.num_parameters, made_by)
+        mask = mask_of(part, _split(positions, part), made_by)
     return replace(mask, shapes=scores.shapes)
 
 
@@ -80,7 +80,7 @@ def _draw_counts(scores: Scores, counts: Mapping[str, int], seed: int, made_by: 
     """Draws `counts[name]` entries of every tensor, in the order of names and with one generator."""
     generator = torch.Generator().manual_seed(seed)
     indices = {name: _draw(size, counts[name], generator) for name, size in _sizes(scores).items()}
-    return Mask(indices, scores.shapes, scores.base, scores.num_parameters, made_by)
+    return mask_of(scores, indices, made_by)
 
 
 def _share_out(num_selected: int, scores: Scores) -> dict[str, int]:

@@ -12,7 +12,7 @@ Where the scores are sharded, every process counts its own shard, the histograms
 within its shard. The process of lower rank holds the earlier entries of a tensor, so ties fall as in one process.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import NoReturn, TypeVar
@@ -93,13 +93,27 @@ def select_extreme(
     cut = _find_cut(scores, num_selected, largest, exclude)
     if largest and cut.value == 0 and num_selected < scores.num_entries - num_excluded:
         refuse_zeros(num_selected - cut.num_ties, num_selected)
-    return Mask(_collect(scores, cut, exclude), scores.shapes, scores.base, scores.num_parameters, made_by)
+    return mask_of(scores, _collect(scores, cut, exclude), made_by)
 
 
 def select_at_least(scores: Scores, value: np.float32, *, made_by: Meta) -> Mask:
     """Selects all entries with a score of `value` or more."""
     cut = Cut(value, num_ties=scores.num_entries, largest=True)
-    return Mask(_collect(scores, cut, None), scores.shapes, scores.base, scores.num_parameters, made_by)
+    return mask_of(scores, _collect(scores, cut, None), made_by)
+
+
+def mask_of(scores: Scores, indices: Mapping[str, Int[Tensor, " _"]], made_by: Meta) -> Mask:
+    """Makes a mask of scored entries.
+
+    Raises:
+        ValueError: the scores hold one number for each example.
+    """
+    if scores.granularity == "neuron_by_example":
+        raise ValueError(
+            "these scores have one number for each example, so an entry is no neuron; choose selector votes, or give "
+            "the scores of all examples together."
+        )
+    return Mask(indices, scores.shapes, scores.base, scores.num_parameters, made_by, scores.granularity)
 
 
 def score_range(scores: Scores) -> tuple[np.float32, np.float32]:
