@@ -57,6 +57,11 @@ BEFORE: Mapping[str, Sequence[str]] = {
     "patch inspect": PATCHED,
     "patch merge": PATCHED,
     "patch revert": (*PATCHED, "holdfast patch apply testbed:unaligned enhanced/patch.safetensors --out patched"),
+    "edit": (
+        "holdfast score testbed:aligned --unit neuron --method gradient_times_activation --objective utility "
+        "--prompts testbed:questions --out scores.safetensors",
+        "holdfast select scores.safetensors --out neurons.safetensors",
+    ),
     "plan": ("holdfast init holdfast.toml",),
     "restore": (SCORED, SELECTED, ADAPTED),
     "select": (SCORED,),

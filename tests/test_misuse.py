@@ -96,6 +96,7 @@ CALLS = {
     "top_mask_refresh": ("tokenizer", "judge", "prompts"),
     "score_likelihood": ("path", "path", "path"),
     "score_safety": ("path", "path", "path", "path"),
+    "neuron_weights": ("model", "mask"),
     "load_exchanges": ("path",),
     "load_prompts": ("path",),
     "select_top": ("scores", 0.01),

@@ -61,6 +61,7 @@ from .prompts.sources import load_exchanges as load_exchanges
 from .prompts.sources import load_prompts as load_prompts
 from .records import Exchange as Exchange
 from .records import Prompt as Prompt
+from .select.neurons import neuron_weights as neuron_weights
 from .select.top import TopOptions as TopOptions
 from .select.top import select_top as select_top
 from .values import Direction as Direction

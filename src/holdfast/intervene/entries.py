@@ -14,6 +14,7 @@ from torch.distributed.tensor import DTensor
 
 from holdfast.distributed import gathered
 from holdfast.errors import InvariantError
+from holdfast.granularity import UNITS
 from holdfast.models.given import require_module
 from holdfast.models.shards import held, local
 from holdfast.values import Mask, entries_in
@@ -106,6 +107,11 @@ def refuse_misfit(parameters: Mapping[str, Tensor], kind: str, shapes: Mapping[s
 
 def masked_entries(model: nn.Module, mask: Mask) -> list[Entries]:
     """Finds the entries that a mask selects from a model. Raises ValueError as `select_entries` does."""
+    if mask.granularity != "weight":
+        raise ValueError(
+            f"this mask selects {UNITS[mask.granularity]}, and weights are needed; turn it into a mask of weights by "
+            "holdfast.neuron_weights(model, mask)."
+        )
     return select_entries(model, mask.indices, mask.shapes)
 
 

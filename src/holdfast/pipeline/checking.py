@@ -24,6 +24,7 @@ from holdfast.models.paths import Place, by_layer, layer_and_path
 from holdfast.models.stored import StoredModel, StoredParameter, open_stored, stored_fingerprint
 from holdfast.notes import NOTE
 from holdfast.progress import Progress, silent
+from holdfast.select import neuron_weights
 from holdfast.tensor_files import runs
 from holdfast.value_or_path import as_mask
 from holdfast.values import EMPTY, Mask
@@ -244,6 +245,7 @@ def _opened(
     """Opens both checkpoints, and checks that the mask was made for the base."""
     chosen = as_mask(mask)
     tuned, start = open_stored(str(model)), open_stored(str(base))
+    chosen = neuron_weights(start.model, chosen)
     _require_masked(chosen, tuned, start)
     _require_base(chosen, start, tuned, progress)
     return chosen, tuned, start

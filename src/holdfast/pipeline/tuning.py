@@ -34,6 +34,7 @@ from holdfast.pipeline.saving import save_checkpoint
 from holdfast.progress import Progress, silent, step
 from holdfast.prompts.sources import load_exchanges
 from holdfast.records import Exchange
+from holdfast.select import neuron_weights
 from holdfast.values import Mask, Meta
 
 TRAINING = "training"
@@ -141,6 +142,7 @@ def _load_to_tune(
     loaded = load_model(model, sharded=options.shard, dtype=dtype, mixed_precision=in_float32, progress=progress)
     if selected is not None:
         refuse_other_base(f"mask {str(mask)!r}", selected.base, loaded.base)
+        selected = neuron_weights(loaded.model, selected)  # the weights of neurons, where the mask selects neurons
     return loaded, selected
 
 

@@ -29,6 +29,7 @@ from holdfast.pipeline.outputs import claimed, refuse_unclaimable
 from holdfast.pipeline.suites import load_suite, warn_of_shared
 from holdfast.progress import Progress, silent
 from holdfast.prompts.sources import load_exchanges
+from holdfast.select import neuron_weights
 from holdfast.values import Mask
 
 logger = logging.getLogger(__name__)
@@ -177,7 +178,8 @@ class _Noise:
         progress("the untouched model", 1, 1)
 
     def measure(self, name: Path, mask: Mask, out: Path, progress: Progress, label: str = "draws of noise") -> None:
-        """Evaluates the draws on a mask that have no file yet."""
+        """Evaluates the draws on a mask that have no file yet. A mask of neurons gets noise on all their weights."""
+        mask = neuron_weights(self.loaded.model, mask)
         for position, draw in enumerate(self.spec.draws):
             path = out / f"{draw.stem}.json"
             if not path.is_file():

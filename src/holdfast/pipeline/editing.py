@@ -1,0 +1,85 @@
+"""Scales the neurons or weights of a mask in a checkpoint, as a patch and a patched checkpoint. It loads no model.
+
+A folder that `holdfast edit` writes:
+    patch.safetensors    the new values and the old ones
+    model/               the checkpoint with the patch applied
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from holdfast.artifacts import load_mask, refuse_other_base
+from holdfast.intervene.edit.scale import require_scale, scaled
+from holdfast.intervene.patch.patch_files import Chunk, PatchFile, PatchWriter, open_patch
+from holdfast.made_by import Meta, model_entry, version
+from holdfast.models.stored import StoredModel, open_stored, stored_fingerprint
+from holdfast.objective.registry import OBJECTIVES, is_safety
+from holdfast.pipeline.outputs import written_whole
+from holdfast.pipeline.patching import apply_to_folder
+from holdfast.progress import Progress, silent
+from holdfast.select import neuron_weights
+from holdfast.values import Mask
+
+PATCH = "patch.safetensors"
+MODEL = "model"
+CONTROLS = ("random", "bottom")
+"""Selectors of controls, which select no safety-critical units."""
+
+
+def edit_model(model: str, mask: Path, scale: float, out: Path, progress: Progress = silent) -> PatchFile:
+    """Writes a patch that scales what neurons write, or the weights of a mask of weights, and the patched checkpoint.
+
+    Raises:
+        ValueError: the scale is 1, negative or too large, the mask is of another model, the scale is below 1 and the
+            mask was selected for safety, the checkpoint is broken, or `out` exists.
+    """
+    require_scale(scale)
+    selected = load_mask(mask)
+    refuse_weakening(str(mask), selected, scale)
+    with written_whole(out) as partial:
+        stored = open_stored(model)
+        weights = neuron_weights(stored.model, selected, ("down",))
+        refuse_other_base(f"mask {str(mask)!r}", selected.base, stored_fingerprint(stored, progress))
+        partial.mkdir()
+        made_by: Meta = {
+            "method": "edit", "scale": scale, "model": model_entry(model, selected.base),
+            "mask": dict(selected.made_by), **version(),
+        }  # fmt: skip
+        _write_patch(partial / PATCH, stored, weights, scale, made_by)
+        apply_to_folder(model, partial / PATCH, partial / MODEL, progress)
+        tuned = stored_fingerprint(open_stored(str(partial / MODEL)), progress)
+        known = {**made_by, "tuned": model_entry(str(out / MODEL), tuned)}
+        _write_patch(partial / PATCH, stored, weights, scale, known)
+    return open_patch(out / PATCH)
+
+
+def refuse_weakening(name: str, mask: Mask, scale: float) -> None:
+    """Raises ValueError when a scale below 1 would weaken what was selected for safety."""
+    if scale < 1 and (objective := safety_objective(mask.made_by)):
+        raise ValueError(
+            f"mask {name!r} was selected for safety (objective {objective}), and a scale of {scale:g} would weaken it "
+            "for good; give a scale above 1, or use `holdfast verify`, which measures what depends on the mask and "
+            "restores every weight."
+        )
+
+
+def safety_objective(made_by: Meta) -> str | None:
+    """Returns the safety objective that a mask was selected for. None for another objective, and for controls."""
+    if made_by.get("selector") in CONTROLS:
+        return None
+    objective = made_by.get("objective")
+    if isinstance(objective, str) and objective in OBJECTIVES and is_safety(OBJECTIVES[objective]):
+        return objective
+    nested = [value for key, value in made_by.items() if key not in ("like", "utility")]
+    lists = [inner for value in nested if isinstance(value, list | tuple) for inner in value]
+    maps = [value for value in (*nested, *lists) if isinstance(value, Mapping)]
+    return next(filter(None, map(safety_objective, maps)), None)
+
+
+def _write_patch(path: Path, stored: StoredModel, weights: Mask, scale: float, made_by: Meta) -> None:
+    path.unlink(missing_ok=True)
+    with PatchWriter(path.parent, {name: weights.shapes[name] for name in weights.indices}) as writer:
+        for name, index in weights.indices.items():
+            old = stored.parameters[name].take(index)
+            writer.add(name, Chunk(index, scaled(old, scale), old), keep_old=True)
+        writer.save(path, weights.base, made_by)
