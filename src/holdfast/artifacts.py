@@ -101,8 +101,8 @@ def load_whole_scores(path: Path) -> Scores:
     """Loads scores that `save_scores` wrote, whole in every process."""
     tensors, header = _load_tensors(path, "scores")
     with _whole(path, "scores"):
-        rest = header["base"], header["num_parameters"], header["made_by"], _granularity(path, header)
-        return Scores(tensors, header["unit"], *rest)
+        unit, granularity = header["unit"], _granularity(path, header)
+        return Scores(tensors, unit, header["base"], header["num_parameters"], header["made_by"], granularity)
 
 
 def _load_shard(path: Path) -> ScoresShard:
@@ -167,8 +167,8 @@ def load_mask(path: str | Path, base: str | None = None) -> Mask:
             refuse_other_base(f"mask {str(path)!r}", header["base"], base)
         shapes = {name: tuple(shape) for name, shape in header["shapes"].items()}
         indices = {name: index.to(torch.int64) for name, index in tensors.items()}
-        rest = header["base"], header["num_parameters"], header["made_by"], _granularity(path, header)
-        return Mask(indices, shapes, *rest)
+        granularity = _granularity(path, header)
+        return Mask(indices, shapes, header["base"], header["num_parameters"], header["made_by"], granularity)
 
 
 class ValuesHash:

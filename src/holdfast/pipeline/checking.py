@@ -24,7 +24,7 @@ from holdfast.models.paths import Place, by_layer, layer_and_path
 from holdfast.models.stored import StoredModel, StoredParameter, open_stored, stored_fingerprint
 from holdfast.notes import NOTE
 from holdfast.progress import Progress, silent
-from holdfast.select import neuron_weights
+from holdfast.select.neurons import neuron_weights
 from holdfast.tensor_files import runs
 from holdfast.value_or_path import as_mask
 from holdfast.values import EMPTY, Mask

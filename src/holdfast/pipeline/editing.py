@@ -17,7 +17,7 @@ from holdfast.objective.registry import OBJECTIVES, is_safety
 from holdfast.pipeline.outputs import written_whole
 from holdfast.pipeline.patching import apply_to_folder
 from holdfast.progress import Progress, silent
-from holdfast.select import neuron_weights
+from holdfast.select.neurons import neuron_weights
 from holdfast.values import Mask
 
 PATCH = "patch.safetensors"

@@ -34,7 +34,7 @@ from holdfast.pipeline.saving import save_checkpoint
 from holdfast.progress import Progress, silent, step
 from holdfast.prompts.sources import load_exchanges
 from holdfast.records import Exchange
-from holdfast.select import neuron_weights
+from holdfast.select.neurons import neuron_weights
 from holdfast.values import Mask, Meta
 
 TRAINING = "training"

@@ -29,7 +29,7 @@ from holdfast.pipeline.outputs import claimed, refuse_unclaimable
 from holdfast.pipeline.suites import load_suite, warn_of_shared
 from holdfast.progress import Progress, silent
 from holdfast.prompts.sources import load_exchanges
-from holdfast.select import neuron_weights
+from holdfast.select.neurons import neuron_weights
 from holdfast.values import Mask
 
 logger = logging.getLogger(__name__)

@@ -2,7 +2,6 @@
 
 from holdfast.select.algebra import combine, random_iou
 from holdfast.select.bottom import BottomOptions, select_bottom
-from holdfast.select.neurons import neuron_weights
 from holdfast.select.random import RandomOptions, select_random
 from holdfast.select.registry import SELECTORS
 from holdfast.select.set_difference import SetDifferenceOptions, select_set_difference
@@ -20,7 +19,6 @@ __all__ = [
     "TopOptions",
     "VotesOptions",
     "combine",
-    "neuron_weights",
     "random_iou",
     "select_bottom",
     "select_random",
