@@ -63,7 +63,7 @@ def score(
         - api:MODEL: a model asked over the network, for policy_gradient
         - refusal: built-in rules that reward refusals, the default of policy_gradient
     seed
-        Seed of everything random: the two halves of the prompts, and noise.
+        Seed of the two halves of the prompts, and of noise.
     json
         Print one JSON object in place of tables.
     """

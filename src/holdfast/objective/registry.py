@@ -158,3 +158,14 @@ register(
         given="responses",
     )
 )
+register(
+    ObjectiveRecord(
+        name="token_probability",
+        help="probability of given tokens, added up; needs no judge",
+        words=f"how much the probability of the given answers' tokens {MOVED}",
+        maker="holdfast.objective.token_probability:make",
+        quantity="utility",
+        given="responses",
+        reductions=("sum",),
+    )
+)

@@ -44,7 +44,7 @@ class ResponseLikelihood:
         if not exchanges:
             raise ValueError("the likelihood of responses needs at least one exchange, got none; give one or more.")
         self.name = name
-        self.completions = [_completion(tokenizer, exchange) for exchange in exchanges]
+        self.completions = [completion_of_exchange(tokenizer, exchange) for exchange in exchanges]
 
     def contributions(self, model: PreTrainedModel, items: Sequence[int]) -> Float[Tensor, " batch"]:
         """Returns the mean log-probability of each response's tokens."""
@@ -62,7 +62,8 @@ def make(material: Material) -> Made:
     return Made(ResponseLikelihood(material.loaded.tokenizer, material.exchanges, material.name))
 
 
-def _completion(tokenizer: PreTrainedTokenizerBase, exchange: Exchange) -> Completion:
+def completion_of_exchange(tokenizer: PreTrainedTokenizerBase, exchange: Exchange) -> Completion:
+    """Encodes an exchange, whose response is the completion. Raises ValueError for an empty response."""
     chat = encode_exchange(tokenizer, exchange.prompt, exchange.response)
     positions = [span.token for span in chat.spans[1]]
     if not positions:

@@ -71,9 +71,8 @@ class ScoringOptions(Options):
     objective: ObjectiveName = Field(
         default=DEFAULT,
         description=choices_help(
-            "Quantity that a weight's effect is measured on. Without a guard model choose refusal_likelihood. Or "
-            "choose policy_gradient, for a model that refuses some of the prompts: it rewards refusals, found by the "
-            "built-in rules."
+            "Quantity that a weight's effect is measured on. Without a guard model choose refusal_likelihood, or "
+            "policy_gradient for a model that refuses some of the prompts: the built-in rules reward refusals."
         ),
     )
     method: str = "esi"
