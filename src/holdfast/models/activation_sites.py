@@ -84,6 +84,14 @@ def mlp_output_sites(model: PreTrainedModel) -> list[ActivationSite]:
     return [ActivationSite(path, "output", (width,), layer, f"{layers}{layer}") for path, layer in blocks.items()]
 
 
+def module_input(model: PreTrainedModel, path: str, width: int) -> ActivationSite:
+    """Returns the input of a module, of this width. Inside the layers it belongs to one of them."""
+    layers = _layers(model)
+    number = path.removeprefix(layers).partition(".")[0] if path.startswith(layers) else ""
+    layer = int(number) if number else None
+    return ActivationSite(path, "input", (width,), layer, f"{layers}{number}" if number else "")
+
+
 def _block(mlp: Mlp, layer: str) -> str:
     """Returns the path of the layer's child that holds the MLP, or of the last matrix if the layer itself holds it."""
     child = f"{mlp.path}.".removeprefix(layer).partition(".")[0]

@@ -14,6 +14,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from holdfast.models.activation_sites import ActivationSite, module_input
+from holdfast.models.activations import reading
 from holdfast.models.load import LoadedModel
 from holdfast.models.sites import list_sites
 from holdfast.models.tables import check_token_ids, context_of
@@ -68,21 +70,17 @@ def _choices(
     attention_mask: Int[Tensor, "batch token"],
 ) -> Int[Tensor, "router position chosen"]:
     """Returns the chosen experts for every position of a batch, padding included."""
-    logits: dict[str, Tensor] = {}
-    hooks = [
-        model.get_submodule(name.rpartition(".")[0]).register_forward_pre_hook(_recorder(logits, name))
-        for name in names
-    ]
+    inputs = {name: _router_input(model, name) for name in names}
     was_training = model.training
     try:
         model.eval()
-        model(input_ids=token_ids, attention_mask=attention_mask, use_cache=False)
+        with reading(model, inputs.values()) as activations:
+            model(input_ids=token_ids, attention_mask=attention_mask, use_cache=False)
     finally:
         model.train(was_training)
-        for hook in hooks:
-            hook.remove()
     count = num_chosen(model)
-    return torch.stack([logits[name].topk(count, dim=-1).indices.sort(dim=-1).values.cpu() for name in names])
+    logits = [_logits(model, name, activations[site.name].flatten(0, 1)) for name, site in inputs.items()]
+    return torch.stack([each.topk(count, dim=-1).indices.sort(dim=-1).values.cpu() for each in logits])
 
 
 def num_chosen(model: PreTrainedModel) -> int:
@@ -92,11 +90,12 @@ def num_chosen(model: PreTrainedModel) -> int:
     return next((int(part[name]) for part in nested for name in CHOSEN if part.get(name)), 1)
 
 
-def _recorder(logits: dict[str, Float[Tensor, "position expert"]], name: str):
-    def record(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
-        weight = module.get_parameter(name.rpartition(".")[2])
-        bias = dict(module.named_parameters(recurse=False)).get("bias")
-        hidden = arguments[0].reshape(-1, weight.shape[1]).to(weight.dtype)
-        logits[name] = nn.functional.linear(hidden, weight, bias)
+def _router_input(model: PreTrainedModel, name: str) -> ActivationSite:
+    return module_input(model, name.rpartition(".")[0], model.get_parameter(name).shape[1])
 
-    return record
+
+def _logits(model: PreTrainedModel, name: str, hidden: Float[Tensor, "position d_model"]) -> Tensor:
+    """Returns the logits of a router, from its inputs."""
+    module, weight = model.get_submodule(name.rpartition(".")[0]), model.get_parameter(name)
+    bias = dict(module.named_parameters(recurse=False)).get("bias")
+    return nn.functional.linear(hidden.to(weight.dtype), weight, bias)
