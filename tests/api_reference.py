@@ -40,6 +40,7 @@ SECTIONS = {
     "Scoring and selecting": (
         *("pipeline.scoring.score_safety", "pipeline.scoring.score_likelihood", "pipeline.options.ScoringOptions"),
         *("select.top.select_top", "select.top.TopOptions", "pipeline.masks.select", "score.scoring.score_halves"),
+        *("score.neurons.score_neurons", "select.votes.select_votes", "select.neurons.neuron_weights"),
         "objective.judge_gradient.JudgeGradient",
     ),
     "Holding and training": (
