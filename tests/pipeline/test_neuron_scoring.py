@@ -10,6 +10,7 @@ from holdfast.cli import call
 from tests.score.planted import HARMFUL, HARMLESS, PLANTED, planted
 
 NAME = "model.layers.1.mlp.down_proj@input"
+DOWN = "model.layers.1.mlp.down_proj.weight"
 ONE = str(1 / 64)
 
 
@@ -52,6 +53,13 @@ def test_scores_masks_and_training_go_through_files(folder, capsys):
     assert load_mask(mask).indices[NAME].tolist() == [PLANTED]
     random = folder / "random.safetensors"
     assert call(["select", str(out), "--selector", "random", "--like", str(mask), "--out", str(random)]) == 0
+    columns = folder / "columns.safetensors"
+    of = ["--weights-of", str(folder / "model"), "--parts", "down"]
+    voted = ["--selector", "votes", "--fraction", ONE]
+    assert call(["select", str(examples), *voted, *of, "--out", str(columns)]) == 0
+    assert {name: len(index) for name, index in load_mask(columns).indices.items()} == {DOWN: 16}
+    assert call(["select", str(examples), *voted, "--parts", "down", "--out", str(folder / "none")]) == 2
+    assert "parts has no effect without weights-of" in said(capsys)
     sets = ["--task", str(folder / "refusals.jsonl"), "--iterations", "1", "--out", str(folder / "adapted")]
     assert call(["adapt", str(folder / "model"), "--mask", str(mask), *sets]) == 0
     held = json.loads((folder / "adapted" / "result.json").read_text())

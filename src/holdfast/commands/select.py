@@ -1,7 +1,7 @@
 """`holdfast select`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from pydantic import Field
@@ -9,9 +9,12 @@ from pydantic import Field
 from holdfast.commands.console import Json, show
 from holdfast.commands.masks import mask_json, mask_table, origin_table
 from holdfast.commands.once import ExistOk, Once
-from holdfast.option_groups import METHOD
+from holdfast.option_groups import METHOD, NEURONS
+from holdfast.pipeline.masks import WeightsOf
 from holdfast.pipeline.masks import select as select_to_file
 from holdfast.select import RandomOptions, SetDifferenceOptions, ThresholdOptions, VotesOptions
+
+PARTS = ("down", "gate", "up")
 
 
 class SelectorOptions(SetDifferenceOptions, RandomOptions, VotesOptions):
@@ -29,6 +32,8 @@ def select(
     selector: Annotated[str, METHOD] = "top",
     utility: Annotated[Path | None, METHOD] = None,
     like: Annotated[Path | None, METHOD] = None,
+    weights_of: Annotated[str | None, NEURONS] = None,
+    parts: Annotated[tuple[Literal["down", "gate", "up"], ...], NEURONS] = PARTS,
     options: Annotated[SelectorOptions, Parameter(name="*"), METHOD] = SelectorOptions(),
     exist_ok: ExistOk = False,
     json: Json = False,
@@ -56,6 +61,11 @@ def select(
         Scores of the same model for the objective utility. safety_only needs them.
     like
         Mask to match: random selects as many weights of every tensor as this mask does. Combines only with --seed.
+    weights_of
+        Model of the neurons. Writes a mask of their weights in place of a mask of neurons.
+    parts
+        Weights of a neuron, with --weights-of: its column of down_proj (down), its rows of gate_proj (gate) and up_proj
+        (up).
     json
         Print one JSON object in place of tables.
     """
@@ -63,7 +73,10 @@ def select(
     if once.says_done(json):
         return
     given = options.model_dump(exclude_unset=True)
-    mask = select_to_file(scores, selector, out, given=given, utility=utility, like=like)
+    if weights_of is None and parts != PARTS:
+        raise ValueError("parts has no effect without weights-of; give --weights-of MODEL, or leave it out.")
+    weights = WeightsOf(weights_of, parts) if weights_of else None
+    mask = select_to_file(scores, selector, out, given=given, utility=utility, like=like, weights=weights)
     once.record()
     show(
         {**mask_json(mask, out), "selector": selector},

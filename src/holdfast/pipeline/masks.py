@@ -1,10 +1,11 @@
 """Writes masks to files: selected from scores, or combined from other masks. It loads no model."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
-from holdfast.artifacts import load_mask, load_scores, save_mask, save_mask_parts
+from holdfast.artifacts import load_mask, load_scores, refuse_other_base, save_mask, save_mask_parts
 from holdfast.distributed import first
 from holdfast.pipeline.outputs import refuse_existing
 from holdfast.select import SELECTORS, combine, trim
@@ -12,6 +13,15 @@ from holdfast.select.algebra import Operation
 from holdfast.select.ranking import count_selected, held_part
 from holdfast.select.registry import find_selector
 from holdfast.values import Mask, ScoresShard
+
+
+@dataclass(frozen=True)
+class WeightsOf:
+    """The weights that stand for neurons."""
+
+    model: str
+    parts: Sequence[Literal["down", "gate", "up"]]
+    """Matrices whose weights count: down (what a neuron writes), gate and up (what it reads)."""
 
 
 def select(
@@ -22,6 +32,7 @@ def select(
     given: Mapping[str, object],
     utility: Path | None = None,
     like: Path | None = None,
+    weights: WeightsOf | None = None,
 ) -> Mask:
     """Writes the mask that a selector selects from scores. With several processes, each reads, selects and writes its
     share.
@@ -33,6 +44,7 @@ def select(
         given: the selector's options that differ from its defaults, by name. An unknown option raises ValueError.
         utility: path of utility scores, for a selector that needs them.
         like: path of a mask to match, for a selector that takes one.
+        weights: model and parts whose weights a mask of neurons becomes.
     """
     first(lambda: refuse_existing(out))
     files = {name: path for name, path in (("utility", utility), ("like", like)) if path}
@@ -40,11 +52,26 @@ def select(
     beside = {name: _named(path) if name == "like" else load_scores(path) for name, path in files.items()}
     loaded = load_scores(scores)
     mask = chosen.select(loaded, options=chosen.options.model_validate(given), **beside)
+    if weights is not None:
+        mask = _as_weights(mask, weights)
     if not isinstance(loaded, ScoresShard):
         save_mask(out, mask)
         return mask
     save_mask_parts(out, held_part(mask, loaded))
     return load_mask(out)
+
+
+def _as_weights(mask: Mask, weights: WeightsOf) -> Mask:
+    """Turns a mask of neurons into one of weights, by the structure of a checkpoint that is not loaded."""
+    if mask.granularity == "weight":
+        raise ValueError("the scores are of weights, so the mask selects weights anyway; leave --weights-of out.")
+    from holdfast.models.stored import open_stored, stored_fingerprint  # imports transformers
+    from holdfast.select.neurons import neuron_weights
+
+    stored = open_stored(weights.model)
+    selected = neuron_weights(stored.model, mask, weights.parts)
+    refuse_other_base("the file of scores", mask.base, stored_fingerprint(stored))
+    return selected
 
 
 def _named(path: Path) -> Mask:
