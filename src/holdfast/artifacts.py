@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import cast
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -21,7 +20,7 @@ from torch import Tensor
 from holdfast.arguments import MisfitError, checked_call, require
 from holdfast.distributed import first, gathered, rank, share_of, wait_for_all, world_size
 from holdfast.file_kinds import identify_record
-from holdfast.granularity import UNITS, Granularity
+from holdfast.granularity import units_entry, units_of
 from holdfast.json_files import digest as digest
 from holdfast.json_files import load_json as load_json
 from holdfast.json_files import save_json as save_json
@@ -101,7 +100,7 @@ def load_whole_scores(path: Path) -> Scores:
     """Loads scores that `save_scores` wrote, whole in every process."""
     tensors, header = _load_tensors(path, "scores")
     with _whole(path, "scores"):
-        unit, granularity = header["unit"], _granularity(path, header)
+        unit, granularity = header["unit"], units_of(path, header)
         return Scores(tensors, unit, header["base"], header["num_parameters"], header["made_by"], granularity)
 
 
@@ -116,7 +115,7 @@ def _load_shard(path: Path) -> ScoresShard:
             header["base"],
             header["num_parameters"],
             header["made_by"],
-            _granularity(path, header),
+            units_of(path, header),
             whole_shapes={name: tensor.shape for name, tensor in stored.items()},
             starts={name: part.start for name, part in parts.items()},
         )
@@ -167,8 +166,9 @@ def load_mask(path: str | Path, base: str | None = None) -> Mask:
             refuse_other_base(f"mask {str(path)!r}", header["base"], base)
         shapes = {name: tuple(shape) for name, shape in header["shapes"].items()}
         indices = {name: index.to(torch.int64) for name, index in tensors.items()}
-        granularity = _granularity(path, header)
-        return Mask(indices, shapes, header["base"], header["num_parameters"], header["made_by"], granularity)
+        return Mask(
+            indices, shapes, header["base"], header["num_parameters"], header["made_by"], units_of(path, header)
+        )
 
 
 class ValuesHash:
@@ -342,38 +342,16 @@ def _order_metadata(path: Path) -> None:
 
 
 def _scores_header(scores: Scores) -> dict[str, object]:
-    return {
-        "unit": scores.unit,
-        "base": scores.base,
-        "num_parameters": scores.num_parameters,
-        "made_by": scores.made_by,
-        **_other_than_weights(scores),
-    }
+    return {"unit": scores.unit, **_common_header(scores)}
 
 
 def _mask_header(mask: Mask) -> dict[str, object]:
-    return {
-        "shapes": {name: list(shape) for name, shape in mask.shapes.items()},
-        "base": mask.base,
-        "num_parameters": mask.num_parameters,
-        "made_by": mask.made_by,
-        **_other_than_weights(mask),
-    }
+    return {"shapes": {name: list(shape) for name, shape in mask.shapes.items()}, **_common_header(mask)}
 
 
-def _other_than_weights(value: Scores | Mask) -> dict[str, object]:
-    """Returns the header's entry for the units. Files of weights have none, as those of the first versions."""
-    return {} if value.granularity == "weight" else {"granularity": value.granularity}
-
-
-def _granularity(path: Path, header: Mapping[str, object]) -> Granularity:
-    """Reads the units of scores or a mask. Raises ValueError for units that only a later version knows."""
-    name = header.get("granularity", "weight")
-    if name not in UNITS:
-        raise ValueError(
-            f"{str(path)!r} holds {name!r}, which this version of holdfast does not know; it knows {', '.join(UNITS)}."
-        )
-    return cast(Granularity, name)
+def _common_header(value: Scores | Mask) -> dict[str, object]:
+    own = {"base": value.base, "num_parameters": value.num_parameters, "made_by": value.made_by}
+    return {**own, **units_entry(value.granularity)}
 
 
 def _save_together(

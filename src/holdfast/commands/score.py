@@ -84,9 +84,13 @@ def score(
         result, tables = _collected(spec, score_model(spec, progress), progress)
         where = _where(out, "mask" if layers.keep else "scores", progress)
     once.record()
-    result |= {"by_component": where.by_layer.records()}
     tables = [layer_table(where.title, where.by_layer), *tables]
-    show(result, tables, json, note=f"{'Mask' if layers.keep else 'Scores'}: {out}")
+    show(
+        result | {"by_component": where.by_layer.records()},
+        tables,
+        json,
+        note=f"{'Mask' if layers.keep else 'Scores'}: {out}",
+    )
 
 
 def _collected(

@@ -38,7 +38,7 @@ def score_neurons_to_files(source: GivenExchanges | JudgedPrompts, progress: Pro
         made = source.make(loaded, folder, progress)
         beside = {**source.beside(made.responses), **_against(spec, others)}
         scores = score_neurons(
-            loaded, made.objective, _options(spec), progress, seed=spec.seed, keep=folder, beside=beside,
+            loaded, made.objective, _options(spec), progress, keep=folder, beside=beside,
             others=_encoded(loaded, others),
         )  # fmt: skip
         if made.responses:
@@ -64,7 +64,8 @@ def warn_of_gap(error: float | None) -> None:
 
 def _options(spec: ScoringSpec) -> NeuronScoreOptions:
     method, given = spec.neurons.method(spec.options), spec.neurons
-    return NeuronScoreOptions(method=method, steps=given.steps, rule=given.rule, token_budget=spec.options.token_budget)
+    budget = spec.options.token_budget
+    return NeuronScoreOptions(method=method, steps=given.steps, rule=given.rule, token_budget=budget, seed=spec.seed)
 
 
 def _against(spec: ScoringSpec, others: list[Prompt]) -> dict[str, object]:

@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import Tensor
 
 from holdfast.artifacts import load_sums, save_sums
-from holdfast.config import Options
+from holdfast.config import Options, Seed
 from holdfast.models.activation_sites import ActivationSite, neuron_sites
 from holdfast.models.activations import reading
 from holdfast.models.load import LoadedModel
@@ -46,6 +46,8 @@ class NeuronScoreOptions(Options):
     """Places of the steps on the line from start to end: gauss_legendre, left, right or midpoint."""
     token_budget: int | None = Field(default=None, ge=1)
     """Most tokens of a batch. It changes speed and memory, not the scores."""
+    seed: Seed = 0
+    """Seed of the split into halves."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,6 @@ def score_neurons(
     progress: Progress = silent,
     *,
     others: Others | None = None,
-    seed: int = 0,
     keep: Path | None = None,
     beside: Mapping[str, object] | None = None,
 ) -> NeuronScores:
@@ -88,7 +89,6 @@ def score_neurons(
         progress: called after every example.
         others: other prompts. A comparison needs them. An attribution starts from their activations, one for every
             completion, and from zero without them.
-        seed: seed of the split into halves.
         keep: folder that saves each example, so that a repeated call resumes an interrupted one.
         beside: entries that are added to the metadata, or replace the objective's entries.
 
@@ -97,7 +97,7 @@ def score_neurons(
             into the model's context, or other prompts are missing, too many, or end in another token.
     """
     method, sites = _checked(loaded, objective, options, others), neuron_sites(loaded.model)
-    halves = split_by_prompt(objective.completions, seed)
+    halves = split_by_prompt(objective.completions, options.seed)
     if method.compare is None:
         attributions = _attribute(loaded, sites, objective, method, _Work(options, others, progress, keep))
         values = {site.name: torch.stack([each[site.name].values for each in attributions]) for site in sites}
@@ -108,7 +108,7 @@ def score_neurons(
         assert others is not None
         scored, positive, error = _compared(loaded, sites, objective, others, halves, method.compare), None, None
     made = {**(beside or {}), **({"completeness_error": error} if method.adds_up else {})}
-    sets = halved_sets(*map(len, halves), seed, made)
+    sets = halved_sets(*map(len, halves), options.seed, made)
     whole, first, second = (
         _scores(loaded, objective, options, entries, items.num_items, items.made_by)
         for entries, items in zip(scored, sets, strict=True)
