@@ -14,7 +14,8 @@ from holdfast.pipeline.masks import WeightsOf
 from holdfast.pipeline.masks import select as select_to_file
 from holdfast.select import RandomOptions, SetDifferenceOptions, ThresholdOptions, VotesOptions
 
-PARTS = ("down", "gate", "up")
+Part = Literal["down", "gate", "up"]
+PARTS: tuple[Part, ...] = ("down", "gate", "up")
 
 
 class SelectorOptions(SetDifferenceOptions, RandomOptions, VotesOptions):
@@ -33,7 +34,7 @@ def select(
     utility: Annotated[Path | None, METHOD] = None,
     like: Annotated[Path | None, METHOD] = None,
     weights_of: Annotated[str | None, NEURONS] = None,
-    parts: Annotated[tuple[Literal["down", "gate", "up"], ...], NEURONS] = PARTS,
+    parts: Annotated[tuple[Part, ...], NEURONS] = PARTS,
     options: Annotated[SelectorOptions, Parameter(name="*"), METHOD] = SelectorOptions(),
     exist_ok: ExistOk = False,
     json: Json = False,

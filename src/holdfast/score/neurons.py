@@ -108,7 +108,7 @@ def score_neurons(
         assert others is not None
         scored, positive, error = _compared(loaded, sites, objective, others, halves, method.compare), None, None
     made = {**(beside or {}), **({"completeness_error": error} if method.adds_up else {})}
-    sets = halved_sets(*map(len, halves), options.seed, made)
+    sets = halved_sets(len(halves[0]), len(halves[1]), options.seed, made)
     whole, first, second = (
         _scores(loaded, objective, options, entries, items.num_items, items.made_by)
         for entries, items in zip(scored, sets, strict=True)
