@@ -214,10 +214,16 @@ def test_equal_models_and_files_of_other_models_are_refused_and_nothing_is_writt
     base, tuned = pair
     other = save(tmp_path / "other", tune(make_llama(), seed=7))
     save_scores(tmp_path / "scores", random_scores(other))
+    save_scores(tmp_path / "neurons", replace(random_scores(base), granularity="neuron"))
     for aligned, options, sentence in (
         (tuned, RestoreOptions(selector="random"), "hold the same weights, so there is nothing to restore"),
         (base, RestoreOptions(selector="top", scores=tmp_path / "scores"), "which is neither .*base' nor .*tuned'"),
         (base, RestoreOptions(mask=tmp_path / "scores"), "is a file of scores, not a mask"),
+        (
+            base,
+            RestoreOptions(selector="top", scores=tmp_path / "neurons"),
+            "is of neurons, and restore puts back weights",
+        ),
     ):
         with pytest.raises(ValueError, match=sentence):
             restore(aligned, tuned, tmp_path / "out", options)

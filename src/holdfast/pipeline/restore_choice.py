@@ -19,6 +19,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from holdfast.artifacts import load_mask, load_scores
+from holdfast.granularity import UNITS
 from holdfast.intervene.patch.restore import Ends
 from holdfast.intervene.patch.restore_options import RestoreOptions
 from holdfast.made_by import Meta, named_base, prompts_entry
@@ -153,7 +154,12 @@ def _outline(ends: Ends, base: str, made_by: Meta) -> Scores:
 
 
 def _refuse_foreign(what: str, given: Scores | Mask, ends: Ends, bases: Sequence[str]) -> None:
-    """Raises ValueError when scores or a mask belong to neither of the two models."""
+    """Raises ValueError when scores or a mask belong to neither of the two models, or are not of weights."""
+    if given.granularity != "weight":
+        raise ValueError(
+            f"{what} is of {UNITS[given.granularity]}, and restore puts back weights; give scores of weights, or a mask "
+            "that holdfast.neuron_weights(model, mask) made."
+        )
     if given.base not in bases or dict(given.shapes) != ends.shapes:
         raise ValueError(
             f"{what} is of model {named_base(given.made_by, given.base)}, which is neither {ends.aligned.name!r} nor "

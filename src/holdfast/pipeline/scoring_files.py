@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from holdfast.artifacts import load_whole_scores, save_text
+from holdfast.granularity import units_of
 from holdfast.models.response_log import Response
 from holdfast.outcomes import Stability
 from holdfast.pipeline.outputs import refuse_existing, unfinished_folder
@@ -79,7 +80,8 @@ def outline_of_scores(path: Path) -> tuple[Scores, dict[str, StoredTensor]]:
     try:
         header = json.loads(metadata["header"])
         entries = {name: torch.empty(tensor.shape, device="meta") for name, tensor in stored.items()}
-        return Scores(entries, header["unit"], header["base"], header["num_parameters"], header["made_by"]), stored
+        rest = header["base"], header["num_parameters"], header["made_by"], units_of(path, header)
+        return Scores(entries, header["unit"], *rest), stored
     except (KeyError, json.JSONDecodeError) as error:
         raise ValueError(f"scores file {str(path)!r} lacks {error}; {remedy(path, 'scores')}.") from error
 
