@@ -222,7 +222,7 @@ def test_equal_models_and_files_of_other_models_are_refused_and_nothing_is_writt
         (
             base,
             RestoreOptions(selector="top", scores=tmp_path / "neurons"),
-            "is of neurons, and restore puts back weights",
+            "is of neurons, and restore puts back",
         ),
     ):
         with pytest.raises(ValueError, match=sentence):

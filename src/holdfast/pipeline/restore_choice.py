@@ -157,8 +157,8 @@ def _refuse_foreign(what: str, given: Scores | Mask, ends: Ends, bases: Sequence
     """Raises ValueError when scores or a mask belong to neither of the two models, or are not of weights."""
     if given.granularity != "weight":
         raise ValueError(
-            f"{what} is of {UNITS[given.granularity]}, and restore puts back weights; give scores of weights, or a mask "
-            "that holdfast.neuron_weights(model, mask) made."
+            f"{what} is of {UNITS[given.granularity]}, and restore puts back weights; give scores of weights, or a "
+            "mask that holdfast.neuron_weights(model, mask) made."
         )
     if given.base not in bases or dict(given.shapes) != ends.shapes:
         raise ValueError(
