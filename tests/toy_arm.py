@@ -19,6 +19,7 @@ def main(folder: Path) -> dict[str, object]:
     """What is known of the toy, by the part of the package that knows it."""
     from holdfast.intervene.train.holds import ALL_BUT_MASK
     from holdfast.intervene.train.methods import METHODS, Method
+    from holdfast.intervene.train.parts import Parts
     from holdfast.pipeline.run.config_template import to_toml
     from holdfast.pipeline.run.demo import demo_config
     from holdfast.pipeline.run.layout import enhanced_files, masks_of
@@ -26,7 +27,8 @@ def main(folder: Path) -> dict[str, object]:
     from holdfast.plan.advice import _arm
     from holdfast.plan.stages import Planned
 
-    METHODS.update(toy=Method("toy", hold=ALL_BUT_MASK), toy_free=Method("toy_free"))
+    trains_mask = Method("toy", "a toy", Parts(hold=ALL_BUT_MASK), needs_mask=True)
+    METHODS.update(toy=trains_mask, toy_free=Method("toy_free", "a toy", "parts:DEFAULTS"))
     config = demo_config()
     asked = type(config).model_validate(config.model_dump() | {"enhance_arms": ["toy"], "adapt_arms": ["toy"]})
     return {

@@ -17,9 +17,10 @@ MEASURED = _group("What else is measured", 2)
 JUDGED = _group("How it is judged", 3)
 RESPONSES = _group("How responses are made", 4)
 METHOD = _group("How the method works", 5)
-LORA = _group("LoRA adapters", 6, "Any of these options trains LoRA adapters in place of the weights.")
-PUBLISHED = _group("What is published", 7)
-OUTPUT = _group("Output", 8)
+PRESERVE = _group("What keeps safety beside a mask", 6, "Each option names the methods that read it.")
+LORA = _group("LoRA adapters", 7, "Any of these options trains LoRA adapters in place of the weights.")
+PUBLISHED = _group("What is published", 8)
+OUTPUT = _group("Output", 9)
 WHERE_LORA = Parameter(show_default=lambda default: f"LoRA is off; {default} where it is on")
 """Marks a default that applies only where LoRA is on."""
 

@@ -123,3 +123,8 @@ def share_batch(options: SftOptions, processes: int) -> int:
             f"choose a batch size that is a multiple of {multiple}."
         )
     return micro_batch or size // processes
+
+
+def micro_batches(options: SftOptions) -> int:
+    """Number of micro-batches of a step that one process takes alone."""
+    return options.batch_size // (options.micro_batch_size or options.batch_size)

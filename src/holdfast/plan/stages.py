@@ -17,7 +17,7 @@ from transformers import AutoModelForSequenceClassification
 
 from holdfast.arms import Arm
 from holdfast.intervene.options import SftOptions
-from holdfast.intervene.train.methods import METHODS
+from holdfast.intervene.train.methods import method_named
 from holdfast.made_by import UTILITY
 from holdfast.models.load import Outline, load_outline
 from holdfast.models.options import GenerateOptions
@@ -144,7 +144,7 @@ class Planned:
         config = self.config
         assert config.task is not None
         subject, task = self.subject(config.model), self._exchanges(config.model, config.task)
-        is_held, longest = METHODS[arm.method].hold.needs_mask, max(task.exchanges)
+        is_held, longest = method_named(arm.method).needs_mask, max(task.exchanges)
         need = self._once(
             ("adapt", is_held),
             lambda: adapting(subject, config.adapt, longest, protected=is_held, processes=self.processes),

@@ -7,17 +7,24 @@ fine-tuning on the same batches.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from holdfast.arguments import checked_call, require_options
+from holdfast.intervene.method_options import MethodOptions
 from holdfast.intervene.options import AdaptOptions
+from holdfast.intervene.train.afterwards import compare_held
 from holdfast.intervene.train.examples import shuffled_positions
 from holdfast.intervene.train.frozen import frozen_roles
 from holdfast.intervene.train.holds import MASK
-from holdfast.intervene.train.methods import identity_of, method_for, usual_method
+from holdfast.intervene.train.identity import identity_of
+from holdfast.intervene.train.methods import Method, method_for, refuse_idle, refuse_several_processes, usual_method
 from holdfast.intervene.train.one_tuning import MakeOptimizer, Tuning
+from holdfast.intervene.train.parts import Parts
+from holdfast.intervene.train.preserve.mixed import mixed
+from holdfast.intervene.train.preserve.response_loss import per_step, response_loss
+from holdfast.intervene.train.preserve.safety import Safety, check_safety, safety_exchanges
 from holdfast.intervene.train.result import TuningResult
 from holdfast.intervene.train.start import refuse_wrong_start
 from holdfast.intervene.train.train_by import train_by
@@ -25,7 +32,7 @@ from holdfast.intervene.train.trainer import SUPERVISED, Steps, dense_adamw
 from holdfast.models.load import LoadedModel, require_loaded
 from holdfast.models.options import Role
 from holdfast.progress import Progress, silent
-from holdfast.records import Exchange, require_records
+from holdfast.records import Exchange, Prompt, require_records
 from holdfast.value_or_path import as_mask
 from holdfast.values import Mask
 
@@ -53,6 +60,9 @@ def adapt(
     adapter_dir: str | Path | None = None,
     *,
     method: str | None = None,
+    method_options: MethodOptions = MethodOptions(),
+    safety: Safety = (),
+    held_out: Sequence[Prompt | Exchange] = (),
     check_base: bool = True,
     just_loaded: bool = False,
 ) -> AdaptResult:
@@ -67,35 +77,62 @@ def adapt(
         output_dir: folder for checkpoints, needed with `checkpoint_every`.
         make_optimizer: makes any torch optimizer for the model. None makes fused AdamW.
         adapter_dir: with `lora`, folder for the adapter and the mask, saved before the adapter is merged.
-        method: name of a row in `methods.py`. None is SPA with a mask, and plain fine-tuning without one.
+        method: name of a row in `methods.py`, or several joined by +, such as spa+replay. None is SPA with a mask, and
+            plain fine-tuning without one.
+        method_options: options of the method.
+        safety: safety data of the method: exchanges with refusals, or prompts to which the start model answers. What
+            `own_answers` returns is used as it is.
+        held_out: prompts that evaluate the model. A safety prompt among them is refused.
         check_base: True refuses a mask of another model.
         just_loaded: True trusts the hash that `load_model` has just made. False hashes the weights again and refuses a
             model that has changed since loading.
 
     Raises:
-        ValueError: the mask or the exchanges do not fit the model, or the loss or a weight is not finite.
+        ValueError: the mask, the exchanges or the safety data do not fit the model and the method, or the loss or a
+            weight is not finite.
         InvariantError: a protected entry has changed.
     """
     _check(loaded, exchanges, options)
     mask = None if mask is None else as_mask(mask)
-    refuse_wrong_start(loaded, mask, check_base=check_base, just_loaded=just_loaded)
     chosen = method_for(method or usual_method("adapt", mask), mask)
+    refuse_idle(chosen, method_options)
+    refuse_several_processes(chosen)
+    check_safety(chosen, safety, held_out)
+    refuse_wrong_start(loaded, mask, check_base=check_base, just_loaded=just_loaded)
+    extra = safety_exchanges(chosen, loaded, safety, method_options.answer_tokens, progress)
     roles = () if options.lora else frozen_roles(loaded.model, options.freeze, train_routers=options.train_routers)
-    tuning = Tuning(loaded, mask, options, make_optimizer or partial(dense_adamw, options=options), roles)
-    order = shuffled_positions(len(exchanges), options.iterations * options.batch_size, options.seed)
-    identity = identity_of("adapt", loaded, mask, chosen)
+    make = make_optimizer or partial(dense_adamw, options=options)
+    tuning = Tuning(loaded, mask, options, make, roles, method_options, extra)
+    parts, examples, order = _examples(chosen, tuning, exchanges)
+    identity = identity_of("adapt", loaded, mask, chosen, method_options, extra)
     folder = None if output_dir is None else Path(output_dir)
-    steps = Steps(SUPERVISED, exchanges, order, "adapting", progress, folder, identity)
-    last_batch = [exchanges[place] for place in order[-options.batch_size :]]
+    steps = Steps(SUPERVISED, examples, order, "adapting", progress, folder, identity)
+    last_batch = [examples[place] for place in order[-options.batch_size :]]
     adapters = None if adapter_dir is None else Path(adapter_dir)
-    trained, _ = train_by(chosen, tuning, steps, read=exchanges, last_batch=last_batch, adapter_dir=adapters)
-    is_held = chosen.hold is MASK
+    trained, _ = train_by(parts, tuning, steps, read=exchanges, last_batch=last_batch, adapter_dir=adapters)
+    is_held = parts.hold is MASK
     return AdaptResult(
         **vars(trained),
         entries_protected=len(tuning.selected) if is_held else 0,
         protected_identical=True if is_held else None,
         frozen=tuning.frozen,
     )
+
+
+def _examples(
+    method: Method, tuning: Tuning, task: Sequence[Exchange]
+) -> tuple[Parts, Sequence[Exchange], Sequence[int]]:
+    """Returns the method's parts, all examples, and their order. Safety exchanges are mixed in, or a loss apart."""
+    options, parts = tuning.options, method.parts
+    length = options.iterations * options.batch_size
+    order = shuffled_positions(len(task), length, options.seed)
+    if not method.is_mixed:
+        return parts, task, order
+    share = tuning.method.safety_share
+    if parts.combine:
+        loss = response_loss(per_step(share, options.batch_size))
+        return replace(parts, losses=(*parts.losses, loss)), task, order
+    return parts, *mixed(task, tuning.extra, share=share, length=length, seed=options.seed)
 
 
 def _check(loaded: LoadedModel, exchanges: Sequence[Exchange], options: AdaptOptions) -> None:
@@ -105,3 +142,7 @@ def _check(loaded: LoadedModel, exchanges: Sequence[Exchange], options: AdaptOpt
     require_records("the task", exchanges, Exchange)
     if not exchanges:
         raise ValueError("there are no exchanges to adapt to; give at least one.")
+
+
+PARTS = Parts(hold=MASK, afterwards=compare_held)
+"""SPA: the mask's entries are held."""

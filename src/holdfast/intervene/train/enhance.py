@@ -15,12 +15,18 @@ from pathlib import Path
 
 from holdfast.arguments import checked_call, require_options
 from holdfast.intervene.entries import refuse_adapters
-from holdfast.intervene.options import EnhanceOptions
+from holdfast.intervene.method_options import MethodOptions
+from holdfast.intervene.options import EnhanceOptions, share_batch
+from holdfast.intervene.train.afterwards import make_patch_and_compare_rest
 from holdfast.intervene.train.dpo import Preference, make_preferences, preferences
-from holdfast.intervene.train.examples import shuffled_positions
+from holdfast.intervene.train.examples import shuffled_positions, spread_positions
 from holdfast.intervene.train.frozen import frozen_roles
-from holdfast.intervene.train.methods import Method, identity_of, method_for, usual_method
+from holdfast.intervene.train.holds import ALL_BUT_MASK
+from holdfast.intervene.train.identity import identity_of
+from holdfast.intervene.train.methods import Method, method_for, refuse_idle, refuse_several_processes, usual_method
 from holdfast.intervene.train.one_tuning import Tuning
+from holdfast.intervene.train.parts import Parts
+from holdfast.intervene.train.preserve.response_loss import per_step, response_loss
 from holdfast.intervene.train.result import TuningResult
 from holdfast.intervene.train.sparse_adamw import WITHOUT_ADAPTERS
 from holdfast.intervene.train.start import refuse_wrong_start
@@ -60,6 +66,7 @@ def enhance(
     progress: Progress = silent,
     output_dir: str | Path | None = None,
     method: str | None = None,
+    method_options: MethodOptions = MethodOptions(),
     check_base: bool = True,
     check_sets: bool = True,
     just_loaded: bool = False,
@@ -74,7 +81,9 @@ def enhance(
         options: number of steps, learning rate, shares and other training options.
         progress: called after each step.
         output_dir: folder for checkpoints, needed with `checkpoint_every`.
-        method: name of a row in `methods.py`. None is SET with a mask, and plain fine-tuning without one.
+        method: name of a row in `methods.py`. None is SET with a mask, and plain fine-tuning without one. `set+gapo`
+            combines the gradients of refusals and harmless exchanges in place of their fixed mixture.
+        method_options: options of the method.
         check_base: True refuses a mask of another model.
         check_sets: True lets the refusal rules read both sets, and refuses swapped ones. False trains on any.
         just_loaded: True trusts the hash that `load_model` has just made. False hashes the weights again and refuses a
@@ -86,26 +95,79 @@ def enhance(
         InvariantError: an entry outside the mask has changed.
     """
     _check(loaded, refusals, harmless, options)
+    mask = None if mask is None else as_mask(mask)
+    chosen = _method(method or usual_method("enhance", mask), mask, options, method_options)
     refuse_none(refusals, harmless, options)
     if check_sets:
         refuse_swapped(refusals, harmless, way_round=", or pass check_sets=False to train on them anyway")
-    mask = None if mask is None else as_mask(mask)
     refuse_wrong_start(loaded, mask, check_base=check_base, just_loaded=just_loaded)
-    chosen = method_for(method or usual_method("enhance", mask), mask)
     roles = frozen_roles(loaded.model, (), train_routers=options.train_routers)
-    tuning = Tuning(loaded, mask, options, partial(dense_adamw, options=options), roles)
-    identity = identity_of("enhance", loaded, mask, chosen)
+    tuning = Tuning(loaded, mask, options, partial(dense_adamw, options=options), roles, method_options)
+    identity = identity_of("enhance", loaded, mask, chosen, method_options)
     folder = None if output_dir is None else Path(output_dir)
     read, order = [*refusals, *harmless], mix(len(refusals), len(harmless), options)
     last: Sequence[int] = order[-options.batch_size :]
     steps: Steps = Steps(SUPERVISED, read, order, "enhancing", progress, folder, identity)
+    parts = chosen.parts
     if options.objective == "dpo":
         pairs, order = _preferences(loaded, refusals, harmless, options, progress)
         steps = replace(steps, training=preferences(options.beta), examples=pairs, order=order)
         last = ()
-    trained, patch = train_by(chosen, tuning, steps, read=read, last_batch=[read[place] for place in last])
+    elif parts.combine:
+        parts, tuning, steps = _apart(parts, tuning, steps, refusals, harmless)
+    trained, patch = train_by(parts, tuning, steps, read=read, last_batch=[read[place] for place in last])
     made_by = _made_by(loaded, mask, refusals, harmless, options, trained.tuned.base)
-    return _result(tuning, chosen, trained, patch and replace(patch, made_by=made_by))
+    return _result(tuning, parts, trained, patch and replace(patch, made_by=made_by))
+
+
+def _method(name: str, mask: Mask | None, options: EnhanceOptions, method_options: MethodOptions) -> Method:
+    """Returns the row of the method.
+
+    Raises:
+        ValueError: the method or its options do not fit SET.
+    """
+    chosen = method_for(name, mask)
+    refuse_idle(chosen, method_options)
+    if chosen.safety:
+        raise ValueError(
+            f"method {name} keeps the safety of a model that learns a task, and enhance teaches safety; use it with "
+            "adapt."
+        )
+    if chosen.parts.combine and options.objective == "dpo":
+        raise ValueError(
+            f"method {name} combines the losses of refusals and of harmless exchanges, and objective dpo has one loss "
+            "of preferences; choose objective sft, or leave the method out."
+        )
+    if chosen.parts.combine and not options.harmless_share:
+        raise ValueError(
+            f"method {name} combines the losses of refusals and of harmless exchanges; give a harmless_share above 0."
+        )
+    refuse_several_processes(chosen)
+    return chosen
+
+
+def _apart(
+    parts: Parts, tuning: Tuning, steps: Steps, refusals: Sequence[Exchange], harmless: Sequence[Exchange]
+) -> tuple[Parts, Tuning, Steps]:
+    """Makes the harmless exchanges a loss of their own. Each step reads as many of each kind as the mixture would.
+
+    Raises:
+        ValueError: a step is too small for both kinds.
+    """
+    options = tuning.options
+    assert isinstance(options, EnhanceOptions)
+    beside = per_step(options.harmless_share, options.batch_size)
+    size = options.batch_size - beside
+    if size < 1:
+        raise ValueError(f"batch_size={options.batch_size} leaves no refusal in a step; choose a larger one.")
+    smaller = options.model_copy(update={"batch_size": size})
+    share_batch(smaller, 1)
+    order = shuffled_positions(len(refusals), options.iterations * size, options.seed)
+    return (
+        replace(parts, losses=(response_loss(beside),)),
+        replace(tuning, options=smaller, extra=harmless),
+        replace(steps, examples=refusals, order=order),
+    )
 
 
 def _check(
@@ -153,8 +215,8 @@ def _made_by(
     }
 
 
-def _result(tuning: Tuning, method: Method, trained: TuningResult, patch: Patch | None) -> EnhanceResult:
-    model, is_sparse = tuning.loaded.model, method.hold.is_sparse
+def _result(tuning: Tuning, parts: Parts, trained: TuningResult, patch: Patch | None) -> EnhanceResult:
+    model, is_sparse = tuning.loaded.model, parts.hold.is_sparse
     trainable = sum(site.num_entries for site in list_sites(model) if site.role not in tuning.frozen)
     num_trained = len(tuning.selected) if is_sparse else trainable
     return EnhanceResult(
@@ -183,12 +245,9 @@ def mix(num_unsafe: int, num_safe: int, options: EnhanceOptions) -> list[int]:
 
     Harmless examples are spread evenly among the others. Each kind comes in shuffled order.
     """
-    share, num_examples = options.harmless_share, options.iterations * options.batch_size
-    is_harmless = [int((place + 1) * share) > int(place * share) for place in range(num_examples)]
-    num_harmless = sum(is_harmless)
-    positions = {
-        False: iter(shuffled_positions(num_unsafe, num_examples - num_harmless, options.seed)),
-        True: iter(shuffled_positions(num_safe, num_harmless, options.seed + 1)),
-    }
-    offset = {False: 0, True: num_unsafe}
-    return [offset[kind] + next(positions[kind]) for kind in is_harmless]
+    length = options.iterations * options.batch_size
+    return spread_positions(num_unsafe, num_safe, options.harmless_share, length, options.seed)
+
+
+PARTS = Parts(hold=ALL_BUT_MASK, afterwards=make_patch_and_compare_rest)
+"""SET: only the mask's entries are trained."""

@@ -19,6 +19,10 @@ IGNORED = -100
 """Label of a token that the loss leaves out."""
 
 
+class Unfinished(Exchange):
+    """An exchange whose response a limit of tokens cut off, so that training on it must not teach to stop there."""
+
+
 def shuffled_positions(count: int, length: int, seed: int) -> list[int]:
     """Returns `length` positions below `count`, in shuffled rounds that each contain every position once."""
     generator = torch.Generator().manual_seed(seed)
@@ -28,6 +32,21 @@ def shuffled_positions(count: int, length: int, seed: int) -> list[int]:
     return positions[:length]
 
 
+def spread_positions(num_main: int, num_other: int, share: float, length: int, seed: int) -> list[int]:
+    """Returns positions in a list of main examples followed by others, which are this share of all.
+
+    The others are spread evenly among the main ones. Each kind comes in shuffled order.
+    """
+    is_other = [int((place + 1) * share) > int(place * share) for place in range(length)]
+    num_others = sum(is_other)
+    positions = {
+        False: iter(shuffled_positions(num_main, length - num_others, seed)),
+        True: iter(shuffled_positions(num_other, num_others, seed + 1)),
+    }
+    offset = {False: 0, True: num_main}
+    return [offset[kind] + next(positions[kind]) for kind in is_other]
+
+
 def training_row(tokenizer: PreTrainedTokenizerBase, exchange: Exchange, max_length: int) -> dict[str, list[int]]:
     """Returns the token ids and labels of an exchange. The loss leaves out the prompt, which is rendered as in
     generation.
@@ -35,7 +54,10 @@ def training_row(tokenizer: PreTrainedTokenizerBase, exchange: Exchange, max_len
     Raises:
         ValueError: no token of the response fits within `max_length`.
     """
-    token_ids = encode_exchange(tokenizer, exchange.prompt, exchange.response).token_ids
+    encoded = encode_exchange(tokenizer, exchange.prompt, exchange.response)
+    token_ids = encoded.token_ids
+    if isinstance(exchange, Unfinished) and encoded.spans[1]:
+        token_ids = token_ids[: encoded.spans[1][-1].token + 1]
     shared = len(encode_prompt(tokenizer, exchange.prompt))
     if shared >= min(len(token_ids), max_length):
         raise ValueError(

@@ -19,7 +19,6 @@ class Hold:
 
     under: Callable[[Tuning], AbstractContextManager[torch.optim.Optimizer]]
     """Context manager that keeps the entries fixed inside it, and yields the optimizer to train with."""
-    needs_mask: bool = False
     is_sparse: bool = False
     """True where only the mask's entries are trained, so that the others cost no optimizer memory or time."""
 
@@ -59,5 +58,5 @@ def _sparse_adamw(tuning: Tuning) -> SparseAdamW:
 
 
 NOTHING = Hold(_free)
-MASK = Hold(_mask_held, needs_mask=True)
-ALL_BUT_MASK = Hold(_rest_held, needs_mask=True, is_sparse=True)
+MASK = Hold(_mask_held)
+ALL_BUT_MASK = Hold(_rest_held, is_sparse=True)

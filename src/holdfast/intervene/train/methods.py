@@ -1,81 +1,142 @@
-"""Methods of fine-tuning, one row each: loss terms, combination of gradients, held entries, and a step after training.
+"""The table of methods of fine-tuning. A new method is one file with its `PARTS`, and one line here.
 
+Methods are joined by `+`: `spa+replay` holds the mask's entries and mixes the start model's own answers into the task.
 A control is a method with another mask, such as a random one. It is a row of `holdfast.arms`.
+
+This file imports no torch, so that commands can refuse a wrong method at once. The file of a method is imported when
+the method is first used.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-
-from torch import Tensor, nn
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Literal
 
 from holdfast.arms import Stage
-from holdfast.intervene.entries import mask_digest
-from holdfast.intervene.train.afterwards import Afterwards, compare_held, make_patch_and_compare_rest, nothing
-from holdfast.intervene.train.combine import Combine, summed
-from holdfast.intervene.train.holds import ALL_BUT_MASK, MASK, NOTHING, Hold
-from holdfast.intervene.train.one_tuning import Tuning
-from holdfast.models.load import LoadedModel
+from holdfast.intervene.method_options import MethodOptions
+from holdfast.spelling import joined as listed
 from holdfast.spelling import meant
-from holdfast.values import Mask
 
-Batch = dict[str, Tensor]
-"""Micro-batch that the trainer has collated."""
-Loss = Callable[[nn.Module, Batch], Tensor]
-"""Returns the mean loss over a micro-batch."""
-MakeLoss = Callable[[Tuning], Loss]
-"""Makes a loss term. It is called once before training, so that the term can keep values of the start."""
+if TYPE_CHECKING:
+    from holdfast.intervene.train.parts import Parts  # imports torch
+    from holdfast.values import Mask
+
+FOLDER = "holdfast.intervene.train"
 
 
 @dataclass(frozen=True)
 class Method:
-    """A method of fine-tuning."""
+    """A method of fine-tuning, or several that are joined."""
 
     name: str
-    losses: tuple[MakeLoss, ...] = ()
-    """Loss terms in addition to the loss of the examples."""
-    combine: Combine = summed
-    """Combines the gradients of all terms into one."""
-    hold: Hold = NOTHING
-    """Entries that stay fixed during training."""
-    afterwards: Afterwards = nothing
-    """Step on the trained model."""
+    help: str
+    """Line of the option's help."""
+    file: "str | Parts"
+    """`module:NAME` of its parts, within this folder. The parts of joined methods are joined already."""
+    safety: Literal["given", "own"] | None = None
+    """Responses to the safety prompts that it learns from: the given ones, or the start model's own answers."""
+    is_mixed: bool = False
+    """Tells whether the safety exchanges are mixed into the task's."""
+    needs_mask: bool = False
+    options: tuple[str, ...] = field(default=())
+    """Names of the options that it reads."""
+
+    @property
+    def parts(self) -> "Parts":
+        """The parts of the method."""
+        if not isinstance(self.file, str):
+            return self.file
+        module, _, name = self.file.partition(":")
+        return getattr(import_module(f"{FOLDER}.{module}"), name or "PARTS")
 
 
+STORED = ("safety_batch", "safety_weight", "answer_tokens", "stored_logits")
+"""Options of methods that compare a model with the start model's stored logits."""
 METHODS: dict[str, Method] = {
-    method.name: method
-    for method in (
-        Method("plain"),
-        Method("spa", hold=MASK, afterwards=compare_held),
-        Method("set", hold=ALL_BUT_MASK, afterwards=make_patch_and_compare_rest),
+    row.name: row
+    for row in (
+        Method("plain", "train on the task, and nothing else", "parts:DEFAULTS"),
+        Method("spa", "hold the mask's weights bit for bit", "adapt", needs_mask=True),
+        Method("set", "train the mask's weights alone", "enhance", needs_mask=True),
     )
 }
 USUAL: Mapping[Stage, str] = {"enhance": "set", "adapt": "spa"}
 """Default method of a stage with a mask."""
 
 
-def method_for(name: str, mask: Mask | None) -> Method:
-    """Returns the row of a method.
-
-    Raises:
-        ValueError: the method does not exist, or needs a mask and has none.
-    """
-    if name not in METHODS:
-        raise ValueError(f"unknown method {name!r}; {meant(name, METHODS)}.")
-    method = METHODS[name]
-    if method.hold.needs_mask and mask is None:
-        raise ValueError(f"method {name} needs a mask and got none; give one, or choose method plain.")
-    return method
-
-
-def usual_method(stage: Stage, mask: Mask | None) -> str:
+def usual_method(stage: Stage, mask: object) -> str:
     """Returns the default method of a stage: its own with a mask, and plain fine-tuning without one."""
     return "plain" if mask is None else USUAL[stage]
 
 
-def identity_of(stage: Stage, loaded: LoadedModel, mask: Mask | None, method: Method) -> list[object]:
-    """Lists the inputs that identify a run's checkpoints, in addition to its options and examples.
+def method_for(name: str, mask: "Mask | None") -> Method:
+    """Returns the row of a method, or one row for several joined methods.
 
-    A default method adds no entry, so that runs of earlier versions can resume.
+    Raises:
+        ValueError: a method does not exist, needs a mask and has none, or two contradict each other.
     """
-    named = [] if method.name == usual_method(stage, mask) else [method.name]
-    return [loaded.base, mask and mask_digest(mask), *named]
+    method = method_named(name)
+    if method.needs_mask and mask is None:
+        raise ValueError(f"method {name} needs a mask and got none; give one, or choose method plain.")
+    return method
+
+
+def method_named(name: str) -> Method:
+    """Returns the row of a method, or one row for several methods that are joined by `+`, in the order of the table.
+
+    Raises:
+        ValueError: a method does not exist, is named twice, or two contradict each other.
+    """
+    given = name.split("+")
+    for each in given:
+        if each not in METHODS:
+            raise ValueError(f"unknown method {each!r}; {meant(each, METHODS)}.")
+    if len(set(given)) < len(given):
+        raise ValueError(f"method {name} names a method twice; name each once.")
+    rows = [row for row in METHODS.values() if row.name in given]
+    return rows[0] if len(rows) == 1 else _joined(rows)
+
+
+def _joined(rows: Sequence[Method]) -> Method:
+    from holdfast.intervene.train.parts import joined
+
+    sources = {row.safety: row.name for row in rows if row.safety}
+    if len(sources) > 1:
+        raise ValueError(
+            f"methods {listed(list(sources.values()), 'and')} can't be joined: one learns from given responses, the "
+            "other from the start model's own answers; leave one out."
+        )
+    return Method(
+        "+".join(row.name for row in rows),
+        " and ".join(row.help for row in rows),
+        joined({row.name: row.parts for row in rows}),
+        safety=next(iter(sources), None),
+        is_mixed=any(row.is_mixed for row in rows),
+        needs_mask=any(row.needs_mask for row in rows),
+        options=tuple(dict.fromkeys(option for row in rows for option in row.options)),
+    )
+
+
+def refuse_idle(method: Method, options: MethodOptions) -> None:
+    """Raises ValueError for an option that the method does not read."""
+    for name in options.changed:
+        if name not in method.options:
+            readers = [row.name for row in METHODS.values() if name in row.options]
+            raise ValueError(
+                f"{name} is an option of method {listed(readers)}, and the method is {method.name}; leave it out, or "
+                "choose such a method."
+            )
+
+
+def refuse_several_processes(method: Method) -> None:
+    """Raises ValueError where several processes train by a method that needs one."""
+    from holdfast.distributed import world_size  # imports torch
+
+    if method.parts.is_alone and world_size() > 1:
+        raise ValueError(f"method {method.name} trains in one process; start the command without torchrun.")
+
+
+def methods_help(paragraph: str) -> str:
+    """Returns the help of an option that takes a method: the paragraph, then a line for each method."""
+    lines = [f"- {row.name}: {row.help}" for row in METHODS.values()]
+    return "\n\n".join([paragraph, "\n".join(lines)])

@@ -1,14 +1,16 @@
 """The inputs of one fine-tuning that all parts of a method share: the model, the mask, and the optimizer's maker."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
 
+from holdfast.intervene.method_options import MethodOptions
 from holdfast.intervene.options import SftOptions
 from holdfast.models.load import LoadedModel
 from holdfast.models.options import Role
+from holdfast.records import Exchange
 from holdfast.values import Mask
 
 MakeOptimizer = Callable[[nn.Module], torch.optim.Optimizer]
@@ -25,6 +27,10 @@ class Tuning:
     """Makes the optimizer for methods that train all weights."""
     frozen: tuple[Role, ...] = ()
     """Roles of parameters that are not trained."""
+    method: MethodOptions = field(default_factory=MethodOptions)
+    """Options of the method."""
+    extra: Sequence[Exchange] = ()
+    """Exchanges beside the task's that the method's losses read."""
 
     @property
     def model(self) -> nn.Module:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -10,17 +11,19 @@ from peft import PeftModel
 
 from holdfast.distributed import gathered
 from holdfast.intervene.hold.lora import held_by, merge_protected, save_adapter
-from holdfast.intervene.options import LoraOptions
+from holdfast.intervene.options import LoraOptions, micro_batches
 from holdfast.intervene.train.adapters import adapters
 from holdfast.intervene.train.frozen import frozen
 from holdfast.intervene.train.loss import mean_loss, warn_of_worse
-from holdfast.intervene.train.methods import Method
 from holdfast.intervene.train.one_tuning import Tuning
+from holdfast.intervene.train.parts import Parts, Start
 from holdfast.intervene.train.precision import Kept, kept_by_all, refuse_broken, trained_in_float32, warn_of_no_change
 from holdfast.intervene.train.result import TuningResult
 from holdfast.intervene.train.routing import routing, routing_drift
 from holdfast.intervene.train.sparse_adamw import SparseAdamW
+from holdfast.intervene.train.terms import Added, added
 from holdfast.intervene.train.trainer import Steps, fine_tune
+from holdfast.intervene.train.within_context import Row
 from holdfast.models.shards import is_sharded
 from holdfast.progress import step
 from holdfast.records import Exchange
@@ -28,7 +31,7 @@ from holdfast.values import Patch
 
 
 def train_by(
-    method: Method,
+    parts: Parts,
     tuning: Tuning,
     steps: Steps,
     *,
@@ -39,7 +42,7 @@ def train_by(
     """Trains the model in place. Returns the patch too, if the method makes one.
 
     Args:
-        method: method of fine-tuning.
+        parts: parts of the method of fine-tuning.
         tuning: the model, the mask and the options.
         steps: the examples in their order.
         read: exchanges on which routing is measured.
@@ -55,11 +58,11 @@ def train_by(
     with step(progress, "measuring before training"):
         routed = routing(loaded, read)
         start_loss = mean_loss(loaded, last_batch, options) if last_batch else None
-        finish = method.afterwards(tuning)
-    if method.hold.is_sparse:
-        losses, kept = _train_sparsely(method, tuning, steps)
+        finish = parts.afterwards(tuning)
+    if parts.hold.is_sparse:
+        losses, kept = _train_sparsely(parts, tuning, steps)
     else:
-        losses, kept = _train_densely(method, tuning, steps, adapter_dir)
+        losses, kept = _train_densely(parts, tuning, steps, adapter_dir)
     with step(progress, "checking the tuned weights"):
         refuse_broken(loaded, options)
         finished = finish()
@@ -81,37 +84,52 @@ def train_by(
 
 
 def _train_densely(
-    method: Method, tuning: Tuning, steps: Steps, adapter_dir: Path | None
+    parts: Parts, tuning: Tuning, steps: Steps, adapter_dir: Path | None
 ) -> tuple[tuple[float, ...], Kept]:
     """Trains all weights that the method leaves free, or adapters, in float32."""
     with (
         frozen(tuning.loaded.model, tuning.frozen),
         trained_in_float32(tuning.loaded) as kept,
         _adapted(tuning) as adapted,
-        method.hold.under(adapted) as optimizer,
+        parts.hold.under(adapted) as optimizer,
     ):
-        losses = _fit(method, adapted, steps, optimizer)
+        losses = _fit(parts, adapted, steps, optimizer)
         if adapted is not tuning:
             _merge(adapted, adapter_dir)
     return losses, kept_by_all(kept, tuning.loaded)
 
 
-def _train_sparsely(method: Method, tuning: Tuning, steps: Steps) -> tuple[tuple[float, ...], Kept]:
+def _train_sparsely(parts: Parts, tuning: Tuning, steps: Steps) -> tuple[tuple[float, ...], Kept]:
     """Trains the mask's entries. The method itself counts the entries that rounding leaves changed."""
     # The masters are always float32, so weights in half precision stay in it.
     is_float32 = tuning.loaded.model.dtype == torch.float32
     precise = trained_in_float32(tuning.loaded, counted=False) if is_float32 else nullcontext()
-    with precise, method.hold.under(tuning) as optimizer:
+    with precise, parts.hold.under(tuning) as optimizer:
         assert isinstance(optimizer, SparseAdamW)  # a sparse hold yields no other
-        losses, moved = _fit(method, tuning, steps, optimizer), optimizer.num_moved
+        losses, moved = _fit(parts, tuning, steps, optimizer), optimizer.num_moved
     return losses, Kept(sum(gathered(moved)) if is_sharded(tuning.model) else moved)
 
 
-def _fit(method: Method, tuning: Tuning, steps: Steps, optimizer: torch.optim.Optimizer) -> tuple[float, ...]:
-    terms = [make(tuning) for make in method.losses]
+def _fit(parts: Parts, tuning: Tuning, steps: Steps, optimizer: torch.optim.Optimizer) -> tuple[float, ...]:
     # SparseAdamW clips itself, because it frees the dense gradients before the trainer could clip them.
-    clip = not method.hold.is_sparse
-    return fine_tune(tuning.loaded, steps, optimizer, tuning.options, clip=clip, terms=terms, combine=method.combine)
+    clip = not parts.hold.is_sparse
+    return fine_tune(tuning.loaded, steps, optimizer, tuning.options, clip=clip, add=partial(_added, parts, tuning))
+
+
+def _added(parts: Parts, tuning: Tuning, rows: Sequence[Row]) -> Added:
+    """Makes the method's losses and callbacks from the model as it is before training."""
+    options = tuning.options
+    start = Start(
+        tuning.loaded.model,
+        tuning.loaded.tokenizer,
+        tuning.method,
+        extra=tuning.extra,
+        rows=lambda: rows,
+        micro_batches=micro_batches(options),
+        max_length=options.max_length,
+        seed=options.seed,
+    )
+    return added(parts, start)
 
 
 @contextmanager

@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Generic, TypedDict, Unpack
 
@@ -36,13 +35,13 @@ from holdfast.artifacts import digest
 from holdfast.distributed import all_sum, first, world_size
 from holdfast.intervene.options import SftOptions, share_batch
 from holdfast.intervene.train.checkpoints import claim_folder, load_losses, save_losses, steps_in
-from holdfast.intervene.train.combine import Combine, summed
 from holdfast.intervene.train.examples import training_row, warn_without_end
-from holdfast.intervene.train.methods import Batch, Loss
+from holdfast.intervene.train.parts import Batch
 from holdfast.intervene.train.sharded_checkpoint import ShardedCheckpoints, last_state, load_state
 from holdfast.intervene.train.sparse_adamw import SparseAdamW
+from holdfast.intervene.train.terms import Added, Terms
 from holdfast.intervene.train.untouched import left_as_found
-from holdfast.intervene.train.within_context import Example, MakeRow, rows_within_context
+from holdfast.intervene.train.within_context import Example, MakeRow, Row, rows_within_context
 from holdfast.models.load import HALF_PRECISION, LoadedModel
 from holdfast.models.shards import is_sharded
 from holdfast.progress import Progress
@@ -95,8 +94,7 @@ def fine_tune(
     options: SftOptions,
     *,
     clip: bool,
-    terms: Sequence[Loss] = (),
-    combine: Combine = summed,
+    add: Callable[[Sequence[Row]], Added] = lambda _: Added(),
 ) -> tuple[float, ...]:
     """Trains the model in place, and returns the loss of each step, resumed ones included.
 
@@ -106,8 +104,7 @@ def fine_tune(
         optimizer: optimizer of the parameters to train.
         options: number of steps, learning rate and other training options.
         clip: True has the trainer clip the dense gradients. SparseAdamW clips its own.
-        terms: losses in addition to that of the training.
-        combine: combines the gradients of all losses into one.
+        add: makes the losses and callbacks of a method, given the rows of the examples.
 
     Raises:
         ValueError: the loss is not finite, the batch does not divide, or the folder holds another run.
@@ -120,6 +117,7 @@ def fine_tune(
         folder = steps.output_dir or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         checkpoint = first(lambda: claim_folder(folder, run, options, is_kept=steps.output_dir is not None))
         sharded = is_sharded(loaded.model)
+        added = add(rows)  # from the weights of the start, before a checkpoint is loaded
         done = _go_on(folder, loaded.model, optimizer) if sharded else 0
         args = _trainer_arguments(steps.training, loaded, options, folder, clip, steps_done=done)
         trainer = steps.training.trainer(
@@ -128,9 +126,9 @@ def fine_tune(
             train_dataset=Dataset.from_list(rows).select(steps.order[done * options.batch_size :]),
             processing_class=loaded.tokenizer,
             optimizers=(optimizer, _schedule(optimizer, args, options, done) if sharded else None),
-            callbacks=[_ProgressCallback(steps.label, steps.progress, done)],
+            callbacks=[_ProgressCallback(steps.label, steps.progress, done), *added.callbacks],
         )
-        trainer.terms, trainer.combine = terms, combine
+        trainer.terms = Terms(trainer, added)
         earlier = first(lambda: load_losses(folder, done or steps_in(checkpoint)))
         kept = _keep(trainer, folder, options, done, earlier)
         if done < options.iterations:
@@ -174,10 +172,8 @@ class Quiet(Trainer):
     def __init__(self, **parts: Unpack["_Parts"]) -> None:
         super().__init__(**parts)  # pyright: ignore[reportArgumentType]  # transformers names one kind of schedule
         self.losses: dict[int, float] = {}
-        """Loss of each step of this call: the mean per response token, plus the other terms."""
-        self.terms: Sequence[Loss] = ()
-        self.combine: Combine = summed
-        self._term: Loss | None = None
+        """Loss of each step of this call: the mean per response token, plus the other losses."""
+        self.terms = Terms(self, Added())
 
     @property
     def unwrapped(self) -> nn.Module:
@@ -187,9 +183,7 @@ class Quiet(Trainer):
 
     def training_step(self, model: nn.Module, inputs: Batch, num_items_in_batch: Tensor | int | None = None) -> Tensor:
         """Runs one micro-batch. Its loss is a share of the step's mean, so the shares of a step add up."""
-        terms = (None, *self.terms)
-        backward = [partial(self._propagate, term, model, inputs, num_items_in_batch) for term in terms]
-        loss = self.combine(self.unwrapped, backward)
+        loss = self.terms.step(super().training_step, model, inputs, num_items_in_batch)
         step = self.state.global_step
         mean = all_sum(loss.detach().clone()).item() / world_size()
         self.losses[step] = self.losses.get(step, 0.0) + mean
@@ -200,13 +194,6 @@ class Quiet(Trainer):
             )
         return loss
 
-    def _propagate(
-        self, term: Loss | None, model: nn.Module, inputs: Batch, num_items_in_batch: Tensor | int | None
-    ) -> Tensor:
-        """Adds the gradient of one loss, and returns the loss. None is the trainer's own loss."""
-        self._term = term
-        return super().training_step(model, inputs, num_items_in_batch)
-
     def compute_loss(
         self,
         model: nn.Module,
@@ -214,12 +201,8 @@ class Quiet(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor | tuple[Tensor, object]:
-        """Computes the loss of the current term, as a share of the step's mean unless the trainer divides it."""
-        if self._term is None:
-            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        loss = self._term(model, inputs)
-        is_taken_as_share = self.model_accepts_loss_kwargs and num_items_in_batch is not None
-        return loss / self.current_gradient_accumulation_steps if is_taken_as_share else loss
+        """Computes the loss of the examples, or that of the method in its place."""
+        return self.terms.own(super().compute_loss, model, inputs, return_outputs, num_items_in_batch)
 
     def _wrap_model(self, model: nn.Module, training: bool = True, dataloader: DataLoader | None = None) -> nn.Module:
         """Keeps the model out of DistributedDataParallel when SparseAdamW adds up its gradients itself."""

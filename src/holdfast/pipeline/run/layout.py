@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from holdfast.arms import STAGES, STARTS, Arm, Stage, arm_named, arms_of, masks
 from holdfast.intervene.options import EnhanceOptions
-from holdfast.intervene.train.methods import METHODS
+from holdfast.intervene.train.methods import method_named
 from holdfast.pipeline import verifying
 from holdfast.pipeline.run.config import RunConfig
 
@@ -46,7 +46,7 @@ def masks_of(config: RunConfig) -> tuple[str, ...]:
 
 def trains_mask_alone(arm: Arm) -> bool:
     """True where an arm trains only the mask's entries, so that a patch holds all changes."""
-    return METHODS[arm.method].hold.is_sparse
+    return method_named(arm.method).parts.hold.is_sparse
 
 
 def enhance_options(config: RunConfig, arm: str) -> EnhanceOptions:

@@ -1,0 +1,73 @@
+"""The safety exchanges of a method: given refusals, or the start model's own answers. None may evaluate the model."""
+
+from collections.abc import Sequence
+
+from holdfast.intervene.train.methods import Method
+from holdfast.intervene.train.preserve.replay import own_answers, tell_complying
+from holdfast.models.load import LoadedModel
+from holdfast.progress import Progress, silent
+from holdfast.records import Exchange, Prompt, require_records, shared_prompts
+
+Safety = Sequence[Prompt] | Sequence[Exchange]
+"""Safety prompts, whose own answers are made, or exchanges, whose responses are learned as they are."""
+
+
+def check_safety(method: Method, safety: Safety, held_out: Sequence[Prompt | Exchange]) -> None:
+    """Checks that a method has the safety data that it needs, before a model is used.
+
+    Raises:
+        ValueError: data is missing, surplus, of the wrong kind, or a prompt also evaluates the model.
+    """
+    if method.safety is None:
+        _refuse_surplus(method, safety, held_out)
+        return
+    if not safety:
+        raise ValueError(_missing(method))
+    if method.safety == "given" or isinstance(safety[0], Exchange):
+        require_records("the safety exchanges", safety, Exchange)
+    else:
+        require_records("the safety prompts", safety, Prompt)
+    if shared := shared_prompts(safety, held_out):
+        raise ValueError(
+            f"{len(shared)} safety prompts are also prompts that evaluate the model, the first is {shared[0]!r}; "
+            "training on them would make its evaluation worthless: remove them from the safety prompts."
+        )
+
+
+def safety_exchanges(
+    method: Method, loaded: LoadedModel, safety: Safety, answer_tokens: int, progress: Progress = silent
+) -> list[Exchange]:
+    """Returns the exchanges that a method learns from, and logs the share that does not refuse. None for most methods.
+
+    Raises:
+        ValueError: every answer is empty.
+    """
+    if method.safety is None:
+        return []
+    exchanges = [record for record in safety if isinstance(record, Exchange)]
+    if not exchanges:
+        prompts = [record for record in safety if isinstance(record, Prompt)]
+        exchanges = own_answers(loaded, prompts, max_new_tokens=answer_tokens, progress=progress)
+    tell_complying(exchanges)
+    return exchanges
+
+
+def _refuse_surplus(method: Method, safety: Safety, held_out: Sequence[Prompt | Exchange]) -> None:
+    for name, given in (("safety", safety), ("held_out", held_out)):
+        if given:
+            raise ValueError(
+                f"{name} was given, and method {method.name} reads no safety data; leave it out, or choose a method "
+                "that does, such as replay."
+            )
+
+
+def _missing(method: Method) -> str:
+    if method.safety == "given":
+        return (
+            f"method {method.name} needs harmful prompts with refusals and got none; give them as safety (--safety), "
+            "or choose method replay, which takes prompts alone."
+        )
+    return (
+        f"method {method.name} needs harmful prompts, to which the start model answers by itself, and got none; give "
+        "them as safety (--safety), for example the prompts that scored a mask."
+    )
