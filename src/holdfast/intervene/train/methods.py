@@ -58,6 +58,22 @@ METHODS: dict[str, Method] = {
         Method("plain", "train on the task, and nothing else", "parts:DEFAULTS"),
         Method("spa", "hold the mask's weights bit for bit", "adapt", needs_mask=True),
         Method("set", "train the mask's weights alone", "enhance", needs_mask=True),
+        Method(
+            "mixed",
+            "mix harmful prompts with given refusals into the task",
+            "preserve.mixed",
+            safety="given",
+            is_mixed=True,
+            options=("safety_share",),
+        ),
+        Method(
+            "replay",
+            "mix harmful prompts with the start model's own answers into the task",
+            "preserve.replay",
+            safety="own",
+            is_mixed=True,
+            options=("safety_share", "answer_tokens"),
+        ),
     )
 }
 USUAL: Mapping[Stage, str] = {"enhance": "set", "adapt": "spa"}
