@@ -74,6 +74,7 @@ METHODS: dict[str, Method] = {
             is_mixed=True,
             options=("safety_share", "answer_tokens"),
         ),
+        Method("ema", "average the weights over the steps", "preserve.ema", options=("ema_decay",)),
     )
 }
 USUAL: Mapping[Stage, str] = {"enhance": "set", "adapt": "spa"}
