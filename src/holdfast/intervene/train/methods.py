@@ -75,6 +75,7 @@ METHODS: dict[str, Method] = {
             options=("safety_share", "answer_tokens"),
         ),
         Method("ema", "average the weights over the steps", "preserve.ema", options=("ema_decay",)),
+        Method("layers", "freeze some layers", "preserve.layers", options=("frozen_layers",)),
     )
 }
 USUAL: Mapping[Stage, str] = {"enhance": "set", "adapt": "spa"}
