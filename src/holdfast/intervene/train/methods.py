@@ -74,6 +74,9 @@ METHODS: dict[str, Method] = {
             is_mixed=True,
             options=("safety_share", "answer_tokens"),
         ),
+        Method(
+            "kl", "add the KL divergence from the start model's answers", "preserve.kl", safety="own", options=STORED
+        ),
         Method("ema", "average the weights over the steps", "preserve.ema", options=("ema_decay",)),
         Method("layers", "freeze some layers", "preserve.layers", options=("frozen_layers",)),
     )
