@@ -77,6 +77,13 @@ METHODS: dict[str, Method] = {
         Method(
             "kl", "add the KL divergence from the start model's answers", "preserve.kl", safety="own", options=STORED
         ),
+        Method(
+            "der",
+            "add the squared distance to the start model's logits on its answers",
+            "preserve.der",
+            safety="own",
+            options=STORED,
+        ),
         Method("ema", "average the weights over the steps", "preserve.ema", options=("ema_decay",)),
         Method("layers", "freeze some layers", "preserve.layers", options=("frozen_layers",)),
     )
