@@ -84,6 +84,12 @@ METHODS: dict[str, Method] = {
             safety="own",
             options=STORED,
         ),
+        Method(
+            "constrained",
+            "weigh down response tokens that became likelier, the first ones most",
+            "preserve.constrained",
+            options=("constraint",),
+        ),
         Method("ema", "average the weights over the steps", "preserve.ema", options=("ema_decay",)),
         Method("layers", "freeze some layers", "preserve.layers", options=("frozen_layers",)),
     )
