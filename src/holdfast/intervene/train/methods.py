@@ -90,6 +90,13 @@ METHODS: dict[str, Method] = {
             "preserve.constrained",
             options=("constraint",),
         ),
+        Method(
+            "safegrad",
+            "remove the part of the task's gradient that opposes that of kl",
+            "preserve.safegrad",
+            safety="own",
+            options=STORED,
+        ),
         Method("ema", "average the weights over the steps", "preserve.ema", options=("ema_decay",)),
         Method("layers", "freeze some layers", "preserve.layers", options=("frozen_layers",)),
     )
