@@ -99,6 +99,9 @@ METHODS: dict[str, Method] = {
         ),
         Method("ema", "average the weights over the steps", "preserve.ema", options=("ema_decay",)),
         Method("layers", "freeze some layers", "preserve.layers", options=("frozen_layers",)),
+        Method("mgda", "combine all losses' gradients by MGDA", "combine.gapo:MGDA"),
+        Method("gapo", "combine all losses' gradients by GAPO", "combine.gapo", options=("gapo_power",)),
+        Method("p_gapo", "combine all losses' gradients by P-GAPO", "combine.p_gapo", options=("preferences",)),
     )
 }
 USUAL: Mapping[Stage, str] = {"enhance": "set", "adapt": "spa"}

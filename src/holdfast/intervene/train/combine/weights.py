@@ -12,9 +12,9 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-Gram = Float64[Tensor, "loss loss"]
+Gram = Float64[Tensor, "*batch loss loss"]
 """Inner products of the losses' gradients."""
-Weights = Float64[Tensor, " loss"]
+Weights = Float64[Tensor, "*batch loss"]
 """Factor of each loss's gradient in the update."""
 Combine = Callable[[Gram], Weights]
 
