@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.arms import ARMS, STAGES, arm_named, arms_of, help_on, looks, masks
+from holdfast.arms import ARMS, STAGES, arm_named, arms_of, help_on, looks, masks, usual_arms
 from holdfast.select import SELECTORS
 
 pytestmark = pytest.mark.xdist_group("toy_arm")
@@ -63,8 +63,12 @@ def test_names_are_those_of_files_that_exist():
     assert names == {
         "verify": ["top", "safety_only", "random", "bottom"],
         "enhance": ["top", "safety_only", "random", "bottom", "refusals_alone", "full"],
-        "adapt": ["plain", "protected", "safety_only", "random_protected"],
+        "adapt": [
+            *("plain", "protected", "safety_only", "random_protected"),
+            *("mixed", "replay", "kl", "der", "constrained", "safegrad", "ema", "layers", "protected_replay"),
+        ],
     }
+    assert usual_arms("adapt") == ("plain", "protected", "safety_only", "random_protected")
     assert arm_named("enhance", "top").path == ("enhance", "after")
     assert arm_named("enhance", "refusals_alone").path == ("enhance", "controls", "refusals_alone")
     assert arm_named("adapt", "random_protected").path == ("adapt", "random_protected")
@@ -88,6 +92,8 @@ def test_arms_of_one_meaning_share_a_line_of_help():
         "- plain: none",
         "- protected: the mask",
         "- safety_only, random_protected: its controls",
+        "- mixed, replay, kl, der, constrained, safegrad, ema, layers: methods without a mask",
+        "- protected_replay: the mask, with the model's own answers to safety prompts mixed in",
     ]
 
 

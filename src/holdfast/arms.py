@@ -72,6 +72,8 @@ class Arm:
     """Settings that this arm changes from those of its stage."""
     is_control: bool = True
     """Tells whether a run that is short of memory may leave the arm out."""
+    is_usual: bool = True
+    """Tells whether a run that names no arms has it."""
     is_compared: bool = False
     """Tells whether other arms are compared with this one prompt by prompt, as they are with the start."""
 
@@ -101,6 +103,11 @@ def _control(
     name: str, mask: str | None, method: str, help: str, label: str, look: Look, does: str = OTHER_WEIGHTS, **more
 ) -> Arm:
     return Arm(name, "enhance", mask, method, help, label, look, (CONTROLS, name), does=does, **more)
+
+
+def _instead(method: str, does: str) -> Arm:
+    """A method that people use in place of a mask, which a run has only where it is named."""
+    return Arm(method, "adapt", None, method, "methods without a mask", method, FULL, is_usual=False, does=does)
 
 
 ARMS: tuple[Arm, ...] = (
@@ -156,6 +163,30 @@ ARMS: tuple[Arm, ...] = (
         is_compared=True,
         does="with as many random entries held",
     ),
+    *(
+        _instead(method, words)
+        for method, words in (
+            ("mixed", "with given refusals mixed in"),
+            ("replay", "with the model's own answers to safety prompts mixed in"),
+            ("kl", "with a penalty on the KL divergence from the start"),
+            ("der", "with a penalty on the distance to the start's logits"),
+            ("constrained", "with constrained first tokens"),
+            ("safegrad", "without the part of the gradient that opposes safety"),
+            ("ema", "with the weights averaged over the steps"),
+            ("layers", "with some layers frozen"),
+        )
+    ),
+    Arm(
+        "protected_replay",
+        "adapt",
+        "top",
+        "spa+replay",
+        "the mask, with the model's own answers to safety prompts mixed in",
+        f"hold {SELECTED} + replay",
+        TOP,
+        is_usual=False,
+        does="with the selected entries held and the model's own answers to safety prompts mixed in",
+    ),
 )
 """All arms, stage by stage, in the order of configs, runs and pages."""
 
@@ -163,6 +194,11 @@ ARMS: tuple[Arm, ...] = (
 def arms_of(stage: Stage) -> dict[str, Arm]:
     """Returns the arms of a stage by name."""
     return {arm.name: arm for arm in ARMS if arm.stage == stage}
+
+
+def usual_arms(stage: Stage) -> tuple[str, ...]:
+    """Returns the names of the arms that a run has which names none."""
+    return tuple(name for name, arm in arms_of(stage).items() if arm.is_usual)
 
 
 def arm_named(stage: Stage, name: str) -> Arm:

@@ -71,6 +71,24 @@ JUDGED = ["--judge", GUARD]
                 (["--judge", "/no/such/judge"], "model folder '/no/such/judge' does not exist"),
             )
         ],
+        *[
+            ([*ADAPT, *NEW, *more], sentence)
+            for more, sentence in (
+                (["--method", "replya"], "unknown method 'replya'; did you mean 'replay'"),
+                (["--method", "spa+replay"], "method spa\\+replay needs a mask and got none"),
+                (["--method", "kl", "--mask", "{tmp}/mask"], "method kl reads no mask and got one; choose spa\\+kl"),
+                (["--method", "mixed"], "method mixed needs harmful prompts with refusals and got none"),
+                (["--method", "replay"], "method replay needs harmful prompts, to which the start model answers"),
+                (["--method", "ema", "--safety", HARMFUL], "method ema reads no safety data; leave it out"),
+                (["--method", "ema", "--safety-share", "0.2"], "safety_share is an option of method mixed or replay"),
+                (["--method", "mixed", "--safety-share", "1"], "--safety-share: got .1., input should be less than 1"),
+                (["--method", "mixed+gapo+mgda"], "both combine the gradients; leave one out"),
+                (
+                    ["--method", "replay", "--safety", HARMFUL, "--held-out", "testbed:harmful_seen"],
+                    "4 safety prompts are also prompts that evaluate the model",
+                ),
+            )
+        ],
         ([*SCORE[:1], "/no/such/model", *SCORE[2:], *JUDGED], "model folder '/no/such/model' does not exist"),
         (EVALUATE + JUDGED + ["--second-judge", "api:x"], "needs its key in the environment variable"),
         (EVALUATE + JUDGED + ["--second-judge", "/no/such/judge"], "'/no/such/judge' does not exist"),

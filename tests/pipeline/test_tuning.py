@@ -8,12 +8,14 @@ import pytest
 
 from holdfast import __version__
 from holdfast.artifacts import load_json, load_patch, save_mask
+from holdfast.intervene.method_options import MethodOptions
 from holdfast.intervene.options import AdaptOptions, EnhanceOptions
+from holdfast.intervene.train.preserve import replay
 from holdfast.made_by import count_shared, prompts_entry
 from holdfast.models.load import load_model
 from holdfast.pipeline import suites, tuning
-from holdfast.pipeline.options import EnhanceFiles, SuiteFiles
-from holdfast.prompts.sources import load_exchanges
+from holdfast.pipeline.options import EnhanceFiles, SafetyFiles, SuiteFiles
+from holdfast.prompts.sources import load_exchanges, load_prompts
 from tests.intervene.given import random_mask
 from tests.tiny import make_llama, make_tokenizer
 
@@ -198,3 +200,27 @@ def test_a_single_step_of_set_at_its_defaults_changes_nothing_and_says_so(inputs
     one = EnhanceOptions(iterations=1, batch_size=2)
     assert enhance(inputs, tmp_path / "out", one).entries_changed == 0
     assert "no weight changed in 1 training steps" in caplog.text
+
+
+def test_own_answers_lie_beside_the_checkpoint_and_are_made_once(tmp_path, monkeypatch):
+    options = AdaptOptions(iterations=2, batch_size=4, learning_rate=1e-3)
+    files = SafetyFiles(safety="testbed:harmful_calibration#first=4", held_out=("testbed:harmful_seen",))
+    how = {"options": options, "method": "replay", "safety": files}
+    how |= {"method_options": MethodOptions(answer_tokens=12, safety_share=0.5)}
+    task, out = "testbed:task_train#first=4", tmp_path / "out"
+
+    def stop(label, done, total):
+        if label == "adapting":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tuning.adapt_model("testbed:aligned", None, task, out, progress=stop, **how)
+    answers = load_json(out / "own_answers.json")["answers"]
+    assert [answer["prompt"] for answer in answers] == [prompt.prompt for prompt in load_prompts(files.safety)]
+    assert all(answer["response"] for answer in answers)
+    monkeypatch.setattr(replay, "generate", None)
+    result = tuning.adapt_model("testbed:aligned", None, task, out, **how)
+    assert result.entries_changed > 0
+    assert load_json(out / "settings.json")["method"] == "replay"
+    with pytest.raises(ValueError, match="method options"):
+        tuning.adapt_model("testbed:aligned", None, task, out, **how | {"method_options": MethodOptions()})

@@ -4,9 +4,15 @@ from pathlib import Path
 
 from holdfast.commands.console import Json, show_known, shown_progress
 from holdfast.commands.once import ExistOk, Once
-from holdfast.commands.parameters import Adapt
+from holdfast.commands.parameters import Adapt, Method, Preserve, Safety
 from holdfast.commands.tuned import check_mask, training_numbers
+from holdfast.intervene.method_options import MethodOptions
 from holdfast.intervene.options import AdaptOptions
+from holdfast.intervene.train.methods import method_for, refuse_idle, usual_method
+from holdfast.pipeline.options import SafetyFiles
+
+USUAL = {"spa": "SPA", "plain": "Plain fine-tuning"}
+"""Headings of the results of the default methods."""
 
 
 def adapt(
@@ -15,11 +21,14 @@ def adapt(
     task: str,
     out: Path,
     mask: Path | None = None,
+    method: Method = None,
     options: Adapt = AdaptOptions(),
+    method_options: Preserve = MethodOptions(),
+    safety: Safety = SafetyFiles(),
     exist_ok: ExistOk = False,
     json: Json = False,
 ) -> None:
-    """SPA: fine-tune on a task and hold a mask's weights bit for bit.
+    """SPA: fine-tune on a task and hold a mask's weights bit for bit. Other methods that keep safety: --method.
 
     Exit codes: 0: done. 1: a held weight moved. 2: any other error, explained in one sentence. 130 or 143: stopped.
 
@@ -42,16 +51,20 @@ def adapt(
     once = Once(exist_ok, "adapt", out / "result.json", out, locals())
     if once.says_done(json):
         return
+    chosen = method_for(method or usual_method("adapt", mask), mask)
+    refuse_idle(chosen, method_options)
     check_mask(mask)
     from holdfast.pipeline import tuning
 
     with shown_progress() as progress:
-        done = tuning.adapt_model(model, mask, task, out, options=options, progress=progress)
+        how = {"method": chosen.name, "method_options": method_options, "safety": safety}
+        done = tuning.adapt_model(model, mask, task, out, options=options, progress=progress, **how)
     held = {"entries_protected": done.entries_protected, "protected_identical": done.protected_identical}
     result = {
         "out": str(out),
-        **(held if mask else {}),
+        **({} if chosen.name in USUAL else {"method": chosen.name}),
+        **(held if chosen.needs_mask else {}),
         **training_numbers(done, options.iterations),
     }
     once.record()
-    show_known("SPA" if mask else "Plain fine-tuning", result, json)
+    show_known(USUAL.get(chosen.name, "Fine-tuning"), result, json)

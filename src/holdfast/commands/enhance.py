@@ -4,9 +4,11 @@ from pathlib import Path
 
 from holdfast.commands.console import Json, show_known, shown_progress
 from holdfast.commands.once import ExistOk, Once
-from holdfast.commands.parameters import Enhance
+from holdfast.commands.parameters import Combine, Enhance, EnhanceMethod
 from holdfast.commands.tuned import check_mask, training_numbers
+from holdfast.intervene.method_options import CombineOptions, MethodOptions
 from holdfast.intervene.options import EnhanceOptions
+from holdfast.intervene.train.methods import method_for, refuse_idle, usual_method
 from holdfast.pipeline.options import EnhanceFiles
 
 
@@ -17,7 +19,9 @@ def enhance(
     harmless: str,
     out: Path,
     mask: Path | None = None,
+    method: EnhanceMethod = None,
     options: Enhance = EnhanceOptions(),
+    combine: Combine = CombineOptions(),
     exist_ok: ExistOk = False,
     json: Json = False,
 ) -> None:
@@ -48,14 +52,18 @@ def enhance(
     once = Once(exist_ok, "enhance", out / "result.json", out, locals())
     if once.says_done(json):
         return
+    chosen, method_options = method_for(method or usual_method("enhance", mask), mask), MethodOptions(**dict(combine))
+    refuse_idle(chosen, method_options)
     check_mask(mask)
     from holdfast.pipeline import tuning
 
     with shown_progress() as progress:
         files = EnhanceFiles(refusals=refusals, harmless=harmless)
-        done = tuning.enhance_model(model, mask, files, out, options=options, progress=progress)
+        how = {"method": chosen.name, "method_options": method_options}
+        done = tuning.enhance_model(model, mask, files, out, options=options, progress=progress, **how)
     result = {
         "out": str(out),
+        **({} if chosen.name in ("set", "plain") else {"method": chosen.name}),
         "entries_trained": done.entries_trained,
         "share_trained": done.share_trained,
         "untouched_identical": done.untouched_identical,

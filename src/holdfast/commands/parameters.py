@@ -7,14 +7,17 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from holdfast.config import MAX_SEED
+from holdfast.intervene.method_options import CombineOptions, MethodOptions
 from holdfast.intervene.options import AdaptOptions, EnhanceOptions
+from holdfast.intervene.train.methods import methods_help
 from holdfast.models.options import GenerateOptions, ServedOptions
-from holdfast.option_groups import JUDGED, MEASURED, METHOD, NEURONS, RESPONSES, SEVERAL
+from holdfast.option_groups import JUDGED, MEASURED, METHOD, NEURONS, PRESERVE, RESPONSES, SEVERAL
 from holdfast.pipeline.options import (
     JudgeOptions,
     LayerWiseOptions,
     MeasureOptions,
     NeuronOptions,
+    SafetyFiles,
     ScoringOptions,
     SuiteFiles,
     VerifyOptions,
@@ -40,3 +43,24 @@ LayerWise = Annotated[LayerWiseOptions, Parameter(name="*"), SEVERAL]
 Verify = Annotated[VerifyOptions, Parameter(name="*"), METHOD]
 Enhance = Annotated[EnhanceOptions, Parameter(name="*"), METHOD]
 Adapt = Annotated[AdaptOptions, Parameter(name="*"), METHOD]
+Method = Annotated[
+    str | None,
+    Parameter(
+        help=methods_help(
+            "Method of fine-tuning, or several joined by +, such as spa+replay. By default spa with a mask, "
+            "and plain without one."
+        )
+    ),
+    METHOD,
+]
+EnhanceMethod = Annotated[
+    str | None,
+    Parameter(
+        help="Method of fine-tuning. By default set with a mask, and plain without one. set+gapo, set+p_gapo and "
+        "set+mgda combine the gradients of refusals and harmless exchanges in place of their fixed mixture."
+    ),
+    METHOD,
+]
+Safety = Annotated[SafetyFiles, Parameter(name="*"), PRESERVE]
+Preserve = Annotated[MethodOptions, Parameter(name="*"), PRESERVE]
+Combine = Annotated[CombineOptions, Parameter(name="*"), PRESERVE]

@@ -3,6 +3,7 @@
 They are apart from the methods so that `--help` and the reading of a config import no training library.
 """
 
+from collections.abc import Collection
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -11,8 +12,17 @@ from holdfast.config import Options
 from holdfast.option_groups import PRESERVE
 
 
-class MethodOptions(Options):
-    """Options of the methods that keep safety while a model is fine-tuned."""
+class CombineOptions(Options):
+    """Options of the methods that combine the gradients of several losses."""
+
+    gapo_power: Annotated[float, PRESERVE] = Field(default=1.0, ge=0)
+    """gapo: p. 0 is MGDA, 1 gives every loss a gradient of length 1, and 2 favours losses with small gradients."""
+    preferences: Annotated[tuple[float, ...], PRESERVE] = ()
+    """p_gapo: lambda of each loss, the task's first (in SET: that of refusals). Equal ones when left out."""
+
+
+class MethodOptions(CombineOptions):
+    """Options of the methods that keep safety while a model is fine-tuned, and of combining gradients."""
 
     safety_share: Annotated[float, PRESERVE] = Field(default=0.1, gt=0, lt=1)
     """mixed, replay: share of safety exchanges among the examples, in (0, 1). A few percent keep refusals, and a large
@@ -33,10 +43,6 @@ class MethodOptions(Options):
     frozen_layers: Annotated[tuple[int, ...], PRESERVE] = ()
     """layers: numbers of the layers that are not trained, such as 5-14. The share of the depth that is 5-14 of 32 when
     left out."""
-    gapo_power: Annotated[float, PRESERVE] = Field(default=1.0, ge=0)
-    """gapo: p. 0 is MGDA, 1 gives every loss a gradient of length 1, and 2 favours losses with small gradients."""
-    preferences: Annotated[tuple[float, ...], PRESERVE] = ()
-    """p_gapo: lambda of each loss, the task's first. Equal ones when left out."""
 
     @model_validator(mode="after")
     def _refuse_negative(self) -> Self:
@@ -49,3 +55,7 @@ class MethodOptions(Options):
     def changed(self) -> list[str]:
         """Names of the options that differ from their defaults."""
         return [name for name, field in type(self).model_fields.items() if getattr(self, name) != field.default]
+
+    def only(self, names: Collection[str]) -> "MethodOptions":
+        """Returns these options alone, with all others at their defaults."""
+        return MethodOptions(**self.model_dump(include=set(names)))

@@ -18,27 +18,32 @@ from holdfast.artifacts import (
 )
 from holdfast.distributed import first, world_size
 from holdfast.intervene.entries import mask_digest
+from holdfast.intervene.method_options import MethodOptions
 from holdfast.intervene.options import AdaptOptions, EnhanceOptions, SftOptions, share_batch
 from holdfast.intervene.train.adapt import AdaptResult, adapt
 from holdfast.intervene.train.checkpoints import discard_checkpoints
-from holdfast.intervene.train.enhance import EnhanceResult, enhance
-from holdfast.intervene.train.methods import usual_method
+from holdfast.intervene.train.enhance import EnhanceResult, check_method, enhance
+from holdfast.intervene.train.methods import Method, method_for, refuse_idle, refuse_several_processes, usual_method
+from holdfast.intervene.train.preserve.replay import own_answers
+from holdfast.intervene.train.preserve.safety import Safety, check_safety
 from holdfast.intervene.train.result import TuningResult
 from holdfast.models.load import LoadedModel, load_model
 from holdfast.pipeline.given_exchanges import load_to_enhance
 from holdfast.pipeline.inputs import digest_of
-from holdfast.pipeline.options import EnhanceFiles
+from holdfast.pipeline.options import EnhanceFiles, SafetyFiles
 from holdfast.pipeline.outputs import claimed, refuse_unclaimable
 from holdfast.pipeline.rendering import rendering_of
 from holdfast.pipeline.saving import save_checkpoint
 from holdfast.progress import Progress, silent, step
-from holdfast.prompts.sources import load_exchanges
-from holdfast.records import Exchange
+from holdfast.prompts.sources import load_exchanges, load_prompts
+from holdfast.records import Exchange, Prompt
 from holdfast.select.neurons import neuron_weights
 from holdfast.values import Mask, Meta
 
 TRAINING = "training"
 """Subfolder of the training checkpoints."""
+ANSWERS = "own_answers.json"
+"""File of the start model's own answers to safety prompts."""
 
 
 def enhance_model(
@@ -49,6 +54,7 @@ def enhance_model(
     *,
     options: EnhanceOptions = EnhanceOptions(),
     method: str | None = None,
+    method_options: MethodOptions = MethodOptions(),
     progress: Progress = silent,
 ) -> EnhanceResult:
     """Writes the tuned checkpoint, its patch and the results of its checks to a folder. An interrupted call resumes.
@@ -60,14 +66,20 @@ def enhance_model(
         InvariantError: an entry outside the mask has changed.
     """
     refuse_unclaimable(out)
+    chosen = check_method(method or usual_method("enhance", mask), mask, options, method_options)
     unsafe, safe = load_to_enhance(files.refusals, files.harmless)
     loaded, selected = _load_to_tune(model, mask, options, progress, all_weights=mask is None)
-    settings = _settings(
-        loaded, selected, options, _unusual(method, "enhance", selected), refusals=unsafe, harmless=safe
-    )
+    settings = _settings(loaded, selected, options, refusals=unsafe, harmless=safe)
+    settings |= _of_method(chosen, "enhance", mask, method_options)
     with claimed(out, settings, states=TRAINING):
         kept = _checkpoints(out, options)
-        call_options = {"method": method, "just_loaded": True, "check_sets": False, "output_dir": kept}
+        call_options = {
+            "method": chosen.name,
+            "method_options": method_options,
+            "just_loaded": True,
+            "check_sets": False,
+            "output_dir": kept,
+        }
         sets = {"refusals": unsafe, "harmless": safe}
         result = enhance(loaded, selected, **sets, options=options, progress=progress, **call_options)
         if result.patch is not None:
@@ -90,6 +102,8 @@ def adapt_model(
     *,
     options: AdaptOptions = AdaptOptions(),
     method: str | None = None,
+    method_options: MethodOptions = MethodOptions(),
+    safety: SafetyFiles = SafetyFiles(),
     progress: Progress = silent,
 ) -> AdaptResult:
     """Writes the adapted checkpoint and the results of its checks to a folder. An interrupted call resumes.
@@ -101,12 +115,18 @@ def adapt_model(
         InvariantError: a protected entry has changed.
     """
     refuse_unclaimable(out)
-    task = load_exchanges(exchanges)
+    chosen = method_for(method or usual_method("adapt", mask), mask)
+    refuse_idle(chosen, method_options)
+    refuse_several_processes(chosen)
+    task, learned = load_exchanges(exchanges), load_safety(chosen, safety)
     loaded, selected = _load_to_tune(model, mask, options, progress, all_weights=options.lora is None)
-    settings = _settings(loaded, selected, options, _unusual(method, "adapt", selected), task=task)
+    settings = _settings(loaded, selected, options, task=task, **({"safety": learned} if learned else {}))
+    settings |= _of_method(chosen, "adapt", mask, method_options)
     with claimed(out, settings, states=TRAINING):
         kept = _checkpoints(out, options)
-        call_options = {"adapter_dir": out / "adapter", "method": method, "just_loaded": True}
+        learned = _with_answers(chosen, loaded, learned, method_options, out, progress)
+        call_options = {"adapter_dir": out / "adapter", "method": chosen.name, "just_loaded": True}
+        call_options |= {"method_options": method_options, "safety": learned}
         result = adapt(loaded, selected, task, options, progress, kept, **call_options)
         checked = {
             "entries_protected": result.entries_protected,
@@ -115,6 +135,34 @@ def adapt_model(
         }
         _save_tuned(out, result, options, checked, progress)
     return result
+
+
+def load_safety(method: Method, files: SafetyFiles) -> Safety:
+    """Loads the safety data that a method reads, before a model is loaded.
+
+    Raises:
+        ValueError: the method needs data that is not given, reads none, or a prompt also evaluates the model.
+    """
+    held_out = [prompt for source in files.held_out for prompt in load_prompts(source)]
+    if files.safety is None:
+        learned: Safety = []
+    elif method.safety == "given":
+        learned = load_exchanges(files.safety, responses="refusals")
+    else:
+        learned = load_prompts(files.safety, "harmful")
+    check_safety(method, learned, held_out)
+    return learned
+
+
+def _with_answers(
+    method: Method, loaded: LoadedModel, safety: Safety, options: MethodOptions, out: Path, progress: Progress
+) -> Safety:
+    """Replaces safety prompts by the start model's own answers, which are kept in the output folder."""
+    prompts = [record for record in safety if isinstance(record, Prompt)]
+    if not prompts or method.safety != "own":
+        return safety
+    settings = {"max_new_tokens": options.answer_tokens, "cache": out / ANSWERS, "progress": progress}
+    return own_answers(loaded, prompts, **settings)
 
 
 def _load_to_tune(
@@ -147,11 +195,10 @@ def _load_to_tune(
 
 
 def _settings(
-    loaded: LoadedModel, mask: Mask | None, options: SftOptions, method: str | None, **read: Sequence[Exchange]
+    loaded: LoadedModel, mask: Mask | None, options: SftOptions, **read: Sequence[Exchange | Prompt]
 ) -> dict[str, object]:
     """Returns the settings that a tuned checkpoint depends on."""
     return {
-        **({"method": method} if method else {}),
         "model": loaded.base,
         "mask": mask and mask_digest(mask),
         **{name: digest_of(exchanges) for name, exchanges in read.items()},
@@ -161,9 +208,11 @@ def _settings(
     }
 
 
-def _unusual(method: str | None, stage: Stage, mask: Mask | None) -> str | None:
-    """Returns the method unless it is the default, which folders of earlier versions do not name."""
-    return None if method == usual_method(stage, mask) else method
+def _of_method(method: Method, stage: Stage, mask: Path | None, options: MethodOptions) -> dict[str, object]:
+    """Returns the method and the options that it reads. The default, which earlier versions do not name, adds none."""
+    named = {} if method.name == usual_method(stage, mask) else {"method": method.name}
+    read = options.model_dump(mode="json", include=set(method.options))
+    return named | ({"method options": read} if read else {})
 
 
 def _with_names(made_by: Meta, **names: str) -> Meta:

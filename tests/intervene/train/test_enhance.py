@@ -192,3 +192,35 @@ def test_a_prompt_that_fills_max_length_is_refused():
     long = [Exchange("how do i mend the old clock ? " * 20, "sorry , i can not help with that .")]
     with pytest.raises(ValueError, match="leaves no response within max_length=16"):
         enhance(loaded, None, refusals=long, harmless=HARMLESS, options=OPTIONS.model_copy(update={"max_length": 16}))
+
+
+@pytest.mark.parametrize("name", ["set+gapo", "set+mgda", "set+p_gapo"])
+def test_set_combines_the_gradients_of_refusals_and_harmless_exchanges(name):
+    loaded = load_tiny(torch.float32)
+    mask, start = random_mask(loaded.model), bits(loaded.model)
+    options = EnhanceOptions(iterations=6, batch_size=4, learning_rate=1e-1)
+    result = enhance(loaded, mask, refusals=REFUSALS, harmless=HARMLESS, options=options, method=name)
+    assert result.untouched_identical is True
+    assert len(result.patch) > 0
+    assert len(result.losses) == 6
+    assert result.losses[-1] < result.losses[0]
+    mixture = load_tiny(torch.float32)
+    enhance(mixture, mask, refusals=REFUSALS, harmless=HARMLESS, options=options)
+    assert not equal_bits(bits(mixture.model), bits(loaded.model))
+    assert not equal_bits(bits(loaded.model), start)
+
+
+@pytest.mark.parametrize(
+    ("method", "change", "sentence"),
+    [
+        ("set+gapo", {"objective": "dpo"}, "objective dpo has one loss of preferences"),
+        ("set+gapo", {"harmless_share": 0.0}, "give a harmless_share above 0"),
+        ("set+gapo", {"batch_size": 1}, "batch_size=1 leaves no refusal in a step"),
+        ("replay", {}, "enhance teaches safety; use it with adapt"),
+    ],
+)
+def test_methods_that_do_not_fit_set_are_refused(method, change, sentence):
+    loaded = load_tiny(torch.float32)
+    mask = random_mask(loaded.model) if "set" in method else None
+    with pytest.raises(ValueError, match=sentence):
+        enhance(loaded, mask, refusals=REFUSALS, harmless=HARMLESS, options=EnhanceOptions(**change), method=method)

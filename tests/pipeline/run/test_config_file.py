@@ -53,6 +53,9 @@ def test_a_config_with_a_byte_order_mark_is_read(tmp_path):
         ({"adapt": {"itertions": 3}}, "there is no setting adapt.itertions; did you mean 'iterations'\\?"),
         ({"adapt": {"lora": {"rnk": 3}}}, "adapt.lora.rnk; did you mean .*known: rank, alpha, targets"),
         ({"adapt": {"iterations": 0}}, "adapt.iterations is 0; input should be greater than or equal to 1"),
+        ({"methods": {"ema_decay": 0.9}}, "ema_decay is an option of method ema, and no arm uses it"),
+        ({"methods": {"safety_share": 1}}, "methods.safety_share is 1; input should be less than 1"),
+        ({"adapt_arms": ["mixed"], "refusals": None, "unaligned": None}, "mixes refusals into the task, and there are"),
         ({"workers": True}, "workers is True; input should be a number, not true or false"),
         ({"verify": {"ratios": [0.5, True]}}, r"verify.ratios is \[0.5, True\]; input should be a number"),
         ({"verify": {"limit": False}}, "verify.limit is False; input should be a number"),
@@ -93,3 +96,17 @@ def test_set_alone_needs_neither_utility_scores_nor_its_model_twice(tmp_path):
     with pytest.raises(ValueError, match="selector safety_only needs utility scores; give calib"):
         read_config(bakeoff, BakeoffConfig, tmp_path)
     assert read_config(bakeoff | {"selectors": ["top"]}, BakeoffConfig, tmp_path).calibration.utility is None
+
+
+def test_arms_of_other_methods_learn_from_the_prompts_that_scored_and_from_none_that_evaluate():
+    arms = ["mixed", "replay", "protected_replay", "ema"]
+    config = RunConfig(**COMPLETE, adapt_arms=arms, methods={"ema_decay": 0.9, "safety_share": 0.2})
+    given = {name: (files.safety, files.held_out) for name in arms for files in [config.safety_of(name)]}
+    suite = ("c.jsonl",)
+    assert given == {
+        "mixed": ("d.jsonl", suite),
+        "replay": ("a.jsonl", suite),
+        "protected_replay": ("a.jsonl", suite),
+        "ema": (None, ()),
+    }
+    assert config.methods.only(["ema_decay"]).changed == ["ema_decay"]

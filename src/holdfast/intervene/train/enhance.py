@@ -96,7 +96,7 @@ def enhance(
     """
     _check(loaded, refusals, harmless, options)
     mask = None if mask is None else as_mask(mask)
-    chosen = _method(method or usual_method("enhance", mask), mask, options, method_options)
+    chosen = check_method(method or usual_method("enhance", mask), mask, options, method_options)
     refuse_none(refusals, harmless, options)
     if check_sets:
         refuse_swapped(refusals, harmless, way_round=", or pass check_sets=False to train on them anyway")
@@ -120,7 +120,7 @@ def enhance(
     return _result(tuning, parts, trained, patch and replace(patch, made_by=made_by))
 
 
-def _method(name: str, mask: Mask | None, options: EnhanceOptions, method_options: MethodOptions) -> Method:
+def check_method(name: str, mask: object, options: EnhanceOptions, method_options: MethodOptions) -> Method:
     """Returns the row of the method.
 
     Raises:

@@ -19,7 +19,6 @@ from holdfast.spelling import meant
 
 if TYPE_CHECKING:
     from holdfast.intervene.train.parts import Parts  # imports torch
-    from holdfast.values import Mask
 
 FOLDER = "holdfast.intervene.train"
 
@@ -113,15 +112,18 @@ def usual_method(stage: Stage, mask: object) -> str:
     return "plain" if mask is None else USUAL[stage]
 
 
-def method_for(name: str, mask: "Mask | None") -> Method:
+def method_for(name: str, mask: object) -> Method:
     """Returns the row of a method, or one row for several joined methods.
 
     Raises:
-        ValueError: a method does not exist, needs a mask and has none, or two contradict each other.
+        ValueError: a method does not exist, needs a mask and has none, reads none and has one, or two methods
+            contradict each other.
     """
     method = method_named(name)
     if method.needs_mask and mask is None:
         raise ValueError(f"method {name} needs a mask and got none; give one, or choose method plain.")
+    if mask is not None and not method.needs_mask and name != "plain":
+        raise ValueError(f"method {name} reads no mask and got one; choose spa+{name}, or leave the mask out.")
     return method
 
 
@@ -165,11 +167,24 @@ def refuse_idle(method: Method, options: MethodOptions) -> None:
     """Raises ValueError for an option that the method does not read."""
     for name in options.changed:
         if name not in method.options:
-            readers = [row.name for row in METHODS.values() if name in row.options]
             raise ValueError(
-                f"{name} is an option of method {listed(readers)}, and the method is {method.name}; leave it out, or "
+                f"{name} is an option of method {_readers(name)}, and the method is {method.name}; leave it out, or "
                 "choose such a method."
             )
+
+
+def refuse_unread(methods: Sequence[str], options: MethodOptions) -> None:
+    """Raises ValueError for an option that none of several methods reads."""
+    read = {option for method in methods for option in method_named(method).options}
+    if idle := [name for name in options.changed if name not in read]:
+        raise ValueError(
+            f"{idle[0]} is an option of method {_readers(idle[0])}, and no arm uses it; leave it out, or name such an "
+            "arm."
+        )
+
+
+def _readers(option: str) -> str:
+    return listed([row.name for row in METHODS.values() if option in row.options])
 
 
 def refuse_several_processes(method: Method) -> None:

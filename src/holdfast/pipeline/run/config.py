@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
-from holdfast.arms import Stage, arms_of, help_on
+from holdfast.arms import Stage, arm_named, arms_of, help_on, usual_arms
 from holdfast.config import Options, Seed
+from holdfast.intervene.method_options import MethodOptions
 from holdfast.intervene.options import AdaptOptions, EnhanceOptions
+from holdfast.intervene.train.methods import method_named, refuse_unread
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.models.options import GenerateOptions
 from holdfast.objective.registry import DEFAULT, OBJECTIVES, is_safety
@@ -16,6 +18,7 @@ from holdfast.pipeline.options import (
     EnhanceObjective,
     JudgeOptions,
     OneResponse,
+    SafetyFiles,
     ScoreFiles,
     ScoringOptions,
     SelectOptions,
@@ -54,12 +57,13 @@ class RunConfig(Options):
     task: str | None = None
     """Exchanges of a task to adapt the aligned model to. Without it, the run skips SPA."""
     enhance_arms: tuple[EnhanceArm, ...] = Field(
-        default=tuple(arms_of("enhance")),
+        default=usual_arms("enhance"),
         description=f"Weights that SET trains, one arm each. By default all arms.\n\n{help_on('enhance')}",
     )
     adapt_arms: tuple[AdaptArm, ...] = Field(
-        default=tuple(arms_of("adapt")),
-        description=f"Weights that SPA holds, one arm each. By default all arms.\n\n{help_on('adapt')}",
+        default=usual_arms("adapt"),
+        description="Weights that SPA holds, or other methods that keep safety, one arm each. By default "
+        f"{', '.join(usual_arms('adapt'))}.\n\n{help_on('adapt')}",
     )
     enhance_objective: EnhanceObjective = DEFAULT
     """Objective that scores the weights of SET. The value judge_gradient means the objective that the table `score`
@@ -95,6 +99,9 @@ class RunConfig(Options):
     """Options of SET's training."""
     adapt: AdaptOptions = AdaptOptions()
     """Options of SPA's training."""
+    methods: MethodOptions = MethodOptions()
+    """Options of the arms of SPA that name another method. Their safety prompts are those of `calibration`, and those
+    of `mixed` are the refusals of `refusals`."""
 
     @model_validator(mode="before")
     @classmethod
@@ -109,7 +116,7 @@ class RunConfig(Options):
             for stage, needed in LEARNS_FROM.items():
                 if filled.get(needed) and f"{stage}_arms" not in filled:
                     filled[f"{stage}_arms"] = tuple(
-                        name for name, arm in arms_of(stage).items() if not arm.needs_utility
+                        name for name in usual_arms(stage) if not arm_named(stage, name).needs_utility
                     )
         return filled
 
@@ -141,13 +148,32 @@ class RunConfig(Options):
             raise ValueError("SET of the model `unaligned` needs `refusals` to learn from; give both or neither.")
         without = {
             "unaligned": (self.unaligned, ("enhance", "enhance_arms", "enhance_objective", "full_learning_rate")),
-            "task": (self.task, ("adapt", "adapt_arms")),
+            "task": (self.task, ("adapt", "adapt_arms", "methods")),
         }
         for needed, (given, settings) in without.items():
             for name in settings:
                 if given is None and getattr(self, name) != type(self).model_fields[name].default:
                     raise ValueError(f"{name} has no effect without {needed}; give {needed}, or leave {name} out.")
         return self
+
+    @model_validator(mode="after")
+    def _refuse_methods(self) -> Self:
+        arms = [arm_named("adapt", name) for name in self.adapt_arms]
+        refuse_unread([arm.method for arm in arms], self.methods)
+        if self.task and self.refusals is None and any(arm.method == "mixed" for arm in arms):
+            raise ValueError(
+                "adapt_arms has mixed, which mixes refusals into the task, and there are none; give refusals, or use "
+                "replay."
+            )
+        return self
+
+    def safety_of(self, arm: str) -> SafetyFiles:
+        """Returns the safety data of an arm: refusals, prompts to answer, or none."""
+        source = method_named(arm_named("adapt", arm).method).safety
+        if source is None:
+            return SafetyFiles()
+        given = self.refusals.refusals if self.refusals else None
+        return SafetyFiles(safety=given if source == "given" else self.calibration.harmful, held_out=self.suite.harmful)
 
     @property
     def is_one_model(self) -> bool:

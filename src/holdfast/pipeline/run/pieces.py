@@ -6,6 +6,7 @@ from pathlib import Path
 
 from holdfast.arms import arm_named
 from holdfast.artifacts import save_json
+from holdfast.intervene.train.methods import method_named
 from holdfast.made_by import UTILITY
 from holdfast.objective.registry import DEFAULT
 from holdfast.pipeline import scoring, tuning, verifying
@@ -115,6 +116,8 @@ def adapt(config: RunConfig, out: Path, arm: str, progress: Progress = silent) -
             folder,
             options=config.adapt.model_copy(update={"seed": config.seed, **row.options}),
             method=row.method,
+            method_options=config.methods.only(method_named(row.method).options),
+            safety=config.safety_of(arm),
             progress=progress,
         )
     tuned = with_arguments_of(str(folder / "model"), config.model)

@@ -1,7 +1,7 @@
 """loss = mean over exchanges of the mean of -log p(response token)   (of exchanges beside the task's)
 
-This loss takes the place of mixing exchanges into the task's batches wherever the losses must stay apart: under GAPO and the
-other combinations, and in a trainer whose data set is a user's own.
+Mixing exchanges into the task's batches gives one loss. This keeps them apart, for GAPO and the other combinations, and
+for a trainer whose data set is a user's own.
 """
 
 import torch
