@@ -26,6 +26,7 @@ from .intervene.hold.lora import protect_lora as protect_lora
 from .intervene.hold.lora import save_protected as save_protected
 from .intervene.hold.probe import SafetyProbe as SafetyProbe
 from .intervene.hold.protect import protect as protect
+from .intervene.method_options import MethodOptions as MethodOptions
 from .intervene.options import AdaptOptions as AdaptOptions
 from .intervene.options import EnhanceOptions as EnhanceOptions
 from .intervene.options import LoraOptions as LoraOptions
@@ -35,7 +36,10 @@ from .intervene.patch.restore_options import RestoreOptions as RestoreOptions
 from .intervene.patch.restore_options import SafeLoraOptions as SafeLoraOptions
 from .intervene.patch.vllm_patch import vllm_patches as vllm_patches
 from .intervene.train.adapt import adapt as adapt
+from .intervene.train.combine.in_loss import combined_loss as combined_loss
 from .intervene.train.enhance import enhance as enhance
+from .intervene.train.preserve.in_trainer import preserve as preserve
+from .intervene.train.preserve.replay import own_answers as own_answers
 from .intervene.train.train_only import train_only as train_only
 from .judge.refusal import RefusalJudge as RefusalJudge
 from .models.load import LoadedModel as LoadedModel

@@ -97,11 +97,11 @@ class RunConfig(Options):
     """Options of the noise on the selected weights."""
     enhance: EnhanceOptions = EnhanceOptions()
     """Options of SET's training."""
-    adapt: AdaptOptions = AdaptOptions()
-    """Options of SPA's training."""
     methods: MethodOptions = MethodOptions()
     """Options of the arms of SPA that name another method. Their safety prompts are those of `calibration`, and those
     of `mixed` are the refusals of `refusals`."""
+    adapt: AdaptOptions = AdaptOptions()
+    """Options of SPA's training."""
 
     @model_validator(mode="before")
     @classmethod
