@@ -133,6 +133,8 @@ def method_named(name: str) -> Method:
     Raises:
         ValueError: a method does not exist, is named twice, or two contradict each other.
     """
+    if not isinstance(name, str):
+        raise ValueError(f"a method is given by its name, got {type(name).__name__}; {meant('', METHODS)}.")
     given = name.split("+")
     for each in given:
         if each not in METHODS:

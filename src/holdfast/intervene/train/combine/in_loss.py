@@ -38,6 +38,7 @@ def combined_loss(
         ValueError: the method combines no gradients, there is one loss, or a loss depends on none of the parameters.
     """
     require_options(options, MethodOptions)
+    _require_tensors("losses", losses)
     row = method_named(method)
     refuse_idle(row, options)
     if row.parts.combine is None or row.parts.losses:
@@ -45,11 +46,18 @@ def combined_loss(
         raise ValueError(f"method {method} combines no losses that are given; choose one of {', '.join(known)}.")
     if len(losses) < 2:
         raise ValueError(f"there are several losses to combine, and {len(losses)} were given; give two or more.")
-    wanted = list(parameters)
+    wanted = list(parameters) if isinstance(parameters, Iterable) else parameters
+    _require_tensors("parameters", wanted)
     gradients = [_gradient(loss, wanted, place) for place, loss in enumerate(losses)]
     weights = row.parts.combine(options)(gram_of(gradients))
     first, *others = [float(weight) * loss for weight, loss in zip(weights, losses, strict=True)]
     return sum(others, first)
+
+
+def _require_tensors(name: str, given: object) -> None:
+    """Raises ValueError for anything but a list of tensors."""
+    if not isinstance(given, Sequence) or not all(isinstance(each, Tensor) for each in given):
+        raise ValueError(f"{name} must be a list of tensors, got {type(given).__name__}; give tensors.")
 
 
 def _gradient(loss: Tensor, parameters: Sequence[Tensor], place: int) -> list[Tensor | None]:
