@@ -30,20 +30,25 @@ from holdfast.intervene.train.methods import method_named
 from holdfast.models.load import LoadedModel, load_model
 from holdfast.prompts.sources import load_exchanges
 
-BATCH = 16
-QUARTER = MethodOptions(safety_batch=BATCH // 4)
-RUNS: Mapping[str, tuple[str, MethodOptions]] = {
-    "plain": ("plain", MethodOptions()),
-    "replay": ("replay", MethodOptions(safety_share=0.1)),
-    "kl": ("kl", QUARTER),
-    "der": ("der", QUARTER),
-    "constrained": ("constrained", MethodOptions()),
-    "safegrad": ("safegrad", MethodOptions(safety_batch=BATCH)),
-    "ema": ("ema", MethodOptions()),
-    "layers": ("layers", MethodOptions()),
-    "replay+gapo": ("replay+gapo", MethodOptions(safety_share=0.25)),
-}
+EXCHANGES = 16
+"""Exchanges of the task, and of safety, from which the steps read."""
 BARS = {"kl": 1.4, "safegrad": 2.2, "ema": 1.05}
+
+
+def runs(batch: int) -> dict[str, MethodOptions]:
+    """Returns the methods with their options, for a batch of so many exchanges."""
+    quarter = MethodOptions(safety_batch=max(1, batch // 4))
+    return {
+        "plain": MethodOptions(),
+        "replay": MethodOptions(safety_share=0.25),
+        "kl": quarter,
+        "der": quarter,
+        "constrained": MethodOptions(),
+        "safegrad": MethodOptions(safety_batch=batch),
+        "ema": MethodOptions(),
+        "layers": MethodOptions(),
+        "replay+gapo": MethodOptions(safety_share=0.25),
+    }
 
 
 @dataclass
@@ -62,30 +67,33 @@ class Clock:
         return [(after[0] - before[0], after[1] - before[1]) for before, after in pairwise(self.marks[1:])]
 
 
-def timed(loaded: LoadedModel, run: tuple[str, MethodOptions], options: AdaptOptions) -> tuple[Clock, float]:
+def timed(
+    loaded: LoadedModel, method: str, method_options: MethodOptions, options: AdaptOptions
+) -> tuple[Clock, float]:
     """Trains by a method from the start. Returns the marks of its steps, and the seconds before the first of them."""
-    method, method_options = run
-    safety = load_exchanges("testbed:refusals#first=64") if method_named(method).safety else []
+    safety = load_exchanges(f"testbed:refusals#first={EXCHANGES}") if method_named(method).safety else []
     begin, clock = time.perf_counter(), Clock()
-    task = load_exchanges("testbed:task_train")
+    task = load_exchanges(f"testbed:task_train#first={EXCHANGES}")
     how = {"method": method, "method_options": method_options, "safety": safety, "just_loaded": True}
     adapt(loaded, None, task, options, clock, **how)
     return clock, clock.marks[0][0] - begin
 
 
-def measure(loaded: LoadedModel, rounds: int, steps: int) -> dict[str, dict[str, float]]:
+def measure(
+    loaded: LoadedModel, chosen: Mapping[str, MethodOptions], rounds: int, options: AdaptOptions
+) -> dict[str, dict[str, float]]:
     """Returns the figures of every method."""
     start = {name: weight.clone() for name, weight in loaded.model.state_dict().items()}
-    options = AdaptOptions(iterations=steps + 1, batch_size=BATCH, learning_rate=1e-4)
-    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in RUNS}
-    before: dict[str, list[float]] = {name: [] for name in RUNS}
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in chosen}
+    before: dict[str, list[float]] = {name: [] for name in chosen}
     for _ in range(rounds):
-        for name, run in RUNS.items():
+        for name, method_options in chosen.items():
             loaded.model.load_state_dict(start)
-            clock, preparing = timed(loaded, run, options)
+            clock, preparing = timed(loaded, name, method_options, options)
             taken[name] += clock.steps()
             before[name].append(preparing)
-    return {name: _figures(taken[name], taken["plain"], median(before[name])) for name in RUNS}
+            print(f"done {name}", file=sys.stderr, flush=True)
+    return {name: _figures(taken[name], taken["plain"], median(before[name])) for name in chosen}
 
 
 def _figures(steps: list[tuple[float, float]], plain: list[tuple[float, float]], before: float) -> dict[str, float]:
@@ -106,11 +114,20 @@ def main() -> int:
     parser.add_argument("--model", default="testbed:aligned")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=4, help="timed steps of a training")
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--methods", nargs="+", default=list(runs(16)), choices=list(runs(16)))
     given = parser.parse_args()
     loaded = load_model(given.model, dtype="float32")
-    figures = measure(loaded, given.rounds, given.steps)
-    passed = all(figures[name]["processor_ratio"] <= bar for name, bar in BARS.items())
-    size = {"model": given.model, "weights": loaded.model.num_parameters(), "threads": torch.get_num_threads()}
+    options = AdaptOptions(iterations=given.steps + 1, batch_size=given.batch, learning_rate=1e-4)
+    chosen = {name: how for name, how in runs(given.batch).items() if name in {"plain", *given.methods}}
+    figures = measure(loaded, chosen, given.rounds, options)
+    passed = all(figures[name]["processor_ratio"] <= bar for name, bar in BARS.items() if name in figures)
+    size = {
+        "model": given.model,
+        "batch": given.batch,
+        "weights": loaded.model.num_parameters(),
+        "threads": torch.get_num_threads(),
+    }
     print(json.dumps({"name": "method_steps", **size, "figures": figures, "bars": BARS, "pass": passed}))
     return 0 if passed else 1
 
