@@ -8,6 +8,8 @@ TESTS = Path(__file__).parent
 ROOT = TESTS.parent
 SCRIPTS = "benchmarks"
 """Folder whose scripts tests mirror, too."""
+REPRODUCTIONS = "reproductions"
+"""Folder whose folders have a test file each."""
 OF_THE_REPOSITORY = {
     "test_api_reference", "test_benchmarks", "test_docs", "test_errors_page", "test_examples", "test_gate_example",
     "test_mirror", "test_mutants", "test_quoted", "test_real_example", "test_trainers",
@@ -38,6 +40,7 @@ def names_below(folder: Path, pattern: str) -> list[str]:
 def test_every_test_file_lies_where_its_module_does():
     modules = set(names_below(ROOT / "src/holdfast", "*.py"))
     modules |= {f"{SCRIPTS}/{name}" for name in names_below(ROOT / SCRIPTS, "*.py")}
+    modules |= {f"{REPRODUCTIONS}/{folder.name}" for folder in (ROOT / REPRODUCTIONS).iterdir()}
     assert set(misplaced(names_below(TESTS, "test_*.py"), modules)) == OF_THE_REPOSITORY | OF_SEVERAL_MODULES
 
 

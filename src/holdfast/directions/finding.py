@@ -178,13 +178,13 @@ def _controls(
     tested = positive[second], negative[second]
     shuffled, random = [], []
     for _ in range(CONTROLS):
-        shuffled.append(recognise(_shuffled_vector(positive[first], negative[first], generator), *tested))
+        shuffled.append(recognise(shuffled_vector(positive[first], negative[first], generator), *tested))
         drawn = torch.randn(positive.shape[1], generator=generator)
         random.append(recognise(drawn, *tested))
     return tuple(shuffled), tuple(random)
 
 
-def _shuffled_vector(
+def shuffled_vector(
     positive: Float[Tensor, "pair d_model"], negative: Float[Tensor, "pair d_model"], generator: torch.Generator
 ) -> Float[Tensor, " d_model"]:
     """Computes the vector of pairs of which half are turned round. An odd pair is left out."""
