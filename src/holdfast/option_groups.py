@@ -17,14 +17,14 @@ MEASURED = _group("What else is measured", 2)
 JUDGED = _group("How it is judged", 3)
 RESPONSES = _group("How responses are made", 4)
 METHOD = _group("How the method works", 5)
-PRESERVE = _group("What keeps safety beside a mask", 6, "Each option names the methods that read it.")
-LORA = _group("LoRA adapters", 7, "Any of these options trains LoRA adapters in place of the weights.")
-PUBLISHED = _group("What is published", 8)
-OUTPUT = _group("Output", 9)
+LORA = _group("LoRA adapters", 6, "Any of these options trains LoRA adapters in place of the weights.")
+PUBLISHED = _group("What is published", 7)
+OUTPUT = _group("Output", 8)
 WHERE_LORA = Parameter(show_default=lambda default: f"LoRA is off; {default} where it is on")
 """Marks a default that applies only where LoRA is on."""
 
 RARE = (
+    Group("Options of --method", "Each option names the methods that read it.", sort_key=10),
     Group("Finer points of the method", sort_key=11),
     Group("Speed and randomness of responses", sort_key=12),
     Group("Neurons in place of weights", sort_key=13),
@@ -39,5 +39,7 @@ RARE = (
     Group("Served models", "How holdfast calls the server that --served names. It has its own template.", sort_key=18),
 )
 """Groups that `--help-all` shows and `--help` only mentions."""
-FINE, SPEED, NEURONS, SEVERAL, GUARDS, CLASSIFIERS, ENDPOINTS, SERVED = (Parameter(group=group) for group in RARE)
+PRESERVE, FINE, SPEED, NEURONS, SEVERAL, GUARDS, CLASSIFIERS, ENDPOINTS, SERVED = (
+    Parameter(group=group) for group in RARE
+)
 RARE_NAMES = tuple(group.name for group in RARE)

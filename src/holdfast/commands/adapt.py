@@ -28,7 +28,7 @@ def adapt(
     exist_ok: ExistOk = False,
     json: Json = False,
 ) -> None:
-    """SPA: fine-tune on a task and hold a mask's weights bit for bit. Other methods that keep safety: --method.
+    """SPA: fine-tune on a task and hold a mask's weights bit for bit, or by another method.
 
     Exit codes: 0: done. 1: a held weight moved. 2: any other error, explained in one sentence. 130 or 143: stopped.
 
@@ -44,7 +44,7 @@ def adapt(
     out
         Folder for the checkpoint and the checks. Run the command again with the same folder to resume after a stop.
     mask
-        File that `holdfast select` wrote. Without a mask no weight is held: that is plain fine-tuning, a control.
+        File that `holdfast select` wrote. Without one: plain fine-tuning, a control.
     json
         Print one JSON object in place of tables.
     """

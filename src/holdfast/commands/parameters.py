@@ -45,12 +45,7 @@ Enhance = Annotated[EnhanceOptions, Parameter(name="*"), METHOD]
 Adapt = Annotated[AdaptOptions, Parameter(name="*"), METHOD]
 Method = Annotated[
     str | None,
-    Parameter(
-        help=methods_help(
-            "Method of fine-tuning, or several joined by +, such as spa+replay. By default spa with a mask, "
-            "and plain without one."
-        )
-    ),
+    Parameter(help=methods_help("One, or several joined by +. By default spa with a mask, else plain.")),
     METHOD,
 ]
 EnhanceMethod = Annotated[

@@ -22,7 +22,7 @@ class SftOptions(Options):
     """Optimizer steps. One step reads one batch."""
     batch_size: int = Field(default=16, ge=1)
     """Exchanges (a prompt with its response) per step."""
-    micro_batch_size: int | None = Field(default=None, ge=1)
+    micro_batch_size: Annotated[int | None, FINE] = Field(default=None, ge=1)
     """Exchanges in memory at once. Gradients accumulate over the batch. The whole batch when left out."""
     learning_rate: float = Field(default=3e-5, gt=0)
     """Peak learning rate. 3e-5 is the paper's, for billions of weights. Smaller models need more: 2e-4 at 135 million
@@ -77,12 +77,11 @@ class LoraOptions(Options):
     """Train low-rank adapters in place of the model's own weights, and merge them at the end."""
 
     rank: Annotated[int, WHERE_LORA] = Field(default=8, ge=1)
-    """Rank of the adapters. A larger rank can change more and costs more memory."""
+    """Rank of the adapters. A larger one can change more."""
     alpha: Annotated[float, WHERE_LORA] = Field(default=16, gt=0)
     """Scale of the adapters: their product is multiplied by alpha / rank."""
     targets: Names = ()
-    """Components that get an adapter, as `holdfast sites` lists them, such as q_proj and v_proj. All scored linear
-    layers when left out. Experts stored as one tensor get none."""
+    """Components that get an adapter, such as q_proj. All scored linear layers when left out, never fused experts."""
 
 
 class AdaptOptions(SftOptions):
@@ -91,8 +90,8 @@ class AdaptOptions(SftOptions):
     iterations: int = Field(default=1000, ge=1)
     """Optimizer steps. One step reads one batch."""
     freeze: tuple[Role, ...] = ()
-    """Roles of parameters that are not trained at all, with or without a mask. Masks cannot hold embeddings and head,
-    which have no scores, so training those can cost safety. Freezing both embedding and head avoids that."""
+    """Roles of parameters that are not trained at all. Masks cannot hold embeddings and head, which have no scores:
+    freeze both."""
     lora: Annotated[LoraOptions | None, LORA] = None
     """Trains LoRA adapters in place of the weights and merges them at the end. Usual learning rates are 1e-4 and
     more."""

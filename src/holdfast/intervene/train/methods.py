@@ -59,7 +59,7 @@ METHODS: dict[str, Method] = {
         Method("set", "train the mask's weights alone", "enhance", needs_mask=True),
         Method(
             "mixed",
-            "mix harmful prompts with given refusals into the task",
+            "mix given refusals of harmful prompts into the task",
             "preserve.mixed",
             safety="given",
             is_mixed=True,
@@ -67,7 +67,7 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             "replay",
-            "mix harmful prompts with the start model's own answers into the task",
+            "mix the start model's own answers to harmful prompts in",
             "preserve.replay",
             safety="own",
             is_mixed=True,
@@ -78,20 +78,20 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             "der",
-            "add the squared distance to the start model's logits on its answers",
+            "add the squared distance to those answers' logits",
             "preserve.der",
             safety="own",
             options=STORED,
         ),
         Method(
             "constrained",
-            "weigh down response tokens that became likelier, the first ones most",
+            "weigh down response tokens that became likelier",
             "preserve.constrained",
             options=("constraint",),
         ),
         Method(
             "safegrad",
-            "remove the part of the task's gradient that opposes that of kl",
+            "remove the part of the gradient that opposes kl's",
             "preserve.safegrad",
             safety="own",
             options=STORED,
@@ -199,5 +199,7 @@ def refuse_several_processes(method: Method) -> None:
 
 def methods_help(paragraph: str) -> str:
     """Returns the help of an option that takes a method: the paragraph, then a line for each method."""
-    lines = [f"- {row.name}: {row.help}" for row in METHODS.values()]
+    combining = [row.name for row in METHODS.values() if row.file.startswith("combine.")]
+    lines = [f"- {row.name}: {row.help}" for row in METHODS.values() if row.name not in combining]
+    lines.append(f"- {', '.join(combining)}: combine the gradients of all losses")
     return "\n\n".join([paragraph, "\n".join(lines)])
