@@ -217,7 +217,7 @@ SETTINGS = {
     "README.md": (
         r"\b\d{4}\.\d{5}\b", r"Python 3\.11 to 3\.13", r"Version 0\.1\.0", r"Apache-2\.0", r"llama-3\.1-8b",
         r"Qwen2\.5-Coder-0\.5B", r"(before|after|than|by more than) [-+]? ?0\.05", r"--fraction 0\.01",
-        r"(top|random|selected|with) 0\.1%", r"0\.1% of the weights", r"v?\d+\.\d+\.\d+",
+        r"(top|random|selected|with) 0\.1%", r"0\.\d% of the weights", r"v?\d+\.\d+\.\d+",
     ),
     CLAIMS: (r"arXiv \d{4}\.\d{5}", r"Qwen2\.5-Coder-0\.5B", r"\| 0\.1% selected", r"shared? 0\.1%"),
 }  # fmt: skip
