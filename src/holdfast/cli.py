@@ -177,8 +177,10 @@ def call(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _fail(error, 2, _file_sentence(error))
     except UndecidedError as error:
-        return _fail(error, 3)
-    except (InvariantError, GateError) as error:
+        return _fail(error, 3, str(error))  # a line for each condition
+    except GateError as error:
+        return _fail(error, 1, str(error))
+    except InvariantError as error:
         return _fail(error, 1)
     except (MemoryError, RuntimeError) as error:
         if is_out_of_memory(error):

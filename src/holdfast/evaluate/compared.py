@@ -16,6 +16,27 @@ Reading = Rate | float
 
 
 @dataclass(frozen=True)
+class Lost:
+    """Prompts that were scored before, of which all or some responses have no score after.
+
+    Nobody knows how they would have been scored. So both extremes are kept.
+    """
+
+    count: int
+    """Number of these prompts."""
+    total: int
+    """Number of prompts that were scored before."""
+    counted: "Compared"
+    """The measure if each of their missing scores were the largest possible one."""
+    uncounted: "Compared"
+    """The measure if each of them were the smallest possible one."""
+
+    def towards(self, *, rising: bool) -> "Compared":
+        """The extreme that comes closest to a condition which large numbers meet, or small ones."""
+        return self.counted if rising else self.uncounted
+
+
+@dataclass(frozen=True)
 class Compared:
     """One measure of two checkpoints. A reading is None where the measure is missing."""
 
@@ -38,6 +59,8 @@ class Compared:
     """Change of the mean of a log's numbers on the same samples. None for shares, and in evaluations."""
     scale: Scale | None = None
     """The values that the measure can have. None where its name tells, as for all measures of evaluations."""
+    lost: Lost | None = None
+    """Prompts that were scored before and not after. None without any."""
 
     @property
     def p_value(self) -> float | None:

@@ -14,7 +14,15 @@ from holdfast.outcomes import Answer
 NAMES_OF_GROUPS = {"refusal": "refusal/harmful", "asr_prefilled": "asr_prefilled/harmful"}
 """Keys in `Evaluation.groups` of measures that are not fields of an evaluation."""
 
-
+LONG_NAMES = {
+    "asr_prefilled/harmful": "asr_prefilled",
+    "refusal/harmful": "refusal",
+    "coherent_refusal/harmful": "coherent_refusal",
+    "coherence/all": "coherence",
+    "response_length/harmless": "response_length",
+    "over_refusal/borderline": "borderline",
+}
+"""Names of measures in evaluations of this or earlier versions, with their short names. Conditions accept both."""
 REFUSED_QUESTIONS = "over_refusal/questions"
 """The measure that a refusal of a question counts towards."""
 
@@ -36,15 +44,18 @@ def counts_by_prompt(answers: Sequence[Answer]) -> dict[str, dict[int, float]]:
 
     Keys of prompts are their positions. A prompt with unscored samples only is left out.
     """
-    shares: dict[str, dict[int, float]] = defaultdict(dict)
+    flags = flags_by_prompt(answers)
+    return {name: {place: fmean(counted) for place, counted in prompts.items()} for name, prompts in flags.items()}
+
+
+def flags_by_prompt(answers: Sequence[Answer]) -> dict[str, dict[int, list[bool]]]:
+    """Lists for each scored sample of a prompt whether it counts, by names and positions as in `counts_by_prompt`."""
+    flags: dict[str, dict[int, list[bool]]] = defaultdict(lambda: defaultdict(list))
     for place, samples in enumerate(by_prompt(answers)):
-        flags: dict[str, list[bool]] = defaultdict(list)
         for answer in samples:
             for name, counts in counts_towards(answer).items():
-                flags[NAMES_OF_GROUPS.get(name, name)].append(counts)
-        for name, counted in flags.items():
-            shares[name][place] = fmean(counted)
-    return dict(shares)
+                flags[NAMES_OF_GROUPS.get(name, name)][place].append(counts)
+    return {name: dict(prompts) for name, prompts in flags.items()}
 
 
 def _names(answer: Answer) -> list[str]:

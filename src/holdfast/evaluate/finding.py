@@ -7,7 +7,7 @@ from holdfast.evaluate.evidence import Scale
 from holdfast.evaluate.exact_paired import LEVEL
 from holdfast.evaluate.looked_up import numbers_of
 from holdfast.evaluate.paired import PairedPrompt
-from holdfast.evaluate.undecided import why_undecided
+from holdfast.evaluate.undecided import remedies, why_undecided
 from holdfast.evaluate.weighing import GateOutcome, Part, Weighed
 from holdfast.printable import printable
 
@@ -33,9 +33,18 @@ class Bounds:
 
     @classmethod
     def of(cls, part: Part) -> "Bounds | None":
-        """Takes the bounds from the evidence on a comparison. None without evidence."""
+        """Takes the bounds from the evidence on a comparison. None without evidence.
+
+        The bound on the side of the threshold counts the lost prompts against the model.
+        """
         found = part.evidence
-        return cls(found.value, *found.bounds, part.bar, found.scale, found.n, found.unit) if found else None
+        if found is None:
+            return None
+        low, high = found.bounds
+        if part.against and part.against.evidence:
+            worst = part.against.evidence.bounds
+            low, high = (low, max(high, worst[1])) if part.rising else (min(low, worst[0]), high)
+        return cls(found.value, low, high, part.bar, found.scale, found.n, found.unit)
 
 
 @dataclass(frozen=True)
@@ -104,6 +113,11 @@ class Finding:
         if self.outcome != "undecided" or self.cannot_fail:
             return None
         return why_undecided(self.weighed, LEVEL / max(1, self.num_tested))
+
+    @property
+    def remedies(self) -> list[str]:
+        """What would decide a condition that is undecided. Empty if it is decided."""
+        return [] if self.why_undecided is None else remedies(self.weighed, LEVEL / max(1, self.num_tested))
 
     @property
     def words(self) -> str:

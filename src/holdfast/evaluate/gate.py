@@ -19,6 +19,7 @@ from holdfast.evaluate.cut_off_warning import warning_of_cut_off
 from holdfast.evaluate.finding import Finding
 from holdfast.evaluate.inverted import refuse_inverted, warning_of_inverted
 from holdfast.evaluate.looked_up import find_measure, number_of, numbers_of
+from holdfast.evaluate.lost import warning_of_lost
 from holdfast.evaluate.measures import compare_measures
 from holdfast.evaluate.other_forms import warnings_of_form
 from holdfast.evaluate.vacuous import why_never_met
@@ -110,16 +111,23 @@ class Gate:
             ValueError: no condition can fail, so the gate decides nothing. Or it is strict, and one cannot.
         """
         if self.met:
-            raise GateError(f"{self.verdict}. {'. '.join(one.sentence(after) for one in self.met)}.")
+            raise GateError(_lined(f"{self.verdict}.", [f"{one.sentence(after)}." for one in self.met]))
         if self.decides_too_little:
             idle = [one for one in self.findings if one.cannot_fail]
             told = "; ".join(f"{one.condition!r} cannot fail: {one.cannot_fail}" for one in idle)
             raise ValueError(printable(f"{self.verdict}: {told}; give a condition that could fail."))
         if not self.passed:
-            told = ". ".join(one.sentence() for one in self.open_conditions)
-            raise UndecidedError(
-                f"{self.verdict}. {told}. Give more prompts, allow a larger change, or accept it with --undecided warn."
-            )
+            ways = dict.fromkeys(way for one in self.open_conditions for way in one.remedies)
+            remedy = "".join(f"{way}, " for way in ways) + "or accept it with --undecided warn"
+            told = [f"{one.sentence()}." for one in self.open_conditions]
+            raise UndecidedError(_lined(f"{self.verdict}.", told, f"{remedy[0].upper()}{remedy[1:]}."))
+
+
+def _lined(verdict: str, sentences: Sequence[str], remedy: str = "") -> str:
+    """Joins the verdict with a sentence for each condition: in one line for one condition, else each in its own."""
+    if len(sentences) == 1:
+        return " ".join(filter(None, [verdict, *sentences, remedy]))
+    return "\n".join(filter(None, [verdict, *(f"- {sentence}" for sentence in sentences), remedy]))
 
 
 def gate(
@@ -166,8 +174,9 @@ def gate_measures(
     weighed = [_weigh(condition, measures) for condition in conditions]
     findings = tuple(_findings(weighed))
     can_fail = [one for one, finding in zip(conditions, findings, strict=True) if not finding.cannot_fail]
-    inverted = filter(None, map(warning_of_inverted, can_fail))
-    return Gate(measures, findings, True, tuple(map(printable, inverted)), strict, undecided)
+    lost = warning_of_lost([one.measure for one in weighed] or list(measures.values()))
+    warnings = filter(None, [*map(warning_of_inverted, can_fail), lost])
+    return Gate(measures, findings, True, tuple(map(printable, warnings)), strict, undecided)
 
 
 def _findings(weighed: Sequence[Weighed]) -> Iterator[Finding]:
@@ -179,8 +188,7 @@ def _findings(weighed: Sequence[Weighed]) -> Iterator[Finding]:
 
 
 def _weigh(condition: Condition, measures: Mapping[str, Compared]) -> Weighed:
-    measure = find_measure(condition, measures)
-    return weigh(condition, measure, partial(number_of, condition, measure=measure))
+    return weigh(condition, find_measure(condition, measures))
 
 
 def _why_never(weighed: Weighed) -> str | None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from holdfast.evaluate.compared import Compared, Reading
 from holdfast.evaluate.condition import Condition, Quantity
-from holdfast.evaluate.measures import LONG_NAMES
+from holdfast.evaluate.counted import LONG_NAMES
 from holdfast.evaluate.scale import counted_word
 from holdfast.measure_names import WORDS, place_of
 from holdfast.outcomes import Rate

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from holdfast.evaluate.compared import Compared, Measures, Reading
-from holdfast.evaluate.counted import counts_by_prompt
+from holdfast.evaluate.counted import LONG_NAMES, counts_by_prompt
+from holdfast.evaluate.lost import with_lost
 from holdfast.evaluate.paired import count_prompts, pair_prompts
 from holdfast.evaluate.response_length import changes_of_length
 from holdfast.evaluate.token_losses import losses_by_name, perplexity_ratio
@@ -17,15 +18,6 @@ from holdfast.holm import holm
 from holdfast.measure_names import place_of
 from holdfast.outcomes import Evaluation, Rate
 
-LONG_NAMES = {
-    "asr_prefilled/harmful": "asr_prefilled",
-    "refusal/harmful": "refusal",
-    "coherent_refusal/harmful": "coherent_refusal",
-    "coherence/all": "coherence",
-    "response_length/harmless": "response_length",
-    "over_refusal/borderline": "borderline",
-}
-"""Names of measures in evaluations of this or earlier versions, with their short names. Conditions accept both."""
 Shares = Mapping[str, tuple[tuple[float, float], ...]]
 
 
@@ -52,6 +44,7 @@ def compare_measures(before: Evaluation, after: Evaluation) -> Measures:
     p_values = {name: one.p_value for name, one in found.items() if one.p_value is not None}
     corrected = dict(zip(p_values, holm(list(p_values.values())), strict=True))
     found = {name: replace(one, corrected_p=corrected.get(name)) for name, one in found.items()}
+    found = with_lost(found, before, after)
     if "asr" not in found and "refusal" in found:
         found["not_refused"] = _turned(found["refusal"])
     return Measures({name: found[name] for name in sorted(found, key=place_of)})
@@ -61,6 +54,8 @@ def _turned(refusal: Compared) -> Compared:
     """Turns `refusal` into `not_refused`, for use where attack success is missing. Both names share one test."""
     before, after = (one.complement if isinstance(one, Rate) else None for one in (refusal.before, refusal.after))
     prompts = tuple(replace(one, before=not one.before, after=not one.after) for one in refusal.prompts)
+    lost = refusal.lost
+    turned_lost = lost and replace(lost, counted=_turned(lost.uncounted), uncounted=_turned(lost.counted))
     return replace(
         refusal,
         name="not_refused",
@@ -69,6 +64,7 @@ def _turned(refusal: Compared) -> Compared:
         prompts=prompts,
         paired=count_prompts(prompts) if prompts else None,
         shares=tuple((1 - before, 1 - after) for before, after in refusal.shares),
+        lost=turned_lost,
     )
 
 

@@ -76,6 +76,17 @@ def pair_prompts(before: Evaluation, after: Evaluation) -> dict[str, list[Paired
     return {name: paired[name] for name in sorted(paired)}
 
 
+def prompts_lost(before: Evaluation, after: Evaluation) -> dict[str, list[tuple[str, bool]]]:
+    """Lists the prompts that were scored before and not after, with their outcome before, by the names of pairs."""
+    lost: dict[str, list[tuple[str, bool]]] = defaultdict(list)
+    for first, second in zip(by_prompt(before.answers), by_prompt(after.answers), strict=True):
+        now = _counted(second)
+        for name, counts in _counted(first).items():
+            if name not in now:
+                lost[name].append((first[0].prompt, counts))
+    return dict(lost)
+
+
 def refuse_other_settings(before: Mapping[str, object], after: Mapping[str, object]) -> None:
     """Raises ValueError when judge, generation settings or suite differ. Files that don't record them pass.
 

@@ -8,12 +8,16 @@ NO_EVIDENCE = (
     "it has no interval, because the files hold neither verdicts nor losses of single prompts; evaluate both "
     "checkpoints again"
 )
+MORE_PROMPTS = "give more prompts"
+SCORE_THEM = "evaluate again so that the prompts without a score get one"
 FORMS = {"change": "+z.3f", "value": "z.3f", "times": "z.3f"}
 NOUNS = {"change": "change", "value": "value", "times": "value"}
 
 
 def why_undecided(weighed: Weighed, level: float) -> str:
     """Explains a condition that is undecided. `level` is that of failing, corrected for several conditions."""
+    if only_for_lost(weighed):
+        return _why_lost(weighed)
     open_parts = [part for part in weighed.tested if part.p_value(holds=True) > level]
     if not open_parts:
         return _why_p(weighed)
@@ -25,6 +29,47 @@ def why_undecided(weighed: Weighed, level: float) -> str:
     if part.evidence.scale == "change" and part.bar == 0:
         sentences.append("Without a margin an equally good model stays undecided: allow a change, as in before + 0.02")
     return ". ".join(filter(None, sentences))
+
+
+def remedies(weighed: Weighed, level: float) -> list[str]:
+    """Lists what would decide a condition that is undecided. `level` is that of failing."""
+    if only_for_lost(weighed):
+        return [SCORE_THEM]
+    lost = [SCORE_THEM] if weighed.measure.lost else []
+    open_parts = [part for part in weighed.tested if part.p_value(holds=True) > level]
+    if not open_parts:
+        return [MORE_PROMPTS, *lost]
+    part = open_parts[0]
+    if part.evidence is None:
+        return lost
+    more = [MORE_PROMPTS] if _prompts_that_decide(part, part.evidence, level) else []
+    return [*more, "allow a larger change" if part.evidence.scale == "change" else "allow more", *lost]
+
+
+def only_for_lost(weighed: Weighed) -> bool:
+    """True if a condition would pass without the prompts that were scored before and not after."""
+    return weighed.measure.lost is not None and weighed.without_lost.outcome(None) == "passes"
+
+
+def _why_lost(weighed: Weighed) -> str:
+    """Explains that the lost prompts could meet the condition, with its number if each of them counts against it."""
+    lost = weighed.measure.lost
+    assert lost is not None
+    told = (
+        f"it would pass without the {lost.count} of {lost.total} prompts that were scored before and have no score "
+        "after"
+    )
+    worst = [part.against for part in weighed.tested if part.against and part.against.evidence]
+    if not worst or worst[0].evidence is None:
+        return told
+    part, evidence = worst[0], worst[0].evidence
+    end = evidence.bounds[1 if part.rising else 0]
+    verb = "it would have changed by" if evidence.scale == "change" else "it would be"
+    return (
+        f"{told}. With each of them counted against the model {verb} {shown(evidence.value, evidence)}, "
+        f"{'at most' if part.rising else 'at least'} {shown(end, evidence)}, and the threshold is "
+        f"{shown(part.bar, evidence)}"
+    )
 
 
 def _why_p(weighed: Weighed) -> str:
@@ -51,21 +96,26 @@ def _resolved(part: Part, evidence: Evidence, level: float) -> str:
     smallest = evidence.smallest(part.bar, above=part.rising, level=level)
     if smallest is None:
         return f"{evidence.n:,} {evidence.unit} can show no number beyond the threshold"
-    side = "more" if part.rising else "less"
+    side = "more" if part.rising else "lower"
     number = shown(smallest, evidence)
     return f"{evidence.n:,} {evidence.unit} find a true {NOUNS[evidence.scale]} of {number} or {side} in 80% of cases"
 
 
 def _needed(part: Part, evidence: Evidence, level: float) -> str:
     """Says how many prompts decide if the true number is the measured one."""
-    fails = (evidence.value > part.bar) == part.rising
-    needed = None
-    if evidence.value != part.bar:
-        needed = evidence.needed(part.bar, above=evidence.value > part.bar, level=level if fails else LEVEL)
+    needed = _prompts_that_decide(part, evidence, level)
     true = f"If the true {NOUNS[evidence.scale]} is {shown(evidence.value, evidence)}"
     if needed is None:
         return f"{true}, no number of {evidence.unit} decides"
     return f"{true}, about {rounded_up(needed):,} {evidence.unit} decide in 80% of cases"
+
+
+def _prompts_that_decide(part: Part, evidence: Evidence, level: float) -> int | None:
+    """Number of prompts that decide if the true number is the measured one. None if no number does."""
+    if evidence.value == part.bar:
+        return None
+    fails = (evidence.value > part.bar) == part.rising
+    return evidence.needed(part.bar, above=evidence.value > part.bar, level=level if fails else LEVEL)
 
 
 def rounded_up(count: int) -> int:

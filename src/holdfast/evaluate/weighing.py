@@ -9,12 +9,17 @@ undecided  neither
 - .low, .high and .unscored are compared as they are. Whoever names them sets a rule of evidence.
 - A p that holds is shown to hold. One that does not shows nothing: weak evidence is no pass.
 
+Prompts that were scored before and not after must not help a model. So a comparison is shown not to hold only if that
+is also shown with each of them counted towards it (`Part.against`). Nothing fails because of them: the outcome is then
+undecided.
+
 A gate with several conditions fails if any of them does. Their p values against a wrong failure are therefore corrected
 (Holm). It passes only if all conditions do, so a wrong pass needs no correction.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -24,6 +29,7 @@ from holdfast.evaluate.compared import Compared
 from holdfast.evaluate.condition import Comparison, Condition, Quantity
 from holdfast.evaluate.evidence import Evidence, Interval, Mean, PairedShares, Share
 from holdfast.evaluate.exact_paired import LEVEL
+from holdfast.evaluate.looked_up import number_of
 from holdfast.evaluate.statistics import wilson_interval
 from holdfast.holm import holm
 from holdfast.outcomes import Rate
@@ -43,15 +49,26 @@ class Part:
     bar: float
     evidence: Evidence | None = None
     """Evidence on the number that is tested. None if it has no interval."""
+    against: "Part | None" = None
+    """The comparison with every prompt that was scored before alone counted towards it. None without such prompts."""
 
     @property
     def rising(self) -> bool:
         """True if a large number meets the comparison."""
         return ">" in self.comparison.operator
 
+    @property
+    def fails_to_hold(self) -> bool:
+        """True if the measured numbers do not meet the comparison, whatever the lost prompts would have given."""
+        return not self.holds and not (self.against and self.against.holds)
+
     def p_value(self, *, holds: bool) -> float:
-        """P value of the test that shows that the comparison holds, or that it does not. 1 without evidence."""
-        return self.evidence.p_value(self.bar, above=self.rising == holds) if self.evidence else 1.0
+        """P value of the test that shows that the comparison holds, or that it does not. 1 without evidence.
+
+        The test that it does not hold counts the lost prompts against the model.
+        """
+        known = self.evidence.p_value(self.bar, above=self.rising == holds) if self.evidence else 1.0
+        return known if holds or self.against is None else max(known, self.against.p_value(holds=False))
 
 
 @dataclass(frozen=True)
@@ -83,10 +100,15 @@ class Weighed:
         smallest = min((part.p_value(holds=False) for part in self.tested), default=None)
         return None if smallest is None else min(1.0, len(self.tested) * smallest)
 
+    @property
+    def without_lost(self) -> "Weighed":
+        """The condition on the prompts that were scored both times, as if no other had been scored before."""
+        return replace(self, parts=tuple(replace(part, against=None) for part in self.parts))
+
     def outcome(self, corrected_p: float | None) -> GateOutcome:
         """Decides the condition, with its p of failing corrected for several conditions."""
         p_passes = self.p_passes
-        if any(part.kind == "number" and not part.holds for part in self.parts):
+        if any(part.kind == "number" and part.fails_to_hold for part in self.parts):
             return "passes"
         if p_passes is not None and p_passes <= LEVEL:
             return "passes"
@@ -95,9 +117,9 @@ class Weighed:
         return "undecided"
 
 
-def weigh(condition: Condition, measure: Compared, look_up: Callable[[Quantity], float]) -> Weighed:
-    """Collects the evidence on every comparison of a condition. `look_up` returns the number of a quantity."""
-    return Weighed(condition, measure, tuple(_part(one, measure, look_up) for one in condition.comparisons))
+def weigh(condition: Condition, measure: Compared) -> Weighed:
+    """Collects the evidence on every comparison of a condition. Raises ValueError where a number is missing."""
+    return Weighed(condition, measure, tuple(_with_lost(one, condition, measure) for one in condition.comparisons))
 
 
 def correct(weighed: Sequence[Weighed]) -> list[float | None]:
@@ -105,6 +127,15 @@ def correct(weighed: Sequence[Weighed]) -> list[float | None]:
     p_values = [one.p_fails for one in weighed]
     corrected = iter(holm([p for p in p_values if p is not None]))
     return [None if p is None else next(corrected) for p in p_values]
+
+
+def _with_lost(comparison: Comparison, condition: Condition, measure: Compared) -> Part:
+    """Collects the evidence on a comparison, also with the lost prompts counted towards it."""
+    part = _part(comparison, measure, partial(number_of, condition, measure=measure))
+    if measure.lost is None:
+        return part
+    extreme = measure.lost.towards(rising=part.rising)
+    return replace(part, against=_part(comparison, extreme, partial(number_of, condition, measure=extreme)))
 
 
 def _part(comparison: Comparison, measure: Compared, look_up: Callable[[Quantity], float]) -> Part:

@@ -189,3 +189,70 @@ def test_a_mean_of_any_numbers_decides_by_the_paired_t_test(tmp_path, most, outc
     assert judged(*logs, f"includes < before - {most}").findings[0].outcome == outcome
     # The same bar on the value of the second model alone.
     assert judged(*logs, f"includes < {7.5 - most}").findings[0].outcome == outcome
+
+
+def test_samples_that_ended_in_an_error_after_count_against_the_model(tmp_path):
+    before = read_inspect(inspect_log(tmp_path / "before.json", "C" * 60))
+    samples = [
+        inspect_sample(
+            f"q{place}", {"includes": "C"} if place < 35 else {}, error=None if place < 35 else {"message": "x"}
+        )
+        for place in range(60)
+    ]
+    after = read_inspect(inspect_log(tmp_path / "after.json", [], samples=samples))
+    found = judged(before, after, "includes < before - 0.1", "includes < before - 0.6")
+    assert [one.outcome for one in found.findings] == ["undecided", "passes"]
+    assert "25 of 60 of includes" in found.warnings[0]
+
+
+def test_samples_that_the_second_log_lacks_count_against_the_model(tmp_path):
+    before = read_inspect(inspect_log(tmp_path / "before.json", "C" * 60))
+    half = read_inspect(inspect_log(tmp_path / "half.json", "C" * 30))
+    found = judged(before, half, "includes < before - 0.2")
+    assert (found.passed, found.measures["includes"].lost.count) == (False, 30)
+    # The other way round nothing is lost: the first log never had these samples.
+    assert judged(half, before, "includes < before - 0.2").passed
+
+
+def test_a_task_that_the_second_run_lacks_counts_against_the_model(tmp_path):
+    logs = [lm_eval_log(tmp_path / name, [1.0] * 40) for name in ("before", "after")]
+    lm_eval_log(tmp_path / "before", [1.0] * 40, task="other")
+    (tmp_path / "before").joinpath("results_2026-11-30T10-00-00.000000.json").unlink()
+    first, second = read_logs(*logs)
+    found = judged(first, second, "acc < before - 0.2")
+    assert (found.passed, found.measures["acc"].lost.count) == (False, 40)
+
+
+@pytest.mark.parametrize(("scores", "worst"), [([0.5, 0.75] * 30, 0.0), ([3, 9] * 30, 3.0)])
+def test_a_lost_mean_is_filled_by_the_end_of_its_scale_or_the_smallest_number(tmp_path, scores, worst):
+    before = read_inspect(inspect_log(tmp_path / "before.json", scores))
+    after = read_inspect(inspect_log(tmp_path / "after.json", [*scores[:40], *["no score"] * 20]))
+    lost = compared(before, after)["includes"].lost
+    # 40 of 60 unchanged, 20 filled.
+    mean = sum(scores) / 60
+    assert lost.uncounted.after.value == pytest.approx((40 * mean + 20 * worst) / 60)
+
+
+def test_an_epoch_without_a_score_counts_against_the_model(tmp_path):
+    def log(name, broken):
+        samples = [
+            inspect_sample(f"q{place}", {"a": "C"}, epoch, error={"message": "x"} if broken and epoch == 2 else None)
+            for place in range(60)
+            for epoch in (1, 2)
+        ]
+        return read_inspect(inspect_log(tmp_path / name, [], samples=samples))
+
+    found = judged(log("before.json", False), log("after.json", True), "a < before - 0.1")
+    assert (found.passed, found.measures["a"].lost.count) == (False, 60)
+    assert found.measures["a"].lost.uncounted.after.value == 0.5
+
+
+def test_another_number_of_epochs_is_warned_of(tmp_path):
+    twice = [inspect_sample(f"q{place}", {"a": "C"}, epoch) for place in range(5) for epoch in (1, 2)]
+    logs = [
+        read_inspect(inspect_log(tmp_path / f"{name}.json", [], samples=samples))
+        for name, samples in (("before", twice[::2]), ("after", twice))
+    ]
+    assert judged(*logs).warnings == (
+        "5 of 5 samples have other numbers of responses (epochs) in both logs: the first has 1 before and 2 after.",
+    )

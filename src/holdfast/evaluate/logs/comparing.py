@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import NamedTuple
 
-from holdfast.evaluate.compared import Compared, Measures
+from holdfast.evaluate.compared import Compared, Lost, Measures
 from holdfast.evaluate.condition import Condition
 from holdfast.evaluate.gate import Gate, Undecided, gate_measures
 from holdfast.evaluate.inverted import refuse_inverted
 from holdfast.evaluate.logs.log import Log, Sample
-from holdfast.evaluate.logs.matching import Matched, match_samples, warning_of_generation
+from holdfast.evaluate.logs.matching import Matched, match_samples, warning_of_generation, warning_of_repeats
+from holdfast.evaluate.lost import Partial
 from holdfast.evaluate.paired import PairedPrompt, count_prompts
 from holdfast.evaluate.paired_mean import mean_rate, paired_mean
 from holdfast.evaluate.scale import UNBOUNDED, Scale
@@ -38,6 +39,8 @@ class Covered(NamedTuple):
 
     measure: str
     pairs: Pairs
+    missing: Sequence[Sample] = ()
+    """Samples that only the first log has."""
 
 
 @dataclass(frozen=True)
@@ -75,27 +78,34 @@ def gate_logs(
     if not allow_inverted:
         refuse_inverted(conditions)
     matched = match_samples(before, after)
-    compared = compare_samples(matched.pairs, measures)
+    compared = compare_samples(matched.pairs, measures, matched.missing)
     for condition in conditions:
         _require_measure(condition.measure, compared, f"the condition {condition.text!r} names")
-    warnings = tuple(filter(None, (matched.warning, warning_of_generation(before, after))))
+    about = (matched.warning, warning_of_repeats(matched.pairs), warning_of_generation(before, after))
+    warnings = tuple(filter(None, about))
     gate = gate_measures(compared, conditions, strict=strict, undecided=undecided)
     return LogGate(replace(gate, warnings=(*warnings, *gate.warnings)), matched)
 
 
-def compare_samples(pairs: Pairs, chosen: Sequence[str] = ()) -> Measures:
-    """Compares every measure of matched samples, or the chosen ones, with p values corrected for their number."""
-    known = measured_samples(pairs)
+def compare_samples(pairs: Pairs, chosen: Sequence[str] = (), missing: Sequence[Sample] = ()) -> Measures:
+    """Compares every measure of matched samples, or the chosen ones, with p values corrected for their number.
+
+    Args:
+        pairs: the samples that both logs have.
+        chosen: names of the measures. Without any, all are compared.
+        missing: samples that only the first log has.
+    """
+    known = measured_samples(pairs, missing)
     for name in chosen:
         _require_measure(name, known, "--measure is")
     names = sorted(dict.fromkeys(chosen) if chosen else known, key=place_of)
-    found = {name: _compare(name, *known[name]) for name in names}
+    found = {name: _compare_with_lost(name, known[name]) for name in names}
     p_values = {name: one.p_value for name, one in found.items() if one.p_value is not None}
     corrected = dict(zip(p_values, holm(list(p_values.values())), strict=True))
     return Measures({name: replace(one, corrected_p=corrected.get(name)) for name, one in found.items()})
 
 
-def measured_samples(pairs: Pairs) -> dict[str, Covered]:
+def measured_samples(pairs: Pairs, missing: Sequence[Sample] = ()) -> dict[str, Covered]:
     """Lists the pairs that each measure and each of its groups covers. One group alone is the measure itself."""
     groups: dict[str | None, list[tuple[Sample, Sample]]] = {}
     for pair in pairs:
@@ -106,22 +116,66 @@ def measured_samples(pairs: Pairs) -> dict[str, Covered]:
             covered.setdefault(name, {})[group] = members
     found: dict[str, Covered] = {}
     for name, by_group in covered.items():
-        found[name] = Covered(name, list(chain.from_iterable(by_group.values())))
+        found[name] = Covered(name, list(chain.from_iterable(by_group.values())), missing)
         if len(by_group) > 1:
-            found |= {f"{name}/{group}": Covered(name, members) for group, members in by_group.items()}
+            lost = {group: [sample for sample in missing if sample.group == group] for group in by_group}
+            found |= {f"{name}/{group}": Covered(name, members, lost[group]) for group, members in by_group.items()}
     return found
 
 
 def summarize(log: Log) -> dict[str, Rate]:
     """Computes every measure of one log with its interval, by name."""
     known = measured_samples([(sample, sample) for sample in log.samples])
-    numbers = {name: _numbers(*covered, side=0) for name, covered in known.items()}
+    numbers = {name: _numbers(covered.measure, covered.pairs, side=0) for name, covered in known.items()}
     return {name: _rate(numbers[name], scale_of(numbers[name])) for name in sorted(numbers, key=place_of)}
 
 
-def _compare(name: str, measure: str, pairs: Pairs) -> Compared:
+def _compare_with_lost(name: str, covered: Covered) -> Compared:
+    """Compares a measure, also with the scores that are missing after at both ends of its scale."""
+    measure, every = covered.measure, [*covered.pairs, *((one, _without_numbers(one)) for one in covered.missing)]
+    numbers = [number for side in (0, 1) for number in _numbers(measure, every, side)]
+    scale = scale_of(numbers)
+    compared = _compare(name, measure, covered.pairs, scale)
+    partial = {place: _partial(measure, *pair) for place, pair in enumerate(every)}
+    was_scored = {place: one for place, one in partial.items() if one is not None}
+    lost = {place: one for place, one in was_scored.items() if one.missing}
+    if not lost:
+        return compared
+    known = [number for number in numbers if number is not None]
+    if scale.is_share_of_responses and any(one.missing < 1 for one in lost.values()):
+        scale = Scale(0.0, 1.0)  # of several responses some are missing, so the filled numbers lie between 0 and 1
+    # A number without bounds is filled by the largest and the smallest one that was measured.
+    ends = (max(known), min(known)) if scale == UNBOUNDED else (scale.high, scale.low)
+    filled = [
+        [
+            (pair[0], _with_number(pair[1], measure, lost[place].filled(end))) if place in lost else pair
+            for place, pair in enumerate(every)
+        ]
+        for end in ends
+    ]
+    extremes = (_compare(name, measure, pairs, scale) for pairs in filled)
+    return replace(compared, lost=Lost(len(lost), len(was_scored), *extremes))
+
+
+def _partial(measure: str, before: Sample, after: Sample) -> Partial | None:
+    """Describes what is missing after of a sample. None if it had no number before."""
+    then, now = before.numbers.get(measure), after.numbers.get(measure)
+    if then is None:
+        return None
+    unscored = 1.0 if now is None else after.unscored.get(measure, 0.0)
+    return Partial.of(then, now, 1 - unscored, max(0.0, unscored - before.unscored.get(measure, 0.0)))
+
+
+def _without_numbers(sample: Sample) -> Sample:
+    return replace(sample, numbers={}, response="", unscored={})
+
+
+def _with_number(sample: Sample, measure: str, number: float) -> Sample:
+    return replace(sample, numbers={**sample.numbers, measure: number})
+
+
+def _compare(name: str, measure: str, pairs: Pairs, scale: Scale) -> Compared:
     before, after = (_numbers(measure, pairs, side) for side in (0, 1))
-    scale = scale_of([*before, *after])
     has = [any(measure in pair[side].numbers for pair in pairs) for side in (0, 1)]
     then, now = (_rate(side, scale) if is_there else None for side, is_there in zip((before, after), has, strict=True))
     both = [

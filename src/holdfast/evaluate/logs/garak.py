@@ -109,11 +109,18 @@ def _samples(attempts: Attempts, threshold: float) -> Iterator[Sample]:
         seen[probe, asked] += 1
         key = f"{asked[:12]}-{seen[probe, asked]}"
         results = attempt["detector_results"].items()
-        numbers = {
-            MEASURE if place == 0 else f"{MEASURE},{detector}": _share(given, threshold)
+        scores = {
+            MEASURE if place == 0 else f"{MEASURE},{detector}": given
             for place, (detector, given) in enumerate(results)  # the probe's own detector comes first
         }
-        yield Sample(key, prompt, asked, numbers, probe, has_id=False, response=_response(attempt))
+        numbers = {name: _share(given, threshold) for name, given in scores.items()}
+        unscored = {
+            name: sum(as_number(score) is None for score in given) / len(given)
+            for name, given in scores.items()
+            if numbers[name] is not None
+        }
+        repeats = max(map(len, scores.values()), default=1)
+        yield Sample(key, prompt, asked, numbers, probe, False, _response(attempt), unscored, repeats)
 
 
 def _share(scores: Sequence[object], threshold: float) -> float | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from holdfast.evaluate.logs.archive import Archive
-from holdfast.evaluate.logs.log import Log, Numbers, Sample, as_number, mean_numbers
+from holdfast.evaluate.logs.log import Log, Numbers, Sample, as_number, mean_numbers, unscored_shares
 from holdfast.evaluate.logs.wrong_logs import cut_off, other_version, without_ids
 from holdfast.json_files import digest
 
@@ -113,9 +113,17 @@ def _samples(path: Path, samples: list[Mapping[str, Any]]) -> Iterator[Sample]:
     for key, repeats in epochs.items():
         first = next(iter(repeats.values()))
         asked = digest([_texts(first.get("input")), first.get("choices"), first.get("target")])
-        numbers = mean_numbers([*map(_numbers, repeats.values())])
+        numbers = [*map(_numbers, repeats.values())]
         response = str((first.get("output") or {}).get("completion") or "")
-        yield Sample(key, _prompt(first.get("input")), asked, numbers, response=response)
+        yield Sample(
+            key,
+            _prompt(first.get("input")),
+            asked,
+            mean_numbers(numbers),
+            response=response,
+            unscored=unscored_shares(numbers),
+            repeats=len(repeats),
+        )
 
 
 def _numbers(sample: Mapping[str, Any]) -> Numbers:

@@ -26,6 +26,10 @@ class Sample:
     """False where the key is a hash."""
     response: str = ""
     """The model's first response."""
+    unscored: Mapping[str, float] = field(default_factory=dict)
+    """Share of the responses without a number, for each measure that has a number of others."""
+    repeats: int = 1
+    """Number of the responses."""
 
     @property
     def label(self) -> str:
@@ -66,6 +70,15 @@ def mean_numbers(repeats: Sequence[Numbers]) -> dict[str, float | None]:
     names = dict.fromkeys(name for numbers in repeats for name in numbers)
     scored = {name: [value for numbers in repeats if (value := numbers.get(name)) is not None] for name in names}
     return {name: math.fsum(values) / len(values) if values else None for name, values in scored.items()}
+
+
+def unscored_shares(repeats: Sequence[Numbers]) -> dict[str, float]:
+    """Computes the share of the responses to one sample that lack a number, for measures of which some have one."""
+    missing = {
+        name: sum(numbers.get(name) is None for numbers in repeats) / len(repeats)
+        for name in dict.fromkeys(name for numbers in repeats for name in numbers)
+    }
+    return {name: share for name, share in missing.items() if 0 < share < 1}
 
 
 def as_number(value: object) -> float | None:

@@ -1,6 +1,6 @@
 """Matches the samples of two logs by their ids or hashes, and refuses two logs that measured different things."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from holdfast.evaluate.logs.log import Log, Sample
@@ -14,8 +14,14 @@ class Matched:
     """Pairs of one sample in both logs, and the number of samples that one log has alone."""
 
     pairs: tuple[tuple[Sample, Sample], ...]
-    only_before: int
+    missing: tuple[Sample, ...]
+    """Samples of the first log that the second one lacks."""
     only_after: int
+
+    @property
+    def only_before(self) -> int:
+        """Number of samples that the first log has alone."""
+        return len(self.missing)
 
     def __str__(self) -> str:
         """Says how many samples match."""
@@ -30,8 +36,8 @@ class Matched:
         if not self.only_before and not self.only_after:
             return None
         return (
-            f"{self}; the others are left out, so the measures are those of the samples that match. Evaluate both "
-            "models on the same samples to compare all."
+            f"{self}; the others are left out of the table, so its measures are those of the samples that match. "
+            "Evaluate both models on the same samples to compare all."
         )
 
 
@@ -48,6 +54,7 @@ def match_samples(before: Log, after: Log) -> Matched:
     pairs = [
         (sample, later[sample.group, sample.key]) for sample in before.samples if (sample.group, sample.key) in later
     ]
+    missing = [sample for sample in before.samples if (sample.group, sample.key) not in later]
     if not pairs:
         _refuse_other_groups(before, after)
         raise ValueError(
@@ -55,7 +62,7 @@ def match_samples(before: Log, after: Log) -> Matched:
             f"{_first(before)} and the second {_first(after)}; give logs of the same samples."
         )
     _refuse_other_data(pairs, before, after)
-    return Matched(tuple(pairs), len(before.samples) - len(pairs), len(after.samples) - len(pairs))
+    return Matched(tuple(pairs), tuple(missing), len(after.samples) - len(pairs))
 
 
 def refuse_other_scoring(before: Log, after: Log) -> None:
@@ -65,6 +72,18 @@ def refuse_other_scoring(before: Log, after: Log) -> None:
             f"{_path(before)} and {_path(after)} did not measure the same: {', '.join(others[:SHOWN])}; evaluate both "
             "models with one task and the same settings."
         )
+
+
+def warning_of_repeats(pairs: Sequence[tuple[Sample, Sample]]) -> str | None:
+    """Returns a warning where samples have different numbers of responses (epochs) in both logs. Else None."""
+    others = [(first.repeats, second.repeats) for first, second in pairs if first.repeats != second.repeats]
+    if not others:
+        return None
+    was, now = others[0]
+    return (
+        f"{len(others)} of {len(pairs)} samples have other numbers of responses (epochs) in both logs: the first has "
+        f"{was} before and {now} after."
+    )
 
 
 def warning_of_generation(before: Log, after: Log) -> str | None:
