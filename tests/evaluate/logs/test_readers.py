@@ -3,7 +3,7 @@ import json
 import pytest
 
 from holdfast.evaluate.logs.readers import READERS, known_logs, read_log, read_logs, reader_of, refuse_fingerprints
-from tests.evaluate.logs.constructed import garak_log, inspect_log, lm_eval_log
+from tests.evaluate.logs.constructed import garak_log, inspect_log, inspect_sample, lm_eval_log
 
 EVALUATION = {"answers": [], "asr": {}, "groups": {}}
 
@@ -61,11 +61,71 @@ def test_a_damaged_log_is_refused_in_one_sentence(tmp_path):
     log = inspect_log(tmp_path / "a.json", "CI")
     whole = log.read_text()
     log.write_text(whole[: len(whole) // 2])
-    with pytest.raises(ValueError, match="is a log of inspect that was cut off, damaged or written by another version"):
+    with pytest.raises(ValueError, match="is a log of inspect that was cut off or damaged at line 1; copy it again"):
         read_log(log)
     log.write_text(json.dumps({**json.loads(whole), "eval": None}))
-    with pytest.raises(ValueError, match=r"cut off, damaged or written by another version \(AttributeError"):
+    with pytest.raises(ValueError, match="is a log of inspect in which eval is missing, and should be an object; give"):
         read_log(log)
+
+
+def test_a_run_in_two_forms_is_one_log(tmp_path):
+    folder = lm_eval_log(tmp_path / "run", [1.0, 0.0])
+    (samples,) = folder.glob("samples_*.jsonl")
+    (results,) = folder.glob("results_*.json")
+    for paths in ((folder, samples), (samples, results)):
+        with pytest.raises(ValueError, match="are one log, so nothing could differ"):
+            read_logs(*paths)
+    logs = [inspect_log(tmp_path / name, "CI") for name in ("a.json", "b.json")]
+    assert read_logs(*logs), "logs without an identity may have equal samples"
+    for log in logs:
+        content = json.loads(log.read_text())
+        log.write_text(json.dumps(content | {"eval": content["eval"] | {"eval_id": "one"}}))
+    with pytest.raises(ValueError, match="are one log"):
+        read_logs(*logs)
+
+
+SAMPLE = inspect_sample("q", {"a": "C"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (
+            {"epoch": "one"},
+            r"samples\[1\].epoch is 'one', and should be a whole number; give a log as inspect",
+        ),
+        ({"scores": ["C"]}, r"samples\[1\].scores is \['C'\], and should be an object"),
+        ({"scores": {"a": "C"}}, r"samples\[1\].scores.a is 'C', and should be an object"),
+        ({"input": ["hello"]}, r"samples\[1\].input\[0\] is 'hello', and should be an object"),
+        ({"output": "Paris"}, r"samples\[1\].output is 'Paris', and should be an object"),
+    ],
+)
+def test_a_wrong_part_of_inspect_is_named_with_file_and_place(tmp_path, changes, sentence):
+    log = inspect_log(tmp_path / "a.json", [], samples=[inspect_sample("p", {"a": "C"}), SAMPLE | changes])
+    with pytest.raises(ValueError, match=rf"a\.json' is a log of inspect .*{sentence}"):
+        read_log(log)
+
+
+def test_a_wrong_part_of_the_other_programs_is_named_with_its_line(tmp_path):
+    run = lm_eval_log(tmp_path / "run", [1.0, 0.0])
+    (samples,) = run.glob("samples_*.jsonl")
+    samples.write_text(samples.read_text().replace('"metrics": ["acc"]', '"metrics": [3]', 1))
+    with pytest.raises(ValueError, match=r"in which line 1.metrics\[0\] is 3, and should be a text"):
+        read_log(samples)
+    samples.write_text("")
+    with pytest.raises(ValueError, match=r"samples_choose_.*jsonl' is empty; let lm-eval finish"):
+        read_log(samples)
+    report = garak_log(tmp_path / "a.jsonl", [[0.0]])
+    whole = report.read_text()
+    hits = '"detector_results": {"refusal.None": %s}'
+    for was, now, said in (
+        ('"passed": 1', '"passed": "1"', "passed is '1', and should be a whole number"),
+        (hits % "[0.0]", hits % "0", "refusal.None is 0, and should be a list"),
+    ):
+        assert was in whole
+        report.write_text(whole.replace(was, now))
+        with pytest.raises(ValueError, match=said):
+            read_log(report)
 
 
 def test_a_log_without_numbers_is_refused(tmp_path):

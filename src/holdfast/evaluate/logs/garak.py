@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from holdfast.evaluate.logs.log import Log, Sample, as_number
+from holdfast.evaluate.logs.shapes import GARAK_ATTEMPT, GARAK_EVAL, Shape
 from holdfast.evaluate.logs.wrong_logs import cut_off, other_version, parse_lines
 from holdfast.json_files import digest
 
@@ -42,7 +43,7 @@ def read(path: Path) -> Log:
         ValueError: the run did not finish, lacks attempts, or was written by a version with other entries.
     """
     entries: dict[str, list[Mapping[str, Any]]] = {}
-    for entry in parse_lines(path, PROGRAM):
+    for entry in parse_lines(path, PROGRAM, _shape):
         entries.setdefault(str(entry.get("entry_type")), []).append(_needed(entry))
     _check_complete(path, entries)
     setup = entries.get("start_run setup", [{}])[0]
@@ -52,7 +53,15 @@ def read(path: Path) -> Log:
     samples = tuple(_samples(attempts, threshold))
     named = DEFAULT_THRESHOLD if threshold == DEFAULT_THRESHOLD else "another than 0.5"
     generation = {"garak's version": version, "responses to a prompt": setup.get("run.generations")}
-    return Log(PROGRAM, version, path, _model(setup), samples, {"the threshold of hits": named}, generation)
+    scoring, run = {"the threshold of hits": named}, (entries.get("init") or [{}])[0].get("run")
+    return Log(PROGRAM, version, path, _model(setup), samples, scoring, generation, identity=run)
+
+
+def _shape(entry: Mapping[str, Any]) -> Shape:
+    """The shape that an entry must have."""
+    if entry.get("entry_type") == "attempt" and entry.get("status") == EVALUATED:
+        return GARAK_ATTEMPT
+    return GARAK_EVAL if entry.get("entry_type") == "eval" else dict
 
 
 def _needed(entry: Mapping[str, Any]) -> Mapping[str, Any]:

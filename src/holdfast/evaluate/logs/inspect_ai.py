@@ -13,6 +13,7 @@ from typing import Any
 
 from holdfast.evaluate.logs.archive import Archive
 from holdfast.evaluate.logs.log import Log, Numbers, Sample, as_number, mean_numbers, unscored_shares
+from holdfast.evaluate.logs.shapes import INSPECT_HEADER, INSPECT_SAMPLE, require_shape
 from holdfast.evaluate.logs.wrong_logs import cut_off, other_version, without_ids
 from holdfast.json_files import digest
 
@@ -49,17 +50,22 @@ def read(path: Path) -> Log:
         is_archive = file.read(4) == ZIP
     if not is_archive:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
-        return _log(path, content, list(content.get("samples") or ()))
+        require_shape(path, PROGRAM, content, {"samples": ([dict], None)})
+        samples = list(content.get("samples") or ())
+        for number, sample in enumerate(samples):
+            require_shape(path, PROGRAM, sample, INSPECT_SAMPLE, f"samples[{number}]")
+        return _log(path, content, samples)
     with Archive(path) as archive:
         if HEADER not in archive.names:
             raise cut_off(path, PROGRAM, "it has no header, which comes last")
         header = json.loads(archive.read(HEADER))
         names = [name for name in archive.names if name.startswith(SAMPLES) and name.endswith(".json")]
-        return _log(path, header, [_needed(json.loads(archive.read(name))) for name in names])
+        return _log(path, header, [_needed(path, name, json.loads(archive.read(name))) for name in names])
 
 
-def _needed(sample: Mapping[str, Any]) -> dict[str, Any]:
+def _needed(path: Path, name: str, sample: Mapping[str, Any]) -> dict[str, Any]:
     """Keeps the few entries that are read, so that memory does not hold messages and events of all samples."""
+    require_shape(path, PROGRAM, sample, INSPECT_SAMPLE, name)
     return {name: sample.get(name) for name in NEEDED}
 
 
@@ -72,6 +78,7 @@ def _log(path: Path, header: Mapping[str, Any], samples: list[Mapping[str, Any]]
         raise ValueError(
             f"{str(path)!r} is a log of {PROGRAM} that was marked as invalid; evaluate again, or give another log."
         )
+    require_shape(path, PROGRAM, header, INSPECT_HEADER)
     spec = header["eval"]
     _check_all_there(path, header, samples)
     packages = spec.get("packages") or {}
@@ -83,6 +90,7 @@ def _log(path: Path, header: Mapping[str, Any], samples: list[Mapping[str, Any]]
         tuple(_samples(path, samples)),
         {"task": spec.get("task"), "task version": spec.get("task_version")},
         {name: _generation(header).get(name) for name in GENERATION},
+        identity=spec.get("eval_id"),
     )
 
 
@@ -132,7 +140,7 @@ def _numbers(sample: Mapping[str, Any]) -> Numbers:
         return {}
     numbers: dict[str, float | None] = {}
     for scorer, score in (sample.get("scores") or {}).items():
-        value = score.get("value")
+        value = (score or {}).get("value")
         if isinstance(value, Mapping):
             numbers |= {f"{scorer}/{key}": _number(part) for key, part in value.items()}
         elif not isinstance(value, list):

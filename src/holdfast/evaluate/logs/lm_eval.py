@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from holdfast.evaluate.logs.log import Log, Numbers, Sample, as_number
+from holdfast.evaluate.logs.shapes import LM_EVAL_RESULTS, LM_EVAL_ROW, require_shape
 from holdfast.evaluate.logs.wrong_logs import cut_off, parse_lines, without_ids
 from holdfast.json_files import digest
 
@@ -56,6 +57,7 @@ def read(path: Path) -> Log:
     """
     run = _find_run(path)
     results = json.loads(run.results.read_text(encoding="utf-8")) if run.results else {}
+    require_shape(run.results or path, PROGRAM, results, LM_EVAL_RESULTS)
     by_task = {task: _read_task(file) for task, file in sorted(run.samples.items())}
     _check_all_there(path, results, {task: len(samples) for task, samples in by_task.items()}, path.is_dir())
     samples = tuple(
@@ -65,7 +67,8 @@ def read(path: Path) -> Log:
     )
     scoring, generation = _settings(results, tuple(by_task))
     version = str(results.get("lm_eval_version", "unknown"))
-    return Log(PROGRAM, version, path, results.get("model_name"), samples, scoring, generation)
+    same = digest(sorted(digest(file.read_bytes().hex()) for file in run.samples.values()))
+    return Log(PROGRAM, version, path, results.get("model_name"), samples, scoring, generation, identity=same)
 
 
 def _find_run(path: Path) -> Run:
@@ -101,7 +104,7 @@ def _sample_files(path: Path) -> Iterator[Path]:
 def _read_task(path: Path) -> dict[str, list[Mapping[str, Any]]]:
     """Reads the rows of each document: one for every filter."""
     documents: dict[str, list[Mapping[str, Any]]] = {}
-    for row in parse_lines(path, PROGRAM):
+    for row in parse_lines(path, PROGRAM, lambda _: LM_EVAL_ROW):
         if row.get("doc_id") is None:
             raise without_ids(path, PROGRAM, "a sample has no doc_id", "evaluate again with a newer version of lm-eval")
         rows = documents.setdefault(str(row["doc_id"]), [])
@@ -113,7 +116,7 @@ def _read_task(path: Path) -> dict[str, list[Mapping[str, Any]]]:
 
 def _check_all_there(path: Path, results: Mapping[str, Any], counts: Mapping[str, int], whole: bool) -> None:
     """Raises ValueError when a task has fewer samples than were evaluated, or none where the whole run is given."""
-    expected = {task: count.get("effective") for task, count in results.get("n-samples", {}).items()}
+    expected = {task: count.get("effective") for task, count in (results.get("n-samples") or {}).items()}
     for task, number in expected.items():
         if isinstance(number, int) and counts.get(task, 0) < number and (whole or task in counts):
             raise cut_off(path, PROGRAM, f"task {task!r} has {counts.get(task, 0)} of {number} samples")
@@ -136,10 +139,10 @@ def _numbers(rows: list[Mapping[str, Any]]) -> Numbers:
 
 def _settings(results: Mapping[str, Any], tasks: tuple[str, ...]) -> tuple[dict[str, object], dict[str, object]]:
     """Collects the settings that must be equal, and those that a comparison warns of."""
-    configs = results.get("configs", {})
+    configs = results.get("configs") or {}
     kwargs = {f"generation of {task}": configs.get(task, {}).get("generation_kwargs") for task in tasks}
-    scoring = {f"the version of {task}": results.get("versions", {}).get(task) for task in tasks}
-    scoring |= {f"the few-shot examples of {task}": results.get("n-shot", {}).get(task) for task in tasks}
+    scoring = {f"the version of {task}": (results.get("versions") or {}).get(task) for task in tasks}
+    scoring |= {f"the few-shot examples of {task}": (results.get("n-shot") or {}).get(task) for task in tasks}
     generation = {
         "system instruction": results.get("system_instruction_sha"),
         "use of a chat template": bool(results.get("chat_template_sha")),

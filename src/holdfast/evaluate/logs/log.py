@@ -50,6 +50,8 @@ class Log:
     """Settings that decide what is measured, such as the task and its version. They must equal the other log's."""
     generation: Mapping[str, object] = field(default_factory=dict)
     """Settings of the model's responses. A difference is warned of."""
+    identity: str | None = None
+    """Name or hash of the run, equal in every file and form of its log. None where the log has none."""
 
     def __repr__(self) -> str:
         return f"<Log of {self.program}: {len(self.samples)} samples, {', '.join(self.measures)}>"

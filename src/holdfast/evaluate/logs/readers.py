@@ -45,10 +45,15 @@ def read_log(path: Path) -> Log | None:
         return None
     try:
         log = reader.read(path)
-    except (KeyError, TypeError, AttributeError, IndexError, json.JSONDecodeError, UnicodeDecodeError) as error:
+    except json.JSONDecodeError as error:
         raise ValueError(
-            f"{str(path)!r} is a log of {reader.program} that was cut off, damaged or written by another version "
-            f"({type(error).__name__}: {error}); copy it again, or evaluate again."
+            f"{str(path)!r} is a log of {reader.program} that was cut off or damaged at line {error.lineno}; copy it "
+            "again, or evaluate again."
+        ) from error
+    except (KeyError, TypeError, AttributeError, IndexError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"{str(path)!r} is a log of {reader.program} that was damaged or written by another version; copy it "
+            "again, or evaluate again."
         ) from error
     if not any(number is not None for sample in log.samples for number in sample.numbers.values()):
         raise without_numbers(path, reader.program)
@@ -79,6 +84,8 @@ def read_logs(before: Path, after: Path) -> tuple[Log, Log] | None:
             )
     _refuse_same(*paths)
     first, second = (log for log in map(read_log, paths) if log is not None)
+    if first.identity is not None and first.identity == second.identity:
+        raise _one_log(*paths)
     return first, second
 
 
@@ -109,6 +116,10 @@ def _refuse_unknown(*paths: Path) -> None:
 
 def _refuse_same(before: Path, after: Path) -> None:
     if before.samefile(after) or (before.is_file() and after.is_file() and before.read_bytes() == after.read_bytes()):
-        raise ValueError(
-            f"{str(before)!r} and {str(after)!r} are one log, so nothing could differ; give the logs of two models."
-        )
+        raise _one_log(before, after)
+
+
+def _one_log(before: Path, after: Path) -> ValueError:
+    return ValueError(
+        f"{str(before)!r} and {str(after)!r} are one log, so nothing could differ; give the logs of two models."
+    )

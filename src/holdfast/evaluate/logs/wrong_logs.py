@@ -1,9 +1,11 @@
 """Errors about logs that can't be compared: one sentence each, with what to do. They also end the reading of lines."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from holdfast.evaluate.logs.shapes import Shape, require_shape
 
 
 def cut_off(path: Path, program: str, why: str) -> ValueError:
@@ -34,8 +36,21 @@ def without_numbers(path: Path, program: str) -> ValueError:
     )
 
 
-def parse_lines(path: Path, program: str) -> Iterator[dict[str, Any]]:
-    """Yields the objects of a file of JSON lines. Raises ValueError where a line was cut off."""
+def parse_lines(
+    path: Path, program: str, shape: Callable[[Mapping[str, Any]], Shape] = lambda _: dict
+) -> Iterator[dict[str, Any]]:
+    """Yields the objects of a file of JSON lines.
+
+    Args:
+        path: the file.
+        program: the program that wrote it.
+        shape: returns the shape that an object must have.
+
+    Raises:
+        ValueError: the file is empty, a line was cut off, or an object has another shape.
+    """
+    if not path.stat().st_size:
+        raise ValueError(f"{str(path)!r} is empty; let {program} finish, and give the file that it writes then.")
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
@@ -46,4 +61,5 @@ def parse_lines(path: Path, program: str) -> Iterator[dict[str, Any]]:
                 raise cut_off(path, program, f"line {number} is no whole JSON object") from error
             if not isinstance(record, dict):
                 raise cut_off(path, program, f"line {number} is no JSON object")
+            require_shape(path, program, record, shape(record), f"line {number}")
             yield record
