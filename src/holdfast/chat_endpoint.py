@@ -46,6 +46,8 @@ class Role:
     """Option that names the variable of the key."""
     needs_key: bool = True
     """False for an endpoint that may ask for no key. Without one, the requests carry the word none."""
+    asked: str = "questions"
+    """Word for the texts that are sent to the model."""
 
 
 JUDGE = Role("judge", "a judge behind an API", "--api.base-url", "--api.key-variable")
@@ -62,6 +64,15 @@ class Reply:
     """The model's refusal, where the endpoint gives it apart from the text."""
     ending: str | None
     """Reason why the reply ended: stop, length or another word of the endpoint."""
+    model: str | None = None
+    """The model that answered, in the endpoint's words."""
+    tokens: int | None = None
+    """Number of tokens of the reply by the endpoint's count. None if it does not count them."""
+
+    @property
+    def is_missing(self) -> bool:
+        """True for a reply whose content is null, beside which there are neither thoughts nor a refusal."""
+        return self.text is None and not self.thoughts and not self.refusal
 
 
 class NoAnswerError(Exception):
@@ -137,8 +148,12 @@ class ChatEndpoint:
         except TransientError as error:
             if isinstance(error, UnreachableError) and not self._reached:
                 raise self._nothing_answers() from None
-            self._note_unanswered(error)
+            self._note_unanswered(str(error))
             raise NoAnswerError(str(error)) from None
+        if reply.is_missing:
+            reason = f"the {self.role.name}'s reply has no content (it ended with {reply.ending!r})"
+            self._note_unanswered(reason)
+            raise NoAnswerError(reason)
         self._unanswered = 0
         return reply
 
@@ -169,8 +184,8 @@ class ChatEndpoint:
 
     def _nothing_answers(self) -> ConnectionError:
         return ConnectionError(
-            f"nothing answers at {self.options.base_url}, where the {self.role.name} {self.model!r} should be; start "
-            f"its server, or correct {self.role.address}."
+            f"nothing answers at {self.options.base_url}, where the {self.role.name}"
+            f"{f' {self.model!r}' if self.model else ''} should be; start its server, or correct {self.role.address}."
         )
 
     def start(self) -> None:
@@ -199,13 +214,14 @@ class ChatEndpoint:
                 raise NoAnswerError(f"the budget of {self.options.max_requests} requests is spent")
             self._sent += 1
 
-    def _note_unanswered(self, error: TransientError) -> None:
+    def _note_unanswered(self, reason: str) -> None:
         with self._lock:
             self._unanswered += 1
         if self._unanswered >= GIVE_UP:  # questions under way may add to it, so the error names the limit
             raise ConnectionError(
-                f"the {self.role.name} at {self.options.base_url} left {GIVE_UP} questions in a row without "
-                f"an answer ({error}); run the same command again when it is up: holdfast keeps the answers so far."
+                f"the {self.role.name} at {self.options.base_url} left {GIVE_UP} {self.role.asked} in a row "
+                f"without an answer ({reason}); run the same command again when it is up: holdfast keeps the answers "
+                "so far."
             )
 
     def _reply_once(self, question: str, settings: Mapping[str, object]) -> Reply:
@@ -246,7 +262,14 @@ class ChatEndpoint:
         thoughts = getattr(message, "reasoning_content", None) or getattr(message, "reasoning", None)
         parts = (getattr(message, "content", None), thoughts, getattr(message, "refusal", None))
         texts = [self._without_key(part) if isinstance(part, str) else None for part in parts]
-        return Reply(*texts, ending=getattr(choices[0], "finish_reason", None))
+        name, usage = getattr(completion, "model", None), getattr(completion, "usage", None)
+        tokens = getattr(usage, "completion_tokens", None)
+        return Reply(
+            *texts,
+            ending=getattr(choices[0], "finish_reason", None),
+            model=self._without_key(name) if isinstance(name, str) and name else None,
+            tokens=tokens if isinstance(tokens, int) and tokens >= 0 else None,
+        )
 
     def _text_of(self, reply: Reply) -> str:
         if reply.refusal:
@@ -271,7 +294,7 @@ class ChatEndpoint:
             )
         if status in TRANSIENT or status >= 500:
             return TransientError(f"the {role.name}'s endpoint failed with {reply}", _retry_after(headers))
-        return NoAnswerError(f"the {role.name}'s endpoint refused the question with {reply}")
+        return NoAnswerError(f"the {role.name}'s endpoint refused the {role.asked.removesuffix('s')} with {reply}")
 
     def _without_key(self, text: str) -> str:
         # A short word is no secret, and may occur by chance.

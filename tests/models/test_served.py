@@ -76,6 +76,44 @@ def test_an_empty_response_is_a_response(serve):
     assert (response.text, response.missing) == ("", None)
 
 
+def test_a_reply_without_content_is_no_response_and_eight_in_a_row_stop_the_command(serve, caplog):
+    server = serve(lambda question, number: said(None) if question == "bad" else said(""), ["stub"])
+    model, _ = connected(server)
+    empty, bad = model(["good", "bad"], GenerateOptions(), silent)
+    assert (empty.missing, bad.missing) == (None, "the served model's reply has no content (it ended with 'stop')")
+    assert [record.getMessage() for record in caplog.records] == [
+        "the served model gave no response to 1 of 2 prompts, which are unscored (the first: the served model's reply "
+        "has no content (it ended with 'stop')); run the same command with another --out to ask again, or correct the "
+        "server."
+    ]
+    with pytest.raises(ConnectionError, match=r"left 8 prompts in a row without an answer \(.* has no content"):
+        connected(serve(lambda question, number: said(None), ["stub"]))[0](["bad"] * 20, GenerateOptions(), silent)
+
+
+def test_a_filter_that_refuses_some_prompts_is_warned_of_with_the_first_reason(serve, caplog):
+    server = serve(lambda question, number: failed(400, "content filter") if question == "bad" else said("yes"), ["m"])
+    connected(server)[0](["good", "bad", "bad"], GenerateOptions(), silent)
+    assert any("no response to 2 of 3 prompts" in record.getMessage() for record in caplog.records)
+    assert any("content filter" in record.getMessage() for record in caplog.records)
+
+
+def test_another_model_than_the_asked_one_is_noticed(serve, caplog):
+    connected(serve(echo, ["stub"]))[0](["a"], GenerateOptions(), silent)
+    assert not caplog.records
+    connected(serve(echo, ["mine"]))[0](["a"], GenerateOptions(), silent)
+    assert "asked for the model 'mine' and answers as 'stub'; check" in caplog.records[0].getMessage()
+
+
+def test_the_servers_count_of_tokens_is_kept(serve):
+    def counted(question, number):
+        reply = json.loads(said("well").body)
+        return Reply(200, json.dumps(reply | ({"usage": {"completion_tokens": 7}} if question == "counted" else {})))
+
+    model, _ = connected(serve(counted, ["stub"]))
+    responses = model(["counted", "not"], GenerateOptions(), silent)
+    assert [response.tokens for response in responses] == [7, None]
+
+
 HALF = json.dumps({"choices": [{"message": {"content": "half"}}]})[:20]
 
 
@@ -136,7 +174,7 @@ def test_a_server_that_is_down_stops_the_command_and_the_log_keeps_what_came(ser
     model(["0", "1"], GenerateOptions(), silent, log)
     down[0] = True
     prompts = [str(number) for number in range(12)]
-    with pytest.raises(ConnectionError, match=r"the served model at .* left 8 questions in a row without an answer"):
+    with pytest.raises(ConnectionError, match=r"the served model at .* left 8 prompts in a row without an answer"):
         model(prompts, GenerateOptions(), silent, ResponseLog(log.path))
     down[0] = False
     before = len(server.bodies)
@@ -186,7 +224,8 @@ def test_a_wrong_or_missing_key_is_told_and_the_key_comes_from_its_variable_alon
 
 def test_nobody_listening_is_told(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with pytest.raises(ConnectionError, match=r"nothing answers at http://127\.0\.0\.1:9/v1.* or correct --served\."):
+    said = r"nothing answers at http://127\.0\.0\.1:9/v1, where the served model should be; .* or correct --served\."
+    with pytest.raises(ConnectionError, match=said):
         connect(ServedOptions(served="http://127.0.0.1:9/v1"), GenerateOptions())
 
 

@@ -134,7 +134,7 @@ def test_an_evaluation_of_a_server_that_went_down_goes_on_where_it_stopped(serve
     server = serve(answer, ["m"])
     options = ServedOptions(served=server.base_url, served_retries=0, served_concurrency=1)
     files, out = SuiteFiles(harmful=config.suite.harmful), tmp_path / "out.json"
-    with pytest.raises(ConnectionError, match=r"8 questions in a row .* run the same command again"):
+    with pytest.raises(ConnectionError, match=r"8 prompts in a row .* run the same command again"):
         evaluate_model(None, "refusal", files, out, served=options, generation=SHORT)
     assert not out.exists()
     up[0], before = 1000, len(server.bodies)

@@ -7,8 +7,9 @@ Two checkpoints are compared by the same formulas for d_i = x_i after - x_i befo
 Tuning on short responses shortens all responses, which refusals, utility and perplexity do not show. The length counts
 every token that the model wrote, thoughts included, without the end token, padding and a prefill. A response that the
 limit cut off counts with the tokens up to the limit, so a mean near the limit is too small. An empty response has
-length 0. A response from logits that are not finite is unscored, and so is one of a server, which sends no tokens.
-Lengths are in the model's own tokens: a model with another tokenizer has others. With a dozen prompts or fewer the
+length 0. A response from logits that are not finite is unscored. A served model's length is the server's own count of
+completion tokens, which may include the end token, and is unscored without it. Lengths are in the model's own tokens:
+a model with another tokenizer has others. With a dozen prompts or fewer the
 interval is rough.
 """
 
@@ -75,8 +76,8 @@ def group_of_length(answer: Answer) -> str:
 
 
 def _tokens(response: Response) -> int | None:
-    """Returns the number of tokens. None without any: logits were not finite, or a server gave text alone."""
-    return len(response.token_ids) if response.prompt_ids and not response.broken else None
+    """Returns the number of tokens. None without any: logits were not finite, or a server counted none."""
+    return len(response.token_ids) if response.prompt_ids and not response.broken else response.tokens
 
 
 def _rate(answers: Sequence[Answer]) -> Rate:

@@ -28,6 +28,8 @@ class Response:
     """The mark of a block of thoughts that the chat template opened at the end of the prompt."""
     missing: str | None = None
     """Reason why a server gave no response. The response is then empty, and no log keeps it."""
+    tokens: int | None = None
+    """Number of tokens by the count of a server, which sends no token ids. None if there is no such count."""
 
     @property
     def record(self) -> str:

@@ -6,6 +6,7 @@ back, so nothing is measured that needs them. A response that the server does no
 others, so that a command that was stopped asks only for the rest.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +21,8 @@ from holdfast.progress import Progress
 from holdfast.spelling import meant
 from holdfast.thoughts import MARKS
 
-ROLE = Role("served model", "a served model", "--served", "--served-key-variable", needs_key=False)
+logger = logging.getLogger(__name__)
+ROLE = Role("served model", "a served model", "--served", "--served-key-variable", needs_key=False, asked="prompts")
 MOST_SEEDS = 2**31
 """Seeds stay below this number, because some servers keep them in 32 bits with a sign."""
 CUT_OFF = "length"
@@ -80,6 +82,14 @@ class ServedModel:
                 f"{answers[0].missing}), so nothing was measured; correct the server or the request, and run the same "
                 "command again."
             )
+        if missing_ones := [response for response in answers if response.missing]:
+            logger.warning(
+                "the served model gave no response to %d of %d prompts, which are unscored (the first: %s); run the "
+                "same command with another --out to ask again, or correct the server.",
+                len(missing_ones),
+                len(answers),
+                missing_ones[0].missing,
+            )
         return answers
 
     def _answer(self, prompt: str, position: int, options: GenerateOptions) -> Response:
@@ -89,7 +99,13 @@ class ServedModel:
             reply = self.endpoint.reply(prompt, seed)
         except NoAnswerError as error:
             return Response(prompt, [], [], "", finished=False, missing=str(error))
-        return Response(prompt, [], [], _text_of(reply), finished=reply.ending != CUT_OFF)
+        if reply.model not in (None, self.name):
+            logger.warning(  # a command shows each sentence once
+                "the server was asked for the model %r and answers as %r; check that this is the model that you mean.",
+                self.name,
+                reply.model,
+            )
+        return Response(prompt, [], [], _text_of(reply), finished=reply.ending != CUT_OFF, tokens=reply.tokens)
 
 
 def connect(options: ServedOptions, generation: GenerateOptions) -> ServedModel:
