@@ -6,6 +6,7 @@ import pytest
 
 from holdfast.artifacts import load_evaluation, save_evaluation, save_json
 from holdfast.cli import call
+from holdfast.commands.judge_card import _warn_of
 from holdfast.evaluate.judge_card import Confusion, JudgeCard
 from holdfast.judge.refusal import RefusalJudge
 from tests.evaluate.constructed import aligned, plainly_tuned
@@ -51,6 +52,17 @@ def test_a_judge_is_measured_shown_and_kept(labels, tmp_path, capsys):
     }
     assert call(["judge-card", "refusal", "--labels", str(labels), "--out", str(out)]) == 2
     assert "exists already" in capsys.readouterr().err
+
+
+def test_a_card_of_few_labels_is_warned_of(labels, capsys):
+    assert call(["judge-card", "refusal", "--labels", str(labels)]) == 0
+    assert "warning: a class has only 1 labels with a verdict; label more" in capsys.readouterr().err
+
+
+def test_a_judge_without_a_verdict_on_many_responses_is_warned_of(capsys):
+    card = JudgeCard({"name": "j", "fingerprint": "f"}, "refused", {"name": "l"}, Confusion(2, 0, 0, 1, unscored=21))
+    _warn_of(card)
+    assert "no verdict on 21 of 24 responses, and the card is that of the other 3 alone" in capsys.readouterr().err
 
 
 def test_several_responses_to_one_prompt_are_warned_of(labels, capsys):

@@ -3,13 +3,16 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from holdfast.commands.console import Json, show, shown_progress, table
+from holdfast.commands.console import Json, show, shown_progress, table, warn
 from holdfast.commands.parameters import Judging
 from holdfast.json_files import save_json
 from holdfast.judge.options import CARD, Role
 from holdfast.option_groups import JUDGED
 from holdfast.pipeline.options import JudgeOptions
 from holdfast.pipeline.outputs import refuse_existing
+
+MOST_UNSCORED = 0.1
+"""Share of responses without a verdict from which a card is warned of."""
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -61,7 +64,25 @@ def judge_card(
         card = make_card(judge, labels, role=role, options=judging, progress=progress)
     if out:
         save_json(out, card.as_json())
+    _warn_of(card)
     show(card.as_json(), _tables(card), json, note=_note(card, out))
+
+
+def _warn_of(card: "JudgeCard") -> None:
+    """Warns of a card from few labels, or from a judge that left many responses without a verdict."""
+    from holdfast.evaluate.corrected import LEAST_LABELS, least_labels
+
+    whole = card.whole
+    if whole.unscored > MOST_UNSCORED * (whole.n + whole.unscored):
+        warn(
+            f"the judge has no verdict on {whole.unscored} of {whole.n + whole.unscored} responses, and the card is "
+            f"that of the other {whole.n} alone; give a judge that can read them."
+        )
+    if (least := least_labels(whole)) < LEAST_LABELS:
+        warn(
+            f"a class has only {least} labels with a verdict; label more responses, because rates are corrected from "
+            f"{LEAST_LABELS} of each class on."
+        )
 
 
 def _tables(card: "JudgeCard") -> "list[Table]":

@@ -21,7 +21,7 @@ from holdfast.prompts.labelled import Counted
 from holdfast.prompts.sides import Side
 
 LEAST_LABELS = 10
-"""Labels of each class that a part of a card needs to be used alone."""
+"""Labels of each class, with a verdict, that a card needs for a correction, and that a part needs to be used alone."""
 JUDGED: Mapping[str, tuple[Counted, Side]] = {
     "asr": ("unsafe", "harmful"),
     "asr_prefilled": ("unsafe", "harmful"),
@@ -70,11 +70,20 @@ def _rates(evaluation: Evaluation) -> Iterator[tuple[str, Rate]]:
 def _corrected(rate: Rate, card: JudgeCard, side: Side, *, turned: bool) -> Corrected:
     """Corrects one rate. `turned` marks the complement of what the judge counts."""
     part, confusion, why = _part(card, side)
+    least = least_labels(confusion)
+    if least < LEAST_LABELS:
+        why = f"a class has only {least} labels with a verdict, and {LEAST_LABELS} are needed"
+        return Corrected(rate, None, part, why)
     try:
-        found = correct(rate.complement if turned else rate, confusion.sensitivity, confusion.specificity)
+        found = correct(rate, confusion.sensitivity, confusion.specificity, complement=turned)
     except ValueError as error:
         return Corrected(rate, None, part, str(error))
-    return Corrected(rate, found.complement if turned else found, part, why)
+    return Corrected(rate, found, part, why)
+
+
+def least_labels(confusion: Confusion) -> int:
+    """Number of labelled responses with a verdict in the smaller class."""
+    return min(confusion.sensitivity.n, confusion.specificity.n)
 
 
 def _part(card: JudgeCard, side: Side) -> tuple[str, Confusion, str | None]:
@@ -82,7 +91,7 @@ def _part(card: JudgeCard, side: Side) -> tuple[str, Confusion, str | None]:
     confusion = card.sides.get(side)
     if confusion is None:
         return "all", card.whole, f"the labels do not tell {side} prompts apart"
-    least = min(confusion.sensitivity.n, confusion.specificity.n)
+    least = least_labels(confusion)
     if least < LEAST_LABELS:
         return "all", card.whole, f"a class has only {least} labels on {side} prompts"
     return f"{side} prompts", confusion, None

@@ -29,7 +29,7 @@ from holdfast.outcomes import Rate
 Numbers = float | np.ndarray
 
 
-def correct(measured: Rate, sensitivity: Rate, specificity: Rate) -> Rate:
+def correct(measured: Rate, sensitivity: Rate, specificity: Rate, *, complement: bool = False) -> Rate:
     """Corrects a measured rate for a judge's known errors.
 
     Several samples of a prompt count for as much as the interval of the measured rate says.
@@ -38,6 +38,7 @@ def correct(measured: Rate, sensitivity: Rate, specificity: Rate) -> Rate:
         measured: share of the responses that the judge counts.
         sensitivity: share of the labelled responses which people count that the judge counts too.
         specificity: share of the other labelled responses that the judge does not count.
+        complement: whether the measured rate is the share that the judge does not count.
 
     Raises:
         ValueError: there is no such rate. One of the three was not measured, the judge is no better than chance, or
@@ -50,6 +51,8 @@ def correct(measured: Rate, sensitivity: Rate, specificity: Rate) -> Rate:
     if gain <= 0 or adjusted_gain(*tested) <= 0:
         shares = f"sensitivity {sensitivity.value:.2f} and specificity {specificity.value:.2f}"
         raise ValueError(f"{shares} add up to no more than 1, as for a judge that guesses")
+    if complement:
+        return correct(measured, specificity, sensitivity)
     value = _clipped((measured.value + specificity.value - 1) / gain)
     low, high = map(float, ends(measured.value, effective_n(measured), *tested))
     if high <= 0 or low >= 1:
