@@ -26,7 +26,7 @@ def evaluated(tmp_path_factory):
 def test_one_command_writes_all_that_is_published(evaluated, tmp_path, capsys):
     names = {"--card": "card.md", "--prompts": "prompts.json", "--reproduce": "reproduce.json"}
     arguments = [str(part) for option, name in names.items() for part in (option, tmp_path / name)]
-    hub = ["--eval-results", str(tmp_path / ".eval_results"), "--benchmark", "utility=a/b:c"]
+    hub = ["--eval-results", str(tmp_path / ".eval_results"), "--benchmark", "utility=a/b:c", "--allow-other-set"]
     assert call(["report", str(evaluated), *arguments, *hub]) == 0
     said = capsys.readouterr().out
     assert "not for the hub, not_refused" in said
@@ -73,6 +73,8 @@ def test_a_card_of_the_judge_stands_in_the_card_of_the_evaluation(evaluated, tmp
     [
         (["--figures", "f", "--card", "c.md"], "an evaluation has no figures"),
         (["--benchmark", "utility", "--eval-results", "r"], "names no benchmark"),
+        (["--benchmark", "utility=a/b:c", "--eval-results", "r"], "say with --allow-other-set"),
+        (["--source", "notaurl", "--eval-results", "r"], "--source 'notaurl' is no address"),
     ],
 )
 def test_options_that_do_not_fit_an_evaluation_are_refused(

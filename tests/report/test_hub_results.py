@@ -10,7 +10,7 @@ from huggingface_hub.repocard_data import model_index_to_eval_results
 from holdfast.evaluate.statistics import counted_rate
 from holdfast.outcomes import Evaluation, Rate
 from holdfast.prompts.known import KNOWN
-from holdfast.report.hub_results import Benchmark, hub_results, parse_benchmark, to_yaml
+from holdfast.report.hub_results import Benchmark, hub_results, parse_benchmark, require_address, to_yaml
 
 NONE = Rate(None, None, None, 0)
 JAILBREAKBENCH = KNOWN["jailbreakbench"]
@@ -71,8 +71,29 @@ def test_a_benchmark_that_the_user_names_has_an_entry_that_says_which_part_was_u
     (result,), _ = hub_results(evaluation(questions="q.jsonl#first=8"), "judge guard", named)
     entry = result.entry()
     assert entry["dataset"] == {"id": "openai/gsm8k", "task_id": "main"}
-    assert "only first=8, judge guard" in entry["notes"]
+    assert "measured on q.jsonl#first=8 (100 prompts), judge guard" in entry["notes"]
     assert "source" not in entry
+
+
+@pytest.mark.parametrize("name", ["testbed:questions", "jailbreakbench_benign"])
+def test_a_benchmark_for_another_known_set_is_refused_unless_it_is_allowed(name):
+    named = {"utility": Benchmark("openai/gsm8k", "main")}
+    with pytest.raises(ValueError, match=rf"'openai/gsm8k' is named for utility, .* on '{name}'; .* --allow-other-set"):
+        hub_results(evaluation(questions=name), "", named)
+    (result,), _ = hub_results(evaluation(questions=name), "", named, allow_other_set=True)
+    assert f"measured on {name} (100 prompts)" in result.entry()["notes"]
+
+
+def test_a_set_that_its_authors_keep_in_two_places_is_one_benchmark():
+    (result,), _ = hub_results(evaluation(questions="gsm8k_test"), "", {"utility": Benchmark("openai/gsm8k", "main")})
+    assert result.benchmark.dataset == "openai/gsm8k"
+
+
+@pytest.mark.parametrize("source", ["notaurl", "example.org/logs", "https://"])
+def test_a_source_is_an_address(source):
+    require_address("https://example.org/logs")
+    with pytest.raises(ValueError, match="is no address; give one that begins with https://"):
+        require_address(source)
 
 
 @pytest.mark.parametrize("text", ["openai/gsm8k", "utility=gsm8k", "utility=/gsm8k", "utility=a/b/c"])

@@ -18,7 +18,7 @@ from holdfast.outcomes import Evaluation
 from holdfast.pipeline.outputs import refuse_existing
 from holdfast.pipeline.run.config import RunConfig
 from holdfast.report.evaluation_card import CardContent, render_card
-from holdfast.report.hub_results import HubResult, hub_results, parse_benchmark, to_yaml
+from holdfast.report.hub_results import HubResult, hub_results, parse_benchmark, require_address, to_yaml
 from holdfast.report.prompt_sets import described
 from holdfast.report.subject import short_name
 
@@ -33,6 +33,7 @@ class Outputs:
     reproduce: Path | None = None
     benchmark: tuple[str, ...] = ()
     source: str | None = None
+    allow_other_set: bool = False
 
 
 @dataclass
@@ -50,10 +51,13 @@ def publish(path: Path, outputs: Outputs, judge_cards: Sequence[Path], figures: 
     """Writes the outputs of one evaluation and shows what was written."""
     if figures is not None:
         raise ValueError("an evaluation has no figures, which show a run; leave out --figures, or give a run's folder.")
+    if outputs.source is not None:
+        require_address(outputs.source)
     evaluation = load_evaluation(path)
     require_consistent(evaluation, repr(str(path)))
     benchmarks = dict(map(parse_benchmark, outputs.benchmark))
-    results, left_out = hub_results(evaluation, _about(evaluation.made_by), benchmarks)
+    about, other = _about(evaluation.made_by), outputs.allow_other_set
+    results, left_out = hub_results(evaluation, about, benchmarks, allow_other_set=other)
     cards = show_cards({"": evaluation}, judge_cards)
     written: dict[str, Any] = {}
     if outputs.reproduce:

@@ -29,6 +29,7 @@ def report(
     eval_results: Annotated[Path | None, PUBLISHED] = None,
     benchmark: Annotated[tuple[str, ...], Parameter(negative=""), PUBLISHED] = (),
     source: Annotated[str | None, PUBLISHED] = None,
+    allow_other_set: Annotated[bool, Parameter(negative=""), PUBLISHED] = False,
     reproduce: Annotated[Path | None, PUBLISHED] = None,
     json: Json = False,
 ) -> None:
@@ -58,7 +59,9 @@ def report(
         Benchmark on the hub that a measure belongs to: MEASURE=OWNER/DATASET:TASK, as in
         utility=openai/gsm8k:main.
     source
-        Address of the logs or the paper that the hub links to.
+        Address of the logs or the paper that the hub links to, with https://.
+    allow_other_set
+        Accepts a --benchmark for prompts that are known to be another set, such as a copy of it.
     reproduce
         File from which `holdfast reproduce` makes the evaluation again and compares both.
     json
@@ -69,7 +72,7 @@ def report(
     if path.is_file() and any((card, prompts, eval_results, reproduce)):
         from holdfast.commands.publishing import Outputs, publish
 
-        outputs = Outputs(card, prompts, eval_results, reproduce, benchmark, source)
+        outputs = Outputs(card, prompts, eval_results, reproduce, benchmark, source, allow_other_set)
         publish(path, outputs, judge_card, figures, json)
         return
     if eval_results or benchmark or source or reproduce:

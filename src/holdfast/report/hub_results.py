@@ -13,14 +13,17 @@ a part of a set, on several sets, or on a file is none of a benchmark's results.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from holdfast.measure_names import PROMPT_SETS
 from holdfast.outcomes import Evaluation, Rate
-from holdfast.report.prompt_sets import known_set
+from holdfast.report.prompt_sets import TESTBED, known_set, public_name
 from holdfast.report.words import decimals, measure_words
 from holdfast.spelling import meant
 
 DEFAULT_TASK = "default"
+MIRRORS = {"openai/grade-school-math": "openai/gsm8k"}
+"""Datasets on the hub that their authors also keep on GitHub."""
 TASK_TYPE = "text-generation"
 BETTER = {"asr": "lower", "not_refused": "lower", "over_refusal": "lower", "borderline": "lower"}
 """Direction in which a measure is better, if it is not higher."""
@@ -72,7 +75,7 @@ class HubResult:
 
 
 def hub_results(
-    evaluation: Evaluation, about: str, benchmarks: Mapping[str, Benchmark]
+    evaluation: Evaluation, about: str, benchmarks: Mapping[str, Benchmark], *, allow_other_set: bool = False
 ) -> tuple[list[HubResult], list[str]]:
     """Returns the results that belong on the hub, and a sentence on each measured rate that does not.
 
@@ -80,9 +83,11 @@ def hub_results(
         evaluation: the evaluation, with its prompt sets.
         about: words on the judge and on how the responses were made.
         benchmarks: benchmarks that the user names, by measure.
+        allow_other_set: whether a benchmark may be named for a set that is known not to be it.
 
     Raises:
-        ValueError: a benchmark is named for an unknown measure, or for one that was not measured.
+        ValueError: a benchmark is named for an unknown measure, for one that was not measured, or for a known set that
+            is not that benchmark.
     """
     rates = _rates(evaluation)
     for name in benchmarks:
@@ -91,9 +96,12 @@ def hub_results(
     results, left_out = [], []
     for measure, rate in rates.items():
         sets = _sets(evaluation, PROMPT_SETS[measure])
-        found = benchmarks.get(measure) or _on_hub(sets)
-        if found:
-            results.append(HubResult(measure, rate, found, ", ".join([*_parts(sets), about])))
+        named = benchmarks.get(measure)
+        if named and not allow_other_set:
+            _refuse_other_set(measure, named, sets)
+        if found := named or _on_hub(sets):
+            words = [*(_measured_on(sets) if named else _parts(sets)), about]
+            results.append(HubResult(measure, rate, found, ", ".join(words)))
         else:
             left_out.append(f"{measure}: {_why_not(sets)}")
     return results, left_out
@@ -109,6 +117,13 @@ def parse_benchmark(text: str) -> tuple[str, Benchmark]:
 
 
 EXAMPLE = "utility=openai/gsm8k:main"
+
+
+def require_address(source: str) -> None:
+    """Raises ValueError when a source is no address, because the hub links to it."""
+    parts = urlsplit(source)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"--source {source!r} is no address; give one that begins with https://, or leave it out.")
 
 
 def to_yaml(content: object) -> str:
@@ -142,6 +157,26 @@ def _parts(sets: Sequence[Mapping[str, Any]]) -> list[str]:
     """Says which part of a set was used, if it was not all of it."""
     parts = [str(entry["name"]).partition("#")[2] for entry in sets]
     return [f"only {' and '.join(filter(None, parts))}"] if any(parts) else []
+
+
+def _measured_on(sets: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names the sets that were used, for a benchmark that the user names."""
+    names = [f"{public_name(str(entry['name']))} ({entry['prompts']} prompts)" for entry in sets]
+    return [f"measured on {' and '.join(names)}"] if names else []
+
+
+def _refuse_other_set(measure: str, named: Benchmark, sets: Sequence[Mapping[str, Any]]) -> None:
+    """Raises ValueError when a set is known, and known not to be the benchmark. Nobody knows that of other files."""
+    for entry in sets:
+        known, name = known_set(entry), str(entry["name"])
+        if known is None and not name.startswith(TESTBED):
+            continue
+        if known and named.dataset in (known.repository, MIRRORS.get(known.repository)):
+            continue
+        raise ValueError(
+            f"the benchmark {named.dataset!r} is named for {measure}, which was measured on {public_name(name)!r}; "
+            "name the benchmark of that set, or say with --allow-other-set that it is a copy of the benchmark."
+        )
 
 
 def _why_not(sets: Sequence[Mapping[str, Any]]) -> str:
