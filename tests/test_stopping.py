@@ -77,3 +77,9 @@ def test_an_empty_file_is_no_state(tmp_path):
     stop = KeyboardInterrupt()
     mark_saved(stop, tmp_path)
     assert stopped_sentence(stop, "evaluate") == BEGINS_AGAIN
+
+
+def test_an_option_that_was_given_is_not_advised():
+    said = stopped_sentence(KeyboardInterrupt(), "adapt", ["adapt", "m", "--checkpoint-every", "50"])
+    assert said == f"{BEGINS_AGAIN} It had not reached the first one of --checkpoint-every."
+    assert "--checkpoint-every N saves" in stopped_sentence(KeyboardInterrupt(), "adapt", ["adapt", "m"])

@@ -84,7 +84,7 @@ app = new_app(
     "holdfast",
     "Find the weights by which a language model holds on to its safety, strengthen them, and hold them fast.\n\n"
     "Exit codes: 0: done. 1: a gate or a check failed. 2: any other error, explained in one sentence. "
-    "3: a gate cannot decide with these prompts. 130 or 143: stopped.",
+    "3: a gate cannot decide with these prompts. 75: another process of a run was lost. 130 or 143: stopped.",
     version=__version__,
     suppress_keyboard_interrupt=False,  # cyclopts would exit silently on an interrupt
 )
@@ -168,7 +168,7 @@ def call(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as stop:
         if int(os.environ.get("RANK", "0")) == 0:  # launchers interrupt all processes, and one message is enough
             given = sys.argv[1:] if arguments is None else arguments
-            _say(stopped_sentence(stop, next((name for name in given if name in COMMANDS), None)))
+            _say(stopped_sentence(stop, next((name for name in given if name in COMMANDS), None), given))
         return 143 if isinstance(stop, TerminatedError) else 130
     except LostProcessError as error:
         return _fail(error, LOST)

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 GRACE = 10.0
@@ -60,8 +61,12 @@ def mark_saved(stop: KeyboardInterrupt, folder: Path) -> None:
         stop.has_saved = True  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def stopped_sentence(stop: KeyboardInterrupt, command: str | None) -> str:
-    """Says what the same command does when it is run again."""
+def stopped_sentence(stop: KeyboardInterrupt, command: str | None, arguments: Sequence[str] = ()) -> str:
+    """Says what the same command does when it is run again. `arguments` are those that were given."""
     if command in RUNS or getattr(stop, "has_saved", False):
         return CONTINUES
-    return f"{BEGINS_AGAIN} --checkpoint-every N saves one every N steps." if command in TUNING else BEGINS_AGAIN
+    if command not in TUNING:
+        return BEGINS_AGAIN
+    if any("checkpoint-every" in argument for argument in arguments):
+        return f"{BEGINS_AGAIN} It had not reached the first one of --checkpoint-every."
+    return f"{BEGINS_AGAIN} --checkpoint-every N saves one every N steps."

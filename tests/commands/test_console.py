@@ -30,7 +30,7 @@ def test_a_step_that_takes_long_is_told_of_while_it_lasts(capsys, monkeypatch):
     assert first == "scoring 0/9"
     assert set(lines[:ended]) == {"scoring 0/9, 0 s so far", "scoring 0/9, 1 s so far"} & set(lines[:ended])
     assert ended > 0
-    after = {f"at work on what follows scoring, {seconds} s so far" for seconds in (0, 1)}
+    after = {f"working: scoring ended {seconds} s ago" for seconds in (0, 1)}
     assert set(lines[ended + 1 :]) <= after
     assert lines[ended + 1 :]
     time.sleep(0.1)

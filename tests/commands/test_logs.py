@@ -177,3 +177,24 @@ def test_compare_in_python_takes_paths_of_logs(logs):
     found = compare(*map(str, logs), ["includes < before - 0.02 and p < 0.05"])
     assert not found.passed
     assert found.measures["includes"].paired.only_before == 10
+
+
+def test_numbers_that_seem_to_contradict_each_other_are_explained_below_the_tables(capsys, tmp_path):
+    scores = {"before": [*"C" * 20], "after": [*"C" * 15, *["?"] * 5]}
+    paths = [inspect_log(tmp_path / f"{name}.json", given) for name, given in scores.items()]
+    conditions = ["--fail-if", "includes < before - 0.1", "--fail-if", "includes < 0.9"]
+    code, out, err = told(capsys, "compare", *paths, *conditions)
+    assert code == 3
+    assert "changes those of the prompts that are scored before and after" in out
+    assert "come from two methods" in out
+    # A line for the verdict, one for each condition, and one for what to do.
+    lines = err.splitlines()
+    assert [line[:30] for line in lines[1:]] == [
+        "holdfast: the gate cannot deci",
+        "- includes < before - 0.1: inc",
+        "- includes < 0.9: includes was",
+        lines[4][:30],
+    ]
+    assert lines[4].endswith("so that the prompts without a score get one, or accept it with --undecided warn.")
+    result = json.loads(told(capsys, "compare", *paths, "--json")[1])
+    assert result["measures"]["includes"]["lost"] == 5

@@ -125,3 +125,11 @@ def test_a_lost_response_has_length_0_for_a_condition_on_short_ones():
     assert found.findings[0].outcome == "undecided"
     lost = found.measures["response_length"].lost
     assert (lost.count, lost.uncounted.lengths.value) == (20, pytest.approx(-sum(lengths[40:]) / 60))
+
+
+def test_a_measure_without_a_value_on_both_sides_is_said_to_have_none_before_or_after():
+    nothing = evaluation(answers("utility", [None] * 3))
+    with pytest.raises(ValueError, match="as there is no value before or after: utility was not measured n=0"):
+        judged(nothing, nothing, "utility < before")
+    with pytest.raises(ValueError, match="as there is no value after: utility was 1"):
+        judged(evaluation(answers("utility", [True] * 3)), nothing, "utility < before")

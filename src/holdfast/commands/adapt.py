@@ -30,7 +30,8 @@ def adapt(
 ) -> None:
     """SPA: fine-tune on a task and hold a mask's weights bit for bit, or by another method.
 
-    Exit codes: 0: done. 1: a held weight moved. 2: any other error, explained in one sentence. 130 or 143: stopped.
+    Exit codes: 0: done. 1: a held weight moved. 2: any other error, explained in one sentence. 75: another process of
+    the run was lost. 130 or 143: stopped.
 
     Example: holdfast adapt testbed:aligned --mask mask.safetensors --task testbed:task_train --learning-rate 5e-4
     --out adapted

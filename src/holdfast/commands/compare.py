@@ -29,7 +29,7 @@ from holdfast.outcomes import Evaluation, Rate
 from holdfast.pipeline.outputs import refuse_existing
 from holdfast.printable import printable
 from holdfast.progress import hidden
-from holdfast.report.gate import UNKNOWN_SETTINGS, gate_tables, narrow, render_junit
+from holdfast.report.gate import UNKNOWN_SETTINGS, gate_tables, narrow, render_junit, table_notes
 from holdfast.report.gate_markdown import render_markdown
 from holdfast.report.schema import paired_json, rate_json
 from holdfast.report.tables import to_rich
@@ -128,7 +128,8 @@ def compare(
     if markdown:
         save_text(markdown, "\n".join(filter(None, (render_markdown(result), compared.section))))
     _warn_of(outcome)
-    notes = [compared.note] if compared.note and not hidden.get() else []
+    notes = [] if hidden.get() else table_notes(result)
+    notes += [compared.note] if compared.note and not hidden.get() else []
     notes += [] if outcome.settings_known else [UNKNOWN_SETTINGS]
     notes += [] if conditions or hidden.get() else [compared.nothing_gated]
     notes += [f"{outcome.verdict}."] if outcome.verdict and outcome.passed else []
@@ -292,6 +293,7 @@ def _measure(compared: Compared) -> dict[str, Any]:
         "ratio": asdict(compared.ratio) if compared.ratio else None,
         "lengths": asdict(compared.lengths) if compared.lengths else None,
         "mean": asdict(compared.mean) if compared.mean else None,
+        "lost": compared.lost.count if compared.lost else 0,
     }
 
 

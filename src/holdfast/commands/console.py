@@ -185,7 +185,7 @@ class _Lines:
     def _at_work(self, now: float) -> str:
         """Names the step that runs. Steps contain each other, so it is the last one that began and has not ended."""
         if not self.begun:
-            return f"at work on what follows {next(reversed(self.counts))}, {now - self.ended_at:.0f} s so far"
+            return f"working: {next(reversed(self.counts))} ended {now - self.ended_at:.0f} s ago"
         label, (since, _) = next(reversed(self.begun.items()))
         return f"{label}{self.counts[label]}, {now - since:.0f} s so far"
 

@@ -27,8 +27,8 @@ def enhance(
 ) -> None:
     """SET: train only a mask's weights, so that the model refuses harmful requests. All others keep every bit.
 
-    Exit codes: 0: done. 1: a weight outside the mask moved. 2: any other error, explained in one sentence. 130 or 143:
-    stopped.
+    Exit codes: 0: done. 1: a weight outside the mask moved. 2: any other error, explained in one sentence. 75: another
+    process of the run was lost. 130 or 143: stopped.
 
     Example: holdfast enhance testbed:unaligned --mask mask.safetensors --refusals testbed:refusals
     --harmless testbed:harmless_exchanges --learning-rate 3e-3 --out enhanced

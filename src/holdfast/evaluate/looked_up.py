@@ -96,11 +96,17 @@ def number_of(condition: Condition, asked: Quantity, measure: Compared) -> float
         )
         what = f"{'value' if asked.end == 'value' else '.' + asked.end} {which}"
     if number is None:
+        if asked.name != "p" and all(_is_empty(one) for one in (measure.before, measure.after)):
+            what = "value before or after"
         raise ValueError(
             f"the condition {condition.text!r} cannot be decided, as there is no {what}: "
             f"{printable(numbers_of(measure))}; evaluate again, or ask for what was measured."
         )
     return float(number)
+
+
+def _is_empty(reading: Reading | None) -> bool:
+    return reading is None or (isinstance(reading, Rate) and reading.value is None)
 
 
 def numbers_of(measure: Compared) -> str:

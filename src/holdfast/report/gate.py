@@ -5,7 +5,7 @@ COMPARISON  {"before", "after": files, "models", "fingerprints", "versions", "ju
              "settings_known", "warnings": [SENTENCE],
              "measures": {"asr": {"before": RATE|number|null, "after", "difference", "change": CHANGE|null,
                                   "paired": PAIRED|null, "corrected_p", "ratio": RATIO|null, "lengths": MEAN|null,
-                                  "mean": MEAN|null}},
+                                  "mean": MEAN|null, "lost": number of prompts scored before alone}},
              "conditions": [{"condition", "outcome": "fails"|"passes"|"undecided", "passed", "numbers",
                              "prompts": [TEXT], "changed": [CHANGED], "num_prompts", "bounds": BOUNDS|null,
                              "p_fails", "p_passes", "why_undecided": WHY|null, "cannot_fail": WHY|null}],
@@ -39,6 +39,13 @@ Comparison = Mapping[str, Any]
 NO_NAME = "a model that its file does not name"
 MEASURE = "measure"
 IN_CONDITIONS = "name in conditions"
+TWO_METHODS = (
+    "The 95% interval of a change and the bounds of a condition (at least, at most) come from two methods. The test "
+    "that decides a condition is the stricter one, so its bounds may be wider."
+)
+ALL_AND_PAIRS = (
+    "Rates are those of all scored prompts, and changes those of the prompts that are scored before and after."
+)
 OUTCOMES = {"fails": "FAILED", "passes": "passed", "undecided": "UNDECIDED"}
 FORMS = {"change": "+z.3f", "value": "z.3f", "times": "z.3f"}
 UNKNOWN_SETTINGS = (
@@ -56,6 +63,20 @@ def gate_tables(result: Comparison) -> list[NumberTable]:
     columns = ("fails if", "gate", "measured", "at least", "at most", "threshold")
     gate = NumberTable("Conditions", columns, checked, frozenset({2, 3, 4, 5}))
     return [*tables, gate] if checked else tables
+
+
+def table_notes(result: Comparison) -> list[str]:
+    """Explains, below the tables, numbers that seem to contradict each other."""
+    differs = any(_pairs_fewer(measure) for measure in result["measures"].values())
+    bounded = any(condition["bounds"] for condition in result["conditions"])
+    return [*([ALL_AND_PAIRS] if differs else []), *([TWO_METHODS] if bounded else [])]
+
+
+def _pairs_fewer(measure: Comparison) -> bool:
+    """True if the change of a measure is that of fewer prompts than one of its rates."""
+    paired = measure["paired"] or measure.get("mean")
+    rates = [measure[when] for when in ("before", "after") if isinstance(measure[when], Mapping)]
+    return bool(paired) and any(rate["n"] != paired["n"] for rate in rates)
 
 
 def narrow(table: NumberTable) -> NumberTable:

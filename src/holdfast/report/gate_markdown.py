@@ -4,7 +4,7 @@ It is readable as plain text. COMPARISON is described in `gate.py`. Untrusted te
 has no effect, and control characters are spelled out.
 """
 
-from holdfast.report.gate import NO_NAME, UNKNOWN_SETTINGS, Comparison, gate_tables
+from holdfast.report.gate import NO_NAME, UNKNOWN_SETTINGS, Comparison, gate_tables, table_notes
 from holdfast.report.markdown import code, markdown_table, plain_or_code
 
 LONGEST = 400
@@ -27,6 +27,7 @@ def render_markdown(result: Comparison) -> str:
     parts += [markdown_table(tables[0], plain_or_code, code)]
     parts += [markdown_table(table, code) for table in tables[1:]]
     parts += [RULE] if conditions else []
+    parts += table_notes(result)
     parts += [
         _explained(result, condition)
         for condition in conditions
