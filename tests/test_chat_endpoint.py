@@ -123,9 +123,9 @@ def test_a_reply_that_is_no_completion_is_asked_for_again(serve, reply):
         (failed(400, "content filter"), "refused the question with .*content filter"),
         (failed(403, "moderated"), "refused the question with .*moderated"),
         (said(None, refusal="I won't."), 'refused to answer: "I won\'t."'),
-        (said(None), r"answer is empty \(it ended with 'stop'\)"),
+        (said(None), r"reply has no content \(it ended with 'stop'\)"),
         (said("  \n"), "answer is empty"),
-        (said([{"type": "text"}]), "answer is empty"),
+        (said([{"type": "text"}]), "reply has no content"),
     ],
 )
 def test_a_question_that_is_refused_is_not_asked_again(serve, reply, reason):

@@ -22,6 +22,7 @@ from holdfast.evaluate.looked_up import find_measure, number_of, numbers_of
 from holdfast.evaluate.lost import warning_of_lost
 from holdfast.evaluate.measures import compare_measures
 from holdfast.evaluate.other_forms import warnings_of_form
+from holdfast.evaluate.undecided import WAYS
 from holdfast.evaluate.vacuous import why_never_met
 from holdfast.evaluate.weighing import Weighed, correct, weigh
 from holdfast.made_by import model_fingerprint
@@ -117,7 +118,7 @@ class Gate:
             told = "; ".join(f"{one.condition!r} cannot fail: {one.cannot_fail}" for one in idle)
             raise ValueError(printable(f"{self.verdict}: {told}; give a condition that could fail."))
         if not self.passed:
-            ways = dict.fromkeys(way for one in self.open_conditions for way in one.remedies)
+            ways = sorted({way for one in self.open_conditions for way in one.remedies}, key=WAYS.index)
             remedy = "".join(f"{way}, " for way in ways) + "or accept it with --undecided warn"
             told = [f"{one.sentence()}." for one in self.open_conditions]
             raise UndecidedError(_lined(f"{self.verdict}.", told, f"{remedy[0].upper()}{remedy[1:]}."))

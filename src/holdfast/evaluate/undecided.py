@@ -9,7 +9,11 @@ NO_EVIDENCE = (
     "checkpoints again"
 )
 MORE_PROMPTS = "give more prompts"
+LARGER_CHANGE = "allow a larger change"
+OTHER_BAR = "set another threshold"
 SCORE_THEM = "evaluate again so that the prompts without a score get one"
+WAYS = (MORE_PROMPTS, LARGER_CHANGE, OTHER_BAR, SCORE_THEM)
+"""What can decide a condition, in the order in which it is advised."""
 FORMS = {"change": "+z.3f", "value": "z.3f", "times": "z.3f"}
 NOUNS = {"change": "change", "value": "value", "times": "value"}
 
@@ -43,7 +47,7 @@ def remedies(weighed: Weighed, level: float) -> list[str]:
     if part.evidence is None:
         return lost
     more = [MORE_PROMPTS] if _prompts_that_decide(part, part.evidence, level) else []
-    return [*more, "allow a larger change" if part.evidence.scale == "change" else "allow more", *lost]
+    return [*more, LARGER_CHANGE if part.evidence.scale == "change" else OTHER_BAR, *lost]
 
 
 def only_for_lost(weighed: Weighed) -> bool:
