@@ -46,6 +46,8 @@ def score(
     Example: holdfast score testbed:aligned --judge testbed:guard --prompts testbed:harmful_calibration
     --out scores.safetensors --generate.max-new-tokens 32
 
+    Exit codes: 0: done. 2: an error, in one sentence. 75: a process was lost. 130 or 143: stopped.
+
     Parameters
     ----------
     model

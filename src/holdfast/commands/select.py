@@ -43,6 +43,9 @@ def select(
 
     Example: holdfast select scores.safetensors --fraction 0.01 --out mask.safetensors
 
+    Exit codes: 0: done. 2: an error, explained in one sentence. 75: another process of the run was lost. 130 or 143:
+    stopped.
+
     Parameters
     ----------
     scores
