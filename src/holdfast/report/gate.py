@@ -39,10 +39,7 @@ Comparison = Mapping[str, Any]
 NO_NAME = "a model that its file does not name"
 MEASURE = "measure"
 IN_CONDITIONS = "name in conditions"
-TWO_METHODS = (
-    "The 95% interval of a change and the bounds of a condition (at least, at most) come from two methods. The test "
-    "that decides a condition is the stricter one, so its bounds may be wider."
-)
+TWO_METHODS = "Intervals of changes and bounds of conditions come from two methods; the deciding test is the stricter."
 ALL_AND_PAIRS = (
     "Rates are those of all scored prompts, and changes those of the prompts that are scored before and after."
 )
