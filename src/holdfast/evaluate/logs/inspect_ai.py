@@ -51,7 +51,7 @@ def read(path: Path) -> Log:
     if not is_archive:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
         require_shape(path, PROGRAM, content, {"samples": ([dict], None)})
-        samples = list(content.get("samples") or ())
+        samples: list[Mapping[str, Any]] = list(content.get("samples") or ())
         for number, sample in enumerate(samples):
             require_shape(path, PROGRAM, sample, INSPECT_SAMPLE, f"samples[{number}]")
         return _log(path, content, samples)

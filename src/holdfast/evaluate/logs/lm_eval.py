@@ -139,11 +139,13 @@ def _numbers(rows: list[Mapping[str, Any]]) -> Numbers:
 
 def _settings(results: Mapping[str, Any], tasks: tuple[str, ...]) -> tuple[dict[str, object], dict[str, object]]:
     """Collects the settings that must be equal, and those that a comparison warns of."""
-    configs = results.get("configs") or {}
-    kwargs = {f"generation of {task}": configs.get(task, {}).get("generation_kwargs") for task in tasks}
-    scoring = {f"the version of {task}": (results.get("versions") or {}).get(task) for task in tasks}
+    configs: Mapping[str, Any] = results.get("configs") or {}
+    kwargs: dict[str, object] = {
+        f"generation of {task}": configs.get(task, {}).get("generation_kwargs") for task in tasks
+    }
+    scoring: dict[str, object] = {f"the version of {task}": (results.get("versions") or {}).get(task) for task in tasks}
     scoring |= {f"the few-shot examples of {task}": (results.get("n-shot") or {}).get(task) for task in tasks}
-    generation = {
+    generation: dict[str, object] = {
         "system instruction": results.get("system_instruction_sha"),
         "use of a chat template": bool(results.get("chat_template_sha")),
         **kwargs,
