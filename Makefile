@@ -62,6 +62,7 @@ benchmarks: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/estimators.py --table docs/results/estimators.md
 	$(BIN)/python benchmarks/convergence.py --table docs/results/convergence.md
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/gate_power.py --table docs/results/gate.md
+	$(BIN)/python benchmarks/restore_memory.py
 	$(BIN)/python benchmarks/objectives.py --work demo-objectives --table docs/results/objectives.md
 
 docs: $(READY)

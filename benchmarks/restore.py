@@ -230,15 +230,17 @@ READING = """\
 ## What this says, and what it does not
 
 - **A tenth of a per cent is enough, if it is chosen by its effect.** A random choice of the same size brings nothing
-  back. Scores of the aligned model find the right weights too, but need ten to a hundred times as many.
+  back. Scores of the aligned model find the right weights too, but need ten times as many or more.
 - **More is not better with `effect`.** It is a first-order estimate, and all weights that it picks push the same way.
   At 1% the task suffers, and at 10% the model is broken. Give `--task`, or choose `top` for large budgets.
-- **The default of 0.3% was chosen on seeds 0 to 2 of this page.** Later seeds were measured with it fixed.
-- **The tuned task is narrow and the model tiny.** On a real model we only checked that it runs. SmolLM2-135M was tuned
-  for four steps, `restore` put 318,505 of 19,034,191 moved weights back, and reverting gave the tuned file's SHA-256.
+- **The default of 0.3% was chosen on seeds 0 to 2 of this page.** Seeds 3 and 4 were tuned after that.
+- **After LoRA the task is dearer.** A product of low rank moves all entries of a matrix together. At 0.1%, `effect`
+  costs the task little and brings most of the safety back.
+- **SafeLoRA brings safety back where it projects, and there it takes the task away**, because C is small: C B A is
+  much smaller than B A. It has no budget, only a threshold for whole matrices. It needs no prompts.
+- **The task is narrow and the model tiny.** On a real model we only checked that it runs. SmolLM2-135M was tuned for
+  four steps, `restore` put 318,505 of 19,034,191 moved weights back, and reverting gave the tuned file's SHA-256.
   SmolLM2 refuses hardly anything, so whether safety comes back on a real model is not measured.
-- **SafeLoRA** brings safety back where it projects, and there it takes the task away, because C is small: C B A is
-  much smaller than B A.
 """
 
 
@@ -272,7 +274,7 @@ def page() -> str:
             curve("lora"),
             projected(),
         ]
-    parts += ["## Bars\n", bars(), READING]
+    parts += ["## Memory\n", memory(), "## Bars\n", bars(), READING]
     return "\n".join(parts)
 
 
@@ -293,6 +295,16 @@ def reverted() -> str:
     """Counts the patches that reverted to the tuned file."""
     found = [json.loads(path.read_text()).get("reverts") for path in sorted(RESULTS.glob("*_[0-9]/*_0*.json"))]
     return f"Reverting the patch gave the tuned file's bytes in {sum(map(bool, found))} of {len(found)} restorations.\n"
+
+
+def memory() -> str:
+    """Writes what `benchmarks/restore_memory.py` measured."""
+    found = json.loads((RESULTS / "memory.json").read_text())
+    return (
+        f"Restoring by scores and at random let peak memory grow by {found['growth_mb']} MB, on a checkpoint of "
+        f"{found['shards']} shards, the largest of {found['largest_shard_mb']} MB\n"
+        "(`benchmarks/restore_memory.py`). `effect` and `--task` load the tuned model too.\n"
+    )
 
 
 def bars() -> str:

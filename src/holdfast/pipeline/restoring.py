@@ -65,7 +65,8 @@ class Restored:
 
     def as_json(self) -> dict[str, object]:
         """Returns the counts as one JSON object."""
-        return {"restored": self.restored} | {each.name: getattr(self, each.name) for each in fields(self)[1:]}
+        counts: dict[str, object] = {each.name: getattr(self, each.name) for each in fields(self)[1:]}
+        return {"restored": self.restored, **counts}
 
 
 @checked_call

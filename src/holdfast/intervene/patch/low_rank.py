@@ -109,7 +109,7 @@ def _factors(name: str, tensors: Mapping[str, StoredTensor]) -> dict[str, tuple[
 def _alpha(config: Mapping[str, object], path: str) -> float:
     pattern = config.get("alpha_pattern")
     alphas = pattern if isinstance(pattern, Mapping) else {}
-    return float(str(alphas.get(get_pattern_key(alphas.keys(), path), config.get("lora_alpha"))))
+    return float(str(alphas.get(get_pattern_key(list(alphas), path), config.get("lora_alpha"))))
 
 
 def _matrix(stored: StoredTensor) -> Float[Tensor, "rows columns"]:
