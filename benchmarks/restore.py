@@ -237,7 +237,7 @@ READING = """\
 - **After LoRA the task is dearer.** A product of low rank moves all entries of a matrix together. At 0.1%, `effect`
   costs the task little and brings most of the safety back.
 - **SafeLoRA brings safety back where it projects, and there it takes the task away**, because C is small: C B A is
-  much smaller than B A. It has no budget, only a threshold for whole matrices. It needs no prompts.
+  much smaller than B A. At a threshold of 0.2 it brings two fifths back and keeps the task. It needs no prompts.
 - **The task is narrow and the model tiny.** On a real model we only checked that it runs. SmolLM2-135M was tuned for
   four steps, `restore` put 318,505 of 19,034,191 moved weights back, and reverting gave the tuned file's SHA-256.
   SmolLM2 refuses hardly anything, so whether safety comes back on a real model is not measured.
@@ -293,7 +293,8 @@ def projected() -> str:
 
 def reverted() -> str:
     """Counts the patches that reverted to the tuned file."""
-    found = [json.loads(path.read_text()).get("reverts") for path in sorted(RESULTS.glob("*_[0-9]/*_0*.json"))]
+    measured = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*_[0-9]/*_0*.json"))]
+    found = [each["reverts"] for each in measured if "reverts" in each]
     return f"Reverting the patch gave the tuned file's bytes in {sum(map(bool, found))} of {len(found)} restorations.\n"
 
 
