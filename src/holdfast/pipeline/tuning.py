@@ -210,7 +210,7 @@ def _settings(
 
 def _of_method(method: Method, stage: Stage, mask: Path | None, options: MethodOptions) -> dict[str, object]:
     """Returns the method and the options that it reads. The default, which earlier versions do not name, adds none."""
-    named = {} if method.name == usual_method(stage, mask) else {"method": method.name}
+    named: dict[str, object] = {} if method.name == usual_method(stage, mask) else {"method": method.name}
     read = options.model_dump(mode="json", include=set(method.options))
     return named | ({"method options": read} if read else {})
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from holdfast.intervene.train.parts import Parts  # imports torch
 
 FOLDER = "holdfast.intervene.train"
+Source = Literal["given", "own"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Method:
     """Line of the option's help."""
     file: "str | Parts"
     """`module:NAME` of its parts, within this folder. The parts of joined methods are joined already."""
-    safety: Literal["given", "own"] | None = None
+    safety: Source | None = None
     """Responses to the safety prompts that it learns from: the given ones, or the start model's own answers."""
     is_mixed: bool = False
     """Tells whether the safety exchanges are mixed into the task's."""
@@ -148,7 +149,7 @@ def method_named(name: str) -> Method:
 def _joined(rows: Sequence[Method]) -> Method:
     from holdfast.intervene.train.parts import joined
 
-    sources = {row.safety: row.name for row in rows if row.safety}
+    sources: dict[Source, str] = {row.safety: row.name for row in rows if row.safety}
     if len(sources) > 1:
         raise ValueError(
             f"methods {listed(list(sources.values()), 'and')} can't be joined: one learns from given responses, the "

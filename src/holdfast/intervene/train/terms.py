@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import torch
 from torch import Tensor, nn
 from transformers import Trainer, TrainerCallback
 
@@ -96,8 +97,9 @@ class Terms:
 
     def _combined(self, losses: Sequence[Backward]) -> Tensor:
         assert self._update is not None
-        assert self._trainer.optimizer is not None
-        groups = innermost(self._trainer.optimizer).param_groups
+        optimizer = self._trainer.optimizer
+        assert isinstance(optimizer, torch.optim.Optimizer)
+        groups = innermost(optimizer).param_groups
         weights = [weight for group in groups for weight in group["params"]]
         return self._update(losses, weights, is_last=self._trainer.accelerator.sync_gradients)
 

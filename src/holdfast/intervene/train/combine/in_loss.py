@@ -61,7 +61,8 @@ def _require_tensors(name: str, given: object) -> None:
 
 
 def _gradient(loss: Tensor, parameters: Sequence[Tensor], place: int) -> list[Tensor | None]:
-    gradient = list(torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True))
+    # With allow_unused a gradient may be None, which torch's annotation leaves out.
+    gradient: list[Tensor | None] = [*torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)]
     if all(values is None for values in gradient):
         raise ValueError(f"loss {place} depends on none of the given parameters; give others.")
     return gradient

@@ -52,8 +52,8 @@ class EmaCallback(TrainerCallback):
     ) -> None:
         """Adds the weights of this step, and saves the average where a checkpoint follows."""
         weights = _trained(given["model"])
-        averages = list(self._average.values())
-        torch._foreach_lerp_(averages, [weights[name].detach().float() for name in self._average], 1 - self._decay)
+        for name, average in self._average.items():
+            average.lerp_(weights[name].detach().float(), 1 - self._decay)
         if control.should_save:
             self._save(args, state)
 

@@ -61,7 +61,8 @@ def preserve(
     _refuse_unfit(trainer, chosen)
     start, parts = _start(trainer, chosen, safety, options), _parts(trainer, chosen, options)
     terms = Terms(trainer, adds := added(parts, start))
-    trainer.training_step = partial(terms.step, trainer.training_step)
+    # The trainer calls both by position.
+    trainer.training_step = partial(terms.step, trainer.training_step)  # pyright: ignore[reportAttributeAccessIssue]
     trainer.compute_loss = partial(terms.own, trainer.compute_loss)
     for callback in adds.callbacks:
         _add(trainer, callback)
@@ -121,7 +122,7 @@ def _parts(trainer: Trainer, method: Method, options: MethodOptions) -> Parts:
 
 def _rows(trainer: Trainer) -> list[Row]:
     """Returns the token ids and labels of the trainer's data set, as its collator makes them."""
-    batches = [trainer.data_collator([row]) for row in cast(Sequence[object], trainer.train_dataset)]
+    batches = [trainer.data_collator([row]) for row in cast("Sequence[dict[str, object]]", trainer.train_dataset)]
     return [{name: batch[name][0].tolist() for name in ("input_ids", "labels")} for batch in batches]
 
 
