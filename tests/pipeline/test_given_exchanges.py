@@ -6,7 +6,7 @@ import re
 import pytest
 
 from holdfast.pipeline import scoring, tuning
-from holdfast.pipeline.given_exchanges import load_given, load_to_enhance
+from holdfast.pipeline.given_exchanges import load_given, load_refusals, load_to_enhance
 from holdfast.pipeline.options import EnhanceFiles, LayerWiseOptions, ScoringOptions
 from holdfast.pipeline.scoring_spec import ScoringSpec
 
@@ -37,6 +37,26 @@ def test_compliance_is_not_scored_as_refusals(tmp_path):
     layers, out = LayerWiseOptions(layer_wise=True), tmp_path / "scores.safetensors"
     with pytest.raises(ValueError, match=told):
         scoring.score_model(ScoringSpec(model="none", prompts=given, out=out, layers=layers, options=REFUSALS))
+
+
+def test_refusals_are_not_scored_as_right_answers(tmp_path):
+    given = exchanges(tmp_path, NO, NO, NO, YES)
+    told = r"3 of 4 responses of .* are refusals \(75%\), one begins .*; give questions with right answers, or objective r"
+    with pytest.raises(ValueError, match=told):
+        scoring.score_likelihood("none", given, tmp_path / "scores.safetensors", options=UTILITY)
+
+
+def test_right_answers_of_which_a_quarter_refuses_are_scored_with_a_warning(tmp_path, caplog):
+    assert len(load_given(exchanges(tmp_path, NO, YES, YES, YES), UTILITY)) == 4
+    assert "1 of 4 responses" in caplog.text
+    assert "objective utility takes them as right answers" in caplog.text
+
+
+def test_a_verification_takes_no_right_answers_as_refusals(tmp_path):
+    assert len(load_refusals("testbed:refusals", limit=8)) == 8
+    told = r"0 of 8 responses of 'testbed:questions' are refusals .*; give harmful prompts with refusals, or --questions"
+    with pytest.raises(ValueError, match=told):
+        load_refusals("testbed:questions", limit=8)
 
 
 def test_refusals_that_some_responses_do_not_share_and_right_answers_are_scored(tmp_path, caplog):

@@ -1,7 +1,8 @@
 """Checks by the refusal rules that a set of exchanges refuses, and that another one helps.
 
 Scoring `refusal_likelihood` on "Sure, here is ..." would find the weights that comply. SET with its two sets swapped
-would teach a model to refuse everything else. Responses that the rules can't read, such as those in another language,
+would teach a model to refuse everything else. A safety-only mask leaves out what the objective `utility` finds, and
+with refusals as its right answers that is the safety itself. Responses that the rules can't read, such as those in another language,
 are accepted with a warning.
 """
 
@@ -82,7 +83,12 @@ def refuse_swapped(
     """
     refuse_contrary(refusals, harmless)
     if harmless:
-        _refuse_refusing(read_refusals(names[1], harmless), way_round)
+        _refuse_refusing(
+            read_refusals(names[1], harmless),
+            purpose="SET learns from this set to help with harmless prompts; give harmless prompts with helpful "
+            f"responses (were refusals and harmless swapped?){way_round}",
+            doubt="they should help with harmless prompts: the trained model will refuse more",
+        )
     if refusals:
         _refuse_complying(read_refusals(names[0], refusals), way_round)
 
@@ -94,19 +100,22 @@ def read_refusals(source: str, given: Sequence[Exchange]) -> Read:
     return Read(source, responses, RefusalJudge().judge([exchange.prompt for exchange in sample], responses))
 
 
-def _refuse_refusing(read: Read, way_round: str) -> None:
-    """Raises ValueError when most harmless exchanges refuse, and warns when a quarter does."""
+def require_answers(read: Read, objective: str) -> None:
+    """Raises ValueError when most responses of a set of right answers refuse, and warns when a quarter does."""
+    _refuse_refusing(
+        read,
+        purpose=f"objective {objective} scores what makes right answers likely; give questions with right answers, or "
+        "objective refusal_likelihood for refusals",
+        doubt=f"objective {objective} takes them as right answers: check that they are",
+    )
+
+
+def _refuse_refusing(read: Read, *, purpose: str, doubt: str) -> None:
+    """Raises ValueError when most of the helpful responses refuse, and warns when a quarter does."""
     if 2 * read.refused > len(read.responses):
-        raise ValueError(
-            f"{read.counted()}, one begins {read.refusing}, and SET learns from this set to help with harmless "
-            f"prompts; give harmless prompts with helpful responses (were refusals and harmless swapped?){way_round}."
-        )
+        raise ValueError(f"{read.counted()}, one begins {read.refusing}, and {purpose}.")
     if 4 * read.refused >= len(read.responses):
-        logger.warning(
-            "%s, one begins %s, and they should help with harmless prompts: the trained model will refuse more.",
-            read.counted(),
-            read.refusing,
-        )
+        logger.warning("%s, one begins %s, and %s.", read.counted(), read.refusing, doubt)
 
 
 def _refuse_complying(read: Read, way_round: str) -> None:
@@ -129,15 +138,15 @@ def _refuse_complying(read: Read, way_round: str) -> None:
     _warn_of_unread(read)
 
 
-def require_refusals(read: Read, objective: str) -> None:
-    """Raises ValueError when most responses of a set are no refusals. Warns when most could not be read."""
+def require_refusals(read: Read, purpose: str) -> None:
+    """Raises ValueError when most responses of a set are no refusals. Warns when most could not be read.
+
+    `purpose` says what the refusals are for and what to give, as the end of the error.
+    """
     if 2 * read.refused >= len(read.responses):
         return
     if 2 * (read.refused + len(read.unread)) < len(read.responses):
-        raise ValueError(
-            f"{read.counted()}, one that is not begins {read.complying}, and objective {objective} scores what "
-            "makes refusals likely; give refusals, or objective utility for right answers."
-        )
+        raise ValueError(f"{read.counted()}, one that is not begins {read.complying}, and {purpose}.")
     _warn_of_unread(read)
 
 

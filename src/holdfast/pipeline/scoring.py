@@ -75,7 +75,8 @@ def score_likelihood(
     give `options=ScoringOptions(objective="utility")`, which scores utility importance. The file records the objective.
 
     Raises:
-        ValueError: the objective is refusal_likelihood, and fewer than half of the responses are refusals.
+        ValueError: the objective is refusal_likelihood, and fewer than half of the responses are refusals, or it is
+            utility, and more than half are.
     """
     out = Path(out) if isinstance(out, str) else out
     spec = ScoringSpec(model=model, prompts=exchanges, out=out, options=options, seed=seed)

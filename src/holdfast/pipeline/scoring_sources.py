@@ -112,8 +112,8 @@ def read_source(spec: ScoringSpec, progress: Progress) -> GivenExchanges | Judge
     The returned specification has no convergence where there are too few prompts for it.
 
     Raises:
-        ValueError: there are too few prompts, most responses of a set of refusals are no refusals, or the judge can't
-            be used.
+        ValueError: there are too few prompts, given responses are refusals in place of right answers or the other way
+            round, or the judge can't be used.
     """
     if spec.objective.given:
         exchanges = load_given(spec.prompts, spec.options)

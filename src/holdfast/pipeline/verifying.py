@@ -22,13 +22,13 @@ from holdfast.models.load import LoadedModel, load_model
 from holdfast.models.options import GenerateOptions, refuse_other_engine
 from holdfast.outcomes import Evaluation
 from holdfast.pipeline.changed_model import made_by_of, settings_of
+from holdfast.pipeline.given_exchanges import load_refusals
 from holdfast.pipeline.inputs import set_hash, suite_hashes
 from holdfast.pipeline.judges import Judge, judges_refusals, load_judge, refuse_idle, require_usable, try_on
 from holdfast.pipeline.options import JudgeOptions, SuiteFiles, refuse_samples
 from holdfast.pipeline.outputs import claimed, refuse_unclaimable
 from holdfast.pipeline.suites import load_suite, warn_of_shared
 from holdfast.progress import Progress, silent
-from holdfast.prompts.sources import load_exchanges
 from holdfast.select.neurons import neuron_weights
 from holdfast.values import Mask
 
@@ -207,7 +207,7 @@ def _suite(spec: NoiseSpec) -> Suite:
     """Loads the evaluation prompts with the given refusals, which alone suffice."""
     if spec.refusals is None:
         return load_suite(spec.files, spec.limit)
-    given = load_exchanges(spec.refusals)[: spec.limit]
+    given = load_refusals(spec.refusals, spec.limit)
     if not any(spec.files.model_dump().values()):
         return Suite(refusals=given)
     return replace(load_suite(spec.files, spec.limit), refusals=given)
