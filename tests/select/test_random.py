@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from holdfast.select import RandomOptions, TopOptions, select_random, select_top
@@ -41,6 +41,7 @@ def test_per_tensor_counts_are_shares_rounded_to_the_exact_total(sizes, choice):
 def test_a_random_mask_like_another_has_its_count_in_every_tensor(sizes, choice):
     scores, total = scores_of(sizes), sum(sizes)
     like = select_top(scores, TopOptions(fraction=choice.randint(1, total - 1) / total))
+    assume(any(0 < count < len(scores.entries[name]) for name, count in counts_of(like).items()))
     assert counts_of(select_random(scores, like=like)) == counts_of(like)
 
 
@@ -88,3 +89,18 @@ def test_a_mask_to_match_of_another_model_or_without_entries_is_refused():
         select_random(scores, like=select_top(scores_of([10, 9]), TopOptions(fraction=0.2)))
     with pytest.raises(ValueError, match="selects no entry"):
         select_random(scores, like=Mask({}, scores.shapes, scores.base, 1000))
+
+
+def like(**counts: int) -> Mask:
+    """A mask with the first entries of tensors of 40, 20 and 10 entries."""
+    indices = {name: torch.arange(count) for name, count in counts.items()}
+    return Mask(indices, scores_of([40, 20, 10]).shapes, "base", 1000)
+
+
+def test_a_mask_of_whole_matrices_is_not_matched_because_no_draw_can_differ(caplog):
+    with pytest.raises(ValueError, match=r"selects whole matrices, so a draw .* the same mask; .* --fraction 0\.5714"):
+        select_random(scores_of([40, 20, 10]), like=like(weight_0=40))
+    select_random(scores_of([40, 20, 10]), like=like(weight_0=39))
+    assert not caplog.records
+    select_random(scores_of([40, 20, 10]), like=like(weight_1=20, weight_0=20))
+    assert "20 of the 40 entries of the mask to match lie in matrices that it selects whole" in caplog.text

@@ -6,6 +6,7 @@ same fraction, and larger tensors get more of them by chance. Two closer control
 - `like` draws as many as another mask selects there, so that only the choice within a tensor is random
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import accumulate
@@ -23,6 +24,8 @@ from holdfast.select.registry import SELECTORS, Selector
 from holdfast.select.universe import FractionOptions, part_of, refuse_other_universe
 from holdfast.value_or_path import as_mask, as_scores
 from holdfast.values import Mask, Scores, entries_in
+
+logger = logging.getLogger(__name__)
 
 
 class RandomOptions(FractionOptions):
@@ -43,8 +46,8 @@ def select_random(
     The same seed and sizes give the same mask.
 
     Raises:
-        ValueError: `like` belongs to another model or other sites, selects nothing, or comes with an option that it
-            replaces.
+        ValueError: `like` belongs to another model or other sites, selects nothing or only whole tensors, or comes
+            with an option that it replaces.
     """
     scores = as_scores(scores)
     if like is not None:
@@ -73,6 +76,25 @@ def _refuse_beside(like: Mask, scores: Scores, options: RandomOptions) -> None:
         raise ValueError(
             f"a mask to match sets how many entries are drawn from every tensor, so {idle[0]} has no effect; leave one "
             "of them out."
+        )
+    _refuse_whole(like)
+
+
+def _refuse_whole(like: Mask) -> None:
+    """Raises ValueError for a mask of whole matrices, which any draw repeats. Warns where most entries lie in such."""
+    whole = sum(index.numel() for name, index in like.indices.items() if index.numel() == entries_in(like.shapes[name]))
+    if whole == len(like):
+        raise ValueError(
+            "the mask to match selects whole matrices, so a draw of as many from each is the same mask; draw from the "
+            f"whole model in its place: --fraction {like.density:.4g}."
+        )
+    if 2 * whole >= len(like):
+        logger.warning(
+            "%s of the %s entries of the mask to match lie in matrices that it selects whole, where no draw can "
+            "differ; --fraction %.4g draws from the whole model.",
+            f"{whole:,}",
+            f"{len(like):,}",
+            like.density,
         )
 
 
