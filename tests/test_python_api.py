@@ -11,6 +11,7 @@ import holdfast
 from holdfast import AdaptOptions, Exchange, LoadedModel, Prompt, RefusalJudge, SafetyProbe, Suite, TopOptions
 from holdfast.cli import call
 from holdfast.evaluate import evaluate
+from holdfast.judge.ask import ask_judge
 from holdfast.outcomes import Answer, Evaluation, Outcome, Rate
 from holdfast.values import Mask, Patch, Scores, ScoresShard
 from tests.intervene.given import load_tiny, random_mask, users_trainer
@@ -170,7 +171,8 @@ def test_a_callback_on_a_peft_model_holds_it_and_says_so(mask_file, tmp_path, ca
 def test_adapters_that_the_mask_does_not_touch_are_refused_when_the_trainer_is_made(mask_file, tmp_path):
     model, path = mask_file
     mask = holdfast.load_mask(path)
-    embedding = Mask({"model.embed_tokens.weight": torch.arange(3)}, mask.shapes | other_shape(model), mask.base, 1)
+    shapes = mask.shapes | other_shape(model)
+    embedding = Mask({"model.embed_tokens.weight": torch.arange(3)}, shapes, mask.base, 10**9)
     with pytest.raises(ValueError, match="no adapter changes a matrix that the mask selects from"):
         users_trainer(get_peft_model(model, PEFT), tmp_path, [holdfast.ProtectCallback(embedding)])
 
@@ -283,6 +285,27 @@ class OpeningJudge:
 
     def judge(self, prompts, responses):
         return self.given([Outcome("unsafe" if response.startswith("sure") else "safe") for response in responses])
+
+
+class OneArgument:
+    def judge(self, responses):
+        return [Outcome("safe") for _ in responses]
+
+
+class OneWord(OpeningJudge):
+    verdicts = "safe"
+
+
+@pytest.mark.parametrize(
+    ("judge", "sentence"),
+    [
+        (OneArgument(), r"method is judge\(responses\); write judge\(self, prompts, responses\)"),
+        (OneWord(list), "declares its verdicts as the text 'safe'; give a set of words"),
+    ],
+)
+def test_a_judge_of_another_form_is_refused_in_one_sentence(judge, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        ask_judge(judge, ["a"], ["b"])
 
 
 WRONG_OUTCOMES = [

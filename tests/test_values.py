@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from holdfast.artifacts import load_mask, load_patch, load_scores, save_mask, save_patch, save_scores
 from holdfast.outcomes import VERDICTS, Outcome, Rate
-from holdfast.values import Mask, Patch, Scores
+from holdfast.values import Mask, Patch, Scores, _require_fields
 
 SHAPES = {"a": (3, 4), "b": (5,)}
 
@@ -120,3 +120,20 @@ def test_scores_and_patches_round_trip(tmp_path):
     assert again.values["a"].dtype == torch.bfloat16
     assert torch.equal(again.indices["a"], index["a"])
     assert again.old_values is not None
+
+
+@pytest.mark.parametrize(
+    ("index", "kind"), [([1, 2, 3], "list"), (np.array([1, 2, 3]), "numpy.ndarray")], ids=["list", "numpy"]
+)
+def test_a_mask_names_the_value_that_is_no_tensor(index, kind):
+    mask = object.__new__(Mask)  # the check of types in tests would come before that of the class
+    for name, value in {"indices": {"a": index}, "shapes": {"a": (4,)}}.items():
+        object.__setattr__(mask, name, value)
+    with pytest.raises(ValueError, match=f"got {kind} for 'a'; convert it with torch.as_tensor"):
+        _require_fields(mask, ("indices",))
+
+
+def test_a_model_is_not_smaller_than_the_parameters_of_its_mask():
+    Mask({"a": torch.tensor([1])}, {"a": (2, 3)}, "base", 6)
+    with pytest.raises(ValueError, match="num_parameters of a Mask is 5, and its parameters alone have 6 entries"):
+        Mask({"a": torch.tensor([1])}, {"a": (2, 3)}, "base", 5)

@@ -161,7 +161,7 @@ class Evaluation:
 
     def __repr__(self) -> str:
         rates = {"asr": self.asr, "refusal": self.refusal, "over_refusal": self.over_refusal, "utility": self.utility}
-        measured = [f"{name} {rate}" for name, rate in rates.items() if rate and rate.value is not None]
+        measured = [f"{name} {rate}" for name, rate in rates.items() if rate and (rate.n or rate.unscored)]
         perplexity = [] if self.perplexity is None else [f"perplexity {self.perplexity:.4g}"]
         return f"<Evaluation: {', '.join([*measured, *perplexity, f'{len(self.answers):,} answers'])}>"
 

@@ -43,8 +43,15 @@ def _require_fields(value: "Scores | Mask | Patch", tensors: Sequence[str]) -> N
     if not isinstance(value, Scores):
         maps.append(("shapes", value.shapes, tuple, "shapes, each a tuple of numbers"))
     for name, given, held, what in maps:
-        if not isinstance(given, Mapping) or not all(isinstance(part, held) for part in given.values()):
+        if not isinstance(given, Mapping):
             raise MisfitError(f"{name} of a {kind} must map names of parameters to {what}, got {type(given).__name__}.")
+        for parameter, part in given.items():
+            if not isinstance(part, held):
+                remedy = "; convert it with torch.as_tensor" * (held is Tensor)
+                raise MisfitError(
+                    f"{name} of a {kind} must map names of parameters to {what}, got {_kind_of(part)} for "
+                    f"{parameter!r}{remedy}."
+                )
     texts = ("unit", "base") if isinstance(value, Scores) else ("base",)
     for name in texts:
         if not isinstance(getattr(value, name), str):
@@ -52,6 +59,21 @@ def _require_fields(value: "Scores | Mask | Patch", tensors: Sequence[str]) -> N
     number = getattr(value, "num_parameters", 0)
     if not isinstance(number, int):
         raise MisfitError(f"num_parameters of a {kind} must be a whole number, got {type(number).__name__}.")
+
+
+def _kind_of(given: object) -> str:
+    """Names the type of a value, with its package where that tells more."""
+    package = type(given).__module__.partition(".")[0]
+    return type(given).__name__ if package == "builtins" else f"{package}.{type(given).__name__}"
+
+
+def _refuse_too_few_parameters(kind: str, num_parameters: int, num_entries: int) -> None:
+    """Raises ValueError where a model has fewer entries than those of its scored parameters."""
+    if num_parameters < num_entries:
+        raise ValueError(
+            f"num_parameters of a {kind} is {num_parameters:,}, and its parameters alone have {num_entries:,} entries; "
+            "give the number of entries of the whole model."
+        )
 
 
 @checked_call
@@ -137,6 +159,7 @@ class Mask(SameContent):
         kept = {name: index for name, index in self.indices.items() if index.numel()}
         for name, index in kept.items():
             _check_indices("mask", name, index, entries_in(self.shapes[name]))
+        _refuse_too_few_parameters("Mask", self.num_parameters, self.num_entries)
         object.__setattr__(self, "indices", sorted_by_name(kept))
         object.__setattr__(self, "shapes", sorted_by_name(self.shapes))
 

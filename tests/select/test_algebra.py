@@ -48,7 +48,9 @@ def test_the_random_overlap_is_that_of_random_sets_of_these_sizes():
     universe, generator = {"weight": (10_000,)}, torch.Generator().manual_seed(0)
 
     def drawn(size):
-        return Mask({"weight": torch.randperm(10_000, generator=generator)[:size].sort().values}, universe, "base", 1)
+        return Mask(
+            {"weight": torch.randperm(10_000, generator=generator)[:size].sort().values}, universe, "base", 10_000
+        )
 
     for sizes in ((1000, 1000), (3000, 500)):
         pairs = [(drawn(sizes[0]), drawn(sizes[1])) for _ in range(50)]

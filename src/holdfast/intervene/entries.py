@@ -180,6 +180,11 @@ def _refuse_unknown(kind: str, parameters: Mapping[str, Tensor], name: str, shap
             f"{name} of {kind} is quantized ({parameters[name].dtype}), so its entries can't be read or held one by "
             "one; load the model without quantization, or train LoRA adapters on it, which can be held."
         )
+    if len(shape) == 1 and parameters[name].dim() > 1 and parameters[name].numel() == entries_in(shape):
+        raise ValueError(
+            f"the mask has {name} flattened to {shape}, and {kind} has it as {tuple(parameters[name].shape)}; give "
+            "scores, or a mask's shapes, in the parameter's own shape (indices count its entries row by row)."
+        )
     if tuple(parameters[name].shape) != shape:
         raise ValueError(
             f"the mask was made for another model: {name} has {entries_in(shape)} entries {shape} in the mask "

@@ -1,5 +1,6 @@
 """Gets a judge's outcomes and checks their number and type, since users may write judges themselves."""
 
+import inspect
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
@@ -20,15 +21,33 @@ class Judge(Protocol):
 
 
 def require_judge(judge: object) -> None:
-    """Raises ValueError if the object is no judge, or is the class of a judge."""
+    """Raises ValueError if the object is no judge, or is the class of a judge, or takes other arguments."""
     name = judge.__name__ if isinstance(judge, type) else type(judge).__name__
-    if not callable(getattr(judge, "judge", None)):
+    if not isinstance(judge, Judge) or not callable(judge.judge):
         raise ValueError(
             f"a judge was expected, got {name}; give an object with a method judge(prompts, responses), or what "
             "holdfast.load_judge returns."
         )
     if isinstance(judge, type):
         raise ValueError(f"the judge {name} is a class; give an instance of it, such as {name}().")
+    if isinstance(words := getattr(judge, "verdicts", ()), str):
+        raise ValueError(f"the judge {name} declares its verdicts as the text {words!r}; give a set of words.")
+    _refuse_other_call(judge, name)
+
+
+def _refuse_other_call(judge: Judge, name: str) -> None:
+    """Raises ValueError if a judge's method can't be called with prompts and responses."""
+    try:
+        signature = inspect.signature(judge.judge)
+    except ValueError:  # a method in C has no signature to check
+        return
+    try:
+        signature.bind((), ())
+    except TypeError:
+        raise ValueError(
+            f"the judge {name} is called with prompts and responses, and its method is judge{signature}; "
+            "write judge(self, prompts, responses)."
+        ) from None
 
 
 def ask_judge(judge: Judge, prompts: Sequence[str], responses: Sequence[str]) -> list[Outcome]:
