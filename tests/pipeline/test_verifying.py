@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from holdfast import __version__
-from holdfast.artifacts import load_evaluation, save_mask
+from holdfast.artifacts import load_evaluation, load_mask, save_mask
 from holdfast.commands.rates import measured_rates, rate_cells
 from holdfast.evaluate.measures import compare_measures
 from holdfast.made_by import prompts_entry
@@ -158,3 +158,14 @@ def test_verifying_on_the_prompts_of_the_scores_is_warned_of(asked, said, tmp_pa
             )
         )
     assert (said in caplog.text) if said else not caplog.text
+
+
+@pytest.mark.parametrize("empty", [0, 1])
+def test_an_empty_mask_or_control_is_refused_before_a_model_is_loaded(empty, masks, tmp_path, monkeypatch):
+    monkeypatch.setattr(verifying, "load_model", lambda *_, **__: pytest.fail("the model was loaded"))
+    mask = load_mask(masks[empty])
+    save_mask(masks[empty], replace(mask, indices={}))
+    with pytest.raises(
+        ValueError, match=rf"{masks[empty].name}' selects no entry, so there is nothing to put noise on"
+    ):
+        verify(masks, tmp_path / "out", control=masks[1])

@@ -119,6 +119,7 @@ def verify_alone(spec: NoiseSpec, progress: Progress = silent) -> Verification:
         refuse_unclaimable(folder)
     require_usable(spec.judging, spec.judge)
     masks = {path: load_mask(path) for path in (spec.mask, spec.control) if path}
+    _refuse_empty(masks)
     if spec.control:
         _check_control(masks[spec.mask], masks[spec.control], spec.control)
     suite = _suite(spec)
@@ -211,6 +212,15 @@ def _suite(spec: NoiseSpec) -> Suite:
     if not any(spec.files.model_dump().values()):
         return Suite(refusals=given)
     return replace(load_suite(spec.files, spec.limit), refusals=given)
+
+
+def _refuse_empty(masks: Mapping[Path, Mask]) -> None:
+    """Raises ValueError for a mask that selects nothing, before anything is measured."""
+    if empty := [path for path, mask in masks.items() if not len(mask)]:
+        raise ValueError(
+            f"the mask {str(empty[0])!r} selects no entry, so there is nothing to put noise on; give one "
+            "that selects some."
+        )
 
 
 def _check_control(mask: Mask, control: Mask, path: Path) -> None:
