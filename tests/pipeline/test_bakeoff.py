@@ -46,13 +46,34 @@ def test_every_method_objective_and_selector_has_a_row(finished):
     assert [row["name"] for row in result["rows"]] == [one.name for one in contestants(config)]
     assert [(row["method"], row["objective"], row["selector"]) for row in result["rows"]] == [
         ("esi", "judge_gradient", "top"),
-        ("wanda", "judge_gradient", "top"),
-        ("random", "judge_gradient", "top"),
+        ("wanda", None, "top"),
+        ("random", None, "top"),
         ("esi", "refusal_likelihood", "top"),
         ("esi", "judge_gradient", "safety_only"),
         ("esi", "judge_gradient", "bottom"),
     ]
     assert result["num_groups"] == 56
+
+
+def test_methods_without_objective_name_none_and_magnitude_compares_no_halves(tmp_path):
+    config = small_bakeoff(tmp_path, methods=("magnitude", "wanda", "esi"), selectors=("top",), judge="refusal")
+    assert [one.name for one in contestants(config.model_copy(update={"objectives": ("refusal_likelihood",)}))] == [
+        "magnitude, top",
+        "wanda, refusal likelihood, top",
+        "esi, refusal likelihood, top",
+    ]
+    given = config.model_dump() | {"methods": ("magnitude", "random", "wanda"), "objectives": ("judge_gradient",)}
+    assert [one.name for one in contestants(BakeoffConfig.model_validate(given))][:2] == [
+        "magnitude, top",
+        "random, top",
+    ]
+
+
+def test_a_row_without_halves_says_that_the_score_uses_no_prompts(finished):
+    _, _, result = finished
+    row = {**result["rows"][0], "halves": None}
+    cells = bakeoff_table(read_bakeoff({**result, "rows": [row]})).rows[0]
+    assert cells[3:5] == ("uses no prompts", "uses no prompts")
 
 
 def test_every_point_is_measured_with_its_interval(finished):
@@ -66,7 +87,7 @@ def test_every_point_is_measured_with_its_interval(finished):
 def test_chance_agrees_with_itself_as_chance_does(finished):
     _, _, result = finished
     halves = {row["name"]: row["halves"] for row in result["rows"]}
-    chance = halves["random, judge gradient, top"]
+    chance = halves["random, top"]
     assert abs(chance["rank_correlation"]) < 0.01  # 1.6 million entries: standard error below 0.001
     assert chance["iou"] < 3 * chance["random_iou"]
     assert halves["esi, judge gradient, top"]["iou"] > 10 * chance["random_iou"]
@@ -76,11 +97,11 @@ def test_greedy_responses_have_no_seed_and_every_selection_is_held_against_the_f
     _, _, result = finished
     seeds = {row["name"]: row["seeds"] for row in result["rows"]}
     assert [one["iou"] for one in seeds["esi, judge gradient, top"]] == [1.0]
-    assert seeds["esi, judge gradient, bottom"] == seeds["wanda, judge gradient, top"] == []
+    assert seeds["esi, judge gradient, bottom"] == seeds["wanda, top"] == []
     first = {row["name"]: row["with_first"] for row in result["rows"]}
     assert first["esi, judge gradient, top"]["iou"] == 1
     assert first["esi, judge gradient, bottom"]["iou"] == 0
-    assert first["random, judge gradient, top"]["iou"] < 3 * first["random, judge gradient, top"]["random_iou"]
+    assert first["random, top"]["iou"] < 3 * first["random, top"]["random_iou"]
 
 
 def test_run_again_it_computes_nothing_and_says_the_same(finished, monkeypatch):
@@ -108,6 +129,13 @@ def test_what_is_unknown_is_refused_before_the_work(changes, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         bakeoff(small_bakeoff(tmp_path, **changes), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("name", "given"), [("fractions", [2]), ("fractions", []), ("methods", [])])
+def test_a_config_with_shares_outside_0_and_1_or_without_contestants_is_refused_by_its_key(name, given, tmp_path):
+    config = small_bakeoff(tmp_path).model_dump() | {name: given}
+    with pytest.raises(ValueError, match=name):
+        BakeoffConfig.model_validate(config)
 
 
 def test_calibration_prompts_may_not_judge(tmp_path):

@@ -41,7 +41,7 @@ def test_compliance_is_not_scored_as_refusals(tmp_path):
 
 def test_refusals_are_not_scored_as_right_answers(tmp_path):
     given = exchanges(tmp_path, NO, NO, NO, YES)
-    told = r"3 of 4 responses of .* are refusals \(75%\), one begins .*; give questions with right answers, or objective r"
+    told = r"3 of 4 responses of .* are refusals \(75%\), one begins .*; give questions with right answers"
     with pytest.raises(ValueError, match=told):
         scoring.score_likelihood("none", given, tmp_path / "scores.safetensors", options=UTILITY)
 
@@ -54,7 +54,7 @@ def test_right_answers_of_which_a_quarter_refuses_are_scored_with_a_warning(tmp_
 
 def test_a_verification_takes_no_right_answers_as_refusals(tmp_path):
     assert len(load_refusals("testbed:refusals", limit=8)) == 8
-    told = r"0 of 8 responses of 'testbed:questions' are refusals .*; give harmful prompts with refusals, or --questions"
+    told = r"0 of 8 responses of 'testbed:questions' are refusals .*; give harmful prompts with refusals"
     with pytest.raises(ValueError, match=told):
         load_refusals("testbed:questions", limit=8)
 

@@ -1,5 +1,7 @@
 """Scoring on files: stopped anywhere and called again it ends in the same bits; with other settings it is refused."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -9,6 +11,7 @@ from holdfast.models.options import GenerateOptions
 from holdfast.pipeline import given_exchanges, scoring, scoring_sources
 from holdfast.pipeline.options import ScoringOptions
 from holdfast.pipeline.saving import save_checkpoint
+from holdfast.pipeline.scoring_spec import ScoringSpec
 from holdfast.select.stability import stability
 from tests.pipeline.small import small_config
 
@@ -196,3 +199,45 @@ def test_only_the_harmful_side_of_a_file_scores_safety(tmp_path, monkeypatch):
             "testbed:aligned", "testbed:guard", str(tmp_path / "both.csv"), tmp_path / "scores.safetensors"
         )
     assert seen == [["break it"]]
+
+
+@pytest.mark.parametrize("method", ["magnitude", "random"])
+def test_a_method_without_objective_and_prompts_needs_and_records_none(method, tmp_path):
+    out = tmp_path / "scores.safetensors"
+    spec = ScoringSpec(
+        model="testbed:aligned", prompts="unread", out=out, options=ScoringOptions(method=method), seed=3
+    )
+    made_by = scoring.score_model(spec).scores.made_by
+    assert not made_by.keys() & {"objective", "judge", "prompts", "num_items", "responses"}
+    assert made_by["method"] == method
+    other = scoring.score_model(replace(spec, out=tmp_path / "other.safetensors", seed=4)).scores
+    equal = [entries.equal(other.entries[name]) for name, entries in load_scores(out).entries.items()]
+    assert all(equal) if method == "magnitude" else not any(equal)
+
+
+def test_wanda_reads_the_models_own_responses_without_a_judge(tmp_path):
+    config, out = small_config(tmp_path), tmp_path / "scores.safetensors"
+    spec = ScoringSpec(
+        model="testbed:aligned",
+        prompts=config.calibration.harmful,
+        out=out,
+        options=ScoringOptions(method="wanda"),
+        generation=GenerateOptions(max_new_tokens=2),
+    )
+    made_by = scoring.score_model(spec).scores.made_by
+    assert not made_by.keys() & {"objective", "judge"}
+    assert made_by["prompts"]["name"] == config.calibration.harmful
+    assert (tmp_path / "scores_responses.jsonl").read_text().count("\n") == made_by["responses"]["count"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"options": ScoringOptions(method="magnitude", convergence=True)}, "uses no prompts, so more prompts"),
+        ({"options": ScoringOptions(method="random"), "generation": GENERATION}, "makes no responses here"),
+        ({"options": ScoringOptions(method="wanda", reduction="sum")}, "reduces no objective"),
+    ],
+)
+def test_options_that_a_method_without_objective_cannot_use_are_refused(changes, says, tmp_path):
+    with pytest.raises(ValueError, match=says):
+        scoring.score_model(ScoringSpec(model="none", prompts="none", out=tmp_path / "scores.safetensors", **changes))

@@ -17,13 +17,22 @@ from holdfast.judge.options import REFUSAL_RULES
 from holdfast.made_by import summary
 from holdfast.models.options import GenerateOptions
 from holdfast.objective.registry import OBJECTIVES
-from holdfast.pipeline.options import JudgeOptions, LayerWiseOptions, NeuronOptions, ScoringOptions, refuse_no_gradient
+from holdfast.pipeline.options import (
+    JudgeOptions,
+    LayerWiseOptions,
+    NeuronOptions,
+    ScoringOptions,
+    refuse_no_gradient,
+    uses_objective,
+)
 
 if TYPE_CHECKING:
     from holdfast.pipeline.scoring_spec import Scored, ScoringSpec
     from holdfast.pipeline.showing import LayerMap
     from holdfast.progress import Progress
     from holdfast.values import Scores
+
+NO_PROMPTS = "Method {} uses no prompts, so there is no agreement of two halves to show, and --prompts changed nothing."
 
 
 def score(
@@ -72,7 +81,7 @@ def score(
     once = Once(exist_ok, "score", out, out, locals())
     if once.says_done(json):
         return
-    if not OBJECTIVES[options.objective].given:
+    if uses_objective(options, judge) and not OBJECTIVES[options.objective].given:
         judge = judge or REFUSAL_RULES
         refuse_no_gradient(options.objective, judge)
     with shown_progress() as progress:
@@ -87,12 +96,9 @@ def score(
         where = _where(out, "mask" if layers.keep else "scores", progress)
     once.record()
     tables = [layer_table(where.title, where.by_layer), *tables]
-    show(
-        result | {"by_component": where.by_layer.records()},
-        tables,
-        json,
-        note=f"{'Mask' if layers.keep else 'Scores'}: {out}",
-    )
+    note = f"{'Mask' if layers.keep else 'Scores'}: {out}"
+    note += "" if spec.uses_prompts else f"\n{NO_PROMPTS.format(options.method)}"
+    show(result | {"by_component": where.by_layer.records()}, tables, json, note=note)
 
 
 def _collected(
@@ -107,7 +113,7 @@ def _collected(
     points = _convergence(spec)
     result |= {"convergence": points} if points else {}
     agreement = scored.agreement
-    if agreement is None and not isinstance(scored.scores, ScoresShard):
+    if agreement is None and spec.uses_prompts and not isinstance(scored.scores, ScoresShard):
         agreement = _agreement(spec.out, progress)
     tables = [*_completeness_table(scored.completeness_error), *_convergence_tables(points)]
     return _with_agreement(result, tables, agreement)

@@ -2,8 +2,8 @@
 
 Scoring `refusal_likelihood` on "Sure, here is ..." would find the weights that comply. SET with its two sets swapped
 would teach a model to refuse everything else. A safety-only mask leaves out what the objective `utility` finds, and
-with refusals as its right answers that is the safety itself. Responses that the rules can't read, such as those in another language,
-are accepted with a warning.
+with refusals as its right answers that is the safety itself. Responses that the rules can't read, such as those in
+another language, are accepted with a warning.
 """
 
 import logging

@@ -74,11 +74,7 @@ class Material:
         return self._answers("references", self.generation.model_copy(update={"temperature": 0.0, "num_samples": 1}))
 
     def _answers(self, name: str, options: GenerateOptions) -> list[Response]:
-        log = ResponseLog(self.folder / (f"{name}_{rank()}.jsonl" if world_size() > 1 else f"{name}.jsonl"))
-        model, tokenizer = self.loaded.model, self.loaded.tokenizer
-        responses = generate(model, tokenizer, self.prompts, options, self.progress, log)
-        refuse_broken(responses)
-        return responses
+        return answer(self.loaded, self.prompts, options, self.folder, self.progress, name)
 
     def verdicts(self, responses: Sequence[Response]) -> list[Outcome]:
         """Returns the judge's verdicts on responses. A response with nothing but thoughts has no verdict.
@@ -96,6 +92,25 @@ class Material:
         ]
         refuse_unscored(judged)
         return judged
+
+
+def answer(
+    loaded: LoadedModel,
+    prompts: Sequence[str],
+    options: GenerateOptions,
+    folder: Path,
+    progress: Progress,
+    name: str = "responses",
+) -> list[Response]:
+    """Returns the model's responses: those in the folder's log of this name, then newly generated ones.
+
+    Raises:
+        ValueError: the model's logits are not finite.
+    """
+    log = ResponseLog(folder / (f"{name}_{rank()}.jsonl" if world_size() > 1 else f"{name}.jsonl"))
+    responses = generate(loaded.model, loaded.tokenizer, prompts, options, progress, log)
+    refuse_broken(responses)
+    return responses
 
 
 def refuse_broken(responses: Sequence[Response]) -> None:

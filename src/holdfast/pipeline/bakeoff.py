@@ -25,7 +25,7 @@ from holdfast.evaluate.expected_safety import ExpectedSafety
 from holdfast.evaluate.pooled import pool_evaluations
 from holdfast.json_files import JsonObject
 from holdfast.models.load import LoadedModel, load_model
-from holdfast.objective.registry import OBJECTIVES, takes_gradient
+from holdfast.objective.registry import DEFAULT, OBJECTIVES, takes_gradient
 from holdfast.pipeline import faithfulness, scoring, suites, verifying
 from holdfast.pipeline.bakeoff_config import BakeoffConfig
 from holdfast.pipeline.inputs import file_hash, suite_hashes
@@ -57,27 +57,29 @@ class Contestant:
     """A combination of method, objective and selector that finds weights."""
 
     method: str
-    objective: str
+    objective: str | None
+    """None for a method that uses none."""
     selector: str
 
     @property
     def scores_name(self) -> str:
         """Folder of the scores, which selectors share."""
-        return f"{self.method}-{self.objective}"
+        return "-".join(filter(None, (self.method, self.objective)))
 
     @property
     def name(self) -> str:
         """Name in the table."""
-        return f"{self.method}, {self.objective.replace('_', ' ')}, {self.selector.replace('_', '-')}"
+        objective = self.objective and self.objective.replace("_", " ")
+        return ", ".join(filter(None, (self.method, objective, self.selector.replace("_", "-"))))
 
 
 def contestants(config: BakeoffConfig) -> list[Contestant]:
     """Lists the contestants in the order of the table, the reference first."""
-    method, objective, selector = config.methods[0], config.objectives[0], config.selectors[0]
+    selector, *further = config.selectors
+    scored = config.scored
     return [
-        *(Contestant(each, objective, selector) for each in config.methods),
-        *(Contestant(method, each, selector) for each in config.objectives[1:]),
-        *(Contestant(method, objective, each) for each in config.selectors[1:]),
+        *(Contestant(*each, selector) for each in scored),
+        *(Contestant(*scored[0], each) for each in further),
     ]
 
 
@@ -94,8 +96,8 @@ def bakeoff(config: BakeoffConfig, out: Path, progress: Progress = silent) -> Js
     calibration = config.calibration
     overlap = suites.refuse_overlap(_calibrating(config), config.suite, calibration.harmful)
     loaded, judge = load_model(config.model), load_judge(config.judge, config.judging)
-    for objective in config.objectives:
-        if takes_gradient(OBJECTIVES[objective]):
+    for _, objective in config.scored:
+        if objective is not None and takes_gradient(OBJECTIVES[objective]):
             differentiable(judge, objective)
     try_on(judge, config.judge, [prompt.prompt for prompt in suites.load_suite(config.suite).harmful])
     with claimed(out, {**config.model_dump(mode="json"), "inputs": input_hashes(config, loaded, judge)}):
@@ -163,7 +165,7 @@ def compete(
         "selector": contestant.selector,
         "seconds": load_json(folder / "timing.json")["seconds"],
         **predicts(whole, groups, measured),
-        "halves": asdict(stability(first_half, second_half, config.fractions[0])),
+        "halves": asdict(stability(first_half, second_half, config.fractions[0])) if draws_halves(contestant) else None,
         "seeds": reseeded(config, contestant, whole, out, progress),
         "with_first": overlap(*(load_mask(mask_of(config, each, out)) for each in (contestant, reference))),
         "points": points,
@@ -175,6 +177,11 @@ def predicts(scores: Scores, groups: Sequence[Mask], measured: Sequence[float]) 
     rho = faithfulness.faithfulness(scores, groups, measured)
     low, high = (spearman_interval(rho, len(groups)) if rho is not None else None) or (None, None)
     return {"predicts": rho, "predicts_low": low, "predicts_high": high}
+
+
+def draws_halves(contestant: Contestant) -> bool:
+    """True where two halves of the prompts, or of the noise, can differ."""
+    return SCORES[contestant.method].needs != "nothing"
 
 
 def reseeded(
@@ -218,11 +225,13 @@ def score(config: BakeoffConfig, contestant: Contestant, folder: Path, seed: int
 
 def spec_of(config: BakeoffConfig, contestant: Contestant, out: Path, seed: int) -> ScoringSpec:
     """Returns the scoring settings of a contestant, with the inputs that its objective needs."""
-    options = ScoringOptions(method=contestant.method, objective=contestant.objective)
+    options = ScoringOptions(method=contestant.method, objective=contestant.objective or DEFAULT)
     spec = ScoringSpec(model=config.model, prompts=config.calibration.harmful, out=out, options=options, seed=seed)
     if spec.objective.given:
         assert config.refusals is not None
         return replace(spec, prompts=config.refusals)
+    if not spec.uses_prompts:
+        return spec
     generation = config.calibrate if seed == config.seed else config.calibrate.model_copy(update={"seed": seed})
     return replace(spec, judge=config.judge, judging=config.judging, generation=generation)
 

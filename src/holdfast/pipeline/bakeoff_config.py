@@ -1,6 +1,6 @@
 """The config of a bakeoff: a model, prompt sets, and the scores and selectors to compare."""
 
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -8,7 +8,7 @@ from holdfast.arms import SAFETY_ONLY
 from holdfast.config import Options, Seed
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.models.options import GenerateOptions
-from holdfast.objective.registry import DEFAULT
+from holdfast.objective.registry import DEFAULT, OBJECTIVES
 from holdfast.pipeline.options import (
     JudgeOptions,
     OneResponse,
@@ -35,14 +35,16 @@ class BakeoffConfig(Options):
     """Harmful prompts with safe responses, for the objective refusal_likelihood."""
     suite: SuiteFiles
     """Prompt sets that measure safety and utility. They share no prompt with those that make the scores."""
-    methods: tuple[str, ...] = ("esi", "gradient_magnitude", "snip", "wanda", "magnitude", "random")
+    methods: tuple[str, ...] = Field(
+        default=("esi", "gradient_magnitude", "snip", "wanda", "magnitude", "random"), min_length=1
+    )
     """Formulas to compare. The first one also goes with every other objective and selector."""
-    objectives: tuple[SafetyObjective, ...] = (DEFAULT,)
+    objectives: tuple[SafetyObjective, ...] = Field(default=(DEFAULT,), min_length=1)
     """Objectives to compare. The first one also goes with every other method and selector."""
-    selectors: tuple[str, ...] = ("top", "safety_only", "bottom")
+    selectors: tuple[str, ...] = Field(default=("top", "safety_only", "bottom"), min_length=1)
     """Selectors to compare. The first one also goes with every other method and objective. The method random gives a
     random mask of every size."""
-    fractions: tuple[float, ...] = (0.01, 0.003, 0.03, 0.1)
+    fractions: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(default=(0.01, 0.003, 0.03, 0.1), min_length=1)
     """Shares of the scored weights. Stability is measured at the first."""
     noise_ratio: float = Field(default=2.0, gt=0)
     """Strength of the noise on the masks, in standard deviations of each weight's matrix."""
@@ -78,6 +80,23 @@ class BakeoffConfig(Options):
 
     @model_validator(mode="after")
     def _refuse_no_gradient(self) -> Self:
-        for objective in self.objectives:
-            refuse_no_gradient(objective, self.judge)
+        for _, objective in self.scored:
+            if objective is not None:
+                refuse_no_gradient(objective, self.judge)
         return self
+
+    @property
+    def scored(self) -> list[tuple[str, str | None]]:
+        """Methods with their objectives: every method with the first objective, and the first with the others.
+
+        A method that uses no objective has none. Wanda's responses can be those that the first objective is given.
+        """
+        from holdfast.score import SCORES  # loads torch, which a config does without
+
+        first, *further = self.objectives
+        has = {
+            method: SCORES[method].uses_objective or (OBJECTIVES[first].given and SCORES[method].uses_prompts)
+            for method in self.methods
+        }
+        by_method = [(method, first if has[method] else None) for method in self.methods]
+        return by_method + [(self.methods[0], objective) for objective in further if has[self.methods[0]]]

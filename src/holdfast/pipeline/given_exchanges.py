@@ -12,7 +12,7 @@ def load_given(source: str, options: ScoringOptions) -> list[Exchange]:
     """Loads the exchanges of a set, each once.
 
     Raises:
-        ValueError: there are too few, most responses of a set of refusals are no refusals, or most right answers refuse.
+        ValueError: there are too few, most responses of a set of refusals are no refusals, or most right answers are.
     """
     wanted = OBJECTIVES[options.objective].given
     assert wanted is not None

@@ -51,6 +51,23 @@ def refuse_no_gradient(objective: str, judge: str) -> None:
         )
 
 
+def uses_objective(options: "ScoringOptions", judge: str | None = None) -> bool:
+    """True for a method over an objective's gradient.
+
+    Raises:
+        ValueError: the method uses no objective, and a judge is given.
+    """
+    if options.method == ScoringOptions.model_fields["method"].default:
+        return True
+    from holdfast.score import SCORES  # loads torch, which the default does without
+
+    if options.method not in SCORES:  # a method for neurons
+        return True
+    if (uses := SCORES[options.method].uses_objective) or not judge:
+        return uses
+    raise ValueError(f"method {options.method} uses no judge, but got --judge {judge}; leave it out.")
+
+
 def refuse_judging(objective: str, judge: str | None, options: "JudgeOptions") -> None:
     """Raises ValueError for a judge, or options of one, with an objective that uses no judge."""
     given = [*(["--judge"] if judge else []), *(f"--{kind} options" for kind in options.given)]

@@ -20,7 +20,7 @@ from holdfast.pipeline.neuron_scoring import score_neurons_to_files
 from holdfast.pipeline.options import JudgeOptions, ScoringOptions
 from holdfast.pipeline.outputs import unfinished
 from holdfast.pipeline.scoring_files import convergence_of, files_of, responses_of, save_responses
-from holdfast.pipeline.scoring_sources import GivenExchanges, JudgedPrompts, read_source
+from holdfast.pipeline.scoring_sources import GivenExchanges, JudgedPrompts, Source, read_source
 from holdfast.pipeline.scoring_spec import Scored, ScoringSpec, require_spec
 from holdfast.progress import Progress, silent, step
 from holdfast.score.convergence import growing_halves
@@ -97,12 +97,13 @@ def score_model(spec: ScoringSpec, progress: Progress = silent) -> Scored:
             too few or of another kind.
     """
     source = read_source(require_spec(spec), progress)
-    if spec.by_neuron:
-        return score_neurons_to_files(source, progress)
-    return score_by_layer(source, progress) if spec.layers.layer_wise else _score_whole(source, progress)
+    if not spec.by_neuron and not spec.layers.layer_wise:
+        return _score_whole(source, progress)
+    assert isinstance(source, GivenExchanges | JudgedPrompts), "formulas without an objective are refused here"
+    return score_neurons_to_files(source, progress) if spec.by_neuron else score_by_layer(source, progress)
 
 
-def _score_whole(source: GivenExchanges | JudgedPrompts, progress: Progress) -> Scored:
+def _score_whole(source: Source, progress: Progress) -> Scored:
     """Scores with the whole model at once, or with a part of it in each process."""
     spec = source.spec
     loaded = load_model(spec.model, sharded=spec.options.shard, progress=progress)

@@ -8,7 +8,8 @@ from holdfast.artifacts import digest
 from holdfast.made_by import prompts_entry
 from holdfast.models.load import LoadedModel, resolve
 from holdfast.models.response_log import Response
-from holdfast.objective.material import Made
+from holdfast.objective.material import Made, answer
+from holdfast.objective.no_objective import of_responses, without_prompts
 from holdfast.objective.registry import takes_gradient
 from holdfast.pipeline.given_exchanges import load_given
 from holdfast.pipeline.given_responses import log_given, read_responses
@@ -98,15 +99,66 @@ class JudgedPrompts:
             "objective": spec.options.objective,
             "judge": {"name": spec.judge, "fingerprint": self.judge.fingerprint, "reading": reading(spec.judging)},
             "prompts": prompts_entry(self.records, spec.prompts),
-            "responses": {
-                "count": len(responses),
-                "longest": max(len(response.token_ids) for response in responses),
-                "sha256": digest([asdict(response) for response in responses]),
-            },
+            "responses": _responses_entry(responses),
         }
 
 
-def read_source(spec: ScoringSpec, progress: Progress) -> GivenExchanges | JudgedPrompts:
+@dataclass(frozen=True, eq=False)
+class UnjudgedPrompts:
+    """Prompts that the model answers, for a score that reads the answers' inputs and needs no judge."""
+
+    spec: ScoringSpec
+    records: Sequence[Prompt]
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """Settings that unfinished work depends on."""
+        prompts = digest([record.prompt for record in self.records])
+        return {"generation": self.spec.generation.model_dump(mode="json"), "prompts": prompts}
+
+    def make(self, loaded: LoadedModel, folder: Path, progress: Progress) -> Made:
+        """Generates the responses, and makes items of them."""
+        prompts = [record.prompt for record in self.records]
+        responses = answer(loaded, prompts, self.spec.generation, folder, progress)
+        return Made(of_responses(responses), responses)
+
+    def beside(self, responses: Sequence[Response]) -> dict[str, object]:
+        """Returns the scores' metadata on the prompts and the responses."""
+        return {"prompts": prompts_entry(self.records, self.spec.prompts), "responses": _responses_entry(responses)}
+
+
+@dataclass(frozen=True, eq=False)
+class NoPrompts:
+    """Stands for prompts where the score uses none, such as the size of a weight."""
+
+    spec: ScoringSpec
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """Settings that unfinished work depends on, beside the seed."""
+        return {}
+
+    def make(self, loaded: LoadedModel, folder: Path, progress: Progress) -> Made:
+        """Makes one empty item for each half."""
+        return Made(without_prompts(self.spec.seed))
+
+    def beside(self, responses: Sequence[Response]) -> dict[str, object]:
+        """Returns no metadata: no prompt and no objective had an effect."""
+        return {}
+
+
+Source = GivenExchanges | JudgedPrompts | UnjudgedPrompts | NoPrompts
+
+
+def _responses_entry(responses: Sequence[Response]) -> dict[str, object]:
+    return {
+        "count": len(responses),
+        "longest": max(len(response.token_ids) for response in responses),
+        "sha256": digest([asdict(response) for response in responses]),
+    }
+
+
+def read_source(spec: ScoringSpec, progress: Progress) -> Source:
     """Reads the prompts, and loads and tries the judge of an objective that uses one.
 
     The returned specification has no convergence where there are too few prompts for it.
@@ -115,6 +167,8 @@ def read_source(spec: ScoringSpec, progress: Progress) -> GivenExchanges | Judge
         ValueError: there are too few prompts, given responses are refusals in place of right answers or the other way
             round, or the judge can't be used.
     """
+    if not spec.uses_prompts:
+        return NoPrompts(spec)
     if spec.objective.given:
         exchanges = load_given(spec.prompts, spec.options)
         return GivenExchanges(with_useful_curve(spec, [exchange.prompt for exchange in exchanges]), exchanges)
@@ -122,6 +176,8 @@ def read_source(spec: ScoringSpec, progress: Progress) -> GivenExchanges | Judge
     prompts = [record.prompt for record in records]
     refuse_too_few(prompts)
     spec = with_useful_curve(spec, prompts)
+    if not spec.uses_objective:
+        return UnjudgedPrompts(spec, records)
     responses = read_responses(spec.layers.responses) if spec.layers.responses else ()
     assert spec.judge is not None
     require_usable(spec.judging, spec.judge)

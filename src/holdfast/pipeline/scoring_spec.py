@@ -33,6 +33,7 @@ from holdfast.prompts.locate import require_set_name
 from holdfast.score import NEURON_SCORES
 from holdfast.score.convergence import FEWEST
 from holdfast.score.layer_scores import refuse_other_needs
+from holdfast.score.registry import SCORES
 from holdfast.values import Scores
 
 logger = logging.getLogger(__name__)
@@ -66,11 +67,26 @@ class ScoringSpec:
         return OBJECTIVES[self.options.objective]
 
     @property
+    def uses_objective(self) -> bool:
+        """True for scores of an objective: those of neurons, and of weights by a formula over gradients."""
+        return self.by_neuron or SCORES[self.options.method].uses_objective
+
+    @property
+    def uses_prompts(self) -> bool:
+        """True for scores that are measured on prompts."""
+        return self.by_neuron or SCORES[self.options.method].uses_prompts
+
+    @property
+    def judged(self) -> bool:
+        """True where a judge rates the model's responses."""
+        return self.uses_objective and not self.objective.given
+
+    @property
     def outputs(self) -> list[Path]:
         """Paths of the files that the scoring writes."""
         if self.layers.layer_wise:
             return [*files_of(self.out), *([stability_of(self.out)] if self.layers.keep else [])]
-        responses = [] if self.objective.given else [responses_of(self.out)]
+        responses = [responses_of(self.out)] if self.uses_prompts and not self.objective.given else []
         beside = examples_of(self.out) if self.by_neuron else convergence_of(self.out)
         return [*files_of(self.out), *responses, beside]
 
@@ -116,7 +132,9 @@ def require_spec(spec: ScoringSpec) -> ScoringSpec:
     else:
         _refuse_unshardable(spec.options)
         _refuse_unshardable_judge(spec.options, spec.judge)
-    if spec.objective.given:
+    if not spec.uses_objective:
+        _refuse_no_objective(spec)
+    elif spec.objective.given:
         refuse_judging(spec.options.objective, spec.judge, spec.judging)
         _refuse_making_responses(spec)
         refuse_contradictions(spec.options, GenerateOptions(), spec.neurons)
@@ -151,7 +169,7 @@ def _require_names(spec: ScoringSpec) -> None:
     require_options(spec.options, ScoringOptions)
     require_options(spec.judging, JudgeOptions)
     require_options(spec.generation, GenerateOptions)
-    if not spec.objective.given:
+    if spec.judged:
         require_judge_name(spec.judge)
 
 
@@ -171,6 +189,19 @@ def _refuse_by_neuron(spec: ScoringSpec) -> None:
         raise ValueError(f"method {name} uses no response of the model; choose an objective without a judge: {known}.")
     if spec.neurons.against is not None:
         require_set_name(spec.neurons.against)
+
+
+def _refuse_no_objective(spec: ScoringSpec) -> None:
+    """Raises ValueError for options of an objective or of prompts that the formula ignores. A judge may be given."""
+    method = spec.options.method
+    if spec.options.convergence and not spec.uses_prompts:
+        raise ValueError(f"method {method} uses no prompts, so more prompts change nothing; leave convergence out.")
+    if spec.options.shard_judge:
+        raise ValueError(f"shard-judge spreads the weights of a judge, and method {method} uses none; leave it out.")
+    if spec.options.reduction is not None:
+        raise ValueError(f"method {method} reduces no objective over tokens; leave the reduction out.")
+    if spec.generation.model_fields_set and not (spec.uses_prompts and not spec.objective.given):
+        raise ValueError(f"method {method} makes no responses here; leave --generate out.")
 
 
 def _refuse_by_layer(spec: ScoringSpec) -> None:

@@ -15,6 +15,7 @@ from holdfast.report.schema import with_ends
 from holdfast.report.tables import NumberTable
 
 WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 260.0, 178.0, 34.0, 10.0, 250.0, 138.0
+NO_PROMPTS = "uses no prompts"
 MEASURES = {
     "asr": ("attack success", "top", "circle"),
     "not_refused": ("not refused", "top", "circle"),
@@ -47,7 +48,8 @@ class Row:
     seconds: float
     predicts: float | None
     """Rank correlation of predicted and measured changes of safety."""
-    halves: Stability
+    halves: Stability | None
+    """None where the score uses no prompts."""
     seeds: tuple[Stability, ...]
     with_first: Stability
     """Stability with the first contestant's selection."""
@@ -125,8 +127,8 @@ def _table_row(row: Row) -> tuple[str, ...]:
         row.name,
         f"{row.seconds:.1f}",
         with_ends(row.predicts, row.predicts_low, row.predicts_high, ".2f"),
-        with_ends(halves.rank_correlation, halves.rank_low, halves.rank_high, ".2f"),
-        _overlap(halves),
+        with_ends(halves.rank_correlation, halves.rank_low, halves.rank_high, ".2f") if halves else NO_PROMPTS,
+        _overlap(halves) if halves else NO_PROMPTS,
         ", ".join(map(_iou, row.seeds)) or "not asked",
         _overlap(row.with_first),
         *map(str, row.points[0].rates.values()),

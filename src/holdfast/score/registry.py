@@ -25,5 +25,15 @@ class ScoreMethod:
     """Measured quantity: the objective's gradient, the squares of a matrix's inputs (with 1 in place of its outputs),
     noise in the weight's shape, or nothing (an empty tensor)."""
 
+    @property
+    def uses_objective(self) -> bool:
+        """True for a formula over the gradient of an objective."""
+        return self.needs == "gradient"
+
+    @property
+    def uses_prompts(self) -> bool:
+        """True for a formula over a quantity that is measured on prompts and their responses."""
+        return self.needs in ("gradient", "inputs")
+
 
 SCORES: Registry[ScoreMethod] = Registry("score")

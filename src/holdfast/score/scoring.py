@@ -170,13 +170,19 @@ def how_made(
     num_items: int,
     beside: Mapping[str, object],
 ) -> dict[str, object]:
-    """Returns the scores' metadata about their making. `beside` adds entries that only the caller knows."""
+    """Returns the scores' metadata about their making. `beside` adds entries that only the caller knows.
+
+    A formula that uses no objective or no prompts records none, unless the caller adds them.
+    """
     plain: dict[str, object] = {} if has_chat_template(loaded.tokenizer) else {"chat_format": PLAIN_FORMAT}
     plain |= {"template_arguments": dict(given)} if (given := arguments_of(loaded.tokenizer)) else {}
     chosen = options.model_dump(exclude={"sums_on_host"})  # the place of the sums changes no score
+    formula = SCORES[options.method]
+    differentiated = objective.describe() if formula.uses_objective else {}
     prompts = {} if "prompts" in beside else {"prompts": _prompts_of(objective)}
+    items = {"num_items": num_items, **plain, **prompts} if formula.uses_prompts else {}
     about = {"model": model_entry(loaded.name, loaded.base), **version()}
-    return {**chosen, **objective.describe(), "num_items": num_items, **plain, **prompts, **about, **beside}
+    return {**chosen, **differentiated, **items, **about, **beside}
 
 
 def _prompts_of(objective: Objective) -> dict[str, object]:

@@ -25,6 +25,7 @@ from holdfast.pipeline.options import (
     SuiteFiles,
     VerifyOptions,
     refuse_no_gradient,
+    uses_objective,
 )
 
 if TYPE_CHECKING:  # a checker cannot read names from a table
@@ -136,7 +137,8 @@ class RunConfig(Options):
         objective = self.score.objective
         if not is_safety(OBJECTIVES[objective]):
             raise ValueError(f"score.objective {objective} is no measure of safety; choose another, or leave it out.")
-        refuse_no_gradient(self.score.objective, self.judge)
+        if uses_objective(self.score):
+            refuse_no_gradient(objective, self.judge)
         return self
 
     @model_validator(mode="after")
