@@ -282,3 +282,12 @@ def test_refusals_are_not_looked_for_in_a_column_that_complies(tmp_path):
     with pytest.raises(ValueError, match=r"has no refusals: .*'reply' begins an answer that complies") as told:
         load_exchanges(path, responses="refusals")
     assert "#response" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "warns"), [(["0", "1", "2,5"], True), (["0", "1", "a"], True), (["0", "a"], False)]
+)
+def test_prompts_that_are_mostly_numbers_are_warned_of(tmp_path, caplog, prompts, warns):
+    load_prompts(write(tmp_path, "\n".join(json.dumps({"prompt": text}) for text in prompts)))
+    said = f"{len(prompts) - prompts.count('a')} of 3 prompts are numbers; name the column that holds the prompts"
+    assert (said in caplog.text) is warns

@@ -24,6 +24,8 @@ MADE_REFUSALS = (
     "responses that refuse"
 )
 """Where refusals of prompts come from, as docs/own-model.md says at length."""
+NUMBER = re.compile(r"\s*[-+]?[\d.,]*\d[\d.,]*\s*")
+"""A prompt that is a number alone, as the index column of a table would give."""
 EVERY_ROW = "FILE#rows=all reads every row."
 
 
@@ -55,10 +57,16 @@ class Reader(Generic[Record]):
         """Yields every record with its place and its row: the columns of the file, and the fields read from them."""
         if self.kind and self.source.kind and side_for(self.kind) != side_for(self.source.kind):
             self._note(f"its prompts are {self.source.kind}, but are used as {self.kind}.", is_warning=True)
+        made = numbers = 0
         for number, values in self._rows_of_side():
             place = f"{self.source.file}:{number}"
             if (named := self._named(values, place)) is not None:
-                yield place, {**values, **named}, self._made(unfold_conversation(named, place), place, values)
+                record = self._made(unfold_conversation(named, place), place, values)
+                made, numbers = made + 1, numbers + bool(NUMBER.fullmatch(record.prompt))
+                yield place, {**values, **named}, record
+        if 2 * numbers > made:
+            column = "name the column that holds the prompts as FILE#prompt=COLUMN"
+            self._note(f"{numbers} of {made} prompts are numbers; {column}.", is_warning=True)
 
     def sides(self) -> dict[str, Side]:
         """Returns the side of every prompt by its text, if a column of the file separates harmful from safe prompts."""
