@@ -5,7 +5,7 @@ from dataclasses import replace
 from rich.console import Console
 
 from holdfast.artifacts import save_mask
-from holdfast.commands.verify import _contrast_table, _hint, _table, few_draws, why_no_loss
+from holdfast.commands.verify import _contrast_table, _hint, _table, few_draws, why_no_loss, why_unclear
 from holdfast.evaluate.contrast import Contrast
 from holdfast.outcomes import Rate, TokenLosses
 from holdfast.values import Mask
@@ -61,7 +61,7 @@ def test_the_mask_is_set_against_the_control_in_words_with_corrected_p_values():
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown.splitlines() if line.startswith("│")]
     assert rows == [
         ["0.38", "attack success rate", "+0.250 [+0.100, +0.400]", "20", "0.010 (0.020)"],
-        ["0.38", "perplexity, refusals", "1.5 times [1.2, 1.9]", "20", "0.020 (0.020)"],
+        ["0.38", "perplexity, refusals", "1.500 times [1.200, 1.900]", "20", "0.020 (0.020)"],
     ]
 
 
@@ -85,3 +85,10 @@ def test_the_hint_says_which_control_answers_which_question(tmp_path):
             assert f"as many weights from each matrix as the mask has: --like {path} in place of --fraction" in _hint(
                 path
             )
+
+
+def test_the_perplexity_of_refusals_alone_is_said_not_to_tell_a_broken_model():
+    alone = evaluation(**{"perplexity/refusals": Rate(2.0, 1.0, 3.0, 2)})
+    assert "breaks as a whole" in str(why_unclear(alone))
+    assert why_unclear(replace(alone, utility=Rate(1.0, 0.5, 1.0, 4))) is None
+    assert why_unclear(aligned()) is None

@@ -101,7 +101,12 @@ def _show_noise(measured: "Verification", spec: "NoiseSpec", options: VerifyOpti
     tables = [_table(options.draws, measured.untouched, noisy, controls)]
     tables += [_contrast_table(measured.untouched, contrasts)] if spec.control else []
     floor = why_no_loss(measured.untouched)
-    notes = [floor, few_draws(options.draws), HOW_TO_READ if spec.control else _hint(spec.mask)]
+    notes = [
+        floor,
+        why_unclear(measured.untouched),
+        few_draws(options.draws),
+        HOW_TO_READ if spec.control else _hint(spec.mask),
+    ]
     show(result | {"no_loss_possible": floor}, tables, json, note="\n".join(filter(None, notes)))
 
 
@@ -114,6 +119,17 @@ def why_no_loss(untouched: "Evaluation") -> str | None:
     return (
         f"The untouched model {what} {rate.n} harmful prompts, so noise can show no loss of safety. The perplexity of "
         "given refusals can show one: --refusals."
+    )
+
+
+def why_unclear(untouched: "Evaluation") -> str | None:
+    """Explains that the perplexity of refusals alone does not tell lost safety from a broken model."""
+    measures = measured_rates(untouched)
+    if "perplexity/refusals" not in measures or {"utility", "perplexity", "coherence"} & measures.keys():
+        return None
+    return (
+        "The perplexity of refusals also changes in a model that noise breaks as a whole, and nothing else was "
+        "measured: give --questions too, and compare the perplexity of right answers."
     )
 
 
@@ -200,5 +216,8 @@ def _contrast_table(untouched: "Evaluation", contrasts: Mapping[float, Mapping[s
 
 def _difference(name: str, contrast: "Contrast") -> str:
     if name.startswith("perplexity"):
-        return f"{contrast.value:.3g} times [{contrast.low:.3g}, {contrast.high:.3g}]"
+        from holdfast.report.perplexity_texts import ratio_between
+
+        value, low, high = ratio_between(contrast.value, contrast.low, contrast.high)
+        return f"{value} times [{low}, {high}]"
     return f"{contrast.value:+z.3f} [{contrast.low:+z.3f}, {contrast.high:+z.3f}]"

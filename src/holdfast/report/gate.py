@@ -31,7 +31,7 @@ from holdfast.differences import Difference
 from holdfast.json_files import record_from
 from holdfast.outcomes import Rate
 from holdfast.printable import printable
-from holdfast.report.perplexity_texts import perplexity_text
+from holdfast.report.perplexity_texts import perplexity_text, ratio_between
 from holdfast.report.tables import CORRECTED_P, NumberTable, p_texts
 from holdfast.report.words import measure_words, perplexity_words, rate_words
 
@@ -130,7 +130,8 @@ def _cells(name: str, measure: Comparison) -> tuple[str, ...]:
     before, after = (_reading(name, measure[when]) for when in ("before", "after"))
     difference, pair, change = measure["difference"], measure["paired"], measure["change"]
     if ratio := measure.get("ratio"):
-        times = f"{ratio['value']:.3f} times [{ratio['low']:.3f}, {ratio['high']:.3f}]"
+        value, low, high = ratio_between(ratio["value"], ratio["low"], ratio["high"])
+        times = f"{value} times [{low}, {high}]"
         return before, after, times, "", p_texts(ratio["p_value"], measure["corrected_p"])
     shown = f"{Difference(**change)}" if change else "" if difference is None else f"{difference:+.3g}"
     if lengths := measure.get("lengths"):

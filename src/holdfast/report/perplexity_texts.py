@@ -29,8 +29,22 @@ def ratio_text(value: float) -> str:
     return f"{value:.3f}" if value < 10 else perplexity_text(value)
 
 
+def ratio_between(value: float, low: float, high: float) -> tuple[str, str, str]:
+    """Formats a ratio and its ends with as many digits as show the interval's width: '0.99962', '0.99921', '1.00003'.
+
+    The width gets two significant digits. There are three decimals at least, and six at most.
+    """
+    width = high - low
+    decimals = 1 - math.floor(math.log10(width)) if 0 < width < math.inf else 3
+    if decimals <= 3:
+        return ratio_text(value), ratio_text(low), ratio_text(high)
+    shown = f".{min(decimals, 6)}f"
+    return f"{value:{shown}}", f"{low:{shown}}", f"{high:{shown}}"
+
+
 def ratio_with_ends(ratio: Rate) -> str:
     """Formats a ratio with its interval: '1.026 [1.010, 1.042] n=24'. Without an interval: the ratio alone."""
     if ratio.value is None or ratio.low is None or ratio.high is None:
         return "not measured" if ratio.value is None else ratio_text(ratio.value)
-    return f"{ratio_text(ratio.value)} [{ratio_text(ratio.low)}, {ratio_text(ratio.high)}] n={ratio.n}"
+    value, low, high = ratio_between(ratio.value, ratio.low, ratio.high)
+    return f"{value} [{low}, {high}] n={ratio.n}"
