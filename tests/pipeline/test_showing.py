@@ -56,13 +56,14 @@ def test_the_largest_scores_are_those_that_select_takes_but_for_ties_of_the_uppe
 
 
 def test_a_count_that_is_larger_than_a_masks_says_why(tmp_path):
-    path, exact = tmp_path / "scores.safetensors", "`holdfast select` selects exactly"
+    path, exact = tmp_path / "scores.safetensors", "holdfast select selects exactly"
     save_scores(path, make_scores())
     found = read_map(path, "scores")
     assert found.by_layer.whole.chosen > len(select_top(make_scores(), TopOptions(fraction=0.01)))
-    assert found.title.endswith(f"about the largest 1%: this count uses the upper bits of scores, and {exact}")
+    assert found.title.endswith("or more (nats)")
+    assert ("count", f"about the largest 1%: this count uses the upper bits of scores, and {exact}") in found.rows()
     save_scores(path, Scores({NAMES[0]: torch.arange(100.0).view(10, 10)}, "nats", "base", 100))
-    assert exact not in read_map(path, "scores").title, "one of 100 is what select takes, too"
+    assert not read_map(path, "scores").note, "one of 100 is what select takes, too"
 
 
 def test_memory_of_scores_is_one_run(tmp_path, monkeypatch):
@@ -153,3 +154,10 @@ def test_the_agreement_of_halves_is_that_of_the_files_beside_the_scores(tmp_path
     assert halves_stability(out).iou == 1
     save_scores(files_of(out)[1], make_scores(2))
     assert halves_stability(out).iou < 0.5
+
+
+def test_what_a_script_recorded_of_its_own_mask_is_shown(tmp_path):
+    path = tmp_path / "mask.safetensors"
+    mine = {"note": "drawn by hand", "round": 2, "nested": {"a": 1}}
+    save_mask(path, Mask({NAMES[0]: torch.tensor([1, 5])}, {NAMES[0]: (2, 5)}, "base", 40, mine))
+    assert read_map(path, "mask").rows()[2:] == [("note", "drawn by hand"), ("round", "2")]

@@ -95,7 +95,8 @@ def score(
         result, tables = _collected(spec, score_model(spec, progress), progress)
         where = _where(out, "mask" if layers.keep else "scores", progress)
     once.record()
-    tables = [layer_table(where.title, where.by_layer), *tables]
+    title = f"{where.title}, {where.note}" if where.note else where.title
+    tables = [layer_table(title, where.by_layer), *tables]
     note = f"{'Mask' if layers.keep else 'Scores'}: {out}"
     note += "" if spec.uses_prompts else f"\n{NO_PROMPTS.format(options.method)}"
     show(result | {"by_component": where.by_layer.records()}, tables, json, note=note)

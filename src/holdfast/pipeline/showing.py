@@ -33,10 +33,13 @@ class LayerMap:
     made_by: Meta
     facts: Mapping[str, object]
     """Numbers about the whole file, by name."""
+    note: str = ""
+    """Sentence on how the weights were counted. Empty where the count is exact."""
 
     def rows(self) -> list[tuple[str, str]]:
         """Returns rows of facts about the file, to print beside the table."""
-        return [("file", str(self.path)), ("model", named_base(self.made_by, self.base)), *self._origin()]
+        note = [("count", self.note)] if self.note else []
+        return [("file", str(self.path)), ("model", named_base(self.made_by, self.base)), *note, *self._origin()]
 
     def as_json(self) -> dict[str, object]:
         """Returns the counts and facts as one JSON object."""
@@ -46,7 +49,12 @@ class LayerMap:
         return {**about, **counts, **self.facts, "by_component": self.by_layer.records()}
 
     def _origin(self) -> list[tuple[str, str]]:
-        return [(name, text) for name, text in summary(self.made_by).items() if name != "model"]
+        """Lists the origin that holdfast recorded, or what a script wrote in its place."""
+        known = {name: text for name, text in summary(self.made_by).items() if name != "model"}
+        plain = (str, int, float)
+        own = {} if "holdfast" in known else self.made_by
+        others = {name: str(value) for name, value in own.items() if isinstance(value, plain) and name not in known}
+        return [*known.items(), *others.items()]
 
 
 def read_map(path: Path, kind: str, progress: Progress = silent) -> LayerMap:
@@ -68,7 +76,7 @@ def read_map(path: Path, kind: str, progress: Progress = silent) -> LayerMap:
     return layer_map
 
 
-EXACT = "this count uses the upper bits of scores, and `holdfast select` selects exactly"
+EXACT = "this count uses the upper bits of scores, and holdfast select selects exactly"
 """The reason why the count of a score file is a little larger than a mask of the same share."""
 
 
@@ -100,11 +108,12 @@ def _read_scores(path: Path, file: TensorHeader, progress: Progress) -> LayerMap
     whole = largest.by_layer.whole
     facts = {"unit": header["unit"], "num_parameters": header["num_parameters"], "least": largest.least}
     count = f"{whole.chosen:,} of {whole.entries:,} ({share_words(whole.chosen, whole.entries)})"
-    rounded = "" if round(LARGEST * whole.entries) == whole.chosen else f", about the largest {LARGEST:.0%}: {EXACT}"
-    title = f"Where the largest scores are: {count} are {largest.least:.3g} or more ({header['unit']}){rounded}"
+    exact = round(LARGEST * whole.entries) == whole.chosen
+    note = "" if exact else f"about the largest {LARGEST:.0%}: {EXACT}"
+    title = f"Where the largest scores are: {count} are {largest.least:.3g} or more ({header['unit']})"
     if not whole.chosen:
         title = f"All {whole.entries:,} scores are 0 ({header['unit']})"
-    return LayerMap(path, "scores", largest.by_layer, title, header["base"], header["made_by"], facts)
+    return LayerMap(path, "scores", largest.by_layer, title, header["base"], header["made_by"], facts, note)
 
 
 def _read_patch(path: Path, file: TensorHeader, progress: Progress) -> LayerMap:
