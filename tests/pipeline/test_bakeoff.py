@@ -154,6 +154,14 @@ def test_the_page_escapes_names_and_shows_every_row(finished):
     assert len(bakeoff_table(read_bakeoff(result)).rows) == len(result["rows"])
 
 
+def test_the_page_warns_of_near_duplicates(finished):
+    _, _, result = finished
+    said = "3 of 9 evaluation prompts are near duplicates of calibration prompts"
+    for near, shown in ((3, True), (0, False)):
+        overlap = {"near_duplicates": near, "evaluation_prompts": 9}
+        assert (said in render_bakeoff(read_bakeoff({**result, "overlap": overlap}))) is shown
+
+
 def test_the_example_is_a_bakeoff(tmp_path):
     from pathlib import Path
 

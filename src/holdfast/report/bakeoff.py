@@ -72,12 +72,32 @@ class Settings:
 
 
 @dataclass(frozen=True)
+class Overlap:
+    """Evaluation prompts that nearly repeat a calibration prompt."""
+
+    near_duplicates: int
+    evaluation_prompts: int
+
+    @property
+    def warning(self) -> str:
+        """A sentence on near duplicates. Empty where there are none."""
+        if not self.near_duplicates:
+            return ""
+        return (
+            f"{self.near_duplicates} of {self.evaluation_prompts} evaluation prompts are near duplicates of calibration "
+            "prompts, so the rates are worth fewer prompts than n says."
+        )
+
+
+@dataclass(frozen=True)
 class Bakeoff:
     """A bakeoff, complete or not."""
 
     config: Settings
     num_groups: int
     rows: tuple[Row, ...]
+    overlap: Overlap | None = None
+    """Near duplicates of calibration prompts. None in older files."""
 
     @property
     def safety(self) -> SafetyMeasure:
@@ -97,6 +117,7 @@ def render_bakeoff(result: Bakeoff) -> str:
         safety=NAMES[result.safety],
         markers=MARKERS,
         table=bakeoff_table(result),
+        near=result.overlap.warning if result.overlap else "",
         figures=[(row.name, size_curves(row)) for row in result.rows],
         legend_curves=size_curves(result.rows[0]).curves if result.rows else (),
     )  # fmt: skip
