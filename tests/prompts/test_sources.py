@@ -291,3 +291,9 @@ def test_prompts_that_are_mostly_numbers_are_warned_of(tmp_path, caplog, prompts
     load_prompts(write(tmp_path, "\n".join(json.dumps({"prompt": text}) for text in prompts)))
     said = f"{len(prompts) - prompts.count('a')} of 3 prompts are numbers; name the column that holds the prompts"
     assert (said in caplog.text) is warns
+
+
+def test_numbers_are_warned_of_where_only_the_first_prompts_are_read(tmp_path, caplog):
+    path = write(tmp_path, "\n".join(json.dumps({"prompt": str(number)}) for number in range(9)))
+    load_prompts(f"{path}#first=4")
+    assert "4 of 4 prompts are numbers" in caplog.text

@@ -58,15 +58,17 @@ class Reader(Generic[Record]):
         if self.kind and self.source.kind and side_for(self.kind) != side_for(self.source.kind):
             self._note(f"its prompts are {self.source.kind}, but are used as {self.kind}.", is_warning=True)
         made = numbers = 0
-        for number, values in self._rows_of_side():
-            place = f"{self.source.file}:{number}"
-            if (named := self._named(values, place)) is not None:
-                record = self._made(unfold_conversation(named, place), place, values)
-                made, numbers = made + 1, numbers + bool(NUMBER.fullmatch(record.prompt))
-                yield place, {**values, **named}, record
-        if 2 * numbers > made:
-            column = "name the column that holds the prompts as FILE#prompt=COLUMN"
-            self._note(f"{numbers} of {made} prompts are numbers; {column}.", is_warning=True)
+        try:
+            for number, values in self._rows_of_side():
+                place = f"{self.source.file}:{number}"
+                if (named := self._named(values, place)) is not None:
+                    record = self._made(unfold_conversation(named, place), place, values)
+                    made, numbers = made + 1, numbers + bool(NUMBER.fullmatch(record.prompt))
+                    yield place, {**values, **named}, record
+        finally:  # also where a reader of the first prompts stops early
+            if 2 * numbers > made:
+                column = "name the column that holds the prompts as FILE#prompt=COLUMN"
+                self._note(f"{numbers} of {made} prompts are numbers; {column}.", is_warning=True)
 
     def sides(self) -> dict[str, Side]:
         """Returns the side of every prompt by its text, if a column of the file separates harmful from safe prompts."""
