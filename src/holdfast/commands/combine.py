@@ -1,6 +1,7 @@
 """`holdfast combine`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -9,10 +10,13 @@ from rich.table import Table
 from holdfast.artifacts import load_mask
 from holdfast.commands.console import Json, show, table
 from holdfast.commands.masks import mask_json, mask_table, origin_table
+from holdfast.models.paths import by_layer, layer_and_path
 from holdfast.pipeline.masks import combine_masks
 from holdfast.select.algebra import EmptyResultError, Operation, random_iou
 from holdfast.values import Mask
 
+PART_KEYS = ("layer", "component", "iou", "random_iou")
+"""Keys of the overlap in a component, in JSON."""
 KEYS = ("first", "second", "iou", "random_iou")
 """Keys of an overlap in JSON."""
 
@@ -29,8 +33,8 @@ def combine(
 
     Example: holdfast combine intersection first.safetensors second.safetensors --out both.safetensors
 
-    Prints how far every two masks overlap (IoU), and how far two random masks of the same sizes would. Without --out
-    no file is written.
+    Prints how far every two masks overlap (IoU), and how far two random masks of the same sizes would. For two masks it
+    also prints this by layer and component. Without --out no file is written.
 
     Parameters
     ----------
@@ -53,7 +57,10 @@ def combine(
     """
     loaded = {path: load_mask(path) for path in masks}
     overlaps = _overlaps([(path, loaded[path]) for path in masks])
-    overlap = {"operation": operation, "overlap": [dict(zip(KEYS, row, strict=True)) for row in overlaps]}
+    overlap: dict[str, object] = {
+        "operation": operation,
+        "overlap": [dict(zip(KEYS, row, strict=True)) for row in overlaps],
+    }
     try:
         mask = combine_masks(operation, [loaded[path] for path in masks], out, scores=trim, fraction=fraction)
     except EmptyResultError:
@@ -63,6 +70,10 @@ def combine(
             raise
         return
     tables = [mask_table(mask), origin_table(mask.made_by), _overlap_table(overlaps)]
+    if len(loaded) == 2:
+        by_component = overlap_by_component(*loaded.values())
+        overlap["overlap_by_component"] = [dict(zip(PART_KEYS, row, strict=True)) for row in by_component]
+        tables.append(_component_table(by_component))
     note = f"Mask: {out}" if out else "Not written, as there is no --out."
     show({**mask_json(mask, out), **overlap}, tables, json, note=note)
 
@@ -73,6 +84,32 @@ def _overlaps(masks: Sequence[tuple[Path, Mask]]) -> list[tuple[str, str, float,
         (str(first), str(second), left.iou(right), random_iou(left, right))
         for (first, left), (second, right) in combinations(masks, 2)
     ]
+
+
+def overlap_by_component(first: Mask, second: Mask) -> list[tuple[int | None, str, float, float]]:
+    """Lists the IoU of two masks in every component of every layer where either selects, and that of random ones."""
+    places: dict[tuple[int | None, str], list[str]] = {}
+    for name in {*first.indices, *second.indices}:
+        places.setdefault(layer_and_path(name), []).append(name)
+    rows = []
+    for place in sorted(places, key=by_layer):
+        parts = [_part(mask, places[place]) for mask in (first, second)]
+        rows.append((*place, parts[0].iou(parts[1]), random_iou(*parts)))
+    return rows
+
+
+def _part(mask: Mask, names: Sequence[str]) -> Mask:
+    """Returns the part of a mask that lies in these parameters."""
+    indices, shapes = ({name: held[name] for name in names if name in held} for held in (mask.indices, mask.shapes))
+    return replace(mask, indices=indices, shapes=shapes)
+
+
+def _component_table(rows: Sequence[tuple[int | None, str, float, float]]) -> Table:
+    cells = [
+        ("" if layer is None else layer, component, f"{iou:.3f}", f"{chance:.3f}")
+        for layer, component, iou, chance in rows
+    ]
+    return table("Overlap by layer and component", ("layer", "component", "IoU", "random IoU"), cells)
 
 
 def _overlap_table(overlaps: Sequence[tuple[str, str, float, float]]) -> Table:
