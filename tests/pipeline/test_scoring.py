@@ -241,3 +241,13 @@ def test_wanda_reads_the_models_own_responses_without_a_judge(tmp_path):
 def test_options_that_a_method_without_objective_cannot_use_are_refused(changes, says, tmp_path):
     with pytest.raises(ValueError, match=says):
         scoring.score_model(ScoringSpec(model="none", prompts="none", out=tmp_path / "scores.safetensors", **changes))
+
+
+def test_a_model_and_prompts_that_are_swapped_are_named(tmp_path):
+    prompts, model = tmp_path / "refusals.jsonl", tmp_path / "model"
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    prompts.write_text('{"prompt": "a", "response": "b"}')
+    for first, second, said in ((prompts, model, "is a file of prompts"), ("none", model, "is the folder of a model")):
+        with pytest.raises(ValueError, match=rf"{said}, and was given as the .* swapped\?"):
+            scoring.score_likelihood(str(first), str(second), tmp_path / "scores.safetensors")

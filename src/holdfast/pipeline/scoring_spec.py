@@ -37,6 +37,8 @@ from holdfast.score.registry import SCORES
 from holdfast.values import Scores
 
 logger = logging.getLogger(__name__)
+SET_SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".txt", ".parquet")
+"""Ends of the names of prompt files."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,6 +167,7 @@ def _require_names(spec: ScoringSpec) -> None:
     """Raises ValueError for an argument that is an object in place of a name, because the outputs record names."""
     require_model_name(spec.model)
     require_set_name(spec.prompts)
+    _refuse_swapped(spec)
     require_name(spec.out, "a file to write the scores to", "give a path such as 'scores.safetensors'")
     require_options(spec.options, ScoringOptions)
     require_options(spec.judging, JudgeOptions)
@@ -189,6 +192,17 @@ def _refuse_by_neuron(spec: ScoringSpec) -> None:
         raise ValueError(f"method {name} uses no response of the model; choose an objective without a judge: {known}.")
     if spec.neurons.against is not None:
         require_set_name(spec.neurons.against)
+
+
+def _refuse_swapped(spec: ScoringSpec) -> None:
+    """Raises ValueError where the model is a file of prompts, or the prompts are the folder of a model."""
+    if Path(spec.model).suffix.lower() in SET_SUFFIXES and Path(spec.model).is_file():
+        what = f"{str(spec.model)!r} is a file of prompts, and was given as the model"
+    elif (Path(spec.prompts) / "config.json").is_file():
+        what = f"{str(spec.prompts)!r} is the folder of a model, and was given as the prompts"
+    else:
+        return
+    raise ValueError(f"{what}; give the model first and the prompts second (were the two swapped?).")
 
 
 def _refuse_no_objective(spec: ScoringSpec) -> None:

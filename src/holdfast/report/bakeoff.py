@@ -84,8 +84,8 @@ class Overlap:
         if not self.near_duplicates:
             return ""
         return (
-            f"{self.near_duplicates} of {self.evaluation_prompts} evaluation prompts are near duplicates of calibration "
-            "prompts, so the rates are worth fewer prompts than n says."
+            f"{self.near_duplicates} of {self.evaluation_prompts} evaluation prompts are near duplicates of "
+            "calibration prompts, so the rates are worth fewer prompts than n says."
         )
 
 
