@@ -67,6 +67,25 @@ def test_a_folder_is_refused_while_another_process_writes_to_it_and_free_when_th
             pass
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="the lock is that of POSIX systems")
+@pytest.mark.parametrize("settings", [{"seed": 0}, {"seed": 1}])
+def test_a_refused_command_leaves_the_record_of_the_one_that_writes(tmp_path, settings):
+    out = tmp_path / "out"
+    with (
+        claimed(out, {"seed": 0}),
+        pytest.raises(ValueError, match="another command is writing"),
+        claimed(out, settings),
+    ):
+        pass
+    assert json.loads((out / "settings.json").read_text()) == {"seed": 0}
+
+
+def test_a_lock_leaves_no_empty_folder(tmp_path):
+    with written_alone(tmp_path / "out"):
+        assert (tmp_path / "out").is_dir()
+    assert not (tmp_path / "out").exists()
+
+
 def go_wrong(out, *, after_work):
     with claimed(out, {"seed": 0}):
         if after_work:

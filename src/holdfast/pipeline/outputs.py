@@ -123,8 +123,9 @@ def claimed(
 
     for name, setting in settings.items():
         refuse_different(name, digest(setting))
-    first(lambda: claim_folder(out, settings))
+    first(lambda: refuse_unclaimable(out))
     with written_alone(out):
+        first(lambda: claim_folder(out, settings))
         try:
             yield
         except ValueError:
@@ -143,22 +144,34 @@ def holds_nothing(folder: Path) -> bool:
 
 @contextmanager
 def written_alone(folder: Path) -> Iterator[None]:
-    """Locks the folder against other commands during the context. The operating system frees the lock when the process
-    ends.
+    """Makes the folder, and locks it against other commands during the context. It removes a folder that stayed empty.
+
+    The operating system frees the lock when the process ends. Enter the context before anything is written, so that a
+    command which is refused here has changed no file of the one that holds the lock.
 
     Raises:
         ValueError: another command is writing there.
     """
-    from holdfast.distributed import first
+    from holdfast.distributed import first, rank
 
+    first(lambda: folder.mkdir(parents=True, exist_ok=True))
     opened = os.open(folder, os.O_RDONLY) if sys.platform != "win32" else None
     try:
         if opened is not None:
             first(lambda: _lock(opened, folder))
-        yield
+        try:
+            yield
+        finally:
+            if rank() == 0:
+                _remove_empty(folder)
     finally:
         if opened is not None:
             os.close(opened)
+
+
+def _remove_empty(folder: Path) -> None:
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def _lock(opened: int, folder: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import sys
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from holdfast.artifacts import load_json, load_mask, load_patch, save_json
 from holdfast.intervene.options import EnhanceOptions
 from holdfast.models.load import load_model
 from holdfast.pipeline.options import VerifyOptions
+from holdfast.pipeline.outputs import written_alone
 from holdfast.pipeline.run import units
 from holdfast.pipeline.run.config import RunConfig
 from holdfast.pipeline.run.run import run
@@ -135,6 +137,15 @@ def test_a_folder_with_other_files_is_refused(tmp_path):
     (tmp_path / "out/thesis.txt").write_text("years of work")
     with pytest.raises(ValueError, match="not empty and holds no run"):
         run(small_config(tmp_path), tmp_path / "out")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the lock is that of POSIX systems")
+def test_a_run_that_is_refused_because_another_command_writes_leaves_no_file(tmp_path):
+    config, out = small_config(tmp_path), tmp_path / "out"
+    with written_alone(out):
+        with pytest.raises(ValueError, match="another command is writing"):
+            run(config, out)
+        assert list(out.iterdir()) == []
 
 
 def test_prompts_that_both_calibrate_and_evaluate_are_refused(tmp_path):

@@ -20,7 +20,7 @@ from holdfast.artifacts import load_json, save_json, save_text
 from holdfast.json_files import JsonObject
 from holdfast.pipeline.going_on import command_of
 from holdfast.pipeline.judges import require_usable
-from holdfast.pipeline.outputs import written_alone
+from holdfast.pipeline.outputs import refuse_foreign, written_alone
 from holdfast.pipeline.run.claiming import claim, refuse_shared_prompts
 from holdfast.pipeline.run.config import RunConfig
 from holdfast.pipeline.run.other_run import refuse_other_settings
@@ -59,8 +59,10 @@ def run(config: RunConfig, out: Path, progress: Progress = silent, config_file: 
         tell_pieces()
     require_usable(config.judging, config.judge)
     overlap = refuse_shared_prompts(config)  # before the folder is claimed, so that a refused run leaves no files
-    claim(config, out)
+    if not goes_on:
+        refuse_foreign(out)
     with written_alone(out):
+        claim(config, out)
         named = {"config_file": str(config_file)} if config_file else {}
         save_json(out / "manifest.json", load_json(out / "manifest.json") | {"overlap": overlap} | named)
         if not goes_on:  # not earlier, so that a refused run prints only its error
