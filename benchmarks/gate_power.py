@@ -149,8 +149,8 @@ Bonett and Price take normal quantiles. They are wrong too often if few prompts 
 
 ## Conclusion
 
-At 100 prompts a margin of 2 points decides next to nothing, and 149 prompts or fewer can't pass a model even if no
-response changes. Plan the number of prompts with `holdfast plan-gate` before you run anything.
+At 100 prompts a margin of 2 points decides next to nothing. If no response changes, a model takes 150 prompts to pass.
+Plan the number of prompts with `holdfast plan-gate` before you run anything.
 """
 
 

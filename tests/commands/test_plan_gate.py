@@ -28,6 +28,7 @@ def test_json_has_a_plan_for_each_condition(capsys):
         ([], "--fail-if is missing"),
         (["--fail-if", "asr > befor"], "does not parse"),
         (["--fail-if", "asr < before"], "which is a gain"),
+        (["--fail-if", "refusals < before - 0.05"], "did you mean 'refusal'?"),
         (["--fail-if", "perplexity > before * 1.5"], "can't be planned"),
         (["--fail-if", "asr > before", "--discordance", "2"], "--discordance"),
         (["--fail-if", "asr > before", "--prompts", "0"], "--prompts"),

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from scipy.stats import norm, t
 
+from holdfast.evaluate.condition import parse_condition
 from holdfast.evaluate.evidence import Interval, Mean, PairedShares, Share
+from holdfast.evaluate.gate_power import smallest_rise
+from holdfast.plan.gate import plan_gate
 
 
 def test_a_change_of_a_share_is_tested_by_the_exact_paired_test():
@@ -25,8 +28,21 @@ def test_a_fall_is_a_rise_turned_round():
 
 
 def test_without_a_change_150_prompts_show_a_rise_below_2_points():
-    assert PairedShares(100, 0, 0).needed(0.02, above=False) == 150
+    # 2,000 prompts without a change leave at most 1 - 0.05^(1/2000) = 0.0015 that change, too few to matter for 150.
+    assert PairedShares(2000, 0, 0).discordance == pytest.approx(0.0015, abs=0.0001)
+    assert PairedShares(2000, 0, 0).needed(0.02, above=False) == 150
     assert PairedShares(100, 0, 0).needed(0.0, above=True) is None
+
+
+def test_few_prompts_without_a_change_need_as_many_as_the_plan_of_a_gate_says():
+    few = PairedShares(16, 0, 0)
+    assert few.needed(0.05, above=False) == plan_gate(parse_condition("asr > before + 0.05"), prompts=()).to_pass == 158
+    assert few.smallest(0.05, above=True) == smallest_rise(16, 0.05, 0.05)
+
+
+def test_changes_that_cancel_out_count_as_measured_where_there_are_many():
+    assert PairedShares(200, 12, 8).discordance == 0.08  # 8 each way
+    assert PairedShares(16, 16, 0).discordance == 0.0  # all of them changed one way, so none is left
 
 
 def test_a_share_of_responses_is_tested_by_the_binomial_test():

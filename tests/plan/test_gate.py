@@ -46,6 +46,7 @@ def test_without_a_margin_no_number_of_prompts_passes_an_equally_good_model():
         ("asr > before.high", {}, "can't be planned"),
         ("perplexity > before + 0.5", {}, "about perplexity, which is no share of prompts"),
         ("asr > before + 0.02", {"change": 0.02}, "a change of 0.02 is no more than"),
+        ("refusals < before - 0.05", {}, "unknown measure 'refusals'; did you mean 'refusal'[?] known: refusal, "),
         ("asr > before + 1", {}, "are shares of all prompts, so together they are at most 1; write 2% as 0.02"),
         ("asr > before", {"change": 0.9, "discordance": 0.2}, "together they are at most 1"),
     ],
@@ -54,6 +55,11 @@ def test_what_cannot_be_planned_is_one_sentence(condition, options, says):
     with pytest.raises(ValueError, match=says) as refused:
         plan_gate(parse_condition(condition), **options)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["refusal/heldout", "asr_any_of_5", "not_refused", "includes", "refusal/harmful"])
+def test_every_share_that_an_evaluation_or_a_log_has_can_be_planned(name):
+    assert plan_gate(parse_condition(f"{name} > before + 0.05"), prompts=()).margin == 0.05
 
 
 def test_a_margin_is_how_much_worse_a_model_may_be():

@@ -26,7 +26,7 @@ from jaxtyping import Float
 
 from holdfast.evaluate import exact_paired, exact_share
 from holdfast.evaluate.exact_paired import LEVEL, NORMAL
-from holdfast.evaluate.gate_power import POWER, Truth, prompts_needed, smallest_rise
+from holdfast.evaluate.gate_power import POWER, USUAL_DISCORDANCE, Truth, prompts_needed, smallest_rise
 from holdfast.student_t import Z_95, chance_within, quantile
 
 Scale = Literal["change", "value", "times"]
@@ -92,14 +92,24 @@ class PairedShares:
 
     def needed(self, bar: float, *, above: bool, level: float = LEVEL) -> int | None:
         """Finds it by the power of the exact test."""
-        truth = Truth(self.only_before / self.n, self.only_after / self.n)
+        truth = Truth.of(self.value, self.discordance)
         return prompts_needed(*((bar, truth) if above else (-bar, truth.turned)), level)
 
     def smallest(self, bar: float, *, above: bool, level: float = LEVEL) -> float | None:
-        """Finds it by the power of the exact test, if as many prompts change both ways as were measured."""
-        discordance = 2 * min(self.only_before, self.only_after) / self.n
-        found = smallest_rise(self.n, bar if above else -bar, discordance, level)
+        """Finds it by the power of the exact test."""
+        found = smallest_rise(self.n, bar if above else -bar, self.discordance, level)
         return found if above or found is None else -found
+
+    @property
+    def discordance(self) -> float:
+        """Share of prompts that is taken to change in ways that cancel out, in `needed` and `smallest`.
+
+        It is the measured share. Where that is small, few prompts may have hidden a larger one: then it is its upper
+        bound, or the usual share if that is smaller. So 0 changes of 16 prompts do not count as a true share of 0.
+        """
+        cancelling = 2 * min(self.only_before, self.only_after)
+        plausible = min(exact_share.bounds(self.n, cancelling)[1], USUAL_DISCORDANCE)
+        return min(max(cancelling / self.n, plausible), 1 - abs(self.value))
 
 
 @dataclass(frozen=True)

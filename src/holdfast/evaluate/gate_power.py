@@ -21,6 +21,8 @@ from holdfast.evaluate.exact_paired import LEVEL, NEVER, NORMAL, likely_counts, 
 
 POWER = 0.8
 """Chance of a right decision that a plan asks for."""
+USUAL_DISCORDANCE = 0.05
+"""Share of prompts that is taken to change between two equally good checkpoints, if nothing else is known."""
 FEW_PROMPTS, FEW_CHANGES, MOST_EXACT = 400, 60, 20_000
 """The exact sum is taken for few prompts, or for few changes of at most the last number of prompts."""
 MOST_PROMPTS = 1_000_000

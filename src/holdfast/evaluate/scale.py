@@ -46,33 +46,33 @@ def scale_by_name(measure: str) -> Scale:
 
 def is_share_of_responses(measure: str) -> bool:
     """True where a measure is a share k / n of n responses."""
-    return _kind(measure) not in OTHER_SCALES
+    return kind_of(measure) not in OTHER_SCALES
 
 
 def bounds_of(measure: str) -> tuple[float, float]:
     """Lowest and highest value that a measure can have."""
-    return (0.0, 1.0) if _is_lm_eval_share(measure) else OTHER_SCALES.get(_kind(measure), (0.0, 1.0))
+    return (0.0, 1.0) if _is_lm_eval_share(measure) else OTHER_SCALES.get(kind_of(measure), (0.0, 1.0))
 
 
 def counted_word(measure: str) -> str:
     """Word for a response that counts towards a measure: 'unsafe', 'refused', 'correct'."""
-    kind = _kind(measure)
+    kind = kind_of(measure)
     return WORDS.get(kind, "unsafe" if kind.startswith("asr") else "counted")
 
 
 def rise_is_good(measure: str) -> bool | None:
     """True where a larger value is better, and False where it is worse. None where unknown, as for most of lm-eval."""
-    kind = _kind(measure)
+    kind = kind_of(measure)
     if kind in RISE_IS_GOOD or _is_lm_eval_share(measure):
         return True
     return False if kind in RISE_IS_BAD or kind.startswith("asr_any_of") else None
 
 
-def _kind(measure: str) -> str:
-    """The measure without its group, and without its filter, which follows a comma in names of lm-eval."""
+def kind_of(measure: str) -> str:
+    """Measure without its group, and without its filter, which follows a comma in names of lm-eval."""
     return measure.partition("/")[0].partition(",")[0]
 
 
 def _is_lm_eval_share(measure: str) -> bool:
     """True for lm_eval/TASK/METRIC or lm_eval/TASK/METRIC,FILTER with a metric in [0, 1]."""
-    return _kind(measure) == "lm_eval" and measure.rpartition("/")[2].partition(",")[0] in SHARES_OF_LM_EVAL
+    return kind_of(measure) == "lm_eval" and measure.rpartition("/")[2].partition(",")[0] in SHARES_OF_LM_EVAL

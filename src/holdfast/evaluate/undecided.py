@@ -1,6 +1,6 @@
 """Explains why prompts cannot decide a condition: what they showed, what they could show, and how many would decide."""
 
-from holdfast.evaluate.evidence import Evidence
+from holdfast.evaluate.evidence import Evidence, PairedShares
 from holdfast.evaluate.exact_paired import LEVEL
 from holdfast.evaluate.weighing import Part, Weighed
 
@@ -29,7 +29,7 @@ def why_undecided(weighed: Weighed, level: float) -> str:
     if part.evidence is None:
         return NO_EVIDENCE
     sentences = [_measured(part, part.evidence), _resolved(part, part.evidence, level)]
-    sentences += [_needed(part, part.evidence, level)]
+    sentences += [_needed(part, part.evidence, level), _assumed(part.evidence)]
     if part.evidence.scale == "change" and part.bar == 0:
         sentences.append("Without a margin an equally good model stays undecided: allow a change, as in before + 0.02")
     return ". ".join(filter(None, sentences))
@@ -120,6 +120,13 @@ def _prompts_that_decide(part: Part, evidence: Evidence, level: float) -> int | 
         return None
     fails = (evidence.value > part.bar) == part.rising
     return evidence.needed(part.bar, above=evidence.value > part.bar, level=level if fails else LEVEL)
+
+
+def _assumed(evidence: Evidence) -> str:
+    """Says which share of prompts these numbers take to change in ways that cancel out. Empty where they take none."""
+    if not isinstance(evidence, PairedShares):
+        return ""
+    return f"Assumed: {evidence.discordance:.2g} of the prompts change in ways that cancel out"
 
 
 def rounded_up(count: int) -> int:

@@ -11,8 +11,11 @@ from typing import Any
 
 from holdfast.evaluate.condition import Condition, Quantity
 from holdfast.evaluate.exact_paired import LEVEL
-from holdfast.evaluate.gate_power import POWER, Truth, chance_above, prompts_needed, smallest_rise
-from holdfast.evaluate.scale import is_share_of_responses
+from holdfast.evaluate.gate_power import POWER, USUAL_DISCORDANCE, Truth, chance_above, prompts_needed, smallest_rise
+from holdfast.evaluate.looked_up import MEASURES
+from holdfast.evaluate.scale import OTHER_SCALES, SCORES_OF_CORRECTNESS, is_share_of_responses, kind_of
+from holdfast.printable import printable
+from holdfast.spelling import meant
 
 USUAL_PROMPTS = (50, 100, 200, 400, 800, 1600, 3200)
 BEYOND = 0.03
@@ -59,7 +62,7 @@ def plan_gate(
     *,
     prompts: Sequence[int] = USUAL_PROMPTS,
     change: float | None = None,
-    discordance: float = 0.05,
+    discordance: float = USUAL_DISCORDANCE,
     power: float = POWER,
     num_conditions: int = 1,
 ) -> GatePlan:
@@ -95,6 +98,7 @@ def plan_gate(
 
 def margin_of(condition: Condition) -> float:
     """Returns the change for the worse that a condition allows. Raises ValueError where it compares anything else."""
+    _require_known(condition)
     (comparison, *others), before = condition.comparisons, Quantity("before")
     plain = all(isinstance(term, float) or term == before for _, term in comparison.terms)
     if others or comparison.left.end != "value" or not plain or comparison.factor_of(before) != 1:
@@ -108,6 +112,18 @@ def margin_of(condition: Condition) -> float:
             "number of prompts that it needs follows only from a first evaluation; `compare` then tells it."
         )
     return comparison.constant if ">" in comparison.operator else -comparison.constant
+
+
+def _require_known(condition: Condition) -> None:
+    name = condition.measure
+    known = MEASURES
+    of_logs = (*OTHER_SCALES, *SCORES_OF_CORRECTNESS)
+    kind = kind_of(name)
+    if kind not in (*known, *of_logs) and not kind.startswith("asr_any_of"):
+        raise ValueError(
+            f"the condition {condition.text!r} names an unknown measure {name!r}; {printable(meant(kind, known))}. For "
+            "another score of a log take any of these shares, because its plan is the same."
+        )
 
 
 def _require_possible(condition: Condition, margin: float, worse: float, discordance: float) -> None:
