@@ -1,12 +1,15 @@
 import json
 import logging
+import re
 import socket
 import time
 
 import pytest
 import torch
+import transformers
 from safetensors import safe_open
 
+from holdfast.built_in import model_path
 from holdfast.models import load
 from holdfast.models.load import architectures, fingerprint, load_model, quiet_transformers
 
@@ -103,8 +106,11 @@ def test_a_wrong_config_is_one_sentence(folder, wrong):
 def test_a_model_without_a_tokenizer_is_one_sentence(folder):
     for path in [*folder.glob("tokenizer*"), *folder.glob("special_tokens*")]:
         path.unlink()
-    with pytest.raises(ValueError, match="has no tokenizer that can be read; save one beside it"):
+    with pytest.raises(ValueError, match="has no tokenizer that can be read; save one beside it") as refused:
         load_model(str(folder))
+    command = re.search(r"`(AutoTokenizer.*)`", str(refused.value))[1]  # the advice, followed with this base model
+    exec(command.replace("BASE", str(model_path("aligned"))).replace("FOLDER", str(folder)), vars(transformers))
+    assert load_model(str(folder)).tokenizer is not None
 
 
 def test_code_that_a_model_brings_is_not_run(folder):

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from holdfast.models.load import LoadedModel, default_device, load_outline
+from holdfast.models.locate import TOKENIZER_REMEDY
 from holdfast.models.roles import find_layers
 from holdfast.models.stored import StoredModel, StoredParameter, open_stored, stored_fingerprint
 from holdfast.progress import Progress, silent
@@ -62,7 +63,7 @@ def open_layered(name: str, *, device: str | None = None, progress: Progress = s
     place = torch.device(device) if device else default_device()
     outline = load_outline(name, place)
     if outline.tokenizer is None:
-        raise ValueError(f"model {name!r} has no tokenizer that can be read; save one beside it.")
+        raise ValueError(f"model {name!r} has no tokenizer that can be read; {TOKENIZER_REMEDY}")
     stored = open_stored(name, outline.model.dtype)
     model = stored.model.eval()
     loaded = LoadedModel(model, outline.tokenizer, name, stored_fingerprint(stored, progress), outline.storage_dtype)

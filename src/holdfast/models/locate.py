@@ -22,6 +22,11 @@ INDEX = "model.safetensors.index.json"
 OTHER_FORMATS = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".onnx", ".gguf")
 """Endings of weight files that are neither fetched nor copied: pickles, and formats of other programs."""
 
+TOKENIZER_REMEDY = (
+    "save one beside it, such as that of the model which this one was trained from: "
+    "`AutoTokenizer.from_pretrained('BASE').save_pretrained('FOLDER')`, with AutoTokenizer from transformers."
+)
+"""Advice to somebody whose checkpoint has no tokenizer."""
 _AS_FOLDER = (
     "give the folder of a Hugging Face model, with config.json and safetensors files; transformers converts a GGUF "
     "file (`from_pretrained(FOLDER, gguf_file=FILE)`, then `save_pretrained`)"
@@ -201,10 +206,7 @@ def _explain(name: str, source: str, error: Exception) -> str:
             "is part of transformers."
         )
     if "backend tokenizer" in reason:
-        return (
-            f"model {name!r} has no tokenizer that can be read; save one beside it with the tokenizer's "
-            "`save_pretrained`, or download the model again."
-        )
+        return f"model {name!r} has no tokenizer that can be read; {TOKENIZER_REMEDY}"
     if "quantiz" in str(error).casefold():
         return (
             f"model {name!r} is quantized and could not be read: {reason.rstrip('.')}. Install what is missing, or "

@@ -23,7 +23,8 @@ This adapter was trained with {count:,} weights of its base model held at their 
 does not hold them: plain PEFT, and any server that takes the adapter, moves them. Two ways keep the hold:
 
 - load the adapter with `holdfast.load_protected(base, folder)`;
-- make a checkpoint with `holdfast.merge_protected(model)` and `save_pretrained`, and use that one.
+- make a checkpoint with `holdfast.merge_protected(model)` and `save_pretrained`, save the tokenizer in the
+  same folder, and use that one.
 """
 
 
