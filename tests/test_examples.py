@@ -116,5 +116,13 @@ def test_the_package_imports_nothing_until_a_name_is_asked_for():
 def test_every_public_name_is_there_and_another_is_not():
     assert set(holdfast.__all__) <= set(dir(holdfast))
     assert all(getattr(holdfast, name).__name__ == name for name in holdfast.__all__)
+
+
+def test_a_misspelt_name_of_the_package_is_told_the_right_one():
+    with pytest.raises(AttributeError, match=r"no attribute 'ProtectCallbck'; did you mean 'ProtectCallback'\?"):
+        _ = holdfast.ProtectCallbck
+    with pytest.raises(AttributeError, match=r"no attribute 'xyzzy'; help\(holdfast\) lists all names"):
+        _ = holdfast.xyzzy
+    assert not hasattr(holdfast, "__wrapped__")
     with pytest.raises(AttributeError, match="load_weights"):
         holdfast.load_weights  # noqa: B018  # pyright: ignore

@@ -7,4 +7,17 @@ package, so its function is imported by `from holdfast.evaluate import evaluate`
 import lazy_loader
 
 __version__ = "0.1.0"
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_import_name, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+def __getattr__(name: str) -> object:
+    """Imports a name of the package. Raises AttributeError that suggests the nearest one if there is no such name."""
+    try:
+        return _import_name(name)
+    except AttributeError:
+        if name in __all__ or name.startswith("__"):
+            raise
+    from holdfast.spelling import meant
+
+    known = meant(name, __all__, "help(holdfast) lists all names")
+    raise AttributeError(f"module 'holdfast' has no attribute {name!r}; {known}.")

@@ -218,6 +218,15 @@ def test_a_file_of_the_other_side_alone_is_read_and_told(tmp_path, caplog):
     assert [record.levelname for record in caplog.records] == ["WARNING"], "the file may not be what was meant"
 
 
+@pytest.mark.parametrize("kind", ["harmful", "harmless", "borderline"])
+@pytest.mark.parametrize("name", ["empty.txt", "empty.jsonl", "empty.csv"])
+def test_an_empty_file_is_refused_without_a_warning(tmp_path, caplog, name, kind):
+    (tmp_path / name).write_text("")
+    with pytest.raises(ValueError, match="is empty"):
+        load_prompts(tmp_path / name, kind)
+    assert caplog.text == ""
+
+
 def test_nothing_is_left_out_of_a_file_that_is_read_whole(tmp_path):
     path = write(tmp_path, '{"prompt": "a", "label": "safe"}\n{"prompt": "b"}\n')
     assert left_out(path, "harmless") == []

@@ -94,7 +94,7 @@ class Reader(Generic[Record]):
         rows, wanted = list(self._chosen_rows()), side_for(self.kind)
         column = find_label_column([values for _, values in rows])
         kept = [row for row in rows if column is None or side_of(row[1].get(column)) in (None, wanted)]
-        if not kept:
+        if rows and not kept:
             none = f"column {column!r} marks no prompt as {wanted}, so all are used as {self.kind}."
             self._note(none, is_warning=True)
             return rows
