@@ -113,6 +113,8 @@ JUDGED = ["--judge", GUARD]
             )
         ],
         ([*ADAPT[:2], "--task", "{tmp}/none", *NEW], "prompt file"),
+        ([*ADAPT, *NEW, "--freeze", "bias"], "LlamaForCausalLM has no bias of its own to freeze; it has"),
+        ([*ADAPT, *NEW, "--lora.targets", "qproj"], "LlamaForCausalLM has no linear layer 'qproj'; it has .*q_proj"),
         (
             [*ENHANCE[:4], "--harmless", "testbed:refusals#first=8", *NEW],
             "4 prompts are among the refusals and among the harmless exchanges, the first is '.*'; give two sets",

@@ -101,7 +101,8 @@ def test_a_file_that_show_reads_is_sent_there(run, capsys):
     path = run / "enhance/before.json"
     code, _, err = told(capsys, path)
     assert code == 2
-    assert f"'{path}' holds no run: it is an evaluation; `holdfast show {path}` shows it.\n" in err
+    assert f"'{path}' holds no run: it is an evaluation; `holdfast show {path}` shows it, and this command" in err
+    assert "publishes it with --card (Markdown), --eval-results" in err
 
 
 def test_figures_are_counted_and_written_where_they_are_asked_for(run, capsys, tmp_path):

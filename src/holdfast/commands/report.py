@@ -15,6 +15,10 @@ from holdfast.pipeline.run.config import RunConfig
 from holdfast.pipeline.run.config_file import read_config
 from holdfast.wrong_files import SHOWN, refuse_other
 
+PUBLISHES = (
+    ", and this command publishes it with --card (Markdown), --eval-results (for the Hugging Face hub), --prompts or "
+    "--reproduce"
+)
 if TYPE_CHECKING:
     from holdfast.evaluate.logs.log import Log
 
@@ -145,6 +149,7 @@ def _refuse_no_run(path: Path) -> NoReturn:
     """Raises ValueError that says what the path holds, and which command shows it."""
     kind = identify(path)
     if kind.name in SHOWN:
-        raise ValueError(f"{str(path)!r} holds no run: it is {kind.words}; `holdfast show {path}` shows it.")
+        shows = f"`holdfast show {path}` shows it{PUBLISHES if kind.name == 'evaluation' else ''}"
+        raise ValueError(f"{str(path)!r} holds no run: it is {kind.words}; {shows}.")
     lacks = f"it is {kind.words}" if path.is_file() else "it has no manifest.json"
     raise ValueError(f"{str(path)!r} holds no run: {lacks}; give the folder of `holdfast demo` or `holdfast run`.")

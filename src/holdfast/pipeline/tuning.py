@@ -21,13 +21,15 @@ from holdfast.intervene.entries import mask_digest
 from holdfast.intervene.method_options import MethodOptions
 from holdfast.intervene.options import AdaptOptions, EnhanceOptions, SftOptions, share_batch
 from holdfast.intervene.train.adapt import AdaptResult, adapt
+from holdfast.intervene.train.adapters import target_modules
 from holdfast.intervene.train.checkpoints import discard_checkpoints
 from holdfast.intervene.train.enhance import EnhanceResult, check_method, enhance
+from holdfast.intervene.train.frozen import require_roles
 from holdfast.intervene.train.methods import Method, method_for, refuse_idle, refuse_several_processes, usual_method
 from holdfast.intervene.train.preserve.replay import own_answers
 from holdfast.intervene.train.preserve.safety import Safety, check_safety
 from holdfast.intervene.train.result import TuningResult
-from holdfast.models.load import LoadedModel, load_model
+from holdfast.models.load import LoadedModel, default_device, load_model, load_outline
 from holdfast.pipeline.given_exchanges import load_to_enhance
 from holdfast.pipeline.inputs import digest_of
 from holdfast.pipeline.options import EnhanceFiles, SafetyFiles
@@ -119,6 +121,7 @@ def adapt_model(
     refuse_idle(chosen, method_options)
     refuse_several_processes(chosen)
     task, learned = load_exchanges(exchanges), load_safety(chosen, safety)
+    _refuse_missing_parts(model, options)
     loaded, selected = _load_to_tune(model, mask, options, progress, all_weights=options.lora is None)
     settings = _settings(loaded, selected, options, task=task, **({"safety": learned} if learned else {}))
     settings |= _of_method(chosen, "adapt", mask, method_options)
@@ -163,6 +166,17 @@ def _with_answers(
         return safety
     settings = {"max_new_tokens": options.answer_tokens, "cache": out / ANSWERS, "progress": progress}
     return own_answers(loaded, prompts, **settings)
+
+
+def _refuse_missing_parts(model: str, options: AdaptOptions) -> None:
+    """Raises ValueError for a role to freeze, or a target of LoRA, that the model lacks. Reads its config alone."""
+    targets = options.lora and options.lora.targets
+    if not options.freeze and not targets:
+        return
+    outline = load_outline(model, default_device()).model
+    require_roles(outline, options.freeze)
+    if options.lora:
+        target_modules(outline, options.lora)
 
 
 def _load_to_tune(

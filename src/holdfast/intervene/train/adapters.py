@@ -27,7 +27,7 @@ def adapters(model: PreTrainedModel, options: LoraOptions, seed: int) -> Iterato
         task_type="CAUSAL_LM",
         r=options.rank,
         lora_alpha=options.alpha,  # pyright: ignore[reportArgumentType]  # a float scale, although annotated as int
-        target_modules=_targets(model, options),
+        target_modules=target_modules(model, options),
     )
     trained = [weight for weight in model.parameters() if weight.requires_grad]
     with torch.random.fork_rng(), warnings.catch_warnings():
@@ -45,8 +45,12 @@ def adapters(model: PreTrainedModel, options: LoraOptions, seed: int) -> Iterato
             weight.requires_grad_(True)
 
 
-def _targets(model: PreTrainedModel, options: LoraOptions) -> list[str]:
-    """Returns the full names of the target matrices, so that no module outside the layers matches by a short name."""
+def target_modules(model: PreTrainedModel, options: LoraOptions) -> list[str]:
+    """Returns the full names of the target matrices, so that no module outside the layers matches by a short name.
+
+    Raises:
+        ValueError: a target is no linear layer of this model.
+    """
     owners = {site.name.removesuffix(".weight"): site.component for site in scorable_sites(model)}
     modules = dict(model.named_modules())
     linear = {name: word for name, word in owners.items() if isinstance(modules.get(name), nn.Linear | Conv1D)}

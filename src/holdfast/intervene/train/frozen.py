@@ -15,6 +15,18 @@ def frozen_roles(model: PreTrainedModel, roles: Sequence[Role], *, train_routers
     return (*roles, "router") if has_routers and not train_routers and "router" not in roles else tuple(roles)
 
 
+def require_roles(model: PreTrainedModel, roles: Sequence[Role]) -> None:
+    """Raises ValueError for a role that has no parameter in this model, such as a tied head without the embedding."""
+    sites = list_sites(model)
+    present = {site.role for site in sites} | ({"head"} if "embedding" in roles else set())
+    if missing := sorted(set(roles) - present):
+        known = ", ".join(sorted({site.role for site in sites}))
+        tied = "; its head is the embedding, so freeze embedding" if missing[0] == "head" else ""
+        raise ValueError(
+            f"freeze: {type(model).__name__} has no {missing[0]} of its own to freeze; it has {known}{tied}."
+        )
+
+
 @contextmanager
 def frozen(model: PreTrainedModel, roles: Sequence[Role]) -> Iterator[None]:
     """Freezes parameters of these roles inside the context: they need no gradient.
@@ -24,15 +36,8 @@ def frozen(model: PreTrainedModel, roles: Sequence[Role]) -> Iterator[None]:
     Raises:
         ValueError: a role has no parameter in this model, such as a tied head given without the embedding.
     """
-    sites = list_sites(model)
-    present = {site.role for site in sites} | ({"head"} if "embedding" in roles else set())
-    if missing := sorted(set(roles) - present):
-        known = ", ".join(sorted({site.role for site in sites}))
-        tied = "; its head is the embedding, so freeze embedding" if missing[0] == "head" else ""
-        raise ValueError(
-            f"freeze: {type(model).__name__} has no {missing[0]} of its own to freeze; it has {known}{tied}."
-        )
-    chosen = {site.name for site in sites if site.role in roles}
+    require_roles(model, roles)
+    chosen = {site.name for site in list_sites(model) if site.role in roles}
     held = [weight for name, weight in model.named_parameters() if name in chosen and weight.requires_grad]
     try:
         for weight in held:
