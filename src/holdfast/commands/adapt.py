@@ -33,7 +33,7 @@ def adapt(
     Exit codes: 0: done. 1: a held weight moved. 2: any other error, explained in one sentence. 75: another process of
     the run was lost. 130 or 143: stopped.
 
-    Example: holdfast adapt testbed:aligned --mask mask.safetensors --task testbed:task_train --learning-rate 5e-4
+    Example: holdfast adapt testbed:aligned --mask mask.safetensors --task testbed:task_train --learning-rate 3e-4
     --out adapted
 
     Parameters
