@@ -69,7 +69,7 @@ def combine(
         if out:
             raise
         return
-    tables = [mask_table(mask), origin_table(mask.made_by), _overlap_table(overlaps)]
+    tables = [mask_table(mask, out), origin_table(mask.made_by), _overlap_table(overlaps)]
     if len(loaded) == 2:
         by_component = overlap_by_component(*loaded.values())
         overlap["overlap_by_component"] = [dict(zip(PART_KEYS, row, strict=True)) for row in by_component]

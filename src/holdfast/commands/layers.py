@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich import box
 from rich.console import Group
@@ -14,15 +15,30 @@ from holdfast.report.layer_grid import COLUMNS, MEANING, Grid, densest, layer_gr
 
 WIDEST = 8
 """Characters of a column's title that one line holds."""
+DEEP, LISTED = 12, 8
+"""A command that writes a file lists all layers up to the first number. Of more layers it lists the second number."""
 LONGEST = 40
 """Largest width of a column, in characters."""
 
 
-def layer_table(title: str, counts: ByLayer, *, without_empty: bool = False) -> Group:
-    """Draws relative densities by layer and component, with a text below that names the densest layers."""
-    grid = layer_grid(counts, COLUMNS, without_empty=without_empty)
+def layer_table(title: str, counts: ByLayer, *, without_empty: bool = False, file: Path | None = None) -> Group:
+    """Draws relative densities by layer and component, with a text below that names the densest layers.
+
+    Args:
+        title: title of the table.
+        counts: the weights of each layer and component.
+        without_empty: leaves out layers without a chosen weight.
+        file: file of the weights, which `holdfast show` shows whole. With it, only the densest layers of a deep model
+            are listed.
+    """
+    layers = len({part.layer for part in counts.inside})
+    is_short = file is not None and layers > DEEP
+    grid = layer_grid(counts, COLUMNS, without_empty=without_empty, most=LISTED if is_short else None)
     left_out = f"Layers where none {counts.chosen} are left out." if without_empty else ""
-    return grid_table(title, grid, " ".join(filter(None, (MEANING, densest(counts), left_out))))
+    shortened = (
+        f"Listed: the {LISTED} densest of {layers} layers. `holdfast show {file}` lists all." if is_short else ""
+    )
+    return grid_table(title, grid, " ".join(filter(None, (MEANING, densest(counts), left_out, shortened))))
 
 
 def grid_table(title: str, grid: Grid, below: str) -> Group:

@@ -34,11 +34,10 @@ def origin_table(made_by: Meta) -> Table:
     return table("Made from", ("what", "value"), rows)
 
 
-def mask_table(mask: Mask) -> Group:
-    """Shows the size of a mask, and its density by layer and component."""
-    return layer_table(
-        mask_title(len(mask), mask.num_entries, mask.num_parameters, UNITS[mask.granularity]), _by_layer(mask)
-    )
+def mask_table(mask: Mask, out: Path | None = None) -> Group:
+    """Shows the size of a mask, and its density by layer and component. `out` is its file, if it has one."""
+    title = mask_title(len(mask), mask.num_entries, mask.num_parameters, UNITS[mask.granularity])
+    return layer_table(title, _by_layer(mask), file=out)
 
 
 def _by_layer(mask: Mask) -> ByLayer:

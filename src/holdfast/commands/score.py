@@ -96,7 +96,7 @@ def score(
         where = _where(out, "mask" if layers.keep else "scores", progress)
     once.record()
     title = f"{where.title}, {where.note}" if where.note else where.title
-    tables = [layer_table(title, where.by_layer), *tables]
+    tables = [layer_table(title, where.by_layer, file=out), *tables]
     note = f"{'Mask' if layers.keep else 'Scores'}: {out}"
     note += "" if spec.uses_prompts else f"\n{NO_PROMPTS.format(options.method)}"
     show(result | {"by_component": where.by_layer.records()}, tables, json, note=note)

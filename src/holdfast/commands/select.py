@@ -84,7 +84,7 @@ def select(
     once.record()
     show(
         {**mask_json(mask, out), "selector": selector},
-        [mask_table(mask), origin_table(mask.made_by)],
+        [mask_table(mask, out), origin_table(mask.made_by)],
         json,
         note=f"Mask: {out}",
     )

@@ -30,19 +30,23 @@ class Grid:
     """Last rows of the table, which add up the columns."""
 
 
-def layer_grid(counts: ByLayer, columns: int | None = None, *, without_empty: bool = False) -> Grid:
+def layer_grid(
+    counts: ByLayer, columns: int | None = None, *, without_empty: bool = False, most: int | None = None
+) -> Grid:
     """Lays out the densities.
 
     Args:
         counts: the weights of each layer and component.
         columns: largest number of columns for components. Further components share the last one.
         without_empty: leaves out rows without a chosen weight. The totals still count them.
+        most: largest number of layers. The densest ones are kept, in their order. The totals still count all.
     """
     titles = _titles(counts.inside, columns)
     header = ("layer", *dict.fromkeys(titles.values()), *_end_names(counts))
     by_layer = grouped(counts.inside, lambda part: part.layer)
     shown = {layer: parts for layer, parts in by_layer.items() if joined(parts).chosen or not without_empty}
-    rows = [(str(layer), *_row(counts, parts, titles)) for layer, parts in shown.items()]
+    kept = sorted(shown, key=lambda layer: -density(joined(shown[layer])))[:most]
+    rows = [(str(layer), *_row(counts, shown[layer], titles)) for layer in shown if layer in kept]
     outside = [part for part in counts.parts if part.layer is None]
     names = short_names(part.component for part in outside)
     blank = [""] * len(set(titles.values()))
