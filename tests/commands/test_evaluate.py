@@ -6,7 +6,10 @@ import pytest
 import torch
 
 from holdfast.cli import call
+from holdfast.commands.evaluate import _show_evaluation
+from holdfast.evaluate.statistics import counted_rate
 from holdfast.models.load import load_model
+from holdfast.outcomes import Evaluation, Rate
 from holdfast.pipeline.saving import save_checkpoint
 from tests.judge.chat_server import failed, said
 from tests.tiny_gguf import tiny_gguf
@@ -91,6 +94,18 @@ def test_no_judge_is_needed_and_a_gate_on_refusals_decides(asked, tmp_path, caps
     assert call(["compare", file, str(copy), "--fail-if", "refusal.unscored > 1"]) == 0
     assert call(["compare", file, str(copy), "--fail-if", "asr > before"]) == 2
     assert "'asr', which was not measured before" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("refused", "n", "is_rare"),
+    # Wilson's upper ends: 1 of 16: 0.28. 0 of 3: 0.56. 7 of 64: 0.21, with a rate above 0.1. 6 of 64: 0.19.
+    [(1, 16, True), (0, 3, False), (7, 64, False), (6, 64, True), (60, 64, False)],
+)
+def test_rare_refusals_are_noted_because_a_hold_can_preserve_none(refused, n, is_rare, capsys, tmp_path):
+    rate, none = counted_rate(refused, n), Rate(None, None, None, 0)
+    _show_evaluation(Evaluation(none, none, none, 2.0, groups={"refusal/harmful": rate}), None, (), "M", tmp_path / "out", False)
+    noted = "a hold preserves only refusals that it gives" in " ".join(capsys.readouterr().out.split())
+    assert noted == is_rare
 
 
 @pytest.mark.parametrize(
