@@ -170,7 +170,7 @@ def test_what_these_prompts_cannot_decide_is_exit_code_3_with_what_would(compare
     assert re.fullmatch(
         r"holdfast: the gate cannot decide 1 of 2 conditions with these prompts\. asr > before \+ 0\.01: asr was .*; "
         r"it changed by \+0\.005, at least -0\.009 and at most \+0\.024, and the threshold is \+0\.010\. 200 prompts "
-        r"find a true change of \+0\.05\d or more in 80% of cases\. If the true change is \+0\.005, about 5,\d00 "
+        r"find a true change of \+0\.060 or more in 80% of cases\. If the true change is \+0\.005, about 5,\d00 "
         r"prompts decide in 80% of cases\. Assumed: 0\.015 of the prompts change in ways that cancel "
         r"out\. Give more prompts, allow a larger change, or accept it with --undecided "
         r"warn\.\n",

@@ -103,7 +103,8 @@ def test_no_judge_is_needed_and_a_gate_on_refusals_decides(asked, tmp_path, caps
 )
 def test_rare_refusals_are_noted_because_a_hold_can_preserve_none(refused, n, is_rare, capsys, tmp_path):
     rate, none = counted_rate(refused, n), Rate(None, None, None, 0)
-    _show_evaluation(Evaluation(none, none, none, 2.0, groups={"refusal/harmful": rate}), None, (), "M", tmp_path / "out", False)
+    evaluation = Evaluation(none, none, none, 2.0, groups={"refusal/harmful": rate})
+    _show_evaluation(evaluation, None, (), "M", tmp_path / "out", False)
     noted = "a hold preserves only refusals that it gives" in " ".join(capsys.readouterr().out.split())
     assert noted == is_rare
 

@@ -144,7 +144,8 @@ def _show_evaluation(
         warn(cut)
     if "chat_format" in _generation(evaluation):
         warn(f"{named} has no chat template, so it got the prompts in a plain format; its tuning may differ.")
-    note = f"{cards.note}\nAnswers: {out}{_tried(evaluation)}{_system(evaluation)}{_form(evaluation)}{_rare(evaluation)}"
+    lines = (_tried, _system, _form, _rare)
+    note = f"{cards.note}\nAnswers: {out}{''.join(line(evaluation) for line in lines)}"
     show(result | cards.result, [shown, *cards.tables], json, note=note.strip())
 
 
