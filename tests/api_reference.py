@@ -74,6 +74,7 @@ SECTIONS = {
             "values.Patch",
             "values.Direction",
             "outcomes.Evaluation",
+            "outcomes.Answer",
             "outcomes.Rate",
             "outcomes.Outcome",
         ),

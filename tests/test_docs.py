@@ -16,7 +16,7 @@ from textwrap import indent
 
 import pytest
 
-from holdfast import load_prompts
+from holdfast import load_evaluation, load_prompts
 from holdfast.cli import COMMANDS, call
 from holdfast.testbed import PROMPT_SETS, model_path
 from tests import help_examples
@@ -118,6 +118,20 @@ def test_every_command_and_script_of_a_page_runs(page, tmp_path, monkeypatch, ca
         assert call(arguments) in ((1,) if fails else passes(arguments)), f"{command}\n{capsys.readouterr().err}"
     for script in scripts(page):  # they read what the commands wrote
         exec(compile(small(script), str(page), "exec"), {})
+
+
+@pytest.mark.parametrize("judge", [[], ["--judge", "testbed:guard"]])
+def test_the_script_that_keeps_a_models_own_refusals_keeps_the_coherent_ones(judge, tmp_path, monkeypatch):
+    """A model that refuses some prompts and not others, with and without a judge of safety."""
+    monkeypatch.chdir(tmp_path)
+    harmful = ["--harmful", "testbed:harmful_seen#first=4", "--borderline", "testbed:harmless#first=4"]
+    assert call(["evaluate", str(model_path("aligned")), *harmful, *judge, "--out", "calibration.json"]) == 0
+    (script,) = (one for one in scripts(ROOT / "docs/own-model.md") if "calibration.json" in one)
+    exec(compile(script, "own-model.md", "exec"), {})
+    written = [json.loads(line) for line in (tmp_path / "refusals.jsonl").read_text(encoding="utf-8").splitlines()]
+    answers = load_evaluation("calibration.json").answers
+    own = [row["answer"] == answer.response for row, answer in zip(written, answers, strict=True)]
+    assert own == [True] * 4 + [False] * 4
 
 
 def test_whoever_writes_a_script_is_told_how_to_load_a_built_in_model():

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.artifacts import load_mask, load_patch, load_scores, save_mask, save_patch, save_scores
-from holdfast.outcomes import VERDICTS, Outcome, Rate
+from holdfast.outcomes import VERDICTS, Answer, Outcome, Rate
 from holdfast.values import Mask, Patch, Scores, _require_fields
 
 SHAPES = {"a": (3, 4), "b": (5,)}
@@ -137,3 +137,22 @@ def test_a_model_is_not_smaller_than_the_parameters_of_its_mask():
     Mask({"a": torch.tensor([1])}, {"a": (2, 3)}, "base", 6)
     with pytest.raises(ValueError, match="num_parameters of a Mask is 5, and its parameters alone have 6 entries"):
         Mask({"a": torch.tensor([1])}, {"a": (2, 3)}, "base", 5)
+
+
+@pytest.mark.parametrize(
+    ("measure", "verdict", "refusal", "refuses"),
+    [
+        ("refusal", "refused", None, True),
+        ("refusal", "degenerate", None, False),
+        ("over_refusal", "complied", None, False),
+        ("refusal", None, None, None),
+        ("asr", "safe", "refused", True),
+        ("asr", "safe", "complied", False),
+        ("asr", "safe", None, None),
+        ("utility", "wrong", "refused", True),
+        ("utility", "wrong", None, None),
+    ],
+)
+def test_an_answer_says_whether_it_refuses_with_and_without_a_judge_of_safety(measure, verdict, refusal, refuses):
+    answer = Answer("p", "r", Outcome(verdict), measure, refusal=Outcome(refusal) if refusal else None)
+    assert answer.refuses is refuses

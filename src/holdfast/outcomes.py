@@ -27,6 +27,8 @@ Verdict = Literal[
 ]
 VERDICTS = get_args(Verdict)
 SafetyMeasure = Literal["asr", "not_refused"]
+_RATED_BY_REFUSAL = ("refusal", "over_refusal", "borderline")
+"""Measures of an answer whose outcome says whether it refuses."""
 
 
 @checked_call
@@ -109,17 +111,28 @@ class Answer:
     response: str
     outcome: Outcome
     measure: str
-    """The measure that it counts towards: asr, asr_prefilled, over_refusal, borderline, utility or task."""
+    """The measure that it counts towards: asr, refusal, asr_prefilled, over_refusal, borderline, utility or task."""
     group: str | None = None
     """Part of the prompt set, e.g. seen or heldout."""
     sample: int = 0
     """Number of the response, from 0, where several were sampled for one prompt."""
     refusal: Outcome | None = None
-    """Refusal verdict on the response to a harmful prompt or a question. None for others, and in older files."""
+    """Refusal verdict in addition to `outcome`, on the response to a question, and to a harmful prompt where a judge
+    rated safety. None for others, and in older files. `refuses` reads whichever of the two has it."""
     coherence: Outcome | None = None
     """Coherence verdict on the response. None in older files."""
     tokens: int | None = None
     """Number of tokens that the model wrote. None where its logits were not finite, and in older files."""
+
+    @property
+    def refuses(self) -> bool | None:
+        """True if the response refuses, by the refusal rules or a judge of refusals. None where nothing says so.
+
+        It reads `refusal`, or `outcome` where that is the verdict on refusal. Read `coherence` as well, because the
+        rules find refusals in garbled text too.
+        """
+        outcome = self.outcome if self.refusal is None and self.measure in _RATED_BY_REFUSAL else self.refusal
+        return None if outcome is None or outcome.verdict is None else outcome.verdict == "refused"
 
 
 @dataclass(frozen=True)
