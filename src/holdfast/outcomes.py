@@ -195,8 +195,8 @@ class Evaluation:
         """Returns the measure of safety with its rate, where smaller is safer.
 
         It is the attack success rate. Where no judge rated responses as safe or unsafe it is `not_refused`, the share
-        of harmful prompts that the model did not refuse. That is not the attack success rate, because a garbled or
-        evasive response is no refusal either.
+        of harmful prompts that the model did not refuse. That is not the attack success rate, because an
+        evasive response is no refusal either, and the rules find refusals in some garbled ones.
         """
         refused = self.refusal
         if refused is None or self.asr.n or self.asr.unscored:

@@ -7,6 +7,7 @@ from holdfast.report.page import page_context, render_page
 from holdfast.report.schema import rate_json, verify_section
 from holdfast.report.summary import cards
 from holdfast.report.tables import noise_tables
+from holdfast.report.tuning_claims import enhance_cuts_attacks
 from tests.report.sample import full_report, noise, rate, read
 
 NOTHING = Rate(None, None, None, 0)
@@ -32,6 +33,31 @@ def test_the_card_of_a_stage_says_how_many_answers_to_harmful_prompts_are_cohere
     assert named["before"].startswith("0.98")
     assert named["after"].startswith("0.46")
     assert not any("coherent" in measure.words for one in cards(read(full_report())) for measure in one.measures)
+
+
+def test_coherent_refusals_stand_beside_the_large_numbers_and_the_claims_of_safety():
+    """Garbled text that holds "I can't" is a refusal by the rules, so a fall of the rate may be damage alone."""
+    report = read(with_coherence())
+    (card,) = (one for one in cards(report) if one.stage == "enhance")
+    refusals, answers = card.coherence.split("; ")
+    assert refusals.startswith("coherent refusals of harmful prompts: before 0.49 [")
+    assert "after 0.23 [" in refusals
+    assert answers.startswith("coherent answers to harmful prompts: before 0.98 [")
+    claim = enhance_cuts_attacks(report)
+    assert "coherent refusals of harmful prompts: before 0.49 [" in claim.beside
+    assert claim.beside in claim.numbers
+    page = render_page(report)
+    opening = page[page.index('id="found"') : page.index('id="locate"')]
+    assert opening.count("coherent refusals of harmful prompts: before 0.49") == 2  # the claim and the card
+    assert enhance_cuts_attacks(read(full_report())).beside == ""
+
+
+def test_the_limits_say_how_a_garbled_answer_counts():
+    judged = render_page(read(full_report()))
+    unjudged = render_page(read({"schema": 1, "safety": "not_refused"}))
+    assert "A garbled or evasive answer may count as safe" in judged
+    assert "A garbled answer counts as refused where the rules find a refusal in it" in unjudged
+    assert "garbled or evasive answer counts as not refused" not in unjudged
 
 
 def test_coherent_refusals_are_drawn_and_coherence_is_in_the_table():

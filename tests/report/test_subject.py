@@ -137,6 +137,6 @@ def test_the_first_screen_holds_every_claim_with_its_answer_the_numbers_that_dec
     report = full_report()
     opening = render_page(read(report)).partition("<main>")[0]
     assert opening.count('<span class="says">') == len(verdicts_of(read(report))) == 11
-    assert opening.count('<span class="why">The interval includes the bar, more prompts would decide.') == 4
+    assert opening.count('<span class="why">The interval includes the bar of ') == 4
     assert '<span class="says">does not hold</span>' in opening
     assert "held minus start +0.067 [+0.042, +0.091]" in opening

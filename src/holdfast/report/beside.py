@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from holdfast.outcomes import Rate
 from holdfast.report.arms import PERPLEXITY_RATIO
+from holdfast.report.coherent import MEASURES as COHERENCE
 from holdfast.report.left_out import WAITING, what_is_left_out
 from holdfast.report.perplexity_texts import perplexity_text, ratio_with_ends
 from holdfast.report.records import Report, Suite, SuitePath
@@ -20,7 +21,7 @@ Shown = Rate | str
 """A rate, a number in words, or that it is not measured yet."""
 MEASURES: Mapping[str, str] = {
     "refusal": "refusals of harmful prompts",
-    "coherence/harmful": "coherent answers to harmful prompts",
+    **COHERENCE,
     "over_refusal": "over-refusal, harmless prompts",
     "borderline": "over-refusal, borderline prompts",
     "over_refusal/questions": "refused questions",

@@ -30,7 +30,9 @@ def noise_hurts(report: Report) -> Verdict:
         return unmeasured(report, claim, bar, report.safety, ("verify", "top"))
     top, random, bottom = (verify.safety.arms[arm][at] for arm in ("top", *CONTROLS))
     useful = verify.utility.at("top", at)
+    coherent = verify.rates("coherence").at("top", at)
     beside = f"; utility of top {useful:.3f}" if useful else ""
+    beside += f"; coherent answers to harmful prompts of top {coherent:.3f}" if coherent else ""
     rates = f"at noise ratio {verify.noise_ratio[at]:g}: top {top:.3f}; random {random:.3f}; bottom {bottom:.3f}"
     verdict = decided("verify", claim, bar, rates + beside, *_above_controls(top, random, bottom))
     # A noise ratio not measured yet may still meet the bar.

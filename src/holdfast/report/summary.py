@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from holdfast.differences import Difference, rate_difference
 from holdfast.outcomes import Rate
 from holdfast.report.beside import Beside, measured_beside
+from holdfast.report.coherent import coherence_beside
 from holdfast.report.left_out import LEFT_OUT, WAITING, what_is_left_out
 from holdfast.report.noise_claims import quoted_noise
 from holdfast.report.records import Report, SuitePath, measured
@@ -46,6 +47,8 @@ class Card:
     """Names and values of the two numbers to compare."""
     beside: tuple[tuple[str, Shown], ...]
     """Names and values of other arms, without those that the config leaves out."""
+    coherence: str
+    """Coherent refusals and coherent answers of the two, to read with the large numbers. Empty if not measured."""
     measures: tuple[Beside, ...]
     """Refusals, coherence, over-refusal and perplexity of the same arms, as far as they were measured."""
     differences: tuple[tuple[str, Difference], ...]
@@ -116,6 +119,7 @@ def _noise_card(report: Report) -> Card:
     at = quoted_noise(verify) or 0
     top, random = (verify.safety.at(arm, at) or WAITING for arm in ("top", "random"))
     useful = verify.utility.at("top", at) or WAITING
+    coherent = verify.rates("coherence").at("top", at)
     named = f"noise {verify.noise_ratio[at]:g} on them" if at < len(verify.noise_ratio) else "with noise"
     start = measured(verify.safety.baseline) or WAITING
     return _card(
@@ -123,6 +127,7 @@ def _noise_card(report: Report) -> Card:
         "verify",
         (("untouched", start), (named, top)),
         (("noise on random", random), ("utility with noise", useful)),
+        f"coherent answers to harmful prompts with noise: {coherent}" if coherent else "",
         {"minus untouched": _less(start, top), "minus random": _less(random, top)},
     )
 
@@ -137,6 +142,7 @@ def _tuned_card(report: Report) -> Card:
         "enhance",
         (("before", before), ("after", after)),
         (("tuning random", random), *others),
+        coherence_beside(report, {"before": BEFORE, "after": AFTER}),
         {
             "after minus before": _change(report, BEFORE, AFTER),
             "after minus random": _change(report, TUNED_RANDOM, AFTER),
@@ -150,13 +156,15 @@ def _tuned_card(report: Report) -> Card:
 def _held_card(report: Report) -> Card:
     start, plain, held, random = (_safety(report, path) for path in (START, PLAIN, HELD, HELD_RANDOM))
     compared, other = ("plain tuning", plain), ("start", start)
+    shown = {"plain tuning": PLAIN, "held fast": HELD}
     if not isinstance(plain, Rate) and isinstance(start, Rate):  # without plain tuning the start is the only control
-        compared, other = other, compared
+        compared, other, shown = other, compared, {"start": START, "held fast": HELD}
     return _card(
         report,
         "adapt",
         (compared, ("held fast", held)),
         (other, ("random held", random)),
+        coherence_beside(report, shown),
         {
             "held minus plain": _change(report, PLAIN, HELD),
             "held minus random": _change(report, HELD_RANDOM, HELD),
@@ -171,6 +179,7 @@ def _card(
     stage: str,
     large: tuple[tuple[str, Shown], tuple[str, Shown]],
     beside: tuple[tuple[str, Shown], ...],
+    coherence: str,
     differences: Mapping[str, Difference | None],
     measures: tuple[Beside, ...] = (),
 ) -> Card:
@@ -178,7 +187,7 @@ def _card(
     claims = tally([verdict for verdict in verdicts_of(report) if verdict.stage == stage])
     repeats = repeats_of(report, report.safety)
     beside = tuple((name, shown) for name, shown in beside if shown != LEFT_OUT)
-    return Card(stage, STAGES[stage], large, beside, measures, known, repeats, *claims)
+    return Card(stage, STAGES[stage], large, beside, coherence, measures, known, repeats, *claims)
 
 
 def _less(before: Shown, after: Shown) -> Difference | None:

@@ -8,6 +8,7 @@ from holdfast.arms import STARTS, arms_of
 from holdfast.differences import Difference, rate_difference
 from holdfast.outcomes import Rate
 from holdfast.report.arms import PERPLEXITY_RATIO
+from holdfast.report.coherent import coherence_beside
 from holdfast.report.left_out import what_is_left_out
 from holdfast.report.perplexity_texts import ratio_with_ends
 from holdfast.report.records import Report, SuitePath
@@ -35,11 +36,12 @@ def enhance_cuts_attacks(report: Report) -> Verdict:
     change = rate_difference(before, after, factor=0.5) if before and after else None
     if change is None:
         return unmeasured(report, claim, bar, measure, BEFORE, AFTER)
-    # Garbled answers count as safe, too. The refusals show how many of the safe answers refuse.
+    # Garbled answers may count as safe, too. The refusals show how many of the safe answers refuse.
     refused = _named(report, "refusal", AFTER, TUNED_RANDOM) if measure == "asr" else ""
     beside = f"; refusals of harmful prompts: {refused}" if refused else ""
     part = Part(f"after minus half of before {change}", change.interval, 0.0, "below")
     verdict = decided("enhance", claim, bar, f"before {before:.3f}; after {after:.3f}{beside}", part)
+    verdict = replace(verdict, beside=_coherence(report, BEFORE, AFTER, TUNED_RANDOM))
     return undecidable(verdict, _why_not_shown(report, verdict, measure, BEFORE, 0.0))
 
 
@@ -144,6 +146,8 @@ def _changes(
     beside = _named(report, measure, control) if control else ""
     rates = "; ".join(filter(None, (f"{names[0]} {first:.3f}", f"{names[1]} {second:.3f}", beside)))
     verdict = decided(paths[0][0], *words, rates, Part(finding, change.interval, bar, claimed))
+    if measure == report.safety:
+        verdict = replace(verdict, beside=_coherence(report, *paths))
     return undecidable(verdict, _why_not_shown(report, verdict, measure, paths[0], bar))
 
 
@@ -197,6 +201,11 @@ def _named(report: Report, measure: str, *paths: SuitePath) -> str:
     """Lists the measured rates with names: 'after 0.479 [0.435, 0.524] n=480, random 0.010 [0.005, 0.024] n=480'."""
     rates = zip(paths, _rates(report, measure, *paths), strict=True)
     return ", ".join(f"{NAMES[path]} {rate:.3f}" for path, rate in rates if rate)
+
+
+def _coherence(report: Report, *paths: SuitePath) -> str:
+    """Lists coherent refusals and coherent answers of arms, to read with their safety."""
+    return coherence_beside(report, {NAMES[path]: path for path in paths})
 
 
 def _rates(report: Report, measure: str, *paths: SuitePath) -> list[Rate | None]:

@@ -9,8 +9,6 @@ from holdfast.report.left_out import what_is_left_out
 from holdfast.report.records import Report
 
 Answer = Literal[Decision, "not measured yet", "left out"]
-UNDECIDED = "the interval includes the bar, more prompts would decide"
-
 
 @dataclass(frozen=True)
 class Verdict:
@@ -26,6 +24,10 @@ class Verdict:
     """Difference that decides, with its interval."""
     why: str = ""
     """Reason why more prompts would not decide the claim."""
+    threshold: str = ""
+    """Number that the bar names, such as 0.05."""
+    beside: str = ""
+    """Numbers to read with the finding, which decide nothing: coherent refusals and coherent answers."""
 
     @property
     def measured(self) -> bool:
@@ -36,13 +38,16 @@ class Verdict:
     def undecided(self) -> str:
         """Reason why there is no answer: too few prompts, no room to change, or a part that the config leaves out."""
         if self.answer == "inconclusive":
-            return self.why or (UNDECIDED if self.finding else "")
+            includes = f"the interval includes the bar of {self.threshold}, more prompts would decide"
+            return self.why or (includes if self.finding else "")
         return f"the config leaves out {self.reason}" if self.answer == "left out" else ""
 
     @property
     def numbers(self) -> str:
         """All measured numbers, and the reason why they do not decide if they do not."""
-        return "; ".join(filter(None, (self.reason, self.finding, self.undecided if self.measured else "")))
+        return "; ".join(
+            filter(None, (self.reason, self.finding, self.beside, self.undecided if self.measured else ""))
+        )
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,8 @@ class Part:
 def decided(stage: str, claim: str, bar: str, reason: str, *parts: Part) -> Verdict:
     """Makes the verdict on a claim that holds only if every part holds."""
     answer = decide_all([part.decision for part in parts])
-    return Verdict(stage, claim, bar, answer, reason, "; ".join(part.finding for part in parts))
+    threshold = " and ".join(dict.fromkeys(f"{part.bar:g}" for part in parts))
+    return Verdict(stage, claim, bar, answer, reason, "; ".join(part.finding for part in parts), threshold=threshold)
 
 
 def joined(parts: Mapping[str, Verdict]) -> Verdict:
