@@ -265,15 +265,23 @@ class MeasureOptions(Options):
         return prefill
 
 
-class ScoreFiles(Options):
-    """Calibration prompt sets, from which scores are made."""
+class CalibrationFiles(Options):
+    """Calibration prompt sets of a run, from which scores are made."""
 
-    harmful: str
+    harmful: str | None = None
     """Harmful prompts that the model answers itself. The objective refusal_likelihood needs safe responses with
-    them."""
+    them. A run of SET alone that scores SET's own refusals reads none, and needs it left out."""
     utility: str | None = None
     """Questions or exchanges with right answers. Safety-only masks leave out the weights that matter most to them.
     Without this set there are no safety-only masks."""
+
+
+class ScoreFiles(CalibrationFiles):
+    """Calibration prompt sets where harmful prompts are needed."""
+
+    harmful: str  # pyright: ignore[reportIncompatibleVariableOverride, reportGeneralTypeIssues]  # options are frozen
+    """Harmful prompts that the model answers itself. The objective refusal_likelihood needs safe responses with
+    them."""
 
 
 class EnhanceFiles(Options):

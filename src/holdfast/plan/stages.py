@@ -91,7 +91,7 @@ class Planned:
             safety = self._exchanges(model, refusals)
             need = asking.likelihood(safety, config.given_options(config.scored_by(objective)))
         else:
-            safety = self._prompts(model, config.calibration.harmful)
+            safety = self._prompts(model, config.harmful)
             need = asking.scored(safety, config.score)
         utility = self._exchanges(model, config.calibration.utility) if config.calibration.utility else NONE
         if config.calibration.utility:
@@ -200,7 +200,7 @@ class Planned:
 
     def _asking(self, model: str, generation: GenerateOptions, spread: Spread = IN_ONE) -> Asking:
         subject = self.subject(model)
-        judge = self._judge.fitted(subject.outline, texts(self.config.calibration.harmful))
+        judge = self._judge.fitted(subject.outline, texts(self.config.harmful))
         judge = replace(judge, spread=Spread(spread.processes, self.config.score.shard_judge))
         return Asking(subject, judge, generation, spread)
 

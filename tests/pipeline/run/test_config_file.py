@@ -3,6 +3,7 @@
 import pytest
 
 from holdfast.pipeline.bakeoff_config import BakeoffConfig
+from holdfast.pipeline.run.claiming import _made_from
 from holdfast.pipeline.run.config import RunConfig
 from holdfast.pipeline.run.config_file import load_config, read_config
 from holdfast.pipeline.run.layout import masks_of
@@ -78,6 +79,41 @@ def test_a_config_with_a_byte_order_mark_is_read(tmp_path):
 def test_a_wrong_setting_is_named_with_its_place_its_value_and_what_is_allowed(setting, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         read_config(COMPLETE | setting, RunConfig, tmp_path / "config.toml")
+
+
+SET_ALONE = {
+    "model": "a",
+    "suite": {"harmful": ["c.jsonl"]},
+    "refusals": COMPLETE["refusals"],
+    "enhance_objective": "refusal_likelihood",
+    "score": {"objective": "refusal_likelihood"},
+    "verify": {"ratios": []},
+}
+
+
+def test_a_run_that_scores_sets_refusals_alone_has_no_calibration_prompts_for_the_leak_check(tmp_path):
+    config = read_config(SET_ALONE, RunConfig, tmp_path)
+    assert (config.calibration.harmful, config.harmful) == (None, "d.jsonl")
+    assert _made_from(config) == ["d.jsonl", "e.jsonl"]
+    with pytest.raises(ValueError, match=r"calibration.harmful has no effect: refusal_likelihood scores .* Leave cali"):
+        read_config(SET_ALONE | {"calibration": {"harmful": "b.jsonl"}}, RunConfig, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"verify": {"ratios": [0.5]}},
+        {"task": "f.jsonl", "adapt_arms": ["plain"]},
+        {"enhance_objective": "judge_gradient"},
+        {"unaligned": "b"},
+        {"refusals": None, "enhance_objective": "judge_gradient"},
+    ],
+)
+def test_a_run_that_scores_anything_else_needs_its_harmful_prompts(other, tmp_path):
+    with pytest.raises(ValueError, match="calibration.harmful is missing; add it: harmful prompts"):
+        read_config(SET_ALONE | other, RunConfig, tmp_path)
+    given = {"calibration": {"harmful": "b.jsonl"}}
+    assert read_config(SET_ALONE | given | other, RunConfig, tmp_path).harmful == "b.jsonl"
 
 
 def test_set_alone_needs_neither_utility_scores_nor_its_model_twice(tmp_path):

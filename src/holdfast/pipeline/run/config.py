@@ -14,12 +14,12 @@ from holdfast.judge.options import REFUSAL_RULES
 from holdfast.models.options import GenerateOptions
 from holdfast.objective.registry import DEFAULT, OBJECTIVES, is_safety
 from holdfast.pipeline.options import (
+    CalibrationFiles,
     EnhanceFiles,
     EnhanceObjective,
     JudgeOptions,
     OneResponse,
     SafetyFiles,
-    ScoreFiles,
     ScoringOptions,
     SelectOptions,
     SuiteFiles,
@@ -79,7 +79,7 @@ class RunConfig(Options):
     """Processes that work at the same time. Use 1 on a GPU."""
     threads: int = Field(default=1, ge=1)
     """Cores for each process."""
-    calibration: ScoreFiles
+    calibration: CalibrationFiles = CalibrationFiles()
     suite: SuiteFiles
     refusals: EnhanceFiles | None = None
     """Prompt sets that SET learns from."""
@@ -175,7 +175,33 @@ class RunConfig(Options):
         if source is None:
             return SafetyFiles()
         given = self.refusals.refusals if self.refusals else None
-        return SafetyFiles(safety=given if source == "given" else self.calibration.harmful, held_out=self.suite.harmful)
+        return SafetyFiles(safety=given if source == "given" else self.harmful, held_out=self.suite.harmful)
+
+    @model_validator(mode="after")
+    def _refuse_calibration(self) -> Self:
+        if self._scores_harmful and self.calibration.harmful is None:
+            raise ValueError("calibration.harmful is missing; add it: harmful prompts, from which the weights are scored.")
+        if self.calibration.harmful is not None and not self._scores_harmful:
+            raise ValueError(
+                f"calibration.harmful has no effect: {self.enhance_objective} scores the weights from "
+                "refusals.refusals, and this run scores nothing else. Leave calibration.harmful out."
+            )
+        return self
+
+    @property
+    def _scores_harmful(self) -> bool:
+        """True where a stage makes scores from `calibration.harmful`, or replays answers to it."""
+        if self.task and any(method_named(arm_named("adapt", name).method).safety == "own" for name in self.adapt_arms):
+            return True
+        objectives = {self.located_by, self.enhance_objective if self.refusals else self.located_by}
+        return self.refusals is None or not all(OBJECTIVES[objective].given for objective in objectives)
+
+    @property
+    def harmful(self) -> str:
+        """Prompts that make scores for safety: those of `calibration`, or SET's refusals where nothing reads these."""
+        harmful = self.calibration.harmful or (self.refusals and self.refusals.refusals)
+        assert harmful is not None  # a run without refusals needs calibration.harmful
+        return harmful
 
     @property
     def is_one_model(self) -> bool:
@@ -201,7 +227,7 @@ class RunConfig(Options):
 
     def _scored_from(self, objective: EnhanceObjective) -> tuple[str, PurePath]:
         """Returns the objective that scores a model, and the prompt set, where ./a.jsonl equals a.jsonl."""
-        return self.scored_by(objective), PurePath(self.refusals_to_score(objective) or self.calibration.harmful)
+        return self.scored_by(objective), PurePath(self.refusals_to_score(objective) or self.harmful)
 
     def scored_by(self, objective: EnhanceObjective) -> EnhanceObjective:
         """Returns the objective that scores a model: one that reads SET's refusals, or that of the table `score`."""

@@ -4,7 +4,7 @@ import os
 
 from holdfast.intervene.options import AdaptOptions, EnhanceOptions
 from holdfast.models.options import GenerateOptions
-from holdfast.pipeline.options import EnhanceFiles, ScoreFiles, ScoringOptions, SuiteFiles, VerifyOptions
+from holdfast.pipeline.options import EnhanceFiles, CalibrationFiles, ScoringOptions, SuiteFiles, VerifyOptions
 from holdfast.pipeline.run.config import RunConfig
 
 MAX_WORKERS = 4
@@ -16,7 +16,7 @@ def demo_config(seed: int = 0) -> RunConfig:
         model="testbed:aligned",
         unaligned="testbed:unaligned",
         judge="testbed:guard",
-        calibration=ScoreFiles(harmful="testbed:harmful_calibration", utility="testbed:questions_calibration"),
+        calibration=CalibrationFiles(harmful="testbed:harmful_calibration", utility="testbed:questions_calibration"),
         suite=SuiteFiles(
             harmful=("testbed:harmful_seen", "testbed:harmful_heldout"),
             harmless="testbed:harmless",

@@ -56,7 +56,7 @@ def _is_scored(scores: Path) -> bool:
 
 def _score(config: RunConfig, model: str, scores: Path, objective: EnhanceObjective, progress: Progress) -> None:
     """Scores a model for safety, with the inputs that the objective needs."""
-    spec = ScoringSpec(model=model, prompts=config.calibration.harmful, out=scores, seed=config.seed)
+    spec = ScoringSpec(model=model, prompts=config.harmful, out=scores, seed=config.seed)
     if refusals := config.refusals_to_score(objective):
         spec = replace(spec, prompts=refusals, options=config.given_options(config.scored_by(objective)))
     else:
