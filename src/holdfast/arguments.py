@@ -1,8 +1,10 @@
 """Checks of arguments, for scripts that call the library: each raises a ValueError of one sentence."""
 
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
+from numbers import Real
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -92,6 +94,14 @@ def require_steps(name: str, given: object, least: int) -> None:
     """Raises ValueError when an argument is no whole number of steps, or a smaller one than the least."""
     if not isinstance(given, int) or given < least:
         raise ValueError(f"{name}={given!r} is not a number of steps; give {least} or more.")
+
+
+def require_number(name: str, given: object, *, above: float | None = None) -> None:
+    """Raises ValueError when an argument is no finite number, or none above a bound. Without one, 0 is the least."""
+    is_number = isinstance(given, Real) and not isinstance(given, bool) and math.isfinite(given)
+    if not is_number or (given < 0 if above is None else given <= above):
+        allowed = "0 or more" if above is None else f"above {above:g}"
+        raise ValueError(f"{name}={given!r} can't be used; give a number {allowed}.")
 
 
 def require_name(given: object, what: str, remedy: str) -> None:

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from transformers import TrainerCallback
 
 from holdfast.errors import InvariantError
@@ -101,6 +102,75 @@ def test_what_else_writes_outside_the_mask_is_found_at_the_end(tmp_path):
 
     with train_only(model, random_mask(model)) as only, pytest.raises(InvariantError, match="outside the mask"):
         users_trainer(model, tmp_path, [only, Meddle()], only.optimizers, max_steps=1).train()
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"lr": -1}, "lr=-1 can't be used; give a number above 0"),
+        ({"lr": 0.0}, "lr=0.0 can't be used"),
+        ({"lr": "1e-3"}, "lr='1e-3' can't be used"),
+        ({"lr": float("nan")}, "lr=nan can't be used"),
+        ({"weight_decay": -1}, "weight_decay=-1 can't be used; give a number 0 or more"),
+        ({"max_grad_norm": True}, "max_grad_norm=True can't be used"),
+    ],
+)
+def test_numbers_that_train_uphill_or_not_at_all_are_refused(settings, sentence):
+    model = make_llama()
+    with pytest.raises(ValueError, match=sentence):
+        train_only(model, random_mask(model), **settings)
+    with freeze_unmasked(model, random_mask(model)), pytest.raises(ValueError, match=sentence):
+        SparseAdamW(model, random_mask(model), **settings)
+
+
+def test_the_argument_for_clipping_comes_before_the_trainers(tmp_path):
+    models = make_llama(), make_llama()
+    mask = random_mask(models[0])
+    tune(models[0], mask, tmp_path, max_grad_norm=1e-8)
+    with train_only(models[1], mask, lr=1e-2, weight_decay=0.1, max_grad_norm=1e-8) as only:
+        users_trainer(models[1], tmp_path, [only], only.optimizers, max_grad_norm=0.0).train()
+    assert equal_bits(*map(bits, models))
+
+
+def test_settings_of_the_trainer_that_have_no_effect_are_named_once(tmp_path, caplog):
+    model = make_llama()
+    with train_only(model, random_mask(model), lr=1e-3, max_grad_norm=1.0) as only:
+        users_trainer(model, tmp_path, [only], only.optimizers, learning_rate=5e-5, max_steps=1).train()
+    first, second = (record.message for record in caplog.records if "has no effect" in record.message)
+    assert first.startswith("the trainer's weight_decay=0.1 has no effect, because `train_only` trains with weight_dec")
+    assert second.startswith("the trainer's max_grad_norm=0.5 has no effect")
+    caplog.clear()
+    with train_only(model, random_mask(model), lr=1e-3, check_base=False) as only:
+        users_trainer(model, tmp_path, [only], only.optimizers, learning_rate=1e-4, weight_decay=0.0).train()
+    (only_one,) = (record.message for record in caplog.records if "has no effect" in record.message)
+    assert "the trainer's learning_rate=0.0001 has no effect, because `train_only` trains with lr=0.001" in only_one
+
+
+def test_a_trainer_without_the_callback_is_told_at_its_first_step(tmp_path, caplog):
+    model = make_llama()
+    with train_only(model, random_mask(model)) as only:
+        users_trainer(model, tmp_path, [], only.optimizers, max_steps=3).train()
+    (told,) = (record.message for record in caplog.records if "not its callback" in record.message)
+    assert "give it `callbacks=[only]` as well" in told
+
+
+def test_a_trainer_with_neither_trains_nothing_and_the_block_ends_in_an_error(tmp_path):
+    model = make_llama()
+    start = bits(model)
+    with (  # noqa: SIM117
+        pytest.raises(ValueError, match="nothing was trained: .* give the trainer `optimizers=only.optimizers, callb")
+    ):
+        with train_only(model, random_mask(model)):
+            users_trainer(model, tmp_path, max_steps=1).train()
+    assert equal_bits(start, bits(model))
+
+
+def test_a_trainer_that_adds_adapters_is_refused_before_it_trains(tmp_path):
+    model = make_llama()
+    with train_only(model, random_mask(model)) as only:
+        model = get_peft_model(model, LoraConfig(target_modules=["q_proj"]))
+        with pytest.raises(ValueError, match="carries LoRA .* enhance the base model without adapters"):
+            users_trainer(model, tmp_path, [only], only.optimizers)
 
 
 def test_a_trainer_without_the_optimizer_is_refused(tmp_path):

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.optim.adamw import adamw
 from torch.optim.optimizer import StateDict
 
-from holdfast.arguments import checked_call
+from holdfast.arguments import checked_call, require_number
 from holdfast.distributed import all_sum, gathered, world_size
 from holdfast.intervene.base import require_base
 from holdfast.intervene.entries import Entries, masked_entries, refuse_adapters
@@ -79,9 +79,10 @@ class SparseAdamW(torch.optim.Optimizer):
 
         Raises:
             ValueError: the mask is empty or made for another model, a parameter that needs a gradient has no mask, or a
-                masked one needs none.
+                masked one needs none. Or a number is out of its range.
         """
         refuse_adapters(model, WITHOUT_ADAPTERS)
+        require_training_numbers(lr, weight_decay, max_grad_norm)
         mask = as_mask(mask)
         entries = masked_entries(model, mask)
         require_base("the mask", mask.base, dict(model.named_parameters()), check_base=check_base)
@@ -150,6 +151,11 @@ class SparseAdamW(torch.optim.Optimizer):
         return sum(pack.master.numel() for pack in self._packs)
 
     @property
+    def has_gradients(self) -> bool:
+        """True where gradients have arrived here since the last step."""
+        return any(pack.master.grad is not None for pack in self._packs)
+
+    @property
     def num_moved(self) -> int:
         """Number of entries held here whose float32 master has changed. Rounding may leave their weights unchanged."""
         return sum(int((pack.master != start).sum()) for pack, start in zip(self._packs, self._start, strict=True))
@@ -200,6 +206,14 @@ class SparseAdamW(torch.optim.Optimizer):
             eps=group["eps"],
             maximize=False,
         )
+
+
+def require_training_numbers(lr: float, weight_decay: float, max_grad_norm: float | None) -> None:
+    """Raises ValueError for a number with which the optimizer would train uphill, or not at all."""
+    require_number("lr", lr, above=0)
+    require_number("weight_decay", weight_decay)
+    if max_grad_norm is not None:
+        require_number("max_grad_norm", max_grad_norm)
 
 
 class _Group(TypedDict):
