@@ -196,6 +196,16 @@ def test_a_patch_says_model_mask_prompts_and_version(inputs, tmp_path):
     assert count_shared(made_by, exchanges) == 1
 
 
+def test_a_harmless_set_that_plays_no_part_is_not_recorded(inputs, tmp_path):
+    save_mask(tmp_path / "mask.safetensors", random_mask(load_model(inputs[0]).model, 0.1))
+    refusals_alone = ENHANCE.model_copy(update={"harmless_share": 0.0})
+    files = files_of(inputs)
+    tuning.enhance_model(inputs[0], tmp_path / "mask.safetensors", files, tmp_path / "out", options=refusals_alone)
+    made_by = load_patch(tmp_path / "out/patch.safetensors").made_by
+    assert made_by["harmless"] is None
+    assert made_by["refusals"]["name"] == inputs[1]
+
+
 def test_a_single_step_of_set_at_its_defaults_changes_nothing_and_says_so(inputs, tmp_path, caplog):
     one = EnhanceOptions(iterations=1, batch_size=2)
     assert enhance(inputs, tmp_path / "out", one).entries_changed == 0

@@ -1,5 +1,6 @@
 """`holdfast enhance`."""
 
+import logging
 from pathlib import Path
 
 from holdfast.commands.console import Json, show_known, shown_progress
@@ -10,6 +11,8 @@ from holdfast.intervene.method_options import CombineOptions, MethodOptions
 from holdfast.intervene.options import EnhanceOptions
 from holdfast.intervene.train.methods import method_for, refuse_idle, usual_method
 from holdfast.pipeline.options import EnhanceFiles
+
+logger = logging.getLogger(__name__)
 
 
 def enhance(
@@ -55,8 +58,11 @@ def enhance(
     chosen, method_options = method_for(method or usual_method("enhance", mask), mask), MethodOptions(**dict(combine))
     refuse_idle(chosen, method_options)
     check_mask(mask)
+    from holdfast.intervene.train.enhance import UNUSED
     from holdfast.pipeline import tuning
 
+    if not options.harmless_share:
+        logger.warning("%s", UNUSED)
     with shown_progress() as progress:
         files = EnhanceFiles(refusals=refusals, harmless=harmless)
         how = {"method": chosen.name, "method_options": method_options}

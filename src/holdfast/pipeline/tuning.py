@@ -69,7 +69,8 @@ def enhance_model(
     """
     refuse_unclaimable(out)
     chosen = check_method(method or usual_method("enhance", mask), mask, options, method_options)
-    unsafe, safe = load_to_enhance(files.refusals, files.harmless)
+    unsafe, harmless = load_to_enhance(files.refusals, files.harmless)
+    safe = harmless if options.harmless_share else []
     loaded, selected = _load_to_tune(model, mask, options, progress, all_weights=mask is None)
     settings = _settings(loaded, selected, options, refusals=unsafe, harmless=safe)
     settings |= _of_method(chosen, "enhance", mask, method_options)
@@ -231,7 +232,8 @@ def _of_method(method: Method, stage: Stage, mask: Path | None, options: MethodO
 
 def _with_names(made_by: Meta, **names: str) -> Meta:
     """Returns the patch's metadata with the names of its prompt sets."""
-    return {**made_by, **{key: {**cast(Meta, made_by[key]), "name": name} for key, name in names.items()}}
+    named = {key: {**cast(Meta, made_by[key]), "name": name} for key, name in names.items() if made_by[key]}
+    return {**made_by, **named}
 
 
 def _checkpoints(out: Path, options: SftOptions) -> Path | None:

@@ -122,6 +122,14 @@ def test_harmless_exchanges_are_spread_evenly_at_their_share(share):
     assert max(counts) - min(counts) <= 1
 
 
+def test_harmless_exchanges_without_a_share_are_told_of_and_not_recorded(caplog):
+    loaded = load_tiny()
+    alone = OPTIONS.model_copy(update={"harmless_share": 0.0})
+    given = enhance(loaded, random_mask(loaded.model), refusals=REFUSALS, harmless=HARMLESS, options=alone)
+    assert "harmless_share is 0, so the model learns nothing from the harmless exchanges" in caplog.text
+    assert given.patch.made_by["harmless"] is None
+
+
 def test_a_mask_of_another_model_is_refused():
     loaded = load_tiny()
     mask = random_mask(make_moe())

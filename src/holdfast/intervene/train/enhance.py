@@ -8,6 +8,7 @@ Our additions:
 - Without a mask, the same examples tune the whole model, as a control.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -40,6 +41,14 @@ from holdfast.progress import Progress, silent
 from holdfast.records import Exchange, require_records
 from holdfast.value_or_path import as_mask
 from holdfast.values import Mask, Meta, Patch
+
+logger = logging.getLogger(__name__)
+
+UNUSED = (
+    "harmless_share is 0, so the model learns nothing from the harmless exchanges, and the patch does not record them. "
+    "A model that learns from refusals alone soon refuses everything."
+)
+"""Warning for harmless exchanges that play no part."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +110,9 @@ def enhance(
     if check_sets:
         refuse_swapped(refusals, harmless, way_round=", or pass check_sets=False to train on them anyway")
     refuse_wrong_start(loaded, mask, check_base=check_base, just_loaded=just_loaded)
+    if harmless and not options.harmless_share:
+        logger.warning("%s", UNUSED)
+        harmless = ()
     roles = frozen_roles(loaded.model, (), train_routers=options.train_routers)
     tuning = Tuning(loaded, mask, options, partial(dense_adamw, options=options), roles, method_options)
     identity = identity_of("enhance", loaded, mask, chosen, method_options)
@@ -210,7 +222,7 @@ def _made_by(
         **version(),
         "mask": dict(mask.made_by) if mask is not None else None,
         "refusals": prompts_entry(refusals),
-        "harmless": prompts_entry(harmless),
+        "harmless": prompts_entry(harmless) if harmless else None,
         "tuned": {"fingerprint": base},
     }
 
