@@ -17,6 +17,7 @@ from holdfast.evaluate.statistics import NOT_MEASURED, rate
 from holdfast.models.response_log import Response
 from holdfast.outcomes import Answer, Evaluation, Outcome, Rate
 from holdfast.report.gate import _cells
+from holdfast.report.words import measure_words
 
 BEFORE, AFTER = (40, 52, 61, 35, 48, 57), (12, 20, 9, 30, 11, 14)
 
@@ -117,6 +118,13 @@ def test_evaluate_shows_it_in_words():
     rows = dict(evaluation_rows(evaluation(BEFORE, answers([3, 5], "utility"))))
     assert rows["mean response length in tokens, harmless prompts"] == "48.83 [38.39, 59.27] n=6"
     assert rows["mean response length in tokens, questions"].startswith("4.00 [0.00")
+
+
+def test_a_length_always_names_its_prompt_set():
+    rows = dict(evaluation_rows(evaluation((), answers([5, 7], "refusal"))))
+    assert "mean response length in tokens, harmful prompts" in rows
+    assert "mean response length in tokens" not in rows
+    assert measure_words("response_length") == "mean response length in tokens, harmless prompts", "as compare has it"
 
 
 def test_files_keep_it_and_older_files_say_that_it_is_missing(tmp_path):
