@@ -64,6 +64,8 @@ def test_the_patch_of_a_run_applies_to_the_base_and_comes_off_again():
     assert result.patch is not None
     apply_patch(base.model, result.patch)
     assert equal_bits(bits(base.model), bits(loaded.model))
+    with pytest.raises(ValueError, match="the patch is already applied to this model; `revert_patch` takes it off"):
+        apply_patch(base.model, result.patch)
     revert_patch(base.model, result.patch)
     assert equal_bits(bits(base.model), start)
 

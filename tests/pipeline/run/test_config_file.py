@@ -37,7 +37,7 @@ def test_a_broken_config_is_one_sentence(text, message, tmp_path):
 
 
 def test_a_missing_config_is_told_without_the_systems_number(tmp_path):
-    with pytest.raises(ValueError, match=r"none.toml' does not exist; see examples/"):
+    with pytest.raises(ValueError, match=r"none.toml' does not exist; `holdfast init .*none.toml` writes"):
         load_config(tmp_path / "none.toml", RunConfig)
 
 

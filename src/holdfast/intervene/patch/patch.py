@@ -72,7 +72,12 @@ def apply_patch(model: nn.Module, patch: Patch | str | Path, *, check_base: bool
     """
     patch = _checked("apply_patch", model, patch)
     entries = select_entries(model, patch.indices, patch.shapes)
-    require_base("the patch", patch.base, dict(model.named_parameters()), check_base=check_base)
+    try:
+        require_base("the patch", patch.base, dict(model.named_parameters()), check_base=check_base)
+    except ValueError:
+        if _not_applied(entries, patch) is None:
+            raise ValueError("the patch is already applied to this model; `revert_patch` takes it off.") from None
+        raise
     _write(entries, patch.values)
 
 
@@ -90,12 +95,19 @@ def revert_patch(model: nn.Module, patch: Patch | str | Path, *, check_base: boo
     if patch.old_values is None:
         raise ValueError("the patch was saved without old values; load the base checkpoint again instead.")
     entries = select_entries(model, patch.indices, patch.shapes)
-    for entry in entries:
-        if not same_bits(entry.read().cpu(), patch.values[entry.name].to(entry.weight.dtype)):
-            raise ValueError(f"the patch is not applied to this model: {entry.name} holds other values.")
+    if (name := _not_applied(entries, patch)) is not None:
+        raise ValueError(f"the patch is not applied to this model: {name} holds other values.")
     _write(entries, patch.old_values)
     if check_base and fingerprint(model) != patch.base:
         raise InvariantError("the reverted model is not the patch's base: it was changed outside the patch.")
+
+
+def _not_applied(entries: list[Entries], patch: Patch) -> str | None:
+    """Names the first parameter that does not hold the patch's new values. None where all do."""
+    for entry in entries:
+        if not same_bits(entry.read().cpu(), patch.values[entry.name].to(entry.weight.dtype)):
+            return entry.name
+    return None
 
 
 def _checked(name: str, model: object, patch: Patch | str | Path) -> Patch:

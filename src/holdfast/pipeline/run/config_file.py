@@ -21,7 +21,11 @@ def load_config(path: Path, kind: type[Config]) -> Config:
         ValueError: the file is missing or not TOML, or a setting is unknown, missing or wrong.
     """
     if not path.is_file():
-        raise ValueError(f"config {str(path)!r} {'is a folder' if path.is_dir() else 'does not exist'}; see examples/.")
+        wrong = "is a folder" if path.is_dir() else "does not exist"
+        raise ValueError(
+            f"config {str(path)!r} {wrong}; `holdfast init {path}` writes a config for `holdfast run`, and examples/ has "
+            "others."
+        )
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors put a byte-order mark first
     except ValueError as error:
