@@ -89,8 +89,9 @@ def _notes(made: "Plan") -> str:
     if any(stage.is_guessed for stage in made.stages):
         notes.append("* a prompt set is missing here: 1,000 prompts of 128 tokens are assumed.")
     notes.append(
-        "Memory was predicted to within 15% where it was measured. Times are lower bounds: they count only forward and "
-        "backward passes, on an idle device."
+        "Memory was predicted to within 15% where it was measured. Times count only forward and backward passes on an "
+        "idle device, with responses as long as the limit allows. Loading and saving add to them, and responses that "
+        "end early take less."
     )
     if made.rate is None:
         notes.append("Times are left out, as the speed of that device is unknown; give --flops.")

@@ -3,8 +3,8 @@
 The three rates are measured on this machine's device in less than a second: a product of matrices, a sum of long
 vectors, and many sums of short vectors. FLOPs, bytes read and written, and operations are those of the passes.
 
-The result is a lower bound. It leaves out loading, saving, a trainer's work before its first step, small caches, and
-other work on the machine.
+The result is that of the longest responses. It leaves out loading, saving, a trainer's work before its first step,
+small caches, and other work on the machine.
 """
 
 import time
