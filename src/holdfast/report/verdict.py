@@ -10,6 +10,7 @@ from holdfast.report.records import Report
 
 Answer = Literal[Decision, "not measured yet", "left out"]
 
+
 @dataclass(frozen=True)
 class Verdict:
     """A claim with its bar, its answer and its numbers."""

@@ -92,9 +92,7 @@ def _trained_alone(
 class TrainOnly(TrainerCallback):
     """The optimizer and callback with which a trainer trains selected entries alone. `train_only` makes it."""
 
-    def __init__(
-        self, optimizer: SparseAdamW, entries: list[Entries], max_grad_norm: float | None = None
-    ) -> None:
+    def __init__(self, optimizer: SparseAdamW, entries: list[Entries], max_grad_norm: float | None = None) -> None:
         self.optimizers = (optimizer, None)
         """Argument for the trainer's `optimizers`. The trainer makes the schedule."""
         self._optimizer, self._entries, self._max_grad_norm = optimizer, entries, max_grad_norm

@@ -180,7 +180,9 @@ class RunConfig(Options):
     @model_validator(mode="after")
     def _refuse_calibration(self) -> Self:
         if self._scores_harmful and self.calibration.harmful is None:
-            raise ValueError("calibration.harmful is missing; add it: harmful prompts, from which the weights are scored.")
+            raise ValueError(
+                "calibration.harmful is missing; add it: harmful prompts, from which the weights are scored."
+            )
         if self.calibration.harmful is not None and not self._scores_harmful:
             raise ValueError(
                 f"calibration.harmful has no effect: {self.enhance_objective} scores the weights from "
