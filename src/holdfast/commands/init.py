@@ -13,6 +13,8 @@ HEAD = "# A run of holdfast: `holdfast run {name}`. Lines that are commented out
 def init(out: Path = Path("holdfast.toml"), *, like: str | None = None, json: Json = False) -> None:
     """Write a commented config for `holdfast run`: every setting with its meaning and its default.
 
+    With `--like` it copies a shipped config, which has only the settings that this config changes.
+
     Example: holdfast init holdfast.toml
 
     Parameters
