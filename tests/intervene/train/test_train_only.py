@@ -158,7 +158,7 @@ def test_a_trainer_with_neither_trains_nothing_and_the_block_ends_in_an_error(tm
     model = make_llama()
     start = bits(model)
     with (  # noqa: SIM117
-        pytest.raises(ValueError, match="nothing was trained: .* give the trainer `optimizers=only.optimizers, callb")
+        pytest.raises(ValueError, match=r"nothing was trained: .* give the trainer `optimizers=only.optimizers, callb")
     ):
         with train_only(model, random_mask(model)):
             users_trainer(model, tmp_path, max_steps=1).train()
@@ -169,7 +169,7 @@ def test_a_trainer_that_adds_adapters_is_refused_before_it_trains(tmp_path):
     model = make_llama()
     with train_only(model, random_mask(model)) as only:
         model = get_peft_model(model, LoraConfig(target_modules=["q_proj"]))
-        with pytest.raises(ValueError, match="carries LoRA .* enhance the base model without adapters"):
+        with pytest.raises(ValueError, match=r"carries LoRA .* enhance the base model without adapters"):
             users_trainer(model, tmp_path, [only], only.optimizers)
 
 

@@ -110,7 +110,7 @@ def test_a_run_that_scores_sets_refusals_alone_has_no_calibration_prompts_for_th
     ],
 )
 def test_a_run_that_scores_anything_else_needs_its_harmful_prompts(other, tmp_path):
-    with pytest.raises(ValueError, match="calibration.harmful is missing; add it: harmful prompts"):
+    with pytest.raises(ValueError, match=r"calibration.harmful is missing; add it: harmful prompts"):
         read_config(SET_ALONE | other, RunConfig, tmp_path)
     given = {"calibration": {"harmful": "b.jsonl"}}
     assert read_config(SET_ALONE | given | other, RunConfig, tmp_path).harmful == "b.jsonl"

@@ -12,7 +12,6 @@ trainer's schedule applies. A warning names settings of the trainer that have no
 """
 
 import logging
-
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -149,8 +148,8 @@ class TrainOnly(TrainerCallback):
         """Raises ValueError when gradients have arrived and no step has used them: nothing was trained."""
         if self._optimizer.has_gradients and not self._has_stepped:
             raise ValueError(
-                "nothing was trained: the gradients of the mask's weights went to `train_only`, whose optimizer made no "
-                "step; give the trainer `optimizers=only.optimizers, callbacks=[only]`."
+                "nothing was trained: the gradients of the mask's weights went to `train_only`, whose optimizer made "
+                "no step; give the trainer `optimizers=only.optimizers, callbacks=[only]`."
             )
 
     def _notice_step(self, *_: object) -> None:

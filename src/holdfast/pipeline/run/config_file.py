@@ -23,8 +23,8 @@ def load_config(path: Path, kind: type[Config]) -> Config:
     if not path.is_file():
         wrong = "is a folder" if path.is_dir() else "does not exist"
         raise ValueError(
-            f"config {str(path)!r} {wrong}; `holdfast init {path}` writes a config for `holdfast run`, and examples/ has "
-            "others."
+            f"config {str(path)!r} {wrong}; `holdfast init {path}` writes a config for `holdfast run`, and examples/ "
+            "has others."
         )
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors put a byte-order mark first

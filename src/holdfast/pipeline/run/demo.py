@@ -4,7 +4,7 @@ import os
 
 from holdfast.intervene.options import AdaptOptions, EnhanceOptions
 from holdfast.models.options import GenerateOptions
-from holdfast.pipeline.options import EnhanceFiles, CalibrationFiles, ScoringOptions, SuiteFiles, VerifyOptions
+from holdfast.pipeline.options import CalibrationFiles, EnhanceFiles, ScoringOptions, SuiteFiles, VerifyOptions
 from holdfast.pipeline.run.config import RunConfig
 
 MAX_WORKERS = 4
