@@ -90,7 +90,9 @@ def test_no_judge_is_needed_and_a_gate_on_refusals_decides(asked, tmp_path, caps
     assert "asr" not in said.out.replace(str(tmp_path), "")
     assert "so the refusal rates may be wrong" in said.err
     file, copy = str(tmp_path / "evaluation.json"), tmp_path / "copy.json"
-    copy.write_text((tmp_path / "evaluation.json").read_text() + "\n")
+    again = json.loads((tmp_path / "evaluation.json").read_text())
+    again["answers"][0]["response"] += "\n"  # equal evaluations are refused
+    copy.write_text(json.dumps(again))
     assert call(["compare", file, str(copy), "--fail-if", "refusal.unscored > 1"]) == 0
     assert call(["compare", file, str(copy), "--fail-if", "asr > before"]) == 2
     assert "'asr', which was not measured before" in capsys.readouterr().err

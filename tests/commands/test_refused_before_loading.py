@@ -5,6 +5,7 @@ import re
 import sys
 
 import pytest
+import torch
 
 from holdfast.artifacts import save_mask
 from holdfast.cli import call
@@ -33,7 +34,7 @@ def files(tmp_path, monkeypatch):
         monkeypatch.setattr(module, "load_checkpoint", load)
     monkeypatch.setattr(layerwise, "open_layered", load)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    save_mask(tmp_path / "mask", Mask({}, {}, "base", 4))
+    save_mask(tmp_path / "mask", Mask({"a": torch.tensor([0])}, {"a": (4,)}, "base", 4))
     write_scores(tmp_path / "scores")
     (tmp_path / "full").mkdir()
     (tmp_path / "full/thesis.txt").write_text("years of work")

@@ -25,7 +25,7 @@ def refuse_contradictions(
 
     It runs before any response is generated. Defaults contradict nothing.
     """
-    _refuse_other_unit(neurons.method(options), neurons.unit)
+    refuse_other_unit(neurons.method(options), neurons.unit)
     record = OBJECTIVES[options.objective]
     if options.reduction not in (None, *record.reductions):
         only = record.reductions[0]
@@ -34,7 +34,7 @@ def refuse_contradictions(
         _refuse_unsampled(options.objective, generation)
 
 
-def _refuse_other_unit(method: str, unit: str) -> None:
+def refuse_other_unit(method: str, unit: str) -> None:
     """Raises ValueError for a method that scores another unit."""
     methods, others, other = (
         (SCORES, NEURON_SCORES, "neuron") if unit == "weight" else (NEURON_SCORES, SCORES, "weight")

@@ -11,7 +11,7 @@ from holdfast.models.load import LoadedModel, refuse_one_place, require_model_na
 from holdfast.models.options import GenerateOptions
 from holdfast.objective.registry import OBJECTIVES, ObjectiveRecord, names
 from holdfast.pipeline.judges import has_weights, refuse_idle, require_judge_name
-from holdfast.pipeline.objectives import refuse_contradictions
+from holdfast.pipeline.objectives import refuse_contradictions, refuse_other_unit
 from holdfast.pipeline.options import (
     JudgeOptions,
     LayerWiseOptions,
@@ -170,6 +170,7 @@ def _require_names(spec: ScoringSpec) -> None:
     _refuse_swapped(spec)
     require_name(spec.out, "a file to write the scores to", "give a path such as 'scores.safetensors'")
     require_options(spec.options, ScoringOptions)
+    refuse_other_unit(spec.neurons.method(spec.options), spec.neurons.unit)
     require_options(spec.judging, JudgeOptions)
     require_options(spec.generation, GenerateOptions)
     if spec.judged:

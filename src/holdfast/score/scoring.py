@@ -172,15 +172,15 @@ def how_made(
 ) -> dict[str, object]:
     """Returns the scores' metadata about their making. `beside` adds entries that only the caller knows.
 
-    A formula that uses no objective or no prompts records none, unless the caller adds them.
+    A formula of weights that uses no objective or no prompts records none, unless the caller adds them.
     """
     plain: dict[str, object] = {} if has_chat_template(loaded.tokenizer) else {"chat_format": PLAIN_FORMAT}
     plain |= {"template_arguments": dict(given)} if (given := arguments_of(loaded.tokenizer)) else {}
     chosen = options.model_dump(exclude={"sums_on_host"})  # the place of the sums changes no score
-    formula = SCORES[options.method]
-    differentiated = objective.describe() if formula.uses_objective else {}
+    formula = SCORES[options.method] if options.method in SCORES else None  # noqa: SIM401 - neurons have others
+    differentiated = objective.describe() if formula is None or formula.uses_objective else {}
     prompts = {} if "prompts" in beside else {"prompts": _prompts_of(objective)}
-    items = {"num_items": num_items, **plain, **prompts} if formula.uses_prompts else {}
+    items = {"num_items": num_items, **plain, **prompts} if formula is None or formula.uses_prompts else {}
     about = {"model": model_entry(loaded.name, loaded.base), **version()}
     return {**chosen, **differentiated, **items, **about, **beside}
 

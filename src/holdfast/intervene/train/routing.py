@@ -17,6 +17,7 @@ from transformers import PreTrainedModel
 from holdfast.models.activation_sites import ActivationSite, module_input
 from holdfast.models.activations import reading
 from holdfast.models.load import LoadedModel
+from holdfast.models.shards import whole
 from holdfast.models.sites import list_sites
 from holdfast.models.tables import check_token_ids, context_of
 from holdfast.prompts.batching import batches_by_length, right_pad
@@ -98,4 +99,4 @@ def _logits(model: PreTrainedModel, name: str, hidden: Float[Tensor, "position d
     """Returns the logits of a router, from its inputs."""
     module, weight = model.get_submodule(name.rpartition(".")[0]), model.get_parameter(name)
     bias = dict(module.named_parameters(recurse=False)).get("bias")
-    return nn.functional.linear(hidden.to(weight.dtype), weight, bias)
+    return nn.functional.linear(hidden.to(weight.dtype), whole(weight), None if bias is None else whole(bias))
