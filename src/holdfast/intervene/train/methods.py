@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
+from holdfast.arguments import require_options
 from holdfast.arms import Stage
 from holdfast.intervene.method_options import MethodOptions
 from holdfast.spelling import joined as listed
@@ -168,6 +169,7 @@ def _joined(rows: Sequence[Method]) -> Method:
 
 def refuse_idle(method: Method, options: MethodOptions) -> None:
     """Raises ValueError for an option that the method does not read."""
+    require_options(options, MethodOptions)
     for name in options.changed:
         if name not in method.options:
             raise ValueError(
@@ -200,7 +202,7 @@ def refuse_several_processes(method: Method) -> None:
 
 def methods_help(paragraph: str) -> str:
     """Returns the help of an option that takes a method: the paragraph, then a line for each method."""
-    combining = [row.name for row in METHODS.values() if row.file.startswith("combine.")]
+    combining = [row.name for row in METHODS.values() if str(row.file).startswith("combine.")]
     lines = [f"- {row.name}: {row.help}" for row in METHODS.values() if row.name not in combining]
     lines.append(f"- {', '.join(combining)}: combine the gradients of all losses")
     return "\n\n".join([paragraph, "\n".join(lines)])
