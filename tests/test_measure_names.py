@@ -67,6 +67,13 @@ def test_the_terminal_lists_categories_after_all_totals_and_marks_those_of_few_p
     ], "over-refusal has few prompts too, but is no category"
 
 
+def test_many_categories_of_few_prompts_are_one_row():
+    parts = [answers("utility", first(1, 2), f"topic {number}") for number in range(4)]
+    rows = dict(evaluation_rows(evaluation(*parts, answers("utility", first(1, 12), "zoology"))))
+    assert list(rows) == ["utility, right answers", "utility, right answers, zoology", "categories of few prompts"]
+    assert rows["categories of few prompts"] == "4, listed with --json"
+
+
 def test_the_table_of_arms_does_so_too():
     arms = [Arm("start", "before", read_suite(suite_json(with_categories())))]
     assert [row[0] for row in arm_table("SET", arms).rows] == [

@@ -190,6 +190,10 @@ def _generation(evaluation: "Evaluation") -> Mapping[str, object]:
     return settings if isinstance(settings, Mapping) else {}
 
 
+MOST_SMALL = 3
+"""Number of categories of few prompts that a table lists. More are counted in one row."""
+
+
 def evaluation_rows(evaluation: "Evaluation", agreement: "Agreement | None" = None) -> list[tuple[str, object]]:
     """Lists each measure in words with its rate, and the agreement of two judges where there is one."""
     from holdfast.measure_names import mark_of
@@ -205,9 +209,12 @@ def evaluation_rows(evaluation: "Evaluation", agreement: "Agreement | None" = No
         texts["perplexity"] = perplexity_words(evaluation.perplexity, evaluation.perplexity_rate)
     elif evaluation.perplexity_rate:
         texts["perplexity"] = rate_words(evaluation.perplexity_rate)
+    small = [name for name, mark in marks.items() if mark and name in texts]
+    folded = small if len(small) > MOST_SMALL else []
     rows: list[tuple[str, object]] = [
-        (f"{measure_words(name)}{marks.get(name, '')}", text) for name, text in ordered(texts)
+        (f"{measure_words(name)}{marks.get(name, '')}", text) for name, text in ordered(texts) if name not in folded
     ]
+    rows += [("categories of few prompts", f"{len(folded)}, listed with --json")] if folded else []
     if agreement:
         known = with_ends(agreement.kappa, agreement.kappa_low, agreement.kappa_high, ".2f")
         kappa = "undefined: both say always the same" if agreement.kappa is None else known
