@@ -153,6 +153,7 @@ def _seed_rate(stage: str, weights: str) -> Value:
 
 
 CLAIMS = "docs/established.md"
+EFFECT, AT_RANDOM = ("1.00", "0.99", "1.00"), ("0.04", "-0.01", "0.09")
 
 
 def _claims() -> Iterator[Quote]:
@@ -205,6 +206,11 @@ def _claims() -> Iterator[Quote]:
         ("2.31", largest), ("0.68", length / pairs),
     ):  # fmt: skip
         yield Quote(CLAIMS, apart, number, lambda value=value: value)
+    back, restored = "| 0.3% of the weights, chosen by their effect", "docs/results/restore.md"
+    for row, numbers in (("0.3% | effect", EFFECT), ("1.0% | random", AT_RANDOM)):
+        for part, number in enumerate(numbers):
+            value = cell(restored, row, "lost safety that is back", below="## What comes back", part=part)
+            yield Quote(CLAIMS, back, number, value)
     rules = "| The refusal rules agree with people"
     yield Quote(CLAIMS, rules, "0.92", text(RULES, r"They reach (0\.\d+) on the held-out"))
     yield Quote(CLAIMS, rules, "0.62", text(RULES, r"and (0\.\d+) for jailbreak templates"))
@@ -219,6 +225,6 @@ SETTINGS = {
         r"Qwen2\.5-Coder-0\.5B", r"(before|after|than|by more than) [-+]? ?0\.05", r"--fraction 0\.01",
         r"(top|random|selected|with) 0\.1%", r"0\.\d% of the weights", r"v?\d+\.\d+\.\d+",
     ),
-    CLAIMS: (r"arXiv \d{4}\.\d{5}", r"Qwen2\.5-Coder-0\.5B", r"\| 0\.1% selected", r"shared? 0\.1%"),
+    CLAIMS: (r"arXiv \d{4}\.\d{5}", r"Qwen2\.5-Coder-0\.5B", r"\| 0\.1% selected", r"shared? 0\.1%", r"\| 0\.3% of the weights"),
 }  # fmt: skip
 """Decimal numbers of a page that are settings, versions and addresses, and come from no run."""
