@@ -140,19 +140,19 @@ def refused(folder: Path, out: Path) -> dict[str, str]:
     lora = AdaptOptions(lora=LoraOptions(rank=2), shard=True)
     dpo = EnhanceOptions(objective="dpo", shard=True)
     odd = AdaptOptions(batch_size=3, iterations=1)
-    utility = {"objective": "utility", "shard": True}
+    utility, right = {"objective": "utility", "shard": True}, str(folder / "harmless.jsonl")
     asked = {
         "lora": lambda: tuning.adapt_model(base, mask, data, out / "lora", options=lora),
         "dpo": lambda: tuning.enhance_model(base, mask, files_of(folder), out / "dpo", options=dpo),
         "odd": lambda: tuning.adapt_model(base, mask, data, out / "odd", options=odd),
         "inputs": lambda: scoring.score_likelihood(
-            base, data, out / "inputs.safetensors", options=ScoringOptions(method="wanda", **utility)
+            base, right, out / "inputs.safetensors", options=ScoringOptions(method="wanda", **utility)
         ),
         "convergence": lambda: scoring.score_likelihood(
-            base, data, out / "convergence.safetensors", options=ScoringOptions(convergence=True, **utility)
+            base, right, out / "convergence.safetensors", options=ScoringOptions(convergence=True, **utility)
         ),
         "prompts": lambda: scoring.score_likelihood(
-            base, data + f"#first={4 + rank()}", out / "prompts.safetensors", options=ScoringOptions(**utility)
+            base, right + f"#first={4 + rank()}", out / "prompts.safetensors", options=ScoringOptions(**utility)
         ),
         "there": lambda: masks.select(folder / "ties.safetensors", "top", out / "ties_top.safetensors", given={}),
     }
