@@ -206,6 +206,16 @@ def _claims() -> Iterator[Quote]:
         ("2.31", largest), ("0.68", length / pairs),
     ):  # fmt: skip
         yield Quote(CLAIMS, apart, number, lambda value=value: value)
+    steered = json.loads((ROOT / "benchmarks/real/results/directions/qwen_steer.json").read_text())["evaluations"]
+    drawn = sorted(one["refusal"]["value"] for name, one in steered.items() if name.startswith("random"))
+    refusals, safe = (
+        [steered[name][measure]["value"] for name in ("untouched", "steered_0.15")]
+        for measure in ("refusal", "borderline")
+    )
+    for number, value in zip(
+        ("0.46", "0.58", "0.40", "0.56", "0.46", "0.60"), [*refusals, drawn[0], drawn[-1], *safe], strict=True
+    ):
+        yield Quote(CLAIMS, "| Moving the states along it", number, lambda value=value: value)
     back, restored = "| 0.3% of the weights, chosen by their effect", "docs/results/restore.md"
     for row, numbers in (("0.3% | effect", EFFECT), ("1.0% | random", AT_RANDOM)):
         for part, number in enumerate(numbers):
@@ -225,6 +235,9 @@ SETTINGS = {
         r"Qwen2\.5-Coder-0\.5B", r"(before|after|than|by more than) [-+]? ?0\.05", r"--fraction 0\.01",
         r"(top|random|selected|with) 0\.1%", r"0\.\d% of the weights", r"v?\d+\.\d+\.\d+",
     ),
-    CLAIMS: (r"arXiv \d{4}\.\d{5}", r"Qwen2\.5-Coder-0\.5B", r"\| 0\.1% selected", r"\| 0\.3% of the weights"),
+    CLAIMS: (
+        r"coefficient 0\.15", r"arXiv \d{4}\.\d{5}", r"Qwen2\.5-Coder-0\.5B",
+        r"\| 0\.1% selected", r"\| 0\.3% of the weights",
+    ),
 }  # fmt: skip
 """Decimal numbers of a page that are settings, versions and addresses, and come from no run."""
