@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Words(NamedTuple):
-    """What a measure is called."""
+    """Words for a measure."""
 
     row: str
     """In a table of the terminal or of gate.md, and in a sentence."""

@@ -43,7 +43,7 @@ class Counted(NamedTuple):
 
 
 class Apart(NamedTuple):
-    """How well a vector tells pairs apart."""
+    """Pairs that a vector tells apart, and its margins."""
 
     recognised: Counted
     separation: float
@@ -118,12 +118,10 @@ def find_direction(
     Raises:
         ValueError: fewer than ten pairs, or no such layer.
     """
-    if layer is not None and not 0 <= layer < len(positive):
-        raise ValueError(f"layer {layer} is not one of this model's {len(positive)}; give 0 to {len(positive) - 1}.")
+    candidates = candidate_layers(layer, len(positive), "this model")
     first, second = split_pairs(positive.shape[1], seed)
-    candidates = range(len(positive)) if layer is None else [layer]
     rated = tuple(rate_layer(number, positive[number, first], negative[number, first], seed) for number in candidates)
-    best = max(rated, key=lambda one: (one.apart.recognised.share, one.apart.separation)).layer
+    best = best_layer(rated)
     vector = difference_in_means(positive[best, first], negative[best, first])
     norm = float(torch.cat([positive[best, first], negative[best, first]]).norm(dim=1).median())
     recognition = Recognition(
@@ -132,6 +130,20 @@ def find_direction(
         tell_by_length([lengths[pair] for pair in first], [lengths[pair] for pair in second]),
     )
     return Found(vector, best, norm, rated, recognition)
+
+
+def candidate_layers(layer: int | None, count: int, whose: str) -> Sequence[int]:
+    """Returns the given layer alone, or all of a model's layers. Raises ValueError where it has no such layer."""
+    if layer is None:
+        return range(count)
+    if not 0 <= layer < count:
+        raise ValueError(f"layer {layer} is not one of {whose}'s {count}; give 0 to {count - 1}.")
+    return [layer]
+
+
+def best_layer(rated: Sequence[RatedLayer]) -> int:
+    """Returns the layer that tells most pairs apart, of several the one with the largest separation."""
+    return max(rated, key=lambda one: (one.apart.recognised.share, one.apart.separation)).layer
 
 
 def recognise(

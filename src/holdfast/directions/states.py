@@ -18,7 +18,6 @@ TOKEN_BUDGET = 512
 """Tokens of a batch."""
 
 
-@torch.no_grad()
 def last_states(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -27,24 +26,43 @@ def last_states(
     as_text: bool = False,
     progress: Progress = silent,
 ) -> Float[Tensor, "layer prompt d_model"]:
-    """Returns the states that leave each layer at the last token of each prompt, float32 on the CPU.
+    """Returns the states of prompts (`states_of`), encoded as `encode_prompts` does."""
+    return states_of(model, tokenizer, encode_prompts(model, tokenizer, prompts, as_text=as_text), progress)
+
+
+def encode_prompts(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], *, as_text: bool = False
+) -> list[list[int]]:
+    """Returns the token ids of each prompt.
 
     A prompt is a user's turn, and its last token is the last one that the chat template writes before the response.
 
     Args:
-        model: the model, which is not changed.
+        model: the model.
         tokenizer: its tokenizer.
         prompts: the texts.
         as_text: True reads the texts as they are, without the chat template. The last token is then the text's own.
-        progress: called after every batch, with the number of prompts so far.
 
     Raises:
-        ValueError: no prompts, a text without a token, one that is longer than the model's context, or a model without
-            numbered layers.
+        ValueError: no prompts, a text without a token, or one that is longer than the model's context.
     """
-    sequences = (
-        _plain(model, tokenizer, prompts) if as_text else [one.prompt_ids for one in ask(model, tokenizer, prompts)]
-    )
+    return _plain(model, tokenizer, prompts) if as_text else [one.prompt_ids for one in ask(model, tokenizer, prompts)]
+
+
+@torch.no_grad()
+def states_of(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    sequences: Sequence[Sequence[int]],
+    progress: Progress = silent,
+) -> Float[Tensor, "layer prompt d_model"]:
+    """Returns the states that leave each layer at the last token of each sequence, float32 on the CPU.
+
+    Progress is called after every batch, with the number of prompts so far.
+
+    Raises:
+        ValueError: the model has no numbered layers.
+    """
     sites = residual_sites(model)
     states = torch.empty(len(sites), len(sequences), sites[0].shape[0])
     pad_id, done, label = pad_id_for(model, tokenizer), 0, "reading the states of prompts"

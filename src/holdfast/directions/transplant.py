@@ -18,6 +18,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from holdfast.directions.finding import candidate_layers
+
 FEWEST_SENTENCES = 50
 RANKS = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
 """Ranks that are tried, below the number of sentences and both widths."""
@@ -58,14 +60,13 @@ def fit_transplant(
     count = len(source)
     if count < FEWEST_SENTENCES:
         raise ValueError(f"a transplant needs {FEWEST_SENTENCES} sentences or more, got {count}; thousands are best.")
-    if layer is not None and not 0 <= layer < len(target):
-        raise ValueError(f"layer {layer} is not one of the target's {len(target)}; give 0 to {len(target) - 1}.")
+    candidates = candidate_layers(layer, len(target), "the target")
     generator = torch.Generator().manual_seed(seed)
     order, other = torch.randperm(count, generator=generator), torch.randperm(count, generator=generator)
     parts = order.split([count - 2 * (count // 5), count // 5, count // 5])
     decomposed = _decompose(source[parts[0]])
     fitted = []
-    for number in range(len(target)) if layer is None else [layer]:
+    for number in candidates:
         matrix, rank = _best(decomposed, source, target[number], parts)
         shuffled, _ = _best(decomposed, source, target[number][other], parts)
         explained = r_squared(matrix, source, target[number], parts[0], parts[2])

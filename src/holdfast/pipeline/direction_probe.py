@@ -8,7 +8,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from holdfast.arguments import checked_call
 from holdfast.directions.difference_in_means import difference_in_means
-from holdfast.directions.finding import FEWEST_PAIRS, rate_layer
+from holdfast.directions.finding import FEWEST_PAIRS, best_layer, candidate_layers, rate_layer
 from holdfast.directions.states import last_states
 from holdfast.models.load import require_tokenizer
 from holdfast.prompts.sources import load_prompts
@@ -47,16 +47,14 @@ def direction_turn_probe(
         )
     texts = [prompt.prompt for side in sides for prompt in side[:count]]
     start: list[torch.Tensor] = []
-    chosen = [layer]
+    chosen: list[int] = []
 
     def measure(model: PreTrainedModel) -> float:
         states = last_states(model, tokenizer, texts)
         positive, negative = states[:, :count], states[:, count:]
-        if chosen[0] is None:
-            rated = [rate_layer(number, positive[number], negative[number], 0) for number in range(len(states))]
-            chosen[0] = max(rated, key=lambda one: (one.apart.recognised.share, one.apart.separation)).layer
-        if not 0 <= chosen[0] < len(states):
-            raise ValueError(f"layer {layer} is not one of this model's {len(states)}; give 0 to {len(states) - 1}.")
+        if not chosen:
+            candidates = candidate_layers(layer, len(states), "this model")
+            chosen.append(best_layer([rate_layer(one, positive[one], negative[one], 0) for one in candidates]))
         vector = difference_in_means(positive[chosen[0]], negative[chosen[0]])
         if not start:
             start.append(vector)

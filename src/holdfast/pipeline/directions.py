@@ -9,11 +9,10 @@ from torch import Tensor
 
 from holdfast.artifacts import load_direction, refuse_other_base, save_direction
 from holdfast.directions.finding import Apart, Found, Recognition, find_direction, recognise, tell_by_length
-from holdfast.directions.states import last_states
+from holdfast.directions.states import encode_prompts, last_states, states_of
 from holdfast.directions.transplant import Transplant, fit_transplant
 from holdfast.evaluate.statistics import counted_rate
 from holdfast.made_by import Meta, count_shared, model_entry, prompts_entry, version
-from holdfast.models.asking import ask
 from holdfast.models.load import LoadedModel, load_model
 from holdfast.outcomes import Rate
 from holdfast.pipeline.outputs import refuse_existing
@@ -178,12 +177,10 @@ def _read(
     loaded: LoadedModel, pairs: PromptPairs, as_text: bool, progress: Progress
 ) -> tuple[tuple[Tensor, Tensor], list[tuple[int, int]]]:
     """Reads the states of both sides, and the numbers of tokens of each pair."""
-    states = last_states(loaded.model, loaded.tokenizer, pairs.texts, as_text=as_text, progress=progress)
-    asked = [one.prompt_ids for one in ask(loaded.model, loaded.tokenizer, pairs.texts)]
-    lengths = [len(ids) for ids in asked]
-    return (states[:, : len(pairs)], states[:, len(pairs) :]), list(
-        zip(lengths[: len(pairs)], lengths[len(pairs) :], strict=True)
-    )
+    sequences = encode_prompts(loaded.model, loaded.tokenizer, pairs.texts, as_text=as_text)
+    states = states_of(loaded.model, loaded.tokenizer, sequences, progress)
+    lengths, count = [len(ids) for ids in sequences], len(pairs)
+    return (states[:, :count], states[:, count:]), list(zip(lengths[:count], lengths[count:], strict=True))
 
 
 def _meta(recognition: Recognition) -> dict[str, object]:
