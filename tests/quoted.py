@@ -54,21 +54,6 @@ def mean(*values: Value) -> Value:
     return lambda: fmean(value() for value in values)
 
 
-def turned(value: Value) -> Value:
-    """The other share: not refused in place of refused."""
-    return lambda: 1.0 - value()
-
-
-def perplexity(arm: str) -> Value:
-    """Mean perplexity over the seeds of SET on SmolLM2."""
-
-    def read() -> float:
-        files = sorted((ROOT / "benchmarks/real/results/set").glob(f"{arm}*.json"))
-        return fmean(json.loads(file.read_text())["perplexity"]["value"] for file in files)
-
-    return read
-
-
 def _rows(page: str, below: str) -> Iterator[tuple[list[str], list[str]]]:
     """The rows of all tables below a heading, each with its header."""
     header: list[str] = []
@@ -98,9 +83,8 @@ def _seeds(weights: str, stage: str, *columns: str) -> Value:
 
 
 BOTH = ("ASR seen", "ASR held out")
-SET_ROW, SPA_ROW = "| SET trains only these weights", "| SPA holds these weights"
 TUNED, SET_TABLE = "SET, top 0.1%", "## SET"
-NEW, UNSAFE, SAFE = "refuses harmful", "XSTest, unsafe", "over-refusal (XSTest, safe)"
+NEW, UNSAFE = "refuses harmful", "XSTest, unsafe"
 
 
 def _set(weights: str, column: str) -> Value:
@@ -109,41 +93,17 @@ def _set(weights: str, column: str) -> Value:
 
 
 def _readme() -> Iterator[Quote]:
-    lora = "docs/methods/spa.md"
-    yield Quote("README.md", "On the built-in model plain LoRA lost", "0.062", cell(lora, "7e-4", "plain LoRA"))
-    for number, column in (("0.023", "top 1% held"), ("0.012", "top 5% held"), ("0.070", "random 1% held")):
-        yield Quote("README.md", "With the top 1% held the loss was", number, cell(lora, "7e-4", column))
     on_held_out = text(RULES, r"They reach (0\.\d+) on the held-out")
-    yield Quote("README.md", "[agree with people](docs/results/refusal_judge.md) on 0.92", "0.92", on_held_out)
-    hard = text(RULES, r"they reach (0\.\d+) for safe and unsafe prompts")
-    yield Quote("README.md", "deliberately hard responses", "0.88", hard)
-    templates = text(RULES, r"and (0\.\d+) for jailbreak templates")
-    yield Quote("README.md", "those to jailbreak templates", "0.62", templates)
-    line = "| noise on the selected weights costs refusals"
-    yield Quote("README.md", line, "0.27", cell(REAL, "nothing", "utility", below="noise of 0.38"))
-    yield Quote("README.md", line, "0.00", cell(REAL, "the top 0.1%", "utility", below="noise of 0.38"))
-    line = "at least halves the harmful prompts"
-    yield Quote("README.md", line, "0.91", turned(_real("published model", "refuses harmful")))
-    yield Quote("README.md", line, "0.11", turned(_real(TUNED, "refuses harmful")))
-    line = "SET of the selected weights does more than SET of random ones"
-    yield Quote("README.md", line, "0.11", turned(_real(TUNED, "refuses harmful")))
-    yield Quote("README.md", line, "0.86", turned(_real("SET, random 0.1%", "refuses harmful")))
+    yield Quote("README.md", "The refusal rules agree with people on", "0.92", on_held_out)
+    line = "| training 0.1% selected weights (SET)"
+    yield Quote("README.md", line, "0.97", _set("top", NEW))
+    yield Quote("README.md", line, "0.12", _set("random", NEW))
+    line = "| those weights also refuse harmful prompts of another wording"
+    yield Quote("README.md", line, "0.15", _set("top", UNSAFE))
+    yield Quote("README.md", line, "0.24", _set("random", UNSAFE))
     line = "| SET leaves over-refusal as it was"
     yield Quote("README.md", line, "0.02", _real("published model", "refuses borderline"))
     yield Quote("README.md", line, "0.69", _real(TUNED, "refuses borderline"))
-    for line, column in (
-        ("| refuses harmful prompts of JailbreakBench", NEW),
-        ("| refuses harmful prompts of XSTest", UNSAFE),
-        ("| refuses safe prompts of XSTest", SAFE),
-    ):
-        for arm in ("untouched", "top", "random"):
-            yield Quote("README.md", line, "", _set(arm, column))
-    for arm in ("start", "top_0.001_0.001", "random_0.001_0.001"):
-        yield Quote("README.md", "| perplexity of everyday instructions", "", perplexity(arm))
-    for weights in ("start", "top 1%", "safety_only 1%", "random 1%", "plain"):
-        yield Quote("README.md", SPA_ROW, "", _seed_rate("SPA", weights))
-    for weights in ("start", "top 1%", "safety_only 1%", "random 1%", "all weights"):
-        yield Quote("README.md", SET_ROW, "", _seed_rate("SET", weights))
 
 
 def _seed_rate(stage: str, weights: str) -> Value:
@@ -231,9 +191,8 @@ def _claims() -> Iterator[Quote]:
 QUOTES = (*_readme(), *_claims())
 SETTINGS = {
     "README.md": (
-        r"\b\d{4}\.\d{5}\b", r"Python 3\.11 to 3\.13", r"Version 0\.1\.0", r"Apache-2\.0", r"llama-3\.1-8b",
-        r"Qwen2\.5-Coder-0\.5B", r"(before|after|than|by more than) [-+]? ?0\.05", r"--fraction 0\.01",
-        r"(top|random|selected|with) 0\.1%", r"0\.\d% of the weights", r"v?\d+\.\d+\.\d+",
+        r"\b\d{4}\.\d{5}\b", r"Python 3\.11 to 3\.13", r"Version 0\.1\.0", r"Apache-2\.0",
+        r"(before|after) [-+] 0\.05", r"--fraction 0\.01", r"training 0\.1%",
     ),
     CLAIMS: (
         r"coefficient 0\.15", r"arXiv \d{4}\.\d{5}", r"Qwen2\.5-Coder-0\.5B",
