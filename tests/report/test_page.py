@@ -298,8 +298,8 @@ def test_every_objective_has_its_sentence():
 
 
 def test_examples_are_no_choice_of_a_judge_where_there_was_none():
-    assert "the largest change of the judged score first" in render_page(read(full_report()))
-    assert "the judged score first" not in render_page(read(full_report() | {"safety": "not_refused"}))
+    assert "The largest change of the judged score comes first" in render_page(read(full_report()))
+    assert "the judged score comes first" not in render_page(read(full_report() | {"safety": "not_refused"}))
 
 
 def test_the_safety_only_selection_is_drawn_where_the_run_uses_it():

@@ -54,7 +54,7 @@ def histogram(record: Distribution | None) -> Histogram | None:
         return BOTTOM - (BOTTOM - TOP) * (math.log10(count) - lowest) / (highest - lowest)
 
     return Histogram(
-        "Entries by their score",
+        "Number of weights at each score",
         WIDTH,
         250,
         LEFT,
@@ -86,7 +86,7 @@ def distribution_table(record: Distribution) -> NumberTable:
     edges = [f"{edge:.4g}" for edge in record.bin_edges]
     rows = [("0", "0", f"{record.zeros:,}")]
     rows += [(*bin, f"{count:,}") for bin, count in zip(pairwise(edges), record.counts, strict=True)]
-    title = "Entries by their score" + (f", selected from {record.cut:.6g}" if record.cut is not None else "")
+    title = "Number of weights at each score" + (f", selected from {record.cut:.6g}" if record.cut is not None else "")
     return NumberTable(title, ("score from", "to", "entries"), tuple(rows), frozenset({0, 1, 2}))
 
 

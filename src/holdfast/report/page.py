@@ -21,6 +21,7 @@ from holdfast.report.experts import SHOWN, ExpertMap, expert_map, expert_table
 from holdfast.report.figures import Curves, HeatMap, heat_map, noise_curves
 from holdfast.report.folded import same_in_all, same_under_noise
 from holdfast.report.forests import Forest, forest
+from holdfast.report.in_short import in_short
 from holdfast.report.left_out import left_out_words, uses_safety_only
 from holdfast.report.objective_words import score_words
 from holdfast.report.records import Component, Report, Selection
@@ -132,7 +133,7 @@ class Figures:
 def page_context(report: Report) -> dict[str, object]:
     """Collects the values of the page's template: figures, tables, verdicts and the report itself."""
     verdicts, absent = verdicts_of(report), report.config.stages_left_out
-    arms, own = arms_of(report), own_mask_of_set(report)
+    arms, own, stages = arms_of(report), own_mask_of_set(report), cards(report)
     return {
         **vars(figures_of(report)),
         "report": report,
@@ -145,7 +146,8 @@ def page_context(report: Report) -> dict[str, object]:
         "cannot_say": what_it_cannot_say(report, verdicts),
         "every_verdict": verdicts,
         "cut_off": cut_off_of(report),
-        "cards": cards(report),
+        "cards": stages,
+        "in_short": in_short(report, stages, verdicts),
         "safety": safety_name(report),
         "own_mask": own and score_words(own.objective),
         "scored_by": score_words(report.locate.objective),

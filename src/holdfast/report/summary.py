@@ -29,8 +29,8 @@ Shown = Rate | str
 """A rate, or the reason why there is none."""
 STAGES = {
     "verify": "Noise on the selected weights",
-    "enhance": "Tuning only the selected weights (SET)",
-    "adapt": "Holding the selected weights fast (SPA)",
+    "enhance": "Training only the selected weights (SET)",
+    "adapt": "Holding the selected weights (SPA)",
 }
 
 LISTED = 8
