@@ -53,6 +53,31 @@ def test_the_trainers_clipping_is_done_on_the_selected_entries(tmp_path):
     assert not equal_bits(bits(models["trainer's"]), bits(models["none"]))
 
 
+class Norms(TrainerCallback):
+    """Records the norm of the selected entries' gradient before each step, and what the trainer prints."""
+
+    def __init__(self):
+        self.before_steps, self.printed = [], []
+
+    def on_pre_optimizer_step(self, args, state, control, optimizer, **kwargs):
+        grads = [master.grad for group in optimizer.param_groups for master in group["params"]]
+        self.before_steps.append(float(torch.cat(grads).double().square().sum().sqrt()))
+
+    def on_log(self, args, state, control, logs, **kwargs):
+        self.printed += [logs["grad_norm"]] if "grad_norm" in logs else []
+
+
+def test_the_log_has_the_norm_of_the_selected_entries_gradient_before_clipping(tmp_path):
+    model, norms = make_llama(), Norms()
+    with train_only(model, random_mask(model), lr=1e-2) as only:
+        trainer = users_trainer(model, tmp_path, [only, norms], only.optimizers, max_grad_norm=1e-8)
+        trainer.train()
+    logged = [record["grad_norm"] for record in trainer.state.log_history if "grad_norm" in record]
+    assert len(logged) == 6
+    assert logged == norms.printed == pytest.approx(norms.before_steps, rel=1e-5)  # float32 sums
+    assert min(logged) > 0
+
+
 def test_micro_batches_add_up(tmp_path):
     whole, parts = make_llama(), make_llama()
     mask = random_mask(whole)

@@ -1,6 +1,6 @@
 """Arguments that transformers' trainer gives to the hooks of a callback, beside its settings and its state."""
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import torch
 from transformers import PreTrainedModel
@@ -12,3 +12,5 @@ class HookArguments(TypedDict):
     model: PreTrainedModel
     optimizer: torch.optim.Optimizer
     """Missing when the trainer is made, unless it was given one."""
+    logs: NotRequired[dict[str, float]]
+    """Numbers that the trainer logs. Given to `on_log` alone."""

@@ -91,6 +91,8 @@ class SparseAdamW(torch.optim.Optimizer):
         self.is_sharded = is_sharded(model)
         """True where several processes hold parts of the model."""
         self._packs = [_Pack([entry for entry in entries if entry.weight.device == device]) for device in devices]
+        self.grad_norm: Tensor | None = None
+        """Norm of the selected entries' gradient in the last step, before clipping. None until a step has clipped."""
         defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "fused": True}
         super().__init__([pack.master for pack in self._packs], {**defaults, "max_grad_norm": max_grad_norm})
         for pack in self._packs:
@@ -183,6 +185,7 @@ class SparseAdamW(torch.optim.Optimizer):
         norm = nn.utils.get_total_norm([master.grad for master in masters if master.grad is not None])
         if self.is_sharded:
             norm = all_sum(norm.square()).sqrt()
+        self.grad_norm = norm
         nn.utils.clip_grads_with_norm_(masters, max_norm, norm)
 
     def _step_group(self, group: "_Group") -> None:

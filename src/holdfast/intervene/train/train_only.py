@@ -5,9 +5,10 @@
         trainer.train()
 
 A trainer clips dense gradients, which SparseAdamW has freed by then. So the callback has SparseAdamW clip the selected
-entries, by the trainer's `max_grad_norm` unless `train_only` got one. The trainer logs a `grad_norm` of 0. A trainer
-that skips a step, because gradients are not finite, clears only the dense gradients. The callback clears the packed
-ones. As with any optimizer given to a trainer, learning rate and weight decay are those of the optimizer, and the
+entries, by the trainer's `max_grad_norm` unless `train_only` got one. The trainer would log a `grad_norm` of 0, and the
+callback puts the norm of the selected entries' gradient in its place. A logging service that the trainer asks before
+its callbacks, such as W&B, still gets 0. A trainer that skips a step, because gradients are not finite, clears only the
+dense gradients. The callback clears the packed ones. As with any optimizer given to a trainer, learning rate and weight decay are those of the optimizer, and the
 trainer's schedule applies. A warning names settings of the trainer that have no effect.
 """
 
@@ -132,6 +133,18 @@ class TrainOnly(TrainerCallback):
     def on_step_end(self, *_: object, **__: object) -> None:
         """Clears the packed gradients, also after a step that the trainer skipped."""
         self._optimizer.zero_grad()
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Unpack[HookArguments]
+    ) -> None:
+        """Replaces the trainer's `grad_norm` of 0 by the norm of the selected entries' gradient before clipping.
+
+        The trainer measures its own after the gradients have left the model.
+        """
+        norm = self._optimizer.grad_norm
+        for logged in (given.get("logs", {}), *state.log_history[-1:]):
+            if "grad_norm" in logged and norm is not None:
+                logged["grad_norm"] = float(norm)
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Unpack[HookArguments]
