@@ -62,6 +62,10 @@ class Compared:
     lost: Lost | None = None
     """Prompts that were scored before and not after. None without any."""
 
+    def __repr__(self) -> str:
+        change = f", change {self.change}" if self.change else ""
+        return f"<Compared: {self.name} {self.before} before, {self.after} after{change}, {len(self.prompts)} prompts>"
+
     @property
     def p_value(self) -> float | None:
         """The p value of the paired test, or None where there is none."""

@@ -47,6 +47,9 @@ class AdaptResult(TuningResult):
     frozen: tuple[Role, ...] = ()
     """Roles of the parameters that were not trained."""
 
+    def __repr__(self) -> str:
+        return f"<AdaptResult: {self.entries_protected:,} weights held, {self.described}>"
+
 
 @checked_call
 def adapt(

@@ -63,6 +63,9 @@ class EnhanceResult(TuningResult):
     untouched_identical: bool | None
     """True after a check that every other entry kept every bit. None without a mask."""
 
+    def __repr__(self) -> str:
+        return f"<EnhanceResult: {self.entries_trained:,} weights trained, {self.described}>"
+
 
 @checked_call
 def enhance(

@@ -21,3 +21,11 @@ class TuningResult:
     """Mean loss per response token on the last batch, before training. None for preferences."""
     saved_loss: float | None = None
     """Mean loss per response token on the last batch, of the model as saved. None for preferences."""
+
+    @property
+    def described(self) -> str:
+        """Steps, losses and changed weights, for a result that is printed."""
+        steps = f"{len(self.losses):,} {'step' if len(self.losses) == 1 else 'steps'}"
+        known = self.start_loss is not None and self.saved_loss is not None
+        losses = f", loss {self.start_loss:.3f} to {self.saved_loss:.3f}" if known else ""
+        return f"{steps}{losses}, {self.entries_changed:,} weights changed, tuned {self.tuned}"
