@@ -1,7 +1,7 @@
 """holdfast finds the weights that carry a language model's safety, strengthens them, and protects them in fine-tuning.
 
 `__init__.pyi` lists the names that scripts need. Each is imported when it is first used. The name `evaluate` is a
-package, so its function is imported by `from holdfast.evaluate import evaluate`.
+package that can be called. A type checker knows the function under `from holdfast.evaluate import evaluate`.
 """
 
 import lazy_loader
