@@ -4,12 +4,13 @@
         trainer = SFTTrainer(model, ..., optimizers=only.optimizers, callbacks=[only])
         trainer.train()
 
-A trainer clips dense gradients, which SparseAdamW has freed by then. So the callback has SparseAdamW clip the selected
-entries, by the trainer's `max_grad_norm` unless `train_only` got one. The trainer would log a `grad_norm` of 0, and the
-callback puts the norm of the selected entries' gradient in its place. A logging service that the trainer asks before
-its callbacks, such as W&B, still gets 0. A trainer that skips a step, because gradients are not finite, clears only the
-dense gradients. The callback clears the packed ones. As with any optimizer given to a trainer, learning rate and weight decay are those of the optimizer, and the
-trainer's schedule applies. A warning names settings of the trainer that have no effect.
+A trainer clips dense gradients, which SparseAdamW has freed by then. So the callback has SparseAdamW clip the
+selected entries, by the trainer's `max_grad_norm` unless `train_only` got one. The trainer would log a `grad_norm` of
+0, and the callback puts the norm of the selected entries' gradient in its place. A logging service that the trainer
+asks before its callbacks, such as W&B, still gets 0. A trainer that skips a step, because gradients are not finite,
+clears only the dense gradients. The callback clears the packed ones. As with any optimizer given to a trainer,
+learning rate and weight decay are those of the optimizer, and the trainer's schedule applies. A warning names
+settings of the trainer that have no effect.
 """
 
 import logging
