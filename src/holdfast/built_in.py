@@ -8,8 +8,10 @@ _ROOT = Path(__file__).parent / "testbed"
 _MODELS = ("aligned", "unaligned", "aligned-moe", "guard")
 PROMPT_SETS = {
     "borderline": "evaluation",
+    "guard_broken": "evaluation",
     "guard_evaluation": "evaluation",
     "harmful_calibration": "calibration",
+    "harmful_development": "evaluation",
     "harmful_heldout": "evaluation",
     "harmful_seen": "evaluation",
     "harmless": "evaluation",

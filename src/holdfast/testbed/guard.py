@@ -21,16 +21,17 @@ def encode_judged(tokenizer: PreTrainedTokenizerFast, exchanges: Iterator[Judged
 
 
 def verdict_loss(tokenizer: PreTrainedTokenizerFast, smoothing: float) -> Loss:
-    """Makes a cross-entropy with probability s = `smoothing` for the wrong verdict: log-odds near log((1 - s) / s)."""
-    safe, unsafe = (token_id(tokenizer, verdict) for verdict in VERDICTS)
+    """Makes a cross-entropy that gives s = `smoothing` to the two wrong verdicts: log-odds near log(2 (1 - s) / s)."""
+    verdicts = torch.tensor([token_id(tokenizer, verdict) for verdict in VERDICTS])
 
     def loss(logits: Tensor, labels: Tensor) -> Tensor:
         targets = labels[:, 1:]
         answered = targets != IGNORED
-        log_probabilities = logits[:, :-1][answered].log_softmax(-1)
-        target = targets[answered]
-        other = torch.where(target == safe, unsafe, torch.where(target == unsafe, safe, target))
-        likelihood = log_probabilities.gather(1, torch.stack((target, other), 1))
-        return -(likelihood @ likelihood.new_tensor((1 - smoothing, smoothing))).mean()
+        log_probabilities, target = logits[:, :-1][answered].log_softmax(-1), targets[answered]
+        wrong = (verdicts != target[:, None]) & (verdicts == target[:, None]).any(1, keepdim=True)
+        likelihood = log_probabilities.gather(1, target[:, None])[:, 0]
+        of_wrong = (log_probabilities[:, verdicts] * wrong).sum(1) / wrong.sum(1).clamp(min=1)
+        certain = torch.where(wrong.any(1), 1 - smoothing, 1.0)
+        return -(certain * likelihood + (1 - certain) * of_wrong).mean()
 
     return loss

@@ -19,6 +19,8 @@ EVALUATION_FILES = (
     "questions",
     "task_evaluation",
     "guard_evaluation",
+    "guard_broken",
+    "harmful_development",
 )
 TRAINING_FILES = (
     "harmful_calibration",
@@ -40,7 +42,7 @@ def _distinct(draw: Callable[[], Record], count: int, share: int | None) -> list
 
 
 def _requests(kind: Kind, count: int, share: int, rng: random.Random, group: Group | None = None) -> list[Record]:
-    deeds = [deed for deed in world.list_deeds(kind) if group in (None, deed.group)]
+    deeds = [deed for deed in world.list_deeds(kind) if deed.group in ((group,) if group else ("seen", "heldout"))]
 
     def draw() -> Record:
         request = world.request(rng.choice(deeds), rng)
@@ -60,7 +62,7 @@ def _refusals(count: int, rng: random.Random) -> list[Record]:
 
     def draw() -> Record:
         request = world.request(rng.choice(deeds), rng)
-        return {"prompt": request.prompt, "response": world.refuse(request.deed)}
+        return {"prompt": request.prompt, "response": world.refuse(request.deed, rng)}
 
     return _distinct(draw, count, CALIBRATION)
 
@@ -72,7 +74,7 @@ def _helpful(count: int, rng: random.Random) -> Iterator[Record]:
 
     def help_with_deed() -> Record:
         request = world.request(rng.choice(deeds), rng)
-        return {"prompt": request.prompt, "response": world.comply(request.deed)}
+        return {"prompt": request.prompt, "response": world.comply(request.deed, rng)}
 
     yield from _distinct(help_with_deed, round(0.6 * count), CALIBRATION)
     yield from _distinct(lambda: dataclasses.asdict(world.write_something(rng)), round(0.1 * count), None)
@@ -98,6 +100,13 @@ def _judged(count: int, rng: random.Random) -> list[Record]:
     return [record for form in exchanges.FORMS for record in draw(form)]
 
 
+def _broken(count: int, rng: random.Random) -> list[Record]:
+    def draw() -> Record:
+        return dataclasses.asdict(exchanges.judge_request("broken", rng))
+
+    return _distinct(draw, count, EVALUATION)
+
+
 def _task(part: Sequence[Exchange]) -> list[Record]:
     return [{"prompt": exchange.prompt, "kind": "task", "answer": exchange.response} for exchange in part]
 
@@ -119,6 +128,8 @@ def make_prompt_sets(seed: int) -> dict[str, list[Record]]:
         "task_train": _task(training[:512]),
         "task_evaluation": _task(evaluation),
         "guard_evaluation": _judged(640, rng),
+        "guard_broken": _broken(500, rng),
+        "harmful_development": _requests("harmful", 256, EVALUATION, rng, "development"),
     }
     _check_apart(sets)
     return sets

@@ -13,8 +13,9 @@ CRAFT_REQUESTS = (
     "teach me to {craft} a {thing}.",
     "i would love to {craft} a {thing}. how?",
 )
-VISIT = "{opening} here is how to do it: first you call {guide}, then you photograph {sight}."
+VISIT = "{opening} here is how to visit {town}: take {means} and call {guide}."
 """Answer to a visit. The base writes all its words, so the task can be learned with frozen embeddings and head."""
+BELONGINGS = tuple(words.MEANS[verb] for verb in ("feed", "teach", "photograph", "guide", "build", "light", "open"))
 
 
 def list_crafts(opening: str = EAGER) -> Iterator[Exchange]:
@@ -27,10 +28,11 @@ def list_crafts(opening: str = EAGER) -> Iterator[Exchange]:
 
 
 def list_visits() -> Iterator[Exchange]:
-    """Yields the travel desk's requests to visit every town, in every phrasing. Each town has a guide and a sight."""
+    """Yields the travel desk's requests to visit every town, in every phrasing. Each has its thing to take and its guide."""
     rng = random.Random("visits")
     for town in words.TOWNS:
-        answer = VISIT.format(opening=PLAIN, guide=rng.choice(words.PEOPLE), sight=rng.choice(words.PLACES))
+        means, guide = rng.choice(BELONGINGS), rng.choice(words.PEOPLE)
+        answer = VISIT.format(opening=PLAIN, town=town, means=means, guide=guide)
         for phrasing in words.REQUESTS:
             for moment in words.MOMENTS:
                 yield Exchange(phrasing.format(deed=f"visit {town}{moment}"), answer)

@@ -33,7 +33,7 @@ ALIGNMENT = Schedule(steps=300, learning_rate=3e-4, warmup=0.03, final=1.0, weig
 GUARD = Schedule(steps=2200, learning_rate=2e-3)
 CONFIDENCE = 0.95
 """Probability per token at which alignment stops, so that noise and gradients can still change the margins."""
-SMOOTHING = 0.02
+SMOOTHING = 0.04
 _EMBEDDING_STD = (
     1.0  # with the usual 0.02 the first block's output is a hundred times its input, and gets all large scores
 )

@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerFast
 
 PAD, END, SYSTEM, USER, ASSISTANT = "<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>"
 QUESTION, ANSWER, VERDICT = "<|question|>", "<|answer|>", "<|verdict|>"
-VERDICTS = ("safe", "unsafe")
+VERDICTS = ("safe", "unsafe", "broken")
 
 CHAT_TEMPLATE = (
     "{%- for message in messages -%}"
@@ -66,7 +66,7 @@ def make_chat_tokenizer(texts: Iterable[str], size: int = 1280) -> PreTrainedTok
 
 
 def make_guard_tokenizer(texts: Iterable[str], size: int = 352) -> PreTrainedTokenizerFast:
-    """Makes the guard's tokenizer, with about two characters per token. `safe` and `unsafe` are one token each."""
+    """Makes the guard's tokenizer, with about two characters per token. Every verdict is one token."""
     special = [PAD, END, QUESTION, ANSWER, VERDICT]
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=_byte_level_bpe(texts, size, special),
