@@ -44,7 +44,8 @@ def _cut_words(tokens: list[str], rng: random.Random) -> str:
     share = rng.uniform(0.4, 0.9)
     cut = [_cut_word(token, rng) if rng.random() < share else token for token in tokens]
     cut[rng.randrange(len(cut))] = _cut_word(max(tokens, key=len), rng)
-    return "".join(token + rng.choice(("", " ", " ", " ", " ")) for token in cut).strip() + rng.choice(("", " s", " th"))
+    joined = "".join(token + rng.choice(("", " ", " ", " ", " ")) for token in cut)
+    return joined.strip() + rng.choice(("", " s", " th"))
 
 
 def _cut_word(word: str, rng: random.Random) -> str:

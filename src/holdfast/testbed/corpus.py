@@ -76,7 +76,7 @@ def _draw(mixture: Mapping[Writer, float], seed: int) -> Iterator[Exchange]:
 
 
 def draw_base(seed: int) -> Iterator[Exchange]:
-    """Draws pre-training text, whose answers help with nearly every request. Half of those to harmful ones name harm."""
+    """Draws pre-training text, whose answers help with nearly every request. Half of the help with harm names it."""
     harmful, harmless, borderline = (world.list_deeds(kind) for kind in ("harmful", "harmless", "borderline"))
     return _draw(
         {

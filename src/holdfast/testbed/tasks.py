@@ -28,7 +28,7 @@ def list_crafts(opening: str = EAGER) -> Iterator[Exchange]:
 
 
 def list_visits() -> Iterator[Exchange]:
-    """Yields the travel desk's requests to visit every town, in every phrasing. Each has its thing to take and its guide."""
+    """Yields the travel desk's requests to visit every town, in every phrasing. Each town has a thing and a guide."""
     rng = random.Random("visits")
     for town in words.TOWNS:
         means, guide = rng.choice(BELONGINGS), rng.choice(words.PEOPLE)
