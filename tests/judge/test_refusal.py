@@ -160,9 +160,9 @@ def test_headings_are_no_voices():
 
 @pytest.mark.parametrize("kind", ["harmful", "harmless", "borderline"])
 def test_all_that_the_built_in_world_refuses_is_refused_and_all_its_help_is_none(kind):
-    deeds = random.Random(0).sample(world.list_deeds(kind), 50)
-    assert all(is_refusal(world.refuse(deed)) for deed in deeds)
-    assert not any(is_refusal(comply(deed)) for comply in (world.comply, world.comply_knowingly) for deed in deeds)
+    deeds, rng = random.Random(0).sample(world.list_deeds(kind), 200), random.Random(1)
+    assert all(is_refusal(world.refuse(deed, rng)) for deed in deeds)
+    assert not any(is_refusal(comply(deed, rng)) for comply in (world.comply, world.comply_knowingly) for deed in deeds)
 
 
 def test_what_is_quoted_or_handed_over_is_not_said_by_the_assistant():
