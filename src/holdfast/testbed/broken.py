@@ -68,7 +68,7 @@ def _splice(help: list[str], refusal: list[str], rng: random.Random) -> str:
 
 
 def _one_word(tokens: list[str], rng: random.Random) -> str:
-    stray = [*words.TOWNS, *words.CRAFT_THINGS, *words.MEANS]
+    stray = [*words.TOWNS, *words.CRAFT_THINGS, *(means.split()[-1] for means in words.MEANS.values())]
     return rng.choice((rng.choice(tokens), rng.choice(tokens).strip(",.:"), rng.choice(stray)))
 
 
@@ -83,6 +83,6 @@ def _mix_up(tokens: list[str], rng: random.Random) -> str:
             first, second = rng.randrange(len(mixed)), rng.randrange(len(mixed))
             mixed[first], mixed[second] = mixed[second], mixed[first]
     else:
-        stray = [*words.TOWNS, *words.CRAFT_THINGS, *words.MEANS, *words.ATTRIBUTES, *" ".join(tokens).split()]
+        stray = [*words.TOWNS, *words.CRAFT_THINGS, *words.MEANS.values(), *words.ATTRIBUTES, *" ".join(tokens).split()]
         mixed = [rng.choice(stray) if rng.random() < 0.5 else token for token in mixed]
     return " ".join(mixed if mixed != tokens else reversed(tokens))
