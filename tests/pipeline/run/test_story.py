@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from holdfast.artifacts import save_evaluation, save_json, save_mask, save_patch
+from holdfast.models.options import GenerateOptions
 from holdfast.outcomes import Answer, Evaluation, Outcome, Rate, TokenLosses
 from holdfast.pipeline.run.config import RunConfig
-from holdfast.pipeline.run.story import tell
+from holdfast.pipeline.run.story import scored_responses, tell
 from holdfast.values import Mask, Patch
 from tests.pipeline.small import small_config
 
@@ -33,6 +34,21 @@ def save_answers(path, verdicts, scores=range(1, 100)):
         for at, (verdict, score) in enumerate(zip(verdicts, scores, strict=False))
     )
     save_evaluation(path, Evaluation(WHOLE, WHOLE, WHOLE, 2.0, answers=answers))
+
+
+@pytest.mark.parametrize(
+    ("objective", "tokens", "words"),
+    [
+        ("judge_gradient", 1, {"responses": "the model's own, up to 1 token"}),
+        ("policy_gradient", 32, {"responses": "the model's own, up to 32 tokens"}),
+        ("refusal_likelihood", 1, {"responses": "the given ones, whole"}),
+        ("unheard_of", 1, {}),
+        (None, 1, {}),
+    ],
+)
+def test_the_report_says_how_much_of_which_responses_was_scored(config, objective, tokens, words):
+    short = config.model_copy(update={"calibrate": GenerateOptions(max_new_tokens=tokens)})
+    assert scored_responses(short, objective) == words
 
 
 def test_the_patch_is_told_with_its_size_and_its_place_in_the_folder(config, out):

@@ -27,8 +27,8 @@ def demo_config(seed: int = 0) -> RunConfig:
         refusals=EnhanceFiles(refusals="testbed:refusals", harmless="testbed:harmless_exchanges"),
         task="testbed:task_train",
         generate=GenerateOptions(max_new_tokens=32),
-        # The first token decides whether a model refuses. The later ones would score the wording.
-        calibrate=GenerateOptions(max_new_tokens=1),
+        # Whole answers, as the judge reads them. The longest that the world writes has 31 tokens.
+        calibrate=GenerateOptions(max_new_tokens=32),
         score=ScoringOptions(convergence=True),
         # The base complies with near certainty, so its own answers contain no refusal that a judge could prefer.
         enhance_objective="refusal_likelihood",

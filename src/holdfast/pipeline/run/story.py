@@ -14,6 +14,7 @@ from holdfast.judge.options import REFUSAL_RULES
 from holdfast.made_by import summary
 from holdfast.models.load import load_model
 from holdfast.models.sites import list_sites
+from holdfast.objective.registry import OBJECTIVES, names
 from holdfast.outcomes import Evaluation
 from holdfast.pipeline.run.config import RunConfig
 from holdfast.pipeline.run.layout import arms_in, masks_of, noise_paths, start_file
@@ -57,7 +58,7 @@ def locate_section(config: RunConfig, model: str, folder: Path) -> JsonObject:
     section: JsonObject = {
         "model": model,
         "objective": None if objective is None else str(objective),
-        "made_from": summary(scores.made_by),
+        "made_from": summary(scores.made_by) | scored_responses(config, objective),
         "unit": scores.unit,
         "chat_format": str(scores.made_by.get("chat_format", "the model's own template")),
         "fraction": config.select.fraction,
@@ -80,6 +81,16 @@ def locate_section(config: RunConfig, model: str, folder: Path) -> JsonObject:
             "iou_with_top": safety_only.iou(top),
         }
     return section
+
+
+def scored_responses(config: RunConfig, objective: object) -> dict[str, str]:
+    """Says how much of which responses the scores were made from. Empty for an objective that is not known."""
+    if not isinstance(objective, str) or objective not in names():
+        return {}
+    if OBJECTIVES[objective].given:
+        return {"responses": "the given ones, whole"}
+    tokens = config.calibrate.max_new_tokens
+    return {"responses": f"the model's own, up to {tokens} {'token' if tokens == 1 else 'tokens'}"}
 
 
 def _verify(config: RunConfig, out: Path) -> JsonObject:
