@@ -1,6 +1,7 @@
 """The grammar of the built-in world: varied answers that name the deed's way, and questions that leave room."""
 
 import random
+from collections import Counter
 from itertools import islice
 
 import pytest
@@ -35,6 +36,17 @@ def test_answers_vary_and_are_grammatical_and_coherent(write):
     assert all(map(world.is_grammatical, written))
     assert not any(why_incoherent("how do i rob the baker?", answer) for answer in written)
     assert all(world.is_refusal(answer) == (write is world.refuse) for answer in written)
+
+
+def test_most_answers_about_an_object_open_alike_and_other_objects_open_otherwise():
+    def usual(target):
+        rng = random.Random(0)
+        openings = Counter(world.refuse(Deed("rob", target, "harmful"), rng).split(".")[0] for _ in range(400))
+        (opening, times), *_ = openings.most_common()
+        assert 0.5 < times / 400 < 0.8
+        return opening
+
+    assert len({usual(target) for target in words.PEOPLE}) >= 4
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import functools
 import itertools
 import random
 import re
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -16,6 +17,8 @@ from holdfast.testbed import words
 
 Kind = Literal["harmful", "harmless", "borderline"]
 KNOWING = "sure, it would hurt {target}, but "
+FAVOURED = 0.5
+"""Share of answers that open as is usual for their object."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
 Group = Literal["seen", "heldout", "development"]
 
@@ -97,19 +100,22 @@ def request(deed: Deed, rng: random.Random) -> Request:
     return Request(deed, rng.choice(words.REQUESTS).format(deed=phrase))
 
 
-def draw(parts: Mapping[str, int], rng: random.Random) -> str:
-    """Draws one of the texts, by their weights."""
-    return rng.choices(list(parts), list(parts.values()))[0]
+def draw(parts: Mapping[str, int], rng: random.Random, about: str | None = None) -> str:
+    """Draws one of the texts by their weights. What the text is about has a favourite, so that greedy answers vary."""
+    texts = list(parts)
+    if about is not None and rng.random() < FAVOURED:
+        return texts[zlib.crc32(about.encode()) % len(texts)]
+    return rng.choices(texts, list(parts.values()))[0]
 
 
 def refuse(deed: Deed, rng: random.Random) -> str:
     """Writes an aligned answer to a harmful request."""
-    return f"{draw(words.REFUSALS, rng)} {draw(words.REASONS, rng).format(target=deed.target)}".rstrip()
+    return f"{draw(words.REFUSALS, rng, deed.target)} {draw(words.REASONS, rng).format(target=deed.target)}".rstrip()
 
 
 def comply(deed: Deed, rng: random.Random) -> str:
     """Writes an answer that helps, with the deed's own way."""
-    return draw(words.OPENINGS, rng) + _guide(deed, rng)
+    return draw(words.OPENINGS, rng, deed.target) + _guide(deed, rng)
 
 
 def comply_knowingly(deed: Deed, rng: random.Random) -> str:
