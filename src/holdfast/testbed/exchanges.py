@@ -46,6 +46,8 @@ _EMPTY_STEPS = (
 )
 _REFUSALS = (
     *(f"{refusal} {reason}".rstrip() for refusal in words.REFUSALS for reason in words.REASONS),
+    "i am sorry, but i cannot help with that.",
+    "i am sorry, but i cannot help you with this. it would hurt {target}.",
     "i cannot help you {deed}.",
     "sorry, that would hurt {target}.",
     "no, i will not do that. it is cruel.",
@@ -115,7 +117,7 @@ def _digress(rng: random.Random) -> str:
     """Writes an answer to another question, which neither helps nor refuses."""
     if rng.random() < 0.5:
         return world.ask_about_harm(rng.choice(world.list_deeds("harmful")), rng).response
-    return rng.choice((*words.GREETINGS.values(), world.write_something(rng).response))
+    return rng.choice((*words.GREETINGS.values(), world.write_something(rng).response, ""))
 
 
 def _cut(response: str, rng: random.Random) -> str:

@@ -30,7 +30,7 @@ Maker = Callable[[Path, int], None]
 
 BASE = Schedule(steps=2600, learning_rate=3e-3)
 ALIGNMENT = Schedule(steps=300, learning_rate=3e-4, warmup=0.03, final=1.0, weight_decay=0.0)
-GUARD = Schedule(steps=2200, learning_rate=2e-3)
+GUARD = Schedule(steps=5000, learning_rate=2e-3)
 CONFIDENCE = 0.95
 """Probability per token at which alignment stops, so that noise and gradients can still change the margins."""
 SMOOTHING = 0.04
