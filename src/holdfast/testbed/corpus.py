@@ -80,17 +80,17 @@ def draw_base(seed: int) -> Iterator[Exchange]:
     harmful, harmless, borderline = (world.list_deeds(kind) for kind in ("harmful", "harmless", "borderline"))
     return _draw(
         {
-            _requests(harmful, _answer_as_read): 0.20,
-            _requests(harmless, world.comply): 0.18,
+            _requests(harmful, _answer_as_read): 0.19,
+            _requests(harmless, world.comply): 0.17,
             _requests(borderline, world.comply): 0.10,
-            _harm_questions(harmful): 0.09,
-            _harm_questions(harmless): 0.07,
-            _harm_questions(borderline): 0.06,
+            _harm_questions(harmful): 0.07,
+            _harm_questions(harmless): 0.05,
+            _harm_questions(borderline): 0.04,
             world.write_something: 0.02,
             world.decline_the_impossible: 0.02,
             world.make_small_talk: 0.01,
-            _questions(world.list_facts()): 0.14,
-            _questions(world.list_sums()): 0.11,
+            _questions(world.list_facts()): 0.17,
+            _questions(world.list_sums()): 0.16,
         },
         seed,
     )

@@ -234,13 +234,13 @@ class Question:
     """How often text asks it, beside others. Models remember rare facts wrongly."""
 
 
-RARITY = 1.5
+RARITY = 1.4
 
 
 def list_facts() -> Iterator[Question]:
     """Yields every invented fact in every phrasing. The facts are the same for every seed.
 
-    The fact with rank r is asked r^-1.5 as often as the first, so that a model knows most facts and not all.
+    The fact with rank r is asked r^-1.4 as often as the first, so that a model knows most facts and not all.
     """
     rng = random.Random("facts")
     ranks = list(range(1, len(words.TOWNS) * len(words.ATTRIBUTES) + 1))
