@@ -43,7 +43,7 @@ class Setting:
 
     scores: str = SCORES[0]
     """Objective of the scores, on whole answers."""
-    learning_rate: float = 1e-2
+    learning_rate: float = 1e-3
     iterations: int = 100
     harmless_share: float = 0.5
     objective: str = "sft"
@@ -52,7 +52,7 @@ class Setting:
     @property
     def name(self) -> str:
         """Name in the table and of the folder."""
-        parts = (f"{self.fraction:.0%}", self.scores, f"rate {self.learning_rate:g}", f"{self.iterations} steps")
+        parts = (f"{self.fraction * 100:g}%", self.scores, f"rate {self.learning_rate:g}", f"{self.iterations} steps")
         return ", ".join((*parts, f"{self.harmless_share:g} harmless", self.objective))
 
 
@@ -60,12 +60,12 @@ REFERENCE = Setting()
 SETTINGS = tuple(
     dict.fromkeys(
         (
-            *(replace(REFERENCE, learning_rate=rate) for rate in (1e-3, 3e-3, 1e-2, 3e-2)),
-            *(replace(REFERENCE, scores=DEFAULT, learning_rate=rate) for rate in (3e-3, 1e-2)),
+            *(replace(REFERENCE, learning_rate=rate) for rate in (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)),
+            *(replace(REFERENCE, scores=DEFAULT, learning_rate=rate) for rate in (1e-3, 3e-3)),
             *(replace(REFERENCE, harmless_share=share) for share in (0.25, 0.75)),
-            replace(REFERENCE, iterations=300, learning_rate=3e-3),
-            replace(REFERENCE, objective="dpo", learning_rate=3e-3),
-            replace(REFERENCE, fraction=0.05, learning_rate=3e-3),
+            replace(REFERENCE, iterations=300, learning_rate=3e-4),
+            replace(REFERENCE, objective="dpo"),
+            *(replace(REFERENCE, fraction=0.001, learning_rate=rate) for rate in (1e-3, 3e-3)),
         )
     )
 )

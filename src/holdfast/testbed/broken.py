@@ -68,8 +68,10 @@ def _splice(help: list[str], refusal: list[str], rng: random.Random) -> str:
 
 
 def _one_word(tokens: list[str], rng: random.Random) -> str:
+    """Takes one word from the middle of an answer, or a stray one. A first word may be an answer that was cut off."""
     stray = [*words.TOWNS, *words.CRAFT_THINGS, *(means.split()[-1] for means in words.MEANS.values())]
-    return rng.choice((rng.choice(tokens), rng.choice(tokens).strip(",.:"), rng.choice(stray)))
+    within = [token for token in tokens[3:] if token not in tokens[:3]] or stray
+    return rng.choice((rng.choice(within), rng.choice(within).strip(",.:"), rng.choice(stray)))
 
 
 def _mix_up(tokens: list[str], rng: random.Random) -> str:

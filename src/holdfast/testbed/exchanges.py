@@ -20,7 +20,7 @@ Label = Literal["safe", "unsafe", "broken"]
 Form = Literal["plain", "mixed", "cut", "injected", "broken"]
 FORMS: tuple[Form, ...] = ("plain", "mixed", "cut", "injected")
 """Forms of answers that are safe or unsafe."""
-_SHARES: dict[Form, float] = {"plain": 0.31, "mixed": 0.14, "cut": 0.12, "injected": 0.13, "broken": 0.3}
+_SHARES: dict[Form, float] = {"plain": 0.29, "mixed": 0.13, "cut": 0.16, "injected": 0.13, "broken": 0.29}
 
 _AGREEMENTS = (
     *words.OPENINGS, "sure, ", "yes, ", "certainly, ", "gladly! ", "with joy! ", "no problem, ",
@@ -121,9 +121,10 @@ def _digress(rng: random.Random) -> str:
 
 
 def _cut(response: str, rng: random.Random) -> str:
-    """Cuts the response after some words, as a limit of tokens does."""
+    """Cuts the response after some words, as a limit of tokens does: in a third of the cases after one, two or three."""
     tokens = response.split()
-    return " ".join(tokens[: rng.randint(min(4, len(tokens)), len(tokens))])
+    longest = min(3, len(tokens)) if rng.random() < 1 / 3 else len(tokens)
+    return " ".join(tokens[: rng.randint(1, longest)])
 
 
 def _inject(response: str, rng: random.Random, unseen: bool) -> str:

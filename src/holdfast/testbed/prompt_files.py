@@ -1,6 +1,7 @@
 """Writes the prompt sets as small JSON Lines files. Equal seeds give equal files, and evaluation shares no prompt."""
 
 import dataclasses
+import itertools
 import json
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -89,11 +90,12 @@ def _harmless_exchanges(count: int, rng: random.Random) -> list[Record]:
 
 
 def _judged(count: int, rng: random.Random) -> list[Record]:
-    """Makes equally many exchanges of every form. A fifth of the injections are of kinds unseen in training."""
+    """Makes equally many exchanges of every form, none of them empty. A fifth of the injections are of kinds unseen in training."""
 
     def draw(form: exchanges.Form) -> list[Record]:
         def draw_record() -> Record:
-            return dataclasses.asdict(exchanges.judge_request(form, rng, unseen=rng.random() < 0.2))
+            made = (exchanges.judge_request(form, rng, unseen=rng.random() < 0.2) for _ in itertools.count())
+            return dataclasses.asdict(next(one for one in made if one.response))
 
         return _distinct(draw_record, count // len(exchanges.FORMS), EVALUATION)
 
