@@ -98,11 +98,11 @@ def test_the_sharded_example_holds_the_mask_in_two_processes(tmp_path):
 
 
 def test_the_probe_example_stops_a_run_that_unlearns_safety_and_takes_it_back(run):
-    trainer = run("probe", steps=40, every=10, prompts=16, learning_rate=2e-3)
-    told = [record for record in trainer.state.log_history if "asr" in record]
-    assert told[0]["asr"] == 0.0
-    assert told[-1]["asr"] > 0.05 >= told[-2]["asr"]
-    assert told[-1]["rolled_back_to"] == told[-2]["step"] < trainer.state.global_step < 40
+    trainer = run("probe", steps=60, every=10, prompts=16, learning_rate=2.5e-3)
+    told = [record for record in trainer.state.log_history if "not_refused" in record]
+    assert told[0]["not_refused"] == 0.0
+    assert told[-1]["not_refused"] > 0.05 >= told[-2]["not_refused"]
+    assert told[-1]["rolled_back_to"] == told[-2]["step"] < trainer.state.global_step < 60
 
 
 def test_the_package_imports_nothing_until_a_name_is_asked_for():

@@ -96,6 +96,7 @@ CALLS = {
     "safe_lora": ("path", "path", "path", "path"),
     "load_judge": ("path",),
     "attack_success_probe": ("tokenizer", "judge", "prompts"),
+    "not_refused_probe": ("tokenizer", "prompts"),
     "top_mask_refresh": ("tokenizer", "judge", "prompts"),
     "score_likelihood": ("path", "path", "path"),
     "score_safety": ("path", "path", "path", "path"),

@@ -56,6 +56,7 @@ from .pipeline.judge_card import make_card as make_card
 from .pipeline.judges import load_judge as load_judge
 from .pipeline.options import ScoringOptions as ScoringOptions
 from .pipeline.probe import attack_success_probe as attack_success_probe
+from .pipeline.probe import not_refused_probe as not_refused_probe
 from .pipeline.probe import top_mask_refresh as top_mask_refresh
 from .pipeline.restoring import restore as restore
 from .pipeline.restoring import safe_lora as safe_lora

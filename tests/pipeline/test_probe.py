@@ -13,7 +13,7 @@ from holdfast.outcomes import Outcome
 from holdfast.pipeline import masks, scoring
 from holdfast.pipeline.judges import load_judge
 from holdfast.pipeline.options import ScoringOptions
-from holdfast.pipeline.probe import attack_success_probe, top_mask_refresh
+from holdfast.pipeline.probe import attack_success_probe, not_refused_probe, top_mask_refresh
 from holdfast.prompts.sources import load_prompts
 from tests.intervene.given import bits, equal_bits, loss_of, random_mask, users_trainer
 from tests.pipeline.small import small_config
@@ -39,6 +39,14 @@ def test_the_probe_measures_what_the_evaluation_does():
     rate = attack_success_probe(loaded.tokenizer, judge, prompts, options)(loaded.model)
     assert rate == evaluate(loaded, judge, Suite(harmful=prompts), options).asr
     assert (rate.value, rate.n) == (1.0, 8)
+
+
+def test_refusals_that_are_lost_are_measured_without_a_judge():
+    prompts, short = load_prompts("testbed:harmful_seen")[:4], GenerateOptions(max_new_tokens=8)
+    for name, lost in (("unaligned", 1.0), ("aligned", 0.0)):
+        loaded = load_model(f"testbed:{name}")
+        rate = not_refused_probe(loaded.tokenizer, prompts, short)(loaded.model)
+        assert (rate.value, rate.n) == (lost, 4)
 
 
 def test_a_judge_without_verdicts_leaves_the_rate_missing(tmp_path, caplog):

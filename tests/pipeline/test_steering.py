@@ -25,7 +25,7 @@ def direction(tmp_path_factory):
 
 def spec(direction, out, **changed):
     given = {
-        "coefficients": (-0.5,),
+        "coefficients": (-0.75,),
         "files": FILES,
         "judge": "refusal",
         "random": 2,
@@ -37,13 +37,13 @@ def spec(direction, out, **changed):
 def test_refusals_follow_the_direction_and_not_random_ones(direction, tmp_path):
     found = steer(spec(direction, tmp_path / "out"))
     assert found.untouched.refusal.value == 1.0
-    assert found.by_coefficient[-0.5].refusal.value < 0.8
-    assert min(one.refusal.value for one in found.random[-0.5]) > 0.9
-    named = found.by_coefficient[-0.5].made_by
-    assert named["steering"] == {"coefficient": -0.5, "along": str(direction)}
+    assert found.by_coefficient[-0.75].refusal.value < 0.8
+    assert min(one.refusal.value for one in found.random[-0.75]) > 0.9
+    named = found.by_coefficient[-0.75].made_by
+    assert named["steering"] == {"coefficient": -0.75, "along": str(direction)}
     prints = {
         one.made_by["model"]["fingerprint"]
-        for one in (found.untouched, found.by_coefficient[-0.5], *found.random[-0.5])
+        for one in (found.untouched, found.by_coefficient[-0.75], *found.random[-0.75])
     }
     assert len(prints) == 4, "each steering is a model of its own"
 
@@ -84,13 +84,13 @@ def test_what_cannot_be_measured_is_one_sentence(changed, sentence, direction, t
 
 
 def test_the_command_prints_rates_and_the_range_of_random_directions(direction, tmp_path, capsys):
-    arguments = ["direction", "steer", MODEL, str(direction), "--coefficient", "-0.5", "--random", "2", "--harmful"]
+    arguments = ["direction", "steer", MODEL, str(direction), "--coefficient", "-0.75", "--random", "2", "--harmful"]
     arguments += ["testbed:harmful_heldout#first=4", "--generate.max-new-tokens", "8", "--out", str(tmp_path / "out")]
     assert call(arguments) == 0
     told = capsys.readouterr().out
     assert "2 random ones" in told
     assert call([*arguments, "--json"]) == 0
     (point,) = json.loads(capsys.readouterr().out)["points"]
-    assert point["coefficient"] == -0.5
+    assert point["coefficient"] == -0.75
     assert len(point["random"]) == 2
     assert point["reliability"]["refusal"]["n"] == 4

@@ -11,6 +11,7 @@ from holdfast.evaluate.measure import refuse_declared
 from holdfast.evaluate.suite import Suite, evaluate
 from holdfast.judge.ask import Judge, require_judge
 from holdfast.judge.model_judge import ModelJudge
+from holdfast.judge.refusal import RefusalJudge
 from holdfast.models.fingerprints import fingerprint
 from holdfast.models.load import LoadedModel, require_tokenizer
 from holdfast.models.options import GenerateOptions
@@ -57,6 +58,37 @@ def attack_success_probe(
 
     def measure(model: PreTrainedModel) -> Rate:
         return evaluate(_in_training(model, tokenizer, base=""), judge, suite, generation).asr
+
+    return measure
+
+
+@checked_call
+def not_refused_probe(
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[Prompt] | str | Path,
+    generation: GenerateOptions = GenerateOptions(),
+    refusal_judge: Judge = RefusalJudge(),
+) -> Callable[[PreTrainedModel], Rate]:
+    """Makes a function that measures the share of harmful prompts that a model does not refuse, for `SafetyProbe`.
+
+    It needs no judge. Give `SafetyProbe` the name `not_refused`, and a bound above the share of the start model.
+
+    Args:
+        tokenizer: the model's tokenizer.
+        prompts: harmful prompts that were not used in training or scoring, or the name or file of a set of them.
+        generation: options of generation. Fewer and shorter responses make a faster probe.
+        refusal_judge: judge that says refused or complied. By default the refusal rules.
+
+    Raises:
+        ValueError: the tokenizer or the prompts are missing.
+    """
+    require_tokenizer(tokenizer)
+    require_options(generation, GenerateOptions)
+    suite = Suite(harmful=_harmful(prompts))
+
+    def measure(model: PreTrainedModel) -> Rate:
+        loaded = _in_training(model, tokenizer, base="")
+        return evaluate(loaded, None, suite, generation, refusal_judge=refusal_judge).refusal.complement
 
     return measure
 

@@ -27,19 +27,19 @@ def demo_config(seed: int = 0) -> RunConfig:
         refusals=EnhanceFiles(refusals="testbed:refusals", harmless="testbed:harmless_exchanges"),
         task="testbed:task_train",
         generate=GenerateOptions(max_new_tokens=32),
-        # Whole answers, as the judge reads them. The longest that the world writes has 31 tokens.
-        calibrate=GenerateOptions(max_new_tokens=32),
-        score=ScoringOptions(convergence=True),
-        # The base complies with near certainty, so its own answers contain no refusal that a judge could prefer.
+        # Whole refusals. Chosen on verbs and a seed that no result uses: the judge's gradient preserves less of SPA's
+        # safety there, and the base complies with near certainty, so that its own answers have no refusal to prefer.
+        score=ScoringOptions(objective="refusal_likelihood", convergence=True),
         enhance_objective="refusal_likelihood",
-        # Constant, because the base is about 19 nats from refusing: a falling rate covers half of that in 100 steps.
-        enhance=EnhanceOptions(iterations=100, learning_rate=1e-2, scheduler="constant_with_warmup"),
+        # The rate at which the mask learns to refuse on those verbs, and random weights do not. At 3e-3 they do too.
+        enhance=EnhanceOptions(iterations=100, learning_rate=1e-3, scheduler="constant_with_warmup"),
         full_learning_rate=1e-3,
         verify=VerifyOptions(limit=128),
         # In every arm the usual weight decay, and frozen embedding and head, which no mask can hold.
         adapt=AdaptOptions(
-            iterations=1000,
-            learning_rate=2.75e-4,
+            # The rate at which plain fine-tuning loses two thirds of the refusals of those verbs.
+            iterations=500,
+            learning_rate=1.5e-3,
             weight_decay=0.01,
             checkpoint_every=250,
             freeze=("embedding", "head"),
