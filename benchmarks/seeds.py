@@ -33,7 +33,7 @@ from holdfast.testbed import train
 
 SEEDS = (0, 1, 2, 3, 4)
 MASKS = ("top", "safety_only", "random")
-FACTORS = (0.5, 1.0, 2.0, 4.0)
+FACTORS = (0.7, 1.0, 1.4)
 """Learning rates of SPA's curve, in multiples of the demo's."""
 GROUPS = ("heldout", "seen")
 HEADER = ("learning rate", "weights", "seed", *COLUMNS)
