@@ -16,7 +16,7 @@ def demo_config(seed: int = 0) -> RunConfig:
         model="testbed:aligned",
         unaligned="testbed:unaligned",
         judge="testbed:guard",
-        calibration=CalibrationFiles(harmful="testbed:harmful_calibration", utility="testbed:questions_calibration"),
+        calibration=CalibrationFiles(harmful="testbed:refusals#first=256", utility="testbed:questions_calibration"),
         suite=SuiteFiles(
             harmful=("testbed:harmful_seen", "testbed:harmful_heldout"),
             harmless="testbed:harmless",
