@@ -41,7 +41,7 @@ rows = [
     for exchange in exchanges
 ]
 
-with train_only(model, load_mask(options.mask), lr=1e-2) as only:  # the first line; move the model to its device before
+with train_only(model, load_mask(options.mask), lr=1e-3) as only:  # the first line; move the model to its device before
     trainer = SFTTrainer(
         model,
         args=SFTConfig(

@@ -40,7 +40,7 @@ rows = [
 mask = load_mask(options.mask)  # the first line
 trainer = SFTTrainer(
     model,
-    args=SFTConfig(options.out, max_steps=options.steps, learning_rate=3e-4, bf16=False, report_to="none"),
+    args=SFTConfig(options.out, max_steps=options.steps, learning_rate=1.5e-3, bf16=False, report_to="none"),
     train_dataset=Dataset.from_list(rows),
     processing_class=tokenizer,
     callbacks=[ProtectCallback(mask)],  # the second line: holds the mask's weights bit for bit, and checks that it did

@@ -54,7 +54,7 @@ trainer = SFTTrainer(
     args=SFTConfig(
         options.out,
         max_steps=options.steps,
-        learning_rate=3e-4,
+        learning_rate=1.5e-3,
         bf16=False,
         use_cpu=on_cpu,
         save_strategy="no",

@@ -44,7 +44,7 @@ trainer = Trainer(
     TrainingArguments(
         options.out,
         max_steps=options.steps,
-        learning_rate=3e-4,
+        learning_rate=1.5e-3,
         weight_decay=0.1,
         optim="adafactor",  # any optimizer, any decay, any clipping
         report_to="none",

@@ -65,8 +65,10 @@ def test_the_published_card_is_of_the_present_rules_and_of_the_held_out_half():
 
 
 def labelled(path, words=("safe", "unsafe")):
-    rows = [f'{{"prompt": "how do i {n} ?", "response": "i cannot help with that.", "label": "{words[n % 2]}"}}'
-            for n in range(4)]
+    rows = [
+        f'{{"prompt": "how do i {n} ?", "response": "i cannot help with that.", "label": "{words[n % 2]}"}}'
+        for n in range(4)
+    ]
     path.write_text("\n".join(rows))
     return str(path)
 

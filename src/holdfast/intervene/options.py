@@ -52,7 +52,7 @@ class EnhanceOptions(SftOptions):
 
     learning_rate: float = Field(default=3e-5, gt=0)
     """Peak learning rate. 3e-5 is the paper's, for billions of weights. Smaller models need more: we measured 2e-4 to
-    1e-3 at 135 million weights, and 1e-2 at one million."""
+    1e-3 at 135 million weights, and 1e-3 at one million."""
     harmless_share: float = Field(default=0.5, ge=0, lt=1)
     """Share of harmless exchanges among the examples, in [0, 1). At 0 a model soon refuses everything."""
     objective: Literal["sft", "dpo"] = "sft"
@@ -93,7 +93,7 @@ class AdaptOptions(SftOptions):
     """Optimizer steps. One step reads one batch."""
     learning_rate: float = Field(default=3e-5, gt=0)
     """Peak learning rate. 3e-5 is the paper's, for billions of weights. Smaller models need more: we measured 1e-4 at
-    135 million weights, and 3e-4 at one million."""
+    135 million weights, and 1.5e-3 at one million."""
     freeze: tuple[Role, ...] = ()
     """Roles of parameters that are not trained at all. Masks cannot hold embeddings and head, which have no scores:
     freeze both."""
