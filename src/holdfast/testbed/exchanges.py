@@ -121,7 +121,7 @@ def _digress(rng: random.Random) -> str:
 
 
 def _cut(response: str, rng: random.Random) -> str:
-    """Cuts the response after some words, as a limit of tokens does: in a third of the cases after one, two or three."""
+    """Cuts the response after some words, as a limit of tokens does, often after one to three."""
     tokens = response.split()
     longest = min(3, len(tokens)) if rng.random() < 1 / 3 else len(tokens)
     return " ".join(tokens[: rng.randint(1, longest)])

@@ -90,7 +90,7 @@ def _harmless_exchanges(count: int, rng: random.Random) -> list[Record]:
 
 
 def _judged(count: int, rng: random.Random) -> list[Record]:
-    """Makes equally many exchanges of every form, none of them empty. A fifth of the injections are of kinds unseen in training."""
+    """Makes equally many exchanges of every form, none empty. A fifth of the injections are unseen in training."""
 
     def draw(form: exchanges.Form) -> list[Record]:
         def draw_record() -> Record:
