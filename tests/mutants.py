@@ -1,8 +1,8 @@
 """Breaks one important line at a time and runs the test that has to find it: `make mutants`, or with names of mutants.
 
 Each mutant is one replacement in one file. The script copies the source, makes the replacement and runs the named test
-on the copy, which has to fail. `tests/MUTANTS.md` lists them, written by `--write`. `tests/test_mutants.py` checks that
-every line is still where the table says.
+on the copy, which has to fail, and to pass on a copy without the replacement. `tests/MUTANTS.md` lists them, written
+by `--write`. `tests/test_mutants.py` checks that every line is still where the table says.
 """
 
 import argparse
@@ -12,10 +12,12 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "tests/MUTANTS.md"
+COPIED = ("src", "tests", "examples", "benchmarks", "reproductions")
 
 
 @dataclass(frozen=True)
@@ -239,20 +241,48 @@ MUTANTS = (
         "chance_within(t, n)",
         "evaluate/test_paired_mean.py",
     ),
+    Mutant(
+        "SET learns from swapped sets in a script",
+        "intervene/train/enhance.py",
+        "    if check_sets:",
+        "    if not check_sets:",
+        "intervene/train/test_enhance.py",
+    ),
+    Mutant(
+        'a reason after "I can\'t" counts as help',
+        "judge/refusal.py",
+        "plain < REASON_WORDS:",
+        "plain < 0:",
+        "judge/test_refusal.py",
+    ),
+    Mutant(
+        "the targets of an attack are advised as responses",
+        "prompts/reading.py",
+        'of_attack = {"goal", "target"} <= names.keys()',
+        "of_attack = False",
+        "prompts/test_sources.py",
+    ),
 )
 
 
 def is_found(mutant: Mutant) -> bool:
-    """True where the named test fails on the broken source."""
+    """True where the named test passes on the source as it is, and fails on the broken one."""
+    return _exit_code(mutant.test) == 0 and _exit_code(mutant.test, mutant) == 1
+
+
+@cache
+def _exit_code(test: str, mutant: Mutant | None = None) -> int:
+    """Runs a test on a copy, which a mutant breaks."""
     with tempfile.TemporaryDirectory() as folder:
-        for name in ("src", "tests", "examples", "benchmarks"):
+        for name in COPIED:
             shutil.copytree(ROOT / name, Path(folder, name))
         shutil.copy(ROOT / "pyproject.toml", folder)
-        path = Path(folder, "src/holdfast", mutant.file)
-        path.write_text(path.read_text().replace(mutant.line, mutant.broken))
-        command = [sys.executable, "-m", "pytest", "-q", "-x", "-m", "not slow", f"tests/{mutant.test}"]
+        if mutant:
+            path = Path(folder, "src/holdfast", mutant.file)
+            path.write_text(path.read_text().replace(mutant.line, mutant.broken))
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-m", "not slow and not doors", f"tests/{test}"]
         environment = {**os.environ, "PYTHONPATH": f"{folder}/src:{folder}", "OMP_NUM_THREADS": "1"}
-        return subprocess.run(command, cwd=folder, env=environment, capture_output=True).returncode == 1
+        return subprocess.run(command, cwd=folder, env=environment, capture_output=True).returncode
 
 
 def page() -> str:
