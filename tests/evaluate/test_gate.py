@@ -4,7 +4,7 @@ import pytest
 
 from holdfast.errors import GateError
 from holdfast.evaluate.condition import parse_condition
-from holdfast.evaluate.gate import gate
+from holdfast.evaluate.gate import GateOptions, gate
 from holdfast.evaluate.measures import compare_measures
 from holdfast.evaluate.statistics import clustered_rate as clustered
 from holdfast.evaluate.token_losses import perplexity_rate
@@ -15,7 +15,7 @@ RELEASE = ("asr > before + 0.03", "utility < before - 0.03")
 
 
 def judged(before, after, *conditions):
-    return gate(before, after, [parse_condition(one) for one in conditions], allow_inverted=True)
+    return gate(before, after, [parse_condition(one) for one in conditions], GateOptions(allow_inverted=True))
 
 
 def test_plain_fine_tuning_fails_the_gate_and_says_what_to_look_at():
@@ -375,7 +375,7 @@ def test_a_gate_none_of_whose_conditions_can_fail_does_not_pass():
 
 def test_a_strict_gate_does_not_pass_where_any_condition_cannot_fail():
     conditions = [parse_condition(text) for text in ("asr < before - 0.05", *RELEASE)]
-    found = gate(aligned(), held_fast(), conditions, allow_inverted=True, strict=True)
+    found = gate(aligned(), held_fast(), conditions, GateOptions(allow_inverted=True, strict=True))
     assert not found.passed
     assert found.verdict == "the gate is strict and 1 of 3 conditions cannot fail"
     with pytest.raises(
@@ -383,8 +383,8 @@ def test_a_strict_gate_does_not_pass_where_any_condition_cannot_fail():
     ) as told:
         found.refuse_failed()
     assert "utility" not in str(told.value), "only those that cannot fail are named"
-    assert gate(aligned(), held_fast(), conditions[1:], strict=True).passed
-    met = gate(aligned(), plainly_tuned(), conditions, allow_inverted=True, strict=True)
+    assert gate(aligned(), held_fast(), conditions[1:], GateOptions(strict=True)).passed
+    met = gate(aligned(), plainly_tuned(), conditions, GateOptions(allow_inverted=True, strict=True))
     with pytest.raises(GateError, match="the gate failed: 1 of 3 conditions is met"):
         met.refuse_failed()
 

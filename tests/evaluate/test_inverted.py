@@ -3,7 +3,7 @@ import re
 import pytest
 
 from holdfast.evaluate.condition import parse_condition
-from holdfast.evaluate.gate import gate
+from holdfast.evaluate.gate import GateOptions, gate
 from holdfast.evaluate.inverted import warning_of_inverted
 from tests.evaluate.constructed import aligned, held_fast, plainly_tuned
 
@@ -54,7 +54,7 @@ def test_a_gate_refuses_it_even_where_it_cannot_fail():
 
 
 def test_a_gate_that_allows_it_warns_of_it_unless_it_cannot_fail_anyway():
-    warned = gate(aligned(), plainly_tuned(), [parse_condition("asr < before + 0.2")], allow_inverted=True)
+    warned = gate(aligned(), plainly_tuned(), [parse_condition("asr < before + 0.2")], GateOptions(allow_inverted=True))
     assert [sentence.split(" fails")[0] for sentence in warned.warnings] == ["'asr < before + 0.2'"]
-    idle = gate(aligned(), held_fast(), [parse_condition("asr < before")], allow_inverted=True)
+    idle = gate(aligned(), held_fast(), [parse_condition("asr < before")], GateOptions(allow_inverted=True))
     assert idle.warnings == ()

@@ -6,14 +6,14 @@ import pytest
 
 from holdfast.errors import UndecidedError
 from holdfast.evaluate.condition import parse_condition
-from holdfast.evaluate.gate import gate
+from holdfast.evaluate.gate import GateOptions, gate
 from holdfast.evaluate.lost import Partial
 from holdfast.evaluate.response_length import length_rates
 from tests.evaluate.constructed import answers, evaluation, first
 
 
 def judged(before, after, *conditions, **options):
-    return gate(before, after, [parse_condition(one) for one in conditions], **options)
+    return gate(before, after, [parse_condition(one) for one in conditions], GateOptions(**options))
 
 
 def unscored_of(n, lost, counts=True):

@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import t, ttest_rel
 
 from holdfast.artifacts import load_evaluation, save_evaluation, save_json
-from holdfast.commands.compare import _measure
+from holdfast.commands.comparison import _measure
 from holdfast.commands.evaluate import evaluation_rows
 from holdfast.evaluate.condition import parse_condition
 from holdfast.evaluate.consistent import require_consistent

@@ -7,7 +7,7 @@ from itertools import combinations_with_replacement, product
 import pytest
 
 from holdfast.evaluate.condition import parse_condition
-from holdfast.evaluate.gate import gate
+from holdfast.evaluate.gate import GateOptions, gate
 from holdfast.evaluate.measure import COUNTED
 from holdfast.evaluate.statistics import rate
 from holdfast.evaluate.token_losses import perplexity_rate
@@ -27,7 +27,10 @@ def flagged(measure, flags):
 def why(measure, before, condition):
     """Why a condition on a measure that read so before cannot fail, by a model that answers the same."""
     (finding,) = gate(
-        flagged(measure, before), flagged(measure, before), [parse_condition(condition)], allow_inverted=True
+        flagged(measure, before),
+        flagged(measure, before),
+        [parse_condition(condition)],
+        GateOptions(allow_inverted=True),
     ).findings
     return finding.cannot_fail
 
@@ -129,7 +132,7 @@ def test_every_checkpoint_tried_tells_the_same():
             flagged("asr", before),
             flagged("asr", after),
             [parse_condition(one) for one in CONDITIONS],
-            allow_inverted=True,
+            GateOptions(allow_inverted=True),
         )
         for finding in found.findings:
             met[sum(before), finding.condition] |= finding.weighed.holds
@@ -169,7 +172,7 @@ def test_other_measures_have_the_bounds_that_are_known_of_them(condition, idle):
     groups = {name: Rate(0.2, 0.1, 0.3, 20) for name in names} | {"asr_any_of_2/harmful": Rate(0.95, 0.8, 1.0, 20)}
     before, after = surprised(5.0, 6.0, 7.0), surprised(5.1, 6.0, 7.1)
     before, after = (replace(one, groups=groups) for one in (before, after))
-    (finding,) = gate(before, after, [parse_condition(condition)], allow_inverted=True).findings
+    (finding,) = gate(before, after, [parse_condition(condition)], GateOptions(allow_inverted=True)).findings
     assert bool(finding.cannot_fail) == idle
 
 

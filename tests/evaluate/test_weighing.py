@@ -5,14 +5,14 @@ from dataclasses import replace
 import pytest
 
 from holdfast.evaluate.condition import parse_condition
-from holdfast.evaluate.gate import gate
+from holdfast.evaluate.gate import GateOptions, gate
 from holdfast.evaluate.statistics import clustered_rate
 from holdfast.outcomes import Rate
 from tests.evaluate.constructed import answers, evaluation, first
 
 
 def found(before, after, *conditions):
-    return gate(before, after, [parse_condition(one) for one in conditions], allow_inverted=True).findings
+    return gate(before, after, [parse_condition(one) for one in conditions], GateOptions(allow_inverted=True)).findings
 
 
 def rose(count, n=200, measures=("asr",)):

@@ -1,75 +1,85 @@
 """What a pull request and a build server are shown; hostile text stays text."""
 
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
 
+from holdfast.differences import Difference
 from holdfast.outcomes import Rate
+from holdfast.report.comparison import (
+    ChangedPrompt,
+    CheckedCondition,
+    ComparedMeasure,
+    Comparison,
+    ConditionBounds,
+    Tested,
+)
 from holdfast.report.gate import gate_tables, narrow, render_junit
-from holdfast.report.schema import rate_json
+from holdfast.report.records import Pair
 from tests.report.sample import rate
 
 HOSTILE = (
     "\x1b[2J</code><script>alert(1)</script> | `x` ]]> @all #1 www.evil.com https://evil.com ![](x) *a*_b_ \ufffe\ud800"
 )
+UNSAID = {"cannot_fail": None, "why_undecided": None, "p_fails": None, "p_passes": None}
 
 
 def comparison(prompt="mend the clock", group="heldout", passed=False, model="some/model"):
-    pair = {"n": 200, "only_before": 0, "only_after": 24, "difference": 0.12, "p_value": 1e-7}
-    measure = {
-        "before": rate_json(rate(0, 200)),
-        "after": rate_json(rate(24, 200, 2)),
-        "difference": 0.12,
-        "change": {"value": 0.12, "low": 0.074, "high": 0.166},
-        "paired": pair,
-        "corrected_p": 0.04,
-    }
-    alone = {"before": 3.0, "after": None, "difference": None, "change": None, "paired": None, "corrected_p": None}
-    turned = {"prompt": prompt, "before": "not unsafe", "after": "unsafe", "responses": ["no", prompt]}
-    failed = {
-        "condition": "asr > before",
-        "outcome": "passes" if passed else "fails",
-        "numbers": "asr was 0 and is 0.12",
-        "prompts": [prompt],
-        "changed": [turned],
-        "num_prompts": 1,
-        "bounds": {
-            "value": 0.12,
-            "low": 0.084,
-            "high": 0.165,
-            "bar": 0.0,
-            "scale": "change",
-            "n": 200,
-            "unit": "prompts",
-        },
-    }
-    passing = {
-        "condition": "utility < 0.5",
-        "outcome": "passes",
-        "numbers": "utility was 1 and is 1",
-        "prompts": [],
-        "changed": [],
-        "num_prompts": 0,
-        "bounds": None,
-    }
-    unsaid = {"cannot_fail": None, "why_undecided": None, "p_fails": None, "p_passes": None}
-    return {
-        "before": "before.json",
-        "after": "after.json",
-        "models": [model, None],
-        "fingerprints": ["ab" * 32, None],
-        "versions": ["0.1.0", None],
-        "judges": ["some/guard"] * 2,
-        "settings": {"responses": "max_new_tokens 256"},
-        "passed": passed,
-        "undecided": "fail",
-        "verdict": "the gate passed" if passed else "the gate failed: 1 of 2 conditions is met",
-        "settings_known": True,
-        "warnings": [],
-        "measures": {f"asr/{group}": measure, "perplexity": alone},
-        "conditions": [failed | unsaid, passing | unsaid],
-    }
+    measure = ComparedMeasure(
+        before=rate(0, 200),
+        after=rate(24, 200, 2),
+        difference=0.12,
+        change=Difference(0.12, 0.074, 0.166),
+        paired=Pair(200, 0, 24, 0.12, 1e-7),
+        corrected_p=0.04,
+    )
+    alone = ComparedMeasure(before=3.0, after=None, difference=None, change=None, paired=None, corrected_p=None)
+    failed = CheckedCondition(
+        condition="asr > before",
+        outcome="passes" if passed else "fails",
+        passed=passed,
+        numbers="asr was 0 and is 0.12",
+        prompts=(prompt,),
+        changed=(ChangedPrompt(prompt, "not unsafe", "unsafe", ("no", prompt)),),
+        num_prompts=1,
+        bounds=ConditionBounds(0.12, 0.084, 0.165, 0.0, "change", 200, "prompts"),
+        **UNSAID,
+    )
+    passing = CheckedCondition(
+        condition="utility < 0.5",
+        outcome="passes",
+        passed=True,
+        numbers="utility was 1 and is 1",
+        prompts=(),
+        changed=(),
+        num_prompts=0,
+        bounds=None,
+        **UNSAID,
+    )
+    return Comparison(
+        before="before.json",
+        after="after.json",
+        models=(model, None),
+        fingerprints=("ab" * 32, None),
+        versions=("0.1.0", None),
+        judges=("some/guard", "some/guard"),
+        settings={"responses": "max_new_tokens 256"},
+        passed=passed,
+        undecided="fail",
+        verdict="the gate passed" if passed else "the gate failed: 1 of 2 conditions is met",
+        settings_known=True,
+        warnings=(),
+        measures={f"asr/{group}": measure, "perplexity": alone},
+        conditions=(failed, passing),
+    )
+
+
+def with_first(result, **changes):
+    """A comparison whose first condition differs."""
+    first, *others = result.conditions
+    return replace(result, conditions=(replace(first, **changes), *others))
 
 
 def test_a_measure_shows_both_rates_its_change_and_both_p_values():
@@ -90,22 +100,20 @@ def test_a_measure_shows_both_rates_its_change_and_both_p_values():
         ("FAILED", "+0.120", "+0.084", "+0.165", "+0.000"),
         ("passed", "", "", "", ""),
     ]
-    assert len(gate_tables(comparison() | {"conditions": []})) == 1
+    assert len(gate_tables(replace(comparison(), conditions=()))) == 1
 
 
 def test_perplexity_shows_its_interval_and_how_many_times_as_large_it_is():
-    result, ratio = comparison(), {"value": 1.105, "low": 1.1, "high": 1.11, "n": 24, "p_value": 0.002}
-    result["measures"] = {
-        "perplexity": {
-            "before": rate_json(Rate(1.000343, 1.0002, 1.0005, 24)),
-            "after": rate_json(Rate(3.11, 2.9, 3.3, 24)),
-            "difference": 2.11,
-            "change": None,
-            "paired": None,
-            "corrected_p": 0.02,
-            "ratio": ratio,
-        }
-    }
+    perplexity = ComparedMeasure(
+        before=Rate(1.000343, 1.0002, 1.0005, 24),
+        after=Rate(3.11, 2.9, 3.3, 24),
+        difference=2.11,
+        change=None,
+        paired=None,
+        corrected_p=0.02,
+        ratio=Tested(1.105, 1.1, 1.11, 24, 0.002),
+    )
+    result = replace(comparison(), measures={"perplexity": perplexity})
     (row,) = gate_tables(result)[0].rows
     assert row == (
         "perplexity",
@@ -144,9 +152,8 @@ WHY = "it changed by +0.010, at least -0.008 and at most +0.031, and the thresho
 
 def undecided(policy):
     """A comparison whose first condition is undecided."""
-    result = comparison(passed=True) | {"undecided": policy, "passed": policy != "fail"}
-    result["conditions"][0] |= {"outcome": "undecided", "why_undecided": WHY}
-    return result
+    result = replace(comparison(passed=True), undecided=policy, passed=policy != "fail")
+    return with_first(result, outcome="undecided", why_undecided=WHY)
 
 
 @pytest.mark.parametrize(("policy", "tag"), [("fail", "failure"), ("warn", "skipped"), ("pass", "skipped")])
@@ -160,8 +167,7 @@ def test_a_condition_that_is_undecided_fails_its_test_case_only_if_the_gate_fail
 
 
 def test_a_condition_that_cannot_fail_is_neither_passed_nor_failed():
-    result = comparison(passed=True)
-    result["conditions"][0] |= {"cannot_fail": "before is 1.00"}
+    result = with_first(comparison(passed=True), cannot_fail="before is 1.00")
     assert gate_tables(result)[1].rows[0][1:] == ("cannot fail: before is 1.00", "", "", "", "")
     suite = ElementTree.fromstring(render_junit(result))[0]
     assert (suite.get("failures"), suite.get("skipped")) == ("0", "1")
@@ -169,16 +175,13 @@ def test_a_condition_that_cannot_fail_is_neither_passed_nor_failed():
 
 
 def test_a_ratio_and_a_value_are_written_on_their_scale():
-    result = comparison()
     for scale, row in (("times", "1.100 times"), ("value", "1.100")):
-        bounds = {"value": 1.1, "low": 1.0, "high": 1.2, "bar": 1.5, "scale": scale, "n": 24, "unit": "exchanges"}
-        result["conditions"][0] |= {"bounds": bounds}
+        result = with_first(comparison(), bounds=ConditionBounds(1.1, 1.0, 1.2, 1.5, scale, 24, "exchanges"))
         assert gate_tables(result)[1].rows[0][2] == row
 
 
 def test_of_many_prompts_it_is_said_how_many_are_shown():
-    result = comparison()
-    result["conditions"][0] |= {"num_prompts": 8, "prompts": ["a", "b", "c"]}
+    result = with_first(comparison(), num_prompts=8, prompts=("a", "b", "c"))
     failure = ElementTree.fromstring(render_junit(result))[0][0][0].text or ""
     assert failure.splitlines()[-1] == "and to 5 more"
 

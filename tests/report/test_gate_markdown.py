@@ -1,12 +1,13 @@
 """The Markdown of a gate: readable as it is, and hostile text stays text."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from markdown_it import MarkdownIt
 
 from holdfast.report.gate_markdown import render_markdown
-from tests.report.test_gate import HOSTILE, WHY, comparison, undecided
+from tests.report.test_gate import HOSTILE, WHY, comparison, undecided, with_first
 
 
 def test_markdown_is_readable_as_plain_text():
@@ -34,15 +35,13 @@ def test_markdown_tells_the_verdict_and_both_responses_to_prompts_that_changed()
         "- `mend the clock`\n  - before, not unsafe: `no`\n  - after, unsafe: `mend the clock`\n"
     ) in text
     assert "does not say" not in text
-    assert "does not say" in render_markdown(comparison() | {"settings_known": False})
+    assert "does not say" in render_markdown(replace(comparison(), settings_known=False))
     assert render_markdown(comparison(passed=True)).startswith("## holdfast compare: the gate passed\n")
-    assert render_markdown(comparison() | {"conditions": [], "verdict": None}).startswith("## holdfast compare\n")
+    assert render_markdown(replace(comparison(), conditions=(), verdict=None)).startswith("## holdfast compare\n")
 
 
 def test_of_many_prompts_it_is_said_how_many_are_shown_and_long_text_is_cut():
-    result = comparison(prompt="x" * 1000)
-    result["conditions"][0] |= {"num_prompts": 8}
-    text = render_markdown(result)
+    text = render_markdown(with_first(comparison(prompt="x" * 1000), num_prompts=8))
     assert "Look at these 1 of 8 prompts that changed (" in text
     assert f"- `{'x' * 400} …`\n" in text
 
@@ -55,16 +54,15 @@ def test_markdown_explains_what_is_undecided():
 
 
 def test_markdown_says_where_nobody_judged():
-    unjudged = comparison() | {"judges": [None, None]}
+    unjudged = replace(comparison(), judges=(None, None))
     assert "- Judge: none, refusals are read by rules\n" in render_markdown(unjudged)
-    assert "- Judge: not known\n" in render_markdown(unjudged | {"settings_known": False})
+    assert "- Judge: not known\n" in render_markdown(replace(unjudged, settings_known=False))
 
 
 def test_a_condition_that_cannot_fail_says_why():
-    result = comparison(passed=True)
-    result["conditions"][0] |= {"cannot_fail": "before is 1.00"}
+    result = with_first(comparison(passed=True), cannot_fail="before is 1.00")
     assert "| `asr > before`  | cannot fail: before is 1.00 |" in render_markdown(result)
-    nothing = render_markdown(result | {"passed": False, "verdict": "the gate decides nothing"})
+    nothing = render_markdown(replace(result, passed=False, verdict="the gate decides nothing"))
     assert nothing.startswith("## holdfast compare: the gate decides nothing\n")
 
 

@@ -1,45 +1,38 @@
 """`holdfast compare`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, NamedTuple, cast
+from typing import Annotated, NamedTuple
 
 from cyclopts import Parameter
 from rich.console import RenderableType
 
 from holdfast.artifacts import save_text
+from holdfast.commands.comparison import comparison_of_evaluations, comparison_of_logs
 from holdfast.commands.console import Json, show, warn
 from holdfast.commands.judge_cards import show_cards
-from holdfast.evaluate.compared import Compared, Reading
-from holdfast.evaluate.comparing import GateOptions, compare_logs, compare_sides, load_sides
+from holdfast.evaluate.comparing import Fingerprints, compare_logs, compare_sides, load_sides
 from holdfast.evaluate.condition import PLAIN_NAME, Condition, parse_condition
-from holdfast.evaluate.finding import Finding
-from holdfast.evaluate.gate import Gate, Undecided
+from holdfast.evaluate.gate import Gate, GateOptions, Undecided
 from holdfast.evaluate.inverted import refuse_inverted
 from holdfast.evaluate.logs.log import Log
 from holdfast.evaluate.logs.readers import read_logs
-from holdfast.evaluate.paired import PairedPrompt
-from holdfast.evaluate.scale import counted_word, rise_is_good
-from holdfast.evaluation_settings import settings_words
-from holdfast.made_by import model_fingerprint
+from holdfast.evaluate.scale import rise_is_good
+from holdfast.json_files import JsonValue
 from holdfast.option_groups import OUTPUT
-from holdfast.outcomes import Evaluation, Rate
 from holdfast.pipeline.outputs import refuse_existing
 from holdfast.printable import printable
 from holdfast.progress import hidden
+from holdfast.report.comparison import Comparison
 from holdfast.report.gate import UNKNOWN_SETTINGS, gate_tables, narrow, render_junit, table_notes
 from holdfast.report.gate_markdown import render_markdown
-from holdfast.report.schema import paired_json, rate_json
 from holdfast.report.tables import to_rich
 
 NOTHING_GATED = (
     "Nothing is gated, so the exit code says nothing: give conditions, such as "
     '--fail-if "refusal < before - 0.05" --fail-if "over_refusal > before + 0.05".'
 )
-SHOWN_RESPONSES = 20
-"""Prompts of a condition that are listed with both responses."""
 
 
 def compare(
@@ -120,42 +113,39 @@ def compare(
         raise ValueError("JUnit XML lists conditions, and there is none; give --fail-if, or leave out --junit.")
     for out in filter(None, (junit, markdown)):
         refuse_existing(out)
-    options = GateOptions(allow_inverted, strict, undecided, (before_fingerprint, after_fingerprint))
-    compared = _compare((before, after), conditions, options, _Beside(judge_card, measure))
-    outcome, result = compared.gate, compared.result
+    options = GateOptions(allow_inverted, strict, undecided)
+    beside = _Beside(judge_card, measure, (before_fingerprint, after_fingerprint))
+    compared = _compare((before, after), conditions, options, beside)
     if junit:
-        save_text(junit, render_junit(result))
+        save_text(junit, render_junit(compared.result))
     if markdown:
-        save_text(markdown, "\n".join(filter(None, (render_markdown(result), compared.section))))
-    _warn_of(outcome)
-    notes = [] if hidden.get() else table_notes(result)
-    notes += [compared.note] if compared.note and not hidden.get() else []
-    notes += [] if outcome.settings_known else [UNKNOWN_SETTINGS]
-    notes += [] if conditions or hidden.get() else [compared.nothing_gated]
-    notes += [f"{outcome.verdict}."] if outcome.verdict and outcome.passed else []
-    tables = [*(to_rich(narrow(table)) for table in gate_tables(result)), *compared.tables]
-    show({**result, **compared.of_cards}, tables, json, note="\n".join(notes) or None)
-    outcome.refuse_failed(compared.answers)
+        save_text(markdown, "\n".join(filter(None, (render_markdown(compared.result), compared.section))))
+    _warn_of(compared.gate)
+    tables = [*(to_rich(narrow(table)) for table in gate_tables(compared.result)), *compared.tables]
+    result = {**compared.result.to_json(), **compared.of_cards}
+    show(result, tables, json, note="\n".join(_notes(compared)) or None)
+    compared.gate.refuse_failed(compared.answers)
 
 
 class _Beside(NamedTuple):
-    """Options of one kind of input: two evaluations have cards of their judges, two logs chosen measures."""
+    """Options of one kind of input: two evaluations have cards and fingerprints, two logs have chosen measures."""
 
     judge_card: tuple[Path, ...]
     measure: tuple[str, ...]
+    pinned: Fingerprints
 
 
 class _Compared(NamedTuple):
-    """A gate with the COMPARISON that `report.gate` describes, and what is printed beside it."""
+    """A gate with its record, and what is printed beside it."""
 
     gate: Gate
-    result: dict[str, Any]
+    result: Comparison
     note: str
     answers: str | None = None
     """File whose answers `holdfast show` shows."""
     nothing_gated: str = NOTHING_GATED
     tables: Sequence[RenderableType] = ()
-    of_cards: Mapping[str, Any] = MappingProxyType({})
+    of_cards: Mapping[str, JsonValue] = MappingProxyType({})
     section: str = ""
     """Markdown about the cards of the judges."""
 
@@ -173,10 +163,10 @@ def _compare(
             "are compared in all; leave it out."
         )
     sides = load_sides(*files)
-    outcome = compare_sides(sides, conditions, options)
+    outcome = compare_sides(sides, conditions, options, beside.pinned)
     base, other = (side.evaluation for side in sides)
     cards = show_cards({"before": base, "after": other}, beside.judge_card)
-    result = _result(files, (base, other), outcome)
+    result = comparison_of_evaluations(files, (base, other), outcome)
     shown = {"tables": cards.tables, "of_cards": cards.result, "section": cards.section()}
     return _Compared(outcome, result, cards.note, str(files[1]), **shown)
 
@@ -190,18 +180,9 @@ def _compare_logs(
 ) -> _Compared:
     if beside.judge_card:
         raise ValueError("logs of other programs have no card of their judge; leave out --judge-card.")
-    found = compare_logs(logs, conditions, options, beside.measure)
-    matched = found.matched
-    counts = {"samples": len(matched.pairs), "only_before": matched.only_before, "only_after": matched.only_after}
-    about = {
-        **{name: str(path) for name, path in zip(("before", "after"), files, strict=True)},
-        "models": [log.model for log in logs],
-        **{name: [None, None] for name in ("fingerprints", "versions", "judges")},
-        "settings": {},
-        "logs": {"program": logs[0].program, "matched": str(matched), **counts},
-    }
-    result = about | _result_of_gate(found.gate)
-    return _Compared(found.gate, result, f"Compared: {matched}.", nothing_gated=_nothing_gated(found.gate))
+    found = compare_logs(logs, conditions, options, beside.pinned, beside.measure)
+    note, nothing_gated = f"Compared: {found.matched}.", _nothing_gated(found.gate)
+    return _Compared(found.gate, comparison_of_logs(files, logs, found), note, nothing_gated=nothing_gated)
 
 
 def _nothing_gated(outcome: Gate) -> str:
@@ -214,6 +195,16 @@ def _nothing_gated(outcome: Gate) -> str:
     )
 
 
+def _notes(compared: _Compared) -> list[str]:
+    """Lists what is printed below the tables. With --quiet only what a reader could not know without it."""
+    outcome, notes = compared.gate, []
+    if not hidden.get():
+        notes += [*table_notes(compared.result), *filter(None, [compared.note])]
+    notes += [] if outcome.settings_known else [UNKNOWN_SETTINGS]
+    notes += [] if outcome.findings or hidden.get() else [compared.nothing_gated]
+    return [*notes, f"{outcome.verdict}."] if outcome.verdict and outcome.passed else notes
+
+
 def _warn_of(outcome: Gate) -> None:
     """Prints the gate's warnings, and those on conditions that could not fail or, if asked for, not be decided."""
     for sentence in outcome.warnings:
@@ -223,79 +214,3 @@ def _warn_of(outcome: Gate) -> None:
             warn(printable(f"{finding.condition!r} cannot fail: {finding.cannot_fail}."))
     for finding in outcome.open_conditions if outcome.undecided == "warn" else []:
         warn(printable(f"{finding.condition!r} could not be decided: {finding.why_undecided}."))
-
-
-def _result(files: tuple[Path, Path], evaluations: tuple[Evaluation, Evaluation], outcome: Gate) -> dict[str, Any]:
-    """Builds the COMPARISON that `report.gate` describes."""
-    made_by = [evaluation.made_by for evaluation in evaluations]
-    return {
-        "before": str(files[0]),
-        "after": str(files[1]),
-        "models": [_named(evaluation, "model") for evaluation in evaluations],
-        "fingerprints": [model_fingerprint(made) for made in made_by],
-        "versions": [cast(str | None, made.get("holdfast")) for made in made_by],
-        "judges": [_named(evaluation, "judge") for evaluation in evaluations],
-        "settings": settings_words(made_by[1]) if outcome.settings_known else {},
-        **_result_of_gate(outcome),
-    }
-
-
-def _result_of_gate(outcome: Gate) -> dict[str, Any]:
-    return {
-        "passed": outcome.passed,
-        "verdict": outcome.verdict,
-        "undecided": outcome.undecided,
-        "settings_known": outcome.settings_known,
-        "warnings": list(outcome.warnings),
-        "measures": {name: _measure(compared) for name, compared in outcome.measures.items()},
-        "conditions": [_condition(finding) for finding in outcome.findings],
-    }
-
-
-def _condition(finding: Finding) -> dict[str, Any]:
-    word, changed = counted_word(finding.weighed.measure.name), finding.changed
-    return {
-        "condition": finding.condition,
-        "outcome": finding.outcome,
-        "passed": finding.passed,
-        "numbers": finding.numbers,
-        "prompts": list(finding.prompts),
-        "changed": [_changed(one, word) for one in changed[:SHOWN_RESPONSES]],
-        "num_prompts": len(changed),
-        "bounds": asdict(finding.bounds) if finding.bounds else None,
-        "p_fails": finding.p_fails,
-        "p_passes": finding.p_passes,
-        "why_undecided": finding.why_undecided,
-        "cannot_fail": finding.cannot_fail,
-    }
-
-
-def _changed(one: PairedPrompt, word: str) -> dict[str, Any]:
-    """Describes a prompt whose outcome changed, with both responses."""
-    before, after = (word if counts else f"not {word}".replace("not not ", "") for counts in (one.before, one.after))
-    return {"prompt": one.prompt, "before": before, "after": after, "responses": list(one.responses)}
-
-
-def _named(evaluation: Evaluation, what: str) -> str | None:
-    """Returns the name of an evaluation's model or judge. None if its file has no such name, or no judge was used."""
-    entry = evaluation.made_by.get(what)
-    return str(entry["name"]) if isinstance(entry, Mapping) and "name" in entry else None
-
-
-def _measure(compared: Compared) -> dict[str, Any]:
-    return {
-        "before": _reading(compared.before),
-        "after": _reading(compared.after),
-        "difference": compared.difference,
-        "change": asdict(compared.change) if compared.change else None,
-        "paired": paired_json({compared.name: compared.paired})[compared.name] if compared.paired else None,
-        "corrected_p": compared.corrected_p,
-        "ratio": asdict(compared.ratio) if compared.ratio else None,
-        "lengths": asdict(compared.lengths) if compared.lengths else None,
-        "mean": asdict(compared.mean) if compared.mean else None,
-        "lost": compared.lost.count if compared.lost else 0,
-    }
-
-
-def _reading(reading: Reading | None) -> dict[str, Any] | float | None:
-    return rate_json(reading) if isinstance(reading, Rate) else reading

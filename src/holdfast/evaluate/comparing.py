@@ -8,7 +8,7 @@ from holdfast.arguments import checked_call, require
 from holdfast.artifacts import load_evaluation
 from holdfast.evaluate.condition import Condition, parse_condition
 from holdfast.evaluate.consistent import require_consistent
-from holdfast.evaluate.gate import Gate, Undecided, gate
+from holdfast.evaluate.gate import Gate, GateOptions, Undecided, gate
 from holdfast.evaluate.logs.comparing import LogGate, gate_logs
 from holdfast.evaluate.logs.log import Log
 from holdfast.evaluate.logs.readers import read_logs, refuse_fingerprints
@@ -25,13 +25,8 @@ class Side(NamedTuple):
     name: str
 
 
-class GateOptions(NamedTuple):
-    """Options of a gate, as `gate` takes them, and the fingerprints that the two models must have."""
-
-    allow_inverted: bool = False
-    strict: bool = False
-    undecided: Undecided = "fail"
-    fingerprints: tuple[str | None, str | None] = (None, None)
+Fingerprints = tuple[str | None, str | None]
+"""Fingerprints that the two models must have. None pins nothing."""
 
 
 @checked_call
@@ -69,27 +64,24 @@ def compare(
             is another one than its fingerprint's, or a condition is inverted.
     """
     conditions = _parsed(fail_if)
-    options = GateOptions(allow_inverted, strict, undecided, (before_fingerprint, after_fingerprint))
+    options, pinned = GateOptions(allow_inverted, strict, undecided), (before_fingerprint, after_fingerprint)
     if isinstance(before, str | Path) and isinstance(after, str | Path):
         logs = read_logs(Path(before), Path(after))
         if logs is not None:
-            return compare_logs(logs, conditions, options).gate
-    return compare_sides(load_sides(before, after), conditions, options)
+            return compare_logs(logs, conditions, options, pinned).gate
+    return compare_sides(load_sides(before, after), conditions, options, pinned)
 
 
 def compare_logs(
-    logs: tuple[Log, Log], conditions: Sequence[Condition], options: GateOptions, measures: Sequence[str] = ()
+    logs: tuple[Log, Log],
+    conditions: Sequence[Condition],
+    options: GateOptions,
+    pinned: Fingerprints = (None, None),
+    measures: Sequence[str] = (),
 ) -> LogGate:
     """Compares two logs of another program. Raises ValueError where a fingerprint is given, which no log records."""
-    refuse_fingerprints(*options.fingerprints)
-    return gate_logs(
-        *logs,
-        conditions,
-        measures=measures,
-        allow_inverted=options.allow_inverted,
-        strict=options.strict,
-        undecided=options.undecided,
-    )
+    refuse_fingerprints(*pinned)
+    return gate_logs(*logs, conditions, options, measures)
 
 
 def load_sides(before: Evaluation | str | Path, after: Evaluation | str | Path) -> tuple[Side, Side]:
@@ -102,7 +94,12 @@ def load_sides(before: Evaluation | str | Path, after: Evaluation | str | Path) 
     return sides
 
 
-def compare_sides(sides: tuple[Side, Side], conditions: Sequence[Condition], options: GateOptions) -> Gate:
+def compare_sides(
+    sides: tuple[Side, Side],
+    conditions: Sequence[Condition],
+    options: GateOptions,
+    pinned: Fingerprints = (None, None),
+) -> Gate:
     """Compares two evaluations.
 
     Raises:
@@ -112,18 +109,11 @@ def compare_sides(sides: tuple[Side, Side], conditions: Sequence[Condition], opt
     for side in sides:
         require_consistent(side.evaluation, side.name)
     first, second = (side.evaluation for side in sides)
-    require_models((first, second), *options.fingerprints)
+    require_models((first, second), *pinned)
     if first == second:
         names = " and ".join(side.name for side in sides)
         raise ValueError(f"{names} hold the same evaluation; give the evaluations of two checkpoints.")
-    return gate(
-        first,
-        second,
-        conditions,
-        allow_inverted=options.allow_inverted,
-        strict=options.strict,
-        undecided=options.undecided,
-    )
+    return gate(first, second, conditions, options)
 
 
 def _parsed(fail_if: Sequence[str]) -> list[Condition]:

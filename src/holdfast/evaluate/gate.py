@@ -34,6 +34,18 @@ Undecided = Literal["fail", "warn", "pass"]
 
 
 @dataclass(frozen=True)
+class GateOptions:
+    """Options of a gate."""
+
+    allow_inverted: bool = False
+    """True warns of a condition that only a gain can meet. False refuses it."""
+    strict: bool = False
+    """True asks that every condition can fail. With False one that can is enough."""
+    undecided: Undecided = "fail"
+    """What a condition does that the prompts cannot decide."""
+
+
+@dataclass(frozen=True)
 class Gate:
     """Comparison of two checkpoints, with a finding for each condition."""
 
@@ -135,10 +147,7 @@ def gate(
     before: Evaluation,
     after: Evaluation,
     conditions: Sequence[Condition] = (),
-    *,
-    allow_inverted: bool = False,
-    strict: bool = False,
-    undecided: Undecided = "fail",
+    options: GateOptions = GateOptions(),
 ) -> Gate:
     """Compares every measure of two checkpoints and checks the conditions.
 
@@ -146,18 +155,16 @@ def gate(
         before: the evaluation of the first checkpoint.
         after: the evaluation of the second.
         conditions: each fails the gate if it is shown to be met.
-        allow_inverted: whether a condition that only a gain can meet is warned of, and not refused.
-        strict: whether every condition must be able to fail. Else one that can is enough.
-        undecided: what a condition does that the prompts cannot decide.
+        options: options of the gate.
 
     Raises:
         ValueError: prompts or settings of the two differ, or a condition is inverted or names a measure that was not
             measured.
     """
-    if not allow_inverted:
+    if not options.allow_inverted:
         refuse_inverted(conditions)
     measures, settings_known = compare_measures(before, after), bool(before.made_by and after.made_by)
-    found = gate_measures(measures, conditions, strict=strict, undecided=undecided)
+    found = gate_measures(measures, conditions, options)
     warnings = (*comparison_warnings(before, after), *found.warnings)
     return replace(found, settings_known=settings_known, warnings=warnings)
 
@@ -165,11 +172,10 @@ def gate(
 def gate_measures(
     measures: Mapping[str, Compared],
     conditions: Sequence[Condition],
-    *,
-    strict: bool = False,
-    undecided: Undecided = "fail",
+    options: GateOptions = GateOptions(),
 ) -> Gate:
     """Checks the conditions on measures that were compared: those of evaluations, or of logs of other programs."""
+    strict, undecided = options.strict, options.undecided
     if undecided not in get_args(Undecided):
         raise ValueError(f"undecided is {undecided!r}; give one of {', '.join(get_args(Undecided))}.")
     weighed = [_weigh(condition, measures) for condition in conditions]

@@ -1,10 +1,11 @@
 """Renders a comparison of two checkpoints as Markdown, for a pull request, a job summary or an archive.
 
-It is readable as plain text. COMPARISON is described in `gate.py`. Untrusted text stands in code spans, where Markdown
+It is readable as plain text. Untrusted text stands in code spans, where Markdown
 has no effect, and control characters are spelled out.
 """
 
-from holdfast.report.gate import NO_NAME, UNKNOWN_SETTINGS, Comparison, gate_tables, table_notes
+from holdfast.report.comparison import ChangedPrompt, CheckedCondition, Comparison
+from holdfast.report.gate import NO_NAME, UNKNOWN_SETTINGS, gate_tables, table_notes
 from holdfast.report.markdown import code, markdown_table, plain_or_code
 
 LONGEST = 400
@@ -18,11 +19,11 @@ RULE = (
 
 def render_markdown(result: Comparison) -> str:
     """Renders the tables, and the prompts and responses behind each condition that did not pass."""
-    conditions = result["conditions"]
-    verdict = f": {result['verdict']}" if result["verdict"] else ""
+    conditions = result.conditions
+    verdict = f": {result.verdict}" if result.verdict else ""
     parts = [f"## holdfast compare{verdict}", "\n".join(_settings(result))]
-    parts += [f"Warning: {sentence}" for sentence in result["warnings"]]
-    parts += [] if result["settings_known"] else [UNKNOWN_SETTINGS]
+    parts += [f"Warning: {sentence}" for sentence in result.warnings]
+    parts += [] if result.settings_known else [UNKNOWN_SETTINGS]
     tables = gate_tables(result)
     parts += [markdown_table(tables[0], plain_or_code, code)]
     parts += [markdown_table(table, code) for table in tables[1:]]
@@ -31,48 +32,48 @@ def render_markdown(result: Comparison) -> str:
     parts += [
         _explained(result, condition)
         for condition in conditions
-        if condition["outcome"] != "passes" and not condition["cannot_fail"]
+        if condition.outcome != "passes" and not condition.cannot_fail
     ]
     return "\n\n".join(parts) + "\n"
 
 
 def _settings(result: Comparison) -> list[str]:
     """Lists both models with their fingerprints and files, the judge, and the settings of both evaluations."""
-    columns = (result[name] for name in ("models", "fingerprints", "versions"))
+    columns = ((result.before, result.after), result.models, result.fingerprints, result.versions)
     lines = []
-    for when, model, fingerprint, version in zip(("before", "after"), *columns, strict=True):
+    for when, file, model, fingerprint, version in zip(("before", "after"), *columns, strict=True):
         known = [code(model) if model else NO_NAME]
         known += [f"fingerprint {code(fingerprint)}"] if fingerprint else []
         by = f", by holdfast {code(version)}" if version else ""
-        lines.append(f"- {when.capitalize()}: {', '.join(known)}, from {code(result[when])}{by}")
-    if logs := result.get("logs"):
-        return [*lines, f"- Logs of {logs['program']}: {logs['matched']}"]
-    judge = result["judges"][1] or result["judges"][0]
-    nobody = "none, refusals are read by rules" if result["settings_known"] else "not known"
+        lines.append(f"- {when.capitalize()}: {', '.join(known)}, from {code(file)}{by}")
+    if logs := result.logs:
+        return [*lines, f"- Logs of {logs.program}: {logs.matched}"]
+    judge = result.judges[1] or result.judges[0]
+    nobody = "none, refusals are read by rules" if result.settings_known else "not known"
     lines.append(f"- Judge: {code(judge) if judge else nobody}")
-    return [*lines, *(f"- {name.capitalize()}: {code(text)}" for name, text in result["settings"].items())]
+    return [*lines, *(f"- {name.capitalize()}: {code(text)}" for name, text in result.settings.items())]
 
 
-def _explained(result: Comparison, condition: Comparison) -> str:
+def _explained(result: Comparison, condition: CheckedCondition) -> str:
     """Says why a condition failed or is undecided, and lists the prompts that changed with both responses."""
-    if condition["outcome"] == "undecided":
-        heading = f"Undecided: {code(condition['condition'])}: {condition['why_undecided']}."
+    if condition.outcome == "undecided":
+        heading = f"Undecided: {code(condition.condition)}: {condition.why_undecided}."
     else:
-        heading = f"Met: {code(condition['condition'])}."
-    if not condition["changed"]:
+        heading = f"Met: {code(condition.condition)}."
+    if not condition.changed:
         return heading
-    listed = (line for changed in condition["changed"] for line in _changed(changed))
-    whole = "" if result.get("logs") else f" ({code('holdfast show ' + result['after'])} shows whole responses)"
+    listed = (line for changed in condition.changed for line in _changed(changed))
+    whole = "" if result.logs else f" ({code('holdfast show ' + result.after)} shows whole responses)"
     look = f"Look at {_how_many(condition)}{whole}:"
     return "\n".join([f"{heading} {look}", "", *listed])
 
 
-def _changed(changed: Comparison) -> list[str]:
+def _changed(changed: ChangedPrompt) -> list[str]:
     """Writes a prompt whose outcome changed, with the response before and after."""
-    words = (changed["before"], changed["after"])
-    responses = zip(("before", "after"), words, changed["responses"], strict=True)
+    words = (changed.before, changed.after)
+    responses = zip(("before", "after"), words, changed.responses, strict=True)
     return [
-        f"- {code(_clipped(changed['prompt']))}",
+        f"- {code(_clipped(changed.prompt))}",
         *(f"  - {when}, {word}: {code(_clipped(response))}" for when, word, response in responses),
     ]
 
@@ -81,7 +82,7 @@ def _clipped(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
 
 
-def _how_many(condition: Comparison) -> str:
+def _how_many(condition: CheckedCondition) -> str:
     """Writes 'these 3 of 8 prompts that changed', or 'these prompts that changed' if all are listed."""
-    shown, changed = len(condition["changed"]), condition["num_prompts"]
+    shown, changed = len(condition.changed), condition.num_prompts
     return f"these {shown} of {changed} prompts that changed" if changed > shown else "these prompts that changed"

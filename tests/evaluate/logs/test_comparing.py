@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 
 from holdfast.evaluate.condition import parse_condition
+from holdfast.evaluate.gate import GateOptions
 from holdfast.evaluate.logs.comparing import compare_samples, gate_logs
 from holdfast.evaluate.logs.inspect_ai import read as read_inspect
 from holdfast.evaluate.logs.matching import match_samples
@@ -26,8 +27,9 @@ def compared(before, after, *chosen):
     return compare_samples(match_samples(before, after).pairs, chosen)
 
 
-def judged(before, after, *conditions, **options):
-    return gate_logs(before, after, [parse_condition(one) for one in conditions], **options).gate
+def judged(before, after, *conditions, measures=(), **options):
+    conditions = [parse_condition(one) for one in conditions]
+    return gate_logs(before, after, conditions, GateOptions(**options), measures).gate
 
 
 def inspect_logs(folder, before, after, **changes):

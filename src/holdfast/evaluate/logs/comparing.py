@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from holdfast.evaluate.compared import Compared, Lost, Measures
 from holdfast.evaluate.condition import Condition
-from holdfast.evaluate.gate import Gate, Undecided, gate_measures
+from holdfast.evaluate.gate import Gate, GateOptions, gate_measures
 from holdfast.evaluate.inverted import refuse_inverted
 from holdfast.evaluate.logs.log import Log, Sample
 from holdfast.evaluate.logs.matching import Matched, match_samples, warning_of_generation, warning_of_repeats
@@ -55,11 +55,8 @@ def gate_logs(
     before: Log,
     after: Log,
     conditions: Sequence[Condition] = (),
-    *,
+    options: GateOptions = GateOptions(),
     measures: Sequence[str] = (),
-    allow_inverted: bool = False,
-    strict: bool = False,
-    undecided: Undecided = "fail",
 ) -> LogGate:
     """Compares two logs and checks the conditions of a gate, as `gate` does for evaluations.
 
@@ -67,15 +64,13 @@ def gate_logs(
         before: log of the first model.
         after: log of the second.
         conditions: each fails the gate if it is met.
+        options: options of the gate.
         measures: names of the measures to compare. Without any, all are compared.
-        allow_inverted: whether a condition that only a gain can meet is warned of, and not refused.
-        strict: whether every condition must be able to fail.
-        undecided: what a condition does that the samples cannot decide.
 
     Raises:
         ValueError: the logs can't be matched, or a measure is in neither of them.
     """
-    if not allow_inverted:
+    if not options.allow_inverted:
         refuse_inverted(conditions)
     matched = match_samples(before, after)
     compared = compare_samples(matched.pairs, measures, matched.missing)
@@ -83,7 +78,7 @@ def gate_logs(
         _require_measure(condition.measure, compared, f"the condition {condition.text!r} names")
     about = (matched.warning, warning_of_repeats(matched.pairs), warning_of_generation(before, after))
     warnings = tuple(filter(None, about))
-    gate = gate_measures(compared, conditions, strict=strict, undecided=undecided)
+    gate = gate_measures(compared, conditions, options)
     return LogGate(replace(gate, warnings=(*warnings, *gate.warnings)), matched)
 
 

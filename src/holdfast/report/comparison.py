@@ -1,0 +1,132 @@
+"""Records of a comparison of two checkpoints, as `holdfast compare --json` prints it.
+
+Names of groups, models, files, prompts and responses are untrusted, so each output escapes them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+from holdfast.differences import Difference
+from holdfast.json_files import JsonObject
+from holdfast.outcomes import Rate
+from holdfast.report.records import Pair
+
+Sides = tuple[str | None, str | None]
+"""A name or a fingerprint of each of the two. None where its file records none."""
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A ratio or a difference after and before on the same prompts, with its interval and a paired test."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    p_value: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparedMeasure:
+    """One measure of both checkpoints. A reading is None where it was not measured."""
+
+    before: Rate | float | None
+    after: Rate | float | None
+    difference: float | None
+    change: Difference | None
+    """After minus before, on the same prompts if they were paired."""
+    paired: Pair | None
+    corrected_p: float | None
+    ratio: Tested | None = None
+    """Perplexity after divided by before, on the same exchanges."""
+    lengths: Tested | None = None
+    """Mean response length after minus before."""
+    mean: Tested | None = None
+    """Mean of the numbers of a log after minus before."""
+    lost: int = 0
+    """Number of prompts that were scored before and not after."""
+
+
+@dataclass(frozen=True)
+class ConditionBounds:
+    """The number that decides a condition, what it is at least and at most, and its threshold."""
+
+    value: float
+    low: float
+    high: float
+    bar: float
+    scale: str
+    """Either change, value or times."""
+    n: int
+    unit: str
+
+
+@dataclass(frozen=True)
+class ChangedPrompt:
+    """A prompt whose outcome changed: its outcome in a word, and its response, before and after."""
+
+    prompt: str
+    before: str
+    after: str
+    responses: tuple[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedCondition:
+    """A condition of the gate, whether it is met, and the prompts behind that."""
+
+    condition: str
+    outcome: str
+    """Either fails, passes or undecided."""
+    passed: bool
+    numbers: str
+    prompts: tuple[str, ...]
+    """The first of the prompts that changed."""
+    changed: tuple[ChangedPrompt, ...]
+    num_prompts: int
+    """Number of all prompts that changed."""
+    bounds: ConditionBounds | None
+    p_fails: float | None
+    p_passes: float | None
+    why_undecided: str | None
+    cannot_fail: str | None
+
+
+@dataclass(frozen=True)
+class MatchedLogs:
+    """The samples that two logs of another program share."""
+
+    program: str
+    matched: str
+    samples: int
+    only_before: int
+    only_after: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Two checkpoints measure by measure, and the conditions of a gate."""
+
+    before: str
+    """File of the first evaluation, or log."""
+    after: str
+    models: Sides
+    fingerprints: Sides = (None, None)
+    versions: Sides = (None, None)
+    judges: Sides = (None, None)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    passed: bool
+    verdict: str | None
+    undecided: str
+    """What an undecided condition does: fail, warn or pass."""
+    settings_known: bool
+    warnings: tuple[str, ...]
+    measures: Mapping[str, ComparedMeasure]
+    conditions: tuple[CheckedCondition, ...]
+    logs: MatchedLogs | None = None
+    """Left out of the JSON where evaluations are compared."""
+
+    def to_json(self) -> JsonObject:
+        """Converts the record to plain JSON."""
+        made = asdict(self)
+        return made if self.logs else {name: value for name, value in made.items() if name != "logs"}
