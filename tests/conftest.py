@@ -1,4 +1,7 @@
-"""What every test sees: one thread each, shapes checked at run time, nothing fetched."""
+"""What every test sees: one thread each, shapes checked at run time, nothing fetched.
+
+Large libraries are imported where they are used, as pytest-xdist loads this file in a process that runs no test.
+"""
 
 import gc
 import os
@@ -9,7 +12,6 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
-import torch
 from jaxtyping import config, install_import_hook
 
 install_import_hook(
@@ -17,7 +19,14 @@ install_import_hook(
 )
 
 from tests.judge.chat_server import KEY, ChatServer
-from tests.tiny import GUARD_TEMPLATE, make_llama, make_tokenizer
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Gives the tests of a file to one process, so that no two make what its fixtures share."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -29,6 +38,8 @@ def little_to_collect() -> None:
 
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
+    import torch
+
     torch.set_num_threads(1)
 
 
@@ -42,21 +53,29 @@ def unchecked() -> Iterator[None]:
 
 @pytest.fixture
 def tokenizer():
+    from tests.tiny import make_tokenizer
+
     return make_tokenizer()
 
 
 @pytest.fixture
 def llama():
+    from tests.tiny import make_llama
+
     return make_llama()
 
 
 @pytest.fixture
 def guard_tokenizer():
+    from tests.tiny import GUARD_TEMPLATE, make_tokenizer
+
     return make_tokenizer(vocabulary=300, template=GUARD_TEMPLATE)
 
 
 @pytest.fixture
 def guard_model():
+    from tests.tiny import make_llama
+
     return make_llama(vocabulary=300, width=24, seed=1)
 
 
