@@ -99,9 +99,9 @@ def _noise(mask: str, label: str, look: Look) -> Arm:
     return Arm(mask, "verify", mask, "noise", "noise on the mask", label, look)
 
 
-def _control(
-    name: str, mask: str | None, method: str, help: str, label: str, look: Look, does: str = OTHER_WEIGHTS, **more
-) -> Arm:
+def _control(name: str, mask: str | None, help: str, label: str, look: Look, does: str = OTHER_WEIGHTS, **more) -> Arm:
+    """A control of SET, which tunes its mask's weights or, without a mask, all weights."""
+    method = "set" if mask else "plain"
     return Arm(name, "enhance", mask, method, help, label, look, (CONTROLS, name), does=does, **more)
 
 
@@ -117,19 +117,18 @@ ARMS: tuple[Arm, ...] = (
     _noise("bottom", "bottom", BOTTOM),
     Arm("top", "enhance", "top", "set", "the mask", SELECTED, TOP, ("after",), is_control=False),
     Arm("safety_only", "enhance", "safety_only", "set", "its controls", "safety-only", SAFETY, does=OTHER_WEIGHTS),
-    _control("random", "random", "set", "its controls", "random", RANDOM, is_compared=True),
-    _control("bottom", "bottom", "set", "its controls", "bottom", BOTTOM),
+    _control("random", "random", "its controls", "random", RANDOM, is_compared=True),
+    _control("bottom", "bottom", "its controls", "bottom", BOTTOM),
     _control(
         "refusals_alone",
         "top",
-        "set",
         "the mask, without harmless examples",
         "refusals alone",
         ALONE,
         "the selected weights on refusals alone, without harmless exchanges",
         options={"harmless_share": 0.0},
     ),
-    _control("full", None, "plain", "all weights", "all weights", FULL),
+    _control("full", None, "all weights", "all weights", FULL),
     Arm("plain", "adapt", None, "plain", "none", "plain", FULL, is_compared=True, does="without a hold"),
     Arm(
         "protected",
