@@ -7,6 +7,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALLED := $(VENV)/.installed
 READY := $(VENV)/.ready
 WORKERS ?= 2
+# The tests of a file share a process, and those that tests/conftest.py puts last start last.
+SPREAD := -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 # `make real`: a model that others made, and the same one after all its weights were tuned to refuse.
 FETCHED := models/SmolLM2-135M-Instruct
 ALIGNED := models/SmolLM2-135M-Instruct-aligned
@@ -31,10 +33,10 @@ real: $(INSTALLED)
 	$(BIN)/holdfast run examples/real/smollm2.toml --out real
 
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not slow and not doors"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(SPREAD) -m "not slow and not doors"
 
 thorough: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m slow
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(SPREAD) -m slow
 
 doors: $(READY) $(DOORS)/.installed
 	HOLDFAST_DOORS=$(CURDIR)/$(DOORS)/bin/python $(BIN)/python -m pytest -m doors tests/evaluate/logs
