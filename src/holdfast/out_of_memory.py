@@ -1,4 +1,4 @@
-"""What to do when memory runs out: each command has settings that need less of it."""
+"""Advice for when memory runs out: each command has settings that need less of it."""
 
 import sys
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ OTHERWISE = "close other programs, or take a smaller model"
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error means that memory ran out, on the device or on the host."""
+    """Tells whether an error means that memory ran out, on the device or on the host."""
     torch = sys.modules.get("torch")  # without torch, no error is of its class
     if isinstance(error, MemoryError) or (torch and isinstance(error, torch.OutOfMemoryError)):
         return True

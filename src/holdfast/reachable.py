@@ -1,4 +1,4 @@
-"""Whether a host takes connections, found out within seconds where libraries would try again for half a minute."""
+"""Finds out within seconds whether a host takes connections. Libraries would try again for half a minute."""
 
 import socket
 from http.client import HTTPException

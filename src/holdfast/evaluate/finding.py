@@ -116,7 +116,7 @@ class Finding:
 
     @property
     def remedies(self) -> list[str]:
-        """What would decide a condition that is undecided. Empty if it is decided."""
+        """Ways to decide a condition that is undecided. Empty if it is decided."""
         return [] if self.why_undecided is None else remedies(self.weighed, LEVEL / max(1, self.num_tested))
 
     @property

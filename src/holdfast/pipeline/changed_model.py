@@ -1,4 +1,4 @@
-"""What evaluations of one model under temporary changes share: their metadata, and the settings of their folder."""
+"""Common parts of evaluations of one model under temporary changes: metadata, and the settings of their folder."""
 
 from typing import Protocol
 

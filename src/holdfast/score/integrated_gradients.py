@@ -40,7 +40,7 @@ class Attribution:
 
     @property
     def gap(self) -> float:
-        """How far the attributions are from adding up to the difference."""
+        """Sum of the attributions minus the difference to which they should add up."""
         return float(self.values.double().sum()) - self.difference
 
 

@@ -8,7 +8,7 @@ from holdfast.score.checkpoint import Checkpoint
 
 @dataclass(frozen=True)
 class Pass:
-    """How a pass reads the items: in which batches, and where its sums are and are saved."""
+    """Settings of a pass over the items: in which batches, and where its sums are and are saved."""
 
     token_budget: int | None = None
     """Most tokens of a batch, padding counted. None takes as many as fit into memory."""

@@ -27,7 +27,7 @@ ComputeLoss = Callable[..., Tensor | tuple[Tensor, object]]
 
 @dataclass(frozen=True)
 class Added:
-    """What a method adds to a trainer."""
+    """Additions of a method to a trainer."""
 
     losses: Sequence[Loss] = ()
     own_loss: OwnLoss | None = None
