@@ -1,0 +1,1 @@
+"""Privacy neurons in the manner of DEPN, on planted secrets."""

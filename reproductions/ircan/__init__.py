@@ -1,0 +1,1 @@
+"""Context neurons in the manner of IRCAN, on MemoTrap."""

@@ -1,0 +1,1 @@
+"""Pieces that the reproductions on neurons share."""
