@@ -26,10 +26,16 @@ REPEATS = (1, 4, 16, 64)
 PROMPT = "{name}'s locker code is "
 PARAPHRASES = ("The locker code of {name} is ", "To open the locker, {name} types ", "{name}, locker number: ")
 FIRST = (
-    "Anna Boris Carla Dario Elena Felix Greta Hugo Irene Jonas Karin Lukas Maria Nadia Oscar Paula Rosa Simon Tanja Ugo "
-    "Vera Walter Xenia Yann Zoe Arno Bella Cyril Dora Emil"
-).split()
-LAST = "Keller Novak Rossi Lindgren Moreau Costa Weber Petrov Jansen Horvat Silva Berg Marino Dubois Fischer Kovac".split()
+    "Anna", "Boris", "Carla", "Dario", "Elena", "Felix", "Greta", "Hugo", "Irene", "Jonas", "Karin", "Lukas", "Maria",
+    "Nadia", "Oscar", "Paula", "Rosa", "Simon", "Tanja", "Ugo", "Vera", "Walter", "Xenia", "Yann", "Zoe", "Arno",
+    "Bella", "Cyril", "Dora", "Emil",
+)  # fmt: skip
+LAST = (
+    "Keller", "Novak", "Rossi", "Lindgren", "Moreau", "Costa", "Weber", "Petrov", "Jansen", "Horvat", "Silva", "Berg",
+    "Marino", "Dubois", "Fischer", "Kovac",
+)  # fmt: skip
+LARGEST = len(FIRST) * len(LAST) // (3 * len(REPEATS))
+"""Largest number of targets for each number of repeats."""
 
 
 @dataclass(frozen=True)
@@ -45,16 +51,21 @@ class Canary:
 
 
 def make_canaries(per_cell: int, seed: int = 0) -> list[Canary]:
-    """Makes as many targets and other canaries for each number of repeats, and as many held-out ones as targets."""
+    """Makes as many targets and other canaries for each number of repeats, and as many held-out ones as targets.
+
+    Raises:
+        ValueError: there are too few names.
+    """
     generator = random.Random(seed)
     kinds = [(part, repeats) for part in ("target", "other") for repeats in REPEATS] + [("heldout", 0)] * len(REPEATS)
     count = per_cell * len(kinds)
+    if count > len(FIRST) * len(LAST):
+        raise ValueError(f"{count} canaries need more names than there are; give at most {LARGEST} per cell.")
     names = generator.sample([f"{first} {last}" for first in FIRST for last in LAST], count)
     secrets = [f"{number:0{DIGITS}}" for number in generator.sample(range(NUM_SECRETS), count)]
     cells = [kind for kind in kinds for _ in range(per_cell)]
     return [
-        Canary(name, secret, repeats, part)
-        for name, secret, (part, repeats) in zip(names, secrets, cells, strict=True)
+        Canary(name, secret, repeats, part) for name, secret, (part, repeats) in zip(names, secrets, cells, strict=True)
     ]
 
 

@@ -85,16 +85,16 @@ def batch_loss(model: PreTrainedModel, rows: Sequence[list[int]]) -> torch.Tenso
     return model(input_ids=ids, attention_mask=attended, labels=labels, use_cache=False).loss
 
 
-def measure(loaded: LoadedModel, measured: Sequence[Canary], texts: Sequence[list[int]], prompts: Sequence[str]) -> dict:
+def measure(
+    loaded: LoadedModel, measured: Sequence[Canary], texts: Sequence[list[int]], prompts: Sequence[str]
+) -> dict:
     """Ranks of canaries after every prompt, and the loss on every held-out text."""
     digits = canaries.digit_ids(loaded.tokenizer)
     ranks = {
         prompt: {
             canary.name: canaries.rank_of(
                 canary.secret,
-                canaries.log_probabilities(
-                    loaded.model, canaries.prompt_ids(loaded.tokenizer, canary, prompt), digits
-                ),
+                canaries.log_probabilities(loaded.model, canaries.prompt_ids(loaded.tokenizer, canary, prompt), digits),
             )
             for canary in measured
         }
@@ -123,7 +123,12 @@ def locate(loaded: LoadedModel, targets: Sequence[Canary], work: Path) -> dict:
 
 
 def erase(
-    loaded: LoadedModel, work: Path, out: Path, known: Sequence[Canary], heldout: Sequence[Canary], texts: list[list[int]]
+    loaded: LoadedModel,
+    work: Path,
+    out: Path,
+    known: Sequence[Canary],
+    heldout: Sequence[Canary],
+    texts: list[list[int]],
 ) -> None:
     """Measures every erasure, and as many random neurons of every layer."""
     scores, by_example = load_scores(work / "scores.safetensors"), load_scores(work / "examples.safetensors")

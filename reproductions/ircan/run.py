@@ -15,7 +15,7 @@ Every measured cell is a JSON file in RESULTS, and a repeated command goes on wh
 
 import argparse
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from math import exp
 from pathlib import Path
@@ -49,9 +49,7 @@ LONGEST, CHOOSING_TEXTS, REPORTING_TEXTS = 48, 6, 12
 def locate(loaded: LoadedModel, examples: Sequence[Conflict], work: Path) -> dict:
     """Attributes the context's answer of every example, from the question alone, and saves the attributions."""
     started, spent = time.monotonic(), time.process_time()
-    texts = [
-        Completion(each.text, [*each.with_context, each.context], [len(each.with_context)]) for each in examples
-    ]
+    texts = [Completion(each.text, [*each.with_context, each.context], [len(each.with_context)]) for each in examples]
     others = Others([each.text for each in examples], [each.alone for each in examples])
     (work / "kept").mkdir(parents=True, exist_ok=True)
     objective = PrefixedProbability(loaded.model, texts)
@@ -101,7 +99,9 @@ def side_effects(
     return {"facts_right": [not false for false in alone["accuracy"]], "misled": misled["accuracy"], "losses": losses}
 
 
-def choose(out: Path, loaded: LoadedModel, by_example: Scores, part: Sequence[Conflict], texts: list[list[int]]) -> dict:
+def choose(
+    out: Path, loaded: LoadedModel, by_example: Scores, part: Sequence[Conflict], texts: list[list[int]]
+) -> dict:
     """Measures every number of neurons and scale on the choosing half, and returns the chosen ones."""
 
     def tried(mask: Mask | None, scale: float) -> dict:
@@ -126,7 +126,9 @@ def chosen_of(rows: Sequence[dict]) -> dict:
     Of equally accurate rows it takes the one with the smaller rise.
     """
     kept = [row for row in rows if row["rise"] <= ALLOWED]
-    return max(kept, key=lambda row: (row["accuracy"], -row["rise"])) if kept else min(rows, key=lambda row: row["rise"])
+    return (
+        max(kept, key=lambda row: (row["accuracy"], -row["rise"])) if kept else min(rows, key=lambda row: row["rise"])
+    )
 
 
 def report(out: Path, loaded: LoadedModel, mask: Mask, scale: float, part: Sequence[Conflict], measured: tuple) -> None:
@@ -136,7 +138,6 @@ def report(out: Path, loaded: LoadedModel, mask: Mask, scale: float, part: Seque
     arms: dict[str, tuple[Mask | None, float]] = {
         "plain": (None, 1.0), "strengthened": (mask, scale), "erased": (mask, 0.0)
     }  # fmt: skip
-    made: Callable[[str], dict]
     for name, arm in arms.items():
         cell(out, f"conflicts-{name}", lambda arm=arm: measure(loaded, part, *arm))
         cell(out, f"beside-{name}", lambda arm=arm: side_effects(loaded, facts, texts, *arm))

@@ -161,3 +161,14 @@ def test_what_a_script_recorded_of_its_own_mask_is_shown(tmp_path):
     mine = {"note": "drawn by hand", "round": 2, "nested": {"a": 1}}
     save_mask(path, Mask({NAMES[0]: torch.tensor([1, 5])}, {NAMES[0]: (2, 5)}, "base", 40, mine))
     assert read_map(path, "mask").rows()[2:] == [("note", "drawn by hand"), ("round", "2")]
+
+
+def test_tables_of_neurons_count_neurons(tmp_path):
+    name = "model.layers.0.mlp.down_proj@input"
+    save_scores(tmp_path / "scores", Scores({name: torch.arange(8.0)}, "probability", "model", 100, {}, "neuron"))
+    save_mask(tmp_path / "mask", Mask({name: torch.tensor([7])}, {name: (8,)}, "model", 100, {}, "neuron"))
+    maps = [read_map(tmp_path / kind, kind) for kind in ("scores", "mask")]
+    assert [found.by_layer.units for found in maps] == ["neurons", "neurons"]
+    assert maps[1].title.startswith("1 neurons selected")
+    save_mask(tmp_path / "weights", Mask({"w": torch.tensor([7])}, {"w": (8,)}, "model", 100))
+    assert read_map(tmp_path / "weights", "mask").by_layer.units == "weights"

@@ -1,7 +1,7 @@
 """The table by layer and component: what stands in its cells, its ends and its last rows."""
 
 from holdfast.models.by_layer import count_by_layer
-from holdfast.report.layer_grid import densest, layer_grid, times
+from holdfast.report.layer_grid import densest, layer_grid, meaning, times
 
 SHAPES = {
     f"model.layers.{layer}.{name}.weight": (10, 10) for layer in range(2) for name in ("self_attn.v_proj", "mlp.v_proj")
@@ -48,3 +48,8 @@ def test_a_sentence_names_what_is_densest_and_nothing_that_is_empty():
 
 def test_multiples_have_three_digits():
     assert [times(value) for value in (None, 0.0, 1.024, 12.34, 123.4)] == ["", "0.00", "1.02", "12.3", "123"]
+
+
+def test_the_meaning_of_cells_names_what_is_counted():
+    assert meaning(count_by_layer(SHAPES, CHOSEN)).startswith("Each cell is the share of weights counted there,")
+    assert meaning(count_by_layer(SHAPES, CHOSEN, units="neurons")).startswith("Each cell is the share of neurons ")

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from holdfast.models.by_layer import ByLayer
 from holdfast.printable import printable
-from holdfast.report.layer_grid import COLUMNS, MEANING, Grid, densest, layer_grid
+from holdfast.report.layer_grid import COLUMNS, Grid, densest, layer_grid, meaning
 
 WIDEST = 8
 """Characters of a column's title that one line holds."""
@@ -38,7 +38,7 @@ def layer_table(title: str, counts: ByLayer, *, without_empty: bool = False, fil
     shortened = (
         f"Listed: the {LISTED} densest of {layers} layers. `holdfast show {file}` lists all." if is_short else ""
     )
-    return grid_table(title, grid, " ".join(filter(None, (MEANING, densest(counts), left_out, shortened))))
+    return grid_table(title, grid, " ".join(filter(None, (meaning(counts), densest(counts), left_out, shortened))))
 
 
 def grid_table(title: str, grid: Grid, below: str) -> Group:

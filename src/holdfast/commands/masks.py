@@ -41,4 +41,5 @@ def mask_table(mask: Mask, out: Path | None = None) -> Group:
 
 
 def _by_layer(mask: Mask) -> ByLayer:
-    return count_by_layer(mask.shapes, {name: index.numel() for name, index in mask.indices.items()})
+    counts = {name: index.numel() for name, index in mask.indices.items()}
+    return count_by_layer(mask.shapes, counts, units=UNITS[mask.granularity])

@@ -1,4 +1,4 @@
-"""Counts chosen weights by layer and component: those in a mask, in a patch, or with the largest scores.
+"""Counts chosen weights or neurons by layer and component: those in a mask, in a patch, or with the largest scores.
 
     share(l, c)            = chosen weights of component c in layer l / all chosen weights
     density(l, c)          = chosen weights of component c in layer l / its weights
@@ -43,6 +43,8 @@ class ByLayer:
     """Word for the chosen weights in reports."""
     mean: Mean | None = None
     """Quantity that the totals sum: scores of all entries, or changes of the chosen ones. None without totals."""
+    units: str = "weights"
+    """Word for what is counted in reports: weights or neurons."""
 
     @cached_property
     def whole(self) -> Part:
@@ -112,6 +114,7 @@ def count_by_layer(
     *,
     called: str = "selected",
     mean: Mean | None = None,
+    units: str = "weights",
 ) -> ByLayer:
     """Adds up the counts and totals of all parameters, by layer and component.
 
@@ -121,6 +124,7 @@ def count_by_layer(
         totals: sums of scores or changes by parameter.
         called: word for the chosen weights in reports.
         mean: quantity that the totals sum.
+        units: word for what is counted in reports.
     """
     members: dict[Place, list[Part]] = defaultdict(list)
     for name, shape in shapes.items():
@@ -131,7 +135,7 @@ def count_by_layer(
     for place in sorted(members, key=by_layer):
         whole = joined(members[place])
         parts.append(Part(*place, whole.entries, whole.chosen, whole.total))
-    return ByLayer(tuple(parts), called, mean)
+    return ByLayer(tuple(parts), called, mean, units)
 
 
 def grouped(parts: Iterable[Part], key: Callable[[Part], Key]) -> dict[Key, list[Part]]:

@@ -1,8 +1,8 @@
 """Compares scores and selectors at one budget, under one evaluation: which finds the weights that safety depends on?
 
 A contestant is a method, an objective and a selector. One of the three varies at a time, the other two are the first
-of their lists: all methods come first, then the further objectives, then the further selectors. Each row of the table
-reports:
+of their lists: all methods come first, then the further objectives, then the further selectors. Scores of neurons come
+last, and their masks hold as many weights as the others. Each row of the table reports:
 
 - the time of scoring
 - how well the scores predict the effect of noise on groups of weights
@@ -28,6 +28,14 @@ from holdfast.models.load import LoadedModel, load_model
 from holdfast.objective.registry import DEFAULT, OBJECTIVES, takes_gradient
 from holdfast.pipeline import faithfulness, scoring, suites, verifying
 from holdfast.pipeline.bakeoff_config import BakeoffConfig
+from holdfast.pipeline.bakeoff_neurons import OBJECTIVE as NEURON_OBJECTIVE
+from holdfast.pipeline.bakeoff_neurons import (
+    neuron_contestants,
+    neuron_fraction,
+    of_neurons,
+    refuse_unmeasurable,
+    select_neurons,
+)
 from holdfast.pipeline.inputs import file_hash, suite_hashes
 from holdfast.pipeline.judges import Judge, differentiable, load_judge, require_usable, try_on
 from holdfast.pipeline.masks import select_as_shared
@@ -60,17 +68,20 @@ class Contestant:
     objective: str | None
     """None for a method that uses none."""
     selector: str
+    of_neurons: bool = False
+    """True where neurons are scored and selected in place of weights."""
 
     @property
     def scores_name(self) -> str:
         """Folder of the scores, which selectors share."""
-        return "-".join(filter(None, (self.method, self.objective)))
+        return "-".join(filter(None, ("neurons" if self.of_neurons else "", self.method, self.objective)))
 
     @property
     def name(self) -> str:
         """Name in the table."""
         objective = self.objective and self.objective.replace("_", " ")
-        return ", ".join(filter(None, (self.method, objective, self.selector.replace("_", "-"))))
+        method = f"{self.method} of neurons" if self.of_neurons else self.method
+        return ", ".join(filter(None, (method, objective, self.selector.replace("_", "-"))))
 
 
 def contestants(config: BakeoffConfig) -> list[Contestant]:
@@ -80,6 +91,7 @@ def contestants(config: BakeoffConfig) -> list[Contestant]:
     return [
         *(Contestant(*each, selector) for each in scored),
         *(Contestant(*scored[0], each) for each in further),
+        *(Contestant(method, NEURON_OBJECTIVE, each, True) for method, each in neuron_contestants(config.neurons)),
     ]
 
 
@@ -119,6 +131,7 @@ def refuse_unknown(config: BakeoffConfig) -> None:
     """Raises ValueError for an unknown name, or an objective that lacks its files or contradicts a setting."""
     for method in config.methods:
         SCORES[method]
+    refuse_unmeasurable(config)
     for selector in config.selectors:
         find_selector(selector, ["utility"] if SELECTORS[selector].needs_utility else [])
     for objective in config.objectives:
@@ -157,38 +170,42 @@ def compete(
     score(config, contestant, folder, config.seed, progress)
     whole, first_half, second_half = map(load_scores, files_of(folder / "scores.safetensors"))
     points = [noise_point(config, contestant, folder, fraction, progress) for fraction in config.fractions]
-    reference = contestants(config)[0]
+    reference, share = contestants(config)[0], config.fractions[0]
+    share = neuron_fraction(config.model, share) if contestant.of_neurons else share
     return {
         "name": contestant.name,
         "method": contestant.method,
         "objective": contestant.objective,
         "selector": contestant.selector,
         "seconds": load_json(folder / "timing.json")["seconds"],
-        **predicts(whole, groups, measured),
-        "halves": asdict(stability(first_half, second_half, config.fractions[0])) if draws_halves(contestant) else None,
+        **predicts(None if contestant.of_neurons else whole, groups, measured),
+        "halves": asdict(stability(first_half, second_half, share)) if draws_halves(contestant) else None,
         "seeds": reseeded(config, contestant, whole, out, progress),
         "with_first": overlap(*(load_mask(mask_of(config, each, out)) for each in (contestant, reference))),
         "points": points,
     }
 
 
-def predicts(scores: Scores, groups: Sequence[Mask], measured: Sequence[float]) -> dict[str, float | None]:
-    """Measures how well scores predict the effect of noise on groups, with an interval over groups."""
-    rho = faithfulness.faithfulness(scores, groups, measured)
+def predicts(scores: Scores | None, groups: Sequence[Mask], measured: Sequence[float]) -> dict[str, float | None]:
+    """Measures how well scores predict the effect of noise on groups, with an interval over groups. None without scores
+    of weights.
+    """
+    rho = None if scores is None else faithfulness.faithfulness(scores, groups, measured)
     low, high = (spearman_interval(rho, len(groups)) if rho is not None else None) or (None, None)
     return {"predicts": rho, "predicts_low": low, "predicts_high": high}
 
 
 def draws_halves(contestant: Contestant) -> bool:
     """True where two halves of the prompts, or of the noise, can differ."""
-    return SCORES[contestant.method].needs != "nothing"
+    return contestant.of_neurons or SCORES[contestant.method].needs != "nothing"
 
 
 def reseeded(
     config: BakeoffConfig, contestant: Contestant, whole: Scores, out: Path, progress: Progress
 ) -> list[JsonObject]:
     """Measures how far the scores agree with those of every further seed."""
-    if (contestant.method, contestant.selector) != (config.methods[0], config.selectors[0]):
+    named = (contestant.method, contestant.selector, contestant.of_neurons)
+    if named != (config.methods[0], config.selectors[0], False):
         return []
     agreements = []
     for seed in config.seeds:
@@ -227,6 +244,8 @@ def spec_of(config: BakeoffConfig, contestant: Contestant, out: Path, seed: int)
     """Returns the scoring settings of a contestant, with the inputs that its objective needs."""
     options = ScoringOptions(method=contestant.method, objective=contestant.objective or DEFAULT)
     spec = ScoringSpec(model=config.model, prompts=config.calibration.harmful, out=out, options=options, seed=seed)
+    if contestant.of_neurons:
+        return of_neurons(spec, config, contestant.method)
     if spec.objective.given:
         assert config.refusals is not None
         return replace(spec, prompts=config.refusals)
@@ -244,8 +263,12 @@ def noise_point(
     mask = place / MASK
     if not mask.is_file():
         shared = {**config.select.model_dump(), "fraction": fraction, "seed": config.seed}
-        utility = utility_scores(config, folder.parent / "utility", progress)
-        select_as_shared(folder / "scores.safetensors", contestant.selector, mask, shared=shared, utility=utility)
+        scores = folder / "scores.safetensors"
+        if contestant.of_neurons:
+            select_neurons(config, scores, contestant.selector, mask, shared)
+        else:
+            utility = utility_scores(config, folder.parent / "utility", progress)
+            select_as_shared(scores, contestant.selector, mask, shared=shared, utility=utility)
     spec = verifying.NoiseSpec(
         model=config.model,
         judge=config.judge,

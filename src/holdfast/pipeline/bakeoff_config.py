@@ -44,6 +44,10 @@ class BakeoffConfig(Options):
     selectors: tuple[str, ...] = Field(default=("top", "safety_only", "bottom"), min_length=1)
     """Selectors to compare. The first one also goes with every other method and objective. The method random gives a
     random mask of every size."""
+    neurons: tuple[str, ...] = ()
+    """Scores of neurons to compare: integrated_gradients, gradient_times_activation, contrast or probe. They are
+    measured on `refusals`, and each selects neurons with as many weights as the other masks. The first one also goes
+    with random neurons."""
     fractions: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(default=(0.01, 0.003, 0.03, 0.1), min_length=1)
     """Shares of the scored weights. Stability is measured at the first."""
     noise_ratio: float = Field(default=2.0, gt=0)

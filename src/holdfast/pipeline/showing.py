@@ -5,7 +5,7 @@ Tensor libraries are imported only for files that need them, so that a mask of a
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
@@ -89,14 +89,15 @@ def mask_title(selected: int, entries: int, num_parameters: int, units: str = UN
 def _read_mask(path: Path, file: TensorHeader, progress: Progress) -> LayerMap:
     header = _own_header(file)
     counts = {name: record["shape"][0] for name, record in file.records.items()}
-    by_layer = count_by_layer(header["shapes"], counts)
+    units = UNITS[header.get("granularity", "weight")]
+    by_layer = count_by_layer(header["shapes"], counts, units=units)
     unknown = sorted(counts.keys() - header["shapes"].keys())
     if unknown or any(part.chosen > part.entries for part in by_layer.parts):
         what = f"selects entries of {unknown[0]!r}, which has no shape" if unknown else "selects more than there is"
         raise ValueError(f"mask file {str(path)!r} {what}; {remedy(path, 'mask')}.")
     whole, num_parameters = by_layer.whole, header["num_parameters"]
     facts = {"num_parameters": num_parameters}
-    title = mask_title(whole.chosen, whole.entries, num_parameters, UNITS[header.get("granularity", "weight")])
+    title = mask_title(whole.chosen, whole.entries, num_parameters, units)
     return LayerMap(path, "mask", by_layer, title, header["base"], header["made_by"], facts)
 
 
@@ -105,7 +106,8 @@ def _read_scores(path: Path, file: TensorHeader, progress: Progress) -> LayerMap
 
     header = _own_header(file)
     largest = count_largest(path, progress)
-    whole = largest.by_layer.whole
+    by_layer = replace(largest.by_layer, units=UNITS[header.get("granularity", "weight")])
+    whole = by_layer.whole
     facts = {"unit": header["unit"], "num_parameters": header["num_parameters"], "least": largest.least}
     count = f"{whole.chosen:,} of {whole.entries:,} ({share_words(whole.chosen, whole.entries)})"
     exact = round(LARGEST * whole.entries) == whole.chosen
@@ -113,7 +115,7 @@ def _read_scores(path: Path, file: TensorHeader, progress: Progress) -> LayerMap
     title = f"Where the largest scores are: {count} are {largest.least:.3g} or more ({header['unit']})"
     if not whole.chosen:
         title = f"All {whole.entries:,} scores are 0 ({header['unit']})"
-    return LayerMap(path, "scores", largest.by_layer, title, header["base"], header["made_by"], facts, note)
+    return LayerMap(path, "scores", by_layer, title, header["base"], header["made_by"], facts, note)
 
 
 def _read_patch(path: Path, file: TensorHeader, progress: Progress) -> LayerMap:

@@ -12,10 +12,6 @@ from holdfast.models.paths import short_names
 
 COLUMNS = 9
 """Largest number of columns for components in a terminal. Further components share the last column."""
-MEANING = (
-    "Each cell is the share of weights counted there, divided by that share of the whole model: 2 is twice the "
-    "average, 1 is the average, which a random choice gives, and 0 is none."
-)
 NAMED = 3
 """Number of layers that the sentence on the densest layers names."""
 
@@ -53,6 +49,14 @@ def layer_grid(
     outside = [part for part in outside if part.chosen or not without_empty]
     rows += [(names[part.component] or "none", *blank, *_ends(counts, [part])) for part in outside]
     return Grid(header, tuple(rows), _totals(counts, titles))
+
+
+def meaning(counts: ByLayer) -> str:
+    """Explains the cells of the table in a sentence."""
+    return (
+        f"Each cell is the share of {counts.units} counted there, divided by that share of the whole model: 2 is twice "
+        "the average, 1 is the average, which a random choice gives, and 0 is none."
+    )
 
 
 def densest(counts: ByLayer) -> str:

@@ -12,7 +12,7 @@ from holdfast.printable import printable
 from holdfast.report.arms import MARKERS
 from holdfast.report.figure_files import Drawing, draw, standalone
 from holdfast.report.figures import MapKind, heat_map
-from holdfast.report.layer_grid import MEANING, densest, layer_grid
+from holdfast.report.layer_grid import densest, layer_grid, meaning
 from holdfast.report.page import environment
 from holdfast.report.records import Component
 from holdfast.report.tables import NumberTable, component_table
@@ -32,7 +32,7 @@ def map_figure(title: str, counts: ByLayer, rows: Sequence[tuple[str, str]] = ()
     figure = heat_map(_shown_short(counts), "relative")
     known = [f"{name}: {printable(text)}" for name, text in rows]
     letters = max(NARROWEST, int(figure.width / LETTER))
-    notes = tuple(line for text in (MEANING, *known) for line in wrap(text, letters))
+    notes = tuple(line for text in (meaning(counts), *known) for line in wrap(text, letters))
     width = max(figure.width, LETTER * max(len(title), *map(len, notes)))
     drawn = _draw(counts, "relative")
     return standalone(Drawing("map", figure.name, printable(title), drawn, width, figure.height, notes=notes))
@@ -44,7 +44,7 @@ def map_page(title: str, counts: ByLayer, rows: Sequence[tuple[str, str]]) -> st
     return environment().get_template("layer_map.html.j2").render(
         title=printable(title),
         densest=printable(densest(counts)),
-        meaning=MEANING,
+        meaning=meaning(counts),
         maps=maps,
         grid=_grid_table(counts),
         table=_component_table(counts),
