@@ -114,3 +114,19 @@ def test_a_change_is_in_bits_and_as_a_share():
 
 def test_the_page_is_that_of_the_committed_results():
     assert page.PAGE.read_text(encoding="utf-8") == page.text()
+
+
+def test_the_small_form_runs_and_goes_on(tmp_path, monkeypatch):
+    out = tmp_path / "results"
+    for name, value in {"FRACTIONS": (0.01,), "DRAWS": 1, "MEMORISED": 0.0, "TRAINED": 8, "HELD_OUT": 2}.items():
+        monkeypatch.setattr(run, name, value)
+    paths = ["--texts", "testbed:harmless_exchanges", "--work", tmp_path / "work", "--out", out, "--per-cell", "1"]
+    monkeypatch.setattr("sys.argv", ["run.py", "testbed:aligned", *map(str, paths), "--rate", "3e-3"])
+    run.main()
+    cells = page.read_cells(out)
+    assert cells["erased-0.01"]["neurons"] == cells["erased-0.01-random-0"]["neurons"] == 20
+    assert cells["erased-0.01"]["by_layer"] == cells["erased-0.01-random-0"]["by_layer"]
+    assert len(cells["located"]["targets"]) == 4
+    monkeypatch.setattr(run, "measure", None)  # would fail if it were called
+    run.main()
+    assert page.read_cells(out) == cells

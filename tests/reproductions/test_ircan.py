@@ -94,3 +94,30 @@ def test_the_relative_gain_needs_both_arms():
 
 def test_the_page_is_that_of_the_committed_results():
     assert page.PAGE.read_text(encoding="utf-8") == page.text()
+
+
+def test_the_small_form_runs_and_goes_on(tmp_path, monkeypatch):
+    path, out = tmp_path / "records.jsonl", tmp_path / "results"
+    words = ("door", "lamp", "tree", "moon", "bird", "road", "hand", "king")
+    records = [
+        {"prompt": f'Write a quote that ends in the word "{word}": A {word} is a', "answer_index": 0,
+         "classes": str([f" {word}.", " stone."])}
+        for word in words
+    ]  # fmt: skip
+    path.write_text("\n".join(map(json.dumps, records)))
+    for name, value in {"COUNTS": (4,), "SCALES": (2.0,), "DRAWS": 1}.items():
+        monkeypatch.setattr(run, name, value)
+    sizes = ["--located", "2", "--chosen", "2", "--reported", "3"]
+    paths = ["--conflicts", path, "--texts", "testbed:harmless_exchanges", "--work", tmp_path / "work", "--out", out]
+    monkeypatch.setattr("sys.argv", ["run.py", "testbed:aligned", *map(str, paths), *sizes])
+    run.main()
+    cells = page.read_cells(out)
+    assert cells["chosen"]["count"] == 4
+    assert sum(cells["chosen"]["by_layer"].values()) == 4
+    arms = {name.removeprefix("conflicts-") for name in cells if name.startswith("conflicts-")}
+    assert arms == {"plain", "strengthened", "erased", "random-0", "cad", "cad-strengthened"}
+    assert all(len(cells[f"conflicts-{arm}"]["accuracy"]) == 3 for arm in arms)
+    assert "range of 1 draws" in "\n".join(page.model_part(out))
+    monkeypatch.setattr(run, "next_logits", None)  # would fail if it were called
+    run.main()
+    assert page.read_cells(out) == cells

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from holdfast.models.mlps import PARTS, find_mlps
-from holdfast.models.sites import scored_sites
+from holdfast.models.sites import scorable_sites
 from holdfast.models.stored import open_stored
 from holdfast.pipeline.bakeoff_config import BakeoffConfig
 from holdfast.pipeline.masks import WeightsOf, select
@@ -53,7 +53,7 @@ def neuron_fraction(model: str, fraction: float) -> float:
         ValueError: the neurons' weights are fewer than that.
     """
     empty = open_stored(model).model
-    scored = sum(entries_in(site.shape) for site in scored_sites(empty))
+    scored = sum(entries_in(site.shape) for site in scorable_sites(empty))
     axes = [(mlp, axis) for mlp in find_mlps(empty) for axis in mlp.axes.values()]
     share = fraction * scored / sum(axis.entries_each * entries_in(mlp.shape) for mlp, axis in axes)
     if share >= 1:
