@@ -87,7 +87,7 @@ def apart(records: Sequence[Record], tests: Sequence[Prompt]) -> list[Record]:
     return [one for one in records if one.prompt not in same and not count_near_duplicates([one], tests)]
 
 
-def scored(model: Path, exchanges: Sequence[Exchange], path: Path, options: ScoringOptions) -> Path:
+def scored(model: Path | str, exchanges: Sequence[Exchange], path: Path, options: ScoringOptions) -> Path:
     """The file of scores by the likelihood of the responses, made where it is not there."""
     if not path.is_file():
         given = path.with_suffix(".jsonl")

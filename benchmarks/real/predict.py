@@ -13,6 +13,7 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from statistics import fmean
 
 import torch
@@ -104,34 +105,46 @@ def main() -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Runs the experiment with these options."""
-    options.out.mkdir(parents=True, exist_ok=True)
     asked = load_prompts(options.refuse, "harmful")[: 2 * options.exchanges]
     exchanges = [Exchange(one.prompt, options.sentence) for one in asked]
     sets = {"seen": exchanges[: options.exchanges], "new": exchanges[options.exchanges :]}
-    loaded = load_model(options.model)
-    masks = masks_of(loaded, options.ratio)
+    compare(options.model, sets, options.out, draws=options.draws, ratio=options.ratio)
+
+
+def compare(model: Path | str, sets: Mapping[str, list[Exchange]], out: Path, *, draws: int, ratio: float) -> dict:
+    """Measures every group that has no file yet, and compares with what the scores of the first set predict."""
+    out.mkdir(parents=True, exist_ok=True)
+    loaded = load_model(model)
+    masks = masks_of(loaded, ratio)
     groups = list(masks)
-    predicted = {}
-    for method in METHODS:
-        path = options.out / f"{method}.predicted.json"
-        if not path.is_file():
-            scoring = ScoringOptions(objective="refusal_likelihood", method=method)
-            file = scored(options.model, sets["seen"], options.out / f"{method}.safetensors", scoring)
-            save_json(path, {"predicted": predict_impact(load_scores(file), [masks[group] for group in groups])})
-            for left in options.out.glob(f"{method}*.safetensors"):
-                left.unlink()
-        predicted[method] = dict(zip(groups, load_json(path, "")["predicted"], strict=True))
+    predicted = {method: predictions(method, model, sets["seen"], out, masks) for method in METHODS}
     start = {name: likelihood(loaded, exchanges) for name, exchanges in sets.items()}
     done = iter(range(1, len(groups) + 1))
 
     def one(group: Group) -> dict:
         tell("groups", next(done), len(groups))
-        return measure(loaded, sets, start, masks[group], group, options.draws)
+        return measure(loaded, sets, start, masks[group], group, draws)
 
-    run_missing(options.out, groups, one)
-    measured = {group: load_json(options.out / "cells" / f"{group.stem}.json", "") for group in groups}
-    result = {"draws": options.draws, "ratio": options.ratio, "exchanges": options.exchanges, "start": start}
-    save_json(options.out / "predict.json", result | {"rows": compared(measured, predicted, groups)})
+    run_missing(out, groups, one)
+    measured = {group: load_json(out / "cells" / f"{group.stem}.json", "") for group in groups}
+    result = {"draws": draws, "ratio": ratio, "exchanges": len(sets["seen"]), "start": start}
+    result |= {"rows": compared(measured, predicted, groups)}
+    save_json(out / "predict.json", result)
+    return result
+
+
+def predictions(
+    method: str, model: Path | str, exchanges: Sequence[Exchange], out: Path, masks: Mapping[Group, Mask]
+) -> dict[Group, float]:
+    """What a method's scores predict for every group. They are made where there is no file yet."""
+    path = out / f"{method}.predicted.json"
+    if not path.is_file():
+        scoring = ScoringOptions(objective="refusal_likelihood", method=method)
+        file = scored(model, exchanges, out / f"{method}.safetensors", scoring)
+        save_json(path, {"predicted": predict_impact(load_scores(file), list(masks.values()))})
+        for left in out.glob(f"{method}*.safetensors"):
+            left.unlink()
+    return dict(zip(masks, load_json(path, "")["predicted"], strict=True))
 
 
 if __name__ == "__main__":
