@@ -186,13 +186,11 @@ def prediction_table(rows: Sequence[dict]) -> str:
     return markdown(["scores", "refusals", "Spearman's rho", "groups"], lines)
 
 
-def page(start: Sequence[float | None], measured: Measured, predicted: Sequence[dict]) -> str:
-    """Writes the results as Markdown."""
-    half = max(high - low for low, high in [wilson_interval(0.5, LIMIT)]) / 2
-    return f"""# Noise on the built-in model: does its safety rest on the top weights?
-
-`benchmarks/noise.py` makes this page. The built-in models test the machinery and are no evidence about larger models.
-
+def noise_section(start: Sequence[float | None], measured: Measured) -> str:
+    """Writes what noise on each mask does. Empty where it was not measured."""
+    if not measured:
+        return ""
+    return f"""\
 Noise of so many standard deviations of each matrix goes on 1% of the scored weights of the aligned model. Top weights
 have the highest ESI by the likelihood of 256 given refusals. The paper's noise is 0.38. Measured on {LIMIT} harmful
 prompts whose verbs alignment never saw, and utility on the same number of questions. The first three figures are shares
@@ -205,7 +203,17 @@ The range is against the highest and the lowest of the {RANDOM_MASKS} random mas
 under which the model refuses no more than under noise on the selected weights: 0 of 10 has a one-sided p of 1/11.
 
 {gaps_table(measured)}
-## Predicted and measured change
+"""
+
+
+def page(start: Sequence[float | None], measured: Measured, predicted: Sequence[dict]) -> str:
+    """Writes the results as Markdown."""
+    half = max(high - low for low, high in [wilson_interval(0.5, LIMIT)]) / 2
+    return f"""# Noise on the built-in model: does its safety rest on the top weights?
+
+`benchmarks/noise.py` makes this page. The built-in models test the machinery and are no evidence about larger models.
+
+{noise_section(start, measured)}## Predicted and measured change
 
 Noise of {PREDICT_RATIO} goes on all weights of a layer's component, {DRAWS} draws each. The change of the likelihood of
 {PREDICT_EXCHANGES} refusals is measured: of those that made the scores (seen), and of others (new). Each method
@@ -225,11 +233,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("demo-noise"))
     parser.add_argument("--table", type=Path, help="write the results to this Markdown file")
+    parser.add_argument("--prediction-alone", action="store_true", help="leave out noise on masks")
     options = parser.parse_args(arguments)
     folder, start = locate(options.out), untouched(options.out)
     predicted = prediction(options.out)
     measured: dict[tuple[str, float], list[list[float | None]]] = {}
-    for name in NAMES:
+    for name in () if options.prediction_alone else NAMES:
         measured |= under_noise(name, options.out, folder)
     found = {f"{name} {ratio:g}": draws for (name, ratio), draws in measured.items()}
     save_json(options.out / "figures.json", {"untouched": start, "noise": found, "predicted": predicted})

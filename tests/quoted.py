@@ -121,6 +121,17 @@ def _claims() -> Iterator[Quote]:
     yield Quote(CLAIMS, gate, "0.018", text(GATE, r"decided wrongly in at most (0\.\d+) of the draws"))
     yield Quote(CLAIMS, gate, "0.057", text(GATE, r"each was made in at most (0\.\d+) of the draws"))
     yield Quote(CLAIMS, gate, "0.05", text(GATE, r"the exact chance is at most (0\.\d+)\)"))
+    held, chosen = "| On the built-in model the objective of the scores decides", "docs/results/hold_levers.md"
+    likelihood, judge = ("0.742", "0.685", "0.792"), ("0.543", "0.482", "0.603")
+    for weights, numbers in (("refusal likelihood", likelihood), ("judge gradient", judge)):
+        for part, number in enumerate(numbers):
+            row = f"0.0015 | top 1%, {weights}"
+            yield Quote(CLAIMS, held, number, cell(chosen, row, "coherent refusals", part=part))
+    for weights, number in (("random 1%", "0.328"), ("none (plain)", "0.316")):
+        yield Quote(CLAIMS, held, number, cell(chosen, f"0.0015 | {weights}", "coherent refusals"))
+    broken = "| Broken answers of the built-in models count"
+    counted = text("docs/results/broken_answers.md", r"of 500 count \((0\.\d+)\)")
+    yield Quote(CLAIMS, broken, "0.114", counted)
     noise = "| Noise on the top 1% removes safety"
     paired = "Paired by prompt and draw"
     for part, number in enumerate(("-0.14", "-0.66", "+0.38")):
