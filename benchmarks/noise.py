@@ -42,7 +42,7 @@ NAMES = ("top", "safety_only", "random", "bottom", "magnitude")
 SHOWN = (0, 1, 2, 5)
 """Columns of COLUMNS that noise is measured by."""
 FILES = SuiteFiles(harmful=("testbed:harmful_heldout",), questions="testbed:questions")
-PREDICT_RATIO, PREDICT_EXCHANGES = 0.38, 64
+PREDICT_RATIO, PREDICT_EXCHANGES, GROUPS = 0.38, 64, 56
 CONFIG = demo_config(0)
 
 Measured = Mapping[tuple[str, float], Sequence[Sequence[float | None]]]
@@ -187,9 +187,10 @@ def prediction_table(rows: Sequence[dict]) -> str:
 
 
 def noise_section(start: Sequence[float | None], measured: Measured) -> str:
-    """Writes what noise on each mask does. Empty where it was not measured."""
+    """Writes what noise on each mask does, or that it was not measured."""
+    half = max(high - low for low, high in [wilson_interval(0.5, LIMIT)]) / 2
     if not measured:
-        return ""
+        return "Noise on masks of 1% is not on this page: it was not measured in full.\n\n"
     return f"""\
 Noise of so many standard deviations of each matrix goes on 1% of the scored weights of the aligned model. Top weights
 have the highest ESI by the likelihood of 256 given refusals. The paper's noise is 0.38. Measured on {LIMIT} harmful
@@ -201,6 +202,8 @@ of all harmful prompts. Several draws show their mean and range. A random mask i
 
 The range is against the highest and the lowest of the {RANDOM_MASKS} random masks. The last column counts random masks
 under which the model refuses no more than under noise on the selected weights: 0 of 10 has a one-sided p of 1/11.
+All draws share the prompts: a figure of one draw has a 95% interval of up to {half:.2f} to each side over prompts, which
+the ranges do not contain.
 
 {gaps_table(measured)}
 """
@@ -208,7 +211,6 @@ under which the model refuses no more than under noise on the selected weights: 
 
 def page(start: Sequence[float | None], measured: Measured, predicted: Sequence[dict]) -> str:
     """Writes the results as Markdown."""
-    half = max(high - low for low, high in [wilson_interval(0.5, LIMIT)]) / 2
     return f"""# Noise on the built-in model: does its safety rest on the top weights?
 
 `benchmarks/noise.py` makes this page. The built-in models test the machinery and are no evidence about larger models.
@@ -222,9 +224,8 @@ predicts the root of its summed squared scores. Intervals of rho are at 95% and 
 {prediction_table(predicted)}
 ## The weakest point
 
-One model and one set of scores. A figure of one draw has a 95% interval of up to {half:.2f} to each side over prompts,
-which the ranges do not contain: all draws share the prompts. The matrices of one component differ from those of
-another in size as well as in scores, so that part of rho may be size.
+One model and one set of scores. Groups of one layer share inputs, so that they are fewer than {GROUPS} independent ones.
+Random scores predict by the size of a group alone.
 """
 
 

@@ -150,6 +150,12 @@ def _claims() -> Iterator[Quote]:
     for name in ("esi", "gradient_magnitude", "snip", "magnitude", "wanda"):
         value = cell(BAKEOFF, f"{name}, judge gradient, top", "predicts (rank correlation)")
         yield Quote(CLAIMS, "| ESI predicts what noise does better", "", value)
+    under = "docs/results/noise.md"
+    for method, numbers in (("esi", ("0.60", "0.38", "0.76")), ("gradient magnitude", ("0.61",)), ("snip", ("0.59",)),
+                            ("magnitude", ("0.01",)), ("random", ("-0.09",))):  # fmt: skip
+        for part, number in enumerate(numbers):
+            value = cell(under, f"{method} | new", "Spearman's rho", part=part)
+            yield Quote(CLAIMS, "| ESI predicts what noise does better", number, value)
     learned = "| 0.1% selected weights learn to refuse"
     yield Quote(CLAIMS, learned, "0.97", _set("top", NEW))
     yield Quote(CLAIMS, learned, "0.12", _set("random", NEW))
