@@ -202,8 +202,8 @@ of all harmful prompts. Several draws show their mean and range. A random mask i
 
 The range is against the highest and the lowest of the {RANDOM_MASKS} random masks. The last column counts random masks
 under which the model refuses no more than under noise on the selected weights: 0 of 10 has a one-sided p of 1/11.
-All draws share the prompts: a figure of one draw has a 95% interval of up to {half:.2f} to each side over prompts, which
-the ranges do not contain.
+All draws share the prompts: a figure of one draw has a 95% interval of up to {half:.2f} to each side over prompts,
+which the ranges do not contain.
 
 {gaps_table(measured)}
 """
@@ -224,8 +224,8 @@ predicts the root of its summed squared scores. Intervals of rho are at 95% and 
 {prediction_table(predicted)}
 ## The weakest point
 
-One model and one set of scores. Groups of one layer share inputs, so that they are fewer than {GROUPS} independent ones.
-Random scores predict by the size of a group alone.
+One model and one set of scores. Groups of one layer share inputs, so that they are fewer than {GROUPS} independent
+ones. Random scores predict by the size of a group alone.
 """
 
 
