@@ -15,6 +15,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 
@@ -33,7 +34,7 @@ from holdfast.testbed import train
 
 SEEDS = (0, 1, 2, 3, 4)
 MASKS = ("top", "safety_only", "random")
-FACTORS = (0.7, 1.0, 1.4)
+FACTORS = (1.0, 0.7, 1.4)
 """Learning rates of SPA's curve, in multiples of the demo's."""
 GROUPS = ("heldout", "seen")
 HEADER = ("learning rate", "weights", "seed", *COLUMNS)
@@ -58,11 +59,11 @@ class Arm:
         return out / f"seed_{self.seed}" / self.method / f"{self.name.replace(' ', '_')}_x{self.factor:g}"
 
 
-def arms(seed: int) -> list[Arm]:
-    """Lists the arms of a seed."""
+def arms(seed: int, rates: int) -> list[Arm]:
+    """Lists the arms of a seed, with the first `rates` of the learning rates of SPA."""
     return [
         Arm(method, mask, factor, seed)
-        for method, factors in (("SET", (1.0,)), ("SPA", FACTORS))
+        for method, factors in (("SET", (1.0,)), ("SPA", FACTORS[:rates]))
         for factor in factors
         for mask in (None, *MASKS)
     ]
@@ -137,12 +138,12 @@ def second_units(seed: int, out: Path) -> list[Unit]:
     )
 
 
-def third_units(seed: int, out: Path) -> list[Unit]:
+def third_units(seed: int, out: Path, rates: int) -> list[Unit]:
     """Makes the units that tune the models of a seed."""
     return [
         Unit(f"{arm.method} {arm.name} x{arm.factor:g} seed {seed}", measure, arm.folder(out) / "evaluation.json",
              {"arm": arm, "out": out})
-        for arm in arms(seed)
+        for arm in arms(seed, rates)
     ]  # fmt: skip
 
 
@@ -150,9 +151,9 @@ Refusals = Mapping[tuple[str, str, float], float]
 """Coherent refusals on held-out verbs in one seed, by method, weights and factor. The start is weights `start`."""
 
 
-def refusals_of(seed: int, out: Path) -> Refusals:
+def refusals_of(seed: int, out: Path, rates: int) -> Refusals:
     """Reads the coherent refusals of a seed."""
-    found = {(arm.method, arm.name, arm.factor): arm.folder(out) / "evaluation.json" for arm in arms(seed)}
+    found = {(arm.method, arm.name, arm.factor): arm.folder(out) / "evaluation.json" for arm in arms(seed, rates)}
     found |= {(method, "start", 1.0): start(method, seed, out) for method in ("SET", "SPA")}
     return {key: figures(load_evaluation(path), "heldout")[0] or 0.0 for key, path in found.items()}
 
@@ -183,9 +184,9 @@ CLAIMS: Mapping[str, tuple[Callable[[Refusals], float], Callable[[float], bool]]
 """Figure of each claim in a seed, and the bar that it is held against."""
 
 
-def decided(seeds: Sequence[int], out: Path) -> dict[str, list[float]]:
+def decided(seeds: Sequence[int], out: Path, rates: int) -> dict[str, list[float]]:
     """Returns the figure of every claim in every seed."""
-    refusals = [refusals_of(seed, out) for seed in seeds]
+    refusals = [refusals_of(seed, out, rates) for seed in seeds]
     return {claim: [round(figure(one), 4) for one in refusals] for claim, (figure, _) in CLAIMS.items()}
 
 
@@ -198,13 +199,13 @@ def verdicts(found: Mapping[str, Sequence[float]]) -> str:
     return markdown(["claim, on held-out verbs", "answer", "figure in each seed"], rows)
 
 
-def rows(method: str, group: str, seeds: Sequence[int], out: Path) -> list[list[str]]:
+def rows(method: str, group: str, seeds: Sequence[int], out: Path, rates: int) -> list[list[str]]:
     """Writes a row for the start and for every arm in every seed, the mean over the seeds above them."""
     paths = [(0.0, "start", seed, start(method, seed, out)) for seed in seeds]
     paths += [
         (arm.factor, arm.name, seed, arm.folder(out) / "evaluation.json")
         for seed in seeds
-        for arm in arms(seed)
+        for arm in arms(seed, rates)
         if arm.method == method
     ]
     config, lines = demo_config(), []
@@ -219,7 +220,7 @@ def rows(method: str, group: str, seeds: Sequence[int], out: Path) -> list[list[
 
 
 OPENING = """\
-# Five seeds: SET and SPA on the built-in models
+# Several seeds: SET and SPA on the built-in models
 
 `benchmarks/seeds.py` (`make slow`) makes this page. The built-in models test the machinery and are no evidence about
 larger models. A seed trains the models anew, and orders the examples and draws the random masks.
@@ -232,12 +233,12 @@ larger models. A seed trains the models anew, and orders the examples and draws 
 VERBS = {"heldout": "verbs that alignment never saw", "seen": "verbs that alignment saw"}
 
 
-def tables(seeds: Sequence[int], out: Path) -> str:
+def tables(seeds: Sequence[int], out: Path, rates: int) -> str:
     """Writes the claims, and the means and every seed of every arm, as Markdown."""
-    parts = [OPENING, f"## Claims\n\n{verdicts(decided(seeds, out))}"]
+    parts = [OPENING, f"## Claims\n\n{verdicts(decided(seeds, out, rates))}"]
     for group in GROUPS:
         for method in ("SET", "SPA"):
-            parts.append(f"## {method}, {VERBS[group]}\n\n{markdown(HEADER, rows(method, group, seeds, out))}")
+            parts.append(f"## {method}, {VERBS[group]}\n\n{markdown(HEADER, rows(method, group, seeds, out, rates))}")
     return "\n".join(parts)
 
 
@@ -247,16 +248,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("demo-seeds"))
     parser.add_argument("--table", type=Path, help="also write the tables to this Markdown file")
     parser.add_argument("--seeds", type=int, default=len(SEEDS), help="number of seeds, from the first")
+    parser.add_argument("--rates", type=int, default=len(FACTORS), help="number of SPA's rates, from the demo's own")
     options = parser.parse_args(arguments)
     seeds, config = SEEDS[: options.seeds], demo_config()
     with Workers(config.workers, config.threads) as workers:
-        for step in (first_units, second_units, third_units):
+        for step in (first_units, second_units, partial(third_units, rates=options.rates)):
             units = [unit for seed in seeds for unit in step(seed, options.out)]
             workers.run(units, lambda unit, seconds: print(f"done {unit.label}", file=sys.stderr, flush=True))
-    found = decided(seeds, options.out)
+    found = decided(seeds, options.out, options.rates)
     save_json(options.out / "figures.json", found)
     if options.table:
-        save_text(options.table, tables(seeds, options.out))
+        save_text(options.table, tables(seeds, options.out, options.rates))
     holds = {claim: sum(map(CLAIMS[claim][1], values)) for claim, values in found.items()}
     passes = all(number == len(seeds) for number in holds.values())
     print(json.dumps({"name": "seeds", "figures": found, "bars": {"seeds": len(seeds)}, "pass": passes}))
