@@ -97,7 +97,7 @@ def measure(arm: Arm, out: Path, progress: Progress) -> None:
     """Tunes and evaluates one arm."""
     config, folder, mask = config_of(arm.seed, out), arm.folder(out), None
     if arm.mask is not None:
-        mask = folder / "mask.safetensors"
+        mask = folder.parent / f"{folder.name}.mask.safetensors"
         pieces.cut(config, located(arm.method, arm.seed, out), arm.mask, mask)
     if not (folder / "result.json").is_file():
         tune(config, arm, mask, folder, progress)
