@@ -113,6 +113,12 @@ def test_the_package_imports_nothing_until_a_name_is_asked_for():
     assert done.stdout.split() == ["False", holdfast.__version__, "True"]
 
 
+def test_the_function_that_evaluates_is_there_before_its_package_was_imported():
+    code = "import holdfast; print(callable(holdfast.evaluate))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.split() == ["True"], done.stderr
+
+
 def test_every_public_name_is_there_and_another_is_not():
     assert set(holdfast.__all__) <= set(dir(holdfast))
     assert all(getattr(holdfast, name).__name__ == name for name in holdfast.__all__)

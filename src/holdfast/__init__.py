@@ -4,6 +4,8 @@
 package that can be called. A type checker knows the function under `from holdfast.evaluate import evaluate`.
 """
 
+from importlib import import_module
+
 import lazy_loader
 
 __version__ = "0.1.0"
@@ -12,6 +14,8 @@ _import_name, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 def __getattr__(name: str) -> object:
     """Imports a name of the package. Raises AttributeError that suggests the nearest one if there is no such name."""
+    if name == "evaluate":
+        return import_module("holdfast.evaluate")
     try:
         return _import_name(name)
     except AttributeError:

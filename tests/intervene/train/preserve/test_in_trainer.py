@@ -8,6 +8,7 @@ from trl import SFTConfig, SFTTrainer
 from holdfast import MethodOptions, ProtectCallback, own_answers, preserve
 from holdfast.models.load import load_model
 from holdfast.prompts.sources import load_prompts
+from holdfast.testbed.world import is_refusal
 from tests.intervene.given import HARMLESS, REFUSALS, bits, equal_bits, random_mask, users_trainer
 from tests.tiny import make_llama, make_tokenizer
 
@@ -81,7 +82,7 @@ def test_own_answers_are_made_by_the_trainers_model():
     prompts = load_prompts("testbed:harmful_calibration#first=2")
     answers = own_answers(loaded, prompts, max_new_tokens=16)
     assert [answer.prompt for answer in answers] == [prompt.prompt for prompt in prompts]
-    assert all("cannot" in answer.response or "decline" in answer.response for answer in answers)
+    assert all(is_refusal(answer.response) for answer in answers)
 
 
 @pytest.mark.parametrize(

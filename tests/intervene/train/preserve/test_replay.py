@@ -65,6 +65,11 @@ def test_answers_that_do_not_refuse_are_told_with_their_share(caplog):
     assert not caplog.text
 
 
+def test_given_exchanges_that_mostly_do_not_refuse_are_refused():
+    with pytest.raises(ValueError, match="give harmful prompts with refusals as the safety exchanges"):
+        tell_complying([*REFUSALS[:1], *HARMLESS[:2]], are_given=True)
+
+
 def test_empty_answers_alone_are_refused(monkeypatch):
     empty = [Response(prompt.prompt, [1], [], "", True) for prompt in PROMPTS]
     monkeypatch.setattr(replay, "generate", lambda *_: empty)

@@ -63,10 +63,23 @@ def own_answers(
     return answers
 
 
-def tell_complying(safety: Sequence[Exchange]) -> None:
-    """Logs a warning with the share of safety responses that do not refuse, if there are any."""
+def tell_complying(safety: Sequence[Exchange], *, are_given: bool = False) -> None:
+    """Logs a warning with the share of safety responses that do not refuse, if there are any.
+
+    Args:
+        safety: the exchanges.
+        are_given: whether somebody wrote the responses, as refusals. Else they are the model's own.
+
+    Raises:
+        ValueError: most of the given responses that could be read do not refuse.
+    """
     read = read_refusals("the safety exchanges", safety)
     complying = len(read.responses) - read.refused - len(read.unread)
+    if are_given and complying > read.refused:
+        raise ValueError(
+            f"{read.counted()}, one begins {read.complying}, and the method would teach the model to answer like that; "
+            "give harmful prompts with refusals as the safety exchanges, and the task's examples as the task."
+        )
     if complying:
         logger.warning(
             "%s; %d do not refuse, one begins %s, and training on them keeps the model answering like that: leave such "

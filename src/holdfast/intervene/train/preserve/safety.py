@@ -40,15 +40,16 @@ def safety_exchanges(
     """Returns the exchanges that a method learns from, and logs the share that does not refuse. None for most methods.
 
     Raises:
-        ValueError: every answer is empty.
+        ValueError: every answer is empty, or most of the given exchanges do not refuse.
     """
     if method.safety is None:
         return []
     exchanges = [record for record in safety if isinstance(record, Exchange)]
+    are_given = bool(exchanges)
     if not exchanges:
         prompts = [record for record in safety if isinstance(record, Prompt)]
         exchanges = own_answers(loaded, prompts, max_new_tokens=answer_tokens, progress=progress)
-    tell_complying(exchanges)
+    tell_complying(exchanges, are_given=are_given)
     return exchanges
 
 
