@@ -117,7 +117,7 @@ EFFECT, AT_RANDOM = ("1.00", "0.99", "1.00"), ("0.04", "-0.01", "0.09")
 
 
 def _claims() -> Iterator[Quote]:
-    gate = "| A gate is wrong in at most 5% of cases"
+    gate = "| A condition of a gate is decided wrongly"
     yield Quote(CLAIMS, gate, "0.018", text(GATE, r"decided wrongly in at most (0\.\d+) of the draws"))
     yield Quote(CLAIMS, gate, "0.057", text(GATE, r"each was made in at most (0\.\d+) of the draws"))
     yield Quote(CLAIMS, gate, "0.05", text(GATE, r"the exact chance is at most (0\.\d+)\)"))
