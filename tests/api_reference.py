@@ -51,7 +51,12 @@ SECTIONS = {
         *("intervene.train.enhance.enhance", "intervene.options.EnhanceOptions"),
         *("intervene.method_options.MethodOptions", "intervene.train.preserve.replay.own_answers"),
         *("intervene.train.preserve.in_trainer.preserve", "intervene.train.combine.in_loss.combined_loss"),
-        *("intervene.hold.probe.SafetyProbe", "pipeline.probe.attack_success_probe", "pipeline.probe.top_mask_refresh"),
+        *(
+            "intervene.hold.probe.SafetyProbe",
+            "pipeline.probe.attack_success_probe",
+            "pipeline.probe.not_refused_probe",
+        ),
+        "pipeline.probe.top_mask_refresh",
         "pipeline.direction_probe.direction_turn_probe",
         *("intervene.train.sparse_adamw.SparseAdamW", "intervene.edit.perturb.perturbed"),
         "intervene.edit.steer.steered",

@@ -14,7 +14,9 @@ def test_a_path_is_read(tmp_path, kind):
         save_evaluation(tmp_path / f"{name}.json", make())
     found = holdfast.compare(kind(tmp_path / "before.json"), kind(tmp_path / "after.json"))
     assert found.measures["asr"].paired.only_after == 24
-    assert found.passed, "without a condition"
+    assert not found.passed, "nothing is gated without a condition"
+    with pytest.raises(ValueError, match="nothing is gated without a condition; give one"):
+        found.refuse_failed()
 
 
 def test_conditions_decide_as_those_of_the_command():
@@ -68,7 +70,7 @@ def test_both_models_can_be_pinned():
     made = [{"model": {"name": name, "fingerprint": digits * 32}} for name, digits in (("old", "ab"), ("new", "cd"))]
     files = aligned(made_by=made[0]), held_fast(made_by=made[1])
     pins = {"before_fingerprint": "ab" * 6, "after_fingerprint": "cd" * 6}
-    assert holdfast.compare(*files, **pins).passed
+    assert holdfast.compare(*files, ["asr > before + 0.5"], **pins).passed
     with pytest.raises(ValueError, match="the evaluation after is of 'new' with fingerprint cdcdcdcdcdcd, and ababab"):
         holdfast.compare(*files, after_fingerprint="ab" * 6)
 

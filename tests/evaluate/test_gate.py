@@ -370,7 +370,7 @@ def test_a_gate_none_of_whose_conditions_can_fail_does_not_pass():
     with pytest.raises(ValueError, match=r"decides nothing: 'asr < before - 0.05' cannot fail: before is 0.00"):
         found.refuse_failed()
     assert judged(aligned(), held_fast(), "asr < before - 0.05", *RELEASE).passed
-    assert judged(aligned(), held_fast()).passed, "without a condition"
+    assert not judged(aligned(), held_fast()).passed, "nothing is gated without a condition"
 
 
 def test_a_strict_gate_does_not_pass_where_any_condition_cannot_fail():

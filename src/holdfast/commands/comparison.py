@@ -64,7 +64,7 @@ def _of_gate(files: Files, models: Sides, gate: Gate) -> Comparison:
         before=str(files[0]),
         after=str(files[1]),
         models=models,
-        passed=gate.passed,
+        passed=gate.passed if gate.findings else None,
         verdict=gate.verdict,
         undecided=gate.undecided,
         settings_known=gate.settings_known,

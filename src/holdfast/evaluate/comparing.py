@@ -46,7 +46,8 @@ def compare(
     Two paths may also lead to logs of inspect, lm-eval or garak, whose samples are matched by their ids or hashes.
 
     Print the result to read it. `.measures["refusal"]` has both rates, their change and the paired counts. `.passed`
-    is True where every condition passed, and `.refuse_failed()` raises an error where one did not.
+    is True where every condition passed, and `.refuse_failed()` raises an error where one did not. Without conditions
+    nothing is gated: `.passed` is False, and `.refuse_failed()` raises.
 
     Args:
         before: the evaluation of the first model, or the path of its file or of another program's log.

@@ -73,10 +73,10 @@ class Gate:
     def passed(self) -> bool:
         """True where no condition fails, none is undecided that must not be, and at least one can fail.
 
-        If strict, every one must be able to fail. Without conditions True.
+        If strict, every one must be able to fail. Without conditions nothing is gated, so False.
         """
         open_ones = self.open_conditions and self.undecided == "fail"
-        return not self.met and not open_ones and not self.decides_too_little
+        return bool(self.findings) and not self.met and not open_ones and not self.decides_too_little
 
     @property
     def met(self) -> list[Finding]:
@@ -121,8 +121,11 @@ class Gate:
         Raises:
             GateError: a condition is met. The error has a sentence for each condition that is met.
             UndecidedError: no condition is met, and the prompts cannot decide one. It is a kind of GateError.
-            ValueError: no condition can fail, so the gate decides nothing. Or it is strict, and one cannot.
+            ValueError: there are no conditions, or none can fail, so the gate decides nothing. Or it is strict, and one
+                cannot.
         """
+        if not self.findings:
+            raise ValueError('nothing is gated without a condition; give one, such as "refusal < before - 0.05".')
         if self.met:
             raise GateError(_lined(f"{self.verdict}.", [f"{one.sentence(after)}." for one in self.met]))
         if self.decides_too_little:

@@ -115,7 +115,7 @@ class Comparison:
     versions: Sides = (None, None)
     judges: Sides = (None, None)
     settings: Mapping[str, str] = field(default_factory=dict)
-    passed: bool
+    passed: bool | None
     verdict: str | None
     undecided: str
     """What an undecided condition does: fail, warn or pass."""
