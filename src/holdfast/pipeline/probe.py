@@ -88,7 +88,9 @@ def not_refused_probe(
 
     def measure(model: PreTrainedModel) -> Rate:
         loaded = _in_training(model, tokenizer, base="")
-        return evaluate(loaded, None, suite, generation, refusal_judge=refusal_judge).refusal.complement
+        refused = evaluate(loaded, None, suite, generation, refusal_judge=refusal_judge).refusal
+        assert refused is not None, "the suite has harmful prompts"
+        return refused.complement
 
     return measure
 
