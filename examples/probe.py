@@ -5,8 +5,8 @@ It needs no mask:
     python examples/probe.py
 
 On the built-in model the share of harmful prompts that are not refused passes 0.05 at step 150 (0.105 [0.074, 0.149]
-n=256), and the weights of step 100 come back (0.020 [0.008, 0.045] n=256). That the probe chose them makes this number a
-little too good: measure what ships on prompts that no probe has asked.
+n=256), and the weights of step 100 come back (0.020 [0.008, 0.045] n=256). That the probe chose them makes this number
+a little too good: measure what ships on prompts that no probe has asked.
 """
 
 import argparse
