@@ -125,7 +125,7 @@ def compare(
     result = {**compared.result.to_json(), **compared.of_cards}
     show(result, tables, json, note="\n".join(_notes(compared)) or None)
     if compared.gate.findings:
-        compared.gate.refuse_failed(compared.answers)
+        compared.gate.refuse_failed(compared.answers, "--undecided warn")
 
 
 class _Beside(NamedTuple):

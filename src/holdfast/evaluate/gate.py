@@ -115,8 +115,12 @@ class Gate:
         unsaid += f", and {idle} of {total} conditions cannot fail" if idle else ""
         return f"the gate passed{unsaid}" if self.findings else None
 
-    def refuse_failed(self, after: str | None = None) -> None:
-        """Raises an error unless the gate passed. `after` is the file with the answers, named in the error.
+    def refuse_failed(self, after: str | None = None, accept: str = "undecided='warn'") -> None:
+        """Raises an error unless the gate passed.
+
+        Args:
+            after: the file with the answers, named in the error.
+            accept: words for the option that lets an undecided condition pass.
 
         Raises:
             GateError: a condition is met. The error has a sentence for each condition that is met.
@@ -134,7 +138,7 @@ class Gate:
             raise ValueError(printable(f"{self.verdict}: {told}; give a condition that could fail."))
         if not self.passed:
             ways = sorted({way for one in self.open_conditions for way in one.remedies}, key=WAYS.index)
-            remedy = "".join(f"{way}, " for way in ways) + "or accept it with --undecided warn"
+            remedy = "".join(f"{way}, " for way in ways) + f"or accept it with {accept}"
             told = [f"{one.sentence()}." for one in self.open_conditions]
             raise UndecidedError(_lined(f"{self.verdict}.", told, f"{remedy[0].upper()}{remedy[1:]}."))
 
