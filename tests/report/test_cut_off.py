@@ -53,6 +53,15 @@ def test_under_a_long_limit_nothing_is_advised():
     assert "may be misstated" in cut_off_of(read(report_with(255, before=12))).sentence
 
 
+@pytest.mark.parametrize(("count", "warns"), [(1, False), (2, False), (3, True)])  # of 240: 0.004, 0.008, 0.0125
+def test_a_share_that_prints_as_nothing_raises_no_alarm(count, warns):
+    found = cut_off_of(read(report_with(64, before=count)))
+    assert found.misstates is warns
+    less = "Less than 0.01 of the answers of every arm were cut off by the limit of 64 tokens."
+    assert (found.sentence == less) is not warns
+    assert ("may be misstated" in found.sentence) is warns
+
+
 def test_a_report_without_answers_or_without_a_limit_says_what_it_can():
     assert cut_off_of(read({"schema": 1})) is None
     assert cut_off_of(read(full_report())).sentence == "0.01 of the answers of an arm were cut off."

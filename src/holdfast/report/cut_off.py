@@ -9,6 +9,8 @@ from holdfast.report.records import Report
 from holdfast.report.safety import safety_name
 
 MEASURE = "cut_off/all"
+LEAST_TO_MISSTATE = 0.01
+"""Smallest share cut off, in the arm with most, over which a warning is raised."""
 STAGES = {"enhance": "SET", "adapt": "SPA"}
 
 
@@ -36,12 +38,16 @@ def cut_off_of(report: Report) -> CutOff | None:
     if not any(rate.value for _, rate in rows):
         return CutOff((), f"No answer was cut off{_limit_words(report)}: n={sum(rate.n for _, rate in rows):,}.")
     limit = report.config.max_new_tokens
-    misstates = limit is not None and limit < LONG_ENOUGH
+    most = max(rate.value or 0.0 for _, rate in rows)
+    misstates = limit is not None and limit < LONG_ENOUGH and most >= LEAST_TO_MISSTATE
     return CutOff(rows, _sentence(report, [rate for _, rate in rows], misstates=misstates), misstates)
 
 
 def _sentence(report: Report, rates: list[Rate], *, misstates: bool) -> str:
-    least, most = (f"{of(rate.value or 0.0 for rate in rates):.2f}" for of in (min, max))
+    shares = [rate.value or 0.0 for rate in rates]
+    if max(shares) < LEAST_TO_MISSTATE:
+        return f"Less than {LEAST_TO_MISSTATE} of the answers of every arm were cut off{_limit_words(report)}."
+    least, most = (f"{of(shares):.2f}" for of in (min, max))
     share = most if least == most else f"Between {least} and {most}"
     arms = f"{share} of the answers of an arm were cut off{_limit_words(report)}."
     if not misstates:
