@@ -96,7 +96,7 @@ def test_a_gate_fails_where_answers_get_shorter():
     found = gate(evaluation(BEFORE), evaluation(AFTER), [parse_condition(text) for text in texts])
     assert [one.passed for one in found.findings] == [False, True, True]
     assert found.findings[0].outcome == "fails"
-    p = f"paired p {ttest_rel(AFTER, BEFORE).pvalue:.2g}"
+    p = f"paired p {ttest_rel(AFTER, BEFORE).pvalue:.3f}"
     assert f"tokens on the same 6 prompts, {p}" in found.findings[0].numbers
     measure = found.measures["response_length"]
     assert (measure.change.value, measure.difference) == (

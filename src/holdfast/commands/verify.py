@@ -196,7 +196,7 @@ def _table(
 
 def _contrast_table(untouched: "Evaluation", contrasts: Mapping[float, Mapping[str, "Contrast"]]) -> Table:
     """Makes the table of paired tests, for the measures that the table of rates shows."""
-    from holdfast.report.tables import p_texts
+    from holdfast.p_values import p_texts
     from holdfast.report.words import measure_words
 
     names = {"refusal/harmful" if name == "refusal" else name for name in measured_rates(untouched)}

@@ -8,6 +8,7 @@ from holdfast.evaluate.counted import LONG_NAMES
 from holdfast.evaluate.scale import counted_word
 from holdfast.measure_names import WORDS, place_of
 from holdfast.outcomes import Rate
+from holdfast.p_values import p_words
 from holdfast.printable import printable
 from holdfast.spelling import meant
 
@@ -114,19 +115,19 @@ def numbers_of(measure: Compared) -> str:
     text = f"{measure.name} was {_reading_words(measure.before)} and is {_reading_words(measure.after)}"
     if ratio := measure.ratio:
         text += f"; {ratio.value:.3f} times [{ratio.low:.3f}, {ratio.high:.3f}] on the same {ratio.n} exchanges"
-        return f"{text}, paired p {ratio.p_value:.2g}, {measure.corrected_p:.2g} corrected"
+        return f"{text}, {p_words(ratio.p_value, measure.corrected_p)}"
     if mean := measure.lengths:
         text += f"; {mean.value:+.1f} [{mean.low:+.1f}, {mean.high:+.1f}] tokens on the same {mean.n} prompts"
-        return f"{text}, paired p {mean.p_value:.2g}, {measure.corrected_p:.2g} corrected"
+        return f"{text}, {p_words(mean.p_value, measure.corrected_p)}"
     if mean := measure.mean:
         text += f"; on the same {mean.n} samples the mean changed by {measure.change}"
-        return f"{text}, paired p {mean.p_value:.2g}, {measure.corrected_p:.2g} corrected"
+        return f"{text}, {p_words(mean.p_value, measure.corrected_p)}"
     if measure.paired is None:
         return text
     pair = measure.paired
     return (
         f"{text}; of {pair.n} prompts scored under both {pair.only_after} became {counted_word(measure.name)} and "
-        f"{pair.only_before} ceased to be, paired p {pair.p_value:.2g}, {measure.corrected_p:.2g} corrected"
+        f"{pair.only_before} ceased to be, {p_words(pair.p_value, measure.corrected_p)}"
     )
 
 

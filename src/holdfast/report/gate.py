@@ -8,10 +8,11 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 from holdfast.outcomes import Rate
+from holdfast.p_values import p_texts
 from holdfast.printable import printable
 from holdfast.report.comparison import CheckedCondition, ComparedMeasure, Comparison
 from holdfast.report.perplexity_texts import perplexity_text, ratio_between
-from holdfast.report.tables import CORRECTED_P, NumberTable, p_texts
+from holdfast.report.tables import CORRECTED_P, NumberTable
 from holdfast.report.words import measure_words, perplexity_words, rate_words
 
 NO_NAME = "a model that its file does not name"

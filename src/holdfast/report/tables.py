@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from holdfast.arms import arms_of as rows_of
 from holdfast.measure_names import mark_of
 from holdfast.outcomes import Rate
+from holdfast.p_values import p_texts
 from holdfast.printable import printable
 from holdfast.report.arms import (
     PERPLEXITY_RATIO,
@@ -163,16 +164,6 @@ def _measured_cells(arm: Arm, measure: str) -> tuple[Cell, str, str, str]:
     gained, lost = pair.only_after, pair.only_before
     flips = f"{gained} / {lost}" if measure.startswith(RISE_IS_BAD) else f"{lost} / {gained}"
     return shown, _number(pair.difference, "+.3f"), flips, p_texts(pair.p_value, arm.corrected.get(measure))
-
-
-def p_text(p_value: float) -> str:
-    """Formats a p value: '0.032', or '<0.001'."""
-    return "<0.001" if p_value < 0.001 else f"{p_value:.3f}"
-
-
-def p_texts(p_value: float, corrected: float | None) -> str:
-    """Formats a p value alone and corrected for all tests shown: '0.032 (0.450)'. None leaves out the second."""
-    return p_text(p_value) if corrected is None else f"{p_text(p_value)} ({p_text(corrected)})"
 
 
 def _number(value: float | None, form: str) -> str:
