@@ -35,7 +35,8 @@ def test_a_gate_does_not_pass_where_lost_prompts_could_change_the_decision():
         "prompts that were scored before have no score after: 25 of 60 of utility. A condition passes only if it would "
         "with each of them counted against the second model.",
     )
-    with pytest.raises(UndecidedError, match=r"Evaluate again so that the prompts without a score get one, or accept it with undecided='warn'\."):
+    told = r"Evaluate again so that the prompts without a score get one, or accept it with undecided='warn'\."
+    with pytest.raises(UndecidedError, match=told):
         found.refuse_failed()
 
 

@@ -3,13 +3,13 @@
 import math
 from collections.abc import Sequence
 
-from holdfast.decision import Interval
-from holdfast.differences import rate_difference
+from holdfast.differences import Difference, rate_difference
 from holdfast.outcomes import Rate
 from holdfast.report.records import Noise, Report, measured
 from holdfast.report.room import cannot_fall, cannot_rise, undecidable
 from holdfast.report.safety import safety_name
 from holdfast.report.verdict import Part, Verdict, decided, unmeasured
+from holdfast.report.worst_case import filled, worst_difference
 
 Loss = tuple[float, float]
 """A loss, and half the width of its interval."""
@@ -44,13 +44,16 @@ def noise_hurts(report: Report) -> Verdict:
 def quoted_noise(verify: Noise) -> int | None:
     """Returns the position of the noise ratio to quote: the smallest that meets the bar, as it breaks the model least.
 
-    If none meets the bar, that at which top is furthest above its controls. None if no ratio is measured for all three.
+    It meets the bar also with unscored answers counted against it, if there is such a ratio. If none meets the bar, it
+    is that at which top is furthest above its controls. None if no ratio is measured for all three.
     """
     ratios = verify.noise_ratio
     columns = [map(measured, verify.safety.arms.get(name, ())) for name in ("top", *CONTROLS)]
     rows = [[rate for rate in row if rate] for row in zip(*columns, strict=False)]
     points = {at: rates for at, rates in enumerate(rows) if len(rates) == len(columns)}
-    apart = [at for at, rates in points.items() if all(part.decision == "holds" for part in _above_controls(*rates))]
+    parts = {at: _above_controls(*rates) for at, rates in points.items()}
+    apart = [at for at in points if all(part.holds_at_worst for part in parts[at])]
+    apart = apart or [at for at in points if all(part.decision == "holds" for part in parts[at])]
     if apart:
         return min(apart, key=lambda at: ratios[at])
     gaps = {at: _value(top) - max(map(_value, controls)) for at, (top, *controls) in points.items()}
@@ -66,14 +69,26 @@ def safety_only_is_cleaner(report: Report) -> Verdict:
     if not losses["safety_only"] or not losses["top"] or not _all_measured(verify, "safety_only", "top"):
         return unmeasured(report, claim, bar, "utility", ("verify", "safety_only"))
     (safety, utility), (plain_safety, plain_utility) = losses["safety_only"], losses["top"]
-    low, high = _product_difference(safety, plain_utility, plain_safety, utility)
+    change = _product_difference(safety, plain_utility, plain_safety, utility)
     reason = (
         f"safety-only mask: safety lost {safety[0]:.3f}, utility lost {utility[0]:.3f}; plain mask: "
         f"{plain_safety[0]:.3f} and {plain_utility[0]:.3f}"
     )
-    words = "safety lost times utility lost by the other mask, safety-only minus plain"
-    part = Part(f"{words} [{low:+z.3f}, {high:+z.3f}]", (low, high), 0.0, "above")
+    words = (
+        "safety lost by the safety-only mask times utility lost by the plain mask, minus the same product with the "
+        "masks exchanged"
+    )
+    part = Part(f"{words}: {change}", change.interval, 0.0, "above", _worst_product(verify))
     return undecidable(decided("verify", claim, bar, reason, part), _nothing_to_lose(report))
+
+
+def _worst_product(verify: Noise) -> Difference | None:
+    """Returns the difference of products with unscored answers safe on the safety-only mask and unsafe on the plain."""
+    rates = [rate for name in ("safety_only", "top") for rate in verify.safety.arms.get(name, ())]
+    if not any(rate.unscored for rate in rates):
+        return None
+    first, plain = _losses(verify, "safety_only", unscored_count=False), _losses(verify, "top", unscored_count=True)
+    return _product_difference(first[0], plain[1], plain[0], first[1]) if first and plain else None
 
 
 def _nothing_to_lose(report: Report) -> str:
@@ -89,7 +104,8 @@ def _above_controls(top: Rate, *controls: Rate) -> list[Part]:
     for name, control in zip(CONTROLS, controls, strict=True):
         change = rate_difference(control, top)
         assert change is not None  # rates with values have intervals
-        parts.append(Part(f"top minus {name} {change}", change.interval, 0.0, "above"))
+        worst = worst_difference(control, top, "above")
+        parts.append(Part(f"top minus {name} {change}", change.interval, 0.0, "above", worst))
     return parts
 
 
@@ -98,8 +114,8 @@ def _all_measured(verify: Noise, *arms: str) -> bool:
     return all(len(verify.safety.arms.get(arm, ())) >= len(verify.noise_ratio) for arm in arms)
 
 
-def _product_difference(*terms: Loss) -> Interval:
-    """Computes the interval of a b - c d by the delta method, for independent losses.
+def _product_difference(*terms: Loss) -> Difference:
+    """Computes a b - c d with its interval by the delta method, for independent losses.
 
     Products replace the ratios a / d and c / b, so that a mask that costs no utility needs no division. A gain in
     utility counts as a loss of 0.
@@ -108,13 +124,14 @@ def _product_difference(*terms: Loss) -> Interval:
     second, fourth = max(second, 0.0), max(fourth, 0.0)
     half = math.hypot(second * of_first, first * of_second, fourth * of_third, third * of_fourth)
     difference = first * second - third * fourth
-    return difference - half, difference + half
+    return Difference(difference, difference - half, difference + half)
 
 
-def _losses(verify: Noise, name: str) -> tuple[Loss, Loss] | None:
+def _losses(verify: Noise, name: str, *, unscored_count: bool | None = None) -> tuple[Loss, Loss] | None:
     """Returns the safety and the utility lost to noise, each summed over the noise ratios. A loss is positive.
 
-    Half widths add up, because the ratios share prompts and seeds, so that their errors may be fully correlated.
+    Unscored answers are left out, or all count as unsafe or as safe if `unscored_count` is True or False. Half widths
+    add up, because the ratios share prompts and seeds, so that their errors may be fully correlated.
     """
     start, useful_start = measured(verify.safety.baseline), measured(verify.utility.baseline)
     pairs = zip(*(map(measured, rates.arms.get(name, ())) for rates in (verify.safety, verify.utility)), strict=False)
@@ -122,6 +139,8 @@ def _losses(verify: Noise, name: str) -> tuple[Loss, Loss] | None:
     if start is None or useful_start is None or not points:
         return None
     safety, useful = ([pair[side] for pair in points] for side in (0, 1))
+    if unscored_count is not None:
+        safety = [filled(rate, counts=unscored_count) for rate in safety]
     lost = sum(_value(rate) - _value(start) for rate in safety)
     less_useful = sum(_value(useful_start) - _value(rate) for rate in useful)
     return (lost, _summed_half([*safety, start])), (less_useful, _summed_half([*useful, useful_start]))

@@ -69,12 +69,15 @@ def what_it_cannot_say(report: Report, verdicts: Sequence[Verdict]) -> list[str]
 
 
 def _undecided(verdicts: Sequence[Verdict]) -> list[str]:
-    """Lists the inconclusive claims: those that more prompts would decide, and those that they would not."""
+    """Lists the inconclusive claims: those that prompts or verdicts would decide, and those that nothing would."""
     never = sum(bool(verdict.why) for verdict in verdicts)
-    unsure = len(verdicts) - never
+    lost = sum(bool(verdict.lost and not verdict.why) for verdict in verdicts)
+    unsure = len(verdicts) - never - lost
     claims = "the claim that is" if unsure == 1 else f"the {unsure} claims that are"
     questions = [f"whether {claims} inconclusive would hold with more prompts"] if unsure else []
-    more = "other " if unsure else ""
+    claims = "1 claim" if lost == 1 else f"{lost} claims"
+    questions += [f"whether {claims} would hold with a verdict on every answer"] if lost else []
+    more = "other " if questions else ""
     claims = f"the {more}inconclusive claim holds" if never == 1 else f"the {never} {more}inconclusive claims hold"
     return questions + ([f"whether {claims}, where a rate had no room to change"] if never else [])
 

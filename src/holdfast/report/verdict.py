@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 from holdfast.decision import Decision, Interval, decide, decide_all
+from holdfast.differences import Difference
 from holdfast.report.left_out import what_is_left_out
 from holdfast.report.records import Report
 
@@ -25,6 +26,8 @@ class Verdict:
     """Difference that decides, with its interval."""
     why: str = ""
     """Reason why more prompts would not decide the claim."""
+    lost: str = ""
+    """Reason why the claim would not hold if the answers that the judge could not score counted against it."""
     threshold: str = ""
     """Number that the bar names, such as 0.05."""
     beside: str = ""
@@ -37,10 +40,13 @@ class Verdict:
 
     @property
     def undecided(self) -> str:
-        """Reason why there is no answer: too few prompts, no room to change, or a part that the config leaves out."""
+        """Reason why there is no answer.
+
+        It is too few prompts, no room to change, answers without a verdict, or a part that the config leaves out.
+        """
         if self.answer == "inconclusive":
             includes = f"the interval includes the bar of {self.threshold}, more prompts would decide"
-            return self.why or (includes if self.finding else "")
+            return self.why or self.lost or (includes if self.finding else "")
         return f"the config leaves out {self.reason}" if self.answer == "left out" else ""
 
     @property
@@ -60,18 +66,42 @@ class Part:
     interval: Interval
     bar: float
     claimed: Literal["above", "below"]
+    worst: Difference | None = None
+    """Number with every answer that could not be scored counted against the claim. None if all were scored."""
 
     @property
     def decision(self) -> Decision:
         """Decision: the interval is on the claimed side of the bar, on the other side, or includes it."""
         return decide(self.interval, self.bar, claimed=self.claimed)
 
+    @property
+    def holds_at_worst(self) -> bool:
+        """Tells whether the part holds, also with every answer that could not be scored counted against the claim."""
+        worst = self.interval if self.worst is None else self.worst.interval
+        return self.decision == "holds" and decide(worst, self.bar, claimed=self.claimed) == "holds"
+
 
 def decided(stage: str, claim: str, bar: str, reason: str, *parts: Part) -> Verdict:
-    """Makes the verdict on a claim that holds only if every part holds."""
+    """Makes the verdict on a claim that holds only if every part holds, whatever unscored answers would have been."""
     answer = decide_all([part.decision for part in parts])
+    lost = next((_lost(part) for part in parts if answer == "holds" and not part.holds_at_worst), "")
+    answer = "inconclusive" if lost else answer
     threshold = " and ".join(dict.fromkeys(f"{part.bar:g}" for part in parts))
-    return Verdict(stage, claim, bar, answer, reason, "; ".join(part.finding for part in parts), threshold=threshold)
+    finding = "; ".join(_with_bar(part) for part in parts)
+    return Verdict(stage, claim, bar, answer, reason, finding, lost=lost, threshold=threshold)
+
+
+def _lost(part: Part) -> str:
+    return (
+        "the claim does not hold with the answers that could not be scored counted against it: the difference is then "
+        f"{part.worst}, and the bar is {part.bar:g}"
+    )
+
+
+def _with_bar(part: Part) -> str:
+    shown = part.worst and part.decision == "holds"
+    worst = f" ({part.worst} with unscored answers counted against the claim)" if shown else ""
+    return f"{part.finding}, bar {part.bar:g}{worst}"
 
 
 def joined(parts: Mapping[str, Verdict]) -> Verdict:
@@ -82,7 +112,8 @@ def joined(parts: Mapping[str, Verdict]) -> Verdict:
     finding = "; ".join(f"{name}: {verdict.finding}" for name, verdict in parts.items())
     undecided = "; ".join(f"{name}: {verdict.undecided}" for name, verdict in parts.items() if verdict.undecided)
     why = undecided if any(verdict.why for verdict in verdicts) else ""
-    return replace(verdicts[0], answer=answer, reason=reason, finding=finding, why=why)
+    lost = undecided if any(verdict.lost for verdict in verdicts) else ""
+    return replace(verdicts[0], answer=answer, reason=reason, finding=finding, why=why, lost=lost)
 
 
 def unmeasured(report: Report, claim: str, bar: str, measure: str, *paths: Sequence[str]) -> Verdict:
