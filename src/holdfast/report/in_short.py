@@ -35,7 +35,7 @@ ARMS = {
 }
 """Words for the arms of a card. An arm without words, such as utility, gets a sentence of its own."""
 
-STILL = "the answer is the same if every answer that could not be scored counts against the claim"
+STILL = "the answer is the same if every answer that could not be scored counts against it"
 FEW_UNSCORED = 0.01
 """Share of the answers without a verdict up to which a rate is shown without them."""
 
