@@ -2,7 +2,8 @@
 
 Every claim compares an interval with a bar (`decision.py`). It holds if the whole interval is on the claimed side. It
 does not hold if the whole interval is on the other side. It is inconclusive while the interval includes the bar, which
-more prompts would change, and where answers without a verdict could overturn it (`worst_case.py`). Numbers have three decimals, one more than the bars, to show the side on which they are.
+more prompts would change, and where answers without a verdict could overturn it (`worst_case.py`). Numbers have three
+decimals, one more than the bars, to show the side on which they are.
 """
 
 from collections.abc import Sequence
