@@ -129,6 +129,19 @@ def _claims() -> Iterator[Quote]:
             yield Quote(CLAIMS, held, number, cell(chosen, row, "coherent refusals", part=part))
     for weights, number in (("random 1%", "0.328"), ("none (plain)", "0.316")):
         yield Quote(CLAIMS, held, number, cell(chosen, f"0.0015 | {weights}", "coherent refusals"))
+    first, unseen = "docs/results/first_seed.md", "verbs that alignment never saw"
+    held = "| On the present built-in model holding the top 1%"
+    for row, number, task in (("top", "0.660", "0.852"), ("random", "0.254", "0.859"), ("plain", "0.211", "0.836")):
+        for column, quoted in (("coherent refusals", number), ("task", task)):
+            value = cell(first, f"0.0015 | {row} | 0", column, below=f"## SPA, {unseen}")
+            yield Quote(CLAIMS, held, quoted, value)
+    yield Quote(CLAIMS, held, "1.000", cell(first, "| start | 0", "coherent refusals", below=f"## SPA, {unseen}"))
+    taught = "| On the present built-in model SET of the top 1%"
+    for row, column, number in (
+        ("0.001 | top | 0", "coherent refusals", "1.000"), ("0.001 | random | 0", "coherent refusals", "0.000"),
+        ("0.001 | top | 0", "borderline", "0.055"), ("| start | 0", "borderline", "0.004"),
+    ):  # fmt: skip
+        yield Quote(CLAIMS, taught, number, cell(first, row, column, below=f"## SET, {unseen}"))
     broken = "| Broken answers of the built-in models count"
     counted = text("docs/results/broken_answers.md", r"of 500 count \((0\.\d+)\)")
     yield Quote(CLAIMS, broken, "0.114", counted)
