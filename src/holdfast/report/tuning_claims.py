@@ -153,7 +153,8 @@ def _changes(
     finding = f"{SUBJECTS.get(measure, safety_name(report))} {names[1]} minus {names[0]} {change}"
     beside = _named(report, measure, control) if control else ""
     rates = "; ".join(filter(None, (f"{names[0]} {first:.3f}", f"{names[1]} {second:.3f}", beside)))
-    worst = worst_difference_of(*map(report.suite, paths), measure, claimed, _other(paths[0]))
+    suites = report.suite(paths[0]), report.suite(paths[1])
+    worst = worst_difference_of(*suites, measure, claimed, _other(paths[0]))
     verdict = decided(paths[0][0], *words, rates, Part(finding, change.interval, bar, claimed, worst))
     if measure == report.safety:
         verdict = replace(verdict, beside=_coherence(report, *paths))
