@@ -101,7 +101,7 @@ def mask_of(row: Row, out: Path, progress: Progress) -> Path | None:
     config, folder = config_of(row), out / "scores" / row.scores
     if not (folder / "section.json").is_file():
         pieces.locate(config, config.model, folder, row.scores, progress=progress)
-    mask = out / row.stem / "mask.safetensors"
+    mask = out / f"{row.stem}.mask.safetensors"
     pieces.cut(config, folder, row.mask, mask)
     return mask
 
@@ -147,8 +147,8 @@ def page(rows: str) -> str:
     return f"""# Choosing what SPA holds on the built-in model
 
 `benchmarks/hold_levers.py` makes this page. The built-in models test the machinery and are no evidence about larger
-models. The demo's setting was chosen from this table. **It is no result**: the
-[five seeds](seeds.md) measure the choice on other verbs and other seeds.
+models. The demo's setting was chosen from this table. **It is no result**: [the first seed](first_seed.md) measures the
+choice on other verbs.
 
 The aligned built-in model is fine-tuned on the travel desk for {STEPS} steps. Each row holds other weights:
 

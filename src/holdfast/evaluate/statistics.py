@@ -1,7 +1,5 @@
 """Rates with intervals, and a paired test for two checkpoints on the same prompts.
 
-Wilson interval of p = k / n, with z = 1.96 for 95%. A score interval stays in [0, 1] and is valid at k = 0:
-    centre = (p + z^2 / 2n) / (1 + z^2 / n)        half = z sqrt(p (1 - p) / n + z^2 / 4n^2) / (1 + z^2 / n)
 Exact McNemar test of b + c prompts on which the two disagree. Without a difference either way is equally likely:
     p = min(1, 2 P[Binomial(b + c, 1/2) <= min(b, c)])
 Several samples for every prompt: resampling prompts with all their samples (cluster bootstrap) gives the variance v of
@@ -18,23 +16,9 @@ import torch
 from holdfast.holm import holm as holm
 from holdfast.outcomes import Outcome, Rate, Verdict
 from holdfast.student_t import Z_95 as Z_95
+from holdfast.wilson import wilson_interval as wilson_interval
 
 NOT_MEASURED = Rate(None, None, None, 0)
-
-
-def wilson_interval(share: float, n: float, z: float = Z_95) -> tuple[float, float]:
-    """Computes the 95% interval of a share that was measured on n outcomes.
-
-    Args:
-        share: the measured share, in [0, 1].
-        n: effective number of independent outcomes, which need not be an integer.
-        z: the 97.5% quantile. It exceeds the normal quantile where few numbers estimate the variance.
-    """
-    weight = 1 + z**2 / n
-    centre = (share + z**2 / (2 * n)) / weight
-    half = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / weight
-    # At shares of 0 and 1 one end equals the share, up to rounding.
-    return min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half))
 
 
 def rate(outcomes: Sequence[Outcome], verdict: Verdict) -> Rate:

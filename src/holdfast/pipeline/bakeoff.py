@@ -187,9 +187,7 @@ def compete(
 
 
 def predicts(scores: Scores | None, groups: Sequence[Mask], measured: Sequence[float]) -> dict[str, float | None]:
-    """Measures how well scores predict the effect of noise on groups, with an interval over groups. None without scores
-    of weights.
-    """
+    """Measures how well scores of weights predict the effect of noise on groups, with an interval over groups."""
     rho = None if scores is None else faithfulness.faithfulness(scores, groups, measured)
     low, high = (spearman_interval(rho, len(groups)) if rho is not None else None) or (None, None)
     return {"predicts": rho, "predicts_low": low, "predicts_high": high}

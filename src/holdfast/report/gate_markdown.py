@@ -1,7 +1,7 @@
 """Renders a comparison of two checkpoints as Markdown, for a pull request, a job summary or an archive.
 
-It is readable as plain text. Untrusted text stands in code spans, where Markdown
-has no effect, and control characters are spelled out.
+It is readable as plain text. Untrusted text stands in code spans, where Markdown has no effect, and control characters
+are spelled out.
 """
 
 from holdfast.report.comparison import ChangedPrompt, CheckedCondition, Comparison

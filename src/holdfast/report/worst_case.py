@@ -13,6 +13,9 @@ from typing import Literal
 from holdfast.differences import Difference, paired_difference, rate_difference
 from holdfast.outcomes import Rate
 from holdfast.report.records import Pair, Suite
+from holdfast.report.suites import both_of
+from holdfast.student_t import Z_95
+from holdfast.wilson import wilson_interval
 
 
 def filled(rate: Rate, *, counts: bool) -> Rate:
@@ -23,7 +26,8 @@ def filled(rate: Rate, *, counts: bool) -> Rate:
     every = rate.n + unscored
     share = (value * rate.n + counts * unscored) / every
     scored = (1 - value) ** 2 / ((1 - low) * (1 - high)) if value <= 0.5 else value**2 / (low * high)
-    return Rate(share, *_wilson(share, max(0.0, scored - 1)), every)
+    weight = max(0.0, scored - 1)
+    return Rate(share, *wilson_interval(share, Z_95**2 / weight if weight else math.inf), every)
 
 
 def worst_difference(
@@ -52,11 +56,10 @@ def worst_difference_of(
 
     It is None if every answer was scored, or if one of the two is not measured.
     """
-    first, second = before.rates.get(measure), after.rates.get(measure)
-    if not first or first.value is None or not second or second.value is None:
+    if (found := both_of(before, after, measure, other)) is None:
         return None
-    pairs = after.paired if other is None else after.against.get(other, {})
-    return worst_difference(first, second, claimed, pairs.get(measure))
+    first, second, pair = found
+    return worst_difference(first, second, claimed, pair)
 
 
 def _paired(before: Rate, after: Rate, pair: Pair) -> Difference | None:
@@ -67,10 +70,3 @@ def _paired(before: Rate, after: Rate, pair: Pair) -> Difference | None:
     whole = round((after.value - before.value) * before.n)
     added = max(-missing, min(missing, whole - pair.only_after + pair.only_before))
     return paired_difference(before.n, pair.only_before + max(0, -added), pair.only_after + max(0, added))
-
-
-def _wilson(share: float, weight: float) -> tuple[float, float]:
-    """Computes Wilson's interval from a = z^2 / n."""
-    centre = (share + weight / 2) / (1 + weight)
-    half = math.sqrt(share * (1 - share) * weight + weight**2 / 4) / (1 + weight)
-    return min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half))
