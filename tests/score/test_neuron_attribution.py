@@ -9,7 +9,7 @@ from holdfast.objective.completions import Completion
 from holdfast.objective.token_probability import TokenProbability, completion_of_exchange
 from holdfast.score.integrated_gradients import completeness_error
 from holdfast.score.neuron_attribution import moving_columns
-from holdfast.score.neuron_methods import NEURON_SCORES, Settings
+from holdfast.score.neuron_methods import NEURON_SCORES, Attributed, Settings
 from tests.score.planted import planted
 
 
@@ -47,7 +47,7 @@ def test_attributions_equal_captums(name):
     objective, sites = TokenProbability([first]), neuron_sites(loaded.model)[:2]
     method = NEURON_SCORES["integrated_gradients"]
     assert method.attribute is not None
-    attributions = method.attribute(loaded, sites, objective, 0, None, Settings(steps=20))
+    attributions = method.attribute(Attributed(loaded, sites, objective, 0, settings=Settings(steps=20)))
     for layer, site in enumerate(sites):
         theirs, _ = captums(loaded, layer, first)
         ours = attributions[site.name].values
@@ -62,8 +62,9 @@ def test_gradient_times_activation_is_one_step_at_the_end():
     """With one step of the right rule, integrated gradients are the activation times the gradient there."""
     loaded, objective = planted()
     sites = neuron_sites(loaded.model)
+    example = Attributed(loaded, sites, objective, 0, settings=Settings(steps=1, rule="right"))
     one, product = (
-        NEURON_SCORES[name].attribute(loaded, sites, objective, 0, None, Settings(steps=1, rule="right"))  # pyright: ignore
+        NEURON_SCORES[name].attribute(example)  # pyright: ignore
         for name in ("integrated_gradients", "gradient_times_activation")
     )
     for site in sites:

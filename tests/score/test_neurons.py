@@ -75,11 +75,12 @@ def test_attributions_of_a_layer_add_up_to_what_zeroing_it_costs(given):
 
 
 def _signed(loaded, objective):
-    from holdfast.score.neuron_methods import NEURON_SCORES, Settings
+    from holdfast.score.neuron_methods import NEURON_SCORES, Attributed, Settings
 
     attribute = NEURON_SCORES["integrated_gradients"].attribute
     assert attribute is not None
-    return attribute(loaded, neuron_sites(loaded.model), objective, 0, None, Settings(steps=40))[NAME].values
+    example = Attributed(loaded, neuron_sites(loaded.model), objective, 0, settings=Settings(steps=40))
+    return attribute(example)[NAME].values
 
 
 def test_the_alpha_weighted_variant_does_not_add_up(given):

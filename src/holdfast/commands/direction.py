@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 direction = new_app(
     "direction", "Find, test, transplant and steer along directions in the residual stream, such as refusal."
 )
+OwnModel = Annotated[str, Parameter(help="The model that the direction was found in.")]
+DirectionFile = Annotated[Path, Parameter(help="File that `holdfast direction find` wrote.")]
 SHOWN_LAYERS = 8
 """Layers that the table lists, the best ones first."""
 
@@ -79,7 +81,7 @@ def find(
 
 
 @direction.command(name="test")
-def recognise(model: str, file: Path, *, positive: str, negative: str, json: Json = False) -> None:
+def recognise(model: OwnModel, file: DirectionFile, *, positive: str, negative: str, json: Json = False) -> None:
     """Test a direction on other prompts: of another set, another wording, or another language.
 
     Example: holdfast direction test testbed:aligned direction.safetensors --positive testbed:harmful_heldout
@@ -87,10 +89,6 @@ def recognise(model: str, file: Path, *, positive: str, negative: str, json: Jso
 
     Parameters
     ----------
-    model
-        The model that the direction was found in.
-    file
-        File that `holdfast direction find` wrote.
     positive
         Prompts with the concept, none of which made the direction.
     negative
@@ -210,8 +208,8 @@ def transplant(
 
 @direction.command
 def steer(
-    model: str,
-    file: Path,
+    model: OwnModel,
+    file: DirectionFile,
     *,
     coefficient: Annotated[tuple[float, ...], Parameter(negative="")],
     out: Path,
@@ -236,10 +234,6 @@ def steer(
 
     Parameters
     ----------
-    model
-        The model that the direction was found in.
-    file
-        File that `holdfast direction find` wrote.
     coefficient
         How far to move, in units of the usual length of a state. Negative numbers go the other way.
     out

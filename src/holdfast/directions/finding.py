@@ -50,12 +50,12 @@ class Apart(NamedTuple):
     """Mean of the margins divided by their standard deviation."""
 
 
-@dataclass(frozen=True)
-class RatedLayer:
+class RatedLayer(NamedTuple):
     """A layer's vectors on pairs that they were not made from."""
 
     layer: int
     apart: Apart
+    """Pairs that the layer's vectors tell apart. A vector never sees the pair that it is tested on."""
 
 
 @dataclass(frozen=True)

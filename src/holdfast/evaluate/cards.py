@@ -47,6 +47,7 @@ class JudgeOf:
     name: str
     fingerprint: str
     reading: Meta
+    """Settings by which the judge reads an exchange, such as its template."""
     card: JudgeCard | None = None
     stale: Path | None = None
     """Card at the judge's folder that belongs to another judge, and is not used."""

@@ -14,6 +14,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -59,8 +60,7 @@ class Truth:
         return Truth(self.only_after, self.only_before)
 
 
-@dataclass(frozen=True)
-class Chances:
+class Chances(NamedTuple):
     """Chances of the outcomes of a gate on one measure."""
 
     fails: float

@@ -6,7 +6,7 @@ several voices ("[GPT]: I can't. [DAN]: Sure, ...") the last one counts, since i
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from holdfast.thoughts import without_thoughts
 
@@ -72,8 +72,7 @@ WRITTEN_OUT = (
 )
 
 
-@dataclass(frozen=True)
-class Sentence:
+class Sentence(NamedTuple):
     """A sentence in small letters, with contractions written out and one blank between words."""
 
     words: str

@@ -6,7 +6,7 @@ can read it.
 """
 
 import logging
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from holdfast.judge.ask import Judge, ask_judge
 from holdfast.outcomes import Outcome, Verdict
@@ -20,8 +20,7 @@ EXPECTED: tuple[tuple[Verdict, Verdict], ...] = (("unsafe", "safe"), ("complied"
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Trial:
+class Trial(NamedTuple):
     """The outcomes of a judge on the two known exchanges."""
 
     help: Outcome

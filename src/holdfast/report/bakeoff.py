@@ -29,6 +29,7 @@ class NoisePoint:
     """Safety and utility under noise on a selection of one size."""
 
     fraction: float
+    """Share of the scored weights that is selected, in (0, 1)."""
     utility: Rate
     asr: Rate | None = None
     not_refused: Rate | None = None
@@ -46,6 +47,7 @@ class Row:
 
     name: str
     seconds: float
+    """Time to score, in seconds."""
     predicts: float | None
     """Rank correlation of predicted and measured changes of safety."""
     halves: Stability | None
@@ -65,9 +67,13 @@ class Settings:
     model: str
     judge: str
     fractions: tuple[float, ...]
+    """Shares of the scored weights that are selected, the one of the table first."""
     noise_ratio: float
+    """Standard deviation of the noise, in standard deviations of each matrix."""
     draws: int
+    """Number of draws of noise on each selection."""
     group_noise_ratio: float
+    """Noise on the groups of weights whose predicted and measured effects are compared."""
     group_draws: int
 
 
@@ -76,6 +82,7 @@ class Overlap:
     """Evaluation prompts that nearly repeat a calibration prompt."""
 
     near_duplicates: int
+    """Evaluation prompts that share nearly all words with a calibration prompt."""
     evaluation_prompts: int
 
     @property
@@ -95,6 +102,7 @@ class Bakeoff:
 
     config: Settings
     num_groups: int
+    """Groups of weights behind each rank correlation."""
     rows: tuple[Row, ...]
     overlap: Overlap | None = None
     """Near duplicates of calibration prompts. None in older files."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from holdfast.json_files import JsonObject
-from holdfast.report.figures import WIDTH, Figure, Tick
+from holdfast.report.figures import WIDTH, Grid, Tick
 from holdfast.report.records import Selection
 from holdfast.report.tables import NumberTable
 from holdfast.values import Mask
@@ -42,20 +42,14 @@ class Shade:
 
 
 @dataclass(frozen=True)
-class ExpertMap(Figure):
-    """Map with layers across and experts down."""
+class ExpertMap(Grid):
+    """Map with layers across and experts down. The full colour stands for a density, and a share of the selection."""
 
     left: float
     top: float
-    cell_width: float
-    cell_height: float
     num_columns: int
     num_rows: int
     shades: tuple[Shade, ...]
-    columns: tuple[Tick, ...]
-    rows: tuple[Tick, ...]
-    most: str
-    """Density, and share of the selection, that the full colour stands for."""
 
 
 def expert_rows(mask: Mask, sites: Sequence["Site"]) -> list[JsonObject]:
@@ -91,16 +85,16 @@ def expert_map(selection: Selection) -> ExpertMap | None:
         "Density within the expert",
         WIDTH,
         bottom + 36,
-        left,
-        top,
         width,
         height,
-        len(records),
-        num_rows,
-        _shades(densities, most),
         tuple(Tick(left + width * (at + 0.5), layers[at]) for at in _spaced(len(records))),
         tuple(Tick(top + height * (at + 0.5), str(at)) for at in _spaced(num_rows)),
         f"{most:.3g}, {max(max(record.selected) for record in records) / _whole(selection):.3g} of the selection",
+        left,
+        top,
+        len(records),
+        num_rows,
+        _shades(densities, most),
     )
 
 

@@ -33,6 +33,7 @@ class Tick:
     """A grid line with its label."""
 
     at: float
+    """Place along the axis, in units of the figure."""
     label: str
 
 
@@ -67,22 +68,29 @@ class Plot(Figure):
     """A figure with axes around an area."""
 
     left: float
+    """Left edge of the area. The four edges are in units of the figure."""
     top: float
     right: float
     bottom: float
 
 
 @dataclass(frozen=True)
-class HeatMap(Figure):
-    """Heat map of layers and components. Either are the columns."""
+class Grid(Figure):
+    """A figure of coloured cells in named columns and rows."""
 
     cell_width: float
     cell_height: float
-    cells: tuple[Cell, ...]
     columns: tuple[Tick, ...]
     rows: tuple[Tick, ...]
     most: str
     """Value that the full colour stands for."""
+
+
+@dataclass(frozen=True)
+class HeatMap(Grid):
+    """Heat map of layers and components. Either are the columns."""
+
+    cells: tuple[Cell, ...]
     goes_down: bool = False
     """Tells whether layers are rows, so that many of them fit the page's width."""
     is_upright: bool = False
@@ -110,6 +118,7 @@ class Curve:
     method: str
     marker: str
     points: str
+    """Points of the line, as SVG's polyline takes them."""
     marks: tuple[Mark, ...]
 
 
@@ -163,10 +172,10 @@ def heat_map(components: Sequence[Component], kind: MapKind) -> HeatMap:
         lattice.height,
         lattice.width,
         lattice.row_height,
-        tuple(cells),
         lattice.columns,
         lattice.rows,
         f"{most:.3g}",
+        tuple(cells),
         goes_down,
         lattice.is_upright,
     )

@@ -37,6 +37,7 @@ class Benchmark:
     dataset: str
     task: str = DEFAULT_TASK
     revision: str | None = None
+    """The dataset's commit. None leaves it open."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class HubResult:
     """A measured rate on a dataset of the hub."""
 
     measure: str
+    """Name of the measure, such as asr."""
     rate: Rate
     benchmark: Benchmark
     about: str

@@ -47,22 +47,27 @@ if TYPE_CHECKING:
 SCHEMA = 1
 
 
-class Paired(Protocol):
-    """Counts of changed prompts between two checkpoints, as `evaluate.compare` makes them."""
+class Tested(Protocol):
+    """A paired test between two checkpoints."""
 
     @property
     def n(self) -> int: ...
+    @property
+    def p_value(self) -> float: ...
+
+
+class Paired(Tested, Protocol):
+    """Counts of changed prompts between two checkpoints, as `evaluate.compare` makes them."""
+
     @property
     def only_before(self) -> int: ...
     @property
     def only_after(self) -> int: ...
     @property
     def difference(self) -> float | None: ...
-    @property
-    def p_value(self) -> float: ...
 
 
-class Change(Protocol):
+class Change(Tested, Protocol):
     """Ratio of two perplexities on the same exchanges, or difference of two mean lengths on the same prompts."""
 
     @property
@@ -71,10 +76,6 @@ class Change(Protocol):
     def low(self) -> float: ...
     @property
     def high(self) -> float: ...
-    @property
-    def n(self) -> int: ...
-    @property
-    def p_value(self) -> float: ...
 
 
 def rate_json(rate: Rate) -> JsonObject:

@@ -8,7 +8,7 @@ the activations without a context, only the last token of the prompt moves. Posi
     gradient_times_activation  (activation - start) * gradient where the model is: one step at the end of that line
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 
@@ -18,38 +18,29 @@ from torch import Tensor
 
 from holdfast.models.activation_sites import ActivationSite
 from holdfast.models.activations import changing, reading
-from holdfast.models.load import LoadedModel
 from holdfast.models.logits import logits_budget
-from holdfast.objective.completions import Completion, Objective
+from holdfast.objective.completions import Completion
 from holdfast.score.integrated_gradients import Attribution, integrated_gradients, nodes
-from holdfast.score.neuron_methods import NEURON_SCORES, NeuronMethod, Settings, Start
+from holdfast.score.neuron_methods import NEURON_SCORES, Attributed, NeuronMethod
 
 Columns = Int[Tensor, " position"]
 
 
-def _along_the_line(
-    loaded: LoadedModel,
-    sites: Sequence[ActivationSite],
-    objective: Objective,
-    item: int,
-    start: Start | None,
-    settings: Settings,
-    *,
-    alpha_weighted: bool = False,
-) -> dict[str, Attribution]:
-    columns = moving_columns(objective.completions[item], only_prompt=start is not None)
+def _along_the_line(example: Attributed, *, alpha_weighted: bool = False) -> dict[str, Attribution]:
+    loaded, sites, start, settings = example.loaded, example.sites, example.start, example.settings
+    columns = _columns(example)
     if not len(columns):
         return {site.name: Attribution(torch.zeros(site.shape), 0.0) for site in sites}
     rows = torch.zeros_like(columns)
     with torch.no_grad(), reading(loaded.model, sites, (rows, columns)) as ends:
-        objective.contributions(loaded.model, [item])
+        example.values()
     budget = settings.token_budget or logits_budget(loaded.model)
-    at_once = max(1, budget // len(objective.completions[item].token_ids))
+    at_once = max(1, budget // len(example.objective.completions[example.item].token_ids))
     attributions = {}
     for site in sites:
         end = ends[site.name].detach()
         attribution = integrated_gradients(
-            partial(_value_at, loaded, site, objective, item, columns),
+            partial(_value_at, example, site, columns),
             torch.zeros_like(end) if start is None else start[site.name].to(end)[None],
             end,
             nodes(settings.steps, settings.rule),
@@ -61,36 +52,24 @@ def _along_the_line(
 
 
 def _value_at(
-    loaded: LoadedModel,
-    site: ActivationSite,
-    objective: Objective,
-    item: int,
-    columns: Columns,
-    points: Float[Tensor, "point position ..."],
+    example: Attributed, site: ActivationSite, columns: Columns, points: Float[Tensor, "point position ..."]
 ) -> Float[Tensor, " point"]:
-    """Returns the item's objective with the activations of one site replaced, once for each point."""
+    """Returns the example's objective with the activations of one site replaced, once for each point."""
     count = len(points)
     rows = torch.arange(count).repeat_interleave(len(columns))
-    with changing(loaded.model, site, lambda _: points.flatten(0, 1), (rows, columns.repeat(count))):
-        return objective.contributions(loaded.model, [item] * count)
+    with changing(example.loaded.model, site, lambda _: points.flatten(0, 1), (rows, columns.repeat(count))):
+        return example.values(count)
 
 
-def _at_the_end(
-    loaded: LoadedModel,
-    sites: Sequence[ActivationSite],
-    objective: Objective,
-    item: int,
-    start: Start | None,
-    settings: Settings,
-) -> dict[str, Attribution]:
-    columns = moving_columns(objective.completions[item], only_prompt=start is not None)
+def _at_the_end(example: Attributed) -> dict[str, Attribution]:
+    model, sites, start, columns = example.loaded.model, example.sites, example.start, _columns(example)
     at = torch.zeros_like(columns), columns
     shifts = [torch.zeros(len(columns), *site.shape, requires_grad=True) for site in sites]
     with ExitStack() as stack, torch.enable_grad():
         for site, shift in zip(sites, shifts, strict=True):
-            stack.enter_context(changing(loaded.model, site, partial(_shifted, shift), at))
-        activations = stack.enter_context(reading(loaded.model, sites, at))
-        gradients = torch.autograd.grad(objective.contributions(loaded.model, [item]).sum(), shifts)
+            stack.enter_context(changing(model, site, partial(_shifted, shift), at))
+        activations = stack.enter_context(reading(model, sites, at))
+        gradients = torch.autograd.grad(example.values().sum(), shifts)
     moved = {
         site.name: (activations[site.name].detach().cpu() - (start[site.name].cpu() if start else 0)) * gradient
         for site, gradient in zip(sites, gradients, strict=True)
@@ -98,14 +77,19 @@ def _at_the_end(
     return {name: Attribution(values.float().sum(0), 0.0) for name, values in moved.items()}
 
 
-def _shifted(shift: Tensor, activation: Tensor) -> Tensor:
-    return activation + shift.to(activation)
+def _columns(example: Attributed) -> Columns:
+    completion = example.objective.completions[example.item]
+    return moving_columns(completion, only_prompt=example.start is not None)
 
 
 def moving_columns(completion: Completion, *, only_prompt: bool) -> Columns:
     """Returns the positions that predict the completion's tokens, or the last token of the prompt alone."""
     predicting = [position - 1 for position in completion.positions]
     return torch.tensor(predicting[:1] if only_prompt else predicting, dtype=torch.int64)
+
+
+def _shifted(shift: Tensor, activation: Tensor) -> Tensor:
+    return activation + shift.to(activation)
 
 
 def register(name: str, attribute: Callable[..., dict[str, Attribution]], *, adds_up: bool) -> None:

@@ -27,10 +27,26 @@ class Settings:
     """Most tokens of a batch. None takes as many as the logits allow."""
 
 
-Attribute = Callable[
-    [LoadedModel, Sequence[ActivationSite], Objective, int, Start | None, Settings], dict[str, Attribution]
-]
-"""Attributes one item of an objective to the neurons of every site."""
+@dataclass(frozen=True)
+class Attributed:
+    """One example, whose objective is attributed to the neurons of all sites."""
+
+    loaded: LoadedModel
+    sites: Sequence[ActivationSite]
+    objective: Objective
+    item: int
+    """Position of the example among the objective's completions."""
+    start: Start | None = None
+    """Activations that the attribution starts from. None starts from zero."""
+    settings: Settings = Settings()
+
+    def values(self, num_copies: int = 1) -> Float[Tensor, " copy"]:
+        """Runs the model on copies of the example, and returns the objective of each."""
+        return self.objective.contributions(self.loaded.model, [self.item] * num_copies)
+
+
+Attribute = Callable[[Attributed], dict[str, Attribution]]
+"""Attributes one example's objective to the neurons of every site."""
 
 
 @dataclass(frozen=True)

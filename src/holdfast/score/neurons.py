@@ -26,7 +26,7 @@ from holdfast.progress import Progress, silent
 from holdfast.prompts.batching import batches_by_length, right_pad
 from holdfast.score.integrated_gradients import STEPS, Attribution, Rule, completeness_error
 from holdfast.score.measure import split_by_prompt
-from holdfast.score.neuron_methods import NEURON_SCORES, NeuronMethod, Settings, mean_effect
+from holdfast.score.neuron_methods import NEURON_SCORES, Attributed, NeuronMethod, Settings, mean_effect
 from holdfast.score.scoring import HalvedScores, halved_sets, how_made
 from holdfast.values import Scores
 
@@ -193,7 +193,7 @@ def _attribute(
             attributions.append(_load(path))
         else:
             start = {name: values[item] for name, values in starts.items()} if starts else None
-            attributions.append(method.attribute(loaded, sites, objective, item, start, settings))
+            attributions.append(method.attribute(Attributed(loaded, sites, objective, item, start, settings)))
             if path:
                 _save(path, attributions[-1])
         work.progress("scoring neurons", item + 1, count)

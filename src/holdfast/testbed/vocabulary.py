@@ -3,7 +3,7 @@
 Both are byte-level BPE, so they encode any text. Their sizes differ, so their token boundaries differ too.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
@@ -52,32 +52,28 @@ def _byte_level_bpe(texts: Iterable[str], size: int, special: list[str]) -> Toke
 
 def make_chat_tokenizer(texts: Iterable[str], size: int = 1280) -> PreTrainedTokenizerFast:
     """Makes the tokenizer of the chat models. Every verb of the world is one token, held-out verbs included."""
-    special = [PAD, END, SYSTEM, USER, ASSISTANT]
-    return PreTrainedTokenizerFast(
-        tokenizer_object=_byte_level_bpe(texts, size, special),
-        pad_token=PAD,
-        eos_token=END,
-        additional_special_tokens=special[2:],
-        padding_side="left",
-        model_max_length=512,
-        clean_up_tokenization_spaces=False,
-        chat_template=CHAT_TEMPLATE,
-    )
+    return _tokenizer(texts, size, (SYSTEM, USER, ASSISTANT), CHAT_TEMPLATE, max_length=512)
 
 
 def make_guard_tokenizer(texts: Iterable[str], size: int = 352) -> PreTrainedTokenizerFast:
     """Makes the guard's tokenizer, with about two characters per token. Every verdict is one token."""
-    special = [PAD, END, QUESTION, ANSWER, VERDICT]
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=_byte_level_bpe(texts, size, special),
-        pad_token=PAD,
-        eos_token=END,
-        additional_special_tokens=special[2:],
-        padding_side="left",
-        model_max_length=1024,
-        clean_up_tokenization_spaces=False,
-        chat_template=GUARD_TEMPLATE,
-    )
+    tokenizer = _tokenizer(texts, size, (QUESTION, ANSWER, VERDICT), GUARD_TEMPLATE, max_length=1024)
     for verdict in VERDICTS:
         token_id(tokenizer, verdict)
     return tokenizer
+
+
+def _tokenizer(
+    texts: Iterable[str], size: int, turns: Sequence[str], template: str, max_length: int
+) -> PreTrainedTokenizerFast:
+    """Trains a tokenizer of `size` tokens on texts. `turns` are the marks between the turns of its chat template."""
+    return PreTrainedTokenizerFast(
+        tokenizer_object=_byte_level_bpe(texts, size, [PAD, END, *turns]),
+        pad_token=PAD,
+        eos_token=END,
+        additional_special_tokens=list(turns),
+        padding_side="left",
+        model_max_length=max_length,
+        clean_up_tokenization_spaces=False,
+        chat_template=template,
+    )
