@@ -46,3 +46,8 @@ def _value(
     if not isinstance(given, kind):
         raise ValueError(f"{expected}, got {type(given).__name__}; {remedy}.")
     return given
+
+
+def as_path(given: str | Path | None) -> Path | None:
+    """Returns the path that a text names. None stays None."""
+    return None if given is None else Path(given)

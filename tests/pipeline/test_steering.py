@@ -6,6 +6,7 @@ import pytest
 
 from holdfast.artifacts import load_direction
 from holdfast.cli import call
+from holdfast.intervene.edit.options import SteerOptions
 from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.directions import find_on_files
 from holdfast.pipeline.options import SuiteFiles
@@ -28,7 +29,7 @@ def spec(direction, out, **changed):
         "coefficients": (-0.75,),
         "files": FILES,
         "judge": "refusal",
-        "random": 2,
+        "options": SteerOptions(random=2),
         "generation": GenerateOptions(max_new_tokens=8),
     }
     return SteerSpec(model=MODEL, direction=direction, out=out, **(given | changed))
@@ -54,7 +55,7 @@ def test_a_folder_goes_on_and_takes_no_other_measurement(direction, tmp_path, ca
     steer(spec(direction, tmp_path / "out"))
     assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*_*.json")} == before
     with pytest.raises(ValueError, match="out"):
-        steer(spec(direction, tmp_path / "out", rule="piecewise"))
+        steer(spec(direction, tmp_path / "out", options=SteerOptions(random=2, rule="piecewise")))
 
 
 def test_a_random_direction_has_the_same_length_and_another_way(direction):

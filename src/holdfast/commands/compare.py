@@ -11,10 +11,11 @@ from rich.console import RenderableType
 from holdfast.artifacts import save_text
 from holdfast.commands.comparison import comparison_of_evaluations, comparison_of_logs
 from holdfast.commands.console import Json, show, warn
+from holdfast.commands.gate_flags import GateFlags, SideOptions
 from holdfast.commands.judge_cards import show_cards
-from holdfast.evaluate.comparing import Fingerprints, compare_logs, compare_sides, load_sides
+from holdfast.evaluate.comparing import compare_logs, compare_sides, load_sides
 from holdfast.evaluate.condition import PLAIN_NAME, Condition, parse_condition
-from holdfast.evaluate.gate import Gate, GateOptions, Undecided
+from holdfast.evaluate.gate import Gate, GateOptions
 from holdfast.evaluate.inverted import refuse_inverted
 from holdfast.evaluate.logs.log import Log
 from holdfast.evaluate.logs.readers import read_logs
@@ -39,14 +40,8 @@ def compare(
     before: Path,
     after: Path,
     *,
-    fail_if: Annotated[tuple[str, ...], Parameter(negative="")] = (),
-    measure: Annotated[tuple[str, ...], Parameter(negative="")] = (),
-    before_fingerprint: str | None = None,
-    after_fingerprint: str | None = None,
-    undecided: Undecided = "fail",
-    strict: Annotated[bool, Parameter(negative="")] = False,
-    allow_inverted: Annotated[bool, Parameter(negative="")] = False,
-    judge_card: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
+    gate: Annotated[GateFlags, Parameter(name="*")] = GateFlags(),
+    sides: Annotated[SideOptions, Parameter(name="*")] = SideOptions(),
     junit: Annotated[Path | None, OUTPUT] = None,
     markdown: Annotated[Path | None, OUTPUT] = None,
     json: Json = False,
@@ -71,34 +66,6 @@ def compare(
         Evaluation of the first checkpoint by `holdfast evaluate`, or a log of inspect, lm-eval (its folder) or garak.
     after
         Evaluation of the second, made with the same judge, prompt sets and settings, or a log of the same task.
-    fail_if
-        Condition that fails the gate: MEASURE OPERATOR SUM, such as "refusal < before - 0.05". Give it several times
-        for several conditions.
-
-        - MEASURE: refusal, asr (needs a judge), asr_prefilled, over_refusal, borderline, coherence, coherent_refusal,
-          utility, task, perplexity, response_length (tokens, harmless prompts), or a group such as asr/heldout or
-          kl/harmless; without a judge also not_refused, the share that is not refused
-        - OPERATOR: >, >=, < or <=
-        - SUM: numbers and `before`, the measure of the first file, also with a factor: "perplexity > before * 1.5"
-        - .low, .high: the ends of its 95% interval, as in asr.high. They are compared as they are
-        - .unscored: the number of responses without a verdict
-        - and p < 0.05: needs a p as small by the paired test, too, to fail
-    measure
-        Measure of two logs to compare, such as includes or acc. The default is all.
-    undecided
-        What an undecided condition does: fail with exit code 3, pass with a warning, or pass.
-    before_fingerprint
-        Fingerprint that the model of BEFORE must have: all of it, or its first 12 digits or more. `holdfast show
-        BEFORE` prints it.
-    after_fingerprint
-        Fingerprint that the model of AFTER must have, in the same way.
-    strict
-        Ends with exit code 2 if any condition cannot fail, and not only if none can.
-    allow_inverted
-        Accepts a condition that fails a gain, such as "refusal > before - 0.05", as a negative control needs it.
-        Without this option it is refused, because it passes a model that lost every refusal.
-    judge_card
-        Card of a judge, from `holdfast judge-card`. Shows corrected rates. Conditions take the measured ones.
     junit
         File for JUnit XML, with one test case per condition.
     markdown
@@ -106,16 +73,15 @@ def compare(
     json
         Print one JSON object in place of tables.
     """
-    conditions = [parse_condition(text) for text in fail_if]
-    if not allow_inverted:
+    conditions = [parse_condition(text) for text in gate.fail_if]
+    if not gate.allow_inverted:
         refuse_inverted(conditions, "--allow-inverted")  # before any file is read
     if junit and not conditions:
         raise ValueError("JUnit XML lists conditions, and there is none; give --fail-if, or leave out --junit.")
     for out in filter(None, (junit, markdown)):
         refuse_existing(out)
-    options = GateOptions(allow_inverted, strict, undecided)
-    beside = _Beside(judge_card, measure, (before_fingerprint, after_fingerprint))
-    compared = _compare((before, after), conditions, options, beside)
+    options = GateOptions(gate.allow_inverted, gate.strict, gate.undecided)
+    compared = _compare((before, after), conditions, options, sides)
     if junit:
         save_text(junit, render_junit(compared.result))
     if markdown:
@@ -126,14 +92,6 @@ def compare(
     show(result, tables, json, note="\n".join(_notes(compared)) or None)
     if compared.gate.findings:
         compared.gate.refuse_failed(compared.answers, "--undecided warn")
-
-
-class _Beside(NamedTuple):
-    """Options of one kind of input: two evaluations have cards and fingerprints, two logs have chosen measures."""
-
-    judge_card: tuple[Path, ...]
-    measure: tuple[str, ...]
-    pinned: Fingerprints
 
 
 class _Compared(NamedTuple):
@@ -152,7 +110,7 @@ class _Compared(NamedTuple):
 
 
 def _compare(
-    files: tuple[Path, Path], conditions: Sequence[Condition], options: GateOptions, beside: _Beside
+    files: tuple[Path, Path], conditions: Sequence[Condition], options: GateOptions, beside: SideOptions
 ) -> _Compared:
     """Compares two evaluations, or two logs of another program."""
     logs = read_logs(*files)
@@ -177,7 +135,7 @@ def _compare_logs(
     logs: tuple[Log, Log],
     conditions: Sequence[Condition],
     options: GateOptions,
-    beside: _Beside,
+    beside: SideOptions,
 ) -> _Compared:
     if beside.judge_card:
         raise ValueError("logs of other programs have no card of their judge; leave out --judge-card.")

@@ -10,10 +10,10 @@ from holdfast.commands.console import Json, show, shown_progress, table
 from holdfast.commands.help_page import new_app
 from holdfast.commands.parameters import Generation, Judging, SafetyJudge, Seed, Suite
 from holdfast.commands.steered import show_steered
-from holdfast.intervene.edit.options import Rule, Where
+from holdfast.intervene.edit.options import SteerOptions
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.models.options import GenerateOptions
-from holdfast.option_groups import FINE, METHOD
+from holdfast.option_groups import METHOD
 from holdfast.pipeline.options import JudgeOptions, SuiteFiles
 
 if TYPE_CHECKING:
@@ -214,11 +214,7 @@ def steer(
     coefficient: Annotated[tuple[float, ...], Parameter(negative="")],
     out: Path,
     suite: Suite = SuiteFiles(),
-    random: Annotated[int, Parameter(validator=Number(gte=0)), METHOD] = 5,
-    rule: Annotated[Rule, METHOD] = "add",
-    where: Annotated[Where, METHOD] = "all",
-    renorm: Annotated[bool, Parameter(negative=""), FINE] = False,
-    limit: Annotated[int | None, Parameter(validator=Number(gte=1)), METHOD] = None,
+    options: Annotated[SteerOptions, Parameter(name="*"), METHOD] = SteerOptions(),
     judge: SafetyJudge = REFUSAL_RULES,
     judging: Judging = JudgeOptions(),
     generate: Generation = GenerateOptions(),
@@ -238,16 +234,6 @@ def steer(
         How far to move, in units of the usual length of a state. Negative numbers go the other way.
     out
         Folder for the evaluations.
-    random
-        Number of random directions. 20 give a fair picture of chance.
-    rule
-        add moves every state the same way, piecewise away from the boundary between the two sides.
-    where
-        Tokens whose states are moved: all, prompt, or response.
-    renorm
-        Gives every moved state the length that it had.
-    limit
-        Prompts to take from every set, counted from its start. By default all.
     seed
         Seed of the random directions.
     json
@@ -258,7 +244,7 @@ def steer(
 
     spec = SteerSpec(
         model=model, direction=file, coefficients=coefficient, files=suite, out=out, judge=judge, judging=judging,
-        generation=generate, random=random, rule=rule, renorm=renorm, where=where, limit=limit, seed=seed,
+        generation=generate, options=options, seed=seed,
     )  # fmt: skip
     with shown_progress() as progress:
         measured = steer_on_files(spec, progress)

@@ -67,13 +67,8 @@ def enhance(
         files = EnhanceFiles(refusals=refusals, harmless=harmless)
         how = {"method": chosen.name, "method_options": method_options}
         done = tuning.enhance_model(model, mask, files, out, options=options, progress=progress, **how)
-    result = {
-        "out": str(out),
-        **({} if chosen.name in ("set", "plain") else {"method": chosen.name}),
-        "entries_trained": done.entries_trained,
-        "share_trained": done.share_trained,
-        "untouched_identical": done.untouched_identical,
-        **training_numbers(done, options.iterations),
-    }
+    trained = {name: getattr(done, name) for name in ("entries_trained", "share_trained", "untouched_identical")}
+    named = {} if chosen.name in ("set", "plain") else {"method": chosen.name}
+    result = {"out": str(out), **named, **trained, **training_numbers(done, options.iterations)}
     once.record()
     show_known("SET" if mask else "Tuning of all weights", result, json)

@@ -10,6 +10,7 @@ from rich.console import RenderableType
 from holdfast.artifacts import load_evaluation, save_json, save_text
 from holdfast.commands.console import show, table
 from holdfast.commands.judge_cards import ShownCards, show_cards
+from holdfast.commands.publish_options import PublishOptions
 from holdfast.evaluate.consistent import require_consistent
 from holdfast.json_files import JsonObject
 from holdfast.judge.options import REFUSAL_RULES
@@ -23,19 +24,6 @@ from holdfast.report.prompt_sets import described
 from holdfast.report.subject import short_name
 
 
-@dataclass(frozen=True)
-class Outputs:
-    """Paths to write to, and settings of the results for the hub."""
-
-    card: Path | None = None
-    prompts: Path | None = None
-    eval_results: Path | None = None
-    reproduce: Path | None = None
-    benchmark: tuple[str, ...] = ()
-    source: str | None = None
-    allow_other_set: bool = False
-
-
 @dataclass
 class Published:
     """Lines, tables and entries for JSON on what was written."""
@@ -47,7 +35,9 @@ class Published:
     """Cards of the judges and corrected rates for the page. None without a card."""
 
 
-def publish(path: Path, outputs: Outputs, judge_cards: Sequence[Path], figures: Path | None, as_json: bool) -> None:
+def publish(
+    path: Path, outputs: PublishOptions, judge_cards: Sequence[Path], figures: Path | None, as_json: bool
+) -> None:
     """Writes the outputs of one evaluation and shows what was written."""
     if figures is not None:
         raise ValueError("an evaluation has no figures, which show a run; leave out --figures, or give a run's folder.")

@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 from holdfast.commands.console import Json, show
 from holdfast.commands.parameters import JudgeCards
+from holdfast.commands.publish_options import PublishOptions
 from holdfast.file_kinds import identify, identify_record
 from holdfast.json_files import load_json
 from holdfast.option_groups import PUBLISHED
@@ -28,13 +29,7 @@ def report(
     *,
     figures: Path | None = None,
     judge_card: JudgeCards = (),
-    card: Annotated[Path | None, PUBLISHED] = None,
-    prompts: Annotated[Path | None, PUBLISHED] = None,
-    eval_results: Annotated[Path | None, PUBLISHED] = None,
-    benchmark: Annotated[tuple[str, ...], Parameter(negative=""), PUBLISHED] = (),
-    source: Annotated[str | None, PUBLISHED] = None,
-    allow_other_set: Annotated[bool, Parameter(negative=""), PUBLISHED] = False,
-    reproduce: Annotated[Path | None, PUBLISHED] = None,
+    published: Annotated[PublishOptions, Parameter(name="*"), PUBLISHED] = PublishOptions(),
     json: Json = False,
 ) -> None:
     """Write report.json and report.html of a run, finished or not, or publish an evaluation.
@@ -52,36 +47,19 @@ def report(
         Folder for every figure of a run as SVG, and also as PNG if CairoSVG is installed (extra `figures`).
     judge_card
         Card of a judge, from `holdfast judge-card`. Adds rates corrected for the judge's errors.
-    card
-        File for a card in Markdown: rates, judges, prompt sets, settings and limits, without any prompt.
-    prompts
-        File for the prompt sets as JSON: names, hashes, counts, licences and sources.
-    eval_results
-        Folder for .eval_results of a model's page on the Hugging Face hub, one YAML file for each measure. Only a rate
-        on one whole set that is a dataset on the hub has a file, or one with --benchmark.
-    benchmark
-        Benchmark on the hub that a measure belongs to: MEASURE=OWNER/DATASET:TASK, as in
-        utility=openai/gsm8k:main.
-    source
-        Address of the logs or the paper that the hub links to, with https://.
-    allow_other_set
-        Accepts a --benchmark for prompts that are known to be another set, such as a copy of it.
-    reproduce
-        File from which `holdfast reproduce` makes the evaluation again and compares both.
     json
         Print the report as one JSON object.
     """
-    for out in filter(None, (card, prompts, reproduce)):
+    for out in filter(None, (published.card, published.prompts, published.reproduce)):
         refuse_existing(out)
-    if path.is_file() and any((card, prompts, eval_results, reproduce)):
-        from holdfast.commands.publishing import Outputs, publish
+    if path.is_file() and any((published.card, published.prompts, published.eval_results, published.reproduce)):
+        from holdfast.commands.publishing import publish
 
-        outputs = Outputs(card, prompts, eval_results, reproduce, benchmark, source, allow_other_set)
-        publish(path, outputs, judge_card, figures, json)
+        publish(path, published, judge_card, figures, json)
         return
-    if eval_results or benchmark or source or reproduce:
+    if published.eval_results or published.benchmark or published.source or published.reproduce:
         _refuse_whole_run(path)
-    _report_run(path, figures, judge_card, card, prompts, json)
+    _report_run(path, figures, judge_card, published.card, published.prompts, json)
 
 
 def _report_run(

@@ -81,9 +81,7 @@ def score(
     once = Once(exist_ok, "score", out, out, locals())
     if once.says_done(json):
         return
-    if uses_objective(options, judge) and not OBJECTIVES[options.objective].given:
-        judge = judge or REFUSAL_RULES
-        refuse_no_gradient(options.objective, judge)
+    judge = _usual_judge(options, judge)
     with shown_progress() as progress:
         from holdfast.pipeline.scoring import score_model
         from holdfast.pipeline.scoring_spec import ScoringSpec
@@ -95,11 +93,30 @@ def score(
         result, tables = _collected(spec, score_model(spec, progress), progress)
         where = _where(out, "mask" if layers.keep else "scores", progress)
     once.record()
+    _show_scores(spec, result, tables, where, json)
+
+
+def _usual_judge(options: ScoringOptions, judge: str | None) -> str | None:
+    """Returns the refusal rules where responses are judged and no judge is named.
+
+    Raises:
+        ValueError: the objective needs a gradient of the judge, and the judge has none.
+    """
+    if uses_objective(options, judge) and not OBJECTIVES[options.objective].given:
+        judge = judge or REFUSAL_RULES
+        refuse_no_gradient(options.objective, judge)
+    return judge
+
+
+def _show_scores(
+    spec: "ScoringSpec", result: Mapping[str, object], tables: list[RenderableType], where: "LayerMap", json: bool
+) -> None:
+    """Prints where the scores lie, and how far two halves of the prompts agree."""
     title = f"{where.title}, {where.note}" if where.note else where.title
-    tables = [layer_table(title, where.by_layer, file=out), *tables]
-    note = f"{'Mask' if layers.keep else 'Scores'}: {out}"
-    note += "" if spec.uses_prompts else f"\n{NO_PROMPTS.format(options.method)}"
-    show(result | {"by_component": where.by_layer.records()}, tables, json, note=note)
+    tables = [layer_table(title, where.by_layer, file=spec.out), *tables]
+    note = f"{'Mask' if spec.layers.keep else 'Scores'}: {spec.out}"
+    note += "" if spec.uses_prompts else f"\n{NO_PROMPTS.format(spec.options.method)}"
+    show({**result, "by_component": where.by_layer.records()}, tables, json, note=note)
 
 
 def _collected(

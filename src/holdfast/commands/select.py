@@ -15,6 +15,14 @@ from holdfast.pipeline.masks import select as select_to_file
 from holdfast.select import RandomOptions, SetDifferenceOptions, ThresholdOptions, VotesOptions
 
 Part = Literal["down", "gate", "up"]
+SELECTOR = """Rule that selects.
+
+- top: the weights with the largest scores
+- safety_only: the top weights, without those that matter most for utility
+- threshold: all weights whose score reaches --threshold
+- votes: neurons that matter in the most examples, from the file OUT_examples.safetensors
+- random: random weights, a control
+- bottom: the weights with the smallest scores, a control"""
 PARTS: tuple[Part, ...] = ("down", "gate", "up")
 
 
@@ -30,7 +38,7 @@ def select(
     scores: Path,
     *,
     out: Path,
-    selector: Annotated[str, METHOD] = "top",
+    selector: Annotated[str, Parameter(help=SELECTOR), METHOD] = "top",
     utility: Annotated[Path | None, METHOD] = None,
     like: Annotated[Path | None, METHOD] = None,
     weights_of: Annotated[str | None, NEURONS] = None,
@@ -52,15 +60,6 @@ def select(
         File that `holdfast score` wrote.
     out
         File for the mask (safetensors).
-    selector
-        Rule that selects.
-
-        - top: the weights with the largest scores
-        - safety_only: the top weights, without those that matter most for utility
-        - threshold: all weights whose score reaches --threshold
-        - votes: neurons that matter in the most examples, from the file OUT_examples.safetensors
-        - random: random weights, a control
-        - bottom: the weights with the smallest scores, a control
     utility
         Scores of the same model for the objective utility. safety_only needs them.
     like

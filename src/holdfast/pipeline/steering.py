@@ -16,7 +16,7 @@ import torch
 
 from holdfast.artifacts import digest, load_direction, load_evaluation, refuse_other_base, save_evaluation
 from holdfast.evaluate.suite import Suite, evaluate
-from holdfast.intervene.edit.options import Rule, Where
+from holdfast.intervene.edit.options import SteerOptions
 from holdfast.intervene.edit.steer import steered
 from holdfast.made_by import count_shared, model_entry
 from holdfast.models.load import LoadedModel, load_model
@@ -45,13 +45,13 @@ class SteerSpec:
     judge: str
     judging: JudgeOptions = field(default_factory=JudgeOptions)
     generation: GenerateOptions = field(default_factory=GenerateOptions)
-    random: int = 0
-    """Number of random directions."""
-    rule: Rule = "add"
-    renorm: bool = False
-    where: Where = "all"
-    limit: int | None = None
+    options: SteerOptions = field(default_factory=SteerOptions)
     seed: int = 0
+
+    @property
+    def limit(self) -> int | None:
+        """Number of prompts to take from every set. None takes all."""
+        return self.options.limit
 
 
 class Steering(NamedTuple):
@@ -132,10 +132,9 @@ class _Measured:
         path = self.spec.out / name
         if path.is_file():
             return
-        moved = nullcontext() if steering is None else steered(
-            self.loaded.model, direction, steering.coefficient, rule=self.spec.rule, renorm=self.spec.renorm,
-            where=self.spec.where, check_base=False,
-        )  # fmt: skip
+        how = self.spec.options.model_dump(include={"rule", "renorm", "where"})
+        model = self.loaded.model
+        moved = steered(model, direction, steering.coefficient, **how, check_base=False) if steering else nullcontext()
         with moved:
             evaluation = evaluate(self.loaded, self.judge, self.suite, self.spec.generation, progress)
         save_evaluation(path, replace(evaluation, made_by={**self.made_by, **self._named(steering)}))
@@ -153,13 +152,15 @@ class _Measured:
 def _steerings(spec: SteerSpec) -> Iterator[Steering]:
     for coefficient in spec.coefficients:
         yield Steering(coefficient, None)
-        for draw in range(spec.random):
+        for draw in range(spec.options.random):
             yield Steering(coefficient, draw)
 
 
 def _load(spec: SteerSpec) -> Steered:
     random = {
-        coefficient: tuple(load_evaluation(spec.out / Steering(coefficient, draw).file) for draw in range(spec.random))
+        coefficient: tuple(
+            load_evaluation(spec.out / Steering(coefficient, draw).file) for draw in range(spec.options.random)
+        )
         for coefficient in spec.coefficients
     }
     own = {one: load_evaluation(spec.out / Steering(one, None).file) for one in spec.coefficients}
@@ -168,7 +169,7 @@ def _load(spec: SteerSpec) -> Steered:
 
 def _moved(spec: SteerSpec, direction: Direction) -> dict[str, object]:
     vector = digest([direction.layer, direction.norm, direction.vector.tolist()])
-    return {"direction": vector, "rule": spec.rule, "renorm": spec.renorm, "where": spec.where}
+    return {"direction": vector, **spec.options.model_dump(include={"rule", "renorm", "where"})}
 
 
 def _refuse_coefficients(spec: SteerSpec) -> None:

@@ -33,7 +33,7 @@ from holdfast.models.load import LoadedModel, require_loaded
 from holdfast.models.options import Role
 from holdfast.progress import Progress, silent
 from holdfast.records import Exchange, Prompt, require_records
-from holdfast.value_or_path import as_mask
+from holdfast.value_or_path import as_mask, as_path
 from holdfast.values import Mask
 
 
@@ -108,11 +108,13 @@ def adapt(
     tuning = Tuning(loaded, mask, options, make, roles, method_options, extra)
     parts, examples, order = _examples(chosen, tuning, exchanges)
     identity = identity_of("adapt", loaded, mask, chosen, method_options, extra)
-    folder = None if output_dir is None else Path(output_dir)
-    steps = Steps(SUPERVISED, examples, order, "adapting", progress, folder, identity)
+    steps = Steps(SUPERVISED, examples, order, "adapting", progress, as_path(output_dir), identity)
     last_batch = [examples[place] for place in order[-options.batch_size :]]
-    adapters = None if adapter_dir is None else Path(adapter_dir)
-    trained, _ = train_by(parts, tuning, steps, read=exchanges, last_batch=last_batch, adapter_dir=adapters)
+    trained, _ = train_by(parts, tuning, steps, read=exchanges, last_batch=last_batch, adapter_dir=as_path(adapter_dir))
+    return _result(tuning, parts, trained)
+
+
+def _result(tuning: Tuning, parts: Parts, trained: TuningResult) -> AdaptResult:
     is_held = parts.hold is MASK
     return AdaptResult(
         **vars(trained),

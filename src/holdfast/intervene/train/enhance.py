@@ -39,7 +39,7 @@ from holdfast.models.load import LoadedModel, require_loaded
 from holdfast.models.sites import list_sites
 from holdfast.progress import Progress, silent
 from holdfast.records import Exchange, require_records
-from holdfast.value_or_path import as_mask
+from holdfast.value_or_path import as_mask, as_path
 from holdfast.values import Mask, Meta, Patch
 
 logger = logging.getLogger(__name__)
@@ -119,18 +119,25 @@ def enhance(
     roles = frozen_roles(loaded.model, (), train_routers=options.train_routers)
     tuning = Tuning(loaded, mask, options, partial(dense_adamw, options=options), roles, method_options)
     identity = identity_of("enhance", loaded, mask, chosen, method_options)
-    folder = None if output_dir is None else Path(output_dir)
     read, order = [*refusals, *harmless], mix(len(refusals), len(harmless), options)
-    last: Sequence[int] = order[-options.batch_size :]
-    steps: Steps = Steps(SUPERVISED, read, order, "enhancing", progress, folder, identity)
-    parts = chosen.parts
+    steps = Steps(SUPERVISED, read, order, "enhancing", progress, as_path(output_dir), identity)
+    return _train(chosen.parts, tuning, steps, refusals, harmless)
+
+
+def _train(
+    parts: Parts, tuning: Tuning, steps: Steps, refusals: Sequence[Exchange], harmless: Sequence[Exchange]
+) -> EnhanceResult:
+    """Trains on the mixture of `steps`, on preferences (dpo), or on two losses that the method combines."""
+    loaded, mask, options, read = tuning.loaded, tuning.mask, tuning.options, steps.examples
+    assert isinstance(options, EnhanceOptions)
+    last_batch = [read[place] for place in steps.order[-options.batch_size :]]
     if options.objective == "dpo":
-        pairs, order = _preferences(loaded, refusals, harmless, options, progress)
+        pairs, order = _preferences(loaded, refusals, harmless, options, steps.progress)
         steps = replace(steps, training=preferences(options.beta), examples=pairs, order=order)
-        last = ()
+        last_batch = []
     elif parts.combine:
         parts, tuning, steps = _apart(parts, tuning, steps, refusals, harmless)
-    trained, patch = train_by(parts, tuning, steps, read=read, last_batch=[read[place] for place in last])
+    trained, patch = train_by(parts, tuning, steps, read=read, last_batch=last_batch)
     made_by = _made_by(loaded, mask, refusals, harmless, options, trained.tuned.base)
     return _result(tuning, parts, trained, patch and replace(patch, made_by=made_by))
 

@@ -23,6 +23,7 @@ from holdfast.models.options import GenerateOptions
 from holdfast.progress import Progress, silent
 from holdfast.prompts.chat import encode_prompt
 from holdfast.records import Exchange, Prompt, require_records
+from holdfast.value_or_path import as_path
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ def own_answers(
     require_records("the safety prompts", prompts, Prompt)
     encoded = [encode_prompt(loaded.tokenizer, prompt.prompt) for prompt in prompts]
     key = digest([loaded.base, encoded, max_new_tokens])
-    path = None if cache is None else Path(cache)
+    path = as_path(cache)
     answers = _cached(path, key)
     if answers is None:
         answers = _answers(loaded, prompts, max_new_tokens, progress)
