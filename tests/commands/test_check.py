@@ -29,6 +29,12 @@ def files(tmp_path):
 
 
 def run(files, model, *more):
+    """Checks one of the models. The base itself is accepted, as its counts are the simplest."""
+    more = (*more, "--allow-unchanged") if model == "base" else more
+    return run_as_is(files, model, *more)
+
+
+def run_as_is(files, model, *more):
     mask = files / "mask.safetensors"
     return call(["check", str(files / model), "--base", str(files / "base"), "--mask", str(mask), *more])
 
@@ -91,6 +97,15 @@ def test_json_has_the_counts_and_the_moved_entries(files, capsys):
     assert (told["held"], told["held_moved"], told["others_moved"]) == (2, 1, 0)
     assert told["moved"][0]["index"] == 9
     assert sum(one["held_moved"] for one in told["components"]) == 1
+
+
+@pytest.mark.parametrize("more", [(), ("--only-mask-moved",)])
+def test_the_base_in_place_of_a_tuned_checkpoint_is_one_sentence_and_exits_with_2(files, capsys, more):
+    assert run_as_is(files, "base", *more) == 2
+    told = capsys.readouterr()
+    assert "no weight moved at all" in told.err
+    assert "accept this one by --allow-unchanged." in told.err
+    assert told.out == ""
 
 
 def test_files_that_are_not_there_are_one_sentence_and_exit_with_2(files, capsys):

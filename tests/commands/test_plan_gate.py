@@ -22,6 +22,25 @@ def test_json_has_a_plan_for_each_condition(capsys):
     assert first["rows"] == second["rows"]
 
 
+def test_the_whole_gate_has_a_chance_of_its_own(capsys):
+    conditions = ["--fail-if", "refusal < before - 0.05", "over_refusal > before + 0.1", "--prompts", "158"]
+    assert call(["plan-gate", *conditions, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    one, other = (plan["rows"][0]["passes_equal"] for plan in told["plans"])
+    assert told["whole"]["independent"] == [pytest.approx(one * other)]
+    assert told["whole"]["at_least"] == [pytest.approx(one + other - 1)]
+    assert told["whole"]["to_pass"] > max(plan["to_pass"] for plan in told["plans"])
+    assert call(["plan-gate", *conditions]) == 0
+    shown = capsys.readouterr().out
+    assert "The whole gate, all 2 conditions: share of cases in which it" in shown
+    assert f"The whole gate: with {told['whole']['to_pass']:,} prompts of each kind" in shown
+
+
+def test_one_condition_is_the_whole_gate(capsys):
+    assert call(["plan-gate", "--fail-if", "refusal < before - 0.05", "--prompts", "158"]) == 0
+    assert "whole gate" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

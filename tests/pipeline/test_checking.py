@@ -71,7 +71,7 @@ def test_an_entry_beside_the_held_ones_counts_as_another(base, tmp_path):
 
 def test_float32_and_bfloat16_files_of_the_same_values_are_equal_and_both_dtypes_are_told(base, tmp_path, caplog):
     model, folder = base
-    found = check_hold(saved(tmp_path, make_llama().bfloat16()), folder, mask_of(model, [0, 5]))
+    found = check_hold(saved(tmp_path, make_llama().bfloat16()), folder, mask_of(model, [0, 5]), allow_unchanged=True)
     assert (found.held_moved, found.others_moved) == (0, 0)
     assert caplog.messages[0] == "every held weight kept its value (base float32, model bfloat16)."
 
@@ -90,15 +90,19 @@ def with_one_moved():
     return tuned
 
 
-def test_the_base_in_place_of_the_tuned_checkpoint_is_warned_of(base, caplog):
+@pytest.mark.parametrize("check", [check_hold, check_only_mask_moved])
+def test_the_base_in_place_of_the_tuned_checkpoint_is_refused_unless_it_is_allowed(base, check):
     model, folder = base
-    assert check_hold(folder, folder, mask_of(model, [0, 5]))
-    (warning,) = caplog.messages
-    assert warning.startswith(f"no other weight moved either: {folder!r} holds the base's own weights; check that")
+    with pytest.raises(
+        ValueError, match=r"no weight moved at all: .* holds the base's own weights, so this"
+    ) as refused:
+        check(folder, folder, mask_of(model, [0, 5]))
+    assert str(refused.value).endswith("or accept this one by allow_unchanged=True.")
+    assert check(folder, folder, mask_of(model, [0, 5]), allow_unchanged=True)
 
 
 @pytest.mark.parametrize("held", [[18], [17]])
-def test_a_single_weight_that_moved_is_enough_for_no_such_warning(base, tmp_path, caplog, held):
+def test_a_single_weight_that_moved_is_enough_to_be_no_copy_of_the_base(base, tmp_path, caplog, held):
     model, folder = base
     check_hold(saved(tmp_path, with_one_moved()), folder, mask_of(model, held))
     assert caplog.messages == []
@@ -157,7 +161,7 @@ def test_a_checkpoint_without_the_masks_parameter_is_refused_and_one_with_more_w
     wide.resize_token_embeddings(400)
     file = tmp_path / "mask.safetensors"
     save_mask(file, mask_of(model, [0]))
-    found = check_hold(str(save(tmp_path / "wide", wide)), folder, file)
+    found = check_hold(str(save(tmp_path / "wide", wide)), folder, file, allow_unchanged=True)
     assert found.not_compared == ("model.embed_tokens.weight",)
     assert found.held_moved == 0
 
@@ -190,12 +194,6 @@ def test_after_set_the_lowest_bit_of_one_other_weight_is_found_and_named(base, t
         found.refuse_moved()
 
 
-def test_after_set_the_base_in_place_of_the_tuned_checkpoint_is_warned_of(base, caplog):
-    model, folder = base
-    assert check_only_mask_moved(folder, folder, mask_of(model, [3]))
-    assert "no weight moved at all" in caplog.text
-
-
 def test_after_set_a_parameter_that_cannot_be_compared_proves_nothing(base, tmp_path):
     model, folder = base
     longer = make_llama(vocabulary=350)
@@ -203,7 +201,7 @@ def test_after_set_a_parameter_that_cannot_be_compared_proves_nothing(base, tmp_
         for name, weight in longer.named_parameters():
             if weight.shape == model.get_parameter(name).shape:
                 weight.copy_(model.get_parameter(name))
-    found = check_only_mask_moved(saved(tmp_path, longer), folder, mask_of(model, [3]))
+    found = check_only_mask_moved(saved(tmp_path, longer), folder, mask_of(model, [3]), allow_unchanged=True)
     assert not found
     assert found.verdict.endswith("; 1 parameter could not be compared")
     with pytest.raises(InvariantError, match=r"is not known: model.embed_tokens.weight is in one checkpoint alone"):

@@ -76,6 +76,24 @@ def test_contrast_takes_other_prompts(folder):
     assert scores.made_by["against"]["count"] == 4
 
 
+@pytest.mark.parametrize("method", ["contrast", "probe"])
+def test_a_comparison_of_activations_needs_prompts_alone_and_no_judge(folder, capsys, method):
+    (folder / "harmful.txt").write_text("\n".join(HARMFUL))
+    out = folder / f"{method}-alone.safetensors"
+    arguments = ["--unit", "neuron", "--method", method, "--prompts", str(folder / "harmful.txt")]
+    arguments = ["score", str(folder / "model"), *arguments, "--against", str(folder / "harmless.txt")]
+    assert call([*arguments, "--out", str(out)]) == 0, capsys.readouterr().err
+    assert int(load_scores(out).entries[NAME].argmax()) == PLANTED
+    assert "objective" not in load_scores(out).made_by
+    other = str(folder / "not-written.safetensors")
+    assert call([*arguments, "--judge", "refusal", "--out", other]) == 2
+    assert "uses no judge" in said(capsys)
+    assert call([*arguments, "--objective", "policy_gradient", "--out", other]) == 2
+    assert "leave the objective out" in said(capsys)
+    assert call([*arguments, "--generate.max-new-tokens", "3", "--out", other]) == 2
+    assert "makes no responses here" in said(capsys)
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -21,6 +21,7 @@ def check(
     base: str,
     mask: Path,
     only_mask_moved: Annotated[bool, Parameter(negative="")] = False,
+    allow_unchanged: Annotated[bool, Parameter(negative="")] = False,
     json: Json = False,
 ) -> None:
     """Check that a tuned checkpoint kept every bit of a mask's weights, and count which others moved.
@@ -30,7 +31,7 @@ def check(
     After SET: holdfast check enhanced/model --base testbed:unaligned --mask mask.safetensors --only-mask-moved
 
     Exit codes: 0: every weight that must not move kept its value. 1: one moved, and the last line names it. 2: any
-    other error, explained in one sentence.
+    other error, explained in one sentence, such as a checkpoint in which no weight moved at all.
 
     The last line says which weights moved. Tables show where, by layer and component, in multiples of the model's
     average: 2 in a cell means that twice as large a share of these weights moved as of all weights. Layers where none
@@ -48,6 +49,9 @@ def check(
     only_mask_moved
         Check the opposite, for a model that `enhance` made: only the mask's weights may have moved, and all others must
         have kept every bit.
+    allow_unchanged
+        Accept a checkpoint that has the base's own weights. It passes every check, so it is refused without this
+        option.
     json
         Print one JSON object in place of tables.
     """
@@ -55,7 +59,9 @@ def check(
 
     compare = check_only_mask_moved if only_mask_moved else check_hold
     with shown_progress() as progress:
-        checked = compare(model, base, mask, progress)
+        checked = compare(model, base, mask, progress, allow_unchanged=True)
+    if not allow_unchanged:
+        checked.refuse_unchanged(model, "--allow-unchanged")
     result = {"model": model, "base": base, "mask": str(mask), "only_mask_moved": only_mask_moved, **checked.as_json()}
     show(result, [] if hidden.get() else _tables(checked), json, note=checked.verdict)
     checked.refuse_moved()

@@ -80,7 +80,7 @@ def compare(
         raise ValueError("JUnit XML lists conditions, and there is none; give --fail-if, or leave out --junit.")
     for out in filter(None, (junit, markdown)):
         refuse_existing(out)
-    options = GateOptions(gate.allow_inverted, gate.strict, gate.undecided)
+    options = GateOptions(gate.allow_inverted, gate.strict, gate.undecided, gate.allow_mismatch)
     compared = _compare((before, after), conditions, options, sides)
     if junit:
         save_text(junit, render_junit(compared.result))
@@ -121,6 +121,11 @@ def _compare(
             f"--measure {beside.measure[0]!r} chooses among the measures of logs of other programs, and evaluations "
             "are compared in all; leave it out."
         )
+    if options.allow_mismatch:
+        raise ValueError(
+            "--allow-mismatch is for logs of other programs, and two evaluations always need the same settings; leave "
+            "it out."
+        )
     sides = load_sides(*files)
     outcome = compare_sides(sides, conditions, options, beside.pinned)
     base, other = (side.evaluation for side in sides)
@@ -139,7 +144,7 @@ def _compare_logs(
 ) -> _Compared:
     if beside.judge_card:
         raise ValueError("logs of other programs have no card of their judge; leave out --judge-card.")
-    found = compare_logs(logs, conditions, options, beside.pinned, beside.measure)
+    found = compare_logs(logs, conditions, options, beside.pinned, beside.measure, "--allow-mismatch")
     note, nothing_gated = f"Compared: {found.matched}.", _nothing_gated(found.gate)
     return _Compared(found.gate, comparison_of_logs(files, logs, found), note, nothing_gated=nothing_gated)
 

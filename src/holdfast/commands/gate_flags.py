@@ -32,6 +32,9 @@ class GateFlags(Options):
     allow_inverted: Annotated[bool, Parameter(negative="")] = False
     """Accepts a condition that fails a gain, such as "refusal > before - 0.05", as a negative control needs it. Without
     this option it is refused, because it passes a model that lost every refusal."""
+    allow_mismatch: Annotated[bool, Parameter(negative="")] = False
+    """Gates two logs of another program that differ in more than the model, such as in the temperature, or that share
+    less than 90% of their samples. Without this option they are refused."""
 
 
 class SideOptions(Options):

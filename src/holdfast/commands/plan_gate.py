@@ -1,5 +1,6 @@
 """`holdfast plan-gate`."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -10,7 +11,7 @@ from holdfast.commands.console import Json, show, table
 from holdfast.evaluate.condition import parse_condition
 
 if TYPE_CHECKING:
-    from holdfast.plan.gate import GatePlan
+    from holdfast.plan.gate import GatePlan, WholeGatePlan
 
 Share = Annotated[float, Parameter(validator=Number(gte=0, lt=1))]
 Power = Annotated[float, Parameter(validator=Number(gt=0.05, lt=1))]
@@ -31,7 +32,8 @@ def plan_gate(
     """Say how many prompts a gate needs, before anything is run.
 
     A gate of `holdfast compare` fails, passes or cannot decide. This command predicts how often, for models that answer
-    the same prompts: one that is as good as before, and one that is worse.
+    the same prompts: one that is as good as before, and one that is worse. Of several conditions it predicts each, and
+    the whole gate, which passes only if all of them do.
 
     Example: holdfast plan-gate --fail-if "asr > before + 0.02"
 
@@ -58,7 +60,7 @@ def plan_gate(
 
     conditions = [parse_condition(text) for text in fail_if]
     refuse_inverted(conditions, "--allow-inverted to compare")
-    from holdfast.plan.gate import USUAL_PROMPTS
+    from holdfast.plan.gate import USUAL_PROMPTS, plan_whole_gate
     from holdfast.plan.gate import plan_gate as plan
 
     plans = [
@@ -72,7 +74,10 @@ def plan_gate(
         )
         for condition in conditions
     ]
-    show({"plans": [one.to_json() for one in plans]}, [_table(one) for one in plans], json, note=_notes(plans, change))
+    whole = plan_whole_gate(plans)
+    tables = [*map(_table, plans), *([_whole_table(whole, len(plans))] if len(plans) > 1 else [])]
+    result = {"plans": [one.to_json() for one in plans], "whole": asdict(whole)}
+    show(result, tables, json, note=_notes(plans, whole, change))
 
 
 def _table(plan: "GatePlan") -> Table:
@@ -94,8 +99,23 @@ def _table(plan: "GatePlan") -> Table:
     return table(f"{plan.condition}: share of cases in which the gate", columns, rows)
 
 
-def _notes(plans: "list[GatePlan]", change: float | None) -> str:
+def _whole_table(whole: "WholeGatePlan", conditions: int) -> Table:
+    rows = [
+        (f"{prompts:,}", f"{independent:.0%}", f"{at_least:.0%}")
+        for prompts, independent, at_least in zip(whole.prompts, whole.independent, whole.at_least, strict=True)
+    ]
+    columns = ("prompts of each kind", "passes if as good as before", "at least, however the measures depend")
+    return table(f"The whole gate, all {conditions} conditions: share of cases in which it", columns, rows)
+
+
+def _notes(plans: "list[GatePlan]", whole: "WholeGatePlan", change: float | None) -> str:
     lines = [line for plan in plans for line in _needs(plan)]
+    if len(plans) > 1 and whole.to_pass is not None:
+        lines.append(
+            f"The whole gate: with {whole.to_pass:,} prompts of each kind a model that is as good as before passes all "
+            f"{len(plans)} conditions in {whole.power:.0%} of cases, if they are passed independently. A model that is "
+            "worse in one measure fails the gate at least as often as the table of that condition says."
+        )
     if change is None:
         lines.append("The loss in the third column is 0.03 more than the condition allows. --change sets another one.")
     lines.append(

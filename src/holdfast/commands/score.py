@@ -81,7 +81,7 @@ def score(
     once = Once(exist_ok, "score", out, out, locals())
     if once.says_done(json):
         return
-    judge = _usual_judge(options, judge)
+    judge = judge if neurons.compares(options) else _usual_judge(options, judge)
     with shown_progress() as progress:
         from holdfast.pipeline.scoring import score_model
         from holdfast.pipeline.scoring_spec import ScoringSpec

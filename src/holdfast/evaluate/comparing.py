@@ -36,6 +36,7 @@ def compare(
     fail_if: Sequence[str] = (),
     *,
     allow_inverted: bool = False,
+    allow_mismatch: bool = False,
     before_fingerprint: str | None = None,
     after_fingerprint: str | None = None,
     strict: bool = False,
@@ -54,6 +55,8 @@ def compare(
         after: the evaluation of the second model, made with the same judge, prompts and settings.
         fail_if: conditions as in `holdfast compare --fail-if`, such as "refusal < before - 0.05".
         allow_inverted: whether a condition that only a gain can meet is warned of, and not refused.
+        allow_mismatch: whether conditions are checked on two logs of another program that differ in more than the
+            model, or that share less than 90% of their samples.
         before_fingerprint: the fingerprint of the model that `before` must be of, or its first 12 digits or more.
         after_fingerprint: the same for the model of `after`.
         strict: whether every condition must be able to fail. Else the gate passes by those that can.
@@ -65,7 +68,8 @@ def compare(
             is another one than its fingerprint's, or a condition is inverted.
     """
     conditions = _parsed(fail_if)
-    options, pinned = GateOptions(allow_inverted, strict, undecided), (before_fingerprint, after_fingerprint)
+    options = GateOptions(allow_inverted, strict, undecided, allow_mismatch)
+    pinned = (before_fingerprint, after_fingerprint)
     if isinstance(before, str | Path) and isinstance(after, str | Path):
         logs = read_logs(Path(before), Path(after))
         if logs is not None:
@@ -79,10 +83,11 @@ def compare_logs(
     options: GateOptions,
     pinned: Fingerprints = (None, None),
     measures: Sequence[str] = (),
+    accept: str = "allow_mismatch=True",
 ) -> LogGate:
     """Compares two logs of another program. Raises ValueError where a fingerprint is given, which no log records."""
     refuse_fingerprints(*pinned)
-    return gate_logs(*logs, conditions, options, measures)
+    return gate_logs(*logs, conditions, options, measures, accept)
 
 
 def load_sides(before: Evaluation | str | Path, after: Evaluation | str | Path) -> tuple[Side, Side]:

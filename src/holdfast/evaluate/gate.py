@@ -43,6 +43,8 @@ class GateOptions:
     """True asks that every condition can fail. With False one that can is enough."""
     undecided: Undecided = "fail"
     """What a condition does that the prompts cannot decide."""
+    allow_mismatch: bool = False
+    """True gates two logs of another program that differ in more than the model. False refuses them."""
 
 
 @dataclass(frozen=True)

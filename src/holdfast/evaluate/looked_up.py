@@ -49,9 +49,11 @@ def find_measure(condition: Condition, measures: Mapping[str, Compared]) -> Comp
 def _require_both(condition: Condition, measure: Compared, measures: Mapping[str, Compared]) -> None:
     for reading, which in ((measure.before, "before"), (measure.after, "after")):
         if reading is None:
+            shared = printable(", ".join(_in_both(measures)))
+            others = f"or ask for a measure of both: {shared}" if shared else "as the two have no measure in common"
             raise ValueError(
                 f"the condition {condition.text!r} asks for {measure.name!r}, which was not measured {which}; "
-                f"{_needs(measure.name)}, or ask for a measure of both: {printable(', '.join(_in_both(measures)))}."
+                f"{_needs(measure.name)}, {others}."
             )
 
 

@@ -41,6 +41,11 @@ def of_responses(responses: Sequence[Response]) -> NoObjective:
     ])  # fmt: skip
 
 
+def of_prompts(prompts: Sequence[str], token_ids: Sequence[list[int]]) -> NoObjective:
+    """Makes an item of every prompt and its token ids, which wait for a response."""
+    return NoObjective([Completion(prompt, ids, []) for prompt, ids in zip(prompts, token_ids, strict=True)])
+
+
 def without_prompts(seed: int) -> NoObjective:
     """Makes two empty items, one for each half, named after the seed. Random scores draw their noise by the name."""
     return NoObjective([Completion(f"half {half} of seed {seed}", [], []) for half in (1, 2)])

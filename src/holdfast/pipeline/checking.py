@@ -142,6 +142,22 @@ class HoldCheck:
         totals = {name: getattr(self, name) for name in ("held", "held_moved", "entries", "others_moved")}
         return totals | asdict(self)
 
+    def refuse_unchanged(self, model: str, accept: str = "allow_unchanged=True") -> None:
+        """Raises ValueError when no weight moved at all, because then nothing was tuned and no check could fail.
+
+        Args:
+            model: name of the checkpoint that should be the tuned one.
+            accept: the option that accepts such a checkpoint.
+        """
+        if self.held_moved or self.others_moved:
+            return
+        count = len(self.not_compared)
+        alone = f", apart from {count:,} parameter{'s' * (count > 1)} that could not be compared" if count else ""
+        raise ValueError(
+            f"no weight moved at all: {model!r} holds the base's own weights{alone}, so this check could not fail; "
+            f"give the tuned checkpoint, or accept this one by {accept}."
+        )
+
     def refuse_moved(self) -> None:
         """Raises InvariantError when a held entry moved."""
         if self.held_moved:
@@ -199,8 +215,18 @@ class OnlyMaskCheck(HoldCheck):
 
 
 @checked_call
-def check_hold(model: str | Path, base: str | Path, mask: Mask | str | Path, progress: Progress = silent) -> HoldCheck:
+def check_hold(
+    model: str | Path,
+    base: str | Path,
+    mask: Mask | str | Path,
+    progress: Progress = silent,
+    *,
+    allow_unchanged: bool = False,
+) -> HoldCheck:
     """Compares a checkpoint with the one that it was tuned from, inside and outside a mask.
+
+    Example:
+        >>> assert check_hold("tuned", "HuggingFaceTB/SmolLM2-135M-Instruct", "mask.safetensors")
 
     Args:
         model: the tuned checkpoint: a folder, a hub id or testbed:NAME. LoRA adapters must be merged first, and held
@@ -208,22 +234,31 @@ def check_hold(model: str | Path, base: str | Path, mask: Mask | str | Path, pro
         base: the checkpoint that the mask was made for.
         mask: mask of the held entries, or the path of its file.
         progress: called after every parameter.
+        allow_unchanged: accepts a checkpoint that has the base's own weights. It passes every check, so it is refused
+            without this option.
 
     Raises:
-        ValueError: the mask is empty or of another base, or a checkpoint is broken or lacks a parameter of the mask.
+        ValueError: no weight moved at all, the mask is empty or of another base, or a checkpoint is broken or lacks a
+            parameter of the mask.
     """
     for name in (model, base):
         require_model_name(name)
     held, tuned, start = _opened(model, base, mask, progress)
     checked = HoldCheck(*_compared(held, tuned, start, progress, lists_held=True))
     _log_dtypes(sorted(held.indices), start, tuned, kept=bool(checked), words="held weight")
-    _warn_of_base(checked, tuned, "no other weight moved either")
+    if not allow_unchanged:
+        checked.refuse_unchanged(tuned.name)
     return checked
 
 
 @checked_call
 def check_only_mask_moved(
-    model: str | Path, base: str | Path, mask: Mask | str | Path, progress: Progress = silent
+    model: str | Path,
+    base: str | Path,
+    mask: Mask | str | Path,
+    progress: Progress = silent,
+    *,
+    allow_unchanged: bool = False,
 ) -> OnlyMaskCheck:
     """Compares a checkpoint that SET tuned with its base: no weight outside the mask may have moved.
 
@@ -235,7 +270,8 @@ def check_only_mask_moved(
     checked = OnlyMaskCheck(*_compared(trained, tuned, start, progress, lists_held=False))
     both = [name for name in start.parameters if _alike(start, tuned, name)]
     _log_dtypes(both, start, tuned, kept=bool(checked), words="weight outside the mask")
-    _warn_of_base(checked, tuned, "no weight moved at all")
+    if not allow_unchanged:
+        checked.refuse_unchanged(tuned.name)
     return checked
 
 
@@ -274,18 +310,6 @@ def _compared(
     components = tuple(Component(*place, *counts[place]) for place in sorted(counts, key=by_layer))
     apart = sorted((start.parameters.keys() | tuned.parameters.keys()) - set(both))
     return components, tuple(moved), tuple(apart)
-
-
-def _warn_of_base(checked: HoldCheck, model: StoredModel, finding: str) -> None:
-    """Logs a warning when no weight moved at all, because then the path of the tuned checkpoint may be wrong."""
-    if checked.held_moved or checked.others_moved:
-        return
-    count = len(checked.not_compared)
-    alone = f", apart from {count:,} parameter{'s' * (count > 1)} that could not be compared" if count else ""
-    logger.warning(
-        "%s: %r holds the base's own weights%s; check that this is the path of the tuned checkpoint.",
-        *(finding, model.name, alone),
-    )
 
 
 def _require_base(mask: Mask, base: StoredModel, model: StoredModel, progress: Progress) -> None:

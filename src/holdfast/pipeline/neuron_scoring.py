@@ -12,7 +12,7 @@ from holdfast.models.load import LoadedModel, load_model
 from holdfast.pipeline.inputs import digest_of
 from holdfast.pipeline.outputs import unfinished
 from holdfast.pipeline.scoring_files import examples_of, files_of, responses_of, save_responses
-from holdfast.pipeline.scoring_sources import GivenExchanges, JudgedPrompts
+from holdfast.pipeline.scoring_sources import ComparedPrompts, GivenExchanges, JudgedPrompts
 from holdfast.pipeline.scoring_spec import Scored, ScoringSpec
 from holdfast.progress import Progress, step
 from holdfast.prompts.chat import encode_prompt
@@ -24,7 +24,7 @@ from holdfast.score.neurons import NeuronScoreOptions, NeuronScores, Others, sco
 logger = logging.getLogger(__name__)
 
 
-def score_neurons_to_files(source: GivenExchanges | JudgedPrompts, progress: Progress) -> Scored:
+def score_neurons_to_files(source: GivenExchanges | JudgedPrompts | ComparedPrompts, progress: Progress) -> Scored:
     """Writes scores of neurons, of two halves of the prompts, and by example.
 
     Raises:

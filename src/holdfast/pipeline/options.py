@@ -191,6 +191,14 @@ class NeuronOptions(Options):
             return "integrated_gradients"
         return options.method
 
+    def compares(self, options: ScoringOptions) -> bool:
+        """True for a method that compares activations on two prompt sets: it uses no response, objective or judge."""
+        if self.unit == "weight" or "method" not in options.model_fields_set:
+            return False
+        from holdfast.score import NEURON_SCORES  # loads torch, which the default does without
+
+        return options.method in NEURON_SCORES and NEURON_SCORES[options.method].compare is not None
+
 
 class LayerWiseOptions(Options):
     """Options of scoring one layer at a time."""

@@ -20,7 +20,7 @@ from holdfast.pipeline.neuron_scoring import score_neurons_to_files
 from holdfast.pipeline.options import JudgeOptions, ScoringOptions
 from holdfast.pipeline.outputs import unfinished
 from holdfast.pipeline.scoring_files import convergence_of, files_of, responses_of, save_responses
-from holdfast.pipeline.scoring_sources import GivenExchanges, JudgedPrompts, Source, read_source
+from holdfast.pipeline.scoring_sources import ComparedPrompts, GivenExchanges, JudgedPrompts, Source, read_source
 from holdfast.pipeline.scoring_spec import Scored, ScoringSpec, require_spec
 from holdfast.progress import Progress, silent, step
 from holdfast.score.convergence import growing_halves
@@ -99,8 +99,11 @@ def score_model(spec: ScoringSpec, progress: Progress = silent) -> Scored:
     source = read_source(require_spec(spec), progress)
     if not spec.by_neuron and not spec.layers.layer_wise:
         return _score_whole(source, progress)
+    if spec.by_neuron:
+        assert isinstance(source, GivenExchanges | JudgedPrompts | ComparedPrompts), "neurons are scored on prompts"
+        return score_neurons_to_files(source, progress)
     assert isinstance(source, GivenExchanges | JudgedPrompts), "formulas without an objective are refused here"
-    return score_neurons_to_files(source, progress) if spec.by_neuron else score_by_layer(source, progress)
+    return score_by_layer(source, progress)
 
 
 def _score_whole(source: Source, progress: Progress) -> Scored:

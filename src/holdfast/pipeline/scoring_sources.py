@@ -9,7 +9,7 @@ from holdfast.made_by import prompts_entry
 from holdfast.models.load import LoadedModel, resolve
 from holdfast.models.response_log import Response
 from holdfast.objective.material import Made, answer
-from holdfast.objective.no_objective import of_responses, without_prompts
+from holdfast.objective.no_objective import of_prompts, of_responses, without_prompts
 from holdfast.objective.registry import takes_gradient
 from holdfast.pipeline.given_exchanges import load_given
 from holdfast.pipeline.given_responses import log_given, read_responses
@@ -18,6 +18,7 @@ from holdfast.pipeline.judges import Judge, differentiable, has_weights, load_ju
 from holdfast.pipeline.objectives import make_objective
 from holdfast.pipeline.scoring_spec import ScoringSpec, with_useful_curve
 from holdfast.progress import Progress
+from holdfast.prompts.chat import encode_prompt
 from holdfast.prompts.sources import load_prompts
 from holdfast.records import Exchange, Prompt
 from holdfast.score.measure import refuse_too_few
@@ -128,6 +129,28 @@ class UnjudgedPrompts:
 
 
 @dataclass(frozen=True, eq=False)
+class ComparedPrompts:
+    """Prompts whose activations are compared with those of other prompts, without any response."""
+
+    spec: ScoringSpec
+    records: Sequence[Prompt]
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """Settings that unfinished work depends on."""
+        return {"prompts": digest([record.prompt for record in self.records])}
+
+    def make(self, loaded: LoadedModel, folder: Path, progress: Progress) -> Made:
+        """Makes an item of every prompt, as the model receives it."""
+        prompts = [record.prompt for record in self.records]
+        return Made(of_prompts(prompts, [encode_prompt(loaded.tokenizer, prompt) for prompt in prompts]))
+
+    def beside(self, responses: Sequence[Response]) -> dict[str, object]:
+        """Returns the scores' metadata on the prompts. `responses` is empty and unused."""
+        return {"prompts": prompts_entry(self.records, self.spec.prompts)}
+
+
+@dataclass(frozen=True, eq=False)
 class NoPrompts:
     """Stands for prompts where the score uses none, such as the size of a weight."""
 
@@ -147,7 +170,7 @@ class NoPrompts:
         return {}
 
 
-Source = GivenExchanges | JudgedPrompts | UnjudgedPrompts | NoPrompts
+Source = GivenExchanges | JudgedPrompts | UnjudgedPrompts | ComparedPrompts | NoPrompts
 
 
 def _responses_entry(responses: Sequence[Response]) -> dict[str, object]:
@@ -169,6 +192,10 @@ def read_source(spec: ScoringSpec, progress: Progress) -> Source:
     """
     if not spec.uses_prompts:
         return NoPrompts(spec)
+    if spec.compares_prompts:
+        records = load_prompts(spec.prompts)
+        refuse_too_few([record.prompt for record in records])
+        return ComparedPrompts(spec, records)
     if spec.objective.given:
         exchanges = load_given(spec.prompts, spec.options)
         return GivenExchanges(with_useful_curve(spec, [exchange.prompt for exchange in exchanges]), exchanges)

@@ -9,7 +9,7 @@ from holdfast.arguments import require_name, require_options
 from holdfast.distributed import first, world_size
 from holdfast.models.load import LoadedModel, refuse_one_place, require_model_name
 from holdfast.models.options import GenerateOptions
-from holdfast.objective.registry import OBJECTIVES, ObjectiveRecord, names
+from holdfast.objective.registry import OBJECTIVES, ObjectiveRecord
 from holdfast.pipeline.judges import has_weights, refuse_idle, require_judge_name
 from holdfast.pipeline.objectives import refuse_contradictions, refuse_other_unit
 from holdfast.pipeline.options import (
@@ -70,8 +70,15 @@ class ScoringSpec:
 
     @property
     def uses_objective(self) -> bool:
-        """True for scores of an objective: those of neurons, and of weights by a formula over gradients."""
-        return self.by_neuron or SCORES[self.options.method].uses_objective
+        """True for scores of an objective: attributions to neurons, and of weights by a formula over gradients."""
+        if self.by_neuron:
+            return not self.compares_prompts
+        return SCORES[self.options.method].uses_objective
+
+    @property
+    def compares_prompts(self) -> bool:
+        """True for scores of neurons by their activations on two prompt sets. A named objective's prompts are read."""
+        return self.neurons.compares(self.options) and "objective" not in self.options.model_fields_set
 
     @property
     def uses_prompts(self) -> bool:
@@ -88,7 +95,8 @@ class ScoringSpec:
         """Paths of the files that the scoring writes."""
         if self.layers.layer_wise:
             return [*files_of(self.out), *([stability_of(self.out)] if self.layers.keep else [])]
-        responses = [responses_of(self.out)] if self.uses_prompts and not self.objective.given else []
+        makes_responses = self.uses_prompts and not self.objective.given and not self.compares_prompts
+        responses = [responses_of(self.out)] if makes_responses else []
         beside = examples_of(self.out) if self.by_neuron else convergence_of(self.out)
         return [*files_of(self.out), *responses, beside]
 
@@ -173,7 +181,7 @@ def _require_names(spec: ScoringSpec) -> None:
     refuse_other_unit(spec.neurons.method(spec.options), spec.neurons.unit)
     require_options(spec.judging, JudgeOptions)
     require_options(spec.generation, GenerateOptions)
-    if spec.judged:
+    if spec.judged and not spec.neurons.compares(spec.options):
         require_judge_name(spec.judge)
 
 
@@ -188,9 +196,13 @@ def _refuse_by_neuron(spec: ScoringSpec) -> None:
     compares = name in NEURON_SCORES and NEURON_SCORES[name].compare is not None
     if compares and spec.neurons.against is None:
         raise ValueError(f"method {name} compares activations with those of other prompts; give them as --against.")
-    if compares and not spec.objective.given:
-        known = ", ".join(names(lambda record: record.given))
-        raise ValueError(f"method {name} uses no response of the model; choose an objective without a judge: {known}.")
+    if compares and spec.judge is not None:
+        raise ValueError(f"method {name} compares activations and uses no judge, but got {spec.judge!r}; leave it out.")
+    if compares and not spec.compares_prompts and not spec.objective.given:
+        raise ValueError(
+            f"method {name} compares activations and uses no objective, but got {spec.options.objective}; leave the "
+            "objective out."
+        )
     if spec.neurons.against is not None:
         require_set_name(spec.neurons.against)
 
@@ -215,7 +227,8 @@ def _refuse_no_objective(spec: ScoringSpec) -> None:
         raise ValueError(f"shard-judge spreads the weights of a judge, and method {method} uses none; leave it out.")
     if spec.options.reduction is not None:
         raise ValueError(f"method {method} reduces no objective over tokens; leave the reduction out.")
-    if spec.generation.model_fields_set and not (spec.uses_prompts and not spec.objective.given):
+    makes_responses = spec.uses_prompts and not spec.objective.given and not spec.compares_prompts
+    if spec.generation.model_fields_set and not makes_responses:
         raise ValueError(f"method {method} makes no responses here; leave --generate out.")
 
 

@@ -5,6 +5,7 @@ are equally good (`discordance`), half of them each way. With several conditions
 number, the level that Holm's correction asks of the clearest of them.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -55,6 +56,40 @@ class GatePlan:
     def to_json(self) -> dict[str, Any]:
         """Returns the plan as a JSON object."""
         return {**asdict(self), "rows": [asdict(row) for row in self.rows]}
+
+
+@dataclass(frozen=True)
+class WholeGatePlan:
+    """Chances that an equally good model passes all conditions of a gate, each on as many prompts."""
+
+    prompts: tuple[int, ...]
+    independent: tuple[float, ...]
+    """Chance for each number of prompts if the conditions are passed independently, as on prompts of several kinds."""
+    at_least: tuple[float, ...]
+    """Chance that no dependence between the conditions can fall below: 1 - the sum of the chances not to pass one."""
+    power: float
+    to_pass: int | None
+    """Number of prompts from which the gate passes with the power, if independent. None if it never does."""
+
+
+def plan_whole_gate(plans: Sequence[GatePlan]) -> WholeGatePlan:
+    """Plans a gate that passes only if all its conditions do.
+
+    `to_pass` is exact where all conditions allow one change, and else enough: each condition then passes with the
+    power's root of their number.
+    """
+    first = plans[0]
+    chances = [[plan.rows[place].passes_equal for plan in plans] for place in range(len(first.rows))]
+    equal, each = Truth.of(0.0, first.discordance), first.power ** (1 / len(plans))
+    needed = [prompts_needed(-plan.margin, equal.turned, LEVEL, each) for plan in plans]
+    known = [number for number in needed if number is not None]
+    return WholeGatePlan(
+        tuple(row.prompts for row in first.rows),
+        tuple(math.prod(row) for row in chances),
+        tuple(max(0.0, 1 - sum(1 - chance for chance in row)) for row in chances),
+        first.power,
+        max(known) if len(known) == len(plans) else None,
+    )
 
 
 def plan_gate(

@@ -210,10 +210,51 @@ def test_samples_that_ended_in_an_error_after_count_against_the_model(tmp_path):
 def test_samples_that_the_second_log_lacks_count_against_the_model(tmp_path):
     before = read_inspect(inspect_log(tmp_path / "before.json", "C" * 60))
     half = read_inspect(inspect_log(tmp_path / "half.json", "C" * 30))
-    found = judged(before, half, "includes < before - 0.2")
+    found = judged(before, half, "includes < before - 0.2", allow_mismatch=True)
     assert (found.passed, found.measures["includes"].lost.count) == (False, 30)
     # The other way round nothing is lost: the first log never had these samples.
-    assert judged(half, before, "includes < before - 0.2").passed
+    assert judged(half, before, "includes < before - 0.2", allow_mismatch=True).passed
+
+
+@pytest.mark.parametrize("fewer", [0, 1], ids=["before", "after"])
+def test_a_gate_refuses_logs_of_which_more_than_a_tenth_of_the_samples_have_no_partner(tmp_path, fewer):
+    logs = [read_inspect(inspect_log(tmp_path / f"{n}.json", "C" * n)) for n in (60, 54, 53)]
+    enough, too_few = [[logs[0], logs[n]] for n in (1, 2)]
+    if not fewer:
+        enough, too_few = enough[::-1], too_few[::-1]
+    assert judged(*enough, "includes < before - 0.3").passed
+    with pytest.raises(ValueError, match=r"can't be gated together: only 53 of .* at least 90% of either; evaluate"):
+        judged(*too_few, "includes < before - 0.3")
+    assert judged(*too_few).warnings, "a comparison without conditions is warned of"
+
+
+def test_a_gate_refuses_logs_of_another_temperature_or_another_system_message_of_a_step(tmp_path):
+    def log(name, temperature, said):
+        step = {"solver": "system_message", "params": {"template": said}}
+        messages = [{"role": "system", "content": said}, {"role": "user", "content": "ask"}]
+        samples = [inspect_sample(f"q{place}", {"a": "C"}, messages=messages) for place in range(60)]
+        plan = {"config": {"temperature": temperature}, "steps": [step]}
+        return read_inspect(inspect_log(tmp_path / f"{name}.json", [], samples=samples, plan=plan))
+
+    before = log("before", 0, "Refuse what is harmful.")
+    condition = "a < before - 0.2"
+    assert judged(before, log("as-before", 0, "Refuse what is harmful."), condition).passed
+    with pytest.raises(ValueError, match=r"temperature was '0' and is '1'; .* by allow_mismatch=True"):
+        judged(before, log("warm", 1, "Refuse what is harmful."), condition)
+    with pytest.raises(ValueError, match=r"system message of the samples was 'Refuse .*' and is 'Always agree.'"):
+        judged(before, log("agrees", 0, "Always agree."), condition)
+    found = judged(before, log("both", 1, "Always agree."), condition, allow_mismatch=True)
+    assert found.passed
+    assert "temperature was '0' and is '1'" in found.warnings[0]
+
+
+def test_a_system_message_that_no_setting_and_no_step_shows_is_found_in_the_messages(tmp_path):
+    def log(name, *messages):
+        samples = [inspect_sample("q", {"a": "C"}, messages=[*messages, {"role": "user", "content": "ask"}])]
+        return read_inspect(inspect_log(tmp_path / f"{name}.json", [], samples=samples))
+
+    with pytest.raises(ValueError, match=r"system message of the samples was '' and is 'Agree.'"):
+        judged(log("before"), log("after", {"role": "system", "content": "Agree."}), "a < before - 0.2")
 
 
 def test_a_task_that_the_second_run_lacks_counts_against_the_model(tmp_path):
@@ -221,7 +262,7 @@ def test_a_task_that_the_second_run_lacks_counts_against_the_model(tmp_path):
     lm_eval_log(tmp_path / "before", [1.0] * 40, task="other")
     (tmp_path / "before").joinpath("results_2026-11-30T10-00-00.000000.json").unlink()
     first, second = read_logs(*logs)
-    found = judged(first, second, "acc < before - 0.2")
+    found = judged(first, second, "acc < before - 0.2", allow_mismatch=True)
     assert (found.passed, found.measures["acc"].lost.count) == (False, 40)
 
 

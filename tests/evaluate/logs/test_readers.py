@@ -84,6 +84,14 @@ def test_a_run_in_two_forms_is_one_log(tmp_path):
         read_logs(*logs)
 
 
+def test_two_models_with_equal_samples_are_two_logs_of_lm_eval(tmp_path):
+    logs = [lm_eval_log(tmp_path / name, [1.0, 0.0]) for name in ("first-model", "second-model")]
+    assert [log.model for log in read_logs(*logs)] == ["first-model", "second-model"]
+    copies = [lm_eval_log(tmp_path / name, [1.0, 0.0], model_name="one") for name in ("a", "b")]
+    with pytest.raises(ValueError, match="are one log"):
+        read_logs(*copies)
+
+
 SAMPLE = inspect_sample("q", {"a": "C"})
 
 

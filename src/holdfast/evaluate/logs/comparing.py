@@ -18,7 +18,13 @@ from holdfast.evaluate.condition import Condition
 from holdfast.evaluate.gate import Gate, GateOptions, gate_measures
 from holdfast.evaluate.inverted import refuse_inverted
 from holdfast.evaluate.logs.log import Log, Sample
-from holdfast.evaluate.logs.matching import Matched, match_samples, warning_of_generation, warning_of_repeats
+from holdfast.evaluate.logs.matching import (
+    Matched,
+    match_samples,
+    refuse_mismatch,
+    warning_of_generation,
+    warning_of_repeats,
+)
 from holdfast.evaluate.lost import Partial
 from holdfast.evaluate.paired import PairedPrompt, count_prompts
 from holdfast.evaluate.paired_mean import mean_rate, paired_mean
@@ -57,6 +63,7 @@ def gate_logs(
     conditions: Sequence[Condition] = (),
     options: GateOptions = GateOptions(),
     measures: Sequence[str] = (),
+    accept: str = "allow_mismatch=True",
 ) -> LogGate:
     """Compares two logs and checks the conditions of a gate, as `gate` does for evaluations.
 
@@ -66,13 +73,17 @@ def gate_logs(
         conditions: each fails the gate if it is met.
         options: options of the gate.
         measures: names of the measures to compare. Without any, all are compared.
+        accept: the option that accepts logs which differ in more than the model, for an error.
 
     Raises:
-        ValueError: the logs can't be matched, or a measure is in neither of them.
+        ValueError: the logs can't be matched, or a measure is in neither of them. Or there are conditions, and the
+            logs differ in more than the model, which `allow_mismatch` accepts.
     """
     if not options.allow_inverted:
         refuse_inverted(conditions)
     matched = match_samples(before, after)
+    if conditions and not options.allow_mismatch:
+        refuse_mismatch(before, after, matched, accept)
     compared = compare_samples(matched.pairs, measures, matched.missing)
     for condition in conditions:
         _require_measure(condition.measure, compared, f"the condition {condition.text!r} names")

@@ -7,7 +7,7 @@ number is their mean. Samples are matched by their ids. Input, choices and targe
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ PROGRAM = "inspect"
 VERSION = 2
 """Version of the log that is read, which inspect has written since 2024."""
 HEADER, START, SAMPLES = "header.json", "_journal/start.json", "samples/"
-NEEDED = ("id", "epoch", "input", "choices", "target", "output", "scores", "error")
+NEEDED = ("id", "epoch", "input", "choices", "target", "output", "scores", "error", "messages")
 WORDS = {"c": 1.0, "p": 0.5, "i": 0.0, "n": 0.0, "yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
 LETTERS = ("C", "P", "I", "N")
 GENERATION = ("temperature", "top_p", "max_tokens", "system_message", "reasoning_effort", "seed")
@@ -64,9 +64,10 @@ def read(path: Path) -> Log:
 
 
 def _needed(path: Path, name: str, sample: Mapping[str, Any]) -> dict[str, Any]:
-    """Keeps the few entries that are read, so that memory does not hold messages and events of all samples."""
+    """Keeps the few entries that are read, so that memory does not hold all messages and events of all samples."""
     require_shape(path, PROGRAM, sample, INSPECT_SAMPLE, name)
-    return {name: sample.get(name) for name in NEEDED}
+    needed = {name: sample.get(name) for name in NEEDED}
+    return needed | {"messages": [one for one in needed["messages"] or () if one.get("role") == "system"]}
 
 
 def _log(path: Path, header: Mapping[str, Any], samples: list[Mapping[str, Any]]) -> Log:
@@ -89,7 +90,7 @@ def _log(path: Path, header: Mapping[str, Any], samples: list[Mapping[str, Any]]
         spec.get("model"),
         tuple(_samples(path, samples)),
         {"task": spec.get("task"), "task version": spec.get("task_version")},
-        {name: _generation(header).get(name) for name in GENERATION},
+        {name: _generation(header).get(name) for name in GENERATION} | _prompting(header, samples),
         identity=spec.get("eval_id"),
     )
 
@@ -178,6 +179,30 @@ def _generation(header: Mapping[str, Any]) -> dict[str, Any]:
     """Joins the settings of the model with those of the plan, which win."""
     model = header["eval"].get("model_generate_config") or {}
     return {**model, **((header.get("plan") or {}).get("config") or {})}
+
+
+def _prompting(header: Mapping[str, Any], samples: Sequence[Mapping[str, Any]]) -> dict[str, object]:
+    """Describes what was asked beside the input: the steps of the solver, and the system messages of all samples.
+
+    A step may add a system message, which no setting of the responses shows. A log without steps or messages has no
+    such entry, because it does not record them.
+    """
+    found: dict[str, object] = {}
+    steps = (header.get("plan") or {}).get("steps")
+    if steps is not None:
+        named = [f"{step.get('solver')} {json.dumps(step.get('params') or {}, sort_keys=True)}" for step in steps]
+        found["steps of the solver"] = ", ".join(named)
+    if any(sample.get("messages") is not None for sample in samples):
+        texts = {message for sample in samples for message in _system_messages(sample)}
+        found["system message of the samples"] = " | ".join(sorted(texts))
+    return found
+
+
+def _system_messages(sample: Mapping[str, Any]) -> Iterator[str]:
+    for message in sample.get("messages") or ():
+        if message.get("role") == "system":
+            content = message.get("content")
+            yield content if isinstance(content, str) else json.dumps(content, sort_keys=True)
 
 
 def _has_members(path: Path) -> bool:

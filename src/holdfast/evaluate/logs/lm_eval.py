@@ -31,6 +31,8 @@ OTHER_FIELDS = {
 QUESTIONS = ("question", "query", "prompt", "input", "text", "goal", "ctx", "problem")
 """Fields of a document by which people recognise it."""
 NO_FILTER = "none"
+MODEL = ("model_name", "model_name_sanitized", "model_source")
+"""Entries of the results that name the model. Two models can have equal samples, and are two logs all the same."""
 LIKELIHOODS = (["True"], ["False"])
 """Ends of a response that is a likelihood: whether it is that of the likeliest text."""
 
@@ -67,7 +69,8 @@ def read(path: Path) -> Log:
     )
     scoring, generation = _settings(results, tuple(by_task))
     version = str(results.get("lm_eval_version", "unknown"))
-    same = digest(sorted(digest(file.read_bytes().hex()) for file in run.samples.values()))
+    hashes = sorted(digest(file.read_bytes().hex()) for file in run.samples.values())
+    same = digest([*(results.get(name) for name in MODEL), *hashes])
     return Log(PROGRAM, version, path, results.get("model_name"), samples, scoring, generation, identity=same)
 
 

@@ -7,6 +7,8 @@ from holdfast.evaluate.logs.log import Log, Sample
 from holdfast.printable import printable
 
 SHOWN = 3
+SHARED = 0.9
+"""Smallest share of the samples of each log that a gate needs in the other log, too."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,11 @@ class Matched:
         if before == after == n:
             return f"all {n} samples of both logs match"
         return f"{n} of {before} samples before match {n} of {after} after"
+
+    @property
+    def shared(self) -> float:
+        """Share of the samples that both logs have, of the log that has more samples alone."""
+        return len(self.pairs) / (len(self.pairs) + max(self.only_before, self.only_after))
 
     @property
     def warning(self) -> str | None:
@@ -92,6 +99,25 @@ def warning_of_generation(before: Log, after: Log) -> str | None:
     if not others:
         return None
     return f"the two logs differ in more than the model: {', '.join(others[:SHOWN])}."
+
+
+def refuse_mismatch(before: Log, after: Log, matched: Matched, accept: str) -> None:
+    """Raises ValueError when two logs differ in more than the model, so that a gate would not judge the model.
+
+    Args:
+        before: log of the first model.
+        after: log of the second.
+        matched: the samples that both have.
+        accept: the option that accepts such logs.
+    """
+    why = [*differences(before.generation, after.generation)][:SHOWN]
+    if matched.shared < SHARED:
+        why.append(f"only {matched}, and a gate needs at least {SHARED:.0%} of either")
+    if why:
+        raise ValueError(
+            f"{_path(before)} and {_path(after)} can't be gated together: {', '.join(why)}; evaluate both models on "
+            f"the same samples with the same settings, or accept the difference by {accept}."
+        )
 
 
 def differences(before: Mapping[str, object], after: Mapping[str, object]) -> Iterator[str]:

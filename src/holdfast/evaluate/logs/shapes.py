@@ -24,12 +24,13 @@ KINDS: Mapping[type, str] = {int: "a whole number", str: "a text", dict: "an obj
 MAYBE_TEXT, MAYBE_OBJECT, MAYBE_LIST = (str, None), (dict, None), (list, None)
 INSPECT_HEADER: Shape = {
     "eval": {"model": MAYBE_TEXT, "packages": MAYBE_OBJECT, "model_generate_config": MAYBE_OBJECT},
-    "plan": ({"config": MAYBE_OBJECT}, None),
+    "plan": ({"config": MAYBE_OBJECT, "steps": ([{"params": MAYBE_OBJECT}], None)}, None),
     "results": MAYBE_OBJECT,
 }
 INSPECT_SAMPLE: Shape = {
     "epoch": (int, None),
     "input": (str, [dict], None),
+    "messages": ([dict], None),
     "output": ({"completion": MAYBE_TEXT}, None),
     "scores": (Each(({"value": object}, None)), None),
 }
