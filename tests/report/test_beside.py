@@ -39,7 +39,8 @@ def test_the_card_of_set_has_refusals_over_refusal_and_perplexity_of_the_control
 
 
 def test_the_page_shows_them_on_the_card():
-    card = render_page(read(full_report())).partition('<a href="#enhance">Training')[2].partition("</li>")[0]
+    card = render_page(read(full_report())).partition('<a href="#enhance">Does training')[2]
+    card = card.partition('<p class="tally">')[0]
     assert '<div class="what">refusals of harmful prompts</div>' in card
     assert "<dt>random</dt><dd>times 1.003 [0.988, 1.019] n=24</dd>" in card
     assert card.count("<dt>safety-only</dt>") == 5, "attack success, and four measures beside it"

@@ -82,10 +82,10 @@ def test_every_section_is_one_tap_away_and_no_link_is_too_small_for_a_thumb(tab,
     assert tab.value("document.querySelector('.bar').getBoundingClientRect().top") == 0, "stays in sight"
 
 
-def test_the_model_the_answers_and_the_way_to_the_limits_are_on_the_first_screen(tab, page):
+def test_the_model_the_answers_with_their_controls_and_the_way_to_the_limits_are_on_the_first_screen(tab, page):
     tab.open(page, 1440)
     bottoms = tab.value(
-        "['h1', '.short', '#found', '.answer', '.bar a[href=\\'#limits\\']'].map(one => "
+        "['h1', '.lead', '.short', '.bar a[href=\\'#limits\\']'].map(one => "
         "document.querySelector(one).getBoundingClientRect().bottom)"
     )
     assert max(bottoms) < 900

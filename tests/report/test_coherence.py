@@ -47,7 +47,7 @@ def test_coherent_refusals_stand_beside_the_large_numbers_and_the_claims_of_safe
     assert "coherent refusals of harmful prompts: before 0.49 [" in claim.beside
     assert claim.beside in claim.numbers
     page = render_page(report)
-    opening = page[page.index('id="found"') : page.index('id="locate"')]
+    opening = page[page.index('class="cards short"') : page.index('id="locate"')]
     assert opening.count("coherent refusals of harmful prompts: before 0.49") == 2  # the claim and the card
     assert enhance_cuts_attacks(read(full_report())).beside == ""
 

@@ -1,12 +1,11 @@
-"""Answers the question of each stage in one sentence, with intervals and controls, for the top of the page."""
+"""Answers the question of each stage for the top of the page: what was done, the answer, and bars with the controls."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
 
 from holdfast.differences import rate_difference
-from holdfast.outcomes import Rate
+from holdfast.outcomes import Rate, SafetyMeasure
 from holdfast.report.records import Report
-from holdfast.report.safety import safety_name
 from holdfast.report.summary import Card
 from holdfast.report.verdict import Verdict
 
@@ -21,45 +20,118 @@ CLAIMS = {
     "adapt": "Holding the selected weights fast (SPA) keeps safety",
 }
 """Beginning of the claim of each stage that answers its question."""
+MORE_THAN_RANDOM = "Holding the selected weights keeps more safety"
 ANSWERS: Mapping[str, str] = {"holds": "Yes", "does not hold": "No", "inconclusive": "Not decided"}
-ARMS = {
-    "untouched": "without noise",
-    "noise on random": "with the same noise on random weights",
-    "before": "before training",
-    "after": "after training only the selected weights",
-    "tuning random": "after training random weights",
-    "start": "before fine-tuning",
-    "plain tuning": "with nothing held",
-    "held fast": "with the selected weights held",
-    "random held": "with random weights held",
+DONE = {
+    "verify": "Noise was added to the selected weights alone, and as a control to as many random weights.",
+    "enhance": "Only the selected weights of an unsafe model were trained to refuse. The control trains as many random "
+    "weights.",
+    "adapt": "A safe model learned a harmless task. The selected weights were held at their values. The controls hold "
+    "random weights, or nothing.",
 }
-"""Words for the arms of a card. An arm without words, such as utility, gets a sentence of its own."""
+"""Sentence on what each stage did, for a reader who has read nothing else."""
+ARMS = {
+    "untouched": "no noise",
+    "noise on random": "random weights",
+    "before": "before training",
+    "after": "selected weights",
+    "tuning random": "random weights",
+    "safety-only": "safety-only weights",
+    "start": "before fine-tuning",
+    "plain tuning": "nothing held",
+    "held fast": "selected weights held",
+    "random held": "random weights held",
+}
+"""Words for the arms of a card. Utility with noise is no arm, and gets a sentence of its own."""
+WITH_NOISE = "selected weights"
+ORDER = ("start", "before", "untouched", "plain tuning", "noise on random", "tuning random", "random held")
+"""Order of the bars: the model before, then the controls. Other arms, the treated model last, follow."""
+
+MEANS: Mapping[SafetyMeasure, str] = {
+    "asr": "Each bar is the attack success: the share of harmful prompts whose answer the judge calls unsafe.",
+    "not_refused": "Each bar is the share of harmful prompts that the model does not refuse.",
+}
 
 STILL = "the answer is the same if every answer that could not be scored counts against it"
 FEW_UNSCORED = 0.01
 """Share of the answers without a verdict up to which a rate is shown without them."""
+Kind = Literal["start", "control", "treated"]
+
+
+class Bar(NamedTuple):
+    """One rate with its interval, drawn as a bar from 0 to 1."""
+
+    words: str
+    rate: Rate
+    kind: Kind
+
+    @property
+    def value(self) -> float:
+        """The rate. Only measured rates are drawn."""
+        assert self.rate.value is not None
+        return self.rate.value
+
+    @property
+    def text(self) -> str:
+        """The rate with its interval, without n."""
+        return _short(self.rate)
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Both ends of the interval."""
+        low, high = self.rate.low, self.rate.high
+        return (self.value if low is None else low), (self.value if high is None else high)
 
 
 class InShort(NamedTuple):
-    """A question, and its answer with the numbers behind it."""
+    """A question, what was done, the answer, and the numbers behind it."""
 
     stage: str
     question: str
+    done: str
     answer: str
-    numbers: str
+    bars: tuple[Bar, ...]
+    notes: tuple[str, ...]
+    """Sentences to read with the bars: utility, coherence, answers without a verdict."""
+    decided_by: str = ""
+    """Difference behind a Yes, with its interval and bar. Behind any other answer it is a note."""
+
+    @property
+    def kind(self) -> str:
+        """Class of the answer: holds, fails or unsure."""
+        return {"Yes": "holds", "No": "fails"}.get(self.answer, "unsure")
 
 
 def in_short(report: Report, cards: list[Card], verdicts: list[Verdict]) -> list[InShort]:
     """Answers the question of every stage that has its numbers."""
-    return [_in_short(report, card, _claim(card.stage, verdicts)) for card in cards if card.complete]
+    return [_in_short(report, card, verdicts) for card in cards if card.complete]
 
 
-def _in_short(report: Report, card: Card, claim: Verdict | None) -> InShort:
+def bar_words(report: Report, shorts: Sequence[InShort]) -> str:
+    """Explains the bars: what they measure, which side is safer, and how many prompts a bar is of."""
+    sizes = sorted({bar.rate.n for short in shorts for bar in short.bars})
+    if not sizes:
+        return ""
+    prompts = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
+    return f"{MEANS[report.safety]} Shorter is safer. The thin line is the 95% interval, of {prompts} answers."
+
+
+def _in_short(report: Report, card: Card, verdicts: list[Verdict]) -> InShort:
+    claim = _claim(card.stage, verdicts)
     answer = ANSWERS[claim.answer] if claim and claim.answer in ANSWERS else "Not decided"
-    numbers = _numbers(report, card)
-    reason = claim.lost if claim and not claim.why else ""
+    reason = (claim.why or claim.lost) if claim else ""
     still = STILL if answer == "Yes" and any(_scored(rate) for _, rate in (*card.large, *card.beside)) else ""
-    return InShort(card.stage, QUESTIONS[card.stage], answer, numbers + _sentence(reason or still))
+    bars = _bars(card)
+    unscored = [f"{bar.words}: {text}" for bar in bars if (text := _scored(bar.rate, report.safety))]
+    useful = dict(card.beside).get("utility with noise")
+    utility = _utility(report.verify.utility.baseline, useful) if isinstance(useful, Rate) else ""
+    finding = claim.finding if claim else ""
+    deciding = f"decided by {finding}" if finding and answer != "Yes" else ""
+    coherent = card.coherence.partition("; ")[0]
+    parts = (deciding, coherent, *unscored, reason or still)
+    notes = (*map(_sentence, parts), _beyond_random(card.stage, verdicts), utility)
+    done = QUESTIONS[card.stage], DONE[card.stage]
+    return InShort(card.stage, *done, answer, bars, tuple(filter(None, notes)), finding if answer == "Yes" else "")
 
 
 def _claim(stage: str, verdicts: list[Verdict]) -> Verdict | None:
@@ -67,30 +139,41 @@ def _claim(stage: str, verdicts: list[Verdict]) -> Verdict | None:
     return next((verdict for verdict in verdicts if verdict.claim.startswith(CLAIMS[stage])), None)
 
 
-def _numbers(report: Report, card: Card) -> str:
-    """Writes the rate of the treated model, of its controls, and of the model before."""
-    before, treated = card.large
-    controls = [(ARMS[name], rate) for name, rate in (*card.beside, before) if name in ARMS and isinstance(rate, Rate)]
-    shown = [(ARMS.get(treated[0], f"with {treated[0]}"), treated[1]), *controls]
-    rates = ", ".join(f"{_short(rate)} {words}{_scored(rate, report.safety)}" for words, rate in shown)
-    text = f"{safety_name(report)} is {rates}"
-    useful = dict(card.beside).get("utility with noise")
-    utility = _utility(report.verify.utility.baseline, useful) if isinstance(useful, Rate) else ""
-    return f"{text[:1].upper()}{text[1:]}.{utility}{_sentence(card.coherence.partition('; ')[0])}"
+def _beyond_random(stage: str, verdicts: list[Verdict]) -> str:
+    """Says that a hold kept more safety than a random one, which may be so although it did not keep all. Else empty."""
+    claim = next((one for one in verdicts if one.claim.startswith(MORE_THAN_RANDOM)), None)
+    shown = stage == "adapt" and claim is not None and claim.answer == "holds"
+    return "Holding the selected weights kept more safety than holding random ones." if shown else ""
+
+
+def _bars(card: Card) -> tuple[Bar, ...]:
+    """Makes a bar of the model before, of every control, and of the treated model, in this order."""
+    treated = card.large[1][0]
+    arms = {
+        name: rate for name, rate in (*card.large, *card.beside) if isinstance(rate, Rate) and rate.value is not None
+    }
+    controls = [name for name in ORDER if name in arms]
+    others = [name for name in arms if name in ARMS and name not in (*ORDER, treated)]
+    kinds: dict[str, Kind] = {"start": "start", "before": "start", "untouched": "start", treated: "treated"}
+    return tuple(
+        Bar(ARMS.get(name, WITH_NOISE), arms[name], kinds.get(name, "control"))
+        for name in (*controls, *others, treated)
+        if name in arms
+    )
 
 
 def _utility(start: Rate | None, noisy: Rate) -> str:
     """Writes the utility with noise, and that without noise if it was measured."""
     change = rate_difference(start, noisy) if start else None
     if start is None or change is None:
-        return f" Utility with that noise is {_short(noisy)}{_scored(noisy)}."
+        return f"Utility with that noise is {_short(noisy)}{_lost(noisy)}."
     verb = "falls" if change.high < 0 else "rises" if change.low > 0 else "goes"
-    return f" Utility {verb} from {_short(start)}{_scored(start)} to {_short(noisy)}{_scored(noisy)} with that noise."
+    return f"Utility {verb} from {_short(start)}{_lost(start)} to {_short(noisy)}{_lost(noisy)} with that noise."
 
 
 def _sentence(text: str) -> str:
-    """Writes a text as one more sentence. Empty if there is none."""
-    return f" {text[:1].upper()}{text[1:]}." if text else ""
+    """Writes a text as a sentence. Empty if there is none."""
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
 def _short(rate: Rate | str) -> str:
@@ -98,9 +181,15 @@ def _short(rate: Rate | str) -> str:
     return str(rate).partition(" n=")[0]
 
 
+def _lost(rate: Rate) -> str:
+    """Writes in brackets how many answers a rate is of, if more than 1% have no verdict."""
+    text = _scored(rate)
+    return f" ({text})" if text else ""
+
+
 def _scored(rate: Rate | str, measure: str = "") -> str:
     """Writes how many answers a rate is of, if more than 1% have no verdict. Attack success has a judge."""
     if isinstance(rate, str) or rate.unscored <= FEW_UNSCORED * (rate.n + rate.unscored):
         return ""
     by = "the judge could score" if measure == "asr" else "could be scored"
-    return f" (of the {rate.n:,} of {rate.n + rate.unscored:,} answers that {by})"
+    return f"of the {rate.n:,} of {rate.n + rate.unscored:,} answers that {by}"

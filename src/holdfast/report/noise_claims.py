@@ -105,7 +105,15 @@ def _above_controls(top: Rate, *controls: Rate) -> list[Part]:
         change = rate_difference(control, top)
         assert change is not None  # rates with values have intervals
         worst = worst_difference(control, top, "above")
-        parts.append(Part(f"top minus {name} {change}", change.interval, 0.0, "above", worst))
+        parts.append(
+            Part(
+                f"noise on selected minus noise on {name} {change}",
+                change.interval,
+                0.0,
+                "above",
+                worst,
+            )
+        )
     return parts
 
 

@@ -21,8 +21,9 @@ from holdfast.report.experts import SHOWN, ExpertMap, expert_map, expert_table
 from holdfast.report.figures import Curves, HeatMap, heat_map, noise_curves
 from holdfast.report.folded import same_in_all, same_under_noise
 from holdfast.report.forests import Forest, forest
-from holdfast.report.in_short import in_short
+from holdfast.report.in_short import bar_words, in_short
 from holdfast.report.left_out import left_out_words, uses_safety_only
+from holdfast.report.next_steps import next_steps
 from holdfast.report.objective_words import score_words
 from holdfast.report.records import Component, Report, Selection
 from holdfast.report.repeats import SET_OF, repeats_of
@@ -31,6 +32,7 @@ from holdfast.report.schema import with_ends
 from holdfast.report.subject import (
     model_name,
     own_mask_of_set,
+    selected_words,
     short_name,
     toy_words,
     what_it_cannot_say,
@@ -41,6 +43,11 @@ from holdfast.report.tables import NumberTable, arm_tables, component_table, noi
 from holdfast.report.unpaired import why_unpaired
 from holdfast.report.verdicts import verdicts_of
 
+MAIN_MEASURES = (
+    *("asr", "not_refused", "refusal", "coherent_refusal/harmful", "over_refusal", "over_refusal/borderline"),
+    *("utility", "task"),
+)
+"""Measures of SET and SPA whose figures are always in sight. The page folds the others."""
 SHOWN_CHARACTERS = 4000
 """Characters of a response that the page shows. The page counts the rest."""
 
@@ -134,6 +141,7 @@ def page_context(report: Report) -> dict[str, object]:
     """Collects the values of the page's template: figures, tables, verdicts and the report itself."""
     verdicts, absent = verdicts_of(report), report.config.stages_left_out
     arms, own, stages = arms_of(report), own_mask_of_set(report), cards(report)
+    shorts = in_short(report, stages, verdicts)
     return {
         **vars(figures_of(report)),
         "report": report,
@@ -142,12 +150,15 @@ def page_context(report: Report) -> dict[str, object]:
         "gaps": gaps(report),
         "model": model_name(report),
         "toy": toy_words(report),
+        "selected_words": selected_words(report),
         "done": what_was_done(report),
         "cannot_say": what_it_cannot_say(report, verdicts),
         "every_verdict": verdicts,
         "cut_off": cut_off_of(report),
         "cards": stages,
-        "in_short": in_short(report, stages, verdicts),
+        "in_short": {short.stage: short for short in shorts},
+        "bar_words": bar_words(report, shorts),
+        "next_steps": next_steps(report, shorts, verdicts),
         "safety": safety_name(report),
         "own_mask": own and score_words(own.objective),
         "scored_by": score_words(report.locate.objective),
@@ -164,6 +175,7 @@ def page_context(report: Report) -> dict[str, object]:
         "noise_tables": noise_tables(report),
         "has_lengths": {stage: any(map(is_length, _shown(measured))) for stage, measured in arms.items()},
         "unpaired": {stage: why_unpaired(measured) for stage, measured in arms.items()},
+        "main_figures": {measure_label(measure) for measure in MAIN_MEASURES},
         "repeats": {measure_label(measure): repeats_of(report, measure) for measure in SET_OF},
         "p_means": p_means(num_tests(arms)),
         "arm_tables": dict(zip(arms, arm_tables(report), strict=True)),

@@ -59,6 +59,15 @@ def what_was_done(report: Report) -> list[str]:
     return [sentence for sentence in texts if sentence]
 
 
+def selected_words(report: Report) -> str:
+    """Explains which weights the page calls selected. Empty while none are."""
+    locate = report.locate
+    if not locate.num_selected:
+        return ""
+    share = f" ({100 * locate.share_of_all:.2g}% of all)" if locate.share_of_all else ""
+    return f"“The selected weights” are the {locate.num_selected:,}{share} that score highest for safety."
+
+
 def what_it_cannot_say(report: Report, verdicts: Sequence[Verdict]) -> list[str]:
     """Lists the questions that the page leaves open, the most important one first."""
     questions = ["anything about real models"] if toy_words(report) else ["anything about another model"]

@@ -101,7 +101,7 @@ def _lost(part: Part) -> str:
 def _with_bar(part: Part) -> str:
     shown = part.worst and part.decision == "holds"
     worst = f" ({part.worst} with unscored answers counted against the claim)" if shown else ""
-    return f"{part.finding}, bar {part.bar:g}{worst}"
+    return f"{part.finding}, must be {part.claimed} {part.bar:g}{worst}"
 
 
 def joined(parts: Mapping[str, Verdict]) -> Verdict:

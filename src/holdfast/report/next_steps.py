@@ -1,0 +1,55 @@
+"""Writes what to do next, from the verdicts of a run: a sentence and a command for each step."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from holdfast.report.in_short import InShort
+from holdfast.report.records import Report
+from holdfast.report.subject import toy_words
+from holdfast.report.verdict import Verdict
+
+OVER_REFUSAL = "SET leaves over-refusal as it was"
+GATE = 'holdfast compare before.json after.json --fail-if "refusal < before - 0.05"'
+OWN_MODEL = "holdfast init my-run.toml --like qwen2.5-0.5b"
+MIXED = "holdfast adapt MODEL --method mixed --safety refusals.jsonl --task task.jsonl --out tuned"
+
+
+class Step(NamedTuple):
+    """One thing to do next."""
+
+    text: str
+    command: str = ""
+
+
+def next_steps(report: Report, shorts: Sequence[InShort], verdicts: Sequence[Verdict]) -> list[Step]:
+    """Lists what to do next. Empty while the run is incomplete, because then the command that goes on is shown."""
+    if report.missing or not shorts:
+        return []
+    answers = {short.stage: short.answer for short in shorts}
+    own = [Step("Run this on your own model. The command writes a config to fill in.", OWN_MODEL)]
+    steps = own if toy_words(report) else []
+    steps += _strengthen(report, answers.get("enhance"), verdicts)
+    steps += _hold(report, answers.get("adapt"))
+    if any(answer == "Not decided" for answer in answers.values()):
+        steps.append(Step("Where the answer is \u201cNot decided\u201d, run again with more prompts."))
+    return [*steps, Step("Before a tuned model ships, compare it with the one before, on prompts of your own.", GATE)]
+
+
+def _strengthen(report: Report, answer: str | None, verdicts: Sequence[Verdict]) -> list[Step]:
+    if answer != "Yes":
+        return []
+    worse = any(one.claim == OVER_REFUSAL and one.answer == "does not hold" for one in verdicts)
+    warning = " But it refuses more harmless prompts than before: read some of them first." if worse else ""
+    patch = report.enhance.patch
+    command = f"holdfast patch apply MODEL {patch.file} --out safer" if patch else ""
+    return [Step(f"The patch makes the safer model of the one before, and comes off again.{warning}", command)]
+
+
+def _hold(report: Report, answer: str | None) -> list[Step]:
+    mask = report.adapt.mask
+    if answer == "Yes" and mask:
+        command = f"holdfast adapt MODEL --mask {mask} --task task.jsonl --out tuned"
+        return [Step("Fine-tune on your own task with this mask held.", command)]
+    if answer == "No":
+        return [Step("Holding this mask did not keep safety. Mix refusals into your task, and compare.", MIXED)]
+    return []
