@@ -121,7 +121,15 @@ def test_the_function_that_evaluates_is_there_before_its_package_was_imported():
 
 def test_every_public_name_is_there_and_another_is_not():
     assert set(holdfast.__all__) <= set(dir(holdfast))
-    assert all(getattr(holdfast, name).__name__ == name for name in holdfast.__all__)
+    names = {name: getattr(holdfast, name).__name__ for name in holdfast.__all__}
+    assert names.pop("evaluate") == "holdfast.evaluate", "the package, which can be called"
+    assert all(name == own for name, own in names.items())
+
+
+def test_all_names_come_by_a_star():
+    code = "from holdfast import *; print(callable(evaluate), callable(compare), Suite.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.split() == ["True", "True", "Suite"], done.stderr
 
 
 def test_a_misspelt_name_of_the_package_is_told_the_right_one():

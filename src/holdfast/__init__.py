@@ -9,7 +9,13 @@ from importlib import import_module
 import lazy_loader
 
 __version__ = "0.1.0"
-_import_name, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_import_name, _names, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__all__ = [*__all__, "evaluate"]
+
+
+def __dir__() -> list[str]:
+    """Lists all names that can be imported."""
+    return [*_names(), "evaluate"]
 
 
 def __getattr__(name: str) -> object:

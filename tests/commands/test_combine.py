@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from holdfast.artifacts import load_mask, load_scores
+from holdfast.artifacts import load_mask, load_scores, save_mask
 from holdfast.cli import call
 from holdfast.commands.combine import overlap_by_component
 from holdfast.select import trim
@@ -132,3 +132,18 @@ def test_two_masks_overlap_by_layer_and_component():
         (1, "a", 0.0, 0.0),
         (1, "b", 0.0, 0.0),
     ]
+
+
+def test_of_many_components_the_terminal_shows_those_with_most_weights(tmp_path, capsys):
+    shapes = {f"model.layers.{layer}.mlp.up_proj.weight": (10, 10) for layer in range(20)}
+    for file, first in (("a", 0), ("b", 1)):
+        indices = {name: torch.arange(first, layer + 2) for layer, name in enumerate(shapes)}
+        save_mask(tmp_path / file, Mask(indices, shapes, "base", 2000))
+    assert call(["combine", "union", str(tmp_path / "a"), str(tmp_path / "b")]) == 0
+    shown = capsys.readouterr().out
+    assert "the 12 of 20 with most weights (--json has all)" in shown
+    rows = shown.partition("with most weights")[2].splitlines()
+    layers = [line.split("│")[1].strip() for line in rows if "up_proj" in line]
+    assert layers == [str(layer) for layer in range(8, 20)]
+    assert call(["combine", "union", str(tmp_path / "a"), str(tmp_path / "b"), "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["overlap_by_component"]) == 20

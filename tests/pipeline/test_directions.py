@@ -36,6 +36,16 @@ def test_it_is_tested_on_prompts_that_did_not_make_it(found):
     assert tested.recognised.n == 40
     assert tested.recognised.value >= 0.9
     assert tested.separation > 1
+    shares = {name: [one.recognised.share for one in getattr(tested, name)] for name in ("shuffled", "random")}
+    assert all(len(draws) == 20 and 0.2 < sum(draws) / 20 < 0.8 for draws in shares.values()), "chance is 0.5"
+
+
+def test_a_test_prints_its_controls_and_of_few_pairs_there_are_none(found, capsys):
+    sets = ["--positive", "testbed:harmful_heldout#first={}", "--negative", "testbed:borderline#first={}"]
+    for count, lines in ((12, 3), (6, 1)):
+        arguments = [argument.format(count) for argument in sets]
+        assert call(["direction", "test", MODEL, str(found[0]), *arguments]) == 0
+        assert capsys.readouterr().out.count("control: ") == lines
 
 
 def test_prompts_that_made_it_do_not_test_it(found):

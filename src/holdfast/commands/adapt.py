@@ -65,6 +65,8 @@ def adapt(
         "out": str(out),
         **({} if chosen.name in USUAL else {"method": chosen.name}),
         **(held if chosen.needs_mask else {}),
+        "safety_read": done.safety_read,
+        "safety_given": done.safety_given,
         **training_numbers(done, options.iterations),
     }
     once.record()

@@ -15,6 +15,8 @@ from holdfast.pipeline.masks import combine_masks
 from holdfast.select.algebra import EmptyResultError, Operation, random_iou
 from holdfast.values import Mask
 
+SHOWN = 12
+"""Most components that the terminal shows."""
 PART_KEYS = ("layer", "component", "iou", "random_iou")
 """Keys of the overlap in a component, in JSON."""
 KEYS = ("first", "second", "iou", "random_iou")
@@ -34,7 +36,7 @@ def combine(
     Example: holdfast combine intersection first.safetensors second.safetensors --out both.safetensors
 
     Prints how far every two masks overlap (IoU), and how far two random masks of the same sizes would. For two masks it
-    also prints this by layer and component. Without --out no file is written.
+    also prints this for the components that hold most. Without --out no file is written.
 
     Parameters
     ----------
@@ -73,7 +75,7 @@ def combine(
     if len(loaded) == 2:
         by_component = overlap_by_component(*loaded.values())
         overlap["overlap_by_component"] = [dict(zip(PART_KEYS, row, strict=True)) for row in by_component]
-        tables.append(_component_table(by_component))
+        tables.append(_component_table(by_component, *loaded.values()))
     note = f"Mask: {out}" if out else "Not written, as there is no --out."
     show({**mask_json(mask, out), **overlap}, tables, json, note=note)
 
@@ -104,12 +106,22 @@ def _part(mask: Mask, names: Sequence[str]) -> Mask:
     return replace(mask, indices=indices, shapes=shapes)
 
 
-def _component_table(rows: Sequence[tuple[int | None, str, float, float]]) -> Table:
+def _component_table(rows: Sequence[tuple[int | None, str, float, float]], *masks: Mask) -> Table:
+    """Shows the components in which the two masks select most. --json has all of them."""
+    held: dict[tuple[int | None, str], int] = {}
+    for mask in masks:
+        for name, index in mask.indices.items():
+            place = layer_and_path(name)
+            held[place] = held.get(place, 0) + len(index)
+    most = sorted(held, key=lambda place: -held[place])[:SHOWN]
     cells = [
-        ("" if layer is None else layer, component, f"{iou:.3f}", f"{chance:.3f}")
+        ("" if layer is None else layer, component, f"{held[layer, component]:,}", f"{iou:.3f}", f"{chance:.3f}")
         for layer, component, iou, chance in rows
+        if (layer, component) in most
     ]
-    return table("Overlap by layer and component", ("layer", "component", "IoU", "random IoU"), cells)
+    title = "Overlap by layer and component"
+    title += f": the {SHOWN} of {len(rows)} with most weights (--json has all)" if len(rows) > SHOWN else ""
+    return table(title, ("layer", "component", "weights in both masks together", "IoU", "random IoU"), cells)
 
 
 def _overlap_table(overlaps: Sequence[tuple[str, str, float, float]]) -> Table:

@@ -104,12 +104,18 @@ def recognise(model: OwnModel, file: DirectionFile, *, positive: str, negative: 
         tested = recognise_on_files(model, file, positive, negative, progress)
     rows = [
         ("the direction", str(tested.recognised), f"{tested.separation:.2f}"),
+        *(("control: shuffled labels", *_ranges(draws)) for draws in [tested.shuffled] if draws),
+        *(("control: random directions", *_ranges(draws)) for draws in [tested.random] if draws),
         ("control: length alone", str(tested.length), ""),
     ]
     result = {
         "layer": tested.direction.layer,
         "recognised": asdict(tested.recognised),
         "separation": tested.separation,
+        "controls": {
+            name: [{"recognised": list(one.recognised), "separation": one.separation} for one in draws]
+            for name, draws in (("shuffled", tested.shuffled), ("random", tested.random))
+        },
         "length": asdict(tested.length),
     }
     header = ("by", "share", "mean / spread of the margin")

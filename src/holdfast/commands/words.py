@@ -9,6 +9,8 @@ WORDS = {
     "untouched_identical": "all other weights kept every bit",
     "entries_protected": "weights held",
     "protected_identical": "held weights kept every bit",
+    "safety_read": "safety exchanges read, repeats included",
+    "safety_given": "different safety exchanges",
     "entries_changed": "weights changed",
     "routing_drift": "change of the routing to experts",
     "first_loss": "loss at the first step, on its batch",

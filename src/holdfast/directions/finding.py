@@ -196,6 +196,30 @@ def _controls(
     return tuple(shuffled), tuple(random)
 
 
+def chance_controls(
+    positive: Float[Tensor, "pair d_model"], negative: Float[Tensor, "pair d_model"], seed: int
+) -> tuple[tuple[Apart, ...], tuple[Apart, ...]]:
+    """Tells pairs apart by vectors from their own shuffled labels, and by random directions.
+
+    Each shuffled vector is made of all pairs but a fifth, and tells these apart, so that no pair judges itself.
+    Fewer than ten pairs have no control.
+    """
+    if len(positive) < FEWEST_PAIRS:
+        return (), ()
+    generator = torch.Generator().manual_seed(seed)
+    shuffled, random = [], []
+    for _ in range(CONTROLS):
+        part = torch.randperm(len(positive), generator=generator) % FOLDS
+        found = []
+        for number in range(FOLDS):
+            kept, tested = part != number, part == number
+            vector = shuffled_vector(positive[kept], negative[kept], generator)
+            found.append(margins(vector, positive[tested], negative[tested]))
+        shuffled.append(apart(torch.cat(found)))
+        random.append(recognise(torch.randn(positive.shape[1], generator=generator), positive, negative))
+    return tuple(shuffled), tuple(random)
+
+
 def shuffled_vector(
     positive: Float[Tensor, "pair d_model"], negative: Float[Tensor, "pair d_model"], generator: torch.Generator
 ) -> Float[Tensor, " d_model"]:

@@ -8,7 +8,15 @@ from pathlib import Path
 from torch import Tensor
 
 from holdfast.artifacts import load_direction, refuse_other_base, save_direction
-from holdfast.directions.finding import Apart, Found, Recognition, find_direction, recognise, tell_by_length
+from holdfast.directions.finding import (
+    Apart,
+    Found,
+    Recognition,
+    chance_controls,
+    find_direction,
+    recognise,
+    tell_by_length,
+)
 from holdfast.directions.states import encode_prompts, last_states, states_of
 from holdfast.directions.transplant import Transplant, fit_transplant
 from holdfast.evaluate.statistics import counted_rate
@@ -22,6 +30,8 @@ from holdfast.records import Prompt
 from holdfast.values import Direction
 
 logger = logging.getLogger(__name__)
+CONTROL_SEED = 0
+"""Seed of the controls of a test, which has no other random part."""
 SEPARATES = 0.9
 """Share of pairs told apart by length alone from which on a warning appears."""
 
@@ -49,7 +59,12 @@ class Tested:
     direction: Direction
     recognised: Rate
     separation: float
+    shuffled: tuple[Apart, ...]
+    """Control: vectors from shuffled labels of the tested pairs."""
+    random: tuple[Apart, ...]
+    """Control: random directions."""
     length: Rate
+    """Control: the numbers of tokens alone."""
 
 
 def load_pairs(positive: str, negative: str) -> PromptPairs:
@@ -126,8 +141,10 @@ def recognise_on_files(model: str, path: Path, positive: str, negative: str, pro
     states, lengths = _read(loaded, pairs, bool(direction.made_by.get("as_text")), progress)
     length = counted_rate(*tell_by_length(lengths, lengths))
     _warn_of_length(length)
-    found = recognise(direction.vector, *(side[direction.layer] for side in states))
-    return Tested(direction, counted_rate(*found.recognised), found.separation, length)
+    positives, negatives = (side[direction.layer] for side in states)
+    found = recognise(direction.vector, positives, negatives)
+    controls = chance_controls(positives, negatives, CONTROL_SEED)
+    return Tested(direction, counted_rate(*found.recognised), found.separation, *controls, length)
 
 
 def transplant_on_files(

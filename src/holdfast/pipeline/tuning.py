@@ -136,6 +136,7 @@ def adapt_model(
             "entries_protected": result.entries_protected,
             "frozen": list(result.frozen),
             "protected_identical": result.protected_identical,
+            **({} if result.safety_read is None else {"safety_read": result.safety_read}),
         }
         _save_tuned(out, result, options, checked, progress)
     return result

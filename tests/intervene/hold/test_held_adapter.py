@@ -116,6 +116,10 @@ def test_that_plain_peft_loses_the_hold_is_warned_of_once_and_written_beside_the
         assert f"{len(hold.mask):,} weights" in card
         assert "holdfast.load_protected" in card
     assert card.startswith("---"), "PEFT's card stays"
+    metadata, _, text = card.removeprefix("---\n").partition("\n---\n")
+    assert "library_name: peft" in metadata
+    assert text.lstrip().startswith("## Held weights"), "before all that PEFT writes"
+    assert "# Model Card" in text
 
 
 def test_a_process_that_does_not_save_writes_nothing(tmp_path):

@@ -5,6 +5,7 @@ A trainer saves an adapter by the model's own `save_pretrained`: in `save_model`
 pushes to the hub. HeldAdapter overrides that method, so no save can bypass it.
 """
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +18,7 @@ from holdfast.artifacts import save_mask
 from holdfast.json_files import save_text
 from holdfast.values import Mask
 
+METADATA = re.compile(r"---\n.*?\n---\n", re.DOTALL)
 NOTE = """## Held weights
 
 This adapter was trained with {count:,} weights of its base model held at their values (`{file}`). The adapter alone
@@ -61,5 +63,11 @@ def write_beside(folder: Path, adapters: Iterable[str], mask: Mask) -> None:
     card = folder / "README.md"
     text = card.read_text(encoding="utf-8") if card.is_file() else ""
     if NOTE.splitlines()[0] not in text:
-        note = NOTE.format(count=len(mask), file=MASK_FILE)
-        save_text(card, f"{text.rstrip()}\n\n{note}" if text else note)
+        save_text(card, _with_note(text, NOTE.format(count=len(mask), file=MASK_FILE)))
+
+
+def _with_note(card: str, note: str) -> str:
+    """Puts the note at the top of a card, below the metadata between two lines of dashes that only hubs read."""
+    head = METADATA.match(card)
+    metadata, text = (head[0], card[head.end() :]) if head else ("", card)
+    return "\n".join(filter(None, (metadata, note, text.lstrip("\n"))))

@@ -46,6 +46,10 @@ class AdaptResult(TuningResult):
     """True after a check that every protected entry kept every bit. None without a mask."""
     frozen: tuple[Role, ...] = ()
     """Roles of the parameters that were not trained."""
+    safety_read: int | None = None
+    """Number of safety exchanges that training read, repeats included. None for a method that mixes none in."""
+    safety_given: int | None = None
+    """Number of different safety exchanges. None for a method that mixes none in."""
 
     def __repr__(self) -> str:
         return f"<AdaptResult: {self.entries_protected:,} weights held, {self.described}>"
@@ -121,7 +125,16 @@ def _result(tuning: Tuning, parts: Parts, trained: TuningResult) -> AdaptResult:
         entries_protected=len(tuning.selected) if is_held else 0,
         protected_identical=True if is_held else None,
         frozen=tuning.frozen,
+        safety_read=_safety_read(parts, tuning, len(exchanges), order) if chosen.is_mixed else None,
+        safety_given=len(extra) if chosen.is_mixed else None,
     )
+
+
+def _safety_read(parts: Parts, tuning: Tuning, num_task: int, order: Sequence[int]) -> int:
+    """Counts the safety exchanges that training reads: those among the examples, or those of a loss apart."""
+    if parts.combine:
+        return tuning.options.iterations * per_step(tuning.method.safety_share, tuning.options.batch_size)
+    return sum(place >= num_task for place in order)
 
 
 def _examples(

@@ -21,6 +21,7 @@ def test_mixed_trains_on_what_the_mixture_holds():
     plain, _ = tuned("plain", iterations=8, learning_rate=3e-2)
     assert mean_loss(loaded, REFUSALS, OPTIONS) < mean_loss(plain, REFUSALS, OPTIONS) - 0.5
     assert result.losses[-1] < result.losses[0]
+    assert (result.safety_read, result.safety_given) == (OPTIONS.batch_size * 8 // 2, len(REFUSALS))
 
 
 @pytest.mark.parametrize("share", [0, 1])
