@@ -1,0 +1,1 @@
+"""Pieces that the reproductions on directions share."""
