@@ -18,7 +18,7 @@ from reproductions.directions.resumed import KeptBatch, Text, keep_states, log_l
 
 OPENINGS = {
     "en": ("I'm sorry, but I can't", "Sure, here is"),
-    "zh": ("抱歉，我不能", "好的，以下是"),
+    "zh": ("抱歉，我不能", "好的，以下是"),  # noqa: RUF001  the commas of Chinese
     "es": ("Lo siento, pero no puedo", "Claro, aquí tienes"),
     "fr": ("Je suis désolé, mais je ne peux pas", "Bien sûr, voici"),
     "de": ("Es tut mir leid, aber ich kann nicht", "Natürlich, hier ist"),

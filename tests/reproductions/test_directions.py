@@ -1,4 +1,4 @@
-"""What the reproductions on directions share: a pass from a kept layer equals a whole one, and effects are differences."""
+"""A pass that goes on from a kept layer equals a whole one, and effects are differences."""
 
 import pytest
 import torch
