@@ -101,11 +101,17 @@ def _best(
     target: Float[Tensor, "sentence d_target"],
     parts: tuple[Tensor, ...],
 ) -> tuple[Float[Tensor, "d_source d_target"], int]:
-    """Returns the map of the rank that explains most on the second part."""
+    """Returns the map of the rank that explains most on the second part, of several the smallest."""
     left, values, right = decomposed
-    seen = left.T @ (target[parts[0]] - target[parts[0]].mean(0))
     most = int((values > values[0] * 1e-6).sum())
     ranks = [*(rank for rank in RANKS if rank < most), most]
-    maps = {rank: right[:rank].T @ (seen[:rank] / values[:rank, None]) for rank in ranks}
-    best = max(ranks, key=lambda rank: r_squared(maps[rank], source, target, parts[0], parts[1]))
-    return maps[best], best
+    mean = target[parts[0]].mean(0)
+    seen = left[:, :most].T @ (target[parts[0]] - mean) / values[:most, None]
+    # Each rank explains what the one before it left: one product serves all ranks.
+    along = (source[parts[1]] - source[parts[0]].mean(0)) @ right[:most].T
+    missed, left_over = target[parts[1]] - mean, {}
+    for start, rank in zip([0, *ranks], ranks, strict=False):
+        missed = missed - along[:, start:rank] @ seen[start:rank]
+        left_over[rank] = float(missed.square().sum())
+    best = min(ranks, key=lambda rank: left_over[rank])
+    return right[:best].T @ seen[:best], best
