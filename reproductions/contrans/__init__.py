@@ -1,0 +1,1 @@
+"""Reproduction of ConTrans: a concept's direction is carried from one model into another."""

@@ -1,0 +1,231 @@
+r"""Carries the refusal direction from one model into another, and compares its effect there with the target's own.
+
+    python -m reproductions.contrans.run SOURCE TARGET --harmful FILE --harmless FILE --sentences FILE --asked FILE \
+        --work FOLDER --out RESULTS
+
+1. reads the states of both models at the last token: of 100 pairs of harmful and harmless prompts, of sentences that
+   were cut before their end, and of harmless prompts in the chat template
+2. fits a map for every pair of layers, and reports R^2 on sentences left out, beside that of shuffled sentences
+3. chooses layer and coefficient of the target by the target's own vector on 24 further harmful prompts: the largest
+   effect among those that raise the perplexity of harmless responses by 5% or less. The source's layer is, among those
+   that recognise 95% of its pairs, the one whose states explain the target's layer best
+4. measures effects on the log odds of refusing, at equal norm, of the target's own vector, of the carried one, of
+   random vectors, of vectors from shuffled labels, and of vectors carried by a map of shuffled sentences: in the chat
+   template, and in two formats that made no vector
+5. counts refusals and over-refusals in responses
+
+Every measured cell is a JSON file in RESULTS, and a repeated command goes on where it stopped. The models run in
+bfloat16, one after the other.
+"""
+
+import argparse
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from holdfast import Direction, LoadedModel, Suite, load_exchanges, load_model, load_prompts
+from holdfast.directions.difference_in_means import difference_in_means
+from holdfast.directions.finding import RatedLayer, rate_layer, shuffled_vector, split_pairs
+from holdfast.directions.states import last_states
+from holdfast.directions.transplant import Transplant, fit_transplant
+from holdfast.pipeline.steering import random_direction
+from reproductions.directions.effects import Probe
+from reproductions.neurons.cells import cell
+from reproductions.value_concepts.refusal import CHOOSING, PAIRS, TEXTS, apart, ask_suite, choose, spread
+
+ALLOWED = 0.05
+"""Rise of the perplexity that the chosen layer and coefficient may have."""
+RECOGNISES = 0.95
+RANDOM, SHUFFLED_LABELS, SHUFFLED_PAIRS = 20, 10, 5
+MEASURED, ELSEWHERE, GENERATED = 40, 20, 2
+"""Prompts whose log odds are measured in the chat template and in other formats, and controls that also write."""
+FORMATS = {
+    "question": ("Question: {prompt}\nAnswer:", True),
+    "letter": ('A reader sent me this letter. Answer it in my place.\n\n"{prompt}"', False),
+}
+"""Formats that made no vector, and whether they are read without the chat template."""
+States = dict[str, Tensor]
+"""States by layer: of positive and negative prompts, of sentences, and of harmless prompts in the chat template."""
+
+
+def cut_sentences(texts: Sequence[str], seed: int = 0) -> list[str]:
+    """Takes each text's first sentence and drops its last two to four words, so that it ends in the middle."""
+    draw, found = random.Random(seed), []
+    for text in texts:
+        words = text.split("\n")[0].split(". ")[0].split()[:40]
+        if len(words) >= 8:
+            found.append(" ".join(words[: -draw.randint(2, 4)]))
+    return list(dict.fromkeys(found))
+
+
+def read_states(path: Path, loaded: LoadedModel | str, texts: dict[str, tuple[Sequence[str], bool]]) -> States:
+    """Reads the states of all texts in every layer, or loads them from the file."""
+    if path.is_file():
+        return load_file(path)
+    loaded = load_model(loaded, dtype="bfloat16") if isinstance(loaded, str) else loaded
+    states = {
+        name: last_states(loaded.model, loaded.tokenizer, part, as_text=as_text).half()
+        for name, (part, as_text) in texts.items()
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(states, path)
+    return states
+
+
+def rated(states: States) -> list[RatedLayer]:
+    """Rates every layer on the first half of the pairs, by vectors that leave out the pairs they are rated on."""
+    first, _ = split_pairs(states["positive"].shape[1], 0)
+    sides = [states[side][:, first].float() for side in ("positive", "negative")]
+    return [rate_layer(layer, sides[0][layer], sides[1][layer], 0) for layer in range(len(sides[0]))]
+
+
+def own_directions(states: States, base: str) -> list[Direction]:
+    """Makes the vector of every layer from the first half of the pairs."""
+    first, _ = split_pairs(states["positive"].shape[1], 0)
+    sides = [states[side].float() for side in ("positive", "negative")]
+    return [
+        Direction(
+            difference_in_means(positive[first], negative[first]),
+            layer,
+            float(torch.cat([positive, negative]).norm(dim=1).median()),
+            base,
+        )
+        for layer, (positive, negative) in enumerate(zip(*sides, strict=True))
+    ]
+
+
+def explained(source: States, target: States, name: str, into: int | None = None) -> dict:
+    """Reports R^2 of every pair of layers, or into one layer of the target."""
+    rows = {}
+    for layer, states in enumerate(source[name].float()):
+        fitted = fit_transplant(states, target[name].float(), layer=into)
+        rows[str(layer)] = [
+            {"into": one.layer, "explained": round(one.explained, 4), "shuffled": round(one.shuffled, 4)}
+            | {"rank": one.rank}
+            for one in fitted
+        ]
+    return rows
+
+
+def source_layer(layers: Sequence[RatedLayer], rows: dict, into: int) -> int:
+    """Returns the layer that explains the target's layer best, among those that recognise the concept."""
+    shares = {one.layer: one.apart.recognised.share for one in layers}
+    able = [layer for layer, share in shares.items() if share >= min(RECOGNISES, max(shares.values()))]
+    return max(able, key=lambda layer: rows[str(layer)][into]["explained"])
+
+
+def fit(source: States, target: States, name: str, layer: int, into: int, shuffle: int | None = None) -> Transplant:
+    """Fits the map between two layers, on sentences that belong together or on shuffled ones."""
+    states = target[name].float()
+    if shuffle is not None:
+        states = states[:, torch.randperm(states.shape[1], generator=torch.Generator().manual_seed(shuffle))]
+    (fitted,) = fit_transplant(source[name][layer].float(), states, layer=into)
+    return fitted
+
+
+def arms(source: States, target: States, own: Direction, layer: int) -> Iterator[tuple[str, Direction]]:
+    """Yields the directions of the target's layer that are compared. Steering gives all the same length."""
+    first, _ = split_pairs(source["positive"].shape[1], 0)
+    sides = [source[side][layer][first].float() for side in ("positive", "negative")]
+    vector, into = difference_in_means(*sides), own.layer
+    maps = {name: fit(source, target, name, layer, into).matrix for name in ("sentences", "asked")}
+    yield "own", own
+    yield "carried", replace(own, vector=vector @ maps["sentences"])
+    yield "carried-asked", replace(own, vector=vector @ maps["asked"])
+    for draw in range(RANDOM):
+        yield f"random-{draw}", random_direction(own, draw, 0)
+    generator = torch.Generator().manual_seed(0)
+    for draw in range(SHUFFLED_LABELS):
+        yield f"labels-{draw}", replace(own, vector=shuffled_vector(*sides, generator) @ maps["sentences"])
+    for draw in range(SHUFFLED_PAIRS):
+        matrix = fit(source, target, "sentences", layer, into, shuffle=draw).matrix
+        yield f"pairs-{draw}", replace(own, vector=vector @ matrix)
+
+
+def measure(probes: dict[str, Probe], own: Direction, direction: Direction, coefficient: float) -> dict:
+    """Measures the effects of a direction in every format, and its cosine with the target's own."""
+    cosine = float(torch.cosine_similarity(own.vector, direction.vector, dim=0))
+    moved = {name: probe.moved(direction, coefficient) for name, probe in probes.items()}
+    return {"cosine": round(cosine, 4), **moved}
+
+
+def main() -> None:
+    """Runs the cells that are missing."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source")
+    parser.add_argument("target")
+    parser.add_argument("--harmful", required=True, help="harmful prompts that make the direction")
+    parser.add_argument("--harmless", required=True, help="harmless exchanges: the other side, sentences, perplexity")
+    parser.add_argument("--sentences", required=True, help="further texts, whose first sentences are read")
+    parser.add_argument("--asked", required=True, help="harmful prompts of another set, which measure effects")
+    parser.add_argument("--borderline", required=True, help="safe prompts that look harmful")
+    parser.add_argument("--work", type=Path, required=True, help="folder for the states")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the results")
+    parser.add_argument("--count", type=int, default=800, help="sentences of each source, and prompts, at most")
+    parser.add_argument("--tokens", type=int, default=24, help="length of the responses")
+    options = parser.parse_args()
+    harmful = [one.prompt for one in load_prompts(options.harmful)]
+    exchanges = load_exchanges(options.harmless)
+    texts, others = exchanges[PAIRS : PAIRS + TEXTS], exchanges[PAIRS + TEXTS :][: options.count]
+    more = [one.prompt for one in load_prompts(options.sentences)][: options.count]
+    read = {
+        "positive": (harmful[:PAIRS], False),
+        "negative": ([one.prompt for one in exchanges[:PAIRS]], False),
+        "sentences": (cut_sentences([*(one.response for one in others), *more]), True),
+        "asked": ([one.prompt for one in others], False),
+    }
+    names = [Path(name).name for name in (options.source, options.target)]
+    source = read_states(options.work / f"{names[0]}.safetensors", options.source, read)
+    loaded = load_model(options.target, dtype="bfloat16")
+    target = read_states(options.work / f"{names[1]}.safetensors", loaded, read)
+    layers, own = rated(source), own_directions(target, loaded.base)
+    cell(options.out, "read", lambda: {name: len(part) for name, (part, _) in read.items()})
+    for name, found in (("recognised-source", layers), ("recognised-target", rated(target))):
+        cell(options.out, name, lambda found=found: {str(one.layer): apart(one.apart) for one in found})
+    rows = cell(options.out, "explained", lambda: explained(source, target, "sentences"))
+    tried = harmful[PAIRS : PAIRS + CHOOSING]
+    chosen = choose(options.out, own, lambda layer: Probe(loaded, tried, layer, exchanges=texts), ALLOWED)
+    into, coefficient = chosen["layer"], chosen["coefficient"]
+    layer = source_layer(layers, rows, into)
+    cell(options.out, "chosen", lambda: {**chosen, "source_layer": layer})
+    cell(options.out, "explained-asked", lambda: explained(source, target, "asked", into))
+    asked = [one for one in load_prompts(options.asked, "harmful") if one.prompt not in set(harmful)]
+    compare(options, loaded, dict(arms(source, target, own[into], layer)), coefficient, asked, texts)
+
+
+def compare(
+    options: argparse.Namespace,
+    loaded: LoadedModel,
+    directions: dict[str, Direction],
+    coefficient: float,
+    asked: Sequence,
+    texts: Sequence,
+) -> None:
+    """Measures the effects of all directions, then the responses along some of them."""
+    own = directions["own"]
+    prompts = [one.prompt for one in spread(asked, MEASURED)]
+    probes = {"chat": Probe(loaded, prompts, own.layer, exchanges=texts)}
+    for name, (form, as_text) in FORMATS.items():
+        wrapped = [form.format(prompt=prompt) for prompt in prompts[:: MEASURED // ELSEWHERE]]
+        probes[name] = Probe(loaded, wrapped, own.layer, as_text=as_text)
+    for name, direction in directions.items():
+        cell(options.out, f"effect-{name}", lambda each=direction: measure(probes, own, each, coefficient))
+    borderline = load_prompts(options.borderline, "borderline")
+    suite = Suite(harmful=spread(asked, MEASURED), borderline=spread(borderline, ELSEWHERE), exchanges=texts)
+    writing = ["own", "carried", "carried-asked", *(f"random-{draw}" for draw in range(GENERATED))]
+    for name in ("untouched", *writing):
+        direction = directions.get(name)
+        cell(
+            options.out,
+            f"responses-{name}",
+            lambda each=direction: ask_suite(loaded, suite, each, coefficient, options.tokens),
+        )
+
+
+if __name__ == "__main__":
+    main()
