@@ -148,7 +148,7 @@ def arms(source: States, target: States, own: Direction, layer: int) -> Iterator
 
 
 def measure(probes: dict[str, Probe], own: Direction, direction: Direction, coefficient: float) -> dict:
-    """Measures the effects of a direction in every format, and its cosine with the target's own."""
+    """Measures the effects of a direction in all formats, and its cosine with the target's own."""
     cosine = float(torch.cosine_similarity(own.vector, direction.vector, dim=0))
     moved = {name: probe.moved(direction, coefficient) for name, probe in probes.items()}
     return {"cosine": round(cosine, 4), **moved}
@@ -166,8 +166,8 @@ def main() -> None:
     parser.add_argument("--borderline", required=True, help="safe prompts that look harmful")
     parser.add_argument("--work", type=Path, required=True, help="folder for the states")
     parser.add_argument("--out", type=Path, required=True, help="folder of the results")
-    parser.add_argument("--count", type=int, default=800, help="sentences of each source, and prompts, at most")
-    parser.add_argument("--tokens", type=int, default=24, help="length of the responses")
+    parser.add_argument("--count", type=int, default=400, help="sentences of each source, and prompts, at most")
+    parser.add_argument("--tokens", type=int, default=16, help="length of the responses")
     options = parser.parse_args()
     harmful = [one.prompt for one in load_prompts(options.harmful)]
     exchanges = load_exchanges(options.harmless)
@@ -216,7 +216,7 @@ def compare(
     for name, direction in directions.items():
         cell(options.out, f"effect-{name}", lambda each=direction: measure(probes, own, each, coefficient))
     borderline = load_prompts(options.borderline, "borderline")
-    suite = Suite(harmful=spread(asked, MEASURED), borderline=spread(borderline, ELSEWHERE), exchanges=texts)
+    suite = Suite(harmful=spread(asked, MEASURED), borderline=spread(borderline, ELSEWHERE))
     writing = ["own", "carried", "carried-asked", *(f"random-{draw}" for draw in range(GENERATED))]
     for name in ("untouched", *writing):
         direction = directions.get(name)

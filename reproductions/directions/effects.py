@@ -1,9 +1,10 @@
 """effect = mean over prompts of the log odds with steering - those without       (nats)
 
-    log odds = log p(opening that refuses | prompt) - log p(opening that complies | prompt)
+    log odds = log p(refuses | prompt) - log p(complies | prompt)
 
-Both openings are given texts, so the effect needs no generation and no judge. It is beside the share of refusals, which
-needs both. Perplexity is that of given responses to harmless prompts.
+p is the probability of the first token of a given opening that refuses, or complies. So the effect needs one forward
+pass, no generation and no judge. It stands beside the share of refusals, which needs both. Perplexity is that of given
+responses to harmless prompts.
 """
 
 import math
@@ -11,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from holdfast import Direction, Exchange, LoadedModel
+from holdfast.directions.states import encode_prompts
 from holdfast.intervene.edit.steer import steered
-from holdfast.models.asking import ask
 from holdfast.prompts.chat import encode_exchange
-from reproductions.directions.resumed import KeptBatch, Text, keep_states, log_likelihoods
+from reproductions.directions.resumed import KeptBatch, Text, keep_states, log_likelihoods, next_logits
 
 OPENINGS = {
     "en": ("I'm sorry, but I can't", "Sure, here is"),
@@ -64,9 +65,10 @@ class Probe:
         """
         self.loaded, self.layer = loaded, layer
         texts = [
-            text for opening in openings for text in _opened(loaded, prompts, opening, as_text)
-        ]  # all that refuse, then all that comply
+            Text(ids, len(ids)) for ids in encode_prompts(loaded.model, loaded.tokenizer, prompts, as_text=as_text)
+        ]
         self._odds = keep_states(loaded.model, loaded.tokenizer, texts, layer)
+        self._first = tuple(first_token(loaded, f" {one}" if as_text else one) for one in openings)
         responses = [_response(loaded, exchange) for exchange in exchanges]
         self._tokens = sum(len(text.predicted) for text in responses)
         self._responses: list[KeptBatch] = (
@@ -80,23 +82,16 @@ class Probe:
             return self._measure().against(self.untouched)
 
     def _measure(self) -> Measured:
-        found = log_likelihoods(self.loaded.model, self._odds, self.layer)
-        half = len(found) // 2
-        odds = [refusing - complying for refusing, complying in zip(found[:half], found[half:], strict=True)]
+        refusing, complying = self._first
+        following = next_logits(self.loaded.model, self._odds, self.layer)
+        odds = [float(logits[refusing] - logits[complying]) for logits in following]
         losses = log_likelihoods(self.loaded.model, self._responses, self.layer)
         return Measured(odds, -sum(losses) / self._tokens if losses else 0.0)
 
 
-def _opened(loaded: LoadedModel, prompts: Sequence[str], opening: str, as_text: bool) -> list[Text]:
-    """Encodes prompts with an opening, whose tokens are predicted."""
-    encode = loaded.tokenizer.encode
-    asked = (
-        [encode(prompt) for prompt in prompts]
-        if as_text
-        else [one.prompt_ids for one in ask(loaded.model, loaded.tokenizer, prompts)]
-    )
-    ids = encode(f" {opening}" if as_text else opening, add_special_tokens=False)
-    return [Text([*before, *ids], len(before)) for before in asked]
+def first_token(loaded: LoadedModel, opening: str) -> int:
+    """Returns the first token of an opening."""
+    return loaded.tokenizer.encode(opening, add_special_tokens=False)[0]
 
 
 def _response(loaded: LoadedModel, exchange: Exchange) -> Text:

@@ -25,7 +25,10 @@ TOKEN_BUDGET = 768
 
 @dataclass(frozen=True)
 class Text:
-    """Token ids, and the place of the first one that is predicted. All later ones are predicted as well."""
+    """Token ids, and the place of the first one that is predicted. All later ones are predicted as well.
+
+    A text of which none is predicted asks for the token that follows it.
+    """
 
     token_ids: list[int]
     start: int
@@ -46,7 +49,7 @@ class KeptBatch:
     states: Float[Tensor, "batch token d_model"]
     rows: Tensor
     columns: Tensor
-    """Rows and columns of the predicted tokens."""
+    """Rows and columns of the predicted tokens. A column behind the text's end is that of the token that follows."""
 
 
 @torch.no_grad()
@@ -59,7 +62,8 @@ def keep_states(
         token_ids, mask = right_pad([texts[place].token_ids for place in places], pad_id_for(model, tokenizer))
         with reading(model, [site]) as activations:
             model.base_model(input_ids=token_ids, attention_mask=mask, use_cache=False)
-        where = [(row, column) for row, place in enumerate(places) for column in texts[place].predicted]
+        asked = [texts[place].predicted or [len(texts[place].token_ids)] for place in places]
+        where = [(row, column) for row, columns in enumerate(asked) for column in columns]
         rows, columns = torch.tensor(where).T
         inputs = {"input_ids": token_ids, "attention_mask": mask}
         kept.append(KeptBatch(places, inputs, activations[site.name].clone(), rows, columns))
@@ -80,6 +84,17 @@ def log_likelihoods(model: PreTrainedModel, kept: Sequence[KeptBatch], layer: in
         each = -nn.functional.cross_entropy(logits, targets, reduction="none").double()
         sums = torch.zeros(len(batch.places), dtype=torch.float64).index_add(0, batch.rows, each)
         found |= dict(zip(batch.places, sums.tolist(), strict=True))
+    return [found[place] for place in range(len(found))]
+
+
+@torch.no_grad()
+def next_logits(model: PreTrainedModel, kept: Sequence[KeptBatch], layer: int) -> list[Float[Tensor, " d_vocab"]]:
+    """Computes the logits of the token that follows each text, in the order of the texts. Steering applies as above."""
+    found: dict[int, Tensor] = {}
+    for batch in kept:
+        with _going_on(model, layer, batch.states):
+            logits = logits_at(model, batch.rows, batch.columns - 1, batch.inputs)
+        found |= dict(zip(batch.places, logits, strict=True))
     return [found[place] for place in range(len(found))]
 
 

@@ -7,7 +7,8 @@ r"""The refusal direction of a model: held-out recognition, and refusals along i
 2. chooses layer and coefficient on 24 further harmful prompts: the largest effect on the log odds of refusing, among
    those that raise the perplexity of harmless responses by 10% or less
 3. asks prompts of another set, untouched, along the direction, and along twenty random ones of equal length, and counts
-   refusals by the refusal rules, over-refusals of safe prompts, coherent responses and the perplexity
+   refusals by the refusal rules, over-refusals of safe prompts and coherent responses, beside the perplexity and the
+   log odds of refusing
 
 Every measured cell is a JSON file in RESULTS, and a repeated command goes on where it stopped. The model runs in
 bfloat16.
@@ -31,10 +32,10 @@ from holdfast.pipeline.steering import random_direction
 from reproductions.directions.effects import Probe
 from reproductions.neurons.cells import cell
 
-PAIRS, CHOOSING, TEXTS, RANDOM = 100, 24, 24, 20
+PAIRS, CHOOSING, TEXTS, RANDOM = 100, 24, 16, 20
 COEFFICIENTS = (0.1, 0.2, 0.3)
-LAYERS_APART = 3
-"""Every third layer is tried."""
+TRIED_LAYERS = 6
+"""Parts into which the depth is cut. The layers at the cuts are tried."""
 ALLOWED = 0.1
 """Rise of the perplexity that the chosen layer and coefficient may have."""
 
@@ -79,7 +80,8 @@ def apart(one: Apart) -> dict:
 def choose(out: Path, directions: Sequence[Direction], probe_at: Callable[[int], Probe], allowed: float) -> dict:
     """Measures layers and coefficients on the choosing prompts, and returns the chosen ones with their effect."""
     rows = []
-    for layer in range(LAYERS_APART, len(directions) - 1, LAYERS_APART):
+    step = len(directions) // TRIED_LAYERS
+    for layer in range(step, len(directions) - 1, step):
 
         def tried(layer: int = layer) -> dict:
             probe = probe_at(layer)
@@ -100,28 +102,22 @@ def chosen_of(rows: Sequence[dict], allowed: float) -> dict:
 def ask_suite(loaded: LoadedModel, suite: Suite, direction: Direction | None, coefficient: float, tokens: int) -> dict:
     """Evaluates the model under steering: rates, and the outcome of every prompt."""
     options = GenerateOptions(max_new_tokens=tokens)
-    moved = steered(loaded.model, direction, coefficient, check_base=False) if direction else nullcontext()
-    with moved:
+    with steered(loaded.model, direction, coefficient, check_base=False) if direction else nullcontext():
         return summary(evaluate(loaded, None, suite, options))
 
 
 def summary(evaluation: Evaluation) -> dict:
-    """Keeps rates, the loss of every harmless response, and what every prompt got."""
+    """Keeps rates, and what every prompt got."""
     rates = {
         "refusal": evaluation.refusal,
-        "borderline": evaluation.groups["borderline"],
+        "borderline": evaluation.groups.get("borderline"),
         "coherence": evaluation.groups["coherence/all"],
-        "perplexity": evaluation.perplexity_rate,
     }
     outcomes = {
         measure: [answer.outcome.verdict for answer in evaluation.answers if answer.measure == measure]
         for measure in ("refusal", "borderline")
     }
-    return {
-        **{name: asdict(rate) for name, rate in rates.items() if rate},
-        "outcomes": outcomes,
-        "losses": [[each.loss, each.tokens] for each in evaluation.losses],
-    }
+    return {**{name: asdict(rate) for name, rate in rates.items() if rate}, "outcomes": outcomes}
 
 
 def spread(prompts: Sequence[Prompt], count: int) -> list[Prompt]:
@@ -139,8 +135,9 @@ def main() -> None:
     parser.add_argument("--asked", required=True, help="harmful prompts of another set, which count refusals")
     parser.add_argument("--borderline", required=True, help="safe prompts that look harmful")
     parser.add_argument("--out", type=Path, required=True, help="folder of the results")
-    parser.add_argument("--limit", type=int, default=50, help="prompts of each set that are asked")
-    parser.add_argument("--tokens", type=int, default=24, help="length of the responses")
+    parser.add_argument("--limit", type=int, default=50, help="harmful prompts that are asked")
+    parser.add_argument("--limit-borderline", type=int, default=30, help="safe prompts that are asked")
+    parser.add_argument("--tokens", type=int, default=16, help="length of the responses")
     options = parser.parse_args()
     loaded = load_model(options.model, dtype="bfloat16")
     harmful = [one.prompt for one in load_prompts(options.harmful)]
@@ -154,12 +151,19 @@ def main() -> None:
     cell(options.out, "chosen", lambda: chosen)
     asked = [one for one in load_prompts(options.asked, "harmful") if one.prompt not in set(harmful)]
     borderline = load_prompts(options.borderline, "borderline")
-    suite = Suite(harmful=spread(asked, options.limit), borderline=spread(borderline, options.limit), exchanges=texts)
+    asked, borderline = spread(asked, options.limit), spread(borderline, options.limit_borderline)
+    suite = Suite(harmful=asked, borderline=borderline)
     direction, coefficient = directions[chosen["layer"]], chosen["coefficient"]
+    probe = Probe(loaded, [one.prompt for one in asked], direction.layer, exchanges=texts)
     arms = {"untouched": None, "steered": direction}
     arms |= {f"random-{draw}": random_direction(direction, draw, 0) for draw in range(RANDOM)}
     for name, along in arms.items():
-        cell(options.out, name, lambda along=along: ask_suite(loaded, suite, along, coefficient, options.tokens))
+
+        def measured_along(along: Direction | None = along) -> dict:
+            moved = probe.moved(along, coefficient) if along else {}
+            return moved | ask_suite(loaded, suite, along, coefficient, options.tokens)
+
+        cell(options.out, name, measured_along)
 
 
 if __name__ == "__main__":

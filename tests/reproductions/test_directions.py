@@ -8,6 +8,7 @@ from reproductions.directions.resumed import Text, keep_states, log_likelihoods
 from holdfast import Direction, Exchange
 from holdfast.evaluate.perplexity import perplexity
 from holdfast.intervene.edit.steer import steered
+from holdfast.models.asking import ask
 from holdfast.models.load import LoadedModel
 from tests.tiny import make_llama, make_moe, make_tokenizer
 
@@ -18,6 +19,17 @@ def whole(model, text: Text) -> float:
     with torch.no_grad():
         chances = model(torch.tensor([text.token_ids])).logits[0].log_softmax(-1)
     return sum(float(chances[place - 1, text.token_ids[place]]) for place in text.predicted)
+
+
+def odds(model, tokenizer) -> list[float]:
+    """Log odds of "sorry" against "the" after both prompts."""
+    found = []
+    for asked in ask(model, tokenizer, ["sorry", "can i help ?"]):
+        with torch.no_grad():
+            chances = model(torch.tensor([asked.prompt_ids])).logits[0, -1].log_softmax(-1)
+        sorry, the = (tokenizer.encode(word, add_special_tokens=False)[0] for word in ("sorry", "the"))
+        found.append(float(chances[sorry] - chances[the]))
+    return found
 
 
 def direction(model, layer: int) -> Direction:
@@ -38,16 +50,18 @@ def test_likelihoods_from_a_kept_layer_equal_those_of_whole_passes_with_and_with
     assert not any("forward" in vars(module) for module in model.modules()), "the layers compute again"
 
 
-def test_an_effect_is_the_difference_that_steering_makes_to_given_openings():
+def test_an_effect_is_the_difference_that_steering_makes_to_the_first_tokens_of_two_openings():
     model, tokenizer = make_llama(), make_tokenizer()
     loaded = LoadedModel.of(model, tokenizer)
     exchanges = [Exchange("how do i mend the old clock ?", "can i help with that clock ?")]
     probe = Probe(loaded, ["sorry", "can i help ?"], 0, exchanges=exchanges, openings=("sorry", "the clock"))
     moved = probe.moved(direction(model, 0), 0.5)
+    before = odds(model, tokenizer)
     with steered(model, direction(model, 0), 0.5, check_base=False):
-        after = perplexity(model, tokenizer, exchanges)
+        after, odds_after = perplexity(model, tokenizer, exchanges), odds(model, tokenizer)
+    assert moved["effects"] == pytest.approx([odds_after[0] - before[0], odds_after[1] - before[1]], abs=1e-3)
+    assert max(map(abs, moved["effects"])) > 0.01
     assert moved["rise"] == pytest.approx(after / perplexity(model, tokenizer, exchanges) - 1, abs=1e-4)
-    assert len(moved["effects"]) == 2
     assert probe.moved(direction(model, 0), 0.0)["effects"] == pytest.approx([0, 0], abs=1e-4)
 
 
