@@ -50,6 +50,7 @@ class Probe:
         layer: int,
         *,
         exchanges: Sequence[Exchange] = (),
+        statements: Sequence[str] = (),
         openings: tuple[str, str] = OPENINGS["en"],
         as_text: bool = False,
     ) -> None:
@@ -59,7 +60,8 @@ class Probe:
             loaded: the model.
             prompts: prompts whose log odds are measured.
             layer: layer that will be steered.
-            exchanges: harmless exchanges whose perplexity is measured.
+            exchanges: harmless exchanges, of whose responses the perplexity is measured.
+            statements: texts whose perplexity is measured with theirs, read without the chat template.
             openings: the opening that refuses and the one that complies.
             as_text: True reads the prompts as they are, without the chat template.
         """
@@ -70,6 +72,7 @@ class Probe:
         self._odds = keep_states(loaded.model, loaded.tokenizer, texts, layer)
         self._first = tuple(first_token(loaded, f" {one}" if as_text else one) for one in openings)
         responses = [_response(loaded, exchange) for exchange in exchanges]
+        responses += [Text(loaded.tokenizer.encode(statement), 1) for statement in statements]
         self._tokens = sum(len(text.predicted) for text in responses)
         self._responses: list[KeptBatch] = (
             keep_states(loaded.model, loaded.tokenizer, responses, layer) if responses else []
