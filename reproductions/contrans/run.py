@@ -20,7 +20,7 @@ bfloat16, one after the other.
 
 import argparse
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,7 +63,7 @@ def cut_sentences(texts: Sequence[str], seed: int = 0) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def read_states(path: Path, loaded: LoadedModel | str, texts: dict[str, tuple[Sequence[str], bool]]) -> States:
+def read_states(path: Path, loaded: LoadedModel | str, texts: Mapping[str, tuple[Sequence[str], bool]]) -> States:
     """Reads the states of all texts in every layer, or loads them from the file."""
     if path.is_file():
         return load_file(path)

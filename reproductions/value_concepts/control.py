@@ -43,7 +43,8 @@ def read(loaded: LoadedModel, language: str, most: int | None) -> tuple[Sides, l
     positive, negative = (
         last_states(loaded.model, loaded.tokenizer, [pairs[place][side] for place in first]) for side in (0, 1)
     )
-    return (positive, negative), *([pairs[place][0] for place in half] for half in (first, second))
+    tried, tested = ([pairs[place][0] for place in half] for half in (first, second))
+    return (positive, negative), tried, tested
 
 
 def direction_of(sides: Sides, layer: int, base: str) -> Direction:

@@ -20,6 +20,7 @@ def settings_words(made_by: Meta) -> dict[str, str]:
         "prompt sets": ", ".join(f"{name} {text}" for name, text in sets.items() if text),
         "rules": ", ".join(f"{name} {_short(value)}" for name, value in rules.items() if value),
         "system prompt that the chat template adds": str(made_by.get("system_prompt") or ""),
+        "steering": ", ".join(f"{name} {_short(value)}" for name, value in _mapping(made_by.get("steering")).items()),
     }
     return {name: text for name, text in found.items() if text}
 

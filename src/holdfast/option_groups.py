@@ -36,10 +36,11 @@ RARE = (
     ),
     Group("Classifiers", "How the verdict of a sequence classifier is read.", sort_key=16),
     Group("Judges behind an API", "How holdfast calls a judge named api:MODEL.", sort_key=17),
-    Group("Served models", "How holdfast calls the server that --served names. It has its own template.", sort_key=18),
+    Group("Steering", "Moves the residual stream along a direction while the model is measured.", sort_key=18),
+    Group("Served models", "How holdfast calls the server that --served names. It has its own template.", sort_key=19),
 )
 """Groups that `--help-all` shows and `--help` only mentions."""
-PRESERVE, FINE, SPEED, NEURONS, SEVERAL, GUARDS, CLASSIFIERS, ENDPOINTS, SERVED = (
+PRESERVE, FINE, SPEED, NEURONS, SEVERAL, GUARDS, CLASSIFIERS, ENDPOINTS, STEERED, SERVED = (
     Parameter(group=group) for group in RARE
 )
 RARE_NAMES = tuple(group.name for group in RARE)

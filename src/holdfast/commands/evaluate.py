@@ -8,8 +8,19 @@ from cyclopts import Parameter
 
 from holdfast.commands.console import Json, show, shown_progress, table, warn
 from holdfast.commands.once import ExistOk, Once
-from holdfast.commands.parameters import Generation, Judge, JudgeCards, Judging, Measures, SafetyJudge, Served, Suite
+from holdfast.commands.parameters import (
+    Generation,
+    Judge,
+    JudgeCards,
+    Judging,
+    Measures,
+    SafetyJudge,
+    Served,
+    Steer,
+    Suite,
+)
 from holdfast.evaluate.other_forms import form_line, is_served
+from holdfast.intervene.edit.options import SteeringOptions
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.models.options import GenerateOptions, ServedOptions
 from holdfast.option_groups import MEASURED
@@ -40,6 +51,7 @@ def evaluate(
     judging: Judging = JudgeOptions(),
     served: Served = ServedOptions(),
     generate: Generation = GenerateOptions(),
+    steer: Steer = SteeringOptions(),
     exist_ok: ExistOk = False,
     json: Json = False,
 ) -> None:
@@ -78,7 +90,8 @@ def evaluate(
     _refuse_misfits(judging, judge, second_judge, refusal_judge, judge_card)
     recipe = Recipe(
         model=model, served=served, judge=judge, refusal_judge=refusal_judge, suite=suite, judging=judging,
-        generation=generate, measures=measures, lm_eval=LmEvalOptions(tasks=lm_eval, include_path=include_path),
+        generation=generate, measures=measures, steering=steer,
+        lm_eval=LmEvalOptions(tasks=lm_eval, include_path=include_path),
     )  # fmt: skip
     evaluation, agreement = _evaluated(recipe, out, second_judge, judge_card)
     once.record()
@@ -144,7 +157,7 @@ def _show_evaluation(
         warn(cut)
     if "chat_format" in _generation(evaluation):
         warn(f"{named} has no chat template, so it got the prompts in a plain format; its tuning may differ.")
-    lines = (_tried, _system, _form, _rare)
+    lines = (_tried, _system, _form, _steered, _rare)
     note = f"{cards.note}\nAnswers: {out}{''.join(line(evaluation) for line in lines)}"
     show(result | cards.result, [shown, *cards.tables], json, note=note.strip())
 
@@ -171,6 +184,16 @@ def _form(evaluation: "Evaluation") -> str:
     line = form_line(evaluation.made_by)
     missing = " Not measured: what needs the weights, such as perplexity." if is_served(evaluation.made_by) else ""
     return f"\nThe model: {line}.{missing}" if line else ""
+
+
+def _steered(evaluation: "Evaluation") -> str:
+    """Writes a line about the steering, and how to see its effect. Empty without any."""
+    from holdfast.evaluate.steered import steering_words
+
+    words = steering_words(evaluation.made_by)
+    return (
+        f"\nSteered by {words}. Compare with an evaluation without it to see which prompts it moves." if words else ""
+    )
 
 
 def _rare(evaluation: "Evaluation") -> str:

@@ -7,11 +7,12 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from holdfast.config import MAX_SEED
+from holdfast.intervene.edit.options import SteeringOptions
 from holdfast.intervene.method_options import CombineOptions, MethodOptions
 from holdfast.intervene.options import AdaptOptions, EnhanceOptions
 from holdfast.intervene.train.methods import methods_help
 from holdfast.models.options import GenerateOptions, ServedOptions
-from holdfast.option_groups import JUDGED, MEASURED, METHOD, NEURONS, PRESERVE, RESPONSES, SEVERAL
+from holdfast.option_groups import JUDGED, MEASURED, METHOD, NEURONS, PRESERVE, RESPONSES, SEVERAL, STEERED
 from holdfast.pipeline.options import (
     JudgeOptions,
     LayerWiseOptions,
@@ -35,6 +36,7 @@ JudgeCards = Annotated[tuple[Path, ...], Parameter(negative=""), JUDGED]
 Suite = Annotated[SuiteFiles, Parameter(name="*")]
 Measures = Annotated[MeasureOptions, Parameter(name="*"), MEASURED]
 Served = Annotated[ServedOptions, Parameter(name="*"), RESPONSES]
+Steer = Annotated[SteeringOptions, Parameter(name="steer"), STEERED]
 Generation = Annotated[GenerateOptions, Parameter(name="generate"), RESPONSES]
 Judging = Annotated[JudgeOptions, Parameter(name="*"), JUDGED]
 Scoring = Annotated[ScoringOptions, Parameter(name="*"), METHOD]

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from holdfast.commands.console import Json, show, shown_progress, table
-from holdfast.commands.parameters import Generation, Judging, SafetyJudge, Seed, Suite, Verify
+from holdfast.commands.parameters import Generation, Judging, SafetyJudge, Seed, Steer, Suite, Verify
 from holdfast.commands.rates import measured_rates, rate_cells
 from holdfast.holm import holm
+from holdfast.intervene.edit.options import SteeringOptions
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.options import JudgeOptions, SuiteFiles, VerifyOptions
@@ -41,6 +42,7 @@ def verify(
     options: Verify = VerifyOptions(),
     judging: Judging = JudgeOptions(),
     generate: Generation = GenerateOptions(),
+    steer: Steer = SteeringOptions(),
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
@@ -72,7 +74,7 @@ def verify(
     spec = verifying.NoiseSpec(
         model=model, judge=judge, mask=mask, files=suite, out=out, control=control, refusals=refusals,
         draws=[draw for ratio in options.ratios for draw in verifying.noise_draws(ratio, options.draws, seed)],
-        limit=options.limit, judging=judging, generation=generate, seed=seed,
+        limit=options.limit, judging=judging, generation=generate, steering=steer, seed=seed,
     )  # fmt: skip
     with shown_progress() as progress:
         measured = verifying.verify_alone(spec, progress)

@@ -22,6 +22,7 @@ from holdfast.evaluate.looked_up import find_measure, number_of, numbers_of
 from holdfast.evaluate.lost import warning_of_lost
 from holdfast.evaluate.measures import compare_measures
 from holdfast.evaluate.other_forms import warnings_of_form
+from holdfast.evaluate.steered import warnings_of_steering
 from holdfast.evaluate.undecided import WAYS
 from holdfast.evaluate.vacuous import why_never_met
 from holdfast.evaluate.weighing import Weighed, correct, weigh
@@ -226,4 +227,5 @@ def comparison_warnings(before: Evaluation, after: Evaluation) -> tuple[str, ...
     warnings = [same] if first and first == second else []
     cut = {"before": warning_of_cut_off(before), "after": warning_of_cut_off(after)}
     warnings += warnings_of_form(before, after)
+    warnings += warnings_of_steering(before, after)
     return (*warnings, *(f"in the evaluation {when}, {sentence}" for when, sentence in cut.items() if sentence))

@@ -7,6 +7,7 @@ another.
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -51,6 +52,7 @@ from holdfast.pipeline.recipe import RECIPE_ENTRIES, Recipe, recipe_entry
 from holdfast.pipeline.reference import load_reference, reference_divergences, refuse_idle_reference
 from holdfast.pipeline.rendering import rendering_of, suite_rendering
 from holdfast.pipeline.served import refuse_unreadable, served_entry
+from holdfast.pipeline.steered_model import Steering, load_steering
 from holdfast.pipeline.suites import load_suite
 from holdfast.progress import Progress, silent
 from holdfast.prompts.chat import PLAIN_FORMAT, has_chat_template
@@ -105,8 +107,12 @@ def evaluate_recipe(
     ready = _load(recipe, progress)
     check(ready.made_by)
     with unfinished(out, _kept_with(ready, recipe.generation), keep_refused=True) as folder:
-        evaluation = _measured(ready, recipe, folder, progress)
+        steering, model = ready.steering, ready.model
+        with steering.moving(model) if steering and isinstance(model, LoadedModel) else nullcontext():
+            evaluation = _measured(ready, recipe, folder, progress)
         save_evaluation(out, evaluation)
+    if steering:
+        steering.warn_of_breaking(evaluation)
     return evaluation
 
 
@@ -122,6 +128,7 @@ class _Ready:
     model: LoadedModel | ServedModel
     reference: LoadedModel | None
     made_by: Meta
+    steering: Steering | None = None
 
 
 def _load(recipe: Recipe, progress: Progress) -> _Ready:
@@ -131,6 +138,7 @@ def _load(recipe: Recipe, progress: Progress) -> _Ready:
     refuse_missing_engine(recipe.generation)
     further = {"prefill": recipe.measures.prefill or "", "judge_thoughts": recipe.measures.judge_thoughts}
     suite = replace(load_suite(recipe.suite), **further)
+    steering = load_steering(recipe.steering)
     refuse_idle_reference(suite, recipe.measures)
     require_usable(judging, judge, refusals)
     of_harm = not judges_refusals(judge, judging)
@@ -145,28 +153,35 @@ def _load(recipe: Recipe, progress: Progress) -> _Ready:
     refusal = refusal_judge(refusals, judging, progress)
     tried = _try_judges(guard, judge, refusal, refusals, suite)
     model = server or load_checkpoint(str(recipe.model), progress)
+    if steering and isinstance(model, LoadedModel):
+        steering.require_model(model)
     reference = load_reference(model, recipe.measures, progress) if isinstance(model, LoadedModel) else None
     made_by = {
-        **_model_entry(model, recipe, suite, reference),
+        **_model_entry(model, recipe, suite, reference, steering),
         **judges_entry(guard, judge, refusal, _reading(judging, recipe.measures)),
         **({} if refusals in (None, REFUSAL_RULES) else {REFUSAL_JUDGE_NAME: refusals}),
         "coherence": {"rules": coherence.fingerprint()},
         **tried,
         **recipe_entry(recipe, model),
     }
-    return _Ready(suite, harness, guard, refusal, model, reference, made_by)
+    return _Ready(suite, harness, guard, refusal, model, reference, made_by, steering)
 
 
 def _model_entry(
-    model: LoadedModel | ServedModel, recipe: Recipe, suite: Suite, reference: LoadedModel | None
+    model: LoadedModel | ServedModel,
+    recipe: Recipe,
+    suite: Suite,
+    reference: LoadedModel | None,
+    steering: Steering | None,
 ) -> dict[str, object]:
     """Returns the entries of provenance that describe the model and how its responses are made."""
     if isinstance(model, ServedModel):
         return served_entry(model, recipe.suite, recipe.generation)
     name = str(recipe.model)
-    entry = model_entry(name, model.base)
+    entry: dict[str, object] = {**model_entry(name, model.base)}
+    entry |= {"gguf": gguf_entry(name)} if is_gguf(name) else {}
     return {
-        "model": {**entry, "gguf": gguf_entry(name)} if is_gguf(name) else entry,
+        **(steering.entries(entry) if steering else {"model": entry}),
         **asked_entry(model, recipe.suite, suite, recipe.generation, recipe.measures, reference),
         "responses": {"end_ids": sorted(end_ids(model.model, model.tokenizer)), "context": None},
     }

@@ -12,6 +12,7 @@ from typing import cast
 import holdfast
 from holdfast.config import Options
 from holdfast.evaluate.lm_eval_tasks import LmEvalOptions
+from holdfast.intervene.edit.options import SteeringOptions
 from holdfast.json_files import digest
 from holdfast.made_by import Meta
 from holdfast.models.load import LoadedModel
@@ -52,12 +53,14 @@ class Recipe(Options):
     """Further measures."""
     lm_eval: LmEvalOptions = LmEvalOptions()
     """Tasks of lm-eval."""
+    steering: SteeringOptions = SteeringOptions()
+    """Direction along which the model is steered, if any."""
 
 
 def recipe_entry(recipe: Recipe, model: LoadedModel | ServedModel) -> dict[str, object]:
     """Makes the entries of an evaluation's provenance for its recipe: settings, prompt sets and versions."""
     return {
-        "recipe": recipe.model_dump(mode="json"),
+        "recipe": recipe.model_dump(mode="json", exclude=None if recipe.steering.is_on else {"steering"}),
         "prompt_sets": prompt_sets(recipe.suite),
         "versions": versions(),
         "device": _device(model),

@@ -19,8 +19,18 @@ def refuse_unreadable(recipe: Recipe) -> None:
     require_one_model(recipe.model, recipe.served)
     if recipe.model is None:
         refuse_weights(recipe.measures, recipe.generation, recipe.lm_eval)
+        if recipe.steering.is_on:
+            raise ValueError(
+                "--steer.direction moves the states of a model in this process, and the server's lie elsewhere; give "
+                "the checkpoint as MODEL, or leave it out."
+            )
     else:
         refuse_gguf_engine(recipe.model, recipe.generation)
+        if recipe.steering.is_on and recipe.generation.engine != "transformers":
+            raise ValueError(
+                f"engine {recipe.generation.engine} answers with a model of its own, whose states can't be moved; "
+                "leave generate.engine out, or --steer.direction."
+            )
 
 
 def require_one_model(model: str | None, served: ServedOptions) -> None:

@@ -8,13 +8,16 @@ A folder that `holdfast verify` writes:
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import cast
 
 import torch
 
 from holdfast.artifacts import digest, load_evaluation, load_mask, refuse_other_base, save_evaluation
 from holdfast.evaluate.suite import Suite, evaluate
+from holdfast.intervene.edit.options import SteeringOptions
 from holdfast.intervene.edit.perturb import perturbed
 from holdfast.intervene.entries import mask_digest
 from holdfast.made_by import Meta, model_entry
@@ -27,6 +30,7 @@ from holdfast.pipeline.inputs import set_hash, suite_hashes
 from holdfast.pipeline.judges import Judge, judges_refusals, load_judge, refuse_idle, require_usable, try_on
 from holdfast.pipeline.options import JudgeOptions, SuiteFiles, refuse_samples
 from holdfast.pipeline.outputs import claimed, refuse_unclaimable
+from holdfast.pipeline.steered_model import Steering, load_steering
 from holdfast.pipeline.suites import load_suite, warn_of_shared
 from holdfast.progress import Progress, silent
 from holdfast.select.neurons import neuron_weights
@@ -80,6 +84,8 @@ class NoiseSpec:
     """Prompts to take from every set. None takes all."""
     judging: JudgeOptions = field(default_factory=JudgeOptions)
     generation: GenerateOptions = field(default_factory=GenerateOptions)
+    steering: SteeringOptions = field(default_factory=SteeringOptions)
+    """Direction along which the model is steered in all evaluations, the untouched one too."""
     seed: int = 0
     """Seed of the first draw."""
 
@@ -120,11 +126,12 @@ def verify_alone(spec: NoiseSpec, progress: Progress = silent) -> Verification:
     require_usable(spec.judging, spec.judge)
     masks = {path: load_mask(path) for path in (spec.mask, spec.control) if path}
     _refuse_empty(masks)
+    steering = load_steering(spec.steering)
     if spec.control:
         _check_control(masks[spec.mask], masks[spec.control], spec.control)
     suite = _suite(spec)
     warn_of_shared(masks[spec.mask], suite)
-    noise = _load(spec, masks, suite, progress)
+    noise = _load(spec, masks, suite, progress, steering)
     settings = noise.settings()
     with claimed(spec.out, settings | {"mask": mask_digest(masks[spec.mask])}):
         noise.measure_untouched(spec.out / UNTOUCHED, progress)
@@ -138,15 +145,19 @@ def verify_alone(spec: NoiseSpec, progress: Progress = silent) -> Verification:
     return Verification(load_evaluation(spec.out / UNTOUCHED), *evaluations)
 
 
-def _load(spec: NoiseSpec, masks: Mapping[Path, Mask], suite: Suite, progress: Progress) -> "_Noise":
+def _load(
+    spec: NoiseSpec, masks: Mapping[Path, Mask], suite: Suite, progress: Progress, steering: Steering | None
+) -> "_Noise":
     """Loads the model and the judge. Raises ValueError for a mask of another model, or a judge with wrong verdicts."""
     loaded = load_model(spec.model, progress=progress)
     guard = load_judge(spec.judge, spec.judging, progress)
     for path, selected in masks.items():
         refuse_other_base(f"mask {str(path)!r}", selected.base, loaded.base)
+    if steering:
+        steering.require_model(loaded)
     if not judges_refusals(spec.judge, spec.judging):
         try_on(guard, spec.judge, [prompt.prompt for prompt in suite.harmful])
-    return _Noise.of(spec, loaded, guard, suite)
+    return replace(_Noise.of(spec, loaded, guard, suite), steering=steering)
 
 
 @dataclass(frozen=True)
@@ -158,6 +169,7 @@ class _Noise:
     judge: Judge
     suite: Suite
     made_by: Meta
+    steering: Steering | None = None
 
     @classmethod
     def of(cls, spec: NoiseSpec, loaded: LoadedModel, judge: Judge, suite: Suite) -> "_Noise":
@@ -170,7 +182,8 @@ class _Noise:
 
     def settings(self) -> dict[str, object]:
         """Returns the settings that a folder of evaluations depends on, except the mask."""
-        return settings_of(self.spec, self.loaded, self.judge, self.made_by)
+        settings = settings_of(self.spec, self.loaded, self.judge, self.made_by)
+        return settings | ({"steering": self.steering.record} if self.steering else {})
 
     def measure_untouched(self, path: Path, progress: Progress) -> None:
         """Evaluates the model without noise, if there is no file yet."""
@@ -200,8 +213,13 @@ class _Noise:
         }
 
     def _save(self, path: Path, named: Mapping[str, object]) -> None:
-        evaluation = evaluate(self.loaded, self.judge, self.suite, self.spec.generation)
-        save_evaluation(path, replace(evaluation, made_by={**self.made_by, **named}))
+        with self.steering.moving(self.loaded) if self.steering else nullcontext():
+            evaluation = evaluate(self.loaded, self.judge, self.suite, self.spec.generation)
+        entries = {**named, **self.steering.entries(cast(Meta, named["model"]))} if self.steering else named
+        evaluation = replace(evaluation, made_by={**self.made_by, **entries})
+        if self.steering:
+            self.steering.warn_of_breaking(evaluation)
+        save_evaluation(path, evaluation)
 
 
 def _suite(spec: NoiseSpec) -> Suite:
