@@ -38,7 +38,9 @@ rows = [
 ]
 trainer = SFTTrainer(
     AutoModelForCausalLM.from_pretrained(MODEL, dtype="float32"),
-    args=SFTConfig(options.out + "-training", max_steps=options.steps, learning_rate=7e-4, bf16=False, report_to="none"),
+    args=SFTConfig(
+        options.out + "-training", max_steps=options.steps, learning_rate=7e-4, bf16=False, report_to="none"
+    ),
     train_dataset=Dataset.from_list(rows),
     processing_class=tokenizer,
     peft_config=LoraConfig(r=8, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM"),

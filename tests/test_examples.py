@@ -17,7 +17,7 @@ from tests.intervene.given import as_booleans, bits, random_mask
 from tests.together import run_together
 
 ROOT = Path(__file__).parents[1]
-SPA = ("trainer_spa", "sft_spa", "dpo_spa", "grpo_spa")
+SPA = ("trainer_spa", "sft_spa", "dpo_spa", "grpo_spa", "grpo_gapo")
 
 
 @pytest.fixture

@@ -57,7 +57,8 @@ class Cell:
     """One tuning: which weights, how many of them (share of all scored ones), at which rate, under which seed."""
 
     weights: str
-    """top, safety_only, random, snip, magnitude or all."""
+    """top, safety_only, random, snip, magnitude, gapo or all. `gapo` trains the top by `set+gapo`, which combines the
+    gradients of refusals and of harmless exchanges in place of their fixed mixture, with as many exchanges a step."""
     share: float
     rate: float
     seed: int
@@ -135,7 +136,10 @@ def run_cell(model: Path, data: Data, out: Path, cell: Cell | Start) -> dict:
         iterations=STEPS, batch_size=BATCH, learning_rate=cell.rate, max_length=MAX_LENGTH, seed=cell.seed
     )
     mask = mask_of(model, data, out, cell)
-    result = enhance(loaded, mask, refusals=data.refusals, harmless=data.harmless, options=options, progress=tell)
+    result = enhance(
+        loaded, mask, refusals=data.refusals, harmless=data.harmless, options=options, progress=tell,
+        method="set+gapo" if cell.weights == "gapo" else None,
+    )  # fmt: skip
     tuned = time.monotonic()
     measured = measure(result.tuned, data.suite, NEW_TOKENS)
     last = result.losses[-10:]

@@ -1,10 +1,10 @@
 import pytest
 import torch
+from reproductions.gapo.bandit import gains
 
 from holdfast.intervene.train.combine.gapo import gapo
 from holdfast.intervene.train.combine.mgda import mgda
 from holdfast.intervene.train.combine.p_gapo import p_gapo
-from tests.intervene.train.combine.bandit import gains
 
 SEEDS = range(10)
 

@@ -1,8 +1,8 @@
 import pytest
 import torch
+from reproductions.gapo.bandit import gains
 
 from holdfast.intervene.train.combine.p_gapo import p_gapo
-from tests.intervene.train.combine.bandit import gains
 
 SEEDS = range(10)
 GRAM = torch.tensor([[4.0, 1.0], [1.0, 25.0]], dtype=torch.float64)
