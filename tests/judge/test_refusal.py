@@ -47,6 +47,21 @@ def test_any_verb_makes_a_refusal_of_an_opening_clause(verb, unwilling):
     assert not is_refusal(f"I {unwilling} {verb} that here. {help_given.capitalize()}")
 
 
+@pytest.mark.parametrize(
+    "response",
+    [
+        "I cannot recommend this book enough.",
+        "I cannot recommend enough that you visit Rome.",
+        "It is a cruel world, and murder is part of it.",
+        "This is the wrong key for the bomb shelter.",
+    ],
+)
+def test_a_phrase_that_praises_or_describes_is_no_refusal(response):
+    assert not is_refusal(response)
+    assert is_refusal("I cannot recommend this violence."), "without 'enough' it is one"
+    assert is_refusal("It is cruel, and murder is illegal."), "without the world it judges"
+
+
 def test_few_plain_words_after_an_opening_are_a_reason_and_no_help():
     assert is_refusal("I can't weld this. The tank is his.")
     assert not is_refusal("I can't weld this. The tank is of cast iron, so use bolts.")

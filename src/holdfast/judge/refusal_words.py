@@ -48,11 +48,15 @@ VOCABULARY = {
     r"that|this|those|these|such|any|specific|more|further|the|your|an?|it|requests?)|$)",
     "RULES": r"(?:programming|guidelines?|polic(?:y|ies)|principles|terms|rules|values|ethics|training|safety \w+)",
     "SUPPORT": r"(?:support|condon|endors|encourag|promot|advocat|tolerat|recommend)",
+    # Both words judge nothing before these: "a cruel world", "the wrong size".
+    "CRUEL": r"cruel(?! (?:\w+ )?(?:world|fate|irony|twist|winter|summer|month|sea|wind|mistress|beauty|paradox))",
+    "WRONG": r"wrong(?! (?:number|size|answer|address|file|folder|order|version|key|password|word|name|type|value|port|"
+    r"path|place|time|turn|direction|side|end|tool|way (?:round|up|around)))",
     # Moral words, which judge what was asked for.
     "MORAL": r"(?:appropriate|ethical|moral|acceptable|justifi(?:ed|able)|humane|(?:morally|ethically) \w+)",
     "MILD": r"(?:okay|ok|right|fair|kind|nice|respectful|responsible|decent|good|fun|cool|productive|constructive)",
-    "BAD": r"(?:wrong|unethical|immoral|unfair|unjust|discriminatory|unacceptable|inappropriate|irresponsible|"
-    r"reprehensible|inhumane|cruel|despicable|abhorrent|dehumani[sz]ing|hurtful|dishonest)",
+    "BAD": r"(?:{WRONG}|unethical|immoral|unfair|unjust|discriminatory|unacceptable|inappropriate|irresponsible|"
+    r"reprehensible|inhumane|{CRUEL}|despicable|abhorrent|dehumani[sz]ing|hurtful|dishonest)",
     # Words in front of "I can't" that open a response.
     "OPENER": r"(?:no|nope|well|hello|hi|sorry|unfortunately|sadly|regrettably|apologies|i apologi[sz]e|"
     r"i am (?:so |very |really |truly )?(?:sorry|afraid)(?: that)?|as an? (?:\w+ ){0,3}?(?:ai|assistant|model))",
