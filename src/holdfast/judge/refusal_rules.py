@@ -166,7 +166,8 @@ OBJECTS = (
         "does not support it",
         1.0,
         6,
-        r"(?<!while )(?<!although )(?<!though )(?:i|we) (?:do|am|can|will|would|could) not (?!(?:\w+ )*enough\b)<4>{SUPPORT}\w* <4>"
+        r"(?<!while )(?<!although )(?<!though )(?:i|we) (?:do|am|can|will|would|could) not "
+        r"(?!(?:\w+ )*enough\b)<4>{SUPPORT}\w* <4>"
         r"(?:violence|harm\w*|illegal|any|such|the idea|revenge|discriminat\w+|behaviou?r|cheating|hate|this|that|"
         r"actions?|it)",
         r"(?:i|we) <1>(?:condemn|denounce)",
