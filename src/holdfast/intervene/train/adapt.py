@@ -115,18 +115,20 @@ def adapt(
     steps = Steps(SUPERVISED, examples, order, "adapting", progress, as_path(output_dir), identity)
     last_batch = [examples[place] for place in order[-options.batch_size :]]
     trained, _ = train_by(parts, tuning, steps, read=exchanges, last_batch=last_batch, adapter_dir=as_path(adapter_dir))
-    return _result(tuning, parts, trained)
+    read = _safety_read(parts, tuning, len(exchanges), order) if chosen.is_mixed else None
+    return _result(tuning, parts, trained, read)
 
 
-def _result(tuning: Tuning, parts: Parts, trained: TuningResult) -> AdaptResult:
+def _result(tuning: Tuning, parts: Parts, trained: TuningResult, safety_read: int | None) -> AdaptResult:
+    """Returns the result. `safety_read` is the number of safety exchanges that training read, None without any."""
     is_held = parts.hold is MASK
     return AdaptResult(
         **vars(trained),
         entries_protected=len(tuning.selected) if is_held else 0,
         protected_identical=True if is_held else None,
         frozen=tuning.frozen,
-        safety_read=_safety_read(parts, tuning, len(exchanges), order) if chosen.is_mixed else None,
-        safety_given=len(extra) if chosen.is_mixed else None,
+        safety_read=safety_read,
+        safety_given=None if safety_read is None else len(tuning.extra),
     )
 
 
