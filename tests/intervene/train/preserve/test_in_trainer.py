@@ -69,6 +69,19 @@ def test_constrained_with_beta_zero_is_the_trainers_own_loss(tmp_path):
     assert len(losses[0]) == 3
 
 
+def test_the_share_of_mixed_safety_data_is_the_weight_of_its_loss(tmp_path):
+    """share / (1 - share): 0.25 for a fifth, 1 for a half, and as many exchanges are read for both."""
+    first = {}
+    for share in (None, 0.2, 0.5):
+        trainer = sft_trainer(make_llama(), tmp_path, logging_steps=1, max_steps=1)
+        if share:
+            preserve(trainer, "mixed", safety=REFUSALS, options=MethodOptions(safety_share=share))
+        trainer.train()
+        first[share] = trainer.state.log_history[0]["loss"]
+    assert first[0.5] - first[None] > 1
+    assert first[0.2] - first[None] == pytest.approx((first[0.5] - first[None]) / 4, rel=1e-3)
+
+
 def test_a_plain_trainer_and_adapters_take_a_method_too(tmp_path):
     model = get_peft_model(make_llama(), LoraConfig(r=2, target_modules=["q_proj"]))
     trainer = users_trainer(model, tmp_path, max_steps=2)

@@ -4,7 +4,7 @@
     trainer.train()
 
 Losses, combinations and callbacks are those of `holdfast adapt`. Where a method mixes exchanges into the task's, they
-become a loss of their own, because the data set is the trainer's. ProtectCallback holds a mask beside any method.
+become a loss of their own, because the data set is the trainer's. `safety_share` sets its weight. ProtectCallback holds a mask beside any method.
 """
 
 from collections.abc import Sequence
@@ -112,12 +112,16 @@ def _start(trainer: Trainer, method: Method, safety: Safety, options: MethodOpti
 
 
 def _parts(trainer: Trainer, method: Method, options: MethodOptions) -> Parts:
-    """Returns the method's parts, with a loss over the exchanges that would be mixed into the task's."""
+    """Returns the method's parts, with a loss over the exchanges that would be mixed into the task's.
+
+    Its weight stands for the share. A combination of gradients sets its own weights.
+    """
     if not method.is_mixed:
         return method.parts
-    args = trainer.args
-    count = per_step(options.safety_share, args.per_device_train_batch_size) * args.gradient_accumulation_steps
-    return replace(method.parts, losses=(*method.parts.losses, response_loss(count)))
+    args, share = trainer.args, options.safety_share
+    count = per_step(share, args.per_device_train_batch_size) * args.gradient_accumulation_steps
+    weight = 1.0 if method.parts.combine else share / (1 - share)
+    return replace(method.parts, losses=(*method.parts.losses, response_loss(count, weight)))
 
 
 def _rows(trainer: Trainer) -> list[Row]:

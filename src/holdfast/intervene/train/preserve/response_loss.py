@@ -1,7 +1,8 @@
-"""loss = mean over exchanges of the mean of -log p(response token)   (of exchanges beside the task's)
+"""loss = weight * mean over exchanges of the mean of -log p(response token)   (of exchanges beside the task's)
 
 Mixing exchanges into the task's batches gives one loss. This keeps them apart, for GAPO and the other combinations, and
-for a trainer whose data set is a user's own.
+for a trainer whose data set is a user's own. There the weight is share / (1 - share), so that the losses of task and
+safety stand to each other as if that share of a batch were safety exchanges.
 """
 
 import torch
@@ -12,7 +13,7 @@ from holdfast.intervene.train.parts import Batch, Loss, MakeLoss, Start
 from holdfast.intervene.train.preserve.extra_rows import ExtraRows
 
 
-def response_loss(per_step: int) -> MakeLoss:
+def response_loss(per_step: int, weight: float = 1.0) -> MakeLoss:
     """Returns the maker of a loss over so many exchanges a step."""
 
     def make(start: Start) -> Loss:
@@ -20,7 +21,7 @@ def response_loss(per_step: int) -> MakeLoss:
 
         def loss(model: nn.Module, inputs: Batch, micro_batch: int) -> Tensor:
             read = rows.read(model, micro_batch)
-            return torch.stack([cross_entropy(each.logits, each.targets) for each in read]).mean()
+            return weight * torch.stack([cross_entropy(each.logits, each.targets) for each in read]).mean()
 
         return loss
 
