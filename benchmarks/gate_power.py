@@ -121,8 +121,9 @@ def page(cells: Sequence[Cell], errors: dict[float, dict[str, float]]) -> str:
     apart, at = ([cell for cell in cells if (cell.rise == MARGIN) == is_at] for is_at in (False, True))
     found = (
         f"Where the true rise is not {MARGIN}, the gate decided wrongly in at most "
-        f"{max(c.wrong for c in apart):.3f} of the draws. Where it is {MARGIN}, either decision counts as wrong, and "
-        f"each was made in at most {max(c.wrong for c in at):.3f} of the draws (the exact chance is at most 0.05). "
+        f"{max(c.wrong for c in apart):.3f} of the draws. Where it is exactly {MARGIN}, neither decision is right, and "
+        f"the last column has the more frequent one: at most {max(c.wrong for c in at):.3f} of the draws. Its exact "
+        f"chance is at most 0.05. "
         f"Plan and draws differ by at most {max(c.distance for c in cells):.3f}."
     )
     return f"""# A gate that knows what it cannot decide

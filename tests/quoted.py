@@ -119,8 +119,8 @@ EFFECT, AT_RANDOM = ("1.00", "0.99", "1.00"), ("0.04", "-0.01", "0.09")
 def _claims() -> Iterator[Quote]:
     gate = "| A condition of a gate is decided wrongly"
     yield Quote(CLAIMS, gate, "0.018", text(GATE, r"decided wrongly in at most (0\.\d+) of the draws"))
-    yield Quote(CLAIMS, gate, "0.057", text(GATE, r"each was made in at most (0\.\d+) of the draws"))
-    yield Quote(CLAIMS, gate, "0.05", text(GATE, r"the exact chance is at most (0\.\d+)\)"))
+    yield Quote(CLAIMS, gate, "0.057", text(GATE, r"the more frequent one: at most (0\.\d+) of the draws"))
+    yield Quote(CLAIMS, gate, "0.05", text(GATE, r"exact chance is at most (0\.\d+)\."))
     held, chosen = "| On the built-in model the objective of the scores decides", "docs/results/hold_levers.md"
     likelihood, judge = ("0.742", "0.685", "0.792"), ("0.543", "0.482", "0.603")
     for weights, numbers in (("refusal likelihood", likelihood), ("judge gradient", judge)):
@@ -136,6 +136,13 @@ def _claims() -> Iterator[Quote]:
             value = cell(first, f"0.0015 | {row} | 0", column, below=f"## SPA, {unseen}")
             yield Quote(CLAIMS, held, quoted, value)
     yield Quote(CLAIMS, held, "1.000", cell(first, "| start | 0", "coherent refusals", below=f"## SPA, {unseen}"))
+    for row, number in (("top", "0.094"), ("random", "0.168"), ("plain", "0.184")):
+        value = cell(first, f"0.0015 | {row} | 0", "attack success, coherent", below=f"## SPA, {unseen}")
+        yield Quote(CLAIMS, held, number, value)
+    at_one_percent = "| 1% does more than random 1%"
+    yield Quote(CLAIMS, at_one_percent, "0.97", text(REAL, r"as well as selected ones \((0\.\d+) and"))
+    selected = r"as selected ones \(0\.97 and (0\.\d+) of JailbreakBench"
+    yield Quote(CLAIMS, at_one_percent, "0.95", text(REAL, selected))
     taught = "| On the present built-in model SET of the top 1%"
     for row, column, number in (
         ("0.001 | top | 0", "coherent refusals", "1.000"), ("0.001 | random | 0", "coherent refusals", "0.000"),
@@ -223,6 +230,7 @@ SETTINGS = {
     "README.md": (
         r"\b\d{4}\.\d{5}\b", r"Python 3\.11 to 3\.13", r"Version 0\.1\.0", r"Apache-2\.0",
         r"(before|after) [-+] 0\.05", r"--fraction 0\.01", r"training 0\.1%",
+        r"refusal < 0\.5", r"before \+ 0\.2\b",
     ),
     CLAIMS: (
         r"coefficient 0\.15", r"arXiv \d{4}\.\d{5}", r"Qwen2\.5-Coder-0\.5B",

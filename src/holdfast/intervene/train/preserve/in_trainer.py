@@ -4,7 +4,8 @@
     trainer.train()
 
 Losses, combinations and callbacks are those of `holdfast adapt`. Where a method mixes exchanges into the task's, they
-become a loss of their own, because the data set is the trainer's. `safety_share` sets its weight. ProtectCallback holds a mask beside any method.
+become a loss of their own, because the data set is the trainer's. `safety_share` sets its weight. ProtectCallback holds
+a mask beside any method.
 """
 
 from collections.abc import Sequence
