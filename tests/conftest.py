@@ -18,6 +18,7 @@ install_import_hook(
     ["holdfast.score", "holdfast.select", "holdfast.judge", "holdfast.prompts", "holdfast.values"], "beartype.beartype"
 )
 
+from tests.docstrings import read_once
 from tests.judge.chat_server import KEY, ChatServer
 
 gc.disable()  # while tests are collected: nearly all that importing makes stays, and is looked through again and again
@@ -43,6 +44,11 @@ def little_to_collect() -> None:
     """Takes what is loaded out of the garbage collector's rounds: the Trainer asks for one whenever it ends."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def docstrings_read_once() -> None:
+    read_once()
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,6 @@
 """Help, mistakes, and commands on files import no library that trains a model or loads one."""
 
+import inspect
 import json
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from holdfast.evaluate.statistics import wilson_interval
 from holdfast.outcomes import Answer, Evaluation, Outcome, Rate
 from holdfast.values import Mask
 from tests.commands.made import write_scores
+from tests.docstrings import read_once
 
 pytestmark = pytest.mark.xdist_group("imports")
 HEAVY = ("transformers", "trl", "peft", "datasets", "accelerate", "lm_eval", "plotly", "pandas")
@@ -36,7 +38,9 @@ MISTAKES = [
 ]
 UNDECIDED = 3
 """Exit code of a gate with one prompt."""
-CODE = """
+CODE = (
+    f"{inspect.getsource(read_once)}\nread_once()"
+    + """
 import json, sys
 from holdfast.cli import call
 heavy, lines, found = *map(json.loads, sys.argv[1:]), {}
@@ -46,6 +50,7 @@ for line in lines:
     found[line] = [code, [name for name in heavy if name in sys.modules and name not in before]]
 print(json.dumps(found))
 """
+)
 
 
 def needs_torch(line: str) -> bool:
