@@ -6,6 +6,7 @@ untrusted. Every template escapes it, and the page's content policy also forbids
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -57,8 +58,9 @@ def render_page(report: Report) -> str:
     return environment().get_template("page.html.j2").render(**page_context(report))
 
 
+@cache
 def environment() -> Environment:
-    """Loads the templates, which escape every value that they insert."""
+    """Loads the templates, which escape every value that they insert. Each is compiled once a process."""
     made = Environment(
         loader=PackageLoader("holdfast.report"),
         autoescape=True,
