@@ -18,8 +18,10 @@ import argparse
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
+from functools import cache, partial
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from holdfast import Direction, Evaluation, LoadedModel, Prompt, Suite, load_exchanges, load_model, load_prompts
 from holdfast.directions.difference_in_means import difference_in_means
@@ -33,7 +35,7 @@ from reproductions.directions.effects import Probe
 from reproductions.neurons.cells import cell
 
 PAIRS, CHOOSING, TEXTS, RANDOM = 100, 24, 16, 20
-COEFFICIENTS = (0.1, 0.2, 0.3)
+COEFFICIENTS = (0.1, 0.15, 0.2, 0.3)
 TRIED_LAYERS = 6
 """Parts into which the depth is cut. The layers at the cuts are tried."""
 ALLOWED = 0.1
@@ -79,17 +81,17 @@ def apart(one: Apart) -> dict:
 
 def choose(out: Path, directions: Sequence[Direction], probe_at: Callable[[int], Probe], allowed: float) -> dict:
     """Measures layers and coefficients on the choosing prompts, and returns the chosen ones with their effect."""
-    rows = []
-    step = len(directions) // TRIED_LAYERS
+    rows, step = [], len(directions) // TRIED_LAYERS
     for layer in range(step, len(directions) - 1, step):
+        probe = cache(partial(probe_at, layer))  # made where a cell is missing
+        for coefficient in COEFFICIENTS:
 
-        def tried(layer: int = layer) -> dict:
-            probe = probe_at(layer)
-            return {f"{each:g}": probe.moved(directions[layer], each) for each in COEFFICIENTS}
+            def tried(direction: Direction = directions[layer], each: float = coefficient, probe: Any = probe) -> dict:
+                return probe().moved(direction, each)
 
-        for coefficient, found in cell(out, f"choosing-{layer}", tried).items():
-            effect = {"effect": fmean(found["effects"]), "rise": found["rise"]}
-            rows.append({"layer": layer, "coefficient": float(coefficient), **effect})
+            found = cell(out, f"choosing-{layer}-{coefficient:g}", tried)
+            rows.append({"layer": layer, "coefficient": coefficient, "effect": fmean(found["effects"])})
+            rows[-1]["rise"] = found["rise"]
     return chosen_of(rows, allowed)
 
 

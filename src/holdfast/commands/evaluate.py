@@ -146,12 +146,12 @@ def _show_evaluation(
     from holdfast.made_by import model_name
     from holdfast.report.schema import rate_json, suite_json
 
-    result = suite_json(evaluation)
+    result, steered = suite_json(evaluation), "steering" in evaluation.made_by
     if agreement:
         ends = {"kappa_low": agreement.kappa_low, "kappa_high": agreement.kappa_high}
         result |= {"second_judge": {"agreement": rate_json(agreement.share), "kappa": agreement.kappa, **ends}}
     cards = show_cards({"": evaluation}, judge_card)
-    named = model or str(model_name(evaluation.made_by))
+    named = (None if steered else model) or str(model_name(evaluation.made_by))
     shown = table(named, ("measure", "value"), evaluation_rows(evaluation, agreement))
     if cut := warning_of_cut_off(evaluation):
         warn(cut)
@@ -198,7 +198,7 @@ def _steered(evaluation: "Evaluation") -> str:
 
 def _rare(evaluation: "Evaluation") -> str:
     """Writes a line that a hold can't show much where refusals are shown to be rare. Empty where they are not."""
-    rate = evaluation.refusal
+    rate = None if "steering" in evaluation.made_by else evaluation.refusal
     if rate is None or rate.value is None or rate.high is None or rate.value > RARE or rate.high >= FEW:
         return ""
     return (

@@ -33,3 +33,12 @@ def rate_cells(evaluation: "Evaluation", measures: Sequence[str]) -> list[str]:
         for name, rate in rates.items()
     }
     return [texts.get(name, "not measured") for name in measures]
+
+
+def range_cells(draws: "Sequence[Evaluation]", measures: Sequence[str]) -> list[str]:
+    """Writes the lowest and highest value of each measure among draws."""
+    cells = []
+    for name in measures:
+        values = [rate.value for draw in draws if (rate := measured_rates(draw).get(name)) and rate.value is not None]
+        cells.append(f"{min(values):.2f} to {max(values):.2f}" if values else "not measured")
+    return cells

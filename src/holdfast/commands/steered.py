@@ -1,11 +1,10 @@
 """Prints what steering did: rates by coefficient, beside the range of random directions."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from holdfast.commands.console import show, table
-from holdfast.commands.rates import measured_rates, rate_cells
+from holdfast.commands.rates import measured_rates, range_cells, rate_cells
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -47,17 +46,8 @@ def _rates(measured: "Steered") -> "Table":
     for coefficient, evaluation in measured.by_coefficient.items():
         rows.append((f"{coefficient:g}", "the direction", *rate_cells(evaluation, measures)))
         if draws := measured.random[coefficient]:
-            rows.append((f"{coefficient:g}", f"{len(draws)} random ones", *_ranges(draws, measures)))
+            rows.append((f"{coefficient:g}", f"{len(draws)} random ones", *range_cells(draws, measures)))
     return table("Rates under steering", ("coefficient", "along", *map(measure_words, measures)), rows)
-
-
-def _ranges(draws: "Sequence[Evaluation]", measures: Sequence[str]) -> list[str]:
-    """Writes the lowest and highest value of each measure among the draws."""
-    cells = []
-    for name in measures:
-        values = [rate.value for draw in draws if (rate := measured_rates(draw).get(name)) and rate.value is not None]
-        cells.append(f"{min(values):.2f} to {max(values):.2f}" if values else "not measured")
-    return cells
 
 
 def _reliability(untouched: "Evaluation", evaluation: "Evaluation") -> dict[str, dict[str, int]]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
@@ -33,7 +33,8 @@ HOW_TO_READ = (
 def verify(
     model: str,
     *,
-    mask: Path,
+    mask: Path | None = None,
+    project_out: Path | None = None,
     control: Path | None = None,
     judge: SafetyJudge = REFUSAL_RULES,
     out: Path,
@@ -46,7 +47,7 @@ def verify(
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Put noise on a mask's weights and measure safety and utility. The model itself keeps every bit.
+    """Put noise on a mask's weights, or project out a direction, and measure. The model itself keeps every bit.
 
     Example: holdfast verify testbed:aligned --mask mask.safetensors --control random.safetensors --judge testbed:guard
     --harmful testbed:harmful_seen --questions testbed:questions --generate.max-new-tokens 32 --out noise
@@ -56,7 +57,10 @@ def verify(
     model
         The model that the mask was made for: a folder, a hub id or testbed:NAME.
     mask
-        File that `holdfast select` wrote.
+        File that `holdfast select` wrote. Its weights get noise.
+    project_out
+        In place of a mask: a file of `holdfast direction find`. Measures what the model does without that direction in
+        its residual stream, beside as many random directions as --draws.
     control
         Random mask of the same size. It gets as many draws of the same noise. A paired test compares the two.
     out
@@ -69,6 +73,19 @@ def verify(
     json
         Print one JSON object in place of tables.
     """
+    if project_out is not None:
+        given = {"--mask": mask, "--control": control, "--refusals": refusals, "--steer.direction": steer.direction}
+        _refuse_beside_project_out([name for name, value in given.items() if value is not None])
+        _verify_without(
+            project_out, model=model, files=suite, out=out, judge=judge, judging=judging, generation=generate,
+            draws=options.draws, limit=options.limit, seed=seed, json=json,
+        )  # fmt: skip
+        return
+    if mask is None:
+        raise ValueError(
+            "there is nothing to verify; give --mask with a file of `holdfast select`, or --project-out with one of "
+            "`holdfast direction find`."
+        )
     from holdfast.pipeline import verifying
 
     spec = verifying.NoiseSpec(
@@ -79,6 +96,23 @@ def verify(
     with shown_progress() as progress:
         measured = verifying.verify_alone(spec, progress)
     _show_noise(measured, spec, options, json)
+
+
+def _refuse_beside_project_out(given: Sequence[str]) -> None:
+    """Raises ValueError for options that have no effect where a direction is projected out."""
+    if given:
+        raise ValueError(f"{given[0]} has no effect with --project-out; leave one of the two out.")
+
+
+def _verify_without(direction: Path, *, json: bool, **inputs: Any) -> None:
+    """Measures the model without a direction, and prints the rates."""
+    from holdfast.commands.projected import show_projected
+    from holdfast.pipeline.projecting import ProjectSpec, verify_without
+
+    spec = ProjectSpec(direction=direction, **inputs)
+    with shown_progress() as progress:
+        measured = verify_without(spec, progress)
+    show_projected(measured, spec.out, json)
 
 
 def _show_noise(measured: "Verification", spec: "NoiseSpec", options: VerifyOptions, json: bool) -> None:

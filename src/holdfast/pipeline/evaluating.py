@@ -139,6 +139,8 @@ def _load(recipe: Recipe, progress: Progress) -> _Ready:
     further = {"prefill": recipe.measures.prefill or "", "judge_thoughts": recipe.measures.judge_thoughts}
     suite = replace(load_suite(recipe.suite), **further)
     steering = load_steering(recipe.steering)
+    if steering:
+        steering.refuse_shared(suite)
     refuse_idle_reference(suite, recipe.measures)
     require_usable(judging, judge, refusals)
     of_harm = not judges_refusals(judge, judging)

@@ -4,12 +4,14 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from holdfast.artifacts import digest, load_direction, refuse_other_base
 from holdfast.evaluate.steered import warning_of_breaking
+from holdfast.evaluate.suite import Suite
 from holdfast.intervene.edit.options import SteeringOptions
 from holdfast.intervene.edit.steer import steered
-from holdfast.made_by import Meta, model_entry
+from holdfast.made_by import Meta, count_shared, model_entry
 from holdfast.models.load import LoadedModel
 from holdfast.outcomes import Evaluation
 from holdfast.values import Direction
@@ -28,6 +30,11 @@ class Steering:
         """Raises ValueError for a direction of another model."""
         refuse_other_base(f"the direction {str(self.options.direction)!r}", self.direction.base, loaded.base)
 
+    def refuse_shared(self, suite: Suite) -> None:
+        """Raises ValueError when prompts of the suite made the direction."""
+        assert self.options.direction is not None
+        refuse_shared(self.options.direction, self.direction, suite)
+
     def entries(self, model: Meta) -> dict[str, object]:
         """Returns the entries of an evaluation's provenance: the steered model as one of its own, and the steering.
 
@@ -44,10 +51,9 @@ class Steering:
     @property
     def record(self) -> dict[str, object]:
         """Settings that decide what steering does, with a hash of the direction."""
-        direction = self.direction
         return {
-            "direction": digest([direction.layer, direction.norm, direction.vector.tolist()]),
-            "layer": direction.layer,
+            "direction": hash_of(self.direction),
+            "layer": self.direction.layer,
             **self.options.model_dump(mode="json", exclude={"direction"}),
         }
 
@@ -75,3 +81,18 @@ def load_steering(options: SteeringOptions) -> Steering | None:
         ValueError: the file is missing, or holds no direction.
     """
     return Steering(options, load_direction(options.direction)) if options.direction is not None else None
+
+
+def hash_of(direction: Direction) -> str:
+    """Computes the hash of a direction's layer, scale and vector."""
+    return digest([direction.layer, direction.norm, direction.vector.tolist()])
+
+
+def refuse_shared(path: Path, direction: Direction, suite: Suite) -> None:
+    """Raises ValueError when prompts of the suite made the direction."""
+    asked = [*suite.harmful, *suite.harmless, *suite.borderline, *suite.questions, *suite.task]
+    if shared := count_shared(direction.made_by, asked):
+        raise ValueError(
+            f"{shared} of {len(asked)} evaluation prompts also made the direction {str(path)!r}; measure on other "
+            "prompts."
+        )

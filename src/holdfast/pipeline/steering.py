@@ -18,7 +18,7 @@ from holdfast.artifacts import digest, load_direction, load_evaluation, refuse_o
 from holdfast.evaluate.suite import Suite, evaluate
 from holdfast.intervene.edit.options import SteerOptions
 from holdfast.intervene.edit.steer import steered
-from holdfast.made_by import count_shared, model_entry
+from holdfast.made_by import model_entry
 from holdfast.models.load import LoadedModel, load_model
 from holdfast.models.options import GenerateOptions, refuse_other_engine
 from holdfast.outcomes import Evaluation
@@ -26,6 +26,7 @@ from holdfast.pipeline.changed_model import made_by_of, settings_of
 from holdfast.pipeline.judges import Judge, judges_refusals, load_judge, refuse_idle, require_usable, try_on
 from holdfast.pipeline.options import JudgeOptions, SuiteFiles, refuse_samples
 from holdfast.pipeline.outputs import claimed, refuse_unclaimable
+from holdfast.pipeline.steered_model import hash_of, refuse_shared
 from holdfast.pipeline.suites import load_suite
 from holdfast.progress import Progress, silent
 from holdfast.values import Direction
@@ -91,7 +92,7 @@ def steer(spec: SteerSpec, progress: Progress = silent) -> Steered:
     refuse_unclaimable(spec.out)
     require_usable(spec.judging, spec.judge)
     direction, suite = load_direction(spec.direction), load_suite(spec.files, spec.limit)
-    _refuse_shared(spec, direction, suite)
+    refuse_shared(spec.direction, direction, suite)
     loaded = load_model(spec.model, progress=progress)
     judge = load_judge(spec.judge, spec.judging, progress)
     refuse_other_base(f"the direction {str(spec.direction)!r}", direction.base, loaded.base)
@@ -168,8 +169,7 @@ def _load(spec: SteerSpec) -> Steered:
 
 
 def _moved(spec: SteerSpec, direction: Direction) -> dict[str, object]:
-    vector = digest([direction.layer, direction.norm, direction.vector.tolist()])
-    return {"direction": vector, **spec.options.model_dump(include={"rule", "renorm", "where"})}
+    return {"direction": hash_of(direction), **spec.options.model_dump(include={"rule", "renorm", "where"})}
 
 
 def _refuse_coefficients(spec: SteerSpec) -> None:
@@ -177,14 +177,4 @@ def _refuse_coefficients(spec: SteerSpec) -> None:
         raise ValueError(
             f"coefficients are {list(spec.coefficients)}; give one or more different numbers other than 0, such as 0.5 "
             "and -0.5. The untouched model is measured anyway."
-        )
-
-
-def _refuse_shared(spec: SteerSpec, direction: Direction, suite: Suite) -> None:
-    """Raises ValueError when prompts of the suite made the direction."""
-    asked = [*suite.harmful, *suite.harmless, *suite.borderline, *suite.questions, *suite.task]
-    if shared := count_shared(direction.made_by, asked):
-        raise ValueError(
-            f"{shared} of {len(asked)} evaluation prompts also made the direction {str(spec.direction)!r}; measure on "
-            "other prompts."
         )

@@ -131,6 +131,8 @@ def verify_alone(spec: NoiseSpec, progress: Progress = silent) -> Verification:
         _check_control(masks[spec.mask], masks[spec.control], spec.control)
     suite = _suite(spec)
     warn_of_shared(masks[spec.mask], suite)
+    if steering:
+        steering.refuse_shared(suite)
     noise = _load(spec, masks, suite, progress, steering)
     settings = noise.settings()
     with claimed(spec.out, settings | {"mask": mask_digest(masks[spec.mask])}):
