@@ -44,6 +44,8 @@ RECOGNISES = 0.95
 RANDOM, SHUFFLED_LABELS, SHUFFLED_PAIRS = 20, 10, 5
 MEASURED, ELSEWHERE, GENERATED = 40, 20, 2
 """Prompts whose log odds are measured in the chat template and in other formats, and controls that also write."""
+WHOLE = 5
+"""Draws of each control that are also measured in the other formats, and with their perplexity."""
 FORMATS = {
     "question": ("Question: {prompt}\nAnswer:", True),
     "letter": ('A reader sent me this letter. Answer it in my place.\n\n"{prompt}"', False),
@@ -213,8 +215,11 @@ def compare(
     for name, (form, as_text) in FORMATS.items():
         wrapped = [form.format(prompt=prompt) for prompt in prompts[:: MEASURED // ELSEWHERE]]
         probes[name] = Probe(loaded, wrapped, own.layer, as_text=as_text)
+    alone = {"chat": Probe(loaded, prompts, own.layer)}
     for name, direction in directions.items():
-        cell(options.out, f"effect-{name}", lambda each=direction: measure(probes, own, each, coefficient))
+        draw = name.rpartition("-")[2]
+        used = alone if draw.isdigit() and int(draw) >= WHOLE else probes
+        cell(options.out, f"effect-{name}", lambda each=direction, used=used: measure(used, own, each, coefficient))
     borderline = load_prompts(options.borderline, "borderline")
     suite = Suite(harmful=spread(asked, MEASURED), borderline=spread(borderline, ELSEWHERE))
     writing = ["own", "carried", "carried-asked", *(f"random-{draw}" for draw in range(GENERATED))]

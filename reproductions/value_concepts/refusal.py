@@ -1,7 +1,7 @@
 r"""The refusal direction of a model: held-out recognition, and refusals along it beside twenty random directions.
 
     python -m reproductions.value_concepts.refusal MODEL --harmful FILE --harmless FILE --asked FILE \
-        --borderline FILE --out RESULTS
+        --borderline FILE --work FOLDER --out RESULTS
 
 1. finds the direction on the first 100 harmful and 100 harmless prompts, in every layer, and tests it on half of them
 2. chooses layer and coefficient on 24 further harmful prompts: the largest effect on the log odds of refusing, among
@@ -22,6 +22,8 @@ from functools import cache, partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
+
+from safetensors.torch import load_file, save_file
 
 from holdfast import Direction, Evaluation, LoadedModel, Prompt, Suite, load_exchanges, load_model, load_prompts
 from holdfast.directions.difference_in_means import difference_in_means
@@ -72,6 +74,14 @@ def find_everywhere(
         "layers": [{"layer": one.layer, **apart(one.apart)} for one in found.layers],
     }
     return measured, directions
+
+
+def load_directions(path: Path, base: str) -> list[Direction]:
+    """Loads the directions of all layers, which their file names by layer and norm."""
+    named = ((*name.split(), vector) for name, vector in load_file(path).items())
+    return sorted(
+        (Direction(vector, int(layer), float(norm), base) for layer, norm, vector in named), key=lambda one: one.layer
+    )
 
 
 def apart(one: Apart) -> dict:
@@ -136,6 +146,7 @@ def main() -> None:
     parser.add_argument("--harmless", required=True, help="harmless exchanges, which make it and measure perplexity")
     parser.add_argument("--asked", required=True, help="harmful prompts of another set, which count refusals")
     parser.add_argument("--borderline", required=True, help="safe prompts that look harmful")
+    parser.add_argument("--work", type=Path, required=True, help="folder for the directions")
     parser.add_argument("--out", type=Path, required=True, help="folder of the results")
     parser.add_argument("--limit", type=int, default=50, help="harmful prompts that are asked")
     parser.add_argument("--limit-borderline", type=int, default=30, help="safe prompts that are asked")
@@ -146,8 +157,13 @@ def main() -> None:
     exchanges = load_exchanges(options.harmless)
     texts = exchanges[PAIRS : PAIRS + TEXTS]
     positive, negative = harmful[:PAIRS], [one.prompt for one in exchanges[:PAIRS]]
-    measured, directions = find_everywhere(loaded, positive, negative)
-    cell(options.out, "found", lambda: measured)
+    kept = options.work / "directions.safetensors"
+    if not kept.is_file():
+        measured, found = find_everywhere(loaded, positive, negative)
+        cell(options.out, "found", lambda: measured)
+        options.work.mkdir(parents=True, exist_ok=True)
+        save_file({f"{one.layer} {one.norm}": one.vector for one in found}, kept)
+    directions = load_directions(kept, loaded.base)
     tried = harmful[PAIRS : PAIRS + CHOOSING]
     chosen = choose(options.out, directions, lambda layer: Probe(loaded, tried, layer, exchanges=texts), ALLOWED)
     cell(options.out, "chosen", lambda: chosen)
