@@ -1,11 +1,13 @@
 """Writes docs/results/value_concepts.md from the committed results.
 
-python reproductions/value_concepts/page.py
+python -m reproductions.value_concepts.page
 """
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
+
+from reproductions.value_concepts.steering_page import steering_parts
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "results" / "value_concepts.md"
@@ -38,6 +40,7 @@ def main() -> None:
         parts.append(f"\n## {result['model']}\n")
         for concept, found in result["concepts"].items():
             parts.append("\n".join([f"\n### {concept}\n", *told_apart(found), "", *cosines(found)]))
+    parts += steering_parts()
     parts.append(READ.format(sentences=(HERE / "conclusions.md").read_text().strip()))
     PAGE.write_text("\n".join(parts), encoding="utf-8")
 
