@@ -87,9 +87,16 @@ MUTANTS = (
     Mutant(
         "a threshold leaves out the score that equals it",
         "select/blocks.py",
+        "np.flatnonzero(self.scores >= value if largest else",
+        "np.flatnonzero(self.scores > value if largest else",
+        "select/test_threshold.py",
+    ),
+    Mutant(
+        "a cut on the device leaves out the score that equals it",
+        "select/blocks.py",
         "chosen = self.scores >= float(value) if largest else",
         "chosen = self.scores > float(value) if largest else",
-        "select/test_threshold.py",
+        "select/test_ranking.py",
     ),
     Mutant(
         "one held entry is not written back",
