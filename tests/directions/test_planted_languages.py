@@ -104,16 +104,19 @@ def test_steering_with_the_vector_of_the_largest_share_moves_refusals_in_the_oth
 
 @pytest.fixture(scope="module")
 def carried(model, states):
-    """Another, wider model, its own vector, the one carried into it from the first, and controls, at equal norm."""
+    """Another, wider model, its own vector, the one carried into it from the first, and controls, at equal norm.
+
+    The layer is the one in which the target's own vector moves it most.
+    """
     target = planted.train(seed=1, width=64)
     into_source, into_target = (states_of(one, make_tokenizer(), planted.sentences(400)) for one in (model, target))
-    layer, (first, _) = 1, split_pairs(planted.PAIRS, 0)
+    layer, (first, _) = 0, split_pairs(planted.PAIRS, 0)
     sides = [side[layer, first] for side in states["high"]]
     own_sides = [side[layer, first] for side in planted.states(target, "high")]
     vector, norm = difference_in_means(*sides), float(torch.cat(own_sides).norm(dim=1).median())
     generator = torch.Generator().manual_seed(0)
-    shuffled = into_target[:, torch.randperm(400, generator=generator)]
-    (fitted,), (by_chance,) = (fit_transplant(into_source[layer], one, layer=layer) for one in (into_target, shuffled))
+    shuffled = [into_target[:, torch.randperm(400, generator=generator)] for _ in range(20)]
+    fitted, *by_chance = (fit_transplant(into_source[layer], one, layer=layer)[0] for one in (into_target, *shuffled))
 
     def of(vector: torch.Tensor) -> Direction:
         return Direction(vector, layer, norm, "base")
@@ -121,7 +124,7 @@ def carried(model, states):
     controls = {
         "random": [of(torch.randn(64, generator=generator)) for _ in range(20)],
         "shuffled labels": [of(shuffled_vector(*sides, generator) @ fitted.matrix) for _ in range(20)],
-        "shuffled sentences": [of(vector @ by_chance.matrix)],
+        "shuffled sentences": [of(vector @ one.matrix) for one in by_chance],
     }
     return target, fitted, of(difference_in_means(*own_sides)), of(vector @ fitted.matrix), controls
 
@@ -133,9 +136,12 @@ def test_a_carried_vector_has_most_of_the_effect_of_the_targets_own_and_controls
     effect, rise = moved(target, borrowed, "high")
     assert effect >= 0.8 * moved(target, own, "high")[0]
     assert rise <= 0.05
-    for name, directions in controls.items():
-        # A vector from shuffled labels points either way along the few axes of so small a model, so its mean counts.
-        assert effect >= 3 * abs(fmean(moved(target, one, "high")[0] for one in directions)), name
+    found = {name: [moved(target, one, "high")[0] for one in directions] for name, directions in controls.items()}
+    for name in ("random", "shuffled labels"):
+        assert effect >= 3 * fmean(map(abs, found[name])), name
+    # A map of shuffled sentences still leads to the few axes of so small a model, one way or the other: 0.87 on average
+    # without the sign, where the carried vector has 2.03. Only its mean is small.
+    assert effect >= 3 * abs(fmean(found["shuffled sentences"]))
 
 
 def test_a_carried_vector_moves_a_language_that_made_no_vector(carried):
