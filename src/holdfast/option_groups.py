@@ -36,7 +36,7 @@ RARE = (
     ),
     Group("Classifiers", "How the verdict of a sequence classifier is read.", sort_key=16),
     Group("Judges behind an API", "How holdfast calls a judge named api:MODEL.", sort_key=17),
-    Group("Steering", "Moves the residual stream along a direction while the model is measured.", sort_key=18),
+    Group("Directions", "Moves the residual stream along a direction, or leaves the direction out.", sort_key=18),
     Group("Served models", "How holdfast calls the server that --served names. It has its own template.", sort_key=19),
 )
 """Groups that `--help-all` shows and `--help` only mentions."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from rich.table import Table
 
@@ -14,6 +14,7 @@ from holdfast.holm import holm
 from holdfast.intervene.edit.options import SteeringOptions
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.models.options import GenerateOptions
+from holdfast.option_groups import STEERED
 from holdfast.pipeline.options import JudgeOptions, SuiteFiles, VerifyOptions
 from holdfast.progress import hidden
 
@@ -34,7 +35,7 @@ def verify(
     model: str,
     *,
     mask: Path | None = None,
-    project_out: Path | None = None,
+    project_out: Annotated[Path | None, STEERED] = None,
     control: Path | None = None,
     judge: SafetyJudge = REFUSAL_RULES,
     out: Path,
@@ -47,7 +48,7 @@ def verify(
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Put noise on a mask's weights, or project out a direction, and measure. The model itself keeps every bit.
+    """Put noise on a mask's weights and measure safety and utility. The model itself keeps every bit.
 
     Example: holdfast verify testbed:aligned --mask mask.safetensors --control random.safetensors --judge testbed:guard
     --harmful testbed:harmful_seen --questions testbed:questions --generate.max-new-tokens 32 --out noise
