@@ -285,6 +285,23 @@ def test_what_the_system_refuses_is_one_sentence(monkeypatch, capsys):
     assert "'/data/scores' could not be read or written: No space left" in failure(capsys, "sites", "x")
 
 
+@pytest.mark.parametrize("error", [KeyError("refusal"), RuntimeError("shapes differ\nby one"), AssertionError()])
+def test_a_fault_of_holdfast_is_exit_code_2_with_a_sentence_before_the_traceback(monkeypatch, capsys, error):
+    def broken(*_, **__):
+        raise error
+
+    monkeypatch.setattr("holdfast.commands.compare._compare", broken)
+    assert call(["compare", "before.json", "after.json"]) == 2
+    first, second, *others = capsys.readouterr().err.splitlines()
+    told = {"KeyError": "KeyError: 'refusal'", "RuntimeError": "RuntimeError: shapes differ by one"}
+    named = told.get(type(error).__name__, "AssertionError")
+    assert first == (
+        f"holdfast: holdfast failed inside: {named}; this is a fault of holdfast, please report it with the lines below."
+    )
+    assert second == "Traceback (most recent call last):"
+    assert any("in broken" in line for line in others)
+
+
 def test_an_interrupt_is_told_of_and_the_same_command_goes_on(files, tmp_path, capsys, monkeypatch):
     _, config = files
     tuning = ["--iterations", "2", "--batch-size", "2", "--checkpoint-every", "1", "--out", str(tmp_path / "out")]

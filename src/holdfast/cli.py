@@ -3,7 +3,7 @@
 Exit codes:
 - 0: done
 - 1: a gate or an invariant failed
-- 2: any other error, explained in one sentence
+- 2: any other error, explained in one sentence. A fault of holdfast itself adds a traceback
 - 3: the data of a gate cannot decide
 - 75: another process of this run was lost (EX_TEMPFAIL of sysexits.h: the same command may succeed later)
 - 130: stopped by an interrupt
@@ -13,6 +13,7 @@ Exit codes:
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from contextlib import nullcontext, redirect_stdout
 from io import TextIOWrapper
@@ -185,7 +186,9 @@ def call(arguments: Sequence[str] | None = None) -> int:
     except (MemoryError, RuntimeError) as error:
         if is_out_of_memory(error):
             return _fail(error, 2, memory_sentence(sys.argv[1:] if arguments is None else arguments))
-        raise
+        return _fail_inside(error)
+    except Exception as error:  # Python itself would end with 1, which says that a gate or a check failed
+        return _fail_inside(error)
     return 0
 
 
@@ -213,6 +216,17 @@ def _fail(error: Exception, code: int, sentence: str = "") -> int:
     if not getattr(error, "is_printed", False):
         _say(sentence or _sentence(error))
     return code
+
+
+def _fail_inside(error: Exception) -> int:
+    """Writes a sentence about a fault of holdfast, then the traceback. Returns 2, because 1 means a failed gate."""
+    if getattr(error, "is_printed", False):
+        return 2
+    told = " ".join(str(error).split())
+    named = type(error).__name__ + (f": {told.rstrip('.')}" if told else "")
+    _say(f"holdfast failed inside: {named}; this is a fault of holdfast, please report it with the lines below.")
+    sys.stderr.write("".join(traceback.format_exception(error)))
+    return 2
 
 
 def _say(sentence: str) -> None:
