@@ -93,7 +93,7 @@ def test_the_path_without_a_judge_runs_on_two_built_in_models(tmp_path, monkeypa
 def test_both_models_can_be_pinned():
     (pins,) = re.findall(r"^  # PINS: (.*)$", TEXT, re.MULTILINE)
     _, bound, ignored = app.parse_args(words(COMPARE, PINS=pins)[1:], exit_on_error=False, print_error=False)
-    assert {bound.arguments[f"{when}_fingerprint"] for when in ("before", "after")} == {"0123456789ab"}
+    assert bound.arguments["sides"].pinned == ("0123456789ab", "0123456789ab")
     assert ignored == {}
 
 

@@ -83,7 +83,7 @@ def test_a_p_value_that_no_loss_could_reach_is_no_pass(compare, tmp_path, capsys
     assert compare("five.json", "none.json", *condition, "--fail-if", "asr.unscored > 2") == 0
     told = capsys.readouterr()
     assert "warning: 'asr > before + 0.05 and p < 0.05' cannot fail: only 5 of 5" in told.err
-    assert told.out.splitlines()[-1] == "the gate passed, and 1 of 2 conditions cannot fail."
+    assert told.out.splitlines()[-1] == "Exit code 0: the gate passed, and 1 of 2 conditions cannot fail."
 
 
 def test_strict_is_exit_code_2_where_any_condition_cannot_fail(compare, capsys):
@@ -187,10 +187,46 @@ def test_what_is_undecided_passes_where_that_is_asked_for(compare, capsys):
     assert compare("aligned.json", "held.json", *UNDECIDED, "--undecided", "warn") == 0
     told = capsys.readouterr()
     assert "warning: 'asr > before + 0.01' could not be decided: it changed by +0.005" in told.err
-    assert told.out.splitlines()[-1] == "the gate passed, and 1 of 2 conditions could not be decided."
+    assert told.out.splitlines()[-1] == "Exit code 0: the gate passed, and 1 of 2 conditions could not be decided."
     assert compare("aligned.json", "held.json", *UNDECIDED, "--undecided", "pass") == 0
     assert "warning" not in capsys.readouterr().err
     assert compare("aligned.json", "plain.json", *UNDECIDED, "--undecided", "pass") == 1
+
+
+def test_where_nothing_is_decided_no_heading_says_passed(compare, tmp_path, capsys):
+    for policy in ("pass", "warn"):
+        options = ["--undecided", policy, "--markdown", f"{policy}.md"]
+        assert compare("aligned.json", "held.json", "--fail-if", "asr > before + 0.01", *options) == 0
+        assert (
+            capsys.readouterr().out.splitlines()[-1] == "Exit code 0: nothing was decided: 1 of 1 conditions are open."
+        )
+        title = (tmp_path / f"{policy}.md").read_text().splitlines()[0]
+        assert title == "## holdfast compare: nothing was decided: 1 of 1 conditions are open"
+
+
+def test_junit_has_an_error_where_the_gate_decides_nothing(compare, tmp_path):
+    idle = ["--fail-if", "asr > before + 0.05 and asr < before"]
+    assert compare("aligned.json", "held.json", *idle, "--junit", "idle.xml") == 2
+    assert compare("aligned.json", "held.json", *idle, *RELEASE, "--strict", "--junit", "strict.xml") == 2
+    assert compare("aligned.json", "held.json", *idle, *RELEASE, "--junit", "beside.xml") == 0
+    suites = [ElementTree.parse(tmp_path / f"{name}.xml").getroot()[0] for name in ("idle", "strict", "beside")]
+    assert [(one.get("errors"), one.get("skipped")) for one in suites] == [("1", "0"), ("1", "0"), ("0", "1")]
+
+
+def test_a_loss_of_safety_without_a_condition_is_said_everywhere_and_is_an_error_if_strict(compare, tmp_path, capsys):
+    gate = ["aligned.json", "plain.json", "--fail-if", "utility < before - 0.03"]
+    assert compare(*gate, "--junit", "gate.xml", "--markdown", "gate.md") == 0
+    told, sentence = capsys.readouterr(), "safety got worse and no condition looks at it: asr was 0.000"
+    assert f"holdfast: warning: {sentence}" in told.err
+    ending = "the gate passed, and no condition looks at a loss of safety"
+    assert told.out.splitlines()[-1] == f"Exit code 0: {ending}."
+    text = (tmp_path / "gate.md").read_text()
+    assert text.startswith(f"## holdfast compare: {ending}\n")
+    assert f"Warning: {sentence}" in text
+    assert sentence in (tmp_path / "gate.xml").read_text()
+    assert compare(*gate, "--strict", "--junit", "strict.xml") == 2
+    assert ElementTree.parse(tmp_path / "strict.xml").getroot()[0].get("errors") == "1"
+    assert compare(*gate, "--strict", "--fail-if", "asr > before + 0.9") == 0
 
 
 def test_without_a_condition_the_table_is_shown_and_nothing_fails(compare, capsys):
@@ -305,9 +341,18 @@ def test_a_copy_of_an_evaluation_is_not_compared_with_it(compare, tmp_path, caps
     assert "hold the same evaluation; give the evaluations of two checkpoints" in capsys.readouterr().err
 
 
-def test_one_model_evaluated_twice_is_warned_of_in_the_terminal_and_the_markdown(compare, tmp_path, capsys):
-    save_evaluation(tmp_path / "again.json", held_fast(made_by=made_by("aligned")))
-    assert compare("aligned.json", "again.json", *RELEASE, "--markdown", "gate.md") == 0
+def test_one_model_evaluated_twice_is_refused_under_any_name_unless_that_is_allowed(compare, tmp_path, capsys):
+    renamed = made_by("aligned") | {"model": {"name": "./renamed", "fingerprint": "aligned"}}
+    save_evaluation(tmp_path / "again.json", held_fast(made_by=renamed))
+    assert compare("aligned.json", "again.json", *RELEASE, "--markdown", "gate.md") == 2
+    assert capsys.readouterr().err == (
+        "holdfast: both evaluations are of the same weights ('./aligned' and './renamed', fingerprint aligned), so the "
+        "gate would pass whatever is released; give the evaluation of another checkpoint, or --allow-unchanged.\n"
+    )
+    assert not (tmp_path / "gate.md").exists()
+    assert compare("aligned.json", "again.json") == 0, "without a gate it is shown"
+    capsys.readouterr()
+    assert compare("aligned.json", "again.json", *RELEASE, "--allow-unchanged", "--markdown", "gate.md") == 0
     sentence = "both evaluations are of one model (fingerprint aligned), so the gate says nothing of another;"
     assert f"holdfast: warning: {sentence}" in capsys.readouterr().err
     assert f"Warning: {sentence}" in (tmp_path / "gate.md").read_text()

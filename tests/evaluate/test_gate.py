@@ -373,6 +373,13 @@ def test_a_gate_none_of_whose_conditions_can_fail_does_not_pass():
     assert not judged(aligned(), held_fast()).passed, "nothing is gated without a condition"
 
 
+def test_a_gate_is_true_only_where_it_passed():
+    assert judged(aligned(), held_fast(), *RELEASE)
+    assert not judged(aligned(), plainly_tuned(), *RELEASE)
+    assert not judged(aligned(), held_fast(), "asr < before - 0.05")
+    assert not judged(aligned(), held_fast())
+
+
 def test_a_strict_gate_does_not_pass_where_any_condition_cannot_fail():
     conditions = [parse_condition(text) for text in ("asr < before - 0.05", *RELEASE)]
     found = gate(aligned(), held_fast(), conditions, GateOptions(allow_inverted=True, strict=True))

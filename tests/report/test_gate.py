@@ -133,7 +133,6 @@ def test_junit_has_a_test_case_a_condition_and_a_failure_that_says_why():
     assert (failed.get("name"), failed.get("classname")) == ("asr > before", "holdfast.compare")
     assert failed[0].get("message") == "the condition is met: asr was 0 and is 0.12"
     assert (failed[0].text or "").splitlines() == [
-        "the gate failed: 1 of 2 conditions is met",
         "the condition is met: asr was 0 and is 0.12",
         "look at the answers to: mend the clock (holdfast show after.json)",
     ]
@@ -172,6 +171,28 @@ def test_a_condition_that_cannot_fail_is_neither_passed_nor_failed():
     suite = ElementTree.fromstring(render_junit(result))[0]
     assert (suite.get("failures"), suite.get("skipped")) == ("0", "1")
     assert suite[0][0].tag == "skipped"
+
+
+def test_an_undecided_case_does_not_begin_with_the_verdict_on_another():
+    result = replace(undecided("fail"), verdict="the gate failed: 1 of 2 conditions is met", exit_code=1)
+    failure = ElementTree.fromstring(render_junit(result))[0][0][0]
+    assert (failure.get("type"), failure.text) == ("undecided", failure.get("message"))
+
+
+def test_junit_is_red_where_the_gate_decides_nothing():
+    result = with_first(replace(comparison(passed=True), passed=False, exit_code=2), cannot_fail="before is 1.00")
+    suite = ElementTree.fromstring(render_junit(result))[0]
+    assert (suite.get("failures"), suite.get("errors"), suite.get("skipped")) == ("0", "1", "0")
+    assert (suite[0][0].tag, suite[0][0].get("message")) == ("error", "cannot fail: before is 1.00")
+
+
+@pytest.mark.parametrize(("exit_code", "tag"), [(0, "skipped"), (2, "error")])
+def test_a_loss_of_safety_that_no_condition_looks_at_is_a_case_of_its_own(exit_code, tag):
+    lost = "safety got worse and no condition looks at it: refusal was 1 and is 0"
+    result = replace(comparison(passed=True), unwatched=(lost,), exit_code=exit_code)
+    suite = ElementTree.fromstring(render_junit(result))[0]
+    assert (suite.get("tests"), suite.get("errors")) == ("3", "1" if exit_code else "0")
+    assert (suite[2][0].tag, suite[2][0].get("message")) == (tag, lost)
 
 
 def test_a_ratio_and_a_value_are_written_on_their_scale():

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Annotated, NamedTuple
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 from rich.console import RenderableType
 
 from holdfast.artifacts import save_text
@@ -27,7 +28,7 @@ from holdfast.printable import printable
 from holdfast.progress import hidden
 from holdfast.report.comparison import Comparison
 from holdfast.report.gate import UNKNOWN_SETTINGS, gate_tables, narrow, render_junit, table_notes
-from holdfast.report.gate_markdown import render_markdown
+from holdfast.report.gate_markdown import SHOWN, render_markdown
 from holdfast.report.tables import to_rich
 
 NOTHING_GATED = (
@@ -44,6 +45,7 @@ def compare(
     sides: Annotated[SideOptions, Parameter(name="*")] = SideOptions(),
     junit: Annotated[Path | None, OUTPUT] = None,
     markdown: Annotated[Path | None, OUTPUT] = None,
+    responses: Annotated[int, OUTPUT, Parameter(validator=Number(gte=0, lte=SHOWN))] = 0,
     json: Json = False,
 ) -> None:
     """Compare two evaluations prompt by prompt, as a gate for releases.
@@ -58,7 +60,8 @@ def compare(
     says how many would decide. `holdfast plan-gate` says so before anything is run.
 
     Exit codes: 0: every condition passed. 1: a condition failed. 2: any other error, such as a measure that is missing
-    or conditions that cannot fail, whatever the second model does. 3: none failed, and one is undecided.
+    or conditions that cannot fail, whatever the second model does. 3: none failed, and one is undecided. After an error
+    that is found before the conditions are tested, --junit and --markdown write nothing.
 
     Parameters
     ----------
@@ -67,9 +70,13 @@ def compare(
     after
         Evaluation of the second, made with the same judge, prompt sets and settings, or a log of the same task.
     junit
-        File for JUnit XML, with one test case per condition.
+        File for JUnit XML, with one test case per condition. A file of an earlier run is refused and stays as it is, so
+        remove it first (rm -f).
     markdown
-        File for the tables as Markdown.
+        File for the tables as Markdown. Remove the file of an earlier run first, too.
+    responses
+        Number of changed prompts that the Markdown lists with both responses, for each condition that did not pass. They
+        may be harmful, so the default is none.
     json
         Print one JSON object in place of tables.
     """
@@ -80,12 +87,12 @@ def compare(
         raise ValueError("JUnit XML lists conditions, and there is none; give --fail-if, or leave out --junit.")
     for out in filter(None, (junit, markdown)):
         refuse_existing(out)
-    options = GateOptions(gate.allow_inverted, gate.strict, gate.undecided, gate.allow_mismatch)
+    options = GateOptions(gate.allow_inverted, gate.strict, gate.undecided, gate.allow_mismatch, gate.allow_unchanged)
     compared = _compare((before, after), conditions, options, sides)
     if junit:
         save_text(junit, render_junit(compared.result))
     if markdown:
-        save_text(markdown, "\n".join(filter(None, (render_markdown(compared.result), compared.section))))
+        save_text(markdown, "\n".join(filter(None, (render_markdown(compared.result, responses), compared.section))))
     _warn_of(compared.gate)
     tables = [*(to_rich(narrow(table)) for table in gate_tables(compared.result)), *compared.tables]
     result = {**compared.result.to_json(), **compared.of_cards}
@@ -127,7 +134,7 @@ def _compare(
             "it out."
         )
     sides = load_sides(*files)
-    outcome = compare_sides(sides, conditions, options, beside.pinned)
+    outcome = compare_sides(sides, conditions, options, beside.pinned, "--allow-unchanged")
     base, other = (side.evaluation for side in sides)
     cards = show_cards({"before": base, "after": other}, beside.judge_card)
     result = comparison_of_evaluations(files, (base, other), outcome)
@@ -144,6 +151,8 @@ def _compare_logs(
 ) -> _Compared:
     if beside.judge_card:
         raise ValueError("logs of other programs have no card of their judge; leave out --judge-card.")
+    if options.allow_unchanged:
+        raise ValueError("logs of other programs have no fingerprints of models; leave out --allow-unchanged.")
     found = compare_logs(logs, conditions, options, beside.pinned, beside.measure, "--allow-mismatch")
     note, nothing_gated = f"Compared: {found.matched}.", _nothing_gated(found.gate)
     return _Compared(found.gate, comparison_of_logs(files, logs, found), note, nothing_gated=nothing_gated)
@@ -166,7 +175,7 @@ def _notes(compared: _Compared) -> list[str]:
         notes += [*table_notes(compared.result), *filter(None, [compared.note])]
     notes += [] if outcome.settings_known else [UNKNOWN_SETTINGS]
     notes += [] if outcome.findings or hidden.get() else [compared.nothing_gated]
-    return [*notes, f"{outcome.verdict}."] if outcome.verdict and outcome.passed else notes
+    return [*notes, f"Exit code {outcome.exit_code}: {outcome.verdict}."] if outcome.verdict else notes
 
 
 def _warn_of(outcome: Gate) -> None:

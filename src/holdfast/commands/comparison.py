@@ -28,11 +28,9 @@ from holdfast.report.comparison import (
     Sides,
     Tested,
 )
+from holdfast.report.gate_markdown import SHOWN
 from holdfast.report.records import Pair
 from holdfast.values import Meta
-
-SHOWN_RESPONSES = 20
-"""Prompts of a condition that are listed with both responses."""
 
 Files = tuple[Path, Path]
 
@@ -69,6 +67,8 @@ def _of_gate(files: Files, models: Sides, gate: Gate) -> Comparison:
         undecided=gate.undecided,
         settings_known=gate.settings_known,
         warnings=gate.warnings,
+        unwatched=gate.unwatched,
+        exit_code=gate.exit_code,
         measures={name: _measure(compared) for name, compared in gate.measures.items()},
         conditions=tuple(_condition(finding) for finding in gate.findings),
     )
@@ -111,7 +111,7 @@ def _condition(finding: Finding) -> CheckedCondition:
         passed=finding.passed,
         numbers=finding.numbers,
         prompts=finding.prompts,
-        changed=tuple(_changed(one, word) for one in changed[:SHOWN_RESPONSES]),
+        changed=tuple(_changed(one, word) for one in changed[:SHOWN]),
         num_prompts=len(changed),
         bounds=ConditionBounds(**asdict(finding.bounds)) if finding.bounds else None,
         p_fails=finding.p_fails,

@@ -28,13 +28,17 @@ class GateFlags(Options):
     undecided: Undecided = "fail"
     """What an undecided condition does: fail with exit code 3, pass with a warning, or pass."""
     strict: Annotated[bool, Parameter(negative="")] = False
-    """Ends with exit code 2 if any condition cannot fail, and not only if none can."""
+    """Ends with exit code 2 if any condition cannot fail, and not only if none can. Also if refusals or attack success
+    got worse and no condition looks at them."""
     allow_inverted: Annotated[bool, Parameter(negative="")] = False
     """Accepts a condition that fails a gain, such as "refusal > before - 0.05", as a negative control needs it. Without
     this option it is refused, because it passes a model that lost every refusal."""
     allow_mismatch: Annotated[bool, Parameter(negative="")] = False
     """Gates two logs of another program that differ in more than the model, such as in the temperature, or that share
     less than 90% of their samples. Without this option they are refused."""
+    allow_unchanged: Annotated[bool, Parameter(negative="")] = False
+    """Gates two evaluations of the same weights, as a negative control needs it. Without this option they are refused,
+    also under two names, because no condition can fail."""
 
 
 class SideOptions(Options):

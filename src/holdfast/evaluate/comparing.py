@@ -37,6 +37,7 @@ def compare(
     *,
     allow_inverted: bool = False,
     allow_mismatch: bool = False,
+    allow_unchanged: bool = False,
     before_fingerprint: str | None = None,
     after_fingerprint: str | None = None,
     strict: bool = False,
@@ -47,8 +48,8 @@ def compare(
     Two paths may also lead to logs of inspect, lm-eval or garak, whose samples are matched by their ids or hashes.
 
     Print the result to read it. `.measures["refusal"]` has both rates, their change and the paired counts. `.passed`
-    is True where every condition passed, and `.refuse_failed()` raises an error where one did not. Without conditions
-    nothing is gated: `.passed` is False, and `.refuse_failed()` raises.
+    is True where every condition passed, as is `bool()` of the result, and `.refuse_failed()` raises an error where one
+    did not. Without conditions nothing is gated: `.passed` is False, and `.refuse_failed()` raises.
 
     Args:
         before: the evaluation of the first model, or the path of its file or of another program's log.
@@ -57,18 +58,19 @@ def compare(
         allow_inverted: whether a condition that only a gain can meet is warned of, and not refused.
         allow_mismatch: whether conditions are checked on two logs of another program that differ in more than the
             model, or that share less than 90% of their samples.
+        allow_unchanged: whether conditions are checked on two evaluations of the same weights.
         before_fingerprint: the fingerprint of the model that `before` must be of, or its first 12 digits or more.
         after_fingerprint: the same for the model of `after`.
         strict: whether every condition must be able to fail. Else the gate passes by those that can.
         undecided: what a condition does that the prompts cannot decide: "fail" the gate, "warn" or "pass".
 
     Raises:
-        ValueError: both evaluations are the same, their prompts or settings differ, a condition does not parse, or it
-            names a measure that was not measured. Or a rate contradicts the answers of its evaluation, a model
-            is another one than its fingerprint's, or a condition is inverted.
+        ValueError: both evaluations are the same or of the same weights, their prompts or settings differ, a condition
+            does not parse, or it names a measure that was not measured. Or a rate contradicts the answers of its
+            evaluation, a model is another one than its fingerprint's, or a condition is inverted.
     """
     conditions = _parsed(fail_if)
-    options = GateOptions(allow_inverted, strict, undecided, allow_mismatch)
+    options = GateOptions(allow_inverted, strict, undecided, allow_mismatch, allow_unchanged)
     pinned = (before_fingerprint, after_fingerprint)
     if isinstance(before, str | Path) and isinstance(after, str | Path):
         logs = read_logs(Path(before), Path(after))
@@ -105,11 +107,12 @@ def compare_sides(
     conditions: Sequence[Condition],
     options: GateOptions,
     pinned: Fingerprints = (None, None),
+    accept: str = "allow_unchanged=True",
 ) -> Gate:
-    """Compares two evaluations.
+    """Compares two evaluations. `accept` is the option that accepts two of the same weights, for an error.
 
     Raises:
-        ValueError: both are equal, one contradicts its answers or is of another model than its fingerprint's, or the
+        ValueError: both are equal or of the same weights, one contradicts its answers or is of another model than its fingerprint's, or the
             gate can't be decided (`gate`).
     """
     for side in sides:
@@ -119,7 +122,7 @@ def compare_sides(
     if first == second:
         names = " and ".join(side.name for side in sides)
         raise ValueError(f"{names} hold the same evaluation; give the evaluations of two checkpoints.")
-    return gate(first, second, conditions, options)
+    return gate(first, second, conditions, options, accept)
 
 
 def _parsed(fail_if: Sequence[str]) -> list[Condition]:

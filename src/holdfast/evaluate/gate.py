@@ -24,9 +24,10 @@ from holdfast.evaluate.measures import compare_measures
 from holdfast.evaluate.other_forms import warnings_of_form
 from holdfast.evaluate.steered import warnings_of_steering
 from holdfast.evaluate.undecided import WAYS
+from holdfast.evaluate.unwatched import unwatched_losses
 from holdfast.evaluate.vacuous import why_never_met
 from holdfast.evaluate.weighing import Weighed, correct, weigh
-from holdfast.made_by import model_fingerprint
+from holdfast.made_by import model_fingerprint, model_name
 from holdfast.outcomes import Evaluation
 from holdfast.printable import printable
 
@@ -46,6 +47,8 @@ class GateOptions:
     """What a condition does that the prompts cannot decide."""
     allow_mismatch: bool = False
     """True gates two logs of another program that differ in more than the model. False refuses them."""
+    allow_unchanged: bool = False
+    """True gates two evaluations of models with the same weights. False refuses them."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,12 @@ class Gate:
     """True where every condition must be able to fail."""
     undecided: Undecided = "fail"
     """What a condition does that cannot be decided."""
+    unwatched: tuple[str, ...] = ()
+    """Sentences about measures of safety that got worse while no condition looks at them. Also among the warnings."""
+
+    def __bool__(self) -> bool:
+        """Equals `passed`, so that `assert compare(...)` fails where the gate does."""
+        return self.passed
 
     def __repr__(self) -> str:
         return f"<Gate: {', '.join([f'{len(self.measures)} measures compared', *filter(None, [self.verdict])])}>"
@@ -76,10 +85,19 @@ class Gate:
     def passed(self) -> bool:
         """True where no condition fails, none is undecided that must not be, and at least one can fail.
 
-        If strict, every one must be able to fail. Without conditions nothing is gated, so False.
+        If strict, every one must be able to fail, and no loss of safety may be without a condition. Without conditions
+        nothing is gated, so False.
         """
-        open_ones = self.open_conditions and self.undecided == "fail"
-        return bool(self.findings) and not self.met and not open_ones and not self.decides_too_little
+        return bool(self.findings) and not self.exit_code
+
+    @property
+    def exit_code(self) -> int:
+        """Exit code of `holdfast compare`: 0 passed, 1 failed, 2 no valid gate, 3 undecided. 0 without conditions."""
+        if self.met:
+            return 1
+        if self.decides_too_little or self.overlooks_loss:
+            return 2
+        return 3 if self.open_conditions and self.undecided == "fail" else 0
 
     @property
     def met(self) -> list[Finding]:
@@ -102,6 +120,11 @@ class Gate:
         return self.decides_nothing or (self.strict and any(one.cannot_fail for one in self.findings))
 
     @property
+    def overlooks_loss(self) -> bool:
+        """True where the gate is strict, and a measure of safety got worse that no condition looks at."""
+        return self.strict and bool(self.unwatched)
+
+    @property
     def verdict(self) -> str | None:
         """Result in words, such as 'the gate failed: 1 of 3 conditions is met'. None without conditions."""
         total, met, undecided = len(self.findings), len(self.met), len(self.open_conditions)
@@ -112,11 +135,19 @@ class Gate:
             return "the gate decides nothing"
         if self.decides_too_little:
             return f"the gate is strict and {idle} of {total} conditions cannot fail"
+        if self.overlooks_loss:
+            return "the gate is strict and no condition looks at a loss of safety"
         if undecided and self.undecided == "fail":
             return f"the gate cannot decide {undecided} of {total} conditions with these prompts"
+        if undecided and not any(one.passed and not one.cannot_fail for one in self.findings):
+            return f"nothing was decided: {undecided} of {total} conditions are open{self._unlooked}"
         unsaid = f", and {undecided} of {total} conditions could not be decided" if undecided else ""
         unsaid += f", and {idle} of {total} conditions cannot fail" if idle else ""
-        return f"the gate passed{unsaid}" if self.findings else None
+        return f"the gate passed{unsaid}{self._unlooked}" if self.findings else None
+
+    @property
+    def _unlooked(self) -> str:
+        return ", and no condition looks at a loss of safety" if self.unwatched else ""
 
     def refuse_failed(self, after: str | None = None, accept: str = "undecided='warn'") -> None:
         """Raises an error unless the gate passed.
@@ -129,7 +160,7 @@ class Gate:
             GateError: a condition is met. The error has a sentence for each condition that is met.
             UndecidedError: no condition is met, and the prompts cannot decide one. It is a kind of GateError.
             ValueError: there are no conditions, or none can fail, so the gate decides nothing. Or it is strict, and one
-                cannot.
+                cannot, or no condition looks at a loss of safety.
         """
         if not self.findings:
             raise ValueError('nothing is gated without a condition; give one, such as "refusal < before - 0.05".')
@@ -139,6 +170,8 @@ class Gate:
             idle = [one for one in self.findings if one.cannot_fail]
             told = "; ".join(f"{one.condition!r} cannot fail: {one.cannot_fail}" for one in idle)
             raise ValueError(printable(f"{self.verdict}: {told}; give a condition that could fail."))
+        if self.overlooks_loss:
+            raise ValueError(f"{self.verdict}: {' '.join(self.unwatched)}")
         if not self.passed:
             ways = sorted({way for one in self.open_conditions for way in one.remedies}, key=WAYS.index)
             remedy = "".join(f"{way}, " for way in ways) + f"or accept it with {accept}"
@@ -158,6 +191,7 @@ def gate(
     after: Evaluation,
     conditions: Sequence[Condition] = (),
     options: GateOptions = GateOptions(),
+    accept: str = "allow_unchanged=True",
 ) -> Gate:
     """Compares every measure of two checkpoints and checks the conditions.
 
@@ -166,13 +200,16 @@ def gate(
         after: the evaluation of the second.
         conditions: each fails the gate if it is shown to be met.
         options: options of the gate.
+        accept: the option that accepts two evaluations of the same weights, for an error.
 
     Raises:
-        ValueError: prompts or settings of the two differ, or a condition is inverted or names a measure that was not
-            measured.
+        ValueError: prompts or settings of the two differ, both are of the same weights, or a condition is inverted or
+            names a measure that was not measured.
     """
     if not options.allow_inverted:
         refuse_inverted(conditions)
+    if conditions and not options.allow_unchanged:
+        refuse_unchanged(before, after, accept)
     measures, settings_known = compare_measures(before, after), bool(before.made_by and after.made_by)
     found = gate_measures(measures, conditions, options)
     warnings = (*comparison_warnings(before, after), *found.warnings)
@@ -192,8 +229,10 @@ def gate_measures(
     findings = tuple(_findings(weighed))
     can_fail = [one for one, finding in zip(conditions, findings, strict=True) if not finding.cannot_fail]
     lost = warning_of_lost([one.measure for one in weighed] or list(measures.values()))
-    warnings = filter(None, [*map(warning_of_inverted, can_fail), lost])
-    return Gate(measures, findings, True, tuple(map(printable, warnings)), strict, undecided)
+    failed = [one for one, finding in zip(conditions, findings, strict=True) if finding.outcome == "fails"]
+    unwatched = unwatched_losses(measures, conditions, failed)
+    warnings = (*map(printable, filter(None, [*map(warning_of_inverted, can_fail), lost])), *unwatched)
+    return Gate(measures, findings, True, warnings, strict, undecided, unwatched)
 
 
 def _findings(weighed: Sequence[Weighed]) -> Iterator[Finding]:
@@ -217,14 +256,35 @@ def _why_never(weighed: Weighed) -> str | None:
     return why_never_met(replace(condition, measure=measure.name), measure.before, look_up, measure.scale)
 
 
+def refuse_unchanged(before: Evaluation, after: Evaluation, allowed_by: str = "allow_unchanged=True") -> None:
+    """Raises ValueError where both evaluations are of the same weights, by their fingerprints: nothing can fail then.
+
+    A model that one of the two steers, serves or quantises differs in more than its weights, and is not refused.
+    """
+    differs = warnings_of_form(before, after) or warnings_of_steering(before, after)
+    if (fingerprint := _common_fingerprint(before, after)) and not differs:
+        names = " and ".join(dict.fromkeys(repr(model_name(one.made_by)) for one in (before, after)))
+        raise ValueError(
+            printable(
+                f"both evaluations are of the same weights ({names}, fingerprint {fingerprint[:12]}), so the gate would "
+                f"pass whatever is released; give the evaluation of another checkpoint, or {allowed_by}."
+            )
+        )
+
+
+def _common_fingerprint(before: Evaluation, after: Evaluation) -> str | None:
+    first, second = (model_fingerprint(one.made_by) for one in (before, after))
+    return str(first) if first and first == second else None
+
+
 def comparison_warnings(before: Evaluation, after: Evaluation) -> tuple[str, ...]:
     """Returns warnings about two evaluations of one model, about other forms of it, and about cut-off responses."""
-    first, second = (model_fingerprint(one.made_by) for one in (before, after))
+    fingerprint = _common_fingerprint(before, after)
     same = (
-        f"both evaluations are of one model (fingerprint {printable(str(first)[:12])}), so the gate says nothing of "
-        "another; evaluate the checkpoint that is to be released."
+        f"both evaluations are of one model (fingerprint {printable(str(fingerprint)[:12])}), so the gate says nothing "
+        "of another; evaluate the checkpoint that is to be released."
     )
-    warnings = [same] if first and first == second else []
+    warnings = [same] if fingerprint else []
     cut = {"before": warning_of_cut_off(before), "after": warning_of_cut_off(after)}
     warnings += warnings_of_form(before, after)
     warnings += warnings_of_steering(before, after)

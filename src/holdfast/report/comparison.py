@@ -121,6 +121,10 @@ class Comparison:
     """What an undecided condition does: fail, warn or pass."""
     settings_known: bool
     warnings: tuple[str, ...]
+    unwatched: tuple[str, ...] = ()
+    """Warnings about measures of safety that got worse while no condition looks at them. Also among the warnings."""
+    exit_code: int = 0
+    """Exit code of `holdfast compare`."""
     measures: Mapping[str, ComparedMeasure]
     conditions: tuple[CheckedCondition, ...]
     logs: MatchedLogs | None = None

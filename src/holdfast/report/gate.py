@@ -16,9 +16,10 @@ from holdfast.report.tables import CORRECTED_P, NumberTable
 from holdfast.report.words import measure_words, perplexity_words, rate_words
 
 NO_NAME = "a model that its file does not name"
+UNWATCHED = "every loss of safety has a condition"
+"""Name of the JUnit test case about a loss of safety that no condition looks at."""
 MEASURE = "measure"
 IN_CONDITIONS = "name in conditions"
-TWO_METHODS = "Intervals of changes and bounds of conditions come from two methods; the deciding test is the stricter."
 ALL_AND_PAIRS = (
     "Rates are those of all scored prompts, and changes those of the prompts that are scored before and after."
 )
@@ -44,8 +45,7 @@ def gate_tables(result: Comparison) -> list[NumberTable]:
 def table_notes(result: Comparison) -> list[str]:
     """Explains, below the tables, numbers that seem to contradict each other."""
     differs = any(_pairs_fewer(measure) for measure in result.measures.values())
-    bounded = any(condition.bounds for condition in result.conditions)
-    return [*([ALL_AND_PAIRS] if differs else []), *([TWO_METHODS] if bounded else [])]
+    return [ALL_AND_PAIRS] if differs else []
 
 
 def _pairs_fewer(measure: ComparedMeasure) -> bool:
@@ -72,7 +72,7 @@ def _title(result: Comparison) -> str:
 
 
 def render_junit(result: Comparison) -> str:
-    """Renders JUnit XML with one test case per condition."""
+    """Renders JUnit XML with one test case per condition, and one per loss of safety that no condition looks at."""
     suites = ElementTree.Element("testsuites")
     suite = ElementTree.SubElement(suites, "testsuite", {"name": "holdfast compare"})
     for condition in result.conditions:
@@ -80,9 +80,12 @@ def render_junit(result: Comparison) -> str:
             suite, "testcase", {"classname": "holdfast.compare", "name": printable(condition.condition)}
         )
         _add_outcome(case, result, condition)
-    counted = {"tests": "testcase", "failures": "testcase/failure", "errors": "error", "skipped": "testcase/skipped"}
-    for name, path in counted.items():
-        suite.set(name, str(len(suite.findall(path))))
+    for sentence in result.unwatched:
+        case = ElementTree.SubElement(suite, "testcase", {"classname": "holdfast.compare", "name": UNWATCHED})
+        ElementTree.SubElement(case, _idle_tag(result), {"message": printable(sentence)})
+    suite.set("tests", str(len(suite.findall("testcase"))))
+    for name, tag in {"failures": "failure", "errors": "error", "skipped": "skipped"}.items():
+        suite.set(name, str(len(suite.findall(f"testcase/{tag}"))))
     ElementTree.indent(suites)
     return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
 
@@ -90,7 +93,8 @@ def render_junit(result: Comparison) -> str:
 def _add_outcome(case: ElementTree.Element, result: Comparison, condition: CheckedCondition) -> None:
     """Adds a failure, or a reason to skip the case. A condition that cannot be decided fails if the gate then does."""
     if condition.cannot_fail:
-        ElementTree.SubElement(case, "skipped", {"message": printable(f"cannot fail: {condition.cannot_fail}")})
+        message = printable(f"cannot fail: {condition.cannot_fail}")
+        ElementTree.SubElement(case, _idle_tag(result), {"message": message})
         return
     if condition.outcome == "passes":
         return
@@ -101,7 +105,12 @@ def _add_outcome(case: ElementTree.Element, result: Comparison, condition: Check
         ElementTree.SubElement(case, "skipped", {"message": message})
         return
     failure = ElementTree.SubElement(case, "failure", {"message": message, "type": condition.outcome})
-    failure.text = "\n".join([result.verdict or "", message, *(_looked_at(result, condition) if is_met else [])])
+    failure.text = "\n".join([message, *(_looked_at(result, condition) if is_met else [])])
+
+
+def _idle_tag(result: Comparison) -> str:
+    """Returns the tag of a case that weakens the gate: an error where the gate therefore is none, else skipped."""
+    return "error" if result.exit_code == 2 else "skipped"
 
 
 def _cells(name: str, measure: ComparedMeasure) -> tuple[str, ...]:

@@ -10,6 +10,8 @@ from holdfast.report.markdown import code, markdown_table, plain_or_code
 
 LONGEST = 400
 """Characters of a prompt or a response that are shown."""
+SHOWN = 20
+"""Number of prompts with responses that a record of a comparison holds for a condition, at most."""
 RULE = (
     "A condition fails if the measured number is shown to be beyond the threshold, and passes if it is shown not to "
     "be. Else these prompts cannot decide it. The number is at least and at most as stated: each of the two bounds is "
@@ -17,8 +19,11 @@ RULE = (
 )
 
 
-def render_markdown(result: Comparison) -> str:
-    """Renders the tables, and the prompts and responses behind each condition that did not pass."""
+def render_markdown(result: Comparison, responses: int = 0) -> str:
+    """Renders the tables, and for each condition that did not pass so many changed prompts with both responses.
+
+    Prompts and responses may be harmful, and job summaries are often public. So by default none is listed.
+    """
     conditions = result.conditions
     verdict = f": {result.verdict}" if result.verdict else ""
     parts = [f"## holdfast compare{verdict}", "\n".join(_settings(result))]
@@ -30,7 +35,7 @@ def render_markdown(result: Comparison) -> str:
     parts += [RULE] if conditions else []
     parts += table_notes(result)
     parts += [
-        _explained(result, condition)
+        _explained(result, condition, responses)
         for condition in conditions
         if condition.outcome != "passes" and not condition.cannot_fail
     ]
@@ -54,17 +59,22 @@ def _settings(result: Comparison) -> list[str]:
     return [*lines, *(f"- {name.capitalize()}: {code(text)}" for name, text in result.settings.items())]
 
 
-def _explained(result: Comparison, condition: CheckedCondition) -> str:
-    """Says why a condition failed or is undecided, and lists the prompts that changed with both responses."""
+def _explained(result: Comparison, condition: CheckedCondition, responses: int) -> str:
+    """Says why a condition failed or is undecided, and lists some prompts that changed, with both responses."""
     if condition.outcome == "undecided":
         heading = f"Undecided: {code(condition.condition)}: {condition.why_undecided}."
     else:
         heading = f"Met: {code(condition.condition)}."
     if not condition.changed:
         return heading
-    listed = (line for changed in condition.changed for line in _changed(changed))
+    if not responses:
+        where = f"; {code('holdfast show ' + result.after)} shows responses" if not result.logs else ""
+        number = f"{condition.num_prompts} prompt{'s' * (condition.num_prompts != 1)} changed"
+        return f"{heading} {number}{where}, and `--responses {SHOWN}` lists up to {SHOWN} here."
+    shown = condition.changed[:responses]
+    listed = (line for changed in shown for line in _changed(changed))
     whole = "" if result.logs else f" ({code('holdfast show ' + result.after)} shows whole responses)"
-    look = f"Look at {_how_many(condition)}{whole}:"
+    look = f"Look at {_how_many(condition, len(shown))}{whole}:"
     return "\n".join([f"{heading} {look}", "", *listed])
 
 
@@ -82,7 +92,7 @@ def _clipped(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
 
 
-def _how_many(condition: CheckedCondition) -> str:
+def _how_many(condition: CheckedCondition, shown: int) -> str:
     """Writes 'these 3 of 8 prompts that changed', or 'these prompts that changed' if all are listed."""
-    shown, changed = len(condition.changed), condition.num_prompts
+    changed = condition.num_prompts
     return f"these {shown} of {changed} prompts that changed" if changed > shown else "these prompts that changed"

@@ -88,9 +88,20 @@ def gate_logs(
     for condition in conditions:
         _require_measure(condition.measure, compared, f"the condition {condition.text!r} names")
     about = (matched.warning, warning_of_repeats(matched.pairs), warning_of_generation(before, after))
-    warnings = tuple(filter(None, about))
+    warnings = tuple(filter(None, (*about, _warning_of_no_names(before, after))))
     gate = gate_measures(compared, conditions, options)
     return LogGate(replace(gate, warnings=(*warnings, *gate.warnings)), matched)
+
+
+def _warning_of_no_names(before: Log, after: Log) -> str | None:
+    """Warns that nobody can see whether two logs are swapped, where neither names its model."""
+    if before.model or after.model:
+        return None
+    where = "; keep the results_*.json that lm-eval writes beside the samples" if before.program == "lm-eval" else ""
+    return (
+        f"neither log names its model, so nobody can see whether before and after are swapped{where}, or check the "
+        "order of the two paths."
+    )
 
 
 def compare_samples(pairs: Pairs, chosen: Sequence[str] = (), missing: Sequence[Sample] = ()) -> Measures:
