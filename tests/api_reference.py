@@ -29,8 +29,12 @@ where the page shows another import. `Path` is `pathlib.Path`.
 """
 SECTIONS = {
     "Files": (
-        *(f"artifacts.{verb}_{kind}" for kind in ("scores", "mask", "patch", "direction") for verb in ("load", "save")),
-        *("evaluate.loading.load_evaluation", "artifacts.save_evaluation"),
+        *(
+            f"{module}.{verb}_{kind}"
+            for kind in ("scores", "mask", "patch", "direction")
+            for module, verb in (("artifacts", "load"), ("saving", "save"))
+        ),
+        *("evaluate.loading.load_evaluation", "saving.save_evaluation"),
         *("prompts.sources.load_prompts", "prompts.sources.load_exchanges"),
     ),
     "Models": (
@@ -39,7 +43,14 @@ SECTIONS = {
     ),
     "Scoring and selecting": (
         *("pipeline.scoring.score_safety", "pipeline.scoring.score_likelihood", "pipeline.options.ScoringOptions"),
-        *("select.top.select_top", "select.top.TopOptions", "pipeline.masks.select", "score.scoring.score_halves"),
+        *(
+            "select.top.select_top",
+            "select.top.TopOptions",
+            "select.random.select_random",
+            "select.random.RandomOptions",
+        ),
+        *("select.set_difference.select_safety_only", "select.set_difference.SetDifferenceOptions"),
+        *("pipeline.masks.select", "score.scoring.score_halves"),
         *("score.neurons.score_neurons", "select.votes.select_votes", "select.neurons.neuron_weights"),
         "objective.judge_gradient.JudgeGradient",
     ),
@@ -59,7 +70,7 @@ SECTIONS = {
         "pipeline.probe.top_mask_refresh",
         "pipeline.direction_probe.direction_turn_probe",
         *("intervene.train.sparse_adamw.SparseAdamW", "intervene.edit.perturb.perturbed"),
-        "intervene.edit.steer.steered",
+        *("intervene.edit.steer.steered", "directions.random.random_direction"),
         *("intervene.patch.patch.apply_patch", "intervene.patch.patch.revert_patch"),
         *("intervene.patch.vllm_patch.vllm_patches", "pipeline.restoring.restore"),
         *(f"intervene.patch.restore_options.{name}Options" for name in ("Restore", "SafeLora")),

@@ -38,6 +38,7 @@ def given(tmp_path_factory):
         "path": str(folder / "file"),
         "mask": mask,
         "scores": Scores({"a": torch.ones(10, 20)}, "log-odds", BASE, 300),
+        "other_scores": Scores({"a": torch.arange(200.0).reshape(10, 20)}, "log-odds", BASE, 300),
         "patch": Patch({"a": torch.arange(3)}, {"a": torch.ones(3)}, {"a": (10, 20)}, BASE),
         "direction": Direction(torch.ones(16), 0, 1.0, BASE),
         "evaluation": Evaluation(RATE, RATE, RATE, 12.0),
@@ -104,6 +105,9 @@ CALLS = {
     "load_exchanges": ("path",),
     "load_prompts": ("path",),
     "select_top": ("scores", 0.01),
+    "select_random": ("scores", 0.01),
+    "select_safety_only": ("scores", "other_scores", 0.01),
+    "random_direction": ("direction",),
     "evaluate": ("loaded", "judge", "suite"),
     "enhance": ("loaded", "mask"),
     "Suite": (),
@@ -199,7 +203,7 @@ def test_swapped_arguments_are_one_sentence(name, given):
 def test_options_of_another_kind_are_one_sentence(name, given):
     taken = inspect.signature(called(name)).parameters.values()
     for option in (one.name for one in taken if "Options" in str(one.annotation)):
-        if name == "select_top" or option not in [*CALLS[name]]:
+        if name.startswith("select_") or option not in [*CALLS[name]]:
             named = {key: given[key] for key in NAMED.get(name, ())}
-            right = values(name, given)[:1] if name == "select_top" else values(name, given)
+            right = values(name, given)[:-1] if name.startswith("select_") else values(name, given)
             assert "Options was expected, got Other" in refused(name, *right, **named, **{option: Other()})

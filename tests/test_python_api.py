@@ -349,7 +349,7 @@ def test_a_class_in_place_of_a_judge_is_refused_before_anything_is_generated():
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (lambda: TopOptions(fraction=2), "TopOptions: fraction is 2; input should be less than 1."),
+        (lambda: TopOptions(fraction=2), "TopOptions: fraction is 2; input should be less than 1; write 1% as 0.01."),
         (
             lambda: TopOptions(fracton=0.1),
             "TopOptions: there is no setting fracton; did you mean 'fraction'? known: layers, components, fraction.",
@@ -378,7 +378,10 @@ def test_wrong_options_are_one_sentence_in_python(make, sentence):
 
 def test_the_command_line_has_its_own_names_for_wrong_options(capsys):
     assert call(["select", "scores.safetensors", "--fraction", "2", "--out", "mask.safetensors"]) == 2
-    assert capsys.readouterr().err == "holdfast: --fraction: got '2', input should be less than 1; see --help.\n"
+    assert (
+        capsys.readouterr().err
+        == "holdfast: --fraction: got '2', input should be less than 1; write 1% as 0.01; see --help.\n"
+    )
 
 
 def test_a_check_of_a_hold_prints_as_one_line(tmp_path):
@@ -427,17 +430,24 @@ EXCHANGES = [Exchange("how ?", "like this .")]
             lambda tiny: holdfast.enhance(tiny, None, refusals=EXCHANGES, harmless=[""]),
             "harmless must be a list of Exchange",
         ),
-        (lambda tiny: noised(tiny, MASK, 0.1, torch.Generator()), "a model was expected, got LoadedModel; give the"),
+        (
+            lambda tiny: noised("M", MASK, 0.1, torch.Generator()),
+            r"a model was expected, got str; give load_model\('M'\)",
+        ),
+        (
+            lambda tiny: holdfast.adapt("M", None, EXCHANGES),
+            r"LoadedModel was expected, got str; give load_model\('M'\)",
+        ),
         (lambda tiny: noised(tiny.model, MASK, 0.1, 0), "Generator was expected, got int; give torch.Generator"),
         (lambda tiny: noised(tiny.model, MASK, "0.1", torch.Generator()), "the noise ratio must be 0 or more, got '0"),
-        (lambda tiny: holdfast.train_only(tiny, MASK), "a model was expected, got LoadedModel; give the model itself"),
+        (lambda tiny: holdfast.train_only(None, MASK), "a model was expected, got NoneType; give what holdfast.load_m"),
         (lambda tiny: holdfast.train_only(tiny.model, SCORES), "a mask was expected, got Scores; give a Mask"),
         (
             lambda tiny: holdfast.perturbed(tiny.model, SCORES, 0.1, torch.Generator()),
             "a mask was expected, got Scores",
         ),
-        (lambda tiny: holdfast.list_sites(tiny), "a model was expected, got LoadedModel; give the model itself"),
-        (lambda tiny: holdfast.apply_patch(tiny, PATCH), "a model was expected, got LoadedModel"),
+        (lambda tiny: holdfast.list_sites("M"), r"a model was expected, got str; give load_model\('M'\)"),
+        (lambda tiny: holdfast.apply_patch(7, PATCH), "a model was expected, got int"),
         (lambda tiny: holdfast.load_model(tiny), "the name or path of a model was expected, got LoadedModel"),
         (lambda tiny: holdfast.check_hold(tiny, "a", MASK), "the name or path of a model was expected, got Loaded"),
         (lambda tiny: holdfast.load_prompts(EXCHANGES), "the name or path of a prompt set was expected, got list"),
@@ -476,7 +486,7 @@ def noised(*given):
 @pytest.mark.parametrize("join", [Mask.iou, Mask.equals, Mask.__and__, Mask.__or__, Mask.__sub__])
 @pytest.mark.parametrize("other", ["mask.safetensors", SCORES])
 def test_a_mask_is_joined_with_a_mask_alone(join, other):
-    with pytest.raises(ValueError, match=rf"the second is {type(other).__name__}; give a Mask, such as holdfast.load"):
+    with pytest.raises(ValueError, match=rf"needs a second Mask, got {type(other).__name__}; give what holdfast.load"):
         join(MASK, other)
 
 

@@ -12,7 +12,7 @@ from holdfast.select import (
     ThresholdOptions,
     select_bottom,
     select_random,
-    select_set_difference,
+    select_safety_only,
     select_threshold,
     select_top,
 )
@@ -61,8 +61,8 @@ def test_selectors_take_the_paths_of_utility_scores_and_of_a_mask_to_match(tmp_p
     save_scores(tmp_path / "utility", UTILITY)
     save_mask(tmp_path / "mask", MASK)
     options = SetDifferenceOptions(fraction=0.1)
-    by_path = select_set_difference(tmp_path / "scores", str(tmp_path / "utility"), options)
-    assert by_path == select_set_difference(SCORES, UTILITY, options)
+    by_path = select_safety_only(tmp_path / "scores", str(tmp_path / "utility"), options)
+    assert by_path == select_safety_only(SCORES, UTILITY, options)
     assert select_random(tmp_path / "scores", like=tmp_path / "mask") == select_random(SCORES, like=MASK)
 
 

@@ -28,7 +28,7 @@ from holdfast.prompts.sources import load_exchanges, load_prompts
 from holdfast.records import Exchange
 from holdfast.select.bottom import BottomOptions, select_bottom
 from holdfast.select.random import RandomOptions, select_random
-from holdfast.select.set_difference import SetDifferenceOptions, select_set_difference
+from holdfast.select.set_difference import SetDifferenceOptions, select_safety_only
 from holdfast.select.top import TopOptions, select_top
 from holdfast.values import Mask, Scores
 
@@ -66,7 +66,7 @@ class Masks:
             return select_bottom(self.scores("esi"), BottomOptions(fraction=share))
         if name == "safety_only":
             options = SetDifferenceOptions(fraction=share)
-            return select_set_difference(self.scores("esi"), self.scores("utility"), options)
+            return select_safety_only(self.scores("esi"), self.scores("utility"), options)
         return select_top(self.scores("esi" if name == "top" else name), TopOptions(fraction=share))
 
     def scores(self, name: str) -> Scores:

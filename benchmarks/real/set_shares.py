@@ -31,7 +31,7 @@ from holdfast.pipeline.options import ScoringOptions
 from holdfast.prompts.sources import load_exchanges, load_prompts
 from holdfast.records import Exchange
 from holdfast.select.random import RandomOptions, select_random
-from holdfast.select.set_difference import SetDifferenceOptions, select_set_difference
+from holdfast.select.set_difference import SetDifferenceOptions, select_safety_only
 from holdfast.select.top import TopOptions, select_top
 from holdfast.values import Mask, Scores
 
@@ -122,7 +122,7 @@ def mask_of(model: Path, data: Data, out: Path, cell: Cell) -> Mask | None:
         return select_random(scores, RandomOptions(fraction=cell.share, seed=cell.seed))
     if cell.weights == "safety_only":
         utility = scores_of(model, data, out, "utility")
-        return select_set_difference(scores, utility, SetDifferenceOptions(fraction=cell.share))
+        return select_safety_only(scores, utility, SetDifferenceOptions(fraction=cell.share))
     return select_top(scores, TopOptions(fraction=cell.share))
 
 

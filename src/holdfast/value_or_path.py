@@ -4,10 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from holdfast.artifacts import load_mask, load_patch, load_scores
-from holdfast.values import Mask, Patch, Scores
+from holdfast.artifacts import load_direction, load_mask, load_patch, load_scores
+from holdfast.values import Direction, Mask, Patch, Scores
 
-Value = TypeVar("Value", Scores, Mask, Patch)
+Value = TypeVar("Value", Scores, Mask, Patch, Direction)
 
 
 def as_scores(given: Scores | str | Path) -> Scores:
@@ -36,6 +36,12 @@ def as_patch(given: Patch | str | Path) -> Patch:
     """Returns a patch unchanged, and loads one from a path. Raises ValueError as `as_scores` does."""
     wrote = "give a Patch, or the path of a file that `holdfast enhance` or `holdfast patch` wrote"
     return _value(given, Patch, load_patch, "a patch was expected", wrote)
+
+
+def as_direction(given: Direction | str | Path) -> Direction:
+    """Returns a direction unchanged, and loads one from a path. Raises ValueError as `as_scores` does."""
+    wrote = "give a Direction, or the path of a file that `holdfast direction find` wrote"
+    return _value(given, Direction, load_direction, "a direction was expected", wrote)
 
 
 def _value(

@@ -224,7 +224,7 @@ class Mask(SameContent):
 
     def iou(self, other: "Mask") -> float:
         """Intersection over union in [0, 1], and 1 for two empty masks. Random masks of density p have p / (2 - p)."""
-        self._refuse_other(other, "and")
+        self._refuse_other(other, "iou")
         # Compares indices, because one bit per entry of a large model would not fit into memory.
         both = sum(
             len(np.intersect1d(index.numpy(), other[name].numpy(), assume_unique=True))
@@ -235,7 +235,7 @@ class Mask(SameContent):
 
     def _refuse_other(self, other: "Mask", operation: str) -> None:
         _require_mask(other, operation)
-        refuse_unlike((f"cannot compute mask {operation} mask: the first", "the second"), (self, other))
+        refuse_unlike((f"{OPERATIONS[operation]} two masks of one model: the first", "the second"), (self, other))
 
     def _combine(self, other: "Mask", operation: Literal["&", "|", "-"]) -> "Mask":
         self._refuse_other(other, operation)
@@ -250,12 +250,18 @@ class Mask(SameContent):
         return Mask(indices, self.shapes, self.base, self.num_parameters, made_by, self.granularity)
 
 
+OPERATIONS = {"&": "mask & mask needs", "|": "mask | mask needs", "-": "mask - mask needs"} | {
+    name: f"mask.{name} needs" for name in ("iou", "equals")
+}
+"""Beginnings of errors, by operation."""
+
+
 def _require_mask(other: object, operation: str) -> None:
     """Raises ValueError when the other operand is not a Mask. A path is not enough, since nothing here reads files."""
     if not isinstance(other, Mask):
         raise ValueError(
-            f"cannot compute mask {operation} mask: the second is {type(other).__name__}; give a Mask, such as "
-            "holdfast.load_mask(PATH) returns."
+            f"{OPERATIONS[operation]} a second Mask, got {type(other).__name__}; give what holdfast.load_mask(PATH) "
+            "returns."
         )
 
 

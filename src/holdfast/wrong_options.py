@@ -43,7 +43,9 @@ def reason_of(error: ErrorDetails) -> str:
     choices = CHOICE.findall(str(error.get("ctx", {}).get("expected", "")))
     if isinstance(given, str) and is_misspelt(given, choices):
         return meant(given, choices)
-    return reason[0].lower() + reason[1:]
+    is_share = str(error.get("loc", ("",))[-1]).endswith(("fraction", "share"))
+    remedy = "; write 1% as 0.01" if is_share and error["type"] == "less_than" else ""
+    return reason[0].lower() + reason[1:] + remedy
 
 
 def place_of(location: Sequence[int | str]) -> str:

@@ -4,13 +4,12 @@ import json
 
 import pytest
 
-from holdfast.artifacts import load_direction
 from holdfast.cli import call
 from holdfast.intervene.edit.options import SteerOptions
 from holdfast.models.options import GenerateOptions
 from holdfast.pipeline.directions import find_on_files
 from holdfast.pipeline.options import SuiteFiles
-from holdfast.pipeline.steering import SteerSpec, random_direction, steer
+from holdfast.pipeline.steering import SteerSpec, steer
 
 MODEL = "testbed:aligned"
 SHORT = GenerateOptions(max_new_tokens=8)
@@ -56,14 +55,6 @@ def test_a_folder_goes_on_and_takes_no_other_measurement(direction, tmp_path, ca
     assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*_*.json")} == before
     with pytest.raises(ValueError, match="out"):
         steer(spec(direction, tmp_path / "out", options=SteerOptions(random=2, rule="piecewise")))
-
-
-def test_a_random_direction_has_the_same_length_and_another_way(direction):
-    given = load_direction(direction)
-    first, second = (random_direction(given, draw, seed=0) for draw in range(2))
-    assert float(first.vector.norm()) == pytest.approx(float(given.vector.norm()), rel=1e-5)
-    assert abs(float(first.unit @ second.unit)) < 0.5
-    assert first == random_direction(given, 0, seed=0)
 
 
 @pytest.mark.parametrize(

@@ -104,3 +104,14 @@ def test_a_mask_of_whole_matrices_is_not_matched_because_no_draw_can_differ(capl
     assert not caplog.records
     select_random(scores_of([40, 20, 10]), like=like(weight_1=20, weight_0=20))
     assert "20 of the 40 entries of the mask to match lie in matrices that it selects whole" in caplog.text
+
+
+def test_a_number_is_the_fraction_and_the_seed_stands_beside_it():
+    scores = scores_of([40, 20, 10])
+    for seed in range(2):
+        mask = select_random(scores, 0.1, seed=seed)
+        assert mask == select_random(scores, RandomOptions(fraction=0.1, seed=seed))
+        like = select_top(scores, 0.1)
+        assert select_random(scores, like=like, seed=seed) == select_random(scores, RandomOptions(seed=seed), like)
+    with pytest.raises(ValueError, match="so fraction has no effect"):
+        select_random(scores, 0.1, like=like, seed=1)

@@ -13,7 +13,7 @@ from holdfast.select import (
     TopOptions,
     select_bottom,
     select_random,
-    select_set_difference,
+    select_safety_only,
     select_top,
 )
 from holdfast.values import Scores
@@ -108,7 +108,7 @@ def test_random_selection_is_uniform_over_all_entries(fraction):
 def test_safety_only_entries_are_the_best_by_safety_outside_the_utility_top():
     scores, utility = make_scores(0), make_scores(1)
     options = SetDifferenceOptions(fraction=0.1, utility_fraction=0.3)
-    mask = select_set_difference(scores, utility, options)
+    mask = select_safety_only(scores, utility, options)
     utility_top = select_top(utility, TopOptions(fraction=0.3))
     assert len(mask) == 240
     assert len(mask & utility_top) == 0
@@ -122,18 +122,18 @@ def test_set_difference_with_an_unrelated_utility_keeps_most_of_the_top_and_with
     scores = make_scores(0)
     same_order = replace(scores, entries={name: 2 * tensor for name, tensor in scores.entries.items()})
     top = select_top(scores, TopOptions(fraction=0.05))
-    itself = select_set_difference(scores, same_order, SetDifferenceOptions(fraction=0.05, utility_fraction=0.05))
+    itself = select_safety_only(scores, same_order, SetDifferenceOptions(fraction=0.05, utility_fraction=0.05))
     assert len(itself & top) == 0
-    unrelated = select_set_difference(scores, make_scores(1), SetDifferenceOptions(fraction=0.05))
+    unrelated = select_safety_only(scores, make_scores(1), SetDifferenceOptions(fraction=0.05))
     assert len(unrelated & top) > 0.8 * len(top)  # a twentieth is passed over in expectation
 
 
 def test_set_difference_refuses_scores_of_another_model_and_a_utility_set_that_leaves_too_little():
     with pytest.raises(ValueError, match="different models or sites"):
-        select_set_difference(make_scores(0), make_scores(1, base="other"))
+        select_safety_only(make_scores(0), make_scores(1, base="other"))
     options = SetDifferenceOptions(fraction=0.5, utility_fraction=0.6)
     with pytest.raises(ValueError, match="cannot select 1200 of the 960 entries"):
-        select_set_difference(make_scores(0), make_scores(1), options)
+        select_safety_only(make_scores(0), make_scores(1), options)
 
 
 @pytest.mark.parametrize("fraction", [0, 1, -0.1, 1.5])

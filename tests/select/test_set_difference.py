@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from holdfast.artifacts import load_scores, save_scores
-from holdfast.select import select_set_difference
+from holdfast.select import select_safety_only
 from holdfast.tensor_files import read_header, replace_metadata
 from holdfast.values import Scores
 
@@ -23,7 +23,7 @@ def scores_of(objective, seed=0, base="base"):
 
 @pytest.mark.parametrize("safety", [SAFE, "policy_gradient", "control_variate", "mix", "refusal_likelihood"])
 def test_scores_of_safety_and_of_utility_are_taken_without_a_word(safety, caplog):
-    assert len(select_set_difference(scores_of(safety), scores_of("utility", 1))) == 4
+    assert len(select_safety_only(scores_of(safety), scores_of("utility", 1))) == 4
     assert caplog.records == []
 
 
@@ -42,13 +42,13 @@ def test_scores_of_safety_and_of_utility_are_taken_without_a_word(safety, caplog
 )
 def test_scores_that_are_known_to_be_others_are_refused(safety, utility, sentence):
     with pytest.raises(ValueError, match=sentence):
-        select_set_difference(scores_of(safety), scores_of(utility, 1))
+        select_safety_only(scores_of(safety), scores_of(utility, 1))
 
 
 @pytest.mark.parametrize("utility", ["utility", "response_likelihood", None])
 def test_the_same_scores_twice_are_refused_whatever_they_say(utility):
     with pytest.raises(ValueError, match="are the same numbers, so nothing tells safety from utility"):
-        select_set_difference(scores_of(SAFE), scores_of(utility))
+        select_safety_only(scores_of(SAFE), scores_of(utility))
 
 
 @pytest.mark.parametrize("safety", [SAFE, "response_likelihood", None])
@@ -58,7 +58,7 @@ def test_files_of_earlier_versions_that_do_not_say_are_warned_of_and_taken(safet
     with caplog.at_level(logging.WARNING):
         loaded = [written_before(tmp_path / name, one, seed) for seed, (name, one) in
                   enumerate((("scores.safetensors", safety), ("utility.safetensors", utility)))]  # fmt: skip
-        assert len(select_set_difference(*loaded)) == 4
+        assert len(select_safety_only(*loaded)) == 4
     assert [record.message.partition(":")[0] for record in caplog.records] == [
         "the utility scores do not record their objective"
     ]
@@ -80,4 +80,4 @@ def written_before(path, objective, seed):
 def test_scores_of_another_model_are_refused_by_name():
     other = replace(scores_of("utility", 1, "other"), made_by={"model": {"name": "org/m"}, "objective": "utility"})
     with pytest.raises(ValueError, match=r"the utility and the scores are of different models or sites: .*'org/m'"):
-        select_set_difference(scores_of(SAFE), other)
+        select_safety_only(scores_of(SAFE), other)

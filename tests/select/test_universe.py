@@ -14,7 +14,7 @@ from holdfast.select import (
     TopOptions,
     select_bottom,
     select_random,
-    select_set_difference,
+    select_safety_only,
     select_threshold,
     select_top,
 )
@@ -77,10 +77,10 @@ def test_safety_only_keeps_to_the_part_and_passes_over_what_is_utility_critical_
         for entry in sorted_entries(scores, largest=True)
         if ".layers.1." in entry[0] and entry not in selected_entries(critical)
     ]
-    assert selected_entries(select_set_difference(scores, utility, options)) == {allowed[0]}
+    assert selected_entries(select_safety_only(scores, utility, options)) == {allowed[0]}
     too_many = SetDifferenceOptions(fraction=0.49, utility_fraction=0.5, layers=(1,))
     with pytest.raises(ValueError, match=f"cannot select 12 of the {len(allowed)} entries"):
-        select_set_difference(scores, utility, too_many)
+        select_safety_only(scores, utility, too_many)
 
 
 @pytest.mark.parametrize("per_tensor", [False, True])

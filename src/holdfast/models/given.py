@@ -1,12 +1,31 @@
 """Checks what a script gives as a model. Imports nothing of transformers, of which trainers may have older versions."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar, cast
+
 from torch import nn
+
+if TYPE_CHECKING:
+    from holdfast.models.load import LoadedModel
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+def module_of(given: "Module | LoadedModel") -> Module:
+    """Returns the model of a LoadedModel, and a module unchanged. Raises ValueError for anything else."""
+    if not isinstance(given, nn.Module):
+        from holdfast.models.load import LoadedModel
+
+        if isinstance(given, LoadedModel):
+            return cast(Module, given.model)
+    require_module(given)
+    return cast(Module, given)
 
 
 def require_module(given: object) -> None:
-    """Raises ValueError if the object is no torch module, such as a LoadedModel."""
+    """Raises ValueError if the object is no torch module, such as the name of a model."""
     if not isinstance(given, nn.Module):
-        raise ValueError(
-            f"a model was expected, got {type(given).__name__}; give the model itself, such as loaded.model of what "
-            "holdfast.load_model returns."
-        )
+        remedy = "what holdfast.load_model returns, or the model itself"
+        if isinstance(given, str | Path):
+            remedy = f"load_model({str(given)!r}), or the model itself"
+        raise ValueError(f"a model was expected, got {type(given).__name__}; give {remedy}.")

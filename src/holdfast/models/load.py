@@ -101,7 +101,8 @@ def require_tokenizer(given: object) -> None:
 
 def require_loaded(given: object) -> None:
     """Raises ValueError if the object is no LoadedModel."""
-    require(given, LoadedModel, "give what load_model returns, or LoadedModel.of(model, tokenizer)")
+    call = f"load_model({str(given)!r})" if isinstance(given, str | Path) else "what load_model returns"
+    require(given, LoadedModel, f"give {call}, or LoadedModel.of(model, tokenizer)")
 
 
 def require_model_name(given: object) -> None:

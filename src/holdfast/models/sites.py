@@ -7,16 +7,20 @@ how several matrices lie in one tensor, so `layout.py` has a table of that.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from transformers import PreTrainedModel
 
 from holdfast.arguments import checked_call
 from holdfast.models.fingerprints import check_present
-from holdfast.models.given import require_module
+from holdfast.models.given import module_of
 from holdfast.models.layout import ONE_MATRIX, Layout, layout_of
 from holdfast.models.options import Role
 from holdfast.models.roles import find_layers, find_roles, refuse_unrouted
 from holdfast.values import entries_in
+
+if TYPE_CHECKING:
+    from holdfast.models.load import LoadedModel
 
 Words = tuple[str, ...]
 
@@ -49,9 +53,9 @@ class Site:
 
 
 @checked_call
-def list_sites(model: PreTrainedModel) -> list[Site]:
+def list_sites(model: "PreTrainedModel | LoadedModel") -> list[Site]:
     """Returns every parameter of the model once, in the model's order. A tied one comes under its first name."""
-    require_module(model)
+    model = module_of(model)
     layers = find_layers(model)
     roles = find_roles(model, layers)
     parameters = dict(model.named_parameters())

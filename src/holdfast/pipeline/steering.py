@@ -12,9 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
-
 from holdfast.artifacts import digest, load_direction, load_evaluation, refuse_other_base, save_evaluation
+from holdfast.directions.random import random_direction
 from holdfast.evaluate.suite import Suite, evaluate
 from holdfast.intervene.edit.options import SteerOptions
 from holdfast.intervene.edit.steer import steered
@@ -105,17 +104,10 @@ def steer(spec: SteerSpec, progress: Progress = silent) -> Steered:
         measured.save(UNTOUCHED, None, direction, progress)
         all_of_them = list(_steerings(spec))
         for place, one in enumerate(all_of_them):
-            along = direction if one.draw is None else random_direction(direction, one.draw, spec.seed)
+            along = direction if one.draw is None else random_direction(direction, spec.seed * 1000 + one.draw)
             measured.save(one.file, one, along, progress)
             progress("steerings", place + 1, len(all_of_them))
     return _load(spec)
-
-
-def random_direction(direction: Direction, draw: int, seed: int) -> Direction:
-    """Draws a direction of the same layer and length."""
-    generator = torch.Generator().manual_seed(seed * 1000 + draw)
-    drawn = torch.randn(len(direction.vector), generator=generator)
-    return replace(direction, vector=drawn / drawn.norm() * direction.vector.norm())
 
 
 @dataclass(frozen=True)

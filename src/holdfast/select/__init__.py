@@ -4,7 +4,7 @@ from holdfast.select.algebra import combine, random_iou
 from holdfast.select.bottom import BottomOptions, select_bottom
 from holdfast.select.random import RandomOptions, select_random
 from holdfast.select.registry import SELECTORS
-from holdfast.select.set_difference import SetDifferenceOptions, select_set_difference
+from holdfast.select.set_difference import SetDifferenceOptions, select_safety_only
 from holdfast.select.threshold import ThresholdOptions, select_threshold
 from holdfast.select.top import TopOptions, select_top
 from holdfast.select.trim import trim
@@ -22,7 +22,7 @@ __all__ = [
     "random_iou",
     "select_bottom",
     "select_random",
-    "select_set_difference",
+    "select_safety_only",
     "select_threshold",
     "select_top",
     "select_votes",

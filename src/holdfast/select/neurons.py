@@ -15,7 +15,8 @@ from transformers import PreTrainedModel
 
 from holdfast.arguments import checked_call, require_choice
 from holdfast.made_by import version
-from holdfast.models.given import require_module
+from holdfast.models.given import module_of
+from holdfast.models.load import LoadedModel
 from holdfast.models.mlps import PARTS, Mlp, Part, find_mlps
 from holdfast.models.sites import scorable_sites
 from holdfast.value_or_path import as_mask
@@ -23,7 +24,9 @@ from holdfast.values import Mask, entries_in
 
 
 @checked_call
-def neuron_weights(model: PreTrainedModel, mask: Mask | str | Path, parts: Sequence[Part] = PARTS) -> Mask:
+def neuron_weights(
+    model: PreTrainedModel | LoadedModel, mask: Mask | str | Path, parts: Sequence[Part] = PARTS
+) -> Mask:
     """Turns a mask of neurons into the mask of their weights. A mask of weights is returned unchanged.
 
     Args:
@@ -34,7 +37,7 @@ def neuron_weights(model: PreTrainedModel, mask: Mask | str | Path, parts: Seque
     Raises:
         ValueError: the model has no such neurons, the mask selects none, or it has no weight in these matrices.
     """
-    require_module(model)
+    model = module_of(model)
     mask = as_mask(mask)
     for part in parts:
         require_choice("a part of a neuron", part, PARTS)

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from holdfast.arguments import checked_call
+from holdfast.arguments import checked_call, require
 from holdfast.config import Seed
 from holdfast.select.origin import drawn_by
 from holdfast.select.ranking import count_selected, mask_of, refuse_too_many
@@ -39,17 +39,28 @@ class RandomOptions(FractionOptions):
 
 @checked_call
 def select_random(
-    scores: Scores | str | Path, options: RandomOptions = RandomOptions(), like: Mask | str | Path | None = None
+    scores: Scores | str | Path,
+    options: RandomOptions | float = RandomOptions(),
+    like: Mask | str | Path | None = None,
+    *,
+    seed: int | None = None,
 ) -> Mask:
     """Selects a fraction of the entries at random, or as many in every tensor as the mask `like` selects there.
 
     The same seed and sizes give the same mask.
+
+    Args:
+        scores: the scores that the selected mask came from, or the path of their file. Only their shapes count.
+        options: the fraction, the seed, and the layers and components to draw from. A plain number is the fraction.
+        like: the mask, or the path of its file, whose count in every tensor the draw repeats. It replaces a fraction.
+        seed: seed of the draw, in place of the one of the options.
 
     Raises:
         ValueError: `like` belongs to another model or other sites, selects nothing or only whole tensors, or comes
             with an option that it replaces.
     """
     scores = as_scores(scores)
+    options = _random_options(options, seed)
     if like is not None:
         like = as_mask(like)
         _refuse_beside(like, scores, options)
@@ -66,6 +77,15 @@ def select_random(
         positions = _draw(part.num_entries, num_selected, generator)
         mask = mask_of(part, _split(positions, part), made_by)
     return replace(mask, shapes=scores.shapes)
+
+
+def _random_options(options: RandomOptions | float, seed: int | None) -> RandomOptions:
+    """Returns the options with the fraction and the seed that stand beside them. Fields not given stay unset."""
+    if isinstance(options, int | float):
+        options = RandomOptions(fraction=options)
+    require(options, RandomOptions, "give a number such as 0.01, or RandomOptions(NAME=VALUE)")
+    given = {name: getattr(options, name) for name in options.model_fields_set}
+    return options if seed is None else RandomOptions(**{**given, "seed": seed})
 
 
 def _refuse_beside(like: Mask, scores: Scores, options: RandomOptions) -> None:

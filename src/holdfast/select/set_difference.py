@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from pydantic import Field
 
-from holdfast.arguments import checked_call
+from holdfast.arguments import checked_call, require
 from holdfast.distributed import gathered
 from holdfast.made_by import UNKNOWN_OBJECTIVES, UTILITY
 from holdfast.objective.registry import is_safety, names
@@ -36,16 +36,26 @@ class SetDifferenceOptions(FractionOptions):
 
 
 @checked_call
-def select_set_difference(
-    scores: Scores | str | Path, utility: Scores | str | Path, options: SetDifferenceOptions = SetDifferenceOptions()
+def select_safety_only(
+    scores: Scores | str | Path,
+    utility: Scores | str | Path,
+    options: SetDifferenceOptions | float = SetDifferenceOptions(),
 ) -> Mask:
     """Selects the entries with the largest safety scores outside the utility-critical set.
+
+    Args:
+        scores: scores of a safety objective, or the path of their file.
+        utility: scores of the objective utility of the same model, or the path of their file.
+        options: the fractions, layers and components. A plain number is the fraction to select.
 
     Raises:
         ValueError: the two scores belong to different models or sites, are swapped, are the same, or do not score
             safety and utility. Or the utility-critical set leaves too few entries.
     """
     scores, utility = as_scores(scores), as_scores(utility)
+    if isinstance(options, int | float):
+        options = SetDifferenceOptions(fraction=options)
+    require(options, SetDifferenceOptions, "give a number such as 0.01, or SetDifferenceOptions(NAME=VALUE)")
     refuse_other_universe("utility", utility, scores)
     refuse_other_objectives(scores, utility)
     utility_critical = select_top(utility, TopOptions(fraction=options.utility_fraction))
@@ -92,4 +102,4 @@ def _same_numbers(scores: Scores, utility: Scores) -> bool:
     return all(gathered(here))
 
 
-SELECTORS.register("safety_only")(Selector(select_set_difference, SetDifferenceOptions, needs_utility=True))
+SELECTORS.register("safety_only")(Selector(select_safety_only, SetDifferenceOptions, needs_utility=True))

@@ -17,8 +17,9 @@ from transformers import PreTrainedModel
 from holdfast.arguments import checked_call, require
 from holdfast.intervene.base import require_base
 from holdfast.intervene.entries import Entries, masked_entries
-from holdfast.models.given import require_module
+from holdfast.models.given import module_of
 from holdfast.models.layout import Layout, sigma
+from holdfast.models.load import LoadedModel
 from holdfast.models.sites import find_scored
 from holdfast.value_or_path import as_mask
 from holdfast.values import Mask
@@ -26,7 +27,7 @@ from holdfast.values import Mask
 
 @checked_call
 def perturbed(
-    model: PreTrainedModel,
+    model: PreTrainedModel | LoadedModel,
     mask: Mask | str | Path,
     ratio: float,
     generator: torch.Generator,
@@ -36,7 +37,7 @@ def perturbed(
     """Context manager that adds noise to the selected entries, and restores every bit at its end.
 
     Args:
-        model: the model, changed in place. Memory holds a copy of the selected values only.
+        model: the model or a LoadedModel, changed in place. Memory holds a copy of the selected values only.
         mask: the entries to perturb, as a Mask or as the path of its file. They must lie in scored parameters.
         ratio: size of the noise in sigmas, 0 or more.
         generator: a CPU generator, so that draws do not depend on the model's device.
@@ -45,7 +46,7 @@ def perturbed(
     Raises:
         ValueError: the mask is empty or made for another model, or the ratio is negative or not finite.
     """
-    require_module(model)
+    model = module_of(model)
     require(generator, torch.Generator, "give torch.Generator().manual_seed(SEED)")
     if not isinstance(ratio, int | float) or not math.isfinite(ratio) or ratio < 0:
         raise ValueError(f"the noise ratio must be 0 or more, got {ratio!r}; the paper's is 0.38.")

@@ -21,20 +21,21 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from holdfast.arguments import checked_call, require
-from holdfast.artifacts import load_direction
+from holdfast.arguments import checked_call
 from holdfast.intervene.base import require_base
 from holdfast.intervene.edit.options import Rule, Where
 from holdfast.models.activation_sites import residual_site
 from holdfast.models.activations import changing
-from holdfast.models.given import require_module
+from holdfast.models.given import module_of
+from holdfast.models.load import LoadedModel
 from holdfast.spelling import meant
+from holdfast.value_or_path import as_direction
 from holdfast.values import Direction
 
 
 @checked_call
 def steered(
-    model: PreTrainedModel,
+    model: PreTrainedModel | LoadedModel,
     direction: Direction | str | Path,
     coefficient: float,
     *,
@@ -46,7 +47,7 @@ def steered(
     """Context manager that moves the residual stream along a direction, and takes the change away at its end.
 
     Args:
-        model: the model that the direction was found in. Its weights are not changed.
+        model: the model that the direction was found in, or a LoadedModel. Its weights are not changed.
         direction: a Direction, or the path of its file.
         coefficient: how far, in units of the usual length of the states. Negative numbers go the other way.
         rule: `add` moves every state the same way, `piecewise` away from the boundary of the two sides.
@@ -58,9 +59,8 @@ def steered(
     Raises:
         ValueError: the direction is of another model or width, the coefficient is not finite, or an option is unknown.
     """
-    require_module(model)
-    given = load_direction(direction) if isinstance(direction, str | Path) else direction
-    require(given, Direction, "give a Direction, or the path of a file that `holdfast direction find` wrote")
+    model = module_of(model)
+    given = as_direction(direction)
     if not isinstance(coefficient, int | float) or not math.isfinite(coefficient):
         raise ValueError(f"the coefficient must be a finite number, got {coefficient!r}; 0.5 is half a state's length.")
     for name, value, allowed in (("rule", rule, get_args(Rule)), ("where", where, get_args(Where))):

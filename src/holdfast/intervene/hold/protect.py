@@ -6,7 +6,7 @@ default AdamW moves it in the first step. The released code of arXiv 2604.08297 
 """
 
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +15,12 @@ from holdfast.arguments import checked_call
 from holdfast.intervene.base import require_base
 from holdfast.intervene.entries import Entries, masked_entries, refuse_adapters, refuse_changed
 from holdfast.intervene.hold.hold_summary import held_words
+from holdfast.models.given import module_of
 from holdfast.value_or_path import as_mask
 from holdfast.values import Mask
+
+if TYPE_CHECKING:
+    from holdfast.models.load import LoadedModel
 
 
 class Protection:
@@ -26,7 +30,6 @@ class Protection:
         self, optimizer: torch.optim.Optimizer, mask: Mask | str | Path, model: nn.Module, *, check_base: bool = True
     ) -> None:
         """See `protect`."""
-        _check_order(optimizer, mask, model)
         mask = as_mask(mask)
         refuse_adapters(model, "hold the effective weights under them with protect_lora(model, mask)")
         self._entries = masked_entries(model, mask)
@@ -68,7 +71,11 @@ class Protection:
 
 @checked_call
 def protect(
-    optimizer: torch.optim.Optimizer, mask: Mask | str | Path, model: nn.Module, *, check_base: bool = True
+    optimizer: torch.optim.Optimizer,
+    mask: Mask | str | Path,
+    model: "nn.Module | LoadedModel",
+    *,
+    check_base: bool = True,
 ) -> Protection:
     """Holds the selected entries at their present values in every later step of this optimizer.
 
@@ -82,7 +89,8 @@ def protect(
     Raises:
         ValueError: the mask is empty or made for another model, or the model has LoRA adapters (use `protect_lora`).
     """
-    return Protection(optimizer, mask, model, check_base=check_base)
+    _check_order(optimizer, mask, model)
+    return Protection(optimizer, mask, module_of(model), check_base=check_base)
 
 
 def is_protected(optimizer: torch.optim.Optimizer) -> bool:
@@ -93,7 +101,7 @@ def is_protected(optimizer: torch.optim.Optimizer) -> bool:
 
 def _check_order(optimizer: object, mask: object, model: object) -> None:
     """Raises ValueError when the arguments of `protect` have the wrong types, for example swapped."""
-    if not isinstance(optimizer, torch.optim.Optimizer) or not isinstance(model, nn.Module):
+    if not isinstance(optimizer, torch.optim.Optimizer) or isinstance(model, torch.optim.Optimizer | Mask):
         given = ", ".join(type(argument).__name__ for argument in (optimizer, mask, model))
         raise ValueError(f"protect takes an optimizer, a mask and a model, in this order; got {given}.")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
@@ -12,9 +13,12 @@ from holdfast.errors import InvariantError
 from holdfast.intervene.base import require_base
 from holdfast.intervene.entries import Entries, masked_entries, same_bits, select_entries
 from holdfast.models.fingerprints import fingerprint
-from holdfast.models.given import require_module
+from holdfast.models.given import module_of
 from holdfast.value_or_path import as_patch
 from holdfast.values import Mask, Meta, Patch
+
+if TYPE_CHECKING:
+    from holdfast.models.load import LoadedModel
 
 
 def selected_values(
@@ -62,7 +66,7 @@ def make_patch(
 
 
 @checked_call
-def apply_patch(model: nn.Module, patch: Patch | str | Path, *, check_base: bool = True) -> None:
+def apply_patch(model: "nn.Module | LoadedModel", patch: Patch | str | Path, *, check_base: bool = True) -> None:
     """Writes a patch's new values into the model that it was made for.
 
     With `check_base=False` it takes any model with these parameters. The patch may be the path of its file.
@@ -70,7 +74,7 @@ def apply_patch(model: nn.Module, patch: Patch | str | Path, *, check_base: bool
     Raises:
         ValueError: the model is not the patch's base, or the patch is applied already.
     """
-    patch = _checked("apply_patch", model, patch)
+    model, patch = _checked("apply_patch", model, patch)
     entries = select_entries(model, patch.indices, patch.shapes)
     try:
         require_base("the patch", patch.base, dict(model.named_parameters()), check_base=check_base)
@@ -82,7 +86,7 @@ def apply_patch(model: nn.Module, patch: Patch | str | Path, *, check_base: bool
 
 
 @checked_call
-def revert_patch(model: nn.Module, patch: Patch | str | Path, *, check_base: bool = True) -> None:
+def revert_patch(model: "nn.Module | LoadedModel", patch: Patch | str | Path, *, check_base: bool = True) -> None:
     """Reverts an applied patch, and checks that the model equals its base bit for bit.
 
     With `check_base=False` the model may differ from the base outside the patch. The patch may be the path of its file.
@@ -91,7 +95,7 @@ def revert_patch(model: nn.Module, patch: Patch | str | Path, *, check_base: boo
         ValueError: the patch has no old values, or is not applied to the model.
         InvariantError: the model differs from the base outside the patch.
     """
-    patch = _checked("revert_patch", model, patch)
+    model, patch = _checked("revert_patch", model, patch)
     if patch.old_values is None:
         raise ValueError("the patch was saved without old values; load the base checkpoint again instead.")
     entries = select_entries(model, patch.indices, patch.shapes)
@@ -110,12 +114,13 @@ def _not_applied(entries: list[Entries], patch: Patch) -> str | None:
     return None
 
 
-def _checked(name: str, model: object, patch: Patch | str | Path) -> Patch:
-    """Returns the patch. Raises ValueError when the two arguments have the wrong types, for example swapped."""
+def _checked(
+    name: str, model: "nn.Module | LoadedModel", patch: Patch | str | Path
+) -> tuple[nn.Module, Patch]:
+    """Returns the module and the patch. Raises ValueError when the two arguments have the wrong types, for example swapped."""
     if isinstance(patch, nn.Module):
         raise ValueError(f"{name} takes a model and a patch, in this order; got {_types(model, patch)}.")
-    require_module(model)
-    return as_patch(patch)
+    return module_of(model), as_patch(patch)
 
 
 def _types(*given: object) -> str:

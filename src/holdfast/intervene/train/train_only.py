@@ -34,7 +34,8 @@ from holdfast.intervene.train.sparse_adamw import (
     freeze_unmasked,
     require_training_numbers,
 )
-from holdfast.models.given import require_module
+from holdfast.models.given import module_of
+from holdfast.models.load import LoadedModel
 from holdfast.value_or_path import as_mask
 from holdfast.values import Mask
 
@@ -43,7 +44,7 @@ logger = logging.getLogger(__name__)
 
 @checked_call
 def train_only(
-    model: PreTrainedModel,
+    model: PreTrainedModel | LoadedModel,
     mask: Mask | str | Path,
     *,
     lr: float = 3e-5,
@@ -55,7 +56,7 @@ def train_only(
     entries.
 
     Args:
-        model: the model, on the device that trains it.
+        model: the model or a LoadedModel, on the device that trains it.
         mask: entries to train, or the path of a mask file.
         lr: peak learning rate, in place of the trainer's. 3e-5 is the paper's, for billions of weights.
         weight_decay: decoupled weight decay, on the selected entries alone, in place of the trainer's.
@@ -68,7 +69,7 @@ def train_only(
         ValueError: `model` is not a model, or `mask` is not a mask, is empty or was made for another model. Or a number
             is out of its range, or the block ends and no optimizer has used the gradients.
     """
-    require_module(model)
+    model = module_of(model)
     require_training_numbers(lr, weight_decay, max_grad_norm)
     settings: _Settings = {"lr": lr, "weight_decay": weight_decay, "check_base": check_base}
     return _trained_alone(model, as_mask(mask), max_grad_norm, **settings)
