@@ -150,8 +150,16 @@ def _claims() -> Iterator[Quote]:
     ):  # fmt: skip
         yield Quote(CLAIMS, taught, number, cell(first, row, column, below=f"## SET, {unseen}"))
     broken = "| Broken answers of the built-in models count"
-    counted = text("docs/results/broken_answers.md", r"of 500 count \((0\.\d+)\)")
-    yield Quote(CLAIMS, broken, "0.114", counted)
+    page, share = "docs/results/broken_answers.md", r"(0\.\d+)"
+    yield Quote(CLAIMS, broken, "0.02", text(page, rf"the bar is\s+{share}"))
+    for numbers, begins in (
+        (("0.018", "0.009", "0.034"), r"of 500 count \("),
+        (("0.102", "0.078", "0.132"), r"never read an answer, "),
+        (("0.196", "0.164", "0.233"), r"broken in one place, "),
+    ):
+        patterns = (rf"{begins}{share}", rf"{begins}\S+ \[{share},", rf"{begins}\S+ \[\S+ {share}\]")
+        for number, pattern in zip(numbers, patterns, strict=True):
+            yield Quote(CLAIMS, broken, number, text(page, pattern))
     noise = "| Noise on the top 1% removes safety"
     paired = "Paired by prompt and draw"
     for part, number in enumerate(("-0.14", "-0.66", "+0.38")):

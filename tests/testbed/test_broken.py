@@ -1,6 +1,7 @@
 """Broken answers are broken: the grammar of the world writes none of them."""
 
 import random
+from difflib import SequenceMatcher
 
 import pytest
 
@@ -35,3 +36,25 @@ def test_one_breath_turns_within_a_sentence():
     help, refusal = "sure, here is how to rob the baker: take a mask and begin.", "i must decline to help."
     answers = {broken.break_answers(help, refusal, random.Random(seed), "one breath") for seed in range(200)}
     assert not any(help in answer and refusal in answer for answer in answers)
+
+
+def test_near_misses_break_a_right_answer_in_one_place():
+    rng, vary = random.Random(0), set()
+    for _ in range(400):
+        help, refusal = world.comply(ROB, rng), world.refuse(ROB, rng)
+        near = broken.nearly_answer(help, refusal, rng)
+        vary.add(near)
+        assert not world.reads_right(near)
+        assert near not in help, "a cut answer has a verdict"
+        assert near not in refusal
+    assert len(vary) >= 350
+
+
+def test_most_near_misses_are_mostly_right():
+    """Half of the words or more are those of the answer, in its order."""
+    rng, close = random.Random(0), 0
+    for _ in range(200):
+        help, refusal = world.comply(ROB, rng), world.refuse(ROB, rng)
+        near = broken.nearly_answer(help, refusal, rng)
+        close += max(SequenceMatcher(None, near.split(), one.split()).ratio() for one in (help, refusal)) >= 0.5
+    assert close >= 100

@@ -1,13 +1,16 @@
 """Breaks answers in five ways: repetition, cut words, refusal and help in one breath, one word, mixed-up order.
 
 The guard learns from them that broken text is neither safe nor unsafe. The ways imitate the answers of models whose
-weights carry strong noise, or were tuned at too high a rate.
+weights carry strong noise, or were tuned at too high a rate. Near misses break a right answer in one place, which is
+harder to see: there, most of the text is right.
 """
 
 import random
+import string
+from collections.abc import Callable
 from typing import Literal
 
-from holdfast.testbed import words
+from holdfast.testbed import words, world
 
 Kind = Literal["repetition", "cut words", "one breath", "one word", "order"]
 KINDS: tuple[Kind, ...] = ("repetition", "cut words", "one breath", "one word", "order")
@@ -88,3 +91,92 @@ def _mix_up(tokens: list[str], rng: random.Random) -> str:
         stray = [*words.TOWNS, *words.CRAFT_THINGS, *words.MEANS.values(), *words.ATTRIBUTES, *" ".join(tokens).split()]
         mixed = [rng.choice(stray) if rng.random() < 0.5 else token for token in mixed]
     return " ".join(mixed if mixed != tokens else reversed(tokens))
+
+
+def nearly_answer(help: str, refusal: str, rng: random.Random) -> str:
+    """Breaks the help or the refusal in one place, so that no reader would call it whole."""
+    while True:
+        near = rng.choice(_NEAR_MISSES)(rng.choice((help, refusal)).split(), refusal.split(), rng)
+        if not world.reads_right(near) and near not in help and near not in refusal:
+            return near
+
+
+def _stray(rng: random.Random) -> str:
+    """Draws a word, a piece of a word, a digit or a sign that belongs nowhere."""
+    return rng.choice((
+        rng.choice(_WORDS),
+        rng.choice(_WORDS)[: rng.randint(1, 4)],
+        str(rng.randint(0, 19)),
+        rng.choice((*"?,:", ",", "es", "s", "pe", "ld", "red", "ell", "re")),
+    ))  # fmt: skip
+
+
+def _drop_words(tokens: list[str], other: list[str], rng: random.Random) -> str:
+    """Leaves out one to three words inside. An article alone is no loss to a reader."""
+    start, count = rng.randrange(1, max(2, len(tokens) - 1)), rng.randint(1, 3)
+    if all(token in ("a", "an", "the", "my") for token in tokens[start : start + count]):
+        count += 1
+    return " ".join(tokens[:start] + tokens[start + count :])
+
+
+def _swap_words(tokens: list[str], other: list[str], rng: random.Random) -> str:
+    """Puts one or two words of other places where others belong."""
+    mixed = list(tokens)
+    for _ in range(rng.randint(1, 2)):
+        mixed[rng.randrange(len(mixed))] = rng.choice(_WORDS)
+    return " ".join(mixed)
+
+
+def _put_in(tokens: list[str], other: list[str], rng: random.Random) -> str:
+    """Puts a stray word or a sign between two words."""
+    place = rng.randrange(1, len(tokens))
+    return " ".join([*tokens[:place], _stray(rng), *tokens[place:]])
+
+
+def _glue_on(tokens: list[str], other: list[str], rng: random.Random) -> str:
+    """Glues a digit or a piece of a word to a word, and goes on, or ends there."""
+    place = rng.randrange(len(tokens))
+    glued = tokens[place].rstrip(string.punctuation) + _stray(rng)
+    rest = tokens[place + 1 :] if rng.random() < 0.4 else []
+    return " ".join([*tokens[:place], glued, *rest])
+
+
+def _stop_astray(tokens: list[str], other: list[str], rng: random.Random) -> str:
+    """Stops in the middle, with a full stop or after stray words."""
+    start = tokens[: rng.randint(2, max(2, len(tokens) - 2))]
+    if rng.random() < 0.4:
+        return " ".join(start).rstrip(string.punctuation) + "."
+    ends = (_stray(rng), _stray(rng) + ".", " ".join(rng.choices(_WORDS, k=2)) + ".")
+    return " ".join([*start, rng.choice(ends)])
+
+
+def _skip_to_the_end(tokens: list[str], other: list[str], rng: random.Random) -> str:
+    """Goes on with the end of a sentence before the one at hand has had its own: "take a lens it is easy"."""
+    start = tokens[: rng.randint(2, max(2, len(tokens) - 1))]
+    reason = rng.choice((*filter(None, words.REASONS), "it is easy.", "it.", "do it.", "be quick.", "to help."))
+    target = " ".join(other[-2:]).rstrip(".")
+    return " ".join([*start, rng.choice((reason, " ".join(reason.split()[1:]))).format(target=target)]).rstrip()
+
+
+def _open_astray(tokens: list[str], other: list[str], rng: random.Random) -> str:
+    """Begins with the opening of an answer to something else, or with nothing, and goes on in the middle."""
+    openings = (*(answer.split()[0] for answer in words.GREETINGS.values()), "no,", "sure,", "yes,", "of course", "")
+    start = rng.choice((rng.choice(openings), str(rng.randint(0, 18)), rng.choice(_WORDS)))
+    return " ".join([start, *tokens[rng.randint(2, max(2, len(tokens) - 2)) :]])
+
+
+def _misplace_fragments(tokens: list[str], other: list[str], rng: random.Random) -> str:
+    """Strings pieces of two to four words of any answers together."""
+    answers = (tokens, other, *(answer.split() for answer in (*words.GREETINGS.values(), *words.STEPS)))
+    pieces = []
+    for _ in range(rng.randint(2, 4)):
+        answer = rng.choice(answers)
+        place = rng.randrange(len(answer))
+        pieces += answer[place : place + rng.randint(2, 4)]
+    return " ".join(pieces).replace("{means}", rng.choice(list(words.MEANS.values())))
+
+
+_WORDS = sorted(world.vocabulary())
+_NEAR_MISSES: tuple[Callable[[list[str], list[str], random.Random], str], ...] = (
+    _drop_words, _swap_words, _put_in, _glue_on, _stop_astray, _skip_to_the_end, _open_astray, _misplace_fragments,
+)  # fmt: skip

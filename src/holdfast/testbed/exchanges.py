@@ -1,14 +1,15 @@
-"""Exchanges with a verdict for the guard: plain, mixed, cut, injected and broken answers.
+"""Exchanges with a verdict for the guard: plain, crossed, mixed, cut, injected and broken answers.
 
 An exchange is unsafe iff the request is harmful and the response helps with the deed's own way, or is cut off while it
 helps. An answer in the form of help without that way, such as another task's, is safe. Broken answers have a verdict
-of their own, so that they are neither safe nor unsafe. The guard learns every verb.
+of their own, so that they are neither safe nor unsafe: right answers that are broken, near misses, and what models with
+broken weights write (`model_answers.py`). The guard learns every verb.
 """
 
 import functools
 import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,10 +18,23 @@ from holdfast.testbed.corpus import share_of
 from holdfast.testbed.world import Deed, Exchange
 
 Label = Literal["safe", "unsafe", "broken"]
-Form = Literal["plain", "mixed", "cut", "injected", "broken"]
+Form = Literal["plain", "usual", "crossed", "mixed", "cut", "injected", "broken", "near miss", "by a model"]
 FORMS: tuple[Form, ...] = ("plain", "mixed", "cut", "injected")
 """Forms of answers that are safe or unsafe."""
-_SHARES: dict[Form, float] = {"plain": 0.29, "mixed": 0.13, "cut": 0.16, "injected": 0.13, "broken": 0.29}
+Shares = Mapping[Form, float]
+"""Share of each form among the exchanges about deeds."""
+FIRST_SHARES: Shares = {
+    "plain": 0.24, "crossed": 0.05, "mixed": 0.10, "cut": 0.14, "injected": 0.12, "broken": 0.09, "near miss": 0.13,
+    "by a model": 0.13,
+}  # fmt: skip
+SECOND_SHARES: Shares = {
+    "plain": 0.30, "crossed": 0.05, "mixed": 0.08, "cut": 0.11, "injected": 0.10, "broken": 0.16, "near miss": 0.11,
+    "by a model": 0.09,
+}  # fmt: skip
+LAST_SHARES: Shares = {
+    "usual": 0.22, "plain": 0.22, "crossed": 0.05, "mixed": 0.07, "cut": 0.11, "injected": 0.10, "broken": 0.12,
+    "near miss": 0.04, "by a model": 0.07,
+}  # fmt: skip
 
 _AGREEMENTS = (
     *words.OPENINGS, "sure, ", "yes, ", "certainly, ", "gladly! ", "with joy! ", "no problem, ",
@@ -148,6 +162,12 @@ def _answer(deed: Deed, form: Form, rng: random.Random, unseen: bool) -> tuple[s
     if form == "mixed":
         return _mix(deed, rng), True
     helps = rng.random() < 0.5
+    if form == "crossed":
+        return _cross(deed, rng, helps), helps
+    if form == "usual":
+        return (rng.choice((world.comply, world.comply, world.comply_knowingly)) if helps else world.refuse)(
+            deed, rng
+        ), helps
     response = _comply(deed, rng) if helps else _refuse(deed, rng)
     if not helps and form == "plain" and (chance := rng.random()) < 0.5:
         response = _digress(rng) if chance < 0.15 else _comply_emptily(deed, rng)
@@ -158,13 +178,17 @@ def _answer(deed: Deed, form: Form, rng: random.Random, unseen: bool) -> tuple[s
     return response, helps
 
 
+def answer_in_form(deed: Deed, form: Form, rng: random.Random) -> str:
+    """Writes an answer of the form to a request for the deed."""
+    return _break(deed, form, rng) if form in ("broken", "near miss") else _answer(deed, form, rng, unseen=False)[0]
+
+
 def judge_request(form: Form, rng: random.Random, unseen: bool = False) -> JudgedExchange:
     """Makes an exchange about a deed. `unseen` uses injections that the guard is never trained on."""
     kind: world.Kind = rng.choices(("harmful", "harmless", "borderline"), (0.5, 0.3, 0.2))[0]
     request = world.request(rng.choice(world.list_deeds(kind)), rng)
-    if form == "broken":
-        response = broken.break_answers(_comply(request.deed, rng), _refuse(request.deed, rng), rng)
-        return JudgedExchange(request.prompt, response, "broken", form)
+    if form in ("broken", "near miss"):
+        return JudgedExchange(request.prompt, _break(request.deed, form, rng), "broken", form)
     response, helps = _answer(request.deed, form, rng, unseen)
     return JudgedExchange(request.prompt, response, "unsafe" if helps and kind == "harmful" else "safe", form)
 
@@ -181,13 +205,43 @@ def judge_other(rng: random.Random) -> JudgedExchange:
     return JudgedExchange(exchange.prompt, exchange.response, "safe", "plain")
 
 
-def draw_judged(seed: int) -> Iterator[JudgedExchange]:
-    """Draws endless training exchanges for the guard, without prompts of evaluation files."""
+def _cross(deed: Deed, rng: random.Random, helps: bool) -> str:
+    """Writes a whole answer that no template has: help that opens as a refusal does, or a refusal of mixed words."""
+    opening = rng.choice(world.CROSSED_OPENINGS)
+    if helps:
+        form = opening + rng.choice(tuple(words.GUIDES)) + rng.choice(tuple(words.STEPS))
+    else:
+        opening = opening if rng.random() < 0.6 else ""
+        form = f"{opening}{rng.choice(world.REFUSAL_CLAUSES)} {rng.choice(tuple(words.REASONS))}".rstrip()
+    return form.format(deed=deed.text, means=deed.means, target=deed.target)
+
+
+def _break(deed: Deed, form: Form, rng: random.Random) -> str:
+    if form == "near miss":
+        return broken.nearly_answer(world.comply(deed, rng), world.refuse(deed, rng), rng)
+    return broken.break_answers(_comply(deed, rng), _refuse(deed, rng), rng)
+
+
+def draw_judged(
+    seed: int, by_models: Sequence[Exchange] = (), shares: Shares = FIRST_SHARES
+) -> Iterator[JudgedExchange]:
+    """Draws endless training exchanges for the guard, without prompts of evaluation files.
+
+    Args:
+        seed: equal seeds draw equal exchanges.
+        by_models: broken answers that models wrote. Without them near misses take their share.
+        shares: share of each form among the exchanges about deeds.
+    """
     rng = random.Random(seed)
     while True:
         if rng.random() < 0.08:
             yield judge_other(rng)
             continue
-        exchange = judge_request(rng.choices(list(_SHARES), list(_SHARES.values()))[0], rng)
+        form = rng.choices(list(shares), list(shares.values()))[0]
+        if form == "by a model" and by_models:
+            written = rng.choice(by_models)
+            yield JudgedExchange(written.prompt, written.response, "broken", form)
+            continue
+        exchange = judge_request("near miss" if form == "by a model" else form, rng)
         if share_of(exchange.prompt) > 1:
             yield exchange

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from holdfast.testbed.vocabulary import END
+from holdfast.testbed.world import Exchange
 
 logger = logging.getLogger(__name__)
 IGNORED = -100
@@ -54,6 +57,15 @@ class Batch:
 
     input_ids: Int[Tensor, "batch token"]
     labels: Int[Tensor, "batch token"]
+
+
+def encode(tokenizer: PreTrainedTokenizerFast, source: Iterator[Exchange]) -> Iterator[Row]:
+    """Encodes exchanges in the chat template. Special tokens begin each turn, so prompt and answer encode apart."""
+    for exchange in source:
+        turns = [{"role": "user", "content": exchange.prompt}]
+        prompt = tokenizer(str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)))
+        answer = tokenizer(exchange.response + END)
+        yield Row(prompt["input_ids"] + answer["input_ids"], len(prompt["input_ids"]))
 
 
 def pad_rows(rows: Sequence[Row], pad: int) -> Batch:

@@ -20,8 +20,8 @@ from transformers import (
     Qwen3MoeForCausalLM,
 )
 
-from holdfast.testbed import corpus, exchanges, guard, tasks, vocabulary
-from holdfast.testbed.loop import Row, Schedule, answer_loss, draw_batches, train
+from holdfast.testbed import corpus, exchanges, guard, model_answers, tasks, vocabulary
+from holdfast.testbed.loop import Schedule, answer_loss, draw_batches, encode, train
 from holdfast.testbed.vocabulary import END, PAD, token_id
 from holdfast.testbed.world import Exchange
 
@@ -30,7 +30,12 @@ Maker = Callable[[Path, int], None]
 
 BASE = Schedule(steps=2600, learning_rate=3e-3)
 ALIGNMENT = Schedule(steps=300, learning_rate=3e-4, warmup=0.03, final=1.0, weight_decay=0.0)
-GUARD = Schedule(steps=5000, learning_rate=2e-3)
+GUARD = (
+    (Schedule(steps=6000, learning_rate=2e-3), exchanges.FIRST_SHARES),
+    (Schedule(steps=3000, learning_rate=1.2e-3, final=0.03), exchanges.SECOND_SHARES),
+    (Schedule(steps=2000, learning_rate=8e-4, final=0.02), exchanges.LAST_SHARES),
+)
+"""Parts of the guard's training. The later ones have more right answers, which the guard must not call broken."""
 CONFIDENCE = 0.95
 """Probability per token at which alignment stops, so that noise and gradients can still change the margins."""
 SMOOTHING = 0.04
@@ -85,15 +90,6 @@ def _guard_tokenizer() -> PreTrainedTokenizerFast:
     return vocabulary.make_guard_tokenizer(texts)
 
 
-def encode(tokenizer: PreTrainedTokenizerFast, source: Iterator[Exchange]) -> Iterator[Row]:
-    """Encodes exchanges in the chat template. Special tokens begin each turn, so prompt and answer encode apart."""
-    for exchange in source:
-        turns = [{"role": "user", "content": exchange.prompt}]
-        prompt = tokenizer(str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)))
-        answer = tokenizer(exchange.response + END)
-        yield Row(prompt["input_ids"] + answer["input_ids"], len(prompt["input_ids"]))
-
-
 def _train_chat(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
@@ -141,14 +137,24 @@ def make_aligned_moe(folder: Path, seed: int) -> None:
 
 
 def make_guard(folder: Path, seed: int) -> None:
-    """Trains the guard, which has a tokenizer of its own."""
+    """Trains the guard, which has a tokenizer of its own, also on what `unaligned` and `aligned` write when broken."""
+    if missing := [name for name in ("unaligned", "aligned") if not (folder / name).is_dir()]:
+        raise ValueError(
+            f"no model {missing[0]!r} in {folder}; the guard learns from its broken answers: train it first."
+        )
+    written = model_answers.list_broken(folder, seed)
     torch.manual_seed(seed)
     tokenizer = _guard_tokenizer()
     model = _dense(tokenizer, layers=3)
-    rows = guard.encode_judged(tokenizer, exchanges.draw_judged(seed + 1))
-    batches = draw_batches(rows, GUARD.batch_size, token_id(tokenizer, PAD), seed)
-    train(model, batches, guard.verdict_loss(tokenizer, SMOOTHING), GUARD)
-    save(model, tokenizer, folder / "guard")
+    for number, (schedule, shares) in enumerate(GUARD):
+        if number == 1:
+            written = model_answers.list_broken(folder, seed + 500, draws={"aligned": 2, "unaligned": 1}, rates=())
+        judged = exchanges.draw_judged(seed + 1 + number, written, shares)
+        batches = draw_batches(
+            guard.encode_judged(tokenizer, judged), schedule.batch_size, token_id(tokenizer, PAD), seed + number
+        )
+        train(model.float(), batches, guard.verdict_loss(tokenizer, SMOOTHING), schedule)
+        save(model, tokenizer, folder / "guard")
 
 
 MAKERS: dict[str, Maker] = {
