@@ -296,7 +296,8 @@ def test_a_fault_of_holdfast_is_exit_code_2_with_a_sentence_before_the_traceback
     told = {"KeyError": "KeyError: 'refusal'", "RuntimeError": "RuntimeError: shapes differ by one"}
     named = told.get(type(error).__name__, "AssertionError")
     assert first == (
-        f"holdfast: holdfast failed inside: {named}; this is a fault of holdfast, please report it with the lines below."
+        f"holdfast: holdfast failed inside: {named}; this is a fault of holdfast, please report it with the lines "
+        "below."
     )
     assert second == "Traceback (most recent call last):"
     assert any("in broken" in line for line in others)

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from numbers import Real
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, get_args
 
 from holdfast.spelling import joined, meant
+from holdfast.usual_names import usual
 
 Called = TypeVar("Called", bound=Callable[..., Any])
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -53,6 +54,8 @@ def _misfit(
     kinds = {parameter.kind for parameter in parameters}
     unknown = [] if inspect.Parameter.VAR_KEYWORD in kinds else [one for one in named if one not in known]
     if unknown:
+        if setting := _setting_of(unknown[0], parameters):
+            return f"{name} takes no {unknown[0]!r}: {setting}."
         return f"{name} takes no {unknown[0]!r}; {meant(unknown[0], known)}."
     if len(given) > len(by_place) and inspect.Parameter.VAR_POSITIONAL not in kinds:
         others = [one for one in known if one not in by_place]
@@ -63,6 +66,18 @@ def _misfit(
         return f"{name} got {twice[0]!r} twice, by its place and by its name; give it once."
     if missing := [one for one in needed if one not in named and one not in by_place[: len(given)]]:
         return f"{name} needs {joined(missing, 'and')}; {_call(name, parameters)}."
+    return None
+
+
+def _setting_of(name: str, parameters: Sequence[inspect.Parameter]) -> str | None:
+    """Says which options of a function have a setting of this name, or of the name that it usually means."""
+    for parameter in parameters:
+        for kind in (parameter.annotation, *get_args(parameter.annotation)):
+            fields = getattr(kind, "model_fields", {}) if isinstance(kind, type) else {}
+            setting = name if name in fields else usual(name, fields)
+            if setting:
+                made = f"{kind.__name__}({setting}=...)"
+                return f"it is a setting of {kind.__name__}; write {parameter.name}={made}"
     return None
 
 

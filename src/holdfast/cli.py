@@ -20,7 +20,7 @@ from io import TextIOWrapper
 from itertools import takewhile
 from typing import Annotated
 
-from cyclopts import CycloptsError, Group, MissingArgumentError, Parameter, UnusedCliTokensError
+from cyclopts import CycloptsError, Group, MissingArgumentError, Parameter, UnknownOptionError, UnusedCliTokensError
 
 from holdfast import __version__
 from holdfast.allocator import keep_freed_memory
@@ -36,6 +36,7 @@ from holdfast.out_of_memory import is_out_of_memory, memory_sentence
 from holdfast.progress import hidden
 from holdfast.prompts.told import sentences
 from holdfast.stopping import TerminatedError, end_on_sigterm, stopped_sentence
+from holdfast.usual_names import usual
 from holdfast.wrong_options import reason_of
 
 COMMANDS = {
@@ -239,11 +240,20 @@ def _file_sentence(error: OSError) -> str:
     return f"{where}could not be read or written: {error.strerror or error}; check the path and its permissions."
 
 
+def _usual_option(error: UnknownOptionError) -> str | None:
+    """Suggests the option that a usual abbreviation means, such as --learning-rate for --lr. None for other names."""
+    given = (error.token.keyword or error.token.value).partition("=")[0]
+    ours = usual(given, (name for one in error.argument_collection for name in one.names))
+    return None if ours is None else f"there is no option {given}; did you mean {ours}? See --help."
+
+
 def _sentence(error: object) -> str:
     """Describes an error in one line. For options that pydantic rejects it names each option and its value."""
     if isinstance(error, MissingArgumentError) and error.argument and not error.tokens_so_far:
         name = error.argument.name if error.argument.index is None else error.argument.name.lstrip("-").upper()
         return f"{name} is missing, or has no value; see --help."
+    if isinstance(error, UnknownOptionError) and (told := _usual_option(error)):
+        return told
     if isinstance(error, UnusedCliTokensError):
         return superfluous_sentence(app, error)
     refused = error.__cause__ if isinstance(error, CycloptsError) else error

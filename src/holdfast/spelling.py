@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from types import MappingProxyType
 
+from holdfast.usual_names import usual
+
 NEARLY = 0.9
 """Similarity (difflib's ratio) from which a name is a misspelling of the known one, as with one wrong letter."""
 
@@ -20,9 +22,14 @@ def meant(name: str, known: Iterable[str], listed_by: str = "", uses: Mapping[st
     """
     names = list(known)
     purposes = {candidate: f" ({uses[candidate]})" if candidate in uses else "" for candidate in names}
-    nearest = [f"{candidate!r}{purposes[candidate]}" for candidate in _nearest(name, names, uses)]
+    similar = [f"{candidate!r}{purposes[candidate]}" for candidate in _nearest(name, names, uses)]
     listed = ", ".join(f"{candidate}{purposes[candidate]}" for candidate in names)
-    return (f"did you mean {joined(nearest)}? " if nearest else "") + (listed_by or f"known: {listed}")
+    return (f"did you mean {joined(similar)}? " if similar else "") + (listed_by or f"known: {listed}")
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Returns the known name that resembles a name most, or None where none resembles it."""
+    return next(iter(get_close_matches(name, list(known), n=1)), None)
 
 
 def is_nearly(name: str, known: str, similarity: float = NEARLY) -> bool:
@@ -40,12 +47,14 @@ def _nearest(name: str, names: Sequence[str], uses: Mapping[str, str]) -> list[s
 
     A name that differs by about one letter is returned alone.
     """
-    nearest = get_close_matches(name, names, n=1)
-    if not nearest or get_close_matches(name, names, n=1, cutoff=NEARLY):
-        return nearest
-    word = nearest[0].partition("_")[0]
+    if ours := usual(name, names):
+        return [ours]
+    closest = get_close_matches(name, names, n=1)
+    if not closest or get_close_matches(name, names, n=1, cutoff=NEARLY):
+        return closest
+    word = closest[0].partition("_")[0]
     alike = [candidate for candidate in names if candidate in uses and candidate.partition("_")[0] == word]
-    return alike if len({uses[candidate] for candidate in alike}) > 1 else nearest
+    return alike if len({uses[candidate] for candidate in alike}) > 1 else closest
 
 
 def joined(parts: Sequence[str], conjunction: str = "or") -> str:

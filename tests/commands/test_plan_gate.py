@@ -8,7 +8,8 @@ from holdfast.cli import call
 def test_it_says_how_many_prompts_are_needed(capsys):
     assert call(["plan-gate", "--fail-if", "asr > before + 0.02", "--prompts", "100", "--discordance", "0"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert "asr > before + 0.02: share of cases in which the gate" in lines[0]
+    assert lines[0].startswith("Take 150 prompts of each kind: a model that is as good as before then passes in 80% of")
+    assert "asr > before + 0.02: share of cases in which the gate" in lines[1]
     assert any("100" in line and "0%" in line for line in lines)
     assert "asr > before + 0.02: with 150 prompts a model that is as good as before passes in 80% of cases." in lines
     assert lines[-1].startswith("Assumed: 0 of the prompts change although both models are equally good")
@@ -60,3 +61,15 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(arguments, sentence, capsys):
     assert sentence in told.err
     assert len(told.err.splitlines()) == 1
     assert told.out == ""
+
+
+def test_the_first_line_says_how_many_for_the_whole_gate_and_equal_conditions_share_a_table(capsys):
+    conditions = ["--fail-if", "refusal < before - 0.05", "--fail-if", "over_refusal > before + 0.05"]
+    assert call(["plan-gate", *conditions, "--prompts", "100"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.splitlines()[0] == (
+        "Take 213 prompts of each kind: a model that is as good as before then passes in 80% of cases. Take 1,036 to "
+        "catch a model that is worse by 0.08 in one measure in 80% of cases."
+    )
+    assert shown.count("share of cases in which the gate") == 1
+    assert "refusal < before - 0.05, and over_refusal > before + 0.05: share of cases" in shown

@@ -7,7 +7,7 @@ from safetensors.torch import load_file, save_file
 
 from holdfast.adapter_folder import MASK_FILE
 from holdfast.models.load import load_model
-from holdfast.models.locate import resolve
+from holdfast.models.locate import no_folder, resolve
 from holdfast.models.stored import open_stored
 from tests.stored import save
 from tests.tiny import make_llama
@@ -77,3 +77,13 @@ def test_a_gguf_file_is_told_how_to_become_a_folder(tmp_path):
     (tmp_path / "model-q8.gguf").write_bytes(b"GGUF")
     with pytest.raises(ValueError, match=r"is a GGUF file.*; convert it with transformers .*gguf_file='model-q8.gguf'"):
         resolve(str(tmp_path / "model-q8.gguf"))
+
+
+def test_a_folder_that_is_not_there_is_said_first_with_one_of_a_similar_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tuned-by-trl" / "model").mkdir(parents=True)
+    meant = "there is no folder 'tuned-by-tlr' (did you mean 'tuned-by-trl'?)"
+    assert no_folder("tuned-by-tlr", "tuned-by-tlr") == meant
+    assert no_folder("tuned-by-tlr/model", "tuned-by-tlr/model").endswith("(did you mean 'tuned-by-trl/model'?)")
+    assert no_folder("tuned-by-trl/modle", "tuned-by-trl/modle").endswith("(did you mean 'tuned-by-trl/model'?)")
+    assert no_folder("org/name", "org/name") == "there is no folder 'org/name'"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 from rich.table import Table
+from rich.text import Text
 
 from holdfast.commands.console import Json, show, table
 from holdfast.evaluate.condition import parse_condition
@@ -75,12 +76,40 @@ def plan_gate(
         for condition in conditions
     ]
     whole = plan_whole_gate(plans)
-    tables = [*map(_table, plans), *([_whole_table(whole, len(plans))] if len(plans) > 1 else [])]
+    tables = [_lead(plans, whole), *map(_table, _alike(plans))]
+    tables += [_whole_table(whole, len(plans))] if len(plans) > 1 else []
     result = {"plans": [one.to_json() for one in plans], "whole": asdict(whole)}
     show(result, tables, json, note=_notes(plans, whole, change))
 
 
-def _table(plan: "GatePlan") -> Table:
+def _lead(plans: "list[GatePlan]", whole: "WholeGatePlan") -> Text:
+    """Says in one line how many prompts to take: to pass a model that is as good as before, and to catch a loss."""
+    cases = f"in {whole.power:.0%} of cases"
+    lines = [f"No number of prompts passes a model that is only as good as before {cases}: allow a change."]
+    if whole.to_pass is not None:
+        lines = [f"Take {whole.to_pass:,} prompts of each kind: a model that is as good as before then passes {cases}."]
+    needed = [plan.to_fail for plan in plans if plan.to_fail is not None]
+    if len(needed) == len(plans):
+        change = max(plan.change for plan in plans)
+        lines.append(f"Take {max(needed):,} to catch a model that is worse by {change:.3g} in one measure {cases}.")
+    return Text(" ".join(lines))
+
+
+def _alike(plans: "list[GatePlan]") -> "list[list[GatePlan]]":
+    """Groups conditions with equal numbers, which share one table."""
+    groups: list[list[GatePlan]] = []
+    for plan in plans:
+        group = next((one for one in groups if (one[0].rows, one[0].change) == (plan.rows, plan.change)), None)
+        if group is None:
+            groups.append([plan])
+        else:
+            group.append(plan)
+    return groups
+
+
+def _table(alike: "list[GatePlan]") -> Table:
+    """Makes the table of conditions that have equal numbers."""
+    plan = alike[0]
     columns = (
         "prompts",
         "passes if as good as before",
@@ -96,7 +125,8 @@ def _table(plan: "GatePlan") -> Table:
         )
         for row in plan.rows
     ]
-    return table(f"{plan.condition}: share of cases in which the gate", columns, rows)
+    conditions = ", and ".join(one.condition for one in alike)
+    return table(f"{conditions}: share of cases in which the gate", columns, rows)
 
 
 def _whole_table(whole: "WholeGatePlan", conditions: int) -> Table:

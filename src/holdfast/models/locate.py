@@ -15,6 +15,7 @@ from holdfast.json_files import load_json
 from holdfast.out_of_memory import is_out_of_memory
 from holdfast.prompts.template_arguments import split_arguments
 from holdfast.reachable import why_unreachable
+from holdfast.spelling import nearest
 
 TESTBED = "testbed:"
 SINGLE = "model.safetensors"
@@ -218,8 +219,18 @@ def _explain(name: str, source: str, error: Exception) -> str:
     if "gated" in text or "401" in text or "403" in text:
         return f"model {name!r} is gated: accept its terms on its hub page, then set HF_TOKEN in the environment."
     if "not a valid model identifier" in text or "404" in text or "repository not found" in text:
-        return f"model {name!r} was not found on the hub; check the spelling, or give a folder that exists."
+        return f"{no_folder(name, source)}, and the hub has no model of that name; check the spelling."
     return (
-        f"model {name!r} is not a folder here and the hub could not be reached: {reason.rstrip('.')}. "
+        f"{no_folder(name, source)}, and the hub could not be reached: {reason.rstrip('.')}. "
         "Give a local folder, or go online."
     )
+
+
+def no_folder(name: str, source: str) -> str:
+    """Begins a sentence about a name that is no folder: it suggests a folder with a similar name, if there is one."""
+    path = Path(source)
+    parent = next((one for one in path.parents if one.is_dir()), Path())
+    part = path.relative_to(parent).parts[0]
+    near = nearest(part, sorted(one.name for one in parent.iterdir() if one.is_dir()))
+    meant = f" (did you mean {str(parent / near / path.relative_to(parent / part))!r}?)" if near else ""
+    return f"there is no folder {name!r}{meant}"

@@ -1,0 +1,39 @@
+"""Usual abbreviations are understood in commands, options and calls."""
+
+import pytest
+
+from holdfast import EnhanceOptions, GenerateOptions, enhance
+from holdfast.cli import call
+from holdfast.usual_names import usual
+
+
+def test_a_usual_name_means_ours_only_where_ours_is_known():
+    assert usual("lr", ["lora", "learning_rate"]) == "learning_rate"
+    assert usual("--max-tokens", ["--out", "--generate.max-new-tokens"]) == "--generate.max-new-tokens"
+    assert usual("lr", ["lora"]) is None
+    assert usual("other", ["learning_rate"]) is None
+
+
+def test_options_suggest_ours():
+    with pytest.raises(ValueError, match="there is no setting lr; did you mean 'learning_rate'"):
+        EnhanceOptions(lr=1e-3)
+    with pytest.raises(ValueError, match="there is no setting max_tokens; did you mean 'max_new_tokens'"):
+        GenerateOptions(max_tokens=3)
+
+
+@pytest.mark.parametrize(("given", "meant"), [(["--lr", "1e-3"], "--learning-rate"), (["--epochs=3"], "--iterations")])
+def test_a_command_suggests_ours(given, meant, capsys):
+    needed = ["--refusals", "testbed:refusals", "--harmless", "testbed:harmless_exchanges", "--out", "never"]
+    assert call(["enhance", "testbed:unaligned", *needed, *given]) == 2
+    name = given[0].partition("=")[0]
+    assert capsys.readouterr().err == f"holdfast: there is no option {name}; did you mean {meant}? See --help.\n"
+
+
+@pytest.mark.parametrize("name", ["lr", "learning_rate"])
+def test_a_function_says_whose_setting_a_name_is(name):
+    with pytest.raises(ValueError, match="takes no") as told:
+        enhance("testbed:unaligned", **{name: 1e-3})
+    assert str(told.value) == (
+        f"enhance takes no {name!r}: it is a setting of EnhanceOptions; write "
+        "options=EnhanceOptions(learning_rate=...)."
+    )
