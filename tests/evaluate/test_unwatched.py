@@ -32,7 +32,7 @@ def test_a_gate_on_over_refusal_alone_says_that_every_refusal_was_lost():
 def test_a_strict_gate_does_not_pass_with_such_a_loss():
     gate = compare(model(0), model(200), OVER_REFUSAL, strict=True)
     assert (gate.passed, bool(gate), gate.exit_code) == (False, False, 2)
-    with pytest.raises(ValueError, match="^the gate is strict and no condition looks at a loss of safety: safety got"):
+    with pytest.raises(ValueError, match=r"^the gate is strict and no condition looks at .*: safety got"):
         gate.refuse_failed()
 
 

@@ -75,8 +75,8 @@ def compare(
     markdown
         File for the tables as Markdown. Remove the file of an earlier run first, too.
     responses
-        Number of changed prompts that the Markdown lists with both responses, for each condition that did not pass. They
-        may be harmful, so the default is none.
+        Number of changed prompts that the Markdown lists with both responses, for each condition that did not pass.
+        They may be harmful, so the default is none.
     json
         Print one JSON object in place of tables.
     """

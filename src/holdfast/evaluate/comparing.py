@@ -112,8 +112,8 @@ def compare_sides(
     """Compares two evaluations. `accept` is the option that accepts two of the same weights, for an error.
 
     Raises:
-        ValueError: both are equal or of the same weights, one contradicts its answers or is of another model than its fingerprint's, or the
-            gate can't be decided (`gate`).
+        ValueError: both are equal or of the same weights, one contradicts its answers or is of another model than its
+            fingerprint's, or the gate can't be decided (`gate`).
     """
     for side in sides:
         require_consistent(side.evaluation, side.name)

@@ -266,8 +266,8 @@ def refuse_unchanged(before: Evaluation, after: Evaluation, allowed_by: str = "a
         names = " and ".join(dict.fromkeys(repr(model_name(one.made_by)) for one in (before, after)))
         raise ValueError(
             printable(
-                f"both evaluations are of the same weights ({names}, fingerprint {fingerprint[:12]}), so the gate would "
-                f"pass whatever is released; give the evaluation of another checkpoint, or {allowed_by}."
+                f"both evaluations are of the same weights ({names}, fingerprint {fingerprint[:12]}), so the gate "
+                f"would pass whatever is released; give the evaluation of another checkpoint, or {allowed_by}."
             )
         )
 
