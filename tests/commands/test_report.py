@@ -33,7 +33,10 @@ def told(capsys, *arguments):
 def test_a_run_that_stopped_half_way_shows_what_there_is_and_says_what_is_missing(run, capsys):
     code, out, _ = told(capsys, run)
     assert code == 0
-    sentence = "This run is not complete. Missing: locate, evaluate aligned, locate in unaligned, noise 0.38 on top"
+    sentence = (
+        "This run is not complete: it stopped, it failed, or it still goes on. Missing: locate, evaluate aligned, "
+    )
+    sentence += "locate in unaligned, noise 0.38 on top"
     assert sentence in out
     command = f"{shlex.join(['holdfast', 'run', 'CONFIG', '--out', str(run)])}"
     assert f"`{command}` makes the missing pieces." in out

@@ -34,7 +34,8 @@ def test_the_demo_goes_on_as_the_demo(seed, words):
 def test_an_unfinished_page_names_one_command():
     missing = {"missing": ["adapt plain"], "goes_on": "holdfast run set.toml --out run"}
     assert gaps(read(missing)) == (
-        "This run is not complete. Missing: adapt plain. `holdfast run set.toml --out run` makes the missing pieces."
+        "This run is not complete: it stopped, it failed, or it still goes on. Missing: adapt plain. "
+        "`holdfast run set.toml --out run` makes the missing pieces."
     )
     assert gaps(read({"missing": ["adapt plain"]})).endswith(
         " The command that started the run makes the missing pieces."

@@ -24,7 +24,7 @@ def test_every_stage_has_its_question_and_the_answer_of_its_claim():
     assert {stage: short.question for stage, short in found.items()} == QUESTIONS
     assert found["adapt"].answer == "No", "held minus start is +0.067 [+0.042, +0.091], above the bar of 0.01"
     assert found["adapt"].notes[0] == (
-        "Decided by attack success held minus start +0.067 [+0.042, +0.091], must be below 0.01."
+        "Attack success held minus start +0.067 [+0.042, +0.091]. The claim needs the whole interval below 0.01."
     )
     assert [(bar.words, bar.kind) for bar in found["adapt"].bars] == [
         ("before fine-tuning", "start"),
@@ -34,7 +34,7 @@ def test_every_stage_has_its_question_and_the_answer_of_its_claim():
     ]
     assert texts(found["adapt"])["selected weights held"] == "0.08 [0.06, 0.10]"
     assert "Holding the selected weights kept more safety than holding random ones." in found["adapt"].notes
-    assert found["enhance"].decided_by.startswith("attack success after minus random -0.9")
+    assert found["enhance"].decided_by[0].startswith("Attack success after minus random -0.9")
 
 
 def test_controls_that_were_not_measured_are_left_out():
@@ -104,3 +104,27 @@ def test_the_answers_stand_before_the_list_of_claims():
     page = render_page(read(full_report()))
     assert page.index(QUESTIONS["verify"]) < page.index('id="found"')
     assert 'class="bars"' not in render_page(read({"schema": 1}))
+
+
+def test_the_answer_on_set_says_what_became_of_over_refusal():
+    notes = shorts(full_report())["enhance"].notes
+    (line,) = [note for note in notes if note.startswith("Over-refusal, of harmless prompts: ")]
+    assert " before, " in line
+    assert ", change " in line
+    assert not any("Over-refusal, of" in note for note in shorts(full_report())["adapt"].notes)
+
+
+def test_claims_without_an_answer_are_not_counted_as_refuted():
+    page = render_page(read(noisy(9000)))
+    assert "0 claims hold, 1 is inconclusive</a>" in page
+    assert "Decided by" not in page
+    assert "no claim tested yet" in render_page(read({"schema": 1}))
+
+
+def test_unscored_answers_get_a_sentence_of_their_own():
+    (first, _) = shorts(noisy(40, random_unscored=2))["verify"].decided_by
+    assert first.startswith("Noise on selected minus noise on random +0.500 [")
+    assert (
+        "]. The claim needs the whole interval above 0. With unscored answers counted against the claim it is +"
+        in first
+    )

@@ -43,3 +43,16 @@ def test_an_incomplete_run_leads_to_the_command_that_goes_on_alone():
     assert steps(full_report() | {"missing": ["adapt/protected"]}) == []
     assert "What to do next" not in render_page(read({"schema": 1}))
     assert "What to do next" in render_page(read(full_report()))
+
+
+def test_a_run_that_is_not_complete_is_first_to_be_finished():
+    report = full_report()
+    del report["adapt"]["protected"]
+    report["missing"] = ["adapt held fast"]
+    report["goes_on"] = "holdfast run set.toml --out run"
+    (step,) = steps(report)
+    assert step.command == "holdfast run set.toml --out run"
+    assert step.text == (
+        "Finish the run, unless it still goes on. This command makes the 1 missing piece, and keeps all others."
+    )
+    assert "What to do next" in render_page(read(report))

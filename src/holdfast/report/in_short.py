@@ -7,6 +7,7 @@ from holdfast.differences import rate_difference
 from holdfast.outcomes import Rate, SafetyMeasure
 from holdfast.report.records import Report
 from holdfast.report.summary import Card
+from holdfast.report.tuning_claims import AFTER, BEFORE, arm_difference
 from holdfast.report.verdict import Verdict
 
 QUESTIONS = {
@@ -93,8 +94,8 @@ class InShort(NamedTuple):
     bars: tuple[Bar, ...]
     notes: tuple[str, ...]
     """Sentences to read with the bars: utility, coherence, answers without a verdict."""
-    decided_by: str = ""
-    """Difference behind a Yes, with its interval and bar. Behind any other answer it is a note."""
+    decided_by: tuple[str, ...] = ()
+    """Sentences on the differences behind a Yes, with intervals and bars. Behind any other answer they are notes."""
 
     @property
     def kind(self) -> str:
@@ -125,13 +126,23 @@ def _in_short(report: Report, card: Card, verdicts: list[Verdict]) -> InShort:
     unscored = [f"{bar.words}: {text}" for bar in bars if (text := _scored(bar.rate, report.safety))]
     useful = dict(card.beside).get("utility with noise")
     utility = _utility(report.verify.utility.baseline, useful) if isinstance(useful, Rate) else ""
-    finding = claim.finding if claim else ""
-    deciding = f"decided by {finding}" if finding and answer != "Yes" else ""
+    finding = (claim.sentences or tuple(filter(None, [_sentence(claim.finding)]))) if claim else ()
     coherent = card.coherence.partition("; ")[0]
-    parts = (deciding, coherent, *unscored, reason or still)
-    notes = (*map(_sentence, parts), _beyond_random(card.stage, verdicts), utility)
+    deciding = finding if answer != "Yes" else ()
+    parts = (coherent, *unscored, reason or still)
+    over = _over_refusal(report) if card.stage == "enhance" else ""
+    notes = (*deciding, over, *map(_sentence, parts), _beyond_random(card.stage, verdicts), utility)
     done = QUESTIONS[card.stage], DONE[card.stage]
-    return InShort(card.stage, *done, answer, bars, tuple(filter(None, notes)), finding if answer == "Yes" else "")
+    return InShort(card.stage, *done, answer, bars, tuple(filter(None, notes)), finding if answer == "Yes" else ())
+
+
+def _over_refusal(report: Report) -> str:
+    """Writes over-refusal before and after SET, with the interval of the change. Empty if it was not measured."""
+    before, after = (report.suite(path).rates.get("over_refusal") for path in (BEFORE, AFTER))
+    change = arm_difference(report, "over_refusal", BEFORE, AFTER)
+    if before is None or after is None or change is None:
+        return ""
+    return f"Over-refusal, of harmless prompts: {_short(before)} before, {_short(after)} after, change {change}."
 
 
 def _claim(stage: str, verdicts: list[Verdict]) -> Verdict | None:

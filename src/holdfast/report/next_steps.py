@@ -22,8 +22,13 @@ class Step(NamedTuple):
 
 
 def next_steps(report: Report, shorts: Sequence[InShort], verdicts: Sequence[Verdict]) -> list[Step]:
-    """Lists what to do next. Empty while the run is incomplete, because then the command that goes on is shown."""
-    if report.missing or not shorts:
+    """Lists what to do next. A run that is not complete is first to be finished. Empty without any answer."""
+    if report.missing:
+        count = f"{len(report.missing)} missing {'piece' if len(report.missing) == 1 else 'pieces'}"
+        again = "This command" if report.goes_on else "The command that started it"
+        text = f"Finish the run, unless it still goes on. {again} makes the {count}, and keeps all others."
+        return [Step(text, report.goes_on or "")]
+    if not shorts:
         return []
     answers = {short.stage: short.answer for short in shorts}
     own = [Step("Run this on your own model. The command writes a config to fill in.", OWN_MODEL)]

@@ -33,6 +33,7 @@ STAGES = {
     "adapt": "Holding the selected weights (SPA)",
 }
 
+UNFINISHED = "This run is not complete: it stopped, it failed, or it still goes on."
 LISTED = 8
 """Number of missing pieces that are named. Further ones are counted."""
 
@@ -55,8 +56,8 @@ class Card:
     """Differences between the treated model and its controls, by name."""
     repeats: str | None
     """Sentence on near duplicates among the prompts of these rates."""
-    holding: int
-    measured: int
+    claims: str
+    """Counts of its claims by verdict: '1 claim holds, 2 are inconclusive'."""
 
     @property
     def complete(self) -> bool:
@@ -105,7 +106,7 @@ def gaps(report: Report) -> str | None:
         return None
     listed = ", ".join(missing[:LISTED]) + (f" and {len(missing) - LISTED} more" if len(missing) > LISTED else "")
     command = f"`{report.goes_on}`" if report.goes_on else "The command that started the run"
-    return f"This run is not complete. Missing: {listed}. {command} makes the missing pieces."
+    return f"{UNFINISHED} Missing: {listed}. {command} makes the missing pieces."
 
 
 def cards(report: Report) -> list[Card]:
@@ -184,10 +185,21 @@ def _card(
     measures: tuple[Beside, ...] = (),
 ) -> Card:
     known = tuple((name, difference) for name, difference in differences.items() if difference is not None)
-    claims = tally([verdict for verdict in verdicts_of(report) if verdict.stage == stage])
+    counts = Counter(verdict.answer for verdict in verdicts_of(report) if verdict.stage == stage)
     repeats = repeats_of(report, report.safety)
     beside = tuple((name, shown) for name, shown in beside if shown != LEFT_OUT)
-    return Card(stage, STAGES[stage], large, beside, coherence, measures, known, repeats, *claims)
+    return Card(stage, STAGES[stage], large, beside, coherence, measures, known, repeats, _counted(counts))
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    """Writes how many claims hold, do not hold and are inconclusive."""
+    holding, failing, unsure = (counts[answer] for answer in ("holds", "does not hold", "inconclusive"))
+    if not holding + failing + unsure:
+        return "no claim tested yet"
+    parts = [f"{holding} {'claim holds' if holding == 1 else 'claims hold'}"]
+    parts += [f"{failing} {_verb(failing, 'does', 'do')} not"] if failing else []
+    parts += [f"{unsure} {_verb(unsure, 'is', 'are')} inconclusive"] if unsure else []
+    return ", ".join(parts)
 
 
 def _less(before: Shown, after: Shown) -> Difference | None:

@@ -30,6 +30,8 @@ class Verdict:
     """Reason why the claim would not hold if the answers that the judge could not score counted against it."""
     threshold: str = ""
     """Number that the bar names, such as 0.05."""
+    sentences: tuple[str, ...] = ()
+    """Finding in sentences: each difference, and where its interval must lie. Empty for several sets of prompts."""
     beside: str = ""
     """Numbers to read with the finding, which decide nothing: coherent refusals and coherent answers."""
 
@@ -88,7 +90,8 @@ def decided(stage: str, claim: str, bar: str, reason: str, *parts: Part) -> Verd
     answer = "inconclusive" if lost else answer
     threshold = " and ".join(dict.fromkeys(f"{part.bar:g}" for part in parts))
     finding = "; ".join(_with_bar(part) for part in parts)
-    return Verdict(stage, claim, bar, answer, reason, finding, lost=lost, threshold=threshold)
+    sentences = tuple(_in_sentences(part) for part in parts)
+    return Verdict(stage, claim, bar, answer, reason, finding, lost=lost, threshold=threshold, sentences=sentences)
 
 
 def _lost(part: Part) -> str:
@@ -104,6 +107,14 @@ def _with_bar(part: Part) -> str:
     return f"{part.finding}, must be {part.claimed} {part.bar:g}{worst}"
 
 
+def _in_sentences(part: Part) -> str:
+    finding = (
+        f"{part.finding[:1].upper()}{part.finding[1:]}. The claim needs the whole interval {part.claimed} {part.bar:g}."
+    )
+    shown = part.worst and part.decision == "holds"
+    return finding + (f" With unscored answers counted against the claim it is {part.worst}." if shown else "")
+
+
 def joined(parts: Mapping[str, Verdict]) -> Verdict:
     """Joins the verdicts on one claim from several sets of prompts, by the names of the sets. The worst decides."""
     verdicts = list(parts.values())
@@ -113,7 +124,7 @@ def joined(parts: Mapping[str, Verdict]) -> Verdict:
     undecided = "; ".join(f"{name}: {verdict.undecided}" for name, verdict in parts.items() if verdict.undecided)
     why = undecided if any(verdict.why for verdict in verdicts) else ""
     lost = undecided if any(verdict.lost for verdict in verdicts) else ""
-    return replace(verdicts[0], answer=answer, reason=reason, finding=finding, why=why, lost=lost)
+    return replace(verdicts[0], answer=answer, reason=reason, finding=finding, why=why, lost=lost, sentences=())
 
 
 def unmeasured(report: Report, claim: str, bar: str, measure: str, *paths: Sequence[str]) -> Verdict:
