@@ -82,6 +82,7 @@ SECTIONS = {
         *("pipeline.judge_card.make_card", "evaluate.cards.load_card", "evaluate.corrected.corrected_rates"),
         *("pipeline.judges.load_judge", "judge.refusal.RefusalJudge"),
         "judge.trial.try_judge",
+        "progress.print_progress",
     ),
     "Values": (
         *(

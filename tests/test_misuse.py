@@ -108,6 +108,7 @@ CALLS = {
     "select_random": ("scores", 0.01),
     "select_safety_only": ("scores", "other_scores", 0.01),
     "random_direction": ("direction",),
+    "print_progress": ("text", 1, 2),
     "evaluate": ("loaded", "judge", "suite"),
     "enhance": ("loaded", "mask"),
     "Suite": (),

@@ -174,6 +174,7 @@ class Evaluation:
 
     def __repr__(self) -> str:
         rates = {"asr": self.asr, "refusal": self.refusal, "over_refusal": self.over_refusal, "utility": self.utility}
+        rates |= {"coherence": self.coherence}
         measured = [f"{name} {rate}" for name, rate in rates.items() if rate and (rate.n or rate.unscored)]
         perplexity = [] if self.perplexity is None else [f"perplexity {self.perplexity:.4g}"]
         return f"<Evaluation: {', '.join([*measured, *perplexity, f'{len(self.answers):,} answers'])}>"

@@ -1,9 +1,13 @@
 """Progress of long work: a callable that takes a label, the steps done and the number of steps."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from time import monotonic
 from typing import Protocol, runtime_checkable
+
+from holdfast.arguments import checked_call
 
 hidden: ContextVar[bool] = ContextVar("hidden", default=False)
 """True where the command line shows no progress (`--quiet`)."""
@@ -26,3 +30,31 @@ def step(progress: Progress, label: str) -> Iterator[None]:
 
 def silent(label: str, done: int, total: int) -> None:
     """Ignores progress."""
+
+
+class ProgressPrinter:
+    """Prints a line on stderr when a step of the work begins, every ten seconds, and when it ends."""
+
+    def __init__(self, seconds: float = 10.0) -> None:
+        """Takes the least number of seconds between two lines of one step."""
+        self.seconds = seconds
+        self._label, self._printed = "", 0.0
+
+    def __call__(self, label: str, done: int, total: int) -> None:
+        """Prints 'tuning 20/300', unless the last line of the same step is newer than the interval."""
+        now, begins = monotonic(), label != self._label
+        if begins or done >= total or now - self._printed >= self.seconds:
+            self._label, self._printed = label, now
+            print(f"{label} {done:,}/{total:,}", file=sys.stderr, flush=True)
+
+
+_PRINTER = ProgressPrinter()
+
+
+@checked_call
+def print_progress(label: str, done: int, total: int) -> None:
+    """Prints progress on stderr: when a step begins, every ten seconds, and when it ends.
+
+    Give it to a long function, as in `adapt(..., progress=holdfast.print_progress)`.
+    """
+    _PRINTER(label, done, total)

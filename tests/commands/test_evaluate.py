@@ -174,3 +174,11 @@ def test_a_gguf_file_is_named_with_its_quantisation(asked, tmp_path, capsys):
     assert call(["evaluate", str(tmp_path / "q8.gguf"), *out]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert "The model: a GGUF file of Q8_0 weights, dequantised to float32 by transformers" in shown
+
+
+def test_no_refusal_of_few_prompts_asks_for_more(capsys, tmp_path):
+    rate, none = counted_rate(0, 8), Rate(None, None, None, 0)
+    evaluation = Evaluation(none, none, none, 2.0, groups={"refusal/harmful": rate})
+    _show_evaluation(evaluation, None, (), "M", tmp_path / "out", False)
+    out = " ".join(capsys.readouterr().out.split())
+    assert "The model refused 0 of only 8 harmful prompts. More prompts, such as 64, show whether" in out

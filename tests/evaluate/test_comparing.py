@@ -1,5 +1,7 @@
 """`holdfast.compare` in a script: by value or by path, as careful as the command, and readable when printed."""
 
+from dataclasses import replace
+
 import pytest
 
 import holdfast
@@ -33,6 +35,12 @@ def test_printed_it_has_every_measure_and_condition_in_words():
     assert (
         repr(holdfast.compare(aligned(), held_fast(), ["asr > 0.5"])) == "<Gate: 2 measures compared, the gate passed>"
     )
+
+
+def test_measures_without_a_change_are_one_line():
+    before = aligned()
+    after = replace(before, made_by={**before.made_by, "model": {"name": "other", "fingerprint": "f" * 64}})
+    assert print_lines(holdfast.compare(before, after)) == ["unchanged on every prompt: asr, utility"]
 
 
 def print_lines(found):

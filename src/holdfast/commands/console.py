@@ -94,10 +94,10 @@ def _print(result: object, tables: Sequence[RenderableType], as_json: bool, note
         console.print(note, markup=False, highlight=False)
 
 
-def show_known(title: str, result: Mapping[str, object], as_json: bool) -> None:
-    """Shows a result without the entries that are None."""
+def show_known(title: str, result: Mapping[str, object], as_json: bool, note: str | None = None) -> None:
+    """Shows a result without the entries that are None, and a note below it."""
     known = {name: value for name, value in result.items() if value is not None}
-    show(known, [table(title, ("what", "value"), facts(known))], as_json)
+    show(known, [table(title, ("what", "value"), facts(known))], as_json, note=note)
 
 
 def warn(sentence: str) -> None:

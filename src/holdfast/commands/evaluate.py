@@ -197,10 +197,15 @@ def _steered(evaluation: "Evaluation") -> str:
 
 
 def _rare(evaluation: "Evaluation") -> str:
-    """Writes a line that a hold can't show much where refusals are shown to be rare. Empty where they are not."""
+    """Writes a line that a hold can't show much where refusals are rare. Empty where they are not."""
     rate = None if "steering" in evaluation.made_by else evaluation.refusal
-    if rate is None or rate.value is None or rate.high is None or rate.value > RARE or rate.high >= FEW:
+    if rate is None or rate.value is None or rate.high is None or rate.value > RARE:
         return ""
+    if rate.high >= FEW:
+        return (
+            f"\nThe model refused {rate.value * rate.n:.0f} of only {rate.n} harmful prompts. More prompts, such "
+            "as 64, show whether it has refusals that a hold could keep."
+        )
     return (
         f"\nThe model refuses few harmful prompts ({rate:.2f}), and a hold preserves only refusals that it gives. To "
         "teach it more, use `holdfast enhance` (docs/how-to/strengthen.md)."

@@ -73,6 +73,12 @@ class Compared:
         return test and test.p_value
 
     @property
+    def is_unchanged(self) -> bool:
+        """True where both readings are equal, no prompt changed, and none was lost."""
+        moved = self.paired is not None and (self.paired.only_after or self.paired.only_before)
+        return self.difference == 0 and not moved and self.lost is None and self.p_value in (None, 1.0)
+
+    @property
     def known_scale(self) -> Scale:
         """The values that the measure can have."""
         return self.scale or scale_by_name(self.name)

@@ -76,8 +76,10 @@ class Gate:
         return f"<Gate: {', '.join([f'{len(self.measures)} measures compared', *filter(None, [self.verdict])])}>"
 
     def __str__(self) -> str:
-        """Writes a line for each measure, each warning and each condition, safe to print."""
-        measures = map(numbers_of, self.measures.values())
+        """Writes a line for each measure that changed, each warning and each condition, safe to print."""
+        measures = [numbers_of(one) for one in self.measures.values() if not one.is_unchanged]
+        if same := [name for name, one in self.measures.items() if one.is_unchanged]:
+            measures.append(f"unchanged on every prompt: {', '.join(same)}")
         warnings = (f"warning: {sentence}" for sentence in self.warnings)
         return "\n".join([*map(printable, measures), *warnings, *(one.words for one in self.findings)])
 
