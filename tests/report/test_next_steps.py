@@ -40,7 +40,9 @@ def test_a_run_on_a_built_in_model_leads_to_the_own_model():
 
 
 def test_an_incomplete_run_leads_to_the_command_that_goes_on_alone():
-    assert steps(full_report() | {"missing": ["adapt/protected"]}) == []
+    (step,) = steps(full_report() | {"missing": ["adapt/protected"]})
+    assert step.command == "", "a run whose command is not known has none to copy"
+    assert "The command that started it makes the 1 missing piece" in step.text
     assert "What to do next" not in render_page(read({"schema": 1}))
     assert "What to do next" in render_page(read(full_report()))
 
