@@ -138,9 +138,9 @@ def test_a_carried_vector_has_most_of_the_effect_of_the_targets_own_and_controls
     assert rise <= 0.05
     found = {name: [moved(target, one, "high")[0] for one in directions] for name, directions in controls.items()}
     assert effect >= 3 * fmean(map(abs, found["random"]))
-    # The map leads every vector to the few axes of so small a model. So single vectors from shuffled labels have 0.71 on
-    # average without the sign, where the carried one has 2.03, and maps of shuffled sentences lead as far either way:
-    # the bar of a third is missed there, and R^2 alone tells such maps apart.
+    # The map leads every vector to the few axes of so small a model. So single vectors from shuffled labels have 0.71
+    # on average without the sign, where the carried one has 2.03, and maps of shuffled sentences lead as far either
+    # way: the bar of a third is missed there, and R^2 alone tells such maps apart.
     assert effect >= 3 * abs(fmean(found["shuffled labels"]))
     assert min(found["shuffled sentences"]) < 0 < max(found["shuffled sentences"])
 
