@@ -114,10 +114,12 @@ def _not_applied(entries: list[Entries], patch: Patch) -> str | None:
     return None
 
 
-def _checked(
-    name: str, model: "nn.Module | LoadedModel", patch: Patch | str | Path
-) -> tuple[nn.Module, Patch]:
-    """Returns the module and the patch. Raises ValueError when the two arguments have the wrong types, for example swapped."""
+def _checked(name: str, model: "nn.Module | LoadedModel", patch: Patch | str | Path) -> tuple[nn.Module, Patch]:
+    """Returns the module and the patch.
+
+    Raises:
+        ValueError: the two arguments have the wrong types, for example swapped.
+    """
     if isinstance(patch, nn.Module):
         raise ValueError(f"{name} takes a model and a patch, in this order; got {_types(model, patch)}.")
     return module_of(model), as_patch(patch)
