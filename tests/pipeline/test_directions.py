@@ -76,6 +76,25 @@ def test_sides_that_length_tells_apart_are_warned_of(tmp_path, caplog):
     assert "the number of tokens alone tells 100% of the pairs apart" in caplog.text
 
 
+def test_a_direction_like_those_of_shuffled_labels_is_warned_of(found, tmp_path, caplog):
+    _, made, _ = found
+    assert made.made_by["recognised"]["p_shuffled"] <= 0.05
+    assert "not distinguishable" not in caplog.text
+    prompts = [f"how do i mend the old clock {number} ?" for number in range(40)]
+    (tmp_path / "a.txt").write_text("\n".join(prompts[::2]))
+    (tmp_path / "b.txt").write_text("\n".join(prompts[1::2]))
+    by_chance, _ = find_on_files(
+        MODEL, str(tmp_path / "a.txt"), str(tmp_path / "b.txt"), tmp_path / "out.safetensors", layer=2
+    )
+    assert by_chance.made_by["recognised"]["p_shuffled"] > 0.05
+    assert "the direction is not distinguishable from shuffled labels: it tells" in caplog.text
+
+
+def test_too_few_pairs_are_refused_before_the_model_is_read(tmp_path):
+    with pytest.raises(ValueError, match="a direction needs 10 pairs of prompts or more, got 9; 60 pairs give"):
+        find_on_files("no-such-model", "testbed:harmful_seen#first=9", HARMLESS, tmp_path / "out.safetensors")
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -58,6 +58,7 @@ def find(
         Prompts with the concept, such as harmful ones: a file, testbed:NAME, or a name of `holdfast prompts list`.
     negative
         Prompts without it, of similar lengths. The first prompt of both sets is a pair, the second is one, and so on.
+        There must be 10 pairs or more, and 60 give a useful interval.
     out
         File for the direction (safetensors).
     layer
@@ -229,7 +230,8 @@ def steer(
 ) -> None:
     """Measure refusals, over-refusal and coherence while every state is moved along a direction.
 
-    Random directions of equal length are tried as well: an effect counts only beyond theirs.
+    Random directions of equal length are tried as well: an effect counts only beyond theirs. 19 of them or more
+    (--random) give a p value that can show an effect.
 
     Example: holdfast direction steer testbed:aligned direction.safetensors --coefficient 0.2 -0.2 --harmful
     testbed:harmful_heldout --borderline testbed:borderline --generate.max-new-tokens 32 --out steered

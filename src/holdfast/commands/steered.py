@@ -1,10 +1,11 @@
 """Prints what steering did: rates by coefficient, beside the range of random directions."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from holdfast.commands.console import show, table
 from holdfast.commands.rates import measured_rates, range_cells, rate_cells
+from holdfast.p_values import p_text, rank_p_value
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -12,8 +13,13 @@ if TYPE_CHECKING:
     from holdfast.outcomes import Evaluation
     from holdfast.pipeline.steering import Steered
 
+LEVEL = 0.05
+"""Largest p value that shows an effect."""
+ENOUGH = 19
+"""Fewest random directions with which a p value can reach 0.05: 1 / (19 + 1)."""
 HOW_TO_READ = (
-    "A direction has an effect beyond chance where its rate lies outside the range of the random directions. "
+    "p: share of the direction and the random ones whose change is at least as large, up or down. An effect is shown "
+    "at 0.05 or less, which needs 19 random directions or more. p is not corrected for the number of rows. "
     "Turned round: prompts whose response changed against what the coefficient does on average."
 )
 
@@ -30,12 +36,13 @@ def show_steered(measured: "Steered", out: Path, json: bool) -> None:
                 "coefficient": coefficient,
                 **suite_json(evaluation),
                 "random": [suite_json(one) for one in measured.random[coefficient]],
+                "against_random": {one.measure: one.as_json() for one in _effects(measured, coefficient)},
                 "reliability": _reliability(measured.untouched, evaluation),
             }
             for coefficient, evaluation in measured.by_coefficient.items()
         ],
     }
-    show(result, [_rates(measured), _reliability_table(measured)], json, note=HOW_TO_READ)
+    show(result, [_rates(measured), _chance_table(measured), _reliability_table(measured)], json, note=HOW_TO_READ)
 
 
 def _rates(measured: "Steered") -> "Table":
@@ -48,6 +55,70 @@ def _rates(measured: "Steered") -> "Table":
         if draws := measured.random[coefficient]:
             rows.append((f"{coefficient:g}", f"{len(draws)} random ones", *range_cells(draws, measures)))
     return table("Rates under steering", ("coefficient", "along", *map(measure_words, measures)), rows)
+
+
+class Effect(NamedTuple):
+    """Change of one rate by the direction, and by random directions of equal length."""
+
+    measure: str
+    change: float
+    random: tuple[float, ...]
+    nothing_moves: bool
+    """True if the rate is the same without steering and under every steering."""
+
+    @property
+    def p_value(self) -> float:
+        """Rank of the change among those of the random directions, without signs."""
+        return rank_p_value(self.change, self.random)
+
+    @property
+    def words(self) -> str:
+        """Says what the p value shows."""
+        if self.nothing_moves:
+            return "nothing can be concluded: all rates are equal"
+        if len(self.random) < ENOUGH:
+            return f"for orientation: {len(self.random)} random directions can't decide, {ENOUGH} or more can"
+        return "more than random directions do" if self.p_value <= LEVEL else "no more than random directions do"
+
+    def as_json(self) -> dict[str, object]:
+        """Returns the change with its p value and what it shows."""
+        return {"change": self.change, "p_value": self.p_value, "random": len(self.random), "verdict": self.words}
+
+
+def _effects(measured: "Steered", coefficient: float) -> list[Effect]:
+    """Compares the change of every measure with the changes of the random directions."""
+    before = _known(measured.untouched)
+    own = _known(measured.by_coefficient[coefficient])
+    draws = [_known(one) for one in measured.random[coefficient]]
+    effects = []
+    for name in before.keys() & own.keys():
+        changes = tuple(draw[name] - before[name] for draw in draws if name in draw)
+        change = own[name] - before[name]
+        effects.append(Effect(name, change, changes, not any((change, *changes))))
+    return sorted(effects, key=lambda one: list(before).index(one.measure))
+
+
+def _known(evaluation: "Evaluation") -> dict[str, float]:
+    """Returns the rates that were measured, by measure."""
+    return {name: rate.value for name, rate in measured_rates(evaluation).items() if rate.value is not None}
+
+
+def _chance_table(measured: "Steered") -> "Table":
+    from holdfast.report.words import measure_words
+
+    rows = [
+        (
+            f"{coefficient:g}",
+            measure_words(one.measure),
+            f"{one.change:+.2f}",
+            p_text(one.p_value) if one.random else "not measured",
+            one.words,
+        )
+        for coefficient in measured.by_coefficient
+        for one in _effects(measured, coefficient)
+    ]
+    header = ("coefficient", "measure", "change", "p", "against random directions")
+    return table("Change along the direction, against random directions", header, rows)
 
 
 def _reliability(untouched: "Evaluation", evaluation: "Evaluation") -> dict[str, dict[str, int]]:

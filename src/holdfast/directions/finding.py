@@ -22,6 +22,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from holdfast.directions.difference_in_means import difference_in_means, margins
+from holdfast.p_values import rank_p_value
 
 FEWEST_PAIRS = 10
 FOLDS = 5
@@ -69,6 +70,15 @@ class Recognition:
     """Random directions."""
     length: Counted
     """Pairs told apart by their numbers of tokens. Equal numbers count for neither side, so they are left out."""
+
+    @property
+    def p_shuffled(self) -> float:
+        """Share of the shuffled vectors and the direction that separate as well as the direction.
+
+        It is 1 if the direction separates the wrong way.
+        """
+        own = self.direction.separation
+        return rank_p_value(own, [one.separation for one in self.shuffled]) if own > 0 else 1.0
 
 
 @dataclass(frozen=True)

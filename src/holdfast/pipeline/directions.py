@@ -15,6 +15,7 @@ from holdfast.directions.finding import (
     chance_controls,
     find_direction,
     recognise,
+    split_pairs,
     tell_by_length,
 )
 from holdfast.directions.states import encode_prompts, last_states, states_of
@@ -32,6 +33,8 @@ from holdfast.values import Direction
 logger = logging.getLogger(__name__)
 CONTROL_SEED = 0
 """Seed of the controls of a test, which has no other random part."""
+LEVEL = 0.05
+"""Largest p value at which a direction differs from shuffled labels. 20 shuffled vectors reach 0.048 at best."""
 SEPARATES = 0.9
 """Share of pairs told apart by length alone from which on a warning appears."""
 
@@ -105,10 +108,12 @@ def find_on_files(
     """
     refuse_existing(out)
     pairs = load_pairs(positive, negative)
+    split_pairs(len(pairs), seed)  # refuses too few of them before the model is read
     loaded = load_model(model, progress=progress)
     states, lengths = _read(loaded, pairs, as_text, progress)
     found = find_direction(*states, lengths, layer=layer, seed=seed)
     _warn_of_length(counted_rate(*found.recognition.length))
+    _warn_of_chance(found.recognition)
     made_by: Meta = {
         **version(),
         "model": model_entry(model, loaded.base),
@@ -206,11 +211,27 @@ def _meta(recognition: Recognition) -> dict[str, object]:
         "shuffled": [_apart(one) for one in recognition.shuffled],
         "random": [_apart(one) for one in recognition.random],
         "length": list(recognition.length),
+        "p_shuffled": recognition.p_shuffled,
     }
 
 
 def _apart(one: Apart) -> dict[str, object]:
     return {"recognised": list(one.recognised), "separation": one.separation}
+
+
+def _warn_of_chance(recognition: Recognition) -> None:
+    """Warns if vectors from shuffled labels separate the held-out pairs about as well as the direction."""
+    if recognition.p_shuffled > LEVEL:
+        own = recognition.direction
+        logger.warning(
+            "the direction is not distinguishable from shuffled labels: it tells %.2f of the held-out pairs apart, "
+            "with a separation of %.2f, and shuffled labels reach %.2f (p %.2f); give more pairs, 60 or more, or "
+            "prompts that differ more clearly in the concept.",
+            own.recognised.share,
+            own.separation,
+            max(abs(one.separation) for one in recognition.shuffled),
+            recognition.p_shuffled,
+        )
 
 
 def _warn_of_length(told: Rate) -> None:
