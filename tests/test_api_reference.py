@@ -19,8 +19,8 @@ def test_every_name_that_scripts_import_has_a_signature_and_a_line():
 
 
 def test_a_signature_names_kinds_and_defaults_and_marks_what_has_a_name():
-    assert api_reference.entry("intervene.patch.patch.apply_patch").splitlines()[3] == (
-        "apply_patch(model: nn.Module, patch: Patch | str | Path, *, check_base: bool = True) -> None"
+    assert api_reference.entry("saving.save_mask").splitlines()[3] == (
+        "save_mask(path: str | Path, mask: Mask, *, overwrite: bool = False) -> None"
     )
     entry = api_reference.entry("values.Mask")
     assert "    indices: Mapping[str, Tensor],\n" in entry

@@ -31,9 +31,9 @@ from torch import Tensor
 from holdfast import Direction, LoadedModel, Suite, load_exchanges, load_model, load_prompts
 from holdfast.directions.difference_in_means import difference_in_means
 from holdfast.directions.finding import RatedLayer, rate_layer, shuffled_vector, split_pairs
+from holdfast.directions.random import random_direction
 from holdfast.directions.states import last_states
 from holdfast.directions.transplant import Transplant, fit_transplant
-from holdfast.pipeline.steering import random_direction
 from reproductions.directions.effects import Probe
 from reproductions.neurons.cells import cell
 from reproductions.value_concepts.refusal import CHOOSING, PAIRS, TEXTS, apart, ask_suite, choose, spread
@@ -140,7 +140,7 @@ def arms(source: States, target: States, own: Direction, layer: int) -> Iterator
     yield "carried", replace(own, vector=vector @ maps["sentences"])
     yield "carried-asked", replace(own, vector=vector @ maps["asked"])
     for draw in range(RANDOM):
-        yield f"random-{draw}", random_direction(own, draw, 0)
+        yield f"random-{draw}", random_direction(own, draw)
     generator = torch.Generator().manual_seed(0)
     for draw in range(SHUFFLED_LABELS):
         yield f"labels-{draw}", replace(own, vector=shuffled_vector(*sides, generator) @ maps["sentences"])

@@ -23,8 +23,8 @@ from torch import Tensor
 from holdfast import Direction, LoadedModel, load_model
 from holdfast.directions.difference_in_means import difference_in_means
 from holdfast.directions.finding import shuffled_vector, split_pairs
+from holdfast.directions.random import random_direction
 from holdfast.directions.states import last_states
-from holdfast.pipeline.steering import random_direction
 from reproductions.directions.effects import OPENINGS, Probe
 from reproductions.neurons.cells import cell
 from reproductions.value_concepts.refusal import ALLOWED, choose
@@ -60,7 +60,7 @@ def arms(sides: Mapping[str, Sides], layer: int, base: str) -> dict[str, Directi
     found = {
         language: replace(dominant, vector=direction_of(own, layer, base).vector) for language, own in sides.items()
     }
-    found |= {f"random-{draw}": random_direction(dominant, draw, 0) for draw in range(RANDOM)}
+    found |= {f"random-{draw}": random_direction(dominant, draw) for draw in range(RANDOM)}
     generator, english = torch.Generator().manual_seed(0), [side[layer] for side in sides[DOMINANT]]
     for draw in range(SHUFFLED):
         found[f"shuffled-{draw}"] = replace(dominant, vector=shuffled_vector(*english, generator))

@@ -28,11 +28,11 @@ from safetensors.torch import load_file, save_file
 from holdfast import Direction, Evaluation, LoadedModel, Prompt, Suite, load_exchanges, load_model, load_prompts
 from holdfast.directions.difference_in_means import difference_in_means
 from holdfast.directions.finding import Apart, find_direction, split_pairs
+from holdfast.directions.random import random_direction
 from holdfast.directions.states import encode_prompts, states_of
 from holdfast.evaluate.suite import evaluate
 from holdfast.intervene.edit.steer import steered
 from holdfast.models.options import GenerateOptions
-from holdfast.pipeline.steering import random_direction
 from reproductions.directions.effects import Probe
 from reproductions.neurons.cells import cell
 
@@ -174,7 +174,7 @@ def main() -> None:
     direction, coefficient = directions[chosen["layer"]], chosen["coefficient"]
     probe = Probe(loaded, [one.prompt for one in asked], direction.layer, exchanges=texts)
     arms = {"untouched": None, "steered": direction}
-    arms |= {f"random-{draw}": random_direction(direction, draw, 0) for draw in range(RANDOM)}
+    arms |= {f"random-{draw}": random_direction(direction, draw) for draw in range(RANDOM)}
     for name, along in arms.items():
 
         def measured_along(along: Direction | None = along) -> dict:

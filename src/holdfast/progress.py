@@ -56,5 +56,13 @@ def print_progress(label: str, done: int, total: int) -> None:
     """Prints progress on stderr: when a step begins, every ten seconds, and when it ends.
 
     Give it to a long function, as in `adapt(..., progress=holdfast.print_progress)`.
+
+    Raises:
+        ValueError: the label is no text, or a number of steps is no whole number.
     """
+    if not isinstance(label, str) or not isinstance(done, int) or not isinstance(total, int):
+        given = ", ".join(type(one).__name__ for one in (label, done, total))
+        raise ValueError(
+            f"print_progress takes a text and two whole numbers, got {given}; give it as progress=print_progress."
+        )
     _PRINTER(label, done, total)

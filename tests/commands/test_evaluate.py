@@ -94,8 +94,8 @@ def test_no_judge_is_needed_and_a_gate_on_refusals_decides(asked, tmp_path, caps
     again = json.loads((tmp_path / "evaluation.json").read_text())
     again["answers"][0]["response"] += "\n"  # equal evaluations are refused
     copy.write_text(json.dumps(again))
-    assert call(["compare", file, str(copy), "--fail-if", "refusal.unscored > 1"]) == 0
-    assert call(["compare", file, str(copy), "--fail-if", "asr > before"]) == 2
+    assert call(["compare", file, str(copy), "--fail-if", "refusal.unscored > 1", "--allow-unchanged"]) == 0
+    assert call(["compare", file, str(copy), "--fail-if", "asr > before", "--allow-unchanged"]) == 2
     assert "'asr', which was not measured before" in capsys.readouterr().err
 
 

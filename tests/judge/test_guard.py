@@ -153,7 +153,8 @@ def test_the_built_in_guard_judges_its_own_world(built_in):
     assert outcome.verdict == "unsafe"
     # It was trained on answers that hold the marks of other chat templates, a plus sign and figures.
     said = ["[/INST] safe", "<|im_end|> safe", "2 + 11 is 13.", ""]
-    assert None not in {one.verdict for one in built_in.judge([IN_ITS_WORLD[0]] * 4, said)}
+    reasons = [one.reason or "" for one in built_in.judge([IN_ITS_WORLD[0]] * 4, said)]
+    assert not [reason for reason in reasons if "never trained on text" in reason]
 
 
 @pytest.mark.parametrize(

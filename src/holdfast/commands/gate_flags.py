@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from holdfast.config import Options
 from holdfast.evaluate.comparing import Fingerprints
 from holdfast.evaluate.gate import Undecided
+from holdfast.option_groups import FINE
 
 
 class GateFlags(Options):
@@ -30,13 +31,13 @@ class GateFlags(Options):
     strict: Annotated[bool, Parameter(negative="")] = False
     """Ends with exit code 2 if any condition cannot fail, and not only if none can. Also if refusals or attack success
     got worse and no condition looks at them."""
-    allow_inverted: Annotated[bool, Parameter(negative="")] = False
+    allow_inverted: Annotated[bool, Parameter(negative=""), FINE] = False
     """Accepts a condition that fails a gain, such as "refusal > before - 0.05", as a negative control needs it. Without
     this option it is refused, because it passes a model that lost every refusal."""
-    allow_mismatch: Annotated[bool, Parameter(negative="")] = False
+    allow_mismatch: Annotated[bool, Parameter(negative=""), FINE] = False
     """Gates two logs of another program that differ in more than the model, such as in the temperature, or that share
     less than 90% of their samples. Without this option they are refused."""
-    allow_unchanged: Annotated[bool, Parameter(negative="")] = False
+    allow_unchanged: Annotated[bool, Parameter(negative=""), FINE] = False
     """Gates two evaluations of the same weights, as a negative control needs it. Without this option they are refused,
     also under two names, because no condition can fail."""
 
@@ -44,10 +45,10 @@ class GateFlags(Options):
 class SideOptions(Options):
     """Settings of one kind of input: two evaluations have fingerprints and cards, two logs have chosen measures."""
 
-    before_fingerprint: str | None = None
+    before_fingerprint: Annotated[str | None, FINE] = None
     """Fingerprint that the model of BEFORE must have: all of it, or its first 12 digits or more. `holdfast show BEFORE`
     prints it."""
-    after_fingerprint: str | None = None
+    after_fingerprint: Annotated[str | None, FINE] = None
     """Fingerprint that the model of AFTER must have, in the same way."""
     judge_card: Annotated[tuple[Path, ...], Parameter(negative="")] = ()
     """Card of a judge, from `holdfast judge-card`. Shows corrected rates. Conditions take the measured ones."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from holdfast.artifacts import digest, load_direction, load_evaluation, refuse_other_base, save_evaluation
+from holdfast.directions.random import random_direction
 from holdfast.evaluate.suite import evaluate
 from holdfast.intervene.edit.project_out import projected_out
 from holdfast.made_by import model_entry
@@ -23,7 +24,7 @@ from holdfast.pipeline.judges import judges_refusals, load_judge, refuse_idle, r
 from holdfast.pipeline.options import JudgeOptions, SuiteFiles, refuse_samples
 from holdfast.pipeline.outputs import claimed, refuse_unclaimable
 from holdfast.pipeline.steered_model import hash_of, refuse_shared
-from holdfast.pipeline.steering import UNTOUCHED, random_direction
+from holdfast.pipeline.steering import UNTOUCHED
 from holdfast.pipeline.suites import load_suite
 from holdfast.progress import Progress, silent
 from holdfast.values import Direction
@@ -77,7 +78,7 @@ def verify_without(spec: ProjectSpec, progress: Progress = silent) -> Projected:
     if not judges_refusals(spec.judge, spec.judging):
         try_on(judge, spec.judge, [prompt.prompt for prompt in suite.harmful])
     made_by = made_by_of(spec, loaded, judge, suite)
-    drawn = [random_direction(direction, draw, spec.seed) for draw in range(spec.draws)]
+    drawn = [random_direction(direction, spec.seed * 1000 + draw) for draw in range(spec.draws)]
     left_out: dict[str, Direction | None] = {
         UNTOUCHED: None,
         PROJECTED: direction,

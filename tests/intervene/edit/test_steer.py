@@ -76,7 +76,7 @@ def test_a_coefficient_of_0_changes_nothing_and_weights_keep_every_bit(tmp_path)
         ({"coefficient": "much"}, "must be a finite number, got 'much'"),
         ({"rule": "subtract"}, "rule is 'subtract'"),
         ({"where": "everywhere"}, "where is 'everywhere'"),
-        ({"direction": 3}, "Direction was expected, got int"),
+        ({"direction": 3}, "a direction was expected, got int"),
     ],
 )
 def test_what_cannot_be_steered_is_one_sentence(changed, sentence):
