@@ -20,7 +20,7 @@ class SteerOptions(Options):
     """Options of a measurement under steering."""
 
     random: int = Field(default=5, ge=0)
-    """Number of random directions. With fewer than 19 no effect can be shown."""
+    """Number of random directions. Fewer than 19 can show no effect."""
     rule: Rule = "add"
     """add moves every state the same way, piecewise away from the boundary between the two sides."""
     where: Where = "all"
