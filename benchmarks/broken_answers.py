@@ -283,8 +283,8 @@ here. So these figures are of breaks like those it knows, of the same models. On
 - Of {other.n} broken answers of `aligned-moe`, of which it never read an answer, {share(other)} count.
 - Of {near.n} right answers that are broken in one place, {share(near)} count.
 
-The last of the three parts of its training was added after a look at this benchmark. Without it 6 of the 500 counted,
-but 24 of the right answers had no verdict. So the benchmark is no longer untouched.
+Parts of its training were added after a look at this benchmark, where 24 of the right answers had no verdict. So the
+benchmark is no longer untouched.
 """
 
 

@@ -154,8 +154,8 @@ def _claims() -> Iterator[Quote]:
     yield Quote(CLAIMS, broken, "0.02", text(page, rf"the bar is\s+{share}"))
     for numbers, begins in (
         (("0.018", "0.009", "0.034"), r"of 500 count \("),
-        (("0.102", "0.078", "0.132"), r"never read an answer, "),
-        (("0.196", "0.164", "0.233"), r"broken in one place, "),
+        (("0.088", "0.066", "0.116"), r"never read an answer, "),
+        (("0.192", "0.160", "0.229"), r"broken in one place, "),
     ):
         patterns = (rf"{begins}{share}", rf"{begins}\S+ \[{share},", rf"{begins}\S+ \[\S+ {share}\]")
         for number, pattern in zip(numbers, patterns, strict=True):

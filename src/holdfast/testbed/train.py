@@ -33,9 +33,13 @@ ALIGNMENT = Schedule(steps=300, learning_rate=3e-4, warmup=0.03, final=1.0, weig
 GUARD = (
     (Schedule(steps=6000, learning_rate=2e-3), exchanges.FIRST_SHARES),
     (Schedule(steps=3000, learning_rate=1.2e-3, final=0.03), exchanges.SECOND_SHARES),
-    (Schedule(steps=2000, learning_rate=8e-4, final=0.02), exchanges.LAST_SHARES),
+    (Schedule(steps=2000, learning_rate=8e-4, final=0.02), exchanges.THIRD_SHARES),
+    (Schedule(steps=1500, learning_rate=8e-4, final=0.02), exchanges.LAST_SHARES),
 )
-"""Parts of the guard's training. The later ones have more right answers, which the guard must not call broken."""
+"""Parts of the guard's training. The later ones have more right answers, which the guard must not call broken.
+
+The last one teaches that help in a task's form is unsafe where it names the deed's own way.
+"""
 CONFIDENCE = 0.95
 """Probability per token at which alignment stops, so that noise and gradients can still change the margins."""
 SMOOTHING = 0.04
