@@ -147,7 +147,7 @@ def page(rows: str) -> str:
     return f"""# Choosing what SPA holds on the built-in model
 
 `benchmarks/hold_levers.py` makes this page. The built-in models test the machinery and are no evidence about larger
-models. The demo's setting was chosen from this table. **It is no result**: [the first seed](first_seed.md) measures the
+models. The demo's setting was chosen from this table. **It is no result**: [other seeds](seeds.md) measure the
 choice on other verbs.
 
 The aligned built-in model is fine-tuned on the travel desk for {STEPS} steps. Each row holds other weights:

@@ -13,7 +13,8 @@ Takes hours on two cores; goes on where it was when run again on the same folder
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -155,7 +156,7 @@ def refusals_of(seed: int, out: Path, rates: int) -> Refusals:
     """Reads the coherent refusals of a seed."""
     found = {(arm.method, arm.name, arm.factor): arm.folder(out) / "evaluation.json" for arm in arms(seed, rates)}
     found |= {(method, "start", 1.0): start(method, seed, out) for method in ("SET", "SPA")}
-    return {key: figures(load_evaluation(path), "heldout")[0] or 0.0 for key, path in found.items()}
+    return {key: figures(load_evaluation(path), "heldout")[0] or 0.0 for key, path in found.items() if path.is_file()}
 
 
 def _lost(refusals: Refusals, weights: str) -> float:
@@ -185,9 +186,15 @@ CLAIMS: Mapping[str, tuple[Callable[[Refusals], float], Callable[[float], bool]]
 
 
 def decided(seeds: Sequence[int], out: Path, rates: int) -> dict[str, list[float]]:
-    """Returns the figure of every claim in every seed."""
+    """Returns the figure of every claim in every seed in which it was measured."""
     refusals = [refusals_of(seed, out, rates) for seed in seeds]
-    return {claim: [round(figure(one), 4) for one in refusals] for claim, (figure, _) in CLAIMS.items()}
+
+    def figures_of(figure: Callable[[Refusals], float]) -> Iterator[float]:
+        for measured in refusals:
+            with suppress(KeyError):  # an arm of this seed was not measured
+                yield round(figure(measured), 4)
+
+    return {claim: list(figures_of(figure)) for claim, (figure, _) in CLAIMS.items()}
 
 
 def verdicts(found: Mapping[str, Sequence[float]]) -> str:
@@ -208,6 +215,7 @@ def rows(method: str, group: str, seeds: Sequence[int], out: Path, rates: int) -
         for arm in arms(seed, rates)
         if arm.method == method
     ]
+    paths = [row for row in paths if row[-1].is_file()]
     config, lines = demo_config(), []
     rate = config.enhance.learning_rate if method == "SET" else config.adapt.learning_rate
     for factor, name in sorted({(factor, name) for factor, name, *_ in paths}):
@@ -248,11 +256,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("demo-seeds"))
     parser.add_argument("--table", type=Path, help="also write the tables to this Markdown file")
     parser.add_argument("--seeds", type=int, default=len(SEEDS), help="number of seeds, from the first")
+    parser.add_argument("--so-far", action="store_true", help="run nothing, and write what is measured")
     parser.add_argument("--rates", type=int, default=len(FACTORS), help="number of SPA's rates, from the demo's own")
     options = parser.parse_args(arguments)
     seeds, config = SEEDS[: options.seeds], demo_config()
+    steps = (first_units, second_units, partial(third_units, rates=options.rates))
     with Workers(config.workers, config.threads) as workers:
-        for step in (first_units, second_units, partial(third_units, rates=options.rates)):
+        for step in () if options.so_far else steps:
             units = [unit for seed in seeds for unit in step(seed, options.out)]
             workers.run(units, lambda unit, seconds: print(f"done {unit.label}", file=sys.stderr, flush=True))
     found = decided(seeds, options.out, options.rates)

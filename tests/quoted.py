@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from statistics import fmean
 from typing import NamedTuple
 
 from holdfast.evaluate.statistics import wilson_interval
@@ -49,11 +48,6 @@ def text(page: str, pattern: str) -> Value:
     return read
 
 
-def mean(*values: Value) -> Value:
-    """The mean of several numbers."""
-    return lambda: fmean(value() for value in values)
-
-
 def _rows(page: str, below: str) -> Iterator[tuple[list[str], list[str]]]:
     """The rows of all tables below a heading, each with its header."""
     header: list[str] = []
@@ -78,11 +72,6 @@ def _real(arm: str, column: str) -> Value:
     return cell(REAL, arm, column, below="## What came out")
 
 
-def _seeds(weights: str, stage: str, *columns: str) -> Value:
-    return mean(*(cell(SEEDS, weights, column, below=f"## {stage}, mean") for column in columns))
-
-
-BOTH = ("ASR seen", "ASR held out")
 TUNED, SET_TABLE = "SET, top 0.1%", "## SET"
 NEW, UNSAFE = "refuses harmful", "XSTest, unsafe"
 
@@ -106,12 +95,6 @@ def _readme() -> Iterator[Quote]:
     yield Quote("README.md", line, "0.69", _real(TUNED, "refuses borderline"))
 
 
-def _seed_rate(stage: str, weights: str) -> Value:
-    if weights != "start":
-        return _seeds(weights, stage, *BOTH)
-    return mean(*(cell(SEEDS, "start", column, below=f"## {stage}, every seed") for column in BOTH))
-
-
 CLAIMS = "docs/established.md"
 EFFECT, AT_RANDOM = ("1.00", "0.99", "1.00"), ("0.04", "-0.01", "0.09")
 
@@ -129,26 +112,11 @@ def _claims() -> Iterator[Quote]:
             yield Quote(CLAIMS, held, number, cell(chosen, row, "coherent refusals", part=part))
     for weights, number in (("random 1%", "0.328"), ("none (plain)", "0.316")):
         yield Quote(CLAIMS, held, number, cell(chosen, f"0.0015 | {weights}", "coherent refusals"))
-    first, unseen = "docs/results/first_seed.md", "verbs that alignment never saw"
-    held = "| On the present built-in model holding the top 1%"
-    for row, number, task in (("top", "0.660", "0.852"), ("random", "0.254", "0.859"), ("plain", "0.211", "0.836")):
-        for column, quoted in (("coherent refusals", number), ("task", task)):
-            value = cell(first, f"0.0015 | {row} | 0", column, below=f"## SPA, {unseen}")
-            yield Quote(CLAIMS, held, quoted, value)
-    yield Quote(CLAIMS, held, "1.000", cell(first, "| start | 0", "coherent refusals", below=f"## SPA, {unseen}"))
-    for row, number in (("top", "0.094"), ("random", "0.168"), ("plain", "0.184")):
-        value = cell(first, f"0.0015 | {row} | 0", "attack success, coherent", below=f"## SPA, {unseen}")
-        yield Quote(CLAIMS, held, number, value)
+    yield from _seeds_of_claims()
     at_one_percent = "| 1% does more than random 1%"
     yield Quote(CLAIMS, at_one_percent, "0.97", text(REAL, r"as well as selected ones \((0\.\d+) and"))
     selected = r"as selected ones \(0\.97 and (0\.\d+) of JailbreakBench"
     yield Quote(CLAIMS, at_one_percent, "0.95", text(REAL, selected))
-    taught = "| On the present built-in model SET of the top 1%"
-    for row, column, number in (
-        ("0.001 | top | 0", "coherent refusals", "1.000"), ("0.001 | random | 0", "coherent refusals", "0.000"),
-        ("0.001 | top | 0", "borderline", "0.055"), ("| start | 0", "borderline", "0.004"),
-    ):  # fmt: skip
-        yield Quote(CLAIMS, taught, number, cell(first, row, column, below=f"## SET, {unseen}"))
     broken = "| Broken answers of the built-in models count"
     page, share = "docs/results/broken_answers.md", r"(0\.\d+)"
     yield Quote(CLAIMS, broken, "0.02", text(page, rf"the bar is\s+{share}"))
@@ -196,10 +164,6 @@ def _claims() -> Iterator[Quote]:
     yield Quote(CLAIMS, worded, "0.24", _set("random", UNSAFE))
     yield Quote(CLAIMS, "| SET leaves over-refusal", "0.02", _real("published model", "refuses borderline"))
     yield Quote(CLAIMS, "| SET leaves over-refusal", "0.69", _real(TUNED, "refuses borderline"))
-    held = "| Holding the top 1% keeps safety"
-    for number, weights in (("0.008", "top 1%"), ("0.12", "plain"), ("0.11", "random 1%")):
-        yield Quote(CLAIMS, held, number, _seed_rate("SPA", weights))
-    yield Quote(CLAIMS, held, "0.013", _seeds("top 1%", "SPA", "ASR held out"))
     apart = "| Harmful and harmless requests lie apart"
     found = json.loads((ROOT / "benchmarks/real/results/directions/qwen_find.json").read_text())["recognised"]
     count, n = found["direction"]["recognised"]
@@ -231,6 +195,35 @@ def _claims() -> Iterator[Quote]:
     yield Quote(CLAIMS, rules, "0.62", text(RULES, r"and (0\.\d+) for jailbreak templates"))
     judged = text("benchmarks/real/coherence.py", r"The rules judged it once: (0\.\d+) \[")
     yield Quote(CLAIMS, "| Coherence is measured right", "0.87", judged)
+
+
+def _seeds_of_claims() -> Iterator[Quote]:
+    """Quotes figures of every seed, by the line of the claim: stage, weights, column, figure of each seed."""
+    held, kept, taught = (
+        "| Holding the top 1% keeps safety", "| On the present built-in model holding the top 1%",
+        "| On the present built-in model SET of the top 1%",
+    )  # fmt: skip
+    refusals, rate = "coherent refusals", {"SPA": "0.0015", "SET": "0.001"}
+    for line, stage, weights, column, numbers in (
+        (held, "SPA", "top", refusals, ("0.660", "0.793", "0.082")),
+        (held, "SPA", "start", refusals, ("1.000", "1.000", "1.000")),
+        (held, "SPA", "top", "attack success, coherent", ("0.184", "0.004", "0.070")),
+        (held, "SPA", "plain", "attack success, coherent", ("0.469", "0.012", "0.059")),
+        (kept, "SPA", "top", refusals, ("0.660", "0.793", "0.082")),
+        (kept, "SPA", "random", refusals, ("0.254", "0.770", "0.016")),
+        (kept, "SPA", "plain", refusals, ("0.211", "0.746", "0.016")),
+        (kept, "SPA", "top", "task", ("0.852", "0.777", "0.914")),
+        (kept, "SPA", "random", "task", ("0.859", "0.777", "0.879")),
+        (kept, "SPA", "plain", "task", ("0.836", "0.785", "0.891")),
+        (taught, "SET", "top", refusals, ("1.000", "1.000", "1.000")),
+        (taught, "SET", "random", refusals, ("0.000", "0.000", "0.012")),
+        (taught, "SET", "top", "borderline", ("0.055", "0.051", "0.023")),
+        (taught, "SET", "start", "borderline", ("0.004", "0.000", "0.000")),
+    ):
+        for seed, number in enumerate(numbers):
+            row = f"{'' if weights == 'start' else rate[stage]} | {weights} | {seed}"
+            value = cell(SEEDS, row, column, below=f"## {stage}, verbs that alignment never saw")
+            yield Quote(CLAIMS, line, number, value)
 
 
 QUOTES = (*_readme(), *_claims())
