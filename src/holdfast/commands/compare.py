@@ -89,10 +89,7 @@ def compare(
         refuse_existing(out)
     options = GateOptions(gate.allow_inverted, gate.strict, gate.undecided, gate.allow_mismatch, gate.allow_unchanged)
     compared = _compare((before, after), conditions, options, sides)
-    if junit:
-        save_text(junit, render_junit(compared.result))
-    if markdown:
-        save_text(markdown, "\n".join(filter(None, (render_markdown(compared.result, responses), compared.section))))
+    _save(compared, junit, markdown, responses)
     _warn_of(compared.gate)
     tables = [*(to_rich(narrow(table)) for table in gate_tables(compared.result)), *compared.tables]
     result = {**compared.result.to_json(), **compared.of_cards}
@@ -114,6 +111,14 @@ class _Compared(NamedTuple):
     of_cards: Mapping[str, JsonValue] = MappingProxyType({})
     section: str = ""
     """Markdown about the cards of the judges."""
+
+
+def _save(compared: _Compared, junit: Path | None, markdown: Path | None, responses: int) -> None:
+    """Writes the files that are asked for."""
+    if junit:
+        save_text(junit, render_junit(compared.result))
+    if markdown:
+        save_text(markdown, "\n".join(filter(None, (render_markdown(compared.result, responses), compared.section))))
 
 
 def _compare(

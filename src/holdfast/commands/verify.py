@@ -31,6 +31,12 @@ HOW_TO_READ = (
 )
 
 
+NOTHING = (
+    "there is nothing to verify; give --mask with a file of `holdfast select`, or --project-out with one of "
+    "`holdfast direction find`."
+)
+
+
 def verify(
     model: str,
     *,
@@ -75,18 +81,16 @@ def verify(
         Print one JSON object in place of tables.
     """
     if project_out is not None:
-        given = {"--mask": mask, "--control": control, "--refusals": refusals, "--steer.direction": steer.direction}
-        _refuse_beside_project_out([name for name, value in given.items() if value is not None])
+        _refuse_beside_project_out(
+            {"--mask": mask, "--control": control, "--refusals": refusals, "--steer.direction": steer.direction}
+        )
         _verify_without(
             project_out, model=model, files=suite, out=out, judge=judge, judging=judging, generation=generate,
             draws=options.draws, limit=options.limit, seed=seed, json=json,
         )  # fmt: skip
         return
     if mask is None:
-        raise ValueError(
-            "there is nothing to verify; give --mask with a file of `holdfast select`, or --project-out with one of "
-            "`holdfast direction find`."
-        )
+        raise ValueError(NOTHING)
     from holdfast.pipeline import verifying
 
     spec = verifying.NoiseSpec(
@@ -99,9 +103,9 @@ def verify(
     _show_noise(measured, spec, options, json)
 
 
-def _refuse_beside_project_out(given: Sequence[str]) -> None:
+def _refuse_beside_project_out(options: Mapping[str, object]) -> None:
     """Raises ValueError for options that have no effect where a direction is projected out."""
-    if given:
+    if given := [name for name, value in options.items() if value is not None]:
         raise ValueError(f"{given[0]} has no effect with --project-out; leave one of the two out.")
 
 

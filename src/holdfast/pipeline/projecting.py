@@ -11,21 +11,18 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from holdfast.artifacts import digest, load_direction, load_evaluation, refuse_other_base, save_evaluation
-from holdfast.directions.random import random_direction
+from holdfast.artifacts import digest, load_evaluation, save_evaluation
 from holdfast.evaluate.suite import evaluate
 from holdfast.intervene.edit.project_out import projected_out
 from holdfast.made_by import model_entry
-from holdfast.models.load import load_model
-from holdfast.models.options import GenerateOptions, refuse_other_engine
+from holdfast.models.options import GenerateOptions
 from holdfast.outcomes import Evaluation
-from holdfast.pipeline.changed_model import made_by_of, settings_of
-from holdfast.pipeline.judges import judges_refusals, load_judge, refuse_idle, require_usable, try_on
-from holdfast.pipeline.options import JudgeOptions, SuiteFiles, refuse_samples
-from holdfast.pipeline.outputs import claimed, refuse_unclaimable
-from holdfast.pipeline.steered_model import hash_of, refuse_shared
+from holdfast.pipeline.changed_model import settings_of
+from holdfast.pipeline.directed import drawn, open_directed
+from holdfast.pipeline.options import JudgeOptions, SuiteFiles
+from holdfast.pipeline.outputs import claimed
+from holdfast.pipeline.steered_model import hash_of
 from holdfast.pipeline.steering import UNTOUCHED
-from holdfast.pipeline.suites import load_suite
 from holdfast.progress import Progress, silent
 from holdfast.values import Direction
 
@@ -65,24 +62,12 @@ def verify_without(spec: ProjectSpec, progress: Progress = silent) -> Projected:
         ValueError: an input is missing or wrong, the direction is of another model or was made from prompts of the
             suite, or the folder holds another measurement.
     """
-    refuse_idle(spec.judging, spec.judge)
-    refuse_samples(spec.generation)
-    refuse_other_engine(spec.generation)
-    refuse_unclaimable(spec.out)
-    require_usable(spec.judging, spec.judge)
-    direction, suite = load_direction(spec.direction), load_suite(spec.files, spec.limit)
-    refuse_shared(spec.direction, direction, suite)
-    loaded = load_model(spec.model, progress=progress)
-    judge = load_judge(spec.judge, spec.judging, progress)
-    refuse_other_base(f"the direction {str(spec.direction)!r}", direction.base, loaded.base)
-    if not judges_refusals(spec.judge, spec.judging):
-        try_on(judge, spec.judge, [prompt.prompt for prompt in suite.harmful])
-    made_by = made_by_of(spec, loaded, judge, suite)
-    drawn = [random_direction(direction, spec.seed * 1000 + draw) for draw in range(spec.draws)]
+    direction, suite, loaded, judge, made_by = open_directed(spec, progress)
+    control = [drawn(spec, direction, draw) for draw in range(spec.draws)]
     left_out: dict[str, Direction | None] = {
         UNTOUCHED: None,
         PROJECTED: direction,
-        **dict(zip(_names(spec), drawn, strict=True)),
+        **dict(zip(_names(spec), control, strict=True)),
     }
     with claimed(spec.out, settings_of(spec, loaded, judge, made_by) | {"projected_out": hash_of(direction)}):
         for place, (name, without) in enumerate(left_out.items()):

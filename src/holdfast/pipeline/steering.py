@@ -12,21 +12,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from holdfast.artifacts import digest, load_direction, load_evaluation, refuse_other_base, save_evaluation
-from holdfast.directions.random import random_direction
+from holdfast.artifacts import digest, load_evaluation, save_evaluation
 from holdfast.evaluate.suite import Suite, evaluate
 from holdfast.intervene.edit.options import SteerOptions
 from holdfast.intervene.edit.steer import steered
 from holdfast.made_by import model_entry
-from holdfast.models.load import LoadedModel, load_model
-from holdfast.models.options import GenerateOptions, refuse_other_engine
+from holdfast.models.load import LoadedModel
+from holdfast.models.options import GenerateOptions
 from holdfast.outcomes import Evaluation
-from holdfast.pipeline.changed_model import made_by_of, settings_of
-from holdfast.pipeline.judges import Judge, judges_refusals, load_judge, refuse_idle, require_usable, try_on
-from holdfast.pipeline.options import JudgeOptions, SuiteFiles, refuse_samples
-from holdfast.pipeline.outputs import claimed, refuse_unclaimable
-from holdfast.pipeline.steered_model import hash_of, refuse_shared
-from holdfast.pipeline.suites import load_suite
+from holdfast.pipeline.changed_model import settings_of
+from holdfast.pipeline.directed import drawn, open_directed
+from holdfast.pipeline.judges import Judge
+from holdfast.pipeline.options import JudgeOptions, SuiteFiles
+from holdfast.pipeline.outputs import claimed
+from holdfast.pipeline.steered_model import hash_of
 from holdfast.progress import Progress, silent
 from holdfast.values import Direction
 
@@ -85,26 +84,14 @@ def steer(spec: SteerSpec, progress: Progress = silent) -> Steered:
             suite, or the folder holds another measurement.
     """
     _refuse_coefficients(spec)
-    refuse_idle(spec.judging, spec.judge)
-    refuse_samples(spec.generation)
-    refuse_other_engine(spec.generation)
-    refuse_unclaimable(spec.out)
-    require_usable(spec.judging, spec.judge)
-    direction, suite = load_direction(spec.direction), load_suite(spec.files, spec.limit)
-    refuse_shared(spec.direction, direction, suite)
-    loaded = load_model(spec.model, progress=progress)
-    judge = load_judge(spec.judge, spec.judging, progress)
-    refuse_other_base(f"the direction {str(spec.direction)!r}", direction.base, loaded.base)
-    if not judges_refusals(spec.judge, spec.judging):
-        try_on(judge, spec.judge, [prompt.prompt for prompt in suite.harmful])
-    made_by = made_by_of(spec, loaded, judge, suite)
+    direction, suite, loaded, judge, made_by = open_directed(spec, progress)
     settings = settings_of(spec, loaded, judge, made_by) | _moved(spec, direction)
     with claimed(spec.out, settings):
         measured = _Measured(spec, loaded, judge, suite, made_by)
         measured.save(UNTOUCHED, None, direction, progress)
         all_of_them = list(_steerings(spec))
         for place, one in enumerate(all_of_them):
-            along = direction if one.draw is None else random_direction(direction, spec.seed * 1000 + one.draw)
+            along = direction if one.draw is None else drawn(spec, direction, one.draw)
             measured.save(one.file, one, along, progress)
             progress("steerings", place + 1, len(all_of_them))
     return _load(spec)

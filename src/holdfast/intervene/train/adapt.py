@@ -115,8 +115,7 @@ def adapt(
     steps = Steps(SUPERVISED, examples, order, "adapting", progress, as_path(output_dir), identity)
     last_batch = [examples[place] for place in order[-options.batch_size :]]
     trained, _ = train_by(parts, tuning, steps, read=exchanges, last_batch=last_batch, adapter_dir=as_path(adapter_dir))
-    read = _safety_read(parts, tuning, len(exchanges), order) if chosen.is_mixed else None
-    return _result(tuning, parts, trained, read)
+    return _result(tuning, parts, trained, _safety_read(chosen, tuning, len(exchanges), order))
 
 
 def _result(tuning: Tuning, parts: Parts, trained: TuningResult, safety_read: int | None) -> AdaptResult:
@@ -132,9 +131,14 @@ def _result(tuning: Tuning, parts: Parts, trained: TuningResult, safety_read: in
     )
 
 
-def _safety_read(parts: Parts, tuning: Tuning, num_task: int, order: Sequence[int]) -> int:
-    """Counts the safety exchanges that training reads: those among the examples, or those of a loss apart."""
-    if parts.combine:
+def _safety_read(method: Method, tuning: Tuning, num_task: int, order: Sequence[int]) -> int | None:
+    """Counts the safety exchanges that training reads: those among the examples, or those of a loss apart.
+
+    None for a method that mixes none in.
+    """
+    if not method.is_mixed:
+        return None
+    if method.parts.combine:
         return tuning.options.iterations * per_step(tuning.method.safety_share, tuning.options.batch_size)
     return sum(place >= num_task for place in order)
 
