@@ -11,6 +11,7 @@ from holdfast.artifacts import save_mask, save_patch, save_scores
 from holdfast.pipeline.counting import count_largest
 from holdfast.pipeline.scoring_files import files_of, halves_stability
 from holdfast.pipeline.showing import read_map
+from holdfast.report.layer_grid import layer_grid
 from holdfast.select import TopOptions, select_top
 from holdfast.tensor_files import StoredTensor
 from holdfast.values import Mask, Patch, Scores
@@ -172,3 +173,17 @@ def test_tables_of_neurons_count_neurons(tmp_path):
     assert maps[1].title.startswith("1 neurons selected")
     save_mask(tmp_path / "weights", Mask({"w": torch.tensor([7])}, {"w": (8,)}, "model", 100))
     assert read_map(tmp_path / "weights", "mask").by_layer.units == "weights"
+
+
+def test_scores_of_neurons_list_the_largest_and_have_no_column_twice(tmp_path):
+    path = tmp_path / "neurons.safetensors"
+    entries = {f"model.layers.{layer}.mlp.down_proj@input": torch.zeros(20) for layer in range(2)}
+    entries["model.layers.1.mlp.down_proj@input"][7] = 3.0
+    entries["model.layers.0.mlp.down_proj@input"][[2, 4]] = torch.tensor([1.0, 2.0])
+    save_scores(path, Scores(entries, "nats", "base", 200_000, {}, granularity="neuron"))
+    found = read_map(path, "scores")
+    assert found.largest == ((1, 7, 3.0), (0, 4, 2.0), (0, 2, 1.0))
+    assert found.as_json()["largest_neurons"][0] == {"layer": 1, "neuron": 7, "score": 3.0}
+    header = layer_grid(found.by_layer).header
+    assert len(header) == len(set(header)) == 5
+    assert "all" not in header

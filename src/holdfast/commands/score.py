@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from holdfast.progress import Progress
     from holdfast.values import Scores
 
+AGREEING = 0.5
+"""IoU of the two halves' masks below which a note advises more prompts."""
 NO_PROMPTS = "Method {} uses no prompts, so there is no agreement of two halves to show, and --prompts changed nothing."
 
 
@@ -116,7 +118,19 @@ def _show_scores(
     tables = [layer_table(title, where.by_layer, file=spec.out), *tables]
     note = f"{'Mask' if spec.layers.keep else 'Scores'}: {spec.out}"
     note += "" if spec.uses_prompts else f"\n{NO_PROMPTS.format(spec.options.method)}"
+    note += _unsteady(result.get("stability"))
     show({**result, "by_component": where.by_layer.records()}, tables, json, note=note)
+
+
+def _unsteady(agreement: object) -> str:
+    """Returns a note that other prompts would select other weights. Empty where the two halves' masks agree."""
+    iou = agreement.get("iou") if isinstance(agreement, Mapping) else None
+    if not isinstance(iou, float) or iou >= AGREEING:
+        return ""
+    return (
+        f"\nThe two halves' masks have an IoU of {iou:.2f}, so other prompts would select other weights. More prompts "
+        "make the mask steadier."
+    )
 
 
 def _collected(

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from rich.table import Table
+
 from holdfast.commands.console import Json, shown_progress, table
 from holdfast.commands.console import show as show_result
 from holdfast.commands.layers import layer_table
@@ -85,10 +87,18 @@ def _show_map(shown: LayerMap, out: Path | None, json: bool) -> None:
         save_picture(shown, out)
     tables = [
         layer_table(shown.title, shown.by_layer),
+        *([_neuron_table(shown)] if shown.largest else []),
         table(shown.kind.capitalize(), ("what", "value"), shown.rows()),
     ]
     result = shown.as_json() | ({"out": str(out)} if out else {})
     show_result(result, tables, json, note=f"Picture: {out}" if out else None)
+
+
+def _neuron_table(shown: LayerMap) -> Table:
+    rows = [(neuron.layer, neuron.neuron, f"{neuron.score:.3g}") for neuron in shown.largest]
+    return table(
+        f"Neurons with the {len(rows)} largest scores", ("layer", "neuron", f"score ({shown.facts['unit']})"), rows
+    )
 
 
 def _refuse_picture(out: Path, kind: str) -> None:

@@ -15,6 +15,7 @@ from holdfast.evaluate.measure import by_prompt
 from holdfast.evaluate.other_forms import comparable
 from holdfast.evaluate.statistics import PairedCounts, count_pairs
 from holdfast.evaluate.token_losses import PerplexityRatio, losses_by_name, perplexity_ratio
+from holdfast.made_by import Meta
 from holdfast.outcomes import Answer, Evaluation
 from holdfast.printable import printable
 
@@ -87,14 +88,14 @@ def prompts_lost(before: Evaluation, after: Evaluation) -> dict[str, list[tuple[
     return dict(lost)
 
 
-def refuse_other_settings(before: Mapping[str, object], after: Mapping[str, object]) -> None:
+def refuse_other_settings(before: Meta, after: Meta) -> None:
     """Raises ValueError when judge, generation settings or suite differ. Files that don't record them pass.
 
     A GGUF file or a served model may differ in what belongs to its form (`other_forms.py`).
     """
     if not before or not after:
         return
-    before, after = comparable(before, after)
+    before, after = _recorded_by_both(*comparable(before, after))
     found = [one for name in SETTINGS for one in _differences(name, before.get(name), after.get(name))]
     found += [one for name in ADDED for one in _differences(name, *_common(before.get(name), after.get(name)))]
     if not found:
@@ -104,6 +105,17 @@ def refuse_other_settings(before: Mapping[str, object], after: Mapping[str, obje
             f"the two evaluations were not made alike, so their difference is not the model's: {', '.join(found[:3])}; "
             "evaluate both checkpoints with the same judge, suite and settings."
         )
+
+
+def _recorded_by_both(before: Meta, after: Meta) -> tuple[Meta, Meta]:
+    """Keeps the entries that both have where a script made one of the two. A script records less than a command."""
+    if "suite" in before and "suite" in after:
+        return before, after
+    then, now = _common(before, after)
+    for name in then:
+        if isinstance(then[name], Mapping) and isinstance(now[name], Mapping):
+            then[name], now[name] = _common(then[name], now[name])
+    return then, now
 
 
 def _refuse_other_renderings(before: Mapping[str, object], after: Mapping[str, object]) -> None:

@@ -20,6 +20,7 @@ from holdfast.evaluate.cut_off import cut_off
 from holdfast.evaluate.measure import Measure, group_of, judges_refusals, refuse_declared, share
 from holdfast.evaluate.over_refusal import over_refusal
 from holdfast.evaluate.perplexity import encode_fitting, token_losses
+from holdfast.evaluate.recorded import recorded
 from holdfast.evaluate.refusal import refusal
 from holdfast.evaluate.refused_questions import read_refusals, refused_questions
 from holdfast.evaluate.response_length import add_lengths, length_rates
@@ -28,6 +29,7 @@ from holdfast.evaluate.token_losses import perplexity_rate
 from holdfast.evaluate.utility import utility
 from holdfast.judge.ask import Judge, require_judge
 from holdfast.judge.refusal import RefusalJudge
+from holdfast.made_by import Meta
 from holdfast.models.generate import Generator, generate
 from holdfast.models.load import LoadedModel
 from holdfast.models.options import GenerateOptions
@@ -92,8 +94,12 @@ def evaluate(
     *,
     refusal_judge: Judge = RefusalJudge(),
     generator: Generator | None = None,
+    made_by: Meta | None = None,
 ) -> Evaluation:
     """Measures safety, over-refusal, utility, perplexity and response length of the model's present weights.
+
+    The evaluation records the weights, the judges and the options of generation, so that `compare` can refuse two
+    evaluations of the same weights or of different settings. For that it reads every weight once.
 
     Args:
         loaded: the model with its tokenizer. Its weights may have been edited since it was loaded. A served model shows
@@ -107,6 +113,8 @@ def evaluate(
         progress: called after every batch.
         refusal_judge: rates responses as `refused` or `complied`. The default uses rules.
         generator: generates the responses. The default is the model itself, by transformers or by its server.
+        made_by: the provenance to record in place of that. Empty records nothing and reads no weights, which is faster
+            in a loop over draws of one model.
 
     Raises:
         ValueError: the arguments are swapped, the options ask for several samples without a temperature, a question has
@@ -130,7 +138,8 @@ def evaluate(
         answers = _judged(measures, responses, options.num_samples)
     refused = answers.get("refusal") or refusal(refusal_judge).answers(suite.harmful, to_harmful)
     evaluation = _summarized(measures, answers, refused, responses, suite, options.num_samples)
-    return _with_perplexity(evaluation, loaded, suite, progress)
+    made_by = recorded(loaded, judge, refusal_judge, options) if made_by is None else made_by
+    return replace(_with_perplexity(evaluation, loaded, suite, progress), made_by=made_by)
 
 
 def _assigned(judge: Judge | None, refusal_judge: Judge, suite: Suite) -> tuple[Judge | None, Judge]:

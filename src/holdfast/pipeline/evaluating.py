@@ -17,6 +17,7 @@ from holdfast.artifacts import save_evaluation
 from holdfast.evaluate.cards import REFUSAL_JUDGE_NAME
 from holdfast.evaluate.contained import warning_of_contained
 from holdfast.evaluate.lm_eval_tasks import LmEval
+from holdfast.evaluate.recorded import generation_entry
 from holdfast.evaluate.suite import Suite, evaluate, refuse_judged_settings
 from holdfast.judge import coherence
 from holdfast.judge.options import REFUSAL_RULES
@@ -205,7 +206,7 @@ def _measured(ready: _Ready, recipe: Recipe, folder: Path, progress: Progress) -
     model, suite, generation = ready.model, ready.suite, recipe.generation
     made_by = dict(ready.made_by)
     log = ResponseLog(folder / "responses.jsonl")
-    options = {"refusal_judge": ready.refusal, "generator": _generator(model, generation, log)}
+    options = {"refusal_judge": ready.refusal, "generator": _generator(model, generation, log), "made_by": made_by}
     evaluation = evaluate(model, ready.guard, suite, generation, progress, **options)
     for measure, questions in {"utility": suite.questions, "task": suite.task}.items():
         if contained := warning_of_contained(questions, evaluation.answers, measure):
@@ -213,7 +214,7 @@ def _measured(ready: _Ready, recipe: Recipe, folder: Path, progress: Progress) -
     refuse_unjudged(evaluation)
     refuse_unscored(evaluation)
     if isinstance(model, ServedModel):
-        return replace(evaluation, made_by=made_by)
+        return evaluation
     if any(is_cut_by_context(response, generation) for response in log.known.values()):
         made_by["responses"] = {**cast(Meta, made_by["responses"]), "context": context_of(model.model)}
     groups = {**evaluation.groups, **_divergences(model, ready, generation, folder, progress)}
@@ -263,8 +264,7 @@ def asked_entry(
     reference: LoadedModel | None = None,
 ) -> dict[str, object]:
     """Returns the settings, except the judges, that two comparable evaluations share, with the package's version."""
-    # Batching changes memory, not responses.
-    settings = generation.model_dump(mode="json", exclude={"token_budget", "gpu_share"})
+    settings = generation_entry(generation)
     settings |= {"prefill": measures.prefill} if measures.prefill else {}
     # A model prompted in another format counts as another model, so the two are not compared.
     settings |= {} if has_chat_template(loaded.tokenizer) else {"chat_format": PLAIN_FORMAT}

@@ -57,7 +57,7 @@ def attack_success_probe(
     suite = Suite(harmful=prompts)
 
     def measure(model: PreTrainedModel) -> Rate:
-        return evaluate(_in_training(model, tokenizer, base=""), judge, suite, generation).asr
+        return evaluate(_in_training(model, tokenizer, base=""), judge, suite, generation, made_by={}).asr
 
     return measure
 
@@ -88,7 +88,7 @@ def not_refused_probe(
 
     def measure(model: PreTrainedModel) -> Rate:
         loaded = _in_training(model, tokenizer, base="")
-        refused = evaluate(loaded, None, suite, generation, refusal_judge=refusal_judge).refusal
+        refused = evaluate(loaded, None, suite, generation, refusal_judge=refusal_judge, made_by={}).refusal
         assert refused is not None, "the suite has harmful prompts"
         return refused.complement
 

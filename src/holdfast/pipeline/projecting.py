@@ -73,7 +73,7 @@ def verify_without(spec: ProjectSpec, progress: Progress = silent) -> Projected:
         for place, (name, without) in enumerate(left_out.items()):
             if not (path := spec.out / name).is_file():
                 with projected_out(loaded.model, without) if without else nullcontext():
-                    evaluation = evaluate(loaded, judge, suite, spec.generation)
+                    evaluation = evaluate(loaded, judge, suite, spec.generation, made_by={})
                 named = _named(spec, loaded.base, name, without)
                 save_evaluation(path, replace(evaluation, made_by={**made_by, **named}))
             progress("evaluations without a direction", place + 1, len(left_out))

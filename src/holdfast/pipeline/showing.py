@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NotRequired, TypedDict
+from typing import NamedTuple, NotRequired, TypedDict
 
 from holdfast.arguments import MisfitError
 from holdfast.granularity import UNITS, Granularity
@@ -17,6 +17,18 @@ from holdfast.progress import Progress, silent
 from holdfast.remedy import remedy
 from holdfast.shares import share_words
 from holdfast.tensor_headers import TensorHeader, read_tensor_header
+
+LISTED = 10
+"""Number of neurons with the largest scores that are listed."""
+
+
+class Neuron(NamedTuple):
+    """A neuron with its score."""
+
+    layer: int | None
+    neuron: int
+    """Its position among the neurons of its layer, from 0 on."""
+    score: float
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,8 @@ class LayerMap:
     """Numbers about the whole file, by name."""
     note: str = ""
     """Sentence on how the weights were counted. Empty where the count is exact."""
+    largest: tuple[Neuron, ...] = ()
+    """The neurons with the largest scores, the largest first. Empty for other files than scores of neurons."""
 
     def rows(self) -> list[tuple[str, str]]:
         """Returns rows of facts about the file, to print beside the table."""
@@ -46,7 +60,8 @@ class LayerMap:
         whole = self.by_layer.whole
         counts = {"entries": whole.entries, "selected": whole.chosen, "density": density(whole)}
         about = {"file": str(self.path), "kind": self.kind, "base": self.base, "made_from": summary(self.made_by)}
-        return {**about, **counts, **self.facts, "by_component": self.by_layer.records()}
+        largest = {"largest_neurons": [neuron._asdict() for neuron in self.largest]} if self.largest else {}
+        return {**about, **counts, **self.facts, **largest, "by_component": self.by_layer.records()}
 
     def _origin(self) -> list[tuple[str, str]]:
         """Lists the origin that holdfast recorded, or what a script wrote in its place."""
@@ -115,7 +130,22 @@ def _read_scores(path: Path, file: TensorHeader, progress: Progress) -> LayerMap
     title = f"Where the largest scores are: {count} are {largest.least:.3g} or more ({header['unit']})"
     if not whole.chosen:
         title = f"All {whole.entries:,} scores are 0 ({header['unit']})"
-    return LayerMap(path, "scores", by_layer, title, header["base"], header["made_by"], facts, note)
+    neurons = _largest_neurons(path) if header.get("granularity") == "neuron" else ()
+    return LayerMap(path, "scores", by_layer, title, header["base"], header["made_by"], facts, note, neurons)
+
+
+def _largest_neurons(path: Path) -> tuple[Neuron, ...]:
+    """Finds the neurons with the largest scores. Scores of 0 are left out."""
+    from holdfast.artifacts import load_scores
+    from holdfast.models.paths import layer_and_path
+
+    candidates = []
+    for name, scores in load_scores(path).entries.items():
+        values, places = scores.flatten().topk(min(LISTED, scores.numel()))
+        layer = layer_and_path(name)[0]
+        candidates += [Neuron(layer, *pair) for pair in zip(places.tolist(), values.tolist(), strict=True)]
+    ranked = sorted(candidates, key=lambda neuron: -neuron.score)
+    return tuple(neuron for neuron in ranked[:LISTED] if neuron.score > 0)
 
 
 def _read_patch(path: Path, file: TensorHeader, progress: Progress) -> LayerMap:

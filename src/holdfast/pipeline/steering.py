@@ -116,7 +116,7 @@ class _Measured:
         model = self.loaded.model
         moved = steered(model, direction, steering.coefficient, **how, check_base=False) if steering else nullcontext()
         with moved:
-            evaluation = evaluate(self.loaded, self.judge, self.suite, self.spec.generation, progress)
+            evaluation = evaluate(self.loaded, self.judge, self.suite, self.spec.generation, progress, made_by={})
         save_evaluation(path, replace(evaluation, made_by={**self.made_by, **self._named(steering)}))
 
     def _named(self, steering: Steering | None) -> dict[str, object]:

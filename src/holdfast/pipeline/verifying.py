@@ -216,7 +216,7 @@ class _Noise:
 
     def _save(self, path: Path, named: Mapping[str, object]) -> None:
         with self.steering.moving(self.loaded) if self.steering else nullcontext():
-            evaluation = evaluate(self.loaded, self.judge, self.suite, self.spec.generation)
+            evaluation = evaluate(self.loaded, self.judge, self.suite, self.spec.generation, made_by={})
         entries = {**named, **self.steering.entries(cast(Meta, named["model"]))} if self.steering else named
         evaluation = replace(evaluation, made_by={**self.made_by, **entries})
         if self.steering:

@@ -97,8 +97,14 @@ def _titles(inside: Sequence[Part], columns: int | None) -> dict[str, str]:
     return own | {path: others for path in members if path not in own}
 
 
+def _has_one_column(counts: ByLayer) -> bool:
+    """True if a single component makes up every row, as with neurons. Then a column for all would repeat its column."""
+    return len({(part.layer is None, part.component) for part in counts.parts}) == 1
+
+
 def _end_names(counts: ByLayer) -> tuple[str, ...]:
-    return ("all", "share", counts.chosen, *([f"mean {counts.mean}"] if counts.mean else []))
+    every = () if _has_one_column(counts) else ("all",)
+    return (*every, "share", counts.chosen, *([f"mean {counts.mean}"] if counts.mean else []))
 
 
 def _row(counts: ByLayer, parts: Sequence[Part], titles: dict[str, str]) -> tuple[str, ...]:
@@ -115,7 +121,8 @@ def _ends(counts: ByLayer, parts: Iterable[Part]) -> list[str]:
     part = joined(parts)
     mean = counts.mean_of(part)
     means = ["" if mean is None else f"{mean:.2e}"] if counts.mean else []
-    return [times(counts.relative_density(part)), f"{counts.share(part):.1%}", f"{part.chosen:,}", *means]
+    every = [] if _has_one_column(counts) else [times(counts.relative_density(part))]
+    return [*every, f"{counts.share(part):.1%}", f"{part.chosen:,}", *means]
 
 
 def _totals(counts: ByLayer, titles: dict[str, str]) -> tuple[tuple[str, ...], ...]:
