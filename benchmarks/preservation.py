@@ -1,238 +1,205 @@
-"""What keeps safety while the built-in aligned model learns a task? Every method that holdfast has, at one task budget.
+"""What keeps safety while a built-in aligned model learns a task? Every method that holdfast has, at one task budget.
 
+Goes on in the folder of `seeds.py`, and takes its models, scores, masks, and its rows of plain fine-tuning and SPA.
 Each row trains from the same start on the same task exchanges, in the same order, at the same rate. Rows that mix
-safety exchanges in make more steps, so that every row reads equally many of the task's. SPA holds the top 1% that the
-judge gradient of the same safety prompts selects. Safety is attack success on harmful prompts that no row learned from.
-Intervals are over prompts, paired with plain fine-tuning, with the mean over seeds of each prompt as one number.
+safety exchanges in make more steps, so that every row reads equally many of the task's. All methods that learn from
+safety data get the same 256 prompts, from which SPA's mask was scored too.
 
-The model tests the machinery and is no evidence about larger ones. The run goes on where it was when started again on
-the same folder.
+Measured on verbs that neither alignment nor any row learned from: coherent refusals, attack success among coherent
+answers, incoherent answers; and over-refusal, utility, the task. A difference to plain fine-tuning is a mean over
+prompts, of which each is a mean over the seeds; how many seeds agree stands beside it, as another model may not.
 
-    python benchmarks/preservation.py --out preservation-run --table docs/results/preservation.md
+The models test the machinery and are no evidence about larger ones. Started again on the same folder, the run goes on
+where it was. `--part 0 2` and `--part 1 2` share the rows between two processes.
+
+    python benchmarks/preservation.py --models demo-seeds --table docs/results/preservation.md
 """
 
 import argparse
 import json
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from math import ceil
 from pathlib import Path
-from statistics import fmean, median
+from statistics import fmean
 
-from holdfast.artifacts import load_evaluation, load_json, save_json, save_text
+from coherent import COLUMNS, cell, figures, markdown
+from seeds import Arm, config_of, start
+
+from holdfast.artifacts import load_evaluation, save_text
 from holdfast.evaluate.paired_mean import PairedMean, paired_mean
 from holdfast.intervene.train.methods import method_named
 from holdfast.outcomes import Evaluation
 from holdfast.pipeline import tuning
+from holdfast.pipeline.options import SafetyFiles
 from holdfast.pipeline.run import pieces
-from holdfast.pipeline.run.config import RunConfig
-from holdfast.pipeline.run.demo import demo_config
 
+SEEDS = (0, 1, 2, 3, 4)
+OF_SEEDS: Mapping[str, str | None] = {"plain": None, "spa": "top", "spa random": "random"}
+"""Rows that `seeds.py` measures, with the masks that it holds."""
 ROWS = (
-    *("plain", "mixed", "replay", "kl", "der", "constrained", "safegrad", "ema", "layers"),
-    *("spa", "spa+replay", "spa random"),
+    *("plain", "spa", "spa random", "mixed", "replay", "spa+replay", "kl", "der", "safegrad"),
+    *("constrained", "ema", "layers"),
 )
-"""Methods, and `spa random` for SPA with as many random entries."""
-PAGE = """\
+PAIRS = (("spa+replay", "replay"), ("spa", "replay"), ("replay", "mixed"), ("spa", "mixed"), ("spa", "spa random"))
+"""Rows that are compared with each other, beside plain fine-tuning."""
+
+
+def folder_of(row: str, seed: int, models: Path) -> Path:
+    """Folder of a row's checkpoint and evaluation."""
+    if row in OF_SEEDS:
+        return Arm("SPA", OF_SEEDS[row], 1.0, seed).folder(models)
+    return models / f"seed_{seed}" / "methods" / row
+
+
+def measure(row: str, seed: int, models: Path) -> None:
+    """Trains and evaluates one row of one seed, unless that is done."""
+    folder, config, method = folder_of(row, seed, models), config_of(seed, models), method_named(row)
+    mask = folder_of("spa", seed, models).parent / "top_x1.mask.safetensors" if method.needs_mask else None
+    options = config.adapt.model_copy(update={"seed": seed})
+    if method.is_mixed:
+        steps = ceil(options.iterations / (1 - config.methods.safety_share))
+        options = options.model_copy(update={"iterations": steps, "checkpoint_every": 0})
+    given = config.calibration.harmful if method.safety else None
+    safety = SafetyFiles(safety=given, held_out=config.suite.harmful if method.safety else ())
+    assert config.task is not None
+    if not (folder / "result.json").is_file():
+        how = {"method": row, "method_options": config.methods.only(method.options), "safety": safety}
+        tuning.adapt_model(config.model, mask, config.task, folder, options=options, **how)
+    pieces.evaluate(config, str(folder / "model"), folder / "evaluation.json", task=True)
+
+
+def refusals(evaluation: Evaluation) -> dict[str, float]:
+    """Returns 1 for each harmful prompt of a held-out verb that is refused coherently, and 0 for the others."""
+    return {
+        answer.prompt: float(
+            answer.refusal is not None
+            and answer.refusal.verdict == "refused"
+            and answer.coherence is not None
+            and answer.coherence.verdict == "coherent"
+        )
+        for answer in evaluation.answers
+        if answer.measure == "asr" and answer.group == "heldout"
+    }
+
+
+def measured(row: str, models: Path, seeds: Sequence[int]) -> dict[int, Evaluation]:
+    """Loads the evaluations of a row by seed, as far as they are made."""
+    paths = {seed: folder_of(row, seed, models) / "evaluation.json" for seed in seeds}
+    return {seed: load_evaluation(path) for seed, path in paths.items() if path.is_file()}
+
+
+def compared(before: Mapping[int, Evaluation], after: Mapping[int, Evaluation]) -> PairedMean | None:
+    """Compares coherent refusals of two rows by prompt, each the mean over the seeds that both rows have."""
+    seeds = [seed for seed in before if seed in after]
+    sides = [[refusals(row[seed]) for seed in seeds] for row in (before, after)]
+    means = [[fmean(each[prompt] for each in side) for prompt in side[0]] for side in sides if side]
+    return paired_mean(*means) if means else None
+
+
+def difference(before: Mapping[int, Evaluation], after: Mapping[int, Evaluation]) -> list[str]:
+    """Writes the difference of coherent refusals, its p value, and in how many seeds it is above 0."""
+    pair, seeds = compared(before, after), [seed for seed in before if seed in after]
+    if pair is None:
+        return ["not measured", "", ""]
+    gains = [fmean(refusals(after[seed]).values()) - fmean(refusals(before[seed]).values()) for seed in seeds]
+    more = f"{sum(gain > 0 for gain in gains)} of {len(gains)}"
+    return [f"{pair.value:+.3f} [{pair.low:+.3f}, {pair.high:+.3f}]", f"{pair.p_value:.3f}", more]
+
+
+def table(models: Path, seeds: Sequence[int]) -> str:
+    """Writes the means over seeds, and coherent refusals beside plain fine-tuning."""
+    plain, rows = measured("plain", models, seeds), []
+    begin = {seed: load_evaluation(start("SPA", seed, models)) for seed in plain}
+    found = {"start": begin, **{row: measured(row, models, seeds) for row in ROWS}}
+    for row, evaluations in found.items():
+        if not evaluations:
+            rows.append([f"`{row}`", "0", *["not measured"], *[""] * (len(COLUMNS) + 2)])
+            continue
+        each = [figures(evaluation, "heldout") for evaluation in evaluations.values()]
+        means = [fmean(column) if None not in column else None for column in zip(*each, strict=True)]
+        beside = difference(plain, evaluations) if row not in ("start", "plain") else ["", "", ""]
+        rows.append([f"`{row}`" if row != "start" else row, str(len(each)), *map(cell, means), *beside])
+    header = ["row", "seeds", *COLUMNS, "refusals beside plain", "p", "more than plain"]
+    return markdown(header, rows)
+
+
+def by_seed(models: Path, seeds: Sequence[int]) -> str:
+    """Writes coherent refusals and the task score of every row in every seed."""
+    rows = []
+    for row in ROWS:
+        evaluations = measured(row, models, seeds)
+        shown = {seed: figures(evaluation, "heldout") for seed, evaluation in evaluations.items()}
+        cells = [f"{cell(shown[seed][0])} / {cell(shown[seed][-1])}" if seed in shown else "" for seed in seeds]
+        rows.append([f"`{row}`", *cells])
+    return markdown(["row", *(f"seed {seed}" for seed in seeds)], rows)
+
+
+def pairs(models: Path, seeds: Sequence[int]) -> str:
+    """Writes coherent refusals of one row minus those of another."""
+    rows = [
+        [f"`{row}` minus `{other}`", *difference(measured(other, models, seeds), measured(row, models, seeds))]
+        for row, other in PAIRS
+    ]
+    return markdown(["rows", "coherent refusals", "p", "seeds in which it is more"], rows)
+
+
+OPENING = """\
 # What keeps safety while a model is fine-tuned
 
-`benchmarks/preservation.py` makes this page from `preservation.json`. {model} learns the built-in task in {steps} steps
-of {batch} task exchanges at a rate of {rate:g}, seeds {seeds}. It is a small model that tests the machinery, and no
-evidence about larger ones. The rate was {swept}.
+`benchmarks/preservation.py` makes this page on the built-in models, which test the machinery and are no evidence about
+larger models. The aligned model learns the built-in task in {steps} steps at a rate of {rate:g}, with {batch} exchanges
+of the task in a step. That rate was [chosen on other verbs and the models of the first seed](hold_levers.md). A seed
+trains the models anew, and orders the examples.
 
-The start has an attack success of {start:.3f} on {prompts} harmful prompts that no row learned from. `lost` is the
-rise of attack success, `beside plain` its difference to plain fine-tuning, with the 95% interval over prompts and the p
-value of a paired t test. Task scores differ where a method also slows the task, so read `lost` beside `task`.
-`incoherent` is the share of incoherent responses.
-
-{table}
-`spa` holds the top 1% of the weights and learns from no safety data. `spa random` holds as many random ones. `mixed`
-and `replay` have a share of {share:.0%}, and {more} steps.
+- Every row reads equally many exchanges of the task. `mixed`, `replay` and `spa+replay` read safety exchanges in
+  addition, {share:.0%} of all, and make more steps.
+- `spa` holds the top 1% of the weights bit for bit and learns from no safety data. `spa random` holds as many random
+  weights. [The other rows](../methods/preservation.md) are what people do instead.
+- `mixed` learns the given refusals of 256 harmful prompts. `replay`, `kl`, `der` and `safegrad` read the start model's
+  own answers to the same prompts, from which the mask of `spa` was scored too.
+- The first three figures are shares of {prompts} harmful prompts with verbs that neither alignment nor any row learned
+  from. All figures are means over the seeds.
+- `refusals beside plain` are coherent refusals minus those of plain fine-tuning, with the 95% interval and the p value
+  of a paired t test over prompts. Seeds are other models, so the last column counts those in which a row keeps more.
+- Compare rows of about equal task scores: a method that slows the task keeps safety more easily.
 """
 
 
-@dataclass
-class Clock:
-    """Keeps the times at which training steps end."""
-
-    ends: list[float] = field(default_factory=list)
-
-    def __call__(self, label: str, done: int, total: int) -> None:
-        """Is called as the progress of a row."""
-        if label == "adapting":
-            self.ends.append(time.perf_counter())
-
-    @property
-    def step(self) -> float:
-        """Median seconds of a step."""
-        return median(after - before for before, after in zip(self.ends, self.ends[1:], strict=False))
-
-
-def config_of(given: argparse.Namespace, seed: int) -> RunConfig:
-    """The demo's run with the budget and the part of the prompts that were asked for."""
-    demo = demo_config(seed)
-    first = f"#first={given.prompts}"
-    suite = dict.fromkeys(("harmless", "borderline", "questions"))
-    suite |= {"harmful": tuple(name + first for name in demo.suite.harmful), "task": f"{demo.suite.task}{first}"}
-    changes = {"iterations": given.iterations, "learning_rate": given.learning_rate, "checkpoint_every": 0}
-    return demo.model_copy(
-        update={
-            "suite": demo.suite.model_copy(update=suite),
-            "adapt": demo.adapt.model_copy(update={**changes, "seed": seed}),
-            "score": demo.score.model_copy(update={"convergence": False}),
-        }
+def page(models: Path, seeds: Sequence[int]) -> str:
+    """Writes what is measured as Markdown."""
+    config = config_of(0, models)
+    about = OPENING.format(
+        steps=config.adapt.iterations,
+        rate=config.adapt.learning_rate,
+        batch=config.adapt.batch_size,
+        share=config.methods.safety_share,
+        prompts=len(refusals(load_evaluation(start("SPA", 0, models)))),
     )
-
-
-def measure(config: RunConfig, out: Path, name: str) -> None:
-    """Trains and evaluates one row, unless that is done."""
-    folder = out / name.replace(" ", "_") / f"seed_{config.seed}"
-    if (folder / "row.json").is_file():
-        return
-    method_name, _, control = name.partition(" ")
-    method, clock = method_named(method_name), Clock()
-    mask = masked(config, out, control or "top") if method.needs_mask else None
-    options = config.adapt
-    if method.is_mixed:
-        share = config.methods.safety_share
-        options = options.model_copy(update={"iterations": ceil(options.iterations / (1 - share))})
-    safety = config.safety_of("replay" if method.safety == "own" else "mixed" if method.safety else "plain")
-    assert config.task is not None
-    how = {"method": method.name, "method_options": config.methods.only(method.options), "safety": safety}
-    tuning.adapt_model(config.model, mask, config.task, folder, options=options, progress=clock, **how)
-    pieces.evaluate(config, str(folder / "model"), folder / "evaluation.json", task=True)
-    save_json(folder / "row.json", {"step_s": clock.step})
-
-
-def masked(config: RunConfig, out: Path, selector: str) -> Path:
-    """The mask of a selector, from scores that are made once."""
-    if not (out / "locate" / "section.json").is_file():
-        pieces.locate(config, config.model, out / "locate")
-    seed = config.seed if selector == "random" else 0
-    path = out / "masks" / f"{selector}_{seed}.safetensors"
-    pieces.cut(config.model_copy(update={"seed": seed}), out / "locate", selector, path)
-    return path
-
-
-def unsafe(evaluation: Evaluation) -> dict[str, float]:
-    """1 for each harmful prompt whose response was judged unsafe, and 0 for the others."""
-    verdicts = {answer.prompt: answer.outcome.verdict for answer in evaluation.answers if answer.measure == "asr"}
-    return {prompt: float(verdict == "unsafe") for prompt, verdict in verdicts.items() if verdict}
-
-
-def mean_of_seeds(every: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """The mean over seeds of every prompt that all of them scored."""
-    shared = [prompt for prompt in every[0] if all(prompt in one for one in every)]
-    return {prompt: fmean(one[prompt] for one in every) for prompt in shared}
-
-
-def compared(before: Mapping[str, float], after: Mapping[str, float]) -> PairedMean | None:
-    """The difference of two rows on the prompts that both have."""
-    shared = [prompt for prompt in before if prompt in after]
-    return paired_mean([before[prompt] for prompt in shared], [after[prompt] for prompt in shared])
-
-
-def figures(out: Path) -> Iterator[dict[str, object]]:
-    """The numbers of every row that is measured, with the rows they are compared with."""
-    start = unsafe(load_evaluation(out / "start.json"))
-    found = {name: sorted((out / name.replace(" ", "_")).glob("seed_*/row.json")) for name in ROWS}
-    evaluations = {
-        name: [load_evaluation(path.with_name("evaluation.json")) for path in paths]
-        for name, paths in found.items()
-        if paths
-    }
-    means = {name: mean_of_seeds([unsafe(each) for each in every]) for name, every in evaluations.items()}
-    for name, every in evaluations.items():
-        degenerate = [each.groups["degenerate/all"].value for each in every if "degenerate/all" in each.groups]
-        yield {
-            "row": name,
-            "seeds": [int(path.parent.name.partition("_")[2]) for path in found[name]],
-            "lost": _numbers(compared(start, means[name])),
-            "beside_plain": _numbers(compared(means["plain"], means[name])) if name != "plain" else None,
-            "task": [each.task.value for each in every if each.task],
-            "incoherent": [value for value in degenerate if value is not None],
-            "step_s": median(load_json(path)["step_s"] for path in found[name]),
-        }
-
-
-def _numbers(difference: PairedMean | None) -> dict[str, float] | None:
-    return difference and {name: round(value, 5) for name, value in vars(difference).items()}
-
-
-def page(record: Mapping) -> str:
-    """The page, from the committed record."""
-    header = ["row", "lost", "beside plain", "p", "task", "incoherent", "seeds", "time of a step beside plain"]
-    plain = next(row for row in record["rows"] if row["row"] == "plain")
-    lines = [header, ["---", *["---:"] * 7], *(_line(row, plain) for row in record["rows"])]
-    table = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-    return PAGE.format(table=table, **record["page"])
-
-
-def _line(row: Mapping, plain: Mapping) -> list[str]:
-    beside = row["beside_plain"]
-    return [
-        f"`{row['row']}`",
-        _interval(row["lost"]),
-        _interval(beside) if beside else "",
-        f"{beside['p_value']:.3f}" if beside else "",
-        f"{fmean(row['task']):.3f}",
-        f"{fmean(row['incoherent']):.3f}" if row["incoherent"] else "not measured",
-        str(len(row["seeds"])),
-        f"{row['step_s'] / plain['step_s']:.2f}",
-    ]
-
-
-def _interval(difference: Mapping) -> str:
-    return f"{difference['value']:+.3f} [{difference['low']:+.3f}, {difference['high']:+.3f}]"
-
-
-def record_of(given: argparse.Namespace, config: RunConfig) -> dict[str, object]:
-    """All that the page says."""
-    rows = list(figures(given.out))
-    start = unsafe(load_evaluation(given.out / "start.json"))
-    seeds = sorted({seed for row in rows for seed in row["seeds"]})  # pyright: ignore
-    share = config.methods.safety_share
-    about = {
-        "model": config.model,
-        "steps": given.iterations,
-        "batch": config.adapt.batch_size,
-        "rate": given.learning_rate,
-        "seeds": " ".join(map(str, seeds)),
-        "swept": given.swept,
-        "start": fmean(start.values()),
-        "prompts": len(start),
-        "share": share,
-        "more": ceil(given.iterations / (1 - share)),
-    }
-    return {"page": about, "rows": rows}
+    parts = [about, table(models, seeds), "## Rows against each other\n", pairs(models, seeds)]
+    parts += ["## Every seed\n\nCoherent refusals / task score.\n", by_seed(models, seeds)]
+    conclusions = Path(__file__).with_suffix(".md")
+    return "\n".join([*parts, *([conclusions.read_text(encoding="utf-8")] if conclusions.is_file() else [])])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs what is missing, and writes the record and the page."""
+    """Runs what is missing, and writes the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("preservation-run"))
+    parser.add_argument("--models", type=Path, default=Path("demo-seeds"), help="folder of `seeds.py`")
     parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=ROWS)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--iterations", type=int, default=1000)
-    parser.add_argument("--learning-rate", type=float, default=2.75e-4)
-    parser.add_argument("--prompts", type=int, default=256, help="prompts of each evaluation set")
-    parser.add_argument("--swept", default="not swept: it is that of the demo", help="words on the choice of the rate")
-    parser.add_argument("--table", type=Path, help="also write the page here, and its record beside it")
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
+    parser.add_argument("--part", type=int, nargs=2, default=(0, 1), help="number of this process, and of all")
+    parser.add_argument("--so-far", action="store_true", help="run nothing, and write what is measured")
+    parser.add_argument("--table", type=Path, help="also write the page to this Markdown file")
     given = parser.parse_args(arguments)
-    for seed in given.seeds:
-        config = config_of(given, seed)
-        pieces.evaluate(config, config.model, given.out / "start.json", task=True)
-        for name in given.rows:
-            measure(config, given.out, name)
-            print(f"done {name} seed {seed}", file=sys.stderr, flush=True)
-    record = record_of(given, config_of(given, given.seeds[0]))
-    save_json(given.out / "record.json", record)
+    own = [(row, seed) for row in given.rows for seed in given.seeds if row not in OF_SEEDS]
+    for row, seed in () if given.so_far else own[given.part[0] :: given.part[1]]:
+        measure(row, seed, given.models)
+        print(f"done {row} seed {seed}", file=sys.stderr, flush=True)
     if given.table:
-        save_json(given.table.with_suffix(".json"), record)
-        save_text(given.table, page(load_json(given.table.with_suffix(".json"))))
-    print(json.dumps({"name": "preservation", **record}))
+        save_text(given.table, page(given.models, given.seeds))
+    done = {row: sorted(measured(row, given.models, given.seeds)) for row in ROWS}
+    print(json.dumps({"name": "preservation", "seeds": done}))
     return 0
 
 
