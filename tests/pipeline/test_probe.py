@@ -14,7 +14,7 @@ from holdfast.pipeline import masks, scoring
 from holdfast.pipeline.judges import load_judge
 from holdfast.pipeline.options import ScoringOptions
 from holdfast.pipeline.probe import attack_success_probe, not_refused_probe, top_mask_refresh
-from holdfast.prompts.sources import load_prompts
+from holdfast.prompts.sources import load_exchanges, load_prompts
 from tests.intervene.given import bits, equal_bits, loss_of, random_mask, users_trainer
 from tests.pipeline.small import small_config
 
@@ -108,6 +108,20 @@ def test_a_mask_moves_with_the_weights(tmp_path):
     assert before.iou(after.__class__(after.indices, after.shapes, before.base, after.num_parameters)) < 1.0
 
 
-def test_an_objective_without_a_judge_is_refused():
-    with pytest.raises(ValueError, match="utility needs exchanges and no judge"):
-        top_mask_refresh(None, None, [], scoring=ScoringOptions(objective="utility"))  # pyright: ignore
+def test_without_a_judge_a_mask_is_made_from_refusals(tmp_path):
+    config, options = small_config(tmp_path), ScoringOptions(objective="refusal_likelihood")
+    refusals = config.refusals.refusals
+    scoring.score_likelihood(config.model, refusals, tmp_path / "scores.safetensors", options=options)
+    mask = masks.select(tmp_path / "scores.safetensors", "top", tmp_path / "mask", given={"fraction": 0.02})
+    loaded = load_model(config.model)
+    for given in (refusals, load_exchanges(refusals)):
+        assert top_mask_refresh(loaded.tokenizer, None, given, 0.02)(loaded.model).equals(mask)
+
+
+def test_a_judge_and_an_objective_that_do_not_fit_are_refused():
+    tokenizer = load_model("testbed:aligned").tokenizer
+    likelihood = ScoringOptions(objective="refusal_likelihood")
+    with pytest.raises(ValueError, match="objective refusal_likelihood uses no judge; give None"):
+        top_mask_refresh(tokenizer, RefusalJudge(), [], scoring=likelihood)  # pyright: ignore
+    with pytest.raises(ValueError, match="a judge was expected, got NoneType"):
+        top_mask_refresh(tokenizer, None, [], scoring=ScoringOptions(objective="mix"))

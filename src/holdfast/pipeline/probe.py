@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypedDict, cast
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -20,8 +21,8 @@ from holdfast.outcomes import Rate
 from holdfast.pipeline.judges import load_judge, try_on
 from holdfast.pipeline.objectives import make_objective, refuse_contradictions
 from holdfast.pipeline.options import ScoringOptions
-from holdfast.prompts.sources import load_prompts
-from holdfast.records import Prompt, require_records
+from holdfast.prompts.sources import load_exchanges, load_prompts
+from holdfast.records import Exchange, Prompt, require_records
 from holdfast.score.measure import refuse_too_few
 from holdfast.score.scoring import ScoreOptions, score_halves
 from holdfast.select.top import TopOptions, select_top
@@ -98,8 +99,8 @@ def not_refused_probe(
 @checked_call
 def top_mask_refresh(
     tokenizer: PreTrainedTokenizerBase,
-    judge: ModelJudge,
-    prompts: Sequence[Prompt] | str | Path,
+    judge: ModelJudge | None,
+    prompts: Sequence[Prompt] | Sequence[Exchange] | str | Path,
     fraction: float = 0.01,
     *,
     scoring: ScoringOptions = ScoringOptions(),
@@ -112,39 +113,62 @@ def top_mask_refresh(
 
     Args:
         tokenizer: the model's tokenizer.
-        judge: a judge with a gradient (see `load_judge`).
-        prompts: harmful prompts from which scores are made, or the name or file of a set of them.
+        judge: a judge with a gradient (see `load_judge`). None for `refusal_likelihood`, which uses none.
+        prompts: harmful prompts from which scores are made, or the name or file of a set of them. For
+            `refusal_likelihood` they come with refusals, as exchanges.
         fraction: share of the scored entries to select, in (0, 1).
-        scoring: options of scoring.
+        scoring: options of scoring. Without a judge the objective is `refusal_likelihood`.
         generation: options of generation for the responses from which scores are made.
         seed: seed of the split into halves and of a relaxation's noise.
 
     Raises:
-        ValueError: there is no tokenizer, the objective needs no judge, a setting contradicts another, or there are too
-            few prompts.
+        ValueError: there is no tokenizer, the objective and the judge do not fit, a setting contradicts another, or
+            there are too few prompts.
     """
     require_options(scoring, ScoringOptions)
     require_options(generation, GenerateOptions)
-    if OBJECTIVES[scoring.objective].given:
-        raise ValueError(
-            f"objective {scoring.objective} needs exchanges and no judge; choose an objective that uses a judge."
-        )
+    if judge is None and scoring == ScoringOptions():
+        scoring = ScoringOptions(objective="refusal_likelihood")
     refuse_contradictions(scoring, generation)
-    require_judge(judge)
     require_tokenizer(tokenizer)
-    prompt_texts = [prompt.prompt for prompt in _harmful(prompts)]
-    refuse_too_few(prompt_texts)
+    given = _given(scoring.objective, judge, prompts)
     score_options = ScoreOptions(method=scoring.method, token_budget=scoring.token_budget)
 
     def refresh(model: PreTrainedModel) -> Mask:
         loaded = _in_training(model, tokenizer, fingerprint(model))
         with TemporaryDirectory() as folder:
-            given = {"judge": judge, "prompts": prompt_texts, "generation": generation, "seed": seed}
-            made = make_objective(scoring, loaded, Path(folder), **given)
+            made = make_objective(scoring, loaded, Path(folder), generation=generation, seed=seed, **given)
         scores = score_halves(loaded, made.objective, score_options, seed=seed).whole
         return select_top(scores, TopOptions(fraction=fraction))
 
     return refresh
+
+
+class _Given(TypedDict, total=False):
+    """What an objective is made from."""
+
+    judge: ModelJudge
+    prompts: list[str]
+    exchanges: Sequence[Exchange]
+
+
+def _given(
+    objective: str, judge: ModelJudge | None, prompts: Sequence[Prompt] | Sequence[Exchange] | str | Path
+) -> _Given:
+    """Returns the judge and the prompts, or the exchanges. Raises ValueError where they do not fit the objective."""
+    if OBJECTIVES[objective].given:
+        if judge is not None:
+            raise ValueError(f"objective {objective} uses no judge; give None, or choose an objective that uses one.")
+        is_name = isinstance(prompts, str | Path)
+        given = load_exchanges(prompts, responses="refusals") if is_name else prompts
+        require_records(f"the exchanges of objective {objective}", given, Exchange)
+        exchanges = cast("Sequence[Exchange]", given)
+        refuse_too_few([exchange.prompt for exchange in exchanges])
+        return {"exchanges": exchanges}
+    require_judge(judge)
+    texts = [prompt.prompt for prompt in _harmful(cast("Sequence[Prompt] | str | Path", prompts))]
+    refuse_too_few(texts)
+    return {"judge": cast(ModelJudge, judge), "prompts": texts}
 
 
 def _harmful(prompts: Sequence[Prompt] | str | Path) -> list[Prompt]:

@@ -26,14 +26,16 @@ from holdfast.intervene.train.checkpoints import discard_checkpoints
 from holdfast.intervene.train.enhance import EnhanceResult, check_method, enhance
 from holdfast.intervene.train.frozen import require_roles
 from holdfast.intervene.train.methods import Method, method_for, refuse_idle, refuse_several_processes, usual_method
+from holdfast.intervene.train.one_tuning import Refresh
 from holdfast.intervene.train.preserve.replay import own_answers
 from holdfast.intervene.train.preserve.safety import Safety, check_safety
 from holdfast.intervene.train.result import TuningResult
 from holdfast.models.load import LoadedModel, default_device, load_model, load_outline
 from holdfast.pipeline.given_exchanges import load_to_enhance
 from holdfast.pipeline.inputs import digest_of
-from holdfast.pipeline.options import EnhanceFiles, SafetyFiles
+from holdfast.pipeline.options import EnhanceFiles, SafetyFiles, ScoringOptions
 from holdfast.pipeline.outputs import claimed, refuse_unclaimable
+from holdfast.pipeline.probe import top_mask_refresh
 from holdfast.pipeline.rendering import rendering_of
 from holdfast.pipeline.saving import save_checkpoint
 from holdfast.progress import Progress, silent, step
@@ -131,6 +133,8 @@ def adapt_model(
         learned = _with_answers(chosen, loaded, learned, method_options, out, progress)
         call_options = {"adapter_dir": out / "adapter", "method": chosen.name, "just_loaded": True}
         call_options |= {"method_options": method_options, "safety": learned}
+        if selected is not None and "refresh_every" in chosen.options:
+            call_options["refresh"] = _refresh(loaded, selected, learned)
         result = adapt(loaded, selected, task, options, progress, kept, **call_options)
         checked = {
             "entries_protected": result.entries_protected,
@@ -168,6 +172,12 @@ def _with_answers(
         return safety
     settings = {"max_new_tokens": options.answer_tokens, "cache": out / ANSWERS, "progress": progress}
     return own_answers(loaded, prompts, **settings)
+
+
+def _refresh(loaded: LoadedModel, mask: Mask, refusals: Safety) -> Refresh:
+    """Returns a function that selects as many weights as the mask has, by the likelihood of the given refusals."""
+    scoring = ScoringOptions(objective="refusal_likelihood")
+    return top_mask_refresh(loaded.tokenizer, None, refusals, mask.density, scoring=scoring)
 
 
 def _refuse_missing_parts(model: str, options: AdaptOptions) -> None:

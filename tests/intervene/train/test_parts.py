@@ -5,7 +5,8 @@ from holdfast.intervene.train.methods import METHODS, method_for, method_named
 from tests.intervene.given import REFUSALS, bits, equal_bits, load_tiny, random_mask
 from tests.intervene.train.preserve.toys import tuned
 
-BESIDE = [name for name in METHODS if name not in ("plain", "spa", "set", "mgda", "gapo", "p_gapo")]
+HOLDING = ("plain", "spa", "set", "refresh", "mgda", "gapo", "p_gapo")
+BESIDE = [name for name in METHODS if name not in HOLDING]
 
 
 @pytest.mark.parametrize("other", [*BESIDE, "replay+gapo", "mixed+ema+layers"])

@@ -17,10 +17,10 @@ from holdfast.intervene.options import AdaptOptions
 from holdfast.intervene.train.afterwards import compare_held
 from holdfast.intervene.train.examples import shuffled_positions
 from holdfast.intervene.train.frozen import frozen_roles
-from holdfast.intervene.train.holds import MASK
+from holdfast.intervene.train.holds import MASK, NOTHING
 from holdfast.intervene.train.identity import identity_of
 from holdfast.intervene.train.methods import Method, method_for, refuse_idle, refuse_several_processes, usual_method
-from holdfast.intervene.train.one_tuning import MakeOptimizer, Tuning
+from holdfast.intervene.train.one_tuning import MakeOptimizer, Refresh, Tuning
 from holdfast.intervene.train.parts import Parts
 from holdfast.intervene.train.preserve.mixed import mixed
 from holdfast.intervene.train.preserve.response_loss import per_step, response_loss
@@ -43,7 +43,7 @@ class AdaptResult(TuningResult):
 
     entries_protected: int
     protected_identical: bool | None
-    """True after a check that every protected entry kept every bit. None without a mask."""
+    """True after a check that every protected entry kept every bit. None without a mask, and if the mask changed."""
     frozen: tuple[Role, ...] = ()
     """Roles of the parameters that were not trained."""
     safety_read: int | None = None
@@ -72,6 +72,7 @@ def adapt(
     held_out: Sequence[Prompt | Exchange] = (),
     check_base: bool = True,
     just_loaded: bool = False,
+    refresh: Refresh | None = None,
 ) -> AdaptResult:
     """Fine-tunes the model in place. For another arm, load the model again.
 
@@ -93,6 +94,8 @@ def adapt(
         check_base: True refuses a mask of another model.
         just_loaded: True trusts the hash that `load_model` has just made. False hashes the weights again and refuses a
             model that has changed since loading.
+        refresh: makes a new mask from the model in training, for the method refresh, such as what `top_mask_refresh`
+            returns.
 
     Raises:
         ValueError: the mask, the exchanges or the safety data do not fit the model and the method, or the loss or a
@@ -109,7 +112,7 @@ def adapt(
     extra = safety_exchanges(chosen, loaded, safety, method_options.answer_tokens, progress)
     roles = () if options.lora else frozen_roles(loaded.model, options.freeze, train_routers=options.train_routers)
     make = make_optimizer or partial(dense_adamw, options=options)
-    tuning = Tuning(loaded, mask, options, make, roles, method_options, extra)
+    tuning = Tuning(loaded, mask, options, make, roles, method_options, extra, refresh)
     parts, examples, order = _examples(chosen, tuning, exchanges)
     identity = identity_of("adapt", loaded, mask, chosen, method_options, extra)
     steps = Steps(SUPERVISED, examples, order, "adapting", progress, as_path(output_dir), identity)
@@ -120,11 +123,10 @@ def adapt(
 
 def _result(tuning: Tuning, parts: Parts, trained: TuningResult, safety_read: int | None) -> AdaptResult:
     """Returns the result. `safety_read` is the number of safety exchanges that training read, None without any."""
-    is_held = parts.hold is MASK
     return AdaptResult(
         **vars(trained),
-        entries_protected=len(tuning.selected) if is_held else 0,
-        protected_identical=True if is_held else None,
+        entries_protected=0 if parts.hold is NOTHING else len(tuning.selected),
+        protected_identical=True if parts.hold is MASK else None,
         frozen=tuning.frozen,
         safety_read=safety_read,
         safety_given=None if safety_read is None else len(tuning.extra),

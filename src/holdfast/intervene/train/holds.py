@@ -59,4 +59,6 @@ def _sparse_adamw(tuning: Tuning) -> SparseAdamW:
 
 NOTHING = Hold(_free)
 MASK = Hold(_mask_held)
+REFRESHED = Hold(_free)
+"""A callback of the method holds a mask that changes."""
 ALL_BUT_MASK = Hold(_rest_held, is_sparse=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import nn
+from transformers import PreTrainedModel
 
 from holdfast.intervene.method_options import MethodOptions
 from holdfast.intervene.options import SftOptions
@@ -14,6 +15,7 @@ from holdfast.records import Exchange
 from holdfast.values import Mask
 
 MakeOptimizer = Callable[[nn.Module], torch.optim.Optimizer]
+Refresh = Callable[[PreTrainedModel], Mask]
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Tuning:
     """Options of the method."""
     extra: Sequence[Exchange] = ()
     """Exchanges beside the task's that the method's losses read."""
+    refresh: Refresh | None = None
+    """Makes a new mask from the model in training, for a method that holds several masks in turn."""
 
     @property
     def model(self) -> nn.Module:

@@ -14,8 +14,10 @@ from holdfast.intervene.method_options import MethodOptions
 from holdfast.intervene.train.afterwards import Afterwards, nothing
 from holdfast.intervene.train.combine.weights import Combine
 from holdfast.intervene.train.holds import NOTHING, Hold
+from holdfast.intervene.train.one_tuning import Refresh
 from holdfast.intervene.train.within_context import Row
 from holdfast.records import Exchange
+from holdfast.values import Mask
 
 Batch = dict[str, Tensor]
 """Micro-batch that the trainer has collated."""
@@ -43,6 +45,9 @@ class Start:
     max_length: int = 2048
     """Largest number of tokens in an exchange."""
     seed: int = 0
+    mask: Mask | None = None
+    refresh: Refresh | None = None
+    """Makes a new mask from the model in training."""
 
 
 MakeLoss = Callable[[Start], Loss]

@@ -128,6 +128,8 @@ def _added(parts: Parts, tuning: Tuning, rows: Sequence[Row]) -> Added:
         micro_batches=micro_batches(options),
         max_length=options.max_length,
         seed=options.seed,
+        mask=tuning.mask,
+        refresh=tuning.refresh,
     )
     return added(parts, start)
 
