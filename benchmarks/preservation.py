@@ -39,7 +39,7 @@ OF_SEEDS: Mapping[str, str | None] = {"plain": None, "spa": "top", "spa random":
 """Rows that `seeds.py` measures, with the masks that it holds."""
 ROWS = (
     *("plain", "spa", "spa random", "mixed", "replay", "spa+replay", "kl", "der", "safegrad"),
-    *("constrained", "ema", "layers"),
+    *("constrained", "ema", "layers", "refresh"),
 )
 PAIRS = (("spa+replay", "replay"), ("spa", "replay"), ("replay", "mixed"), ("spa", "mixed"), ("spa", "spa random"))
 """Rows that are compared with each other, beside plain fine-tuning."""

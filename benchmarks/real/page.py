@@ -135,7 +135,7 @@ def table(experiment: str, names: Sequence[str], labels: Sequence[str]) -> str:
     harmful += ["XSTest, unsafe"] if "contrast" in start else []
     header = [*labels, "runs", "refuses harmful", *harmful, "over-refusal (XSTest, safe)", "perplexity", "broken"]
     rows = [row(["untouched", *[""] * (len(names) - 1)], [start], start)]
-    rows += [row([f"{one:g}" if isinstance(one, float) else str(one) for one in key], groups[key], start)
+    rows += [row([f"{one:g}" if isinstance(one, float) else str(one) for one in key or ()], groups[key], start)
              for key in sorted(groups, key=order)]  # fmt: skip
     return markdown(header, rows)
 
@@ -176,6 +176,45 @@ def interval(found: tuple[float, float, float]) -> str:
     return f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]"
 
 
+def restored() -> str:
+    """Writes what `restore` brings back: rates, and the share of the lost refusals."""
+    cells = {(cell["cell"]["selector"], cell["cell"]["fraction"]): cell for cell in load_cells("restore")}
+    if ("tuned", 0.0) not in cells:
+        return "not run\n"
+    aligned, tuned = (cells[name, 0.0]["rates"]["refusal/harmful"]["value"] for name in ("aligned", "tuned"))
+    rows = []
+    for (selector, fraction), cell in sorted(cells.items(), key=lambda one: (one[0][1], one[0][0])):
+        rates = {name: Rate(**rate) for name, rate in cell["rates"].items()}
+        names = ("refusal/harmful", "borderline", "task", "utility")
+        back = "" if not fraction else f"{(rates['refusal/harmful'].value - tuned) / (aligned - tuned):.2f}"
+        weights = f"{cell['restored']:,}" if fraction else ""
+        rows.append([selector, f"{fraction:g}" if fraction else "", weights, *(shown(rates[name]) for name in names),
+                     back])  # fmt: skip
+    header = ["model", "share", "weights put back", "refuses harmful", "refuses borderline", "task", "utility",
+              "lost refusals back"]  # fmt: skip
+    return markdown(header, rows)
+
+
+def preserved() -> str:
+    """Writes what every method of fine-tuning preserves: means over seeds, and refusals beside plain fine-tuning."""
+    groups = grouped(load_cells("preserve"), ("method", "share", "rate"))
+    rates = sorted({key[2] for key in groups if key})
+    rows = []
+    for key in sorted((key for key in groups if key), key=lambda key: (rates.index(key[2]), key[1], key[0])):
+        cells, plain = groups[key], groups.get(("plain", 0.0, key[2]), [])
+        names = ("refusal/harmful", "borderline", "task", "utility")
+        means = [f"{fmean(cell['rates'][name]['value'] for cell in cells):.2f}" for name in names]
+        perplexity = f"{fmean(cell['rates']['perplexity']['value'] for cell in cells):.1f}"
+        pairs = matched(cells, plain) if key[0] != "plain" else []
+        mine, theirs = ([pair[side] for pair in pairs] for side in (0, 1))
+        beside = interval(difference(mine, theirs, "refusal")) if pairs else ""
+        share = f"{key[1]:.1%}" if key[1] else ""
+        rows.append([key[0], share, f"{key[2]:g}", str(len(cells)), *means, perplexity, beside])
+    header = ["method", "held", "rate", "seeds", "refuses harmful", "refuses borderline", "task", "utility",
+              "perplexity", "refusals beside plain"]  # fmt: skip
+    return markdown(header, rows) if rows else "not run\n"
+
+
 def main() -> None:
     """Fills the tables into the words of the page."""
     tuned, noisy = ("weights", "share", "rate"), ("mask", "share", "ratio")
@@ -184,6 +223,8 @@ def main() -> None:
         "set differences": differences("set", tuned, "top", "random"),
         "noise": table("noise", noisy, ["mask", "share", "noise"]),
         "noise differences": differences("noise", noisy, "top", "random"),
+        "restore": restored(),
+        "preserve": preserved(),
         "noise differences, safety-only": differences("noise", noisy, "safety_only", "random"),
     }
     text = WORDS.read_text()

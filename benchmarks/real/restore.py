@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from benchmarks.real.cells import run_missing, tell
+from benchmarks.real.cells import letter, run_missing, tell
 
 from holdfast.evaluate.suite import Suite, evaluate
 from holdfast.intervene.options import AdaptOptions
@@ -69,8 +69,11 @@ def read_suite() -> Suite:
 
 def measure(model: Path) -> dict:
     """Measures a checkpoint. The refusal rules read 32 tokens of each response, as in `make real`."""
-    found = evaluate(load_model(model), None, read_suite(), GenerateOptions(max_new_tokens=32), tell)
-    return {"rates": {name: asdict(rate) for name, rate in found.rates.items() if not name.startswith("cut_off/")}}
+    found = evaluate(load_model(model), None, read_suite(), GenerateOptions(max_new_tokens=32), tell, made_by={})
+    kinds = ("refusal", "borderline", "task", "utility")
+    outcomes = {kind: "".join(letter(one) for one in found.answers if one.measure == kind) for kind in kinds}
+    rates = {name: asdict(rate) for name, rate in found.rates.items() if not name.startswith("cut_off/")}
+    return {"rates": rates, "outcomes": outcomes}
 
 
 def tuned_model(aligned: Path, out: Path, rate: float) -> Path:
@@ -100,10 +103,10 @@ def options_of(cell: Cell, aligned: Path, out: Path) -> RestoreOptions:
 def run_cell(aligned: Path, out: Path, rate: float, cell: Cell) -> dict:
     """Restores, measures and reverts."""
     if cell.selector == "aligned":
-        return measure(aligned)
+        return {"cell": asdict(cell), **measure(aligned)}
     tuned = tuned_model(aligned, out, rate)
     if cell.selector == "tuned":
-        return {"rate": rate, **measure(tuned)}
+        return {"cell": asdict(cell), "rate": rate, **measure(tuned)}
     folder = out / cell.stem
     if not (folder / "patch.safetensors").is_file():
         restore(aligned, tuned, folder, options_of(cell, aligned, out), tell)
@@ -112,7 +115,7 @@ def run_cell(aligned: Path, out: Path, rate: float, cell: Cell) -> dict:
     patching.revert_to_folder(str(folder / "model"), folder / "patch.safetensors", back)
     same = (back / file).read_bytes() == (tuned / file).read_bytes()
     counts = {name: done[name] for name in ("restored", "moved", "scored")}
-    return {**counts, "reverts": same, **measure(folder / "model")}
+    return {"cell": asdict(cell), **counts, "reverts": same, **measure(folder / "model")}
 
 
 def main() -> None:
