@@ -25,7 +25,14 @@ from holdfast.intervene.train.adapters import target_modules
 from holdfast.intervene.train.checkpoints import discard_checkpoints
 from holdfast.intervene.train.enhance import EnhanceResult, check_method, enhance
 from holdfast.intervene.train.frozen import require_roles
-from holdfast.intervene.train.methods import Method, method_for, refuse_idle, refuse_several_processes, usual_method
+from holdfast.intervene.train.methods import (
+    Method,
+    method_for,
+    refuse_adapters,
+    refuse_idle,
+    refuse_several_processes,
+    usual_method,
+)
 from holdfast.intervene.train.one_tuning import Refresh
 from holdfast.intervene.train.preserve.replay import own_answers
 from holdfast.intervene.train.preserve.safety import Safety, check_safety
@@ -122,6 +129,7 @@ def adapt_model(
     refuse_unclaimable(out)
     chosen = method_for(method or usual_method("adapt", mask), mask)
     refuse_idle(chosen, method_options)
+    refuse_adapters(chosen, options.lora)
     refuse_several_processes(chosen)
     task, learned = load_exchanges(exchanges), load_safety(chosen, safety)
     _refuse_missing_parts(model, options)

@@ -19,7 +19,14 @@ from holdfast.intervene.train.examples import shuffled_positions
 from holdfast.intervene.train.frozen import frozen_roles
 from holdfast.intervene.train.holds import MASK, NOTHING
 from holdfast.intervene.train.identity import identity_of
-from holdfast.intervene.train.methods import Method, method_for, refuse_idle, refuse_several_processes, usual_method
+from holdfast.intervene.train.methods import (
+    Method,
+    method_for,
+    refuse_adapters,
+    refuse_idle,
+    refuse_several_processes,
+    usual_method,
+)
 from holdfast.intervene.train.one_tuning import MakeOptimizer, Refresh, Tuning
 from holdfast.intervene.train.parts import Parts
 from holdfast.intervene.train.preserve.mixed import mixed
@@ -106,6 +113,7 @@ def adapt(
     mask = None if mask is None else as_mask(mask)
     chosen = method_for(method or usual_method("adapt", mask), mask)
     refuse_idle(chosen, method_options)
+    refuse_adapters(chosen, options.lora)
     refuse_several_processes(chosen)
     check_safety(chosen, safety, held_out)
     refuse_wrong_start(loaded, mask, check_base=check_base, just_loaded=just_loaded)

@@ -186,6 +186,15 @@ def refuse_idle(method: Method, options: MethodOptions) -> None:
             )
 
 
+def refuse_adapters(method: Method, lora: object) -> None:
+    """Raises ValueError where adapters are trained by a method that holds several masks in turn."""
+    if lora is not None and "refresh_every" in method.options:
+        raise ValueError(
+            f"method {method.name} holds no adapters, because entries that a new mask adds have moved; leave lora out, "
+            "or choose method spa."
+        )
+
+
 def refuse_unread(methods: Sequence[str], options: MethodOptions) -> None:
     """Raises ValueError for an option that none of several methods reads."""
     read = {option for method in methods for option in method_named(method).options}

@@ -7,7 +7,6 @@ leaves out are trained from then on. So an entry keeps its bits between two refr
 The scores lie on the same floor as training, so the caller gives the function that makes a mask.
 """
 
-from peft import PeftModel
 from transformers import TrainerCallback
 
 from holdfast.intervene.hold.callback import ProtectCallback
@@ -16,11 +15,6 @@ from holdfast.intervene.train.parts import Parts, Start
 
 
 def _make(start: Start) -> TrainerCallback:
-    if isinstance(start.model, PeftModel):
-        raise ValueError(
-            "method refresh holds no adapters, because entries that a new mask adds have moved; train all weights, or "
-            "choose method spa."
-        )
     if start.refresh is None or start.mask is None:
         raise ValueError(
             "method refresh needs a function that makes a new mask and got none; give "
