@@ -117,7 +117,7 @@ def cards(report: Report) -> list[Card]:
 
 def _noise_card(report: Report) -> Card:
     verify = report.verify
-    at = quoted_noise(verify) or 0
+    at = quoted_noise(verify, report.safety) or 0
     top, random = (verify.safety.at(arm, at) or WAITING for arm in ("top", "random"))
     useful = verify.utility.at("top", at) or WAITING
     coherent = verify.rates("coherence").at("top", at)
