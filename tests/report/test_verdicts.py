@@ -82,7 +82,7 @@ def test_without_a_judge_text_that_noise_broke_is_no_loss_of_refusals(coherent, 
     given = {"safety": "not_refused", "verify": verify}
     verdict = noise_claims.noise_hurts(read(given))
     assert verdict.answer == says
-    assert "where incoherent answers with noise on top count as refusals" in verdict.bar
+    assert "incoherent answers under noise on selected count as refusals" in verdict.bar
     assert noise_claims.noise_hurts(read({"verify": verify})).answer == YES  # a judge leaves broken text unscored
 
 
