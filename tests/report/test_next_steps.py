@@ -58,3 +58,14 @@ def test_a_run_that_is_not_complete_is_first_to_be_finished():
         "Finish the run, unless it still goes on. This command makes the 1 missing piece, and keeps all others."
     )
     assert "What to do next" in render_page(read(report))
+
+
+def test_where_noise_broke_the_text_weaker_noise_is_advised():
+    report = full_report()
+    ratios = len(report["verify"]["noise_ratio"])
+    flat = [rate(100, 200).__dict__] * ratios
+    report["verify"] |= dict.fromkeys(("top", "random", "bottom"), flat)
+    report["verify"]["coherence"] = {"top": flat}
+    assert any("Add a smaller number" in step.text for step in steps(report))
+    report["verify"]["coherence"] = {"top": [rate(200, 200).__dict__] * ratios}
+    assert not any("Add a smaller number" in step.text for step in steps(report))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from holdfast.report.in_short import InShort
+from holdfast.report.noise_claims import quoted_noise
 from holdfast.report.records import Report
 from holdfast.report.subject import toy_words
 from holdfast.report.verdict import Verdict
@@ -11,6 +12,12 @@ from holdfast.report.verdict import Verdict
 OVER_REFUSAL = "SET leaves over-refusal as it was"
 GATE = 'holdfast compare before.json after.json --fail-if "refusal < before - 0.05"'
 OWN_MODEL = "holdfast init my-run.toml --like qwen2.5-0.5b"
+WEAKER = (
+    "Noise on the selected weights broke the text, so it says nothing about safety. Add a smaller number, such as 0.1, "
+    "to `ratios` in the table [verify] of the config, and run again."
+)
+COHERENT = 0.9
+"""Share of coherent answers under noise below which weaker noise is advised."""
 MIXED = "holdfast adapt MODEL --method mixed --safety refusals.jsonl --task task.jsonl --out tuned"
 
 
@@ -35,9 +42,20 @@ def next_steps(report: Report, shorts: Sequence[InShort], verdicts: Sequence[Ver
     steps = own if toy_words(report) else []
     steps += _strengthen(report, answers.get("enhance"), verdicts)
     steps += _hold(report, answers.get("adapt"))
-    if any(answer == "Not decided" for answer in answers.values()):
+    open_stages = {stage for stage, answer in answers.items() if answer == "Not decided"}
+    if "verify" in open_stages and _is_broken_by_noise(report):
+        open_stages.remove("verify")
+        steps.append(Step(WEAKER))
+    if open_stages:
         steps.append(Step("Where the answer is \u201cNot decided\u201d, run again with more prompts."))
     return [*steps, Step("Before a tuned model ships, compare it with the one before, on prompts of your own.", GATE)]
+
+
+def _is_broken_by_noise(report: Report) -> bool:
+    """True where so few answers under noise are coherent that a loss of refusals says nothing."""
+    at = quoted_noise(report.verify, report.safety)
+    coherent = None if at is None else report.verify.rates("coherence").at("top", at)
+    return coherent is not None and coherent.value is not None and coherent.value < COHERENT
 
 
 def _strengthen(report: Report, answer: str | None, verdicts: Sequence[Verdict]) -> list[Step]:
