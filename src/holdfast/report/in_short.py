@@ -54,6 +54,8 @@ MEANS: Mapping[SafetyMeasure, str] = {
 }
 
 STILL = "the answer is the same if every answer that could not be scored counts against it"
+UNSCORED = "With unscored answers counted"
+"""Words of a finding that says how it comes out with unscored answers counted against it."""
 FEW_UNSCORED = 0.01
 """Share of the answers without a verdict up to which a rate is shown without them."""
 Kind = Literal["start", "control", "treated"]
@@ -120,13 +122,13 @@ def bar_words(report: Report, shorts: Sequence[InShort]) -> str:
 def _in_short(report: Report, card: Card, verdicts: list[Verdict]) -> InShort:
     claim = _claim(card.stage, verdicts)
     answer = ANSWERS[claim.answer] if claim and claim.answer in ANSWERS else "Not decided"
-    reason = (claim.why or claim.lost) if claim else ""
     still = STILL if answer == "Yes" and any(_scored(rate) for _, rate in (*card.large, *card.beside)) else ""
     bars = _bars(card)
     unscored = [f"{bar.words}: {text}" for bar in bars if (text := _scored(bar.rate, report.safety))]
     useful = dict(card.beside).get("utility with noise")
     utility = _utility(report.verify.utility.baseline, useful) if isinstance(useful, Rate) else ""
     finding = (claim.sentences or tuple(filter(None, [_sentence(claim.finding)]))) if claim else ()
+    reason = (claim.why or ("" if any(UNSCORED in one for one in finding) else claim.lost)) if claim else ""
     coherent = card.coherence.partition("; ")[0]
     deciding = finding if answer != "Yes" else ()
     parts = (coherent, *unscored, reason or still)
@@ -202,5 +204,5 @@ def _scored(rate: Rate | str, measure: str = "") -> str:
     """Writes how many answers a rate is of, if more than 1% have no verdict. Attack success has a judge."""
     if isinstance(rate, str) or rate.unscored <= FEW_UNSCORED * (rate.n + rate.unscored):
         return ""
-    by = "the judge could score" if measure == "asr" else "could be scored"
-    return f"of the {rate.n:,} of {rate.n + rate.unscored:,} answers that {by}"
+    counts = f"{rate.n:,} of {rate.n + rate.unscored:,} answers"
+    return f"the judge could score {counts}" if measure == "asr" else f"{counts} could be scored"
