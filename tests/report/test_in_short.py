@@ -81,10 +81,7 @@ def test_a_rate_says_how_many_answers_could_be_scored_where_more_than_one_in_a_h
 def test_an_answer_that_rests_on_lost_answers_is_not_given():
     short = shorts(noisy(9000))["verify"]  # 100 of 9,200 less 0 of 200
     assert short.answer == "Not decided"
-    assert any(
-        "With unscored answers counted against the claim it is +0.011" in note
-        for note in short.notes
-    )
+    assert any("With unscored answers counted against the claim it is +0.011" in note for note in short.notes)
     record = read(noisy(9000))
     asked = what_it_cannot_say(record, verdicts_of(record))
     assert "whether 1 claim would hold with a verdict on every answer" in asked

@@ -51,6 +51,11 @@ def compare(
     is True where every condition passed, as is `bool()` of the result, and `.refuse_failed()` raises an error where one
     did not. Without conditions nothing is gated: `.passed` is False, and `.refuse_failed()` raises.
 
+    Example:
+        >>> after = evaluate(result.tuned, None, suite, GenerateOptions(max_new_tokens=32))
+        >>> comparison = compare(before, after, fail_if=["refusal < before - 0.5"])
+        >>> change = comparison.measures["refusal"].change
+
     Args:
         before: the evaluation of the first model, or the path of its file or of another program's log.
         after: the evaluation of the second model, made with the same judge, prompts and settings.

@@ -101,6 +101,10 @@ def evaluate(
     The evaluation records the weights, the judges and the options of generation, so that `compare` can refuse two
     evaluations of the same weights or of different settings. For that it reads every weight once.
 
+    Example:
+        >>> suite = Suite(harmful=load_prompts("testbed:harmful_heldout#first=8"))
+        >>> before = evaluate(load_model("testbed:aligned"), None, suite, GenerateOptions(max_new_tokens=32))
+
     Args:
         loaded: the model with its tokenizer. Its weights may have been edited since it was loaded. A served model shows
             no weights, so its perplexities are missing.

@@ -123,6 +123,9 @@ def load_model(
 ) -> LoadedModel:
     """Loads a model in evaluation mode. Never runs remote code and never reads pickles.
 
+    Example:
+        >>> loaded = load_model("testbed:aligned")
+
     Args:
         name: a folder, a hub id, or `testbed:NAME` for a built-in model. Arguments of its chat template may follow a #.
         kind: class to load, a causal language model by default.

@@ -100,6 +100,9 @@ def load_judge(
 
     A loaded model is a sequence classifier if its config says so, else a causal guard model.
 
+    Example:
+        >>> judge = load_judge("testbed:guard")
+
     Args:
         name: name of the judge.
         options: options of the judge.

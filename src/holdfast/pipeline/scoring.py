@@ -45,7 +45,28 @@ def score_safety(
     seed: int = 0,
     progress: Progress = silent,
 ) -> Scores:
-    """Writes scores to `out`, and beside it those of two halves of the prompts and the responses."""
+    """Scores every weight by the judged safety of the model's own responses, as `holdfast score` does with a judge.
+
+    The scores are written to `out`, and beside it those of two halves of the prompts, and the responses.
+
+    Example:
+        >>> prompts = "testbed:harmful_calibration#first=8"
+        >>> esi = score_safety("testbed:aligned", "testbed:guard", prompts, "esi.safetensors")
+
+    Args:
+        model: the model: a folder, a hub id or testbed:NAME.
+        judge: the judge: a guard model or a classifier by its folder or hub id, testbed:guard, or api:MODEL.
+        prompts: the harmful prompts: a file, the name of a public set, or testbed:NAME.
+        out: the file of the scores. One that exists is refused.
+        options: objective, method, and memory of the scoring.
+        judging: options of the judge.
+        generation: options of generation for the responses.
+        seed: seed of the split into halves, and of noise.
+        progress: called after every prompt.
+
+    Raises:
+        ValueError: an input is missing or wrong, options contradict each other, or the file exists.
+    """
     spec = ScoringSpec(
         model=model,
         judge=judge,
@@ -73,6 +94,9 @@ def score_likelihood(
 
     By default the responses are refusals, and the score is the effect on the likelihood of refusing. For right answers
     give `options=ScoringOptions(objective="utility")`, which scores utility importance. The file records the objective.
+
+    Example:
+        >>> scores = score_likelihood("testbed:aligned", "testbed:refusals#first=8", "scores.safetensors")
 
     Raises:
         ValueError: the objective is refusal_likelihood, and fewer than half of the responses are refusals, or it is

@@ -26,6 +26,9 @@ SAMPLE_SEED = 0
 def load_prompts(path: str | Path, kind: Kind | None = None) -> list[Prompt]:
     """Returns the prompts of a set, each text once, since a rate counts independent prompts.
 
+    Example:
+        >>> harmful = load_prompts("testbed:harmful_heldout#first=8")
+
     Args:
         path: a file, `testbed:NAME`, or the name of a public set.
         kind: use of the prompts: 'harmful', 'harmless', 'borderline', 'question' or 'task'. In a file that labels its
@@ -54,6 +57,9 @@ def require_kind_of_prompts(kind: object) -> None:
 @checked_call
 def load_exchanges(path: str | Path, *, once: bool = False, responses: str = "responses") -> list[Exchange]:
     """Returns the exchanges of a set, in which every row has a prompt and a response (or an answer).
+
+    Example:
+        >>> refusals = load_exchanges("testbed:refusals#first=8", responses="refusals")
 
     Args:
         path: a file, `testbed:NAME`, or the name of a public set.

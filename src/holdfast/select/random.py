@@ -49,6 +49,9 @@ def select_random(
 
     The same seed and sizes give the same mask.
 
+    Example:
+        >>> control = select_random("scores.safetensors", like=mask, seed=1)
+
     Args:
         scores: the scores that the selected mask came from, or the path of their file. Only their shapes count.
         options: the fraction, the seed, and the layers and components to draw from. A plain number is the fraction.

@@ -25,6 +25,9 @@ def select_top(scores: Scores | str | Path, options: TopOptions | float = TopOpt
 
     The count is exact: the fraction of all scored entries of the model.
 
+    Example:
+        >>> mask = select_top("scores.safetensors", 0.01)
+
     Args:
         scores: the scores of one model, or the path of their file.
         options: the fraction, and the layers and components to select from. A plain number is the fraction.

@@ -36,6 +36,10 @@ def perturbed(
 ) -> AbstractContextManager[None]:
     """Context manager that adds noise to the selected entries, and restores every bit at its end.
 
+    Example:
+        >>> with perturbed(loaded, mask, 0.38, torch.Generator().manual_seed(0)):
+        ...     noisy = evaluate(loaded, None, suite, GenerateOptions(max_new_tokens=32))
+
     Args:
         model: the model or a LoadedModel, changed in place. Memory holds a copy of the selected values only.
         mask: the entries to perturb, as a Mask or as the path of its file. They must lie in scored parameters.

@@ -83,6 +83,11 @@ def adapt(
 ) -> AdaptResult:
     """Fine-tunes the model in place. For another arm, load the model again.
 
+    Example:
+        >>> task = load_exchanges("testbed:task_train")
+        >>> result = adapt(load_model("testbed:aligned"), mask, task, AdaptOptions(iterations=4, learning_rate=1e-3))
+        >>> result.tuned.model.save_pretrained("tuned")
+
     Args:
         loaded: the model to tune, unchanged since loading.
         mask: entries to protect, or the path of a mask file. None protects nothing.

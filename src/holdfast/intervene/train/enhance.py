@@ -85,6 +85,11 @@ def enhance(
 ) -> EnhanceResult:
     """Trains the model in place. For another arm, load the model again.
 
+    Example:
+        >>> sets = {"refusals": refusals, "harmless": load_exchanges("testbed:harmless_exchanges")}
+        >>> safer = enhance(load_model("testbed:aligned"), mask, **sets, options=EnhanceOptions(iterations=4))
+        >>> save_patch("patch.safetensors", safer.patch)
+
     Args:
         loaded: the model to tune, unchanged since loading.
         mask: entries to train, or the path of a mask file. None trains all entries by dense AdamW on the same examples.
