@@ -127,10 +127,7 @@ def _unsteady(agreement: object) -> str:
     iou = agreement.get("iou") if isinstance(agreement, Mapping) else None
     if not isinstance(iou, float) or iou >= AGREEING:
         return ""
-    return (
-        f"\nThe two halves' masks have an IoU of {iou:.2f}, so other prompts would select other weights. More prompts "
-        "make the mask steadier."
-    )
+    return f"\nThe halves have an IoU of {iou:.2f}: other prompts select other weights. More prompts steady the mask."
 
 
 def _collected(
