@@ -39,10 +39,15 @@ OF_SEEDS: Mapping[str, str | None] = {"plain": None, "spa": "top", "spa random":
 """Rows that `seeds.py` measures, with the masks that it holds."""
 ROWS = (
     *("plain", "spa", "spa random", "mixed", "replay", "spa+replay", "kl", "der", "safegrad"),
-    *("constrained", "ema", "layers", "refresh"),
+    *("constrained", "ema", "layers", "refresh", "mixed@0.01", "replay@0.01", "spa+replay@0.01"),
 )
-PAIRS = (("spa+replay", "replay"), ("spa", "replay"), ("replay", "mixed"), ("spa", "mixed"), ("spa", "spa random"))
+PAIRS = (
+    *(("spa", "spa random"), ("spa", "replay"), ("spa", "mixed"), ("spa+replay", "replay")),
+    *(("spa+replay@0.01", "replay@0.01"), ("spa", "replay@0.01"), ("replay@0.01", "mixed@0.01")),
+)
 """Rows that are compared with each other, beside plain fine-tuning."""
+SMALL = "@0.01"
+"""End of the rows with a share of 1% of safety exchanges, at which methods differ that keep everything at 10%."""
 
 
 def folder_of(row: str, seed: int, models: Path) -> Path:
@@ -54,17 +59,22 @@ def folder_of(row: str, seed: int, models: Path) -> Path:
 
 def measure(row: str, seed: int, models: Path) -> None:
     """Trains and evaluates one row of one seed, unless that is done."""
-    folder, config, method = folder_of(row, seed, models), config_of(seed, models), method_named(row)
+    folder, config, method = (
+        folder_of(row, seed, models),
+        config_of(seed, models),
+        method_named(row.removesuffix(SMALL)),
+    )
+    methods = config.methods.model_copy(update={"safety_share": 0.01} if row.endswith(SMALL) else {})
     mask = folder_of("spa", seed, models).parent / "top_x1.mask.safetensors" if method.needs_mask else None
     options = config.adapt.model_copy(update={"seed": seed})
     if method.is_mixed:
-        steps = ceil(options.iterations / (1 - config.methods.safety_share))
+        steps = ceil(options.iterations / (1 - methods.safety_share))
         options = options.model_copy(update={"iterations": steps, "checkpoint_every": 0})
     given = config.calibration.harmful if method.safety else None
     safety = SafetyFiles(safety=given, held_out=config.suite.harmful if method.safety else ())
     assert config.task is not None
     if not (folder / "result.json").is_file():
-        how = {"method": row, "method_options": config.methods.only(method.options), "safety": safety}
+        how = {"method": method.name, "method_options": methods.only(method.options), "safety": safety}
         tuning.adapt_model(config.model, mask, config.task, folder, options=options, **how)
     pieces.evaluate(config, str(folder / "model"), folder / "evaluation.json", task=True)
 
@@ -153,7 +163,7 @@ of the task in a step. That rate was [chosen on other verbs and the models of th
 trains the models anew, and orders the examples.
 
 - Every row reads equally many exchanges of the task. `mixed`, `replay` and `spa+replay` read safety exchanges in
-  addition, {share:.0%} of all, and make more steps.
+  addition, {share:.0%} of all (1% where the name ends in `@0.01`), and make more steps.
 - `spa` holds the top 1% of the weights bit for bit and learns from no safety data. `spa random` holds as many random
   weights. [The other rows](../methods/preservation.md) are what people do instead.
 - `mixed` learns the given refusals of 256 harmful prompts. `replay`, `kl`, `der` and `safegrad` read the start model's
