@@ -38,8 +38,8 @@ SEEDS = (0, 1, 2, 3, 4)
 OF_SEEDS: Mapping[str, str | None] = {"plain": None, "spa": "top", "spa random": "random"}
 """Rows that `seeds.py` measures, with the masks that it holds."""
 ROWS = (
-    *("plain", "spa", "spa random", "mixed", "replay", "spa+replay", "kl", "der", "safegrad"),
-    *("constrained", "ema", "layers", "refresh", "mixed@0.01", "replay@0.01", "spa+replay@0.01"),
+    *("plain", "spa", "spa random", "refresh", "mixed", "replay", "spa+replay"),
+    *("mixed@0.01", "replay@0.01", "spa+replay@0.01", "kl", "safegrad", "ema", "constrained", "layers", "der"),
 )
 PAIRS = (
     *(("spa", "spa random"), ("spa", "replay"), ("spa", "mixed"), ("spa+replay", "replay")),
