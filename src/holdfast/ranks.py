@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -11,8 +12,13 @@ from holdfast.student_t import Z_95
 
 def rank_correlation(first: Float[Tensor, " entry"], second: Float[Tensor, " entry"]) -> float | None:
     """Spearman's rho in float64, with ties at their mean rank. None where one of the two is constant."""
-    rho = float(torch.corrcoef(torch.stack([mean_ranks(first), mean_ranks(second)]))[0, 1])
-    return None if math.isnan(rho) else rho
+    return correlation(mean_ranks(first), mean_ranks(second))
+
+
+def correlation(first: Float[Tensor, " entry"], second: Float[Tensor, " entry"]) -> float | None:
+    """Pearson's r, which of ranks is Spearman's rho. None where one of the two is constant."""
+    r = float(torch.corrcoef(torch.stack([first, second]))[0, 1])
+    return None if math.isnan(r) else r
 
 
 def spearman_interval(rho: float, n: int) -> tuple[float, float] | None:
@@ -29,5 +35,11 @@ def spearman_interval(rho: float, n: int) -> tuple[float, float] | None:
 
 def mean_ranks(values: Float[Tensor, " entry"]) -> Float[Tensor, " entry"]:
     """Ranks every entry, ties at their mean rank, in float64."""
-    _, place, counts = values.unique(return_inverse=True, return_counts=True)
-    return (counts.cumsum(0) - (counts - 1) / 2).double()[place]
+    flat = values.cpu().numpy()
+    order = np.argsort(flat)  # twice as fast as torch's sort, and a sort is nearly all of the work
+    sorted_values = flat[order]
+    starts = np.flatnonzero(np.append(True, sorted_values[1:] != sorted_values[:-1]))[: len(flat)]
+    counts = np.diff(starts, append=len(flat))
+    ranks = np.empty(len(flat))
+    ranks[order] = np.repeat(starts + (counts + 1) / 2, counts)
+    return torch.from_numpy(ranks)

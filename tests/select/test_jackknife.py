@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from holdfast.ranks import rank_correlation, spearman_interval
+from holdfast.ranks import mean_ranks, rank_correlation, spearman_interval
 from holdfast.select.jackknife import NO_ENDS, iou_interval, rank_interval
 from holdfast.select.stability import stability
 from holdfast.student_t import quantile_95
@@ -43,6 +43,18 @@ def test_the_interval_of_an_iou_covers_that_of_many_more_parameters():
     assert 0.92 <= covered / trials <= 0.98  # standard error 0.0126
 
 
+def rank_ends(first, second):
+    """The interval over parameters, from the scores of each."""
+    return rank_interval(*(mean_ranks(torch.cat(parts)) for parts in (first, second)), [len(part) for part in first])
+
+
+def test_ties_have_their_mean_rank():
+    values = torch.tensor([0.5, -1.0, 0.5, 0.0, -0.0, 0.5])
+    assert mean_ranks(values).tolist() == [5.0, 1.0, 5.0, 2.5, 2.5, 5.0]
+    assert mean_ranks(torch.tensor([])).tolist() == []
+    assert mean_ranks(torch.rand(2**20)).sum() == 2**20 * (2**20 + 1) / 2
+
+
 def test_the_interval_of_a_rank_correlation_is_that_of_leaving_parameters_out():
     generator = torch.Generator().manual_seed(0)
     first = [torch.rand(40, generator=generator) for _ in range(5)]
@@ -53,14 +65,14 @@ def test_the_interval_of_a_rank_correlation_is_that_of_leaving_parameters_out():
     half = quantile_95(4) * (4 / 5 * sum((one - sum(scaled) / 5) ** 2 for one in scaled)) ** 0.5
     centre = torch.tensor(rank_correlation(*map(torch.cat, (first, second)))).double().atanh()
     expected = tuple(float((centre + side * half).tanh()) for side in (-1, 1))
-    assert rank_interval(first, second) == pytest.approx(expected, abs=1e-6)
+    assert rank_ends(first, second) == pytest.approx(expected, abs=1e-6)
 
 
 def test_where_one_parameter_decides_nothing_is_said_to_be_known():
     assert iou_interval(*masks_of([(5, 3)])) == NO_ENDS
     one = [torch.rand(9), torch.rand(9)]
-    assert rank_interval(one, one) == NO_ENDS
-    assert rank_interval([torch.ones(4)] * 3, [torch.rand(4)] * 3) == NO_ENDS
+    assert rank_ends(one, one) == NO_ENDS
+    assert rank_ends([torch.ones(4)] * 3, [torch.rand(4)] * 3) == NO_ENDS
 
 
 def test_stability_holds_both_intervals_about_its_numbers():

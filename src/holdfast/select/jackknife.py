@@ -16,7 +16,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from holdfast.ranks import mean_ranks
 from holdfast.student_t import quantile_95
 from holdfast.values import Mask
 
@@ -39,18 +38,17 @@ def iou_interval(first: Mask, second: Mask) -> Ends:
     return max(0.0, low), min(1.0, high)
 
 
-def rank_interval(first: Sequence[Tensor], second: Sequence[Tensor]) -> Ends:
-    """The 95% interval over parameters of Spearman's rho, from the flat scores of every parameter.
+def rank_interval(first: Float[Tensor, " entry"], second: Float[Tensor, " entry"], num_entries: Sequence[int]) -> Ends:
+    """The 95% interval over parameters of Spearman's rho, from the ranks of all entries, parameter by parameter.
 
-    There is none for fewer than three parameters, or where rho without one parameter is 1, -1 or undefined.
+    `num_entries` are the entries of each parameter. There is no interval for fewer than three parameters, or where rho
+    without one parameter is 1, -1 or undefined.
     """
-    sizes = [len(part) for part in first]
-    ranks = [mean_ranks(torch.cat(list(parts))) for parts in (first, second)]
-    one, other = (each - each.mean() for each in ranks)
+    one, other = (each - each.mean() for each in (first, second))
     products = torch.stack([torch.ones_like(one), one, other, one * one, other * other, one * other])
-    sums = torch.stack([part.sum(1) for part in products.split(sizes, dim=1)])
+    sums = torch.stack([part.sum(1) for part in products.split(list(num_entries), dim=1)])
     rhos = _correlations(torch.cat([sums.sum(0, keepdim=True), sums.sum(0) - sums])).tolist()
-    if len(sizes) < 3 or not all(abs(rho) < 1 for rho in rhos):  # not a number is not below 1 either
+    if len(num_entries) < 3 or not all(abs(rho) < 1 for rho in rhos):  # not a number is not below 1 either
         return NO_ENDS
     whole, *without = map(math.atanh, rhos)
     low, high = _ends(whole, without)

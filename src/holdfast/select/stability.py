@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from holdfast.outcomes import Stability
-from holdfast.ranks import rank_correlation
+from holdfast.ranks import correlation, mean_ranks, rank_correlation
 from holdfast.select.algebra import random_iou
 from holdfast.select.jackknife import NO_ENDS, iou_interval, rank_interval
 from holdfast.select.top import TopOptions, select_top
@@ -29,8 +29,10 @@ def stability(first: Scores, second: Scores, fraction: float = 0.01) -> Stabilit
     refuse_unlike(("the first scores", "the second"), (first, second))
     masks = select_top(first, top), select_top(second, top)
     parts = _sampled(first), _sampled(second)
-    rho = rank_correlation(*(torch.cat(part) for part in parts))
-    ends = *iou_interval(*masks), *(NO_ENDS if rho is None else rank_interval(*parts))
+    one, other = (mean_ranks(torch.cat(part)) for part in parts)
+    rho = correlation(one, other)
+    of_rho = NO_ENDS if rho is None else rank_interval(one, other, [len(part) for part in parts[0]])
+    ends = *iou_interval(*masks), *of_rho
     return Stability(masks[0].iou(masks[1]), random_iou(*masks), rho, *ends)
 
 
