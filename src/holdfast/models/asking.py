@@ -13,7 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from holdfast.models.options import GenerateOptions
 from holdfast.models.response_log import Response
-from holdfast.models.tables import check_token_ids, context_of, room_for_response
+from holdfast.models.tables import check_token_ids, context_of, room_for_response, rooms_for_responses
 from holdfast.prompts.chat import ChatFormat, EncodedChat, Turn, encode_chat, end_of_turn
 from holdfast.thoughts import opened_thoughts
 
@@ -114,7 +114,7 @@ def warn_of_context(model: PreTrainedModel, lengths: Sequence[int], options: Gen
 
     `lengths` are the numbers of tokens in the prompts.
     """
-    rooms = [room_for_response(model, length, options.max_new_tokens) for length in lengths]
+    rooms = rooms_for_responses(model, lengths, options.max_new_tokens)
     cut = sum(room < options.max_new_tokens for room in rooms)
     if cut:
         logger.warning(

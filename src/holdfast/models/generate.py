@@ -17,7 +17,7 @@ from holdfast.models.options import GenerateOptions, refuse_other_engine
 from holdfast.models.response_log import Response, ResponseLog
 from holdfast.models.shards import is_sharded
 from holdfast.models.stretches import Continued, continue_batch
-from holdfast.models.tables import pad_id_for, room_for_response
+from holdfast.models.tables import pad_id_for, rooms_for_responses
 from holdfast.progress import Progress, silent
 from holdfast.prompts.batching import batches_by_length
 
@@ -82,7 +82,7 @@ def generate(
     warn_of_context(model, lengths, options)
     batches = _batches(model, lengths, options)
     devices = [model.device] if model.device.type == "cuda" else []
-    rooms = [room_for_response(model, length, options.max_new_tokens) for length in lengths]
+    rooms = rooms_for_responses(model, lengths, options.max_new_tokens)
     label, before = f"answering {len(asked):,} prompts, tokens", 0
     if not responses:
         progress(label, 0, sum(rooms))
@@ -181,5 +181,6 @@ def _batches(model: PreTrainedModel, lengths: Sequence[int], options: GenerateOp
 
     The prompts and responses of a batch together stay within the token budget.
     """
-    whole = [length + room_for_response(model, length, options.max_new_tokens) for length in lengths]
+    rooms = rooms_for_responses(model, lengths, options.max_new_tokens)
+    whole = [length + room for length, room in zip(lengths, rooms, strict=True)]
     return batches_by_length(whole, options.token_budget)

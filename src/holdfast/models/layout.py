@@ -76,12 +76,13 @@ FUSED: Mapping[str, Fused] = {
 
 def layout_of(model: PreTrainedModel, name: str) -> Layout:
     """Returns the layout of a parameter that has the role matrix."""
-    path = name.removesuffix(".weight")
-    block_path, _, word = path.rpartition(".")
-    block, owner = model.get_submodule(block_path), model.get_submodule(name.rpartition(".")[0])
-    weight = model.get_parameter(name)
+    block_path, _, word = name.removesuffix(".weight").rpartition(".")
+    owner_path, _, own_name = name.rpartition(".")
+    owner = model.get_submodule(owner_path)
+    weight = owner.get_parameter(own_name)
     num_experts = count_experts(owner, weight)
     fused = FUSED.get(word)
+    block = model.get_submodule(block_path) if fused else owner
     reader = _reader(block, fused.reader) if fused else None
     if fused is None or reader is None:
         return Layout(num_experts)

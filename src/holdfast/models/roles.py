@@ -37,7 +37,8 @@ def find_layers(model: PreTrainedModel) -> str | None:
 def find_roles(model: PreTrainedModel, layers: str | None) -> dict[str, Role]:
     """Returns the role of every parameter by name."""
     routers = {id(weight) for _, _, routers in _experts(model, layers) for weight in routers}
-    return {name: _role(model, name, weight, layers, routers) for name, weight in model.named_parameters()}
+    head = model.get_output_embeddings()
+    return {name: _role(model, name, weight, layers, routers, head) for name, weight in model.named_parameters()}
 
 
 def refuse_unrouted(model: PreTrainedModel, layers: str | None) -> None:
@@ -50,11 +51,18 @@ def refuse_unrouted(model: PreTrainedModel, layers: str | None) -> None:
             )
 
 
-def _role(model: PreTrainedModel, name: str, weight: Tensor, layers: str | None, routers: set[int]) -> Role:
+def _role(
+    model: PreTrainedModel,
+    name: str,
+    weight: Tensor,
+    layers: str | None,
+    routers: set[int],
+    head: nn.Module | None,
+) -> Role:
     owner = model.get_submodule(name.rpartition(".")[0])
     if isinstance(owner, nn.Embedding):
         return "embedding"
-    if owner is model.get_output_embeddings():
+    if owner is head:
         return "head"
     if name.endswith("bias"):
         return "bias"

@@ -6,7 +6,7 @@ from functools import partial
 from transformers import PreTrainedModel
 
 from holdfast.models.continuing import STRETCH, Continued, Decoding, Written, continue_rows
-from holdfast.models.tables import room_for_response
+from holdfast.models.tables import rooms_for_responses
 from holdfast.models.ways import find_way
 
 __all__ = ["STRETCH", "Continued", "continue_batch"]
@@ -31,7 +31,7 @@ def continue_batch(
         ValueError: the model can't be continued.
     """
     way = find_way(model, pad_id)
-    limits = [room_for_response(model, len(token_ids), max_new_tokens) for token_ids in encoded]
+    limits = rooms_for_responses(model, [len(token_ids) for token_ids in encoded], max_new_tokens)
     # Only rows with equal room share a batch: a row with less room would run past the context.
     alike = [(limit, 0 if way.pads else len(token_ids)) for limit, token_ids in zip(limits, encoded, strict=True)]
     continued, before = [Continued() for _ in encoded], 0

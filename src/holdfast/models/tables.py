@@ -56,8 +56,18 @@ def room_for_response(model: PreTrainedModel, prompt_length: int, max_new_tokens
 
     It is `max_new_tokens`, or fewer if the context ends first.
     """
+    return rooms_for_responses(model, [prompt_length], max_new_tokens)[0]
+
+
+def rooms_for_responses(model: PreTrainedModel, prompt_lengths: Sequence[int], max_new_tokens: int) -> list[int]:
+    """Returns the number of tokens that the response to each prompt may have, as `room_for_response` does for one.
+
+    It looks at the model's modules once.
+    """
     context = context_of(model)
-    return max_new_tokens if context is None else max(0, min(max_new_tokens, context - prompt_length))
+    if context is None:
+        return [max_new_tokens] * len(prompt_lengths)
+    return [max(0, min(max_new_tokens, context - length)) for length in prompt_lengths]
 
 
 def check_token_ids(

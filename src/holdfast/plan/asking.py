@@ -12,14 +12,21 @@ from holdfast.judge.guard import GuardJudge
 from holdfast.models.load import Outline
 from holdfast.models.logits import logits_budget
 from holdfast.models.options import GenerateOptions
-from holdfast.models.sites import scorable_sites
 from holdfast.objective.material import TRIED
 from holdfast.objective.registry import OBJECTIVES, takes_gradient
 from holdfast.pipeline.objectives import sampled
 from holdfast.pipeline.options import JudgeOptions, ScoringOptions
 from holdfast.plan.lengths import TEMPLATE, Lengths
 from holdfast.plan.memory import Need, Subject
-from holdfast.plan.passes import Batch, answering, judging, measuring_perplexity, scoring, scoring_budget
+from holdfast.plan.passes import (
+    Batch,
+    answering,
+    judging,
+    measuring_perplexity,
+    scoring,
+    scoring_budget,
+    sites_to_score,
+)
 from holdfast.plan.spread import IN_ONE, Spread
 from holdfast.plan.trace import NOTHING, Cost
 from holdfast.prompts.batching import batches_by_length
@@ -116,13 +123,13 @@ class Asking:
     def scored_here(self) -> int:
         """Number of scored entries in the first process."""
         weights = dict(self.subject.model.named_parameters())
-        return self.spread.held(weights[site.name] for site in scorable_sites(self.subject.outline.model))
+        return self.spread.held(weights[site.name] for site in sites_to_score(self.subject.outline.model))
 
     @cached_property
     def largest_here(self) -> int:
         """Number of entries of the largest scored parameter in the first process."""
         weights = dict(self.subject.model.named_parameters())
-        return max(self.spread.held([weights[site.name]]) for site in scorable_sites(self.subject.outline.model))
+        return max(self.spread.held([weights[site.name]]) for site in sites_to_score(self.subject.outline.model))
 
     @cached_property
     def loading(self) -> Need:
@@ -219,7 +226,7 @@ class Asking:
         if not self.sums_on_device(on_host):
             here, on_the_way = 0, AHEAD * self.subject.width * self.largest_here
         elsewhere = 4 * self.subject.scored - here  # of the sums that the pass makes
-        names = {site.name for site in scorable_sites(self.subject.outline.model)}
+        names = {site.name for site in sites_to_score(self.subject.outline.model)}
         return replace(cost, peak=cost.peak - elsewhere + on_the_way + self._gathered(names))
 
     def _budget(self, lengths: Sequence[int], read: int, width: int | None) -> int:
@@ -284,5 +291,5 @@ def _whole_for_sigma(asking: Asking) -> int:
     model, width = asking.subject.outline.model, asking.subject.width
     return max(
         width * site.num_entries + 4 * site.num_entries // max(1, site.layout.num_experts)
-        for site in scorable_sites(model)
+        for site in sites_to_score(model)
     )

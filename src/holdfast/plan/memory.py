@@ -38,8 +38,8 @@ from holdfast.intervene.options import AdaptOptions, SftOptions
 from holdfast.intervene.train.adapters import adapters
 from holdfast.intervene.train.frozen import frozen_roles
 from holdfast.models.load import HALF_PRECISION, Outline
-from holdfast.models.sites import list_sites, scorable_sites
-from holdfast.plan.passes import Batch, Step, training
+from holdfast.models.sites import list_sites
+from holdfast.plan.passes import Batch, Step, sites_to_score, training
 from holdfast.plan.spread import IN_ONE, Spread
 from holdfast.plan.trace import NOTHING, Cost
 from holdfast.select.ranking import count_selected
@@ -88,7 +88,7 @@ class Subject:
     @cached_property
     def scored(self) -> int:
         """Number of scored entries, S."""
-        return sum(site.num_entries for site in scorable_sites(self.outline.model))
+        return sum(site.num_entries for site in sites_to_score(self.outline.model))
 
     @cached_property
     def selected(self) -> int:
@@ -132,7 +132,7 @@ def enhancing(subject: Subject, options: SftOptions, longest: int, *, full: bool
     if full:
         return _dense(subject, options, longest, (), spread)
     k, of_value = subject.selected, subject.outline.storage_dtype.itemsize
-    trained = {site.name for site in scorable_sites(subject.outline.model)}
+    trained = {site.name for site in sites_to_score(subject.outline.model)}
     dtype = subject.outline.model.dtype if subject.half else torch.float32
     step = Step(frozenset(trained), dtype, half=subject.half, keeps_gradients=False, spread=spread)
     work = _steps(subject, options, longest, step)

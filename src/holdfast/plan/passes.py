@@ -19,7 +19,7 @@ from transformers import PreTrainedModel
 
 from holdfast.models.caches import cache_argument, cache_of
 from holdfast.models.logits import logits_at
-from holdfast.models.sites import scorable_sites
+from holdfast.models.sites import Site, scorable_sites
 from holdfast.objective.completions import (
     Completion,
     completion_logits,
@@ -50,13 +50,19 @@ class Batch:
         return self.rows * self.length
 
 
+@lru_cache(maxsize=16)
+def sites_to_score(model: PreTrainedModel) -> tuple[Site, ...]:
+    """Returns the sites that are scored. They are listed once for a model that is only planned with."""
+    return tuple(scorable_sites(model))
+
+
 @lru_cache(maxsize=128)  # arms, and the settings that advice tries, share passes
 def scoring(model: PreTrainedModel, batch: Batch, *, judge_width: int | None) -> Cost:
     """Cost of one half's sums and a batch's pass.
 
     The pass is the gradient through a judge of this embedding width, or of the likelihood of responses for None.
     """
-    names = [site.name for site in scorable_sites(model)]
+    names = [site.name for site in sites_to_score(model)]
     objective = _Unknown(model, batch, judge_width)
     with traced(model) as trace:
         sum_gradients(model, names, objective, range(batch.rows), Pass(token_budget=batch.tokens))
@@ -69,7 +75,7 @@ def scoring_budget(
 ) -> int:
     """Token budget of a batch that scoring chooses for items of this length, where the config sets none."""
     weights = dict(model.named_parameters())
-    sums = {site.name: weights[site.name] for site in scorable_sites(model)}
+    sums = {site.name: weights[site.name] for site in sites_to_score(model)}
     objective = _Unknown(model, Batch(1, length, read), judge_width)
     with traced(model):
         return token_budget_of(model, sums, objective, [0], place)
