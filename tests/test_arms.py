@@ -1,25 +1,19 @@
 import json
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from holdfast.arms import ARMS, STAGES, arm_named, arms_of, help_on, looks, masks, usual_arms
 from holdfast.select import SELECTORS
+from tests.fresh import run_fresh
 
 pytestmark = pytest.mark.xdist_group("toy_arm")
-ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory):
     """What the package makes of an arm that one line adds."""
-    command = [sys.executable, "-m", "tests.toy_arm", str(tmp_path_factory.mktemp("toy"))]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return json.loads(run_fresh("tests.toy_arm", tmp_path_factory.mktemp("toy")))
 
 
 def test_a_toy_arm_is_a_value_of_the_config_with_a_line_of_help(toy):

@@ -1,8 +1,11 @@
 """Folders and files for results: what somebody else put there is refused and kept."""
 
 import json
-import subprocess
+import multiprocessing
 import sys
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
 
 import pytest
 
@@ -39,14 +42,11 @@ def test_a_file_above_the_output_is_named(tmp_path, refuse):
         refuse(tmp_path / "file/below/out")
 
 
-HOLD = """
-import sys, time
-from pathlib import Path
-from holdfast.pipeline.outputs import written_alone
-with written_alone(Path(sys.argv[1])):
-    print("held", flush=True)
-    time.sleep(600)
-"""
+def hold(folder: Path, told: Connection) -> None:
+    """Writes to a folder until it is killed."""
+    with written_alone(folder):
+        told.send("held")
+        time.sleep(600)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the lock is that of POSIX systems")
@@ -54,15 +54,16 @@ def test_a_folder_is_refused_while_another_process_writes_to_it_and_free_when_th
     settings, out = {"seed": 0}, tmp_path / "out"
     for folder in (out, tmp_path / "scores.unfinished"):
         claim_folder(folder, settings)
-        holder = subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, text=True)
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "held\n"
+        told, tells = multiprocessing.Pipe(duplex=False)
+        holder = multiprocessing.get_context("fork").Process(target=hold, args=(folder, tells))
+        holder.start()
+        assert told.recv() == "held"
         claim = claimed(out, settings) if folder == out else unfinished(tmp_path / "scores", settings)
         with pytest.raises(ValueError, match=f"another command is writing to '{folder}'; wait"), claim:
             pass
         assert (folder / "settings.json").is_file()
         holder.kill()
-        holder.wait()
+        holder.join()
         with written_alone(folder):
             pass
 

@@ -1,15 +1,41 @@
 import logging
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from holdfast.pipeline.run.workers import Unit, Workers
-from holdfast.progress import Progress
+from holdfast.progress import Progress, silent
+
+
+@pytest.fixture(scope="module")
+def two() -> Iterator[Workers]:
+    """Two workers, which take seconds to start, for all tests that leave them whole."""
+    with Workers(2) as workers:
+        yield workers
+
+
+@pytest.fixture
+def some(request):
+    """Gives workers by their number: one, which is this process, or two."""
+
+    @contextmanager
+    def workers(count: int, progress: Progress = silent) -> Iterator[Workers]:
+        if count == 1:
+            with Workers(1, progress=progress) as alone:
+                yield alone
+        else:
+            shared = request.getfixturevalue("two")
+            shared.progress = progress
+            yield shared
+            shared.progress = silent
+
+    return workers
 
 
 def write(path: Path, text: str, progress: Progress) -> None:
@@ -33,12 +59,12 @@ def test_a_unit_of_several_files_is_done_again_when_any_is_missing(tmp_path):
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_units_that_are_done_are_not_done_again(tmp_path, count):
+def test_units_that_are_done_are_not_done_again(tmp_path, count, some):
     paths = [tmp_path / name for name in "abc"]
     paths[1].write_text("kept")
     units = [Unit(path.name, write, path, {"path": path, "text": "new"}) for path in paths]
     told, finished = [], []
-    with Workers(count, progress=lambda *message: told.append(message)) as workers:
+    with some(count, lambda *message: told.append(message)) as workers:
         workers.run(units, lambda unit, seconds: finished.append(unit.label))
         time.sleep(0.2)
     assert [path.read_text() for path in paths] == ["new", "kept", "new"]
@@ -54,9 +80,9 @@ def warn(path: Path, progress: Progress) -> None:
     path.write_text("done")
 
 
-def test_what_workers_log_is_logged_by_the_process_that_started_them(tmp_path, caplog):
+def test_what_workers_log_is_logged_by_the_process_that_started_them(tmp_path, caplog, some):
     units = [Unit(name, warn, tmp_path / name, {"path": tmp_path / name}) for name in "ab"]
-    with Workers(2) as workers:
+    with some(2) as workers:
         workers.run(units)
         time.sleep(0.2)
     logged = sorted((record.levelname, record.message) for record in caplog.records)
@@ -69,12 +95,12 @@ def wait(path: Path, progress: Progress) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_a_unit_is_timed_by_itself_however_long_it_waited(tmp_path, count):
+def test_a_unit_is_timed_by_itself_however_long_it_waited(tmp_path, count, some):
     units = [Unit(f"{order}", wait, tmp_path / f"{order}", {"path": tmp_path / f"{order}"}) for order in range(5)]
     told = {}
-    with Workers(count) as workers:
+    with some(count) as workers:
         workers.run(units, lambda unit, seconds: told.update({unit.label: seconds}))
-    # Each sleeps for 0.3 s; the last begins after 0.6 s at the earliest, and starting a worker takes longer.
+    # Each sleeps for 0.3 s; the last begins after 0.6 s at the earliest.
     assert all(0.3 <= seconds < 0.55 for seconds in told.values()), told
     assert len(told) == 5
 
@@ -92,6 +118,8 @@ def write_for_long(path: Path, progress: Progress) -> None:
 
 
 def run_for_long(folder: str) -> None:
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with Workers(2) as workers:
         workers.run([Unit("long", write_for_long, Path(folder) / "x", {"path": Path(folder) / "x"})])
 
@@ -105,22 +133,17 @@ def wait_until(holds, seconds: float) -> bool:
 
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
 def test_workers_end_when_the_run_is_killed_or_interrupted(stop, tmp_path):
-    code = f"from tests.pipeline.run.test_workers import run_for_long; run_for_long({str(tmp_path)!r})"
-    run = subprocess.Popen(
-        [sys.executable, "-c", code],
-        cwd=Path(__file__).parents[3],
-        stderr=subprocess.DEVNULL,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-        start_new_session=True,
-    )
+    run = multiprocessing.get_context("fork").Process(target=run_for_long, args=(str(tmp_path),))
+    run.start()
     mark = tmp_path / "x.pid"
     assert wait_until(lambda: mark.is_file() and bool(mark.read_text()), 60)
     worker = int(mark.read_text())
     if stop == signal.SIGINT:
         os.killpg(run.pid, stop)  # as Ctrl-C does: to all of them
     else:
-        run.send_signal(stop)
-    run.wait(30)
+        os.kill(run.pid, stop)
+    run.join(30)
+    assert run.exitcode not in (None, 0)
     assert wait_until(lambda: not is_alive(worker), 20)
     assert not (tmp_path / "x").exists()
 
