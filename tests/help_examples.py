@@ -15,8 +15,12 @@ from tests.pipeline.small import small_config
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = re.compile(r"Example: (holdfast .*?)\n\s*\n", re.DOTALL)
-SLOW = ("bakeoff", "demo", "plan", "run", "verify")
-"""Those that take more than five seconds even when all that they read is small."""
+SLOW = (
+    *("adapt", "bakeoff", "check", "combine", "compare", "demo", "direction steer", "edit", "enhance", "plan"),
+    *("patch apply", "patch diff", "patch inspect", "patch merge", "patch revert", "reproduce", "restore", "run"),
+    *("select", "verify"),
+)
+"""Those that take seconds with what has to be there before them. Tests of their commands run them small."""
 
 SCORED = "holdfast score testbed:aligned --judge testbed:guard --prompts testbed:harmful_calibration \
 --generate.max-new-tokens 1 --out scores.safetensors"

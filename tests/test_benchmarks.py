@@ -53,6 +53,7 @@ def test_without_a_gpu_the_benchmark_says_what_it_would_measure():
     assert found["pass"] is None
 
 
+@pytest.mark.slow
 def test_the_benchmark_on_scaling_prints_the_first_mode_that_fits(capsys):
     figures = run("scaling.py", "--models", "Llama 1B")["figures"]["Llama 1B"]
     assert set(figures) == {"score", "SET", "SPA", "SPA by LoRA"}

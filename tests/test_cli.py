@@ -27,7 +27,7 @@ def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cli")
     config = small_config(folder)
     score = ["score", "testbed:aligned"]
-    safety = ["--judge", "testbed:guard", "--prompts", config.calibration.harmful, "--generate.max-new-tokens", "24"]
+    safety = ["--judge", "testbed:guard", "--prompts", config.calibration.harmful, "--generate.max-new-tokens", "8"]
     assert call([*score, *safety, "--out", str(folder / "scores.safetensors")]) == 0
     utility = ["--objective", "utility", "--prompts", config.calibration.utility]
     assert call([*score, *utility, "--out", str(folder / "utility.safetensors")]) == 0
@@ -94,7 +94,10 @@ def test_names_are_whole_in_a_narrow_terminal(capsys, monkeypatch):
     assert "…" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("objective", ["policy_gradient", "control_variate", "mix"])
+@pytest.mark.parametrize(
+    "objective",
+    ["mix", *(pytest.param(each, marks=pytest.mark.slow) for each in ("policy_gradient", "control_variate"))],
+)
 def test_every_estimator_scores_from_the_command_line(objective, files, capsys, tmp_path):
     _, config = files
     out = tmp_path / "scores.safetensors"
@@ -117,7 +120,8 @@ def test_every_estimator_scores_from_the_command_line(objective, files, capsys, 
 
 def test_relaxed_draws_repeat_under_the_same_seed_and_are_described(files, tmp_path):
     _, config = files
-    arguments = ["score", "testbed:aligned", "--judge", "testbed:guard", "--prompts", config.calibration.harmful]
+    prompts = f"{config.calibration.harmful}#first=2"
+    arguments = ["score", "testbed:aligned", "--judge", "testbed:guard", "--prompts", prompts]
     how = ["--relaxation", "gumbel", "--temperature", "0.5", "--generate.max-new-tokens", "2"]
     made = {}
     for name, seed in (("first", 3), ("again", 3), ("other", 4)):
@@ -141,7 +145,7 @@ def test_select_makes_safety_only_masks(files, capsys):
 
 def test_verify_enhance_adapt_and_evaluate_run_on_files(files, capsys):
     folder, config = files
-    guard, short = ["--judge", "testbed:guard"], ["--generate.max-new-tokens", "24"]
+    guard, short = ["--judge", "testbed:guard"], ["--generate.max-new-tokens", "8"]
     suite = ["--harmful", config.suite.harmful[0], "--questions", config.suite.questions]
     noise = ["--ratios", "1.0", "--draws", "2", "--mask", str(folder / "mask.safetensors"), "--out", str(folder / "n")]
     assert call(["verify", "testbed:aligned", *guard, *suite, *short, *noise, "--json"]) == 0
@@ -171,7 +175,7 @@ def test_verify_enhance_adapt_and_evaluate_run_on_files(files, capsys):
 def test_verify_shows_the_untouched_model_on_the_same_prompts_and_measures_it_once(files, capsys, tmp_path):
     folder, config = files
     suite = ["--harmful", config.suite.harmful[0], "--questions", config.suite.questions]
-    asked = ["testbed:aligned", "--judge", "testbed:guard", *suite, "--generate.max-new-tokens", "24"]
+    asked = ["testbed:aligned", "--judge", "testbed:guard", *suite, "--generate.max-new-tokens", "8"]
     noise = ["--mask", str(folder / "mask.safetensors"), "--ratios", "2", "--draws", "1", "--out", str(tmp_path / "n")]
     assert call(["verify", *asked, *noise, "--json"]) == 0
     baseline = printed(capsys)["baseline"]
@@ -441,9 +445,9 @@ def test_init_writes_a_config_that_run_takes_up(tmp_path, capsys, monkeypatch):
 
 
 def test_quiet_leaves_the_result_alone(tmp_path, capsys):
-    score = ["score", "testbed:aligned", "--objective", "utility", "--prompts", "testbed:questions_calibration#first=8"]
+    score = ["score", "testbed:aligned", "--objective", "utility", "--prompts", "testbed:questions_calibration#first=2"]
     assert call([*score, "--out", str(tmp_path / "loud")]) == 0
-    assert "scoring weights 8/8" in capsys.readouterr().err
+    assert "scoring weights 2/2" in capsys.readouterr().err
     for at, arguments in enumerate(([*score, "--quiet"], ["-q", *score])):
         assert call([*arguments, "--out", str(tmp_path / str(at))]) == 0
         shown = capsys.readouterr()

@@ -17,7 +17,8 @@ from textwrap import indent
 import pytest
 
 from holdfast import load_evaluation, load_prompts
-from holdfast.cli import COMMANDS, call
+from holdfast.cli import COMMANDS, app, call
+from holdfast.commands.several import repeat_options
 from holdfast.testbed import PROMPT_SETS, model_path
 from tests import help_examples
 from tests.evaluate.logs.programs.making import unpack
@@ -155,6 +156,17 @@ def made(tmp_path_factory):
         return folders[commands]
 
     return make
+
+
+@pytest.mark.parametrize(("words", "example"), help_examples.examples())
+def test_the_example_in_the_help_of_every_command_gives_options_that_it_has(words, example):
+    arguments = shlex.split(example)[1:]
+    _, bound, ignored = app.parse_args(
+        repeat_options(app, arguments), exit_on_error=False, print_error=False, verbose=False
+    )
+    assert " ".join(arguments).startswith(words), "its docstring has a paragraph that begins with 'Example: holdfast'"
+    assert bound.arguments or words == "prompts list"
+    assert not ignored
 
 
 @pytest.mark.xdist_group("help_examples")

@@ -129,6 +129,7 @@ def carried(model, states):
     return target, fitted, of(difference_in_means(*own_sides)), of(vector @ fitted.matrix), controls
 
 
+@pytest.mark.slow
 def test_a_carried_vector_has_most_of_the_effect_of_the_targets_own_and_controls_have_little(carried):
     target, fitted, own, borrowed, controls = carried
     assert fitted.explained >= 0.5
@@ -145,6 +146,7 @@ def test_a_carried_vector_has_most_of_the_effect_of_the_targets_own_and_controls
     assert min(found["shuffled sentences"]) < 0 < max(found["shuffled sentences"])
 
 
+@pytest.mark.slow
 def test_a_carried_vector_moves_a_language_that_made_no_vector(carried):
     target, _, own, borrowed, _ = carried
     assert moved(target, borrowed, "low")[0] >= 0.8 * moved(target, own, "low")[0]

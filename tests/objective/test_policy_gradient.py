@@ -60,12 +60,15 @@ def test_the_exact_gradient_lies_in_the_interval_of_the_unbiased_estimators(worl
     assert float(biases(worlds()[world], make).abs().max()) < 3.6  # Student's t with 39 degrees of freedom
 
 
+@pytest.mark.slow
 def test_the_interval_is_narrow_enough_to_find_the_bias_of_the_judge_gradient():
     """The positive control of the test above."""
     assert float(biases(worlds()[3], judge_gradient, num_estimates=20).abs().max()) > 10
 
 
-@pytest.mark.parametrize("break_it", ["later gains kept", "own response among the peers"])
+@pytest.mark.parametrize(
+    "break_it", ["later gains kept", pytest.param("own response among the peers", marks=pytest.mark.slow)]
+)
 def test_a_broken_control_variate_is_found(break_it, monkeypatch):
     if break_it == "later gains kept":
         monkeypatch.setattr(torch.Tensor, "cumsum", lambda self, dim: torch.zeros_like(self))
@@ -92,6 +95,7 @@ def mean_cosines(num_responses: int) -> dict[str, float]:
     return {name: fmean(values) for name, values in found.items()}
 
 
+@pytest.mark.slow
 def test_the_mix_is_as_near_as_the_better_of_its_parts_at_small_and_middling_budgets():
     few, more = mean_cosines(8), mean_cosines(64)
     assert more["unbiased"] > more["policy"] + 0.02

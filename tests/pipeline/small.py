@@ -32,7 +32,7 @@ def small_config(folder: Path, **changes: object) -> RunConfig:
         refusals=EnhanceFiles(refusals=first("refusals"), harmless=first("harmless_exchanges")),
         task=first("task_train"),
         generate=GenerateOptions(max_new_tokens=12),
-        verify=VerifyOptions(ratios=(0.38, 2.0), draws=2),
+        verify=VerifyOptions(ratios=(0.38, 2.0), draws=1),
         enhance_objective="refusal_likelihood",
         enhance=EnhanceOptions(iterations=2, batch_size=4, learning_rate=3e-3),
         adapt=AdaptOptions(iterations=4, batch_size=4, learning_rate=5e-4, checkpoint_every=2),

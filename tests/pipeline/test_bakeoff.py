@@ -26,8 +26,9 @@ def small_bakeoff(folder, **changes) -> BakeoffConfig:
         fractions=(0.01, 0.05),
         seeds=(1,),
         draws=1,
+        limit=4,
         group_draws=2,
-        branches=8,
+        branches=4,
         calibrate=GenerateOptions(max_new_tokens=1),
         generate=GenerateOptions(max_new_tokens=6),
     )

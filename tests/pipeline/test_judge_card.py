@@ -39,7 +39,9 @@ def half_file(folder, half):
     return path
 
 
-@pytest.mark.parametrize("half", HALVES)
+@pytest.mark.parametrize(
+    "half", [pytest.param(half, marks=[pytest.mark.slow] * (half == "development")) for half in HALVES]
+)
 def test_the_card_of_the_rules_on_xstest_equals_the_published_table(tmp_path, half):
     card = make_card("refusal", str(half_file(tmp_path, half)))
     for name, part in PARTS.items():

@@ -41,7 +41,7 @@ def command(tmp_path):
     def make(name, server, *more, judge="api:stub", model="testbed:unaligned"):
         reached = [f"--api.base-url={server.base_url}", f"--api.answers={tmp_path / 'answers'}"]
         prompts = {
-            "score": [f"--prompts={config.calibration.harmful}", "--method=snip"],
+            "score": [f"--prompts={config.calibration.harmful}#first=4", "--method=snip"],
             "evaluate": [f"--harmful={config.suite.harmful[0]}"],
             "verify": [f"--harmful={config.suite.harmful[0]}", "--ratios=1.0", "--draws=2"],
         }[name]

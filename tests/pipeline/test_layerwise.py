@@ -46,7 +46,7 @@ def stop_at(step: int):
     ("objective", "generation"),
     [
         ("judge_gradient", GenerateOptions(max_new_tokens=2)),
-        ("policy_gradient", GenerateOptions(max_new_tokens=4, num_samples=3)),
+        pytest.param("policy_gradient", GenerateOptions(max_new_tokens=4, num_samples=3), marks=pytest.mark.slow),
         ("mix", GenerateOptions(max_new_tokens=2, num_samples=2)),
     ],
 )
@@ -63,7 +63,7 @@ def test_given_responses_make_the_files_of_the_scoring_that_made_them(objective,
     assert not (tmp_path / "layers.safetensors.unfinished").exists()
 
 
-@pytest.mark.parametrize("name", [MODEL, MOE])
+@pytest.mark.parametrize("name", [MODEL, pytest.param(MOE, marks=pytest.mark.slow)])
 def test_masks_that_are_cut_on_the_way_are_those_that_top_cuts_from_scores(name, tmp_path):
     questions = small_config(tmp_path).calibration.utility
     whole, out, top = (tmp_path / f"{word}.safetensors" for word in ("whole", "mask", "top"))
@@ -102,7 +102,14 @@ def at_once(tmp_path_factory):
     return questions, folder
 
 
-@pytest.mark.parametrize(("step", "keep"), [(3, None), (9, None), (10, None), (14, None), (3, 0.02), (10, 0.02)])
+STOPS = [(10, None), (3, 0.02)]
+"""Steps after which a scoring is stopped, without and with masks that are cut on the way."""
+MORE_STOPS = [(3, None), (9, None), (14, None), (10, 0.02)]
+
+
+@pytest.mark.parametrize(
+    ("step", "keep"), [*STOPS, *(pytest.param(*stop, marks=pytest.mark.slow) for stop in MORE_STOPS)]
+)
 def test_one_that_was_stopped_goes_on_to_the_same_bits(step, keep, at_once, tmp_path):
     questions, folder = at_once
     layers = LayerWiseOptions(layer_wise=True, keep=keep)

@@ -31,7 +31,20 @@ from tests.intervene.given import random_mask
 from tests.stored import hashes, save, save_pair, tune
 from tests.tiny import make_llama, make_moe
 
-CASES = [(torch.bfloat16, "50GB"), (torch.float16, "50GB"), (torch.bfloat16, "15KB"), (torch.float16, "15KB")]
+CASES = [
+    (torch.bfloat16, "15KB", make_llama),
+    (torch.float16, "50GB", make_moe),
+    *(
+        pytest.param(dtype, shard, make, marks=pytest.mark.slow)
+        for dtype, shard, make in (
+            *((torch.bfloat16, "50GB", make) for make in (make_llama, make_moe)),
+            *((torch.float16, "15KB", make) for make in (make_llama, make_moe)),
+            (torch.float16, "50GB", make_llama),
+            (torch.bfloat16, "15KB", make_moe),
+        )
+    ),
+]
+"""Both dtypes, files and kinds of models; the other pairs of them are slow."""
 
 
 @pytest.fixture
@@ -43,8 +56,7 @@ def pair(tmp_path):
     return base, tuned, patch
 
 
-@pytest.mark.parametrize("make", [make_llama, make_moe])
-@pytest.mark.parametrize(("dtype", "shard"), CASES)
+@pytest.mark.parametrize(("dtype", "shard", "make"), CASES)
 def test_diff_apply_and_revert_give_equal_files(dtype, shard, make, tmp_path):
     base, tuned = save_pair(tmp_path, dtype, shard, make)
     patch = tmp_path / "patch.safetensors"
@@ -79,7 +91,7 @@ def test_files_that_another_program_wrote_keep_their_headers(tmp_path):
     assert hashes(tmp_path / "reverted") == hashes(base)
 
 
-@pytest.mark.parametrize("name", ["testbed:unaligned", "testbed:aligned-moe"])
+@pytest.mark.parametrize("name", ["testbed:unaligned", pytest.param("testbed:aligned-moe", marks=pytest.mark.slow)])
 def test_what_enhance_writes_is_patched_and_taken_back(name, tmp_path):
     loaded = load_model(name)
     save_mask(tmp_path / "mask", random_mask(loaded.model, density=0.01))

@@ -69,7 +69,7 @@ def test_a_judge_that_can_measure_nothing_is_refused_before_training():
         attack_success_probe(loaded.tokenizer, RefusalJudge(), prompts)
 
 
-@pytest.mark.parametrize("objective", ["judge_gradient", "mix"])
+@pytest.mark.parametrize("objective", ["judge_gradient", pytest.param("mix", marks=pytest.mark.slow)])
 def test_a_refresh_of_a_model_that_has_not_moved_gives_the_mask_of_the_commands(objective, tmp_path):
     config, options = small_config(tmp_path), ScoringOptions(objective=objective)
     files = (config.model, config.judge, config.calibration.harmful, tmp_path / "scores.safetensors")

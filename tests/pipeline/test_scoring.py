@@ -32,7 +32,14 @@ def stop_at(label, share):
     return tell
 
 
-@pytest.mark.parametrize(("label", "share"), [("answering", 0.5), ("scoring weights", 0.3), ("scoring weights", 0.8)])
+@pytest.mark.parametrize(
+    ("label", "share"),
+    [
+        ("answering", 0.5),
+        pytest.param("scoring weights", 0.3, marks=pytest.mark.slow),
+        ("scoring weights", 0.8),
+    ],
+)
 def test_a_scoring_that_was_stopped_goes_on_to_the_same_bits(label, share, tmp_path):
     config = small_config(tmp_path)
     whole = score(config, tmp_path / "whole.safetensors")
@@ -124,7 +131,8 @@ def test_the_curve_of_growing_halves_is_written_beside_the_scores(tmp_path):
     config, out = small_config(tmp_path), tmp_path / "scores.safetensors"
     harmful = "testbed:harmful_calibration#first=18"
     config = config.model_copy(update={"calibration": config.calibration.model_copy(update={"harmful": harmful})})
-    score(config, out, options=MIX.model_copy(update={"convergence": True}))
+    options = ScoringOptions(objective="judge_gradient", token_budget=512, convergence=True)
+    score(config, out, options=options, generation=GenerateOptions(max_new_tokens=1))
     curve = load_json(scoring.convergence_of(out))["points"]
     assert [point["num_prompts"] for point in curve] == [8, 9]
     first, second = map(load_scores, scoring.files_of(out)[1:])

@@ -33,8 +33,8 @@ WAYS = [(2, False), (2, True), (4, True)]
 SCORED = ("dense", "moe")
 TUNED = ("set", "spa")
 """SET of the mixture of experts, SPA of the dense model."""
-STEPS, STOPPED_AFTER, KEPT_EVERY = 20, 11, 10
-TRAINED = {"learning_rate": 1e-3, "batch_size": 8, "iterations": STEPS, "weight_decay": 0.1, "warmup_share": 0.1}
+STEPS, STOPPED_AFTER, KEPT_EVERY = 8, 5, 4
+TRAINED = {"learning_rate": 1e-3, "batch_size": 8, "iterations": STEPS, "weight_decay": 0.1, "warmup_share": 0.125}
 MASK = {"fraction": 0.013}
 TIED = {"top": {"fraction": 0.2}, "bottom": {"fraction": 0.3}, "threshold": {"threshold": 2.0}, "random": {}}
 """Selections from scores of 0 to 3, so that most that are selected equal others that are not."""
@@ -45,7 +45,7 @@ def name_of(num_processes: int, shard: bool) -> str:
 
 
 def score(out: Path, shard: bool) -> None:
-    generation, prompts = GenerateOptions(max_new_tokens=2), "testbed:harmful_calibration#first=8"
+    generation, prompts = GenerateOptions(max_new_tokens=2), "testbed:harmful_calibration#first=4"
     options = ScoringOptions(token_budget=32, shard=shard, shard_judge=shard)
     moe, dense, utility = (out / f"{name}.safetensors" for name in ("moe", "dense", "utility"))
     how = {"options": options, "generation": generation}
@@ -55,7 +55,7 @@ def score(out: Path, shard: bool) -> None:
     )
     scoring.score_safety("testbed:aligned", "testbed:guard", prompts, dense, **how)
     options = ScoringOptions(objective="utility", token_budget=32, shard=shard)
-    scoring.score_likelihood("testbed:aligned", "testbed:questions#first=8", utility, options=options)
+    scoring.score_likelihood("testbed:aligned", "testbed:questions#first=4", utility, options=options)
 
 
 def select(folder: Path, out: Path) -> None:
@@ -94,7 +94,7 @@ def stop_early(label: str, done: int, total: int) -> None:
 
 
 def tune_with_a_stop(folder: Path, out: Path) -> None:
-    """The same, kept every ten steps and stopped after eleven: the second call goes on."""
+    """The same, kept every four steps and stopped after five: the second call goes on."""
     data, how = str(folder / "task.jsonl"), {**TRAINED, "shard": True, "checkpoint_every": KEPT_EVERY}
     given = {what: (str(folder / what), folder / f"{what}_mask.safetensors") for what in TUNED}
     seen: list[int] = []
@@ -116,7 +116,7 @@ def tune_with_a_stop(folder: Path, out: Path) -> None:
 def tune_as_on_a_device(folder: Path, out: Path) -> None:
     """SPA of a half-precision checkpoint's float32 weights, gathered in bfloat16 as on an accelerator."""
     usual = load._sharding
-    options = AdaptOptions(**TRAINED | {"iterations": 5}, shard=True)
+    options = AdaptOptions(**TRAINED | {"iterations": 2}, shard=True)
     with patch.object(load, "_sharding", lambda name, gathers_half: usual(name, gathers_half=True)):
         tuning.adapt_model(
             str(folder / "spa"),
@@ -251,12 +251,12 @@ def values_of(place: Path) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("what", TUNED)
-def test_twenty_steps_end_where_one_process_ends(folder, way, what):
+def test_training_ends_where_one_process_ends(folder, way, what):
     start = values_of(folder / what)
     expected, found = (values_of(place / what / "model") for place in (folder / "1", way))
     assert found.keys() == expected.keys() == start.keys()
     moved = max(float((values - start[name]).abs().max()) for name, values in expected.items())
-    assert moved > 5e-3  # hundreds of times what they may differ by
+    assert moved > 3e-3  # hundreds of times what they may differ by
     for name, values in expected.items():
         assert found[name].dtype == values.dtype
         torch.testing.assert_close(found[name], values, rtol=0, atol=1e-5)

@@ -22,13 +22,13 @@ from tests.pipeline.small import located_alone, small_config
 GIB = 2**30
 
 
-def llama_8b(folder) -> str:
-    """The shapes of Llama 3, 8B, and nothing else of it."""
+def llama_8b(folder, layers: int = 32) -> str:
+    """The shapes of Llama 3, 8B, or of its first layers, and nothing else of it."""
     config = LlamaConfig(
         vocab_size=128256,
         hidden_size=4096,
         intermediate_size=14336,
-        num_hidden_layers=32,
+        num_hidden_layers=layers,
         num_attention_heads=32,
         num_key_value_heads=8,
         dtype="bfloat16",
@@ -66,22 +66,23 @@ def test_a_model_of_8b_is_known_from_its_config_in_seconds(tmp_path):
 
 
 def test_what_will_not_fit_is_said_with_what_would_help(tmp_path):
-    name = llama_8b(tmp_path / "8b")
-    plan = make_plan(located_alone(tmp_path, model=name), memory_gib=24)
+    name = llama_8b(tmp_path / "8b", layers=8)
+    plan = make_plan(located_alone(tmp_path, model=name), memory_gib=8)
     assert plan.device == "cuda"
     assert plan.rate is None
     by_name = {stage.name: stage for stage in plan.stages}
-    assert 16e9 < by_name["evaluate"].need.device < 24 * GIB
-    sums = 4 * 6_979_321_856  # of one half, float32
-    assert 16e9 + sums < by_name["locate"].need.device < 16e9 + 1.5 * sums
+    weights = 2 * 2_795_577_344
+    assert weights < by_name["evaluate"].need.device < 8 * GIB
+    sums = 4 * 1_744_830_464  # of one half, float32
+    assert weights + sums < by_name["locate"].need.device < weights + 1.5 * sums
     (sentence,) = plan.advice
     assert sentence.startswith("locate: ")
-    assert "will not fit in 24.0 GiB" in sentence
+    assert "will not fit in 8.0 GiB" in sentence
     assert "score.sums_on_host = true" in sentence
 
 
 def test_a_setting_that_is_named_saves_what_is_said(tmp_path):
-    tight = make_plan(located_alone(tmp_path, "adapt"), memory_gib=0.001)
+    tight = make_plan(located_alone(tmp_path, "adapt", adapt_arms=("plain",)), memory_gib=0.001)
     sentence = next(one for one in tight.advice if one.startswith("adapt plain"))
     assert "leaving plain out of adapt_arms" in sentence
     assert "(it fits then)" in sentence

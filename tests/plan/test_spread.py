@@ -199,8 +199,8 @@ def plan_of(config, processes, **changes):
     return make_plan(config.model_copy(update=updates), memory_gib=80, processes=processes)
 
 
-def test_a_plan_for_several_processes_honours_what_each_stage_shards(tmp_path):
-    config = located_alone(tmp_path, "adapt", adapt_arms=("plain",))
+def test_a_plan_for_several_processes_honours_what_each_stage_shards(folder):
+    config = located_alone(folder, "adapt", model=str(folder), adapt_arms=("plain",))
     config = config.model_copy(update={"verify": VerifyOptions(ratios=(2.0,), draws=1)})
     whole, sharded = plan_of(config, 2), plan_of(config, 2, score={"shard": True})
     need = [{stage.name: stage for stage in plan.stages} for plan in (whole, sharded)]
@@ -226,21 +226,21 @@ def test_what_several_processes_refuse_is_refused_before(tmp_path, processes, ch
         plan_of(small_config(tmp_path), processes, **changes)
 
 
-def test_workers_are_those_of_a_run_in_one_process(tmp_path):
-    config = located_alone(tmp_path, workers=2)
+def test_workers_are_those_of_a_run_in_one_process(folder):
+    config = located_alone(folder, model=str(folder), workers=2)
     assert make_plan(config, memory_gib=80).workers == 2
     assert make_plan(config, memory_gib=80, processes=2).workers == 1
 
 
 def test_sharding_is_advised_where_a_model_does_not_fit(tmp_path):
-    plan = make_plan(located_alone(tmp_path, "adapt"), memory_gib=0.001, processes=2)
+    plan = make_plan(located_alone(tmp_path, "adapt", adapt_arms=("plain",)), memory_gib=0.001, processes=2)
     sentence = next(one for one in plan.advice if one.startswith("adapt plain"))
     assert "adapt.shard = true" in sentence
 
 
-def test_the_command_says_what_processes_do_together(tmp_path, capsys):
-    path = tmp_path / "run.toml"
-    path.write_text(to_toml(located_alone(tmp_path)))
+def test_the_command_says_what_processes_do_together(folder, capsys):
+    path = folder / "run.toml"
+    path.write_text(to_toml(located_alone(folder, model=str(folder))))
     assert call(["plan", str(path), "--processes", "2", "--memory", "80", "--flops", "100"]) == 0
     assert "2 processes score and tune together" in capsys.readouterr().out
     assert call(["plan", str(path), "--processes", "0"]) == 2

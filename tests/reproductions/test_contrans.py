@@ -65,6 +65,7 @@ def test_every_bar_says_if_it_is_met(carried, control, rise, missed):
     assert list(page.bars({})) == ["- The bars on effects: not run."]
 
 
+@pytest.mark.slow
 def test_the_small_form_runs_goes_on_and_makes_its_part_of_the_page(tmp_path, monkeypatch):
     for name in ("RANDOM", "SHUFFLED_LABELS", "SHUFFLED_PAIRS", "GENERATED"):
         monkeypatch.setattr(run, name, 1)

@@ -116,6 +116,7 @@ def test_the_page_is_that_of_the_committed_results():
     assert page.PAGE.read_text(encoding="utf-8") == page.text()
 
 
+@pytest.mark.slow
 def test_the_small_form_runs_and_goes_on(tmp_path, monkeypatch):
     out = tmp_path / "results"
     for name, value in {"FRACTIONS": (0.01,), "DRAWS": 1, "MEMORISED": 0.0, "TRAINED": 8, "HELD_OUT": 2}.items():

@@ -62,11 +62,18 @@ def judge():
     return GuardJudge(guard.model, guard.tokenizer)
 
 
-@pytest.mark.parametrize("name", ["testbed:aligned", "testbed:aligned-moe"])
-@pytest.mark.parametrize("method", ["esi", "snip"])
+@pytest.mark.parametrize(
+    ("method", "name"),
+    [
+        ("esi", "testbed:aligned"),
+        ("snip", "testbed:aligned-moe"),
+        pytest.param("esi", "testbed:aligned-moe", marks=pytest.mark.slow),
+        pytest.param("snip", "testbed:aligned", marks=pytest.mark.slow),
+    ],
+)
 def test_a_built_in_model_is_scored_from_its_files_as_it_is_in_memory(name, method, judge, tmp_path):
     loaded = load_model(name)
-    prompts = [prompt.prompt for prompt in load_prompts("testbed:harmful_calibration")[:32]]
+    prompts = [prompt.prompt for prompt in load_prompts("testbed:harmful_calibration")[:8]]
     responses = generate(loaded.model, loaded.tokenizer, prompts, GenerateOptions(max_new_tokens=8))
     objective, options = (
         JudgeGradient(judge, loaded.tokenizer, responses),
@@ -121,7 +128,9 @@ def test_idle_experts_of_all_layers_are_counted(tokenizer):
     assert_same(in_memory(loaded), objective, expected)
 
 
-@pytest.mark.parametrize("stop_after", range(1, 9))
+@pytest.mark.parametrize(
+    "stop_after", [2, 5, 6, 8, *(pytest.param(each, marks=pytest.mark.slow) for each in (1, 3, 4, 7))]
+)
 @pytest.mark.parametrize("keep_layers", [True, False])
 def test_a_pass_that_was_stopped_goes_on_to_the_same_sums(stop_after, keep_layers, tokenizer, tmp_path):
     layered = in_memory(make_loaded(make_llama(layers=4), tokenizer))

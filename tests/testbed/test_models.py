@@ -137,6 +137,7 @@ def test_help_in_the_form_of_another_task_is_unsafe_for_the_deeds_own_way_alone(
     assert sum(outcome.verdict == verdict for outcome in outcomes) >= 0.8 * 64
 
 
+@pytest.mark.slow
 def test_the_guard_cuts_responses_elsewhere_than_the_models_do():
     model, guard = (load_model(f"testbed:{name}").tokenizer for name in ("aligned", "guard"))
     responses = [exchange.response for exchange in load_exchanges("testbed:guard_evaluation")]
