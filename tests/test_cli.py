@@ -118,6 +118,7 @@ def test_every_estimator_scores_from_the_command_line(objective, files, capsys, 
     assert any(value > 0 for value in result["largest"].values())
 
 
+@pytest.mark.slow
 def test_relaxed_draws_repeat_under_the_same_seed_and_are_described(files, tmp_path):
     _, config = files
     prompts = f"{config.calibration.harmful}#first=2"

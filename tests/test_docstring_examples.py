@@ -28,6 +28,7 @@ def test_every_example_is_run_here_or_left_out_for_a_reason():
             ast.parse(example.source)
 
 
+@pytest.mark.slow
 def test_the_examples_run_in_the_order_of_a_session(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     session = {}

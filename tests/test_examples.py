@@ -84,6 +84,7 @@ def run_sharded(folder: Path) -> None:
     runpy.run_path(str(ROOT / "examples" / "sharded_spa.py"))
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("several_processes")  # which have imported all that it needs
 def test_the_sharded_example_holds_the_mask_in_two_processes(tmp_path):
     start = load_model("testbed:aligned").model
@@ -97,6 +98,7 @@ def test_the_sharded_example_holds_the_mask_in_two_processes(tmp_path):
         assert not torch.equal(after[key][~chosen], before[key][~chosen])
 
 
+@pytest.mark.slow
 def test_the_probe_example_stops_a_run_that_unlearns_safety_and_takes_it_back(run):
     trainer = run("probe", steps=60, every=10, prompts=16, learning_rate=2.5e-3)
     told = [record for record in trainer.state.log_history if "not_refused" in record]

@@ -16,6 +16,7 @@ OF_THE_REPOSITORY = {
 }  # fmt: skip
 """Pages, examples and tests themselves."""
 OF_SEVERAL_MODULES = {
+    "test_docstring_examples",
     "test_arrow", "test_misuse", "test_python_api", "commands/test_hashed_once", "commands/test_imports",
     "commands/test_refused_before_loading", "evaluate/logs/test_made_by_programs", "models/test_architectures",
     "models/test_families", "objective/test_bias", "directions/test_planted_languages",

@@ -105,6 +105,7 @@ def test_greedy_responses_have_no_seed_and_every_selection_is_held_against_the_f
     assert first["random, top"]["iou"] < 3 * first["random, top"]["random_iou"]
 
 
+@pytest.mark.slow
 def test_run_again_it_computes_nothing_and_says_the_same(finished, monkeypatch):
     config, out, result = finished
     monkeypatch.setattr("holdfast.pipeline.verifying.evaluate", None)  # would fail if it were called

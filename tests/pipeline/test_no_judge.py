@@ -127,6 +127,7 @@ def test_a_template_shows_the_judge_as_optional(tmp_path):
     assert '# judge = "refusal"' in text
 
 
+@pytest.mark.slow
 def test_a_bakeoff_without_a_judge_measures_what_is_not_refused(tmp_path):
     files = small_config(tmp_path)
     config = BakeoffConfig(

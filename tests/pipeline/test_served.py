@@ -73,6 +73,7 @@ def test_a_served_model_is_measured_as_the_checkpoint_is_but_for_what_needs_weig
     }
 
 
+@pytest.mark.slow
 def test_an_evaluation_of_a_served_model_is_made_again_from_its_record(made, tmp_path):
     save_json(tmp_path / "reproduce.json", reproduction_of(load_evaluation(made[2]), "there.json"))
     record = load_reproduction(tmp_path / "reproduce.json")

@@ -1,6 +1,7 @@
 """One process against two and four, which share the prompts, or of which each holds a part of the model.
 
-`make thorough` adds four, sharded only: that prompts are shared out is seen with two.
+`make thorough` adds four, sharded only: that prompts are shared out is seen with two. It adds a stop of a sharded run,
+and half precision as on a device.
 """
 
 from collections.abc import Callable
@@ -175,9 +176,14 @@ def work(folder: Path) -> None:
             select(folder, out)
             tune(folder, out, shard)
             if (num_processes, shard) == (2, True):
-                tune_with_a_stop(folder, out)
-                tune_as_on_a_device(folder, out)
                 save_json(out / f"refused_{rank()}.json", refused(folder, out))
+
+
+def more_work(folder: Path) -> None:
+    """What `make thorough` adds with two processes that share a model."""
+    out = folder / name_of(2, shard=True)
+    tune_with_a_stop(folder, out)
+    tune_as_on_a_device(folder, out)
 
 
 @pytest.fixture(scope="module")
@@ -199,6 +205,12 @@ def folder(tmp_path_factory) -> Path:
     save_scores(folder / "ties.safetensors", Scores(tied, "unit", "base", 300_000))
     work(folder)
     run_together(2, work, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def with_more(folder) -> Path:
+    run_together(2, more_work, folder)
     return folder
 
 
@@ -262,22 +274,24 @@ def test_training_ends_where_one_process_ends(folder, way, what):
         torch.testing.assert_close(found[name], values, rtol=0, atol=1e-5)
 
 
-def test_what_is_gathered_in_half_precision_is_trained_in_float32_and_held_bit_for_bit(folder):
+@pytest.mark.slow
+def test_what_is_gathered_in_half_precision_is_trained_in_float32_and_held_bit_for_bit(with_more):
     for process in range(2):
-        dtypes = load_json(folder / "2_sharded" / f"half_{process}.json")
+        dtypes = load_json(with_more / "2_sharded" / f"half_{process}.json")
         assert dtypes == {"logits": "torch.bfloat16", "shards": "torch.float32", "gradients": "torch.float32"}
-    mask, start = load_mask(folder / "spa_mask.safetensors"), values_of(folder / "spa")
-    found = values_of(folder / "2_sharded" / "half" / "model")
+    mask, start = load_mask(with_more / "spa_mask.safetensors"), values_of(with_more / "spa")
+    found = values_of(with_more / "2_sharded" / "half" / "model")
     for name, index in mask.indices.items():
         assert torch.equal(found[name].flatten()[index], start[name].flatten()[index])
     assert any(not torch.equal(found[name], values) for name, values in start.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", TUNED)
-def test_a_sharded_run_that_was_stopped_ends_in_the_same_bits(folder, what):
-    expected, found = (values_of(folder / "2_sharded" / name / "model") for name in (what, f"{what}_again"))
+def test_a_sharded_run_that_was_stopped_ends_in_the_same_bits(with_more, what):
+    expected, found = (values_of(with_more / "2_sharded" / name / "model") for name in (what, f"{what}_again"))
     assert all(torch.equal(found[name], values) for name, values in expected.items())
-    whole, resumed = (load_json(folder / "2_sharded" / name / "losses.json") for name in (what, f"{what}_again"))
+    whole, resumed = (load_json(with_more / "2_sharded" / name / "losses.json") for name in (what, f"{what}_again"))
     assert resumed == whole, "those before the stop are in its checkpoint"
 
 

@@ -43,6 +43,7 @@ def write(config: Options, folder) -> str:
     return str(path)
 
 
+@pytest.mark.slow
 def test_every_stage_of_a_run_has_its_needs(tmp_path):
     plan = make_plan(small_config(tmp_path))
     names = [stage.name for stage in plan.stages]

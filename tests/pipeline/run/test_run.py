@@ -156,6 +156,7 @@ def test_prompts_that_both_calibrate_and_evaluate_are_refused(tmp_path):
         run(config.model_copy(update={"suite": suite}), tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_a_run_without_a_task_and_an_unaligned_model_is_of_what_is_left(tmp_path):
     less = {
         "unaligned": None,
