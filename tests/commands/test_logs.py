@@ -97,7 +97,8 @@ def test_files_for_continuous_integration_name_the_samples_and_no_command_of_our
     assert told(capsys, "compare", *logs, "--fail-if", "includes < before", *files)[0] == 1
     failure = ElementTree.parse(tmp_path / "gate.xml").find(".//failure")
     assert failure is not None
-    assert "look at the answers to: q10 ask q10\n" in failure.text
+    assert "look at the answers to the 10 prompts that changed" in failure.text
+    assert "ask q10" not in failure.text
     text = (tmp_path / "gate.md").read_text()
     assert "- Logs of inspect: all 20 samples of both logs match" in text
     assert "- `q10 ask q10`\n  - before, correct: `I say C`\n  - after, not correct: `I say I`\n" in text

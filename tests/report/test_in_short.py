@@ -105,10 +105,10 @@ def test_the_answers_stand_before_the_list_of_claims():
 
 def test_the_answer_on_set_says_what_became_of_over_refusal():
     notes = shorts(full_report())["enhance"].notes
-    (line,) = [note for note in notes if note.startswith("Over-refusal, of harmless prompts: ")]
+    (line,) = [note for note in notes if note.startswith("Refusals of harmless prompts: ")]
     assert " before, " in line
     assert ", change " in line
-    assert not any("Over-refusal, of" in note for note in shorts(full_report())["adapt"].notes)
+    assert not any("Refusals of harmless" in note for note in shorts(full_report())["adapt"].notes)
 
 
 def test_claims_without_an_answer_are_not_counted_as_refuted():

@@ -208,7 +208,8 @@ def _rare(evaluation: "Evaluation") -> str:
         )
     return (
         f"\nThe model refuses few harmful prompts ({rate:.2f}), and a hold preserves only refusals that it gives. To "
-        "teach it more, use `holdfast enhance` (docs/how-to/strengthen.md)."
+        "teach it more, use `holdfast enhance` (docs/how-to/strengthen.md). If `enhance` made it, raise its "
+        "--learning-rate or --iterations."
     )
 
 

@@ -10,7 +10,7 @@ WORDS = {
     "entries_protected": "weights held",
     "protected_identical": "held weights kept every bit",
     "safety_read": "safety exchanges read, repeats included",
-    "safety_given": "different safety exchanges",
+    "safety_given": "safety exchanges given",
     "entries_changed": "weights changed",
     "routing_drift": "change of the routing to experts",
     "first_loss": "loss at the first step, on its batch",

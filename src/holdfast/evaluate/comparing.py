@@ -53,7 +53,7 @@ def compare(
 
     Example:
         >>> after = evaluate(result.tuned, None, suite, GenerateOptions(max_new_tokens=32))
-        >>> comparison = compare(before, after, fail_if=["refusal < before - 0.5"])
+        >>> comparison = compare(before, after, fail_if=["refusal < before - 0.05"])
         >>> change = comparison.measures["refusal"].change
 
     Args:

@@ -151,7 +151,7 @@ def _decided(condition: CheckedCondition) -> tuple[str, ...]:
 
 
 def _looked_at(result: Comparison, condition: CheckedCondition) -> list[str]:
+    """Says how many prompts changed and where their answers are. Quotes none, because reports are often public."""
+    count = max(condition.num_prompts, len(condition.prompts))
     where = "" if result.logs else printable(f" (holdfast show {result.after})")
-    looked_at = [f"look at the answers to: {printable(prompt)}{where}" for prompt in condition.prompts]
-    unnamed = condition.num_prompts - len(looked_at)
-    return [*looked_at, f"and to {unnamed} more"] if unnamed > 0 else looked_at
+    return [f"look at the answers to the {count} prompts that changed{where}"] if count else []

@@ -139,12 +139,18 @@ def _in_short(report: Report, card: Card, verdicts: list[Verdict]) -> InShort:
 
 
 def _over_refusal(report: Report) -> str:
-    """Writes over-refusal before and after SET, with the interval of the change. Empty if it was not measured."""
-    before, after = (report.suite(path).rates.get("over_refusal") for path in (BEFORE, AFTER))
-    change = arm_difference(report, "over_refusal", BEFORE, AFTER)
+    """Writes over-refusal before and after SET, of harmless and borderline prompts. Empty if none was measured."""
+    words = {"over_refusal": "Refusals of harmless prompts", "borderline": "Refusals of borderline prompts"}
+    return " ".join(filter(None, (_change(report, measure, name) for measure, name in words.items())))
+
+
+def _change(report: Report, measure: str, words: str) -> str:
+    """Writes a rate before and after SET, with the interval of the change. Empty if it was not measured."""
+    before, after = (report.suite(path).rates.get(measure) for path in (BEFORE, AFTER))
+    change = arm_difference(report, measure, BEFORE, AFTER)
     if before is None or after is None or change is None:
         return ""
-    return f"Over-refusal, of harmless prompts: {_short(before)} before, {_short(after)} after, change {change}."
+    return f"{words}: {_short(before)} before, {_short(after)} after, change {change}."
 
 
 def _claim(stage: str, verdicts: list[Verdict]) -> Verdict | None:

@@ -88,7 +88,8 @@ def gate_logs(
     for condition in conditions:
         _require_measure(condition.measure, compared, f"the condition {condition.text!r} names")
     about = (matched.warning, warning_of_repeats(matched.pairs), warning_of_generation(before, after))
-    warnings = tuple(filter(None, (*about, _warning_of_no_names(before, after))))
+    names = _warning_of_no_names(before, after) or _warning_of_one_name(before, after)
+    warnings = tuple(filter(None, (*about, names)))
     gate = gate_measures(compared, conditions, options)
     return LogGate(replace(gate, warnings=(*warnings, *gate.warnings)), matched)
 
@@ -101,6 +102,16 @@ def _warning_of_no_names(before: Log, after: Log) -> str | None:
     return (
         f"neither log names its model, so nobody can see whether before and after are swapped{where}, or check the "
         "order of the two paths."
+    )
+
+
+def _warning_of_one_name(before: Log, after: Log) -> str | None:
+    """Warns that a gate on two logs of one model says nothing of another, where both name the same model."""
+    if not before.model or before.model != after.model:
+        return None
+    return (
+        f"both logs name the model {printable(before.model)!r}, so the gate says nothing of another; give the log of "
+        "the checkpoint that is to be released, unless it has the same name."
     )
 
 
