@@ -19,7 +19,7 @@ from math import ceil
 from pathlib import Path
 
 from benchmarks.real.cells import run_missing, tell
-from benchmarks.real.restore import EXAMPLES, REFUSALS, SUITE, measure
+from benchmarks.real.restore import REFUSALS, SUITE, TASK, measure
 
 from holdfast.intervene.method_options import MethodOptions
 from holdfast.intervene.options import AdaptOptions
@@ -32,7 +32,6 @@ METHODS = (
     *("plain", "spa:0.01", "mixed", "random:0.01", "spa+mixed:0.01", "replay", "spa:0.001", "kl", "ema"),
     *("random:0.001", "safegrad", "spa+replay:0.01", "constrained", "layers"),
 )
-TASK = str(EXAMPLES / "task_train.jsonl")
 
 
 @dataclass(frozen=True)

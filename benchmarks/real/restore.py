@@ -32,6 +32,7 @@ from holdfast.pipeline.scoring import score_likelihood
 from holdfast.pipeline.suites import load_suite
 
 EXAMPLES = Path("examples/real")
+TASK = str(EXAMPLES / "task_train.jsonl")
 REFUSALS = str(EXAMPLES / "harmful_train.jsonl")
 SUITE = SuiteFiles(
     harmful=(str(EXAMPLES / "harmful_test.jsonl"),),
@@ -46,7 +47,8 @@ class Cell:
     """One model: aligned, tuned, or the tuned one with weights put back."""
 
     selector: str
-    """aligned, tuned, effect, top or random."""
+    """aligned, tuned, effect, top or random; `effect, task spared` halves the number until the task's own examples suffer
+    by at most the default margin."""
     fraction: float = 0.0
 
     @property
@@ -55,10 +57,12 @@ class Cell:
         return f"{self.selector}_{self.fraction:g}" if self.fraction else self.selector
 
 
+SPARED = "effect, task spared"
 CELLS = (
     Cell("aligned"),
     Cell("tuned"),
     *(Cell(selector, fraction) for fraction in (0.003, 0.01, 0.001) for selector in ("effect", "random", "top")),
+    Cell(SPARED, 0.01),
 )
 
 
@@ -81,9 +85,7 @@ def tuned_model(aligned: Path, out: Path, rate: float) -> Path:
     folder = out / "tuned"
     if not (folder / "result.json").is_file():
         options = AdaptOptions(iterations=60, batch_size=8, learning_rate=rate, freeze=("embedding",))
-        tuning.adapt_model(
-            str(aligned), None, str(EXAMPLES / "task_train.jsonl"), folder, options=options, progress=tell
-        )
+        tuning.adapt_model(str(aligned), None, TASK, folder, options=options, progress=tell)
     return folder / "model"
 
 
@@ -91,6 +93,8 @@ def options_of(cell: Cell, aligned: Path, out: Path) -> RestoreOptions:
     """Returns the options of `restore` for a cell. The scores of `top` are made once."""
     if cell.selector == "effect":
         return RestoreOptions(selector="effect", fraction=cell.fraction, refusals=REFUSALS)
+    if cell.selector == SPARED:
+        return RestoreOptions(selector="effect", fraction=cell.fraction, refusals=REFUSALS, task=TASK)
     if cell.selector == "random":
         return RestoreOptions(selector="random", fraction=cell.fraction)
     scores = out / "scores.safetensors"
