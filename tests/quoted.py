@@ -94,6 +94,25 @@ def _readme() -> Iterator[Quote]:
     yield Quote("README.md", line, "0.02", _real("published model", "refuses borderline"))
     yield Quote("README.md", line, "0.69", _real(TUNED, "refuses borderline"))
 
+    yield from _held_and_restored("README.md", "| holding selected weights (SPA)", "| putting 0.1% of the weights back")
+    yield Quote("README.md", "| putting 0.1% of the weights back", "0.11", _restored("tuned"))
+
+
+def _preserved(row: str) -> Value:
+    return cell(REAL_MODELS, row, "refuses harmful", below="## SPA beside")
+
+
+def _restored(row: str) -> Value:
+    return cell(REAL_MODELS, row, "refuses harmful", below="## restore")
+
+
+def _held_and_restored(page: str, held: str, restored: str) -> Iterator[Quote]:
+    """Quotes what a hold and what weights put back keep on a real model."""
+    for row, number in (("spa | 1.0%", "0.31"), ("random | 1.0%", "0.12"), ("plain", "0.11")):
+        yield Quote(page, held, number, _preserved(row))
+    for row, number in (("effect | 0.001", "0.80"), ("random | 0.01", "0.14")):
+        yield Quote(page, restored, number, _restored(row))
+
 
 CLAIMS = "docs/established.md"
 EFFECT, AT_RANDOM = ("1.00", "0.99", "1.00"), ("0.04", "-0.01", "0.09")
@@ -113,6 +132,12 @@ def _claims() -> Iterator[Quote]:
     for weights, number in (("random 1%", "0.328"), ("none (plain)", "0.316")):
         yield Quote(CLAIMS, held, number, cell(chosen, f"0.0015 | {weights}", "coherent refusals"))
     yield from _seeds_of_claims()
+    held, mixed = "| On a real model holding the top 1%", "| Refusals, or the model's own answers, mixed into"
+    yield from _held_and_restored(CLAIMS, held, "| Few weights, chosen by their effect")
+    yield Quote(CLAIMS, held, "0.98", _real("aligned model", NEW))
+    yield Quote(CLAIMS, mixed, "1.00", _preserved("mixed"))
+    yield Quote(CLAIMS, mixed, "0.31", _preserved("spa | 1.0%"))
+    yield Quote(CLAIMS, "| Few weights, chosen by their effect", "0.11", _restored("tuned"))
     at_one_percent = "| 1% does more than random 1%"
     yield Quote(CLAIMS, at_one_percent, "0.97", text(REAL, r"as well as selected ones \((0\.\d+) and"))
     selected = r"as selected ones \(0\.97 and (0\.\d+) of JailbreakBench"
@@ -185,7 +210,7 @@ def _claims() -> Iterator[Quote]:
         ("0.46", "0.58", "0.40", "0.56", "0.46", "0.60"), [*refusals, drawn[0], drawn[-1], *safe], strict=True
     ):
         yield Quote(CLAIMS, "| Moving the states along it", number, lambda value=value: value)
-    back, restored = "| 0.3% of the weights, chosen by their effect", "docs/results/restore.md"
+    back, restored = "| Few weights, chosen by their effect", "docs/results/restore.md"
     for row, numbers in (("0.3% | effect", EFFECT), ("1.0% | random", AT_RANDOM)):
         for part, number in enumerate(numbers):
             value = cell(restored, row, "lost safety that is back", below="## What comes back", part=part)

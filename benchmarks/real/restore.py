@@ -47,8 +47,8 @@ class Cell:
     """One model: aligned, tuned, or the tuned one with weights put back."""
 
     selector: str
-    """aligned, tuned, effect, top or random; `effect, task spared` halves the number until the task's own examples suffer
-    by at most the default margin."""
+    """aligned, tuned, effect, top or random. `effect, task spared` halves the number until the task's own examples
+    suffer by at most the default margin."""
     fraction: float = 0.0
 
     @property
