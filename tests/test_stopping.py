@@ -31,6 +31,32 @@ def test_a_native_call_that_does_not_end_is_cut_off_after_the_grace():
     assert time.monotonic() - started < 15, "the call itself would never end"
 
 
+DESTRUCTOR = """
+import os, signal, time
+from holdfast import stopping
+stopping.end_on_sigterm()
+
+class Slow:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.01)
+
+try:
+    slow = Slow()
+    del slow
+    time.sleep(5)
+    print("goes on")
+except stopping.TerminatedError:
+    print("ends")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no SIGTERM between processes")
+def test_a_stop_that_python_ignored_in_a_destructor_is_not_lost():
+    done = subprocess.run([sys.executable, "-c", DESTRUCTOR], capture_output=True, text=True, check=False, timeout=30)
+    assert (done.stdout, done.stderr) == ("ends\n", "")
+
+
 CHILD = """
 import os, signal, time
 from holdfast import stopping

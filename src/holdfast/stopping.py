@@ -9,6 +9,8 @@ from pathlib import Path
 
 GRACE = 10.0
 """Seconds between SIGTERM and the end of a process that can't react to it."""
+AGAIN = 0.05
+"""Seconds until a stop that Python ignored is repeated."""
 MARKS = frozenset({"settings.json", "fine_tuning.json"})
 """Files that name the work of a folder and hold none of it."""
 CUT_OFF = "stopped in the middle of a step; the same command continues from its last saved state, if there is one."
@@ -37,6 +39,7 @@ def end_on_sigterm() -> None:
         raise TerminatedError
 
     signal.signal(signal.SIGTERM, handle)
+    _raise_again_where_lost()
     if sys.platform == "win32" or int(os.environ.get("WORLD_SIZE", "1")) > 1:
         return
     told, tells = os.pipe()
@@ -44,6 +47,22 @@ def end_on_sigterm() -> None:
     signal.set_wakeup_fd(tells, warn_on_full_buffer=False)
     os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1))  # a worker's end is not this process's
     threading.Thread(target=_watch, args=(told, handled), daemon=True).start()
+
+
+def _raise_again_where_lost() -> None:
+    """Repeats a stop whose exception Python ignored, as it does in a destructor. Else the command would go on."""
+    usual = sys.unraisablehook
+
+    def repeat(lost: "sys.UnraisableHookArgs", /) -> None:
+        if isinstance(lost.exc_value, KeyboardInterrupt):
+            number = signal.SIGTERM if isinstance(lost.exc_value, TerminatedError) else signal.SIGINT
+            again = threading.Timer(AGAIN, os.kill, (os.getpid(), number))  # this hook would ignore it once more
+            again.daemon = True
+            again.start()
+        else:
+            usual(lost)
+
+    sys.unraisablehook = repeat
 
 
 def _watch(told: int, handled: threading.Event) -> None:
