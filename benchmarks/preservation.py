@@ -114,7 +114,8 @@ def difference(before: Mapping[int, Evaluation], after: Mapping[int, Evaluation]
         return ["not measured", "", ""]
     gains = [fmean(refusals(after[seed]).values()) - fmean(refusals(before[seed]).values()) for seed in seeds]
     more = f"{sum(gain > 0 for gain in gains)} of {len(gains)}"
-    return [f"{pair.value:+.3f} [{pair.low:+.3f}, {pair.high:+.3f}]", f"{pair.p_value:.3f}", more]
+    p_value = f"{pair.p_value:.3f}" if pair.p_value >= 0.001 else "<0.001"
+    return [f"{pair.value:+.3f} [{pair.low:+.3f}, {pair.high:+.3f}]", p_value, more]
 
 
 def table(models: Path, seeds: Sequence[int]) -> str:
