@@ -54,7 +54,8 @@ class Cell:
     @property
     def stem(self) -> str:
         """The name of its file."""
-        return f"{self.selector}_{self.fraction:g}" if self.fraction else self.selector
+        name = self.selector.replace(", ", "-").replace(" ", "_")
+        return f"{name}_{self.fraction:g}" if self.fraction else name
 
 
 SPARED = "effect, task spared"
