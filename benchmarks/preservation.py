@@ -43,7 +43,13 @@ ROWS = (
 )
 PAIRS = (
     *(("spa", "spa random"), ("spa", "replay"), ("spa", "mixed"), ("spa+replay", "replay")),
-    *(("spa+replay@0.01", "replay@0.01"), ("spa", "replay@0.01"), ("replay@0.01", "mixed@0.01")),
+    *(
+        ("spa", "ema"),
+        ("refresh", "spa"),
+        ("spa+replay@0.01", "replay@0.01"),
+        ("spa", "replay@0.01"),
+        ("replay@0.01", "mixed@0.01"),
+    ),
 )
 """Rows that are compared with each other, beside plain fine-tuning."""
 SMALL = "@0.01"
