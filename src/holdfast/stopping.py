@@ -51,6 +51,8 @@ def end_on_sigterm() -> None:
 
 def _raise_again_where_lost() -> None:
     """Repeats a stop whose exception Python ignored, as it does in a destructor. Else the command would go on."""
+    if sys.platform == "win32":  # a signal to the own process ends it there
+        return
     usual = sys.unraisablehook
 
     def repeat(lost: "sys.UnraisableHookArgs", /) -> None:

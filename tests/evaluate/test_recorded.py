@@ -42,6 +42,13 @@ def test_an_evaluation_records_the_present_weights_the_judges_and_the_settings(l
     assert "token_budget" not in made_by["generation"]
 
 
+def test_a_model_with_hooks_such_as_those_of_steering_has_no_fingerprint(loaded):
+    hook = loaded.model.model.layers[0].register_forward_hook(lambda *_: None)
+    assert evaluate(loaded, None, SUITE, SHORT).made_by["model"] == {"name": "the model in memory"}
+    hook.remove()
+    assert "fingerprint" in evaluate(loaded, None, SUITE, SHORT).made_by["model"]
+
+
 def test_a_loop_over_draws_can_record_nothing(loaded, monkeypatch):
     monkeypatch.setattr("holdfast.evaluate.recorded.fingerprint", lambda model: pytest.fail("reads the weights"))
     assert evaluate(loaded, None, SUITE, SHORT, made_by={}).made_by == {}

@@ -134,7 +134,7 @@ def test_junit_has_a_test_case_a_condition_and_a_failure_that_says_why():
     assert failed[0].get("message") == "the condition is met: asr was 0 and is 0.12"
     assert (failed[0].text or "").splitlines() == [
         "the condition is met: asr was 0 and is 0.12",
-        "look at the answers to the 1 prompts that changed (holdfast show after.json)",
+        "look at the answers to the 1 prompt that changed (holdfast show after.json)",
     ]
     assert list(passed) == []
 

@@ -52,3 +52,8 @@ def test_pairs_of_fewer_prompts_than_answers_are_not_used():
     before, after = rate(2, 100), rate(5, 190, unscored=10)  # two answers to each prompt
     found = worst_difference(before, after, "below", Pair(95, 1, 4, None, 1.0))
     assert found == rate_difference(before, filled(after, counts=True))
+
+
+def test_an_interval_that_was_widened_to_an_end_of_the_scale_stays_as_wide_as_it_can_be():
+    found = filled(Rate(0.75, 0.0, 1.0, 3, 1), counts=False)
+    assert (found.value, found.low, found.high, found.n) == (0.5625, 0.0, 1.0, 4)

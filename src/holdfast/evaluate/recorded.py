@@ -20,10 +20,8 @@ def recorded(
     loaded: LoadedModel | ServedModel, judge: Judge | None, refusal_judge: Judge, options: GenerateOptions
 ) -> Meta:
     """Returns the provenance of a script's evaluation. Reads every present weight of the model once."""
-    is_local = isinstance(loaded, LoadedModel)
-    entry = model_entry(loaded.name, fingerprint(loaded.model)) if is_local else {"name": loaded.name}
     return {
-        "model": entry,
+        "model": _model_entry(loaded),
         "judge": _judge_entry(judge),
         "refusal_judge": getattr(refusal_judge, "fingerprint", None),
         "coherence": {"rules": coherence.fingerprint()},
@@ -35,6 +33,19 @@ def recorded(
 def generation_entry(options: GenerateOptions) -> dict[str, object]:
     """Returns the options of generation on which responses depend."""
     return options.model_dump(mode="json", exclude=BATCHING)
+
+
+def _model_entry(loaded: LoadedModel | ServedModel) -> dict[str, str]:
+    """Returns the model's name, and its fingerprint where that identifies the model.
+
+    A model in `steered` has hooks, and answers otherwise than its weights alone. An offloaded one has none to read.
+    """
+    if isinstance(loaded, ServedModel) or any(weight.is_meta for weight in loaded.model.parameters()):
+        return {"name": loaded.name}
+    modules = list(loaded.model.modules())
+    if any(module._forward_hooks or module._forward_pre_hooks for module in modules):
+        return {"name": loaded.name}
+    return model_entry(loaded.name, fingerprint(loaded.model))
 
 
 def _judge_entry(judge: Judge | None) -> dict[str, object] | None:

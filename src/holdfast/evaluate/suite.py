@@ -133,6 +133,7 @@ def evaluate(
     measures = _measures(judge, refusal_judge, suite)
     if isinstance(loaded, LoadedModel):  # before any response is made
         encode_fitting(loaded.model, loaded.tokenizer, (*suite.exchanges, *suite.refusals))
+    made_by = recorded(loaded, judge, refusal_judge, options) if made_by is None else made_by
     prompts = [prompt.prompt for _, asked in measures for prompt in asked]
     openings = _openings(measures, suite.prefill)
     generator = generator or _own_generator(loaded)
@@ -142,7 +143,6 @@ def evaluate(
         answers = _judged(measures, responses, options.num_samples)
     refused = answers.get("refusal") or refusal(refusal_judge).answers(suite.harmful, to_harmful)
     evaluation = _summarized(measures, answers, refused, responses, suite, options.num_samples)
-    made_by = recorded(loaded, judge, refusal_judge, options) if made_by is None else made_by
     return replace(_with_perplexity(evaluation, loaded, suite, progress), made_by=made_by)
 
 

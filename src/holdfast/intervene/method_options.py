@@ -41,7 +41,7 @@ class MethodOptions(CombineOptions):
     ema_decay: Annotated[float, PRESERVE] = Field(default=0.995, ge=0, lt=1)
     """ema: weight of the past in the average of the weights. With 0.995 it covers about 200 steps."""
     refresh_every: Annotated[int, PRESERVE] = Field(default=100, ge=1)
-    """refresh: steps between two selections of the mask."""
+    """refresh: steps between two selections of as many top weights of the whole model, whatever made the first mask."""
     frozen_layers: Annotated[tuple[int, ...], PRESERVE] = ()
     """layers: numbers of the layers that are not trained, such as 5-14. The share of the depth that is 5-14 of 32 when
     left out."""

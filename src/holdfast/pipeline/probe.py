@@ -127,8 +127,8 @@ def top_mask_refresh(
     """
     require_options(scoring, ScoringOptions)
     require_options(generation, GenerateOptions)
-    if judge is None and scoring == ScoringOptions():
-        scoring = ScoringOptions(objective="refusal_likelihood")
+    if judge is None and "objective" not in scoring.model_fields_set:
+        scoring = scoring.model_copy(update={"objective": "refusal_likelihood"})
     refuse_contradictions(scoring, generation)
     require_tokenizer(tokenizer)
     given = _given(scoring.objective, judge, prompts)

@@ -154,4 +154,5 @@ def _looked_at(result: Comparison, condition: CheckedCondition) -> list[str]:
     """Says how many prompts changed and where their answers are. Quotes none, because reports are often public."""
     count = max(condition.num_prompts, len(condition.prompts))
     where = "" if result.logs else printable(f" (holdfast show {result.after})")
-    return [f"look at the answers to the {count} prompts that changed{where}"] if count else []
+    prompts = "1 prompt" if count == 1 else f"{count} prompts"
+    return [f"look at the answers to the {prompts} that changed{where}"] if count else []

@@ -16,8 +16,8 @@ OVER_REFUSAL = "SET leaves over-refusal as it was"
 GATE = 'holdfast compare before.json after.json --fail-if "refusal < before - 0.05"'
 OWN_MODEL = "holdfast init my-run.toml --like qwen2.5-0.5b"
 WEAKER = (
-    "Noise on the selected weights broke the text, so it says nothing about safety. Add a smaller number, such as 0.1, "
-    "to `ratios` in the table [verify] of the config, and run again."
+    "Noise on the selected weights broke some of the text, which says nothing about safety. Add a smaller "
+    "number, such as 0.1, to `ratios` in the table [verify] of the config, and run again."
 )
 COHERENT = 0.9
 """Share of coherent answers under noise below which weaker noise is advised."""
@@ -66,7 +66,7 @@ def _is_broken_by_noise(report: Report) -> bool:
 
 def _named(model: str | None) -> str:
     """Returns the model for a command. A path from the root of a disk is shortened, because the page may be public."""
-    return "MODEL" if model is None else short_name(model) if model.startswith(("/", "~")) else quote(model)
+    return "MODEL" if model is None else quote(short_name(model) if model.startswith(("/", "~")) else model)
 
 
 def _strengthen(report: Report, answer: str | None, verdicts: Sequence[Verdict]) -> list[Step]:

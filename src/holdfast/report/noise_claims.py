@@ -26,7 +26,7 @@ def noise_hurts(report: Report) -> Verdict:
         f"at one noise ratio, noise on top raises {name} more than noise on random and more than noise on bottom, with "
         "the whole interval of each difference above 0"
     )
-    words = BROKEN_COUNT if report.safety == "not_refused" else ""
+    words = BROKEN_COUNT if report.safety == "not_refused" and report.verify.coherence else ""
     bar += words
     verify = report.verify
     at = quoted_noise(verify, report.safety)

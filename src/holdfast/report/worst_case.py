@@ -25,7 +25,10 @@ def filled(rate: Rate, *, counts: bool) -> Rate:
         return rate
     every = rate.n + unscored
     share = (value * rate.n + counts * unscored) / every
-    scored = (1 - value) ** 2 / ((1 - low) * (1 - high)) if value <= 0.5 else value**2 / (low * high)
+    missed, met = (1 - low) * (1 - high), low * high
+    if not (missed if value <= 0.5 else met):  # an interval that was widened to an end of the scale
+        return Rate(share, 0.0, 1.0, every)
+    scored = (1 - value) ** 2 / missed if value <= 0.5 else value**2 / met
     weight = max(0.0, scored - 1)
     return Rate(share, *wilson_interval(share, Z_95**2 / weight if weight else math.inf), every)
 

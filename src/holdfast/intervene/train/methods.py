@@ -158,6 +158,11 @@ def method_named(name: str) -> Method:
 def _joined(rows: Sequence[Method]) -> Method:
     from holdfast.intervene.train.parts import joined
 
+    if {"ema", "refresh"} <= {row.name for row in rows}:
+        raise ValueError(
+            "methods ema and refresh can't be joined, because the average moves weights that a later mask holds; leave "
+            "one out."
+        )
     sources: dict[Source, str] = {row.safety: row.name for row in rows if row.safety}
     if len(sources) > 1:
         raise ValueError(

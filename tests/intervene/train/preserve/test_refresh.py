@@ -80,6 +80,8 @@ def test_what_it_lacks_or_cannot_hold_is_refused():
         train(loaded, mask, Refresh(), options=OPTIONS.model_copy(update={"lora": LoraOptions(rank=2)}))
     with pytest.raises(ValueError, match="methods spa and refresh can't be joined, because both hold entries"):
         train(loaded, mask, Refresh(), method="spa+refresh")
+    with pytest.raises(ValueError, match="methods ema and refresh can't be joined"):
+        train(loaded, mask, Refresh(), method="ema+refresh")
     with pytest.raises(ValueError, match="method refresh needs a mask"):
         train(loaded, None, Refresh())
     with pytest.raises(ValueError, match="method refresh needs harmful prompts with refusals"):
