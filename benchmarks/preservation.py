@@ -30,6 +30,7 @@ from holdfast.artifacts import load_evaluation, save_text
 from holdfast.evaluate.paired_mean import PairedMean, paired_mean
 from holdfast.intervene.train.methods import method_named
 from holdfast.outcomes import Evaluation
+from holdfast.p_values import p_text
 from holdfast.pipeline import tuning
 from holdfast.pipeline.options import SafetyFiles
 from holdfast.pipeline.run import pieces
@@ -120,8 +121,7 @@ def difference(before: Mapping[int, Evaluation], after: Mapping[int, Evaluation]
         return ["not measured", "", ""]
     gains = [fmean(refusals(after[seed]).values()) - fmean(refusals(before[seed]).values()) for seed in seeds]
     more = f"{sum(gain > 0 for gain in gains)} of {len(gains)}"
-    p_value = f"{pair.p_value:.3f}" if pair.p_value >= 0.001 else "<0.001"
-    return [f"{pair.value:+.3f} [{pair.low:+.3f}, {pair.high:+.3f}]", p_value, more]
+    return [f"{pair.value:+.3f} [{pair.low:+.3f}, {pair.high:+.3f}]", p_text(pair.p_value), more]
 
 
 def table(models: Path, seeds: Sequence[int]) -> str:

@@ -145,7 +145,7 @@ def top_mask_refresh(
 
 
 class _Given(TypedDict, total=False):
-    """What an objective is made from."""
+    """Arguments of `make_objective` that depend on the objective."""
 
     judge: ModelJudge
     prompts: list[str]

@@ -20,19 +20,12 @@ from holdfast.distributed import first, world_size
 from holdfast.intervene.entries import mask_digest
 from holdfast.intervene.method_options import MethodOptions
 from holdfast.intervene.options import AdaptOptions, EnhanceOptions, SftOptions, share_batch
-from holdfast.intervene.train.adapt import AdaptResult, adapt
+from holdfast.intervene.train.adapt import AdaptResult, adapt, check_adapting
 from holdfast.intervene.train.adapters import target_modules
 from holdfast.intervene.train.checkpoints import discard_checkpoints
 from holdfast.intervene.train.enhance import EnhanceResult, check_method, enhance
 from holdfast.intervene.train.frozen import require_roles
-from holdfast.intervene.train.methods import (
-    Method,
-    method_for,
-    refuse_adapters,
-    refuse_idle,
-    refuse_several_processes,
-    usual_method,
-)
+from holdfast.intervene.train.methods import Method, usual_method
 from holdfast.intervene.train.one_tuning import Refresh
 from holdfast.intervene.train.preserve.replay import own_answers
 from holdfast.intervene.train.preserve.safety import Safety, check_safety
@@ -40,7 +33,7 @@ from holdfast.intervene.train.result import TuningResult
 from holdfast.models.load import LoadedModel, default_device, load_model, load_outline
 from holdfast.pipeline.given_exchanges import load_to_enhance
 from holdfast.pipeline.inputs import digest_of
-from holdfast.pipeline.options import EnhanceFiles, SafetyFiles, ScoringOptions
+from holdfast.pipeline.options import EnhanceFiles, SafetyFiles
 from holdfast.pipeline.outputs import claimed, refuse_unclaimable
 from holdfast.pipeline.probe import top_mask_refresh
 from holdfast.pipeline.rendering import rendering_of
@@ -127,10 +120,7 @@ def adapt_model(
         InvariantError: a protected entry has changed.
     """
     refuse_unclaimable(out)
-    chosen = method_for(method or usual_method("adapt", mask), mask)
-    refuse_idle(chosen, method_options)
-    refuse_adapters(chosen, options.lora)
-    refuse_several_processes(chosen)
+    chosen = check_adapting(method, mask, options, method_options)
     task, learned = load_exchanges(exchanges), load_safety(chosen, safety)
     _refuse_missing_parts(model, options)
     loaded, selected = _load_to_tune(model, mask, options, progress, all_weights=options.lora is None)
@@ -184,8 +174,7 @@ def _with_answers(
 
 def _refresh(loaded: LoadedModel, mask: Mask, refusals: Safety) -> Refresh:
     """Returns a function that selects as many weights as the mask has, by the likelihood of the given refusals."""
-    scoring = ScoringOptions(objective="refusal_likelihood")
-    return top_mask_refresh(loaded.tokenizer, None, refusals, mask.density, scoring=scoring)
+    return top_mask_refresh(loaded.tokenizer, None, refusals, mask.density)
 
 
 def _refuse_missing_parts(model: str, options: AdaptOptions) -> None:

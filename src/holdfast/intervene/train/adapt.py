@@ -116,10 +116,7 @@ def adapt(
     """
     _check(loaded, exchanges, options)
     mask = None if mask is None else as_mask(mask)
-    chosen = method_for(method or usual_method("adapt", mask), mask)
-    refuse_idle(chosen, method_options)
-    refuse_adapters(chosen, options.lora)
-    refuse_several_processes(chosen)
+    chosen = check_adapting(method, mask, options, method_options)
     check_safety(chosen, safety, held_out)
     refuse_wrong_start(loaded, mask, check_base=check_base, just_loaded=just_loaded)
     extra = safety_exchanges(chosen, loaded, safety, method_options.answer_tokens, progress)
@@ -132,6 +129,19 @@ def adapt(
     last_batch = [examples[place] for place in order[-options.batch_size :]]
     trained, _ = train_by(parts, tuning, steps, read=exchanges, last_batch=last_batch, adapter_dir=as_path(adapter_dir))
     return _result(tuning, parts, trained, _safety_read(chosen, tuning, len(exchanges), order))
+
+
+def check_adapting(method: str | None, mask: object, options: AdaptOptions, method_options: MethodOptions) -> Method:
+    """Returns the method that `adapt` trains by: the named one, or the default with or without a mask.
+
+    Raises:
+        ValueError: the method does not exist, or does not fit the mask, the options or the number of processes.
+    """
+    chosen = method_for(method or usual_method("adapt", mask), mask)
+    refuse_idle(chosen, method_options)
+    refuse_adapters(chosen, options.lora)
+    refuse_several_processes(chosen)
+    return chosen
 
 
 def _result(tuning: Tuning, parts: Parts, trained: TuningResult, safety_read: int | None) -> AdaptResult:
