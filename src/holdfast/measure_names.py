@@ -3,6 +3,7 @@
 Totals come first. Categories of prompts, such as asr/heldout, follow all of them, because they have few prompts each.
 """
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 
@@ -68,6 +69,14 @@ def is_category(name: str) -> bool:
     """True for a group of prompts that is a part of a prompt set, such as asr/heldout."""
     measure, _, group = name.partition("/")
     return bool(group) and measure in WITH_CATEGORIES and name not in TOTALS
+
+
+def is_detail(name: str, measured: Collection[str]) -> bool:
+    """True for a measure that belongs to another row: coherence of one prompt set, a length, or the rest of a share."""
+    measure, _, group = name.partition("/")
+    if measure == "not_refused":
+        return any(one.partition("/")[0] == "refusal" for one in measured)
+    return measure in ("response_length", "degenerate", "cut_off") or (measure == "coherence" and bool(group))
 
 
 def mark_of(name: str, n: int) -> str:

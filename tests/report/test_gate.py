@@ -16,7 +16,7 @@ from holdfast.report.comparison import (
     ConditionBounds,
     Tested,
 )
-from holdfast.report.gate import gate_tables, narrow, render_junit
+from holdfast.report.gate import gate_tables, idle_details, render_junit, terminal_tables
 from holdfast.report.records import Pair
 from tests.report.sample import rate
 
@@ -129,20 +129,20 @@ def test_perplexity_shows_its_interval_and_how_many_times_as_large_it_is():
 def test_junit_has_a_test_case_a_condition_and_a_failure_that_says_why():
     suite = ElementTree.fromstring(render_junit(comparison()))[0]
     assert suite.attrib == {"name": "holdfast compare", "tests": "2", "failures": "1", "errors": "0", "skipped": "0"}
-    failed, passed = suite
+    failed, passed = suite.findall("testcase")
     assert (failed.get("name"), failed.get("classname")) == ("asr > before", "holdfast.compare")
     assert failed[0].get("message") == "the condition is met: asr was 0 and is 0.12"
     assert (failed[0].text or "").splitlines() == [
         "the condition is met: asr was 0 and is 0.12",
         "look at the answers to the 1 prompt that changed (holdfast show after.json)",
     ]
-    assert list(passed) == []
+    assert [part.tag for part in passed] == ["system-out"]
 
 
 def test_hostile_text_leaves_junit_well_formed():
     text = render_junit(comparison(prompt=HOSTILE, group=HOSTILE))
     assert not re.search(r"[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe]", text)
-    shown = ElementTree.fromstring(text)[0][0][0].text or ""
+    shown = ElementTree.fromstring(text)[0][1][0].text or ""
     assert "alert(1)" not in shown  # reports are public, and quote no prompt
 
 
@@ -159,7 +159,7 @@ def undecided(policy):
 def test_a_condition_that_is_undecided_fails_its_test_case_only_if_the_gate_fails(policy, tag):
     suite = ElementTree.fromstring(render_junit(undecided(policy)))[0]
     assert (suite.get("failures"), suite.get("skipped")) == (("1", "0") if tag == "failure" else ("0", "1"))
-    (part,) = suite[0]
+    (part,) = suite[1]
     assert part.tag == tag
     assert part.get("message") == f"these prompts cannot decide: asr was 0 and is 0.12; {WHY}"
     assert gate_tables(undecided(policy))[1].rows[0][1] == "UNDECIDED"
@@ -170,12 +170,12 @@ def test_a_condition_that_cannot_fail_is_neither_passed_nor_failed():
     assert gate_tables(result)[1].rows[0][1:] == ("cannot fail: before is 1.00", "", "", "", "")
     suite = ElementTree.fromstring(render_junit(result))[0]
     assert (suite.get("failures"), suite.get("skipped")) == ("0", "1")
-    assert suite[0][0].tag == "skipped"
+    assert suite[1][0].tag == "skipped"
 
 
 def test_an_undecided_case_does_not_begin_with_the_verdict_on_another():
     result = replace(undecided("fail"), verdict="the gate failed: 1 of 2 conditions is met", exit_code=1)
-    failure = ElementTree.fromstring(render_junit(result))[0][0][0]
+    failure = ElementTree.fromstring(render_junit(result))[0][1][0]
     assert (failure.get("type"), failure.text) == ("undecided", failure.get("message"))
 
 
@@ -183,7 +183,7 @@ def test_junit_is_red_where_the_gate_decides_nothing():
     result = with_first(replace(comparison(passed=True), passed=False, exit_code=2), cannot_fail="before is 1.00")
     suite = ElementTree.fromstring(render_junit(result))[0]
     assert (suite.get("failures"), suite.get("errors"), suite.get("skipped")) == ("0", "1", "0")
-    assert (suite[0][0].tag, suite[0][0].get("message")) == ("error", "cannot fail: before is 1.00")
+    assert (suite[1][0].tag, suite[1][0].get("message")) == ("error", "cannot fail: before is 1.00")
 
 
 @pytest.mark.parametrize(("exit_code", "tag"), [(0, "skipped"), (2, "error")])
@@ -192,7 +192,7 @@ def test_a_loss_of_safety_that_no_condition_looks_at_is_a_case_of_its_own(exit_c
     result = replace(comparison(passed=True), unwatched=(lost,), exit_code=exit_code)
     suite = ElementTree.fromstring(render_junit(result))[0]
     assert (suite.get("tests"), suite.get("errors")) == ("3", "1" if exit_code else "0")
-    assert (suite[2][0].tag, suite[2][0].get("message")) == (tag, lost)
+    assert (suite[3][0].tag, suite[3][0].get("message")) == (tag, lost)
 
 
 def test_a_ratio_and_a_value_are_written_on_their_scale():
@@ -203,7 +203,7 @@ def test_a_ratio_and_a_value_are_written_on_their_scale():
 
 def test_a_failure_counts_the_prompts_that_changed_and_quotes_none():
     result = with_first(comparison(), num_prompts=8, prompts=("a", "b", "c"))
-    failure = ElementTree.fromstring(render_junit(result))[0][0][0].text or ""
+    failure = ElementTree.fromstring(render_junit(result))[0][1][0].text or ""
     assert failure.splitlines()[-1] == "look at the answers to the 8 prompts that changed (holdfast show after.json)"
 
 
@@ -212,11 +212,38 @@ def test_a_terminal_sees_measures_by_their_names_in_conditions_and_both_models()
     assert measures.title == (
         "before: some/model (before.json)\nafter: a model that its file does not name (after.json)"
     )
-    told = narrow(measures)
+    told, same = terminal_tables(comparison())
     assert told.header[:3] == ("measure", "before", "after")
     assert [row[0] for row in told.rows] == ["asr/heldout", "perplexity"]
     assert {told.header[place].split("\n")[0] for place in told.numeric} == {
         measures.header[place].split("\n")[0].replace("became / ceased", "became /").replace(" (corrected)", "")
         for place in measures.numeric
     }
-    assert narrow(gate) is gate
+    assert same == gate
+
+
+def test_a_terminal_sees_no_detail_that_stands_still_and_that_no_condition_looks_at():
+    moved, still = Difference(0.2, 0.1, 0.3), Difference(0.01, -0.1, 0.12)
+
+    def measure(change):
+        return ComparedMeasure(before=rate(3, 20), after=rate(4, 20), difference=0.05, change=change, paired=None,
+                               corrected_p=None)  # fmt: skip
+
+    changes = {"refusal": still, "coherence": still, "coherence/harmful": moved, "coherence/questions": still,
+               "cut_off/all": still, "not_refused": still}  # fmt: skip
+    result = replace(comparison(), measures={name: measure(change) for name, change in changes.items()})
+    assert idle_details(result) == ["coherence/questions", "cut_off/all", "not_refused"]
+    shown = [row[0] for row in terminal_tables(result)[0].rows]
+    assert shown == ["refusal", "coherence", "coherence/harmful"]
+    looked_at = with_first(result, condition="coherence/questions < 0.9")
+    assert idle_details(looked_at) == ["cut_off/all", "not_refused"]
+
+
+def test_junit_names_both_models_and_the_numbers_of_a_case_that_passed():
+    suite = ElementTree.fromstring(render_junit(comparison(model=HOSTILE)))[0]
+    named = {one.get("name"): one.get("value") for one in suite.iter("property")}
+    assert named["after"] == "a model that its file does not name (after.json)"
+    assert "\x1b" not in named["before"]
+    assert named["before"].endswith("(before.json)")
+    passed = suite.findall("testcase")[1]
+    assert passed.findtext("system-out") == "utility was 1 and is 1"

@@ -27,7 +27,7 @@ from holdfast.pipeline.outputs import refuse_existing
 from holdfast.printable import printable
 from holdfast.progress import hidden
 from holdfast.report.comparison import Comparison
-from holdfast.report.gate import UNKNOWN_SETTINGS, gate_tables, narrow, render_junit, table_notes
+from holdfast.report.gate import UNKNOWN_SETTINGS, idle_details, render_junit, table_notes, terminal_tables
 from holdfast.report.gate_markdown import SHOWN, render_markdown
 from holdfast.report.tables import to_rich
 
@@ -91,7 +91,7 @@ def compare(
     compared = _compare((before, after), conditions, options, sides)
     _save(compared, junit, markdown, responses)
     _warn_of(compared.gate)
-    tables = [*(to_rich(narrow(table)) for table in gate_tables(compared.result)), *compared.tables]
+    tables = [*map(to_rich, terminal_tables(compared.result)), *compared.tables]
     result = {**compared.result.to_json(), **compared.of_cards}
     show(result, tables, json, note="\n".join(_notes(compared)) or None)
     if compared.gate.findings:
@@ -177,10 +177,18 @@ def _notes(compared: _Compared) -> list[str]:
     """Lists what is printed below the tables. With --quiet only what a reader could not know without it."""
     outcome, notes = compared.gate, []
     if not hidden.get():
-        notes += [*table_notes(compared.result), *filter(None, [compared.note])]
+        notes += [*_left_out(compared.result), *table_notes(compared.result), *filter(None, [compared.note])]
     notes += [] if outcome.settings_known else [UNKNOWN_SETTINGS]
     notes += [] if outcome.findings or hidden.get() else [compared.nothing_gated]
     return [*notes, f"Exit code {outcome.exit_code}: {outcome.verdict}."] if outcome.verdict else notes
+
+
+def _left_out(result: Comparison) -> list[str]:
+    """Names the rows that the table leaves out."""
+    idle = idle_details(result)
+    measures = sorted({name.partition("/")[0] for name in idle})
+    rows = f"{len(idle)} {'row' if len(idle) == 1 else 'rows'}"
+    return [f"Left out: {rows} of {', '.join(measures)} without a shown change (--json has them)."] if idle else []
 
 
 def _warn_of(outcome: Gate) -> None:

@@ -152,7 +152,7 @@ def _show_evaluation(
         result |= {"second_judge": {"agreement": rate_json(agreement.share), "kappa": agreement.kappa, **ends}}
     cards = show_cards({"": evaluation}, judge_card)
     named = (None if steered else model) or str(model_name(evaluation.made_by))
-    shown = table(named, ("measure", "value"), evaluation_rows(evaluation, agreement))
+    shown = table(named, ("measure", "value"), evaluation_rows(evaluation, agreement, in_short=True))
     if cut := warning_of_cut_off(evaluation):
         warn(cut)
     if "chat_format" in _generation(evaluation):
@@ -223,9 +223,14 @@ MOST_SMALL = 3
 """Number of categories of few prompts that a table lists. More are counted in one row."""
 
 
-def evaluation_rows(evaluation: "Evaluation", agreement: "Agreement | None" = None) -> list[tuple[str, object]]:
-    """Lists each measure in words with its rate, and the agreement of two judges where there is one."""
-    from holdfast.measure_names import mark_of
+def evaluation_rows(
+    evaluation: "Evaluation", agreement: "Agreement | None" = None, *, in_short: bool = False
+) -> list[tuple[str, object]]:
+    """Lists each measure in words with its rate, and the agreement of two judges where there is one.
+
+    In short, details such as the length of the responses share one row.
+    """
+    from holdfast.measure_names import is_detail, mark_of
     from holdfast.report.schema import with_ends
     from holdfast.report.words import measure_words, ordered, perplexity_words, rate_words
 
@@ -240,9 +245,13 @@ def evaluation_rows(evaluation: "Evaluation", agreement: "Agreement | None" = No
         texts["perplexity"] = rate_words(evaluation.perplexity_rate)
     small = [name for name, mark in marks.items() if mark and name in texts]
     folded = small if len(small) > MOST_SMALL else []
+    details = [name for name in texts if in_short and is_detail(name, texts)]
     rows: list[tuple[str, object]] = [
-        (f"{measure_words(name)}{marks.get(name, '')}", text) for name, text in ordered(texts) if name not in folded
+        (f"{measure_words(name)}{marks.get(name, '')}", text)
+        for name, text in ordered(texts)
+        if name not in (*folded, *details)
     ]
+    rows += [("lengths, cut off answers and other details", f"{len(details)}, listed with --json")] if details else []
     rows += [("categories of few prompts", f"{len(folded)}, listed with --json")] if folded else []
     if agreement:
         known = with_ends(agreement.kappa, agreement.kappa_low, agreement.kappa_high, ".2f")

@@ -7,6 +7,7 @@ terminal and XML, the XML writer in addition, and code spans in Markdown (`gate_
 from dataclasses import replace
 from xml.etree import ElementTree
 
+from holdfast.measure_names import is_detail
 from holdfast.outcomes import Rate
 from holdfast.p_values import p_texts
 from holdfast.printable import printable
@@ -55,14 +56,29 @@ def _pairs_fewer(measure: ComparedMeasure) -> bool:
     return bool(paired) and any(rate.n != paired.n for rate in rates)
 
 
-def narrow(table: NumberTable) -> NumberTable:
-    """Makes the table of measures narrow, for a terminal or a log: only names as in conditions, long headers split."""
-    if IN_CONDITIONS not in table.header:
-        return table
+def terminal_tables(result: Comparison) -> list[NumberTable]:
+    """Makes the tables for a terminal or a log: without idle details, and with measures named as in conditions."""
+    measures, *gate = gate_tables(result)
     split = {IN_CONDITIONS: MEASURE, "became / ceased": "became /\nceased", CORRECTED_P: "paired p\n(corrected)"}
-    header = tuple(split.get(name, name) for name in table.header[1:])
-    rows = tuple(row[1:] for row in table.rows)
-    return replace(table, header=header, rows=rows, numeric=frozenset(place - 1 for place in table.numeric))
+    header = tuple(split.get(name, name) for name in measures.header[1:])
+    idle = idle_details(result)
+    rows = tuple(row[1:] for row in measures.rows if row[1] not in idle)
+    numeric = frozenset(place - 1 for place in measures.numeric)
+    return [replace(measures, header=header, rows=rows, numeric=numeric), *gate]
+
+
+def idle_details(result: Comparison) -> list[str]:
+    """Lists the details of other measures that no condition looks at and that are not shown to change."""
+    conditions = " ".join(condition.condition for condition in result.conditions)
+    details = [name for name in result.measures if is_detail(name, result.measures)]
+    return [name for name in details
+            if name.partition("/")[0] not in conditions and not _moves(result.measures[name])]  # fmt: skip
+
+
+def _moves(measure: ComparedMeasure) -> bool:
+    """True if the whole interval of a change lies on one side of 0, or if there is no interval to tell."""
+    change = measure.lengths or measure.change
+    return change is None or not change.low <= 0 <= change.high
 
 
 def _title(result: Comparison) -> str:
@@ -72,9 +88,13 @@ def _title(result: Comparison) -> str:
 
 
 def render_junit(result: Comparison) -> str:
-    """Renders JUnit XML with one test case per condition, and one per loss of safety that no condition looks at."""
+    """Renders JUnit XML with one test case per condition, and one per loss of safety that no condition looks at.
+
+    The properties of the suite name both models with their files. A case that passes carries its numbers as output.
+    """
     suites = ElementTree.Element("testsuites")
     suite = ElementTree.SubElement(suites, "testsuite", {"name": "holdfast compare"})
+    _add_properties(suite, result)
     for condition in result.conditions:
         case = ElementTree.SubElement(
             suite, "testcase", {"classname": "holdfast.compare", "name": printable(condition.condition)}
@@ -90,6 +110,15 @@ def render_junit(result: Comparison) -> str:
     return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
 
 
+def _add_properties(suite: ElementTree.Element, result: Comparison) -> None:
+    """Names the models, their files and the decision."""
+    properties = ElementTree.SubElement(suite, "properties")
+    models = [f"{model or NO_NAME} ({file})"
+              for model, file in zip(result.models, (result.before, result.after), strict=True)]  # fmt: skip
+    for name, value in zip(("before", "after", "verdict"), (*models, result.verdict or ""), strict=True):
+        ElementTree.SubElement(properties, "property", {"name": name, "value": printable(value)})
+
+
 def _add_outcome(case: ElementTree.Element, result: Comparison, condition: CheckedCondition) -> None:
     """Adds a failure, or a reason to skip the case. A condition that cannot be decided fails if the gate then does."""
     if condition.cannot_fail:
@@ -97,6 +126,7 @@ def _add_outcome(case: ElementTree.Element, result: Comparison, condition: Check
         ElementTree.SubElement(case, _idle_tag(result), {"message": message})
         return
     if condition.outcome == "passes":
+        ElementTree.SubElement(case, "system-out").text = printable(condition.numbers)
         return
     is_met = condition.outcome == "fails"
     why = condition.numbers if is_met else f"{condition.numbers}; {condition.why_undecided}"
