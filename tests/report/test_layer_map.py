@@ -30,7 +30,8 @@ def test_a_relative_map_shows_multiples_of_the_density_of_the_whole():
     figure = heat_map(parts, "relative")
     assert [cell.label for cell in figure.cells] == ["2.0", "0.7"]
     assert "20 of 100 entries selected, 2.0000 times the density of the whole" in figure.cells[0].title
-    assert figure.most == "2"
+    assert figure.most == "2, half: 0.5"
+    assert [round(cell.opacity, 3) for cell in figure.cells] == [1.0, 0.598]  # the square root of (10 / 14) / 2
 
 
 def test_a_figure_stands_alone_and_is_as_wide_as_its_title():

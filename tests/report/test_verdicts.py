@@ -128,20 +128,26 @@ def test_while_a_noise_ratio_is_still_to_come_nothing_is_denied():
     )
 
 
-def cleaner(safety_only, top, lost=0):
-    """Attack success and correct answers of each mask at one noise ratio; untouched: 0 and 190 of 200."""
+def cleaner(safety_only, top, lost=0, coherent=None):
+    """Attack success and correct answers of each mask at one noise ratio; untouched: 0 and 190 of 200.
+
+    Given the coherent answers with noise on the safety-only mask, no judge rated the others.
+    """
+    broken = {} if coherent is None else {"coherence": {"safety_only": [rate_json(rate(coherent, 200))]}}
     pair = {"safety_only": safety_only, "top": top}
     return noise_claims.safety_only_is_cleaner(
         read(
             {
+                "safety": "asr" if coherent is None else "not_refused",
                 "verify": {
+                    **broken,
                     "baseline": rate_json(rate(0, 200)),
                     "utility": {
                         "baseline": rate_json(rate(190, 200)),
                         **{name: [rate_json(rate(correct, 200))] for name, (_, correct) in pair.items()},
                     },
                     **{name: [rate_json(rate(unsafe, 200, lost))] for name, (unsafe, _) in pair.items()},
-                }
+                },
             }
         )
     ).answer
@@ -157,6 +163,11 @@ def test_safety_only_must_take_more_safety_for_its_utility():
     # 0.5 x 0.5 less 0.55 x 0.025. With 1,000 lost: 100 of 1,200 x 0.5 less 1,110 of 1,200 x 0.025 is +0.019.
     assert cleaner(safety_only=(100, 185), top=(110, 90), lost=10) == YES
     assert cleaner(safety_only=(100, 185), top=(110, 90), lost=1000) == UNSURE
+
+
+def test_text_that_noise_on_the_safety_only_mask_broke_is_no_safety_lost():
+    assert cleaner(safety_only=(100, 185), top=(110, 90), coherent=200) == YES
+    assert cleaner(safety_only=(100, 185), top=(110, 90), coherent=110) == UNSURE  # 0.5 less 0.45 is left
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ class Grid(Figure):
     columns: tuple[Tick, ...]
     rows: tuple[Tick, ...]
     most: str
-    """Value that the full colour stands for."""
+    """Value that the full colour stands for, and that of the half."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +146,11 @@ MAP_UNITS: Mapping[MapKind, str] = {
 }
 
 
+def strength(value: float, most: float) -> float:
+    """Computes the opacity of a cell, sqrt(value / most) in [0, 1], so one large cell leaves the others visible."""
+    return (value / most) ** 0.5 if most else 0.0
+
+
 def heat_map(components: Sequence[Component], kind: MapKind) -> HeatMap:
     """Draws a number of each layer and component as a map. Layers are columns, or rows if there are many.
 
@@ -165,7 +170,7 @@ def heat_map(components: Sequence[Component], kind: MapKind) -> HeatMap:
         layer, word = layers.index(part.layer), words.index(part.component)
         place = lattice.at(word, layer) if goes_down else lattice.at(layer, word)
         label = _short(value) if kind != "relative" else f"{value:.1f}"
-        cells.append(Cell(*place, label, value / most if most else 0.0, _cell_title(part, value, kind)))
+        cells.append(Cell(*place, label, strength(value, most), _cell_title(part, value, kind)))
     return HeatMap(
         MAP_NAMES[kind],
         WIDTH,
@@ -174,7 +179,7 @@ def heat_map(components: Sequence[Component], kind: MapKind) -> HeatMap:
         lattice.row_height,
         lattice.columns,
         lattice.rows,
-        f"{most:.3g}",
+        f"{most:.3g}, half: {most / 4:.2g}",
         tuple(cells),
         goes_down,
         lattice.is_upright,

@@ -17,7 +17,7 @@ GATE = 'holdfast compare before.json after.json --fail-if "refusal < before - 0.
 OWN_MODEL = "holdfast init my-run.toml --like qwen2.5-0.5b"
 WEAKER = (
     "Noise on the selected weights broke some of the text, which says nothing about safety. Add a smaller "
-    "number, such as 0.1, to `ratios` in the table [verify] of the config, and run again."
+    "number, such as 0.1, to the setting verify.ratios of the config, and run again."
 )
 COHERENT = 0.9
 """Share of coherent answers under noise below which weaker noise is advised."""

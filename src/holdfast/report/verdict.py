@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Literal, cast
 
 from holdfast.decision import Decision, Interval, decide, decide_all
@@ -90,7 +91,7 @@ def decided(stage: str, claim: str, bar: str, reason: str, *parts: Part) -> Verd
     answer = "inconclusive" if lost else answer
     threshold = " and ".join(dict.fromkeys(f"{part.bar:g}" for part in parts))
     finding = "; ".join(_with_bar(part) for part in parts)
-    sentences = tuple(_in_sentences(part) for part in parts)
+    sentences = tuple(_in_sentences(part, following) for part, following in zip_longest(parts, parts[1:]))
     return Verdict(stage, claim, bar, answer, reason, finding, lost=lost, threshold=threshold, sentences=sentences)
 
 
@@ -107,10 +108,11 @@ def _with_bar(part: Part) -> str:
     return f"{part.finding}, must be {part.claimed} {part.bar:g}{worst}"
 
 
-def _in_sentences(part: Part) -> str:
-    finding = (
-        f"{part.finding[:1].upper()}{part.finding[1:]}. The claim needs the whole interval {part.claimed} {part.bar:g}."
-    )
+def _in_sentences(part: Part, following: Part | None) -> str:
+    """Writes a part, and its bar unless the next part has the same one."""
+    finding = f"{part.finding[:1].upper()}{part.finding[1:]}."
+    if following is None or (following.claimed, following.bar) != (part.claimed, part.bar):
+        finding += f" The claim needs the whole interval {part.claimed} {part.bar:g}."
     shown = part.worst and part.decision == "holds"
     return finding + (f" With unscored answers counted against the claim it is {part.worst}." if shown else "")
 
