@@ -3,8 +3,9 @@ r"""Carries the refusal direction from one model into another, and compares its 
     python -m reproductions.contrans.run SOURCE TARGET --harmful FILE --harmless FILE --sentences FILE --asked FILE \
         --work FOLDER --out RESULTS
 
-1. reads the states of both models at the last token: of 100 pairs of harmful and harmless prompts, of sentences that
-   were cut before their end, and of harmless prompts in the chat template
+1. reads the states of both models at the last token: of 100 pairs of harmful and harmless prompts (with
+   `--minimal-pairs` of 60 that differ in few words), of sentences that were cut before their end, and of harmless
+   prompts in the chat template
 2. fits a map for every pair of layers, and reports R^2 on sentences left out, beside that of shuffled sentences
 3. chooses layer and coefficient of the target by the target's own vector on 24 further harmful prompts: the largest
    effect among those that raise the perplexity of harmless responses by 5% or less. The source's layer is, among those
@@ -36,7 +37,16 @@ from holdfast.directions.states import last_states
 from holdfast.directions.transplant import Transplant, fit_transplant
 from reproductions.directions.effects import Probe
 from reproductions.neurons.cells import cell
-from reproductions.value_concepts.refusal import CHOOSING, PAIRS, TEXTS, apart, ask_suite, choose, spread
+from reproductions.value_concepts.refusal import (
+    CHOOSING,
+    PAIRS,
+    TEXTS,
+    apart,
+    ask_suite,
+    choose,
+    concept_prompts,
+    spread,
+)
 
 ALLOWED = 0.05
 """Rise of the perplexity that the chosen layer and coefficient may have."""
@@ -170,14 +180,16 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the results")
     parser.add_argument("--count", type=int, default=400, help="sentences of each source, and prompts, at most")
     parser.add_argument("--tokens", type=int, default=16, help="length of the responses")
+    parser.add_argument("--minimal-pairs", action="store_true", help="make the direction from pairs that differ little")
     options = parser.parse_args()
     harmful = [one.prompt for one in load_prompts(options.harmful)]
     exchanges = load_exchanges(options.harmless)
     texts, others = exchanges[PAIRS : PAIRS + TEXTS], exchanges[PAIRS + TEXTS :][: options.count]
     more = [one.prompt for one in load_prompts(options.sentences)][: options.count]
+    positive, negative = concept_prompts(harmful, exchanges, minimal_pairs=options.minimal_pairs)
     read = {
-        "positive": (harmful[:PAIRS], False),
-        "negative": ([one.prompt for one in exchanges[:PAIRS]], False),
+        "positive": (positive, False),
+        "negative": (negative, False),
         "sentences": (cut_sentences([*(one.response for one in others), *more]), True),
         "asked": ([one.prompt for one in others], False),
     }

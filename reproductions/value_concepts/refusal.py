@@ -3,7 +3,8 @@ r"""The refusal direction of a model: held-out recognition, and refusals along i
     python -m reproductions.value_concepts.refusal MODEL --harmful FILE --harmless FILE --asked FILE \
         --borderline FILE --work FOLDER --out RESULTS
 
-1. finds the direction on the first 100 harmful and 100 harmless prompts, in every layer, and tests it on half of them
+1. finds the direction on the first 100 harmful and 100 harmless prompts, in every layer, and tests it on half of them.
+   With `--minimal-pairs` it does so on the 60 English pairs of `pairs/`, whose sides differ in few words
 2. chooses layer and coefficient on 24 further harmful prompts: the largest effect on the log odds of refusing, among
    those that raise the perplexity of harmless responses by 10% or less
 3. asks prompts of another set, untouched, along the direction, and along twenty random ones of equal length, and counts
@@ -25,7 +26,17 @@ from typing import Any
 
 from safetensors.torch import load_file, save_file
 
-from holdfast import Direction, Evaluation, LoadedModel, Prompt, Suite, load_exchanges, load_model, load_prompts
+from holdfast import (
+    Direction,
+    Evaluation,
+    Exchange,
+    LoadedModel,
+    Prompt,
+    Suite,
+    load_exchanges,
+    load_model,
+    load_prompts,
+)
 from holdfast.directions.difference_in_means import difference_in_means
 from holdfast.directions.finding import Apart, find_direction, split_pairs
 from holdfast.directions.random import random_direction
@@ -35,6 +46,7 @@ from holdfast.intervene.edit.steer import steered
 from holdfast.models.options import GenerateOptions
 from reproductions.directions.effects import Probe
 from reproductions.neurons.cells import cell
+from reproductions.value_concepts.run import load_pairs
 
 PAIRS, CHOOSING, TEXTS, RANDOM = 100, 24, 16, 20
 COEFFICIENTS = (0.1, 0.15, 0.2, 0.3)
@@ -42,6 +54,16 @@ TRIED_LAYERS = 6
 """Parts into which the depth is cut. The layers at the cuts are tried."""
 ALLOWED = 0.1
 """Rise of the perplexity that the chosen layer and coefficient may have."""
+
+
+def concept_prompts(
+    harmful: Sequence[str], harmless: Sequence[Exchange], *, minimal_pairs: bool
+) -> tuple[list[str], list[str]]:
+    """Returns both sides of the pairs that make the direction: the first of two sets, or pairs that differ little."""
+    if minimal_pairs:
+        positive, negative = zip(*load_pairs("harmfulness", "en"), strict=True)
+        return list(positive), list(negative)
+    return list(harmful[:PAIRS]), [one.prompt for one in harmless[:PAIRS]]
 
 
 def find_everywhere(
@@ -151,12 +173,13 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=50, help="harmful prompts that are asked")
     parser.add_argument("--limit-borderline", type=int, default=30, help="safe prompts that are asked")
     parser.add_argument("--tokens", type=int, default=16, help="length of the responses")
+    parser.add_argument("--minimal-pairs", action="store_true", help="make the direction from the pairs of pairs/")
     options = parser.parse_args()
     loaded = load_model(options.model, dtype="bfloat16")
     harmful = [one.prompt for one in load_prompts(options.harmful)]
     exchanges = load_exchanges(options.harmless)
     texts = exchanges[PAIRS : PAIRS + TEXTS]
-    positive, negative = harmful[:PAIRS], [one.prompt for one in exchanges[:PAIRS]]
+    positive, negative = concept_prompts(harmful, exchanges, minimal_pairs=options.minimal_pairs)
     kept = options.work / "directions.safetensors"
     if not kept.is_file():
         measured, found = find_everywhere(loaded, positive, negative)
