@@ -90,10 +90,14 @@ def apart(records: Sequence[Record], tests: Sequence[Prompt]) -> list[Record]:
 def scored(model: Path | str, exchanges: Sequence[Exchange], path: Path, options: ScoringOptions) -> Path:
     """The file of scores by the likelihood of the responses, made where it is not there."""
     if not path.is_file():
-        given = path.with_suffix(".jsonl")
-        rows = [{"prompt": one.prompt, "answer": one.response} for one in exchanges]
-        given.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        given = written(exchanges, path.with_suffix(".jsonl"))
         score_likelihood(str(model), str(given), path, options=options, progress=tell)
+    return path
+
+
+def written(exchanges: Sequence[Exchange], path: Path) -> Path:
+    """The file of exchanges, which scoring reads."""
+    path.write_text("".join(json.dumps({"prompt": one.prompt, "answer": one.response}) + "\n" for one in exchanges))
     return path
 
 

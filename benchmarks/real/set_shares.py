@@ -6,6 +6,8 @@ sets: refusals of harmful prompts, over-refusal of safe prompts that look harmfu
 broken answers. The unsafe prompts of the set with safe ones are measured for themselves: they are worded like the safe
 ones, so they show whether a model refuses what is asked or how it is worded. A seed orders the exchanges and draws the
 random mask; the chosen masks are the same for all seeds.
+`neurons` trains whole neurons instead, as many weights in all: the rows of gate_proj and up_proj and the column of
+down_proj of those to which gradient times activation attributes most of the refusals' likelihood, or random ones.
 A cell is one tuning, and one JSON file in OUT/cells; a cell whose file is there is not run again. All compute in
 bfloat16; a mask's weights are trained as float32 copies.
 
@@ -20,14 +22,20 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from benchmarks.real.cells import Start, apart, harmful_tests, is_short, measure, run_missing, scored, tell
+from benchmarks.real.cells import Start, apart, harmful_tests, is_short, measure, run_missing, scored, tell, written
 
-from holdfast.artifacts import load_scores
+from holdfast.artifacts import load_mask, load_scores
 from holdfast.evaluate.suite import Suite
 from holdfast.intervene.options import EnhanceOptions
 from holdfast.intervene.train.enhance import enhance
 from holdfast.models.load import load_model
-from holdfast.pipeline.options import ScoringOptions
+from holdfast.models.mlps import PARTS
+from holdfast.pipeline import masks
+from holdfast.pipeline.bakeoff_neurons import neuron_fraction
+from holdfast.pipeline.masks import WeightsOf
+from holdfast.pipeline.options import NeuronOptions, ScoringOptions
+from holdfast.pipeline.scoring import score_model
+from holdfast.pipeline.scoring_spec import ScoringSpec
 from holdfast.prompts.sources import load_exchanges, load_prompts
 from holdfast.records import Exchange
 from holdfast.select.random import RandomOptions, select_random
@@ -57,8 +65,9 @@ class Cell:
     """One tuning: which weights, how many of them (share of all scored ones), at which rate, under which seed."""
 
     weights: str
-    """top, safety_only, random, snip, magnitude, gapo or all. `gapo` trains the top by `set+gapo`, which combines the
-    gradients of refusals and of harmless exchanges in place of their fixed mixture, with as many exchanges a step."""
+    """top, safety_only, random, snip, magnitude, neurons, random_neurons, gapo or all. `gapo` trains the top by
+    `set+gapo`, which combines the gradients of refusals and of harmless exchanges in place of their fixed mixture, with
+    as many exchanges a step."""
     share: float
     rate: float
     seed: int
@@ -116,6 +125,8 @@ def mask_of(model: Path, data: Data, out: Path, cell: Cell) -> Mask | None:
     """The weights that a cell trains; None for all."""
     if cell.weights == "all":
         return None
+    if cell.weights.endswith("neurons"):
+        return neurons_of(model, data, out, cell)
     by = cell.weights if cell.weights in METHODS else "top"
     scores = scores_of(model, data, out, by)
     if cell.weights == "random":
@@ -124,6 +135,22 @@ def mask_of(model: Path, data: Data, out: Path, cell: Cell) -> Mask | None:
         utility = scores_of(model, data, out, "utility")
         return select_safety_only(scores, utility, SetDifferenceOptions(fraction=cell.share))
     return select_top(scores, TopOptions(fraction=cell.share))
+
+
+def neurons_of(model: Path, data: Data, out: Path, cell: Cell) -> Mask:
+    """The weights of the neurons that a cell trains."""
+    scores, path = out / "neurons.safetensors", out / "masks" / f"{cell.stem}.safetensors"
+    if not scores.is_file():
+        options = ScoringOptions(objective="refusal_likelihood", method="gradient_times_activation")
+        given = str(written(data.refusals, scores.with_suffix(".jsonl")))
+        neurons = NeuronOptions(unit="neuron")
+        score_model(ScoringSpec(model=str(model), prompts=given, out=scores, options=options, neurons=neurons), tell)
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        is_random = cell.weights == "random_neurons"
+        given = {"fraction": neuron_fraction(str(model), cell.share), **({"seed": cell.seed} if is_random else {})}
+        masks.select(scores, "random" if is_random else "top", path, given=given, weights=WeightsOf(str(model), PARTS))
+    return load_mask(path)
 
 
 def run_cell(model: Path, data: Data, out: Path, cell: Cell | Start) -> dict:
