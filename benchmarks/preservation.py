@@ -40,12 +40,15 @@ OF_SEEDS: Mapping[str, str | None] = {"plain": None, "spa": "top", "spa random":
 """Rows that `seeds.py` measures, with the masks that it holds."""
 ROWS = (
     *("plain", "spa", "spa random", "refresh", "mixed", "replay", "spa+replay"),
-    *("mixed@0.01", "replay@0.01", "spa+replay@0.01", "kl", "safegrad", "ema", "constrained", "layers", "der"),
+    *("mixed@0.01", "replay@0.01", "spa+replay@0.01", "kl", "safegrad"),
+    *("ema", "spa+ema", "spa+ema random", "constrained", "layers", "der"),
 )
 PAIRS = (
     *(("spa", "spa random"), ("spa", "replay"), ("spa", "mixed"), ("spa+replay", "replay")),
     *(
         ("spa", "ema"),
+        ("spa+ema", "ema"),
+        ("spa+ema", "spa+ema random"),
         ("refresh", "spa"),
         ("spa+replay@0.01", "replay@0.01"),
         ("spa", "replay@0.01"),
@@ -53,6 +56,8 @@ PAIRS = (
     ),
 )
 """Rows that are compared with each other, beside plain fine-tuning."""
+RANDOM = " random"
+"""End of the rows that hold as many random weights."""
 SMALL = "@0.01"
 """End of the rows with a share of 1% of safety exchanges, at which methods differ that keep everything at 10%."""
 
@@ -66,13 +71,11 @@ def folder_of(row: str, seed: int, models: Path) -> Path:
 
 def measure(row: str, seed: int, models: Path) -> None:
     """Trains and evaluates one row of one seed, unless that is done."""
-    folder, config, method = (
-        folder_of(row, seed, models),
-        config_of(seed, models),
-        method_named(row.removesuffix(SMALL)),
-    )
+    folder, config = folder_of(row, seed, models), config_of(seed, models)
+    method = method_named(row.removesuffix(SMALL).removesuffix(RANDOM))
     methods = config.methods.model_copy(update={"safety_share": 0.01} if row.endswith(SMALL) else {})
-    mask = folder_of("spa", seed, models).parent / "top_x1.mask.safetensors" if method.needs_mask else None
+    held = "random" if row.endswith(RANDOM) else "top"
+    mask = folder_of("spa", seed, models).parent / f"{held}_x1.mask.safetensors" if method.needs_mask else None
     options = config.adapt.model_copy(update={"seed": seed})
     if method.is_mixed:
         steps = ceil(options.iterations / (1 - methods.safety_share))
