@@ -21,7 +21,7 @@ from holdfast.cli import COMMANDS, app, call
 from holdfast.commands.several import repeat_options
 from holdfast.testbed import PROMPT_SETS, model_path
 from tests import help_examples
-from tests.evaluate.logs.programs.making import unpack
+from tests.evaluate.logs.programs.making import EXAMPLES
 from tests.pipeline.small import small_config
 
 ROOT = Path(__file__).parents[1]
@@ -88,12 +88,8 @@ def place_files(page, folder):
 
 
 def place_logs(folder):
-    """Writes logs of other programs under the names that a page gives them."""
-    made = unpack(folder / "made")
-    for model in ("before", "after"):
-        shutil.copy(made / f"inspect/{model}-once.json", folder / f"{model}.eval")
-        shutil.copytree(made / f"lm_eval/{model}", folder / model)
-        shutil.copy(made / f"garak/{model}-1.report.jsonl", folder / f"{model}.report.jsonl")
+    """Copies the example logs of other programs to the folder in which the page's commands run."""
+    shutil.copytree(EXAMPLES, folder, dirs_exist_ok=True)
 
 
 def scripts(page):
@@ -119,6 +115,19 @@ def test_every_command_and_script_of_a_page_runs(page, tmp_path, monkeypatch, ca
         assert call(arguments) in ((1,) if fails else passes(arguments)), f"{command}\n{capsys.readouterr().err}"
     for script in scripts(page):  # they read what the commands wrote
         exec(compile(small(script), str(page), "exec"), {})
+
+
+def test_the_page_on_other_programs_shows_what_compare_prints(tmp_path, monkeypatch, capsys):
+    page = ROOT / "docs" / "doors.md"
+    place_logs(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "118")
+    for command, _ in commands(page):
+        call(shlex.split(command)[1:])
+    printed = capsys.readouterr().out
+    shown = re.findall(r"^```text\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    assert len(shown) == 2
+    assert [text for text in shown if text not in printed] == []
 
 
 @pytest.mark.parametrize("judge", [[], ["--judge", "testbed:guard"]])

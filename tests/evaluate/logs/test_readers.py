@@ -4,6 +4,7 @@ import pytest
 
 from holdfast.evaluate.logs.readers import READERS, known_logs, read_log, read_logs, reader_of, refuse_fingerprints
 from tests.evaluate.logs.constructed import garak_log, inspect_log, inspect_sample, lm_eval_log
+from tests.evaluate.logs.programs.making import EXAMPLES, example_logs
 
 EVALUATION = {"answers": [], "asr": {}, "groups": {}}
 
@@ -17,6 +18,11 @@ def test_each_programs_log_is_recognized_by_its_reader_alone(made):
     for program, path in paths.items():
         assert [reader.program for reader in READERS if reader.is_log(path)] == [program]
         assert reader_of(path).program == read_log(path).program == program
+
+
+def test_the_example_logs_are_those_that_the_programs_made():
+    files = [path for path in EXAMPLES.rglob("*") if path.is_file() and path.name != "README.md"]
+    assert {path.relative_to(EXAMPLES).as_posix(): path.read_bytes() for path in files} == example_logs()
 
 
 def test_two_evaluations_are_left_to_their_own_loader(tmp_path):

@@ -1,13 +1,15 @@
 """Lets inspect, lm-eval and garak make logs with models that answer from lists.
 
-`python -m tests.evaluate.logs.programs.making PYTHON` makes logs.zip again, which the fast tests read. PYTHON is that
-of the environment of `make doors`. Left out are paths of the machine, lm-eval's list of its hardware, and, in logs of
-inspect as JSON, the events of each sample, which are most of their size.
+`python -m tests.evaluate.logs.programs.making PYTHON` makes logs.zip again, which the fast tests read, and from it the
+logs in examples/doors, which a page shows. PYTHON is that of the environment of `make doors`. Left out are paths of the
+machine, lm-eval's list of its hardware, and, in logs of inspect as JSON, the events of each sample, which are most of
+their size.
 """
 
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,6 +21,9 @@ LOGS = HERE / "logs.zip"
 MODELS = ("before", "after")
 KEPT = ("inspect/*.json", "inspect/before-once.eval", "lm_eval/before/*", "lm_eval/after/*", "garak/*.report.jsonl")
 """Files of the archive. One log of inspect is there as it writes it, and all of them as JSON."""
+EXAMPLES = HERE.parents[3] / "examples" / "doors"
+SHOWN = {"-once.json": ".json", "-1.report.jsonl": ".report.jsonl"}
+"""Endings of the archive's files that are examples too, with their endings there. All logs of lm-eval are examples."""
 
 
 def make_logs(python: str, folder: Path) -> None:
@@ -37,6 +42,28 @@ def unpack(folder: Path) -> Path:
     with zipfile.ZipFile(LOGS) as archive:
         archive.extractall(folder)
     return folder
+
+
+def example_logs() -> dict[str, bytes]:
+    """The logs that examples/doors has, each by its path there."""
+    with zipfile.ZipFile(LOGS) as archive:
+        places = {name: _place_of(name) for name in archive.namelist()}
+        return {place: archive.read(name) for name, place in places.items() if place}
+
+
+def _place_of(name: str) -> str | None:
+    if name.startswith("lm_eval/"):
+        return name
+    return next((name.removesuffix(end) + shown for end, shown in SHOWN.items() if name.endswith(end)), None)
+
+
+def write_examples() -> None:
+    """Replaces the logs in examples/doors by those of the archive."""
+    for program in ("inspect", "lm_eval", "garak"):
+        shutil.rmtree(EXAMPLES / program, ignore_errors=True)
+    for place, content in example_logs().items():
+        (EXAMPLES / place).parent.mkdir(parents=True, exist_ok=True)
+        (EXAMPLES / place).write_bytes(content)
 
 
 def _run(python: str, script: str, *arguments: Path | str) -> None:
@@ -79,6 +106,7 @@ def main(python: str) -> None:
         with zipfile.ZipFile(LOGS, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
             for path in sorted(file for pattern in KEPT for file in folder.glob(pattern)):
                 archive.writestr(str(path.relative_to(folder)), _reduced(path, folder))
+    write_examples()
 
 
 if __name__ == "__main__":
