@@ -190,7 +190,11 @@ def noise_section(start: Sequence[float | None], measured: Measured) -> str:
     """Writes what noise on each mask does, or that it was not measured."""
     half = max(high - low for low, high in [wilson_interval(0.5, LIMIT)]) / 2
     if not measured:
-        return "Noise on masks of 1% is not on this page: it was not measured in full.\n\n"
+        return """\
+This page does not answer its question. It has no noise on the top 1% of the weights, which was not measured in full.
+The table has noise on all weights of one component of one layer, such as every weight of layer 3's `v_proj`.
+
+"""
     return f"""\
 Noise of so many standard deviations of each matrix goes on 1% of the scored weights of the aligned model. Top weights
 have the highest ESI by the likelihood of 256 given refusals. The paper's noise is 0.38. Measured on {LIMIT} harmful
