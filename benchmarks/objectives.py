@@ -91,7 +91,8 @@ machinery and is no evidence about larger models. Every row is the mean of {len(
 {fill(conclusion(rows), 120)}
 
 The agreement of halves measures how repeatable a ranking is. It does not measure whether the ranking is right, which
-[the bakeoff](bakeoff.md) does.
+[the bakeoff](bakeoff.md) does. It has another IoU for `refusal_likelihood`, because it splits all refusals once. This
+page splits the first 256 of them, in two orders. [One split says little](bakeoff.md#one-split-says-little).
 """
 
 
