@@ -1,8 +1,11 @@
 """Facts of results as the terminal shows them."""
 
+import re
+from pathlib import Path
+
 import pytest
 
-from holdfast.commands.words import facts
+from holdfast.commands.words import fact_words, facts
 
 
 @pytest.mark.parametrize(
@@ -19,3 +22,10 @@ from holdfast.commands.words import facts
 )
 def test_a_fact_is_in_words_and_rounded(name, value, row):
     assert facts({name: value}) == [row]
+
+
+def test_the_page_on_fine_tuning_names_the_rows_as_adapt_prints_them():
+    page = (Path(__file__).parents[2] / "docs/how-to/fine-tune.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^\| ([^|]+) \| [^|]+ \| `(\w+)` \|$", page, re.MULTILINE)
+    assert len(shown) == 5
+    assert {key: words for words, key in shown} == {key: fact_words(key) for _, key in shown}
