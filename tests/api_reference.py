@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 import holdfast
+from holdfast.readable_options import SETTINGS
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "api-reference.md"
@@ -236,7 +237,7 @@ def members_of(node: ast.ClassDef) -> list[str]:
 def options_entry(kind: type[BaseModel]) -> str:
     """Returns what the page says of options: each with its default and description."""
     lines = [*heading(kind.__name__, kind.__module__, f"{kind.__name__}(NAME=VALUE, ...)")]
-    lines += described(inspect.getdoc(kind))
+    lines += described((inspect.getdoc(kind) or "").partition(SETTINGS)[0])
     for name, field in kind.model_fields.items():
         default = "needed" if field.is_required() else f"default {field.default!r}"
         says = first_paragraph(field.description or "")

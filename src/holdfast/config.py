@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from holdfast.readable_options import ReadableKind, make_readable
 from holdfast.wrong_options import OptionsError
 
 MAX_SEED = 2**32 - 1
@@ -14,7 +15,7 @@ MAX_SEED = 2**32 - 1
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 
 
-class Options(BaseModel):
+class Options(BaseModel, metaclass=ReadableKind):
     """Options of one method: closed, frozen, and documented by the docstring under each field."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
@@ -35,6 +36,11 @@ class Options(BaseModel):
 
         # Makes pydantic build nested options without this __init__, which would lose the path to a wrong field.
         __init__.__pydantic_base_init__ = True
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **given: object) -> None:
+        super().__pydantic_init_subclass__(**given)
+        make_readable(cls)
 
     @field_validator("*", mode="before")
     @classmethod
