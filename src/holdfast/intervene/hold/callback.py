@@ -31,6 +31,7 @@ from holdfast.artifacts import ValuesHash, load_mask, save_mask
 from holdfast.distributed import wait_for_all
 from holdfast.intervene.base import require_base
 from holdfast.intervene.entries import mask_digest, masked_entries, refuse_adapters, refuse_misfit
+from holdfast.intervene.hold.callback_help import CallbackKind
 from holdfast.intervene.hold.hold_summary import hold_summary
 from holdfast.intervene.hold.hook_arguments import HookArguments
 from holdfast.intervene.hold.lora import LoraProtection, held_by, layers_to_hold, protect_lora
@@ -50,8 +51,13 @@ logger = logging.getLogger(__name__)
 
 
 @checked_call
-class ProtectCallback(TrainerCallback):
+class ProtectCallback(TrainerCallback, metaclass=CallbackKind):
     """Holds the entries that a mask selects, under any optimizer and any settings of the trainer.
+
+    Give it to a trainer, whose model must be the one that the mask was made for. Training then works as ever:
+
+        trainer = SFTTrainer(model, ..., callbacks=[holdfast.ProtectCallback("mask.safetensors")])
+        trainer.train()
 
     All other weights are trained, embeddings and head included, unless the script freezes them by
     `requires_grad_(False)`.

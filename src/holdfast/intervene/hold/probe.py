@@ -17,6 +17,7 @@ from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainingArgu
 from transformers.trainer_callback import TrainerControl, TrainerState
 
 from holdfast.arguments import checked_call, require_choice, require_steps
+from holdfast.intervene.hold.callback_help import CallbackKind
 from holdfast.intervene.hold.hook_arguments import HookArguments
 from holdfast.outcomes import Rate
 
@@ -27,8 +28,13 @@ logger = logging.getLogger(__name__)
 
 
 @checked_call
-class SafetyProbe(TrainerCallback):
+class SafetyProbe(TrainerCallback, metaclass=CallbackKind):
     """Logs a rate, and ends training when the rate rises above a bound.
+
+    Add it to the trainer whose log gets the rate. This one needs no judge:
+
+        measure = holdfast.not_refused_probe(tokenizer, prompts)
+        trainer.add_callback(holdfast.SafetyProbe(trainer, measure, stop_above=0.1, name="not_refused"))
 
     The rate goes where the trainer's loss goes (log_history, wandb, tensorboard), with its interval and counts. A rate
     that could not be measured causes a warning. It is neither good nor a breach, and changes nothing.
