@@ -1,6 +1,10 @@
+import re
+
 import pytest
 
 from holdfast.config import Names, Options, split
+from holdfast.intervene.method_options import MethodOptions
+from holdfast.intervene.options import AdaptOptions
 from holdfast.models.options import GenerateOptions
 from holdfast.wrong_options import OptionsError
 
@@ -57,3 +61,26 @@ def test_an_option_without_its_name_is_refused_with_the_name_of_the_first():
     for kind, name in ((GenerateOptions, "max_new_tokens"), (Lists, "layers")):
         with pytest.raises(ValueError, match=rf"{kind.__name__} takes its options by name, got 16 .*\({name}=\.\.\.\)"):
             kind(16)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"iterations": "20"}, "iterations is '20'; input should be a number, not text"),
+        ({"learning_rate": "3e-5"}, "learning_rate is '3e-5'; input should be a number, not text"),
+        ({"micro_batch_size": "2"}, "micro_batch_size is '2'; input should be a number, not text"),
+        ({"shard": "yes"}, "shard is 'yes'; input should be True or False, not text"),
+        ({"lora": {"rank": "8"}}, "lora.rank is '8'; input should be a number, not text"),
+    ],
+)
+def test_a_call_refuses_text_for_a_number_and_a_config_may_give_it(given, sentence):
+    with pytest.raises(OptionsError, match=f"^AdaptOptions: {re.escape(sentence)}.$"):
+        AdaptOptions(**given)
+    assert AdaptOptions.model_validate(given)
+
+
+def test_a_call_may_give_text_where_text_is_allowed_and_numbers_of_another_type():
+    assert AdaptOptions(scheduler="linear", learning_rate=1, freeze=("head",)).learning_rate == 1.0
+    with pytest.raises(OptionsError, match=r"preferences is '0.5'; give a list"):
+        MethodOptions(preferences="0.5")
+    assert AdaptOptions(micro_batch_size=None, iterations=20.0).iterations == 20

@@ -1,7 +1,7 @@
 import inspect
 import pydoc
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Optional
 
 import pytest
 from cyclopts import Group, Parameter
@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 import holdfast
 from holdfast.config import Names, Options, Seed
-from holdfast.readable_options import SETTINGS, plain
+from holdfast.readable_options import SETTINGS, alternatives, plain
 
 MARK = Parameter(group=Group("A group of the command line"))
 
@@ -86,3 +86,9 @@ def test_options_keep_the_methods_of_pydantic_that_help_hides():
 def test_plain_leaves_a_type_without_marks_as_it_is():
     for kind in (int, int | None, tuple[int, ...], Literal["a"], list[str], dict[str, int], tuple[float, float]):
         assert plain(kind) == kind
+
+
+def test_alternatives_are_the_parts_of_a_union_and_not_the_items_of_a_list():
+    assert alternatives(Optional[Annotated[int, MARK]]) == {int, type(None)}
+    assert alternatives(tuple[float, ...] | None) == {tuple[float, ...], type(None)}
+    assert alternatives(tuple[int, int]) == {tuple[int, int]}

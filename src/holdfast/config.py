@@ -2,17 +2,20 @@
 
 import re
 from collections.abc import Collection
+from types import NoneType
 from typing import TYPE_CHECKING, Annotated, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from holdfast.readable_options import ReadableKind, make_readable
+from holdfast.readable_options import ReadableKind, alternatives, make_readable
 from holdfast.wrong_options import OptionsError
 
 MAX_SEED = 2**32 - 1
 """The largest seed that every generator accepts. NumPy has the smallest range."""
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+CALL = {"by": "a call in Python"}
+"""Context of a validation where Python calls the class. The command line and config files give numbers as text."""
 
 
 class Options(BaseModel, metaclass=ReadableKind):
@@ -30,7 +33,7 @@ class Options(BaseModel, metaclass=ReadableKind):
                     f"{kind} takes its options by name, got {unnamed[0]!r} without one; write {kind}({first}=...)."
                 )
             try:
-                super().__init__(**given)
+                self.__pydantic_validator__.validate_python(given, self_instance=self, context=CALL)
             except ValidationError as error:
                 raise OptionsError(error, type(self)) from None
 
@@ -58,6 +61,15 @@ class Options(BaseModel, metaclass=ReadableKind):
         if {int, float} & types and bool not in types and any(isinstance(item, bool) for item in given):
             # Pydantic, like Python, would accept true as 1.
             raise PydanticCustomError("truth_for_a_number", "Input should be a number, not true or false")
+        return value
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_text_in_a_call(cls, value: object, info: ValidationInfo) -> object:
+        kinds = alternatives(cls.model_fields[str(info.field_name)].annotation)
+        if info.context is CALL and isinstance(value, str) and kinds <= {int, float, bool, NoneType}:
+            wanted = "True or False" if bool in kinds else "a number"
+            raise PydanticCustomError("text_in_a_call", "Input should be {wanted}, not text", {"wanted": wanted})
         return value
 
 

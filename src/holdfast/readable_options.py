@@ -73,3 +73,9 @@ def plain(annotation: Any) -> Any:
     if kind in (Union, UnionType):
         return reduce(or_, map(plain, parts))
     return GenericAlias(kind, tuple(map(plain, parts))) if kind in (tuple, list, dict) else annotation
+
+
+def alternatives(annotation: Any) -> set[Any]:
+    """Lists the plain types of which a value may have one: int and None for `int | None`, else the type itself."""
+    whole = plain(annotation)
+    return set(get_args(whole)) if get_origin(whole) in (Union, UnionType) else {whole}
