@@ -7,7 +7,16 @@ import torch
 
 from holdfast import __version__
 from holdfast.artifacts import load_mask, load_scores, save_mask, save_scores
-from holdfast.made_by import count_shared, model_entry, named_base, prompts_entry, shown, summary
+from holdfast.made_by import (
+    count_shared,
+    model_entry,
+    named_apart,
+    named_base,
+    other_model_words,
+    prompts_entry,
+    shown,
+    summary,
+)
 from holdfast.records import Exchange, Prompt
 from holdfast.select import TopOptions, combine, select_top
 from holdfast.values import Mask, Scores
@@ -110,7 +119,25 @@ def test_masks_that_are_joined_keep_what_each_was_made_from():
 def test_masks_of_two_models_are_told_apart_by_name():
     mask = Mask({"a": torch.tensor([0])}, {"a": (4,)}, "base", 4, {"scores": made_from({})})
     other = replace(mask, base="other", made_by={})
-    with pytest.raises(ValueError, match=r"of model 'org/m' \(fingerprint base\) and of fingerprint other; give files"):
+    with pytest.raises(ValueError, match=r"of 'org/m' \(fingerprint base\) and of one with fingerprint other; give files"):
         combine("union", [mask, other])
     with pytest.raises(ValueError, match=r"a is \(4,\) in one and \(2, 2\) in the other; give files with the same"):
         combine("union", [mask, replace(mask, shapes={"a": (2, 2)})])
+
+
+@pytest.mark.parametrize(
+    ("models", "named"),
+    [
+        ((("a", "1" * 64), ("b", "2" * 64)), ["'a'", "'b'"]),
+        ((("a", "1" * 64), ("a", "2" * 64)), [f"'a' (fingerprint {'1' * 12})", f"'a' (fingerprint {'2' * 12})"]),
+        ((("a", "1" * 64), (None, "2" * 64)), [f"'a' (fingerprint {'1' * 12})", f"one with fingerprint {'2' * 12}"]),
+    ],
+)
+def test_models_are_named_with_fingerprints_only_where_names_do_not_tell_them_apart(models, named):
+    assert named_apart(*models) == named
+
+
+def test_the_error_about_another_model_names_the_recorded_model_and_the_given_one():
+    made = Mask({}, {}, "1" * 64, 0, {"scores": {"model": model_entry("org/m", "1" * 64)}})
+    words = other_model_words("mask 'm.safetensors'", made, ("org/n", "2" * 64))
+    assert words == "mask 'm.safetensors' was made for another model: for 'org/m', and 'org/n' was given"

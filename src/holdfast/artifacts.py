@@ -25,6 +25,7 @@ from holdfast.json_files import digest as digest
 from holdfast.json_files import load_json as load_json
 from holdfast.json_files import save_json as save_json
 from holdfast.json_files import save_text as save_text
+from holdfast.made_by import Made, other_model_words
 from holdfast.outcomes import Answer, Evaluation, Outcome, Rate, TokenLosses
 from holdfast.remedy import remedy
 from holdfast.tensor_files import create, read_header, replace_metadata
@@ -162,13 +163,14 @@ def load_mask(path: str | Path, base: str | None = None) -> Mask:
     path = _path(path)
     tensors, header = _load_tensors(path, "mask")
     with _whole(path, "mask"):
-        if base is not None:
-            refuse_other_base(f"mask {str(path)!r}", header["base"], base)
         shapes = {name: tuple(shape) for name, shape in header["shapes"].items()}
         indices = {name: index.to(torch.int64) for name, index in tensors.items()}
-        return Mask(
+        mask = Mask(
             indices, shapes, header["base"], header["num_parameters"], header["made_by"], units_of(path, header)
         )
+    if base is not None:
+        refuse_other_base(f"mask {str(path)!r}", mask, base)
+    return mask
 
 
 class ValuesHash:
@@ -273,12 +275,12 @@ def _answer(record: dict) -> Answer:
     return Answer(**{**record, **outcomes, "outcome": Outcome(**record["outcome"])})
 
 
-def refuse_other_base(what: str, made_for: str, base: str) -> None:
-    """Raises ValueError when a file was made for another model than `base`."""
-    if made_for != base:
+def refuse_other_base(what: str, made: Made, base: str, name: str | None = None) -> None:
+    """Raises ValueError when a file was made for another model than the one with this fingerprint and name."""
+    if made.base != base:
         raise ValueError(
-            f"{what} was made for another model (fingerprint {made_for[:12]}, this one has {base[:12]}); "
-            "give the model that it was made for, or make it again for this one."
+            f"{other_model_words(what, made, (name, base))}; give the model that it was made for, or make it again "
+            "for this one."
         )
 
 

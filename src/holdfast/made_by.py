@@ -7,7 +7,7 @@ entries. They cause a note or a warning, never an error.
 
 import base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import cast
+from typing import Protocol, cast
 
 from holdfast import __version__
 from holdfast.records import Exchange, Prompt, digest_of, normalized_hash
@@ -18,6 +18,20 @@ UNKNOWN_OBJECTIVES = (None, "response_likelihood")
 """Objectives that could mean safety or utility: none recorded, or the name of both likelihoods in earlier versions."""
 HASH_BYTES = 6
 """Bytes kept of each prompt's hash. For two sets of 10,000 prompts the chance of any false match is 4e-7."""
+
+
+class Made(Protocol):
+    """Scores, a mask, a patch or a direction: whatever records the model that it was made for."""
+
+    @property
+    def base(self) -> str:
+        """Fingerprint of the model."""
+        ...
+
+    @property
+    def made_by(self) -> Meta:
+        """Provenance, which names the model."""
+        ...
 
 
 def version() -> dict[str, str]:
@@ -73,9 +87,33 @@ def tuned_entry(made_by: Meta) -> dict[str, str]:
 
 
 def named_base(made_by: Meta, base: str) -> str:
-    """Names the model that a file was made for, in the words of an error sentence."""
+    """Names the model that a file was made for, with its fingerprint."""
     name = model_name(made_by)
     return f"{name!r} (fingerprint {base[:12]})" if name else f"fingerprint {base[:12]}"
+
+
+def named_apart(*models: tuple[str | None, str]) -> list[str]:
+    """Names several models, each given as its name and its fingerprint, in the words of an error sentence.
+
+    Fingerprints appear only where the names don't tell the models apart: two are equal, or one is not recorded.
+    """
+    names = [name for name, _ in models]
+    if None not in names and len({*names}) == len(names):
+        return [repr(name) for name in names]
+    return [
+        f"{name!r} (fingerprint {base[:12]})" if name else f"one with fingerprint {base[:12]}" for name, base in models
+    ]
+
+
+def base_of(made: Made) -> tuple[str | None, str]:
+    """Returns the name, where it is recorded, and the fingerprint of the model that something was made for."""
+    return model_name(made.made_by), made.base
+
+
+def other_model_words(what: str, made: Made, given: tuple[str | None, str]) -> str:
+    """Begins the error about a mask, scores, a patch or a direction of another model than the given one."""
+    made_for, actual = named_apart(base_of(made), given)
+    return f"{what} was made for another model: for {made_for}, and {actual} was given"
 
 
 def summary(made_by: Meta) -> dict[str, str]:

@@ -18,7 +18,7 @@ from torch import Tensor
 from holdfast.arguments import MisfitError, checked_call
 from holdfast.granularity import UNITS, Granularity
 from holdfast.made_by import Meta as Meta
-from holdfast.made_by import named_base
+from holdfast.made_by import base_of, named_apart
 from holdfast.same_content import SameContent
 from holdfast.spelling import meant
 
@@ -274,9 +274,9 @@ def refuse_unlike(names: tuple[str, str], values: "tuple[Scores | Mask, Scores |
             f"{UNITS[second.granularity]}; give files of one unit."
         )
     if first.base != second.base:
-        made_for = [named_base(value.made_by, value.base) for value in values]
+        made_for = named_apart(*map(base_of, values))
         raise ValueError(
-            f"{names[0]} and {names[1]} are of different models or sites: of model {made_for[0]} and of {made_for[1]}; "
+            f"{names[0]} and {names[1]} are of different models or sites: of {made_for[0]} and of {made_for[1]}; "
             "give files that were made from one model."
         )
     shapes, others = dict(first.shapes), dict(second.shapes)

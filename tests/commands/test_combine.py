@@ -95,7 +95,10 @@ def test_size_and_overlap_are_shown_as_tables(combine, masks, capsys):
         (["symmetric", "{first}", "{second}"], "symmetric"),
         (["union", "{first}"], "give two or more"),
         (["union", "{first}", "{tmp}/none"], "does not exist"),
-        (["union", "{first}", "{other}"], "different models or sites"),
+        (
+            ["union", "{first}", "{other}"],
+            "mask '{first}' and mask '{other}' are of different models or sites: of one with fingerprint",
+        ),
         (["intersection", "{first}", "{bottom}"], "the intersection of these 2 masks selects no entry"),
         (["difference", "{first}", "{first}"], "the difference of these 2 masks selects no entry"),
         (["union", "{first}", "{second}", "--fraction", "0.1"], "give --trim and --fraction, or neither"),
@@ -113,7 +116,7 @@ def test_a_mistake_is_one_sentence_and_writes_nothing(arguments, sentence, combi
     capsys.readouterr()
     assert combine(*(argument.format(**names) for argument in arguments)) == 2
     said = capsys.readouterr().err
-    assert sentence in said
+    assert sentence.format(**names) in said
     assert len(said.splitlines()) == 1
     assert not (tmp_path / "out.safetensors").exists()
 

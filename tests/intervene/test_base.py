@@ -4,6 +4,7 @@ import importlib
 import inspect
 import pkgutil
 import warnings
+from dataclasses import replace
 
 import pytest
 import torch
@@ -21,11 +22,16 @@ from holdfast.intervene.train.adapt import adapt
 from holdfast.intervene.train.enhance import enhance
 from holdfast.intervene.train.sparse_adamw import SparseAdamW, freeze_unmasked
 from holdfast.intervene.train.train_only import train_only
+from holdfast.made_by import model_entry
 from holdfast.models.load import fingerprint
 from tests.intervene.given import HARMLESS, REFUSALS, bits, equal_bits, load_tiny, random_mask, users_trainer
 from tests.tiny import make_llama
 
 STEPS = {"iterations": 1, "batch_size": 2, "learning_rate": 1e-3}
+
+
+def mask_of(model):
+    return replace(random_mask(model), base=fingerprint(model))
 
 
 def wrapped(model):
@@ -98,7 +104,7 @@ TAKERS = {
 def test_a_mask_or_patch_of_another_model_of_the_same_shapes_is_refused_and_nothing_is_written(name, tmp_path):
     other = make_llama(seed=1)
     start = bits(other)
-    with pytest.raises(ValueError, match=r"was made for another model \(fingerprint"):
+    with pytest.raises(ValueError, match=r"was made for another model: for one with fingerprint"):
         TAKERS[name](other, random_mask(make_llama()), tmp_path)
     assert equal_bits(start, {name.replace(".base_layer", ""): weight for name, weight in bits(other).items()})
 
@@ -129,34 +135,42 @@ def test_no_function_that_takes_a_model_and_a_mask_or_patch_is_without_the_choic
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_the_same_values_in_a_wider_dtype_are_the_same_base(dtype):
     model = make_llama().to(dtype)
-    base = fingerprint(model)
+    mask = mask_of(model)
     for wider in (model, model.float()):
-        require_base("the mask", base, dict(wider.named_parameters()))
+        require_base("the mask", mask, wider)
 
 
 def test_a_narrower_dtype_is_another_base_and_is_named():
-    base = fingerprint(make_llama())
-    with pytest.raises(
-        ValueError, match=r"this one, in torch.bfloat16, has .* in the dtype of its files or a wider one"
-    ):
-        require_base("the mask", base, dict(make_llama().bfloat16().named_parameters()))
+    with pytest.raises(ValueError, match=r"was given in torch.bfloat16; .* in the dtype of its files or a wider one"):
+        require_base("the mask", mask_of(make_llama()), make_llama().bfloat16())
+
+
+def test_the_error_names_both_models_and_their_fingerprints_only_where_the_names_do_not_tell_them_apart():
+    model = make_llama(seed=1)
+    mask = replace(mask_of(make_llama()), made_by={"model": model_entry("org/base", "f" * 64)})
+    model.config._name_or_path = "org/other"
+    with pytest.raises(ValueError, match="for another model: for 'org/base', and 'org/other' was given in torch"):
+        require_base("the mask", mask, model)
+    model.config._name_or_path = "org/base"
+    apart = (
+        rf"for 'org/base' \(fingerprint {mask.base[:12]}\), and 'org/base' \(fingerprint {fingerprint(model)[:12]}\)"
+    )
+    with pytest.raises(ValueError, match=apart):
+        require_base("the mask", mask, model)
 
 
 def test_float16_is_the_base_of_bfloat16_files_as_long_as_it_rounds_no_value():
     model = make_llama().half().bfloat16()  # values that both can hold
-    base = fingerprint(model)
-    require_base("the mask", base, dict(model.to(torch.float16).named_parameters()))
+    require_base("the mask", mask_of(model), model.half())
     with torch.no_grad():
         model.bfloat16().get_parameter("model.norm.weight")[0] = 1e-30
-    base = fingerprint(model)
-    with pytest.raises(
-        ValueError, match=r"this one, in torch.float16, has .* in the dtype of its files or a wider one"
-    ):
-        require_base("the mask", base, dict(model.to(torch.float16).named_parameters()))
+    mask = mask_of(model)
+    with pytest.raises(ValueError, match=r"was given in torch.float16; .* in the dtype of its files or a wider one"):
+        require_base("the mask", mask, model.half())
 
 
 def test_a_model_with_quantised_weights_has_no_bits_to_compare():
     model = make_llama()
     q_proj = model.model.layers[0].self_attn.q_proj
     q_proj.weight = torch.nn.Parameter(q_proj.weight.to(torch.int8), requires_grad=False)
-    require_base("the mask", "of another", dict(model.named_parameters()))
+    require_base("the mask", replace(mask_of(make_llama()), base="of another"), model)

@@ -133,7 +133,7 @@ def test_what_does_not_fit_is_refused_and_nothing_is_written(pair, tmp_path):
         (lambda: apply_to_folder(other, patch, out), "was made for another model"),
         (lambda: apply_to_folder(str(tuned), patch, out), "already applied to .* `holdfast patch revert` takes it off"),
         (lambda: revert_to_folder(str(base), patch, out), "is not applied to .*; give the checkpoint that"),
-        (lambda: revert_to_folder(wide, patch, out), "give the checkpoint that the patch was made from"),
+        (lambda: revert_to_folder(wide, patch, out), "give the checkpoint that the patch was made for"),
         (lambda: diff_to_file(str(base), str(base), out), "are identical"),
         (lambda: apply_to_folder(str(base), patch, tuned), "exists already"),
         (lambda: revert_to_folder(str(tuned), patch, tuned), "exists already"),

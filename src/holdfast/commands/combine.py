@@ -13,7 +13,7 @@ from holdfast.commands.masks import mask_json, mask_table, origin_table
 from holdfast.models.paths import by_layer, layer_and_path
 from holdfast.pipeline.masks import combine_masks
 from holdfast.select.algebra import EmptyResultError, Operation, random_iou
-from holdfast.values import Mask
+from holdfast.values import Mask, refuse_unlike
 
 SHOWN = 12
 """Most components that the terminal shows."""
@@ -58,6 +58,8 @@ def combine(
         Print one JSON object in place of tables.
     """
     loaded = {path: load_mask(path) for path in masks}
+    for path in masks[1:]:
+        refuse_unlike((f"mask {str(masks[0])!r}", f"mask {str(path)!r}"), (loaded[masks[0]], loaded[path]))
     overlaps = _overlaps([(path, loaded[path]) for path in masks])
     overlap: dict[str, object] = {
         "operation": operation,

@@ -18,6 +18,7 @@ from torch import Tensor
 from holdfast.arguments import checked_call
 from holdfast.artifacts import refuse_other_base
 from holdfast.errors import InvariantError
+from holdfast.made_by import model_name
 from holdfast.models.by_layer import ByLayer, Part
 from holdfast.models.load import require_model_name
 from holdfast.models.paths import Place, by_layer, layer_and_path
@@ -320,7 +321,7 @@ def _require_base(mask: Mask, base: StoredModel, model: StoredModel, progress: P
             f"the two checkpoints are swapped: the mask was made for {model.name!r}; give that one as the base, "
             f"and {base.name!r} as the model."
         )
-    refuse_other_base("the mask", mask.base, fingerprint)
+    refuse_other_base("the mask", mask, fingerprint, base.name)
 
 
 def _log_dtypes(names: Sequence[str], base: StoredModel, model: StoredModel, *, kept: bool, words: str) -> None:
@@ -387,7 +388,9 @@ def _require_masked(mask: Mask, *models: StoredModel) -> None:
             parameter = stored.parameters.get(name)
             if parameter is None or parameter.shape != tuple(mask.shapes[name]):
                 holds = "has no such parameter" if parameter is None else f"stores it as {parameter.shape}"
+                made_for = model_name(mask.made_by)
+                named = f", {made_for!r}," if made_for else ""
                 raise ValueError(
                     f"the mask holds entries of {name} {tuple(mask.shapes[name])}, and {stored.name!r} {holds}; give "
-                    "the checkpoint that the mask was made for, and one that was tuned from it."
+                    f"the checkpoint that the mask was made for{named} and one that was tuned from it."
                 )

@@ -64,7 +64,7 @@ def open_directed(spec: DirectedSpec, progress: Progress) -> Opened:
     refuse_shared(spec.direction, direction, suite)
     loaded = load_model(spec.model, progress=progress)
     judge = load_judge(spec.judge, spec.judging, progress)
-    refuse_other_base(f"the direction {str(spec.direction)!r}", direction.base, loaded.base)
+    refuse_other_base(f"the direction {str(spec.direction)!r}", direction, loaded.base, loaded.name)
     if not judges_refusals(spec.judge, spec.judging):
         try_on(judge, spec.judge, [prompt.prompt for prompt in suite.harmful])
     made_by = made_by_of(spec, loaded, judge, suite)

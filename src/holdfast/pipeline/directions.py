@@ -142,7 +142,7 @@ def recognise_on_files(model: str, path: Path, positive: str, negative: str, pro
             f"{shared} of these prompts made the direction {str(path)!r} or chose its layer; test it on other prompts."
         )
     loaded = load_model(model, progress=progress)
-    refuse_other_base(f"the direction {str(path)!r}", direction.base, loaded.base)
+    refuse_other_base(f"the direction {str(path)!r}", direction, loaded.base, loaded.name)
     states, lengths = _read(loaded, pairs, bool(direction.made_by.get("as_text")), progress)
     length = counted_rate(*tell_by_length(lengths, lengths))
     _warn_of_length(length)
@@ -171,7 +171,7 @@ def transplant_on_files(
     refuse_existing(out)
     direction, texts = load_direction(path), [one.prompt for one in load_prompts(sentences)]
     first = load_model(source, progress=progress)
-    refuse_other_base(f"the direction {str(path)!r}", direction.base, first.base)
+    refuse_other_base(f"the direction {str(path)!r}", direction, first.base, first.name)
     from_source = last_states(first.model, first.tokenizer, texts, as_text=True, progress=progress)[direction.layer]
     del first  # both models need not fit into memory together
     second = load_model(target, progress=progress)

@@ -39,7 +39,7 @@ def edit_model(model: str, mask: Path, scale: float, out: Path, progress: Progre
     with written_whole(out) as partial:
         stored = open_stored(model)
         weights = neuron_weights(stored.model, selected, ("down",))
-        refuse_other_base(f"mask {str(mask)!r}", selected.base, stored_fingerprint(stored, progress))
+        refuse_other_base(f"mask {str(mask)!r}", selected, stored_fingerprint(stored, progress), model)
         partial.mkdir()
         made_by: Meta = {
             "method": "edit", "scale": scale, "model": model_entry(model, selected.base),

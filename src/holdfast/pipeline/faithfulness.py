@@ -16,6 +16,7 @@ from torch import Tensor
 from holdfast.artifacts import refuse_other_base
 from holdfast.evaluate.expected_safety import ExpectedSafety
 from holdfast.intervene.edit.perturb import perturbed
+from holdfast.made_by import model_name
 from holdfast.models.load import LoadedModel
 from holdfast.models.sites import scored_sites
 from holdfast.progress import Progress, silent
@@ -56,7 +57,7 @@ def measure_impact(
 ) -> list[float]:
     """Measures the root mean square change of S under noise on each group. All groups get draws of the same seeds."""
     for group in groups:
-        refuse_other_base("the group", group.base, loaded.base)
+        refuse_other_base("the group", group, loaded.base, loaded.name)
     start = safety.measure(loaded.model)
     impacts = []
     for order, group in enumerate(groups):
@@ -73,7 +74,7 @@ def measure_impact(
 def faithfulness(scores: Scores, groups: Sequence[Mask], measured: Sequence[float]) -> float | None:
     """Returns the rank correlation of predicted and measured impact. None where either is equal for all groups."""
     for group in groups:
-        refuse_other_base("the group", group.base, scores.base)
+        refuse_other_base("the group", group, scores.base, model_name(scores.made_by))
     return rank_correlation(torch.tensor(predict_impact(scores, groups)), torch.tensor(measured))
 
 

@@ -70,7 +70,7 @@ def _as_weights(mask: Mask, weights: WeightsOf) -> Mask:
 
     stored = open_stored(weights.model)
     selected = neuron_weights(stored.model, mask, weights.parts)
-    refuse_other_base("the file of scores", mask.base, stored_fingerprint(stored))
+    refuse_other_base("the file of scores", mask, stored_fingerprint(stored), stored.name)
     return selected
 
 

@@ -21,7 +21,7 @@ from holdfast.intervene.patch.stored_patch import (
     refuse_unlike,
     write_values,
 )
-from holdfast.made_by import model_entry, named_base, tuned_entry, version
+from holdfast.made_by import base_of, model_entry, named_apart, tuned_entry, version
 from holdfast.models.beside_weights import differing_files
 from holdfast.models.by_layer import ByLayer, count_by_layer
 from holdfast.models.checkpoints import copy_checkpoint, open_checkpoint
@@ -59,7 +59,7 @@ def apply_to_folder(base: str, patch: Path, out: Path, progress: Progress = sile
             raise ValueError(
                 f"patch {str(patch)!r} is already applied to {base!r}; `holdfast patch revert` takes it off."
             )
-        refuse_other_base(f"patch {str(patch)!r}", opened.base, stored_fingerprint(stored, progress))
+        refuse_other_base(f"patch {str(patch)!r}", opened, stored_fingerprint(stored, progress), base)
         copy_checkpoint(stored.checkpoint, partial, progress)
         patched = open_stored(str(partial))
         write_values(patched, opened, new_values, progress)
@@ -251,9 +251,8 @@ def _joined_shapes(patches: Sequence[PatchFile]) -> dict[str, tuple[int, ...]]:
     for patch in patches:
         if patch.base != reference.base:
             raise ValueError(
-                f"patches {str(reference.path)!r} and {str(patch.path)!r} have different bases, model "
-                f"{named_base(reference.made_by, reference.base)} and {named_base(patch.made_by, patch.base)}; merge "
-                "patches of one base."
+                f"patches {str(reference.path)!r} and {str(patch.path)!r} have different bases, "
+                f"{' and '.join(named_apart(base_of(reference), base_of(patch)))}; merge patches of one base."
             )
         for name, shape in patch.shapes.items():
             if kinds.setdefault(name, (shape, patch.dtype(name))) != (shape, patch.dtype(name)):

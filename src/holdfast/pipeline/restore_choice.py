@@ -22,7 +22,7 @@ from holdfast.artifacts import load_mask, load_scores
 from holdfast.granularity import UNITS
 from holdfast.intervene.patch.restore import Ends
 from holdfast.intervene.patch.restore_options import RestoreOptions
-from holdfast.made_by import Meta, named_base, prompts_entry
+from holdfast.made_by import Meta, base_of, named_apart, prompts_entry
 from holdfast.models.load import LoadedModel
 from holdfast.objective.response_likelihood import ResponseLikelihood
 from holdfast.pipeline.scoring_files import outline_of_scores
@@ -161,7 +161,9 @@ def _refuse_foreign(what: str, given: Scores | Mask, ends: Ends, bases: Sequence
             "mask that holdfast.neuron_weights(model, mask) made."
         )
     if given.base not in bases or dict(given.shapes) != ends.shapes:
+        ends_named = zip((ends.aligned.name, ends.tuned.name), bases, strict=True)
+        made_for = named_apart(base_of(given), *ends_named)[0]
         raise ValueError(
-            f"{what} is of model {named_base(given.made_by, given.base)}, which is neither {ends.aligned.name!r} nor "
-            f"{ends.tuned.name!r}; make it from one of the two."
+            f"{what} is of {made_for}, which is neither {ends.aligned.name!r} nor {ends.tuned.name!r}; make it from "
+            "one of the two."
         )

@@ -28,7 +28,7 @@ class Steering:
 
     def require_model(self, loaded: LoadedModel) -> None:
         """Raises ValueError for a direction of another model."""
-        refuse_other_base(f"the direction {str(self.options.direction)!r}", self.direction.base, loaded.base)
+        refuse_other_base(f"the direction {str(self.options.direction)!r}", self.direction, loaded.base, loaded.name)
 
     def refuse_shared(self, suite: Suite) -> None:
         """Raises ValueError when prompts of the suite made the direction."""

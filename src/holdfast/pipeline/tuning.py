@@ -212,7 +212,7 @@ def _load_to_tune(
     dtype = "float32" if in_float32 else "auto"
     loaded = load_model(model, sharded=options.shard, dtype=dtype, mixed_precision=in_float32, progress=progress)
     if selected is not None:
-        refuse_other_base(f"mask {str(mask)!r}", selected.base, loaded.base)
+        refuse_other_base(f"mask {str(mask)!r}", selected, loaded.base, loaded.name)
         selected = neuron_weights(loaded.model, selected)  # the weights of neurons, where the mask selects neurons
     return loaded, selected
 

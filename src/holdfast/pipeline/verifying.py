@@ -154,7 +154,7 @@ def _load(
     loaded = load_model(spec.model, progress=progress)
     guard = load_judge(spec.judge, spec.judging, progress)
     for path, selected in masks.items():
-        refuse_other_base(f"mask {str(path)!r}", selected.base, loaded.base)
+        refuse_other_base(f"mask {str(path)!r}", selected, loaded.base, loaded.name)
     if steering:
         steering.require_model(loaded)
     if not judges_refusals(spec.judge, spec.judging):

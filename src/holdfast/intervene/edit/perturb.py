@@ -62,7 +62,7 @@ def _noise_on(
     model: PreTrainedModel, mask: Mask, ratio: float, generator: torch.Generator, *, check_base: bool
 ) -> Iterator[None]:
     entries = masked_entries(model, mask)
-    require_base("the mask", mask.base, dict(model.named_parameters()), check_base=check_base)
+    require_base("the mask", mask, model, check_base=check_base)
     sites = find_scored(model, list(mask.indices))
     saved = [entry.read() for entry in entries]
     try:

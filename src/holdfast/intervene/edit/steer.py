@@ -66,7 +66,7 @@ def steered(
     for name, value, allowed in (("rule", rule, get_args(Rule)), ("where", where, get_args(Where))):
         if value not in allowed:
             raise ValueError(f"{name} is {value!r}; {meant(str(value), allowed)}.")
-    require_base("the direction", given.base, dict(model.named_parameters()), check_base=check_base)
+    require_base("the direction", given, model, check_base=check_base)
     site = residual_site(model, given.layer)
     if site.shape != tuple(given.vector.shape):
         raise ValueError(

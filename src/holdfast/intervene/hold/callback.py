@@ -213,7 +213,7 @@ class ProtectCallback(TrainerCallback, metaclass=CallbackKind):
         if not self._check_base or _record(model, self.mask) in earlier:
             return
         if not state.global_step:
-            require_base("the mask", self.mask.base, dict(model.named_parameters()))
+            require_base("the mask", self.mask, model)
         elif not self._refresh:  # a refreshed mask holds the entries that it adds at their present values
             raise ValueError(
                 f"the checkpoint of step {state.global_step} was not made under this hold, so its entries may differ "

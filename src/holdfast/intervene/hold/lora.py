@@ -55,7 +55,7 @@ class LoraProtection:
             )
         self._saved = [entry.read() for entry in self._entries]
         self._held = list(layers.values())
-        require_base("the mask", mask.base, base_parameters(model), check_base=check_base)
+        require_base("the mask", mask, model, base_parameters(model), check_base=check_base)
         for name, layer in zip(layers, self._held, strict=True):
             hold_layer(layer, mask.shapes[name], mask[name])
         _hold_saves(model, self)
@@ -237,7 +237,7 @@ def load_protected(
         )
     require_name(folder, "an adapter's folder", "give the folder where a held model or its trainer saved the adapter")
     mask = _mask_beside(Path(folder))
-    require_base("the mask beside the adapter", mask.base, dict(base.named_parameters()), check_base=check_base)
+    require_base("the mask beside the adapter", mask, base, check_base=check_base)
     model = PeftModel.from_pretrained(base, str(folder), is_trainable=is_trainable)
     protect_lora(model, mask, check_base=False)
     return model
@@ -267,7 +267,7 @@ def _require_base(model: PeftModel, mask: Mask, *, check_base: bool) -> None:
     """
     hold = held_by(model)
     if hold is None or hold.mask.base != mask.base or not hold.mask.equals(mask):
-        require_base("the mask", mask.base, base_parameters(model), check_base=check_base)
+        require_base("the mask", mask, model, base_parameters(model), check_base=check_base)
 
 
 def layers_to_hold(model: PeftModel, mask: Mask) -> dict[str, LoraLayer]:

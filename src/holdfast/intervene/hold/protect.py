@@ -33,7 +33,7 @@ class Protection:
         mask = as_mask(mask)
         refuse_adapters(model, "hold the effective weights under them with protect_lora(model, mask)")
         self._entries = masked_entries(model, mask)
-        require_base("the mask", mask.base, dict(model.named_parameters()), check_base=check_base)
+        require_base("the mask", mask, model, check_base=check_base)
         self._saved = [entry.read() for entry in self._entries]
         self._hooks = [entry.weight.register_post_accumulate_grad_hook(_silencer(entry)) for entry in self._trained()]
         self._hooks.append(innermost(optimizer).register_step_post_hook(self._write_back))

@@ -42,7 +42,7 @@ def selected_values(
         ValueError: the mask is empty or made for another model.
     """
     entries, dtypes = masked_entries(model, mask), apart or {}
-    require_base("the mask", mask.base, dict(model.named_parameters()), check_base=check_base)
+    require_base("the mask", mask, model, check_base=check_base)
     return {entry.name: entry.read_whole().to(dtypes.get(entry.name, dtype)) for entry in entries}
 
 
@@ -77,7 +77,7 @@ def apply_patch(model: "nn.Module | LoadedModel", patch: Patch | str | Path, *, 
     model, patch = _checked("apply_patch", model, patch)
     entries = select_entries(model, patch.indices, patch.shapes)
     try:
-        require_base("the patch", patch.base, dict(model.named_parameters()), check_base=check_base)
+        require_base("the patch", patch, model, check_base=check_base)
     except ValueError:
         if _not_applied(entries, patch) is None:
             raise ValueError("the patch is already applied to this model; `revert_patch` takes it off.") from None

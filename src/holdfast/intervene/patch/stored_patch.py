@@ -8,6 +8,7 @@ from torch import Tensor
 from holdfast.artifacts import ValuesHash
 from holdfast.intervene.entries import same_bits
 from holdfast.intervene.patch.patch_files import Chunk, PatchFile
+from holdfast.made_by import model_name
 from holdfast.models.stored import StoredModel, StoredParameter
 from holdfast.progress import Progress, silent
 from holdfast.tensor_files import runs
@@ -56,14 +57,18 @@ def write_values(stored: StoredModel, patch: PatchFile, values_of: ValuesOf, pro
 
 def refuse_misfit(patch: PatchFile, stored: StoredModel) -> None:
     """Raises ValueError when the checkpoint lacks a parameter of the patch, or has it in another shape or dtype."""
+    recorded = model_name(patch.made_by)
+    remedy = "give the checkpoint that the patch was made for" + (f", {recorded!r}" if recorded else "")
     for name, shape in patch.shapes.items():
         parameter = stored.parameters.get(name)
         if parameter is None:
-            raise ValueError(f"patch {str(patch.path)!r} is for another model: {stored.name!r} has no {name}.")
+            raise ValueError(
+                f"patch {str(patch.path)!r} was made for another model: {stored.name!r} has no {name}; {remedy}."
+            )
         if (parameter.shape, parameter.dtype) != (shape, patch.dtype(name)):
             raise ValueError(
                 f"patch {str(patch.path)!r} has {name} as {patch.dtype(name)} {shape}, and {stored.name!r} stores it "
-                f"as {parameter.dtype} {parameter.shape}; give the checkpoint that the patch was made from."
+                f"as {parameter.dtype} {parameter.shape}; {remedy}."
             )
 
 

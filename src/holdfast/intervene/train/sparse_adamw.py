@@ -85,7 +85,7 @@ class SparseAdamW(torch.optim.Optimizer):
         require_training_numbers(lr, weight_decay, max_grad_norm)
         mask = as_mask(mask)
         entries = masked_entries(model, mask)
-        require_base("the mask", mask.base, dict(model.named_parameters()), check_base=check_base)
+        require_base("the mask", mask, model, check_base=check_base)
         _refuse_uncovered(model, {entry.name for entry in entries})
         devices = dict.fromkeys(entry.weight.device for entry in entries)
         self.is_sharded = is_sharded(model)

@@ -14,6 +14,6 @@ def refuse_wrong_start(
     `check_base=False` accepts a mask of another model. A `just_loaded` model is not hashed again.
     """
     if mask is not None and check_base:
-        refuse_other_base("the mask", mask.base, loaded.base)
+        refuse_other_base("the mask", mask, loaded.base, loaded.name)
     if not just_loaded and fingerprint(loaded.model) != loaded.base:
         raise ValueError(f"the weights of {loaded.name!r} were changed after loading; load the model again to tune it.")
