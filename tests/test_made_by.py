@@ -119,7 +119,9 @@ def test_masks_that_are_joined_keep_what_each_was_made_from():
 def test_masks_of_two_models_are_told_apart_by_name():
     mask = Mask({"a": torch.tensor([0])}, {"a": (4,)}, "base", 4, {"scores": made_from({})})
     other = replace(mask, base="other", made_by={})
-    with pytest.raises(ValueError, match=r"of 'org/m' \(fingerprint base\) and of one with fingerprint other; give files"):
+    with pytest.raises(
+        ValueError, match=r"of 'org/m' \(fingerprint base\) and of one with fingerprint other; give files"
+    ):
         combine("union", [mask, other])
     with pytest.raises(ValueError, match=r"a is \(4,\) in one and \(2, 2\) in the other; give files with the same"):
         combine("union", [mask, replace(mask, shapes={"a": (2, 2)})])

@@ -198,10 +198,10 @@ def test_where_nothing_is_decided_no_heading_says_passed(compare, tmp_path, caps
         options = ["--undecided", policy, "--markdown", f"{policy}.md"]
         assert compare("aligned.json", "held.json", "--fail-if", "asr > before + 0.01", *options) == 0
         assert (
-            capsys.readouterr().out.splitlines()[-1] == "Exit code 0: nothing was decided: 1 of 1 conditions are open."
+            capsys.readouterr().out.splitlines()[-1] == "Exit code 0: nothing was decided: 1 of 1 conditions is open."
         )
         title = (tmp_path / f"{policy}.md").read_text().splitlines()[0]
-        assert title == "## holdfast compare: nothing was decided: 1 of 1 conditions are open"
+        assert title == "## holdfast compare: nothing was decided: 1 of 1 conditions is open"
 
 
 def test_junit_has_an_error_where_the_gate_decides_nothing(compare, tmp_path):

@@ -13,9 +13,10 @@ def warning_of_cut_off(evaluation: Evaluation) -> str | None:
         return None
     misstated = "attack success" if evaluation.asr.n else "the refusal rates"
     if limit < LONG_ENOUGH:
+        cut = round(share.value * share.n)
         none_ended = " None ended by itself, so it may also be that the model never writes its end token."
         return (
-            f"{round(share.value * share.n)} of {share.n} responses were cut off after {limit} tokens. "
+            f"{cut} of {share.n} responses {'was' if cut == 1 else 'were'} cut off after {limit} tokens. "
             f"A longer response may get another verdict, so {misstated} may be wrong: "
             f"give --generate.max-new-tokens {LONG_ENOUGH} or more.{none_ended if share.value == 1 else ''}"
         )

@@ -142,7 +142,8 @@ class Gate:
         if undecided and self.undecided == "fail":
             return f"the gate cannot decide {undecided} of {total} conditions with these prompts"
         if undecided and not any(one.passed and not one.cannot_fail for one in self.findings):
-            return f"nothing was decided: {undecided} of {total} conditions are open{self._unlooked}"
+            verb = "is" if undecided == 1 else "are"
+            return f"nothing was decided: {undecided} of {total} conditions {verb} open{self._unlooked}"
         unsaid = f", and {undecided} of {total} conditions could not be decided" if undecided else ""
         unsaid += f", and {idle} of {total} conditions cannot fail" if idle else ""
         return f"the gate passed{unsaid}{self._unlooked}" if self.findings else None

@@ -68,7 +68,10 @@ class Reader(Generic[Record]):
         finally:  # also where a reader of the first prompts stops early
             if 2 * numbers > made:
                 column = "name the column that holds the prompts as FILE#prompt=COLUMN"
-                self._note(f"{numbers} of {made} prompts are numbers; {column}.", is_warning=True)
+                self._note(
+                    f"{numbers} of {made} prompts {'is a number' if numbers == 1 else 'are numbers'}; {column}.",
+                    is_warning=True,
+                )
 
     def sides(self) -> dict[str, Side]:
         """Returns the side of every prompt by its text, if a column of the file separates harmful from safe prompts."""

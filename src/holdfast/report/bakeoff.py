@@ -90,9 +90,10 @@ class Overlap:
         """A sentence on near duplicates. Empty where there are none."""
         if not self.near_duplicates:
             return ""
+        verb = "is a near duplicate" if self.near_duplicates == 1 else "are near duplicates"
         return (
-            f"{self.near_duplicates} of {self.evaluation_prompts} evaluation prompts are near duplicates of "
-            "calibration prompts, so the rates are worth fewer prompts than n says."
+            f"{self.near_duplicates} of {self.evaluation_prompts} evaluation prompts {verb} of calibration prompts, so "
+            "the rates are worth fewer prompts than n says."
         )
 
 
