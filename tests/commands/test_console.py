@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+from holdfast.cli import call
 from holdfast.commands import console
 from holdfast.commands.console import shown_progress
 
@@ -72,3 +73,13 @@ def test_letters_that_a_terminal_lacks_are_escaped(tmp_path):
     done = run(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONIOENCODING": "ascii"})
     assert done.returncode == 0, done.stderr
     assert b"na\\xefve caf\\xe9 ?" in done.stdout
+
+
+def test_explanations_and_advice_are_left_out_with_quiet_and_results_stay(tmp_path, capsys):
+    out = str(tmp_path / "config.toml")
+    assert call(["-q", "init", out]) == 0
+    assert capsys.readouterr().out == f"Config: {out}\n"
+    assert call(["init", str(tmp_path / "other.toml")]) == 0
+    assert "run it with" in capsys.readouterr().out
+    assert call(["-q", "prompts", "list"]) == 0
+    assert "takes the first 32 prompts" not in capsys.readouterr().out

@@ -106,6 +106,11 @@ def warn(sentence: str) -> None:
         sys.stderr.write(f"holdfast: warning: {sentence}\n")
 
 
+def unless_quiet(text: str) -> str:
+    """Returns a text that explains or advises, and nothing with --quiet, which prints the result alone."""
+    return "" if hidden.get() else text
+
+
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
     """Makes a table of plain text. Nothing in it is read as markup, and a cell that is too wide wraps."""
     made = Table(title=escape(title), title_justify="left")

@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 from shlex import quote
 
-from holdfast.commands.console import Json, show_known, shown_progress
+from holdfast.commands.console import Json, show_known, shown_progress, unless_quiet
 from holdfast.commands.once import ExistOk, Once
 from holdfast.commands.parameters import Combine, Enhance, EnhanceMethod
 from holdfast.commands.tuned import check_mask, training_numbers
@@ -72,7 +72,9 @@ def enhance(
     named = {} if chosen.name in ("set", "plain") else {"method": chosen.name}
     result = {"out": str(out), **named, **trained, **training_numbers(done, options.iterations)}
     once.record()
-    show_known("SET" if mask else "Tuning of all weights", result, json, note=_next_steps(model, out, mask))
+    show_known(
+        "SET" if mask else "Tuning of all weights", result, json, note=unless_quiet(_next_steps(model, out, mask))
+    )
 
 
 def _next_steps(model: str, out: Path, mask: Path | None) -> str:

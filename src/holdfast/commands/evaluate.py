@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from holdfast.commands.console import Json, show, shown_progress, table, warn
+from holdfast.commands.console import Json, show, shown_progress, table, unless_quiet, warn
 from holdfast.commands.once import ExistOk, Once
 from holdfast.commands.parameters import (
     Generation,
@@ -158,7 +158,7 @@ def _show_evaluation(
     if "chat_format" in _generation(evaluation):
         warn(f"{named} has no chat template, so it got the prompts in a plain format; its tuning may differ.")
     lines = (_tried, _system, _form, _steered, _rare)
-    note = f"{cards.note}\nAnswers: {out}{''.join(line(evaluation) for line in lines)}"
+    note = f"{unless_quiet(cards.note)}\nAnswers: {out}{unless_quiet(''.join(line(evaluation) for line in lines))}"
     show(result | cards.result, [shown, *cards.tables], json, note=note.strip())
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from holdfast.commands.console import Json, show
+from holdfast.commands.console import Json, show, unless_quiet
 from holdfast.json_files import save_text
 from holdfast.pipeline.outputs import refuse_existing
 from holdfast.pipeline.shipped import DEMO, shipped_config
@@ -29,4 +29,9 @@ def init(out: Path = Path("holdfast.toml"), *, like: str | None = None, json: Js
     refuse_existing(out)
     text = shipped_config(like) if like else HEAD.format(name=out) + DEMO.read_text(encoding="utf-8")
     save_text(out, text)
-    show({"out": str(out), "like": like}, [], json, note=f"Config: {out}; run it with `holdfast run {out}`.")
+    show(
+        {"out": str(out), "like": like},
+        [],
+        json,
+        note=f"Config: {out}" + unless_quiet(f"; run it with `holdfast run {out}`."),
+    )

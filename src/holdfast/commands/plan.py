@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from holdfast.commands.console import Json, show, table
+from holdfast.commands.console import Json, show, table, unless_quiet
 from holdfast.pipeline.run.config import RunConfig
 from holdfast.pipeline.run.config_file import load_config
 from holdfast.plan.units import gib
@@ -80,7 +80,7 @@ def _device(made: "Plan", count: float) -> str:
 
 
 def _notes(made: "Plan") -> str:
-    notes = list(made.advice) or (["Everything fits."] if made.memory else [])
+    fits, notes = list(made.advice) or (["Everything fits."] if made.memory else []), []
     if made.processes > 1:
         notes.append(
             f"{made.processes} processes score and tune together (torchrun); memory is that of the first one. All else "
@@ -95,7 +95,7 @@ def _notes(made: "Plan") -> str:
     )
     if made.rate is None:
         notes.append("Times are left out, as the speed of that device is unknown; give --flops.")
-    return "\n".join(notes)
+    return "\n".join(filter(None, [*fits, unless_quiet("\n".join(notes))]))
 
 
 def _time(seconds: float | None) -> str:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from holdfast.commands.console import show, table
+from holdfast.commands.console import show, table, unless_quiet
 from holdfast.commands.rates import measured_rates, range_cells, rate_cells
 
 if TYPE_CHECKING:
@@ -33,4 +33,9 @@ def show_projected(measured: "Projected", out: Path, json: bool) -> None:
         "random": [suite_json(one) for one in measured.random],
     }
     header = ("without", *map(measure_words, measures))
-    show(result, [table("Rates without a direction of the residual stream", header, rows)], json, note=HOW_TO_READ)
+    show(
+        result,
+        [table("Rates without a direction of the residual stream", header, rows)],
+        json,
+        note=unless_quiet(HOW_TO_READ),
+    )

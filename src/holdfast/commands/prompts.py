@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from holdfast.built_in import PROMPT_SETS
-from holdfast.commands.console import Json, table
+from holdfast.commands.console import Json, table, unless_quiet
 from holdfast.commands.console import show as show_result
 from holdfast.commands.help_page import new_app
 from holdfast.printable import printable
@@ -54,7 +54,7 @@ def list_sets(*, json: Json = False) -> None:
         f"Built in: {', '.join(built_in)}. A file of your own is FILE, or FILE#prompt=COLUMN&group=COLUMN. "
         "NAME#first=32 or FILE#first=32 takes the first 32 prompts."
     )
-    show_result(result, [table("Public prompt sets", columns, rows)], json, note)
+    show_result(result, [table("Public prompt sets", columns, rows)], json, unless_quiet(note))
 
 
 @prompts.command

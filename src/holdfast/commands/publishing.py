@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import RenderableType
 
 from holdfast.artifacts import load_evaluation, save_json, save_text
-from holdfast.commands.console import show, table
+from holdfast.commands.console import show, table, unless_quiet
 from holdfast.commands.judge_cards import ShownCards, show_cards
 from holdfast.commands.publish_options import PublishOptions
 from holdfast.evaluate.consistent import require_consistent
@@ -71,7 +71,7 @@ def publish(
         result | cards.result,
         [table(f"Published of {path}", ("what", "where"), rows), *cards.tables],
         as_json,
-        cards.note,
+        unless_quiet(cards.note),
     )
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from holdfast.commands.console import show, table
+from holdfast.commands.console import show, table, unless_quiet
 from holdfast.commands.rates import measured_rates, range_cells, rate_cells
 from holdfast.p_values import p_text, rank_p_value
 
@@ -42,7 +42,12 @@ def show_steered(measured: "Steered", out: Path, json: bool) -> None:
             for coefficient, evaluation in measured.by_coefficient.items()
         ],
     }
-    show(result, [_rates(measured), _chance_table(measured), _reliability_table(measured)], json, note=HOW_TO_READ)
+    show(
+        result,
+        [_rates(measured), _chance_table(measured), _reliability_table(measured)],
+        json,
+        note=unless_quiet(HOW_TO_READ),
+    )
 
 
 def _rates(measured: "Steered") -> "Table":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from rich.table import Table
 
-from holdfast.commands.console import Json, show, shown_progress, table
+from holdfast.commands.console import Json, show, shown_progress, table, unless_quiet
 from holdfast.commands.parameters import Generation, Judging, SafetyJudge, Seed, Steer, Suite, Verify
 from holdfast.commands.rates import measured_rates, rate_cells
 from holdfast.holm import holm
@@ -148,7 +148,7 @@ def _show_noise(measured: "Verification", spec: "NoiseSpec", options: VerifyOpti
         few_draws(options.draws),
         HOW_TO_READ if spec.control else _hint(spec.mask),
     ]
-    show(result | {"no_loss_possible": floor}, tables, json, note="\n".join(filter(None, notes)))
+    show(result | {"no_loss_possible": floor}, tables, json, note=unless_quiet("\n".join(filter(None, notes))))
 
 
 def why_no_loss(untouched: "Evaluation") -> str | None:
