@@ -43,7 +43,13 @@ SECTIONS = {
         "models.options.GenerateOptions",
     ),
     "Scoring and selecting": (
-        *("pipeline.scoring.score_safety", "pipeline.scoring.score_likelihood", "pipeline.options.ScoringOptions"),
+        *(
+            "pipeline.scoring.score_safety",
+            "pipeline.scoring.score_likelihood",
+            "pipeline.scoring.score_neurons",
+            "pipeline.scoring.score_neurons",
+            "pipeline.options.ScoringOptions",
+        ),
         *(
             "select.top.select_top",
             "select.top.TopOptions",
@@ -70,6 +76,7 @@ SECTIONS = {
         ),
         "pipeline.probe.top_mask_refresh",
         "pipeline.direction_probe.direction_turn_probe",
+        "pipeline.directions.find_direction",
         *("intervene.train.sparse_adamw.SparseAdamW", "intervene.edit.perturb.perturbed"),
         *("intervene.edit.steer.steered", "directions.random.random_direction"),
         *("intervene.patch.patch.apply_patch", "intervene.patch.patch.revert_patch"),

@@ -100,6 +100,8 @@ CALLS = {
     "not_refused_probe": ("tokenizer", "prompts"),
     "top_mask_refresh": ("tokenizer", "judge", "prompts"),
     "score_likelihood": ("path", "path", "path"),
+    "score_neurons": ("path", "path", "path"),
+    "find_direction": ("path", "path", "path", "path"),
     "score_safety": ("path", "path", "path", "path"),
     "neuron_weights": ("model", "mask"),
     "load_exchanges": ("path",),

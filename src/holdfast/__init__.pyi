@@ -48,6 +48,7 @@ from .outcomes import Rate as Rate
 from .pipeline.checking import check_hold as check_hold
 from .pipeline.checking import check_only_mask_moved as check_only_mask_moved
 from .pipeline.direction_probe import direction_turn_probe as direction_turn_probe
+from .pipeline.directions import find_direction as find_direction
 from .pipeline.judge_card import make_card as make_card
 from .pipeline.judges import load_judge as load_judge
 from .pipeline.options import ScoringOptions as ScoringOptions
@@ -57,6 +58,7 @@ from .pipeline.probe import top_mask_refresh as top_mask_refresh
 from .pipeline.restoring import restore as restore
 from .pipeline.restoring import safe_lora as safe_lora
 from .pipeline.scoring import score_likelihood as score_likelihood
+from .pipeline.scoring import score_neurons as score_neurons
 from .pipeline.scoring import score_safety as score_safety
 from .progress import print_progress as print_progress
 from .prompts.sources import load_exchanges as load_exchanges

@@ -7,7 +7,7 @@ from holdfast.artifacts import load_direction, save_direction
 from holdfast.cli import call
 from holdfast.models.load import load_model
 from holdfast.pipeline.directions import (
-    find_on_files,
+    find_direction,
     load_pairs,
     recognise_on_files,
     transplant_on_files,
@@ -20,7 +20,7 @@ MODEL, HARMFUL, HARMLESS = "testbed:aligned", "testbed:harmful_calibration#first
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     path = tmp_path_factory.mktemp("found") / "direction.safetensors"
-    return path, *find_on_files(MODEL, HARMFUL, HARMLESS, path)
+    return path, *find_direction(MODEL, HARMFUL, HARMLESS, path)
 
 
 def test_a_direction_is_found_saved_and_loaded_with_what_made_it(found):
@@ -72,7 +72,9 @@ def test_sets_are_paired_in_order_and_may_share_no_prompt(tmp_path, caplog):
 def test_sides_that_length_tells_apart_are_warned_of(tmp_path, caplog):
     (tmp_path / "long.txt").write_text("\n".join(f"how do i mend the old clock {number} ?" for number in range(20)))
     (tmp_path / "short.txt").write_text("\n".join(f"how {number} ?" for number in range(20)))
-    find_on_files(MODEL, str(tmp_path / "long.txt"), str(tmp_path / "short.txt"), tmp_path / "out.safetensors", layer=2)
+    find_direction(
+        MODEL, str(tmp_path / "long.txt"), str(tmp_path / "short.txt"), tmp_path / "out.safetensors", layer=2
+    )
     assert "the number of tokens alone tells 100% of the pairs apart" in caplog.text
 
 
@@ -83,7 +85,7 @@ def test_a_direction_like_those_of_shuffled_labels_is_warned_of(found, tmp_path,
     prompts = [f"how do i mend the old clock {number} ?" for number in range(40)]
     (tmp_path / "a.txt").write_text("\n".join(prompts[::2]))
     (tmp_path / "b.txt").write_text("\n".join(prompts[1::2]))
-    by_chance, _ = find_on_files(
+    by_chance, _ = find_direction(
         MODEL, str(tmp_path / "a.txt"), str(tmp_path / "b.txt"), tmp_path / "out.safetensors", layer=2
     )
     assert by_chance.made_by["recognised"]["p_shuffled"] > 0.05
@@ -92,7 +94,7 @@ def test_a_direction_like_those_of_shuffled_labels_is_warned_of(found, tmp_path,
 
 def test_too_few_pairs_are_refused_before_the_model_is_read(tmp_path):
     with pytest.raises(ValueError, match="a direction needs 10 pairs of prompts or more, got 9; 60 pairs give"):
-        find_on_files("no-such-model", "testbed:harmful_seen#first=9", HARMLESS, tmp_path / "out.safetensors")
+        find_direction("no-such-model", "testbed:harmful_seen#first=9", HARMLESS, tmp_path / "out.safetensors")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from holdfast.artifacts import load_evaluation
 from holdfast.cli import call
-from holdfast.pipeline.directions import find_on_files
+from holdfast.pipeline.directions import find_direction
 
 MODEL = "testbed:aligned"
 ASKED = ["--harmful", "testbed:harmful_heldout#first=16", "--questions", "testbed:questions#first=4"]
@@ -15,7 +15,7 @@ ASKED = ["--harmful", "testbed:harmful_heldout#first=16", "--questions", "testbe
 @pytest.fixture(scope="module")
 def direction(tmp_path_factory):
     path = tmp_path_factory.mktemp("projecting") / "direction.safetensors"
-    find_on_files(MODEL, "testbed:harmful_calibration#first=64", "testbed:harmless#first=64", path)
+    find_direction(MODEL, "testbed:harmful_calibration#first=64", "testbed:harmless#first=64", path)
     return path
 
 

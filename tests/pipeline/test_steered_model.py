@@ -10,7 +10,7 @@ from holdfast.evaluate.comparing import compare
 from holdfast.intervene.edit.options import SteeringOptions
 from holdfast.models.load import load_model
 from holdfast.models.options import GenerateOptions
-from holdfast.pipeline.directions import find_on_files
+from holdfast.pipeline.directions import find_direction
 from holdfast.pipeline.evaluating import evaluate_recipe
 from holdfast.pipeline.options import SuiteFiles
 from holdfast.pipeline.recipe import Recipe
@@ -25,7 +25,7 @@ SHORT = ["--generate.max-new-tokens", "8"]
 @pytest.fixture(scope="module")
 def direction(tmp_path_factory):
     path = tmp_path_factory.mktemp("steered") / "direction.safetensors"
-    find_on_files(MODEL, "testbed:harmful_calibration#first=64", "testbed:harmless#first=64", path)
+    find_direction(MODEL, "testbed:harmful_calibration#first=64", "testbed:harmless#first=64", path)
     return path
 
 

@@ -7,7 +7,7 @@ import pytest
 from holdfast.cli import call
 from holdfast.intervene.edit.options import SteerOptions
 from holdfast.models.options import GenerateOptions
-from holdfast.pipeline.directions import find_on_files
+from holdfast.pipeline.directions import find_direction
 from holdfast.pipeline.options import SuiteFiles
 from holdfast.pipeline.steering import SteerSpec, steer
 
@@ -19,7 +19,7 @@ FILES = SuiteFiles(harmful=("testbed:harmful_heldout#first=16",), questions="tes
 @pytest.fixture(scope="module")
 def direction(tmp_path_factory):
     path = tmp_path_factory.mktemp("steering") / "direction.safetensors"
-    find_on_files(MODEL, "testbed:harmful_calibration#first=64", "testbed:harmless#first=64", path)
+    find_direction(MODEL, "testbed:harmful_calibration#first=64", "testbed:harmless#first=64", path)
     return path
 
 

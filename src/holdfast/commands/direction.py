@@ -70,10 +70,10 @@ def find(
     json
         Print one JSON object in place of tables.
     """
-    from holdfast.pipeline.directions import find_on_files
+    from holdfast.pipeline.directions import find_direction
 
     with shown_progress() as progress:
-        made, found = find_on_files(
+        made, found = find_direction(
             model, positive, negative, out, layer=layer, as_text=as_text, seed=seed, progress=progress
         )
     result = {"out": str(out), "layer": made.layer, "norm": made.norm, "length": float(made.vector.norm())}

@@ -7,25 +7,27 @@ from pathlib import Path
 
 from torch import Tensor
 
+from holdfast.arguments import checked_call, require_name
 from holdfast.artifacts import load_direction, refuse_other_base, save_direction
 from holdfast.directions.finding import (
     Apart,
     Found,
     Recognition,
     chance_controls,
-    find_direction,
     recognise,
     split_pairs,
     tell_by_length,
 )
+from holdfast.directions.finding import find_direction as find_in_states
 from holdfast.directions.states import encode_prompts, last_states, states_of
 from holdfast.directions.transplant import Transplant, fit_transplant
 from holdfast.evaluate.statistics import counted_rate
 from holdfast.made_by import Meta, count_shared, model_entry, prompts_entry, version
-from holdfast.models.load import LoadedModel, load_model
+from holdfast.models.load import LoadedModel, load_model, require_model_name
 from holdfast.outcomes import Rate
 from holdfast.pipeline.outputs import refuse_existing
 from holdfast.progress import Progress, silent
+from holdfast.prompts.locate import require_set_name
 from holdfast.prompts.sources import load_prompts
 from holdfast.records import Prompt
 from holdfast.values import Direction
@@ -90,11 +92,12 @@ def load_pairs(positive: str, negative: str) -> PromptPairs:
     return PromptPairs(sides[0][:count], sides[1][:count])
 
 
-def find_on_files(
+@checked_call
+def find_direction(
     model: str,
     positive: str,
     negative: str,
-    out: Path,
+    out: str | Path,
     *,
     layer: int | None = None,
     as_text: bool = False,
@@ -103,15 +106,38 @@ def find_on_files(
 ) -> tuple[Direction, Found]:
     """Finds a direction on one half of the pairs, tests it on the other half, and saves it.
 
+    Example:
+        >>> harmful, harmless = "testbed:harmful_calibration#first=40", "testbed:harmless#first=40"
+        >>> direction, found = find_direction("testbed:aligned", harmful, harmless, "direction.safetensors")
+        >>> print(found.recognition.direction.recognised)
+
+    Args:
+        model: folder or hub id.
+        positive: prompts of the side to which the direction points, a file or a built-in set.
+        negative: prompts of the other side. The n-th of both form a pair.
+        out: file for the direction.
+        layer: layer of the states. None takes the one that tells the first half apart best.
+        as_text: True reads the prompts as plain text, without the chat template.
+        seed: seed of the split into halves.
+        progress: called with a label, the steps done and all steps.
+
+    Returns:
+        The direction, and how well it and its controls tell the second half's pairs apart.
+
     Raises:
         ValueError: an input is missing or wrong, there are fewer than ten pairs, or the model has no such layer.
     """
+    require_model_name(model)
+    require_set_name(positive)
+    require_set_name(negative)
+    require_name(out, "a file to write the direction to", "give a path such as 'direction.safetensors'")
+    out = Path(out)
     refuse_existing(out)
     pairs = load_pairs(positive, negative)
     split_pairs(len(pairs), seed)  # refuses too few of them before the model is read
     loaded = load_model(model, progress=progress)
     states, lengths = _read(loaded, pairs, as_text, progress)
-    found = find_direction(*states, lengths, layer=layer, seed=seed)
+    found = find_in_states(*states, lengths, layer=layer, seed=seed)
     _warn_of_length(counted_rate(*found.recognition.length))
     _warn_of_chance(found.recognition)
     made_by: Meta = {

@@ -17,7 +17,7 @@ from holdfast.objective.registry import names
 from holdfast.outcomes import Stability
 from holdfast.pipeline.layerwise import score_by_layer
 from holdfast.pipeline.neuron_scoring import score_neurons_to_files
-from holdfast.pipeline.options import JudgeOptions, ScoringOptions
+from holdfast.pipeline.options import JudgeOptions, NeuronOptions, ScoringOptions
 from holdfast.pipeline.outputs import unfinished
 from holdfast.pipeline.scoring_files import convergence_of, files_of, responses_of, save_responses
 from holdfast.pipeline.scoring_sources import ComparedPrompts, GivenExchanges, JudgedPrompts, Source, read_source
@@ -110,6 +110,41 @@ def score_likelihood(
             f"objective {options.objective} is not the likelihood of given responses; choose {likelihoods}, or score "
             "with a judge."
         )
+    return score_model(spec, progress).scores
+
+
+@checked_call
+def score_neurons(
+    model: str,
+    exchanges: str,
+    out: str | Path,
+    *,
+    method: str = "integrated_gradients",
+    against: str | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Scores:
+    """Writes scores of neurons to `out`: the effect of every MLP neuron on the likelihood of given refusals.
+
+    Example:
+        >>> scores = score_neurons("testbed:aligned", "testbed:refusals#first=8", "neurons.safetensors")
+
+    Args:
+        model: folder or hub id.
+        exchanges: harmful prompts with refusals, a file or a built-in set.
+        out: file for the scores: one entry a neuron, by the name of its down_proj with '@input'.
+        method: integrated_gradients, alpha_weighted, gradient_times_activation, contrast or probe.
+        against: harmless prompts, which contrast and probe compare with.
+        seed: seed of the split into halves.
+        progress: called with a label, the steps done and all steps.
+
+    Raises:
+        ValueError: an input is missing or wrong, or fewer than half of the responses are refusals.
+    """
+    out = Path(out) if isinstance(out, str) else out
+    options = ScoringOptions(objective="refusal_likelihood", method=method)
+    neurons = NeuronOptions(unit="neuron", against=against)
+    spec = ScoringSpec(model=model, prompts=exchanges, out=out, options=options, neurons=neurons, seed=seed)
     return score_model(spec, progress).scores
 
 
