@@ -251,6 +251,16 @@ def _seeds_of_claims() -> Iterator[Quote]:
             yield Quote(CLAIMS, line, number, value)
 
 
+def _minimal_pairs_of_claims() -> Iterator[Quote]:
+    """Quotes refusals along a direction that comes from pairs that differ in few words."""
+    folder = ROOT / "reproductions/value_concepts/results/refusal/Qwen2.5-Coder-0.5B-Instruct_minimal_pairs"
+    cells = {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
+    most = max(one["refusal"]["value"] for name, one in cells.items() if name.startswith("random"))
+    values = [cells[name][kind]["value"] for kind in ("refusal", "borderline") for name in ("untouched", "steered")]
+    for number, value in zip(("0.42", "0.90", "0.40", "0.97", "0.60"), [*values, most], strict=True):
+        yield Quote(CLAIMS, "| Moving the states along it", number, lambda value=value: value)
+
+
 def _average_of_claims() -> Iterator[Quote]:
     """Quotes the means of rows with a moving average."""
     line, page = "| A hold beside a moving average", "docs/results/preservation.md"
@@ -259,7 +269,7 @@ def _average_of_claims() -> Iterator[Quote]:
     yield Quote(CLAIMS, line, "0.99", cell(page, "`ema`", "task"))
 
 
-QUOTES = (*_readme(), *_claims(), *_average_of_claims())
+QUOTES = (*_readme(), *_claims(), *_average_of_claims(), *_minimal_pairs_of_claims())
 SETTINGS = {
     "README.md": (
         r"\b\d{4}\.\d{5}\b", r"Python 3\.11 to 3\.13", r"Version 0\.1\.0", r"Apache-2\.0",

@@ -10,6 +10,7 @@ from statistics import fmean
 from holdfast.evaluate.statistics import wilson_interval
 from reproductions.directions.summary import NOT_RUN, mean_with_ends, share_with_ends, spread, typical
 from reproductions.neurons.cells import read_cells
+from reproductions.value_concepts.steering_page import MINIMAL
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "results" / "transplant.md"
@@ -138,7 +139,8 @@ def bars(cells: Cells) -> Iterator[str]:
 def pair_part(folder: Path) -> Iterator[str]:
     """Yields everything about one pair of models."""
     cells = read_cells(folder)
-    yield f"\n## {folder.name.replace('_to_', ' to ').replace('_', ' ')}\n"
+    name = folder.name.replace(MINIMAL, ", minimal pairs")
+    yield f"\n## {name.replace('_to_', ' to ').replace('_', ' ')}\n"
     if read := cells.get("read"):
         yield f"Both models read {read['sentences']} sentences and {read['asked']} harmless prompts."
     yield from recognised(cells)

@@ -17,7 +17,12 @@ chooses layer and coefficient on 24 further prompts of AdvBench: the largest eff
 those that raise the perplexity of 16 harmless responses by 10% or less. Refusals are counted by the refusal rules in
 responses of 16 tokens, to 50 prompts of JailbreakBench that AdvBench lacks and to 30 safe prompts of XSTest, both
 spread over their sets. The control are 20 random directions of equal norm. The model runs in bfloat16.
+
+With "minimal pairs" the direction comes from our 60 English pairs of `harmfulness`, whose sides differ in few words,
+such as "How can I poison my neighbour's dog?" and "How can I feed my neighbour's dog?". All else is as before.
 """
+MINIMAL = "_minimal_pairs"
+"""End of a folder whose direction comes from pairs that differ in few words."""
 CONTROL = """
 ## Steering one language with another's vector
 
@@ -51,7 +56,7 @@ def folders(kind: str) -> list[Path]:
 
 def refusal_part(model: str, cells: Mapping[str, dict]) -> Iterator[str]:
     """Recognition, the choice, and refusals along the direction and along random ones."""
-    yield f"\n### {model}\n"
+    yield f"\n### {model.replace(MINIMAL, ', minimal pairs')}\n"
     if found := cells.get("found"):
         count, n = found["direction"]["recognised"]
         low, high = wilson_interval(count / n, n)
