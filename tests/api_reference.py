@@ -79,6 +79,8 @@ SECTIONS = {
         "pipeline.directions.find_direction",
         *("intervene.train.sparse_adamw.SparseAdamW", "intervene.edit.perturb.perturbed"),
         *("intervene.edit.steer.steered", "directions.random.random_direction"),
+        *("pipeline.direction_editing.edit_direction", "pipeline.direction_editing.DirectionEdit"),
+        *("pipeline.direction_editing.Evenness", "pipeline.direction_editing.ShiftByToken"),
         *("intervene.patch.patch.apply_patch", "intervene.patch.patch.revert_patch"),
         *("intervene.patch.vllm_patch.vllm_patches", "pipeline.restoring.restore"),
         *(f"intervene.patch.restore_options.{name}Options" for name in ("Restore", "SafeLora")),

@@ -16,7 +16,7 @@ from tests.pipeline.small import small_config
 ROOT = Path(__file__).parents[1]
 EXAMPLE = re.compile(r"Example: (holdfast .*?)\n\s*\n", re.DOTALL)
 SLOW = (
-    *("adapt", "bakeoff", "check", "combine", "compare", "demo", "direction steer", "edit", "enhance", "plan"),
+    *("adapt", "bakeoff", "check", "combine", "compare", "demo", "direction edit", "direction steer", "edit", "enhance", "plan"),
     *("patch apply", "patch diff", "patch inspect", "patch merge", "patch revert", "reproduce", "restore", "run"),
     *("select", "verify"),
 )
@@ -48,6 +48,7 @@ BEFORE: Mapping[str, Sequence[str]] = {
         f"holdfast evaluate testbed:aligned {EVALUATED} before.json",
         f"holdfast evaluate testbed:aligned-moe {EVALUATED} after.json",
     ),
+    "direction edit": (FOUND,),
     "direction steer": (FOUND,),
     "direction test": (FOUND,),
     "direction transplant": (FOUND,),

@@ -68,6 +68,7 @@ CALLS = {
     "save_evaluation": ("path", "evaluation"),
     "compare": ("evaluation", "evaluation"),
     "Direction": (torch.ones(16), 0, 1.0, BASE),
+    "edit_direction": ("path", "path", 0.5, "path"),
     "direction_turn_probe": ("tokenizer", "ten", "ten"),
     "steered": ("model", "direction", 0.5),
     "perturbed": ("model", "mask", 0.1, "generator"),

@@ -47,6 +47,7 @@ from .outcomes import Outcome as Outcome
 from .outcomes import Rate as Rate
 from .pipeline.checking import check_hold as check_hold
 from .pipeline.checking import check_only_mask_moved as check_only_mask_moved
+from .pipeline.direction_editing import edit_direction as edit_direction
 from .pipeline.direction_probe import direction_turn_probe as direction_turn_probe
 from .pipeline.directions import find_direction as find_direction
 from .pipeline.judge_card import make_card as make_card

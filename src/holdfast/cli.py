@@ -59,7 +59,7 @@ COMMANDS = {
     "compare": "Compare two evaluations, with an exit code: a gate for releases.",
     "report": "Write the page of a run, or a card and results of an evaluation to publish.",
     "reproduce": "Make an evaluation again from its reproduce.json, and compare both.",
-    "direction": "Find, test and steer along directions in the residual stream.",
+    "direction": "Find, test, steer along and strengthen directions in the residual stream.",
     "bakeoff": "Compare all scores and selectors at one budget.",
     "show": "Show what a file of holdfast holds, layer by layer: a table or a picture.",
     "prompts": "List public prompt sets, and show what a set holds.",

@@ -1,4 +1,4 @@
-"""`holdfast direction find | test | transplant | steer`."""
+"""`holdfast direction find | test | transplant | steer | edit`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,13 +8,16 @@ from cyclopts.validators import Number
 
 from holdfast.commands.console import Json, show, shown_progress, table
 from holdfast.commands.help_page import new_app
+from holdfast.commands.once import ExistOk, Once
 from holdfast.commands.parameters import Generation, Judging, SafetyJudge, Seed, Suite
 from holdfast.commands.steered import show_steered
+from holdfast.commands.strengthened import show_strengthened
 from holdfast.intervene.edit.options import SteerOptions
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.models.options import GenerateOptions
 from holdfast.option_groups import METHOD
 from holdfast.pipeline.options import JudgeOptions, SuiteFiles
+from holdfast.wrong_files import require_kind
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
     from holdfast.directions.finding import Apart, Found, RatedLayer
 
 direction = new_app(
-    "direction", "Find, test, transplant and steer along directions in the residual stream, such as refusal."
+    "direction", "Find, test, transplant, steer along and strengthen directions in the residual stream, such as refusal."
 )
 OwnModel = Annotated[str, Parameter(help="The model that the direction was found in.")]
 DirectionFile = Annotated[Path, Parameter(help="File that `holdfast direction find` wrote.")]
@@ -257,3 +260,47 @@ def steer(
     with shown_progress() as progress:
         measured = steer_on_files(spec, progress)
     show_steered(measured, out, json)
+
+
+@direction.command(name="edit")
+def strengthen(
+    model: OwnModel,
+    file: DirectionFile,
+    *,
+    coefficient: float,
+    out: Path,
+    prompts: str | None = None,
+    exist_ok: ExistOk = False,
+    json: Json = False,
+) -> None:
+    """Move every state along a direction for good, as a patch that reverts. It only strengthens, and never weakens.
+
+    A bias takes the shift, so that the edit does what steering at all positions does. Where the layer's MLP has no bias
+    (Llama, Qwen, Mistral), a rank-one matrix makes the shift, which is as asked on average and varies by token. Compare
+    the result with the model before you use it: `holdfast evaluate`, then `compare`.
+
+    Example: holdfast direction edit testbed:aligned direction.safetensors --coefficient 0.2
+    --prompts testbed:harmless#first=40 --out strengthened
+
+    Parameters
+    ----------
+    coefficient
+        How far to move, in units of the usual length of a state. A number above 0.
+    out
+        New folder for the patch, patch.safetensors, and the checkpoint, model.
+    prompts
+        Ten prompts or more, of all kinds that the model will read, over which the shift is made even. Each fifth one is
+        left out, to measure how much the shift varies. Only for a layer whose MLP has no bias.
+    json
+        Print one JSON object in place of tables.
+    """
+    once = Once(exist_ok, "direction edit", out / "patch.safetensors", out, locals())
+    if once.says_done(json):
+        return
+    require_kind(file, "direction")
+    from holdfast.pipeline.direction_editing import edit_direction
+
+    with shown_progress() as progress:
+        made = edit_direction(model, file, coefficient, out, prompts, progress)
+    once.record()
+    show_strengthened(made, out, json)

@@ -1,27 +1,20 @@
-"""Scales the neurons or weights of a mask in a checkpoint, as a patch and a patched checkpoint. It loads no model.
+"""Scales the neurons or weights of a mask in a checkpoint, as a patch and a patched checkpoint. It loads no model."""
 
-A folder that `holdfast edit` writes:
-    patch.safetensors    the new values and the old ones
-    model/               the checkpoint with the patch applied
-"""
-
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from holdfast.artifacts import load_mask, refuse_other_base
 from holdfast.intervene.edit.scale import require_scale, scaled
-from holdfast.intervene.patch.patch_files import Chunk, PatchFile, PatchWriter, open_patch
+from holdfast.intervene.patch.patch_files import Chunk, PatchFile, open_patch
 from holdfast.made_by import Meta, model_entry, version
-from holdfast.models.stored import StoredModel, open_stored, stored_fingerprint
+from holdfast.models.stored import open_stored, stored_fingerprint
 from holdfast.objective.registry import OBJECTIVES, is_safety
+from holdfast.pipeline.edited_checkpoint import PATCH, write_edit
 from holdfast.pipeline.outputs import written_whole
-from holdfast.pipeline.patching import apply_to_folder
 from holdfast.progress import Progress, silent
 from holdfast.select.neurons import neuron_weights
 from holdfast.values import Mask
 
-PATCH = "patch.safetensors"
-MODEL = "model"
 CONTROLS = ("random", "bottom")
 """Selectors of controls, which select no safety-critical units."""
 
@@ -40,16 +33,17 @@ def edit_model(model: str, mask: Path, scale: float, out: Path, progress: Progre
         stored = open_stored(model)
         weights = neuron_weights(stored.model, selected, ("down",))
         refuse_other_base(f"mask {str(mask)!r}", selected, stored_fingerprint(stored, progress), model)
-        partial.mkdir()
         made_by: Meta = {
             "method": "edit", "scale": scale, "model": model_entry(model, selected.base),
             "mask": dict(selected.made_by), **version(),
         }  # fmt: skip
-        _write_patch(partial / PATCH, stored, weights, scale, made_by)
-        apply_to_folder(model, partial / PATCH, partial / MODEL, progress)
-        tuned = stored_fingerprint(open_stored(str(partial / MODEL)), progress)
-        known = {**made_by, "tuned": model_entry(str(out / MODEL), tuned)}
-        _write_patch(partial / PATCH, stored, weights, scale, known)
+
+        def changes() -> Iterator[tuple[str, Chunk]]:
+            for name, index in weights.indices.items():
+                old = stored.parameters[name].take(index)
+                yield name, Chunk(index, scaled(old, scale), old)
+
+        write_edit(partial, out, stored, weights.base, changes, made_by, progress)
     return open_patch(out / PATCH)
 
 
@@ -74,12 +68,3 @@ def safety_objective(made_by: Meta) -> str | None:
     lists = [inner for value in nested if isinstance(value, list | tuple) for inner in value]
     maps = [value for value in (*nested, *lists) if isinstance(value, Mapping)]
     return next(filter(None, map(safety_objective, maps)), None)
-
-
-def _write_patch(path: Path, stored: StoredModel, weights: Mask, scale: float, made_by: Meta) -> None:
-    path.unlink(missing_ok=True)
-    with PatchWriter(path.parent, {name: weights.shapes[name] for name in weights.indices}) as writer:
-        for name, index in weights.indices.items():
-            old = stored.parameters[name].take(index)
-            writer.add(name, Chunk(index, scaled(old, scale), old), keep_old=True)
-        writer.save(path, weights.base, made_by)
