@@ -16,7 +16,19 @@ from tests.pipeline.small import small_config
 ROOT = Path(__file__).parents[1]
 EXAMPLE = re.compile(r"Example: (holdfast .*?)\n\s*\n", re.DOTALL)
 SLOW = (
-    *("adapt", "bakeoff", "check", "combine", "compare", "demo", "direction edit", "direction steer", "edit", "enhance", "plan"),
+    *(
+        "adapt",
+        "bakeoff",
+        "check",
+        "combine",
+        "compare",
+        "demo",
+        "direction edit",
+        "direction steer",
+        "edit",
+        "enhance",
+        "plan",
+    ),
     *("patch apply", "patch diff", "patch inspect", "patch merge", "patch revert", "reproduce", "restore", "run"),
     *("select", "verify"),
 )

@@ -25,7 +25,9 @@ def test_every_built_in_set_of_prompts_has_a_side_but_those_of_the_guard():
     ],
 )
 def test_a_direction_from_harmful_to_safe_is_refused(made_by):
-    with pytest.raises(ValueError, match="points from harmful prompts .* so an edit would weaken refusals; find it with"):
+    with pytest.raises(
+        ValueError, match=r"points from harmful prompts .* so an edit would weaken refusals; find it with"
+    ):
         refuse_away_from_harm("file", Direction(torch.ones(4), 0, 1.0, "base", made_by))
 
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from holdfast.directions.finding import Apart, Found, RatedLayer
 
 direction = new_app(
-    "direction", "Find, test, transplant, steer along and strengthen directions in the residual stream, such as refusal."
+    "direction",
+    "Find, test, transplant, steer along and strengthen directions in the residual stream, such as refusal.",
 )
 OwnModel = Annotated[str, Parameter(help="The model that the direction was found in.")]
 DirectionFile = Annotated[Path, Parameter(help="File that `holdfast direction find` wrote.")]

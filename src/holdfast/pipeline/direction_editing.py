@@ -62,7 +62,7 @@ class Evenness:
     """How constant the shift of a rank-one matrix is."""
 
     made_on: ShiftByToken
-    """Over the tokens that made it, where the mean is 1 but for rounding."""
+    """Over the tokens that made it, at most 4,096 of them. The mean of all is 1 but for rounding."""
     prompts: ShiftByToken
     """Over the tokens of the prompts that were left out."""
     responses: ShiftByToken | None
@@ -98,7 +98,7 @@ def edit_direction(
 ) -> DirectionEdit:
     """Moves the residual stream along a direction for good: writes the patch that does it, and the patched checkpoint.
 
-    It adds c * norm * u to the bias of the matrix by which the MLP of the direction's layer writes. Where the matrix has
+    It adds c * norm * u to the bias of the matrix by which the MLP of the direction's layer writes. If the matrix has
     no bias, it adds a rank-one matrix, whose shift is c * norm * u on average over the tokens of the prompts and of the
     model's responses. The shift varies from token to token, and the result says by how much on prompts that were left
     out. Before you use the edited checkpoint, compare it with the model: `holdfast evaluate`, then `compare`.
@@ -160,13 +160,11 @@ def _find_writer(stored: StoredModel, direction: Direction, prompts: Sequence[Pr
         )
     if not writer.bias and prompts is None:
         raise ValueError(
-            f"{writer.path} has no bias, so the edit needs prompts, over which it makes the shift even; give --prompts, "
-            "of all kinds that the model will read."
+            f"{writer.path} has no bias, so the edit needs prompts, over which it makes the shift even; give "
+            "--prompts, of all kinds that the model will read."
         )
     if prompts is not None and len(prompts) < FEWEST_PROMPTS:
-        raise ValueError(
-            f"the edit needs {FEWEST_PROMPTS} prompts or more, got {len(prompts)}; a hundred are better."
-        )
+        raise ValueError(f"the edit needs {FEWEST_PROMPTS} prompts or more, got {len(prompts)}; a hundred are better.")
     return writer
 
 
@@ -205,14 +203,14 @@ class _Edit:
             return neurons_at(loaded.model, self.writer, stretches, pad_id, progress)
 
         old, inputs_first = self._old(), self.writer.inputs_first
-        gain = gain_of(*thinned(neurons(made_from), sum(map(len, made_from))))
-        new = with_rank_one(old, self.shift, gain, inputs_first=inputs_first)
+        kept, mean = thinned(neurons(made_from), sum(map(len, made_from)))
+        new = with_rank_one(old, self.shift, gain_of(kept, mean), inputs_first=inputs_first)
         change = new.double() - old.double()  # as the checkpoint's dtype rounds it
         along = (change if inputs_first else change.T) @ (self.shift / (self.shift @ self.shift))
         in_prompts = [Stretch(one.prompt_ids, len(shared)) for one in held_out]
         in_responses = [Stretch(one.token_ids, len(one.prompt_ids)) for one in held_out]
         evenness = Evenness(
-            made_on=_by_token(neurons(made_from), along),
+            made_on=_by_token(iter([kept]), along),
             prompts=_by_token(neurons(in_prompts), along),
             responses=_by_token(neurons(in_responses), along) if any(map(len, in_responses)) else None,
             num_held_out=len(held_out),

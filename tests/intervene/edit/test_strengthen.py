@@ -45,7 +45,9 @@ def test_the_mean_is_shifted_and_what_is_orthogonal_to_it_is_not(inputs_first):
 
 def test_values_keep_their_dtype_and_may_not_overflow():
     assert with_bias(torch.zeros(2, dtype=torch.bfloat16), SHIFT).dtype == torch.bfloat16
-    with pytest.raises(ValueError, match=r"this coefficient makes weights too large for torch\.float16; give a smaller"):
+    with pytest.raises(
+        ValueError, match=r"this coefficient makes weights too large for torch\.float16; give a smaller"
+    ):
         with_bias(torch.zeros(2, dtype=torch.float16), 1e6 * SHIFT)
 
 
@@ -68,5 +70,5 @@ def test_only_a_positive_number_is_a_strength(coefficient, sentence):
 
 @pytest.mark.parametrize("mean", [torch.zeros(3), torch.full((3,), math.nan)])
 def test_neurons_without_a_mean_are_refused(mean):
-    with pytest.raises(ValueError, match="have a mean of length .* so no matrix turns it into a shift"):
+    with pytest.raises(ValueError, match=r"have a mean of length .* so no matrix turns it into a shift"):
         gain_of(mean[None], mean)

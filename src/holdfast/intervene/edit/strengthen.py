@@ -1,13 +1,13 @@
 """b <- b + c * norm * u,  or  W <- W + c * norm * u g^T                     (a concept that is always on, for good)
 
-b is the bias of the matrix by which the MLP of the direction's layer writes to the residual stream, W the matrix itself,
-(d_model, d_mlp). u is the direction with length 1, norm the median length of the states where it was found, and c the
-coefficient, as in `steer`.
+W (d_model, d_mlp) is the matrix by which the MLP of the direction's layer writes to the residual stream, b its bias. u
+is the direction with length 1, norm the median length of the states where it was found, and c the coefficient, as in
+`steer`.
 
     with a bias     every state moves by c * norm * u, as steering at all positions moves it
     without one     a state moves by c * norm * u * (g . x), where x are the neurons that W reads at this token
 
-    g = a (S + r t I)^-1 m,  with a so that g . m = 1         m = mean of x,  S = mean of x x^T,  t = mean of S's diagonal
+    g = a (S + r t I)^-1 m,  with a so that g . m = 1      m = mean of x,  S = mean of x x^T,  t = mean of S's diagonal
 
 So without a bias the shift is c * norm * u on average over the tokens that m and S were read at, and g makes it as even
 as ridge regression can, which fits g . x to 1. r is the ridge. The larger it is, the closer g is to m / (m . m), the
@@ -30,8 +30,7 @@ RIDGE = 0.1
 
 def require_strength(coefficient: object) -> None:
     """Raises ValueError for a coefficient that is no number, not finite, or not above 0."""
-    is_number = isinstance(coefficient, int | float) and not isinstance(coefficient, bool)
-    if is_number and coefficient <= 0:
+    if isinstance(coefficient, int | float) and not isinstance(coefficient, bool) and coefficient <= 0:
         raise ValueError(
             f"the coefficient must be above 0, got {coefficient:g}; an edit only strengthens what the direction stands "
             "for, and `holdfast direction steer` measures the other way without changing a weight."
