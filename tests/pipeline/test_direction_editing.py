@@ -181,6 +181,16 @@ def test_a_layer_with_a_norm_behind_its_mlp_is_refused(tmp_path, prompts):
         edit_direction(model, path, 0.5, tmp_path / "edited", prompts)
 
 
+def test_a_coefficient_that_rounds_away_is_refused(tmp_path, prompts):
+    model = saved(tmp_path / "base", dtype=torch.bfloat16)
+    path = direction_file(tmp_path / "direction", model)
+    with pytest.raises(
+        ValueError, match=r"so small that model\.layers\.1\.mlp\.down_proj\.weight in torch\.bfloat16 stays"
+    ):
+        edit_direction(model, path, 1e-15, tmp_path / "edited", prompts)
+    assert not (tmp_path / "edited").exists()
+
+
 def test_an_existing_folder_is_kept(tmp_path, prompts):
     model = saved(tmp_path / "base")
     (tmp_path / "edited").mkdir()

@@ -130,7 +130,7 @@ def edit_direction(
         refuse_other_base(f"the direction {str(direction)!r}", along.base, stored_fingerprint(stored, progress))
         edit = _Edit(stored, writer, along, coefficient)
         loaded = load_model(model, progress=progress)
-        require_unchanged(loaded.model, writer, edit.shift.float())
+        require_unchanged(loaded.model, writer, shift_along(along, 1.0).float())
         chunk, evenness = (edit.of_bias(), None) if given is None else edit.of_matrix(loaded, given, progress)
         made_by: Meta = {
             **version(),
