@@ -127,7 +127,7 @@ def edit_direction(
     with written_whole(out) as partial:
         stored = open_stored(str(model))
         writer = _find_writer(stored, along, given)
-        refuse_other_base(f"the direction {str(direction)!r}", along.base, stored_fingerprint(stored, progress))
+        refuse_other_base(f"the direction {str(direction)!r}", along, stored_fingerprint(stored, progress), str(model))
         edit = _Edit(stored, writer, along, coefficient)
         loaded = load_model(model, progress=progress)
         require_unchanged(loaded.model, writer, shift_along(along, 1.0).float())
