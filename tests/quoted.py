@@ -261,6 +261,16 @@ def _minimal_pairs_of_claims() -> Iterator[Quote]:
         yield Quote(CLAIMS, "| Moving the states along it", number, lambda value=value: value)
 
 
+def _neurons_of_claims() -> Iterator[Quote]:
+    """Quotes SET of neurons, on the built-in models and on SmolLM2."""
+    line, built_in = "| SET of selected neurons", "docs/results/set_units.md"
+    for row in ("neurons: gradient times activation", "neurons: random"):
+        yield Quote(CLAIMS, line, "1.000", cell(built_in, row, "coherent refusals"))
+    for row, refused, safe in (("neurons", "0.93", "0.67"), ("random_neurons", "0.47", "0.50")):
+        for column, number in (("refuses harmful", refused), ("over-refusal (XSTest, safe)", safe)):
+            yield Quote(CLAIMS, line, number, cell(REAL_MODELS, f"{row} | 0.001 | 0.001", column, below="## SET"))
+
+
 def _average_of_claims() -> Iterator[Quote]:
     """Quotes the means of rows with a moving average."""
     line, page = "| A hold beside a moving average", "docs/results/preservation.md"
@@ -269,7 +279,7 @@ def _average_of_claims() -> Iterator[Quote]:
     yield Quote(CLAIMS, line, "0.99", cell(page, "`ema`", "task"))
 
 
-QUOTES = (*_readme(), *_claims(), *_average_of_claims(), *_minimal_pairs_of_claims())
+QUOTES = (*_readme(), *_claims(), *_average_of_claims(), *_minimal_pairs_of_claims(), *_neurons_of_claims())
 SETTINGS = {
     "README.md": (
         r"\b\d{4}\.\d{5}\b", r"Python 3\.11 to 3\.13", r"Version 0\.1\.0", r"Apache-2\.0",
