@@ -33,9 +33,8 @@ from holdfast.models.mlps import PARTS
 from holdfast.pipeline import masks
 from holdfast.pipeline.bakeoff_neurons import neuron_fraction
 from holdfast.pipeline.masks import WeightsOf
-from holdfast.pipeline.options import NeuronOptions, ScoringOptions
-from holdfast.pipeline.scoring import score_model
-from holdfast.pipeline.scoring_spec import ScoringSpec
+from holdfast.pipeline.options import ScoringOptions
+from holdfast.pipeline.scoring import score_neurons
 from holdfast.prompts.sources import load_exchanges, load_prompts
 from holdfast.records import Exchange
 from holdfast.select.random import RandomOptions, select_random
@@ -141,10 +140,8 @@ def neurons_of(model: Path, data: Data, out: Path, cell: Cell) -> Mask:
     """The weights of the neurons that a cell trains."""
     scores, path = out / "neurons.safetensors", out / "masks" / f"{cell.stem}.safetensors"
     if not scores.is_file():
-        options = ScoringOptions(objective="refusal_likelihood", method="gradient_times_activation")
         given = str(written(data.refusals, scores.with_suffix(".jsonl")))
-        neurons = NeuronOptions(unit="neuron")
-        score_model(ScoringSpec(model=str(model), prompts=given, out=scores, options=options, neurons=neurons), tell)
+        score_neurons(str(model), given, scores, method="gradient_times_activation", progress=tell)
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         is_random = cell.weights == "random_neurons"

@@ -1,4 +1,4 @@
-"""What `help` and `inspect.signature` show of a class of options: each setting's type, default and sentence.
+"""Makes `help` and `inspect.signature` of a class of options show each setting's type, default and sentence.
 
 Pydantic's own texts repeat the validators and the groups of the command line, over several pages.
 """

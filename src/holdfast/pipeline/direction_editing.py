@@ -59,7 +59,7 @@ class ShiftByToken:
 
 @dataclass(frozen=True, kw_only=True)
 class Evenness:
-    """How constant the shift of a rank-one matrix is."""
+    """Shift of a rank-one matrix over the tokens that made it, and over tokens that were left out."""
 
     made_on: ShiftByToken
     """Over the tokens that made it, at most 4,096 of them. The mean of all is 1 but for rounding."""
@@ -83,7 +83,7 @@ class DirectionEdit:
 
     @property
     def form(self) -> Literal["bias", "rank_one"]:
-        """What was changed: the bias, or a matrix by a rank-one update."""
+        """The changed part: the bias, or a matrix by a rank-one update."""
         return "rank_one" if self.evenness else "bias"
 
 

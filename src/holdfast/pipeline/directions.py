@@ -127,10 +127,7 @@ def find_direction(
     Raises:
         ValueError: an input is missing or wrong, there are fewer than ten pairs, or the model has no such layer.
     """
-    require_model_name(model)
-    require_set_name(positive)
-    require_set_name(negative)
-    require_name(out, "a file to write the direction to", "give a path such as 'direction.safetensors'")
+    _require_names(model, positive, negative, out)
     out = Path(out)
     refuse_existing(out)
     pairs = load_pairs(positive, negative)
@@ -154,6 +151,14 @@ def find_direction(
     direction = Direction(found.vector, found.layer, found.norm, loaded.base, made_by)
     save_direction(out, direction)
     return direction, found
+
+
+def _require_names(model: object, positive: object, negative: object, out: object) -> None:
+    """Raises ValueError for an argument of `find_direction` that is an object in place of a name."""
+    require_model_name(model)
+    require_set_name(positive)
+    require_set_name(negative)
+    require_name(out, "a file to write the direction to", "give a path such as 'direction.safetensors'")
 
 
 def recognise_on_files(model: str, path: Path, positive: str, negative: str, progress: Progress = silent) -> Tested:

@@ -1,4 +1,4 @@
-"""What `help` shows of a callback: what a script calls, and not the hooks, which the trainer calls."""
+"""Makes `help` of a callback show what a script calls, and not the hooks, which the trainer calls."""
 
 from transformers import TrainerCallback
 
