@@ -7,8 +7,8 @@ weights. Neurons are scored by the likelihood of the demo's refusals (integrated
 or by activations on harmful prompts against those on harmless ones (CNA's contrast, NeST's probe).
 Against: the top 1% of the weights by ESI of the same refusals, and as many random weights and random neurons. The
 training is the demo's, at its rate and at three times it, so that no unit is judged at the other's best rate alone.
-A seed trains the models anew (`seeds.py`, whose folder is given), and draws order and random masks. Runs again on the
-same folder, the script goes on where it was.
+A seed trains the base anew, and draws order and random masks. The figures of every cell are kept in
+`set_units_results`, one JSON file each, and a cell that has its file is not measured again.
 """
 
 import argparse
@@ -29,14 +29,18 @@ from holdfast.pipeline.bakeoff_neurons import neuron_fraction
 from holdfast.pipeline.options import NeuronOptions, ScoringOptions, SuiteFiles
 from holdfast.pipeline.run import pieces
 from holdfast.pipeline.run.config import RunConfig
+from holdfast.pipeline.run.demo import demo_config
 from holdfast.pipeline.run.layout import enhance_options
 from holdfast.pipeline.scoring_spec import ScoringSpec
 from holdfast.student_t import quantile_95
+from holdfast.testbed import train
 
 SEEDS, FACTORS, FRACTION = (0, 1, 2, 3, 4), (1.0, 3.0), 0.01
 HARMLESS = "testbed:harmless_exchanges#first=256"
 """Prompts whose activations contrast and probe compare with those on the refused prompts."""
+RESULTS = Path(__file__).with_name("set_units_results")
 SHOWN = tuple(column for column in COLUMNS if column not in ("attack success, coherent", "task"))
+TRAINED, REFUSALS = "trained weights", "coherent refusals"
 
 
 @dataclass(frozen=True)
@@ -68,10 +72,28 @@ class Cell:
     seed: int
     factor: float
 
-    def folder(self, out: Path) -> Path:
-        """Folder of its mask and evaluation."""
-        name = self.units.name.replace(": ", "-").replace(" ", "_")
-        return out / f"seed_{self.seed}" / f"{name}_x{self.factor:g}"
+    @property
+    def name(self) -> str:
+        """Name of its folder and file, below the seed's."""
+        units = self.units.name.replace(": ", "-").replace(" ", "_")
+        return f"seed_{self.seed}/{units}_x{self.factor:g}"
+
+    @property
+    def result(self) -> Path:
+        """File of its figures."""
+        return RESULTS / f"{self.name}.json"
+
+    def figures(self) -> dict[str, float]:
+        """Reads its figures."""
+        return json.loads(self.result.read_text(encoding="utf-8"))
+
+
+def base_of(seed: int, out: Path) -> RunConfig:
+    """Returns the demo's config with the base of a seed, which it trains first where it is not there yet."""
+    models = out / f"seed_{seed}" / "models"
+    if seed and not (models / "unaligned").is_dir():
+        train.make(("unaligned",), models, seed)
+    return config_of(seed, out)
 
 
 def score(config: RunConfig, units: Units, path: Path) -> None:
@@ -96,10 +118,10 @@ def select(config: RunConfig, units: Units, scores: Path, path: Path) -> None:
     masks.select(scores, units.selector, path, given=given, weights=weights)
 
 
-def measure(one: Cell, models: Path, out: Path) -> None:
-    """Scores, selects, tunes and evaluates."""
-    config, folder = config_of(one.seed, models), one.folder(out)
-    scores = out / f"seed_{one.seed}" / "scores" / f"{one.units.method}.safetensors"
+def measure(one: Cell, out: Path) -> None:
+    """Scores, selects, tunes and evaluates, and keeps the figures."""
+    config, folder = base_of(one.seed, out), out / one.name
+    scores = folder.parent / "scores" / f"{one.units.method}.safetensors"
     mask, tuned = folder / "mask.safetensors", folder / "tuned"
     scores.parent.mkdir(parents=True, exist_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
@@ -121,6 +143,9 @@ def measure(one: Cell, models: Path, out: Path) -> None:
     )
     asked = config.model_copy(update={"suite": suite})
     pieces.evaluate(asked, str(tuned / "model"), folder / "evaluation.json", task=False)
+    found = zip(COLUMNS, figures(load_evaluation(folder / "evaluation.json")), strict=True)
+    one.result.parent.mkdir(parents=True, exist_ok=True)
+    save_json(one.result, {TRAINED: len(load_mask(mask)), **{name: value for name, value in found if name in SHOWN}})
 
 
 def with_interval(values: Sequence[float]) -> str:
@@ -131,44 +156,40 @@ def with_interval(values: Sequence[float]) -> str:
     return f"{mean:.3f} [{mean - half:.3f}, {mean + half:.3f}]"
 
 
-def row(units: Units, factor: float, out: Path) -> list[str] | None:
+def row(units: Units, factor: float) -> list[str] | None:
     """One row: means over the seeds that are measured. None where none is."""
-    cells = [Cell(units, seed, factor) for seed in SEEDS]
-    done = [one for one in cells if (one.folder(out) / "evaluation.json").is_file()]
-    if not done:
+    found = [one.figures() for seed in SEEDS if (one := Cell(units, seed, factor)).result.is_file()]
+    if not found:
         return None
-    found = [figures(load_evaluation(one.folder(out) / "evaluation.json")) for one in done]
-    trained = [len(load_mask(one.folder(out) / "mask.safetensors")) for one in done]
-    columns = [with_interval(values) for name, values in zip(COLUMNS, zip(*found, strict=True), strict=True)
-               if name in SHOWN]  # fmt: skip
-    gained = [each[0] / count * 1e5 for each, count in zip(found, trained, strict=True)]
-    return [units.name, str(len(done)), f"{fmean(trained):,.0f}", *columns, f"{fmean(gained):.1f}"]
+    trained = fmean(each[TRAINED] for each in found)
+    gained = fmean(each[REFUSALS] / each[TRAINED] * 1e5 for each in found)
+    columns = [with_interval([each[name] for each in found]) for name in SHOWN]
+    return [units.name, str(len(found)), f"{trained:,.0f}", *columns, f"{gained:.1f}"]
 
 
-def differences(factor: float, out: Path) -> list[list[str]]:
+def differences(factor: float) -> list[list[str]]:
     """Coherent refusals of every unit minus those of the weights by ESI, paired by seed."""
     lines = []
     for units in ARMS[1:]:
-        pairs = [[Cell(each, seed, factor).folder(out) / "evaluation.json" for each in (units, ARMS[0])]
-                 for seed in SEEDS]  # fmt: skip
-        found = [[figures(load_evaluation(path))[0] or 0.0 for path in pair] for pair in pairs
-                 if all(path.is_file() for path in pair)]  # fmt: skip
+        pairs = [(Cell(units, seed, factor), Cell(ARMS[0], seed, factor)) for seed in SEEDS]
+        found = [one.figures()[REFUSALS] - other.figures()[REFUSALS] for one, other in pairs
+                 if one.result.is_file() and other.result.is_file()]  # fmt: skip
         if found:
-            lines.append([units.name, str(len(found)), with_interval([one - other for one, other in found])])
+            lines.append([units.name, str(len(found)), with_interval(found)])
     return lines
 
 
-def page(out: Path) -> str:
+def page() -> str:
     """Writes what is measured as Markdown."""
     parts = [OPENING]
-    rate = config_of(0, out).enhance.learning_rate
+    rate = demo_config(0).enhance.learning_rate
     for factor in FACTORS:
-        rows = [line for units in ARMS if (line := row(units, factor, out))]
+        rows = [line for units in ARMS if (line := row(units, factor))]
         if rows:
             header = ["trained", "seeds", "trained weights", *SHOWN, "gained per 100,000"]
             parts.append(f"## Learning rate {rate * factor:g}\n\n{markdown(header, rows)}")
             header = ["trained", "seeds", "coherent refusals, minus those of weights by ESI"]
-            parts.append(markdown(header, differences(factor, out)))
+            parts.append(markdown(header, differences(factor)))
     if CONCLUSIONS.is_file():
         parts.append(CONCLUSIONS.read_text(encoding="utf-8"))
     return "\n".join(parts)
@@ -192,8 +213,7 @@ models. A seed trains the models anew, orders the examples and draws the random 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the cells that are missing, seed by seed, and writes the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", type=Path, default=Path("demo-seeds"), help="folder of `seeds.py`, for seeds 1 on")
-    parser.add_argument("--out", type=Path, default=Path("demo-units"))
+    parser.add_argument("--out", type=Path, default=Path("demo-units"), help="folder of models, scores and masks")
     parser.add_argument("--table", type=Path, help="also write the page to this Markdown file")
     parser.add_argument("--seeds", type=int, default=len(SEEDS), help="number of seeds, from the first")
     options = parser.parse_args(arguments)
@@ -201,14 +221,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for factor in FACTORS:
             for units in ARMS:
                 one = Cell(units, seed, factor)
-                if not (one.folder(options.out) / "evaluation.json").is_file():
-                    measure(one, options.models, options.out)
-                    print(f"done {one.folder(options.out)}", file=sys.stderr, flush=True)
+                if not one.result.is_file():
+                    measure(one, options.out)
+                    print(f"done {one.name}", file=sys.stderr, flush=True)
     if options.table:
-        save_text(options.table, page(options.out))
-    rows = {units.name: row(units, 1.0, options.out) for units in ARMS}
-    save_json(options.out / "figures.json", rows)
-    print(json.dumps({"name": "set_units", "figures": rows}))
+        save_text(options.table, page())
+    print(json.dumps({"name": "set_units", "figures": {units.name: row(units, 1.0) for units in ARMS}}))
     return 0
 
 

@@ -3,6 +3,7 @@
 python -m reproductions.contrans.page
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -18,12 +19,20 @@ ALONE = {
     "own": "the target's own",
     "carried": "carried, by a map of sentences",
     "carried-asked": "carried, by a map of harmless prompts in the chat template",
+    "carried-mixed": "carried, by a map of harmful and harmless prompts, unlabelled",
 }
 DRAWN = {
     "random": "random",
     "labels": "carried, from shuffled labels",
     "pairs": "carried by a map of shuffled sentences",
+    "labels-mixed": "carried by a map of unlabelled prompts, from shuffled labels",
+    "pairs-mixed": "carried by a map of unlabelled prompts that were shuffled",
 }
+JUDGED = {
+    "carried": ("The map of sentences", ("random", "labels", "pairs")),
+    "carried-mixed": ("The map of unlabelled prompts", ("random", "labels-mixed", "pairs-mixed")),
+}
+"""Vectors that are held to the bars, and their controls."""
 FORMATS = {"chat": "chat template", "question": "question and answer, no template", "letter": "in a letter"}
 SHOWN = 4
 """Every layer whose number is a multiple of this is shown, and the last one."""
@@ -64,7 +73,7 @@ def recognised(cells: Cells) -> Iterator[str]:
 
 def drawn(cells: Cells, kind: str, form: str) -> list[list[float]]:
     """Returns the effects of the draws of a control in a format."""
-    names = [name for name in cells if name.startswith(f"effect-{kind}-") and name.rpartition("-")[2].isdigit()]
+    names = [name for name in cells if re.fullmatch(rf"effect-{kind}-\d+", name)]
     return [cells[name][form]["effects"] for name in sorted(names) if form in cells[name]]
 
 
@@ -117,23 +126,26 @@ def rate(found: dict | None) -> str:
 
 
 def bars(cells: Cells) -> Iterator[str]:
-    """Says for each bar that was set beforehand if it is met."""
-    own, carried = (cells.get(f"effect-{name}") for name in ("own", "carried"))
-    if own is None or carried is None:
-        yield f"- The bars on effects: {NOT_RUN}."
-        return
-    effect, whole = (fmean(cell["chat"]["effects"]) for cell in (carried, own))
-    met = whole > 0 and effect >= 0.8 * whole
-    yield f"- At least 80% of the own vector's effect: {'met' if met else 'missed'} ({effect:+.2f} of {whole:+.2f})."
-    for kind, words in DRAWN.items():
-        size = typical(drawn(cells, kind, "chat"))
-        if size is None:
-            yield f"- Three times the mean size of the effects of vectors that are {words}: {NOT_RUN}."
-        else:
-            beats = "met" if effect >= 3 * size else "missed"
-            yield f"- Three times the mean size of the effects of vectors that are {words}: {beats} ({size:.2f})."
-    rise = carried["chat"]["rise"]
-    yield f"- Perplexity of harmless responses up by 5% or less: {'met' if rise <= 0.05 else 'missed'} ({rise:+.1%})."
+    """Says for each bar that was set beforehand if it is met, by the paper's map and by that of unlabelled prompts."""
+    for name, (words, controls) in JUDGED.items():
+        own, carried = (cells.get(f"effect-{each}") for each in ("own", name))
+        if own is None or carried is None:
+            yield f"- {words}: {NOT_RUN}."
+            continue
+        effect, whole = (fmean(cell["chat"]["effects"]) for cell in (carried, own))
+        met = whole > 0 and effect >= 0.8 * whole
+        yield f"- {words}, at least 80% of the own vector's effect: {verdict(met)} ({effect:+.2f} of {whole:+.2f})."
+        for kind in controls:
+            size = typical(drawn(cells, kind, "chat"))
+            told = NOT_RUN if size is None else f"{verdict(effect >= 3 * size)} ({size:.2f})"
+            yield f"- {words}, three times the mean size of the effects of vectors that are {DRAWN[kind]}: {told}."
+        rise = carried["chat"]["rise"]
+        yield f"- {words}, perplexity of harmless responses up by 5% or less: {verdict(rise <= 0.05)} ({rise:+.1%})."
+
+
+def verdict(met: bool) -> str:
+    """Says if a bar is met."""
+    return "met" if met else "missed"
 
 
 def pair_part(folder: Path) -> Iterator[str]:
@@ -143,6 +155,8 @@ def pair_part(folder: Path) -> Iterator[str]:
     yield f"\n## {name.replace('_to_', ' to ').replace('_', ' ')}\n"
     if read := cells.get("read"):
         yield f"Both models read {read['sentences']} sentences and {read['asked']} harmless prompts."
+    if mixed := cells.get("read-mixed"):
+        yield f"The map of unlabelled prompts was fitted on {mixed['prompts']}, half of them harmful."
     yield from recognised(cells)
     yield "\n### Variance of the target's states that a map explains\n"
     yield from explained_table(cells["explained"]) if "explained" in cells else [f"{NOT_RUN.capitalize()}."]

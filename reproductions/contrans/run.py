@@ -1,11 +1,11 @@
 r"""Carries the refusal direction from one model into another, and compares its effect there with the target's own.
 
     python -m reproductions.contrans.run SOURCE TARGET --harmful FILE --harmless FILE --sentences FILE --asked FILE \
-        --work FOLDER --out RESULTS
+        --unlabelled FILE --work FOLDER --out RESULTS
 
 1. reads the states of both models at the last token: of 100 pairs of harmful and harmless prompts (with
-   `--minimal-pairs` of 60 that differ in few words), of sentences that were cut before their end, and of harmless
-   prompts in the chat template
+   `--minimal-pairs` of 60 that differ in few words), of sentences that were cut before their end, of harmless prompts
+   in the chat template, and of as many harmful as harmless prompts, which no vector uses and whose kind no map is told
 2. fits a map for every pair of layers, and reports R^2 on sentences left out, beside that of shuffled sentences
 3. chooses layer and coefficient of the target by the target's own vector on 24 further harmful prompts: the largest
    effect among those that raise the perplexity of harmless responses by 5% or less. The source's layer is, among those
@@ -21,11 +21,13 @@ bfloat16, one after the other.
 
 import argparse
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache, cached_property, partial
 from pathlib import Path
 
 import torch
+from jaxtyping import Float
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -61,8 +63,39 @@ FORMATS = {
     "letter": ('A reader sent me this letter. Answer it in my place.\n\n"{prompt}"', False),
 }
 """Formats that made no vector, and whether they are read without the chat template."""
-States = dict[str, Tensor]
-"""States by layer: of positive and negative prompts, of sentences, and of harmless prompts in the chat template."""
+MAPS = {"sentences": "carried", "asked": "carried-asked", "mixed": "carried-mixed"}
+"""Texts that a map is fitted on, and the name of what it carries."""
+CONTROLLED = {"sentences": "", "mixed": "mixed-"}
+"""Maps that also carry vectors from shuffled labels and are fitted on shuffled texts, and a part of those names."""
+
+
+class States:
+    """States by layer of a model: of positive and negative prompts, and of the texts that maps are fitted on.
+
+    Each kind of text is read when it is first needed, and kept in a file of the folder.
+    """
+
+    def __init__(self, folder: Path, model: str, texts: Mapping[str, tuple[Sequence[str], bool]]) -> None:
+        """Reads nothing yet. A text comes with True where it is read without the chat template."""
+        self._folder, self._model, self._texts = folder / Path(model).name, model, texts
+        self._read: dict[str, Tensor] = {}
+
+    @cached_property
+    def loaded(self) -> LoadedModel:
+        """Returns the model, in bfloat16."""
+        return load_model(self._model, dtype="bfloat16")
+
+    def __getitem__(self, name: str) -> Float[Tensor, "layer text width"]:
+        """Returns the states of these texts."""
+        if name not in self._read:
+            path = self._folder / f"{name}.safetensors"
+            if not path.is_file():
+                part, as_text = self._texts[name]
+                found = last_states(self.loaded.model, self.loaded.tokenizer, part, as_text=as_text)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                save_file({name: found.half()}, path)
+            self._read[name] = load_file(path)[name]
+        return self._read[name]
 
 
 def cut_sentences(texts: Sequence[str], seed: int = 0) -> list[str]:
@@ -73,20 +106,6 @@ def cut_sentences(texts: Sequence[str], seed: int = 0) -> list[str]:
         if len(words) >= 8:
             found.append(" ".join(words[: -draw.randint(2, 4)]))
     return list(dict.fromkeys(found))
-
-
-def read_states(path: Path, loaded: LoadedModel | str, texts: Mapping[str, tuple[Sequence[str], bool]]) -> States:
-    """Reads the states of all texts in every layer, or loads them from the file."""
-    if path.is_file():
-        return load_file(path)
-    loaded = load_model(loaded, dtype="bfloat16") if isinstance(loaded, str) else loaded
-    states = {
-        name: last_states(loaded.model, loaded.tokenizer, part, as_text=as_text).half()
-        for name, (part, as_text) in texts.items()
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(states, path)
-    return states
 
 
 def rated(states: States) -> list[RatedLayer]:
@@ -140,26 +159,42 @@ def fit(source: States, target: States, name: str, layer: int, into: int, shuffl
     return fitted
 
 
-def arms(source: States, target: States, own: Direction, layer: int) -> Iterator[tuple[str, Direction]]:
-    """Yields the directions of the target's layer that are compared. Steering gives all the same length."""
-    first, _ = split_pairs(source["positive"].shape[1], 0)
-    sides = [source[side][layer][first].float() for side in ("positive", "negative")]
-    vector, into = difference_in_means(*sides), own.layer
-    maps = {name: fit(source, target, name, layer, into).matrix for name in ("sentences", "asked")}
-    yield "own", own
-    yield "carried", replace(own, vector=vector @ maps["sentences"])
-    yield "carried-asked", replace(own, vector=vector @ maps["asked"])
+def arms(source: States, target: States, own: Direction, layer: int) -> Iterator[tuple[str, Callable[[], Direction]]]:
+    """Yields what makes the directions of the target's layer. Steering gives all the same length."""
+
+    @cache
+    def sides() -> tuple[Tensor, Tensor]:
+        first, _ = split_pairs(source["positive"].shape[1], 0)
+        return source["positive"][layer][first].float(), source["negative"][layer][first].float()
+
+    @cache
+    def matrix(name: str, shuffle: int | None = None) -> Tensor:
+        return fit(source, target, name, layer, own.layer, shuffle).matrix
+
+    def carried(name: str, shuffle: int | None = None) -> Direction:
+        return replace(own, vector=difference_in_means(*sides()) @ matrix(name, shuffle))
+
+    @cache
+    def from_shuffled_labels() -> list[Tensor]:
+        generator = torch.Generator().manual_seed(0)
+        return [shuffled_vector(*sides(), generator) for _ in range(SHUFFLED_LABELS)]
+
+    yield "own", lambda: own
+    for name, words in MAPS.items():
+        yield words, partial(carried, name)
     for draw in range(RANDOM):
-        yield f"random-{draw}", random_direction(own, draw)
-    generator = torch.Generator().manual_seed(0)
-    for draw in range(SHUFFLED_LABELS):
-        yield f"labels-{draw}", replace(own, vector=shuffled_vector(*sides, generator) @ maps["sentences"])
-    for draw in range(SHUFFLED_PAIRS):
-        matrix = fit(source, target, "sentences", layer, into, shuffle=draw).matrix
-        yield f"pairs-{draw}", replace(own, vector=vector @ matrix)
+        yield f"random-{draw}", partial(random_direction, own, draw)
+    for name, part in CONTROLLED.items():
+        for draw in range(SHUFFLED_LABELS):
+            yield (
+                f"labels-{part}{draw}",
+                lambda name=name, draw=draw: replace(own, vector=from_shuffled_labels()[draw] @ matrix(name)),
+            )
+        for draw in range(SHUFFLED_PAIRS):
+            yield f"pairs-{part}{draw}", partial(carried, name, draw)
 
 
-def measure(probes: dict[str, Probe], own: Direction, direction: Direction, coefficient: float) -> dict:
+def measure(probes: Mapping[str, Probe], own: Direction, direction: Direction, coefficient: float) -> dict:
     """Measures the effects of a direction in all formats, and its cosine with the target's own."""
     cosine = float(torch.cosine_similarity(own.vector, direction.vector, dim=0))
     moved = {name: probe.moved(direction, coefficient) for name, probe in probes.items()}
@@ -175,6 +210,7 @@ def main() -> None:
     parser.add_argument("--harmless", required=True, help="harmless exchanges: the other side, sentences, perplexity")
     parser.add_argument("--sentences", required=True, help="further texts, whose first sentences are read")
     parser.add_argument("--asked", required=True, help="harmful prompts of another set, which measure effects")
+    parser.add_argument("--unlabelled", required=True, help="harmful prompts of a third set, which fit a map")
     parser.add_argument("--borderline", required=True, help="safe prompts that look harmful")
     parser.add_argument("--work", type=Path, required=True, help="folder for the states")
     parser.add_argument("--out", type=Path, required=True, help="folder of the results")
@@ -187,18 +223,22 @@ def main() -> None:
     texts, others = exchanges[PAIRS : PAIRS + TEXTS], exchanges[PAIRS + TEXTS :][: options.count]
     more = [one.prompt for one in load_prompts(options.sentences)][: options.count]
     positive, negative = concept_prompts(harmful, exchanges, minimal_pairs=options.minimal_pairs)
+    asked = [one for one in load_prompts(options.asked, "harmful") if one.prompt not in set(harmful)]
+    used = {*harmful, *(one.prompt for one in asked)}
+    further = [one.prompt for one in load_prompts(options.unlabelled) if one.prompt not in used]
+    mixed = further[: min(len(others), len(further), options.count // 2)]
     read = {
         "positive": (positive, False),
         "negative": (negative, False),
         "sentences": (cut_sentences([*(one.response for one in others), *more]), True),
         "asked": ([one.prompt for one in others], False),
+        "mixed": ([*mixed, *(one.prompt for one in others[: len(mixed)])], False),
     }
-    names = [Path(name).name for name in (options.source, options.target)]
-    source = read_states(options.work / f"{names[0]}.safetensors", options.source, read)
-    loaded = load_model(options.target, dtype="bfloat16")
-    target = read_states(options.work / f"{names[1]}.safetensors", loaded, read)
+    source, target = (States(options.work, model, read) for model in (options.source, options.target))
+    loaded = target.loaded
     layers, own = rated(source), own_directions(target, loaded.base)
-    cell(options.out, "read", lambda: {name: len(part) for name, (part, _) in read.items()})
+    cell(options.out, "read", lambda: {name: len(part) for name, (part, _) in read.items() if name != "mixed"})
+    cell(options.out, "read-mixed", lambda: {"prompts": 2 * len(mixed)})
     for name, found in (("recognised-source", layers), ("recognised-target", rated(target))):
         cell(options.out, name, lambda found=found: {str(one.layer): apart(one.apart) for one in found})
     rows = cell(options.out, "explained", lambda: explained(source, target, "sentences"))
@@ -207,21 +247,21 @@ def main() -> None:
     into, coefficient = chosen["layer"], chosen["coefficient"]
     layer = source_layer(layers, rows, into)
     cell(options.out, "chosen", lambda: {**chosen, "source_layer": layer})
-    cell(options.out, "explained-asked", lambda: explained(source, target, "asked", into))
-    asked = [one for one in load_prompts(options.asked, "harmful") if one.prompt not in set(harmful)]
+    for name in ("asked", "mixed"):
+        cell(options.out, f"explained-{name}", lambda name=name: explained(source, target, name, into))
     compare(options, loaded, dict(arms(source, target, own[into], layer)), coefficient, asked, texts)
 
 
 def compare(
     options: argparse.Namespace,
     loaded: LoadedModel,
-    directions: dict[str, Direction],
+    directions: Mapping[str, Callable[[], Direction]],
     coefficient: float,
     asked: Sequence,
     texts: Sequence,
 ) -> None:
     """Measures the effects of all directions, then the responses along some of them."""
-    own = directions["own"]
+    own = directions["own"]()
     prompts = [one.prompt for one in spread(asked, MEASURED)]
     probes = {"chat": Probe(loaded, prompts, own.layer, exchanges=texts)}
     for name, (form, as_text) in FORMATS.items():
@@ -230,17 +270,17 @@ def compare(
     alone = {"chat": Probe(loaded, prompts, own.layer)}
     for name, direction in directions.items():
         draw = name.rpartition("-")[2]
-        used = alone if draw.isdigit() and int(draw) >= WHOLE else probes
-        cell(options.out, f"effect-{name}", lambda each=direction, used=used: measure(used, own, each, coefficient))
+        used = alone if draw.isdigit() and (int(draw) >= WHOLE or "mixed" in name) else probes
+        cell(options.out, f"effect-{name}", lambda each=direction, used=used: measure(used, own, each(), coefficient))
     borderline = load_prompts(options.borderline, "borderline")
     suite = Suite(harmful=spread(asked, MEASURED), borderline=spread(borderline, ELSEWHERE))
-    writing = ["own", "carried", "carried-asked", *(f"random-{draw}" for draw in range(GENERATED))]
+    writing = ["own", *MAPS.values(), *(f"random-{draw}" for draw in range(GENERATED))]
     for name in ("untouched", *writing):
         direction = directions.get(name)
         cell(
             options.out,
             f"responses-{name}",
-            lambda each=direction: ask_suite(loaded, suite, each, coefficient, options.tokens),
+            lambda each=direction: ask_suite(loaded, suite, each and each(), coefficient, options.tokens),
         )
 
 

@@ -34,7 +34,16 @@ LAST = (
     "Keller", "Novak", "Rossi", "Lindgren", "Moreau", "Costa", "Weber", "Petrov", "Jansen", "Horvat", "Silva", "Berg",
     "Marino", "Dubois", "Fischer", "Kovac",
 )  # fmt: skip
-LARGEST = len(FIRST) * len(LAST) // (3 * len(REPEATS))
+MORE_FIRST = (
+    "Agnes", "Bruno", "Celia", "David", "Edith", "Frida", "Georg", "Helga", "Ivan", "Julia", "Klaus", "Linda", "Marco",
+    "Nina", "Otto", "Petra",
+)  # fmt: skip
+MORE_LAST = (
+    "Albrecht", "Bianchi", "Conti", "Dvorak", "Eriksen", "Ferrari", "Garcia", "Hansen", "Ivanov", "Jovanovic", "Kaiser",
+    "Larsen", "Martin", "Nagy", "Olsen", "Pavlov", "Richter", "Schmidt",
+)  # fmt: skip
+"""Names that are used where more canaries are wanted than the first ones can name."""
+LARGEST = (len(FIRST) + len(MORE_FIRST)) * (len(LAST) + len(MORE_LAST)) // (3 * len(REPEATS))
 """Largest number of targets for each number of repeats."""
 
 
@@ -53,16 +62,21 @@ class Canary:
 def make_canaries(per_cell: int, seed: int = 0) -> list[Canary]:
     """Makes as many targets and other canaries for each number of repeats, and as many held-out ones as targets.
 
+    No two have a name in common, and none a secret as long as there are no more canaries than secrets.
+
     Raises:
         ValueError: there are too few names.
     """
     generator = random.Random(seed)
     kinds = [(part, repeats) for part in ("target", "other") for repeats in REPEATS] + [("heldout", 0)] * len(REPEATS)
     count = per_cell * len(kinds)
-    if count > len(FIRST) * len(LAST):
+    if per_cell > LARGEST:
         raise ValueError(f"{count} canaries need more names than there are; give at most {LARGEST} per cell.")
-    names = generator.sample([f"{first} {last}" for first in FIRST for last in LAST], count)
-    secrets = [f"{number:0{DIGITS}}" for number in generator.sample(range(NUM_SECRETS), count)]
+    few = count <= len(FIRST) * len(LAST)
+    firsts, lasts = (FIRST, LAST) if few else ((*FIRST, *MORE_FIRST), (*LAST, *MORE_LAST))
+    names = generator.sample([f"{first} {last}" for first in firsts for last in lasts], count)
+    numbers = list(range(NUM_SECRETS)) * -(-count // NUM_SECRETS)
+    secrets = [f"{number:0{DIGITS}}" for number in generator.sample(numbers, count)]
     cells = [kind for kind in kinds for _ in range(per_cell)]
     return [
         Canary(name, secret, repeats, part) for name, secret, (part, repeats) in zip(names, secrets, cells, strict=True)

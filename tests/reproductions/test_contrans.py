@@ -51,7 +51,8 @@ def test_summaries_by_hand():
 
 def cells(carried: float, control: float, rise: float) -> dict:
     own, moved, chance = ({"chat": {"effects": [value] * 3, "rise": rise}} for value in (1.0, carried, control))
-    return {"effect-own": own, "effect-carried": moved} | {f"effect-{kind}-0": chance for kind in page.DRAWN}
+    alone = {"effect-own": own, "effect-carried": moved, "effect-carried-mixed": moved}
+    return alone | {f"effect-{kind}-0": chance for kind in page.DRAWN}
 
 
 @pytest.mark.parametrize(
@@ -59,10 +60,21 @@ def cells(carried: float, control: float, rise: float) -> dict:
 )
 def test_every_bar_says_if_it_is_met(carried, control, rise, missed):
     told = list(page.bars(cells(carried, control, rise)))
-    assert len(told) == 5
-    assert sum("missed" in one for one in told) == missed
-    assert sum("met" in one for one in told) == 5 - missed
-    assert list(page.bars({})) == ["- The bars on effects: not run."]
+    for words in ("The map of sentences", "The map of unlabelled prompts"):
+        of_map = [one for one in told if words in one]
+        assert len(of_map) == 5
+        assert sum("missed" in one for one in of_map) == missed
+        assert sum(": met" in one for one in of_map) == 5 - missed
+    assert list(page.bars({})) == ["- The map of sentences: not run.", "- The map of unlabelled prompts: not run."]
+
+
+def test_controls_of_one_map_are_not_counted_as_those_of_another():
+    found = {
+        name: {"chat": {"effects": [value]}}
+        for name, value in (("effect-labels-0", 1.0), ("effect-labels-mixed-0", 5.0))
+    }
+    assert page.drawn(found, "labels", "chat") == [[1.0]]
+    assert page.drawn(found, "labels-mixed", "chat") == [[5.0]]
 
 
 @pytest.mark.slow
@@ -73,7 +85,7 @@ def test_the_small_form_runs_goes_on_and_makes_its_part_of_the_page(tmp_path, mo
     given = {
         "harmful": "testbed:harmful_calibration", "harmless": "testbed:harmless_exchanges", "work": tmp_path / "work",
         "sentences": "testbed:questions_calibration", "asked": "testbed:harmful_heldout", "out": out,
-        "borderline": "testbed:borderline", "count": 120, "tokens": 2,
+        "borderline": "testbed:borderline", "unlabelled": "testbed:harmful_seen", "count": 120, "tokens": 2,
     }  # fmt: skip
     arguments = [text for name, value in given.items() for text in (f"--{name}", str(value))]
     monkeypatch.setattr(sys, "argv", ["run.py", "testbed:aligned", "testbed:aligned-moe", *arguments])

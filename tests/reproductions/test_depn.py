@@ -1,5 +1,6 @@
 """Exposure and ranks of canaries are exact, and the page's bar counts every part of a result."""
 
+from collections import Counter
 from math import log2
 
 import pytest
@@ -51,10 +52,14 @@ def test_canaries_have_names_and_secrets_of_their_own():
     assert canaries.make_canaries(5, seed=1) != made
 
 
-def test_a_hundred_targets_have_names_and_five_hundred_are_refused():
+def test_five_hundred_targets_have_names_of_their_own_and_share_secrets_evenly():
     assert len({each.name for each in canaries.make_canaries(25)}) == 300
-    with pytest.raises(ValueError, match="at most 40 per cell"):
-        canaries.make_canaries(125)
+    made = canaries.make_canaries(125)
+    assert len({each.name for each in made}) == 1500
+    assert sum(each.part == "target" for each in made) == 500
+    assert max(Counter(each.secret for each in made).values()) == 2
+    with pytest.raises(ValueError, match="at most 130 per cell"):
+        canaries.make_canaries(131)
 
 
 def test_a_completion_holds_the_secret_and_what_the_model_reads(loaded):
