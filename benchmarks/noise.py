@@ -210,6 +210,13 @@ All draws share the prompts: a figure of one draw has a 95% interval of up to {h
 which the ranges do not contain.
 
 {gaps_table(measured)}
+- **Up to one standard deviation, and so at the paper's strength, noise on no mask changes anything.** All responses
+  are coherent refusals, and utility stays where it was.
+- **At two, the selected weights lose one or two refusals in a hundred**, and none of the ten random masks loses any.
+- **At four, noise on the selected weights breaks the model.** Few refusals are left, and more than half of the utility
+  is lost with them. Noise on random weights costs next to nothing. So the selected weights carry what this model does.
+  That they carry its safety apart from that does not follow: the broken model seldom complies.
+
 """
 
 

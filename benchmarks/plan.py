@@ -5,7 +5,7 @@ evaluate) on files, less what it had right before the model was loaded: imports 
 model of one layer, so that code that is loaded late and the interpreter's own memory count for neither side. Against:
 what plan predicts from the config alone, for the same settings. Freed memory is given back at once (mallopt), as the
 allocator's slack is not predicted. On two models, on the CPU in float32: the built-in `aligned` with `guard`, and a
-random dense decoder of 100M weights with the built-in tokenizer. Responses are as long as they may be where the model
+random dense decoder of 100M weights with the built-in tokenizer. `--also` adds models of your own. Responses are as long as they may be where the model
 does not end them sooner; plan always takes them to be.
 
 Seconds are stated beside it, without a bar: other work on the machine counts for the one side alone.
@@ -52,6 +52,8 @@ from holdfast.testbed import model_path
 BAR = 0.15
 FRACTION = 0.01
 GUARD = "testbed:guard"
+LOCATED_BY = "refusal_likelihood"
+"""Objective of the scores. The built-in guard reads no responses of other models, so it gives no gradient for them."""
 STAGES = ("locate", "enhance", "adapt", "adapt_lora", "evaluate")
 
 
@@ -104,7 +106,7 @@ def work(stage: str, config: RunConfig, mask: Path, out: Path) -> Callable[[], o
     assert files is not None
     assert task is not None
     stages: dict[str, Callable[[], object]] = {
-        "locate": lambda: locate(config, config.model, out),
+        "locate": lambda: locate(config, config.model, out, LOCATED_BY),
         "enhance": lambda: enhance_model(config.model, mask, files, out, options=config.enhance),
         "adapt": lambda: adapt_model(config.model, mask, task, out, options=config.adapt),
         "adapt_lora": lambda: adapt_model(config.model, None, task, out, options=with_lora(config)),
@@ -121,7 +123,7 @@ def predicted(stage: str, config: RunConfig) -> Need:
     planned = Planned(config, torch.device("cpu"))
     subject = planned.subject(config.model)
     if stage == "locate":
-        need = planned.locate(config.model, stage, "judge_gradient").need
+        need = planned.locate(config.model, stage, LOCATED_BY).need
     elif stage == "evaluate":
         need = planned.evaluate(config.model, stage, with_task=True).need
     elif stage == "enhance":
@@ -177,6 +179,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--measure", nargs=4, metavar=("STAGE", "MODEL", "FOLDER", "ROWS"))
     parser.add_argument("--stages", nargs="*", default=STAGES)
+    parser.add_argument("--also", action="append", default=[], metavar="MODEL", help="a further model, in a folder")
+    parser.add_argument("--only-also", action="store_true", help="leave the two models of this file out")
     parser.add_argument("--folder", type=Path, help="where the models lie, or are made; a temporary folder if left out")
     options = parser.parse_args()
     if options.measure:
@@ -189,7 +193,8 @@ def main() -> int:
         size = {"hidden_size": 768, "intermediate_size": 2048, "num_hidden_layers": 14, "num_attention_heads": 12}
         dense = save_decoder(folder / "dense", **size)
         figures, rate = {}, measure_rate(torch.device("cpu"))
-        for label, model, rows in (("aligned", "testbed:aligned", 256), ("dense_100m", dense, 32)):
+        ours = () if options.only_also else (("aligned", "testbed:aligned", 256), ("dense_100m", dense, 32))
+        for label, model, rows in (*ours, *((Path(name).name, name, 32) for name in options.also)):
             save_random_mask(model, mask_of(model, folder))
             for stage in options.stages:
                 command = [sys.executable, __file__, "--measure", stage, model, str(folder), str(rows)]
