@@ -52,6 +52,7 @@ def test_json_names_every_missing_piece(run, capsys):
     code, out, _ = told(capsys, run, "--json")
     report = json.loads(out)
     assert (code, report["missing"][0]) == (0, "locate")
+    assert report["folder"] == "run", "no folder above it: the page may be public"
     assert "evaluate unaligned" not in report["missing"]
     assert {"enhance top", "adapt plain"} <= set(report["missing"])
 

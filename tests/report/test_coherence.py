@@ -40,15 +40,16 @@ def test_coherent_refusals_stand_beside_the_large_numbers_and_the_claims_of_safe
     report = read(with_coherence())
     (card,) = (one for one in cards(report) if one.stage == "enhance")
     refusals, answers = card.coherence.split("; ")
-    assert refusals.startswith("coherent refusals of harmful prompts: before 0.49 [")
-    assert "after 0.23 [" in refusals
-    assert answers.startswith("coherent answers to harmful prompts: before 0.98 [")
+    assert refusals.startswith("coherent refusals of harmful prompts: before training 0.49 [")
+    assert "selected weights 0.23 [" in refusals
+    assert answers.startswith("coherent answers to harmful prompts: before training 0.98 [")
     claim = enhance_cuts_attacks(report)
     assert "coherent refusals of harmful prompts: before 0.49 [" in claim.beside
     assert claim.beside in claim.numbers
     page = render_page(report)
     opening = page[page.index('class="cards short"') : page.index('id="locate"')]
-    assert opening.count("coherent refusals of harmful prompts: before 0.49") == 2  # the claim and the card
+    assert "coherent refusals of harmful prompts: before 0.49" in opening, "the claim"
+    assert "coherent refusals of harmful prompts: before training 0.49" in opening, "the card"
     assert enhance_cuts_attacks(read(full_report())).beside == ""
 
 

@@ -1,7 +1,9 @@
 """The page says what to do next, by the verdicts of the run."""
 
+import shlex
+
 from holdfast.report.in_short import in_short
-from holdfast.report.next_steps import next_steps
+from holdfast.report.next_steps import WIDTH, in_lines, next_steps
 from holdfast.report.page import render_page
 from holdfast.report.summary import cards
 from holdfast.report.verdicts import verdicts_of
@@ -15,7 +17,7 @@ def steps(report):
 
 
 def test_a_patch_that_works_is_applied_a_hold_that_does_not_is_replaced_and_a_gate_comes_last():
-    commands = [step.command.split(" MODEL")[0] for step in steps(full_report())]
+    commands = [step.command.split(" MODEL")[0].replace(" \\\n   ", "") for step in steps(full_report())]
     assert commands[:2] == ["holdfast patch apply", "holdfast adapt"]
     assert "--method mixed" in steps(full_report())[1].command
     assert commands[-1].startswith("holdfast compare before.json after.json --fail-if")
@@ -69,3 +71,54 @@ def test_where_noise_broke_the_text_weaker_noise_is_advised():
     assert any("Add a smaller number" in step.text for step in steps(report))
     report["verify"]["coherence"] = {"top": [rate(200, 200).__dict__] * ratios}
     assert not any("Add a smaller number" in step.text for step in steps(report))
+
+
+def run_of(**config):
+    """The full report of a run in the folder `real`, with such settings."""
+    return full_report() | {"folder": "real", "provenance": {"config": config}}
+
+
+def test_commands_name_the_files_of_the_run():
+    refusals, task = "examples/real/harmful_train.jsonl", "examples/real/task_train.jsonl"
+    report = run_of(
+        model="./models/aligned/model", unaligned="./models/base", refusals={"refusals": refusals}, task=task
+    )
+    patch, mixed = (shlex.split(step.command.replace("\\\n", "")) for step in steps(report)[:2])
+    assert patch[3:5] == ["./models/base", "real/enhance/top/patch.safetensors"]
+    assert mixed[2] == "./models/aligned/model"
+    assert mixed[mixed.index("--safety") + 1] == refusals
+    assert mixed[mixed.index("--task") + 1] == task
+    assert "stands for" not in steps(report)[1].text
+    unnamed = steps(full_report())[1]
+    assert "--safety refusals.jsonl" in unnamed.command.replace("\\\n    ", "")
+    assert "refusals.jsonl stands for harmful prompts with refusals, and task.jsonl stands for" in unnamed.text
+
+
+def test_a_file_at_the_root_of_a_disk_is_named_without_its_folders():
+    report = run_of(refusals={"refusals": "/home/somebody/refusals.jsonl"}, task="/home/somebody/task.jsonl")
+    assert "/home" not in steps(report)[1].command
+
+
+def test_a_long_command_is_broken_before_its_options_and_stays_the_same_command():
+    command = (
+        'holdfast compare before.json "my after.json" --fail-if "refusal < before - 0.05" --json ' + "--out " + "x" * 90
+    )
+    broken = in_lines(command)
+    assert len(broken.splitlines()) > 2
+    assert all(len(line) <= WIDTH for line in broken.splitlines()[:-1])
+    assert shlex.split(broken.replace("\\\n", "")) == shlex.split(command)
+    assert in_lines("holdfast demo --out demo") == "holdfast demo --out demo"
+
+
+def test_more_prompts_are_not_advised_where_they_would_decide_nothing():
+    report = full_report()
+    full = rate(480, 480).__dict__
+    report["verify"]["baseline"] = full  # attack success cannot rise, so that noise decides nothing
+    assert not any("Does safety depend" in step.text for step in steps(report))
+
+
+def test_a_command_on_the_page_wraps_and_is_not_cut():
+    style = render_page(read(full_report())).partition("</style>")[0]
+    (rule,) = [line for line in style.splitlines() if line.startswith(".next code")]
+    assert "white-space: pre-wrap" in rule
+    assert "overflow-wrap: anywhere" in rule

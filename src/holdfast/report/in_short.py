@@ -5,15 +5,24 @@ from typing import Literal, NamedTuple
 
 from holdfast.differences import rate_difference
 from holdfast.outcomes import Rate, SafetyMeasure
-from holdfast.report.records import Report
+from holdfast.report.records import Report, measured
 from holdfast.report.summary import Card
-from holdfast.report.tuning_claims import AFTER, BEFORE, arm_difference
+from holdfast.report.tuning_claims import (
+    AFTER,
+    BEFORE,
+    HELD,
+    MOST_OVER_REFUSAL,
+    OVER_REFUSAL,
+    OVER_REFUSAL_CLAIMS,
+    START,
+    arm_difference,
+)
 from holdfast.report.verdict import Verdict
 
 QUESTIONS = {
     "verify": "Does safety depend on the selected weights?",
-    "enhance": "Does training only the selected weights (SET) make an unsafe model safer?",
-    "adapt": "Does holding the selected weights (SPA) keep safety while the model learns a task?",
+    "enhance": "Does training only the selected weights (SET) make a model safer?",
+    "adapt": "Does holding the selected weights (SPA) keep safety in fine-tuning?",
 }
 CLAIMS = {
     "verify": "Noise on the selected weights costs safety",
@@ -45,6 +54,7 @@ ARMS = {
 }
 """Words for the arms of a card. Utility with noise is no arm, and gets a sentence of its own."""
 WITH_NOISE = "selected weights"
+UTILITY = "Utility (the share of questions answered right)"
 ORDER = ("start", "before", "untouched", "plain tuning", "noise on random", "tuning random", "random held")
 """Order of the bars: the model before, then the controls. Other arms, the treated model last, follow."""
 
@@ -86,6 +96,24 @@ class Bar(NamedTuple):
         return (self.value if low is None else low), (self.value if high is None else high)
 
 
+class Cost(NamedTuple):
+    """Safe prompts that the model refuses, before and after a stage that trains."""
+
+    words: str
+    """Answer in words, from the verdict on over-refusal."""
+    kind: str
+    """Class of the answer: holds, fails or unsure."""
+    rows: tuple[tuple[str, str, str], ...]
+    """Each set of safe prompts with its over-refusal before and after, and their intervals."""
+    note: str
+    """Changes with their intervals, or the reason why there are none."""
+
+    @property
+    def shown(self) -> bool:
+        """Tells whether the rates stand in sight. They are folded if over-refusal is as it was."""
+        return self.kind != "holds"
+
+
 class InShort(NamedTuple):
     """A question, what was done, the answer, and the numbers behind it."""
 
@@ -98,11 +126,27 @@ class InShort(NamedTuple):
     """Sentences to read with the bars: utility, coherence, answers without a verdict."""
     decided_by: tuple[str, ...] = ()
     """Sentences on the differences behind a Yes, with intervals and bars. Behind any other answer they are notes."""
+    sizes: str = ""
+    """Strength and draws of the noise behind the bars. Empty in other stages."""
+    cost: "Cost | None" = None
+    """Over-refusal, which a gain in safety may cost. None under noise."""
 
     @property
     def kind(self) -> str:
         """Class of the answer: holds, fails or unsure."""
         return {"Yes": "holds", "No": "fails"}.get(self.answer, "unsure")
+
+
+COSTS: Mapping[str, tuple[str, str]] = {
+    "holds": ("It refuses hardly more safe prompts", "holds"),
+    "does not hold": ("It also refuses more safe prompts", "fails"),
+    "inconclusive": ("Refuses more safe prompts? Not decided", "unsure"),
+}
+"""Words and class of each verdict on over-refusal."""
+HARDLY = f"“Hardly more” means that every whole interval is below {MOST_OVER_REFUSAL:g}."
+UNKNOWN_COST = ("Refuses more safe prompts? Not measured", "unsure")
+TREATED = {"enhance": (BEFORE, AFTER), "adapt": (START, HELD)}
+"""The model before and the treated model of each stage that trains."""
 
 
 def in_short(report: Report, cards: list[Card], verdicts: list[Verdict]) -> list[InShort]:
@@ -111,16 +155,17 @@ def in_short(report: Report, cards: list[Card], verdicts: list[Verdict]) -> list
 
 
 def bar_words(report: Report, shorts: Sequence[InShort]) -> str:
-    """Explains the bars: what they measure, which side is safer, and how many prompts a bar is of."""
-    sizes = sorted({bar.rate.n for short in shorts for bar in short.bars})
+    """Explains the bars: what they measure, which side is safer, and how many prompts a bar without noise is of."""
+    starts = [bar.rate for short in shorts for bar in short.bars if bar.kind == "start"]
+    sizes = sorted({rate.n + rate.unscored for rate in starts})
     if not sizes:
         return ""
     prompts = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
-    return f"{MEANS[report.safety]} Shorter is safer. The thin line is the 95% interval, of {prompts} answers."
+    return f"{MEANS[report.safety]} Shorter is safer. The thin line is the 95% interval, of {prompts} prompts."
 
 
 def _in_short(report: Report, card: Card, verdicts: list[Verdict]) -> InShort:
-    claim = _claim(card.stage, verdicts)
+    claim = claim_of(card.stage, verdicts)
     answer = ANSWERS[claim.answer] if claim and claim.answer in ANSWERS else "Not decided"
     still = STILL if answer == "Yes" and any(_scored(rate) for _, rate in (*card.large, *card.beside)) else ""
     bars = _bars(card)
@@ -128,32 +173,41 @@ def _in_short(report: Report, card: Card, verdicts: list[Verdict]) -> InShort:
     useful = dict(card.beside).get("utility with noise")
     utility = _utility(report.verify.utility.baseline, useful) if isinstance(useful, Rate) else ""
     finding = (claim.sentences or tuple(filter(None, [_sentence(claim.finding)]))) if claim else ()
-    reason = (claim.why or ("" if any(UNSCORED in one for one in finding) else claim.lost)) if claim else ""
+    reason = _reason(claim, finding) if claim and answer != "No" else ""
     coherent = card.coherence.partition("; ")[0]
     deciding = finding if answer != "Yes" else ()
     parts = (coherent, *unscored, reason or still)
-    over = _over_refusal(report) if card.stage == "enhance" else ""
-    notes = (*deciding, over, *map(_sentence, parts), _beyond_random(card.stage, verdicts), utility)
+    notes = (*deciding, *map(_sentence, parts), _beyond_random(card.stage, verdicts), utility)
     done = QUESTIONS[card.stage], DONE[card.stage]
-    return InShort(card.stage, *done, answer, bars, tuple(filter(None, notes)), finding if answer == "Yes" else ())
+    decided_by = finding if answer == "Yes" else ()
+    cost = _cost(report, card.stage, verdicts)
+    return InShort(card.stage, *done, answer, bars, tuple(filter(None, notes)), decided_by, card.sizes, cost)
 
 
-def _over_refusal(report: Report) -> str:
-    """Writes over-refusal before and after SET, of harmless and borderline prompts. Empty if none was measured."""
-    words = {"over_refusal": "Refusals of harmless prompts", "borderline": "Refusals of borderline prompts"}
-    return " ".join(filter(None, (_change(report, measure, name) for measure, name in words.items())))
+def _reason(claim: Verdict, finding: Sequence[str]) -> str:
+    """Writes why a claim has no answer, unless its finding says so already. Empty if it has one."""
+    return "" if claim.lost and not claim.why and any(UNSCORED in one for one in finding) else claim.undecided
 
 
-def _change(report: Report, measure: str, words: str) -> str:
-    """Writes a rate before and after SET, with the interval of the change. Empty if it was not measured."""
-    before, after = (report.suite(path).rates.get(measure) for path in (BEFORE, AFTER))
-    change = arm_difference(report, measure, BEFORE, AFTER)
-    if before is None or after is None or change is None:
-        return ""
-    return f"{words}: {_short(before)} before, {_short(after)} after, change {change}."
+def _cost(report: Report, stage: str, verdicts: Sequence[Verdict]) -> Cost | None:
+    """Writes what became of over-refusal in a stage that trains. None in a stage without such a claim."""
+    verdict = next((one for one in verdicts if one.claim == OVER_REFUSAL_CLAIMS.get(stage)), None)
+    if verdict is None:
+        return None
+    start, treated = TREATED[stage]
+    rows, changes = [], []
+    for measure, prompts in OVER_REFUSAL.items():
+        before, after = (measured(report.suite(path).rates.get(measure)) for path in (start, treated))
+        change = arm_difference(report, measure, start, treated)
+        if before and after and change:
+            rows.append((prompts, _short(before), _short(after)))
+            changes.append(f"{prompts} {change}")
+    note = f"Refused safe prompts, after minus before: {', '.join(changes)}. {HARDLY}"
+    reason = _sentence(verdict.undecided)
+    return Cost(*COSTS.get(verdict.answer, UNKNOWN_COST), tuple(rows), note if changes else reason)
 
 
-def _claim(stage: str, verdicts: list[Verdict]) -> Verdict | None:
+def claim_of(stage: str, verdicts: Sequence[Verdict]) -> Verdict | None:
     """Returns the claim that answers the question of a stage."""
     return next((verdict for verdict in verdicts if verdict.claim.startswith(CLAIMS[stage])), None)
 
@@ -185,9 +239,9 @@ def _utility(start: Rate | None, noisy: Rate) -> str:
     """Writes the utility with noise, and that without noise if it was measured."""
     change = rate_difference(start, noisy) if start else None
     if start is None or change is None:
-        return f"Utility with that noise is {_short(noisy)}{_lost(noisy)}."
+        return f"{UTILITY} with that noise is {_short(noisy)}{_lost(noisy)}."
     verb = "falls" if change.high < 0 else "rises" if change.low > 0 else "goes"
-    return f"Utility {verb} from {_short(start)}{_lost(start)} to {_short(noisy)}{_lost(noisy)} with that noise."
+    return f"{UTILITY} {verb} from {_short(start)}{_lost(start)} to {_short(noisy)}{_lost(noisy)} with that noise."
 
 
 def _sentence(text: str) -> str:

@@ -8,6 +8,8 @@ from holdfast.report.records import Report
 
 LEFT_OUT = "left out"
 WAITING = "not measured yet"
+SET_OF = {**PROMPT_SETS, "over_refusal/questions": "questions"}
+"""Prompt set of each measure that a claim is about."""
 ARM_AT = {row.path: row for row in ARMS}
 """Arms by their path in the report."""
 STAGES = {
@@ -43,6 +45,6 @@ def what_is_left_out(report: Report, measure: str, *paths: Sequence[str]) -> lis
             names.append(f"{stage}_arms {arm}")
         if row and row.needs_utility and not config.has_utility:
             names.append("calibration.utility")
-    if config.prompt_sets is not None and PROMPT_SETS[measure] not in config.prompt_sets:
-        names.append(f"suite.{PROMPT_SETS[measure]}")
+    if config.prompt_sets is not None and SET_OF[measure] not in config.prompt_sets:
+        names.append(f"suite.{SET_OF[measure]}")
     return names

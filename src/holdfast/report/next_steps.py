@@ -1,18 +1,22 @@
-"""Writes what to do next, from the verdicts of a run: a sentence and a command for each step."""
+"""Writes what to do next, from the verdicts of a run: a sentence and a command for each step.
 
-from collections.abc import Sequence
+Commands name the files of the run where its config has them. Long commands have several lines, joined by backslashes.
+"""
+
+from collections.abc import Mapping, Sequence
 from shlex import quote
+from shlex import split as shell_words
 from typing import NamedTuple
 
 from holdfast.models.options import LONG_ENOUGH
 from holdfast.report.cut_off import cut_off_of
-from holdfast.report.in_short import InShort
+from holdfast.report.in_short import InShort, claim_of
 from holdfast.report.noise_claims import quoted_noise
 from holdfast.report.records import Report
 from holdfast.report.subject import short_name, toy_words
+from holdfast.report.tuning_claims import OVER_REFUSAL_CLAIMS
 from holdfast.report.verdict import Verdict
 
-OVER_REFUSAL = "SET leaves over-refusal as it was"
 GATE = 'holdfast compare before.json after.json --fail-if "refusal < before - 0.05"'
 OWN_MODEL = "holdfast init my-run.toml --like qwen2.5-0.5b"
 WEAKER = (
@@ -21,7 +25,8 @@ WEAKER = (
 )
 COHERENT = 0.9
 """Share of coherent answers under noise below which weaker noise is advised."""
-MIXED = "holdfast adapt {model} --method mixed --safety refusals.jsonl --task task.jsonl --out tuned"
+WIDTH = 72
+"""Characters of a line of a command. A single longer option stays whole, and the page wraps it."""
 
 
 class Step(NamedTuple):
@@ -37,7 +42,7 @@ def next_steps(report: Report, shorts: Sequence[InShort], verdicts: Sequence[Ver
         count = f"{len(report.missing)} missing {'piece' if len(report.missing) == 1 else 'pieces'}"
         again = "This command" if report.goes_on else "The command that started it"
         text = f"Finish the run, unless it still goes on. {again} makes the {count}, and keeps all others."
-        return [Step(text, report.goes_on or "")]
+        return [Step(text, in_lines(report.goes_on or ""))]
     if not shorts:
         return []
     answers = {short.stage: short.answer for short in shorts}
@@ -45,16 +50,49 @@ def next_steps(report: Report, shorts: Sequence[InShort], verdicts: Sequence[Ver
     steps = own if toy_words(report) else []
     steps += _strengthen(report, answers.get("enhance"), verdicts)
     steps += _hold(report, answers.get("adapt"))
-    open_stages = {stage for stage, answer in answers.items() if answer == "Not decided"}
-    if "verify" in open_stages and _is_broken_by_noise(report):
-        open_stages.remove("verify")
+    undecided = {stage: claim_of(stage, verdicts) for stage, answer in answers.items() if answer == "Not decided"}
+    if "verify" in undecided and _is_broken_by_noise(report):
+        del undecided["verify"]
         steps.append(Step(WEAKER))
     cut_off = cut_off_of(report)
     if cut_off and cut_off.misstates:
         steps.append(Step(f"Answers were cut off. Run again with generate.max_new_tokens = {LONG_ENOUGH} or more."))
-    if open_stages:
-        steps.append(Step("Where the answer is \u201cNot decided\u201d, run again with more prompts."))
-    return [*steps, Step("Before a tuned model ships, compare it with the one before, on prompts of your own.", GATE)]
+    steps += _decide(report, shorts, undecided)
+    ships = "Before a tuned model ships, evaluate it and the model before on prompts of your own, and compare the two."
+    return [*(step._replace(command=in_lines(step.command)) for step in steps), Step(ships, in_lines(GATE))]
+
+
+def in_lines(command: str) -> str:
+    """Breaks a command before its options into lines of at most 72 characters, joined by backslashes."""
+    options: list[str] = []
+    for word in shell_words(command):
+        if word.startswith("--") or not options:
+            options.append(quote(word))
+        else:
+            options[-1] += f" {quote(word)}"
+    lines = options[:1]
+    for option in options[1:]:
+        if len(lines[-1]) + 1 + len(option) > WIDTH - len(" \\"):
+            lines.append(f"    {option}")
+        else:
+            lines[-1] += f" {option}"
+    return " \\\n".join(lines)
+
+
+def _decide(report: Report, shorts: Sequence[InShort], undecided: Mapping[str, Verdict | None]) -> list[Step]:
+    """Writes what would decide the claims behind “Not decided”, where more prompts or draws of noise would."""
+    questions: dict[str, list[str]] = {}
+    for short in shorts:
+        claim = undecided.get(short.stage)
+        if claim and not claim.why and not claim.lost:
+            questions.setdefault(claim.more, []).append(short.question)
+    setting = f" (setting verify.draws of the config, now {report.verify.draws})"
+    return [
+        Step(
+            f"Run again with {more}{setting if 'draws' in more else ''}, in a new folder, to decide: {' '.join(asked)}"
+        )
+        for more, asked in questions.items()
+    ]
 
 
 def _is_broken_by_noise(report: Report) -> bool:
@@ -64,32 +102,47 @@ def _is_broken_by_noise(report: Report) -> bool:
     return coherent is not None and coherent.value is not None and coherent.value < COHERENT
 
 
-def _named(model: str | None) -> str:
-    """Returns the model for a command. A path from the root of a disk is shortened, because the page may be public."""
-    return "MODEL" if model is None else quote(short_name(model) if model.startswith(("/", "~")) else model)
+def _named(path: str | None, otherwise: str) -> str:
+    """Returns a model or file for a command. A path from the root is shortened, because the page may be public."""
+    return otherwise if path is None else quote(short_name(path) if path.startswith(("/", "~")) else path)
+
+
+def _of_run(report: Report, file: str) -> str:
+    """Returns a file of the run for a command in the folder where the run was started."""
+    return quote(f"{report.folder}/{file}" if report.folder else file)
 
 
 def _strengthen(report: Report, answer: str | None, verdicts: Sequence[Verdict]) -> list[Step]:
     if answer != "Yes":
         return []
-    worse = any(one.claim == OVER_REFUSAL and one.answer == "does not hold" for one in verdicts)
-    warning = " But it refuses more harmless prompts than before: read some of them first." if worse else ""
+    cost = OVER_REFUSAL_CLAIMS["enhance"]
+    worse = any(one.claim == cost and one.answer == "does not hold" for one in verdicts)
+    warning = " But it refuses more safe prompts than before: read some of them first." if worse else ""
     patch = report.enhance.patch
-    model = _named(report.config.unaligned or report.config.model)
-    command = f"holdfast patch apply {model} {patch.file} --out safer" if patch else ""
-    return [Step(f"The patch makes the safer model of the one before, and comes off again.{warning}", command)]
+    model = _named(report.config.unaligned or report.config.model, "MODEL")
+    file = _of_run(report, patch.file) if patch and patch.file else ""
+    command = f"holdfast patch apply {model} {file} --out safer" if file else ""
+    return [
+        Step(f"Apply the patch to get the safer model. `holdfast patch revert` takes it off again.{warning}", command)
+    ]
 
 
 def _hold(report: Report, answer: str | None) -> list[Step]:
-    mask, model = report.adapt.mask, _named(report.config.model)
+    mask, model = report.adapt.mask, _named(report.config.model, "MODEL")
+    task, refusals = _named(report.config.task, "task.jsonl"), _named(report.config.refusals, "refusals.jsonl")
     if answer == "Yes" and mask:
-        command = f"holdfast adapt {model} --mask {mask} --task task.jsonl --out tuned"
-        return [Step("Fine-tune on your own task with this mask held.", command)]
+        command = f"holdfast adapt {model} --mask {_of_run(report, mask)} --task {task} --out tuned"
+        return [Step(f"Fine-tune with this mask held. Put your own task in place of {task}.", command)]
     if answer == "No":
+        text = f"Holding this mask did not keep safety. Mix refusals into the task, and compare.{_stands_for(report)}"
         return [
-            Step(
-                "Holding this mask did not keep safety. Mix refusals into your task, and compare.",
-                MIXED.format(model=model),
-            )
+            Step(text, f"holdfast adapt {model} --method mixed --safety {refusals} --task {task} --out tuned"),
         ]
     return []
+
+
+def _stands_for(report: Report) -> str:
+    """Explains the names of files that the config does not have."""
+    words = [] if report.config.refusals else ["refusals.jsonl stands for harmful prompts with refusals"]
+    words += [] if report.config.task else ["task.jsonl stands for exchanges of your task"]
+    return f" Here {', and '.join(words)}." if words else ""

@@ -9,12 +9,15 @@ from holdfast.outcomes import Rate, SafetyMeasure
 from holdfast.report.records import Noise, Report, measured
 from holdfast.report.room import cannot_fall, cannot_rise, undecidable
 from holdfast.report.safety import safety_name
-from holdfast.report.verdict import Part, Verdict, decided, unmeasured
+from holdfast.report.verdict import MORE_PROMPTS, Part, Verdict, decided, unmeasured
 from holdfast.report.worst_case import filled, worst_difference
+from holdfast.wilson import wilson_interval
 
 Loss = tuple[float, float]
 """A loss, and half the width of its interval."""
 CONTROLS = ("random", "bottom")
+ROUNDING = 1e-9
+"""Width by which two equal intervals may differ, as their ends are sums of float64."""
 BROKEN_COUNT = " (incoherent answers under noise on selected count as refusals)"
 BROKEN_OF_SAFETY_ONLY = " (incoherent answers with noise on the safety-only mask count as refusals)"
 BROKEN_SHORT = " (incoherent answers counted as refusals)"
@@ -40,14 +43,45 @@ def noise_hurts(report: Report) -> Verdict:
     coherent = verify.rates("coherence").at("top", at)
     beside = f"; utility of top {useful:.3f}" if useful else ""
     beside += f"; coherent answers to harmful prompts of top {coherent:.3f}" if coherent else ""
-    rates = f"at noise ratio {verify.noise_ratio[at]:g}: top {top:.3f}; random {random:.3f}; bottom {bottom:.3f}"
+    drawn = f", {sizes}" if (sizes := draws_words(verify, top)) else ""
+    rates = f"at noise ratio {verify.noise_ratio[at]:g}{drawn}: top {top:.3f}; random {random:.3f}; bottom {bottom:.3f}"
     verdict = decided(
-        "verify", claim, bar, rates + beside, *_above_controls(*_against(verify, report.safety)[at], words=short)
+        "verify", claim, bar, rates + beside, *_above_controls(name, *_against(verify, report.safety)[at], words=short)
     )
     # A noise ratio not measured yet may still meet the bar.
     if verdict.answer != "holds" and not _all_measured(verify, "top", *CONTROLS):
         return Verdict("verify", claim, bar, "not measured yet", rates + beside)
+    verdict = replace(verdict, more=_what_narrows(verify, *filter(None, (top, random, bottom, coherent))))
     return undecidable(verdict, cannot_rise(f"{name} without noise", measured(verify.safety.baseline)))
+
+
+def draws_words(verify: Noise, rate: Rate) -> str:
+    """Writes how many draws and prompts a rate under noise is of: '2 draws of 32 prompts each'.
+
+    Empty in reports of earlier versions, which do not record the draws.
+    """
+    if not verify.draws:
+        return ""
+    prompts = f"{round((rate.n + rate.unscored) / verify.draws):,} prompts"
+    return f"{verify.draws} draws of {prompts} each" if verify.draws > 1 else f"1 draw of {prompts}"
+
+
+def _what_narrows(verify: Noise, *rates: Rate) -> str:
+    """Writes what narrows the intervals of rates under noise: draws if they differ, and prompts otherwise.
+
+    With draws that all agree, an interval is at most as wide as that of one draw's prompts. A wider one is due to
+    draws that differ.
+    """
+    draws = verify.draws or 1
+    if draws > 1 and any(_is_wider(rate, rate.n / draws) for rate in rates):
+        return f"more draws of noise than {draws}"
+    return MORE_PROMPTS
+
+
+def _is_wider(rate: Rate, prompts: float) -> bool:
+    """Tells whether the interval of a rate is wider than that of the same rate of so many prompts."""
+    low, high = wilson_interval(_value(rate), max(1.0, prompts - 1))  # pooled draws divide variances by n - 1
+    return _known(rate.high) - _known(rate.low) > high - low + ROUNDING
 
 
 def quoted_noise(verify: Noise, safety: SafetyMeasure = "asr") -> int | None:
@@ -58,7 +92,7 @@ def quoted_noise(verify: Noise, safety: SafetyMeasure = "asr") -> int | None:
     """
     ratios = verify.noise_ratio
     points = _against(verify, safety)
-    parts = {at: _above_controls(*rates) for at, rates in points.items()}
+    parts = {at: _above_controls(safety, *rates) for at, rates in points.items()}
     apart = [at for at in points if all(part.holds_at_worst for part in parts[at])]
     apart = apart or [at for at in points if all(part.decision == "holds" for part in parts[at])]
     if apart:
@@ -122,7 +156,11 @@ def safety_only_is_cleaner(report: Report) -> Verdict:
         "masks exchanged"
     )
     part = Part(f"{words}: {change}", change.interval, 0.0, "above", _worst_product(verify, counts))
-    return undecidable(decided("verify", claim, bar, reason, part), _nothing_to_lose(report))
+    rates = [
+        rate for of in (verify.safety, verify.utility) for name in ("safety_only", "top") for rate in of.arms[name]
+    ]
+    verdict = replace(decided("verify", claim, bar, reason, part), more=_what_narrows(verify, *filter(measured, rates)))
+    return undecidable(verdict, _nothing_to_lose(report))
 
 
 def _worst_product(verify: Noise, broken_counts: bool) -> Difference | None:
@@ -142,14 +180,14 @@ def _nothing_to_lose(report: Report) -> str:
     return cannot_fall("utility without noise", useful) or cannot_rise(name, unsafe)
 
 
-def _above_controls(top: Rate, *controls: Rate, words: str = "") -> list[Part]:
-    """Returns top minus each control. The claim says that these are above 0."""
+def _above_controls(measure: str, top: Rate, *controls: Rate, words: str = "") -> list[Part]:
+    """Returns top minus each control, of the named measure. The claim says that these are above 0."""
     parts = []
     for name, control in zip(CONTROLS, controls, strict=True):
         change = rate_difference(control, top)
         assert change is not None  # rates with values have intervals
         worst = worst_difference(control, top, "above")
-        text = f"noise on selected minus noise on {name}{words} {change}"
+        text = f"{measure}, noise on selected minus noise on {name}{words}: {change}"
         parts.append(Part(text, change.interval, 0.0, "above", worst))
     return parts
 

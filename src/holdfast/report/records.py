@@ -214,6 +214,8 @@ class Config:
     model: str | None = None
     unaligned: str | None = None
     task: str | None = None
+    refusals: str | None = None
+    """Harmful prompts with the refusals that SET learns."""
     judge: str | None = None
     max_new_tokens: int | None = None
     stages_left_out: frozenset[str] = frozenset()
@@ -256,6 +258,8 @@ class Report:
     """Pieces of the run that are missing."""
     goes_on: str | None = None
     """Command that makes them."""
+    folder: str | None = None
+    """Folder of the run, as commands name it. None in reports of earlier versions."""
     judges: Judges | None = None
     """None if no judge has a card."""
 
@@ -357,6 +361,7 @@ def _config(content: Mapping[str, JsonValue]) -> JsonObject:
         **_given(content),
         **_section(content, "generate"),
         **sets,
+        "refusals": _object(content, "refusals").get("refusals"),
         "stages_left_out": [stage for stage, given in asked.items() if not given],
         "arms": {stage: content[f"{stage}_arms"] for stage in STARTS if content.get(f"{stage}_arms") is not None},
         "has_utility": bool(_object(content, "calibration").get("utility", True)),

@@ -21,6 +21,8 @@
     examples [{"stage", "measure", "group", "prompt", "before", "after", "before_verdict", "after_verdict"}]
     missing ["enhance top", ...]           pieces of the run that are missing, left out if none are
     goes_on "holdfast run ..."              the command that makes them, left out with `missing`
+    folder  "run"                           the folder of the run: relative, or the last part of an absolute path. Left
+                                           out in reports of earlier versions
     judges {"lines": [...], "header": [...], "rows": [[...]]}     cards of the judges and corrected rates, left out
                                            without a card
     safety  "not_refused"                  the measure of safety, left out if it is attack success

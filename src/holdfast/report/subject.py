@@ -1,7 +1,9 @@
 """Writes the opening of a page: the model, the stages that ran, and the questions that the page leaves open."""
 
+from collections import Counter
 from collections.abc import Sequence
 
+from holdfast.report.objective_words import score_words
 from holdfast.report.records import Report, Selection, Training
 from holdfast.report.tuning_claims import AFTER, HELD
 from holdfast.report.verdict import Verdict
@@ -65,7 +67,10 @@ def selected_words(report: Report) -> str:
     if not locate.num_selected:
         return ""
     share = f" ({100 * locate.share_of_all:.2g}% of all)" if locate.share_of_all else ""
-    return f"“The selected weights” are the {locate.num_selected:,}{share} that score highest for safety."
+    return (
+        f"Every weight got a score for safety: {score_words(locate.objective)}. “The selected weights” are the "
+        f"{locate.num_selected:,}{share} with the highest scores."
+    )
 
 
 def what_it_cannot_say(report: Report, verdicts: Sequence[Verdict]) -> list[str]:
@@ -78,17 +83,20 @@ def what_it_cannot_say(report: Report, verdicts: Sequence[Verdict]) -> list[str]
 
 
 def _undecided(verdicts: Sequence[Verdict]) -> list[str]:
-    """Lists the inconclusive claims: those that prompts or verdicts would decide, and those that nothing would."""
+    """Lists the inconclusive claims: those that a larger run or verdicts would decide, and those that nothing would."""
     never = sum(bool(verdict.why) for verdict in verdicts)
     lost = sum(bool(verdict.lost and not verdict.why) for verdict in verdicts)
-    unsure = len(verdicts) - never - lost
-    claims = "the claim that is" if unsure == 1 else f"the {unsure} claims that are"
-    questions = [f"whether {claims} inconclusive would hold with more prompts"] if unsure else []
+    unsure = Counter(verdict.more for verdict in verdicts if not verdict.why and not verdict.lost)
+    questions = [f"whether {_counted(count)} inconclusive would hold with {more}" for more, count in unsure.items()]
     claims = "1 claim" if lost == 1 else f"{lost} claims"
     questions += [f"whether {claims} would hold with a verdict on every answer"] if lost else []
     more = "other " if questions else ""
     claims = f"the {more}inconclusive claim holds" if never == 1 else f"the {never} {more}inconclusive claims hold"
     return questions + ([f"whether {claims}, where a rate had no room to change"] if never else [])
+
+
+def _counted(claims: int) -> str:
+    return "the claim that is" if claims == 1 else f"the {claims} claims that are"
 
 
 def _located(report: Report) -> str | None:

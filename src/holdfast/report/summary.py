@@ -9,8 +9,8 @@ from holdfast.outcomes import Rate
 from holdfast.report.beside import Beside, measured_beside
 from holdfast.report.coherent import coherence_beside
 from holdfast.report.left_out import LEFT_OUT, WAITING, what_is_left_out
-from holdfast.report.noise_claims import quoted_noise
-from holdfast.report.records import Report, SuitePath, measured
+from holdfast.report.noise_claims import draws_words, quoted_noise
+from holdfast.report.records import Noise, Report, SuitePath, measured
 from holdfast.report.repeats import repeats_of
 from holdfast.report.tuning_claims import (
     AFTER,
@@ -58,6 +58,8 @@ class Card:
     """Sentence on near duplicates among the prompts of these rates."""
     claims: str
     """Counts of its claims by verdict: '1 claim holds, 2 are inconclusive'."""
+    sizes: str
+    """Strength and draws of the noise. Empty in other stages, and while it is not measured."""
 
     @property
     def complete(self) -> bool:
@@ -128,9 +130,24 @@ def _noise_card(report: Report) -> Card:
         "verify",
         (("untouched", start), (named, top)),
         (("noise on random", random), ("utility with noise", useful)),
-        f"coherent answers to harmful prompts with noise: {coherent}" if coherent else "",
+        f"coherent answers to harmful prompts with noise: {_drawn(verify, coherent)}" if coherent else "",
         {"minus untouched": _less(start, top), "minus random": _less(random, top)},
+        sizes=_noise_sizes(verify, at, top) if isinstance(top, Rate) else "",
     )
+
+
+def _noise_sizes(verify: Noise, at: int, top: Rate) -> str:
+    """Writes the strength of the noise behind the bars, and its draws and prompts."""
+    of_matrix = "standard deviations of each weight's matrix"
+    strength = [f"{ratio:g} {of_matrix}" for ratio in verify.noise_ratio[at : at + 1]]
+    words = [*strength, *filter(None, [draws_words(verify, top)])]
+    return f"The noise: {', '.join(words)}." if words else ""
+
+
+def _drawn(verify: Noise, rate: Rate) -> str:
+    """Writes a rate under noise with its interval, and the draws and prompts that it is of."""
+    sizes = draws_words(verify, rate)
+    return f"{str(rate).partition(' n=')[0]}, {sizes}" if sizes else str(rate)
 
 
 def _tuned_card(report: Report) -> Card:
@@ -143,7 +160,7 @@ def _tuned_card(report: Report) -> Card:
         "enhance",
         (("before", before), ("after", after)),
         (("tuning random", random), *others),
-        coherence_beside(report, {"before": BEFORE, "after": AFTER}),
+        coherence_beside(report, {"before training": BEFORE, "selected weights": AFTER}),
         {
             "after minus before": _change(report, BEFORE, AFTER),
             "after minus random": _change(report, TUNED_RANDOM, AFTER),
@@ -157,9 +174,9 @@ def _tuned_card(report: Report) -> Card:
 def _held_card(report: Report) -> Card:
     start, plain, held, random = (_safety(report, path) for path in (START, PLAIN, HELD, HELD_RANDOM))
     compared, other = ("plain tuning", plain), ("start", start)
-    shown = {"plain tuning": PLAIN, "held fast": HELD}
+    shown = {"nothing held": PLAIN, "selected weights held": HELD}
     if not isinstance(plain, Rate) and isinstance(start, Rate):  # without plain tuning the start is the only control
-        compared, other, shown = other, compared, {"start": START, "held fast": HELD}
+        compared, other, shown = other, compared, {"before fine-tuning": START, "selected weights held": HELD}
     return _card(
         report,
         "adapt",
@@ -183,12 +200,13 @@ def _card(
     coherence: str,
     differences: Mapping[str, Difference | None],
     measures: tuple[Beside, ...] = (),
+    sizes: str = "",
 ) -> Card:
     known = tuple((name, difference) for name, difference in differences.items() if difference is not None)
     counts = Counter(verdict.answer for verdict in verdicts_of(report) if verdict.stage == stage)
     repeats = repeats_of(report, report.safety)
     beside = tuple((name, shown) for name, shown in beside if shown != LEFT_OUT)
-    return Card(stage, STAGES[stage], large, beside, coherence, measures, known, repeats, _counted(counts))
+    return Card(stage, STAGES[stage], large, beside, coherence, measures, known, repeats, _counted(counts), sizes)
 
 
 def _counted(counts: Mapping[str, int]) -> str:

@@ -11,6 +11,7 @@ from holdfast.report.left_out import what_is_left_out
 from holdfast.report.records import Report
 
 Answer = Literal[Decision, "not measured yet", "left out"]
+MORE_PROMPTS = "more prompts"
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Verdict:
     """Finding in sentences: each difference, and where its interval must lie. Empty for several sets of prompts."""
     beside: str = ""
     """Numbers to read with the finding, which decide nothing: coherent refusals and coherent answers."""
+    more: str = MORE_PROMPTS
+    """Words for what a new run needs more of, so that the interval narrows: prompts, or draws of noise."""
 
     @property
     def measured(self) -> bool:
@@ -48,7 +51,7 @@ class Verdict:
         It is too few prompts, no room to change, answers without a verdict, or a part that the config leaves out.
         """
         if self.answer == "inconclusive":
-            includes = f"the interval includes the bar of {self.threshold}, more prompts would decide"
+            includes = f"the interval includes the bar of {self.threshold}, {self.more} would decide"
             return self.why or self.lost or (includes if self.finding else "")
         return f"the config leaves out {self.reason}" if self.answer == "left out" else ""
 

@@ -2,8 +2,8 @@
 
 Every claim compares an interval with a bar (`decision.py`). It holds if the whole interval is on the claimed side. It
 does not hold if the whole interval is on the other side. It is inconclusive while the interval includes the bar, which
-more prompts would change, and where answers without a verdict could overturn it (`worst_case.py`). Numbers have three
-decimals, one more than the bars, to show the side on which they are.
+more prompts or draws of noise would change, and where answers without a verdict could overturn it (`worst_case.py`).
+Numbers have three decimals, one more than the bars, to show the side on which they are.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ from holdfast.report.tuning_claims import (
     plain_loses,
     protection_beats_random,
     protection_keeps,
+    protection_keeps_over_refusal,
     protection_learns,
     selection_matters,
 )
@@ -37,6 +38,7 @@ def verdicts_of(report: Report) -> list[Verdict]:
         plain_loses(report),
         protection_keeps(report),
         protection_beats_random(report),
+        protection_keeps_over_refusal(report),
         protection_learns(report),
     ]
     return [verdict for verdict in every if verdict.stage not in report.config.stages_left_out]

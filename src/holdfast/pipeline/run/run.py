@@ -108,6 +108,7 @@ def save_story(config: RunConfig, out: Path, judges: JsonObject | None = None) -
     report, missing = tell(config, out) | ({"judges": judges} if judges else {}), unfinished(config, out)
     if missing:
         report |= {"missing": missing, "goes_on": command_of(config, out, load_json(out / "manifest.json"))}
+    report["folder"] = out.name if out.is_absolute() else out.as_posix()  # the page may be public
     save_json(out / "report.json", report)
     save_text(out / "report.html", render_page(read_report(report)))
     return report
