@@ -122,3 +122,12 @@ def test_a_command_on_the_page_wraps_and_is_not_cut():
     (rule,) = [line for line in style.splitlines() if line.startswith(".next code")]
     assert "white-space: pre-wrap" in rule
     assert "overflow-wrap: anywhere" in rule
+
+
+def test_a_patch_that_costs_over_refusal_is_advised_with_its_cost():
+    assert "safe prompts" not in steps(full_report())[0].text
+    report = full_report()
+    for arm, refused in (("before", 0), ("after", 200)):
+        report["enhance"][arm]["groups"]["over_refusal/questions"] = rate(refused, 240).__dict__
+    assert "It also refuses more safe prompts" in render_page(read(report))
+    assert "But it also refuses more safe prompts. To train one that refuses fewer" in steps(report)[0].text

@@ -17,11 +17,18 @@ from holdfast.report.subject import short_name, toy_words
 from holdfast.report.tuning_claims import OVER_REFUSAL_CLAIMS
 from holdfast.report.verdict import Verdict
 
-GATE = 'holdfast compare before.json after.json --fail-if "refusal < before - 0.05"'
+GATE = (
+    'holdfast compare before.json after.json --fail-if "refusal < before - 0.05" '
+    '--fail-if "over_refusal > before + 0.05"'
+)
 OWN_MODEL = "holdfast init my-run.toml --like qwen2.5-0.5b"
 WEAKER = (
     "Noise on the selected weights broke some of the text, which says nothing about safety. Add a smaller "
     "number, such as 0.1, to the setting verify.ratios of the config, and run again."
+)
+MORE_BORDERLINE = (
+    " But it also refuses more safe prompts. To train one that refuses fewer, add borderline prompts with answers to "
+    "the setting refusals.harmless of the config, or lower enhance.learning_rate."
 )
 COHERENT = 0.9
 """Share of coherent answers under noise below which weaker noise is advised."""
@@ -58,7 +65,10 @@ def next_steps(report: Report, shorts: Sequence[InShort], verdicts: Sequence[Ver
     if cut_off and cut_off.misstates:
         steps.append(Step(f"Answers were cut off. Run again with generate.max_new_tokens = {LONG_ENOUGH} or more."))
     steps += _decide(report, shorts, undecided)
-    ships = "Before a tuned model ships, evaluate it and the model before on prompts of your own, and compare the two."
+    ships = (
+        "Before a tuned model ships, run `holdfast evaluate` on it and on the model before, with harmful and harmless "
+        "prompts of your own, and compare the two files."
+    )
     return [*(step._replace(command=in_lines(step.command)) for step in steps), Step(ships, in_lines(GATE))]
 
 
@@ -117,7 +127,7 @@ def _strengthen(report: Report, answer: str | None, verdicts: Sequence[Verdict])
         return []
     cost = OVER_REFUSAL_CLAIMS["enhance"]
     worse = any(one.claim == cost and one.answer == "does not hold" for one in verdicts)
-    warning = " But it refuses more safe prompts than before: read some of them first." if worse else ""
+    warning = MORE_BORDERLINE if worse else ""
     patch = report.enhance.patch
     model = _named(report.config.unaligned or report.config.model, "MODEL")
     file = _of_run(report, patch.file) if patch and patch.file else ""

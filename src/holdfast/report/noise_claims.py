@@ -187,7 +187,8 @@ def _above_controls(measure: str, top: Rate, *controls: Rate, words: str = "") -
         change = rate_difference(control, top)
         assert change is not None  # rates with values have intervals
         worst = worst_difference(control, top, "above")
-        text = f"{measure}, noise on selected minus noise on {name}{words}: {change}"
+        of_measure = "" if parts else f"{measure}, "  # the second difference stands right below the first
+        text = f"{of_measure}noise on selected minus noise on {name}{words}: {change}"
         parts.append(Part(text, change.interval, 0.0, "above", worst))
     return parts
 

@@ -40,9 +40,8 @@ def test_the_folder_holds_the_page_the_numbers_masks_patch_and_manifest(finished
     assert load_json(out / "manifest.json")["tried"] == {"judge": {"help": "unsafe", "refusal": "safe"}}
     assert (out / "enhance/top/patch.safetensors").is_file()
     assert {path.stem for path in (out / "locate/masks").iterdir()} == {"top", "safety_only", "random", "bottom"}
-    assert set(report) == {"schema", "provenance", "locate", "verify", "enhance", "adapt", "examples"} - (
-        set() if "examples" in report else {"examples"}
-    )
+    sections = {"locate", "verify", "enhance", "adapt"}
+    assert set(report) - {"examples"} == {"schema", "provenance", "folder", *sections}
 
 
 def test_every_mask_selects_the_same_number_of_entries(finished):
@@ -168,7 +167,7 @@ def test_a_run_without_a_task_and_an_unaligned_model_is_of_what_is_left(tmp_path
     less["calibration"] = complete.calibration.model_copy(update={"utility": None})
     config = complete.model_copy(update=less | {"enhance": EnhanceOptions(), "adapt_arms": ("plain", "protected")})
     report = run(config, tmp_path / "out")
-    assert set(report) - {"examples"} == {"schema", "provenance", "locate", "adapt"}
+    assert set(report) - {"examples"} == {"schema", "provenance", "folder", "locate", "adapt"}
     assert set(report["adapt"]) >= {"start", "plain", "protected"}
     assert not {"safety_only", "random_protected"} & set(report["adapt"])
     masks = {path.stem for path in (tmp_path / "out/locate/masks").iterdir()}
