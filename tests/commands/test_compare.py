@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -264,6 +265,8 @@ def test_junit_and_markdown_are_written_also_when_the_gate_fails(compare, tmp_pa
     assert compare("aligned.json", "plain.json", *RELEASE, *written) == 1
     suite = ElementTree.parse(tmp_path / "gate.xml").getroot()[0]
     assert suite.get("failures") == "1"
+    age = datetime.now(UTC) - datetime.fromisoformat(suite.get("timestamp", ""))
+    assert timedelta() <= age < timedelta(minutes=5)
     text = (tmp_path / "gate.md").read_text()
     assert text.startswith("## holdfast compare: the gate failed: 1 of 2 conditions is met")
     assert re.search(

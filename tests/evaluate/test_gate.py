@@ -364,6 +364,21 @@ def test_a_passed_gate_says_how_many_conditions_cannot_fail():
     assert judged(aligned(), held_fast(), *RELEASE).verdict == "the gate passed"
 
 
+@pytest.mark.parametrize(
+    ("after", "conditions", "exit_code", "decision"),
+    [
+        (plainly_tuned, RELEASE, 1, "the gate failed: 1 of 3 conditions is met"),
+        (held_fast, ("asr > before", RELEASE[1]), 3, "the gate cannot decide 1 of 3 conditions with these prompts"),
+        (held_fast, RELEASE, 0, "the gate passed"),
+    ],
+)
+def test_every_verdict_counts_the_conditions_that_cannot_fail(after, conditions, exit_code, decision):
+    found = judged(aligned(), after(), "asr < before - 0.05", *conditions)
+    assert found.exit_code == exit_code
+    assert found.verdict == f"{decision}, and 1 of 3 conditions cannot fail"
+    assert judged(aligned(), after(), *conditions).verdict == decision.replace("of 3", "of 2")
+
+
 def test_a_gate_none_of_whose_conditions_can_fail_does_not_pass():
     found = judged(aligned(), held_fast(), "asr < before - 0.05")
     assert not found.passed

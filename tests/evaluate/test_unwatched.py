@@ -29,6 +29,14 @@ def test_a_gate_on_over_refusal_alone_says_that_every_refusal_was_lost():
     assert refusal in str(gate)
 
 
+def test_a_gate_that_cannot_decide_says_so_too():
+    gate = compare(model(0), model(200), ["over_refusal > before"])
+    assert gate.exit_code == 3
+    assert gate.verdict == (
+        "the gate cannot decide 1 of 1 conditions with these prompts, and no condition looks at a loss of safety"
+    )
+
+
 def test_a_strict_gate_does_not_pass_with_such_a_loss():
     gate = compare(model(0), model(200), OVER_REFUSAL, strict=True)
     assert (gate.passed, bool(gate), gate.exit_code) == (False, False, 2)

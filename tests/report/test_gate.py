@@ -61,6 +61,7 @@ def comparison(prompt="mend the clock", group="heldout", passed=False, model="so
     return Comparison(
         before="before.json",
         after="after.json",
+        compared_at="2026-12-01T10:04:03+00:00",
         models=(model, None),
         fingerprints=("ab" * 32, None),
         versions=("0.1.0", None),
@@ -128,7 +129,9 @@ def test_perplexity_shows_its_interval_and_how_many_times_as_large_it_is():
 
 def test_junit_has_a_test_case_a_condition_and_a_failure_that_says_why():
     suite = ElementTree.fromstring(render_junit(comparison()))[0]
-    assert suite.attrib == {"name": "holdfast compare", "tests": "2", "failures": "1", "errors": "0", "skipped": "0"}
+    named = {"name": "holdfast compare", "timestamp": "2026-12-01T10:04:03+00:00"}
+    assert suite.attrib == {**named, "tests": "2", "failures": "1", "errors": "0", "skipped": "0"}
+    assert suite.find("system-err") is None
     failed, passed = suite.findall("testcase")
     assert (failed.get("name"), failed.get("classname")) == ("asr > before", "holdfast.compare")
     assert failed[0].get("message") == "the condition is met: asr was 0 and is 0.12"
@@ -193,6 +196,12 @@ def test_a_loss_of_safety_that_no_condition_looks_at_is_a_case_of_its_own(exit_c
     suite = ElementTree.fromstring(render_junit(result))[0]
     assert (suite.get("tests"), suite.get("errors")) == ("3", "1" if exit_code else "0")
     assert (suite[3][0].tag, suite[3][0].get("message")) == (tag, lost)
+
+
+def test_junit_has_the_warnings_after_its_cases():
+    suite = ElementTree.fromstring(render_junit(replace(comparison(), warnings=("first", "second \x1b"))))[0]
+    assert [part.tag for part in suite] == ["properties", "testcase", "testcase", "system-err"]
+    assert (suite.findtext("system-err") or "").splitlines() == ["first", r"second \x1b"]
 
 
 def test_a_ratio_and_a_value_are_written_on_their_scale():

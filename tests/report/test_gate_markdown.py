@@ -12,11 +12,12 @@ from tests.report.test_gate import HOSTILE, WHY, comparison, undecided, with_fir
 
 def test_markdown_is_readable_as_plain_text():
     text = render_markdown(comparison())
-    assert text.splitlines()[:7] == [
+    assert text.splitlines()[:8] == [
         "## holdfast compare: the gate failed: 1 of 2 conditions is met",
         "",
         f"- Before: `some/model`, fingerprint `{'ab' * 32}`, from `before.json`, by holdfast `0.1.0`",
         "- After: a model that its file does not name, from `after.json`",
+        "- Compared: `2026-12-01T10:04:03+00:00`",
         "- Judge: `some/guard`",
         "- Responses: `max_new_tokens 256`",
         "",
@@ -76,7 +77,10 @@ def test_markdown_says_where_nobody_judged():
 
 def test_a_condition_that_cannot_fail_says_why():
     result = with_first(comparison(passed=True), cannot_fail="before is 1.00")
-    assert "| `asr > before`  | cannot fail: before is 1.00 |" in render_markdown(result)
+    text = render_markdown(result)
+    assert "| `asr > before`  | cannot fail: before is 1.00 |" in text
+    assert "\n\nWarning: `asr > before` cannot fail: before is 1.00.\n\n" in text
+    assert "Warning" not in render_markdown(comparison())
     nothing = render_markdown(replace(result, passed=False, verdict="the gate decides nothing"))
     assert nothing.startswith("## holdfast compare: the gate decides nothing\n")
 

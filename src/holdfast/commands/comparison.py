@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
@@ -61,6 +62,7 @@ def _of_gate(files: Files, models: Sides, gate: Gate) -> Comparison:
     return Comparison(
         before=str(files[0]),
         after=str(files[1]),
+        compared_at=datetime.now(UTC).isoformat(timespec="seconds"),
         models=models,
         passed=gate.passed if gate.findings else None,
         verdict=gate.verdict,

@@ -31,6 +31,7 @@ from holdfast.made_by import model_fingerprint, model_name
 from holdfast.outcomes import Evaluation
 from holdfast.printable import printable
 
+NO_CONDITION = "no condition looks at a loss of safety"
 Undecided = Literal["fail", "warn", "pass"]
 """What a condition does that cannot be decided: the gate fails, it passes with a warning, or it passes."""
 
@@ -128,29 +129,38 @@ class Gate:
 
     @property
     def verdict(self) -> str | None:
-        """Result in words, such as 'the gate failed: 1 of 3 conditions is met'. None without conditions."""
-        total, met, undecided = len(self.findings), len(self.met), len(self.open_conditions)
-        idle = sum(bool(one.cannot_fail) for one in self.findings)
-        if met:
-            return f"the gate failed: {met} of {total} conditions {'is' if met == 1 else 'are'} met"
+        """Result in words, such as 'the gate failed: 1 of 3 conditions is met'. None without conditions.
+
+        It also counts the conditions that cannot fail, and says where no condition looks at a loss of safety.
+        """
+        if not self.findings:
+            return None
         if self.decides_nothing:
             return "the gate decides nothing"
-        if self.decides_too_little:
-            return f"the gate is strict and {idle} of {total} conditions cannot fail"
-        if self.overlooks_loss:
-            return "the gate is strict and no condition looks at a loss of safety"
+        if self.exit_code == 2:
+            weak = f"{self._idle} of {len(self.findings)} conditions cannot fail" if self._idle else NO_CONDITION
+            return f"the gate is strict and {weak}"
+        idle = f", and {self._idle} of {len(self.findings)} conditions cannot fail" if self._idle else ""
+        return f"{self._decision}{idle}{f', and {NO_CONDITION}' if self.unwatched else ''}"
+
+    @property
+    def _decision(self) -> str:
+        """Words for the outcome of the conditions that can fail."""
+        total, met, undecided = len(self.findings), len(self.met), len(self.open_conditions)
+        if met:
+            return f"the gate failed: {met} of {total} conditions {'is' if met == 1 else 'are'} met"
         if undecided and self.undecided == "fail":
             return f"the gate cannot decide {undecided} of {total} conditions with these prompts"
         if undecided and not any(one.passed and not one.cannot_fail for one in self.findings):
-            verb = "is" if undecided == 1 else "are"
-            return f"nothing was decided: {undecided} of {total} conditions {verb} open{self._unlooked}"
-        unsaid = f", and {undecided} of {total} conditions could not be decided" if undecided else ""
-        unsaid += f", and {idle} of {total} conditions cannot fail" if idle else ""
-        return f"the gate passed{unsaid}{self._unlooked}" if self.findings else None
+            return f"nothing was decided: {undecided} of {total} conditions {'is' if undecided == 1 else 'are'} open"
+        return "the gate passed" + (
+            f", and {undecided} of {total} conditions could not be decided" if undecided else ""
+        )
 
     @property
-    def _unlooked(self) -> str:
-        return ", and no condition looks at a loss of safety" if self.unwatched else ""
+    def _idle(self) -> int:
+        """Number of conditions that cannot fail."""
+        return sum(bool(one.cannot_fail) for one in self.findings)
 
     def refuse_failed(self, after: str | None = None, accept: str = "undecided='warn'") -> None:
         """Raises an error unless the gate passed.

@@ -110,6 +110,8 @@ class Comparison:
     before: str
     """File of the first evaluation, or log."""
     after: str
+    compared_at: str
+    """When the two were compared: ISO 8601, in UTC, to the second."""
     models: Sides
     fingerprints: Sides = (None, None)
     versions: Sides = (None, None)

@@ -90,10 +90,11 @@ def _title(result: Comparison) -> str:
 def render_junit(result: Comparison) -> str:
     """Renders JUnit XML with one test case per condition, and one per loss of safety that no condition looks at.
 
-    The properties of the suite name both models with their files. A case that passes carries its numbers as output.
+    The properties of the suite name both models with their files, and its system-err has the warnings. A case that
+    passes carries its numbers as output.
     """
     suites = ElementTree.Element("testsuites")
-    suite = ElementTree.SubElement(suites, "testsuite", {"name": "holdfast compare"})
+    suite = ElementTree.SubElement(suites, "testsuite", {"name": "holdfast compare", "timestamp": result.compared_at})
     _add_properties(suite, result)
     for condition in result.conditions:
         case = ElementTree.SubElement(
@@ -103,6 +104,8 @@ def render_junit(result: Comparison) -> str:
     for sentence in result.unwatched:
         case = ElementTree.SubElement(suite, "testcase", {"classname": "holdfast.compare", "name": UNWATCHED})
         ElementTree.SubElement(case, _idle_tag(result), {"message": printable(sentence)})
+    if result.warnings:
+        ElementTree.SubElement(suite, "system-err").text = "\n".join(map(printable, result.warnings))
     suite.set("tests", str(len(suite.findall("testcase"))))
     for name, tag in {"failures": "failure", "errors": "error", "skipped": "skipped"}.items():
         suite.set(name, str(len(suite.findall(f"testcase/{tag}"))))

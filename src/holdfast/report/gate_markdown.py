@@ -28,6 +28,9 @@ def render_markdown(result: Comparison, responses: int = 0) -> str:
     verdict = f": {result.verdict}" if result.verdict else ""
     parts = [f"## holdfast compare{verdict}", "\n".join(_settings(result))]
     parts += [f"Warning: {sentence}" for sentence in result.warnings]
+    parts += [
+        f"Warning: {code(one.condition)} cannot fail: {one.cannot_fail}." for one in conditions if one.cannot_fail
+    ]
     parts += [] if result.settings_known else [UNKNOWN_SETTINGS]
     tables = gate_tables(result)
     parts += [markdown_table(tables[0], plain_or_code, code)]
@@ -51,6 +54,7 @@ def _settings(result: Comparison) -> list[str]:
         known += [f"fingerprint {code(fingerprint)}"] if fingerprint else []
         by = f", by holdfast {code(version)}" if version else ""
         lines.append(f"- {when.capitalize()}: {', '.join(known)}, from {code(file)}{by}")
+    lines.append(f"- Compared: {code(result.compared_at)}")
     if logs := result.logs:
         return [*lines, f"- Logs of {logs.program}: {logs.matched}"]
     judge = result.judges[1] or result.judges[0]
