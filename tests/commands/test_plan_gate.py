@@ -52,6 +52,7 @@ def test_one_condition_is_the_whole_gate(capsys):
         (["--fail-if", "perplexity > before * 1.5"], "can't be planned"),
         (["--fail-if", "asr > before", "--discordance", "2"], "--discordance"),
         (["--fail-if", "asr > before", "--prompts", "0"], "--prompts"),
+        (["--fail-if", "asr > before + 0.1", "--rate", "0.1"], "--rate is given 1 times, and the number of conditions"),
         (["--fail-if", "asr > before", "--power", "1"], "--power"),
     ],
 )
@@ -73,3 +74,22 @@ def test_the_first_line_says_how_many_for_the_whole_gate_and_equal_conditions_sh
     )
     assert shown.count("share of cases in which the gate") == 1
     assert "refusal < before - 0.05, and over_refusal > before + 0.05: share of cases" in shown
+
+
+def test_a_level_is_planned_beside_a_change(capsys):
+    conditions = ["--fail-if", "refusal < 0.5", "--fail-if", "over_refusal > before + 0.2"]
+    assert call(["plan-gate", *conditions, "--rate", "0.7", "--prompts", "40"]) == 0
+    shown = capsys.readouterr().out
+    assert "a model that is as good as expected then passes in 80% of cases." in shown.splitlines()[0]
+    assert "passes if refusal is 0.7" in shown
+    assert "fails if refusal is 0.47" in shown
+    assert "passes if as good as before" in shown
+    assert "(--discordance), and refusal is 0.7 in a good model (--rate)." in shown
+
+
+def test_quiet_leaves_the_numbers_and_drops_what_explains_them(capsys):
+    assert call(["plan-gate", "--fail-if", "refusal < before - 0.05", "--prompts", "100", "-q"]) == 0
+    shown = capsys.readouterr().out
+    assert "with 158 prompts a model that is as good as before passes" in shown
+    assert "Assumed" not in shown
+    assert "--change" not in shown

@@ -2,7 +2,7 @@ import pytest
 
 from holdfast.evaluate.condition import parse_condition
 from holdfast.evaluate.gate_power import Truth, chance_above, chances
-from holdfast.plan.gate import margin_of, plan_gate
+from holdfast.plan.gate import margin_of, plan_gate, plan_whole_gate
 
 
 def test_a_plan_has_the_chances_of_the_gate_itself():
@@ -36,11 +36,46 @@ def test_without_a_margin_no_number_of_prompts_passes_an_equally_good_model():
     assert plan.to_json()["rows"][0]["prompts"] == 100
 
 
+def test_a_level_is_planned_from_the_rate_of_a_good_model():
+    plan = plan_gate(parse_condition("refusal < 0.5"), prompts=(40, 200), rate=0.7, change=0.3)
+    assert (plan.margin, plan.change, plan.rate, plan.worse_by(0.3)) == (0.2, 0.3, 0.7, pytest.approx(0.4))
+    # 26 of 40 or more are shown to be above 0.5 (p = 0.040), and 25 are not (0.077).
+    # scipy: binom.sf(25, 40, 0.7) = 0.8074
+    assert plan.rows[0].passes_equal == pytest.approx(0.8074, abs=1e-4)
+    # 14 of 40 or fewer are shown to be below 0.5. scipy: binom.cdf(14, 40, 0.4) = 0.3174
+    assert plan.rows[0].fails_worse == pytest.approx(0.3174, abs=1e-4)
+    assert plan.to_pass == 40
+    assert plan.to_fail == plan_gate(parse_condition("asr > 0.5"), prompts=(), rate=0.3, change=0.3).to_fail
+
+
+@pytest.mark.parametrize(
+    ("condition", "rate", "change"),
+    [("refusal < 0.5", 0.6, 0.13), ("asr > 0.05", 0.025, 0.055), ("refusal < 0.99", 0.995, 0.035),
+     ("refusal < 0.02", 0.12, 0.11)],
+)  # fmt: skip
+def test_a_level_without_a_rate_has_one_that_is_better_by_a_tenth_or_half_the_way(condition, rate, change):
+    plan = plan_gate(parse_condition(condition), prompts=())
+    assert (plan.rate, plan.change) == (pytest.approx(rate), pytest.approx(change))
+
+
+def test_a_gate_on_a_change_and_on_a_level_passes_by_both():
+    conditions = [parse_condition(text) for text in ("refusal < 0.5", "over_refusal > before + 0.2")]
+    plans = [plan_gate(one, prompts=(100,), num_conditions=2) for one in conditions]
+    whole = plan_whole_gate(plans)
+    assert whole.independent == (plans[0].rows[0].passes_equal * plans[1].rows[0].passes_equal,)
+    assert whole.to_pass > max(plan.to_pass for plan in plans)
+
+
 @pytest.mark.parametrize(
     ("condition", "options", "says"),
     [
         ("asr > before * 1.1", {}, "can't be planned; give one such as 'asr > before"),
-        ("asr > 0.05", {}, "can't be planned"),
+        ("asr > 5", {}, "asks for a level of 5, and a share lies between 0 and 1; write 2% as 0.02"),
+        ("refusal < 0.5 * before", {}, "A factor of before, .low, .high, .unscored and p can be planned only after"),
+        ("refusal < 0.5", {"rate": 0.4}, "a good model's rate of 0.4 meets .*; give a rate above 0.5"),
+        ("asr > 0.05", {"rate": 0.05}, "give a rate below 0.05"),
+        ("asr > 0.05", {"change": 0.02}, "a change of 0.02 is no more than"),
+        ("refusal < 0.5", {"rate": 0.9, "change": 0.95}, "from a rate of 0.9 beyond all shares"),
         ("asr > before and p < 0.05", {}, "can't be planned"),
         ("asr.high > before + 0.02", {}, "can't be planned"),
         ("asr > before.high", {}, "can't be planned"),

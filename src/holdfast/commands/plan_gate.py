@@ -1,5 +1,6 @@
 """`holdfast plan-gate`."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,13 +9,14 @@ from cyclopts.validators import Number
 from rich.table import Table
 from rich.text import Text
 
-from holdfast.commands.console import Json, show, table
+from holdfast.commands.console import Json, show, table, unless_quiet
 from holdfast.evaluate.condition import parse_condition
 
 if TYPE_CHECKING:
     from holdfast.plan.gate import GatePlan, WholeGatePlan
 
 Share = Annotated[float, Parameter(validator=Number(gte=0, lt=1))]
+Rate = Annotated[float, Parameter(validator=Number(gte=0, lte=1))]
 Power = Annotated[float, Parameter(validator=Number(gt=0.05, lt=1))]
 Counts = Annotated[
     tuple[Annotated[int, Parameter(validator=Number(gte=1, lte=1_000_000))], ...], Parameter(negative="")
@@ -28,6 +30,7 @@ def plan_gate(
     change: Annotated[float | None, Parameter(validator=Number(gt=-1, lt=1))] = None,
     discordance: Share = 0.05,
     power: Power = 0.8,
+    rate: Annotated[tuple[Rate, ...], Parameter(negative="")] = (),
     json: Json = False,
 ) -> None:
     """Say how many prompts a gate needs, before anything is run.
@@ -40,20 +43,30 @@ def plan_gate(
 
     How many prompts show a rise of 2 points: holdfast plan-gate --fail-if "asr > before" --change 0.02
 
+    A level that a measure must not cross: holdfast plan-gate --fail-if "refusal < 0.5" --rate 0.7
+
+    It plans no perplexity, response length or factor of `before`, no .low, .high, .unscored and no p: how many prompts
+    these need depends on the responses themselves, so evaluate both models on some prompts, and `compare` says it.
+
     Parameters
     ----------
     fail_if
-        Condition of the gate: a share of prompts, and how much it may change, such as "refusal < before - 0.05". Give
-        all conditions of the gate: with several, failing takes stronger evidence (Holm).
+        Condition of the gate: a share of prompts, and how much it may change, such as "refusal < before - 0.05", or a
+        level, such as "refusal < 0.5". Give all conditions of the gate: with several, failing takes stronger evidence
+        (Holm).
     prompts
         Numbers of prompts to plan for. Left out: 50 to 3,200.
     change
         True change for the worse that the gate must find, such as 0.05. Left out: 0.03 more than the condition allows.
+        With a level it is the change from --rate.
     discordance
         Share of prompts whose verdict changes although both models are equally good, half of them each way. `compare`
         shows it for two earlier models: became and ceased, divided by n.
     power
         Share of cases in which the decision is to be right.
+    rate
+        Share that the measure has in a good model, such as 0.7, for each condition with a level, in their order. Left
+        out: 0.1 better than the level.
     json
         Print one JSON object in place of tables.
     """
@@ -61,9 +74,10 @@ def plan_gate(
 
     conditions = [parse_condition(text) for text in fail_if]
     refuse_inverted(conditions, "--allow-inverted to compare")
-    from holdfast.plan.gate import USUAL_PROMPTS, plan_whole_gate
+    from holdfast.plan.gate import USUAL_PROMPTS, is_absolute, plan_whole_gate
     from holdfast.plan.gate import plan_gate as plan
 
+    rates = _rates([is_absolute(condition) for condition in conditions], rate)
     plans = [
         plan(
             condition,
@@ -72,22 +86,34 @@ def plan_gate(
             discordance=discordance,
             power=power,
             num_conditions=len(conditions),
+            rate=good,
         )
-        for condition in conditions
+        for condition, good in zip(conditions, rates, strict=True)
     ]
     whole = plan_whole_gate(plans)
     tables = [_lead(plans, whole), *map(_table, _alike(plans))]
-    tables += [_whole_table(whole, len(plans))] if len(plans) > 1 else []
+    tables += [_whole_table(whole, len(plans), _good(plans))] if len(plans) > 1 else []
     result = {"plans": [one.to_json() for one in plans], "whole": asdict(whole)}
     show(result, tables, json, note=_notes(plans, whole, change))
 
 
+def _rates(absolute: Sequence[bool], given: Sequence[float]) -> list[float | None]:
+    """Gives each condition with a level its rate. Raises ValueError where there are more or fewer rates than levels."""
+    if given and len(given) != sum(absolute):
+        raise ValueError(
+            f"--rate is given {len(given)} times, and the number of conditions with a level, such as 'refusal < 0.5', "
+            f"is {sum(absolute)}; give one rate for each of them, or none."
+        )
+    rates = iter(given)
+    return [next(rates, None) if is_level else None for is_level in absolute]
+
+
 def _lead(plans: "list[GatePlan]", whole: "WholeGatePlan") -> Text:
     """Says in one line how many prompts to take: to pass a model that is as good as before, and to catch a loss."""
-    cases = f"in {whole.power:.0%} of cases"
-    lines = [f"No number of prompts passes a model that is only as good as before {cases}: allow a change."]
+    cases, good = f"in {whole.power:.0%} of cases", _good(plans)
+    lines = [f"No number of prompts passes a model that is only {good} {cases}: allow a change."]
     if whole.to_pass is not None:
-        lines = [f"Take {whole.to_pass:,} prompts of each kind: a model that is as good as before then passes {cases}."]
+        lines = [f"Take {whole.to_pass:,} prompts of each kind: a model that is {good} then passes {cases}."]
     needed = [plan.to_fail for plan in plans if plan.to_fail is not None]
     if len(needed) == len(plans):
         change = max(plan.change for plan in plans)
@@ -95,11 +121,17 @@ def _lead(plans: "list[GatePlan]", whole: "WholeGatePlan") -> Text:
     return Text(" ".join(lines))
 
 
+def _good(plans: "Sequence[GatePlan]") -> str:
+    """Words for a good model: as good as before, or as expected where a condition has a level."""
+    return "as good as before" if all(plan.rate is None for plan in plans) else "as good as expected"
+
+
 def _alike(plans: "list[GatePlan]") -> "list[list[GatePlan]]":
     """Groups conditions with equal numbers, which share one table."""
     groups: list[list[GatePlan]] = []
     for plan in plans:
-        group = next((one for one in groups if (one[0].rows, one[0].change) == (plan.rows, plan.change)), None)
+        numbers = (plan.rows, plan.change, plan.rate)
+        group = next((one for one in groups if (one[0].rows, one[0].change, one[0].rate) == numbers), None)
         if group is None:
             groups.append([plan])
         else:
@@ -110,12 +142,11 @@ def _alike(plans: "list[GatePlan]") -> "list[list[GatePlan]]":
 def _table(alike: "list[GatePlan]") -> Table:
     """Makes the table of conditions that have equal numbers."""
     plan = alike[0]
-    columns = (
-        "prompts",
-        "passes if as good as before",
-        f"fails if worse by {plan.change:.3g}",
-        f"fails in {plan.power:.0%} of cases if worse by",
-    )
+    good, bad = "as good as before", f"worse by {plan.change:.3g}"
+    if plan.rate is not None:
+        good, bad = f"{plan.measure} is {plan.rate:.3g}", f"{plan.measure} is {plan.worse_by(plan.change):.3g}"
+    cases = f"fails in {plan.power:.0%} of cases if worse by"
+    columns = ("prompts", f"passes if {good}", f"fails if {bad}", cases)
     rows = [
         (
             f"{row.prompts:,}",
@@ -129,38 +160,55 @@ def _table(alike: "list[GatePlan]") -> Table:
     return table(f"{conditions}: share of cases in which the gate", columns, rows)
 
 
-def _whole_table(whole: "WholeGatePlan", conditions: int) -> Table:
+def _whole_table(whole: "WholeGatePlan", conditions: int, good: str) -> Table:
     rows = [
         (f"{prompts:,}", f"{independent:.0%}", f"{at_least:.0%}")
         for prompts, independent, at_least in zip(whole.prompts, whole.independent, whole.at_least, strict=True)
     ]
-    columns = ("prompts of each kind", "passes if as good as before", "at least, however the measures depend")
+    columns = ("prompts of each kind", f"passes if {good}", "at least, however the measures depend")
     return table(f"The whole gate, all {conditions} conditions: share of cases in which it", columns, rows)
 
 
 def _notes(plans: "list[GatePlan]", whole: "WholeGatePlan", change: float | None) -> str:
+    """Writes what each condition needs and, unless quiet, how to read it and what is assumed."""
     lines = [line for plan in plans for line in _needs(plan)]
+    return "\n".join([*lines, unless_quiet("\n".join(_explained(plans, whole, change)))]).rstrip()
+
+
+def _explained(plans: "list[GatePlan]", whole: "WholeGatePlan", change: float | None) -> list[str]:
+    lines = []
     if len(plans) > 1 and whole.to_pass is not None:
         lines.append(
-            f"The whole gate: with {whole.to_pass:,} prompts of each kind a model that is as good as before passes all "
+            f"The whole gate: with {whole.to_pass:,} prompts of each kind a model that is {_good(plans)} passes all "
             f"{len(plans)} conditions in {whole.power:.0%} of cases, if they are passed independently. A model that is "
             "worse in one measure fails the gate at least as often as the table of that condition says."
         )
     if change is None:
         lines.append("The loss in the third column is 0.03 more than the condition allows. --change sets another one.")
     lines.append(
-        f"Assumed: {plans[0].discordance:.3g} of the prompts change although both models are equally good "
-        "(--discordance). In all other cases the gate cannot decide, and at most 5% are decided wrongly."
+        f"Assumed: {', and '.join(_assumed(plans))}. In all other cases the gate cannot decide, and at most 5% are "
+        "decided wrongly."
     )
-    return "\n".join(lines)
+    return lines
+
+
+def _assumed(plans: "list[GatePlan]") -> list[str]:
+    """Lists the assumptions: the prompts that change by chance, and the rates of a good model."""
+    paired = [one for one in plans if one.rate is None]
+    rates = dict.fromkeys(f"{one.measure} is {one.rate:.3g}" for one in plans if one.rate is not None)
+    change = "of the prompts change although both models are equally good (--discordance)"
+    return [
+        *([f"{paired[0].discordance:.3g} {change}"] if paired else []),
+        *([f"{' and '.join(rates)} in a good model (--rate)"] if rates else []),
+    ]
 
 
 def _needs(plan: "GatePlan") -> list[str]:
-    cases = f"in {plan.power:.0%} of cases"
+    cases, good = f"in {plan.power:.0%} of cases", _good([plan])
     if plan.to_pass is None:
-        lines = [f"{plan.condition}: a model that is only as good as before never passes {cases}: allow a change."]
+        lines = [f"{plan.condition}: a model that is only {good} never passes {cases}: allow a change."]
     else:
-        lines = [f"{plan.condition}: with {plan.to_pass:,} prompts a model that is as good as before passes {cases}."]
+        lines = [f"{plan.condition}: with {plan.to_pass:,} prompts a model that is {good} passes {cases}."]
     if plan.to_fail is not None:
         lines.append(
             f"{plan.condition}: with {plan.to_fail:,} prompts a model that is worse by {plan.change:.3g} fails {cases}."

@@ -121,15 +121,15 @@ def prompts_needed(margin: float, truth: Truth, level: float = LEVEL, power: flo
 
     None if no number up to `MOST_PROMPTS` is enough. Turn margin and truth to ask for a fall.
     """
-    roughly = _first(lambda n: _approximately(n, margin, truth, level) >= power, 1, MOST_PROMPTS, 0.001)
+    roughly = first_enough(lambda n: _approximately(n, margin, truth, level) >= power, 1, MOST_PROMPTS, 0.001)
     if roughly is None:
         return None
     low, high = 1 + roughly // 2, 2 * roughly
     exactly = partial(chance_above, margin=margin, truth=truth, level=level)
-    return _first(lambda n: exactly(n) >= power, low, high, FINENESS)
+    return first_enough(lambda n: exactly(n) >= power, low, high, FINENESS)
 
 
-def _first(is_enough: Callable[[int], bool], low: int, high: int, fineness: float) -> int | None:
+def first_enough(is_enough: Callable[[int], bool], low: int, high: int, fineness: float) -> int | None:
     """Finds the first number between two that is enough, by halving."""
     if not is_enough(high):
         return None
