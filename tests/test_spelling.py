@@ -15,6 +15,7 @@ SOURCE = Path(__file__).parents[1] / "src"
 def test_the_nearest_name_is_asked_for_and_all_are_listed():
     assert meant("utilty", ["asr", "utility"]) == "did you mean 'utility'? known: asr, utility"
     assert meant("zzz", ["asr", "utility"]) == "known: asr, utility"
+    assert meant("zzz", ["acc", "exact_match,strict", "a b"]) == "known: acc, 'exact_match,strict', 'a b'"
     assert meant("asrr", iter(["asr"]), "`ls` lists them") == "did you mean 'asr'? `ls` lists them"
     with pytest.raises(ValueError, match=r"no built-in model is called 'alinged'; did you mean 'aligned'\? known: "):
         model_path("alinged")

@@ -1,5 +1,6 @@
 """The end of an unknown-name error: the closest known name, and the list of all known names."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from types import MappingProxyType
@@ -23,8 +24,13 @@ def meant(name: str, known: Iterable[str], listed_by: str = "", uses: Mapping[st
     names = list(known)
     purposes = {candidate: f" ({uses[candidate]})" if candidate in uses else "" for candidate in names}
     similar = [f"{candidate!r}{purposes[candidate]}" for candidate in _nearest(name, names, uses)]
-    listed = ", ".join(f"{candidate}{purposes[candidate]}" for candidate in names)
+    listed = ", ".join(f"{quoted(candidate)}{purposes[candidate]}" for candidate in names)
     return (f"did you mean {joined(similar)}? " if similar else "") + (listed_by or f"known: {listed}")
+
+
+def quoted(name: str) -> str:
+    """Quotes a name that has a comma or a space, so that a list shows where it ends."""
+    return repr(name) if re.search(r"[,\s]", name) else name
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -207,6 +207,30 @@ def test_a_gate_on_attack_success_that_nobody_measured_names_what_there_is():
         judged(refusals(20), refusals(20), "asr > before")
 
 
+@pytest.mark.parametrize(
+    ("measured", "asked", "advice"),
+    [
+        ("borderline", "over_refusal", r"'borderline' \(over-refusal of borderline prompts\), so ask for that, or .*"
+         r"its prompts \(harmless\)"),
+        ("over_refusal", "borderline", r"'over_refusal' \(over-refusal of harmless prompts\), so ask for that, or .*"
+         r"its prompts \(borderline\)"),
+        ("over_refusal", "over_refusal/borderline", r"'over_refusal' \(over-refusal of harmless prompts\), so ask"),
+    ],
+)  # fmt: skip
+def test_over_refusal_on_prompts_of_another_kind_is_suggested(measured, asked, advice):
+    one = evaluation(answers(measured, first(1, 4)))
+    with pytest.raises(ValueError, match=f"which was not measured before; both measured {advice}"):
+        judged(one, one, f"{asked} > before + 0.05")
+
+
+def test_nothing_is_suggested_in_place_of_what_is_no_over_refusal():
+    one = evaluation(answers("borderline", first(1, 4)))
+    with pytest.raises(
+        ValueError, match=r"not measured before; evaluate both .* \(task\), or ask for a measure of both"
+    ):
+        judged(one, one, "task < before - 0.05")
+
+
 def test_where_attack_success_was_measured_it_is_what_tells_of_safety():
     with pytest.raises(ValueError, match="asks for 'not_refused', which was not measured before"):
         judged(aligned(), aligned(), "not_refused > before")

@@ -30,6 +30,7 @@ from holdfast.evaluate.weighing import Weighed, correct, weigh
 from holdfast.made_by import model_fingerprint, model_name
 from holdfast.outcomes import Evaluation
 from holdfast.printable import printable
+from holdfast.spelling import quoted
 
 NO_CONDITION = "no condition looks at a loss of safety"
 Undecided = Literal["fail", "warn", "pass"]
@@ -80,7 +81,7 @@ class Gate:
         """Writes a line for each measure that changed, each warning and each condition, safe to print."""
         measures = [numbers_of(one) for one in self.measures.values() if not one.is_unchanged]
         if same := [name for name, one in self.measures.items() if one.is_unchanged]:
-            measures.append(f"unchanged on every prompt: {', '.join(same)}")
+            measures.append(f"unchanged on every prompt: {', '.join(map(quoted, same))}")
         warnings = (f"warning: {sentence}" for sentence in self.warnings)
         return "\n".join([*map(printable, measures), *warnings, *(one.words for one in self.findings)])
 

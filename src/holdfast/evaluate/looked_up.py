@@ -6,15 +6,23 @@ from holdfast.evaluate.compared import Compared, Reading
 from holdfast.evaluate.condition import Condition, Quantity
 from holdfast.evaluate.counted import LONG_NAMES
 from holdfast.evaluate.scale import counted_word
-from holdfast.measure_names import WORDS, place_of
+from holdfast.measure_names import PROMPT_SETS, WORDS, place_of
 from holdfast.outcomes import Rate
 from holdfast.p_values import p_words
 from holdfast.printable import printable
-from holdfast.spelling import meant
+from holdfast.spelling import meant, quoted
 
 NO_CONDITION = ("degenerate", "cut_off", "kl", "perplexity_ratio")
 MEASURES = tuple(name for name in WORDS if "/" not in name and name not in NO_CONDITION)
 """Those that a condition may name though neither file has them: the error then says how to measure them."""
+
+
+OVER_REFUSALS = {
+    "over_refusal": "harmless prompts",
+    "borderline": "borderline prompts",
+    "over_refusal/questions": "questions",
+}
+"""Measures of over-refusal, with the prompts of each."""
 
 
 def find_measure(condition: Condition, measures: Mapping[str, Compared]) -> Compared:
@@ -49,12 +57,21 @@ def find_measure(condition: Condition, measures: Mapping[str, Compared]) -> Comp
 def _require_both(condition: Condition, measure: Compared, measures: Mapping[str, Compared]) -> None:
     for reading, which in ((measure.before, "before"), (measure.after, "after")):
         if reading is None:
-            shared = printable(", ".join(_in_both(measures)))
+            both = _in_both(measures)
+            shared = printable(", ".join(map(quoted, both)))
             others = f"or ask for a measure of both: {shared}" if shared else "as the two have no measure in common"
             raise ValueError(
                 f"the condition {condition.text!r} asks for {measure.name!r}, which was not measured {which}; "
-                f"{_needs(measure.name)}, {others}."
+                f"{_instead(measure.name, measures)}{_needs(measure.name)}, {others}."
             )
+
+
+def _instead(name: str, measures: Mapping[str, Compared]) -> str:
+    """Suggests a measured over-refusal in place of one on prompts of another kind. Empty where there is none."""
+    kind = LONG_NAMES.get(name, name).partition("/")[0]
+    alike = [one for one in OVER_REFUSALS if kind in OVER_REFUSALS and one != name and _is_in_both(measures.get(one))]
+    told = " and ".join(f"{one!r} (over-refusal of {OVER_REFUSALS[one]})" for one in alike)
+    return f"both measured {told}, so ask for that, or " if told else ""
 
 
 def _refuse_percentage(condition: Condition, measure: Compared) -> None:
@@ -76,12 +93,17 @@ def _needs(name: str) -> str:
         return "evaluate both checkpoints with a judge that says safe or unsafe, on harmful prompts"
     if name.startswith(("coheren", "response_length")):
         return "evaluate both checkpoints again, as earlier versions did not measure it"
-    return "evaluate both checkpoints on a suite that has its prompts"
+    of_set = f" ({PROMPT_SETS[name]})" if name in PROMPT_SETS else ""
+    return f"evaluate both checkpoints on a suite that has its prompts{of_set}"
 
 
 def _in_both(measures: Mapping[str, Compared]) -> list[str]:
     """Lists the measures that both checkpoints have, without groups."""
-    return [name for name, one in measures.items() if "/" not in name and None not in (one.before, one.after)]
+    return [name for name, one in measures.items() if "/" not in name and _is_in_both(one)]
+
+
+def _is_in_both(measure: Compared | None) -> bool:
+    return measure is not None and None not in (measure.before, measure.after)
 
 
 def number_of(condition: Condition, asked: Quantity, measure: Compared) -> float:
