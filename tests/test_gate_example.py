@@ -8,6 +8,7 @@ import pytest
 
 from holdfast.cli import app, call
 from holdfast.evaluate.condition import parse_condition
+from holdfast.evaluate.pinned import Pins
 from holdfast.models.options import GenerateOptions
 
 yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
@@ -93,7 +94,7 @@ def test_the_path_without_a_judge_runs_on_two_built_in_models(tmp_path, monkeypa
 def test_both_models_can_be_pinned():
     (pins,) = re.findall(r"^  # PINS: (.*)$", TEXT, re.MULTILINE)
     _, bound, ignored = app.parse_args(words(COMPARE, PINS=pins)[1:], exit_on_error=False, print_error=False)
-    assert bound.arguments["sides"].pinned == ("0123456789ab", "0123456789ab")
+    assert bound.arguments["sides"].pinned == Pins("0123456789ab", "0123456789ab")
     assert ignored == {}
 
 

@@ -83,6 +83,21 @@ def test_both_models_can_be_pinned():
         holdfast.compare(*files, after_fingerprint="ab" * 6)
 
 
+def test_both_models_can_be_pinned_by_their_names_and_a_swap_is_said():
+    made = [{"model": {"name": name, "fingerprint": digits * 32}} for name, digits in (("old", "ab"), ("new", "cd"))]
+    files = aligned(made_by=made[0]), held_fast(made_by=made[1])
+    assert holdfast.compare(*files, ["asr > before + 0.5"], before_model="old", after_model="new").passed
+    swapped = "^the file before names the model 'new', and 'old' is asked for; the other file names it, so swap the two"
+    with pytest.raises(ValueError, match=swapped):
+        holdfast.compare(*reversed(files), before_model="old")
+    with pytest.raises(
+        ValueError, match="the file after names the model 'new', and 'newer' is asked for; give the file"
+    ):
+        holdfast.compare(*files, after_model="newer")
+    with pytest.raises(ValueError, match="the file after names no model, and 'new' is asked for"):
+        holdfast.compare(files[0], held_fast(), after_model="new")
+
+
 def test_strict_refuses_a_condition_that_cannot_fail_beside_others():
     conditions = ["asr > before + 0.05 and asr < before", "asr > before + 0.03"]
     assert holdfast.compare(aligned(), held_fast(), conditions).passed

@@ -6,8 +6,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from holdfast.config import Options
-from holdfast.evaluate.comparing import Fingerprints
 from holdfast.evaluate.gate import Undecided
+from holdfast.evaluate.pinned import Pins
 from holdfast.option_groups import FINE
 
 
@@ -50,12 +50,17 @@ class SideOptions(Options):
     prints it."""
     after_fingerprint: Annotated[str | None, FINE] = None
     """Fingerprint that the model of AFTER must have, in the same way."""
+    before_model: Annotated[str | None, FINE] = None
+    """Name that the model of BEFORE must have in its file, so that swapped files are refused. Logs of inspect, lm-eval
+    and garak record a name and no fingerprint. `holdfast report LOG` prints it."""
+    after_model: Annotated[str | None, FINE] = None
+    """Name that the model of AFTER must have in its file."""
     judge_card: Annotated[tuple[Path, ...], Parameter(negative="")] = ()
     """Card of a judge, from `holdfast judge-card`. Shows corrected rates. Conditions take the measured ones."""
     measure: Annotated[tuple[str, ...], Parameter(negative="")] = ()
     """Measure of two logs to compare, such as includes or acc. The default is all."""
 
     @property
-    def pinned(self) -> Fingerprints:
-        """The fingerprints of both sides, None where any may be."""
-        return self.before_fingerprint, self.after_fingerprint
+    def pinned(self) -> Pins:
+        """The models of both sides, None where any may be."""
+        return Pins(self.before_fingerprint, self.after_fingerprint, self.before_model, self.after_model)

@@ -12,7 +12,7 @@ from holdfast.evaluate.gate import Gate, GateOptions, Undecided, gate
 from holdfast.evaluate.logs.comparing import LogGate, gate_logs
 from holdfast.evaluate.logs.log import Log
 from holdfast.evaluate.logs.readers import read_logs, refuse_fingerprints
-from holdfast.evaluate.pinned import require_models
+from holdfast.evaluate.pinned import Pins, require_models, require_names
 from holdfast.outcomes import Evaluation
 
 EXAMPLE = '["refusal < before - 0.05"]'
@@ -23,10 +23,6 @@ class Side(NamedTuple):
 
     evaluation: Evaluation
     name: str
-
-
-Fingerprints = tuple[str | None, str | None]
-"""Fingerprints that the two models must have. None pins nothing."""
 
 
 @checked_call
@@ -40,6 +36,8 @@ def compare(
     allow_unchanged: bool = False,
     before_fingerprint: str | None = None,
     after_fingerprint: str | None = None,
+    before_model: str | None = None,
+    after_model: str | None = None,
     strict: bool = False,
     undecided: Undecided = "fail",
 ) -> Gate:
@@ -66,17 +64,21 @@ def compare(
         allow_unchanged: whether conditions are checked on two evaluations of the same weights.
         before_fingerprint: the fingerprint of the model that `before` must be of, or its first 12 digits or more.
         after_fingerprint: the same for the model of `after`.
+        before_model: the name that the model of `before` must have in its file, such as "mockllm/before" in a log of
+            inspect. Logs of other programs record no fingerprint.
+        after_model: the same for the model of `after`.
         strict: whether every condition must be able to fail. Else the gate passes by those that can.
         undecided: what a condition does that the prompts cannot decide: "fail" the gate, "warn" or "pass".
 
     Raises:
         ValueError: both evaluations are the same or of the same weights, their prompts or settings differ, a condition
             does not parse, or it names a measure that was not measured. Or a rate contradicts the answers of its
-            evaluation, a model is another one than its fingerprint's, or a condition is inverted.
+            evaluation, a model is another one than the fingerprint or the name that is given, or a condition is
+            inverted.
     """
     conditions = _parsed(fail_if)
     options = GateOptions(allow_inverted, strict, undecided, allow_mismatch, allow_unchanged)
-    pinned = (before_fingerprint, after_fingerprint)
+    pinned = Pins(before_fingerprint, after_fingerprint, before_model, after_model)
     if isinstance(before, str | Path) and isinstance(after, str | Path):
         logs = read_logs(Path(before), Path(after))
         if logs is not None:
@@ -88,12 +90,18 @@ def compare_logs(
     logs: tuple[Log, Log],
     conditions: Sequence[Condition],
     options: GateOptions,
-    pinned: Fingerprints = (None, None),
+    pinned: Pins = Pins(),
     measures: Sequence[str] = (),
     accept: str = "allow_mismatch=True",
 ) -> LogGate:
-    """Compares two logs of another program. Raises ValueError where a fingerprint is given, which no log records."""
-    refuse_fingerprints(*pinned)
+    """Compares two logs of another program.
+
+    Raises:
+        ValueError: a fingerprint is given, which no log records, a log names another model than the given one, or the
+            gate can't be decided (`gate_logs`).
+    """
+    refuse_fingerprints(*pinned.fingerprints)
+    require_names((logs[0].model, logs[1].model), pinned)
     return gate_logs(*logs, conditions, options, measures, accept)
 
 
@@ -111,19 +119,19 @@ def compare_sides(
     sides: tuple[Side, Side],
     conditions: Sequence[Condition],
     options: GateOptions,
-    pinned: Fingerprints = (None, None),
+    pinned: Pins = Pins(),
     accept: str = "allow_unchanged=True",
 ) -> Gate:
     """Compares two evaluations. `accept` is the option that accepts two of the same weights, for an error.
 
     Raises:
-        ValueError: both are equal or of the same weights, one contradicts its answers or is of another model than its
-            fingerprint's, or the gate can't be decided (`gate`).
+        ValueError: both are equal or of the same weights, one contradicts its answers or is of another model than the
+            pinned one, or the gate can't be decided (`gate`).
     """
     for side in sides:
         require_consistent(side.evaluation, side.name)
     first, second = (side.evaluation for side in sides)
-    require_models((first, second), *pinned)
+    require_models((first, second), pinned)
     if first == second:
         names = " and ".join(side.name for side in sides)
         raise ValueError(f"{names} hold the same evaluation; give the evaluations of two checkpoints.")

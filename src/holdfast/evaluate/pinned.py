@@ -1,6 +1,7 @@
-"""The model that an evaluation must be of, by its fingerprint: a gate that is given a stale file decides nothing."""
+"""The model that an evaluation must be of, by fingerprint or name: a gate on a stale file decides nothing."""
 
 import re
+from typing import NamedTuple
 
 from holdfast.made_by import model_fingerprint, model_name
 from holdfast.outcomes import Evaluation
@@ -11,11 +12,44 @@ FEWEST_DIGITS = 12
 WRITTEN = re.compile(rf"[0-9a-f]{{{FEWEST_DIGITS},64}}")
 
 
-def require_models(evaluations: tuple[Evaluation, Evaluation], before: str | None, after: str | None) -> None:
-    """Raises ValueError when one of two evaluations is of another model than its fingerprint's. None pins nothing."""
-    for evaluation, fingerprint, which in zip(evaluations, (before, after), ("before", "after"), strict=True):
+class Pins(NamedTuple):
+    """What the two models of a comparison must be. None pins nothing."""
+
+    before_fingerprint: str | None = None
+    after_fingerprint: str | None = None
+    before_model: str | None = None
+    """Name of the model as its file records it."""
+    after_model: str | None = None
+
+    @property
+    def fingerprints(self) -> tuple[str | None, str | None]:
+        """Fingerprints of both models."""
+        return self.before_fingerprint, self.after_fingerprint
+
+
+def require_models(evaluations: tuple[Evaluation, Evaluation], pins: Pins) -> None:
+    """Raises ValueError when one of two evaluations is of another model than the one that is pinned."""
+    for evaluation, fingerprint, which in zip(evaluations, pins.fingerprints, ("before", "after"), strict=True):
         if fingerprint is not None:
             require_model(evaluation, fingerprint, which)
+    first, second = evaluations
+    require_names((model_name(first.made_by), model_name(second.made_by)), pins)
+
+
+def require_names(names: tuple[str | None, str | None], pins: Pins) -> None:
+    """Raises ValueError when a file names another model than the one that is pinned, or none. Says if both are swapped.
+
+    Args:
+        names: the models that the first and the second file name.
+        pins: the models that they must name.
+    """
+    asked = (pins.before_model, pins.after_model)
+    for wanted, found, other, which in zip(asked, names, reversed(names), ("before", "after"), strict=True):
+        if wanted is None or wanted == found:
+            continue
+        names_it = f"names the model {found!r}" if found else "names no model"
+        advice = "the other file names it, so swap the two" if wanted == other else "give the file of that model"
+        raise ValueError(printable(f"the file {which} {names_it}, and {wanted!r} is asked for; {advice}."))
 
 
 def require_model(evaluation: Evaluation, fingerprint: str, which: str) -> None:

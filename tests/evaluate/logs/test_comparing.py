@@ -1,5 +1,6 @@
 import json
 import math
+from datetime import UTC, datetime, timedelta
 from itertools import product
 
 import pytest
@@ -9,6 +10,8 @@ from holdfast.evaluate.condition import parse_condition
 from holdfast.evaluate.gate import GateOptions
 from holdfast.evaluate.logs.comparing import compare_samples, gate_logs
 from holdfast.evaluate.logs.inspect_ai import read as read_inspect
+from holdfast.evaluate.logs.lm_eval import read as read_lm_eval
+from holdfast.evaluate.logs.log import as_time
 from holdfast.evaluate.logs.matching import match_samples
 from holdfast.evaluate.logs.readers import read_logs
 from holdfast.evaluate.scale import UNBOUNDED
@@ -299,3 +302,38 @@ def test_another_number_of_epochs_is_warned_of(tmp_path):
     assert judged(*logs).warnings == (
         "5 of 5 samples have other numbers of responses (epochs) in both logs: the first has 1 before and 2 after.",
     )
+
+
+@pytest.mark.parametrize("program", ["inspect", "lm-eval", "garak"])
+def test_a_log_before_that_is_newer_is_warned_of_with_both_models(program, made):
+    before, after = read_logs(*(made / name for name in MADE[program]))
+    assert before.began.year == after.began.year == 2026
+    assert before.began.utcoffset() == timedelta(0)
+    if before.began > after.began:
+        before, after = after, before
+    sentence = f"({str(after.path)!r} of {after.model!r}, {after.began:%Y-%m-%d %H:%M:%S}) is newer than the log after"
+    assert not any("newer" in one for one in gate_logs(before, after).gate.warnings)
+    (warning,) = [one for one in gate_logs(after, before).gate.warnings if "newer" in one]
+    assert sentence in warning
+    assert warning.endswith("so the two may be swapped; check the order of the two paths.")
+
+
+def test_logs_without_a_date_are_not_warned_of(tmp_path):
+    before, after = inspect_logs(tmp_path, ["C", "I"], ["C", "C"])
+    assert before.began is None
+    assert not any("newer" in one for one in gate_logs(after, before).gate.warnings)
+
+
+def test_the_name_of_a_samples_file_dates_a_log_of_lm_eval(tmp_path):
+    folder = lm_eval_log(tmp_path / "a", [1.0, 0.0])
+    assert read_lm_eval(folder).began == datetime(2026, 11, 30, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("value", ["yesterday", None, [1], 1e30, float("nan")])
+def test_what_is_no_date_is_none(value):
+    assert as_time(value) is None
+
+
+def test_dates_are_in_utc():
+    noon = datetime(2026, 12, 1, 12, tzinfo=UTC)
+    assert as_time("2026-12-01T13:00:00+01:00") == as_time("2026-12-01T12:00:00") == as_time(noon.timestamp()) == noon

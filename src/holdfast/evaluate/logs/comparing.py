@@ -89,7 +89,7 @@ def gate_logs(
         _require_measure(condition.measure, compared, f"the condition {condition.text!r} names")
     about = (matched.warning, warning_of_repeats(matched.pairs), warning_of_generation(before, after))
     names = _warning_of_no_names(before, after) or _warning_of_one_name(before, after)
-    warnings = tuple(filter(None, (*about, names)))
+    warnings = tuple(filter(None, (*about, names, _warning_of_order(before, after))))
     gate = gate_measures(compared, conditions, options)
     return LogGate(replace(gate, warnings=(*warnings, *gate.warnings)), matched)
 
@@ -112,6 +112,21 @@ def _warning_of_one_name(before: Log, after: Log) -> str | None:
     return (
         f"both logs name the model {printable(before.model)!r}, so the gate says nothing of another; give the log of "
         "the checkpoint that is to be released, unless it has the same name."
+    )
+
+
+def _warning_of_order(before: Log, after: Log) -> str | None:
+    """Warns that two logs may be swapped, where the first is newer than the second."""
+    if not before.began or not after.began or before.began <= after.began:
+        return None
+    models = (repr(log.model) if log.model else "a model without a name" for log in (before, after))
+    newer, older = (
+        f"{str(log.path)!r} of {model}, {log.began:%Y-%m-%d %H:%M:%S}"
+        for log, model in zip((before, after), models, strict=True)
+    )
+    return printable(
+        f"the log before ({newer}) is newer than the log after ({older}), so the two may be swapped; check the order "
+        "of the two paths."
     )
 
 

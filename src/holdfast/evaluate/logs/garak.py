@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from holdfast.evaluate.logs.log import Log, Sample, as_number
+from holdfast.evaluate.logs.log import Log, Sample, as_number, as_time
 from holdfast.evaluate.logs.shapes import GARAK_ATTEMPT, GARAK_EVAL, Shape
 from holdfast.evaluate.logs.wrong_logs import cut_off, other_version, parse_lines
 from holdfast.json_files import digest
@@ -53,8 +53,9 @@ def read(path: Path) -> Log:
     samples = tuple(_samples(attempts, threshold))
     named = DEFAULT_THRESHOLD if threshold == DEFAULT_THRESHOLD else "another than 0.5"
     generation = {"garak's version": version, "responses to a prompt": setup.get("run.generations")}
-    scoring, run = {"the threshold of hits": named}, (entries.get("init") or [{}])[0].get("run")
-    return Log(PROGRAM, version, path, _model(setup), samples, scoring, generation, identity=run)
+    scoring, init = {"the threshold of hits": named}, (entries.get("init") or [{}])[0]
+    began = as_time(init.get("start_time"))
+    return Log(PROGRAM, version, path, _model(setup), samples, scoring, generation, init.get("run"), began)
 
 
 def _shape(entry: Mapping[str, Any]) -> Shape:

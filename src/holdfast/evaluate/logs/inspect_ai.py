@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from holdfast.evaluate.logs.archive import Archive
-from holdfast.evaluate.logs.log import Log, Numbers, Sample, as_number, mean_numbers, unscored_shares
+from holdfast.evaluate.logs.log import Log, Numbers, Sample, as_number, as_time, mean_numbers, unscored_shares
 from holdfast.evaluate.logs.shapes import INSPECT_HEADER, INSPECT_SAMPLE, require_shape
 from holdfast.evaluate.logs.wrong_logs import cut_off, other_version, without_ids
 from holdfast.json_files import digest
@@ -92,6 +92,7 @@ def _log(path: Path, header: Mapping[str, Any], samples: list[Mapping[str, Any]]
         {"task": spec.get("task"), "task version": spec.get("task_version")},
         {name: _generation(header).get(name) for name in GENERATION} | _prompting(header, samples),
         identity=spec.get("eval_id"),
+        began=as_time(spec.get("created")),
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from holdfast.evaluate.logs.log import Log, Numbers, Sample, as_number
+from holdfast.evaluate.logs.log import Log, Numbers, Sample, as_number, as_time
 from holdfast.evaluate.logs.shapes import LM_EVAL_RESULTS, LM_EVAL_ROW, require_shape
 from holdfast.evaluate.logs.wrong_logs import cut_off, parse_lines, without_ids
 from holdfast.json_files import digest
@@ -71,7 +71,15 @@ def read(path: Path) -> Log:
     version = str(results.get("lm_eval_version", "unknown"))
     hashes = sorted(digest(file.read_bytes().hex()) for file in run.samples.values())
     same = digest([*(results.get(name) for name in MODEL), *hashes])
-    return Log(PROGRAM, version, path, results.get("model_name"), samples, scoring, generation, identity=same)
+    named = SAMPLES_NAME.fullmatch(next(iter(run.samples.values())).name)
+    began = as_time(results.get("date")) or (as_time(_iso(named["date"])) if named else None)
+    return Log(PROGRAM, version, path, results.get("model_name"), samples, scoring, generation, same, began)
+
+
+def _iso(date: str) -> str:
+    """Turns the date in a file name into ISO 8601: 2026-12-01T10-04-03 has hyphens in place of colons."""
+    day, _, time = date.partition("T")
+    return f"{day}T{time.replace('-', ':')}"
 
 
 def _find_run(path: Path) -> Run:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from holdfast.spelling import quoted
@@ -54,6 +55,8 @@ class Log:
     """Settings of the model's responses. A difference is warned of."""
     identity: str | None = None
     """Name or hash of the run, equal in every file and form of its log. None where the log has none."""
+    began: datetime | None = None
+    """When the run began, in UTC. None where the log does not say."""
 
     def __repr__(self) -> str:
         return f"<Log of {self.program}: {len(self.samples)} samples, {', '.join(map(quoted, self.measures))}>"
@@ -90,3 +93,17 @@ def as_number(value: object) -> float | None:
     if not isinstance(value, bool | int | float) or not math.isfinite(value):
         return None
     return float(value)
+
+
+def as_time(value: object) -> datetime | None:
+    """Converts seconds since 1970 or an ISO 8601 text to UTC. A text without a time zone is taken as UTC.
+
+    None for anything else.
+    """
+    try:
+        if isinstance(value, str):
+            time = datetime.fromisoformat(value)
+            return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+        return None if (seconds := as_number(value)) is None else datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
