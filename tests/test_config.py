@@ -66,11 +66,11 @@ def test_an_option_without_its_name_is_refused_with_the_name_of_the_first():
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ({"iterations": "20"}, "iterations is '20'; input should be a number, not text"),
+        ({"iterations": "20"}, "iterations is '20'; input should be a whole number, not text"),
         ({"learning_rate": "3e-5"}, "learning_rate is '3e-5'; input should be a number, not text"),
-        ({"micro_batch_size": "2"}, "micro_batch_size is '2'; input should be a number, not text"),
+        ({"micro_batch_size": "2"}, "micro_batch_size is '2'; input should be a whole number, not text"),
         ({"shard": "yes"}, "shard is 'yes'; input should be True or False, not text"),
-        ({"lora": {"rank": "8"}}, "lora.rank is '8'; input should be a number, not text"),
+        ({"lora": {"rank": "8"}}, "lora.rank is '8'; input should be a whole number, not text"),
     ],
 )
 def test_a_call_refuses_text_for_a_number_and_a_config_may_give_it(given, sentence):

@@ -20,7 +20,15 @@ from io import TextIOWrapper
 from itertools import takewhile
 from typing import Annotated
 
-from cyclopts import CycloptsError, Group, MissingArgumentError, Parameter, UnknownOptionError, UnusedCliTokensError
+from cyclopts import (
+    CoercionError,
+    CycloptsError,
+    Group,
+    MissingArgumentError,
+    Parameter,
+    UnknownOptionError,
+    UnusedCliTokensError,
+)
 
 from holdfast import __version__
 from holdfast.allocator import keep_freed_memory
@@ -35,6 +43,7 @@ from holdfast.option_groups import OUTPUT, RARE_NAMES
 from holdfast.out_of_memory import is_out_of_memory, memory_sentence
 from holdfast.progress import hidden
 from holdfast.prompts.told import sentences
+from holdfast.shares import share_advice
 from holdfast.stopping import TerminatedError, end_on_sigterm, stopped_sentence
 from holdfast.usual_names import usual
 from holdfast.wrong_options import reason_of
@@ -247,6 +256,12 @@ def _usual_option(error: UnknownOptionError) -> str | None:
     return None if ours is None else f"there is no option {given}; did you mean {ours}? See --help."
 
 
+def _advice_on_percentage(error: CoercionError) -> str | None:
+    """Says how to write a share that was given in percent. None for any other wrong number."""
+    advice = share_advice(error.token.value) if error.token and error.target_type is float else None
+    return f"{error.token.keyword or 'a number'} takes no percentage; {advice}." if error.token and advice else None
+
+
 def _sentence(error: object) -> str:
     """Describes an error in one line. For options that pydantic rejects it names each option and its value."""
     if isinstance(error, MissingArgumentError) and error.argument and not error.tokens_so_far:
@@ -254,12 +269,15 @@ def _sentence(error: object) -> str:
         return f"{name} is missing, or has no value; see --help."
     if isinstance(error, UnknownOptionError) and (told := _usual_option(error)):
         return told
+    if isinstance(error, CoercionError) and (advice := _advice_on_percentage(error)):
+        return advice
     if isinstance(error, UnusedCliTokensError):
         return superfluous_sentence(app, error)
     refused = error.__cause__ if isinstance(error, CycloptsError) else error
     errors = getattr(refused, "errors", None)
     if errors is None:
-        return " ".join(str(error).split())
+        told = " ".join(str(error).split())
+        return f"{told} Write 1% as 0.01." if told.endswith(("Must be < 1.", "Must be <= 1.")) else told
     prefix = getattr(getattr(error, "argument", None), "name", "*")  # the group's prefix, such as --generate
     parts = []
     for problem in errors():

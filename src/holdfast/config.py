@@ -68,7 +68,7 @@ class Options(BaseModel, metaclass=ReadableKind):
     def _refuse_text_in_a_call(cls, value: object, info: ValidationInfo) -> object:
         kinds = alternatives(cls.model_fields[str(info.field_name)].annotation)
         if info.context is CALL and isinstance(value, str) and kinds <= {int, float, bool, NoneType}:
-            wanted = "True or False" if bool in kinds else "a number"
+            wanted = "True or False" if bool in kinds else "a number" if float in kinds else "a whole number"
             raise PydanticCustomError("text_in_a_call", "Input should be {wanted}, not text", {"wanted": wanted})
         return value
 

@@ -1,4 +1,14 @@
-"""A share of counted weights in words, the same wherever a command or a line prints one."""
+"""Shares in words: how commands and pages print one, and the advice where somebody gives a percentage."""
+
+import re
+
+PERCENTAGE = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+))\s*%")
+
+
+def share_advice(given: object) -> str | None:
+    """Returns 'give 0.05 in place of 5%' for a text that is a percentage. None for anything else."""
+    found = PERCENTAGE.fullmatch(given.strip()) if isinstance(given, str) else None
+    return f"give {float(found[1]) / 100:.10g} in place of {found[0]}" if found else None
 
 
 def share_words(part: int, whole: int) -> str:

@@ -7,8 +7,11 @@ from typing import get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from holdfast.shares import share_advice
 from holdfast.spelling import is_misspelt, meant
 
+SHARES = ("fraction", "fractions", "share", "margin", "decay", "mass")
+"""Ends of the names of settings that are shares, and that somebody may give in percent."""
 CHOICE = re.compile(r"'([^']*)'")
 """One of the choices in pydantic's list of them."""
 
@@ -43,8 +46,12 @@ def reason_of(error: ErrorDetails) -> str:
     choices = CHOICE.findall(str(error.get("ctx", {}).get("expected", "")))
     if isinstance(given, str) and is_misspelt(given, choices):
         return meant(given, choices)
-    is_share = str(error.get("loc", ("",))[-1]).endswith(("fraction", "share"))
-    remedy = "; write 1% as 0.01" if is_share and error["type"] == "less_than" else ""
+    asks_for_whole = "valid integer" in reason or "whole number" in reason
+    if not asks_for_whole and (advice := share_advice(given)):
+        return advice
+    name = next((part for part in reversed(error.get("loc", ())) if isinstance(part, str)), "")
+    above = error.get("type") in ("less_than", "less_than_equal")
+    remedy = "; write 1% as 0.01" if above and name.endswith(SHARES) else ""
     return reason[0].lower() + reason[1:] + remedy
 
 

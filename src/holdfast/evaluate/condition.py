@@ -24,6 +24,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, NoReturn
 
+from holdfast.shares import share_advice
+
 ENDS = ("low", "high", "unscored")
 EXAMPLES = "asr > before + 0.02, perplexity > before * 1.5, utility.high < before.low"
 PLAIN_NAME = re.compile(r"[A-Za-z_]\w*(?:,[^\s<>='/]+)?(?:/[^\s<>=']+)?")
@@ -168,6 +170,12 @@ class _Parser:
     def fail(self, expected: str, why: str = "") -> NoReturn:
         """Raises ValueError with the place of the first unexpected token."""
         token = self.tokens[0]
+        number = re.search(r"[\d.]+\s*%", self.text)
+        if token.text == "%" and number and (advice := share_advice(number[0])):
+            raise ValueError(
+                f"the condition {self.text!r} does not parse: measures are shares, so {advice}; conditions look like: "
+                f"{EXAMPLES}."
+            )
         what = f"{token.text!r} at character {token.place}" if token.text else "the end"
         because = f" ({why})" if why else ""
         raise ValueError(

@@ -23,6 +23,7 @@ COMPLETE = {
     ("text", "message"),
     [
         ("model = ", "is not TOML: "),
+        ("fraction = 5%", r"is not TOML: .*; give 0\.05 in place of 5%\.$"),
         ("judge = 'x'", r"model is missing; add it\. \(Also wrong: calibration, suite"),
         ("judge = 'x'\nmodel = 'y'\nselectors = ['top', 3]", r"\(Also wrong: .*item 2 of selectors"),
         ("modle = 'x'", "there is no setting modle; did you mean 'model'\\? known: model, judge, "),

@@ -1,5 +1,6 @@
 """Reads TOML config files into options. Errors name the wrong setting, its value and what is allowed."""
 
+import re
 import tomllib
 from pathlib import Path
 from typing import TypeVar
@@ -7,9 +8,12 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from holdfast.config import Options
+from holdfast.shares import share_advice
 from holdfast.wrong_options import place_of, sentence_on
 
 Config = TypeVar("Config", bound=Options)
+BARE_PERCENTAGE = re.compile(r"[=,\[]\s*([\d.]+\s*%)")
+"""A percentage without quotes, which TOML can't read."""
 NAMED = 6
 """Most settings that a sentence names."""
 
@@ -26,10 +30,14 @@ def load_config(path: Path, kind: type[Config]) -> Config:
             f"config {str(path)!r} {wrong}; `holdfast init {path}` writes a config for `holdfast run`, and examples/ "
             "has others."
         )
+    text = ""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors put a byte-order mark first
+        text = path.read_text(encoding="utf-8-sig")  # some editors put a byte-order mark first
+        content = tomllib.loads(text)
     except ValueError as error:
-        raise ValueError(f"config {str(path)!r} is not TOML: {error}.") from error
+        percentage = BARE_PERCENTAGE.search(text)
+        advice = f"; {share_advice(percentage[1])}" if percentage else ""
+        raise ValueError(f"config {str(path)!r} is not TOML: {error}{advice}.") from error
     return read_config(content, kind, path)
 
 
