@@ -48,28 +48,52 @@ def test_a_hold_that_held_exits_with_0_and_one_that_did_not_with_1_and_its_place
     assert "The first held weights that moved" in told.out
 
 
-def test_the_verdict_in_words_is_the_last_line_below_a_table_by_layer(files, capsys):
+def test_the_verdict_in_words_is_the_first_line(files, capsys):
     assert run(files, "base") == 0
-    table, verdict = capsys.readouterr().out.strip().rsplit("\n", 1)
+    verdict, tables = capsys.readouterr().out.split("\n", 1)
     assert verdict == "2 held weights kept every bit; 0 others moved"
-    assert "Where" not in table, "nothing moved"
+    assert "Where" not in tables, "nothing moved"
     assert run(files, "moved") == 1
-    verdict = capsys.readouterr().out.strip().rsplit("\n", 1)[1]
+    verdict = capsys.readouterr().out.splitlines()[0]
     assert verdict == "1 of 2 held weights moved, all in layer 0 self_attn.v_proj; 0 others moved"
 
 
-def test_tables_have_the_layers_where_weights_moved_and_no_other(files, capsys):
+def test_weights_that_may_move_have_a_table_by_layer_only_where_it_is_asked_for(files, capsys):
+    model = make_llama()
+    with torch.no_grad():
+        model.get_parameter(NAME).view(-1)[3] += 1
+    save(files / "tuned", model)
+    assert run(files, "tuned") == 0
+    assert "Where" not in capsys.readouterr().out
+    assert run(files, "tuned", "--by-layer") == 0
+    shown = capsys.readouterr().out
+    assert "Where weights moved" in shown
+    assert "Where held weights moved" not in shown
+
+
+def test_a_model_that_set_made_is_told_of_the_opposite_check(files, capsys):
     assert run(files, "moved") == 1
+    assert capsys.readouterr().err.endswith("No other weight moved, as after SET: check that by --only-mask-moved.\n")
+    model = make_llama()
+    with torch.no_grad():
+        model.get_parameter(NAME).view(-1)[[3, 9]] += 1
+    save(files / "both", model)
+    assert run(files, "both") == 1
+    assert "--only-mask-moved" not in capsys.readouterr().err
+
+
+def test_tables_have_the_layers_where_weights_moved_and_no_other(files, capsys):
+    assert run(files, "moved", "--by-layer") == 1
     out = capsys.readouterr().out
     assert out.count("Layers where none moved are left out.") == 2
-    layers = [line.split()[0] for line in out.splitlines()[:-1] if line.lstrip()[:1].isdigit()]
+    layers = [line.split()[0] for line in out.splitlines()[1:] if line.lstrip()[:1].isdigit()]
     assert layers == ["0", "0"], "of two layers, in each of two tables"
 
 
 def test_only_the_mask_may_move_after_set_and_another_weight_that_did_exits_with_1_and_its_place(files, capsys):
     assert run(files, "moved", "--only-mask-moved") == 0
     told = capsys.readouterr().out
-    assert told.strip().endswith("weights outside the mask kept every bit; 1 of the mask's 2 moved")
+    assert told.splitlines()[0].endswith("weights outside the mask kept every bit; 1 of the mask's 2 moved")
     assert "weights in the mask that moved" in told
     model = make_llama()
     with torch.no_grad():

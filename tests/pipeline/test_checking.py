@@ -73,7 +73,10 @@ def test_float32_and_bfloat16_files_of_the_same_values_are_equal_and_both_dtypes
     model, folder = base
     found = check_hold(saved(tmp_path, make_llama().bfloat16()), folder, mask_of(model, [0, 5]), allow_unchanged=True)
     assert (found.held_moved, found.others_moved) == (0, 0)
-    assert caplog.messages[0] == "every held weight kept its value (base float32, model bfloat16)."
+    assert caplog.messages[0] == (
+        "every held weight kept every bit after a cast to the wider dtype, which is exact (base float32, model "
+        "bfloat16)."
+    )
 
 
 def test_checkpoints_of_one_dtype_are_compared_without_a_word_on_it(base, tmp_path, caplog):

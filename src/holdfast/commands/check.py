@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 from rich.console import RenderableType
+from rich.text import Text
 
 from holdfast.commands.console import Json, show, shown_progress, table
 from holdfast.commands.layers import layer_table
@@ -21,6 +22,7 @@ def check(
     base: str,
     mask: Path,
     only_mask_moved: Annotated[bool, Parameter(negative="")] = False,
+    by_layer: Annotated[bool, Parameter(negative="")] = False,
     allow_unchanged: Annotated[bool, Parameter(negative="")] = False,
     json: Json = False,
 ) -> None:
@@ -30,12 +32,13 @@ def check(
 
     After SET: holdfast check enhanced/model --base testbed:unaligned --mask mask.safetensors --only-mask-moved
 
-    Exit codes: 0: every weight that must not move kept its value. 1: one moved, and the last line names it. 2: any
+    Exit codes: 0: every weight that must not move kept every bit. 1: one moved, and the last line names it. 2: any
     other error, explained in one sentence, such as a checkpoint in which no weight moved at all.
 
-    The last line says which weights moved. Tables show where, by layer and component, in multiples of the model's
-    average: 2 in a cell means that twice as large a share of these weights moved as of all weights. Layers where none
-    moved are left out. --quiet leaves the tables out.
+    The first line is the verdict, and a table counts the weights that moved. If weights moved that must not, another
+    table shows where, by layer and component, in multiples of the average: 2 in a cell means that twice as large a
+    share of these weights moved there. --by-layer shows such a table for all weights that moved. Layers where none
+    moved are left out. --quiet prints the verdict alone.
 
     Parameters
     ----------
@@ -49,6 +52,8 @@ def check(
     only_mask_moved
         Check the opposite, for a model that `enhance` made: only the mask's weights may have moved, and all others must
         have kept every bit.
+    by_layer
+        Also show in which layers and components weights moved, of all weights.
     allow_unchanged
         Accept a checkpoint that has the base's own weights. It passes every check, so it is refused without this
         option.
@@ -63,18 +68,24 @@ def check(
     if not allow_unchanged:
         checked.refuse_unchanged(model, "--allow-unchanged")
     result = {"model": model, "base": base, "mask": str(mask), "only_mask_moved": only_mask_moved, **checked.as_json()}
-    show(result, [] if hidden.get() else _tables(checked), json, note=checked.verdict)
-    checked.refuse_moved()
+    show(result, [Text(checked.verdict), *([] if hidden.get() else _tables(checked, by_layer))], json)
+    checked.refuse_moved("--only-mask-moved")
 
 
-def _tables(checked: "HoldCheck") -> list[RenderableType]:
-    """Makes the tables: where weights moved, the first that must not have moved, and totals. Leaves out empty ones."""
+def _tables(checked: "HoldCheck", whole: bool) -> list[RenderableType]:
+    """Makes the tables: totals, where weights moved that must not, and the first of them. Leaves out empty ones.
+
+    `whole` adds where any weight moved.
+    """
     from holdfast.pipeline.checking import OnlyMaskCheck
 
     trained = isinstance(checked, OnlyMaskCheck)
     kind = "weights outside the mask" if trained else "held weights"
-    tables: list[RenderableType] = []
-    if checked.held_moved or checked.others_moved:
+    masked = "weights in the mask" if trained else "held weights"
+    tables: list[RenderableType] = [
+        table("Training" if trained else "Hold", ("what", "number"), _totals(checked, masked))
+    ]
+    if whole and (checked.held_moved or checked.others_moved):
         tables.append(layer_table("Where weights moved", checked.moved_by_layer(), without_empty=True))
     if checked.moved:
         moved = [(entry.name, entry.index, entry.before, entry.after) for entry in checked.moved]
@@ -83,8 +94,7 @@ def _tables(checked: "HoldCheck") -> list[RenderableType]:
         )
         tables.append(layer_table(f"Where {kind} moved", by_layer, without_empty=True))
         tables.append(table(f"The first {kind} that moved", ("parameter", "entry", "before", "after"), moved))
-    masked = "weights in the mask" if trained else "held weights"
-    return [*tables, table("Training" if trained else "Hold", ("what", "number"), _totals(checked, masked))]
+    return tables
 
 
 def _totals(checked: "HoldCheck", masked: str) -> list[tuple[str, str]]:

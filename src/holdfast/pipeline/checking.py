@@ -159,13 +159,18 @@ class HoldCheck:
             f"give the tuned checkpoint, or accept this one by {accept}."
         )
 
-    def refuse_moved(self) -> None:
-        """Raises InvariantError when a held entry moved."""
+    def refuse_moved(self, opposite: str = "check_only_mask_moved") -> None:
+        """Raises InvariantError when a held entry moved.
+
+        Args:
+            opposite: what checks that only the mask's weights moved, for a model that SET made.
+        """
         if self.held_moved:
-            entry = self.moved[0]
+            entry, only_these = self.moved[0], not self.others_moved and not self.not_compared
+            set_made = f" No other weight moved, as after SET: check that by {opposite}." if only_these else ""
             raise InvariantError(
                 f"{self.held_moved:,} of {self.held:,} held weights moved, the first is entry {entry.index} of "
-                f"{entry.name}: {entry.before!r} before, {entry.after!r} after."
+                f"{entry.name}: {entry.before!r} before, {entry.after!r} after.{set_made}"
             )
 
 
@@ -200,8 +205,12 @@ class OnlyMaskCheck(HoldCheck):
         """Counts the weights outside the mask that moved by layer, among those outside it."""
         return self._by_layer(lambda component: (component.entries - component.held, component.others_moved))
 
-    def refuse_moved(self) -> None:
-        """Raises InvariantError when an entry outside the mask moved, or a parameter could not be compared."""
+    def refuse_moved(self, opposite: str = "check_only_mask_moved") -> None:
+        """Raises InvariantError when an entry outside the mask moved, or a parameter could not be compared.
+
+        Args:
+            opposite: without effect.
+        """
         if self.others_moved:
             entry = self.moved[0]
             raise InvariantError(
@@ -333,7 +342,7 @@ def _log_dtypes(names: Sequence[str], base: StoredModel, model: StoredModel, *, 
     if before == after:
         return
     what = (
-        f"every {words} kept its value"
+        f"every {words} kept every bit after a cast to the wider dtype, which is exact"
         if kept
         else f"each {words} is compared by its value, and one that the smaller dtype cannot hold has moved"
     )
