@@ -82,11 +82,11 @@ def test_the_end_of_a_forked_worker_is_not_that_of_the_command():
 @pytest.mark.parametrize(
     ("file", "command", "sentence"),
     [
-        ("responses.jsonl", "evaluate", CONTINUES),
-        ("checkpoint-2/model.safetensors", "adapt", CONTINUES),
+        ("responses.jsonl", "evaluate", f"stopped; FOLDER keeps what is done so far. {CONTINUES}"),
+        ("checkpoint-2/model.safetensors", "adapt", f"stopped; FOLDER keeps what is done so far. {CONTINUES}"),
         ("settings.json", "evaluate", BEGINS_AGAIN),
         ("fine_tuning.json", "adapt", f"{BEGINS_AGAIN} --checkpoint-every N saves one every N steps."),
-        ("settings.json", "run", CONTINUES),
+        ("settings.json", "run", f"stopped; finished steps are kept. {CONTINUES}"),
     ],
 )
 def test_a_command_continues_only_from_a_state_on_disk(tmp_path, file, command, sentence):
@@ -95,7 +95,7 @@ def test_a_command_continues_only_from_a_state_on_disk(tmp_path, file, command, 
     path.write_text("{}")
     stop = KeyboardInterrupt()
     mark_saved(stop, tmp_path)
-    assert stopped_sentence(stop, command) == sentence
+    assert stopped_sentence(stop, command) == sentence.replace("FOLDER", str(tmp_path))
 
 
 def test_an_empty_file_is_no_state(tmp_path):

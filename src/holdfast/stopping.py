@@ -7,6 +7,8 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from holdfast.printable import printable
+
 GRACE = 10.0
 """Seconds between SIGTERM and the end of a process that can't react to it."""
 AGAIN = 0.05
@@ -14,7 +16,7 @@ AGAIN = 0.05
 MARKS = frozenset({"settings.json", "fine_tuning.json"})
 """Files that name the work of a folder and hold none of it."""
 CUT_OFF = "stopped in the middle of a step; the same command continues from its last saved state, if there is one."
-CONTINUES = "stopped; run the same command again to continue from its last saved state."
+CONTINUES = "Run the same command again to continue from there."
 BEGINS_AGAIN = "stopped; no state was saved, so the same command starts from the beginning."
 RUNS = frozenset({"run", "demo"})
 """Commands of several steps, each of which saves its result."""
@@ -79,13 +81,15 @@ def _watch(told: int, handled: threading.Event) -> None:
 def mark_saved(stop: KeyboardInterrupt, folder: Path) -> None:
     """Records on an interrupt that the folder holds a state from which the command continues, if it does."""
     if any(path.name not in MARKS and path.is_file() and path.stat().st_size for path in folder.rglob("*")):
-        stop.has_saved = True  # pyright: ignore[reportAttributeAccessIssue]
+        stop.saved_in = str(folder)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def stopped_sentence(stop: KeyboardInterrupt, command: str | None, arguments: Sequence[str] = ()) -> str:
-    """Says what the same command does when it is run again. `arguments` are those that were given."""
-    if command in RUNS or getattr(stop, "has_saved", False):
-        return CONTINUES
+    """Says what is kept, and what the same command does when it is run again. `arguments` are those that were given."""
+    if folder := getattr(stop, "saved_in", None):
+        return printable(f"stopped; {folder} keeps what is done so far. {CONTINUES}")
+    if command in RUNS:
+        return f"stopped; finished steps are kept. {CONTINUES}"
     if command not in TUNING:
         return BEGINS_AGAIN
     if any("checkpoint-every" in argument for argument in arguments):
