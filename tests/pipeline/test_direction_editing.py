@@ -205,6 +205,15 @@ def test_a_random_direction_is_a_control_whatever_it_is_like(tmp_path, prompts):
     assert edit_direction(model, tmp_path / "random", 0.5, tmp_path / "edited", prompts).patch.reversible
 
 
+def test_a_direction_no_better_than_random_ones_is_warned_of(tmp_path, prompts, caplog):
+    model = saved(tmp_path / "base")
+    own, random = ({"recognised": [10, 10], "separation": separation} for separation in (2.0, 1.0))
+    chance = {"recognised": {"direction": own, "random": [random]}}
+    path = direction_file(tmp_path / "direction", model, made_by=chance)
+    edit_direction(model, path, 0.5, tmp_path / "edited", prompts)
+    assert any("a random direction tells 10 of 10 tested pairs apart" in one for one in caplog.messages)
+
+
 def test_the_command_prints_the_shift_and_says_that_it_is_done(tmp_path, prompts, capsys):
     model, out = saved(tmp_path / "base"), str(tmp_path / "edited")
     path = str(direction_file(tmp_path / "direction", model))
@@ -213,6 +222,8 @@ def test_the_command_prints_the_shift_and_says_that_it_is_done(tmp_path, prompts
     printed = capsys.readouterr()
     assert "rank_one" in printed.out
     assert "prompts left out" in printed.out
+    assert f"Measure it beside the model before: holdfast evaluate {out}/model --harmful FILE" in printed.out
+    assert f"Take it off: holdfast patch revert {out}/model {out}/patch.safetensors --out FOLDER" in printed.out
     assert call([*command, "--exist-ok"]) == 0
     assert "there is nothing to do" in capsys.readouterr().out
     assert call(command) == 2

@@ -11,6 +11,7 @@ from holdfast.pipeline.directions import (
     load_pairs,
     recognise_on_files,
     transplant_on_files,
+    warn_of_random,
 )
 from holdfast.values import Direction
 
@@ -90,6 +91,26 @@ def test_a_direction_like_those_of_shuffled_labels_is_warned_of(found, tmp_path,
     )
     assert by_chance.made_by["recognised"]["p_shuffled"] > 0.05
     assert "the direction is not distinguishable from shuffled labels: it tells" in caplog.text
+
+
+def at(count, separation, n=20):
+    return {"recognised": [count, n], "separation": separation}
+
+
+@pytest.mark.parametrize(
+    ("random", "warned"),
+    [([at(12, 0.2), at(19, -0.9)], True), ([at(20, 0.9)], True), ([at(18, 0.9)], False), ([], False)],
+)
+def test_random_directions_that_tell_as_many_pairs_apart_are_warned_of(random, warned, caplog):
+    warn_of_random(at(19, 2.5), random)
+    assert bool(caplog.messages) == warned
+    if warned:
+        most = max(one["recognised"][0] for one in random)
+        assert caplog.messages == [
+            f"a random direction tells {most} of 20 tested pairs apart, and the direction 19, so the share alone "
+            "shows nothing; compare the mean / spread of the margin, which is 2.50, and up to 0.90 for random "
+            "directions."
+        ]
 
 
 def test_too_few_pairs_are_refused_before_the_model_is_read(tmp_path):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from holdfast.commands.after_change import next_commands
 from holdfast.commands.console import Json, show_known, shown_progress
 from holdfast.commands.once import ExistOk, Once
 from holdfast.commands.tuned import check_mask
@@ -47,4 +48,4 @@ def edit(
         made = edit_model(model, mask, scale, out, progress)
     once.record()
     result = {"out": str(out), "scale": scale, "entries_changed": len(made), "tensors": len(made.parts)}
-    show_known("Edit", result, json)
+    show_known("Edit", result, json, note=next_commands(out))

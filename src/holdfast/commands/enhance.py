@@ -4,7 +4,8 @@ import logging
 from pathlib import Path
 from shlex import quote
 
-from holdfast.commands.console import Json, show_known, shown_progress, unless_quiet
+from holdfast.commands.after_change import next_commands
+from holdfast.commands.console import Json, show_known, shown_progress
 from holdfast.commands.once import ExistOk, Once
 from holdfast.commands.parameters import Combine, Enhance, EnhanceMethod
 from holdfast.commands.tuned import check_mask, training_numbers
@@ -72,17 +73,13 @@ def enhance(
     named = {} if chosen.name in ("set", "plain") else {"method": chosen.name}
     result = {"out": str(out), **named, **trained, **training_numbers(done, options.iterations)}
     once.record()
-    show_known(
-        "SET" if mask else "Tuning of all weights", result, json, note=unless_quiet(_next_steps(model, out, mask))
-    )
+    show_known("SET" if mask else "Tuning of all weights", result, json, note=_next_steps(model, out, mask))
 
 
 def _next_steps(model: str, out: Path, mask: Path | None) -> str:
     """Lists the commands that measure the new model, check it, and take the change off again."""
-    before, after = quote(model), quote(str(out / "model"))
-    steps = [f"Measure it beside the model before: holdfast evaluate {after} --harmful FILE --harmless FILE --out FILE"]
-    if mask:
-        steps.append(f"Check it: holdfast check {after} --base {before} --mask {quote(str(mask))} --only-mask-moved")
-        patch = quote(str(out / "patch.safetensors"))
-        steps.append(f"Take it off: holdfast patch revert {after} {patch} --out FOLDER")
-    return "\n".join(steps)
+    if mask is None:
+        return next_commands(out, reverts=False)
+    after, base = quote(str(out / "model")), quote(model)
+    check = f"Check it: holdfast check {after} --base {base} --mask {quote(str(mask))} --only-mask-moved"
+    return next_commands(out, check)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from holdfast.commands.after_change import next_commands
 from holdfast.commands.console import Json, show, shown_progress, table, warn
 from holdfast.commands.layers import layer_table
 from holdfast.commands.once import ExistOk, Once
@@ -70,7 +71,8 @@ def _restore(aligned: str, tuned: str, out: Path, options: RestoreOptions | None
         )
     changes = patching.changes_by_layer(done.patch)
     tables = [layer_table(patching.patch_title(changes), changes), table("Restored", ("what", "value"), _facts(done))]
-    show({"out": str(out), **done.as_json()}, tables, json, note=f"Restored model: {out / 'model'}")
+    note = "\n".join(filter(None, [f"Restored model: {out / 'model'}", next_commands(out)]))
+    show({"out": str(out), **done.as_json()}, tables, json, note=note)
 
 
 def _facts(done: "Restored") -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from holdfast.commands.after_change import next_commands
 from holdfast.commands.console import facts, show, table, warn
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ def show_strengthened(made: "DirectionEdit", out: Path, json: bool) -> None:
     result = edit | {"evenness": asdict(made.evenness) if made.evenness else None}
     if made.evenness:
         tables.append(_evenness_table(made.evenness))
-    show(result, tables, json, note=f"Patch: {out / 'patch.safetensors'}")
+    note = "\n".join(filter(None, [f"Patch: {out / 'patch.safetensors'}", next_commands(out)]))
+    show(result, tables, json, note=note)
     if made.evenness:
         _warn_of_unevenness(made.evenness)
 

@@ -30,6 +30,7 @@ from holdfast.models.stored import StoredModel, open_stored, stored_fingerprint
 from holdfast.models.stream_writers import StreamWriter, find_writer, require_unchanged
 from holdfast.models.tables import pad_id_for
 from holdfast.pipeline.direction_sides import refuse_away_from_harm
+from holdfast.pipeline.directions import warn_of_random
 from holdfast.pipeline.edited_checkpoint import PATCH, write_edit
 from holdfast.pipeline.outputs import refuse_existing, written_whole
 from holdfast.progress import Progress, silent
@@ -122,6 +123,8 @@ def edit_direction(
     require_name(out, "the folder for the edit", "give a new one")
     out, along = Path(out), load_direction(direction)
     refuse_away_from_harm(str(direction), along)
+    if isinstance(recognised := along.made_by.get("recognised"), dict):
+        warn_of_random(recognised["direction"], recognised["random"])
     refuse_existing(out)
     given = None if prompts is None else load_prompts(prompts)
     with written_whole(out) as partial:

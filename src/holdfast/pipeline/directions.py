@@ -1,9 +1,10 @@
 """Finds a direction from two prompt sets, and tests one on two others."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -137,6 +138,7 @@ def find_direction(
     found = find_in_states(*states, lengths, layer=layer, seed=seed)
     _warn_of_length(counted_rate(*found.recognition.length))
     _warn_of_chance(found.recognition)
+    warn_of_random(_apart(found.recognition.direction), [_apart(one) for one in found.recognition.random])
     made_by: Meta = {
         **version(),
         "model": model_entry(model, loaded.base),
@@ -180,6 +182,7 @@ def recognise_on_files(model: str, path: Path, positive: str, negative: str, pro
     positives, negatives = (side[direction.layer] for side in states)
     found = recognise(direction.vector, positives, negatives)
     controls = chance_controls(positives, negatives, CONTROL_SEED)
+    warn_of_random(_apart(found), [_apart(one) for one in controls[1]])
     return Tested(direction, counted_rate(*found.recognised), found.separation, *controls, length)
 
 
@@ -262,6 +265,27 @@ def _warn_of_chance(recognition: Recognition) -> None:
             own.separation,
             max(abs(one.separation) for one in recognition.shuffled),
             recognition.p_shuffled,
+        )
+
+
+def warn_of_random(own: Mapping[str, Any], random: Sequence[Mapping[str, Any]]) -> None:
+    """Warns if a random direction tells as many pairs apart as the direction, so that its share shows nothing.
+
+    Args:
+        own: the direction's counts and separation, as its file records them.
+        random: those of the random directions.
+    """
+    count, n = own["recognised"]
+    most = max((one["recognised"][0] for one in random), default=-1)
+    if n and most >= count:
+        logger.warning(
+            "a random direction tells %d of %d tested pairs apart, and the direction %d, so the share alone shows "
+            "nothing; compare the mean / spread of the margin, which is %.2f, and up to %.2f for random directions.",
+            most,
+            n,
+            count,
+            own["separation"],
+            max(abs(one["separation"]) for one in random),
         )
 
 
