@@ -244,7 +244,7 @@ class Stability:
 
     iou: float
     random_iou: float
-    """IoU to expect of random masks of the same density."""
+    """IoU to expect of random masks of the same density, drawn from all scored entries."""
     rank_correlation: float | None = None
     """Spearman's rho, or None where one of the two gives all entries the same score."""
     iou_low: float | None = None
@@ -252,3 +252,5 @@ class Stability:
     iou_high: float | None = None
     rank_low: float | None = None
     rank_high: float | None = None
+    random_iou_per_tensor: float | None = None
+    """IoU to expect of random masks with as many entries in every tensor. None in older files."""

@@ -77,7 +77,7 @@ def test_masks_that_are_cut_on_the_way_are_those_that_top_cuts_from_scores(name,
     halves = stability(*map(load_scores, files_of(whole)[1:]), fraction=0.02)
     agreement = load_json(stability_of(out))
     assert agreement.pop("made_by") == mask.made_by
-    names = ("iou", "random_iou", "iou_low", "iou_high")
+    names = ("iou", "random_iou", "iou_low", "iou_high", "random_iou_per_tensor")
     assert agreement == result.agreement == {name: getattr(halves, name) for name in names}
     assert load_mask(files_of(out)[1]).iou(load_mask(files_of(out)[2])) == halves.iou
 

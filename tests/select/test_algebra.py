@@ -1,9 +1,11 @@
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holdfast.select import combine, random_iou
+from holdfast.select import combine, random_iou, random_iou_per_tensor
 from holdfast.values import Mask
 from tests.select.given import selected_entries
 
@@ -60,3 +62,25 @@ def test_the_random_overlap_is_that_of_random_sets_of_these_sizes():
     tenth = drawn(1000)
     assert random_iou(tenth, tenth) == pytest.approx(0.1 / (2 - 0.1))
     assert random_iou(drawn(0), drawn(0)) == 1
+
+
+def test_the_random_overlap_per_tensor_is_that_of_random_sets_with_as_many_in_every_tensor():
+    shapes, generator = {"dense": (1000,), "sparse": (100, 90), "empty": (500,)}, torch.Generator().manual_seed(0)
+
+    def drawn(**sizes):
+        sizes = {name: (size, shapes[name]) for name, size in sizes.items()}
+        indices = {
+            name: torch.randperm(math.prod(shape), generator=generator)[:size].sort().values
+            for name, (size, shape) in sizes.items()
+        }
+        return Mask(indices, shapes, "base", 10_500)
+
+    pairs = [(drawn(dense=500, sparse=90), drawn(dense=400, sparse=180)) for _ in range(50)]
+    mean = sum(left.iou(right) for left, right in pairs) / len(pairs)
+    # Both are expected to share 500 * 400 / 1000 + 90 * 180 / 9000 = 201.8 of 1170 - 201.8.
+    assert random_iou_per_tensor(*pairs[0]) == pytest.approx(201.8 / 968.2)
+    # The spread of one overlap is 0.01 (hypergeometric, 8 entries of 970), that of the mean of 50 is 0.0014. Five of it.
+    assert mean == pytest.approx(random_iou_per_tensor(*pairs[0]), abs=0.007)
+    assert random_iou(*pairs[0]) < 0.3 * mean
+    assert random_iou_per_tensor(drawn(dense=5), drawn(sparse=5)) == 0
+    assert random_iou_per_tensor(drawn(), drawn()) == 1

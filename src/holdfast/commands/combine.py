@@ -12,14 +12,16 @@ from holdfast.commands.console import Json, show, table
 from holdfast.commands.masks import mask_json, mask_table, origin_table
 from holdfast.models.paths import by_layer, layer_and_path
 from holdfast.pipeline.masks import combine_masks
-from holdfast.select.algebra import EmptyResultError, Operation, random_iou
+from holdfast.select.algebra import EmptyResultError, Operation, random_iou, random_iou_per_tensor
 from holdfast.values import Mask, refuse_unlike
 
 SHOWN = 12
 """Most components that the terminal shows."""
 PART_KEYS = ("layer", "component", "iou", "random_iou")
 """Keys of the overlap in a component, in JSON."""
-KEYS = ("first", "second", "iou", "random_iou")
+Overlap = tuple[str, str, float, float, float]
+"""Two masks, their IoU, and that of random ones: of their sizes, and with as many in every tensor."""
+KEYS = ("first", "second", "iou", "random_iou", "random_iou_per_tensor")
 """Keys of an overlap in JSON."""
 
 
@@ -82,10 +84,10 @@ def combine(
     show({**mask_json(mask, out), **overlap}, tables, json, note=note)
 
 
-def _overlaps(masks: Sequence[tuple[Path, Mask]]) -> list[tuple[str, str, float, float]]:
-    """Lists every two masks with their IoU and the IoU expected of two random masks of their sizes."""
+def _overlaps(masks: Sequence[tuple[Path, Mask]]) -> list[Overlap]:
+    """Lists every two masks with their IoU and that expected of random masks: of their sizes, and of each tensor's."""
     return [
-        (str(first), str(second), left.iou(right), random_iou(left, right))
+        (str(first), str(second), left.iou(right), random_iou(left, right), random_iou_per_tensor(left, right))
         for (first, left), (second, right) in combinations(masks, 2)
     ]
 
@@ -126,6 +128,7 @@ def _component_table(rows: Sequence[tuple[int | None, str, float, float]], *mask
     return table(title, ("layer", "component", "weights in both masks together", "IoU", "random IoU"), cells)
 
 
-def _overlap_table(overlaps: Sequence[tuple[str, str, float, float]]) -> Table:
-    rows = [(first, second, f"{iou:.3f}", f"{by_chance:.3f}") for first, second, iou, by_chance in overlaps]
-    return table("Overlap", ("mask", "and mask", "IoU", "random IoU"), rows)
+def _overlap_table(overlaps: Sequence[Overlap]) -> Table:
+    rows = [(first, second, *(f"{number:.3f}" for number in numbers)) for first, second, *numbers in overlaps]
+    columns = ("mask", "and mask", "IoU", "random IoU", "random IoU, as many in every tensor")
+    return table("Overlap", columns, rows)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import RenderableType
 
 from holdfast.allocator import give_back_freed_memory
-from holdfast.commands.console import Json, show, shown_progress, table, warn
+from holdfast.commands.console import Json, show, shown_progress, table, unless_quiet, warn
 from holdfast.commands.layers import layer_table
 from holdfast.commands.once import ExistOk, Once
 from holdfast.commands.parameters import Generation, Judge, Judging, LayerWise, Neurons, Scoring, Seed
@@ -34,6 +34,11 @@ if TYPE_CHECKING:
 
 AGREEING = 0.5
 """IoU of the two halves' masks below which a note advises more prompts."""
+PER_TENSOR = "random IoU, as many in every tensor"
+TWO_CONTROLS = (
+    "Random masks are drawn from all scored weights, or with as many weights in every tensor as the two masks. The "
+    "second control is the fairer one where layers differ in density."
+)
 NO_PROMPTS = "Method {} uses no prompts, so there is no agreement of two halves to show, and --prompts changed nothing."
 
 
@@ -117,17 +122,19 @@ def _show_scores(
     title = f"{where.title}, {where.note}" if where.note else where.title
     tables = [layer_table(title, where.by_layer, file=spec.out), *tables]
     note = f"{'Mask' if spec.layers.keep else 'Scores'}: {spec.out}"
-    note += "" if spec.uses_prompts else f"\n{NO_PROMPTS.format(spec.options.method)}"
-    note += _unsteady(result.get("stability"))
+    explained = [] if spec.uses_prompts else [NO_PROMPTS.format(spec.options.method)]
+    explained += [TWO_CONTROLS] if result.get("stability") else []
+    explained += _unsteady(result.get("stability"))
+    note += unless_quiet("".join(f"\n{sentence}" for sentence in explained))
     show({**result, "by_component": where.by_layer.records()}, tables, json, note=note)
 
 
-def _unsteady(agreement: object) -> str:
+def _unsteady(agreement: object) -> list[str]:
     """Returns a note that other prompts would select other weights. Empty where the two halves' masks agree."""
     iou = agreement.get("iou") if isinstance(agreement, Mapping) else None
     if not isinstance(iou, float) or iou >= AGREEING:
-        return ""
-    return f"\nThe halves have an IoU of {iou:.2f}: other prompts select other weights. More prompts steady the mask."
+        return []
+    return [f"The halves have an IoU of {iou:.2f}: other prompts select other weights. More prompts steady the mask."]
 
 
 def _collected(
@@ -189,6 +196,10 @@ def _with_agreement(
         return result, tables
     iou = with_ends(agreement["iou"], agreement.get("iou_low"), agreement.get("iou_high"))
     columns, rows = ["IoU", "random IoU"], [iou, f"{agreement['random_iou']:.4f}"]
+    per_tensor = agreement.get("random_iou_per_tensor")
+    if per_tensor is not None:
+        columns.append(PER_TENSOR)
+        rows.append(f"{per_tensor:.4f}")
     if "rank_correlation" in agreement:
         columns.append("rank correlation")
         rows.append(with_ends(agreement["rank_correlation"], agreement.get("rank_low"), agreement.get("rank_high")))
@@ -220,9 +231,14 @@ def _convergence_tables(points: JsonValue) -> list[RenderableType]:
 
     if points is None:
         return []
-    columns = ("prompts in each half", "IoU", "random IoU")
+    columns = ("prompts in each half", "IoU", "random IoU", PER_TENSOR)
     rows = [
-        (point.num_prompts, with_ends(point.iou, point.iou_low, point.iou_high), f"{point.random_iou:.4f}")
+        (
+            point.num_prompts,
+            with_ends(point.iou, point.iou_low, point.iou_high),
+            f"{point.random_iou:.4f}",
+            "" if point.random_iou_per_tensor is None else f"{point.random_iou_per_tensor:.4f}",
+        )
         for point in record_from(tuple[Point, ...], points)
     ]
     return [table("How far two halves agree on the top 1%", columns, rows)]

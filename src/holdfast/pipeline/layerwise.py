@@ -21,7 +21,7 @@ from holdfast.progress import Progress
 from holdfast.score import layer_scores
 from holdfast.score.layer_scores import LayerScores
 from holdfast.score.scoring import HalvedScores, ScoreOptions
-from holdfast.select.algebra import random_iou
+from holdfast.select.algebra import random_iou, random_iou_per_tensor
 from holdfast.select.candidates import Candidates
 from holdfast.select.jackknife import iou_interval
 from holdfast.select.top import TopOptions
@@ -90,6 +90,7 @@ class _Masks:
         low, high = iou_interval(masks[1], masks[2])
         agreement = {"iou": masks[1].iou(masks[2]), "random_iou": random_iou(masks[1], masks[2])}
         agreement |= {"iou_low": low, "iou_high": high}
+        agreement["random_iou_per_tensor"] = random_iou_per_tensor(masks[1], masks[2])
         save_json(stability_of(out), {**agreement, "made_by": masks[0].made_by})
         for mask, path in reversed(list(zip(masks, files_of(out), strict=True))):
             save_mask(path, mask)

@@ -1,6 +1,6 @@
 """Selectors that turn scores into masks of safety-critical entries, control masks to compare with, mask algebra."""
 
-from holdfast.select.algebra import combine, random_iou
+from holdfast.select.algebra import combine, random_iou, random_iou_per_tensor
 from holdfast.select.bottom import BottomOptions, select_bottom
 from holdfast.select.random import RandomOptions, select_random
 from holdfast.select.registry import SELECTORS
@@ -20,6 +20,7 @@ __all__ = [
     "VotesOptions",
     "combine",
     "random_iou",
+    "random_iou_per_tensor",
     "select_bottom",
     "select_random",
     "select_safety_only",

@@ -3,8 +3,12 @@
 difference(A, B, C, ...) = A minus all the others.
 random_iou(A, B) = pq / (p + q - pq), where p and q are the densities of A and B. It is the intersection over union
 (IoU) to expect of two random masks of those sizes. Two random masks of one density p reach p / (2 - p).
+random_iou_per_tensor(A, B) = I / (a + b - I), with I = sum over tensors of a_t b_t / n_t. a_t and b_t count the
+selected of the n_t entries of tensor t. It is the IoU to expect of random masks with as many entries in every tensor.
+It is the fairer control where the layers differ in density, because two masks then overlap more by chance.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import reduce
@@ -45,4 +49,12 @@ def random_iou(left: Mask, right: Mask) -> float:
     """The IoU to expect of two random masks of these sizes, in [0, 1]. Two empty masks have 1."""
     both = left.density * right.density
     either = left.density + right.density - both
+    return both / either if either else 1.0
+
+
+def random_iou_per_tensor(left: Mask, right: Mask) -> float:
+    """The IoU to expect of two random masks with as many entries in every tensor, in [0, 1]. Two empty ones have 1."""
+    shared = left.indices.keys() & right.indices.keys()
+    both = sum(len(left.indices[name]) * len(right.indices[name]) / math.prod(left.shapes[name]) for name in shared)
+    either = len(left) + len(right) - both
     return both / either if either else 1.0

@@ -1,9 +1,10 @@
 """Stability of scores: IoU of two top masks beside the random baseline p / (2 - p), and rank correlation of the scores
 
 The two scores are of one model, made from two halves of the prompts, other seeds or other objectives. IoU measures how
-far the same entries are selected. Two random masks of density p have p / (2 - p). Spearman's rho over the scored
-entries measures how far the whole rankings agree. Above 2^20 entries it uses a sample of that size, the same in both.
-Intervals are over parameters, not over prompts: see `jackknife.py`.
+far the same entries are selected. Two random masks of density p have p / (2 - p). Those with as many entries in every
+tensor overlap more where tensors differ in density, so they stand beside it, too (`algebra.py`). Spearman's rho over
+the scored entries measures how far the whole rankings agree. Above 2^20 entries it uses a sample of that size, the same
+in both. Intervals are over parameters, not over prompts: see `jackknife.py`.
 """
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from holdfast.outcomes import Stability
 from holdfast.ranks import correlation, mean_ranks, rank_correlation
-from holdfast.select.algebra import random_iou
+from holdfast.select.algebra import random_iou, random_iou_per_tensor
 from holdfast.select.jackknife import NO_ENDS, iou_interval, rank_interval
 from holdfast.select.top import TopOptions, select_top
 from holdfast.values import Scores, refuse_unlike
@@ -33,7 +34,9 @@ def stability(first: Scores, second: Scores, fraction: float = 0.01) -> Stabilit
     rho = correlation(one, other)
     of_rho = NO_ENDS if rho is None else rank_interval(one, other, [len(part) for part in parts[0]])
     ends = *iou_interval(*masks), *of_rho
-    return Stability(masks[0].iou(masks[1]), random_iou(*masks), rho, *ends)
+    return Stability(
+        masks[0].iou(masks[1]), random_iou(*masks), rho, *ends, random_iou_per_tensor=random_iou_per_tensor(*masks)
+    )
 
 
 def ranks_agree(first: Scores, second: Scores) -> float | None:
