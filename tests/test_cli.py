@@ -476,6 +476,8 @@ def test_quiet_leaves_the_result_alone(tmp_path, capsys):
         assert shown.err == ""
         assert "Where the largest scores are" in shown.out
         assert "How far two halves of the prompts agree" in shown.out
+        assert shown.out.splitlines()[-1] == f"Scores: {tmp_path / str(at)}"
+        assert "Each cell is" not in shown.out
 
 
 def test_score_tells_where_the_largest_lie_and_how_far_halves_agree(tmp_path, capsys):

@@ -54,6 +54,15 @@ def test_a_judge_is_measured_shown_and_kept(labels, tmp_path, capsys):
     assert "exists already" in capsys.readouterr().err
 
 
+def test_quiet_leaves_the_fingerprint_and_the_file(labels, tmp_path, capsys):
+    out = tmp_path / "card.json"
+    assert call(["judge-card", "refusal", "--labels", str(labels), "--out", str(out), "-q"]) == 0
+    said = capsys.readouterr().out
+    assert said.splitlines()[-2:] == [f"Fingerprint of the judge: {RefusalJudge().fingerprint[:12]}", f"Card: {out}"]
+    assert call(["judge-card", "refusal", "--labels", str(labels)]) == 0
+    assert "Refused is what counts." in capsys.readouterr().out
+
+
 def test_a_card_of_few_labels_is_warned_of(labels, capsys):
     assert call(["judge-card", "refusal", "--labels", str(labels)]) == 0
     assert "warning: a class has only 1 labels with a verdict; label more" in capsys.readouterr().err

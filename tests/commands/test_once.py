@@ -22,6 +22,8 @@ def test_the_same_command_says_that_its_result_exists(select, capsys):
     capsys.readouterr()
     assert select("--exist-ok") == 0
     assert "mask.safetensors exists: the same command made it, so there is nothing to do." in capsys.readouterr().out
+    assert select("--exist-ok", "-q") == 0
+    assert capsys.readouterr().out == ""
     assert select("--exist-ok", "--json") == 0
     assert json.loads(capsys.readouterr().out) == {"out": "mask.safetensors", "existed": True}
     assert Path("mask.safetensors").read_bytes() == before

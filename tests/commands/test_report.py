@@ -48,6 +48,12 @@ def test_a_run_that_stopped_half_way_shows_what_there_is_and_says_what_is_missin
     assert 'aria-label="Attack success of every arm' in page
 
 
+def test_quiet_prints_the_tables_and_the_page_alone(run, capsys):
+    code, out, err = told(capsys, run, "-q")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[-1] == f"The page: {run / 'report.html'}"
+
+
 def test_json_names_every_missing_piece(run, capsys):
     code, out, _ = told(capsys, run, "--json")
     report = json.loads(out)

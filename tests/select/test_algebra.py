@@ -79,7 +79,7 @@ def test_the_random_overlap_per_tensor_is_that_of_random_sets_with_as_many_in_ev
     mean = sum(left.iou(right) for left, right in pairs) / len(pairs)
     # Both are expected to share 500 * 400 / 1000 + 90 * 180 / 9000 = 201.8 of 1170 - 201.8.
     assert random_iou_per_tensor(*pairs[0]) == pytest.approx(201.8 / 968.2)
-    # The spread of one overlap is 0.01 (hypergeometric, 8 entries of 970), that of the mean of 50 is 0.0014. Five of it.
+    # The spread of one overlap is 0.01 (hypergeometric), that of the mean of 50 is 0.0014. Five of it.
     assert mean == pytest.approx(random_iou_per_tensor(*pairs[0]), abs=0.007)
     assert random_iou(*pairs[0]) < 0.3 * mean
     assert random_iou_per_tensor(drawn(dense=5), drawn(sparse=5)) == 0

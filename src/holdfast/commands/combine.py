@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.table import Table
 
 from holdfast.artifacts import load_mask
-from holdfast.commands.console import Json, show, table
+from holdfast.commands.console import Json, show, table, unless_quiet
 from holdfast.commands.masks import mask_json, mask_table, origin_table
 from holdfast.models.paths import by_layer, layer_and_path
 from holdfast.pipeline.masks import combine_masks
@@ -80,7 +80,7 @@ def combine(
         by_component = overlap_by_component(*loaded.values())
         overlap["overlap_by_component"] = [dict(zip(PART_KEYS, row, strict=True)) for row in by_component]
         tables.append(_component_table(by_component, *loaded.values()))
-    note = f"Mask: {out}" if out else "Not written, as there is no --out."
+    note = f"Mask: {out}" if out else unless_quiet("Not written, as there is no --out.")
     show({**mask_json(mask, out), **overlap}, tables, json, note=note)
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from holdfast.commands.console import Json, show, shown_progress, table, warn
+from holdfast.commands.console import Json, show, shown_progress, table, unless_quiet, warn
 from holdfast.commands.parameters import Judging
 from holdfast.json_files import save_json
 from holdfast.judge.options import CARD, Role
@@ -99,14 +99,14 @@ def _tables(card: "JudgeCard") -> "list[Table]":
 
 
 def _note(card: "JudgeCard", out: Path | None) -> str:
-    sentences = [f"{card.counted.capitalize()} is what counts. The judge's fingerprint is {card.fingerprint[:12]}."]
+    """Writes the judge's fingerprint, how to read the numbers unless quiet, and where the card is."""
+    explained = [f"{card.counted.capitalize()} is what counts."]
     if card.labels["prompts"] != card.labels["responses"]:
-        sentences.append(
+        explained.append(
             f"{card.labels['responses']} responses answer {card.labels['prompts']} prompts. The intervals take them as "
             "independent, so they are too narrow."
         )
-    if out:
-        sentences.append(f"Card: {out}")
-    elif Path(card.name).is_dir():
-        sentences.append(f"Nothing was written. --out {card.name}.{CARD} would be found by evaluations.")
-    return "\n".join(sentences)
+    if not out and Path(card.name).is_dir():
+        explained.append(f"Nothing was written. --out {card.name}.{CARD} would be found by evaluations.")
+    lines = [f"Fingerprint of the judge: {card.fingerprint[:12]}", unless_quiet("\n".join(explained))]
+    return "\n".join(filter(None, [*lines, f"Card: {out}" if out else ""]))

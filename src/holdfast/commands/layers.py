@@ -9,6 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from holdfast.commands.console import unless_quiet
 from holdfast.models.by_layer import ByLayer
 from holdfast.printable import printable
 from holdfast.report.layer_grid import COLUMNS, Grid, densest, layer_grid, meaning
@@ -35,10 +36,10 @@ def layer_table(title: str, counts: ByLayer, *, without_empty: bool = False, fil
     is_short = file is not None and layers > DEEP
     grid = layer_grid(counts, COLUMNS, without_empty=without_empty, most=LISTED if is_short else None)
     left_out = f"Layers where none {counts.chosen} are left out." if without_empty else ""
-    shortened = (
-        f"Listed: the {LISTED} densest of {layers} layers. `holdfast show {file}` lists all." if is_short else ""
-    )
-    return grid_table(title, grid, " ".join(filter(None, (meaning(counts), densest(counts), left_out, shortened))))
+    shortened = f"Listed: the {LISTED} densest of {layers} layers." if is_short else ""
+    whole = f"`holdfast show {file}` lists all." if is_short else ""
+    below = (unless_quiet(meaning(counts)), densest(counts), unless_quiet(left_out), shortened, unless_quiet(whole))
+    return grid_table(title, grid, " ".join(filter(None, below)))
 
 
 def grid_table(title: str, grid: Grid, below: str) -> Group:

@@ -12,7 +12,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from pydantic import BaseModel
 
-from holdfast.commands.console import show
+from holdfast.commands.console import show, unless_quiet
 from holdfast.json_files import load_json, save_json
 from holdfast.option_groups import SEVERAL
 from holdfast.pipeline.outputs import refuse_existing
@@ -67,7 +67,7 @@ class Once:
         """Prints that the result exists, and returns True, if the command has finished before."""
         if self._is_done:
             note = f"{self.out} exists: the same command made it, so there is nothing to do."
-            show({"out": str(self.out), "existed": True}, [], json, note=note)
+            show({"out": str(self.out), "existed": True}, [], json, note=unless_quiet(note))
         return self._is_done
 
     def record(self) -> None:

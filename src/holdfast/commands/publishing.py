@@ -89,7 +89,7 @@ def publish_run(
             )
         return Published()
     cards = show_cards(evaluations, judge_cards)
-    done = Published(cards.note.splitlines(), list(cards.tables), cards.result, cards.page())
+    done = Published(unless_quiet(cards.note).splitlines(), list(cards.tables), cards.result, cards.page())
     if card:
         save_text(card, render_card(evaluations, _content(cards, ())))
         done.lines.append(f"Card: {card}")

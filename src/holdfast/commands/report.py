@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 from cyclopts import Parameter
 
-from holdfast.commands.console import Json, show
+from holdfast.commands.console import Json, show, unless_quiet
 from holdfast.commands.parameters import JudgeCards
 from holdfast.commands.publish_options import PublishOptions
 from holdfast.file_kinds import identify, identify_record
@@ -95,7 +95,7 @@ def _report_run(
         note += f"\nFigures: {len(save_figures(record, figures))} files in {figures}"
     note += "".join(f"\n{line}" for line in published.lines)
     if missing := gaps(record):
-        note += f"\n{missing}"
+        note += unless_quiet(f"\n{missing}")
     show(written | published.result, [*summary_tables(record), *published.tables], json, note=note)
 
 
