@@ -388,6 +388,22 @@ def test_a_passed_gate_says_how_many_conditions_cannot_fail():
     assert judged(aligned(), held_fast(), *RELEASE).verdict == "the gate passed"
 
 
+def test_a_failed_gate_says_how_many_prompts_would_decide_its_undecided_conditions():
+    found = judged(aligned(), plainly_tuned(), "asr > before + 0.03", "asr > before + 0.1")
+    with pytest.raises(GateError) as failed:
+        found.refuse_failed()
+    verdict, met, still_open = str(failed.value).splitlines()
+    assert verdict == "the gate failed: 1 of 2 conditions is met."
+    assert met.startswith("- asr > before + 0.03: asr was 0.000")
+    assert still_open.startswith("- Undecided: asr > before + 0.1: asr was 0.000")
+    assert "If the true change is +0.120, about " in still_open
+    assert " prompts decide in 80% of cases." in still_open
+    conditions = [parse_condition("asr > before + 0.03"), parse_condition("asr > before + 0.1")]
+    with pytest.raises(GateError) as accepted:
+        gate(aligned(), plainly_tuned(), conditions, GateOptions(undecided="warn")).refuse_failed()
+    assert "Undecided" not in str(accepted.value)
+
+
 @pytest.mark.parametrize(
     ("after", "conditions", "exit_code", "decision"),
     [

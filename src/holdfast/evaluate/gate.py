@@ -171,7 +171,8 @@ class Gate:
             accept: words for the option that lets an undecided condition pass.
 
         Raises:
-            GateError: a condition is met. The error has a sentence for each condition that is met.
+            GateError: a condition is met. The error has a sentence for each condition that is met, and says of each
+                undecided one how many prompts would decide it.
             UndecidedError: no condition is met, and the prompts cannot decide one. It is a kind of GateError.
             ValueError: there are no conditions, or none can fail, so the gate decides nothing. Or it is strict, and one
                 cannot, or no condition looks at a loss of safety.
@@ -179,7 +180,10 @@ class Gate:
         if not self.findings:
             raise ValueError('nothing is gated without a condition; give one, such as "refusal < before - 0.05".')
         if self.met:
-            raise GateError(_lined(f"{self.verdict}.", [f"{one.sentence(after)}." for one in self.met]))
+            still_open = self.open_conditions if self.undecided == "fail" else []
+            told = [f"{one.sentence(after)}." for one in self.met]
+            told += [f"Undecided: {one.sentence()}." for one in still_open]
+            raise GateError(_lined(f"{self.verdict}.", told))
         if self.decides_too_little:
             idle = [one for one in self.findings if one.cannot_fail]
             told = "; ".join(f"{one.condition!r} cannot fail: {one.cannot_fail}" for one in idle)
