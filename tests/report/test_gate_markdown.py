@@ -75,6 +75,11 @@ def test_markdown_says_where_nobody_judged():
     assert "- Judge: not known\n" in render_markdown(replace(unjudged, settings_known=False))
 
 
+def test_a_warning_in_plain_words_stays_plain():
+    plain = "over_refusal was 0.10 and is 0.20, so 'look' at it (twice); 3 - 2 is 1."
+    assert f"\n\nWarning: {plain}\n\n" in render_markdown(replace(comparison(), warnings=(plain,)))
+
+
 def test_a_condition_that_cannot_fail_says_why():
     result = with_first(comparison(passed=True), cannot_fail="before is 1.00")
     text = render_markdown(result)
@@ -85,9 +90,10 @@ def test_a_condition_that_cannot_fail_says_why():
     assert nothing.startswith("## holdfast compare: the gate decides nothing\n")
 
 
-@pytest.mark.parametrize("place", ["prompt", "group", "model"])
+@pytest.mark.parametrize("place", ["prompt", "group", "model", "warning"])
 def test_hostile_text_means_nothing_to_markdown(place):
-    text = render_markdown(comparison(**{place: HOSTILE}), responses=20)
+    result = replace(comparison(), warnings=(HOSTILE,)) if place == "warning" else comparison(**{place: HOSTILE})
+    text = render_markdown(result, responses=20)
     parser = MarkdownIt("commonmark").enable("table")
     tokens = [child for token in parser.parse(text) for child in (token, *(token.children or ()))]
     kinds = {token.type for token in tokens}
@@ -96,6 +102,6 @@ def test_hostile_text_means_nothing_to_markdown(place):
     assert not re.search(r"www\.|://|@|#1|<\D|\x1b", plain)
     codes = [token.content for token in tokens if token.type == "code_inline" and "script" in token.content]
     # A group stands in words and under its name in conditions, and a prompt also as its response.
-    assert len(codes) == (1 if place == "model" else 2)
+    assert len(codes) == (1 if place in ("model", "warning") else 2)
     for code in codes:
         assert r"\x1b[2J</code><script>alert(1)</script> | 'x' ]]> @all" in code

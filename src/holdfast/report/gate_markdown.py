@@ -6,7 +6,7 @@ are spelled out.
 
 from holdfast.report.comparison import ChangedPrompt, CheckedCondition, Comparison
 from holdfast.report.gate import NO_NAME, UNKNOWN_SETTINGS, gate_tables, table_notes
-from holdfast.report.markdown import code, markdown_table, plain_or_code
+from holdfast.report.markdown import code, markdown_table, plain_or_code, sentence_or_code
 
 LONGEST = 400
 """Characters of a prompt or a response that are shown."""
@@ -27,7 +27,7 @@ def render_markdown(result: Comparison, responses: int = 0) -> str:
     conditions = result.conditions
     verdict = f": {result.verdict}" if result.verdict else ""
     parts = [f"## holdfast compare{verdict}", "\n".join(_settings(result))]
-    parts += [f"Warning: {sentence}" for sentence in result.warnings]
+    parts += [f"Warning: {sentence_or_code(sentence)}" for sentence in result.warnings]
     parts += [
         f"Warning: {code(one.condition)} cannot fail: {one.cannot_fail}." for one in conditions if one.cannot_fail
     ]

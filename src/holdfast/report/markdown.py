@@ -9,6 +9,9 @@ from holdfast.report.tables import NumberTable
 PLAIN_NAME = re.compile(r"[^\W_]+(?:(?:, |[ _-])[^\W_]+)*")
 """Matches a name that contains no Markdown."""
 
+MARKUP = re.compile(r"<[^\s\d=]|[|`*\[\]\\@\x00-\x1f\x7f-\x9f]|[#&]\w|&#|~~|\b_|_\b|://|www\.")
+"""Matches what could be Markdown, HTML, a mention or a link in a sentence."""
+
 
 def markdown_table(table: NumberTable, *written: Callable[[str], str]) -> str:
     """Writes a Markdown table with padded columns. `written` are the functions that write the first columns."""
@@ -35,6 +38,11 @@ def _line(cells: Sequence[str], widths: Sequence[int], numeric: Collection[int])
 def plain_or_code(text: str) -> str:
     """Writes a name as it is if it contains no Markdown, else as code."""
     return text if PLAIN_NAME.fullmatch(text) else code(text)
+
+
+def sentence_or_code(text: str) -> str:
+    """Writes a sentence as it is if it contains no Markdown and no link, else as code."""
+    return code(text) if MARKUP.search(text) else text
 
 
 def code(text: str) -> str:
