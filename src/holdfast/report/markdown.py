@@ -9,7 +9,7 @@ from holdfast.report.tables import NumberTable
 PLAIN_NAME = re.compile(r"[^\W_]+(?:(?:, |[ _-])[^\W_]+)*")
 """Matches a name that contains no Markdown."""
 
-MARKUP = re.compile(r"<[^\s\d=]|[|`*\[\]\\@\x00-\x1f\x7f-\x9f]|[#&]\w|&#|~~|\b_|_\b|://|www\.")
+MARKUP = re.compile(r"<[^\s\d=]|[|`*\\@\x00-\x1f\x7f-\x9f]|!\[|\][(\[:]|[#&]\w|&#|~~|\b_|_\b|://|www\.")
 """Matches what could be Markdown, HTML, a mention or a link in a sentence."""
 
 
