@@ -335,10 +335,15 @@ def test_a_stopped_evaluation_says_where_its_responses_are(tmp_path, capsys, mon
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
+    folder = tmp_path / "e.json.unfinished"
+    with monkeypatch.context() as patched:
+        patched.setattr("holdfast.pipeline.evaluating._measured", interrupt)
+        assert call([*command, "--out", str(out)]) == 130
+    assert capsys.readouterr().err.endswith("no state was saved, so the same command starts from the beginning.\n")
+    assert not folder.exists(), "it held nothing"
     with monkeypatch.context() as patched:
         patched.setattr("holdfast.pipeline.evaluating.save_evaluation", interrupt)
         assert call([*command, "--out", str(out)]) == 130
-    folder = tmp_path / "e.json.unfinished"
     assert capsys.readouterr().err.splitlines()[-1] == (
         f"holdfast: stopped; {folder} keeps what is done so far. Run the same command again to continue from there."
     )

@@ -84,6 +84,11 @@ def mark_saved(stop: KeyboardInterrupt, folder: Path) -> None:
         stop.saved_in = str(folder)  # pyright: ignore[reportAttributeAccessIssue]
 
 
+def has_saved(stop: KeyboardInterrupt) -> bool:
+    """True if the interrupt left a state from which the command continues."""
+    return bool(getattr(stop, "saved_in", None))
+
+
 def stopped_sentence(stop: KeyboardInterrupt, command: str | None, arguments: Sequence[str] = ()) -> str:
     """Says what is kept, and what the same command does when it is run again. `arguments` are those that were given."""
     if folder := getattr(stop, "saved_in", None):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from holdfast.json_files import digest, load_json, save_json
 from holdfast.pipeline.setting_differences import differences, listed
-from holdfast.stopping import mark_saved
+from holdfast.stopping import has_saved, mark_saved
 
 
 def claim_folder(out: Path, settings: Mapping[str, object]) -> None:
@@ -86,6 +86,8 @@ def unfinished_folder(out: Path) -> Path:
 def unfinished(out: Path, settings: Mapping[str, object], *, keep_refused: bool = False) -> Iterator[Path]:
     """Yields the folder of work in progress. It stays after an interruption, and is refused under other settings.
 
+    An interruption before any work was kept removes it.
+
     Args:
         out: path of the final result.
         settings: all settings that the kept work depends on.
@@ -93,13 +95,18 @@ def unfinished(out: Path, settings: Mapping[str, object], *, keep_refused: bool 
             again and a corrected one has other settings.
     """
     # Imported here, so that commands which only write a file, such as init, import no torch.
-    from holdfast.distributed import first, wait_for_all
+    from holdfast.distributed import first, rank, wait_for_all
 
     folder = unfinished_folder(out)
-    with claimed(folder, settings, keep_refused=keep_refused):
-        yield folder
-        wait_for_all()
-        first(lambda: shutil.rmtree(folder))
+    try:
+        with claimed(folder, settings, keep_refused=keep_refused):
+            yield folder
+            wait_for_all()
+            first(lambda: shutil.rmtree(folder))
+    except KeyboardInterrupt as stop:
+        if rank() == 0 and not has_saved(stop):
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 @contextmanager
