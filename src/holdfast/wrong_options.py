@@ -43,8 +43,8 @@ def reason_of(error: ErrorDetails) -> str:
     choices = CHOICE.findall(str(error.get("ctx", {}).get("expected", "")))
     if isinstance(given, str) and is_misspelt(given, choices):
         return meant(given, choices)
-    is_share = str(error.get("loc", ("",))[-1]).endswith(("fraction", "share"))
-    remedy = "; write 1% as 0.01" if is_share and error["type"] == "less_than" else ""
+    is_share = str(error.get("loc", ("",))[-1]).endswith(("fraction", "share", "keep"))
+    remedy = "; write 1% as 0.01" if is_share and error["type"] in ("less_than", "less_than_equal") else ""
     return reason[0].lower() + reason[1:] + remedy
 
 
