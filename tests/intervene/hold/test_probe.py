@@ -143,7 +143,9 @@ def test_a_roll_back_to_before_a_refresh_leaves_nothing_to_check(refreshed_first
     model = make_llama()
     first, second, measure = random_mask(model), random_mask(model, seed=1), Scripted(0.0, 0.0, 0.9)
     every = 4 if refreshed_first else 3
-    probed(model, tmp_path, measure, [ProtectCallback(first, lambda _: second, every=every)], on_breach="roll_back")
+    probed(
+        model, tmp_path, measure, [ProtectCallback(first, refresh=lambda _: second, every=every)], on_breach="roll_back"
+    )
     assert equal_bits(bits(model), measure.seen[1])
 
 
