@@ -30,7 +30,7 @@ from holdfast.arguments import checked_call, require_steps
 from holdfast.artifacts import ValuesHash, load_mask, save_mask
 from holdfast.distributed import wait_for_all
 from holdfast.intervene.base import require_base
-from holdfast.intervene.entries import mask_digest, masked_entries, refuse_adapters, refuse_misfit
+from holdfast.intervene.entries import mask_digest, masked_entries, refuse_adapters, refuse_misfit, require_trainable
 from holdfast.intervene.hold.callback_help import CallbackKind
 from holdfast.intervene.hold.hold_summary import hold_summary
 from holdfast.intervene.hold.hook_arguments import HookArguments
@@ -125,9 +125,9 @@ class ProtectCallback(TrainerCallback, metaclass=CallbackKind):
         """Begins the hold.
 
         Raises:
-            ValueError: the mask is empty or made for another model, the checkpoint was not made under this hold, or the
-                adapters can't be held. Or another hold or `train_only` has the same entries, or the settings would undo
-                a refresh.
+            ValueError: the mask is empty or made for another model, the checkpoint was not made under this hold, the
+                adapters can't be held, or nothing is left to train. Or another hold or `train_only` has the same
+                entries, or the settings would undo a refresh.
         """
         model = given["model"]
         self._refuse_settings(args, given["optimizer"])
@@ -196,6 +196,7 @@ class ProtectCallback(TrainerCallback, metaclass=CallbackKind):
         self, state: TrainerState, model: PreTrainedModel | PeftModel, optimizer: torch.optim.Optimizer
     ) -> None:
         if isinstance(model, PeftModel):
+            require_trainable(model)
             self._hold = _held_adapters(model, self.mask, check_base=self._check_base)
         else:
             self._let_go()  # an earlier run may have stopped without its end
