@@ -400,7 +400,7 @@ def test_an_objective_that_asks_no_judge_refuses_one_and_its_options(capsys, obj
 def test_an_objective_of_given_responses_refuses_to_generate(capsys, objective):
     arguments = ["score", "none", "--prompts", "none", "--out", "x", "--objective", objective]
     said = failure(capsys, *arguments, "--generate.max-new-tokens", "8")
-    assert f"objective {objective} scores responses that are given and makes none; leave --generate out" in said
+    assert f"objective {objective} scores given responses and makes none; leave the options of generation out" in said
 
 
 def test_the_help_of_method_names_every_formula():

@@ -165,7 +165,7 @@ def _refuse_other_safety(before: Sequence[Answer], after: Sequence[Answer]) -> N
         first, second = ("attack success" if "asr" in one else "refusals alone" for one in measured)
         raise ValueError(
             f"the first evaluation measured {first} and the second {second}; evaluate both checkpoints with the same "
-            "--judge, or both without one."
+            "judge, or both without one."
         )
 
 

@@ -151,5 +151,5 @@ def test_a_log_without_numbers_is_refused(tmp_path):
 
 def test_a_pinned_model_is_refused_for_logs():
     refuse_fingerprints(None, None)
-    with pytest.raises(ValueError, match="record no fingerprint of it; leave out --before-fingerprint and"):
+    with pytest.raises(ValueError, match="record no fingerprint of it; leave both fingerprints out"):
         refuse_fingerprints(None, "ab" * 6)

@@ -93,8 +93,7 @@ def refuse_fingerprints(*pinned: str | None) -> None:
     """Raises ValueError when a model is pinned, because logs of other programs record no fingerprint of it."""
     if any(pinned):
         raise ValueError(
-            "logs of other programs name their model, and record no fingerprint of it; leave out --before-fingerprint "
-            "and --after-fingerprint."
+            "logs of other programs name their model, and record no fingerprint of it; leave both fingerprints out."
         )
 
 
