@@ -33,15 +33,15 @@ PEFT = LoraConfig(r=2, target_modules=["q_proj", "v_proj"])
 @pytest.mark.parametrize(
     ("value", "line"),
     [
-        (MASK, "<Mask: 3 of 205 weights (density 0.0146) in 1 parameters, base 0123456789ab>"),
-        (SCORES, "<Scores: 200 weights in 1 parameters, unit 'log-odds', base 0123456789ab>"),
-        (PATCH, "<Patch: 3 weights in 1 parameters, without old values, base 0123456789ab>"),
+        (MASK, "<Mask: 3 of 205 weights (density 0.0146) in 1 parameter, base 0123456789ab>"),
+        (SCORES, "<Scores: 200 weights in 1 parameter, unit 'log-odds', base 0123456789ab>"),
+        (PATCH, "<Patch: 3 weights in 1 parameter, without old values, base 0123456789ab>"),
         (RATE, "<Rate: 0.1250 [0.0712, 0.2000] n=200 (3 unscored)>"),
         (NOTHING, "<Rate: not measured n=0>"),
         (
             EVALUATION,
             "<Evaluation: asr 0.12 [0.07, 0.20] n=200 (3 unscored), utility 0.12 [0.07, 0.20] n=200 (3 unscored), "
-            "perplexity 12.35, 1 answers>",
+            "perplexity 12.35, 1 answer>",
         ),
         (Suite(harmful=[Prompt("how ?")] * 3), "<Suite: 3 harmful>"),
     ],
@@ -87,7 +87,7 @@ def test_values_of_other_entries_are_not_equal():
 
 def test_a_shard_of_scores_prints_as_one_line_too():
     shard = ScoresShard({"a": torch.ones(100)}, "log-odds", BASE, 300, whole_shapes={"a": (10, 20)}, starts={"a": 0})
-    assert repr(shard) == "<ScoresShard: 200 weights in 1 parameters, unit 'log-odds', base 0123456789ab>"
+    assert repr(shard) == "<ScoresShard: 200 weights in 1 parameter, unit 'log-odds', base 0123456789ab>"
 
 
 def test_a_loaded_model_prints_as_one_line():

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from holdfast.counts import agreeing
 from holdfast.models.options import LONG_ENOUGH
 from holdfast.outcomes import Evaluation
 
@@ -19,7 +20,7 @@ def warning_of_cut_off(evaluation: Evaluation, setting: str = "max_new_tokens") 
         cut = round(share.value * share.n)
         none_ended = " None ended by itself, so it may also be that the model never writes its end token."
         return (
-            f"{cut} of {share.n} responses {'was' if cut == 1 else 'were'} cut off after {limit} tokens. "
+            f"{cut} of {share.n} responses {agreeing(cut, 'was', 'were')} cut off after {limit} tokens. "
             f"A longer response may get another verdict, so {misstated} may be wrong: "
             f"evaluate with {setting} {LONG_ENOUGH} or more.{none_ended if share.value == 1 else ''}"
         )

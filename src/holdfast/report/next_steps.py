@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from shlex import quote
 from typing import NamedTuple
 
+from holdfast.counts import counted
 from holdfast.models.options import LONG_ENOUGH
 from holdfast.report.cut_off import cut_off_of
 from holdfast.report.in_short import InShort
@@ -34,7 +35,7 @@ class Step(NamedTuple):
 def next_steps(report: Report, shorts: Sequence[InShort], verdicts: Sequence[Verdict]) -> list[Step]:
     """Lists what to do next. A run that is not complete is first to be finished. Empty without any answer."""
     if report.missing:
-        count = f"{len(report.missing)} missing {'piece' if len(report.missing) == 1 else 'pieces'}"
+        count = counted(len(report.missing), "missing piece")
         again = "This command" if report.goes_on else "The command that started it"
         text = f"Finish the run, unless it still goes on. {again} makes the {count}, and keeps all others."
         return [Step(text, report.goes_on or "")]

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from holdfast.counts import counted
+
 Numbers = Mapping[str, float | None]
 """Number of each measure. None where the program scored and has no number, so that the sample is unscored."""
 
@@ -54,7 +56,7 @@ class Log:
     """Name or hash of the run, equal in every file and form of its log. None where the log has none."""
 
     def __repr__(self) -> str:
-        return f"<Log of {self.program}: {len(self.samples)} samples, {', '.join(self.measures)}>"
+        return f"<Log of {self.program}: {counted(len(self.samples), 'sample')}, {', '.join(self.measures)}>"
 
     @property
     def measures(self) -> tuple[str, ...]:
