@@ -16,7 +16,7 @@ from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import GRPOConfig, GRPOTrainer
 
-from holdfast import ProtectCallback, combined_loss, load_mask, load_prompts
+from holdfast import ProtectCallback, combined_loss, load_prompts
 from holdfast.testbed import model_path
 
 parser = argparse.ArgumentParser()
@@ -86,7 +86,7 @@ trainer = TwoRewards(
     ),
     train_dataset=Dataset.from_list(rows),
     processing_class=tokenizer,
-    callbacks=[ProtectCallback(load_mask(options.mask))],
+    callbacks=[ProtectCallback(options.mask)],
 )
 trainer.train()
 trainer.save_model(options.out)

@@ -14,7 +14,7 @@ from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import SFTConfig, SFTTrainer
 
-from holdfast import load_exchanges, load_mask, train_only
+from holdfast import load_exchanges, train_only
 from holdfast.testbed import model_path
 
 parser = argparse.ArgumentParser()
@@ -41,7 +41,7 @@ rows = [
     for exchange in exchanges
 ]
 
-with train_only(model, load_mask(options.mask), lr=1e-3) as only:  # the first line; move the model to its device before
+with train_only(model, options.mask, lr=1e-3) as only:  # the first line; move the model to its device before
     trainer = SFTTrainer(
         model,
         args=SFTConfig(

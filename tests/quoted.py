@@ -180,6 +180,8 @@ def _claims() -> Iterator[Quote]:
     learned = "| 0.1% selected weights learn to refuse"
     yield Quote(CLAIMS, learned, "0.97", _set("top", NEW))
     yield Quote(CLAIMS, learned, "0.12", _set("random", NEW))
+    yield Quote(CLAIMS, learned, "0.51", text(REAL, r"they learned far less well \((0\.\d+) and"))
+    yield Quote(CLAIMS, learned, "0.19", _set("random", "JailbreakBench"))
     for part, number in enumerate(("+0.85", "+0.81", "+0.89")):
         column = "harmful: top minus random"
         value = cell(REAL_MODELS, "0.001 | 0.001 | 5", column, below="Paired by prompt and seed", part=part)

@@ -1,8 +1,10 @@
+import math
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 
-from holdfast.arguments import checked_call, require_choice, require_steps
+from holdfast.arguments import checked_call, require_choice, require_rate, require_steps
 
 
 @checked_call
@@ -47,6 +49,14 @@ def test_a_call_that_fits_is_made_and_keeps_its_name_and_its_own_errors():
         Sets(harmfull=3)  # pyright: ignore[reportCallIssue]
     with pytest.raises(ValueError, match=r"^Sets takes 2 \(harmful, harmless\) without a name, got 3; leave the oth"):
         Sets(1, 2, 3)  # pyright: ignore[reportCallIssue]
+
+
+def test_a_rate_is_a_number_from_0_to_1():
+    for given in (0, 0.05, 1, np.float32(0.5)):
+        require_rate("stop_above", given)
+    for given in (1.001, 5, "0.05", math.inf, math.nan, -1e-9, False):
+        with pytest.raises(ValueError, match=rf"^stop_above={given!r} is not a rate from 0 to 1; "):
+            require_rate("stop_above", given)
 
 
 def test_a_choice_and_a_number_of_steps_are_checked():

@@ -140,7 +140,7 @@ def test_a_question_that_is_refused_is_not_asked_again(serve, reply, reason):
     ("status", "sentence"),
     [
         (401, "refused the key in OPENAI_API_KEY"),
-        (404, "there is no judge 'stub' at http://127.0.0.1:.*--api.base-url"),
+        (404, "there is no judge 'stub' at http://127.0.0.1:.*api.base_url"),
     ],
 )
 def test_a_wrong_key_or_model_stops_all(serve, status, sentence):
@@ -212,7 +212,7 @@ def test_a_judge_that_gives_the_key_back_has_it_in_no_answer(serve):
 def test_a_missing_key_is_named_and_another_variable_can_hold_it(serve, monkeypatch):
     server = serve(in_turn(said("yes")))
     monkeypatch.setenv("OPENAI_API_KEY", " ")
-    with pytest.raises(ValueError, match=r"variable OPENAI_API_KEY, which is not set; .*--api\.key-variable"):
+    with pytest.raises(ValueError, match=r"variable OPENAI_API_KEY, which is not set; .*api\.key_variable"):
         asking(server)
     monkeypatch.setenv("JUDGE_KEY", "other")
     asking(server, key_variable="JUDGE_KEY")[0].ask("well?")

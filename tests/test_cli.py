@@ -418,7 +418,7 @@ def test_a_seed_out_of_range_is_refused_at_the_start(capsys, command, seed):
 @pytest.mark.parametrize("objective", ["utility", "refusal_likelihood"])
 def test_an_objective_that_asks_no_judge_refuses_one_and_its_options(capsys, objective, given):
     said = failure(capsys, "score", "none", "--prompts", "none", "--out", "x", "--objective", objective, *given)
-    named = given[0] if given[0] == "--judge" else f"{given[0].split('.')[0]} options"
+    named = "a judge" if given[0] == "--judge" else f"options of {given[0].split('.')[0].lstrip('-')}"
     assert f"objective {objective} uses no judge, but got {named}; leave that out" in said
 
 
@@ -426,7 +426,7 @@ def test_an_objective_that_asks_no_judge_refuses_one_and_its_options(capsys, obj
 def test_an_objective_of_given_responses_refuses_to_generate(capsys, objective):
     arguments = ["score", "none", "--prompts", "none", "--out", "x", "--objective", objective]
     said = failure(capsys, *arguments, "--generate.max-new-tokens", "8")
-    assert f"objective {objective} scores responses that are given and makes none; leave --generate out" in said
+    assert f"objective {objective} scores given responses and makes none; leave the options of generation out" in said
 
 
 def test_the_help_of_method_names_every_formula():

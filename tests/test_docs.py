@@ -79,6 +79,7 @@ def place_files(page, folder):
     for name, prompts in {"harmful.txt": "harmful_heldout", "harmless.txt": "harmless"}.items():
         asked = "".join(f"{one.prompt}\n" for one in load_prompts(f"testbed:{prompts}#first=8"))
         (folder / name).write_text(asked, encoding="utf-8")
+    (folder / "examples").symlink_to(ROOT / "examples")
     if page.name == "doors.md":
         place_logs(folder)
     turns = [

@@ -1,5 +1,7 @@
 """What a script meets: files by path, values that print as one line, and one sentence for each usual mistake."""
 
+import ast
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,15 +33,15 @@ PEFT = LoraConfig(r=2, target_modules=["q_proj", "v_proj"])
 @pytest.mark.parametrize(
     ("value", "line"),
     [
-        (MASK, "<Mask: 3 of 205 weights (density 0.0146) in 1 parameters, base 0123456789ab>"),
-        (SCORES, "<Scores: 200 weights in 1 parameters, unit 'log-odds', base 0123456789ab>"),
-        (PATCH, "<Patch: 3 weights in 1 parameters, without old values, base 0123456789ab>"),
+        (MASK, "<Mask: 3 of 205 weights (density 0.0146) in 1 parameter, base 0123456789ab>"),
+        (SCORES, "<Scores: 200 weights in 1 parameter, unit 'log-odds', base 0123456789ab>"),
+        (PATCH, "<Patch: 3 weights in 1 parameter, without old values, base 0123456789ab>"),
         (RATE, "<Rate: 0.1250 [0.0712, 0.2000] n=200 (3 unscored)>"),
         (NOTHING, "<Rate: not measured n=0>"),
         (
             EVALUATION,
             "<Evaluation: asr 0.12 [0.07, 0.20] n=200 (3 unscored), utility 0.12 [0.07, 0.20] n=200 (3 unscored), "
-            "perplexity 12.35, 1 answers>",
+            "perplexity 12.35, 1 answer>",
         ),
         (Suite(harmful=[Prompt("how ?")] * 3), "<Suite: 3 harmful>"),
     ],
@@ -85,7 +87,7 @@ def test_values_of_other_entries_are_not_equal():
 
 def test_a_shard_of_scores_prints_as_one_line_too():
     shard = ScoresShard({"a": torch.ones(100)}, "log-odds", BASE, 300, whole_shapes={"a": (10, 20)}, starts={"a": 0})
-    assert repr(shard) == "<ScoresShard: 200 weights in 1 parameters, unit 'log-odds', base 0123456789ab>"
+    assert repr(shard) == "<ScoresShard: 200 weights in 1 parameter, unit 'log-odds', base 0123456789ab>"
 
 
 def test_a_loaded_model_prints_as_one_line():
@@ -498,3 +500,53 @@ def test_a_folder_without_an_adapter_or_a_hold_is_refused_as_what_it_is(tmp_path
     get_peft_model(make_llama(), PEFT).save_pretrained(str(tmp_path))
     with pytest.raises(ValueError, match="it was not saved under a hold; load it with peft"):
         holdfast.load_protected(model, tmp_path)
+
+
+ONLY_THE_COMMAND_LINE = (
+    *("commands", "plan", "report", "testbed", "pipeline/run", "cli.py", "out_of_memory.py", "stopping.py"),
+    *("option_groups.py", "models/gguf_file.py", "models/options.py", "models/served.py", "evaluate/lm_eval_tasks.py"),
+    *("pipeline/evaluating.py", "pipeline/given_exchanges.py", "pipeline/going_on.py", "pipeline/masks.py"),
+    *("pipeline/patching.py", "pipeline/reference.py", "pipeline/served.py", "pipeline/verifying.py"),
+    *("file_kinds.py", "remedy.py", "wrong_files.py"),
+    *("evaluate/logs/readers.py", "evaluate/logs/lm_eval.py", "evaluate/logs/inspect_ai.py"),
+)
+"""Files of messages that no call in Python gets, or that name options of other programs."""
+OPTION = re.compile(r"(?<![\w-])--[a-z]")
+
+
+def texts_of(path):
+    """Yields each text of a file apart from docstrings, with those parts left out that quote a whole command."""
+    tree = ast.parse(path.read_text())
+    bare = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    inside = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    for node in ast.walk(tree):
+        parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+        said = [part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+        if said and id(node) not in bare | inside:
+            yield re.sub(r"`[^`]*`", "", " ".join(said))
+
+
+def test_errors_in_python_name_no_option_of_the_command_line():
+    source = Path(holdfast.__file__).parent
+    named = {
+        str(path.relative_to(source)): text
+        for path in sorted(source.rglob("*.py"))
+        for text in texts_of(path)
+        if OPTION.search(text) and not str(path.relative_to(source)).startswith(ONLY_THE_COMMAND_LINE)
+    }
+    assert named == {}
+    assert any(OPTION.search(text) for text in texts_of(source / "commands" / "compare.py")), "the search finds one"
+
+
+@pytest.mark.parametrize(
+    ("method", "sentence"),
+    [
+        ("gradient", "unknown score of neurons 'gradient'; did you mean 'gradient_times_activation'? known: alpha_"),
+        ("ig", "unknown score of neurons 'ig'; known: alpha_weighted, contrast, gradient_times_activation, integ"),
+        ("esi", "method esi scores weights, not neurons; choose one of alpha_weighted, contrast, gradient_times_"),
+    ],
+)
+def test_a_method_that_does_not_score_neurons_gets_those_that_do(method, sentence, tmp_path):
+    with pytest.raises(ValueError, match="neurons") as refused:
+        holdfast.score_neurons("testbed:aligned", "testbed:refusals#first=8", tmp_path / "out", method=method)
+    assert str(refused.value).startswith(sentence)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from holdfast import EnhanceOptions, GenerateOptions, enhance
+from holdfast import EnhanceOptions, GenerateOptions, SafetyProbe, adapt, check_hold, edit_direction, enhance
 from holdfast.cli import call
 from holdfast.usual_names import usual
 
@@ -11,6 +11,8 @@ def test_a_usual_name_means_ours_only_where_ours_is_known():
     assert usual("lr", ["lora", "learning_rate"]) == "learning_rate"
     assert usual("--max-tokens", ["--out", "--generate.max-new-tokens"]) == "--generate.max-new-tokens"
     assert usual("lr", ["lora"]) is None
+    assert usual("data", ["mask", "task", "exchanges"]) == "exchanges"
+    assert usual("--data", ["--mask", "--task"]) == "--task"
     assert usual("other", ["learning_rate"]) is None
 
 
@@ -27,6 +29,24 @@ def test_a_command_suggests_ours(given, meant, capsys):
     assert call(["enhance", "testbed:unaligned", *needed, *given]) == 2
     name = given[0].partition("=")[0]
     assert capsys.readouterr().err == f"holdfast: there is no option {name}; did you mean {meant}? See --help.\n"
+
+
+@pytest.mark.parametrize(
+    ("function", "name", "ours"),
+    [
+        (adapt, "task", "exchanges"),
+        (adapt, "dataset", "exchanges"),
+        (adapt, "model", "loaded"),
+        (adapt, "refusals", "safety"),
+        (enhance, "benign", "harmless"),
+        (check_hold, "reference", "base"),
+        (SafetyProbe, "eval_steps", "every"),
+        (edit_direction, "output_dir", "out"),
+    ],
+)
+def test_a_function_suggests_ours_for_a_guessed_name(function, name, ours):
+    with pytest.raises(ValueError, match=rf"^{function.__name__} takes no '{name}'; did you mean '{ours}'\? known: "):
+        function(**{name: 1})
 
 
 @pytest.mark.parametrize("name", ["lr", "learning_rate"])

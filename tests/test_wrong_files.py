@@ -117,7 +117,7 @@ def test_what_to_give_in_place_of_a_likely_mistake_is_told(folder):
         load_mask(folder / "scores.safetensors")
     with pytest.raises(ValueError, match=r"such as adapt/start\.json"):
         load_evaluation(folder / "report.json")
-    with pytest.raises(ValueError, match="give the file that --out named"):
+    with pytest.raises(ValueError, match="give the file that `holdfast evaluate --out FILE` wrote"):
         load_evaluation(folder / "printed.json")
     with pytest.raises(ValueError, match=r"is a folder, not a mask; give a file: .*/mask.safetensors\.$"):
         load_mask(folder)

@@ -119,6 +119,14 @@ def require_number(name: str, given: object, *, above: float | None = None) -> N
         raise ValueError(f"{name}={given!r} can't be used; give a number {allowed}.")
 
 
+def require_rate(name: str, given: object) -> None:
+    """Raises ValueError when an argument is no rate, which is a number from 0 to 1."""
+    number = float(given) if isinstance(given, Real) and not isinstance(given, bool) else math.nan
+    if not 0 <= number <= 1:
+        remedy = "write 5% as 0.05" if number > 1 else "give a number such as 0.05"
+        raise ValueError(f"{name}={given!r} is not a rate from 0 to 1; {remedy}.")
+
+
 def require_name(given: object, what: str, remedy: str) -> None:
     """Raises ValueError when an argument is neither a name nor a path."""
     if not isinstance(given, str | Path):

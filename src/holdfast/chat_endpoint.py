@@ -50,7 +50,7 @@ class Role:
     """Word for the texts that are sent to the model."""
 
 
-JUDGE = Role("judge", "a judge behind an API", "--api.base-url", "--api.key-variable")
+JUDGE = Role("judge", "a judge behind an API", "api.base_url", "api.key_variable")
 
 
 @dataclass(frozen=True)

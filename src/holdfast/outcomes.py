@@ -9,6 +9,7 @@ from numbers import Real
 from typing import Literal, get_args
 
 from holdfast.arguments import checked_call
+from holdfast.counts import counted
 from holdfast.made_by import Meta
 from holdfast.spelling import meant
 
@@ -177,7 +178,7 @@ class Evaluation:
         rates |= {"coherence": self.coherence}
         measured = [f"{name} {rate}" for name, rate in rates.items() if rate and (rate.n or rate.unscored)]
         perplexity = [] if self.perplexity is None else [f"perplexity {self.perplexity:.4g}"]
-        return f"<Evaluation: {', '.join([*measured, *perplexity, f'{len(self.answers):,} answers'])}>"
+        return f"<Evaluation: {', '.join([*measured, *perplexity, counted(len(self.answers), 'answer')])}>"
 
     @property
     def rates(self) -> dict[str, Rate]:

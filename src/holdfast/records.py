@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal, TypeVar
 
 from holdfast.arguments import checked_call
+from holdfast.counts import counted
 from holdfast.json_files import digest
 
 Kind = Literal["harmful", "harmless", "borderline", "question", "task"]
@@ -111,9 +112,9 @@ def refuse_contrary(refusals: Iterable[Exchange], harmless: Sequence[Exchange]) 
     """Raises ValueError when a prompt is in both sets, which would train the model to refuse it and to help with it."""
     if shared := shared_prompts(refusals, harmless):
         raise ValueError(
-            f"{len(shared)} prompts are among the refusals and among the harmless exchanges, the first is "
-            f"{shared[0]!r}; give two sets that share no prompt: harmful prompts with refusals, and harmless prompts "
-            "with helpful responses."
+            f"{counted(len(shared), 'prompt is', 'prompts are')} among the refusals and among the harmless "
+            f"exchanges, the first is {shared[0]!r}; give two sets that share no prompt: harmful prompts with "
+            "refusals, and harmless prompts with helpful responses."
         )
 
 

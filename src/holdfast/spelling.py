@@ -55,12 +55,18 @@ def _nearest(name: str, names: Sequence[str], uses: Mapping[str, str]) -> list[s
     """
     if ours := usual(name, names):
         return [ours]
-    closest = get_close_matches(name, names, n=1)
+    closest = get_close_matches(name, names, n=1) or _begun(name, names)
     if not closest or get_close_matches(name, names, n=1, cutoff=NEARLY):
         return closest
     word = closest[0].partition("_")[0]
     alike = [candidate for candidate in names if candidate in uses and candidate.partition("_")[0] == word]
     return alike if len({uses[candidate] for candidate in alike}) > 1 else closest
+
+
+def _begun(name: str, names: Sequence[str]) -> list[str]:
+    """Returns the only name of which the given one is the first word, such as gradient_times_activation of gradient."""
+    begun = [known for known in names if name and known.startswith(f"{name}_")]
+    return begun if len(begun) == 1 else []
 
 
 def joined(parts: Sequence[str], conjunction: str = "or") -> str:

@@ -1,24 +1,50 @@
-"""Names of settings in other trainers and their abbreviations, with ours: an error suggests ours for one of theirs."""
+"""Names of settings in other trainers and usual guesses, with ours: an error suggests ours for one of theirs."""
 
 from collections.abc import Iterable
 
-USUAL = {
-    "lr": "learning_rate",
-    "bs": "batch_size",
-    "batch": "batch_size",
-    "per_device_train_batch_size": "micro_batch_size",
-    "steps": "iterations",
-    "max_steps": "iterations",
-    "num_steps": "iterations",
-    "epochs": "iterations",
-    "num_epochs": "iterations",
-    "num_train_epochs": "iterations",
-    "max_tokens": "max_new_tokens",
-    "max_length": "max_new_tokens",
-    "wd": "weight_decay",
-    "temp": "temperature",
+USUAL: dict[str, tuple[str, ...]] = {
+    "lr": ("learning_rate",),
+    "bs": ("batch_size",),
+    "batch": ("batch_size",),
+    "per_device_train_batch_size": ("micro_batch_size",),
+    "steps": ("iterations", "every"),
+    "max_steps": ("iterations",),
+    "num_steps": ("iterations",),
+    "epochs": ("iterations",),
+    "num_epochs": ("iterations",),
+    "num_train_epochs": ("iterations",),
+    "eval_steps": ("every",),
+    "save_steps": ("checkpoint_every",),
+    "max_tokens": ("max_new_tokens",),
+    "max_length": ("max_new_tokens",),
+    "wd": ("weight_decay",),
+    "temp": ("temperature",),
+    "task": ("exchanges",),
+    "data": ("exchanges", "task", "prompts"),
+    "dataset": ("exchanges", "task", "prompts"),
+    "train_dataset": ("exchanges", "task"),
+    "examples": ("exchanges", "task", "prompts"),
+    "refusals": ("safety",),
+    "benign": ("harmless",),
+    "model": ("loaded",),
+    "base_model": ("base",),
+    "reference": ("base",),
+    "original": ("base",),
+    "config": ("options",),
+    "output": ("out", "output_dir", "response"),
+    "output_dir": ("out",),
+    "out": ("output_dir",),
+    "answer": ("response",),
+    "completion": ("response",),
+    "question": ("prompt",),
+    "instruction": ("prompt",),
+    "density": ("fraction",),
+    "sparsity": ("fraction",),
+    "share": ("fraction",),
+    "strength": ("coefficient",),
+    "threshold": ("stop_above",),
 }
-"""Our name of each usual one."""
+"""Our names for each usual one, the likeliest first. The first one that a command or a function knows is meant."""
 
 
 def usual(name: str, known: Iterable[str]) -> str | None:
@@ -26,8 +52,8 @@ def usual(name: str, known: Iterable[str]) -> str | None:
 
     Known names may be options of a command: with leading hyphens, or in a group as --generate.max-new-tokens.
     """
-    meant = USUAL.get(_plain(name))
-    return None if meant is None else next((one for one in known if _plain(one) == meant), None)
+    by_plain_name = {_plain(one): one for one in reversed(list(known))}
+    return next((by_plain_name[ours] for ours in USUAL.get(_plain(name), ()) if ours in by_plain_name), None)
 
 
 def _plain(name: str) -> str:

@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from holdfast.arguments import MisfitError, checked_call
+from holdfast.counts import counted
 from holdfast.granularity import UNITS, Granularity
 from holdfast.made_by import Meta as Meta
 from holdfast.made_by import base_of, named_apart
@@ -99,7 +100,7 @@ class Scores(SameContent):
         object.__setattr__(self, "entries", sorted_by_name(self.entries))
 
     def __repr__(self) -> str:
-        parameters = f"{self.num_entries:,} {UNITS[self.granularity]} in {len(self.entries)} parameters"
+        parameters = f"{self.num_entries:,} {UNITS[self.granularity]} in {counted(len(self.entries), 'parameter')}"
         return f"<{type(self).__name__}: {parameters}, unit {self.unit!r}, base {self.base[:12]}>"
 
     @property
@@ -165,7 +166,7 @@ class Mask(SameContent):
 
     def __repr__(self) -> str:
         selected = f"{len(self):,} of {self.num_entries:,} {UNITS[self.granularity]} (density {self.density:.3g})"
-        return f"<Mask: {selected} in {len(self.indices)} parameters, base {self.base[:12]}>"
+        return f"<Mask: {selected} in {counted(len(self.indices), 'parameter')}, base {self.base[:12]}>"
 
     def __getitem__(self, name: str) -> Int[Tensor, " selected"]:
         """Returns the selected indices of a scored parameter, which may be none.
@@ -372,7 +373,7 @@ class Patch(SameContent):
 
     def __repr__(self) -> str:
         old_values = "without" if self.old_values is None else "with"
-        parameters = f"{len(self):,} weights in {len(self.indices)} parameters"
+        parameters = f"{len(self):,} weights in {counted(len(self.indices), 'parameter')}"
         return f"<Patch: {parameters}, {old_values} old values, base {self.base[:12]}>"
 
     def __len__(self) -> int:

@@ -15,7 +15,7 @@ ADVICE = {
     ): "give evaluations of its folder, such as adapt/start.json and adapt/plain/evaluation.json",
     ("manifest", "evaluation"): "give evaluations of its folder, such as adapt/start.json and "
     "adapt/plain/evaluation.json",
-    ("printed", "evaluation"): "give the file that --out named",
+    ("printed", "evaluation"): "give the file that `holdfast evaluate --out FILE` wrote",
     ("second_judge", "evaluation"): "give the evaluation beside it",
 }
 """Advice by the kind of the file given and the kind that the loader reads."""
@@ -42,7 +42,7 @@ READ_BY = {
     "report": "`holdfast report {folder}` reads the run that it belongs to",
     "manifest": "`holdfast report {folder}` reads the run that it belongs to",
     "comparison": "give one of the evaluations that were compared",
-    "printed": "give the file that --out named",
+    "printed": "give the file that `holdfast evaluate --out FILE` wrote",
     "bakeoff": "bakeoff.html beside it shows it",
     "adapter": "merge it, and compare the checkpoint with `holdfast check`",
     "adapter_config": "merge the adapter, and compare the checkpoint with `holdfast check`",

@@ -89,7 +89,7 @@ def test_measures_are_chosen_by_name(capsys, tmp_path):
     _, out, _ = told(capsys, "compare", *paths, "--json", "--measure", "b")
     assert list(json.loads(out)["measures"]) == ["b"]
     code, _, err = told(capsys, "compare", *paths, "--measure", "c")
-    assert (code, err) == (2, "holdfast: --measure is 'c', which neither log has; known: a, b.\n")
+    assert (code, err) == (2, "holdfast: the chosen measure is 'c', which neither log has; known: a, b.\n")
 
 
 def test_files_for_continuous_integration_name_the_samples_and_no_command_of_ours(capsys, logs, tmp_path):
@@ -107,7 +107,7 @@ def test_files_for_continuous_integration_name_the_samples_and_no_command_of_our
 
 def test_options_that_logs_or_evaluations_lack_are_refused(capsys, logs, tmp_path):
     code, _, err = told(capsys, "compare", *logs, "--before-fingerprint", "ab" * 6)
-    assert (code, "record no fingerprint of it; leave out" in err) == (2, True)
+    assert (code, "record no fingerprint of it; leave both" in err) == (2, True)
     code, _, err = told(capsys, "compare", *logs, "--judge-card", "card.json")
     assert (code, "have no card of their judge; leave out --judge-card" in err) == (2, True)
     for name in ("a.json", "b.json"):

@@ -51,7 +51,7 @@ def test_a_patch_is_made_applied_and_reverted(files, capsys):
     assert hashes(files / "applied") == hashes(files / "tuned")
     revert = ("revert", files / "applied", files / "patch", "--out", files / "reverted", "--json")
     assert run(*revert) == 2
-    assert "give the checkpoint before the patch with --base" in capsys.readouterr().err
+    assert "give the checkpoint before the patch as the base" in capsys.readouterr().err
     assert run(*revert, "--base", files / "base") == 0
     assert printed(capsys)["fingerprint"] == load_patch(files / "first").base
     assert hashes(files / "reverted") == hashes(files / "base")

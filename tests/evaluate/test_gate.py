@@ -265,7 +265,7 @@ def test_a_comparison_that_is_false_hides_none_that_cannot_be_decided():
         ("asr/held > 0", r"did you mean 'asr/heldout'\? known: .* response_length, asr/heldout, "),
         ("qqqq > 0", "unknown measure 'qqqq'; known"),
         ("perplexity_ratio > 1.5", r"write it as 'perplexity > before \* 1.5'"),
-        ("kl/harmless > 0.1", "asks for 'kl/harmless', which was not measured; .* with --reference"),
+        ("kl/harmless > 0.1", "asks for 'kl/harmless', which was not measured; evaluate both .* --reference MODEL"),
     ],
 )
 def test_an_unknown_measure_is_told_with_the_nearest_and_all_known(condition, says):

@@ -171,7 +171,7 @@ def test_one_judge_that_is_read_differently_is_refused():
 def test_attack_success_and_refusals_alone_are_not_compared():
     judged, ruled = evaluation(answer("a", "safe")), evaluation(answer("a", "refused", "refusal"))
     for before, after, said in ((judged, ruled, "first .* attack success"), (ruled, judged, "first .* refusals alone")):
-        with pytest.raises(ValueError, match=f"the {said} .*the same --judge, or both without one"):
+        with pytest.raises(ValueError, match=f"the {said} .*the same judge, or both without one"):
             count_changes(before, after)
 
 

@@ -19,5 +19,5 @@ def test_letters_compare_without_case():
 
 
 def test_a_question_without_an_answer_is_named():
-    with pytest.raises(ValueError, match=r"1 questions have no `answer`, the first is 'why \?'"):
+    with pytest.raises(ValueError, match=r"1 question has no `answer`, the first is 'why \?'"):
         match_answers([Prompt("6 + 6 ?", answer="12"), Prompt("why ?")], ["12", "so"])

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
+from transformers import LlamaForCausalLM
 
 import holdfast.intervene
 from holdfast.intervene.base import require_base
@@ -143,6 +144,38 @@ def test_the_same_values_in_a_wider_dtype_are_the_same_base(dtype):
 def test_a_narrower_dtype_is_another_base_and_is_named():
     with pytest.raises(ValueError, match=r"was given in torch.bfloat16; .* in the dtype of its files or a wider one"):
         require_base("the mask", mask_of(make_llama()), make_llama().bfloat16())
+
+
+@pytest.fixture
+def from_files(tmp_path):
+    """A model that was loaded from a folder, and a mask that was made for it."""
+    folder = tmp_path / "base"
+    make_llama().save_pretrained(folder)
+    model = LlamaForCausalLM.from_pretrained(folder, dtype="float32")
+    made_by = {"model": model_entry("org/base", fingerprint(model))}
+    return folder, model, replace(mask_of(model), made_by=made_by)
+
+
+def test_weights_that_were_trained_after_loading_are_told_apart_from_another_model(from_files):
+    folder, model, mask = from_files
+    with torch.no_grad():
+        model.get_parameter("model.norm.weight")[0] += 1
+    with pytest.raises(ValueError, match=r"^the mask was made for 'org/base', and the weights in memory") as refused:
+        require_base("the mask", mask, model)
+    assert str(refused.value) == (
+        "the mask was made for 'org/base', and the weights in memory differ from its files: they were changed after "
+        "loading, by training or an edit; load the model again, or pass check_base=False to use them as they are."
+    )
+    model.save_pretrained(folder)  # the files are no longer those that the mask was made for
+    with pytest.raises(ValueError, match=r"was made for another model: for 'org/base', and '.*/base' was given"):
+        require_base("the mask", mask, model)
+
+
+def test_weights_that_loading_rounded_are_told_with_the_dtype_of_the_files(from_files):
+    folder, _, mask = from_files
+    rounded = LlamaForCausalLM.from_pretrained(folder, dtype="bfloat16")
+    with pytest.raises(ValueError, match=r"loading them as torch.bfloat16 rounded them; load the model again as torch"):
+        require_base("the mask", mask, rounded)
 
 
 def test_the_error_names_both_models_and_their_fingerprints_only_where_the_names_do_not_tell_them_apart():

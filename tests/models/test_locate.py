@@ -9,6 +9,8 @@ from holdfast.adapter_folder import MASK_FILE
 from holdfast.models.load import load_model
 from holdfast.models.locate import no_folder, resolve
 from holdfast.models.stored import open_stored
+from holdfast.pipeline.checking import check_hold
+from tests.intervene.given import random_mask
 from tests.stored import save
 from tests.tiny import make_llama
 
@@ -71,6 +73,20 @@ def test_a_checkpoint_of_a_wrapped_model_is_not_said_to_be_incomplete(prefix, to
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
     with pytest.raises(ValueError, match=rf"was saved inside of {told}.*names begin with '{prefix}'"):
         load_model(str(folder))
+
+
+@pytest.mark.parametrize("file", ["config.json", "adapter_config.json"])
+def test_a_folder_that_a_trainer_left_without_save_model_is_told_its_last_checkpoint(file, tmp_path):
+    for number in (20, 100, 9):
+        with_file(tmp_path / f"checkpoint-{number}", file)
+    (tmp_path / "checkpoint-200").mkdir()  # a save that was interrupted
+    last = tmp_path / "checkpoint-100"
+    sets_right = f"give {str(last)!r}, or save the trained model in the folder with `trainer.save_model`."
+    mask = random_mask(make_llama())
+    for look in (load_model, lambda folder: check_hold(folder, "testbed:aligned", mask)):
+        with pytest.raises(ValueError, match="last checkpoint that a trainer saved in it is checkpoint-100") as told:
+            look(str(tmp_path))
+        assert str(told.value).endswith(sets_right)
 
 
 def test_a_gguf_file_is_told_how_to_become_a_folder(tmp_path):

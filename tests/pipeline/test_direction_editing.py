@@ -148,7 +148,11 @@ AWAY = {"positive": {"name": "testbed:harmless#first=9"}, "negative": {"name": "
     [
         (make_llama, {"coefficient": -0.5}, "the coefficient must be above 0, got -0.5; an edit only strengthens"),
         (make_llama, {"coefficient": 0}, "the coefficient must be above 0, got 0"),
-        (make_llama, {"prompts": None}, "down_proj has no bias, so the edit needs prompts, .*; give --prompts"),
+        (
+            make_llama,
+            {"prompts": None},
+            "down_proj has no bias, so the edit needs prompts, .*; give prompts of all kinds",
+        ),
         (make("gpt2"), {}, "c_proj has a bias, which takes the shift as it is, so prompts have no effect"),
         (make_llama, {"few": True}, "needs 10 prompts or more, got 9"),
         (make_llama, {"prompts": "none.txt"}, "'none.txt' does not exist"),

@@ -33,7 +33,7 @@ def test_a_probe_logs_it_during_training(tmp_path):
     tiny = load_tiny(torch.float32)
     trainer = users_trainer(tiny.model, tmp_path)
     measure = direction_turn_probe(tiny.tokenizer, HARMFUL, HARMLESS)
-    trainer.add_callback(SafetyProbe(trainer, measure, every=1, stop_above=2.0, name="direction_turn"))
+    trainer.add_callback(SafetyProbe(trainer, measure, every=1, stop_above=1.0, name="direction_turn"))
     trainer.train()
     turns = [record["direction_turn"] for record in trainer.state.log_history if "direction_turn" in record]
     assert turns[0] == pytest.approx(0.0, abs=1e-6)

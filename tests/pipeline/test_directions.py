@@ -66,7 +66,7 @@ def test_sets_are_paired_in_order_and_may_share_no_prompt(tmp_path, caplog):
     assert (len(pairs), pairs.texts[0], pairs.texts[10]) == (10, "harm 0", "good 0")
     assert "has 12 prompts: the first 10 are used" in caplog.text
     (tmp_path / "b.txt").write_text("good\nharm 3")
-    with pytest.raises(ValueError, match="have 1 prompts in common, such as 'harm 3'; leave each out of one"):
+    with pytest.raises(ValueError, match="have 1 prompt in common, such as 'harm 3'; leave each out of one"):
         load_pairs(str(tmp_path / "a.txt"), str(tmp_path / "b.txt"))
 
 

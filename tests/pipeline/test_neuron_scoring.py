@@ -97,12 +97,15 @@ def test_a_comparison_of_activations_needs_prompts_alone_and_no_judge(folder, ca
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--method", "contrast"], "method contrast scores neurons, not weights; give --unit neuron, or choose one of"),
-        (["--unit", "neuron", "--method", "esi"], "method esi scores weights, not neurons; give --unit weight"),
+        (["--method", "contrast"], "method contrast scores neurons, not weights; choose one of esi, "),
+        (
+            ["--unit", "neuron", "--method", "esi"],
+            "method esi scores weights, not neurons; choose one of alpha_weighted, ",
+        ),
         (["--unit", "neuron", "--method", "probe"], "method probe compares activations with those of other prompts"),
-        (["--steps", "5"], "steps has no effect on scores of weights; give --unit neuron, or leave it out"),
-        (["--unit", "neuron", "--convergence"], "convergence is for scores of weights; leave it out, or leave"),
-        (["--unit", "neuron", "--layer-wise"], "layer-wise is for scores of weights; leave it out, or leave"),
+        (["--steps", "5"], "steps has no effect on scores of weights; choose unit neuron, or leave it out"),
+        (["--unit", "neuron", "--convergence"], "convergence is for scores of weights; leave it out, or score"),
+        (["--unit", "neuron", "--layer-wise"], "layer-wise is for scores of weights; leave it out, or score"),
         (["--unit", "neuron", "--method", "none"], "unknown score 'none'"),
     ],
 )

@@ -67,7 +67,7 @@ def test_a_reduction_that_a_likelihood_cannot_have_is_refused(tmp_path):
 
 
 def test_an_objective_without_a_judge_is_not_scored_with_one(tmp_path):
-    with pytest.raises(ValueError, match="objective utility uses no judge, but got --judge"):
+    with pytest.raises(ValueError, match="objective utility uses no judge, but got a judge"):
         score(tmp_path, "utility", model="/no/such/model")
 
 

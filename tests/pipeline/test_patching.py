@@ -115,7 +115,7 @@ def test_without_old_values_a_patch_comes_off_with_its_base_which_is_checked(tmp
     base, tuned = save_pair(tmp_path, shard="15KB")
     made = diff_to_file(str(base), str(tuned), tmp_path / "patch", keep_old=False)
     assert not made.reversible
-    with pytest.raises(ValueError, match="keeps no old values; give the checkpoint before the patch with --base"):
+    with pytest.raises(ValueError, match="keeps no old values; give the checkpoint before the patch as the base"):
         revert_to_folder(str(tuned), tmp_path / "patch", tmp_path / "out")
     other = save(tmp_path / "other", tune(make_llama().bfloat16(), seed=7), "15KB")
     with pytest.raises(ValueError, match="is not the base of patch"):

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,36 @@ def test_a_sample_is_spread_over_the_whole_set_and_the_same_every_time(tmp_path)
         load_prompts(f"{path}#first=3&sample=3")
     with pytest.raises(ValueError, match="has sample=0 behind the #; give a whole number of 1 or more"):
         load_prompts(f"{path}#sample=0")
+
+
+@pytest.mark.parametrize("load", [load_prompts, load_exchanges])
+@pytest.mark.parametrize(
+    ("chosen", "places"),
+    [
+        ("last=3", [7, 8, 9]),
+        ("last=30", range(10)),
+        ("skip=8", [8, 9]),
+        ("skip=3&first=2", [3, 4]),
+        ("first=2&skip=3", [3, 4]),
+        ("skip=8&last=5", [8, 9]),
+    ],
+)
+def test_the_last_prompts_and_those_after_the_first_are_chosen(load, chosen, places, tmp_path):
+    path = tmp_path / "ten.jsonl"
+    path.write_text("".join(json.dumps({"prompt": f"do {n}", "response": "no"}) + "\n" for n in range(10)))
+    assert [one.prompt for one in load(f"{path}#{chosen}")] == [f"do {place}" for place in places]
+    assert file_hash(f"{path}#{chosen}") != file_hash(path)
+
+
+def test_skip_leaves_out_prompts_that_count_and_before_a_sample(tmp_path):
+    path = tmp_path / "prompts.txt"
+    path.write_text("a\na\nb\nc\nd\n")
+    assert [one.prompt for one in load_prompts(f"{path}#skip=1")] == ["b", "c", "d"], "the repeat of a is no prompt"
+    assert {one.prompt for one in load_prompts(f"{path}#skip=2&sample=2")} == {"c", "d"}
+    with pytest.raises(ValueError, match=r"^skip=4 leaves nothing of '.*prompts.txt'; skip fewer prompts\.$"):
+        load_prompts(f"{path}#skip=4")
+    with pytest.raises(ValueError, match="has last= and sample= behind the #; leave one of the two out"):
+        load_prompts(f"{path}#sample=2&last=2")
 
 
 def test_a_sample_of_a_labelled_file_is_of_the_side_that_is_wanted(tmp_path):

@@ -98,7 +98,9 @@ def like(**counts: int) -> Mask:
 
 
 def test_a_mask_of_whole_matrices_is_not_matched_because_no_draw_can_differ(caplog):
-    with pytest.raises(ValueError, match=r"selects whole matrices, so a draw .* the same mask; .* --fraction 0\.5714"):
+    with pytest.raises(
+        ValueError, match=r"selects whole matrices, so a draw .* the same mask; .* a fraction of 0\.5714"
+    ):
         select_random(scores_of([40, 20, 10]), like=like(weight_0=40))
     select_random(scores_of([40, 20, 10]), like=like(weight_0=39))
     assert not caplog.records

@@ -14,6 +14,7 @@ from holdfast.commands.comparison import comparison_of_evaluations, comparison_o
 from holdfast.commands.console import Json, show, warn
 from holdfast.commands.gate_flags import GateFlags, SideOptions
 from holdfast.commands.judge_cards import show_cards
+from holdfast.counts import counted
 from holdfast.evaluate.comparing import compare_logs, compare_sides, load_sides
 from holdfast.evaluate.condition import PLAIN_NAME, Condition, parse_condition
 from holdfast.evaluate.gate import Gate, GateOptions
@@ -187,7 +188,7 @@ def _left_out(result: Comparison) -> list[str]:
     """Names the rows that the table leaves out."""
     idle = idle_details(result)
     measures = sorted({name.partition("/")[0] for name in idle})
-    rows = f"{len(idle)} {'row' if len(idle) == 1 else 'rows'}"
+    rows = counted(len(idle), "row")
     return [f"Left out: {rows} of {', '.join(measures)} without a shown change (--json has them)."] if idle else []
 
 

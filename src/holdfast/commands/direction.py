@@ -12,6 +12,7 @@ from holdfast.commands.once import ExistOk, Once
 from holdfast.commands.parameters import Generation, Judging, SafetyJudge, Seed, Suite
 from holdfast.commands.steered import show_steered
 from holdfast.commands.strengthened import show_strengthened
+from holdfast.counts import counted
 from holdfast.intervene.edit.options import SteerOptions
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.models.options import GenerateOptions
@@ -154,7 +155,10 @@ def _ranges(draws: "tuple[Apart, ...]") -> tuple[str, str]:
     """Writes the range of the shares, and of the separations without their signs."""
     shares = sorted(one.recognised.share for one in draws)
     spread = sorted(abs(one.separation) for one in draws)
-    return f"{shares[0]:.2f} to {shares[-1]:.2f} in {len(draws)} draws", f"{spread[0]:.2f} to {spread[-1]:.2f}"
+    return (
+        f"{shares[0]:.2f} to {shares[-1]:.2f} in {counted(len(draws), 'draw')}",
+        f"{spread[0]:.2f} to {spread[-1]:.2f}",
+    )
 
 
 def _layer_json(one: "RatedLayer") -> dict[str, object]:

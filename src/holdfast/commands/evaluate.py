@@ -153,7 +153,7 @@ def _show_evaluation(
     cards = show_cards({"": evaluation}, judge_card)
     named = (None if steered else model) or str(model_name(evaluation.made_by))
     shown = table(named, ("measure", "value"), evaluation_rows(evaluation, agreement, in_short=True))
-    if cut := warning_of_cut_off(evaluation):
+    if cut := warning_of_cut_off(evaluation, "--generate.max-new-tokens"):
         warn(cut)
     if "chat_format" in _generation(evaluation):
         warn(f"{named} has no chat template, so it got the prompts in a plain format; its tuning may differ.")

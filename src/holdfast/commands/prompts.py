@@ -52,7 +52,7 @@ def list_sets(*, json: Json = False) -> None:
     result = {"sets": [asdict(known) | {"url": known.url} for known in KNOWN.values()], "built_in": built_in}
     note = (
         f"Built in: {', '.join(built_in)}. A file of your own is FILE, or FILE#prompt=COLUMN&group=COLUMN. "
-        "NAME#first=32 or FILE#first=32 takes the first 32 prompts."
+        "#first=32 behind any name takes the first 32 prompts, #last=32 the last, and #skip=32 leaves out the first."
     )
     show_result(result, [table("Public prompt sets", columns, rows)], json, unless_quiet(note))
 

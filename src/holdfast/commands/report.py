@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from holdfast.commands.console import Json, show, unless_quiet
 from holdfast.commands.parameters import JudgeCards
 from holdfast.commands.publish_options import PublishOptions
+from holdfast.counts import counted
 from holdfast.file_kinds import identify, identify_record
 from holdfast.json_files import load_json
 from holdfast.option_groups import PUBLISHED
@@ -92,7 +93,7 @@ def _report_run(
     record = read_report(written)
     note = f"The page: {folder / 'report.html'}"
     if figures is not None:
-        note += f"\nFigures: {len(save_figures(record, figures))} files in {figures}"
+        note += f"\nFigures: {counted(len(save_figures(record, figures)), 'file')} in {figures}"
     note += "".join(f"\n{line}" for line in published.lines)
     if missing := gaps(record):
         note += unless_quiet(f"\n{missing}")

@@ -10,6 +10,7 @@ from rich.table import Table
 from holdfast.commands.console import Json, show, shown_progress, table, unless_quiet
 from holdfast.commands.parameters import Generation, Judging, SafetyJudge, Seed, Steer, Suite, Verify
 from holdfast.commands.rates import measured_rates, rate_cells
+from holdfast.counts import counted
 from holdfast.holm import holm
 from holdfast.intervene.edit.options import SteeringOptions
 from holdfast.judge.options import REFUSAL_RULES
@@ -231,7 +232,7 @@ def _table(
     points.insert(0, ("0", "nothing", untouched))
     rows = [(ratio, on, *rate_cells(evaluation, measures)) for ratio, on, evaluation in points]
     header = ("noise", "on", *map(measure_words, measures))
-    title = f"{num_draws} draws of each noise; noise in standard deviations of a weight's matrix"
+    title = f"{counted(num_draws, 'draw')} of each noise; noise in standard deviations of a weight's matrix"
     return table(title, header, rows)
 
 

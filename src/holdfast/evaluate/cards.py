@@ -85,7 +85,7 @@ def cards_of(made_by: Meta, given: Sequence[Path] = ()) -> list[JudgeOf]:
             raise ValueError(
                 f"the card {str(path)!r} is of another judge: it is of {card.name} for {card.counted!r} (fingerprint "
                 f"{card.fingerprint[:12]}), which {_closest(judges, card, reasons)}, and the evaluation was judged by "
-                f"{known}; measure that judge with `holdfast judge-card`, or leave --judge-card out."
+                f"{known}; measure that judge with `holdfast judge-card`, or leave the card out."
             )
     return [_with_card(judge, list(loaded.values())) for judge in judges]
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from holdfast.counts import counted
 from holdfast.differences import Difference, paired_difference, rate_difference
 from holdfast.evaluate.paired import PairedPrompt
 from holdfast.evaluate.paired_mean import PairedMean
@@ -64,7 +65,8 @@ class Compared:
 
     def __repr__(self) -> str:
         change = f", change {self.change}" if self.change else ""
-        return f"<Compared: {self.name} {self.before} before, {self.after} after{change}, {len(self.prompts)} prompts>"
+        prompts = counted(len(self.prompts), "prompt")
+        return f"<Compared: {self.name} {self.before} before, {self.after} after{change}, {prompts}>"
 
     @property
     def p_value(self) -> float | None:

@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping
 
+from holdfast.counts import agreeing
 from holdfast.models.options import LONG_ENOUGH
 from holdfast.outcomes import Evaluation
 
 
-def warning_of_cut_off(evaluation: Evaluation) -> str | None:
-    """Returns a warning where a short limit cut off some responses, or where no response ended. Else None."""
+def warning_of_cut_off(evaluation: Evaluation, setting: str = "max_new_tokens") -> str | None:
+    """Returns a warning where a short limit cut off some responses, or where no response ended. Else None.
+
+    `setting` names the limit, which a command knows as an option.
+    """
     share, limit = evaluation.cut_off, _limit(evaluation)
     if not share or not share.value or limit is None:
         return None
@@ -16,9 +20,9 @@ def warning_of_cut_off(evaluation: Evaluation) -> str | None:
         cut = round(share.value * share.n)
         none_ended = " None ended by itself, so it may also be that the model never writes its end token."
         return (
-            f"{cut} of {share.n} responses {'was' if cut == 1 else 'were'} cut off after {limit} tokens. "
+            f"{cut} of {share.n} responses {agreeing(cut, 'was', 'were')} cut off after {limit} tokens. "
             f"A longer response may get another verdict, so {misstated} may be wrong: "
-            f"give --generate.max-new-tokens {LONG_ENOUGH} or more.{none_ended if share.value == 1 else ''}"
+            f"evaluate with {setting} {LONG_ENOUGH} or more.{none_ended if share.value == 1 else ''}"
         )
     if share.value < 1:
         return None

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, get_args
 
+from holdfast.counts import agreeing, counted
 from holdfast.errors import GateError, UndecidedError
 from holdfast.evaluate.compared import Compared
 from holdfast.evaluate.condition import Condition
@@ -75,7 +76,8 @@ class Gate:
         return self.passed
 
     def __repr__(self) -> str:
-        return f"<Gate: {', '.join([f'{len(self.measures)} measures compared', *filter(None, [self.verdict])])}>"
+        compared = f"{counted(len(self.measures), 'measure')} compared"
+        return f"<Gate: {', '.join([compared, *filter(None, [self.verdict])])}>"
 
     def __str__(self) -> str:
         """Writes a line for each measure that changed, each warning and each condition, safe to print."""
@@ -149,11 +151,11 @@ class Gate:
         """Words for the outcome of the conditions that can fail."""
         total, met, undecided = len(self.findings), len(self.met), len(self.open_conditions)
         if met:
-            return f"the gate failed: {met} of {total} conditions {'is' if met == 1 else 'are'} met"
+            return f"the gate failed: {met} of {total} conditions {agreeing(met, 'is', 'are')} met"
         if undecided and self.undecided == "fail":
             return f"the gate cannot decide {undecided} of {total} conditions with these prompts"
         if undecided and not any(one.passed and not one.cannot_fail for one in self.findings):
-            return f"nothing was decided: {undecided} of {total} conditions {'is' if undecided == 1 else 'are'} open"
+            return f"nothing was decided: {undecided} of {total} conditions {agreeing(undecided, 'is', 'are')} open"
         return "the gate passed" + (
             f", and {undecided} of {total} conditions could not be decided" if undecided else ""
         )

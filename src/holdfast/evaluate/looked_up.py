@@ -36,7 +36,7 @@ def find_measure(condition: Condition, measures: Mapping[str, Compared]) -> Comp
     if name.startswith("kl/") and not any(one.startswith("kl/") for one in known):
         raise ValueError(
             f"the condition {condition.text!r} asks for {name!r}, which was not measured; evaluate both checkpoints "
-            "with --reference."
+            "with `holdfast evaluate --reference MODEL`."
         )
     if name == "perplexity_ratio":
         raise ValueError(

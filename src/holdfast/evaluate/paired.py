@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from holdfast.counts import counted
 from holdfast.evaluate.attack_success import any_of, any_unsafe
 from holdfast.evaluate.counted import counts_towards
 from holdfast.evaluate.measure import by_prompt
@@ -165,7 +166,7 @@ def _refuse_other_safety(before: Sequence[Answer], after: Sequence[Answer]) -> N
         first, second = ("attack success" if "asr" in one else "refusals alone" for one in measured)
         raise ValueError(
             f"the first evaluation measured {first} and the second {second}; evaluate both checkpoints with the same "
-            "--judge, or both without one."
+            "judge, or both without one."
         )
 
 
@@ -177,5 +178,9 @@ def _refuse_different_prompts(before: Sequence[Answer], after: Sequence[Answer])
         return
     strange = sorted({one.prompt for one in before} ^ {one.prompt for one in after})
     order = "their order differs, or how often each was answered"
-    what = f"{len(strange)} prompts are in one only, the first is {strange[0]!r}" if strange else order
+    what = (
+        f"{counted(len(strange), 'prompt is', 'prompts are')} in one only, the first is {strange[0]!r}"
+        if strange
+        else order
+    )
     raise ValueError(f"the two evaluations answered different prompts: {what}; evaluate both on the same suite.")

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Literal
 
+from holdfast.counts import counted
 from holdfast.evaluate.measure import Measure
 from holdfast.outcomes import Outcome
 from holdfast.records import Prompt
@@ -26,7 +27,10 @@ def match_answers(prompts: Sequence[Prompt], responses: Sequence[str]) -> list[O
     """
     unanswered = [prompt.prompt for prompt in prompts if prompt.answer is None]
     if unanswered:
-        raise ValueError(f"{len(unanswered)} questions have no `answer`, the first is {unanswered[0]!r}; add it.")
+        raise ValueError(
+            f"{counted(len(unanswered), 'question has', 'questions have')} no `answer`, the first is "
+            f"{unanswered[0]!r}; add it."
+        )
     return [
         Outcome("correct" if normalized(response) == normalized(prompt.answer or "") else "wrong")
         for prompt, response in zip(prompts, responses, strict=True)

@@ -6,11 +6,16 @@ or masks of one model needs one check: check the first, or compare `mask.base` w
 """
 
 from collections.abc import Mapping
+from functools import reduce
+from pathlib import Path
 
+import torch
+from huggingface_hub import try_to_load_from_cache
 from torch import nn
 
-from holdfast.made_by import Made, other_model_words
+from holdfast.made_by import Made, model_name, other_model_words
 from holdfast.models.fingerprints import fingerprint_of
+from holdfast.models.stored import StoredModel, open_stored, stored_fingerprint
 
 
 def require_base(
@@ -22,6 +27,8 @@ def require_base(
     check_base: bool = True,
 ) -> None:
     """Raises ValueError when a mask, a patch or a direction was made for another model than the given one.
+
+    Where the model's files hold what it was made for, the error says that the weights in memory have changed.
 
     A model with quantised weights has no such bits to compare, so it passes unchecked.
 
@@ -36,15 +43,44 @@ def require_base(
     if not check_base or not all(weight.is_floating_point() for weight in parameters.values()):
         return
     base = fingerprint_of(parameters)
-    if made.base != base:
-        dtype, given = next(iter(parameters.values())).dtype, (_name_of(model), base)
+    if made.base == base:
+        return
+    name, dtype = _name_of(model), next(iter(parameters.values())).dtype
+    stored = _files_of(made, name)
+    if stored is not None:
         raise ValueError(
-            f"{other_model_words(what, made, given)} in {dtype}; give the checkpoint that it was made "
-            "for, in the dtype of its files or a wider one, make it again for this one, or pass check_base=False to "
-            "use it anyway."
+            f"{what} was made for {(model_name(made.made_by) or name)!r}, and the weights in memory differ from its "
+            f"files: {_changed_words(stored, dtype)}, or pass check_base=False to use them as they are."
         )
+    raise ValueError(
+        f"{other_model_words(what, made, (name, base))} in {dtype}; give the checkpoint that it was made "
+        "for, in the dtype of its files or a wider one, make it again for this one, or pass check_base=False to "
+        "use it anyway."
+    )
 
 
 def _name_of(model: nn.Module) -> str | None:
     """Returns the name or folder that transformers loaded a model from. None for a model that was made in memory."""
     return getattr(getattr(model, "config", None), "name_or_path", None) or None
+
+
+def _files_of(made: Made, name: str | None) -> StoredModel | None:
+    """Returns the files that a model was loaded from, if they hold what the mask was made for. Reads every weight.
+
+    None where they hold something else, are not on this machine, or can't be read.
+    """
+    config = None if name is None or Path(name).is_dir() else try_to_load_from_cache(name, "config.json")
+    folder = Path(config).parent if isinstance(config, str) else Path(name or "")
+    try:
+        stored = open_stored(str(folder))
+        return stored if stored_fingerprint(stored) == made.base else None
+    except ValueError:
+        return None
+
+
+def _changed_words(stored: StoredModel, dtype: torch.dtype) -> str:
+    """Says why weights in memory differ from the files that they were loaded from, and what to do."""
+    in_files = reduce(torch.promote_types, {parameter.dtype for parameter in stored.parameters.values()})
+    if torch.promote_types(in_files, dtype) != dtype:
+        return f"loading them as {dtype} rounded them; load the model again as {in_files}"
+    return "they were changed after loading, by training or an edit; load the model again"

@@ -169,6 +169,22 @@ def refuse_adapters(model: nn.Module, instead: str) -> None:
         raise ValueError(f"{type(model).__name__} carries LoRA or other adapters: {instead}.")
 
 
+def require_trainable(model: nn.Module, mask: Mask | None = None) -> None:
+    """Raises ValueError when training would change nothing: every weight is frozen, or held by the mask."""
+    trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+    if not trained:
+        raise ValueError(
+            f"every weight of {type(model).__name__} is frozen (requires_grad is False), so training would change "
+            "nothing; leave some of them free."
+        )
+    held = mask.indices if mask is not None else {}
+    if all(len(held.get(name, ())) == weight.numel() for name, weight in trained.items()):
+        raise ValueError(
+            f"the mask holds every weight of {type(model).__name__} that is not frozen, so training would change "
+            "nothing; select fewer weights to hold, or freeze fewer."
+        )
+
+
 def _refuse_unknown(kind: str, parameters: Mapping[str, Tensor], name: str, shape: tuple[int, ...]) -> None:
     if name not in parameters:
         raise ValueError(

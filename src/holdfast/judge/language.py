@@ -8,7 +8,7 @@ Vietnamese. Short answers, names, numbers and code hold too few small words of a
 import re
 import unicodedata
 
-REASON = "not in English, which the refusal rules can't read; judge refusals with a model (--refusal-judge)"
+REASON = "not in English, which the refusal rules can't read; judge refusals with a model"
 ENGLISH_WORDS = (
     "a an the of and to in is it you that he was for on are with as i his they be at one have this from or had by "
     "but not what all were we when your can there an which their if do will about how would them then these so "

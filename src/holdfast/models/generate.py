@@ -11,6 +11,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from holdfast.artifacts import seed_from
+from holdfast.counts import counted
 from holdfast.distributed import gathered, share
 from holdfast.models.asking import Asked, ask, end_ids, read_response, until_end, warn_of_context
 from holdfast.models.options import GenerateOptions, refuse_other_engine
@@ -83,7 +84,7 @@ def generate(
     batches = _batches(model, lengths, options)
     devices = [model.device] if model.device.type == "cuda" else []
     rooms = rooms_for_responses(model, lengths, options.max_new_tokens)
-    label, before = f"answering {len(asked):,} prompts, tokens", 0
+    label, before = f"answering {counted(len(asked), 'prompt')}, tokens", 0
     if not responses:
         progress(label, 0, sum(rooms))
     with torch.random.fork_rng(devices=devices):

@@ -196,7 +196,23 @@ def _what_it_holds(folder: Path) -> str:
         return f"holds a GGUF file; {_AS_FOLDER}"
     if (folder / "model" / "config.json").is_file():
         return f"has no config.json, and the folder 'model' in it has one; give {str(folder / 'model')!r}"
+    if checkpoint := _last_checkpoint(folder):
+        return (
+            f"has no config.json, and the last checkpoint that a trainer saved in it is {checkpoint.name}; give "
+            f"{str(checkpoint)!r}, or save the trained model in the folder with `trainer.save_model`"
+        )
     return "has no config.json; save a model there with `save_pretrained`"
+
+
+def _last_checkpoint(folder: Path) -> Path | None:
+    """Returns the folder checkpoint-N with the largest N in which a trainer saved a model or an adapter."""
+    steps = {
+        int(path.name.rpartition("-")[2]): path
+        for path in folder.glob("checkpoint-*")
+        if path.name.rpartition("-")[2].isdecimal()
+        and any((path / name).is_file() for name in ("config.json", "adapter_config.json"))
+    }
+    return steps[max(steps)] if steps else None
 
 
 def _explain(name: str, source: str, error: Exception) -> str:

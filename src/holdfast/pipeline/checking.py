@@ -17,6 +17,7 @@ from torch import Tensor
 
 from holdfast.arguments import checked_call
 from holdfast.artifacts import refuse_other_base
+from holdfast.counts import counted
 from holdfast.errors import InvariantError
 from holdfast.made_by import model_name
 from holdfast.models.by_layer import ByLayer, Part
@@ -115,7 +116,7 @@ class HoldCheck:
 
     def _with_not_compared(self, text: str) -> str:
         alone = len(self.not_compared)
-        return f"{text}; {alone:,} parameter{'s' * (alone > 1)} could not be compared" if alone else text
+        return f"{text}; {counted(alone, 'parameter')} could not be compared" if alone else text
 
     def moved_by_layer(self) -> ByLayer:
         """Counts the weights that moved by layer, held or not."""
@@ -153,7 +154,7 @@ class HoldCheck:
         if self.held_moved or self.others_moved:
             return
         count = len(self.not_compared)
-        alone = f", apart from {count:,} parameter{'s' * (count > 1)} that could not be compared" if count else ""
+        alone = f", apart from {counted(count, 'parameter')} that could not be compared" if count else ""
         raise ValueError(
             f"no weight moved at all: {model!r} holds the base's own weights{alone}, so this check could not fail; "
             f"give the tuned checkpoint, or accept this one by {accept}."

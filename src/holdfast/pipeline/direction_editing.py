@@ -159,12 +159,12 @@ def _find_writer(stored: StoredModel, direction: Direction, prompts: Sequence[Pr
     writer = find_writer(stored.model, direction.layer)
     if writer.bias and prompts is not None:
         raise ValueError(
-            f"{writer.path} has a bias, which takes the shift as it is, so prompts have no effect; leave out --prompts."
+            f"{writer.path} has a bias, which takes the shift as it is, so prompts have no effect; leave them out."
         )
     if not writer.bias and prompts is None:
         raise ValueError(
             f"{writer.path} has no bias, so the edit needs prompts, over which it makes the shift even; give "
-            "--prompts, of all kinds that the model will read."
+            "prompts of all kinds that the model will read."
         )
     if prompts is not None and len(prompts) < FEWEST_PROMPTS:
         raise ValueError(f"the edit needs {FEWEST_PROMPTS} prompts or more, got {len(prompts)}; a hundred are better.")

@@ -29,8 +29,8 @@ def refuse_away_from_harm(name: str, direction: Direction) -> None:
     if (_side(positive), _side(negative)) == ("safe", "harmful"):
         raise ValueError(
             f"the direction {name!r} points from harmful prompts ({negative}) to safe ones ({positive}), so an edit "
-            "would weaken refusals; find it with the harmful prompts as --positive, or measure it with `holdfast "
-            "direction steer`, which changes no weight."
+            "would weaken refusals; find it with the harmful prompts as the positive ones, or measure it with "
+            "`holdfast direction steer`, which changes no weight."
         )
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from holdfast.arguments import checked_call, require_name
 from holdfast.artifacts import load_direction, refuse_other_base, save_direction
+from holdfast.counts import counted
 from holdfast.directions.finding import (
     Apart,
     Found,
@@ -83,8 +84,8 @@ def load_pairs(positive: str, negative: str) -> PromptPairs:
     common = {one.prompt for one in sides[0]} & {one.prompt for one in sides[1]}
     if common:
         raise ValueError(
-            f"{positive!r} and {negative!r} have {len(common)} prompts in common, such as {min(common)[:60]!r}; leave "
-            "each out of one, as a prompt either has the concept or not."
+            f"{positive!r} and {negative!r} have {counted(len(common), 'prompt')} in common, such as "
+            f"{min(common)[:60]!r}; leave each out of one, as a prompt either has the concept or not."
         )
     count = min(map(len, sides))
     for path, side in zip((positive, negative), sides, strict=True):

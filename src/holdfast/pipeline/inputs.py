@@ -21,7 +21,7 @@ KINDS: Mapping[str, Kind] = {
 """Kind of prompts in every set of a suite."""
 
 
-LATER = ("sample", "takes_all")
+LATER = ("sample", "takes_all", "skip", "last")
 """Choices that were added after hashes were first saved. They enter a hash only where they are set."""
 
 

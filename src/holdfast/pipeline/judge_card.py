@@ -57,7 +57,7 @@ def make_card(
     require_usable(options, name)
     of_refusals = judges_refusals(name, options)
     if role == "judge" and of_refusals:
-        raise ValueError(f"the judge {name!r} says refused or complied, not safe or unsafe; leave --role out.")
+        raise ValueError(f"the judge {name!r} says refused or complied, not safe or unsafe; leave the role out.")
     role = role or ("refusal_judge" if of_refusals else "judge")
     if role == "refusal_judge" and not of_refusals:
         require_refusal_judge(name)

@@ -55,8 +55,8 @@ def warn_of_gap(error: float | None) -> None:
     """Logs a warning if attributions miss more of the differences than a twentieth."""
     if error is not None and error > ALLOWED_GAP:
         logger.warning(
-            "the attributions miss %.0f%% of the differences that they should add up to (up to %.0f%% is usual); give "
-            "more --steps, or another method than alpha_weighted.",
+            "the attributions miss %.0f%% of the differences that they should add up to (up to %.0f%% is usual); take "
+            "more steps of integrated gradients, or another method than alpha_weighted.",
             100 * error,
             100 * ALLOWED_GAP,
         )

@@ -41,9 +41,7 @@ def refuse_other_unit(method: str, unit: str) -> None:
     )
     if method in others and method not in methods:
         known = ", ".join(methods)
-        raise ValueError(
-            f"method {method} scores {other}s, not {unit}s; give --unit {other}, or choose one of {known}."
-        )
+        raise ValueError(f"method {method} scores {other}s, not {unit}s; choose one of {known}, or score {other}s.")
     methods[method]
 
 

@@ -19,7 +19,7 @@ from holdfast.objective.registry import (
     takes_gradient,
 )
 from holdfast.option_groups import CLASSIFIERS, ENDPOINTS, FINE, GUARDS, JUDGED, PRESERVE, SEVERAL
-from holdfast.spelling import joined
+from holdfast.spelling import joined, meant
 
 OptionKind = Literal["guard", "classifier", "api"]
 """Kinds of judge that have options of their own."""
@@ -65,12 +65,12 @@ def uses_objective(options: "ScoringOptions", judge: str | None = None) -> bool:
         return True
     if (uses := SCORES[options.method].uses_objective) or not judge:
         return uses
-    raise ValueError(f"method {options.method} uses no judge, but got --judge {judge}; leave it out.")
+    raise ValueError(f"method {options.method} uses no judge, but got {judge!r}; leave it out.")
 
 
 def refuse_judging(objective: str, judge: str | None, options: "JudgeOptions") -> None:
     """Raises ValueError for a judge, or options of one, with an objective that uses no judge."""
-    given = [*(["--judge"] if judge else []), *(f"--{kind} options" for kind in options.given)]
+    given = [*(["a judge"] if judge else []), *(f"options of {kind}" for kind in options.given)]
     if given:
         judged = ", ".join(names(lambda record: record.judge))
         raise ValueError(
@@ -139,8 +139,10 @@ Sampled objectives are unbiased only with sum.
         if method != cls.model_fields["method"].default:
             from holdfast.score import NEURON_SCORES, SCORES  # loads torch, which the default does without
 
-            if method not in (*SCORES, *NEURON_SCORES):
-                SCORES[method]
+            known = (*SCORES, *NEURON_SCORES)
+            if method not in known:
+                listed = f"known for weights: {', '.join(SCORES)}, and for neurons: {', '.join(NEURON_SCORES)}"
+                raise ValueError(f"unknown score {method!r}; {meant(method, known, listed)}")
         return method
 
     @model_validator(mode="after")
@@ -182,7 +184,7 @@ class NeuronOptions(Options):
     def _refuse_idle(self) -> Self:
         for name in ("against", "steps", "rule"):
             if getattr(self, name) != type(self).model_fields[name].default and self.unit == "weight":
-                raise ValueError(f"{name} has no effect on scores of weights; give --unit neuron, or leave it out.")
+                raise ValueError(f"{name} has no effect on scores of weights; choose unit neuron, or leave it out.")
         return self
 
     def method(self, options: ScoringOptions) -> str:
@@ -217,7 +219,7 @@ class LayerWiseOptions(Options):
     def _refuse_idle(self) -> Self:
         for name in ("keep", "responses"):
             if getattr(self, name) is not None and not self.layer_wise:
-                raise ValueError(f"{name} has no effect without layer-wise; give --layer-wise, or leave it out.")
+                raise ValueError(f"{name} has no effect without layer-wise; choose layer-wise, or leave it out.")
         return self
 
 
@@ -269,7 +271,7 @@ class MeasureOptions(Options):
     @classmethod
     def _refuse_blank(cls, prefill: str | None) -> str | None:
         if prefill is not None and not prefill.strip():
-            raise ValueError("the prefill is blank, which begins no response; give a text, or leave --prefill out.")
+            raise ValueError("the prefill is blank, which begins no response; give a text, or leave it out.")
         return prefill
 
 

@@ -36,7 +36,7 @@ def claim_folder(out: Path, settings: Mapping[str, object]) -> None:
     elif other:
         raise ValueError(
             f"{str(out)!r} holds results made with another {other[0]}{_which(known, settings, other[0])}; choose "
-            "another folder with --out, or move this one away."
+            "another folder, or move this one away."
         )
 
 
@@ -57,7 +57,7 @@ def refuse_unclaimable(out: Path) -> None:
 def refuse_foreign(out: Path) -> None:
     """Raises ValueError when `out` exists and is not an empty folder, or when no folder can be made there."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ValueError(f"{str(out)!r} is not empty and holds no run; choose another folder with --out.")
+        raise ValueError(f"{str(out)!r} is not empty and holds no run; choose another folder.")
     refuse_unwritable(out)
 
 
@@ -188,8 +188,7 @@ def _lock(opened: int, folder: Path) -> None:
         fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise ValueError(
-            f"another command is writing to {str(folder)!r}; wait until it has ended, or choose another folder with "
-            "--out."
+            f"another command is writing to {str(folder)!r}; wait until it has ended, or choose another folder."
         ) from None
     except OSError:
         return  # a file system without locks

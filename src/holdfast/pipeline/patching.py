@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from holdfast.artifacts import refuse_other_base
+from holdfast.counts import agreeing
 from holdfast.errors import InvariantError
 from holdfast.intervene.options import Prefer
 from holdfast.intervene.patch.merge import merge_chunks
@@ -160,7 +161,7 @@ def what_a_patch_lacks(base: str, tuned: str, patch: PatchFile) -> tuple[list[st
     if files:
         sentences.append(
             f"{base!r} and {tuned!r} also differ in {', '.join(files)}, and a patch carries weights alone: keep "
-            f"{'this file' if len(files) == 1 else 'these files'} of {tuned!r} beside it."
+            f"{agreeing(len(files), 'this file', 'these files')} of {tuned!r} beside it."
         )
     size = patch.path.stat().st_size
     whole = sum((after.folder / shard).stat().st_size for shard in after.shards)

@@ -122,8 +122,8 @@ def top_mask_refresh(
         seed: seed of the split into halves and of a relaxation's noise.
 
     Raises:
-        ValueError: there is no tokenizer, the objective and the judge do not fit, a setting contradicts another, or
-            there are too few prompts.
+        ValueError: there is no tokenizer, the objective and the judge do not fit, a setting contradicts another, the
+            fraction is not in (0, 1), or there are too few prompts.
     """
     require_options(scoring, ScoringOptions)
     require_options(generation, GenerateOptions)
@@ -132,6 +132,7 @@ def top_mask_refresh(
     refuse_contradictions(scoring, generation)
     require_tokenizer(tokenizer)
     given = _given(scoring.objective, judge, prompts)
+    top = TopOptions(fraction=fraction)
     score_options = ScoreOptions(method=scoring.method, token_budget=scoring.token_budget)
 
     def refresh(model: PreTrainedModel) -> Mask:
@@ -139,7 +140,7 @@ def top_mask_refresh(
         with TemporaryDirectory() as folder:
             made = make_objective(scoring, loaded, Path(folder), generation=generation, seed=seed, **given)
         scores = score_halves(loaded, made.objective, score_options, seed=seed).whole
-        return select_top(scores, TopOptions(fraction=fraction))
+        return select_top(scores, top)
 
     return refresh
 

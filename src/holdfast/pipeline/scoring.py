@@ -17,6 +17,7 @@ from holdfast.objective.registry import names
 from holdfast.outcomes import Stability
 from holdfast.pipeline.layerwise import score_by_layer
 from holdfast.pipeline.neuron_scoring import score_neurons_to_files
+from holdfast.pipeline.objectives import refuse_other_unit
 from holdfast.pipeline.options import JudgeOptions, NeuronOptions, ScoringOptions
 from holdfast.pipeline.outputs import unfinished
 from holdfast.pipeline.scoring_files import convergence_of, files_of, responses_of, save_responses
@@ -141,6 +142,7 @@ def score_neurons(
     Raises:
         ValueError: an input is missing or wrong, or fewer than half of the responses are refusals.
     """
+    refuse_other_unit(method, "neuron")  # before ScoringOptions, which would also name the methods of weights
     out = Path(out) if isinstance(out, str) else out
     options = ScoringOptions(objective="refusal_likelihood", method=method)
     neurons = NeuronOptions(unit="neuron", against=against)

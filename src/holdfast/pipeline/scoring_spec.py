@@ -190,12 +190,12 @@ def _refuse_by_neuron(spec: ScoringSpec) -> None:
     options, name = spec.options, spec.neurons.method(spec.options)
     idle = {"layer-wise": spec.layers.layer_wise, "convergence": options.convergence, "shard": options.shard}
     if given := [option for option, is_given in idle.items() if is_given]:
-        raise ValueError(f"{given[0]} is for scores of weights; leave it out, or leave --unit neuron out.")
+        raise ValueError(f"{given[0]} is for scores of weights; leave it out, or score weights.")
     if options.shard_judge or world_size() > 1:
         raise ValueError("neurons are scored in one process; start the command without torchrun and accelerate.")
     compares = name in NEURON_SCORES and NEURON_SCORES[name].compare is not None
     if compares and spec.neurons.against is None:
-        raise ValueError(f"method {name} compares activations with those of other prompts; give them as --against.")
+        raise ValueError(f"method {name} compares activations with those of other prompts; give those as against.")
     if compares and spec.judge is not None:
         raise ValueError(f"method {name} compares activations and uses no judge, but got {spec.judge!r}; leave it out.")
     if compares and not spec.compares_prompts and not spec.objective.given:
@@ -229,7 +229,7 @@ def _refuse_no_objective(spec: ScoringSpec) -> None:
         raise ValueError(f"method {method} reduces no objective over tokens; leave the reduction out.")
     makes_responses = spec.uses_prompts and not spec.objective.given and not spec.compares_prompts
     if spec.generation.model_fields_set and not makes_responses:
-        raise ValueError(f"method {method} makes no responses here; leave --generate out.")
+        raise ValueError(f"method {method} makes no responses here; leave the options of generation out.")
 
 
 def _refuse_by_layer(spec: ScoringSpec) -> None:
@@ -243,14 +243,16 @@ def _refuse_by_layer(spec: ScoringSpec) -> None:
             "shard-judge out, or leave layer-wise out."
         )
     if spec.generation.model_fields_set and not spec.objective.given:
-        raise ValueError("layer-wise scoring makes no responses; leave --generate out, and give --responses.")
+        raise ValueError(
+            "layer-wise scoring makes no responses; leave the options of generation out, and give responses."
+        )
 
 
 def _require_responses_by_layer(spec: ScoringSpec) -> None:
     if spec.layers.layer_wise and spec.layers.responses is None:
         raise ValueError(
             f"objective {spec.options.objective} takes the model's responses, which it can't make one layer at a time; "
-            "give --responses, the OUT_responses.jsonl of a scoring on a host that holds the model."
+            "give responses, the OUT_responses.jsonl of a scoring on a host that holds the model."
         )
 
 
@@ -258,9 +260,11 @@ def _refuse_making_responses(spec: ScoringSpec) -> None:
     """Raises ValueError for options that make or read responses, with an objective of given responses."""
     objective = spec.options.objective
     if spec.generation.model_fields_set:
-        raise ValueError(f"objective {objective} scores responses that are given and makes none; leave --generate out.")
+        raise ValueError(
+            f"objective {objective} scores given responses and makes none; leave the options of generation out."
+        )
     if spec.layers.responses is not None:
-        raise ValueError(f"objective {objective} has its responses in --prompts; leave --responses out.")
+        raise ValueError(f"objective {objective} has its responses beside the prompts; leave responses out.")
 
 
 def _refuse_unshardable(options: ScoringOptions) -> None:

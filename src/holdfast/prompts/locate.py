@@ -10,7 +10,9 @@ A set is given as
     FILE#rows=COLUMN:VALUE                  the rows that hold that value
     FILE#rows=all                           every row, also those that the file's labels give to another use
     ANY OF THEM#first=N                     its first N prompts
+    ANY OF THEM#last=N                      its last N prompts
     ANY OF THEM#sample=N                    N prompts spread over all of it, always the same ones
+    ANY OF THEM#skip=N                      all but its first N prompts; skip=N&first=M takes the next M, and so on
 
 A name of the list always means that set. ./NAME means a file of that name.
 """
@@ -36,11 +38,14 @@ ALL = "all"
 FIELDS = tuple(dict.fromkeys(column.name for record in (Prompt, Exchange) for column in fields(record)))
 """Fields that a column may be read as."""
 
-BEHIND = (*FIELDS, "rows", "first", "sample")
+PARTS = ("first", "last", "sample")
+"""Options that choose a part of a set. One of them at a time, and each after `skip`."""
+BEHIND = (*FIELDS, "rows", "skip", *PARTS)
 """Options that may follow the #."""
 _ALLOWED = (
     f"allowed, joined by &, are {', '.join(f'{name}=COLUMN' for name in FIELDS)}, rows=COLUMN:VALUE or rows=all, and "
-    "first=N for the first N prompts or sample=N for N spread over all of them"
+    "first=N for the first N prompts, last=N for the last N or sample=N for N spread over all of them; skip=N first "
+    "leaves out N of them"
 )
 
 
@@ -59,8 +64,13 @@ class PromptSource:
     """A template that makes the prompt out of several columns, whose names stand in braces."""
     labels: tuple[str, ...] = ()
     """Answers that the numbers in the column of answers stand for, from 0 on."""
+    skip: int | None = None
+    """Number of prompts at the beginning that are left out, before `first`, `last` and `sample` choose from the others.
+    None leaves out none."""
     first: int | None = None
     """Number of prompts to read from the beginning. None reads all."""
+    last: int | None = None
+    """Number of prompts to read from the end. None reads all."""
     sample: int | None = None
     """Number of prompts to read, spread over all of them. None reads all."""
     takes_all: bool = False
@@ -84,9 +94,10 @@ def find_source(name: str | Path) -> PromptSource:
     if not marked or Path(text).expanduser().exists():
         return _whole(text, is_path=isinstance(name, Path))
     columns = _chosen(text, chosen)
-    if {"first", "sample"} <= columns.keys():
-        raise ValueError(f"{text!r} has first= and sample= behind the #; leave one of the two out.")
-    counts = {name: _count(text, name, columns.pop(name)) for name in ("first", "sample") if name in columns}
+    parts = [part for part in PARTS if part in columns]
+    if len(parts) > 1:
+        raise ValueError(f"{text!r} has {parts[0]}= and {parts[1]}= behind the #; leave one of the two out.")
+    counts = {name: _count(text, name, columns.pop(name)) for name in ("skip", *parts) if name in columns}
     rows = columns.pop("rows", None)
     source = _whole(before, is_path=isinstance(name, Path))
     if (columns or rows) and source.kind is not None:

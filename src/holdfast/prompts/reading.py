@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Generic, get_args
 
+from holdfast.counts import agreeing
 from holdfast.prompts.fields import read_fields, unfold_conversation, unread_turns
 from holdfast.prompts.json_rows import Row
 from holdfast.prompts.layouts import Layout, find_layout, folded
@@ -69,7 +70,7 @@ class Reader(Generic[Record]):
             if 2 * numbers > made:
                 column = "name the column that holds the prompts as FILE#prompt=COLUMN"
                 self._note(
-                    f"{numbers} of {made} prompts {'is a number' if numbers == 1 else 'are numbers'}; {column}.",
+                    f"{numbers} of {made} prompts {agreeing(numbers, 'is a number', 'are numbers')}; {column}.",
                     is_warning=True,
                 )
 

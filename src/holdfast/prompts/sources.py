@@ -4,6 +4,7 @@ The reader logs its decisions: the columns that it used, the rows that it left o
 """
 
 import random
+from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import islice, pairwise
 from pathlib import Path
@@ -124,11 +125,15 @@ def as_exchanges(questions: Sequence[Prompt]) -> list[Exchange]:
 def chosen(source: PromptSource, records: Iterator[Chosen]) -> list[Chosen]:
     """Returns the records that the source selects.
 
-    These are all, the first ones, or a sample: one random record from each of equally long stretches.
+    These are all, the first ones, the last ones, or a sample: one random record from each of equally long stretches.
+    Records that the source skips are left out before that.
     """
+    rest = islice(records, source.skip, None)
+    if source.last is not None:
+        return list(deque(rest, source.last))
     if source.sample is None:
-        return list(islice(records, source.first))
-    every = list(records)
+        return list(islice(rest, source.first))
+    every = list(rest)
     if source.sample >= len(every):
         return every
     draw = random.Random(SAMPLE_SEED)
@@ -144,6 +149,8 @@ def _tell(reader: Reader) -> None:
 def _filled(source: PromptSource, records: list[Record]) -> list[Record]:
     if records:
         return records
+    if source.skip is not None:
+        raise ValueError(f"skip={source.skip} leaves nothing of {str(source.file)!r}; skip fewer prompts.")
     if source.where is not None and source.kind is None:
         column, value = source.where
         raise ValueError(f"no row of {str(source.file)!r} has {value!r} under {column!r}; choose a value that it has.")

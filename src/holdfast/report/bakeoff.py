@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from holdfast.counts import agreeing
 from holdfast.json_files import JsonValue, record_from
 from holdfast.outcomes import Rate, SafetyMeasure, Stability
 from holdfast.report.arms import MARKERS
@@ -90,7 +91,7 @@ class Overlap:
         """A sentence on near duplicates. Empty where there are none."""
         if not self.near_duplicates:
             return ""
-        verb = "is a near duplicate" if self.near_duplicates == 1 else "are near duplicates"
+        verb = agreeing(self.near_duplicates, "is a near duplicate", "are near duplicates")
         return (
             f"{self.near_duplicates} of {self.evaluation_prompts} evaluation prompts {verb} of calibration prompts, so "
             "the rates are worth fewer prompts than n says."

@@ -7,6 +7,7 @@ terminal and XML, the XML writer in addition, and code spans in Markdown (`gate_
 from dataclasses import replace
 from xml.etree import ElementTree
 
+from holdfast.counts import counted
 from holdfast.measure_names import is_detail
 from holdfast.outcomes import Rate
 from holdfast.p_values import p_texts
@@ -187,5 +188,4 @@ def _looked_at(result: Comparison, condition: CheckedCondition) -> list[str]:
     """Says how many prompts changed and where their answers are. Quotes none, because reports are often public."""
     count = max(condition.num_prompts, len(condition.prompts))
     where = "" if result.logs else printable(f" (holdfast show {result.after})")
-    prompts = "1 prompt" if count == 1 else f"{count} prompts"
-    return [f"look at the answers to the {prompts} that changed{where}"] if count else []
+    return [f"look at the answers to the {counted(count, 'prompt')} that changed{where}"] if count else []

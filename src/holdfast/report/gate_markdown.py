@@ -4,6 +4,7 @@ It is readable as plain text. Untrusted text stands in code spans, where Markdow
 are spelled out.
 """
 
+from holdfast.counts import counted
 from holdfast.report.comparison import ChangedPrompt, CheckedCondition, Comparison
 from holdfast.report.gate import NO_NAME, UNKNOWN_SETTINGS, gate_tables, table_notes
 from holdfast.report.markdown import code, markdown_table, plain_or_code, sentence_or_code
@@ -73,7 +74,7 @@ def _explained(result: Comparison, condition: CheckedCondition, responses: int) 
         return heading
     if not responses:
         where = f"; {code('holdfast show ' + result.after)} shows responses" if not result.logs else ""
-        number = f"{condition.num_prompts} prompt{'s' * (condition.num_prompts != 1)} changed"
+        number = f"{counted(condition.num_prompts, 'prompt')} changed"
         return f"{heading} {number}{where}, and `--responses {SHOWN}` lists up to {SHOWN} here."
     shown = condition.changed[:responses]
     listed = (line for changed in shown for line in _changed(changed))

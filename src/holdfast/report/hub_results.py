@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from holdfast.counts import counted
 from holdfast.measure_names import PROMPT_SETS
 from holdfast.outcomes import Evaluation, Rate
 from holdfast.report.prompt_sets import TESTBED, known_set, public_name
@@ -163,7 +164,7 @@ def _parts(sets: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _measured_on(sets: Sequence[Mapping[str, Any]]) -> list[str]:
     """Names the sets that were used, for a benchmark that the user names."""
-    names = [f"{public_name(str(entry['name']))} ({entry['prompts']} prompts)" for entry in sets]
+    names = [f"{public_name(str(entry['name']))} ({counted(int(entry['prompts']), 'prompt')})" for entry in sets]
     return [f"measured on {' and '.join(names)}"] if names else []
 
 

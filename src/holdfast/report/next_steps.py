@@ -8,6 +8,7 @@ from shlex import quote
 from shlex import split as shell_words
 from typing import NamedTuple
 
+from holdfast.counts import counted
 from holdfast.models.options import LONG_ENOUGH
 from holdfast.report.cut_off import cut_off_of
 from holdfast.report.in_short import InShort, claim_of
@@ -46,7 +47,7 @@ class Step(NamedTuple):
 def next_steps(report: Report, shorts: Sequence[InShort], verdicts: Sequence[Verdict]) -> list[Step]:
     """Lists what to do next. A run that is not complete is first to be finished. Empty without any answer."""
     if report.missing:
-        count = f"{len(report.missing)} missing {'piece' if len(report.missing) == 1 else 'pieces'}"
+        count = counted(len(report.missing), "missing piece")
         again = "This command" if report.goes_on else "The command that started it"
         text = f"Finish the run, unless it still goes on. {again} makes the {count}, and keeps all others."
         return [Step(text, in_lines(report.goes_on or ""))]

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from holdfast.counts import agreeing, counted
 from holdfast.report.objective_words import score_words
 from holdfast.report.records import Report, Selection, Training
 from holdfast.report.tuning_claims import AFTER, HELD
@@ -87,16 +88,14 @@ def _undecided(verdicts: Sequence[Verdict]) -> list[str]:
     never = sum(bool(verdict.why) for verdict in verdicts)
     lost = sum(bool(verdict.lost and not verdict.why) for verdict in verdicts)
     unsure = Counter(verdict.more for verdict in verdicts if not verdict.why and not verdict.lost)
-    questions = [f"whether {_counted(count)} inconclusive would hold with {more}" for more, count in unsure.items()]
-    claims = "1 claim" if lost == 1 else f"{lost} claims"
-    questions += [f"whether {claims} would hold with a verdict on every answer"] if lost else []
+    questions = [
+        f"whether {agreeing(count, 'the claim that is', f'the {count} claims that are')} inconclusive would hold with {more}"
+        for more, count in unsure.items()
+    ]
+    questions += [f"whether {counted(lost, 'claim')} would hold with a verdict on every answer"] if lost else []
     more = "other " if questions else ""
-    claims = f"the {more}inconclusive claim holds" if never == 1 else f"the {never} {more}inconclusive claims hold"
+    claims = agreeing(never, f"the {more}inconclusive claim holds", f"the {never} {more}inconclusive claims hold")
     return questions + ([f"whether {claims}, where a rate had no room to change"] if never else [])
-
-
-def _counted(claims: int) -> str:
-    return "the claim that is" if claims == 1 else f"the {claims} claims that are"
 
 
 def _located(report: Report) -> str | None:
@@ -119,7 +118,7 @@ def _disturbed(report: Report) -> str | None:
     if not report.verify.safety.arms.get("top"):
         return None
     draws = 1 if report.verify.draws is None else report.verify.draws
-    return f"Noise was added to these weights, {draws} {'draw' if draws == 1 else 'draws'} of each strength."
+    return f"Noise was added to these weights, {counted(draws, 'draw')} of each strength."
 
 
 def _strengthened(report: Report) -> str | None:
@@ -143,7 +142,7 @@ def _held(report: Report) -> str | None:
 
 def _steps(training: Training) -> str:
     steps = training.iterations
-    return f" for {steps:,} {'step' if steps == 1 else 'steps'}" if steps else ""
+    return f" for {counted(steps, 'step')}" if steps else ""
 
 
 def _judged(report: Report) -> str | None:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from holdfast.counts import counted
 from holdfast.differences import Difference, rate_difference
 from holdfast.outcomes import Rate
 from holdfast.report.beside import Beside, measured_beside
@@ -214,7 +215,7 @@ def _counted(counts: Mapping[str, int]) -> str:
     holding, failing, unsure = (counts[answer] for answer in ("holds", "does not hold", "inconclusive"))
     if not holding + failing + unsure:
         return "no claim tested yet"
-    parts = [f"{holding} {'claim holds' if holding == 1 else 'claims hold'}"]
+    parts = [counted(holding, "claim holds", "claims hold")]
     parts += [f"{failing} {_verb(failing, 'does', 'do')} not"] if failing else []
     parts += [f"{unsure} {_verb(unsure, 'is', 'are')} inconclusive"] if unsure else []
     return ", ".join(parts)

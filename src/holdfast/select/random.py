@@ -108,13 +108,13 @@ def _refuse_whole(like: Mask) -> None:
     whole = sum(index.numel() for name, index in like.indices.items() if index.numel() == entries_in(like.shapes[name]))
     if whole == len(like):
         raise ValueError(
-            "the mask to match selects whole matrices, so a draw of as many from each is the same mask; draw from the "
-            f"whole model in its place: --fraction {like.density:.4g}."
+            "the mask to match selects whole matrices, so a draw of as many from each is the same mask; leave it "
+            f"out, and draw a fraction of {like.density:.4g} from the whole model."
         )
     if 2 * whole >= len(like):
         logger.warning(
             "%s of the %s entries of the mask to match lie in matrices that it selects whole, where no draw can "
-            "differ; --fraction %.4g draws from the whole model.",
+            "differ; without it, a fraction of %.4g draws from the whole model.",
             f"{whole:,}",
             f"{len(like):,}",
             like.density,

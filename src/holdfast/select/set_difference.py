@@ -77,7 +77,7 @@ def refuse_other_objectives(scores: Scores, utility: Scores) -> None:
         advice = "swap the two" if other_objective in names(is_safety) else "give scores of a safety objective"
         raise ValueError(
             f"the scores are of objective utility, and the utility scores of {other_objective}; {advice}: safety_only "
-            "takes safety scores first and utility scores as --utility."
+            "takes safety scores first and utility scores second."
         )
     if other_objective != UTILITY and other_objective not in UNKNOWN_OBJECTIVES:
         raise ValueError(
@@ -87,12 +87,12 @@ def refuse_other_objectives(scores: Scores, utility: Scores) -> None:
     if _same_numbers(scores, utility):
         raise ValueError(
             "the scores and the utility scores are the same numbers, so nothing tells safety from utility; give those "
-            "that `holdfast score --objective utility` wrote as --utility."
+            "that `holdfast score --objective utility` wrote as the utility scores."
         )
     if other_objective != UTILITY:
         logger.warning(
             "the utility scores do not record their objective: an earlier version or another program wrote the file; "
-            "check that they were made with --objective utility."
+            "check that they were made with objective utility."
         )
 
 

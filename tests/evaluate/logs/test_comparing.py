@@ -169,7 +169,7 @@ def test_an_unknown_measure_is_refused_with_the_nearest(tmp_path):
     said = "the condition 'include < before' names 'include', which neither log has; did you mean 'includes'"
     with pytest.raises(ValueError, match=said):
         judged(*logs, "include < before")
-    with pytest.raises(ValueError, match="--measure is 'acc', which neither log has; known: includes"):
+    with pytest.raises(ValueError, match="the chosen measure is 'acc', which neither log has; known: includes"):
         judged(*logs, measures=["acc"])
 
 

@@ -166,7 +166,7 @@ def test_a_refresh_frees_what_leaves_the_mask_and_holds_the_rest_at_its_present_
     model = make_llama()
     first, second, start = random_mask(model), random_mask(model, seed=1), bits(model)
     refresh = Refresh(second)
-    callback = ProtectCallback(first, refresh, every=4)
+    callback = ProtectCallback(first, refresh=refresh, every=4)
     users_trainer(model, tmp_path, [callback]).train()
     assert callback.mask is second
     assert moved(model, refresh.seen[0], second)[0] == 0.0
@@ -178,7 +178,7 @@ def test_a_refresh_frees_what_leaves_the_mask_and_holds_the_rest_at_its_present_
 def test_a_refresh_is_made_every_so_many_steps_but_not_after_the_last(tmp_path):
     model = make_llama()
     refresh = Refresh(random_mask(model, seed=1), random_mask(model, seed=2))
-    users_trainer(model, tmp_path, [ProtectCallback(random_mask(model), refresh, every=2)]).train()
+    users_trainer(model, tmp_path, [ProtectCallback(random_mask(model), refresh=refresh, every=2)]).train()
     assert len(refresh.seen) == 2
 
 
@@ -186,11 +186,11 @@ def test_a_resumed_run_goes_on_with_the_refreshed_mask(tmp_path):
     through, broken, resumed = (make_llama() for _ in range(3))
     first, second = random_mask(through), random_mask(through, seed=1)
     saving = {"save_strategy": "steps", "save_steps": 4}
-    users_trainer(through, tmp_path / "through", [ProtectCallback(first, Refresh(second), every=3)]).train()
-    callbacks = [ProtectCallback(first, Refresh(second), every=3), StopAfter(4)]
+    users_trainer(through, tmp_path / "through", [ProtectCallback(first, refresh=Refresh(second), every=3)]).train()
+    callbacks = [ProtectCallback(first, refresh=Refresh(second), every=3), StopAfter(4)]
     users_trainer(broken, tmp_path / "run", callbacks, **saving).train()
     assert load_mask(tmp_path / "run" / "checkpoint-4" / "mask.safetensors").equals(second)
-    trainer = users_trainer(resumed, tmp_path / "run", [ProtectCallback(first, Refresh(), every=3)], **saving)
+    trainer = users_trainer(resumed, tmp_path / "run", [ProtectCallback(first, refresh=Refresh(), every=3)], **saving)
     trainer.train(resume_from_checkpoint=str(tmp_path / "run" / "checkpoint-4"))
     assert equal_bits(bits(resumed), bits(through))
 
@@ -201,16 +201,33 @@ def test_a_checkpoint_elsewhere_is_gone_on_from_with_the_given_mask_and_a_warnin
     saving = {"save_strategy": "steps", "save_steps": 2}
     users_trainer(model, tmp_path / "run", [ProtectCallback(mask), StopAfter(2)], **saving).train()
     shutil.move(tmp_path / "run" / "checkpoint-2", tmp_path / "elsewhere")
-    callback = ProtectCallback(mask, Refresh(mask), every=4)
+    callback = ProtectCallback(mask, refresh=Refresh(mask), every=4)
     trainer = users_trainer(twin(model), tmp_path / "run", [callback])
     trainer.train(resume_from_checkpoint=str(tmp_path / "elsewhere"))
     assert "from step 2 on the first mask is held" in caplog.text
 
 
-@pytest.mark.parametrize("given", [{"every": 5}, {"refresh": Refresh()}, {"refresh": Refresh(), "every": 0}])
-def test_a_refresh_without_its_steps_is_refused(given):
-    with pytest.raises(ValueError, match="give both or neither"):
-        ProtectCallback(random_mask(make_llama()), **given)
+@pytest.mark.parametrize(
+    ("given", "named", "sentence"),
+    [
+        (
+            (10,),
+            {},
+            r"^ProtectCallback takes 1 \(mask\) without a name, got 2; give the others by name: refresh, every",
+        ),
+        (
+            (),
+            {"every": 10},
+            r"^every=10 counts the steps between refreshes of the mask, and there is no refresh; give ",
+        ),
+        ((), {"refresh": len}, r"^refresh needs the number of steps between refreshes; give every=100 as well\.$"),
+        ((), {"refresh": Refresh(), "every": 0}, "^refresh needs the number of steps"),
+        ((), {"refresh": 10, "every": 5}, r"^refresh is int, and not a function that makes a new mask from the model"),
+    ],
+)
+def test_a_refresh_is_a_function_and_a_number_of_steps_both_by_name(given, named, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        ProtectCallback(random_mask(make_llama()), *given, **named)
 
 
 def test_a_refresh_that_the_best_checkpoint_would_undo_is_refused(tmp_path):
@@ -218,7 +235,7 @@ def test_a_refresh_that_the_best_checkpoint_would_undo_is_refused(tmp_path):
     mask = random_mask(model)
     best = {"load_best_model_at_end": True, "eval_strategy": "steps", "save_strategy": "steps"}
     with pytest.raises(ValueError, match="load_best_model_at_end could undo a refresh"):
-        users_trainer(model, tmp_path, [ProtectCallback(mask, Refresh(mask), every=2)], **best)
+        users_trainer(model, tmp_path, [ProtectCallback(mask, refresh=Refresh(mask), every=2)], **best)
 
 
 def test_a_mask_of_other_shapes_is_refused_when_the_trainer_is_made(tmp_path):
@@ -349,7 +366,7 @@ def test_a_run_that_broke_the_hold_says_nothing_of_having_held(tmp_path, capsys,
 def test_after_a_refresh_the_line_speaks_of_the_mask_and_the_checks_since(tmp_path, capsys):
     model = make_llama()
     second = random_mask(model, density=0.1, seed=1)
-    callback = ProtectCallback(random_mask(model), Refresh(second), every=4)
+    callback = ProtectCallback(random_mask(model), refresh=Refresh(second), every=4)
     users_trainer(model, tmp_path, [callback], **SAVING).train()
     said = (
         f"held {len(second):,} weights ({second.density:.1%}) since step 4; every bit checked at steps 4, 6 and the end"

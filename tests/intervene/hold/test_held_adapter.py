@@ -179,7 +179,7 @@ def test_training_goes_on_with_a_loaded_adapter_that_is_held_already(trained, tm
 
 def test_a_refresh_of_adapters_is_refused(tmp_path):
     mask = random_mask(make_llama())
-    trainer = users_trainer(adapted(), tmp_path, [ProtectCallback(mask, lambda model: mask, every=1)])
+    trainer = users_trainer(adapted(), tmp_path, [ProtectCallback(mask, refresh=lambda model: mask, every=1)])
     with pytest.raises(ValueError, match="a refresh can't hold adapters"):
         trainer.train()
 

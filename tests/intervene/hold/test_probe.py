@@ -143,7 +143,9 @@ def test_a_roll_back_to_before_a_refresh_leaves_nothing_to_check(refreshed_first
     model = make_llama()
     first, second, measure = random_mask(model), random_mask(model, seed=1), Scripted(0.0, 0.0, 0.9)
     every = 4 if refreshed_first else 3
-    probed(model, tmp_path, measure, [ProtectCallback(first, lambda _: second, every=every)], on_breach="roll_back")
+    probed(
+        model, tmp_path, measure, [ProtectCallback(first, refresh=lambda _: second, every=every)], on_breach="roll_back"
+    )
     assert equal_bits(bits(model), measure.seen[1])
 
 
@@ -193,6 +195,10 @@ def test_a_measure_that_fails_leaves_the_model_in_training(tmp_path):
     [
         ({"every": 0}, "every=0 is not a number of steps"),
         ({"on_breach": "pray"}, "on_breach is 'pray'; known: stop, roll_back"),
+        ({"stop_above": 10}, r"^stop_above=10 is not a rate from 0 to 1; write 5% as 0\.05\.$"),
+        ({"stop_above": -0.1}, r"^stop_above=-0\.1 is not a rate from 0 to 1; give a number such as 0\.05\.$"),
+        ({"stop_above": float("nan")}, "^stop_above=nan is not a rate"),
+        ({"stop_above": True}, "^stop_above=True is not a rate"),
     ],
 )
 def test_wrong_settings_are_refused(how, sentence, tmp_path):

@@ -167,7 +167,7 @@ def test_an_empty_set_of_exchanges_is_refused(refusals, harmless, what):
             HARMLESS[:0],
             r"0 of 6 responses of refusals are refusals \(0%\), .*swapped\?\), or pass check_sets",
         ),
-        (REFUSALS, [Exchange(REFUSALS[0].prompt, "wind it .")], "1 prompts are among the refusals and among the harm"),
+        (REFUSALS, [Exchange(REFUSALS[0].prompt, "wind it .")], "1 prompt is among the refusals and among the harm"),
     ],
 )
 def test_sets_that_are_swapped_or_contrary_are_refused_before_training(refusals, harmless, sentence):

@@ -140,7 +140,7 @@ def compare_samples(pairs: Pairs, chosen: Sequence[str] = (), missing: Sequence[
     """
     known = measured_samples(pairs, missing)
     for name in chosen:
-        _require_measure(name, known, "--measure is")
+        _require_measure(name, known, "the chosen measure is")
     names = sorted(dict.fromkeys(chosen) if chosen else known, key=place_of)
     found = {name: _compare_with_lost(name, known[name]) for name in names}
     p_values = {name: one.p_value for name, one in found.items() if one.p_value is not None}

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from holdfast.counts import counted
 from holdfast.spelling import quoted
 
 Numbers = Mapping[str, float | None]
@@ -59,7 +60,9 @@ class Log:
     """When the run began, in UTC. None where the log does not say."""
 
     def __repr__(self) -> str:
-        return f"<Log of {self.program}: {len(self.samples)} samples, {', '.join(map(quoted, self.measures))}>"
+        return (
+            f"<Log of {self.program}: {counted(len(self.samples), 'sample')}, {', '.join(map(quoted, self.measures))}>"
+        )
 
     @property
     def measures(self) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ from holdfast.arguments import checked_call, require_steps
 from holdfast.artifacts import ValuesHash, load_mask, save_mask
 from holdfast.distributed import wait_for_all
 from holdfast.intervene.base import require_base
-from holdfast.intervene.entries import mask_digest, masked_entries, refuse_adapters, refuse_misfit
+from holdfast.intervene.entries import mask_digest, masked_entries, refuse_adapters, refuse_misfit, require_trainable
 from holdfast.intervene.hold.callback_help import CallbackKind
 from holdfast.intervene.hold.hold_summary import hold_summary
 from holdfast.intervene.hold.hook_arguments import HookArguments
@@ -69,9 +69,9 @@ class ProtectCallback(TrainerCallback, metaclass=CallbackKind):
     def __init__(
         self,
         mask: Mask | str | Path,
+        *,
         refresh: Callable[[PreTrainedModel], Mask] | None = None,
         every: int = 0,
-        *,
         check_base: bool = True,
         quiet: bool = False,
     ) -> None:
@@ -80,18 +80,17 @@ class ProtectCallback(TrainerCallback, metaclass=CallbackKind):
         Args:
             mask: the entries to hold, as a Mask or as the path of a file that `holdfast select` wrote.
             refresh: makes a new mask from the model in training, e.g. `holdfast.top_mask_refresh(...)`.
-            every: steps between refreshes. Each checkpoint keeps the mask of its step, and a resumed run continues
-                with it.
+            every: steps between refreshes, needed with `refresh`. Each checkpoint keeps the mask of its step, and a
+                resumed run continues with it.
             check_base: True rejects a model that is neither the mask's base nor resumed from a checkpoint of this
                 hold. False holds the entries at their values when training begins.
             quiet: True prints nothing at the end, and logs the line at the level INFO.
 
         Raises:
-            ValueError: only one of `refresh` and `every` is given, or the mask is neither a Mask nor a mask file.
+            ValueError: only one of `refresh` and `every` is given, `refresh` is not a function, or the mask is neither
+                a Mask nor a mask file.
         """
-        require_steps("every", every, least=0)
-        if (refresh is None) != (every == 0):
-            raise ValueError(f"refresh needs every and every needs refresh, got every={every}; give both or neither.")
+        _check_refresh(refresh, every)
         self.mask = self._given = as_mask(mask)
         """The mask that is held now."""
         self._refresh, self._every, self._check_base, self._quiet = refresh, every, check_base, quiet
@@ -126,9 +125,9 @@ class ProtectCallback(TrainerCallback, metaclass=CallbackKind):
         """Begins the hold.
 
         Raises:
-            ValueError: the mask is empty or made for another model, the checkpoint was not made under this hold, or the
-                adapters can't be held. Or another hold or `train_only` has the same entries, or the settings would undo
-                a refresh.
+            ValueError: the mask is empty or made for another model, the checkpoint was not made under this hold, the
+                adapters can't be held, or nothing is left to train. Or another hold or `train_only` has the same
+                entries, or the settings would undo a refresh.
         """
         model = given["model"]
         self._refuse_settings(args, given["optimizer"])
@@ -197,6 +196,7 @@ class ProtectCallback(TrainerCallback, metaclass=CallbackKind):
         self, state: TrainerState, model: PreTrainedModel | PeftModel, optimizer: torch.optim.Optimizer
     ) -> None:
         if isinstance(model, PeftModel):
+            require_trainable(model)
             self._hold = _held_adapters(model, self.mask, check_base=self._check_base)
         else:
             self._let_go()  # an earlier run may have stopped without its end
@@ -241,6 +241,23 @@ class ProtectCallback(TrainerCallback, metaclass=CallbackKind):
             return load_mask(path)
         logger.warning("%s does not exist: from step %d on the first mask is held.", path, state.global_step)
         return self._given
+
+
+def _check_refresh(refresh: object, every: object) -> None:
+    """Raises ValueError unless both are given or neither is, a function and a number of steps."""
+    require_steps("every", every, least=0)
+    if refresh is None and every:
+        raise ValueError(
+            f"every={every} counts the steps between refreshes of the mask, and there is no refresh; give "
+            "refresh=top_mask_refresh(...) as well, or leave every out."
+        )
+    if refresh is not None and not callable(refresh):
+        raise ValueError(
+            f"refresh is {type(refresh).__name__}, and not a function that makes a new mask from the model; give "
+            "refresh=top_mask_refresh(...), or leave it out."
+        )
+    if refresh is not None and not every:
+        raise ValueError("refresh needs the number of steps between refreshes; give every=100 as well.")
 
 
 def _refuse_second(optimizer: torch.optim.Optimizer) -> None:

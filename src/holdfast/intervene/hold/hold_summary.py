@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from holdfast.counts import agreeing
 from holdfast.shares import share_words
 from holdfast.values import Mask
 
@@ -32,4 +33,4 @@ def _places(steps: Sequence[int]) -> str:
     named = ", ".join(map(str, steps[:LISTED]))
     if len(steps) > LISTED:
         return f"steps {named}, ... and {len(steps) - LISTED} more, and the end"
-    return f"{'steps' if len(steps) > 1 else 'step'} {named} and the end"
+    return f"{agreeing(len(steps), 'step')} {named} and the end"

@@ -16,7 +16,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import TrainerControl, TrainerState
 
-from holdfast.arguments import checked_call, require_choice, require_steps
+from holdfast.arguments import checked_call, require_choice, require_rate, require_steps
 from holdfast.intervene.hold.callback_help import CallbackKind
 from holdfast.intervene.hold.hook_arguments import HookArguments
 from holdfast.outcomes import Rate
@@ -56,14 +56,15 @@ class SafetyProbe(TrainerCallback, metaclass=CallbackKind):
             trainer: the trainer whose log gets the rate. Add the callback to it.
             measure: measures the rate of the present model, e.g. `holdfast.attack_success_probe(...)`.
             every: steps between probes.
-            stop_above: the largest good rate.
+            stop_above: the largest good rate, from 0 to 1.
             on_breach: `stop` ends training with the present weights. `roll_back` also restores the weights of the last
                 good probe, from a copy in host memory as large as all trained parameters. Checkpoints between the two
                 steps stay on disk.
             name: name of the rate in the log.
 
         Raises:
-            ValueError: `every` is below 1, `on_breach` is unknown, or the trainer or the measure has the wrong type.
+            ValueError: `every` is below 1, `stop_above` is not from 0 to 1, `on_breach` is unknown, or the trainer or
+                the measure has the wrong type.
         """
         if not isinstance(trainer, Trainer) or not callable(measure):
             raise ValueError(
@@ -72,8 +73,7 @@ class SafetyProbe(TrainerCallback, metaclass=CallbackKind):
             )
         require_steps("every", every, least=1)
         require_choice("on_breach", on_breach, ("stop", "roll_back"))
-        if not isinstance(stop_above, int | float):
-            raise ValueError(f"stop_above={stop_above!r} is not a rate; give a number such as 0.05.")
+        require_rate("stop_above", stop_above)
         self._trainer, self._measure, self._name = trainer, measure, name
         self._every, self._stop_above = every, stop_above
         self._good = _GoodWeights() if on_breach == "roll_back" else None

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from holdfast.arguments import checked_call
 from holdfast.intervene.base import require_base
-from holdfast.intervene.entries import Entries, masked_entries, refuse_adapters, refuse_changed
+from holdfast.intervene.entries import Entries, masked_entries, refuse_adapters, refuse_changed, require_trainable
 from holdfast.intervene.hold.hold_summary import held_words
 from holdfast.models.given import module_of
 from holdfast.value_or_path import as_mask
@@ -34,6 +34,7 @@ class Protection:
         refuse_adapters(model, "hold the effective weights under them with protect_lora(model, mask)")
         self._entries = masked_entries(model, mask)
         require_base("the mask", mask, model, check_base=check_base)
+        require_trainable(model, mask)
         self._saved = [entry.read() for entry in self._entries]
         self._hooks = [entry.weight.register_post_accumulate_grad_hook(_silencer(entry)) for entry in self._trained()]
         self._hooks.append(innermost(optimizer).register_step_post_hook(self._write_back))
@@ -87,7 +88,8 @@ def protect(
             model: pass False to hold its entries at their present values.
 
     Raises:
-        ValueError: the mask is empty or made for another model, or the model has LoRA adapters (use `protect_lora`).
+        ValueError: the mask is empty or made for another model, the model has LoRA adapters (use `protect_lora`), or
+            nothing is left to train.
     """
     _check_order(optimizer, mask, model)
     return Protection(optimizer, mask, module_of(model), check_base=check_base)

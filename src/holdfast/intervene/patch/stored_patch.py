@@ -31,7 +31,7 @@ def old_values(patch: PatchFile, base: StoredModel | None) -> ValuesOf:
     if base is None:
         if not patch.reversible:
             raise ValueError(
-                f"patch {str(patch.path)!r} keeps no old values; give the checkpoint before the patch with --base."
+                f"patch {str(patch.path)!r} keeps no old values; give the checkpoint before the patch as the base."
             )
         return lambda name, chunk: _known(chunk.old)
     refuse_misfit(patch, base)

@@ -110,8 +110,8 @@ def adapt(
             returns.
 
     Raises:
-        ValueError: the mask, the exchanges or the safety data do not fit the model and the method, or the loss or a
-            weight is not finite.
+        ValueError: the mask, the exchanges or the safety data do not fit the model and the method, nothing is left
+            to train, or the loss or a weight is not finite.
         InvariantError: a protected entry has changed.
     """
     _check(loaded, exchanges, options)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from peft import PeftModel
 
+from holdfast.intervene.entries import require_trainable
 from holdfast.intervene.hold.lora import protect_lora
 from holdfast.intervene.hold.protect import protect
 from holdfast.intervene.train.one_tuning import Tuning
@@ -25,6 +26,7 @@ class Hold:
 
 @contextmanager
 def _free(tuning: Tuning) -> Iterator[torch.optim.Optimizer]:
+    require_trainable(tuning.model)
     yield tuning.make_optimizer(tuning.model)
 
 
@@ -35,6 +37,7 @@ def _mask_held(tuning: Tuning) -> Iterator[torch.optim.Optimizer]:
         with protect_lora(tuning.model, tuning.selected, check_base=False):
             yield tuning.make_optimizer(tuning.model)
         return
+    require_trainable(tuning.model, tuning.selected)  # before the optimizer, which refuses an empty list in other words
     optimizer = tuning.make_optimizer(tuning.model)
     with protect(optimizer, tuning.selected, tuning.model, check_base=False):
         yield optimizer

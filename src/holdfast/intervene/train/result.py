@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from holdfast.counts import counted
 from holdfast.models.load import LoadedModel
 
 
@@ -25,7 +26,7 @@ class TuningResult:
     @property
     def described(self) -> str:
         """Steps, losses and changed weights, for a result that is printed."""
-        steps = f"{len(self.losses):,} {'step' if len(self.losses) == 1 else 'steps'}"
+        steps = counted(len(self.losses), "step")
         known = self.start_loss is not None and self.saved_loss is not None
         losses = f", loss {self.start_loss:.3f} to {self.saved_loss:.3f}" if known else ""
         return f"{steps}{losses}, {self.entries_changed:,} weights changed, tuned {self.tuned}"

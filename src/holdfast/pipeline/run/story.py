@@ -6,6 +6,7 @@ from pathlib import Path
 
 from holdfast.arms import CONTROLS, SAFETY_ONLY, Arm, Stage, arm_named, arms_of
 from holdfast.artifacts import load_evaluation, load_json, load_mask, load_scores
+from holdfast.counts import counted
 from holdfast.evaluate.paired import change_of_perplexity, count_changes
 from holdfast.evaluate.pooled import pool_evaluations
 from holdfast.evaluate.response_length import changes_of_length
@@ -90,7 +91,7 @@ def scored_responses(config: RunConfig, objective: object) -> dict[str, str]:
     if OBJECTIVES[objective].given:
         return {"responses": "the given ones, whole"}
     tokens = config.calibrate.max_new_tokens
-    return {"responses": f"the model's own, up to {tokens} {'token' if tokens == 1 else 'tokens'}"}
+    return {"responses": f"the model's own, up to {counted(tokens, 'token')}"}
 
 
 def _verify(config: RunConfig, out: Path) -> JsonObject:

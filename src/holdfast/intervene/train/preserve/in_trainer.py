@@ -17,6 +17,7 @@ from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainerCallback
 
 from holdfast.arguments import checked_call, require, require_options
+from holdfast.intervene.entries import require_trainable
 from holdfast.intervene.hold.hook_arguments import HookArguments
 from holdfast.intervene.method_options import MethodOptions
 from holdfast.intervene.train.methods import Method, method_named, refuse_idle
@@ -52,7 +53,8 @@ def preserve(
         options: options of the method.
 
     Raises:
-        ValueError: the method does not exist, does not fit the trainer, or lacks what it needs.
+        ValueError: the method does not exist, does not fit the trainer, or lacks what it needs. Or every weight is
+            frozen.
     """
     require(trainer, Trainer, "give the trainer itself, such as SFTTrainer(model, ...)")
     require_options(options, MethodOptions)
@@ -91,6 +93,7 @@ def _start(trainer: Trainer, method: Method, safety: Safety, options: MethodOpti
     model, tokenizer, args = trainer.model, trainer.processing_class, trainer.args
     if not isinstance(model, PreTrainedModel | PeftModel):
         raise ValueError(f"a model of transformers or PEFT was expected in the trainer, got {type(model).__name__}.")
+    require_trainable(model)
     extra: list[Exchange] = []
     if method.safety:
         require(tokenizer, PreTrainedTokenizerBase, "give the trainer its processing_class=tokenizer")

@@ -22,7 +22,7 @@ def _make(start: Start) -> TrainerCallback:
         )
     # `start.py` has checked that the mask belongs to this model, or this is a resumed run of the same settings.
     every = start.options.refresh_every
-    return ProtectCallback(start.mask, start.refresh, every, check_base=False, quiet=True)
+    return ProtectCallback(start.mask, refresh=start.refresh, every=every, check_base=False, quiet=True)
 
 
 PARTS = Parts(hold=REFRESHED, callbacks=(_make,))
