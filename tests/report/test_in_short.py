@@ -125,9 +125,9 @@ def over_refused(before, after, measure="over_refusal/questions", stage="enhance
 @pytest.mark.parametrize(
     ("after", "kind", "words"),
     [
-        (55, "fails", "It also refuses more safe prompts"),  # 0.23 of the questions
+        (55, "fails", "Also refuses more safe prompts"),  # 0.23 of the questions
         (12, "unsure", "Refuses more safe prompts? Not decided"),  # +0.050
-        (0, "holds", "It refuses hardly more safe prompts"),
+        (0, "holds", "Refuses hardly more safe prompts"),
     ],
 )
 def test_refused_questions_stand_beside_the_answer_on_safety_as_its_cost(stage, after, kind, words):

@@ -129,5 +129,5 @@ def test_a_patch_that_costs_over_refusal_is_advised_with_its_cost():
     report = full_report()
     for arm, refused in (("before", 0), ("after", 200)):
         report["enhance"][arm]["groups"]["over_refusal/questions"] = rate(refused, 240).__dict__
-    assert "It also refuses more safe prompts" in render_page(read(report))
+    assert "Also refuses more safe prompts" in render_page(read(report))
     assert "But it also refuses more safe prompts. To train one that refuses fewer" in steps(report)[0].text

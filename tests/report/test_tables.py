@@ -8,7 +8,15 @@ from holdfast.report.arms import Arm, arms_of, num_tests
 from holdfast.report.forests import forest
 from holdfast.report.page import render_page
 from holdfast.report.perplexity_texts import perplexity_text
-from holdfast.report.tables import NumberTable, arm_table, arm_tables, component_table, summary_tables, to_rich
+from holdfast.report.tables import (
+    NumberTable,
+    arm_table,
+    arm_tables,
+    claims_table,
+    component_table,
+    summary_tables,
+    to_rich,
+)
 from tests.report.sample import HOSTILE, full_report, read, read_suite, suite
 
 
@@ -25,6 +33,15 @@ def test_the_terminal_shows_verdicts_and_every_rate_with_its_interval():
     assert "0.04 [0.03, 0.06] n=480 (3 unscored)" in text
     assert "0.56 [0.49, 0.63] n=2400" in text  # five draws of 0.50 to 0.62: Student's t with four degrees of freedom
     assert "SPA: start, plain and held fast" in text
+
+
+def test_a_run_ends_with_its_claims_and_what_decides_each():
+    text = printed([claims_table(read(full_report()))], width=400)
+    assert "does not hold" in text
+    assert "SPA: start, plain and held fast" not in text
+    assert "attack success, held minus start: " in text
+    assert "n=480" not in text, "the rates are in the report"
+    assert printed([claims_table(read({"schema": 1}))]).count("not measured yet") >= 10
 
 
 def test_nothing_is_cut_in_a_narrow_terminal():

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from holdfast.commands.console import Json, show, shown_progress
+from holdfast.commands.console import Json, shown_progress
 from holdfast.commands.parameters import Seed
+from holdfast.commands.run import show_run
 from holdfast.pipeline.run.demo import demo_config
 
 
@@ -29,8 +30,7 @@ def demo(*, out: Path = Path("demo"), seed: Seed = 0, json: Json = False) -> Non
     """
     from holdfast.pipeline.run.run import run
     from holdfast.report.records import read_report
-    from holdfast.report.tables import summary_tables
 
     with shown_progress() as progress:
         report = run(demo_config(seed), out, progress)
-    show(report, summary_tables(read_report(report)), json, note=f"The page: {out / 'report.html'}")
+    show_run(report, read_report(report), out, json)

@@ -1,11 +1,17 @@
 """`holdfast run`."""
 
 from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING
 
-from holdfast.commands.console import Json, show, shown_progress, warn
+from holdfast.commands.console import Json, show, shown_progress, unless_quiet, warn
 from holdfast.pipeline.run.config import RunConfig
 from holdfast.pipeline.run.config_file import load_config
 from holdfast.pipeline.run.other_run import refuse_other_settings
+
+if TYPE_CHECKING:
+    from holdfast.json_files import JsonValue
+    from holdfast.report.records import Report
 
 
 def run(config: Path, *, out: Path | None = None, json: Json = False) -> None:
@@ -33,11 +39,18 @@ def run(config: Path, *, out: Path | None = None, json: Json = False) -> None:
     from holdfast.pipeline.run.run import run as run_config
     from holdfast.report.cut_off import cut_off_of
     from holdfast.report.records import read_report
-    from holdfast.report.tables import summary_tables
 
     with shown_progress() as progress:
         report = run_config(settings, folder, progress, config)
     record = read_report(report)
     if (cut_off := cut_off_of(record)) and cut_off.misstates:
         warn(cut_off.sentence)
-    show(report, summary_tables(record), json, note=f"The page: {folder / 'report.html'}")
+    show_run(report, record, folder, json)
+
+
+def show_run(report: "JsonValue", record: "Report", folder: Path, json: bool) -> None:
+    """Prints the claims with their answers, and where all numbers are; or the whole report as one JSON object."""
+    from holdfast.report.tables import claims_table
+
+    more = unless_quiet(f"\n`holdfast report {quote(str(folder))}` prints every number.")
+    show(report, [claims_table(record)], json, note=f"The page: {folder / 'report.html'}{more}")

@@ -138,8 +138,8 @@ class InShort(NamedTuple):
 
 
 COSTS: Mapping[str, tuple[str, str]] = {
-    "holds": ("It refuses hardly more safe prompts", "holds"),
-    "does not hold": ("It also refuses more safe prompts", "fails"),
+    "holds": ("Refuses hardly more safe prompts", "holds"),
+    "does not hold": ("Also refuses more safe prompts", "fails"),
     "inconclusive": ("Refuses more safe prompts? Not decided", "unsure"),
 }
 """Words and class of each verdict on over-refusal."""

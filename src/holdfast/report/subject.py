@@ -88,10 +88,10 @@ def _undecided(verdicts: Sequence[Verdict]) -> list[str]:
     never = sum(bool(verdict.why) for verdict in verdicts)
     lost = sum(bool(verdict.lost and not verdict.why) for verdict in verdicts)
     unsure = Counter(verdict.more for verdict in verdicts if not verdict.why and not verdict.lost)
-    questions = [
-        f"whether {agreeing(count, 'the claim that is', f'the {count} claims that are')} inconclusive would hold with {more}"
-        for more, count in unsure.items()
-    ]
+    counts = {
+        more: agreeing(count, "the claim that is", f"the {count} claims that are") for more, count in unsure.items()
+    }
+    questions = [f"whether {claims} inconclusive would hold with {more}" for more, claims in counts.items()]
     questions += [f"whether {counted(lost, 'claim')} would hold with a verdict on every answer"] if lost else []
     more = "other " if questions else ""
     claims = agreeing(never, f"the {more}inconclusive claim holds", f"the {never} {more}inconclusive claims hold")

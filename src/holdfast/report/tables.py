@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 VERIFY_ARMS = rows_of("verify")
 RISE_IS_BAD = ("asr", "not_refused", "over_refusal", "borderline")
 CORRECTED_P = "paired p (corrected)"
+CLAIMS_TITLE = "Do the claims hold on this model?"
 Cell = str | Rate
 """Text, or a rate that is kept whole, so that a CSV file can hold all its digits."""
 
@@ -43,8 +44,14 @@ class NumberTable:
     """Table of all rows, if this one shows only some."""
 
 
+def claims_table(report: Report) -> "Table":
+    """Makes the table that ends a run in the terminal: every claim with its answer and the difference that decides."""
+    rows = tuple((one.claim, one.answer, one.finding or one.undecided) for one in verdicts_of(report))
+    return to_rich(NumberTable(CLAIMS_TITLE, ("claim", "answer", "what decides"), rows))
+
+
 def summary_tables(report: Report) -> list["Table"]:
-    """Makes the tables that the terminal shows at the end: the verdicts and the numbers behind them.
+    """Makes the tables with all numbers of a run: the verdicts and the numbers behind them.
 
     Stages that the config leaves out have no table.
     """
@@ -71,7 +78,7 @@ def to_rich(table: NumberTable) -> "Table":
 def verdict_table(verdicts: Sequence[Verdict]) -> NumberTable:
     """Makes the table of verdicts, one row per claim."""
     rows = tuple((verdict.claim, verdict.answer, verdict.numbers) for verdict in verdicts)
-    return NumberTable("Do the claims hold on this model?", ("claim", "answer", "numbers"), rows)
+    return NumberTable(CLAIMS_TITLE, ("claim", "answer", "numbers"), rows)
 
 
 def component_table(components: Sequence[Component], chosen: str = "selected", mean: str | None = None) -> NumberTable:
