@@ -5,8 +5,8 @@ evaluate) on files, less what it had right before the model was loaded: imports 
 model of one layer, so that code that is loaded late and the interpreter's own memory count for neither side. Against:
 what plan predicts from the config alone, for the same settings. Freed memory is given back at once (mallopt), as the
 allocator's slack is not predicted. On two models, on the CPU in float32: the built-in `aligned` with `guard`, and a
-random dense decoder of 100M weights with the built-in tokenizer. `--also` adds models of your own. Responses are as long as they may be where the model
-does not end them sooner; plan always takes them to be.
+random dense decoder of 100M weights with the built-in tokenizer. `--also` adds models of your own. Responses are as
+long as they may be where the model does not end them sooner; plan always takes them to be.
 
 Seconds are stated beside it, without a bar: other work on the machine counts for the one side alone.
 
