@@ -263,6 +263,22 @@ def _minimal_pairs_of_claims() -> Iterator[Quote]:
         yield Quote(CLAIMS, "| Moving the states along it", number, lambda value=value: value)
 
 
+def _transplants_of_claims() -> Iterator[Quote]:
+    """Quotes the effects of carried directions, and refusals of safe prompts along them."""
+    line, page = "| A direction of a small model steers", "docs/results/transplant.md"
+    within, across = "## Qwen2.5-Coder-0.5B to 1.5B", "## SmolLM2-135M to Qwen2.5-Coder-0.5B, minimal pairs"
+    own, mixed = "the target's own", "carried, by a map of harmful and harmless prompts, unlabelled"
+    labels = "carried by a map of unlabelled prompts, from shuffled labels, 10 draws"
+    for below, row, number, part in (
+        (within, mixed, "+4.05", 0), (within, own, "+4.49", 0), (within, "random, 20 draws", "+0.96", 1),
+        (within, "carried, by a map of sentences", "-0.28", 0), (across, mixed, "+1.05", 0), (across, own, "+1.72", 0),
+        (across, "random, 20 draws", "+0.64", 1), (within, labels, "-5.95", 0), (within, labels, "+3.14", 1),
+    ):  # fmt: skip
+        yield Quote(CLAIMS, line, number, cell(page, row, "effect, nats", below=below, part=part))
+    for row, number in (("nothing", "0.15"), (own, "0.55"), (mixed, "0.55")):
+        yield Quote(CLAIMS, line, number, cell(page, row, "refusals of safe prompts", below=within))
+
+
 def _neurons_of_claims() -> Iterator[Quote]:
     """Quotes SET of neurons, on the built-in models and on SmolLM2."""
     line, built_in = "| SET of selected neurons", "docs/results/set_units.md"
@@ -281,7 +297,10 @@ def _average_of_claims() -> Iterator[Quote]:
     yield Quote(CLAIMS, line, "0.99", cell(page, "`ema`", "task"))
 
 
-QUOTES = (*_readme(), *_claims(), *_average_of_claims(), *_minimal_pairs_of_claims(), *_neurons_of_claims())
+QUOTES = (
+    *_readme(), *_claims(), *_average_of_claims(), *_minimal_pairs_of_claims(), *_transplants_of_claims(),
+    *_neurons_of_claims(),
+)  # fmt: skip
 SETTINGS = {
     "README.md": (
         r"\b\d{4}\.\d{5}\b", r"Python 3\.11 to 3\.13", r"Version 0\.1\.0", r"Apache-2\.0",

@@ -8,8 +8,8 @@ harmful prompts, over-refusal of borderline ones, exact answers of the task and 
 
     PYTHONPATH=src:. python benchmarks/real/preserve.py ALIGNED OUT [--rate 3e-5] [--seeds 0 1 2] [--methods mixed]
 
-ALIGNED is the folder that `make real` makes. `spa:0.01` holds the top 1%, `random:0.01` as many random weights. A cell
-is one JSON file in OUT/cells; one that is there is not run again.
+ALIGNED is the folder `model` of the model that `make real` aligns. `spa:0.01` holds the top 1%, `random:0.01` as many
+random weights. A cell is one JSON file in OUT/cells; one that is there is not run again.
 """
 
 import argparse

@@ -9,7 +9,8 @@ Bars: at least 80% of the lost refusals back with at most 1% of the weights, the
 
     PYTHONPATH=src:. python benchmarks/real/restore.py ALIGNED OUT [--rate 3e-5]
 
-ALIGNED is the folder that `make real` makes. A cell is one JSON file in OUT/cells; one that is there is not run again.
+ALIGNED is the folder `model` of the model that `make real` aligns. A cell is one JSON file in OUT/cells; one that is
+there is not run again.
 """
 
 import argparse

@@ -49,7 +49,7 @@ def test_r_squared_by_hand():
 
 @pytest.mark.parametrize(
     ("count", "layer", "sentence"),
-    [(49, None, "needs 50 sentences or more, got 49"), (60, 2, "layer 2 is not one of the target's 2; give 0 to 1")],
+    [(49, None, "needs 50 texts or more, got 49"), (60, 2, "layer 2 is not one of the target's 2; give 0 to 1")],
 )
 def test_what_cannot_be_fitted_is_one_sentence(count, layer, sentence):
     source, target, _ = twins(count)

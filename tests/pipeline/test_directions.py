@@ -155,11 +155,16 @@ def test_show_says_where_it_was_found_and_draws_no_picture(found, capsys):
     assert "a direction has no map by layer; leave out --out" in capsys.readouterr().err
 
 
-def test_a_direction_carried_into_another_model_recognises_there_what_it_recognised(found, tmp_path):
+@pytest.mark.parametrize(
+    ("sets", "as_text"),
+    [
+        (("testbed:questions_calibration#first=100",), True),
+        (("testbed:harmful_development#first=50", "testbed:harmless#last=50"), False),
+    ],
+)
+def test_a_direction_carried_into_another_model_recognises_there_what_it_recognised(found, tmp_path, sets, as_text):
     out = tmp_path / "carried.safetensors"
-    carried, fitted = transplant_on_files(
-        MODEL, "testbed:aligned-moe", found[0], "testbed:questions_calibration#first=100", out
-    )
+    carried, fitted = transplant_on_files(MODEL, "testbed:aligned-moe", found[0], sets, out, as_text=as_text)
     assert load_direction(out) == carried
     assert carried.base == load_model("testbed:aligned-moe").base
     assert carried.made_by["direction"]["layer"] == found[1].layer
@@ -171,4 +176,4 @@ def test_a_direction_carried_into_another_model_recognises_there_what_it_recogni
 
 def test_a_transplant_takes_the_directions_own_model(found, tmp_path):
     with pytest.raises(ValueError, match="was made for another model"):
-        transplant_on_files("testbed:unaligned", MODEL, found[0], "testbed:questions", tmp_path / "out.safetensors")
+        transplant_on_files("testbed:unaligned", MODEL, found[0], ["testbed:questions"], tmp_path / "out.safetensors")

@@ -171,19 +171,21 @@ def transplant(
     target: str,
     file: Path,
     *,
-    sentences: str,
     out: Path,
+    prompts: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    sentences: str | None = None,
     layer: Annotated[int | None, Parameter(validator=Number(gte=0)), METHOD] = None,
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
     """Carry a direction from one model into another, also one of another width and vocabulary (ConTrans).
 
-    Both models read the same sentences. A linear map from the states of one to those of the other, fitted on a part of
-    the sentences, carries the direction. The others say how much the map explains, beside shuffled sentences.
+    Both models read the same texts. A linear map from the states of one to those of the other, fitted on a part of the
+    texts, carries the direction. The others say how much the map explains, beside shuffled texts. Give `--prompts` with
+    harmful and harmless prompts for refusal: between real models the paper's `--sentences` carried next to nothing.
 
     Example: holdfast direction transplant testbed:aligned testbed:aligned-moe direction.safetensors
-    --sentences testbed:harmless#first=100 --out carried.safetensors
+    --prompts testbed:harmful_development#first=50 testbed:harmless#first=50 --out carried.safetensors
 
     Parameters
     ----------
@@ -193,31 +195,39 @@ def transplant(
         The model to carry it into.
     file
         File that `holdfast direction find` wrote.
-    sentences
-        Sentences that both models read as they are, without a chat template: 50 or more, better thousands.
     out
         File for the carried direction (safetensors).
+    prompts
+        Prompt sets that both models read in their chat templates: together 50 prompts or more, better hundreds. The map
+        carries what they vary in, so let half of them have the concept. No labels are needed.
+    sentences
+        In place of prompts: sentences that both models read as they are, without a chat template, as in the paper. 50
+        or more, better thousands.
     layer
         Layer of the target, counted from 0. By default the one whose states the map explains best.
     seed
-        Seed of the parts of the sentences.
+        Seed of the parts of the texts.
     json
         Print one JSON object in place of tables.
     """
+    if bool(prompts) == (sentences is not None):
+        raise ValueError("a transplant reads either prompts or sentences; give --prompts or --sentences.")
+    sets = prompts or (sentences or "",)
     from holdfast.pipeline.directions import transplant_on_files
 
     with shown_progress() as progress:
         carried, fitted = transplant_on_files(
-            source, target, file, sentences, out, layer=layer, seed=seed, progress=progress
+            source, target, file, sets, out, as_text=not prompts, layer=layer, seed=seed, progress=progress
         )
     best = sorted(fitted, key=lambda one: -one.explained)[:SHOWN_LAYERS]
     rows = [(one.layer, f"{one.explained:.2f}", f"{one.shuffled:.2f}", one.rank) for one in best]
-    header = ("layer", "explained (R²)", "control: shuffled sentences", "rank")
+    read = "prompts" if prompts else "sentences"
+    header = ("layer", "explained (R²)", f"control: shuffled {read}", "rank")
     layers = [
         {"layer": one.layer, "explained": one.explained, "shuffled": one.shuffled, "rank": one.rank} for one in fitted
     ]
     result = {"out": str(out), "layer": carried.layer, "norm": carried.norm, "layers": layers}
-    title = "Variance of the target's states that the map explains, on sentences left out"
+    title = f"Variance of the target's states that the map explains, on {read} left out"
     show(result, [table(title, header, rows)], json, note=f"Direction: {out}")
 
 

@@ -1,15 +1,16 @@
 """v_target = v_source F,   F = argmin |X F - Y|^2      (a direction carried from one model into another)
 
-X (sentence, d_source) and Y (sentence, d_target) are the states of both models at the last token of the same sentences,
-each minus its mean over the sentences that F is fitted on. With X = U S V^T, F = V_r S_r^-1 U_r^T Y keeps the r largest
-singular values. The fit is rated by the share of the variance of Y that it explains on sentences left out:
+X (text, d_source) and Y (text, d_target) are the states of both models at the last token of the same texts, which are
+sentences, or prompts in the chat template of each model. Each is taken minus its mean over the texts that F is fitted
+on. With X = U S V^T, F = V_r S_r^-1 U_r^T Y keeps the r largest singular values. The fit is rated by the share of the
+variance of Y that it explains on texts left out:
     R^2 = 1 - |Y - X F|^2 / |Y - mean|^2
-Of the sentences 60% fit F, 20% choose r, and 20% give the R^2 that is told.
+Of the texts 60% fit F, 20% choose r, and 20% give the R^2 that is told.
 
 Source: ConTrans (Dong et al. 2025, COLING, arXiv 2405.13578), which keeps every singular value of 1,600 sentences in
-4,096 dimensions, picks one pair of layers by hand, and subtracts no mean. Our deviations: the rank is chosen on
-sentences left out, R^2 is told for every layer of the target, and the means are subtracted, which a difference vector
-does not see.
+4,096 dimensions, picks one pair of layers by hand, and subtracts no mean. Our deviations: the rank is chosen on texts
+left out, R^2 is told for every layer of the target, and the means are subtracted, which a difference vector does not
+see. Prompts in place of sentences are ours too (docs/results/transplant.md says what they change).
 """
 
 from dataclasses import dataclass
@@ -20,9 +21,9 @@ from torch import Tensor
 
 from holdfast.directions.finding import candidate_layers
 
-FEWEST_SENTENCES = 50
+FEWEST_TEXTS = 50
 RANKS = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
-"""Ranks that are tried, below the number of sentences and both widths."""
+"""Ranks that are tried, below the number of texts and both widths."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,14 @@ class Transplant:
     matrix: Float[Tensor, "d_source d_target"]
     rank: int
     explained: float
-    """R^2 on sentences that played no part."""
+    """R^2 on texts that played no part."""
     shuffled: float
-    """The same for sentences of the two models that do not belong together: what chance explains."""
+    """The same for texts of the two models that do not belong together: what chance explains."""
 
 
 def fit_transplant(
-    source: Float[Tensor, "sentence d_source"],
-    target: Float[Tensor, "layer sentence d_target"],
+    source: Float[Tensor, "text d_source"],
+    target: Float[Tensor, "layer text d_target"],
     *,
     layer: int | None = None,
     seed: int = 0,
@@ -50,16 +51,15 @@ def fit_transplant(
 
     Args:
         source: states of the source model in the direction's layer.
-        target: states of the target model on the same sentences, by layer.
+        target: states of the target model on the same texts, by layer.
         layer: layer of the target. None fits every layer.
         seed: seed of the parts.
 
     Raises:
-        ValueError: fewer than 50 sentences, or no such layer.
+        ValueError: fewer than 50 texts, or no such layer.
     """
     count = len(source)
-    if count < FEWEST_SENTENCES:
-        raise ValueError(f"a transplant needs {FEWEST_SENTENCES} sentences or more, got {count}; thousands are best.")
+    require_enough(count)
     candidates = candidate_layers(layer, len(target), "the target")
     generator = torch.Generator().manual_seed(seed)
     order, other = torch.randperm(count, generator=generator), torch.randperm(count, generator=generator)
@@ -75,14 +75,22 @@ def fit_transplant(
     return fitted
 
 
+def require_enough(count: int) -> None:
+    """Raises ValueError for too few texts to fit, choose and test a map."""
+    if count < FEWEST_TEXTS:
+        raise ValueError(
+            f"a transplant needs {FEWEST_TEXTS} texts or more, got {count}; give more prompts or sentences."
+        )
+
+
 def r_squared(
     matrix: Float[Tensor, "d_source d_target"],
-    source: Float[Tensor, "sentence d_source"],
-    target: Float[Tensor, "sentence d_target"],
+    source: Float[Tensor, "text d_source"],
+    target: Float[Tensor, "text d_target"],
     fitted: Tensor,
     tested: Tensor,
 ) -> float:
-    """Computes the explained share of the variance of the tested sentences, with the means of the fitted ones."""
+    """Computes the explained share of the variance of the tested texts, with the means of the fitted ones."""
     from_mean = target[tested] - target[fitted].mean(0)
     missed = from_mean - (source[tested] - source[fitted].mean(0)) @ matrix
     return 1.0 - float(missed.square().sum() / from_mean.square().sum())
@@ -91,14 +99,14 @@ def r_squared(
 Decomposed = tuple[Tensor, Tensor, Tensor]
 
 
-def _decompose(states: Float[Tensor, "sentence d_source"]) -> Decomposed:
+def _decompose(states: Float[Tensor, "text d_source"]) -> Decomposed:
     return torch.linalg.svd(states - states.mean(0), full_matrices=False)
 
 
 def _best(
     decomposed: Decomposed,
-    source: Float[Tensor, "sentence d_source"],
-    target: Float[Tensor, "sentence d_target"],
+    source: Float[Tensor, "text d_source"],
+    target: Float[Tensor, "text d_target"],
     parts: tuple[Tensor, ...],
 ) -> tuple[Float[Tensor, "d_source d_target"], int]:
     """Returns the map of the rank that explains most on the second part, of several the smallest."""

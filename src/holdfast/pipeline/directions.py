@@ -22,7 +22,7 @@ from holdfast.directions.finding import (
 )
 from holdfast.directions.finding import find_direction as find_in_states
 from holdfast.directions.states import encode_prompts, last_states, states_of
-from holdfast.directions.transplant import Transplant, fit_transplant
+from holdfast.directions.transplant import Transplant, fit_transplant, require_enough
 from holdfast.evaluate.statistics import counted_rate
 from holdfast.made_by import Meta, count_shared, model_entry, prompts_entry, version
 from holdfast.models.load import LoadedModel, load_model, require_model_name
@@ -191,26 +191,40 @@ def transplant_on_files(
     source: str,
     target: str,
     path: Path,
-    sentences: str,
+    sets: Sequence[str],
     out: Path,
     *,
+    as_text: bool = False,
     layer: int | None = None,
     seed: int = 0,
     progress: Progress = silent,
 ) -> tuple[Direction, list[Transplant]]:
     """Carries a direction from its model into another one, and saves it there.
 
+    Args:
+        source: model of the direction.
+        target: model to carry it into.
+        path: file of the direction.
+        sets: names or files of prompt sets, which both models read.
+        out: file for the carried direction.
+        as_text: reads the prompts as they are, as sentences. False reads each in the model's chat template.
+        layer: layer of the target. None takes the one that the map explains best.
+        seed: seed of the parts that fit, choose and test the map.
+        progress: is told how far the work is.
+
     Raises:
-        ValueError: an input is missing or wrong, the direction is not of the source, or there are too few sentences.
+        ValueError: an input is missing or wrong, the direction is not of the source, or there are too few texts.
     """
     refuse_existing(out)
-    direction, texts = load_direction(path), [one.prompt for one in load_prompts(sentences)]
+    records = [Prompt(one.prompt) for name in sets for one in load_prompts(name)]
+    require_enough(len(records))
+    direction, texts = load_direction(path), [one.prompt for one in records]
     first = load_model(source, progress=progress)
     refuse_other_base(f"the direction {str(path)!r}", direction, first.base, first.name)
-    from_source = last_states(first.model, first.tokenizer, texts, as_text=True, progress=progress)[direction.layer]
+    from_source = last_states(first.model, first.tokenizer, texts, as_text=as_text, progress=progress)[direction.layer]
     del first  # both models need not fit into memory together
     second = load_model(target, progress=progress)
-    into = last_states(second.model, second.tokenizer, texts, as_text=True, progress=progress)
+    into = last_states(second.model, second.tokenizer, texts, as_text=as_text, progress=progress)
     fitted = fit_transplant(from_source, into, layer=layer, seed=seed)
     best = max(fitted, key=lambda one: one.explained)
     made_by: Meta = {
@@ -218,7 +232,7 @@ def transplant_on_files(
         "model": model_entry(target, second.base),
         "method": "transplant",
         "direction": {"file": str(path), "layer": direction.layer, "made_by": direction.made_by},
-        "sentences": prompts_entry([Prompt(text) for text in texts], sentences),
+        "sentences" if as_text else "prompts": prompts_entry(records, ", ".join(sets)),
         "rank": best.rank,
         "explained": best.explained,
         "shuffled": best.shuffled,
