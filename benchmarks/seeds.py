@@ -7,7 +7,8 @@ Against: the start, plain fine-tuning (SPA) and tuning of all weights (SET), saf
 examples, order and steps.
 Claims, each counted in seeds, on the verbs that alignment never saw: see CLAIMS.
 The demo's settings were chosen on other verbs and another seed (`set_levers.py`).
-Takes hours on two cores; goes on where it was when run again on the same folder. `--seeds 2` stops after two.
+Takes hours on two cores; goes on where it was when run again on the same folder. `--seeds 3 4` runs those alone. The
+figures of every arm are kept in `seeds_results`, one JSON file each, and the page is written from all that are there.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from statistics import fmean
 
 from coherent import COLUMNS, cell, figures, markdown
 
-from holdfast.artifacts import load_evaluation, save_json, save_text
+from holdfast.artifacts import load_evaluation, load_json, save_json, save_text
 from holdfast.pipeline import tuning
 from holdfast.pipeline.run import pieces
 from holdfast.pipeline.run.config import RunConfig
@@ -39,6 +40,8 @@ FACTORS = (1.0, 0.7, 1.4)
 """Learning rates of SPA's curve, in multiples of the demo's."""
 GROUPS = ("heldout", "seen")
 HEADER = ("learning rate", "weights", "seed", *COLUMNS)
+RESULTS = Path(__file__).with_name("seeds_results")
+REFUSALS = COLUMNS[0]
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,11 @@ class Arm:
     def folder(self, out: Path) -> Path:
         """Folder of its checkpoint and evaluation."""
         return out / f"seed_{self.seed}" / self.method / f"{self.name.replace(' ', '_')}_x{self.factor:g}"
+
+    @property
+    def result(self) -> Path:
+        """File of its figures."""
+        return RESULTS / f"seed_{self.seed}" / f"{self.method}_{self.name.replace(' ', '_')}_x{self.factor:g}.json"
 
 
 def arms(seed: int, rates: int) -> list[Arm]:
@@ -94,8 +102,20 @@ def start(method: str, seed: int, out: Path) -> Path:
     return out / f"seed_{seed}" / f"start_{method}.json"
 
 
+def start_result(method: str, seed: int) -> Path:
+    """File of the figures of that model."""
+    return RESULTS / f"seed_{seed}" / f"{method}_start.json"
+
+
+def keep(evaluation: Path, result: Path) -> None:
+    """Keeps the figures of an evaluation, for each group of verbs."""
+    found = load_evaluation(evaluation)
+    result.parent.mkdir(parents=True, exist_ok=True)
+    save_json(result, {group: dict(zip(COLUMNS, figures(found, group), strict=True)) for group in GROUPS})
+
+
 def measure(arm: Arm, out: Path, progress: Progress) -> None:
-    """Tunes and evaluates one arm."""
+    """Tunes and evaluates one arm, and keeps its figures."""
     config, folder, mask = config_of(arm.seed, out), arm.folder(out), None
     if arm.mask is not None:
         mask = folder.parent / f"{folder.name}.mask.safetensors"
@@ -104,6 +124,7 @@ def measure(arm: Arm, out: Path, progress: Progress) -> None:
         tune(config, arm, mask, folder, progress)
     model, task = str(folder / "model"), arm.method == "SPA"
     pieces.evaluate(config, model, folder / "evaluation.json", task=task, progress=progress)
+    keep(folder / "evaluation.json", arm.result)
 
 
 def tune(config: RunConfig, arm: Arm, mask: Path | None, folder: Path, progress: Progress) -> None:
@@ -152,11 +173,11 @@ Refusals = Mapping[tuple[str, str, float], float]
 """Coherent refusals on held-out verbs in one seed, by method, weights and factor. The start is weights `start`."""
 
 
-def refusals_of(seed: int, out: Path, rates: int) -> Refusals:
+def refusals_of(seed: int) -> Refusals:
     """Reads the coherent refusals of a seed."""
-    found = {(arm.method, arm.name, arm.factor): arm.folder(out) / "evaluation.json" for arm in arms(seed, rates)}
-    found |= {(method, "start", 1.0): start(method, seed, out) for method in ("SET", "SPA")}
-    return {key: figures(load_evaluation(path), "heldout")[0] or 0.0 for key, path in found.items() if path.is_file()}
+    found = {(arm.method, arm.name, arm.factor): arm.result for arm in arms(seed, len(FACTORS))}
+    found |= {(method, "start", 1.0): start_result(method, seed) for method in ("SET", "SPA")}
+    return {key: load_json(path)["heldout"][REFUSALS] for key, path in found.items() if path.is_file()}
 
 
 def _lost(refusals: Refusals, weights: str) -> float:
@@ -185,9 +206,9 @@ CLAIMS: Mapping[str, tuple[Callable[[Refusals], float], Callable[[float], bool]]
 """Figure of each claim in a seed, and the bar that it is held against."""
 
 
-def decided(seeds: Sequence[int], out: Path, rates: int) -> dict[str, list[float]]:
+def decided() -> dict[str, list[float]]:
     """Returns the figure of every claim in every seed in which it was measured."""
-    refusals = [refusals_of(seed, out, rates) for seed in seeds]
+    refusals = [refusals_of(seed) for seed in SEEDS]
 
     def figures_of(figure: Callable[[Refusals], float]) -> Iterator[float]:
         for measured in refusals:
@@ -206,20 +227,21 @@ def verdicts(found: Mapping[str, Sequence[float]]) -> str:
     return markdown(["claim, on held-out verbs", "answer", "figure in each seed"], rows)
 
 
-def rows(method: str, group: str, seeds: Sequence[int], out: Path, rates: int) -> list[list[str]]:
+def rows(method: str, group: str) -> list[list[str]]:
     """Writes a row for the start and for every arm in every seed, the mean over the seeds above them."""
-    paths = [(0.0, "start", seed, start(method, seed, out)) for seed in seeds]
+    paths = [(0.0, "start", seed, start_result(method, seed)) for seed in SEEDS]
     paths += [
-        (arm.factor, arm.name, seed, arm.folder(out) / "evaluation.json")
-        for seed in seeds
-        for arm in arms(seed, rates)
+        (arm.factor, arm.name, seed, arm.result)
+        for seed in SEEDS
+        for arm in arms(seed, len(FACTORS))
         if arm.method == method
     ]
     paths = [row for row in paths if row[-1].is_file()]
     config, lines = demo_config(), []
     rate = config.enhance.learning_rate if method == "SET" else config.adapt.learning_rate
     for factor, name in sorted({(factor, name) for factor, name, *_ in paths}):
-        found = {seed: figures(load_evaluation(path), group) for *key, seed, path in paths if key == [factor, name]}
+        shares = {seed: load_json(path)[group] for *key, seed, path in paths if key == [factor, name]}
+        found = {seed: [share[column] for column in COLUMNS] for seed, share in shares.items()}
         means = [fmean(column) if None not in column else None for column in zip(*found.values(), strict=True)]
         shown = f"{rate * factor:g}" if factor else ""
         lines.append([shown, name, f"mean of {len(found)}", *map(cell, means)])
@@ -241,13 +263,25 @@ larger models. A seed trains the models anew, and orders the examples and draws 
 VERBS = {"heldout": "verbs that alignment never saw", "seen": "verbs that alignment saw"}
 
 
-def tables(seeds: Sequence[int], out: Path, rates: int) -> str:
+def tables() -> str:
     """Writes the claims, and the means and every seed of every arm, as Markdown."""
-    parts = [OPENING, f"## Claims\n\n{verdicts(decided(seeds, out, rates))}"]
+    parts = [OPENING, f"## Claims\n\n{verdicts(decided())}"]
     for group in GROUPS:
         for method in ("SET", "SPA"):
-            parts.append(f"## {method}, {VERBS[group]}\n\n{markdown(HEADER, rows(method, group, seeds, out, rates))}")
+            parts.append(f"## {method}, {VERBS[group]}\n\n{markdown(HEADER, rows(method, group))}")
     return "\n".join(parts)
+
+
+def run(seeds: Sequence[int], out: Path, rates: int) -> None:
+    """Runs what is missing in the folder, and keeps the figures."""
+    config = demo_config()
+    with Workers(config.workers, config.threads) as workers:
+        for step in (first_units, second_units, partial(third_units, rates=rates)):
+            units = [unit for seed in seeds for unit in step(seed, out)]
+            workers.run(units, lambda unit, seconds: print(f"done {unit.label}", file=sys.stderr, flush=True))
+    for seed in seeds:
+        for method in ("SET", "SPA"):
+            keep(start(method, seed, out), start_result(method, seed))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -255,23 +289,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("demo-seeds"))
     parser.add_argument("--table", type=Path, help="also write the tables to this Markdown file")
-    parser.add_argument("--seeds", type=int, default=len(SEEDS), help="number of seeds, from the first")
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS), choices=SEEDS, help="seeds to run")
     parser.add_argument("--so-far", action="store_true", help="run nothing, and write what is measured")
     parser.add_argument("--rates", type=int, default=len(FACTORS), help="number of SPA's rates, from the demo's own")
     options = parser.parse_args(arguments)
-    seeds, config = SEEDS[: options.seeds], demo_config()
-    steps = (first_units, second_units, partial(third_units, rates=options.rates))
-    with Workers(config.workers, config.threads) as workers:
-        for step in () if options.so_far else steps:
-            units = [unit for seed in seeds for unit in step(seed, options.out)]
-            workers.run(units, lambda unit, seconds: print(f"done {unit.label}", file=sys.stderr, flush=True))
-    found = decided(seeds, options.out, options.rates)
-    save_json(options.out / "figures.json", found)
+    if not options.so_far:
+        run(options.seeds, options.out, options.rates)
+    found = decided()
     if options.table:
-        save_text(options.table, tables(seeds, options.out, options.rates))
+        save_text(options.table, tables())
     holds = {claim: sum(map(CLAIMS[claim][1], values)) for claim, values in found.items()}
-    passes = all(number == len(seeds) for number in holds.values())
-    print(json.dumps({"name": "seeds", "figures": found, "bars": {"seeds": len(seeds)}, "pass": passes}))
+    passes = all(number == len(SEEDS) for number in holds.values())
+    print(json.dumps({"name": "seeds", "figures": found, "bars": {"seeds": len(SEEDS)}, "pass": passes}))
     return 0 if passes else 1
 
 
