@@ -164,7 +164,9 @@ def main() -> None:
     made = canaries.make_canaries(options.per_cell)
     loaded = load_model(options.model)
     texts = text_ids(loaded.tokenizer, options.texts)
-    cell(options.out, "canaries", lambda: {"canaries": [vars(canary) for canary in made]})
+    planted = [vars(canary) for canary in made]
+    if cell(options.out, "canaries", lambda: {"canaries": planted})["canaries"] != planted:
+        raise SystemExit(f"{options.out} holds results of other canaries; give their --per-cell.")
     cell(options.out, "original", lambda: measure(loaded, made, texts[TRAINED:], [canaries.PROMPT]))
     tuned = options.work / "tuned"
     if not (tuned / "config.json").is_file():
