@@ -108,7 +108,7 @@ def _restored(row: str) -> Value:
 
 def _held_and_restored(page: str, held: str, restored: str) -> Iterator[Quote]:
     """Quotes what a hold and what weights put back keep on a real model."""
-    for row, number in (("spa | 1.0%", "0.30"), ("random | 1.0%", "0.12"), ("plain", "0.11")):
+    for row, number in (("spa | 1.0%", "0.28"), ("random | 1.0%", "0.11"), ("plain", "0.10")):
         yield Quote(page, held, number, _preserved(row))
     for row, number in (("effect | 0.001", "0.80"), ("random | 0.01", "0.14")):
         yield Quote(page, restored, number, _restored(row))
@@ -136,7 +136,11 @@ def _claims() -> Iterator[Quote]:
     yield from _held_and_restored(CLAIMS, held, "| Few weights, chosen by their effect")
     yield Quote(CLAIMS, held, "0.98", _real("aligned model", NEW))
     yield Quote(CLAIMS, mixed, "1.00", _preserved("mixed"))
-    yield Quote(CLAIMS, mixed, "0.30", _preserved("spa | 1.0%"))
+    yield Quote(CLAIMS, mixed, "0.28", _preserved("spa | 1.0%"))
+    for row, numbers in (("spa | 1.0%", ("+0.18", "+0.09", "+0.26")), ("random | 1.0%", ("+0.01", "-0.02", "+0.03"))):
+        for part, number in enumerate(numbers):
+            value = cell(REAL_MODELS, row, "refusals beside plain", below="## SPA beside", part=part)
+            yield Quote(CLAIMS, held, number, value)
     yield Quote(CLAIMS, "| Few weights, chosen by their effect", "0.11", _restored("tuned"))
     at_one_percent = "| 1% does more than random 1%"
     yield Quote(CLAIMS, at_one_percent, "0.97", text(REAL, r"as well as selected ones \((0\.\d+) and"))

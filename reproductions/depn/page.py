@@ -14,7 +14,7 @@ from reproductions.neurons.cells import read_cells
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "results" / "privacy_neurons.md"
-FRACTIONS = (0.001, 0.003, 0.01)
+FRACTIONS = (0.0001, 0.0003, 0.001, 0.003, 0.01)
 DRAWS = 5
 MEMORISED = 5.0
 NOT_RUN = "not run"

@@ -30,7 +30,7 @@ from reproductions.neurons.cells import cell
 from reproductions.neurons.edits import by_layer, mean_loss, random_like, scaled_neurons
 from reproductions.neurons.prefix import PrefixedProbability
 
-FRACTIONS = (0.001, 0.003, 0.01)
+FRACTIONS = (0.0001, 0.0003, 0.001, 0.003, 0.01)
 """Shares of all neurons that are erased."""
 DRAWS = 5
 MEMORISED = 5.0
