@@ -110,8 +110,10 @@ def _held_and_restored(page: str, held: str, restored: str) -> Iterator[Quote]:
     """Quotes what a hold and what weights put back keep on a real model."""
     for row, number in (("spa | 1.0%", "0.28"), ("random | 1.0%", "0.11"), ("plain", "0.10")):
         yield Quote(page, held, number, _preserved(row))
-    for row, number in (("effect | 0.001", "0.80"), ("random | 0.01", "0.14")):
+    for row, number in (("effect | 0.001", "0.80"), ("random | 0.001", "0.12")):
         yield Quote(page, restored, number, _restored(row))
+    for row, number in (("tuned", "0.08"), ("effect | 0.001", "0.56")):
+        yield Quote(page, restored, number, cell(REAL_MODELS, row, "refuses borderline", below="## restore"))
 
 
 CLAIMS = "docs/established.md"

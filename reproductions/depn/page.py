@@ -100,7 +100,7 @@ def erased_table(cells: Cells) -> Iterator[str]:
         met = {True: "yes", False: "no", None: NOT_RUN}[meets_bar(cells, fraction)]
         rise = perplexity_rise(cells, name)
         yield (
-            f"| {neurons(cells, name)} ({fraction:.1%}) | {changed(change(cells, name, targets))} | {random} | "
+            f"| {neurons(cells, name)} ({fraction:.2%}) | {changed(change(cells, name, targets))} | {random} | "
             f"{changed(change(cells, name, others))} | {NOT_RUN if rise is None else f'{rise:+.1%}'} | {met} |"
         )
 
@@ -121,7 +121,7 @@ def changed(found: dict | None) -> str:
 def paraphrase_table(cells: Cells) -> Iterator[str]:
     """Exposures of the memorised targets after other prompts."""
     targets = memorised(cells, "target")
-    yield f"| prompt | after fine-tuning | {' | '.join(f'{fraction:.1%} erased' for fraction in FRACTIONS)} |"
+    yield f"| prompt | after fine-tuning | {' | '.join(f'{fraction:.2%} erased' for fraction in FRACTIONS)} |"
     yield f"|---|{'---:|' * (1 + len(FRACTIONS))}"
     for prompt in (PROMPT, *PARAPHRASES):
         values = [

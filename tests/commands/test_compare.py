@@ -87,6 +87,11 @@ def test_a_p_value_that_no_loss_could_reach_is_no_pass(compare, tmp_path, capsys
     assert told.out.splitlines()[-1] == "Exit code 0: the gate passed, and 1 of 2 conditions cannot fail."
 
 
+def test_strict_without_a_condition_is_exit_code_2(compare, capsys):
+    assert compare("aligned.json", "plain.json", "--strict") == 2
+    assert "--strict asks that every condition can fail, and there is none; give --fail-if" in capsys.readouterr().err
+
+
 def test_strict_is_exit_code_2_where_any_condition_cannot_fail(compare, capsys):
     idle = ["--fail-if", "asr > before + 0.05 and asr < before"]
     assert compare("aligned.json", "held.json", *idle, *RELEASE, "--strict") == 2

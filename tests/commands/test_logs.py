@@ -107,7 +107,7 @@ def test_files_for_continuous_integration_name_the_samples_and_no_command_of_our
 
 def test_options_that_logs_or_evaluations_lack_are_refused(capsys, logs, tmp_path):
     code, _, err = told(capsys, "compare", *logs, "--before-fingerprint", "ab" * 6)
-    assert (code, "record no fingerprint of it; leave both" in err) == (2, True)
+    assert (code, "record no fingerprint of it; leave out the fingerprint" in err) == (2, True)
     code, _, err = told(capsys, "compare", *logs, "--judge-card", "card.json")
     assert (code, "have no card of their judge; leave out --judge-card" in err) == (2, True)
     for name in ("a.json", "b.json"):

@@ -118,7 +118,7 @@ def test_it_is_taken_where_the_check_is_left_out(name, tmp_path):
 def test_no_function_that_takes_a_model_and_a_mask_or_patch_is_without_the_choice():
     """Those that check nothing look entries up, read or write them for others, or are given both models."""
     within = {"freeze_unmasked", "masked_entries", "make_patch", "Protection", "LoraProtection", "refuse_wrong_start"}
-    within |= {"layers_to_hold"}
+    within |= {"layers_to_hold", "require_trainable"}
     lacking = []
     for module in pkgutil.iter_modules(holdfast.intervene.__path__):
         found = vars(importlib.import_module(f"holdfast.intervene.{module.name}"))

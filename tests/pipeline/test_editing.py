@@ -95,6 +95,11 @@ SAFETY = {"selector": "top", "scores": {"objective": "refusal_likelihood", "meth
 UTILITY = {"selector": "votes", "scores": {"objective": "utility"}}
 
 
+def contrasted(prompts, against):
+    """Provenance of a mask of neurons whose activations differ between two prompt sets."""
+    return {"scores": {"method": "contrast", "prompts": {"name": prompts}, "against": {"name": against}}}
+
+
 def test_safety_critical_neurons_are_not_weakened(tmp_path):
     model = saved(tmp_path / "base")
     mask = mask_file(tmp_path / "mask.safetensors", model, SAFETY)
@@ -108,15 +113,25 @@ def test_safety_critical_neurons_are_not_weakened(tmp_path):
 @pytest.mark.parametrize(
     ("made_by", "objective"),
     [
-        (SAFETY, "refusal_likelihood"),
+        (SAFETY, "objective refusal_likelihood"),
         (UTILITY, None),
         ({}, None),
-        ({"operation": "union", "masks": [UTILITY, SAFETY]}, "refusal_likelihood"),
-        ({"neurons": SAFETY, "parts": ["down"]}, "refusal_likelihood"),
+        ({"operation": "union", "masks": [UTILITY, SAFETY]}, "objective refusal_likelihood"),
+        ({"neurons": SAFETY, "parts": ["down"]}, "objective refusal_likelihood"),
+        (
+            contrasted("testbed:harmful_seen", "testbed:harmless#first=9"),
+            "contrast of harmful prompts against safe ones",
+        ),
+        (contrasted("testbed:harmless", "advbench"), "contrast of harmful prompts against safe ones"),
+        (contrasted("testbed:questions", "testbed:harmless"), None),
+        (contrasted("mine.txt", "testbed:harmless"), None),
         ({"-": [UTILITY, UTILITY]}, None),
         ({"selector": "random", "like": SAFETY}, None),
         ({"selector": "bottom", "scores": SAFETY["scores"]}, None),
-        ({"selector": "safety_only", "scores": {"objective": "judge_gradient"}, "utility": {}}, "judge_gradient"),
+        (
+            {"selector": "safety_only", "scores": {"objective": "judge_gradient"}, "utility": {}},
+            "objective judge_gradient",
+        ),
     ],
 )
 def test_what_was_selected_for_safety_is_known_by_its_provenance(made_by, objective):

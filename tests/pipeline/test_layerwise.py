@@ -137,7 +137,7 @@ def refused(tmp_path, objective="judge_gradient", **changes):
 
 
 def test_what_layer_wise_scoring_has_not_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"takes the model's responses.*give --responses"):
+    with pytest.raises(ValueError, match=r"takes the model's responses.*give responses, the OUT_responses"):
         refused(tmp_path)
     with pytest.raises(ValueError, match="method wanda is not scored layer by layer"):
         refused(tmp_path, options=ScoringOptions(method="wanda"))
@@ -146,7 +146,7 @@ def test_what_layer_wise_scoring_has_not_is_refused(tmp_path):
     with pytest.raises(ValueError, match="works in one process"):
         refused(tmp_path, options=ScoringOptions(shard=True))
     layers = LayerWiseOptions(layer_wise=True, responses=tmp_path / "none.jsonl")
-    with pytest.raises(ValueError, match="leave --responses out"):
+    with pytest.raises(ValueError, match="leave responses out"):
         by_layer(MODEL, "testbed:questions", tmp_path / "a.safetensors", layers, options=UTILITY)
     assert list(tmp_path.glob("out*")) == []
 

@@ -62,6 +62,7 @@ def test_a_folder_goes_on_and_takes_no_other_measurement(direction, tmp_path, ca
     [
         ({"coefficients": ()}, "give one or more different numbers other than 0"),
         ({"coefficients": (0.0, 1.0)}, "give one or more different numbers other than 0"),
+        ({"coefficients": (0.5, float("nan"))}, "the coefficient must be a finite number, got nan"),
         ({"coefficients": (1.0, 1.0)}, "give one or more different numbers other than 0"),
         (
             {"files": SuiteFiles(harmful=("testbed:harmful_calibration#first=3",))},

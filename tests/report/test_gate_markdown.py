@@ -17,7 +17,7 @@ def test_markdown_is_readable_as_plain_text():
         "",
         f"- Before: `some/model`, fingerprint `{'ab' * 32}`, from `before.json`, by holdfast `0.1.0`",
         "- After: a model that its file does not name, from `after.json`",
-        "- Compared: `2026-12-01T10:04:03+00:00`",
+        "- Compared: `2026-12-01T10:04:03+00:00`, exit code 0",
         "- Judge: `some/guard`",
         "- Responses: `max_new_tokens 256`",
         "",

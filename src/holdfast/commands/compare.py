@@ -86,6 +86,10 @@ def compare(
         refuse_inverted(conditions, "--allow-inverted")  # before any file is read
     if junit and not conditions:
         raise ValueError("JUnit XML lists conditions, and there is none; give --fail-if, or leave out --junit.")
+    if gate.strict and not conditions:
+        raise ValueError(
+            "--strict asks that every condition can fail, and there is none; give --fail-if, or leave it out."
+        )
     for out in filter(None, (junit, markdown)):
         refuse_existing(out)
     options = GateOptions(gate.allow_inverted, gate.strict, gate.undecided, gate.allow_mismatch, gate.allow_unchanged)

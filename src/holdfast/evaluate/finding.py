@@ -9,6 +9,7 @@ from holdfast.evaluate.looked_up import numbers_of
 from holdfast.evaluate.paired import PairedPrompt
 from holdfast.evaluate.undecided import remedies, why_undecided
 from holdfast.evaluate.weighing import GateOutcome, Part, Weighed
+from holdfast.p_values import p_text
 from holdfast.printable import printable
 
 SHOWN_PROMPTS = 3
@@ -132,7 +133,9 @@ class Finding:
         if self.outcome == "undecided":
             return printable(f"{self.condition}: {self.numbers}; {self.why_undecided}")
         quoted = [f"'{prompt[:SHOWN_CHARACTERS]}'" for prompt in self.prompts]
-        several = f"{len(quoted)} of the {len(self.changed)} prompts: " if len(self.changed) > len(quoted) else ""
-        where = f"; look at the answers to {several}{', '.join(quoted)}" if quoted else ""
+        some = f"{len(quoted)} of the {len(self.changed)} prompts: " if len(self.changed) > len(quoted) else ""
+        where = f"; look at the answers to {some}{', '.join(quoted)}" if quoted else ""
         where += f" in {after} (`holdfast show {after}`)" if quoted and after else ""
-        return printable(f"{self.condition}: {self.numbers}{where}")
+        several = f", corrected for {self.num_tested} conditions" if self.num_tested > 1 else ""
+        own = "" if self.p_fails is None else f"; the condition's own p {p_text(self.p_fails)}, one-sided{several}"
+        return printable(f"{self.condition}: {self.numbers}{own}{where}")

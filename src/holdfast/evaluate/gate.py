@@ -24,6 +24,7 @@ from holdfast.evaluate.lost import warning_of_lost
 from holdfast.evaluate.measures import compare_measures
 from holdfast.evaluate.other_forms import warnings_of_form
 from holdfast.evaluate.steered import warnings_of_steering
+from holdfast.evaluate.suspicious import refuse_unknown_rules, warning_of_same_responses
 from holdfast.evaluate.undecided import WAYS
 from holdfast.evaluate.unwatched import unwatched_losses
 from holdfast.evaluate.vacuous import why_never_met
@@ -230,6 +231,7 @@ def gate(
         refuse_inverted(conditions)
     if conditions and not options.allow_unchanged:
         refuse_unchanged(before, after, accept)
+    refuse_unknown_rules(before, after, conditions)
     measures, settings_known = compare_measures(before, after), bool(before.made_by and after.made_by)
     found = gate_measures(measures, conditions, options)
     warnings = (*comparison_warnings(before, after), *found.warnings)
@@ -305,6 +307,7 @@ def comparison_warnings(before: Evaluation, after: Evaluation) -> tuple[str, ...
         "of another; evaluate the checkpoint that is to be released."
     )
     warnings = [same] if fingerprint else []
+    warnings += filter(None, [warning_of_same_responses(before, after)])
     cut = {"before": warning_of_cut_off(before), "after": warning_of_cut_off(after)}
     warnings += warnings_of_form(before, after)
     warnings += warnings_of_steering(before, after)

@@ -26,7 +26,7 @@ def refuse_away_from_harm(name: str, direction: Direction) -> None:
     while isinstance(carried := made_by.get("direction"), Mapping):  # by `direction transplant`
         made_by = carried.get("made_by", {})
     positive, negative = (_name(made_by, side) for side in ("positive", "negative"))
-    if (_side(positive), _side(negative)) == ("safe", "harmful"):
+    if (kind_of_set(positive), kind_of_set(negative)) == ("safe", "harmful"):
         raise ValueError(
             f"the direction {name!r} points from harmful prompts ({negative}) to safe ones ({positive}), so an edit "
             "would weaken refusals; find it with the harmful prompts as the positive ones, or measure it with "
@@ -39,7 +39,7 @@ def _name(made_by: Meta, side: str) -> str:
     return str(entry.get("name", "")) if isinstance(entry, Mapping) else ""
 
 
-def _side(name: str) -> Side | None:
+def kind_of_set(name: str) -> Side | None:
     """Returns the kind of a set by its name. None if it is unknown, such as a file's."""
     name = name.partition("#")[0]
     if name in KNOWN:

@@ -9,6 +9,7 @@ from holdfast.intervene.patch.patch_files import Chunk, PatchFile, open_patch
 from holdfast.made_by import Meta, model_entry, version
 from holdfast.models.stored import open_stored, stored_fingerprint
 from holdfast.objective.registry import OBJECTIVES, is_safety
+from holdfast.pipeline.direction_sides import kind_of_set
 from holdfast.pipeline.edited_checkpoint import PATCH, write_edit
 from holdfast.pipeline.outputs import written_whole
 from holdfast.progress import Progress, silent
@@ -51,20 +52,31 @@ def refuse_weakening(name: str, mask: Mask, scale: float) -> None:
     """Raises ValueError when a scale below 1 would weaken what was selected for safety."""
     if scale < 1 and (objective := safety_objective(mask.made_by)):
         raise ValueError(
-            f"mask {name!r} was selected for safety (objective {objective}), and a scale of {scale:g} would weaken it "
+            f"mask {name!r} was selected for safety ({objective}), and a scale of {scale:g} would weaken it "
             "for good; give a scale above 1, or use `holdfast verify`, which measures what depends on the mask and "
             "restores every weight."
         )
 
 
 def safety_objective(made_by: Meta) -> str | None:
-    """Returns the safety objective that a mask was selected for. None for another objective, and for controls."""
+    """Returns what made a mask one of safety, in words. None for another objective, and for controls.
+
+    That is a safety objective, or a contrast or probe of harmful prompts against safe ones, which has no objective. The
+    kinds of built-in and public sets are known, those of other files are not.
+    """
     if made_by.get("selector") in CONTROLS:
         return None
     objective = made_by.get("objective")
     if isinstance(objective, str) and objective in OBJECTIVES and is_safety(OBJECTIVES[objective]):
-        return objective
+        return f"objective {objective}"
+    sets = {kind_of_set(str(_mapping(made_by.get(name)).get("name", ""))) for name in ("prompts", "against")}
+    if sets == {"harmful", "safe"}:
+        return f"{made_by.get('method', 'scores')} of harmful prompts against safe ones"
     nested = [value for key, value in made_by.items() if key not in ("like", "utility")]
     lists = [inner for value in nested if isinstance(value, list | tuple) for inner in value]
     maps = [value for value in (*nested, *lists) if isinstance(value, Mapping)]
     return next(filter(None, map(safety_objective, maps)), None)
+
+
+def _mapping(entry: object) -> Mapping[str, object]:
+    return entry if isinstance(entry, Mapping) else {}

@@ -195,7 +195,9 @@ def _refuse_by_neuron(spec: ScoringSpec) -> None:
         raise ValueError("neurons are scored in one process; start the command without torchrun and accelerate.")
     compares = name in NEURON_SCORES and NEURON_SCORES[name].compare is not None
     if compares and spec.neurons.against is None:
-        raise ValueError(f"method {name} compares activations with those of other prompts; give those as against.")
+        raise ValueError(
+            f"method {name} compares activations with those of other prompts; name their set or file as against."
+        )
     if compares and spec.judge is not None:
         raise ValueError(f"method {name} compares activations and uses no judge, but got {spec.judge!r}; leave it out.")
     if compares and not spec.compares_prompts and not spec.objective.given:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from holdfast.artifacts import digest, load_evaluation, save_evaluation
 from holdfast.evaluate.suite import Suite, evaluate
 from holdfast.intervene.edit.options import SteerOptions
-from holdfast.intervene.edit.steer import steered
+from holdfast.intervene.edit.steer import require_coefficient, steered
 from holdfast.made_by import model_entry
 from holdfast.models.load import LoadedModel
 from holdfast.models.options import GenerateOptions
@@ -152,6 +152,8 @@ def _moved(spec: SteerSpec, direction: Direction) -> dict[str, object]:
 
 
 def _refuse_coefficients(spec: SteerSpec) -> None:
+    for one in spec.coefficients:
+        require_coefficient(one)
     if not spec.coefficients or 0 in spec.coefficients or len(set(spec.coefficients)) < len(spec.coefficients):
         raise ValueError(
             f"coefficients are {list(spec.coefficients)}; give one or more different numbers other than 0, such as 0.5 "

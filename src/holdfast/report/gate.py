@@ -115,11 +115,14 @@ def render_junit(result: Comparison) -> str:
 
 
 def _add_properties(suite: ElementTree.Element, result: Comparison) -> None:
-    """Names the models, their files and the decision."""
+    """Names the models, their files and fingerprints, the decision and the exit code."""
     properties = ElementTree.SubElement(suite, "properties")
     models = [f"{model or NO_NAME} ({file})"
               for model, file in zip(result.models, (result.before, result.after), strict=True)]  # fmt: skip
-    for name, value in zip(("before", "after", "verdict"), (*models, result.verdict or ""), strict=True):
+    prints = [one or "not recorded" for one in result.fingerprints]
+    names = ("before", "after", "before fingerprint", "after fingerprint", "verdict", "exit code")
+    values = (*models, *prints, result.verdict or "", str(result.exit_code))
+    for name, value in zip(names, values, strict=True):
         ElementTree.SubElement(properties, "property", {"name": name, "value": printable(value)})
 
 

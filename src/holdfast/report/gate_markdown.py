@@ -33,16 +33,15 @@ def render_markdown(result: Comparison, responses: int = 0) -> str:
         f"Warning: {code(one.condition)} cannot fail: {one.cannot_fail}." for one in conditions if one.cannot_fail
     ]
     parts += [] if result.settings_known else [UNKNOWN_SETTINGS]
-    tables = gate_tables(result)
-    parts += [markdown_table(tables[0], plain_or_code, code)]
-    parts += [markdown_table(table, code) for table in tables[1:]]
-    parts += [RULE] if conditions else []
-    parts += table_notes(result)
+    measures, *decided = gate_tables(result)
+    parts += [markdown_table(table, code) for table in decided]
     parts += [
         _explained(result, condition, responses)
         for condition in conditions
         if condition.outcome != "passes" and not condition.cannot_fail
     ]
+    parts += [RULE] if conditions else []
+    parts += [markdown_table(measures, plain_or_code, code), *table_notes(result)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -55,7 +54,8 @@ def _settings(result: Comparison) -> list[str]:
         known += [f"fingerprint {code(fingerprint)}"] if fingerprint else []
         by = f", by holdfast {code(version)}" if version else ""
         lines.append(f"- {when.capitalize()}: {', '.join(known)}, from {code(file)}{by}")
-    lines.append(f"- Compared: {code(result.compared_at)}")
+    ended = f", exit code {result.exit_code}" if result.conditions else ""
+    lines.append(f"- Compared: {code(result.compared_at)}{ended}")
     if logs := result.logs:
         return [*lines, f"- Logs of {logs.program}: {logs.matched}"]
     judge = result.judges[1] or result.judges[0]

@@ -33,6 +33,12 @@ from holdfast.value_or_path import as_direction
 from holdfast.values import Direction
 
 
+def require_coefficient(coefficient: object) -> None:
+    """Raises ValueError for a coefficient that is no finite number."""
+    if not isinstance(coefficient, int | float) or not math.isfinite(coefficient):
+        raise ValueError(f"the coefficient must be a finite number, got {coefficient!r}; 0.5 is half a state's length.")
+
+
 @checked_call
 def steered(
     model: PreTrainedModel | LoadedModel,
@@ -61,8 +67,7 @@ def steered(
     """
     model = module_of(model)
     given = as_direction(direction)
-    if not isinstance(coefficient, int | float) or not math.isfinite(coefficient):
-        raise ValueError(f"the coefficient must be a finite number, got {coefficient!r}; 0.5 is half a state's length.")
+    require_coefficient(coefficient)
     for name, value, allowed in (("rule", rule, get_args(Rule)), ("where", where, get_args(Where))):
         if value not in allowed:
             raise ValueError(f"{name} is {value!r}; {meant(str(value), allowed)}.")

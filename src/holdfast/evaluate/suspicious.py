@@ -1,0 +1,41 @@
+"""Signs that a file is not what a gate takes it for: it repeats the other model's responses, or lacks a record."""
+
+from collections.abc import Sequence
+
+from holdfast.evaluate.condition import Condition
+from holdfast.evaluate.counted import LONG_NAMES
+from holdfast.made_by import model_fingerprint
+from holdfast.outcomes import Evaluation
+from holdfast.printable import printable
+
+FEWEST_RESPONSES = 20
+"""Responses from which on it says something that all of two models are equal to the letter."""
+
+
+def warning_of_same_responses(before: Evaluation, after: Evaluation) -> str | None:
+    """Warns where two models, by their fingerprints, gave the same responses to the letter. None otherwise."""
+    prints = [model_fingerprint(one.made_by) for one in (before, after)]
+    responses = [[answer.response for answer in one.answers] for one in (before, after)]
+    if None in prints or prints[0] == prints[1] or responses[0] != responses[1] or len(responses[0]) < FEWEST_RESPONSES:
+        return None
+    return (
+        f"all {len(responses[0])} responses of the two models are the same to the letter, so the second file may hold "
+        "the answers of the first model under another name; evaluate the checkpoint that is to be released again."
+    )
+
+
+def refuse_unknown_rules(before: Evaluation, after: Evaluation, conditions: Sequence[Condition]) -> None:
+    """Raises ValueError where a condition is on coherence and only one file records the rules that judged it.
+
+    Files whose provenance is empty, and two files of an earlier version, record none.
+    """
+    known = ["coherence" in one.made_by for one in (before, after)]
+    asked = [one for one in conditions if LONG_NAMES.get(one.measure, one.measure).startswith("coheren")]
+    if before.made_by and after.made_by and asked and known[0] != known[1]:
+        which = "first" if known[1] else "second"
+        raise ValueError(
+            printable(
+                f"the condition {asked[0].text!r} is on coherence, and the {which} evaluation does not record the "
+                "rules that judged it; evaluate both checkpoints with the same version of holdfast."
+            )
+        )
