@@ -15,6 +15,7 @@ from reproductions.neurons.cells import read_cells
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "results" / "privacy_neurons.md"
 FRACTIONS = (0.0001, 0.0003, 0.001, 0.003, 0.01)
+USUAL = (0.001, 0.003, 0.01)
 DRAWS = 5
 MEMORISED = 5.0
 NOT_RUN = "not run"
@@ -88,12 +89,17 @@ def planted_table(cells: Cells) -> Iterator[str]:
         yield f"| {part} | {repeats} | {len(names)} | {' | '.join(values)} |"
 
 
+def fractions_of(cells: Cells) -> list[float]:
+    """Shares with a row: all that are measured, and the usual ones. Of few neurons the smallest shares are none."""
+    return [one for one in FRACTIONS if one in USUAL or f"erased-{one:g}" in cells]
+
+
 def erased_table(cells: Cells) -> Iterator[str]:
     """Effect of every erasure, beside that of random neurons."""
     targets, others = memorised(cells, "target"), memorised(cells, "other")
     yield "| erased | targets' exposure | random, mean (least, most) | other canaries | perplexity | meets the bar |"
     yield "|---:|---:|---:|---:|---:|---|"
-    for fraction in FRACTIONS:
+    for fraction in fractions_of(cells):
         name = f"erased-{fraction:g}"
         drawn = random_changes(cells, fraction, targets)
         random = f"{fmean(drawn):+.2f} ({max(drawn):+.2f}, {min(drawn):+.2f})" if len(drawn) == DRAWS else NOT_RUN
@@ -121,12 +127,12 @@ def changed(found: dict | None) -> str:
 def paraphrase_table(cells: Cells) -> Iterator[str]:
     """Exposures of the memorised targets after other prompts."""
     targets = memorised(cells, "target")
-    yield f"| prompt | after fine-tuning | {' | '.join(f'{fraction:.2%} erased' for fraction in FRACTIONS)} |"
-    yield f"|---|{'---:|' * (1 + len(FRACTIONS))}"
+    yield f"| prompt | after fine-tuning | {' | '.join(f'{fraction:.2%} erased' for fraction in fractions_of(cells))} |"
+    yield f"|---|{'---:|' * (1 + len(fractions_of(cells)))}"
     for prompt in (PROMPT, *PARAPHRASES):
         values = [
             f"{fmean(exposures(cells[name], targets, prompt)):.2f}" if "ranks" in cells.get(name, {}) else NOT_RUN
-            for name in ("tuned", *(f"erased-{fraction:g}" for fraction in FRACTIONS))
+            for name in ("tuned", *(f"erased-{fraction:g}" for fraction in fractions_of(cells)))
         ]
         yield f"| `{prompt.strip()}` | {' | '.join(values)} |"
 
