@@ -9,7 +9,7 @@ import pytest
 
 from holdfast.objective.registry import MOVED, OBJECTIVES
 from holdfast.report.objective_words import OTHERWISE, score_words
-from holdfast.report.page import SHOWN_CHARACTERS, bytes_text, page_context, plain_rows, render_page
+from holdfast.report.page import SHOWN_CHARACTERS, bytes_text, page_context, plain_rows, render_page, with_code
 from tests.report.sample import HOSTILE, by_expert, full_report, rate, read, suite
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -328,3 +328,22 @@ def test_stages_that_the_config_leaves_out_are_one_line_though_their_start_was_m
     assert not any(f'id="{stage}"' in page or f'"#{stage}"' in page for stage in ("verify", "adapt"))
     assert 'id="enhance"' in page
     assert said not in render_page(read(full_report()))
+
+
+@pytest.mark.parametrize(
+    ("sentence", "html"),
+    [
+        ("run `holdfast demo` & wait", 'run <span class="code">holdfast demo</span> &amp; wait'),
+        ("`<b>`", '<span class="code">&lt;b&gt;</span>'),
+        ("a file named ` and <i>", "a file named ` and &lt;i&gt;"),
+    ],
+)
+def test_what_stands_between_backticks_is_code_and_everything_is_escaped(sentence, html):
+    assert str(with_code(sentence)) == html
+
+
+def test_no_backtick_is_left_in_what_to_do_next():
+    page = render_page(read(full_report()))
+    section = page.partition('<section class="next"')[2].partition("</section>")[0]
+    assert '<span class="code">holdfast evaluate</span>' in section
+    assert "`" not in section

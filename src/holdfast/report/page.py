@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from holdfast.arms import STAGES
 from holdfast.report.arms import MARKERS, Arm, arms_of, is_length, measure_label, measures_of, num_tests, selected_label
@@ -71,8 +72,17 @@ def environment() -> Environment:
     made.filters |= {"clipped": clipped, "as_bytes": bytes_text, "as_share": share_text, "with_ends": with_ends}
     made.globals |= {"colours": COLOURS, "card": CARD}
     made.filters |= {"csv_link": csv_link, "file_stem": file_stem, "label_class": label_class}
-    made.filters |= {"capitalize_first": capitalize_first}
+    made.filters |= {"capitalize_first": capitalize_first, "with_code": with_code}
     return made
+
+
+def with_code(text: str) -> Markup:
+    """Escapes a sentence, and sets what stands between backticks as code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # a single backtick, as in a file's name, means itself
+        return escape(text)
+    code = Markup('<span class="code">{}</span>')
+    return Markup("").join(code.format(part) if place % 2 else escape(part) for place, part in enumerate(parts))
 
 
 def clipped(text: str) -> str:
