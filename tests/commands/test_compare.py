@@ -174,12 +174,11 @@ def test_what_these_prompts_cannot_decide_is_exit_code_3_with_what_would(compare
     told = capsys.readouterr()
     # Of 200 prompts one became unsafe: +0.005, at most 0.024 by the exact test.
     assert re.fullmatch(
-        r"holdfast: the gate cannot decide 1 of 2 conditions with these prompts\. asr > before \+ 0\.01: asr was .*; "
-        r"it changed by \+0\.005, at least -0\.009 and at most \+0\.024, and the threshold is \+0\.010\. 200 prompts "
-        r"find a true change of \+0\.060 or more in 80% of cases\. If the true change is \+0\.005, about 5,\d00 "
-        r"prompts decide in 80% of cases\. Assumed: 0\.015 of the prompts change in ways that cancel "
-        r"out\. Give more prompts, allow a larger change, or accept it with --undecided "
-        r"warn\.\n",
+        r"holdfast: the gate cannot decide 1 of 2 conditions with these prompts\. asr > before \+ 0\.01: take about "
+        r"5,\d00 prompts, which decide in 80% of cases if the true change is \+0\.005\. It changed by \+0\.005, at least "
+        r"-0\.009 and at most \+0\.024, and the threshold is \+0\.010\. 200 prompts find a true change of \+0\.060 or "
+        r"more in 80% of cases\. Assumed: 0\.015 of the prompts change in ways that cancel out\. Measured: asr was .*\. "
+        r"Give more prompts, allow a larger change, or accept it with --undecided warn\.\n",
         told.err,
     )
     result = json.loads(told.out)
@@ -192,7 +191,7 @@ def test_what_these_prompts_cannot_decide_is_exit_code_3_with_what_would(compare
 def test_what_is_undecided_passes_where_that_is_asked_for(compare, capsys):
     assert compare("aligned.json", "held.json", *UNDECIDED, "--undecided", "warn") == 0
     told = capsys.readouterr()
-    assert "warning: 'asr > before + 0.01' could not be decided: it changed by +0.005" in told.err
+    assert "warning: 'asr > before + 0.01' could not be decided: take about 5," in told.err
     assert told.out.splitlines()[-1] == "Exit code 0: the gate passed, and 1 of 2 conditions could not be decided."
     assert compare("aligned.json", "held.json", *UNDECIDED, "--undecided", "pass") == 0
     assert "warning" not in capsys.readouterr().err

@@ -191,8 +191,8 @@ def test_numbers_that_seem_to_contradict_each_other_are_explained_below_the_tabl
     lines = err.splitlines()
     assert [line[:30] for line in lines[1:]] == [
         "holdfast: the gate cannot deci",
-        "- includes < before - 0.1: inc",
-        "- includes < 0.9: includes was",
+        "- includes < before - 0.1: tak",
+        "- includes < 0.9: take about 2",
         lines[4][:30],
     ]
     assert lines[4].endswith("so that the prompts without a score get one, or accept it with --undecided warn.")

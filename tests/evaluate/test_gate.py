@@ -396,9 +396,9 @@ def test_a_failed_gate_says_how_many_prompts_would_decide_its_undecided_conditio
     verdict, met, still_open = str(failed.value).splitlines()
     assert verdict == "the gate failed: 1 of 2 conditions is met."
     assert met.startswith("- asr > before + 0.03: asr was 0.000")
-    assert still_open.startswith("- Undecided: asr > before + 0.1: asr was 0.000")
-    assert "If the true change is +0.120, about " in still_open
-    assert " prompts decide in 80% of cases." in still_open
+    assert still_open.startswith("- Undecided: asr > before + 0.1: take about ")
+    assert " prompts, which decide in 80% of cases if the true change is +0.120. " in still_open
+    assert "Measured: asr was 0.000" in still_open
     conditions = [parse_condition("asr > before + 0.03"), parse_condition("asr > before + 0.1")]
     with pytest.raises(GateError) as accepted:
         gate(aligned(), plainly_tuned(), conditions, GateOptions(undecided="warn")).refuse_failed()

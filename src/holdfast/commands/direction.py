@@ -31,6 +31,10 @@ direction = new_app(
 )
 OwnModel = Annotated[str, Parameter(help="The model that the direction was found in.")]
 DirectionFile = Annotated[Path, Parameter(help="File that `holdfast direction find` wrote.")]
+PROVE = (
+    "Whether it means in this model what it meant in the other, this does not show: `holdfast direction test {target} "
+    "{out}` compares it with shuffled labels on prompts, and `holdfast direction steer` with random directions."
+)
 SHOWN_LAYERS = 8
 """Layers that the table lists, the best ones first."""
 
@@ -228,7 +232,8 @@ def transplant(
     ]
     result = {"out": str(out), "layer": carried.layer, "norm": carried.norm, "layers": layers}
     title = f"Variance of the target's states that the map explains, on {read} left out"
-    show(result, [table(title, header, rows)], json, note=f"Direction: {out}")
+    note = f"Direction: {out}\n{PROVE.format(target=target, out=out)}"
+    show(result, [table(title, header, rows)], json, note=note)
 
 
 @direction.command

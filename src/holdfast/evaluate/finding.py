@@ -131,7 +131,7 @@ class Finding:
     def sentence(self, after: str | None = None) -> str:
         """Words to act on: the condition, its numbers and its prompts, safe to print. `after` is the answers' file."""
         if self.outcome == "undecided":
-            return printable(f"{self.condition}: {self.numbers}; {self.why_undecided}")
+            return printable(f"{self.condition}: {self.why_undecided}. Measured: {self.numbers}")
         quoted = [f"'{prompt[:SHOWN_CHARACTERS]}'" for prompt in self.prompts]
         some = f"{len(quoted)} of the {len(self.changed)} prompts: " if len(self.changed) > len(quoted) else ""
         where = f"; look at the answers to {some}{', '.join(quoted)}" if quoted else ""

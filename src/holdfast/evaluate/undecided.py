@@ -28,8 +28,8 @@ def why_undecided(weighed: Weighed, level: float) -> str:
     part = open_parts[0]
     if part.evidence is None:
         return NO_EVIDENCE
-    sentences = [_measured(part, part.evidence), _resolved(part, part.evidence, level)]
-    sentences += [_needed(part, part.evidence, level), _assumed(part.evidence)]
+    sentences = [_needed(part, part.evidence, level), _measured(part, part.evidence)]
+    sentences += [_resolved(part, part.evidence, level), _assumed(part.evidence)]
     if part.evidence.scale == "change" and part.bar == 0:
         sentences.append("Without a margin an equally good model stays undecided: allow a change, as in before + 0.02")
     return ". ".join(filter(None, sentences))
@@ -84,7 +84,7 @@ def _why_p(weighed: Weighed) -> str:
 
 def _measured(part: Part, evidence: Evidence) -> str:
     low, high = (shown(end, evidence) for end in evidence.bounds)
-    verb = "it changed by" if evidence.scale == "change" else "it is"
+    verb = "It changed by" if evidence.scale == "change" else "It is"
     told = (
         f"{verb} {shown(evidence.value, evidence)}, at least {low} and at most {high}, and the threshold "
         f"is {shown(part.bar, evidence)}"
@@ -108,10 +108,10 @@ def _resolved(part: Part, evidence: Evidence, level: float) -> str:
 def _needed(part: Part, evidence: Evidence, level: float) -> str:
     """Says how many prompts decide if the true number is the measured one."""
     needed = _prompts_that_decide(part, evidence, level)
-    true = f"If the true {NOUNS[evidence.scale]} is {shown(evidence.value, evidence)}"
+    true = f"if the true {NOUNS[evidence.scale]} is {shown(evidence.value, evidence)}"
     if needed is None:
-        return f"{true}, no number of {evidence.unit} decides"
-    return f"{true}, about {rounded_up(needed):,} {evidence.unit} decide in 80% of cases"
+        return f"no number of {evidence.unit} decides {true}"
+    return f"take about {rounded_up(needed):,} {evidence.unit}, which decide in 80% of cases {true}"
 
 
 def _prompts_that_decide(part: Part, evidence: Evidence, level: float) -> int | None:

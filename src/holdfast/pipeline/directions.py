@@ -15,6 +15,7 @@ from holdfast.directions.finding import (
     Apart,
     Found,
     Recognition,
+    candidate_layers,
     chance_controls,
     recognise,
     split_pairs,
@@ -25,6 +26,7 @@ from holdfast.directions.states import encode_prompts, last_states, states_of
 from holdfast.directions.transplant import Transplant, fit_transplant, require_enough
 from holdfast.evaluate.statistics import counted_rate
 from holdfast.made_by import Meta, count_shared, model_entry, prompts_entry, version
+from holdfast.models.activation_sites import residual_sites
 from holdfast.models.load import LoadedModel, load_model, require_model_name
 from holdfast.outcomes import Rate
 from holdfast.pipeline.outputs import refuse_existing
@@ -135,6 +137,7 @@ def find_direction(
     pairs = load_pairs(positive, negative)
     split_pairs(len(pairs), seed)  # refuses too few of them before the model is read
     loaded = load_model(model, progress=progress)
+    _refuse_no_layer(layer, loaded)
     states, lengths = _read(loaded, pairs, as_text, progress)
     found = find_in_states(*states, lengths, layer=layer, seed=seed)
     _warn_of_length(counted_rate(*found.recognition.length))
@@ -224,6 +227,7 @@ def transplant_on_files(
     from_source = last_states(first.model, first.tokenizer, texts, as_text=as_text, progress=progress)[direction.layer]
     del first  # both models need not fit into memory together
     second = load_model(target, progress=progress)
+    _refuse_no_layer(layer, second)
     into = last_states(second.model, second.tokenizer, texts, as_text=as_text, progress=progress)
     fitted = fit_transplant(from_source, into, layer=layer, seed=seed)
     best = max(fitted, key=lambda one: one.explained)
@@ -242,6 +246,11 @@ def transplant_on_files(
     carried = Direction(direction.vector @ best.matrix, best.layer, norm, second.base, made_by)
     save_direction(out, carried)
     return carried, fitted
+
+
+def _refuse_no_layer(layer: int | None, loaded: LoadedModel) -> None:
+    """Raises ValueError for a layer that a model does not have, before it reads any prompt."""
+    candidate_layers(layer, len(residual_sites(loaded.model)), "this model")
 
 
 def _read(

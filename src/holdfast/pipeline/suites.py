@@ -89,5 +89,10 @@ def refuse_overlap(calibration: Sequence[str], files: SuiteFiles, harmful: str |
     }
     near = sum(count["near_calibration"] for count in counts.values())
     if near:
-        logger.warning("%d of %d evaluation prompts are near duplicates of calibration prompts.", near, len(judging))
+        logger.warning(
+            "%d of %d evaluation prompts are near duplicates of calibration prompts, so rates may say less about new "
+            "wordings; the page names them beside the rates.",
+            near,
+            len(judging),
+        )
     return {"near_duplicates": near, "evaluation_prompts": len(judging), "threshold": THRESHOLD, "sets": counts}
