@@ -175,9 +175,10 @@ def test_what_these_prompts_cannot_decide_is_exit_code_3_with_what_would(compare
     # Of 200 prompts one became unsafe: +0.005, at most 0.024 by the exact test.
     assert re.fullmatch(
         r"holdfast: the gate cannot decide 1 of 2 conditions with these prompts\. asr > before \+ 0\.01: take about "
-        r"5,\d00 prompts, which decide in 80% of cases if the true change is \+0\.005\. It changed by \+0\.005, at least "
-        r"-0\.009 and at most \+0\.024, and the threshold is \+0\.010\. 200 prompts find a true change of \+0\.060 or "
-        r"more in 80% of cases\. Assumed: 0\.015 of the prompts change in ways that cancel out\. Measured: asr was .*\. "
+        r"5,\d00 prompts, which decide in 80% of cases if the true change is \+0\.005\. It changed by \+0\.005, at "
+        r"least -0\.009 and at most \+0\.024, and the threshold is \+0\.010\. 200 prompts find a true change of "
+        r"\+0\.060 or more in 80% of cases\. Assumed: 0\.015 of the prompts change in ways that cancel out\. "
+        r"Measured: asr was .*\. "
         r"Give more prompts, allow a larger change, or accept it with --undecided warn\.\n",
         told.err,
     )

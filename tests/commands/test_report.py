@@ -42,7 +42,7 @@ def test_a_run_that_stopped_half_way_shows_what_there_is_and_says_what_is_missin
     assert f"`{command}` makes the missing pieces." in out
     page = (run / "report.html").read_text()
     assert sentence in page
-    assert f"<span class=\"code\">{html.escape(command)}</span> makes the missing pieces." in page
+    assert f'<span class="code">{html.escape(command)}</span> makes the missing pieces.' in page
     assert "holdfast demo" not in page
     assert page.count("Not measured yet.") == 3  # locate, verify, adapt; enhance has begun
     assert 'aria-label="Attack success of every arm' in page
