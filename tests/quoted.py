@@ -183,6 +183,10 @@ def _claims() -> Iterator[Quote]:
         for part, number in enumerate(numbers):
             value = cell(under, f"{method} | new", "Spearman's rho", part=part)
             yield Quote(CLAIMS, "| ESI predicts what noise does better", number, value)
+    where, below = "| The layers and components of the top weights", "## Where do the top weights lie?"
+    ways = {"12.1": "ESI of refusals (refusal_likelihood)", "16.1": "ESI of harmless answers (control)"}
+    for number, way in ways.items():
+        yield Quote(CLAIMS, where, number, cell(REAL_MODELS, way, "v_proj", below=below))
     learned = "| 0.1% selected weights learn to refuse"
     yield Quote(CLAIMS, learned, "0.97", _set("top", NEW))
     yield Quote(CLAIMS, learned, "0.12", _set("random", NEW))

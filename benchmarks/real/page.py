@@ -215,6 +215,80 @@ def preserved() -> str:
     return markdown(header, rows) if rows else "not run\n"
 
 
+WAYS = {
+    "refusal_likelihood": "ESI of refusals (refusal_likelihood)",
+    "policy_gradient": "ESI of own answers, refusal rules as judge (policy_gradient)",
+    "harmless_likelihood": "ESI of harmless answers (control)",
+    "gradient_magnitude": "gradient magnitude, refusals",
+    "snip": "SNIP, refusals",
+    "wanda": "Wanda, refusals",
+    "magnitude": "magnitude (control)",
+    "random": "random (control)",
+}
+"""Ways of scoring in the order of the tables, in words."""
+MLP = ("gate_proj", "up_proj", "down_proj")
+COMPONENTS = ("v_proj", "o_proj", "k_proj", "q_proj", *MLP)
+
+
+def located() -> str:
+    """Writes where the top 1% of every way of scoring lies."""
+    cells = {cell["name"]: cell for cell in load_cells("where") if "name" in cell}
+    rows = []
+    for name in (name for name in WAYS if name in cells):
+        layers, components = cells[name]["layers"], cells[name]["components"]
+        of_thirds = (f"{share_of_layers(layers, third):.0%}" for third in range(3))
+        selected, scored = (sum(one[place] for one in components.values()) for place in (0, 1))
+        dense = (f"{components[one][0] / components[one][1] / (selected / scored):.1f}" for one in COMPONENTS)
+        mlp = f"{sum(components[one][0] for one in MLP) / selected:.0%}"
+        halves = cells[name]["halves"]["iou"]
+        rows.append([WAYS[name], *of_thirds, mlp, *dense, f"{halves:.2f}"])
+    header = ["scored by", "first third of layers", "middle", "last", "in MLPs", *COMPONENTS, "halves' IoU"]
+    return markdown(header, rows) if rows else "not run\n"
+
+
+def share_of_layers(layers: Mapping[str, Sequence[int]], third: int) -> float:
+    """The share of the selected weights in a third of the layers: 0 is the first one."""
+    count = len(layers)
+    inside = range(third * count // 3, (third + 1) * count // 3)
+    return sum(layers[str(layer)][0] for layer in inside) / sum(one[0] for one in layers.values())
+
+
+def overlapping() -> str:
+    """Writes the IoU of every two selections, with its interval over parameters."""
+    pairs = {}
+    for cell in load_cells("where"):
+        pairs |= {frozenset(one["pair"]): one for one in cell.get("pairs", ())}
+    names = [name for name in WAYS if any(name in pair for pair in pairs) and name != "random"]
+    rows = []
+    for place, name in enumerate(names[:-1]):
+        found = [pairs.get(frozenset((name, other))) for other in names[1:]]
+        cells = [
+            f"{one['iou']:.2f} [{one['low']:.2f}, {one['high']:.2f}]" if one and column >= place else ""
+            for column, one in enumerate(found)
+        ]
+        rows.append([name, *cells])
+    return markdown(["IoU", *names[1:]], rows) if rows else "not run\n"
+
+
+def predicted() -> str:
+    """Writes how far every way of scoring ranks layers x components as noise on them does."""
+    rows = [
+        [cell["model"], WAYS.get(one["method"], "ESI of refusals"), *correlations(cell["rows"], one["method"])]
+        for cell in load_cells("predict")
+        for one in cell["rows"]
+        if one["exchanges"] == "seen"
+    ]
+    header = ["model", "scored by", "groups", "rank correlation, the scored refusals", "other refusals"]
+    return markdown(header, rows) if rows else "not run\n"
+
+
+def correlations(rows: Sequence[Mapping], method: str) -> list[str]:
+    """The number of groups, and the rank correlations of a method on both sets of refusals."""
+    mine = {row["exchanges"]: row for row in rows if row["method"] == method}
+    cells = ["{:.2f} [{:.2f}, {:.2f}]".format(row["rho"], *row["interval"]) for row in (mine["seen"], mine["new"])]
+    return [str(mine["seen"]["groups"]), *cells]
+
+
 def main() -> None:
     """Fills the tables into the words of the page."""
     tuned, noisy = ("weights", "share", "rate"), ("mask", "share", "ratio")
@@ -225,6 +299,9 @@ def main() -> None:
         "noise differences": differences("noise", noisy, "top", "random"),
         "restore": restored(),
         "preserve": preserved(),
+        "where": located(),
+        "overlaps": overlapping(),
+        "predict": predicted(),
         "noise differences, safety-only": differences("noise", noisy, "safety_only", "random"),
     }
     text = WORDS.read_text()

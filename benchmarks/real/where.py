@@ -2,22 +2,24 @@ r"""Where does a real model's safety lie, and do objectives and formulas agree a
 
 Each way of scoring selects its top 1%. Counted: how much of it lies in every layer and in every component, beside
 their share of all scored weights; how far the selections of two halves of the prompts agree; how far every two ways
-agree. Magnitude and random scores are the controls. Objectives that sample responses are scored on the harmful prompts
+agree. Magnitude and random scores are the controls, and ESI by the likelihood of harmless answers (`--help-with`): what
+it shares with the others is no matter of safety. Objectives that sample responses are scored on the harmful prompts
 alone, the others on the same prompts with the model's own refusal sentence.
 
-    PYTHONPATH=src:. python benchmarks/real/where.py MODEL OUT --refuse advbench.csv [--judge FOLDER] [--prompts 64]
+    PYTHONPATH=src:. python benchmarks/real/where.py MODEL OUT --refuse advbench.csv [--help-with FILE] [--judge FOLDER]
 """
 
 import argparse
 import itertools
 import json
+import random
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.real.cells import parser_of, scored, tell
+from benchmarks.real.cells import is_short, parser_of, scored, tell
 
 from holdfast.artifacts import load_mask, load_scores, save_json, save_mask
 from holdfast.judge.options import REFUSAL_RULES
@@ -27,7 +29,7 @@ from holdfast.models.sites import Site, scored_sites
 from holdfast.pipeline.options import ScoringOptions
 from holdfast.pipeline.scoring import score_safety
 from holdfast.pipeline.scoring_files import files_of, halves_stability
-from holdfast.prompts.sources import load_prompts
+from holdfast.prompts.sources import load_exchanges, load_prompts
 from holdfast.records import Exchange
 from holdfast.select.algebra import random_iou
 from holdfast.select.jackknife import iou_interval
@@ -38,6 +40,7 @@ SHARE, NEW_TOKENS = 0.01, 16
 LIKELIHOOD = "refusal_likelihood"
 FORMULAS = {LIKELIHOOD: "esi", "snip": "snip", "gradient_magnitude": "gradient_magnitude", "wanda": "wanda",
             "magnitude": "magnitude", "random": "random"}  # fmt: skip
+HARMLESS = "harmless_likelihood"
 SAMPLED = ("policy_gradient",)
 JUDGED = ("judge_gradient", "control_variate")
 
@@ -47,6 +50,13 @@ def by_formula(options: argparse.Namespace, name: str, path: Path) -> None:
     asked = load_prompts(options.refuse, "harmful")[: options.prompts]
     exchanges = [Exchange(one.prompt, options.sentence) for one in asked]
     scored(options.model, exchanges, path, ScoringOptions(objective=LIKELIHOOD, method=FORMULAS[name]))
+
+
+def by_harmless(options: argparse.Namespace, path: Path) -> None:
+    """Scores the likelihood of answers to harmless requests by ESI."""
+    exchanges = [one for one in load_exchanges(options.help_with) if is_short(one)]
+    random.Random(0).shuffle(exchanges)
+    scored(options.model, exchanges[: options.prompts], path, ScoringOptions(objective="utility"))
 
 
 def by_judge(options: argparse.Namespace, name: str, path: Path) -> None:
@@ -80,7 +90,10 @@ def locate(options: argparse.Namespace, sites: Mapping[str, Site], name: str) ->
     if result.is_file():
         return
     scores, began = options.out / f"{name}.safetensors", time.process_time()
-    (by_formula if name in FORMULAS else by_judge)(options, name, scores)
+    if name == HARMLESS:
+        by_harmless(options, scores)
+    else:
+        (by_formula if name in FORMULAS else by_judge)(options, name, scores)
     seconds = time.process_time() - began
     mask = select_top(load_scores(scores), TopOptions(fraction=SHARE))
     save_mask(options.out / f"{name}.mask.safetensors", mask)
@@ -113,10 +126,11 @@ def main() -> None:
     """Scores in every way that has no file yet, then compares them all."""
     parser = parser_of(__doc__)
     parser.add_argument("--judge", type=Path, help="a judge with a gradient (refusal_guard.py)")
+    parser.add_argument("--help-with", help="harmless exchanges, for the control")
     parser.add_argument("--prompts", type=int, default=64)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    names = [*FORMULAS, *SAMPLED, *(JUDGED if options.judge else ())]
+    names = [*FORMULAS, *SAMPLED, *(JUDGED if options.judge else ()), *([HARMLESS] if options.help_with else ())]
     sites = {site.name: site for site in scored_sites(load_model(options.model).model)}
     for name in names:
         locate(options, sites, name)
