@@ -154,11 +154,11 @@ def test_verify_enhance_adapt_and_evaluate_run_on_files(files, capsys):
     assert point["asr"]["n"] == 16
     assert point["perplexity_rate"]["low"] < point["perplexity"] < point["perplexity_rate"]["high"]
     again = ["verify", "testbed:aligned", *guard, *suite, *short, *noise]
-    assert "made with another limit" in failure(capsys, *again, "--limit=3")
+    assert "which differ in limit" in failure(capsys, *again, "--limit=3")
     edited = Path(config.suite.questions)
     text = edited.read_text()
     edited.write_text(text + text.splitlines()[0])
-    assert "made with another suite" in failure(capsys, *again)
+    assert "which differ in suite" in failure(capsys, *again)
     edited.write_text(text)
     steps = ["--iterations", "2", "--batch-size", "4", "--learning-rate", "1e-3"]
     held = ["--mask", str(folder / "mask.safetensors"), "--task", config.task, "--out", str(folder / "adapted")]
@@ -482,7 +482,7 @@ def test_quiet_leaves_the_result_alone(tmp_path, capsys):
         assert "Where the largest scores are" in shown.out
         assert "How far two halves of the prompts agree" in shown.out
         assert shown.out.splitlines()[-1] == f"Scores: {tmp_path / str(at)}"
-        assert "Each cell is" not in shown.out
+        assert "Each cell says" not in shown.out
 
 
 def test_score_tells_where_the_largest_lie_and_how_far_halves_agree(tmp_path, capsys):

@@ -11,7 +11,7 @@ random scores. Told: Spearman's rho over the groups with its interval.
 import argparse
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
@@ -94,6 +94,12 @@ def compared(
     return rows
 
 
+def draws_agree(measured: Iterable[Mapping]) -> float | None:
+    """Spearman's rho of the first two draws over the groups, on the exchanges that made no scores."""
+    changes = torch.tensor([one["changes"]["new"][:2] for one in measured]).abs()
+    return rank_correlation(changes[:, 0], changes[:, 1])
+
+
 def main() -> None:
     """Scores, measures every group that has no file yet, and compares."""
     parser = parser_of(__doc__)
@@ -128,6 +134,7 @@ def compare(model: Path | str, sets: Mapping[str, list[Exchange]], out: Path, *,
     run_missing(out, groups, one)
     measured = {group: load_json(out / "cells" / f"{group.stem}.json", "") for group in groups}
     result = {"draws": draws, "ratio": ratio, "exchanges": len(sets["seen"]), "start": start}
+    result |= {"draws_agree": draws_agree(measured.values()) if draws > 1 else None}
     result |= {"rows": compared(measured, predicted, groups)}
     save_json(out / "predict.json", result)
     return result

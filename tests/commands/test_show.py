@@ -206,7 +206,7 @@ def test_the_page_of_scores_has_their_means_and_the_figure_names_file_objective_
         "scores.safetensors",
         "objective: refusal_likelihood",
         "prompts: refusals.jsonl (8)",
-        "which a random choice gives",
+        "beside a random choice of as many",
     ):
         assert words in text
 

@@ -115,7 +115,7 @@ def test_run_again_it_computes_nothing_and_says_the_same(finished, monkeypatch):
 
 def test_a_folder_of_another_bakeoff_is_refused(finished):
     config, out, _ = finished
-    with pytest.raises(ValueError, match="made with another seed"):
+    with pytest.raises(ValueError, match="which differ in seed"):
         bakeoff(config.model_copy(update={"seed": 5}), out)
 
 

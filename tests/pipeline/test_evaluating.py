@@ -68,12 +68,14 @@ def test_an_evaluation_that_was_stopped_goes_on_and_ends_the_same(stopped, tmp_p
 def test_an_evaluation_of_another_model_suite_or_options_never_reads_it(stopped, tmp_path):
     config, out = stopped
     kept = (tmp_path / "evaluation.json.unfinished/responses.jsonl").read_text()
-    with pytest.raises(ValueError, match=r"made with another generation \(.* here and .* there\); choose another"):
+    with pytest.raises(
+        ValueError, match=r"which differ in generation \(.* here and .* there\); give the same settings"
+    ):
         evaluate(config, out, generation=SHORT.model_copy(update={"seed": 1}))
-    with pytest.raises(ValueError, match="made with another model"):
+    with pytest.raises(ValueError, match="which differ in model"):
         evaluate(config.model_copy(update={"model": config.unaligned}), out)
     files = config.suite.model_copy(update={"harmless": None})
-    with pytest.raises(ValueError, match=r"made with another suite \(harmless has other contents\); choose"):
+    with pytest.raises(ValueError, match=r"which differ in suite \(harmless has other contents\); give the same"):
         evaluate(config.model_copy(update={"suite": files}), out)
     assert (tmp_path / "evaluation.json.unfinished/responses.jsonl").read_text() == kept
 
@@ -215,7 +217,7 @@ def test_an_evaluation_that_was_stopped_does_not_go_on_under_another_rendering(s
         found = load_model(templated(tmp_path / name, change))
         # As if these were the files of the model's own folder.
         monkeypatch.setattr("holdfast.pipeline.evaluating.load_checkpoint", lambda *_, found=found: found)
-        with pytest.raises(ValueError, match="made with another rendering"):
+        with pytest.raises(ValueError, match="which differ in rendering"):
             evaluate(config, out)
 
 

@@ -166,7 +166,7 @@ def test_verify_is_claimed_by_the_judges_fingerprint_and_the_key_is_in_no_file(s
     server = serve(any_score)
     verify = command("verify", server, f"--mask={tmp_path / 'mask'}")
     assert call(verify) == 0
-    assert "made with another judge" in refusal(capsys, [*verify, "--api.unsafe-from=5"])
+    assert "which differ in judge" in refusal(capsys, [*verify, "--api.unsafe-from=5"])
     assert len(server.bodies) > 0
     assert all(headers["authorization"] == f"Bearer {KEY}" for headers in server.headers)
     files = [path for path in tmp_path.rglob("*") if path.is_file()]

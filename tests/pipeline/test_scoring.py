@@ -70,7 +70,7 @@ def test_a_scoring_of_other_settings_does_not_go_on_from_this_one(tmp_path):
     config, out = small_config(tmp_path), tmp_path / "scores.safetensors"
     with pytest.raises(KeyboardInterrupt):
         score(config, out, stop_at("scoring weights", 0))
-    with pytest.raises(ValueError, match="made with another seed"):
+    with pytest.raises(ValueError, match="which differ in seed"):
         score(config, out, seed=1)
 
 
@@ -113,7 +113,7 @@ def test_an_edited_judge_of_the_same_name_does_not_go_on_from_this_one(tmp_path)
     with torch.no_grad():
         next(loaded.model.parameters())[0, 0] += 1
     save_checkpoint(judge, loaded)
-    with pytest.raises(ValueError, match="made with another judge"):
+    with pytest.raises(ValueError, match="which differ in judge"):
         scoring.score_safety(*given, options=MIX, generation=GENERATION)
 
 

@@ -51,5 +51,5 @@ def test_multiples_have_three_digits():
 
 
 def test_the_meaning_of_cells_names_what_is_counted():
-    assert meaning(count_by_layer(SHAPES, CHOSEN)).startswith("Each cell is the share of weights counted there,")
-    assert meaning(count_by_layer(SHAPES, CHOSEN, units="neurons")).startswith("Each cell is the share of neurons ")
+    assert meaning(count_by_layer(SHAPES, CHOSEN)).startswith("Each cell says how often weights are counted there,")
+    assert meaning(count_by_layer(SHAPES, CHOSEN, units="neurons")).startswith("Each cell says how often neurons ")

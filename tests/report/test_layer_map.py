@@ -49,7 +49,7 @@ def test_what_is_known_of_the_file_stands_below_the_figure_in_lines_that_fit():
     texts = list(root.iter("{http://www.w3.org/2000/svg}text"))
     lines = [text for text in texts if text.get("class") == "note" and text.text]
     joined = " ".join(str(line.text) for line in lines)
-    assert "1 is the average, which a random choice gives" in joined
+    assert "beside a random choice of as many: 1 is as often" in joined
     assert "file: scores.safetensors" in joined
     assert joined.count("a set of prompts") == 40
     height, width = float(root.get("height", 0)), float(root.get("width", 0))

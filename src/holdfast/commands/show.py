@@ -26,9 +26,9 @@ def show(file: Path, *, prompt: str | None = None, out: Path | None = None, json
 
     One answer of an evaluation: holdfast show evaluation.json --prompt "steal a kite"
 
-    Each cell of the table is a share divided by that share of the whole model: the share of the weights there that a
-    mask selects, that a patch changes, or whose scores are in the largest 1%. 2 is twice the average, 1 is the average,
-    which a random choice gives, and 0 is none.
+    Each cell of the table says how often weights are counted there, beside a random choice of as many: 1 is as often, 2
+    is twice as often, and 0 is none. Counted are the weights that a mask selects, that a patch changes, or whose scores
+    are in the largest 1%.
 
     Parameters
     ----------

@@ -15,6 +15,9 @@ from holdfast.json_files import digest, load_json, save_json
 from holdfast.pipeline.setting_differences import differences, listed
 from holdfast.stopping import has_saved, mark_saved
 
+UNFINISHED = ".unfinished"
+"""End of the name of a folder that keeps what long work has done so far."""
+
 
 def claim_folder(out: Path, settings: Mapping[str, object]) -> None:
     """Marks the folder as made with these settings, or resumes it.
@@ -34,10 +37,21 @@ def claim_folder(out: Path, settings: Mapping[str, object]) -> None:
     if other and known.keys() == settings.keys() and holds_nothing(out):
         save_json(mark, settings)
     elif other:
-        raise ValueError(
-            f"{str(out)!r} holds results made with another {other[0]}{_which(known, settings, other[0])}; choose "
-            "another folder, or move this one away."
+        raise ValueError(_of_others(out, other[0], _which(known, settings, other[0])))
+
+
+def _of_others(out: Path, name: str, which: str) -> str:
+    """Returns the error for a folder whose settings differ in one that has this name."""
+    name = {"exchanges": "prompts or responses"}.get(name, name)
+    if out.suffix == UNFINISHED:
+        return (
+            f"{str(out)!r} keeps unfinished results of other settings, which differ in {name}{which}; give the same "
+            "settings again to continue, give another output, or move that folder away to begin anew."
         )
+    return (
+        f"{str(out)!r} holds results of other settings, which differ in {name}{which}; choose another folder, or move "
+        "this one away."
+    )
 
 
 def _which(known: Mapping[str, object], settings: Mapping[str, object], name: str) -> str:
@@ -79,7 +93,7 @@ def refuse_unwritable(path: Path) -> None:
 
 def unfinished_folder(out: Path) -> Path:
     """Returns the folder in which work on `out` keeps its progress."""
-    return out.with_name(f"{out.name}.unfinished")
+    return out.with_name(f"{out.name}{UNFINISHED}")
 
 
 @contextmanager

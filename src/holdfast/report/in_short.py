@@ -176,8 +176,8 @@ def _in_short(report: Report, card: Card, verdicts: list[Verdict]) -> InShort:
     reason = _reason(claim, finding) if claim and answer != "No" else ""
     coherent = card.coherence.partition("; ")[0]
     deciding = finding if answer != "Yes" else ()
-    parts = (coherent, *unscored, reason or still)
-    notes = (*deciding, *map(_sentence, parts), _beyond_random(card.stage, verdicts), utility)
+    parts = (coherent, *unscored, still if not reason else "")
+    notes = (_sentence(reason), *deciding, *map(_sentence, parts), _beyond_random(card.stage, verdicts), utility)
     done = QUESTIONS[card.stage], DONE[card.stage]
     decided_by = finding if answer == "Yes" else ()
     cost = _cost(report, card.stage, verdicts)

@@ -54,8 +54,8 @@ def layer_grid(
 def meaning(counts: ByLayer) -> str:
     """Explains the cells of the table in a sentence."""
     return (
-        f"Each cell is the share of {counts.units} counted there, divided by that share of the whole model: 2 is twice "
-        "the average, 1 is the average, which a random choice gives, and 0 is none."
+        f"Each cell says how often {counts.units} are counted there, beside a random choice of as many: 1 is as "
+        "often, 2 is twice as often, and 0 is none."
     )
 
 

@@ -32,7 +32,7 @@ def test_small_steps_that_rounding_undoes_are_counted_and_told(lora, caplog):
     assert result.entries_changed < 0.1 * loaded.model.num_parameters()
     assert "rounding to bfloat16 undid the training of" in caplog.text
     assert "the loss of the saved checkpoint differs from the loss reported in training" in caplog.text
-    assert "learning_rate=1e-06, or start from a float32 checkpoint" in caplog.text
+    assert "raise the learning rate (1e-06), or start from a float32 checkpoint" in caplog.text
 
 
 @pytest.mark.parametrize(("dtype", "rate"), [(torch.float32, 1e-6), (torch.bfloat16, 1e-2)])

@@ -79,8 +79,8 @@ def warn_of_no_change(kept: Kept, loaded: LoadedModel, options: SftOptions) -> N
     elif kept.changed < kept.moved / 2:
         logger.warning(
             "rounding to %s undid the training of %s of %s entries, so the loss of the saved checkpoint differs from "
-            "the loss reported in training. That is usual after few steps (%s were made) or small ones; raise "
-            "iterations or learning_rate=%g, or start from a float32 checkpoint.",
+            "the loss reported in training. That is usual after few steps (%s were made) or small ones; train "
+            "for more iterations, raise the learning rate (%g), or start from a float32 checkpoint.",
             str(loaded.storage_dtype).removeprefix("torch."),
             f"{kept.moved - kept.changed:,}",
             f"{kept.moved:,}",
