@@ -183,6 +183,16 @@ def _claims() -> Iterator[Quote]:
         for part, number in enumerate(numbers):
             value = cell(under, f"{method} | new", "Spearman's rho", part=part)
             yield Quote(CLAIMS, "| ESI predicts what noise does better", number, value)
+    noisy = "## Does ESI predict what noise does?"
+    for way, numbers in (("ESI of refusals", ("0.59", "0.49", "0.68")), ("gradient magnitude, refusals", ("0.55",)),
+                         ("SNIP, refusals", ("0.50",)), ("magnitude (control)", ("0.15",)),
+                         ("random (control)", ("0.16",))):  # fmt: skip
+        for part, number in enumerate(numbers):
+            row = f"SmolLM2-135M-Instruct, aligned | {way}"
+            value = cell(REAL_MODELS, row, "other refusals", below=noisy, part=part)
+            yield Quote(CLAIMS, "| ESI predicts what noise does better", number, value)
+    agreed = text(REAL_MODELS, r"a rank correlation of only (0\.\d+)")
+    yield Quote(CLAIMS, "| ESI predicts what noise does better", "0.33", agreed)
     where, below = "| The layers and components of the top weights", "## Where do the top weights lie?"
     ways = {"12.1": "ESI of refusals (refusal_likelihood)", "16.1": "ESI of harmless answers (control)"}
     for number, way in ways.items():

@@ -133,6 +133,7 @@ def over_refused(before, after, measure="over_refusal/questions", stage="enhance
 def test_refused_questions_stand_beside_the_answer_on_safety_as_its_cost(stage, after, kind, words):
     report = over_refused(0, after, stage=stage)
     cost = shorts(report)[stage].cost
+    kind = "no-merit" if (stage, kind) == ("adapt", "holds") else kind  # the hold of the full report lost refusals
     assert (cost.kind, cost.words) == (kind, words)
     ends = {55: "[0.18, 0.29]", 12: "[0.03, 0.09]", 0: "[0.00, 0.02]"}[after]
     assert ("questions", "0.00 [0.00, 0.02]", f"{after / 240:.2f} {ends}") in cost.rows
@@ -144,6 +145,14 @@ def test_refused_questions_stand_beside_the_answer_on_safety_as_its_cost(stage, 
         assert answer < page.index('<table class="refused">', answer) < folded, "a cost is in sight"
     assert table < page.index('id="found"')
     assert "questions +0." in cost.note
+
+
+def test_few_refused_safe_prompts_are_no_merit_of_a_hold_that_lost_refusals():
+    report = over_refused(0, 0, stage="adapt")
+    report["adapt"]["protected"]["not_refused"] = report["adapt"]["protected"]["asr"] = rate_json(rate(200, 240))
+    lost = shorts(report)["adapt"]
+    assert (lost.answer, lost.cost.words, lost.cost.kind) == ("No", "Refuses hardly more safe prompts", "no-merit")
+    assert not lost.cost.shown
 
 
 def test_over_refusal_that_nobody_measured_is_said_to_be_unknown():

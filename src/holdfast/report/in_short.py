@@ -68,6 +68,8 @@ UNSCORED = "With unscored answers counted"
 """Words of a finding that says how it comes out with unscored answers counted against it."""
 FEW_UNSCORED = 0.01
 """Share of the answers without a verdict up to which a rate is shown without them."""
+NO_MERIT = "no-merit"
+"""Class of an over-refusal that stayed low while refusals of harmful prompts were lost. It is not green."""
 Kind = Literal["start", "control", "treated"]
 
 
@@ -102,7 +104,7 @@ class Cost(NamedTuple):
     words: str
     """Answer in words, from the verdict on over-refusal."""
     kind: str
-    """Class of the answer: holds, fails or unsure."""
+    """Class of the answer: holds, fails, unsure or no-merit."""
     rows: tuple[tuple[str, str, str], ...]
     """Each set of safe prompts with its over-refusal before and after, and their intervals."""
     note: str
@@ -111,7 +113,7 @@ class Cost(NamedTuple):
     @property
     def shown(self) -> bool:
         """Tells whether the rates stand in sight. They are folded if over-refusal is as it was."""
-        return self.kind != "holds"
+        return self.kind not in ("holds", NO_MERIT)
 
 
 class InShort(NamedTuple):
@@ -181,6 +183,8 @@ def _in_short(report: Report, card: Card, verdicts: list[Verdict]) -> InShort:
     done = QUESTIONS[card.stage], DONE[card.stage]
     decided_by = finding if answer == "Yes" else ()
     cost = _cost(report, card.stage, verdicts)
+    if cost and cost.kind == "holds" and card.stage == "adapt" and answer == "No":
+        cost = cost._replace(kind=NO_MERIT)
     return InShort(card.stage, *done, answer, bars, tuple(filter(None, notes)), decided_by, card.sizes, cost)
 
 
