@@ -126,7 +126,7 @@ def test_too_few_pairs_are_refused_before_the_model_is_read(tmp_path):
             "10 pairs of prompts or more",
         ),
         (["--positive", HARMFUL, "--negative", HARMLESS, "--layer", "99"], "layer 99 is not one of this model's 8"),
-        (["--positive", HARMFUL, "--negative", HARMFUL], "have 24 prompts in common"),
+        (["--positive", HARMFUL, "--negative", HARMFUL], "both sides are the same set"),
         (["--positive", HARMFUL], "--negative is missing"),
         (["--positive", HARMFUL, "--negative", "none.txt"], "'none.txt' does not exist"),
     ],

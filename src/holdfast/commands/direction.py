@@ -17,6 +17,7 @@ from holdfast.intervene.edit.options import SteerOptions
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.models.options import GenerateOptions
 from holdfast.option_groups import METHOD
+from holdfast.p_values import p_text
 from holdfast.pipeline.options import JudgeOptions, SuiteFiles
 from holdfast.wrong_files import require_kind
 
@@ -139,7 +140,7 @@ def _recognition_table(found: "Found") -> "Table":
     own = recognition.direction
     rows = [
         (f"the direction of layer {found.layer}", str(counted_rate(*own.recognised)), f"{own.separation:.2f}"),
-        ("control: shuffled labels", *_ranges(recognition.shuffled)),
+        (f"control: shuffled labels (p {p_text(recognition.p_shuffled)})", *_ranges(recognition.shuffled)),
         ("control: random directions", *_ranges(recognition.random)),
         ("control: length alone", str(counted_rate(*recognition.length)), ""),
     ]

@@ -1,6 +1,8 @@
 """`holdfast show`."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.table import Table
 
@@ -10,6 +12,7 @@ from holdfast.commands.layers import layer_table
 from holdfast.commands.words import facts
 from holdfast.file_kinds import identify
 from holdfast.made_by import named_base, shown, summary
+from holdfast.p_values import p_text
 from holdfast.pipeline.outputs import refuse_existing
 from holdfast.pipeline.showing import MAPS, LayerMap, read_map
 from holdfast.wrong_files import refuse_unshown
@@ -75,9 +78,21 @@ def _show_direction(file: Path, json: bool) -> None:
         "length": float(direction.vector.norm()),
         "norm": direction.norm,
         **summary(direction.made_by),
+        **_sides(direction.made_by),
     }
     about = result | {"made_by": shown(direction.made_by)}
     show_result(about, [table("Direction", ("what", "value"), facts(result))], json)
+
+
+def _sides(made_by: Mapping[str, Any]) -> dict[str, str]:
+    """Names the prompts of each side, and the held-out pairs that the direction told apart, where the file has them."""
+    names = {side: made_by[side]["name"] for side in ("positive", "negative") if "name" in made_by.get(side, {})}
+    found = made_by.get("recognised", {})
+    if "p_shuffled" not in found:
+        return names
+    told, pairs = found["direction"]["recognised"]
+    p_value = p_text(found["p_shuffled"])
+    return names | {"held-out pairs": f"{told} of {pairs} told apart (p {p_value} against shuffled labels)"}
 
 
 def _show_map(shown: LayerMap, out: Path | None, json: bool) -> None:

@@ -80,8 +80,12 @@ def load_pairs(positive: str, negative: str) -> PromptPairs:
     """Loads two sets and pairs their prompts in order. The longer set loses its end.
 
     Raises:
-        ValueError: both sets have a prompt in common.
+        ValueError: both sets are the same, or have a prompt in common.
     """
+    if positive == negative:
+        raise ValueError(
+            f"both sides are the same set, {positive!r}; give prompts without the concept on the negative side."
+        )
     sides = [load_prompts(path) for path in (positive, negative)]
     common = {one.prompt for one in sides[0]} & {one.prompt for one in sides[1]}
     if common:
@@ -140,7 +144,7 @@ def find_direction(
     _refuse_no_layer(layer, loaded)
     states, lengths = _read(loaded, pairs, as_text, progress)
     found = find_in_states(*states, lengths, layer=layer, seed=seed)
-    _warn_of_length(counted_rate(*found.recognition.length))
+    _warn_of_length(counted_rate(*found.recognition.length), counted_rate(*found.recognition.direction.recognised))
     _warn_of_chance(found.recognition)
     warn_of_random(_apart(found.recognition.direction), [_apart(one) for one in found.recognition.random])
     made_by: Meta = {
@@ -182,9 +186,9 @@ def recognise_on_files(model: str, path: Path, positive: str, negative: str, pro
     refuse_other_base(f"the direction {str(path)!r}", direction, loaded.base, loaded.name)
     states, lengths = _read(loaded, pairs, bool(direction.made_by.get("as_text")), progress)
     length = counted_rate(*tell_by_length(lengths, lengths))
-    _warn_of_length(length)
     positives, negatives = (side[direction.layer] for side in states)
     found = recognise(direction.vector, positives, negatives)
+    _warn_of_length(length, counted_rate(*found.recognised))
     controls = chance_controls(positives, negatives, CONTROL_SEED)
     warn_of_random(_apart(found), [_apart(one) for one in controls[1]])
     return Tested(direction, counted_rate(*found.recognised), found.separation, *controls, length)
@@ -313,9 +317,9 @@ def warn_of_random(own: Mapping[str, Any], random: Sequence[Mapping[str, Any]]) 
         )
 
 
-def _warn_of_length(told: Rate) -> None:
-    """Warns if the numbers of tokens alone tell most pairs apart."""
-    if told.value is not None and told.value >= SEPARATES:
+def _warn_of_length(told: Rate, own: Rate) -> None:
+    """Warns if the numbers of tokens alone tell most pairs apart, or as many as the direction does."""
+    if told.value is not None and (told.value >= SEPARATES or (own.value is not None and told.value >= own.value)):
         logger.warning(
             "the number of tokens alone tells %.0f%% of the pairs apart, so the direction may stand for length; choose "
             "prompts of similar lengths.",
