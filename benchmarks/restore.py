@@ -238,9 +238,8 @@ READING = """\
   costs the task little and brings most of the safety back.
 - **SafeLoRA brings safety back where it projects, and there it takes the task away**, because C is small: C B A is
   much smaller than B A. At a threshold of 0.2 it brings two fifths back and keeps the task. It needs no prompts.
-- **The task is narrow and the model tiny.** On a real model we only checked that it runs. SmolLM2-135M was tuned for
-  four steps, `restore` put 318,505 of 19,034,191 moved weights back, and reverting gave the tuned file's SHA-256.
-  SmolLM2 refuses hardly anything, so whether safety comes back on a real model is not measured.
+- **The task is narrow and the model tiny.** [A run on SmolLM2-135M](real_models.md#restore-lost-refusals-back), which
+  we had aligned first, is on another page: there 0.1% by `effect` brought 0.79 of the lost refusals back.
 """
 
 

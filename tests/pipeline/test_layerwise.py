@@ -117,10 +117,10 @@ def test_one_that_was_stopped_goes_on_to_the_same_bits(step, keep, at_once, tmp_
     with pytest.raises(KeyboardInterrupt):
         by_layer(MOE, questions, out, layers, options=UTILITY, progress=stop_at(step))
     assert not out.exists()
-    with pytest.raises(ValueError, match="made with another seed"):
+    with pytest.raises(ValueError, match="which differ in seed"):
         by_layer(MOE, questions, out, layers, options=UTILITY, seed=1)
     other = LayerWiseOptions(layer_wise=True, keep=0.03)
-    with pytest.raises(ValueError, match="made with another keep"):
+    with pytest.raises(ValueError, match="which differ in keep"):
         by_layer(MOE, questions, out, other, options=UTILITY)
     told = []
     by_layer(MOE, questions, out, layers, options=UTILITY, progress=lambda *step: told.append(step))

@@ -16,7 +16,7 @@ def test_a_folder_of_equal_settings_goes_on_and_of_others_is_refused(tmp_path):
     claim_folder(tmp_path / "out", {"seed": 0})
     (tmp_path / "out/result.json").write_text("{}")
     claim_folder(tmp_path / "out", {"seed": 0})
-    with pytest.raises(ValueError, match="made with another seed"):
+    with pytest.raises(ValueError, match="which differ in seed"):
         claim_folder(tmp_path / "out", {"seed": 1})
 
 
@@ -30,7 +30,7 @@ def test_a_folder_in_which_nothing_was_made_yet_takes_other_settings(tmp_path):
 def test_settings_of_something_else_are_kept(tmp_path, settings):
     mark = tmp_path / "settings.json"
     mark.write_text(json.dumps(settings))
-    with pytest.raises(ValueError, match="made with another"):
+    with pytest.raises(ValueError, match="which differ in"):
         claim_folder(tmp_path, {"seed": 0})
     assert json.loads(mark.read_text()) == settings
 

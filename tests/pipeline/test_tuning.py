@@ -145,10 +145,10 @@ def test_a_checkpoint_of_a_version_that_kept_no_losses_leaves_the_first_one_miss
 
 def test_a_folder_of_other_options_or_exchanges_is_refused(inputs, tmp_path):
     adapt(inputs, tmp_path / "out")
-    with pytest.raises(ValueError, match=r"made with another options \(seed is 1 here and 0 there\); choose"):
+    with pytest.raises(ValueError, match=r"which differ in options \(seed is 1 here and 0 there\); choose"):
         adapt(inputs, tmp_path / "out", options=ADAPT.model_copy(update={"seed": 1}))
     (tmp_path / "task.jsonl").write_text('{"prompt": "how do i mend it ?", "response": "safe"}\n')
-    with pytest.raises(ValueError, match="made with another task"):
+    with pytest.raises(ValueError, match="which differ in task"):
         adapt(inputs, tmp_path / "out")
 
 

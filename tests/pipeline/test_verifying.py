@@ -109,7 +109,7 @@ def test_given_refusals_alone_show_what_noise_does(masks, tmp_path):
     assert [one.group for one in found.mask[0].losses] == ["refusals"] * 3
     assert list(measured_rates(found.untouched)) == ["perplexity/refusals"]
     assert rate_cells(found.untouched, ["perplexity/refusals", "utility"])[1] == "not measured"
-    with pytest.raises(ValueError, match="made with another suite"):
+    with pytest.raises(ValueError, match="which differ in suite"):
         verify(masks, tmp_path / "out", files=SuiteFiles(), refusals="testbed:refusals#first=4")
 
 

@@ -65,10 +65,10 @@ def _refuse_surplus(method: Method, safety: Safety, held_out: Sequence[Prompt | 
 def _missing(method: Method) -> str:
     if method.safety == "given":
         return (
-            f"method {method.name} needs harmful prompts with refusals and got none; give them as safety (--safety "
-            "FILE), or choose method replay, which takes prompts alone."
+            f"method {method.name} needs harmful prompts with refusals and got none; give them as safety, "
+            "or choose method replay, which takes prompts alone."
         )
     return (
         f"method {method.name} needs harmful prompts, to which the start model answers by itself, and got none; give "
-        "them as safety (--safety FILE), for example the prompts that scored a mask."
+        "them as safety, for example the prompts that scored a mask."
     )
