@@ -6,6 +6,7 @@ was ended goes on with the cells that have no file.
 
 import argparse
 import json
+import random
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -21,7 +22,7 @@ from holdfast.outcomes import Answer, Evaluation
 from holdfast.pipeline.options import ScoringOptions
 from holdfast.pipeline.scoring import score_likelihood
 from holdfast.prompts.near_duplicates import count_near_duplicates
-from holdfast.prompts.sources import load_prompts
+from holdfast.prompts.sources import load_exchanges, load_prompts
 from holdfast.records import Exchange, Prompt
 
 KINDS = ("refusal", "borderline")
@@ -101,9 +102,12 @@ def written(exchanges: Sequence[Exchange], path: Path) -> Path:
     return path
 
 
-def is_short(exchange: Exchange) -> bool:
-    """Whether the answer is short enough for the time that a run has."""
-    return 0 < len(exchange.response.split()) <= LONGEST_ANSWER
+def short_exchanges(*paths: str) -> list[Exchange]:
+    """Harmless exchanges whose answers are short enough for the time that a run has, in a random order."""
+    read = [one for path in paths for one in load_exchanges(path)]
+    short = [one for one in read if 0 < len(one.response.split()) <= LONGEST_ANSWER]
+    random.Random(0).shuffle(short)
+    return short
 
 
 def measure(loaded: LoadedModel, suite: Suite, new_tokens: int) -> dict:

@@ -10,21 +10,20 @@ Scores are of the likelihood of the model's own refusal sentence on other harmfu
 """
 
 import argparse
-import random
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
 import torch
-from benchmarks.real.cells import Start, apart, harmful_tests, is_short, measure, parser_of, run_missing, scored
+from benchmarks.real.cells import Start, apart, harmful_tests, measure, parser_of, run_missing, scored, short_exchanges
 
 from holdfast.artifacts import load_scores
 from holdfast.evaluate.suite import Suite
 from holdfast.intervene.edit.perturb import perturbed
 from holdfast.models.load import LoadedModel, load_model
 from holdfast.pipeline.options import ScoringOptions
-from holdfast.prompts.sources import load_exchanges, load_prompts
+from holdfast.prompts.sources import load_prompts
 from holdfast.records import Exchange
 from holdfast.select.bottom import BottomOptions, select_bottom
 from holdfast.select.random import RandomOptions, select_random
@@ -120,8 +119,7 @@ def main() -> None:
     safe = safe[:: max(1, len(safe) // options.prompts)][: options.prompts]
     asked = apart(load_prompts(options.refuse, "harmful"), harmful)[:NUM_REFUSALS]
     refusals = [Exchange(one.prompt, options.sentence) for one in asked]
-    harmless = [one for one in load_exchanges(options.help_with) if is_short(one)]
-    random.Random(0).shuffle(harmless)
+    harmless = short_exchanges(options.help_with)
     options.out.mkdir(parents=True, exist_ok=True)
     masks = Masks(options.model, options.out, refusals, harmless[:NUM_HARMLESS])
     suite = Suite(harmful=harmful, borderline=safe, exchanges=harmless[-NUM_HARMLESS:])

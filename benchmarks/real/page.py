@@ -83,7 +83,12 @@ def shown(rate: Rate | None) -> str:
     """A rate as a table shows it."""
     if rate is None or rate.value is None:
         return "not measured"
-    return f"{rate.value:.2f} [{rate.low:.2f}, {rate.high:.2f}]"
+    return ranged(rate.value, rate.low, rate.high)
+
+
+def ranged(value: float, low: float | None, high: float | None) -> str:
+    """A number from 0 to 1 with its interval, as a table shows it."""
+    return f"{value:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def surprise(cells: Sequence[Cell], start: Cell) -> str:
@@ -263,7 +268,7 @@ def overlapping() -> str:
     for place, name in enumerate(names[:-1]):
         found = [pairs.get(frozenset((name, other))) for other in names[1:]]
         cells = [
-            f"{one['iou']:.2f} [{one['low']:.2f}, {one['high']:.2f}]" if one and column >= place else ""
+            ranged(one["iou"], one["low"], one["high"]) if one and column >= place else ""
             for column, one in enumerate(found)
         ]
         rows.append([name, *cells])
@@ -285,8 +290,10 @@ def predicted() -> str:
 def correlations(rows: Sequence[Mapping], method: str) -> list[str]:
     """The number of groups, and the rank correlations of a method on both sets of refusals."""
     mine = {row["exchanges"]: row for row in rows if row["method"] == method}
-    cells = ["{:.2f} [{:.2f}, {:.2f}]".format(row["rho"], *row["interval"]) for row in (mine["seen"], mine["new"])]
-    return [str(mine["seen"]["groups"]), *cells]
+    return [
+        str(mine["seen"]["groups"]),
+        *(ranged(mine[name]["rho"], *mine[name]["interval"]) for name in ("seen", "new")),
+    ]
 
 
 def main() -> None:

@@ -16,13 +16,22 @@ bfloat16; a mask's weights are trained as float32 copies.
 """
 
 import argparse
-import random
 import time
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from benchmarks.real.cells import Start, apart, harmful_tests, is_short, measure, run_missing, scored, tell, written
+from benchmarks.real.cells import (
+    Start,
+    apart,
+    harmful_tests,
+    measure,
+    run_missing,
+    scored,
+    short_exchanges,
+    tell,
+    written,
+)
 
 from holdfast.artifacts import load_mask, load_scores
 from holdfast.evaluate.suite import Suite
@@ -101,8 +110,7 @@ def read_data(options: argparse.Namespace) -> Data:
     unsafe = harmful_tests([Path(options.safe)], NUM_OF_A_SET)
     asked = apart(load_prompts(options.refuse, "harmful"), harmful + unsafe)[:NUM_REFUSALS]
     refusals = [Exchange(one.prompt, REFUSALS[place % len(REFUSALS)]) for place, one in enumerate(asked)]
-    short = [one for path in options.help_with for one in load_exchanges(path) if is_short(one)]
-    random.Random(0).shuffle(short)
+    short = short_exchanges(*options.help_with)
     borderline = apart(load_exchanges(options.borderline), safe + unsafe)
     return Data(
         refusals,

@@ -12,14 +12,13 @@ alone, the others on the same prompts with the model's own refusal sentence.
 import argparse
 import itertools
 import json
-import random
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.real.cells import is_short, parser_of, scored, tell
+from benchmarks.real.cells import parser_of, scored, short_exchanges, tell
 
 from holdfast.artifacts import load_mask, load_scores, save_json, save_mask
 from holdfast.judge.options import REFUSAL_RULES
@@ -29,7 +28,7 @@ from holdfast.models.sites import Site, scored_sites
 from holdfast.pipeline.options import ScoringOptions
 from holdfast.pipeline.scoring import score_safety
 from holdfast.pipeline.scoring_files import files_of, halves_stability
-from holdfast.prompts.sources import load_exchanges, load_prompts
+from holdfast.prompts.sources import load_prompts
 from holdfast.records import Exchange
 from holdfast.select.algebra import random_iou
 from holdfast.select.jackknife import iou_interval
@@ -52,11 +51,10 @@ def by_formula(options: argparse.Namespace, name: str, path: Path) -> None:
     scored(options.model, exchanges, path, ScoringOptions(objective=LIKELIHOOD, method=FORMULAS[name]))
 
 
-def by_harmless(options: argparse.Namespace, path: Path) -> None:
+def by_harmless(options: argparse.Namespace, _name: str, path: Path) -> None:
     """Scores the likelihood of answers to harmless requests by ESI."""
-    exchanges = [one for one in load_exchanges(options.help_with) if is_short(one)]
-    random.Random(0).shuffle(exchanges)
-    scored(options.model, exchanges[: options.prompts], path, ScoringOptions(objective="utility"))
+    exchanges = short_exchanges(options.help_with)[: options.prompts]
+    scored(options.model, exchanges, path, ScoringOptions(objective="utility"))
 
 
 def by_judge(options: argparse.Namespace, name: str, path: Path) -> None:
@@ -75,6 +73,13 @@ def by_judge(options: argparse.Namespace, name: str, path: Path) -> None:
     )
 
 
+WAYS: Mapping[str, Callable[[argparse.Namespace, str, Path], None]] = {
+    **dict.fromkeys(FORMULAS, by_formula),
+    **dict.fromkeys((*SAMPLED, *JUDGED), by_judge),
+    HARMLESS: by_harmless,
+}
+
+
 def shares(mask: Mask, sites: Mapping[str, Site], part: Callable[[Site], object]) -> dict[str, list[int]]:
     """Selected and scored weights of every layer or component."""
     selected, scored_weights = Counter(), Counter()
@@ -90,10 +95,7 @@ def locate(options: argparse.Namespace, sites: Mapping[str, Site], name: str) ->
     if result.is_file():
         return
     scores, began = options.out / f"{name}.safetensors", time.process_time()
-    if name == HARMLESS:
-        by_harmless(options, scores)
-    else:
-        (by_formula if name in FORMULAS else by_judge)(options, name, scores)
+    WAYS[name](options, name, scores)
     seconds = time.process_time() - began
     mask = select_top(load_scores(scores), TopOptions(fraction=SHARE))
     save_mask(options.out / f"{name}.mask.safetensors", mask)

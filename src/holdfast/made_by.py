@@ -75,6 +75,12 @@ def model_fingerprint(made_by: Meta) -> str | None:
     return str(entry["fingerprint"]) if isinstance(entry, Mapping) and entry.get("fingerprint") else None
 
 
+def set_name(made_by: Meta, entry: str) -> str:
+    """Name of the prompt set in an entry of a file's provenance, such as "positive". Empty where it is not recorded."""
+    known = made_by.get(entry)
+    return str(known.get("name", "")) if isinstance(known, Mapping) else ""
+
+
 def tuned_entry(made_by: Meta) -> dict[str, str]:
     """Name and fingerprint of the tuned model in a patch's provenance, as far as recorded.
 

@@ -82,14 +82,7 @@ def compare(
         Print one JSON object in place of tables.
     """
     conditions = [parse_condition(text) for text in gate.fail_if]
-    if not gate.allow_inverted:
-        refuse_inverted(conditions, "--allow-inverted")  # before any file is read
-    if junit and not conditions:
-        raise ValueError("JUnit XML lists conditions, and there is none; give --fail-if, or leave out --junit.")
-    if gate.strict and not conditions:
-        raise ValueError(
-            "--strict asks that every condition can fail, and there is none; give --fail-if, or leave it out."
-        )
+    _refuse_conditions(conditions, gate, junit)  # before any file is read
     for out in filter(None, (junit, markdown)):
         refuse_existing(out)
     options = GateOptions(gate.allow_inverted, gate.strict, gate.undecided, gate.allow_mismatch, gate.allow_unchanged)
@@ -101,6 +94,18 @@ def compare(
     show(result, tables, json, note="\n".join(_notes(compared)) or None)
     if compared.gate.findings:
         compared.gate.refuse_failed(compared.answers, "--undecided warn")
+
+
+def _refuse_conditions(conditions: Sequence[Condition], gate: GateFlags, junit: Path | None) -> None:
+    """Raises ValueError for an inverted condition, and for options that need a condition where there is none."""
+    if not gate.allow_inverted:
+        refuse_inverted(conditions, "--allow-inverted")
+    if junit and not conditions:
+        raise ValueError("JUnit XML lists conditions, and there is none; give --fail-if, or leave out --junit.")
+    if gate.strict and not conditions:
+        raise ValueError(
+            "--strict asks that every condition can fail, and there is none; give --fail-if, or leave it out."
+        )
 
 
 class _Compared(NamedTuple):

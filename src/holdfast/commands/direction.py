@@ -1,5 +1,6 @@
 """`holdfast direction find | test | transplant | steer | edit`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from holdfast.directions.finding import Apart, Found, RatedLayer
+    from holdfast.directions.transplant import Transplant
 
 direction = new_app(
     "direction",
@@ -224,17 +226,19 @@ def transplant(
         carried, fitted = transplant_on_files(
             source, target, file, sets, out, as_text=not prompts, layer=layer, seed=seed, progress=progress
         )
-    best = sorted(fitted, key=lambda one: -one.explained)[:SHOWN_LAYERS]
-    rows = [(one.layer, f"{one.explained:.2f}", f"{one.shuffled:.2f}", one.rank) for one in best]
-    read = "prompts" if prompts else "sentences"
-    header = ("layer", "explained (R²)", f"control: shuffled {read}", "rank")
     layers = [
         {"layer": one.layer, "explained": one.explained, "shuffled": one.shuffled, "rank": one.rank} for one in fitted
     ]
     result = {"out": str(out), "layer": carried.layer, "norm": carried.norm, "layers": layers}
-    title = f"Variance of the target's states that the map explains, on {read} left out"
     note = f"Direction: {out}\n{PROVE.format(target=target, out=out)}"
-    show(result, [table(title, header, rows)], json, note=note)
+    show(result, [_explained_table(fitted, "prompts" if prompts else "sentences")], json, note=note)
+
+
+def _explained_table(fitted: "Sequence[Transplant]", read: str) -> "Table":
+    best = sorted(fitted, key=lambda one: -one.explained)[:SHOWN_LAYERS]
+    rows = [(one.layer, f"{one.explained:.2f}", f"{one.shuffled:.2f}", one.rank) for one in best]
+    header = ("layer", "explained (R²)", f"control: shuffled {read}", "rank")
+    return table(f"Variance of the target's states that the map explains, on {read} left out", header, rows)
 
 
 @direction.command

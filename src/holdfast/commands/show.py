@@ -11,7 +11,7 @@ from holdfast.commands.console import show as show_result
 from holdfast.commands.layers import layer_table
 from holdfast.commands.words import facts
 from holdfast.file_kinds import identify
-from holdfast.made_by import named_base, shown, summary
+from holdfast.made_by import named_base, set_name, shown, summary
 from holdfast.p_values import p_text
 from holdfast.pipeline.outputs import refuse_existing
 from holdfast.pipeline.showing import MAPS, LayerMap, read_map
@@ -86,7 +86,7 @@ def _show_direction(file: Path, json: bool) -> None:
 
 def _sides(made_by: Mapping[str, Any]) -> dict[str, str]:
     """Names the prompts of each side, and the held-out pairs that the direction told apart, where the file has them."""
-    names = {side: made_by[side]["name"] for side in ("positive", "negative") if "name" in made_by.get(side, {})}
+    names = {side: name for side in ("positive", "negative") if (name := set_name(made_by, side))}
     found = made_by.get("recognised", {})
     if "p_shuffled" not in found:
         return names

@@ -6,7 +6,7 @@ The provenance names the prompt sets. holdfast knows the kinds of built-in and p
 from collections.abc import Mapping
 from typing import Literal
 
-from holdfast.made_by import Meta
+from holdfast.made_by import set_name
 from holdfast.prompts.known import KNOWN
 from holdfast.values import Direction
 
@@ -25,18 +25,13 @@ def refuse_away_from_harm(name: str, direction: Direction) -> None:
     made_by = direction.made_by
     while isinstance(carried := made_by.get("direction"), Mapping):  # by `direction transplant`
         made_by = carried.get("made_by", {})
-    positive, negative = (_name(made_by, side) for side in ("positive", "negative"))
+    positive, negative = (set_name(made_by, side) for side in ("positive", "negative"))
     if (kind_of_set(positive), kind_of_set(negative)) == ("safe", "harmful"):
         raise ValueError(
             f"the direction {name!r} points from harmful prompts ({negative}) to safe ones ({positive}), so an edit "
             "would weaken refusals; find it with the harmful prompts as the positive ones, or measure it with "
             "`holdfast direction steer`, which changes no weight."
         )
-
-
-def _name(made_by: Meta, side: str) -> str:
-    entry = made_by.get(side)
-    return str(entry.get("name", "")) if isinstance(entry, Mapping) else ""
 
 
 def kind_of_set(name: str) -> Side | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from holdfast.artifacts import load_mask, refuse_other_base
 from holdfast.intervene.edit.scale import require_scale, scaled
 from holdfast.intervene.patch.patch_files import Chunk, PatchFile, open_patch
-from holdfast.made_by import Meta, model_entry, version
+from holdfast.made_by import Meta, model_entry, set_name, version
 from holdfast.models.stored import open_stored, stored_fingerprint
 from holdfast.objective.registry import OBJECTIVES, is_safety
 from holdfast.pipeline.direction_sides import kind_of_set
@@ -69,14 +69,10 @@ def safety_objective(made_by: Meta) -> str | None:
     objective = made_by.get("objective")
     if isinstance(objective, str) and objective in OBJECTIVES and is_safety(OBJECTIVES[objective]):
         return f"objective {objective}"
-    sets = {kind_of_set(str(_mapping(made_by.get(name)).get("name", ""))) for name in ("prompts", "against")}
+    sets = {kind_of_set(set_name(made_by, name)) for name in ("prompts", "against")}
     if sets == {"harmful", "safe"}:
         return f"{made_by.get('method', 'scores')} of harmful prompts against safe ones"
     nested = [value for key, value in made_by.items() if key not in ("like", "utility")]
     lists = [inner for value in nested if isinstance(value, list | tuple) for inner in value]
     maps = [value for value in (*nested, *lists) if isinstance(value, Mapping)]
     return next(filter(None, map(safety_objective, maps)), None)
-
-
-def _mapping(entry: object) -> Mapping[str, object]:
-    return entry if isinstance(entry, Mapping) else {}

@@ -182,9 +182,7 @@ def _in_short(report: Report, card: Card, verdicts: list[Verdict]) -> InShort:
     notes = (_sentence(reason), *deciding, *map(_sentence, parts), _beyond_random(card.stage, verdicts), utility)
     done = QUESTIONS[card.stage], DONE[card.stage]
     decided_by = finding if answer == "Yes" else ()
-    cost = _cost(report, card.stage, verdicts)
-    if cost and cost.kind == "holds" and card.stage == "adapt" and answer == "No":
-        cost = cost._replace(kind=NO_MERIT)
+    cost = _cost(report, card.stage, verdicts, answer)
     return InShort(card.stage, *done, answer, bars, tuple(filter(None, notes)), decided_by, card.sizes, cost)
 
 
@@ -193,8 +191,11 @@ def _reason(claim: Verdict, finding: Sequence[str]) -> str:
     return "" if claim.lost and not claim.why and any(UNSCORED in one for one in finding) else claim.undecided
 
 
-def _cost(report: Report, stage: str, verdicts: Sequence[Verdict]) -> Cost | None:
-    """Writes what became of over-refusal in a stage that trains. None in a stage without such a claim."""
+def _cost(report: Report, stage: str, verdicts: Sequence[Verdict], answer: str) -> Cost | None:
+    """Writes what became of over-refusal in a stage that trains, beside its answer on safety.
+
+    None in a stage without such a claim.
+    """
     verdict = next((one for one in verdicts if one.claim == OVER_REFUSAL_CLAIMS.get(stage)), None)
     if verdict is None:
         return None
@@ -208,7 +209,9 @@ def _cost(report: Report, stage: str, verdicts: Sequence[Verdict]) -> Cost | Non
             changes.append(f"{prompts} {change}")
     note = f"Refused safe prompts, after minus before: {', '.join(changes)}. {HARDLY}"
     reason = _sentence(verdict.undecided)
-    return Cost(*COSTS.get(verdict.answer, UNKNOWN_COST), tuple(rows), note if changes else reason)
+    words, kind = COSTS.get(verdict.answer, UNKNOWN_COST)
+    kind = NO_MERIT if (stage, answer, kind) == ("adapt", "No", "holds") else kind
+    return Cost(words, kind, tuple(rows), note if changes else reason)
 
 
 def claim_of(stage: str, verdicts: Sequence[Verdict]) -> Verdict | None:
