@@ -9,7 +9,8 @@ harmful prompts, over-refusal of borderline ones, exact answers of the task and 
     PYTHONPATH=src:. python benchmarks/real/preserve.py ALIGNED OUT [--rate 3e-5] [--seeds 0 1 2] [--methods mixed]
 
 ALIGNED is the folder `model` of the model that `make real` aligns. `spa:0.01` holds the top 1%, `random:0.01` as many
-random weights. A cell is one JSON file in OUT/cells; one that is there is not run again.
+random weights. `mixed_borderline` mixes 96 borderline prompts with helpful answers in beside the refusals, in
+additional steps. A cell is one JSON file in OUT/cells; one that is there is not run again.
 """
 
 import argparse
@@ -33,13 +34,17 @@ METHODS = (
     *("random:0.001", "safegrad", "spa+replay:0.01", "constrained", "layers"),
 )
 
+PLANNED = {"random": "spa", "mixed_borderline": "mixed"}
+"""Method of fine-tuning under each row's name, where they differ."""
+BORDERLINE = "examples/real/borderline_train.jsonl"
+
 
 @dataclass(frozen=True)
 class Cell:
     """One fine-tuning: a method, with the share of the weights that it holds, and a seed."""
 
     method: str
-    """Method of the table, or `random` for SPA of random weights."""
+    """Method of the table, `random` for SPA of random weights, or `mixed_borderline`."""
     share: float
     """Share of the scored weights that a mask selects. 0 without a mask."""
     rate: float
@@ -69,13 +74,24 @@ def mask_of(cell: Cell, aligned: Path, out: Path) -> Path | None:
     return path
 
 
+def refusals_and_borderline(out: Path) -> str:
+    """Writes one file with both kinds of exchanges. 17.5% of all examples then hold 10% of refusals, as in `mixed`."""
+    path = out / "refusals_and_borderline.jsonl"
+    path.write_text(
+        "".join(Path(name).read_text(encoding="utf-8") for name in (REFUSALS, BORDERLINE)), encoding="utf-8"
+    )
+    return str(path)
+
+
 def run_cell(aligned: Path, out: Path, cell: Cell) -> dict:
     """Fine-tunes and measures. The checkpoint is deleted by whoever needs the place."""
-    method = method_named("spa" if cell.method == "random" else cell.method)
-    options = MethodOptions()
+    method = method_named(PLANNED.get(cell.method, cell.method))
+    adds_borderline = cell.method == "mixed_borderline"
+    options = MethodOptions(safety_share=0.175) if adds_borderline else MethodOptions()
     steps = ceil(60 / (1 - options.safety_share)) if method.is_mixed else 60
     how = AdaptOptions(iterations=steps, batch_size=8, learning_rate=cell.rate, freeze=("embedding",), seed=cell.seed)
-    safety = SafetyFiles(safety=REFUSALS, held_out=SUITE.harmful) if method.safety else SafetyFiles()
+    exchanges = refusals_and_borderline(out) if adds_borderline else REFUSALS
+    safety = SafetyFiles(safety=exchanges, held_out=SUITE.harmful) if method.safety else SafetyFiles()
     folder, mask = out / "tuned" / cell.stem, mask_of(cell, aligned, out)
     given = {"method": method.name, "method_options": options, "safety": safety}
     if not (folder / "result.json").is_file():

@@ -35,8 +35,9 @@ class RestoreOptions(Options):
     - safety_only: the top ones, without those that matter most for utility
     - random: random ones, a control
     """
-    fraction: Annotated[float, METHOD] = Field(default=0.003, gt=0, lt=1)
-    """Largest share of the scored weights to put back, in (0, 1). 0.001 was enough on SmolLM2-135M and cost nothing."""
+    fraction: Annotated[float, METHOD] = Field(default=0.001, gt=0, lt=1)
+    """Largest share of the scored weights to put back, in (0, 1). On SmolLM2-135M 0.001 brought most refusals back and
+    cost the task nothing. 0.003 brought more back and cost the task 0.06."""
     margin: Annotated[float, METHOD] = Field(default=0.02, ge=0, lt=1)
     """Largest loss of task score that --task allows. The task score is the share of the response tokens that the model
     predicts, in [0, 1]."""
