@@ -36,7 +36,7 @@ def enhance(
     process of the run was lost. 130 or 143: stopped.
 
     Example: holdfast enhance testbed:unaligned --mask mask.safetensors --refusals testbed:refusals
-    --harmless testbed:harmless_exchanges --learning-rate 3e-3 --out enhanced
+    --harmless testbed:harmless_exchanges --learning-rate 1e-3 --out enhanced
 
     Parameters
     ----------
