@@ -139,7 +139,7 @@ def test_refused_questions_stand_beside_the_answer_on_safety_as_its_cost(stage, 
     assert ("questions", "0.00 [0.00, 0.02]", f"{after / 240:.2f} {ends}") in cost.rows
     page = render_page(read(report))
     answer, table = page.index(f'<p class="verdict cost {kind}">{words}</p>'), page.index('<table class="refused">')
-    folded = page.index("<summary>All numbers", answer)
+    folded = page.index("<summary>The numbers behind", answer)
     assert answer < folded
     if kind == "fails":
         assert answer < page.index('<table class="refused">', answer) < folded, "a cost is in sight"
@@ -183,6 +183,8 @@ def test_where_draws_of_noise_differ_more_draws_are_advised_and_not_more_prompts
     assert short.answer == "Not decided"
     assert short.sizes == "The noise: 2 standard deviations of each weight's matrix, 2 draws of 32 prompts each."
     assert "The interval includes the bar of 0, more draws of noise than 2 would decide." in short.notes
+    assert not any("noise on selected minus" in note for note in short.notes), "the differences are folded"
+    assert any("noise on selected minus" in sentence for sentence in short.decided_by)
     page = render_page(read(report))
     assert "Run again with more draws of noise than 2 (setting verify.draws of the config, now 2)" in page
     assert "would hold with more draws of noise than 2" in page

@@ -127,7 +127,8 @@ class InShort(NamedTuple):
     notes: tuple[str, ...]
     """Sentences to read with the bars: utility, coherence, answers without a verdict."""
     decided_by: tuple[str, ...] = ()
-    """Sentences on the differences behind a Yes, with intervals and bars. Behind any other answer they are notes."""
+    """Sentences on the differences behind the answer, with intervals and bars. They are notes where nothing else gives the
+    reason for the answer."""
     sizes: str = ""
     """Strength and draws of the noise behind the bars. Empty in other stages."""
     cost: "Cost | None" = None
@@ -177,11 +178,11 @@ def _in_short(report: Report, card: Card, verdicts: list[Verdict]) -> InShort:
     finding = (claim.sentences or tuple(filter(None, [_sentence(claim.finding)]))) if claim else ()
     reason = _reason(claim, finding) if claim and answer != "No" else ""
     coherent = card.coherence.partition("; ")[0]
-    deciding = finding if answer != "Yes" else ()
+    deciding = finding if answer != "Yes" and not reason else ()
     parts = (coherent, *unscored, still if not reason else "")
     notes = (_sentence(reason), *deciding, *map(_sentence, parts), _beyond_random(card.stage, verdicts), utility)
     done = QUESTIONS[card.stage], DONE[card.stage]
-    decided_by = finding if answer == "Yes" else ()
+    decided_by = () if deciding else finding
     cost = _cost(report, card.stage, verdicts, answer)
     return InShort(card.stage, *done, answer, bars, tuple(filter(None, notes)), decided_by, card.sizes, cost)
 
