@@ -127,8 +127,7 @@ class InShort(NamedTuple):
     notes: tuple[str, ...]
     """Sentences to read with the bars: utility, coherence, answers without a verdict."""
     decided_by: tuple[str, ...] = ()
-    """Sentences on the differences behind the answer, with intervals and bars. They are notes where nothing else gives the
-    reason for the answer."""
+    """Sentences on the differences behind the answer, with intervals and bars. Notes, if there is no other reason."""
     sizes: str = ""
     """Strength and draws of the noise behind the bars. Empty in other stages."""
     cost: "Cost | None" = None
