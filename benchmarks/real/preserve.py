@@ -11,9 +11,14 @@ harmful prompts, over-refusal of borderline ones, exact answers of the task and 
 ALIGNED is the folder `model` of the model that `make real` aligns. `spa:0.01` holds the top 1%, `random:0.01` as many
 random weights. `mixed_borderline` mixes 96 borderline prompts with helpful answers in beside the refusals, in
 additional steps. A cell is one JSON file in OUT/cells; one that is there is not run again.
+
+`--memotrap FILE`, in a folder OUT of its own, trains on another task: MemoTrap's sayings, which must end in a word that
+the prompt names and not as they are known. 300 of the records train and 64 others measure.
 """
 
 import argparse
+import ast
+import json
 from dataclasses import asdict, dataclass
 from functools import partial
 from math import ceil
@@ -83,7 +88,33 @@ def refusals_and_borderline(out: Path) -> str:
     return str(path)
 
 
-def run_cell(aligned: Path, out: Path, cell: Cell) -> dict:
+@dataclass(frozen=True)
+class Task:
+    """Files of the examples that train, and of those that measure."""
+
+    train: str
+    test: str
+
+
+SMART_HOME = Task(TASK, str(SUITE.task))
+
+
+def memotrap(records: Path, out: Path) -> Task:
+    """Writes MemoTrap's records as prompts with answers, the ones that train apart from those that measure."""
+    rows = [json.loads(line) for line in records.read_text(encoding="utf-8").splitlines()]
+    examples = [
+        {"prompt": row["prompt"], "answer": ast.literal_eval(row["classes"])[row["answer_index"]].strip()}
+        for row in rows
+    ]
+    apart = list({example["prompt"]: example for example in examples}.values())
+    task = Task(str(out / "task_train.jsonl"), str(out / "task_test.jsonl"))
+    for path, chosen in ((task.train, apart[:300]), (task.test, apart[300:364])):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text("".join(json.dumps(example) + "\n" for example in chosen), encoding="utf-8")
+    return task
+
+
+def run_cell(aligned: Path, out: Path, task: Task, cell: Cell) -> dict:
     """Fine-tunes and measures. The checkpoint is deleted by whoever needs the place."""
     method = method_named(PLANNED.get(cell.method, cell.method))
     adds_borderline = cell.method == "mixed_borderline"
@@ -95,8 +126,8 @@ def run_cell(aligned: Path, out: Path, cell: Cell) -> dict:
     folder, mask = out / "tuned" / cell.stem, mask_of(cell, aligned, out)
     given = {"method": method.name, "method_options": options, "safety": safety}
     if not (folder / "result.json").is_file():
-        tuning.adapt_model(str(aligned), mask, TASK, folder, options=how, progress=tell, **given)
-    return {"cell": asdict(cell), **measure(folder / "model")}
+        tuning.adapt_model(str(aligned), mask, task.train, folder, options=how, progress=tell, **given)
+    return {"cell": asdict(cell), **measure(folder / "model", SUITE.model_copy(update={"task": task.test}))}
 
 
 def cells_of(methods: list[str], rate: float, seeds: list[int]) -> list[Cell]:
@@ -113,9 +144,11 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=3e-5, help="learning rate of every method")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--methods", nargs="+", default=list(METHODS))
+    parser.add_argument("--memotrap", type=Path, help="MemoTrap's records, JSONL, as another task")
     given = parser.parse_args()
     cells = cells_of(given.methods, given.rate, given.seeds)
-    run_missing(given.out, cells, partial(run_cell, given.aligned, given.out))
+    task = memotrap(given.memotrap, given.out) if given.memotrap else SMART_HOME
+    run_missing(given.out, cells, partial(run_cell, given.aligned, given.out, task))
 
 
 if __name__ == "__main__":

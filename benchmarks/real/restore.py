@@ -21,7 +21,7 @@ from pathlib import Path
 
 from benchmarks.real.cells import letter, run_missing, tell
 
-from holdfast.evaluate.suite import Suite, evaluate
+from holdfast.evaluate.suite import evaluate
 from holdfast.intervene.options import AdaptOptions
 from holdfast.intervene.patch.restore_options import RestoreOptions
 from holdfast.models.load import load_model
@@ -68,14 +68,9 @@ CELLS = (
 )
 
 
-def read_suite() -> Suite:
-    """Reads all prompts that measure."""
-    return load_suite(SUITE)
-
-
-def measure(model: Path) -> dict:
+def measure(model: Path, files: SuiteFiles = SUITE) -> dict:
     """Measures a checkpoint. The refusal rules read 32 tokens of each response, as in `make real`."""
-    found = evaluate(load_model(model), None, read_suite(), GenerateOptions(max_new_tokens=32), tell, made_by={})
+    found = evaluate(load_model(model), None, load_suite(files), GenerateOptions(max_new_tokens=32), tell, made_by={})
     kinds = ("refusal", "borderline", "task", "utility")
     outcomes = {kind: "".join(letter(one) for one in found.answers if one.measure == kind) for kind in kinds}
     rates = {name: asdict(rate) for name, rate in found.rates.items() if not name.startswith("cut_off/")}
