@@ -34,7 +34,8 @@ from holdfast.intervene.entries import mask_digest, masked_entries, refuse_adapt
 from holdfast.intervene.hold.callback_help import CallbackKind
 from holdfast.intervene.hold.hold_summary import hold_summary
 from holdfast.intervene.hold.hook_arguments import HookArguments
-from holdfast.intervene.hold.lora import LoraProtection, held_by, layers_to_hold, protect_lora
+from holdfast.intervene.hold.lora import LoraProtection, held_by, protect_lora
+from holdfast.intervene.hold.lora_layers import layers_to_hold
 from holdfast.intervene.hold.probe import ROLLED_BACK
 from holdfast.intervene.hold.protect import Protection, innermost, is_protected, protect
 from holdfast.intervene.train.sparse_adamw import SparseAdamW
