@@ -59,7 +59,7 @@ def save_together(
     kind: str,
     header: Mapping[str, object],
 ) -> None:
-    """Writes a file from several processes, each its pieces from their first entry on. A rename ends the writing."""
+    """Writes one file from several processes. Each writes its own pieces, and a rename completes the file."""
     partial = path.with_name(f"{path.name}.partial")
     metadata = {"holdfast": kind, "header": json.dumps(header, sort_keys=True)}
 

@@ -1,4 +1,4 @@
-"""Save and load values: safetensors with metadata in the header, JSON for records, all written atomically.
+"""Saves and loads values: safetensors with metadata in the header, JSON for records, all written atomically.
 
 `json_files` reads and writes plain text and JSON without torch. Its functions can be imported from here as well.
 """
